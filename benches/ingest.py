@@ -1,0 +1,198 @@
+"""Rows for bytes to book to touch: every stack over the same corpus, answers compared first.
+
+``python -m benches.ingest [--quick]`` prints the rows as JSON.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from benches import ours
+from benches.competitors import PEERS, Stack, installed, msgspec_decoder, peer, wrong_answer
+from benches.corpus import Corpus, Spec, load
+from benches.timing import Row, cpu_us_per_item, interleave, pin, spread_of, write_rows
+
+RACE = "race"
+PARSE = "parse"
+HASH = "hash"
+CALL = "call"
+OURS = "bookfeed, drained every 64 frames, touches read from the records"
+OURS_DRAINED = "bookfeed, drained every 64 frames"
+OURS_EACH = "bookfeed, drained every frame"
+CALLS_TIMED_MAX = 50_000
+PONGS = 200_000
+HashCheck = Literal["always", "sampled", "off"]
+
+
+def feed_all(stack: Stack, frames: list[bytes]) -> None:
+    """One ``feed`` call a frame."""
+    feed = stack.feed
+    for frame in frames:
+        feed(frame)
+
+
+def race_checks(corpus: Corpus, name: str, make: Callable[[], Stack]) -> None:
+    """Raises ``ValueError`` if a peer does not find the corpus' answers."""
+    stack = make()
+    feed_all(stack, corpus.frames)
+    wrong = wrong_answer(stack, corpus)
+    if wrong is not None:
+        raise ValueError(f"{name}: {wrong}")
+
+
+def check_ours(corpus: Corpus, hash_check: HashCheck, drain_every: int) -> dict[str, float]:
+    """Raises ``ValueError`` if bookfeed does not find the answers; returns what it counted."""
+    stack = ours.BookfeedStack(corpus, hash_check=hash_check, drain_every=drain_every)
+    stack.run(corpus, read=True)
+    wrong = ours.wrong_answer(stack, corpus)
+    if wrong is not None:
+        raise ValueError(f"bookfeed ({hash_check}, drained every {drain_every}): {wrong}")
+    counts = stack.engine.evidence()
+    return {name: float(count) for name, count in counts.items() if count}
+
+
+def peer_call_spread(make: Callable[[], Stack], frames: list[bytes]) -> dict[str, float]:
+    """Wall time of single ``feed`` calls, µs."""
+    feed = make().feed
+    clock = time.perf_counter_ns
+    times = []
+    for frame in frames[:CALLS_TIMED_MAX]:
+        started = clock()
+        feed(frame)
+        times.append((clock() - started) / 1e3)
+    return spread_of(times)
+
+
+def our_call_spread(corpus: Corpus, drain_every: int) -> dict[str, float]:
+    """Wall time of single ``ingest`` calls with the drain where it falls due, µs."""
+    engine = ours.build_engine(corpus, "off")
+    clock = time.perf_counter_ns
+    times = []
+    pairs = zip(corpus.frames, corpus.ts_recv, strict=True)
+    for i, (frame, ts_recv) in enumerate(pairs, start=1):
+        if i > CALLS_TIMED_MAX:
+            break
+        started = clock()
+        engine.ingest(ours.CONN, frame, ts_recv)
+        if i % drain_every == 0:
+            engine.drain()
+        times.append((clock() - started) / 1e3)
+    return spread_of(times)
+
+
+def our_measure(
+    corpus: Corpus, *, hash_check: HashCheck = "off", drain_every: int, read: bool
+) -> Callable[[], float]:
+    """A round of ours, µs a frame; building the engine is not timed."""
+
+    def measure() -> float:
+        stack = ours.BookfeedStack(corpus, hash_check=hash_check, drain_every=drain_every)
+        return cpu_us_per_item(lambda: stack.run(corpus, read=read), len(corpus.frames))
+
+    return measure
+
+
+def peer_measure(corpus: Corpus, make: Callable[[], Stack]) -> Callable[[], float]:
+    """A round of a peer, µs a frame."""
+
+    def measure() -> float:
+        stack = make()
+        return cpu_us_per_item(lambda: feed_all(stack, corpus.frames), len(corpus.frames))
+
+    return measure
+
+
+def parse_measures(corpus: Corpus) -> dict[str, Callable[[bytes], object] | str]:
+    """Parsers by row name, or the reason why one cannot be had."""
+    orjson, simdjson = installed("orjson"), installed("simdjson")
+    return {
+        "orjson": orjson.loads if orjson else "orjson is not installed",
+        "msgspec typed Structs": (
+            msgspec_decoder() if installed("msgspec") else "msgspec is not installed"
+        ),
+        "pysimdjson DOM": simdjson.Parser().parse if simdjson else "pysimdjson is not installed",
+    }
+
+
+def parse_measure(corpus: Corpus, parse: Callable[[bytes], object]) -> Callable[[], float]:
+    """A round of parsing alone, µs a frame."""
+
+    def work() -> None:
+        for frame in corpus.frames:
+            parse(frame)
+
+    return lambda: cpu_us_per_item(work, len(corpus.frames))
+
+
+def call_floor_measure(corpus: Corpus) -> Callable[[], float]:
+    """``ingest`` of a heartbeat's answer: what calling the engine costs when nothing is to do."""
+    engine = ours.build_engine(corpus, "off")
+    ts_recv = corpus.ts_recv[0]
+
+    def work() -> None:
+        ingest = engine.ingest
+        for _ in range(PONGS):
+            ingest(ours.CONN, b"PONG", ts_recv)
+
+    return lambda: cpu_us_per_item(work, PONGS)
+
+
+def race_rows(corpus: Corpus, valid: Corpus, rounds: int) -> list[Row]:
+    """Every row of this file, rounds interleaved."""
+    rows: dict[str, Row] = {}
+    measures: dict[str, Callable[[], float]] = {}
+
+    def add(table: str, name: str, measure: Callable[[], float] | str) -> Row:
+        row = rows[f"{table}/{name}"] = Row(table, name, "µs a frame")
+        if isinstance(measure, str):
+            row.skipped = measure
+        else:
+            measures[f"{table}/{name}"] = measure
+        return row
+
+    for name in PEERS:
+        make = peer(name)
+        if isinstance(make, str):
+            add(RACE, name, make)
+            continue
+        race_checks(corpus, name, make)
+        row = add(RACE, name, peer_measure(corpus, make))
+        row.spread = peer_call_spread(make, corpus.frames)
+    for name, drain_every, read in (
+        (OURS, ours.DRAIN_EVERY, True),
+        (OURS_DRAINED, ours.DRAIN_EVERY, False),
+        (OURS_EACH, 1, False),
+    ):
+        check_ours(corpus, "off", drain_every)
+        row = add(RACE, name, our_measure(corpus, drain_every=drain_every, read=read))
+        row.spread = our_call_spread(corpus, drain_every)
+    for name, parse in parse_measures(corpus).items():
+        add(PARSE, name, parse if isinstance(parse, str) else parse_measure(corpus, parse))
+    add(CALL, "Engine.ingest of a PONG", call_floor_measure(corpus))
+    checks: tuple[HashCheck, ...] = ("off", "sampled", "always")
+    for check in checks:
+        facts = check_ours(valid, check, ours.DRAIN_EVERY)
+        measure = our_measure(valid, hash_check=check, drain_every=ours.DRAIN_EVERY, read=False)
+        add(HASH, f'hash_check="{check}"', measure).facts = facts
+    for key, values in interleave(measures, rounds).items():
+        rows[key].rounds = values
+    return list(rows.values())
+
+
+def main(argv: list[str]) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benches.ingest", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
+    options = parser.parse_args(argv)
+    pin(0)
+    frames, valid_frames, rounds = (20_000, 5_000, 3) if options.quick else (200_000, 20_000, 7)
+    corpus = load(Spec(frames=frames))
+    valid = load(Spec(frames=valid_frames, hashes="valid"))
+    write_rows(race_rows(corpus, valid, rounds))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""How the rows are timed: one pinned core, rounds interleaved across rows, medians.
+
+In-process rows are timed in CPU time of the one thread that runs them, which other processes on
+the machine cannot lengthen except through shared caches. Single calls and loopback rows are timed
+on the wall clock.
+"""
+
+import gc
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Row:
+    """One row of a table: a value of ``unit`` for each round, or the reason there is none.
+
+    ``spread`` are percentiles over single events (calls, messages) of ``spread_unit``, pooled over
+    the rounds; ``facts`` are other numbers worth printing beside them.
+    """
+
+    table: str
+    name: str
+    unit: str
+    rounds: list[float] = field(default_factory=list)
+    skipped: str | None = None
+    spread: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float:
+        """Median over the rounds."""
+        return statistics.median(self.rounds)
+
+    @property
+    def min(self) -> float:
+        """Best round."""
+        return min(self.rounds)
+
+    @property
+    def max(self) -> float:
+        """Worst round."""
+        return max(self.rounds)
+
+
+def percentile(ordered: Sequence[float], p: float) -> float:
+    """Value below which ``p`` percent of an ordered, non-empty sequence lie (nearest rank)."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
+
+
+def spread_of(values: Sequence[float]) -> dict[str, float]:
+    """p50, p99, p99.9 and max of single events."""
+    ordered = sorted(values)
+    names = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9}
+    return {n: percentile(ordered, p) for n, p in names.items()} | {"max": ordered[-1]}
+
+
+def pin(core: int) -> int:
+    """Binds this process to a core, counted from the last one it may use; returns its number.
+
+    Core 0 of the count goes to what is measured, core 1 to whatever feeds it.
+    """
+    allowed = sorted(os.sched_getaffinity(0), reverse=True)
+    chosen = allowed[min(core, len(allowed) - 1)]
+    os.sched_setaffinity(0, {chosen})
+    return chosen
+
+
+def cpu_us_per_item(work: Callable[[], object], items: int) -> float:
+    """CPU time of this thread for ``work``, µs an item."""
+    started = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - started) / items / 1e3
+
+
+def interleave(rows: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Runs each row once a round, A B C A B C, and returns the values of each."""
+    values: dict[str, list[float]] = {name: [] for name in rows}
+    for _ in range(rounds):
+        for name, measure in rows.items():
+            gc.collect()
+            gc.freeze()
+            values[name].append(measure())
+            gc.unfreeze()
+    return values
+
+
+def write_rows(rows: Sequence[Row]) -> None:
+    """Hands rows to the process that asked for them, as JSON on stdout."""
+    json.dump([asdict(row) for row in rows], sys.stdout)
+    sys.stdout.write("\n")
+
+
+def read_rows(text: str) -> list[Row]:
+    """Rows written by :func:`write_rows`."""
+    objects: list[dict[str, Any]] = json.loads(text)
+    return [Row(**fields) for fields in objects]

@@ -1,0 +1,137 @@
+"""Order books for prediction markets that say whether they may be believed.
+
+``Engine`` turns venue frames into books, updates and signals; ``Feed`` runs it on live
+connections; ``BookView`` is one book. Everything is imported when first used, so that
+``import bookfeed`` is quick and the command line starts at once.
+
+Example::
+
+    import bookfeed
+
+    engine = bookfeed.Engine(auto_subscribe=True)
+    engine.ingest(0, frame, ts_recv)
+    for book in engine.books():
+        print(book.symbol, book.state, book.bid, book.ask)
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bookfeed._bookfeed import (
+        ABSENT,
+        CAUSES,
+        CLOSE_REASONS,
+        PRICE_SCALE,
+        QTY_SCALE,
+        REFUSALS,
+        RULES,
+        SIGNAL_PHASES,
+        STATES,
+        UPDATE_KINDS,
+        Batch,
+        BookView,
+        Engine,
+        Histogram,
+        __version__,
+        format_price,
+        format_qty,
+        parse_price,
+        parse_qty,
+    )
+    from bookfeed.config import Config
+    from bookfeed.errors import (
+        BookfeedError,
+        CaptureError,
+        ConfigError,
+        DecimalError,
+        EngineError,
+        JournalError,
+        RecordingError,
+        SessionError,
+        SimulatorError,
+    )
+    from bookfeed.feed import Feed
+    from bookfeed.venues.base import FeeSchedule, Market, Outcome
+
+    UPDATE_DTYPE: np.dtype[np.void]
+    SIGNAL_DTYPE: np.dtype[np.void]
+    LEG_DTYPE: np.dtype[np.void]
+
+__all__ = [
+    "ABSENT",
+    "CAUSES",
+    "CLOSE_REASONS",
+    "LEG_DTYPE",
+    "PRICE_SCALE",
+    "QTY_SCALE",
+    "REFUSALS",
+    "RULES",
+    "SIGNAL_DTYPE",
+    "SIGNAL_PHASES",
+    "STATES",
+    "UPDATE_DTYPE",
+    "UPDATE_KINDS",
+    "Batch",
+    "BookView",
+    "BookfeedError",
+    "CaptureError",
+    "Config",
+    "ConfigError",
+    "DecimalError",
+    "Engine",
+    "EngineError",
+    "FeeSchedule",
+    "Feed",
+    "Histogram",
+    "JournalError",
+    "Market",
+    "Outcome",
+    "RecordingError",
+    "SessionError",
+    "SimulatorError",
+    "__version__",
+    "format_price",
+    "format_qty",
+    "parse_price",
+    "parse_qty",
+]
+
+_MODULES: Final = {
+    "bookfeed.config": ("Config",),
+    "bookfeed.errors": (
+        "BookfeedError",
+        "CaptureError",
+        "ConfigError",
+        "DecimalError",
+        "EngineError",
+        "JournalError",
+        "RecordingError",
+        "SessionError",
+        "SimulatorError",
+    ),
+    "bookfeed.feed": ("Feed",),
+    "bookfeed.venues.base": ("FeeSchedule", "Market", "Outcome"),
+}
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+_DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE"})
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported now."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF.get(name, "bookfeed._bookfeed")), name)
+    if name in _DTYPES:
+        import numpy as np
+
+        value = np.dtype(value)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""``python -m bookfeed``: the command line."""
+
+from bookfeed.cli import main
+
+raise SystemExit(main())

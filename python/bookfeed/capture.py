@@ -1,0 +1,224 @@
+"""Captures: the interchange form of recordings, one JSON object a line.
+
+A capture is UTF-8 text, plain, gzip or zstd (told apart by their first bytes)::
+
+    {"capture": 1, "venue": "kalshi"}
+    {"ts_recv": 1786398368844000000, "conn": "kalshi-0", "control": "connected"}
+    {"ts_recv": 1786398368844000000, "conn": "kalshi-0", "frame": "<text of one frame>"}
+
+``Capture`` reads one as the records a journal would hold, so that importing and replaying
+need no second vocabulary. Times are Unix nanoseconds. Empty lines are skipped; every other
+line that is not of this form is a ``CaptureError`` naming the file and the line.
+"""
+
+import gzip
+import importlib
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple, NoReturn, cast
+
+import orjson
+
+from bookfeed.errors import CaptureError
+from bookfeed.journal import Kind
+
+CAPTURE_VERSION: Final = 1
+# Venues send at most 16 MiB in a frame; JSON escaping may double that.
+LINE_BYTES_MAX: Final = 64 * 1024 * 1024
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_INT64_MAX: Final = 2**63 - 1
+
+
+class CaptureRecord(NamedTuple):
+    """One line of a capture, as the journal record it corresponds to.
+
+    ``ts`` is the receive time in Unix nanoseconds, ``conn`` the number of the connection in
+    order of first appearance. ``payload`` is the frame's text in UTF-8 (``Kind.FRAME``), the
+    venue's name (``Kind.CONNECTED``) or the reason (``Kind.DISCONNECTED``, empty if none).
+    """
+
+    kind: Kind
+    ts: int
+    conn: int
+    payload: bytes
+
+
+class Capture:
+    """Iterates the records of one capture file; iterating again starts over.
+
+    Raises ``CaptureError`` when the file cannot be read or its first line is not a capture's,
+    and, while iterating, at the first bad line.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path: Final = Path(path)
+        self._conns: dict[str, int] = {}
+        with closing(self._numbered_lines()) as lines:
+            self.venue: Final = self._header(next(lines, None))
+
+    @property
+    def conns(self) -> dict[str, int]:
+        """Numbers given to the connection names seen so far."""
+        return dict(self._conns)
+
+    def __iter__(self) -> Iterator[CaptureRecord]:
+        with closing(self._numbered_lines()) as lines:
+            next(lines, None)
+            for number, line in lines:
+                yield self._record(number, line)
+
+    def _fail(self, line: int, problem: str) -> NoReturn:
+        raise CaptureError(f"{self.path}:{line}: {problem}")
+
+    def _object(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            self._fail(number, f"not valid JSON ({error})")
+        if not isinstance(value, dict):
+            self._fail(number, f"expected a JSON object, found {type(value).__name__}")
+        return value
+
+    def _header(self, first: tuple[int, bytes] | None) -> str:
+        if first is None:
+            self._fail(1, "the file is empty; a capture starts with a header line")
+        number, line = first
+        header = self._object(number, line)
+        version, venue = header.get("capture"), header.get("venue")
+        if type(version) is not int or not isinstance(venue, str) or not venue:
+            self._fail(number, 'not a capture: expected {"capture": 1, "venue": "…"}')
+        if version != CAPTURE_VERSION:
+            self._fail(number, f"capture version {version} is not supported (expected 1)")
+        return venue
+
+    def _record(self, number: int, line: bytes) -> CaptureRecord:
+        entry = self._object(number, line)
+        ts, name = entry.get("ts_recv"), entry.get("conn")
+        # `type(...) is int`, because JSON `true` would pass isinstance.
+        if type(ts) is not int or not 0 <= ts <= _INT64_MAX:
+            self._fail(number, f'"ts_recv" must be Unix nanoseconds, found {ts!r}')
+        if not isinstance(name, str) or not name:
+            self._fail(number, f'"conn" must be a name, found {name!r}')
+        if ("frame" in entry) == ("control" in entry):
+            self._fail(number, 'expected exactly one of "frame" and "control"')
+        kind, payload = self._body(number, entry)
+        conn = self._conns.setdefault(name, len(self._conns))
+        return CaptureRecord(kind, ts, conn, payload)
+
+    def _body(self, number: int, entry: dict[str, Any]) -> tuple[Kind, bytes]:
+        if "frame" in entry:
+            frame = entry["frame"]
+            if not isinstance(frame, str):
+                self._fail(number, f'"frame" must be text, found {type(frame).__name__}')
+            return Kind.FRAME, frame.encode()
+        control, reason = entry["control"], entry.get("reason", "")
+        if control == "connected":
+            return Kind.CONNECTED, self.venue.encode()
+        if control == "disconnected" and isinstance(reason, str):
+            return Kind.DISCONNECTED, reason.encode()
+        self._fail(number, f'"control" must be "connected" or "disconnected", found {control!r}')
+
+    def _numbered_lines(self) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        try:
+            with _open(self.path) as file:
+                while line := file.readline(LINE_BYTES_MAX + 1):
+                    number += 1
+                    if len(line) > LINE_BYTES_MAX:
+                        self._fail(number, f"line is longer than {LINE_BYTES_MAX} bytes")
+                    if not line.isspace():
+                        yield number, line
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self._fail(number + 1, f"compressed data is damaged or cut short ({error})")
+        except OSError as error:
+            self._fail(number + 1, f"cannot read ({error.strerror or error})")
+        except _ZstdDamage as error:
+            self._fail(number + 1, f"compressed data is damaged or cut short ({error})")
+
+
+class _ZstdDamage(Exception):
+    """A zstd stream that does not decompress, whichever package said so."""
+
+
+class _ZstdReader(io.RawIOBase):
+    """Decompresses a zstd file of one or more frames, noticing one that is cut short."""
+
+    def __init__(self, file: IO[bytes], backend: "_ZstdBackend") -> None:
+        self._file = file
+        self._backend = backend
+        self._frame = backend.decompressor()
+        self._frame_open = False
+        self._input = b""
+        self._output = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, target: Any) -> int:
+        while not self._output:
+            if not self._refill():
+                return 0
+        count = min(len(target), len(self._output))
+        target[:count] = self._output[:count]
+        self._output = self._output[count:]
+        return count
+
+    def _refill(self) -> bool:
+        if self._frame.eof:
+            self._input = self._frame.unused_data
+            self._frame, self._frame_open = self._backend.decompressor(), False
+        # Small bites, because what one bite may expand to has no bound of its own.
+        data = self._input or self._file.read(4096)
+        self._input = b""
+        if not data:
+            if self._frame_open:
+                raise _ZstdDamage("the last frame is incomplete")
+            return False
+        self._frame_open = True
+        try:
+            self._output = memoryview(self._frame.decompress(data))
+        except self._backend.error as error:
+            raise _ZstdDamage(str(error)) from error
+        return True
+
+
+class _ZstdBackend(NamedTuple):
+    decompressor: Callable[[], Any]
+    error: type[Exception]
+
+
+def _zstd_backend(path: Path) -> _ZstdBackend:
+    """The first zstd implementation there is: the standard library's, or `zstandard`."""
+    try:
+        module = importlib.import_module("compression.zstd")
+        return _ZstdBackend(module.ZstdDecompressor, module.ZstdError)
+    except ImportError:
+        pass
+    try:
+        module = importlib.import_module("zstandard")
+    except ImportError:
+        raise CaptureError(
+            f"{path}: reading zstd needs Python 3.14 or the package `zstandard`; "
+            "install it, or decompress the file first"
+        ) from None
+    return _ZstdBackend(lambda: module.ZstdDecompressor().decompressobj(), module.ZstdError)
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic.startswith(_GZIP_MAGIC):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if magic == _ZSTD_MAGIC:
+        backend = _zstd_backend(path)
+        return io.BufferedReader(_ZstdReader(path.open("rb"), backend))
+    return path.open("rb")

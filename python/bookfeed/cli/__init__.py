@@ -1,0 +1,36 @@
+"""The ``bookfeed`` command: reads arguments, starts one subcommand, turns errors into exit codes.
+
+Each subcommand is a module of this package with ``execute(args) -> ExitCode``, imported when
+it is asked for, so that ``bookfeed --version`` and ``--help`` start at once. Data goes to
+standard output, logs and progress to standard error.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from bookfeed import log
+from bookfeed.cli.parser import build_parser
+from bookfeed.errors import BookfeedError, ExitCode, exit_code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line ``argv`` (the process's own) and returns its exit code."""
+    args = build_parser().parse_args(argv)
+    log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)
+    command = importlib.import_module(f"bookfeed.cli.{args.module}")
+    try:
+        code: ExitCode = command.execute(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`). Nothing more can be said to it, and the
+        # interpreter must not try again while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILURE
+    except KeyboardInterrupt as interrupt:
+        return exit_code(interrupt)
+    except (BookfeedError, OSError) as error:
+        print(f"bookfeed {args.command}: {error}", file=sys.stderr)
+        return exit_code(error)
+    return code

@@ -1,0 +1,243 @@
+"""Arguments of every subcommand, with their help; nothing here does any work."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+Number = TypeVar("Number", int, float)
+
+_EXIT_CODES: Final = {
+    0: "done",
+    1: "failed (network, permissions, the simulator)",
+    2: "wrong arguments or configuration",
+    3: "damaged or malformed data",
+    130: "interrupted before the end",
+    143: "terminated before the end",
+}
+_SERVICE_CODES: Final = _EXIT_CODES | {0: "done, also when ended by Ctrl-C or SIGTERM"}
+
+_PORT_MAX: Final = 65_535
+
+
+class _Version(argparse.Action):
+    """``--version``; the number is looked up only when it is asked for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        import bookfeed
+
+        print(f"bookfeed {bookfeed.__version__}")
+        parser.exit()
+
+
+def _within(parse: type[Number], low: float, high: float) -> Callable[[str], Number]:
+    """An argument type: a number with inclusive bounds."""
+
+    def number(text: str) -> Number:
+        try:
+            value = parse(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be a number from {low} to {high}, not {text!r}")
+        return value
+
+    return number
+
+
+def _epilog(example: str, codes: dict[int, str], used: Sequence[int]) -> str:
+    lines = [f"  {code:<4} {codes[code]}" for code in used]
+    return "\n".join(["example:", f"  {example}", "", "exit codes:", *lines])
+
+
+def _shared() -> argparse.ArgumentParser:
+    """What every subcommand understands."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("logging (standard error)")
+    group.add_argument("-v", "--verbose", action="count", default=0, help="more; -vv for all")
+    group.add_argument("-q", "--quiet", action="count", default=0, help="less; -qq for least")
+    group.add_argument("--log-format", choices=("text", "json"), default="text")
+    return parser
+
+
+def _output(parser: argparse.ArgumentParser, default: str, formats: Sequence[str]) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=formats,
+        help=f"what standard output gets (default: {default})",
+    )
+
+
+def _simulated(parser: argparse.ArgumentParser, *, markets: int, rate: float) -> None:
+    """What can be said about simulated markets."""
+    parser.add_argument(
+        "--markets",
+        type=_within(int, 1, 100_000),
+        default=markets,
+        metavar="N",
+        help="simulated markets, two books each (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_within(float, 0, 10_000_000),
+        default=rate,
+        metavar="N",
+        help="frames a second, 0 for as many as possible (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_within(int, 0, 2**63 - 1),
+        default=1,
+        metavar="N",
+        help="the same seed gives the same markets (default: %(default)s)",
+    )
+
+
+def _source(parser: argparse.ArgumentParser) -> None:
+    """Where live frames come from."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--demo", action="store_true", help="a simulator on this machine")
+    group.add_argument("--config", metavar="FILE", help="markets and settings in TOML")
+    parser.add_argument(
+        "--seconds",
+        type=_within(float, 0.1, 10**9),
+        metavar="N",
+        help="end after N seconds (default: on Ctrl-C)",
+    )
+    _simulated(parser.add_argument_group("with --demo"), markets=6, rate=400)  # type: ignore[arg-type]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="bookfeed",
+        description="Order books for prediction markets that say whether they may be believed.",
+        epilog="`bookfeed COMMAND --help` has examples and exit codes.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    shared = _shared()
+
+    def add(
+        name: str, text: str, example: str, codes: dict[int, str], used: Sequence[int], module: str
+    ) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=_epilog(example, codes, used),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[shared],
+        )
+        command.set_defaults(module=module)
+        return command
+
+    run = add(
+        "run",
+        "follow markets and show books and signals as they change",
+        "bookfeed run --demo --seconds 30",
+        _SERVICE_CODES,
+        (0, 1, 2),
+        "run",
+    )
+    _source(run)
+    _output(run, "table on a terminal, else ndjson", ("table", "json", "ndjson"))
+
+    replay = add(
+        "replay",
+        "run a recording through the engine and report on it",
+        "bookfeed replay recordings/bookfeed-20260102T030405Z-0001.bfj --books -o json",
+        _EXIT_CODES,
+        (0, 1, 2, 3, 130, 143),
+        "replay",
+    )
+    replay.add_argument(
+        "file", metavar="FILE", help="journal segment, directory or prefix of segments, or capture"
+    )
+    replay.add_argument(
+        "--frames", type=_within(int, 0, 2**63 - 1), metavar="N", help="stop after N frames"
+    )
+    replay.add_argument("--books", action="store_true", help="report the books at the end")
+    replay.add_argument(
+        "--hash-check",
+        choices=("always", "sampled", "off"),
+        help="how often a venue's book hash is checked (default: as recorded, always for captures)",
+    )
+    _output(replay, "table", ("table", "json", "ndjson"))
+
+    record = add(
+        "record",
+        "follow markets and write every frame into a journal",
+        "bookfeed record --config bookfeed.toml --directory recordings",
+        _SERVICE_CODES,
+        (0, 1, 2),
+        "record",
+    )
+    _source(record)
+    record.add_argument("--directory", metavar="DIR", help="where to write (default: record.directory)")
+    _output(record, "table", ("table", "json", "ndjson"))
+
+    importing = add(
+        "import",
+        "turn a capture into a journal",
+        "bookfeed import capture.ndjson.gz capture.bfj",
+        _EXIT_CODES,
+        (0, 1, 2, 3, 130, 143),
+        "importing",
+    )
+    importing.add_argument("capture", metavar="CAPTURE", help="capture, plain, gzip or zstd")
+    importing.add_argument("journal", metavar="OUT.bfj", help="journal to write; must not exist")
+    _output(importing, "table", ("table", "json", "ndjson"))
+
+    _add_sim(
+        add(
+            "sim",
+            "serve a simulated venue on this machine until interrupted",
+            "bookfeed sim --markets 20 --rate 1000 --fault disconnect@5s",
+            _SERVICE_CODES,
+            (0, 1, 2),
+            "sim",
+        )
+    )
+
+    bench = add(
+        "bench",
+        "measure on this machine what a frame costs, beside a plain Python client",
+        "bookfeed bench --quick",
+        _EXIT_CODES,
+        (0, 1, 2, 130, 143),
+        "bench",
+    )
+    bench.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
+    _output(bench, "table", ("table", "json", "ndjson"))
+    return parser
+
+
+def _add_sim(sim: argparse.ArgumentParser) -> None:
+    _simulated(sim, markets=10, rate=500)
+    port = _within(int, 0, _PORT_MAX)
+    sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")
+    sim.add_argument("--rest-port", type=port, default=0, help="REST port, 0 for any free one")
+    sim.add_argument(
+        "--unmirrored",
+        type=_within(int, 0, 100_000),
+        default=0,
+        metavar="N",
+        help="markets of which each outcome trades by itself, so that complements really happen",
+    )
+    sim.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND@WHEN",
+        help="a fault after so many frames (drop@500) or seconds (freeze@2.5s); may be repeated",
+    )
+    sim.add_argument(
+        "--exit-with-parent", action="store_true", help="end when standard input closes"
+    )

@@ -1,0 +1,303 @@
+"""Configuration: a TOML file, overridden by ``BOOKFEED_*`` variables, as frozen dataclasses.
+
+``load(path)`` reads ``[section] key = value``; ``BOOKFEED_SECTION__KEY=value`` (two
+underscores between the parts) overrides one key. The dataclasses below are the whole schema:
+names, defaults, bounds. Units are in the names of the keys; prices, sizes and rates are
+decimals in quotes, because a TOML float would not be exact.
+
+Example::
+
+    [engine]
+    hash_check = "always"
+
+    [rules.complement]
+    min_edge = "0.002"
+
+    [[market]]
+    market = "0x…"
+    tick_size = "0.01"
+    fee = { rate = "0.07", exponent = 1 }
+    outcomes = [{ name = "Yes", asset = "71321…" }, { name = "No", asset = "52114…" }]
+"""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from bookfeed.errors import ConfigError
+from bookfeed.schema import DecimalText, Range, Reader, Text, Value, exceeds, suggestion
+from bookfeed.venues.base import FeeSchedule, Market, Outcome
+
+ENV_PREFIX: Final = "BOOKFEED_"
+ENV_SEPARATOR: Final = "__"
+
+_MS_NS: Final = 1_000_000
+_S_NS: Final = 1_000_000_000
+
+Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
+WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
+RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
+AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
+FilePrefix = Annotated[str, Text(r"[A-Za-z0-9._-]{1,64}", "1 to 64 of A-Z a-z 0-9 . _ -")]
+DurationMs = Annotated[int, Range(0, 3_600_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """``[engine]``: when a book may be believed."""
+
+    hash_check: Literal["always", "sampled", "off"] = "sampled"
+    hash_interval_ms: Annotated[int, Range(0, 60_000)] = 250
+    batch_grace_ms: Annotated[int, Range(1, 60_000)] = 250
+    suspect_grace_ms: Annotated[int, Range(1, 60_000)] = 1_000
+    silence_s: Annotated[float, Range(0.1, 3_600)] = 30.0
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of ``bookfeed.Engine``, in nanoseconds."""
+        return {
+            "hash_check": self.hash_check,
+            "hash_interval_ns": self.hash_interval_ms * _MS_NS,
+            "batch_grace_ns": self.batch_grace_ms * _MS_NS,
+            "suspect_grace_ns": self.suspect_grace_ms * _MS_NS,
+            "silence_ns": round(self.silence_s * _S_NS),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """``[feed]``: connections."""
+
+    busy_poll: bool = False
+    assets_per_connection: Annotated[int, Range(1, 450)] = 200
+    connect_stagger_ms: Annotated[int, Range(0, 60_000)] = 100
+    backoff_min_s: Annotated[float, Range(0.05, 600)] = 1.0
+    backoff_max_s: Annotated[float, Range(0.05, 3_600)] = 60.0
+
+    def __post_init__(self) -> None:
+        if self.backoff_min_s > self.backoff_max_s:
+            problem = f"must be at most backoff_max_s ({self.backoff_max_s})"
+            raise ConfigError("", "backoff_min_s", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class PolymarketConfig:
+    """``[polymarket]``: where the venue is, and its heartbeat."""
+
+    ws_url: WsUrl = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+    rest_url: RestUrl = "https://clob.polymarket.com"
+    ping_interval_s: Annotated[float, Range(0.1, 60)] = 10.0
+    custom_features: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FeeConfig:
+    """``fee`` of a market: taker fee a share, ``rate * (p * (1 - p)) ** exponent`` dollars."""
+
+    rate: Annotated[str, DecimalText("0", "1")]
+    exponent: Annotated[int, Range(0, 4)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeConfig:
+    """One outcome of a market, which is one book."""
+
+    name: Name
+    asset: AssetId
+
+
+@dataclass(frozen=True, slots=True)
+class MarketConfig:
+    """``[[market]]``: one market to follow."""
+
+    market: Name
+    outcomes: tuple[OutcomeConfig, ...]
+    venue: Literal["polymarket"] = "polymarket"
+    name: Annotated[str, Text(r"(?s).{0,200}", "a name of at most 200 characters")] = ""
+    tick_size: Annotated[str | None, DecimalText("0.0001", "0.5")] = None
+    min_order_size: Annotated[str | None, DecimalText("0")] = None
+    neg_risk: bool | None = None
+    fee: FeeConfig | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.outcomes) <= 2:
+            raise ConfigError("", "outcomes", "must hold one or two outcomes")
+
+    def to_market(self) -> Market:
+        """The same as the feed knows it."""
+        return Market(
+            market=self.market,
+            outcomes=tuple(Outcome(outcome.name, outcome.asset) for outcome in self.outcomes),
+            name=self.name,
+            venue=self.venue,
+            tick_size=self.tick_size,
+            min_order_size=self.min_order_size,
+            neg_risk=self.neg_risk,
+            fee=FeeSchedule(self.fee.rate, self.fee.exponent) if self.fee else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What every rule asks before it opens an opportunity."""
+
+    enabled: bool = True
+    min_qty: Annotated[str | None, DecimalText("0")] = None
+    max_age_ms: DurationMs = 30_000
+    max_skew_ms: DurationMs = 2_000
+    min_hold_ms: DurationMs = 0
+    cooldown_ms: DurationMs = 0
+
+    def parameters(self) -> dict[str, object]:
+        """Parameters of ``Engine.add_rule``; what is not set is left to the rule."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "enabled"}
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadConfig(Gates):
+    """``[rules.spread]``: a spread at ``open`` or beyond, until it falls short of ``close``."""
+
+    mode: Literal["absolute", "bps"] = "absolute"
+    when: Literal["wide", "tight"] = "wide"
+    open: Annotated[str | None, DecimalText("0", "20000")] = None
+    close: Annotated[str | None, DecimalText("0", "20000")] = None
+
+    def __post_init__(self) -> None:
+        if not self.enabled:
+            return
+        if self.open is None:
+            raise ConfigError("", "open", 'is required: the spread that opens a signal ("0.05")')
+        first, second = (self.close, self.open) if self.when == "wide" else (self.open, self.close)
+        if first is not None and second is not None and exceeds(first, second):
+            order = "at most" if self.when == "wide" else "at least"
+            raise ConfigError("", "close", f'must be {order} open ("{self.open}")')
+
+
+@dataclass(frozen=True, slots=True)
+class ComplementConfig(Gates):
+    """``[rules.complement]``: both outcomes together below one to buy, or above one to sell."""
+
+    min_edge: Annotated[str, DecimalText("0", "1")] = "0.001"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesConfig:
+    """``[rules.*]``: a rule runs if its section is there and not ``enabled = false``."""
+
+    spread: SpreadConfig | None = None
+    complement: ComplementConfig | None = None
+
+    def enabled(self) -> list[tuple[str, dict[str, object]]]:
+        """Kind and parameters of each rule to run, for ``Engine.add_rule``."""
+        rules = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return [(kind, rule.parameters()) for kind, rule in rules if rule and rule.enabled]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordConfig:
+    """``[record]``: the journal that ``bookfeed record`` writes."""
+
+    directory: str = "recordings"
+    prefix: FilePrefix = "bookfeed"
+    flush_interval_ms: Annotated[int, Range(0, 10_000)] = 50
+    sync_interval_s: Annotated[float, Range(0, 3_600)] = 1.0
+    rotate_mib: Annotated[int, Range(1, 65_536)] = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleConfig:
+    """``[console]``: the terminal."""
+
+    refresh_hz: Annotated[float, Range(0.1, 30)] = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be configured."""
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    feed: FeedConfig = field(default_factory=FeedConfig)
+    polymarket: PolymarketConfig = field(default_factory=PolymarketConfig)
+    market: tuple[MarketConfig, ...] = ()
+    rules: RulesConfig = field(default_factory=RulesConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    console: ConsoleConfig = field(default_factory=ConsoleConfig)
+
+    def __post_init__(self) -> None:
+        seen: dict[str, int] = {}
+        for index, market in enumerate(self.market):
+            for outcome in market.outcomes:
+                if outcome.asset in seen:
+                    key = f"market[{index}].outcomes"
+                    first = f"market[{seen[outcome.asset]}]"
+                    raise ConfigError("", key, f"asset {outcome.asset} is already in {first}")
+                seen[outcome.asset] = index
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all values: the same for the same configuration, wherever it came from."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Configuration from a TOML file (none: defaults), overridden by environment variables.
+
+    Raises ``ConfigError`` for a file that cannot be read or parsed, unknown keys, and values
+    out of bounds, naming the file or variable, the key and what is allowed.
+    """
+    source = str(path) if path is not None else "configuration"
+    table = _read_toml(Path(path)) if path is not None else {}
+    return parse(table, source, os.environ if environ is None else environ)
+
+
+def parse(
+    table: Mapping[str, Any],
+    source: str = "configuration",
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Configuration from a parsed TOML table; ``source`` is what errors call it.
+
+    Raises ``ConfigError`` as ``load`` does. Without ``environ`` nothing is overridden.
+    """
+    merged = _copied(table)
+    for variable, text in sorted((environ or {}).items()):
+        # One underscore alone is no key: `BOOKFEED_PORT` and the like are set by service managers.
+        name = variable.removeprefix(ENV_PREFIX)
+        if name != variable and ENV_SEPARATOR in name:
+            _override(merged, variable, name.lower().split(ENV_SEPARATOR), text)
+    return Reader(source, "").table(Config, merged)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), "", f"cannot read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), "", f"not UTF-8 at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), "", f"not valid TOML: {error}") from error
+
+
+def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables copied, so that overrides never reach the caller's."""
+    return {k: _copied(v) if isinstance(v, Mapping) else v for k, v in table.items()}
+
+
+def _override(table: dict[str, Any], variable: str, path: list[str], text: str) -> None:
+    key = ".".join(path)
+    known = [f.name for f in fields(Config)]
+    if path[0] not in known:
+        raise ConfigError(variable, key, f"no such section; {suggestion(path[0], known)}")
+    if path[0] == "market":
+        raise ConfigError(variable, key, "markets are given in the file, not by a variable")
+    for part in path[:-1]:
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(variable, key, f'"{part}" is a value, not a section')
+        table = inner
+    table[path[-1]] = Value(text, variable)

@@ -1,0 +1,347 @@
+"""The life of one connection, decided without sockets, clocks or threads.
+
+``ConnectionLogic`` is told what happened and when, and answers with what to do: connect, send,
+close, wait. It draws randomness only from the generator it was given, so that whole campaigns of
+faults run under a virtual clock. The rules:
+
+* The subscription is sent at once when the connection opens; ``PING`` follows after each interval
+  and never before the subscription.
+* A connection is given up when no *data* came for too long or no PONG came for too long. A PONG
+  is not data.
+* The backoff grows with every end of a connection and is reset by data, not by connecting. A
+  close with 1008 counts several times, for longer. Whatever data says, a token bucket bounds how
+  often one connection may be attempted.
+* A market may just be quiet. When a reconnect because of silence brought nothing but the initial
+  books, the next silence is borne twice as long.
+"""
+
+import random
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bookfeed.clock import NS_PER_S
+from bookfeed.framing import CloseCode
+from bookfeed.pacing import Backoff, Stagger, TokenBucket
+
+# Actions
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a connection; ``attempt`` counts from 1."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one text frame."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Stop listening, send a close frame; the books of the connection are lost now."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Drop the socket without waiting for the peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before ``until_ns``; then say ``Tick``. Replaces any earlier wait."""
+
+    until_ns: int
+
+
+Action = Connect | Send | Close | Abort | Wait
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The WebSocket handshake is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt to connect failed. ``retry_after_ns`` is what the server asked for, or 0."""
+
+    reason: str
+    retry_after_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Market data arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The venue answered a ping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The socket is gone. ``code`` is the peer's close code, 1006 if it sent none."""
+
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Somebody wants a fresh connection: give this one up."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The wait is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End for good."""
+
+
+Event = Start | Opened | Failed | Data | Pong | Closed | Reconnect | Tick | Stop
+
+
+class Phase(Enum):
+    """Where a connection is in its life."""
+
+    IDLE = auto()
+    WAITING = auto()
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    STOPPING = auto()
+    STOPPED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPolicy:
+    """The numbers of ``ConnectionLogic``; durations in nanoseconds."""
+
+    ping_text: str | None = None
+    ping_interval_ns: int = 10 * NS_PER_S
+    pong_timeout_ns: int = 30 * NS_PER_S
+    silence_ns: int = 30 * NS_PER_S
+    silence_ns_max: int = 15 * 60 * NS_PER_S
+    # Data later than this after opening is more than the initial books.
+    settle_ns: int = 5 * NS_PER_S
+    backoff: Backoff = Backoff()
+    refusal_failures: int = 3
+    refusal_forgiven_ns: int = 60 * NS_PER_S
+    retry_after_ns_max: int = 600 * NS_PER_S
+    close_timeout_ns: int = NS_PER_S // 2
+    attempts_burst: int = 6
+    attempt_interval_ns: int = 10 * NS_PER_S
+
+
+class ConnectionLogic:
+    """Decides for one connection; ``handle`` is the only way in."""
+
+    __slots__ = (
+        "_attempts",
+        "_connect_ns",
+        "_data_ns",
+        "_deadline_ns",
+        "_failures",
+        "_opened_ns",
+        "_ping_ns",
+        "_policy",
+        "_pong_ns",
+        "_quiet_streak",
+        "_refusals",
+        "_reserved",
+        "_rng",
+        "_stagger",
+        "_subscription",
+        "attempt",
+        "phase",
+    )
+
+    def __init__(
+        self,
+        policy: ConnectionPolicy,
+        subscription: tuple[str, ...],
+        *,
+        rng: random.Random,
+        stagger: Stagger,
+    ) -> None:
+        self._policy = policy
+        self._subscription = subscription
+        self._rng = rng
+        self._stagger = stagger
+        self._attempts = TokenBucket(policy.attempts_burst, policy.attempt_interval_ns)
+        self.phase = Phase.IDLE
+        self.attempt = 0
+        self._failures = 0
+        self._refusals = 0
+        self._quiet_streak = 0
+        self._connect_ns = 0
+        self._reserved = False
+        self._deadline_ns = 0
+        self._opened_ns = 0
+        self._data_ns = 0
+        self._pong_ns = 0
+        self._ping_ns = 0
+
+    def handle(self, now_ns: int, event: Event) -> tuple[Action, ...]:
+        """Take one event at ``now_ns`` and return what to do, in order."""
+        if self.phase in (Phase.STOPPING, Phase.STOPPED):
+            return self._handle_stopping(now_ns, event)
+        match event:
+            case Start() if self.phase is Phase.IDLE:
+                return self._schedule(now_ns, now_ns)
+            case Tick():
+                return self._tick(now_ns)
+            case Opened() if self.phase is Phase.CONNECTING:
+                return self._opened(now_ns)
+            case Data() if self.phase is Phase.OPEN:
+                self._data(now_ns)
+            case Pong() if self.phase is Phase.OPEN:
+                self._pong_ns = max(self._pong_ns, now_ns)
+            case Failed(_, retry_after_ns) if self.phase is Phase.CONNECTING:
+                return self._again(now_ns, min(retry_after_ns, self._policy.retry_after_ns_max))
+            case Closed(code):
+                return self._closed(now_ns, code)
+            case Reconnect(code, reason) if self.phase is Phase.OPEN:
+                return self._close(now_ns, code, reason)
+            case Stop():
+                return self._stop(now_ns)
+            case _:
+                # An event that came too late for its phase: the answer has been given already.
+                pass
+        return ()
+
+    def _schedule(self, now_ns: int, at_ns: int) -> tuple[Action, ...]:
+        self.phase = Phase.WAITING
+        self._reserved = False
+        self._connect_ns = at_ns
+        return self._tick(now_ns)
+
+    def _tick(self, now_ns: int) -> tuple[Action, ...]:
+        if self.phase is Phase.OPEN:
+            return self._watch(now_ns)
+        if self.phase is Phase.CLOSING:
+            return (Abort(),) if now_ns >= self._deadline_ns else (Wait(self._deadline_ns),)
+        if self.phase is not Phase.WAITING:
+            return ()
+        if now_ns < self._connect_ns:
+            return (Wait(self._connect_ns),)
+        if not self._reserved:
+            ready_ns = self._attempts.ready_ns(now_ns)
+            if ready_ns > now_ns:
+                self._connect_ns = ready_ns
+                return (Wait(ready_ns),)
+            self._reserved = True
+            self._connect_ns = self._stagger.reserve(now_ns)
+            if self._connect_ns > now_ns:
+                return (Wait(self._connect_ns),)
+        self._attempts.take(now_ns)
+        self.phase = Phase.CONNECTING
+        self.attempt += 1
+        return (Connect(self.attempt),)
+
+    def _opened(self, now_ns: int) -> tuple[Action, ...]:
+        self.phase = Phase.OPEN
+        self._opened_ns = self._data_ns = self._pong_ns = now_ns
+        self._ping_ns = now_ns + self._policy.ping_interval_ns
+        sends = tuple(Send(text) for text in self._subscription)
+        return (*sends, Wait(self._next_deadline_ns()))
+
+    def _data(self, now_ns: int) -> None:
+        self._data_ns = max(self._data_ns, now_ns)
+        self._failures = 0
+        if now_ns - self._opened_ns > self._policy.settle_ns:
+            self._quiet_streak = 0
+        if now_ns - self._opened_ns > self._policy.refusal_forgiven_ns:
+            self._refusals = 0
+
+    def _silence_ns(self) -> int:
+        # The shift is bounded so that a year of quiet does not grow an integer.
+        patience_ns = self._policy.silence_ns << min(self._quiet_streak, 16)
+        return min(patience_ns, max(self._policy.silence_ns, self._policy.silence_ns_max))
+
+    def _next_deadline_ns(self) -> int:
+        silence_ns = self._data_ns + self._silence_ns()
+        if self._policy.ping_text is None:
+            return silence_ns
+        return min(silence_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)
+
+    def _watch(self, now_ns: int) -> tuple[Action, ...]:
+        if now_ns - self._data_ns >= self._silence_ns():
+            self._quiet_streak += 1
+            return self._close(now_ns, CloseCode.NORMAL, "no data")
+        sends: tuple[Action, ...] = ()
+        if self._policy.ping_text is not None:
+            if now_ns - self._pong_ns >= self._policy.pong_timeout_ns:
+                return self._close(now_ns, CloseCode.NORMAL, "no answer to ping")
+            if now_ns >= self._ping_ns:
+                sends = (Send(self._policy.ping_text),)
+                self._ping_ns = now_ns + self._policy.ping_interval_ns
+        return (*sends, Wait(self._next_deadline_ns()))
+
+    def _close(self, now_ns: int, code: int, reason: str) -> tuple[Action, ...]:
+        self.phase = Phase.CLOSING
+        # The delay runs from the decision, not from when the peer gets round to closing.
+        self._connect_ns = now_ns + self._delay_ns()
+        self._deadline_ns = now_ns + self._policy.close_timeout_ns
+        return (Close(code, reason), Wait(self._deadline_ns))
+
+    def _closed(self, now_ns: int, code: int) -> tuple[Action, ...]:
+        if self.phase is Phase.CLOSING:
+            return self._schedule(now_ns, self._connect_ns)
+        if self.phase not in (Phase.OPEN, Phase.CONNECTING):
+            return ()
+        if code == CloseCode.POLICY_VIOLATION:
+            self._refusals += 1
+        return self._again(now_ns, 0)
+
+    def _again(self, now_ns: int, at_least_ns: int) -> tuple[Action, ...]:
+        return self._schedule(now_ns, now_ns + max(at_least_ns, self._delay_ns()))
+
+    def _delay_ns(self) -> int:
+        failures = self._failures + self._refusals * self._policy.refusal_failures
+        self._failures += 1
+        return self._policy.backoff.delay_ns(failures, self._rng)
+
+    def _stop(self, now_ns: int) -> tuple[Action, ...]:
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.STOPPING
+            self._deadline_ns = now_ns + self._policy.close_timeout_ns
+            return (Close(CloseCode.NORMAL, "bye"), Wait(self._deadline_ns))
+        if self.phase is Phase.CLOSING:
+            self.phase = Phase.STOPPING
+            return (Wait(self._deadline_ns),)
+        connecting = self.phase is Phase.CONNECTING
+        self.phase = Phase.STOPPED
+        return (Abort(),) if connecting else ()
+
+    def _handle_stopping(self, now_ns: int, event: Event) -> tuple[Action, ...]:
+        if self.phase is Phase.STOPPED:
+            return ()
+        if isinstance(event, Closed):
+            self.phase = Phase.STOPPED
+        elif isinstance(event, Tick):
+            if now_ns < self._deadline_ns:
+                return (Wait(self._deadline_ns),)
+            return (Abort(),)
+        return ()

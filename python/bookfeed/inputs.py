@@ -1,0 +1,206 @@
+"""The one door into an engine: every call that changes it, done and recorded in the same breath.
+
+Replay is exact only if the recording holds every change in the order in which it happened. So
+nobody else calls the changing methods of an ``Engine``: the live session calls ``EngineInput``,
+and a replay feeds the records back through ``EngineInput.apply``.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol
+
+from bookfeed._bookfeed import Engine
+from bookfeed.errors import BookfeedError
+from bookfeed.journal import Kind
+from bookfeed.log import RateLimitedLog
+from bookfeed.venues.base import Market, Outcome
+
+_log: Final = RateLimitedLog(logging.getLogger("bookfeed.inputs"))
+
+# The connection of records that belong to none.
+CONN_NONE: Final = 0
+
+
+class Recorder(Protocol):
+    """Where records go; ``bookfeed.journal.JournalWriter`` is one. Times in nanoseconds."""
+
+    def append(self, kind: int, ts: int, conn: int, epoch: int, payload: bytes) -> None:
+        """Take one record; must neither block nor fail."""
+
+    def poll(self, now_ns: int) -> None:
+        """Write out what has waited long enough."""
+
+    def close(self) -> None:
+        """Write out everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A signal rule: ``kind`` is one of ``RULES``, ``params`` are the rule's own."""
+
+    kind: str
+    params: Mapping[str, object]
+
+
+class EngineInput:
+    """Performs the changing calls of ``engine`` and records each of them.
+
+    ``ingest(conn, payload, ts)`` is the hot one: without a recorder it is the engine's own
+    method, at no extra cost. Times are Unix nanoseconds.
+    """
+
+    __slots__ = ("_engine", "_epochs", "_recorder", "ingest", "records_failed", "records_refused")
+
+    ingest: Callable[[int, bytes, int], int]
+
+    def __init__(self, engine: Engine, recorder: Recorder | None = None) -> None:
+        self._engine = engine
+        self._recorder = recorder
+        self._epochs: dict[int, int] = {}
+        self.records_refused = 0
+        self.records_failed = 0
+        self.ingest = engine.ingest if recorder is None else self._ingest_recorded
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for reading."""
+        return self._engine
+
+    def _record(self, kind: Kind, ts: int, conn: int, payload: bytes) -> None:
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.append(kind, ts, conn, self._epochs.get(conn, 0), payload)
+        except Exception as error:  # a recorder must never be able to stop the feed
+            self.records_failed += 1
+            _log.warning("record", "a record could not be journalled: %r", error)
+
+    def _ingest_recorded(self, conn: int, payload: bytes, ts: int) -> int:
+        self._record(Kind.FRAME, ts, conn, payload)
+        return self._engine.ingest(conn, payload, ts)
+
+    def poll(self, now_ns: int) -> None:
+        """Let the recorder write out what has waited long enough."""
+        if self._recorder is not None:
+            try:
+                self._recorder.poll(now_ns)
+            except Exception as error:  # as above
+                self.records_failed += 1
+                _log.warning("poll", "the journal could not be written: %r", error)
+
+    def connected(self, conn: int, venue: str, ts: int) -> None:
+        """A connection is open; its epoch begins."""
+        self._epochs[conn] = self._epochs.get(conn, 0) + 1
+        self._record(Kind.CONNECTED, ts, conn, venue.encode())
+        self._engine.connected(conn, venue, ts)
+
+    def disconnected(self, conn: int, reason: str, ts: int) -> None:
+        """A connection is gone; every book of it is stale."""
+        self._record(Kind.DISCONNECTED, ts, conn, reason.encode())
+        self._engine.disconnected(conn, ts)
+
+    def invalidate(self, conn: int, cause: str, ts: int) -> None:
+        """Something was lost on a connection; every book of it is stale."""
+        self._record(Kind.INVALIDATE, ts, conn, cause.encode())
+        self._engine.invalidate(conn, cause, ts)
+
+    def subscribe(self, market: Market, outcome: Outcome, conn: int, ts: int) -> int:
+        """Add a book and return its instrument number."""
+        options: dict[str, Any] = {
+            "market": market.market,
+            "outcome": outcome.name,
+            "tick_size": market.tick_size,
+            "min_order_size": market.min_order_size,
+            "neg_risk": market.neg_risk,
+        }
+        if market.fee is not None:
+            options |= {"fee_rate": market.fee.rate, "fee_exponent": market.fee.exponent}
+        return self._subscribe(market.venue, outcome.symbol, conn, ts, options)
+
+    def _subscribe(
+        self, venue: str, symbol: str, conn: int, ts: int, options: dict[str, Any]
+    ) -> int:
+        payload = {"venue": venue, "symbol": symbol, **options}
+        self._record(Kind.SUBSCRIBE, ts, conn, json.dumps(payload).encode())
+        return self._engine.subscribe(venue, symbol, conn, ts, **options)
+
+    def unsubscribe(self, instrument: int, ts: int) -> None:
+        """Remove a book."""
+        self._record(Kind.UNSUBSCRIBE, ts, CONN_NONE, _instrument(instrument))
+        self._engine.unsubscribe(instrument, ts)
+
+    def add_rule(self, rule: Rule, ts: int) -> int:
+        """Add a signal rule and return its number."""
+        self._record(Kind.RULE, ts, CONN_NONE, json.dumps(asdict(rule)).encode())
+        return self._engine.add_rule(rule.kind, rule.params)
+
+    def resync_begin(self, instrument: int, ts: int) -> None:
+        """A whole book is being fetched for ``instrument``."""
+        self._record(Kind.RESYNC_BEGIN, ts, CONN_NONE, _instrument(instrument))
+        self._engine.resync_begin(instrument, ts)
+
+    def ingest_rest(self, conn: int, body: bytes, ts: int) -> int:
+        """Apply the answer to a request for whole books; returns the records pending."""
+        self._record(Kind.REST, ts, conn, body)
+        return self._engine.ingest_rest(conn, body, ts)
+
+    def advance(self, ts: int) -> int:
+        """Let time pass; returns the records pending."""
+        self._record(Kind.ADVANCE, ts, CONN_NONE, b"")
+        return self._engine.advance(ts)
+
+    def note(self, content: Mapping[str, object], ts: int) -> None:
+        """Record something that does not change the engine."""
+        self._record(Kind.NOTE, ts, CONN_NONE, json.dumps(dict(content)).encode())
+
+    def apply(self, kind: int, ts: int, conn: int, payload: bytes) -> bool:
+        """Feed one record of a recording back and say whether it was understood.
+
+        Never raises on a bad record: it is counted in ``records_refused`` and left out. Records
+        of kinds that do not change an engine, or are not known, count as understood.
+        """
+        try:
+            if kind == Kind.FRAME:
+                self.ingest(conn, payload, ts)
+            else:
+                self._apply_control(kind, ts, conn, payload)
+        except (BookfeedError, ValueError, TypeError, KeyError, OverflowError) as error:
+            self.records_refused += 1
+            _log.warning("apply", "a record of kind %d was left out: %r", kind, error)
+            return False
+        return True
+
+    def _apply_control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
+        if kind == Kind.ADVANCE:
+            self.advance(ts)
+        elif kind == Kind.CONNECTED:
+            self.connected(conn, payload.decode(), ts)
+        elif kind == Kind.DISCONNECTED:
+            self.disconnected(conn, payload.decode(errors="replace"), ts)
+        elif kind == Kind.INVALIDATE:
+            self.invalidate(conn, payload.decode(), ts)
+        elif kind == Kind.SUBSCRIBE:
+            options = _json_object(payload)
+            self._subscribe(options.pop("venue"), options.pop("symbol"), conn, ts, options)
+        elif kind == Kind.UNSUBSCRIBE:
+            self.unsubscribe(_json_object(payload)["instrument"], ts)
+        elif kind == Kind.RESYNC_BEGIN:
+            self.resync_begin(_json_object(payload)["instrument"], ts)
+        elif kind == Kind.REST:
+            self.ingest_rest(conn, payload, ts)
+        elif kind == Kind.RULE:
+            rule = _json_object(payload)
+            self.add_rule(Rule(rule["kind"], rule["params"]), ts)
+
+
+def _instrument(instrument: int) -> bytes:
+    return json.dumps({"instrument": instrument}).encode()
+
+
+def _json_object(payload: bytes) -> dict[str, Any]:
+    value = json.loads(payload)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
+    return value

@@ -1,0 +1,342 @@
+"""Typed records: ``Update``, ``Signal`` and ``Leg`` read from the engine's fixed-width bytes.
+
+A batch is fastest as a numpy array; these objects are for code that wants names and exact
+numbers. Prices are integers of 1e-9 (``*_e9``), quantities integers of 1e-8 (``*_e8``), money
+integers of 1e-9 USD, times Unix nanoseconds; the properties without a suffix are the same numbers
+as floats, for display and arithmetic that tolerates rounding. Absent is ``None``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from struct import Struct
+from typing import Final, Literal
+
+from bookfeed._bookfeed import (
+    ABSENT,
+    CAUSES,
+    CLOSE_REASONS,
+    PRICE_SCALE,
+    QTY_SCALE,
+    RULES,
+    SIGNAL_PHASES,
+    STATES,
+    UPDATE_KINDS,
+    Batch,
+)
+
+UPDATE_BYTES: Final = 96
+SIGNAL_BYTES: Final = 144
+LEG_BYTES: Final = 64
+
+# Where dispatching looks without decoding a whole record.
+UPDATE_KIND_OFFSET: Final = 92
+KIND_BOOK: Final = UPDATE_KINDS.index("book")
+KIND_STATE: Final = UPDATE_KINDS.index("state")
+
+_UPDATE: Final = Struct("<qqqQqqqqqqIIIBBBB")
+_SIGNAL: Final = Struct("<qqQQqqqqqqqqqIIBBBBB27x")
+_LEG: Final = Struct("<IIqqqqqBB14x")
+
+_TOUCH_CHANGED: Final = 1
+_AGGRESSOR_BUY: Final = 2
+_AGGRESSOR_SELL: Final = 4
+_HASH_VERIFIED: Final = 8
+
+_USD_SCALE: Final = 1_000_000_000
+
+_DIRECTIONS: Final[tuple[Literal["buy", "sell"] | None, ...]] = (None, "buy", "sell")
+_SIDES: Final[tuple[Literal["buy", "sell"], ...]] = ("buy", "sell")
+
+# Symbols by instrument, as the feed knows them.
+Symbols = Mapping[int, str]
+_NO_SYMBOLS: Final[Symbols] = {}
+
+
+def _known(value: int) -> int | None:
+    return None if value == ABSENT else value
+
+
+def _ratio(value: int | None, scale: int) -> float | None:
+    return None if value is None else value / scale
+
+
+def _decimal(value: int | None, scale: int) -> Decimal | None:
+    return None if value is None else Decimal(value) / scale
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One thing that happened to one book.
+
+    ``kind`` is one of ``UPDATE_KINDS``: a changed book, a trade, a change of state, a new tick
+    size, a resolution. Every kind carries the touch and the state as they are after it.
+    ``price_e9`` and ``qty_e8`` are the trade's, or the new tick size in ``price_e9``.
+    """
+
+    ts_recv: int
+    ts_event: int | None
+    ts_evidence: int | None
+    seq: int
+    bid_e9: int | None
+    bid_qty_e8: int | None
+    ask_e9: int | None
+    ask_qty_e8: int | None
+    price_e9: int | None
+    qty_e8: int | None
+    instrument: int
+    epoch: int
+    conn: int
+    kind: str
+    state: str
+    cause: str
+    touch_changed: bool
+    hash_verified: bool
+    aggressor: Literal["buy", "sell"] | None
+    symbol: str
+
+    @classmethod
+    def from_bytes(cls, data: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS) -> "Update":
+        """Read the record at ``offset``; ``struct.error`` if there are not enough bytes."""
+        (
+            ts_recv, ts_event, ts_evidence, seq, bid, bid_qty, ask, ask_qty, price, qty,
+            instrument, epoch, conn, kind, state, cause, flags,
+        ) = _UPDATE.unpack_from(data, offset)  # fmt: skip
+        aggressor: Literal["buy", "sell"] | None = None
+        if flags & (_AGGRESSOR_BUY | _AGGRESSOR_SELL):
+            aggressor = "buy" if flags & _AGGRESSOR_BUY else "sell"
+        return cls(
+            ts_recv=ts_recv,
+            ts_event=_known(ts_event),
+            ts_evidence=_known(ts_evidence),
+            seq=seq,
+            bid_e9=_known(bid),
+            bid_qty_e8=_known(bid_qty),
+            ask_e9=_known(ask),
+            ask_qty_e8=_known(ask_qty),
+            price_e9=_known(price),
+            qty_e8=_known(qty),
+            instrument=instrument,
+            epoch=epoch,
+            conn=conn,
+            kind=UPDATE_KINDS[kind],
+            state=STATES[state],
+            cause=CAUSES[cause],
+            touch_changed=bool(flags & _TOUCH_CHANGED),
+            hash_verified=bool(flags & _HASH_VERIFIED),
+            aggressor=aggressor,
+            symbol=symbols.get(instrument, ""),
+        )
+
+    @property
+    def live(self) -> bool:
+        """Whether the book may be believed after this record."""
+        return self.state == "live"
+
+    @property
+    def bid(self) -> float | None:
+        """Best bid in USD a share."""
+        return _ratio(self.bid_e9, PRICE_SCALE)
+
+    @property
+    def ask(self) -> float | None:
+        """Best ask in USD a share."""
+        return _ratio(self.ask_e9, PRICE_SCALE)
+
+    @property
+    def bid_qty(self) -> float | None:
+        """Shares at the best bid."""
+        return _ratio(self.bid_qty_e8, QTY_SCALE)
+
+    @property
+    def ask_qty(self) -> float | None:
+        """Shares at the best ask."""
+        return _ratio(self.ask_qty_e8, QTY_SCALE)
+
+    @property
+    def price(self) -> float | None:
+        """Trade price, or new tick size, in USD a share."""
+        return _ratio(self.price_e9, PRICE_SCALE)
+
+    @property
+    def qty(self) -> float | None:
+        """Shares traded."""
+        return _ratio(self.qty_e8, QTY_SCALE)
+
+    @property
+    def price_decimal(self) -> Decimal | None:
+        """Trade price, or new tick size, exactly."""
+        return _decimal(self.price_e9, PRICE_SCALE)
+
+    @property
+    def qty_decimal(self) -> Decimal | None:
+        """Shares traded, exactly."""
+        return _decimal(self.qty_e8, QTY_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One book of a signal: what would be executed there, and how far it can be believed."""
+
+    instrument: int
+    epoch: int
+    side: Literal["buy", "sell"]
+    avg_price_e9: int | None
+    worst_price_e9: int | None
+    qty_e8: int | None
+    fee_e9: int | None
+    age_ns: int | None
+    state: str
+    symbol: str
+
+    @classmethod
+    def from_bytes(cls, data: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS) -> "Leg":
+        """Read the record at ``offset``; ``struct.error`` if there are not enough bytes."""
+        instrument, epoch, avg, worst, qty, fee, age, state, side = _LEG.unpack_from(data, offset)
+        return cls(
+            instrument=instrument,
+            epoch=epoch,
+            side=_SIDES[side],
+            avg_price_e9=_known(avg),
+            worst_price_e9=_known(worst),
+            qty_e8=_known(qty),
+            fee_e9=_known(fee),
+            age_ns=_known(age),
+            state=STATES[state],
+            symbol=symbols.get(instrument, ""),
+        )
+
+    @property
+    def avg_price(self) -> float | None:
+        """Average executable price in USD a share, before fees."""
+        return _ratio(self.avg_price_e9, PRICE_SCALE)
+
+    @property
+    def worst_price(self) -> float | None:
+        """Price of the last level used, in USD a share."""
+        return _ratio(self.worst_price_e9, PRICE_SCALE)
+
+    @property
+    def qty(self) -> float | None:
+        """Shares."""
+        return _ratio(self.qty_e8, QTY_SCALE)
+
+    @property
+    def fee(self) -> float | None:
+        """Fee of the leg in USD."""
+        return _ratio(self.fee_e9, _USD_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One moment in the life of an opportunity: it opens, is updated, and closes for a reason.
+
+    ``id`` is the same through the whole life. Edges are USD a share of 1e-9, averaged over
+    ``qty_e8``; ``net_edge_e9`` is after fees. ``value_e9`` is the rule's own measure.
+    """
+
+    ts_recv: int
+    ts_open: int
+    seq: int
+    id: int
+    rule: str
+    rule_id: int
+    phase: str
+    reason: str
+    direction: Literal["buy", "sell"] | None
+    qty_e8: int | None
+    gross_edge_e9: int | None
+    net_edge_e9: int | None
+    fee_e9: int | None
+    capital_e9: int | None
+    peak_edge_e9: int | None
+    qty_open_e8: int | None
+    value_e9: int | None
+    skew_ns: int | None
+    legs: tuple[Leg, ...]
+
+    @classmethod
+    def from_bytes(
+        cls, data: bytes, legs: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS
+    ) -> "Signal":
+        """Read the record at ``offset`` and its legs out of the same batch's ``legs``.
+
+        Raises ``struct.error`` if either holds too few bytes.
+        """
+        (
+            ts_recv, ts_open, seq, ident, qty, gross, net, fee, capital, peak, qty_open, value,
+            skew, rule_id, leg_start, rule, phase, reason, direction, leg_count,
+        ) = _SIGNAL.unpack_from(data, offset)  # fmt: skip
+        return cls(
+            ts_recv=ts_recv,
+            ts_open=ts_open,
+            seq=seq,
+            id=ident,
+            rule=RULES[rule],
+            rule_id=rule_id,
+            phase=SIGNAL_PHASES[phase],
+            reason=CLOSE_REASONS[reason],
+            direction=_DIRECTIONS[direction],
+            qty_e8=_known(qty),
+            gross_edge_e9=_known(gross),
+            net_edge_e9=_known(net),
+            fee_e9=_known(fee),
+            capital_e9=_known(capital),
+            peak_edge_e9=_known(peak),
+            qty_open_e8=_known(qty_open),
+            value_e9=_known(value),
+            skew_ns=_known(skew),
+            legs=tuple(
+                Leg.from_bytes(legs, (leg_start + index) * LEG_BYTES, symbols)
+                for index in range(leg_count)
+            ),
+        )
+
+    @property
+    def qty(self) -> float | None:
+        """Shares that can be executed at the stated edge."""
+        return _ratio(self.qty_e8, QTY_SCALE)
+
+    @property
+    def gross_edge(self) -> float | None:
+        """Edge in USD a share before fees."""
+        return _ratio(self.gross_edge_e9, PRICE_SCALE)
+
+    @property
+    def net_edge(self) -> float | None:
+        """Edge in USD a share after fees."""
+        return _ratio(self.net_edge_e9, PRICE_SCALE)
+
+    @property
+    def peak_edge(self) -> float | None:
+        """Largest net edge of this life so far, in USD a share."""
+        return _ratio(self.peak_edge_e9, PRICE_SCALE)
+
+    @property
+    def fee(self) -> float | None:
+        """Fees of all legs together in USD."""
+        return _ratio(self.fee_e9, _USD_SCALE)
+
+    @property
+    def capital(self) -> float | None:
+        """Capital the opportunity would bind, in USD."""
+        return _ratio(self.capital_e9, _USD_SCALE)
+
+    @property
+    def value(self) -> float | None:
+        """The rule's own measure, in USD a share."""
+        return _ratio(self.value_e9, PRICE_SCALE)
+
+
+def updates(batch: Batch, symbols: Symbols = _NO_SYMBOLS) -> Iterator[Update]:
+    """Iterate the updates of a batch as typed objects."""
+    data = batch.update_bytes
+    for offset in range(0, len(data), UPDATE_BYTES):
+        yield Update.from_bytes(data, offset, symbols)
+
+
+def signals(batch: Batch, symbols: Symbols = _NO_SYMBOLS) -> Iterator[Signal]:
+    """Iterate the signals of a batch as typed objects."""
+    data, legs = batch.signal_bytes, batch.leg_bytes
+    for offset in range(0, len(data), SIGNAL_BYTES):
+        yield Signal.from_bytes(data, legs, offset, symbols)

@@ -1,0 +1,140 @@
+"""The REST client of a session: whole books for resync, and nothing else.
+
+It needs aiohttp (``pip install bookfeed[rest]``); without it a session resyncs by reconnecting.
+Bodies are handed to the engine as they came; only the engine reads market data.
+"""
+
+import asyncio
+import email.utils
+import importlib.util
+import ssl
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+from bookfeed.clock import NS_PER_S, seconds_ns
+from bookfeed.errors import SessionError
+from bookfeed.venues.base import RestRequest
+
+if TYPE_CHECKING:
+    import aiohttp
+
+TIMEOUT_S: Final = 5.0
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+RETRY_AFTER_NS_MAX: Final = 600 * NS_PER_S
+
+_CHUNK_BYTES: Final = 64 * 1024
+
+
+class RestError(SessionError):
+    """A REST request that brought no answer; ``retry_after_ns`` is what the server asked for."""
+
+    def __init__(self, problem: str, retry_after_ns: int = 0) -> None:
+        super().__init__(problem)
+        self.retry_after_ns: Final = retry_after_ns
+
+
+def available() -> bool:
+    """Whether aiohttp is installed."""
+    return importlib.util.find_spec("aiohttp") is not None
+
+
+def retry_after_ns(value: str | None, *, now_s: float | None = None) -> int:
+    """Return a ``Retry-After`` header as nanoseconds from now, at most ten minutes.
+
+    It holds seconds or an HTTP date. Absent, negative and unreadable values are 0.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        # Ten digits are 300 years; longer numbers need not be converted to be capped.
+        return min(int(text[:10]) * NS_PER_S, RETRY_AFTER_NS_MAX)
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return 0
+    now = time.time() if now_s is None else now_s
+    return min(max(0, seconds_ns(moment.timestamp() - now)), RETRY_AFTER_NS_MAX)
+
+
+class RestClient:
+    """Sends requests to one address over kept-alive connections.
+
+    Raises ``SessionError`` if aiohttp is not installed or the address is not http or https.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise SessionError(f"REST address {url!r} must begin with http:// or https://")
+        if not available():
+            raise SessionError(
+                "a REST address needs aiohttp: pip install 'bookfeed[rest]', or leave it out"
+            )
+        self._url: Final = url.rstrip("/")
+        self._ssl: Final = ssl_context
+        self._timeout_s: Final = timeout_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def fetch(self, request: RestRequest) -> bytes:
+        """Return the body of the answer; raises ``RestError`` unless it is a whole 200."""
+        import aiohttp
+
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._open().request(
+                    request.method,
+                    self._url + request.path,
+                    data=request.body,
+                    headers={"Content-Type": "application/json"},
+                    allow_redirects=False,
+                    ssl=True if self._ssl is None else self._ssl,
+                ) as response,
+            ):
+                if response.status != 200:
+                    raise RestError(
+                        f"{request.method} {request.path} answered {response.status}",
+                        retry_after_ns(response.headers.get("Retry-After")),
+                    )
+                return await _body(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise RestError(f"{request.method} {request.path} failed: {error!r}") from error
+
+    def _open(self) -> "aiohttp.ClientSession":
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections; the client can be used again afterwards."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+async def _body(response: "aiohttp.ClientResponse") -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise RestError(f"an answer of more than {BODY_BYTES_MAX} bytes")
+    return bytes(body)

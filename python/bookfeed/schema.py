@@ -1,0 +1,251 @@
+"""Reads tables of text and TOML values into frozen dataclasses, strictly.
+
+The dataclass is the schema: field names are the keys, defaults are the defaults, types say
+what is allowed, and ``Annotated`` adds the rest (``Range``, ``Text``, ``DecimalText``).
+Unknown keys, missing keys and wrong values are ``ConfigError``s that name source, key and what
+is allowed.
+
+It reads what configuration needs and no more: bool, int, float, str, Literal, optional,
+nested dataclasses and tuples of dataclasses.
+"""
+
+import difflib
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn, TypeVar
+
+from bookfeed.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a number, both inclusive."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a string must look like: a pattern for all of it, and the same in words."""
+
+    pattern: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecimalText:
+    """A string holding a plain decimal within inclusive bounds, kept as text to stay exact."""
+
+    low: str
+    high: str | None = None
+
+    def __str__(self) -> str:
+        bounds = f"{self.low} to {self.high}" if self.high else f"{self.low} or more"
+        return f'a decimal in quotes, {bounds}, such as "0.05"'
+
+
+class Value(NamedTuple):
+    """A value and where it came from, if not from the source of the table around it."""
+
+    raw: object
+    source: str
+
+
+_DECIMAL: Final = re.compile(r"(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+_INT: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_BOOLS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+class Reader:
+    """Reads one value; ``from_text`` marks values that could only be given as text."""
+
+    def __init__(self, source: str, key: str, *, from_text: bool = False) -> None:
+        self.source: Final = source
+        self.key: Final = key
+        self.from_text: Final = from_text
+
+    def fail(self, problem: str) -> NoReturn:
+        """Raises the error for this key."""
+        raise ConfigError(self.source, self.key, problem)
+
+    def expected(self, what: str, found: object, hint: str = "") -> NoReturn:
+        """Raises: what was wanted, what was found."""
+        shown = shown_value(found)
+        self.fail(f"must be {what}, not {shown}{hint}")
+
+    def at(self, name: str) -> "Reader":
+        """The reader of a key inside this one."""
+        return Reader(self.source, f"{self.key}.{name}" if self.key else name)
+
+    def read(self, kind: Any, raw: object) -> Any:
+        """``raw`` as a value of type ``kind``."""
+        if isinstance(raw, Value):
+            return Reader(raw.source, self.key, from_text=True).read(kind, raw.raw)
+        extras: tuple[object, ...] = ()
+        if typing.get_origin(kind) is Annotated:
+            kind, *rest = typing.get_args(kind)
+            extras = tuple(rest)
+        if isinstance(kind, types.UnionType):
+            (kind,) = (k for k in typing.get_args(kind) if k is not types.NoneType)
+            return self.read(Annotated[kind, *extras] if extras else kind, raw)
+        if typing.get_origin(kind) is Literal:
+            return self._choice(typing.get_args(kind), raw)
+        if typing.get_origin(kind) is tuple:
+            return self._tables(typing.get_args(kind)[0], raw)
+        if is_dataclass(kind):
+            return self.table(typing.cast("type[Any]", kind), raw)
+        scalar: Callable[[object, tuple[object, ...]], Any] = {
+            bool: self._bool,
+            int: self._int,
+            float: self._float,
+            str: self._str,
+        }[kind]
+        return scalar(raw, extras)
+
+    def table(self, kind: type[T], raw: object) -> T:
+        """A dataclass from a table; every complaint names the key inside it."""
+        if not isinstance(raw, Mapping):
+            self.expected("a table", raw)
+        kinds = typing.get_type_hints(kind, include_extras=True)
+        known = fields(typing.cast("Any", kind))
+        self._refuse_unknown(raw, [f.name for f in known])
+        values = {}
+        for field in known:
+            if field.name in raw:
+                values[field.name] = self.at(field.name).read(kinds[field.name], raw[field.name])
+            elif _required(field):
+                self.at(field.name).fail("is required")
+        try:
+            return kind(**values)
+        except ConfigError as error:
+            # Raised by `__post_init__`, which sees fields that are wrong together and no source.
+            self.at(error.key).fail(error.problem)
+
+    def _tables(self, kind: Any, raw: object) -> tuple[Any, ...]:
+        if not isinstance(raw, list):
+            self.expected("an array", raw)
+        return tuple(
+            Reader(self.source, f"{self.key}[{index}]").read(kind, item)
+            for index, item in enumerate(raw)
+        )
+
+    def _refuse_unknown(self, raw: Mapping[str, object], known: list[str]) -> None:
+        for name, value in raw.items():
+            if name not in known:
+                source = value.source if isinstance(value, Value) else self.source
+                problem = f"no such key; {suggestion(name, known)}"
+                raise ConfigError(source, self.at(name).key, problem)
+
+    def _choice(self, allowed: tuple[str, ...], raw: object) -> str:
+        if isinstance(raw, str) and raw in allowed:
+            return raw
+        close = difflib.get_close_matches(str(raw), allowed, 1)
+        self.expected(
+            f"one of {', '.join(map(shown_value, allowed))}",
+            raw,
+            f' (did you mean "{close[0]}"?)' if close else "",
+        )
+
+    def _bool(self, raw: object, _extras: tuple[object, ...]) -> bool:
+        if isinstance(raw, bool):
+            return raw
+        if self.from_text and isinstance(raw, str) and raw.lower() in _BOOLS:
+            return _BOOLS[raw.lower()]
+        self.expected("true or false", raw)
+
+    def _int(self, raw: object, extras: tuple[object, ...]) -> int:
+        what = " ".join(["a whole number", *_bounds(extras)])
+        if self.from_text and isinstance(raw, str) and _INT.fullmatch(raw):
+            raw = int(raw)
+        if isinstance(raw, bool) or not isinstance(raw, int) or not _within(raw, extras):
+            self.expected(what, raw)
+        return raw
+
+    def _float(self, raw: object, extras: tuple[object, ...]) -> float:
+        what = " ".join(["a number", *_bounds(extras)])
+        if self.from_text and isinstance(raw, str) and _DECIMAL.fullmatch(raw):
+            raw = float(raw)
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            self.expected(what, raw)
+        if not math.isfinite(raw) or not _within(raw, extras):
+            self.expected(what, raw)
+        return float(raw)
+
+    def _str(self, raw: object, extras: tuple[object, ...]) -> str:
+        for extra in extras:
+            if isinstance(extra, DecimalText):
+                return self._decimal(extra, raw)
+            if isinstance(extra, Text) and not (
+                isinstance(raw, str) and re.fullmatch(extra.pattern, raw)
+            ):
+                self.expected(extra.words, raw)
+        if not isinstance(raw, str):
+            self.expected("a string", raw)
+        return raw
+
+    def _decimal(self, rule: DecimalText, raw: object) -> str:
+        if isinstance(raw, float):
+            hint = f'; write "{raw}": without quotes TOML reads an inexact binary number'
+            self.expected(str(rule), raw, hint)
+        text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
+        if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+            self.expected(str(rule), raw)
+        if exceeds(rule.low, text) or (rule.high is not None and exceeds(text, rule.high)):
+            self.expected(str(rule), raw)
+        return text
+
+
+def exceeds(a: str, b: str) -> bool:
+    """Whether the plain decimal ``a`` is greater than ``b``, exactly."""
+    return _scaled(a) > _scaled(b)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What to write instead of ``name``."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, 1)
+    did_you_mean = f'did you mean "{close[0]}"? ' if close else ""
+    return f"{did_you_mean}Known here: {', '.join(known)}"
+
+
+def shown_value(value: object) -> str:
+    """A value as TOML would print it, cut short."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value[:60]}…"' if len(value) > 60 else f'"{value}"'
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "an array"
+    return str(value)
+
+
+def _scaled(text: str) -> int:
+    whole, _, fraction = text.partition(".")
+    return int(whole or "0") * 10**18 + int(fraction.ljust(18, "0"))
+
+
+def _required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _bounds(extras: tuple[object, ...]) -> list[str]:
+    return [f"from {extra}" for extra in extras if isinstance(extra, Range)]
+
+
+def _within(value: float, extras: tuple[object, ...]) -> bool:
+    return all(e.low <= value <= e.high for e in extras if isinstance(e, Range))

@@ -1,0 +1,364 @@
+"""Faults: what can go wrong between the simulated venue and a client, on a schedule.
+
+A fault hits the first frame that fits it at or after its place; from then on the client's
+books and the truth may differ, and the log says when, where and how. The truth never
+changes: faults happen to the delivery, not to the market.
+
+Frames are counted for each connection over what the venue meant to send it after the initial
+books, from 0; frames that a fault swallowed are counted too.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal, NamedTuple
+
+from bookfeed.sim.wire import Message
+
+FaultKind = Literal[
+    "drop",
+    "duplicate",
+    "freeze",
+    "disconnect",
+    "reset",
+    "wrong_hash",
+    "malformed",
+    "swap",
+    "corrupt_size",
+    "ghost",
+]
+"""
+drop          the frame is never delivered
+duplicate     it is delivered again: at once, reversed or later
+freeze        nothing more of a connection, or of one asset, while PONG keeps coming
+disconnect    the connection is closed in an orderly way with a close code
+reset         the connection is torn down without a close frame (TCP RST)
+wrong_hash    the book hash in the frame is not that of the book
+malformed     the frame is not the message it should be
+swap          the frame arrives after the next one of the same market
+corrupt_size  a size in the frame is not the one the venue meant
+ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
+"""
+
+VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
+    "drop": ("",),
+    "duplicate": ("at_once", "reversed", "later"),
+    "freeze": ("",),
+    "disconnect": ("",),
+    "reset": ("",),
+    "wrong_hash": ("one", "all"),
+    "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
+    "swap": ("",),
+    "corrupt_size": ("one", "all"),
+    "ghost": ("",),
+}
+"""The ways each kind can happen; the first is the default.
+
+``one`` touches the first entry of the frame, so that the two outcomes no longer agree; ``all``
+touches every entry alike. A ``truncated`` frame still names its asset, an ``unattributable``
+one names nothing.
+"""
+
+_BOOK_KINDS: Final = frozenset({"book", "price_change"})
+_LATER_FRAMES: Final = 5
+_HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
+_SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
+_ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that will go wrong. ``ValueError`` if the parts do not fit together."""
+
+    kind: FaultKind
+    at_frame: int | None = None
+    """Not before this frame of the connection."""
+    at_s: float | None = None
+    """Not before this many seconds after the start. With neither, at once."""
+    asset: str | None = None
+    """Only a frame that speaks of this asset; for ``freeze``, only its part of the stream."""
+    conn: int | None = None
+    """Only on this connection; connections are numbered in the order they come."""
+    variant: str = ""
+    """One of ``VARIANTS[kind]``."""
+    duration_s: float | None = None
+    """How long a freeze lasts (for ever by default), or until a lost stream reconnects."""
+    close_code: int = 1001
+    count: int = 1
+    """How many REST answers are ghosts."""
+
+    def __post_init__(self) -> None:
+        allowed = VARIANTS.get(self.kind)
+        if allowed is None:
+            raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(VARIANTS)}")
+        if self.variant and self.variant not in allowed:
+            raise ValueError(f"fault {self.kind} has no variant {self.variant!r}; known: {allowed}")
+        if not self.variant:
+            object.__setattr__(self, "variant", allowed[0])
+
+
+class FaultEvent(NamedTuple):
+    """What a fault did: the log entry."""
+
+    fault: Fault
+    ts_ns: int
+    conn: int
+    """-1 for REST."""
+    frame: int
+    assets: tuple[str, ...]
+    """The assets whose books at the client it may have spoiled; empty means all of them."""
+    detail: str
+
+
+class Delivery(NamedTuple):
+    """What becomes of one frame: payloads in order, then perhaps the end of the connection."""
+
+    payloads: tuple[bytes, ...]
+    end: Literal["", "disconnect", "reset"] = ""
+    fault: Fault | None = None
+
+
+class _Link:
+    """What faults have under way on one connection."""
+
+    __slots__ = ("frame", "frozen", "held", "later")
+
+    def __init__(self) -> None:
+        self.frame = -1
+        self.frozen: list[tuple[Fault, int | None]] = []
+        """Freezes with the time they end, Unix ns."""
+        self.held: tuple[int, bytes] | None = None
+        """A frame that waits for the next one of its market to overtake it."""
+        self.later: list[tuple[int, bytes]] = []
+        """Copies to deliver, by frame."""
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.frozen or self.held or self.later)
+
+
+class FaultInjector:
+    """Decides what becomes of every frame; ``start_ns`` is the zero of ``Fault.at_s``."""
+
+    def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
+        self._waiting = list(faults)
+        self._rng = Random(f"faults {seed}")
+        self._start_ns = start_ns
+        self._links: dict[int, _Link] = {}
+        self._ghosts: dict[str | None, int] = {}
+        self.log: list[FaultEvent] = []
+
+    def add(self, fault: Fault) -> None:
+        """Schedules one more fault."""
+        self._waiting.append(fault)
+
+    def connected(self, conn: int) -> None:
+        """Forgets what was under way on ``conn``: a new connection starts sound."""
+        link = self._links.setdefault(conn, _Link())
+        link.frozen.clear()
+        link.held = None
+        link.later.clear()
+
+    def deliver(
+        self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
+    ) -> Delivery:
+        """What connection ``conn`` gets of ``message``, of which it wants ``mask``."""
+        link = self._links.get(conn)
+        if link is None:
+            link = self._links[conn] = _Link()
+        link.frame += 1
+        if not self._waiting and not link.busy:
+            return Delivery((message.text(mask),))
+        mask = self._thaw(link, message, mask, asset_ids, now_ns)
+        if not mask and message.mask:
+            return Delivery(())
+        fault = self._take(conn, link.frame, message, mask, asset_ids, now_ns)
+        if fault is None:
+            return Delivery(self._with_waiting(link, message, message.text(mask)))
+        return self._inflict(fault, conn, link, message, mask, asset_ids, now_ns)
+
+    def _thaw(
+        self, link: _Link, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
+    ) -> int:
+        """The part of ``mask`` that no freeze holds back; ends freezes that are over."""
+        if not link.frozen:
+            return mask
+        link.frozen = [held for held in link.frozen if held[1] is None or now_ns < held[1]]
+        for fault, _ in link.frozen:
+            if fault.asset is None:
+                return 0
+            if message.mask and fault.asset in asset_ids:
+                mask &= ~(1 << asset_ids.index(fault.asset))
+        return mask
+
+    def frozen(self, conn: int) -> bool:
+        """Whether the whole of ``conn`` is frozen."""
+        link = self._links.get(conn)
+        return link is not None and any(fault.asset is None for fault, _ in link.frozen)
+
+    def _with_waiting(self, link: _Link, message: Message, data: bytes) -> tuple[bytes, ...]:
+        payloads = [data]
+        if link.held and link.held[0] == message.market:
+            payloads.append(link.held[1])
+            link.held = None
+        if link.later:
+            payloads += [copy for frame, copy in link.later if frame <= link.frame]
+            link.later = [entry for entry in link.later if entry[0] > link.frame]
+        return tuple(payloads)
+
+    def _take(
+        self,
+        conn: int,
+        frame: int,
+        message: Message,
+        mask: int,
+        asset_ids: tuple[str, str],
+        now_ns: int,
+    ) -> Fault | None:
+        for index, fault in enumerate(self._waiting):
+            if fault.kind == "ghost" or (fault.conn is not None and fault.conn != conn):
+                continue
+            if fault.at_frame is not None and frame < fault.at_frame:
+                continue
+            if fault.at_s is not None and now_ns - self._start_ns < fault.at_s * 1e9:
+                continue
+            if fault.kind not in ("freeze", "disconnect", "reset"):
+                if message.kind not in _BOOK_KINDS:
+                    continue
+                if fault.asset is not None and fault.asset not in _named(mask, asset_ids):
+                    continue
+            del self._waiting[index]
+            return fault
+        return None
+
+    def _inflict(
+        self,
+        fault: Fault,
+        conn: int,
+        link: _Link,
+        message: Message,
+        mask: int,
+        asset_ids: tuple[str, str],
+        now_ns: int,
+    ) -> Delivery:
+        data = message.text(mask)
+        spoiled = _named(mask & message.mask, asset_ids)
+        detail = fault.variant
+        payloads: tuple[bytes, ...] = ()
+        end: Literal["", "disconnect", "reset"] = ""
+        match fault.kind:
+            case "drop":
+                detail = f"{message.kind} never delivered"
+            case "duplicate":
+                payloads = self._duplicate(fault, link, message, mask, data)
+            case "freeze":
+                spoiled = (fault.asset,) if fault.asset else ()
+                ends_ns = None
+                if fault.duration_s is not None:
+                    ends_ns = now_ns + int(fault.duration_s * 1e9)
+                link.frozen.append((fault, ends_ns))
+                left = self._thaw(link, message, mask, asset_ids, now_ns)
+                payloads = (message.text(left),) if left & message.mask else ()
+            case "disconnect" | "reset":
+                end = "reset" if fault.kind == "reset" else "disconnect"
+                spoiled = ()
+            case "swap":
+                link.held = (message.market, data)
+            case "wrong_hash" | "corrupt_size" | "malformed":
+                data, detail = self._damage(fault, data)
+                payloads = self._with_waiting(link, message, data)
+                if fault.variant == "unattributable":
+                    spoiled = ()
+                elif fault.kind != "malformed" and fault.variant == "one":
+                    spoiled = _named(_first_bit(message, mask), asset_ids)
+        self.log.append(FaultEvent(fault, now_ns, conn, link.frame, spoiled, detail))
+        return Delivery(payloads, end, fault)
+
+    def _duplicate(
+        self, fault: Fault, link: _Link, message: Message, mask: int, data: bytes
+    ) -> tuple[bytes, ...]:
+        payloads = self._with_waiting(link, message, data)
+        if fault.variant == "at_once":
+            return (*payloads, data)
+        if fault.variant == "reversed":
+            return (*payloads, message.text(mask, reverse=True))
+        link.later.append((link.frame + _LATER_FRAMES, data))
+        return payloads
+
+    def _damage(self, fault: Fault, data: bytes) -> tuple[bytes, str]:
+        """The frame after a fault of content, and what was done to it."""
+        if fault.kind == "malformed":
+            return _malform(data, fault.variant), fault.variant
+        count = 1 if fault.variant == "one" else 0
+        if fault.kind == "wrong_hash":
+            wrong = f'"hash":"{self._rng.getrandbits(160):040x}"'.encode()
+            return _HASH.sub(wrong, data, count), f"{fault.variant}: {wrong.decode()}"
+        found = _SIZE.search(data)
+        if found is None:
+            return data, "no size to corrupt"
+        old = found.group(1)
+        new = str(1 + int(old.split(b".")[0]) * 10 + int(self._rng.random() * 9)).encode()
+        to = b'"size":"' + new + b'"'
+        if fault.variant == "all":
+            data = data.replace(found.group(0), to)
+        else:
+            data = data.replace(found.group(0), to, 1)
+        return data, f"{fault.variant}: size {old.decode()} became {new.decode()}"
+
+    def ghost(self, asset_id: str, now_ns: int) -> bool:
+        """Whether REST shall answer for this asset with a stale book now."""
+        for fault in self._waiting:
+            late = fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9
+            if fault.kind == "ghost" and late and fault.asset in (None, asset_id):
+                self._waiting.remove(fault)
+                self._ghosts[fault.asset] = self._ghosts.get(fault.asset, 0) + fault.count
+                self.log.append(FaultEvent(fault, now_ns, -1, -1, (asset_id,), "stale REST book"))
+                break
+        for key in (asset_id, None):
+            if self._ghosts.get(key):
+                self._ghosts[key] -= 1
+                return True
+        return False
+
+
+def _named(mask: int, asset_ids: tuple[str, str]) -> tuple[str, ...]:
+    return tuple(asset_id for index, asset_id in enumerate(asset_ids) if mask & 1 << index)
+
+
+def _first_bit(message: Message, mask: int) -> int:
+    for bit, _ in message.entries:
+        if bit & mask:
+            return bit
+    return message.mask & mask
+
+
+def _malform(data: bytes, variant: str) -> bytes:
+    if variant == "truncated":
+        named = _ASSET_END.search(data)
+        start = named.end() if named else 0
+        return data[: start + (len(data) - start) * 6 // 10]
+    if variant == "bad_number":
+        return _replace_first(data, _SIZE, lambda found: b'"size":"' + found.group(1) + b'e1"')
+    if variant == "invalid_utf8":
+        return _replace_first(data, _HASH, lambda found: found.group(0)[:-5] + b'\xff\xc0\xaf"')
+    return b'{"market":"0x'
+
+
+def _replace_first(
+    data: bytes, pattern: re.Pattern[bytes], change: Callable[[re.Match[bytes]], bytes]
+) -> bytes:
+    return pattern.sub(change, data, count=1)
+
+
+def random_faults(
+    seed: int, *, count: int, frames: int, kinds: Sequence[FaultKind] = tuple(VARIANTS)
+) -> tuple[Fault, ...]:
+    """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order."""
+    rng = Random(f"schedule {seed}")
+    faults = []
+    for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
+        kind = kinds[int(rng.random() * len(kinds))]
+        variant = VARIANTS[kind][int(rng.random() * len(VARIANTS[kind]))]
+        faults.append(Fault(kind, at_frame=at_frame, variant=variant))
+    return tuple(faults)

@@ -1,0 +1,169 @@
+"""What is really in the simulated books, for tests to hold an engine against.
+
+``Truth`` is the book as a receiver has it who got every message whole and in order, kept in
+plain dictionaries apart from the ladders that the messages are printed from. Prices go out as
+integers of 1e-9, sizes as integers of 1e-8, best first.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from bookfeed.sim.ladder import PRICE_E9_PER_PIP, QTY_E8_PER_MICRO
+from bookfeed.sim.wire import Levels, Message
+
+_MASK: Final = (1 << 64) - 1
+
+
+class BookTruth(NamedTuple):
+    """One asset's book at one version; levels are (price 1e-9, size 1e-8), best first."""
+
+    version: int
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+    torn: bool
+    """The venue is in the middle of telling a batch; nobody may show this book as good."""
+
+    def decimals(self) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
+        """Bids and asks as (price, size) in USD and shares."""
+        bids, asks = (
+            [(Decimal(price).scaleb(-9), Decimal(size).scaleb(-8)) for price, size in levels]
+            for levels in (self.bids, self.asks)
+        )
+        return bids, asks
+
+
+class _Past(NamedTuple):
+    version: int
+    print_: int
+    torn: bool
+
+
+class _Book:
+    """Mutable truth of one asset, in pips and 1e-6 share."""
+
+    __slots__ = ("asks", "bids", "past", "print_", "torn", "version")
+
+    def __init__(self, past_max: int) -> None:
+        self.bids: dict[int, int] = {}
+        self.asks: dict[int, int] = {}
+        self.version = 0
+        self.torn = False
+        self.print_ = 0
+        self.past: deque[_Past] = deque(maxlen=past_max)
+
+    def replace(self, levels: Levels) -> None:
+        self.bids = dict(levels.bids)
+        self.asks = dict(levels.asks)
+        self.print_ = _fingerprint(self.bids.items(), self.asks.items())
+
+    def put(self, is_bid: bool, price: int, size: int) -> None:
+        side = self.bids if is_bid else self.asks
+        old = side.get(price)
+        if old is not None:
+            self.print_ = (self.print_ - hash((is_bid, price, old))) & _MASK
+        if size:
+            side[price] = size
+            self.print_ = (self.print_ + hash((is_bid, price, size))) & _MASK
+        elif old is not None:
+            del side[price]
+
+    def close_version(self, torn: bool) -> None:
+        self.version += 1
+        self.torn = torn
+        self.past.append(_Past(self.version, self.print_, torn))
+
+
+def _fingerprint(bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> int:
+    """An order-free 64-bit sum over levels; hashes of tuples of integers never vary."""
+    total = sum(hash((True, price, size)) for price, size in bids)
+    total += sum(hash((False, price, size)) for price, size in asks)
+    return total & _MASK
+
+
+class Truth:
+    """The true book of every asset and its last ``past_max`` versions."""
+
+    def __init__(self, past_max: int = 4096) -> None:
+        self._past_max = past_max
+        self._books: dict[str, _Book] = {}
+
+    def apply(self, message: Message) -> None:
+        """Takes in the next message of the venue, whatever became of it on the way."""
+        change = message.change
+        if not change:
+            return
+        if isinstance(change, Levels):
+            book = self._book(change.asset.asset_id)
+            book.replace(change)
+            book.close_version(message.torn)
+            return
+        touched = {}
+        for asset, is_bid, price, size in change:
+            book = touched[asset.index] = self._book(asset.asset_id)
+            book.put(is_bid, price, size)
+        for book in touched.values():
+            book.close_version(message.torn)
+
+    def start(self, levels: Levels) -> None:
+        """Version 0 of an asset."""
+        book = self._book(levels.asset.asset_id)
+        book.replace(levels)
+        book.past.append(_Past(0, book.print_, False))
+
+    def _book(self, asset_id: str) -> _Book:
+        book = self._books.get(asset_id)
+        if book is None:
+            book = self._books[asset_id] = _Book(self._past_max)
+        return book
+
+    def __call__(self, asset_id: str) -> BookTruth:
+        """The book of ``asset_id`` now; ``KeyError`` if there is no such asset."""
+        book = self._books[asset_id]
+        return BookTruth(book.version, _out(book.bids, True), _out(book.asks, False), book.torn)
+
+    def version(self, asset_id: str) -> int:
+        """How many times the book of ``asset_id`` has changed."""
+        return self._books[asset_id].version
+
+    def torn(self, asset_id: str) -> bool:
+        """Whether the venue is in the middle of telling a batch that touches ``asset_id``."""
+        return self._books[asset_id].torn
+
+    def matches(
+        self, asset_id: str, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
+    ) -> bool:
+        """Whether these levels (1e-9, 1e-8; any order) are the book now, outside any batch."""
+        book = self._books[asset_id]
+        return not book.torn and _in(bids) == book.bids and _in(asks) == book.asks
+
+    def version_of(
+        self, asset_id: str, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
+    ) -> int | None:
+        """The newest remembered version with exactly these levels; ``None`` if there is none.
+
+        Versions in the middle of a batch do not count.
+        """
+        wanted = _fingerprint(_in(bids).items(), _in(asks).items())
+        for past in reversed(self._books[asset_id].past):
+            if past.print_ == wanted and not past.torn:
+                return past.version
+        return None
+
+
+def _out(levels: dict[int, int], descending: bool) -> list[tuple[int, int]]:
+    return [
+        (price * PRICE_E9_PER_PIP, levels[price] * QTY_E8_PER_MICRO)
+        for price in sorted(levels, reverse=descending)
+    ]
+
+
+def _in(levels: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Back to pips and 1e-6 share; what does not fit the grid stays visibly foreign (-1)."""
+    inner = {}
+    for price, size in levels:
+        pips, rest = divmod(int(price), PRICE_E9_PER_PIP)
+        micros, crumbs = divmod(int(size), QTY_E8_PER_MICRO)
+        inner[pips if not rest else -1] = micros if not crumbs else -1
+    return inner

@@ -1,0 +1,556 @@
+//! A strict JSON cursor over borrowed bytes: RFC 8259, no allocation, no tree.
+//!
+//! The venue decoders walk frames with it. Everything is checked, also what is skipped:
+//! escapes, surrogate pairs, control characters, number grammar, nesting, UTF-8 and what
+//! follows the document. A frame it accepts is a JSON text; any other is an error with a
+//! byte offset.
+
+use std::fmt;
+use wide::{CmpEq, CmpLt, i8x16};
+
+/// Deepest nesting accepted. Venue messages nest four deep.
+pub const MAX_DEPTH: usize = 1024;
+
+/// Why bytes are not a JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonErrorKind {
+    /// The text ends in the middle of a value.
+    Truncated,
+    /// A byte that the grammar does not allow here.
+    Unexpected,
+    /// A raw control character inside a string.
+    Control,
+    /// A bad escape or an unpaired surrogate.
+    Escape,
+    /// Not UTF-8.
+    Utf8,
+    /// Nested deeper than [`MAX_DEPTH`].
+    Depth,
+    /// Something follows the document.
+    Trailing,
+    /// Longer than 4 GiB.
+    Length,
+}
+
+/// A refused text and the byte offset where it went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonError {
+    /// What is wrong.
+    pub kind: JsonErrorKind,
+    /// Byte offset in the text.
+    pub offset: usize,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            JsonErrorKind::Truncated => "text ends inside a value",
+            JsonErrorKind::Unexpected => "unexpected byte",
+            JsonErrorKind::Control => "control character inside a string",
+            JsonErrorKind::Escape => "bad escape",
+            JsonErrorKind::Utf8 => "not UTF-8",
+            JsonErrorKind::Depth => "nested too deeply",
+            JsonErrorKind::Trailing => "data after the document",
+            JsonErrorKind::Length => "text too long",
+        };
+        write!(f, "invalid JSON: {what} at byte {}", self.offset)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+type Result<T> = std::result::Result<T, JsonError>;
+
+/// What kind of value a [`Value`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// The member did not occur.
+    #[default]
+    Missing,
+    /// A string without escapes; the span is its content.
+    Text,
+    /// A string with escapes; the span is its raw content.
+    Escaped,
+    /// A number; the span is its text.
+    Number,
+    /// `null`.
+    Null,
+    /// `true`, `false`, an array or an object; the span is its text.
+    Other,
+}
+
+/// A scalar found in the text: its kind and where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Value {
+    /// First byte of the content.
+    pub start: u32,
+    /// One past the last byte of the content.
+    pub end: u32,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Value {
+    /// The raw content within `bytes` (the text the value was found in).
+    #[inline]
+    #[must_use]
+    pub fn raw(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    /// Content of a string or number, with escapes resolved into `scratch` when it has any.
+    #[inline]
+    #[must_use]
+    pub fn text<'a>(self, bytes: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        if self.kind == Kind::Escaped {
+            unescape(self.raw(bytes), scratch);
+            return scratch;
+        }
+        self.raw(bytes)
+    }
+
+    /// Whether the venue gave nothing: missing, `null`, or the empty string.
+    #[inline]
+    #[must_use]
+    pub fn is_absent(self) -> bool {
+        match self.kind {
+            Kind::Missing | Kind::Null => true,
+            Kind::Text => self.start == self.end,
+            Kind::Escaped | Kind::Number | Kind::Other => false,
+        }
+    }
+}
+
+/// Resolves escapes of a string content that the cursor has already checked.
+fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        if byte != b'\\' {
+            out.push(byte);
+            at += 1;
+            continue;
+        }
+        let escape = raw.get(at + 1).copied().unwrap_or(b'\\');
+        at += 2;
+        match escape {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => {
+                let mut unit = hex4(raw, at).unwrap_or(0xfffd);
+                at += 4;
+                if (0xd800..0xdc00).contains(&unit) {
+                    let low = hex4(raw, at + 2).unwrap_or(0xdc00);
+                    at += 6;
+                    unit = 0x10000 + ((unit - 0xd800) << 10) + (low.wrapping_sub(0xdc00) & 0x3ff);
+                }
+                let symbol = char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
+                out.extend_from_slice(symbol.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            other => out.push(other),
+        }
+    }
+}
+
+fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
+    let mut unit = 0;
+    for &byte in bytes.get(at..at + 4)? {
+        unit = unit << 4 | char::from(byte).to_digit(16)?;
+    }
+    Some(unit)
+}
+
+/// Bit i is set where byte i of the chunk ends the fast run inside a string: a quote, a
+/// backslash, a control character or a non-ASCII byte.
+#[inline(always)]
+fn special_mask(chunk: &[u8; 16]) -> u32 {
+    // Compared as signed bytes, "less than space" covers control characters and all bytes
+    // above 0x7f.
+    let bytes = i8x16::new(chunk.map(u8::cast_signed));
+    let quote = bytes.cmp_eq(i8x16::splat(0x22));
+    let slash = bytes.cmp_eq(i8x16::splat(0x5c));
+    let other = bytes.cmp_lt(i8x16::splat(0x20));
+    (quote | slash | other).move_mask().cast_unsigned()
+}
+
+/// A position inside a JSON text.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    pos: usize,
+    /// Whether a non-ASCII byte was met inside a string; UTF-8 is then checked at the end.
+    non_ascii: bool,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor at the start of `bytes`.
+    ///
+    /// # Errors
+    /// [`JsonErrorKind::Length`] if offsets would not fit 32 bits.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Result<Self> {
+        if u32::try_from(bytes.len()).is_err() {
+            return Err(JsonError { kind: JsonErrorKind::Length, offset: 0 });
+        }
+        Ok(Self { bytes, pos: 0, non_ascii: false })
+    }
+
+    /// The byte offset the cursor stands at.
+    #[inline]
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.pos
+    }
+
+    /// The text the cursor walks.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn error(&self, kind: JsonErrorKind) -> JsonError {
+        JsonError { kind, offset: self.pos }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unexpected(&self) -> JsonError {
+        let kind = if self.pos >= self.bytes.len() {
+            JsonErrorKind::Truncated
+        } else {
+            JsonErrorKind::Unexpected
+        };
+        self.error(kind)
+    }
+
+    /// Skips white space and returns the next byte without taking it; 0 at the end.
+    #[inline(always)]
+    pub fn peek(&mut self) -> u8 {
+        loop {
+            match self.bytes.get(self.pos) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.pos += 1,
+                Some(&byte) => return byte,
+                None => return 0,
+            }
+        }
+    }
+
+    /// Takes `byte`, after white space, or fails.
+    ///
+    /// # Errors
+    /// If another byte, or the end, comes next.
+    #[inline(always)]
+    pub fn expect(&mut self, byte: u8) -> Result<()> {
+        if self.peek() == byte {
+            self.pos += 1;
+            return Ok(());
+        }
+        Err(self.unexpected())
+    }
+
+    /// Takes `byte` if it comes next, after white space.
+    #[inline(always)]
+    pub fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte;
+        self.pos += usize::from(found);
+        found
+    }
+
+    /// Takes `literal` if it stands exactly here, white space included.
+    #[inline(always)]
+    pub fn take_literal(&mut self, literal: &[u8]) -> bool {
+        let found = self.bytes.get(self.pos..self.pos + literal.len()) == Some(literal);
+        if found {
+            self.pos += literal.len();
+        }
+        found
+    }
+
+    /// Takes the bytes up to the next quote, and the quote, if it stands within `most` bytes.
+    /// The bytes are not checked: for texts that a stricter parser reads next.
+    #[inline(always)]
+    pub fn take_until_quote(&mut self, most: usize) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(self.pos..)?;
+        let length = rest.iter().take(most + 1).position(|&b| b == b'"')?;
+        self.pos += length + 1;
+        rest.get(..length)
+    }
+
+    /// Goes back to a byte offset the cursor has been at.
+    #[inline]
+    pub fn rewind(&mut self, offset: usize) {
+        self.pos = offset;
+    }
+
+    /// After a member or element: `true` if another follows, `false` if `close` ended it.
+    ///
+    /// # Errors
+    /// If neither a comma nor `close` comes next.
+    #[inline(always)]
+    pub fn more(&mut self, close: u8) -> Result<bool> {
+        let byte = self.peek();
+        if byte == b',' {
+            self.pos += 1;
+            return Ok(true);
+        }
+        if byte == close {
+            self.pos += 1;
+            return Ok(false);
+        }
+        Err(self.unexpected())
+    }
+
+    /// Reads a member name and its colon.
+    ///
+    /// # Errors
+    /// If no string, or no colon behind it, comes next.
+    #[inline(always)]
+    pub fn key(&mut self) -> Result<Value> {
+        let key = self.string()?;
+        self.expect(b':')?;
+        Ok(key)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // `new` made sure that offsets fit 32 bits
+    fn value(&self, start: usize, end: usize, kind: Kind) -> Value {
+        Value { start: start as u32, end: end as u32, kind }
+    }
+
+    /// Reads a string.
+    ///
+    /// # Errors
+    /// If no well-formed string comes next.
+    #[inline(always)]
+    pub fn string(&mut self) -> Result<Value> {
+        self.expect(b'"')?;
+        let start = self.pos;
+        while let Some(chunk) = self.bytes.get(self.pos..).and_then(<[u8]>::first_chunk::<16>) {
+            let mask = special_mask(chunk);
+            if mask == 0 {
+                self.pos += 16;
+                continue;
+            }
+            self.pos += mask.trailing_zeros() as usize;
+            if self.bytes.get(self.pos) == Some(&b'"') {
+                let end = self.pos;
+                self.pos += 1;
+                return Ok(self.value(start, end, Kind::Text));
+            }
+            break;
+        }
+        self.string_slowly(start)
+    }
+
+    /// The rest of a string, byte by byte: escapes, non-ASCII text, and the end of the frame.
+    #[inline(never)]
+    fn string_slowly(&mut self, start: usize) -> Result<Value> {
+        let mut kind = Kind::Text;
+        loop {
+            match self.bytes.get(self.pos) {
+                None => return Err(self.error(JsonErrorKind::Truncated)),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    kind = Kind::Escaped;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => return Err(self.error(JsonErrorKind::Control)),
+                Some(&byte) => {
+                    self.non_ascii |= byte >= 0x80;
+                    self.pos += 1;
+                }
+            }
+        }
+        let end = self.pos;
+        self.pos += 1;
+        Ok(self.value(start, end, kind))
+    }
+
+    fn escape(&mut self) -> Result<()> {
+        match self.bytes.get(self.pos + 1) {
+            None => Err(self.error(JsonErrorKind::Truncated)),
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.pos += 2;
+                Ok(())
+            }
+            Some(b'u') => self.unicode_escape(),
+            Some(_) => Err(self.error(JsonErrorKind::Escape)),
+        }
+    }
+
+    fn unicode_escape(&mut self) -> Result<()> {
+        let unit = hex4(self.bytes, self.pos + 2).ok_or(self.error(JsonErrorKind::Escape))?;
+        if (0xdc00..0xe000).contains(&unit) {
+            return Err(self.error(JsonErrorKind::Escape));
+        }
+        if !(0xd800..0xdc00).contains(&unit) {
+            self.pos += 6;
+            return Ok(());
+        }
+        let follows = self.bytes.get(self.pos + 6..self.pos + 8) == Some(b"\\u");
+        match hex4(self.bytes, self.pos + 8) {
+            Some(0xdc00..0xe000) if follows => {
+                self.pos += 12;
+                Ok(())
+            }
+            _ => Err(self.error(JsonErrorKind::Escape)),
+        }
+    }
+
+    /// Reads a number.
+    ///
+    /// # Errors
+    /// If it breaks the number grammar.
+    pub fn number(&mut self) -> Result<Value> {
+        self.peek();
+        let start = self.pos;
+        self.pos += usize::from(self.bytes.get(self.pos) == Some(&b'-'));
+        match self.bytes.get(self.pos) {
+            Some(b'0') => self.pos += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.unexpected()),
+        }
+        if self.bytes.get(self.pos) == Some(&b'.') {
+            self.pos += 1;
+            self.some_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.pos) {
+            self.pos += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.pos) {
+                self.pos += 1;
+            }
+            self.some_digits()?;
+        }
+        Ok(self.value(start, self.pos, Kind::Number))
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.bytes.get(self.pos) {
+            self.pos += 1;
+        }
+    }
+
+    fn some_digits(&mut self) -> Result<()> {
+        let start = self.pos;
+        self.digits();
+        if self.pos == start { Err(self.unexpected()) } else { Ok(()) }
+    }
+
+    fn literal(&mut self, text: &[u8], kind: Kind) -> Result<Value> {
+        let start = self.pos;
+        if self.take_literal(text) {
+            return Ok(self.value(start, self.pos, kind));
+        }
+        Err(self.unexpected())
+    }
+
+    /// Reads any scalar; an array or object is skipped, checked, and returned as its text.
+    ///
+    /// # Errors
+    /// If no well-formed value comes next.
+    #[inline(always)]
+    pub fn scalar(&mut self) -> Result<Value> {
+        if self.peek() == b'"' { self.string() } else { self.scalar_slowly() }
+    }
+
+    #[inline(never)]
+    fn scalar_slowly(&mut self) -> Result<Value> {
+        match self.peek() {
+            b'"' => self.string(),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.literal(b"null", Kind::Null),
+            b't' => self.literal(b"true", Kind::Other),
+            b'f' => self.literal(b"false", Kind::Other),
+            b'{' | b'[' => {
+                let start = self.pos;
+                self.skip_container()?;
+                Ok(self.value(start, self.pos, Kind::Other))
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Skips a whole value, checking it all the same.
+    ///
+    /// # Errors
+    /// If no well-formed value comes next.
+    pub fn skip(&mut self) -> Result<()> {
+        self.scalar_slowly().map(|_| ())
+    }
+
+    /// Skips an array or object without recursion: a bit a level says which of the two.
+    fn skip_container(&mut self) -> Result<()> {
+        let mut is_object = [0u64; MAX_DEPTH / 64];
+        let mut depth = 0usize;
+        loop {
+            // Descend to the next scalar, or to an empty container.
+            let opened = self.peek();
+            if opened == b'{' || opened == b'[' {
+                if depth == MAX_DEPTH {
+                    return Err(self.error(JsonErrorKind::Depth));
+                }
+                self.pos += 1;
+                let bit = 1u64 << (depth % 64);
+                let word = &mut is_object[depth / 64];
+                *word = if opened == b'{' { *word | bit } else { *word & !bit };
+                depth += 1;
+                if !self.take(if opened == b'{' { b'}' } else { b']' }) {
+                    if opened == b'{' {
+                        self.key()?;
+                    }
+                    continue;
+                }
+                depth -= 1;
+            } else {
+                self.scalar_slowly()?;
+            }
+            // Ascend past everything that ends here.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let object = is_object[(depth - 1) / 64] >> ((depth - 1) % 64) & 1 == 1;
+                if self.more(if object { b'}' } else { b']' })? {
+                    if object {
+                        self.key()?;
+                    }
+                    break;
+                }
+                depth -= 1;
+            }
+        }
+    }
+
+    /// Ends the text: only white space may follow, and all of it must be UTF-8.
+    ///
+    /// # Errors
+    /// [`JsonErrorKind::Trailing`] or [`JsonErrorKind::Utf8`].
+    #[inline]
+    pub fn finish(&mut self) -> Result<()> {
+        self.peek();
+        if self.pos != self.bytes.len() {
+            return Err(self.error(JsonErrorKind::Trailing));
+        }
+        if self.non_ascii {
+            std::str::from_utf8(self.bytes)
+                .map_err(|e| JsonError { kind: JsonErrorKind::Utf8, offset: e.valid_up_to() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that `bytes` is one JSON text, by the same path that skips members in frames.
+///
+/// # Errors
+/// [`JsonError`] with the byte offset.
+pub fn check(bytes: &[u8]) -> Result<()> {
+    let mut cursor = Cursor::new(bytes)?;
+    cursor.skip()?;
+    cursor.finish()
+}

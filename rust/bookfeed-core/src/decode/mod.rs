@@ -1,0 +1,129 @@
+//! Bytes to events: one file per venue, all of them on one strict JSON cursor.
+
+pub mod json;
+pub mod polymarket;
+pub mod polymarket_hash;
+
+use crate::event::Frame;
+use crate::instrument::Instruments;
+use json::JsonError;
+use std::collections::BTreeMap;
+
+/// The venues whose messages can be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Venue {
+    /// Polymarket, the CLOB market channel.
+    Polymarket,
+}
+
+impl Venue {
+    /// Every venue, in order of code.
+    pub const ALL: [Self; 1] = [Self::Polymarket];
+
+    /// The venue's name in configuration, records and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Polymarket => "polymarket",
+        }
+    }
+
+    /// The venue called `name`.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.name() == name)
+    }
+
+    /// Names of the message types the venue's decoder knows, in order of their counters.
+    #[must_use]
+    pub const fn message_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Polymarket => &polymarket::MESSAGE_NAMES,
+        }
+    }
+}
+
+/// Where a payload came from: the stream, or a REST answer with the same shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A WebSocket frame.
+    Stream,
+    /// A REST body.
+    Rest,
+}
+
+/// Decodes one payload of `venue` into `frame`, counting message types in `tally`.
+///
+/// # Errors
+/// [`JsonError`] if the payload is neither a text the venue sends nor JSON; then `frame`
+/// must not be applied. What is wrong with a well-formed message is in its body instead.
+#[inline]
+pub fn decode(
+    venue: Venue,
+    source: Source,
+    payload: &[u8],
+    instruments: &Instruments,
+    frame: &mut Frame,
+    tally: &mut Tally,
+) -> Result<(), JsonError> {
+    match venue {
+        Venue::Polymarket => polymarket::decode(source, payload, instruments, frame, tally),
+    }
+}
+
+/// Most names of unknown message types that are kept apart.
+const UNKNOWN_NAMES: usize = 32;
+
+/// Messages counted by type. Unknown types are counted by name, up to a bound.
+#[derive(Debug, Default)]
+pub struct Tally {
+    known: [u64; 16],
+    unknown: BTreeMap<Box<str>, u64>,
+    unknown_rest: u64,
+}
+
+impl Tally {
+    #[inline]
+    fn count(&mut self, kind: usize) {
+        if let Some(n) = self.known.get_mut(kind) {
+            *n += 1;
+        }
+    }
+
+    #[cold]
+    fn count_unknown(&mut self, name: &[u8]) {
+        let name = String::from_utf8_lossy(name.get(..64).unwrap_or(name));
+        if let Some(n) = self.unknown.get_mut(&*name) {
+            *n += 1;
+        } else if self.unknown.len() < UNKNOWN_NAMES {
+            self.unknown.insert(Box::from(&*name), 1);
+        } else {
+            self.unknown_rest += 1;
+        }
+    }
+
+    /// Counts by message type; types never met are left out.
+    #[must_use]
+    pub fn by_name(&self, venue: Venue) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> = venue
+            .message_names()
+            .iter()
+            .zip(self.known)
+            .filter(|&(_, n)| n > 0)
+            .map(|(name, n)| ((*name).to_owned(), n))
+            .collect();
+        for (name, n) in &self.unknown {
+            counts.insert(format!("unknown:{name}"), *n);
+        }
+        if self.unknown_rest > 0 {
+            counts.insert("unknown".to_owned(), self.unknown_rest);
+        }
+        counts
+    }
+
+    /// Messages of a type the decoder does not know.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown.values().sum::<u64>() + self.unknown_rest
+    }
+}

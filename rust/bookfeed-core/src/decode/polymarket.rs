@@ -1,0 +1,648 @@
+//! Polymarket's CLOB market channel, and REST books, which have the same shape.
+//!
+//! A frame is bare text (`PONG`), an object, or an array of objects; members come in any
+//! order, so an object is first collected into [`Fields`] and understood at its end, when
+//! `event_type` is known. Level arrays are parsed where they stand.
+
+use super::json::{Cursor, JsonError, Kind, Value};
+use super::{Source, Tally};
+use crate::decode::Venue;
+use crate::event::{
+    Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Side, Snapshot, Trade,
+};
+use crate::fixed::{ABSENT, Decimal, PRICE_ONE, Price, parse_price, parse_qty};
+use crate::instrument::{InstrumentId, Instruments, UNKNOWN};
+use crate::time::parse_millis;
+
+/// Message types, in order of their counters.
+pub const MESSAGE_NAMES: [&str; 12] = [
+    "book",
+    "price_change",
+    "last_trade_price",
+    "tick_size_change",
+    "best_bid_ask",
+    "new_market",
+    "market_resolved",
+    "rest_book",
+    "PONG",
+    "NO NEW ASSETS",
+    "INVALID OPERATION",
+    "untyped",
+];
+const REST_BOOK: usize = 7;
+const FIRST_BARE_TEXT: usize = 8;
+const BARE_TEXTS: [&[u8]; 3] = [b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION"];
+const UNTYPED: usize = 11;
+
+/// The members of a message object that matter, in whatever order they came.
+#[derive(Default)]
+struct Fields {
+    event_type: Value,
+    market: Value,
+    asset_id: Value,
+    timestamp: Value,
+    hash: Value,
+    price: Value,
+    size: Value,
+    side: Value,
+    best_bid: Value,
+    best_ask: Value,
+    tick_size: Value,
+    old_tick_size: Value,
+    new_tick_size: Value,
+    last_trade_price: Value,
+    min_order_size: Value,
+    neg_risk: Value,
+    assets_ids: Value,
+    winning_asset_id: Value,
+    transaction_hash: Value,
+    bids: Option<Array>,
+    asks: Option<Array>,
+    price_changes: Option<Array>,
+    changes: Option<Array>,
+}
+
+/// An array that was parsed where it stood: what it added to the frame's buffers, and the
+/// first thing wrong with it.
+#[derive(Clone, Copy)]
+struct Array {
+    start: usize,
+    end: usize,
+    wrong: Option<Wrong>,
+}
+
+/// What is wrong with a well-formed message, and where.
+#[derive(Clone, Copy)]
+struct Wrong {
+    offset: usize,
+    what: &'static str,
+}
+
+/// Members of a level or of an entry of `price_changes`.
+#[derive(Default)]
+struct Entry {
+    asset_id: Value,
+    price: Value,
+    size: Value,
+    side: Value,
+    hash: Value,
+    best_bid: Value,
+    best_ask: Value,
+}
+
+struct Decoder<'a> {
+    bytes: &'a [u8],
+    instruments: &'a Instruments,
+    frame: &'a mut Frame,
+    source: Source,
+}
+
+/// Decodes one frame; see [`super::decode`].
+///
+/// # Errors
+/// [`JsonError`] if it is neither one of the bare texts nor JSON.
+pub fn decode(
+    source: Source,
+    payload: &[u8],
+    instruments: &Instruments,
+    frame: &mut Frame,
+    tally: &mut Tally,
+) -> Result<(), JsonError> {
+    frame.clear();
+    let mut cursor = Cursor::new(payload)?;
+    let mut decoder = Decoder { bytes: payload, instruments, frame, source };
+    match cursor.peek() {
+        b'{' => decoder.message(&mut cursor, tally)?,
+        b'[' => decoder.array(&mut cursor, tally)?,
+        _ => return decoder.bare_text(payload, tally),
+    }
+    cursor.finish()
+}
+
+impl Decoder<'_> {
+    #[cold]
+    fn bare_text(&mut self, payload: &[u8], tally: &mut Tally) -> Result<(), JsonError> {
+        let text = payload.trim_ascii();
+        if let Some(i) = BARE_TEXTS.iter().position(|t| t.eq_ignore_ascii_case(text)) {
+            tally.count(FIRST_BARE_TEXT + i);
+            return Ok(());
+        }
+        let mut cursor = Cursor::new(payload)?;
+        cursor.skip()?;
+        cursor.finish()?;
+        self.malformed(
+            ABSENT,
+            Value::default(),
+            Wrong { offset: 0, what: "not an object or array" },
+            &[],
+        );
+        Ok(())
+    }
+
+    fn array(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
+        cursor.expect(b'[')?;
+        if cursor.take(b']') {
+            return Ok(());
+        }
+        loop {
+            if cursor.peek() == b'{' {
+                self.message(cursor, tally)?;
+            } else {
+                let wrong = Wrong { offset: cursor.offset(), what: "element is not an object" };
+                cursor.skip()?;
+                self.malformed(ABSENT, Value::default(), wrong, &[]);
+            }
+            if !cursor.more(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    #[inline]
+    fn message(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
+        let mut fields = Fields::default();
+        self.fields(cursor, &mut fields)?;
+        self.understand(&fields, tally);
+        Ok(())
+    }
+
+    fn fields(&mut self, cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
+        cursor.expect(b'{')?;
+        if cursor.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key = cursor.key()?;
+            let mut scratch = Vec::new();
+            match key.text(self.bytes, &mut scratch) {
+                b"event_type" => f.event_type = cursor.scalar()?,
+                b"market" => f.market = cursor.scalar()?,
+                b"timestamp" => f.timestamp = cursor.scalar()?,
+                b"price_changes" => f.price_changes = Some(self.changes(cursor)?),
+                b"asset_id" => f.asset_id = cursor.scalar()?,
+                b"hash" => f.hash = cursor.scalar()?,
+                b"bids" => f.bids = Some(self.levels(cursor)?),
+                b"asks" => f.asks = Some(self.levels(cursor)?),
+                b"price" => f.price = cursor.scalar()?,
+                b"size" => f.size = cursor.scalar()?,
+                b"side" => f.side = cursor.scalar()?,
+                b"best_bid" => f.best_bid = cursor.scalar()?,
+                b"best_ask" => f.best_ask = cursor.scalar()?,
+                b"tick_size" => f.tick_size = cursor.scalar()?,
+                b"last_trade_price" => f.last_trade_price = cursor.scalar()?,
+                b"old_tick_size" => f.old_tick_size = cursor.scalar()?,
+                b"new_tick_size" => f.new_tick_size = cursor.scalar()?,
+                b"min_order_size" => f.min_order_size = cursor.scalar()?,
+                b"neg_risk" => f.neg_risk = cursor.scalar()?,
+                b"assets_ids" => f.assets_ids = cursor.scalar()?,
+                b"winning_asset_id" => f.winning_asset_id = cursor.scalar()?,
+                b"transaction_hash" => f.transaction_hash = cursor.scalar()?,
+                b"changes" => f.changes = Some(self.changes(cursor)?),
+                _ => cursor.skip()?,
+            }
+            if !cursor.more(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `bids` or `asks`: levels are appended to the frame.
+    fn levels(&mut self, cursor: &mut Cursor) -> Result<Array, JsonError> {
+        let start = self.frame.levels.len();
+        let mut wrong = None;
+        if cursor.peek() != b'[' {
+            wrong = Some(Wrong { offset: cursor.offset(), what: "levels are not an array" });
+            cursor.skip()?;
+            return Ok(Array { start, end: start, wrong });
+        }
+        cursor.expect(b'[')?;
+        if cursor.take(b']') {
+            return Ok(Array { start, end: start, wrong });
+        }
+        loop {
+            let offset = cursor.offset();
+            match self.level(cursor)? {
+                Ok(level) if level.qty > 0 => self.frame.levels.push(level),
+                Ok(_) => {}
+                Err(what) => wrong = wrong.or(Some(Wrong { offset, what })),
+            }
+            if !cursor.more(b']')? {
+                return Ok(Array { start, end: self.frame.levels.len(), wrong });
+            }
+        }
+    }
+
+    #[inline]
+    fn level(&mut self, cursor: &mut Cursor) -> Result<Result<Level, &'static str>, JsonError> {
+        if cursor.peek() != b'{' {
+            cursor.skip()?;
+            return Ok(Err("level is not an object"));
+        }
+        if cursor.take_literal(b"{\"price\":\"") {
+            // The venue's own way of writing a level, nearly always.
+            if let Some(level) = self.plain_level(cursor) {
+                return Ok(Ok(level));
+            }
+        }
+        let entry = Self::entry(self.bytes, cursor)?;
+        Ok(self.price_and_size(&entry))
+    }
+
+    /// A level written as `{"price":"0.3","size":"5005"}`, blanks after the comma allowed.
+    /// On anything else the cursor goes back to where the level began.
+    #[inline]
+    fn plain_level(&mut self, cursor: &mut Cursor) -> Option<Level> {
+        let begin = cursor.offset() - 10;
+        let level = Self::try_plain_level(cursor);
+        if level.is_none() {
+            cursor.rewind(begin);
+        }
+        level
+    }
+
+    #[inline]
+    fn try_plain_level(cursor: &mut Cursor) -> Option<Level> {
+        let price = parse_price(cursor.take_until_quote(16)?).ok().filter(|p| in_range(p.value))?;
+        if !(cursor.take_literal(b",\"size\":\"") || cursor.take_literal(b", \"size\":\"")) {
+            return None;
+        }
+        let size = parse_qty(cursor.take_until_quote(24)?).ok()?;
+        cursor.take_literal(b"}").then_some(Level {
+            price: price.value,
+            qty: size.value,
+            forms: (price.form, size.form),
+        })
+    }
+
+    /// An object with some of the members of [`Entry`]; others are skipped.
+    #[inline]
+    fn entry(bytes: &[u8], cursor: &mut Cursor) -> Result<Entry, JsonError> {
+        let mut entry = Entry::default();
+        cursor.expect(b'{')?;
+        if cursor.take(b'}') {
+            return Ok(entry);
+        }
+        loop {
+            let key = cursor.key()?;
+            let mut scratch = Vec::new();
+            match key.text(bytes, &mut scratch) {
+                b"asset_id" => entry.asset_id = cursor.scalar()?,
+                b"price" => entry.price = cursor.scalar()?,
+                b"size" => entry.size = cursor.scalar()?,
+                b"side" => entry.side = cursor.scalar()?,
+                b"hash" => entry.hash = cursor.scalar()?,
+                b"best_bid" => entry.best_bid = cursor.scalar()?,
+                b"best_ask" => entry.best_ask = cursor.scalar()?,
+                _ => cursor.skip()?,
+            }
+            if !cursor.more(b'}')? {
+                return Ok(entry);
+            }
+        }
+    }
+
+    /// `price_changes`, or `changes` of older recordings: appended to the frame's changes.
+    fn changes(&mut self, cursor: &mut Cursor) -> Result<Array, JsonError> {
+        let start = self.frame.changes.len();
+        let mut wrong = None;
+        if cursor.peek() != b'[' {
+            wrong = Some(Wrong { offset: cursor.offset(), what: "changes are not an array" });
+            cursor.skip()?;
+            return Ok(Array { start, end: start, wrong });
+        }
+        cursor.expect(b'[')?;
+        if cursor.take(b']') {
+            return Ok(Array { start, end: start, wrong });
+        }
+        loop {
+            let offset = cursor.offset();
+            if cursor.peek() == b'{' {
+                let entry = Self::entry(self.bytes, cursor)?;
+                if let Err(what) = self.push_change(&entry) {
+                    wrong = wrong.or(Some(Wrong { offset, what }));
+                }
+            } else {
+                cursor.skip()?;
+                wrong = wrong.or(Some(Wrong { offset, what: "change is not an object" }));
+            }
+            if !cursor.more(b']')? {
+                return Ok(Array { start, end: self.frame.changes.len(), wrong });
+            }
+        }
+    }
+
+    /// A change is kept even when it is wrong, so that what it names can be quarantined.
+    #[inline]
+    fn push_change(&mut self, entry: &Entry) -> Result<(), &'static str> {
+        let mut change = Change {
+            instrument: self.instrument(entry.asset_id),
+            side: Side::Bid,
+            level: Level::default(),
+            best_bid: Claim::SILENT,
+            best_ask: Claim::SILENT,
+            hash: entry.hash,
+        };
+        let result = self.fill_change(entry, &mut change);
+        self.frame.changes.push(change);
+        result
+    }
+
+    #[inline]
+    fn fill_change(&mut self, entry: &Entry, change: &mut Change) -> Result<(), &'static str> {
+        change.level = self.price_and_size(entry)?;
+        change.side = match entry.side.raw(self.bytes) {
+            b"BUY" => Side::Bid,
+            b"SELL" => Side::Ask,
+            other if other.eq_ignore_ascii_case(b"BUY") => Side::Bid,
+            other if other.eq_ignore_ascii_case(b"SELL") => Side::Ask,
+            _ => return Err("side is neither BUY nor SELL"),
+        };
+        change.best_bid = self.claim(entry.best_bid, 0).ok_or("best_bid is not a price")?;
+        change.best_ask = self.claim(entry.best_ask, PRICE_ONE).ok_or("best_ask is not a price")?;
+        Ok(())
+    }
+
+    #[inline]
+    fn price_and_size(&mut self, entry: &Entry) -> Result<Level, &'static str> {
+        let price = self.decimal(entry.price, parse_price).ok_or("price is not a decimal")?;
+        let size = self.decimal(entry.size, parse_qty).ok_or("size is not a decimal")?;
+        if !in_range(price.value) {
+            return Err("price is not between 0 and 1");
+        }
+        Ok(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
+    }
+
+    /// A decimal given as a string or a number; `None` if it is neither, or refused.
+    #[inline]
+    fn decimal<E>(
+        &mut self,
+        value: Value,
+        parse: impl Fn(&[u8]) -> Result<Decimal, E>,
+    ) -> Option<Decimal> {
+        match value.kind {
+            Kind::Text | Kind::Number | Kind::Escaped => {
+                parse(value.text(self.bytes, &mut self.frame.scratch)).ok()
+            }
+            Kind::Missing | Kind::Null | Kind::Other => None,
+        }
+    }
+
+    /// The venue's best price of a side: absent is silence, and the price that means "no
+    /// such side" (0 for bids, 1 for asks) is an empty side. `None` if it is not a price.
+    #[inline]
+    fn claim(&mut self, value: Value, none: Price) -> Option<Claim> {
+        if value.is_absent() {
+            return Some(Claim::SILENT);
+        }
+        let price = self.decimal(value, parse_price)?.value;
+        if price == none || price == 0 { Some(Claim::EMPTY) } else { Some(Claim::price(price)) }
+    }
+
+    #[inline]
+    fn instrument(&mut self, symbol: Value) -> InstrumentId {
+        match symbol.kind {
+            Kind::Text => {
+                self.instruments.find(Venue::Polymarket, symbol.raw(self.bytes)).unwrap_or(UNKNOWN)
+            }
+            Kind::Escaped | Kind::Number => {
+                let text = symbol.text(self.bytes, &mut self.frame.scratch);
+                self.instruments.find(Venue::Polymarket, text).unwrap_or(UNKNOWN)
+            }
+            Kind::Missing | Kind::Null | Kind::Other => UNKNOWN,
+        }
+    }
+
+    /// Turns the collected members into a message, by `event_type`.
+    #[inline]
+    fn understand(&mut self, f: &Fields, tally: &mut Tally) {
+        let ts_event = match f.timestamp.kind {
+            Kind::Text | Kind::Number => parse_millis(f.timestamp.raw(self.bytes)).unwrap_or(ABSENT),
+            _ => ABSENT,
+        };
+        let mut scratch = Vec::new();
+        let kind = match f.event_type.text(self.bytes, &mut scratch) {
+            b"price_change" => 1,
+            b"book" => 0,
+            b"last_trade_price" => 2,
+            b"best_bid_ask" => 4,
+            b"tick_size_change" => 3,
+            b"new_market" => 5,
+            b"market_resolved" => 6,
+            _ if f.event_type.is_absent() => return self.untyped(f, ts_event, tally),
+            unknown => return tally.count_unknown(unknown),
+        };
+        tally.count(kind);
+        let body = match kind {
+            0 => self.snapshot(f),
+            1 => self.price_change(f),
+            2 => self.trade(f),
+            3 => self.tick_size_change(f),
+            4 => self.touch(f),
+            6 => Ok(self.resolved(f)),
+            _ => Ok(Body::Nothing),
+        };
+        self.push(f, ts_event, body);
+    }
+
+    #[inline]
+    fn push(&mut self, f: &Fields, ts_event: i64, body: Result<Body, Wrong>) {
+        match body {
+            Ok(body) => self.frame.messages.push(Message { ts_event, market: f.market, body }),
+            Err(wrong) => {
+                let named = self.named_by(f);
+                self.malformed(ts_event, f.market, wrong, &named);
+            }
+        }
+    }
+
+    /// An object without a type: a REST book is one; on the stream it is news to ignore,
+    /// unless it carries levels, which must not be lost quietly.
+    #[cold]
+    fn untyped(&mut self, f: &Fields, ts_event: i64, tally: &mut Tally) {
+        if self.source == Source::Rest && f.bids.is_some() && f.asks.is_some() {
+            tally.count(REST_BOOK);
+            let body = self.snapshot(f);
+            return self.push(f, ts_event, body);
+        }
+        tally.count(UNTYPED);
+        if f.bids.is_some() || f.asks.is_some() || f.price_changes.is_some() || f.changes.is_some() {
+            let wrong = Wrong { offset: f.market.start as usize, what: "levels without an event_type" };
+            self.push(f, ts_event, Err(wrong));
+        }
+    }
+
+    fn snapshot(&mut self, f: &Fields) -> Result<Body, Wrong> {
+        let missing = |what| Wrong { offset: f.asset_id.start as usize, what };
+        let bids = f.bids.ok_or(missing("book without bids"))?;
+        let asks = f.asks.ok_or(missing("book without asks"))?;
+        if let Some(wrong) = bids.wrong.or(asks.wrong) {
+            return Err(wrong);
+        }
+        if f.asset_id.is_absent() {
+            return Err(missing("book without asset_id"));
+        }
+        let tick_size = self.decimal(f.tick_size, parse_price);
+        Ok(Body::Snapshot(Snapshot {
+            instrument: self.instrument(f.asset_id),
+            symbol: f.asset_id,
+            bids: bids.start..bids.end,
+            asks: asks.start..asks.end,
+            hash: f.hash,
+            tick_size,
+            last_trade_price: f.last_trade_price,
+            min_order_size: f.min_order_size,
+            neg_risk: match f.neg_risk.raw(self.bytes) {
+                b"true" => Some(true),
+                b"false" => Some(false),
+                _ => None,
+            },
+        }))
+    }
+
+    /// Today's layout, and the two of older recordings: `changes` of one asset, or a single
+    /// change written out at top level.
+    #[inline]
+    fn price_change(&mut self, f: &Fields) -> Result<Body, Wrong> {
+        let array = if let Some(array) = f.price_changes {
+            array
+        } else if let Some(array) = f.changes {
+            let instrument = self.instrument(f.asset_id);
+            for change in self.frame.changes.iter_mut().take(array.end).skip(array.start) {
+                change.instrument = instrument;
+                change.hash = Value::default();
+            }
+            if let Some(last) =
+                self.frame.changes.get_mut(array.start..array.end).and_then(<[_]>::last_mut)
+            {
+                last.hash = f.hash;
+            }
+            array
+        } else {
+            self.flat_change(f)?
+        };
+        match array.wrong {
+            Some(wrong) => Err(wrong),
+            None => Ok(Body::Changes(array.start..array.end)),
+        }
+    }
+
+    fn flat_change(&mut self, f: &Fields) -> Result<Array, Wrong> {
+        let entry = Entry {
+            asset_id: f.asset_id,
+            price: f.price,
+            size: f.size,
+            side: f.side,
+            hash: f.hash,
+            best_bid: f.best_bid,
+            best_ask: f.best_ask,
+        };
+        let start = self.frame.changes.len();
+        self.push_change(&entry).map_err(|what| Wrong { offset: f.price.start as usize, what })?;
+        Ok(Array { start, end: start + 1, wrong: None })
+    }
+
+    fn trade(&mut self, f: &Fields) -> Result<Body, Wrong> {
+        let entry = Entry { price: f.price, size: f.size, ..Entry::default() };
+        let level = self
+            .price_and_size(&entry)
+            .map_err(|what| Wrong { offset: f.price.start as usize, what })?;
+        let side = f.side.raw(self.bytes);
+        let aggressor = if side.eq_ignore_ascii_case(b"BUY") {
+            Some(Aggressor::Buy)
+        } else if side.eq_ignore_ascii_case(b"SELL") {
+            Some(Aggressor::Sell)
+        } else {
+            None
+        };
+        Ok(Body::Trade(Trade {
+            instrument: self.instrument(f.asset_id),
+            price: level.price,
+            qty: level.qty,
+            aggressor,
+            price_text: f.price,
+            transaction: f.transaction_hash,
+        }))
+    }
+
+    fn tick_size_change(&mut self, f: &Fields) -> Result<Body, Wrong> {
+        let wrong = Wrong { offset: f.new_tick_size.start as usize, what: "tick size is not a price" };
+        let old = self.decimal(f.old_tick_size, parse_price).unwrap_or_default();
+        let new =
+            self.decimal(f.new_tick_size, parse_price).filter(|t| in_range(t.value)).ok_or(wrong)?;
+        Ok(Body::TickSize(self.instrument(f.asset_id), old, new))
+    }
+
+    fn touch(&mut self, f: &Fields) -> Result<Body, Wrong> {
+        let wrong = |value: Value, what| Wrong { offset: value.start as usize, what };
+        let bid = self.claim(f.best_bid, 0).ok_or(wrong(f.best_bid, "best_bid is not a price"))?;
+        let ask =
+            self.claim(f.best_ask, PRICE_ONE).ok_or(wrong(f.best_ask, "best_ask is not a price"))?;
+        Ok(Body::Touch(self.instrument(f.asset_id), bid, ask))
+    }
+
+    fn resolved(&mut self, f: &Fields) -> Body {
+        let start = self.frame.named.len();
+        for symbol in string_array(self.bytes, f.assets_ids) {
+            let id = self.instrument(symbol);
+            if id != UNKNOWN {
+                self.frame.named.push(id);
+            }
+        }
+        let winner = self.instrument(f.winning_asset_id);
+        Body::Resolved(start..self.frame.named.len(), winner)
+    }
+
+    /// Every asset a message names, known or not.
+    #[cold]
+    fn named_by(&mut self, f: &Fields) -> Vec<InstrumentId> {
+        let mut named: Vec<InstrumentId> = Vec::new();
+        if !f.asset_id.is_absent() {
+            named.push(self.instrument(f.asset_id));
+        }
+        if let Some(array) = f.price_changes {
+            named.extend(self.frame.changes[array.start..array.end].iter().map(|c| c.instrument));
+        }
+        named
+    }
+
+    /// Records that a message cannot be trusted. If it names an asset nobody subscribed it
+    /// may be about any: then its market's outcomes, or else the connection, are in doubt.
+    #[cold]
+    fn malformed(&mut self, ts_event: i64, market: Value, wrong: Wrong, named: &[InstrumentId]) {
+        let start = self.frame.named.len();
+        self.frame.named.extend(named.iter().filter(|&&id| id != UNKNOWN));
+        let unsure = named.is_empty() || named.contains(&UNKNOWN);
+        if unsure {
+            let text = String::from_utf8_lossy(market.raw(self.bytes));
+            self.frame.named.extend(self.instruments.of_market(Venue::Polymarket, &text));
+        }
+        let named = start..self.frame.named.len();
+        let whole_connection = unsure && named.is_empty();
+        let malformed = Malformed { named, whole_connection, offset: wrong.offset, what: wrong.what };
+        self.frame.messages.push(Message { ts_event, market, body: Body::Malformed(malformed) });
+    }
+}
+
+/// Prices are probabilities: strictly between 0 and 1.
+#[inline]
+fn in_range(price: Price) -> bool {
+    price > 0 && price < PRICE_ONE
+}
+
+/// The strings of an array that the cursor has already checked.
+fn string_array(bytes: &[u8], array: Value) -> Vec<Value> {
+    let mut strings = Vec::new();
+    let text = bytes.get(..array.end as usize).unwrap_or_default();
+    let Ok(mut cursor) = Cursor::new(text) else { return strings };
+    cursor.rewind(array.start as usize);
+    if cursor.take(b'[') {
+        while cursor.peek() == b'"' {
+            let Ok(value) = cursor.string() else { break };
+            strings.push(value);
+            if !cursor.take(b',') {
+                break;
+            }
+        }
+    }
+    strings
+}

@@ -1,0 +1,580 @@
+//! The engine: one door in for bytes and control events, fixed-width records out.
+//!
+//! The order of work for a frame: time-driven verdicts that are due, decoding of the whole
+//! frame, then message by message: apply, judge, publish, ask the rules. What each step does
+//! is in [`apply`] (messages) and [`standing`] (states, hashes, deadlines).
+
+mod apply;
+mod output;
+mod standing;
+
+use crate::book::Book;
+use crate::book::integrity::{Cause, EvidenceCounts, State};
+use crate::decode::{self, Source, Tally, Venue};
+use crate::event::Frame;
+use crate::fixed::{ABSENT, Decimal, parse_price};
+use crate::instrument::{Instrument, InstrumentId, Instruments};
+use crate::latency::Histogram;
+use crate::signals::fees::FeeSchedule;
+use crate::signals::life::{Refusals, Signals, Step};
+use crate::signals::{self, Params, RuleError, View};
+use crate::time::{MILLISECOND, Nanos, SECOND};
+use crate::trades::{TapeLimits, TradeTape};
+pub use output::Output;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+/// When book hashes are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashCheck {
+    /// At the end of every message.
+    Always,
+    /// Every changed book within the interval, and before a signal is opened.
+    Sampled,
+    /// Never.
+    Off,
+}
+
+/// What an engine is built with.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// When book hashes are checked.
+    pub hash_check: HashCheck,
+    /// With [`HashCheck::Sampled`]: longest time a change goes unchecked.
+    pub hash_interval: Nanos,
+    /// Longest time a batch may be spread over.
+    pub batch_grace: Nanos,
+    /// Longest time a book stays suspect before it is given up.
+    pub suspect_grace: Nanos,
+    /// Longest silence of a connection; 0 switches the check off.
+    pub silence: Nanos,
+    /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
+    pub auto_subscribe: bool,
+    /// Whether the digest over all records is kept.
+    pub digest: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hash_check: HashCheck::Sampled,
+            hash_interval: 250 * MILLISECOND,
+            batch_grace: 250 * MILLISECOND,
+            suspect_grace: SECOND,
+            silence: 30 * SECOND,
+            auto_subscribe: false,
+            digest: false,
+        }
+    }
+}
+
+/// What is given at subscribe about an instrument; what is left out is learned or unknown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing<'a> {
+    /// The venue's name of the market.
+    pub market: Option<&'a str>,
+    /// Name of the outcome.
+    pub outcome: Option<&'a str>,
+    /// Tick size as printed.
+    pub tick_size: Option<&'a str>,
+    /// Smallest order as printed.
+    pub min_order_size: Option<&'a str>,
+    /// Whether the market is a negative-risk one.
+    pub neg_risk: Option<bool>,
+    /// Fee rate as printed.
+    pub fee_rate: Option<&'a str>,
+    /// Fee exponent; 1 if only the rate is given.
+    pub fee_exponent: Option<u32>,
+}
+
+/// A control call that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// A number in a listing is not a plain decimal.
+    Decimal(&'static str, String),
+    /// Fees that cannot be computed exactly.
+    Fees(String),
+    /// No such instrument.
+    NoInstrument(InstrumentId),
+    /// Connection numbers go up to [`MAX_CONNECTIONS`].
+    Connection(u32),
+    /// The engine failed earlier and holds nothing to be believed.
+    Poisoned,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decimal(what, text) => {
+                write!(f, "{what} must be a plain decimal such as 0.01, not {text:?}")
+            }
+            Self::Fees(text) => {
+                write!(f, "fees {text} cannot be computed exactly; rate must be 0 to 1, exponent 0 to 4")
+            }
+            Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
+            Self::Connection(id) => {
+                write!(f, "connection {id} is out of range; use 0 to {}", MAX_CONNECTIONS - 1)
+            }
+            Self::Poisoned => f.write_str("the engine failed earlier; build a new one"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// Connections are an array; their numbers stay small.
+pub const MAX_CONNECTIONS: u32 = 65_536;
+
+#[derive(Debug)]
+struct Connection {
+    venue: Venue,
+    up: bool,
+    /// Receive time of the newest message that said something about a market.
+    ts_data: Nanos,
+    instruments: Vec<InstrumentId>,
+}
+
+/// What happened, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Payloads ingested.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Payloads that were not JSON, or no message.
+    pub decode_errors: u64,
+    /// Messages that were JSON but could not be trusted.
+    pub malformed: u64,
+    /// Changes, snapshots and trades of symbols nobody subscribed.
+    pub unknown_instruments: u64,
+    /// Frames that arrived for a connection that was down.
+    pub late_frames: u64,
+    /// Trades.
+    pub trades: u64,
+    /// Book hashes computed.
+    pub hashes_checked: u64,
+    /// Searches for a last trade price.
+    pub hash_searches: u64,
+    /// Changes of state.
+    pub transitions: u64,
+    /// REST books that were used.
+    pub rest_accepted: u64,
+    /// REST books that were older than the stream, broken, or not asked for.
+    pub rest_rejected: u64,
+}
+
+/// Where and why the newest bad payload was refused; formatted only when asked for.
+#[derive(Clone, Debug)]
+pub struct LastError {
+    conn: u32,
+    ts_recv: Nanos,
+    what: &'static str,
+    offset: usize,
+}
+
+impl fmt::Display for LastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { conn, ts_recv, what, offset } = self;
+        write!(f, "connection {conn}: {what} at byte {offset} of the frame received at {ts_recv}")
+    }
+}
+
+/// Every book of a process, and everything that happens to them.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    instruments: Instruments,
+    books: Vec<Book>,
+    tapes: Vec<TradeTape>,
+    connections: Vec<Option<Connection>>,
+    tallies: [Tally; Venue::ALL.len()],
+    signals: Signals,
+    output: Output,
+    counters: Counters,
+    last_error: Option<LastError>,
+    venue_latency: Histogram,
+    poisoned: bool,
+
+    /// Books in doubt or suspect, whose time may run out.
+    watchlist: Vec<InstrumentId>,
+    /// Hash checks to make, by the time they are due.
+    checks: VecDeque<(Nanos, InstrumentId)>,
+    /// What may be spent on searching for last trade prices.
+    searches: standing::SearchBudget,
+    /// When the next time-driven verdict may be due.
+    next_sweep: Nanos,
+
+    // Buffers reused from frame to frame.
+    frame: Frame,
+    touched: Vec<apply::Touched>,
+    steps: Vec<Step>,
+    text: Vec<u8>,
+}
+
+impl Engine {
+    /// An engine without instruments.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            instruments: Instruments::default(),
+            books: Vec::new(),
+            tapes: Vec::new(),
+            connections: Vec::new(),
+            tallies: Default::default(),
+            signals: Signals::default(),
+            output: Output::new(config.digest),
+            counters: Counters::default(),
+            last_error: None,
+            venue_latency: Histogram::new(),
+            poisoned: false,
+            watchlist: Vec::new(),
+            checks: VecDeque::new(),
+            searches: standing::SearchBudget::default(),
+            next_sweep: Nanos::MAX,
+            frame: Frame::default(),
+            touched: Vec::new(),
+            steps: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    // Control inputs.
+
+    /// Subscribes a symbol on a connection, or moves it there if it is known. Its book waits
+    /// for a snapshot.
+    ///
+    /// # Errors
+    /// [`EngineError`] if a number of the listing is not one, or the connection's is too big.
+    pub fn subscribe(
+        &mut self,
+        venue: Venue,
+        symbol: &str,
+        conn: u32,
+        listing: &Listing,
+        ts: Nanos,
+    ) -> Result<InstrumentId, EngineError> {
+        let (tick_size, fees) = check_listing(listing)?;
+        self.connection(conn, venue, ts)?;
+        if let Some(id) = self.instruments.find(venue, symbol.as_bytes()) {
+            self.leave_connection(id);
+            if let Some(instrument) = self.instruments.at_mut(id) {
+                instrument.conn = conn;
+                instrument.tick_size = tick_size.or(instrument.tick_size);
+                instrument.fees = fees.or(instrument.fees);
+            }
+            self.join_connection(conn, id);
+            self.transition(id, State::Syncing, Cause::Subscribed, ts);
+            return Ok(id);
+        }
+        let instrument = Instrument {
+            venue,
+            symbol: symbol.into(),
+            market: listing.market.map(Into::into),
+            outcome: listing.outcome.map(Into::into),
+            conn,
+            sibling: None,
+            tick_size,
+            min_order_size: listing.min_order_size.map(Into::into),
+            neg_risk: listing.neg_risk,
+            fees,
+        };
+        self.add(instrument, ts).ok_or(EngineError::NoInstrument(InstrumentId::MAX))
+    }
+
+    fn add(&mut self, instrument: Instrument, ts: Nanos) -> Option<InstrumentId> {
+        let conn = instrument.conn;
+        let id = self.instruments.add(instrument)?;
+        self.books.push(Book::default());
+        self.tapes.push(TradeTape::new(TapeLimits::default()));
+        self.join_connection(conn, id);
+        self.signals.add_instrument(id, &self.instruments);
+        self.transition(id, State::Syncing, Cause::Subscribed, ts);
+        Some(id)
+    }
+
+    fn join_connection(&mut self, conn: u32, id: InstrumentId) {
+        if let Some(Some(connection)) = self.connections.get_mut(conn as usize) {
+            connection.instruments.push(id);
+        }
+    }
+
+    fn leave_connection(&mut self, id: InstrumentId) {
+        let Some(conn) = self.instruments.at(id).map(|i| i.conn as usize) else { return };
+        if let Some(Some(connection)) = self.connections.get_mut(conn) {
+            connection.instruments.retain(|&i| i != id);
+        }
+    }
+
+    /// Gives an instrument up; its book is never believed again unless it is subscribed anew.
+    ///
+    /// # Errors
+    /// [`EngineError::NoInstrument`].
+    pub fn unsubscribe(&mut self, id: InstrumentId, ts: Nanos) -> Result<(), EngineError> {
+        if self.instruments.at(id).is_none() {
+            return Err(EngineError::NoInstrument(id));
+        }
+        self.leave_connection(id);
+        self.transition(id, State::Stale, Cause::Unsubscribed, ts);
+        let book = &mut self.books[id as usize];
+        book.forget_stream();
+        (book.bids, book.asks) = (Book::default().bids, Book::default().asks);
+        self.tapes[id as usize].clear();
+        Ok(())
+    }
+
+    /// Makes sure that a connection is there; a new one counts as up.
+    fn connection(&mut self, conn: u32, venue: Venue, ts: Nanos) -> Result<(), EngineError> {
+        if conn >= MAX_CONNECTIONS {
+            return Err(EngineError::Connection(conn));
+        }
+        let slot = conn as usize;
+        if self.connections.len() <= slot {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        if self.connections[slot].is_none() {
+            let connection = Connection { venue, up: true, ts_data: ts, instruments: Vec::new() };
+            self.connections[slot] = Some(connection);
+            self.expect_data(ts);
+        }
+        Ok(())
+    }
+
+    /// A connection came up: its books wait for fresh snapshots.
+    ///
+    /// # Errors
+    /// [`EngineError::Connection`].
+    pub fn connected(&mut self, conn: u32, venue: Venue, ts: Nanos) -> Result<(), EngineError> {
+        self.connection(conn, venue, ts)?;
+        if let Some(connection) = &mut self.connections[conn as usize] {
+            (connection.venue, connection.up, connection.ts_data) = (venue, true, ts);
+        }
+        self.expect_data(ts);
+        self.transition_connection(conn, State::Syncing, Cause::Subscribed, ts);
+        Ok(())
+    }
+
+    /// A connection was lost: all its books are stale at once.
+    pub fn disconnected(&mut self, conn: u32, ts: Nanos) {
+        if let Some(Some(connection)) = self.connections.get_mut(conn as usize) {
+            connection.up = false;
+        }
+        self.transition_connection(conn, State::Stale, Cause::Disconnected, ts);
+    }
+
+    /// The caller has reason not to believe a connection: all its books are stale.
+    pub fn invalidate(&mut self, conn: u32, cause: Cause, ts: Nanos) {
+        self.transition_connection(conn, State::Stale, cause, ts);
+    }
+
+    /// Adds a rule over all instruments there are and will be; returns its number.
+    ///
+    /// # Errors
+    /// [`RuleError`] naming the parameter and what is allowed.
+    pub fn add_rule(&mut self, kind: &str, params: &Params) -> Result<u32, RuleError> {
+        let rule = signals::build(kind, params)?;
+        Ok(self.signals.add_rule(rule, &self.instruments))
+    }
+
+    // Data inputs.
+
+    /// Takes one frame of a connection. Bad input is counted and takes the books concerned
+    /// out of `live`; it is never an error. Returns the number of records pending.
+    pub fn ingest(&mut self, conn: u32, payload: &[u8], ts_recv: Nanos) -> usize {
+        if self.poisoned {
+            return self.output.pending();
+        }
+        let venue = match self.connections.get(conn as usize) {
+            Some(Some(connection)) if connection.up => connection.venue,
+            Some(Some(_)) => {
+                self.counters.late_frames += 1;
+                return self.output.pending();
+            }
+            _ => {
+                if self.connection(conn, Venue::Polymarket, ts_recv).is_err() {
+                    self.counters.late_frames += 1;
+                    return self.output.pending();
+                }
+                Venue::Polymarket
+            }
+        };
+        self.counters.frames += 1;
+        self.counters.bytes += payload.len() as u64;
+        self.run_due(ts_recv);
+        self.take_payload(conn, venue, Source::Stream, payload, ts_recv);
+        self.output.pending()
+    }
+
+    /// Takes a REST answer with whole books of instruments being fetched.
+    pub fn ingest_rest(&mut self, conn: u32, payload: &[u8], ts_recv: Nanos) -> usize {
+        if !self.poisoned
+            && let Some(Some(connection)) = self.connections.get(conn as usize)
+        {
+            let venue = connection.venue;
+            self.take_payload(conn, venue, Source::Rest, payload, ts_recv);
+        }
+        self.output.pending()
+    }
+
+    #[inline]
+    fn take_payload(&mut self, conn: u32, venue: Venue, source: Source, payload: &[u8], ts_recv: Nanos) {
+        // The frame is taken out for the time it is applied, so that it can be read while
+        // the rest of the engine changes; its buffers come back with it.
+        let mut frame = std::mem::take(&mut self.frame);
+        let tally = &mut self.tallies[venue as usize];
+        match decode::decode(venue, source, payload, &self.instruments, &mut frame, tally) {
+            Ok(()) => self.apply_frame(conn, source, &frame, payload, ts_recv),
+            Err(error) => {
+                self.counters.decode_errors += 1;
+                self.note_error(conn, ts_recv, json_complaint(&error), error.offset);
+                if source == Source::Stream {
+                    self.transition_connection(conn, State::Stale, Cause::Malformed, ts_recv);
+                } else {
+                    self.counters.rest_rejected += 1;
+                }
+            }
+        }
+        self.frame = frame;
+    }
+
+    /// Lets time pass without data: deadlines, silence, hash checks and holds that are due.
+    /// Returns the number of records pending.
+    pub fn advance(&mut self, ts: Nanos) -> usize {
+        if !self.poisoned {
+            self.next_sweep = self.next_sweep.min(ts);
+            self.run_due(ts);
+            self.run_checks(ts, usize::MAX);
+            let view = View { books: &self.books, instruments: &self.instruments };
+            self.signals.evaluate_holding(&view, ts, &mut self.steps);
+            self.signals.evaluate_open(&view, ts, &mut self.steps);
+            self.flush_steps(ts);
+        }
+        self.output.pending()
+    }
+
+    /// The engine failed in the middle of something: nothing it holds may be believed again.
+    pub fn poison(&mut self, ts: Nanos) {
+        self.poisoned = true;
+        for id in 0..self.books.len() {
+            if let Ok(id) = InstrumentId::try_from(id) {
+                self.transition(id, State::Stale, Cause::Poisoned, ts);
+            }
+        }
+    }
+
+    // Outputs.
+
+    /// Records written and not yet taken.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// All instruments.
+    #[must_use]
+    pub fn instruments(&self) -> &Instruments {
+        &self.instruments
+    }
+
+    /// The book of `id`.
+    #[must_use]
+    pub fn book(&self, id: InstrumentId) -> Option<&Book> {
+        self.books.get(id as usize)
+    }
+
+    /// The trades of `id`.
+    #[must_use]
+    pub fn trades(&self, id: InstrumentId) -> Option<&TradeTape> {
+        self.tapes.get(id as usize)
+    }
+
+    /// What happened, counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Messages by type, over all venues.
+    #[must_use]
+    pub fn messages(&self) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        for (venue, tally) in Venue::ALL.into_iter().zip(&self.tallies) {
+            for (name, n) in tally.by_name(venue) {
+                *all.entry(name).or_insert(0) += n;
+            }
+        }
+        all
+    }
+
+    /// Evidence for and against, over all books.
+    #[must_use]
+    pub fn evidence(&self) -> EvidenceCounts {
+        let mut all = EvidenceCounts::default();
+        for book in &self.books {
+            all.add(&book.evidence);
+        }
+        all
+    }
+
+    /// Refused opportunities by reason, in the order of [`signals::Refusal::NAMES`].
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        self.signals.refusals()
+    }
+
+    /// Receive time minus venue time of every message; negative where clocks disagree.
+    #[must_use]
+    pub fn venue_latency(&self) -> &Histogram {
+        &self.venue_latency
+    }
+
+    /// Where and why the newest bad payload was refused.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&LastError> {
+        self.last_error.as_ref()
+    }
+
+    /// Whether [`Self::poison`] was called.
+    #[must_use]
+    pub fn poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    #[cold]
+    fn note_error(&mut self, conn: u32, ts_recv: Nanos, what: &'static str, offset: usize) {
+        self.last_error = Some(LastError { conn, ts_recv, what, offset });
+    }
+}
+
+fn check_listing(listing: &Listing) -> Result<(Option<Decimal>, Option<FeeSchedule>), EngineError> {
+    let decimal = |what, text: Option<&str>| {
+        text.map(|t| parse_price(t.as_bytes()).map_err(|_| EngineError::Decimal(what, t.to_owned())))
+            .transpose()
+    };
+    let tick_size = decimal("tick_size", listing.tick_size)?;
+    decimal("min_order_size", listing.min_order_size)?;
+    let Some(rate) = listing.fee_rate else { return Ok((tick_size, None)) };
+    let exponent = listing.fee_exponent.unwrap_or(1);
+    let fees = FeeSchedule::new(rate, exponent);
+    let error = || EngineError::Fees(format!("(rate {rate}, exponent {exponent})"));
+    Ok((tick_size, Some(fees.ok_or_else(error)?)))
+}
+
+fn json_complaint(error: &decode::json::JsonError) -> &'static str {
+    use decode::json::JsonErrorKind as K;
+    match error.kind {
+        K::Truncated => "JSON ends inside a value",
+        K::Unexpected => "JSON has an unexpected byte",
+        K::Control => "JSON has a control character inside a string",
+        K::Escape => "JSON has a bad escape",
+        K::Utf8 => "JSON is not UTF-8",
+        K::Depth => "JSON is nested too deeply",
+        K::Trailing => "JSON is followed by something",
+        K::Length => "JSON is too long",
+    }
+}
+
+/// "Absent" as an option.
+#[must_use]
+pub fn present(value: i64) -> Option<i64> {
+    (value != ABSENT).then_some(value)
+}

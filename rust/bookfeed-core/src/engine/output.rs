@@ -1,0 +1,128 @@
+//! Records waiting to be taken, and the digest over all of them.
+
+use crate::signals::life::Step;
+use crate::time::Nanos;
+use crate::update::{LEG_SIZE, LegStanding, SIGNAL_SIZE, Update, write_leg, write_signal};
+use sha2::{Digest, Sha256};
+
+/// Record buffers. They keep their memory when they are cleared.
+#[derive(Debug)]
+pub struct Output {
+    updates: Vec<u8>,
+    signals: Vec<u8>,
+    legs: Vec<u8>,
+    pending: usize,
+    seq: u64,
+    ts_first: Nanos,
+    update_count: u64,
+    signal_count: u64,
+    digests: Option<[Sha256; 3]>,
+}
+
+impl Output {
+    pub(super) fn new(digest: bool) -> Self {
+        Self {
+            updates: Vec::new(),
+            signals: Vec::new(),
+            legs: Vec::new(),
+            pending: 0,
+            seq: 0,
+            ts_first: 0,
+            update_count: 0,
+            signal_count: 0,
+            digests: digest.then(Default::default),
+        }
+    }
+
+    /// Number of updates and signals waiting.
+    #[inline]
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Receive time of the oldest record waiting.
+    #[must_use]
+    pub fn ts_first(&self) -> Option<Nanos> {
+        (self.pending > 0).then_some(self.ts_first)
+    }
+
+    /// Updates and signals ever written.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        (self.update_count, self.signal_count)
+    }
+
+    /// Update records waiting.
+    #[must_use]
+    pub fn updates(&self) -> &[u8] {
+        &self.updates
+    }
+
+    /// Signal records waiting.
+    #[must_use]
+    pub fn signals(&self) -> &[u8] {
+        &self.signals
+    }
+
+    /// Leg records of the signals waiting.
+    #[must_use]
+    pub fn legs(&self) -> &[u8] {
+        &self.legs
+    }
+
+    #[inline]
+    pub(super) fn push_update(&mut self, update: &Update) {
+        if self.pending == 0 {
+            self.ts_first = update.ts_recv;
+        }
+        update.write(self.seq, &mut self.updates);
+        self.seq += 1;
+        self.pending += 1;
+        self.update_count += 1;
+    }
+
+    pub(super) fn push_signal(&mut self, step: &Step, standings: &[LegStanding], ts_recv: Nanos) {
+        if self.pending == 0 {
+            self.ts_first = ts_recv;
+        }
+        let start = u32::try_from(self.legs.len() / LEG_SIZE).unwrap_or(u32::MAX);
+        write_signal(step, ts_recv, self.seq, start, &mut self.signals);
+        for (leg, standing) in step.found.legs.iter().zip(standings) {
+            write_leg(leg, standing, &mut self.legs);
+        }
+        self.seq += 1;
+        self.pending += 1;
+        self.signal_count += 1;
+    }
+
+    /// Forgets the records that were waiting, after adding them to the digest.
+    pub fn clear(&mut self) {
+        if let Some([updates, signals, legs]) = &mut self.digests {
+            updates.update(&self.updates);
+            legs.update(&self.legs);
+            for signal in self.signals.chunks_exact(SIGNAL_SIZE) {
+                // Where a signal's legs lie depends on when records were taken, not on what
+                // happened, so it stays out of the digest.
+                signals.update(&signal[..108]);
+                signals.update(&signal[112..]);
+            }
+        }
+        self.updates.clear();
+        self.signals.clear();
+        self.legs.clear();
+        self.pending = 0;
+    }
+
+    /// SHA-256 over all records ever taken, in hexadecimal: the same for every run, however
+    /// the input was cut into pieces. `None` unless the engine was built to keep it.
+    #[must_use]
+    pub fn digest(&self) -> Option<String> {
+        let parts = self.digests.as_ref()?;
+        let mut whole = Sha256::new();
+        for part in parts {
+            whole.update(part.clone().finalize());
+        }
+        Some(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}

@@ -1,0 +1,534 @@
+//! Where books stand: transitions, hash checks, publication, and verdicts that time brings.
+
+use super::{Engine, HashCheck};
+use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State};
+use crate::book::{Book, Touch};
+use crate::decode::polymarket_hash::{self, FieldSet, Hints, Prefix};
+use crate::fixed::{ABSENT, Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
+use crate::instrument::InstrumentId;
+use crate::signals::{View, apart};
+use crate::time::{MILLISECOND, Nanos};
+use crate::update::{FLAG_TOUCH, FLAG_VERIFIED, LegStanding, Update, UpdateKind};
+
+/// Attempts at learning what a market's hashes contain before they are left alone.
+const LESSONS_MAX: u32 = 3;
+/// Receive time that must pass for each search of the price grid: searches are dear, and a
+/// stream of wrong hashes must not buy many.
+const SEARCH_PRICE: Nanos = 5 * MILLISECOND;
+/// Most searches that can be saved up.
+const SEARCHES_SAVED: i64 = 64;
+/// Hash checks made per frame, so that no frame waits long for them.
+const CHECKS_PER_FRAME: usize = 4;
+/// A lone hash mismatch is given up only after this many graces.
+const LONE_MISMATCH_GRACES: i64 = 10;
+/// Convictions by hash without a match between them, after which hashes are not trusted.
+const STRIKES_MAX: u32 = 4;
+
+impl Engine {
+    // Transitions and records.
+
+    /// Changes a book's state. The record is written, and signals that rest on the book are
+    /// closed, before anybody can see the book.
+    pub(super) fn transition(&mut self, id: InstrumentId, state: State, cause: Cause, ts: Nanos) {
+        let Some(book) = self.books.get_mut(id as usize) else { return };
+        let final_cause = matches!(book.cause, Cause::Resolved | Cause::Poisoned);
+        if book.state == State::Stale
+            && final_cause
+            && state != State::Syncing
+            && cause != Cause::Poisoned
+        {
+            return;
+        }
+        if (book.state, book.cause) == (state, cause) && state != State::Live {
+            return;
+        }
+        let new_run = state == State::Live && cause != Cause::Evidence;
+        if new_run {
+            book.epoch += 1;
+        }
+        if matches!(state, State::Syncing | State::Stale) {
+            book.forget_stream();
+        }
+        if state == State::Stale && cause == Cause::Resync {
+            book.awaited = None;
+        }
+        let ts_suspect = book.state == State::Suspect && state == State::Suspect;
+        if !ts_suspect {
+            book.ts_state = ts;
+        }
+        (book.state, book.cause) = (state, cause);
+        self.counters.transitions += 1;
+        if state == State::Suspect {
+            self.watch(id);
+        }
+        let mut update = self.update(id, UpdateKind::State, ts);
+        update.ts_event = self.books[id as usize].ts_event;
+        self.output.push_update(&update);
+        self.ask_rules(id, ts);
+    }
+
+    pub(super) fn transition_connection(&mut self, conn: u32, state: State, cause: Cause, ts: Nanos) {
+        let Some(Some(connection)) = self.connections.get_mut(conn as usize) else { return };
+        let instruments = std::mem::take(&mut connection.instruments);
+        for &id in &instruments {
+            self.transition(id, state, cause, ts);
+        }
+        if let Some(Some(connection)) = self.connections.get_mut(conn as usize) {
+            connection.instruments = instruments;
+        }
+    }
+
+    /// A record about `id` as its book stands.
+    #[inline]
+    pub(super) fn update(&self, id: InstrumentId, kind: UpdateKind, ts_recv: Nanos) -> Update {
+        let book = &self.books[id as usize];
+        Update {
+            ts_recv,
+            ts_event: book.ts_event,
+            ts_evidence: book.ts_evidence,
+            touch: book.touch,
+            price: ABSENT,
+            qty: ABSENT,
+            instrument: id,
+            epoch: book.epoch,
+            conn: self.instruments.at(id).map_or(0, |i| i.conn),
+            kind,
+            state: book.state,
+            cause: book.cause,
+            flags: if book.verified() { FLAG_VERIFIED } else { 0 },
+        }
+    }
+
+    /// Publishes what changed in a book, unless it is inside an open batch or not running.
+    #[inline]
+    pub(super) fn publish(&mut self, id: InstrumentId, ts_recv: Nanos) {
+        let book = &self.books[id as usize];
+        if !book.unpublished
+            || book.doubt.is_some()
+            || !matches!(book.state, State::Live | State::Suspect)
+        {
+            return;
+        }
+        if self.config.hash_check == HashCheck::Sampled && !self.check_before_signal(id, ts_recv) {
+            return;
+        }
+        let book = &mut self.books[id as usize];
+        let touch = book.current_touch();
+        let moved = touch != book.touch;
+        book.touch = touch;
+        book.unpublished = false;
+        let mut update = self.update(id, UpdateKind::Book, ts_recv);
+        update.flags |= if moved { FLAG_TOUCH } else { 0 };
+        self.output.push_update(&update);
+        self.ask_rules(id, ts_recv);
+    }
+
+    /// With sampled checks: a book on which a signal would open is checked first. Returns
+    /// whether it may be published.
+    #[inline]
+    fn check_before_signal(&mut self, id: InstrumentId, ts_recv: Nanos) -> bool {
+        let book = &mut self.books[id as usize];
+        if book.verified() || book.hash.claimed.is_none() || book.hash.profile.is_none() {
+            return true;
+        }
+        let published = book.touch;
+        book.touch = book.current_touch();
+        let view = View { books: &self.books, instruments: &self.instruments };
+        let interesting = self.signals.interesting(id, &view);
+        self.books[id as usize].touch = published;
+        if interesting {
+            self.check_now(id, ts_recv);
+            return self.books[id as usize].doubt.is_none();
+        }
+        self.queue_check(id, ts_recv);
+        true
+    }
+
+    #[inline]
+    fn ask_rules(&mut self, id: InstrumentId, ts_recv: Nanos) {
+        let view = View { books: &self.books, instruments: &self.instruments };
+        self.signals.evaluate(id, &view, ts_recv, &mut self.steps);
+        if !self.steps.is_empty() {
+            self.flush_steps(ts_recv);
+        }
+    }
+
+    /// Writes the records of signals that opened, changed or closed.
+    pub(super) fn flush_steps(&mut self, ts_recv: Nanos) {
+        let steps = std::mem::take(&mut self.steps);
+        for step in &steps {
+            let mut standings = [LegStanding { epoch: 0, age: ABSENT, state: State::Idle }; 2];
+            for (standing, leg) in standings.iter_mut().zip(&step.found.legs) {
+                if let Some(book) = self.books.get(leg.instrument as usize) {
+                    let age = apart(ts_recv, book.ts_evidence).unwrap_or(ABSENT);
+                    *standing = LegStanding { epoch: book.epoch, age, state: book.shown_state() };
+                }
+            }
+            self.output.push_signal(step, &standings[..step.found.leg_count.min(2)], ts_recv);
+        }
+        self.steps = steps;
+        self.steps.clear();
+    }
+
+    // Doubt.
+
+    /// Puts a book on the list of those whose time may run out.
+    pub(super) fn watch(&mut self, id: InstrumentId) {
+        let book = &self.books[id as usize];
+        let due = match book.doubt {
+            Some(doubt) => doubt.deadline,
+            None => book.ts_state.saturating_add(self.config.suspect_grace),
+        };
+        self.watch_until(id, due);
+    }
+
+    fn watch_until(&mut self, id: InstrumentId, due: Nanos) {
+        let book = &mut self.books[id as usize];
+        if !std::mem::replace(&mut book.watched, true) {
+            self.watchlist.push(id);
+        }
+        self.next_sweep = self.next_sweep.min(due);
+    }
+
+    pub(super) fn doubt(
+        &mut self,
+        id: InstrumentId,
+        cause: Cause,
+        against: Evidence,
+        ts_event: Nanos,
+        ts_recv: Nanos,
+        patient: bool,
+    ) {
+        let deadline = ts_recv.saturating_add(self.config.batch_grace);
+        self.books[id as usize].doubt = Some(Doubt { cause, ts_event, deadline, patient, against });
+        self.watch(id);
+    }
+
+    /// The batch is over, or its grace is, and the disagreement stands.
+    pub(super) fn convict(&mut self, id: InstrumentId, ts: Nanos) {
+        let Some(cause) = self.books[id as usize].convict() else { return };
+        if self.books[id as usize].state == State::Live {
+            self.transition(id, State::Suspect, cause, ts);
+        }
+    }
+
+    // Hashes.
+
+    /// Checks the hash of a change if the policy, or the book's standing, asks for it.
+    #[inline]
+    pub(super) fn hash_verdict(
+        &mut self,
+        id: InstrumentId,
+        ts: Nanos,
+        out_of_order: bool,
+    ) -> HashVerdict {
+        let book = &self.books[id as usize];
+        let due = match self.config.hash_check {
+            HashCheck::Always => true,
+            HashCheck::Sampled => book.doubt.is_some() || book.state == State::Suspect || out_of_order,
+            HashCheck::Off => false,
+        };
+        if due {
+            return self.check_hash(id, ts, false);
+        }
+        HashVerdict::Skipped
+    }
+
+    /// Checks the hash of a whole book, which also teaches what the market's hashes contain.
+    pub(super) fn hash_verdict_of_snapshot(&mut self, id: InstrumentId, ts: Nanos) -> HashVerdict {
+        let book = &self.books[id as usize];
+        match self.config.hash_check {
+            HashCheck::Off => HashVerdict::Skipped,
+            HashCheck::Sampled
+                if book.state == State::Live && book.hash.profile.is_some() && book.doubt.is_none() =>
+            {
+                HashVerdict::Skipped
+            }
+            HashCheck::Always | HashCheck::Sampled => self.check_hash(id, ts, true),
+        }
+    }
+
+    /// Whether the venue's hash vouches for the book as it stands, checking if need be.
+    pub(super) fn vouch(&mut self, id: InstrumentId, ts: Nanos) -> bool {
+        if self.config.hash_check == HashCheck::Off {
+            return false;
+        }
+        if !self.books[id as usize].verified() && self.check_hash(id, ts, false) == HashVerdict::Match {
+            let book = &mut self.books[id as usize];
+            book.verified_version = book.version;
+        }
+        self.books[id as usize].verified()
+    }
+
+    fn check_hash(&mut self, id: InstrumentId, ts: Nanos, whole: bool) -> HashVerdict {
+        let (Some(book), Some(about)) = (self.books.get_mut(id as usize), self.instruments.at(id))
+        else {
+            return HashVerdict::Unknown;
+        };
+        let Some(claimed) = book.hash.claimed else { return HashVerdict::Unknown };
+        let hashed = polymarket_hash::Book {
+            market: about.market.as_deref().unwrap_or_default().as_bytes(),
+            asset: about.symbol.as_bytes(),
+            ts_event: book.hash.claimed_ts,
+            bids: &book.bids,
+            asks: &book.asks,
+        };
+        self.counters.hashes_checked += 1;
+        let prefix = Prefix::new(&hashed, claimed, &mut self.text);
+        let Some(profile) = &book.hash.profile else {
+            return self.learn(id, &prefix, whole);
+        };
+        if prefix.matches(profile, &book.hash.last_trade_price)
+            || prefix.matches(profile, &book.hash.earlier_trade_price)
+        {
+            return HashVerdict::Match;
+        }
+        if profile.fields == FieldSet::Ten && self.searches.afford(ts) {
+            self.counters.hash_searches += 1;
+            let near = near_touch(book);
+            let sibling = about.sibling.and_then(|s| self.books.get(s as usize));
+            let mirrored = sibling.map(|s| complement_of(&s.hash.last_trade_price)).unwrap_or_default();
+            let book = &self.books[id as usize];
+            let Some(profile) = &book.hash.profile else { return HashVerdict::Unknown };
+            if let Some(price) = prefix.find_last_trade_price(profile, &[&mirrored, b""], near) {
+                self.books[id as usize].hash.note_trade_price(&price);
+                return HashVerdict::Match;
+            }
+        }
+        if whole && self.relearn(id, &prefix) { HashVerdict::Match } else { HashVerdict::Mismatch }
+    }
+
+    /// A market whose hashes have not matched yet: finds out what they contain.
+    fn learn(&mut self, id: InstrumentId, prefix: &Prefix, whole: bool) -> HashVerdict {
+        let book = &self.books[id as usize];
+        if whole && book.hash.failed_lessons < LESSONS_MAX && self.relearn(id, prefix) {
+            return HashVerdict::Match;
+        }
+        let book = &mut self.books[id as usize];
+        book.hash.failed_lessons += u32::from(whole);
+        book.evidence.count(Evidence::HashUnknown);
+        HashVerdict::Unknown
+    }
+
+    /// Tries every profile that what is known of the market allows.
+    fn relearn(&mut self, id: InstrumentId, prefix: &Prefix) -> bool {
+        let (Some(about), Some(book)) = (self.instruments.at(id), self.books.get_mut(id as usize))
+        else {
+            return false;
+        };
+        let tick_size = about.tick_size.map(|tick| {
+            let mut text = Vec::new();
+            write_decimal(&mut text, tick.value, PRICE_DECIMALS, tick.form);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let hints = Hints {
+            min_order_size: about.min_order_size.as_deref(),
+            tick_size: tick_size.as_deref(),
+            neg_risk: about.neg_risk,
+            last_trade_price: &book.hash.last_trade_price,
+            near: near_touch(book),
+        };
+        self.counters.hash_searches += 1;
+        let Some((profile, price)) = prefix.learn(&hints) else { return false };
+        book.hash.profile = Some(profile);
+        book.hash.note_trade_price(&price);
+        book.hash.failed_lessons = 0;
+        true
+    }
+
+    #[inline]
+    fn queue_check(&mut self, id: InstrumentId, ts: Nanos) {
+        let book = &mut self.books[id as usize];
+        if !book.check_queued {
+            book.check_queued = true;
+            self.checks.push_back((ts.saturating_add(self.config.hash_interval), id));
+        }
+    }
+
+    /// Checks a book's hash outside any message, and doubts the book if it differs.
+    fn check_now(&mut self, id: InstrumentId, ts: Nanos) {
+        let book = &self.books[id as usize];
+        if book.verified() || !book.believable() || book.hash.profile.is_none() {
+            return;
+        }
+        let claimed_ts = book.hash.claimed_ts;
+        match self.check_hash(id, ts, false) {
+            HashVerdict::Match => {
+                let book = &mut self.books[id as usize];
+                book.verified_version = book.version;
+                book.hash.strikes = 0;
+                book.evidence.count(Evidence::HashChangeMatch);
+            }
+            HashVerdict::Mismatch => {
+                let against = Evidence::HashChangeMismatch;
+                self.doubt(id, Cause::HashMismatch, against, claimed_ts, ts, false);
+            }
+            HashVerdict::Unknown | HashVerdict::Skipped => {}
+        }
+    }
+
+    /// Makes the queued hash checks that are due, at most `most` of them.
+    pub(super) fn run_checks(&mut self, ts: Nanos, most: usize) {
+        for _ in 0..most {
+            match self.checks.front() {
+                Some(&(due, id)) if due <= ts => {
+                    self.checks.pop_front();
+                    self.books[id as usize].check_queued = false;
+                    self.check_now(id, ts);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    // Time.
+
+    /// Verdicts that are due at `ts`.
+    #[inline]
+    pub(super) fn run_due(&mut self, ts: Nanos) {
+        if ts >= self.next_sweep {
+            self.sweep(ts);
+        }
+        if self.checks.front().is_some_and(|&(due, _)| due <= ts) {
+            self.run_checks(ts, CHECKS_PER_FRAME);
+        }
+    }
+
+    /// A connection was opened or spoke: silence is counted from there.
+    pub(super) fn expect_data(&mut self, ts: Nanos) {
+        if self.config.silence > 0 {
+            self.next_sweep = self.next_sweep.min(ts.saturating_add(self.config.silence));
+        }
+    }
+
+    #[cold]
+    fn sweep(&mut self, ts: Nanos) {
+        self.next_sweep = Nanos::MAX;
+        for id in std::mem::take(&mut self.watchlist) {
+            self.books[id as usize].watched = false;
+            self.sweep_book(id, ts);
+        }
+        for conn in 0..self.connections.len() {
+            if let Ok(conn) = u32::try_from(conn) {
+                self.sweep_connection(conn, ts);
+            }
+        }
+    }
+
+    fn sweep_book(&mut self, id: InstrumentId, ts: Nanos) {
+        if self.books[id as usize].doubt.is_some_and(|d| ts >= d.deadline) {
+            self.convict(id, ts);
+            self.publish(id, ts);
+        }
+        if self.books[id as usize].state == State::Suspect && self.given_up(id, ts) {
+            let cause = self.books[id as usize].cause;
+            self.transition(id, State::Stale, cause, ts);
+            return;
+        }
+        let book = &self.books[id as usize];
+        if let Some(doubt) = book.doubt {
+            self.watch_until(id, doubt.deadline);
+        } else if book.state == State::Suspect {
+            // Looked at a few times a grace, however long it may have to wait.
+            self.watch_until(id, ts.saturating_add(self.config.suspect_grace / 4).max(ts + 1));
+        }
+    }
+
+    /// Whether a suspect book's time is over. A hash alone is soft evidence: a single
+    /// mismatch waits longer for corroboration, and a venue whose hashes keep disagreeing
+    /// with fresh snapshots is not asked for more of them.
+    fn given_up(&mut self, id: InstrumentId, ts: Nanos) -> bool {
+        let book = &mut self.books[id as usize];
+        let waited = ts.saturating_sub(book.ts_state);
+        if book.cause != Cause::HashMismatch {
+            return book.cause != Cause::UntrustedHash && waited >= self.config.suspect_grace;
+        }
+        if book.hash.strikes >= STRIKES_MAX {
+            self.transition(id, State::Suspect, Cause::UntrustedHash, ts);
+            return false;
+        }
+        let graces = if book.hash.strikes > 1 { 1 } else { LONE_MISMATCH_GRACES };
+        waited >= self.config.suspect_grace.saturating_mul(graces)
+    }
+
+    fn sweep_connection(&mut self, conn: u32, ts: Nanos) {
+        let Some(Some(connection)) = self.connections.get(conn as usize) else { return };
+        if !connection.up || self.config.silence == 0 {
+            return;
+        }
+        let due = connection.ts_data.saturating_add(self.config.silence);
+        if ts >= due {
+            let believed = |&id: &InstrumentId| {
+                matches!(self.books[id as usize].state, State::Live | State::Suspect)
+            };
+            let silenced: Vec<_> = connection.instruments.iter().copied().filter(believed).collect();
+            for id in silenced {
+                self.transition(id, State::Stale, Cause::Silence, ts);
+            }
+            self.next_sweep = self.next_sweep.min(ts.saturating_add(self.config.silence));
+        } else {
+            self.next_sweep = self.next_sweep.min(due);
+        }
+    }
+
+    /// A book is being fetched anew; what the stream says of it meanwhile is kept.
+    ///
+    /// # Errors
+    /// [`super::EngineError::NoInstrument`].
+    pub fn resync_begin(&mut self, id: InstrumentId, ts: Nanos) -> Result<(), super::EngineError> {
+        let Some(book) = self.books.get(id as usize) else {
+            return Err(super::EngineError::NoInstrument(id));
+        };
+        if !matches!(book.state, State::Stale | State::Suspect | State::Syncing) {
+            return Ok(());
+        }
+        let ts_begin = book.ts_seen;
+        self.transition(id, State::Syncing, Cause::Resync, ts);
+        self.books[id as usize].awaited = Some(crate::book::Awaited { ts_begin, deltas: Vec::new() });
+        Ok(())
+    }
+
+    /// Touch of a book as last published, and whether it may be believed.
+    #[must_use]
+    pub fn quote(&self, id: InstrumentId) -> Option<(Touch, bool)> {
+        self.books.get(id as usize).map(|book| (book.touch, book.believable()))
+    }
+}
+
+/// Where trades of a book are likely to have happened.
+fn near_touch(book: &Book) -> Price {
+    book.bids.best_price().or(book.asks.best_price()).unwrap_or(PRICE_ONE / 2)
+}
+
+/// A budget of searches that fills with receive time.
+#[derive(Debug)]
+pub(super) struct SearchBudget {
+    saved: Nanos,
+    ts_last: Nanos,
+}
+
+impl Default for SearchBudget {
+    fn default() -> Self {
+        Self { saved: SEARCHES_SAVED * SEARCH_PRICE, ts_last: 0 }
+    }
+}
+
+impl SearchBudget {
+    fn afford(&mut self, ts: Nanos) -> bool {
+        let passed = ts.saturating_sub(self.ts_last).max(0);
+        self.saved = self.saved.saturating_add(passed).min(SEARCHES_SAVED * SEARCH_PRICE);
+        self.ts_last = self.ts_last.max(ts);
+        let affordable = self.saved >= SEARCH_PRICE;
+        self.saved -= if affordable { SEARCH_PRICE } else { 0 };
+        affordable
+    }
+}
+
+/// One minus a printed price, in its shortest form; empty if there is none.
+fn complement_of(price: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Ok(parsed) = parse_price(price) {
+        write_decimal(&mut text, PRICE_ONE - parsed.value, PRICE_DECIMALS, Form::default());
+    }
+    text
+}

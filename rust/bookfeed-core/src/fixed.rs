@@ -1,0 +1,371 @@
+//! Fixed-point numbers: checked parsing from ASCII digits, exact printing back.
+//!
+//! Prices are `i64` of 1e-9 and quantities `i64` of 1e-8; no float is involved anywhere.
+//! A venue's hash covers the digits as printed (`0.50` is not `0.5`), so parsing also
+//! returns the printed [`Form`], from which the very same text can be written again.
+
+use std::fmt;
+
+/// A price in units of 1e-9 (one nano of the quote currency, or of probability).
+pub type Price = i64;
+/// A quantity in units of 1e-8.
+pub type Qty = i64;
+
+/// Decimal places of a [`Price`].
+pub const PRICE_DECIMALS: u32 = 9;
+/// Decimal places of a [`Qty`].
+pub const QTY_DECIMALS: u32 = 8;
+/// One whole price unit (1.0) as a [`Price`].
+pub const PRICE_ONE: Price = 1_000_000_000;
+/// One whole unit of quantity (1.0) as a [`Qty`].
+pub const QTY_ONE: Qty = 100_000_000;
+/// "Absent" in fixed-width records, where there is no room for an `Option`.
+pub const ABSENT: i64 = i64::MIN;
+
+/// Longest decimal text accepted; venues print at most about 20 characters.
+const LONGEST: usize = 40;
+const POW10: [u64; 19] = {
+    let mut table = [1u64; 19];
+    let mut i = 1;
+    while i < 19 {
+        table[i] = table[i - 1] * 10;
+        i += 1;
+    }
+    table
+};
+
+/// How a decimal was printed: fraction digits (low 5 bits) and whether the integer zero
+/// before the point was left out (bit 5: `.48` instead of `0.48`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form(u8);
+
+impl Form {
+    /// A form with `digits` fraction digits (at most 31) and a digit before the point.
+    #[must_use]
+    pub const fn with_fraction(digits: u8) -> Self {
+        Self(digits & 31)
+    }
+
+    const fn new(digits: usize, bare: bool) -> Self {
+        #[allow(clippy::cast_possible_truncation)] // `digits` is bounded by LONGEST at the caller
+        let digits = (digits & 31) as u8;
+        Self(digits | if bare { 32 } else { 0 })
+    }
+
+    /// Digits printed after the point.
+    #[must_use]
+    pub const fn fraction_digits(self) -> u32 {
+        (self.0 & 31) as u32
+    }
+
+    const fn bare(self) -> bool {
+        self.0 & 32 != 0
+    }
+}
+
+/// A parsed decimal: its value in the caller's scale, and the form it was printed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decimal {
+    /// Value in units of the scale asked for.
+    pub value: i64,
+    /// The printed form.
+    pub form: Form,
+}
+
+/// Why a text is not a decimal this engine accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalErrorKind {
+    /// No digits at all.
+    Empty,
+    /// A byte that does not belong in a plain decimal (`+`, `e`, `_`, space, a letter…).
+    Unexpected,
+    /// More integer digits than one zero at the front (`007`).
+    LeadingZero,
+    /// A sign where only magnitudes are allowed.
+    Negative,
+    /// More significant fraction digits than the scale holds.
+    Inexact,
+    /// Does not fit 64 bits, or the text is absurdly long.
+    Overflow,
+}
+
+/// A refused decimal, with the byte offset inside the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecimalError {
+    /// What is wrong.
+    pub kind: DecimalErrorKind,
+    /// Byte offset of the offending byte within the text.
+    pub offset: usize,
+}
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            DecimalErrorKind::Empty => "no digits",
+            DecimalErrorKind::Unexpected => "not a plain decimal (digits with an optional point)",
+            DecimalErrorKind::LeadingZero => "superfluous leading zero",
+            DecimalErrorKind::Negative => "negative where only a magnitude is allowed",
+            DecimalErrorKind::Inexact => "more decimal places than the scale holds",
+            DecimalErrorKind::Overflow => "too large",
+        };
+        write!(f, "{what} at byte {}", self.offset)
+    }
+}
+
+impl std::error::Error for DecimalError {}
+
+#[cold]
+const fn refuse(kind: DecimalErrorKind, offset: usize) -> DecimalError {
+    DecimalError { kind, offset }
+}
+
+/// Parses a magnitude (`0.48`, `.48`, `31.250001`) into units of 10^-`SCALE`.
+///
+/// # Errors
+/// [`DecimalError`] for anything but ASCII digits with at most one point that has a digit
+/// behind it: signs, exponents, separators, blanks and non-ASCII digits are refused, and so
+/// is a value that the scale cannot hold exactly.
+#[inline]
+pub fn parse_unsigned<const SCALE: u32>(text: &[u8]) -> Result<Decimal, DecimalError> {
+    if text.len() > LONGEST {
+        return Err(refuse(DecimalErrorKind::Overflow, LONGEST));
+    }
+    let mut whole: u64 = 0;
+    let mut at = 0;
+    while let Some(digit) = digit_at(text, at) {
+        if at >= 18 {
+            return Err(refuse(DecimalErrorKind::Overflow, at));
+        }
+        whole = whole * 10 + digit;
+        at += 1;
+    }
+    let whole_digits = at;
+    if whole_digits > 1 && text[0] == b'0' {
+        return Err(refuse(DecimalErrorKind::LeadingZero, 0));
+    }
+    if at == text.len() {
+        if at == 0 {
+            return Err(refuse(DecimalErrorKind::Empty, 0));
+        }
+        let value = scaled::<SCALE>(whole, 0, 0).ok_or(refuse(DecimalErrorKind::Overflow, 0))?;
+        return Ok(Decimal { value, form: Form(0) });
+    }
+    if text[at] != b'.' {
+        let negative = at == 0 && text[0] == b'-';
+        let kind = if negative { DecimalErrorKind::Negative } else { DecimalErrorKind::Unexpected };
+        return Err(refuse(kind, at));
+    }
+    parse_fraction::<SCALE>(text, at + 1, whole, whole_digits == 0)
+}
+
+#[inline]
+fn parse_fraction<const SCALE: u32>(
+    text: &[u8],
+    start: usize,
+    whole: u64,
+    bare: bool,
+) -> Result<Decimal, DecimalError> {
+    let mut fraction: u64 = 0;
+    let mut kept: u32 = 0;
+    let mut at = start;
+    while let Some(digit) = digit_at(text, at) {
+        if kept < SCALE {
+            fraction = fraction * 10 + digit;
+            kept += 1;
+        } else if digit != 0 {
+            return Err(refuse(DecimalErrorKind::Inexact, at));
+        }
+        at += 1;
+    }
+    if at != text.len() || at == start {
+        let kind = if at == text.len() { DecimalErrorKind::Empty } else { DecimalErrorKind::Unexpected };
+        return Err(refuse(kind, at));
+    }
+    if at - start > 31 {
+        return Err(refuse(DecimalErrorKind::Overflow, at));
+    }
+    let value = scaled::<SCALE>(whole, fraction, kept).ok_or(refuse(DecimalErrorKind::Overflow, 0))?;
+    Ok(Decimal { value, form: Form::new(at - start, bare) })
+}
+
+/// Parses a decimal that may carry a minus sign, such as a signed size delta.
+///
+/// # Errors
+/// As [`parse_unsigned`], the sign excepted.
+pub fn parse_signed<const SCALE: u32>(text: &[u8]) -> Result<Decimal, DecimalError> {
+    match text.split_first() {
+        Some((b'-', magnitude)) => {
+            let parsed = parse_unsigned::<SCALE>(magnitude)
+                .map_err(|e| DecimalError { kind: e.kind, offset: e.offset + 1 })?;
+            Ok(Decimal { value: -parsed.value, form: parsed.form })
+        }
+        _ => parse_unsigned::<SCALE>(text),
+    }
+}
+
+#[inline]
+fn digit_at(text: &[u8], at: usize) -> Option<u64> {
+    let digit = text.get(at)?.wrapping_sub(b'0');
+    (digit < 10).then_some(u64::from(digit))
+}
+
+#[inline]
+fn scaled<const SCALE: u32>(whole: u64, fraction: u64, kept: u32) -> Option<i64> {
+    let unit = POW10[SCALE as usize];
+    let fraction = fraction * POW10[(SCALE - kept) as usize];
+    let value = whole.checked_mul(unit)?.checked_add(fraction)?;
+    i64::try_from(value).ok()
+}
+
+/// Parses a price (see [`parse_unsigned`]).
+///
+/// # Errors
+/// [`DecimalError`] with the byte offset.
+#[inline]
+pub fn parse_price(text: &[u8]) -> Result<Decimal, DecimalError> {
+    parse_unsigned::<PRICE_DECIMALS>(text)
+}
+
+/// Parses a quantity (see [`parse_unsigned`]).
+///
+/// # Errors
+/// [`DecimalError`] with the byte offset.
+#[inline]
+pub fn parse_qty(text: &[u8]) -> Result<Decimal, DecimalError> {
+    parse_unsigned::<QTY_DECIMALS>(text)
+}
+
+/// Appends `value` (units of 10^-`scale`) exactly as it was printed in `form`.
+///
+/// A form with fewer fraction digits than the value needs is widened to what it needs, so
+/// the number written always equals the number given.
+pub fn write_decimal(out: &mut Vec<u8>, value: i64, scale: u32, form: Form) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    let magnitude = value.unsigned_abs();
+    let unit = POW10[scale as usize];
+    let (whole, fraction) = (magnitude / unit, magnitude % unit);
+    if whole != 0 || !form.bare() {
+        write_digits(out, whole);
+    }
+    let digits = form.fraction_digits().max(needed_digits(fraction, scale));
+    if digits == 0 {
+        return;
+    }
+    out.push(b'.');
+    for place in 0..digits {
+        let digit = if place < scale { fraction / POW10[(scale - 1 - place) as usize] % 10 } else { 0 };
+        #[allow(clippy::cast_possible_truncation)] // a single decimal digit
+        out.push(b'0' + digit as u8);
+    }
+}
+
+/// Appends an unsigned integer in decimal.
+pub fn write_digits(out: &mut Vec<u8>, mut value: u64) {
+    let mut buffer = [0u8; 20];
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        #[allow(clippy::cast_possible_truncation)] // a single decimal digit
+        let digit = (value % 10) as u8;
+        buffer[at] = b'0' + digit;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&buffer[at..]);
+}
+
+fn needed_digits(fraction: u64, scale: u32) -> u32 {
+    if fraction == 0 {
+        return 0;
+    }
+    let mut digits = scale;
+    let mut rest = fraction;
+    while rest % 10 == 0 {
+        rest /= 10;
+        digits -= 1;
+    }
+    digits
+}
+
+/// `value` (units of 10^-`scale`) in its shortest exact form: `0.5`, `13.37`, `7`.
+#[must_use]
+pub fn format_decimal(value: i64, scale: u32) -> String {
+    let mut out = Vec::with_capacity(24);
+    write_decimal(&mut out, value, scale, Form(0));
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn price(text: &str) -> Result<i64, DecimalErrorKind> {
+        parse_price(text.as_bytes()).map(|d| d.value).map_err(|e| e.kind)
+    }
+
+    #[test]
+    fn accepts_every_printed_form() {
+        assert_eq!(price("0.48"), Ok(480_000_000));
+        assert_eq!(price(".48"), Ok(480_000_000));
+        assert_eq!(price("0.480"), Ok(480_000_000));
+        assert_eq!(price("1"), Ok(PRICE_ONE));
+        assert_eq!(price("0"), Ok(0));
+        assert_eq!(price("0.0025"), Ok(2_500_000));
+        assert_eq!(price("0.0000000010000"), Ok(1));
+        assert_eq!(price("9223372036.854775807"), Ok(i64::MAX));
+        assert_eq!(parse_qty(b"31.250001").map(|d| d.value), Ok(3_125_000_100));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_plain_decimal() {
+        use DecimalErrorKind as K;
+        for (text, kind) in [
+            ("", K::Empty),
+            (".", K::Empty),
+            ("5.", K::Empty),
+            ("-1", K::Negative),
+            ("+1", K::Unexpected),
+            ("1e5", K::Unexpected),
+            ("1_0", K::Unexpected),
+            ("NaN", K::Unexpected),
+            ("0x10", K::Unexpected),
+            (" 1", K::Unexpected),
+            ("1 ", K::Unexpected),
+            ("1.2.3", K::Unexpected),
+            ("\u{ff11}", K::Unexpected),
+            ("00.5", K::LeadingZero),
+            ("007", K::LeadingZero),
+            ("0.0000000001", K::Inexact),
+            ("9223372036.854775808", K::Overflow),
+            ("99999999999999999999", K::Overflow),
+        ] {
+            assert_eq!(price(text), Err(kind), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn signs_only_where_asked_for() {
+        assert_eq!(parse_signed::<8>(b"-54.00").map(|d| d.value), Ok(-54 * QTY_ONE));
+        assert_eq!(parse_signed::<8>(b"--5").map_err(|e| e.offset), Err(1));
+        assert_eq!(
+            parse_signed::<8>(b"-").map_err(|e| (e.kind, e.offset)),
+            Err((DecimalErrorKind::Empty, 1))
+        );
+    }
+
+    #[test]
+    fn prints_back_what_it_read() {
+        for text in ["0.48", ".48", "0.480", "1", "0", "0.0", "200.0", "31.250001", "0.9900000000"] {
+            let parsed = parse_price(text.as_bytes()).unwrap();
+            let mut out = Vec::new();
+            write_decimal(&mut out, parsed.value, PRICE_DECIMALS, parsed.form);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+        assert_eq!(format_decimal(480_000_000, 9), "0.48");
+        assert_eq!(format_decimal(-5 * QTY_ONE, 8), "-5");
+    }
+}

@@ -1,0 +1,239 @@
+//! Instruments: each outcome of a market is one, with one book. Symbols are interned once,
+//! at subscribe; from then on an instrument is a dense number.
+
+use crate::decode::Venue;
+use crate::fixed::{Decimal, Price};
+use crate::signals::fees::FeeSchedule;
+use std::collections::HashMap;
+
+/// Dense number of an instrument; an index into every per-instrument array.
+pub type InstrumentId = u32;
+
+/// "No such instrument", where an id would stand.
+pub const UNKNOWN: InstrumentId = InstrumentId::MAX;
+
+/// What is known of an instrument besides its book.
+#[derive(Clone, Debug)]
+pub struct Instrument {
+    /// The venue that trades it.
+    pub venue: Venue,
+    /// The venue's own string for it.
+    pub symbol: Box<str>,
+    /// The venue's string for the market it is an outcome of.
+    pub market: Option<Box<str>>,
+    /// Name of the outcome, as the user gave it.
+    pub outcome: Option<Box<str>>,
+    /// Connection it is subscribed on.
+    pub conn: u32,
+    /// The market's other outcome, whose book mirrors this one, once known.
+    pub sibling: Option<InstrumentId>,
+    /// Smallest price step, as configured or as last announced.
+    pub tick_size: Option<Decimal>,
+    /// Smallest order, as the venue prints it (part of the book hash).
+    pub min_order_size: Option<Box<str>>,
+    /// Whether the market is a negative-risk one (part of the book hash).
+    pub neg_risk: Option<bool>,
+    /// Fees of the market; without them no signal can be net of fees.
+    pub fees: Option<FeeSchedule>,
+}
+
+impl Instrument {
+    /// The tick size as a price, if known.
+    #[must_use]
+    pub fn tick(&self) -> Option<Price> {
+        self.tick_size.map(|t| t.value).filter(|&t| t > 0)
+    }
+}
+
+/// All instruments of an engine, and the table from symbols to ids.
+#[derive(Debug, Default)]
+pub struct Instruments {
+    list: Vec<Instrument>,
+    /// Open addressing, power-of-two size: short hash and id; `UNKNOWN` marks a free slot.
+    table: Vec<(u32, InstrumentId)>,
+    /// First outcome seen of each market, to pair the second with.
+    markets: HashMap<(Venue, Box<str>), Vec<InstrumentId>>,
+}
+
+/// A short hash over the length and three words of the symbol. Ids are compared in full
+/// afterwards; only subscribed symbols enter the table, so nobody can flood it.
+#[inline]
+fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
+    let word = |at: usize| -> u64 {
+        symbol.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |c: &[u8; 8]| u64::from_le_bytes(*c))
+    };
+    let length = symbol.len() as u64;
+    let mixed = if symbol.len() >= 8 {
+        word(symbol.len() - 8) ^ word(symbol.len() / 2 - 4).rotate_left(21) ^ length
+    } else {
+        symbol.iter().fold(length, |h, &b| h.wrapping_mul(257).wrapping_add(u64::from(b)))
+    };
+    let spread = (mixed ^ venue as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    #[allow(clippy::cast_possible_truncation)] // the high half is the well-mixed one
+    let hash = (spread >> 32) as u32;
+    hash
+}
+
+impl Instruments {
+    /// The id of `symbol`, if it was ever subscribed.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, venue: Venue, symbol: &[u8]) -> Option<InstrumentId> {
+        let mask = self.table.len().checked_sub(1)?;
+        let hash = short_hash(venue, symbol);
+        let mut slot = hash as usize & mask;
+        loop {
+            let &(slot_hash, id) = self.table.get(slot)?;
+            if id == UNKNOWN {
+                return None;
+            }
+            if slot_hash == hash {
+                let instrument = self.list.get(id as usize)?;
+                if instrument.symbol.as_bytes() == symbol && instrument.venue == venue {
+                    return Some(id);
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// Adds an instrument; `None` if the symbol is there already or ids have run out.
+    pub fn add(&mut self, instrument: Instrument) -> Option<InstrumentId> {
+        let symbol = instrument.symbol.as_bytes();
+        if self.find(instrument.venue, symbol).is_some() {
+            return None;
+        }
+        let id = InstrumentId::try_from(self.list.len()).ok().filter(|&id| id != UNKNOWN)?;
+        let (venue, hash) = (instrument.venue, short_hash(instrument.venue, symbol));
+        let market = instrument.market.clone();
+        self.list.push(instrument);
+        if self.list.len() * 2 > self.table.len() {
+            self.grow();
+        } else {
+            self.insert(hash, id);
+        }
+        if let Some(market) = market {
+            self.pair(venue, market, id);
+        }
+        Some(id)
+    }
+
+    /// Links the two outcomes of a binary market; a market with more has no complement.
+    fn pair(&mut self, venue: Venue, market: Box<str>, id: InstrumentId) {
+        let outcomes = self.markets.entry((venue, market)).or_default();
+        outcomes.push(id);
+        let siblings = match outcomes.as_slice() {
+            [a, b] => [(*a, Some(*b)), (*b, Some(*a))],
+            [a, b, _] => [(*a, None), (*b, None)],
+            _ => return,
+        };
+        for (id, sibling) in siblings {
+            if let Some(instrument) = self.list.get_mut(id as usize) {
+                instrument.sibling = sibling;
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        let size = (self.list.len() * 4).next_power_of_two().max(64);
+        self.table = vec![(0, UNKNOWN); size];
+        for index in 0..self.list.len() {
+            let hash = short_hash(self.list[index].venue, self.list[index].symbol.as_bytes());
+            if let Ok(id) = InstrumentId::try_from(index) {
+                self.insert(hash, id);
+            }
+        }
+    }
+
+    fn insert(&mut self, hash: u32, id: InstrumentId) {
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.table[slot].1 != UNKNOWN {
+            slot = (slot + 1) & mask;
+        }
+        self.table[slot] = (hash, id);
+    }
+
+    /// The outcomes subscribed so far of the venue's `market`.
+    #[must_use]
+    pub fn of_market(&self, venue: Venue, market: &str) -> &[InstrumentId] {
+        self.markets.get(&(venue, Box::from(market))).map_or(&[], Vec::as_slice)
+    }
+
+    /// Everything known of `id`.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.list.get(id as usize)
+    }
+
+    /// As [`Self::at`], to change it.
+    pub fn at_mut(&mut self, id: InstrumentId) -> Option<&mut Instrument> {
+        self.list.get_mut(id as usize)
+    }
+
+    /// Number of instruments ever subscribed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, in order of id.
+    pub fn iter(&self) -> impl Iterator<Item = &Instrument> {
+        self.list.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instrument(symbol: &str, market: Option<&str>) -> Instrument {
+        Instrument {
+            venue: Venue::Polymarket,
+            symbol: symbol.into(),
+            market: market.map(Into::into),
+            outcome: None,
+            conn: 0,
+            sibling: None,
+            tick_size: None,
+            min_order_size: None,
+            neg_risk: None,
+            fees: None,
+        }
+    }
+
+    #[test]
+    fn interns_long_decimal_symbols() {
+        let mut all = Instruments::default();
+        assert_eq!(all.find(Venue::Polymarket, b"1"), None);
+        for i in 0..5_000u64 {
+            let symbol = format!("{:078}", u128::from(i) << 64);
+            assert_eq!(all.add(instrument(&symbol, None)), Some(u32::try_from(i).unwrap()));
+            assert_eq!(all.add(instrument(&symbol, None)), None);
+        }
+        for i in 0..5_000u64 {
+            let symbol = format!("{:078}", u128::from(i) << 64);
+            assert_eq!(all.find(Venue::Polymarket, symbol.as_bytes()), Some(u32::try_from(i).unwrap()));
+        }
+        assert_eq!(all.find(Venue::Polymarket, b"short"), None);
+    }
+
+    #[test]
+    fn pairs_two_outcomes_and_no_more() {
+        let mut all = Instruments::default();
+        all.add(instrument("yes", Some("m")));
+        assert_eq!(all.at(0).unwrap().sibling, None);
+        all.add(instrument("no", Some("m")));
+        assert_eq!((all.at(0).unwrap().sibling, all.at(1).unwrap().sibling), (Some(1), Some(0)));
+        all.add(instrument("maybe", Some("m")));
+        assert_eq!((all.at(0).unwrap().sibling, all.at(2).unwrap().sibling), (None, None));
+        assert_eq!(all.of_market(Venue::Polymarket, "m"), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,36 @@
+//! Order books with a warranty: every book says whether it may be believed, and why.
+//!
+//! ```text
+//! bytes ─▶ decode ─▶ events ─▶ book + integrity ─▶ metrics, signals ─▶ fixed-width records
+//! ```
+//!
+//! [`engine::Engine`] is the one door: frames of venue connections and control events go in,
+//! [`update`] records come out. Units: prices `i64` of 1e-9, quantities `i64` of 1e-8, times
+//! Unix nanoseconds. No float enters a book, a fee or a comparison.
+//!
+//! What this crate does not do: it opens no socket and no file, reads no clock, starts no
+//! thread and knows no URL. The same input gives the same records, bit for bit.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod fixed;
+pub mod instrument;
+pub mod time;
+
+pub mod event;
+
+pub mod decode;
+
+pub mod book;
+
+pub mod metrics;
+pub mod trades;
+
+pub mod signals;
+
+pub mod engine;
+pub mod update;
+
+pub mod journal;
+pub mod latency;

@@ -1,0 +1,571 @@
+//! Questions asked of a book: touch, spread, mid, imbalance, sweeps, depth.
+//!
+//! Pure functions over borrowed arrays; nothing is stored and nothing is rounded. A question
+//! whose answer is not a whole number of units is answered by a [`Ratio`]; methods named
+//! `*_f64` turn an exact answer into the double nearest to it, for people and for numpy.
+//!
+//! | quantity | unit | type |
+//! |---|---|---|
+//! | price | 1e-9 | `i64`, not negative |
+//! | quantity | 1e-8 | `i64`, positive in a book |
+//! | notional (price times quantity) | 1e-17 | `i128` |
+//!
+//! Absent is `None`. A question about both sides has no answer while one of them is empty or
+//! the book is crossed (best bid above best ask), and [`NoTouch`] says which; a locked book
+//! (best bid equal to best ask) is a valid quote with a spread of zero.
+//!
+//! ```
+//! use bookfeed_core::event::Side;
+//! use bookfeed_core::metrics::{Levels, Touch};
+//!
+//! let bids = Levels::new(Side::Bid, &[430_000_000, 440_000_000], &[900, 500]);
+//! let asks = Levels::new(Side::Ask, &[470_000_000, 460_000_000], &[700, 300]);
+//! let touch = Touch::new(bids.best(), asks.best()).unwrap();
+//! assert_eq!(touch.spread(), 20_000_000);
+//! assert_eq!(touch.mid_f64(), 0.45);
+//! let fill = asks.sweep_qty(400).unwrap();
+//! assert_eq!((fill.worst_price, fill.avg_price_f64()), (470_000_000, 0.4625));
+//! ```
+
+use crate::event::Side;
+use crate::fixed::{PRICE_ONE, Price, QTY_ONE, Qty};
+
+/// Money in units of 1e-17: a [`Price`] (1e-9) times a [`Qty`] (1e-8).
+pub type Notional = i128;
+
+/// One whole unit of money as a [`Notional`].
+pub const NOTIONAL_ONE: Notional = PRICE_ONE as Notional * QTY_ONE as Notional;
+/// Basis points in a whole.
+const BPS: i128 = 10_000;
+/// The whole in units of [`Levels::depth_within`]'s band.
+const PPM: i128 = 1_000_000;
+
+/// One side of a book, borrowed: the worst level first and the best one last, so bids
+/// ascend and asks descend. Prices are not negative and quantities are positive.
+#[derive(Clone, Copy, Debug)]
+pub struct Levels<'a> {
+    side: Side,
+    prices: &'a [Price],
+    qtys: &'a [Qty],
+}
+
+impl<'a> Levels<'a> {
+    /// The levels of `side`.
+    ///
+    /// # Panics
+    /// If the two arrays differ in length, which pairs prices with the wrong quantities: a
+    /// fault of the caller that no input of a venue can cause.
+    #[inline]
+    #[must_use]
+    pub fn new(side: Side, prices: &'a [Price], qtys: &'a [Qty]) -> Self {
+        assert_eq!(prices.len(), qtys.len(), "every price needs its quantity");
+        Self { side, prices, qtys }
+    }
+
+    /// Which side of the book this is.
+    #[inline]
+    #[must_use]
+    pub const fn side(self) -> Side {
+        self.side
+    }
+
+    /// Number of levels.
+    #[inline]
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.prices.len()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.prices.is_empty()
+    }
+
+    /// Price and quantity of the best level.
+    #[inline]
+    #[must_use]
+    pub fn best(self) -> Option<(Price, Qty)> {
+        Some((*self.prices.last()?, *self.qtys.last()?))
+    }
+
+    /// Price and quantity of each level, the best first.
+    #[inline]
+    pub fn best_first(self) -> impl ExactSizeIterator<Item = (Price, Qty)> {
+        self.prices.iter().rev().copied().zip(self.qtys.iter().rev().copied())
+    }
+
+    /// What taking `qty` from this side would execute, best level first.
+    ///
+    /// `None` when nothing would be: no levels, or `qty` not positive.
+    ///
+    /// Exact for every input: quantities taken add up to at most `qty < 2^63` at prices
+    /// below `2^63`, so the notional stays below `2^126`.
+    #[must_use]
+    pub fn sweep_qty(self, qty: Qty) -> Option<Sweep> {
+        let (best_price, _) = self.best()?;
+        if qty <= 0 {
+            return None;
+        }
+        let mut left = qty;
+        let mut notional: Notional = 0;
+        let mut worst_price = best_price;
+        let mut levels = 0;
+        for (price, size) in self.best_first() {
+            levels += 1;
+            worst_price = price;
+            if size >= left {
+                notional += Notional::from(price) * Notional::from(left);
+                left = 0;
+                break;
+            }
+            notional += Notional::from(price) * Notional::from(size);
+            left -= size;
+        }
+        Some(Sweep {
+            side: self.side,
+            requested: Requested::Qty(qty),
+            filled_qty: qty - left,
+            notional,
+            best_price,
+            worst_price,
+            levels,
+            complete: left == 0,
+        })
+    }
+
+    /// What spending (or, on bids, raising) `notional` would execute, best level first.
+    ///
+    /// The last level is filled in part, its quantity rounded **down** to 1e-8: the sweep
+    /// never exceeds `notional`, and the remainder of a complete one is worth less than 1e-8
+    /// at the level where it stopped. `None` when nothing would be executed: no levels, or
+    /// `notional` does not pay for 1e-8 at the best price.
+    ///
+    /// No overflow: the notional stays at or below the one asked for, and a level that would
+    /// carry the quantity past `i64::MAX` (9.2e10 whole units) ends the sweep, incomplete.
+    #[must_use]
+    pub fn sweep_notional(self, notional: Notional) -> Option<Sweep> {
+        let (best_price, _) = self.best()?;
+        if notional <= 0 {
+            return None;
+        }
+        let mut left = notional;
+        let mut filled_qty: Qty = 0;
+        let mut worst_price = best_price;
+        let mut levels = 0;
+        let mut too_dear = None;
+        for (price, size) in self.best_first() {
+            let cost = Notional::from(price) * Notional::from(size);
+            if cost > left {
+                too_dear = Some(price);
+                break;
+            }
+            let Some(filled) = filled_qty.checked_add(size) else { break };
+            filled_qty = filled;
+            left -= cost;
+            worst_price = price;
+            levels += 1;
+        }
+        let mut complete = left == 0;
+        if let Some(price) = too_dear {
+            // Less than the level's size, and its price is positive: it costs something.
+            let affordable = Qty::try_from(left / Notional::from(price)).ok();
+            if let Some(taken) = affordable.filter(|&taken| taken <= Qty::MAX - filled_qty) {
+                complete = true;
+                filled_qty += taken;
+                left -= Notional::from(price) * Notional::from(taken);
+                levels += u32::from(taken > 0);
+                worst_price = if taken > 0 { price } else { worst_price };
+            }
+        }
+        (filled_qty > 0).then_some(Sweep {
+            side: self.side,
+            requested: Requested::Notional(notional),
+            filled_qty,
+            notional: notional - left,
+            best_price,
+            worst_price,
+            levels,
+            complete,
+        })
+    }
+
+    /// Cumulative size of the best `levels` levels, or of all if there are fewer.
+    #[must_use]
+    pub fn depth(self, levels: usize) -> Depth {
+        self.total(levels.min(self.len()), false)
+    }
+
+    /// Cumulative size of the levels within `band_ppm` millionths of the mid, on this side of
+    /// it: bids at `mid * (1 - band)` or above, asks at `mid * (1 + band)` or below, both
+    /// inclusive and compared exactly. A basis point is 100 millionths.
+    ///
+    /// `venue_levels` is how many levels a side the venue publishes, `None` if it publishes
+    /// its whole book: [`Depth::truncated`] is set when a side that is cut off there ends
+    /// inside the band, because what lies beyond is unknown.
+    #[must_use]
+    pub fn depth_within(self, touch: &Touch, band_ppm: u32, venue_levels: Option<usize>) -> Depth {
+        // At most 2^64 * 2^33: far inside 128 bits.
+        let (twice_mid, band) = (touch.twice_mid(), i128::from(band_ppm));
+        let outside = match self.side {
+            Side::Bid => {
+                let edge = -(twice_mid * (band - PPM)).div_euclid(2 * PPM);
+                self.prices.partition_point(|&price| i128::from(price) < edge)
+            }
+            Side::Ask => {
+                let edge = (twice_mid * (PPM + band)).div_euclid(2 * PPM);
+                self.prices.partition_point(|&price| i128::from(price) > edge)
+            }
+        };
+        let cut_off = outside == 0 && venue_levels.is_some_and(|published| self.len() >= published);
+        self.total(self.len() - outside, cut_off)
+    }
+
+    /// Sums over the best `count` levels. Should the notional leave 128 bits (1.7e21 whole
+    /// units of money), the levels from there on are left out and `truncated` says so.
+    fn total(self, count: usize, cut_off: bool) -> Depth {
+        let mut depth = Depth { qty: 0, notional: 0, levels: 0, truncated: cut_off };
+        for (price, qty) in self.best_first().take(count) {
+            let cost = Notional::from(price) * Notional::from(qty);
+            let Some(notional) = depth.notional.checked_add(cost) else {
+                depth.truncated = true;
+                break;
+            };
+            depth.notional = notional;
+            depth.qty += i128::from(qty);
+            depth.levels += 1;
+        }
+        depth
+    }
+
+    fn qty_of_best(self, levels: usize) -> i128 {
+        let from = self.len().saturating_sub(levels);
+        self.qtys[from..].iter().map(|&qty| i128::from(qty)).sum()
+    }
+}
+
+/// An exact quotient; the denominator is positive.
+#[derive(Clone, Copy, Debug)]
+pub struct Ratio {
+    num: i128,
+    den: i128,
+}
+
+impl Ratio {
+    /// `num / den`, not reduced; `None` unless `den` is positive.
+    #[inline]
+    #[must_use]
+    pub const fn new(num: i128, den: i128) -> Option<Self> {
+        if den > 0 { Some(Self { num, den }) } else { None }
+    }
+
+    /// Numerator, with the sign.
+    #[inline]
+    #[must_use]
+    pub const fn num(self) -> i128 {
+        self.num
+    }
+
+    /// Denominator, positive.
+    #[inline]
+    #[must_use]
+    pub const fn den(self) -> i128 {
+        self.den
+    }
+
+    /// The double nearest to the quotient, ties to even: never a rounding of a rounding.
+    #[must_use]
+    pub fn value_f64(self) -> f64 {
+        /// Integers up to here are doubles, and the quotient of two doubles is rounded once.
+        const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+        let (num, den) = (self.num.unsigned_abs(), self.den.unsigned_abs());
+        let twos = num.trailing_zeros().min(den.trailing_zeros());
+        let (num, den) = (num >> twos, den >> twos);
+        let magnitude = match (u64::try_from(num), u64::try_from(den)) {
+            (Ok(num), Ok(den)) if num <= EXACT && den <= EXACT => num as f64 / den as f64,
+            _ => quotient_f64(num, den),
+        };
+        if self.num < 0 { -magnitude } else { magnitude }
+    }
+}
+
+/// `num / den` rounded once. Needs `0 < den < 2^127`.
+fn quotient_f64(num: u128, den: u128) -> f64 {
+    // Two bits more than a double holds: with "something follows" in the last of them, the
+    // final conversion rounds as if it saw every digit.
+    const ENOUGH: u32 = f64::MANTISSA_DIGITS + 2;
+    let mut quotient = num / den;
+    let mut rest = num - quotient * den;
+    let mut shift = 0;
+    while rest != 0 && quotient >> (ENOUGH - 1) == 0 {
+        let step = rest.leading_zeros().min(64);
+        rest <<= step;
+        let digits = rest / den;
+        rest -= digits * den;
+        quotient = quotient << step | digits;
+        shift += step;
+    }
+    // At most 127 zeros before the first digit, and 64 bits a step: an exponent of a double.
+    let scale = f64::from_bits(u64::from(1023 - shift) << (f64::MANTISSA_DIGITS - 1));
+    (quotient | u128::from(rest != 0)) as f64 * scale
+}
+
+/// Why a book has no touch to speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTouch {
+    /// Neither side has a level.
+    Empty,
+    /// There are asks but no bids.
+    NoBid,
+    /// There are bids but no asks.
+    NoAsk,
+    /// The best bid is above the best ask.
+    Crossed,
+}
+
+/// Both best levels of a book that is not crossed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    bid: (Price, Qty),
+    ask: (Price, Qty),
+}
+
+impl Touch {
+    /// The touch, from price and quantity of the best level of each side.
+    ///
+    /// # Errors
+    /// [`NoTouch`] when a side is empty or the best bid is above the best ask.
+    #[inline]
+    pub const fn new(bid: Option<(Price, Qty)>, ask: Option<(Price, Qty)>) -> Result<Self, NoTouch> {
+        match (bid, ask) {
+            (Some(bid), Some(ask)) if bid.0 <= ask.0 => Ok(Self { bid, ask }),
+            (Some(_), Some(_)) => Err(NoTouch::Crossed),
+            (None, Some(_)) => Err(NoTouch::NoBid),
+            (Some(_), None) => Err(NoTouch::NoAsk),
+            (None, None) => Err(NoTouch::Empty),
+        }
+    }
+
+    /// Price and quantity of the best bid.
+    #[inline]
+    #[must_use]
+    pub const fn bid(&self) -> (Price, Qty) {
+        self.bid
+    }
+
+    /// Price and quantity of the best ask.
+    #[inline]
+    #[must_use]
+    pub const fn ask(&self) -> (Price, Qty) {
+        self.ask
+    }
+
+    /// Best ask less best bid, 1e-9; zero when the book is locked, never negative.
+    #[inline]
+    #[must_use]
+    pub const fn spread(&self) -> Price {
+        // Cannot saturate: prices are not negative.
+        self.ask.0.saturating_sub(self.bid.0)
+    }
+
+    /// [`Self::spread`] in whole price units.
+    #[inline]
+    #[must_use]
+    pub fn spread_f64(&self) -> f64 {
+        price_f64(i128::from(self.spread()))
+    }
+
+    /// Spread over mid, in basis points; `None` if the mid is zero.
+    #[inline]
+    #[must_use]
+    pub fn spread_bps(&self) -> Option<Ratio> {
+        Ratio::new(2 * BPS * i128::from(self.spread()), self.twice_mid())
+    }
+
+    /// Best bid plus best ask, 1e-9: exactly twice the mid.
+    #[inline]
+    #[must_use]
+    pub fn twice_mid(&self) -> i128 {
+        i128::from(self.bid.0) + i128::from(self.ask.0)
+    }
+
+    /// The mid in whole price units.
+    #[inline]
+    #[must_use]
+    pub fn mid_f64(&self) -> f64 {
+        Ratio { num: self.twice_mid(), den: 2 * i128::from(PRICE_ONE) }.value_f64()
+    }
+
+    /// Mid with each price weighted by the size on the *other* side, 1e-9: a large bid pulls
+    /// it towards the ask. (Often called micro-price, which strictly is a calibrated model.)
+    #[inline]
+    #[must_use]
+    pub fn weighted_mid(&self) -> Option<Ratio> {
+        // At most twice (2^63 - 1)^2, just below 2^127.
+        let num = i128::from(self.ask.0) * i128::from(self.bid.1)
+            + i128::from(self.bid.0) * i128::from(self.ask.1);
+        Ratio::new(num, i128::from(self.bid.1) + i128::from(self.ask.1))
+    }
+
+    /// [`Self::weighted_mid`] in whole price units.
+    #[inline]
+    #[must_use]
+    pub fn weighted_mid_f64(&self) -> Option<f64> {
+        let Ratio { num, den } = self.weighted_mid()?;
+        Some(Ratio { num, den: den * i128::from(PRICE_ONE) }.value_f64())
+    }
+
+    /// Bid size's share of the size at the touch, 0 to 1; `(imbalance + 1) / 2`.
+    #[inline]
+    #[must_use]
+    pub fn bid_share(&self) -> Option<Ratio> {
+        let bid = i128::from(self.bid.1);
+        Ratio::new(bid, bid + i128::from(self.ask.1))
+    }
+}
+
+/// Bid size less ask size over their sum, on the best `levels` levels of each side: -1 to 1.
+///
+/// A side with fewer levels counts what it has. `None` when a side is empty, the book is
+/// crossed, or `levels` is zero.
+#[must_use]
+pub fn imbalance(bids: Levels<'_>, asks: Levels<'_>, levels: usize) -> Option<Ratio> {
+    Touch::new(bids.best(), asks.best()).ok()?;
+    // No overflow: memory ends long before 2^63 levels of less than 2^63 each.
+    let (bid, ask) = (bids.qty_of_best(levels), asks.qty_of_best(levels));
+    Ratio::new(bid - ask, bid + ask)
+}
+
+/// What a sweep was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requested {
+    /// A quantity, 1e-8.
+    Qty(Qty),
+    /// An amount of money, 1e-17.
+    Notional(Notional),
+}
+
+/// What sweeping one side of a book would execute; at least 1e-8 on at least one level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// The side that is swept: a buyer sweeps asks, a seller bids.
+    pub side: Side,
+    /// What was asked for.
+    pub requested: Requested,
+    /// Quantity executed, 1e-8.
+    pub filled_qty: Qty,
+    /// Money paid or raised, 1e-17.
+    pub notional: Notional,
+    /// Price of the best level, where the sweep begins, 1e-9.
+    pub best_price: Price,
+    /// Price of the last level touched, 1e-9.
+    pub worst_price: Price,
+    /// Levels touched, the last one perhaps in part.
+    pub levels: u32,
+    /// Whether the book holds enough for all that was requested.
+    pub complete: bool,
+}
+
+impl Sweep {
+    /// Average price (VWAP) of what is executed, 1e-9.
+    #[inline]
+    #[must_use]
+    pub fn avg_price(&self) -> Option<Ratio> {
+        Ratio::new(self.notional, i128::from(self.filled_qty))
+    }
+
+    /// Average price in whole price units.
+    #[must_use]
+    pub fn avg_price_f64(&self) -> f64 {
+        let den = i128::from(self.filled_qty) * i128::from(PRICE_ONE);
+        Ratio { num: self.notional, den }.value_f64()
+    }
+
+    /// Quantity executed in whole units.
+    #[must_use]
+    pub fn qty_f64(&self) -> f64 {
+        qty_f64(i128::from(self.filled_qty))
+    }
+
+    /// Money paid or raised in whole units.
+    #[must_use]
+    pub fn notional_f64(&self) -> f64 {
+        notional_f64(self.notional)
+    }
+
+    /// How much worse than the mid the average price is, in basis points of the mid; negative
+    /// would be better. `None` if the mid is zero, or if the notional, or the same quantity
+    /// at the mid, passes 8e16 whole units of money.
+    #[must_use]
+    pub fn slippage_vs_mid_bps(&self, touch: &Touch) -> Option<Ratio> {
+        self.slippage_bps(touch.twice_mid(), 2)
+    }
+
+    /// How much worse than this side's best price the average price is, in basis points of
+    /// that price; never negative. `None` if that price is zero, or if the notional, or the
+    /// same quantity at that price, passes 1.7e17 whole units of money.
+    #[must_use]
+    pub fn slippage_vs_touch_bps(&self) -> Option<Ratio> {
+        self.slippage_bps(i128::from(self.best_price), 1)
+    }
+
+    /// Slippage against the price `reference / parts`.
+    fn slippage_bps(&self, reference: i128, parts: i128) -> Option<Ratio> {
+        let fair = i128::from(self.filled_qty).checked_mul(reference)?;
+        let actual = self.notional.checked_mul(parts)?;
+        let worse = match self.side {
+            Side::Ask => actual.checked_sub(fair)?,
+            Side::Bid => fair.checked_sub(actual)?,
+        };
+        Ratio::new(worse.checked_mul(BPS)?, fair)
+    }
+}
+
+/// Cumulative size of the best levels of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Quantity, 1e-8.
+    pub qty: i128,
+    /// Price times quantity, 1e-17.
+    pub notional: Notional,
+    /// Levels counted.
+    pub levels: u32,
+    /// Whether levels that belong here may be missing: see [`Levels::depth_within`].
+    pub truncated: bool,
+}
+
+impl Depth {
+    /// Quantity in whole units.
+    #[must_use]
+    pub fn qty_f64(&self) -> f64 {
+        qty_f64(self.qty)
+    }
+
+    /// Price times quantity in whole units of money.
+    #[must_use]
+    pub fn notional_f64(&self) -> f64 {
+        notional_f64(self.notional)
+    }
+}
+
+/// A price (1e-9) in whole units: the nearest double.
+#[inline]
+#[must_use]
+pub fn price_f64(price: i128) -> f64 {
+    Ratio { num: price, den: i128::from(PRICE_ONE) }.value_f64()
+}
+
+/// A quantity (1e-8) in whole units: the nearest double.
+#[inline]
+#[must_use]
+pub fn qty_f64(qty: i128) -> f64 {
+    Ratio { num: qty, den: i128::from(QTY_ONE) }.value_f64()
+}
+
+/// A notional (1e-17) in whole units: the nearest double.
+#[inline]
+#[must_use]
+pub fn notional_f64(notional: Notional) -> f64 {
+    Ratio { num: notional, den: NOTIONAL_ONE }.value_f64()
+}

@@ -1,0 +1,300 @@
+//! Output records: fixed width, little-endian, the same bytes on every platform.
+//!
+//! Layouts are described once, in [`UPDATE_FIELDS`], [`SIGNAL_FIELDS`] and [`LEG_FIELDS`],
+//! which become the numpy dtypes; a test pins that the writers agree with them.
+
+use crate::book::Touch;
+use crate::book::integrity::{Cause, State, named_codes};
+use crate::fixed::{ABSENT, Price, Qty};
+use crate::instrument::InstrumentId;
+use crate::signals::life::Step;
+use crate::time::Nanos;
+
+/// Bytes of an update record.
+pub const UPDATE_SIZE: usize = 96;
+/// Bytes of a signal record.
+pub const SIGNAL_SIZE: usize = 144;
+/// Bytes of a leg record.
+pub const LEG_SIZE: usize = 64;
+
+/// A field of a record: name, numpy type, byte offset.
+pub type Field = (&'static str, &'static str, usize);
+
+/// Layout of an update record.
+pub const UPDATE_FIELDS: [Field; 17] = [
+    ("ts_recv", "<i8", 0),
+    ("ts_event", "<i8", 8),
+    ("ts_evidence", "<i8", 16),
+    ("seq", "<u8", 24),
+    ("bid_price", "<i8", 32),
+    ("bid_qty", "<i8", 40),
+    ("ask_price", "<i8", 48),
+    ("ask_qty", "<i8", 56),
+    ("price", "<i8", 64),
+    ("qty", "<i8", 72),
+    ("instrument", "<u4", 80),
+    ("epoch", "<u4", 84),
+    ("conn", "<u4", 88),
+    ("kind", "|u1", 92),
+    ("state", "|u1", 93),
+    ("cause", "|u1", 94),
+    ("flags", "|u1", 95),
+];
+
+/// Layout of a signal record.
+pub const SIGNAL_FIELDS: [Field; 20] = [
+    ("ts_recv", "<i8", 0),
+    ("ts_open", "<i8", 8),
+    ("seq", "<u8", 16),
+    ("id", "<u8", 24),
+    ("qty", "<i8", 32),
+    ("gross_edge", "<i8", 40),
+    ("net_edge", "<i8", 48),
+    ("fee", "<i8", 56),
+    ("capital", "<i8", 64),
+    ("peak_edge", "<i8", 72),
+    ("qty_open", "<i8", 80),
+    ("value", "<i8", 88),
+    ("skew_ns", "<i8", 96),
+    ("rule_id", "<u4", 104),
+    ("leg_start", "<u4", 108),
+    ("rule", "|u1", 112),
+    ("phase", "|u1", 113),
+    ("reason", "|u1", 114),
+    ("direction", "|u1", 115),
+    ("legs", "|u1", 116),
+];
+
+/// Layout of a leg record.
+pub const LEG_FIELDS: [Field; 9] = [
+    ("instrument", "<u4", 0),
+    ("epoch", "<u4", 4),
+    ("avg_price", "<i8", 8),
+    ("worst_price", "<i8", 16),
+    ("qty", "<i8", 24),
+    ("fee", "<i8", 32),
+    ("age_ns", "<i8", 40),
+    ("state", "|u1", 48),
+    ("side", "|u1", 49),
+];
+
+/// Flag: the touch changed.
+pub const FLAG_TOUCH: u8 = 1;
+/// Flag: the aggressor bought.
+pub const FLAG_BUY: u8 = 2;
+/// Flag: the aggressor sold.
+pub const FLAG_SELL: u8 = 4;
+/// Flag: the venue's hash vouches for the book as it stands.
+pub const FLAG_VERIFIED: u8 = 8;
+
+named_codes! {
+    /// What an update tells.
+    UpdateKind {
+        /// Levels changed.
+        Book = "book",
+        /// A trade was printed.
+        Trade = "trade",
+        /// The book's state changed.
+        State = "state",
+        /// The price grid changed.
+        TickSize = "tick_size",
+        /// The market is over; `price` is what a share of this outcome pays.
+        Resolved = "resolved",
+    }
+}
+
+/// An update, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// Receive time of the frame.
+    pub ts_recv: Nanos,
+    /// Venue time of the message, or [`ABSENT`].
+    pub ts_event: Nanos,
+    /// Receive time of the newest positive evidence, or [`ABSENT`].
+    pub ts_evidence: Nanos,
+    /// Best prices and sizes.
+    pub touch: Touch,
+    /// Trade price, new tick size or payout, or [`ABSENT`].
+    pub price: Price,
+    /// Trade size, or [`ABSENT`].
+    pub qty: Qty,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Number of the unbroken run.
+    pub epoch: u32,
+    /// Connection it came on.
+    pub conn: u32,
+    /// What it tells.
+    pub kind: UpdateKind,
+    /// State of the book.
+    pub state: State,
+    /// Why it is in that state.
+    pub cause: Cause,
+    /// `FLAG_*` bits.
+    pub flags: u8,
+}
+
+struct Writer<'a, const N: usize>(&'a mut [u8; N]);
+
+impl<const N: usize> Writer<'_, N> {
+    #[inline(always)]
+    fn put<const W: usize>(&mut self, at: usize, bytes: [u8; W]) {
+        self.0[at..at + W].copy_from_slice(&bytes);
+    }
+}
+
+impl Update {
+    /// Appends the record, numbered `seq`.
+    #[inline]
+    pub fn write(&self, seq: u64, out: &mut Vec<u8>) {
+        let mut record = [0u8; UPDATE_SIZE];
+        let mut w = Writer(&mut record);
+        w.put(0, self.ts_recv.to_le_bytes());
+        w.put(8, self.ts_event.to_le_bytes());
+        w.put(16, self.ts_evidence.to_le_bytes());
+        w.put(24, seq.to_le_bytes());
+        w.put(32, self.touch.bid.to_le_bytes());
+        w.put(40, self.touch.bid_qty.to_le_bytes());
+        w.put(48, self.touch.ask.to_le_bytes());
+        w.put(56, self.touch.ask_qty.to_le_bytes());
+        w.put(64, self.price.to_le_bytes());
+        w.put(72, self.qty.to_le_bytes());
+        w.put(80, self.instrument.to_le_bytes());
+        w.put(84, self.epoch.to_le_bytes());
+        w.put(88, self.conn.to_le_bytes());
+        w.put(92, [self.kind as u8, self.state as u8, self.cause as u8, self.flags]);
+        out.extend_from_slice(&record);
+    }
+}
+
+/// What a leg record says besides the leg itself.
+#[derive(Clone, Copy, Debug)]
+pub struct LegStanding {
+    /// Number of the book's unbroken run.
+    pub epoch: u32,
+    /// Age of its newest evidence, or [`ABSENT`].
+    pub age: Nanos,
+    /// Its state.
+    pub state: State,
+}
+
+/// Appends a signal record, numbered `seq`, whose legs begin at `leg_start`.
+pub fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32, out: &mut Vec<u8>) {
+    let found = &step.found;
+    let mut record = [0u8; SIGNAL_SIZE];
+    let mut w = Writer(&mut record);
+    let longs = [
+        ts_recv,
+        step.ts_open,
+        seq.cast_signed(),
+        step.id.cast_signed(),
+        found.qty,
+        found.gross_edge,
+        found.net_edge,
+        found.fee,
+        found.capital,
+        step.peak_edge,
+        step.qty_open,
+        found.value,
+        step.skew,
+    ];
+    for (i, value) in longs.into_iter().enumerate() {
+        w.put(i * 8, value.to_le_bytes());
+    }
+    w.put(104, step.rule_id.to_le_bytes());
+    w.put(108, leg_start.to_le_bytes());
+    let legs = u8::try_from(found.leg_count).unwrap_or(u8::MAX);
+    w.put(112, [step.rule as u8, step.phase as u8, step.reason as u8, found.direction as u8, legs]);
+    out.extend_from_slice(&record);
+}
+
+/// Appends a leg record.
+pub fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
+    let mut record = [0u8; LEG_SIZE];
+    let mut w = Writer(&mut record);
+    w.put(0, leg.instrument.to_le_bytes());
+    w.put(4, standing.epoch.to_le_bytes());
+    w.put(8, leg.avg_price.to_le_bytes());
+    w.put(16, leg.worst_price.to_le_bytes());
+    w.put(24, leg.qty.to_le_bytes());
+    w.put(32, leg.fee.to_le_bytes());
+    w.put(40, standing.age.to_le_bytes());
+    w.put(48, [standing.state as u8, u8::from(leg.sell)]);
+    out.extend_from_slice(&record);
+}
+
+/// An update about `instrument` with nothing in it but the instrument and the time.
+#[must_use]
+pub const fn blank(instrument: InstrumentId, kind: UpdateKind, ts_recv: Nanos) -> Update {
+    Update {
+        ts_recv,
+        ts_event: ABSENT,
+        ts_evidence: ABSENT,
+        touch: Touch::EMPTY,
+        price: ABSENT,
+        qty: ABSENT,
+        instrument,
+        epoch: 0,
+        conn: 0,
+        kind,
+        state: State::Idle,
+        cause: Cause::None,
+        flags: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn width(code: &str) -> usize {
+        code[2..].parse().unwrap()
+    }
+
+    fn packed(fields: &[Field], size: usize) {
+        let mut end = 0;
+        for &(name, code, at) in fields {
+            assert_eq!(at, end, "{name} leaves a hole or overlaps");
+            assert_eq!(at % width(code), 0, "{name} is not aligned");
+            end = at + width(code);
+        }
+        assert!(end <= size && size % 8 == 0);
+    }
+
+    #[test]
+    fn layouts_are_packed_and_aligned() {
+        packed(&UPDATE_FIELDS, UPDATE_SIZE);
+        packed(&SIGNAL_FIELDS, SIGNAL_SIZE);
+        packed(&LEG_FIELDS, LEG_SIZE);
+    }
+
+    #[test]
+    fn an_update_is_written_where_its_layout_says() {
+        let update = Update {
+            ts_event: 2,
+            ts_evidence: 3,
+            touch: Touch { bid: 5, bid_qty: 6, ask: 7, ask_qty: 8 },
+            price: 9,
+            qty: 10,
+            epoch: 12,
+            conn: 13,
+            state: State::Live,
+            cause: Cause::Snapshot,
+            flags: 17,
+            ..blank(11, UpdateKind::State, 1)
+        };
+        let mut out = Vec::new();
+        update.write(4, &mut out);
+        let read = |name: &str| {
+            let &(_, code, at) = UPDATE_FIELDS.iter().find(|f| f.0 == name).unwrap();
+            let mut bytes = [0; 8];
+            bytes[..width(code)].copy_from_slice(&out[at..at + width(code)]);
+            i64::from_le_bytes(bytes)
+        };
+        let expected = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 2, 2, 2, 17];
+        for ((name, _, _), value) in UPDATE_FIELDS.iter().zip(expected) {
+            assert_eq!(read(name), value, "{name}");
+        }
+        assert_eq!(out.len(), UPDATE_SIZE);
+    }
+}

@@ -1,0 +1,282 @@
+//! `Engine`: the door for control events and frames, and the way records come out.
+
+use crate::batch::Batch;
+use crate::book::BookView;
+use crate::errors::engine_error;
+use crate::histogram::Histogram;
+use bookfeed_core::book::integrity::Cause;
+use bookfeed_core::decode::Venue;
+use bookfeed_core::engine::{self as core, Config, HashCheck, Listing};
+use bookfeed_core::instrument::InstrumentId;
+use bookfeed_core::latency;
+use bookfeed_core::signals::{Params, Refusal};
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Every book of a process.
+#[pyclass(module = "bookfeed._bookfeed")]
+pub struct Engine {
+    pub(crate) inner: core::Engine,
+    emit_latency: latency::Histogram,
+}
+
+impl Engine {
+    /// Runs `work` on the engine. Should it panic, every book is poisoned: the caller learns
+    /// of it as an `EngineError`, and no book is shown as good again.
+    #[inline]
+    fn guarded<R>(&mut self, ts: i64, work: impl FnOnce(&mut core::Engine) -> R) -> PyResult<R> {
+        let inner = &mut self.inner;
+        match catch_unwind(AssertUnwindSafe(|| work(inner))) {
+            Ok(result) if !self.inner.poisoned() => Ok(result),
+            Ok(_) => Err(engine_error(core::EngineError::Poisoned)),
+            Err(_) => {
+                self.inner.poison(ts);
+                Err(engine_error("the engine failed; every book is poisoned, build a new engine"))
+            }
+        }
+    }
+
+    #[inline]
+    fn with_payload<R>(
+        &mut self,
+        payload: &Bound<'_, PyAny>,
+        ts: i64,
+        work: impl FnOnce(&mut core::Engine, &[u8]) -> R,
+    ) -> PyResult<R> {
+        if let Ok(bytes) = payload.cast::<PyBytes>() {
+            return self.guarded(ts, |engine| work(engine, bytes.as_bytes()));
+        }
+        let buffer = PyBuffer::<u8>::get(payload)?;
+        if !buffer.is_c_contiguous() {
+            return Err(engine_error("the payload must be contiguous bytes"));
+        }
+        // SAFETY: the buffer is contiguous, `buf_ptr` is valid for `len_bytes` bytes while
+        // `buffer` is alive, and the GIL is held throughout, so no Python code can write to
+        // it meanwhile. The slice does not outlive this call. An empty buffer may have a null
+        // pointer, for which a dangling one stands in.
+        let bytes = unsafe {
+            let length = buffer.len_bytes();
+            let start = if length == 0 {
+                std::ptr::dangling()
+            } else {
+                buffer.buf_ptr().cast::<u8>().cast_const()
+            };
+            std::slice::from_raw_parts(start, length)
+        };
+        self.guarded(ts, |engine| work(engine, bytes))
+    }
+}
+
+fn venue_by_name(name: &str) -> PyResult<Venue> {
+    Venue::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = Venue::ALL.iter().map(|v| v.name()).collect();
+        engine_error(format!("no venue {name:?}; there are {}", names.join(", ")))
+    })
+}
+
+fn hash_check_by_name(name: &str) -> PyResult<HashCheck> {
+    match name {
+        "always" => Ok(HashCheck::Always),
+        "sampled" => Ok(HashCheck::Sampled),
+        "off" => Ok(HashCheck::Off),
+        _ => Err(engine_error(format!("hash_check must be always, sampled or off, not {name:?}"))),
+    }
+}
+
+fn duration(name: &str, value: i64) -> PyResult<i64> {
+    if value < 0 {
+        return Err(engine_error(format!("{name} must not be negative, and is {value}")));
+    }
+    Ok(value)
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, hash_check = "sampled", hash_interval_ns = 250_000_000,
+        batch_grace_ns = 250_000_000, suspect_grace_ns = 1_000_000_000,
+        silence_ns = 30_000_000_000, auto_subscribe = false, digest = false))]
+    fn new(
+        hash_check: &str,
+        hash_interval_ns: i64,
+        batch_grace_ns: i64,
+        suspect_grace_ns: i64,
+        silence_ns: i64,
+        auto_subscribe: bool,
+        digest: bool,
+    ) -> PyResult<Self> {
+        let config = Config {
+            hash_check: hash_check_by_name(hash_check)?,
+            hash_interval: duration("hash_interval_ns", hash_interval_ns)?,
+            batch_grace: duration("batch_grace_ns", batch_grace_ns)?,
+            suspect_grace: duration("suspect_grace_ns", suspect_grace_ns)?,
+            silence: duration("silence_ns", silence_ns)?,
+            auto_subscribe,
+            digest,
+        };
+        Ok(Self { inner: core::Engine::new(config), emit_latency: latency::Histogram::new() })
+    }
+
+    #[pyo3(signature = (venue, symbol, conn, ts, *, market = None, outcome = None, tick_size = None,
+        min_order_size = None, neg_risk = None, fee_rate = None, fee_exponent = None))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
+    fn subscribe(
+        &mut self,
+        venue: &str,
+        symbol: &str,
+        conn: u32,
+        ts: i64,
+        market: Option<&str>,
+        outcome: Option<&str>,
+        tick_size: Option<&str>,
+        min_order_size: Option<&str>,
+        neg_risk: Option<bool>,
+        fee_rate: Option<&str>,
+        fee_exponent: Option<u32>,
+    ) -> PyResult<InstrumentId> {
+        let listing =
+            Listing { market, outcome, tick_size, min_order_size, neg_risk, fee_rate, fee_exponent };
+        let venue = venue_by_name(venue)?;
+        self.guarded(ts, |e| e.subscribe(venue, symbol, conn, &listing, ts))?.map_err(engine_error)
+    }
+
+    fn unsubscribe(&mut self, instrument: InstrumentId, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.unsubscribe(instrument, ts))?.map_err(engine_error)
+    }
+
+    fn connected(&mut self, conn: u32, venue: &str, ts: i64) -> PyResult<()> {
+        let venue = venue_by_name(venue)?;
+        self.guarded(ts, |e| e.connected(conn, venue, ts))?.map_err(engine_error)
+    }
+
+    fn disconnected(&mut self, conn: u32, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.disconnected(conn, ts))
+    }
+
+    fn invalidate(&mut self, conn: u32, cause: &str, ts: i64) -> PyResult<()> {
+        let cause = Cause::by_name(cause).ok_or_else(|| {
+            engine_error(format!("no cause {cause:?}; there are {}", Cause::NAMES.join(", ")))
+        })?;
+        self.guarded(ts, |e| e.invalidate(conn, cause, ts))
+    }
+
+    fn resync_begin(&mut self, instrument: InstrumentId, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.resync_begin(instrument, ts))?.map_err(engine_error)
+    }
+
+    fn add_rule(&mut self, kind: &str, params: &Bound<'_, PyAny>) -> PyResult<u32> {
+        let mut texts = Params::new();
+        for item in params.call_method0("items")?.try_iter()? {
+            let (key, value): (String, Bound<'_, PyAny>) = item?.extract()?;
+            texts.insert(key, value.str()?.to_string());
+        }
+        self.guarded(0, |e| e.add_rule(kind, &texts))?.map_err(engine_error)
+    }
+
+    fn ingest(&mut self, conn: u32, payload: &Bound<'_, PyAny>, ts_recv: i64) -> PyResult<usize> {
+        self.with_payload(payload, ts_recv, |engine, bytes| engine.ingest(conn, bytes, ts_recv))
+    }
+
+    fn ingest_rest(&mut self, conn: u32, payload: &Bound<'_, PyAny>, ts_recv: i64) -> PyResult<usize> {
+        self.with_payload(payload, ts_recv, |engine, bytes| engine.ingest_rest(conn, bytes, ts_recv))
+    }
+
+    fn advance(&mut self, ts: i64) -> PyResult<usize> {
+        self.guarded(ts, |e| e.advance(ts))
+    }
+
+    #[pyo3(signature = (ts_emit = 0))]
+    fn drain(&mut self, py: Python<'_>, ts_emit: i64) -> Batch {
+        let output = self.inner.output();
+        if let (Some(ts_first), true) = (output.ts_first(), ts_emit > 0) {
+            self.emit_latency.record(ts_emit.saturating_sub(ts_first));
+        }
+        let batch = Batch {
+            updates: PyBytes::new(py, output.updates()).unbind(),
+            signals: PyBytes::new(py, output.signals()).unbind(),
+            legs: PyBytes::new(py, output.legs()).unbind(),
+            count: output.pending(),
+        };
+        output.clear();
+        batch
+    }
+
+    #[getter]
+    fn pending(&mut self) -> usize {
+        self.inner.output().pending()
+    }
+
+    fn book(slf: Bound<'_, Self>, instrument: InstrumentId) -> PyResult<BookView> {
+        if slf.borrow().inner.book(instrument).is_none() {
+            return Err(engine_error(core::EngineError::NoInstrument(instrument)));
+        }
+        Ok(BookView { engine: slf.unbind(), id: instrument })
+    }
+
+    fn instrument(&self, venue: &str, symbol: &str) -> PyResult<Option<InstrumentId>> {
+        Ok(self.inner.instruments().find(venue_by_name(venue)?, symbol.as_bytes()))
+    }
+
+    fn books(slf: Bound<'_, Self>) -> Vec<BookView> {
+        let count = slf.borrow().inner.instruments().len();
+        let view = |id| BookView { engine: slf.clone().unbind(), id };
+        (0..count).filter_map(|id| InstrumentId::try_from(id).ok()).map(view).collect()
+    }
+
+    fn counters(&mut self) -> BTreeMap<&'static str, u64> {
+        let (updates, signals) = self.inner.output().totals();
+        let c = *self.inner.counters();
+        BTreeMap::from([
+            ("frames", c.frames),
+            ("bytes", c.bytes),
+            ("decode_errors", c.decode_errors),
+            ("malformed", c.malformed),
+            ("unknown_instruments", c.unknown_instruments),
+            ("late_frames", c.late_frames),
+            ("trades", c.trades),
+            ("hashes_checked", c.hashes_checked),
+            ("hash_searches", c.hash_searches),
+            ("transitions", c.transitions),
+            ("rest_accepted", c.rest_accepted),
+            ("rest_rejected", c.rest_rejected),
+            ("updates", updates),
+            ("signals", signals),
+        ])
+    }
+
+    fn messages(&self) -> BTreeMap<String, u64> {
+        self.inner.messages()
+    }
+
+    fn evidence(&self) -> BTreeMap<&'static str, u64> {
+        self.inner.evidence().iter().collect()
+    }
+
+    fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        Refusal::NAMES.iter().copied().zip(*self.inner.refusals()).collect()
+    }
+
+    fn latency<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        let stages =
+            [("venue_to_recv", self.inner.venue_latency()), ("recv_to_emit", &self.emit_latency)];
+        for (stage, histogram) in stages {
+            dict.set_item(stage, Histogram { inner: histogram.clone() }.into_pyobject(py)?)?;
+        }
+        Ok(dict)
+    }
+
+    fn digest(&mut self) -> PyResult<String> {
+        self.inner
+            .output()
+            .digest()
+            .ok_or_else(|| engine_error("no digest was kept; build the engine with digest=True"))
+    }
+
+    fn last_error<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+        self.inner.last_error().map(|e| PyString::new(py, &e.to_string()))
+    }
+}

@@ -1,0 +1,142 @@
+//! `JournalEncoder` and `JournalReader`: the journal codec for Python. No files here either.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+
+use crate::errors::journal_error;
+
+/// Packs records into journal blocks. `append` and `take_block` may be called from two threads:
+/// compression holds neither the GIL nor the lock that `append` needs.
+#[pyclass(frozen, module = "bookfeed._bookfeed")]
+pub struct JournalEncoder {
+    packer: Mutex<Packer>,
+    sealer: Mutex<Sealer>,
+}
+
+#[pymethods]
+impl JournalEncoder {
+    #[new]
+    #[pyo3(signature = (*, level = 3))]
+    fn new(level: i32) -> Self {
+        Self { packer: Mutex::default(), sealer: Mutex::new(Sealer::new(level)) }
+    }
+
+    fn header<'py>(&self, py: Python<'py>, metadata: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let header = py.detach(|| lock(&self.sealer).header(metadata)).map_err(journal_error)?;
+        Ok(PyBytes::new(py, &header))
+    }
+
+    fn append(
+        &self,
+        kind: u8,
+        ts: i64,
+        conn: u32,
+        epoch: u32,
+        payload: &Bound<'_, PyAny>,
+    ) -> PyResult<usize> {
+        let mut packer = lock(&self.packer);
+        let copied;
+        let payload = if let Ok(bytes) = payload.cast::<PyBytes>() {
+            bytes.as_bytes()
+        } else {
+            copied = PyBuffer::<u8>::get(payload)?.to_vec(payload.py())?;
+            &copied
+        };
+        packer.append(&Record { kind, ts, conn, epoch, payload }).map_err(journal_error)?;
+        Ok(packer.pending())
+    }
+
+    #[getter]
+    fn pending(&self) -> usize {
+        lock(&self.packer).pending()
+    }
+
+    #[pyo3(signature = (*, partial = true))]
+    fn take_block<'py>(&self, py: Python<'py>, partial: bool) -> PyResult<Bound<'py, PyBytes>> {
+        let block = py.detach(|| {
+            // The sealer's lock first, so that blocks are numbered in the order they are taken.
+            let mut sealer = lock(&self.sealer);
+            let raw = lock(&self.packer).take(partial);
+            raw.map(|raw| sealer.seal(&raw)).transpose()
+        });
+        let block = block.map_err(journal_error)?.unwrap_or_default();
+        Ok(PyBytes::new(py, &block))
+    }
+}
+
+/// Iterates `(kind, ts, conn, epoch, payload)` of one segment held in memory.
+#[pyclass(module = "bookfeed._bookfeed")]
+pub struct JournalReader {
+    reader: Reader<PyBackedBytes>,
+}
+
+#[pymethods]
+impl JournalReader {
+    #[new]
+    #[pyo3(signature = (data, *, recover = false, after = None))]
+    fn new(
+        py: Python<'_>,
+        data: Bound<'_, PyBytes>,
+        recover: bool,
+        after: Option<u64>,
+    ) -> PyResult<Self> {
+        let data = PyBackedBytes::from(data);
+        let reader = py.detach(|| Reader::new(data, ReadOptions { recover, after }));
+        Ok(Self { reader: reader.map_err(journal_error)? })
+    }
+
+    #[getter]
+    fn metadata<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.reader.metadata())
+    }
+
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if !self.reader.ready() && !py.detach(|| self.reader.load()) {
+            return Ok(None);
+        }
+        let Some(record) = self.reader.next_record() else { return Ok(None) };
+        let payload = PyBytes::new(py, record.payload);
+        let fields = (record.kind, record.ts, record.conn, record.epoch, payload);
+        fields.into_pyobject(py).map(Some)
+    }
+
+    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let report = py.detach(|| self.reader.report());
+        let missing = PyList::empty(py);
+        for hole in &report.missing {
+            let entry = PyDict::new(py);
+            entry.set_item("offset", hole.offset)?;
+            entry.set_item("bytes", hole.bytes)?;
+            entry.set_item("reason", hole.damage.to_string())?;
+            missing.append(entry)?;
+        }
+        let dict = PyDict::new(py);
+        dict.set_item("records", report.records)?;
+        dict.set_item("blocks", report.blocks)?;
+        dict.set_item("valid_bytes", report.valid_bytes)?;
+        dict.set_item("total_bytes", report.total_bytes)?;
+        dict.set_item("clean", report.clean())?;
+        dict.set_item("missing", missing)?;
+        dict.set_item("records_behind", report.records_behind)?;
+        dict.set_item("blocks_skipped", report.blocks_skipped)?;
+        dict.set_item("seq_first", report.seq_first)?;
+        dict.set_item("seq_last", report.seq_last)?;
+        dict.set_item("stream", self.reader.stream().map(|id| format!("{id:016x}")))?;
+        Ok(dict)
+    }
+}
+
+/// A panic while holding a lock leaves bytes that are at worst incomplete, which is for the
+/// reader's checks to find; recording goes on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

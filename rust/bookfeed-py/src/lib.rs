@@ -1,0 +1,64 @@
+//! Python bindings: a thin list over `bookfeed-core`, the only crate that knows Python exists.
+
+mod batch;
+mod book;
+mod engine;
+mod errors;
+mod histogram;
+mod journal;
+mod numbers;
+mod values;
+
+use pyo3::prelude::*;
+
+/// The compiled engine; documented in `_bookfeed.pyi`.
+#[pymodule]
+mod _bookfeed {
+    use super::*;
+    use bookfeed_core::book::integrity::{Cause, State};
+    use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS};
+    use bookfeed_core::signals::{CloseReason, Phase, Refusal, RuleKind};
+    use bookfeed_core::update::{
+        LEG_FIELDS, LEG_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, UpdateKind,
+    };
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use super::batch::Batch;
+    #[pymodule_export]
+    use super::book::BookView;
+    #[pymodule_export]
+    use super::engine::Engine;
+    #[pymodule_export]
+    use super::histogram::Histogram;
+    #[pymodule_export]
+    use super::journal::{JournalEncoder, JournalReader};
+    #[pymodule_export]
+    use super::numbers::{format_price, format_qty, json_check, parse_price, parse_qty};
+    #[pymodule_export]
+    use super::values::{Depth, Fill, TradeWindow};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("PRICE_SCALE", 10i64.pow(PRICE_DECIMALS))?;
+        module.add("QTY_SCALE", 10i64.pow(QTY_DECIMALS))?;
+        module.add("ABSENT", ABSENT)?;
+        module.add("UPDATE_DTYPE", batch::dtype_dict(py, &UPDATE_FIELDS, UPDATE_SIZE)?)?;
+        module.add("SIGNAL_DTYPE", batch::dtype_dict(py, &SIGNAL_FIELDS, SIGNAL_SIZE)?)?;
+        module.add("LEG_DTYPE", batch::dtype_dict(py, &LEG_FIELDS, LEG_SIZE)?)?;
+        for (name, names) in [
+            ("STATES", State::NAMES),
+            ("CAUSES", Cause::NAMES),
+            ("UPDATE_KINDS", UpdateKind::NAMES),
+            ("SIGNAL_PHASES", Phase::NAMES),
+            ("RULES", RuleKind::NAMES),
+            ("CLOSE_REASONS", CloseReason::NAMES),
+            ("REFUSALS", Refusal::NAMES),
+        ] {
+            module.add(name, PyTuple::new(py, names)?)?;
+        }
+        errors::add_to(module)
+    }
+}

@@ -1,0 +1,268 @@
+"""Configuration: what a file may say, what a wrong one is told, what a variable overrides."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bookfeed import config
+from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
+from bookfeed.errors import BookfeedError, ConfigError
+
+YES, NO = "7" * 77, "5" * 76
+
+FULL = f"""
+[engine]
+hash_check = "always"
+hash_interval_ms = 100
+batch_grace_ms = 200
+suspect_grace_ms = 900
+silence_s = 12.5
+
+[feed]
+busy_poll = true
+assets_per_connection = 450
+connect_stagger_ms = 5
+backoff_min_s = 0.5
+backoff_max_s = 8
+
+[polymarket]
+ws_url = "ws://127.0.0.1:1234/ws/market"
+rest_url = ""
+ping_interval_s = 5
+custom_features = false
+
+[[market]]
+market = "0xabc"
+name = "Will it?"
+tick_size = "0.01"
+min_order_size = 5
+neg_risk = false
+fee = {{ rate = "0.07", exponent = 2 }}
+outcomes = [{{ name = "Yes", asset = "{YES}" }}, {{ name = "No", asset = "{NO}" }}]
+
+[rules.spread]
+mode = "bps"
+when = "tight"
+open = "10"
+close = "12.5"
+min_hold_ms = 20
+
+[rules.complement]
+min_edge = "0.002"
+min_qty = "5"
+
+[record]
+directory = "/data"
+prefix = "poly"
+flush_interval_ms = 20
+sync_interval_s = 0
+rotate_mib = 64
+
+[console]
+refresh_hz = 10
+"""
+
+MARKET = f"""
+[[market]]
+market = "0xabc"
+outcomes = [{{ name = "Yes", asset = "{YES}" }}]
+"""
+
+
+def load(tmp_path: Path, text: str, **environ: str) -> Config:
+    path = tmp_path / "bookfeed.toml"
+    path.write_text(text, encoding="utf-8")
+    return config.load(path, environ)
+
+
+def refusal(tmp_path: Path, text: str, **environ: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, **environ)
+    return caught.value
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    loaded = load(tmp_path, FULL)
+    assert loaded.engine.arguments() == {
+        "hash_check": "always",
+        "hash_interval_ns": 100_000_000,
+        "batch_grace_ns": 200_000_000,
+        "suspect_grace_ns": 900_000_000,
+        "silence_ns": 12_500_000_000,
+    }
+    assert loaded.feed == FeedConfig(True, 450, 5, 0.5, 8.0)
+    assert loaded.polymarket.ws_url == "ws://127.0.0.1:1234/ws/market"
+    assert loaded.polymarket.rest_url == ""
+    (market,) = loaded.market
+    assert [(o.name, o.asset) for o in market.outcomes] == [("Yes", YES), ("No", NO)]
+    assert market.tick_size == "0.01"
+    assert market.min_order_size == "5"
+    assert market.neg_risk is False
+    assert market.fee == config.FeeConfig("0.07", 2)
+    assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
+    assert loaded.console.refresh_hz == 10.0
+    gates = {"max_age_ms": "30000", "max_skew_ms": "2000", "cooldown_ms": "0"}
+    spread = {"mode": "bps", "when": "tight", "open": "10", "close": "12.5"}
+    assert loaded.rules.enabled() == [
+        ("spread", gates | spread | {"min_hold_ms": "20"}),
+        ("complement", gates | {"min_edge": "0.002", "min_qty": "5", "min_hold_ms": "0"}),
+    ]
+
+
+def test_the_full_file_names_every_key_there_is() -> None:
+    def keys(kind: Any, prefix: str = "") -> set[str]:
+        return {f"{prefix}{field.name}" for field in dataclasses.fields(kind)}
+
+    for section in dataclasses.fields(Config):
+        assert f"[{section.name}" in FULL or f"[[{section.name}" in FULL
+    for kind in (EngineConfig, FeedConfig, config.PolymarketConfig, config.RecordConfig):
+        assert all(f"{key} = " in FULL for key in keys(kind))
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path, "") == Config() == config.load(None, {})
+    assert Config().rules.enabled() == []
+
+
+def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
+    (market,) = (m.to_market() for m in load(tmp_path, FULL).market)
+    assert market.symbols == (YES, NO)
+    assert market.fee is not None
+    assert (market.fee.rate, market.fee.exponent) == ("0.07", 2)
+    assert (market.market, market.name, market.venue) == ("0xabc", "Will it?", "polymarket")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('[engine]\nhash_check = "allways"', "engine.hash_check", ["always", "sampled", "off"]),
+        ("[engine]\nhash_chek = 1", "engine.hash_chek", ['did you mean "hash_check"']),
+        ("[engin]\nx = 1", "engin", ['did you mean "engine"', "polymarket"]),
+        ("engine = 3", "engine", ["a table", "not 3"]),
+        ("[engine]\nhash_interval_ms = 60001", "engine.hash_interval_ms", ["from 0 to 60000"]),
+        ("[engine]\nhash_interval_ms = 1.5", "engine.hash_interval_ms", ["whole number", "1.5"]),
+        ("[engine]\nhash_interval_ms = true", "engine.hash_interval_ms", ["not true"]),
+        ("[engine]\nsilence_s = nan", "engine.silence_s", ["a number", "nan"]),
+        ('[engine]\nsilence_s = "3"', "engine.silence_s", ["a number", '"3"']),
+        ("[feed]\nassets_per_connection = 451", "feed.assets_per_connection", ["1 to 450"]),
+        ("[feed]\nbusy_poll = 1", "feed.busy_poll", ["true or false"]),
+        ("[feed]\nbackoff_min_s = 90", "feed.backoff_min_s", ["at most backoff_max_s (60.0)"]),
+        ('[polymarket]\nws_url = "http://x"', "polymarket.ws_url", ["ws:// or wss://"]),
+        ('[polymarket]\nrest_url = "ftp://x"', "polymarket.rest_url", ["http:// or https://"]),
+        ('[record]\nprefix = "a/b"', "record.prefix", ["1 to 64 of"]),
+        ("[rules.spread]\nopen = 0.05", "rules.spread.open", ['write "0.05"', "inexact"]),
+        ('[rules.spread]\nopen = "5e-2"', "rules.spread.open", ["a decimal in quotes", "5e-2"]),
+        ('[rules.spread]\nopen = "-1"', "rules.spread.open", ["0 to 20000"]),
+        ("[rules.spread]", "rules.spread.open", ["is required"]),
+        (
+            '[rules.spread]\nopen = "0.05"\nclose = "0.06"',
+            "rules.spread.close",
+            ['at most open ("0.05")'],
+        ),
+        (
+            '[rules.spread]\nwhen = "tight"\nopen = "0.05"\nclose = "0.04"',
+            "rules.spread.close",
+            ["at least open"],
+        ),
+        ('[rules.complement]\nmin_edge = "1.01"', "rules.complement.min_edge", ["0 to 1"]),
+        ("[[market]]\noutcomes = []", "market[0].market", ["is required"]),
+        ('[[market]]\nmarket = "x"\noutcomes = []', "market[0].outcomes", ["one or two"]),
+        (
+            '[[market]]\nmarket = "x"\noutcomes = [{ name = "Yes", asset = 71 }]',
+            "market[0].outcomes[0].asset",
+            ["78 digits in quotes", "71"],
+        ),
+        (MARKET + MARKET, "market[1].outcomes", ["is already in market[0]"]),
+        (MARKET + "tick_size = 0.01", "market[0].tick_size", ['write "0.01"']),
+        (MARKET + "fee = { exponent = 1 }", "market[0].fee.rate", ["is required"]),
+    ],
+)
+def test_a_wrong_file_is_told_where_and_what(
+    tmp_path: Path, text: str, key: str, words: list[str]
+) -> None:
+    error = refusal(tmp_path, text)
+    assert error.key == key
+    assert error.source == str(tmp_path / "bookfeed.toml")
+    assert str(error).startswith(f"{error.source}: {key}: ")
+    for word in words:
+        assert word in str(error)
+
+
+def test_what_is_no_toml_is_told_the_line(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "[engine\n")
+    assert "not valid TOML" in str(error)
+    assert "line 1" in str(error)
+
+
+def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        config.load(tmp_path / "absent.toml", {})
+    (tmp_path / "binary.toml").write_bytes(b"a = \xff")
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 4"):
+        config.load(tmp_path / "binary.toml", {})
+
+
+def test_variables_override_the_file(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path,
+        '[engine]\nhash_check = "off"\n',
+        BOOKFEED_ENGINE__HASH_CHECK="always",
+        BOOKFEED_ENGINE__SILENCE_S="2.5",
+        BOOKFEED_FEED__BUSY_POLL="yes",
+        BOOKFEED_FEED__ASSETS_PER_CONNECTION="7",
+        BOOKFEED_RULES__SPREAD__OPEN="0.03",
+        BOOKFEED_POLYMARKET__REST_URL="",
+    )
+    assert loaded.engine == EngineConfig(hash_check="always", silence_s=2.5)
+    assert loaded.feed == FeedConfig(busy_poll=True, assets_per_connection=7)
+    assert loaded.rules.spread == SpreadConfig(open="0.03")
+    assert loaded.polymarket.rest_url == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("BOOKFEED_ENGINE__HASH_CHECK", "maybe", ["engine.hash_check", '"always"']),
+        ("BOOKFEED_ENGINE__HASH_CHEK", "off", ["engine.hash_chek", 'mean "hash_check"']),
+        ("BOOKFEED_ENGIN__HASH_CHECK", "off", ["no such section", 'mean "engine"']),
+        ("BOOKFEED_FEED__BUSY_POLL", "maybe", ["feed.busy_poll", "true or false"]),
+        ("BOOKFEED_FEED__ASSETS_PER_CONNECTION", "0", ["from 1 to 450", "not 0"]),
+        ("BOOKFEED_MARKET__NAME", "x", ["market", "in the file"]),
+        ("BOOKFEED_ENGINE__HASH_CHECK__X", "x", ['"hash_check" is a value']),
+    ],
+)
+def test_a_wrong_variable_is_named(
+    tmp_path: Path, variable: str, text: str, words: list[str]
+) -> None:
+    error = refusal(tmp_path, '[engine]\nhash_check = "off"\n', **{variable: text})
+    assert error.source == variable
+    for word in words:
+        assert word in str(error)
+
+
+def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
+    environ = {"BOOKFEED_PORT": "tcp://10.0.0.1", "OTHER_ENGINE__HASH_CHECK": "x"}
+    assert load(tmp_path, "", **environ) == Config()
+
+
+def test_text_is_no_number_in_a_file(tmp_path: Path) -> None:
+    assert refusal(tmp_path, '[feed]\nassets_per_connection = "7"').key.startswith("feed.")
+
+
+def test_built_in_python_it_is_checked_too() -> None:
+    with pytest.raises(BookfeedError, match="open: is required"):
+        SpreadConfig()
+    with pytest.raises(ValueError, match="backoff_max_s"):
+        FeedConfig(backoff_min_s=100.0)
+
+
+def test_a_disabled_rule_needs_nothing_and_does_not_run(tmp_path: Path) -> None:
+    assert load(tmp_path, "[rules.spread]\nenabled = false").rules.enabled() == []
+
+
+def test_the_fingerprint_is_of_values(tmp_path: Path) -> None:
+    by_file = load(tmp_path, '[engine]\nhash_check = "off"')
+    by_variable = load(tmp_path, "", BOOKFEED_ENGINE__HASH_CHECK="off")
+    assert by_file.fingerprint() == by_variable.fingerprint() != Config().fingerprint()
