@@ -17,6 +17,7 @@ COMPLEMENT_RULE = {"min_edge": "0.001"}
 FEE_RATE = "0.04"
 UPDATE = np.dtype(UPDATE_DTYPE)
 BOOK = UPDATE_KINDS.index("book")
+KIND_OFFSET = UPDATE.fields["kind"][1] if UPDATE.fields is not None else 0
 E10 = 10**10
 """(1e-4 USD)**2 in (1e-9 USD)**2."""
 WORD = 2**64

@@ -15,7 +15,7 @@ import gzip
 import importlib
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, NoReturn, cast
@@ -123,7 +123,7 @@ class Capture:
             return Kind.DISCONNECTED, reason.encode()
         self._fail(number, f'"control" must be "connected" or "disconnected", found {control!r}')
 
-    def _numbered_lines(self) -> Iterator[tuple[int, bytes]]:
+    def _numbered_lines(self) -> Generator[tuple[int, bytes], None, None]:
         number = 0
         try:
             with _open(self.path) as file:

@@ -16,7 +16,7 @@ faults run under a virtual clock. The rules:
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from bookfeed.clock import NS_PER_S
@@ -145,7 +145,7 @@ class ConnectionPolicy:
     silence_ns_max: int = 15 * 60 * NS_PER_S
     # Data later than this after opening is more than the initial books.
     settle_ns: int = 5 * NS_PER_S
-    backoff: Backoff = Backoff()
+    backoff: Backoff = field(default_factory=Backoff)
     refusal_failures: int = 3
     refusal_forgiven_ns: int = 60 * NS_PER_S
     retry_after_ns_max: int = 600 * NS_PER_S

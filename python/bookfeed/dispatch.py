@@ -229,7 +229,9 @@ class Dispatcher:
             asyncio.get_running_loop().call_soon(_raise, error)
         except BaseException as error:  # a callback must not be able to stop the feed
             self.callback_errors += 1
-            _log.warning("callback", "a callback raised:\n%s", "".join(traceback.format_exception(error)))
+            _log.warning(
+                "callback", "a callback raised:\n%s", "".join(traceback.format_exception(error))
+            )
 
 
 def _forget(streams: list[Stream[T]], stream: Stream[T]) -> None:

@@ -116,9 +116,7 @@ class MessageAssembler:
                 )
             return self._extend(self._parts, payload, fin)
         if self._parts is not None:
-            raise ProtocolViolation(
-                CloseCode.PROTOCOL_ERROR, "new message inside a fragmented one"
-            )
+            raise ProtocolViolation(CloseCode.PROTOCOL_ERROR, "new message inside a fragmented one")
         if opcode == Opcode.BINARY:
             raise ProtocolViolation(CloseCode.UNSUPPORTED_DATA, "binary message")
         if opcode != Opcode.TEXT:

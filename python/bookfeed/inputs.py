@@ -32,8 +32,8 @@ class Recorder(Protocol):
     def poll(self, now_ns: int) -> None:
         """Write out what has waited long enough."""
 
-    def close(self) -> None:
-        """Write out everything."""
+    def close(self, timeout_s: float) -> object:
+        """Write out everything; gives up after ``timeout_s``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +159,20 @@ class EngineInput:
         """Feed one record of a recording back and say whether it was understood.
 
         Never raises on a bad record: it is counted in ``records_refused`` and left out. Records
-        of kinds that do not change an engine, or are not known, count as understood.
+        of kinds that do not change an engine, or are not known, count as understood. Raises
+        ``EngineError`` only if the engine itself failed.
         """
+        if kind == Kind.FRAME:
+            self.ingest(conn, payload, ts)
+            return True
+        if kind == Kind.ADVANCE:
+            self.advance(ts)
+            return True
+        if kind == Kind.REST:
+            self.ingest_rest(conn, payload, ts)
+            return True
         try:
-            if kind == Kind.FRAME:
-                self.ingest(conn, payload, ts)
-            else:
-                self._apply_control(kind, ts, conn, payload)
+            self._apply_control(kind, ts, conn, payload)
         except (BookfeedError, ValueError, TypeError, KeyError, OverflowError) as error:
             self.records_refused += 1
             _log.warning("apply", "a record of kind %d was left out: %r", kind, error)
@@ -173,9 +180,7 @@ class EngineInput:
         return True
 
     def _apply_control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
-        if kind == Kind.ADVANCE:
-            self.advance(ts)
-        elif kind == Kind.CONNECTED:
+        if kind == Kind.CONNECTED:
             self.connected(conn, payload.decode(), ts)
         elif kind == Kind.DISCONNECTED:
             self.disconnected(conn, payload.decode(errors="replace"), ts)
@@ -188,8 +193,6 @@ class EngineInput:
             self.unsubscribe(_json_object(payload)["instrument"], ts)
         elif kind == Kind.RESYNC_BEGIN:
             self.resync_begin(_json_object(payload)["instrument"], ts)
-        elif kind == Kind.REST:
-            self.ingest_rest(conn, payload, ts)
         elif kind == Kind.RULE:
             rule = _json_object(payload)
             self.add_rule(Rule(rule["kind"], rule["params"]), ts)

@@ -11,14 +11,11 @@ cannot keep up, records are dropped and counted, and the count is itself a recor
 
 import json
 import logging
-import os
 import re
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
@@ -26,19 +23,11 @@ from typing import Final, Self
 
 from bookfeed._bookfeed import JournalEncoder, __version__
 from bookfeed.errors import JournalError
+from bookfeed.segments import BLOCK_BYTES, NewFile, SegmentFiles, segment_metadata
 
-__all__ = ["SUFFIX", "JournalStatus", "JournalWriter", "Kind", "RecordTuple", "write_journal"]
-
-SUFFIX: Final = ".bfj"
 # kind, ts (Unix ns), conn, epoch, payload
 RecordTuple = tuple[int, int, int, int, bytes]
 
-_BLOCK_BYTES: Final = 64 * 1024
-_RECORDS_OFFSET: Final = 32
-# Blocks are held in memory until they are synced; a fast disk syncs before the interval is up.
-_UNSYNCED_BYTES_MAX: Final = 8 * 1024 * 1024
-_RETRY_S_MIN: Final = 0.25
-_RETRY_S_MAX: Final = 10.0
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 _log = logging.getLogger(__name__)
@@ -79,8 +68,8 @@ class JournalStatus:
     """The file being written; ``None`` while degraded or closed."""
     segments: int
     """Segment files begun so far, abandoned ones included."""
-    tainted: tuple[str, ...]
-    """Names of segments abandoned after a failed write or fsync."""
+    tainted: int
+    """Segments abandoned after a failed write or fsync."""
     error: str | None
     """Why the recorder is degraded; ``None`` while all is well."""
 
@@ -118,13 +107,15 @@ class JournalWriter:
         self._appended = 0
         self._dropped = 0
         self._dropped_unnoted = 0
+        self._full = False
         self._ts_last = 0
-        self._flush_wanted = False
-        self._sync_wanted = False
+        # Requests are counted rather than flagged: the thread cannot lose one that way.
+        self._flushes = self._flushes_done = 0
+        self._syncs = self._syncs_done = 0
         self._stopping = False
         self._wake: Final = threading.Event()
         self._progress: Final = threading.Condition()
-        self._disk: Final = _Disk(
+        self._disk: Final = SegmentFiles(
             Path(directory),
             prefix,
             _metadata(config_hash, notes),
@@ -152,24 +143,24 @@ class JournalWriter:
         self, kind: int, ts: int, conn: int, epoch: int, payload: bytes | bytearray | memoryview
     ) -> None:
         """Adds a record (``ts`` in Unix ns), or counts it as dropped if the buffer is full."""
-        if self._dropped_unnoted and not self._note_dropped(ts):
+        self._ts_last = ts
+        if (self._full or self._dropped_unnoted) and not self._resume():
             self._drop()
             return
-        self._ts_last = ts
         try:
             pending = self._encoder.append(kind, ts, conn, epoch, payload)
         except JournalError:  # longer than any record may be
             self._drop()
             return
         self._appended += 1
-        if pending >= _BLOCK_BYTES:
+        if pending >= BLOCK_BYTES:
             if not self._wake.is_set():
                 self._wake.set()
             if pending > self._buffer_bytes_max:
-                self._drop_from_here()
+                self._full = True
 
     def poll(self, now_ns: int) -> None:
-        """Flushes if records have waited for the flush interval; any clock, only compared to itself."""
+        """Flushes if records waited for the flush interval; any clock, compared only to itself."""
         waited_ns = now_ns - self._polled_at
         if self._encoder.pending == 0:
             self._polled_at = now_ns
@@ -179,13 +170,13 @@ class JournalWriter:
 
     def flush(self) -> None:
         """Has everything appended so far written soon; does not wait."""
-        self._flush_wanted = True
+        self._flushes += 1
         self._wake.set()
 
     def sync(self, timeout_s: float | None = None) -> bool:
         """Waits until everything appended so far is on the disk; false if it is not in time."""
         target = self._appended
-        self._sync_wanted = True
+        self._syncs += 1
         self.flush()
         with self._progress:
             self._progress.wait_for(
@@ -197,11 +188,12 @@ class JournalWriter:
         """Writes and syncs what is left and ends the thread; closing twice is allowed.
 
         Gives up after ``timeout_s`` if the disk hangs; ``records_synced`` in the answer tells.
+        Records appended later are counted as dropped.
         """
         if not self._stopping:
             if self._dropped_unnoted:
-                self._write_dropped(self._ts_last)
-            self._stopping = True
+                self._note_dropped()
+            self._full = self._stopping = True
             self._wake.set()
         self._thread.join(timeout_s)
         status = self.status()
@@ -224,6 +216,98 @@ class JournalWriter:
             bytes_pending=self._encoder.pending,
             segment=disk.path,
             segments=disk.segments,
-            tainted=tuple(disk.tainted),
+            tainted=disk.tainted,
             error=disk.error,
         )
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        self._dropped_unnoted += 1
+
+    def _resume(self) -> bool:
+        """Ends a spell of dropping once half the buffer is free, leaving a record of it."""
+        if self._stopping or self._encoder.pending > self._buffer_bytes_max // 2:
+            return False
+        self._full = False
+        if self._dropped_unnoted:
+            self._note_dropped()
+        return True
+
+    def _note_dropped(self) -> None:
+        payload = json.dumps({"records": self._dropped_unnoted}).encode()
+        self._encoder.append(Kind.DROPPED, self._ts_last, 0, 0, payload)
+        self._appended += 1
+        self._dropped_unnoted = 0
+
+    def _run(self) -> None:
+        """The thread: hands blocks to the disk when woken, and minds its deadlines."""
+        try:
+            while not self._stopping:
+                self._wake.wait(self._disk.wait_s())
+                self._wake.clear()
+                self._store()
+            self._store()
+            self._disk.close()
+        except Exception as error:
+            # Nothing may reach the feed from here: it goes on, the recording has ended.
+            _log.exception("the recorder failed")
+            self._disk.error = f"recorder failed: {error!r}"
+        finally:
+            with self._progress:
+                self._progress.notify_all()
+
+    def _store(self) -> None:
+        flushes, syncs = self._flushes, self._syncs
+        everything = self._stopping or flushes != self._flushes_done
+        at_once = self._stopping or syncs != self._syncs_done
+        disk, going_on = self._disk, self._disk.ready(at_once=at_once)
+        while going_on and (block := self._encoder.take_block(partial=everything)):
+            going_on = disk.write(block)
+        if going_on:
+            self._flushes_done = flushes
+        if disk.sync(at_once=at_once) and going_on:
+            self._syncs_done = syncs
+        with self._progress:
+            self._progress.notify_all()
+
+
+def write_journal(
+    path: str | Path,
+    records: Iterable[RecordTuple],
+    *,
+    config_hash: str | None = None,
+    notes: Mapping[str, object] | None = None,
+    level: int = 3,
+) -> int:
+    """Writes ``records`` into one new journal file, synced when this returns; their number.
+
+    For imports, not for live feeds: it waits for the disk. Raises ``JournalError`` if the file
+    exists or cannot be written; nothing is left behind then, nor if ``records`` raises.
+    """
+    encoder = JournalEncoder(level=level)
+    target, count = Path(path), 0
+    header = encoder.header(segment_metadata(_metadata(config_hash, notes), number=1))
+    try:
+        with NewFile(target) as file:
+            file.write(header)
+            for record in records:
+                count += 1
+                if encoder.append(*record) >= BLOCK_BYTES:
+                    file.write(encoder.take_block(partial=False))
+            while block := encoder.take_block():
+                file.write(block)
+            file.sync()
+    except OSError as error:
+        raise JournalError(f"cannot write {target}: {error.strerror or error}") from error
+    return count
+
+
+def _metadata(config_hash: str | None, notes: Mapping[str, object] | None) -> dict[str, object]:
+    """What all segments of one recording share; the random name keeps recordings apart."""
+    return {
+        "format": "bookfeed journal",
+        "software": f"bookfeed {__version__}",
+        "recording": secrets.token_hex(16),
+        "config_hash": config_hash,
+        "notes": dict(notes or {}),
+    }

@@ -29,7 +29,7 @@ class Progress:
 
 
 def apply_record(engine: Engine, kind: int, ts: int, conn: int, payload: bytes) -> bool:
-    """Feed one record to ``engine`` and say whether it was understood; never raises on a bad one."""
+    """Feed one record to ``engine``; says whether it was understood, and never raises if not."""
     return EngineInput(engine).apply(kind, ts, conn, payload)
 
 

@@ -19,12 +19,11 @@ def write_line(value: Any) -> None:
     sys.stdout.flush()
 
 
-def write_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns as wide as their content; what is a number stands to the right."""
     table = [[_shown(cell) for cell in row] for row in (header, *rows)]
-    raw = [list(row) for row in rows]
     numeric = [
-        bool(raw) and all(isinstance(row[i], int | float) or row[i] is None for row in raw)
+        bool(rows) and all(row[i] is None or isinstance(row[i], int | float) for row in rows)
         for i in range(len(header))
     ]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]

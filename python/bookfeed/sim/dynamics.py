@@ -132,6 +132,8 @@ class Crowd:
 
     def _rising(self) -> bool:
         """Whether the first outcome's price is pushed up now: a walk drawn back to fair."""
+        if not (self._ladders[0].prices and self._ladders[1].prices):
+            return self._rng.random() < 0.5
         mid = _mid(self._ladders)
         if self._twin and self._follows:
             self._fair = 1 - _mid(self._twin)
@@ -140,16 +142,17 @@ class Crowd:
         return self._rng.random() < 0.5 + 5 * (self._fair - mid)
 
     def fits(self, side: int, price: int) -> bool:
-        """Whether an order there would neither cross its own book nor undercut the twin's."""
-        if price + self._ladders[1 - side].best >= PIPS:
+        """Whether an order there is on the grid, crosses nothing and does not undercut the twin."""
+        if price < self.tick or price + self._ladders[1 - side].best >= PIPS:
             return False
         return self._twin is None or price + self._twin[side].best <= PIPS
 
     def _improve(self) -> Plan | None:
         side = 0 if self._rising() else 1
-        if not self._ladders[side].prices:
-            return None
         price = self._ladders[side].best + self.tick
+        if not self._ladders[side].prices:
+            price = PIPS - self._ladders[1 - side].best
+            price -= self.tick * (2 + int(self._rng.random() * _SPREAD_TICKS_MAX))
         if not self.fits(side, price):
             return None
         return Plan((Op(side, price, self.size()),), "frame")
@@ -199,7 +202,7 @@ class Crowd:
         if len(ladder) <= _LEVELS_KEPT_MIN + 4:
             return self._level()
         count = 2 + int(self._rng.random() * 3)
-        moved = ladder.prices[-1 : -count : -1]
+        moved = ladder.prices[-1:-count:-1]
         ops = [Op(side, price, 0 if price == ladder.best else self.size()) for price in moved]
         if other := self._ladders[1 - side].prices:
             ops.append(Op(1 - side, other[-1], self.size()))

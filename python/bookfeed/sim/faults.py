@@ -11,9 +11,9 @@ books, from 0; frames that a fault swallowed are counted too.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Final, Literal, NamedTuple
 
+from bookfeed.sim.chance import seeded
 from bookfeed.sim.wire import Message
 
 FaultKind = Literal[
@@ -59,6 +59,9 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
 touches every entry alike. A ``truncated`` frame still names its asset, an ``unattributable``
 one names nothing.
 """
+
+STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
+"""The kinds that hit the market channel rather than REST."""
 
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
 _LATER_FRAMES: Final = 5
@@ -143,7 +146,7 @@ class FaultInjector:
 
     def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
         self._waiting = list(faults)
-        self._rng = Random(f"faults {seed}")
+        self._rng = seeded("faults", seed)
         self._start_ns = start_ns
         self._links: dict[int, _Link] = {}
         self._ghosts: dict[str | None, int] = {}
@@ -352,10 +355,10 @@ def _replace_first(
 
 
 def random_faults(
-    seed: int, *, count: int, frames: int, kinds: Sequence[FaultKind] = tuple(VARIANTS)
+    seed: int, *, count: int, frames: int, kinds: Sequence[FaultKind] = STREAM_KINDS
 ) -> tuple[Fault, ...]:
     """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order."""
-    rng = Random(f"schedule {seed}")
+    rng = seeded("schedule", seed)
     faults = []
     for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
         kind = kinds[int(rng.random() * len(kinds))]

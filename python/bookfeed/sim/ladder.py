@@ -89,6 +89,10 @@ class Ladder:
                 self._ask_parts.insert(index, ask)
         self._bid_text = self._ask_text = None
 
+    def levels(self) -> dict[int, int]:
+        """A copy: size by price."""
+        return dict(zip(self.prices, self.sizes, strict=True))
+
     @property
     def bid_text(self) -> str:
         """The levels as bids of this outcome, compact JSON without the brackets."""

@@ -318,9 +318,7 @@ class Market:
         best = left[-1] if left else 0
         leader = self._pairs[0].ladders
         ops += [
-            op
-            for op in swept
-            if op.price + best < PIPS and op.price + leader[op.side].best <= PIPS
+            op for op in swept if op.price + best < PIPS and op.price + leader[op.side].best <= PIPS
         ]
         if not ops:
             return [], None

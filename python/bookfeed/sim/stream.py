@@ -13,9 +13,9 @@ process. A campaign feeds ``frame`` items to an engine, tells it of ``connected`
 
 from collections.abc import Iterator, Sequence
 from math import log
-from random import Random
 from typing import Final, Literal, NamedTuple
 
+from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Delivery, Fault, FaultEvent, FaultInjector
 from bookfeed.sim.truth import Truth
 from bookfeed.sim.venue import SimVenue, VenueConfig
@@ -68,7 +68,7 @@ class Stream:
             raise ValueError("a stream needs at least 1 connection and a rate above 0")
         self.venue = SimVenue(config, START_NS // _NS_PER_MS)
         self.conns = conns
-        self._rng = Random(f"stream {config.seed}")
+        self._rng = seeded("stream", config.seed)
         self._injector = FaultInjector(faults, config.seed, START_NS)
         self._step_ns = _NS_PER_S / rate
         self._custom = custom_features
@@ -171,11 +171,11 @@ class Stream:
         delivery = self._injector.deliver(conn, message, mask, ids, self._now_ns)
         for payload in delivery.payloads:
             yield Item("frame", ts_ns, conn, payload, message)
-        if not delivery.payloads:
-            yield Item("lost", ts_ns, conn, _NOTHING, message)
         if delivery.end:
             self._back_ns[conn] = self._now_ns + self._away_ns(delivery)
             yield Item("disconnected", ts_ns, conn, _NOTHING, None)
+        if not delivery.payloads:
+            yield Item("lost", ts_ns, conn, _NOTHING, message)
 
     def _away_ns(self, delivery: Delivery) -> int:
         fault = delivery.fault

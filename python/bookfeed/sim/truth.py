@@ -34,45 +34,40 @@ class BookTruth(NamedTuple):
         return bids, asks
 
 
-class _Past(NamedTuple):
-    version: int
-    print_: int
-    torn: bool
-
-
 class _Book:
     """Mutable truth of one asset, in pips and 1e-6 share."""
 
-    __slots__ = ("asks", "bids", "past", "print_", "torn", "version")
+    __slots__ = ("asks", "bids", "fingerprint", "past", "torn", "version")
 
     def __init__(self, past_max: int) -> None:
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
         self.version = 0
         self.torn = False
-        self.print_ = 0
-        self.past: deque[_Past] = deque(maxlen=past_max)
+        self.fingerprint = 0
+        self.past: deque[tuple[int, int, bool]] = deque(maxlen=past_max)
+        """Version, fingerprint and whether it was torn, oldest first."""
 
     def replace(self, levels: Levels) -> None:
         self.bids = dict(levels.bids)
         self.asks = dict(levels.asks)
-        self.print_ = _fingerprint(self.bids.items(), self.asks.items())
+        self.fingerprint = _fingerprint(self.bids.items(), self.asks.items())
 
     def put(self, is_bid: bool, price: int, size: int) -> None:
         side = self.bids if is_bid else self.asks
         old = side.get(price)
         if old is not None:
-            self.print_ = (self.print_ - hash((is_bid, price, old))) & _MASK
+            self.fingerprint = (self.fingerprint - hash((is_bid, price, old))) & _MASK
         if size:
             side[price] = size
-            self.print_ = (self.print_ + hash((is_bid, price, size))) & _MASK
+            self.fingerprint = (self.fingerprint + hash((is_bid, price, size))) & _MASK
         elif old is not None:
             del side[price]
 
     def close_version(self, torn: bool) -> None:
         self.version += 1
         self.torn = torn
-        self.past.append(_Past(self.version, self.print_, torn))
+        self.past.append((self.version, self.fingerprint, torn))
 
 
 def _fingerprint(bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> int:
@@ -110,7 +105,7 @@ class Truth:
         """Version 0 of an asset."""
         book = self._book(levels.asset.asset_id)
         book.replace(levels)
-        book.past.append(_Past(0, book.print_, False))
+        book.past.append((0, book.fingerprint, False))
 
     def _book(self, asset_id: str) -> _Book:
         book = self._books.get(asset_id)
@@ -146,9 +141,9 @@ class Truth:
         Versions in the middle of a batch do not count.
         """
         wanted = _fingerprint(_in(bids).items(), _in(asks).items())
-        for past in reversed(self._books[asset_id].past):
-            if past.print_ == wanted and not past.torn:
-                return past.version
+        for version, fingerprint, torn in reversed(self._books[asset_id].past):
+            if fingerprint == wanted and not torn:
+                return version
         return None
 
 

@@ -8,10 +8,10 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from random import Random
 from typing import Final
 
 from bookfeed.sim import wire
+from bookfeed.sim.chance import seeded
 from bookfeed.sim.ladder import PIPS, PRICE_TEXT
 from bookfeed.sim.market import Late, Market, MarketSpec
 from bookfeed.sim.truth import Truth
@@ -70,7 +70,7 @@ class SimVenue:
 
     def __init__(self, config: VenueConfig, now_ms: int) -> None:
         self.config = config
-        self._rng = Random(f"venue {config.seed}")
+        self._rng = seeded("venue", config.seed)
         self.truth = Truth()
         self.markets: list[Market] = []
         self.assets: dict[str, Asset] = {}
@@ -78,7 +78,7 @@ class SimVenue:
         self._waiting: list[tuple[int, int, Message | Market]] = []
         self._serial = 0
         for spec in self._specs():
-            rng = Random(f"market {config.seed} {spec.index}")
+            rng = seeded("market", config.seed, spec.index)
             market = Market(spec, rng, now_ms, valid_hashes=config.valid_hashes)
             self.markets.append(market)
             for asset in market.assets:
@@ -138,6 +138,11 @@ class SimVenue:
         """What ``/book`` answers for an asset; ``KeyError`` if there is no such asset."""
         asset = self.assets[asset_id]
         return asset.rest_text(asset.ts_ms, asset.hash)
+
+    def ghost_book(self, asset_id: str) -> str:
+        """A stale answer of ``/book``, ten minutes old; ``KeyError`` as for ``rest_book``."""
+        asset = self.assets[asset_id]
+        return wire.ghost_book(asset, self._market_of[asset_id].terms, asset.ts_ms - 600_000)
 
     def next_due_ms(self) -> int | None:
         """When ``due`` will next have something."""

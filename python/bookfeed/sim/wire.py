@@ -7,7 +7,7 @@ trade price with at least three decimals. Nothing here decides what happens in a
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -123,8 +123,8 @@ class Asset:
 
     def levels(self) -> Levels:
         """A copy of the book as it stands."""
-        asks = {PIPS - price: size for price, size in zip(self.asks.prices, self.asks.sizes)}
-        return Levels(self, dict(zip(self.bids.prices, self.bids.sizes)), asks)
+        bids, asks = self.bids.levels(), self.asks.levels()
+        return Levels(self, bids, {PIPS - price: size for price, size in asks.items()})
 
 
 def book_hash(text: str | bytes) -> str:
@@ -229,6 +229,14 @@ def initial_book(asset: Asset, terms: Terms) -> str:
     )
 
 
+def ghost_book(asset: Asset, terms: Terms, ts_ms: int) -> str:
+    """The stale 0.01 / 0.99 book that REST is known to answer with at times; its hash fits it."""
+    level = '[{{"price":"{}","size":"1000"}}]'
+    head = f'{{"market":"{asset.market_id}","asset_id":"{asset.asset_id}","timestamp":"{ts_ms}",'
+    levels = f'"bids":{level.format("0.01")},"asks":{level.format("0.99")},{terms.hash_tail}'
+    return f'{head}"hash":"{book_hash(f"""{head}"hash":"",{levels}""")}",{levels}'
+
+
 def trade_book(market: int, asset: Asset) -> Message:
     """The book sent after a trade: another key order, no tick size, no last trade price."""
     data = (
@@ -327,5 +335,5 @@ def new_market(
     return Message("new_market", -1, ts_ms, 0, _dump(body))
 
 
-def _dump(body: dict[str, object]) -> str:
+def _dump(body: Mapping[str, object]) -> str:
     return json.dumps(body, separators=(", ", ":"))

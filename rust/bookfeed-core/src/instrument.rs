@@ -38,6 +38,23 @@ pub struct Instrument {
 }
 
 impl Instrument {
+    /// An instrument of which nothing but its symbol and connection is known.
+    #[must_use]
+    pub fn new(venue: Venue, symbol: &str, conn: u32) -> Self {
+        Self {
+            venue,
+            symbol: symbol.into(),
+            market: None,
+            outcome: None,
+            conn,
+            sibling: None,
+            tick_size: None,
+            min_order_size: None,
+            neg_risk: None,
+            fees: None,
+        }
+    }
+
     /// The tick size as a price, if known.
     #[must_use]
     pub fn tick(&self) -> Option<Price> {
@@ -49,6 +66,8 @@ impl Instrument {
 #[derive(Debug, Default)]
 pub struct Instruments {
     list: Vec<Instrument>,
+    /// Of each, the symbol and the quote that ends it in JSON.
+    quoted: Vec<Box<[u8]>>,
     /// Open addressing, power-of-two size: short hash and id; `UNKNOWN` marks a free slot.
     table: Vec<(u32, InstrumentId)>,
     /// First outcome seen of each market, to pair the second with.
@@ -72,6 +91,13 @@ fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
     #[allow(clippy::cast_possible_truncation)] // the high half is the well-mixed one
     let hash = (spread >> 32) as u32;
     hash
+}
+
+/// The symbol as it ends in JSON. One that JSON would have to escape never stands there
+/// as it is, so it gets a text that no string contains.
+fn quoted(symbol: &[u8]) -> Box<[u8]> {
+    let plain = symbol.iter().all(|&b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    if plain { [symbol, b"\""].concat().into() } else { Box::from(*b"\n") }
 }
 
 impl Instruments {
@@ -106,6 +132,7 @@ impl Instruments {
         let id = InstrumentId::try_from(self.list.len()).ok().filter(|&id| id != UNKNOWN)?;
         let (venue, hash) = (instrument.venue, short_hash(instrument.venue, symbol));
         let market = instrument.market.clone();
+        self.quoted.push(quoted(symbol));
         self.list.push(instrument);
         if self.list.len() * 2 > self.table.len() {
             self.grow();
@@ -167,6 +194,15 @@ impl Instruments {
         self.list.get(id as usize)
     }
 
+    /// The symbol of the other outcome of the market `id` belongs to, as it ends in a JSON
+    /// string, and its id.
+    #[inline]
+    #[must_use]
+    pub fn quoted_sibling(&self, id: InstrumentId) -> Option<(InstrumentId, &[u8])> {
+        let sibling = self.at(id)?.sibling?;
+        Some((sibling, self.quoted.get(sibling as usize)?))
+    }
+
     /// As [`Self::at`], to change it.
     pub fn at_mut(&mut self, id: InstrumentId) -> Option<&mut Instrument> {
         self.list.get_mut(id as usize)
@@ -195,18 +231,7 @@ mod tests {
     use super::*;
 
     fn instrument(symbol: &str, market: Option<&str>) -> Instrument {
-        Instrument {
-            venue: Venue::Polymarket,
-            symbol: symbol.into(),
-            market: market.map(Into::into),
-            outcome: None,
-            conn: 0,
-            sibling: None,
-            tick_size: None,
-            min_order_size: None,
-            neg_risk: None,
-            fees: None,
-        }
+        Instrument { market: market.map(Into::into), ..Instrument::new(Venue::Polymarket, symbol, 0) }
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct HashMemory {
     pub claimed: Option<HexHash>,
     /// Venue time of the message that gave it.
     pub claimed_ts: Nanos,
+    /// Whether that message was a whole book.
+    pub claimed_whole: bool,
     /// Attempts at learning a profile that failed.
     pub failed_lessons: u32,
     /// Mismatches convicted since the last match.

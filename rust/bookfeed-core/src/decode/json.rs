@@ -5,6 +5,7 @@
 //! follows the document. A frame it accepts is a JSON text; any other is an error with a
 //! byte offset.
 
+use crate::fixed::{Decimal, quoted_unsigned};
 use std::fmt;
 use wide::{CmpEq, CmpLt, i8x16};
 
@@ -272,14 +273,20 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Takes the bytes up to the next quote, and the quote, if it stands within `most` bytes.
-    /// The bytes are not checked: for texts that a stricter parser reads next.
+    /// Takes a plain decimal and the quote behind it, if that is exactly what stands here.
     #[inline(always)]
-    pub fn take_until_quote(&mut self, most: usize) -> Option<&'a [u8]> {
-        let rest = self.bytes.get(self.pos..)?;
-        let length = rest.iter().take(most + 1).position(|&b| b == b'"')?;
-        self.pos += length + 1;
-        rest.get(..length)
+    pub fn take_quoted_decimal<const SCALE: u32>(&mut self) -> Option<Decimal> {
+        let (decimal, taken) = quoted_unsigned::<SCALE>(self.bytes.get(self.pos..)?)?;
+        self.pos += taken;
+        Some(decimal)
+    }
+
+    /// Takes the rest of a string and its quote, if it is `length` bytes without escapes.
+    #[inline(always)]
+    pub fn take_quoted_exactly(&mut self, length: usize) -> Option<Value> {
+        let string = self.rest_of_string().ok()?;
+        let exact = string.kind == Kind::Text && (string.end - string.start) as usize == length;
+        exact.then_some(string)
     }
 
     /// Goes back to a byte offset the cursor has been at.
@@ -330,22 +337,48 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub fn string(&mut self) -> Result<Value> {
         self.expect(b'"')?;
+        self.rest_of_string()
+    }
+
+    /// Reads a string whose opening quote was taken.
+    ///
+    /// # Errors
+    /// As [`Self::string`].
+    #[inline(always)]
+    pub fn rest_of_string(&mut self) -> Result<Value> {
         let start = self.pos;
-        while let Some(chunk) = self.bytes.get(self.pos..).and_then(<[u8]>::first_chunk::<16>) {
-            let mask = special_mask(chunk);
+        loop {
+            let mask = self.special_ahead();
             if mask == 0 {
                 self.pos += 16;
-                continue;
+                if self.pos < self.bytes.len() {
+                    continue;
+                }
+                break;
             }
-            self.pos += mask.trailing_zeros() as usize;
-            if self.bytes.get(self.pos) == Some(&b'"') {
-                let end = self.pos;
-                self.pos += 1;
+            let end = self.pos + mask.trailing_zeros() as usize;
+            if self.bytes.get(end) == Some(&b'"') {
+                self.pos = end + 1;
                 return Ok(self.value(start, end, Kind::Text));
             }
+            self.pos = end;
             break;
         }
         self.string_slowly(start)
+    }
+
+    /// [`special_mask`] of the next sixteen bytes, or of as many as are left.
+    #[inline(always)]
+    fn special_ahead(&self) -> u32 {
+        let rest = self.bytes.get(self.pos..).unwrap_or_default();
+        if let Some(chunk) = rest.first_chunk::<16>() {
+            return special_mask(chunk);
+        }
+        // Near the end: look at the last sixteen bytes and drop those already passed.
+        match self.bytes.last_chunk::<16>() {
+            Some(chunk) => special_mask(chunk) >> (16 - rest.len()),
+            None => 1,
+        }
     }
 
     /// The rest of a string, byte by byte: escapes, non-ASCII text, and the end of the frame.

@@ -10,7 +10,9 @@ use crate::decode::Venue;
 use crate::event::{
     Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Side, Snapshot, Trade,
 };
-use crate::fixed::{ABSENT, Decimal, PRICE_ONE, Price, parse_price, parse_qty};
+use crate::fixed::{
+    ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, parse_qty,
+};
 use crate::instrument::{InstrumentId, Instruments, UNKNOWN};
 use crate::time::parse_millis;
 
@@ -29,6 +31,7 @@ pub const MESSAGE_NAMES: [&str; 12] = [
     "INVALID OPERATION",
     "untyped",
 ];
+const PRICE_CHANGE: usize = 1;
 const REST_BOOK: usize = 7;
 const FIRST_BARE_TEXT: usize = 8;
 const BARE_TEXTS: [&[u8]; 3] = [b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION"];
@@ -160,10 +163,45 @@ impl Decoder<'_> {
 
     #[inline]
     fn message(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
+        let (begin, changes) = (cursor.offset(), self.frame.changes.len());
+        if let Some(message) = self.plain_price_change(cursor) {
+            tally.count(PRICE_CHANGE);
+            self.frame.messages.push(message);
+            return Ok(());
+        }
+        cursor.rewind(begin);
+        self.frame.changes.truncate(changes);
         let mut fields = Fields::default();
         self.fields(cursor, &mut fields)?;
         self.understand(&fields, tally);
         Ok(())
+    }
+
+    /// The commonest message, if its members come in the order and spelling the venue uses
+    /// and all its assets are known; `None` leaves it to the general way.
+    #[inline]
+    fn plain_price_change(&mut self, cursor: &mut Cursor) -> Option<Message> {
+        if !cursor.take_literal(b"{\"market\":\"") {
+            return None;
+        }
+        let market = cursor.take_quoted_exactly(66)?;
+        member(cursor, b",\"price_changes\":[", b", \"price_changes\":[")?;
+        let start = self.frame.changes.len();
+        loop {
+            let change = self.plain_change(cursor)?;
+            self.frame.changes.push(change);
+            if cursor.take_literal(b"]") {
+                break;
+            }
+            if !(cursor.take_literal(b",") && (cursor.take_literal(b" ") || cursor.peek() == b'{')) {
+                return None;
+            }
+        }
+        member(cursor, b",\"timestamp\":\"", b", \"timestamp\":\"")?;
+        let ts_event = parse_millis(cursor.take_quoted_exactly(13)?.raw(self.bytes))?;
+        let last = (b",\"event_type\":\"price_change\"}", b", \"event_type\":\"price_change\"}");
+        member(cursor, last.0, last.1)?;
+        Some(Message { ts_event, market, body: Body::Changes(start..self.frame.changes.len()) })
     }
 
     fn fields(&mut self, cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
@@ -260,18 +298,57 @@ impl Decoder<'_> {
         level
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_plain_level(cursor: &mut Cursor) -> Option<Level> {
-        let price = parse_price(cursor.take_until_quote(16)?).ok().filter(|p| in_range(p.value))?;
-        if !(cursor.take_literal(b",\"size\":\"") || cursor.take_literal(b", \"size\":\"")) {
+        let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| in_range(p.value))?;
+        member(cursor, b",\"size\":\"", b", \"size\":\"")?;
+        let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
+        let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
+        cursor.take_literal(b"}").then_some(level)
+    }
+
+    /// A change in the order and spelling the venue uses, of a known asset.
+    #[inline(always)]
+    fn plain_change(&mut self, cursor: &mut Cursor) -> Option<Change> {
+        if !cursor.take_literal(b"{\"asset_id\":\"") {
             return None;
         }
-        let size = parse_qty(cursor.take_until_quote(24)?).ok()?;
-        cursor.take_literal(b"}").then_some(Level {
-            price: price.value,
-            qty: size.value,
-            forms: (price.form, size.form),
-        })
+        let instrument = self.plain_instrument(cursor)?;
+        member(cursor, b",\"price\":\"", b", \"price\":\"")?;
+        let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| in_range(p.value))?;
+        member(cursor, b",\"size\":\"", b", \"size\":\"")?;
+        let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
+        member(cursor, b",\"side\":\"", b", \"side\":\"")?;
+        let side = if cursor.take_literal(b"BUY\"") {
+            Side::Bid
+        } else if cursor.take_literal(b"SELL\"") {
+            Side::Ask
+        } else {
+            return None;
+        };
+        member(cursor, b",\"hash\":\"", b", \"hash\":\"")?;
+        let hash = cursor.take_quoted_exactly(40)?;
+        member(cursor, b",\"best_bid\":\"", b", \"best_bid\":\"")?;
+        let best_bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+        member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;
+        let best_ask = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+        let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
+        let (best_bid, best_ask) = (price_or_none(best_bid, 0), price_or_none(best_ask, PRICE_ONE));
+        cursor.take_literal(b"}").then_some(Change { instrument, side, level, best_bid, best_ask, hash })
+    }
+
+    /// The asset id that stands here. The second change of a message is mostly that of the
+    /// other outcome, so its id is compared before it is looked up.
+    #[inline(always)]
+    fn plain_instrument(&mut self, cursor: &mut Cursor) -> Option<InstrumentId> {
+        let last = self.frame.changes.last().map(|c| c.instrument);
+        if let Some((id, quoted)) = last.and_then(|id| self.instruments.quoted_sibling(id))
+            && cursor.take_literal(quoted)
+        {
+            return Some(id);
+        }
+        let symbol = cursor.rest_of_string().ok().filter(|s| s.kind == Kind::Text)?;
+        self.instruments.find(Venue::Polymarket, symbol.raw(self.bytes))
     }
 
     /// An object with some of the members of [`Entry`]; others are skipped.
@@ -394,8 +471,7 @@ impl Decoder<'_> {
         if value.is_absent() {
             return Some(Claim::SILENT);
         }
-        let price = self.decimal(value, parse_price)?.value;
-        if price == none || price == 0 { Some(Claim::EMPTY) } else { Some(Claim::price(price)) }
+        Some(price_or_none(self.decimal(value, parse_price)?.value, none))
     }
 
     #[inline]
@@ -421,7 +497,7 @@ impl Decoder<'_> {
         };
         let mut scratch = Vec::new();
         let kind = match f.event_type.text(self.bytes, &mut scratch) {
-            b"price_change" => 1,
+            b"price_change" => PRICE_CHANGE,
             b"book" => 0,
             b"last_trade_price" => 2,
             b"best_bid_ask" => 4,
@@ -434,7 +510,7 @@ impl Decoder<'_> {
         tally.count(kind);
         let body = match kind {
             0 => self.snapshot(f),
-            1 => self.price_change(f),
+            PRICE_CHANGE => self.price_change(f),
             2 => self.trade(f),
             3 => self.tick_size_change(f),
             4 => self.touch(f),
@@ -621,6 +697,19 @@ impl Decoder<'_> {
         let malformed = Malformed { named, whole_connection, offset: wrong.offset, what: wrong.what };
         self.frame.messages.push(Message { ts_event, market, body: Body::Malformed(malformed) });
     }
+}
+
+/// Takes the separator and name of the next member, and the quote its value begins with, in
+/// one of the two spellings the venue uses.
+#[inline(always)]
+fn member(cursor: &mut Cursor, tight: &[u8], spaced: &[u8]) -> Option<()> {
+    (cursor.take_literal(tight) || cursor.take_literal(spaced)).then_some(())
+}
+
+/// The price that means "no such side" (0 for bids, 1 for asks) is an empty side.
+#[inline(always)]
+fn price_or_none(price: Price, none: Price) -> Claim {
+    if price == none || price == 0 { Claim::EMPTY } else { Claim::price(price) }
 }
 
 /// Prices are probabilities: strictly between 0 and 1.

@@ -162,6 +162,7 @@ impl Engine {
         book.ts_recv = origin.ts_recv;
         book.hash.claimed = hex_hash(change.hash.raw(origin.payload));
         book.hash.claimed_ts = origin.ts_event;
+        book.hash.claimed_whole = false;
         let hash = self.hash_verdict(touched.id, origin.ts_recv, touched.out_of_order);
         let testimony = Testimony {
             ts_event: origin.ts_event,
@@ -252,15 +253,13 @@ impl Engine {
         let claimed = hex_hash(snapshot.hash.raw(origin.payload));
         let running = matches!(book.state, State::Live | State::Suspect);
         if running && origin.ts_event != ABSENT {
-            let same_hash = claimed.is_some() && claimed == book.hash.claimed;
-            if origin.ts_event == book.hash.claimed_ts && same_hash && book.state == State::Live {
-                // The same message again, or the last frame of a batch told as a whole book:
-                // when it says nothing new there is nothing to do.
-                if book.doubt.is_none() {
-                    book.evidence.count(Evidence::Duplicate);
-                    return;
-                }
-            } else if origin.ts_event < book.ts_event {
+            let claims = &book.hash;
+            let again = claimed.is_some() && claimed == claims.claimed && claims.claimed_whole;
+            if again && origin.ts_event == claims.claimed_ts && book.believable() {
+                book.evidence.count(Evidence::Duplicate);
+                return;
+            }
+            if origin.ts_event < book.ts_event {
                 book.evidence.count(Evidence::OutOfOrder);
                 return;
             }
@@ -283,16 +282,10 @@ impl Engine {
         let text = |value: Value| String::from_utf8_lossy(value.raw(origin.payload)).into_owned();
         let market = Some(message.market).filter(|m| !m.is_absent()).map(|m| text(m).into());
         let instrument = Instrument {
-            venue: Venue::Polymarket,
-            symbol: text(snapshot.symbol).into(),
             market,
-            outcome: None,
-            conn: origin.conn,
-            sibling: None,
             tick_size: snapshot.tick_size,
-            min_order_size: None,
             neg_risk: snapshot.neg_risk,
-            fees: None,
+            ..Instrument::new(Venue::Polymarket, &text(snapshot.symbol), origin.conn)
         };
         self.add(instrument, origin.ts_recv).unwrap_or(UNKNOWN)
     }
@@ -318,6 +311,7 @@ impl Engine {
         book.snapshot_tick = snapshot.tick_size.map(|t| t.value);
         book.hash.claimed = hex_hash(snapshot.hash.raw(origin.payload));
         book.hash.claimed_ts = origin.ts_event;
+        book.hash.claimed_whole = true;
         if !snapshot.last_trade_price.is_absent() {
             let price = snapshot.last_trade_price.raw(origin.payload);
             book.hash.note_trade_price(price);
@@ -409,6 +403,7 @@ impl Engine {
             book.set(delta.side, delta.level);
             book.ts_event = book.ts_event.max(delta.ts_event);
             (book.hash.claimed, book.hash.claimed_ts) = (delta.hash, delta.ts_event);
+            book.hash.claimed_whole = false;
             testimony.ts_event = delta.ts_event;
             (testimony.best_bid, testimony.best_ask) = (delta.best_bid, delta.best_ask);
             testimony.snapshot = false;

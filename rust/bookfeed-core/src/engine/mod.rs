@@ -268,16 +268,13 @@ impl Engine {
             return Ok(id);
         }
         let instrument = Instrument {
-            venue,
-            symbol: symbol.into(),
             market: listing.market.map(Into::into),
             outcome: listing.outcome.map(Into::into),
-            conn,
-            sibling: None,
             tick_size,
             min_order_size: listing.min_order_size.map(Into::into),
             neg_risk: listing.neg_risk,
             fees,
+            ..Instrument::new(venue, symbol, conn)
         };
         self.add(instrument, ts).ok_or(EngineError::NoInstrument(InstrumentId::MAX))
     }

@@ -120,7 +120,9 @@ impl Engine {
         let mut update = self.update(id, UpdateKind::Book, ts_recv);
         update.flags |= if moved { FLAG_TOUCH } else { 0 };
         self.output.push_update(&update);
-        self.ask_rules(id, ts_recv);
+        if moved || self.signals.attentive(id) {
+            self.ask_rules(id, ts_recv);
+        }
     }
 
     /// With sampled checks: a book on which a signal would open is checked first. Returns

@@ -20,7 +20,7 @@ struct Open {
 struct Watched {
     rule: usize,
     subject: Subject,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
     /// Since when it would have been found, while the minimum hold lasts.
     seen_since: Option<Nanos>,
     ts_close: Option<Nanos>,
@@ -60,6 +60,9 @@ pub struct Signals {
     rules: Vec<Box<dyn Rule>>,
     watched: Vec<Watched>,
     by_instrument: Vec<Vec<u32>>,
+    /// Whether anything that watches the instrument was open, or more than quiet, when it
+    /// was last asked: then it must be asked again even though the touch has not moved.
+    attentive: Vec<bool>,
     refusals: Refusals,
     next_id: u64,
     /// Opportunities waiting for their minimum hold.
@@ -99,6 +102,7 @@ impl Signals {
                 let slot = id as usize;
                 if self.by_instrument.len() <= slot {
                     self.by_instrument.resize_with(slot + 1, Vec::new);
+                    self.attentive.resize(slot + 1, false);
                 }
                 self.by_instrument[slot].push(index);
             }
@@ -133,10 +137,25 @@ impl Signals {
     #[inline]
     pub fn evaluate(&mut self, id: InstrumentId, view: &View, now: Nanos, steps: &mut Vec<Step>) {
         let count = self.by_instrument.get(id as usize).map_or(0, Vec::len);
+        if count == 0 {
+            return;
+        }
+        self.attentive[id as usize] = false;
         for i in 0..count {
             let index = self.by_instrument[id as usize][i];
-            self.evaluate_one(index, view, now, steps);
+            if self.evaluate_one(index, view, now, steps) {
+                for &leg in self.watched[index as usize].subject.instruments() {
+                    self.attentive[leg as usize] = true;
+                }
+            }
         }
+    }
+
+    /// Whether `id` must be asked again although its touch has not moved.
+    #[inline]
+    #[must_use]
+    pub fn attentive(&self, id: InstrumentId) -> bool {
+        self.attentive.get(id as usize).copied().unwrap_or(false)
     }
 
     /// Asks again about what waits for its minimum hold.
@@ -146,8 +165,9 @@ impl Signals {
         }
     }
 
+    /// Asks one question; `false` if it is quiet and was so before.
     #[inline]
-    fn evaluate_one(&mut self, index: u32, view: &View, now: Nanos, steps: &mut Vec<Step>) {
+    fn evaluate_one(&mut self, index: u32, view: &View, now: Nanos, steps: &mut Vec<Step>) -> bool {
         let watched = &self.watched[index as usize];
         let rule = &self.rules[watched.rule];
         let open = watched.open.is_some();
@@ -157,7 +177,7 @@ impl Signals {
             rule.quiet(&watched.subject, view)
         };
         if quiet && !open && watched.seen_since.is_none() {
-            return;
+            return false;
         }
         let assessment = match self.gate(watched, view, now) {
             Err(refusal) => Assessment::Refused(refusal),
@@ -165,7 +185,8 @@ impl Signals {
             Ok(skew) => {
                 let assessment = rule.assess(&watched.subject, view);
                 if let Assessment::Found(found) = assessment {
-                    return self.found(index, found, skew, now, steps);
+                    self.found(index, found, skew, now, steps);
+                    return true;
                 }
                 assessment
             }
@@ -176,6 +197,7 @@ impl Signals {
             self.refusals[refusal as usize] += 1;
         }
         self.gone(index, assessment, now, steps);
+        true
     }
 
     /// The gates that all rules share; gives the skew between the legs.
@@ -202,11 +224,11 @@ impl Signals {
     fn found(&mut self, index: u32, found: Found, skew: Nanos, now: Nanos, steps: &mut Vec<Step>) {
         let watched = &self.watched[index as usize];
         let gates = *self.rules[watched.rule].gates();
-        if let Some(open) = watched.open {
+        if let Some(open) = watched.open.as_deref().copied() {
             if open.last != found {
                 let peak_edge = open.peak_edge.max(found.net_edge);
                 let open = Open { last: found, peak_edge, ..open };
-                self.watched[index as usize].open = Some(open);
+                self.watched[index as usize].open = Some(Box::new(open));
                 steps.push(self.step(index, &open, Phase::Update, CloseReason::None, skew));
             }
             return;
@@ -233,7 +255,7 @@ impl Signals {
             peak_edge: found.net_edge,
             last: found,
         };
-        self.watched[index as usize].open = Some(open);
+        self.watched[index as usize].open = Some(Box::new(open));
         steps.push(self.step(index, &open, Phase::Open, CloseReason::None, skew));
     }
 

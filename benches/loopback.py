@@ -1,0 +1,377 @@
+"""Rows from a loopback socket to a book, a touch and a record: saturated, and paced for latency.
+
+``python -m benches.loopback [--quick]`` prints the rows as JSON. The sender is a process of its
+own (``benches.sender``). Saturated rows are wall time from the first frame to the last, so the
+slower end decides; the row that only counts frames says what the sender and the socket allow.
+Latencies run from the frame's due time on an open-loop schedule to the moment the callback holds
+it, so time lost to anybody's stall is counted (no coordinated omission).
+
+The hashes of this corpus are valid and bookfeed runs with its default hash sampling.
+"""
+
+import argparse
+import asyncio
+import json
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bookfeed.loops import run
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from benches import loopback_feed
+from benches.competitors import JsonSorted, Stack, installed, peer, wrong_answer
+from benches.corpus import Corpus, Spec, load
+from benches.sender import CA_FILE, SENT, SENT_HEAD
+from benches.timing import Row, interleave, pin, spread_of, write_rows
+
+COUNT_ONLY = "picows + uvloop, counts frames only"
+USUAL = "websockets + json + dict + sorted()"
+BEST_PEER = "picows + uvloop + msgspec + dict, cached touch"
+OURS = "bookfeed Feed: books, evidence, rules, records in a callback"
+BARE = "picows + uvloop, frame in a callback"
+OURS_PACED = "bookfeed Feed, record in a callback"
+BUSY = ", busy-poll"
+RATES = (1_000, 10_000, 100_000)
+RATE_TLS = 10_000
+ROW_SECONDS_MAX = 60.0
+
+
+class Sender:
+    """The sending process, one connection at a time."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.directory = tempfile.TemporaryDirectory(prefix="bookfeed-bench-")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benches.sender", str(spec.frames), spec.hashes, self.directory.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+        )
+        self.ports: dict[str, int] = self.answer()
+        self.tls: ssl.SSLContext | None = None
+        if "tls" in self.ports:
+            self.tls = ssl.create_default_context(cafile=Path(self.directory.name) / CA_FILE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+        self.directory.cleanup()
+
+    def answer(self) -> Any:
+        """The sender's next line."""
+        if self.process.stdout is None:
+            raise RuntimeError("the sender has no output")
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the sender died; its error output is above")
+        return json.loads(line)
+
+    def expect(self, transport: str) -> None:
+        """Has the sender accept the next connection on ``plain`` or ``tls``."""
+        if self.process.stdin is None:
+            raise RuntimeError("the sender has no input")
+        self.process.stdin.write(transport + "\n")
+        self.process.stdin.flush()
+
+    def url(self, transport: str, path: str) -> str:
+        """Address to connect to."""
+        scheme = "wss" if transport == "tls" else "ws"
+        return f"{scheme}://127.0.0.1:{self.ports[transport]}/{path}"
+
+
+@dataclass
+class Receiver(WSListener):
+    """A picows listener that hands every text frame to ``take`` until it had ``expected``."""
+
+    expected: int
+    take: Callable[[WSFrame], object] | None
+    first_ns: int = 0
+    last_ns: int = 0
+    count: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """One frame."""
+        if frame.msg_type is not WSMsgType.TEXT:
+            return
+        if self.count == 0:
+            self.first_ns = time.perf_counter_ns()
+        self.count += 1
+        if self.take is not None:
+            self.take(frame)
+        if self.count == self.expected:
+            self.last_ns = time.perf_counter_ns()
+            self.done.set()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The sender is gone, whether or not everything came."""
+        self.done.set()
+
+
+async def receive(
+    url: str, tls: ssl.SSLContext | None, expected: int, take: Callable[[WSFrame], object] | None
+) -> int:
+    """Receives ``expected`` frames; returns the ns from the first to the last."""
+    receiver = Receiver(expected, take)
+    transport, _ = await ws_connect(lambda: receiver, url, ssl_context=tls)
+    async with asyncio.timeout(ROW_SECONDS_MAX):
+        await receiver.done.wait()
+    transport.disconnect()
+    if receiver.count != expected:
+        raise ValueError(f"{receiver.count} frames of {expected}")
+    return receiver.last_ns - receiver.first_ns
+
+
+async def receive_websockets(
+    url: str, tls: ssl.SSLContext | None, expected: int, stack: Stack
+) -> int:
+    """As :func:`receive`, with the ``websockets`` package and its strings."""
+    from websockets.asyncio.client import connect
+
+    count = first_ns = 0
+    feed: Callable[[Any], None] = stack.feed
+    async with connect(url, ssl=tls, max_size=None, ping_interval=None) as connection:
+        async for message in connection:
+            if count == 0:
+                first_ns = time.perf_counter_ns()
+            feed(message)
+            count += 1
+            if count == expected:
+                break
+        return time.perf_counter_ns() - first_ns
+
+
+@dataclass
+class Lane:
+    """One way to the sender: which corpus, over which transport."""
+
+    sender: Sender
+    corpus: Corpus
+    transport: str
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """Context for ``ssl``; None for plain."""
+        return self.sender.tls if self.transport == "tls" else None
+
+    def begin(self, path: str) -> str:
+        """Has the sender wait for a connection; returns the address."""
+        self.sender.expect(self.transport)
+        return self.sender.url(self.transport, path)
+
+    def end(self) -> dict[str, Any]:
+        """What the sender says of the connection. Raises ``ValueError`` if it failed."""
+        answer: dict[str, Any] = self.sender.answer()
+        if "error" in answer:
+            raise ValueError(f"sender: {answer['error']}")
+        return answer
+
+
+def saturated_peer(
+    lane: Lane, make: Callable[[], Stack] | None, *, websockets: bool = False
+) -> Callable[[], float]:
+    """A round of a peer, µs a frame; its answers are compared after every round."""
+    count = len(lane.corpus.frames)
+
+    def measure() -> float:
+        url = lane.begin(f"saturated/{count}")
+        stack = make() if make is not None else None
+        work: Coroutine[Any, Any, int]
+        if stack is None:
+            work = receive(url, lane.tls, count, None)
+        elif websockets:
+            work = receive_websockets(url, lane.tls, count, stack)
+        else:
+            feed: Callable[[Any], None] = stack.feed
+            work = receive(url, lane.tls, count, lambda f: feed(f.get_payload_as_memoryview()))
+        elapsed_ns = run(work)
+        lane.end()
+        wrong = wrong_answer(stack, lane.corpus) if stack is not None else None
+        if wrong is not None:
+            raise ValueError(f"{lane.transport}: {wrong}")
+        return elapsed_ns / count / 1e3
+
+    return measure
+
+
+def saturated_ours(lane: Lane) -> Callable[[], float]:
+    """A round of ours, µs a frame; its answers are compared after every round."""
+    count = len(lane.corpus.frames)
+    records = loopback_feed.book_records(lane.corpus, count)
+
+    def measure() -> float:
+        url = lane.begin(f"saturated/{count}")
+        work = loopback_feed.receive(
+            lane.corpus, url, lane.tls, records, busy_poll=False, timeout_s=ROW_SECONDS_MAX
+        )
+        arrivals = run(work)
+        lane.end()
+        wrong = loopback_feed.wrong_answer(arrivals, lane.corpus)
+        if wrong is not None:
+            raise ValueError(f"bookfeed, {lane.transport}: {wrong}")
+        return arrivals.elapsed_ns / count / 1e3
+
+    return measure
+
+
+@dataclass
+class Paced:
+    """A paced row: its rate, and the latencies (µs) pooled over the rounds."""
+
+    lane: Lane
+    rate: int
+    count: int
+    busy_poll: bool
+    latencies: list[float] = field(default_factory=list)
+    sender_late: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """What the sender is asked for."""
+        return f"paced/{self.rate}/{self.count}"
+
+    @property
+    def snapshots(self) -> int:
+        """Frames that come before the paced ones."""
+        return len(self.lane.corpus.markets)
+
+    def keep(self, latencies: list[float], answer: dict[str, Any]) -> float:
+        """Pools a round; returns its p50, µs."""
+        self.latencies += latencies
+        for name in ("p50", "p99"):
+            known = self.sender_late.get(f"sender late {name}", 0.0)
+            self.sender_late[f"sender late {name}"] = max(known, answer["late_us"][name])
+        return spread_of(latencies)["p50"]
+
+    def bare(self) -> float:
+        """A round of a listener that does nothing but look at the clock."""
+        arrivals: list[tuple[int, bytes]] = []
+        keep, clock, head = arrivals.append, time.monotonic_ns, len(SENT_HEAD)
+
+        def take(frame: WSFrame) -> None:
+            payload = frame.get_payload_as_bytes()
+            if payload[:head] == SENT_HEAD:
+                keep((clock(), payload[SENT]))
+
+        url = self.lane.begin(self.path)
+        work = receive(url, self.lane.tls, self.snapshots + self.count, take)
+        run(work, busy_poll=self.busy_poll)
+        latencies = [(at_ns - int(due_ns)) / 1e3 for at_ns, due_ns in arrivals]
+        return self.keep(latencies, self.lane.end())
+
+    def ours(self) -> float:
+        """A round of ours."""
+        corpus, first = self.lane.corpus, self.snapshots
+        records = loopback_feed.book_records(corpus, first + self.count)
+        url = self.lane.begin(self.path)
+        work = loopback_feed.receive(
+            corpus,
+            url,
+            self.lane.tls,
+            records,
+            busy_poll=self.busy_poll,
+            timeout_s=ROW_SECONDS_MAX,
+        )
+        arrivals = run(work)  # with busy_poll the feed itself keeps the loop awake
+        answer = self.lane.end()
+        latencies = loopback_feed.latencies_us(
+            arrivals, corpus, first, self.count, answer["t0_ns"], self.rate
+        )
+        return self.keep(latencies, answer)
+
+
+def saturated_rows(lanes: Sequence[Lane], rounds: int) -> list[Row]:
+    """Socket to book to touch, as fast as it goes."""
+    rows: dict[str, Row] = {}
+    measures: dict[str, Callable[[], float]] = {}
+    for lane in lanes:
+        table = f"saturated {lane.transport}"
+
+        def add(name: str, measure: Callable[[], float] | str, table: str = table) -> None:
+            row = rows[f"{table}/{name}"] = Row(table, name, "µs a frame")
+            if isinstance(measure, str):
+                row.skipped = measure
+            else:
+                measures[f"{table}/{name}"] = measure
+
+        add(COUNT_ONLY, saturated_peer(lane, None))
+        usual: Callable[[], float] | str = "websockets is not installed"
+        if installed("websockets"):
+            usual = saturated_peer(lane, JsonSorted, websockets=True)
+        add(USUAL, usual)
+        best = peer("msgspec + dict, cached touch")
+        add(BEST_PEER, best if isinstance(best, str) else saturated_peer(lane, best))
+        add(OURS, saturated_ours(lane))
+    for key, values in interleave(measures, rounds).items():
+        rows[key].rounds = values
+    return list(rows.values())
+
+
+def paced_rows(lane: Lane, rate: int, seconds: float, rounds: int) -> list[Row]:
+    """Latency at a rate, with and without sleeping, bare picows beside ours."""
+    count = min(int(rate * seconds), len(lane.corpus.frames) - len(lane.corpus.markets))
+    paced = {
+        name + (BUSY if busy else ""): Paced(lane, rate, count, busy)
+        for busy in (False, True)
+        for name in (BARE, OURS_PACED)
+    }
+    measures = {
+        name: row.bare if name.startswith(BARE) else row.ours for name, row in paced.items()
+    }
+    values = interleave(measures, rounds)
+    table = f"paced {lane.transport} {rate}/s"
+    return [
+        Row(
+            table,
+            name,
+            "µs, p50",
+            rounds=values[name],
+            spread=spread_of(row.latencies),
+            facts=row.sender_late,
+        )
+        for name, row in paced.items()
+    ]
+
+
+def main(argv: list[str]) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benches.loopback", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer frames, rates and rounds")
+    options = parser.parse_args(argv)
+    frames, rounds, seconds = (20_000, 1, 0.5) if options.quick else (200_000, 3, 3.0)
+    spec = Spec(frames=frames, hashes="valid")
+    corpus = load(spec)
+    with Sender(spec) as sender:
+        # Only now: the sender must not inherit this core.
+        pin(0)
+        plain = Lane(sender, corpus, "plain")
+        lanes = [plain]
+        if sender.tls is not None:
+            lanes.append(Lane(sender, corpus, "tls"))
+        rows = saturated_rows(lanes, rounds + 2)
+        for rate in RATES if not options.quick else (RATE_TLS,):
+            rows += paced_rows(plain, rate, seconds, rounds)
+        if sender.tls is not None and not options.quick:
+            rows += paced_rows(lanes[1], RATE_TLS, seconds, rounds)
+    write_rows(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

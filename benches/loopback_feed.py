@@ -1,0 +1,154 @@
+"""bookfeed's ``Feed`` as a row of the loopback benchmarks: everything on, records in a callback."""
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from bookfeed import UPDATE_DTYPE, Batch, Feed
+from bookfeed.clock import AnchoredClock, Clock
+from bookfeed.inputs import Rule
+from bookfeed.venues.base import FeeSchedule, Market, Outcome
+from numpy.typing import NDArray
+
+from benches import ours
+from benches.competitors import FinalBooks
+from benches.corpus import MIN_ORDER_SIZE, TICK_SIZE, TRANSIT_NS, Corpus, books_sha256
+
+NS_PER_S = 1_000_000_000
+
+
+def markets_of(corpus: Corpus) -> list[Market]:
+    """The corpus' markets as a feed is told of them."""
+    return [
+        Market(
+            market=market.condition,
+            outcomes=(Outcome("Yes", market.yes), Outcome("No", market.no)),
+            tick_size=TICK_SIZE,
+            min_order_size=MIN_ORDER_SIZE,
+            neg_risk=False,
+            fee=FeeSchedule(ours.FEE_RATE),
+        )
+        for market in corpus.markets
+    ]
+
+
+@dataclass
+class Arrivals:
+    """What a feed delivered: each batch with the CLOCK_MONOTONIC ns at which it was in hand.
+
+    ``done_ns`` is when the last one was, on the feed's own clock, which also stamps the records.
+    """
+
+    batches: list[tuple[int, bytes]]
+    done_ns: int
+    books: FinalBooks
+    states: set[str]
+
+    @property
+    def elapsed_ns(self) -> int:
+        """From the socket read that brought the first book to the last batch in hand."""
+        return self.done_ns - int(self.updates()["ts_recv"][0])
+
+    def updates(self) -> NDArray[np.void]:
+        """All update records in order."""
+        return np.frombuffer(b"".join(data for _, data in self.batches), np.dtype(UPDATE_DTYPE))
+
+
+def book_records(corpus: Corpus, frames: int) -> int:
+    """Records of books that the first ``frames`` frames make: one for each asset they change."""
+    if frames == len(corpus.frames):
+        return corpus.answers.touch_reads
+    one, two = b'"event_type":"book"', b'"price_changes":'
+    return sum(2 if two in f else f.count(one) for f in corpus.frames[:frames])
+
+
+class Collector:
+    """The user's callback: keeps what it is given, and says when enough records have come."""
+
+    def __init__(self, book_records: int, clock: Clock) -> None:
+        self.left = book_records
+        self.clock = clock
+        self.done_ns = 0
+        self.batches: list[tuple[int, bytes]] = []
+        self.done = asyncio.Event()
+
+    def on_batch(self, batch: Batch) -> None:
+        """Takes a batch."""
+        data = batch.update_bytes
+        now_ns = time.monotonic_ns()
+        books = data[ours.KIND_OFFSET :: ours.UPDATE.itemsize].count(ours.BOOK)
+        if books:
+            self.batches.append((now_ns, data))
+            self.left -= books
+            if self.left <= 0:
+                self.done_ns = self.clock.now_ns()
+                self.done.set()
+
+
+async def receive(
+    corpus: Corpus,
+    url: str,
+    tls: ssl.SSLContext | None,
+    book_records: int,
+    *,
+    busy_poll: bool,
+    timeout_s: float,
+) -> Arrivals:
+    """Runs a feed until it delivered so many records of books."""
+    clock = AnchoredClock()
+    collector = Collector(book_records, clock)
+    feed = Feed(
+        markets=markets_of(corpus),
+        url=url,
+        rules=[
+            Rule("spread", ours.SPREAD_RULE),
+            Rule("complement", ours.COMPLEMENT_RULE),
+        ],
+        on_batch=collector.on_batch,
+        busy_poll=busy_poll,
+        ssl_context=tls,
+        clock=clock,
+    )
+    async with feed:
+        async with asyncio.timeout(timeout_s):
+            await collector.done.wait()
+        engine = feed.engine
+        states = {view.state for view in engine.books()}
+        return Arrivals(collector.batches, collector.done_ns, ours.final_books(engine), states)
+
+
+def wrong_answer(arrivals: Arrivals, corpus: Corpus) -> str | None:
+    """What is wrong with a feed that was sent the whole corpus, or None."""
+    found = ours.touch_sum_e18_wrapped(arrivals.updates())
+    if found != corpus.answers.touch_sum_e8 * ours.E10 % ours.WORD:
+        return "touch sum differs"
+    if books_sha256(arrivals.books) != corpus.answers.books_sha256:
+        return "final books differ"
+    if arrivals.states != {"live"}:
+        return f"books are {', '.join(sorted(arrivals.states))}"
+    return None
+
+
+def latencies_us(
+    arrivals: Arrivals, corpus: Corpus, first: int, count: int, t0_ns: int, rate: int
+) -> list[float]:
+    """From the due time of each paced frame to its first record in the callback, µs.
+
+    Paced frames are ``count`` from index ``first``; venue times are distinct, so a record's says
+    which frame it came from. Frames that change no book make no such record and are left out.
+    """
+    due_ns = {
+        ts_recv - TRANSIT_NS: t0_ns + i * NS_PER_S // rate
+        for i, ts_recv in enumerate(corpus.ts_recv[first : first + count])
+    }
+    latencies = []
+    for at_ns, data in arrivals.batches:
+        updates = np.frombuffer(data, ours.UPDATE)
+        times = updates["ts_event"][updates["kind"] == ours.BOOK]
+        for ts_event in dict.fromkeys(times.tolist()):
+            due = due_ns.get(ts_event)
+            if due is not None:
+                latencies.append((at_ns - due) / 1e3)
+    return latencies

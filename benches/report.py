@@ -1,0 +1,252 @@
+"""Runs every row set, each in a process of its own, and writes ``benches/BENCHMARKS.md``.
+
+``python -m benches.report`` takes some minutes. ``--quick`` takes about one, on smaller corpora,
+and prints to standard output unless ``--output`` names a file: its figures are for a look, not
+for the record. A row whose answer is wrong ends the run and nothing is written.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benches import ingest, loopback, questions
+from benches.targets import verdicts
+from benches.timing import Row, read_rows
+
+HERE = Path(__file__).parent
+OUTPUT = HERE / "BENCHMARKS.md"
+ROW_SETS = ("ingest", "questions", "loopback")
+PACKAGES = (
+    "bookfeed",
+    "numpy",
+    "orjson",
+    "msgspec",
+    "order-book",
+    "pysimdjson",
+    "nautilus_trader",
+    "picows",
+    "uvloop",
+    "websockets",
+)
+Table = dict[str, Row]
+
+
+def run_row_set(name: str, *, quick: bool) -> list[Row]:
+    """Rows of one set. Raises ``CalledProcessError`` if it failed; it has said why."""
+    command = [sys.executable, "-m", f"benches.{name}"] + (["--quick"] if quick else [])
+    done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
+    return read_rows(done.stdout)
+
+
+def by_table(rows: Iterable[Row]) -> dict[str, Table]:
+    """Rows by table and name, in order."""
+    tables: dict[str, Table] = {}
+    for row in rows:
+        tables.setdefault(row.table, {})[row.name] = row
+    return tables
+
+
+def number(value: float) -> str:
+    """Three significant digits or so."""
+    if value >= 1_000:
+        return f"{value:,.0f}"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def lines_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return [*lines, ""]
+
+
+def rounds_of(row: Row) -> list[str]:
+    """min, median, max of the rounds."""
+    return [number(row.min), number(row.median), number(row.max)]
+
+
+def race_lines(table: Table) -> list[str]:
+    """Bytes to book to touch."""
+    ours = table[ingest.OURS]
+    body = []
+    for name, row in table.items():
+        if row.skipped is not None:
+            body.append([name, *["–"] * 6, f"skipped: {row.skipped}"])
+            continue
+        peer = not name.startswith("bookfeed")
+        ratio = f"{row.median / ours.median:.1f} ×" if peer else ""
+        calls = [number(row.spread[p]) for p in ("p50", "p99", "max")]
+        body.append([name, *rounds_of(row), *calls, ratio])
+    head = ["stack", "min", "median", "max", "call p50", "call p99", "call max", "bookfeed is"]
+    return lines_of(head, body)
+
+
+def plain_lines(table: Table, unit: str) -> list[str]:
+    """Rows with nothing but their rounds."""
+    body = [
+        [name, *(rounds_of(row) if row.skipped is None else ["–", "–", f"skipped: {row.skipped}"])]
+        for name, row in table.items()
+    ]
+    return lines_of([unit, "min", "median", "max"], body)
+
+
+def question_lines(tables: dict[str, Table]) -> list[str]:
+    """One line a stack, one column a question: median, and p99 over the rounds."""
+    asked = [questions.TOUCH, questions.SPREAD, *questions.vwap_names().values()]
+    body = []
+    for stack in questions.ASKED:
+        cells = []
+        for question in asked:
+            row = tables[question][stack]
+            cells.append(
+                f"skipped: {row.skipped}"
+                if row.skipped is not None
+                else " / ".join(number(x) for x in (row.min, row.median, row.spread["p99"], row.max))
+            )
+        body.append([stack, *cells])
+    return lines_of(["min / median / p99 / max", *asked], body)
+
+
+def paced_lines(tables: dict[str, Table]) -> list[str]:
+    """Latency percentiles, and the difference to bare picows at p50 and p99."""
+    body = []
+    for title, table in tables.items():
+        if not title.startswith("paced "):
+            continue
+        for name, row in table.items():
+            busy = loopback.BUSY if name.endswith(loopback.BUSY) else ""
+            bare = table[loopback.BARE + busy]
+            against = [
+                "" if row is bare else f"{row.spread[p] - bare.spread[p]:+.1f}"
+                for p in ("p50", "p99")
+            ]
+            late = [number(row.facts[f"sender late {p}"]) for p in ("p50", "p99")]
+            spread = [number(row.spread[p]) for p in ("p50", "p99", "p99.9", "max")]
+            cells = [title.removeprefix("paced "), name, *spread, *against, " / ".join(late)]
+            body.append(cells)
+    head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 − bare", "p99 − bare"]
+    return lines_of([*head, "sender late p50 / p99"], body)
+
+
+def cpu_name() -> str:
+    """The processor as the system calls it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def versions() -> str:
+    """Versions of what took part."""
+    found = [f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{name} not installed")
+    return ", ".join(found)
+
+
+def head_lines(command: str, load_before: float, *, quick: bool) -> list[str]:
+    """Where, when and how."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `{command}`; do not edit. How each number is made is in `README.md` beside",
+        "this file; the rows' code is in `ingest.py`, `questions.py` and `loopback.py`.",
+        "",
+        f"* Date: {today}",
+        f"* Machine: {cpu_name()}, {os.cpu_count()} cores, {platform.system()} "
+        f"{platform.release()}; load average at the start {load_before:.2f}",
+        f"* Versions: {versions()}",
+        "",
+    ]
+    if quick:
+        lines += ["**Quick tier: small corpora and few rounds. Not for the record.**", ""]
+    return lines
+
+
+def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bool) -> str:
+    """The whole of BENCHMARKS.md."""
+    tables = by_table(rows)
+    lines = head_lines(command, load_before, quick=quick)
+    lines += ["## Targets", ""]
+    lines += lines_of(["target", "asked", "measured", "verdict"], verdicts(tables))
+    lines += [
+        "Absolute targets were set on another machine, where parsing this mix with orjson took",
+        "1.47 µs a frame; ratios carry over, absolute times only as far as the machines agree.",
+        "",
+        "## Bytes to book to touch, µs a frame",
+        "",
+        "The same corpus, books and touches in every row, compared before timing. CPU time over",
+        "the whole corpus; single calls on the wall clock, timer included.",
+        "",
+        *race_lines(tables[ingest.RACE]),
+        "## Parsing alone, and a call that finds nothing to do, µs a frame",
+        "",
+        *plain_lines(tables[ingest.PARSE] | tables[ingest.CALL], "row"),
+        "## What checking the venue's hashes costs, µs a frame",
+        "",
+        "A shorter corpus with valid hashes on every `book` and `price_change`. Sampling goes by",
+        "receive time, so it costs less a frame the faster frames come.",
+        "",
+        *plain_lines(tables[ingest.HASH], "row"),
+        "## Questions asked of a book, 97 levels a side, ns",
+        "",
+        *question_lines(tables),
+    ]
+    for transport in ("plain", "tls"):
+        table = tables.get(f"saturated {transport}")
+        if table is not None:
+            title = f"## Saturated loopback, {transport}, µs a frame"
+            lines += [title, "", *plain_lines(table, "client")]
+    lines += [
+        "## Paced loopback, µs from the frame's due time to the user's callback",
+        "",
+        "Open-loop schedule, percentiles pooled over the rounds; a stall delays every frame that",
+        "was due meanwhile and all of them count. `bare` is picows with a callback that only looks",
+        "at the clock. The sender's own lateness (worst round) is part of every latency.",
+        "",
+        *paced_lines(tables),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main(argv: list[str]) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benches.report", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute instead of several")
+    parser.add_argument("--output", type=Path, help=f"file to write (default: {OUTPUT.name})")
+    options = parser.parse_args(argv)
+    command = "python -m benches.report" + (" --quick" if options.quick else "")
+    load_before = os.getloadavg()[0]
+    rows: list[Row] = []
+    for name in ROW_SETS:
+        sys.stderr.write(f"{name} …\n")
+        try:
+            rows += run_row_set(name, quick=options.quick)
+        except subprocess.CalledProcessError as error:
+            sys.stderr.write(f"row set {name} failed ({error.returncode}); nothing is written\n")
+            return 1
+    text = document(rows, command, load_before, quick=options.quick)
+    output = options.output or (None if options.quick else OUTPUT)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

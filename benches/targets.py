@@ -1,0 +1,126 @@
+"""What the project set out to reach, and whether the measured rows do.
+
+A verdict is ``pass`` or ``MISS``, from medians (latencies: from pooled percentiles); ``not
+measured`` where a row it needs was skipped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benches import ingest, loopback, questions
+from benches.timing import Row
+
+Tables = dict[str, dict[str, Row]]
+USUAL = "json + dict + sorted()"
+NAUTILUS = "msgspec + nautilus_trader OrderBook"
+BEST_PEER = "msgspec + dict, cached touch"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on one measured value; ``at_most`` bounds it from above, else from below."""
+
+    name: str
+    bound: float
+    unit: str
+    measure: Callable[[Tables], float]
+    at_most: bool = True
+
+    def verdict(self, tables: Tables) -> list[str]:
+        """Name, bound, measured value and verdict as printed."""
+        asked = f"{'at most' if self.at_most else 'at least'} {self.bound:g} {self.unit}"
+        try:
+            value = self.measure(tables)
+        except (KeyError, ValueError, StopIteration):
+            return [self.name, asked, "–", "not measured"]
+        met = value <= self.bound if self.at_most else value >= self.bound
+        return [self.name, asked, f"{value:.3g} {self.unit}", "pass" if met else "**MISS**"]
+
+
+def median(table: str, name: str) -> Callable[[Tables], float]:
+    """A row's median; ``ValueError`` where it was skipped (no rounds)."""
+    return lambda tables: tables[table][name].median
+
+
+def ratio(table: str, peer: str, ours: str) -> Callable[[Tables], float]:
+    """How many times longer the peer takes."""
+    return lambda tables: tables[table][peer].median / tables[table][ours].median
+
+
+def behind_bare(table: str, percentile: str) -> Callable[[Tables], float]:
+    """How much later than bare picows ours has the record, µs."""
+    return lambda tables: (
+        tables[table][loopback.OURS_PACED].spread[percentile]
+        - tables[table][loopback.BARE].spread[percentile]
+    )
+
+
+def quickest_peer_margin(question: str) -> Callable[[Tables], float]:
+    """How many times longer the quickest other library takes for a question."""
+
+    def measure(tables: Tables) -> float:
+        table = tables[question]
+        others = [r.median for name, r in table.items() if name != "bookfeed" and r.rounds]
+        return min(others) / table["bookfeed"].median
+
+    return measure
+
+
+def race_targets() -> list[Target]:
+    """Bytes to book to touch."""
+    drained, read = ingest.OURS_DRAINED, ingest.OURS
+    return [
+        Target("one ingest call a frame, drained", 0.40, "µs", median(ingest.RACE, drained)),
+        *(
+            Target(f"against {name}", times, "×", ratio(ingest.RACE, name, read), at_most=False)
+            for name, times in ((BEST_PEER, 6), (NAUTILUS, 13), (USUAL, 20))
+        ),
+    ]
+
+
+def question_targets() -> list[Target]:
+    """Questions asked of a book."""
+    deepest = questions.vwap_names()[97]
+    asked = (questions.TOUCH, questions.SPREAD, *questions.vwap_names().values())
+    return [
+        Target("spread of a book", 35, "ns", median(questions.SPREAD, "bookfeed")),
+        Target(f"{deepest} of a book", 330, "ns", median(deepest, "bookfeed")),
+        *(
+            Target(
+                f"{question}: against the quickest other library",
+                1,
+                "×",
+                quickest_peer_margin(question),
+                at_most=False,
+            )
+            for question in asked
+        ),
+    ]
+
+
+def loopback_targets() -> list[Target]:
+    """Socket to record."""
+    targets = []
+    for transport, bound, usual, best in (("plain", 0.50, 24, 6), ("tls", 0.80, 15, 4)):
+        table = f"saturated {transport}"
+        targets.append(Target(table, bound, "µs", median(table, loopback.OURS)))
+        for name, times in ((loopback.USUAL, usual), (loopback.BEST_PEER, best)):
+            against = ratio(table, name, loopback.OURS)
+            targets.append(Target(f"{table}, against {name}", times, "×", against, at_most=False))
+    for rate in loopback.RATES:
+        table = f"paced plain {rate}/s"
+        for p in ("p50", "p99"):
+            name = f"{table}: {p} behind bare picows"
+            targets.append(Target(name, 3, "µs", behind_bare(table, p)))
+    table = f"paced plain {loopback.RATE_TLS}/s"
+    busy = loopback.OURS_PACED + loopback.BUSY
+    targets.append(
+        Target(f"{table}, busy-poll p50", 10, "µs", lambda t: t[table][busy].spread["p50"])
+    )
+    return targets
+
+
+def verdicts(tables: Tables) -> list[list[str]]:
+    """One line a target."""
+    targets = race_targets() + question_targets() + loopback_targets()
+    return [target.verdict(tables) for target in targets]

@@ -1,0 +1,277 @@
+"""``bookfeed bench``: what a frame costs on this machine, beside a plain Python client.
+
+A seeded corpus comes from the simulator. Every contestant first rebuilds the books from it and
+is compared with the simulator's truth; only then are the clocks started. Rounds take turns, so
+that a noisy neighbour disturbs everybody alike.
+"""
+
+import argparse
+import gc
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Engine, __version__
+from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
+from bookfeed.cli.progress import Progress
+from bookfeed.errors import BookfeedError, ExitCode
+from bookfeed.sim.stream import Stream
+from bookfeed.sim.venue import VenueConfig
+
+if TYPE_CHECKING:
+    from bookfeed._bookfeed import BookView, HashCheck
+
+_DRAIN_EVERY: Final = 64
+_NAIVE: Final = "json + dict + sorted"
+
+Levels = list[tuple[int, int]]
+Books = dict[str, tuple[Levels, Levels]]
+"""Bids and asks by symbol, best first, (price 1e-9, size 1e-8)."""
+
+
+class Frame(NamedTuple):
+    """One frame as the engine is given it."""
+
+    conn: int
+    payload: bytes
+    ts_recv: int
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Frames, and the books they must lead to."""
+
+    frames: list[Frame]
+    truth: Books
+
+    @property
+    def bytes_per_frame(self) -> float:
+        """Mean size of a frame."""
+        return sum(len(frame.payload) for frame in self.frames) / len(self.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How one contestant did, microseconds a frame over all rounds."""
+
+    name: str
+    us_min: float
+    us_median: float
+    us_max: float
+
+
+class Contestant(NamedTuple):
+    """Somebody who keeps books: seconds spent, and the books at the end."""
+
+    name: str
+    run: Callable[[Sequence[Frame]], tuple[float, Books]]
+
+
+class WrongBooks(BookfeedError):
+    """A contestant did not come to the true books; its time would mean nothing."""
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Makes the corpus, compares every answer, measures, prints."""
+    markets, count, rounds = (20, 5_000, 3) if args.quick else (100, 60_000, 7)
+    with Progress("making frames", count) as progress:
+        corpus = make_corpus(markets, count, progress)
+    timings = race(corpus, contestants(), rounds)
+    _show(args.output or "table", corpus, timings, rounds)
+    return ExitCode.OK
+
+
+def make_corpus(markets: int, count: int, progress: Progress) -> Corpus:
+    """About ``count`` frames of a seeded venue with valid hashes, ending between batches."""
+    stream = Stream(VenueConfig(markets=markets, seed=1), rate=1_000.0)
+    frames: list[Frame] = []
+    symbols = [asset for conn in range(stream.conns) for asset in stream.asset_ids(conn)]
+    while len(frames) < count or any(stream.truth.torn(symbol) for symbol in symbols):
+        for item in stream.frames(256):
+            if item.kind == "frame":
+                frames.append(Frame(item.conn, item.payload, item.ts_ns))
+        progress.reach(len(frames))
+    truth = {symbol: stream.truth(symbol) for symbol in symbols}
+    return Corpus(frames, {symbol: (book.bids, book.asks) for symbol, book in truth.items()})
+
+
+def contestants() -> list[Contestant]:
+    """The engine with each way of checking hashes, and the client everybody writes first."""
+    modes: tuple[HashCheck, ...] = ("off", "sampled", "always")
+    ours = [Contestant(f"bookfeed, hashes {mode}", _engine_run(mode)) for mode in modes]
+    return [*ours, Contestant(_NAIVE, _naive_run)]
+
+
+def race(corpus: Corpus, entrants: Sequence[Contestant], rounds: int) -> list[Timing]:
+    """Compares every answer with the truth, then times ``rounds`` rounds in turns.
+
+    Raises ``WrongBooks`` if an answer differs.
+    """
+    for entrant in entrants:
+        _, books = entrant.run(corpus.frames)
+        wrong = [symbol for symbol, book in corpus.truth.items() if books.get(symbol) != book]
+        if wrong:
+            raise WrongBooks(f"{entrant.name}: {len(wrong)} books differ from the truth")
+    spent: dict[str, list[float]] = {entrant.name: [] for entrant in entrants}
+    with Progress("measuring", rounds * len(entrants)) as progress:
+        for turn in range(rounds):
+            for place, entrant in enumerate(entrants):
+                progress.reach(turn * len(entrants) + place)
+                seconds, _ = entrant.run(corpus.frames)
+                spent[entrant.name].append(seconds * 1e6 / len(corpus.frames))
+    return [
+        Timing(name, min(us), statistics.median(us), max(us)) for name, us in spent.items()
+    ]
+
+
+class _Stopwatch:
+    """Seconds inside the context, with the garbage collector held off."""
+
+    def __enter__(self) -> "_Stopwatch":
+        gc.collect()
+        gc.disable()
+        self._start_ns = time.perf_counter_ns()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = (time.perf_counter_ns() - self._start_ns) / 1e9
+        gc.enable()
+
+
+def _engine_run(mode: "HashCheck") -> Callable[[Sequence[Frame]], tuple[float, Books]]:
+    def run(frames: Sequence[Frame]) -> tuple[float, Books]:
+        engine = Engine(hash_check=mode, auto_subscribe=True)
+        engine.add_rule("spread", {"open": "0.05"})
+        engine.add_rule("complement", {"min_edge": "0.001"})
+        ingest, drain = engine.ingest, engine.drain
+        with _Stopwatch() as watch:
+            for place, (conn, payload, ts_recv) in enumerate(frames):
+                ingest(conn, payload, ts_recv)
+                if not place % _DRAIN_EVERY:
+                    drain(ts_recv)
+        return watch.seconds, {book.symbol: _exact(book) for book in engine.books()}
+
+    return run
+
+
+def _exact(book: "BookView") -> tuple[Levels, Levels]:
+    bids, asks = (
+        [(int(price), int(qty)) for price, qty in book.levels_exact(side)]
+        for side in ("bid", "ask")
+    )
+    return bids, asks
+
+
+class _NaiveBook:
+    """Two dictionaries of floats."""
+
+    def __init__(self) -> None:
+        self.bids: dict[float, float] = {}
+        self.asks: dict[float, float] = {}
+        self.touch: tuple[float | None, float | None] = (None, None)
+
+    def replace(self, bids: list[dict[str, str]], asks: list[dict[str, str]]) -> None:
+        self.bids = {float(level["price"]): float(level["size"]) for level in bids}
+        self.asks = {float(level["price"]): float(level["size"]) for level in asks}
+
+    def put(self, side: str, price: float, size: float) -> None:
+        levels = self.bids if side == "BUY" else self.asks
+        if size:
+            levels[price] = size
+        else:
+            levels.pop(price, None)
+
+    def look(self) -> None:
+        bids, asks = sorted(self.bids), sorted(self.asks)
+        self.touch = (bids[-1] if bids else None, asks[0] if asks else None)
+
+    def exact(self) -> tuple[Levels, Levels]:
+        bids, asks = (
+            [
+                (round(price * PRICE_SCALE), round(size * QTY_SCALE))
+                for price, size in sorted(levels.items(), reverse=descending)
+            ]
+            for levels, descending in ((self.bids, True), (self.asks, False))
+        )
+        return bids, asks
+
+
+def _naive_run(frames: Sequence[Frame]) -> tuple[float, Books]:
+    books: dict[str, _NaiveBook] = {}
+    with _Stopwatch() as watch:
+        for frame in frames:
+            for changed in _naive_apply(books, frame.payload):
+                changed.look()
+    return watch.seconds, {symbol: book.exact() for symbol, book in books.items()}
+
+
+def _naive_apply(books: dict[str, _NaiveBook], payload: bytes) -> Iterator[_NaiveBook]:
+    """The books that a frame changed."""
+    if payload[:1] not in b"[{":
+        return
+    messages = json.loads(payload)
+    for message in messages if isinstance(messages, list) else [messages]:
+        kind = message["event_type"]
+        if kind == "book":
+            book = books.setdefault(message["asset_id"], _NaiveBook())
+            book.replace(message["bids"], message["asks"])
+            yield book
+        elif kind == "price_change":
+            changed = {}
+            for entry in message["price_changes"]:
+                asset = entry["asset_id"]
+                changed[asset] = books[asset]
+                books[asset].put(entry["side"], float(entry["price"]), float(entry["size"]))
+            yield from changed.values()
+
+
+def _show(output: str, corpus: Corpus, timings: Sequence[Timing], rounds: int) -> None:
+    naive = next(timing for timing in timings if timing.name == _NAIVE)
+    if output == "table":
+        write_pairs(
+            [
+                ("frames", len(corpus.frames)),
+                ("books", len(corpus.truth)),
+                ("bytes a frame", round(corpus.bytes_per_frame)),
+                ("answers", "equal to the simulator's truth, compared before timing"),
+                ("rounds", rounds),
+                ("versions", f"bookfeed {__version__}, Python {platform.python_version()}"),
+            ]
+        )
+        print()
+        rows = [
+            (t.name, t.us_min, t.us_median, t.us_max, 1e6 / t.us_median, _ratio(naive, t))
+            for t in timings
+        ]
+        header = ("contestant", "µs min", "µs median", "µs max", "frames/s", "times faster")
+        write_table(header, rows)
+        return
+    result = {
+        "frames": len(corpus.frames),
+        "books": len(corpus.truth),
+        "bytes_per_frame": round(corpus.bytes_per_frame, 1),
+        "rounds": rounds,
+        "bookfeed": __version__,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "machine": platform.machine(),
+        "contestants": [
+            {
+                "name": t.name,
+                "us_per_frame": {"min": t.us_min, "median": t.us_median, "max": t.us_max},
+                "frames_per_s": 1e6 / t.us_median,
+                "times_faster_than_naive": _ratio(naive, t),
+            }
+            for t in timings
+        ],
+    }
+    (write_json if output == "json" else write_line)(result)
+
+
+def _ratio(naive: Timing, timing: Timing) -> float:
+    return naive.us_median / timing.us_median

@@ -1,0 +1,124 @@
+"""Where a live command gets its frames from: a configured venue, or a simulator of its own."""
+
+import argparse
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from bookfeed import config
+from bookfeed.config import Config
+from bookfeed.errors import ConfigError, SimulatorError
+
+_READY_S_MAX: Final = 20.0
+_END_S_MAX: Final = 1.0
+
+# What the demo watches for, chosen so that both rules have something to say.
+_DEMO_RULES: Final = {
+    "spread": {"open": "0.04", "close": "0.02"},
+    "complement": {"min_edge": "0.001", "max_skew_ms": 5_000},
+}
+
+
+class Source(NamedTuple):
+    """A name for people, and what to follow."""
+
+    name: str
+    config: Config
+
+
+@contextmanager
+def opened(args: argparse.Namespace) -> Iterator[Source]:
+    """The source that the arguments ask for; a demo's simulator lives as long as the context.
+
+    Raises ``ConfigError`` for a configuration that cannot be used, ``SimulatorError`` if the
+    simulator does not start.
+    """
+    if args.demo:
+        with _simulator(args) as listing:
+            yield Source(f"demo seed {args.seed}", demo_config(listing))
+        return
+    loaded = config.load(args.config)
+    if not loaded.market:
+        raise ConfigError(args.config, "market", "nothing to follow: add a [[market]]")
+    yield Source(args.config, loaded)
+
+
+def demo_config(listing: dict[str, Any]) -> Config:
+    """Configuration for the simulator whose ready line is ``listing``.
+
+    ``BOOKFEED_*`` variables count, except those that say where the venue is.
+    """
+    table = {
+        "polymarket": {"ws_url": listing["ws"], "rest_url": listing["rest"] or ""},
+        "rules": _DEMO_RULES,
+        "market": [
+            {
+                "market": market["market"],
+                "name": market["question"],
+                "outcomes": market["outcomes"],
+                "tick_size": market["tick_size"],
+                "min_order_size": market["min_order_size"],
+                "neg_risk": market["neg_risk"],
+                "fee": {"rate": market["fee_rate"], "exponent": market["fee_exponent"]},
+            }
+            for market in listing["markets"]
+        ],
+    }
+    venue = f"{config.ENV_PREFIX}POLYMARKET{config.ENV_SEPARATOR}"
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(venue)}
+    return config.parse(table, "demo", environ)
+
+
+@contextmanager
+def _simulator(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A simulator in a process of its own, and its ready line; it never outlives the context."""
+    command = [sys.executable, "-m", "bookfeed", "sim", "-q", "--exit-with-parent"]
+    command += ["--markets", str(args.markets), "--rate", str(args.rate), "--seed", str(args.seed)]
+    # A third of the markets trades both outcomes by themselves, so that complements happen.
+    command += ["--unmirrored", str(args.markets // 3)]
+    process = subprocess.Popen(  # noqa: S603 (our own interpreter and numbers)
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Ctrl-C is for us: we close our connections first, then end the simulator.
+        start_new_session=True,
+    )
+    try:
+        yield _ready_line(process)
+    finally:
+        _end(process)
+
+
+def _ready_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    if process.stdout is None:
+        raise SimulatorError("the simulator has no standard output")
+    line = b""
+    deadline_s = time.monotonic() + _READY_S_MAX
+    while not line.endswith(b"\n"):
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0 or not select.select([process.stdout], [], [], left_s)[0]:
+            raise SimulatorError(f"the simulator was not ready within {_READY_S_MAX:.0f} s")
+        data = os.read(process.stdout.fileno(), 65_536)
+        if not data:
+            raise SimulatorError(f"the simulator ended at once (exit code {process.wait()})")
+        line += data
+    listing: dict[str, Any] = json.loads(line)
+    return listing
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_S_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

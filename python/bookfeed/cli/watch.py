@@ -1,0 +1,319 @@
+"""What ``run`` and ``record`` know about a running feed: rates, states and signals, and how to
+tell it, as a screen for people and as plain objects for programs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from bookfeed import records
+from bookfeed._bookfeed import UPDATE_DTYPE, Batch, BookView, Histogram
+from bookfeed.clock import NS_PER_S, Clock
+from bookfeed.config import Config
+from bookfeed.feed import Feed
+from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
+from bookfeed.sinks.console import BookRow, LatencyRow, Screen, SignalRow
+
+_UPDATE: Final = np.dtype(UPDATE_DTYPE)
+_SIGNALS_KEPT: Final = 64
+# Updates are counted by book when this many bytes have gathered, at the latest.
+_UNCOUNTED_MAX: Final = 1 << 20
+_PERCENTILES: Final = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9))
+
+# Counters worth a word on the screen when they are not zero, and the words.
+_TOLD: Final = {
+    "decode_errors": "bad frames",
+    "malformed": "malformed",
+    "resyncs": "resyncs",
+    "reconnects": "reconnects",
+    "callback_errors": "callback errors",
+    "loop_stalls": "stalls",
+}
+
+
+class Watch:
+    """Follows a feed through its batches; made before the feed, which calls ``on_batch``."""
+
+    def __init__(self, source: str, config: Config, clock: Clock) -> None:
+        self.source: Final = source
+        self._clock: Final = clock
+        self._names: Final = {
+            outcome.asset: (market.name or market.market, outcome.name)
+            for market in config.market
+            for outcome in market.outcomes
+        }
+        self.on_state: Callable[[Update], None] | None = None
+        self.on_signal: Callable[[Signal], None] | None = None
+        self._feed: Feed | None = None
+        self._symbols: Final[dict[int, str]] = {}
+        self._started_ns = clock.now_ns()
+        self._uncounted: Final[list[bytes]] = []
+        self._uncounted_bytes = 0
+        self._updates = np.zeros(0, np.int64)
+        self._signals: Final[deque[Signal]] = deque(maxlen=_SIGNALS_KEPT)
+        self._open: Final[set[int]] = set()
+        self._opened: Final[dict[str, int]] = {}
+        self._closed: Final[dict[str, int]] = {}
+        self._pace: _Pace = _Pace(self._started_ns, {}, np.zeros(0, np.int64))
+
+    @property
+    def feed(self) -> Feed:
+        """The feed that is followed; ``RuntimeError`` before ``attach``."""
+        if self._feed is None:
+            raise RuntimeError("nothing is followed yet")
+        return self._feed
+
+    def attach(self, feed: Feed) -> None:
+        """Begins to follow an open feed."""
+        self._feed = feed
+        self._symbols.update({view.instrument: view.symbol for view in feed.books()})
+        self._started_ns = self._clock.now_ns()
+        self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
+
+    def on_batch(self, batch: Batch) -> None:
+        """Takes in what the engine handed out; cheap for plain book updates."""
+        data = batch.update_bytes
+        self._uncounted.append(data)
+        self._uncounted_bytes += len(data)
+        if self._uncounted_bytes > _UNCOUNTED_MAX:
+            self._counted()
+        if self.on_state is not None and KIND_STATE in data[UPDATE_KIND_OFFSET::UPDATE_BYTES]:
+            for update in records.updates(batch, self._symbols):
+                if update.kind == "state":
+                    self.on_state(update)
+        if batch.signal_bytes:
+            for signal in records.signals(batch, self._symbols):
+                self._take_signal(signal)
+
+    def _take_signal(self, signal: Signal) -> None:
+        if signal.phase == "open":
+            self._opened[signal.rule] = self._opened.get(signal.rule, 0) + 1
+            self._open.add(signal.id)
+        elif signal.phase == "close":
+            self._closed[signal.reason] = self._closed.get(signal.reason, 0) + 1
+            self._open.discard(signal.id)
+        for place, known in enumerate(self._signals):
+            if known.id == signal.id:
+                self._signals[place] = signal
+                break
+        else:
+            self._signals.append(signal)
+        if self.on_signal is not None:
+            self.on_signal(signal)
+
+    def _counted(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Updates so far by instrument number."""
+        if self._uncounted:
+            instruments = np.frombuffer(b"".join(self._uncounted), _UPDATE)["instrument"]
+            self._uncounted.clear()
+            self._uncounted_bytes = 0
+            counts = np.bincount(instruments, minlength=len(self._updates)).astype(np.int64)
+            counts[: len(self._updates)] += self._updates
+            self._updates = counts
+        return self._updates
+
+    # For people.
+
+    def screen(self, hint: str = "") -> Screen:
+        """Everything worth showing now; rates are since the screen before."""
+        now_ns, counters, updates = self._clock.now_ns(), self.feed.counters(), self._counted()
+        before, self._pace = self._pace, _Pace(now_ns, counters, updates)
+        seconds = max((now_ns - before.ts_ns) / NS_PER_S, 1e-3)
+
+        def rate(name: str) -> float:
+            return (counters[name] - before.counters.get(name, 0)) / seconds
+
+        def book_rate(instrument: int) -> float:
+            return (_at(updates, instrument) - _at(before.updates, instrument)) / seconds
+
+        views = self.feed.books()
+        return Screen(
+            source=self.source,
+            uptime_s=(now_ns - self._started_ns) / NS_PER_S,
+            frames_per_s=rate("frames"),
+            bytes_per_s=rate("bytes"),
+            books=[self._book_row(view, now_ns, book_rate(view.instrument)) for view in views],
+            latencies=[
+                _latency_row(name, histogram) for name, histogram in self.feed.latency().items()
+            ],
+            signals=[self._signal_row(signal, now_ns) for signal in self._signals],
+            signals_opened=sum(self._opened.values()),
+            signals_open=len(self._open),
+            counters=[(word, counters.get(name, 0)) for name, word in _TOLD.items()],
+            hint=hint,
+        )
+
+    def _book_row(self, view: BookView, now_ns: int, rate: float) -> BookRow:
+        market, outcome = self._name(view.symbol)
+        return BookRow(
+            market=market,
+            outcome=outcome,
+            bid_e9=view.bid_e9,
+            ask_e9=view.ask_e9,
+            bid_qty_e8=view.bid_qty_e8,
+            ask_qty_e8=view.ask_qty_e8,
+            state=view.state,
+            cause=view.cause,
+            evidence_age_ns=_age_ns(view, now_ns),
+            rate=rate,
+        )
+
+    def _signal_row(self, signal: Signal, now_ns: int) -> SignalRow:
+        over = signal.phase == "close"
+        legs = " ".join(dict.fromkeys(self._name(leg.symbol)[0] for leg in signal.legs))
+        return SignalRow(
+            opened=datetime.fromtimestamp(signal.ts_open / NS_PER_S, UTC).strftime("%H:%M:%S"),
+            rule=signal.rule,
+            market=legs,
+            direction=signal.direction or "",
+            qty_e8=signal.qty_e8,
+            net_edge_e9=signal.net_edge_e9,
+            value_e9=signal.value_e9,
+            lasted_ns=(signal.ts_recv if over else now_ns) - signal.ts_open,
+            closed=signal.reason if over else "",
+        )
+
+    def _name(self, symbol: str) -> tuple[str, str]:
+        return self._names.get(symbol, (symbol, ""))
+
+    # For programs.
+
+    def books(self) -> list[dict[str, Any]]:
+        """Every book's touch and state now."""
+        now_ns = self._clock.now_ns()
+        return [self._book_object(view, now_ns) for view in self.feed.books()]
+
+    def summary(self) -> dict[str, Any]:
+        """The whole of what happened so far."""
+        counters = self.feed.counters()
+        elapsed_s = (self._clock.now_ns() - self._started_ns) / NS_PER_S
+        views = self.feed.books()
+        states: dict[str, int] = {}
+        for view in views:
+            states[view.state] = states.get(view.state, 0) + 1
+        engine = self.feed.engine
+        return {
+            "source": self.source,
+            "elapsed_s": round(elapsed_s, 3),
+            "frames": counters["frames"],
+            "frames_per_s": round(counters["frames"] / max(elapsed_s, 1e-3), 1),
+            "messages": engine.messages(),
+            "states": states,
+            "signals": {
+                "opened": self._opened,
+                "closed": self._closed,
+                "open": len(self._open),
+                "refused": engine.refusals(),
+            },
+            "latency_ns": {
+                name: _histogram_object(histogram)
+                for name, histogram in self.feed.latency().items()
+            },
+            "evidence": engine.evidence(),
+            "counters": counters,
+            "books": self.books(),
+        }
+
+    def _book_object(self, view: BookView, now_ns: int) -> dict[str, Any]:
+        market, outcome = self._name(view.symbol)
+        return {
+            "symbol": view.symbol,
+            "market": market,
+            "outcome": outcome,
+            "state": view.state,
+            "cause": view.cause,
+            "epoch": view.epoch,
+            "bid": view.bid,
+            "bid_qty": view.bid_qty,
+            "ask": view.ask,
+            "ask_qty": view.ask_qty,
+            "spread": view.spread,
+            "evidence_age_ns": _age_ns(view, now_ns),
+        }
+
+
+class _Pace:
+    """Counts at one moment, for the rates of the next."""
+
+    def __init__(
+        self,
+        ts_ns: int,
+        counters: Mapping[str, int],
+        updates: np.ndarray[Any, np.dtype[np.int64]],
+    ) -> None:
+        self.ts_ns: Final = ts_ns
+        self.counters: Final = counters
+        self.updates: Final = updates
+
+
+def state_object(update: Update) -> dict[str, Any]:
+    """A change of state as plain values."""
+    return {
+        "type": "state",
+        "ts_recv": update.ts_recv,
+        "seq": update.seq,
+        "symbol": update.symbol,
+        "state": update.state,
+        "cause": update.cause,
+        "epoch": update.epoch,
+        "conn": update.conn,
+    }
+
+
+def signal_object(signal: Signal) -> dict[str, Any]:
+    """A signal as plain values; prices and money in USD, quantities in shares."""
+    return {
+        "type": "signal",
+        "ts_recv": signal.ts_recv,
+        "ts_open": signal.ts_open,
+        "seq": signal.seq,
+        "id": signal.id,
+        "rule": signal.rule,
+        "phase": signal.phase,
+        "reason": signal.reason,
+        "direction": signal.direction,
+        "qty": signal.qty,
+        "value": signal.value,
+        "gross_edge": signal.gross_edge,
+        "net_edge": signal.net_edge,
+        "peak_edge": signal.peak_edge,
+        "fee": signal.fee,
+        "capital": signal.capital,
+        "skew_ns": signal.skew_ns,
+        "legs": [
+            {
+                "symbol": leg.symbol,
+                "side": leg.side,
+                "qty": leg.qty,
+                "avg_price": leg.avg_price,
+                "worst_price": leg.worst_price,
+                "fee": leg.fee,
+                "state": leg.state,
+                "epoch": leg.epoch,
+                "age_ns": leg.age_ns,
+            }
+            for leg in signal.legs
+        ],
+    }
+
+
+def _at(counts: np.ndarray[Any, np.dtype[np.int64]], place: int) -> int:
+    return int(counts[place]) if place < len(counts) else 0
+
+
+def _age_ns(view: BookView, now_ns: int) -> int | None:
+    return None if view.ts_evidence is None else now_ns - view.ts_evidence
+
+
+def _latency_row(name: str, histogram: Histogram) -> LatencyRow:
+    p50, p99, p999 = (histogram.percentile(p) for _, p in _PERCENTILES)
+    shown = name.replace("_to_", " → ")
+    return LatencyRow(shown, histogram.count, p50, p99, p999, histogram.max)
+
+
+def _histogram_object(histogram: Histogram) -> dict[str, int | None]:
+    named = {name: histogram.percentile(p) for name, p in _PERCENTILES}
+    return {"count": histogram.count, "min": histogram.min, **named, "max": histogram.max}

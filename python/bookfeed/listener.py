@@ -1,0 +1,200 @@
+"""The path of every frame: from the socket layer into the engine.
+
+``FeedListener`` hands whole text frames to the engine and, at the end of each socket read, has the
+records drained once. It is written for speed and does nothing else; what is not an ordinary text
+frame goes to the message assembler.
+
+Whatever goes wrong here, the books of the connection leave ``live`` first: frames already
+buffered are delivered even after a callback raised, so the engine has to know before they come.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from bookfeed.framing import (
+    CLOSE_CODE_ABNORMAL,
+    CloseCode,
+    MessageAssembler,
+    Opcode,
+    ProtocolViolation,
+    check_text,
+    close_reason,
+)
+from bookfeed.venues.base import Venue
+
+if TYPE_CHECKING:
+    from bookfeed.session import Session
+
+# Bare text messages of a venue are shorter than this; market data never is.
+BARE_TEXT_BYTES_MAX: Final = 64
+
+_TEXT: Final = WSMsgType.TEXT
+
+
+class FeedListener(WSListener):
+    """Receives the frames of one connection attempt and hands them to the engine."""
+
+    __slots__ = (
+        "_assembler",
+        "_begin",
+        "_conn",
+        "_flush",
+        "_ingest",
+        "_is_pong",
+        "_pending",
+        "_plain",
+        "_session",
+        "_ts",
+        "active",
+        "close_code",
+        "close_reason",
+        "data_ns",
+        "pong_ns",
+        "transport",
+        "violation",
+    )
+
+    def __init__(self, session: "Session", venue: Venue) -> None:
+        self._session = session
+        self._conn = session.conn
+        self._ingest = session.inputs.ingest
+        self._flush = session.host.flush
+        self._begin = session.clock.now_ns
+        self._is_pong = venue.is_pong
+        self._assembler = MessageAssembler(venue.frame_bytes_max)
+        self.transport: WSTransport | None = None
+        # Whether this attempt is the session's present one.
+        self.active = True
+        # Whether the next whole text frame can be taken as it is: active, nothing fragmented.
+        self._plain = True
+        # Receive time of the socket read in progress; 0 between reads.
+        self._ts = 0
+        self._pending = 0
+        self.data_ns = 0
+        self.pong_ns = 0
+        self.close_code = CLOSE_CODE_ABNORMAL
+        self.close_reason = ""
+        self.violation: ProtocolViolation | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The handshake is complete."""
+        self.transport = transport
+        self._session.on_opened(self)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is gone."""
+        self._session.on_closed(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """One frame. Ordinary text frames take the first branch and leave."""
+        try:
+            ts = self._ts
+            if not ts:
+                ts = self._ts = self._begin()
+            if (
+                self._plain
+                and frame.fin
+                and frame.msg_type is _TEXT
+                and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+            ):
+                payload = frame.get_payload_as_bytes()
+                if len(payload) > BARE_TEXT_BYTES_MAX and payload.isascii():
+                    self._pending = self._ingest(self._conn, payload, ts)
+                    self.data_ns = ts
+                else:
+                    self._text(payload, ts)
+            elif self.active:
+                self._uncommon(frame, ts)
+            else:
+                self._late(frame)
+            if frame.last_in_buffer:
+                self._end_read()
+        except ProtocolViolation as violation:
+            self._ts = 0
+            self._session.on_violation(self, violation)
+        except BaseException as error:  # nothing may escape into the socket layer
+            self._ts = 0
+            self._session.on_error(self, error)
+
+    def _end_read(self) -> None:
+        self._ts = 0
+        if self.violation is not None and self.active:
+            raise self.violation
+        if self._pending:
+            self._pending = 0
+            self._flush()
+
+    def _text(self, payload: bytes, ts: int) -> None:
+        """A whole text message that is short or not plain ASCII."""
+        check_text(payload)
+        if len(payload) > BARE_TEXT_BYTES_MAX:
+            self.data_ns = ts
+        elif self._is_pong(payload):
+            self.pong_ns = ts
+            self._session.counters.pongs += 1
+        self._pending = self._ingest(self._conn, payload, ts)
+
+    def _uncommon(self, frame: WSFrame, ts: int) -> None:
+        """Control frames, fragments, and what the protocol forbids."""
+        opcode = frame.msg_type.value
+        payload = frame.get_payload_as_bytes()
+        reserved = bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
+        text = self._assembler.frame(opcode, bool(frame.fin), reserved, payload)
+        self._plain = not self._assembler.open
+        if text is not None:
+            self._text(text, ts)
+        elif opcode == Opcode.PING and self.transport is not None:
+            self.transport.send_pong(payload)
+        elif opcode == Opcode.CLOSE:
+            self.close_code, self.close_reason = close_reason(payload)
+            self._session.on_peer_close(self)
+
+    def _late(self, frame: WSFrame) -> None:
+        """A frame after the connection was given up: only the peer's goodbye matters."""
+        if frame.msg_type is WSMsgType.CLOSE and self.transport is not None:
+            self.transport.disconnect()
+
+    def detach(self) -> None:
+        """From now on every frame is dropped."""
+        self.active = self._plain = False
+
+    def on_parser_failure(self) -> None:
+        """The socket layer refused a frame; it has answered with a close frame itself.
+
+        The frame before the bad one is delivered only after this, and still counts. So this is
+        acted upon at the end of the read, or right after it if nothing else was in it.
+        """
+        if self.active and self.violation is None:
+            self.violation = ProtocolViolation(
+                CloseCode.PROTOCOL_ERROR, "a frame that breaks the protocol"
+            )
+            asyncio.get_running_loop().call_soon(self._session.on_parser_failure, self)
+
+
+class PicowsLog(logging.LoggerAdapter[logging.Logger]):
+    """Carries the socket layer's log lines, and tells when its parser refuses a frame.
+
+    picows has no callback for that; an error line is the only thing it does in the same read.
+    """
+
+    def __init__(self, on_error: Callable[[], None]) -> None:
+        super().__init__(logging.getLogger("bookfeed.session.picows"), {})
+        self._on_error = on_error
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """One line a connection is too much at this level."""
+        self.debug(msg, *args, **kwargs)
+
+    def error(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """The parser, or a callback, failed."""
+        self.debug(msg, *args, **kwargs)
+        self._on_error()
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
+        """The parser failed in an unforeseen way."""
+        self.debug(msg, *args, exc_info=exc_info, **kwargs)
+        self._on_error()

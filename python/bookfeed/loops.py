@@ -1,0 +1,70 @@
+"""Event loops: uvloop where it is installed, plain asyncio elsewhere, and loops that never sleep.
+
+When frames come one at a time, waking a sleeping process costs several times more than all that
+is done with the frame. ``run(..., busy_poll=True)`` is for those who give the feed a core of its
+own: the loop asks the sockets again and again instead of waiting for them.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def uvloop_available() -> bool:
+    """Whether uvloop is installed."""
+    return importlib.util.find_spec("uvloop") is not None
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop: uvloop's, or asyncio's where uvloop is not installed."""
+    if not uvloop_available():
+        return asyncio.new_event_loop()
+    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(
+        "uvloop"
+    ).new_event_loop
+    return factory()
+
+
+def run(main: Coroutine[Any, Any, T], *, busy_poll: bool = False) -> T:
+    """Run ``main`` in a new event loop and return its result, like ``asyncio.run``.
+
+    With ``busy_poll`` the loop never sleeps and takes a whole core.
+    """
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_spinning(main) if busy_poll else main)
+
+
+async def _spinning(main: Coroutine[Any, Any, T]) -> T:
+    with Spinner():
+        return await main
+
+
+class Spinner:
+    """Keeps the running loop from sleeping: a context manager, on any asyncio loop.
+
+    There is always one callback ready, so the loop looks at its sockets without waiting.
+    """
+
+    __slots__ = ("_handle", "_loop")
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._handle: asyncio.Handle | None = None
+
+    def __enter__(self) -> "Spinner":
+        self._loop = asyncio.get_running_loop()
+        self._spin()
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self._loop = None
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _spin(self) -> None:
+        if self._loop is not None:
+            self._handle = self._loop.call_soon(self._spin)

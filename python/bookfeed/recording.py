@@ -1,0 +1,170 @@
+"""Journals read back: one segment file, or all segments of a directory, as one stream.
+
+Reading is strict unless asked to recover: of every recording exactly the longest valid prefix
+comes back, in the order written, and ``report`` says what is missing. Damage in one segment
+that a later segment makes good (blocks written again after a failed fsync) is no damage.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from bookfeed._bookfeed import JournalReader
+from bookfeed.errors import JournalError
+from bookfeed.journal import RecordTuple
+from bookfeed.segments import SUFFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A stretch of a segment whose records are lost; ``bytes`` is 0 for absent blocks."""
+
+    segment: Path
+    offset: int
+    bytes: int
+    reason: str
+
+
+@dataclass(slots=True)
+class JournalReport:
+    """What a journal holds, over all its segments."""
+
+    records: int = 0
+    """Records handed out."""
+    blocks: int = 0
+    valid_bytes: int = 0
+    total_bytes: int = 0
+    records_behind: int = 0
+    """Records in valid blocks behind damage, which only ``recover`` hands out."""
+    missing: list[Missing] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.missing
+
+    def add(self, report: dict[str, Any], last: int | None) -> int | None:
+        """Counts what one reader handed out; the last block read, ``last`` if it read none."""
+        self.records += report["records"]
+        self.blocks += report["blocks"]
+        latest: int | None = report["seq_last"]
+        return last if latest is None else max(latest, last or 0)
+
+
+class Journal:
+    """The records of a journal: iterate for ``(kind, ts, conn, epoch, payload)``.
+
+    ``path`` is a segment file, a directory (all its ``.bfj`` files) or the beginning of file
+    names. A segment is held in memory while it is read. With ``recover``, valid blocks behind
+    damage are handed out too. Raises ``JournalError`` if there is no journal at ``path``, a
+    file is no journal, or its format is newer.
+    """
+
+    def __init__(self, path: str | Path, *, recover: bool = False) -> None:
+        self.segments: Final = segments(path)
+        self.recover: Final = recover
+        self.metadata: Final = _Segment(self.segments[0]).metadata
+        self._report: JournalReport | None = None
+
+    def __iter__(self) -> Iterator[RecordTuple]:
+        account = JournalReport()
+        for reader in self._readers(account):
+            yield from reader
+        self._report = account
+
+    def report(self) -> JournalReport:
+        """What is there and what is missing: free after iteration, else a full pass."""
+        if self._report is None:
+            account = JournalReport()
+            for _ in self._readers(account):
+                pass
+            self._report = account
+        return self._report
+
+    def _readers(self, account: JournalReport) -> Iterator[JournalReader]:
+        """Hands out a reader for every part to be read, and accounts for it afterwards."""
+        recording: str | None = None
+        last: int | None = None
+        stopped = False
+        for index, path in enumerate(self.segments):
+            segment = _Segment(path)
+            account.total_bytes += len(segment.data)
+            if segment.recording not in (None, recording):
+                recording, last, stopped = segment.recording, None, False
+            reader = JournalReader(segment.data, after=last)
+            if stopped:
+                account.records_behind += reader.report()["records"]
+                continue
+            yield reader
+            report = reader.report()
+            last = account.add(report, last)
+            if not report["clean"] and not self._made_good(index, recording, last):
+                if self.recover:
+                    reader = JournalReader(segment.data, recover=True, after=last)
+                    yield reader
+                    report = reader.report()
+                    last = account.add(report, last)
+                else:
+                    stopped = True
+                    account.records_behind += report["records_behind"]
+                account.missing += [Missing(path, **hole) for hole in report["missing"]]
+            account.valid_bytes += report["valid_bytes"]
+
+    def _made_good(self, index: int, recording: str | None, last: int | None) -> bool:
+        """Whether the next segment goes on right behind block ``last``, or before."""
+        if index + 1 == len(self.segments):
+            return False
+        following = _Segment(self.segments[index + 1])
+        first = JournalReader(following.data).report()["seq_first"]
+        wanted = 0 if last is None else last + 1
+        return following.recording == recording and first is not None and first <= wanted
+
+
+class _Segment:
+    """One file's bytes and metadata."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.data: Final = path.read_bytes()
+        except OSError as error:
+            raise JournalError(f"cannot read {path}: {error.strerror or error}") from error
+        try:
+            metadata = JournalReader(self.data).metadata
+        except JournalError as error:
+            raise JournalError(f"{path}: {error}") from error
+        self.metadata: Final = _json_object(metadata)
+        name = self.metadata.get("recording")
+        # None where the header is damaged: taken to go on with the recording before it.
+        self.recording: Final = name if isinstance(name, str) else None
+
+
+def segments(path: str | Path) -> list[Path]:
+    """The segment files ``path`` stands for, in the order written; ``JournalError`` if none."""
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = list(path.glob(f"*{SUFFIX}"))
+    else:
+        candidates = path.parent.glob(f"*{SUFFIX}")
+        found = [each for each in candidates if each.name.startswith(path.name)]
+    if not found:
+        raise JournalError(
+            f"no journal at {path}: expected a {SUFFIX} file, or a directory of them"
+        )
+    return sorted(found, key=_order)
+
+
+def _order(path: Path) -> tuple[str, int, str]:
+    stem, _, number = path.stem.rpartition("-")
+    return (stem, int(number), path.name) if number.isdecimal() else (path.stem, 0, path.name)
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,161 @@
+"""Which books to fetch anew and when: the plan, without I/O.
+
+A book that left ``live`` on evidence is wanted back. With a REST client its whole book is fetched,
+many at once; where that does not help, or there is no client, its connection is replaced. Both
+have budgets: a token bucket over all, and a backoff for every book, so that one that cannot be
+had disturbs the others ever more rarely. What a book has cost is forgotten only after it was live
+for a while.
+"""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bookfeed.clock import NS_PER_S
+from bookfeed.pacing import Backoff, TokenBucket
+
+# Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will.
+NOT_RESYNCED: Final = frozenset(
+    ("none", "disconnected", "resolved", "unsubscribed", "poisoned", "transport")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncPolicy:
+    """The numbers of ``ResyncPlan``; durations in nanoseconds."""
+
+    fetch_burst: int = 4
+    fetch_interval_ns: int = NS_PER_S // 2
+    fetch_backoff: Backoff = field(default_factory=Backoff)
+    # A reconnect is asked for after so many fetches that did not help.
+    fetches_max: int = 3
+    reconnect_interval_ns: int = 30 * NS_PER_S
+    reconnect_backoff: Backoff = field(
+        default_factory=lambda: Backoff(30 * NS_PER_S, 3600 * NS_PER_S)
+    )
+    forgiven_ns: int = 60 * NS_PER_S
+
+
+@dataclass(slots=True)
+class Trouble:
+    """One book that is wanted back, and what it has cost so far."""
+
+    cause: str
+    wanted: bool = True
+    fetching: bool = False
+    fetches: int = 0
+    reconnects: int = 0
+    fetch_ns: int = 0
+    reconnect_ns: int = 0
+    settled_ns: int = 0
+
+
+@dataclass(slots=True)
+class ResyncPlan:
+    """Decides about all books; ``shard`` below is the number of a book's connection.
+
+    ``can_fetch`` says whether there is a REST client. Times are in nanoseconds.
+    """
+
+    policy: ResyncPolicy
+    rng: random.Random
+    can_fetch: bool
+    _troubles: dict[int, Trouble] = field(default_factory=dict)
+    _fetches: TokenBucket = field(init=False)
+    _reconnects: dict[int, TokenBucket] = field(default_factory=dict)
+    _hold_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self._fetches = TokenBucket(self.policy.fetch_burst, self.policy.fetch_interval_ns)
+
+    def wanted(self) -> int:
+        """Return how many books are wanted back."""
+        return sum(trouble.wanted for trouble in self._troubles.values())
+
+    def want(self, instrument: int, cause: str, now_ns: int) -> None:
+        """A book is to be had back; does nothing if that is known."""
+        trouble = self._troubles.get(instrument)
+        if trouble is None or (
+            not trouble.wanted and now_ns - trouble.settled_ns >= self.policy.forgiven_ns
+        ):
+            self._troubles[instrument] = Trouble(cause)
+        elif not trouble.wanted:
+            trouble.wanted = True
+            trouble.cause = cause
+
+    def settled(self, instrument: int, now_ns: int) -> None:
+        """A book is live, or not wanted any more."""
+        trouble = self._troubles.get(instrument)
+        if trouble is not None and trouble.wanted:
+            trouble.wanted = trouble.fetching = False
+            trouble.settled_ns = now_ns
+
+    def cause(self, instrument: int) -> str:
+        """Return why a book was last wanted; ``"none"`` if it never was."""
+        trouble = self._troubles.get(instrument)
+        return "none" if trouble is None else trouble.cause
+
+    def take_fetch(self, candidates: Iterable[int], most: int, now_ns: int) -> list[int]:
+        """Return the books to fetch now, at most ``most`` of ``candidates``, in their order.
+
+        Every book returned must be reported by ``fetched`` or ``settled``.
+        """
+        if not self.can_fetch or now_ns < self._hold_ns:
+            return []
+        due: list[int] = []
+        for instrument in candidates:
+            trouble = self._troubles.get(instrument)
+            if trouble is None or not trouble.wanted or trouble.fetching:
+                continue
+            if trouble.fetch_ns <= now_ns:
+                due.append(instrument)
+                if len(due) == most:
+                    break
+        if not due or not self._fetches.take(now_ns):
+            return []
+        for instrument in due:
+            self._troubles[instrument].fetching = True
+        return due
+
+    def fetched(self, instrument: int, now_ns: int) -> None:
+        """A fetch is over and the book is not live: it is tried again, later and later."""
+        trouble = self._troubles.get(instrument)
+        if trouble is None or not trouble.fetching:
+            return
+        trouble.fetching = False
+        trouble.fetch_ns = now_ns + self.policy.fetch_backoff.delay_ns(trouble.fetches, self.rng)
+        trouble.fetches += 1
+
+    def hold(self, until_ns: int) -> None:
+        """The server asked not to be asked before ``until_ns``."""
+        self._hold_ns = max(self._hold_ns, until_ns)
+
+    def take_reconnect(self, shard: int, instruments: Iterable[int], now_ns: int) -> bool:
+        """Whether connection ``shard``, which carries ``instruments``, is to be replaced now."""
+        asking = [
+            trouble
+            for instrument in instruments
+            if (trouble := self._troubles.get(instrument)) is not None
+            and trouble.wanted
+            and now_ns >= trouble.reconnect_ns
+            and (not self.can_fetch or trouble.fetches >= self.policy.fetches_max)
+        ]
+        if not asking or not self._budget(shard).take(now_ns):
+            return False
+        for trouble in asking:
+            delay_ns = self.policy.reconnect_backoff.delay_ns(trouble.reconnects, self.rng)
+            trouble.reconnects += 1
+            trouble.reconnect_ns = now_ns + delay_ns
+        return True
+
+    def take_reconnect_now(self, shard: int, now_ns: int) -> bool:
+        """Whether ``shard`` may be replaced for a reason of its own (a frozen stream)."""
+        return self._budget(shard).take(now_ns)
+
+    def _budget(self, shard: int) -> TokenBucket:
+        budget = self._reconnects.get(shard)
+        if budget is None:
+            budget = TokenBucket(1, self.policy.reconnect_interval_ns)
+            self._reconnects[shard] = budget
+        return budget

@@ -1,0 +1,343 @@
+"""Segment files of a recording: created safely, written whole, synced, rotated, given up.
+
+Used by the journal writer's thread alone. One rule shapes it: after a failed write or fsync
+nothing is known about that file's unsynced part (the kernel may have thrown the pages away and
+will report success next time), so every block is kept in memory until an fsync has succeeded
+after it, and on any failure a new segment is begun with all of those blocks.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from bookfeed.errors import JournalError
+
+SUFFIX: Final = ".bfj"
+# A block closes at this uncompressed size.
+BLOCK_BYTES: Final = 64 * 1024
+# Offset in a block of its record count, a little-endian u32.
+_RECORDS_AT: Final = 32
+# What may wait for an fsync; beyond it the sync interval is not waited for.
+_UNSYNCED_BYTES_MAX: Final = 8 * 1024 * 1024
+_RETRY_S_MIN: Final = 0.25
+_RETRY_S_MAX: Final = 10.0
+
+_NUMBER_TRIES: Final = 10_000
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class NewFile:
+    """A file of our own making: 0600, never an existing one, never through a symlink.
+
+    As a context manager it is closed at the end, and removed if the block raised. Methods
+    raise ``OSError``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        self.path: Final = path
+        self.size = 0
+        self.synced_size = 0
+        self._fd = os.open(path, flags, 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        if error is not None:
+            self.remove()
+
+    def write(self, data: bytes) -> None:
+        """Writes all of ``data``, however many calls that takes."""
+        rest = memoryview(data)
+        while rest:
+            written = _uninterrupted(os.write, self._fd, rest)
+            if written <= 0:
+                raise OSError(f"write to {self.path} accepted no data")
+            rest = rest[written:]
+        self.size += len(data)
+
+    def sync(self) -> None:
+        """Waits until what was written, and the file's name, are on the disk."""
+        size = self.size
+        _uninterrupted(os.fsync, self._fd)
+        if self.synced_size == 0:
+            sync_directory(self.path.parent)
+        self.synced_size = size
+
+    def close(self) -> None:
+        """Closes the file. A failure changes nothing: durability is the fsync's word alone."""
+        try:
+            os.close(self._fd)
+        except OSError as error:
+            _log.warning("closing %s: %s", self.path, error)
+
+    def remove(self) -> None:
+        """Deletes the file."""
+        try:
+            self.path.unlink()
+        except OSError as error:
+            _log.warning("removing %s: %s", self.path, error)
+
+
+class SegmentFiles:
+    """Puts blocks into a recording's segment files; failures become state, not exceptions.
+
+    Only the constructor raises (``JournalError``): a recording that cannot begin is the user's
+    to know at once. Public attributes are for other threads to read.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        prefix: str,
+        metadata: Mapping[str, object],
+        header: Callable[[bytes], bytes],
+        *,
+        rotate_bytes: int,
+        sync_interval_s: float,
+    ) -> None:
+        self.written = 0
+        self.synced = 0
+        self.segments = 0
+        self.tainted = 0
+        self.error: str | None = None
+        self._directory: Final = directory
+        self._stem: Final = f"{prefix}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        self._number = 0
+        self._metadata: Final = metadata
+        self._header: Final = header
+        self._rotate_bytes: Final = rotate_bytes
+        self._sync_interval_s: Final = sync_interval_s
+        self._unsynced: list[bytes] = []
+        self._unsynced_bytes = 0
+        self._unsynced_records = 0
+        self._unsynced_since = 0.0
+        # After a failure nothing is tried again before this time, each time later.
+        self._retry_at = 0.0
+        self._retry_s = _RETRY_S_MIN
+        self._abandoned: NewFile | None = None
+        self._begun_size = 0
+        self._file: NewFile | None = None
+        try:
+            make_private_directory(directory)
+            self._file = self._begin_segment()
+        except OSError as error:
+            where = error.filename or directory
+            raise JournalError(f"cannot record to {where}: {error.strerror or error}") from error
+
+    @property
+    def path(self) -> Path | None:
+        """The segment being written, if there is one."""
+        file = self._file
+        return file.path if file else None
+
+    def wait_s(self) -> float | None:
+        """Seconds until something is due without new blocks: a sync, or another attempt."""
+        if self._file is not None and not self._unsynced:
+            return None
+        due = 0.0 if self._file is None else self._unsynced_since + self._sync_interval_s
+        return max(0.0, max(due, self._retry_at) - time.monotonic())
+
+    def ready(self, *, at_once: bool) -> bool:
+        """Whether blocks may be written; tries a new segment if that is due or ``at_once``."""
+        if self._file is None and (at_once or time.monotonic() >= self._retry_at):
+            self._start_over()
+        return self._takes_more()
+
+    def write(self, block: bytes) -> bool:
+        """Takes charge of ``block``; false if no more should come until ``ready``."""
+        self._rotate_if_full(len(block))
+        if not self._unsynced:
+            self._unsynced_since = time.monotonic()
+        self._unsynced.append(block)
+        self._unsynced_bytes += len(block)
+        self._unsynced_records += _records(block)
+        if self._file is not None:
+            try:
+                self._file.write(block)
+                self._count_written()
+            except OSError as error:
+                self._abandon(self._file, error)
+                self._start_over()
+        if self._unsynced_bytes >= _UNSYNCED_BYTES_MAX:
+            self.sync(at_once=True)
+        return self._takes_more()
+
+    def sync(self, *, at_once: bool) -> bool:
+        """Syncs if the interval is up, or if ``at_once``, but soon after a failure not at all.
+
+        True if nothing is left to sync.
+        """
+        file, now = self._file, time.monotonic()
+        if not self._unsynced:
+            return True
+        due = at_once or now >= self._unsynced_since + self._sync_interval_s
+        if file is None or not due or now < self._retry_at:
+            return False
+        try:
+            file.sync()
+        except OSError as error:
+            self._abandon(file, error)
+            self._start_over()
+            return False
+        self.synced = self.written
+        self._unsynced.clear()
+        self._unsynced_bytes = self._unsynced_records = 0
+        self._retry_s, self.error = _RETRY_S_MIN, None
+        return True
+
+    def close(self) -> None:
+        """Syncs and closes, trying a second segment if the first cannot be trusted."""
+        for _ in range(2):
+            self._retry_at = 0.0
+            self.sync(at_once=True)
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _takes_more(self) -> bool:
+        return self._file is not None and self._unsynced_bytes < _UNSYNCED_BYTES_MAX
+
+    def _count_written(self) -> None:
+        """Every held block is in the current segment: that, and what was synced, is written."""
+        self.written = self.synced + self._unsynced_records
+
+    def _rotate_if_full(self, block_bytes: int) -> None:
+        file = self._file
+        if file is None or file.size + block_bytes <= self._rotate_bytes:
+            return
+        if file.size == self._begun_size:
+            return  # one block larger than a segment may be has a segment of its own
+        self.sync(at_once=True)
+        if self._file is not file or self._unsynced:
+            return  # given up instead, or the sync has to wait: rotate at a later block
+        file.close()
+        self._file = None
+        try:
+            self._file = self._begin_segment({"previous": file.path.name})
+        except OSError as error:
+            self._degrade(error)
+
+    def _abandon(self, file: NewFile, error: OSError) -> None:
+        """Stops believing ``file``; what it has not synced is still held."""
+        self._file, self._abandoned = None, file
+        self.tainted += 1
+        file.close()
+        self._degrade(error)
+
+    def _degrade(self, error: OSError) -> None:
+        if self.error is None:
+            _log.error("recording degraded: %s", error)
+        self.error = str(error)
+        self._retry_at = time.monotonic() + self._retry_s
+        self._retry_s = min(2 * self._retry_s, _RETRY_S_MAX)
+
+    def _start_over(self) -> None:
+        """Begins a new segment with every block that may not be on the disk."""
+        abandoned, extra = self._abandoned, None
+        if abandoned is not None:
+            tainted = {"synced_bytes": abandoned.synced_size, "error": self.error}
+            extra = {"previous": abandoned.path.name, "tainted": tainted}
+        try:
+            file = self._begin_segment(extra)
+            try:
+                for block in self._unsynced:
+                    file.write(block)
+            except OSError:
+                # The segment abandoned before still holds what could be written.
+                file.close()
+                file.remove()
+                raise
+        except OSError as error:
+            self._degrade(error)
+            return
+        self._file, self._abandoned = file, None
+        self._count_written()
+        _log.warning("recording goes on in %s", file.path)
+        if abandoned is not None and abandoned.synced_size == 0:
+            # All its blocks are in the new segment; a disk that keeps failing must not be filled.
+            abandoned.remove()
+
+    def _begin_segment(self, extra: Mapping[str, object] | None = None) -> NewFile:
+        file = self._next_file()
+        try:
+            metadata = segment_metadata(self._metadata, number=self._number, extra=extra)
+            file.write(self._header(metadata))
+        except Exception:
+            file.close()
+            file.remove()
+            raise
+        self._begun_size = file.size
+        self.segments += 1
+        return file
+
+    def _next_file(self) -> NewFile:
+        path = self._directory
+        for _ in range(_NUMBER_TRIES):
+            self._number += 1
+            path = self._directory / f"{self._stem}-{self._number:04d}{SUFFIX}"
+            with contextlib.suppress(FileExistsError):
+                return NewFile(path)
+        raise FileExistsError(errno.EEXIST, "no free segment name", str(path))
+
+
+def segment_metadata(
+    shared: Mapping[str, object], *, number: int, extra: Mapping[str, object] | None = None
+) -> bytes:
+    """The metadata of one segment: what the recording shares, and when the file was begun.
+
+    Both clocks, so that monotonic times can be told as wall times and the reverse.
+    """
+    own = {"segment": number, "created_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()}
+    return json.dumps({**shared, **own, **(extra or {})}).encode()
+
+
+def make_private_directory(path: Path) -> None:
+    """Makes ``path`` and its missing parents, 0700; one that exists is left as it is."""
+    if path.is_dir():
+        return
+    make_private_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Makes the names in a directory durable (where a directory can be opened)."""
+    if os.name == "nt":
+        return
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        _uninterrupted(os.fsync, fd)
+    finally:
+        os.close(fd)
+
+
+def _records(block: bytes) -> int:
+    return int.from_bytes(block[_RECORDS_AT : _RECORDS_AT + 4], "little")
+
+
+def _uninterrupted(call: Callable[..., _T], *args: object) -> _T:
+    while True:
+        try:
+            return call(*args)
+        except InterruptedError:
+            continue

@@ -1,0 +1,353 @@
+"""One connection of a live session: the socket side of ``ConnectionLogic``.
+
+``Session`` carries out what the logic decides and tells it what happened; ``FeedListener`` is
+where its frames go.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import traceback
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from picows import WSMsgType, WSUpgradeResponse, ws_connect
+
+from bookfeed.clock import Clock
+from bookfeed.connection import (
+    Abort,
+    Action,
+    Close,
+    Closed,
+    Connect,
+    ConnectionLogic,
+    Data,
+    Event,
+    Failed,
+    Opened,
+    Phase,
+    Pong,
+    Reconnect,
+    Send,
+    Start,
+    Stop,
+    Tick,
+    Wait,
+)
+from bookfeed.dial import Dialer
+from bookfeed.errors import EngineError
+from bookfeed.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
+from bookfeed.inputs import EngineInput
+from bookfeed.listener import FeedListener, PicowsLog
+from bookfeed.log import RateLimitedLog
+from bookfeed.rest import retry_after_ns
+from bookfeed.venues.base import Venue
+
+_logger: Final = logging.getLogger("bookfeed.session")
+_log: Final = RateLimitedLog(_logger)
+
+CONNECT_TIMEOUT_S: Final = 10.0
+HANDSHAKE_TIMEOUT_S: Final = 5.0
+# After a close frame was sent or answered, how long the peer may take to close the socket.
+LINGER_S: Final = 0.5
+
+
+class Host(Protocol):
+    """What a session needs from whoever owns it."""
+
+    def flush(self) -> None:
+        """Drain the engine and hand the records over."""
+
+    def opened(self, session: "Session") -> None:
+        """The connection is open and subscribed."""
+
+    def fail(self, error: BaseException) -> None:
+        """The engine itself failed; nothing can go on."""
+
+
+@dataclass(slots=True)
+class SessionCounters:
+    """What happened on one connection since the start."""
+
+    connects: int = 0
+    connect_failures: int = 0
+    disconnects: int = 0
+    protocol_violations: int = 0
+    listener_errors: int = 0
+    pings: int = 0
+    pongs: int = 0
+
+
+class Session:
+    """One connection, kept up for as long as the session lives.
+
+    ``conn`` is its number in the engine, the same through all attempts.
+    """
+
+    def __init__(
+        self,
+        conn: int,
+        *,
+        venue: Venue,
+        url: str,
+        ssl_context: ssl.SSLContext | None,
+        logic: ConnectionLogic,
+        inputs: EngineInput,
+        clock: Clock,
+        host: Host,
+    ) -> None:
+        self.conn: Final = conn
+        self.inputs: Final = inputs
+        self.clock: Final = clock
+        self.host: Final = host
+        self.counters: Final = SessionCounters()
+        self._venue: Final = venue
+        self._url: Final = url
+        self._ssl: Final = ssl_context
+        self._logic: Final = logic
+        self._dialer: Final = Dialer()
+        self._listener: FeedListener | None = None
+        # Listeners whose socket is not gone yet; more than one only for moments.
+        self._sockets: set[FeedListener] = set()
+        self._gone = asyncio.Event()
+        self._connecting: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._data_told_ns = 0
+        self._pong_told_ns = 0
+        self._lost = False
+
+    @property
+    def phase(self) -> Phase:
+        """Where the connection is in its life."""
+        return self._logic.phase
+
+    @property
+    def open(self) -> bool:
+        """Whether the connection is open."""
+        return self._logic.phase is Phase.OPEN
+
+    def start(self) -> None:
+        """Begin connecting; returns at once."""
+        self._step(Start())
+
+    def reconnect(self, reason: str) -> None:
+        """Give this connection up for a fresh one; does nothing unless it is open."""
+        self._step(Reconnect(CloseCode.NORMAL, reason))
+
+    async def stop(self) -> None:
+        """Close for good; returns when the socket is gone, within a second."""
+        self._step(Stop())
+        if self._sockets:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2 * LINGER_S):
+                    await self._gone.wait()
+        self._dialer.shutdown()
+        for listener in self._sockets:
+            if listener.transport is not None:
+                listener.transport.disconnect(graceful=False)
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # What the listener tells.
+
+    def on_opened(self, listener: FeedListener) -> None:
+        """The handshake of ``listener`` is complete."""
+        transport = listener.transport
+        if listener is not self._listener or self._logic.phase is not Phase.CONNECTING:
+            listener.detach()
+            if transport is not None:
+                transport.disconnect(graceful=False)
+            return
+        self._sockets.add(listener)
+        self._gone.clear()
+        self.counters.connects += 1
+        self._lost = False
+        try:
+            self.inputs.connected(self.conn, self._venue.name, self.clock.now_ns())
+        except EngineError as error:
+            self.host.fail(error)
+            return
+        self._step(Opened())
+        self.host.opened(self)
+
+    def on_closed(self, listener: FeedListener) -> None:
+        """The socket of ``listener`` is gone."""
+        self._sockets.discard(listener)
+        if not self._sockets:
+            self._gone.set()
+        if listener is not self._listener:
+            return
+        self.counters.disconnects += 1
+        self._lose(listener, listener.close_reason or "connection lost")
+        self._step(Closed(listener.close_code, listener.close_reason))
+
+    def on_peer_close(self, listener: FeedListener) -> None:
+        """The peer sent a close frame: answer it and part."""
+        code = listener.close_code
+        _log.warning(
+            "peer",
+            "connection %d: closed by the venue: %d %s",
+            self.conn,
+            code,
+            listener.close_reason,
+        )
+        self._lose(listener, f"closed by the venue: {code} {listener.close_reason}")
+        self._part(listener, CloseCode.NORMAL if code == CLOSE_CODE_ABSENT else code)
+        self.host.flush()
+
+    def on_violation(self, listener: FeedListener, violation: ProtocolViolation) -> None:
+        """The peer broke the protocol: its books are not to be believed."""
+        self.counters.protocol_violations += 1
+        _log.warning("violation", "connection %d: %s", self.conn, violation.reason)
+        self._give_up(listener, violation.code, violation.reason)
+
+    def on_parser_failure(self, listener: FeedListener) -> None:
+        """The socket layer refused a frame, and no frame came after which to say so."""
+        if listener.active and listener.violation is not None:
+            self.on_violation(listener, listener.violation)
+
+    def on_error(self, listener: FeedListener, error: BaseException) -> None:
+        """Handling a frame failed: what it would have changed is unknown."""
+        self.counters.listener_errors += 1
+        _log.warning(
+            "listener",
+            "connection %d: handling a frame failed:\n%s",
+            self.conn,
+            "".join(traceback.format_exception(error)),
+        )
+        self._give_up(listener, CloseCode.INTERNAL_ERROR, "client error")
+        if isinstance(error, EngineError):
+            self.host.fail(error)
+
+    def _give_up(self, listener: FeedListener, code: int, reason: str) -> None:
+        if listener is not self._listener or not listener.active:
+            return
+        try:
+            self.inputs.invalidate(self.conn, "transport", self.clock.now_ns())
+        except EngineError as error:
+            self.host.fail(error)
+        self._step(Reconnect(code, reason))
+
+    # What the logic wants.
+
+    def _step(self, event: Event) -> None:
+        now_ns = self.clock.now_ns()
+        self._tell_news()
+        for action in self._logic.handle(now_ns, event):
+            self._perform(action, now_ns)
+        self.host.flush()
+
+    def _tell_news(self) -> None:
+        """Data and PONGs are noted by the listener and told only when a decision is due."""
+        listener = self._listener
+        if listener is None:
+            return
+        if listener.data_ns > self._data_told_ns:
+            self._data_told_ns = listener.data_ns
+            self._logic.handle(listener.data_ns, Data())
+        if listener.pong_ns > self._pong_told_ns:
+            self._pong_told_ns = listener.pong_ns
+            self._logic.handle(listener.pong_ns, Pong())
+
+    def _perform(self, action: Action, now_ns: int) -> None:
+        match action:
+            case Connect(attempt):
+                _logger.debug("connection %d: attempt %d", self.conn, attempt)
+                self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            case Send(text):
+                self._send(text)
+            case Close(code, reason):
+                _logger.info("connection %d: closing: %s", self.conn, reason)
+                if self._listener is not None:
+                    self._lose(self._listener, reason)
+                    self._part(self._listener, code, reason)
+            case Abort():
+                self._abort()
+            case Wait(until_ns):
+                self._wait(max(0, until_ns - now_ns))
+
+    def _send(self, text: str) -> None:
+        if self._listener is not None and self._listener.transport is not None:
+            self._listener.transport.send(WSMsgType.TEXT, text.encode())
+            self.counters.pings += text == self._venue.ping_text
+
+    def _abort(self) -> None:
+        self._dialer.shutdown()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._listener is not None and self._listener.transport is not None:
+            self._listener.transport.disconnect(graceful=False)
+
+    def _wait(self, delay_ns: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(delay_ns / 1e9, self._step, Tick())
+
+    def _lose(self, listener: FeedListener, reason: str) -> None:
+        """The connection is of no use any more: stop listening, every book is stale."""
+        listener.detach()
+        if not self._lost:
+            self._lost = True
+            try:
+                self.inputs.disconnected(self.conn, reason, self.clock.now_ns())
+            except EngineError as error:
+                self.host.fail(error)
+
+    def _part(self, listener: FeedListener, code: int, reason: str = "") -> None:
+        transport = listener.transport
+        if transport is None or transport.is_disconnected:
+            return
+        answered = transport.close_handshake is not None
+        # The type says an enumeration; any number of the registry is meant.
+        transport.send_close(code, reason.encode())  # type: ignore[arg-type]
+        if answered:
+            transport.disconnect()
+        asyncio.get_running_loop().call_later(LINGER_S, _drop, listener)
+
+    async def _connect(self) -> None:
+        listener = FeedListener(self, self._venue)
+        self._listener = listener
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await ws_connect(
+                    lambda _request, _response: listener,
+                    self._url,
+                    ssl_context=self._ssl,
+                    # Answering pings is ours: a ping that picows answers itself is not shown to
+                    # the listener, not even as the last frame of a read.
+                    enable_auto_pong=False,
+                    websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                    max_frame_size=self._venue.frame_bytes_max,
+                    max_redirects=0,
+                    logger_name=PicowsLog(listener.on_parser_failure),
+                    socket_factory=lambda url: self._dialer.open(url.host, url.port),
+                )
+        except Exception as error:  # whatever it was: no connection, and another attempt later
+            self._failed(f"{type(error).__name__}: {error}", error)
+        else:
+            if listener.transport is None:
+                self._failed("closed during the handshake", None)
+
+    def _failed(self, reason: str, error: Exception | None) -> None:
+        self._dialer.shutdown()
+        self.counters.connect_failures += 1
+        _log.warning(f"connect {self.conn}", "connection %d: cannot connect: %s", self.conn, reason)
+        self._step(Failed(reason, retry_after_ns(_retry_after(error))))
+
+
+def _retry_after(error: Exception | None) -> str | None:
+    """The header of that name, if the server refused the handshake with one."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, WSUpgradeResponse):
+        return None
+    return response.headers.get("Retry-After")
+
+
+def _drop(listener: FeedListener) -> None:
+    if listener.transport is not None and not listener.transport.is_disconnected:
+        listener.transport.disconnect(graceful=False)
