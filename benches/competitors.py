@@ -8,10 +8,11 @@ integers) to ``touch_sum_e8``. The same work is asked of every row, ours include
 import importlib
 import json
 from collections.abc import Callable
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any, Protocol
 
-from benches.corpus import PRICES, Corpus, books_sha256
+from benches.corpus import Corpus, books_sha256
+from benches.market import PRICES
 
 Ladder = dict[int, int]
 FinalBooks = dict[str, tuple[Ladder, Ladder]]
@@ -194,15 +195,15 @@ def msgspec_decoder(*, numbers: bool = False) -> Callable[[bytes], Any]:
         "Message",
         [
             ("event_type", str),
-            ("price_changes", tuple[change, ...], ()),
+            ("price_changes", GenericAlias(tuple, (change, ...)), ()),
             ("asset_id", str, ""),
-            ("bids", tuple[level, ...], ()),
-            ("asks", tuple[level, ...], ()),
+            ("bids", GenericAlias(tuple, (level, ...)), ()),
+            ("asks", GenericAlias(tuple, (level, ...)), ()),
         ],
         gc=False,
     )
     one = msgspec.json.Decoder(message, strict=not numbers).decode
-    many = msgspec.json.Decoder(list[message], strict=not numbers).decode
+    many = msgspec.json.Decoder(GenericAlias(list, (message,)), strict=not numbers).decode
 
     def decode(frame: bytes) -> Any:
         return (one(frame),) if frame[0] != 91 else many(frame)
@@ -274,9 +275,9 @@ def msgspec_cached() -> type[Stack]:
                             book.cache_ask(min(book.asks, default=NO_ASK))
                     products += book.bid_e4 * book.ask_e4
                 if event.event_type == "book":
-                    book = by_asset.get(event.asset_id)
-                    if book is None:
-                        book = by_asset[event.asset_id] = CachedBook()
+                    if event.asset_id not in by_asset:
+                        by_asset[event.asset_id] = CachedBook()
+                    book = by_asset[event.asset_id]
                     book.replace(
                         {x.price: x.size for x in event.bids},
                         {x.price: x.size for x in event.asks},

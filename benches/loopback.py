@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from benches import loopback_feed
 from benches.competitors import JsonSorted, Stack, installed, peer, wrong_answer
 from benches.corpus import Corpus, Spec, load
 from benches.sender import CA_FILE, SENT, SENT_HEAD
-from benches.timing import Row, interleave, pin, spread_of, write_rows
+from benches.timing import Row, Stopwatch, interleave, pin, spread_of, write_rows
 
 COUNT_ONLY = "picows + uvloop, counts frames only"
 USUAL = "websockets + json + dict + sorted()"
@@ -50,7 +51,14 @@ class Sender:
     def __init__(self, spec: Spec) -> None:
         self.directory = tempfile.TemporaryDirectory(prefix="bookfeed-bench-")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benches.sender", str(spec.frames), spec.hashes, self.directory.name],
+            [
+                sys.executable,
+                "-m",
+                "benches.sender",
+                str(spec.frames),
+                spec.hashes,
+                self.directory.name,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -65,7 +73,10 @@ class Sender:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         if self.process.stdin is not None:
             self.process.stdin.close()
@@ -101,9 +112,8 @@ class Receiver(WSListener):
 
     expected: int
     take: Callable[[WSFrame], object] | None
-    first_ns: int = 0
-    last_ns: int = 0
     count: int = 0
+    watch: Stopwatch = field(default_factory=Stopwatch)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -111,12 +121,12 @@ class Receiver(WSListener):
         if frame.msg_type is not WSMsgType.TEXT:
             return
         if self.count == 0:
-            self.first_ns = time.perf_counter_ns()
+            self.watch.start()
         self.count += 1
         if self.take is not None:
             self.take(frame)
         if self.count == self.expected:
-            self.last_ns = time.perf_counter_ns()
+            self.watch.stop()
             self.done.set()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -126,8 +136,8 @@ class Receiver(WSListener):
 
 async def receive(
     url: str, tls: ssl.SSLContext | None, expected: int, take: Callable[[WSFrame], object] | None
-) -> int:
-    """Receives ``expected`` frames; returns the ns from the first to the last."""
+) -> Stopwatch:
+    """Receives ``expected`` frames; returns the time from the first to the last."""
     receiver = Receiver(expected, take)
     transport, _ = await ws_connect(lambda: receiver, url, ssl_context=tls)
     async with asyncio.timeout(ROW_SECONDS_MAX):
@@ -135,26 +145,34 @@ async def receive(
     transport.disconnect()
     if receiver.count != expected:
         raise ValueError(f"{receiver.count} frames of {expected}")
-    return receiver.last_ns - receiver.first_ns
+    return receiver.watch
 
 
 async def receive_websockets(
     url: str, tls: ssl.SSLContext | None, expected: int, stack: Stack
-) -> int:
+) -> Stopwatch:
     """As :func:`receive`, with the ``websockets`` package and its strings."""
     from websockets.asyncio.client import connect
 
-    count = first_ns = 0
+    count = 0
+    watch = Stopwatch()
     feed: Callable[[Any], None] = stack.feed
-    async with connect(url, ssl=tls, max_size=None, ping_interval=None) as connection:
+    # The sender does not answer close frames, so there is nothing to wait for at the end.
+    async with (
+        asyncio.timeout(ROW_SECONDS_MAX),
+        connect(url, ssl=tls, max_size=None, ping_interval=None, close_timeout=0.01) as connection,
+    ):
         async for message in connection:
             if count == 0:
-                first_ns = time.perf_counter_ns()
+                watch.start()
             feed(message)
             count += 1
             if count == expected:
+                watch.stop()
                 break
-        return time.perf_counter_ns() - first_ns
+    if count != expected:
+        raise ValueError(f"{count} frames of {expected}")
+    return watch
 
 
 @dataclass
@@ -183,16 +201,20 @@ class Lane:
         return answer
 
 
+Saturated = Callable[[], tuple[float, float]]
+"""A round: wall time and CPU time of the receiving thread, µs a frame."""
+
+
 def saturated_peer(
     lane: Lane, make: Callable[[], Stack] | None, *, websockets: bool = False
-) -> Callable[[], float]:
-    """A round of a peer, µs a frame; its answers are compared after every round."""
+) -> Saturated:
+    """A round of a peer; its answers are compared after every round."""
     count = len(lane.corpus.frames)
 
-    def measure() -> float:
+    def measure() -> tuple[float, float]:
         url = lane.begin(f"saturated/{count}")
         stack = make() if make is not None else None
-        work: Coroutine[Any, Any, int]
+        work: Coroutine[Any, Any, Stopwatch]
         if stack is None:
             work = receive(url, lane.tls, count, None)
         elif websockets:
@@ -200,22 +222,22 @@ def saturated_peer(
         else:
             feed: Callable[[Any], None] = stack.feed
             work = receive(url, lane.tls, count, lambda f: feed(f.get_payload_as_memoryview()))
-        elapsed_ns = run(work)
+        watch = run(work)
         lane.end()
         wrong = wrong_answer(stack, lane.corpus) if stack is not None else None
         if wrong is not None:
             raise ValueError(f"{lane.transport}: {wrong}")
-        return elapsed_ns / count / 1e3
+        return watch.us_per_item(count)
 
     return measure
 
 
-def saturated_ours(lane: Lane) -> Callable[[], float]:
-    """A round of ours, µs a frame; its answers are compared after every round."""
+def saturated_ours(lane: Lane) -> Saturated:
+    """A round of ours; its answers are compared after every round."""
     count = len(lane.corpus.frames)
     records = loopback_feed.book_records(lane.corpus, count)
 
-    def measure() -> float:
+    def measure() -> tuple[float, float]:
         url = lane.begin(f"saturated/{count}")
         work = loopback_feed.receive(
             lane.corpus, url, lane.tls, records, busy_poll=False, timeout_s=ROW_SECONDS_MAX
@@ -225,7 +247,7 @@ def saturated_ours(lane: Lane) -> Callable[[], float]:
         wrong = loopback_feed.wrong_answer(arrivals, lane.corpus)
         if wrong is not None:
             raise ValueError(f"bookfeed, {lane.transport}: {wrong}")
-        return arrivals.elapsed_ns / count / 1e3
+        return arrivals.us_per_frame(count)
 
     return measure
 
@@ -300,27 +322,41 @@ def saturated_rows(lanes: Sequence[Lane], rounds: int) -> list[Row]:
     """Socket to book to touch, as fast as it goes."""
     rows: dict[str, Row] = {}
     measures: dict[str, Callable[[], float]] = {}
+    cpu_us: dict[str, list[float]] = {}
+    best = peer("msgspec + dict, cached touch")
     for lane in lanes:
-        table = f"saturated {lane.transport}"
-
-        def add(name: str, measure: Callable[[], float] | str, table: str = table) -> None:
-            row = rows[f"{table}/{name}"] = Row(table, name, "µs a frame")
-            if isinstance(measure, str):
-                row.skipped = measure
-            else:
-                measures[f"{table}/{name}"] = measure
-
-        add(COUNT_ONLY, saturated_peer(lane, None))
-        usual: Callable[[], float] | str = "websockets is not installed"
+        clients: dict[str, Saturated | str] = {
+            COUNT_ONLY: saturated_peer(lane, None),
+            USUAL: "websockets is not installed",
+            BEST_PEER: best if isinstance(best, str) else saturated_peer(lane, best),
+            OURS: saturated_ours(lane),
+        }
         if installed("websockets"):
-            usual = saturated_peer(lane, JsonSorted, websockets=True)
-        add(USUAL, usual)
-        best = peer("msgspec + dict, cached touch")
-        add(BEST_PEER, best if isinstance(best, str) else saturated_peer(lane, best))
-        add(OURS, saturated_ours(lane))
+            clients[USUAL] = saturated_peer(lane, JsonSorted, websockets=True)
+        for name, client in clients.items():
+            table = f"saturated {lane.transport}"
+            key = f"{table}/{name}"
+            rows[key] = Row(table, name, "µs a frame")
+            if isinstance(client, str):
+                rows[key].skipped = client
+            else:
+                cpu_us[key] = []
+                measures[key] = keeping_cpu(client, cpu_us[key])
     for key, values in interleave(measures, rounds).items():
         rows[key].rounds = values
+        rows[key].facts = {"cpu": statistics.median(cpu_us[key])}
     return list(rows.values())
+
+
+def keeping_cpu(client: Saturated, kept: list[float]) -> Callable[[], float]:
+    """The wall time of a round; its CPU time goes to ``kept``."""
+
+    def measure() -> float:
+        wall_us, cpu_us = client()
+        kept.append(cpu_us)
+        return wall_us
+
+    return measure
 
 
 def paced_rows(lane: Lane, rate: int, seconds: float, rounds: int) -> list[Row]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from benches import ours
 from benches.competitors import FinalBooks
-from benches.corpus import MIN_ORDER_SIZE, TICK_SIZE, TRANSIT_NS, Corpus, books_sha256
+from benches.corpus import TRANSIT_NS, Corpus, books_sha256
+from benches.market import MIN_ORDER_SIZE, TICK_SIZE
 
 NS_PER_S = 1_000_000_000
 
@@ -38,18 +39,24 @@ def markets_of(corpus: Corpus) -> list[Market]:
 class Arrivals:
     """What a feed delivered: each batch with the CLOCK_MONOTONIC ns at which it was in hand.
 
-    ``done_ns`` is when the last one was, on the feed's own clock, which also stamps the records.
+    ``done_ns`` is when the last one was, on the feed's own clock, which also stamps the records;
+    ``cpu_ns`` is the CPU time of this thread from opening the feed until then.
     """
 
     batches: list[tuple[int, bytes]]
     done_ns: int
+    cpu_ns: int
     books: FinalBooks
     states: set[str]
 
-    @property
-    def elapsed_ns(self) -> int:
-        """From the socket read that brought the first book to the last batch in hand."""
-        return self.done_ns - int(self.updates()["ts_recv"][0])
+    def us_per_frame(self, frames: int) -> tuple[float, float]:
+        """Wall and CPU time, µs a frame.
+
+        The wall time begins with the socket read that brought the first book; the CPU time also
+        holds connecting and subscribing, some milliseconds for the whole run.
+        """
+        elapsed_ns = self.done_ns - int(self.updates()["ts_recv"][0])
+        return elapsed_ns / frames / 1e3, self.cpu_ns / frames / 1e3
 
     def updates(self) -> NDArray[np.void]:
         """All update records in order."""
@@ -71,6 +78,7 @@ class Collector:
         self.left = book_records
         self.clock = clock
         self.done_ns = 0
+        self.cpu_ns = 0
         self.batches: list[tuple[int, bytes]] = []
         self.done = asyncio.Event()
 
@@ -84,6 +92,7 @@ class Collector:
             self.left -= books
             if self.left <= 0:
                 self.done_ns = self.clock.now_ns()
+                self.cpu_ns = time.thread_time_ns()
                 self.done.set()
 
 
@@ -111,12 +120,19 @@ async def receive(
         ssl_context=tls,
         clock=clock,
     )
+    cpu_before_ns = time.thread_time_ns()
     async with feed:
         async with asyncio.timeout(timeout_s):
             await collector.done.wait()
         engine = feed.engine
         states = {view.state for view in engine.books()}
-        return Arrivals(collector.batches, collector.done_ns, ours.final_books(engine), states)
+        return Arrivals(
+            collector.batches,
+            collector.done_ns,
+            collector.cpu_ns - cpu_before_ns,
+            ours.final_books(engine),
+            states,
+        )
 
 
 def wrong_answer(arrivals: Arrivals, corpus: Corpus) -> str | None:

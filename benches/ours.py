@@ -8,7 +8,8 @@ from bookfeed import UPDATE_DTYPE, UPDATE_KINDS, Engine
 from numpy.typing import NDArray
 
 from benches.competitors import FinalBooks
-from benches.corpus import MIN_ORDER_SIZE, TICK_SIZE, Corpus, books_sha256
+from benches.corpus import Corpus, books_sha256
+from benches.market import MIN_ORDER_SIZE, TICK_SIZE
 
 CONN = 1
 DRAIN_EVERY = 64

@@ -116,8 +116,8 @@ def nautilus_questions() -> Questions:
     """nautilus_trader's Rust book; prices and sizes made beforehand, as its users have them."""
     nt = importlib.import_module("nautilus_trader.core.nautilus_pyo3")
     book = nt.OrderBook(nt.InstrumentId.from_str("1.POLYMARKET"), nt.BookType.L2_MBP)
-    for side, levels in ((nt.OrderSide.BUY, BIDS), (nt.OrderSide.SELL, ASKS)):
-        for price, size in levels:
+    for side, ladder in ((nt.OrderSide.BUY, BIDS), (nt.OrderSide.SELL, ASKS)):
+        for price, size in ladder:
             order = nt.BookOrder(
                 side, nt.Price.from_str(f"{price:.3f}"), nt.Quantity.from_str(f"{size:.2f}"), 0
             )
@@ -202,7 +202,7 @@ def rows(number: int, rounds: int) -> list[Row]:
                 found[f"{stack}/{question}"] = Row(question, stack, "ns", skipped=reason)
             continue
         for question, (statement, names) in make().items():
-            check_answer(stack, question, eval(statement, dict(names)))  # noqa: S307
+            check_answer(stack, question, eval(statement, dict(names)))
             found[f"{stack}/{question}"] = Row(question, stack, "ns")
             measures[f"{stack}/{question}"] = measure(statement, names, number)
     for key, values in interleave(measures, rounds).items():

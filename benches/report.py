@@ -79,10 +79,10 @@ def race_lines(table: Table) -> list[str]:
     body = []
     for name, row in table.items():
         if row.skipped is not None:
-            body.append([name, *["–"] * 6, f"skipped: {row.skipped}"])
+            body.append([name, *["-"] * 6, f"skipped: {row.skipped}"])
             continue
         peer = not name.startswith("bookfeed")
-        ratio = f"{row.median / ours.median:.1f} ×" if peer else ""
+        ratio = f"{row.median / ours.median:.1f} x" if peer else ""
         calls = [number(row.spread[p]) for p in ("p50", "p99", "max")]
         body.append([name, *rounds_of(row), *calls, ratio])
     head = ["stack", "min", "median", "max", "call p50", "call p99", "call max", "bookfeed is"]
@@ -92,10 +92,21 @@ def race_lines(table: Table) -> list[str]:
 def plain_lines(table: Table, unit: str) -> list[str]:
     """Rows with nothing but their rounds."""
     body = [
-        [name, *(rounds_of(row) if row.skipped is None else ["–", "–", f"skipped: {row.skipped}"])]
+        [name, *(rounds_of(row) if row.skipped is None else ["-", "-", f"skipped: {row.skipped}"])]
         for name, row in table.items()
     ]
     return lines_of([unit, "min", "median", "max"], body)
+
+
+def saturated_lines(table: Table) -> list[str]:
+    """Wall time of the rounds, and the receiving thread's CPU time."""
+    body = [
+        [name, *rounds_of(row), number(row.facts["cpu"])]
+        if row.skipped is None
+        else [name, "-", "-", "-", f"skipped: {row.skipped}"]
+        for name, row in table.items()
+    ]
+    return lines_of(["client", "min", "median", "max", "CPU, median"], body)
 
 
 def question_lines(tables: dict[str, Table]) -> list[str]:
@@ -109,7 +120,9 @@ def question_lines(tables: dict[str, Table]) -> list[str]:
             cells.append(
                 f"skipped: {row.skipped}"
                 if row.skipped is not None
-                else " / ".join(number(x) for x in (row.min, row.median, row.spread["p99"], row.max))
+                else " / ".join(
+                    number(x) for x in (row.min, row.median, row.spread["p99"], row.max)
+                )
             )
         body.append([stack, *cells])
     return lines_of(["min / median / p99 / max", *asked], body)
@@ -132,7 +145,7 @@ def paced_lines(tables: dict[str, Table]) -> list[str]:
             spread = [number(row.spread[p]) for p in ("p50", "p99", "p99.9", "max")]
             cells = [title.removeprefix("paced "), name, *spread, *against, " / ".join(late)]
             body.append(cells)
-    head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 − bare", "p99 − bare"]
+    head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 - bare", "p99 - bare"]
     return lines_of([*head, "sender late p50 / p99"], body)
 
 
@@ -210,7 +223,7 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         table = tables.get(f"saturated {transport}")
         if table is not None:
             title = f"## Saturated loopback, {transport}, µs a frame"
-            lines += [title, "", *plain_lines(table, "client")]
+            lines += [title, "", *saturated_lines(table)]
     lines += [
         "## Paced loopback, µs from the frame's due time to the user's callback",
         "",

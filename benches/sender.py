@@ -1,7 +1,7 @@
 """The other end of the loopback benchmarks: a venue that only sends, in a process of its own.
 
-``python -m benches.sender FRAMES HASHES DIRECTORY`` listens on two loopback ports, plain and TLS, and
-prints them as one JSON line. What a connection gets is in the path it asks for:
+``python -m benches.sender FRAMES HASHES DIRECTORY`` listens on two loopback ports, plain and TLS,
+and prints them as one JSON line. What a connection gets is in the path it asks for:
 ``/saturated/N`` sends the first N frames of the corpus in 64 KiB writes as fast as they are taken;
 ``/paced/RATE/N`` sends the snapshots, then N frames at RATE a second.
 

@@ -32,7 +32,7 @@ class Target:
         try:
             value = self.measure(tables)
         except (KeyError, ValueError, StopIteration):
-            return [self.name, asked, "–", "not measured"]
+            return [self.name, asked, "-", "not measured"]
         met = value <= self.bound if self.at_most else value >= self.bound
         return [self.name, asked, f"{value:.3g} {self.unit}", "pass" if met else "**MISS**"]
 
@@ -72,7 +72,7 @@ def race_targets() -> list[Target]:
     return [
         Target("one ingest call a frame, drained", 0.40, "µs", median(ingest.RACE, drained)),
         *(
-            Target(f"against {name}", times, "×", ratio(ingest.RACE, name, read), at_most=False)
+            Target(f"against {name}", times, "x", ratio(ingest.RACE, name, read), at_most=False)
             for name, times in ((BEST_PEER, 6), (NAUTILUS, 13), (USUAL, 20))
         ),
     ]
@@ -89,7 +89,7 @@ def question_targets() -> list[Target]:
             Target(
                 f"{question}: against the quickest other library",
                 1,
-                "×",
+                "x",
                 quickest_peer_margin(question),
                 at_most=False,
             )
@@ -106,7 +106,7 @@ def loopback_targets() -> list[Target]:
         targets.append(Target(table, bound, "µs", median(table, loopback.OURS)))
         for name, times in ((loopback.USUAL, usual), (loopback.BEST_PEER, best)):
             against = ratio(table, name, loopback.OURS)
-            targets.append(Target(f"{table}, against {name}", times, "×", against, at_most=False))
+            targets.append(Target(f"{table}, against {name}", times, "x", against, at_most=False))
     for rate in loopback.RATES:
         table = f"paced plain {rate}/s"
         for p in ("p50", "p99"):

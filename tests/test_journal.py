@@ -23,7 +23,9 @@ START = 1_790_658_661_234_000_000
 
 def frame(i: int, size: int = 100) -> RecordTuple:
     """Record ``i`` of a recording: recognisable, and not too compressible."""
-    payload = f"{i}:".encode() + (i * 0x9E3779B97F4A7C15 % 2**64).to_bytes(8, "little") * (size // 8)
+    payload = f"{i}:".encode() + (i * 0x9E3779B97F4A7C15 % 2**64).to_bytes(8, "little") * (
+        size // 8
+    )
     return (Kind.FRAME, START + i * 1_000_003, i % 3, i // 100, payload)
 
 
@@ -50,7 +52,12 @@ class TestCodec:
         """Any contiguous or strided bytes-like payload comes back as bytes."""
         encoder = JournalEncoder()
         header = encoder.header(b'{"a":1}')
-        payloads = [b"plain", bytearray(b"array"), memoryview(b"view"), memoryview(b"s-t-r")[::2]]
+        payloads: list[Any] = [
+            b"plain",
+            bytearray(b"array"),
+            memoryview(b"view"),
+            memoryview(b"s-t-r")[::2],
+        ]
         for payload in payloads:
             assert encoder.append(255, -(2**63), 2**32 - 1, 2**32 - 1, payload) == encoder.pending
         assert encoder.take_block(partial=False) == b""
@@ -158,7 +165,9 @@ class TestWriter:
     def test_sync_interval(self, tmp_path: Path) -> None:
         """Written records are synced when the interval is up, with 0 at once."""
         for interval_s in (0.15, 0.0):
-            with JournalWriter(tmp_path, prefix=f"s{interval_s}", sync_interval_s=interval_s) as writer:
+            with JournalWriter(
+                tmp_path, prefix=f"s{interval_s}", sync_interval_s=interval_s
+            ) as writer:
                 started = time.monotonic()
                 record(writer, 1)
                 writer.flush()
@@ -179,9 +188,9 @@ class TestWriter:
         matches = [pattern.fullmatch(path.name) for path in journal.segments]
         assert [int(m[1]) for m in matches if m] == list(range(1, len(matches) + 1))
         assert all(path.stat().st_size <= 60_000 for path in journal.segments)
-        first, second = (JournalReader(p.read_bytes()) for p in journal.segments[:2])
-        assert json.loads(second.metadata)["previous"] == journal.segments[0].name
-        assert json.loads(second.metadata)["recording"] == json.loads(first.metadata)["recording"]
+        one, two = (Journal(path).metadata for path in journal.segments[:2])
+        assert two["previous"] == journal.segments[0].name
+        assert two["recording"] == one["recording"]
 
     def test_private_files_and_directories(self, tmp_path: Path) -> None:
         """0600 and 0700, whatever the umask; a directory that exists keeps its mode."""
@@ -295,8 +304,9 @@ class TestJournal:
         strict, recovering = Journal(tmp_path), Journal(tmp_path, recover=True)
         prefix, rest = list(strict), list(recovering)
         assert prefix == recorded[: len(prefix)] and len(prefix) < len(recorded)
-        lost = [each for each in recorded if each not in set(rest)]
-        assert 0 < len(lost) <= 500 and rest == [r for r in recorded if r not in set(lost)]
+        kept = set(rest)
+        lost = [each for each in recorded if each not in kept]
+        assert 0 < len(lost) <= 500 and rest == [each for each in recorded if each in kept]
         assert recorded.index(lost[0]) == len(prefix)
         report = strict.report()
         assert not report.clean and report.missing[0].segment == victim
@@ -351,10 +361,15 @@ class TestJournal:
         assert [hole.segment.name for hole in journal.report().missing] == ["a-1.bfj"]
 
     def test_unreadable_and_foreign_files(self, tmp_path: Path) -> None:
-        """Errors name the file."""
-        (tmp_path / "x.bfj").write_bytes(b"something else entirely")
-        with pytest.raises(JournalError, match=r"x\.bfj: not a journal"):
-            Journal(tmp_path)
+        """Alone they are an error that names the file, among segments they are missing."""
+        (tmp_path / "x-2.bfj").write_bytes(bytes(5000))
+        with pytest.raises(JournalError, match=r"x-2\.bfj: not a journal"):
+            Journal(tmp_path / "x-2.bfj")
+        write_journal(tmp_path / "x-1.bfj", [frame(0)])
+        journal = Journal(tmp_path)
+        assert list(journal) == [frame(0)]
+        [missing] = journal.report().missing
+        assert (missing.segment.name, missing.bytes) == ("x-2.bfj", 5000)
 
     def test_metadata_that_is_not_json_is_no_obstacle(self, tmp_path: Path) -> None:
         """The records do not depend on it."""

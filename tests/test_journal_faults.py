@@ -5,7 +5,6 @@
 
 import errno
 import json
-import mmap
 import os
 import random
 import signal
@@ -297,6 +296,33 @@ def test_a_full_disk_drops_counts_and_recovers(
     assert Journal(tmp_path).report().clean
 
 
+def test_too_much_unsynced_holds_writing_back_until_a_sync_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory stays bounded while fsync fails; nobody has to call to get it going again."""
+    broken = True
+
+    def fault(name: str, _call: int) -> None:
+        if name == "fsync" and broken:
+            raise failure(errno.EIO)
+
+    monkeypatch.setattr(segments, "_UNSYNCED_BYTES_MAX", 100_000)
+    writer = JournalWriter(tmp_path, buffer_bytes_max=500_000, sync_interval_s=3600)
+    monkeypatch.setattr(segments, "os", FaultyOs(fault))
+    for i in range(5000):
+        writer.append(*numbered(i))
+    wait_for(lambda: writer.status().tainted >= 1)
+    status = writer.status()
+    assert status.records_written * 400 < 200_000 and status.records_dropped > 3000
+    broken = False
+    wait_for(lambda: writer.status().bytes_pending < 70_000)
+    assert writer.close().error is None
+    journal = list(Journal(tmp_path))
+    accepted = 5000 - status.records_dropped
+    assert journal[:accepted] == [numbered(i) for i in range(accepted)]
+    assert json.loads(journal[accepted][4]) == {"records": status.records_dropped}
+
+
 def test_records_dropped_at_the_end_are_noted_by_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,8 +340,12 @@ def test_records_dropped_at_the_end_are_noted_by_close(
     threading.Timer(0.05, stalled.set).start()
     dropped = writer.close().records_dropped
     assert dropped > 1000
-    last = list(Journal(tmp_path))[-1]
-    assert last[0] == Kind.DROPPED and json.loads(last[4]) == {"records": dropped}
+    journal = list(Journal(tmp_path))
+    notes = [
+        json.loads(payload)["records"] for kind, *_, payload in journal if kind == Kind.DROPPED
+    ]
+    assert journal[-1][0] == Kind.DROPPED and sum(notes) == dropped
+    assert len(journal) - len(notes) == 2000 - dropped
 
 
 def test_a_stalled_disk_never_stalls_append(

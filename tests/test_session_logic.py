@@ -150,7 +150,7 @@ def test_a_peer_that_does_not_close_is_dropped() -> None:
     bench = opened()
     bench.tell(Reconnect(1000, "test"))
     assert bench.logic.phase is Phase.CLOSING
-    bench.run(S)
+    bench.run(900 * MS)
     assert bench.times(Abort) == [bench.times(Close)[0] + 500 * MS]
     bench.tell(Closed(1006))
     assert bench.logic.phase in (Phase.WAITING, Phase.CONNECTING)

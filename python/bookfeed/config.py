@@ -43,7 +43,9 @@ Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
 RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
 AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
-FilePrefix = Annotated[str, Text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ -")]
+FilePrefix = Annotated[
+    str, Text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ -")
+]
 DurationMs = Annotated[int, Range(0, 3_600_000)]
 
 

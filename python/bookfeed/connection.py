@@ -241,7 +241,7 @@ class ConnectionLogic:
         if self.phase is Phase.OPEN:
             return self._watch(now_ns)
         if self.phase is Phase.CLOSING:
-            return (Abort(),) if now_ns >= self._deadline_ns else (Wait(self._deadline_ns),)
+            return self._abort_when_due(now_ns)
         if self.phase is not Phase.WAITING:
             return ()
         if now_ns < self._connect_ns:
@@ -265,7 +265,7 @@ class ConnectionLogic:
         self._opened_ns = self._data_ns = self._pong_ns = now_ns
         self._ping_ns = now_ns + self._policy.ping_interval_ns
         sends = tuple(Send(text) for text in self._subscription)
-        return (*sends, Wait(self._next_deadline_ns()))
+        return (*sends, Wait(self._next_deadline_ns(now_ns)))
 
     def _data(self, now_ns: int) -> None:
         self._data_ns = max(self._data_ns, now_ns)
@@ -280,8 +280,9 @@ class ConnectionLogic:
         patience_ns = self._policy.silence_ns << min(self._quiet_streak, 16)
         return min(patience_ns, max(self._policy.silence_ns, self._policy.silence_ns_max))
 
-    def _next_deadline_ns(self) -> int:
-        silence_ns = self._data_ns + self._silence_ns()
+    def _next_deadline_ns(self, now_ns: int) -> int:
+        # Looked at again after the shortest patience, since data may end a longer one.
+        silence_ns = min(self._data_ns + self._silence_ns(), now_ns + self._policy.silence_ns)
         if self._policy.ping_text is None:
             return silence_ns
         return min(silence_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)
@@ -297,7 +298,7 @@ class ConnectionLogic:
             if now_ns >= self._ping_ns:
                 sends = (Send(self._policy.ping_text),)
                 self._ping_ns = now_ns + self._policy.ping_interval_ns
-        return (*sends, Wait(self._next_deadline_ns()))
+        return (*sends, Wait(self._next_deadline_ns(now_ns)))
 
     def _close(self, now_ns: int, code: int, reason: str) -> tuple[Action, ...]:
         self.phase = Phase.CLOSING
@@ -341,7 +342,11 @@ class ConnectionLogic:
         if isinstance(event, Closed):
             self.phase = Phase.STOPPED
         elif isinstance(event, Tick):
-            if now_ns < self._deadline_ns:
-                return (Wait(self._deadline_ns),)
-            return (Abort(),)
+            return self._abort_when_due(now_ns)
         return ()
+
+    def _abort_when_due(self, now_ns: int) -> tuple[Action, ...]:
+        if now_ns < self._deadline_ns:
+            return (Wait(self._deadline_ns),)
+        self._deadline_ns = now_ns + self._policy.close_timeout_ns
+        return (Abort(), Wait(self._deadline_ns))

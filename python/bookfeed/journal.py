@@ -243,10 +243,13 @@ class JournalWriter:
         """The thread: hands blocks to the disk when woken, and minds its deadlines."""
         try:
             while not self._stopping:
-                self._wake.wait(self._disk.wait_s())
+                self._wake.wait(self._disk.wait_s(at_once=self._syncs != self._syncs_done))
                 self._wake.clear()
                 self._store()
-            self._store()
+            # Twice: what the last sync found unsafe is in a new segment, which needs its own.
+            for _ in range(2):
+                self._disk.hurry()
+                self._store()
             self._disk.close()
         except Exception as error:
             # Nothing may reach the feed from here: it goes on, the recording has ended.
@@ -257,18 +260,29 @@ class JournalWriter:
                 self._progress.notify_all()
 
     def _store(self) -> None:
+        """Writes what there is to write, syncs what is due, and tells those who wait."""
         flushes, syncs = self._flushes, self._syncs
         everything = self._stopping or flushes != self._flushes_done
         at_once = self._stopping or syncs != self._syncs_done
-        disk, going_on = self._disk, self._disk.ready(at_once=at_once)
-        while going_on and (block := self._encoder.take_block(partial=everything)):
-            going_on = disk.write(block)
-        if going_on:
-            self._flushes_done = flushes
-        if disk.sync(at_once=at_once) and going_on:
-            self._syncs_done = syncs
+        while self._disk.ready(at_once=at_once):
+            if self._drain(everything=everything):
+                self._flushes_done = flushes
+                if self._disk.sync(at_once=at_once):
+                    self._syncs_done = syncs
+                break
+        else:
+            # Too much is unsynced, or there is no segment: nobody may wake us when that is over.
+            if self._disk.sync(at_once=at_once) and self._disk.ready(at_once=False):
+                self._wake.set()
         with self._progress:
             self._progress.notify_all()
+
+    def _drain(self, *, everything: bool) -> bool:
+        """Writes the waiting blocks; false if the disk takes no more."""
+        while block := self._encoder.take_block(partial=everything):
+            if not self._disk.write(block):
+                return False
+        return True
 
 
 def write_journal(

@@ -58,14 +58,15 @@ class Journal:
 
     ``path`` is a segment file, a directory (all its ``.bfj`` files) or the beginning of file
     names. A segment is held in memory while it is read. With ``recover``, valid blocks behind
-    damage are handed out too. Raises ``JournalError`` if there is no journal at ``path``, a
-    file is no journal, or its format is newer.
+    damage are handed out too. Raises ``JournalError`` if there is no journal at ``path``, or
+    the one file there is none or of a newer format; among several, such a file is ``missing``
+    (a power failure can wipe the newest).
     """
 
     def __init__(self, path: str | Path, *, recover: bool = False) -> None:
         self.segments: Final = segments(path)
         self.recover: Final = recover
-        self.metadata: Final = _Segment(self.segments[0]).metadata
+        self.metadata: Final = self._first_metadata(single=Path(path) in self.segments)
         self._report: JournalReport | None = None
 
     def __iter__(self) -> Iterator[RecordTuple]:
@@ -89,13 +90,19 @@ class Journal:
         last: int | None = None
         stopped = False
         for index, path in enumerate(self.segments):
-            segment = _Segment(path)
+            try:
+                segment = _Segment(path)
+            except _NotASegment as error:
+                account.total_bytes += error.size
+                account.missing.append(Missing(path, 0, error.size, error.reason))
+                continue
             account.total_bytes += len(segment.data)
             if segment.recording not in (None, recording):
                 recording, last, stopped = segment.recording, None, False
             reader = JournalReader(segment.data, after=last)
             if stopped:
-                account.records_behind += reader.report()["records"]
+                behind = reader.report()
+                account.records_behind += behind["records"] + behind["records_behind"]
                 continue
             yield reader
             report = reader.report()
@@ -112,14 +119,35 @@ class Journal:
                 account.missing += [Missing(path, **hole) for hole in report["missing"]]
             account.valid_bytes += report["valid_bytes"]
 
+    def _first_metadata(self, *, single: bool) -> dict[str, Any]:
+        for path in self.segments:
+            try:
+                return _Segment(path).metadata
+            except _NotASegment:
+                if single:
+                    raise
+        return {}
+
     def _made_good(self, index: int, recording: str | None, last: int | None) -> bool:
         """Whether the next segment goes on right behind block ``last``, or before."""
         if index + 1 == len(self.segments):
             return False
-        following = _Segment(self.segments[index + 1])
+        try:
+            following = _Segment(self.segments[index + 1])
+        except _NotASegment:
+            return False
         first = JournalReader(following.data).report()["seq_first"]
         wanted = 0 if last is None else last + 1
         return following.recording == recording and first is not None and first <= wanted
+
+
+class _NotASegment(JournalError):
+    """A file that holds no part of a journal this version can read."""
+
+    def __init__(self, path: Path, size: int, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.size: Final = size
+        self.reason: Final = reason
 
 
 class _Segment:
@@ -133,7 +161,7 @@ class _Segment:
         try:
             metadata = JournalReader(self.data).metadata
         except JournalError as error:
-            raise JournalError(f"{path}: {error}") from error
+            raise _NotASegment(path, len(self.data), str(error)) from error
         self.metadata: Final = _json_object(metadata)
         name = self.metadata.get("recording")
         # None where the header is damaged: taken to go on with the recording before it.

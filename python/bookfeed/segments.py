@@ -149,11 +149,11 @@ class SegmentFiles:
         file = self._file
         return file.path if file else None
 
-    def wait_s(self) -> float | None:
+    def wait_s(self, *, at_once: bool) -> float | None:
         """Seconds until something is due without new blocks: a sync, or another attempt."""
         if self._file is not None and not self._unsynced:
             return None
-        due = 0.0 if self._file is None else self._unsynced_since + self._sync_interval_s
+        due = self._sync_due(at_once=at_once) if self._file is not None else 0.0
         return max(0.0, max(due, self._retry_at) - time.monotonic())
 
     def ready(self, *, at_once: bool) -> bool:
@@ -177,7 +177,7 @@ class SegmentFiles:
             except OSError as error:
                 self._abandon(self._file, error)
                 self._start_over()
-        if self._unsynced_bytes >= _UNSYNCED_BYTES_MAX:
+        if not self._takes_more():
             self.sync(at_once=True)
         return self._takes_more()
 
@@ -189,8 +189,8 @@ class SegmentFiles:
         file, now = self._file, time.monotonic()
         if not self._unsynced:
             return True
-        due = at_once or now >= self._unsynced_since + self._sync_interval_s
-        if file is None or not due or now < self._retry_at:
+        due = max(self._sync_due(at_once=at_once), self._retry_at)
+        if file is None or now < due:
             return False
         try:
             file.sync()
@@ -204,17 +204,23 @@ class SegmentFiles:
         self._retry_s, self.error = _RETRY_S_MIN, None
         return True
 
+    def hurry(self) -> None:
+        """Forgets that something failed lately: the next attempt is made at once."""
+        self._retry_at = 0.0
+
     def close(self) -> None:
-        """Syncs and closes, trying a second segment if the first cannot be trusted."""
-        for _ in range(2):
-            self._retry_at = 0.0
-            self.sync(at_once=True)
+        """Closes the segment."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _takes_more(self) -> bool:
         return self._file is not None and self._unsynced_bytes < _UNSYNCED_BYTES_MAX
+
+    def _sync_due(self, *, at_once: bool) -> float:
+        if at_once or self._unsynced_bytes >= _UNSYNCED_BYTES_MAX:
+            return 0.0
+        return self._unsynced_since + self._sync_interval_s
 
     def _count_written(self) -> None:
         """Every held block is in the current segment: that, and what was synced, is written."""

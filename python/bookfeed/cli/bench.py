@@ -124,9 +124,7 @@ def race(corpus: Corpus, entrants: Sequence[Contestant], rounds: int) -> list[Ti
                 progress.reach(turn * len(entrants) + place)
                 seconds, _ = entrant.run(corpus.frames)
                 spent[entrant.name].append(seconds * 1e6 / len(corpus.frames))
-    return [
-        Timing(name, min(us), statistics.median(us), max(us)) for name, us in spent.items()
-    ]
+    return [Timing(name, min(us), statistics.median(us), max(us)) for name, us in spent.items()]
 
 
 class _Stopwatch:

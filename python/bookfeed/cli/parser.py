@@ -110,7 +110,7 @@ def _source(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end after N seconds (default: on Ctrl-C)",
     )
-    _simulated(parser.add_argument_group("with --demo"), markets=6, rate=400)  # type: ignore[arg-type]
+    _simulated(parser.add_argument_group("with --demo"), markets=4, rate=400)  # type: ignore[arg-type]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -180,7 +180,9 @@ def build_parser() -> argparse.ArgumentParser:
         "record",
     )
     _source(record)
-    record.add_argument("--directory", metavar="DIR", help="where to write (default: record.directory)")
+    record.add_argument(
+        "--directory", metavar="DIR", help="where to write (default: record.directory)"
+    )
     _output(record, "table", ("table", "json", "ndjson"))
 
     importing = add(

@@ -77,7 +77,7 @@ async def _follow(
     more: Callable[[], Summary],
 ) -> None:
     clock = AnchoredClock()
-    watch = Watch(source.name, source.config, clock)
+    watch = Watch(source.name, source.config, engine, clock)
     show = _show(args.output, watch, source.config, hint)
     try:
         feed = build_feed(source.config, engine, watch, clock, recorder)
@@ -95,9 +95,7 @@ def build_feed(
 ) -> Feed:
     """The feed that ``config`` describes, watched by ``watch``."""
     where, how = config.polymarket, config.feed
-    venue = polymarket(
-        custom_features=where.custom_features, ping_interval_s=where.ping_interval_s
-    )
+    venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
     rest_url = where.rest_url or None
     if rest_url is not None and not rest_available():
         logging.getLogger("bookfeed.cli").info("no REST resync: aiohttp is not installed")
@@ -170,9 +168,7 @@ class Show(Protocol):
         """Shows what was."""
 
 
-def _show(
-    output: str | None, watch: Watch, config: Config, hint: Callable[[], str]
-) -> Show:
+def _show(output: str | None, watch: Watch, config: Config, hint: Callable[[], str]) -> Show:
     on_terminal = sys.stdout.isatty()
     if output == "json":
         return _Quiet()
@@ -302,21 +298,28 @@ class _LastLog(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(log.TextFormatter())
-        self.text = ""
+        self._newest: logging.LogRecord | None = None
         self._logger: Final = logging.getLogger(log.ROOT)
         self._instead_of: list[logging.Handler] = []
 
+    @property
+    def text(self) -> str:
+        """The first line of the newest record, empty if there is none."""
+        return self.format(self._newest).partition("\n")[0] if self._newest else ""
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps the record's first line."""
-        self.text = self.format(record).partition("\n")[0]
+        """Keeps the record."""
+        self._newest = record
 
     def take(self) -> None:
         """Takes the place of the handlers there are."""
         self._instead_of, self._logger.handlers[:] = self._logger.handlers[:], [self]
 
     def give_back(self) -> None:
-        """Puts them back, and hands them the newest warning, which would be lost otherwise."""
+        """Puts them back, and hands them the newest record, which the screen had last."""
         self._logger.handlers[:] = self._instead_of
+        if self._newest is not None:
+            self._logger.handle(self._newest)
 
 
 def _line(value: dict[str, Any]) -> str:

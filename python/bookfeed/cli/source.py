@@ -20,7 +20,7 @@ _END_S_MAX: Final = 1.0
 
 # What the demo watches for, chosen so that both rules have something to say.
 _DEMO_RULES: Final = {
-    "spread": {"open": "0.04", "close": "0.02"},
+    "spread": {"open": "0.12", "close": "0.08"},
     "complement": {"min_edge": "0.001", "max_skew_ms": 5_000},
 }
 
@@ -55,6 +55,8 @@ def demo_config(listing: dict[str, Any]) -> Config:
     ``BOOKFEED_*`` variables count, except those that say where the venue is.
     """
     table = {
+        # On loopback there is time for it, and complements are vouched for by hashes.
+        "engine": {"hash_check": "always"},
         "polymarket": {"ws_url": listing["ws"], "rest_url": listing["rest"] or ""},
         "rules": _DEMO_RULES,
         "market": [
@@ -113,12 +115,12 @@ def _ready_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    """Closes its standard input, which tells it to end; what does not listen is killed."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
     try:
         process.wait(_END_S_MAX)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()

@@ -9,15 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from bookfeed import records
-from bookfeed._bookfeed import UPDATE_DTYPE, Batch, BookView, Histogram
+from bookfeed import UPDATE_DTYPE, records
+from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
 from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.config import Config
 from bookfeed.feed import Feed
 from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
 from bookfeed.sinks.console import BookRow, LatencyRow, Screen, SignalRow
 
-_UPDATE: Final = np.dtype(UPDATE_DTYPE)
 _SIGNALS_KEPT: Final = 64
 # Updates are counted by book when this many bytes have gathered, at the latest.
 _UNCOUNTED_MAX: Final = 1 << 20
@@ -37,8 +36,9 @@ _TOLD: Final = {
 class Watch:
     """Follows a feed through its batches; made before the feed, which calls ``on_batch``."""
 
-    def __init__(self, source: str, config: Config, clock: Clock) -> None:
+    def __init__(self, source: str, config: Config, engine: Engine, clock: Clock) -> None:
         self.source: Final = source
+        self._engine: Final = engine
         self._clock: Final = clock
         self._names: Final = {
             outcome.asset: (market.name or market.market, outcome.name)
@@ -69,12 +69,17 @@ class Watch:
     def attach(self, feed: Feed) -> None:
         """Begins to follow an open feed."""
         self._feed = feed
-        self._symbols.update({view.instrument: view.symbol for view in feed.books()})
+        self._learn()
         self._started_ns = self._clock.now_ns()
         self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
 
+    def _learn(self) -> None:
+        self._symbols.update({view.instrument: view.symbol for view in self._engine.books()})
+
     def on_batch(self, batch: Batch) -> None:
         """Takes in what the engine handed out; cheap for plain book updates."""
+        if self._feed is None:
+            self._learn()
         data = batch.update_bytes
         self._uncounted.append(data)
         self._uncounted_bytes += len(data)
@@ -107,7 +112,7 @@ class Watch:
     def _counted(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Updates so far by instrument number."""
         if self._uncounted:
-            instruments = np.frombuffer(b"".join(self._uncounted), _UPDATE)["instrument"]
+            instruments = np.frombuffer(b"".join(self._uncounted), UPDATE_DTYPE)["instrument"]
             self._uncounted.clear()
             self._uncounted_bytes = 0
             counts = np.bincount(instruments, minlength=len(self._updates)).astype(np.int64)
@@ -163,11 +168,15 @@ class Watch:
 
     def _signal_row(self, signal: Signal, now_ns: int) -> SignalRow:
         over = signal.phase == "close"
-        legs = " ".join(dict.fromkeys(self._name(leg.symbol)[0] for leg in signal.legs))
+        names = [self._name(leg.symbol) for leg in signal.legs]
+        markets = dict.fromkeys(market for market, _ in names)
+        outcomes = {outcome for _, outcome in names}
+        # One outcome is worth saying; several of a market are the market.
+        about = "".join(f"{outcome}: " for outcome in outcomes) if len(outcomes) == 1 else ""
         return SignalRow(
             opened=datetime.fromtimestamp(signal.ts_open / NS_PER_S, UTC).strftime("%H:%M:%S"),
             rule=signal.rule,
-            market=legs,
+            market=about + " ".join(markets),
             direction=signal.direction or "",
             qty_e8=signal.qty_e8,
             net_edge_e9=signal.net_edge_e9,
@@ -194,7 +203,7 @@ class Watch:
         states: dict[str, int] = {}
         for view in views:
             states[view.state] = states.get(view.state, 0) + 1
-        engine = self.feed.engine
+        engine = self._engine
         return {
             "source": self.source,
             "elapsed_s": round(elapsed_s, 3),
@@ -203,8 +212,8 @@ class Watch:
             "messages": engine.messages(),
             "states": states,
             "signals": {
-                "opened": self._opened,
-                "closed": self._closed,
+                "opened": dict(self._opened),
+                "closed": dict(self._closed),
                 "open": len(self._open),
                 "refused": engine.refusals(),
             },

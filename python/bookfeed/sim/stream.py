@@ -123,12 +123,20 @@ class Stream:
         """All items of the next instant of virtual time."""
         venue = self.venue
         self._now_ns += int(-log(1 - self._rng.random()) * self._step_ns)
+        if not venue.active:
+            self._now_ns = max(self._now_ns, self._next_event_ns())
         yield from self._connections()
         now_ms = self._now_ns // _NS_PER_MS
         for message in venue.due(now_ms):
             yield from self._carry(message)
         for message in venue.step(now_ms):
             yield from self._carry(message)
+
+    def _next_event_ns(self) -> int:
+        """When something will happen if no market does anything."""
+        due_ms = self.venue.next_due_ms()
+        events = [self._pong_ns, *self._back_ns.values()]
+        return min(events if due_ms is None else [*events, due_ms * _NS_PER_MS])
 
     def _connections(self) -> Iterator[Item]:
         ts_ns = self._now_ns + _TRANSIT_NS

@@ -77,6 +77,7 @@ class SimVenue:
         self._market_of: dict[str, Market] = {}
         self._waiting: list[tuple[int, int, Message | Market]] = []
         self._serial = 0
+        self._unresolved = config.markets
         for spec in self._specs():
             rng = seeded("market", config.seed, spec.index)
             market = Market(spec, rng, now_ms, valid_hashes=config.valid_hashes)
@@ -144,6 +145,11 @@ class SimVenue:
         asset = self.assets[asset_id]
         return wire.ghost_book(asset, self._market_of[asset_id].terms, asset.ts_ms - 600_000)
 
+    @property
+    def active(self) -> bool:
+        """Whether any market still trades."""
+        return self._unresolved > 0
+
     def next_due_ms(self) -> int | None:
         """When ``due`` will next have something."""
         return self._waiting[0][0] if self._waiting else None
@@ -173,6 +179,7 @@ class SimVenue:
         if config.tick_change_every and self._chance(config.tick_change_every):
             return market.change_tick(now_ms)
         if config.resolve_every and self._chance(config.resolve_every):
+            self._unresolved -= 1
             return market.resolve(now_ms)
         messages, late = market.step(now_ms)
         self._keep(late, now_ms)

@@ -204,11 +204,9 @@ def _header(screen: Screen) -> Line:
 def _price(value: int | None) -> str:
     if value is None:
         return "-"
-    text = format_price(abs(value))
-    # Averages over depth have more digits than a column.
-    whole, _, fraction = text.partition(".")
-    text = f"{whole}.{fraction[:4]}".rstrip(".") if fraction else whole
-    return f"-{text}" if value < 0 else text
+    # At least cents, so that points stand under points; averages have more digits than a column.
+    whole, _, fraction = format_price(abs(value)).partition(".")
+    return f"{'-' if value < 0 else ''}{whole}.{fraction[:4]:0<2}"
 
 
 def _qty(value: int | None) -> str:

@@ -170,7 +170,7 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
 fn special_mask(chunk: &[u8; 16]) -> u32 {
     // Compared as signed bytes, "less than space" covers control characters and all bytes
     // above 0x7f.
-    let bytes = i8x16::new(chunk.map(u8::cast_signed));
+    let bytes: i8x16 = bytemuck::cast(*chunk);
     let quote = bytes.cmp_eq(i8x16::splat(0x22));
     let slash = bytes.cmp_eq(i8x16::splat(0x5c));
     let other = bytes.cmp_lt(i8x16::splat(0x20));

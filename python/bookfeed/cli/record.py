@@ -1,0 +1,60 @@
+"""``bookfeed record``: follow markets and write every input of the engine into a journal.
+
+What is written is what ``bookfeed replay`` needs to come to the same records again; the digest
+printed at the end is the one a replay of the whole journal prints.
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bookfeed._bookfeed import Engine
+from bookfeed.cli.run import follow
+from bookfeed.cli.source import Source, opened
+from bookfeed.errors import ExitCode
+from bookfeed.journal import JournalWriter
+
+_MIB = 1024 * 1024
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Records until the time is up, Ctrl-C or SIGTERM; fails if something was lost."""
+    with opened(args) as source:
+        engine = Engine(**source.config.engine.arguments(), digest=True)
+        writer = _writer(source, Path(args.directory or source.config.record.directory))
+
+        def hint() -> str:
+            status = writer.status()
+            lost = f", {status.records_dropped:,} lost" if status.records_dropped else ""
+            return f"recorded {status.records_written:,}{lost}, Ctrl-C ends"
+
+        def journal() -> dict[str, Any]:
+            return {"digest": engine.digest(), "journal": _journal_object(writer)}
+
+        follow(args, source, engine, recorder=writer, hint=hint, more=journal)
+        status = writer.status()
+    whole = status.records_synced == status.records_appended and not status.records_dropped
+    return ExitCode.OK if whole else ExitCode.FAILURE
+
+
+def _writer(source: Source, directory: Path) -> JournalWriter:
+    config = source.config
+    return JournalWriter(
+        directory,
+        prefix=config.record.prefix,
+        config_hash=config.fingerprint(),
+        notes={
+            "source": source.name,
+            "venue": "polymarket",
+            "engine": config.engine.arguments(),
+        },
+        flush_interval_s=config.record.flush_interval_ms / 1e3,
+        sync_interval_s=config.record.sync_interval_s,
+        rotate_bytes=config.record.rotate_mib * _MIB,
+    )
+
+
+def _journal_object(writer: JournalWriter) -> dict[str, Any]:
+    status = asdict(writer.status())
+    return status | {"segment": str(status["segment"]) if status["segment"] else None}

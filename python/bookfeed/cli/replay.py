@@ -1,0 +1,206 @@
+"""``bookfeed replay``: a recording through the engine, and what came of it.
+
+Journals and captures alike. Time is what the recording says; reading the file does not count
+into ``elapsed_s`` and ``frames_per_s``. The ``digest`` is a SHA-256 over all records the engine
+made: the same for the same recording on every machine.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from bookfeed._bookfeed import BookView, Engine
+from bookfeed.capture import Capture
+from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
+from bookfeed.cli.progress import Progress
+from bookfeed.errors import BookfeedError, ExitCode, JournalError, RecordingError
+from bookfeed.inputs import EngineInput
+from bookfeed.journal import Kind
+from bookfeed.recording import Journal
+from bookfeed.replay import Record, replay
+
+# A capture says nothing of the engine it was made with: every book it holds, every hash checked.
+# It may hold few of a connection's markets, so that its silence says nothing of the connection.
+CAPTURE_ENGINE: Final[dict[str, Any]] = {
+    "auto_subscribe": True,
+    "hash_check": "always",
+    "silence_ns": 2**62,
+}
+
+# Records read, then applied, in turns, so that the clock can stop while reading.
+_READ_AT_ONCE: Final = 4_096
+_JOURNAL_MAGIC_MAX: Final = 16
+
+
+@dataclass(slots=True)
+class Recording:
+    """A journal or a capture, opened: venue, engine options, records."""
+
+    venue: str
+    engine: dict[str, Any]
+    records: Iterable[Record]
+    journal: Journal | None
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Replays, prints, and tells by the exit code whether the recording was whole."""
+    recording = open_recording(Path(args.file))
+    options = recording.engine | ({"hash_check": args.hash_check} if args.hash_check else {})
+    engine = _engine(options, args.file)
+    _check_venue(recording.venue, args.file)
+    with Progress("replaying", args.frames) as progress:
+        frames, refused, elapsed_s = run(engine, recording.records, args.frames, progress)
+    result = _result(engine, recording.venue, frames, elapsed_s)
+    problems = _problems(recording, args.frames is None, refused)
+    for problem in problems:
+        print(f"bookfeed replay: {problem}", file=sys.stderr)
+    _show(args, result, engine)
+    return ExitCode.DATA if problems else ExitCode.OK
+
+
+def open_recording(path: Path) -> Recording:
+    """Opens a journal (a segment, a directory or the beginning of file names) or a capture.
+
+    Raises ``RecordingError`` if it is neither, ``JournalError`` or ``CaptureError`` if it is
+    one that cannot be read.
+    """
+    if path.is_file() and not _is_journal(path):
+        capture = Capture(path)
+        return Recording(capture.venue, CAPTURE_ENGINE, capture, None)
+    try:
+        journal = Journal(path)
+    except JournalError as error:
+        if path.exists():
+            raise
+        raise RecordingError(f"{path}: no journal and no capture there") from error
+    notes = journal.metadata.get("notes")
+    notes = notes if isinstance(notes, dict) else {}
+    options = notes.get("engine")
+    return Recording(
+        venue=str(notes.get("venue", "polymarket")),
+        engine=options if isinstance(options, dict) else {},
+        records=journal,
+        journal=journal,
+    )
+
+
+def _is_journal(path: Path) -> bool:
+    """Captures are text or compressed text; whatever calls itself a journal is taken for one."""
+    with path.open("rb") as file:
+        start = file.read(_JOURNAL_MAGIC_MAX)
+    compressed = start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+    return path.suffix == ".bfj" or not (compressed or start.lstrip().startswith(b"{"))
+
+
+def _engine(options: dict[str, Any], source: str) -> Engine:
+    try:
+        return Engine(**{**options, "digest": True})
+    except (TypeError, ValueError, BookfeedError) as error:
+        raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
+
+
+def _check_venue(venue: str, source: str) -> None:
+    try:
+        Engine().connected(0, venue, 0)
+    except BookfeedError as error:
+        raise RecordingError(f"{source}: {error}") from error
+
+
+def run(
+    engine: Engine, records: Iterable[Record], frames_max: int | None, progress: Progress
+) -> tuple[int, int, float]:
+    """Feeds records until ``frames_max`` frames; frames, records left out, seconds of work."""
+    door = EngineInput(engine)
+    frames, elapsed_ns = 0, 0
+    source = iter(records if frames_max is None else _first_frames(records, frames_max))
+    while chunk := list(islice(source, _READ_AT_ONCE)):
+        start_ns = time.perf_counter_ns()
+        for state in replay(engine, chunk, inputs=door):
+            done = state.frames
+        elapsed_ns += time.perf_counter_ns() - start_ns
+        frames += done
+        progress.reach(frames)
+    return frames, door.records_refused, elapsed_ns / 1e9
+
+
+def _first_frames(records: Iterable[Record], count: int) -> Iterator[Record]:
+    """Everything up to frame number ``count``, and nothing behind it."""
+    if not count:
+        return
+    for record in records:
+        yield record
+        count -= record[0] == Kind.FRAME
+        if not count:
+            return
+
+
+def _result(engine: Engine, venue: str, frames: int, elapsed_s: float) -> dict[str, Any]:
+    counters = engine.counters()
+    return {
+        "venue": venue,
+        "frames": frames,
+        "messages": engine.messages(),
+        "decode_errors": counters["decode_errors"],
+        "updates": counters["updates"],
+        "signals": counters["signals"],
+        "digest": engine.digest(),
+        "elapsed_s": elapsed_s,
+        "frames_per_s": frames / elapsed_s if elapsed_s else 0.0,
+    }
+
+
+def _problems(recording: Recording, whole: bool, refused: int) -> list[str]:
+    problems = []
+    if refused:
+        problems.append(f"{refused} records could not be applied and were left out")
+    if recording.journal is not None and whole:
+        report = recording.journal.report()
+        problems += [
+            f"{hole.segment} at byte {hole.offset}: {hole.bytes} bytes lost ({hole.reason})"
+            for hole in report.missing
+        ]
+        if report.records_behind:
+            problems.append(f"{report.records_behind} records behind the damage were not replayed")
+    return problems
+
+
+def _show(args: argparse.Namespace, result: dict[str, Any], engine: Engine) -> None:
+    views = engine.books() if args.books else []
+    if args.output == "json":
+        books = {"books": {view.symbol: book_object(view) for view in views}}
+        write_json(result | (books if args.books else {}))
+    elif args.output == "ndjson":
+        for view in views:
+            write_line({"type": "book", "symbol": view.symbol, **book_object(view)})
+        write_line({"type": "summary", **result})
+    else:
+        messages = ", ".join(f"{name} {count:,}" for name, count in result["messages"].items())
+        write_pairs((result | {"messages": messages}).items())
+        if views:
+            print()
+            header = ("book", "state", "cause", "epoch", "bids", "bid", "ask", "asks")
+            write_table(header, [_book_row(view) for view in views])
+
+
+def book_object(view: BookView) -> dict[str, Any]:
+    """A book as plain values: levels best first, numbers as decimal text without trailing zeros."""
+    return {
+        "state": view.state,
+        "cause": view.cause,
+        "epoch": view.epoch,
+        "bids": view.as_strings("bid"),
+        "asks": view.as_strings("ask"),
+        "evidence": view.evidence,
+    }
+
+
+def _book_row(view: BookView) -> tuple[object, ...]:
+    bids, asks = view.as_strings("bid"), view.as_strings("ask")
+    symbol = view.symbol if len(view.symbol) <= 20 else f"{view.symbol[:19]}…"
+    bid, ask = (side[0][0] if side else None for side in (bids, asks))
+    return symbol, view.state, view.cause, view.epoch, len(bids), bid, ask, len(asks)

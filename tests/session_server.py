@@ -1,0 +1,158 @@
+"""A WebSocket server for session tests: Polymarket's opening moves, then whatever a test says.
+
+It is not the simulator: it knows no market, but it can send any bytes at all, which a well-behaved
+simulator cannot.
+"""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import orjson
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from bookfeed.venues import Market, Outcome
+
+YES, NO = "1" * 77, "2" * 76
+MARKET = Market("0xabc", (Outcome("Yes", YES), Outcome("No", NO)), name="Will it?")
+
+_ts_ms = count(1_781_000_000_000)
+
+
+def book_message(
+    symbol: str, bid: str = "0.40", ask: str = "0.60", *, ts_ms: int | None = None
+) -> dict[str, object]:
+    """A ``book`` message, newer than every one before it unless ``ts_ms`` is given."""
+    return {
+        "event_type": "book",
+        "market": MARKET.market,
+        "asset_id": symbol,
+        "timestamp": str(next(_ts_ms) if ts_ms is None else ts_ms),
+        "hash": "",
+        "bids": [{"price": bid, "size": "10"}],
+        "asks": [{"price": ask, "size": "10"}],
+    }
+
+
+def book_frame(symbol: str, bid: str = "0.40", ask: str = "0.60") -> bytes:
+    """The same as the bytes of a frame."""
+    return orjson.dumps(book_message(symbol, bid, ask))
+
+
+def raw_frame(opcode: int, payload: bytes, *, fin: bool = True, reserved: int = 0) -> bytes:
+    """One server frame as it is on the wire, however forbidden."""
+    first = (fin << 7) | (reserved << 4) | opcode
+    if len(payload) < 126:
+        return bytes((first, len(payload))) + payload
+    if len(payload) < 1 << 16:
+        return struct.pack("!BBH", first, 126, len(payload)) + payload
+    return struct.pack("!BBQ", first, 127, len(payload)) + payload
+
+
+class Peer(WSListener):
+    """One connection as the server sees it."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self.transport: WSTransport | None = None
+        self.received: list[tuple[WSMsgType, bytes]] = []
+        self.close_code: int | None = None
+        self.gone = asyncio.Event()
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        self.server.peers.append(self)
+        self.server.news.set()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.gone.set()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        self.received.append((frame.msg_type, payload))
+        if frame.msg_type is WSMsgType.CLOSE:
+            self.close_code = int(frame.get_close_code())
+            if self.server.answers_close:
+                transport.send_close(frame.get_close_code())
+                transport.disconnect()
+        elif payload == b"PING" and self.server.answers_ping:
+            self.text(b"PONG")
+        elif payload.startswith(b'{"type"') and self.server.on_subscribe is not None:
+            self.server.on_subscribe(self, orjson.loads(payload)["assets_ids"])
+        self.server.news.set()
+
+    def text(self, payload: bytes) -> None:
+        """Send a text frame."""
+        assert self.transport is not None
+        self.transport.send(WSMsgType.TEXT, payload)
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        assert self.transport is not None
+        self.transport.underlying_transport.write(data)
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        assert self.transport is not None
+        self.transport.disconnect(graceful=False)
+
+
+def send_books(peer: Peer, symbols: list[str]) -> None:
+    """What the venue does on a subscription: one array with every book."""
+    peer.text(orjson.dumps([book_message(symbol) for symbol in symbols]))
+
+
+@dataclass
+class Server:
+    """The server; change its attributes to change what it does next."""
+
+    port: int = 0
+    peers: list[Peer] = field(default_factory=list)
+    on_subscribe: Callable[[Peer, list[str]], None] | None = send_books
+    answers_ping: bool = True
+    answers_close: bool = True
+    refuses: bool = False
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/market"
+
+    async def peer(self, number: int) -> Peer:
+        """The connection ``number`` (from 0), when it has come."""
+        await self.until(lambda: len(self.peers) > number)
+        return self.peers[number]
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+        """Wait for something the server can see, or anything else, to come true."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                self.news.clear()
+                try:
+                    async with asyncio.timeout(0.005):
+                        await self.news.wait()
+                except TimeoutError:
+                    continue
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Server]:
+    """A server on a free port of loopback."""
+    server = Server()
+
+    def accept(_request: WSUpgradeRequest) -> Peer | None:
+        return None if server.refuses else Peer(server)
+
+    listening = await ws_create_server(accept, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        for peer in server.peers:
+            if peer.transport is not None:
+                peer.transport.disconnect(graceful=False)
+        await asyncio.sleep(0)

@@ -1,0 +1,258 @@
+"""Each fault does what its name says, where it was told to, and is logged."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from bookfeed.sim.faults import (
+    STREAM_KINDS,
+    VARIANTS,
+    Fault,
+    FaultEvent,
+    FaultInjector,
+    FaultKind,
+    random_faults,
+)
+from bookfeed.sim.stream import START_NS, Item, Stream
+from bookfeed.sim.venue import VenueConfig
+
+AT = 40
+CONFIG = VenueConfig(markets=2, seed=21, new_market_every=0)
+
+
+def run(*faults: Fault, items: int = 300, rate: float = 200.0) -> tuple[list[Item], Stream]:
+    stream = Stream(CONFIG, faults=faults, rate=rate)
+    return list(stream.items(items)), stream
+
+
+def clean(items: int = 300) -> list[bytes]:
+    return [item.payload for item in run(items=items)[0] if item.kind == "frame"]
+
+
+def frames(items: list[Item]) -> list[bytes]:
+    return [item.payload for item in items if item.kind == "frame"]
+
+
+def only_event(stream: Stream) -> FaultEvent:
+    (event,) = stream.fault_log
+    return event
+
+
+def difference(faulty: list[bytes], sound: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return ((ours, theirs) for ours, theirs in zip(faulty, sound, strict=True) if ours != theirs)
+
+
+def test_drop_leaves_out_one_book_frame() -> None:
+    items, stream = run(Fault("drop", at_frame=AT))
+    sound, faulty = clean(), frames(items)
+    event = only_event(stream)
+    assert event.frame >= AT
+    # The initial array is the first frame of all.
+    assert faulty == sound[: event.frame + 1] + sound[event.frame + 2 :]
+    lost = next(item for item in items if item.kind == "lost")
+    assert lost.message and lost.message.kind in ("book", "price_change")
+    assert lost.payload == b""
+    assert event.assets == stream.venue.markets[lost.message.market].spec.asset_ids
+    assert items[items.index(lost)].ts_ns - event.ts_ns == 8_000_000
+
+
+def test_truth_goes_on_without_the_dropped_frame() -> None:
+    items, stream = run(Fault("drop", at_frame=AT))
+    _, sound = run()
+    for asset_id in stream.asset_ids(0):
+        assert stream.truth(asset_id) == sound.truth(asset_id)
+    assert len(frames(items)) == 300 - 2
+
+
+@pytest.mark.parametrize("variant", ["at_once", "reversed", "later"])
+def test_duplicate(variant: str) -> None:
+    items, stream = run(Fault("duplicate", at_frame=AT, variant=variant))
+    event = only_event(stream)
+    place = event.frame + 1
+    faulty, sound = frames(items), clean()
+    again = place + 1 if variant != "later" else place + 6
+    extra = faulty.pop(again)
+    assert faulty == sound[: len(faulty)]
+    if variant == "reversed":
+        first, second = json.loads(extra)["price_changes"]
+        assert json.loads(sound[place])["price_changes"] == [second, first]
+        assert extra != sound[place]
+    else:
+        assert extra == sound[place]
+
+
+def test_freeze_of_a_connection_keeps_only_pong() -> None:
+    items, stream = run(Fault("freeze", at_frame=AT), items=600, rate=10)
+    event = only_event(stream)
+    assert (event.assets, event.frame) == ((), AT)
+    after = [item for item in items if item.ts_ns > event.ts_ns + 8_000_000]
+    assert {item.payload for item in after} == {b"", b"PONG"}
+    assert {item.kind for item in after} == {"lost", "frame"}
+    assert stream.venue.truth.version(stream.asset_ids(0)[0]) > AT
+
+
+def test_freeze_ends() -> None:
+    items, stream = run(Fault("freeze", at_frame=AT, duration_s=0.5))
+    lost = [item for item in items if item.kind == "lost"]
+    assert 0 <= (lost[-1].ts_ns - lost[0].ts_ns) <= 500_000_000
+    assert items[-1].kind == "frame"
+    assert len(lost) > 40
+    assert only_event(stream).frame == AT
+
+
+def test_freeze_of_one_asset_spares_its_sibling() -> None:
+    asset_id = Stream(CONFIG).asset_ids(0)[0]
+    items, stream = run(Fault("freeze", at_frame=AT, asset=asset_id))
+    sibling = stream.asset_ids(0)[1]
+    since = only_event(stream).ts_ns + 8_000_000
+    text = b" ".join(item.payload for item in items if item.ts_ns >= since)
+    assert asset_id.encode() not in text
+    assert sibling.encode() in text
+    assert only_event(stream).assets == (asset_id,)
+
+
+@pytest.mark.parametrize("kind", ["disconnect", "reset"])
+def test_lost_connections_come_back_with_fresh_books(kind: FaultKind) -> None:
+    items, stream = run(Fault(kind, at_frame=AT, duration_s=0.3))
+    down = next(i for i, item in enumerate(items) if item.kind == "disconnected")
+    up = next(i for i, item in enumerate(items) if item.kind == "connected" and i > down)
+    assert {item.kind for item in items[down + 1 : up]} == {"lost"}
+    assert 0.3 <= (items[up].ts_ns - items[down].ts_ns) / 1e9 < 0.4
+    books = json.loads(items[up + 1].payload)
+    assert [book["asset_id"] for book in books] == stream.asset_ids(0)
+    assert only_event(stream).assets == ()
+
+
+def test_reconnect_on_request() -> None:
+    stream = Stream(CONFIG)
+    list(stream.items(50))
+    stream.reconnect(0)
+    kinds = [item.kind for item in stream.items(300)]
+    assert kinds[0] == "disconnected"
+    assert kinds.count("connected") == 1
+    assert kinds[-1] == "frame"
+
+
+@pytest.mark.parametrize("variant", ["one", "all"])
+def test_wrong_hash_changes_nothing_but_hashes(variant: str) -> None:
+    items, stream = run(Fault("wrong_hash", at_frame=AT, variant=variant))
+    ((ours, theirs),) = difference(frames(items), clean())
+    wrong, right = (json.loads(data)["price_changes"] for data in (ours, theirs))
+    changed = [a["hash"] != b["hash"] for a, b in zip(wrong, right, strict=True)]
+    assert changed == ([True, False] if variant == "one" else [True, True])
+    for entry in wrong + right:
+        del entry["hash"]
+    assert wrong == right
+    named = [entry["asset_id"] for entry in wrong]
+    assert set(only_event(stream).assets) == set(named[:1] if variant == "one" else named)
+
+
+@pytest.mark.parametrize("variant", ["one", "all"])
+def test_corrupt_size(variant: str) -> None:
+    items, stream = run(Fault("corrupt_size", at_frame=AT, variant=variant))
+    ((ours, theirs),) = difference(frames(items), clean())
+    wrong, right = (json.loads(data)["price_changes"] for data in (ours, theirs))
+    changed = [a["size"] != b["size"] for a, b in zip(wrong, right, strict=True)]
+    assert changed == ([True, False] if variant == "one" else [True, True])
+    assert [entry["hash"] for entry in wrong] == [entry["hash"] for entry in right]
+    assert "became" in only_event(stream).detail
+
+
+@pytest.mark.parametrize("variant", VARIANTS["malformed"])
+def test_malformed(variant: str) -> None:
+    items, stream = run(Fault("malformed", at_frame=AT, variant=variant))
+    ((ours, theirs),) = difference(frames(items), clean())
+    event = only_event(stream)
+    named = [asset.encode() in ours for asset in event.assets]
+    if variant == "invalid_utf8":
+        with pytest.raises(UnicodeDecodeError):
+            ours.decode()
+    elif variant == "bad_number":
+        assert json.loads(ours)["price_changes"][0]["size"].endswith("e1")
+    else:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(ours)
+        assert theirs.startswith(ours)
+    if variant == "unattributable":
+        assert event.assets == ()
+        assert b"asset_id" not in ours
+    else:
+        assert any(named)
+
+
+def test_swap_lets_the_next_frame_of_the_market_overtake() -> None:
+    items, stream = run(Fault("swap", at_frame=AT))
+    faulty, sound = frames(items), clean()
+    place = only_event(stream).frame + 1
+    held = sound[place]
+    market = json.loads(held)["market"]
+    after = next(
+        i for i in range(place + 1, len(sound)) if json.loads(sound[i])["market"] == market
+    )
+    expected = sound[:place] + sound[place + 1 : after + 1] + [held] + sound[after + 1 :]
+    assert faulty == expected[: len(faulty)]
+    assert len(faulty) >= len(sound) - 1
+
+
+def test_faults_wait_for_their_time_asset_and_connection() -> None:
+    stream = Stream(CONFIG, conns=2)
+    asset_id = stream.asset_ids(1)[0]
+    stream = Stream(
+        CONFIG,
+        conns=2,
+        faults=(
+            Fault("drop", at_s=0.7, asset=asset_id),
+            Fault("drop", at_frame=10, conn=1),
+            Fault("drop", at_frame=10, conn=0),
+        ),
+    )
+    list(stream.items(600))
+    assert len(stream.fault_log) == 3
+    for event in stream.fault_log:
+        if event.fault.at_s:
+            assert event.ts_ns - START_NS >= 700_000_000
+            assert asset_id in event.assets
+            assert event.conn == 1
+        else:
+            assert event.conn == event.fault.conn
+            assert event.frame >= 10
+
+
+def test_all_random_faults_happen_and_repeat() -> None:
+    faults = random_faults(5, count=8, frames=200)
+    assert faults == random_faults(5, count=8, frames=200)
+    assert faults != random_faults(6, count=8, frames=200)
+    assert all(fault.kind in STREAM_KINDS for fault in faults)
+    kinds: tuple[FaultKind, ...] = ("drop", "swap", "wrong_hash", "duplicate")
+    mild = random_faults(5, count=8, frames=200, kinds=kinds)
+    logs = []
+    for _ in range(2):
+        stream = Stream(CONFIG, faults=mild)
+        digest = hashlib.sha256()
+        for item in stream.items(500):
+            digest.update(item.payload)
+        logs.append((stream.fault_log, digest.hexdigest()))
+    assert logs[0] == logs[1]
+    assert sorted(e.fault.at_frame or 0 for e in logs[0][0]) == [f.at_frame for f in mild]
+
+
+def test_ghosts_are_counted() -> None:
+    injector = FaultInjector([Fault("ghost", asset="7", count=2, at_s=1.0)], 1, 0)
+    assert not injector.ghost("7", 999_999_999)
+    assert not injector.ghost("8", 1_000_000_000)
+    assert [injector.ghost("7", 1_000_000_000) for _ in range(3)] == [True, True, False]
+    assert [event.conn for event in injector.log] == [-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "explode"}, "unknown fault 'explode'"),
+        ({"kind": "drop", "variant": "later"}, "no variant 'later'"),
+    ],
+)
+def test_unknown_faults_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Fault(**arguments)
