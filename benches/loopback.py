@@ -78,10 +78,9 @@ class Sender:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
         self.process.kill()
-        self.process.wait()
+        # Closes both pipes and waits.
+        self.process.communicate()
         self.directory.cleanup()
 
     def answer(self) -> Any:
@@ -142,7 +141,8 @@ async def receive(
     transport, _ = await ws_connect(lambda: receiver, url, ssl_context=tls)
     async with asyncio.timeout(ROW_SECONDS_MAX):
         await receiver.done.wait()
-    transport.disconnect()
+        transport.disconnect(graceful=False)
+        await transport.wait_disconnected()
     if receiver.count != expected:
         raise ValueError(f"{receiver.count} frames of {expected}")
     return receiver.watch

@@ -17,7 +17,7 @@ QTY_E8_PER_UNIT = 100
 LEVELS_MAX = 99
 LEVELS_SOFT_MIN = 96
 LEVELS_HARD_MIN = 60
-"""Between the soft minimum and the maximum a side wanders; trades may eat it down to the hard one."""
+"""A side wanders between soft minimum and maximum; trades may eat it down to the hard one."""
 TICK_SIZE = "0.001"
 MIN_ORDER_SIZE = "5"
 

@@ -5,6 +5,7 @@ simulator cannot.
 """
 
 import asyncio
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -139,14 +140,14 @@ class Server:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """A server on a free port of loopback."""
     server = Server()
 
     def accept(_request: WSUpgradeRequest) -> Peer | None:
         return None if server.refuses else Peer(server)
 
-    listening = await ws_create_server(accept, "127.0.0.1", 0)
+    listening = await ws_create_server(accept, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

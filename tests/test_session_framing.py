@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-
 from bookfeed.framing import (
     CLOSE_CODE_ABSENT,
     CloseCode,
@@ -51,7 +50,11 @@ def test_every_split_into_two() -> None:
 
 def test_every_split_into_three() -> None:
     for a, b in itertools.combinations_with_replacement(range(len(MESSAGE) + 1), 2):
-        frames = [(TEXT, False, MESSAGE[:a]), (CONT, False, MESSAGE[a:b]), (CONT, True, MESSAGE[b:])]
+        frames = [
+            (TEXT, False, MESSAGE[:a]),
+            (CONT, False, MESSAGE[a:b]),
+            (CONT, True, MESSAGE[b:]),
+        ]
         assert assemble(frames) == [MESSAGE], (a, b)
 
 
@@ -137,7 +140,9 @@ def test_close_reasons(payload: bytes, meaning: tuple[int, str]) -> None:
     assert close_reason(payload) == meaning
 
 
-@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535])
+@pytest.mark.parametrize(
+    "code", [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
+)
 def test_close_codes_that_must_not_be_sent(code: int) -> None:
     with pytest.raises(ProtocolViolation) as caught:
         close_reason(code.to_bytes(2))

@@ -6,13 +6,22 @@ from contextlib import asynccontextmanager
 
 import orjson
 import pytest
-from picows import WSMsgType
-from session_server import MARKET, NO, YES, Peer, Server, book_frame, book_message, raw_frame, serving
-
 from bookfeed.connection import Tick
 from bookfeed.feed import Feed, SessionOptions
 from bookfeed.records import Update
 from bookfeed.venues import Market, Outcome
+from picows import WSMsgType
+from session_server import (
+    MARKET,
+    NO,
+    YES,
+    Peer,
+    Server,
+    book_frame,
+    book_message,
+    raw_frame,
+    serving,
+)
 
 # Reconnecting at once keeps the tests fast; the delays themselves are tested without sockets.
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05)
@@ -28,7 +37,9 @@ class Log:
         self.updates.append(update)
 
     def states(self, symbol: str = YES) -> list[tuple[str, str]]:
-        return [(u.state, u.cause) for u in self.updates if u.kind == "state" and u.symbol == symbol]
+        return [
+            (u.state, u.cause) for u in self.updates if u.kind == "state" and u.symbol == symbol
+        ]
 
 
 @asynccontextmanager

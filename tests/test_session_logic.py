@@ -1,10 +1,10 @@
 """The life of a connection under a virtual clock: backoff, heartbeats, silence, storms."""
 
+import itertools
 import random
 from collections.abc import Callable
 
 import pytest
-
 from bookfeed.connection import (
     Abort,
     Action,
@@ -37,7 +37,11 @@ class Bench:
     """One connection under a virtual clock; ``log`` holds what it did and when."""
 
     def __init__(
-        self, policy: ConnectionPolicy | None = None, *, seed: int = 0, stagger: Stagger | None = None
+        self,
+        policy: ConnectionPolicy | None = None,
+        *,
+        seed: int = 0,
+        stagger: Stagger | None = None,
     ) -> None:
         self.now = 1_800_000_000 * S
         self.logic = ConnectionLogic(
@@ -309,7 +313,7 @@ def test_connections_are_staggered() -> None:
     for bench in benches:
         bench.until_connect()
     times = sorted(bench.now for bench in benches)
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [100 * MS] * 49
+    assert [b - a for a, b in itertools.pairwise(times)] == [100 * MS] * 49
 
 
 def test_a_stagger_slot_is_not_taken_before_the_backoff_is_over() -> None:

@@ -195,7 +195,7 @@ class EngineInput:
             self.resync_begin(_json_object(payload)["instrument"], ts)
         elif kind == Kind.RULE:
             rule = _json_object(payload)
-            self.add_rule(Rule(rule["kind"], rule["params"]), ts)
+            self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
 
 
 def _instrument(instrument: int) -> bytes:

@@ -66,7 +66,6 @@ class Client(WSListener):
         self.paused = False
         """Whether the socket wants no more bytes for now."""
         self.open = False
-        self.frames_sent = 0
         self._hub = hub
         self._now_ns = now_ns
         self._subscribed: set[str] = set()
@@ -179,7 +178,7 @@ class Client(WSListener):
             self._transport.send(WSMsgType.TEXT, text)
 
     def push(self, message: Message, mask: int, market: Market | None) -> int:
-        """Queues what faults leave of ``message``; returns the frames queued."""
+        """Queues what faults leave of ``message``; returns 1, or 0 if the client is gone."""
         if not self.open:
             return 0
         ids = ("", "")
@@ -190,10 +189,9 @@ class Client(WSListener):
         for payload in delivery.payloads:
             self._out.append(_header(len(payload)))
             self._out.append(payload)
-        self.frames_sent += len(delivery.payloads)
         if delivery.end:
             self._end(delivery)
-        return len(delivery.payloads)
+        return 1
 
     def flush(self) -> None:
         """Hands everything queued to the socket in one write."""

@@ -14,6 +14,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -114,7 +115,7 @@ class SimServer:
         self.url = ""
         self.rest_url: str | None = None
         self.frames_sent = 0
-        """Frames of the venue's messages handed to connections so far."""
+        """Frames meant for connections so far, initial books and bare texts aside."""
         self._clients: dict[int, Client] = {}
         self._conns = 0
         self._audience: dict[int, list[Client]] = {}
@@ -332,7 +333,11 @@ def _is_loopback(host: str) -> bool:
 async def serve(config: SimConfig) -> SimServer:
     """Starts a simulator in the running event loop; ``OSError`` if it cannot listen."""
     server = SimServer(config)
-    await server.start()
+    try:
+        await server.start()
+    except BaseException:
+        await server.close()
+        raise
     return server
 
 
@@ -375,8 +380,11 @@ async def _serve_until_told(config: SimConfig, exit_with_parent: bool) -> None:
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
-    """Blocks in a thread of its own until stdin ends; signals cannot tell of that."""
-    while sys.stdin.buffer.read(4096):
+    """Blocks in a thread of its own until stdin ends; signals cannot tell of that.
+
+    It reads the descriptor: a buffered read would hold a lock that interpreter exit wants.
+    """
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     with suppress(RuntimeError):  # the loop may have closed first
         loop.call_soon_threadsafe(told.set)

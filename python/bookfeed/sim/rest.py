@@ -8,12 +8,13 @@ import json
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-_MISSING = '{"error":"No orderbook exists for the requested token id"}'
-_BAD = '{"error":"Invalid payload"}'
+_SHUTDOWN_S: Final = 1.0
+_MISSING: Final = '{"error":"No orderbook exists for the requested token id"}'
+_BAD: Final = '{"error":"Invalid payload"}'
 
 
 class RestServer:
@@ -25,7 +26,7 @@ class RestServer:
         app.router.add_get("/book", self._book)
         app.router.add_post("/books", self._books)
         app.router.add_get("/time", self._time)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         self.url = ""
         self.requests = 0
         """Requests answered so far."""
@@ -33,7 +34,7 @@ class RestServer:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listens; port 0 picks a free one. ``OSError`` if it cannot."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=tls, shutdown_timeout=1.0).start()
+        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
         bound = self._runner.addresses[0][1]
         name = f"[{host}]" if ":" in host else host
         self.url = f"{'https' if tls else 'http'}://{name}:{bound}"

@@ -264,7 +264,7 @@ _COLUMNS: Final = (
     _Column("ask", 6, ">", lambda row: _price(row.ask_e9), _price_style),
     _Column("size", 10, ">", lambda row: _qty(row.ask_qty_e8), _dim, sized=True),
     _Column("spread", 6, ">", _spread, _price_style),
-    _Column(" state", 18, "<", lambda row: f" {_state(row)}", _state_style),
+    _Column("state", 21, "<", _state, _state_style),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
     _Column("upd/s", 5, ">", lambda row: shown_rate(row.rate), _dim),
 )
@@ -289,7 +289,11 @@ def _book(row: BookRow, width: int) -> Line:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """The text in ``width`` columns: names of markets differ at their ends as often as not."""
+    if len(text) <= width:
+        return text
+    tail = width // 2 - 1
+    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
 
 
 def _hidden(books: Sequence[BookRow], shown: Sequence[BookRow]) -> Line:

@@ -38,6 +38,14 @@ pub struct Level {
     pub forms: (Form, Form),
 }
 
+impl Level {
+    /// A level printed in the shortest form.
+    #[must_use]
+    pub const fn new(price: Price, qty: Qty) -> Self {
+        Self { price, qty, forms: (Form::with_fraction(0), Form::with_fraction(0)) }
+    }
+}
+
 /// What the venue says is its own best price of a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim(i64);

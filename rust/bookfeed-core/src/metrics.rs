@@ -15,11 +15,12 @@
 //! (best bid equal to best ask) is a valid quote with a spread of zero.
 //!
 //! ```
-//! use bookfeed_core::event::Side;
+//! use bookfeed_core::event::{Level, Side};
 //! use bookfeed_core::metrics::{Levels, Touch};
 //!
-//! let bids = Levels::new(Side::Bid, &[430_000_000, 440_000_000], &[900, 500]);
-//! let asks = Levels::new(Side::Ask, &[470_000_000, 460_000_000], &[700, 300]);
+//! let bids = [Level::new(430_000_000, 900), Level::new(440_000_000, 500)];
+//! let asks = [Level::new(470_000_000, 700), Level::new(460_000_000, 300)];
+//! let (bids, asks) = (Levels::new(Side::Bid, &bids), Levels::new(Side::Ask, &asks));
 //! let touch = Touch::new(bids.best(), asks.best()).unwrap();
 //! assert_eq!(touch.spread(), 20_000_000);
 //! assert_eq!(touch.mid_f64(), 0.45);
@@ -27,7 +28,7 @@
 //! assert_eq!((fill.worst_price, fill.avg_price_f64()), (470_000_000, 0.4625));
 //! ```
 
-use crate::event::Side;
+use crate::event::{Level, Side};
 use crate::fixed::{PRICE_ONE, Price, QTY_ONE, Qty};
 
 /// Money in units of 1e-17: a [`Price`] (1e-9) times a [`Qty`] (1e-8).
@@ -45,21 +46,15 @@ const PPM: i128 = 1_000_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Levels<'a> {
     side: Side,
-    prices: &'a [Price],
-    qtys: &'a [Qty],
+    levels: &'a [Level],
 }
 
 impl<'a> Levels<'a> {
     /// The levels of `side`.
-    ///
-    /// # Panics
-    /// If the two arrays differ in length, which pairs prices with the wrong quantities: a
-    /// fault of the caller that no input of a venue can cause.
     #[inline]
     #[must_use]
-    pub fn new(side: Side, prices: &'a [Price], qtys: &'a [Qty]) -> Self {
-        assert_eq!(prices.len(), qtys.len(), "every price needs its quantity");
-        Self { side, prices, qtys }
+    pub const fn new(side: Side, levels: &'a [Level]) -> Self {
+        Self { side, levels }
     }
 
     /// Which side of the book this is.
@@ -73,27 +68,27 @@ impl<'a> Levels<'a> {
     #[inline]
     #[must_use]
     pub const fn len(self) -> usize {
-        self.prices.len()
+        self.levels.len()
     }
 
     /// Whether there are none.
     #[inline]
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.prices.is_empty()
+        self.levels.is_empty()
     }
 
     /// Price and quantity of the best level.
     #[inline]
     #[must_use]
     pub fn best(self) -> Option<(Price, Qty)> {
-        Some((*self.prices.last()?, *self.qtys.last()?))
+        self.levels.last().map(|l| (l.price, l.qty))
     }
 
     /// Price and quantity of each level, the best first.
     #[inline]
     pub fn best_first(self) -> impl ExactSizeIterator<Item = (Price, Qty)> {
-        self.prices.iter().rev().copied().zip(self.qtys.iter().rev().copied())
+        self.levels.iter().rev().map(|l| (l.price, l.qty))
     }
 
     /// What taking `qty` from this side would execute, best level first.
@@ -211,11 +206,11 @@ impl<'a> Levels<'a> {
         let outside = match self.side {
             Side::Bid => {
                 let edge = -(twice_mid * (band - PPM)).div_euclid(2 * PPM);
-                self.prices.partition_point(|&price| i128::from(price) < edge)
+                self.levels.partition_point(|l| i128::from(l.price) < edge)
             }
             Side::Ask => {
                 let edge = (twice_mid * (PPM + band)).div_euclid(2 * PPM);
-                self.prices.partition_point(|&price| i128::from(price) > edge)
+                self.levels.partition_point(|l| i128::from(l.price) > edge)
             }
         };
         let cut_off = outside == 0 && venue_levels.is_some_and(|published| self.len() >= published);
@@ -241,7 +236,7 @@ impl<'a> Levels<'a> {
 
     fn qty_of_best(self, levels: usize) -> i128 {
         let from = self.len().saturating_sub(levels);
-        self.qtys[from..].iter().map(|&qty| i128::from(qty)).sum()
+        self.levels[from..].iter().map(|l| i128::from(l.qty)).sum()
     }
 }
 

@@ -45,8 +45,7 @@ fn ladder(book: &Book, side: Side) -> &Ladder {
 }
 
 fn levels(book: &Book, side: Side) -> Levels<'_> {
-    let ladder = ladder(book, side);
-    Levels::new(side, ladder.prices(), ladder.qtys())
+    Levels::new(side, ladder(book, side).levels())
 }
 
 fn touch(book: &Book) -> Option<metrics::Touch> {

@@ -1,16 +1,14 @@
 //! One side of a book: levels sorted so that the best one is last, where it is cheapest to
-//! look at, to insert beside and to remove. Prices, sizes and printed forms lie in arrays of
-//! their own: a search touches prices only, a sweep prices and sizes only.
+//! look at, to insert beside and to remove. A level's price and size lie side by side: the
+//! line of memory that the search for a price ends at holds the size to change as well.
 
 use crate::event::{Level, Side};
-use crate::fixed::{Form, Price, Qty};
+use crate::fixed::{Price, Qty};
 
 /// Levels of one side, the best last: bids ascending, asks descending.
 #[derive(Clone, Debug)]
 pub struct Ladder {
-    prices: Vec<Price>,
-    qtys: Vec<Qty>,
-    forms: Vec<(Form, Form)>,
+    levels: Vec<Level>,
     side: Side,
 }
 
@@ -25,7 +23,7 @@ impl Ladder {
     /// An empty ladder.
     #[must_use]
     pub const fn new(side: Side) -> Self {
-        Self { prices: Vec::new(), qtys: Vec::new(), forms: Vec::new(), side }
+        Self { levels: Vec::new(), side }
     }
 
     /// Whether price `a` is worse than `b` on this side.
@@ -40,16 +38,16 @@ impl Ladder {
     /// Index of the first level that is not worse than `price`.
     #[inline]
     fn position(&self, price: Price) -> usize {
-        let mut high = self.prices.len();
+        let mut high = self.levels.len();
         for _ in 0..NEAR {
-            if high == 0 || self.worse(self.prices[high - 1], price) {
+            if high == 0 || self.worse(self.levels[high - 1].price, price) {
                 return high;
             }
             high -= 1;
         }
         match self.side {
-            Side::Bid => self.prices[..high].partition_point(|&p| p < price),
-            Side::Ask => self.prices[..high].partition_point(|&p| p > price),
+            Side::Bid => self.levels[..high].partition_point(|l| l.price < price),
+            Side::Ask => self.levels[..high].partition_point(|l| l.price > price),
         }
     }
 
@@ -58,25 +56,22 @@ impl Ladder {
     #[inline]
     pub fn set(&mut self, level: Level) -> bool {
         let at = self.position(level.price);
-        if self.prices.get(at) == Some(&level.price) {
-            if level.qty == 0 {
-                self.prices.remove(at);
-                self.qtys.remove(at);
-                self.forms.remove(at);
-                return true;
+        match self.levels.get_mut(at) {
+            Some(known) if known.price == level.price => {
+                let changed = known.qty != level.qty;
+                if level.qty == 0 {
+                    self.levels.remove(at);
+                } else {
+                    *known = level;
+                }
+                changed
             }
-            let changed = self.qtys[at] != level.qty;
-            self.qtys[at] = level.qty;
-            self.forms[at] = level.forms;
-            return changed;
+            _ if level.qty == 0 => false,
+            _ => {
+                self.levels.insert(at, level);
+                true
+            }
         }
-        if level.qty == 0 {
-            return false;
-        }
-        self.prices.insert(at, level.price);
-        self.qtys.insert(at, level.qty);
-        self.forms.insert(at, level.forms);
-        true
     }
 
     /// Replaces everything by the levels of a snapshot, in whatever order they come.
@@ -84,94 +79,71 @@ impl Ladder {
     /// # Errors
     /// [`DuplicateLevel`]; the ladder is then empty.
     pub fn load(&mut self, levels: &[Level]) -> Result<(), DuplicateLevel> {
-        self.clear();
-        for level in levels {
-            if self.prices.last().is_none_or(|&last| self.worse(last, level.price)) {
-                self.prices.push(level.price);
-                self.qtys.push(level.qty);
-                self.forms.push(level.forms);
-            } else {
-                return self.load_unsorted(levels);
-            }
-        }
-        Ok(())
+        self.levels.clear();
+        self.levels.extend_from_slice(levels);
+        let sorted = |pair: &[Level]| self.worse(pair[0].price, pair[1].price);
+        if self.levels.windows(2).all(sorted) { Ok(()) } else { self.sort() }
     }
 
     #[cold]
-    fn load_unsorted(&mut self, levels: &[Level]) -> Result<(), DuplicateLevel> {
-        self.clear();
-        let mut sorted = levels.to_vec();
-        sorted.sort_unstable_by_key(|l| if self.side == Side::Bid { l.price } else { -l.price });
-        for level in &sorted {
-            if self.prices.last() == Some(&level.price) {
-                self.clear();
-                return Err(DuplicateLevel(level.price));
-            }
-            self.prices.push(level.price);
-            self.qtys.push(level.qty);
-            self.forms.push(level.forms);
+    fn sort(&mut self) -> Result<(), DuplicateLevel> {
+        match self.side {
+            Side::Bid => self.levels.sort_unstable_by_key(|l| l.price),
+            Side::Ask => self.levels.sort_unstable_by_key(|l| std::cmp::Reverse(l.price)),
         }
-        Ok(())
+        let twice = self.levels.windows(2).find(|pair| pair[0].price == pair[1].price);
+        match twice.map(|pair| pair[0].price) {
+            Some(price) => {
+                self.levels.clear();
+                Err(DuplicateLevel(price))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Removes every level, keeping the memory.
     pub fn clear(&mut self) {
-        self.prices.clear();
-        self.qtys.clear();
-        self.forms.clear();
+        self.levels.clear();
     }
 
     /// Best price, if the side is not empty.
     #[inline]
     #[must_use]
     pub fn best_price(&self) -> Option<Price> {
-        self.prices.last().copied()
+        self.levels.last().map(|l| l.price)
     }
 
     /// Best price and its size, if the side is not empty.
     #[inline]
     #[must_use]
     pub fn best(&self) -> Option<(Price, Qty)> {
-        Some((*self.prices.last()?, *self.qtys.last()?))
+        self.levels.last().map(|l| (l.price, l.qty))
     }
 
-    /// Prices, the best last.
+    /// The levels, the best last.
     #[inline]
     #[must_use]
-    pub fn prices(&self) -> &[Price] {
-        &self.prices
-    }
-
-    /// Sizes, in the order of [`Self::prices`].
-    #[inline]
-    #[must_use]
-    pub fn qtys(&self) -> &[Qty] {
-        &self.qtys
-    }
-
-    /// Printed forms of price and size, in the order of [`Self::prices`].
-    #[must_use]
-    pub fn forms(&self) -> &[(Form, Form)] {
-        &self.forms
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
     }
 
     /// Number of levels.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.prices.len()
+        self.levels.len()
     }
 
     /// Whether there are none.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.prices.is_empty()
+        self.levels.is_empty()
     }
 
     /// Price and size of each level, the best first.
     pub fn best_first(&self) -> impl Iterator<Item = (Price, Qty)> {
-        self.prices.iter().rev().copied().zip(self.qtys.iter().rev().copied())
+        self.levels.iter().rev().map(|l| (l.price, l.qty))
     }
 }
 

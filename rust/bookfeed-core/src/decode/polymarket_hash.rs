@@ -76,13 +76,12 @@ pub fn hex_hash(text: &[u8]) -> Option<HexHash> {
 
 fn print_side(out: &mut Vec<u8>, name: &[u8], ladder: &Ladder) {
     out.extend_from_slice(name);
-    let levels = ladder.prices().iter().zip(ladder.qtys()).zip(ladder.forms());
-    for (i, ((&price, &qty), &(price_form, qty_form))) in levels.enumerate() {
+    for (i, level) in ladder.levels().iter().enumerate() {
         let open: &[u8] = if i == 0 { b"{\"price\":\"" } else { b",{\"price\":\"" };
         out.extend_from_slice(open);
-        write_decimal(out, price, PRICE_DECIMALS, price_form);
+        write_decimal(out, level.price, PRICE_DECIMALS, level.forms.0);
         out.extend_from_slice(b"\",\"size\":\"");
-        write_decimal(out, qty, QTY_DECIMALS, qty_form);
+        write_decimal(out, level.qty, QTY_DECIMALS, level.forms.1);
         out.extend_from_slice(b"\"}");
     }
     out.push(b']');

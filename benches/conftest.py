@@ -1,0 +1,29 @@
+"""What the pytest-benchmark files share: small corpora, and a sending process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benches.corpus import Corpus, Spec, load
+from benches.loopback import Sender
+
+FRAMES = 20_000
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """A corpus whose hashes are random."""
+    return load(Spec(frames=FRAMES))
+
+
+@pytest.fixture(scope="session")
+def valid_corpus() -> Corpus:
+    """A corpus whose hashes are the venue's."""
+    return load(Spec(frames=FRAMES, hashes="valid"))
+
+
+@pytest.fixture(scope="session")
+def sender(valid_corpus: Corpus) -> Iterator[Sender]:
+    """A process that sends the corpus over loopback."""
+    with Sender(valid_corpus.spec) as running:
+        yield running

@@ -1,0 +1,260 @@
+"""Dispatching: order, conflation, bounds, and callbacks that misbehave."""
+
+import asyncio
+import random
+import struct
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from bookfeed._bookfeed import ABSENT, CAUSES, STATES, UPDATE_KINDS, Batch
+from bookfeed.dispatch import Dispatcher, Lagged, Stream
+from bookfeed.errors import SessionError
+from bookfeed.records import LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES, Signal, Update
+
+UPDATE = struct.Struct("<qqqQqqqqqqIIIBBBB")
+
+
+def update_bytes(
+    seq: int, instrument: int = 0, kind: str = "book", state: str = "live", cause: str = "snapshot"
+) -> bytes:
+    return UPDATE.pack(
+        1_000 + seq, ABSENT, 900, seq, 400_000_000, 5 * 10**8, ABSENT, ABSENT, ABSENT, ABSENT,
+        instrument, 3, 7, UPDATE_KINDS.index(kind), STATES.index(state), CAUSES.index(cause), 1,
+    )  # fmt: skip
+
+
+class Records:
+    """Stands in for a batch: only its bytes are read."""
+
+    def __init__(self, updates: bytes = b"", signals: bytes = b"", legs: bytes = b"") -> None:
+        self.update_bytes, self.signal_bytes, self.leg_bytes = updates, signals, legs
+
+
+def batch(*updates: bytes) -> Batch:
+    return cast(Batch, Records(b"".join(updates)))
+
+
+def signal_batch() -> Batch:
+    signal = struct.pack(
+        "<qqQQqqqqqqqqqIIBBBBB27x",
+        50, 40, 1, 9, 200, 30, 20, 10, 7, 21, 100, ABSENT, 5, 2, 1, 1, 0, 0, 1, 2,
+    )  # fmt: skip
+    legs = b"".join(
+        struct.pack("<IIqqqqqBB14x", n, 4, 10 * n, 11 * n, 200, 5, ABSENT, 2, n % 2)
+        for n in range(3)
+    )
+    return cast(Batch, Records(b"", signal, legs))
+
+
+async def drained(stream: Stream[Update]) -> list[Update]:
+    """All that waits in a stream; it is ended for that."""
+    stream.end()
+    return [update async for update in stream]
+
+
+def test_record_sizes_are_those_of_the_engine() -> None:
+    assert UPDATE.size == UPDATE_BYTES == 96
+    assert (SIGNAL_BYTES, LEG_BYTES) == (144, 64)
+
+
+def test_update_fields() -> None:
+    update = Update.from_bytes(update_bytes(5, 2, "trade", "stale", "silence"), 0, {2: "abc"})
+    assert (update.seq, update.instrument, update.symbol, update.kind) == (5, 2, "abc", "trade")
+    assert (update.state, update.cause, update.live) == ("stale", "silence", False)
+    assert (update.ts_recv, update.ts_event, update.ts_evidence) == (1005, None, 900)
+    assert (update.bid_e9, update.bid, update.bid_qty) == (400_000_000, 0.4, 5.0)
+    assert (update.ask, update.ask_qty, update.price, update.price_decimal) == (None,) * 4
+    assert (update.epoch, update.conn, update.touch_changed, update.aggressor) == (3, 7, True, None)
+
+
+def test_signal_fields_and_legs() -> None:
+    seen: list[Signal] = []
+    Dispatcher(symbols={1: "a", 2: "b"}, on_signal=seen.append).dispatch(signal_batch())
+    (signal,) = seen
+    assert (signal.id, signal.rule, signal.phase, signal.direction) == (
+        9,
+        "complement",
+        "open",
+        "buy",
+    )
+    assert (signal.net_edge_e9, signal.value, signal.skew_ns) == (20, None, 5)
+    assert [(leg.instrument, leg.symbol, leg.side, leg.state) for leg in signal.legs] == [
+        (1, "a", "sell", "live"),
+        (2, "b", "buy", "live"),
+    ]
+    assert signal.legs[1].avg_price_e9 == 20
+    assert signal.legs[1].age_ns is None
+
+
+def test_callbacks_run_in_the_documented_order() -> None:
+    order: list[str] = []
+
+    def note(name: str) -> Callable[[object], None]:
+        return lambda _record: order.append(name)
+
+    dispatcher = Dispatcher(
+        symbols={}, on_batch=note("batch"), on_update=note("update"), on_state=note("state")
+    )
+    dispatcher.dispatch(batch(update_bytes(1), update_bytes(2, kind="state")))
+    assert order == ["batch", "update", "update", "state"]
+
+
+def test_only_states_go_to_the_state_callback() -> None:
+    seen: list[Update] = []
+    dispatcher = Dispatcher(symbols={}, on_state=seen.append)
+    kinds = ["book", "state", "trade", "state", "tick_size", "resolved", "state"]
+    dispatcher.dispatch(batch(*(update_bytes(n, kind=kind) for n, kind in enumerate(kinds))))
+    assert [update.seq for update in seen] == [1, 3, 6]
+
+
+class Panic(BaseException):
+    """Like the panic of a compiled extension: not an ``Exception``."""
+
+
+@pytest.mark.parametrize("error", [ValueError, Panic, asyncio.CancelledError])
+async def test_a_raising_callback_stops_nobody_else(error: type[BaseException]) -> None:
+    seen: list[int] = []
+
+    def fail(_record: object) -> None:
+        raise error("no")
+
+    dispatcher = Dispatcher(
+        symbols={}, on_batch=fail, on_update=fail, on_state=lambda update: seen.append(update.seq)
+    )
+    stream = dispatcher.updates()
+    dispatcher.dispatch(batch(update_bytes(1, kind="state"), update_bytes(2, kind="state")))
+    assert dispatcher.callback_errors == 3
+    assert seen == [1, 2]
+    assert [u.seq for u in await drained(stream)] == [1, 2]
+
+
+def test_an_exit_wish_leaves_through_the_loop_and_not_through_the_read() -> None:
+    seen: list[int] = []
+
+    def leave(_update: Update) -> None:
+        raise SystemExit(5)
+
+    async def main() -> None:
+        dispatcher = Dispatcher(
+            symbols={}, on_update=leave, on_state=lambda update: seen.append(update.seq)
+        )
+        dispatcher.dispatch(batch(update_bytes(1, kind="state")))
+        await asyncio.sleep(1)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert seen == [1]
+
+
+async def test_books_conflate_and_nothing_else_does() -> None:
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.updates()
+    dispatcher.dispatch(batch(*(update_bytes(n, n % 2) for n in range(10))))
+    dispatcher.dispatch(batch(*(update_bytes(n, n % 2, "trade") for n in range(10, 14))))
+    dispatcher.dispatch(batch(update_bytes(14, 0), update_bytes(15, 0)))
+    assert [(u.seq, u.kind) for u in await drained(stream)] == [
+        (10, "trade"), (11, "trade"), (12, "trade"), (13, "trade"), (15, "book"),
+    ]  # fmt: skip
+    assert stream.conflated == 11
+
+
+async def test_records_of_an_instrument_come_in_order_and_end_with_the_newest() -> None:
+    rng = random.Random(11)
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.updates()
+    got: list[Update] = []
+    newest: dict[int, int] = {}
+    kept = 0
+    for seq in range(3000):
+        instrument = rng.randrange(5)
+        kind = rng.choice(["book"] * 6 + ["state", "trade"])
+        kept += kind != "book"
+        newest[instrument] = seq
+        dispatcher.dispatch(batch(update_bytes(seq, instrument, kind)))
+        if rng.random() < 0.2:
+            got.append(await anext(stream))
+    got += await drained(stream)
+    for instrument, last in newest.items():
+        seqs = [u.seq for u in got if u.instrument == instrument]
+        assert seqs == sorted(seqs)
+        assert seqs[-1] == last
+    assert sum(u.kind != "book" for u in got) == kept
+    assert len(got) + stream.conflated == 3000
+
+
+async def test_a_busy_instrument_does_not_starve_behind_others() -> None:
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.updates()
+    read: list[int] = []
+    for turn in range(200):
+        dispatcher.dispatch(batch(*(update_bytes(turn, i) for i in (0, 0, 0, 1, 2, 3))))
+        read.append((await anext(stream)).instrument)
+    assert read.count(0) == 50
+
+
+async def test_overflow_drops_the_oldest_and_says_so_once() -> None:
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.updates(queue_max=3)
+    dispatcher.dispatch(batch(*(update_bytes(n, kind="trade") for n in range(10))))
+    dispatcher.dispatch(batch(update_bytes(10, 1)))
+    with pytest.raises(Lagged) as caught:
+        await anext(stream)
+    assert caught.value.missed == 7
+    assert [u.seq for u in await drained(stream)] == [7, 8, 9, 10]
+    assert dispatcher.dropped() == 7
+
+
+async def test_memory_is_bounded_however_slow_the_reader() -> None:
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.updates(queue_max=10)
+    for n in range(2000):
+        kind = "trade" if n % 3 else "book"
+        dispatcher.dispatch(batch(update_bytes(n, n % 4, kind)))
+    assert len(stream._waiting) <= 10 + 4
+    assert len(stream._kept) <= 10
+
+
+async def test_streams_are_independent_and_can_be_left() -> None:
+    dispatcher = Dispatcher(symbols={})
+    left, right = dispatcher.updates(), dispatcher.updates()
+    left.close()
+    left.close()
+    dispatcher.dispatch(batch(update_bytes(1)))
+    assert (await anext(right)).seq == 1
+    assert [u async for u in left] == []
+
+
+async def test_a_reader_waits_wakes_and_ends() -> None:
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.updates()
+    reader = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    with pytest.raises(SessionError, match="one task"):
+        await anext(stream)
+    dispatcher.dispatch(batch(update_bytes(1)))
+    assert (await reader).seq == 1
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    dispatcher.dispatch(batch(update_bytes(2)))
+    dispatcher.end(RuntimeError("engine"))
+    assert (await anext(stream)).seq == 2
+    with pytest.raises(RuntimeError, match="engine"):
+        await anext(stream)
+
+
+async def test_signals_are_never_merged() -> None:
+    dispatcher = Dispatcher(symbols={})
+    stream = dispatcher.signals()
+    for _ in range(5):
+        dispatcher.dispatch(signal_batch())
+    stream.end()
+    assert len([s async for s in stream]) == 5
+
+
+def test_a_stream_needs_room() -> None:
+    with pytest.raises(ValueError, match="queue_max"):
+        Dispatcher(symbols={}).updates(queue_max=0)

@@ -1,0 +1,245 @@
+"""The public face of a live session: opening, listening, asking, closing."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+
+import numpy as np
+import orjson
+import pytest
+from session_server import MARKET, NO, YES, Server, book_frame, book_message, serving
+
+from bookfeed._bookfeed import Batch, Engine
+from bookfeed.errors import EngineError, SessionError
+from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
+from bookfeed.records import Signal, Update
+from bookfeed.venues import Market, Outcome, Venue, polymarket
+
+SPREAD = Rule("spread", {"mode": "bps", "open": "20", "close": "10"})
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+async def test_updates_signals_callbacks_and_books(server: Server) -> None:
+    batches: list[Batch] = []
+    updates: list[Update] = []
+    signals: list[Signal] = []
+    feed = Feed(
+        [MARKET],
+        url=server.url,
+        rules=[SPREAD],
+        on_batch=batches.append,
+        on_update=updates.append,
+        on_signal=signals.append,
+    )
+    async with feed:
+        stream, shouts = feed.updates(), feed.signals()
+        assert (await anext(shouts)).phase == "open"
+        await feed.wait_live(5)
+        (await server.peer(0)).text(book_frame(YES, "0.45"))
+        async for update in stream:
+            if update.bid == 0.45:
+                break
+        assert (update.symbol, update.kind, update.live) == (YES, "book", True)
+        assert feed.book(YES).bid == feed.book(update.instrument).bid == 0.45
+        assert [view.symbol for view in feed.books()] == [YES, NO]
+        assert sum(len(batch.updates) for batch in batches) == len(updates)
+        assert isinstance(batches[0].updates, np.ndarray)
+        assert {signal.rule for signal in signals} == {"spread"}
+        assert signals[0].legs[0].symbol in (YES, NO)
+        counters = feed.counters()
+        assert counters["frames"] == 2
+        assert (counters["connects"], counters["callback_errors"]) == (1, 0)
+        assert feed.latency()["recv_to_emit"].count > 0
+    assert [u.cause async for u in stream][-1] == "disconnected"
+
+
+async def test_the_feed_itself_iterates_over_updates(server: Server) -> None:
+    async with Feed([MARKET], url=server.url) as feed:
+        async for update in feed:
+            if update.kind == "book":
+                break
+        assert update.symbol in (YES, NO)
+
+
+async def test_a_callback_that_raises_is_counted_and_harmless(server: Server) -> None:
+    def fail(_update: Update) -> None:
+        raise RuntimeError("mine")
+
+    async with Feed([MARKET], url=server.url, on_update=fail) as feed:
+        await feed.wait_live(5)
+        assert feed.counters()["callback_errors"] >= 4
+        assert feed.counters()["listener_errors"] == 0
+        assert feed.book(YES).live
+
+
+async def test_a_slow_reader_does_not_slow_the_books(server: Server) -> None:
+    async with Feed([MARKET], url=server.url) as feed:
+        stream = feed.updates()
+        await feed.wait_live(5)
+        peer = await server.peer(0)
+        for n in range(500):
+            peer.text(book_frame(YES, f"0.{100 + n % 300}", "0.9"))
+        peer.text(book_frame(YES, "0.123", "0.9"))
+        await server.until(lambda: feed.book(YES).bid == 0.123)
+        bids = []
+        while not bids or bids[-1] != 0.123:
+            bids.append((await anext(stream)).bid)
+        assert len(bids) < 20
+        assert stream.conflated > 400
+
+
+async def test_a_stalled_loop_is_noticed(server: Server) -> None:
+    async with Feed([MARKET], url=server.url) as feed:
+        await feed.wait_live(5)
+        import time
+
+        time.sleep(0.4)  # noqa: ASYNC251 - the stall is the point
+        await server.until(lambda: feed.counters()["loop_stalls"] == 1)
+        assert feed.counters()["loop_stall_ns_max"] > 150_000_000
+        assert feed.book(YES).live
+
+
+async def test_wait_live_names_what_is_missing(server: Server) -> None:
+    server.on_subscribe = lambda peer, symbols: peer.text(orjson.dumps([book_message(YES)]))
+    async with Feed([MARKET], url=server.url) as feed:
+        with pytest.raises(TimeoutError, match=rf"1 books are not live.*{NO} \(syncing"):
+            await feed.wait_live(0.2)
+        await feed.close()
+        with pytest.raises(SessionError, match="closed"):
+            await feed.wait_live(0.2)
+
+
+async def test_a_failed_engine_ends_the_feed_with_its_error(server: Server) -> None:
+    async with Feed([MARKET], url=server.url) as feed:
+        await feed.wait_live(5)
+        stream = feed.updates()
+        feed._supervisors[0].fail(EngineError("the engine failed"))
+        with pytest.raises(EngineError):
+            async for _ in stream:
+                pass
+        with pytest.raises(EngineError):
+            await anext(feed.updates())
+        assert isinstance(feed.failure, EngineError)
+
+
+async def test_opening_twice_and_closing_twice(server: Server) -> None:
+    feed = Feed([MARKET], url=server.url)
+    with pytest.raises(SessionError, match="not open"):
+        await feed.wait_live(1)
+    async with feed:
+        await feed.wait_live(5)
+        with pytest.raises(SessionError, match="once"):
+            await feed.__aenter__()
+    await feed.close()
+    with pytest.raises(SessionError, match="once"):
+        await feed.__aenter__()
+
+
+async def test_a_bad_rule_is_refused_on_opening_and_nothing_is_left(server: Server) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises((ValueError, EngineError)):
+        async with Feed([MARKET], url=server.url, rules=[Rule("no such rule", {})]):
+            pass
+    assert asyncio.all_tasks() == before
+    assert server.peers == []
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_cancelling_at_any_await_leaves_nothing(server: Server, steps: int) -> None:
+    before = asyncio.all_tasks()
+
+    async def use() -> None:
+        async with Feed([MARKET], url=server.url) as feed:
+            stream = feed.updates()
+            await feed.wait_live(5)
+            async for _ in stream:
+                pass
+
+    task = asyncio.ensure_future(use())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == before
+
+
+def test_an_unknown_book_is_a_key_error() -> None:
+    feed = Feed([MARKET], url="ws://127.0.0.1:1/")
+    for key in (0, -1, "77"):
+        with pytest.raises(KeyError):
+            feed.book(key)
+
+
+@pytest.mark.parametrize(
+    ("markets", "options", "problem"),
+    [
+        ([MARKET, MARKET], {}, "two markets"),
+        ([Market("x", (Outcome("a", "1"),), venue="nowhere")], {}, "unknown venue"),
+        ([MARKET], {"url": "ws://x", "endpoints": {"polymarket": None}}, "one venue"),
+        ([], {"url": "ws://x"}, "one venue"),
+    ],
+)
+def test_contradictions_are_refused(
+    markets: list[Market], options: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Feed(markets, **options)  # type: ignore[arg-type]
+
+
+def test_markets_need_distinct_symbols() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Market("x", (Outcome("Yes", "1"), Outcome("No", "1")))
+    with pytest.raises(ValueError, match="symbol"):
+        Market("x", ())
+    with pytest.raises(ValueError, match="symbol"):
+        Market("x", (Outcome("Yes", ""),))
+
+
+async def test_too_many_symbols_on_a_connection_are_refused(server: Server) -> None:
+    options = SessionOptions(symbols_per_connection=451)
+    with pytest.raises(SessionError, match="1 to 450"):
+        async with Feed([MARKET], url=server.url, options=options):
+            pass
+
+
+async def test_an_endpoint_of_one_s_own(server: Server) -> None:
+    venue: Venue = polymarket(custom_features=False)
+    endpoints = {"polymarket": Endpoint(venue, server.url)}
+    async with Feed([MARKET], endpoints=endpoints, engine=Engine(hash_check="off")) as feed:
+        await feed.wait_live(5)
+        first = orjson.loads(server.peers[0].received[0][1])
+        assert first["custom_feature_enabled"] is False
+
+
+async def test_busy_polling_feed_works_and_lets_go(server: Server) -> None:
+    import time
+
+    async with Feed([MARKET], url=server.url, busy_poll=True) as feed:
+        await feed.wait_live(5)
+    begin = time.thread_time()
+    await asyncio.sleep(0.2)
+    assert time.thread_time() - begin < 0.05
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused() -> None:
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_context)
+    async with serving(server_context) as server:
+        url = server.url.replace("ws:", "wss:")
+        async with Feed([MARKET], url=url) as feed:
+            await server.until(lambda: feed.counters()["connect_failures"] == 1)
+            assert not feed.book(YES).live
+        client_context = ssl.create_default_context()
+        authority.configure_trust(client_context)
+        async with Feed([MARKET], url=url, ssl_context=client_context) as feed:
+            await feed.wait_live(5)
+            assert feed.book(YES).bid == 0.4

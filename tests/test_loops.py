@@ -1,0 +1,59 @@
+"""Event loops: which one runs, and that a busy-polling one never sleeps and still works."""
+
+import asyncio
+import importlib.util
+import time
+
+import pytest
+
+from bookfeed import loops
+
+
+async def loop_name() -> str:
+    return type(asyncio.get_running_loop()).__module__
+
+
+def test_uvloop_where_it_is_installed() -> None:
+    expected = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
+    assert loops.run(loop_name()).startswith(expected)
+
+
+def test_plain_asyncio_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "uvloop_available", lambda: False)
+    assert loops.run(loop_name()).startswith("asyncio")
+    assert loops.run(loop_name(), busy_poll=True).startswith("asyncio")
+
+
+@pytest.mark.parametrize("uvloop", [True, False])
+def test_busy_polling_uses_the_processor_while_it_waits(
+    monkeypatch: pytest.MonkeyPatch, uvloop: bool
+) -> None:
+    if uvloop and not loops.uvloop_available():
+        pytest.skip("uvloop is not installed")
+    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
+
+    async def wait() -> float:
+        begin = time.thread_time()
+        await asyncio.sleep(0.3)
+        return time.thread_time() - begin
+
+    assert loops.run(wait()) < 0.05
+    assert loops.run(wait(), busy_poll=True) > 0.06
+
+
+def test_results_and_errors_come_through() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise KeyError("x")
+
+    for busy_poll in (False, True):
+        with pytest.raises(KeyError):
+            loops.run(fail(), busy_poll=busy_poll)
+
+
+async def test_a_spinner_stops_when_left() -> None:
+    with loops.Spinner():
+        await asyncio.sleep(0.01)
+    begin = time.thread_time()
+    await asyncio.sleep(0.2)
+    assert time.thread_time() - begin < 0.05

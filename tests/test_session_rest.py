@@ -1,0 +1,299 @@
+"""Resync by REST: what is asked, how often, and what is believed of the answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import orjson
+import pytest
+from aiohttp import web
+from session_server import MARKET, NO, YES, Peer, Server, book_frame, book_message, serving
+
+from bookfeed._bookfeed import Engine
+from bookfeed.errors import SessionError
+from bookfeed.feed import Feed, SessionOptions
+from bookfeed.resync import ResyncPolicy
+from bookfeed.rest import RestClient, RestError, retry_after_ns
+from bookfeed.venues.base import RestRequest
+
+S = 1_000_000_000
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Rest:
+    """An HTTP server whose answers a test decides."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: list[list[str]] = []
+        self.answer: Answer = self.books
+        self.bid = "0.47"
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append([row["token_id"] for row in orjson.loads(await request.read())])
+        return await self.answer(request)
+
+    async def books(self, _request: web.Request) -> web.StreamResponse:
+        books = [book_message(symbol, self.bid) for symbol in self.asked[-1]]
+        return web.Response(body=orjson.dumps(books))
+
+
+@asynccontextmanager
+async def resting() -> AsyncIterator[Rest]:
+    rest = Rest()
+    app = web.Application()
+    app.router.add_post("/books", rest.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    rest.url = f"http://{host}:{port}"
+    try:
+        yield rest
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def rest() -> AsyncIterator[Rest]:
+    async with resting() as running:
+        yield running
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+QUICK = SessionOptions(
+    backoff_min_s=0.01,
+    backoff_max_s=0.05,
+    advance_s=0.01,
+    resync=ResyncPolicy(fetch_interval_ns=S // 50),
+)
+
+MALFORMED = book_frame(YES)[:180]
+
+
+def feed(server: Server, rest: Rest, **options: object) -> Feed:
+    return Feed([MARKET], url=server.url, rest_url=rest.url, options=QUICK, **options)  # type: ignore[arg-type]
+
+
+async def test_a_bad_book_comes_back_by_rest_on_the_same_connection(
+    server: Server, rest: Rest
+) -> None:
+    async with feed(server, rest) as f:
+        await f.wait_live(5)
+        (await server.peer(0)).text(MALFORMED)
+        await server.until(lambda: not f.book(YES).live)
+        await f.wait_live(5)
+        assert f.book(YES).bid == 0.47
+        assert f.book(YES).cause == "resync"
+        assert len(server.peers) == 1
+        assert sum(YES in symbols for symbols in rest.asked) == 1
+        assert f.counters()["resyncs"] == len(rest.asked)
+        assert f.counters()["reconnects"] == 0
+
+
+async def test_changes_during_the_fetch_are_not_lost(server: Server, rest: Rest) -> None:
+    """The answer is older than what the stream says meanwhile; both together are the book."""
+    during = orjson.dumps(
+        {
+            "event_type": "price_change",
+            "market": MARKET.market,
+            "timestamp": "",
+            "price_changes": [
+                {"asset_id": YES, "price": "0.49", "size": "7", "side": "BUY", "hash": "",
+                 "best_bid": "0.49", "best_ask": "0.6"},
+            ],
+        }
+    )  # fmt: skip
+    peers: list[Peer] = []
+
+    async def slow(_request: web.Request) -> web.StreamResponse:
+        books = [book_message(symbol, "0.47") for symbol in rest.asked[-1]]
+        stamp = str(int(str(book_message(YES)["timestamp"])) + 5)
+        peers[0].text(during.replace(b'"timestamp":""', f'"timestamp":"{stamp}"'.encode()))
+        await asyncio.sleep(0.05)
+        return web.Response(body=orjson.dumps(books))
+
+    rest.answer = slow
+    async with feed(server, rest) as f:
+        await f.wait_live(5)
+        peers.append(await server.peer(0))
+        peers[0].text(MALFORMED)
+        await server.until(lambda: not f.book(YES).live)
+        await f.wait_live(5)
+        assert f.book(YES).bid == 0.49
+        assert f.book(YES).as_strings("bid") == [["0.49", "7"], ["0.47", "10"]]
+
+
+async def status(code: int) -> web.StreamResponse:
+    return web.Response(status=code, headers={"Retry-After": "3600"}, text="no")
+
+
+@pytest.mark.parametrize("answer", ["500", "html", "empty", "truncated", "other", "cut"])
+async def test_a_useless_answer_is_not_believed_and_not_hammered(
+    server: Server, rest: Rest, answer: str
+) -> None:
+    async def useless(request: web.Request) -> web.StreamResponse:
+        whole = orjson.dumps([book_message(YES), book_message(NO)])
+        match answer:
+            case "500":
+                return web.Response(status=500)
+            case "html":
+                return web.Response(body=b"<html>no</html>")
+            case "empty":
+                return web.Response(body=b"[]")
+            case "truncated":
+                return web.Response(body=whole[:-20])
+            case "other":
+                return web.Response(body=orjson.dumps([book_message("77")]))
+            case _:
+                response = web.StreamResponse(headers={"Content-Length": "100000"})
+                await response.prepare(request)
+                await response.write(whole)
+                assert request.transport is not None
+                request.transport.close()
+                return response
+
+    rest.answer = useless
+    async with feed(server, rest) as f:
+        await f.wait_live(5)
+        (await server.peer(0)).text(MALFORMED)
+        await asyncio.sleep(0.4)
+        assert not f.book(YES).live
+        assert len(rest.asked) == 1
+        assert len(server.peers) == 1
+        # The stream itself may heal the book at any time.
+        peer = await server.peer(0)
+        peer.text(book_frame(YES, "0.52"))
+        peer.text(book_frame(NO, "0.30"))
+        await f.wait_live(5)
+        assert f.book(YES).bid == 0.52
+
+
+async def test_a_server_that_wants_to_be_left_alone_is(server: Server, rest: Rest) -> None:
+    async def busy(_request: web.Request) -> web.StreamResponse:
+        return await status(429)
+
+    rest.answer = busy
+    async with feed(server, rest) as f:
+        await f.wait_live(5)
+        (await server.peer(0)).text(MALFORMED)
+        await server.until(lambda: len(rest.asked) == 1)
+        await asyncio.sleep(0.3)
+        assert f._supervisors[0]._plan._hold_ns > f._clock.now_ns() + 500 * S
+        assert len(rest.asked) == 1
+
+
+async def test_books_that_rest_cannot_mend_get_a_fresh_connection(
+    server: Server, rest: Rest
+) -> None:
+    async def nothing(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"[]")
+
+    rest.answer = nothing
+    options = SessionOptions(
+        backoff_min_s=0.01,
+        advance_s=0.01,
+        resync=ResyncPolicy(fetch_interval_ns=S // 50, fetches_max=1),
+    )
+    async with Feed([MARKET], url=server.url, rest_url=rest.url, options=options) as f:
+        await f.wait_live(5)
+        (await server.peer(0)).text(MALFORMED)
+        await server.peer(1)
+        await f.wait_live(5)
+        assert f.counters()["reconnects"] == 1
+
+
+async def test_a_book_that_never_came_is_fetched(server: Server, rest: Rest) -> None:
+    server.on_subscribe = lambda peer, symbols: peer.text(orjson.dumps([book_message(YES)]))
+    options = SessionOptions(advance_s=0.01, snapshot_rest_s=0.05, resync=QUICK.resync)
+    async with Feed([MARKET], url=server.url, rest_url=rest.url, options=options) as f:
+        await f.wait_live(5)
+        assert rest.asked == [[NO]]
+        assert f.book(NO).bid == 0.47
+
+
+async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest: Rest) -> None:
+    """Silence brings a witness: did the venue's own book change meanwhile?"""
+
+    async def unchanged(_request: web.Request) -> web.StreamResponse:
+        stamps = {symbol: f.book(symbol).ts_event for symbol in rest.asked[-1]}
+        books = [
+            book_message(symbol, ts_ms=(stamp or 0) // 1_000_000) for symbol, stamp in stamps.items()
+        ]
+        return web.Response(body=orjson.dumps(books))
+
+    async def moved(_request: web.Request) -> web.StreamResponse:
+        newest = int(str(book_message(YES)["timestamp"]))
+        books = [book_message(s, "0.44", ts_ms=newest + 60_000) for s in rest.asked[-1]]
+        return web.Response(body=orjson.dumps(books))
+
+    rest.answer = unchanged
+    f = feed(server, rest, engine=Engine(silence_ns=S // 5))
+    async with f:
+        await f.wait_live(5)
+        await server.until(lambda: len(rest.asked) >= 2)
+        assert f.counters()["reconnects"] == 0
+        assert len(server.peers) == 1
+        rest.answer = moved
+        await server.peer(1)
+        assert f.counters()["reconnects"] == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("", 0),
+        ("0", 0),
+        ("7", 7),
+        (" 7 ", 7),
+        ("-5", 0),
+        ("1.5", 0),
+        ("9999999999999999999999", 600),
+        ("1000000000", 600),
+        ("٣", 0),
+        ("Fri, 15 Jan 2027 08:00:30 GMT", 30),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
+        ("Sun, 15 Jan 2034 07:00:00 GMT", 600),
+        ("soon", 0),
+    ],
+)
+def test_retry_after(header: str | None, seconds: int) -> None:
+    assert retry_after_ns(header, now_s=1_800_000_000) == seconds * S
+
+
+async def test_client_errors_are_typed() -> None:
+    with pytest.raises(SessionError, match="http"):
+        RestClient("ftp://example.invalid")
+    async with RestClient("http://127.0.0.1:1", timeout_s=0.5) as client:
+        with pytest.raises(RestError, match="POST /books failed"):
+            await client.fetch(RestRequest("POST", "/books", b"[]"))
+
+
+async def test_redirects_are_not_followed(rest: Rest) -> None:
+    async def elsewhere(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": rest.url + "/books"})
+
+    rest.answer = elsewhere
+    async with RestClient(rest.url) as client:
+        with pytest.raises(RestError, match="302"):
+            await client.fetch(RestRequest("POST", "/books", b"[]"))
+
+
+async def test_an_endless_answer_is_cut_off(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bookfeed.rest.BODY_BYTES_MAX", 1000)
+
+    async def long(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"x" * 100_000)
+
+    rest.answer = long
+    async with RestClient(rest.url) as client:
+        with pytest.raises(RestError, match="more than 1000 bytes"):
+            await client.fetch(RestRequest("POST", "/books", b"[]"))
