@@ -34,6 +34,8 @@ PACKAGES = (
     "uvloop",
     "websockets",
 )
+SENDER_LATE_US_MAX = 50.0
+"""At 100,000 frames a second a sender that catches up is some 10 µs late at p99."""
 Table = dict[str, Row]
 
 
@@ -149,6 +151,18 @@ def paced_lines(tables: dict[str, Table]) -> list[str]:
     return lines_of([*head, "sender late p50 / p99"], body)
 
 
+def disturbance_lines(rows: Iterable[Row]) -> list[str]:
+    """A warning where the sender could not keep its own schedule: something else was running."""
+    late_us = max((r.facts.get("sender late p99", 0.0) for r in rows), default=0.0)
+    if late_us <= SENDER_LATE_US_MAX:
+        return []
+    return [
+        f"**Disturbed run: the sender itself was up to {number(late_us)} µs late at p99, so",
+        "something else was running. The paced latencies below are not to be trusted.**",
+        "",
+    ]
+
+
 def cpu_name() -> str:
     """The processor as the system calls it."""
     info = Path("/proc/cpuinfo")
@@ -231,6 +245,7 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         "was due meanwhile and all of them count. `bare` is picows with a callback that only looks",
         "at the clock. The sender's own lateness (worst round) is part of every latency.",
         "",
+        *disturbance_lines(rows),
         *paced_lines(tables),
     ]
     return "\n".join(lines).rstrip() + "\n"

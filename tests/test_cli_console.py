@@ -3,7 +3,6 @@
 import dataclasses
 
 import pytest
-
 from bookfeed.sinks.console import (
     BookRow,
     LatencyRow,

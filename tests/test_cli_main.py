@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import bookfeed
+import pytest
 from bookfeed.cli import main
 
 COMMANDS = ("run", "replay", "record", "import", "sim", "bench")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from bookfeed.cli import main
 
 DATA = Path(__file__).parent / "data"

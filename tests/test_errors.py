@@ -1,8 +1,7 @@
 """The error tree has one root, and every error tells a shell what it was about."""
 
-import pytest
-
 import bookfeed
+import pytest
 from bookfeed import errors
 from bookfeed.errors import ConfigError, ExitCode, exit_code
 

@@ -5,7 +5,6 @@ import json
 import logging
 
 import pytest
-
 from bookfeed import log
 
 

@@ -93,6 +93,20 @@ def test_freeze_of_a_connection_keeps_only_pong() -> None:
     assert stream.venue.truth.version(stream.asset_ids(0)[0]) > AT
 
 
+def test_frozen_connections_get_no_broadcasts_and_can_be_cut() -> None:
+    config = VenueConfig(markets=1, new_market_every=10)
+    faults = (Fault("freeze", at_frame=AT), Fault("disconnect", at_frame=200, duration_s=0.1))
+    stream = Stream(config, faults=faults)
+    items = list(stream.items(500))
+    freeze, cut = stream.fault_log
+    frozen = [item for item in items if item.ts_ns - 8_000_000 - freeze.ts_ns >= 0
+              and item.ts_ns - 8_000_000 < cut.ts_ns]  # fmt: skip
+    assert {item.kind for item in frozen} == {"lost"}
+    assert "new_market" in {item.message.kind for item in frozen if item.message}
+    assert cut.frame == 200
+    assert items[-1].kind == "frame"
+
+
 def test_freeze_ends() -> None:
     items, stream = run(Fault("freeze", at_frame=AT, duration_s=0.5))
     lost = [item for item in items if item.kind == "lost"]

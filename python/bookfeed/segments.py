@@ -49,7 +49,7 @@ class NewFile:
         self.path: Final = path
         self.size = 0
         self.synced_size = 0
-        self._fd = os.open(path, flags, 0o600)
+        self._fd = _uninterrupted(os.open, path, flags, 0o600)
 
     def __enter__(self) -> Self:
         return self
@@ -83,11 +83,8 @@ class NewFile:
         self.synced_size = size
 
     def close(self) -> None:
-        """Closes the file. A failure changes nothing: durability is the fsync's word alone."""
-        try:
-            os.close(self._fd)
-        except OSError as error:
-            _log.warning("closing %s: %s", self.path, error)
+        """Closes the file."""
+        _close(self._fd, self.path)
 
     def remove(self) -> None:
         """Deletes the file."""
@@ -330,11 +327,19 @@ def sync_directory(path: Path) -> None:
     """Makes the names in a directory durable (where a directory can be opened)."""
     if os.name == "nt":
         return
-    fd = os.open(path, os.O_RDONLY)
+    fd = _uninterrupted(os.open, path, os.O_RDONLY)
     try:
         _uninterrupted(os.fsync, fd)
     finally:
+        _close(fd, path)
+
+
+def _close(fd: int, path: Path) -> None:
+    """A failure changes nothing: the descriptor is gone, and durability is the fsync's word."""
+    try:
         os.close(fd)
+    except OSError as error:
+        _log.warning("closing %s: %s", path, error)
 
 
 def _records(block: bytes) -> int:

@@ -1,20 +1,25 @@
 """Arguments of every subcommand, with their help; nothing here does any work."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 Number = TypeVar("Number", int, float)
 
-_EXIT_CODES: Final = {
-    0: "done",
+# Exit codes of commands that go on until told to end, and of those that have an end.
+_SERVICE: Final = {
+    0: "done, also when ended by Ctrl-C or SIGTERM",
     1: "failed (network, permissions, the simulator)",
     2: "wrong arguments or configuration",
-    3: "damaged or malformed data",
+}
+_WORK: Final = {
+    0: "done",
+    1: "failed (permissions, no space)",
+    2: "wrong arguments",
     130: "interrupted before the end",
     143: "terminated before the end",
 }
-_SERVICE_CODES: Final = _EXIT_CODES | {0: "done, also when ended by Ctrl-C or SIGTERM"}
+_WORK_ON_DATA: Final = dict(sorted({**_WORK, 3: "damaged or malformed data"}.items()))
 
 _PORT_MAX: Final = 65_535
 
@@ -50,9 +55,30 @@ def _within(parse: type[Number], low: float, high: float) -> Callable[[str], Num
     return number
 
 
-def _epilog(example: str, codes: dict[int, str], used: Sequence[int]) -> str:
-    lines = [f"  {code:<4} {codes[code]}" for code in used]
-    return "\n".join(["example:", f"  {example}", "", "exit codes:", *lines])
+class _Commands:
+    """The subcommands of a parser."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._commands: Final = parser.add_subparsers(
+            dest="command", metavar="COMMAND", required=True
+        )
+        self._shared: Final = _shared()
+
+    def add(
+        self, name: str, text: str, *, example: str, codes: Mapping[int, str], module: str = ""
+    ) -> argparse.ArgumentParser:
+        """A subcommand that ``bookfeed.cli.<module>`` executes; by default of the same name."""
+        meanings = (f"  {code:<4} {meaning}" for code, meaning in codes.items())
+        parser = self._commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog="\n".join(["example:", f"  bookfeed {example}", "", "exit codes:", *meanings]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[self._shared],
+        )
+        parser.set_defaults(module=module or name)
+        return parser
 
 
 def _shared() -> argparse.ArgumentParser:
@@ -65,16 +91,16 @@ def _shared() -> argparse.ArgumentParser:
     return parser
 
 
-def _output(parser: argparse.ArgumentParser, default: str, formats: Sequence[str]) -> None:
+def _output(parser: argparse.ArgumentParser, default: str = "table") -> None:
     parser.add_argument(
         "-o",
         "--output",
-        choices=formats,
+        choices=("table", "json", "ndjson"),
         help=f"what standard output gets (default: {default})",
     )
 
 
-def _simulated(parser: argparse.ArgumentParser, *, markets: int, rate: float) -> None:
+def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float) -> None:
     """What can be said about simulated markets."""
     parser.add_argument(
         "--markets",
@@ -110,7 +136,7 @@ def _source(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end after N seconds (default: on Ctrl-C)",
     )
-    _simulated(parser.add_argument_group("with --demo"), markets=4, rate=400)  # type: ignore[arg-type]
+    _simulated(parser.add_argument_group("with --demo"), markets=4, rate=400)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -121,41 +147,29 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="`bookfeed COMMAND --help` has examples and exit codes.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    shared = _shared()
+    commands = _Commands(parser)
+    for add in (_add_run, _add_replay, _add_record, _add_import, _add_sim, _add_bench):
+        add(commands)
+    return parser
 
-    def add(
-        name: str, text: str, example: str, codes: dict[int, str], used: Sequence[int], module: str
-    ) -> argparse.ArgumentParser:
-        command: argparse.ArgumentParser = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
-            epilog=_epilog(example, codes, used),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            parents=[shared],
-        )
-        command.set_defaults(module=module)
-        return command
 
-    run = add(
+def _add_run(commands: _Commands) -> None:
+    run = commands.add(
         "run",
         "follow markets and show books and signals as they change",
-        "bookfeed run --demo --seconds 30",
-        _SERVICE_CODES,
-        (0, 1, 2),
-        "run",
+        example="run --demo --seconds 30",
+        codes=_SERVICE,
     )
     _source(run)
-    _output(run, "table on a terminal, else ndjson", ("table", "json", "ndjson"))
+    _output(run, "table on a terminal, else ndjson")
 
-    replay = add(
+
+def _add_replay(commands: _Commands) -> None:
+    replay = commands.add(
         "replay",
         "run a recording through the engine and report on it",
-        "bookfeed replay recordings/bookfeed-20260102T030405Z-0001.bfj --books -o json",
-        _EXIT_CODES,
-        (0, 1, 2, 3, 130, 143),
-        "replay",
+        example="replay recordings --books -o json",
+        codes=_WORK_ON_DATA,
     )
     replay.add_argument(
         "file", metavar="FILE", help="journal segment, directory or prefix of segments, or capture"
@@ -169,59 +183,43 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("always", "sampled", "off"),
         help="how often a venue's book hash is checked (default: as recorded, always for captures)",
     )
-    _output(replay, "table", ("table", "json", "ndjson"))
+    _output(replay)
 
-    record = add(
+
+def _add_record(commands: _Commands) -> None:
+    record = commands.add(
         "record",
         "follow markets and write every frame into a journal",
-        "bookfeed record --config bookfeed.toml --directory recordings",
-        _SERVICE_CODES,
-        (0, 1, 2),
-        "record",
+        example="record --config bookfeed.toml --directory recordings",
+        codes=_SERVICE,
     )
     _source(record)
     record.add_argument(
         "--directory", metavar="DIR", help="where to write (default: record.directory)"
     )
-    _output(record, "table", ("table", "json", "ndjson"))
+    _output(record, "table on a terminal, else ndjson")
 
-    importing = add(
+
+def _add_import(commands: _Commands) -> None:
+    importing = commands.add(
         "import",
         "turn a capture into a journal",
-        "bookfeed import capture.ndjson.gz capture.bfj",
-        _EXIT_CODES,
-        (0, 1, 2, 3, 130, 143),
-        "importing",
+        example="import capture.ndjson.gz capture.bfj",
+        codes=_WORK_ON_DATA,
+        module="importing",
     )
     importing.add_argument("capture", metavar="CAPTURE", help="capture, plain, gzip or zstd")
     importing.add_argument("journal", metavar="OUT.bfj", help="journal to write; must not exist")
-    _output(importing, "table", ("table", "json", "ndjson"))
+    _output(importing)
 
-    _add_sim(
-        add(
-            "sim",
-            "serve a simulated venue on this machine until interrupted",
-            "bookfeed sim --markets 20 --rate 1000 --fault disconnect@5s",
-            _SERVICE_CODES,
-            (0, 1, 2),
-            "sim",
-        )
+
+def _add_sim(commands: _Commands) -> None:
+    sim = commands.add(
+        "sim",
+        "serve a simulated venue on this machine until interrupted",
+        example="sim --markets 20 --rate 1000 --fault disconnect@5s",
+        codes=_SERVICE,
     )
-
-    bench = add(
-        "bench",
-        "measure on this machine what a frame costs, beside a plain Python client",
-        "bookfeed bench --quick",
-        _EXIT_CODES,
-        (0, 1, 2, 130, 143),
-        "bench",
-    )
-    bench.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
-    _output(bench, "table", ("table", "json", "ndjson"))
-    return parser
-
-
-def _add_sim(sim: argparse.ArgumentParser) -> None:
     _simulated(sim, markets=10, rate=500)
     port = _within(int, 0, _PORT_MAX)
     sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")
@@ -243,3 +241,14 @@ def _add_sim(sim: argparse.ArgumentParser) -> None:
     sim.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes"
     )
+
+
+def _add_bench(commands: _Commands) -> None:
+    bench = commands.add(
+        "bench",
+        "measure on this machine what a frame costs, beside a plain Python client",
+        example="bench --quick",
+        codes=_WORK,
+    )
+    bench.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
+    _output(bench)

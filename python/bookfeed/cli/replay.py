@@ -23,6 +23,7 @@ from bookfeed.inputs import EngineInput
 from bookfeed.journal import Kind
 from bookfeed.recording import Journal
 from bookfeed.replay import Record, replay
+from bookfeed.segments import SUFFIX
 
 # A capture says nothing of the engine it was made with: every book it holds, every hash checked.
 # It may hold few of a connection's markets, so that its silence says nothing of the connection.
@@ -34,7 +35,9 @@ CAPTURE_ENGINE: Final[dict[str, Any]] = {
 
 # Records read, then applied, in turns, so that the clock can stop while reading.
 _READ_AT_ONCE: Final = 4_096
-_JOURNAL_MAGIC_MAX: Final = 16
+# JSON, gzip, zstd.
+_CAPTURE_STARTS: Final = (b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+_START_BYTES: Final = 64
 
 
 @dataclass(slots=True)
@@ -90,11 +93,10 @@ def open_recording(path: Path) -> Recording:
 
 
 def _is_journal(path: Path) -> bool:
-    """Captures are text or compressed text; whatever calls itself a journal is taken for one."""
+    """Captures are text, perhaps compressed; what is named a journal is taken for a damaged one."""
     with path.open("rb") as file:
-        start = file.read(_JOURNAL_MAGIC_MAX)
-    compressed = start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
-    return path.suffix == ".bfj" or not (compressed or start.lstrip().startswith(b"{"))
+        start = file.read(_START_BYTES).lstrip()
+    return path.suffix == SUFFIX or not (start == b"" or start.startswith(_CAPTURE_STARTS))
 
 
 def _engine(options: dict[str, Any], source: str) -> Engine:

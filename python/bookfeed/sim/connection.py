@@ -42,6 +42,9 @@ class Hub(Protocol):
     venue: SimVenue
     injector: FaultInjector
 
+    def arrived(self, client: "Client") -> int:
+        """Takes in a client that has just connected; returns its number."""
+
     def joined(self, client: "Client") -> None:
         """Is told when the set of markets ``client`` follows may have changed."""
 
@@ -55,10 +58,10 @@ class Hub(Protocol):
 class Client(WSListener):
     """The server's end of one WebSocket connection."""
 
-    def __init__(self, hub: Hub, conn: int, now_ns: Callable[[], int]) -> None:
+    def __init__(self, hub: Hub, now_ns: Callable[[], int]) -> None:
         super().__init__()
-        self.conn = conn
-        """Number of this connection, in order of acceptance from 0."""
+        self.conn = -1
+        """Number of this connection, in order of arrival from 0."""
         self.masks: dict[int, int] = {}
         """Subscribed outcomes by market."""
         self.custom = False
@@ -81,7 +84,7 @@ class Client(WSListener):
         self._transport = transport
         self.open = True
         transport.underlying_transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
-        self._hub.injector.connected(self.conn)
+        self.conn = self._hub.arrived(self)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Forgets the client."""

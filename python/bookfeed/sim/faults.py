@@ -63,6 +63,7 @@ one names nothing.
 STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
 """The kinds that hit the market channel rather than REST."""
 
+_CONTENT_KINDS: Final = frozenset(STREAM_KINDS) - {"freeze", "disconnect", "reset"}
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
 _LATER_FRAMES: Final = 5
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
@@ -141,6 +142,23 @@ class _Link:
         return bool(self.frozen or self.held or self.later)
 
 
+class _Sent(NamedTuple):
+    """One frame on its way to one connection."""
+
+    conn: int
+    frame: int
+    message: Message
+    mask: int
+    """The outcomes of it that get through; 0 for a broadcast, -1 when nothing does."""
+    asset_ids: tuple[str, str]
+    now_ns: int
+
+    def named(self, mask: int | None = None) -> tuple[str, ...]:
+        """The assets it speaks of, or those of them in ``mask``."""
+        kept = max(0, self.mask) & self.message.mask if mask is None else mask
+        return tuple(asset for index, asset in enumerate(self.asset_ids) if kept & 1 << index)
+
+
 class FaultInjector:
     """Decides what becomes of every frame; ``start_ns`` is the zero of ``Fault.at_s``."""
 
@@ -173,80 +191,40 @@ class FaultInjector:
         link.frame += 1
         if not self._waiting and not link.busy:
             return Delivery((message.text(mask),))
-        mask = self._thaw(link, message, mask, asset_ids, now_ns)
-        if not mask and message.mask:
+        sent = _Sent(conn, link.frame, message, mask, asset_ids, now_ns)
+        sent = sent._replace(mask=_thaw(link, sent))
+        fault = self._take(sent)
+        if fault is not None:
+            return self._inflict(fault, link, sent)
+        if sent.mask < 0:
             return Delivery(())
-        fault = self._take(conn, link.frame, message, mask, asset_ids, now_ns)
-        if fault is None:
-            return Delivery(self._with_waiting(link, message, message.text(mask)))
-        return self._inflict(fault, conn, link, message, mask, asset_ids, now_ns)
+        return Delivery(_with_waiting(link, message, message.text(sent.mask)))
 
-    def _thaw(
-        self, link: _Link, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
-    ) -> int:
-        """The part of ``mask`` that no freeze holds back; ends freezes that are over."""
-        if not link.frozen:
-            return mask
-        link.frozen = [held for held in link.frozen if held[1] is None or now_ns < held[1]]
-        for fault, _ in link.frozen:
-            if fault.asset is None:
-                return 0
-            if message.mask and fault.asset in asset_ids:
-                mask &= ~(1 << asset_ids.index(fault.asset))
-        return mask
-
-    def frozen(self, conn: int) -> bool:
-        """Whether the whole of ``conn`` is frozen."""
-        link = self._links.get(conn)
-        return link is not None and any(fault.asset is None for fault, _ in link.frozen)
-
-    def _with_waiting(self, link: _Link, message: Message, data: bytes) -> tuple[bytes, ...]:
-        payloads = [data]
-        if link.held and link.held[0] == message.market:
-            payloads.append(link.held[1])
-            link.held = None
-        if link.later:
-            payloads += [copy for frame, copy in link.later if frame <= link.frame]
-            link.later = [entry for entry in link.later if entry[0] > link.frame]
-        return tuple(payloads)
-
-    def _take(
-        self,
-        conn: int,
-        frame: int,
-        message: Message,
-        mask: int,
-        asset_ids: tuple[str, str],
-        now_ns: int,
-    ) -> Fault | None:
+    def _take(self, sent: _Sent) -> Fault | None:
+        """The first fault that this frame is meant for, no longer waiting."""
         for index, fault in enumerate(self._waiting):
-            if fault.kind == "ghost" or (fault.conn is not None and fault.conn != conn):
+            if fault.kind == "ghost" or fault.conn not in (None, sent.conn):
                 continue
-            if fault.at_frame is not None and frame < fault.at_frame:
+            if fault.at_frame is not None and sent.frame < fault.at_frame:
                 continue
-            if fault.at_s is not None and now_ns - self._start_ns < fault.at_s * 1e9:
+            if not self._due(fault, sent.now_ns):
                 continue
-            if fault.kind not in ("freeze", "disconnect", "reset"):
-                if message.kind not in _BOOK_KINDS:
+            if fault.kind in _CONTENT_KINDS:
+                if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
                     continue
-                if fault.asset is not None and fault.asset not in _named(mask, asset_ids):
+                if fault.asset is not None and fault.asset not in sent.named():
                     continue
             del self._waiting[index]
             return fault
         return None
 
-    def _inflict(
-        self,
-        fault: Fault,
-        conn: int,
-        link: _Link,
-        message: Message,
-        mask: int,
-        asset_ids: tuple[str, str],
-        now_ns: int,
-    ) -> Delivery:
-        data = message.text(mask)
-        spoiled = _named(mask & message.mask, asset_ids)
+    def _due(self, fault: Fault, now_ns: int) -> bool:
+        return fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9
+
+    def _inflict(self, fault: Fault, link: _Link, sent: _Sent) -> Delivery:
+        message, mask = sent.message, sent.mask
+        data = message.text(mask) if mask >= 0 else b""
+        spoiled = sent.named()
         detail = fault.variant
         payloads: tuple[bytes, ...] = ()
         end: Literal["", "disconnect", "reset"] = ""
@@ -254,15 +232,15 @@ class FaultInjector:
             case "drop":
                 detail = f"{message.kind} never delivered"
             case "duplicate":
-                payloads = self._duplicate(fault, link, message, mask, data)
+                payloads = _duplicate(fault, link, sent, data)
             case "freeze":
                 spoiled = (fault.asset,) if fault.asset else ()
                 ends_ns = None
                 if fault.duration_s is not None:
-                    ends_ns = now_ns + int(fault.duration_s * 1e9)
+                    ends_ns = sent.now_ns + int(fault.duration_s * 1e9)
                 link.frozen.append((fault, ends_ns))
-                left = self._thaw(link, message, mask, asset_ids, now_ns)
-                payloads = (message.text(left),) if left & message.mask else ()
+                left = _thaw(link, sent)
+                payloads = (message.text(left),) if left >= 0 else ()
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
                 spoiled = ()
@@ -270,24 +248,14 @@ class FaultInjector:
                 link.held = (message.market, data)
             case "wrong_hash" | "corrupt_size" | "malformed":
                 data, detail = self._damage(fault, data)
-                payloads = self._with_waiting(link, message, data)
+                payloads = _with_waiting(link, message, data)
                 if fault.variant == "unattributable":
                     spoiled = ()
-                elif fault.kind != "malformed" and fault.variant == "one":
-                    spoiled = _named(_first_bit(message, mask), asset_ids)
-        self.log.append(FaultEvent(fault, now_ns, conn, link.frame, spoiled, detail))
+                elif fault.variant == "one":
+                    spoiled = sent.named(_first_bit(message, mask))
+        log = FaultEvent(fault, sent.now_ns, sent.conn, sent.frame, spoiled, detail)
+        self.log.append(log)
         return Delivery(payloads, end, fault)
-
-    def _duplicate(
-        self, fault: Fault, link: _Link, message: Message, mask: int, data: bytes
-    ) -> tuple[bytes, ...]:
-        payloads = self._with_waiting(link, message, data)
-        if fault.variant == "at_once":
-            return (*payloads, data)
-        if fault.variant == "reversed":
-            return (*payloads, message.text(mask, reverse=True))
-        link.later.append((link.frame + _LATER_FRAMES, data))
-        return payloads
 
     def _damage(self, fault: Fault, data: bytes) -> tuple[bytes, str]:
         """The frame after a fault of content, and what was done to it."""
@@ -312,8 +280,9 @@ class FaultInjector:
     def ghost(self, asset_id: str, now_ns: int) -> bool:
         """Whether REST shall answer for this asset with a stale book now."""
         for fault in self._waiting:
-            late = fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9
-            if fault.kind == "ghost" and late and fault.asset in (None, asset_id):
+            if fault.kind != "ghost" or not self._due(fault, now_ns):
+                continue
+            if fault.asset in (None, asset_id):
                 self._waiting.remove(fault)
                 self._ghosts[fault.asset] = self._ghosts.get(fault.asset, 0) + fault.count
                 self.log.append(FaultEvent(fault, now_ns, -1, -1, (asset_id,), "stale REST book"))
@@ -325,8 +294,38 @@ class FaultInjector:
         return False
 
 
-def _named(mask: int, asset_ids: tuple[str, str]) -> tuple[str, ...]:
-    return tuple(asset_id for index, asset_id in enumerate(asset_ids) if mask & 1 << index)
+def _thaw(link: _Link, sent: _Sent) -> int:
+    """The part of the frame that no freeze holds back, -1 for none; ends what is over."""
+    mask = sent.mask
+    link.frozen = [held for held in link.frozen if held[1] is None or sent.now_ns < held[1]]
+    for fault, _ in link.frozen:
+        if fault.asset is None:
+            return -1
+        if sent.message.mask and fault.asset in sent.asset_ids:
+            mask &= ~(1 << sent.asset_ids.index(fault.asset))
+    return mask if mask or not sent.message.mask else -1
+
+
+def _with_waiting(link: _Link, message: Message, data: bytes) -> tuple[bytes, ...]:
+    """``data``, then what waited for it to pass."""
+    payloads = [data]
+    if link.held and link.held[0] == message.market:
+        payloads.append(link.held[1])
+        link.held = None
+    if link.later:
+        payloads += [copy for frame, copy in link.later if frame <= link.frame]
+        link.later = [entry for entry in link.later if entry[0] > link.frame]
+    return tuple(payloads)
+
+
+def _duplicate(fault: Fault, link: _Link, sent: _Sent, data: bytes) -> tuple[bytes, ...]:
+    payloads = _with_waiting(link, sent.message, data)
+    if fault.variant == "at_once":
+        return (*payloads, data)
+    if fault.variant == "reversed":
+        return (*payloads, sent.message.text(sent.mask, reverse=True))
+    link.later.append((link.frame + _LATER_FRAMES, data))
+    return payloads
 
 
 def _first_bit(message: Message, mask: int) -> int:

@@ -116,6 +116,8 @@ class SimServer:
         self.rest_url: str | None = None
         self.frames_sent = 0
         """Frames meant for connections so far, initial books and bare texts aside."""
+        # One address, so that one port is free on it.
+        self._host = "127.0.0.1" if config.host == "localhost" else config.host
         self._clients: dict[int, Client] = {}
         self._conns = 0
         self._audience: dict[int, list[Client]] = {}
@@ -182,10 +184,10 @@ class SimServer:
         """Listens and starts the markets; ``OSError`` if a port cannot be had."""
         config = self.config
         self._server = await ws_create_server(
-            self._accept, config.host, config.port, ssl=config.tls, max_frame_size=1 << 24
+            self._accept, self._host, config.port, ssl=config.tls, max_frame_size=1 << 24
         )
         port = self._server.sockets[0].getsockname()[1]
-        name = f"[{config.host}]" if ":" in config.host else config.host
+        name = f"[{self._host}]" if ":" in self._host else self._host
         self.url = f"{'wss' if config.tls else 'ws'}://{name}:{port}{WS_PATH}"
         if config.rest:
             await self._start_rest()
@@ -199,7 +201,7 @@ class SimServer:
             _log.warning("no REST: %s is not installed", error.name)
             return
         self._rest = RestServer(self._book_text)
-        await self._rest.start(self.config.host, self.config.rest_port, self.config.tls)
+        await self._rest.start(self._host, self.config.rest_port, self.config.tls)
         self.rest_url = self._rest.url
 
     async def close(self) -> None:
@@ -227,10 +229,15 @@ class SimServer:
     def _accept(self, request: WSUpgradeRequest) -> Client | None:
         if request.path.split(b"?")[0] != WS_PATH.encode():
             return None
-        client = Client(self, self._conns, time.time_ns)
-        self._clients[client.conn] = client
+        return Client(self, time.time_ns)
+
+    def arrived(self, client: Client) -> int:
+        """Takes a client in; returns its number."""
+        conn = self._conns
         self._conns += 1
-        return client
+        self._clients[conn] = client
+        self.injector.connected(conn)
+        return conn
 
     def joined(self, client: Client) -> None:
         """Brings the lists of who follows what up to date."""
@@ -277,7 +284,7 @@ class SimServer:
             if not rate:
                 await self._writable.wait()
                 self._turn(_STEPS_PER_TURN)
-                await asyncio.sleep(0)
+                await asyncio.sleep(0 if self.venue.active else _IDLE_S_MAX)
                 continue
             now_s = loop.time()
             owed = min(owed + (now_s - start_s) * rate, max(1.0, rate * _DEBT_S_MAX))
@@ -286,18 +293,18 @@ class SimServer:
             await asyncio.sleep(min(_IDLE_S_MAX, max(0.0, (1 - owed) / rate)))
 
     def _turn(self, frames: float) -> int:
-        """Lets the markets step until ``frames`` are due to go out; returns how many did."""
+        """Lets the markets step until ``frames`` whole ones have gone out; returns how many did.
+
+        A step that sent nothing counts as one, so that silent markets do not run away.
+        """
         venue = self.venue
         now_ms = time.time_ns() // _NS_PER_MS
-        sent = self._publish(venue.due(now_ms))
-        steps = 0
-        while sent < int(frames) and steps < frames:
-            sent += self._publish(venue.step(now_ms, self._among))
-            steps += 1
+        done = self._publish(venue.due(now_ms))
+        while done < int(frames):
+            done += self._publish(venue.step(now_ms, self._among)) or 1
         for client in list(self._clients.values()):
             client.flush()
-        self.frames_sent += sent
-        return sent
+        return done
 
     def _publish(self, messages: Sequence[Message]) -> int:
         sent = 0
@@ -313,6 +320,7 @@ class SimServer:
                 mask = message.mask & client.masks.get(message.market, 0)
                 if mask and (client.custom or not message.custom):
                     sent += client.push(message, mask, market)
+        self.frames_sent += sent
         return sent
 
 

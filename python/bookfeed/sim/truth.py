@@ -80,7 +80,7 @@ def _fingerprint(bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]
 class Truth:
     """The true book of every asset and its last ``past_max`` versions."""
 
-    def __init__(self, past_max: int = 4096) -> None:
+    def __init__(self, past_max: int = 1024) -> None:
         self._past_max = past_max
         self._books: dict[str, _Book] = {}
 

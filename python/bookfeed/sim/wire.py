@@ -72,8 +72,8 @@ class Terms:
 class Asset:
     """One outcome token: its identity, the ladders it shows, and its newest stamp and hash."""
 
-    __slots__ = ("_hash_head", "_tail", "asks", "asset_id", "bids", "bit", "hash", "index",
-                 "market_id", "shown_touch", "ts_ms")  # fmt: skip
+    __slots__ = ("_hash_head", "_tail", "asks", "asset_id", "bids", "bit", "entry_head", "hash",
+                 "index", "market_id", "shown_touch", "ts_ms")  # fmt: skip
 
     def __init__(self, market_id: str, asset_id: str, index: int, bids: Ladder, asks: Ladder):
         self.market_id = market_id
@@ -90,6 +90,8 @@ class Asset:
         """The touch the last ``best_bid_ask`` told."""
         self._hash_head = f'{{"market":"{market_id}","asset_id":"{asset_id}","timestamp":"'
         self._tail = ""
+        self.entry_head = f'{{"asset_id":"{asset_id}", "price":"'
+        """How the asset's entries in a ``price_change`` begin."""
 
     @property
     def best_bid(self) -> int:
@@ -205,7 +207,7 @@ def price_change(
         entries.append(
             (
                 asset.bit,
-                f'{{"asset_id":"{asset.asset_id}", "price":"{PRICE_TEXT[change.price]}", '
+                f'{asset.entry_head}{PRICE_TEXT[change.price]}", '
                 f'"size":"{size_text(change.size)}", "side":"{"BUY" if change.is_bid else "SELL"}"'
                 f', "hash":"{asset.hash}", "best_bid":"{PRICE_TEXT[asset.bids.best]}", '
                 f'"best_ask":"{PRICE_TEXT[PIPS - asset.asks.best]}"}}',

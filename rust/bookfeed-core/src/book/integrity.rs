@@ -251,7 +251,7 @@ impl Book {
             let kind = if t.snapshot { Evidence::HashBookMatch } else { Evidence::HashChangeMatch };
             self.evidence.count(kind);
             self.verified_version = self.version;
-            self.hash.strikes = 0;
+            self.hash.matched();
         } else if !bbo_agrees {
             return self.open_doubt(t, Cause::BboMismatch, Evidence::BboMismatch, grace);
         } else if t.hash == HashVerdict::Mismatch {
@@ -289,7 +289,9 @@ impl Book {
         let doubt = self.doubt.take()?;
         self.evidence.count(doubt.against);
         if doubt.cause == Cause::HashMismatch {
-            self.hash.strikes += 1;
+            self.hash.mismatches += 1;
+            // A book that was believed, or a whole book just told: nothing was missing.
+            self.hash.strikes += u32::from(self.state != State::Suspect);
         }
         Some(doubt.cause)
     }

@@ -57,6 +57,8 @@ pub struct HashMemory {
     /// Attempts at learning a profile that failed.
     pub failed_lessons: u32,
     /// Mismatches convicted since the last match.
+    pub mismatches: u32,
+    /// Those among them that befell a book nothing was known to be missing from.
     pub strikes: u32,
 }
 
@@ -136,6 +138,11 @@ pub struct Buffered {
 }
 
 impl HashMemory {
+    /// A hash matched: earlier mismatches do not count any more.
+    pub fn matched(&mut self) {
+        (self.mismatches, self.strikes) = (0, 0);
+    }
+
     /// Notes the last trade price as the venue printed it; prints and hashes overtake each
     /// other, so the one before is kept as well.
     pub fn note_trade_price(&mut self, printed: &[u8]) {

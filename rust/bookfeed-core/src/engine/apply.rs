@@ -91,8 +91,10 @@ impl Engine {
             let touched = self.touched[i];
             self.judge_change(origin, &touched, &frame.changes[touched.last]);
         }
-        if let [a, b] = self.touched[..] {
-            self.check_mirror(a.id, b.id, origin.ts_event, origin.ts_recv);
+        match self.touched[..] {
+            [a, b] => self.check_mirror(a.id, b.id, origin.ts_event, origin.ts_recv),
+            [a] => self.check_sibling(a.id, origin.ts_recv),
+            _ => {}
         }
         for i in 0..self.touched.len() {
             let id = self.touched[i].id;
@@ -211,6 +213,36 @@ impl Engine {
             }
         } else {
             self.mirror_broken([a, b], ts_event, ts_recv);
+        }
+    }
+
+    /// One outcome moved and the other was not heard of. Where the two have always mirrored
+    /// each other, the silent one is being told late, or not at all: the venue sends both.
+    #[inline]
+    fn check_sibling(&mut self, moved: InstrumentId, ts_recv: Nanos) {
+        let Some(other) = self.instruments.at(moved).and_then(|i| i.sibling) else { return };
+        let (mover, silent) = (&self.books[moved as usize], &self.books[other as usize]);
+        if silent.state != State::Live || !mover.believable() {
+            return;
+        }
+        let broken = !mirrored(mover, silent);
+        match silent.doubt {
+            None => {
+                let counts = &silent.evidence;
+                let always =
+                    counts.of(Evidence::MirrorMatch) > 0 && counts.of(Evidence::MirrorMismatch) == 0;
+                if broken && always && silent.ts_event < mover.ts_event {
+                    let (kind, ts_event) = (Evidence::MirrorMismatch, silent.ts_event);
+                    self.doubt(other, Cause::MirrorMismatch, kind, ts_event, ts_recv, true);
+                }
+            }
+            Some(doubt) if doubt.cause == Cause::MirrorMismatch && !broken => {
+                let silent = &mut self.books[other as usize];
+                silent.doubt = None;
+                silent.evidence.count(Evidence::BatchSettled);
+                self.publish(other, ts_recv);
+            }
+            Some(_) => {}
         }
     }
 
@@ -356,6 +388,7 @@ impl Engine {
             Verdict::Doubted => self.watch(id),
             Verdict::Convicted(cause) => self.transition(id, State::Suspect, cause, origin.ts_recv),
         }
+        self.check_sibling(id, origin.ts_recv);
         self.publish(id, origin.ts_recv);
     }
 

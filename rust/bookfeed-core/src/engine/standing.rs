@@ -358,7 +358,7 @@ impl Engine {
             HashVerdict::Match => {
                 let book = &mut self.books[id as usize];
                 book.verified_version = book.version;
-                book.hash.strikes = 0;
+                book.hash.matched();
                 book.evidence.count(Evidence::HashChangeMatch);
             }
             HashVerdict::Mismatch => {
@@ -449,7 +449,7 @@ impl Engine {
             self.transition(id, State::Suspect, Cause::UntrustedHash, ts);
             return false;
         }
-        let graces = if book.hash.strikes > 1 { 1 } else { LONE_MISMATCH_GRACES };
+        let graces = if book.hash.mismatches > 1 { 1 } else { LONE_MISMATCH_GRACES };
         waited >= self.config.suspect_grace.saturating_mul(graces)
     }
 

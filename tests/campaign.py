@@ -1,0 +1,340 @@
+"""Never wrong while live: seeded fault runs of the simulator, in process, against its truth.
+
+``python -m tests.campaign --seeds 1000`` runs that many seeds and exits with 1 if in any of
+them a book that was shown as live differed from the truth beyond the bound that
+docs/states.md states, if a fault was not named by a fitting cause, or if a clean run changed
+any state. A failure prints its seed, and the same seed fails again the same way.
+
+The client here does what the session does: it asks REST for a book that went stale, and
+reconnects where REST cannot help.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed.sim.faults import Fault, FaultEvent, random_faults
+from bookfeed.sim.stream import Item, Stream
+from bookfeed.sim.venue import VenueConfig
+
+MS: Final = 1_000_000
+SILENCE_NS: Final = 2_000 * MS
+GRACE_NS: Final = 250 * MS
+SAMPLE_NS: Final = 250 * MS
+RESYNC_AFTER_NS: Final = 40 * MS
+RESYNC_EVERY_NS: Final = 1_000 * MS
+
+STATE_KIND: Final = UPDATE_KINDS.index("state")
+STALE: Final = STATES.index("stale")
+
+# What each fault may be called by the engine. A fault that the very next frame heals, or that
+# changes nothing, needs no name.
+FITTING: Final[dict[str, frozenset[str]]] = {
+    "drop": frozenset({"bbo_mismatch", "hash_mismatch", "crossed", "mirror_mismatch"}),
+    "duplicate": frozenset({"out_of_order"}),
+    "freeze": frozenset({"silence", "mirror_mismatch", "hash_mismatch", "bbo_mismatch"}),
+    "disconnect": frozenset({"disconnected"}),
+    "reset": frozenset({"disconnected"}),
+    "wrong_hash": frozenset({"hash_mismatch", "mirror_mismatch"}),
+    "malformed": frozenset({"malformed"}),
+    "swap": frozenset({"hash_mismatch", "bbo_mismatch", "crossed", "out_of_order", "mirror_mismatch"}),
+    "corrupt_size": frozenset({"hash_mismatch", "mirror_mismatch", "bbo_mismatch"}),
+}
+MUST_BE_NAMED: Final = frozenset({"disconnect", "reset", "malformed"})
+# The bare consequences of a session that mends books; they name no fault.
+ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "evidence", "tick_change", "resolved"})
+
+
+@dataclass
+class Report:
+    """What one seed came to."""
+
+    seed: int
+    frames: int = 0
+    checks: int = 0
+    transitions: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    signals: int = 0
+    live_ns: int = 0
+    total_ns: int = 0
+
+
+class Client:
+    """An engine with the part of a session that mends books, under the stream's clock."""
+
+    def __init__(self, stream: Stream, *, hash_check: str, start_ns: int) -> None:
+        self.stream = stream
+        self.engine = Engine(
+            hash_check=hash_check,  # type: ignore[arg-type]
+            hash_interval_ns=SAMPLE_NS,
+            batch_grace_ns=GRACE_NS,
+            silence_ns=SILENCE_NS,
+        )
+        self.symbols: list[str] = []
+        self.views: dict[str, BookView] = {}
+        self.conn_of: dict[str, int] = {}
+        self.changes: list[tuple[int, str, str, str]] = []
+        """State changes: time, symbol, state, cause."""
+        self.resync_ns: dict[int, int] = {}
+        self.next_resync_ns: dict[int, int] = {}
+        self.signals = 0
+        self.reconnects = 0
+        for market in stream.venue.markets:
+            for asset in market.assets:
+                self._subscribe(asset.asset_id, market.spec.condition_id, start_ns)
+        self.engine.add_rule("spread", {"mode": "absolute", "open": "0.03", "close": "0.02"})
+        self.engine.add_rule("complement", {"min_edge": "0.001"})
+
+    def _subscribe(self, symbol: str, market: str, ts: int) -> None:
+        config = self.stream.venue.config
+        conn = next(c for c in range(self.stream.conns) if symbol in self.stream.asset_ids(c))
+        instrument = self.engine.subscribe(
+            "polymarket",
+            symbol,
+            conn,
+            ts,
+            market=market,
+            min_order_size=config.min_order_size,
+            neg_risk=config.neg_risk,
+            fee_rate=config.fee_rate,
+            fee_exponent=config.fee_exponent,
+        )
+        self.symbols.append(symbol)
+        self.views[symbol] = self.engine.book(instrument)
+        self.conn_of[symbol] = conn
+
+    def take(self, item: Item) -> None:
+        """One item of the stream."""
+        if item.kind == "connected":
+            self.engine.connected(item.conn, "polymarket", item.ts_ns)
+        elif item.kind == "disconnected":
+            self.engine.disconnected(item.conn, item.ts_ns)
+        elif item.kind == "frame":
+            self.engine.ingest(item.conn, item.payload, item.ts_ns)
+        self.drain()
+
+    def advance(self, ts: int) -> None:
+        """Lets time pass, and mends what is due."""
+        self.engine.advance(ts)
+        self.drain()
+        for instrument, due in list(self.resync_ns.items()):
+            if due <= ts:
+                del self.resync_ns[instrument]
+                self._resync(instrument, ts)
+
+    def _resync(self, instrument: int, ts: int) -> None:
+        symbol = self.symbols[instrument]
+        view = self.views[symbol]
+        if view.state not in ("stale", "syncing") or view.cause in ("disconnected", "resolved"):
+            return
+        if view.cause in ("silence", "malformed", "transport"):
+            self.stream.reconnect(self.conn_of[symbol])
+            self.reconnects += 1
+            return
+        self.engine.resync_begin(instrument, ts)
+        self.engine.ingest_rest(self.conn_of[symbol], self.stream.rest_book(symbol), ts)
+        self.drain()
+
+    def drain(self) -> None:
+        batch = self.engine.drain()
+        self.signals += len(batch.signals)
+        for row in batch.signals:
+            if row["phase"] != 2:
+                self._check_legs(batch, row)
+        for update in batch.updates:
+            if update["kind"] != STATE_KIND:
+                continue
+            instrument = int(update["instrument"])
+            ts = int(update["ts_recv"])
+            cause = CAUSES[update["cause"]]
+            self.changes.append((ts, self.symbols[instrument], STATES[update["state"]], cause))
+            if update["state"] == STALE and cause not in ("disconnected", "resolved"):
+                due = max(ts + RESYNC_AFTER_NS, self.next_resync_ns.get(instrument, 0))
+                self.resync_ns[instrument] = due
+                self.next_resync_ns[instrument] = due + RESYNC_EVERY_NS
+
+    def _check_legs(self, batch: object, row: object) -> None:
+        legs = batch.legs[row["leg_start"] : row["leg_start"] + row["legs"]]  # type: ignore[attr-defined,index]
+        for leg in legs:
+            if STATES[leg["state"]] != "live":
+                raise AssertionError(f"a signal rests on a book that is {STATES[leg['state']]}")
+
+
+class Referee:
+    """Holds every book that is shown as live against the truth."""
+
+    def __init__(self, stream: Stream, client: Client, report: Report, *, bound_ns: int) -> None:
+        self.stream = stream
+        self.client = client
+        self.report = report
+        self.bound_ns = bound_ns
+        """With sampled hash checks: how long a change may go unchecked."""
+        self.wrong_since: dict[str, int] = {}
+        self.spoke_ns: dict[int, int] = {}
+        """When each connection last said something about a book."""
+
+    def look(self, item: Item) -> None:
+        """After an item: the books it was about, or all of them now and then."""
+        news = item.message is not None and item.message.kind == "new_market"
+        if item.kind == "frame" and item.payload != b"PONG" and not news:
+            self.spoke_ns[item.conn] = item.ts_ns
+        if item.message is None:
+            for symbol in self.client.symbols:
+                self.check(symbol, item.ts_ns, heard=False)
+        elif item.message.kind in ("book", "price_change"):
+            for asset in self.stream.venue.markets[item.message.market].assets:
+                heard = asset.asset_id.encode() in item.payload
+                self.check(asset.asset_id, item.ts_ns, heard=heard)
+
+    def check(self, symbol: str, ts: int, *, heard: bool) -> None:
+        """Whether the book is right, or wrong within the bound.
+
+        A frame about the book must put it right, or take it out of live, within the sampling
+        interval. A change that was lost without a trace cannot be known before the next frame
+        about the book; but a connection that says nothing may not hold it live for longer
+        than the silence it is allowed.
+        """
+        view = self.client.views[symbol]
+        self.report.checks += 1
+        wrong = view.live and not self.stream.truth.matches(
+            symbol, view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist()
+        )
+        if not wrong:
+            self.wrong_since.pop(symbol, None)
+            return
+        since = self.wrong_since.setdefault(symbol, ts)
+        silent_ns = ts - self.spoke_ns.get(self.client.conn_of[symbol], ts)
+        unheard = not heard and silent_ns <= SILENCE_NS + GRACE_NS
+        if ts - since > self.bound_ns and not unheard:
+            wrong_ms = (ts - since) / MS
+            self.report.problems.append(f"{symbol[:8]} live and wrong for {wrong_ms:.0f} ms at {ts}")
+            self.wrong_since[symbol] = ts + 3_600_000 * MS
+
+
+def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:
+    """Whether the fault has a fitting name among the state changes after it."""
+    fitting = FITTING[event.fault.kind]
+    assets = event.assets or tuple(client.symbols)
+    for ts, symbol, _, cause in client.changes:
+        if event.ts_ns <= ts <= until_ns and symbol in assets and cause in fitting:
+            return True
+    return False
+
+
+def run(
+    seed: int, *, items: int = 1_000, faults: int = 6, hash_check: str = "always", clean: bool = False
+) -> Report:
+    """One seed: a stream with random faults, or none, judged after every item."""
+    report = Report(seed)
+    config = VenueConfig(
+        markets=2 + seed % 3, seed=seed, unmirrored=seed % 2, neg_risk=seed % 5 == 0,
+        tick_change_every=0 if clean else 400,
+    )
+    schedule: tuple[Fault, ...] = ()
+    if not clean:
+        schedule = random_faults(seed, count=faults, frames=items * 2 // 3)
+    stream = Stream(config, faults=schedule, conns=1 + seed % 2, rate=60.0)
+    client: Client | None = None
+    referee: Referee | None = None
+    live_at = 0
+    for item in stream.items(items):
+        if client is None or referee is None:
+            client = Client(stream, hash_check=hash_check, start_ns=item.ts_ns)
+            bound = 0 if hash_check == "always" else SAMPLE_NS + 100 * MS
+            referee = Referee(stream, client, report, bound_ns=bound)
+            start_ns = live_at = item.ts_ns
+        client.advance(item.ts_ns)
+        client.take(item)
+        referee.look(item)
+        report.frames += item.kind == "frame"
+        share = sum(view.live for view in client.views.values()) / len(client.views)
+        report.live_ns += int((item.ts_ns - live_at) * share)
+        live_at = item.ts_ns
+    assert client is not None
+    end_ns = live_at
+    report.total_ns = end_ns - start_ns
+    report.signals = client.signals
+    report.transitions = len(client.changes)
+    report.causes.update(cause for _, _, _, cause in client.changes)
+    judge_faults(stream, client, report, end_ns)
+    if clean:
+        judge_clean(client, report)
+    return report
+
+
+def judge_faults(stream: Stream, client: Client, report: Report, end_ns: int) -> None:
+    """Every fault that the engine could not miss must have its name."""
+    for event in stream.fault_log:
+        report.faults[event.fault.kind] += 1
+        ended = event.ts_ns > end_ns - 1_000 * MS
+        if event.fault.kind in MUST_BE_NAMED and not ended:
+            if not named_by_cause(event, client, end_ns):
+                report.problems.append(f"{event.fault.kind}/{event.fault.variant} was not named: {event}")
+    explained = ORDINARY.union(*(FITTING[kind] for kind in report.faults))
+    if client.reconnects:
+        explained |= FITTING["disconnect"]
+    for cause in sorted(set(report.causes) - explained):
+        report.problems.append(f"cause {cause} names no fault of this run ({dict(report.faults)})")
+
+
+def judge_clean(client: Client, report: Report) -> None:
+    """Without faults a book changes state twice: subscribed, then live."""
+    evidence = client.engine.evidence()
+    for symbol in client.symbols:
+        states = [state for _, name, state, _ in client.changes if name == symbol]
+        if states not in (["syncing", "live"], ["syncing", "syncing", "live"]):
+            report.problems.append(f"clean run, but {symbol[:8]} went through {states}")
+    for kind in ("bbo_mismatch", "hash_change_mismatch", "hash_book_mismatch", "malformed"):
+        if evidence[kind]:
+            report.problems.append(f"clean run, but {evidence[kind]} {kind}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds (default 1000)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--items", type=int, default=1_000, help="items a seed (default 1000)")
+    parser.add_argument("--hash-check", default="always", choices=("always", "sampled", "off"))
+    parser.add_argument("--clean", action="store_true", help="no faults; states must not change")
+    options = parser.parse_args(argv)
+    totals: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    failed = 0
+    begun = time.perf_counter()
+    for seed in range(options.first, options.first + options.seeds):
+        report = run(seed, items=options.items, hash_check=options.hash_check, clean=options.clean)
+        faults.update(report.faults)
+        causes.update(report.causes)
+        totals.update(frames=report.frames, checks=report.checks, signals=report.signals,
+                      live_ns=report.live_ns, total_ns=report.total_ns)
+        if report.problems:
+            failed += 1
+            for problem in report.problems[:3]:
+                print(f"seed {seed}: {problem}", file=sys.stderr)
+    summary = {
+        "seeds": options.seeds,
+        "failed": failed,
+        "hash_check": options.hash_check,
+        "frames": totals["frames"],
+        "checks": totals["checks"],
+        "signals": totals["signals"],
+        "live_share": round(totals["live_ns"] / max(1, totals["total_ns"]), 4),
+        "faults": dict(faults.most_common()),
+        "causes": dict(causes.most_common()),
+        "elapsed_s": round(time.perf_counter() - begun, 1),
+    }
+    print(json.dumps(summary))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

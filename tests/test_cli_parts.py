@@ -1,0 +1,164 @@
+"""The parts commands are made of: output that never blocks, progress, tables, fault arguments."""
+
+import io
+import threading
+import time
+
+import pytest
+from bookfeed.cli.output import write_pairs, write_table
+from bookfeed.cli.progress import Progress
+from bookfeed.cli.sim import parse_fault
+from bookfeed.errors import ConfigError
+from bookfeed.sim.faults import Fault
+from bookfeed.sinks.lines import LineSink
+
+
+class Slow(io.StringIO):
+    """A terminal that was stopped: writing waits until ``go`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.reached = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reached.set()
+        self.go.wait(10)
+        return super().write(text)
+
+
+class Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_lines_come_out_in_order() -> None:
+    stream = io.StringIO()
+    sink = LineSink(stream, lines_max=1_000)
+    for number in range(500):
+        sink.put(f"{number}\n")
+    sink.close()
+    assert stream.getvalue().split() == [str(number) for number in range(500)]
+    assert sink.dropped == 0
+
+
+def test_a_stream_that_takes_nothing_costs_the_oldest_lines_and_no_time() -> None:
+    stream = Slow()
+    sink = LineSink(stream, lines_max=2, dropped_text=lambda count: f"lost {count}\n")
+    sink.put("first\n")
+    assert stream.reached.wait(5)
+    began_s = time.monotonic()
+    for number in range(1_000):
+        sink.put(f"{number}\n")
+    assert time.monotonic() - began_s < 1
+    assert sink.dropped == 998
+    stream.go.set()
+    sink.close()
+    assert stream.getvalue() == "first\nlost 998\n998\n999\n"
+
+
+def test_a_screen_shows_only_the_newest() -> None:
+    stream = Slow()
+    sink = LineSink(stream, lines_max=1)
+    sink.put("first ")
+    assert stream.reached.wait(5)
+    for number in range(10):
+        sink.put(f"{number} ")
+    stream.go.set()
+    sink.close()
+    assert stream.getvalue() == "first 9 "
+
+
+def test_closing_gives_up_on_a_stream_that_takes_nothing() -> None:
+    stream = Slow()
+    sink = LineSink(stream, lines_max=2)
+    sink.put("never")
+    began_s = time.monotonic()
+    sink.close(timeout_s=0.1)
+    assert time.monotonic() - began_s < 5
+    stream.go.set()
+
+
+def test_a_reader_that_left_is_remembered() -> None:
+    sink = LineSink(Gone(), lines_max=2)
+    sink.put("x")
+    sink.close()
+    assert isinstance(sink.error, BrokenPipeError)
+    sink.put("y")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_and_gone_at_the_end() -> None:
+    stream, now = Terminal(), 0.0
+    with Progress("making", 100, stream=stream, clock=lambda: now) as progress:
+        progress.reach(0)
+        for step in range(1, 101):
+            now = step * 0.01
+            progress.reach(step)
+    drawn = stream.getvalue()
+    assert drawn.count("\r") - 1 <= 11
+    assert "\n" not in drawn
+    assert drawn.endswith("\r\x1b[K")
+
+
+def test_progress_says_how_much_and_how_long() -> None:
+    now = 0.0
+    progress = Progress("making", 200, stream=io.StringIO(), clock=lambda: now)
+    progress.reach(50)
+    assert progress.line(2.0) == "making ██████··················  25% 25/s 6s left"
+    progress.reach(400)
+    assert "100%" in progress.line(2.0)
+    unknown = Progress("reading", stream=io.StringIO(), clock=lambda: now)
+    unknown.reach(3_000)
+    assert unknown.line(2.0) == "reading 3,000 (1,500/s)"
+
+
+def test_progress_is_silent_where_nobody_looks() -> None:
+    stream = io.StringIO()
+    with Progress("making", 10, stream=stream) as progress:
+        progress.reach(5)
+    assert stream.getvalue() == ""
+
+
+def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(("name", "count", "us"), [("a", 12_345, 1.5), ("long", None, 250.25)])
+    assert capsys.readouterr().out == (
+        "name   count     us\n"
+        "a     12,345  1.500\n"
+        "long       -    250\n"
+    )  # fmt: skip
+    write_pairs([("a", 1), ("bcd", "text"), ("e", True)])
+    assert capsys.readouterr().out == "a    1\nbcd  text\ne    yes\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("drop", Fault("drop")),
+        ("drop@500", Fault("drop", at_frame=500)),
+        ("freeze@2.5s+1s", Fault("freeze", at_s=2.5, duration_s=1.0)),
+        ("malformed:truncated@7", Fault("malformed", at_frame=7, variant="truncated")),
+    ],
+)
+def test_faults_are_read(text: str, fault: Fault) -> None:
+    assert parse_fault(text) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "KIND"),
+        ("drop@x", "KIND"),
+        ("drop@2.5", "KIND"),
+        ("sing@5", "kind must be one of drop, duplicate, freeze"),
+        ("drop:loudly@5", "no variant 'loudly'"),
+    ],
+)
+def test_faults_that_cannot_be_read(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match="--fault") as caught:
+        parse_fault(text)
+    assert words in str(caught.value)

@@ -1,0 +1,248 @@
+"""``bookfeed run``, ``record`` and ``sim`` as processes: real sockets, real signals, real ends."""
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "bookfeed"]
+DEMO = ("--demo", "--markets", "3", "--rate", "500")
+ENDS_S_MAX = 2.0
+HOME = b"\x1b[H"
+
+
+def finished(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (code, "")
+    return done.stdout
+
+
+def processes(word: str) -> list[str]:
+    """Command lines that have ``word`` as an argument."""
+    told = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in told.stdout.splitlines() if word in line.split()]
+
+
+@contextmanager
+def running(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_demo_runs_and_tells_what_it_saw() -> None:
+    told = json.loads(finished("run", *DEMO, "--seed", "810001", "--seconds", "3", "-o", "json"))
+    assert told["source"] == "demo seed 810001"
+    assert told["states"] == {"live": 6}
+    assert told["frames"] > 200
+    assert told["messages"]["price_change"] > 100
+    assert told["counters"]["decode_errors"] == 0
+    assert told["counters"]["disconnects"] == 0
+    assert told["evidence"]["bbo_mismatch"] == told["evidence"]["hash_change_mismatch"] == 0
+    assert told["signals"]["opened"]["spread"] > 0
+    for latency in told["latency_ns"].values():
+        assert 0 < latency["p50"] <= latency["p99"] <= latency["p999"] <= latency["max"]
+    for book in told["books"]:
+        assert book["bid"] < book["ask"]
+        assert book["spread"] == pytest.approx(book["ask"] - book["bid"])
+        assert book["market"].startswith("Will ")
+        assert book["outcome"] in ("Yes", "No")
+    assert processes("810001") == []
+
+
+def test_lines_for_programs() -> None:
+    out = finished("run", *DEMO, "--seed", "810002", "--seconds", "3")
+    lines = [json.loads(line) for line in out.splitlines()]
+    kinds = {line["type"] for line in lines}
+    assert kinds == {"state", "signal", "books", "summary"}
+    assert lines[-1]["type"] == "summary"
+    states = [line for line in lines if line["type"] == "state"]
+    assert [line["state"] for line in states[:6]] == ["syncing"] * 6
+    assert [line["state"] for line in states[6:12]] == ["live"] * 6
+    assert all(len(line["symbol"]) > 70 for line in states)
+    lives: dict[int, list[str]] = {}
+    for line in lines:
+        if line["type"] == "signal":
+            lives.setdefault(line["id"], []).append(line["phase"])
+            assert all(leg["symbol"] for leg in line["legs"])
+    assert lives
+    for phases in lives.values():
+        assert phases[0] == "open"
+        assert set(phases[1:-1]) <= {"update"}
+        # The feed has ended, and with it every opportunity.
+        assert phases[-1] == "close"
+
+
+def test_a_table_that_nobody_watches_is_printed_once() -> None:
+    out = finished("run", *DEMO, "--seed", "810003", "--seconds", "2", "-o", "table")
+    assert "\x1b" not in out
+    assert out.count(" bookfeed ") == 1
+    assert "6/6 live" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_told_within_two_seconds(number: signal.Signals) -> None:
+    seed = str(810100 + number)
+    with running("run", *DEMO, "--seed", seed, "-o", "ndjson") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line).get("state") == "live":
+                break
+        assert len(processes(seed)) == 2
+        told_s = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=ENDS_S_MAX)
+        assert time.monotonic() - told_s < ENDS_S_MAX
+        assert (process.returncode, err) == (0, "")
+        assert json.loads(out.splitlines()[-1])["type"] == "summary"
+    assert processes(seed) == []
+
+
+def test_the_simulator_does_not_outlive_a_killed_demo() -> None:
+    seed = "810004"
+    with running("run", *DEMO, "--seed", seed, "-o", "ndjson") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        process.wait()
+        end_s = time.monotonic() + ENDS_S_MAX
+        while processes(seed) and time.monotonic() < end_s:
+            time.sleep(0.05)
+        assert processes(seed) == []
+
+
+def test_a_reader_that_leaves_ends_the_run() -> None:
+    with running("run", *DEMO, "--seed", "810005", "-o", "ndjson") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(5) == 1
+        assert process.stderr.read() == ""
+        process.stdout = None
+    assert processes("810005") == []
+
+
+def on_terminal(columns: int, rows: int, *arguments: str) -> tuple[int, bytes]:
+    """Runs on a terminal of that size, presses Ctrl-C at the fifth screen; exit code, output."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        env={k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")},
+    )
+    os.close(follower)
+    output = b""
+    pressed = False
+    while process.poll() is None or select.select([leader], [], [], 0)[0]:
+        if select.select([leader], [], [], 0.05)[0]:
+            try:
+                output += os.read(leader, 65_536)
+            except OSError:
+                break
+        if not pressed and output.count(HOME) >= 5:
+            os.write(leader, b"\x03")
+            pressed = True
+    os.close(leader)
+    return process.wait(5), output
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40)])
+def test_the_live_table(columns: int, rows: int) -> None:
+    seed = str(820000 + columns)
+    code, output = on_terminal(columns, rows, "run", *DEMO, "--seed", seed)
+    assert code == 0
+    assert output.count(HOME) >= 5
+    assert output.index(b"\x1b[?25l") < output.rindex(b"\x1b[?25h")
+    last = output.decode().split(HOME.decode())[-1].split("\x1b[J")[0]
+    lines = last.replace("\r", "").split("\n")
+    assert len(lines) < rows
+    assert "6/6 live" in last
+    assert "\x1b[32mlive" in last.replace(" ", "")
+    assert "venue → recv" in last
+    assert " signals " in last
+    assert processes(seed) == []
+
+
+def test_a_recording_replays_to_the_same_records(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    arguments = ("--directory", str(directory), "--seconds", "2", "-o", "json")
+    told = json.loads(finished("record", *DEMO, "--seed", "810001", *arguments))
+    journal = told["journal"]
+    assert journal["records_synced"] == journal["records_appended"] > told["frames"] > 100
+    assert journal["records_dropped"] == 0
+    (segment,) = directory.glob("*.bfj")
+    again = json.loads(finished("replay", str(segment), "--books", "-o", "json"))
+    assert again["digest"] == told["digest"]
+    # What was told is from just before the connection was closed, which closes signals.
+    assert again["signals"] >= told["counters"]["signals"] > 0
+    assert again["messages"] == told["messages"]
+    # The recording holds the end of the connection too.
+    assert {book["cause"] for book in again["books"].values()} == {"disconnected"}
+
+
+def test_a_configuration_file_is_followed(tmp_path: Path) -> None:
+    with running("sim", "--markets", "2", "--seed", "810007") as simulator:
+        assert simulator.stdout is not None
+        listing = json.loads(simulator.stdout.readline())
+        market = listing["markets"][1]
+        (yes, no) = market["outcomes"]
+        path = tmp_path / "bookfeed.toml"
+        path.write_text(
+            f'[polymarket]\nws_url = "{listing["ws"]}"\nrest_url = ""\n'
+            f'[[market]]\nmarket = "{market["market"]}"\n'
+            f'outcomes = [{{ name = "Yes", asset = "{yes["asset"]}" }}, '
+            f'{{ name = "No", asset = "{no["asset"]}" }}]\n'
+        )
+        out = finished("run", "--config", str(path), "--seconds", "3", "-o", "json")
+        told = json.loads(out)
+        assert told["source"] == str(path)
+        assert {book["symbol"] for book in told["books"]} == {yes["asset"], no["asset"]}
+        assert told["states"] == {"live": 2}
+
+
+def test_a_venue_that_is_not_there_is_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "bookfeed.toml"
+    path.write_text(
+        '[polymarket]\nws_url = "ws://127.0.0.1:9/ws/market"\nrest_url = ""\n'
+        '[[market]]\nmarket = "0xabc"\noutcomes = [{ name = "Yes", asset = "7" }]\n'
+    )
+    out = finished("run", "--config", str(path), "--seconds", "1", "-o", "json", "-qq")
+    told = json.loads(out)
+    assert told["states"] == {"syncing": 1}
+    assert told["counters"]["connect_failures"] >= 1
+
+
+def test_the_simulator_says_when_it_is_ready_and_ends_with_its_parent() -> None:
+    with running("sim", "--exit-with-parent", stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        listing = json.loads(process.stdout.readline())
+        assert listing["ws"].startswith("ws://127.0.0.1:")
+        assert len(listing["markets"]) == 10
+        process.stdin.close()
+        assert process.wait(5) == 0
+        process.stdin = None

@@ -1,0 +1,229 @@
+"""A feed against the simulated venue over real sockets: never wrong while live, whatever goes wrong.
+
+Wrong means: a book shown as ``live`` that is not a state the venue's book truly had, or an older
+one than was shown before on the same connection.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bookfeed import loops
+from bookfeed._bookfeed import Batch, Engine
+from bookfeed.connection import Phase
+from bookfeed.feed import Feed, Rule, SessionOptions
+from bookfeed.records import Update
+from bookfeed.resync import ResyncPolicy
+from bookfeed.sim.faults import Fault
+from bookfeed.sim.polymarket import SimConfig, SimServer, serve
+from bookfeed.venues import FeeSchedule, Market, Outcome
+
+S = 1_000_000_000
+
+RULES = (
+    Rule("spread", {"mode": "bps", "open": "20", "close": "10"}),
+    Rule("complement", {"min_edge": "0.001"}),
+)
+OPTIONS = SessionOptions(
+    backoff_min_s=0.02,
+    backoff_max_s=0.1,
+    connect_stagger_s=0.0,
+    silence_s=0.6,
+    advance_s=0.02,
+    resync=ResyncPolicy(fetch_interval_ns=S // 50, reconnect_interval_ns=S // 10),
+)
+
+
+def markets_of(server: SimServer) -> list[Market]:
+    return [
+        Market(
+            listing.condition_id,
+            tuple(
+                Outcome(name, asset)
+                for name, asset in zip(listing.outcomes, listing.asset_ids, strict=True)
+            ),
+            name=listing.question,
+            tick_size=listing.tick_size,
+            min_order_size=listing.min_order_size,
+            neg_risk=listing.neg_risk,
+            fee=FeeSchedule(listing.fee_rate, listing.fee_exponent),
+        )
+        for listing in server.markets
+    ]
+
+
+class Auditor:
+    """Compares every live book with the truth whenever anything came out of the engine."""
+
+    def __init__(self, server: SimServer) -> None:
+        self.server = server
+        self.feed: Feed | None = None
+        self.checked = 0
+        self.wrong: list[str] = []
+        self.states: list[tuple[str, str, str]] = []
+        self.shown: dict[str, tuple[int, int]] = {}
+
+    def on_state(self, update: Update) -> None:
+        if update.kind == "state":
+            self.states.append((update.symbol, update.state, update.cause))
+
+    def on_batch(self, batch: Batch) -> None:
+        assert self.feed is not None
+        for instrument in set(batch.updates["instrument"].tolist()):
+            view = self.feed.book(instrument)
+            if view.live:
+                self.audit(view.symbol, view.epoch, instrument)
+
+    def audit(self, symbol: str, epoch: int, instrument: int) -> None:
+        assert self.feed is not None
+        view = self.feed.book(instrument)
+        version = self.server.truth.version_of(
+            symbol, view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist()
+        )
+        self.checked += 1
+        before_epoch, before = self.shown.get(symbol, (epoch, -1))
+        if version is None:
+            self.wrong.append(f"{symbol}: never was like this ({view.cause})")
+        elif before_epoch == epoch and version < before:
+            self.wrong.append(f"{symbol}: went back from version {before} to {version}")
+        self.shown[symbol] = (epoch, -1 if version is None else version)
+
+
+@asynccontextmanager
+async def running(
+    config: SimConfig, *, rest: bool = False, engine: Engine | None = None
+) -> AsyncIterator[tuple[SimServer, Feed, Auditor]]:
+    server = await serve(config)
+    auditor = Auditor(server)
+    feed = Feed(
+        markets_of(server),
+        url=server.url,
+        rest_url=server.rest_url if rest else None,
+        rules=RULES,
+        on_batch=auditor.on_batch,
+        on_update=auditor.on_state,
+        engine=engine or Engine(hash_check="always"),
+        options=OPTIONS,
+        seed=1,
+    )
+    auditor.feed = feed
+    try:
+        async with feed:
+            await feed.wait_live(10)
+            yield server, feed, auditor
+            assert feed.counters()["callback_errors"] == 0
+            assert feed.counters()["listener_errors"] == 0
+    finally:
+        await server.close()
+
+
+async def until(condition: object, timeout_s: float = 8.0) -> None:
+    assert callable(condition)
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_clean_run_changes_no_state() -> None:
+    async with running(SimConfig(markets=4, rate=2000, rest=False)) as (server, feed, auditor):
+        changes = len(auditor.states)
+        await until(lambda: server.frames_sent > 2500)
+        assert auditor.wrong == []
+        assert auditor.checked > 2000
+        assert auditor.states[changes:] == []
+        assert feed.counters()["decode_errors"] == 0
+        evidence = feed.engine.evidence()
+        assert evidence["bbo_mismatch"] == evidence["hash_change_mismatch"] == 0
+        assert evidence["hash_change_match"] > 1000
+
+
+STREAM_FAULTS = [
+    ("drop", ""), ("duplicate", "at_once"), ("duplicate", "reversed"), ("duplicate", "later"),
+    ("freeze", ""), ("disconnect", ""), ("reset", ""), ("wrong_hash", "one"),
+    ("wrong_hash", "all"), ("malformed", "truncated"), ("malformed", "bad_number"),
+    ("malformed", "invalid_utf8"), ("malformed", "unattributable"), ("swap", ""),
+    ("corrupt_size", "one"), ("corrupt_size", "all"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", [False, True])
+@pytest.mark.parametrize(("kind", "variant"), STREAM_FAULTS)
+async def test_never_wrong_while_live(kind: str, variant: str, rest: bool) -> None:
+    fault = Fault(kind, at_frame=60, variant=variant)  # type: ignore[arg-type]
+    silence_ns = S // 3
+    engine = Engine(hash_check="always", silence_ns=silence_ns, suspect_grace_ns=S // 5)
+    config = SimConfig(markets=2, rate=400, faults=(fault,), rest=rest, new_market_every=0)
+    async with running(config, rest=rest, engine=engine) as (server, feed, auditor):
+        await until(lambda: server.fault_log)
+        if kind == "freeze":
+            await until(lambda: ("stale", "silence") in [s[1:] for s in auditor.states])
+        await asyncio.sleep(0.3)
+        await feed.wait_live(8)
+        sent = server.frames_sent
+        await until(lambda: server.frames_sent > sent + 40)
+        assert auditor.wrong == []
+        assert auditor.checked > 50
+
+
+async def test_many_markets_over_several_connections_and_tls() -> None:
+    import ssl
+
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
+    client_tls = ssl.create_default_context()
+    authority.configure_trust(client_tls)
+    server = await serve(SimConfig(markets=30, rate=2000, rest=False, tls=server_tls))
+    options = SessionOptions(symbols_per_connection=20, connect_stagger_s=0.0)
+    try:
+        async with Feed(
+            markets_of(server), url=server.url, ssl_context=client_tls, options=options
+        ) as feed:
+            await feed.wait_live(10)
+            assert server.connections == 3
+            await until(lambda: feed.counters()["frames"] > 1000)
+            assert all(view.live for view in feed.books())
+    finally:
+        await server.close()
+
+
+async def test_signals_of_unmirrored_markets_open_and_close() -> None:
+    config = SimConfig(
+        markets=2, unmirrored=2, rate=400, rest=False, dislocation_every_s=0.2, new_market_every=0
+    )
+    async with running(config) as (_, feed, _auditor):
+        seen: set[tuple[str, str]] = set()
+        async with asyncio.timeout(10):
+            async for signal in feed.signals():
+                assert all(leg.state == "live" for leg in signal.legs) or signal.phase == "close"
+                seen.add((signal.rule, signal.phase))
+                if {("complement", "open"), ("complement", "close")} <= seen:
+                    break
+
+
+@pytest.mark.parametrize("uvloop", [True, False])
+@pytest.mark.parametrize("busy_poll", [False, True])
+def test_every_kind_of_loop(
+    monkeypatch: pytest.MonkeyPatch, uvloop: bool, busy_poll: bool
+) -> None:
+    if uvloop and not loops.uvloop_available():
+        pytest.skip("uvloop is not installed")
+    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
+
+    async def main() -> tuple[int, float]:
+        async with running(SimConfig(markets=2, rate=1000, rest=False)) as (server, feed, auditor):
+            await until(lambda: server.frames_sent > 300)
+            assert auditor.wrong == []
+            sessions = [s for supervisor in feed._supervisors for s in supervisor.sessions]
+            begin = time.monotonic()
+            await feed.close()
+            assert all(session.phase is Phase.STOPPED for session in sessions)
+            return auditor.checked, time.monotonic() - begin
+
+    checked, closing_s = loops.run(main(), busy_poll=busy_poll)
+    assert checked > 200
+    assert closing_s < 2
