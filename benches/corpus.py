@@ -337,6 +337,7 @@ def load(spec: Spec) -> Corpus:
     if not (frames_path.exists() and facts_path.exists()):
         corpus = Generator(spec).run()
         CACHE.mkdir(exist_ok=True)
+        (CACHE / ".gitignore").write_text("*\n")
         write_frames(corpus.frames, frames_path)
         facts = {
             "markets": [asdict(m) for m in corpus.markets],

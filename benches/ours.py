@@ -51,8 +51,8 @@ def build_engine(corpus: Corpus, hash_check: Literal["always", "sampled", "off"]
 
 def touch_sum_e18_wrapped(updates: NDArray[np.void]) -> int:
     """Sum over book records of best bid times best ask, in (1e-9 USD)**2 modulo 2**64."""
-    books = updates[updates["kind"] == BOOK]
-    return int(np.dot(books["bid_price"], books["ask_price"])) % WORD
+    books = updates["kind"] == BOOK
+    return int(np.dot(updates["bid_price"][books], updates["ask_price"][books])) % WORD
 
 
 def final_books(engine: Engine) -> FinalBooks:
@@ -68,7 +68,7 @@ def final_books(engine: Engine) -> FinalBooks:
 
 
 class BookfeedStack:
-    """One ``ingest`` call a frame; records drained every ``drain_every`` frames and kept."""
+    """One ``ingest`` call a frame; records drained every ``drain_every`` frames as an array."""
 
     def __init__(
         self,
@@ -80,26 +80,23 @@ class BookfeedStack:
         self.engine = build_engine(corpus, hash_check)
         self.engine.drain()
         self.drain_every = drain_every
-        self.update_bytes: list[bytes] = []
+        self.records = 0
         self.touch_sum_wrapped = 0
 
     def run(self, corpus: Corpus, *, read: bool) -> None:
-        """Feeds the corpus; with ``read`` the touches are then read from the records."""
-        ingest, drain, every = self.engine.ingest, self.engine.drain, self.drain_every
-        keep = self.update_bytes.append
+        """Feeds the corpus; with ``read`` the touches are read from every batch of records."""
+        ingest, drain = self.engine.ingest, self.engine.drain
+        records = touch_sum = 0
         pairs = zip(corpus.frames, corpus.ts_recv, strict=True)
-        if every == 1:
-            for frame, ts_recv in pairs:
+        for _ in range(0, len(corpus.frames), self.drain_every):
+            for frame, ts_recv in islice(pairs, self.drain_every):
                 ingest(CONN, frame, ts_recv)
-                keep(drain().update_bytes)
-        else:
-            for _ in range(0, len(corpus.frames), every):
-                for frame, ts_recv in islice(pairs, every):
-                    ingest(CONN, frame, ts_recv)
-                keep(drain().update_bytes)
-        if read:
-            updates = np.frombuffer(b"".join(self.update_bytes), UPDATE)
-            self.touch_sum_wrapped = touch_sum_e18_wrapped(updates)
+            updates = drain().updates
+            records += len(updates)
+            if read:
+                touch_sum += touch_sum_e18_wrapped(updates)
+        self.records = records
+        self.touch_sum_wrapped = touch_sum % WORD
 
     def books(self) -> FinalBooks:
         """Books now: asset id -> (bids, asks), price 1e-9 -> size 1e-8."""

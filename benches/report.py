@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benches import ingest, loopback, questions
-from benches.targets import verdicts
+from benches.targets import SENDER_LATE_US_MAX, verdicts
 from benches.timing import Row, read_rows
 
 HERE = Path(__file__).parent
@@ -34,8 +34,6 @@ PACKAGES = (
     "uvloop",
     "websockets",
 )
-SENDER_LATE_US_MAX = 50.0
-"""At 100,000 frames a second a sender that catches up is some 10 µs late at p99."""
 Table = dict[str, Row]
 
 

@@ -27,6 +27,7 @@ MS: Final = 1_000_000
 SILENCE_NS: Final = 2_000 * MS
 GRACE_NS: Final = 250 * MS
 SAMPLE_NS: Final = 250 * MS
+TIMER_NS: Final = 100 * MS
 RESYNC_AFTER_NS: Final = 40 * MS
 RESYNC_EVERY_NS: Final = 1_000 * MS
 
@@ -85,6 +86,7 @@ class Client:
         """State changes: time, symbol, state, cause."""
         self.resync_ns: dict[int, int] = {}
         self.next_resync_ns: dict[int, int] = {}
+        self.now_ns = start_ns
         self.signals = 0
         self.reconnects = 0
         for market in stream.venue.markets:
@@ -122,8 +124,11 @@ class Client:
         self.drain()
 
     def advance(self, ts: int) -> None:
-        """Lets time pass, and mends what is due."""
-        self.engine.advance(ts)
+        """Lets time pass in steps of the session's timer, and mends what is due."""
+        while self.now_ns + TIMER_NS < ts:
+            self.now_ns += TIMER_NS
+            self.engine.advance(self.now_ns)
+        self.now_ns = ts
         self.drain()
         for instrument, due in list(self.resync_ns.items()):
             if due <= ts:
@@ -212,7 +217,7 @@ class Referee:
             return
         since = self.wrong_since.setdefault(symbol, ts)
         silent_ns = ts - self.spoke_ns.get(self.client.conn_of[symbol], ts)
-        unheard = not heard and silent_ns <= SILENCE_NS + GRACE_NS
+        unheard = not heard and silent_ns <= SILENCE_NS + TIMER_NS
         if ts - since > self.bound_ns and not unheard:
             wrong_ms = (ts - since) / MS
             self.report.problems.append(f"{symbol[:8]} live and wrong for {wrong_ms:.0f} ms at {ts}")
@@ -248,7 +253,7 @@ def run(
     for item in stream.items(items):
         if client is None or referee is None:
             client = Client(stream, hash_check=hash_check, start_ns=item.ts_ns)
-            bound = 0 if hash_check == "always" else SAMPLE_NS + 100 * MS
+            bound = 0 if hash_check == "always" else SAMPLE_NS + TIMER_NS
             referee = Referee(stream, client, report, bound_ns=bound)
             start_ns = live_at = item.ts_ns
         client.advance(item.ts_ns)

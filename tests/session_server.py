@@ -75,7 +75,7 @@ class Peer(WSListener):
         payload = frame.get_payload_as_bytes()
         self.received.append((frame.msg_type, payload))
         if frame.msg_type is WSMsgType.CLOSE:
-            self.close_code = int(frame.get_close_code())
+            self.close_code = int.from_bytes(payload[:2])
             if self.server.answers_close:
                 transport.send_close(frame.get_close_code())
                 transport.disconnect()

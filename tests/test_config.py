@@ -265,3 +265,28 @@ def test_the_fingerprint_is_of_values(tmp_path: Path) -> None:
     by_file = load(tmp_path, '[engine]\nhash_check = "off"')
     by_variable = load(tmp_path, "", BOOKFEED_ENGINE__HASH_CHECK="off")
     assert by_file.fingerprint() == by_variable.fingerprint() != Config().fingerprint()
+
+
+def test_the_documentation_has_every_key() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    kinds = (
+        EngineConfig,
+        FeedConfig,
+        SpreadConfig,
+        config.PolymarketConfig,
+        config.MarketConfig,
+        config.ComplementConfig,
+        config.RecordConfig,
+        config.ConsoleConfig,
+    )
+    for kind in kinds:
+        for field in dataclasses.fields(kind):
+            (row,) = {line for line in text.splitlines() if line.startswith(f"| `{field.name}` ")}
+            if isinstance(field.default, str | int | float) and field.default != "":
+                assert f"| {shown_default(field.default)} |" in row
+
+
+def shown_default(value: object) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"{value:g}"

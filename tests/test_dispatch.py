@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+
 from bookfeed._bookfeed import ABSENT, CAUSES, STATES, UPDATE_KINDS, Batch
 from bookfeed.dispatch import Dispatcher, Lagged, Stream
 from bookfeed.errors import SessionError

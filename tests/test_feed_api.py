@@ -86,7 +86,7 @@ async def test_a_slow_reader_does_not_slow_the_books(server: Server) -> None:
             peer.text(book_frame(YES, f"0.{100 + n % 300}", "0.9"))
         peer.text(book_frame(YES, "0.123", "0.9"))
         await server.until(lambda: feed.book(YES).bid == 0.123)
-        bids = []
+        bids: list[float | None] = []
         while not bids or bids[-1] != 0.123:
             bids.append((await anext(stream)).bid)
         assert len(bids) < 20
@@ -99,7 +99,7 @@ async def test_a_stalled_loop_is_noticed(server: Server) -> None:
         import time
 
         time.sleep(0.4)  # noqa: ASYNC251 - the stall is the point
-        await server.until(lambda: feed.counters()["loop_stalls"] == 1)
+        await server.until(lambda: feed.counters()["loop_stalls"] >= 1)
         assert feed.counters()["loop_stall_ns_max"] > 150_000_000
         assert feed.book(YES).live
 

@@ -1,4 +1,4 @@
-"""A feed against the simulated venue over real sockets: never wrong while live, whatever goes wrong.
+"""A feed against the simulated venue over real sockets: never wrong while live.
 
 Wrong means: a book shown as ``live`` that is not a state the venue's book truly had, or an older
 one than was shown before on the same connection.
@@ -6,7 +6,7 @@ one than was shown before on the same connection.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -120,10 +120,9 @@ async def running(
         await server.close()
 
 
-async def until(condition: object, timeout_s: float = 8.0) -> None:
-    assert callable(condition)
+async def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of several parties
             await asyncio.sleep(0.005)
 
 
@@ -207,9 +206,7 @@ async def test_signals_of_unmirrored_markets_open_and_close() -> None:
 
 @pytest.mark.parametrize("uvloop", [True, False])
 @pytest.mark.parametrize("busy_poll", [False, True])
-def test_every_kind_of_loop(
-    monkeypatch: pytest.MonkeyPatch, uvloop: bool, busy_poll: bool
-) -> None:
+def test_every_kind_of_loop(monkeypatch: pytest.MonkeyPatch, uvloop: bool, busy_poll: bool) -> None:
     if uvloop and not loops.uvloop_available():
         pytest.skip("uvloop is not installed")
     monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)

@@ -1,8 +1,10 @@
 """WebSocket message assembly against RFC 6455: a table of cases, and every way to split one."""
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
+
 from bookfeed.framing import (
     CLOSE_CODE_ABSENT,
     CloseCode,
@@ -21,14 +23,14 @@ Frame = tuple[int, bool, bytes]
 MESSAGE = '{"événement":"книга","€":"𝄞","text":"plain"}'.encode()
 
 
-def assemble(frames: list[Frame], max_bytes: int = 1 << 20) -> list[bytes]:
+def assemble(frames: Sequence[Frame], max_bytes: int = 1 << 20) -> list[bytes]:
     assembler = MessageAssembler(max_bytes)
     messages = [assembler.frame(opcode, fin, False, payload) for opcode, fin, payload in frames]
     assert not assembler.open
     return [message for message in messages if message is not None]
 
 
-def violation(frames: list[Frame], max_bytes: int = 1 << 20) -> int:
+def violation(frames: Sequence[Frame], max_bytes: int = 1 << 20) -> int:
     assembler = MessageAssembler(max_bytes)
     for opcode, fin, payload in frames[:-1]:
         assembler.frame(opcode, fin, False, payload)

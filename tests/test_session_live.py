@@ -6,10 +6,6 @@ from contextlib import asynccontextmanager
 
 import orjson
 import pytest
-from bookfeed.connection import Tick
-from bookfeed.feed import Feed, SessionOptions
-from bookfeed.records import Update
-from bookfeed.venues import Market, Outcome
 from picows import WSMsgType
 from session_server import (
     MARKET,
@@ -22,6 +18,11 @@ from session_server import (
     raw_frame,
     serving,
 )
+
+from bookfeed.connection import Tick
+from bookfeed.feed import Feed, SessionOptions
+from bookfeed.records import Update
+from bookfeed.venues import Market, Outcome
 
 # Reconnecting at once keeps the tests fast; the delays themselves are tested without sockets.
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05)
@@ -260,6 +261,25 @@ class Flaky:
         return result
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_cancelling_a_close_still_drops_the_socket(server: Server, steps: int) -> None:
+    before = asyncio.all_tasks()
+    server.answers_close = False
+    feed = Feed([MARKET], url=server.url, options=QUICK)
+    await feed.__aenter__()
+    await feed.wait_live(5)
+    closing = asyncio.ensure_future(feed.close())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    peer = await server.peer(0)
+    async with asyncio.timeout(1):
+        await peer.gone.wait()
+    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == before
+
+
 @pytest.mark.parametrize("error", [RuntimeError("boom"), BaseException("worse")])
 async def test_an_exception_in_the_listener_leaves_no_half_applied_stream(
     server: Server, error: BaseException
@@ -267,7 +287,7 @@ async def test_an_exception_in_the_listener_leaves_no_half_applied_stream(
     async with connected(server) as (feed, log, peer):
         current = feed._supervisors[0].sessions[0]._listener
         assert current is not None
-        current._ingest = Flaky(current._ingest, error)  # type: ignore[assignment]
+        current._ingest = Flaky(current._ingest, error)
         # Both are in one read: the second is delivered although the first raised.
         frames = [book_frame(YES, "0.31"), book_frame(YES, "0.9", "0.99")]
         peer.raw(b"".join(raw_frame(0x1, frame) for frame in frames))

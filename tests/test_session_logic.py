@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from bookfeed.connection import (
     Abort,
     Action,
@@ -339,6 +340,15 @@ def test_a_quiet_market_is_reconnected_ever_more_rarely() -> None:
     attempts = bench.times(Connect)
     assert len(attempts) < 120
     assert attempts[2] - attempts[1] > attempts[1] - attempts[0] + 20 * S
+
+
+def test_silence_can_be_switched_off() -> None:
+    for ping_text in (None, "PING"):
+        bench = opened(ConnectionPolicy(ping_text=ping_text, silence_ns=0))
+        for _ in range(1000):
+            bench.run(10 * S)
+            bench.tell(Pong())
+        assert bench.logic.phase is Phase.OPEN
 
 
 def test_patience_ends_when_data_flows_again() -> None:

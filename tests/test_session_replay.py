@@ -6,6 +6,8 @@ import random
 
 import orjson
 import pytest
+from session_server import MARKET, NO, YES, book_message, raw_frame, serving
+
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.feed import Feed, Rule, SessionOptions
 from bookfeed.inputs import EngineInput
@@ -13,7 +15,6 @@ from bookfeed.journal import Kind
 from bookfeed.records import SIGNAL_BYTES
 from bookfeed.replay import apply_record, replay
 from bookfeed.venues import FeeSchedule, Market, Outcome
-from session_server import MARKET, NO, YES, book_message, raw_frame, serving
 
 Record = tuple[int, int, int, int, bytes]
 

@@ -12,8 +12,9 @@ from session_server import MARKET, NO, YES, Peer, Server, book_frame, book_messa
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import SessionError
 from bookfeed.feed import Feed, SessionOptions
-from bookfeed.resync import ResyncPolicy
+from bookfeed.pacing import Backoff
 from bookfeed.rest import RestClient, RestError, retry_after_ns
+from bookfeed.resync import ResyncPolicy
 from bookfeed.venues.base import RestRequest
 
 S = 1_000_000_000
@@ -72,7 +73,7 @@ QUICK = SessionOptions(
     backoff_min_s=0.01,
     backoff_max_s=0.05,
     advance_s=0.01,
-    resync=ResyncPolicy(fetch_interval_ns=S // 50),
+    resync=ResyncPolicy(fetch_interval_ns=S // 50, fetch_backoff=Backoff(20 * S)),
 )
 
 MALFORMED = book_frame(YES)[:180]
@@ -225,7 +226,8 @@ async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest:
     async def unchanged(_request: web.Request) -> web.StreamResponse:
         stamps = {symbol: f.book(symbol).ts_event for symbol in rest.asked[-1]}
         books = [
-            book_message(symbol, ts_ms=(stamp or 0) // 1_000_000) for symbol, stamp in stamps.items()
+            book_message(symbol, ts_ms=(stamp or 0) // 1_000_000)
+            for symbol, stamp in stamps.items()
         ]
         return web.Response(body=orjson.dumps(books))
 

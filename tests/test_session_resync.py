@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from bookfeed.resync import ResyncPlan, ResyncPolicy
 
 S = 1_000_000_000

@@ -18,10 +18,14 @@ faults run under a virtual clock. The rules:
 import random
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.framing import CloseCode
 from bookfeed.pacing import Backoff, Stagger, TokenBucket
+
+# Far beyond any session, and small enough for every timer.
+_NEVER_NS: Final = 366 * 24 * 3600 * NS_PER_S
 
 # Actions
 
@@ -136,7 +140,10 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPolicy:
-    """The numbers of ``ConnectionLogic``; durations in nanoseconds."""
+    """The numbers of ``ConnectionLogic``; durations in nanoseconds.
+
+    ``silence_ns`` 0 means that silence alone never ends a connection.
+    """
 
     ping_text: str | None = None
     ping_interval_ns: int = 10 * NS_PER_S
@@ -276,13 +283,16 @@ class ConnectionLogic:
             self._refusals = 0
 
     def _silence_ns(self) -> int:
+        if self._policy.silence_ns == 0:
+            return _NEVER_NS
         # The shift is bounded so that a year of quiet does not grow an integer.
         patience_ns = self._policy.silence_ns << min(self._quiet_streak, 16)
         return min(patience_ns, max(self._policy.silence_ns, self._policy.silence_ns_max))
 
     def _next_deadline_ns(self, now_ns: int) -> int:
         # Looked at again after the shortest patience, since data may end a longer one.
-        silence_ns = min(self._data_ns + self._silence_ns(), now_ns + self._policy.silence_ns)
+        again_ns = now_ns + (self._policy.silence_ns or _NEVER_NS)
+        silence_ns = min(self._data_ns + self._silence_ns(), again_ns)
         if self._policy.ping_text is None:
             return silence_ns
         return min(silence_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)

@@ -24,6 +24,7 @@ from bookfeed import records
 from bookfeed._bookfeed import Batch
 from bookfeed.errors import SessionError
 from bookfeed.log import RateLimitedLog
+from bookfeed.loops import raise_from_loop
 from bookfeed.records import KIND_BOOK, KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
 
 T = TypeVar("T")
@@ -224,9 +225,7 @@ class Dispatcher:
         try:
             callback(argument)
         except (KeyboardInterrupt, SystemExit) as error:
-            # Meant for the whole process. Raised from here it would tear the read in progress
-            # apart; a callback of the loop itself is where it does no harm.
-            asyncio.get_running_loop().call_soon(_raise, error)
+            raise_from_loop(error)
         except BaseException as error:  # a callback must not be able to stop the feed
             self.callback_errors += 1
             _log.warning(
@@ -237,7 +236,3 @@ class Dispatcher:
 def _forget(streams: list[Stream[T]], stream: Stream[T]) -> None:
     if stream in streams:
         streams.remove(stream)
-
-
-def _raise(error: BaseException) -> None:
-    raise error

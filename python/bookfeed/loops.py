@@ -43,6 +43,19 @@ async def _spinning(main: Coroutine[Any, Any, T]) -> T:
         return await main
 
 
+def raise_from_loop(error: BaseException) -> None:
+    """Raise ``error`` out of the running loop, a moment later.
+
+    For what is meant to end the process, ``KeyboardInterrupt`` and ``SystemExit``: raised while
+    a socket read is being handled it would tear the read apart.
+    """
+    asyncio.get_running_loop().call_soon(_raise, error)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 class Spinner:
     """Keeps the running loop from sleeping: a context manager, on any asyncio loop.
 

@@ -41,6 +41,7 @@ from bookfeed.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
 from bookfeed.inputs import EngineInput
 from bookfeed.listener import FeedListener, PicowsLog
 from bookfeed.log import RateLimitedLog
+from bookfeed.loops import raise_from_loop
 from bookfeed.rest import retry_after_ns
 from bookfeed.venues.base import Venue
 
@@ -136,21 +137,26 @@ class Session:
         self._step(Reconnect(CloseCode.NORMAL, reason))
 
     async def stop(self) -> None:
-        """Close for good; returns when the socket is gone, within a second."""
+        """Close for good; returns when the socket is gone, within a second.
+
+        If this is cancelled, the socket is dropped without a goodbye.
+        """
         self._step(Stop())
-        if self._sockets:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2 * LINGER_S):
-                    await self._gone.wait()
-        self._dialer.shutdown()
-        for listener in self._sockets:
-            if listener.transport is not None:
-                listener.transport.disconnect(graceful=False)
+        try:
+            if self._sockets:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(2 * LINGER_S):
+                        await self._gone.wait()
+        finally:
+            self._dialer.shutdown()
+            for listener in self._sockets:
+                _drop(listener)
+            if self._connecting is not None:
+                self._connecting.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
         if self._connecting is not None:
-            self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
-        if self._timer is not None:
-            self._timer.cancel()
 
     # What the listener tells.
 
@@ -222,6 +228,8 @@ class Session:
         self._give_up(listener, CloseCode.INTERNAL_ERROR, "client error")
         if isinstance(error, EngineError):
             self.host.fail(error)
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            raise_from_loop(error)
 
     def _give_up(self, listener: FeedListener, code: int, reason: str) -> None:
         if listener is not self._listener or not listener.active:

@@ -40,6 +40,7 @@ class SessionOptions:
 
     ``silence_s`` is how long a connection may bring no data before it is replaced where there
     is no REST client to ask whether the market is merely quiet; with one, ``silence_rest_s``.
+    0 switches either off.
     ``snapshot_s`` is how long a book may take to arrive after its connection opened.
     """
 

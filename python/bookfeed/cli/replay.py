@@ -35,9 +35,7 @@ CAPTURE_ENGINE: Final[dict[str, Any]] = {
 
 # Records read, then applied, in turns, so that the clock can stop while reading.
 _READ_AT_ONCE: Final = 4_096
-# JSON, gzip, zstd.
-_CAPTURE_STARTS: Final = (b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
-_START_BYTES: Final = 64
+_JOURNAL_START: Final = b"\x89BFJ"
 
 
 @dataclass(slots=True)
@@ -93,10 +91,9 @@ def open_recording(path: Path) -> Recording:
 
 
 def _is_journal(path: Path) -> bool:
-    """Captures are text, perhaps compressed; what is named a journal is taken for a damaged one."""
+    """By its first bytes; what is named like one is taken for a damaged one."""
     with path.open("rb") as file:
-        start = file.read(_START_BYTES).lstrip()
-    return path.suffix == SUFFIX or not (start == b"" or start.startswith(_CAPTURE_STARTS))
+        return path.suffix == SUFFIX or file.read(len(_JOURNAL_START)) == _JOURNAL_START
 
 
 def _engine(options: dict[str, Any], source: str) -> Engine:

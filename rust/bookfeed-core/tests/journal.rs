@@ -94,13 +94,13 @@ impl Noise {
 }
 
 /// Records of barely compressible payload, so that file sizes are predictable.
-fn noisy_records(count: usize, payload_len: usize) -> Vec<Owned> {
+fn noisy_records(count: u32, payload_len: usize) -> Vec<Owned> {
     let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
-    let record = |i: usize| Owned {
+    let record = |i: u32| Owned {
         kind: 1,
-        ts: 1_790_658_661_234_000_000 + i as i64 * 1_000_003,
-        conn: i as u32 % 3,
-        epoch: i as u32 / 7,
+        ts: 1_790_658_661_234_000_000 + i64::from(i) * 1_000_003,
+        conn: i % 3,
+        epoch: i / 7,
         payload: noise.bytes(payload_len),
     };
     (0..count).map(record).collect()
@@ -228,7 +228,7 @@ fn cut_at_every_offset_the_longest_valid_prefix_is_read() {
 }
 
 /// Flips one bit and checks: noticed, at most the block hit is lost, its neighbours intact.
-fn check_flip(segment: &Segment, records: &[Owned], bytes: &mut [u8], at: usize, bit: u32) {
+fn check_flip(segment: &Segment, records: &[Owned], bytes: &mut [u8], at: usize, bit: usize) {
     bytes[at] ^= 1 << bit;
     let (strict, report) = read(bytes, STRICT).unwrap();
     let (recovered, holes) = read(bytes, RECOVER).unwrap();
@@ -292,7 +292,7 @@ fn random_bit_flips_cost_at_most_one_block() {
     let mut bytes = segment.bytes.clone();
     let mut noise = Noise(42);
     for _ in 0..3000 {
-        let (at, bit) = (noise.below(bytes.len()), noise.below(8) as u32);
+        let (at, bit) = (noise.below(bytes.len()), noise.below(8));
         check_flip(&segment, &records, &mut bytes, at, bit);
     }
 }
@@ -507,7 +507,6 @@ fn the_layout_is_pinned() {
     packer.append(&Record { kind: 5, ts: 999, conn: 0, epoch: 0, payload: b"" }).unwrap();
     let mut bytes = sealer.header(b"{}").unwrap();
     bytes.extend(sealer.seal(&packer.take(true).unwrap()).unwrap());
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = concat!(
         "8942464a0d0a1a0a",
         "0100",
@@ -539,5 +538,6 @@ fn the_layout_is_pinned() {
         "00",
         "00",
     );
+    let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     assert_eq!(hex, expected);
 }

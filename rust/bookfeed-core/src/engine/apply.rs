@@ -46,7 +46,8 @@ impl Engine {
     ) {
         for message in &frame.messages {
             let origin = Origin { conn, payload, ts_event: message.ts_event, ts_recv };
-            if !matches!(message.body, Body::Nothing) {
+            // A REST answer says nothing about whether the stream still flows.
+            if source == Source::Stream && !matches!(message.body, Body::Nothing) {
                 self.note_data(conn, message.ts_event, ts_recv);
             }
             match &message.body {

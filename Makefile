@@ -1,0 +1,105 @@
+# Everything there is to do here, on a fresh clone with python3 (3.11 or later), cargo and make.
+# `make help` lists the targets. Tools and packages live in .venv, stamps in .make.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMPS := .make
+
+# Seconds that `make run`, `make fuzz` (a target) and `make soak` last; empty is their default.
+SECONDS ?=
+SEEDS ?= 1000
+
+CARGO_FLAGS := --workspace --locked
+RUST_SOURCES := $(shell find rust/bookfeed-core rust/bookfeed-py -name '*.rs' -o -name Cargo.toml) \
+	Cargo.toml Cargo.lock
+
+.PHONY: help setup run test lint lint-rust lint-python test-rust test-python wheel bench \
+	bench-quick fuzz fuzz-quick campaign soak clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s@
+
+# --- what is installed ---
+
+$(PY):
+	scripts/venv $(VENV)
+
+# `pip install --group` is known to pip from 25.1 on.
+$(STAMPS)/tools: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PY) -m pip install --quiet --group dev
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/extension: $(STAMPS)/tools $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --quiet --extras rest,zstd
+	@touch $@
+
+$(STAMPS)/bench-tools: $(STAMPS)/tools
+	$(PY) -m pip install --quiet --group bench
+	@touch $@
+
+setup: $(STAMPS)/extension ## build the extension and install everything into .venv
+
+# --- the main job ---
+
+run: setup ## a simulated venue, live books and signals; SECONDS=N ends by itself, else Ctrl-C
+	@$(BIN)/bookfeed run --demo $(if $(SECONDS),--seconds $(SECONDS))
+
+# --- is it right ---
+
+test: lint test-rust test-python ## everything: linters, types, stubs, Rust tests, Python tests
+
+lint: lint-rust lint-python ## formatting, clippy, ruff, mypy, stubs against the extension
+
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets --quiet -- -D warnings
+
+lint-python: setup $(STAMPS)/bench-tools
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(PY) -m mypy
+	$(PY) -m mypy scripts examples
+	$(PY) -m mypy.stubtest bookfeed._bookfeed
+
+test-rust:
+	cargo test $(CARGO_FLAGS) --quiet
+
+test-python: setup
+	$(PY) -m pytest
+
+campaign: setup ## SEEDS=N seeded fault runs of the simulator: never wrong while live
+	$(PY) -m tests.campaign --seeds $(SEEDS)
+
+fuzz: ## every fuzz target for SECONDS=N each (default 600)
+	scripts/fuzz $(or $(SECONDS),600)
+
+fuzz-quick: ## every fuzz target for 10 seconds
+	scripts/fuzz 10
+
+soak: setup ## ten million frames through one engine; its memory must stay flat
+	$(PY) scripts/soak.py
+
+# --- how fast is it ---
+
+bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.md
+	$(PY) -m benches.report
+
+bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, not for the record
+	$(PY) -m benches.report --quick
+
+# --- what is shipped ---
+
+wheel: $(STAMPS)/tools ## dist/*.whl, its content checked against the allow-list
+	rm -rf dist
+	$(BIN)/maturin build --release --quiet --out dist
+	$(PY) scripts/wheel_content.py dist/*.whl
+
+clean: ## remove everything that was built or installed
+	rm -rf $(VENV) $(STAMPS) dist target rust/fuzz/target python/bookfeed/*.so
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
