@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMPS := .make
 
-# Seconds that `make run`, `make fuzz` (a target) and `make soak` last; empty is their default.
+# Seconds that `make run` lasts, and `make fuzz` for each of its targets; empty is their default.
 SECONDS ?=
 SEEDS ?= 1000
 

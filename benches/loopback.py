@@ -24,7 +24,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bookfeed.loops import run
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from benches import loopback_feed
@@ -32,6 +31,7 @@ from benches.competitors import JsonSorted, Stack, installed, peer, wrong_answer
 from benches.corpus import Corpus, Spec, load
 from benches.sender import CA_FILE, SENT, SENT_HEAD
 from benches.timing import Row, Stopwatch, interleave, pin, spread_of, write_rows
+from bookfeed.loops import run
 
 COUNT_ONLY = "picows + uvloop, counts frames only"
 USUAL = "websockets + json + dict + sorted()"

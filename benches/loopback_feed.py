@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from bookfeed import UPDATE_DTYPE, Batch, Feed
-from bookfeed.clock import AnchoredClock, Clock
-from bookfeed.inputs import Rule
-from bookfeed.venues.base import FeeSchedule, Market, Outcome
 from numpy.typing import NDArray
 
 from benches import ours
 from benches.competitors import FinalBooks
 from benches.corpus import TRANSIT_NS, Corpus, books_sha256
 from benches.market import MIN_ORDER_SIZE, TICK_SIZE
+from bookfeed import UPDATE_DTYPE, Batch, Feed
+from bookfeed.clock import AnchoredClock, Clock
+from bookfeed.inputs import Rule
+from bookfeed.venues.base import FeeSchedule, Market, Outcome
 
 NS_PER_S = 1_000_000_000
 

@@ -4,12 +4,12 @@ from itertools import islice
 from typing import Literal
 
 import numpy as np
-from bookfeed import UPDATE_DTYPE, UPDATE_KINDS, Engine
 from numpy.typing import NDArray
 
 from benches.competitors import FinalBooks
 from benches.corpus import Corpus, books_sha256
 from benches.market import MIN_ORDER_SIZE, TICK_SIZE
+from bookfeed import UPDATE_DTYPE, UPDATE_KINDS, Engine
 
 CONN = 1
 DRAIN_EVERY = 64

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from bookfeed import Engine
-
 from benches.competitors import installed
 from benches.timing import Row, interleave, pin, spread_of, write_rows
+from bookfeed import Engine
 
 LEVELS = 97
 BEST_BID_TICK, BEST_ASK_TICK = 497, 501

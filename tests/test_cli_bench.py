@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+
 from bookfeed.cli import bench, main
 from bookfeed.cli.bench import Books, Contestant, Frame, WrongBooks
 from bookfeed.cli.progress import Progress

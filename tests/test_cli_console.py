@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from bookfeed.sinks.console import (
     BookRow,
     LatencyRow,
@@ -137,6 +138,12 @@ def test_what_is_said_at_24_lines_is_books_latency_and_signals() -> None:
     assert sum(line.startswith(" Bitcoin") for line in lines) >= 8
     assert sum("complement" in line for line in lines) >= 3
     assert any("recv → emit" in line for line in lines)
+
+
+def test_a_name_cannot_speak_to_the_terminal() -> None:
+    row = dataclasses.replace(YES, market="evil \x1b[2J\r\n")
+    lines = text(dataclasses.replace(SCREEN, books=[row]), 120, 40)
+    assert lines[2].startswith(" evil ?[2J?? ")
 
 
 def test_nothing_yet() -> None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bookfeed
 import pytest
+
+import bookfeed
 from bookfeed.cli import main
 
 COMMANDS = ("run", "replay", "record", "import", "sim", "bench")

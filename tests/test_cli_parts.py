@@ -1,10 +1,13 @@
 """The parts commands are made of: output that never blocks, progress, tables, fault arguments."""
 
+import contextlib
 import io
-import threading
+import os
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
+
 from bookfeed.cli.output import write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.sim import parse_fault
@@ -13,74 +16,98 @@ from bookfeed.sim.faults import Fault
 from bookfeed.sinks.lines import LineSink
 
 
-class Slow(io.StringIO):
-    """A terminal that was stopped: writing waits until ``go`` is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = threading.Event()
-        self.reached = threading.Event()
-
-    def write(self, text: str) -> int:
-        self.reached.set()
-        self.go.wait(10)
-        return super().write(text)
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """Reading and writing end of a pipe; nobody reads it unless the test does."""
+    reading, writing = os.pipe()
+    yield reading, writing
+    for end in (reading, writing):
+        with contextlib.suppress(OSError):
+            os.close(end)
 
 
-class Gone(io.StringIO):
-    def write(self, text: str) -> int:
-        raise BrokenPipeError
+def everything(reading: int, writing: int) -> str:
+    """What is in the pipe, to the end."""
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        return file.read()
 
 
-def test_lines_come_out_in_order() -> None:
-    stream = io.StringIO()
-    sink = LineSink(stream, lines_max=1_000)
+def fill(writing: int) -> int:
+    """Fills the pipe until it takes no more; how many bytes that were."""
+    os.set_blocking(writing, False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            count += os.write(writing, b"." * 1024)
+    os.set_blocking(writing, True)
+    return count
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.001)
+
+
+def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
+    sink = LineSink(pipe[1], lines_max=1_000)
     for number in range(500):
         sink.put(f"{number}\n")
     sink.close()
-    assert stream.getvalue().split() == [str(number) for number in range(500)]
+    assert everything(*pipe).split() == [str(number) for number in range(500)]
     assert sink.dropped == 0
 
 
-def test_a_stream_that_takes_nothing_costs_the_oldest_lines_and_no_time() -> None:
-    stream = Slow()
-    sink = LineSink(stream, lines_max=2, dropped_text=lambda count: f"lost {count}\n")
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_file_that_takes_nothing_costs_the_oldest_lines_and_no_time(
+    pipe: tuple[int, int], blocking: bool
+) -> None:
+    reading, writing = pipe
+    filler = fill(writing)
+    os.set_blocking(writing, blocking)
+    sink = LineSink(writing, lines_max=2, dropped_text=lambda count: f"lost {count}\n")
     sink.put("first\n")
-    assert stream.reached.wait(5)
+    wait_until(lambda: not sink.waiting)
     began_s = time.monotonic()
     for number in range(1_000):
         sink.put(f"{number}\n")
     assert time.monotonic() - began_s < 1
     assert sink.dropped == 998
-    stream.go.set()
+    while filler:
+        filler -= len(os.read(reading, filler))
     sink.close()
-    assert stream.getvalue() == "first\nlost 998\n998\n999\n"
+    assert everything(reading, writing) == "first\nlost 998\n998\n999\n"
 
 
-def test_a_screen_shows_only_the_newest() -> None:
-    stream = Slow()
-    sink = LineSink(stream, lines_max=1)
+def test_a_screen_shows_only_the_newest(pipe: tuple[int, int]) -> None:
+    reading, writing = pipe
+    filler = fill(writing)
+    sink = LineSink(writing, lines_max=1)
     sink.put("first ")
-    assert stream.reached.wait(5)
+    wait_until(lambda: not sink.waiting)
     for number in range(10):
         sink.put(f"{number} ")
-    stream.go.set()
+    while filler:
+        filler -= len(os.read(reading, filler))
     sink.close()
-    assert stream.getvalue() == "first 9 "
+    assert everything(reading, writing) == "first 9 "
 
 
-def test_closing_gives_up_on_a_stream_that_takes_nothing() -> None:
-    stream = Slow()
-    sink = LineSink(stream, lines_max=2)
+def test_closing_gives_up_on_a_file_that_takes_nothing(pipe: tuple[int, int]) -> None:
+    fill(pipe[1])
+    sink = LineSink(pipe[1], lines_max=2)
     sink.put("never")
     began_s = time.monotonic()
     sink.close(timeout_s=0.1)
-    assert time.monotonic() - began_s < 5
-    stream.go.set()
+    assert 0.1 <= time.monotonic() - began_s < 5
+    assert sink.error is None
 
 
-def test_a_reader_that_left_is_remembered() -> None:
-    sink = LineSink(Gone(), lines_max=2)
+def test_a_reader_that_left_is_remembered(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    sink = LineSink(pipe[1], lines_max=2)
     sink.put("x")
     sink.close()
     assert isinstance(sink.error, BrokenPipeError)

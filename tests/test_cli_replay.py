@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bookfeed.cli import main
 
 DATA = Path(__file__).parent / "data"

@@ -1,7 +1,8 @@
 """The error tree has one root, and every error tells a shell what it was about."""
 
-import bookfeed
 import pytest
+
+import bookfeed
 from bookfeed import errors
 from bookfeed.errors import ConfigError, ExitCode, exit_code
 

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+
 from bookfeed import log
 
 

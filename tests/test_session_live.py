@@ -98,6 +98,20 @@ async def test_protocol_pings_are_answered(server: Server) -> None:
         assert feed.book(YES).live
 
 
+async def test_what_the_venue_says_in_words_is_counted_and_harmless(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(server) as (feed, _, peer):
+        for text in (b"INVALID OPERATION", b"NO NEW ASSETS", b"[]", b"pong", b""):
+            peer.text(text)
+        peer.text(book_frame(YES, "0.41"))
+        await server.until(lambda: feed.book(YES).bid == 0.41)
+        counters = feed.counters()
+        assert (counters["notices"], counters["pongs"]) == (2, 1)
+        assert "INVALID OPERATION" in caplog.text
+        assert feed.book(YES).epoch == 1
+
+
 async def test_records_come_out_when_a_ping_ends_the_read(server: Server) -> None:
     """The last frame of a read is what triggers the drain, whatever kind of frame it is."""
     async with connected(server) as (_, log, peer):
@@ -261,7 +275,7 @@ class Flaky:
         return result
 
 
-@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("steps", range(1, 7))
 async def test_cancelling_a_close_still_drops_the_socket(server: Server, steps: int) -> None:
     before = asyncio.all_tasks()
     server.answers_close = False

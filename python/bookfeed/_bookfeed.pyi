@@ -6,10 +6,45 @@ Units everywhere: prices are integers of 1e-9 (``*_e9``), quantities integers of
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
+
+__all__ = [
+    "ABSENT",
+    "Batch",
+    "BookView",
+    "BookfeedError",
+    "CAUSES",
+    "CLOSE_REASONS",
+    "DecimalError",
+    "Depth",
+    "Engine",
+    "EngineError",
+    "Fill",
+    "Histogram",
+    "JournalEncoder",
+    "JournalError",
+    "JournalReader",
+    "LEG_DTYPE",
+    "PRICE_SCALE",
+    "QTY_SCALE",
+    "REFUSALS",
+    "RULES",
+    "SIGNAL_DTYPE",
+    "SIGNAL_PHASES",
+    "STATES",
+    "TradeWindow",
+    "UPDATE_DTYPE",
+    "UPDATE_KINDS",
+    "__version__",
+    "format_price",
+    "format_qty",
+    "json_check",
+    "parse_price",
+    "parse_qty",
+]
 
 __version__: Final[str]
 PRICE_SCALE: Final[int]
@@ -30,7 +65,7 @@ RULES: Final[tuple[str, ...]]
 CLOSE_REASONS: Final[tuple[str, ...]]
 REFUSALS: Final[tuple[str, ...]]
 
-HashCheck = Literal["always", "sampled", "off"]
+_HashCheck: TypeAlias = Literal["always", "sampled", "off"]
 
 class BookfeedError(Exception): ...
 class EngineError(BookfeedError): ...
@@ -116,7 +151,7 @@ class TradeWindow:
     @property
     def truncated(self) -> bool: ...
 
-Side = Literal["bid", "ask"]
+_Side: TypeAlias = Literal["bid", "ask"]
 
 @final
 class BookView:
@@ -187,12 +222,12 @@ class BookView:
     def sell(self, qty: float | str) -> Fill | None: ...
     def buy_notional(self, notional: float | str) -> Fill | None: ...
     def sell_notional(self, notional: float | str) -> Fill | None: ...
-    def depth_within(self, side: Side, bps: float) -> Depth | None: ...
-    def depth(self, side: Side, levels: int) -> Depth | None: ...
+    def depth_within(self, side: _Side, bps: float) -> Depth | None: ...
+    def depth(self, side: _Side, levels: int) -> Depth | None: ...
     def trades(self, window_ns: int) -> TradeWindow: ...
-    def levels(self, side: Side, depth: int | None = None) -> npt.NDArray[np.float64]: ...
-    def levels_exact(self, side: Side, depth: int | None = None) -> npt.NDArray[np.int64]: ...
-    def as_strings(self, side: Side) -> list[list[str]]: ...
+    def levels(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.float64]: ...
+    def levels_exact(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.int64]: ...
+    def as_strings(self, side: _Side) -> list[list[str]]: ...
     def _repr_html_(self) -> str: ...
 
 @final
@@ -221,7 +256,7 @@ class Engine:
     def __new__(
         cls,
         *,
-        hash_check: HashCheck = "sampled",
+        hash_check: _HashCheck = "sampled",
         hash_interval_ns: int = 250_000_000,
         batch_grace_ns: int = 250_000_000,
         suspect_grace_ns: int = 1_000_000_000,

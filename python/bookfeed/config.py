@@ -39,6 +39,7 @@ ENV_SEPARATOR: Final = "__"
 _MS_NS: Final = 1_000_000
 _S_NS: Final = 1_000_000_000
 
+HashCheck = Literal["always", "sampled", "off"]
 Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
 RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
@@ -53,7 +54,7 @@ DurationMs = Annotated[int, Range(0, 3_600_000)]
 class EngineConfig:
     """``[engine]``: when a book may be believed."""
 
-    hash_check: Literal["always", "sampled", "off"] = "sampled"
+    hash_check: HashCheck = "sampled"
     hash_interval_ms: Annotated[int, Range(0, 60_000)] = 250
     batch_grace_ms: Annotated[int, Range(1, 60_000)] = 250
     suspect_grace_ms: Annotated[int, Range(1, 60_000)] = 1_000

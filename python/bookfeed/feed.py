@@ -172,6 +172,8 @@ class Feed:
         try:
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
         finally:
+            for supervisor in self._supervisors:
+                supervisor.abandon()
             if self._spinner is not None:
                 self._spinner.__exit__()
             self._dispatcher.end()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BARE_TEXT_BYTES_MAX: Final = 64
 
 _TEXT: Final = WSMsgType.TEXT
+_JSON_STARTS: Final = (b"[", b"{")
 
 
 class FeedListener(WSListener):
@@ -131,11 +132,15 @@ class FeedListener(WSListener):
     def _text(self, payload: bytes, ts: int) -> None:
         """A whole text message that is short or not plain ASCII."""
         check_text(payload)
+        if not payload:
+            return  # An empty message says nothing, not even something malformed.
         if len(payload) > BARE_TEXT_BYTES_MAX:
             self.data_ns = ts
         elif self._is_pong(payload):
             self.pong_ns = ts
             self._session.counters.pongs += 1
+        elif payload[:1] not in _JSON_STARTS:
+            self._session.on_notice(payload)
         self._pending = self._ingest(self._conn, payload, ts)
 
     def _uncommon(self, frame: WSFrame, ts: int) -> None:

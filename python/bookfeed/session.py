@@ -78,6 +78,7 @@ class SessionCounters:
     listener_errors: int = 0
     pings: int = 0
     pongs: int = 0
+    notices: int = 0
 
 
 class Session:
@@ -139,24 +140,27 @@ class Session:
     async def stop(self) -> None:
         """Close for good; returns when the socket is gone, within a second.
 
-        If this is cancelled, the socket is dropped without a goodbye.
+        If this is cancelled, ``abandon`` is still to be called.
         """
         self._step(Stop())
-        try:
-            if self._sockets:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(2 * LINGER_S):
-                        await self._gone.wait()
-        finally:
-            self._dialer.shutdown()
-            for listener in self._sockets:
-                _drop(listener)
-            if self._connecting is not None:
-                self._connecting.cancel()
-            if self._timer is not None:
-                self._timer.cancel()
+        if self._sockets:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2 * LINGER_S):
+                    await self._gone.wait()
+        self.abandon()
         if self._connecting is not None:
             await asyncio.gather(self._connecting, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
+        self._step(Stop())
+        self._dialer.shutdown()
+        for listener in self._sockets:
+            _drop(listener)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     # What the listener tells.
 
@@ -204,6 +208,11 @@ class Session:
         self._lose(listener, f"closed by the venue: {code} {listener.close_reason}")
         self._part(listener, CloseCode.NORMAL if code == CLOSE_CODE_ABSENT else code)
         self.host.flush()
+
+    def on_notice(self, text: bytes) -> None:
+        """The venue said something in plain words, such as that it refused a request."""
+        self.counters.notices += 1
+        _log.warning("notice", "connection %d: the venue says %r", self.conn, text)
 
     def on_violation(self, listener: FeedListener, violation: ProtocolViolation) -> None:
         """The peer broke the protocol: its books are not to be believed."""

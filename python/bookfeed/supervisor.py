@@ -210,16 +210,29 @@ class Supervisor:
         self._arm()
 
     async def stop(self) -> None:
-        """Close every connection; returns within about a second."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Close every connection; returns within about a second.
+
+        If this is cancelled, ``abandon`` is still to be called.
+        """
+        self._halt()
         if self._fetching is not None:
-            self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
         await asyncio.gather(*(shard.session.stop() for shard in self._shards))
         if self._rest is not None:
             await self._rest.close()
         self.flush()
+
+    def abandon(self) -> None:
+        """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
+        self._halt()
+        for shard in self._shards:
+            shard.session.abandon()
+
+    def _halt(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._fetching is not None:
+            self._fetching.cancel()
 
     # What sessions ask for.
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Engine, __version__
 from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
+from bookfeed.config import HashCheck
 from bookfeed.errors import BookfeedError, ExitCode
 from bookfeed.sim.stream import Stream
 from bookfeed.sim.venue import VenueConfig
 
 if TYPE_CHECKING:
-    from bookfeed._bookfeed import BookView, HashCheck
+    from bookfeed._bookfeed import BookView
 
 _DRAIN_EVERY: Final = 64
 _NAIVE: Final = "json + dict + sorted"
@@ -141,7 +142,7 @@ class _Stopwatch:
         gc.enable()
 
 
-def _engine_run(mode: "HashCheck") -> Callable[[Sequence[Frame]], tuple[float, Books]]:
+def _engine_run(mode: HashCheck) -> Callable[[Sequence[Frame]], tuple[float, Books]]:
     def run(frames: Sequence[Frame]) -> tuple[float, Books]:
         engine = Engine(hash_check=mode, auto_subscribe=True)
         engine.add_rule("spread", {"open": "0.05"})

@@ -5,15 +5,18 @@ printed at the end is the one a replay of the whole journal prints.
 """
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bookfeed._bookfeed import Engine
+from bookfeed.cli.output import write_pairs
 from bookfeed.cli.run import follow
+from bookfeed.cli.shows import Summary
 from bookfeed.cli.source import Source, opened
 from bookfeed.errors import ExitCode
-from bookfeed.journal import JournalWriter
+from bookfeed.journal import JournalStatus, JournalWriter
 
 _MIB = 1024 * 1024
 
@@ -22,20 +25,27 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """Records until the time is up, Ctrl-C or SIGTERM; fails if something was lost."""
     with opened(args) as source:
         engine = Engine(**source.config.engine.arguments(), digest=True)
-        writer = _writer(source, Path(args.directory or source.config.record.directory))
+        directory = Path(args.directory or source.config.record.directory)
+        with _writer(source, directory) as writer:
 
-        def hint() -> str:
+            def hint() -> str:
+                status = writer.status()
+                lost = f", {status.records_dropped:,} lost" if status.records_dropped else ""
+                return f"recorded {status.records_written:,}{lost}, Ctrl-C ends"
+
+            def journal() -> Summary:
+                return {"digest": engine.digest(), "journal": _journal_object(writer.status())}
+
+            follow(args, source, engine, recorder=writer, hint=hint, more=journal)
             status = writer.status()
-            lost = f", {status.records_dropped:,} lost" if status.records_dropped else ""
-            return f"recorded {status.records_written:,}{lost}, Ctrl-C ends"
-
-        def journal() -> dict[str, Any]:
-            return {"digest": engine.digest(), "journal": _journal_object(writer)}
-
-        follow(args, source, engine, recorder=writer, hint=hint, more=journal)
-        status = writer.status()
-    whole = status.records_synced == status.records_appended and not status.records_dropped
-    return ExitCode.OK if whole else ExitCode.FAILURE
+    if args.output == "table" or (args.output is None and sys.stdout.isatty()):
+        told = {"directory": directory, "records": status.records_synced}
+        write_pairs([*told.items(), ("digest", engine.digest())])
+    lost = status.records_appended - status.records_synced + status.records_dropped
+    if lost:
+        why = status.error or "the disk did not keep up"
+        print(f"bookfeed record: {lost:,} records were lost ({why})", file=sys.stderr)
+    return ExitCode.FAILURE if lost else ExitCode.OK
 
 
 def _writer(source: Source, directory: Path) -> JournalWriter:
@@ -55,6 +65,5 @@ def _writer(source: Source, directory: Path) -> JournalWriter:
     )
 
 
-def _journal_object(writer: JournalWriter) -> dict[str, Any]:
-    status = asdict(writer.status())
-    return status | {"segment": str(status["segment"]) if status["segment"] else None}
+def _journal_object(status: JournalStatus) -> dict[str, Any]:
+    return asdict(status) | {"segment": str(status.segment) if status.segment else None}

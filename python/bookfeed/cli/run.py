@@ -1,27 +1,15 @@
-"""``bookfeed run``: follow markets, and show books and signals as they change.
-
-On a terminal a table is redrawn in place; elsewhere every change of state and every signal is
-a line of JSON, with a summary of the books every second. Output goes through a thread of its
-own: a terminal that was stopped must not stop the feed.
-"""
+"""``bookfeed run``: follow markets, and show books and signals as they change."""
 
 import argparse
 import asyncio
 import logging
-import os
-import shutil
 import signal
-import sys
 from collections.abc import Callable
-from typing import Any, Final, Protocol
 
-import orjson
-
-from bookfeed import log
 from bookfeed._bookfeed import Engine
-from bookfeed.cli.output import write_json
+from bookfeed.cli.shows import Show, Summary, show_for
 from bookfeed.cli.source import Source, opened
-from bookfeed.cli.watch import Watch, signal_object, state_object
+from bookfeed.cli.watch import Watch
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
@@ -29,20 +17,7 @@ from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
 from bookfeed.inputs import Recorder
 from bookfeed.loops import run as run_loop
 from bookfeed.rest import available as rest_available
-from bookfeed.sinks.console import paint, render
-from bookfeed.sinks.lines import LineSink
 from bookfeed.venues import polymarket
-
-# Books are told to programs this often.
-_BOOKS_EVERY_S: Final = 1.0
-_LINES_MAX: Final = 10_000
-_HOME: Final = "\x1b[H"
-_CLEAR: Final = "\x1b[2J\x1b[H"
-_CLEAR_RIGHT: Final = "\x1b[K"
-_CLEAR_BELOW: Final = "\x1b[J"
-_CURSOR_OFF, _CURSOR_ON = "\x1b[?25l", "\x1b[?25h"
-
-Summary = dict[str, Any]
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -78,7 +53,7 @@ async def _follow(
 ) -> None:
     clock = AnchoredClock()
     watch = Watch(source.name, source.config, engine, clock)
-    show = _show(args.output, watch, source.config, hint)
+    show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
     try:
         feed = build_feed(source.config, engine, watch, clock, recorder)
         async with feed:
@@ -119,7 +94,7 @@ def build_feed(
     )
 
 
-async def _until_told(feed: Feed, show: "Show", seconds: float | None) -> None:
+async def _until_told(feed: Feed, show: Show, seconds: float | None) -> None:
     """Refreshes the output until SIGINT, SIGTERM, the end of the time or of whoever reads."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
@@ -146,181 +121,3 @@ async def _until_told(feed: Feed, show: "Show", seconds: float | None) -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-class Show(Protocol):
-    """How a running feed is shown."""
-
-    every_s: float
-
-    @property
-    def over(self) -> bool:
-        """Whether nobody looks any more."""
-        ...
-
-    def refresh(self) -> None:
-        """Shows what is now."""
-
-    def close(self) -> None:
-        """Gives the terminal back; called before ``end``, and if all goes wrong."""
-
-    def end(self, summary: Summary) -> None:
-        """Shows what was."""
-
-
-def _show(output: str | None, watch: Watch, config: Config, hint: Callable[[], str]) -> Show:
-    on_terminal = sys.stdout.isatty()
-    if output == "json":
-        return _Quiet()
-    if output == "ndjson" or (output is None and not on_terminal):
-        return _Lines(watch)
-    if on_terminal:
-        return _LiveTable(watch, 1 / config.console.refresh_hz, hint)
-    return _LastTable(watch)
-
-
-class _Quiet:
-    """Nothing until the end, then one JSON object."""
-
-    every_s = 0.25
-    over = False
-
-    def refresh(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def end(self, summary: Summary) -> None:
-        write_json(summary)
-
-
-class _LastTable:
-    """The table as it is at the end, for a file or a pipe."""
-
-    every_s = 0.25
-    over = False
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch: Final = watch
-        self._lines: list[str] = []
-
-    def refresh(self) -> None:
-        screen = self._watch.screen()
-        self._lines = paint(render(screen, 120, 40), colour=False)
-
-    def close(self) -> None:
-        pass
-
-    def end(self, summary: Summary) -> None:
-        print("\n".join(self._lines))
-
-
-class _Lines:
-    """A line of JSON for every change of state and signal, and for the books every second."""
-
-    every_s = _BOOKS_EVERY_S
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch: Final = watch
-        self._sink: Final = LineSink(
-            sys.stdout,
-            lines_max=_LINES_MAX,
-            dropped_text=lambda count: _line({"type": "dropped", "lines": count}),
-        )
-        watch.on_state = lambda update: self._sink.put(_line(state_object(update)))
-        watch.on_signal = lambda one: self._sink.put(_line(signal_object(one)))
-
-    @property
-    def over(self) -> bool:
-        return self._sink.error is not None
-
-    def refresh(self) -> None:
-        self._sink.put(_line({"type": "books", "books": self._watch.books()}))
-
-    def close(self) -> None:
-        self._watch.on_state = self._watch.on_signal = None
-
-    def end(self, summary: Summary) -> None:
-        self._sink.put(_line({"type": "summary", **summary}))
-        self._sink.close()
-        if self._sink.error is not None:
-            raise self._sink.error
-
-
-class _LiveTable:
-    """The table redrawn in place; warnings take its last line while it is there."""
-
-    def __init__(self, watch: Watch, every_s: float, hint: Callable[[], str]) -> None:
-        self.every_s = every_s
-        self._watch: Final = watch
-        self._hint: Final = hint
-        self._colour: Final = "NO_COLOR" not in os.environ
-        self._sink: Final = LineSink(sys.stdout, lines_max=1)
-        self._log: Final = _LastLog() if sys.stderr.isatty() else None
-        self._lines: list[str] = []
-        self._began = False
-        if self._log is not None:
-            self._log.take()
-
-    @property
-    def over(self) -> bool:
-        return self._sink.error is not None
-
-    def refresh(self) -> None:
-        width, height = shutil.get_terminal_size()
-        # The last line stays free, so that the terminal never scrolls.
-        lines = render(self._watch.screen(self._hint()), width, height - 2)
-        self._lines = paint(lines, colour=self._colour)
-        shown = [*self._lines]
-        if self._log is not None and self._log.text:
-            shown.append(f" {self._log.text}"[:width])
-        body = "\n".join(line + _CLEAR_RIGHT for line in shown)
-        start = _HOME if self._began else _CURSOR_OFF + _CLEAR
-        self._began = True
-        self._sink.put(start + body + _CLEAR_BELOW)
-
-    def close(self) -> None:
-        if self._log is not None:
-            self._log.give_back()
-        self._sink.close()
-        if self._began and self._sink.error is None:
-            sys.stdout.write(f"{_CURSOR_ON}\n")
-            sys.stdout.flush()
-
-    def end(self, summary: Summary) -> None:
-        """The last screen stays where it is."""
-
-
-class _LastLog(logging.Handler):
-    """Keeps the newest warning, which the table shows instead of being written over."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(log.TextFormatter())
-        self._newest: logging.LogRecord | None = None
-        self._logger: Final = logging.getLogger(log.ROOT)
-        self._instead_of: list[logging.Handler] = []
-
-    @property
-    def text(self) -> str:
-        """The first line of the newest record, empty if there is none."""
-        return self.format(self._newest).partition("\n")[0] if self._newest else ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keeps the record."""
-        self._newest = record
-
-    def take(self) -> None:
-        """Takes the place of the handlers there are."""
-        self._instead_of, self._logger.handlers[:] = self._logger.handlers[:], [self]
-
-    def give_back(self) -> None:
-        """Puts them back, and hands them the newest record, which the screen had last."""
-        self._logger.handlers[:] = self._instead_of
-        if self._newest is not None:
-            self._logger.handle(self._newest)
-
-
-def _line(value: dict[str, Any]) -> str:
-    return orjson.dumps(value).decode() + "\n"

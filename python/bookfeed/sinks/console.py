@@ -146,6 +146,11 @@ def clip(line: Line, width: int) -> Line:
     return (*spans, Span("…", "dim"))
 
 
+def printable(text: str) -> str:
+    """The text without control characters, which could say anything to a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def shown_duration(ns: int | None) -> str:
     """A duration in three digits or so: ``820ns``, ``12.3µs``, ``1.25ms``, ``45.0s``, ``3m05s``."""
     if ns is None:
@@ -290,6 +295,7 @@ def _book(row: BookRow, width: int) -> Line:
 
 def _cut(text: str, width: int) -> str:
     """The text in ``width`` columns: names of markets differ at their ends as often as not."""
+    text = printable(text)
     if len(text) <= width:
         return text
     tail = width // 2 - 1

@@ -1,17 +1,21 @@
-"""Lines to a stream that may be slow, without ever holding up the thread that makes them.
+"""Lines to a file that may be slow, without ever holding up the thread that makes them.
 
 A terminal that was stopped, or a pipe nobody reads, blocks whoever writes to it. Here that is a
 thread of its own behind a bounded queue: when it is full, the oldest line goes, and is counted.
+It writes to the file descriptor, past Python's buffer, whose lock a thread that is stuck in a
+write would hold while the interpreter wants to end.
 """
 
+import os
+import select
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import Final
 
 
 class LineSink:
-    """Writes texts to ``stream`` in order, from a thread.
+    """Writes texts to the file descriptor ``fd`` in order, from a thread.
 
     At most ``lines_max`` texts wait; with 1 the newest replaces the one before, which is what a
     redrawn screen wants. ``dropped_text``, if given, makes the text that tells of lines lost.
@@ -19,12 +23,12 @@ class LineSink:
 
     def __init__(
         self,
-        stream: TextIO,
+        fd: int,
         *,
         lines_max: int,
         dropped_text: Callable[[int], str] | None = None,
     ) -> None:
-        self._stream: Final = stream
+        self._fd: Final = fd
         self._dropped_text: Final = dropped_text
         self._waiting: Final[deque[str]] = deque()
         self._lines_max: Final = lines_max
@@ -38,6 +42,11 @@ class LineSink:
         self._thread: Final = threading.Thread(target=self._run, name="bookfeed-out", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Texts that wait to be written."""
+        return len(self._waiting)
+
     def put(self, text: str) -> None:
         """Has ``text`` written soon; never waits."""
         with self._changed:
@@ -49,7 +58,7 @@ class LineSink:
             self._changed.notify()
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Writes what waits and ends the thread; gives up on a stream that takes nothing."""
+        """Writes what waits and ends the thread; gives up on a file that takes nothing."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -58,11 +67,18 @@ class LineSink:
     def _run(self) -> None:
         while (texts := self._taken()) is not None:
             try:
-                self._stream.write("".join(texts))
-                self._stream.flush()
+                self._write("".join(texts).encode())
             except OSError as error:
                 self.error = error
                 return
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._fd, left) :]
+            except BlockingIOError:  # somebody who shares the file made it so
+                select.select([], [self._fd], [])
 
     def _taken(self) -> list[str] | None:
         """Everything that waits; ``None`` when there will be no more."""

@@ -252,6 +252,9 @@ impl Book {
             self.evidence.count(kind);
             self.verified_version = self.version;
             self.hash.matched();
+        } else if t.out_of_order {
+            // Sizes are absolute: the old one may have overwritten a newer one.
+            return Verdict::Convicted(Cause::OutOfOrder);
         } else if !bbo_agrees {
             return self.open_doubt(t, Cause::BboMismatch, Evidence::BboMismatch, grace);
         } else if t.hash == HashVerdict::Mismatch {
@@ -260,9 +263,6 @@ impl Book {
             return self.open_doubt(t, Cause::HashMismatch, kind, grace);
         } else if self.crossed() {
             return self.open_doubt(t, Cause::Crossed, Evidence::Crossed, grace);
-        } else if t.out_of_order {
-            // Sizes are absolute: an old one may have overwritten a newer one.
-            return Verdict::Convicted(Cause::OutOfOrder);
         }
         if claims && bbo_agrees {
             self.evidence.count(Evidence::BboMatch);
@@ -300,6 +300,6 @@ impl Book {
     #[inline]
     #[must_use]
     pub fn batch_over(&self, ts_event: Nanos) -> bool {
-        self.doubt.is_some_and(|d| !d.patient && d.ts_event != ts_event)
+        self.doubt.is_some_and(|d| !d.patient && ts_event > d.ts_event)
     }
 }

@@ -126,7 +126,12 @@ impl Engine {
         let out_of_order = not_newer && ts_event < book.ts_event;
         if out_of_order {
             book.evidence.count(Evidence::OutOfOrder);
+            if self.vouch(id, origin.ts_recv) {
+                // The newest message is complete without it: it was overtaken, and is history.
+                return;
+            }
         }
+        let book = &mut self.books[id as usize];
         book.set(change.side, change.level);
         book.remember(print);
         match known {
@@ -159,19 +164,24 @@ impl Engine {
     #[inline]
     fn judge_change(&mut self, origin: &Origin, touched: &Touched, change: &Change) {
         let book = &mut self.books[touched.id as usize];
-        if !touched.out_of_order {
-            book.ts_event = origin.ts_event;
-        }
         book.ts_recv = origin.ts_recv;
-        book.hash.claimed = hex_hash(change.hash.raw(origin.payload));
-        book.hash.claimed_ts = origin.ts_event;
-        book.hash.claimed_whole = false;
+        let (mut best_bid, mut best_ask) = (change.best_bid, change.best_ask);
+        if touched.out_of_order {
+            // What an overtaken message says of the book is history; the newest hash decides.
+            (best_bid, best_ask) = (Claim::SILENT, Claim::SILENT);
+        } else {
+            book.ts_event = origin.ts_event;
+            book.hash.claimed = hex_hash(change.hash.raw(origin.payload));
+            book.hash.claimed_ts = origin.ts_event;
+            book.hash.claimed_whole = false;
+        }
+        let ts_event = book.ts_event;
         let hash = self.hash_verdict(touched.id, origin.ts_recv, touched.out_of_order);
         let testimony = Testimony {
-            ts_event: origin.ts_event,
+            ts_event,
             ts_recv: origin.ts_recv,
-            best_bid: change.best_bid,
-            best_ask: change.best_ask,
+            best_bid,
+            best_ask,
             hash,
             snapshot: false,
             out_of_order: touched.out_of_order,

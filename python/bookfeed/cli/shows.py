@@ -1,0 +1,214 @@
+"""The ways a running feed is shown: a live table, lines of JSON, or a word at the end.
+
+On a terminal a table is redrawn in place; elsewhere every change of state and every signal is
+a line of JSON, with the books every second. Both go through a thread of their own: a terminal
+or reader that stops must not stop the feed.
+"""
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import orjson
+
+from bookfeed import log
+from bookfeed.cli.output import write_json
+from bookfeed.cli.watch import Watch, signal_object, state_object
+from bookfeed.sinks.console import paint, printable, render
+from bookfeed.sinks.lines import LineSink
+
+Summary = dict[str, Any]
+
+# Books are told to programs this often.
+_BOOKS_EVERY_S: Final = 1.0
+_SCREEN_EVERY_S: Final = 0.25
+_LINES_MAX: Final = 10_000
+# Size of a table that no terminal shows.
+_COLUMNS, _ROWS = 120, 40
+
+_START: Final = "\x1b[?25l\x1b[H"  # no cursor, top left
+_CLEAR_RIGHT: Final = "\x1b[K"
+_CLEAR_BELOW: Final = "\x1b[J"
+_END: Final = "\x1b[?25h\n"
+
+
+class Show(Protocol):
+    """How a running feed is shown."""
+
+    every_s: float
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody looks any more."""
+        ...
+
+    def refresh(self) -> None:
+        """Shows what is now."""
+
+    def close(self) -> None:
+        """Gives the terminal back; called before ``end``, and if all goes wrong."""
+
+    def end(self, summary: Summary) -> None:
+        """Shows what was."""
+
+
+def show_for(output: str | None, watch: Watch, refresh_hz: float, hint: Callable[[], str]) -> Show:
+    """The way that ``--output`` asks for, or that suits whoever reads standard output.
+
+    ``hint`` is shown in the first line of a live table.
+    """
+    on_terminal = sys.stdout.isatty()
+    if output == "json":
+        return _Quiet()
+    if output == "ndjson" or (output is None and not on_terminal):
+        return _Lines(watch)
+    if on_terminal:
+        return _LiveTable(watch, 1 / refresh_hz, hint)
+    return _LastTable(watch)
+
+
+class _Quiet:
+    """Nothing until the end, then one JSON object."""
+
+    every_s = _SCREEN_EVERY_S
+    over = False
+
+    def refresh(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def end(self, summary: Summary) -> None:
+        write_json(summary)
+
+
+class _LastTable:
+    """The table as it is at the end, for a file or a pipe."""
+
+    every_s = _SCREEN_EVERY_S
+    over = False
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch: Final = watch
+        self._lines: list[str] = []
+
+    def refresh(self) -> None:
+        screen = self._watch.screen()
+        self._lines = paint(render(screen, _COLUMNS, _ROWS), colour=False)
+
+    def close(self) -> None:
+        pass
+
+    def end(self, summary: Summary) -> None:
+        print("\n".join(self._lines))
+
+
+class _Lines:
+    """A line of JSON for every change of state and signal, and for the books every second."""
+
+    every_s = _BOOKS_EVERY_S
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch: Final = watch
+        self._sink: Final = LineSink(
+            sys.stdout.fileno(),
+            lines_max=_LINES_MAX,
+            dropped_text=lambda count: _line({"type": "dropped", "lines": count}),
+        )
+        watch.on_state = lambda update: self._sink.put(_line(state_object(update)))
+        watch.on_signal = lambda one: self._sink.put(_line(signal_object(one)))
+
+    @property
+    def over(self) -> bool:
+        return self._sink.error is not None
+
+    def refresh(self) -> None:
+        self._sink.put(_line({"type": "books", "books": self._watch.books()}))
+
+    def close(self) -> None:
+        self._watch.on_state = self._watch.on_signal = None
+
+    def end(self, summary: Summary) -> None:
+        self._sink.put(_line({"type": "summary", **summary}))
+        self._sink.close()
+        if self._sink.error is not None:
+            raise self._sink.error
+
+
+class _LiveTable:
+    """The table redrawn in place; warnings take its last line while it is there."""
+
+    def __init__(self, watch: Watch, every_s: float, hint: Callable[[], str]) -> None:
+        self.every_s = every_s
+        self._watch: Final = watch
+        self._hint: Final = hint
+        self._colour: Final = not os.environ.get("NO_COLOR")
+        self._sink: Final = LineSink(sys.stdout.fileno(), lines_max=1)
+        self._log: Final = _LastLog() if sys.stderr.isatty() else None
+        self._shown = ""
+        if self._log is not None:
+            self._log.take()
+
+    @property
+    def over(self) -> bool:
+        return self._sink.error is not None
+
+    def refresh(self) -> None:
+        width, height = shutil.get_terminal_size()
+        # The last line stays free, so that the terminal never scrolls.
+        lines = render(self._watch.screen(self._hint()), width, height - 2)
+        shown = paint(lines, colour=self._colour)
+        if self._log is not None and self._log.text:
+            shown.append(f" {self._log.text}"[:width])
+        self._shown = "\n".join(line + _CLEAR_RIGHT for line in shown)
+        self._sink.put(_START + self._shown + _CLEAR_BELOW)
+
+    def close(self) -> None:
+        if self._shown:
+            self._sink.put(_START + self._shown + _CLEAR_BELOW + _END)
+        self._sink.close()
+        if self._log is not None:
+            self._log.give_back()
+
+    def end(self, summary: Summary) -> None:
+        """The last screen stays where it is."""
+
+
+class _LastLog(logging.Handler):
+    """Keeps the newest warning, which the table shows instead of being written over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(log.TextFormatter())
+        self._newest: logging.LogRecord | None = None
+        self._logger: Final = logging.getLogger(log.ROOT)
+        self._instead_of: list[logging.Handler] = []
+
+    @property
+    def text(self) -> str:
+        """The first line of the newest record, empty if there is none."""
+        if self._newest is None:
+            return ""
+        return printable(self.format(self._newest).partition("\n")[0])
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps the record."""
+        self._newest = record
+
+    def take(self) -> None:
+        """Takes the place of the handlers there are."""
+        self._instead_of, self._logger.handlers[:] = self._logger.handlers[:], [self]
+
+    def give_back(self) -> None:
+        """Puts them back, and hands them the newest record, which the screen had last."""
+        self._logger.handlers[:] = self._instead_of
+        if self._newest is not None:
+            self._logger.handle(self._newest)
+
+
+def _line(value: dict[str, Any]) -> str:
+    return orjson.dumps(value).decode() + "\n"

@@ -1,0 +1,115 @@
+"""What a stranger installs: the wheel's content, and the package in an empty environment.
+
+The wheel is built from this tree as ``pip install .`` builds it, then installed and used away from
+the repository. Cargo's target directory is shared with the development build, so that only what
+changed is compiled.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+import bookfeed
+
+ROOT = Path(__file__).parents[1]
+WHEEL_CONTENT = ROOT / "scripts" / "wheel_content.py"
+
+
+def command(*arguments: str | Path, cwd: Path, timeout_s: float = 60) -> str:
+    """Standard output of a command that must succeed, in an environment without this project."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BOOKFEED"))}
+    done = subprocess.run(
+        [str(argument) for argument in arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=environ,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``pip install .`` builds, build isolation and all."""
+    directory = tmp_path_factory.mktemp("dist")
+    build = ("-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps")
+    command(sys.executable, *build, "--wheel-dir", directory, ROOT, cwd=directory, timeout_s=600)
+    (built,) = directory.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory outside the repository."""
+    return tmp_path_factory.mktemp("away")
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, away: Path) -> Path:
+    """The interpreter of an environment into which nothing but the wheel was installed."""
+    venv.create(away / "venv", with_pip=True)
+    interpreter = away / "venv" / "bin" / "python"
+    install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    command(interpreter, *install, cwd=away, timeout_s=300)
+    return interpreter
+
+
+def test_wheel_contains_what_is_allowed_and_nothing_else(wheel: Path) -> None:
+    command(sys.executable, WHEEL_CONTENT, wheel, cwd=ROOT)
+
+
+@pytest.mark.parametrize("stray", ["tests/test_x.py", "bookfeed/notes.txt", "bookfeed/a.pyc"])
+def test_a_stray_file_in_a_wheel_is_refused(wheel: Path, tmp_path: Path, stray: str) -> None:
+    copy = tmp_path / wheel.name
+    copy.write_bytes(wheel.read_bytes())
+    with ZipFile(copy, "a") as archive:
+        archive.writestr(stray, "")
+    done = subprocess.run(
+        [sys.executable, WHEEL_CONTENT, copy], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 1
+    assert f"{stray} is not on the allow-list" in done.stderr
+
+
+def test_wheel_has_every_module_of_the_tree(wheel: Path) -> None:
+    source = ROOT / "python"
+    modules = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    with ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.endswith(".py")}
+        for name in modules & packed:
+            ours = hashlib.sha256((source / name).read_bytes()).digest()
+            assert hashlib.sha256(archive.read(name)).digest() == ours, name
+    assert packed == modules
+
+
+def test_version_is_the_same_everywhere(python: Path, away: Path) -> None:
+    printed = command(python.parent / "bookfeed", "--version", cwd=away)
+    metadata = "import importlib.metadata as m; print(m.version('bookfeed'))"
+    assert printed == f"bookfeed {bookfeed.__version__}\n"
+    assert command(python, "-c", metadata, cwd=away).strip() == bookfeed.__version__
+
+
+def test_import_without_extras(python: Path, away: Path) -> None:
+    program = (
+        "import bookfeed, pathlib\n"
+        "for name in bookfeed.__all__: getattr(bookfeed, name)\n"
+        "print(pathlib.Path(bookfeed.__file__).resolve())"
+    )
+    imported = Path(command(python, "-c", program, cwd=away).strip())
+    assert imported.is_relative_to(away.resolve())
+
+
+def test_demo_runs_away_from_the_repository(python: Path, away: Path) -> None:
+    demo = ("run", "--demo", "--seconds", "3", "-o", "json")
+    summary = json.loads(command(python.parent / "bookfeed", *demo, cwd=away))
+    assert summary["books"]
+    assert all(book["state"] == "live" for book in summary["books"])
