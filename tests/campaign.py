@@ -86,6 +86,7 @@ class Client:
         """State changes: time, symbol, state, cause."""
         self.resync_ns: dict[int, int] = {}
         self.next_resync_ns: dict[int, int] = {}
+        self.fetched_ns: dict[str, int] = {}
         self.timer_ns = start_ns
         self.signals = 0
         self.reconnects = 0
@@ -145,6 +146,7 @@ class Client:
             return
         self.engine.resync_begin(instrument, ts)
         self.engine.ingest_rest(self.conn_of[symbol], self.stream.rest_book(symbol), ts)
+        self.fetched_ns[symbol] = ts
         self.drain()
 
     def drain(self) -> None:
@@ -214,7 +216,8 @@ class Referee:
         if heard:
             self.wrong_since.setdefault(symbol, ts)
         since = self.wrong_since.get(symbol)
-        silent_ns = ts - self.spoke_ns.get(self.client.conn_of[symbol], ts)
+        spoke_ns = self.spoke_ns.get(self.client.conn_of[symbol], ts)
+        silent_ns = ts - max(spoke_ns, self.client.fetched_ns.get(symbol, 0))
         overdue = since is not None and ts - since >= self.bound_ns
         if overdue or silent_ns > SILENCE_NS + TIMER_NS:
             wrong_ms = (ts - (since or ts)) / MS
@@ -225,11 +228,11 @@ class Referee:
             self.wrong_since[symbol] = ts + 3_600_000 * MS
 
     def right(self, symbol: str, view: BookView) -> bool:
-        """Whether the book is the true one; inside a batch, the one its last hash is of."""
+        """Whether the book is the true one; inside a batch, the one the venue's hash is of."""
         truth = self.stream.truth(symbol)
         mine = (view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist())
         same = mine == ([list(level) for level in truth.bids], [list(level) for level in truth.asks])
-        return same and (view.verified or not truth.torn)
+        return view.verified if truth.torn else same
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:

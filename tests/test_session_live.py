@@ -19,9 +19,10 @@ from session_server import (
     serving,
 )
 
+from bookfeed._bookfeed import Batch
 from bookfeed.connection import Tick
 from bookfeed.feed import Feed, SessionOptions
-from bookfeed.records import Update
+from bookfeed.records import Update, updates
 from bookfeed.venues import Market, Outcome
 
 # Reconnecting at once keeps the tests fast; the delays themselves are tested without sockets.
@@ -203,6 +204,23 @@ async def test_violations_cost_the_books_and_the_connection(
         await feed.wait_live(5)
         assert feed.counters()["protocol_violations"] == 1
         assert log.states()[-1] == ("live", "snapshot")
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+async def test_nobody_sees_live_books_after_a_violation_in_the_same_read(
+    server: Server, name: str
+) -> None:
+    """Records of the good frame before it come out together with the books' fall."""
+    batches: list[list[Update]] = []
+
+    def keep(batch: Batch) -> None:
+        batches.append(list(updates(batch)))
+
+    async with connected(server, on_batch=keep) as (_feed, log, peer):
+        peer.raw(raw_frame(0x1, book_frame(YES, "0.21")) + VIOLATIONS[name][0])
+        await server.until(lambda: len(log.states()) > 2)
+    (told,) = [batch for batch in batches if any(u.bid == 0.21 and u.live for u in batch)]
+    assert [u.cause for u in told if u.state == "stale"][:2] == ["transport", "transport"]
 
 
 async def test_a_large_fragmented_message_is_refused_without_being_kept(server: Server) -> None:

@@ -304,16 +304,109 @@ pub fn write_decimal(out: &mut Vec<u8>, value: i64, scale: u32, form: Form) {
     if whole != 0 || !form.bare() {
         write_digits(out, whole);
     }
-    let digits = form.fraction_digits().max(needed_digits(fraction, scale));
+    let printed = form.fraction_digits();
+    // Nearly always the printed digits hold the whole fraction; then one division finds them.
+    let unit = POW10[scale.saturating_sub(printed) as usize];
+    if printed > 0 && printed <= scale && fraction % unit == 0 {
+        out.push(b'.');
+        return write_padded(out, fraction / unit, printed as usize);
+    }
+    let digits = printed.max(needed_digits(fraction, scale));
     if digits == 0 {
         return;
     }
     out.push(b'.');
-    for place in 0..digits {
-        let digit = if place < scale { fraction / POW10[(scale - 1 - place) as usize] % 10 } else { 0 };
+    let held = digits.min(scale);
+    write_padded(out, fraction / POW10[(scale - held) as usize], held as usize);
+    out.resize(out.len() + (digits - held) as usize, b'0');
+}
+
+/// Appends exactly `digits` (at most 18) decimal digits of `value`.
+#[inline]
+fn write_padded(out: &mut Vec<u8>, mut value: u64, digits: usize) {
+    let start = out.len();
+    out.resize(start + digits, b'0');
+    for place in out[start..].iter_mut().rev() {
         #[allow(clippy::cast_possible_truncation)] // a single decimal digit
-        out.push(b'0' + digit as u8);
+        let digit = (value % 10) as u8;
+        *place = b'0' + digit;
+        value /= 10;
     }
+}
+
+/// A short text put together on the stack.
+#[derive(Debug)]
+pub(crate) struct Line {
+    bytes: [u8; 96],
+    length: usize,
+}
+
+impl Line {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; 96], length: 0 }
+    }
+
+    /// Appends a text of fixed length.
+    #[inline(always)]
+    pub(crate) fn put<const N: usize>(&mut self, text: &[u8; N]) -> &mut Self {
+        self.bytes[self.length..self.length + N].copy_from_slice(text);
+        self.length += N;
+        self
+    }
+
+    /// Appends a decimal of a common form: not negative, with the zero before the point, and
+    /// with exactly the fraction digits it was printed with. `None` for any other.
+    #[inline(always)]
+    pub(crate) fn put_decimal<const SCALE: u32>(&mut self, value: i64, form: Form) -> Option<()> {
+        let digits = form.fraction_digits();
+        if value < 0 || form.bare() || digits > SCALE {
+            return None;
+        }
+        let unit = POW10[SCALE as usize];
+        let (whole, fraction) = (value.unsigned_abs() / unit, value.unsigned_abs() % unit);
+        let dropped = POW10[(SCALE - digits) as usize];
+        if digits < SCALE && fraction % dropped != 0 {
+            return None;
+        }
+        let end = self.length + whole_digits(whole);
+        self.put_padded(whole, end);
+        if digits > 0 {
+            self.bytes[end] = b'.';
+            self.length = end + 1;
+            self.put_padded(fraction / dropped, end + 1 + digits as usize);
+        }
+        Some(())
+    }
+
+    /// Fills the bytes up to `end` with the digits of `value`.
+    #[inline(always)]
+    fn put_padded(&mut self, mut value: u64, end: usize) {
+        for place in self.bytes[self.length..end].iter_mut().rev() {
+            #[allow(clippy::cast_possible_truncation)] // a single decimal digit
+            let digit = (value % 10) as u8;
+            *place = b'0' + digit;
+            value /= 10;
+        }
+        self.length = end;
+    }
+
+    #[inline(always)]
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// How many digits a number has; zero has one.
+#[inline(always)]
+const fn whole_digits(value: u64) -> usize {
+    let mut digits = 1;
+    let mut reached = 10;
+    while digits < 19 && value >= reached {
+        digits += 1;
+        reached *= 10;
+    }
+    digits
 }
 
 /// Appends an unsigned integer in decimal.
@@ -449,11 +542,31 @@ mod tests {
 
     #[test]
     fn prints_back_what_it_read() {
-        for text in ["0.48", ".48", "0.480", "1", "0", "0.0", "200.0", "31.250001", "0.9900000000"] {
+        for text in [
+            "0.48",
+            ".48",
+            "0.480",
+            "1",
+            "0",
+            "0.0",
+            "10",
+            "99",
+            "100.5",
+            "9223372036.854775807",
+            "200.0",
+            "31.250001",
+            "0.9900000000",
+        ] {
             let parsed = parse_price(text.as_bytes()).unwrap();
             let mut out = Vec::new();
             write_decimal(&mut out, parsed.value, PRICE_DECIMALS, parsed.form);
             assert_eq!(String::from_utf8(out).unwrap(), text);
+            let mut line = Line::new();
+            if line.put_decimal::<PRICE_DECIMALS>(parsed.value, parsed.form).is_some() {
+                assert_eq!(String::from_utf8_lossy(line.text()), text);
+            } else {
+                assert!(text.starts_with('.') || text.len() > 11, "{text} is common and was declined");
+            }
         }
         assert_eq!(format_decimal(480_000_000, 9), "0.48");
         assert_eq!(format_decimal(-5 * QTY_ONE, 8), "-5");

@@ -9,7 +9,8 @@
 //! is still on its way is recovered from the hash that already contains it.
 
 use crate::book::ladder::Ladder;
-use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, write_decimal, write_digits};
+use crate::event::Level;
+use crate::fixed::{Line, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, write_decimal, write_digits};
 use crate::time::{MILLISECOND, Nanos};
 use sha1::{Digest, Sha1};
 
@@ -77,14 +78,32 @@ pub fn hex_hash(text: &[u8]) -> Option<HexHash> {
 fn print_side(out: &mut Vec<u8>, name: &[u8], ladder: &Ladder) {
     out.extend_from_slice(name);
     for (i, level) in ladder.levels().iter().enumerate() {
-        let open: &[u8] = if i == 0 { b"{\"price\":\"" } else { b",{\"price\":\"" };
-        out.extend_from_slice(open);
-        write_decimal(out, level.price, PRICE_DECIMALS, level.forms.0);
-        out.extend_from_slice(b"\",\"size\":\"");
-        write_decimal(out, level.qty, QTY_DECIMALS, level.forms.1);
-        out.extend_from_slice(b"\"}");
+        if i > 0 {
+            out.push(b',');
+        }
+        print_level(out, level);
     }
     out.push(b']');
+}
+
+/// Prints `{"price":"0.3","size":"5005"}`. Levels are nearly all of a hash's text, so the
+/// line is put together on the stack; what does not fit a plain line takes the general way.
+#[inline]
+fn print_level(out: &mut Vec<u8>, level: &Level) {
+    let mut line = Line::new();
+    line.put(b"{\"price\":\"");
+    let plain = line.put_decimal::<PRICE_DECIMALS>(level.price, level.forms.0).is_some()
+        && line.put(b"\",\"size\":\"").put_decimal::<QTY_DECIMALS>(level.qty, level.forms.1).is_some();
+    if plain {
+        line.put(b"\"}");
+        out.extend_from_slice(line.text());
+        return;
+    }
+    out.extend_from_slice(b"{\"price\":\"");
+    write_decimal(out, level.price, PRICE_DECIMALS, level.forms.0);
+    out.extend_from_slice(b"\",\"size\":\"");
+    write_decimal(out, level.qty, QTY_DECIMALS, level.forms.1);
+    out.extend_from_slice(b"\"}");
 }
 
 impl Prefix {
@@ -237,7 +256,7 @@ impl Hints<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Level, Side};
+    use crate::event::Side;
     use crate::fixed::{parse_price, parse_qty};
 
     fn ladder(side: Side, levels: &[(&str, &str)]) -> Ladder {

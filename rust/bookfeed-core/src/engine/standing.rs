@@ -125,25 +125,29 @@ impl Engine {
         }
     }
 
-    /// With sampled checks: a book on which a signal would open is checked first. Returns
-    /// whether it may be published.
+    /// With sampled checks: the books on which a signal would open are checked first. Returns
+    /// whether this one may be published.
     #[inline]
     fn check_before_signal(&mut self, id: InstrumentId, ts_recv: Nanos) -> bool {
         let book = &mut self.books[id as usize];
-        if book.verified() || book.hash.claimed.is_none() || book.hash.profile.is_none() {
+        if book.hash.claimed.is_none() || book.hash.profile.is_none() {
             return true;
         }
-        let published = book.touch;
-        book.touch = book.current_touch();
+        let current = book.current_touch();
+        let published = std::mem::replace(&mut book.touch, current);
         let view = View { books: &self.books, instruments: &self.instruments };
-        let interesting = self.signals.interesting(id, &view);
+        let subject = self.signals.to_vouch(id, &view);
         self.books[id as usize].touch = published;
-        if interesting {
-            self.check_now(id, ts_recv);
-            return self.books[id as usize].doubt.is_none();
+        if let Some(subject) = subject {
+            for &leg in subject.instruments() {
+                self.check_now(leg, ts_recv);
+            }
         }
-        self.queue_check(id, ts_recv);
-        true
+        let book = &self.books[id as usize];
+        if book.doubt.is_none() && !book.verified() {
+            self.queue_check(id, ts_recv);
+        }
+        self.books[id as usize].doubt.is_none()
     }
 
     #[inline]
@@ -458,18 +462,28 @@ impl Engine {
         if !connection.up || self.config.silence == 0 {
             return;
         }
-        let due = connection.ts_data.saturating_add(self.config.silence);
-        if ts >= due {
-            let believed = |&id: &InstrumentId| {
-                matches!(self.books[id as usize].state, State::Live | State::Suspect)
-            };
-            let silenced: Vec<_> = connection.instruments.iter().copied().filter(believed).collect();
-            for id in silenced {
-                self.transition(id, State::Stale, Cause::Silence, ts);
+        // A book fetched by REST while the stream is silent was vouched for at that moment.
+        let spoke = connection.ts_data;
+        let due = |book: &Book| spoke.max(book.ts_evidence).saturating_add(self.config.silence);
+        let mut next = spoke.saturating_add(self.config.silence);
+        let mut silenced = Vec::new();
+        if ts >= next {
+            next = ts.saturating_add(self.config.silence);
+            for &id in &connection.instruments {
+                let book = &self.books[id as usize];
+                if !matches!(book.state, State::Live | State::Suspect) {
+                    continue;
+                }
+                if ts >= due(book) {
+                    silenced.push(id);
+                } else {
+                    next = next.min(due(book));
+                }
             }
-            self.next_sweep = self.next_sweep.min(ts.saturating_add(self.config.silence));
-        } else {
-            self.next_sweep = self.next_sweep.min(due);
+        }
+        self.next_sweep = self.next_sweep.min(next);
+        for id in silenced {
+            self.transition(id, State::Stale, Cause::Silence, ts);
         }
     }
 

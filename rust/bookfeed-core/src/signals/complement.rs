@@ -199,6 +199,10 @@ impl Rule for ComplementRule {
         vec![subject(Direction::Buy), subject(Direction::Sell)]
     }
 
+    fn rests_on_hash(&self) -> bool {
+        true
+    }
+
     fn quiet(&self, subject: &Subject, view: &View) -> bool {
         Self::touch_edge(subject, view).is_none_or(|edge| edge < self.min_edge)
     }

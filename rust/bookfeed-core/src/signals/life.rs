@@ -121,16 +121,17 @@ impl Signals {
         !self.holding.is_empty()
     }
 
-    /// Whether anything that watches `id` is open, or would be if its books were believed.
-    /// Then the books are worth a hash check before the question is asked for good.
+    /// The books worth a hash check before the rules that watch `id` are asked for good:
+    /// those of an opportunity that would be opened, or that rests on hashes.
     #[inline]
     #[must_use]
-    pub fn interesting(&self, id: InstrumentId, view: &View) -> bool {
-        let Some(list) = self.by_instrument.get(id as usize) else { return false };
-        list.iter().any(|&i| {
-            let w = &self.watched[i as usize];
-            w.open.is_none() && !self.rules[w.rule].quiet(&w.subject, view)
-        })
+    pub fn to_vouch(&self, id: InstrumentId, view: &View) -> Option<Subject> {
+        let list = self.by_instrument.get(id as usize)?;
+        let found = list.iter().map(|&i| &self.watched[i as usize]).find(|w| {
+            let rule = &self.rules[w.rule];
+            (w.open.is_none() || rule.rests_on_hash()) && !rule.quiet(&w.subject, view)
+        })?;
+        Some(found.subject)
     }
 
     /// Asks every rule that watches `id`, now that its book or state changed.

@@ -219,6 +219,12 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn quiet(&self, subject: &Subject, view: &View) -> bool;
     /// The full answer, walked through depth. Asked only of believable books.
     fn assess(&self, subject: &Subject, view: &View) -> Assessment;
+    /// Whether the answer depends on the venue's hash vouching for the books as they stand:
+    /// then they are checked at every change while the opportunity is there, not only before
+    /// it is opened.
+    fn rests_on_hash(&self) -> bool {
+        false
+    }
     /// As [`Self::quiet`], for an opportunity that is open: hysteresis lives here.
     fn quiet_when_open(&self, subject: &Subject, view: &View) -> bool {
         self.quiet(subject, view)

@@ -6,6 +6,7 @@
 #![allow(dead_code)] // every test file uses its own part
 
 pub mod records;
+pub mod scene;
 pub mod venue;
 
 /// SplitMix64: small, seeded, the same on every platform.

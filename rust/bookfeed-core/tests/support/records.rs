@@ -194,9 +194,7 @@ pub type Levels = Vec<(String, String)>;
 /// A book's levels, bids and asks, in shortest form, the best first.
 pub fn levels(engine: &Engine, id: u32) -> (Levels, Levels) {
     let book = engine.book(id).unwrap();
-    let text = |(price, qty)| {
-        (format_decimal(price, PRICE_DECIMALS), format_decimal(qty, QTY_DECIMALS))
-    };
+    let text = |(price, qty)| (format_decimal(price, PRICE_DECIMALS), format_decimal(qty, QTY_DECIMALS));
     (book.bids.best_first().map(text).collect(), book.asks.best_first().map(text).collect())
 }
 

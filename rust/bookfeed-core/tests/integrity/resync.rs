@@ -1,0 +1,185 @@
+//! Fetching a book anew: REST answers and what the stream says meanwhile.
+
+use super::support::records::drain;
+use super::support::scene::Scene;
+use super::support::venue::{MS, T0, policy};
+use bookfeed_core::book::integrity::{Cause, Evidence, State};
+use bookfeed_core::engine::HashCheck;
+
+/// A book that was convicted, and whose fetch has begun.
+fn fetching(policy: HashCheck) -> Scene {
+    let mut scene = Scene::live(policy);
+    scene.engine.invalidate(0, Cause::Transport, scene.ts);
+    scene.records();
+    scene.engine.resync_begin(0, scene.ts).unwrap();
+    assert_eq!(scene.records(), ["0 state syncing resync"]);
+    scene
+}
+
+#[test]
+fn a_fetched_book_is_live_in_a_new_epoch() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = fetching(policy);
+        scene.lose_change(true, 350, "99");
+        let body = scene.market.rest(0);
+        assert_eq!(scene.answer(&body), ["0 state live resync", "0 book live resync"]);
+        assert!(scene.is_true(0));
+        assert_eq!((scene.epoch(0), scene.engine.counters().rest_accepted), (2, 1));
+        let hashed = u64::from(policy != HashCheck::Off);
+        assert_eq!(scene.evidence(0, Evidence::HashBookMatch), 2 * hashed);
+    }
+}
+
+#[test]
+fn what_the_stream_says_meanwhile_is_applied_after_the_fetched_book() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = fetching(policy);
+        scene.change(true, 350, "1"); // before the answer was taken, contained in it
+        let body = scene.market.rest(0);
+        scene.change(true, 350, "2");
+        scene.change(false, 450, "3");
+        scene.change(true, 399, "0");
+        assert_eq!(scene.evidence(0, Evidence::BeforeSnapshot), 4);
+        assert_eq!(scene.states()[0], State::Syncing);
+        let records = scene.answer(&body);
+        assert_eq!(records, ["0 state live resync", "0 book live resync"]);
+        assert!(scene.is_true(0), "{policy:?}");
+        scene.change(true, 397, "0");
+        assert!(scene.is_true(0) && scene.states()[0] == State::Live);
+    }
+}
+
+#[test]
+fn a_fetched_book_that_the_stream_contradicts_is_not_believed() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = fetching(policy);
+        let body = scene.market.rest(0);
+        scene.lose_change(true, 399, "0"); // neither in the answer nor heard
+        scene.change(true, 350, "2");
+        let records = scene.answer(&body);
+        assert_eq!(records[0], "0 state stale bbo_mismatch", "{policy:?}");
+        assert!(records.iter().all(|r| !r.contains("live")), "{records:?}");
+    }
+}
+
+#[test]
+fn an_answer_older_than_the_stream_is_refused() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let old = scene.market.rest(0);
+    scene.change(true, 350, "2");
+    scene.engine.invalidate(0, Cause::Transport, scene.ts);
+    scene.engine.resync_begin(0, scene.ts).unwrap();
+    scene.records();
+    assert_eq!(scene.answer(&old), ["0 state stale resync"]);
+    assert_eq!(scene.engine.counters().rest_rejected, 1);
+}
+
+#[test]
+fn an_answer_nobody_waits_for_changes_nothing() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let mut other = scene.market.clone();
+    other.set(0, true, 350, "99");
+    for body in [other.rest(0), "{}".into(), "[]".into(), "nonsense".into(), r#"{"bids":[]}"#.into()] {
+        assert_eq!(scene.answer(&body), [""; 0], "{body}");
+        assert_eq!(scene.states(), [State::Live; 2], "{body}");
+    }
+    assert!(scene.is_true(0));
+}
+
+#[test]
+fn a_broken_answer_leaves_the_book_waiting() {
+    let mut scene = fetching(HashCheck::Sampled);
+    let body = scene.market.rest(0);
+    for broken in [&body[..body.len() / 2], "", "null", "<html>", &body.replacen("0.3", "x", 1)] {
+        scene.answer(broken);
+        assert_ne!(scene.states()[0], State::Live, "{broken}");
+        assert_eq!(scene.states()[1], State::Stale, "as it was");
+    }
+}
+
+#[test]
+fn a_snapshot_of_the_stream_overtakes_the_fetch() {
+    let mut scene = fetching(HashCheck::Sampled);
+    let body = scene.market.rest(0);
+    scene.tick().market.set(0, true, 350, "99");
+    let frame = scene.market.book(0);
+    assert_eq!(scene.say(&frame), ["0 state live resync", "0 book live resync"]);
+    assert_eq!((scene.answer(&body), scene.states()[0]), (vec![], State::Live));
+    assert!(scene.is_true(0));
+}
+
+#[test]
+fn a_connection_lost_meanwhile_ends_the_fetch() {
+    let mut scene = fetching(HashCheck::Sampled);
+    let body = scene.market.rest(0);
+    scene.engine.disconnected(0, scene.ts);
+    scene.records();
+    scene.answer(&body);
+    assert_eq!(scene.standing(0), (State::Stale, Cause::Disconnected));
+}
+
+#[test]
+fn a_fetch_cannot_make_a_book_live_that_no_stream_will_change() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.engine.disconnected(0, scene.ts);
+    let _ = scene.engine.resync_begin(0, scene.ts);
+    let body = scene.market.rest(0);
+    scene.answer(&body);
+    assert_ne!(scene.states()[0], State::Live);
+}
+
+#[test]
+fn the_end_of_a_market_outlasts_a_fetch() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let frame = scene.market.resolved(0);
+    scene.say(&frame);
+    let _ = scene.engine.resync_begin(0, scene.ts);
+    let body = scene.tick().market.rest(0);
+    scene.answer(&body);
+    assert_ne!(scene.states()[0], State::Live);
+}
+
+#[test]
+fn a_live_book_needs_no_fetch() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.engine.resync_begin(0, scene.ts).unwrap();
+    assert_eq!((scene.records(), scene.states()), (vec![], [State::Live; 2]));
+    assert!(scene.engine.resync_begin(99, scene.ts).is_err());
+}
+
+#[test]
+fn too_many_changes_meanwhile_end_the_fetch_in_bounded_memory() {
+    let mut scene = fetching(HashCheck::Off);
+    let frame = scene.tick().market.change(0, true, 350, "1");
+    for _ in 0..10_000 {
+        scene.engine.ingest(0, frame.as_bytes(), T0);
+    }
+    assert_eq!(scene.standing(0), (State::Syncing, Cause::Resync));
+    assert_eq!(scene.say(&frame), ["0 state stale resync"]);
+    assert!(scene.engine.book(0).unwrap().awaited.is_none());
+}
+
+#[test]
+fn a_suspect_book_may_be_fetched_at_once() {
+    let mut scene = Scene::live(HashCheck::Off);
+    scene.lose_change(true, 399, "0");
+    scene.change(true, 300, "5");
+    scene.change(true, 300, "6");
+    assert_eq!(scene.engine.book(0).unwrap().state, State::Suspect);
+    scene.engine.resync_begin(0, scene.ts).unwrap();
+    let body = scene.market.rest(0);
+    scene.ts += MS;
+    scene.engine.ingest_rest(0, body.as_bytes(), scene.ts);
+    let (updates, _) = drain(&mut scene.engine);
+    let seen: Vec<_> = updates.iter().filter(|u| u.instrument == 0).map(|u| u.short()).collect();
+    assert_eq!(seen[seen.len() - 2..], ["state live resync", "book live resync"]);
+    assert!(scene.is_true(0));
+}
+
+#[test]
+fn only_what_is_fetched_waits() {
+    let mut scene = Scene::silent(policy(HashCheck::Off));
+    let body = scene.market.rest(0);
+    scene.answer(&body);
+    assert_eq!(scene.states(), [State::Syncing; 2]);
+}
