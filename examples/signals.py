@@ -27,8 +27,12 @@ async def main() -> None:
     async with Feed([market_of(m) for m in venue.markets], url=venue.url, rules=rules) as feed:
         closed = 0
         async for signal in feed.signals():
-            legs = " + ".join(f"{leg.side} {leg.symbol[:4]} @ {leg.avg_price}" for leg in signal.legs)
-            print(f"#{signal.id} {signal.phase:6} {legs}, {signal.qty} shares, net {signal.net_edge}")
+            legs = " + ".join(
+                f"{leg.side} {leg.symbol[:4]} @ {leg.avg_price}" for leg in signal.legs
+            )
+            print(
+                f"#{signal.id} {signal.phase:6} {legs}, {signal.qty} shares, net {signal.net_edge}"
+            )
             closed += signal.phase == "close"
             if closed == 3:
                 break

@@ -307,7 +307,7 @@ pub fn write_decimal(out: &mut Vec<u8>, value: i64, scale: u32, form: Form) {
     let printed = form.fraction_digits();
     // Nearly always the printed digits hold the whole fraction; then one division finds them.
     let unit = POW10[scale.saturating_sub(printed) as usize];
-    if printed > 0 && printed <= scale && fraction % unit == 0 {
+    if printed > 0 && printed <= scale && fraction.is_multiple_of(unit) {
         out.push(b'.');
         return write_padded(out, fraction / unit, printed as usize);
     }
@@ -366,7 +366,7 @@ impl Line {
         let unit = POW10[SCALE as usize];
         let (whole, fraction) = (value.unsigned_abs() / unit, value.unsigned_abs() % unit);
         let dropped = POW10[(SCALE - digits) as usize];
-        if digits < SCALE && fraction % dropped != 0 {
+        if digits < SCALE && !fraction.is_multiple_of(dropped) {
             return None;
         }
         let end = self.length + whole_digits(whole);
@@ -432,7 +432,7 @@ fn needed_digits(fraction: u64, scale: u32) -> u32 {
     }
     let mut digits = scale;
     let mut rest = fraction;
-    while rest % 10 == 0 {
+    while rest.is_multiple_of(10) {
         rest /= 10;
         digits -= 1;
     }

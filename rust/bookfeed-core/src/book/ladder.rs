@@ -51,6 +51,13 @@ impl Ladder {
         }
     }
 
+    /// Size at a price, 0 if there is no such level.
+    #[must_use]
+    pub fn qty_at(&self, price: Price) -> Qty {
+        let level = self.levels.get(self.position(price));
+        level.filter(|l| l.price == price).map_or(0, |l| l.qty)
+    }
+
     /// Sets the absolute size at a price; zero removes the level. Returns whether anything
     /// changed.
     #[inline]

@@ -103,6 +103,10 @@ pub struct Book {
     pub watched: bool,
     /// Whether a change has not been published yet.
     pub unpublished: bool,
+    /// Whether the book became live and nobody has been told its touch since.
+    pub revived: bool,
+    /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
+    pub torn_since: Nanos,
     /// Tick size stated by the newest snapshot, if it stated one.
     pub snapshot_tick: Option<Price>,
     /// The fetch that is under way, if any.
@@ -176,6 +180,8 @@ impl Default for Book {
             check_queued: false,
             watched: false,
             unpublished: false,
+            revived: false,
+            torn_since: ABSENT,
             snapshot_tick: None,
             awaited: None,
             recent: [0; RECENT],
@@ -241,6 +247,23 @@ impl Book {
         self.verified_version == self.version
     }
 
+    /// Size at a price, 0 if there is no such level.
+    #[must_use]
+    pub fn qty_at(&self, side: Side, price: Price) -> Qty {
+        match side {
+            Side::Bid => self.bids.qty_at(price),
+            Side::Ask => self.asks.qty_at(price),
+        }
+    }
+
+    /// Whether the book has come to its end, for a reason that only a new subscription, or
+    /// nothing at all, can undo.
+    #[must_use]
+    pub fn over(&self) -> bool {
+        let final_cause = matches!(self.cause, Cause::Resolved | Cause::Unsubscribed | Cause::Poisoned);
+        self.state == State::Stale && final_cause
+    }
+
     /// Whether this very change was applied lately.
     #[must_use]
     pub fn seen_before(&self, fingerprint: u64) -> bool {
@@ -257,6 +280,8 @@ impl Book {
     /// Forgets everything that belongs to the stream that ended.
     pub fn forget_stream(&mut self) {
         self.doubt = None;
+        self.torn_since = ABSENT;
+        self.touch = Touch::EMPTY;
         self.recent = [0; RECENT];
         self.awaited = None;
         self.hash.claimed = None;

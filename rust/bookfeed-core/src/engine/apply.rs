@@ -99,8 +99,9 @@ impl Engine {
         }
         for i in 0..self.touched.len() {
             let id = self.touched[i].id;
-            self.publish(id, origin.ts_recv);
+            self.stage(id);
         }
+        self.publish_staged(origin.ts_recv);
     }
 
     #[inline]
@@ -121,6 +122,12 @@ impl Engine {
         let not_newer = ts_event != ABSENT && ts_event <= book.ts_event;
         if not_newer && book.seen_before(print) {
             book.evidence.count(Evidence::Duplicate);
+            let undone = book.qty_at(change.side, change.level.price) != change.level.qty;
+            if undone && ts_event == book.ts_event {
+                // Within one venue time a level was set, changed, and now the first message
+                // comes again: told twice, or set back. Only the next hash can say which.
+                self.transition(id, State::Suspect, Cause::OutOfOrder, origin.ts_recv);
+            }
             return;
         }
         let out_of_order = not_newer && ts_event < book.ts_event;
@@ -170,7 +177,7 @@ impl Engine {
             // What an overtaken message says of the book is history; the newest hash decides.
             (best_bid, best_ask) = (Claim::SILENT, Claim::SILENT);
         } else {
-            book.ts_event = origin.ts_event;
+            book.ts_event = book.ts_event.max(origin.ts_event);
             book.hash.claimed = hex_hash(change.hash.raw(origin.payload));
             book.hash.claimed_ts = origin.ts_event;
             book.hash.claimed_whole = false;
@@ -220,7 +227,9 @@ impl Engine {
         }
         if mirrored(first, second) {
             for id in [a, b] {
-                self.books[id as usize].evidence.count(Evidence::MirrorMatch);
+                let book = &mut self.books[id as usize];
+                book.evidence.count(Evidence::MirrorMatch);
+                book.torn_since = ABSENT;
             }
         } else {
             self.mirror_broken([a, b], ts_event, ts_recv);
@@ -243,13 +252,14 @@ impl Engine {
                 let always =
                     counts.of(Evidence::MirrorMatch) > 0 && counts.of(Evidence::MirrorMismatch) == 0;
                 if broken && always && silent.ts_event < mover.ts_event {
-                    let (kind, ts_event) = (Evidence::MirrorMismatch, silent.ts_event);
-                    self.doubt(other, Cause::MirrorMismatch, kind, ts_event, ts_recv, true);
+                    let ts_event = silent.ts_event;
+                    self.doubt_mirror(other, ts_event, ts_recv);
                 }
             }
             Some(doubt) if doubt.cause == Cause::MirrorMismatch && !broken => {
                 let silent = &mut self.books[other as usize];
                 silent.doubt = None;
+                silent.torn_since = ABSENT;
                 silent.evidence.count(Evidence::BatchSettled);
                 self.publish(other, ts_recv);
             }
@@ -265,7 +275,7 @@ impl Engine {
             if vouched {
                 self.books[id as usize].evidence.count(Evidence::MirrorMismatch);
             } else {
-                self.doubt(id, Cause::MirrorMismatch, Evidence::MirrorMismatch, ts_event, ts_recv, true);
+                self.doubt_mirror(id, ts_event, ts_recv);
             }
         }
     }
@@ -287,9 +297,7 @@ impl Engine {
             self.counters.unknown_instruments += 1;
             return;
         };
-        if matches!(book.cause, Cause::Resolved | Cause::Unsubscribed | Cause::Poisoned)
-            && book.state == State::Stale
-        {
+        if book.over() {
             return;
         }
         book.ts_seen = book.ts_seen.max(origin.ts_event);
@@ -564,6 +572,9 @@ impl Engine {
         if !running || origin.ts_event < book.ts_event {
             return;
         }
+        if !(bid.given() || ask.given()) {
+            return;
+        }
         let told_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);
         if bid.agrees(book.bids.best_price()) && ask.agrees(book.asks.best_price()) {
             book.evidence.count(Evidence::TouchMatch);
@@ -583,7 +594,7 @@ impl Engine {
         let book = &self.books[id as usize];
         if book.doubt.is_none() && book.state == State::Live {
             let against = Evidence::TouchMismatch;
-            self.doubt(id, Cause::BboMismatch, against, origin.ts_event, origin.ts_recv, false);
+            self.doubt(id, Cause::BboMismatch, against, origin.ts_event, origin.ts_recv);
         }
     }
 

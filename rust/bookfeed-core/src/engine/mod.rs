@@ -8,8 +8,8 @@ mod apply;
 mod output;
 mod standing;
 
-use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
+use crate::book::{Book, Touch};
 use crate::decode::{self, Source, Tally, Venue};
 use crate::event::Frame;
 use crate::fixed::{ABSENT, Decimal, parse_price};
@@ -207,6 +207,8 @@ pub struct Engine {
     // Buffers reused from frame to frame.
     frame: Frame,
     touched: Vec<apply::Touched>,
+    /// Books about to be published, with the touch they had before.
+    staged: Vec<(InstrumentId, Touch)>,
     steps: Vec<Step>,
     text: Vec<u8>,
 }
@@ -234,6 +236,7 @@ impl Engine {
             next_sweep: Nanos::MAX,
             frame: Frame::default(),
             touched: Vec::new(),
+            staged: Vec::new(),
             steps: Vec::new(),
             text: Vec::new(),
         }
@@ -264,6 +267,8 @@ impl Engine {
                 instrument.fees = fees.or(instrument.fees);
             }
             self.join_connection(conn, id);
+            let book = &mut self.books[id as usize];
+            (book.state, book.cause) = (State::Idle, Cause::None);
             self.transition(id, State::Syncing, Cause::Subscribed, ts);
             return Ok(id);
         }

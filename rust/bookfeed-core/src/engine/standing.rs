@@ -31,12 +31,7 @@ impl Engine {
     /// closed, before anybody can see the book.
     pub(super) fn transition(&mut self, id: InstrumentId, state: State, cause: Cause, ts: Nanos) {
         let Some(book) = self.books.get_mut(id as usize) else { return };
-        let final_cause = matches!(book.cause, Cause::Resolved | Cause::Poisoned);
-        if book.state == State::Stale
-            && final_cause
-            && state != State::Syncing
-            && cause != Cause::Poisoned
-        {
+        if book.over() && cause != Cause::Poisoned {
             return;
         }
         if (book.state, book.cause) == (state, cause) && state != State::Live {
@@ -45,6 +40,10 @@ impl Engine {
         let new_run = state == State::Live && cause != Cause::Evidence;
         if new_run {
             book.epoch += 1;
+            book.touch = Touch::EMPTY;
+        }
+        if state == State::Live {
+            (book.revived, book.unpublished) = (true, true);
         }
         if matches!(state, State::Syncing | State::Stale) {
             book.forget_stream();
@@ -64,7 +63,10 @@ impl Engine {
         let mut update = self.update(id, UpdateKind::State, ts);
         update.ts_event = self.books[id as usize].ts_event;
         self.output.push_update(&update);
-        self.ask_rules(id, ts);
+        if state != State::Live {
+            // A book that became live is published next, and asked about then.
+            self.ask_rules(id, ts);
+        }
     }
 
     pub(super) fn transition_connection(&mut self, conn: u32, state: State, cause: Cause, ts: Nanos) {
@@ -99,46 +101,68 @@ impl Engine {
         }
     }
 
-    /// Publishes what changed in a book, unless it is inside an open batch or not running.
+    /// Publishes what changed in one book.
     #[inline]
     pub(super) fn publish(&mut self, id: InstrumentId, ts_recv: Nanos) {
-        let book = &self.books[id as usize];
-        if !book.unpublished
-            || book.doubt.is_some()
-            || !matches!(book.state, State::Live | State::Suspect)
-        {
-            return;
-        }
-        if self.config.hash_check == HashCheck::Sampled && !self.check_before_signal(id, ts_recv) {
-            return;
-        }
+        self.stage(id);
+        self.publish_staged(ts_recv);
+    }
+
+    /// Sets a book's new touch for all to see, unless it is inside an open batch or not
+    /// running. A message is published only after all of its books are staged: no rule may
+    /// see one outcome of a market as it is and the other as it was.
+    #[inline]
+    pub(super) fn stage(&mut self, id: InstrumentId) {
         let book = &mut self.books[id as usize];
-        let touch = book.current_touch();
-        let moved = touch != book.touch;
-        book.touch = touch;
-        book.unpublished = false;
-        let mut update = self.update(id, UpdateKind::Book, ts_recv);
-        update.flags |= if moved { FLAG_TOUCH } else { 0 };
-        self.output.push_update(&update);
-        if moved || self.signals.attentive(id) {
-            self.ask_rules(id, ts_recv);
+        if book.unpublished && book.doubt.is_none() && matches!(book.state, State::Live | State::Suspect)
+        {
+            let before = book.touch;
+            book.touch = book.current_touch();
+            self.staged.push((id, before));
         }
     }
 
-    /// With sampled checks: the books on which a signal would open are checked first. Returns
-    /// whether this one may be published.
     #[inline]
-    fn check_before_signal(&mut self, id: InstrumentId, ts_recv: Nanos) -> bool {
-        let book = &mut self.books[id as usize];
-        if book.hash.claimed.is_none() || book.hash.profile.is_none() {
-            return true;
+    pub(super) fn publish_staged(&mut self, ts_recv: Nanos) {
+        if self.config.hash_check == HashCheck::Sampled {
+            for i in 0..self.staged.len() {
+                self.check_before_signal(self.staged[i].0, ts_recv);
+            }
         }
-        let current = book.current_touch();
-        let published = std::mem::replace(&mut book.touch, current);
+        for i in 0..self.staged.len() {
+            let (id, before) = self.staged[i];
+            let book = &mut self.books[id as usize];
+            if book.doubt.is_some() {
+                book.touch = before;
+                continue;
+            }
+            book.unpublished = false;
+            let moved = book.touch != before;
+            let mut update = self.update(id, UpdateKind::Book, ts_recv);
+            update.flags |= if moved { FLAG_TOUCH } else { 0 };
+            self.output.push_update(&update);
+        }
+        for i in 0..self.staged.len() {
+            let (id, before) = self.staged[i];
+            let book = &mut self.books[id as usize];
+            let news = std::mem::take(&mut book.revived) || book.touch != before;
+            if book.doubt.is_none() && (news || self.signals.attentive(id)) {
+                self.ask_rules(id, ts_recv);
+            }
+        }
+        self.staged.clear();
+    }
+
+    /// With sampled checks: the books on which a signal would open are checked first, any
+    /// other within the interval.
+    #[inline]
+    fn check_before_signal(&mut self, id: InstrumentId, ts_recv: Nanos) {
+        let book = &self.books[id as usize];
+        if book.hash.claimed.is_none() || book.hash.profile.is_none() {
+            return;
+        }
         let view = View { books: &self.books, instruments: &self.instruments };
-        let subject = self.signals.to_vouch(id, &view);
-        self.books[id as usize].touch = published;
-        if let Some(subject) = subject {
+        if let Some(subject) = self.signals.to_vouch(id, &view) {
             for &leg in subject.instruments() {
                 self.check_now(leg, ts_recv);
             }
@@ -147,7 +171,6 @@ impl Engine {
         if book.doubt.is_none() && !book.verified() {
             self.queue_check(id, ts_recv);
         }
-        self.books[id as usize].doubt.is_none()
     }
 
     #[inline]
@@ -203,11 +226,28 @@ impl Engine {
         against: Evidence,
         ts_event: Nanos,
         ts_recv: Nanos,
-        patient: bool,
     ) {
         let deadline = ts_recv.saturating_add(self.config.batch_grace);
-        self.books[id as usize].doubt = Some(Doubt { cause, ts_event, deadline, patient, against });
+        self.books[id as usize].doubt =
+            Some(Doubt { cause, ts_event, deadline, patient: false, against });
         self.watch(id);
+    }
+
+    /// The two outcomes of a market do not mirror each other. Messages that agree with
+    /// themselves do not prolong the grace: it runs from when the mirror broke.
+    pub(super) fn doubt_mirror(&mut self, id: InstrumentId, ts_event: Nanos, ts_recv: Nanos) {
+        let book = &mut self.books[id as usize];
+        if book.torn_since == ABSENT {
+            book.torn_since = ts_recv;
+        }
+        let deadline = book.torn_since.saturating_add(self.config.batch_grace);
+        let (cause, against) = (Cause::MirrorMismatch, Evidence::MirrorMismatch);
+        book.doubt = Some(Doubt { cause, ts_event, deadline, patient: true, against });
+        if ts_recv >= deadline {
+            self.convict(id, ts_recv);
+        } else {
+            self.watch(id);
+        }
     }
 
     /// The batch is over, or its grace is, and the disagreement stands.
@@ -367,7 +407,7 @@ impl Engine {
             }
             HashVerdict::Mismatch => {
                 let against = Evidence::HashChangeMismatch;
-                self.doubt(id, Cause::HashMismatch, against, claimed_ts, ts, false);
+                self.doubt(id, Cause::HashMismatch, against, claimed_ts, ts);
             }
             HashVerdict::Unknown | HashVerdict::Skipped => {}
         }
@@ -495,7 +535,10 @@ impl Engine {
         let Some(book) = self.books.get(id as usize) else {
             return Err(super::EngineError::NoInstrument(id));
         };
-        if !matches!(book.state, State::Stale | State::Suspect | State::Syncing) {
+        // Only a stream can keep a fetched book true.
+        let conn = self.instruments.at(id).map(|i| i.conn as usize);
+        let up = conn.and_then(|c| self.connections.get(c)?.as_ref()).is_some_and(|c| c.up);
+        if !up || book.over() || matches!(book.state, State::Live | State::Idle) {
             return Ok(());
         }
         let ts_begin = book.ts_seen;

@@ -216,7 +216,8 @@ impl Rule for ComplementRule {
         if book_a.crossed() || book_b.crossed() {
             return Assessment::Refused(Refusal::Crossed);
         }
-        if !mirrored(book_a, book_b) && !(book_a.verified() && book_b.verified()) {
+        let vouched = book_a.verified() && book_b.verified();
+        if !vouched && !mirrored(book_a, book_b) {
             return Assessment::Refused(Refusal::Torn);
         }
         let (Some(fees_a), Some(fees_b)) = (about_a.fees, about_b.fees) else {

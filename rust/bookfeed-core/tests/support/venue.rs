@@ -256,7 +256,7 @@ impl Market {
 
     /// A random mirrored change near the touch that leaves the book uncrossed.
     pub fn random_change(&mut self, rng: &mut Rng) -> String {
-        self.ms += 1 + rng.next() % 3;
+        self.ms += rng.next() % 3;
         let buy = rng.once_in(2);
         let best = if buy {
             self.books[0].asks.keys().next().map_or(1000, |&p| p) - 1
