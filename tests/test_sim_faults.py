@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from bookfeed.sim.faults import (
     STREAM_KINDS,
     VARIANTS,

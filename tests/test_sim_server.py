@@ -16,10 +16,11 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from bookfeed.sim.faults import Fault
-from bookfeed.sim.polymarket import SimConfig, SimServer, serve
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
+
+from bookfeed.sim.faults import Fault
+from bookfeed.sim.polymarket import SimConfig, SimServer, serve
 
 WAIT_S = 5.0
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from bookfeed.sim.stream import START_NS, Item, Stream
 from bookfeed.sim.venue import VenueConfig
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bookfeed.sim import wire
 from bookfeed.sim.ladder import PIPS, PRICE_TEXT, Ladder, size_text
 from bookfeed.sim.wire import Asset, Change, Terms, book_hash

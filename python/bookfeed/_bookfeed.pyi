@@ -13,11 +13,21 @@ import numpy.typing as npt
 
 __all__ = [
     "ABSENT",
+    "CAUSES",
+    "CLOSE_REASONS",
+    "LEG_DTYPE",
+    "PRICE_SCALE",
+    "QTY_SCALE",
+    "REFUSALS",
+    "RULES",
+    "SIGNAL_DTYPE",
+    "SIGNAL_PHASES",
+    "STATES",
+    "UPDATE_DTYPE",
+    "UPDATE_KINDS",
     "Batch",
     "BookView",
     "BookfeedError",
-    "CAUSES",
-    "CLOSE_REASONS",
     "DecimalError",
     "Depth",
     "Engine",
@@ -27,17 +37,7 @@ __all__ = [
     "JournalEncoder",
     "JournalError",
     "JournalReader",
-    "LEG_DTYPE",
-    "PRICE_SCALE",
-    "QTY_SCALE",
-    "REFUSALS",
-    "RULES",
-    "SIGNAL_DTYPE",
-    "SIGNAL_PHASES",
-    "STATES",
     "TradeWindow",
-    "UPDATE_DTYPE",
-    "UPDATE_KINDS",
     "__version__",
     "format_price",
     "format_qty",
@@ -288,7 +288,9 @@ class Engine:
     def add_rule(self, kind: str, params: Mapping[str, object]) -> int: ...
     # Data inputs; each returns the number of records pending.
     def ingest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int: ...
-    def ingest_rest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int: ...
+    def ingest_rest(
+        self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int
+    ) -> int: ...
     def advance(self, ts: int) -> int: ...
     # Outputs.
     def drain(self, ts_emit: int = 0) -> Batch: ...
@@ -311,7 +313,9 @@ class JournalEncoder:
 
     def __new__(cls, *, level: int = 3) -> JournalEncoder: ...
     def header(self, metadata: bytes) -> bytes: ...
-    def append(self, kind: int, ts: int, conn: int, epoch: int, payload: bytes | bytearray | memoryview) -> int: ...
+    def append(
+        self, kind: int, ts: int, conn: int, epoch: int, payload: bytes | bytearray | memoryview
+    ) -> int: ...
     @property
     def pending(self) -> int: ...
     def take_block(self, *, partial: bool = True) -> bytes: ...

@@ -120,7 +120,8 @@ impl Engine {
         let book = &mut self.books[id as usize];
         let print = fingerprint(ts_event, change.hash.raw(origin.payload), change);
         let not_newer = ts_event != ABSENT && ts_event <= book.ts_event;
-        if not_newer && book.seen_before(print) {
+        // Entries of the message in hand follow each other; only earlier messages come again.
+        if not_newer && known.is_none() && book.seen_before(print) {
             book.evidence.count(Evidence::Duplicate);
             let undone = book.qty_at(change.side, change.level.price) != change.level.qty;
             if undone && ts_event == book.ts_event {

@@ -1,0 +1,32 @@
+"""A short tier of the never-wrong-while-live campaign; ``make campaign`` runs 1,000 seeds."""
+
+import campaign
+import pytest
+
+SEEDS = range(1, 41)
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled"])
+def test_no_live_book_is_wrong_beyond_the_bound(hash_check: str) -> None:
+    frames = faults = 0
+    for seed in SEEDS:
+        report = campaign.run(seed, items=600, hash_check=hash_check)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        frames += report.frames
+        faults += sum(report.faults.values())
+    assert frames > 400 * len(SEEDS)
+    assert faults > 3 * len(SEEDS)
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled", "off"])
+def test_clean_runs_change_no_state(hash_check: str) -> None:
+    for seed in range(1, 16):
+        report = campaign.run(seed, items=500, hash_check=hash_check, clean=True)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        assert report.live_ns > 0.98 * report.total_ns
+
+
+def test_the_referee_notices_lies() -> None:
+    """With hash checks off, changes lost deep in a book go unnoticed: the referee must object."""
+    wrong = sum(bool(campaign.run(seed, items=600, hash_check="off").problems) for seed in SEEDS)
+    assert wrong > len(SEEDS) // 4

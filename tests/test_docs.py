@@ -1,0 +1,234 @@
+"""The documents are held to what is there: examples run, links lead somewhere, names exist.
+
+Nothing here looks at style. What is checked is what a reader would trip over.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+import pytest
+
+import bookfeed
+from bookfeed import CAUSES, CLOSE_REASONS, Engine
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benches").glob("*.md")]
+)
+EXAMPLES: Final = sorted((ROOT / "examples").glob("*.py"))
+BENCHMARKS: Final = ROOT / "benches" / "BENCHMARKS.md"
+
+FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# 0.35 µs, 1,200,000 frames/s, 6 times, 12.5 MiB
+MEASURED: Final = re.compile(
+    r"(\d[\d.,]*)\s?(?:µs|ns|ms|(?:frames|messages|records)(?:/s| a second)|MiB|times|%)"
+)
+PLACEHOLDER: Final = re.compile(r"\{\{\w+\}\}")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def code(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return [body for name, body in FENCE.findall(page.read_text()) if name == language]
+
+
+def run(program: list[str | Path], timeout_s: float = 60) -> str:
+    """Standard output of a Python program that must succeed without a warning."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *map(str, program)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+# Examples.
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run(example: Path) -> None:
+    assert run([example])
+
+
+def test_the_readme_example_runs() -> None:
+    (example,) = code(ROOT / "README.md", "python")
+    lines = [line.split() for line in run(["-c", example]).splitlines()]
+    assert ["live", "snapshot"] in [line[1:3] for line in lines]
+    assert float(lines[-1][3]) < float(lines[-1][4])
+
+
+def test_the_engine_example_says_what_its_comments_say() -> None:
+    """Each print that is followed by a comment prints that comment."""
+    source = (ROOT / "examples" / "engine.py").read_text()
+    promised = re.findall(r"print\(.*\)  # (?!a numpy)(.*)", source)
+    assert len(promised) >= 3
+    printed = run([ROOT / "examples" / "engine.py"]).splitlines()
+    assert [line for line in printed if line in promised] == promised
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_python_in_the_pages_is_python(page: Path) -> None:
+    for body in code(page, "python"):
+        compile(body, relative(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_python_page_runs_from_top_to_bottom() -> None:
+    blocks = code(ROOT / "docs" / "python.md", "python")
+    assert len(blocks) >= 3
+    run(["-c", "\n".join(blocks)])
+
+
+def test_toml_in_the_pages_is_toml() -> None:
+    blocks = [body for page in PAGES for body in code(page, "toml")]
+    assert blocks
+    for body in blocks:
+        tomllib.loads(body)
+
+
+# Links and names.
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text())
+    for target in LINK.findall(text):
+        if re.match(r"https?://", target):
+            continue
+        path = (page.parent / unquote(target.partition("#")[0])).resolve()
+        if path == BENCHMARKS:
+            continue  # written by `make bench`
+        assert path.exists(), f"{relative(page)} links to {target}"
+        assert path.is_relative_to(ROOT)
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        links = LINK.findall(FENCE.sub("", page.read_text()))
+        waiting += [(page.parent / t.partition("#")[0]).resolve() for t in links if "://" not in t]
+    assert {relative(page) for page in PAGES} == {relative(page) for page in reached}
+
+
+def guards() -> Iterator[tuple[int, str, str]]:
+    """Number of the invariant, file and name of each test that ARCHITECTURE.md gives for it."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    section = text.partition("## Invariants")[2].partition("\n## ")[0]
+    items = re.split(r"^(\d+)\. ", section, flags=re.MULTILINE)
+    for number, item in zip(items[1::2], items[2::2], strict=True):
+        for file, name in re.findall(r"`([\w./-]+)::(\w+)`", item):
+            yield int(number), file, name
+
+
+def test_every_invariant_names_tests_that_exist() -> None:
+    named = list(guards())
+    assert {number for number, _, _ in named} == set(range(1, 11))
+    for number, file, name in named:
+        keyword = "fn" if file.endswith(".rs") else "def"
+        source = (ROOT / file).read_text()
+        assert re.search(rf"\b{keyword} {name}\(", source), f"invariant {number}: {file}::{name}"
+
+
+def test_the_tree_is_where_the_architecture_says() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    section = text.partition("## Where things are")[2].partition("\n## ")[0]
+    bases = ("", "rust/bookfeed-core/src/", "python/bookfeed/")
+    for name in re.findall(r"`([\w./-]+(?:\.\w+|/))`", section):
+        assert any(
+            (ROOT / base / name).exists() or list((ROOT / base).glob(f"*/{name}")) for base in bases
+        ), name
+    told = set(re.findall(r"`(?:\w+/)?(\w+\.py)`", section))
+    modules = {path.name for path in (ROOT / "python" / "bookfeed").glob("[a-z]*.py")}
+    assert modules <= told, f"not in ARCHITECTURE.md: {modules - told}"
+
+
+def test_every_state_cause_and_evidence_is_explained() -> None:
+    text = (ROOT / "docs" / "states.md").read_text()
+    for name in (*bookfeed.STATES, *CAUSES, *Engine().evidence()):
+        assert f"`{name}`" in text, name
+
+
+def test_every_field_of_a_record_is_explained() -> None:
+    text = (ROOT / "docs" / "records.md").read_text()
+    dtypes = (bookfeed.UPDATE_DTYPE, bookfeed.SIGNAL_DTYPE, bookfeed.LEG_DTYPE)
+    fields = [name for dtype in dtypes for name in dtype.names or ()]
+    for name in (*fields, *bookfeed.UPDATE_KINDS, *bookfeed.RULES, *bookfeed.SIGNAL_PHASES):
+        assert f"`{name}`" in text, name
+    for name in CLOSE_REASONS[1:]:
+        assert f"`{name}`" in text, name
+    sizes = [int(n) for n in re.findall(r"^## \w+, (\d+) bytes", text, re.MULTILINE)]
+    assert sizes == [dtype.itemsize for dtype in dtypes]
+
+
+def test_make_targets_in_the_pages_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        for target in re.findall(r"`make ([a-z-]+)|^    make ([a-z-]+)", page.read_text(), re.M):
+            assert (target[0] or target[1]) in targets, f"{relative(page)}: make {target}"
+
+
+# Numbers.
+
+
+def test_every_measured_number_has_a_row_in_the_benchmarks() -> None:
+    if not BENCHMARKS.exists():
+        pytest.skip("benches/BENCHMARKS.md is not there yet; `make bench` writes it")
+    measured = BENCHMARKS.read_text()
+    for page in (ROOT / "README.md", ROOT / "CHANGELOG.md"):
+        text = FENCE.sub("", page.read_text())
+        assert not PLACEHOLDER.search(text), f"{page.name} has a number to fill in"
+        for number in MEASURED.findall(text):
+            bare = re.escape(number.rstrip(".,"))
+            assert re.search(rf"(?<![\d.,]){bare}(?![\d]|[.,]\d)", measured), (
+                f"{page.name}: {number}"
+            )
+
+
+# The project speaks of itself alone.
+
+FOREIGN: Final = re.compile(
+    r"/work/|/tmp/(?:contract|corpus|bugs)|\bissue #?\d+\b|\bas an AI\b|\blanguage model\b"
+    r"|\b(?:chat|coding|AI) (?:session|agent|assistant)s?\b|\bsub-?agents?\b|\bthe lead\b"
+    r"|\bTODO\b|\bFIXME\b|\bXXX\b|\bHACK\b",
+    re.IGNORECASE,
+)
+TEXT: Final = {".md", ".py", ".pyi", ".rs", ".toml", ".sh", ""}
+SKIPPED: Final = {".git", ".venv", ".make", "target", "dist", "corpus", "artifacts", "data"}
+
+
+def own_files() -> Iterator[Path]:
+    """Every text file of the project, this one left out: it has to name what it looks for."""
+    for path in sorted(ROOT.rglob("*")):
+        parts = path.relative_to(ROOT).parts
+        hidden = any(p in SKIPPED or p.endswith(("_cache", "__pycache__", ".cache")) for p in parts)
+        if path.is_file() and not hidden and path.suffix in TEXT and path != Path(__file__):
+            yield path
+
+
+def test_no_foreign_words() -> None:
+    found = [
+        f"{relative(path)}:{number}: {line.strip()[:100]}"
+        for path in own_files()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+        if FOREIGN.search(line)
+    ]
+    assert found == []
