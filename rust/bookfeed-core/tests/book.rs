@@ -55,7 +55,8 @@ impl Oracle {
     }
 
     fn random_price(rng: &mut Rng, bid: bool) -> u32 {
-        let near = u32::try_from(rng.below(if rng.once_in(5) { 4_900 } else { 60 })).unwrap();
+        let width = if rng.once_in(5) { 4_900 } else { 60 };
+        let near = u32::try_from(rng.below(width)).unwrap();
         if bid { 4_950 - near } else { 5_050 + near }
     }
 

@@ -69,8 +69,10 @@ pub struct Book {
     pub bids: Ladder,
     /// Sellers' levels.
     pub asks: Ladder,
-    /// Touch as last published.
+    /// Touch that rules see.
     pub touch: Touch,
+    /// Touch as last written to a record of the running stream.
+    pub told: Touch,
     /// Whether the book may be believed.
     pub state: State,
     /// Why it is in that state.
@@ -103,8 +105,8 @@ pub struct Book {
     pub watched: bool,
     /// Whether a change has not been published yet.
     pub unpublished: bool,
-    /// Whether the book became live and nobody has been told its touch since.
-    pub revived: bool,
+    /// Whether the touch moved, or the book became live, since rules were last asked.
+    pub news: bool,
     /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
     pub torn_since: Nanos,
     /// Tick size stated by the newest snapshot, if it stated one.
@@ -164,6 +166,7 @@ impl Default for Book {
             bids: Ladder::new(Side::Bid),
             asks: Ladder::new(Side::Ask),
             touch: Touch::EMPTY,
+            told: Touch::EMPTY,
             state: State::Idle,
             cause: Cause::None,
             epoch: 0,
@@ -180,7 +183,7 @@ impl Default for Book {
             check_queued: false,
             watched: false,
             unpublished: false,
-            revived: false,
+            news: false,
             torn_since: ABSENT,
             snapshot_tick: None,
             awaited: None,
@@ -281,7 +284,7 @@ impl Book {
     pub fn forget_stream(&mut self) {
         self.doubt = None;
         self.torn_since = ABSENT;
-        self.touch = Touch::EMPTY;
+        (self.touch, self.told) = (Touch::EMPTY, Touch::EMPTY);
         self.recent = [0; RECENT];
         self.awaited = None;
         self.hash.claimed = None;

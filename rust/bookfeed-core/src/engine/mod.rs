@@ -8,8 +8,8 @@ mod apply;
 mod output;
 mod standing;
 
+use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
-use crate::book::{Book, Touch};
 use crate::decode::{self, Source, Tally, Venue};
 use crate::event::Frame;
 use crate::fixed::{ABSENT, Decimal, parse_price};
@@ -207,8 +207,8 @@ pub struct Engine {
     // Buffers reused from frame to frame.
     frame: Frame,
     touched: Vec<apply::Touched>,
-    /// Books about to be published, with the touch they had before.
-    staged: Vec<(InstrumentId, Touch)>,
+    /// Books about to be published.
+    staged: Vec<InstrumentId>,
     steps: Vec<Step>,
     text: Vec<u8>,
 }

@@ -40,10 +40,10 @@ impl Engine {
         let new_run = state == State::Live && cause != Cause::Evidence;
         if new_run {
             book.epoch += 1;
-            book.touch = Touch::EMPTY;
+            (book.touch, book.told) = (Touch::EMPTY, Touch::EMPTY);
         }
         if state == State::Live {
-            (book.revived, book.unpublished) = (true, true);
+            (book.news, book.unpublished) = (true, true);
         }
         if matches!(state, State::Syncing | State::Stale) {
             book.forget_stream();
@@ -116,9 +116,8 @@ impl Engine {
         let book = &mut self.books[id as usize];
         if book.unpublished && book.doubt.is_none() && matches!(book.state, State::Live | State::Suspect)
         {
-            let before = book.touch;
             book.touch = book.current_touch();
-            self.staged.push((id, before));
+            self.staged.push(id);
         }
     }
 
@@ -126,27 +125,28 @@ impl Engine {
     pub(super) fn publish_staged(&mut self, ts_recv: Nanos) {
         if self.config.hash_check == HashCheck::Sampled {
             for i in 0..self.staged.len() {
-                self.check_before_signal(self.staged[i].0, ts_recv);
+                self.check_before_signal(self.staged[i], ts_recv);
             }
         }
         for i in 0..self.staged.len() {
-            let (id, before) = self.staged[i];
+            let id = self.staged[i];
             let book = &mut self.books[id as usize];
             if book.doubt.is_some() {
-                book.touch = before;
+                book.touch = book.told;
                 continue;
             }
             book.unpublished = false;
-            let moved = book.touch != before;
+            book.news |= book.touch != book.told;
+            book.told = book.touch;
+            let flag = if book.news { FLAG_TOUCH } else { 0 };
             let mut update = self.update(id, UpdateKind::Book, ts_recv);
-            update.flags |= if moved { FLAG_TOUCH } else { 0 };
+            update.flags |= flag;
             self.output.push_update(&update);
         }
         for i in 0..self.staged.len() {
-            let (id, before) = self.staged[i];
+            let id = self.staged[i];
             let book = &mut self.books[id as usize];
-            let news = std::mem::take(&mut book.revived) || book.touch != before;
-            if book.doubt.is_none() && (news || self.signals.attentive(id)) {
+            if book.doubt.is_none() && (std::mem::take(&mut book.news) || self.signals.attentive(id)) {
                 self.ask_rules(id, ts_recv);
             }
         }

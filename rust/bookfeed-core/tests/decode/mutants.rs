@@ -105,7 +105,8 @@ fn apply(models: &mut [Option<Model>; 2], assets: &[String; 2], frame: &Value) {
                     && entries.iter().zip(&named).all(|(entry, outcome)| {
                         let mut nobody = Some(Model::default());
                         let model = outcome.map_or(&mut nobody, |i| &mut trial[i]);
-                        entry["asset_id"].is_string() && model.as_mut().is_none_or(|m| m.set(entry).is_some())
+                        entry["asset_id"].is_string()
+                            && model.as_mut().is_none_or(|m| m.set(entry).is_some())
                     });
                 if readable {
                     *models = trial;

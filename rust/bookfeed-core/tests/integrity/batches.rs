@@ -250,6 +250,7 @@ fn an_overtaken_change_does_not_undo_a_newer_one() {
 fn a_missing_venue_time_does_not_hide_that_the_next_one_is_older() {
     let mut scene = Scene::live(HashCheck::Off);
     let older = scene.tick().market.change(0, true, 350, "9");
+    scene.change(true, 355, "4");
     let ms = scene.tick().market.ms.to_string();
     let untimed = scene.market.change(0, true, 360, "5").replace(&format!(r#""{ms}""#), r#""""#);
     scene.say(&untimed);
