@@ -1,5 +1,6 @@
 # Everything there is to do here, on a fresh clone with python3 (3.11 or later), cargo and make.
-# `make help` lists the targets. Tools and packages live in .venv, stamps in .make.
+# `make help` lists the targets. Tools and packages live in .venv, and so do the stamps that say
+# what is installed.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -8,23 +9,23 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-STAMPS := .make
+STAMPS := $(VENV)/.stamps
 
 # Seconds that `make run` lasts, and `make fuzz` for each of its targets; empty is their default.
 SECONDS ?=
 SEEDS ?= 1000
 
 CARGO_FLAGS := --workspace --locked
-RUST_SOURCES := $(shell find rust/bookfeed-core rust/bookfeed-py -name '*.rs' -o -name Cargo.toml) \
-	Cargo.toml Cargo.lock
+RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '*.rs') \
+	$(wildcard rust/bookfeed-*/Cargo.toml) Cargo.toml Cargo.lock
 
 .PHONY: help setup run test lint lint-rust lint-python test-rust test-python wheel bench \
 	bench-quick fuzz fuzz-quick campaign soak clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s@
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# --- what is installed ---
+# What is installed.
 
 $(PY):
 	scripts/venv $(VENV)
@@ -35,7 +36,9 @@ $(STAMPS)/tools: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
 
+# The compiled part is built in the profile that ships.
 $(STAMPS)/extension: $(STAMPS)/tools $(RUST_SOURCES)
+	@command -v cargo >/dev/null || { echo "cargo is not on PATH: see https://rustup.rs" >&2; exit 1; }
 	$(BIN)/maturin develop --release --quiet --extras rest,zstd
 	@touch $@
 
@@ -45,12 +48,12 @@ $(STAMPS)/bench-tools: $(STAMPS)/tools
 
 setup: $(STAMPS)/extension ## build the extension and install everything into .venv
 
-# --- the main job ---
+# The main job.
 
 run: setup ## a simulated venue, live books and signals; SECONDS=N ends by itself, else Ctrl-C
 	@$(BIN)/bookfeed run --demo $(if $(SECONDS),--seconds $(SECONDS))
 
-# --- is it right ---
+# Whether it is right.
 
 test: lint test-rust test-python ## everything: linters, types, stubs, Rust tests, Python tests
 
@@ -85,7 +88,7 @@ fuzz-quick: ## every fuzz target for 10 seconds
 soak: setup ## ten million frames through one engine; its memory must stay flat
 	$(PY) scripts/soak.py
 
-# --- how fast is it ---
+# How fast it is.
 
 bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.md
 	$(PY) -m benches.report
@@ -93,7 +96,7 @@ bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.
 bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, not for the record
 	$(PY) -m benches.report --quick
 
-# --- what is shipped ---
+# What is shipped.
 
 wheel: $(STAMPS)/tools ## dist/*.whl, its content checked against the allow-list
 	rm -rf dist
@@ -101,5 +104,5 @@ wheel: $(STAMPS)/tools ## dist/*.whl, its content checked against the allow-list
 	$(PY) scripts/wheel_content.py dist/*.whl
 
 clean: ## remove everything that was built or installed
-	rm -rf $(VENV) $(STAMPS) dist target rust/fuzz/target python/bookfeed/*.so
+	rm -rf $(VENV) dist target rust/fuzz/target python/bookfeed/*.so
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

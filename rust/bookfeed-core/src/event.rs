@@ -190,6 +190,8 @@ pub struct Frame {
     pub levels: Vec<Level>,
     /// Instruments named by malformed or resolving messages.
     pub named: Vec<InstrumentId>,
+    /// Message types, as the decoder numbers them: counted once the frame has proved whole.
+    pub kinds: Vec<u8>,
     /// Scratch for strings with escapes.
     pub scratch: Vec<u8>,
 }
@@ -202,5 +204,6 @@ impl Frame {
         self.changes.clear();
         self.levels.clear();
         self.named.clear();
+        self.kinds.clear();
     }
 }

@@ -216,7 +216,7 @@ impl<'a> Cursor<'a> {
     #[cold]
     #[inline(never)]
     fn error(&self, kind: JsonErrorKind) -> JsonError {
-        JsonError { kind, offset: self.pos }
+        JsonError { kind, offset: self.pos.min(self.bytes.len()) }
     }
 
     #[cold]

@@ -84,9 +84,11 @@ pub struct Tally {
 
 impl Tally {
     #[inline]
-    fn count(&mut self, kind: usize) {
-        if let Some(n) = self.known.get_mut(kind) {
-            *n += 1;
+    fn count(&mut self, kinds: &[u8]) {
+        for &kind in kinds {
+            if let Some(n) = self.known.get_mut(usize::from(kind)) {
+                *n += 1;
+            }
         }
     }
 

@@ -31,11 +31,11 @@ pub const MESSAGE_NAMES: [&str; 12] = [
     "INVALID OPERATION",
     "untyped",
 ];
-const PRICE_CHANGE: usize = 1;
-const REST_BOOK: usize = 7;
-const FIRST_BARE_TEXT: usize = 8;
+const PRICE_CHANGE: u8 = 1;
+const REST_BOOK: u8 = 7;
+const FIRST_BARE_TEXT: u8 = 8;
 const BARE_TEXTS: [&[u8]; 3] = [b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION"];
-const UNTYPED: usize = 11;
+const UNTYPED: u8 = 11;
 
 /// The members of a message object that matter, in whatever order they came.
 #[derive(Default)]
@@ -117,22 +117,25 @@ pub fn decode(
     match cursor.peek() {
         b'{' => decoder.message(&mut cursor, tally)?,
         b'[' => decoder.array(&mut cursor, tally)?,
-        _ => return decoder.bare_text(payload, tally),
+        _ => decoder.bare_text(&mut cursor)?,
     }
-    cursor.finish()
+    cursor.finish()?;
+    tally.count(&frame.kinds);
+    Ok(())
 }
 
 impl Decoder<'_> {
     #[cold]
-    fn bare_text(&mut self, payload: &[u8], tally: &mut Tally) -> Result<(), JsonError> {
-        let text = payload.trim_ascii();
-        if let Some(i) = BARE_TEXTS.iter().position(|t| t.eq_ignore_ascii_case(text)) {
-            tally.count(FIRST_BARE_TEXT + i);
+    fn bare_text(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
+        let text = self.bytes.trim_ascii();
+        if let Some(kind) =
+            (FIRST_BARE_TEXT..).zip(BARE_TEXTS).find(|(_, t)| t.eq_ignore_ascii_case(text))
+        {
+            self.frame.kinds.push(kind.0);
+            cursor.rewind(self.bytes.len());
             return Ok(());
         }
-        let mut cursor = Cursor::new(payload)?;
         cursor.skip()?;
-        cursor.finish()?;
         self.malformed(
             ABSENT,
             Value::default(),
@@ -165,7 +168,7 @@ impl Decoder<'_> {
     fn message(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         let (begin, changes) = (cursor.offset(), self.frame.changes.len());
         if let Some(message) = self.plain_price_change(cursor) {
-            tally.count(PRICE_CHANGE);
+            self.frame.kinds.push(PRICE_CHANGE);
             self.frame.messages.push(message);
             return Ok(());
         }
@@ -216,7 +219,7 @@ impl Decoder<'_> {
                 b"event_type" => f.event_type = cursor.scalar()?,
                 b"market" => f.market = cursor.scalar()?,
                 b"timestamp" => f.timestamp = cursor.scalar()?,
-                b"price_changes" => f.price_changes = Some(self.changes(cursor)?),
+                b"price_changes" => f.price_changes = Some(self.changes(cursor, true)?),
                 b"asset_id" => f.asset_id = cursor.scalar()?,
                 b"hash" => f.hash = cursor.scalar()?,
                 b"bids" => f.bids = Some(self.levels(cursor)?),
@@ -235,7 +238,7 @@ impl Decoder<'_> {
                 b"assets_ids" => f.assets_ids = cursor.scalar()?,
                 b"winning_asset_id" => f.winning_asset_id = cursor.scalar()?,
                 b"transaction_hash" => f.transaction_hash = cursor.scalar()?,
-                b"changes" => f.changes = Some(self.changes(cursor)?),
+                b"changes" => f.changes = Some(self.changes(cursor, false)?),
                 _ => cursor.skip()?,
             }
             if !cursor.more(b'}')? {
@@ -378,8 +381,9 @@ impl Decoder<'_> {
         }
     }
 
-    /// `price_changes`, or `changes` of older recordings: appended to the frame's changes.
-    fn changes(&mut self, cursor: &mut Cursor) -> Result<Array, JsonError> {
+    /// `price_changes`, or `changes` of older recordings, whose entries do not name the asset:
+    /// appended to the frame's changes.
+    fn changes(&mut self, cursor: &mut Cursor, named: bool) -> Result<Array, JsonError> {
         let start = self.frame.changes.len();
         let mut wrong = None;
         if cursor.peek() != b'[' {
@@ -395,7 +399,7 @@ impl Decoder<'_> {
             let offset = cursor.offset();
             if cursor.peek() == b'{' {
                 let entry = Self::entry(self.bytes, cursor)?;
-                if let Err(what) = self.push_change(&entry) {
+                if let Err(what) = self.push_change(&entry, named) {
                     wrong = wrong.or(Some(Wrong { offset, what }));
                 }
             } else {
@@ -410,7 +414,7 @@ impl Decoder<'_> {
 
     /// A change is kept even when it is wrong, so that what it names can be quarantined.
     #[inline]
-    fn push_change(&mut self, entry: &Entry) -> Result<(), &'static str> {
+    fn push_change(&mut self, entry: &Entry, named: bool) -> Result<(), &'static str> {
         let mut change = Change {
             instrument: self.instrument(entry.asset_id),
             side: Side::Bid,
@@ -421,13 +425,16 @@ impl Decoder<'_> {
         };
         let result = self.fill_change(entry, &mut change);
         self.frame.changes.push(change);
+        if named && !names_asset(entry.asset_id) {
+            return Err("change without an asset_id");
+        }
         result
     }
 
     #[inline]
     fn fill_change(&mut self, entry: &Entry, change: &mut Change) -> Result<(), &'static str> {
         change.level = self.price_and_size(entry)?;
-        change.side = match entry.side.raw(self.bytes) {
+        change.side = match entry.side.text(self.bytes, &mut self.frame.scratch) {
             b"BUY" => Side::Bid,
             b"SELL" => Side::Ask,
             other if other.eq_ignore_ascii_case(b"BUY") => Side::Bid,
@@ -480,22 +487,24 @@ impl Decoder<'_> {
             Kind::Text => {
                 self.instruments.find(Venue::Polymarket, symbol.raw(self.bytes)).unwrap_or(UNKNOWN)
             }
-            Kind::Escaped | Kind::Number => {
+            Kind::Escaped => {
                 let text = symbol.text(self.bytes, &mut self.frame.scratch);
                 self.instruments.find(Venue::Polymarket, text).unwrap_or(UNKNOWN)
             }
-            Kind::Missing | Kind::Null | Kind::Other => UNKNOWN,
+            Kind::Missing | Kind::Null | Kind::Number | Kind::Other => UNKNOWN,
         }
     }
 
     /// Turns the collected members into a message, by `event_type`.
     #[inline]
     fn understand(&mut self, f: &Fields, tally: &mut Tally) {
-        let ts_event = match f.timestamp.kind {
-            Kind::Text | Kind::Number => parse_millis(f.timestamp.raw(self.bytes)).unwrap_or(ABSENT),
-            _ => ABSENT,
-        };
         let mut scratch = Vec::new();
+        let ts_event = match f.timestamp.kind {
+            Kind::Text | Kind::Escaped | Kind::Number => {
+                parse_millis(f.timestamp.text(self.bytes, &mut scratch)).unwrap_or(ABSENT)
+            }
+            Kind::Missing | Kind::Null | Kind::Other => ABSENT,
+        };
         let kind = match f.event_type.text(self.bytes, &mut scratch) {
             b"price_change" => PRICE_CHANGE,
             b"book" => 0,
@@ -504,11 +513,15 @@ impl Decoder<'_> {
             b"tick_size_change" => 3,
             b"new_market" => 5,
             b"market_resolved" => 6,
-            _ if f.event_type.is_absent() => return self.untyped(f, ts_event, tally),
+            _ if f.event_type.is_absent() => return self.untyped(f, ts_event),
             unknown => return tally.count_unknown(unknown),
         };
-        tally.count(kind);
+        self.frame.kinds.push(kind);
+        let about_an_asset = matches!(kind, 0 | 2..=4);
         let body = match kind {
+            _ if about_an_asset && !names_asset(f.asset_id) => {
+                Err(Wrong { offset: f.asset_id.start as usize, what: "message without an asset_id" })
+            }
             0 => self.snapshot(f),
             PRICE_CHANGE => self.price_change(f),
             2 => self.trade(f),
@@ -534,13 +547,13 @@ impl Decoder<'_> {
     /// An object without a type: a REST book is one; on the stream it is news to ignore,
     /// unless it carries levels, which must not be lost quietly.
     #[cold]
-    fn untyped(&mut self, f: &Fields, ts_event: i64, tally: &mut Tally) {
+    fn untyped(&mut self, f: &Fields, ts_event: i64) {
         if self.source == Source::Rest && f.bids.is_some() && f.asks.is_some() {
-            tally.count(REST_BOOK);
+            self.frame.kinds.push(REST_BOOK);
             let body = self.snapshot(f);
             return self.push(f, ts_event, body);
         }
-        tally.count(UNTYPED);
+        self.frame.kinds.push(UNTYPED);
         if f.bids.is_some() || f.asks.is_some() || f.price_changes.is_some() || f.changes.is_some() {
             let wrong = Wrong { offset: f.market.start as usize, what: "levels without an event_type" };
             self.push(f, ts_event, Err(wrong));
@@ -553,9 +566,6 @@ impl Decoder<'_> {
         let asks = f.asks.ok_or(missing("book without asks"))?;
         if let Some(wrong) = bids.wrong.or(asks.wrong) {
             return Err(wrong);
-        }
-        if f.asset_id.is_absent() {
-            return Err(missing("book without asset_id"));
         }
         let tick_size = self.decimal(f.tick_size, parse_price);
         Ok(Body::Snapshot(Snapshot {
@@ -581,7 +591,12 @@ impl Decoder<'_> {
     fn price_change(&mut self, f: &Fields) -> Result<Body, Wrong> {
         let array = if let Some(array) = f.price_changes {
             array
-        } else if let Some(array) = f.changes {
+        } else if let Some(mut array) = f.changes {
+            if !names_asset(f.asset_id) {
+                let offset = f.asset_id.start as usize;
+                array.wrong =
+                    array.wrong.or(Some(Wrong { offset, what: "changes without an asset_id" }));
+            }
             let instrument = self.instrument(f.asset_id);
             for change in self.frame.changes.iter_mut().take(array.end).skip(array.start) {
                 change.instrument = instrument;
@@ -613,7 +628,7 @@ impl Decoder<'_> {
             best_ask: f.best_ask,
         };
         let start = self.frame.changes.len();
-        self.push_change(&entry).map_err(|what| Wrong { offset: f.price.start as usize, what })?;
+        self.push_change(&entry, true).map_err(|what| Wrong { offset: f.price.start as usize, what })?;
         Ok(Array { start, end: start + 1, wrong: None })
     }
 
@@ -697,6 +712,12 @@ impl Decoder<'_> {
         let malformed = Malformed { named, whole_connection, offset: wrong.offset, what: wrong.what };
         self.frame.messages.push(Message { ts_event, market, body: Body::Malformed(malformed) });
     }
+}
+
+/// Whether a member names an asset at all, known or not.
+#[inline]
+fn names_asset(value: Value) -> bool {
+    matches!(value.kind, Kind::Text | Kind::Escaped) && !value.is_absent()
 }
 
 /// Takes the separator and name of the next member, and the quote its value begins with, in

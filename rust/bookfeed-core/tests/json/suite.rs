@@ -473,22 +473,6 @@ fn structure(s: &mut Suite) {
     );
 }
 
-/// Whether the document is broken wherever it stands: not merely followed by something, and
-/// not empty so that what follows takes its place.
-pub fn broken_anywhere(name: &str) -> bool {
-    !matches!(
-        name,
-        "trailing"
-            | "array"
-            | "object"
-            | "bad number"
-            | "string without end"
-            | "other quotes"
-            | "comment"
-            | "literal"
-    )
-}
-
 /// Where the other reader differs: numbers beyond the range of a double.
 pub fn differs(name: &str) -> bool {
     name == "number too big for a double"
