@@ -86,7 +86,7 @@ fuzz-quick: ## every fuzz target for 10 seconds
 	scripts/fuzz 10
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
-	$(PY) scripts/soak.py
+	$(PY) -m tests.soak
 
 # How fast it is.
 

@@ -28,7 +28,11 @@ fn rules_say_what_is_wrong_with_their_parameters() {
         ("spread", &[("open", "0.1"), ("mode", "percent")], "mode must be one of absolute, bps"),
         ("spread", &[("open", "0.1"), ("when", "never")], "when must be one of wide, tight"),
         ("spread", &[("open", "0.1"), ("close", "0.2")], "close must be at most open"),
-        ("spread", &[("open", "0.2"), ("close", "0.1"), ("when", "tight")], "close must be at least open"),
+        (
+            "spread",
+            &[("open", "0.2"), ("close", "0.1"), ("when", "tight")],
+            "close must be at least open",
+        ),
         ("spread", &[("open", "20001"), ("mode", "bps")], "at most 20000 basis points"),
         ("spread", &[("open", "0.1"), ("opne", "0.2")], "no parameter \"opne\""),
         ("spread", &[("open", "0.1"), ("max_age_ms", "soon")], "max_age_ms must be a plain decimal"),
@@ -53,11 +57,18 @@ fn a_wide_spread_opens_and_closes_with_hysteresis() {
     assert_eq!(open.len(), 1);
     let signal = &open[0];
     assert_eq!((signal.phase, signal.reason, signal.direction), (Phase::Open, CloseReason::None, 0));
-    assert_eq!((signal.value, signal.gross_edge, signal.net_edge, signal.fee), (50_000_000, 50_000_000, 50_000_000, 0));
+    assert_eq!(
+        (signal.value, signal.gross_edge, signal.net_edge, signal.fee),
+        (50_000_000, 50_000_000, 50_000_000, 0)
+    );
     assert_eq!((signal.qty, signal.qty_open), (700_000_000, 700_000_000));
     assert_eq!(signal.capital, 2_800_000_000, "seven shares at the bid");
-    let legs: Vec<_> = signal.legs.iter().map(|l| (l.sell, l.avg_price, l.worst_price, l.state)).collect();
-    assert_eq!(legs, [(false, 400_000_000, 400_000_000, State::Live), (true, 450_000_000, 450_000_000, State::Live)]);
+    let legs: Vec<_> =
+        signal.legs.iter().map(|l| (l.sell, l.avg_price, l.worst_price, l.state)).collect();
+    assert_eq!(
+        legs,
+        [(false, 400_000_000, 400_000_000, State::Live), (true, 450_000_000, 450_000_000, State::Live)]
+    );
     assert_eq!(desk.touch("0.41", "10", "0.45", "7"), ["update"]);
     assert_eq!(desk.touch("0.41", "10", "0.441", "7"), ["update"]);
     assert_eq!(desk.touch("0.42", "10", "0.45", "7"), ["update"], "0.03 is still as wide as asked");
@@ -77,7 +88,10 @@ fn the_life_of_a_signal_is_told_once_each() {
     let narrower = desk.signals("0.39", "10", "0.45", "9").remove(0);
     let closed = desk.signals("0.44", "10", "0.45", "9").remove(0);
     assert!([&wider, &narrower, &closed].iter().all(|s| s.id == opened.id && s.ts_open == opened_at));
-    assert_eq!((wider.phase, narrower.phase, closed.phase), (Phase::Update, Phase::Update, Phase::Close));
+    assert_eq!(
+        (wider.phase, narrower.phase, closed.phase),
+        (Phase::Update, Phase::Update, Phase::Close)
+    );
     assert_eq!((wider.qty_open, wider.qty), (700_000_000, 900_000_000));
     assert_eq!([wider.peak_edge, narrower.peak_edge, closed.peak_edge], [70_000_000; 3]);
     assert_eq!(closed.value, 60_000_000, "a close tells the opportunity as it last stood");
@@ -124,7 +138,6 @@ fn a_book_that_is_not_live_closes_and_refuses() {
     desk.touch("0.40", "1", "0.45", "1");
     desk.engine.disconnected(0, desk.ts);
     assert_eq!(desk.lives(), ["close not_live"]);
-    assert!(desk.refused(Refusal::NotLive) > 0);
     desk.engine.connected(0, bookfeed_core::decode::Venue::Polymarket, desk.ts).unwrap();
     assert_eq!(desk.lives(), [""; 0]);
     assert_eq!(desk.touch("0.44", "1", "0.45", "1"), [""; 0], "never at the prices of before");
@@ -187,6 +200,8 @@ fn an_open_batch_gives_no_signal() {
     assert_eq!(desk.wait(SECOND / 10), [""; 0]);
     assert_eq!(desk.engine.book(0).unwrap().shown_state(), State::Suspect);
     assert_eq!(desk.changed("0.46", "5", "SELL", "0.43", "0.45"), [""; 0]);
+    assert_eq!(desk.wait(SECOND / 2), [""; 0]);
+    assert!(desk.refused(Refusal::NotLive) > 0, "the spread is wide, the book is suspect");
 }
 
 #[test]

@@ -405,6 +405,8 @@ impl Decoder<'_> {
             } else {
                 cursor.skip()?;
                 wrong = wrong.or(Some(Wrong { offset, what: "change is not an object" }));
+                // It stands for a change of nobody knows which asset.
+                let _ = self.push_change(&Entry::default(), named);
             }
             if !cursor.more(b']')? {
                 return Ok(Array { start, end: self.frame.changes.len(), wrong });
@@ -637,7 +639,7 @@ impl Decoder<'_> {
         let level = self
             .price_and_size(&entry)
             .map_err(|what| Wrong { offset: f.price.start as usize, what })?;
-        let side = f.side.raw(self.bytes);
+        let side = f.side.text(self.bytes, &mut self.frame.scratch);
         let aggressor = if side.eq_ignore_ascii_case(b"BUY") {
             Some(Aggressor::Buy)
         } else if side.eq_ignore_ascii_case(b"SELL") {
@@ -703,12 +705,14 @@ impl Decoder<'_> {
         let start = self.frame.named.len();
         self.frame.named.extend(named.iter().filter(|&&id| id != UNKNOWN));
         let unsure = named.is_empty() || named.contains(&UNKNOWN);
+        let mut whole_connection = false;
         if unsure {
             let text = String::from_utf8_lossy(market.raw(self.bytes));
-            self.frame.named.extend(self.instruments.of_market(Venue::Polymarket, &text));
+            let outcomes = self.instruments.of_market(Venue::Polymarket, &text);
+            self.frame.named.extend(outcomes);
+            whole_connection = outcomes.is_empty();
         }
         let named = start..self.frame.named.len();
-        let whole_connection = unsure && named.is_empty();
         let malformed = Malformed { named, whole_connection, offset: wrong.offset, what: wrong.what };
         self.frame.messages.push(Message { ts_event, market, body: Body::Malformed(malformed) });
     }

@@ -373,7 +373,9 @@ impl Engine {
             instrument.neg_risk = snapshot.neg_risk.or(instrument.neg_risk);
             if !snapshot.min_order_size.is_absent() {
                 let text = String::from_utf8_lossy(snapshot.min_order_size.raw(origin.payload));
-                instrument.min_order_size = Some(Box::from(&*text));
+                if instrument.min_order_size.as_deref() != Some(&*text) {
+                    instrument.min_order_size = Some(Box::from(&*text));
+                }
             }
         }
         true

@@ -447,7 +447,7 @@ impl Engine {
             self.run_due(ts);
             self.run_checks(ts, usize::MAX);
             let view = View { books: &self.books, instruments: &self.instruments };
-            self.signals.evaluate_holding(&view, ts, &mut self.steps);
+            self.signals.evaluate_waiting(&view, ts, &mut self.steps);
             self.signals.evaluate_open(&view, ts, &mut self.steps);
             self.flush_steps(ts);
         }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::book::Book;
 use crate::book::ladder::Ladder;
+use crate::event::Level;
 use crate::fixed::{PRICE_ONE, Price, QTY_ONE, Qty};
 use crate::instrument::{InstrumentId, Instruments};
 
@@ -36,7 +37,8 @@ struct Taken {
 
 /// One leg being walked: the level in hand and what is left of it.
 struct Walk<'a> {
-    levels: Box<dyn Iterator<Item = (Price, Qty)> + 'a>,
+    /// Levels behind the one in hand, the next best last.
+    levels: &'a [Level],
     price: Price,
     left: Qty,
     fees: FeeSchedule,
@@ -47,9 +49,9 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(ladder: &'a Ladder, fees: FeeSchedule) -> Option<Self> {
-        let mut levels = Box::new(ladder.best_first());
-        let (price, left) = levels.next()?;
-        Some(Self { levels, price, left, fees, taken: Taken::default(), here: 0 })
+        let (best, levels) = ladder.levels().split_last()?;
+        let taken = Taken::default();
+        Some(Self { levels, price: best.price, left: best.qty, fees, taken, here: 0 })
     }
 
     fn take(&mut self, qty: Qty) {
@@ -75,9 +77,9 @@ impl<'a> Walk<'a> {
             return Some(true);
         }
         self.settle()?;
-        match self.levels.next() {
-            Some((price, left)) => {
-                (self.price, self.left) = (price, left);
+        match self.levels.split_last() {
+            Some((next, levels)) => {
+                (self.levels, self.price, self.left) = (levels, next.price, next.qty);
                 Some(true)
             }
             None => Some(false),
@@ -218,7 +220,8 @@ impl Rule for ComplementRule {
         }
         let vouched = book_a.verified() && book_b.verified();
         if !vouched && !mirrored(book_a, book_b) {
-            return Assessment::Refused(Refusal::Torn);
+            let hashed = book_a.hash.profile.is_some() && book_b.hash.profile.is_some();
+            return Assessment::Refused(if hashed { Refusal::Hash } else { Refusal::Torn });
         }
         let (Some(fees_a), Some(fees_b)) = (about_a.fees, about_b.fees) else {
             return Assessment::Refused(Refusal::FeeUnknown);

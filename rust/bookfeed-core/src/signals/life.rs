@@ -65,8 +65,10 @@ pub struct Signals {
     attentive: Vec<bool>,
     refusals: Refusals,
     next_id: u64,
-    /// Opportunities waiting for their minimum hold.
-    holding: Vec<u32>,
+    /// Opportunities that only time keeps from being opened: minimum hold, or cooldown.
+    waiting: Vec<u32>,
+    /// Those among them being asked again; empty between calls.
+    asked: Vec<u32>,
 }
 
 impl Signals {
@@ -115,12 +117,6 @@ impl Signals {
         &self.refusals
     }
 
-    /// Whether an opportunity waits for its minimum hold.
-    #[must_use]
-    pub fn holding(&self) -> bool {
-        !self.holding.is_empty()
-    }
-
     /// The books worth a hash check before the rules that watch `id` are asked for good:
     /// those of an opportunity that would be opened, or that rests on hashes.
     #[inline]
@@ -159,9 +155,10 @@ impl Signals {
         self.attentive.get(id as usize).copied().unwrap_or(false)
     }
 
-    /// Asks again about what waits for its minimum hold.
-    pub fn evaluate_holding(&mut self, view: &View, now: Nanos, steps: &mut Vec<Step>) {
-        for index in std::mem::take(&mut self.holding) {
+    /// Asks again about what only time kept from being opened.
+    pub fn evaluate_waiting(&mut self, view: &View, now: Nanos, steps: &mut Vec<Step>) {
+        std::mem::swap(&mut self.waiting, &mut self.asked);
+        while let Some(index) = self.asked.pop() {
             self.evaluate_one(index, view, now, steps);
         }
     }
@@ -238,14 +235,13 @@ impl Signals {
         self.watched[index as usize].seen_since = Some(since);
         if now.saturating_sub(since) < gates.min_hold {
             self.refusals[Refusal::Hold as usize] += 1;
-            if !self.holding.contains(&index) {
-                self.holding.push(index);
-            }
+            self.ask_later(index);
             return;
         }
         let closed = self.watched[index as usize].ts_close;
         if closed.is_some_and(|ts| now.saturating_sub(ts) < gates.cooldown) {
             self.refusals[Refusal::Cooldown as usize] += 1;
+            self.ask_later(index);
             return;
         }
         self.next_id += 1;
@@ -258,6 +254,12 @@ impl Signals {
         };
         self.watched[index as usize].open = Some(Box::new(open));
         steps.push(self.step(index, &open, Phase::Open, CloseReason::None, skew));
+    }
+
+    fn ask_later(&mut self, index: u32) {
+        if !self.waiting.contains(&index) {
+            self.waiting.push(index);
+        }
     }
 
     /// The opportunity is not there: closes it if it was open.

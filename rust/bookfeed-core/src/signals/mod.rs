@@ -41,9 +41,9 @@ named_codes! {
         FeeUnknown = "fee_unknown",
         /// Fees eat the edge.
         Fees = "fees",
-        /// The legs mirror each other badly and no hash vouches for them.
+        /// The legs do not mirror each other, and there is no hash to vouch for them.
         Torn = "torn",
-        /// The venue's hash does not vouch for a leg.
+        /// The legs do not mirror each other, and the venue's hash does not vouch for one.
         Hash = "hash",
         /// A leg's book is crossed or locked.
         Crossed = "crossed",

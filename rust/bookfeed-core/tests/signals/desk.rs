@@ -29,7 +29,8 @@ fn levels(levels: Told) -> String {
 impl Desk {
     /// Instruments without siblings.
     pub fn with(config: Config, instruments: usize) -> Self {
-        let mut desk = Self { engine: Engine::new(config), ts: T0, ms: 1_790_000_000_000, symbols: Vec::new() };
+        let mut desk =
+            Self { engine: Engine::new(config), ts: T0, ms: 1_790_000_000_000, symbols: Vec::new() };
         for i in 0..instruments {
             desk.subscribe(&format!("{i}"), &format!("m{i}"), "0");
         }

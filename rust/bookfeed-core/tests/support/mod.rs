@@ -5,6 +5,7 @@
 //! it prints by itself: nothing here goes through the code under test.
 #![allow(dead_code)] // every test file uses its own part
 
+pub mod plain;
 pub mod records;
 pub mod scene;
 pub mod venue;

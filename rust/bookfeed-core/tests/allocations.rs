@@ -1,0 +1,197 @@
+//! Once warm, frames cost no allocation: counted by the allocator itself, for the messages
+//! that make up nearly all of the stream, under every hash policy, with and without rules.
+//!
+//! Not covered, because they allocate by design: an opportunity that opens or changes, a
+//! search for a last trade price that no print has told, the first trades of an instrument
+//! (whose tape grows to its bound), and anything malformed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use bookfeed_core::engine::{Config, Engine, HashCheck};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use support::Rng;
+use support::records::drain;
+use support::venue::{Market, T0, policy};
+
+/// Counts what the thread under test asks for, and passes everything on.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+fn note() {
+    let _ = COUNT.try_with(|count| count.set(count.get().map(|n| n + 1)));
+}
+
+// SAFETY: every call goes to the system allocator unchanged; counting touches a thread-local
+// cell without a destructor and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller keeps the contract of `alloc`, which is handed on as it is.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: `memory` came from `System` through `alloc` or `realloc` above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: as for `dealloc`; the new size is the caller's.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn counted(work: impl FnOnce()) -> u64 {
+    COUNT.set(Some(0));
+    work();
+    COUNT.replace(None).unwrap()
+}
+
+/// A stream of one market. It begins with a book deeper than any that follows.
+fn stream(seed: u64, length: usize, trades: bool) -> (Market, Vec<String>) {
+    let mut rng = Rng(seed);
+    let mut market = Market::new(1, 8);
+    let mut frames = vec![Market::new(1, 390).books_frame()];
+    market.ms += 1;
+    frames.push(market.books_frame());
+    while frames.len() < length {
+        market.ms += 1;
+        frames.push(match rng.below(100) {
+            0..=1 => market.book(rng.below(2)),
+            2..=4 => market.touch(rng.below(2)),
+            5..=9 if trades => market.trade(0, *rng.pick(&["0.4", "0.41"]), "5", "BUY"),
+            _ => market.random_change(&mut rng),
+        });
+    }
+    (market, frames)
+}
+
+fn engine(market: &Market, config: Config, rules: bool) -> Engine {
+    let mut engine = Engine::new(config);
+    market.subscribe(&mut engine, 0, T0);
+    if rules {
+        let params = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+        engine.add_rule("spread", &params("open", "0.9")).unwrap();
+        engine.add_rule("complement", &params("min_edge", "0.001")).unwrap();
+    }
+    engine
+}
+
+fn play(engine: &mut Engine, frames: &[String], from: i64) {
+    for (frame, i) in frames.iter().zip(from..) {
+        engine.ingest(0, frame.as_bytes(), T0 + i * 1_000_000);
+        if i % 7 == 0 {
+            engine.output().clear();
+        }
+        if i % 250 == 0 {
+            engine.advance(T0 + i * 1_000_000);
+        }
+    }
+    engine.output().clear();
+}
+
+fn no_allocation(config: Config, rules: bool, trades: bool, frames: usize) {
+    let (market, frames) = stream(11, frames, trades);
+    let mut engine = engine(&market, config, rules);
+    let (warm, measured) = frames.split_at(frames.len() / 21);
+    play(&mut engine, warm, 1);
+    let from = i64::try_from(warm.len() + 1).unwrap();
+    let count = counted(|| play(&mut engine, measured, from));
+    let allocations = format!("{count} allocations in {} frames, {config:?}", measured.len());
+    assert!(engine.book(0).unwrap().believable(), "{allocations}");
+    assert_eq!(engine.counters().decode_errors, 0);
+    assert_eq!(count, 0, "{allocations}");
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(counted(|| drop(black_box(Box::new([0u8; 10])))), 1);
+    assert!(counted(|| drop(black_box(vec![String::from("a"), String::from("b")]))) >= 3);
+    assert_eq!(counted(|| drop(Vec::<u8>::new())), 0);
+}
+
+#[test]
+fn without_hashes() {
+    no_allocation(policy(HashCheck::Off), false, false, 105_000);
+}
+
+#[test]
+fn with_hashes_sampled() {
+    no_allocation(policy(HashCheck::Sampled), false, false, 105_000);
+}
+
+#[test]
+fn with_every_hash() {
+    no_allocation(policy(HashCheck::Always), false, false, 105_000);
+}
+
+#[test]
+fn with_rules_that_find_nothing() {
+    no_allocation(policy(HashCheck::Off), true, false, 21_000);
+    no_allocation(policy(HashCheck::Sampled), true, false, 21_000);
+}
+
+#[test]
+fn with_silence_watched_and_records_digested() {
+    let config = Config { digest: true, ..Config::default() };
+    no_allocation(config, true, false, 21_000);
+}
+
+#[test]
+fn with_trades_once_the_tape_is_full() {
+    // 5 trades in 100 frames a millisecond apart: 15,000 within the window of the tape, which
+    // keeps 4,096 of them.
+    let (market, frames) = stream(12, 110_000, true);
+    let mut engine = engine(&market, policy(HashCheck::Off), false);
+    let (warm, measured) = frames.split_at(90_000);
+    play(&mut engine, warm, 1);
+    let count = counted(|| play(&mut engine, measured, 90_001));
+    assert_eq!(count, 0);
+    assert!(engine.counters().trades > 4_500);
+}
+
+#[test]
+fn with_every_member_a_book_may_have() {
+    let (market, frames) = stream(13, 5_000, false);
+    let frames: Vec<String> = frames
+        .iter()
+        .map(|f| {
+            let more = r#""tick_size":"0.001","min_order_size":"5","neg_risk":false"#;
+            f.replace(r#""tick_size":"0.001""#, more)
+        })
+        .collect();
+    let mut engine = engine(&market, policy(HashCheck::Always), false);
+    let (warm, measured) = frames.split_at(1_000);
+    play(&mut engine, warm, 1);
+    let count = counted(|| play(&mut engine, measured, 1_001));
+    let books = measured.iter().filter(|f| f.contains("min_order_size")).count();
+    assert_eq!(count, 0, "in {books} books that state the smallest order");
+}
+
+#[test]
+fn memory_of_a_batch_is_kept_when_records_are_taken() {
+    let (market, frames) = stream(14, 10_000, false);
+    let mut engine = engine(&market, policy(HashCheck::Off), false);
+    play(&mut engine, &frames[..5_000], 1);
+    for frame in &frames[5_000..5_100] {
+        engine.ingest(0, frame.as_bytes(), T0 + 5_000_000_000_000);
+    }
+    drain(&mut engine);
+    let count = counted(|| {
+        for frame in &frames[5_100..5_190] {
+            engine.ingest(0, frame.as_bytes(), T0 + 5_000_000_000_001);
+        }
+        engine.output().clear();
+    });
+    assert_eq!(count, 0);
+}

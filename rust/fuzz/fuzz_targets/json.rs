@@ -1,0 +1,30 @@
+//! Any bytes as a JSON text, and as a member that a message does not need: accepted by the
+//! one exactly if accepted by the other, the documented differences excepted.
+#![no_main]
+
+use bookfeed_core::decode::json::check;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fn agree(data: &[u8]) -> bool {
+    let ours = check(data);
+    if let Err(error) = &ours {
+        assert!(error.offset <= data.len());
+    }
+    match serde_json::from_slice::<Value>(data) {
+        Ok(_) => assert_eq!(ours, Ok(())),
+        Err(error) => {
+            let text = error.to_string();
+            // Numbers beyond a double are grammar; nesting is bounded at another depth.
+            let differs = text.contains("out of range") || text.contains("recursion limit");
+            assert!(differs || ours.is_err(), "{text}");
+        }
+    }
+    ours.is_ok()
+}
+
+fuzz_target!(|data: &[u8]| {
+    agree(data);
+    agree(&[b"{\"skipped\":", data, b",\"a\":1}"].concat());
+    agree(&[b"[\"", data, b"\"]"].concat());
+});

@@ -1,0 +1,75 @@
+//! Writes the seed corpora: `seeds DIRECTORY` makes `DIRECTORY/<target>/seed-*` for each target.
+
+#[path = "../../../bookfeed-core/tests/support/mod.rs"]
+mod support;
+
+use bookfeed_core::journal::{Packer, Record, Sealer};
+use std::path::Path;
+use support::Rng;
+use support::venue::Market;
+
+/// Frames about the very market that the decoder target follows.
+fn frames() -> Vec<Vec<u8>> {
+    let mut rng = Rng(1);
+    let mut market = Market::new(1, 20);
+    market.ms += 1;
+    let mut frames = vec![
+        market.book(0),
+        market.change(0, true, 395, "77.5"),
+        market.change_one(1, false, 650, "0"),
+        market.trade(0, "0.4", "31.250001", "SELL"),
+        market.touch(1),
+        market.tick(0, "0.001", "0.01"),
+        market.resolved(0),
+        "PONG".into(),
+        "[]".into(),
+        format!("[{},{}]", market.touch(0), market.change(0, false, 444, "1")),
+    ];
+    frames.extend((0..4).map(|_| market.random_change(&mut rng)));
+    let entry = r#"{"price":"0.3","size":"5","side":"BUY"}"#;
+    let legacy = format!(
+        r#"{{"event_type":"price_change","asset_id":"{}","market":"m","timestamp":"{}","changes":[{entry}]}}"#,
+        market.assets[0], market.ms
+    );
+    frames.push(legacy.clone());
+    frames.push(legacy.replace(&format!(r#""changes":[{entry}]"#), r#""price":".48","size":"5","side":"SELL""#));
+    frames.into_iter().map(String::into_bytes).collect()
+}
+
+fn journal() -> Vec<u8> {
+    let (mut packer, mut sealer) = (Packer::default(), Sealer::new(3));
+    let mut bytes = sealer.header(b"{}").expect("a short header");
+    for (ts, payload) in (0..).zip(frames()) {
+        let record = Record { kind: 1, ts, conn: 0, epoch: 1, payload: &payload };
+        packer.append(&record).expect("a short record");
+        while let Some(raw) = packer.take(ts % 4 == 3) {
+            bytes.extend_from_slice(&sealer.seal(&raw).expect("a short block"));
+        }
+    }
+    bytes
+}
+
+fn main() -> std::io::Result<()> {
+    let directory = std::env::args().nth(1).expect("usage: seeds DIRECTORY");
+    let text = |all: &[&str]| all.iter().map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>();
+    let json = ["null", "-0.5e+10", r#"{"a":[1,"\ud83d\ude00",{"b":null}]}"#, "[[[[]]]]", "\"caf\u{e9}\\n\""];
+    let numbers = ["0", "0.48", ".48", "0.480", "31.250001", "1790000000123", "9223372036.854775807", "-1"];
+    let mut rng = Rng(2);
+    let mut noise = |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
+    let corpora: [(&str, Vec<Vec<u8>>); 6] = [
+        ("decoder", frames()),
+        ("json", text(&json)),
+        ("number", text(&numbers)),
+        ("book", vec![noise(64), noise(400)]),
+        ("engine", vec![noise(20), noise(200)]),
+        ("journal", vec![journal(), noise(300)]),
+    ];
+    for (target, seeds) in corpora {
+        let folder = Path::new(&directory).join(target);
+        std::fs::create_dir_all(&folder)?;
+        for (i, seed) in seeds.iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{i:02}")), seed)?;
+        }
+    }
+    Ok(())
+}
