@@ -67,7 +67,6 @@ lint-python: setup $(STAMPS)/bench-tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(PY) -m mypy
-	$(PY) -m mypy scripts examples
 	$(PY) -m mypy.stubtest bookfeed._bookfeed
 
 test-rust:

@@ -1,7 +1,7 @@
 """Memory stays flat: ``python -m tests.soak --frames 10000000`` feeds that many frames.
 
 One process, one engine, both rules on. After a warm-up the resident set may not grow by more
-than 5 MiB, the bound that README states. Prints one JSON line; exits with 1 if it grew more.
+than 5 MiB, the bound that CONTRIBUTING states. Prints one JSON line; exits with 1 if it grew more.
 """
 
 import argparse
