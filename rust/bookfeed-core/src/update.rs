@@ -258,7 +258,7 @@ mod tests {
             assert_eq!(at % width(code), 0, "{name} is not aligned");
             end = at + width(code);
         }
-        assert!(end <= size && size % 8 == 0);
+        assert!(end <= size && size.is_multiple_of(8));
     }
 
     #[test]

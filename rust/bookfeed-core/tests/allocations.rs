@@ -69,7 +69,7 @@ fn stream(seed: u64, length: usize, trades: bool) -> (Market, Vec<String>) {
         frames.push(match rng.below(100) {
             0..=1 => market.book(rng.below(2)),
             2..=4 => market.touch(rng.below(2)),
-            5..=9 if trades => market.trade(0, *rng.pick(&["0.4", "0.41"]), "5", "BUY"),
+            5..=9 if trades => market.trade(0, rng.word(&["0.4", "0.41"]), "5", "BUY"),
             _ => market.random_change(&mut rng),
         });
     }

@@ -13,7 +13,7 @@ use bookfeed_core::fixed::{ABSENT, format_decimal};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::Rng;
-use support::records::levels;
+use support::records::{Levels, levels};
 use support::venue::{T0, policy};
 
 /// Levels by price in units of 1e-4, sizes as printed.
@@ -60,7 +60,7 @@ impl Oracle {
         if bid { 4_950 - near } else { 5_050 + near }
     }
 
-    fn levels(&self) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    fn levels(&self) -> (Levels, Levels) {
         let text = |(price, size): (&u32, &String)| {
             (format_decimal(i64::from(*price) * 100_000, 9), shortest(size))
         };

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "decode/mutants.rs"]
 mod mutants;
+#[path = "decode/numbers.rs"]
+mod numbers;
 #[path = "decode/spelling.rs"]
 mod spelling;
 #[path = "decode/vectors.rs"]
@@ -141,7 +143,8 @@ fn a_change_of_the_old_layouts_without_asset_is_not_ignored() {
 
 #[test]
 fn a_broken_book_closes_what_it_names() {
-    let broken: &[(&str, fn(&str) -> String)] = &[
+    type Case = (&'static str, fn(&str) -> String);
+    let broken: &[Case] = &[
         ("price", |f| f.replacen(r#""price":"0.38""#, r#""price":"0,38""#, 1)),
         ("level", |f| f.replacen(r#""bids":[{"#, r#""bids":[0,{"#, 1)),
         ("no asks", |f| f.replacen(r#""asks""#, r#""aska""#, 1)),

@@ -19,7 +19,8 @@ const SECOND: i64 = 1_000 * MS;
 
 #[test]
 fn rules_say_what_is_wrong_with_their_parameters() {
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case] = &[
         ("spead", &[], "no rule \"spead\"; there are spread, complement"),
         ("spread", &[], "open is required"),
         ("spread", &[("open", "x")], "open must be a plain decimal"),

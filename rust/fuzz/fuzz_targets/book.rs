@@ -26,7 +26,9 @@ fuzz_target!(|data: &[u8]| {
             let levels: Vec<_> = chunks
                 .by_ref()
                 .take(usize::from(qty % 32))
-                .map(|c| Level::new(1 + i64::from(c[1]) + 256 * i64::from(c[2] % 8), 1 + i64::from(c[3])))
+                .map(|c| {
+                    Level::new(1 + i64::from(c[1]) + 256 * i64::from(c[2] % 8), 1 + i64::from(c[3]))
+                })
                 .collect();
             let distinct: BTreeSet<_> = levels.iter().map(|l| l.price).collect();
             let ladder = if op & 1 == 0 { &mut book.bids } else { &mut book.asks };

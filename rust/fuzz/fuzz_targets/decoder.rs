@@ -7,24 +7,33 @@ mod support;
 
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::decode::polymarket::MESSAGE_NAMES;
-use bookfeed_core::engine::HashCheck;
+use bookfeed_core::engine::{Engine, HashCheck};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
+use std::sync::LazyLock;
 use support::plain::{Model, apply};
-use support::scene::Scene;
+use support::venue::{Market, T0, policy};
+
+/// The market, the frame that makes its books live, and those books.
+static MARKET: LazyLock<(Market, String, [Option<Model>; 2])> = LazyLock::new(|| {
+    let market = Market::new(1, 20);
+    let (frame, models) = (market.books_frame(), [0, 1].map(|i| Some(Model::of(&market.books[i]))));
+    (market, frame, models)
+});
 
 fuzz_target!(|data: &[u8]| {
-    let mut scene = Scene::live(HashCheck::Off);
-    scene.market.ms += 1;
-    let before = [0, 1].map(|i| Some(Model::of(&scene.market.books[i])));
-    scene.engine.ingest(0, data, scene.ts + 1);
-    let found = [0, 1].map(|i| Some(Model::of_engine(&scene.engine, scene.ids[i])));
+    let (market, snapshot, before) = &*MARKET;
+    let mut engine = Engine::new(policy(HashCheck::Off));
+    let ids = market.subscribe(&mut engine, 0, T0);
+    engine.ingest(0, snapshot.as_bytes(), T0 + 1);
+    engine.ingest(0, data, T0 + 2);
+    let found = ids.map(|id| Some(Model::of_engine(&engine, id)));
     match serde_json::from_slice::<Value>(data) {
         Ok(value) => {
-            let mut models = before;
-            apply(&mut models, &scene.market.assets, &value);
-            for i in [0, 1] {
-                if scene.engine.book(scene.ids[i]).unwrap().believable() {
+            let mut models = before.clone();
+            apply(&mut models, &market.assets, &value);
+            for (i, id) in ids.into_iter().enumerate() {
+                if engine.book(id).unwrap().believable() {
                     assert_eq!(found[i], models[i]);
                 }
             }
@@ -34,8 +43,8 @@ fuzz_target!(|data: &[u8]| {
             let bare = MESSAGE_NAMES.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(text));
             let limits = error.to_string();
             if !bare && !limits.contains("out of range") && !limits.contains("recursion") {
-                assert_eq!(scene.states(), [State::Stale; 2]);
-                assert_eq!(found, before);
+                assert!(ids.iter().all(|&id| engine.book(id).unwrap().state == State::Stale));
+                assert_eq!(&found, before);
             }
         }
     }

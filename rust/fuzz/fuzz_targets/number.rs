@@ -37,22 +37,24 @@ fn same(text: &[u8]) {
     if let Some(decimal) = price {
         let mut printed = Vec::new();
         write_decimal(&mut printed, decimal.value, 9, decimal.form);
-        // Zeros beyond the scale are the only thing a form need not bring back.
         assert_eq!(printed, text, "printed as it was read");
-    }
-    let mut quoted = [text, b"\"}"].concat();
-    quoted.resize(quoted.len() + 24, b' ');
-    if let Some((decimal, taken)) = quoted_unsigned::<9>(&quoted) {
-        assert_eq!((Some(decimal), taken), (price, text.len() + 1));
-    }
-    if let Some((decimal, taken)) = quoted_unsigned::<8>(&quoted) {
-        assert_eq!((Some(decimal), taken), (qty, text.len() + 1));
     }
     let minus = [b"-", text].concat();
     assert_eq!(parse_signed::<8>(&minus).ok().map(|d| d.value), oracle(text, 8).map(|v| -v));
     let plain = !text.is_empty() && text.len() <= 13 && text.iter().all(u8::is_ascii_digit);
     let millis = plain.then(|| std::str::from_utf8(text).unwrap().parse::<i64>().unwrap());
     assert_eq!(parse_millis(text), millis.and_then(|m| m.checked_mul(1_000_000)));
+    let mut quoted = [text, b"\"}"].concat();
+    quoted.resize(quoted.len() + 24, b' ');
+    if text.contains(&b'"') {
+        return; // the fast reader stops at the first quote
+    }
+    if let Some((decimal, taken)) = quoted_unsigned::<9>(&quoted) {
+        assert_eq!((Some(decimal), taken), (price, text.len() + 1));
+    }
+    if let Some((decimal, taken)) = quoted_unsigned::<8>(&quoted) {
+        assert_eq!((Some(decimal), taken), (qty, text.len() + 1));
+    }
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -2,9 +2,10 @@
 //!
 //! The order of work for a frame: time-driven verdicts that are due, decoding of the whole
 //! frame, then message by message: apply, judge, publish, ask the rules. What each step does
-//! is in [`apply`] (messages) and [`standing`] (states, hashes, deadlines).
+//! is in [`apply`] (messages), [`hashes`] (hash checks) and [`standing`] (states, deadlines).
 
 mod apply;
+mod hashes;
 mod output;
 mod standing;
 
@@ -200,7 +201,7 @@ pub struct Engine {
     /// Hash checks to make, by the time they are due.
     checks: VecDeque<(Nanos, InstrumentId)>,
     /// What may be spent on searching for last trade prices.
-    searches: standing::SearchBudget,
+    searches: hashes::SearchBudget,
     /// When the next time-driven verdict may be due.
     next_sweep: Nanos,
 
@@ -232,7 +233,7 @@ impl Engine {
             poisoned: false,
             watchlist: Vec::new(),
             checks: VecDeque::new(),
-            searches: standing::SearchBudget::default(),
+            searches: hashes::SearchBudget::default(),
             next_sweep: Nanos::MAX,
             frame: Frame::default(),
             touched: Vec::new(),

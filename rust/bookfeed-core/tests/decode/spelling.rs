@@ -93,7 +93,7 @@ fn stream(seed: u64, length: usize) -> (Market, Vec<String>) {
         frames.push(match rng.below(12) {
             0 => market.book(rng.below(2)),
             1 => market.books_frame(),
-            2 => market.trade(rng.below(2), "0.400", "12.500001", *rng.pick(&["BUY", "SELL", ""])),
+            2 => market.trade(rng.below(2), "0.400", "12.500001", rng.word(&["BUY", "SELL", ""])),
             3 => market.touch(rng.below(2)),
             4 => market.tick(0, "0.001", "0.001"),
             5 => market.change_one(0, true, 300, "5.0"),
@@ -110,7 +110,7 @@ fn stream(seed: u64, length: usize) -> (Market, Vec<String>) {
                 let empty = [r#""best_bid":"""#, r#""best_bid":null"#];
                 let frame = market.random_change(&mut rng);
                 let (bid, _) = market.books[0].claims();
-                frame.replacen(&format!(r#""best_bid":"{bid}""#), *rng.pick(&empty), 1)
+                frame.replacen(&format!(r#""best_bid":"{bid}""#), rng.word(&empty), 1)
             }
             _ => market.random_change(&mut rng),
         });

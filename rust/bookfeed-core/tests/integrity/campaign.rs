@@ -55,7 +55,7 @@ fn run(seed: u64, hash_check: HashCheck, fault_every: usize) -> Outcome {
     let mut reader = Reader { states: [Some(State::Syncing); 2], epochs: [0; 2] };
     let mut outcome = Outcome { live_checks: 0, not_live: 0, signals: 0 };
     let mut held: Option<String> = None;
-    for step in 0..250 {
+    for step in 0..400 {
         let whole = step == 0 || rng.once_in(40);
         let mut frame = if whole {
             scene.market.ms += 1;
@@ -118,11 +118,13 @@ fn run(seed: u64, hash_check: HashCheck, fault_every: usize) -> Outcome {
     outcome
 }
 
+const POLICIES: [HashCheck; 3] = [HashCheck::Always, HashCheck::Sampled, HashCheck::Off];
+
 #[test]
 fn faults_of_all_kinds_never_make_a_live_book_wrong() {
     let (mut live, mut not_live, mut signals) = (0, 0, 0);
-    for seed in 0..36 {
-        let policy = [HashCheck::Always, HashCheck::Sampled, HashCheck::Off][seed as usize % 3];
+    for seed in 0..90 {
+        let policy = POLICIES[usize::try_from(seed % 3).unwrap()];
         let outcome = run(seed, policy, 12);
         live += outcome.live_checks;
         not_live += outcome.not_live;
@@ -133,8 +135,8 @@ fn faults_of_all_kinds_never_make_a_live_book_wrong() {
 
 #[test]
 fn a_clean_stream_changes_no_state() {
-    for seed in 0..9 {
-        let policy = [HashCheck::Always, HashCheck::Sampled, HashCheck::Off][seed as usize % 3];
+    for seed in 0..30 {
+        let policy = POLICIES[usize::try_from(seed % 3).unwrap()];
         let outcome = run(1_000 + seed, policy, 0);
         assert_eq!(outcome.not_live, 0, "seed {seed}");
     }
@@ -144,11 +146,11 @@ fn a_clean_stream_changes_no_state() {
 #[test]
 fn sampling_bounds_how_long_a_live_book_is_wrong() {
     let bound = Config::default().hash_interval;
-    for seed in 0..8 {
+    for seed in 0..24 {
         let mut rng = Rng(9_000 + seed);
         let mut scene = Scene::live(HashCheck::Sampled);
         let mut wrong_since = [None; 2];
-        for _ in 0..400 {
+        for _ in 0..600 {
             let frame = scene.market.random_change(&mut rng);
             if rng.once_in(60) {
                 continue;

@@ -37,6 +37,10 @@ impl Rng {
         &all[self.below(all.len())]
     }
 
+    pub fn word<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[self.below(all.len())]
+    }
+
     pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for i in (1..all.len()).rev() {
             all.swap(i, self.below(i + 1));

@@ -97,20 +97,28 @@ pub fn apply(models: &mut [Option<Model>; 2], assets: &[String; 2], frame: &Valu
         };
         match &message["event_type"] {
             Value::String(kind) if kind == "price_change" => {
-                let entries = message["price_changes"].as_array().map_or(&[][..], Vec::as_slice);
-                let named: Vec<_> = entries.iter().map(of).collect();
+                // Today's layout, and the two of older recordings, which name one asset.
+                let today = message.get("price_changes").is_some();
+                let list = message.get("price_changes").or(message.get("changes"));
+                let entries = list.map_or(std::slice::from_ref(message), |list| {
+                    list.as_array().map_or(&[][..], Vec::as_slice)
+                });
+                let about = |entry| if today { entry } else { message };
+                let named: Vec<_> = entries.iter().map(|entry| of(about(entry))).collect();
                 let mut trial = models.clone();
-                let readable = message["price_changes"].is_array()
+                let readable = list.is_none_or(Value::is_array)
                     && entries.iter().zip(&named).all(|(entry, outcome)| {
                         let mut nobody = Some(Model::default());
                         let model = outcome.map_or(&mut nobody, |i| &mut trial[i]);
-                        entry["asset_id"].is_string()
-                            && model.as_mut().is_none_or(|m| m.set(entry).is_some())
+                        let set = model.as_mut().is_none_or(|m| m.set(entry).is_some());
+                        about(entry)["asset_id"].is_string() && set
                     });
                 if readable {
                     *models = trial;
-                } else {
+                } else if today {
                     close(models, &named);
+                } else {
+                    close(models, &[of(message)]);
                 }
             }
             Value::String(kind) if kind == "book" => {
@@ -127,7 +135,11 @@ pub fn apply(models: &mut [Option<Model>; 2], assets: &[String; 2], frame: &Valu
             Value::Null => {
                 let levels = ["bids", "asks", "price_changes"].iter().any(|n| message.get(n).is_some());
                 if levels {
-                    close(models, &[of(message)]);
+                    // About whatever it names, at the top or in its entries.
+                    let entries = message["price_changes"].as_array().map_or(&[][..], Vec::as_slice);
+                    let top = message.get("asset_id").is_some().then_some(message);
+                    let named: Vec<_> = top.into_iter().chain(entries).map(of).collect();
+                    close(models, &named);
                 }
             }
             _ => {}

@@ -32,7 +32,9 @@ fn frames() -> Vec<Vec<u8>> {
         market.assets[0], market.ms
     );
     frames.push(legacy.clone());
-    frames.push(legacy.replace(&format!(r#""changes":[{entry}]"#), r#""price":".48","size":"5","side":"SELL""#));
+    frames.push(
+        legacy.replace(&format!(r#""changes":[{entry}]"#), r#""price":".48","size":"5","side":"SELL""#),
+    );
     frames.into_iter().map(String::into_bytes).collect()
 }
 
@@ -52,10 +54,13 @@ fn journal() -> Vec<u8> {
 fn main() -> std::io::Result<()> {
     let directory = std::env::args().nth(1).expect("usage: seeds DIRECTORY");
     let text = |all: &[&str]| all.iter().map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>();
-    let json = ["null", "-0.5e+10", r#"{"a":[1,"\ud83d\ude00",{"b":null}]}"#, "[[[[]]]]", "\"caf\u{e9}\\n\""];
-    let numbers = ["0", "0.48", ".48", "0.480", "31.250001", "1790000000123", "9223372036.854775807", "-1"];
+    let json =
+        ["null", "-0.5e+10", r#"{"a":[1,"\ud83d\ude00",{"b":null}]}"#, "[[[[]]]]", "\"caf\u{e9}\\n\""];
+    let numbers =
+        ["0", "0.48", ".48", "0.480", "31.250001", "1790000000123", "9223372036.854775807", "-1"];
     let mut rng = Rng(2);
-    let mut noise = |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
+    let mut noise =
+        |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
     let corpora: [(&str, Vec<Vec<u8>>); 6] = [
         ("decoder", frames()),
         ("json", text(&json)),
