@@ -61,6 +61,7 @@ lint: lint-rust lint-python ## formatting, clippy, ruff, mypy, stubs against the
 
 lint-rust:
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path rust/fuzz/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets --quiet -- -D warnings
 
 lint-python: setup $(STAMPS)/bench-tools

@@ -31,12 +31,12 @@ struct Exact {
 
 impl Exact {
     fn new(value: i64, mut decimals: u32) -> Option<Self> {
-        let mut digits = u128::try_from(value).ok()?;
-        while digits != 0 && digits % 10 == 0 && decimals > 0 {
+        let mut digits = u64::try_from(value).ok()?;
+        while digits != 0 && digits.is_multiple_of(10) && decimals > 0 {
             digits /= 10;
             decimals -= 1;
         }
-        Some(Self { digits, decimals })
+        Some(Self { digits: u128::from(digits), decimals })
     }
 
     fn times(self, other: Self) -> Option<Self> {
@@ -48,13 +48,16 @@ impl Exact {
 
     /// The value in units of 10^-`decimals`, rounded half up.
     fn rounded(self, decimals: u32) -> Option<i64> {
-        let value = if self.decimals <= decimals {
-            self.digits.checked_mul(10u128.checked_pow(decimals - self.decimals)?)?
-        } else {
-            let unit = 10u128.checked_pow(self.decimals - decimals)?;
-            (self.digits + unit / 2) / unit
-        };
-        i64::try_from(value).ok()
+        let unit = 10u128.checked_pow(self.decimals.abs_diff(decimals))?;
+        if self.decimals <= decimals {
+            return i64::try_from(self.digits.checked_mul(unit)?).ok();
+        }
+        let raised = self.digits.checked_add(unit / 2)?;
+        // Nearly always both fit a word, whose division is far cheaper.
+        match (u64::try_from(raised), u64::try_from(unit)) {
+            (Ok(raised), Ok(unit)) => i64::try_from(raised / unit).ok(),
+            _ => i64::try_from(raised / unit).ok(),
+        }
     }
 }
 

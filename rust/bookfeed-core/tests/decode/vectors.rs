@@ -1,4 +1,9 @@
-//! The vectors under `tests/data/vectors`, which the Python tests run as well.
+//! The vectors under `tests/data/vectors`, one JSON object a file, for any language to run:
+//! `name`, `about`, `subscribe` (symbols with their markets), `before` (frames told first),
+//! `frame`, and what that frame alone must bring, `expect`: `messages` by type,
+//! `decode_errors`, `malformed`, `unknown_instruments`, `records` (symbol, kind, state, cause;
+//! in order), `books` by symbol (state and cause as shown; levels best first where they are
+//! given) and `evidence` counted so far. The engine is built with its defaults.
 
 use super::support::records::{drain, levels};
 use super::support::venue::{MS, T0};

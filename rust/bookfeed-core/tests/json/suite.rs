@@ -256,6 +256,9 @@ fn strings(s: &mut Suite) {
             b"\\ud800\\u",
             b"\\ud83d\\\\ude00",
             b"\\ud83dude00",
+            b"\\ud83dxxde00",
+            b"\\ud83d\\nde00",
+            b"\\ud83d/ude00",
         ],
     );
     for control in 0..0x20u8 {
