@@ -252,6 +252,17 @@ def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:
     return False
 
 
+def already_out(event: FaultEvent, client: Client) -> bool:
+    """Whether no book that the fault concerns was in ``live`` any more: nothing to name."""
+    for symbol in event.assets or tuple(client.symbols):
+        states = [
+            state for ts, name, state, _ in client.changes if name == symbol and ts <= event.ts_ns
+        ]
+        if states and states[-1] in ("live", "suspect"):
+            return False
+    return True
+
+
 def run(
     seed: int,
     *,
@@ -306,7 +317,7 @@ def judge_faults(stream: Stream, client: Client, report: Report, end_ns: int) ->
     for event in stream.fault_log:
         report.faults[event.fault.kind] += 1
         ended = event.ts_ns > end_ns - 1_000 * MS
-        owed = event.fault.kind in MUST_BE_NAMED and not ended
+        owed = event.fault.kind in MUST_BE_NAMED and not ended and not already_out(event, client)
         if owed and not named_by_cause(event, client, end_ns):
             report.problems.append(f"a fault was not named: {event}")
     explained = ORDINARY.union(*(FITTING[kind] for kind in report.faults))

@@ -18,6 +18,11 @@ def test_no_live_book_is_wrong_beyond_the_bound(hash_check: str) -> None:
     assert faults > 3 * len(SEEDS)
 
 
+@pytest.mark.parametrize("seed", [57, 148, 706, 1269, 1292])
+def test_seeds_that_once_failed(seed: int) -> None:
+    assert campaign.run(seed).problems == []
+
+
 @pytest.mark.parametrize("hash_check", ["always", "sampled", "off"])
 def test_clean_runs_change_no_state(hash_check: str) -> None:
     for seed in range(1, 16):

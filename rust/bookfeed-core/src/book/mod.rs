@@ -83,6 +83,8 @@ pub struct Book {
     pub ts_event: Nanos,
     /// Newest venue time seen for the instrument, applied or not, or [`ABSENT`].
     pub ts_seen: Nanos,
+    /// Newest venue time of a change discarded since the book was last live, or [`ABSENT`].
+    pub ts_discarded: Nanos,
     /// Receive time of the newest message applied, or [`ABSENT`].
     pub ts_recv: Nanos,
     /// Receive time of the newest positive evidence, or [`ABSENT`].
@@ -172,6 +174,7 @@ impl Default for Book {
             epoch: 0,
             ts_event: ABSENT,
             ts_seen: ABSENT,
+            ts_discarded: ABSENT,
             ts_recv: ABSENT,
             ts_evidence: ABSENT,
             ts_state: ABSENT,

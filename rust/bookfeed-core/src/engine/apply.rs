@@ -153,6 +153,7 @@ impl Engine {
     fn set_aside(&mut self, origin: &Origin, change: &Change) {
         let book = &mut self.books[change.instrument as usize];
         book.evidence.count(Evidence::BeforeSnapshot);
+        book.ts_discarded = book.ts_discarded.max(origin.ts_event);
         if let Some(awaited) = &mut book.awaited {
             if awaited.deltas.len() == AWAITED_MAX {
                 book.awaited = None;
@@ -301,9 +302,14 @@ impl Engine {
         if book.over() {
             return;
         }
+        let running = matches!(book.state, State::Live | State::Suspect);
+        if !running && origin.ts_event != ABSENT && origin.ts_event < book.ts_discarded {
+            // A newer change overtook it and was discarded for want of it: this book lacks it.
+            book.evidence.count(Evidence::OutOfOrder);
+            return;
+        }
         book.ts_seen = book.ts_seen.max(origin.ts_event);
         let claimed = hex_hash(snapshot.hash.raw(origin.payload));
-        let running = matches!(book.state, State::Live | State::Suspect);
         if running && origin.ts_event != ABSENT {
             let claims = &book.hash;
             let again = claimed.is_some() && claimed == claims.claimed && claims.claimed_whole;

@@ -33,12 +33,17 @@ impl Engine {
         if new_run {
             book.epoch += 1;
             (book.touch, book.told) = (Touch::EMPTY, Touch::EMPTY);
+            book.ts_discarded = ABSENT;
         }
         if state == State::Live {
             (book.news, book.unpublished) = (true, true);
         }
         if matches!(state, State::Syncing | State::Stale) {
             book.forget_stream();
+        }
+        if (state, cause) == (State::Syncing, Cause::Subscribed) {
+            // What an earlier connection said does not bind the books of a new one.
+            (book.ts_seen, book.ts_discarded) = (ABSENT, ABSENT);
         }
         if state == State::Stale && cause == Cause::Resync {
             book.awaited = None;
