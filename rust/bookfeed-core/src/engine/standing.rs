@@ -374,10 +374,4 @@ impl Engine {
         self.books[id as usize].awaited = Some(crate::book::Awaited { ts_begin, deltas: Vec::new() });
         Ok(())
     }
-
-    /// Touch of a book as last published, and whether it may be believed.
-    #[must_use]
-    pub fn quote(&self, id: InstrumentId) -> Option<(Touch, bool)> {
-        self.books.get(id as usize).map(|book| (book.touch, book.believable()))
-    }
 }

@@ -25,7 +25,7 @@ fn a_batch_over_two_frames_is_judged_at_its_end() {
         let [first, second] = split_batch(&mut scene);
         assert_eq!(scene.say(&first), [""; 0], "nothing is published inside a batch");
         assert_eq!(scene.standing(0), (State::Suspect, Cause::BboMismatch));
-        assert!(!scene.engine.quote(0).unwrap().1);
+        assert!(!scene.engine.book(0).unwrap().believable());
         assert_eq!(scene.say(&second), ["0 book live snapshot", "1 book live snapshot"]);
         assert_eq!(scene.states(), [State::Live; 2]);
         for outcome in [0, 1] {
