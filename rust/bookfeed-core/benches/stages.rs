@@ -138,8 +138,16 @@ fn decode_only(corpus: &Corpus) -> Stage<'_> {
         let mut changes = 0;
         for bytes in &corpus.frames {
             let (all, payload) = (engine.instruments(), bytes.as_bytes());
-            decode::decode(Venue::Polymarket, Source::Stream, payload, all, &mut frame, &mut tally)
-                .unwrap();
+            decode::decode(
+                Venue::Polymarket,
+                decode::Dialect::default(),
+                Source::Stream,
+                payload,
+                all,
+                &mut frame,
+                &mut tally,
+            )
+            .unwrap();
             changes += frame.changes.len();
         }
         black_box(changes)

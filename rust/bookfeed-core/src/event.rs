@@ -115,6 +115,115 @@ pub struct Snapshot {
     pub min_order_size: Value,
     /// Whether the market is a negative-risk one, if the message says so.
     pub neg_risk: Option<bool>,
+    /// Where the venue's second name of the market stands in the frame (Kalshi: its UUID).
+    pub market_id: Value,
+    /// Whether it answers a request of ours, rather than being part of the stream.
+    pub requested: bool,
+}
+
+/// Where a message stands in its venue's numbered stream. Venues without sequence numbers
+/// leave it at [`Place::NONE`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the stream (Kalshi: the subscription, `sid`); 0 for none.
+    pub sid: u32,
+    /// Sequence number within it; 0 for none.
+    pub seq: u64,
+}
+
+impl Place {
+    /// No stream, no number.
+    pub const NONE: Self = Self { sid: 0, seq: 0 };
+}
+
+/// A signed change of one level's size: what was added, or taken away.
+#[derive(Clone, Copy, Debug)]
+pub struct Delta {
+    /// The instrument, or `UNKNOWN`.
+    pub instrument: InstrumentId,
+    /// Which side, in the terms of the instrument's own book.
+    pub side: Side,
+    /// Price of the level, in the same terms.
+    pub price: Price,
+    /// Change of its size, 1e-8; may be negative or zero.
+    pub qty: Qty,
+}
+
+/// What became of a market, as far as trading goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trading {
+    /// It is paused: books stay as they are, nothing can be executed.
+    Paused,
+    /// It trades again.
+    Resumed,
+    /// It will close at another time than was known.
+    ClosesAt(Nanos),
+    /// A share of the instrument's own outcome pays this much; nothing trades any more.
+    Determined(Price),
+}
+
+/// New fees of all markets of an event; what is `None` is as the series has it.
+#[derive(Clone, Copy, Debug)]
+pub struct FeeOverride {
+    /// Where the event's name stands in the frame.
+    pub event: Value,
+    /// Where the fee type stands, absent or null if the override is cleared.
+    pub fee_type: Value,
+    /// The multiplier, 1e-9.
+    pub multiplier: Option<i64>,
+}
+
+/// What a reply to a command says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// A channel was subscribed.
+    Subscribed,
+    /// A command was carried out.
+    Ok,
+    /// A subscription was given up, as asked.
+    Unsubscribed,
+    /// A command, or a subscription, failed.
+    Error,
+}
+
+/// A reply to a command of ours, or the venue's word that a subscription failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply {
+    /// What it says.
+    pub kind: ReplyKind,
+    /// Number of the command it answers; 0 for none.
+    pub id: u64,
+    /// The venue's error code; 0 for none.
+    pub code: u32,
+    /// Where the channel's name stands in the frame.
+    pub channel: Value,
+    /// Where the text of an error stands in the frame.
+    pub text: Value,
+}
+
+/// A value of a reference index.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexValue {
+    /// Where the index's name stands in the frame.
+    pub index: Value,
+    /// The value in dollars, 1e-9; `ts_event` of the message is the source's time.
+    pub value: Price,
+    /// Mean of the 60 s before the source's time, 1e-9.
+    pub mean_60s: Option<Price>,
+    /// Mean since a minute before the quarter of an hour, and how many values it holds.
+    pub closing_mean: Option<(Price, u32)>,
+}
+
+/// Something about the user's own orders or positions. Prices 1e-9, quantities 1e-8, money
+/// 1e-9 dollars, all in terms of the instrument's own book.
+#[derive(Clone, Copy, Debug)]
+pub enum Own {
+    /// An order was filled: price, signed quantity (bought, sold), fee, whether it took.
+    Fill(InstrumentId, Price, Qty, i64, bool),
+    /// An order changed: price, quantity still resting.
+    Order(InstrumentId, Price, Qty),
+    /// A position: signed quantity.
+    Position(InstrumentId, Qty),
 }
 
 /// A trade print.
@@ -130,8 +239,10 @@ pub struct Trade {
     pub aggressor: Option<Aggressor>,
     /// Where the printed price stands in the frame.
     pub price_text: Value,
-    /// Where the transaction hash stands in the frame.
+    /// Where the transaction hash, or the trade's id, stands in the frame.
     pub transaction: Value,
+    /// Whether it was agreed outside the book, which it then says nothing about.
+    pub off_book: bool,
 }
 
 /// What a message asks the engine to do.
@@ -143,14 +254,32 @@ pub enum Body {
     Snapshot(Snapshot),
     /// Change levels: a range of [`Frame::changes`], applied in order, judged at the end.
     Changes(Range<usize>),
+    /// Add to a level, or take from it.
+    Delta(Delta),
     /// Record a trade.
     Trade(Trade),
     /// The price grid changed from the first tick size to the second.
     TickSize(InstrumentId, Decimal, Decimal),
     /// The venue's touch, as evidence only.
     Touch(InstrumentId, Claim, Claim),
+    /// The venue's touch as another, unordered channel has it: it may be ahead of the book, or
+    /// behind.
+    Witness(InstrumentId, Claim, Claim),
     /// The market is over; a range of [`Frame::named`], and the winner.
     Resolved(Range<usize>, InstrumentId),
+    /// Whether, and until when, the market trades.
+    Trading(InstrumentId, Trading),
+    /// The fees of an event's markets changed.
+    Fees(FeeOverride),
+    /// The venue answers a command.
+    Reply(Reply),
+    /// A reference index has a new value.
+    Index(IndexValue),
+    /// The user's own orders and positions.
+    Own(Own),
+    /// A message of a type the decoder does not know: nothing, unless it came on a stream that
+    /// carries books.
+    Unknown,
     /// A book-affecting message that cannot be trusted.
     Malformed(Malformed),
 }
@@ -175,6 +304,8 @@ pub struct Message {
     pub ts_event: Nanos,
     /// Where the market's name stands in the frame.
     pub market: Value,
+    /// Where the message stands in its stream.
+    pub place: Place,
     /// What to do.
     pub body: Body,
 }

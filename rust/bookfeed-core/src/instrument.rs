@@ -21,6 +21,9 @@ pub struct Instrument {
     pub symbol: Box<str>,
     /// The venue's string for the market it is an outcome of.
     pub market: Option<Box<str>>,
+    /// The venue's second name of the market, which its messages carry beside the symbol
+    /// (Kalshi: a UUID), once known.
+    pub market_id: Option<Box<str>>,
     /// Name of the outcome, as the user gave it.
     pub outcome: Option<Box<str>>,
     /// Connection it is subscribed on.
@@ -45,6 +48,7 @@ impl Instrument {
             venue,
             symbol: symbol.into(),
             market: None,
+            market_id: None,
             outcome: None,
             conn,
             sibling: None,

@@ -1,6 +1,7 @@
 //! Bytes to events: one file per venue, all of them on one strict JSON cursor.
 
 pub mod json;
+pub mod kalshi;
 pub mod polymarket;
 pub mod polymarket_hash;
 
@@ -14,17 +15,20 @@ use std::collections::BTreeMap;
 pub enum Venue {
     /// Polymarket, the CLOB market channel.
     Polymarket,
+    /// Kalshi, the WebSocket of version 2.
+    Kalshi,
 }
 
 impl Venue {
     /// Every venue, in order of code.
-    pub const ALL: [Self; 1] = [Self::Polymarket];
+    pub const ALL: [Self; 2] = [Self::Polymarket, Self::Kalshi];
 
     /// The venue's name in configuration, records and output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Polymarket => "polymarket",
+            Self::Kalshi => "kalshi",
         }
     }
 
@@ -39,6 +43,7 @@ impl Venue {
     pub const fn message_names(self) -> &'static [&'static str] {
         match self {
             Self::Polymarket => &polymarket::MESSAGE_NAMES,
+            Self::Kalshi => &kalshi::MESSAGE_NAMES,
         }
     }
 }
@@ -52,6 +57,14 @@ pub enum Source {
     Rest,
 }
 
+/// What the meaning of a connection's messages depends on besides their text: chosen when it
+/// subscribed, and recorded with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// Kalshi: whether prices of the `no` side are stated as YES prices (`use_yes_price`).
+    pub yes_prices: bool,
+}
+
 /// Decodes one payload of `venue` into `frame`, counting message types in `tally`.
 ///
 /// # Errors
@@ -60,6 +73,7 @@ pub enum Source {
 #[inline]
 pub fn decode(
     venue: Venue,
+    dialect: Dialect,
     source: Source,
     payload: &[u8],
     instruments: &Instruments,
@@ -68,6 +82,7 @@ pub fn decode(
 ) -> Result<(), JsonError> {
     match venue {
         Venue::Polymarket => polymarket::decode(source, payload, instruments, frame, tally),
+        Venue::Kalshi => kalshi::decode(dialect, source, payload, instruments, frame, tally),
     }
 }
 
@@ -77,7 +92,7 @@ const UNKNOWN_NAMES: usize = 32;
 /// Messages counted by type. Unknown types are counted by name, up to a bound.
 #[derive(Debug, Default)]
 pub struct Tally {
-    known: [u64; 16],
+    known: [u64; 32],
     unknown: BTreeMap<Box<str>, u64>,
     unknown_rest: u64,
 }

@@ -8,7 +8,7 @@ use super::json::{Cursor, JsonError, Kind, Value};
 use super::{Source, Tally};
 use crate::decode::Venue;
 use crate::event::{
-    Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Side, Snapshot, Trade,
+    Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Place, Side, Snapshot, Trade,
 };
 use crate::fixed::{
     ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, parse_qty,
@@ -204,7 +204,12 @@ impl Decoder<'_> {
         let ts_event = parse_millis(cursor.take_quoted_exactly(13)?.raw(self.bytes))?;
         let last = (b",\"event_type\":\"price_change\"}", b", \"event_type\":\"price_change\"}");
         member(cursor, last.0, last.1)?;
-        Some(Message { ts_event, market, body: Body::Changes(start..self.frame.changes.len()) })
+        Some(Message {
+            ts_event,
+            market,
+            place: Place::NONE,
+            body: Body::Changes(start..self.frame.changes.len()),
+        })
     }
 
     fn fields(&mut self, cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
@@ -538,7 +543,12 @@ impl Decoder<'_> {
     #[inline]
     fn push(&mut self, f: &Fields, ts_event: i64, body: Result<Body, Wrong>) {
         match body {
-            Ok(body) => self.frame.messages.push(Message { ts_event, market: f.market, body }),
+            Ok(body) => self.frame.messages.push(Message {
+                ts_event,
+                market: f.market,
+                place: Place::NONE,
+                body,
+            }),
             Err(wrong) => {
                 let named = self.named_by(f);
                 self.malformed(ts_event, f.market, wrong, &named);
@@ -584,6 +594,8 @@ impl Decoder<'_> {
                 b"false" => Some(false),
                 _ => None,
             },
+            market_id: Value::default(),
+            requested: false,
         }))
     }
 
@@ -654,6 +666,7 @@ impl Decoder<'_> {
             aggressor,
             price_text: f.price,
             transaction: f.transaction_hash,
+            off_book: false,
         }))
     }
 
@@ -714,7 +727,12 @@ impl Decoder<'_> {
         }
         let named = start..self.frame.named.len();
         let malformed = Malformed { named, whole_connection, offset: wrong.offset, what: wrong.what };
-        self.frame.messages.push(Message { ts_event, market, body: Body::Malformed(malformed) });
+        self.frame.messages.push(Message {
+            ts_event,
+            market,
+            place: Place::NONE,
+            body: Body::Malformed(malformed),
+        });
     }
 }
 

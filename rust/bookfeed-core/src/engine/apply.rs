@@ -62,6 +62,7 @@ impl Engine {
                     self.resolve(&origin, &frame.named[range.clone()], *winner)
                 }
                 Body::Malformed(malformed) => self.quarantine(&origin, frame, malformed),
+                _ => {}
             }
         }
     }

@@ -425,7 +425,15 @@ impl Engine {
         // the rest of the engine changes; its buffers come back with it.
         let mut frame = std::mem::take(&mut self.frame);
         let tally = &mut self.tallies[venue as usize];
-        match decode::decode(venue, source, payload, &self.instruments, &mut frame, tally) {
+        match decode::decode(
+            venue,
+            decode::Dialect::default(),
+            source,
+            payload,
+            &self.instruments,
+            &mut frame,
+            tally,
+        ) {
             Ok(()) => self.apply_frame(conn, source, &frame, payload, ts_recv),
             Err(error) => {
                 self.counters.decode_errors += 1;
