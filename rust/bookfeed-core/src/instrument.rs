@@ -4,6 +4,7 @@
 use crate::decode::Venue;
 use crate::fixed::{Decimal, Price};
 use crate::signals::fees::FeeSchedule;
+use crate::time::Nanos;
 use std::collections::HashMap;
 
 /// Dense number of an instrument; an index into every per-instrument array.
@@ -26,6 +27,12 @@ pub struct Instrument {
     pub market_id: Option<Box<str>>,
     /// Name of the outcome, as the user gave it.
     pub outcome: Option<Box<str>>,
+    /// The venue's string for the event the market belongs to.
+    pub event: Option<Box<str>>,
+    /// When the market opens, and when it closes, as far as is known.
+    pub hours: Hours,
+    /// Whether the venue has paused it.
+    pub paused: bool,
     /// Connection it is subscribed on.
     pub conn: u32,
     /// The market's other outcome, whose book mirrors this one, once known.
@@ -40,6 +47,41 @@ pub struct Instrument {
     pub fees: Option<FeeSchedule>,
 }
 
+/// The time in which a market trades, Unix ns; a bound that is not known does not bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hours {
+    /// When it opens. Venues do not announce the moment itself.
+    pub open: Option<Nanos>,
+    /// When it closes.
+    pub close: Option<Nanos>,
+}
+
+/// Whether a market can be traded in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketStatus {
+    /// It can.
+    Open,
+    /// It opens later.
+    BeforeOpen,
+    /// The venue has paused it.
+    Paused,
+    /// It is over.
+    Closed,
+}
+
+impl MarketStatus {
+    /// The name shown to users.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::BeforeOpen => "before_open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl Instrument {
     /// An instrument of which nothing but its symbol and connection is known.
     #[must_use]
@@ -49,6 +91,9 @@ impl Instrument {
             symbol: symbol.into(),
             market: None,
             market_id: None,
+            event: None,
+            hours: Hours::default(),
+            paused: false,
             outcome: None,
             conn,
             sibling: None,
@@ -56,6 +101,21 @@ impl Instrument {
             min_order_size: None,
             neg_risk: None,
             fees: None,
+        }
+    }
+
+    /// Whether the market can be traded in at `now`.
+    #[inline]
+    #[must_use]
+    pub fn status(&self, now: Nanos) -> MarketStatus {
+        if self.hours.close.is_some_and(|close| now >= close) {
+            MarketStatus::Closed
+        } else if self.hours.open.is_some_and(|open| now < open) {
+            MarketStatus::BeforeOpen
+        } else if self.paused {
+            MarketStatus::Paused
+        } else {
+            MarketStatus::Open
         }
     }
 
@@ -189,6 +249,16 @@ impl Instruments {
     #[must_use]
     pub fn of_market(&self, venue: Venue, market: &str) -> &[InstrumentId] {
         self.markets.get(&(venue, Box::from(market))).map_or(&[], Vec::as_slice)
+    }
+
+    /// The instruments of the venue's `event`, whatever their market.
+    pub fn of_event<'a>(
+        &'a self,
+        venue: Venue,
+        event: &'a str,
+    ) -> impl Iterator<Item = InstrumentId> + 'a {
+        let found = move |i: &Instrument| i.venue == venue && i.event.as_deref() == Some(event);
+        (0..).zip(&self.list).filter(move |(_, i)| found(i)).map(|(id, _)| id)
     }
 
     /// Everything known of `id`.

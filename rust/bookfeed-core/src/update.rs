@@ -84,6 +84,8 @@ pub const FLAG_TOUCH: u8 = 1;
 pub const FLAG_BUY: u8 = 2;
 /// Flag: the aggressor sold.
 pub const FLAG_SELL: u8 = 4;
+/// Flag: the trade was agreed outside the book.
+pub const FLAG_OFF_BOOK: u8 = 16;
 /// Flag: the venue's hash vouches for the book as it stands.
 pub const FLAG_VERIFIED: u8 = 8;
 
@@ -100,6 +102,10 @@ named_codes! {
         TickSize = "tick_size",
         /// The market is over; `price` is what a share of this outcome pays.
         Resolved = "resolved",
+        /// The market was paused or resumed, or will close at another time.
+        Trading = "trading",
+        /// The market's fees changed.
+        Fees = "fees",
     }
 }
 

@@ -2,26 +2,32 @@
 //!
 //! The order of work for a frame: time-driven verdicts that are due, decoding of the whole
 //! frame, then message by message: apply, judge, publish, ask the rules. What each step does
-//! is in [`apply`] (messages), [`hashes`] (hash checks) and [`standing`] (states, deadlines).
+//! is in [`apply`] (messages), [`sequence`] (numbered streams), [`markets`] (what is said of a
+//! market besides its book), [`hashes`] (hash checks) and [`standing`] (states, deadlines).
 
 mod apply;
 mod hashes;
+mod markets;
 mod output;
+mod sequence;
 mod standing;
 
 use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
-use crate::decode::{self, Source, Tally, Venue};
+use crate::decode::{self, Dialect, Source, Tally, Venue};
 use crate::event::Frame;
 use crate::fixed::{ABSENT, Decimal, parse_price};
-use crate::instrument::{Instrument, InstrumentId, Instruments};
+use crate::instrument::{Hours, Instrument, InstrumentId, Instruments};
 use crate::latency::Histogram;
 use crate::signals::fees::FeeSchedule;
 use crate::signals::life::{Refusals, Signals, Step};
 use crate::signals::{self, Params, RuleError, View};
+use crate::stream::{Connection, Gap, Streams};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use crate::trades::{TapeLimits, TradeTape};
+pub use markets::IndexReading;
 pub use output::Output;
+pub use sequence::Notice;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -47,6 +53,8 @@ pub struct Config {
     pub batch_grace: Nanos,
     /// Longest time a book stays suspect before it is given up.
     pub suspect_grace: Nanos,
+    /// Longest time a book may take to come to the touch that another channel has of it.
+    pub witness_grace: Nanos,
     /// Longest silence of a connection; 0 switches the check off.
     pub silence: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
@@ -62,6 +70,7 @@ impl Default for Config {
             hash_interval: 250 * MILLISECOND,
             batch_grace: 250 * MILLISECOND,
             suspect_grace: SECOND,
+            witness_grace: 2 * SECOND,
             silence: 30 * SECOND,
             auto_subscribe: false,
             digest: false,
@@ -82,6 +91,10 @@ pub struct Listing<'a> {
     pub min_order_size: Option<&'a str>,
     /// Whether the market is a negative-risk one.
     pub neg_risk: Option<bool>,
+    /// The venue's name of the event the market belongs to.
+    pub event: Option<&'a str>,
+    /// When the market opens and closes.
+    pub hours: Hours,
     /// Fee rate as printed.
     pub fee_rate: Option<&'a str>,
     /// Fee exponent; 1 if only the rate is given.
@@ -126,15 +139,6 @@ impl std::error::Error for EngineError {}
 /// Connections are an array; their numbers stay small.
 pub const MAX_CONNECTIONS: u32 = 65_536;
 
-#[derive(Debug)]
-struct Connection {
-    venue: Venue,
-    up: bool,
-    /// Receive time of the newest message that said something about a market.
-    ts_data: Nanos,
-    instruments: Vec<InstrumentId>,
-}
-
 /// What happened, counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counters {
@@ -158,6 +162,16 @@ pub struct Counters {
     pub hash_searches: u64,
     /// Changes of state.
     pub transitions: u64,
+    /// Holes in numbered streams.
+    pub gaps: u64,
+    /// Messages of numbered streams that came before.
+    pub regressions: u64,
+    /// Changes that took more from a level than it held.
+    pub underflows: u64,
+    /// Messages about the user's own orders and positions.
+    pub own: u64,
+    /// Replies and errors that nobody collected in time.
+    pub notices_dropped: u64,
     /// REST books that were used.
     pub rest_accepted: u64,
     /// REST books that were older than the stream, broken, or not asked for.
@@ -188,6 +202,10 @@ pub struct Engine {
     books: Vec<Book>,
     tapes: Vec<TradeTape>,
     connections: Vec<Option<Connection>>,
+    streams: Streams,
+    gaps: VecDeque<Gap>,
+    notices: VecDeque<Notice>,
+    indices: BTreeMap<Box<str>, IndexReading>,
     tallies: [Tally; Venue::ALL.len()],
     signals: Signals,
     output: Output,
@@ -224,6 +242,10 @@ impl Engine {
             books: Vec::new(),
             tapes: Vec::new(),
             connections: Vec::new(),
+            streams: Streams::default(),
+            gaps: VecDeque::new(),
+            notices: VecDeque::new(),
+            indices: BTreeMap::new(),
             tallies: Default::default(),
             signals: Signals::default(),
             output: Output::new(config.digest),
@@ -259,13 +281,14 @@ impl Engine {
         ts: Nanos,
     ) -> Result<InstrumentId, EngineError> {
         let (tick_size, fees) = check_listing(listing)?;
-        self.connection(conn, venue, ts)?;
+        self.connection(conn, venue, Dialect::default(), ts)?;
         if let Some(id) = self.instruments.find(venue, symbol.as_bytes()) {
             self.leave_connection(id);
             if let Some(instrument) = self.instruments.at_mut(id) {
                 instrument.conn = conn;
                 instrument.tick_size = tick_size.or(instrument.tick_size);
                 instrument.fees = fees.or(instrument.fees);
+                instrument.hours = listing.hours;
             }
             self.join_connection(conn, id);
             let book = &mut self.books[id as usize];
@@ -275,6 +298,8 @@ impl Engine {
         }
         let instrument = Instrument {
             market: listing.market.map(Into::into),
+            event: listing.event.map(Into::into),
+            hours: listing.hours,
             outcome: listing.outcome.map(Into::into),
             tick_size,
             min_order_size: listing.min_order_size.map(Into::into),
@@ -327,7 +352,13 @@ impl Engine {
     }
 
     /// Makes sure that a connection is there; a new one counts as up.
-    fn connection(&mut self, conn: u32, venue: Venue, ts: Nanos) -> Result<(), EngineError> {
+    fn connection(
+        &mut self,
+        conn: u32,
+        venue: Venue,
+        dialect: Dialect,
+        ts: Nanos,
+    ) -> Result<(), EngineError> {
         if conn >= MAX_CONNECTIONS {
             return Err(EngineError::Connection(conn));
         }
@@ -336,8 +367,7 @@ impl Engine {
             self.connections.resize_with(slot + 1, || None);
         }
         if self.connections[slot].is_none() {
-            let connection = Connection { venue, up: true, ts_data: ts, instruments: Vec::new() };
-            self.connections[slot] = Some(connection);
+            self.connections[slot] = Some(Connection::new(venue, dialect, ts));
             self.expect_data(ts);
         }
         Ok(())
@@ -347,13 +377,21 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Connection`].
-    pub fn connected(&mut self, conn: u32, venue: Venue, ts: Nanos) -> Result<(), EngineError> {
-        self.connection(conn, venue, ts)?;
+    pub fn connected(
+        &mut self,
+        conn: u32,
+        venue: Venue,
+        dialect: Dialect,
+        ts: Nanos,
+    ) -> Result<(), EngineError> {
+        self.connection(conn, venue, dialect, ts)?;
         if let Some(connection) = &mut self.connections[conn as usize] {
-            (connection.venue, connection.up, connection.ts_data) = (venue, true, ts);
+            (connection.venue, connection.dialect) = (venue, dialect);
+            (connection.up, connection.ts_data, connection.ts_event) = (true, ts, ABSENT);
         }
         self.expect_data(ts);
         self.transition_connection(conn, State::Syncing, Cause::Subscribed, ts);
+        self.forget_streams(conn);
         Ok(())
     }
 
@@ -387,24 +425,25 @@ impl Engine {
         if self.poisoned {
             return self.output.pending();
         }
-        let venue = match self.connections.get(conn as usize) {
-            Some(Some(connection)) if connection.up => connection.venue,
+        let (venue, dialect) = match self.connections.get(conn as usize) {
+            Some(Some(connection)) if connection.up => (connection.venue, connection.dialect),
             Some(Some(_)) => {
                 self.counters.late_frames += 1;
                 return self.output.pending();
             }
             _ => {
-                if self.connection(conn, Venue::Polymarket, ts_recv).is_err() {
+                let (venue, dialect) = (Venue::Polymarket, Dialect::default());
+                if self.connection(conn, venue, dialect, ts_recv).is_err() {
                     self.counters.late_frames += 1;
                     return self.output.pending();
                 }
-                Venue::Polymarket
+                (venue, dialect)
             }
         };
         self.counters.frames += 1;
         self.counters.bytes += payload.len() as u64;
         self.run_due(ts_recv);
-        self.take_payload(conn, venue, Source::Stream, payload, ts_recv);
+        self.take_payload(conn, (venue, dialect), Source::Stream, payload, ts_recv);
         self.output.pending()
     }
 
@@ -413,21 +452,28 @@ impl Engine {
         if !self.poisoned
             && let Some(Some(connection)) = self.connections.get(conn as usize)
         {
-            let venue = connection.venue;
-            self.take_payload(conn, venue, Source::Rest, payload, ts_recv);
+            let spoken = (connection.venue, connection.dialect);
+            self.take_payload(conn, spoken, Source::Rest, payload, ts_recv);
         }
         self.output.pending()
     }
 
     #[inline]
-    fn take_payload(&mut self, conn: u32, venue: Venue, source: Source, payload: &[u8], ts_recv: Nanos) {
+    fn take_payload(
+        &mut self,
+        conn: u32,
+        (venue, dialect): (Venue, Dialect),
+        source: Source,
+        payload: &[u8],
+        ts_recv: Nanos,
+    ) {
         // The frame is taken out for the time it is applied, so that it can be read while
         // the rest of the engine changes; its buffers come back with it.
         let mut frame = std::mem::take(&mut self.frame);
         let tally = &mut self.tallies[venue as usize];
         match decode::decode(
             venue,
-            decode::Dialect::default(),
+            dialect,
             source,
             payload,
             &self.instruments,
@@ -536,6 +582,21 @@ impl Engine {
     #[must_use]
     pub fn venue_latency(&self) -> &Histogram {
         &self.venue_latency
+    }
+
+    /// Receive time of the newest evidence for the book `id`: its own, or that of the numbered
+    /// stream it is on.
+    #[inline]
+    #[must_use]
+    pub fn ts_evidence(&self, id: InstrumentId) -> Nanos {
+        self.view().ts_evidence(id)
+    }
+
+    /// What rules may look at.
+    #[inline]
+    fn view(&self) -> View<'_> {
+        let Self { books, instruments, streams, connections, .. } = self;
+        View { books, instruments, streams, connections }
     }
 
     /// Where and why the newest bad payload was refused.

@@ -48,6 +48,9 @@ impl Engine {
         if state == State::Stale && cause == Cause::Resync {
             book.awaited = None;
         }
+        if cause != Cause::Gap {
+            book.gap = None;
+        }
         let ts_suspect = book.state == State::Suspect && state == State::Suspect;
         if !ts_suspect {
             book.ts_state = ts;
@@ -58,11 +61,16 @@ impl Engine {
             self.watch(id);
         }
         let mut update = self.update(id, UpdateKind::State, ts);
-        update.ts_event = self.books[id as usize].ts_event;
+        let book = &self.books[id as usize];
+        update.ts_event = book.ts_event;
+        if let Some((expected, got)) = book.gap {
+            update.price = i64::try_from(expected).unwrap_or(i64::MAX);
+            update.qty = i64::try_from(got).unwrap_or(i64::MAX);
+        }
         self.output.push_update(&update);
         if state != State::Live {
             // A book that became live is published next, and asked about then.
-            self.ask_rules(id, ts);
+            self.ask_rules(id, false, ts);
         }
     }
 
@@ -84,7 +92,7 @@ impl Engine {
         Update {
             ts_recv,
             ts_event: book.ts_event,
-            ts_evidence: book.ts_evidence,
+            ts_evidence: self.ts_evidence(id),
             touch: book.touch,
             price: ABSENT,
             qty: ABSENT,
@@ -208,7 +216,7 @@ impl Engine {
         self.watch_until(id, due);
     }
 
-    fn watch_until(&mut self, id: InstrumentId, due: Nanos) {
+    pub(super) fn watch_until(&mut self, id: InstrumentId, due: Nanos) {
         let book = &mut self.books[id as usize];
         if !std::mem::replace(&mut book.watched, true) {
             self.watchlist.push(id);
@@ -299,6 +307,7 @@ impl Engine {
             self.transition(id, State::Stale, cause, ts);
             return;
         }
+        self.sweep_witness(id, ts);
         let book = &self.books[id as usize];
         if let Some(doubt) = book.doubt {
             self.watch_until(id, doubt.deadline);
@@ -371,6 +380,10 @@ impl Engine {
         }
         let ts_begin = book.ts_seen;
         self.transition(id, State::Syncing, Cause::Resync, ts);
+        if self.instruments.at(id).is_some_and(|i| i.venue.numbers_messages()) {
+            // The whole book comes in the stream itself, at its place.
+            return Ok(());
+        }
         self.books[id as usize].awaited = Some(crate::book::Awaited { ts_begin, deltas: Vec::new() });
         Ok(())
     }
