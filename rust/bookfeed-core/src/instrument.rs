@@ -3,7 +3,7 @@
 
 use crate::decode::Venue;
 use crate::fixed::{Decimal, Price};
-use crate::signals::fees::FeeSchedule;
+use crate::signals::fees::Fees;
 use std::collections::HashMap;
 
 /// Dense number of an instrument; an index into every per-instrument array.
@@ -37,7 +37,7 @@ pub struct Instrument {
     /// Whether the market is a negative-risk one (part of the book hash).
     pub neg_risk: Option<bool>,
     /// Fees of the market; without them no signal can be net of fees.
-    pub fees: Option<FeeSchedule>,
+    pub fees: Option<Fees>,
 }
 
 impl Instrument {

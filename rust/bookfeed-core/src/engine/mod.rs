@@ -16,7 +16,7 @@ use crate::event::Frame;
 use crate::fixed::{ABSENT, Decimal, parse_price};
 use crate::instrument::{Instrument, InstrumentId, Instruments};
 use crate::latency::Histogram;
-use crate::signals::fees::FeeSchedule;
+use crate::signals::fees::Fees;
 use crate::signals::life::{Refusals, Signals, Step};
 use crate::signals::{self, Params, RuleError, View};
 use crate::time::{MILLISECOND, Nanos, SECOND};
@@ -556,7 +556,7 @@ impl Engine {
     }
 }
 
-fn check_listing(listing: &Listing) -> Result<(Option<Decimal>, Option<FeeSchedule>), EngineError> {
+fn check_listing(listing: &Listing) -> Result<(Option<Decimal>, Option<Fees>), EngineError> {
     let decimal = |what, text: Option<&str>| {
         text.map(|t| parse_price(t.as_bytes()).map_err(|_| EngineError::Decimal(what, t.to_owned())))
             .transpose()
@@ -565,7 +565,7 @@ fn check_listing(listing: &Listing) -> Result<(Option<Decimal>, Option<FeeSchedu
     decimal("min_order_size", listing.min_order_size)?;
     let Some(rate) = listing.fee_rate else { return Ok((tick_size, None)) };
     let exponent = listing.fee_exponent.unwrap_or(1);
-    let fees = FeeSchedule::new(rate, exponent);
+    let fees = Fees::polymarket(rate, exponent);
     let error = || EngineError::Fees(format!("(rate {rate}, exponent {exponent})"));
     Ok((tick_size, Some(fees.ok_or_else(error)?)))
 }

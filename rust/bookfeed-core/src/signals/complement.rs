@@ -6,7 +6,7 @@
 //! it is a torn book first and an opportunity second. It is refused unless the books mirror
 //! each other at their touches or the venue's own hashes vouch for both.
 
-use super::fees::{FeeSchedule, Usd};
+use super::fees::{Fees, Order, Role, Usd};
 use super::{
     Assessment, Direction, Found, Gates, Leg, MAX_LEGS, ParamReader, Params, Refusal, Rule, RuleError,
     RuleKind, Subject, View,
@@ -41,17 +41,24 @@ struct Walk<'a> {
     levels: &'a [Level],
     price: Price,
     left: Qty,
-    fees: FeeSchedule,
+    fees: Fees,
+    order: Order,
     taken: Taken,
     /// Taken from the level in hand; its fee is added when the level is left.
     here: Qty,
 }
 
 impl<'a> Walk<'a> {
-    fn new(ladder: &'a Ladder, fees: FeeSchedule) -> Option<Self> {
+    fn new(direction: Direction, book: &'a Book, fees: Fees) -> Option<Self> {
+        let ladder = ComplementRule::ladder(direction, book);
         let (best, levels) = ladder.levels().split_last()?;
         let taken = Taken::default();
-        Some(Self { levels, price: best.price, left: best.qty, fees, taken, here: 0 })
+        let order = fees.order(Role::Taker, direction == Direction::Sell);
+        Some(Self { levels, price: best.price, left: best.qty, fees, order, taken, here: 0 })
+    }
+
+    fn marginal(&self) -> Option<Price> {
+        self.fees.marginal(Role::Taker, self.price)
     }
 
     fn take(&mut self, qty: Qty) {
@@ -65,7 +72,7 @@ impl<'a> Walk<'a> {
     /// Settles the fee of the level in hand: each level is one fill, rounded by itself.
     fn settle(&mut self) -> Option<()> {
         if self.here > 0 {
-            self.taken.fee = self.taken.fee.checked_add(self.fees.taker(self.here, self.price)?)?;
+            self.taken.fee = self.taken.fee.checked_add(self.order.fill(self.here, self.price)?)?;
             self.here = 0;
         }
         Some(())
@@ -128,7 +135,7 @@ impl ComplementRule {
     /// Walks both ladders together while the marginal net edge holds.
     fn walk(&self, direction: Direction, a: &mut Walk, b: &mut Walk) -> Option<()> {
         loop {
-            let fees = a.fees.marginal(a.price)? + b.fees.marginal(b.price)?;
+            let fees = a.marginal()? + b.marginal()?;
             if Self::gross(direction, a.price, b.price) - fees < self.min_edge {
                 break;
             }
@@ -223,14 +230,14 @@ impl Rule for ComplementRule {
             let hashed = book_a.hash.profile.is_some() && book_b.hash.profile.is_some();
             return Assessment::Refused(if hashed { Refusal::Hash } else { Refusal::Torn });
         }
-        let (Some(fees_a), Some(fees_b)) = (about_a.fees, about_b.fees) else {
+        let known = |fees: Option<Fees>| fees.filter(Fees::supported);
+        let (Some(fees_a), Some(fees_b)) = (known(about_a.fees), known(about_b.fees)) else {
             return Assessment::Refused(Refusal::FeeUnknown);
         };
         let direction = subject.direction;
-        let (Some(mut walk_a), Some(mut walk_b)) = (
-            Walk::new(Self::ladder(direction, book_a), fees_a),
-            Walk::new(Self::ladder(direction, book_b), fees_b),
-        ) else {
+        let (Some(mut walk_a), Some(mut walk_b)) =
+            (Walk::new(direction, book_a, fees_a), Walk::new(direction, book_b, fees_b))
+        else {
             return Assessment::Quiet;
         };
         if self.walk(direction, &mut walk_a, &mut walk_b).is_none() {
