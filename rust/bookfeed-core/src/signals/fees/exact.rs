@@ -180,3 +180,79 @@ impl Formula {
         product.rounded(to, round)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Numbers on a grid and off it, small and up to the ends of their range.
+    fn on_grids(most: i64, grids: &'static [i64]) -> impl Strategy<Value = i64> {
+        (prop::sample::select(grids), 0..most, 0..40u32)
+            .prop_map(|(grid, value, shift)| (value >> shift) / grid * grid)
+    }
+
+    fn formulas() -> impl Strategy<Value = Formula> {
+        let rates = prop_oneof![3 => 0..2_000u64, 1 => any::<u64>()];
+        (rates, 0..14u32, 0..4u32).prop_map(|(digits, decimals, exponent)| {
+            Formula::new(digits, decimals, if exponent == 3 { 2 } else { 1 })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000_000))]
+
+        #[test]
+        fn one_word_and_two_give_the_same_answers(
+            formula in formulas(),
+            qty in on_grids(i64::MAX, &[1, 100, 1_000_000, 100_000_000]),
+            price in on_grids(PRICE_ONE + 1, &[1, 100_000, 1_000_000, 10_000_000]),
+            to in prop::sample::select(&[2, 4, 5, 6, 9][..]),
+            up in any::<bool>(),
+        ) {
+            let round = if up { Round::Up } else { Round::HalfUp };
+            let any = formula.any_fee(qty, price, to, round);
+            if let Some(short) = formula.short_fee(qty, price, to, round) {
+                prop_assert_eq!(Some(short), any);
+            }
+            if let Some(short) = formula.short_one(price, to, round) {
+                prop_assert_eq!(Some(short), formula.any_fee(QTY_ONE, price, to, round));
+            }
+            let weight = weight(qty, price).and_then(|w| formula.any(w, WEIGHT_DECIMALS, to, round));
+            if formula.exponent == 1 {
+                // Stripped as a whole or in parts, a product may fit in one of the two.
+                prop_assert!(weight.is_none() || any.is_none() || weight == any);
+            }
+        }
+    }
+
+    #[test]
+    fn the_common_case_takes_one_word() {
+        for (digits, decimals) in [(7, 2), (4, 2), (72, 3), (175, 4), (35, 3), (35, 4)] {
+            let formula = Formula::new(digits, decimals, 1);
+            for price in (1..10_000).map(|n| n * 100_000) {
+                // A few thousand shares in millionths, ten million in hundredths.
+                for qty in [31_250_001 * 100, 4_000 * QTY_ONE + 100, 10_000_000 * QTY_ONE - 1_000_000] {
+                    assert!(formula.short_fee(qty, price, 6, Round::Up).is_some(), "{price} {qty}");
+                }
+                assert!(formula.short_one(price, PRICE_DECIMALS, Round::HalfUp).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_price_or_no_quantity_has_no_fee() {
+        for formula in [Formula::FREE, Formula::new(7, 2, 1), Formula::new(7, 2, 0)] {
+            for price in [-1, PRICE_ONE + 1, i64::MIN, i64::MAX, -100_000, PRICE_ONE + 100_000] {
+                assert_eq!(formula.one(price, 9, Round::HalfUp), None);
+                if formula.exponent > 0 {
+                    assert_eq!(formula.fee(QTY_ONE, price, 6, Round::Up), None);
+                }
+            }
+            for qty in [-1, -QTY_ONE, i64::MIN] {
+                assert_eq!(formula.fee(qty, PRICE_ONE / 2, 6, Round::Up), None);
+            }
+            assert_eq!(formula.fee(0, PRICE_ONE / 2, 6, Round::Up), Some(0));
+        }
+    }
+}
