@@ -17,7 +17,7 @@ use bookfeed_core::event::{Frame, Level, Side};
 use bookfeed_core::fixed::{parse_price, parse_qty};
 use bookfeed_core::instrument::{Instrument, Instruments};
 use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
-use bookfeed_core::signals::fees::FeeSchedule;
+use bookfeed_core::signals::fees::Fees;
 use bookfeed_core::signals::{Assessment, Rule, Subject, View, build};
 use std::hint::black_box;
 use std::time::Instant;
@@ -277,7 +277,7 @@ fn hash_check(depth: u32) -> Stage<'static> {
 fn complement_walk(depth: i64) -> Stage<'static> {
     let mut instruments = Instruments::default();
     for symbol in ["yes", "no"] {
-        let fees = FeeSchedule::new("0.07", 1);
+        let fees = Fees::polymarket("0.07", 1);
         let market = Some("m".into());
         instruments.add(Instrument { market, fees, ..Instrument::new(Venue::Polymarket, symbol, 0) });
     }

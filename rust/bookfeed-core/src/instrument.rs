@@ -2,8 +2,8 @@
 //! at subscribe; from then on an instrument is a dense number.
 
 use crate::decode::Venue;
-use crate::fixed::{Decimal, Price};
-use crate::signals::fees::FeeSchedule;
+use crate::fixed::{Decimal, PRICE_DECIMALS, Price, format_decimal};
+use crate::signals::fees::{Fees, Rounding};
 use crate::time::Nanos;
 use std::collections::HashMap;
 
@@ -43,8 +43,32 @@ pub struct Instrument {
     pub min_order_size: Option<Box<str>>,
     /// Whether the market is a negative-risk one (part of the book hash).
     pub neg_risk: Option<bool>,
+    /// What the series says of fees, where events may override it (Kalshi).
+    pub series_fees: Option<SeriesFees>,
     /// Fees of the market; without them no signal can be net of fees.
-    pub fees: Option<FeeSchedule>,
+    pub fees: Option<Fees>,
+}
+
+/// Fees as a series states them; an event may override type and multiplier for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesFees {
+    /// The type, as printed.
+    pub fee_type: Box<str>,
+    /// The multiplier, as printed.
+    pub multiplier: Box<str>,
+    /// The rounding rule in force.
+    pub rounding: Rounding,
+}
+
+impl SeriesFees {
+    /// The fees these make, `None` if the multiplier is not one; what is `None` is not
+    /// overridden.
+    #[must_use]
+    pub fn fees(&self, fee_type: Option<&str>, multiplier: Option<i64>) -> Option<Fees> {
+        let multiplier = multiplier.map(|m| format_decimal(m, PRICE_DECIMALS));
+        let fee_type = fee_type.unwrap_or(&self.fee_type);
+        Fees::kalshi(fee_type, multiplier.as_deref().unwrap_or(&self.multiplier), self.rounding)
+    }
 }
 
 /// The time in which a market trades, Unix ns; a bound that is not known does not bound.
@@ -100,7 +124,16 @@ impl Instrument {
             tick_size: None,
             min_order_size: None,
             neg_risk: None,
+            series_fees: None,
             fees: None,
+        }
+    }
+
+    /// Takes an event's override of the series' fees; what is `None` is as the series has it.
+    /// Fees that cannot be computed are unsupported, never free.
+    pub fn override_fees(&mut self, fee_type: Option<&str>, multiplier: Option<i64>) {
+        if let Some(series) = &self.series_fees {
+            self.fees = Some(series.fees(fee_type, multiplier).unwrap_or(Fees::Unsupported));
         }
     }
 

@@ -3,12 +3,10 @@
 use super::Engine;
 use crate::book::integrity::{Cause, Evidence, HashVerdict, State, Testimony, Verdict};
 use crate::book::{Awaited, Buffered, fingerprint};
+use crate::decode::Source;
 use crate::decode::json::Value;
 use crate::decode::polymarket_hash::hex_hash;
-use crate::decode::Source;
-use crate::event::{
-    Aggressor, Body, Change, Claim, Frame, Malformed, Message, Place, Snapshot, Trade,
-};
+use crate::event::{Aggressor, Body, Change, Claim, Frame, Malformed, Message, Place, Snapshot, Trade};
 use crate::fixed::{ABSENT, Decimal, PRICE_ONE, QTY_ONE};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::signals::complement::mirrored;
@@ -55,10 +53,10 @@ impl Engine {
             let (stream, current) = self.take_place(&origin, message.place, &message.body);
             match &message.body {
                 Body::Changes(range) => self.apply_changes(&origin, frame, range.clone()),
-                Body::Delta(delta) if current => self.apply_delta(&origin, stream, delta),
                 body if source == Source::Rest => self.apply_rest(&origin, frame, message, body),
                 Body::Nothing => {}
                 Body::Snapshot(_) | Body::Delta(_) if !current => {}
+                Body::Delta(delta) => self.apply_delta(&origin, stream, delta),
                 Body::Snapshot(snapshot) if message.place != Place::NONE => {
                     self.apply_numbered_snapshot(&origin, stream, frame, message, snapshot);
                 }
@@ -70,7 +68,6 @@ impl Engine {
                     self.resolve(&origin, &frame.named[range.clone()], *winner)
                 }
                 Body::Malformed(malformed) => self.quarantine(&origin, frame, malformed),
-                Body::Delta(delta) => self.apply_delta(&origin, stream, delta),
                 Body::Witness(id, bid, ask) => self.apply_witness(&origin, *id, *bid, *ask),
                 Body::Trading(id, trading) => self.apply_trading(&origin, *id, *trading),
                 Body::Fees(change) => self.apply_fees(&origin, change),
@@ -369,7 +366,13 @@ impl Engine {
 
     /// Puts a snapshot's levels and what it tells of the hash in place; `false` if the
     /// levels contradict themselves.
-    pub(super) fn load(&mut self, id: InstrumentId, origin: &Origin, frame: &Frame, snapshot: &Snapshot) -> bool {
+    pub(super) fn load(
+        &mut self,
+        id: InstrumentId,
+        origin: &Origin,
+        frame: &Frame,
+        snapshot: &Snapshot,
+    ) -> bool {
         let book = &mut self.books[id as usize];
         book.version += 1;
         let bids = book.bids.load(&frame.levels[snapshot.bids.clone()]);

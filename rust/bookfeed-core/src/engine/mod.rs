@@ -17,11 +17,12 @@ use crate::book::integrity::{Cause, EvidenceCounts, State};
 use crate::decode::{self, Dialect, Source, Tally, Venue};
 use crate::event::Frame;
 use crate::fixed::{ABSENT, Decimal, parse_price};
-use crate::instrument::{Hours, Instrument, InstrumentId, Instruments};
+use crate::instrument::{Hours, Instrument, InstrumentId, Instruments, SeriesFees};
 use crate::latency::Histogram;
-use crate::signals::fees::FeeSchedule;
-use crate::signals::life::{Refusals, Signals, Step};
-use crate::signals::{self, Params, RuleError, View};
+use crate::signals::fees::{Fees, Rounding};
+use crate::signals::life::{Refusals, Signals, Steps};
+use crate::signals::paper::Ledger;
+use crate::signals::{self, Params, RuleError};
 use crate::stream::{Connection, Gap, Streams};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use crate::trades::{TapeLimits, TradeTape};
@@ -61,6 +62,8 @@ pub struct Config {
     pub auto_subscribe: bool,
     /// Whether the digest over all records is kept.
     pub digest: bool,
+    /// How long orders of the paper ledger take to arrive; none for no ledger.
+    pub paper_latency: Option<Nanos>,
 }
 
 impl Default for Config {
@@ -74,6 +77,7 @@ impl Default for Config {
             silence: 30 * SECOND,
             auto_subscribe: false,
             digest: false,
+            paper_latency: None,
         }
     }
 }
@@ -99,6 +103,12 @@ pub struct Listing<'a> {
     pub fee_rate: Option<&'a str>,
     /// Fee exponent; 1 if only the rate is given.
     pub fee_exponent: Option<u32>,
+    /// Fee type of the series, as printed (Kalshi).
+    pub fee_type: Option<&'a str>,
+    /// Fee multiplier of the series, as printed; 1 if only the type is given.
+    pub fee_multiplier: Option<&'a str>,
+    /// Name of the rounding rule in force; the dearer one of today's if only the type is given.
+    pub fee_rounding: Option<&'a str>,
 }
 
 /// A control call that cannot be carried out.
@@ -123,7 +133,7 @@ impl fmt::Display for EngineError {
                 write!(f, "{what} must be a plain decimal such as 0.01, not {text:?}")
             }
             Self::Fees(text) => {
-                write!(f, "fees {text} cannot be computed exactly; rate must be 0 to 1, exponent 0 to 4")
+                write!(f, "fees {text}")
             }
             Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
             Self::Connection(id) => {
@@ -194,6 +204,19 @@ impl fmt::Display for LastError {
     }
 }
 
+/// What rules may look at, borrowed field by field so that they can be asked meanwhile.
+macro_rules! view {
+    ($engine:expr) => {
+        crate::signals::View {
+            books: &$engine.books,
+            instruments: &$engine.instruments,
+            streams: &$engine.streams,
+            connections: &$engine.connections,
+        }
+    };
+}
+use view;
+
 /// Every book of a process, and everything that happens to them.
 #[derive(Debug)]
 pub struct Engine {
@@ -208,6 +231,7 @@ pub struct Engine {
     indices: BTreeMap<Box<str>, IndexReading>,
     tallies: [Tally; Venue::ALL.len()],
     signals: Signals,
+    paper: Option<Ledger>,
     output: Output,
     counters: Counters,
     last_error: Option<LastError>,
@@ -228,7 +252,9 @@ pub struct Engine {
     touched: Vec<apply::Touched>,
     /// Books about to be published.
     staged: Vec<InstrumentId>,
-    steps: Vec<Step>,
+    steps: Steps,
+    /// Books worth a hash check before a signal opens.
+    to_vouch: Vec<InstrumentId>,
     text: Vec<u8>,
 }
 
@@ -248,6 +274,7 @@ impl Engine {
             indices: BTreeMap::new(),
             tallies: Default::default(),
             signals: Signals::default(),
+            paper: config.paper_latency.map(Ledger::new),
             output: Output::new(config.digest),
             counters: Counters::default(),
             last_error: None,
@@ -260,7 +287,8 @@ impl Engine {
             frame: Frame::default(),
             touched: Vec::new(),
             staged: Vec::new(),
-            steps: Vec::new(),
+            steps: Steps::default(),
+            to_vouch: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -280,14 +308,16 @@ impl Engine {
         listing: &Listing,
         ts: Nanos,
     ) -> Result<InstrumentId, EngineError> {
-        let (tick_size, fees) = check_listing(listing)?;
+        let (tick_size, fees, series_fees) = check_listing(listing)?;
         self.connection(conn, venue, Dialect::default(), ts)?;
         if let Some(id) = self.instruments.find(venue, symbol.as_bytes()) {
             self.leave_connection(id);
             if let Some(instrument) = self.instruments.at_mut(id) {
                 instrument.conn = conn;
                 instrument.tick_size = tick_size.or(instrument.tick_size);
-                instrument.fees = fees.or(instrument.fees);
+                if fees.is_some() {
+                    (instrument.fees, instrument.series_fees) = (fees, series_fees);
+                }
                 instrument.hours = listing.hours;
             }
             self.join_connection(conn, id);
@@ -305,6 +335,7 @@ impl Engine {
             min_order_size: listing.min_order_size.map(Into::into),
             neg_risk: listing.neg_risk,
             fees,
+            series_fees,
             ..Instrument::new(venue, symbol, conn)
         };
         self.add(instrument, ts).ok_or(EngineError::NoInstrument(InstrumentId::MAX))
@@ -471,15 +502,7 @@ impl Engine {
         // the rest of the engine changes; its buffers come back with it.
         let mut frame = std::mem::take(&mut self.frame);
         let tally = &mut self.tallies[venue as usize];
-        match decode::decode(
-            venue,
-            dialect,
-            source,
-            payload,
-            &self.instruments,
-            &mut frame,
-            tally,
-        ) {
+        match decode::decode(venue, dialect, source, payload, &self.instruments, &mut frame, tally) {
             Ok(()) => self.apply_frame(conn, source, &frame, payload, ts_recv),
             Err(error) => {
                 self.counters.decode_errors += 1;
@@ -501,8 +524,7 @@ impl Engine {
             self.next_sweep = self.next_sweep.min(ts);
             self.run_due(ts);
             self.run_checks(ts, usize::MAX);
-            let view = View { books: &self.books, instruments: &self.instruments };
-            self.signals.evaluate_waiting(&view, ts, &mut self.steps);
+            let view = view!(self);
             self.signals.evaluate_open(&view, ts, &mut self.steps);
             self.flush_steps(ts);
         }
@@ -574,8 +596,20 @@ impl Engine {
 
     /// Refused opportunities by reason, in the order of [`signals::Refusal::NAMES`].
     #[must_use]
-    pub fn refusals(&self) -> &Refusals {
+    pub fn refusals(&self) -> Refusals {
         self.signals.refusals()
+    }
+
+    /// As [`Self::refusals`], of one rule; `None` if there is no such rule.
+    #[must_use]
+    pub fn refusals_of(&self, rule: u32) -> Option<&Refusals> {
+        self.signals.refusals_of(rule)
+    }
+
+    /// The paper ledger, if one is kept.
+    #[must_use]
+    pub fn paper(&self) -> Option<&Ledger> {
+        self.paper.as_ref()
     }
 
     /// Receive time minus venue time of every message; negative where clocks disagree.
@@ -589,14 +623,7 @@ impl Engine {
     #[inline]
     #[must_use]
     pub fn ts_evidence(&self, id: InstrumentId) -> Nanos {
-        self.view().ts_evidence(id)
-    }
-
-    /// What rules may look at.
-    #[inline]
-    fn view(&self) -> View<'_> {
-        let Self { books, instruments, streams, connections, .. } = self;
-        View { books, instruments, streams, connections }
+        view!(self).ts_evidence(id)
     }
 
     /// Where and why the newest bad payload was refused.
@@ -617,18 +644,43 @@ impl Engine {
     }
 }
 
-fn check_listing(listing: &Listing) -> Result<(Option<Decimal>, Option<FeeSchedule>), EngineError> {
+/// Tick size and fees of a listing, and what of the fees an event may override.
+type Listed = (Option<Decimal>, Option<Fees>, Option<SeriesFees>);
+
+fn check_listing(listing: &Listing) -> Result<Listed, EngineError> {
     let decimal = |what, text: Option<&str>| {
         text.map(|t| parse_price(t.as_bytes()).map_err(|_| EngineError::Decimal(what, t.to_owned())))
             .transpose()
     };
     let tick_size = decimal("tick_size", listing.tick_size)?;
     decimal("min_order_size", listing.min_order_size)?;
-    let Some(rate) = listing.fee_rate else { return Ok((tick_size, None)) };
-    let exponent = listing.fee_exponent.unwrap_or(1);
-    let fees = FeeSchedule::new(rate, exponent);
-    let error = || EngineError::Fees(format!("(rate {rate}, exponent {exponent})"));
-    Ok((tick_size, Some(fees.ok_or_else(error)?)))
+    if let Some(rate) = listing.fee_rate {
+        let exponent = listing.fee_exponent.unwrap_or(1);
+        let error = || {
+            let allowed = "rate must be 0 to 1, exponent 0 to 4";
+            EngineError::Fees(format!(
+                "(rate {rate}, exponent {exponent}) cannot be computed exactly; {allowed}"
+            ))
+        };
+        return Ok((tick_size, Some(Fees::polymarket(rate, exponent).ok_or_else(error)?), None));
+    }
+    let series = listing.fee_type.map(|fee_type| series_fees(listing, fee_type)).transpose()?;
+    Ok((tick_size, series.as_ref().map(|s| s.fees(None, None).unwrap_or(Fees::Unsupported)), series))
+}
+
+fn series_fees(listing: &Listing, fee_type: &str) -> Result<SeriesFees, EngineError> {
+    let multiplier = listing.fee_multiplier.unwrap_or("1");
+    let name = listing.fee_rounding.unwrap_or(Rounding::NonDirect.name());
+    let rounding = Rounding::by_name(name).ok_or_else(|| {
+        let names = Rounding::NAMES.join(", ");
+        EngineError::Fees(format!("cannot be rounded by {name:?}; there are {names}"))
+    })?;
+    let series = SeriesFees { fee_type: fee_type.into(), multiplier: multiplier.into(), rounding };
+    if series.fees(None, None).is_none() {
+        let wanted = "must be a plain decimal such as 0.5";
+        return Err(EngineError::Fees(format!("multiplier {wanted}, not {multiplier:?}")));
+    }
+    Ok(series)
 }
 
 fn json_complaint(error: &decode::json::JsonError) -> &'static str {

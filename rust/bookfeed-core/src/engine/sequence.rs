@@ -47,14 +47,9 @@ impl Engine {
     /// Takes a message's number. Says which stream it is of, and whether the message may be
     /// applied to a book.
     #[inline]
-    pub(super) fn take_place(
-        &mut self,
-        origin: &Origin,
-        place: Place,
-        body: &Body,
-    ) -> (StreamId, bool) {
-        if place.sid == 0 || place.seq == 0 {
-            return (self.stream_of(origin.conn, place.sid), true);
+    pub(super) fn take_place(&mut self, origin: &Origin, place: Place, body: &Body) -> (StreamId, bool) {
+        if place.seq == 0 || place.sid == 0 {
+            return (NO_STREAM, true);
         }
         let id = self.stream_or_new(origin.conn, place.sid);
         let Some(stream) = self.streams.at_mut(id) else { return (NO_STREAM, false) };

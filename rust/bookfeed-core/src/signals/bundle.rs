@@ -188,8 +188,7 @@ impl<'a> Bundle<'a> {
     ) -> Result<Option<Self>, Refusal> {
         let Some(value) = touch_edge(subject, view) else { return Ok(None) };
         let sell = subject.direction == Direction::Sell;
-        let mut bundle =
-            Self { subject, view, limits, sell, few: [None; FEW], many: Vec::new(), value };
+        let mut bundle = Self { subject, view, limits, sell, few: [None; FEW], many: Vec::new(), value };
         if subject.legs.len() > FEW {
             bundle.many.resize(subject.legs.len(), None);
         }

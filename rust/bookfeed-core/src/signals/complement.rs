@@ -32,8 +32,7 @@ impl ComplementRule {
         let min_edge = reader.decimal::<9>("min_edge", Some(1))?;
         let gates = reader.gates(0)?;
         reader.finish()?;
-        let limits =
-            Limits { min_edge: min_edge.max(1), min_qty: gates.min_qty, max_qty: Qty::MAX };
+        let limits = Limits { min_edge: min_edge.max(1), min_qty: gates.min_qty, max_qty: Qty::MAX };
         Ok(Self { limits, gates })
     }
 }

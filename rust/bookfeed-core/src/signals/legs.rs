@@ -132,11 +132,8 @@ impl LegsRule {
     }
 
     fn bundles(&self, legs: &[LegRef]) -> Vec<Subject> {
-        let bundle = |legs: Vec<LegRef>, payout| Subject {
-            legs: legs.into(),
-            direction: Direction::Buy,
-            payout,
-        };
+        let bundle =
+            |legs: Vec<LegRef>, payout| Subject { legs: legs.into(), direction: Direction::Buy, payout };
         match self.shape {
             Shape::Box { .. } => vec![
                 bundle(vec![legs[0], legs[1].opposite()], PRICE_ONE),

@@ -1,9 +1,7 @@
 //! The life of opportunities: open, update, close, once each; gates and counted refusals.
 
 use super::polarity::{Reading, Score};
-use super::{
-    Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart,
-};
+use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, MarketStatus};
 use crate::time::Nanos;
@@ -67,6 +65,8 @@ pub struct Step {
     pub peak_edge: Price,
     /// How far apart in time the legs are.
     pub apart: Apart,
+    /// What a unit of every leg together pays at least.
+    pub payout: Price,
     /// The opportunity as it stands, or as it last stood.
     pub found: Found,
     /// Its legs, as a range of [`Steps::legs`].
@@ -463,14 +463,7 @@ impl Signals {
         self.watched[index as usize].open = None;
     }
 
-    fn push_step(
-        &self,
-        index: u32,
-        phase: Phase,
-        reason: CloseReason,
-        apart: Apart,
-        steps: &mut Steps,
-    ) {
+    fn push_step(&self, index: u32, phase: Phase, reason: CloseReason, apart: Apart, steps: &mut Steps) {
         let watched = &self.watched[index as usize];
         let Some(open) = watched.open.as_deref() else { return };
         let start = steps.legs.len();
@@ -485,6 +478,7 @@ impl Signals {
             qty_open: open.qty_open,
             peak_edge: open.peak_edge,
             apart,
+            payout: watched.subject.payout,
             found: open.last,
             legs: start..steps.legs.len(),
         });

@@ -5,7 +5,7 @@ use super::bundle;
 use super::fees::{Role, Usd};
 use super::life::{Step, Steps};
 use super::{Leg, Phase, RuleKind, View};
-use crate::fixed::{ABSENT, PRICE_ONE, Price, QTY_ONE, Qty};
+use crate::fixed::{ABSENT, Price, QTY_ONE, Qty};
 use crate::time::Nanos;
 use std::collections::VecDeque;
 
@@ -96,7 +96,7 @@ impl Ledger {
                 rule_id: step.rule_id,
                 qty: step.found.qty,
                 net_claimed: dollars(net),
-                payout: payout_of(step, steps.legs_of(step)),
+                payout: step.payout,
                 legs: steps.legs_of(step).to_vec(),
             });
         }
@@ -146,15 +146,6 @@ impl Ledger {
     }
 }
 
-/// What a unit of every leg pays, from what the signal says is left of it before fees.
-fn payout_of(step: &Step, legs: &[Leg]) -> Price {
-    let prices: Price = legs.iter().map(|leg| leg.avg_price).sum();
-    let sold = legs.first().is_some_and(|leg| leg.sell);
-    let payout = if sold { prices - step.found.gross_edge } else { prices + step.found.gross_edge };
-    // Averages are cut off; what bundles pay is whole.
-    (payout + PRICE_ONE / 2) / PRICE_ONE * PRICE_ONE
-}
-
 fn fill(order: &Pending, view: &View) -> PaperFill {
     let got: Vec<Qty> = order.legs.iter().map(|leg| available(leg, view).min(order.qty)).collect();
     let captured = got.iter().copied().min().unwrap_or(0);
@@ -179,9 +170,11 @@ fn available(leg: &Leg, view: &View) -> Qty {
         return 0;
     }
     bundle::levels_of(leg.leg, book, leg.sell)
-        .take_while(|&(price, _)| {
-            if leg.sell { price >= leg.worst_price } else { price <= leg.worst_price }
-        })
+        .take_while(
+            |&(price, _)| {
+                if leg.sell { price >= leg.worst_price } else { price <= leg.worst_price }
+            },
+        )
         .fold(0, |sum: Qty, (_, qty)| sum.saturating_add(qty))
 }
 

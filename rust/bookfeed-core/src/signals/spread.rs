@@ -2,8 +2,8 @@
 //! of the mid, with hysteresis. `wide` is what a maker looks for, `tight` what a taker does.
 
 use super::{
-    Assessment, Direction, Found, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
-    Subject, View,
+    Assessment, Direction, Found, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError,
+    RuleKind, Subject, View,
 };
 use crate::book::Touch;
 use crate::fixed::{ABSENT, PRICE_ONE, Price, QTY_ONE};

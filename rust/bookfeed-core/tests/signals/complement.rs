@@ -7,7 +7,7 @@ use super::support::venue::{Market, T0, policy};
 use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
 use bookfeed_core::fixed::format_decimal;
-use bookfeed_core::signals::fees::FeeSchedule;
+use bookfeed_core::signals::fees::{Fees, Role};
 use bookfeed_core::signals::{Phase, Refusal};
 
 const ONE: i64 = 1_000_000_000;
@@ -49,7 +49,7 @@ fn signals(engine: &mut Engine, market: &Market) -> Vec<Signal> {
 }
 
 /// The largest size whose last share still earns the edge, by trying every share.
-fn brute(buy: bool, a: &Side, b: &Side, fees: FeeSchedule, min_edge: i64) -> (i64, i64, i64) {
+fn brute(buy: bool, a: &Side, b: &Side, fees: Fees, min_edge: i64) -> (i64, i64, i64) {
     let flat = |side: &Side| -> Vec<i64> {
         side.iter()
             .flat_map(|&(p, q)| vec![i64::from(p) * 1_000_000; usize::try_from(q).unwrap()])
@@ -59,7 +59,7 @@ fn brute(buy: bool, a: &Side, b: &Side, fees: FeeSchedule, min_edge: i64) -> (i6
     let mut taken = 0;
     for (&pa, &pb) in a.iter().zip(&b) {
         let gross = if buy { ONE - pa - pb } else { pa + pb - ONE };
-        let fee = fees.marginal(pa).unwrap() + fees.marginal(pb).unwrap();
+        let fee = fees.marginal(Role::Taker, pa).unwrap() + fees.marginal(Role::Taker, pb).unwrap();
         if gross - fee < min_edge {
             break;
         }
@@ -76,8 +76,9 @@ fn brute(buy: bool, a: &Side, b: &Side, fees: FeeSchedule, min_edge: i64) -> (i6
                 _ => levels.push((p, 1)),
             }
         }
+        let mut order = fees.order(Role::Taker, !buy);
         for (p, n) in levels {
-            fee += fees.taker(n * SHARE, p).unwrap();
+            fee += order.fill(n * SHARE, p).unwrap();
         }
         (paid, fee)
     };
@@ -103,7 +104,7 @@ fn sizes_fees_and_edges_equal_a_search_over_every_share() {
         let mut rng = Rng(seed);
         let buy = rng.once_in(2);
         let (rate, exponent) = *rng.pick(&schedules);
-        let fees = FeeSchedule::new(rate, exponent).unwrap();
+        let fees = Fees::polymarket(rate, exponent).unwrap();
         let a = 300 + u32::try_from(rng.below(200)).unwrap();
         let edge = u32::try_from(rng.below(80)).unwrap();
         let min_edge = i64::try_from(1 + rng.below(20)).unwrap() * 1_000_000;
