@@ -19,6 +19,7 @@ use bookfeed_core::instrument::{Instrument, Instruments};
 use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
 use bookfeed_core::signals::fees::Fees;
 use bookfeed_core::signals::{Assessment, Rule, Subject, View, build};
+use bookfeed_core::stream::Streams;
 use std::hint::black_box;
 use std::time::Instant;
 use support::Rng;
@@ -297,12 +298,21 @@ fn complement_walk(depth: i64) -> Stage<'static> {
     let subjects: Vec<Subject> = rule.subjects(1, &instruments);
     let all = depth * 10_000_000_000;
     stage(&format!("complement walked over {depth} levels"), None, move || {
-        let view = View { books: &books, instruments: &instruments };
-        let Assessment::Found(found) = rule.assess(&subjects[0], &view) else { panic!("nothing found") };
+        let (streams, connections) = (Streams::default(), []);
+        let view = View {
+            books: &books,
+            instruments: &instruments,
+            streams: &streams,
+            connections: &connections,
+        };
+        let mut legs = Vec::new();
+        let Assessment::Found(found) = rule.assess(&subjects[0], &view, &mut legs) else {
+            panic!("nothing found")
+        };
         assert_eq!(found.qty, all);
         timed(2_000, || {
             for _ in 0..2_000 {
-                black_box(rule.assess(black_box(&subjects[0]), &view));
+                black_box(rule.assess(black_box(&subjects[0]), &view, &mut legs));
             }
         })
     })

@@ -6,7 +6,7 @@ pub mod ladder;
 
 use crate::decode::polymarket_hash::{HexHash, Profile};
 use crate::event::{Change, Claim, Level, Side};
-use crate::fixed::{ABSENT, Price, Qty};
+use crate::fixed::{ABSENT, PRICE_ONE, Price, Qty};
 use crate::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
@@ -269,6 +269,44 @@ impl Book {
     #[must_use]
     pub fn crossed(&self) -> bool {
         matches!((self.bids.best_price(), self.asks.best_price()), (Some(b), Some(a)) if b > a)
+    }
+
+    /// The other side of the contract: bids at one minus ask, asks at one minus bid, sizes and
+    /// standing the same. A copy, made for whoever looks at it.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let turn = |level: &Level| Level::new(PRICE_ONE - level.price, level.qty);
+        let turned = |side, levels: &[Level]| {
+            let mut ladder = Ladder::new(side);
+            // A ladder has no price twice, and keeps its order when it is turned.
+            let _ = ladder.load(&levels.iter().map(turn).collect::<Vec<_>>());
+            ladder
+        };
+        let flip = |price: Price| if price == ABSENT { ABSENT } else { PRICE_ONE - price };
+        let touch = |t: Touch| Touch {
+            bid: flip(t.ask),
+            bid_qty: t.ask_qty,
+            ask: flip(t.bid),
+            ask_qty: t.bid_qty,
+        };
+        Self {
+            bids: turned(Side::Bid, self.asks.levels()),
+            asks: turned(Side::Ask, self.bids.levels()),
+            touch: touch(self.touch),
+            told: touch(self.told),
+            state: self.state,
+            cause: self.cause,
+            epoch: self.epoch,
+            ts_event: self.ts_event,
+            ts_recv: self.ts_recv,
+            ts_evidence: self.ts_evidence,
+            doubt: self.doubt,
+            evidence: self.evidence,
+            version: self.version,
+            verified_version: self.verified_version,
+            gap: self.gap,
+            ..Self::default()
+        }
     }
 
     /// Whether a reader may take the book for good: live, and not inside an open batch.

@@ -246,7 +246,7 @@ fn books_that_mirror_each_other_are_never_even_refused() {
             engine.ingest(0, frame.as_bytes(), T0 + 2 + i);
         }
         assert!(engine.output().signals().is_empty());
-        assert_eq!(engine.refusals(), &[0; Refusal::NAMES.len()], "{policy:?}");
+        assert_eq!(engine.refusals(), [0; Refusal::NAMES.len()], "{policy:?}");
     }
 }
 

@@ -39,7 +39,7 @@ impl Decoder<'_> {
         let (price, qty) = self.amount(&f.delta)?;
         let turned = side == Side::Ask && !self.yes_prices;
         let price = if turned { PRICE_ONE - price } else { price };
-        Ok(Body::Delta(Delta { instrument, side, price, qty }))
+        Ok(Body::Delta(Delta { instrument, side, price, qty, market_id: f.market_id }))
     }
 
     /// The instrument of a message about a book, which must say where it stands in its stream

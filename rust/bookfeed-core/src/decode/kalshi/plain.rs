@@ -26,9 +26,9 @@ impl Decoder<'_> {
         let market = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
         let instrument = self.instruments.find(Venue::Kalshi, market.raw(self.bytes))?;
         take(cursor, b",\"market_id\":\"")?;
-        let market_id = cursor.take_quoted_exactly(MARKET_ID)?.raw(self.bytes);
+        let market_id = cursor.take_quoted_exactly(MARKET_ID)?;
         let known = self.instruments.at(instrument)?.market_id.as_deref();
-        if known.is_some_and(|known| known.as_bytes() != market_id) {
+        if known.is_some_and(|known| known.as_bytes() != market_id.raw(self.bytes)) {
             return None;
         }
         take(cursor, b",\"price_dollars\":\"")?;
@@ -40,7 +40,7 @@ impl Decoder<'_> {
         let qty = signed(cursor)?;
         let (side, price) = self.plain_side(cursor, price)?;
         let ts_event = plain_end(cursor)?;
-        let body = Body::Delta(Delta { instrument, side, price, qty });
+        let body = Body::Delta(Delta { instrument, side, price, qty, market_id });
         Some(Message { ts_event, market, place: Place { sid, seq }, body })
     }
 
