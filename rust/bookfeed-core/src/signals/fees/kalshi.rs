@@ -221,7 +221,7 @@ pub(super) struct Whole {
     formula: Formula,
     /// `Σ C · P · (1 − P)` of the fills on the venue's own grid, in units of 1e-10.
     short: u64,
-    /// The same of all others, in units of 1e-26.
+    /// The same of all others, and of what one word does not hold, in units of 1e-26.
     odd: u128,
 }
 
@@ -231,11 +231,12 @@ impl Whole {
 
     #[inline]
     fn fill(&mut self, qty: Qty, price: Price) -> Option<Usd> {
-        match (exact::short_price(price), exact::hundredths(qty)) {
-            (Some((price, rest)), Some(qty)) => {
-                self.short = self.short.checked_add((price * rest).checked_mul(qty)?)?;
-            }
-            _ => self.odd = self.odd.checked_add(exact::weight(qty, price)?)?,
+        let short = exact::short_price(price)
+            .zip(exact::hundredths(qty))
+            .and_then(|((price, rest), qty)| self.short.checked_add((price * rest).checked_mul(qty)?));
+        match short {
+            Some(short) => self.short = short,
+            None => self.odd = self.odd.checked_add(exact::weight(qty, price)?)?,
         }
         self.cents()?.checked_mul(CENT_USD)
     }
