@@ -274,11 +274,10 @@ fn hash_check(depth: u32) -> Stage<'static> {
     })
 }
 
-fn complement_walk(depth: i64) -> Stage<'static> {
+fn complement_walk(depth: i64, venue: &str, fees: Fees) -> Stage<'static> {
     let mut instruments = Instruments::default();
     for symbol in ["yes", "no"] {
-        let fees = Fees::polymarket("0.07", 1);
-        let market = Some("m".into());
+        let (market, fees) = (Some("m".into()), Some(fees));
         instruments.add(Instrument { market, fees, ..Instrument::new(Venue::Polymarket, symbol, 0) });
     }
     let book = || {
@@ -296,7 +295,8 @@ fn complement_walk(depth: i64) -> Stage<'static> {
         build("complement", &[("min_edge".to_owned(), "0.001".to_owned())].into()).unwrap();
     let subjects: Vec<Subject> = rule.subjects(1, &instruments);
     let all = depth * 10_000_000_000;
-    stage(&format!("complement walked over {depth} levels"), None, move || {
+    let name = format!("complement walked over {depth} levels, {venue} fees");
+    stage(&name, None, move || {
         let view = View { books: &books, instruments: &instruments };
         let Assessment::Found(found) = rule.assess(&subjects[0], &view) else { panic!("nothing found") };
         assert_eq!(found.qty, all);
@@ -415,7 +415,8 @@ fn main() {
         whole_books(64, Some(3_000.0)),
         update_in_place(),
         hash_check(97),
-        complement_walk(50),
+        complement_walk(50, "Polymarket", Fees::polymarket("0.07", 1).unwrap()),
+        complement_walk(50, "Kalshi", Fees::kalshi("quadratic", "1", Rounding::NonDirect).unwrap()),
     ];
     stages.extend(all_fees());
     stages.extend(journal(&corpus));
