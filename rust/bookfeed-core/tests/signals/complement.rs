@@ -4,11 +4,14 @@ use super::desk::params;
 use super::support::Rng;
 use super::support::records::Signal;
 use super::support::venue::{Market, T0, policy};
+use bookfeed_core::book::Book;
 use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
+use bookfeed_core::event::{Level, Side as BookSide};
 use bookfeed_core::fixed::format_decimal;
-use bookfeed_core::signals::fees::{Fees, Role};
-use bookfeed_core::signals::{Phase, Refusal};
+use bookfeed_core::instrument::{Instrument, Instruments};
+use bookfeed_core::signals::fees::{Fees, Role, Rounding};
+use bookfeed_core::signals::{Assessment, Phase, Refusal, View, build};
 
 const ONE: i64 = 1_000_000_000;
 const SHARE: i64 = 100_000_000;
@@ -161,6 +164,39 @@ fn unknown_fees_are_never_zero() {
     let mut engine = engine(&market, None, &[]);
     assert_eq!(signals(&mut engine, &market), []);
     assert_eq!(refusal(&engine, Refusal::FeeUnknown), 1);
+}
+
+#[test]
+fn fees_of_a_type_nobody_knows_are_never_zero() {
+    let books = [(); 2].map(|()| {
+        let mut book = Book::default();
+        book.set(BookSide::Ask, Level::new(400_000_000, SHARE));
+        book.set(BookSide::Bid, Level::new(1_000_000, SHARE));
+        book.touch = book.current_touch();
+        book.verified_version = book.version;
+        book
+    });
+    let assessed = |fees| {
+        let mut instruments = Instruments::default();
+        for symbol in ["yes", "no"] {
+            let market = Some("m".into());
+            instruments.add(Instrument {
+                market,
+                fees,
+                ..Instrument::new(Venue::Polymarket, symbol, 0)
+            });
+        }
+        let rule = build("complement", &params(&[])).unwrap();
+        let subject = rule.subjects(1, &instruments)[0];
+        rule.assess(&subject, &View { books: &books, instruments: &instruments })
+    };
+    let unknown = Assessment::Refused(Refusal::FeeUnknown);
+    assert_eq!(assessed(Some(Fees::Unsupported)), unknown);
+    assert_eq!(assessed(None), unknown);
+    // 0.8 for a pair, and twice 0.0168 (rounded up to cents with the price) of fees.
+    let fees = Fees::kalshi("quadratic", "1", Rounding::NonDirect);
+    let Assessment::Found(found) = assessed(fees) else { panic!("nothing found") };
+    assert_eq!((found.fee, found.net_edge), (40_000_000, 160_000_000));
 }
 
 #[test]

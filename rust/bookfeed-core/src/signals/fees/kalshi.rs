@@ -32,6 +32,8 @@ const TAKER_RATE: u64 = 700;
 const RATE_DECIMALS: u32 = 4 + PRICE_DECIMALS;
 /// Decimals of a millionth of a dollar.
 const MICRO_DECIMALS: u32 = 6;
+/// Decimals of `C · P · (1 − P)` on the venue's own grid: hundredths of contracts, prices of 1e-4.
+const SHORT_DECIMALS: u32 = 10;
 /// What a millionth of a dollar is in units of 1e-17, the unit of price times quantity.
 const MICRO: i64 = 100_000_000_000;
 /// A hundredth of a cent and a cent, in millionths of a dollar.
@@ -154,11 +156,6 @@ impl Dollars {
     /// What the account gets for a fill before fees: less than nothing for a buyer.
     #[inline]
     fn revenue(sell: bool, qty: Qty, price: Price) -> Option<Self> {
-        if let (Some((price, _)), Some(qty)) = (exact::short_price(price), exact::hundredths(qty)) {
-            // At most 1e4 and 1e13.
-            let micros = i64::try_from(price * qty).ok()?;
-            return Some(Self { micros: if sell { micros } else { -micros }, rest: 0 });
-        }
         let notional = i128::from(price) * i128::from(qty);
         let signed = if sell { notional } else { -notional };
         let micros = i64::try_from(signed.div_euclid(MICRO.into())).ok()?;
@@ -181,8 +178,10 @@ pub(super) struct Balanced {
 impl Balanced {
     #[inline]
     fn fill(&mut self, qty: Qty, price: Price) -> Option<Usd> {
-        let fee = self.trade_fee(qty, price)?;
-        let after = Dollars::revenue(self.sell, qty, price)?.minus_micros(fee)?;
+        let (fee, after) = match self.short(qty, price) {
+            Some(short) => short,
+            None => self.any(qty, price)?,
+        };
         let (paid, owed) = if self.rounding == Rounding::Direct {
             self.settled::<CENTICENT>(fee, after)?
         } else {
@@ -192,13 +191,33 @@ impl Balanced {
         paid.usd()
     }
 
-    /// The model rounded up, in millionths.
+    /// The model rounded up, in millionths, and what the fill leaves to the account before
+    /// its balance is brought down to a whole unit; on the venue's own grid, in one word.
     #[inline]
-    fn trade_fee(&self, qty: Qty, price: Price) -> Option<i64> {
+    fn short(&self, qty: Qty, price: Price) -> Option<(i64, Dollars)> {
+        let ((price, rest), qty) = (exact::short_price(price)?, exact::hundredths(qty)?);
+        let weight = (price * rest).checked_mul(qty)?;
+        let fee = self.trade_fee(|to| self.formula.short(weight, SHORT_DECIMALS, to, Round::Up))?;
+        // At most 1e4 times 1e13.
+        let notional = i64::try_from(price * qty).ok()?;
+        let revenue = if self.sell { notional } else { -notional };
+        Some((fee, Dollars { micros: revenue.checked_sub(fee)?, rest: 0 }))
+    }
+
+    /// As [`Self::short`], for any numbers.
+    #[inline(never)]
+    fn any(&self, qty: Qty, price: Price) -> Option<(i64, Dollars)> {
+        let fee = self.trade_fee(|to| self.formula.fee(qty, price, to, Round::Up))?;
+        Some((fee, Dollars::revenue(self.sell, qty, price)?.minus_micros(fee)?))
+    }
+
+    /// Millionths, from the model rounded up to as many decimals as it is asked for.
+    #[inline]
+    fn trade_fee(&self, rounded: impl Fn(u32) -> Option<i64>) -> Option<i64> {
         if self.rounding == Rounding::Intermediate {
-            return self.formula.fee(qty, price, 4, Round::Up)?.checked_mul(CENTICENT);
+            return rounded(4)?.checked_mul(CENTICENT);
         }
-        self.formula.fee(qty, price, MICRO_DECIMALS, Round::Up)
+        rounded(MICRO_DECIMALS)
     }
 
     /// Paid and owed after a fill that leaves `after` to the account before its balance is
@@ -221,21 +240,19 @@ pub(super) struct Whole {
     formula: Formula,
     /// `Σ C · P · (1 − P)` of the fills on the venue's own grid, in units of 1e-10.
     short: u64,
-    /// The same of all others, in units of 1e-26.
+    /// The same of all others, and of what one word does not hold, in units of 1e-26.
     odd: u128,
 }
 
 impl Whole {
-    /// Decimals of a weight on the venue's own grid: two of the contracts, eight of prices.
-    const SHORT_DECIMALS: u32 = 10;
-
     #[inline]
     fn fill(&mut self, qty: Qty, price: Price) -> Option<Usd> {
-        match (exact::short_price(price), exact::hundredths(qty)) {
-            (Some((price, rest)), Some(qty)) => {
-                self.short = self.short.checked_add((price * rest).checked_mul(qty)?)?;
-            }
-            _ => self.odd = self.odd.checked_add(exact::weight(qty, price)?)?,
+        let short = exact::short_price(price)
+            .zip(exact::hundredths(qty))
+            .and_then(|((price, rest), qty)| self.short.checked_add((price * rest).checked_mul(qty)?));
+        match short {
+            Some(short) => self.short = short,
+            None => self.odd = self.odd.checked_add(exact::weight(qty, price)?)?,
         }
         self.cents()?.checked_mul(CENT_USD)
     }
@@ -243,11 +260,11 @@ impl Whole {
     #[inline]
     fn cents(&self) -> Option<i64> {
         if self.odd == 0
-            && let Some(cents) = self.formula.short(self.short, Self::SHORT_DECIMALS, 2, Round::Up)
+            && let Some(cents) = self.formula.short(self.short, SHORT_DECIMALS, 2, Round::Up)
         {
             return Some(cents);
         }
-        let raise = 10u128.pow(WEIGHT_DECIMALS - Self::SHORT_DECIMALS);
+        let raise = 10u128.pow(WEIGHT_DECIMALS - SHORT_DECIMALS);
         let weight = u128::from(self.short).checked_mul(raise)?.checked_add(self.odd)?;
         self.formula.any(weight, WEIGHT_DECIMALS, 2, Round::Up)
     }
