@@ -10,6 +10,8 @@ mod captures;
 mod describe;
 #[path = "kalshi_decode/mutants.rs"]
 mod mutants;
+#[path = "kalshi_decode/oracle.rs"]
+mod oracle;
 #[path = "kalshi_decode/spelling.rs"]
 mod spelling;
 #[path = "kalshi_decode/vectors.rs"]

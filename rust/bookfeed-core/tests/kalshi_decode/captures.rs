@@ -69,6 +69,21 @@ fn with_message(frame: &Value, message: Map<String, Value>) -> String {
 }
 
 #[test]
+fn frames_of_today_are_all_understood() {
+    let Some(lines) = lines("gold15m-26AUG101800-00.ndjson.gz") else { return };
+    let mut frames = 0;
+    for line in lines {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let Some(frame) = line["frame"].as_str() else { continue };
+        let (counts, messages) = said(frame);
+        assert!(counts.keys().all(|name| !name.starts_with("un")), "{frame}");
+        assert_eq!(messages.len(), 1, "{frame}");
+        frames += 1;
+    }
+    assert!(frames > 10_000, "{frames}");
+}
+
+#[test]
 fn frames_in_cents_say_what_they_would_say_in_dollars() {
     let Some(lines) = lines("cents-format-2023.jsonl.gz") else { return };
     assert!(lines.len() > 1_000);

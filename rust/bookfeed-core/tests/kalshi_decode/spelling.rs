@@ -2,7 +2,8 @@
 //! cut through the decoder; a blank behind the first brace forbids it, so both ways are compared
 //! on the very same members.
 
-use super::describe::{Said, instruments, say};
+use super::describe::{Said, say};
+use super::oracle::{MARKET_ID, TICKER, at_length, known};
 use super::support::Rng;
 use super::vectors::Vector;
 use bookfeed_core::decode::Source;
@@ -10,19 +11,6 @@ use bookfeed_core::instrument::Instruments;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::fmt::Write as _;
-
-pub const TICKER: &str = "KXBTC15M-26OCT011715-15";
-pub const MARKET_ID: &str = "5b1c1a36-0f0e-4a55-9d0e-0f3b7c1d2e3f";
-
-pub fn known() -> Instruments {
-    instruments(&[("KXSOLD-26OCT0117-T199.9999", None), (TICKER, Some(MARKET_ID))])
-}
-
-/// The way round the short cut: the same text with a blank behind its first brace.
-pub fn at_length(frame: &[u8]) -> Vec<u8> {
-    let Some(brace) = frame.iter().position(|&b| b == b'{') else { return frame.to_vec() };
-    [&frame[..=brace], b" ", &frame[brace + 1..]].concat()
-}
 
 fn both(frame: &[u8], yes_prices: bool, known: &Instruments) -> Result<Said, String> {
     let short = say(yes_prices, Source::Stream, frame, known);
