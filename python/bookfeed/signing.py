@@ -84,6 +84,8 @@ def key_from_file(path: str | Path, source: str, key: str = "") -> SigningKey:
 
     Raises ``ConfigError``, in which ``source`` and ``key`` say where the path came from.
     """
+    if "-----BEGIN" in str(path):
+        raise ConfigError(source, key, "must be the path of a file, not the key itself")
     path = Path(path).expanduser()
     return parse_key(Secret(_private_text(path, source, key)), f"{source}: {path}", key)
 

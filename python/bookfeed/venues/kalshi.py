@@ -112,7 +112,7 @@ def _key_id(environ: Mapping[str, str]) -> str | None:
     try:
         return Path(environ[variable]).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(variable, "", f"cannot read {environ[variable]}") from None
+        raise ConfigError(variable, "", "cannot read the file it names") from None
 
 
 def _key(
