@@ -134,7 +134,7 @@ def _private_text(path: Path, source: str, key: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         refuse(f"cannot read ({error.strerror})")
-    with open(descriptor, "rb", closefd=True) as file:  # noqa: PTH123 (a descriptor)
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             refuse("not a file")
@@ -145,7 +145,10 @@ def _private_text(path: Path, source: str, key: str) -> str:
         if found.st_mode & _OTHERS:
             mode = stat.S_IMODE(found.st_mode)
             refuse(f"others may use it (mode {mode:04o}): chmod 600 {path.resolve()}")
-        data = file.read(KEY_FILE_BYTES_MAX + 1)
+        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 (a descriptor)
+            data = file.read(KEY_FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > KEY_FILE_BYTES_MAX or not data.isascii():
         refuse("not a private key in PEM form (-----BEGIN … PRIVATE KEY-----)")
     return data.decode("ascii")
