@@ -145,7 +145,7 @@ def _private_text(path: Path, source: str, key: str) -> str:
         if found.st_mode & _OTHERS:
             mode = stat.S_IMODE(found.st_mode)
             refuse(f"others may use it (mode {mode:04o}): chmod 600 {path.resolve()}")
-        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 (a descriptor)
+        with open(descriptor, "rb", closefd=False) as file:
             data = file.read(KEY_FILE_BYTES_MAX + 1)
     finally:
         os.close(descriptor)
