@@ -99,7 +99,11 @@ pub fn delta(rng: &mut Rng) -> String {
 }
 
 /// Small edits of the kind that a short cut could misread.
-const EDITS: [(&str, &str); 30] = [
+const EDITS: [(&str, &str); 34] = [
+    (r#""sid":1,"#, r#""sid":0,"#),
+    (r#""seq":7,"#, r#""seq":0,"#),
+    (r#""price_dollars":"0.4410""#, r#""price_dollars":"0.0000""#),
+    (r#""price_dollars":"0.4410""#, r#""price_dollars":"1.0000""#),
     (r#""price_dollars":"0."#, r#""price_dollars":"00."#),
     (r#""price_dollars":"0."#, r#""price_dollars":"."#),
     (r#""price_dollars":"0."#, r#""price_dollars":"1."#),
@@ -143,6 +147,22 @@ fn the_short_cut_reads_what_the_general_way_reads() {
             frame = frame.replacen(from, to, 1);
         }
         both(frame.as_bytes(), yes_prices, &known).ok();
+    }
+}
+
+#[test]
+fn every_edit_alone_is_read_alike() {
+    let vectors = Vector::all();
+    for name in ["delta_today_sent", "delta_no"] {
+        let frame = vectors.iter().find(|v| v.name == name).unwrap().frame();
+        for (from, to) in EDITS {
+            let edited = frame.replacen(from, to, 1);
+            for yes_prices in [false, true] {
+                both(edited.as_bytes(), yes_prices, &known()).ok();
+            }
+        }
+        let met = EDITS.iter().filter(|(from, _)| frame.contains(from)).count();
+        assert!(met >= 31, "{met}");
     }
 }
 
