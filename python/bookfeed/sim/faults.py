@@ -64,6 +64,7 @@ STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
 """The kinds that hit the market channel rather than REST."""
 
 F = TypeVar("F", bound="Mishap")
+P = TypeVar("P")
 
 _CONTENT_KINDS: Final = frozenset(STREAM_KINDS) - {"freeze", "disconnect", "reset"}
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
@@ -142,18 +143,18 @@ class Delivery(NamedTuple):
     fault: Mishap | None = None
 
 
-class Link:
+class Link(Generic[P]):
     """What faults have under way on one connection."""
 
     __slots__ = ("frame", "frozen", "held", "later")
 
     def __init__(self) -> None:
         self.frame = -1
-        self.frozen: list[tuple[Mishap, int | None]] = []
-        """Freezes with the time they end, Unix ns."""
-        self.held: tuple[int, bytes] | None = None
+        self.frozen: list[tuple[Mishap, int | None, int]] = []
+        """Freezes with the time they end, Unix ns, and the one subscription they hit, or 0."""
+        self.held: tuple[int, P] | None = None
         """A frame that waits for the next one of its market or subscription to overtake it."""
-        self.later: list[tuple[int, bytes]] = []
+        self.later: list[tuple[int, P]] = []
         """Copies to deliver, by frame."""
 
     @property
@@ -161,19 +162,19 @@ class Link:
         """Whether anything is under way."""
         return bool(self.frozen or self.held or self.later)
 
-    def freeze(self, fault: Mishap, now_ns: int) -> None:
+    def freeze(self, fault: Mishap, now_ns: int, sid: int = 0) -> None:
         """Holds back what ``fault`` says from now on, for as long as it says."""
         lasts_s = fault.duration_s
-        self.frozen.append((fault, None if lasts_s is None else now_ns + int(lasts_s * 1e9)))
+        self.frozen.append((fault, None if lasts_s is None else now_ns + int(lasts_s * 1e9), sid))
 
-    def thaw(self, now_ns: int) -> list[Mishap]:
-        """Ends the freezes that are over; returns the others."""
+    def thaw(self, now_ns: int) -> list[tuple[Mishap, int]]:
+        """Ends the freezes that are over; returns the others with their subscriptions."""
         self.frozen = [held for held in self.frozen if held[1] is None or now_ns < held[1]]
-        return [fault for fault, _ in self.frozen]
+        return [(fault, sid) for fault, _, sid in self.frozen]
 
-    def with_waiting(self, key: int, data: bytes) -> tuple[bytes, ...]:
-        """``data`` (nothing if empty), then what waited for something of ``key`` to pass."""
-        payloads = [data] if data else []
+    def with_waiting(self, key: int, data: P) -> tuple[P, ...]:
+        """``data``, then what waited for something of ``key`` to pass."""
+        payloads = [data]
         if self.held and self.held[0] == key:
             payloads.append(self.held[1])
             self.held = None
@@ -182,7 +183,7 @@ class Link:
             self.later = [entry for entry in self.later if entry[0] > self.frame]
         return tuple(payloads)
 
-    def repeat_later(self, data: bytes) -> None:
+    def repeat_later(self, data: P) -> None:
         """Delivers ``data`` once more, some frames on."""
         self.later.append((self.frame + LATER_FRAMES, data))
 
@@ -204,7 +205,7 @@ class _Sent(NamedTuple):
         return tuple(asset for index, asset in enumerate(self.asset_ids) if kept & 1 << index)
 
 
-class Injector(Generic[F]):
+class Injector(Generic[F, P]):
     """The schedule, the connections and the log; what a fault does is the venue's affair.
 
     ``start_ns`` is the zero of ``Mishap.at_s``.
@@ -214,7 +215,7 @@ class Injector(Generic[F]):
         self._waiting = list(faults)
         self._rng = seeded("faults", seed)
         self._start_ns = start_ns
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, Link[P]] = {}
         self.log: list[FaultEvent] = []
 
     def add(self, fault: F) -> None:
@@ -228,7 +229,7 @@ class Injector(Generic[F]):
         link.held = None
         link.later.clear()
 
-    def _next_frame(self, conn: int) -> Link:
+    def _next_frame(self, conn: int) -> Link[P]:
         """The connection, with the frame that is about to be looked at counted."""
         link = self._links.get(conn)
         if link is None:
@@ -252,7 +253,7 @@ class Injector(Generic[F]):
         return fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9
 
 
-class FaultInjector(Injector[Fault]):
+class FaultInjector(Injector[Fault, bytes]):
     """Decides what becomes of every frame of Polymarket's, and of its REST answers."""
 
     def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
@@ -275,7 +276,7 @@ class FaultInjector(Injector[Fault]):
             return Delivery(())
         return Delivery(link.with_waiting(message.market, message.text(sent.mask)))
 
-    def _inflict(self, fault: Fault, link: Link, sent: _Sent) -> Delivery:
+    def _inflict(self, fault: Fault, link: Link[bytes], sent: _Sent) -> Delivery:
         message, mask = sent.message, sent.mask
         data = message.text(mask) if mask >= 0 else b""
         spoiled = sent.named()
@@ -354,10 +355,10 @@ def _fits(fault: Fault, sent: _Sent) -> bool:
     return fault.asset is None or fault.asset in sent.named()
 
 
-def _thaw(link: Link, sent: _Sent) -> int:
+def _thaw(link: Link[bytes], sent: _Sent) -> int:
     """The part of the frame that no freeze holds back, -1 for none; ends what is over."""
     mask = sent.mask
-    for fault in link.thaw(sent.now_ns):
+    for fault, _ in link.thaw(sent.now_ns):
         if fault.asset is None:
             return -1
         if sent.message.mask and fault.asset in sent.asset_ids:
@@ -365,7 +366,7 @@ def _thaw(link: Link, sent: _Sent) -> int:
     return mask if mask or not sent.message.mask else -1
 
 
-def _duplicate(fault: Fault, link: Link, sent: _Sent, data: bytes) -> tuple[bytes, ...]:
+def _duplicate(fault: Fault, link: Link[bytes], sent: _Sent, data: bytes) -> tuple[bytes, ...]:
     payloads = link.with_waiting(sent.message.market, data)
     if fault.variant == "at_once":
         return (*payloads, data)
