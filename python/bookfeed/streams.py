@@ -140,6 +140,8 @@ class CommandMender(Mender):
             line = self._line(shard)
             line.joined.add(instrument)
             line.busy = 0
+            if line.stage is Stage.JOINING and line.joined >= shard.instruments.keys():
+                line.stage = Stage.STEADY
             if line.asked.pop(instrument, None) is not None and not line.asked:
                 self.resyncs += 1
 
@@ -349,7 +351,9 @@ class CommandMender(Mender):
         channel = line.channel_of.pop(notice.sid, "") or notice.channel or books
         if channel != books:
             line.lost.add(channel)
-        return channel == books
+            return False
+        line.stage = Stage.STEADY
+        return True
 
     def _overflowed(self, shard: Shard, line: Line, notice: Notice, now_ns: int) -> None:
         if not self._died(line, notice):
