@@ -319,6 +319,9 @@ impl Engine {
                     (instrument.fees, instrument.series_fees) = (fees, series_fees);
                 }
                 instrument.hours = listing.hours;
+                if listing.event.is_some() {
+                    instrument.event = listing.event.map(Into::into);
+                }
             }
             self.join_connection(conn, id);
             let book = &mut self.books[id as usize];

@@ -166,9 +166,10 @@ impl Run {
                 continue;
             }
             self.floor.engine.resync_begin(id, self.floor.ts).unwrap();
-            let frame = if self.rng.once_in(4) {
-                // Answered at the newest number, without one of its own.
-                let last = self.floor.venue.seqs[&BOOKS];
+            let last = self.floor.venue.seqs[&BOOKS];
+            let frame = if self.arrived.0 == last && self.rng.once_in(4) {
+                // Answered at the newest number, without one of its own. Had the message of
+                // that number been lost, nobody could tell: so it was not.
                 self.floor.venue.snapshot_at(market, last).replacen('{', r#"{"id":40,"#, 1)
             } else {
                 self.floor.venue.requested(market, 40)
