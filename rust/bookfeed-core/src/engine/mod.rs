@@ -435,6 +435,7 @@ impl Engine {
             connection.up = false;
         }
         self.transition_connection(conn, State::Stale, Cause::Disconnected, ts);
+        self.forget_streams(conn);
     }
 
     /// The caller has reason not to believe a connection: all its books are stale.

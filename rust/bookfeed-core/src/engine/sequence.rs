@@ -140,7 +140,7 @@ impl Engine {
         }
     }
 
-    /// The connection is a new one: its streams are, too.
+    /// The connection was lost, or is a new one: its streams are over.
     pub(super) fn forget_streams(&mut self, conn: u32) {
         let Some(Some(connection)) = self.connections.get_mut(conn as usize) else { return };
         for (_, id) in std::mem::take(&mut connection.streams) {
