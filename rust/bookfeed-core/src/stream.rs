@@ -85,10 +85,10 @@ impl Stream {
 
     /// The venue begins it, or a new one of the same number after the old one ended.
     pub fn begin(&mut self, channel: &str) {
-        match (channel.is_empty(), self.ended) {
-            (true, _) => {}
-            (false, true) => *self = Self::new(channel),
-            (false, false) => self.channel = channel.into(),
+        if self.ended {
+            *self = Self::new(channel);
+        } else {
+            self.channel = channel.into();
         }
     }
 

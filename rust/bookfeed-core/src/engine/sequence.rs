@@ -142,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// The connection is a new one: its streams are, too.
+    /// The connection was lost, or is a new one: its streams are over.
     pub(super) fn forget_streams(&mut self, conn: u32) {
         let Some(Some(connection)) = self.connections.get_mut(conn as usize) else { return };
         for (_, id) in std::mem::take(&mut connection.streams) {
@@ -163,6 +163,9 @@ impl Engine {
             return;
         }
         if book.stream != stream {
+            if self.elsewhere(id, origin.conn) {
+                return;
+            }
             let what = "a change on another subscription than the book's";
             return self.refuse(origin, id, what, delta.market_id.start as usize);
         }
@@ -224,6 +227,9 @@ impl Engine {
                 id = self.auto_subscribe(origin, message, snapshot);
             }
         }
+        if self.elsewhere(id, origin.conn) {
+            return;
+        }
         let Some(book) = self.books.get_mut(id as usize) else {
             self.counters.unknown_instruments += 1;
             return;
@@ -250,6 +256,14 @@ impl Engine {
             self.books[id as usize].stream = stream;
         }
         self.publish(id, origin.ts_recv);
+    }
+
+    /// Whether an instrument is subscribed on another connection than `conn`, which may be left
+    /// from before it moved: what is said there is not about its book, and is only counted.
+    fn elsewhere(&mut self, id: InstrumentId, conn: u32) -> bool {
+        let moved = self.instruments.at(id).is_some_and(|i| i.conn != conn);
+        self.counters.unknown_instruments += u64::from(moved);
+        moved
     }
 
     /// Remembers the venue's second name of a market, by which a damaged first one is found out.
@@ -316,6 +330,9 @@ impl Engine {
         };
         if place.sid != 0 {
             self.follow_reply(origin, place.sid, reply, &notice.channel);
+        } else if ends(reply) {
+            // It does not say which subscription is dead, so any may be.
+            self.transition_connection(origin.conn, State::Stale, Cause::Channel, origin.ts_recv);
         }
         if self.notices.len() == NOTICES_KEPT {
             self.notices.pop_front();
@@ -325,19 +342,13 @@ impl Engine {
     }
 
     fn follow_reply(&mut self, origin: &Origin, sid: u32, reply: &Reply, channel: &str) {
-        let dead = match reply.kind {
-            ReplyKind::Subscribed | ReplyKind::Ok => {
-                let id = self.stream_or_new(origin.conn, sid);
-                if let Some(stream) = self.streams.at_mut(id) {
-                    stream.begin(channel);
-                }
-                false
-            }
-            ReplyKind::Unsubscribed => true,
-            ReplyKind::Error => TERMINAL_CODES.contains(&reply.code),
-        };
-        if dead {
+        if ends(reply) {
             self.end_stream(origin, sid);
+        } else if matches!(reply.kind, ReplyKind::Subscribed | ReplyKind::Ok) && !channel.is_empty() {
+            let id = self.stream_or_new(origin.conn, sid);
+            if let Some(stream) = self.streams.at_mut(id) {
+                stream.begin(channel);
+            }
         }
     }
 
@@ -374,6 +385,15 @@ impl Engine {
         let live = |id| self.streams.at(id).filter(|stream| !stream.ended);
         let of_channel = |(_, id): &&(u32, StreamId)| live(*id).is_some_and(|s| &*s.channel == channel);
         connection.streams.iter().rev().find(of_channel).map(|&(sid, _)| sid)
+    }
+}
+
+/// Whether a reply says that a subscription is over.
+fn ends(reply: &Reply) -> bool {
+    match reply.kind {
+        ReplyKind::Subscribed | ReplyKind::Ok => false,
+        ReplyKind::Unsubscribed => true,
+        ReplyKind::Error => TERMINAL_CODES.contains(&reply.code),
     }
 }
 
