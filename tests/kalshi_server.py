@@ -79,7 +79,9 @@ class KalshiPeer(Peer):
     def subscribe(self, id_: int, channel: str, tickers: list[str]) -> None:
         sid = self.sid(channel)
         if sid is None:
-            sid = next(self.sids)
+            lowest = min(set(range(1, 100)) - self.streams.keys())
+            sid = lowest if self.kalshi.reuses_numbers else next(self.sids)
+            self.seqs.pop(sid, None)
             self.streams[sid] = (channel, set())
             msg = {"channel": channel, "sid": sid}
             self.text(orjson.dumps({"id": id_, "type": "subscribed", "msg": msg}))
@@ -178,6 +180,8 @@ class KalshiServer(Server):
     handshakes: list[dict[str, str]] = field(default_factory=list)
     obeys: Callable[[KalshiPeer, Command], bool] = obey_all
     unknown: set[str] = field(default_factory=set)
+    # Whether a stream may get the number of one that has ended.
+    reuses_numbers: bool = False
     refusal: tuple[int, bytes, dict[str, str]] | None = None
 
     @property

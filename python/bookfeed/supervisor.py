@@ -290,6 +290,7 @@ class Supervisor:
             removed += instruments
             if not shard.instruments:
                 del self._shards[shard.conn]
+                self._mender.gone(shard)
                 self._stop_later(shard)
         return removed
 
