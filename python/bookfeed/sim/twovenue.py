@@ -137,6 +137,8 @@ class TwoVenueItem(NamedTuple):
     """The books it speaks of."""
     sent_ns: int = 0
     """When the venue sent it."""
+    settled: bool = False
+    """Whether it is the last item of its instant: now the truth is what a reader must have."""
 
 
 def taker_fees(venue: Venue, price: Decimal, qty: Decimal, multiplier: Decimal) -> Decimal:
@@ -228,7 +230,7 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         return self._now_ns
 
     def truth(self, venue: Venue, symbol: str) -> BookTruth:
-        """The true book now; ``KeyError`` if there is none."""
+        """The true book as of the last ``settled`` item; ``KeyError`` if there is none."""
         return (self.polymarket_truth if venue == "polymarket" else self.kalshi.truth)(symbol)
 
     def real(self, name: str, ts_ns: int) -> list[Opportunity]:
@@ -289,7 +291,8 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         while self._under_way and self._under_way[0][0] <= until_ns:
             ts_ns, _, item = heapq.heappop(self._under_way)
             self._now_ns = max(self._now_ns, ts_ns)
-            yield item
+            more = bool(self._under_way) and self._under_way[0][0] == ts_ns
+            yield item._replace(settled=not more)
 
     # the wire
 
