@@ -437,8 +437,11 @@ impl Signals {
     fn ask_later(&mut self, index: u32, due: Nanos) {
         if !std::mem::replace(&mut self.watched[index as usize].waits, true) {
             self.waiting.push((index, due));
-            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+        } else if let Some((_, known)) = self.waiting.iter_mut().find(|(known, _)| *known == index) {
+            // What waits for a hold may come to wait for a message, which can be the next one.
+            *known = (*known).min(due);
         }
+        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
 
     /// The opportunity is not there: closes it if it was open.

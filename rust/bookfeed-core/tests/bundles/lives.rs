@@ -216,7 +216,7 @@ fn what_waits_for_messages_does_not_wait_for_an_earlier_hold() {
     assert_eq!(pit.reasons(), [("skew", 1), ("hold", 2)], "asked as soon as it could be lifted");
     // Both streams speak until the hold is over.
     for _ in 0..2 {
-        pit.ts += 4_999 * MS;
+        pit.ts += 4_990 * MS;
         pit.beat(other);
         pit.touch(1, 550, 5, 562, 5);
     }
