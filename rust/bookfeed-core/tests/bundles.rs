@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "bundles/campaign.rs"]
+mod campaign;
 #[path = "bundles/gates.rs"]
 mod gates;
 #[path = "bundles/lives.rs"]
