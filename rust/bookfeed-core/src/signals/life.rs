@@ -155,7 +155,9 @@ impl Signals {
     fn watch(&mut self, rule: usize, added: InstrumentId, instruments: &Instruments) {
         for subject in self.rules[rule].subjects(added, instruments) {
             let known = |w: &Watched| w.rule == rule && w.subject == subject;
-            let watching = self.by_instrument.get(added as usize);
+            // Not every subject of a rule has a leg on the instrument that was added.
+            let first = subject.instruments().next().unwrap_or(added);
+            let watching = self.by_instrument.get(first as usize);
             if watching.is_some_and(|list| list.iter().any(|&i| known(&self.watched[i as usize]))) {
                 continue;
             }
@@ -452,8 +454,11 @@ impl Signals {
     fn ask_later(&mut self, index: u32, due: Nanos) {
         if !std::mem::replace(&mut self.watched[index as usize].waits, true) {
             self.waiting.push((index, due));
-            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+        } else if let Some((_, known)) = self.waiting.iter_mut().find(|(known, _)| *known == index) {
+            // What waits for a hold may come to wait for a message, which can be the next one.
+            *known = (*known).min(due);
         }
+        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
 
     /// The opportunity is not there: closes it if it was open.

@@ -177,7 +177,12 @@ impl Run {
                 self.floor.venue.requested(market, 40)
             };
             let told = self.told(frame);
-            self.arrive(&told, true);
+            if self.rng.once_in(9) {
+                // Nothing came of it; where it had a number of its own, that is missing.
+                self.look("nothing");
+            } else {
+                self.arrive(&told, true);
+            }
         }
     }
 
