@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import GenericAlias, ModuleType
 from typing import Any, Protocol
 
-from benches.corpus import Corpus, books_sha256
+from benches.frames import Recording, books_sha256
 from benches.market import PRICES
 
 Ladder = dict[int, int]
@@ -375,7 +375,7 @@ def peer(name: str) -> Callable[[], Stack] | str:
     return make()
 
 
-def wrong_answer(stack: Stack, corpus: Corpus) -> str | None:
+def wrong_answer(stack: Stack, corpus: Recording) -> str | None:
     """What is wrong with a stack that was fed the whole corpus, or None."""
     if stack.touch_sum_e8 != corpus.answers.touch_sum_e8:
         return f"touch sum {stack.touch_sum_e8}, not {corpus.answers.touch_sum_e8}"
