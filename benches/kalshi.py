@@ -157,13 +157,14 @@ class Generator(FrameWriter):
         before, delta = model.touch_key, units - side.units.get(tick, 0)
         side.set(tick, units)
         self.touch_moved += model.touch_key != before
+        price, name = (PRICES[tick], "yes") if bid else (PRICES[TICKS - tick], "no")
         ts_ms = self.tick_clock()
         ts = datetime.datetime.fromtimestamp(ts_ms // 1_000, datetime.UTC)
         us = ts_ms % 1_000 * 1_000 + self.rng.randrange(1_000)
         self.emit(
             f'{self.head("orderbook_delta", market.sid)}"market_ticker":"{market.ticker}",'
-            f'"market_id":"{market.market_id}","price_dollars":"{PRICES[tick if bid else TICKS - tick]}",'
-            f'"delta_fp":"{size_text(delta)}","side":"{"yes" if bid else "no"}",'
+            f'"market_id":"{market.market_id}","price_dollars":"{price}",'
+            f'"delta_fp":"{size_text(delta)}","side":"{name}",'
             f'"ts":"{ts:%Y-%m-%dT%H:%M:%S}.{us:06}Z","ts_ms":{ts_ms}}}}}'
         )
         self.count_read(model)

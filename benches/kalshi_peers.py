@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import GenericAlias
 from typing import Any
 
-from benches.competitors import FinalBooks, Ladder, Stack
+from benches.competitors import FinalBooks, Ladder, Peers, Stack
 from benches.kalshi import PRICES
 from benches.market import TICKS
 
@@ -272,7 +272,7 @@ def sorted_dict() -> Any:
     return importlib.import_module("sortedcontainers").SortedDict
 
 
-PEERS: dict[str, tuple[tuple[str, ...], Callable[[], Callable[[], Stack]]]] = {
+PEERS: Peers = {
     "json + dict + sorted()": ((), lambda: JsonSorted),
     "orjson + dict, max": (("orjson",), lambda: orjson_stack(dict, max)),
     "orjson + SortedDict": (
@@ -286,4 +286,3 @@ PEERS: dict[str, tuple[tuple[str, ...], Callable[[], Callable[[], Stack]]]] = {
     "msgspec + order-book (C)": (("msgspec", "order_book"), msgspec_order_book),
     "msgspec + dict, cached touch": (("msgspec",), msgspec_cached),
 }
-"""Row name -> (modules it needs, maker of its stack)."""
