@@ -190,8 +190,8 @@ def head_lines(command: str, load_before: float, *, quick: bool) -> list[str]:
         "# Benchmarks",
         "",
         f"Written by `{command}`; do not edit. How each number is made is in `README.md` beside",
-        "this file; the rows' code is in `ingest.py`, `questions.py` and `loopback.py`, and for the",
-        "core's own stages in `rust/bookfeed-core/benches`.",
+        "this file; the rows' code is in `ingest.py`, `questions.py` and `loopback.py`, those of",
+        "the core's own stages in `rust/bookfeed-core/benches`.",
         "",
         f"* Date: {today}",
         f"* Machine: {cpu_name()}, {os.cpu_count()} cores, {platform.system()} "
