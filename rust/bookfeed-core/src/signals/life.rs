@@ -143,7 +143,8 @@ impl Signals {
     fn watch(&mut self, rule: usize, added: InstrumentId, instruments: &Instruments) {
         for subject in self.rules[rule].subjects(added, instruments) {
             let known = |w: &Watched| w.rule == rule && w.subject == subject;
-            let watching = self.by_instrument.get(added as usize);
+            let Some(first) = subject.legs.first().map(|leg| leg.instrument) else { continue };
+            let watching = self.by_instrument.get(first as usize);
             if watching.is_some_and(|list| list.iter().any(|&i| known(&self.watched[i as usize]))) {
                 continue;
             }
