@@ -57,13 +57,14 @@ fn main() {
     let pairs = if quick { 50 } else { 10_000 };
     let chosen = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let wanted = |group: &str| chosen.as_deref().is_none_or(|c| c.split(':').next() == Some(group));
+    let named = |name: &str| chosen.as_deref().is_none_or(|c| name.starts_with(c));
     let corpus = polymarket::Corpus::new(frames);
     let mut stages = Vec::new();
     if wanted("polymarket") {
         stages.extend(polymarket::stages(&corpus));
     }
     if wanted("kalshi") {
-        stages.extend(kalshi::stages(frames, pairs));
+        stages.extend(kalshi::stages(frames, pairs, named));
     }
     if wanted("rules") {
         stages.extend(rules::stages());
@@ -71,7 +72,7 @@ fn main() {
     if wanted("parts") {
         stages.extend(parts::stages(&corpus.frames));
     }
-    stages.retain(|stage| chosen.as_deref().is_none_or(|c| stage.name.starts_with(c)));
+    stages.retain(|stage| named(&stage.name));
     for _ in 0..rounds {
         for stage in &mut stages {
             let time = (stage.round)();

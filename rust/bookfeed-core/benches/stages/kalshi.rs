@@ -231,27 +231,32 @@ fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
         time
     };
     round();
-    stage(&format!("kalshi: ingest, {name}"), None, round)
+    stage(name, None, round)
 }
 
-/// All stages of this file.
-pub fn stages(frames: usize, pairs: usize) -> Vec<Stage<'static>> {
+/// The stages of this file that are wanted.
+pub fn stages(frames: usize, pairs: usize, wanted: impl Fn(&str) -> bool) -> Vec<Stage<'static>> {
     let mut venue = Venue::new();
     let bytes: usize = (0..frames).map(|_| venue.frame(Mix::All).0.len()).sum();
     println!("Kalshi: {frames} frames of {} bytes, {MARKETS} markets", bytes / frames);
-    let engine = |mix, watch, name: &str| ingest(frames, mix, watch, name);
     let elsewhere = |paired| Watch::Elsewhere { pairs, paired };
     let mut all = Vec::from(decoding(frames));
-    all.extend([
-        engine(Mix::All, Watch::Nothing, "no rules"),
-        engine(Mix::All, Watch::Spread, "a spread rule"),
-        engine(Mix::Deep, Watch::Nothing, "touch unmoved, no rules"),
-        engine(Mix::Deep, Watch::Boxes, "touch unmoved, a box on each market"),
-        engine(Mix::Touch, Watch::Nothing, "touch moved, no rules"),
-        engine(Mix::Touch, Watch::Boxes, "touch moved, a box on each market"),
-        engine(Mix::All, elsewhere(false), &format!("{} instruments elsewhere", 2 * pairs)),
-        engine(Mix::All, elsewhere(true), &format!("{pairs} pairs elsewhere")),
-        engine(Mix::All, Watch::Waiting, &format!("{WAITING} pairs that wait for a venue which lags")),
-    ]);
+    let engines = [
+        (Mix::All, Watch::Nothing, "no rules"),
+        (Mix::All, Watch::Spread, "a spread rule"),
+        (Mix::Deep, Watch::Nothing, "touch unmoved, no rules"),
+        (Mix::Deep, Watch::Boxes, "touch unmoved, a box on each market"),
+        (Mix::Touch, Watch::Nothing, "touch moved, no rules"),
+        (Mix::Touch, Watch::Boxes, "touch moved, a box on each market"),
+        (Mix::All, elsewhere(false), &format!("{} instruments elsewhere", 2 * pairs)),
+        (Mix::All, elsewhere(true), &format!("{pairs} pairs elsewhere")),
+        (Mix::All, Watch::Waiting, &format!("{WAITING} pairs that wait for a venue which lags")),
+    ];
+    for (mix, watch, name) in engines {
+        let name = format!("kalshi: ingest, {name}");
+        if wanted(&name) {
+            all.push(ingest(frames, mix, watch, &name));
+        }
+    }
     all
 }
