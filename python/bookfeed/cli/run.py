@@ -14,7 +14,7 @@ from bookfeed.cli.watch import Watch
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
-from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
+from bookfeed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.inputs import Recorder
 from bookfeed.loops import run as run_loop
 from bookfeed.rest import available as rest_available
@@ -78,7 +78,7 @@ def build_feed(
     return Feed(
         config.markets(),
         endpoints=endpoints(config, watch.source),
-        rules=[Rule(kind, parameters) for kind, parameters in config.rules.enabled()],
+        rules=config.signal_rules(),
         on_batch=watch.on_batch,
         recorder=recorder,
         busy_poll=how.busy_poll,
