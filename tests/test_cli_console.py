@@ -4,20 +4,12 @@ import dataclasses
 
 import pytest
 
-from bookfeed.sinks.console import (
-    BookRow,
-    LatencyRow,
-    Screen,
-    SignalRow,
-    Span,
-    clip,
-    paint,
-    render,
-    shown_duration,
-    shown_rate,
-)
+from bookfeed.sinks.console import BookRow, LatencyRow, Screen, render
+from bookfeed.sinks.opportunities import SignalRow
+from bookfeed.sinks.text import Span, clip, paint, shown_duration, shown_rate
 
 YES = BookRow(
+    venue="polymarket",
     market="Bitcoin Up or Down, 6:15",
     outcome="Up",
     bid_e9=440_000_000,

@@ -10,6 +10,7 @@ from bookfeed import config
 from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.inputs import Rule
+from bookfeed.pairs import Basket, Ladder, Pair
 from bookfeed.venues import FeeSchedule
 
 YES, NO = "7" * 77, "5" * 76
@@ -313,9 +314,9 @@ def test_the_documentation_has_every_key() -> None:
         config.MarketConfig,
         config.KalshiMarketConfig,
         config.ComplementConfig,
-        config.Pair,
-        config.Basket,
-        config.Ladder,
+        Pair,
+        Basket,
+        Ladder,
         config.RecordConfig,
         config.ConsoleConfig,
     )

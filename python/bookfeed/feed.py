@@ -13,6 +13,7 @@ its ``state`` is ``live``.
 """
 
 import asyncio
+import logging
 import random
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +34,7 @@ from bookfeed.dispatch import (
 from bookfeed.errors import SessionError
 from bookfeed.inputs import EngineInput, Recorder, Rule
 from bookfeed.loops import Spinner
+from bookfeed.pairs import basis_line
 from bookfeed.records import Signal, Update
 from bookfeed.rest import available as rest_available
 from bookfeed.supervisor import Endpoint, SessionOptions, Supervisor
@@ -41,6 +43,8 @@ from bookfeed.venues.base import Market
 from bookfeed.why import PolarityAlarm, Why, why
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -147,6 +151,9 @@ class Feed:
         now_ns = self._clock.now_ns()
         for rule in self._rules:
             self._inputs.add_rule(rule, now_ns)
+            basis = basis_line(rule)
+            if basis is not None:
+                _log.warning("%s", basis)
         conns = count()
         for name, endpoint in self._endpoints.items():
             supervisor = Supervisor(

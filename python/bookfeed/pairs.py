@@ -195,9 +195,13 @@ class Ladder(Bundle):
         return Rule("ladder", params, self.name, _about(self.legs))
 
 
-def basis_line(name: str, differences: Sequence[str]) -> str:
-    """What is said of a pair whose legs are decided by different facts."""
-    return f'pair "{name}": basis, not the same contract: {"; ".join(differences)}'
+def basis_line(rule: Rule) -> str | None:
+    """What is said of a pair whose legs are decided by different facts, ``None`` of any other."""
+    differences = rule.about.get("basis")
+    if not isinstance(differences, list) or not differences:
+        return None
+    told = "; ".join(map(str, differences))
+    return f'pair "{rule.name}": basis, not the same contract: {told}'
 
 
 def _check_count(legs: Sequence[BasketLeg]) -> None:

@@ -248,6 +248,11 @@ class Leg:
         """Fee of the leg in USD."""
         return _ratio(self.fee_e9, _USD_SCALE)
 
+    @property
+    def maker_fee(self) -> float | None:
+        """Fee of the leg in USD if it rested and was taken."""
+        return _ratio(self.maker_fee_e9, _USD_SCALE)
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
