@@ -97,6 +97,9 @@ class Mender:
     def removed(self, shard: Shard, symbols: Sequence[str]) -> None:
         """Books left a connection that may be open."""
 
+    def gone(self, shard: Shard) -> None:
+        """A connection is given up for good."""
+
     def check_changeable(self) -> None:
         """Raise ``SessionError`` if markets cannot come and go on open connections."""
         raise SessionError("markets of this venue cannot be changed while a feed is open")

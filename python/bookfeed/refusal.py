@@ -16,8 +16,8 @@ from bookfeed.venues.base import HandshakeRefusal
 # Who we are is not accepted; asking again soon does not help.
 DENIED: Final = (401, 403)
 
-# A word, and nothing of the body that a log should not hold.
-_CODE: Final = re.compile(rb'"code"\s*:\s*"([A-Za-z0-9_.-]{1,64})"')
+# A word, and nothing of the body that a log should not hold, such as our own key's id.
+_CODE: Final = re.compile(rb'"code"\s*:\s*"([A-Za-z_]{1,64})"')
 
 
 def retry_after(error: Exception | None) -> int:

@@ -19,8 +19,9 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, Protocol, cast
+from typing import Final
 
+from bookfeed._bookfeed import Notice
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.mending import Connections, Mender
@@ -39,34 +40,6 @@ SAID_MAX: Final = 64
 
 # Causes that a book in its place in the stream does not cure, because it has no place there.
 _OFF_STREAM: Final = frozenset(("channel", "no_snapshot"))
-
-
-class Notice(Protocol):
-    """A reply or an error of the venue; numbers are 0 where it had none."""
-
-    @property
-    def conn(self) -> int: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def id(self) -> int: ...
-    @property
-    def sid(self) -> int: ...
-    @property
-    def code(self) -> int: ...
-    @property
-    def channel(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-
-
-class StreamEngine(Protocol):
-    """What the engine knows of numbered streams."""
-
-    @property
-    def notices_pending(self) -> int: ...
-    def notices(self) -> Sequence[Notice]: ...
-    def sid(self, conn: int, channel: str) -> int | None: ...
 
 
 class Stage(Enum):
@@ -93,6 +66,8 @@ class Line:
     asked: dict[int, int] = field(default_factory=dict)
     # Symbols by the number of the command that was to bring them onto the stream.
     sent: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    # Channels by the number of their stream: an error names the number alone.
+    channel_of: dict[int, str] = field(default_factory=dict)
     # Channels without books that died.
     lost: set[str] = field(default_factory=set)
     overflows: int = 0
@@ -100,7 +75,7 @@ class Line:
     hold_ns: int = 0
     probes: int = 0
     # Books asked for over and over: a stream in that state is better replaced.
-    rounds: TokenBucket = field(default_factory=lambda: TokenBucket(6, 10 * NS_PER_S))
+    rounds: TokenBucket = field(default_factory=lambda: TokenBucket(20, 3 * NS_PER_S))
     joins: TokenBucket = field(default_factory=lambda: TokenBucket(3, 20 * NS_PER_S))
 
     def take_id(self) -> int:
@@ -117,8 +92,12 @@ class Line:
     def begin(self, now_ns: int) -> None:
         """The connection is fresh; budgets and the count of overflows are not."""
         self.stage, self.stage_ns = Stage.JOINING, now_ns + JOIN_NS
-        for kept in (self.dead, self.joined, self.asked, self.sent, self.lost):
-            kept.clear()
+        self.dead.clear()
+        self.joined.clear()
+        self.asked.clear()
+        self.sent.clear()
+        self.channel_of.clear()
+        self.lost.clear()
 
 
 class CommandMender(Mender):
@@ -129,7 +108,7 @@ class CommandMender(Mender):
 
     def __init__(self, connections: Connections, commands: Commands, rng: random.Random) -> None:
         super().__init__(connections)
-        self._engine = cast("StreamEngine", connections.engine)
+        self._engine = connections.engine
         self._commands = commands
         self._rng = rng
         self._lines: dict[int, Line] = {}
@@ -161,6 +140,8 @@ class CommandMender(Mender):
             line = self._line(shard)
             line.joined.add(instrument)
             line.busy = 0
+            if line.stage is Stage.JOINING and line.joined >= shard.instruments.keys():
+                line.stage = Stage.STEADY
             if line.asked.pop(instrument, None) is not None and not line.asked:
                 self.resyncs += 1
 
@@ -195,6 +176,10 @@ class CommandMender(Mender):
             if sid is not None and symbols:
                 shard.session.send(self._commands.delete(line.take_id(), sid, symbols))
 
+    def gone(self, shard: Shard) -> None:
+        """A connection is given up for good."""
+        self._lines.pop(shard.conn, None)
+
     def check_changeable(self) -> None:
         """Markets can come and go."""
 
@@ -209,7 +194,7 @@ class CommandMender(Mender):
             if now_ns < line.hold_ns:
                 continue
             self._rejoin(shard, line, now_ns)
-            if wanted and line.stage is Stage.STEADY:
+            if wanted and line.stage is not Stage.LEAVING:
                 self._ask(shard, line, now_ns)
 
     def _expire(self, shard: Shard, line: Line, now_ns: int) -> None:
@@ -241,12 +226,18 @@ class CommandMender(Mender):
     def _ask(self, shard: Shard, line: Line, now_ns: int) -> None:
         plan = self.connections.plan
         due = plan.due(shard.instruments, now_ns)
+        if line.stage is Stage.JOINING:
+            # The others are on their way.
+            due = [i for i in due if i in line.joined]
         if not due:
             return
         sid = self._sid(shard)
         placed = [i for i in due if i in line.joined and plan.cause(i) not in _OFF_STREAM]
-        if sid is None or any(plan.attempts(i) for i in placed):
-            self._resubscribe(shard, line, sid, now_ns)
+        # The stream is begun anew once; a book that this did not help shall not cost the others
+        # theirs again and again, and is asked for until the connection is replaced.
+        if sid is None or any(plan.attempts(i) == 1 for i in placed):
+            if line.stage is Stage.STEADY:
+                self._resubscribe(shard, line, sid, now_ns)
             return
         missing = [i for i in due if i not in placed]
         if missing and plan.take_fetch(missing, len(missing), now_ns):
@@ -304,8 +295,7 @@ class CommandMender(Mender):
         """Bring symbols onto a channel's stream, or begin the stream with them."""
         line, sid = self._line(shard), self._sid(shard, channel)
         id_ = line.take_id()
-        if channel == self._commands.channels[0]:
-            line.remember(id_, symbols)
+        line.remember(id_, symbols)
         if sid is None:
             shard.session.send(self._commands.subscribe(id_, channel, symbols))
         else:
@@ -323,7 +313,11 @@ class CommandMender(Mender):
             if shard is None:
                 continue
             line = self._line(shard)
-            if notice.kind == "error":
+            if notice.kind == "subscribed":
+                line.channel_of[notice.sid] = notice.channel
+                # The venue may give the number of a dead stream to the next.
+                line.dead.discard(notice.sid)
+            elif notice.kind == "error":
                 self._error(shard, line, notice, now_ns)
             elif notice.kind == "unsubscribed" and notice.sid:
                 line.dead.add(notice.sid)
@@ -339,8 +333,7 @@ class CommandMender(Mender):
             case Fault.FULL:
                 self._full(shard, line, notice, now_ns)
             case Fault.BUSY:
-                line.hold_ns = now_ns + self._hold.delay_ns(line.busy, self._rng)
-                line.busy += 1
+                self._refused(shard, line, now_ns)
             case None if line.stage is Stage.LEAVING and notice.id == line.leave_id:
                 # The stream is not there to be ended; what the engine thinks it is, is no more.
                 line.dead.add(self._sid(shard) or 0)
@@ -349,7 +342,8 @@ class CommandMender(Mender):
 
     def _say(self, shard: Shard, notice: Notice) -> None:
         """Every text once for all connections: the venue repeats itself."""
-        text = f"error {notice.code}: {notice.text[:200]}"
+        words = "".join(c if c.isprintable() else " " for c in notice.text[:200])
+        text = f"error {notice.code}: {words}"
         if text not in self._said and len(self._said) < SAID_MAX:
             self._said.add(text)
             # A key of its own, so that no other line holds this one back.
@@ -357,21 +351,33 @@ class CommandMender(Mender):
                 f"error {text}", "connection %d: the venue says %s", shard.conn, text
             )
 
-    def _died(self, line: Line, notice: Notice) -> None:
-        if notice.sid:
-            line.dead.add(notice.sid)
-        if notice.channel and notice.channel != self._commands.channels[0]:
-            line.lost.add(notice.channel)
+    def _died(self, line: Line, notice: Notice) -> bool:
+        """A stream is dead; says whether it was the books'."""
+        line.dead.add(notice.sid)
+        books = self._commands.channels[0]
+        channel = line.channel_of.pop(notice.sid, "") or notice.channel or books
+        if channel != books:
+            line.lost.add(channel)
+            return False
+        line.stage = Stage.STEADY
+        return True
 
     def _overflowed(self, shard: Shard, line: Line, notice: Notice, now_ns: int) -> None:
-        self._died(line, notice)
-        if notice.channel and notice.channel != self._commands.channels[0]:
+        if not self._died(line, notice):
             return
         # The venue is behind with us already; begin again a moment later.
         line.hold_ns = now_ns + self._hold.delay_ns(line.overflows, self._rng)
         line.overflows += 1
         if line.overflows >= 2:
             self._split(shard, line, _second_half(shard), "too slow for all of its markets", now_ns)
+
+    def _refused(self, shard: Shard, line: Line, now_ns: int) -> None:
+        """Too many commands: what was asked is asked again later, at no cost."""
+        line.hold_ns = now_ns + self._hold.delay_ns(line.busy, self._rng)
+        line.busy += 1
+        line.asked.clear()
+        line.stage = Stage.STEADY
+        self.connections.plan.release(shard.instruments)
 
     def _full(self, shard: Shard, line: Line, notice: Notice, now_ns: int) -> None:
         symbols = set(line.sent.pop(notice.id, ()))

@@ -112,8 +112,8 @@ class Supervisor:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._failure: BaseException | None = None
-        self._stopping: Final[set[asyncio.Task[None]]] = set()
-        # What connections counted that are no more.
+        # Connections that are given up, and what those counted that are gone.
+        self._leaving: Final[dict[asyncio.Task[None], Session]] = {}
         self._retired: Final[Counter[str]] = Counter()
         self.reconnects = 0
         self.loop_stalls = 0
@@ -161,7 +161,7 @@ class Supervisor:
     def session_counts(self) -> Counter[str]:
         """What all connections counted, those that are no more included."""
         counts = self._retired.copy()
-        for session in self.sessions:
+        for session in (*self.sessions, *self._leaving.values()):
             counts.update(asdict(session.counters))
         return counts
 
@@ -290,6 +290,7 @@ class Supervisor:
             removed += instruments
             if not shard.instruments:
                 del self._shards[shard.conn]
+                self._mender.gone(shard)
                 self._stop_later(shard)
         return removed
 
@@ -303,13 +304,12 @@ class Supervisor:
 
     def _stop_later(self, shard: Shard) -> None:
         task = asyncio.get_running_loop().create_task(shard.session.stop())
-        self._stopping.add(task)
+        self._leaving[task] = shard.session
 
-        def stopped(_task: asyncio.Task[None]) -> None:
-            self._stopping.discard(task)
-            self._retired.update(asdict(shard.session.counters))
+        def gone(_task: asyncio.Task[None]) -> None:
+            self._retired.update(asdict(self._leaving.pop(task).counters))
 
-        task.add_done_callback(stopped)
+        task.add_done_callback(gone)
 
     def move(self, shard: Shard, instruments: Sequence[int], reason: str) -> bool:
         """Put books on a connection of their own; says whether there could be one."""
@@ -356,15 +356,15 @@ class Supervisor:
         """
         self._halt()
         await asyncio.gather(*(shard.session.stop() for shard in self._shards.values()))
-        await asyncio.gather(*self._stopping, return_exceptions=True)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         await self._mender.close()
         self.flush()
 
     def abandon(self) -> None:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
         self._halt()
-        for shard in self._shards.values():
-            shard.session.abandon()
+        for session in (*self.sessions, *self._leaving.values()):
+            session.abandon()
 
     def _halt(self) -> None:
         if self._timer is not None:
