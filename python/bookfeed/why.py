@@ -70,11 +70,8 @@ class PolarityAlarm:
     def look(self, engine: Engine, rules: Mapping[int, Rule]) -> None:
         """Warns of pairs whose refusals for ``polarity`` have begun to count."""
         for number, rule in rules.items():
-            if (
-                rule.kind != "box"
-                or number in self._told
-                or not engine.refusals(number)["polarity"]
-            ):
+            asked = rule.kind == "box" and number not in self._told
+            if not asked or not engine.refusals(number)["polarity"]:
                 continue
             self._told.add(number)
             _log.warning(
