@@ -48,6 +48,7 @@ class KalshiPeer(Peer):
         self.streams: dict[int, tuple[str, set[str]]] = {}
         self.seqs: dict[int, int] = {}
         self.sids = count(1)
+        self.trades = count(1)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is not WSMsgType.TEXT:
@@ -142,6 +143,19 @@ class KalshiPeer(Peer):
             "ts_ms": 1_790_000_000_000,
         }
         self.say({"type": "orderbook_delta", "msg": msg})
+
+    def trade(self, ticker: str) -> None:
+        """A trade, which says nothing of the books."""
+        msg = {
+            "trade_id": f"trade-{next(self.trades)}",
+            "market_ticker": ticker,
+            "yes_price_dollars": "0.4400",
+            "no_price_dollars": "0.5600",
+            "count_fp": "1.00",
+            "taker_side": "yes",
+            "ts_ms": 1_790_000_000_000,
+        }
+        self.say({"type": "trade", "msg": msg}, self.sid("trade"))
 
     def lose(self, messages: int = 1) -> None:
         """Messages of the books' stream that never arrive."""

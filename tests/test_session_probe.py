@@ -32,12 +32,14 @@ class Probing(Bench):
         super().__init__(policy, seed=seed)
         self.openings = 0
         self.probe: str | None = "alive?"
+        self.proof: int | None = None
         self.logic = ConnectionLogic(
             policy,
             self.subscription,
             rng=random.Random(seed),
             stagger=Stagger(0),
             probe=lambda: self.probe,
+            proof_ns=lambda: self.proof,
             quiet_until_ns=lambda: opens_ns,
         )
         self.tell(Start())
@@ -88,6 +90,33 @@ def test_without_an_answer_it_is_asked_within_reason_and_given_up() -> None:
     assert [at - begin for at, text in bench.sends() if text == "alive?"] == [10 * S, 20 * S]
     bench.run(S)
     assert bench.times(Close) == [begin + 30 * S]
+
+
+def test_other_data_does_not_prove_the_books_stream_alive() -> None:
+    bench = Probing()
+    bench.open()
+    begin = bench.proof = bench.now
+    for _ in range(29):
+        bench.run(S)
+        bench.tell(Data())
+    assert [at - begin for at, text in bench.sends() if text == "alive?"] == [10 * S, 20 * S]
+    bench.run(S)
+    assert bench.times(Close) == [begin + 30 * S]
+    # On the next connection proofs of the one before do not count, nor against it.
+    bench.tell(Closed(1000))
+    bench.open()
+    bench.run(29 * S)
+    assert bench.logic.phase is Phase.OPEN
+
+
+def test_a_stream_that_proves_itself_is_left_alone() -> None:
+    bench = Probing()
+    bench.open()
+    for _ in range(100):
+        bench.run(9 * S)
+        bench.proof = bench.now
+    assert not bench.times(Close)
+    assert len(bench.sends()) == 1
 
 
 def test_where_there_is_nothing_to_ask_silence_counts_as_ever() -> None:

@@ -329,6 +329,22 @@ async def test_a_stream_that_does_not_answer_is_replaced(server: KalshiServer) -
         assert feed.counters()["disconnects"] == 1
 
 
+async def test_a_frozen_stream_of_books_is_not_hidden_by_other_channels(
+    server: KalshiServer,
+) -> None:
+    venue = kalshi(credentials=KEY, probe_interval_s=0.05)
+    options = replace(QUICK, silence_s=0.5)
+    async with connected(server, venue=venue, options=options) as (feed, peer):
+        server.obeys = lambda p, _command: p is not peer
+        async with asyncio.timeout(5):
+            while len(server.peers) == 1:
+                peer.trade(A)
+                await asyncio.sleep(0.02)
+        await feed.wait_live(5)
+        assert feed.book(A).epoch == 2
+        assert len(peer.asked("get_snapshot")) >= 3
+
+
 async def test_before_its_market_opens_a_book_is_not_missed(
     server: KalshiServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,6 +91,10 @@ class Mender:
         """Return a question that proves a stream alive, if there is one."""
         return None
 
+    def proof_ns(self, shard: Shard) -> int | None:
+        """When the books' own stream was last proved alive; ``None`` if they have none."""
+        return None
+
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Books came onto a connection that may be open."""
 

@@ -155,6 +155,11 @@ class CommandMender(Mender):
         symbol = shard.instruments[joined[line.probes % len(joined)]]
         return self._commands.snapshot(line.take_id(), sid, (symbol,))
 
+    def proof_ns(self, shard: Shard) -> int | None:
+        """When the books' stream last said something in order; until it has books, anything is."""
+        books = (self._engine.book(i) for i in self._line(shard).joined)
+        return max((book.ts_evidence or 0 for book in books), default=None)
+
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Subscribe on the open connection; one that is not open will with its next opening."""
         symbols = [shard.instruments[i] for i in instruments]
