@@ -113,3 +113,28 @@ async def test_a_feed_says_why_and_what_its_pairs_are(caplog: pytest.LogCaptureF
     assert basis == (
         'pair "BTC": basis, not the same contract: strike "1" (kalshi), "2" (polymarket)'
     )
+
+
+async def test_a_feed_warns_of_a_pair_that_is_the_wrong_way_round(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Both outcomes of one market, said to happen together."""
+    facts = {"polarity": "same", "oracle": "O", "strike": "1", "cut_off": "now"}
+    legs = tuple(
+        PairLeg("polymarket", symbol, outcome, **facts)  # type: ignore[arg-type]
+        for symbol, outcome in zip(MARKET.symbols, ("Yes", "No"), strict=True)
+    )
+    rules = [Pair("twins", legs).rule()]
+    async with serving() as server, Feed([MARKET], url=server.url, rules=rules) as feed:
+        await feed.wait_live(5)
+        peer = await server.peer(0)
+        for symbol, bid, ask in zip(
+            MARKET.symbols, ("0.20", "0.78"), ("0.22", "0.80"), strict=True
+        ):
+            peer.text(json.dumps(book_message(symbol, bid, ask)).encode())
+        async for update in feed:
+            if update.bid_e9 == 780_000_000:
+                break
+        assert feed.engine.refusals(0)["polarity"] > 0
+    (record,) = (r for r in caplog.records if r.name == "bookfeed.why")
+    assert record.getMessage().startswith('pair "twins": the two sides look like opposites')
