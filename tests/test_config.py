@@ -9,6 +9,8 @@ import pytest
 from bookfeed import config
 from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
+from bookfeed.inputs import Rule
+from bookfeed.pairs import Basket, Ladder, Pair
 from bookfeed.venues import FeeSchedule
 
 YES, NO = "7" * 77, "5" * 76
@@ -65,6 +67,8 @@ min_hold_ms = 20
 [rules.complement]
 min_edge = "0.002"
 min_qty = "5"
+max_lag_ms = 500
+min_time_to_close_ms = 60000
 
 [record]
 directory = "/data"
@@ -130,10 +134,12 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
     assert loaded.console.refresh_hz == 10.0
     gates = {"max_age_ms": "30000", "max_skew_ms": "2000", "cooldown_ms": "0"}
+    gates |= {"min_time_to_close_ms": "0", "min_hold_ms": "0"}
     spread = {"mode": "bps", "when": "tight", "open": "10", "close": "12.5"}
+    lag = {"max_lag_ms": "500", "min_time_to_close_ms": "60000"}
     assert loaded.rules.enabled() == [
-        ("spread", gates | spread | {"min_hold_ms": "20"}),
-        ("complement", gates | {"min_edge": "0.002", "min_qty": "5", "min_hold_ms": "0"}),
+        Rule("spread", gates | spread | {"min_hold_ms": "20"}),
+        Rule("complement", gates | lag | {"min_edge": "0.002", "min_qty": "5"}),
     ]
 
 
@@ -141,8 +147,10 @@ def test_the_full_file_names_every_key_there_is() -> None:
     def keys(kind: Any, prefix: str = "") -> set[str]:
         return {f"{prefix}{field.name}" for field in dataclasses.fields(kind)}
 
+    # Pairs, baskets and ladders have a file of their own, in `test_config_pairs.py`.
     for section in dataclasses.fields(Config):
-        assert f"[{section.name}" in FULL or f"[[{section.name}" in FULL
+        if section.name not in ("pair", "basket", "ladder"):
+            assert f"[{section.name}" in FULL or f"[[{section.name}" in FULL
     venues = config.PolymarketConfig, config.KalshiConfig
     for kind in (EngineConfig, FeedConfig, *venues, config.RecordConfig):
         assert all(f"{key} = " in FULL for key in keys(kind))
@@ -256,6 +264,7 @@ def test_variables_override_the_file(tmp_path: Path) -> None:
         ("BOOKFEED_FEED__BUSY_POLL", "maybe", ["feed.busy_poll", "true or false"]),
         ("BOOKFEED_FEED__ASSETS_PER_CONNECTION", "0", ["from 1 to 450", "not 0"]),
         ("BOOKFEED_MARKET__NAME", "x", ["market", "in the file"]),
+        ("BOOKFEED_PAIR__NAME", "x", ["pair", "in the file"]),
         ("BOOKFEED_ENGINE__HASH_CHECK__X", "x", ['"hash_check" is a value']),
     ],
 )
@@ -305,6 +314,9 @@ def test_the_documentation_has_every_key() -> None:
         config.MarketConfig,
         config.KalshiMarketConfig,
         config.ComplementConfig,
+        Pair,
+        Basket,
+        Ladder,
         config.RecordConfig,
         config.ConsoleConfig,
     )

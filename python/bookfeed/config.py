@@ -31,17 +31,24 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
+from bookfeed.gates import Gates
+from bookfeed.inputs import Rule
+from bookfeed.pairs import Basket, BasketLeg, Ladder, Name, Pair
 from bookfeed.schema import DecimalText, Range, Reader, Tag, Text, Value, exceeds, suggestion
 from bookfeed.venues.base import FeeRounding, FeeSchedule, KalshiFee, Market, Outcome
 
 ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
 
+# Sections that are lists.
+_FILE_ONLY: Final = ("market", "pair", "basket", "ladder")
+# Symbols that an error lists.
+_SHOWN_MAX: Final = 5
+
 _MS_NS: Final = 1_000_000
 _S_NS: Final = 1_000_000_000
 
 HashCheck = Literal["always", "sampled", "off"]
-Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
 RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
 AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
@@ -65,7 +72,6 @@ KeyPath = Annotated[
 FilePrefix = Annotated[
     str, Text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ -")
 ]
-DurationMs = Annotated[int, Range(0, 3_600_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,23 +240,6 @@ class KalshiMarketConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
-    """What every rule asks before it opens an opportunity."""
-
-    enabled: bool = True
-    min_qty: Annotated[str | None, DecimalText("0")] = None
-    max_age_ms: DurationMs = 30_000
-    max_skew_ms: DurationMs = 2_000
-    min_hold_ms: DurationMs = 0
-    cooldown_ms: DurationMs = 0
-
-    def parameters(self) -> dict[str, object]:
-        """Parameters of ``Engine.add_rule``; what is not set is left to the rule."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "enabled"}
-        return {name: str(value) for name, value in values.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
 class SpreadConfig(Gates):
     """``[rules.spread]``: a spread at ``open`` or beyond, until it falls short of ``close``."""
 
@@ -284,10 +273,10 @@ class RulesConfig:
     spread: SpreadConfig | None = None
     complement: ComplementConfig | None = None
 
-    def enabled(self) -> list[tuple[str, dict[str, object]]]:
-        """Kind and parameters of each rule to run, for ``Engine.add_rule``."""
+    def enabled(self) -> list[Rule]:
+        """Each rule to run."""
         rules = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return [(kind, rule.parameters()) for kind, rule in rules if rule and rule.enabled]
+        return [Rule(kind, rule.parameters()) for kind, rule in rules if rule and rule.enabled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +307,9 @@ class Config:
     kalshi: KalshiConfig = field(default_factory=KalshiConfig)
     market: tuple[Annotated[MarketConfig | KalshiMarketConfig, Tag("venue")], ...] = ()
     rules: RulesConfig = field(default_factory=RulesConfig)
+    pair: tuple[Pair, ...] = ()
+    basket: tuple[Basket, ...] = ()
+    ladder: tuple[Ladder, ...] = ()
     record: RecordConfig = field(default_factory=RecordConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 
@@ -330,6 +322,34 @@ class Config:
                 if first != index:
                     problem = f"{word} {symbol} is already in market[{first}]"
                     raise ConfigError("", f"market[{index}].{key}", problem)
+        self._check_bundles()
+
+    def _check_bundles(self) -> None:
+        outcomes = {
+            (market.venue, outcome.symbol): outcome.name
+            for market in self.markets()
+            for outcome in market.outcomes
+        }
+        names: dict[str, str] = {}
+        for key, bundle in self._bundles():
+            first = names.setdefault(bundle.name, key)
+            if first != key:
+                raise ConfigError("", f"{key}.name", f'"{bundle.name}" is already {first}')
+            legs = "leg" if isinstance(bundle, Pair) else "legs"
+            for index, leg in enumerate(bundle.legs):
+                _check_leg(f"{key}.{legs}[{index}]", leg, outcomes)
+
+    def _bundles(self) -> list[tuple[str, Pair | Basket | Ladder]]:
+        found: list[tuple[str, Pair | Basket | Ladder]] = []
+        found += ((f"pair[{i}]", one) for i, one in enumerate(self.pair))
+        found += ((f"basket[{i}]", one) for i, one in enumerate(self.basket))
+        found += ((f"ladder[{i}]", one) for i, one in enumerate(self.ladder))
+        return found
+
+    def signal_rules(self) -> list[Rule]:
+        """Every rule to run, those of ``[rules.*]`` first, then pairs, baskets and ladders."""
+        bundles = [bundle for _, bundle in self._bundles() if bundle.enabled]
+        return [*self.rules.enabled(), *(bundle.rule() for bundle in bundles)]
 
     def markets(self) -> list[Market]:
         """All markets as the feed knows them."""
@@ -348,6 +368,20 @@ class Config:
         for name in ("api_key_id", "private_key_file"):
             del values["kalshi"][name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _check_leg(key: str, leg: BasketLeg, outcomes: Mapping[tuple[str, str], str]) -> None:
+    """A leg is one of the markets that are followed, and its outcome is called as there."""
+    known = [symbol for venue, symbol in outcomes if venue == leg.venue]
+    if leg.symbol not in known:
+        of = "the ticker of a" if leg.venue == "kalshi" else "the token id of an outcome of a"
+        followed = ", ".join(known[:_SHOWN_MAX]) + (", …" if len(known) > _SHOWN_MAX else "")
+        problem = f"must be {of} [[market]] of {leg.venue} ({followed or 'there is none'})"
+        raise ConfigError("", f"{key}.symbol", f'{problem}, not "{leg.symbol}"')
+    name = outcomes[leg.venue, leg.symbol]
+    if leg.venue == "polymarket" and leg.outcome != name:
+        problem = f'must be "{name}", as the token is called in its market, not "{leg.outcome}"'
+        raise ConfigError("", f"{key}.outcome", problem)
 
 
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -400,8 +434,8 @@ def _override(table: dict[str, Any], variable: str, path: list[str], text: str) 
     known = [f.name for f in fields(Config)]
     if path[0] not in known:
         raise ConfigError(variable, key, f"no such section; {suggestion(path[0], known)}")
-    if path[0] == "market":
-        raise ConfigError(variable, key, "markets are given in the file, not by a variable")
+    if path[0] in _FILE_ONLY:
+        raise ConfigError(variable, key, f"{path[0]}s are given in the file, not by a variable")
     for part in path[:-1]:
         inner = table.setdefault(part, {})
         if not isinstance(inner, dict):

@@ -13,6 +13,7 @@ its ``state`` is ``live``.
 """
 
 import asyncio
+import logging
 import random
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,18 +34,24 @@ from bookfeed.dispatch import (
 from bookfeed.errors import SessionError
 from bookfeed.inputs import EngineInput, Recorder, Rule
 from bookfeed.loops import Spinner
+from bookfeed.pairs import basis_line
 from bookfeed.records import Signal, Update
 from bookfeed.rest import available as rest_available
 from bookfeed.supervisor import Endpoint, SessionOptions, Supervisor
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import Market
+from bookfeed.why import PolarityAlarm, Why, why
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 # How long closing a feed may wait for the recorder's disk.
 RECORDER_TIMEOUT_S: Final = 1.0
+# How often refusals are looked at for what deserves a warning.
+ALARM_EVERY_S: Final = 1.0
 
 
 class Feed:
@@ -100,6 +107,8 @@ class Feed:
         self._supervisors: Final[list[Supervisor]] = []
         self._supervisor_of: Final[dict[int, Supervisor]] = {}
         self._spinner: Spinner | None = None
+        self._alarm: Final = PolarityAlarm()
+        self._alarm_timer: asyncio.TimerHandle | None = None
         self._opened = False
         self._closed = False
         self._dispatcher: Final = Dispatcher(
@@ -130,12 +139,21 @@ class Feed:
             self._spinner.__enter__()
         for supervisor in self._supervisors:
             supervisor.start()
+        if any(rule.kind == "box" for rule in self._rules):
+            self._look()
         return self
+
+    def _look(self) -> None:
+        self._alarm.look(self._engine, self._inputs.rules)
+        self._alarm_timer = asyncio.get_running_loop().call_later(ALARM_EVERY_S, self._look)
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
         for rule in self._rules:
             self._inputs.add_rule(rule, now_ns)
+            basis = basis_line(rule)
+            if basis is not None:
+                _log.warning("%s", basis)
         conns = count()
         for name, endpoint in self._endpoints.items():
             supervisor = Supervisor(
@@ -172,6 +190,9 @@ class Feed:
         if self._closed:
             return
         self._closed = True
+        if self._alarm_timer is not None:
+            self._alarm_timer.cancel()
+            self._alarm.look(self._engine, self._inputs.rules)
         try:
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
         finally:
@@ -321,6 +342,15 @@ class Feed:
         if isinstance(self._clock, AnchoredClock):
             counts["wall_step_ns"] = self._clock.wall_step_ns()
         return counts
+
+    @property
+    def rules(self) -> Mapping[int, Rule]:
+        """The rules by the number that signals carry."""
+        return self._inputs.rules
+
+    def why(self) -> list[Why]:
+        """Return what was not signalled: refusals by rule and reason, with a sentence each."""
+        return why(self._engine, self._inputs.rules)
 
     def latency(self) -> dict[str, Histogram]:
         """Return the engine's latency histograms by name, in nanoseconds."""

@@ -8,7 +8,7 @@ and a replay feeds the records back through ``EngineInput.apply``.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from bookfeed._bookfeed import Engine
@@ -24,6 +24,9 @@ CONN_NONE: Final = 0
 
 # What may follow the venue in a CONNECTED record: how the venue was asked to speak.
 USE_YES_PRICE: Final = "use_yes_price"
+
+# The key of a note that says what a rule is called, and what it is about.
+RULE_NOTE: Final = "rule"
 
 
 class Recorder(Protocol):
@@ -41,10 +44,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A signal rule: ``kind`` is one of ``RULES``, ``params`` are the rule's own."""
+    """A signal rule: ``kind`` is one of ``RULES``, ``params`` are the rule's own.
+
+    ``name`` and ``about`` (JSON values) are for people: the engine knows nothing of them, and a
+    recording keeps them in a note.
+    """
 
     kind: str
     params: Mapping[str, object]
+    name: str = ""
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 class EngineInput:
@@ -54,7 +63,9 @@ class EngineInput:
     method, at no extra cost. Times are Unix nanoseconds.
     """
 
-    __slots__ = ("_engine", "_epochs", "_recorder", "ingest", "records_failed", "records_refused")
+    __slots__ = (
+        "_engine", "_epochs", "_recorder", "ingest", "records_failed", "records_refused", "rules",
+    )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
 
@@ -62,6 +73,8 @@ class EngineInput:
         self._engine = engine
         self._recorder = recorder
         self._epochs: dict[int, int] = {}
+        self.rules: dict[int, Rule] = {}
+        """The rules by number, with what a recording says about them."""
         self.records_refused = 0
         self.records_failed = 0
         self.ingest = engine.ingest if recorder is None else self._ingest_recorded
@@ -142,8 +155,14 @@ class EngineInput:
 
     def add_rule(self, rule: Rule, ts: int) -> int:
         """Add a signal rule and return its number."""
-        self._record(Kind.RULE, ts, CONN_NONE, json.dumps(asdict(rule)).encode())
-        return self._engine.add_rule(rule.kind, rule.params)
+        content = {"kind": rule.kind, "params": dict(rule.params)}
+        self._record(Kind.RULE, ts, CONN_NONE, json.dumps(content).encode())
+        number = self._engine.add_rule(rule.kind, rule.params)
+        self.rules[number] = rule
+        if rule.name or rule.about:
+            about = {"number": number, "name": rule.name, "about": dict(rule.about)}
+            self.note({RULE_NOTE: about}, ts)
+        return number
 
     def resync_begin(self, instrument: int, ts: int) -> None:
         """A whole book is being fetched for ``instrument``."""
@@ -208,6 +227,18 @@ class EngineInput:
         elif kind == Kind.RULE:
             rule = _json_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
+        elif kind == Kind.NOTE:
+            self._record(Kind.NOTE, ts, CONN_NONE, payload)
+            self._learn(payload)
+
+    def _learn(self, note: bytes) -> None:
+        """What a note says about a rule; a note of any other form is nobody's business here."""
+        try:
+            told = _json_object(note)[RULE_NOTE]
+            number, name, about = told["number"], str(told["name"]), dict(told["about"])
+            self.rules[number] = replace(self.rules[number], name=name, about=about)
+        except (ValueError, TypeError, KeyError):
+            return
 
 
 def _instrument(instrument: int) -> bytes:

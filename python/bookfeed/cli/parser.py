@@ -100,6 +100,28 @@ def _output(parser: argparse.ArgumentParser, default: str = "table") -> None:
     )
 
 
+def _paper(parser: argparse.ArgumentParser) -> None:
+    """What would have been had of the signals."""
+    group = parser.add_argument_group("paper")
+    group.add_argument(
+        "--paper",
+        action="store_true",
+        help="keep a ledger of what each signal would have brought, ordered when it opened",
+    )
+    group.add_argument(
+        "--paper-latency-ms",
+        type=_within(int, 0, 60_000),
+        metavar="N",
+        help="time until an order arrives (default: 250); implies --paper",
+    )
+
+
+def _why(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--why", action="store_true", help="tell what was not signalled, by rule, and why"
+    )
+
+
 def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float) -> None:
     """What can be said about simulated markets."""
     parser.add_argument(
@@ -161,6 +183,8 @@ def _add_run(commands: _Commands) -> None:
         codes=_SERVICE,
     )
     _source(run)
+    _why(run)
+    _paper(run)
     _output(run, "table on a terminal, else ndjson")
 
 
@@ -183,6 +207,8 @@ def _add_replay(commands: _Commands) -> None:
         choices=("always", "sampled", "off"),
         help="how often a venue's book hash is checked (default: as recorded, always for captures)",
     )
+    _why(replay)
+    _paper(replay)
     _output(replay)
 
 

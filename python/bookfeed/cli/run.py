@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bookfeed._bookfeed import Engine
+from bookfeed.cli.paper import engine_options
 from bookfeed.cli.shows import Show, Summary, show_for
 from bookfeed.cli.source import Source, opened
 from bookfeed.cli.watch import Watch
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
-from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
+from bookfeed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.inputs import Recorder
 from bookfeed.loops import run as run_loop
 from bookfeed.rest import available as rest_available
@@ -25,7 +26,8 @@ from bookfeed.venues.kalshi import credentials
 def execute(args: argparse.Namespace) -> ExitCode:
     """Runs until the time is up, Ctrl-C or SIGTERM; raises what ended the feed otherwise."""
     with opened(args) as source:
-        follow(args, source, Engine(**source.config.engine.arguments()))
+        engine = Engine(**source.config.engine.arguments(), **engine_options(args))
+        follow(args, source, engine, why=args.why)
     return ExitCode.OK
 
 
@@ -37,29 +39,32 @@ def follow(
     recorder: Recorder | None = None,
     hint: Callable[[], str] = lambda: "Ctrl-C ends",
     more: Callable[[], Summary] = dict,
+    why: bool = False,
 ) -> None:
-    """Follows ``source`` with the output that ``args`` ask for.
+    """Follows ``source`` with the output that ``args`` ask for, and with ``why`` what was refused.
 
     ``hint`` is shown in the table's first line; what ``more`` returns joins the summary.
     """
-    run_loop(_follow(args, source, engine, recorder, hint, more))
+    clock = AnchoredClock()
+    watch = Watch(source.name, source.config, engine, clock, why=why)
+    run_loop(_follow(args, source, watch, clock, recorder, hint, more))
 
 
 async def _follow(
     args: argparse.Namespace,
     source: Source,
-    engine: Engine,
+    watch: Watch,
+    clock: AnchoredClock,
     recorder: Recorder | None,
     hint: Callable[[], str],
     more: Callable[[], Summary],
 ) -> None:
-    clock = AnchoredClock()
-    watch = Watch(source.name, source.config, engine, clock)
     show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
     try:
-        feed = build_feed(source.config, engine, watch, clock, recorder)
+        feed = build_feed(source.config, watch.engine, watch, clock, recorder)
         async with feed:
             watch.attach(feed)
+            show.begin()
             await _until_told(feed, show, args.seconds)
             summary = watch.summary()
     finally:
@@ -78,7 +83,7 @@ def build_feed(
     return Feed(
         config.markets(),
         endpoints=endpoints(config, watch.source),
-        rules=[Rule(kind, parameters) for kind, parameters in config.rules.enabled()],
+        rules=config.signal_rules(),
         on_batch=watch.on_batch,
         recorder=recorder,
         busy_poll=how.busy_poll,
