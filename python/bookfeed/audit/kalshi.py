@@ -1,0 +1,297 @@
+"""Kalshi's WebSocket, as the auditor reads it: numbered streams, snapshots, signed deltas.
+
+A market is one book in YES terms: bids are the ``yes`` levels, asks one minus the ``no`` levels,
+unless the connection asked for YES prices on both sides. Every number ever used on the wire is
+read: dollars in strings (or JSON numbers), whole cents and whole contracts of early recordings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.fees import KalshiFees
+from bookfeed.audit.model import Connection, Effects, Message, Model, Stream, seconds
+from bookfeed.audit.numbers import NS_PER_S, ONE, millis, plain, price, read_json
+
+VENUE = "kalshi"
+
+# Errors that end a subscription: channel error, buffer overflow.
+_TERMINAL: Final = ("10", "25")
+_LIFECYCLES: Final = ("market_lifecycle_v2", "multivariate_market_lifecycle")
+_REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
+# Types that say nothing of books, markets or fees.
+_OTHERS: Final = frozenset({
+    "ticker", "trade", "event_lifecycle", "fill", "market_position", "user_order",
+    "order_group_updates", "rfq_created", "rfq_deleted", "quote_created", "quote_accepted",
+    "quote_executed", "cfbenchmarks_value", "cfbenchmarks_value_indexlist",
+    "cfbenchmarks_value_5hz", "cfbenchmarks_value_5hz_indexlist", "pyth_value",
+    "pyth_value_underlying_list",
+})  # fmt: skip
+
+
+class Numbered(NamedTuple):
+    """A message and its place in its stream."""
+
+    sid: int | None
+    seq: int | None
+    requested: bool
+    content: Any
+
+
+def read(model: Model, conn: int, payload: bytes) -> list[Message]:
+    """The one message of a frame; what is no JSON object concerns everyone."""
+    try:
+        document = read_json(payload)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return [Message("broken", everyone=True, body=Numbered(None, None, False, None))]
+    kind = str(document.get("type") or "")
+    content = document.get("msg")
+    sid, seq = _count(document.get("sid")), _count(document.get("seq"))
+    if kind == "subscribed" and sid is None and isinstance(content, dict):
+        sid = _count(content.get("sid"))
+    requested = bool(_count(document.get("id")))
+    message = Message(kind, _time(document, content))
+    try:
+        content = _content(model, model.connections[conn], kind, content)
+    except ValueError as error:
+        message.kind, content = "malformed", (str(error), _ticker(content))
+    number = model.find(VENUE, _ticker(document.get("msg")))
+    message.named = [] if number is None else [number]
+    message.body = Numbered(sid, seq, requested, content)
+    return [message]
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and int(value) > 0:
+        return int(value)
+    return None
+
+
+def _ticker(content: object) -> object:
+    return content.get("market_ticker") if isinstance(content, dict) else None
+
+
+def _time(document: Mapping[str, Any], content: object) -> int | None:
+    """The venue's time of a message: its own, or when it was sent."""
+    if isinstance(content, dict):
+        for key in ("ts_ms", "received_at"):
+            if (ts := millis(content.get(key))) is not None:
+                return ts
+        if (ts := seconds(content.get("ts"))) is not None:
+            return ts
+        if (ts := _rfc3339(content.get("ts"))) is not None:
+            return ts
+    return millis(document.get("sending_ts_ms"))
+
+
+def _rfc3339(value: object) -> int | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * NS_PER_S + moment.microsecond * 1_000
+
+
+def _content(model: Model, connection: Connection, kind: str, content: Any) -> Any:
+    """What a message of this type holds; ``ValueError`` if it is not that."""
+    if kind in ("orderbook_snapshot", "orderbook_delta"):
+        if not isinstance(content, dict) or not isinstance(_ticker(content), str):
+            raise ValueError("no market_ticker")
+        if kind == "orderbook_delta":
+            return _delta(connection, content)
+        return tuple(_side(connection, content, side) for side in ("yes", "no"))
+    return content
+
+
+def _side(connection: Connection, content: Mapping[str, Any], side: str) -> dict[Decimal, Decimal]:
+    """The levels of a side, newest spelling first; an omitted side is empty."""
+    spelt = (f"{side}{suffix}" for suffix in ("_dollars_fp", "_dollars", ""))
+    name = next((each for each in spelt if content.get(each) is not None), None)
+    if name is None:
+        return {}
+    listed, cents = content[name], name == side
+    if not isinstance(listed, list):
+        raise ValueError("levels are not an array")
+    levels: dict[Decimal, Decimal] = {}
+    for pair in listed:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError("a level is not a pair")
+        at, qty = _price(connection, side, pair[0], cents=cents), plain(pair[1], 8)
+        if qty and at in levels:
+            raise ValueError("a price stands twice in one side")
+        if qty:
+            levels[at] = qty
+    return levels
+
+
+def _price(connection: Connection, side: str, value: object, *, cents: bool) -> Decimal:
+    """A level's price in YES terms."""
+    at = price(format(plain(value, 0) / 100, "f") if cents else value)
+    return ONE - at if side == "no" and not connection.yes_prices else at
+
+
+def _delta(connection: Connection, content: Mapping[str, Any]) -> tuple[Side, Decimal, Decimal]:
+    side = content.get("side")
+    if side not in ("yes", "no"):
+        raise ValueError("a delta without a side")
+    if content.get("price_dollars") is not None:
+        at = _price(connection, side, content["price_dollars"], cents=False)
+    else:
+        at = _price(connection, side, content.get("price"), cents=True)
+    change = content.get("delta_fp")
+    change = content.get("delta") if change is None else change
+    return ("bid" if side == "yes" else "ask"), at, plain(change, 8, signed=True)
+
+
+def apply(model: Model, conn: int, message: Message) -> Effects:
+    """What a message does to the books, and which of them it breaks."""
+    effects = Effects()
+    if message.kind == "broken":
+        _break_all(model, conn, "not JSON", effects)
+        return effects
+    connection = model.connections[conn]
+    body: Numbered = message.body
+    connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+    if body.sid is not None:
+        stream = connection.streams.setdefault(body.sid, Stream())
+        stream.ts_venue = newest(stream.ts_venue, message.ts_event)
+        _advance(model, conn, stream, message, effects)
+    if message.kind == "malformed":
+        _malformed(model, conn, message, effects)
+    elif message.kind in _REPLIES:
+        _reply(model, conn, message, effects)
+    elif message.kind == "orderbook_snapshot":
+        _snapshot(model, message)
+    elif message.kind == "orderbook_delta":
+        _apply_delta(model, conn, message, effects)
+    elif message.kind in _LIFECYCLES:
+        _lifecycle(model, message, effects)
+    elif message.kind == "event_fee_update":
+        _fee_update(model, body.content, effects)
+    elif message.kind not in _OTHERS and body.sid is not None:
+        _break_stream(model, conn, body.sid, "unknown type", effects)
+    return effects
+
+
+def _advance(model: Model, conn: int, stream: Stream, message: Message, effects: Effects) -> None:
+    """Every number of a stream counts, whatever the message is about."""
+    sid, seq, requested, _ = message.body
+    if seq is None:
+        return
+    last = stream.seq
+    if last is not None and seq != last + 1:
+        # An answer to a request may repeat the newest number: it is a book as of that number.
+        answer = message.kind == "orderbook_snapshot" and requested and seq == last
+        if not answer:
+            why = "gap" if seq > last else "out_of_order"
+            _break_stream(model, conn, sid, f"{why}: {last} then {seq}", effects)
+    stream.seq = seq
+
+
+def _snapshot(model: Model, message: Message) -> None:
+    for number in message.named:
+        one = model.instruments[number]
+        if one.over:
+            continue
+        one.book.load(*message.body.content)
+        one.based, one.sid = True, message.body.sid
+        one.ts_event = newest(one.ts_event, message.ts_event)
+
+
+def _apply_delta(model: Model, conn: int, message: Message, effects: Effects) -> None:
+    if not message.named:
+        if message.body.sid is not None:
+            _break_stream(model, conn, message.body.sid, "delta of an unknown market", effects)
+        return
+    side, at, change = message.body.content
+    one = model.instruments[message.named[0]]
+    if not one.based:
+        return
+    left = one.book.qty(side, at) + change
+    if left < 0:
+        _break(one, "underflow", effects)
+        return
+    one.book.set(side, at, left)
+    one.ts_event = newest(one.ts_event, message.ts_event)
+
+
+def _malformed(model: Model, conn: int, message: Message, effects: Effects) -> None:
+    """Those it names, else its stream, else all of the connection."""
+    for number in message.named:
+        _break(model.instruments[number], "malformed", effects)
+    if not message.named and message.body.sid is not None:
+        _break_stream(model, conn, message.body.sid, "malformed", effects)
+    elif not message.named:
+        _break_all(model, conn, "malformed", effects)
+
+
+def _reply(model: Model, conn: int, message: Message, effects: Effects) -> None:
+    content, sid = message.body.content, message.body.sid
+    if sid is None:
+        return
+    stream = model.connections[conn].streams[sid]
+    if message.kind == "subscribed":
+        stream.channel, stream.dead = str(content.get("channel") or ""), False
+        return
+    code = content.get("code") if isinstance(content, dict) else None
+    if message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL):
+        stream.dead = True
+        _break_stream(model, conn, sid, "the subscription ended", effects)
+
+
+def _lifecycle(model: Model, message: Message, effects: Effects) -> None:
+    content = message.body.content
+    for number in message.named:
+        one, event = model.instruments[number], content.get("event_type")
+        if event in ("activated", "deactivated"):
+            paused = content.get("is_deactivated")
+            one.paused = paused if isinstance(paused, bool) else event == "deactivated"
+        elif event == "close_date_updated" and seconds(content.get("close_ts")) is not None:
+            one.close_ts = seconds(content["close_ts"])
+        elif event in ("determined", "settled"):
+            one.determined = True
+        else:
+            continue
+        effects.repriced.add(number)
+
+
+def _fee_update(model: Model, content: Any, effects: Effects) -> None:
+    """An override of an event's fees; what is null is as the series has it."""
+    if not isinstance(content, dict):
+        return
+    multiplier = content.get("fee_multiplier_override")
+    for one in model.instruments:
+        if one.event is None or one.event != content.get("event_ticker"):
+            continue
+        if isinstance(one.fees, KalshiFees):
+            one.fees = replace(
+                one.fees,
+                kind_override=content.get("fee_type_override") or None,
+                multiplier_override=None if multiplier is None else plain(multiplier, 9),
+            )
+            effects.repriced.add(one.number)
+
+
+def _break(one: Instrument, why: str, effects: Effects) -> None:
+    if one.based:
+        effects.broken[one.number] = why
+    one.based = False
+
+
+def _break_stream(model: Model, conn: int, sid: int, why: str, effects: Effects) -> None:
+    for one in model.on(conn):
+        if one.sid == sid:
+            _break(one, why, effects)
+
+
+def _break_all(model: Model, conn: int, why: str, effects: Effects) -> None:
+    for one in model.on(conn):
+        _break(one, why, effects)

@@ -1,0 +1,128 @@
+"""The auditor's own walk through the ladders of a bundle, all legs together, unit by unit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from bookfeed.audit.books import Level
+from bookfeed.audit.fees import Fees
+from bookfeed.audit.numbers import PRICE_UNITS, units
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a bundle pays a unit, whether its legs are sold, and what an opportunity needs."""
+
+    payout: Decimal
+    sell: bool
+    min_edge: Decimal
+    max_qty: Decimal | None = None
+
+    def edge(self, prices: Sequence[Decimal]) -> Decimal:
+        """Edge of one unit at these prices, before fees."""
+        return sum(prices) - self.payout if self.sell else self.payout - sum(prices)
+
+
+@dataclass(slots=True)
+class Order:
+    """What a walk takes of one leg: its fills, one a level."""
+
+    fees: Fees
+    fills: list[Level] = field(default_factory=list)
+
+    def take(self, price: Decimal, qty: Decimal) -> None:
+        """Takes ``qty`` more at ``price``, the best left."""
+        if self.fills and self.fills[-1][0] == price:
+            qty += self.fills.pop()[1]
+        self.fills.append((price, qty))
+
+    @property
+    def qty(self) -> Fraction:
+        """What it takes altogether."""
+        return sum((Fraction(qty) for _, qty in self.fills), Fraction(0))
+
+    @property
+    def notional(self) -> Fraction:
+        """Price times quantity."""
+        return sum((Fraction(p) * Fraction(q) for p, q in self.fills), Fraction(0))
+
+    def fee(self, *, sell: bool) -> Fraction:
+        """The fee of the order."""
+        return self.fees.order(self.fills, sell=sell, maker=False)
+
+
+@dataclass(slots=True)
+class Walked:
+    """Orders of all legs and what they leave."""
+
+    terms: Terms
+    orders: list[Order]
+
+    @property
+    def qty(self) -> Fraction:
+        """Units of the bundle."""
+        return self.orders[0].qty
+
+    @property
+    def gross(self) -> Fraction:
+        """Dollars left before fees."""
+        paid = sum((order.notional for order in self.orders), Fraction(0))
+        pays = Fraction(self.terms.payout) * self.qty
+        return paid - pays if self.terms.sell else pays - paid
+
+    @property
+    def fee(self) -> Fraction:
+        """Fees of all legs."""
+        fees = (order.fee(sell=self.terms.sell) for order in self.orders)
+        return sum(fees, Fraction(0))
+
+    @property
+    def net_edge(self) -> int:
+        """Edge a unit after fees, price units cut off towards zero."""
+        return units((self.gross - self.fee) / self.qty, PRICE_UNITS)
+
+
+def walk(terms: Terms, ladders: Sequence[Sequence[Level]], fees: Sequence[Fees]) -> Walked | None:
+    """The longest beginning of the walk that nets the edge wanted; ``None`` if there is none."""
+    steps = _steps(terms, ladders, fees)
+    wanted = units(terms.min_edge, PRICE_UNITS)
+    while steps:
+        orders = [Order(each) for each in fees]
+        for prices, qty in steps:
+            for order, price in zip(orders, prices, strict=True):
+                order.take(price, qty)
+        walked = Walked(terms, orders)
+        if walked.net_edge >= wanted:
+            return walked
+        steps.pop()
+    return None
+
+
+def _steps(
+    terms: Terms, ladders: Sequence[Sequence[Level]], fees: Sequence[Fees]
+) -> list[tuple[list[Decimal], Decimal]]:
+    """Prices and quantity of each step, while the marginal edge holds."""
+    steps: list[tuple[list[Decimal], Decimal]] = []
+    at = [0] * len(ladders)
+    left = [ladder[0][1] if ladder else Decimal(0) for ladder in ladders]
+    room = terms.max_qty
+    while all(place < len(ladder) for place, ladder in zip(at, ladders, strict=True)):
+        prices = [ladder[place][0] for place, ladder in zip(at, ladders, strict=True)]
+        marginal = sum(
+            (each.marginal(price, maker=False) for each, price in zip(fees, prices, strict=True)),
+            Fraction(0),
+        )
+        if Fraction(terms.edge(prices)) - marginal < terms.min_edge:
+            break
+        qty = min(left) if room is None else min(*left, room)
+        if not qty:
+            break
+        steps.append((prices, qty))
+        room = None if room is None else room - qty
+        for index, ladder in enumerate(ladders):
+            left[index] -= qty
+            if not left[index]:
+                at[index] += 1
+                left[index] = ladder[at[index]][1] if at[index] < len(ladder) else Decimal(0)
+    return steps

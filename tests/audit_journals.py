@@ -1,0 +1,99 @@
+"""Journals for the auditor's tests: what a campaign does to an engine, as journal records."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bookfeed._bookfeed import Engine
+from bookfeed.audit import Auditor
+from bookfeed.audit.report import AuditReport
+from bookfeed.audit.witness import Witness
+from bookfeed.inputs import EngineInput
+from bookfeed.journal import Kind
+from tests import campaign
+
+Records = list[tuple[int, int, int, int, bytes]]
+Rules = Sequence[tuple[str, dict[str, Any]]]
+
+
+class Tape:
+    """A recorder that keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self.records: Records = []
+
+    def append(self, kind: int, ts: int, conn: int, epoch: int, payload: bytes) -> None:
+        self.records.append((int(kind), ts, conn, epoch, bytes(payload)))
+
+    def poll(self, now_ns: int) -> None:
+        """Nothing waits here."""
+
+    def close(self, timeout_s: float) -> object:
+        """Nothing to write out."""
+        return timeout_s
+
+
+class TapedEngine:
+    """An engine whose every changing call goes through ``EngineInput``, and onto a tape."""
+
+    def __init__(self, tape: Tape, options: dict[str, Any]) -> None:
+        self.engine = Engine(**options)
+        self._input = EngineInput(self.engine, tape)
+        self.ts = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+    def connected(self, conn: int, venue: str, ts: int) -> None:
+        self._input.connected(conn, venue, ts)
+
+    def disconnected(self, conn: int, ts: int) -> None:
+        self._input.disconnected(conn, "test", ts)
+
+    def subscribe(self, venue: str, symbol: str, conn: int, ts: int, **options: Any) -> int:
+        self.ts = ts
+        payload = json.dumps({"venue": venue, "symbol": symbol, **options}).encode()
+        assert self._input.apply(Kind.SUBSCRIBE, ts, conn, payload)
+        instrument = self.engine.instrument(venue, symbol)
+        assert instrument is not None
+        return instrument
+
+    def add_rule(self, kind: str, params: dict[str, Any]) -> None:
+        payload = json.dumps({"kind": kind, "params": params}).encode()
+        assert self._input.apply(Kind.RULE, self.ts, 0, payload)
+
+    def ingest(self, conn: int, payload: bytes, ts: int) -> int:
+        return self._input.ingest(conn, payload, ts)
+
+    def ingest_rest(self, conn: int, payload: bytes, ts: int) -> int:
+        return self._input.ingest_rest(conn, payload, ts)
+
+    def advance(self, ts: int) -> int:
+        return self._input.advance(ts)
+
+    def resync_begin(self, instrument: int, ts: int) -> None:
+        self._input.resync_begin(instrument, ts)
+
+
+def recorded(seed: int, *, rules: Rules = (), **options: Any) -> tuple[Records, dict[str, Any]]:
+    """The records of one campaign, and the options of the engine it ran on."""
+    tape, used = Tape(), {}
+
+    def build(**engine_options: Any) -> TapedEngine:
+        used.update(engine_options)
+        engine = TapedEngine(tape, engine_options)
+        for kind, params in rules:
+            engine.add_rule(kind, params)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign, "Engine", build)
+        campaign.run(seed, **options)
+    return tape.records, used
+
+
+def audited(records: Records, options: dict[str, Any]) -> AuditReport:
+    """A report on records, replayed by a fresh engine."""
+    return Auditor(Witness(Engine(**options))).run(records)
