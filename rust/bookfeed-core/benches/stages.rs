@@ -17,8 +17,9 @@ use bookfeed_core::event::{Frame, Level, Side};
 use bookfeed_core::fixed::{parse_price, parse_qty};
 use bookfeed_core::instrument::{Instrument, Instruments};
 use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
-use bookfeed_core::signals::fees::FeeSchedule;
+use bookfeed_core::signals::fees::{Fees, Role, Rounding};
 use bookfeed_core::signals::{Assessment, Rule, Subject, View, build};
+use bookfeed_core::stream::Streams;
 use std::hint::black_box;
 use std::time::Instant;
 use support::Rng;
@@ -274,11 +275,10 @@ fn hash_check(depth: u32) -> Stage<'static> {
     })
 }
 
-fn complement_walk(depth: i64) -> Stage<'static> {
+fn complement_walk(depth: i64, venue: &str, fees: Fees) -> Stage<'static> {
     let mut instruments = Instruments::default();
     for symbol in ["yes", "no"] {
-        let fees = FeeSchedule::new("0.07", 1);
-        let market = Some("m".into());
+        let (market, fees) = (Some("m".into()), Some(fees));
         instruments.add(Instrument { market, fees, ..Instrument::new(Venue::Polymarket, symbol, 0) });
     }
     let book = || {
@@ -296,16 +296,76 @@ fn complement_walk(depth: i64) -> Stage<'static> {
         build("complement", &[("min_edge".to_owned(), "0.001".to_owned())].into()).unwrap();
     let subjects: Vec<Subject> = rule.subjects(1, &instruments);
     let all = depth * 10_000_000_000;
-    stage(&format!("complement walked over {depth} levels"), None, move || {
-        let view = View { books: &books, instruments: &instruments };
-        let Assessment::Found(found) = rule.assess(&subjects[0], &view) else { panic!("nothing found") };
+    let name = format!("complement walked over {depth} levels, {venue} fees");
+    stage(&name, None, move || {
+        let (streams, connections) = (Streams::default(), []);
+        let view = View {
+            books: &books,
+            instruments: &instruments,
+            streams: &streams,
+            connections: &connections,
+        };
+        let mut legs = Vec::new();
+        let Assessment::Found(found) = rule.assess(&subjects[0], &view, &mut legs) else {
+            panic!("nothing found")
+        };
         assert_eq!(found.qty, all);
         timed(2_000, || {
             for _ in 0..2_000 {
-                black_box(rule.assess(black_box(&subjects[0]), &view));
+                black_box(rule.assess(black_box(&subjects[0]), &view, &mut legs));
             }
         })
     })
+}
+
+/// A thousand levels of shares in millionths at Polymarket or hundredths at Kalshi: one more
+/// share at each, and orders that sweep fifty.
+fn fees(name: &str, fees: Fees, unit: i64) -> [Stage<'static>; 2] {
+    let mut rng = Rng(5);
+    let mut below = |n| i64::try_from(rng.below(n)).unwrap();
+    let levels: Vec<Level> = (0..1_000)
+        .map(|_| Level::new((1 + below(9_999)) * 100_000, (1 + below(1_000_000)) * unit))
+        .collect();
+    let orders: Vec<Vec<Level>> = levels.chunks(50).map(<[Level]>::to_vec).collect();
+    let total = move || {
+        orders.iter().fold(0, |sum, levels| {
+            let mut order = black_box(fees).order(Role::Taker, false);
+            let fills = levels.iter().map(|l| order.fill(l.qty, l.price).unwrap()).sum::<i64>();
+            assert_eq!(order.total(), Some(fills));
+            sum + fills
+        })
+    };
+    let models =
+        levels.iter().map(|l| i128::from(l.price * (1_000_000_000 - l.price)) * i128::from(l.qty));
+    // All rules here are seven percent, and no rounding costs more than a cent a fill.
+    let model = i64::try_from(models.sum::<i128>() * 7 / 10i128.pow(19)).unwrap();
+    assert!((total() - model).abs() <= 1_000 * 10_000_000);
+    let marginal = move || {
+        for level in &levels {
+            black_box(black_box(fees).marginal(Role::Taker, level.price));
+        }
+    };
+    [
+        stage(&format!("fee of one more share, {name}"), None, move || {
+            timed(100_000, || (0..100).for_each(|_| marginal()))
+        }),
+        stage(&format!("fee of a fill, {name}"), None, move || {
+            timed(100_000, || {
+                (0..100).for_each(|_| {
+                    black_box(total());
+                })
+            })
+        }),
+    ]
+}
+
+fn all_fees() -> Vec<Stage<'static>> {
+    let polymarket = fees("Polymarket", Fees::polymarket("0.07", 1).unwrap(), 100);
+    let kalshi = |rounding: Rounding| {
+        let listed = Fees::kalshi("quadratic", "1", rounding).unwrap();
+        fees(&format!("Kalshi {}", rounding.name()), listed, 1_000_000)
+    };
+    polymarket.into_iter().chain(Rounding::ALL.iter().copied().flat_map(kalshi)).collect()
 }
 
 fn journal(corpus: &Corpus) -> [Stage<'static>; 2] {
@@ -365,8 +425,10 @@ fn main() {
         whole_books(64, Some(3_000.0)),
         update_in_place(),
         hash_check(97),
-        complement_walk(50),
+        complement_walk(50, "Polymarket", Fees::polymarket("0.07", 1).unwrap()),
+        complement_walk(50, "Kalshi", Fees::kalshi("quadratic", "1", Rounding::NonDirect).unwrap()),
     ];
+    stages.extend(all_fees());
     stages.extend(journal(&corpus));
     for _ in 0..rounds {
         for stage in &mut stages {

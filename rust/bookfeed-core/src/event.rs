@@ -147,6 +147,8 @@ pub struct Delta {
     pub price: Price,
     /// Change of its size, 1e-8; may be negative or zero.
     pub qty: Qty,
+    /// Where the venue's second name of the market stands in the frame (Kalshi: its UUID).
+    pub market_id: Value,
 }
 
 /// What became of a market, as far as trading goes.

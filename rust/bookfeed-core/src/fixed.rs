@@ -24,7 +24,7 @@ pub const ABSENT: i64 = i64::MIN;
 
 /// Longest decimal text accepted; venues print at most about 20 characters.
 const LONGEST: usize = 40;
-const POW10: [u64; 19] = {
+pub(crate) const POW10: [u64; 19] = {
     let mut table = [1u64; 19];
     let mut i = 1;
     while i < 19 {

@@ -2,8 +2,9 @@
 //! at subscribe; from then on an instrument is a dense number.
 
 use crate::decode::Venue;
-use crate::fixed::{Decimal, Price};
-use crate::signals::fees::FeeSchedule;
+use crate::fixed::{Decimal, PRICE_DECIMALS, Price, format_decimal};
+use crate::signals::fees::{Fees, Rounding};
+use crate::time::Nanos;
 use std::collections::HashMap;
 
 /// Dense number of an instrument; an index into every per-instrument array.
@@ -26,6 +27,12 @@ pub struct Instrument {
     pub market_id: Option<Box<str>>,
     /// Name of the outcome, as the user gave it.
     pub outcome: Option<Box<str>>,
+    /// The venue's string for the event the market belongs to.
+    pub event: Option<Box<str>>,
+    /// When the market opens, and when it closes, as far as is known.
+    pub hours: Hours,
+    /// Whether the venue has paused it.
+    pub paused: bool,
     /// Connection it is subscribed on.
     pub conn: u32,
     /// The market's other outcome, whose book mirrors this one, once known.
@@ -36,8 +43,67 @@ pub struct Instrument {
     pub min_order_size: Option<Box<str>>,
     /// Whether the market is a negative-risk one (part of the book hash).
     pub neg_risk: Option<bool>,
+    /// What the series says of fees, where events may override it (Kalshi).
+    pub series_fees: Option<SeriesFees>,
     /// Fees of the market; without them no signal can be net of fees.
-    pub fees: Option<FeeSchedule>,
+    pub fees: Option<Fees>,
+}
+
+/// Fees as a series states them; an event may override type and multiplier for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesFees {
+    /// The type, as printed.
+    pub fee_type: Box<str>,
+    /// The multiplier, as printed.
+    pub multiplier: Box<str>,
+    /// The rounding rule in force.
+    pub rounding: Rounding,
+}
+
+impl SeriesFees {
+    /// The fees these make, `None` if the multiplier is not one; what is `None` is not
+    /// overridden.
+    #[must_use]
+    pub fn fees(&self, fee_type: Option<&str>, multiplier: Option<i64>) -> Option<Fees> {
+        let multiplier = multiplier.map(|m| format_decimal(m, PRICE_DECIMALS));
+        let fee_type = fee_type.unwrap_or(&self.fee_type);
+        Fees::kalshi(fee_type, multiplier.as_deref().unwrap_or(&self.multiplier), self.rounding)
+    }
+}
+
+/// The time in which a market trades, Unix ns; a bound that is not known does not bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hours {
+    /// When it opens. Venues do not announce the moment itself.
+    pub open: Option<Nanos>,
+    /// When it closes.
+    pub close: Option<Nanos>,
+}
+
+/// Whether a market can be traded in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketStatus {
+    /// It can.
+    Open,
+    /// It opens later.
+    BeforeOpen,
+    /// The venue has paused it.
+    Paused,
+    /// It is over.
+    Closed,
+}
+
+impl MarketStatus {
+    /// The name shown to users.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::BeforeOpen => "before_open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 impl Instrument {
@@ -49,13 +115,40 @@ impl Instrument {
             symbol: symbol.into(),
             market: None,
             market_id: None,
+            event: None,
+            hours: Hours::default(),
+            paused: false,
             outcome: None,
             conn,
             sibling: None,
             tick_size: None,
             min_order_size: None,
             neg_risk: None,
+            series_fees: None,
             fees: None,
+        }
+    }
+
+    /// Takes an event's override of the series' fees; what is `None` is as the series has it.
+    /// Fees that cannot be computed are unsupported, never free.
+    pub fn override_fees(&mut self, fee_type: Option<&str>, multiplier: Option<i64>) {
+        if let Some(series) = &self.series_fees {
+            self.fees = Some(series.fees(fee_type, multiplier).unwrap_or(Fees::Unsupported));
+        }
+    }
+
+    /// Whether the market can be traded in at `now`.
+    #[inline]
+    #[must_use]
+    pub fn status(&self, now: Nanos) -> MarketStatus {
+        if self.hours.close.is_some_and(|close| now >= close) {
+            MarketStatus::Closed
+        } else if self.hours.open.is_some_and(|open| now < open) {
+            MarketStatus::BeforeOpen
+        } else if self.paused {
+            MarketStatus::Paused
+        } else {
+            MarketStatus::Open
         }
     }
 
@@ -189,6 +282,16 @@ impl Instruments {
     #[must_use]
     pub fn of_market(&self, venue: Venue, market: &str) -> &[InstrumentId] {
         self.markets.get(&(venue, Box::from(market))).map_or(&[], Vec::as_slice)
+    }
+
+    /// The instruments of the venue's `event`, whatever their market.
+    pub fn of_event<'a>(
+        &'a self,
+        venue: Venue,
+        event: &'a str,
+    ) -> impl Iterator<Item = InstrumentId> + 'a {
+        let found = move |i: &Instrument| i.venue == venue && i.event.as_deref() == Some(event);
+        (0..).zip(&self.list).filter(move |(_, i)| found(i)).map(|(id, _)| id)
     }
 
     /// Everything known of `id`.

@@ -23,6 +23,7 @@ pub mod event;
 pub mod decode;
 
 pub mod book;
+pub mod stream;
 
 pub mod metrics;
 pub mod trades;

@@ -42,7 +42,7 @@ pub const UPDATE_FIELDS: [Field; 17] = [
 ];
 
 /// Layout of a signal record.
-pub const SIGNAL_FIELDS: [Field; 20] = [
+pub const SIGNAL_FIELDS: [Field; 22] = [
     ("ts_recv", "<i8", 0),
     ("ts_open", "<i8", 8),
     ("seq", "<u8", 16),
@@ -63,10 +63,12 @@ pub const SIGNAL_FIELDS: [Field; 20] = [
     ("reason", "|u1", 114),
     ("direction", "|u1", 115),
     ("legs", "|u1", 116),
+    ("maker_edge", "<i8", 120),
+    ("lag_ns", "<i8", 128),
 ];
 
 /// Layout of a leg record.
-pub const LEG_FIELDS: [Field; 9] = [
+pub const LEG_FIELDS: [Field; 11] = [
     ("instrument", "<u4", 0),
     ("epoch", "<u4", 4),
     ("avg_price", "<i8", 8),
@@ -76,6 +78,8 @@ pub const LEG_FIELDS: [Field; 9] = [
     ("age_ns", "<i8", 40),
     ("state", "|u1", 48),
     ("side", "|u1", 49),
+    ("view", "|u1", 50),
+    ("maker_fee", "<i8", 56),
 ];
 
 /// Flag: the touch changed.
@@ -84,6 +88,8 @@ pub const FLAG_TOUCH: u8 = 1;
 pub const FLAG_BUY: u8 = 2;
 /// Flag: the aggressor sold.
 pub const FLAG_SELL: u8 = 4;
+/// Flag: the trade was agreed outside the book.
+pub const FLAG_OFF_BOOK: u8 = 16;
 /// Flag: the venue's hash vouches for the book as it stands.
 pub const FLAG_VERIFIED: u8 = 8;
 
@@ -100,6 +106,10 @@ named_codes! {
         TickSize = "tick_size",
         /// The market is over; `price` is what a share of this outcome pays.
         Resolved = "resolved",
+        /// The market was paused or resumed, or will close at another time.
+        Trading = "trading",
+        /// The market's fees changed.
+        Fees = "fees",
     }
 }
 
@@ -196,15 +206,17 @@ pub fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32, out: 
         step.peak_edge,
         step.qty_open,
         found.value,
-        step.skew,
+        step.apart.skew,
     ];
     for (i, value) in longs.into_iter().enumerate() {
         w.put(i * 8, value.to_le_bytes());
     }
     w.put(104, step.rule_id.to_le_bytes());
     w.put(108, leg_start.to_le_bytes());
-    let legs = u8::try_from(found.leg_count).unwrap_or(u8::MAX);
+    let legs = u8::try_from(step.legs.len()).unwrap_or(u8::MAX);
     w.put(112, [step.rule as u8, step.phase as u8, step.reason as u8, found.direction as u8, legs]);
+    w.put(120, found.maker_edge.to_le_bytes());
+    w.put(128, step.apart.lag.to_le_bytes());
     out.extend_from_slice(&record);
 }
 
@@ -212,14 +224,15 @@ pub fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32, out: 
 pub fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
     let mut record = [0u8; LEG_SIZE];
     let mut w = Writer(&mut record);
-    w.put(0, leg.instrument.to_le_bytes());
+    w.put(0, leg.leg.instrument.to_le_bytes());
     w.put(4, standing.epoch.to_le_bytes());
     w.put(8, leg.avg_price.to_le_bytes());
     w.put(16, leg.worst_price.to_le_bytes());
     w.put(24, leg.qty.to_le_bytes());
     w.put(32, leg.fee.to_le_bytes());
     w.put(40, standing.age.to_le_bytes());
-    w.put(48, [standing.state as u8, u8::from(leg.sell)]);
+    w.put(48, [standing.state as u8, u8::from(leg.sell), u8::from(leg.leg.complement)]);
+    w.put(56, leg.maker_fee.to_le_bytes());
     out.extend_from_slice(&record);
 }
 
@@ -254,7 +267,10 @@ mod tests {
     fn packed(fields: &[Field], size: usize) {
         let mut end = 0;
         for &(name, code, at) in fields {
-            assert_eq!(at, end, "{name} leaves a hole or overlaps");
+            assert!(
+                (end..end + 8).contains(&at),
+                "{name} overlaps, or leaves more than alignment needs"
+            );
             assert_eq!(at % width(code), 0, "{name} is not aligned");
             end = at + width(code);
         }

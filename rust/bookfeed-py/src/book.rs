@@ -10,7 +10,7 @@ use bookfeed_core::book::Book;
 use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::engine::{self as core, present};
 use bookfeed_core::event::{Aggressor, Side};
-use bookfeed_core::fixed::{PRICE_DECIMALS, QTY_DECIMALS, format_decimal};
+use bookfeed_core::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, format_decimal};
 use bookfeed_core::instrument::{Instrument, InstrumentId};
 use bookfeed_core::metrics::{self, Levels, price_f64, qty_f64};
 use pyo3::prelude::*;
@@ -28,8 +28,10 @@ const HTML_LEVELS: usize = 10;
 /// A live view of one instrument's book.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct BookView {
-    pub(crate) engine: Py<Engine>,
-    pub(crate) id: InstrumentId,
+    engine: Py<Engine>,
+    id: InstrumentId,
+    /// Whether the view is of the other side of the contract.
+    turned: bool,
 }
 
 fn side_by_name(name: &str) -> PyResult<Side> {
@@ -53,6 +55,10 @@ fn touch(book: &Book) -> Option<metrics::Touch> {
 }
 
 impl BookView {
+    pub(crate) fn new(engine: Py<Engine>, id: InstrumentId) -> Self {
+        Self { engine, id, turned: false }
+    }
+
     /// Reads the book, whatever its state.
     #[inline]
     fn read<R>(
@@ -63,6 +69,7 @@ impl BookView {
         let engine = self.engine.bind(py).try_borrow()?;
         let inner = &engine.inner;
         match (inner.book(self.id), inner.instruments().at(self.id)) {
+            (Some(book), Some(about)) if self.turned => Ok(question(inner, &book.complement(), about)),
             (Some(book), Some(about)) => Ok(question(inner, book, about)),
             _ => Err(engine_error(core::EngineError::NoInstrument(self.id))),
         }
@@ -76,7 +83,15 @@ impl BookView {
         question: impl FnOnce(&Book) -> Option<R>,
     ) -> PyResult<Option<R>> {
         let engine = self.engine.bind(py).try_borrow()?;
-        Ok(engine.inner.book(self.id).filter(|book| book.believable()).and_then(question))
+        let Some(book) = engine.inner.book(self.id).filter(|book| book.believable()) else {
+            return Ok(None);
+        };
+        Ok(if self.turned { question(&book.complement()) } else { question(book) })
+    }
+
+    /// A price of the book in the view's terms.
+    fn turn(&self, price: i64) -> i64 {
+        if self.turned { PRICE_ONE - price } else { price }
     }
 
     fn sweep(&self, py: Python<'_>, side: Side, qty: &Bound<'_, PyAny>) -> PyResult<Option<Fill>> {
@@ -94,7 +109,7 @@ impl BookView {
         notional: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Fill>> {
         // Users give dollars with the precision of a size; the walk counts in 1e-17.
-        let notional = i128::from(qty_of(notional)?) * i128::from(bookfeed_core::fixed::PRICE_ONE);
+        let notional = i128::from(qty_of(notional)?) * i128::from(PRICE_ONE);
         self.believe(py, |book| {
             let sweep = levels(book, side).sweep_notional(notional)?;
             Some(Fill { sweep, touch: touch(book) })
@@ -107,6 +122,35 @@ impl BookView {
     #[getter]
     fn instrument(&self) -> InstrumentId {
         self.id
+    }
+
+    #[getter]
+    fn complement(&self, py: Python<'_>) -> Self {
+        Self { engine: self.engine.clone_ref(py), id: self.id, turned: !self.turned }
+    }
+
+    #[getter]
+    fn gap(&self, py: Python<'_>) -> PyResult<Option<(u64, u64)>> {
+        self.read(py, |_, book, _| book.gap)
+    }
+
+    #[getter]
+    fn event(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.read(py, |_, _, about| about.event.as_deref().map(str::to_owned))
+    }
+
+    #[getter]
+    fn open_ts(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.read(py, |_, _, about| about.hours.open)
+    }
+
+    #[getter]
+    fn close_ts(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.read(py, |_, _, about| about.hours.close)
+    }
+
+    fn trading(&self, py: Python<'_>, ts: i64) -> PyResult<&'static str> {
+        self.read(py, |_, _, about| about.status(ts).name())
     }
 
     #[getter]
@@ -166,7 +210,7 @@ impl BookView {
 
     #[getter]
     fn ts_evidence(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.read(py, |_, book, _| present(book.ts_evidence))
+        self.read(py, |engine, _, _| present(engine.ts_evidence(self.id)))
     }
 
     #[getter]
@@ -243,7 +287,7 @@ impl BookView {
     fn last_price(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         self.read(py, |engine, _, _| {
             let last = engine.trades(self.id)?.last()?;
-            Some(price_f64(i128::from(last.price)))
+            Some(price_f64(i128::from(self.turn(last.price))))
         })
     }
 
@@ -259,7 +303,7 @@ impl BookView {
     fn last_aggressor(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
         self.read(py, |engine, _, _| {
             let aggressor = engine.trades(self.id)?.last()?.aggressor?;
-            Some(if aggressor == Aggressor::Buy { "buy" } else { "sell" })
+            Some(if (aggressor == Aggressor::Buy) != self.turned { "buy" } else { "sell" })
         })
     }
 

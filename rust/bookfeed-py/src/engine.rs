@@ -2,12 +2,13 @@
 
 use crate::batch::Batch;
 use crate::book::BookView;
+use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
 use crate::errors::engine_error;
 use crate::histogram::Histogram;
 use bookfeed_core::book::integrity::Cause;
-use bookfeed_core::decode::Venue;
+use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::{self as core, Config, HashCheck, Listing};
-use bookfeed_core::instrument::InstrumentId;
+use bookfeed_core::instrument::{Hours, InstrumentId};
 use bookfeed_core::latency;
 use bookfeed_core::signals::{Params, Refusal};
 use pyo3::buffer::PyBuffer;
@@ -98,15 +99,19 @@ impl Engine {
     #[new]
     #[pyo3(signature = (*, hash_check = "sampled", hash_interval_ns = 250_000_000,
         batch_grace_ns = 250_000_000, suspect_grace_ns = 1_000_000_000,
-        silence_ns = 30_000_000_000, auto_subscribe = false, digest = false))]
+        silence_ns = 30_000_000_000, witness_grace_ns = 2_000_000_000, auto_subscribe = false,
+        digest = false, paper_latency_ns = None))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn new(
         hash_check: &str,
         hash_interval_ns: i64,
         batch_grace_ns: i64,
         suspect_grace_ns: i64,
         silence_ns: i64,
+        witness_grace_ns: i64,
         auto_subscribe: bool,
         digest: bool,
+        paper_latency_ns: Option<i64>,
     ) -> PyResult<Self> {
         let config = Config {
             hash_check: hash_check_by_name(hash_check)?,
@@ -114,14 +119,20 @@ impl Engine {
             batch_grace: duration("batch_grace_ns", batch_grace_ns)?,
             suspect_grace: duration("suspect_grace_ns", suspect_grace_ns)?,
             silence: duration("silence_ns", silence_ns)?,
+            witness_grace: duration("witness_grace_ns", witness_grace_ns)?,
             auto_subscribe,
             digest,
+            paper_latency: paper_latency_ns
+                .map(|latency| duration("paper_latency_ns", latency))
+                .transpose()?,
         };
         Ok(Self { inner: core::Engine::new(config), emit_latency: latency::Histogram::new() })
     }
 
     #[pyo3(signature = (venue, symbol, conn, ts, *, market = None, outcome = None, tick_size = None,
-        min_order_size = None, neg_risk = None, fee_rate = None, fee_exponent = None))]
+        min_order_size = None, neg_risk = None, fee_rate = None, fee_exponent = None, event = None,
+        open_ts = None, close_ts = None, fee_type = None, fee_multiplier = None,
+        fee_rounding = None))]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn subscribe(
         &mut self,
@@ -136,9 +147,27 @@ impl Engine {
         neg_risk: Option<bool>,
         fee_rate: Option<&str>,
         fee_exponent: Option<u32>,
+        event: Option<&str>,
+        open_ts: Option<i64>,
+        close_ts: Option<i64>,
+        fee_type: Option<&str>,
+        fee_multiplier: Option<&str>,
+        fee_rounding: Option<&str>,
     ) -> PyResult<InstrumentId> {
-        let listing =
-            Listing { market, outcome, tick_size, min_order_size, neg_risk, fee_rate, fee_exponent };
+        let listing = Listing {
+            market,
+            outcome,
+            tick_size,
+            min_order_size,
+            neg_risk,
+            event,
+            hours: Hours { open: open_ts, close: close_ts },
+            fee_rate,
+            fee_exponent,
+            fee_type,
+            fee_multiplier,
+            fee_rounding,
+        };
         let venue = venue_by_name(venue)?;
         self.guarded(ts, |e| e.subscribe(venue, symbol, conn, &listing, ts))?.map_err(engine_error)
     }
@@ -147,9 +176,10 @@ impl Engine {
         self.guarded(ts, |e| e.unsubscribe(instrument, ts))?.map_err(engine_error)
     }
 
-    fn connected(&mut self, conn: u32, venue: &str, ts: i64) -> PyResult<()> {
-        let venue = venue_by_name(venue)?;
-        self.guarded(ts, |e| e.connected(conn, venue, ts))?.map_err(engine_error)
+    #[pyo3(signature = (conn, venue, ts, *, use_yes_price = false))]
+    fn connected(&mut self, conn: u32, venue: &str, ts: i64, use_yes_price: bool) -> PyResult<()> {
+        let (venue, dialect) = (venue_by_name(venue)?, Dialect { yes_prices: use_yes_price });
+        self.guarded(ts, |e| e.connected(conn, venue, dialect, ts))?.map_err(engine_error)
     }
 
     fn disconnected(&mut self, conn: u32, ts: i64) -> PyResult<()> {
@@ -213,7 +243,7 @@ impl Engine {
         if slf.borrow().inner.book(instrument).is_none() {
             return Err(engine_error(core::EngineError::NoInstrument(instrument)));
         }
-        Ok(BookView { engine: slf.unbind(), id: instrument })
+        Ok(BookView::new(slf.unbind(), instrument))
     }
 
     fn instrument(&self, venue: &str, symbol: &str) -> PyResult<Option<InstrumentId>> {
@@ -222,7 +252,7 @@ impl Engine {
 
     fn books(slf: Bound<'_, Self>) -> Vec<BookView> {
         let count = slf.borrow().inner.instruments().len();
-        let view = |id| BookView { engine: slf.clone().unbind(), id };
+        let view = |id| BookView::new(slf.clone().unbind(), id);
         (0..count).filter_map(|id| InstrumentId::try_from(id).ok()).map(view).collect()
     }
 
@@ -240,6 +270,11 @@ impl Engine {
             ("hashes_checked", c.hashes_checked),
             ("hash_searches", c.hash_searches),
             ("transitions", c.transitions),
+            ("gaps", c.gaps),
+            ("regressions", c.regressions),
+            ("underflows", c.underflows),
+            ("own", c.own),
+            ("notices_dropped", c.notices_dropped),
             ("rest_accepted", c.rest_accepted),
             ("rest_rejected", c.rest_rejected),
             ("updates", updates),
@@ -255,8 +290,47 @@ impl Engine {
         self.inner.evidence().iter().collect()
     }
 
-    fn refusals(&self) -> BTreeMap<&'static str, u64> {
-        Refusal::NAMES.iter().copied().zip(*self.inner.refusals()).collect()
+    #[pyo3(signature = (rule = None))]
+    fn refusals(&self, rule: Option<u32>) -> PyResult<BTreeMap<&'static str, u64>> {
+        let counts = match rule {
+            None => self.inner.refusals(),
+            Some(number) => *self
+                .inner
+                .refusals_of(number)
+                .ok_or_else(|| engine_error(format!("there is no rule {number}")))?,
+        };
+        Ok(Refusal::NAMES.iter().copied().zip(counts).collect())
+    }
+
+    fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
+        self.inner.sid(conn, channel)
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        self.inner.take_notices().into_iter().map(|inner| Notice { inner }).collect()
+    }
+
+    #[getter]
+    fn notices_pending(&self) -> usize {
+        self.inner.notices_pending()
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.inner.gaps().map(|&inner| Gap { inner }).collect()
+    }
+
+    fn indices(&self) -> BTreeMap<String, Index> {
+        let named = self.inner.indices().map(|(name, &inner)| (name.to_owned(), Index { inner }));
+        named.collect()
+    }
+
+    fn paper(&self) -> Option<BTreeMap<&'static str, i64>> {
+        self.inner.paper().map(paper_totals)
+    }
+
+    fn paper_fills(&self) -> Vec<PaperFill> {
+        let fills = self.inner.paper().into_iter().flat_map(|ledger| ledger.fills().cloned());
+        fills.map(|inner| PaperFill { inner }).collect()
     }
 
     fn latency<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

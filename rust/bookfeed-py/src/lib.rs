@@ -2,6 +2,7 @@
 
 mod batch;
 mod book;
+mod control;
 mod engine;
 mod errors;
 mod histogram;
@@ -27,6 +28,8 @@ mod _bookfeed {
     use super::batch::Batch;
     #[pymodule_export]
     use super::book::BookView;
+    #[pymodule_export]
+    use super::control::{Gap, Index, Notice, PaperFill};
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]

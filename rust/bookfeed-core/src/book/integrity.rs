@@ -104,6 +104,12 @@ named_codes! {
         Transport = "transport",
         /// The venue's hashes disagree even with fresh snapshots.
         UntrustedHash = "untrusted_hash",
+        /// Messages are missing from its numbered stream.
+        Gap = "gap",
+        /// A change took more from a level than it held: something was lost before.
+        Underflow = "underflow",
+        /// The venue ended the subscription it was on.
+        Channel = "channel",
     }
 }
 
@@ -144,6 +150,12 @@ named_codes! {
         Crossed = "crossed",
         /// A message about the book that could not be understood.
         Malformed = "malformed",
+        /// A change in the order of its numbered stream.
+        InSequence = "in_sequence",
+        /// A hole in the numbered stream.
+        Gap = "gap",
+        /// A change that took more from a level than it held.
+        Underflow = "underflow",
     }
 }
 

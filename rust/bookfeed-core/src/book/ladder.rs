@@ -16,6 +16,10 @@ pub struct Ladder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DuplicateLevel(pub Price);
 
+/// A signed change took more from a level than it held: something was lost before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Underflow;
+
 /// Steps from the guessed place before the search bisects.
 const STEPS: usize = 12;
 
@@ -94,6 +98,34 @@ impl Ladder {
             _ => {
                 self.levels.insert(at, level);
                 true
+            }
+        }
+    }
+
+    /// Adds to the size at a price, or takes from it; a level that comes to nothing is removed.
+    /// Returns whether anything changed.
+    ///
+    /// # Errors
+    /// [`Underflow`] if more would be taken than is there, or the sum does not fit; the ladder
+    /// is then as it was.
+    #[inline]
+    pub fn add(&mut self, price: Price, qty: Qty) -> Result<bool, Underflow> {
+        let at = self.position(price);
+        match self.levels.get_mut(at) {
+            Some(known) if known.price == price => {
+                let sum = known.qty.checked_add(qty).filter(|&sum| sum >= 0).ok_or(Underflow)?;
+                if sum == 0 {
+                    self.levels.remove(at);
+                } else {
+                    known.qty = sum;
+                }
+                Ok(qty != 0)
+            }
+            _ if qty < 0 => Err(Underflow),
+            _ if qty == 0 => Ok(false),
+            _ => {
+                self.levels.insert(at, Level::new(price, qty));
+                Ok(true)
             }
         }
     }
@@ -199,6 +231,22 @@ mod tests {
         assert!(bids.set(level(8, 81)));
         assert_eq!(levels(&bids), [(8, 81), (7, 70), (5, 50), (3, 30), (2, 20), (1, 10)]);
         assert_eq!(levels(&asks)[..3], [(1, 10), (2, 20), (3, 30)]);
+    }
+
+    #[test]
+    fn adds_exactly_and_never_below_zero() {
+        let mut bids = Ladder::new(Side::Bid);
+        assert_eq!(bids.add(5, 10), Ok(true));
+        assert_eq!(bids.add(7, 3), Ok(true));
+        assert_eq!(bids.add(5, -4), Ok(true));
+        assert_eq!(bids.add(5, 0), Ok(false));
+        assert_eq!(bids.add(6, 0), Ok(false), "nothing is not a level");
+        assert_eq!(bids.add(5, -7), Err(Underflow));
+        assert_eq!(bids.add(4, -1), Err(Underflow), "from a level that is not there");
+        assert_eq!(bids.add(5, Qty::MAX), Err(Underflow), "nor beyond what fits");
+        assert_eq!(levels(&bids), [(7, 3), (5, 6)]);
+        assert_eq!(bids.add(7, -3), Ok(true));
+        assert_eq!(levels(&bids), [(5, 6)]);
     }
 
     #[test]

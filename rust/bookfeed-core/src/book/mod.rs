@@ -6,10 +6,11 @@ pub mod ladder;
 
 use crate::decode::polymarket_hash::{HexHash, Profile};
 use crate::event::{Change, Claim, Level, Side};
-use crate::fixed::{ABSENT, Price, Qty};
+use crate::fixed::{ABSENT, PRICE_ONE, Price, Qty};
+use crate::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
-use ladder::Ladder;
+use ladder::{Ladder, Underflow};
 
 /// Best price and size of both sides; the fast view that rules and records read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,14 @@ pub struct Book {
     pub snapshot_tick: Option<Price>,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
+    /// The numbered stream that carries the running book, or [`NO_STREAM`].
+    pub stream: StreamId,
+    /// The hole in its stream that the book was lost to: the number expected, and what came.
+    pub gap: Option<(u64, u64)>,
+    /// What another channel says of the touch and the book has not come to yet.
+    pub witness: Option<Witness>,
+    /// Convictions by such a witness since one last agreed.
+    pub witness_strikes: u32,
     recent: [u64; RECENT],
     recent_at: usize,
 }
@@ -143,6 +152,17 @@ pub struct Buffered {
     pub best_ask: Claim,
     /// The venue's hash after it, if it gave one.
     pub hash: Option<HexHash>,
+}
+
+/// The touch as a channel has it that is ahead of the book, or behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Witness {
+    /// Its best bid.
+    pub bid: Claim,
+    /// Its best ask.
+    pub ask: Claim,
+    /// Receive time by which the book must have come to it.
+    pub deadline: Nanos,
 }
 
 impl HashMemory {
@@ -190,6 +210,10 @@ impl Default for Book {
             torn_since: ABSENT,
             snapshot_tick: None,
             awaited: None,
+            stream: NO_STREAM,
+            gap: None,
+            witness: None,
+            witness_strikes: 0,
             recent: [0; RECENT],
             recent_at: 0,
         }
@@ -217,11 +241,72 @@ impl Book {
         self.unpublished |= changed;
     }
 
+    /// Adds to a level's size, or takes from it.
+    ///
+    /// # Errors
+    /// [`Underflow`]; the book is then as it was.
+    #[inline]
+    pub fn add(&mut self, side: Side, price: Price, qty: Qty) -> Result<(), Underflow> {
+        let changed = match side {
+            Side::Bid => self.bids.add(price, qty),
+            Side::Ask => self.asks.add(price, qty),
+        }?;
+        self.version += 1;
+        self.unpublished |= changed;
+        Ok(())
+    }
+
+    /// Whether the best bid is at the best ask or above it, which no venue that matches orders
+    /// lets stand.
+    #[inline]
+    #[must_use]
+    pub fn overlaps(&self) -> bool {
+        matches!((self.bids.best_price(), self.asks.best_price()), (Some(b), Some(a)) if b >= a)
+    }
+
     /// Whether the best bid is above the best ask.
     #[inline]
     #[must_use]
     pub fn crossed(&self) -> bool {
         matches!((self.bids.best_price(), self.asks.best_price()), (Some(b), Some(a)) if b > a)
+    }
+
+    /// The other side of the contract: bids at one minus ask, asks at one minus bid, sizes and
+    /// standing the same. A copy, made for whoever looks at it.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let turn = |level: &Level| Level::new(PRICE_ONE - level.price, level.qty);
+        let turned = |side, levels: &[Level]| {
+            let mut ladder = Ladder::new(side);
+            // A ladder has no price twice, and keeps its order when it is turned.
+            let _ = ladder.load(&levels.iter().map(turn).collect::<Vec<_>>());
+            ladder
+        };
+        let flip = |price: Price| if price == ABSENT { ABSENT } else { PRICE_ONE - price };
+        let touch = |t: Touch| Touch {
+            bid: flip(t.ask),
+            bid_qty: t.ask_qty,
+            ask: flip(t.bid),
+            ask_qty: t.bid_qty,
+        };
+        Self {
+            bids: turned(Side::Bid, self.asks.levels()),
+            asks: turned(Side::Ask, self.bids.levels()),
+            touch: touch(self.touch),
+            told: touch(self.told),
+            state: self.state,
+            cause: self.cause,
+            epoch: self.epoch,
+            ts_event: self.ts_event,
+            ts_recv: self.ts_recv,
+            ts_evidence: self.ts_evidence,
+            doubt: self.doubt,
+            evidence: self.evidence,
+            version: self.version,
+            verified_version: self.verified_version,
+            gap: self.gap,
+            ..Self::default()
+        }
     }
 
     /// Whether a reader may take the book for good: live, and not inside an open batch.
@@ -290,6 +375,8 @@ impl Book {
         (self.touch, self.told) = (Touch::EMPTY, Touch::EMPTY);
         self.recent = [0; RECENT];
         self.awaited = None;
+        self.witness = None;
+        self.stream = NO_STREAM;
         self.hash.claimed = None;
     }
 }

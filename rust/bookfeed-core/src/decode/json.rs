@@ -281,6 +281,26 @@ impl<'a> Cursor<'a> {
         Some(decimal)
     }
 
+    /// Takes a number, if digits are what stands here: no sign, at most eighteen, no zero in
+    /// front of others. Whatever follows them is left.
+    #[inline(always)]
+    pub fn take_unsigned(&mut self) -> Option<u64> {
+        let digits = self.bytes.get(self.pos..)?;
+        let (mut number, mut length) = (0, 0);
+        while let Some(digit) = digits.get(length).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
+            number = number * 10 + u64::from(digit);
+            length += 1;
+            if length > 18 {
+                return None;
+            }
+        }
+        if length == 0 || (length > 1 && digits[0] == b'0') {
+            return None;
+        }
+        self.pos += length;
+        Some(number)
+    }
+
     /// Takes the rest of a string and its quote, if it is `length` bytes without escapes.
     #[inline(always)]
     pub fn take_quoted_exactly(&mut self, length: usize) -> Option<Value> {

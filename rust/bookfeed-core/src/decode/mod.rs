@@ -38,6 +38,12 @@ impl Venue {
         Self::ALL.into_iter().find(|v| v.name() == name)
     }
 
+    /// Whether its messages are numbered, so that a whole book in the stream needs no stitching.
+    #[must_use]
+    pub const fn numbers_messages(self) -> bool {
+        matches!(self, Self::Kalshi)
+    }
+
     /// Names of the message types the venue's decoder knows, in order of their counters.
     #[must_use]
     pub const fn message_names(self) -> &'static [&'static str] {

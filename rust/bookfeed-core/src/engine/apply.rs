@@ -3,16 +3,16 @@
 use super::Engine;
 use crate::book::integrity::{Cause, Evidence, HashVerdict, State, Testimony, Verdict};
 use crate::book::{Awaited, Buffered, fingerprint};
+use crate::decode::Source;
 use crate::decode::json::Value;
 use crate::decode::polymarket_hash::hex_hash;
-use crate::decode::{Source, Venue};
-use crate::event::{Aggressor, Body, Change, Claim, Frame, Malformed, Message, Snapshot, Trade};
+use crate::event::{Aggressor, Body, Change, Claim, Frame, Malformed, Message, Place, Snapshot, Trade};
 use crate::fixed::{ABSENT, Decimal, PRICE_ONE, QTY_ONE};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::signals::complement::mirrored;
 use crate::time::Nanos;
 use crate::trades::Print;
-use crate::update::{FLAG_BUY, FLAG_SELL, UpdateKind};
+use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
 
 /// Most deltas kept for one book while it is being fetched.
 const AWAITED_MAX: usize = 10_000;
@@ -28,11 +28,11 @@ pub struct Touched {
 
 /// Where a message comes from: what all of its parts share.
 #[derive(Clone, Copy)]
-struct Origin<'a> {
-    conn: u32,
-    payload: &'a [u8],
-    ts_event: Nanos,
-    ts_recv: Nanos,
+pub(super) struct Origin<'a> {
+    pub(super) conn: u32,
+    pub(super) payload: &'a [u8],
+    pub(super) ts_event: Nanos,
+    pub(super) ts_recv: Nanos,
 }
 
 impl Engine {
@@ -47,13 +47,19 @@ impl Engine {
         for message in &frame.messages {
             let origin = Origin { conn, payload, ts_event: message.ts_event, ts_recv };
             // A REST answer says nothing about whether the stream still flows.
-            if source == Source::Stream && !matches!(message.body, Body::Nothing) {
+            if source == Source::Stream && is_data(message) {
                 self.note_data(conn, message.ts_event, ts_recv);
             }
+            let (stream, current) = self.take_place(&origin, message.place, &message.body);
             match &message.body {
                 Body::Changes(range) => self.apply_changes(&origin, frame, range.clone()),
                 body if source == Source::Rest => self.apply_rest(&origin, frame, message, body),
                 Body::Nothing => {}
+                Body::Snapshot(_) | Body::Delta(_) if !current => {}
+                Body::Delta(delta) => self.apply_delta(&origin, stream, delta),
+                Body::Snapshot(snapshot) if message.place != Place::NONE => {
+                    self.apply_numbered_snapshot(&origin, stream, frame, message, snapshot);
+                }
                 Body::Snapshot(snapshot) => self.apply_snapshot(&origin, frame, message, snapshot),
                 Body::Trade(trade) => self.apply_trade(&origin, trade),
                 Body::TickSize(id, old, new) => self.apply_tick_size(&origin, *id, *old, *new),
@@ -62,7 +68,13 @@ impl Engine {
                     self.resolve(&origin, &frame.named[range.clone()], *winner)
                 }
                 Body::Malformed(malformed) => self.quarantine(&origin, frame, malformed),
-                _ => {}
+                Body::Witness(id, bid, ask) => self.apply_witness(&origin, *id, *bid, *ask),
+                Body::Trading(id, trading) => self.apply_trading(&origin, *id, *trading),
+                Body::Fees(change) => self.apply_fees(&origin, change),
+                Body::Reply(reply) => self.apply_reply(&origin, message.place, reply),
+                Body::Index(index) => self.apply_index(&origin, index),
+                Body::Own(_) => self.counters.own += 1,
+                Body::Unknown => self.apply_unknown(&origin, stream),
             }
         }
     }
@@ -71,6 +83,7 @@ impl Engine {
     fn note_data(&mut self, conn: u32, ts_event: Nanos, ts_recv: Nanos) {
         if let Some(Some(connection)) = self.connections.get_mut(conn as usize) {
             connection.ts_data = ts_recv;
+            connection.ts_event = connection.ts_event.max(ts_event);
         }
         if ts_event != ABSENT {
             self.venue_latency.record(ts_recv.saturating_sub(ts_event));
@@ -332,26 +345,34 @@ impl Engine {
         }
     }
 
-    fn auto_subscribe(
+    pub(super) fn auto_subscribe(
         &mut self,
         origin: &Origin,
         message: &Message,
         snapshot: &Snapshot,
     ) -> InstrumentId {
         let text = |value: Value| String::from_utf8_lossy(value.raw(origin.payload)).into_owned();
+        let connection = self.connections.get(origin.conn as usize).and_then(Option::as_ref);
+        let Some(venue) = connection.map(|c| c.venue) else { return UNKNOWN };
         let market = Some(message.market).filter(|m| !m.is_absent()).map(|m| text(m).into());
         let instrument = Instrument {
             market,
             tick_size: snapshot.tick_size,
             neg_risk: snapshot.neg_risk,
-            ..Instrument::new(Venue::Polymarket, &text(snapshot.symbol), origin.conn)
+            ..Instrument::new(venue, &text(snapshot.symbol), origin.conn)
         };
         self.add(instrument, origin.ts_recv).unwrap_or(UNKNOWN)
     }
 
     /// Puts a snapshot's levels and what it tells of the hash in place; `false` if the
     /// levels contradict themselves.
-    fn load(&mut self, id: InstrumentId, origin: &Origin, frame: &Frame, snapshot: &Snapshot) -> bool {
+    pub(super) fn load(
+        &mut self,
+        id: InstrumentId,
+        origin: &Origin,
+        frame: &Frame,
+        snapshot: &Snapshot,
+    ) -> bool {
         let book = &mut self.books[id as usize];
         book.version += 1;
         let bids = book.bids.load(&frame.levels[snapshot.bids.clone()]);
@@ -509,13 +530,15 @@ impl Engine {
         book.remember(print);
         book.hash.note_trade_price(trade.price_text.raw(origin.payload));
         self.counters.trades += 1;
-        self.tapes[id as usize].push(Print {
-            price: trade.price,
-            qty: trade.qty,
-            aggressor: trade.aggressor,
-            ts_event: super::present(origin.ts_event),
-            ts_recv: origin.ts_recv,
-        });
+        if !trade.off_book {
+            self.tapes[id as usize].push(Print {
+                price: trade.price,
+                qty: trade.qty,
+                aggressor: trade.aggressor,
+                ts_event: super::present(origin.ts_event),
+                ts_recv: origin.ts_recv,
+            });
+        }
         let mut update = self.update(id, UpdateKind::Trade, origin.ts_recv);
         update.ts_event = origin.ts_event;
         (update.price, update.qty) = (trade.price, trade.qty);
@@ -524,6 +547,7 @@ impl Engine {
             Some(Aggressor::Sell) => FLAG_SELL,
             None => 0,
         };
+        update.flags |= if trade.off_book { FLAG_OFF_BOOK } else { 0 };
         self.output.push_update(&update);
         self.retry_doubtful_hash(id, origin.ts_recv);
     }
@@ -642,5 +666,13 @@ impl Engine {
             self.books[id as usize].evidence.count(Evidence::Malformed);
             self.transition(id, State::Stale, Cause::Malformed, origin.ts_recv);
         }
+    }
+}
+
+/// Whether a message shows that market data flows. A reply does only if it takes a number.
+fn is_data(message: &Message) -> bool {
+    match message.body {
+        Body::Nothing | Body::Reply(_) | Body::Unknown | Body::Own(_) => message.place.seq != 0,
+        _ => true,
     }
 }

@@ -2,26 +2,33 @@
 //!
 //! The order of work for a frame: time-driven verdicts that are due, decoding of the whole
 //! frame, then message by message: apply, judge, publish, ask the rules. What each step does
-//! is in [`apply`] (messages), [`hashes`] (hash checks) and [`standing`] (states, deadlines).
+//! is in [`apply`] (messages), [`sequence`] (numbered streams), [`markets`] (what is said of a
+//! market besides its book), [`hashes`] (hash checks) and [`standing`] (states, deadlines).
 
 mod apply;
 mod hashes;
+mod markets;
 mod output;
+mod sequence;
 mod standing;
 
 use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
-use crate::decode::{self, Source, Tally, Venue};
+use crate::decode::{self, Dialect, Source, Tally, Venue};
 use crate::event::Frame;
 use crate::fixed::{ABSENT, Decimal, parse_price};
-use crate::instrument::{Instrument, InstrumentId, Instruments};
+use crate::instrument::{Hours, Instrument, InstrumentId, Instruments, SeriesFees};
 use crate::latency::Histogram;
-use crate::signals::fees::FeeSchedule;
-use crate::signals::life::{Refusals, Signals, Step};
-use crate::signals::{self, Params, RuleError, View};
+use crate::signals::fees::{Fees, Rounding};
+use crate::signals::life::{Refusals, Signals, Steps};
+use crate::signals::paper::Ledger;
+use crate::signals::{self, Params, RuleError};
+use crate::stream::{Connection, Gap, Streams};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use crate::trades::{TapeLimits, TradeTape};
+pub use markets::IndexReading;
 pub use output::Output;
+pub use sequence::Notice;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -47,12 +54,16 @@ pub struct Config {
     pub batch_grace: Nanos,
     /// Longest time a book stays suspect before it is given up.
     pub suspect_grace: Nanos,
+    /// Longest time a book may take to come to the touch that another channel has of it.
+    pub witness_grace: Nanos,
     /// Longest silence of a connection; 0 switches the check off.
     pub silence: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
     pub auto_subscribe: bool,
     /// Whether the digest over all records is kept.
     pub digest: bool,
+    /// How long orders of the paper ledger take to arrive; none for no ledger.
+    pub paper_latency: Option<Nanos>,
 }
 
 impl Default for Config {
@@ -62,9 +73,11 @@ impl Default for Config {
             hash_interval: 250 * MILLISECOND,
             batch_grace: 250 * MILLISECOND,
             suspect_grace: SECOND,
+            witness_grace: 2 * SECOND,
             silence: 30 * SECOND,
             auto_subscribe: false,
             digest: false,
+            paper_latency: None,
         }
     }
 }
@@ -82,10 +95,20 @@ pub struct Listing<'a> {
     pub min_order_size: Option<&'a str>,
     /// Whether the market is a negative-risk one.
     pub neg_risk: Option<bool>,
+    /// The venue's name of the event the market belongs to.
+    pub event: Option<&'a str>,
+    /// When the market opens and closes.
+    pub hours: Hours,
     /// Fee rate as printed.
     pub fee_rate: Option<&'a str>,
     /// Fee exponent; 1 if only the rate is given.
     pub fee_exponent: Option<u32>,
+    /// Fee type of the series, as printed (Kalshi).
+    pub fee_type: Option<&'a str>,
+    /// Fee multiplier of the series, as printed; 1 if only the type is given.
+    pub fee_multiplier: Option<&'a str>,
+    /// Name of the rounding rule in force; the dearer one of today's if only the type is given.
+    pub fee_rounding: Option<&'a str>,
 }
 
 /// A control call that cannot be carried out.
@@ -110,7 +133,7 @@ impl fmt::Display for EngineError {
                 write!(f, "{what} must be a plain decimal such as 0.01, not {text:?}")
             }
             Self::Fees(text) => {
-                write!(f, "fees {text} cannot be computed exactly; rate must be 0 to 1, exponent 0 to 4")
+                write!(f, "fees {text}")
             }
             Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
             Self::Connection(id) => {
@@ -125,15 +148,6 @@ impl std::error::Error for EngineError {}
 
 /// Connections are an array; their numbers stay small.
 pub const MAX_CONNECTIONS: u32 = 65_536;
-
-#[derive(Debug)]
-struct Connection {
-    venue: Venue,
-    up: bool,
-    /// Receive time of the newest message that said something about a market.
-    ts_data: Nanos,
-    instruments: Vec<InstrumentId>,
-}
 
 /// What happened, counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -158,6 +172,16 @@ pub struct Counters {
     pub hash_searches: u64,
     /// Changes of state.
     pub transitions: u64,
+    /// Holes in numbered streams.
+    pub gaps: u64,
+    /// Messages of numbered streams that came before.
+    pub regressions: u64,
+    /// Changes that took more from a level than it held.
+    pub underflows: u64,
+    /// Messages about the user's own orders and positions.
+    pub own: u64,
+    /// Replies and errors that nobody collected in time.
+    pub notices_dropped: u64,
     /// REST books that were used.
     pub rest_accepted: u64,
     /// REST books that were older than the stream, broken, or not asked for.
@@ -180,6 +204,19 @@ impl fmt::Display for LastError {
     }
 }
 
+/// What rules may look at, borrowed field by field so that they can be asked meanwhile.
+macro_rules! view {
+    ($engine:expr) => {
+        crate::signals::View {
+            books: &$engine.books,
+            instruments: &$engine.instruments,
+            streams: &$engine.streams,
+            connections: &$engine.connections,
+        }
+    };
+}
+use view;
+
 /// Every book of a process, and everything that happens to them.
 #[derive(Debug)]
 pub struct Engine {
@@ -188,8 +225,13 @@ pub struct Engine {
     books: Vec<Book>,
     tapes: Vec<TradeTape>,
     connections: Vec<Option<Connection>>,
+    streams: Streams,
+    gaps: VecDeque<Gap>,
+    notices: VecDeque<Notice>,
+    indices: BTreeMap<Box<str>, IndexReading>,
     tallies: [Tally; Venue::ALL.len()],
     signals: Signals,
+    paper: Option<Ledger>,
     output: Output,
     counters: Counters,
     last_error: Option<LastError>,
@@ -210,7 +252,9 @@ pub struct Engine {
     touched: Vec<apply::Touched>,
     /// Books about to be published.
     staged: Vec<InstrumentId>,
-    steps: Vec<Step>,
+    steps: Steps,
+    /// Books worth a hash check before a signal opens.
+    to_vouch: Vec<InstrumentId>,
     text: Vec<u8>,
 }
 
@@ -224,8 +268,13 @@ impl Engine {
             books: Vec::new(),
             tapes: Vec::new(),
             connections: Vec::new(),
+            streams: Streams::default(),
+            gaps: VecDeque::new(),
+            notices: VecDeque::new(),
+            indices: BTreeMap::new(),
             tallies: Default::default(),
             signals: Signals::default(),
+            paper: config.paper_latency.map(Ledger::new),
             output: Output::new(config.digest),
             counters: Counters::default(),
             last_error: None,
@@ -238,7 +287,8 @@ impl Engine {
             frame: Frame::default(),
             touched: Vec::new(),
             staged: Vec::new(),
-            steps: Vec::new(),
+            steps: Steps::default(),
+            to_vouch: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -258,14 +308,17 @@ impl Engine {
         listing: &Listing,
         ts: Nanos,
     ) -> Result<InstrumentId, EngineError> {
-        let (tick_size, fees) = check_listing(listing)?;
-        self.connection(conn, venue, ts)?;
+        let (tick_size, fees, series_fees) = check_listing(listing)?;
+        self.connection(conn, venue, Dialect::default(), ts)?;
         if let Some(id) = self.instruments.find(venue, symbol.as_bytes()) {
             self.leave_connection(id);
             if let Some(instrument) = self.instruments.at_mut(id) {
                 instrument.conn = conn;
                 instrument.tick_size = tick_size.or(instrument.tick_size);
-                instrument.fees = fees.or(instrument.fees);
+                if fees.is_some() {
+                    (instrument.fees, instrument.series_fees) = (fees, series_fees);
+                }
+                instrument.hours = listing.hours;
             }
             self.join_connection(conn, id);
             let book = &mut self.books[id as usize];
@@ -275,11 +328,14 @@ impl Engine {
         }
         let instrument = Instrument {
             market: listing.market.map(Into::into),
+            event: listing.event.map(Into::into),
+            hours: listing.hours,
             outcome: listing.outcome.map(Into::into),
             tick_size,
             min_order_size: listing.min_order_size.map(Into::into),
             neg_risk: listing.neg_risk,
             fees,
+            series_fees,
             ..Instrument::new(venue, symbol, conn)
         };
         self.add(instrument, ts).ok_or(EngineError::NoInstrument(InstrumentId::MAX))
@@ -327,7 +383,13 @@ impl Engine {
     }
 
     /// Makes sure that a connection is there; a new one counts as up.
-    fn connection(&mut self, conn: u32, venue: Venue, ts: Nanos) -> Result<(), EngineError> {
+    fn connection(
+        &mut self,
+        conn: u32,
+        venue: Venue,
+        dialect: Dialect,
+        ts: Nanos,
+    ) -> Result<(), EngineError> {
         if conn >= MAX_CONNECTIONS {
             return Err(EngineError::Connection(conn));
         }
@@ -336,8 +398,7 @@ impl Engine {
             self.connections.resize_with(slot + 1, || None);
         }
         if self.connections[slot].is_none() {
-            let connection = Connection { venue, up: true, ts_data: ts, instruments: Vec::new() };
-            self.connections[slot] = Some(connection);
+            self.connections[slot] = Some(Connection::new(venue, dialect, ts));
             self.expect_data(ts);
         }
         Ok(())
@@ -347,13 +408,21 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Connection`].
-    pub fn connected(&mut self, conn: u32, venue: Venue, ts: Nanos) -> Result<(), EngineError> {
-        self.connection(conn, venue, ts)?;
+    pub fn connected(
+        &mut self,
+        conn: u32,
+        venue: Venue,
+        dialect: Dialect,
+        ts: Nanos,
+    ) -> Result<(), EngineError> {
+        self.connection(conn, venue, dialect, ts)?;
         if let Some(connection) = &mut self.connections[conn as usize] {
-            (connection.venue, connection.up, connection.ts_data) = (venue, true, ts);
+            (connection.venue, connection.dialect) = (venue, dialect);
+            (connection.up, connection.ts_data, connection.ts_event) = (true, ts, ABSENT);
         }
         self.expect_data(ts);
         self.transition_connection(conn, State::Syncing, Cause::Subscribed, ts);
+        self.forget_streams(conn);
         Ok(())
     }
 
@@ -387,24 +456,25 @@ impl Engine {
         if self.poisoned {
             return self.output.pending();
         }
-        let venue = match self.connections.get(conn as usize) {
-            Some(Some(connection)) if connection.up => connection.venue,
+        let (venue, dialect) = match self.connections.get(conn as usize) {
+            Some(Some(connection)) if connection.up => (connection.venue, connection.dialect),
             Some(Some(_)) => {
                 self.counters.late_frames += 1;
                 return self.output.pending();
             }
             _ => {
-                if self.connection(conn, Venue::Polymarket, ts_recv).is_err() {
+                let (venue, dialect) = (Venue::Polymarket, Dialect::default());
+                if self.connection(conn, venue, dialect, ts_recv).is_err() {
                     self.counters.late_frames += 1;
                     return self.output.pending();
                 }
-                Venue::Polymarket
+                (venue, dialect)
             }
         };
         self.counters.frames += 1;
         self.counters.bytes += payload.len() as u64;
         self.run_due(ts_recv);
-        self.take_payload(conn, venue, Source::Stream, payload, ts_recv);
+        self.take_payload(conn, (venue, dialect), Source::Stream, payload, ts_recv);
         self.output.pending()
     }
 
@@ -413,27 +483,26 @@ impl Engine {
         if !self.poisoned
             && let Some(Some(connection)) = self.connections.get(conn as usize)
         {
-            let venue = connection.venue;
-            self.take_payload(conn, venue, Source::Rest, payload, ts_recv);
+            let spoken = (connection.venue, connection.dialect);
+            self.take_payload(conn, spoken, Source::Rest, payload, ts_recv);
         }
         self.output.pending()
     }
 
     #[inline]
-    fn take_payload(&mut self, conn: u32, venue: Venue, source: Source, payload: &[u8], ts_recv: Nanos) {
+    fn take_payload(
+        &mut self,
+        conn: u32,
+        (venue, dialect): (Venue, Dialect),
+        source: Source,
+        payload: &[u8],
+        ts_recv: Nanos,
+    ) {
         // The frame is taken out for the time it is applied, so that it can be read while
         // the rest of the engine changes; its buffers come back with it.
         let mut frame = std::mem::take(&mut self.frame);
         let tally = &mut self.tallies[venue as usize];
-        match decode::decode(
-            venue,
-            decode::Dialect::default(),
-            source,
-            payload,
-            &self.instruments,
-            &mut frame,
-            tally,
-        ) {
+        match decode::decode(venue, dialect, source, payload, &self.instruments, &mut frame, tally) {
             Ok(()) => self.apply_frame(conn, source, &frame, payload, ts_recv),
             Err(error) => {
                 self.counters.decode_errors += 1;
@@ -455,8 +524,7 @@ impl Engine {
             self.next_sweep = self.next_sweep.min(ts);
             self.run_due(ts);
             self.run_checks(ts, usize::MAX);
-            let view = View { books: &self.books, instruments: &self.instruments };
-            self.signals.evaluate_waiting(&view, ts, &mut self.steps);
+            let view = view!(self);
             self.signals.evaluate_open(&view, ts, &mut self.steps);
             self.flush_steps(ts);
         }
@@ -528,14 +596,34 @@ impl Engine {
 
     /// Refused opportunities by reason, in the order of [`signals::Refusal::NAMES`].
     #[must_use]
-    pub fn refusals(&self) -> &Refusals {
+    pub fn refusals(&self) -> Refusals {
         self.signals.refusals()
+    }
+
+    /// As [`Self::refusals`], of one rule; `None` if there is no such rule.
+    #[must_use]
+    pub fn refusals_of(&self, rule: u32) -> Option<&Refusals> {
+        self.signals.refusals_of(rule)
+    }
+
+    /// The paper ledger, if one is kept.
+    #[must_use]
+    pub fn paper(&self) -> Option<&Ledger> {
+        self.paper.as_ref()
     }
 
     /// Receive time minus venue time of every message; negative where clocks disagree.
     #[must_use]
     pub fn venue_latency(&self) -> &Histogram {
         &self.venue_latency
+    }
+
+    /// Receive time of the newest evidence for the book `id`: its own, or that of the numbered
+    /// stream it is on.
+    #[inline]
+    #[must_use]
+    pub fn ts_evidence(&self, id: InstrumentId) -> Nanos {
+        view!(self).ts_evidence(id)
     }
 
     /// Where and why the newest bad payload was refused.
@@ -556,18 +644,43 @@ impl Engine {
     }
 }
 
-fn check_listing(listing: &Listing) -> Result<(Option<Decimal>, Option<FeeSchedule>), EngineError> {
+/// Tick size and fees of a listing, and what of the fees an event may override.
+type Listed = (Option<Decimal>, Option<Fees>, Option<SeriesFees>);
+
+fn check_listing(listing: &Listing) -> Result<Listed, EngineError> {
     let decimal = |what, text: Option<&str>| {
         text.map(|t| parse_price(t.as_bytes()).map_err(|_| EngineError::Decimal(what, t.to_owned())))
             .transpose()
     };
     let tick_size = decimal("tick_size", listing.tick_size)?;
     decimal("min_order_size", listing.min_order_size)?;
-    let Some(rate) = listing.fee_rate else { return Ok((tick_size, None)) };
-    let exponent = listing.fee_exponent.unwrap_or(1);
-    let fees = FeeSchedule::new(rate, exponent);
-    let error = || EngineError::Fees(format!("(rate {rate}, exponent {exponent})"));
-    Ok((tick_size, Some(fees.ok_or_else(error)?)))
+    if let Some(rate) = listing.fee_rate {
+        let exponent = listing.fee_exponent.unwrap_or(1);
+        let error = || {
+            let allowed = "rate must be 0 to 1, exponent 0 to 4";
+            EngineError::Fees(format!(
+                "(rate {rate}, exponent {exponent}) cannot be computed exactly; {allowed}"
+            ))
+        };
+        return Ok((tick_size, Some(Fees::polymarket(rate, exponent).ok_or_else(error)?), None));
+    }
+    let series = listing.fee_type.map(|fee_type| series_fees(listing, fee_type)).transpose()?;
+    Ok((tick_size, series.as_ref().map(|s| s.fees(None, None).unwrap_or(Fees::Unsupported)), series))
+}
+
+fn series_fees(listing: &Listing, fee_type: &str) -> Result<SeriesFees, EngineError> {
+    let multiplier = listing.fee_multiplier.unwrap_or("1");
+    let name = listing.fee_rounding.unwrap_or(Rounding::NonDirect.name());
+    let rounding = Rounding::by_name(name).ok_or_else(|| {
+        let names = Rounding::NAMES.join(", ");
+        EngineError::Fees(format!("cannot be rounded by {name:?}; there are {names}"))
+    })?;
+    let series = SeriesFees { fee_type: fee_type.into(), multiplier: multiplier.into(), rounding };
+    if series.fees(None, None).is_none() {
+        let wanted = "must be a plain decimal such as 0.5";
+        return Err(EngineError::Fees(format!("multiplier {wanted}, not {multiplier:?}")));
+    }
+    Ok(series)
 }
 
 fn json_complaint(error: &decode::json::JsonError) -> &'static str {

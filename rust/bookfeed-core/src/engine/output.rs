@@ -1,5 +1,6 @@
 //! Records waiting to be taken, and the digest over all of them.
 
+use crate::signals::Leg;
 use crate::signals::life::Step;
 use crate::time::Nanos;
 use crate::update::{LEG_SIZE, LegStanding, SIGNAL_SIZE, Update, write_leg, write_signal};
@@ -82,14 +83,19 @@ impl Output {
         self.update_count += 1;
     }
 
-    pub(super) fn push_signal(&mut self, step: &Step, standings: &[LegStanding], ts_recv: Nanos) {
+    pub(super) fn push_signal<'a>(
+        &mut self,
+        step: &Step,
+        legs: impl Iterator<Item = (&'a Leg, LegStanding)>,
+        ts_recv: Nanos,
+    ) {
         if self.pending == 0 {
             self.ts_first = ts_recv;
         }
         let start = u32::try_from(self.legs.len() / LEG_SIZE).unwrap_or(u32::MAX);
         write_signal(step, ts_recv, self.seq, start, &mut self.signals);
-        for (leg, standing) in step.found.legs.iter().zip(standings) {
-            write_leg(leg, standing, &mut self.legs);
+        for (leg, standing) in legs {
+            write_leg(leg, &standing, &mut self.legs);
         }
         self.seq += 1;
         self.pending += 1;

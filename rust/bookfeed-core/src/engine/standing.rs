@@ -1,11 +1,11 @@
 //! Where books stand: transitions, publication, and verdicts that time brings.
 
-use super::{Engine, HashCheck};
+use super::{Engine, HashCheck, view};
+use crate::book::Touch;
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
-use crate::book::{Book, Touch};
 use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
-use crate::signals::{View, apart};
+use crate::signals::apart;
 use crate::time::Nanos;
 use crate::update::{FLAG_TOUCH, FLAG_VERIFIED, LegStanding, Update, UpdateKind};
 
@@ -48,6 +48,9 @@ impl Engine {
         if state == State::Stale && cause == Cause::Resync {
             book.awaited = None;
         }
+        if cause != Cause::Gap {
+            book.gap = None;
+        }
         let ts_suspect = book.state == State::Suspect && state == State::Suspect;
         if !ts_suspect {
             book.ts_state = ts;
@@ -58,11 +61,16 @@ impl Engine {
             self.watch(id);
         }
         let mut update = self.update(id, UpdateKind::State, ts);
-        update.ts_event = self.books[id as usize].ts_event;
+        let book = &self.books[id as usize];
+        update.ts_event = book.ts_event;
+        if let Some((expected, got)) = book.gap {
+            update.price = i64::try_from(expected).unwrap_or(i64::MAX);
+            update.qty = i64::try_from(got).unwrap_or(i64::MAX);
+        }
         self.output.push_update(&update);
         if state != State::Live {
             // A book that became live is published next, and asked about then.
-            self.ask_rules(id, ts);
+            self.ask_rules(id, false, ts);
         }
     }
 
@@ -84,7 +92,7 @@ impl Engine {
         Update {
             ts_recv,
             ts_event: book.ts_event,
-            ts_evidence: book.ts_evidence,
+            ts_evidence: self.ts_evidence(id),
             touch: book.touch,
             price: ABSENT,
             qty: ABSENT,
@@ -143,8 +151,12 @@ impl Engine {
         for i in 0..self.staged.len() {
             let id = self.staged[i];
             let book = &mut self.books[id as usize];
-            if book.doubt.is_none() && (std::mem::take(&mut book.news) || self.signals.attentive(id)) {
-                self.ask_rules(id, ts_recv);
+            if book.doubt.is_some() {
+                continue;
+            }
+            let moved = std::mem::take(&mut book.news);
+            if moved || self.signals.attentive(id) {
+                self.ask_rules(id, moved, ts_recv);
             }
         }
         self.staged.clear();
@@ -154,45 +166,45 @@ impl Engine {
     /// other within the interval.
     #[inline]
     fn check_before_signal(&mut self, id: InstrumentId, ts_recv: Nanos) {
+        self.signals.to_vouch(id, &view!(self), &mut self.to_vouch);
+        while let Some(leg) = self.to_vouch.pop() {
+            self.check_now(leg, ts_recv);
+        }
         let book = &self.books[id as usize];
         if book.hash.claimed.is_none() || book.hash.profile.is_none() {
             return;
         }
-        let view = View { books: &self.books, instruments: &self.instruments };
-        if let Some(subject) = self.signals.to_vouch(id, &view) {
-            for &leg in subject.instruments() {
-                self.check_now(leg, ts_recv);
-            }
-        }
-        let book = &self.books[id as usize];
         if book.doubt.is_none() && !book.verified() {
             self.queue_check(id, ts_recv);
         }
     }
 
+    /// Asks the rules that watch a book; `moved` if its touch did.
     #[inline]
-    fn ask_rules(&mut self, id: InstrumentId, ts_recv: Nanos) {
-        let view = View { books: &self.books, instruments: &self.instruments };
-        self.signals.evaluate(id, &view, ts_recv, &mut self.steps);
-        if !self.steps.is_empty() {
-            self.flush_steps(ts_recv);
-        }
+    pub(super) fn ask_rules(&mut self, id: InstrumentId, moved: bool, ts_recv: Nanos) {
+        self.signals.evaluate(id, moved, &view!(self), ts_recv, &mut self.steps);
+        self.flush_steps(ts_recv);
     }
 
     /// Writes the records of signals that opened, changed or closed.
     pub(super) fn flush_steps(&mut self, ts_recv: Nanos) {
-        let steps = std::mem::take(&mut self.steps);
-        for step in &steps {
-            let mut standings = [LegStanding { epoch: 0, age: ABSENT, state: State::Idle }; 2];
-            for (standing, leg) in standings.iter_mut().zip(&step.found.legs) {
-                if let Some(book) = self.books.get(leg.instrument as usize) {
-                    let age = apart(ts_recv, book.ts_evidence).unwrap_or(ABSENT);
-                    *standing = LegStanding { epoch: book.epoch, age, state: book.shown_state() };
-                }
-            }
-            self.output.push_signal(step, &standings[..step.found.leg_count.min(2)], ts_recv);
+        if self.steps.list.is_empty() {
+            return;
         }
-        self.steps = steps;
+        let view = view!(self);
+        for step in &self.steps.list {
+            let legs = self.steps.legs_of(step).iter().map(|leg| {
+                let id = leg.leg.instrument;
+                let age = apart(ts_recv, view.ts_evidence(id)).unwrap_or(ABSENT);
+                let (epoch, state) =
+                    view.at(id).map_or((0, State::Idle), |(book, _)| (book.epoch, book.shown_state()));
+                (leg, LegStanding { epoch, age, state })
+            });
+            self.output.push_signal(step, legs, ts_recv);
+        }
+        if let Some(paper) = &mut self.paper {
+            paper.send(&self.steps, ts_recv);
+        }
         self.steps.clear();
     }
 
@@ -208,7 +220,7 @@ impl Engine {
         self.watch_until(id, due);
     }
 
-    fn watch_until(&mut self, id: InstrumentId, due: Nanos) {
+    pub(super) fn watch_until(&mut self, id: InstrumentId, due: Nanos) {
         let book = &mut self.books[id as usize];
         if !std::mem::replace(&mut book.watched, true) {
             self.watchlist.push(id);
@@ -260,11 +272,26 @@ impl Engine {
     /// Verdicts that are due at `ts`.
     #[inline]
     pub(super) fn run_due(&mut self, ts: Nanos) {
+        if self.paper.as_ref().is_some_and(|paper| paper.due(ts)) {
+            self.settle_paper(ts);
+        }
+        if self.signals.due(ts) {
+            self.signals.evaluate_waiting(&view!(self), ts, &mut self.steps);
+            self.flush_steps(ts);
+        }
         if ts >= self.next_sweep {
             self.sweep(ts);
         }
         if self.checks.front().is_some_and(|&(due, _)| due <= ts) {
             self.run_checks(ts, CHECKS_PER_FRAME);
+        }
+    }
+
+    /// Orders on paper arrive, at the books as the last frame left them.
+    #[cold]
+    fn settle_paper(&mut self, ts: Nanos) {
+        if let Some(paper) = &mut self.paper {
+            paper.settle(&view!(self), ts);
         }
     }
 
@@ -299,6 +326,7 @@ impl Engine {
             self.transition(id, State::Stale, cause, ts);
             return;
         }
+        self.sweep_witness(id, ts);
         let book = &self.books[id as usize];
         if let Some(doubt) = book.doubt {
             self.watch_until(id, doubt.deadline);
@@ -332,7 +360,7 @@ impl Engine {
         }
         // A book fetched by REST while the stream is silent was vouched for at that moment.
         let spoke = connection.ts_data;
-        let due = |book: &Book| spoke.max(book.ts_evidence).saturating_add(self.config.silence);
+        let due = |id: InstrumentId| spoke.max(self.ts_evidence(id)).saturating_add(self.config.silence);
         let mut next = spoke.saturating_add(self.config.silence);
         let mut silenced = Vec::new();
         if ts >= next {
@@ -342,10 +370,10 @@ impl Engine {
                 if !matches!(book.state, State::Live | State::Suspect) {
                     continue;
                 }
-                if ts >= due(book) {
+                if ts >= due(id) {
                     silenced.push(id);
                 } else {
-                    next = next.min(due(book));
+                    next = next.min(due(id));
                 }
             }
         }
@@ -371,6 +399,10 @@ impl Engine {
         }
         let ts_begin = book.ts_seen;
         self.transition(id, State::Syncing, Cause::Resync, ts);
+        if self.instruments.at(id).is_some_and(|i| i.venue.numbers_messages()) {
+            // The whole book comes in the stream itself, at its place.
+            return Ok(());
+        }
         self.books[id as usize].awaited = Some(crate::book::Awaited { ts_begin, deltas: Vec::new() });
         Ok(())
     }

@@ -1,18 +1,21 @@
 //! The life of opportunities: open, update, close, once each; gates and counted refusals.
 
-use super::{Assessment, CloseReason, Found, Phase, Refusal, Rule, Subject, View, apart};
-use crate::fixed::{Price, Qty};
-use crate::instrument::{InstrumentId, Instruments};
+use super::polarity::{Reading, Score};
+use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
+use crate::fixed::{ABSENT, Price, Qty};
+use crate::instrument::{InstrumentId, Instruments, MarketStatus};
 use crate::time::Nanos;
+use std::ops::Range;
 
 /// An opportunity that is open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Open {
     id: u64,
     ts_open: Nanos,
     qty_open: Qty,
     peak_edge: Price,
     last: Found,
+    legs: Vec<Leg>,
 }
 
 /// One thing a rule watches, and the opportunity on it.
@@ -24,10 +27,25 @@ struct Watched {
     /// Since when it would have been found, while the minimum hold lasts.
     seen_since: Option<Nanos>,
     ts_close: Option<Nanos>,
+    /// Whether the two legs have been seen to move together, where that is asked.
+    polarity: Score,
+    /// Why it was refused when it was last asked, if it was.
+    refused: Option<Refusal>,
+    /// Whether it is among those that wait.
+    waits: bool,
+}
+
+/// How far apart in time the evidence for the legs of an opportunity is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// Receive times of the newest evidence.
+    pub skew: Nanos,
+    /// Venue times at which the venues were last heard of, or [`ABSENT`].
+    pub lag: Nanos,
 }
 
 /// A step in an opportunity's life, ready to be recorded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// Number of the rule, in the order rules were added.
     pub rule_id: u32,
@@ -45,10 +63,37 @@ pub struct Step {
     pub qty_open: Qty,
     /// Best net edge of its life.
     pub peak_edge: Price,
-    /// How far apart the legs' evidence is.
-    pub skew: Nanos,
+    /// How far apart in time the legs are.
+    pub apart: Apart,
+    /// What a unit of every leg together pays at least.
+    pub payout: Price,
     /// The opportunity as it stands, or as it last stood.
     pub found: Found,
+    /// Its legs, as a range of [`Steps::legs`].
+    pub legs: Range<usize>,
+}
+
+/// Steps that happened, in order. The buffers keep their memory.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// The steps.
+    pub list: Vec<Step>,
+    /// Legs of all of them.
+    pub legs: Vec<Leg>,
+}
+
+impl Steps {
+    /// Forgets all steps.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.legs.clear();
+    }
+
+    /// The legs of a step.
+    #[must_use]
+    pub fn legs_of(&self, step: &Step) -> &[Leg] {
+        self.legs.get(step.legs.clone()).unwrap_or_default()
+    }
 }
 
 /// Counted refusals, by reason.
@@ -63,18 +108,22 @@ pub struct Signals {
     /// Whether anything that watches the instrument was open, or more than quiet, when it
     /// was last asked: then it must be asked again even though the touch has not moved.
     attentive: Vec<bool>,
-    refusals: Refusals,
+    /// Of each rule.
+    refusals: Vec<Refusals>,
     next_id: u64,
-    /// Opportunities that only time keeps from being opened: minimum hold, or cooldown.
-    waiting: Vec<u32>,
-    /// Those among them being asked again; empty between calls.
-    asked: Vec<u32>,
+    /// Opportunities that only time keeps from being opened, and when to ask again.
+    waiting: Vec<(u32, Nanos)>,
+    /// The earliest of these times.
+    next_due: Option<Nanos>,
+    /// Legs of what was found last.
+    legs: Vec<Leg>,
 }
 
 impl Signals {
     /// Adds a rule; it watches all instruments there are and will be. Returns its number.
     pub fn add_rule(&mut self, rule: Box<dyn Rule>, instruments: &Instruments) -> u32 {
         self.rules.push(rule);
+        self.refusals.push(Refusals::default());
         let number = self.rules.len() - 1;
         for id in 0..instruments.len() {
             if let Ok(id) = InstrumentId::try_from(id) {
@@ -99,8 +148,7 @@ impl Signals {
                 continue;
             }
             let Ok(index) = u32::try_from(self.watched.len()) else { return };
-            self.watched.push(Watched { rule, subject, open: None, seen_since: None, ts_close: None });
-            for &id in subject.instruments() {
+            for id in subject.instruments() {
                 let slot = id as usize;
                 if self.by_instrument.len() <= slot {
                     self.by_instrument.resize_with(slot + 1, Vec::new);
@@ -108,31 +156,62 @@ impl Signals {
                 }
                 self.by_instrument[slot].push(index);
             }
+            self.watched.push(Watched {
+                rule,
+                subject,
+                open: None,
+                seen_since: None,
+                ts_close: None,
+                polarity: Score::default(),
+                refused: None,
+                waits: false,
+            });
         }
     }
 
-    /// Counted refusals.
+    /// Refusals of all rules together.
     #[must_use]
-    pub fn refusals(&self) -> &Refusals {
-        &self.refusals
+    pub fn refusals(&self) -> Refusals {
+        let mut all = Refusals::default();
+        for one in &self.refusals {
+            for (sum, n) in all.iter_mut().zip(one) {
+                *sum += n;
+            }
+        }
+        all
     }
 
-    /// The books worth a hash check before the rules that watch `id` are asked for good:
-    /// those of an opportunity that would be opened, or that rests on hashes.
-    #[inline]
+    /// Refusals of one rule, if there is such a rule.
     #[must_use]
-    pub fn to_vouch(&self, id: InstrumentId, view: &View) -> Option<Subject> {
-        let list = self.by_instrument.get(id as usize)?;
-        let found = list.iter().map(|&i| &self.watched[i as usize]).find(|w| {
-            let rule = &self.rules[w.rule];
-            (w.open.is_none() || rule.rests_on_hash()) && !rule.quiet(&w.subject, view)
-        })?;
-        Some(found.subject)
+    pub fn refusals_of(&self, rule: u32) -> Option<&Refusals> {
+        self.refusals.get(rule as usize)
     }
 
-    /// Asks every rule that watches `id`, now that its book or state changed.
+    /// The instruments worth a hash check before the rules that watch `id` are asked for good:
+    /// those of opportunities that would be opened, or that rest on hashes.
     #[inline]
-    pub fn evaluate(&mut self, id: InstrumentId, view: &View, now: Nanos, steps: &mut Vec<Step>) {
+    pub fn to_vouch(&self, id: InstrumentId, view: &View, into: &mut Vec<InstrumentId>) {
+        let Some(list) = self.by_instrument.get(id as usize) else { return };
+        for &index in list {
+            let watched = &self.watched[index as usize];
+            let rule = &self.rules[watched.rule];
+            if (watched.open.is_none() || rule.rests_on_hash()) && !rule.quiet(&watched.subject, view) {
+                into.extend(watched.subject.instruments());
+            }
+        }
+    }
+
+    /// Asks every rule that watches `id`, now that its book, its state or its market changed;
+    /// `moved` if its touch did.
+    #[inline]
+    pub fn evaluate(
+        &mut self,
+        id: InstrumentId,
+        moved: bool,
+        view: &View,
+        now: Nanos,
+        steps: &mut Steps,
+    ) {
         let count = self.by_instrument.get(id as usize).map_or(0, Vec::len);
         if count == 0 {
             return;
@@ -140,11 +219,25 @@ impl Signals {
         self.attentive[id as usize] = false;
         for i in 0..count {
             let index = self.by_instrument[id as usize][i];
-            if self.evaluate_one(index, view, now, steps) {
-                for &leg in self.watched[index as usize].subject.instruments() {
-                    self.attentive[leg as usize] = true;
+            if moved {
+                self.read_polarity(index, view);
+            }
+            if self.evaluate_one(index, false, view, now, steps) {
+                let Self { watched, attentive, .. } = self;
+                for leg in watched[index as usize].subject.instruments() {
+                    attentive[leg as usize] = true;
                 }
             }
+        }
+    }
+
+    #[inline]
+    fn read_polarity(&mut self, index: u32, view: &View) {
+        let watched = &mut self.watched[index as usize];
+        if self.rules[watched.rule].checks_polarity()
+            && let Some(reading) = Reading::of(&watched.subject, view)
+        {
+            watched.polarity.take(reading);
         }
     }
 
@@ -155,17 +248,50 @@ impl Signals {
         self.attentive.get(id as usize).copied().unwrap_or(false)
     }
 
-    /// Asks again about what only time kept from being opened.
-    pub fn evaluate_waiting(&mut self, view: &View, now: Nanos, steps: &mut Vec<Step>) {
-        std::mem::swap(&mut self.waiting, &mut self.asked);
-        while let Some(index) = self.asked.pop() {
-            self.evaluate_one(index, view, now, steps);
-        }
+    /// Whether something that waits is to be asked again by now.
+    #[inline]
+    #[must_use]
+    pub fn due(&self, now: Nanos) -> bool {
+        self.next_due.is_some_and(|due| due <= now)
     }
 
-    /// Asks one question; `false` if it is quiet and was so before.
+    /// Asks again about what only time kept from being opened, as far as it is due.
+    pub fn evaluate_waiting(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
+        if !self.due(now) {
+            return;
+        }
+        let mut kept = 0;
+        // What waits again is appended, and not asked a second time.
+        for at in 0..self.waiting.len() {
+            let (index, due) = self.waiting[at];
+            if due > now {
+                self.waiting[kept] = (index, due);
+                kept += 1;
+                continue;
+            }
+            self.watched[index as usize].waits = false;
+            self.evaluate_one(index, true, view, now, steps);
+            if let (true, Some(&again)) = (self.watched[index as usize].waits, self.waiting.last()) {
+                self.waiting.pop();
+                self.waiting[kept] = again;
+                kept += 1;
+            }
+        }
+        self.waiting.truncate(kept);
+        self.next_due = self.waiting.iter().map(|&(_, due)| due).min();
+    }
+
+    /// Asks one question; `false` if it is quiet and was so before. `again` if it has only
+    /// waited since it was last asked.
     #[inline]
-    fn evaluate_one(&mut self, index: u32, view: &View, now: Nanos, steps: &mut Vec<Step>) -> bool {
+    fn evaluate_one(
+        &mut self,
+        index: u32,
+        again: bool,
+        view: &View,
+        now: Nanos,
+        steps: &mut Steps,
+    ) -> bool {
         let watched = &self.watched[index as usize];
         let rule = &self.rules[watched.rule];
         let open = watched.open.is_some();
@@ -175,134 +301,229 @@ impl Signals {
             rule.quiet(&watched.subject, view)
         };
         if quiet && !open && watched.seen_since.is_none() {
+            self.watched[index as usize].refused = None;
             return false;
         }
         let assessment = match self.gate(watched, view, now) {
             Err(refusal) => Assessment::Refused(refusal),
             Ok(_) if quiet => Assessment::Quiet,
-            Ok(skew) => {
-                let assessment = rule.assess(&watched.subject, view);
+            Ok(apart) => {
+                let assessment = rule.assess(&watched.subject, view, &mut self.legs);
                 if let Assessment::Found(found) = assessment {
-                    self.found(index, found, skew, now, steps);
+                    self.found(index, again, found, apart, now, steps);
                     return true;
                 }
                 assessment
             }
         };
-        if let Assessment::Refused(refusal) = assessment
-            && !quiet
-        {
-            self.refusals[refusal as usize] += 1;
+        match assessment {
+            Assessment::Refused(refusal) if !quiet => self.refuse(index, refusal, again, now),
+            _ => self.watched[index as usize].refused = None,
         }
         self.gone(index, assessment, now, steps);
         true
     }
 
-    /// The gates that all rules share; gives the skew between the legs.
-    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Nanos, Refusal> {
+    /// Counts a refusal, unless it only waits for the same reason as before, and has it asked
+    /// again if time or other messages may lift it.
+    fn refuse(&mut self, index: u32, refusal: Refusal, again: bool, now: Nanos) {
+        let watched = &mut self.watched[index as usize];
+        let known = watched.refused.replace(refusal) == Some(refusal);
+        if !(again && known) {
+            self.refusals[watched.rule][refusal as usize] += 1;
+        }
+        if matches!(refusal, Refusal::Age | Refusal::Skew | Refusal::Lag | Refusal::Status) {
+            self.ask_later(index, now);
+        }
+    }
+
+    /// The gates that all rules share; gives how far apart the legs are.
+    #[inline]
+    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
         let gates = self.rules[watched.rule].gates();
-        let mut skew = 0;
-        let mut first = None;
-        for &id in watched.subject.instruments() {
-            let (book, _) = view.at(id).ok_or(Refusal::NotLive)?;
+        let (mut proved, mut heard) = (Spread::default(), Spread::default());
+        for id in watched.subject.instruments() {
+            let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
             if !book.believable() {
                 return Err(Refusal::NotLive);
             }
-            let age = apart(now, book.ts_evidence).ok_or(Refusal::Age)?;
-            if age > gates.max_age {
+            if about.status(now) != MarketStatus::Open {
+                return Err(Refusal::Status);
+            }
+            let left = about.hours.close.map_or(Nanos::MAX, |close| close.saturating_sub(now));
+            if left < gates.min_time_to_close {
+                return Err(Refusal::Closing);
+            }
+            let ts_evidence = view.ts_evidence(id);
+            if apart(now, ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
                 return Err(Refusal::Age);
             }
-            if let Some(other) = first.replace(book.ts_evidence) {
-                skew = apart(other, book.ts_evidence).unwrap_or(Nanos::MAX);
-            }
+            proved.take(ts_evidence);
+            heard.take(view.ts_heard(id));
         }
-        if skew > gates.max_skew { Err(Refusal::Skew) } else { Ok(skew) }
+        let apart = Apart { skew: proved.width(), lag: heard.known_width() };
+        self.gate_apart(watched, gates, apart, view)
     }
 
-    fn found(&mut self, index: u32, found: Found, skew: Nanos, now: Nanos, steps: &mut Vec<Step>) {
-        let watched = &self.watched[index as usize];
-        let gates = *self.rules[watched.rule].gates();
-        if let Some(open) = watched.open.as_deref().copied() {
-            if open.last != found {
-                let peak_edge = open.peak_edge.max(found.net_edge);
-                let open = Open { last: found, peak_edge, ..open };
-                self.watched[index as usize].open = Some(Box::new(open));
-                steps.push(self.step(index, &open, Phase::Update, CloseReason::None, skew));
+    #[inline]
+    fn gate_apart(
+        &self,
+        watched: &Watched,
+        gates: &Gates,
+        apart: Apart,
+        view: &View,
+    ) -> Result<Apart, Refusal> {
+        if apart.skew > gates.max_skew {
+            return Err(Refusal::Skew);
+        }
+        if gates.max_lag > 0 && (apart.lag == ABSENT || apart.lag > gates.max_lag) {
+            return Err(Refusal::Lag);
+        }
+        if self.rules[watched.rule].checks_polarity()
+            && let Some(reading) = Reading::of(&watched.subject, view)
+            && watched.polarity.suspects(reading)
+        {
+            return Err(Refusal::Polarity);
+        }
+        Ok(apart)
+    }
+
+    fn found(
+        &mut self,
+        index: u32,
+        again: bool,
+        found: Found,
+        apart: Apart,
+        now: Nanos,
+        steps: &mut Steps,
+    ) {
+        let watched = &mut self.watched[index as usize];
+        if let Some(open) = watched.open.as_deref_mut() {
+            if open.last != found || open.legs != self.legs {
+                open.peak_edge = open.peak_edge.max(found.net_edge);
+                open.last = found;
+                open.legs.clone_from(&self.legs);
+                self.push_step(index, Phase::Update, CloseReason::None, apart, steps);
             }
             return;
         }
-        let since = watched.seen_since.unwrap_or(now);
-        self.watched[index as usize].seen_since = Some(since);
-        if now.saturating_sub(since) < gates.min_hold {
-            self.refusals[Refusal::Hold as usize] += 1;
-            self.ask_later(index);
-            return;
+        let gates = *self.rules[watched.rule].gates();
+        let since = *watched.seen_since.get_or_insert(now);
+        let hold_ends = since.saturating_add(gates.min_hold);
+        if now < hold_ends {
+            self.refuse(index, Refusal::Hold, again, now);
+            return self.ask_later(index, hold_ends);
         }
-        let closed = self.watched[index as usize].ts_close;
-        if closed.is_some_and(|ts| now.saturating_sub(ts) < gates.cooldown) {
-            self.refusals[Refusal::Cooldown as usize] += 1;
-            self.ask_later(index);
-            return;
+        let cooled = watched.ts_close.map_or(now, |ts| ts.saturating_add(gates.cooldown));
+        if now < cooled {
+            self.refuse(index, Refusal::Cooldown, again, now);
+            return self.ask_later(index, cooled);
         }
+        watched.refused = None;
         self.next_id += 1;
-        let open = Open {
+        watched.open = Some(Box::new(Open {
             id: self.next_id,
             ts_open: now,
             qty_open: found.qty,
             peak_edge: found.net_edge,
             last: found,
-        };
-        self.watched[index as usize].open = Some(Box::new(open));
-        steps.push(self.step(index, &open, Phase::Open, CloseReason::None, skew));
+            legs: self.legs.clone(),
+        }));
+        self.push_step(index, Phase::Open, CloseReason::None, apart, steps);
     }
 
-    fn ask_later(&mut self, index: u32) {
-        if !self.waiting.contains(&index) {
-            self.waiting.push(index);
+    fn ask_later(&mut self, index: u32, due: Nanos) {
+        if !std::mem::replace(&mut self.watched[index as usize].waits, true) {
+            self.waiting.push((index, due));
+            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
         }
     }
 
     /// The opportunity is not there: closes it if it was open.
-    fn gone(&mut self, index: u32, assessment: Assessment, now: Nanos, steps: &mut Vec<Step>) {
-        self.watched[index as usize].seen_since = None;
-        let Some(open) = self.watched[index as usize].open.take() else { return };
-        self.watched[index as usize].ts_close = Some(now);
+    fn gone(&mut self, index: u32, assessment: Assessment, now: Nanos, steps: &mut Steps) {
+        let watched = &mut self.watched[index as usize];
+        watched.seen_since = None;
+        if watched.open.is_none() {
+            return;
+        }
+        watched.ts_close = Some(now);
         let reason = match assessment {
             Assessment::Quiet | Assessment::Refused(Refusal::Fees) => CloseReason::Edge,
             Assessment::Refused(Refusal::NotLive) => CloseReason::NotLive,
             Assessment::Refused(Refusal::Age) => CloseReason::Age,
             Assessment::Refused(Refusal::Skew) => CloseReason::Skew,
+            Assessment::Refused(Refusal::Lag) => CloseReason::Lag,
+            Assessment::Refused(Refusal::Status) => CloseReason::Status,
+            Assessment::Refused(Refusal::Closing) => CloseReason::Closing,
+            Assessment::Refused(Refusal::Polarity) => CloseReason::Polarity,
             Assessment::Refused(Refusal::MinQty) => CloseReason::MinQty,
             Assessment::Refused(_) | Assessment::Found(_) => CloseReason::Refused,
         };
-        steps.push(self.step(index, &open, Phase::Close, reason, 0));
+        self.push_step(index, Phase::Close, reason, Apart::default(), steps);
+        self.watched[index as usize].open = None;
     }
 
-    fn step(&self, index: u32, open: &Open, phase: Phase, reason: CloseReason, skew: Nanos) -> Step {
-        let rule = self.watched[index as usize].rule;
-        Step {
-            rule_id: u32::try_from(rule).unwrap_or(u32::MAX),
-            rule: self.rules[rule].kind(),
+    fn push_step(&self, index: u32, phase: Phase, reason: CloseReason, apart: Apart, steps: &mut Steps) {
+        let watched = &self.watched[index as usize];
+        let Some(open) = watched.open.as_deref() else { return };
+        let start = steps.legs.len();
+        steps.legs.extend_from_slice(&open.legs);
+        steps.list.push(Step {
+            rule_id: u32::try_from(watched.rule).unwrap_or(u32::MAX),
+            rule: self.rules[watched.rule].kind(),
             id: open.id,
             phase,
             reason,
             ts_open: open.ts_open,
             qty_open: open.qty_open,
             peak_edge: open.peak_edge,
-            skew,
+            apart,
+            payout: watched.subject.payout,
             found: open.last,
-        }
+            legs: start..steps.legs.len(),
+        });
     }
 
     /// Re-examines every open opportunity, so that one whose evidence ages while nothing
     /// comes in is closed.
-    pub fn evaluate_open(&mut self, view: &View, now: Nanos, steps: &mut Vec<Step>) {
+    pub fn evaluate_open(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
         for index in 0..self.watched.len() {
             if self.watched[index].open.is_some()
                 && let Ok(index) = u32::try_from(index)
             {
-                self.evaluate_one(index, view, now, steps);
+                self.evaluate_one(index, false, view, now, steps);
             }
         }
+    }
+}
+
+/// The span of some times.
+#[derive(Clone, Copy)]
+struct Spread {
+    first: Nanos,
+    last: Nanos,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self { first: Nanos::MAX, last: Nanos::MIN }
+    }
+}
+
+impl Spread {
+    #[inline]
+    fn take(&mut self, ts: Nanos) {
+        (self.first, self.last) = (self.first.min(ts), self.last.max(ts));
+    }
+
+    #[inline]
+    fn width(self) -> Nanos {
+        self.last.saturating_sub(self.first).max(0)
+    }
+
+    /// As [`Self::width`], or [`ABSENT`] if one of the times is.
+    #[inline]
+    fn known_width(self) -> Nanos {
+        if self.first == ABSENT { ABSENT } else { self.width() }
     }
 }

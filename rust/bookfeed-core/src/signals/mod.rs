@@ -2,15 +2,20 @@
 //! each; opening, updating and closing an opportunity, its gates and the counting of
 //! refusals are the same for all rules and live in [`life`].
 
+pub mod bundle;
 pub mod complement;
 pub mod fees;
+pub mod legs;
 pub mod life;
+pub mod paper;
+pub mod polarity;
 pub mod spread;
 
 use crate::book::Book;
 use crate::book::integrity::named_codes;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{Instrument, InstrumentId, Instruments};
+use crate::stream::{Connection, Streams};
 use crate::time::Nanos;
 use fees::Usd;
 use std::collections::BTreeMap;
@@ -23,6 +28,12 @@ named_codes! {
         Spread = "spread",
         /// Both outcomes of a market together cost less, or bring more, than one.
         Complement = "complement",
+        /// One event on two venues: YES on one and NO on the other cost less than one.
+        Box = "box",
+        /// Outcomes of which at most one happens cost less than they pay together.
+        Basket = "basket",
+        /// A higher strike is dearer than a lower one.
+        Ladder = "ladder",
     }
 }
 
@@ -53,6 +64,18 @@ named_codes! {
         Cooldown = "cooldown",
         /// The numbers do not fit exact arithmetic.
         Overflow = "overflow",
+        /// A leg's market is paused, not open yet, or closed.
+        Status = "status",
+        /// A leg's market closes too soon.
+        Closing = "closing",
+        /// The legs' venues were last heard of at venue times too far apart.
+        Lag = "lag",
+        /// The set of outcomes is not complete, and may not mean what it says.
+        Augmented = "augmented",
+        /// The two contracts look like opposites.
+        Polarity = "polarity",
+        /// A leg's fees are of a type the engine cannot compute.
+        FeeType = "fee_type",
     }
 }
 
@@ -73,6 +96,14 @@ named_codes! {
         MinQty = "min_qty",
         /// Another gate shut.
         Refused = "refused",
+        /// The legs' venues were last heard of too far apart in venue time.
+        Lag = "lag",
+        /// A leg's market does not trade.
+        Status = "status",
+        /// A leg's market closes too soon.
+        Closing = "closing",
+        /// The two contracts look like opposites.
+        Polarity = "polarity",
     }
 }
 
@@ -100,14 +131,34 @@ pub enum Direction {
     Sell = 2,
 }
 
-/// Most legs a rule of this engine has.
-pub const MAX_LEGS: usize = 2;
+/// What a leg is of: an instrument, and which view of its book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegRef {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Whether the leg is the other side of the instrument's contract: bought at one minus bid.
+    pub complement: bool,
+}
+
+impl LegRef {
+    /// The instrument's own outcome.
+    #[must_use]
+    pub const fn own(instrument: InstrumentId) -> Self {
+        Self { instrument, complement: false }
+    }
+
+    /// The other side of the same contract.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        Self { complement: !self.complement, ..self }
+    }
+}
 
 /// One leg of an opportunity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
-    /// The instrument.
-    pub instrument: InstrumentId,
+    /// What it is of; prices are in its terms.
+    pub leg: LegRef,
     /// Whether it is sold rather than bought.
     pub sell: bool,
     /// Average price over the size.
@@ -118,6 +169,8 @@ pub struct Leg {
     pub qty: Qty,
     /// Fee.
     pub fee: Usd,
+    /// Fee of the size in one fill, resting at the best price of its own side, or [`ABSENT`].
+    pub maker_fee: Usd,
 }
 
 /// An opportunity as a rule sees it now.
@@ -131,27 +184,25 @@ pub struct Found {
     pub gross_edge: Price,
     /// Average edge per share after fees.
     pub net_edge: Price,
+    /// What one unit would leave if every leg rested at the best price of its own side, or
+    /// [`ABSENT`].
+    pub maker_edge: Price,
     /// Fees of all legs.
     pub fee: Usd,
     /// Money it takes.
     pub capital: Usd,
     /// What is traded.
     pub direction: Direction,
-    /// The legs; the first `leg_count` count.
-    pub legs: [Leg; MAX_LEGS],
-    /// Number of legs.
-    pub leg_count: usize,
 }
 
 /// A rule's answer about one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // returned by value a few times per message, never stored
 pub enum Assessment {
     /// Nothing there.
     Quiet,
     /// Something there that must not be signalled.
     Refused(Refusal),
-    /// Something there.
+    /// Something there; its legs are beside it.
     Found(Found),
 }
 
@@ -162,6 +213,10 @@ pub struct View<'a> {
     pub books: &'a [Book],
     /// All instruments.
     pub instruments: &'a Instruments,
+    /// All numbered streams.
+    pub streams: &'a Streams,
+    /// All connections.
+    pub connections: &'a [Option<Connection>],
 }
 
 impl<'a> View<'a> {
@@ -171,24 +226,45 @@ impl<'a> View<'a> {
     pub fn at(&self, id: InstrumentId) -> Option<(&'a Book, &'a Instrument)> {
         Some((self.books.get(id as usize)?, self.instruments.at(id)?))
     }
+
+    /// Receive time of the newest evidence for a book, or [`ABSENT`]: its own, or a message in
+    /// the order of the numbered stream that carries it.
+    #[inline]
+    #[must_use]
+    pub fn ts_evidence(&self, id: InstrumentId) -> Nanos {
+        let Some(book) = self.books.get(id as usize) else { return ABSENT };
+        self.streams.at(book.stream).map_or(book.ts_evidence, |s| s.ts_evidence.max(book.ts_evidence))
+    }
+
+    /// Newest venue time heard of on the book's numbered stream, or else on its connection, or
+    /// [`ABSENT`].
+    #[inline]
+    #[must_use]
+    pub fn ts_heard(&self, id: InstrumentId) -> Nanos {
+        let Some((book, about)) = self.at(id) else { return ABSENT };
+        if let Some(stream) = self.streams.at(book.stream) {
+            return stream.ts_event;
+        }
+        let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
+        connection.map_or(ABSENT, |c| c.ts_event)
+    }
 }
 
-/// The instruments one opportunity of a rule is about, the rest of the array unused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What one opportunity of a rule is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The instruments.
-    pub instruments: [InstrumentId; MAX_LEGS],
-    /// How many of them count.
-    pub count: usize,
-    /// Told apart by the rule, if it asks several questions of the same instruments.
+    /// Its legs, one unit of each.
+    pub legs: Box<[LegRef]>,
+    /// Whether they are bought or sold.
     pub direction: Direction,
+    /// What a unit of every leg together pays at least, whatever happens.
+    pub payout: Price,
 }
 
 impl Subject {
-    /// The instruments that count.
-    #[must_use]
-    pub fn instruments(&self) -> &[InstrumentId] {
-        &self.instruments[..self.count]
+    /// The instruments of its legs.
+    pub fn instruments(&self) -> impl Iterator<Item = InstrumentId> {
+        self.legs.iter().map(|leg| leg.instrument)
     }
 }
 
@@ -199,6 +275,10 @@ pub struct Gates {
     pub max_age: Nanos,
     /// How far apart in time the legs' evidence may be.
     pub max_skew: Nanos,
+    /// How far apart the venue times may be at which the legs were last heard of; 0 for any.
+    pub max_lag: Nanos,
+    /// How long before its close a market is left alone.
+    pub min_time_to_close: Nanos,
     /// How long an opportunity must last before it is opened.
     pub min_hold: Nanos,
     /// How long after a close the same one may not open again.
@@ -217,8 +297,13 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn subjects(&self, added: InstrumentId, instruments: &Instruments) -> Vec<Subject>;
     /// Whether the touches alone rule an opportunity out: the cheap answer, asked first.
     fn quiet(&self, subject: &Subject, view: &View) -> bool;
-    /// The full answer, walked through depth. Asked only of believable books.
-    fn assess(&self, subject: &Subject, view: &View) -> Assessment;
+    /// The full answer, walked through depth, and the legs of what was found. Asked only of
+    /// believable books.
+    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment;
+    /// Whether the subject's two legs are to be watched for being opposites.
+    fn checks_polarity(&self) -> bool {
+        false
+    }
     /// Whether the answer depends on the venue's hash vouching for the books as they stand:
     /// then they are checked at every change while the opportunity is there, not only before
     /// it is opened.
@@ -266,8 +351,16 @@ impl<'a> ParamReader<'a> {
         self.params.get(key).map(String::as_str)
     }
 
-    fn wrong(&self, key: &str, wanted: &str, given: &str) -> RuleError {
+    pub(crate) fn wrong(&self, key: &str, wanted: &str, given: &str) -> RuleError {
         RuleError(format!("rule {}: {key} must be {wanted}, not {given:?}", self.rule))
+    }
+
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn text(&mut self, key: &'static str) -> Result<&'a str, RuleError> {
+        self.take(key).ok_or_else(|| RuleError(format!("rule {}: {key} is required", self.rule)))
     }
 
     /// A decimal in units of 10^-`SCALE`.
@@ -310,15 +403,17 @@ impl<'a> ParamReader<'a> {
         found.ok_or_else(|| self.wrong(key, &format!("one of {}", allowed.join(", ")), text))
     }
 
-    /// The common gates.
+    /// The common gates; `max_lag` is that gate's default.
     ///
     /// # Errors
     /// If one of them is not a plain decimal.
-    pub fn gates(&mut self) -> Result<Gates, RuleError> {
+    pub fn gates(&mut self, max_lag: Nanos) -> Result<Gates, RuleError> {
         use crate::time::SECOND;
         Ok(Gates {
             max_age: self.millis("max_age_ms", 30 * SECOND)?,
             max_skew: self.millis("max_skew_ms", 2 * SECOND)?,
+            max_lag: self.millis("max_lag_ms", max_lag)?,
+            min_time_to_close: self.millis("min_time_to_close_ms", 0)?,
             min_hold: self.millis("min_hold_ms", 0)?,
             cooldown: self.millis("cooldown_ms", 0)?,
             min_qty: self.decimal::<8>("min_qty", Some(1))?,
@@ -349,6 +444,9 @@ pub fn build(kind: &str, params: &Params) -> Result<Box<dyn Rule>, RuleError> {
     match RuleKind::by_name(kind) {
         Some(RuleKind::Spread) => Ok(Box::new(spread::SpreadRule::new(params)?)),
         Some(RuleKind::Complement) => Ok(Box::new(complement::ComplementRule::new(params)?)),
+        Some(RuleKind::Box) => Ok(Box::new(legs::LegsRule::new_box(params)?)),
+        Some(RuleKind::Basket) => Ok(Box::new(legs::LegsRule::new_basket(params)?)),
+        Some(RuleKind::Ladder) => Ok(Box::new(legs::LegsRule::new_ladder(params)?)),
         None => Err(RuleError(format!("no rule {kind:?}; there are {}", RuleKind::NAMES.join(", ")))),
     }
 }

@@ -2,11 +2,11 @@
 //! of the mid, with hysteresis. `wide` is what a maker looks for, `tight` what a taker does.
 
 use super::{
-    Assessment, Direction, Found, Gates, Leg, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
-    Subject, View,
+    Assessment, Direction, Found, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError,
+    RuleKind, Subject, View,
 };
 use crate::book::Touch;
-use crate::fixed::{PRICE_ONE, Price, QTY_ONE};
+use crate::fixed::{ABSENT, PRICE_ONE, Price, QTY_ONE};
 use crate::instrument::{InstrumentId, Instruments};
 
 /// Basis points are kept in ten-thousandths.
@@ -41,7 +41,7 @@ impl SpreadRule {
             let open = reader.decimal::<9>("open", None)?;
             (open, reader.decimal::<9>("close", Some(open))?)
         };
-        let gates = reader.gates()?;
+        let gates = reader.gates(0)?;
         reader.finish()?;
         if (wide && close > open) || (!wide && close < open) {
             let order = if wide { "at most" } else { "at least" };
@@ -70,7 +70,8 @@ impl SpreadRule {
     }
 
     fn touch(subject: &Subject, view: &View) -> Touch {
-        view.at(subject.instruments[0]).map_or(Touch::EMPTY, |(book, _)| book.touch)
+        let book = subject.legs.first().and_then(|leg| view.books.get(leg.instrument as usize));
+        book.map_or(Touch::EMPTY, |book| book.touch)
     }
 }
 
@@ -84,7 +85,8 @@ impl Rule for SpreadRule {
     }
 
     fn subjects(&self, added: InstrumentId, _: &Instruments) -> Vec<Subject> {
-        vec![Subject { instruments: [added; 2], count: 1, direction: Direction::None }]
+        let legs = Box::new([LegRef::own(added)]);
+        vec![Subject { legs, direction: Direction::None, payout: 0 }]
     }
 
     fn quiet(&self, subject: &Subject, view: &View) -> bool {
@@ -95,8 +97,8 @@ impl Rule for SpreadRule {
         !self.beyond(&Self::touch(subject, view), self.close)
     }
 
-    fn assess(&self, subject: &Subject, view: &View) -> Assessment {
-        let instrument = subject.instruments[0];
+    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment {
+        let [leg] = *subject.legs else { return Assessment::Quiet };
         let touch = Self::touch(subject, view);
         let Some((bid, ask)) = touch.both() else { return Assessment::Quiet };
         if bid >= ask {
@@ -109,18 +111,25 @@ impl Rule for SpreadRule {
         let spread: Price = ask - bid;
         // A maker at the touch pays no fee and ties up the bid's price.
         let capital = i64::try_from(i128::from(bid) * i128::from(qty) / i128::from(QTY_ONE));
-        let leg =
-            |sell, price| Leg { instrument, sell, avg_price: price, worst_price: price, qty, fee: 0 };
+        legs.clear();
+        legs.extend([(false, bid), (true, ask)].map(|(sell, price)| Leg {
+            leg,
+            sell,
+            avg_price: price,
+            worst_price: price,
+            qty,
+            fee: 0,
+            maker_fee: ABSENT,
+        }));
         Assessment::Found(Found {
             value: spread,
             qty,
             gross_edge: spread,
             net_edge: spread,
+            maker_edge: ABSENT,
             fee: 0,
             capital: capital.unwrap_or(PRICE_ONE),
             direction: Direction::None,
-            legs: [leg(false, bid), leg(true, ask)],
-            leg_count: 2,
         })
     }
 }

@@ -4,11 +4,14 @@ use super::desk::params;
 use super::support::Rng;
 use super::support::records::Signal;
 use super::support::venue::{Market, T0, policy};
+use bookfeed_core::book::Book;
 use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
+use bookfeed_core::event::{Level, Side as BookSide};
 use bookfeed_core::fixed::format_decimal;
-use bookfeed_core::signals::fees::FeeSchedule;
-use bookfeed_core::signals::{Phase, Refusal};
+use bookfeed_core::instrument::{Instrument, Instruments};
+use bookfeed_core::signals::fees::{Fees, Role, Rounding};
+use bookfeed_core::signals::{Assessment, Phase, Refusal, View, build};
 
 const ONE: i64 = 1_000_000_000;
 const SHARE: i64 = 100_000_000;
@@ -49,7 +52,7 @@ fn signals(engine: &mut Engine, market: &Market) -> Vec<Signal> {
 }
 
 /// The largest size whose last share still earns the edge, by trying every share.
-fn brute(buy: bool, a: &Side, b: &Side, fees: FeeSchedule, min_edge: i64) -> (i64, i64, i64) {
+fn brute(buy: bool, a: &Side, b: &Side, fees: Fees, min_edge: i64) -> (i64, i64, i64) {
     let flat = |side: &Side| -> Vec<i64> {
         side.iter()
             .flat_map(|&(p, q)| vec![i64::from(p) * 1_000_000; usize::try_from(q).unwrap()])
@@ -59,7 +62,7 @@ fn brute(buy: bool, a: &Side, b: &Side, fees: FeeSchedule, min_edge: i64) -> (i6
     let mut taken = 0;
     for (&pa, &pb) in a.iter().zip(&b) {
         let gross = if buy { ONE - pa - pb } else { pa + pb - ONE };
-        let fee = fees.marginal(pa).unwrap() + fees.marginal(pb).unwrap();
+        let fee = fees.marginal(Role::Taker, pa).unwrap() + fees.marginal(Role::Taker, pb).unwrap();
         if gross - fee < min_edge {
             break;
         }
@@ -76,8 +79,9 @@ fn brute(buy: bool, a: &Side, b: &Side, fees: FeeSchedule, min_edge: i64) -> (i6
                 _ => levels.push((p, 1)),
             }
         }
+        let mut order = fees.order(Role::Taker, !buy);
         for (p, n) in levels {
-            fee += fees.taker(n * SHARE, p).unwrap();
+            fee += order.fill(n * SHARE, p).unwrap();
         }
         (paid, fee)
     };
@@ -103,7 +107,7 @@ fn sizes_fees_and_edges_equal_a_search_over_every_share() {
         let mut rng = Rng(seed);
         let buy = rng.once_in(2);
         let (rate, exponent) = *rng.pick(&schedules);
-        let fees = FeeSchedule::new(rate, exponent).unwrap();
+        let fees = Fees::polymarket(rate, exponent).unwrap();
         let a = 300 + u32::try_from(rng.below(200)).unwrap();
         let edge = u32::try_from(rng.below(80)).unwrap();
         let min_edge = i64::try_from(1 + rng.below(20)).unwrap() * 1_000_000;
@@ -160,6 +164,39 @@ fn unknown_fees_are_never_zero() {
     let mut engine = engine(&market, None, &[]);
     assert_eq!(signals(&mut engine, &market), []);
     assert_eq!(refusal(&engine, Refusal::FeeUnknown), 1);
+}
+
+#[test]
+fn fees_of_a_type_nobody_knows_are_never_zero() {
+    let books = [(); 2].map(|()| {
+        let mut book = Book::default();
+        book.set(BookSide::Ask, Level::new(400_000_000, SHARE));
+        book.set(BookSide::Bid, Level::new(1_000_000, SHARE));
+        book.touch = book.current_touch();
+        book.verified_version = book.version;
+        book
+    });
+    let assessed = |fees| {
+        let mut instruments = Instruments::default();
+        for symbol in ["yes", "no"] {
+            let market = Some("m".into());
+            instruments.add(Instrument {
+                market,
+                fees,
+                ..Instrument::new(Venue::Polymarket, symbol, 0)
+            });
+        }
+        let rule = build("complement", &params(&[])).unwrap();
+        let subject = rule.subjects(1, &instruments)[0];
+        rule.assess(&subject, &View { books: &books, instruments: &instruments })
+    };
+    let unknown = Assessment::Refused(Refusal::FeeUnknown);
+    assert_eq!(assessed(Some(Fees::Unsupported)), unknown);
+    assert_eq!(assessed(None), unknown);
+    // 0.8 for a pair, and twice 0.0168 (rounded up to cents with the price) of fees.
+    let fees = Fees::kalshi("quadratic", "1", Rounding::NonDirect);
+    let Assessment::Found(found) = assessed(fees) else { panic!("nothing found") };
+    assert_eq!((found.fee, found.net_edge), (40_000_000, 160_000_000));
 }
 
 #[test]
@@ -245,7 +282,7 @@ fn books_that_mirror_each_other_are_never_even_refused() {
             engine.ingest(0, frame.as_bytes(), T0 + 2 + i);
         }
         assert!(engine.output().signals().is_empty());
-        assert_eq!(engine.refusals(), &[0; Refusal::NAMES.len()], "{policy:?}");
+        assert_eq!(engine.refusals(), [0; Refusal::NAMES.len()], "{policy:?}");
     }
 }
 

@@ -1,0 +1,62 @@
+//! Replies to commands, and errors that end a subscription.
+
+use super::fields::Envelope;
+use super::{Decoder, ERROR, OK, SUBSCRIBED, elements, inside, members};
+use crate::decode::json::Value;
+use crate::event::{Body, Place, Reply, ReplyKind};
+use crate::fixed::ABSENT;
+
+impl Decoder<'_> {
+    pub(super) fn reply(&mut self, e: &Envelope, place: Place, kind: u8) {
+        let f = &e.fields;
+        let kind = match kind {
+            SUBSCRIBED => ReplyKind::Subscribed,
+            OK => ReplyKind::Ok,
+            ERROR => ReplyKind::Error,
+            _ => ReplyKind::Unsubscribed,
+        };
+        let reply = Reply {
+            kind,
+            id: self.integer(e.id).unwrap_or(0),
+            code: self.integer(f.code).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            channel: f.channel,
+            text: f.text,
+        };
+        if kind == ReplyKind::Ok && self.listed(e.msg, reply) {
+            return;
+        }
+        // `subscribed` names its subscription in `msg`.
+        let sid = if place.sid == 0 { self.sid(f.sid) } else { place.sid };
+        self.push(Place { sid, ..place }, Value::default(), (ABSENT, Body::Reply(reply)));
+    }
+
+    fn sid(&mut self, value: Value) -> u32 {
+        self.integer(value).and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// The answer to a question for all subscriptions: an array, of which each entry becomes a
+    /// reply of its own. `false` if there is no such array, or nothing in it.
+    fn listed(&mut self, list: Value, reply: Reply) -> bool {
+        let before = self.frame.messages.len();
+        let Some(mut cursor) = inside(self.bytes, list).filter(|_| super::given(list)) else {
+            return false;
+        };
+        // It was checked when it was read: what is no array of objects merely ends the walk.
+        let _ = elements(&mut cursor, |cursor| {
+            let (mut sid, mut channel) = (Value::default(), Value::default());
+            members(cursor, |name, cursor| {
+                match name {
+                    b"sid" => sid = cursor.scalar()?,
+                    b"channel" => channel = cursor.scalar()?,
+                    _ => cursor.skip()?,
+                }
+                Ok(())
+            })?;
+            let place = Place { sid: self.sid(sid), seq: 0 };
+            let body = Body::Reply(Reply { channel, ..reply });
+            self.push(place, Value::default(), (ABSENT, body));
+            Ok(())
+        });
+        self.frame.messages.len() > before
+    }
+}

@@ -1,0 +1,108 @@
+//! REST books. Only the batch form names its markets, so only that one is read:
+//! `{"orderbooks":[{"ticker":…,"orderbook_fp":{"yes_dollars":[…],"no_dollars":[…]}}]}`.
+
+use super::fields::{Array, Format};
+use super::{Decoder, REST_BOOK, Wrong, elements, is_text, members};
+use crate::decode::json::{Cursor, JsonError, Value};
+use crate::event::{Body, Place, Snapshot};
+use crate::fixed::ABSENT;
+
+/// One book of the batch.
+#[derive(Default)]
+struct Entry {
+    ticker: Value,
+    yes: Option<Array>,
+    no: Option<Array>,
+}
+
+impl Decoder<'_> {
+    pub(super) fn rest(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
+        let (mut found, object) = (false, cursor.peek() == b'{');
+        let begin = cursor.offset();
+        if object {
+            members(cursor, |name, cursor| {
+                if name == b"orderbooks" && cursor.peek() == b'[' {
+                    found = true;
+                    return elements(cursor, |cursor| self.rest_book(cursor));
+                }
+                cursor.skip()
+            })?;
+        } else {
+            cursor.skip()?;
+        }
+        cursor.finish()?;
+        if !found {
+            self.refuse(Wrong { offset: begin, what: "answer without orderbooks" });
+        }
+        Ok(())
+    }
+
+    fn rest_book(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
+        let mut entry = Entry::default();
+        if cursor.peek() != b'{' {
+            let offset = cursor.offset();
+            cursor.skip()?;
+            self.refuse(Wrong { offset, what: "book is not an object" });
+            return Ok(());
+        }
+        members(cursor, |name, cursor| match name {
+            b"ticker" => {
+                entry.ticker = cursor.scalar()?;
+                Ok(())
+            }
+            b"orderbook_fp" if cursor.peek() == b'{' => self.rest_sides(cursor, &mut entry),
+            _ => cursor.skip(),
+        })?;
+        self.frame.kinds.push(REST_BOOK);
+        match self.rest_snapshot(&entry) {
+            Ok(snapshot) => {
+                let body = Body::Snapshot(snapshot);
+                self.push(Place::NONE, entry.ticker, (ABSENT, body));
+            }
+            Err(wrong) => self.refuse(wrong),
+        }
+        Ok(())
+    }
+
+    fn rest_sides(&mut self, cursor: &mut Cursor, entry: &mut Entry) -> Result<(), JsonError> {
+        members(cursor, |name, cursor| {
+            match name {
+                b"yes_dollars" => entry.yes = self.levels(cursor, Format::Dollars, 0)?,
+                b"no_dollars" => entry.no = self.levels(cursor, Format::Dollars, 1)?,
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })
+    }
+
+    /// Here an empty side is written out, so one that is missing is an error.
+    fn rest_snapshot(&mut self, entry: &Entry) -> Result<Snapshot, Wrong> {
+        if !is_text(entry.ticker) {
+            return Err(Wrong::at(entry.ticker, "book without a ticker"));
+        }
+        let missing = Wrong::at(entry.ticker, "book without both sides");
+        let (bids, asks) = entry.yes.zip(entry.no).ok_or(missing)?;
+        if let Some(wrong) = bids.wrong.or(asks.wrong) {
+            return Err(wrong);
+        }
+        Ok(Snapshot {
+            instrument: self.instrument(entry.ticker),
+            symbol: entry.ticker,
+            bids: bids.start..bids.end,
+            asks: asks.start..asks.end,
+            hash: Value::default(),
+            tick_size: None,
+            last_trade_price: Value::default(),
+            min_order_size: Value::default(),
+            neg_risk: None,
+            market_id: Value::default(),
+            requested: true,
+        })
+    }
+
+    /// What REST answers says nothing against the books of the stream.
+    fn refuse(&mut self, wrong: Wrong) {
+        let body = self.malformed(wrong, None);
+        self.push(Place::NONE, Value::default(), (ABSENT, body));
+    }
+}

@@ -1,0 +1,156 @@
+//! What venues say of a market besides its book: whether it trades, what it costs, the touch as
+//! another channel has it, and the indices that settle it.
+
+use super::Engine;
+use super::apply::Origin;
+use crate::book::integrity::{Cause, Evidence, State};
+use crate::book::{Book, Witness};
+use crate::event::{Claim, FeeOverride, IndexValue, Trading};
+use crate::fixed::{PRICE_ONE, Price, QTY_ONE};
+use crate::instrument::InstrumentId;
+use crate::time::Nanos;
+use crate::update::UpdateKind;
+
+/// Convictions by another channel without an agreement between them, after which that channel
+/// is not trusted to speak of the same book.
+const WITNESS_STRIKES_MAX: u32 = 3;
+
+/// The newest value of a reference index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexReading {
+    /// The value in dollars, 1e-9.
+    pub value: Price,
+    /// The source's time, or absent.
+    pub ts_event: Nanos,
+    /// Receive time.
+    pub ts_recv: Nanos,
+    /// Mean of the 60 s before the source's time, 1e-9.
+    pub mean_60s: Option<Price>,
+    /// Mean since a minute before the quarter of an hour, and how many values it holds.
+    pub closing_mean: Option<(Price, u32)>,
+}
+
+impl Book {
+    /// Whether the book has come to what another channel says of its touch; if so, that is
+    /// settled.
+    pub fn meet_witness(&mut self) {
+        let Some(witness) = self.witness else { return };
+        if self.agrees(witness.bid, witness.ask) {
+            self.witness = None;
+            self.witness_strikes = 0;
+            self.evidence.count(Evidence::TouchMatch);
+        }
+    }
+
+    fn agrees(&self, bid: Claim, ask: Claim) -> bool {
+        bid.agrees(self.bids.best_price()) && ask.agrees(self.asks.best_price())
+    }
+}
+
+impl Engine {
+    /// The touch as a channel has it whose messages are not ordered with the book's. Behind
+    /// the book it is history; ahead of it, the book has to come to it in time.
+    pub(super) fn apply_witness(&mut self, origin: &Origin, id: InstrumentId, bid: Claim, ask: Claim) {
+        let deadline = origin.ts_recv.saturating_add(self.config.witness_grace);
+        let Some(book) = self.books.get_mut(id as usize) else {
+            self.counters.unknown_instruments += 1;
+            return;
+        };
+        if book.state != State::Live || !(bid.given() || ask.given()) {
+            return;
+        }
+        if book.agrees(bid, ask) {
+            book.evidence.count(Evidence::TouchMatch);
+            (book.witness, book.witness_strikes) = (None, 0);
+            return;
+        }
+        // The oldest unmet word is kept: the book passes through every touch it ever had.
+        let ahead = origin.ts_event > book.ts_event;
+        if ahead && book.witness.is_none() && book.witness_strikes < WITNESS_STRIKES_MAX {
+            book.witness = Some(Witness { bid, ask, deadline });
+            self.watch_until(id, deadline);
+        }
+    }
+
+    /// The time is over in which a book had to come to what another channel says.
+    pub(super) fn sweep_witness(&mut self, id: InstrumentId, ts: Nanos) {
+        let book = &mut self.books[id as usize];
+        match book.witness {
+            Some(witness) if ts >= witness.deadline => {
+                book.witness = None;
+                book.witness_strikes += 1;
+                book.evidence.count(Evidence::TouchMismatch);
+                if book.state == State::Live {
+                    self.transition(id, State::Suspect, Cause::BboMismatch, ts);
+                }
+            }
+            Some(witness) => self.watch_until(id, witness.deadline),
+            None => {}
+        }
+    }
+
+    /// Whether, and until when, a market trades. Its book stays what it is.
+    pub(super) fn apply_trading(&mut self, origin: &Origin, id: InstrumentId, trading: Trading) {
+        let Some(instrument) = self.instruments.at_mut(id) else { return };
+        match trading {
+            Trading::Paused => instrument.paused = true,
+            Trading::Resumed => instrument.paused = false,
+            Trading::ClosesAt(ts) => instrument.hours.close = Some(ts),
+            Trading::Determined(payout) => return self.determine(origin, id, payout),
+        }
+        self.tell_market(origin, id, UpdateKind::Trading);
+    }
+
+    /// Writes a record about a market, and asks the rules that rest on it.
+    fn tell_market(&mut self, origin: &Origin, id: InstrumentId, kind: UpdateKind) {
+        let mut update = self.update(id, kind, origin.ts_recv);
+        update.ts_event = origin.ts_event;
+        self.output.push_update(&update);
+        self.ask_rules(id, false, origin.ts_recv);
+    }
+
+    fn determine(&mut self, origin: &Origin, id: InstrumentId, payout: Price) {
+        let mut update = self.update(id, UpdateKind::Resolved, origin.ts_recv);
+        update.ts_event = origin.ts_event;
+        (update.price, update.qty) = (payout.clamp(0, PRICE_ONE), QTY_ONE);
+        self.output.push_update(&update);
+        self.transition(id, State::Stale, Cause::Resolved, origin.ts_recv);
+    }
+
+    /// The fees of an event's markets changed; what is not stated is as the series has it.
+    pub(super) fn apply_fees(&mut self, origin: &Origin, change: &FeeOverride) {
+        let Some(Some(connection)) = self.connections.get(origin.conn as usize) else { return };
+        let venue = connection.venue;
+        let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
+        let ids: Vec<_> = self.instruments.of_event(venue, &event).collect();
+        for id in ids {
+            if let Some(instrument) = self.instruments.at_mut(id) {
+                let fee_type = Some(change.fee_type).filter(|t| !t.is_absent());
+                let fee_type = fee_type.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
+                instrument.override_fees(fee_type.as_deref(), change.multiplier);
+            }
+            self.tell_market(origin, id, UpdateKind::Fees);
+        }
+    }
+
+    pub(super) fn apply_index(&mut self, origin: &Origin, index: &IndexValue) {
+        let name = String::from_utf8_lossy(index.index.raw(origin.payload));
+        let reading = IndexReading {
+            value: index.value,
+            ts_event: origin.ts_event,
+            ts_recv: origin.ts_recv,
+            mean_60s: index.mean_60s,
+            closing_mean: index.closing_mean,
+        };
+        if let Some(known) = self.indices.get_mut(&*name) {
+            *known = reading;
+        } else {
+            self.indices.insert(Box::from(&*name), reading);
+        }
+    }
+
+    /// The newest value of each reference index that was heard of.
+    pub fn indices(&self) -> impl Iterator<Item = (&str, &IndexReading)> {
+        self.indices.iter().map(|(name, reading)| (&**name, reading))
+    }
+}

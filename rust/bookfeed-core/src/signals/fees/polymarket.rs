@@ -1,0 +1,42 @@
+//! Polymarket's fees: `C · rate · (p · (1 − p))^exponent` dollars for `C` shares at price
+//! `p`, takers only, each fill rounded to 5 decimals (half up), from the market's schedule.
+
+use super::exact::{Formula, Round};
+use super::{Role, Usd};
+use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, Qty, parse_price};
+
+/// Decimals the fee of a fill is rounded to.
+const FEE_DECIMALS: u32 = 5;
+/// Largest exponent accepted; every schedule seen uses 1 or 2.
+const EXPONENT_MAX: u32 = 4;
+
+/// A market's fee schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolymarketFees(Formula);
+
+impl PolymarketFees {
+    pub(super) fn new(rate: &str, exponent: u32) -> Option<Self> {
+        let rate = parse_price(rate.as_bytes()).ok()?.value;
+        if rate > PRICE_ONE || exponent > EXPONENT_MAX {
+            return None;
+        }
+        Some(Self(Formula::new(u64::try_from(rate).ok()?, PRICE_DECIMALS, exponent)))
+    }
+
+    /// The schedule as `role` pays it.
+    #[inline]
+    pub(super) fn paid_by(self, role: Role) -> Self {
+        if role == Role::Taker { self } else { Self(Formula::FREE) }
+    }
+
+    #[inline]
+    pub(super) fn marginal(self, price: Price) -> Option<Price> {
+        self.0.one(price, PRICE_DECIMALS, Round::HalfUp)
+    }
+
+    #[inline]
+    pub(super) fn fill(self, qty: Qty, price: Price) -> Option<Usd> {
+        let fee = self.0.fee(qty, price, FEE_DECIMALS, Round::HalfUp)?;
+        fee.checked_mul(10i64.pow(PRICE_DECIMALS - FEE_DECIMALS))
+    }
+}

@@ -1,0 +1,198 @@
+//! Rules whose legs are written out: a box across venues, a basket of exclusive outcomes, a
+//! ladder of strikes. Each says which bundles there are and what they pay at least; the walk is
+//! [`bundle`]'s.
+
+use super::bundle::{self, Limits};
+use super::{
+    Assessment, Direction, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
+    Subject, View,
+};
+use crate::decode::Venue;
+use crate::fixed::{PRICE_ONE, Qty};
+use crate::instrument::{InstrumentId, Instruments};
+use crate::time::SECOND;
+
+/// Most legs of a basket or a ladder.
+const LEGS_MAX: usize = 128;
+
+/// A leg as it is written: its instrument may not be subscribed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    venue: Venue,
+    symbol: Box<str>,
+    complement: bool,
+}
+
+impl Named {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let (venue, symbol) = (Venue::by_name(words.next()?)?, words.next()?.into());
+        let complement = match words.next()? {
+            "yes" => false,
+            "no" => true,
+            _ => return None,
+        };
+        words.next().is_none().then_some(Self { venue, symbol, complement })
+    }
+
+    fn leg(&self, instruments: &Instruments) -> Option<LegRef> {
+        let instrument = instruments.find(self.venue, self.symbol.as_bytes())?;
+        Some(LegRef { instrument, complement: self.complement })
+    }
+}
+
+/// Legs from a parameter: `venue symbol yes|no`, separated by semicolons.
+fn named(reader: &mut ParamReader, key: &'static str, least: usize) -> Result<Vec<Named>, RuleError> {
+    let text = reader.text(key)?.to_owned();
+    let wanted = "a leg such as \"kalshi TICKER yes\" (or no)";
+    let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+    let legs: Option<Vec<_>> = parts.map(Named::parse).collect();
+    let legs = legs.ok_or_else(|| reader.wrong(key, wanted, &text))?;
+    if legs.len() < least || legs.len() > LEGS_MAX {
+        let wanted = format!("{least} to {LEGS_MAX} legs separated by semicolons");
+        return Err(reader.wrong(key, &wanted, &text));
+    }
+    for (i, leg) in legs.iter().enumerate() {
+        if legs[..i].iter().any(|l| (l.venue, &l.symbol) == (leg.venue, &leg.symbol)) {
+            return Err(reader.wrong(key, "legs of different instruments", &text));
+        }
+    }
+    Ok(legs)
+}
+
+/// Which bundles a rule makes of its legs.
+#[derive(Debug, PartialEq, Eq)]
+enum Shape {
+    /// Two contracts on one event, one bought and the other's opposite with it.
+    Box { checked: bool },
+    /// At most one of the legs happens; if `exhaustive`, one does.
+    Basket { exhaustive: bool, augmented: bool },
+    /// Each leg is implied by the next: lower strikes first.
+    Ladder,
+}
+
+/// A rule with its legs.
+#[derive(Debug)]
+pub struct LegsRule {
+    shape: Shape,
+    legs: Vec<Named>,
+    limits: Limits,
+    gates: Gates,
+}
+
+impl LegsRule {
+    /// A box: `a` and `b`, the legs that pay one when the event happens.
+    ///
+    /// # Errors
+    /// [`RuleError`] naming the parameter and what is allowed.
+    pub fn new_box(params: &Params) -> Result<Self, RuleError> {
+        let mut reader = ParamReader::new("box", params);
+        let mut legs = named(&mut reader, "a", 1)?;
+        legs.extend(named(&mut reader, "b", 1)?);
+        let [a, b] = &legs[..] else {
+            return Err(RuleError("rule box: a and b must hold one leg each".into()));
+        };
+        if (a.venue, &a.symbol) == (b.venue, &b.symbol) {
+            return Err(RuleError("rule box: a and b must be different instruments".into()));
+        }
+        let checked = reader.word("polarity_check", &["on", "off"])? == "on";
+        Self::finish(reader, Shape::Box { checked }, legs)
+    }
+
+    /// A basket: `legs` of which at most one pays one; `exhaustive` if one surely does.
+    ///
+    /// # Errors
+    /// [`RuleError`] naming the parameter and what is allowed.
+    pub fn new_basket(params: &Params) -> Result<Self, RuleError> {
+        let mut reader = ParamReader::new("basket", params);
+        let legs = named(&mut reader, "legs", 2)?;
+        let exhaustive = reader.word("exhaustive", &["false", "true"])? == "true";
+        let augmented = reader.word("augmented", &["false", "true"])? == "true";
+        Self::finish(reader, Shape::Basket { exhaustive, augmented }, legs)
+    }
+
+    /// A ladder: `legs` that pay one above rising strikes.
+    ///
+    /// # Errors
+    /// [`RuleError`] naming the parameter and what is allowed.
+    pub fn new_ladder(params: &Params) -> Result<Self, RuleError> {
+        let mut reader = ParamReader::new("ladder", params);
+        let legs = named(&mut reader, "legs", 2)?;
+        Self::finish(reader, Shape::Ladder, legs)
+    }
+
+    fn finish(mut reader: ParamReader, shape: Shape, legs: Vec<Named>) -> Result<Self, RuleError> {
+        let one_venue = legs.iter().all(|leg| leg.venue == legs[0].venue);
+        let min_edge = reader.decimal::<9>("min_edge", Some(1))?.max(1);
+        let max_qty = reader.decimal::<8>("max_qty", Some(Qty::MAX))?;
+        let gates = reader.gates(if one_venue { 0 } else { SECOND })?;
+        reader.finish()?;
+        let limits = Limits { min_edge, min_qty: gates.min_qty, max_qty };
+        Ok(Self { shape, legs, limits, gates })
+    }
+
+    fn bundles(&self, legs: &[LegRef]) -> Vec<Subject> {
+        let bundle =
+            |legs: Vec<LegRef>, payout| Subject { legs: legs.into(), direction: Direction::Buy, payout };
+        match self.shape {
+            Shape::Box { .. } => vec![
+                bundle(vec![legs[0], legs[1].opposite()], PRICE_ONE),
+                bundle(vec![legs[0].opposite(), legs[1]], PRICE_ONE),
+            ],
+            Shape::Basket { exhaustive, .. } => {
+                let all_but_one = i64::try_from(legs.len() - 1).unwrap_or(0) * PRICE_ONE;
+                let none: Vec<_> = legs.iter().map(|leg| leg.opposite()).collect();
+                let mut all = vec![bundle(none, all_but_one)];
+                if exhaustive {
+                    all.push(bundle(legs.to_vec(), PRICE_ONE));
+                }
+                all
+            }
+            Shape::Ladder => {
+                let pairs = (0..legs.len()).flat_map(|low| (low + 1..legs.len()).map(move |h| (low, h)));
+                pairs.map(|(low, h)| bundle(vec![legs[low], legs[h].opposite()], PRICE_ONE)).collect()
+            }
+        }
+    }
+}
+
+impl Rule for LegsRule {
+    fn kind(&self) -> RuleKind {
+        match self.shape {
+            Shape::Box { .. } => RuleKind::Box,
+            Shape::Basket { .. } => RuleKind::Basket,
+            Shape::Ladder => RuleKind::Ladder,
+        }
+    }
+
+    fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    fn subjects(&self, added: InstrumentId, instruments: &Instruments) -> Vec<Subject> {
+        let legs: Option<Vec<_>> = self.legs.iter().map(|leg| leg.leg(instruments)).collect();
+        match legs {
+            Some(legs) if legs.iter().any(|leg| leg.instrument == added) => self.bundles(&legs),
+            _ => Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn quiet(&self, subject: &Subject, view: &View) -> bool {
+        bundle::touch_edge(subject, view).is_none_or(|edge| edge < self.limits.min_edge)
+    }
+
+    fn checks_polarity(&self) -> bool {
+        self.shape == Shape::Box { checked: true }
+    }
+
+    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment {
+        if matches!(self.shape, Shape::Basket { augmented: true, .. }) {
+            return Assessment::Refused(Refusal::Augmented);
+        }
+        if bundle::overlaps(subject, view) {
+            return Assessment::Refused(Refusal::Crossed);
+        }
+        bundle::assess(subject, view, &self.limits, legs)
+    }
+}

@@ -1,0 +1,178 @@
+//! What is heard, and when: connections, and the numbered streams on them.
+//!
+//! A venue that numbers its messages (Kalshi: `seq`, one counter for each subscription, `sid`,
+//! shared by all of its markets and by replies to commands) proves with every message in order
+//! that nothing of the stream was missed. That is evidence for every book the stream carries,
+//! whether or not the message is about it.
+
+use crate::decode::{Dialect, Venue};
+use crate::fixed::ABSENT;
+use crate::instrument::InstrumentId;
+use crate::time::Nanos;
+
+/// Index of a stream in [`Streams`].
+pub type StreamId = u32;
+
+/// "On no numbered stream", where an id would stand.
+pub const NO_STREAM: StreamId = StreamId::MAX;
+
+/// One connection of a venue.
+#[derive(Debug)]
+pub struct Connection {
+    /// The venue at its other end.
+    pub venue: Venue,
+    /// What the meaning of its messages depends on.
+    pub dialect: Dialect,
+    /// Whether it is up.
+    pub up: bool,
+    /// Receive time of the newest message that said something about a market.
+    pub ts_data: Nanos,
+    /// Newest venue time of such a message, or [`ABSENT`].
+    pub ts_event: Nanos,
+    /// Instruments subscribed on it.
+    pub instruments: Vec<InstrumentId>,
+    /// The numbered streams on it: number given by the venue, and which stream that is.
+    pub streams: Vec<(u32, StreamId)>,
+}
+
+impl Connection {
+    /// A connection that is up.
+    #[must_use]
+    pub fn new(venue: Venue, dialect: Dialect, ts: Nanos) -> Self {
+        let (instruments, streams) = (Vec::new(), Vec::new());
+        Self { venue, dialect, up: true, ts_data: ts, ts_event: ABSENT, instruments, streams }
+    }
+
+    /// The stream that the venue calls `sid`.
+    #[inline]
+    #[must_use]
+    pub fn stream(&self, sid: u32) -> Option<StreamId> {
+        self.streams.iter().find(|(known, _)| *known == sid).map(|&(_, id)| id)
+    }
+}
+
+/// A stream of numbered messages on one connection.
+#[derive(Debug)]
+pub struct Stream {
+    /// Sequence number of the newest message; 0 before the first.
+    pub last_seq: u64,
+    /// Receive time of the newest message in order, or [`ABSENT`].
+    pub ts_evidence: Nanos,
+    /// Newest venue time of its messages, or [`ABSENT`].
+    pub ts_event: Nanos,
+    /// The channel it is of, once the venue has said so.
+    pub channel: Box<str>,
+}
+
+/// Where a number stands against those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It is the next one, or the first of all.
+    Next,
+    /// Numbers before it are missing; this one was expected.
+    Gap(u64),
+    /// It came before: the newest one was this.
+    Again(u64),
+}
+
+impl Stream {
+    fn new(channel: &str) -> Self {
+        Self { last_seq: 0, ts_evidence: ABSENT, ts_event: ABSENT, channel: channel.into() }
+    }
+
+    /// Takes the next number. After a gap the stream goes on from there; a number that came
+    /// before changes nothing.
+    #[inline]
+    pub fn take(&mut self, seq: u64) -> Order {
+        let last = self.last_seq;
+        if seq <= last {
+            return Order::Again(last);
+        }
+        self.last_seq = seq;
+        if last == 0 || seq == last + 1 { Order::Next } else { Order::Gap(last + 1) }
+    }
+}
+
+/// All numbered streams of an engine. Those of connections that were lost are used again.
+#[derive(Debug, Default)]
+pub struct Streams {
+    list: Vec<Stream>,
+    free: Vec<StreamId>,
+}
+
+impl Streams {
+    /// A new stream.
+    pub fn open(&mut self, channel: &str) -> StreamId {
+        if let Some(id) = self.free.pop() {
+            self.list[id as usize] = Stream::new(channel);
+            return id;
+        }
+        self.list.push(Stream::new(channel));
+        StreamId::try_from(self.list.len() - 1).unwrap_or(NO_STREAM)
+    }
+
+    /// Gives a stream up; no book may be on it any more.
+    pub fn close(&mut self, id: StreamId) {
+        if self.at(id).is_some() && !self.free.contains(&id) {
+            self.free.push(id);
+        }
+    }
+
+    /// The stream `id`, unless it is [`NO_STREAM`].
+    #[inline]
+    #[must_use]
+    pub fn at(&self, id: StreamId) -> Option<&Stream> {
+        self.list.get(id as usize)
+    }
+
+    /// As [`Self::at`], to change it.
+    #[inline]
+    pub fn at_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.list.get_mut(id as usize)
+    }
+}
+
+/// A hole in a numbered stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The connection.
+    pub conn: u32,
+    /// The venue's number of the stream.
+    pub sid: u32,
+    /// Sequence number that should have come.
+    pub expected: u64,
+    /// The one that came.
+    pub got: u64,
+    /// Receive time.
+    pub ts: Nanos,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_taken_in_order() {
+        let mut stream = Stream::new("");
+        assert_eq!(stream.take(7), Order::Next, "the first number is whatever it is");
+        assert_eq!(stream.take(8), Order::Next);
+        assert_eq!(stream.take(8), Order::Again(8));
+        assert_eq!(stream.take(3), Order::Again(8));
+        assert_eq!(stream.take(11), Order::Gap(9));
+        assert_eq!(stream.take(12), Order::Next, "it goes on from where it is");
+        assert_eq!(stream.take(u64::MAX), Order::Gap(13));
+        assert_eq!(stream.take(1), Order::Again(u64::MAX), "numbers do not wrap");
+    }
+
+    #[test]
+    fn streams_given_up_are_used_again() {
+        let mut streams = Streams::default();
+        let (a, b) = (streams.open("x"), streams.open("y"));
+        assert_ne!(a, b);
+        streams.close(a);
+        streams.close(a);
+        assert_eq!(streams.open("z"), a);
+        assert_ne!(streams.open("w"), a);
+        assert!(streams.at(NO_STREAM).is_none());
+    }
+}
