@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests import campaign
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
@@ -12,7 +13,6 @@ from bookfeed.audit.report import AuditReport
 from bookfeed.audit.witness import Witness
 from bookfeed.inputs import EngineInput
 from bookfeed.journal import Kind
-from tests import campaign
 
 Records = list[tuple[int, int, int, int, bytes]]
 Rules = Sequence[tuple[str, dict[str, Any]]]

@@ -114,6 +114,8 @@ class Instrument:
     awaited: Awaited | None = None
     sid: int | None = None
     """The numbered stream it is on, once a snapshot came on one."""
+    market_id: object = None
+    """The venue's second name of the market, as its first snapshot stated it."""
     based: bool = False
     """Whether a snapshot came on its numbered stream, and nothing broke it since."""
 

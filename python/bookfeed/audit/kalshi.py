@@ -22,6 +22,8 @@ VENUE = "kalshi"
 _TERMINAL: Final = ("10", "25")
 _LIFECYCLES: Final = ("market_lifecycle_v2", "multivariate_market_lifecycle")
 _REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
+# Types that state when they happened. Others are told, but not dated.
+_TIMED: Final = ("orderbook_delta", "ticker", "trade", "fill")
 # Types that say nothing of books, markets or fees.
 _OTHERS: Final = frozenset({
     "ticker", "trade", "event_lifecycle", "fill", "market_position", "user_order",
@@ -39,6 +41,7 @@ class Numbered(NamedTuple):
     seq: int | None
     requested: bool
     content: Any
+    market_id: object = None
 
 
 def read(model: Model, conn: int, payload: bytes) -> list[Message]:
@@ -55,14 +58,15 @@ def read(model: Model, conn: int, payload: bytes) -> list[Message]:
     if kind == "subscribed" and sid is None and isinstance(content, dict):
         sid = _count(content.get("sid"))
     requested = bool(_count(document.get("id")))
-    message = Message(kind, _time(document, content))
+    message = Message(kind, _time(kind, content))
     try:
-        content = _content(model, model.connections[conn], kind, content)
+        content = _content(model.connections[conn], kind, content, placed=bool(sid and seq))
     except ValueError as error:
         message.kind, content = "malformed", (str(error), _ticker(content))
     number = model.find(VENUE, _ticker(document.get("msg")))
     message.named = [] if number is None else [number]
-    message.body = Numbered(sid, seq, requested, content)
+    market_id = document["msg"].get("market_id") if isinstance(document.get("msg"), dict) else None
+    message.body = Numbered(sid, seq, requested, content, market_id)
     return [message]
 
 
@@ -76,17 +80,12 @@ def _ticker(content: object) -> object:
     return content.get("market_ticker") if isinstance(content, dict) else None
 
 
-def _time(document: Mapping[str, Any], content: object) -> int | None:
-    """The venue's time of a message: its own, or when it was sent."""
-    if isinstance(content, dict):
-        for key in ("ts_ms", "received_at"):
-            if (ts := millis(content.get(key))) is not None:
-                return ts
-        if (ts := seconds(content.get("ts"))) is not None:
-            return ts
-        if (ts := _rfc3339(content.get("ts"))) is not None:
-            return ts
-    return millis(document.get("sending_ts_ms"))
+def _time(kind: str, content: object) -> int | None:
+    """The venue's time of a message, in the newest of the forms it was ever given in."""
+    if kind not in _TIMED or not isinstance(content, dict):
+        return None
+    forms = (millis(content.get("ts_ms")), seconds(content.get("ts")), _rfc3339(content.get("ts")))
+    return next((ts for ts in forms if ts is not None), None)
 
 
 def _rfc3339(value: object) -> int | None:
@@ -100,24 +99,41 @@ def _rfc3339(value: object) -> int | None:
     return whole * NS_PER_S + moment.microsecond * 1_000
 
 
-def _content(model: Model, connection: Connection, kind: str, content: Any) -> Any:
+def _content(connection: Connection, kind: str, content: Any, *, placed: bool) -> Any:
     """What a message of this type holds; ``ValueError`` if it is not that."""
     if kind in ("orderbook_snapshot", "orderbook_delta"):
         if not isinstance(content, dict) or not isinstance(_ticker(content), str):
             raise ValueError("no market_ticker")
+        if not placed:
+            raise ValueError("no place in a stream")
         if kind == "orderbook_delta":
             return _delta(connection, content)
-        return tuple(_side(connection, content, side) for side in ("yes", "no"))
+        return _sides(connection, content)
     return content
 
 
-def _side(connection: Connection, content: Mapping[str, Any], side: str) -> dict[Decimal, Decimal]:
-    """The levels of a side, newest spelling first; an omitted side is empty."""
-    spelt = (f"{side}{suffix}" for suffix in ("_dollars_fp", "_dollars", ""))
-    name = next((each for each in spelt if content.get(each) is not None), None)
-    if name is None:
+def _sides(connection: Connection, content: Mapping[str, Any]) -> list[dict[Decimal, Decimal]]:
+    """Both sides, in the newest spelling of which there is any; an omitted side is empty."""
+    spelt = [
+        suffix
+        for suffix in ("_dollars_fp", "_dollars", "")
+        if any(content.get(f"{side}{suffix}") is not None for side in ("yes", "no"))
+    ]
+    best, others = (spelt[0], spelt[1:]) if spelt else ("", [])
+    for side in ("yes", "no"):
+        left_out = content.get(f"{side}{best}") is None
+        if left_out and any(content.get(f"{side}{suffix}") for suffix in others):
+            raise ValueError("sides in different spellings")
+    return [_side(connection, content, side, best) for side in ("yes", "no")]
+
+
+def _side(
+    connection: Connection, content: Mapping[str, Any], side: str, suffix: str
+) -> dict[Decimal, Decimal]:
+    name = f"{side}{suffix}"
+    listed, cents = content.get(name), not suffix
+    if listed is None:
         return {}
-    listed, cents = content[name], name == side
     if not isinstance(listed, list):
         raise ValueError("levels are not an array")
     levels: dict[Decimal, Decimal] = {}
@@ -144,6 +160,8 @@ def _delta(connection: Connection, content: Mapping[str, Any]) -> tuple[Side, De
         raise ValueError("a delta without a side")
     if content.get("price_dollars") is not None:
         at = _price(connection, side, content["price_dollars"], cents=False)
+    elif content.get("delta_fp") is not None:
+        raise ValueError("size in one spelling, price in another")
     else:
         at = _price(connection, side, content.get("price"), cents=True)
     change = content.get("delta_fp")
@@ -160,91 +178,102 @@ def apply(model: Model, conn: int, message: Message) -> Effects:
     connection = model.connections[conn]
     body: Numbered = message.body
     connection.ts_venue = newest(connection.ts_venue, message.ts_event)
-    if body.sid is not None:
-        stream = connection.streams.setdefault(body.sid, Stream())
-        stream.ts_venue = newest(stream.ts_venue, message.ts_event)
-        _advance(model, conn, stream, message, effects)
+    current = _advance(model, conn, message, effects)
+    if not current and message.kind in ("orderbook_snapshot", "orderbook_delta"):
+        return effects
     if message.kind == "malformed":
         _malformed(model, conn, message, effects)
     elif message.kind in _REPLIES:
         _reply(model, conn, message, effects)
     elif message.kind == "orderbook_snapshot":
-        _snapshot(model, message)
+        _snapshot(model, conn, message, effects)
     elif message.kind == "orderbook_delta":
         _apply_delta(model, conn, message, effects)
     elif message.kind in _LIFECYCLES:
         _lifecycle(model, message, effects)
     elif message.kind == "event_fee_update":
         _fee_update(model, body.content, effects)
-    elif message.kind not in _OTHERS and body.sid is not None:
+    elif message.kind not in _OTHERS and body.seq is not None:
         _break_stream(model, conn, body.sid, "unknown type", effects)
     return effects
 
 
-def _advance(model: Model, conn: int, stream: Stream, message: Message, effects: Effects) -> None:
-    """Every number of a stream counts, whatever the message is about."""
-    sid, seq, requested, _ = message.body
-    if seq is None:
-        return
+def _advance(model: Model, conn: int, message: Message, effects: Effects) -> bool:
+    """Every number of a stream counts, whatever the message is about; false if it came before."""
+    sid, seq, requested = message.body[:3]
+    if sid is None or seq is None:
+        return True
+    stream = model.connections[conn].streams.setdefault(sid, Stream())
     last = stream.seq
-    if last is not None and seq != last + 1:
+    if last is not None and seq <= last:
         # An answer to a request may repeat the newest number: it is a book as of that number.
-        answer = message.kind == "orderbook_snapshot" and requested and seq == last
-        if not answer:
-            why = "gap" if seq > last else "out_of_order"
-            _break_stream(model, conn, sid, f"{why}: {last} then {seq}", effects)
+        if not (message.kind == "orderbook_snapshot" and requested and seq == last):
+            _break_stream(model, conn, sid, f"out_of_order: {last} then {seq}", effects)
+            return False
+    elif last is not None and seq > last + 1:
+        _break_stream(model, conn, sid, f"gap: {last} then {seq}", effects)
     stream.seq = seq
+    stream.ts_venue = newest(stream.ts_venue, message.ts_event)
+    return True
 
 
-def _snapshot(model: Model, message: Message) -> None:
+def _snapshot(model: Model, conn: int, message: Message, effects: Effects) -> None:
     for number in message.named:
         one = model.instruments[number]
-        if one.over:
+        if one.over or one.state == "idle":
             continue
         one.book.load(*message.body.content)
         one.based, one.sid = True, message.body.sid
-        one.ts_event = newest(one.ts_event, message.ts_event)
+        one.market_id = one.market_id or message.body.market_id
+    if not message.named and (known := _second_name(model, conn, message)) is not None:
+        _break(known, "market_id under another name", effects)
+
+
+def _second_name(model: Model, conn: int, message: Message) -> Instrument | None:
+    """The book of the connection that has the second name this message states."""
+    wanted = message.body.market_id
+    on = model.on(conn) if wanted else []
+    return next((one for one in on if one.market_id == wanted), None)
 
 
 def _apply_delta(model: Model, conn: int, message: Message, effects: Effects) -> None:
+    sid = message.body.sid
     if not message.named:
-        if message.body.sid is not None:
-            _break_stream(model, conn, message.body.sid, "delta of an unknown market", effects)
+        known = _second_name(model, conn, message)
+        if known is not None:
+            _break(known, "market_id under another name", effects)
+        else:
+            _break_stream(model, conn, sid, "delta of an unknown market", effects)
         return
     side, at, change = message.body.content
     one = model.instruments[message.named[0]]
     if not one.based:
         return
     left = one.book.qty(side, at) + change
-    if left < 0:
+    if one.sid != sid:
+        _break(one, "delta on another stream", effects)
+    elif left < 0:
         _break(one, "underflow", effects)
-        return
-    one.book.set(side, at, left)
-    one.ts_event = newest(one.ts_event, message.ts_event)
+    else:
+        one.book.set(side, at, left)
 
 
 def _malformed(model: Model, conn: int, message: Message, effects: Effects) -> None:
-    """Those it names, else its stream, else all of the connection."""
+    """The book it names, else all of the connection."""
     for number in message.named:
         _break(model.instruments[number], "malformed", effects)
-    if not message.named and message.body.sid is not None:
-        _break_stream(model, conn, message.body.sid, "malformed", effects)
-    elif not message.named:
+    if not message.named:
         _break_all(model, conn, "malformed", effects)
 
 
 def _reply(model: Model, conn: int, message: Message, effects: Effects) -> None:
+    """A subscription that ended takes its books with it; its number may be given out again."""
     content, sid = message.body.content, message.body.sid
-    if sid is None:
-        return
-    stream = model.connections[conn].streams[sid]
-    if message.kind == "subscribed":
-        stream.channel, stream.dead = str(content.get("channel") or ""), False
-        return
     code = content.get("code") if isinstance(content, dict) else None
-    if message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL):
-        stream.dead = True
+    ended = message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL)
+    if ended and sid is not None:
         _break_stream(model, conn, sid, "the subscription ended", effects)
+        model.connections[conn].streams.pop(sid, None)
 
 
 def _lifecycle(model: Model, message: Message, effects: Effects) -> None:
@@ -256,11 +285,16 @@ def _lifecycle(model: Model, message: Message, effects: Effects) -> None:
             one.paused = paused if isinstance(paused, bool) else event == "deactivated"
         elif event == "close_date_updated" and seconds(content.get("close_ts")) is not None:
             one.close_ts = seconds(content["close_ts"])
-        elif event in ("determined", "settled"):
+        elif event == "determined" and _pays(content):
             one.determined = True
         else:
             continue
         effects.repriced.add(number)
+
+
+def _pays(content: Mapping[str, Any]) -> bool:
+    """Whether the result says what a share pays."""
+    return bool(content.get("settlement_value")) or content.get("result") in ("yes", "no")
 
 
 def _fee_update(model: Model, content: Any, effects: Effects) -> None:
@@ -286,7 +320,7 @@ def _break(one: Instrument, why: str, effects: Effects) -> None:
     one.based = False
 
 
-def _break_stream(model: Model, conn: int, sid: int, why: str, effects: Effects) -> None:
+def _break_stream(model: Model, conn: int, sid: int | None, why: str, effects: Effects) -> None:
     for one in model.on(conn):
         if one.sid == sid:
             _break(one, why, effects)

@@ -143,14 +143,11 @@ class Lives:
             return
         skew, lag = _skew(taken), _lag(self.model, legs)
         answer: Found | str | None = _gate(rule, legs, taken, now, skew, lag)
+        if answer is None and not polarity_ok:
+            answer = "polarity"
         if answer is None and not silent:
-            answer = assess(
-                rule,
-                subject,
-                self.model,
-                vouched=all(standing.verified for standing in taken),
-                polarity_ok=polarity_ok,
-            )
+            vouched = all(standing.verified for standing in taken)
+            answer = assess(rule, subject, self.model, vouched=vouched)
         if isinstance(answer, Found):
             yield from _found(watched, answer, now, skew, lag)
         else:

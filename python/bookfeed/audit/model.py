@@ -19,8 +19,6 @@ class Stream:
     """A numbered stream of a connection (Kalshi: a subscription, ``sid``)."""
 
     seq: int | None = None
-    channel: str = ""
-    dead: bool = False
     ts_venue: int | None = None
     """Newest venue time heard on it."""
 
@@ -137,9 +135,7 @@ class Model:
         one.state, one.cause = "idle", "none"
         one.fees = listed_fees(venue, options) or one.fees
         one.event = options.get("event") or one.event
-        for name in ("open_ts", "close_ts"):
-            if options.get(name) is not None:
-                setattr(one, name, int(options[name]))
+        one.open_ts, one.close_ts = options.get("open_ts"), options.get("close_ts")
 
     def _pair(self, venue: str, market: str, number: int) -> None:
         """Two outcomes of a market complement each other; of three, none do."""

@@ -14,7 +14,16 @@ from typing import Any, Final, NamedTuple
 from bookfeed.audit.books import Instrument, Level
 from bookfeed.audit.fees import Fees
 from bookfeed.audit.model import Model
-from bookfeed.audit.numbers import NS_PER_MS, ONE, PRICE_UNITS, QTY_UNITS, USD_UNITS, plain, units
+from bookfeed.audit.numbers import (
+    NS_PER_MS,
+    ONE,
+    PRICE_UNITS,
+    QTY_UNITS,
+    USD_UNITS,
+    ceiling,
+    plain,
+    units,
+)
 from bookfeed.audit.polymarket import mirrored
 from bookfeed.audit.walk import Terms, Walked, walk
 
@@ -54,15 +63,12 @@ class FoundLeg:
     worst_price: int
     qty: int
     fee: int
-    maker_fee: int | None = field(compare=False)
+    maker_fee: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An opportunity as a record states it, in the engine's integers.
-
-    What resting orders would leave is stated beside it, but is no reason for an update.
-    """
+    """An opportunity as a record states it, in the engine's integers."""
 
     value: int
     qty: int
@@ -70,7 +76,7 @@ class Found:
     net_edge: int
     fee: int
     capital: int
-    maker_edge: int | None = field(compare=False)
+    maker_edge: int | None
     direction: str | None
     legs: tuple[FoundLeg, ...]
 
@@ -194,13 +200,13 @@ def ladder(one: Instrument, leg: LegRef, *, sell: bool) -> list[Level]:
     return one.book.levels("bid" if sell else "ask")
 
 
-def best(one: Instrument, leg: LegRef, *, resting: bool) -> Decimal | None:
-    """The best price to take a leg at, or to rest at, buying it; ``None`` if there is none."""
+def best(one: Instrument, leg: LegRef, *, sell: bool, resting: bool) -> Decimal | None:
+    """The best price to take a leg at, or to rest at; ``None`` if there is none."""
     touch = one.book.touch
     if leg.complement:
-        price = touch.ask if resting else touch.bid
+        price = touch.bid if sell == resting else touch.ask
         return None if price is None else ONE - price
-    return touch.bid if resting else touch.ask
+    return touch.ask if sell == resting else touch.bid
 
 
 def quiet(rule: Rule, subject: Subject, model: Model, *, opened: bool) -> bool:
@@ -216,7 +222,7 @@ def _touch_prices(subject: Subject, model: Model) -> list[Decimal] | None:
     prices = []
     for leg in subject.legs:
         one = model.instruments[leg.instrument]
-        price = one.book.touch.bid if subject.direction == "sell" else best(one, leg, resting=False)
+        price = best(one, leg, sell=subject.direction == "sell", resting=False)
         if price is None:
             return None
         prices.append(price)
@@ -236,9 +242,7 @@ def _spread_beyond(rule: Rule, one: Instrument, opened: bool) -> bool:
     return measure >= limit if rule.params.get("when", "wide") == "wide" else measure <= limit
 
 
-def assess(
-    rule: Rule, subject: Subject, model: Model, *, vouched: bool, polarity_ok: bool
-) -> Found | str | None:
+def assess(rule: Rule, subject: Subject, model: Model, *, vouched: bool) -> Found | str | None:
     """What there is on a subject whose books may be believed and which is not quiet."""
     ones = [model.instruments[leg.instrument] for leg in subject.legs]
     if rule.kind == "basket" and rule.on("augmented", "false"):
@@ -249,8 +253,6 @@ def assess(
             return "crossed"
     if rule.kind == "spread":
         return _assess_spread(rule, ones[0])
-    if not polarity_ok:
-        return "polarity"
     if rule.kind == "complement" and not vouched and not mirrored(*ones):
         return "torn"
     known = [one.fees for one in ones if one.fees is not None]
@@ -303,7 +305,7 @@ def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value:
     bound = Fraction(walked.terms.payout) * qty if sell else paid
     legs, rests = [], []
     for one, leg, order in zip(ones, subject.legs, walked.orders, strict=True):
-        rest = best(one, leg, resting=True)
+        rest = best(one, leg, sell=sell, resting=True)
         rests.append(None if rest is None else (order.fees, rest))
         legs.append(
             FoundLeg(
@@ -314,7 +316,7 @@ def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value:
                 worst_price=units(order.fills[-1][0], PRICE_UNITS),
                 qty=units(qty, QTY_UNITS),
                 fee=units(order.fee(sell=sell), USD_UNITS),
-                maker_fee=_maker_fee(order.fees, rest, qty),
+                maker_fee=None if rest is None else _maker_fee(order.fees, rest, qty, sell=sell),
             )
         )
     fee = sum(leg.fee for leg in legs)
@@ -325,25 +327,21 @@ def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value:
         net_edge=walked.net_edge,
         fee=fee,
         capital=units(bound, USD_UNITS) + fee,
-        maker_edge=_maker_edge(walked.terms.payout, rests),
+        maker_edge=_maker_edge(walked.terms, rests),
         direction=subject.direction,
         legs=tuple(legs),
     )
 
 
-def _maker_fee(fees: Fees, rest: Decimal | None, qty: Fraction) -> int | None:
-    if rest is None:
-        return None
+def _maker_fee(fees: Fees, rest: Decimal, qty: Fraction, *, sell: bool) -> int:
     size = Decimal(units(qty, QTY_UNITS)) / QTY_UNITS
-    return units(fees.order([(rest, size)], sell=False, maker=True), USD_UNITS)
+    return int(ceiling(fees.order([(rest, size)], sell=sell, maker=True), USD_UNITS) * USD_UNITS)
 
 
-def _maker_edge(payout: Decimal, rests: Sequence[tuple[Fees, Decimal] | None]) -> int | None:
-    """What one unit would leave if every leg were bought by resting at its own best price."""
-    edge = Fraction(payout)
-    for rest in rests:
-        if rest is None:
-            return None
-        fees, price = rest
-        edge -= Fraction(price) + fees.marginal(price, maker=True)
-    return units(edge, PRICE_UNITS)
+def _maker_edge(terms: Terms, rests: Sequence[tuple[Fees, Decimal] | None]) -> int | None:
+    """What one unit would leave if every leg rested at the best price of its own side."""
+    known = [rest for rest in rests if rest is not None]
+    if len(known) < len(rests):
+        return None
+    fees = sum((fees.marginal(price, maker=True) for fees, price in known), Fraction(0))
+    return units(Fraction(terms.edge([price for _, price in known])) - fees, PRICE_UNITS)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from bookfeed.audit.books import Level
 from bookfeed.audit.fees import Fees
-from bookfeed.audit.numbers import PRICE_UNITS, units
+from bookfeed.audit.numbers import PRICE_UNITS, USD_UNITS, ceiling, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Order:
         return sum((Fraction(p) * Fraction(q) for p, q in self.fills), Fraction(0))
 
     def fee(self, *, sell: bool) -> Fraction:
-        """The fee of the order."""
-        return self.fees.order(self.fills, sell=sell, maker=False)
+        """The fee of the order, in whole units of money, never understated."""
+        return ceiling(self.fees.order(self.fills, sell=sell, maker=False), USD_UNITS)
 
 
 @dataclass(slots=True)
