@@ -35,18 +35,21 @@ KIND_BOOK: Final = UPDATE_KINDS.index("book")
 KIND_STATE: Final = UPDATE_KINDS.index("state")
 
 _UPDATE: Final = Struct("<qqqQqqqqqqIIIBBBB")
-_SIGNAL: Final = Struct("<qqQQqqqqqqqqqIIBBBBB27x")
-_LEG: Final = Struct("<IIqqqqqBB14x")
+_SIGNAL: Final = Struct("<qqQQqqqqqqqqqIIBBBBB3xqq8x")
+_LEG: Final = Struct("<IIqqqqqBBB5xq")
 
 _TOUCH_CHANGED: Final = 1
 _AGGRESSOR_BUY: Final = 2
 _AGGRESSOR_SELL: Final = 4
 _HASH_VERIFIED: Final = 8
+_OFF_BOOK: Final = 16
+_CAUSE_GAP: Final = "gap"
 
 _USD_SCALE: Final = 1_000_000_000
 
 _DIRECTIONS: Final[tuple[Literal["buy", "sell"] | None, ...]] = (None, "buy", "sell")
 _SIDES: Final[tuple[Literal["buy", "sell"], ...]] = ("buy", "sell")
+_VIEWS: Final[tuple[Literal["yes", "no"], ...]] = ("yes", "no")
 
 # Symbols by instrument, as the feed knows them.
 Symbols = Mapping[int, str]
@@ -71,7 +74,8 @@ class Update:
 
     ``kind`` is one of ``UPDATE_KINDS``: a changed book, a trade, a change of state, a new tick
     size, a resolution. Every kind carries the touch and the state as they are after it.
-    ``price_e9`` and ``qty_e8`` are the trade's, or the new tick size in ``price_e9``.
+    ``price_e9`` and ``qty_e8`` are the trade's, or the new tick size in ``price_e9``. A book lost to
+    a hole in its numbered stream says in ``gap`` which number was expected and which one came.
     """
 
     ts_recv: int
@@ -93,6 +97,8 @@ class Update:
     touch_changed: bool
     hash_verified: bool
     aggressor: Literal["buy", "sell"] | None
+    off_book: bool
+    gap: tuple[int, int] | None
     symbol: str
 
     @classmethod
@@ -105,6 +111,9 @@ class Update:
         aggressor: Literal["buy", "sell"] | None = None
         if flags & (_AGGRESSOR_BUY | _AGGRESSOR_SELL):
             aggressor = "buy" if flags & _AGGRESSOR_BUY else "sell"
+        gap: tuple[int, int] | None = None
+        if CAUSES[cause] == _CAUSE_GAP and kind == KIND_STATE:
+            gap, price, qty = (price, qty), ABSENT, ABSENT
         return cls(
             ts_recv=ts_recv,
             ts_event=_known(ts_event),
@@ -125,6 +134,8 @@ class Update:
             touch_changed=bool(flags & _TOUCH_CHANGED),
             hash_verified=bool(flags & _HASH_VERIFIED),
             aggressor=aggressor,
+            off_book=bool(flags & _OFF_BOOK),
+            gap=gap,
             symbol=symbols.get(instrument, ""),
         )
 
@@ -176,15 +187,21 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One book of a signal: what would be executed there, and how far it can be believed."""
+    """One book of a signal: what would be executed there, and how far it can be believed.
+
+    ``view`` ``"no"`` means the other side of the instrument's contract: prices are one less its own.
+    ``maker_fee_e9`` is the fee of ``qty_e8`` if it rested at the best price of its own side.
+    """
 
     instrument: int
     epoch: int
     side: Literal["buy", "sell"]
+    view: Literal["yes", "no"]
     avg_price_e9: int | None
     worst_price_e9: int | None
     qty_e8: int | None
     fee_e9: int | None
+    maker_fee_e9: int | None
     age_ns: int | None
     state: str
     symbol: str
@@ -192,15 +209,19 @@ class Leg:
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS) -> "Leg":
         """Read the record at ``offset``; ``struct.error`` if there are not enough bytes."""
-        instrument, epoch, avg, worst, qty, fee, age, state, side = _LEG.unpack_from(data, offset)
+        (
+            instrument, epoch, avg, worst, qty, fee, age, state, side, view, maker_fee,
+        ) = _LEG.unpack_from(data, offset)  # fmt: skip
         return cls(
             instrument=instrument,
             epoch=epoch,
             side=_SIDES[side],
+            view=_VIEWS[view],
             avg_price_e9=_known(avg),
             worst_price_e9=_known(worst),
             qty_e8=_known(qty),
             fee_e9=_known(fee),
+            maker_fee_e9=_known(maker_fee),
             age_ns=_known(age),
             state=STATES[state],
             symbol=symbols.get(instrument, ""),
@@ -232,7 +253,8 @@ class Signal:
     """One moment in the life of an opportunity: it opens, is updated, and closes for a reason.
 
     ``id`` is the same through the whole life. Edges are USD a share of 1e-9, averaged over
-    ``qty_e8``; ``net_edge_e9`` is after fees. ``value_e9`` is the rule's own measure.
+    ``qty_e8``; ``net_edge_e9`` is after fees. ``value_e9`` is the rule's own measure. ``maker_edge_e9``
+    is what one unit would leave if every leg rested at the best price of its own side.
     """
 
     ts_recv: int
@@ -253,6 +275,8 @@ class Signal:
     qty_open_e8: int | None
     value_e9: int | None
     skew_ns: int | None
+    lag_ns: int | None
+    maker_edge_e9: int | None
     legs: tuple[Leg, ...]
 
     @classmethod
@@ -265,7 +289,7 @@ class Signal:
         """
         (
             ts_recv, ts_open, seq, ident, qty, gross, net, fee, capital, peak, qty_open, value,
-            skew, rule_id, leg_start, rule, phase, reason, direction, leg_count,
+            skew, rule_id, leg_start, rule, phase, reason, direction, leg_count, maker_edge, lag,
         ) = _SIGNAL.unpack_from(data, offset)  # fmt: skip
         return cls(
             ts_recv=ts_recv,
@@ -286,6 +310,8 @@ class Signal:
             qty_open_e8=_known(qty_open),
             value_e9=_known(value),
             skew_ns=_known(skew),
+            lag_ns=_known(lag),
+            maker_edge_e9=_known(maker_edge),
             legs=tuple(
                 Leg.from_bytes(legs, (leg_start + index) * LEG_BYTES, symbols)
                 for index in range(leg_count)
@@ -306,6 +332,11 @@ class Signal:
     def net_edge(self) -> float | None:
         """Edge in USD a share after fees."""
         return _ratio(self.net_edge_e9, PRICE_SCALE)
+
+    @property
+    def maker_edge(self) -> float | None:
+        """Edge in USD a share if every leg rested and was taken, after maker fees."""
+        return _ratio(self.maker_edge_e9, PRICE_SCALE)
 
     @property
     def peak_edge(self) -> float | None:

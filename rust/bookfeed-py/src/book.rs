@@ -130,6 +130,11 @@ impl BookView {
     }
 
     #[getter]
+    fn is_complement(&self) -> bool {
+        self.turned
+    }
+
+    #[getter]
     fn gap(&self, py: Python<'_>) -> PyResult<Option<(u64, u64)>> {
         self.read(py, |_, book, _| book.gap)
     }
@@ -359,7 +364,7 @@ impl BookView {
             Some(tape.window(now, window_ns))
         })?;
         inner
-            .map(|inner| TradeWindow { inner })
+            .map(|inner| TradeWindow { inner, turned: self.turned })
             .ok_or_else(|| engine_error(core::EngineError::NoInstrument(self.id)))
     }
 
@@ -419,9 +424,10 @@ impl BookView {
         self.read(py, |_, book, about| {
             let price = |p: Option<i64>| p.map_or("-".to_owned(), |p| format_decimal(p, PRICE_DECIMALS));
             format!(
-                "<BookView {} {} {} ({}) {}/{}>",
+                "<BookView {} {}{} {} ({}) {}/{}>",
                 about.venue.name(),
                 about.symbol,
+                if self.turned { " complement" } else { "" },
                 book.shown_state().name(),
                 book.shown_cause().name(),
                 price(book.bids.best_price()),

@@ -112,6 +112,8 @@ impl Depth {
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct TradeWindow {
     pub(crate) inner: trades::TradeWindow,
+    /// Whether it is told of the other side of the contract.
+    pub(crate) turned: bool,
 }
 
 #[pymethods]
@@ -123,7 +125,8 @@ impl TradeWindow {
 
     #[getter]
     fn vwap(&self) -> Option<f64> {
-        self.inner.vwap_f64()
+        let vwap = self.inner.vwap_f64()?;
+        Some(if self.turned { 1.0 - vwap } else { vwap })
     }
 
     #[getter]
@@ -133,7 +136,8 @@ impl TradeWindow {
 
     #[getter]
     fn signed_flow(&self) -> f64 {
-        self.inner.signed_flow_f64()
+        let flow = self.inner.signed_flow_f64();
+        if self.turned { -flow } else { flow }
     }
 
     #[getter]

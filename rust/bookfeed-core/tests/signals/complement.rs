@@ -12,6 +12,7 @@ use bookfeed_core::fixed::format_decimal;
 use bookfeed_core::instrument::{Instrument, Instruments};
 use bookfeed_core::signals::fees::{Fees, Role, Rounding};
 use bookfeed_core::signals::{Assessment, Phase, Refusal, View, build};
+use bookfeed_core::stream::Streams;
 
 const ONE: i64 = 1_000_000_000;
 const SHARE: i64 = 100_000_000;
@@ -187,12 +188,17 @@ fn fees_of_a_type_nobody_knows_are_never_zero() {
             });
         }
         let rule = build("complement", &params(&[])).unwrap();
-        let subject = rule.subjects(1, &instruments)[0];
-        rule.assess(&subject, &View { books: &books, instruments: &instruments })
+        let subject = rule.subjects(1, &instruments).swap_remove(0);
+        let view = View {
+            books: &books,
+            instruments: &instruments,
+            streams: &Streams::default(),
+            connections: &[],
+        };
+        rule.assess(&subject, &view, &mut Vec::new())
     };
-    let unknown = Assessment::Refused(Refusal::FeeUnknown);
-    assert_eq!(assessed(Some(Fees::Unsupported)), unknown);
-    assert_eq!(assessed(None), unknown);
+    assert_eq!(assessed(Some(Fees::Unsupported)), Assessment::Refused(Refusal::FeeType));
+    assert_eq!(assessed(None), Assessment::Refused(Refusal::FeeUnknown));
     // 0.8 for a pair, and twice 0.0168 (rounded up to cents with the price) of fees.
     let fees = Fees::kalshi("quadratic", "1", Rounding::NonDirect);
     let Assessment::Found(found) = assessed(fees) else { panic!("nothing found") };
