@@ -1,21 +1,16 @@
 """A signal record of the engine beside the step the auditor took: which fields differ."""
 
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import Any, Final
+from typing import Any
 
 from bookfeed.audit.lives import Step, Watched
 from bookfeed.audit.rules import Found, FoundLeg, LegRef
 from bookfeed.records import Leg, Signal
 
-# Fields that only newer engines state.
-_SIGNAL_FIELDS: Final = {each.name for each in fields(Signal)}
-_LEG_FIELDS: Final = {each.name for each in fields(Leg)}
-
 
 def key_of(signal: Signal) -> tuple[object, ...]:
     """What a signal record is about, as ``Watched.key`` has it."""
-    legs = tuple(LegRef(leg.instrument, _view(leg) == "no") for leg in signal.legs)
+    legs = tuple(LegRef(leg.instrument, leg.view == "no") for leg in signal.legs)
     if signal.rule == "spread":
         legs = legs[:1]
     return signal.rule_id, signal.direction, legs
@@ -57,11 +52,8 @@ def _pairs(step: Step, signal: Signal) -> Iterator[tuple[str, Any, Any]]:
     yield from _found_pairs(found, signal)
     if step.phase != "close":
         yield "skew_ns", step.skew, signal.skew_ns
+        yield "lag_ns", step.lag, signal.lag_ns
         yield "legs live", True, all(leg.state == "live" for leg in signal.legs)
-    if step.phase != "close" and "lag_ns" in _SIGNAL_FIELDS and len(found.legs) > 1:
-        theirs = _optional(signal, "lag_ns")
-        if theirs is not None:
-            yield "lag_ns", step.lag, theirs
     yield "legs", len(found.legs), len(signal.legs)
     for index, (mine, leg) in enumerate(zip(found.legs, signal.legs, strict=False)):
         for name, here, there in _leg_pairs(mine, leg):
@@ -76,26 +68,15 @@ def _found_pairs(found: Found, signal: Signal) -> Iterator[tuple[str, Any, Any]]
     yield "net_edge", found.net_edge, signal.net_edge_e9
     yield "fee", found.fee, signal.fee_e9
     yield "capital", found.capital, signal.capital_e9
-    if "maker_edge_e9" in _SIGNAL_FIELDS:
-        yield "maker_edge", found.maker_edge, _optional(signal, "maker_edge_e9")
+    yield "maker_edge", found.maker_edge, signal.maker_edge_e9
 
 
 def _leg_pairs(mine: FoundLeg, leg: Leg) -> Iterator[tuple[str, Any, Any]]:
     yield "instrument", mine.instrument, leg.instrument
-    yield "view", mine.view, _view(leg)
+    yield "view", mine.view, leg.view
     yield "side", mine.side, leg.side
     yield "avg_price", mine.avg_price, leg.avg_price_e9
     yield "worst_price", mine.worst_price, leg.worst_price_e9
     yield "qty", mine.qty, leg.qty_e8
     yield "fee", mine.fee, leg.fee_e9
-    if "maker_fee_e9" in _LEG_FIELDS:
-        yield "maker_fee", mine.maker_fee, _optional(leg, "maker_fee_e9")
-
-
-def _view(leg: Leg) -> str:
-    return str(getattr(leg, "view", "yes"))
-
-
-def _optional(record: Signal | Leg, name: str) -> int | None:
-    value: int | None = getattr(record, name, None)
-    return value
+    yield "maker_fee", mine.maker_fee, leg.maker_fee_e9
