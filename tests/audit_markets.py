@@ -1,4 +1,4 @@
-"""Seeded journals of two venues for the auditor's tests: events that trade on Kalshi and Polymarket.
+"""Seeded journals of two venues for the auditor's tests: events on Kalshi and on Polymarket.
 
 Frames are written out here from plain dictionaries, so that nothing of the reader is needed to
 make what it reads. ``trouble`` mixes in everything that breaks a numbered stream.

@@ -1,4 +1,4 @@
-"""The auditor's own fee arithmetic, in fractions.
+"""The auditor's own fee arithmetic, in exact decimals.
 
 An order is a list of fills ``(price, qty)``; prices are what is paid or received a unit, so the
 NO of a contract at 0.30 has the price 0.30. Both venues charge the same at ``p`` and ``1 - p``.
@@ -7,20 +7,21 @@ NO of a contract at 0.30 has the price 0.30. Both venues charge the same at ``p`
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final, Protocol
 
-from bookfeed.audit.numbers import PRICE_UNITS, ceiling, floor, half_up, plain
+from bookfeed.audit.numbers import PRICE_PLACES, ceiling, exactly, floor, half_up, plain
 
 Fills = Sequence[tuple[Decimal, Decimal]]
 
-_KALSHI_RATE: Final = Fraction(7, 100)
+_ZERO: Final = Decimal(0)
+_KALSHI_RATE: Final = Decimal("0.07")
 _MAKER_SHARE: Final = {
-    "quadratic": Fraction(0),
-    "quadratic_with_maker_fees": Fraction(1, 4),
-    "quadratic_with_combo_maker_fees": Fraction(1, 2),
+    "quadratic": Decimal(0),
+    "quadratic_with_maker_fees": Decimal("0.25"),
+    "quadratic_with_combo_maker_fees": Decimal("0.5"),
 }
-_MICRO: Final = 10**6
+# Decimals that the fee of a fill is rounded up to, and those of the balances.
+_ROUNDINGS: Final = {"direct": (6, 4), "non_direct": (6, 2), "intermediate": (4, 2)}
 
 
 class Fees(Protocol):
@@ -30,15 +31,15 @@ class Fees(Protocol):
     def computable(self) -> bool:
         """Whether the fee type is one that is known here."""
 
-    def marginal(self, price: Decimal, *, maker: bool) -> Fraction:
+    def marginal(self, price: Decimal, *, maker: bool) -> Decimal:
         """Fee of one more unit at ``price`` before rounding, rounded half up to 1e-9."""
 
-    def order(self, fills: Fills, *, sell: bool, maker: bool) -> Fraction:
+    def order(self, fills: Fills, *, sell: bool, maker: bool) -> Decimal:
         """Fee of one order with these fills."""
 
 
-def _spread_of(price: Decimal) -> Fraction:
-    return Fraction(price) * (1 - Fraction(price))
+def _spread_of(price: Decimal) -> Decimal:
+    return price * (1 - price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +50,20 @@ class PolymarketFees:
     exponent: int
     computable: bool = True
 
-    def _model(self, price: Decimal, qty: Fraction) -> Fraction:
-        return qty * Fraction(self.rate) * _spread_of(price) ** self.exponent
+    def _model(self, price: Decimal, qty: Decimal) -> Decimal:
+        return qty * self.rate * _spread_of(price) ** self.exponent
 
-    def marginal(self, price: Decimal, *, maker: bool) -> Fraction:
+    @exactly
+    def marginal(self, price: Decimal, *, maker: bool) -> Decimal:
         """See ``Fees``."""
-        return Fraction(0) if maker else half_up(self._model(price, Fraction(1)), PRICE_UNITS)
+        return _ZERO if maker else half_up(self._model(price, Decimal(1)), PRICE_PLACES)
 
-    def order(self, fills: Fills, *, sell: bool, maker: bool) -> Fraction:
+    @exactly
+    def order(self, fills: Fills, *, sell: bool, maker: bool) -> Decimal:
         """See ``Fees``."""
         if maker:
-            return Fraction(0)
-        each = (half_up(self._model(price, Fraction(qty)), 10**5) for price, qty in fills)
-        return sum(each, Fraction(0))
+            return _ZERO
+        return sum((half_up(self._model(price, qty), 5) for price, qty in fills), _ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +84,34 @@ class KalshiFees:
         """See ``Fees``."""
         return (self.kind_override or self.kind) in _MAKER_SHARE
 
-    def _model(self, price: Decimal, qty: Fraction, *, maker: bool) -> Fraction:
+    def _model(self, price: Decimal, qty: Decimal, *, maker: bool) -> Decimal:
         multiplier = self.multiplier_override
         if multiplier is None:
             multiplier = self.multiplier
-        share = _MAKER_SHARE[self.kind_override or self.kind] if maker else Fraction(1)
-        return Fraction(multiplier) * share * _KALSHI_RATE * qty * _spread_of(price)
+        share = _MAKER_SHARE[self.kind_override or self.kind] if maker else 1
+        return multiplier * share * _KALSHI_RATE * qty * _spread_of(price)
 
-    def marginal(self, price: Decimal, *, maker: bool) -> Fraction:
+    @exactly
+    def marginal(self, price: Decimal, *, maker: bool) -> Decimal:
         """See ``Fees``."""
-        return half_up(self._model(price, Fraction(1), maker=maker), PRICE_UNITS)
+        return half_up(self._model(price, Decimal(1), maker=maker), PRICE_PLACES)
 
-    def order(self, fills: Fills, *, sell: bool, maker: bool) -> Fraction:
+    @exactly
+    def order(self, fills: Fills, *, sell: bool, maker: bool) -> Decimal:
         """See ``Fees``."""
-        models = [self._model(price, Fraction(qty), maker=maker) for price, qty in fills]
+        models = [self._model(price, qty, maker=maker) for price, qty in fills]
         if self.rounding == "legacy":
-            return ceiling(sum(models, Fraction(0)), 100)
-        fine = 10**4 if self.rounding == "intermediate" else _MICRO
-        precision = 10**4 if self.rounding == "direct" else 100
-        total = saved = Fraction(0)
+            return ceiling(sum(models, _ZERO), 2)
+        fine, coarse = _ROUNDINGS[self.rounding]
+        total = saved = _ZERO
         for (price, qty), model in zip(fills, models, strict=True):
-            revenue = Fraction(price) * Fraction(qty) * (1 if sell else -1)
+            revenue = price * qty if sell else -price * qty
             fee = ceiling(model, fine)
-            rounded_off = revenue - fee - floor(revenue - fee, precision)
+            rounded_off = revenue - fee - floor(revenue - fee, coarse)
             fee += rounded_off
             saved += rounded_off
-            refund = floor(min(saved, fee), precision)
+            # What was charged beyond the fee comes back in whole units, as far as there is a fee.
+            refund = floor(min(saved, fee), coarse)
             saved -= refund
             total += fee - refund
         return total

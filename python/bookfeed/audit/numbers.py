@@ -2,17 +2,38 @@
 
 import json
 import re
-from decimal import Decimal
-from fractions import Fraction
-from typing import Any, Final
+from collections.abc import Callable
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 PRICE_UNITS: Final = 10**9
 QTY_UNITS: Final = 10**8
 USD_UNITS: Final = 10**9
+USD_PLACES: Final = 9
+PRICE_PLACES: Final = 9
 
 ONE: Final = Decimal(1)
 NS_PER_MS: Final = 1_000_000
 NS_PER_S: Final = 1_000_000_000
+
+# Long enough for any product of a rate, a size and prices to the eighth power.
+_EXACT: Final = Context(prec=250, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_ROUNDING: Final = Context(prec=250, traps=[InvalidOperation])
 
 _PLAIN: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _SIGNED: Final = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
@@ -59,21 +80,39 @@ def millis(value: object) -> int | None:
     return None
 
 
-def units(number: Decimal | Fraction, scale: int) -> int:
+def exactly(function: Callable[P, R]) -> Callable[P, R]:
+    """Runs a function in arithmetic that raises ``decimal.Inexact`` rather than round."""
+
+    @wraps(function)
+    def exact(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(_EXACT):
+            return function(*args, **kwargs)
+
+    return exact
+
+
+def units(number: Decimal, scale: int) -> int:
     """``number`` as an integer of 1/``scale``, cut off towards zero."""
-    return int(Fraction(number) * scale)
+    return int(_EXACT.multiply(number, scale))
 
 
-def half_up(number: Fraction, scale: int) -> Fraction:
-    """``number``, not negative, rounded to multiples of 1/``scale``, halves up."""
-    return Fraction((2 * number * scale + 1) // 2, scale)
+def per_unit(total: Decimal, qty: Decimal) -> int:
+    """``total`` over ``qty`` in price units, cut off towards zero."""
+    over, under = units(total, PRICE_UNITS * QTY_UNITS), units(qty, QTY_UNITS)
+    whole = abs(over) // under
+    return whole if over >= 0 else -whole
 
 
-def ceiling(number: Fraction, scale: int) -> Fraction:
-    """The smallest multiple of 1/``scale`` that is not below ``number``."""
-    return Fraction(-(-number * scale // 1), scale)
+def half_up(number: Decimal, places: int) -> Decimal:
+    """``number`` rounded to ``places`` decimals, halves up."""
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _ROUNDING)
 
 
-def floor(number: Fraction, scale: int) -> Fraction:
-    """The largest multiple of 1/``scale`` that is not above ``number``."""
-    return Fraction(number * scale // 1, scale)
+def ceiling(number: Decimal, places: int) -> Decimal:
+    """The smallest number of ``places`` decimals that is not below ``number``."""
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_CEILING, _ROUNDING)
+
+
+def floor(number: Decimal, places: int) -> Decimal:
+    """The largest number of ``places`` decimals that is not above ``number``."""
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR, _ROUNDING)

@@ -7,7 +7,6 @@ what is found there, ``None`` if the subject is quiet, or the name of a refusal.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from itertools import combinations
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +18,11 @@ from bookfeed.audit.numbers import (
     ONE,
     PRICE_UNITS,
     QTY_UNITS,
+    USD_PLACES,
     USD_UNITS,
     ceiling,
+    exactly,
+    per_unit,
     plain,
     units,
 )
@@ -237,11 +239,13 @@ def _spread_beyond(rule: Rule, one: Instrument, opened: bool) -> bool:
     limit = rule.decimal("open", places=4 if bps else 9)
     if opened and "close" in rule.params:
         limit = rule.decimal("close", places=4 if bps else 9)
-    spread = Fraction(touch.ask - touch.bid)
-    measure = spread / (Fraction(touch.ask + touch.bid) / 2) * 10_000 if bps else spread
+    measure = touch.ask - touch.bid
+    if bps:  # of the mid, multiplied out
+        measure, limit = 20_000 * measure, limit * (touch.ask + touch.bid)
     return measure >= limit if rule.params.get("when", "wide") == "wide" else measure <= limit
 
 
+@exactly
 def assess(rule: Rule, subject: Subject, model: Model, *, vouched: bool) -> Found | str | None:
     """What there is on a subject whose books may be believed and which is not quiet."""
     ones = [model.instruments[leg.instrument] for leg in subject.legs]
@@ -276,7 +280,7 @@ def _assess_spread(rule: Rule, one: Instrument) -> Found | str | None:
         FoundLeg(one.number, "yes", side, at, at, size, 0, None)
         for side, at in (("buy", units(bid, PRICE_UNITS)), ("sell", units(ask, PRICE_UNITS)))
     )
-    capital = units(Fraction(bid) * Fraction(qty), USD_UNITS)
+    capital = units(bid * qty, USD_UNITS)
     return Found(spread, size, spread, spread, 0, capital, None, None, legs)
 
 
@@ -301,8 +305,8 @@ def _assess_bundle(
 def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value: Decimal) -> Found:
     """What was walked, as a record states it."""
     sell, qty = walked.terms.sell, walked.qty
-    paid = sum((order.notional for order in walked.orders), Fraction(0))
-    bound = Fraction(walked.terms.payout) * qty if sell else paid
+    paid = sum((order.notional for order in walked.orders), Decimal(0))
+    bound = walked.terms.payout * qty if sell else paid
     legs, rests = [], []
     for one, leg, order in zip(ones, subject.legs, walked.orders, strict=True):
         rest = best(one, leg, sell=sell, resting=True)
@@ -312,7 +316,7 @@ def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value:
                 instrument=one.number,
                 view="no" if leg.complement else "yes",
                 side="sell" if sell else "buy",
-                avg_price=units(order.notional / qty, PRICE_UNITS),
+                avg_price=per_unit(order.notional, qty),
                 worst_price=units(order.fills[-1][0], PRICE_UNITS),
                 qty=units(qty, QTY_UNITS),
                 fee=units(order.fee(sell=sell), USD_UNITS),
@@ -323,7 +327,7 @@ def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value:
     return Found(
         value=units(value, PRICE_UNITS),
         qty=units(qty, QTY_UNITS),
-        gross_edge=units(walked.gross / qty, PRICE_UNITS),
+        gross_edge=per_unit(walked.gross, qty),
         net_edge=walked.net_edge,
         fee=fee,
         capital=units(bound, USD_UNITS) + fee,
@@ -333,9 +337,9 @@ def _stated(subject: Subject, ones: Sequence[Instrument], walked: Walked, value:
     )
 
 
-def _maker_fee(fees: Fees, rest: Decimal, qty: Fraction, *, sell: bool) -> int:
-    size = Decimal(units(qty, QTY_UNITS)) / QTY_UNITS
-    return int(ceiling(fees.order([(rest, size)], sell=sell, maker=True), USD_UNITS) * USD_UNITS)
+def _maker_fee(fees: Fees, rest: Decimal, qty: Decimal, *, sell: bool) -> int:
+    fee = fees.order([(rest, qty)], sell=sell, maker=True)
+    return units(ceiling(fee, USD_PLACES), USD_UNITS)
 
 
 def _maker_edge(terms: Terms, rests: Sequence[tuple[Fees, Decimal] | None]) -> int | None:
@@ -343,5 +347,5 @@ def _maker_edge(terms: Terms, rests: Sequence[tuple[Fees, Decimal] | None]) -> i
     known = [rest for rest in rests if rest is not None]
     if len(known) < len(rests):
         return None
-    fees = sum((fees.marginal(price, maker=True) for fees, price in known), Fraction(0))
-    return units(Fraction(terms.edge([price for _, price in known])) - fees, PRICE_UNITS)
+    fees = sum((fees.marginal(price, maker=True) for fees, price in known), Decimal(0))
+    return units(terms.edge([price for _, price in known]) - fees, PRICE_UNITS)

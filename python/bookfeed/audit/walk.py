@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 
 from bookfeed.audit.books import Level
 from bookfeed.audit.fees import Fees
-from bookfeed.audit.numbers import PRICE_UNITS, USD_UNITS, ceiling, units
+from bookfeed.audit.numbers import PRICE_UNITS, USD_PLACES, ceiling, exactly, per_unit, units
+
+# Prices of all legs, and the quantity taken at them.
+Step = tuple[list[Decimal], Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,18 @@ class Order:
         self.fills.append((price, qty))
 
     @property
-    def qty(self) -> Fraction:
+    def qty(self) -> Decimal:
         """What it takes altogether."""
-        return sum((Fraction(qty) for _, qty in self.fills), Fraction(0))
+        return sum((qty for _, qty in self.fills), Decimal(0))
 
     @property
-    def notional(self) -> Fraction:
+    def notional(self) -> Decimal:
         """Price times quantity."""
-        return sum((Fraction(p) * Fraction(q) for p, q in self.fills), Fraction(0))
+        return sum((price * qty for price, qty in self.fills), Decimal(0))
 
-    def fee(self, *, sell: bool) -> Fraction:
+    def fee(self, *, sell: bool) -> Decimal:
         """The fee of the order, in whole units of money, never understated."""
-        return ceiling(self.fees.order(self.fills, sell=sell, maker=False), USD_UNITS)
+        return ceiling(self.fees.order(self.fills, sell=sell, maker=False), USD_PLACES)
 
 
 @dataclass(slots=True)
@@ -60,50 +62,53 @@ class Walked:
     orders: list[Order]
 
     @property
-    def qty(self) -> Fraction:
+    def qty(self) -> Decimal:
         """Units of the bundle."""
         return self.orders[0].qty
 
     @property
-    def gross(self) -> Fraction:
+    def gross(self) -> Decimal:
         """Dollars left before fees."""
-        paid = sum((order.notional for order in self.orders), Fraction(0))
-        pays = Fraction(self.terms.payout) * self.qty
+        paid = sum((order.notional for order in self.orders), Decimal(0))
+        pays = self.terms.payout * self.qty
         return paid - pays if self.terms.sell else pays - paid
 
     @property
-    def fee(self) -> Fraction:
+    def fee(self) -> Decimal:
         """Fees of all legs."""
         fees = (order.fee(sell=self.terms.sell) for order in self.orders)
-        return sum(fees, Fraction(0))
+        return sum(fees, Decimal(0))
 
     @property
     def net_edge(self) -> int:
         """Edge a unit after fees, price units cut off towards zero."""
-        return units((self.gross - self.fee) / self.qty, PRICE_UNITS)
+        return per_unit(self.gross - self.fee, self.qty)
 
 
+@exactly
 def walk(terms: Terms, ladders: Sequence[Sequence[Level]], fees: Sequence[Fees]) -> Walked | None:
     """The longest beginning of the walk that nets the edge wanted; ``None`` if there is none."""
     steps = _steps(terms, ladders, fees)
     wanted = units(terms.min_edge, PRICE_UNITS)
-    while steps:
-        orders = [Order(each) for each in fees]
-        for prices, qty in steps:
-            for order, price in zip(orders, prices, strict=True):
-                order.take(price, qty)
-        walked = Walked(terms, orders)
-        if walked.net_edge >= wanted:
-            return walked
-        steps.pop()
-    return None
+    whole = _take(terms, fees, steps)
+    if steps and whole.net_edge >= wanted:
+        return whole
+    lengths = range(len(steps) - 1, 0, -1)
+    beginnings = (_take(terms, fees, steps[:length]) for length in lengths)
+    return next((each for each in beginnings if each.net_edge >= wanted), None)
 
 
-def _steps(
-    terms: Terms, ladders: Sequence[Sequence[Level]], fees: Sequence[Fees]
-) -> list[tuple[list[Decimal], Decimal]]:
+def _take(terms: Terms, fees: Sequence[Fees], steps: Sequence[Step]) -> Walked:
+    orders = [Order(each) for each in fees]
+    for prices, qty in steps:
+        for order, price in zip(orders, prices, strict=True):
+            order.take(price, qty)
+    return Walked(terms, orders)
+
+
+def _steps(terms: Terms, ladders: Sequence[Sequence[Level]], fees: Sequence[Fees]) -> list[Step]:
     """Prices and quantity of each step, while the marginal edge holds."""
-    steps: list[tuple[list[Decimal], Decimal]] = []
+    steps: list[Step] = []
     at = [0] * len(ladders)
     left = [ladder[0][1] if ladder else Decimal(0) for ladder in ladders]
     room = terms.max_qty
@@ -111,9 +116,9 @@ def _steps(
         prices = [ladder[place][0] for place, ladder in zip(at, ladders, strict=True)]
         marginal = sum(
             (each.marginal(price, maker=False) for each, price in zip(fees, prices, strict=True)),
-            Fraction(0),
+            Decimal(0),
         )
-        if Fraction(terms.edge(prices)) - marginal < terms.min_edge:
+        if terms.edge(prices) - marginal < terms.min_edge:
             break
         qty = min(left) if room is None else min(*left, room)
         if not qty:
