@@ -24,7 +24,16 @@ Ladders = tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]
 TROUBLES: Final = (
     "gap", "again", "underflow", "unknown_type", "unknown_market", "not_json", "bad_price",
     "terminal", "reconnect", "pause", "resume", "closes", "fees", "reply", "requested", "lag",
+    "locked", "silence",
 )  # fmt: skip
+
+
+def set_level(levels: dict[Decimal, Decimal], price: Decimal, qty: Decimal) -> None:
+    """Sets a level's size; zero removes it."""
+    if qty:
+        levels[price] = qty
+    else:
+        levels.pop(price, None)
 
 
 class Markets:
@@ -96,7 +105,7 @@ class Markets:
         else:
             self.change_polymarket(event)
 
-    def moved(self, ladders: Ladders, event: int) -> tuple[int, Decimal, Decimal] | None:
+    def moved(self, ladders: Ladders, event: int) -> tuple[int, Decimal, Decimal]:
         """A side, a price and a new size that leave the book uncrossed."""
         bids, asks = ladders
         side = self.rng.randrange(2)
@@ -153,16 +162,12 @@ class Markets:
         self.numbered("orderbook_snapshot", content, **more)
 
     def change_kalshi(self, event: int) -> None:
-        change = self.moved(self.kalshi[event], event)
-        if change is None:
-            return
-        side, price, qty = change
+        self.kalshi_level(event, *self.moved(self.kalshi[event], event))
+
+    def kalshi_level(self, event: int, side: int, price: Decimal, qty: Decimal) -> None:
         levels = self.kalshi[event][side]
         delta = qty - levels.get(price, Decimal(0))
-        if qty:
-            levels[price] = qty
-        else:
-            levels.pop(price, None)
+        set_level(levels, price, qty)
         self.delta(event, side, self.printed(side, price), delta)
 
     def delta(self, event: int, side: int, price: Decimal, delta: Decimal) -> None:
@@ -203,15 +208,10 @@ class Markets:
         self.frame(POLYMARKET, books)
 
     def change_polymarket(self, event: int) -> None:
-        change = self.moved(self.polymarket[event], event)
-        if change is None:
-            return
-        side, price, qty = change
-        levels = self.polymarket[event][side]
-        if qty:
-            levels[price] = qty
-        else:
-            levels.pop(price, None)
+        self.polymarket_level(event, *self.moved(self.polymarket[event], event))
+
+    def polymarket_level(self, event: int, side: int, price: Decimal, qty: Decimal) -> None:
+        set_level(self.polymarket[event][side], price, qty)
         entries = []
         for outcome in "YN":
             own = outcome == "Y"
@@ -321,3 +321,25 @@ class Markets:
 
     def lag(self) -> None:
         self.lag_ns = self.rng.choice((0, 0, 800 * MS, 1_500 * MS))
+
+    def locked(self) -> None:
+        """A bid at the best ask, or above it, for a while, on either venue."""
+        event, above = self.any_event(), TICK * self.rng.randrange(2)
+        for ladders, change in (
+            (self.kalshi[event], self.kalshi_level),
+            (self.polymarket[event], self.polymarket_level),
+        ):
+            bids, asks = ladders
+            if asks and self.rng.random() < 0.6:
+                price = min(asks) + above
+                if price < 1 and price not in bids:
+                    change(event, 0, price, Decimal(3))
+                    self.ts += self.rng.choice((5, 400)) * MS
+                    self.step()
+                    change(event, 0, price, Decimal(0))
+
+    def silence(self) -> None:
+        """Nothing but the clock for a while."""
+        for _ in range(self.rng.randint(2, 12)):
+            self.ts += 60 * MS
+            self.put(Kind.ADVANCE, 0, b"")
