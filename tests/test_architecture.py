@@ -247,7 +247,14 @@ def test_every_record_carries_its_state_and_no_signal_outlives_it() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_no_rule_speaks_of_books_that_were_never_live(rule: str) -> None:
     engine = Engine(hash_check="off")
-    parameters: dict[str, dict[str, Any]] = {"spread": {"open": "0"}, "complement": {}}
+    legs = {"legs": f"polymarket {YES} yes; polymarket {NO} yes"}
+    parameters: dict[str, dict[str, Any]] = {
+        "spread": {"open": "0"},
+        "complement": {},
+        "box": {"a": f"polymarket {YES} yes", "b": f"polymarket {NO} no"},
+        "basket": legs,
+        "ladder": legs,
+    }
     engine.add_rule(rule, parameters[rule])
     for asset in (YES, NO):
         engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee_rate="0")

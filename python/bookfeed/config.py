@@ -26,12 +26,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
-from bookfeed.schema import DecimalText, Range, Reader, Text, Value, exceeds, suggestion
-from bookfeed.venues.base import FeeSchedule, Market, Outcome
+from bookfeed.schema import DecimalText, Range, Reader, Tag, Text, Value, exceeds, suggestion
+from bookfeed.venues.base import FeeRounding, FeeSchedule, KalshiFee, Market, Outcome
 
 ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
@@ -44,6 +45,23 @@ Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
 RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
 AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
+Ticker = Annotated[
+    str, Text(r"[A-Z0-9][A-Za-z0-9._-]{0,127}", "a ticker such as KXBTCD-26OCT0117-T84999.99")
+]
+FeeType = Annotated[str, Text(r"[a-z][a-z0-9_]{0,63}", 'a fee type such as "quadratic"')]
+Moment = Annotated[
+    str,
+    Text(
+        r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
+        'a time in quotes with its offset, such as "2026-10-01T21:00:00Z"',
+    ),
+]
+ApiKeyId = Annotated[
+    str, Text(r"[\x21-\x7e]{1,200}", "the id as Kalshi shows it, without spaces", hidden=True)
+]
+KeyPath = Annotated[
+    str, Text(r"(?!-----BEGIN)[^\n]{1,4096}", "the path of a file, not the key itself", hidden=True)
+]
 FilePrefix = Annotated[
     str, Text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ -")
 ]
@@ -98,6 +116,25 @@ class PolymarketConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class KalshiConfig:
+    """``[kalshi]``: where the venue is, whose key is used, how its markets are followed.
+
+    The private key itself is never here: a file, or the environment (``venues/kalshi.py``).
+    """
+
+    environment: Literal["prod", "demo"] = "prod"
+    ws_url: WsUrl | None = None
+    rest_url: RestUrl | None = None
+    api_key_id: ApiKeyId | None = field(default=None, repr=False)
+    private_key_file: KeyPath | None = field(default=None, repr=False)
+    use_yes_price: bool = True
+    tickers: bool = False
+    membership: FeeRounding = "non_direct"
+    probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
+    markets_per_connection: Annotated[int, Range(1, 2_000)] = 200
+
+
+@dataclass(frozen=True, slots=True)
 class FeeConfig:
     """``fee`` of a market: taker fee a share, ``rate * (p * (1 - p)) ** exponent`` dollars."""
 
@@ -115,7 +152,9 @@ class OutcomeConfig:
 
 @dataclass(frozen=True, slots=True)
 class MarketConfig:
-    """``[[market]]``: one market to follow."""
+    """``[[market]]``: one market to follow, of Polymarket unless it says otherwise."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("outcomes", "asset")
 
     market: Name
     outcomes: tuple[OutcomeConfig, ...]
@@ -130,7 +169,7 @@ class MarketConfig:
         if not 1 <= len(self.outcomes) <= 2:
             raise ConfigError("", "outcomes", "must hold one or two outcomes")
 
-    def to_market(self) -> Market:
+    def to_market(self, _membership: FeeRounding = "non_direct") -> Market:
         """The same as the feed knows it."""
         return Market(
             market=self.market,
@@ -141,6 +180,56 @@ class MarketConfig:
             min_order_size=self.min_order_size,
             neg_risk=self.neg_risk,
             fee=FeeSchedule(self.fee.rate, self.fee.exponent) if self.fee else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KalshiMarketConfig:
+    """``[[market]]`` with ``venue = "kalshi"``: one market, which is one book, of Yes."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("ticker", "ticker")
+
+    venue: Literal["kalshi"]
+    ticker: Ticker
+    event: Ticker | None = None
+    name: Annotated[str, Text(r"(?s).{0,200}", "a name of at most 200 characters")] = ""
+    open_time: Moment | None = None
+    close_time: Moment | None = None
+    fee_type: FeeType | None = None
+    fee_multiplier: Annotated[str | None, DecimalText("0", "100")] = None
+
+    def __post_init__(self) -> None:
+        times = {name: self._nanoseconds(name) for name in ("open_time", "close_time")}
+        opens, closes = times.values()
+        if opens is not None and closes is not None and opens >= closes:
+            raise ConfigError("", "close_time", f"must be later than open_time ({self.open_time})")
+        if self.fee_multiplier is not None and self.fee_type is None:
+            raise ConfigError("", "fee_type", "is required with fee_multiplier")
+
+    def _nanoseconds(self, name: str) -> int | None:
+        text: str | None = getattr(self, name)
+        if text is None:
+            return None
+        try:
+            since = datetime.fromisoformat(text.upper()) - datetime.fromtimestamp(0, UTC)
+        except ValueError:
+            raise ConfigError("", name, f'no such time: "{text}"') from None
+        return (since.days * 86_400 + since.seconds) * _S_NS + since.microseconds * 1_000
+
+    def to_market(self, membership: FeeRounding = "non_direct") -> Market:
+        """The same as the feed knows it; ``membership`` decides how its fee is rounded."""
+        fee = None
+        if self.fee_type is not None:
+            fee = KalshiFee(self.fee_type, self.fee_multiplier or "1", membership)
+        return Market(
+            market=self.ticker,
+            outcomes=(Outcome("Yes", self.ticker),),
+            name=self.name,
+            venue=self.venue,
+            fee=fee,
+            event=self.event,
+            open_ts=self._nanoseconds("open_time"),
+            close_ts=self._nanoseconds("close_time"),
         )
 
 
@@ -226,24 +315,39 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     feed: FeedConfig = field(default_factory=FeedConfig)
     polymarket: PolymarketConfig = field(default_factory=PolymarketConfig)
-    market: tuple[MarketConfig, ...] = ()
+    kalshi: KalshiConfig = field(default_factory=KalshiConfig)
+    market: tuple[Annotated[MarketConfig | KalshiMarketConfig, Tag("venue")], ...] = ()
     rules: RulesConfig = field(default_factory=RulesConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 
     def __post_init__(self) -> None:
-        seen: dict[str, int] = {}
+        seen: dict[tuple[str, str], int] = {}
         for index, market in enumerate(self.market):
-            for outcome in market.outcomes:
-                if outcome.asset in seen:
-                    key = f"market[{index}].outcomes"
-                    first = f"market[{seen[outcome.asset]}]"
-                    raise ConfigError("", key, f"asset {outcome.asset} is already in {first}")
-                seen[outcome.asset] = index
+            key, word = market.SYMBOL
+            for symbol in market.to_market().symbols:
+                first = seen.setdefault((market.venue, symbol), index)
+                if first != index:
+                    problem = f"{word} {symbol} is already in market[{first}]"
+                    raise ConfigError("", f"market[{index}].{key}", problem)
+
+    def markets(self) -> list[Market]:
+        """All markets as the feed knows them."""
+        return [market.to_market(self.kalshi.membership) for market in self.market]
+
+    def venues(self) -> list[str]:
+        """The venues that have markets, in the order in which they first occur."""
+        return list(dict.fromkeys(market.venue for market in self.market))
 
     def fingerprint(self) -> str:
-        """SHA-256 over all values: the same for the same configuration, wherever it came from."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over all values but those that say whose key is used.
+
+        The same for the same configuration, wherever it came from.
+        """
+        values = asdict(self)
+        for name in ("api_key_id", "private_key_file"):
+            del values["kalshi"][name]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Config:

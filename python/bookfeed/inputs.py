@@ -22,6 +22,9 @@ _log: Final = RateLimitedLog(logging.getLogger("bookfeed.inputs"))
 # The connection of records that belong to none.
 CONN_NONE: Final = 0
 
+# What may follow the venue in a CONNECTED record: how the venue was asked to speak.
+USE_YES_PRICE: Final = "use_yes_price"
+
 
 class Recorder(Protocol):
     """Where records go; ``bookfeed.journal.JournalWriter`` is one. Times in nanoseconds."""
@@ -90,11 +93,15 @@ class EngineInput:
                 self.records_failed += 1
                 _log.warning("poll", "the journal could not be written: %r", error)
 
-    def connected(self, conn: int, venue: str, ts: int) -> None:
-        """A connection is open; its epoch begins."""
+    def connected(self, conn: int, venue: str, ts: int, *, use_yes_price: bool = False) -> None:
+        """A connection is open; its epoch begins.
+
+        ``use_yes_price`` says in which form the venue was asked to state NO prices.
+        """
         self._epochs[conn] = self._epochs.get(conn, 0) + 1
-        self._record(Kind.CONNECTED, ts, conn, venue.encode())
-        self._engine.connected(conn, venue, ts)
+        modes: dict[str, Any] = {USE_YES_PRICE: True} if use_yes_price else {}
+        self._record(Kind.CONNECTED, ts, conn, " ".join((venue, *modes)).encode())
+        self._engine.connected(conn, venue, ts, **modes)
 
     def disconnected(self, conn: int, reason: str, ts: int) -> None:
         """A connection is gone; every book of it is stale."""
@@ -115,8 +122,10 @@ class EngineInput:
             "min_order_size": market.min_order_size,
             "neg_risk": market.neg_risk,
         }
+        known = {"event": market.event, "open_ts": market.open_ts, "close_ts": market.close_ts}
+        options |= {name: value for name, value in known.items() if value is not None}
         if market.fee is not None:
-            options |= {"fee_rate": market.fee.rate, "fee_exponent": market.fee.exponent}
+            options |= market.fee.options()
         return self._subscribe(market.venue, outcome.symbol, conn, ts, options)
 
     def _subscribe(
@@ -181,7 +190,10 @@ class EngineInput:
 
     def _apply_control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
         if kind == Kind.CONNECTED:
-            self.connected(conn, payload.decode(), ts)
+            venue, *modes = payload.decode().split(" ")
+            if modes not in ([], [USE_YES_PRICE]):
+                raise ValueError(f"a connection of an unknown mode: {modes}")
+            self.connected(conn, venue, ts, use_yes_price=bool(modes))
         elif kind == Kind.DISCONNECTED:
             self.disconnected(conn, payload.decode(errors="replace"), ts)
         elif kind == Kind.INVALIDATE:

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.shows import Show, Summary, show_for
@@ -17,7 +18,8 @@ from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
 from bookfeed.inputs import Recorder
 from bookfeed.loops import run as run_loop
 from bookfeed.rest import available as rest_available
-from bookfeed.venues import polymarket
+from bookfeed.venues import kalshi, polymarket
+from bookfeed.venues.kalshi import credentials
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -68,23 +70,20 @@ async def _follow(
 def build_feed(
     config: Config, engine: Engine, watch: Watch, clock: AnchoredClock, recorder: Recorder | None
 ) -> Feed:
-    """The feed that ``config`` describes, watched by ``watch``."""
-    where, how = config.polymarket, config.feed
-    venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
-    rest_url = where.rest_url or None
-    if rest_url is not None and not rest_available():
-        logging.getLogger("bookfeed.cli").info("no REST resync: aiohttp is not installed")
-        rest_url = None
+    """The feed that ``config`` describes, watched by ``watch``.
+
+    Raises ``ConfigError`` for a venue that needs a key and has none that can be used.
+    """
+    how = config.feed
     return Feed(
-        [market.to_market() for market in config.market],
-        endpoints={venue.name: Endpoint(venue, where.ws_url, rest_url)},
+        config.markets(),
+        endpoints=endpoints(config, watch.source),
         rules=[Rule(kind, parameters) for kind, parameters in config.rules.enabled()],
         on_batch=watch.on_batch,
         recorder=recorder,
         busy_poll=how.busy_poll,
         engine=engine,
         options=SessionOptions(
-            symbols_per_connection=how.assets_per_connection,
             connect_stagger_s=how.connect_stagger_ms / 1e3,
             backoff_min_s=how.backoff_min_s,
             backoff_max_s=how.backoff_max_s,
@@ -92,6 +91,39 @@ def build_feed(
         ),
         clock=clock,
     )
+
+
+def endpoints(config: Config, source: str) -> dict[str, Endpoint]:
+    """Where to find each venue that has markets; ``source`` is what errors call ``config``."""
+    builders = {"polymarket": _polymarket, "kalshi": _kalshi}
+    return {venue: builders[venue](config, source) for venue in config.venues()}
+
+
+def _polymarket(config: Config, _source: str) -> Endpoint:
+    where = config.polymarket
+    venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
+    rest_url = where.rest_url or None
+    if rest_url is not None and not rest_available():
+        logging.getLogger("bookfeed.cli").info("no REST resync: aiohttp is not installed")
+        rest_url = None
+    size = config.feed.assets_per_connection
+    return Endpoint(replace(venue, symbols_per_connection=size), where.ws_url, rest_url)
+
+
+def _kalshi(config: Config, source: str) -> Endpoint:
+    where = config.kalshi
+    venue = kalshi(
+        credentials=credentials(
+            api_key_id=where.api_key_id, private_key_file=where.private_key_file, source=source
+        ),
+        environment=where.environment,
+        use_yes_price=where.use_yes_price,
+        tickers=where.tickers,
+        probe_interval_s=where.probe_interval_s,
+        markets_per_connection=where.markets_per_connection,
+    )
+    rest_url = venue.rest_url if where.rest_url is None else where.rest_url or None
+    return Endpoint(venue, where.ws_url or venue.ws_url, rest_url)
 
 
 async def _until_told(feed: Feed, show: Show, seconds: float | None) -> None:

@@ -41,8 +41,8 @@ class Watch:
         self._engine: Final = engine
         self._clock: Final = clock
         self._names: Final = {
-            outcome.asset: (market.name or market.market, outcome.name)
-            for market in config.market
+            outcome.symbol: (market.name or market.market, outcome.name)
+            for market in config.markets()
             for outcome in market.outcomes
         }
         self.on_state: Callable[[Update], None] | None = None
