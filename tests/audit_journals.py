@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import campaign
 import pytest
-from tests import campaign
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
@@ -13,6 +13,9 @@ from bookfeed.audit.report import AuditReport
 from bookfeed.audit.witness import Witness
 from bookfeed.inputs import EngineInput
 from bookfeed.journal import Kind
+from bookfeed.sim.kalshi_faults import random_kalshi_faults
+from bookfeed.sim.kalshi_stream import KalshiStream
+from bookfeed.sim.kalshi_venue import KalshiVenueConfig
 
 Records = list[tuple[int, int, int, int, bytes]]
 Rules = Sequence[tuple[str, dict[str, Any]]]
@@ -92,6 +95,54 @@ def recorded(seed: int, *, rules: Rules = (), **options: Any) -> tuple[Records, 
         patch.setattr(campaign, "Engine", build)
         campaign.run(seed, **options)
     return tape.records, used
+
+
+def kalshi_recorded(seed: int, *, use_yes_price: bool, items: int) -> Records:
+    """The records of a simulated Kalshi with faults, mended by answers to requests."""
+    config = KalshiVenueConfig(seed=seed, pause_every=150, fee_change_every=150)
+    faults = random_kalshi_faults(seed, count=5, frames=items * 2 // 3)
+    channels = ("orderbook_delta", "trade", "ticker", "market_lifecycle_v2")
+    stream = KalshiStream(
+        config, faults=faults, use_yes_price=use_yes_price, rate=80.0, channels=channels
+    )
+    events: dict[str, list[str]] = {}
+    for ticker in stream.tickers(0):
+        event = stream.venue.by_ticker[ticker].spec.event_ticker
+        events.setdefault(event, []).append(f"kalshi {ticker} yes")
+    rules: list[tuple[str, dict[str, Any]]] = [("spread", {"open": "0.02", "close": "0.01"})]
+    for legs in (legs for legs in events.values() if len(legs) > 2):
+        rules.append(("basket", {"legs": ";".join(legs), "exhaustive": "true"}))
+        rules.append(("ladder", {"legs": ";".join(legs)}))
+    records: Records = [
+        (int(Kind.RULE), 0, 0, 0, json.dumps({"kind": kind, "params": params}).encode())
+        for kind, params in rules
+    ]
+    known: set[str] = set()
+    asked_ns = 0
+    for item in stream.items(items):
+        for ticker in sorted(set(stream.tickers(item.conn)) - known):
+            known.add(ticker)
+            listing = {
+                "venue": "kalshi", "symbol": ticker, "market": ticker,
+                "event": stream.venue.by_ticker[ticker].spec.event_ticker,
+                "fee_type": "quadratic", "fee_multiplier": "1",
+            }  # fmt: skip
+            payload = json.dumps(listing).encode()
+            records.append((int(Kind.SUBSCRIBE), item.ts_ns, item.conn, 0, payload))
+        if item.kind == "connected":
+            mode = b"kalshi use_yes_price" if use_yes_price else b"kalshi"
+            records.append((int(Kind.CONNECTED), item.ts_ns, item.conn, 0, mode))
+        elif item.kind == "disconnected":
+            records.append((int(Kind.DISCONNECTED), item.ts_ns, item.conn, 0, b"test"))
+        elif item.kind == "frame":
+            records.append((int(Kind.FRAME), item.ts_ns, item.conn, 0, item.payload))
+            if b'"type":"error"' in item.payload.replace(b" ", b""):
+                stream.subscribe(item.conn)
+        if item.ts_ns > asked_ns + 500 * campaign.MS:
+            asked_ns = item.ts_ns
+            stream.get_snapshot(item.conn, stream.tickers(item.conn))
+            records.append((int(Kind.ADVANCE), item.ts_ns, 0, 0, b""))
+    return records
 
 
 def audited(records: Records, options: dict[str, Any]) -> AuditReport:

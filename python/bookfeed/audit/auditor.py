@@ -24,6 +24,8 @@ from bookfeed.records import Signal, Update
 COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.RESYNC_BEGIN, Kind.RULE)
+# Causes of numbered streams that are recomputed.
+_SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel")
 _REPRICED: Final = ("trading", "fees")
 
 
@@ -51,6 +53,7 @@ class Auditor:
         self._broken: dict[int, str] = {}
         self._changed: set[int] = set()
         self._live_before: set[int] = set()
+        self._based_before: set[int] = set()
 
     def run(self, records: Iterable[tuple[Any, ...]]) -> AuditReport:
         """Audits a whole journal: records as ``bookfeed.recording.Journal`` gives them."""
@@ -68,6 +71,7 @@ class Auditor:
         self._left_live.clear()
         self._broken.clear()
         self._changed.clear()
+        self._live_before, self._based_before = set(), set()
         self._messages, self._before = [], {}
         waiting = self._ask_waiting(kind, conn)
         self._read(kind, conn, payload)
@@ -129,7 +133,9 @@ class Auditor:
             polymarket.apply_rest(self._model, message)
             effects = Effects()
         elif self._model.connections[conn].venue == kalshi.VENUE:
-            self._live_before = self._live_on(conn)
+            on = self._model.on(conn)
+            self._live_before = {one.number for one in on if one.state == "live"}
+            self._based_before = {one.number for one in on if one.based}
             effects = kalshi.apply(self._model, conn, message)
         else:
             effects = polymarket.apply(self._model, conn, message, self._witness.qty)
@@ -137,9 +143,6 @@ class Auditor:
         self._changed.update(message.named)
         self._broken.update(effects.broken)
         self.report.overtaken += effects.overtaken
-
-    def _live_on(self, conn: int) -> set[int]:
-        return {one.number for one in self._model.on(conn) if one.state == "live"}
 
     # What the engine made of it.
 
@@ -209,6 +212,7 @@ class Auditor:
             if record.state == "live":
                 return
             self._left_live.add(number)
+            self._judge_cause(record)
         elif record.kind not in _REPRICED:
             return
         self._expect(list(self._lives.ask(number, self._ts, self._standing)))
@@ -274,6 +278,13 @@ class Auditor:
         if mine != _touch_of(record):
             theirs = _touch_of(record)
             self._find("touch", f"book {record.instrument}: {mine} here, {theirs} there")
+
+    def _judge_cause(self, record: Update) -> None:
+        """Kalshi: what a book is said to have left live for must show in the frames."""
+        number, cause = record.instrument, record.cause
+        unfounded = number in self._based_before and number not in self._broken
+        if unfounded and record.state == "stale" and cause in _SHOWN_BY_FRAMES:
+            self._find("standing", f"book {number} is stale ({cause}), which no frame shows")
 
     def _judge_standing(self) -> None:
         """Kalshi: what broke left live, and what is live rests on a snapshot since."""

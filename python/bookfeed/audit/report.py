@@ -12,10 +12,9 @@ FINDINGS_MAX: Final = 1_000
 class Finding:
     """One disagreement.
 
-    ``kind`` is ``touch``, ``levels``, ``standing`` (a book is live that must not be),
-    ``missing`` (a signal is found here and not there), ``extra`` (there and not here),
-    ``different`` (a signal with other values) or ``refused`` (a journal record that only one
-    of the two understood).
+    ``kind`` is ``touch``, ``levels``, ``standing`` (a book is live that must not be, or stale
+    for a cause that no frame shows), ``missing`` (a signal is found here and not there),
+    ``extra`` (there and not here) or ``different`` (a signal with other values).
     """
 
     kind: str
