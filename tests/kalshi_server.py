@@ -48,6 +48,7 @@ class KalshiPeer(Peer):
         self.streams: dict[int, tuple[str, set[str]]] = {}
         self.seqs: dict[int, int] = {}
         self.sids = count(1)
+        self.trades = count(1)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is not WSMsgType.TEXT:
@@ -79,7 +80,9 @@ class KalshiPeer(Peer):
     def subscribe(self, id_: int, channel: str, tickers: list[str]) -> None:
         sid = self.sid(channel)
         if sid is None:
-            sid = next(self.sids)
+            lowest = min(set(range(1, 100)) - self.streams.keys())
+            sid = lowest if self.kalshi.reuses_numbers else next(self.sids)
+            self.seqs.pop(sid, None)
             self.streams[sid] = (channel, set())
             msg = {"channel": channel, "sid": sid}
             self.text(orjson.dumps({"id": id_, "type": "subscribed", "msg": msg}))
@@ -141,6 +144,19 @@ class KalshiPeer(Peer):
         }
         self.say({"type": "orderbook_delta", "msg": msg})
 
+    def trade(self, ticker: str) -> None:
+        """A trade, which says nothing of the books."""
+        msg = {
+            "trade_id": f"trade-{next(self.trades)}",
+            "market_ticker": ticker,
+            "yes_price_dollars": "0.4400",
+            "no_price_dollars": "0.5600",
+            "count_fp": "1.00",
+            "taker_side": "yes",
+            "ts_ms": 1_790_000_000_000,
+        }
+        self.say({"type": "trade", "msg": msg}, self.sid("trade"))
+
     def lose(self, messages: int = 1) -> None:
         """Messages of the books' stream that never arrive."""
         sid = self.sid()
@@ -178,6 +194,8 @@ class KalshiServer(Server):
     handshakes: list[dict[str, str]] = field(default_factory=list)
     obeys: Callable[[KalshiPeer, Command], bool] = obey_all
     unknown: set[str] = field(default_factory=set)
+    # Whether a stream may get the number of one that has ended.
+    reuses_numbers: bool = False
     refusal: tuple[int, bytes, dict[str, str]] | None = None
 
     @property

@@ -269,6 +269,6 @@ def test_no_rule_speaks_of_books_that_were_never_live(rule: str) -> None:
 def test_only_the_simulator_listens() -> None:
     servers = r"\b(\w*create_server|start_server|TCPSite|UnixSite|serve_forever|\.listen)\("
     found = {hit.split(":")[0] for hit in hits(servers, PYTHON, suffix=".py")}
-    assert found == {"python/bookfeed/sim/polymarket.py", "python/bookfeed/sim/rest.py"}
+    assert found == {"python/bookfeed/sim/server.py", "python/bookfeed/sim/rest.py"}
     everywhere = r"0\.0\.0\.0|[\"']::[\"']|INADDR_ANY"
     assert not list(hits(everywhere, PYTHON, suffix=".py"))

@@ -109,6 +109,36 @@ async def test_what_is_not_answered_is_subscribed_anew(server: KalshiServer) -> 
         await server.until(lambda: feed.book(B).bid == 0.441)
 
 
+async def test_a_stream_may_get_the_number_of_the_one_before(server: KalshiServer) -> None:
+    server.reuses_numbers = True
+    async with connected(server) as (feed, peer):
+        for _ in range(2):
+            peer.error(10, "gone", channel=BOOKS)
+            await back(server, feed)
+            assert feed.engine.sid(0, BOOKS) == 1
+        damage(peer)
+        await back(server, feed)
+        assert [c["cmd"] for c in peer.commands[3:]] == ["subscribe"] * 2 + ["update_subscription"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_one_book_that_cannot_be_had_costs_the_others_theirs_once(
+    server: KalshiServer,
+) -> None:
+    async with connected(server) as (feed, peer):
+        server.unknown = {A}
+        peer.delta(A, "-99.00")
+        # Asked for, then a new stream, then a new connection; from then on it is asked for alone.
+        second = await server.kalshi_peer(1)
+        await server.until(lambda: feed.book(B).live)
+        epoch = feed.book(B).epoch
+        await asyncio.sleep(1)
+        assert len(peer.asked("unsubscribe")) == 1
+        assert second.asked("unsubscribe") == []
+        assert feed.book(B).epoch == epoch == 3
+        assert len(server.peers) == 2
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_what_does_not_help_either_costs_the_connection(server: KalshiServer) -> None:
     server.obeys = ignoring("get_snapshot", "unsubscribe")
@@ -220,6 +250,25 @@ async def test_a_venue_that_is_busy_is_left_alone(server: KalshiServer) -> None:
         assert len(peer.asked("get_snapshot")) == 1
 
 
+async def test_a_command_that_was_refused_for_haste_is_repeated_not_escalated(
+    server: KalshiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "ANSWER_NS", S // 5)
+
+    def busy_once(peer: KalshiPeer, command: Command) -> bool:
+        if len(peer.asked("get_snapshot")) != 1:
+            return True
+        peer.error(27, "Too many requests", id_=command["id"])
+        return False
+
+    server.obeys = busy_once
+    async with connected(server) as (feed, peer):
+        damage(peer)
+        await back(server, feed)
+        assert [c["cmd"] for c in peer.commands[3:]] == ["update_subscription"] * 2
+        assert feed.counters()["resync_failures"] == 0
+
+
 async def test_errors_are_told_once_with_the_venue_s_words(
     server: KalshiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -278,6 +327,22 @@ async def test_a_stream_that_does_not_answer_is_replaced(server: KalshiServer) -
         await feed.wait_live(5)
         assert peer.close_code == 1000
         assert feed.counters()["disconnects"] == 1
+
+
+async def test_a_frozen_stream_of_books_is_not_hidden_by_other_channels(
+    server: KalshiServer,
+) -> None:
+    venue = kalshi(credentials=KEY, probe_interval_s=0.05)
+    options = replace(QUICK, silence_s=0.5)
+    async with connected(server, venue=venue, options=options) as (feed, peer):
+        server.obeys = lambda p, _command: p is not peer
+        async with asyncio.timeout(5):
+            while len(server.peers) == 1:
+                peer.trade(A)
+                await asyncio.sleep(0.02)
+        await feed.wait_live(5)
+        assert feed.book(A).epoch == 2
+        assert len(peer.asked("get_snapshot")) >= 3
 
 
 async def test_before_its_market_opens_a_book_is_not_missed(

@@ -11,8 +11,9 @@ faults run under a virtual clock. The rules:
 * The backoff grows with every end of a connection and is reset by data, not by connecting. A
   close with 1008 counts several times, for longer. Whatever data says, a token bucket bounds how
   often one connection may be attempted.
-* A stream that brings no data is asked for a sign of life, where the venue has such a question;
-  the answer is data. Where it has none, nothing is expected before the first market opens.
+* A stream that proves nothing is asked for a sign of life, where the venue has such a question.
+  Where it has none, nothing is expected before the first market opens. Where the books have a
+  stream of their own, only that one counts: it can freeze while others of the connection go on.
 * A handshake that was refused because of who we are (401, 403) is tried again much more rarely.
 * A market may just be quiet. When a reconnect because of silence brought nothing but the initial
   books, the next silence is borne twice as long.
@@ -176,9 +177,10 @@ class ConnectionPolicy:
 class ConnectionLogic:
     """Decides for one connection; ``handle`` is the only way in.
 
-    It asks its owner three things: ``subscription``, the frames to send when the connection has
-    opened; ``probe``, a frame that is answered with data, or ``None``; ``quiet_until_ns``, before
-    which nothing is expected.
+    It asks its owner four things: ``subscription``, the frames to send when the connection has
+    opened; ``probe``, a frame that is answered, or ``None``; ``proof_ns``, when the books' own
+    stream was last proved alive, ``None`` where any data is proof; ``quiet_until_ns``, before which
+    nothing is expected.
     """
 
     __slots__ = (
@@ -194,6 +196,7 @@ class ConnectionLogic:
         "_pong_ns",
         "_probe",
         "_probe_ns",
+        "_proof_ns",
         "_quiet_streak",
         "_quiet_until_ns",
         "_refusals",
@@ -213,11 +216,13 @@ class ConnectionLogic:
         rng: random.Random,
         stagger: Stagger,
         probe: Callable[[], str | None] = lambda: None,
+        proof_ns: Callable[[], int | None] = lambda: None,
         quiet_until_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._policy = policy
         self._subscription = subscription
         self._probe = probe
+        self._proof_ns = proof_ns
         self._quiet_until_ns = quiet_until_ns
         self._rng = rng
         self._stagger = stagger
@@ -235,7 +240,7 @@ class ConnectionLogic:
         self._data_ns = 0
         self._pong_ns = 0
         self._ping_ns = 0
-        # When the connection was last asked for a sign of life, or data came since.
+        # When the connection was last asked for a sign of life, or opened.
         self._probe_ns = 0
 
     def handle(self, now_ns: int, event: Event) -> tuple[Action, ...]:
@@ -306,7 +311,6 @@ class ConnectionLogic:
 
     def _data(self, now_ns: int) -> None:
         self._data_ns = max(self._data_ns, now_ns)
-        self._probe_ns = max(self._probe_ns, now_ns)
         self._failures = 0
         if now_ns - self._opened_ns > self._policy.settle_ns:
             self._quiet_streak = 0
@@ -320,18 +324,25 @@ class ConnectionLogic:
         patience_ns = self._policy.silence_ns << min(self._quiet_streak, 16)
         return min(patience_ns, max(self._policy.silence_ns, self._policy.silence_ns_max))
 
+    def _proved_ns(self) -> int:
+        proof_ns = self._proof_ns()
+        return self._data_ns if proof_ns is None else max(proof_ns, self._opened_ns)
+
     def _silent_since_ns(self) -> int:
         if self._policy.probe_interval_ns:
             # Questions are answered whether markets are open or not.
-            return self._data_ns
-        return max(self._data_ns, self._quiet_until_ns())
+            return self._proved_ns()
+        return max(self._proved_ns(), self._quiet_until_ns())
+
+    def _probe_due_ns(self) -> int:
+        return max(self._proved_ns(), self._probe_ns) + self._policy.probe_interval_ns
 
     def _next_deadline_ns(self, now_ns: int) -> int:
         # Looked at again after the shortest patience, since data may end a longer one.
         again_ns = now_ns + (self._policy.silence_ns or _NEVER_NS)
         deadline_ns = min(self._silent_since_ns() + self._silence_ns(), again_ns)
         if self._policy.probe_interval_ns:
-            deadline_ns = min(deadline_ns, self._probe_ns + self._policy.probe_interval_ns)
+            deadline_ns = min(deadline_ns, self._probe_due_ns())
         if self._policy.ping_text is None:
             return deadline_ns
         return min(deadline_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)
@@ -350,8 +361,7 @@ class ConnectionLogic:
         return (*sends, Wait(self._next_deadline_ns(now_ns)))
 
     def _probes(self, now_ns: int) -> tuple[Action, ...]:
-        interval_ns = self._policy.probe_interval_ns
-        if not interval_ns or now_ns - self._probe_ns < interval_ns:
+        if not self._policy.probe_interval_ns or now_ns < self._probe_due_ns():
             return ()
         self._probe_ns = now_ns
         text = self._probe()

@@ -91,11 +91,18 @@ class Mender:
         """Return a question that proves a stream alive, if there is one."""
         return None
 
+    def proof_ns(self, shard: Shard) -> int | None:
+        """When the books' own stream was last proved alive; ``None`` if they have none."""
+        return None
+
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Books came onto a connection that may be open."""
 
     def removed(self, shard: Shard, symbols: Sequence[str]) -> None:
         """Books left a connection that may be open."""
+
+    def gone(self, shard: Shard) -> None:
+        """A connection is given up for good."""
 
     def check_changeable(self) -> None:
         """Raise ``SessionError`` if markets cannot come and go on open connections."""

@@ -122,6 +122,11 @@ class ResyncPlan:
         for instrument in self.wanted_of(instruments):
             self._troubles[instrument].fetching = True
 
+    def release(self, instruments: Iterable[int]) -> None:
+        """What was asked for them was refused unseen: they may be fetched again, at no cost."""
+        for instrument in self.wanted_of(instruments):
+            self._troubles[instrument].fetching = False
+
     def take_fetch(self, candidates: Iterable[int], most: int, now_ns: int) -> list[int]:
         """Return the books to fetch now, at most ``most`` of ``candidates``, in their order.
 

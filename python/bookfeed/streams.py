@@ -75,7 +75,7 @@ class Line:
     hold_ns: int = 0
     probes: int = 0
     # Books asked for over and over: a stream in that state is better replaced.
-    rounds: TokenBucket = field(default_factory=lambda: TokenBucket(6, 10 * NS_PER_S))
+    rounds: TokenBucket = field(default_factory=lambda: TokenBucket(20, 3 * NS_PER_S))
     joins: TokenBucket = field(default_factory=lambda: TokenBucket(3, 20 * NS_PER_S))
 
     def take_id(self) -> int:
@@ -155,6 +155,11 @@ class CommandMender(Mender):
         symbol = shard.instruments[joined[line.probes % len(joined)]]
         return self._commands.snapshot(line.take_id(), sid, (symbol,))
 
+    def proof_ns(self, shard: Shard) -> int | None:
+        """When the books' stream last said something in order; until it has books, anything is."""
+        books = (self._engine.book(i) for i in self._line(shard).joined)
+        return max((book.ts_evidence or 0 for book in books), default=None)
+
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Subscribe on the open connection; one that is not open will with its next opening."""
         symbols = [shard.instruments[i] for i in instruments]
@@ -175,6 +180,10 @@ class CommandMender(Mender):
             sid = self._sid(shard, channel)
             if sid is not None and symbols:
                 shard.session.send(self._commands.delete(line.take_id(), sid, symbols))
+
+    def gone(self, shard: Shard) -> None:
+        """A connection is given up for good."""
+        self._lines.pop(shard.conn, None)
 
     def check_changeable(self) -> None:
         """Markets can come and go."""
@@ -229,7 +238,9 @@ class CommandMender(Mender):
             return
         sid = self._sid(shard)
         placed = [i for i in due if i in line.joined and plan.cause(i) not in _OFF_STREAM]
-        if sid is None or any(plan.attempts(i) for i in placed):
+        # The stream is begun anew once; a book that this did not help shall not cost the others
+        # theirs again and again, and is asked for until the connection is replaced.
+        if sid is None or any(plan.attempts(i) == 1 for i in placed):
             if line.stage is Stage.STEADY:
                 self._resubscribe(shard, line, sid, now_ns)
             return
@@ -289,8 +300,7 @@ class CommandMender(Mender):
         """Bring symbols onto a channel's stream, or begin the stream with them."""
         line, sid = self._line(shard), self._sid(shard, channel)
         id_ = line.take_id()
-        if channel == self._commands.channels[0]:
-            line.remember(id_, symbols)
+        line.remember(id_, symbols)
         if sid is None:
             shard.session.send(self._commands.subscribe(id_, channel, symbols))
         else:
@@ -310,6 +320,8 @@ class CommandMender(Mender):
             line = self._line(shard)
             if notice.kind == "subscribed":
                 line.channel_of[notice.sid] = notice.channel
+                # The venue may give the number of a dead stream to the next.
+                line.dead.discard(notice.sid)
             elif notice.kind == "error":
                 self._error(shard, line, notice, now_ns)
             elif notice.kind == "unsubscribed" and notice.sid:
@@ -326,8 +338,7 @@ class CommandMender(Mender):
             case Fault.FULL:
                 self._full(shard, line, notice, now_ns)
             case Fault.BUSY:
-                line.hold_ns = now_ns + self._hold.delay_ns(line.busy, self._rng)
-                line.busy += 1
+                self._refused(shard, line, now_ns)
             case None if line.stage is Stage.LEAVING and notice.id == line.leave_id:
                 # The stream is not there to be ended; what the engine thinks it is, is no more.
                 line.dead.add(self._sid(shard) or 0)
@@ -336,7 +347,8 @@ class CommandMender(Mender):
 
     def _say(self, shard: Shard, notice: Notice) -> None:
         """Every text once for all connections: the venue repeats itself."""
-        text = f"error {notice.code}: {notice.text[:200]}"
+        words = "".join(c if c.isprintable() else " " for c in notice.text[:200])
+        text = f"error {notice.code}: {words}"
         if text not in self._said and len(self._said) < SAID_MAX:
             self._said.add(text)
             # A key of its own, so that no other line holds this one back.
@@ -363,6 +375,14 @@ class CommandMender(Mender):
         line.overflows += 1
         if line.overflows >= 2:
             self._split(shard, line, _second_half(shard), "too slow for all of its markets", now_ns)
+
+    def _refused(self, shard: Shard, line: Line, now_ns: int) -> None:
+        """Too many commands: what was asked is asked again later, at no cost."""
+        line.hold_ns = now_ns + self._hold.delay_ns(line.busy, self._rng)
+        line.busy += 1
+        line.asked.clear()
+        line.stage = Stage.STEADY
+        self.connections.plan.release(shard.instruments)
 
     def _full(self, shard: Shard, line: Line, notice: Notice, now_ns: int) -> None:
         symbols = set(line.sent.pop(notice.id, ()))

@@ -209,6 +209,7 @@ class Supervisor:
                 rng=self._rng,
                 stagger=self._stagger,
                 probe=lambda: mender.probe(shard),
+                proof_ns=lambda: mender.proof_ns(shard),
                 quiet_until_ns=shard.quiet_until_ns,
             ),
             inputs=self.inputs,
@@ -290,6 +291,7 @@ class Supervisor:
             removed += instruments
             if not shard.instruments:
                 del self._shards[shard.conn]
+                self._mender.gone(shard)
                 self._stop_later(shard)
         return removed
 

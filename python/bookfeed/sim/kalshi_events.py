@@ -40,6 +40,8 @@ class Event:
     series: Series
     title: str
     mutually_exclusive: bool = False
+    exhaustive: bool = True
+    """Whether one of mutually exclusive markets must win; no listing says so."""
     markets: list[MarketSpec] = field(default_factory=list)
     fee_type_override: str | None = None
     fee_multiplier_override: float | None = None

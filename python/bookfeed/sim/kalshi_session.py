@@ -19,6 +19,7 @@ from bookfeed.sim.kalshi_wire import CHANNELS, INDEX_CHANNELS, PRIVATE, SEQUENCE
 BOOK_CHANNEL: Final = "orderbook_delta"
 _UNFILTERED: Final = frozenset({"market_lifecycle_v2"})
 _ALL: Final = "all"
+_FLAGS: Final = ("send_initial_snapshot", "skip_ticker_ack", "use_yes_price")
 
 
 class Out(NamedTuple):
@@ -172,6 +173,8 @@ class KalshiSession:
         params = request.get("params")
         if not isinstance(params, dict) or not params:
             raise _Refused(2)
+        if any(not isinstance(params.get(flag, False), bool) for flag in _FLAGS):
+            raise _Refused(11)
         self._count(params)
         return commands[cmd](id, params)
 
@@ -237,14 +240,14 @@ class KalshiSession:
             self._sids,
             channel,
             None if names is None else dict.fromkeys(names),
-            use_yes_price=_flag(params, "use_yes_price", default),
+            use_yes_price=params.get("use_yes_price", default),
         )
         self._take_flags(sub, params)
         ack = wire.subscribed(id, channel, sub.sid, self._sending(self._now_ms))
         return Out(ack, "subscribed", sub.sid), self._first(sub, list(sub.names or ()), params)
 
     def _take_flags(self, sub: Subscription, params: dict[str, Any]) -> None:
-        sub.terse = _flag(params, "skip_ticker_ack", sub.terse)
+        sub.terse = params.get("skip_ticker_ack", sub.terse)
         sub.by_id = sub.by_id or "market_id" in params or "market_ids" in params
 
     def _extend(self, sub: Subscription, names: Sequence[str] | None) -> list[str]:
@@ -262,7 +265,7 @@ class KalshiSession:
         """Snapshots of new books; a ticker for each new market that asked for it."""
         if sub.channel == BOOK_CHANNEL:
             return self._snapshots(sub, names)
-        if sub.channel == "ticker" and _flag(params, "send_initial_snapshot", False):
+        if sub.channel == "ticker" and params.get("send_initial_snapshot"):
             markets = self._venue.known(names) if sub.names is not None else self._venue.markets
             now_ms = self._now_ms
             return [self._frame(sub, market.ticker(now_ms), now_ms) for market in markets]
@@ -456,10 +459,3 @@ def _parse(text: bytes | str) -> dict[str, Any] | None:
 
 def _texts(names: object) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
-
-
-def _flag(params: dict[str, Any], key: str, default: bool) -> bool:
-    value = params.get(key, default)
-    if not isinstance(value, bool):
-        raise _Refused(11)
-    return value

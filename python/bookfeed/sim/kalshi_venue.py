@@ -22,6 +22,7 @@ from bookfeed.sim.truth import Books
 _DETERMINED_AFTER_MS: Final = 1_000
 _SETTLED_AFTER_MS: Final = 6_000
 _STRIKE_AFTER_MS: Final = 300
+_INDEX_PAST_MS: Final = 61_000
 _PAUSED_MS: Final = (200, 2_000)
 _FEE_MULTIPLIERS: Final = (0.5, 1, 2)
 
@@ -118,7 +119,10 @@ def _asks(levels: Levels) -> dict[int, int]:
 class SimKalshi:
     """Every market, what waits for its time, and the truth; times in Unix milliseconds."""
 
-    def __init__(self, config: KalshiVenueConfig, now_ms: int) -> None:
+    def __init__(
+        self, config: KalshiVenueConfig, now_ms: int, events: Sequence[Event] | None = None
+    ) -> None:
+        """``events`` is what there is to trade, by default what the configuration draws."""
         self.config = config
         self.truth = KalshiTruth()
         self.markets: list[Market] = []
@@ -134,7 +138,7 @@ class SimKalshi:
         self._rng = seeded("kalshi venue", config.seed)
         self._waiting: list[tuple[int, int, What, Market | None]] = []
         self._serial = 0
-        for event in Listing(config, self._rng, now_ms).draw():
+        for event in Listing(config, self._rng, now_ms).draw() if events is None else events:
             self._enter(event, now_ms)
         if self.indices:
             self._wait(-(-now_ms // FIVE_HZ_MS) * FIVE_HZ_MS, "index", None)
@@ -186,7 +190,10 @@ class SimKalshi:
                 continue
             for index in self.indices:
                 messages += index.tick(when_ms)
-            self._wait(when_ms + FIVE_HZ_MS, "index", None)
+            # After a long sleep only the last minute counts: no average looks further back.
+            asleep = now_ms - when_ms - _INDEX_PAST_MS
+            skipped = max(0, asleep // FIVE_HZ_MS)
+            self._wait(when_ms + (1 + skipped) * FIVE_HZ_MS, "index", None)
         return messages
 
     def _live_on(self, what: What, market: Market, now_ms: int) -> list[Message]:
@@ -259,13 +266,15 @@ class SimKalshi:
         self._wait(now_ms + low + int(self._rng.random() * (high - low)), "unpause", market)
         return market.pause(now_ms)
 
-    def change_fee(
-        self, event_ticker: str, now_ms: int, *, multiplier: float | None = None
-    ) -> list[Message]:
-        """Overrides an event's fee multiplier, by chance unless told, or takes it back."""
+    def change_fee(self, event_ticker: str, now_ms: int) -> list[Message]:
+        """Overrides an event's fee multiplier by chance, or takes the override back."""
+        overridden = self.events[event_ticker].fee_multiplier_override is not None
+        multiplier = None if overridden else self._rng.choice(_FEE_MULTIPLIERS)
+        return self.set_fee(event_ticker, multiplier, now_ms)
+
+    def set_fee(self, event_ticker: str, multiplier: float | None, now_ms: int) -> list[Message]:
+        """Overrides an event's fee multiplier; ``None`` takes the override back."""
         event = self.events[event_ticker]
-        if multiplier is None and event.fee_multiplier_override is None:
-            multiplier = self._rng.choice(_FEE_MULTIPLIERS)
         event.fee_multiplier_override = multiplier
         event.fee_type_override = None if multiplier is None else event.series.fee_type
         members = {
