@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import campaign
 import pytest
@@ -16,6 +16,10 @@ from bookfeed.journal import Kind
 from bookfeed.sim.kalshi_faults import random_kalshi_faults
 from bookfeed.sim.kalshi_stream import KalshiStream
 from bookfeed.sim.kalshi_venue import KalshiVenueConfig
+from bookfeed.sim.twovenue import CONN_OF, TwoVenueConfig, TwoVenueRun
+from bookfeed.sim.virtual import START_NS
+
+MS: Final = 1_000_000
 
 Records = list[tuple[int, int, int, int, bytes]]
 Rules = Sequence[tuple[str, dict[str, Any]]]
@@ -138,10 +142,57 @@ def kalshi_recorded(seed: int, *, use_yes_price: bool, items: int) -> Records:
             records.append((int(Kind.FRAME), item.ts_ns, item.conn, 0, item.payload))
             if b'"type":"error"' in item.payload.replace(b" ", b""):
                 stream.subscribe(item.conn)
-        if item.ts_ns > asked_ns + 500 * campaign.MS:
+        if item.ts_ns > asked_ns + 500 * MS:
             asked_ns = item.ts_ns
             stream.get_snapshot(item.conn, stream.tickers(item.conn))
             records.append((int(Kind.ADVANCE), item.ts_ns, 0, 0, b""))
+    return records
+
+
+def two_venues_recorded(config: TwoVenueConfig, *, items: int) -> Records:
+    """The records of two simulated venues: a box on each pair, and the sets of Kalshi."""
+    run = TwoVenueRun(config)
+    records: Records = []
+
+    def put(kind: Kind, ts: int, conn: int, payload: object) -> None:
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        records.append((int(kind), ts, conn, 1, data))
+
+    for name, event in run.events.items():
+        legs = [f"kalshi {spec.ticker} yes" for spec in event.markets]
+        params: dict[str, Any] = {"legs": ";".join(legs), "min_edge": "0.002"}
+        kind = name.rstrip("0123456789")
+        if kind == "basket":
+            params["exhaustive"] = "true"
+        if kind == "pair":
+            first = run.tokens[name].assets[int(run.is_inverted(name))].asset_id
+            params = {"a": legs[0], "b": f"polymarket {first} yes", "min_edge": "0.002"}
+            kind = "box"
+        put(Kind.RULE, START_NS, 0, {"kind": kind, "params": params})
+        for spec in event.markets:
+            put(Kind.SUBSCRIBE, START_NS, CONN_OF["kalshi"], {
+                "venue": "kalshi", "symbol": spec.ticker, "event": spec.event_ticker,
+                "fee_type": "quadratic", "fee_multiplier": "1", "fee_rounding": "direct",
+                "open_ts": spec.open_ms * MS, "close_ts": spec.close_ms * MS,
+            })  # fmt: skip
+    for token in run.tokens.values():
+        for asset in token.assets:
+            put(Kind.SUBSCRIBE, START_NS, CONN_OF["polymarket"], {
+                "venue": "polymarket", "symbol": asset.asset_id, "market": token.condition_id,
+                "fee_rate": "0.07", "min_order_size": config.min_order_size,
+            })  # fmt: skip
+    next_ns = START_NS
+    for item in run.items(items):
+        while next_ns < item.ts_ns:
+            put(Kind.ADVANCE, next_ns, 0, b"")
+            next_ns += 100 * MS
+        if item.kind == "connected":
+            mode = b" use_yes_price" if item.venue == "kalshi" and config.use_yes_price else b""
+            put(Kind.CONNECTED, item.ts_ns, item.conn, item.venue.encode() + mode)
+        elif item.kind == "disconnected":
+            put(Kind.DISCONNECTED, item.ts_ns, item.conn, b"test")
+        elif item.kind == "frame":
+            put(Kind.FRAME, item.ts_ns, item.conn, item.payload)
     return records
 
 

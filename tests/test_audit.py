@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_journals import Records, audited, kalshi_recorded, recorded
+from audit_journals import Records, audited, kalshi_recorded, recorded, two_venues_recorded
 from audit_markets import SECOND, T0, Markets
 
 from bookfeed._bookfeed import Batch, Engine
@@ -14,6 +14,7 @@ from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.witness import Witness
 from bookfeed.cli import main
 from bookfeed.journal import Kind, write_journal
+from bookfeed.sim.twovenue import Episode, EpisodeKind, TwoVenueConfig
 
 SPREADS: list[tuple[str, dict[str, Any]]] = [
     ("spread", {"mode": "bps", "when": "tight", "open": "300", "close": "400", "min_qty": "20"}),
@@ -91,6 +92,33 @@ def test_a_simulated_kalshi_with_faults_agrees(use_yes_price: bool) -> None:
         agreed += report.signals
     assert books > 3_000
     assert min(agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")) > 5, agreed
+
+
+EPISODES: tuple[EpisodeKind, ...] = (
+    "genuine", "lagging", "lead_lag", "torn", "genuine", "fee_change", "tiny", "paused",
+    "genuine", "frozen", "lagging", "closed",
+)  # fmt: skip
+
+
+def test_two_simulated_venues_agree_through_every_episode() -> None:
+    agreed: Counter[str] = Counter()
+    for seed in range(1, 5):
+        episodes = tuple(
+            Episode(kind, f"pair{(seed + n) % 3}", at_s=2 + 2.5 * n)
+            for n, kind in enumerate(EPISODES)
+        )
+        sets = tuple(
+            Episode("genuine", name, at_s=at_s + second)
+            for name, at_s in (("basket0", 3), ("ladder0", 8))
+            for second in (0, 6, 12)
+        )
+        config = TwoVenueConfig(
+            seed=seed, inverted=seed % 2, use_yes_price=seed > 2, episodes=episodes + sets
+        )
+        report = audited(two_venues_recorded(config, items=3_500), {})
+        assert report.findings == [], f"seed {seed}"
+        agreed += report.signals
+    assert min(agreed[f"{rule} open"] for rule in ("box", "basket", "ladder")) > 2, agreed
 
 
 # Planted errors: an engine that says something else than it found.

@@ -166,6 +166,37 @@ def test_replies(kind: str, content: object, broken: bool) -> None:
     assert bool(market.take(kind, content).broken) == broken
 
 
+def test_an_ended_subscription_stays_ended_until_its_number_is_given_out_again() -> None:
+    market = Kalshi()
+    market.snapshot()
+    market.take("unsubscribed", None)
+    market.seq = 40
+    assert market.snapshot(yes_dollars_fp=[["0.44", "1.00"]]).broken == {}
+    assert not market.based
+    market.seq = 0
+    market.raw(b'{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}')
+    market.snapshot(yes_dollars_fp=[["0.44", "1.00"]])
+    assert market.based and market.book.touch.bid_qty == 1
+
+
+def test_books_that_moved_to_another_connection_are_left_alone() -> None:
+    market = Kalshi()
+    market.model.control(Kind.SUBSCRIBE, 1, b"", listing())
+    market.model.told(0, "syncing", "subscribed", snapshot=False)
+    market.snapshot(yes_dollars_fp=[["0.44", "1.00"]])
+    assert not market.based and market.book.touch.bid is None
+
+
+def test_two_names_that_do_not_belong_together() -> None:
+    market = Kalshi()
+    market.model.control(Kind.SUBSCRIBE, 0, b"", listing(symbol="OTHER"))
+    market.model.told(1, "syncing", "subscribed", snapshot=False)
+    market.snapshot()
+    market.take("orderbook_snapshot", {"market_ticker": "OTHER", "market_id": "v"})
+    change = {"side": "yes", "price_dollars": "0.44", "delta_fp": "1.00", "market_id": "v"}
+    assert market.delta(**change).broken == {0: "malformed", 1: "malformed"}
+
+
 def test_a_delta_of_a_market_that_was_never_subscribed() -> None:
     market = Kalshi()
     market.snapshot()

@@ -22,6 +22,7 @@ VENUE = "kalshi"
 _TERMINAL: Final = ("10", "25")
 _LIFECYCLES: Final = ("market_lifecycle_v2", "multivariate_market_lifecycle")
 _REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
+_BOOKS: Final = ("orderbook_snapshot", "orderbook_delta")
 # Types that state when they happened. Others are told, but not dated.
 _TIMED: Final = ("orderbook_delta", "ticker", "trade", "fill")
 # Types that say nothing of books, markets or fees.
@@ -63,10 +64,17 @@ def read(model: Model, conn: int, payload: bytes) -> list[Message]:
         content = _content(model.connections[conn], kind, content, placed=bool(sid and seq))
     except ValueError as error:
         message.kind, content = "malformed", (str(error), _ticker(content))
-    number = model.find(VENUE, _ticker(document.get("msg")))
+    told = document.get("msg")
+    number = model.find(VENUE, _ticker(told))
     message.named = [] if number is None else [number]
-    market_id = document["msg"].get("market_id") if isinstance(document.get("msg"), dict) else None
+    market_id = told.get("market_id") if isinstance(told, dict) else None
     message.body = Numbered(sid, seq, requested, content, market_id)
+    second = [one.number for one in model.instruments if market_id and one.market_id == market_id]
+    if message.named and kind in _BOOKS and second not in ([], message.named):
+        message.kind = "malformed"
+    if message.kind == "malformed":
+        message.everyone = number is None
+        message.named += [each for each in second if each != number]
     return [message]
 
 
@@ -179,7 +187,7 @@ def apply(model: Model, conn: int, message: Message) -> Effects:
     body: Numbered = message.body
     connection.ts_venue = newest(connection.ts_venue, message.ts_event)
     current = _advance(model, conn, message, effects)
-    if not current and message.kind in ("orderbook_snapshot", "orderbook_delta"):
+    if message.kind in _BOOKS and not (current and _here(model, conn, message)):
         return effects
     if message.kind == "malformed":
         _malformed(model, conn, message, effects)
@@ -204,6 +212,8 @@ def _advance(model: Model, conn: int, message: Message, effects: Effects) -> boo
     if sid is None or seq is None:
         return True
     stream = model.connections[conn].streams.setdefault(sid, Stream())
+    if stream.ended:
+        return False
     last = stream.seq
     if last is not None and seq <= last:
         # An answer to a request may repeat the newest number: it is a book as of that number.
@@ -215,6 +225,11 @@ def _advance(model: Model, conn: int, message: Message, effects: Effects) -> boo
     stream.seq = seq
     stream.ts_venue = newest(stream.ts_venue, message.ts_event)
     return True
+
+
+def _here(model: Model, conn: int, message: Message) -> bool:
+    """Whether its instrument is subscribed on this connection, and not on another by now."""
+    return all(model.instruments[number].conn == conn for number in message.named)
 
 
 def _snapshot(model: Model, conn: int, message: Message, effects: Effects) -> None:
@@ -259,21 +274,26 @@ def _apply_delta(model: Model, conn: int, message: Message, effects: Effects) ->
 
 
 def _malformed(model: Model, conn: int, message: Message, effects: Effects) -> None:
-    """The book it names, else all of the connection."""
+    """The books it names; all of the connection if it names none by its ticker."""
     for number in message.named:
         _break(model.instruments[number], "malformed", effects)
-    if not message.named:
+    if message.everyone:
         _break_all(model, conn, "malformed", effects)
 
 
 def _reply(model: Model, conn: int, message: Message, effects: Effects) -> None:
-    """A subscription that ended takes its books with it; its number may be given out again."""
+    """A subscription that ended takes its books with it, until its number is given out again."""
     content, sid = message.body.content, message.body.sid
     code = content.get("code") if isinstance(content, dict) else None
     ended = message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL)
-    if ended and sid is not None:
+    streams = model.connections[conn].streams
+    if ended and sid is None:
+        _break_all(model, conn, "a subscription ended", effects)
+    elif ended and sid in streams:
         _break_stream(model, conn, sid, "the subscription ended", effects)
-        model.connections[conn].streams.pop(sid, None)
+        streams[sid].ended = True
+    elif isinstance(content, dict) and content.get("channel") and sid in streams:
+        streams[sid] = Stream() if streams[sid].ended else streams[sid]
 
 
 def _lifecycle(model: Model, message: Message, effects: Effects) -> None:

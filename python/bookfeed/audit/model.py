@@ -19,6 +19,8 @@ class Stream:
     """A numbered stream of a connection (Kalshi: a subscription, ``sid``)."""
 
     seq: int | None = None
+    ended: bool = False
+    """Whether the venue has ended it; what still comes on it is of no use."""
     ts_venue: int | None = None
     """Newest venue time heard on it."""
 
