@@ -431,6 +431,20 @@ class TestLife:
             await asyncio.sleep(0.1)
             assert server.frames_sent == 0
 
+    async def test_a_market_named_before_it_is_listed_trades_once_it_is(self) -> None:
+        settings = {"quarters": 1, "windows": 3, "window_s": 1, "elapsed_s": 0.5, "gap_s": 0,
+                    "baskets": 0, "ladders": 0, "rate": 500}  # fmt: skip
+        async with simulator(**settings) as server, client(server) as ws:
+            (event,) = [e for e in server.venue.events.values()
+                        if e.markets[0].ticker not in server.venue.by_ticker]  # fmt: skip
+            ticker = event.markets[0].ticker
+            await subscribe(ws, [ticker])
+            await ask(ws, 2, "subscribe", channels=["market_lifecycle_v2"])
+            frames = await receive_until(ws, "orderbook_delta")
+            created = [f["msg"] for f in frames if f["type"] == "market_lifecycle_v2"]
+            assert ticker in {msg["market_ticker"] for msg in created}
+            assert frames[-1]["msg"]["market_ticker"] == ticker
+
     async def test_pauses_and_fee_changes_on_request(self) -> None:
         async with simulator(rate=1) as server, client(server) as ws:
             spec = server.venue.markets[4].spec

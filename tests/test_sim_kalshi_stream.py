@@ -15,6 +15,7 @@ from kalshi_reader import KalshiReader
 
 from bookfeed.sim.kalshi_faults import (
     KALSHI_VARIANTS,
+    UNDETECTABLE,
     KalshiFault,
     KalshiFaultKind,
     random_kalshi_faults,
@@ -81,6 +82,16 @@ class TestTruth:
                     assert book.torn
                     crossed_inside += 1
         assert crossed_inside
+
+    def test_a_side_can_be_empty_while_a_market_trades(self) -> None:
+        stream = KalshiStream(KalshiVenueConfig(seed=8, quarters=1, indices=()), rate=500)
+        empty = 0
+        for item in stream.items(8_000):
+            for ticker in item.tickers if stream.venue.active else ():
+                book = stream.truth(ticker)
+                trading = stream.venue.by_ticker[ticker].trading
+                empty += trading and bool(book.bids) != bool(book.asks)
+        assert empty
 
     def test_changes_of_one_trade_share_their_time_and_come_before_it_nearly_always(self) -> None:
         _, frames = run(KalshiVenueConfig(seed=4, indices=()), 20_000)
@@ -335,6 +346,9 @@ class TestFaults:
                     "ticker": "market_ticker"}  # fmt: skip
         assert changed == {expected[variant]}
         assert event.assets == (good_frame["msg"]["market_ticker"],)
+        seqs = [json.loads(payload).get("seq") for payload in ours]
+        assert (variant in UNDETECTABLE) == (seqs == [json.loads(p).get("seq") for p in clean]
+                                             and variant != "ticker")  # fmt: skip
 
     def test_a_frozen_connection_says_nothing_at_all_and_thaws_in_time(self) -> None:
         stream = KalshiStream(CALM, faults=(KalshiFault("freeze", at_s=2, duration_s=30),))

@@ -276,3 +276,21 @@ def test_frames_may_go_without_the_sending_time() -> None:
     stream = KalshiStream(KalshiVenueConfig(seed=2, sending_ts=False))
     frames = [item.payload for item in stream.items(60) if item.kind == "frame"]
     assert frames and not any(b"sending_ts_ms" in frame for frame in frames)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"quarters": 0, "baskets": 0, "ladders": 0},
+        {"quarters": -1},
+        {"windows": 0},
+        {"window_s": 0.5, "elapsed_s": 0},
+        {"window_s": 60, "elapsed_s": 60},
+        {"gap_s": -1},
+        {"levels_min": 5, "levels_max": 4},
+        {"structure": "whole_dollar"},
+    ],
+)
+def test_what_cannot_be_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must|at least"):
+        KalshiVenueConfig(**settings)

@@ -127,24 +127,15 @@ def test_readers_of_both_venues_come_to_the_truth() -> None:
         )  # fmt: skip
         run = TwoVenueRun(config)
         readers = Readers(run)
+        checked = 0
         for item in run.items(4_000):
             readers.take(item)
-        assert readers.kalshi.negative == []
-        checked = 0
-        for ticker in readers.kalshi.books:
-            bids, asks = as_integers(readers.kalshi.sides(ticker))
-            checked += run.kalshi.truth.version_of(ticker, bids, asks) is not None
-        for asset_id in readers.polymarket.books:
-            bids, asks = as_integers(readers.polymarket.sides(asset_id))
-            checked += run.polymarket_truth.version_of(asset_id, bids, asks) is not None
-        assert checked == len(readers.kalshi.books) + len(readers.polymarket.books) == 10 + 6
-
-
-def as_integers(
-    sides: tuple[list[tuple[Decimal, Decimal]], ...],
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    bids, asks = ([(int(p * 10**9), int(s * 10**8)) for p, s in side] for side in sides)
-    return bids, asks
+            for symbol in item.symbols if item.settled else ():
+                checked += 1
+                reader = readers.kalshi if item.venue == "kalshi" else readers.polymarket
+                assert run.truth(item.venue, symbol).decimals() == reader.sides(symbol)
+        assert checked > 3_000 and readers.kalshi.negative == [] and readers.kalshi.gaps == []
+        assert len(readers.kalshi.books) == 10 and len(readers.polymarket.books) == 6
 
 
 def test_left_alone_there_is_nothing_to_be_earned() -> None:

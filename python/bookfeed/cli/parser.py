@@ -240,6 +240,12 @@ def _add_sim(commands: _Commands) -> None:
         codes=_SERVICE,
     )
     _simulated(sim, markets=10, rate=500)
+    sim.add_argument(
+        "--venue",
+        choices=("polymarket", "kalshi"),
+        default="polymarket",
+        help="whose protocol to speak (default: %(default)s)",
+    )
     port = _within(int, 0, _PORT_MAX)
     sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")
     sim.add_argument("--rest-port", type=port, default=0, help="REST port, 0 for any free one")

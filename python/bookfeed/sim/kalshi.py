@@ -245,6 +245,9 @@ class KalshiSimServer(VenueServer[Client]):
 
     def joined(self, client: Client) -> None:
         """Brings the list of markets that anyone follows up to date."""
+        self._follow()
+
+    def _follow(self) -> None:
         subs = [
             sub
             for one in self._clients.values()
@@ -270,7 +273,11 @@ class KalshiSimServer(VenueServer[Client]):
         return self.venue.active
 
     def _due(self, now_ms: int) -> int:
-        return self._publish(self.venue.due(now_ms))
+        listed = len(self.venue.markets)
+        sent = self._publish(self.venue.due(now_ms))
+        if len(self.venue.markets) > listed:
+            self._follow()  # somebody may have named them before they were there
+        return sent
 
     def _step(self, now_ms: int) -> int:
         return self._publish(self.venue.step(now_ms, self._among)) if self._among else 0

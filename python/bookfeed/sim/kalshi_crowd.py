@@ -26,7 +26,7 @@ _SWEEP_LEVELS_MAX: Final = 4
 _SPREAD_MAX: Final = 600
 _CLOSE_IN: Final = 0.4
 _LEVELS_KEPT_MIN: Final = 3
-_VANISH: Final = 0.002
+_VANISH: Final = 0.02
 
 
 class Fill(NamedTuple):

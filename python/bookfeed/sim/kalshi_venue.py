@@ -75,6 +75,8 @@ class KalshiVenueConfig:
             raise ValueError("there must be at least one event")
         if min(self.windows, self.basket_markets, self.ladder_markets) < 1:
             raise ValueError("windows, basket_markets and ladder_markets must be at least 1")
+        if self.window_s < 1:
+            raise ValueError("window_s must be at least 1: tickers tell windows apart by seconds")
         if not 0 <= self.elapsed_s < self.window_s:
             raise ValueError("elapsed_s must be at least 0 and below window_s")
         if self.gap_s < 0 or self.long_s <= 0:

@@ -5,7 +5,7 @@ A ``Message`` is what the venue has to say, before anyone's subscription has num
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -137,7 +137,7 @@ def levels_text(levels: Mapping[int, int], *, complement: bool = False) -> str:
     return ",".join(f'["{price_text(price)}","{size_text(lots)}"]' for price, lots in pairs)
 
 
-def snapshot(market: Identity, levels: Levels, ts_ms: int, *, torn: bool = False) -> Message:
+def snapshot(market: Identity, levels: Levels, ts_ms: int) -> Message:
     """A whole book; an empty side is left out."""
     bodies = []
     for complement in (False, True):
@@ -149,7 +149,7 @@ def snapshot(market: Identity, levels: Levels, ts_ms: int, *, torn: bool = False
         bodies.append(f"{{{body}}}")
     return Message(
         "orderbook_delta", "orderbook_snapshot", market.ticker, ts_ms, bodies[0],
-        yes_body=bodies[1], change=levels, torn=torn,
+        yes_body=bodies[1], change=levels,
     )  # fmt: skip
 
 
@@ -264,14 +264,10 @@ def subscribed(id: int, channel: str, sid: int, sending_ms: int) -> bytes:
     return envelope("subscribed", id=id, msg=msg, sending_ms=sending_ms)
 
 
-def error(
-    id: int, code: int, sending_ms: int, *, sid: int = 0, seq: int = 0, about: Sequence[str] = ()
-) -> bytes:
+def error(id: int, code: int, sending_ms: int, *, sid: int = 0, seq: int = 0) -> bytes:
     """A refusal, or the end of a subscription."""
-    msg: dict[str, Any] = {"code": code, "msg": ERRORS[code]}
-    if about:
-        msg["market_tickers"] = list(about)
-    return envelope("error", id=id, sid=sid, seq=seq, msg=dump(msg), sending_ms=sending_ms)
+    msg = dump({"code": code, "msg": ERRORS[code]})
+    return envelope("error", id=id, sid=sid, seq=seq, msg=msg, sending_ms=sending_ms)
 
 
 ERRORS: Final = {

@@ -14,6 +14,7 @@ A frame that is not held up arrives at the very time its venue sent it.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -136,6 +137,8 @@ class TwoVenueItem(NamedTuple):
     """The books it speaks of."""
     sent_ns: int = 0
     """When the venue sent it."""
+    settled: bool = False
+    """Whether it is the last item of its instant: now the truth is what a reader must have."""
 
 
 def taker_fees(venue: Venue, price: Decimal, qty: Decimal, multiplier: Decimal) -> Decimal:
@@ -161,6 +164,8 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         self._under_way: list[tuple[int, int, TwoVenueItem]] = []
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = 0
+        self._hands_on: Counter[str] = Counter()
+        """Episodes under way, by target."""
         self._said: list[str] = []
         self._ids = 0
         for episode in config.episodes:
@@ -225,7 +230,7 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         return self._now_ns
 
     def truth(self, venue: Venue, symbol: str) -> BookTruth:
-        """The true book now; ``KeyError`` if there is none."""
+        """The true book as of the last ``settled`` item; ``KeyError`` if there is none."""
         return (self.polymarket_truth if venue == "polymarket" else self.kalshi.truth)(symbol)
 
     def real(self, name: str, ts_ns: int) -> list[Opportunity]:
@@ -286,7 +291,8 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         while self._under_way and self._under_way[0][0] <= until_ns:
             ts_ns, _, item = heapq.heappop(self._under_way)
             self._now_ns = max(self._now_ns, ts_ns)
-            yield item
+            more = bool(self._under_way) and self._under_way[0][0] == ts_ns
+            yield item._replace(settled=not more)
 
     # the wire
 
@@ -402,13 +408,7 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
 
     def _busy(self, name: str) -> bool:
         """Whether an episode has its hands on it."""
-        return any(
-            episode.target == name
-            and episode.at_s * NS_PER_S
-            <= self._now_ns - START_NS
-            <= (episode.at_s + episode.lasts_s) * NS_PER_S
-            for episode in self.config.episodes
-        )
+        return self._hands_on[name] > 0
 
     def _wander(self, name: str) -> None:
         """The fair price moves by a cent; in a basket from one market to another."""
@@ -443,6 +443,7 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
 
     def _begin(self, episode: Episode) -> None:
         name, now_ns = episode.target, self._now_ns
+        self._hands_on[name] += 1
         lasts_ns = int(episode.lasts_s * NS_PER_S)
         conn = CONN_OF[episode.venue]
         apart = self._apart(name)
@@ -476,6 +477,7 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
 
     def _finish(self, episode: Episode, start_ns: int, apart: int) -> None:
         name = episode.target
+        self._hands_on[name] -= 1
         match episode.kind:
             case "genuine" | "fee_change" | "tiny":
                 self._set_tiny(name, False)
