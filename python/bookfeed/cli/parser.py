@@ -170,7 +170,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = _Commands(parser)
-    for add in (_add_run, _add_replay, _add_record, _add_import, _add_sim, _add_bench):
+    for add in (
+        _add_run,
+        _add_replay,
+        _add_audit,
+        _add_record,
+        _add_import,
+        _add_sim,
+        _add_bench,
+    ):
         add(commands)
     return parser
 
@@ -210,6 +218,17 @@ def _add_replay(commands: _Commands) -> None:
     _why(replay)
     _paper(replay)
     _output(replay)
+
+
+def _add_audit(commands: _Commands) -> None:
+    audit = commands.add(
+        "audit",
+        "read a journal a second time, independently, and compare every book and signal",
+        example="audit recordings -o json",
+        codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (permissions)"},
+    )
+    audit.add_argument("journal", metavar="JOURNAL", help="segment, directory or prefix of them")
+    _output(audit)
 
 
 def _add_record(commands: _Commands) -> None:

@@ -153,12 +153,15 @@ impl Engine {
         let venue = connection.venue;
         let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
         let ids: Vec<_> = self.instruments.of_event(venue, &event).collect();
-        for id in ids {
+        for &id in &ids {
             if let Some(instrument) = self.instruments.at_mut(id) {
                 let fee_type = Some(change.fee_type).filter(|t| !t.is_absent());
                 let fee_type = fee_type.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
                 instrument.override_fees(fee_type.as_deref(), change.multiplier);
             }
+        }
+        // Told only when all are changed: no rule may see the message half applied.
+        for id in ids {
             self.tell_market(origin, id, UpdateKind::Fees);
         }
     }

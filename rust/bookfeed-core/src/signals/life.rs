@@ -452,11 +452,12 @@ impl Signals {
     }
 
     fn ask_later(&mut self, index: u32, due: Nanos) {
-        if !std::mem::replace(&mut self.watched[index as usize].waits, true) {
+        let waits = std::mem::replace(&mut self.watched[index as usize].waits, true);
+        if waits && let Some(waiting) = self.waiting.iter_mut().find(|(known, _)| *known == index) {
+            // What it waits for now counts, not what it waited for before.
+            waiting.1 = due;
+        } else {
             self.waiting.push((index, due));
-        } else if let Some((_, known)) = self.waiting.iter_mut().find(|(known, _)| *known == index) {
-            // What waits for a hold may come to wait for a message, which can be the next one.
-            *known = (*known).min(due);
         }
         self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
