@@ -62,21 +62,26 @@ def kalshi_delta(seq: int, price: str, delta: str, ts_ns: int) -> bytes:
     return kalshi("orderbook_delta", seq, **change)
 
 
-def polymarket_book(bid: tuple[str, str], ask: tuple[str, str]) -> bytes:
+def polymarket_book(bid: str, ask: str, ts_ns: int) -> bytes:
     """A snapshot with one level on each side."""
-    sides = {"bids": bid, "asks": ask}
-    levels = {side: [{"price": price, "size": size}] for side, (price, size) in sides.items()}
     about = {"event_type": "book", "market": "0x5f65", "asset_id": ASSET}
-    return json.dumps(about | {"timestamp": str(NOW_NS // MS)} | levels).encode()
+    levels = {"bids": [{"price": bid, "size": "75"}], "asks": [{"price": ask, "size": "300"}]}
+    return json.dumps(about | {"timestamp": str(ts_ns // MS)} | levels).encode()
 
 
 snapshot = {"yes_dollars_fp": [["0.2800", "200.00"]], "no_dollars_fp": [["0.7000", "20.00"]]}
 engine.ingest(0, kalshi("orderbook_snapshot", 1, **snapshot), NOW_NS)
-engine.ingest(1, polymarket_book(("0.37", "75"), ("0.39", "300")), NOW_NS + MS)
-engine.ingest(0, kalshi_delta(2, "0.7000", "100.00", NOW_NS), NOW_NS + 2 * MS)
+engine.ingest(0, kalshi_delta(2, "0.7000", "100.00", NOW_NS), NOW_NS)
+# The two sides have to be seen to agree, at different prices, before the pair is spoken of.
+for cents in (29, 30, 31, 37):
+    book = polymarket_book(f"0.{cents}", f"0.{cents + 2}", NOW_NS)
+    engine.ingest(1, book, NOW_NS + MS)
+# And both venues have to be heard of again: the price of one may be old news.
+engine.ingest(1, polymarket_book("0.37", "0.39", NOW_NS + 10 * MS), NOW_NS + 10 * MS)
+engine.ingest(0, kalshi_delta(3, "0.6000", "5.00", NOW_NS + 10 * MS), NOW_NS + 11 * MS)
 # By the time an order can have arrived, most of it is gone.
 later = NOW_NS + 200 * MS
-engine.ingest(0, kalshi_delta(3, "0.7000", "-90.00", later), later)
+engine.ingest(0, kalshi_delta(4, "0.7000", "-90.00", later), later)
 engine.advance(NOW_NS + 300 * MS)
 
 for signal in records.signals(engine.drain(), {0: TICKER, 1: "polymarket"}):

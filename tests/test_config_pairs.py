@@ -39,6 +39,7 @@ max_age_ms = 5000
 max_skew_ms = 1000
 max_lag_ms = 400
 min_time_to_close_ms = 60000
+confirm = "off"
 min_hold_ms = 400
 cooldown_ms = 50
 polarity_check = "off"
@@ -117,7 +118,8 @@ def test_every_section_becomes_the_rule_it_means(tmp_path: Path) -> None:
         "b": f"polymarket {NO} no",
         "polarity_check": "off", "min_edge": "0.004", "min_qty": "5", "max_qty": "500",
         "max_age_ms": "5000", "max_skew_ms": "1000", "max_lag_ms": "400",
-        "min_time_to_close_ms": "60000", "min_hold_ms": "400", "cooldown_ms": "50",
+        "min_time_to_close_ms": "60000", "confirm": "off", "min_hold_ms": "400",
+        "cooldown_ms": "50",
     }  # fmt: skip
     legs = f"kalshi KXA yes; kalshi KXB no; polymarket {YES} yes"
     told = {"legs": legs, "exhaustive": "true", "augmented": "false"}
@@ -218,6 +220,7 @@ def changed(text: str, old: str, new: str) -> str:
         (changed(PAIR, "max_lag_ms = 400", "max_lag_ms = -1"), "pair[0].max_lag_ms", ["from 0"]),
         (changed(PAIR, 'polarity_check = "off"', "polarity_check = false"),
          "pair[0].polarity_check", ['"on", "off"']),
+        (changed(PAIR, 'confirm = "off"', 'confirm = "no"'), "pair[0].confirm", ['"on", "off"']),
         (changed(PAIR, "cooldown_ms", "cool_down_ms"), "pair[0].cool_down_ms",
          ['mean "cooldown_ms"']),
         (PAIR.rpartition("[[pair.leg]]")[0], "pair[0].leg", ["two legs", "not 1"]),

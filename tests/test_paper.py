@@ -27,6 +27,8 @@ LADDER: Final = Ladder(
     "BTC at 17:00",
     (LadderLeg("kalshi", LOW, "yes", "85000"), LadderLeg("kalshi", HIGH, "yes", "86000")),
     min_edge="0.01",
+    # As soon as it is found, so that the numbers below can be read off the frames.
+    confirm="off",
 )
 LATENCY_NS: Final = 250_000_000
 

@@ -80,7 +80,8 @@ def test_a_rule_without_a_name_is_warned_of_by_number(caplog: pytest.LogCaptureF
     inputs = opposed(Rule(rule.kind, rule.params))
     PolarityAlarm().look(inputs.engine, inputs.rules)
     (record,) = caplog.records
-    assert f"rule 0 (box): the two sides look like opposites: kalshi {TICKER} yes" in record.message
+    assert record.message.startswith("rule 0 (box): there was an edge")
+    assert f"or are opposites: kalshi {TICKER} yes and polymarket {ASSET} yes" in record.message
 
 
 @pytest.mark.parametrize(
@@ -137,4 +138,4 @@ async def test_a_feed_warns_of_a_pair_that_is_the_wrong_way_round(
                 break
         assert feed.engine.refusals(0)["polarity"] > 0
     (record,) = (r for r in caplog.records if r.name == "bookfeed.why")
-    assert record.getMessage().startswith('pair "twins": the two sides look like opposites')
+    assert record.getMessage().startswith('pair "twins": there was an edge')

@@ -5,7 +5,7 @@ Durations are whole milliseconds, sizes decimal text. ``docs/signals.md`` says w
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Annotated
+from typing import Annotated, Literal
 
 from bookfeed.schema import DecimalText, Range
 
@@ -22,6 +22,7 @@ class Gates:
     max_skew_ms: DurationMs = 2_000
     max_lag_ms: DurationMs | None = None
     min_time_to_close_ms: Annotated[int, Range(0, 86_400_000)] = 0
+    confirm: Literal["on", "off"] | None = None
     min_hold_ms: DurationMs = 0
     cooldown_ms: DurationMs = 0
 

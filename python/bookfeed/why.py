@@ -19,7 +19,7 @@ SENTENCES: Final[dict[str, str]] = {
     "age": "a leg has not been heard of for too long (max_age_ms)",
     "skew": "the legs were heard of too far apart (max_skew_ms)",
     "lag": "one venue is behind the other (max_lag_ms)",
-    "polarity": "the two sides look like opposites: check outcome and polarity of the legs",
+    "polarity": "its sides have not been seen to agree yet, or are opposites (polarity_check)",
     "augmented": "outcomes may be added to the set, so that its sum says nothing",
     "crossed": "a leg's book is crossed or locked",
     "torn": "the two books of the market do not mirror each other",
@@ -29,6 +29,7 @@ SENTENCES: Final[dict[str, str]] = {
     "overflow": "the numbers do not fit",
     "fees": "fees eat the edge (min_edge)",
     "min_qty": "too little can be executed (min_qty)",
+    "unconfirmed": "not every leg has been heard of since it was found (confirm)",
     "hold": "it had not lasted long enough (min_hold_ms)",
     "cooldown": "the one before ended too recently (cooldown_ms)",
 }
@@ -62,7 +63,10 @@ def why(engine: Engine, rules: Mapping[int, Rule]) -> list[Why]:
 
 
 class PolarityAlarm:
-    """Says once for each pair that its sides look like opposites."""
+    """Says once for each pair that its sides may be opposites.
+
+    A pair that is stated rightly may get here, too, as long as it has not been watched for long.
+    """
 
     def __init__(self) -> None:
         self._told: Final[set[int]] = set()
@@ -75,9 +79,9 @@ class PolarityAlarm:
                 continue
             self._told.add(number)
             _log.warning(
-                "%s: the two sides look like opposites: %s. Nothing is signalled until they have "
-                "been seen to agree; check outcome and polarity of both legs, and that both are "
-                "on the same event",
+                "%s: there was an edge, and it is not signalled: the two sides have not been seen "
+                "to agree yet, or are opposites: %s. If that goes on, check outcome and polarity "
+                "of both legs, and that both are on the same event",
                 f'pair "{rule.name}"' if rule.name else f"rule {number} (box)",
                 " and ".join(_sides(rule)),
             )
