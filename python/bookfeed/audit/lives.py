@@ -9,13 +9,14 @@ from bookfeed.audit.books import Instrument
 from bookfeed.audit.model import Model
 from bookfeed.audit.rules import Found, Rule, Subject, assess, quiet
 
-_POLARITY_MARGIN: Final = Decimal("0.10")
+# Scores of the two sides of a box: what one reading counts at most, the bounds of the sum, and
+# from where on a pair is spoken of.
+_VOTE_MAX: Final = 4
 _SCORE_MAX: Final = 32
-# At or below this score the two sides of a box have been seen to agree.
-_SCORE_PROVEN: Final = -8
+_TRUSTED: Final = 8
 
 # Refusals that time alone may undo: they are asked again without news.
-_PASSING: Final = ("age", "skew", "lag", "status")
+_PASSING: Final = ("age", "skew", "lag", "status", "unconfirmed")
 _REASONS: Final = {
     "fees": "edge", "not_live": "not_live", "age": "age", "skew": "skew", "lag": "lag",
     "status": "status", "closing": "closing", "min_qty": "min_qty", "polarity": "polarity",
@@ -28,6 +29,19 @@ class Standing(NamedTuple):
     live: bool
     verified: bool
     ts_evidence: int | None
+
+
+class Measured(NamedTuple):
+    """What gates look at of all legs together; times in nanoseconds, ``None`` if not known."""
+
+    skew: int | None
+    """How far apart their newest evidence was received."""
+    lag: int | None
+    """How far apart the venue times are at which their venues were last heard of."""
+    ts_heard: int | None
+    """The newest of those venue times."""
+    proved: list[int | None]
+    """Venue times up to which their books are proved."""
 
 
 Standings = Callable[[int], Standing]
@@ -56,8 +70,12 @@ class Watched:
     ts_close: int | None = None
     waits_until: int | None = None
     """When it is asked again without news."""
+    ts_heard: int | None = None
+    """Newest venue time that any leg's venue had stated when it was first found."""
     score: int = 0
-    """How often the two sides of a box were seen to be opposites, less how often to agree."""
+    """What speaks for the two sides of a box being one event, less what speaks against."""
+    reading: tuple[Decimal, Decimal] | None = None
+    """What they were last seen to say."""
     disputed: bool = False
     """Whether the engine says otherwise, which has been reported once."""
 
@@ -134,22 +152,21 @@ class Lives:
         watched.waits_until = None
         legs = [self.model.instruments[leg.instrument] for leg in subject.legs]
         taken = [standings(leg.number) for leg in legs]
-        polarity_ok = True
-        if rule.asks_polarity and all(standing.live for standing in taken):
-            polarity_ok = _read_polarity(watched, legs, moved=moved)
+        if moved and rule.asks_polarity and all(standing.live for standing in taken):
+            _read_polarity(watched, legs)
         silent = quiet(rule, subject, self.model, opened=watched.open is not None)
         if silent and watched.open is None:
             watched.seen_since = None
             return
-        skew, lag = _skew(taken), _lag(self.model, legs)
-        answer: Found | str | None = _gate(rule, legs, taken, now, skew, lag)
-        if answer is None and not polarity_ok:
+        measured = _measure(self.model, legs, taken)
+        answer: Found | str | None = _gate(rule, legs, taken, now, measured)
+        if answer is None and rule.asks_polarity and watched.score < _TRUSTED:
             answer = "polarity"
         if answer is None and not silent:
             vouched = all(standing.verified for standing in taken)
             answer = assess(rule, subject, self.model, vouched=vouched)
         if isinstance(answer, Found):
-            yield from _found(watched, answer, now, skew, lag)
+            yield from _found(watched, answer, now, measured)
         else:
             yield from _gone(watched, answer, now, silent=silent)
         if watched.waits_until is not None:
@@ -161,8 +178,7 @@ def _gate(
     legs: list[Instrument],
     taken: list[Standing],
     now: int,
-    skew: int | None,
-    lag: int | None,
+    measured: Measured,
 ) -> str | None:
     """The first gate that is shut."""
     gates = rule.gates
@@ -175,6 +191,7 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
+    skew, lag, *_ = measured
     if skew is not None and skew > gates.max_skew:
         return "skew"
     allowed = gates.lag_allowed(legs)
@@ -183,58 +200,74 @@ def _gate(
     return None
 
 
-def _skew(taken: list[Standing]) -> int | None:
-    """How far apart the legs' newest evidence was received; ``None`` if one has none."""
-    times = [standing.ts_evidence for standing in taken if standing.ts_evidence is not None]
-    return max(times) - min(times) if len(times) == len(taken) else None
+def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Measured:
+    heard = [_heard(model, leg) for leg in legs]
+    return Measured(
+        skew=_span([standing.ts_evidence for standing in taken]),
+        lag=_span(heard),
+        ts_heard=max((ts for ts in heard if ts is not None), default=None),
+        proved=[_proved(model, leg) for leg in legs],
+    )
 
 
-def _lag(model: Model, legs: list[Instrument]) -> int | None:
-    """How far apart the legs' venues were last heard of; ``None`` if one states no time."""
-    times = []
-    for leg in legs:
-        connection = model.connections.get(leg.conn)
-        ts = None if connection is None else connection.ts_venue
-        if connection is not None and leg.sid is not None:
-            stream = connection.streams.get(leg.sid)
-            ts = None if stream is None else stream.ts_venue
-        if ts is None:
-            return None
-        times.append(ts)
-    return max(times) - min(times)
+def _span(times: list[int | None]) -> int | None:
+    """How far apart some times are; ``None`` if one is not known."""
+    known = [ts for ts in times if ts is not None]
+    return max(known) - min(known) if len(known) == len(times) else None
 
 
-def _read_polarity(watched: Watched, legs: list[Instrument], *, moved: bool) -> bool:
-    """Takes a reading if a touch moved; whether the sides may be taken as they were stated."""
+def _heard(model: Model, leg: Instrument) -> int | None:
+    """Newest venue time on the leg's numbered stream, or without one on its connection."""
+    connection = model.connections.get(leg.conn)
+    if connection is None or leg.sid is None:
+        return None if connection is None else connection.ts_venue
+    stream = connection.streams.get(leg.sid)
+    return None if stream is None else stream.ts_venue
+
+
+def _proved(model: Model, leg: Instrument) -> int | None:
+    """Venue time up to which a leg's book is proved: by its stream, or by what is about it."""
+    return leg.ts_event if leg.sid is None else _heard(model, leg)
+
+
+def _after(times: list[int | None], moment: int | None) -> bool:
+    """Whether all of these times are known and later than ``moment``."""
+    return all(ts is not None and (moment is None or ts > moment) for ts in times)
+
+
+def _read_polarity(watched: Watched, legs: list[Instrument]) -> None:
+    """Takes a reading of the two sides of a box, if both books have both sides."""
     mids = []
     for one, leg in zip(legs, watched.subject.legs, strict=True):
         touch = one.book.touch
         if touch.bid is None or touch.ask is None:
-            return True
+            return
         mid = touch.bid + touch.ask
         mids.append(2 - mid if leg.complement else mid)
     # The second leg pays when the event does not happen: turned round to the claimed polarity.
-    a, b = mids[0], 2 - mids[1]
+    reading = mids[0], 2 - mids[1]
+    if reading == watched.reading:
+        return
+    watched.reading, (a, b) = reading, reading
     same, inverse = abs(a - b), abs(a + b - 2)
-    if moved and same - inverse > _POLARITY_MARGIN:
-        watched.score = min(watched.score + 1, _SCORE_MAX)
-    elif moved and inverse - same > _POLARITY_MARGIN:
-        watched.score = max(watched.score - 1, -_SCORE_MAX)
-    return not (inverse < same and watched.score > _SCORE_PROVEN)
+    vote = int((inverse - same) * 10)  # cut off towards zero
+    vote = max(-_VOTE_MAX, min(vote, _VOTE_MAX))
+    watched.score = max(-_SCORE_MAX, min(watched.score + vote, _SCORE_MAX))
 
 
-def _found(
-    watched: Watched, found: Found, now: int, skew: int | None, lag: int | None
-) -> Iterator[Step]:
+def _found(watched: Watched, found: Found, now: int, measured: Measured) -> Iterator[Step]:
     opened, gates = watched.open, watched.rule.gates
     if opened is not None:
         if opened.last != found:
             opened.last = found
             opened.peak_edge = max(opened.peak_edge, found.net_edge)
-            yield Step(watched, "update", "none", opened, skew, lag)
+            yield Step(watched, "update", "none", opened, measured.skew, measured.lag)
         return
     if watched.seen_since is None:
-        watched.seen_since = now
+        watched.seen_since, watched.ts_heard = now, measured.ts_heard
+    if gates.confirm and not _after(measured.proved, watched.ts_heard):
+        watched.waits_until = now
+        return
     if now - watched.seen_since < gates.min_hold:
         watched.waits_until = watched.seen_since + gates.min_hold
         return
@@ -242,7 +275,7 @@ def _found(
         watched.waits_until = watched.ts_close + gates.cooldown
         return
     watched.open = Open(now, found.qty, found.net_edge, found)
-    yield Step(watched, "open", "none", watched.open, skew, lag)
+    yield Step(watched, "open", "none", watched.open, measured.skew, measured.lag)
 
 
 def _gone(watched: Watched, refusal: str | None, now: int, *, silent: bool) -> Iterator[Step]:

@@ -94,10 +94,12 @@ class Gates:
     min_hold: int
     cooldown: int
     min_qty: Decimal
+    confirm: bool
 
     @classmethod
-    def read(cls, params: Mapping[str, Any]) -> "Gates":
+    def read(cls, kind: str, params: Mapping[str, Any]) -> "Gates":
         """The gates among the parameters of a rule."""
+        confirm = "on" if kind in ("box", "basket", "ladder") else "off"
 
         def ns(name: str, default: int) -> int:
             return units(plain(str(params.get(name, default)), 6), NS_PER_MS)
@@ -110,6 +112,7 @@ class Gates:
             min_hold=ns("min_hold_ms", 0),
             cooldown=ns("cooldown_ms", 0),
             min_qty=plain(str(params.get("min_qty", "0")), 8) or _SMALLEST_QTY,
+            confirm=params.get("confirm", confirm) == "on",
         )
 
     def lag_allowed(self, legs: Sequence[Instrument]) -> int:
@@ -129,7 +132,7 @@ class Rule:
     gates: Gates = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gates = Gates.read(self.params)
+        self.gates = Gates.read(self.kind, self.params)
 
     def decimal(self, name: str, default: str | None = None, places: int = 9) -> Decimal:
         """A parameter that is a decimal."""
