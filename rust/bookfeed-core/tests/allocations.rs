@@ -226,10 +226,11 @@ fn numbered(seed: u64, length: usize, yes_prices: bool) -> (Kalshi, Vec<String>)
 fn pairs(engine: &mut Engine, venue: &Kalshi) {
     let [a, b] = &venue.markets[..] else { panic!("two markets") };
     let (a, b) = (format!("kalshi {} yes", a.ticker), format!("kalshi {} no", b.ticker));
-    let rule = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-    };
-    engine.add_rule("box", &rule(&[("a", &a), ("b", &b), ("polarity_check", "off"), ("min_edge", "0.05")])).unwrap();
+    let rule =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    engine
+        .add_rule("box", &rule(&[("a", &a), ("b", &b), ("polarity_check", "off"), ("min_edge", "0.05")]))
+        .unwrap();
     let legs = format!("{a}; {b}");
     engine.add_rule("ladder", &rule(&[("legs", &legs), ("min_edge", "0.05")])).unwrap();
     engine.add_rule("basket", &rule(&[("legs", &legs), ("exhaustive", "true")])).unwrap();

@@ -45,7 +45,10 @@ impl Run {
         for _ in 0..3 {
             pit.list(Kalshi, Listed { schedule: kalshi, ..Listed::default() });
         }
-        pit.list(Polymarket, Listed { schedule: Some(Schedule::Polymarket(40_000_000)), ..Listed::default() });
+        pit.list(
+            Polymarket,
+            Listed { schedule: Some(Schedule::Polymarket(40_000_000)), ..Listed::default() },
+        );
         let gates = [("max_age_ms", "2000"), ("max_skew_ms", "500"), ("min_edge", "0.002")];
         let (a, b) = (pit.leg(0, false), pit.leg(3, true));
         let across = [("a", a.as_str()), ("b", &b), ("max_lag_ms", "300"), ("polarity_check", "off")];
@@ -53,14 +56,15 @@ impl Run {
         let ladder = pit.legs(&[(0, false), (1, false), (2, false)]);
         pit.rule("ladder", &[&[("legs", ladder.as_str())], &gates[..]].concat());
         let basket = pit.legs(&[(1, false), (2, true), (3, false)]);
-        pit.rule("basket", &[&[("legs", basket.as_str()), ("exhaustive", "true"), ("max_lag_ms", "0")], &gates[..]].concat());
+        pit.rule(
+            "basket",
+            &[&[("legs", basket.as_str()), ("exhaustive", "true"), ("max_lag_ms", "0")], &gates[..]]
+                .concat(),
+        );
         let (yes, no) = (false, true);
         let pair = |a, b| (vec![a, b], PRICE_ONE);
         let rules = vec![
-            Rule {
-                subjects: vec![pair((0, yes), (3, yes)), pair((0, no), (3, no))],
-                max_lag: MAX_LAG,
-            },
+            Rule { subjects: vec![pair((0, yes), (3, yes)), pair((0, no), (3, no))], max_lag: MAX_LAG },
             Rule {
                 subjects: [(0, 1), (0, 2), (1, 2)].map(|(l, h)| pair((l, yes), (h, no))).into(),
                 max_lag: 0,
@@ -172,7 +176,8 @@ impl Run {
 
     fn leg(&self, n: usize, no: bool) -> Leg {
         let book = self.pit.engine.book(u32::try_from(n).unwrap()).unwrap();
-        let (bids, asks): (Side, Side) = (book.bids.best_first().collect(), book.asks.best_first().collect());
+        let (bids, asks): (Side, Side) =
+            (book.bids.best_first().collect(), book.asks.best_first().collect());
         let fees = match n {
             3 => Schedule::Polymarket(40_000_000),
             _ => Schedule::Kalshi(self.multiplier, 0, DIRECT),

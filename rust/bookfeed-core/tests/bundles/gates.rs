@@ -94,7 +94,10 @@ fn all_questions_about_the_first_leg_come_before_the_second() {
 
 #[test]
 fn a_cooldown_is_asked_about_after_the_hold() {
-    let mut pit = Pit::boxed([Kalshi; 2], &[("min_hold_ms", "10"), ("cooldown_ms", "1000"), ("polarity_check", "off")]);
+    let mut pit = Pit::boxed(
+        [Kalshi; 2],
+        &[("min_hold_ms", "10"), ("cooldown_ms", "1000"), ("polarity_check", "off")],
+    );
     pit.touch(0, 440, 5, 450, 5);
     pit.touch(1, 550, 5, 560, 5);
     assert_eq!(pit.reasons(), [("hold", 1)]);
@@ -126,7 +129,11 @@ fn refusals_are_counted_by_rule() {
     pit.add_box(&[]);
     pit.touch(0, 440, 5, 450, 5);
     pit.touch(1, 550, 5, 560, 5);
-    let of = |rule| pit.engine.refusals_of(rule).map(|all| (all[Refusal::MinQty as usize], all[Refusal::Polarity as usize]));
+    let of = |rule| {
+        pit.engine
+            .refusals_of(rule)
+            .map(|all| (all[Refusal::MinQty as usize], all[Refusal::Polarity as usize]))
+    };
     assert_eq!((of(0), of(1), of(2)), (Some((1, 0)), Some((0, 1)), None));
     assert_eq!(pit.reasons(), [("min_qty", 1), ("polarity", 1)]);
 }

@@ -122,9 +122,8 @@ impl Question {
         let quarters: Vec<Vec<i64>> = legs
             .iter()
             .map(|leg| {
-                let of_level = |&(price, qty): &(i64, i64)| {
-                    vec![price; usize::try_from(qty / QUARTER).unwrap()]
-                };
+                let of_level =
+                    |&(price, qty): &(i64, i64)| vec![price; usize::try_from(qty / QUARTER).unwrap()];
                 leg.taken.iter().flat_map(of_level).collect()
             })
             .collect();

@@ -12,24 +12,64 @@ fn rules_say_what_is_wrong_with_their_parameters() {
         ("bocks", &[], "there are spread, complement, box, basket, ladder"),
         ("box", &[("b", "kalshi X yes")], "rule box: a is required"),
         ("box", &[("a", "kalshi X yes")], "rule box: b is required"),
-        ("box", &[("a", "kalshi X"), ("b", "kalshi Y yes")], "a must be a leg such as \"kalshi TICKER yes\" (or no), not \"kalshi X\""),
+        (
+            "box",
+            &[("a", "kalshi X"), ("b", "kalshi Y yes")],
+            "a must be a leg such as \"kalshi TICKER yes\" (or no), not \"kalshi X\"",
+        ),
         ("box", &[("a", "kalshi X maybe"), ("b", "kalshi Y yes")], "a must be a leg"),
         ("box", &[("a", "kalchi X yes"), ("b", "kalshi Y yes")], "a must be a leg"),
         ("box", &[("a", "kalshi X yes yes"), ("b", "kalshi Y yes")], "a must be a leg"),
         ("box", &[("a", "kalshi X yes"), ("b", "kalshi X no")], "must be different instruments"),
         ("box", &[("a", "kalshi X yes; kalshi Z yes"), ("b", "kalshi Y no")], "must hold one leg each"),
         ("box", &[("a", ""), ("b", "kalshi Y no")], "a must be 1 to 128 legs"),
-        ("box", &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("polarity_check", "no")], "polarity_check must be one of on, off, not \"no\""),
-        ("box", &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("max_lag_ms", "-1")], "max_lag_ms must be a plain decimal"),
-        ("box", &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("legs", "")], "no parameter \"legs\"; there are a, b, polarity_check, min_edge, max_qty"),
+        (
+            "box",
+            &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("polarity_check", "no")],
+            "polarity_check must be one of on, off, not \"no\"",
+        ),
+        (
+            "box",
+            &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("max_lag_ms", "-1")],
+            "max_lag_ms must be a plain decimal",
+        ),
+        (
+            "box",
+            &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("legs", "")],
+            "no parameter \"legs\"; there are a, b, polarity_check, min_edge, max_qty",
+        ),
         ("basket", &[], "legs is required"),
         ("basket", &[("legs", "kalshi X yes")], "legs must be 2 to 128 legs separated by semicolons"),
-        ("basket", &[("legs", "kalshi X yes; kalshi X no")], "legs must be legs of different instruments"),
-        ("basket", &[("legs", "kalshi X yes; kalshi Y no"), ("exhaustive", "yes")], "exhaustive must be one of false, true"),
-        ("basket", &[("legs", "kalshi X yes; kalshi Y no"), ("augmented", "1")], "augmented must be one of false, true"),
-        ("basket", &[("legs", "kalshi X yes; kalshi Y no"), ("max_qty", "all")], "max_qty must be a plain decimal"),
-        ("ladder", &[("legs", "kalshi X yes; kalshi Y no"), ("exhaustive", "true")], "no parameter \"exhaustive\"; there are legs, min_edge"),
-        ("ladder", &[("legs", "kalshi X yes; kalshi Y yes"), ("min_time_to_close_ms", "soon")], "min_time_to_close_ms must be a plain decimal"),
+        (
+            "basket",
+            &[("legs", "kalshi X yes; kalshi X no")],
+            "legs must be legs of different instruments",
+        ),
+        (
+            "basket",
+            &[("legs", "kalshi X yes; kalshi Y no"), ("exhaustive", "yes")],
+            "exhaustive must be one of false, true",
+        ),
+        (
+            "basket",
+            &[("legs", "kalshi X yes; kalshi Y no"), ("augmented", "1")],
+            "augmented must be one of false, true",
+        ),
+        (
+            "basket",
+            &[("legs", "kalshi X yes; kalshi Y no"), ("max_qty", "all")],
+            "max_qty must be a plain decimal",
+        ),
+        (
+            "ladder",
+            &[("legs", "kalshi X yes; kalshi Y no"), ("exhaustive", "true")],
+            "no parameter \"exhaustive\"; there are legs, min_edge",
+        ),
+        (
+            "ladder",
+            &[("legs", "kalshi X yes; kalshi Y yes"), ("min_time_to_close_ms", "soon")],
+            "min_time_to_close_ms must be a plain decimal",
+        ),
     ];
     let mut pit = Pit::new(Config::default());
     for (rule, given, expected) in cases {
@@ -100,7 +140,15 @@ fn subjects_are_watched_once_and_in_their_order_whenever_instruments_come() {
 #[test]
 fn a_rule_waits_until_all_of_its_instruments_are_there() {
     let mut pit = Pit::free(Config::default(), &[Kalshi]);
-    pit.rule("box", &[("a", "kalshi KXTEST-26OCT0117-T0 yes"), ("b", "polymarket P1 yes"), ("max_lag_ms", "0"), ("polarity_check", "off")]);
+    pit.rule(
+        "box",
+        &[
+            ("a", "kalshi KXTEST-26OCT0117-T0 yes"),
+            ("b", "polymarket P1 yes"),
+            ("max_lag_ms", "0"),
+            ("polarity_check", "off"),
+        ],
+    );
     cheap(&mut pit);
     assert_eq!(pit.signals, []);
     let listed = super::pit::Listed { schedule: Some(super::pit::FREE), ..Default::default() };

@@ -23,9 +23,8 @@ pub struct Sides {
 
 /// Prices in thousandths and sizes in whole shares.
 pub fn sides(bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Sides {
-    let side = |levels: &[(i64, i64)]| {
-        levels.iter().map(|&(p, q)| (p * 1_000_000, q * 100_000_000)).collect()
-    };
+    let side =
+        |levels: &[(i64, i64)]| levels.iter().map(|&(p, q)| (p * 1_000_000, q * 100_000_000)).collect();
     Sides { bids: side(bids), asks: side(asks) }
 }
 

@@ -69,7 +69,8 @@ impl Case {
     /// The leg bought, or its opposite.
     fn leg(&self, n: usize, opposite: bool) -> Leg {
         let Sides { bids, asks } = &self.books[n];
-        let (taken, resting) = if opposite { (turned(bids), turned(asks)) } else { (asks.clone(), bids.clone()) };
+        let (taken, resting) =
+            if opposite { (turned(bids), turned(asks)) } else { (asks.clone(), bids.clone()) };
         Leg { taken, resting: resting.first().map(|l| l.0), fees: self.schedules[n] }
     }
 
@@ -133,7 +134,14 @@ struct Met {
 
 /// Asks the engine and the oracle about each subject: its legs, with whether each is the
 /// opposite, and what it pays.
-fn check(case: &Case, kind: &str, extra: &[(&str, &str)], subjects: &[(Vec<(usize, bool)>, i64)], rng: &mut Rng, met: &mut Met) {
+fn check(
+    case: &Case,
+    kind: &str,
+    extra: &[(&str, &str)],
+    subjects: &[(Vec<(usize, bool)>, i64)],
+    rng: &mut Rng,
+    met: &mut Met,
+) {
     let mut pit = case.pit();
     let min_edge = *rng.pick(&[1, 1_000_000, 5_000_000, 20_000_000]);
     let min_qty = *rng.pick(&[1, 1, 1, 4 * QUARTER]);
@@ -158,8 +166,10 @@ fn check(case: &Case, kind: &str, extra: &[(&str, &str)], subjects: &[(Vec<(usiz
     for (legs, payout) in subjects {
         let question = Question { sell: false, payout: *payout, min_edge, min_qty, max_qty };
         let asked: Vec<_> = legs.iter().map(|&(n, opposite)| case.leg(n, opposite)).collect();
-        let views: Vec<_> =
-            legs.iter().map(|&(n, opposite)| (u32::try_from(n).unwrap(), case.views[n] != opposite)).collect();
+        let views: Vec<_> = legs
+            .iter()
+            .map(|&(n, opposite)| (u32::try_from(n).unwrap(), case.views[n] != opposite))
+            .collect();
         let of_subject = |s: &&Signal| {
             s.legs.iter().map(|l| (l.instrument, l.complement)).collect::<Vec<_>>() == views
         };
@@ -199,10 +209,8 @@ fn boxes_equal_a_search_over_every_size() {
         let mid = CENT * i64::try_from(5 + rng.below(90)).unwrap();
         let apart = CENT * (i64::try_from(rng.below(13)).unwrap() - 6);
         let case = Case::new(&mut rng, &[mid, mid + apart]);
-        let subjects = [
-            (vec![(0, false), (1, true)], PRICE_ONE),
-            (vec![(0, true), (1, false)], PRICE_ONE),
-        ];
+        let subjects =
+            [(vec![(0, false), (1, true)], PRICE_ONE), (vec![(0, true), (1, false)], PRICE_ONE)];
         check(&case, "box", &[], &subjects, &mut rng, &mut met);
     }
     enough(&met, 500);
@@ -233,10 +241,8 @@ fn walks_that_rounding_ends_equal_a_search_over_every_beginning() {
             let rounding = *rng.pick(&[Rounding::NonDirect, Rounding::Intermediate, Rounding::Legacy]);
             *schedule = Schedule::Kalshi(PRICE_ONE, 0, rounding);
         }
-        let subjects = [
-            (vec![(0, false), (1, true)], PRICE_ONE),
-            (vec![(0, true), (1, false)], PRICE_ONE),
-        ];
+        let subjects =
+            [(vec![(0, false), (1, true)], PRICE_ONE), (vec![(0, true), (1, false)], PRICE_ONE)];
         check(&case, "box", &[], &subjects, &mut rng, &mut met);
     }
     assert!(met.cut > 50, "{met:?}");
@@ -317,8 +323,12 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
         let edge = format_decimal(min_edge, 9);
         let rule = build("complement", &super::pit::params(&[("min_edge", &edge)])).unwrap();
         let (streams, connections) = (Streams::default(), []);
-        let view =
-            View { books: &books, instruments: &instruments, streams: &streams, connections: &connections };
+        let view = View {
+            books: &books,
+            instruments: &instruments,
+            streams: &streams,
+            connections: &connections,
+        };
         for subject in rule.subjects(1, &instruments) {
             let sell = subject.direction == Direction::Sell;
             let legs = told.clone().map(|told| {
@@ -326,8 +336,7 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
                     if sell { (told.bids, told.asks) } else { (told.asks, told.bids) };
                 Leg { taken, resting: resting.first().map(|l| l.0), fees: schedule }
             });
-            let question =
-                Question { sell, payout: PRICE_ONE, min_edge, min_qty: 1, max_qty: i64::MAX };
+            let question = Question { sell, payout: PRICE_ONE, min_edge, min_qty: 1, max_qty: i64::MAX };
             let mut out = Vec::new();
             let quiet = rule.quiet(&subject, &view);
             match (question.ask(&legs), rule.assess(&subject, &view, &mut out)) {

@@ -67,7 +67,10 @@ fn the_other_outcome_is_the_same_book_turned_round() {
             let other = own.complement();
             assert_eq!(sides(&other), floor.venue.markets[market].levels(true));
             assert_eq!(other.touch, other.current_touch(), "levels and touch alike");
-            assert_eq!((other.state, other.epoch, other.ts_evidence), (own.state, own.epoch, own.ts_evidence));
+            assert_eq!(
+                (other.state, other.epoch, other.ts_evidence),
+                (own.state, own.epoch, own.ts_evidence)
+            );
             assert_eq!(sides(&other.complement()), sides(own), "twice round is as it was");
         }
     }
@@ -86,10 +89,7 @@ fn more_taken_than_there_is_ends_belief_and_is_never_cut_short() {
         floor.venue.seq(BOOKS);
         let frame = floor.venue.delta_text(0, true, price, change);
         assert_eq!(floor.say(&frame), ["0 state stale underflow"], "{change} at {price}");
-        assert_eq!(
-            (floor.engine.counters().underflows, floor.evidence(0, Evidence::Underflow)),
-            (1, 1)
-        );
+        assert_eq!((floor.engine.counters().underflows, floor.evidence(0, Evidence::Underflow)), (1, 1));
         assert!(floor.is_true(0), "as it was before");
         assert_eq!(floor.standing(1).0, State::Live, "the stream is whole");
         assert_eq!(floor.delta(1, true, 4_400, 1), ["1 book live snapshot"]);
@@ -208,7 +208,8 @@ fn a_damaged_ticker_is_found_out_by_the_second_name() {
     for recording in [false, true] {
         let config = Config { auto_subscribe: recording, ..Config::default() };
         let mut floor = Floor::live_with(config, 3, true);
-        let frame = floor.venue.delta(1, true, 4_400, 100).replace(&ticker(&floor, 1), "KXTEST-26OCT0117-T!");
+        let frame =
+            floor.venue.delta(1, true, 4_400, 100).replace(&ticker(&floor, 1), "KXTEST-26OCT0117-T!");
         assert_eq!(floor.say(&frame), ["1 state stale malformed"]);
         assert_eq!(floor.engine.counters().unknown_instruments, 1);
         // In a whole book likewise; nothing is subscribed in its place.
@@ -223,8 +224,7 @@ fn a_damaged_ticker_is_found_out_by_the_second_name() {
 fn two_names_of_different_markets_end_belief_in_both() {
     for whole in [false, true] {
         let mut floor = Floor::live(3);
-        let frame =
-            if whole { floor.venue.snapshot(0) } else { floor.venue.delta(0, true, 4_400, 100) };
+        let frame = if whole { floor.venue.snapshot(0) } else { floor.venue.delta(0, true, 4_400, 100) };
         let (mine, other) = (&floor.venue.markets[0], &floor.venue.markets[1]);
         let frame = frame.replace(&mine.ticker, &other.ticker);
         let mut records = floor.say(&frame);

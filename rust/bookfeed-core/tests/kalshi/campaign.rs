@@ -122,7 +122,9 @@ impl Run {
         let owed = self.owed.iter().any(|&(m, y, p, _)| (m, y, p) == (market, yes, price));
         let change = match self.rng.below(4) {
             0 if there > 0 && !owed => -there,
-            1 if there > 1 && !owed => -(1 + i64::try_from(self.rng.below(9_999)).unwrap() % (there - 1)),
+            1 if there > 1 && !owed => {
+                -(1 + i64::try_from(self.rng.below(9_999)).unwrap() % (there - 1))
+            }
             2 => 0,
             _ => 1 + i64::try_from(self.rng.below(100_000)).unwrap(),
         };
@@ -307,5 +309,9 @@ fn holes_among_trades_harm_no_book() {
         let told = run.next();
         run.arrive(&told, true);
     }
-    assert_eq!((run.outcome.not_live, run.floor.engine.counters().gaps), (0, 49), "the first number is what it is");
+    assert_eq!(
+        (run.outcome.not_live, run.floor.engine.counters().gaps),
+        (0, 49),
+        "the first number is what it is"
+    );
 }

@@ -37,9 +37,7 @@ fn hours_are_those_of_the_listing_until_news_moves_them() {
     let ticker = floor.venue.markets[0].ticker.clone();
     let listed = Listing { hours, ..listing("E") };
     floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listed, floor.ts).unwrap();
-    let at = |floor: &Floor, s: i64| {
-        floor.engine.instruments().at(0).unwrap().status(T0 + s * SECOND)
-    };
+    let at = |floor: &Floor, s: i64| floor.engine.instruments().at(0).unwrap().status(T0 + s * SECOND);
     let seen: Vec<_> = [9, 10, 19, 20].map(|s| at(&floor, s).name()).to_vec();
     assert_eq!(seen, ["before_open", "open", "open", "closed"]);
     let close = T0 / SECOND + 15;
@@ -120,10 +118,14 @@ fn trades_are_told_once_and_off_book_ones_leave_the_tape_alone() {
     assert_eq!((updates[0].price, updates[0].qty), (450_000_000, 894_000_000));
     assert_eq!(floor.say(&trade), [""; 0]);
     assert_eq!((floor.engine.counters().regressions, floor.states()), (1, vec![State::Live]));
-    let block = floor.venue.trade(0, 4_500, 100).replace(r#"block_trade":false"#, r#"block_trade":true"#);
+    let block =
+        floor.venue.trade(0, 4_500, 100).replace(r#"block_trade":false"#, r#"block_trade":true"#);
     let updates = floor.updates(&block);
     assert_eq!(updates[0].flags & 16, 16);
-    assert_eq!((floor.engine.counters().trades, floor.engine.trades(0).unwrap().window(floor.ts, SECOND).count), (2, 1));
+    assert_eq!(
+        (floor.engine.counters().trades, floor.engine.trades(0).unwrap().window(floor.ts, SECOND).count),
+        (2, 1)
+    );
 }
 
 #[test]
@@ -131,7 +133,8 @@ fn indices_keep_their_newest_value() {
     let mut floor = Floor::live(1);
     let value = |floor: &mut Floor, name: &str, value: &str, ms: u64, more: &str| {
         let seq = floor.venue.seq(7);
-        let data = format!(r#"{{\"type\":\"value\",\"id\":\"{name}\",\"time\":{ms},\"value\":\"{value}\"}}"#);
+        let data =
+            format!(r#"{{\"type\":\"value\",\"id\":\"{name}\",\"time\":{ms},\"value\":\"{value}\"}}"#);
         let frame = format!(
             r#"{{"type":"cfbenchmarks_value","sid":7,"seq":{seq},"msg":{{"index_id":"{name}","data":"{data}"{more}}}}}"#
         );

@@ -67,7 +67,8 @@ fn notices_say_what_a_reply_said_and_are_taken_once() {
 fn notices_that_nobody_takes_are_dropped_and_counted() {
     let mut floor = Floor::live(1);
     for id in 0..1_100 {
-        let frame = format!(r#"{{"id":{id},"type":"error","msg":{{"code":5,"msg":"Unknown command"}}}}"#);
+        let frame =
+            format!(r#"{{"id":{id},"type":"error","msg":{{"code":5,"msg":"Unknown command"}}}}"#);
         floor.say(&frame);
     }
     assert_eq!((floor.engine.notices_pending(), floor.engine.counters().notices_dropped), (1_024, 76));

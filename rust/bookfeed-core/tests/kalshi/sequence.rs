@@ -97,7 +97,10 @@ fn a_snapshot_mends_its_own_book_only_in_a_new_epoch() {
     floor.delta(0, true, 4_400, 100);
     assert_eq!(floor.states(), [State::Stale; 2]);
     assert_eq!(floor.snapshot(1), ["1 state live snapshot", "1 book live snapshot"]);
-    assert_eq!((floor.states(), floor.epoch(0), floor.epoch(1)), (vec![State::Stale, State::Live], 1, 2));
+    assert_eq!(
+        (floor.states(), floor.epoch(0), floor.epoch(1)),
+        (vec![State::Stale, State::Live], 1, 2)
+    );
     assert_eq!(floor.engine.book(floor.ids[1]).unwrap().gap, None);
     assert!(floor.engine.book(floor.ids[0]).unwrap().gap.is_some());
     floor.delta(1, true, 4_400, 100);

@@ -171,8 +171,7 @@ impl Kalshi {
     /// The message about a change, at the newest number.
     pub fn delta_text(&self, market: usize, yes: bool, price: u32, change: i64) -> String {
         let Market { ticker, id, .. } = &self.markets[market];
-        let (side, price) =
-            if yes { ("yes", dollars(price)) } else { ("no", self.no_price(price)) };
+        let (side, price) = if yes { ("yes", dollars(price)) } else { ("no", self.no_price(price)) };
         format!(
             r#"{{"type":"orderbook_delta","sid":{BOOKS},"seq":{},"msg":{{"market_ticker":"{ticker}","market_id":"{id}","price_dollars":"{price}","delta_fp":"{}","side":"{side}","ts_ms":{}}}}}"#,
             self.seqs[&BOOKS],
