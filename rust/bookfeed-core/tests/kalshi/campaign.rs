@@ -100,7 +100,7 @@ impl Run {
         let yes = self.rng.once_in(2);
         let other = &self.floor.venue.markets[market];
         let best = if yes { &other.no } else { &other.yes }.iter().next_back();
-        let Some((&price, &size)) = best.map(|(p, q)| (p, q)) else { return self.delta(market) };
+        let Some((&price, &size)) = best else { return self.delta(market) };
         let at = 10_000 - price + 10;
         let mine = if yes { &other.yes } else { &other.no };
         if mine.contains_key(&at) {
