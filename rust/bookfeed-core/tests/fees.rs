@@ -8,7 +8,7 @@ use bookfeed_core::fixed::{PRICE_ONE, QTY_ONE, parse_price, parse_qty};
 use bookfeed_core::signals::fees::{Fees, Role, Rounding, Usd};
 use num_bigint::BigInt;
 use support::Rng;
-use support::fee_rules::{Plain, floor, half_up, model, ten};
+use support::fee_rules::{Plain, half_up, model, ten};
 
 const TYPES: [(&str, i64); 3] =
     [("quadratic", 0), ("quadratic_with_maker_fees", 175), ("quadratic_with_combo_maker_fees", 350)];
