@@ -78,6 +78,7 @@ test-python: setup
 
 campaign: setup ## SEEDS=N seeded fault runs of the simulator: never wrong while live
 	$(PY) -m tests.campaign --seeds $(SEEDS)
+	$(PY) -m tests.kalshi_campaign --seeds $(SEEDS)
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
 	scripts/fuzz $(or $(SECONDS),600)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import GenericAlias, ModuleType
 from typing import Any, Protocol
 
-from benches.corpus import Corpus, books_sha256
+from benches.frames import Recording, books_sha256
 from benches.market import PRICES
 
 Ladder = dict[int, int]
@@ -356,26 +356,28 @@ def msgspec_nautilus() -> type[Stack]:
     return MsgspecNautilus
 
 
-PEERS: dict[str, tuple[tuple[str, ...], Callable[[], Callable[[], Stack]]]] = {
+Peers = dict[str, tuple[tuple[str, ...], Callable[[], Callable[[], Stack]]]]
+"""Row name -> (modules it needs, maker of its stack)."""
+
+PEERS: Peers = {
     "json + dict + sorted()": ((), lambda: JsonSorted),
     "orjson + dict, max/min": (("orjson",), orjson_max_min),
     "orjson + order-book (C)": (("orjson", "order_book"), orjson_order_book),
     "msgspec + nautilus_trader OrderBook": (("msgspec", "nautilus_trader"), msgspec_nautilus),
     "msgspec + dict, cached touch": (("msgspec",), msgspec_cached),
 }
-"""Row name -> (modules it needs, maker of its stack)."""
 
 
-def peer(name: str) -> Callable[[], Stack] | str:
+def peer(name: str, peers: Peers = PEERS) -> Callable[[], Stack] | str:
     """The stack of a row, or the reason why it cannot be had here."""
-    needs, make = PEERS[name]
+    needs, make = peers[name]
     for module in needs:
         if installed(module) is None:
             return f"{module} is not installed"
     return make()
 
 
-def wrong_answer(stack: Stack, corpus: Corpus) -> str | None:
+def wrong_answer(stack: Stack, corpus: Recording) -> str | None:
     """What is wrong with a stack that was fed the whole corpus, or None."""
     if stack.touch_sum_e8 != corpus.answers.touch_sum_e8:
         return f"touch sum {stack.touch_sum_e8}, not {corpus.answers.touch_sum_e8}"

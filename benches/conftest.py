@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from benches import kalshi
 from benches.corpus import Corpus, Spec, load
 from benches.loopback import Sender
 
@@ -20,6 +21,12 @@ def corpus() -> Corpus:
 def valid_corpus() -> Corpus:
     """A corpus whose hashes are the venue's."""
     return load(Spec(frames=FRAMES, hashes="valid"))
+
+
+@pytest.fixture(scope="session")
+def kalshi_corpus() -> kalshi.Corpus:
+    """Kalshi's frames."""
+    return kalshi.load(kalshi.Spec(frames=FRAMES))
 
 
 @pytest.fixture(scope="session")

@@ -12,21 +12,25 @@ little-endian u32 length and its bytes.
 """
 
 import argparse
-import hashlib
 import json
 import random
-import struct
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from benches.frames import (
+    Answers,
+    FrameWriter,
+    Recording,
+    books_sha256,
+    read_stored,
+    store,
+    write_frames,
+)
 from benches.market import (
     LEVELS_HARD_MIN,
-    LEVELS_MAX,
-    LEVELS_SOFT_MIN,
     PRICES,
     TICK_SIZE,
     TICKS,
@@ -38,10 +42,6 @@ from benches.market import (
 
 Hashes = Literal["random", "valid"]
 
-TS_START_MS = 1_790_000_000_000
-TRANSIT_NS = 12_000_000
-"""Receive time minus venue time, constant: the corpus has no jitter."""
-CACHE = Path(__file__).parent / ".cache"
 FORMAT = 4
 """Raised when the generator changes, so that an old cache is not taken for the new corpus."""
 
@@ -62,83 +62,28 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a row must find.
-
-    ``touch_sum_e8`` adds best bid times best ask (each in 1e-4 USD), after each frame, of each
-    asset that the frame's ``book`` or ``price_change`` names. A plain sum would not do: the two
-    outcomes mirror each other, and theirs is always 2 USD. ``books_sha256`` digests the final
-    books.
-    """
-
-    touch_sum_e8: int
-    touch_reads: int
-    books_sha256: str
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Frames, receive times (Unix ns), the markets they speak of, and the right answers."""
+class Corpus(Recording):
+    """The frames of Polymarket, and the markets they speak of."""
 
     spec: Spec
     markets: tuple[Market, ...]
-    frames: list[bytes]
-    ts_recv: list[int]
-    answers: Answers
-    touch_moved: int
-    """Entries that changed the price or the size of a best level."""
+    venue = "polymarket"
 
     @property
     def assets(self) -> list[str]:
         """Every asset id, both outcomes of a market together."""
         return [a for m in self.markets for a in (m.yes, m.no)]
 
-    @property
-    def mean_bytes(self) -> float:
-        """Mean length of a frame in bytes."""
-        return sum(map(len, self.frames)) / len(self.frames)
 
-
-def books_sha256(books: dict[str, tuple[dict[int, int], dict[int, int]]]) -> str:
-    """Digest of final books: asset id -> (bids, asks), each price 1e-9 -> size 1e-8.
-
-    The text is one line a level, ``<asset id> <B|A> <price_e9> <qty_e8>\\n``: assets in order of
-    their id as text, bids before asks, prices ascending.
-    """
-    digest = hashlib.sha256()
-    for asset in sorted(books):
-        for letter, side in zip("BA", books[asset], strict=True):
-            for price in sorted(side):
-                digest.update(f"{asset} {letter} {price} {side[price]}\n".encode())
-    return digest.hexdigest()
-
-
-class Generator:
+class Generator(FrameWriter):
     """Writes the frames of a corpus while keeping the true books."""
 
     def __init__(self, spec: Spec) -> None:
+        super().__init__(spec.seed)
         self.spec = spec
-        # Not for secrets: a seeded stream is the point.
-        self.rng = random.Random(spec.seed)
         self.hash_rng = random.Random(spec.seed + 1)
         self.models = [MarketModel(self.rng) for _ in range(spec.markets)]
-        self.ts_ms = TS_START_MS
-        self.frames: list[bytes] = []
-        self.ts_recv: list[int] = []
-        self.touch_sum_e8 = 0
-        self.touch_reads = 0
-        self.touch_moved = 0
         self.moved_last = self.models[0]
-
-    def tick_clock(self) -> int:
-        """Moves venue time on and returns it."""
-        self.ts_ms += self.rng.randrange(1, 3)
-        return self.ts_ms
-
-    def emit(self, text: str) -> None:
-        """Adds a frame, received a constant time after it was sent."""
-        self.frames.append(text.encode())
-        self.ts_recv.append(self.ts_ms * 1_000_000 + TRANSIT_NS)
 
     def count_reads(self, model: MarketModel, *outcomes: bool) -> None:
         """Adds the touches a reader of these outcomes finds now."""
@@ -194,46 +139,14 @@ class Generator:
             self.count_reads(model, yes)
         self.moved_last = model
 
-    def draw_change(self, model: MarketModel) -> tuple[bool, int, int]:
-        """An order placed, changed or cancelled: (bid side of YES?, tick, new size)."""
-        rng = self.rng
-        bid = rng.random() < 0.5
-        side = model.bids if bid else model.asks
-        count = len(side.ticks)
-        shape = rng.random()
-        if count < LEVELS_SOFT_MIN and shape >= 0.85:
-            shape = 0.75
-        elif count >= LEVELS_MAX and 0.70 <= shape < 0.85:
-            shape = 0.95
-        tick: int | None = None
-        if 0.70 <= shape < 0.85:
-            tick = self.new_tick(model, bid=bid)
-        if tick is None:
-            depth = min(int(rng.expovariate(1 / 8)), count - 1)
-            tick = side.ticks[-1 - depth] if bid else side.ticks[depth]
-            if shape >= 0.85:
-                return bid, tick, 0
-        return bid, tick, draw_units(rng, unlike=side.units.get(tick, 0))
-
-    def new_tick(self, model: MarketModel, *, bid: bool) -> int | None:
-        """A price for a new order, inside the spread now and then; None if off the grid."""
-        rng = self.rng
-        gap = model.best_ask - model.best_bid
-        step = 1 if bid else -1
-        best = model.best_bid if bid else model.best_ask
-        if gap > 1 and rng.random() < (0.45 if gap > 4 else 0.12):
-            return best + step * rng.randrange(1, min(gap, 4))
-        tick = best - step * (1 + int(rng.expovariate(1 / 30)))
-        return tick if 1 <= tick < TICKS else None
-
     def price_change(self) -> None:
         """One order seen from both outcomes."""
         rng = self.rng
         model = rng.choice(self.models)
-        bid, tick, units = self.draw_change(model)
-        before = self.touch_key(model)
+        bid, tick, units = model.draw_change(rng)
+        before = model.touch_key
         (model.bids if bid else model.asks).set(tick, units)
-        if self.touch_key(model) != before:
+        if model.touch_key != before:
             self.touch_moved += 1
             self.moved_last = model
         ts_ms = self.tick_clock()
@@ -253,12 +166,6 @@ class Generator:
             f'"timestamp":"{ts_ms}","event_type":"price_change"}}'
         )
         self.count_reads(model, True, False)
-
-    @staticmethod
-    def touch_key(model: MarketModel) -> tuple[int, int, int, int]:
-        """Best prices and sizes."""
-        bid, ask = model.best_bid, model.best_ask
-        return bid, model.bids.units[bid], ask, model.asks.units[ask]
 
     def last_trade_price(self) -> None:
         """A print; the books say separately what it took."""
@@ -309,53 +216,19 @@ class Generator:
             final.update(model.books())
         answers = Answers(self.touch_sum_e8, self.touch_reads, books_sha256(final))
         markets = tuple(m.market for m in self.models)
-        return Corpus(spec, markets, self.frames, self.ts_recv, answers, self.touch_moved)
-
-
-def write_frames(frames: Iterable[bytes], path: Path) -> None:
-    """Writes each frame as a little-endian u32 length and its bytes."""
-    with path.open("wb") as out:
-        for frame in frames:
-            out.write(struct.pack("<I", len(frame)))
-            out.write(frame)
-
-
-def read_frames(path: Path) -> Iterator[bytes]:
-    """Frames of a file written by :func:`write_frames`."""
-    data = path.read_bytes()
-    at = 0
-    while at < len(data):
-        (size,) = struct.unpack_from("<I", data, at)
-        yield data[at + 4 : at + 4 + size]
-        at += 4 + size
+        recording = Recording(self.frames, self.ts_recv, answers, self.touch_moved)
+        return Corpus(**vars(recording), spec=spec, markets=markets)
 
 
 def load(spec: Spec) -> Corpus:
     """The corpus of a spec, from the cache beside this file when it is there."""
-    frames_path = CACHE / f"{spec.name}.bin"
-    facts_path = CACHE / f"{spec.name}.json"
-    if not (frames_path.exists() and facts_path.exists()):
+    stored = read_stored(spec.name)
+    if stored is None:
         corpus = Generator(spec).run()
-        CACHE.mkdir(exist_ok=True)
-        (CACHE / ".gitignore").write_text("*\n")
-        write_frames(corpus.frames, frames_path)
-        facts = {
-            "markets": [asdict(m) for m in corpus.markets],
-            "ts_recv": corpus.ts_recv,
-            "answers": asdict(corpus.answers),
-            "touch_moved": corpus.touch_moved,
-        }
-        facts_path.write_text(json.dumps(facts))
+        store(spec.name, corpus, corpus.markets)
         return corpus
-    facts = json.loads(facts_path.read_text())
-    return Corpus(
-        spec,
-        tuple(Market(**m) for m in facts["markets"]),
-        list(read_frames(frames_path)),
-        facts["ts_recv"],
-        Answers(**facts["answers"]),
-        facts["touch_moved"],
-    )
+    recording, markets = stored
+    return Corpus(**vars(recording), spec=spec, markets=tuple(Market(**m) for m in markets))
 
 
 def main(argv: list[str]) -> int:

@@ -7,18 +7,31 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
-from benches import ours
-from benches.competitors import PEERS, Stack, installed, msgspec_decoder, peer, wrong_answer
+from benches import kalshi, kalshi_peers, ours
+from benches.competitors import (
+    PEERS,
+    Peers,
+    Stack,
+    installed,
+    msgspec_decoder,
+    peer,
+    wrong_answer,
+)
 from benches.corpus import Corpus, Spec, load
+from benches.frames import Recording
 from benches.timing import Row, cpu_us_per_item, interleave, pin, spread_of, write_rows
+from bookfeed import Engine
 
 RACE = "race"
 PARSE = "parse"
 HASH = "hash"
 CALL = "call"
+KALSHI_RACE = "kalshi race"
+KALSHI_PARSE = "kalshi parse"
 OURS = "bookfeed, drained every 64 frames, touches read from the records"
 OURS_DRAINED = "bookfeed, drained every 64 frames"
 OURS_EACH = "bookfeed, drained every frame into an array"
@@ -26,6 +39,8 @@ CALLS_TIMED_MAX = 50_000
 PONGS = 200_000
 HASH_RATE = 10_000
 HashCheck = Literal["always", "sampled", "off"]
+Build = Callable[[], Engine]
+"""Makes an engine that watches what a corpus is about."""
 
 
 def feed_all(stack: Stack, frames: list[bytes]) -> None:
@@ -35,7 +50,7 @@ def feed_all(stack: Stack, frames: list[bytes]) -> None:
         feed(frame)
 
 
-def check_peer(corpus: Corpus, name: str, make: Callable[[], Stack]) -> None:
+def check_peer(corpus: Recording, name: str, make: Callable[[], Stack]) -> None:
     """Raises ``ValueError`` if a peer does not find the corpus' answers."""
     stack = make()
     feed_all(stack, corpus.frames)
@@ -44,13 +59,13 @@ def check_peer(corpus: Corpus, name: str, make: Callable[[], Stack]) -> None:
         raise ValueError(f"{name}: {wrong}")
 
 
-def check_ours(corpus: Corpus, hash_check: HashCheck, drain_every: int) -> dict[str, float]:
+def check_ours(corpus: Recording, build: Build, drain_every: int) -> dict[str, float]:
     """Raises ``ValueError`` if bookfeed does not find the answers; returns what it counted."""
-    stack = ours.BookfeedStack(corpus, hash_check=hash_check, drain_every=drain_every)
+    stack = ours.BookfeedStack(build(), drain_every=drain_every)
     stack.run(corpus, read=True)
     wrong = ours.wrong_answer(stack, corpus)
     if wrong is not None:
-        raise ValueError(f"bookfeed ({hash_check}, drained every {drain_every}): {wrong}")
+        raise ValueError(f"bookfeed ({corpus.venue}, drained every {drain_every}): {wrong}")
     counts = stack.engine.evidence()
     return {name: float(count) for name, count in counts.items() if count}
 
@@ -67,9 +82,9 @@ def peer_call_spread(make: Callable[[], Stack], frames: list[bytes]) -> dict[str
     return spread_of(times)
 
 
-def our_call_spread(corpus: Corpus, drain_every: int) -> dict[str, float]:
+def our_call_spread(corpus: Recording, build: Build, drain_every: int) -> dict[str, float]:
     """Wall time of single ``ingest`` calls with the drain where it falls due, µs."""
-    engine = ours.build_engine(corpus, "off")
+    engine = build()
     clock = time.perf_counter_ns
     times = []
     pairs = zip(corpus.frames, corpus.ts_recv, strict=True)
@@ -85,18 +100,18 @@ def our_call_spread(corpus: Corpus, drain_every: int) -> dict[str, float]:
 
 
 def our_measure(
-    corpus: Corpus, *, hash_check: HashCheck = "off", drain_every: int, read: bool
+    corpus: Recording, build: Build, *, drain_every: int, read: bool
 ) -> Callable[[], float]:
     """A round of ours, µs a frame; building the engine is not timed."""
 
     def measure() -> float:
-        stack = ours.BookfeedStack(corpus, hash_check=hash_check, drain_every=drain_every)
+        stack = ours.BookfeedStack(build(), drain_every=drain_every)
         return cpu_us_per_item(lambda: stack.run(corpus, read=read), len(corpus.frames))
 
     return measure
 
 
-def peer_measure(corpus: Corpus, make: Callable[[], Stack]) -> Callable[[], float]:
+def peer_measure(corpus: Recording, make: Callable[[], Stack]) -> Callable[[], float]:
     """A round of a peer, µs a frame."""
 
     def measure() -> float:
@@ -106,19 +121,19 @@ def peer_measure(corpus: Corpus, make: Callable[[], Stack]) -> Callable[[], floa
     return measure
 
 
-def parsers() -> dict[str, Callable[[bytes], object] | str]:
-    """Parsers by row name, or the reason why one cannot be had."""
+def parsers(
+    typed: Callable[[], Callable[[bytes], object]] = msgspec_decoder,
+) -> dict[str, Callable[[bytes], object] | str]:
+    """Parsers by row name, or the reason why one cannot be had; ``typed`` is msgspec's."""
     orjson, simdjson = installed("orjson"), installed("simdjson")
     return {
         "orjson": orjson.loads if orjson else "orjson is not installed",
-        "msgspec typed Structs": (
-            msgspec_decoder() if installed("msgspec") else "msgspec is not installed"
-        ),
+        "msgspec typed Structs": (typed() if installed("msgspec") else "msgspec is not installed"),
         "pysimdjson DOM": simdjson.Parser().parse if simdjson else "pysimdjson is not installed",
     }
 
 
-def parse_measure(corpus: Corpus, parse: Callable[[bytes], object]) -> Callable[[], float]:
+def parse_measure(corpus: Recording, parse: Callable[[bytes], object]) -> Callable[[], float]:
     """A round of parsing alone, µs a frame."""
 
     def work() -> None:
@@ -148,38 +163,62 @@ def at_rate(corpus: Corpus, rate: int) -> Corpus:
     return replace(corpus, ts_recv=ts_recv)
 
 
-def race_rows(corpus: Corpus, valid: Corpus, rounds: int) -> list[Row]:
-    """Every row of this file, rounds interleaved."""
-    rows: dict[str, Row] = {}
-    measures: dict[str, Callable[[], float]] = {}
+@dataclass
+class Contest:
+    """Rows, and how to time a round of each."""
 
-    def add(table: str, name: str, measure: Callable[[], float] | str) -> Row:
-        row = rows[f"{table}/{name}"] = Row(table, name, "µs a frame")
+    rows: dict[str, Row] = field(default_factory=dict)
+    measures: dict[str, Callable[[], float]] = field(default_factory=dict)
+
+    def add(self, table: str, name: str, measure: Callable[[], float] | str) -> Row:
+        """One row; a text instead of a measure is why it is skipped."""
+        row = self.rows[f"{table}/{name}"] = Row(table, name, "µs a frame")
         if isinstance(measure, str):
             row.skipped = measure
         else:
-            measures[f"{table}/{name}"] = measure
+            self.measures[f"{table}/{name}"] = measure
         return row
 
-    for name in PEERS:
-        make = peer(name)
-        if isinstance(make, str):
-            add(RACE, name, make)
-            continue
-        check_peer(corpus, name, make)
-        row = add(RACE, name, peer_measure(corpus, make))
-        row.spread = peer_call_spread(make, corpus.frames)
-    for name, drain_every, read in (
-        (OURS, ours.DRAIN_EVERY, True),
-        (OURS_DRAINED, ours.DRAIN_EVERY, False),
-        (OURS_EACH, 1, False),
-    ):
-        check_ours(corpus, "off", drain_every)
-        row = add(RACE, name, our_measure(corpus, drain_every=drain_every, read=read))
-        row.spread = our_call_spread(corpus, drain_every)
-    for name, parse in parsers().items():
-        add(PARSE, name, parse if isinstance(parse, str) else parse_measure(corpus, parse))
-    add(CALL, "Engine.ingest of a PONG", call_floor_measure(corpus))
+    def add_peers(self, table: str, corpus: Recording, peers: Peers) -> None:
+        """Every stack that can be had, its answers compared."""
+        for name in peers:
+            make = peer(name, peers)
+            if isinstance(make, str):
+                self.add(table, name, make)
+                continue
+            check_peer(corpus, name, make)
+            row = self.add(table, name, peer_measure(corpus, make))
+            row.spread = peer_call_spread(make, corpus.frames)
+
+    def add_ours(self, table: str, corpus: Recording, build: Build) -> None:
+        """bookfeed in three ways of reading it, its answers compared."""
+        for name, drain_every, read in (
+            (OURS, ours.DRAIN_EVERY, True),
+            (OURS_DRAINED, ours.DRAIN_EVERY, False),
+            (OURS_EACH, 1, False),
+        ):
+            facts = check_ours(corpus, build, drain_every)
+            measure = our_measure(corpus, build, drain_every=drain_every, read=read)
+            row = self.add(table, name, measure)
+            row.facts = facts
+            row.spread = our_call_spread(corpus, build, drain_every)
+
+    def add_parsers(
+        self, table: str, corpus: Recording, typed: Callable[[], Callable[[bytes], object]]
+    ) -> None:
+        """Parsing and nothing else."""
+        for name, parse in parsers(typed).items():
+            self.add(table, name, parse if isinstance(parse, str) else parse_measure(corpus, parse))
+
+    def run(self, rounds: int) -> list[Row]:
+        """Times everything, rounds interleaved."""
+        for key, values in interleave(self.measures, rounds).items():
+            self.rows[key].rounds = values
+        return list(self.rows.values())
+
+
+def add_hashes(contest: Contest, valid: Corpus) -> None:
+    """What checking the venue's hashes costs."""
     checks: tuple[tuple[HashCheck, int], ...] = (
         ("off", HASH_RATE),
         ("sampled", HASH_RATE),
@@ -187,13 +226,32 @@ def race_rows(corpus: Corpus, valid: Corpus, rounds: int) -> list[Row]:
         ("always", HASH_RATE),
     )
     for check, rate in checks:
-        timed = at_rate(valid, rate)
-        facts = check_ours(timed, check, ours.DRAIN_EVERY)
-        measure = our_measure(timed, hash_check=check, drain_every=ours.DRAIN_EVERY, read=False)
-        add(HASH, f'hash_check="{check}", frames received at {rate:,}/s', measure).facts = facts
-    for key, values in interleave(measures, rounds).items():
-        rows[key].rounds = values
-    return list(rows.values())
+        timed, build = at_rate(valid, rate), partial(ours.build_engine, valid, check)
+        facts = check_ours(timed, build, ours.DRAIN_EVERY)
+        measure = our_measure(timed, build, drain_every=ours.DRAIN_EVERY, read=False)
+        row = contest.add(HASH, f'hash_check="{check}", frames received at {rate:,}/s', measure)
+        row.facts = facts
+
+
+def race_rows(corpus: Corpus, valid: Corpus, rounds: int) -> list[Row]:
+    """Every row about Polymarket."""
+    contest = Contest()
+    contest.add_peers(RACE, corpus, PEERS)
+    contest.add_ours(RACE, corpus, partial(ours.build_engine, corpus, "off"))
+    contest.add_parsers(PARSE, corpus, msgspec_decoder)
+    contest.add(CALL, "Engine.ingest of a PONG", call_floor_measure(corpus))
+    add_hashes(contest, valid)
+    return contest.run(rounds)
+
+
+def kalshi_rows(corpus: kalshi.Corpus, rounds: int) -> list[Row]:
+    """Every row about Kalshi."""
+    contest = Contest()
+    contest.add_peers(KALSHI_RACE, corpus, kalshi_peers.PEERS)
+    contest.add_ours(KALSHI_RACE, corpus, partial(ours.build_kalshi_engine, corpus))
+    contest.add_parsers(KALSHI_PARSE, corpus, kalshi_peers.msgspec_decoder)
+    contest.rows[f"{KALSHI_RACE}/{OURS_DRAINED}"].facts |= ours.box_facts(corpus)
+    return contest.run(rounds)
 
 
 def main(argv: list[str]) -> int:
@@ -205,7 +263,10 @@ def main(argv: list[str]) -> int:
     frames, valid_frames, rounds = (20_000, 5_000, 3) if options.quick else (200_000, 20_000, 7)
     corpus = load(Spec(frames=frames))
     valid = load(Spec(frames=valid_frames, hashes="valid"))
-    write_rows(race_rows(corpus, valid, rounds))
+    write_rows(
+        race_rows(corpus, valid, rounds)
+        + kalshi_rows(kalshi.load(kalshi.Spec(frames=frames)), rounds)
+    )
     return 0
 
 

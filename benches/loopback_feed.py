@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from benches import ours
 from benches.competitors import FinalBooks
-from benches.corpus import TRANSIT_NS, Corpus, books_sha256
+from benches.corpus import Corpus
+from benches.frames import TRANSIT_NS, books_sha256
 from benches.market import MIN_ORDER_SIZE, TICK_SIZE
 from bookfeed import UPDATE_DTYPE, Batch, Feed
 from bookfeed.clock import AnchoredClock, Clock

@@ -7,6 +7,7 @@ import hashlib
 import random
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from typing import Protocol
 
 TICKS = 1_000
 """Prices of the grid: tick t is t / 1000 USD a share."""
@@ -23,6 +24,12 @@ MIN_ORDER_SIZE = "5"
 
 PRICES = [f"{t / TICKS:.3f}".rstrip("0").rstrip(".") for t in range(TICKS + 1)]
 LEVEL_HEADS = [f'{{"price":"{p}","size":"' for p in PRICES]
+
+
+class Draw(Protocol):
+    """Draws a size, in units, unlike another and never 0."""
+
+    def __call__(self, rng: random.Random, unlike: int = 0) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ class Side:
 class MarketModel:
     """The true book of one market, in YES prices; NO is its mirror."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, draw: Draw | None = None) -> None:
+        self.draw = draw or draw_units
         self.market = Market(
             condition=f"0x{rng.getrandbits(256):064x}", yes=asset_id(rng), no=asset_id(rng)
         )
@@ -89,12 +97,12 @@ class MarketModel:
         mid = rng.randrange(200, 801)
         gap = rng.randrange(1, 4)
         for tick in rng.sample(range(max(1, mid - 160), mid - 1), LEVELS_SOFT_MIN - 1):
-            self.bids.set(tick, draw_units(rng))
-        self.bids.set(mid - 1, draw_units(rng))
+            self.bids.set(tick, self.draw(rng))
+        self.bids.set(mid - 1, self.draw(rng))
         for tick in rng.sample(range(mid + gap, min(TICKS, mid + gap + 160)), LEVELS_SOFT_MIN - 1):
-            self.asks.set(tick, draw_units(rng))
+            self.asks.set(tick, self.draw(rng))
         if mid - 1 + gap not in self.asks.units:
-            self.asks.set(mid - 1 + gap, draw_units(rng))
+            self.asks.set(mid - 1 + gap, self.draw(rng))
 
     @property
     def best_bid(self) -> int:
@@ -140,6 +148,42 @@ class MarketModel:
             f'"last_trade_price":"{self.last_trade[asset]}"}}'
         )
         return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def draw_change(self, rng: random.Random) -> tuple[bool, int, int]:
+        """An order placed, changed or cancelled: (bid side of YES?, tick, new size)."""
+        bid = rng.random() < 0.5
+        side = self.bids if bid else self.asks
+        count = len(side.ticks)
+        shape = rng.random()
+        if count < LEVELS_SOFT_MIN and shape >= 0.85:
+            shape = 0.75
+        elif count >= LEVELS_MAX and 0.70 <= shape < 0.85:
+            shape = 0.95
+        tick: int | None = None
+        if 0.70 <= shape < 0.85:
+            tick = self.new_tick(rng, bid=bid)
+        if tick is None:
+            depth = min(int(rng.expovariate(1 / 8)), count - 1)
+            tick = side.ticks[-1 - depth] if bid else side.ticks[depth]
+            if shape >= 0.85:
+                return bid, tick, 0
+        return bid, tick, self.draw(rng, unlike=side.units.get(tick, 0))
+
+    def new_tick(self, rng: random.Random, *, bid: bool) -> int | None:
+        """A price for a new order, inside the spread now and then; None if off the grid."""
+        gap = self.best_ask - self.best_bid
+        step = 1 if bid else -1
+        best = self.best_bid if bid else self.best_ask
+        if gap > 1 and rng.random() < (0.45 if gap > 4 else 0.12):
+            return best + step * rng.randrange(1, min(gap, 4))
+        tick = best - step * (1 + int(rng.expovariate(1 / 30)))
+        return tick if 1 <= tick < TICKS else None
+
+    @property
+    def touch_key(self) -> tuple[int, int, int, int]:
+        """Best prices and sizes."""
+        bid, ask = self.best_bid, self.best_ask
+        return bid, self.bids.units[bid], ask, self.asks.units[ask]
 
     def books(self) -> dict[str, tuple[dict[int, int], dict[int, int]]]:
         """Both outcomes' books in prices of 1e-9 and sizes of 1e-8."""

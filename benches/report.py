@@ -15,13 +15,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benches import ingest, loopback, questions
+from benches import ingest, loopback, questions, stages
 from benches.targets import SENDER_LATE_US_MAX, verdicts
 from benches.timing import Row, read_rows
 
 HERE = Path(__file__).parent
 OUTPUT = HERE / "BENCHMARKS.md"
-ROW_SETS = ("ingest", "questions", "loopback")
+ROW_SETS = ("ingest", "stages", "questions", "loopback")
 PACKAGES = (
     "bookfeed",
     "numpy",
@@ -29,6 +29,7 @@ PACKAGES = (
     "msgspec",
     "order-book",
     "pysimdjson",
+    "sortedcontainers",
     "nautilus_trader",
     "picows",
     "uvloop",
@@ -189,7 +190,8 @@ def head_lines(command: str, load_before: float, *, quick: bool) -> list[str]:
         "# Benchmarks",
         "",
         f"Written by `{command}`; do not edit. How each number is made is in `README.md` beside",
-        "this file; the rows' code is in `ingest.py`, `questions.py` and `loopback.py`.",
+        "this file; the rows' code is in `ingest.py`, `questions.py` and `loopback.py`, those of",
+        "the core's own stages in `rust/bookfeed-core/benches`.",
         "",
         f"* Date: {today}",
         f"* Machine: {cpu_name()}, {os.cpu_count()} cores, {platform.system()} "
@@ -221,12 +223,27 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         "## Parsing alone, and a call that finds nothing to do, µs a frame",
         "",
         *plain_lines(tables[ingest.PARSE] | tables[ingest.CALL], "row"),
+        "## Kalshi: bytes to book to touch, µs a frame",
+        "",
+        "As above, another corpus. bookfeed has the spread rule on every market and a box with a",
+        "Polymarket outcome on every second one; some boxes open, some are refused for fees.",
+        "",
+        *race_lines(tables[ingest.KALSHI_RACE]),
+        "## Kalshi: parsing alone, µs a frame",
+        "",
+        *plain_lines(tables[ingest.KALSHI_PARSE], "row"),
         "## What checking the venue's hashes costs, µs a frame",
         "",
         "A shorter corpus with valid hashes on every `book` and `price_change`. Sampling goes by",
         "receive time, so it costs less a frame the faster frames come.",
         "",
         *plain_lines(tables[ingest.HASH], "row"),
+        "## The core's own stages, ns",
+        "",
+        "Rust alone, by `cargo bench --bench stages`, which compares each answer before it is",
+        "timed. The time of an `ingest` is everything the engine does with a frame.",
+        "",
+        *plain_lines(tables[stages.STAGES], "stage"),
         "## Questions asked of a book, 97 levels a side, ns",
         "",
         *question_lines(tables),

@@ -7,15 +7,19 @@ measured`` where a row it needs was skipped, ``not valid`` where a paced run was
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benches import ingest, loopback, questions
+from benches import ingest, loopback, questions, stages
 from benches.timing import Row
 
 Tables = dict[str, dict[str, Row]]
 USUAL = "json + dict + sorted()"
 NAUTILUS = "msgspec + nautilus_trader OrderBook"
 BEST_PEER = "msgspec + dict, cached touch"
+KALSHI_BEST_PEER = "msgspec + order-book (C)"
+KALSHI_TIMES = 8.5
+"""What the best stack that could be assembled for Kalshi took, over what is asked of ours."""
 
-
+NOTHING = 1.05
+"""What costs nothing takes no longer than this much of the time without it."""
 SENDER_LATE_US_MAX = 50.0
 """At 100,000 frames a second a sender that catches up is some 10 µs late at p99."""
 
@@ -72,6 +76,19 @@ def behind_bare(table: str, percentile: str) -> Callable[[Tables], float]:
     )
 
 
+def quickest_stack_margin(table: str, ours: str) -> Callable[[Tables], float]:
+    """How many times longer the quickest stack without bookfeed takes."""
+
+    def measure(tables: Tables) -> float:
+        rows = tables[table]
+        others = [
+            r.median for name, r in rows.items() if not name.startswith("bookfeed") and r.rounds
+        ]
+        return min(others) / rows[ours].median
+
+    return measure
+
+
 def quickest_peer_margin(question: str) -> Callable[[Tables], float]:
     """How many times longer the quickest other library takes for a question."""
 
@@ -92,6 +109,37 @@ def race_targets() -> list[Target]:
             Target(f"against {name}", times, "x", ratio(ingest.RACE, name, read), at_most=False)
             for name, times in ((BEST_PEER, 6), (NAUTILUS, 13), (USUAL, 20))
         ),
+    ]
+
+
+def kalshi_targets() -> list[Target]:
+    """Bytes to book to touch, Kalshi, with rules across venues."""
+    table, read = ingest.KALSHI_RACE, ingest.OURS
+    best = ratio(table, KALSHI_BEST_PEER, read)
+    quickest = quickest_stack_margin(table, read)
+    return [
+        Target("Kalshi: one ingest call a frame", 0.22, "µs", median(table, ingest.OURS_DRAINED)),
+        Target(f"Kalshi: against {KALSHI_BEST_PEER}", KALSHI_TIMES, "x", best, at_most=False),
+        Target("Kalshi: against the quickest stack", KALSHI_TIMES, "x", quickest, at_most=False),
+    ]
+
+
+def stage_targets(tables: Tables) -> list[Target]:
+    """The core's stages: each says its own target; rules that do not matter cost nothing."""
+    rows = tables.get(stages.STAGES, {})
+    own = [
+        Target(f"core, {name}", row.facts["target"], "ns", median(stages.STAGES, name))
+        for name, row in rows.items()
+        if "target" in row.facts
+    ]
+    without = (
+        (stages.SPREAD, stages.KALSHI_ALONE),
+        (stages.UNMOVED_BOXES, stages.UNMOVED_ALONE),
+        (stages.PAIRED_ELSEWHERE, stages.ELSEWHERE),
+    )
+    return own + [
+        Target(f"core, {name}, over {alone}", NOTHING, "x", ratio(stages.STAGES, name, alone))
+        for name, alone in without
     ]
 
 
@@ -144,5 +192,6 @@ def loopback_targets() -> list[Target]:
 
 def verdicts(tables: Tables) -> list[list[str]]:
     """One line a target."""
-    targets = race_targets() + question_targets() + loopback_targets()
+    targets = race_targets() + kalshi_targets() + stage_targets(tables)
+    targets += question_targets() + loopback_targets()
     return [target.verdict(tables) for target in targets]

@@ -8,8 +8,10 @@
 
 mod support;
 
-use bookfeed_core::decode::{Dialect, Venue};
+use bookfeed_core::decode::{self, Dialect, Source, Tally, Venue};
 use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::event::Frame;
+use bookfeed_core::instrument::{Instrument, Instruments};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -196,6 +198,33 @@ fn memory_of_a_batch_is_kept_when_records_are_taken() {
         engine.output().clear();
     });
     assert_eq!(count, 0);
+}
+
+/// Every vector of Kalshi's, whole or broken, but for member names with escapes.
+#[test]
+fn kalshi_frames_of_every_type() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/kalshi");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let whole = paths.filter(|path| !path.ends_with("delta_escaped.json"));
+    let frames: Vec<(Source, String)> = whole
+        .map(|path| {
+            let v: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let source = if v["source"] == "rest" { Source::Rest } else { Source::Stream };
+            (source, v["frame"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let mut known = Instruments::default();
+    known.add(Instrument::new(Venue::Kalshi, "KXBTC15M-26OCT011715-15", 0));
+    let (mut frame, mut tally) = (Frame::default(), Tally::default());
+    let mut decode_all = || {
+        let frames = frames.iter().map(|(source, text)| {
+            let (dialect, bytes) = (Dialect::default(), text.as_bytes());
+            decode::decode(Venue::Kalshi, dialect, *source, bytes, &known, &mut frame, &mut tally)
+        });
+        frames.filter(Result::is_ok).count()
+    };
+    assert!(decode_all() > 150);
+    assert_eq!(counted(|| assert!(decode_all() > 150)), 0);
 }
 
 /// Numbered frames about two markets of one stream: changes, replies that take numbers aside

@@ -52,7 +52,9 @@ impl Engine {
             return (NO_STREAM, true);
         }
         let id = self.stream_or_new(origin.conn, place.sid);
-        let Some(stream) = self.streams.at_mut(id) else { return (NO_STREAM, false) };
+        let Some(stream) = self.streams.at_mut(id).filter(|stream| !stream.ended) else {
+            return (NO_STREAM, false);
+        };
         match stream.take(place.seq) {
             Order::Next => {}
             Order::Gap(expected) => self.note_gap(origin, id, place, expected),
@@ -345,22 +347,19 @@ impl Engine {
         } else if matches!(reply.kind, ReplyKind::Subscribed | ReplyKind::Ok) && !channel.is_empty() {
             let id = self.stream_or_new(origin.conn, sid);
             if let Some(stream) = self.streams.at_mut(id) {
-                stream.channel = channel.into();
+                stream.begin(channel);
             }
         }
     }
 
-    /// A subscription ended: its books are stale, and its number may be given out again.
+    /// A subscription ended: its books are stale, and what is still on its way is ignored until
+    /// the venue gives its number out again.
     fn end_stream(&mut self, origin: &Origin, sid: u32) {
-        let stream = self.stream_of(origin.conn, sid);
-        if stream == NO_STREAM {
-            return;
+        let id = self.stream_of(origin.conn, sid);
+        if let Some(stream) = self.streams.at_mut(id) {
+            stream.ended = true;
+            self.lose_stream(origin, id, Cause::Channel);
         }
-        self.lose_stream(origin, stream, Cause::Channel);
-        if let Some(Some(connection)) = self.connections.get_mut(origin.conn as usize) {
-            connection.streams.retain(|&(_, id)| id != stream);
-        }
-        self.streams.close(stream);
     }
 
     /// Holes found lately, oldest first.
@@ -383,8 +382,8 @@ impl Engine {
     #[must_use]
     pub fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
         let connection = self.connections.get(conn as usize)?.as_ref()?;
-        let of_channel =
-            |(_, id): &&(u32, StreamId)| self.streams.at(*id).is_some_and(|s| &*s.channel == channel);
+        let live = |id| self.streams.at(id).filter(|stream| !stream.ended);
+        let of_channel = |(_, id): &&(u32, StreamId)| live(*id).is_some_and(|s| &*s.channel == channel);
         connection.streams.iter().rev().find(of_channel).map(|&(sid, _)| sid)
     }
 }

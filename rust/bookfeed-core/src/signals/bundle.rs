@@ -215,12 +215,12 @@ impl<'a> Bundle<'a> {
 
     #[inline]
     fn slots(&mut self) -> &mut [Option<Walk<'a>>] {
-        if self.many.is_empty() { &mut self.few } else { &mut self.many }
+        if self.many.is_empty() { &mut self.few[..self.subject.legs.len()] } else { &mut self.many }
     }
 
     #[inline]
     fn walks(&self) -> impl Iterator<Item = &Walk<'a>> {
-        let slots: &[_] = if self.many.is_empty() { &self.few } else { &self.many };
+        let slots = if self.many.is_empty() { &self.few[..self.subject.legs.len()] } else { &self.many };
         slots.iter().flatten()
     }
 
@@ -260,24 +260,26 @@ impl<'a> Bundle<'a> {
         let payout = if sell { -self.subject.payout } else { self.subject.payout };
         let slots = self.slots();
         let mut taken: Qty = 0;
-        loop {
-            let (mut edge, mut qty) = (payout, limits.max_qty - taken);
-            for walk in slots.iter().flatten() {
-                edge += walk.unit;
-                qty = qty.min(walk.left);
-            }
-            if edge < limits.min_edge || qty == 0 {
-                return Some(taken);
-            }
+        let (mut edge, mut qty) = (payout, limits.max_qty);
+        for walk in slots.iter().flatten() {
+            edge += walk.unit;
+            qty = qty.min(walk.left);
+        }
+        while edge >= limits.min_edge && qty > 0 {
             step(slots, taken, qty)?;
             taken += qty;
+            let used = qty;
+            (edge, qty) = (payout, limits.max_qty - taken);
             for walk in slots.iter_mut().flatten() {
-                walk.left -= qty;
+                walk.left -= used;
                 if walk.left == 0 && !walk.advance(sell)? {
                     return Some(taken);
                 }
+                edge += walk.unit;
+                qty = qty.min(walk.left);
             }
         }
+        Some(taken)
     }
 
     /// The longest beginning of the walk, in whole steps, whose net edge is enough.

@@ -1,7 +1,7 @@
 //! Kalshi's WebSocket of version 2, in its three historical number formats, and REST books.
 //!
 //! A frame is one object: an envelope (`type`, `sid`, `seq`, `id`) around a `msg`. Members come
-//! in any order, `msg` before `type` too, so what matters is collected first ([`fields`]) and
+//! in any order, `msg` before `type` too, so what matters is collected first (`fields`) and
 //! understood when the frame has proved to be JSON. The place in the numbered stream is read
 //! from every message before its type is looked at: replies and news take numbers as well.
 //!

@@ -2,10 +2,10 @@
 
 use super::{Decoder, in_range};
 use crate::decode::Venue;
-use crate::decode::json::{Cursor, Kind};
+use crate::decode::json::{Cursor, Kind, Value};
 use crate::event::{Body, Delta, Message, Place, Side};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
-use crate::time::{MILLISECOND, Nanos};
+use crate::time::{MILLISECOND, Nanos, parse_millis};
 
 /// Length of a UUID.
 const MARKET_ID: usize = 36;
@@ -26,11 +26,10 @@ impl Decoder<'_> {
         let market = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
         let instrument = self.instruments.find(Venue::Kalshi, market.raw(self.bytes))?;
         take(cursor, b",\"market_id\":\"")?;
-        let market_id = cursor.take_quoted_exactly(MARKET_ID)?;
-        let known = self.instruments.at(instrument)?.market_id.as_deref();
-        if known.is_some_and(|known| known.as_bytes() != market_id.raw(self.bytes)) {
-            return None;
-        }
+        let market_id = match self.instruments.at(instrument)?.market_id.as_deref() {
+            Some(known) => take_known(cursor, known.as_bytes())?,
+            None => cursor.take_quoted_exactly(MARKET_ID)?,
+        };
         take(cursor, b",\"price_dollars\":\"")?;
         let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
         if !in_range(price) {
@@ -62,14 +61,41 @@ fn plain_end(cursor: &mut Cursor) -> Option<Nanos> {
         cursor.rest_of_string().ok()?;
     }
     take(cursor, b",\"ts_ms\":")?;
-    let millis = i64::try_from(cursor.take_unsigned()?).ok()?;
-    let ts_event: Nanos = millis.checked_mul(MILLISECOND)?;
+    let ts_event = millis(cursor)?;
     if !cursor.take_literal(b"}}") {
         take(cursor, b"},\"sending_ts_ms\":")?;
-        cursor.take_unsigned()?;
+        millis(cursor)?;
         take(cursor, b"}")?;
     }
     Some(ts_event)
+}
+
+/// A number of milliseconds. Today's have thirteen digits, which are read as two words.
+#[inline(always)]
+fn millis(cursor: &mut Cursor) -> Option<Nanos> {
+    let begin = cursor.offset();
+    if let Some(text) = cursor.bytes().get(begin..).and_then(<[u8]>::first_chunk::<13>)
+        && text[0] != b'0'
+        && let Some(ts) = parse_millis(text)
+    {
+        cursor.rewind(begin + text.len());
+        return Some(ts);
+    }
+    i64::try_from(cursor.take_unsigned()?).ok()?.checked_mul(MILLISECOND)
+}
+
+/// The rest of a string that must be a second name already known, and its quote.
+#[inline(always)]
+fn take_known(cursor: &mut Cursor, known: &[u8]) -> Option<Value> {
+    let begin = cursor.offset();
+    let (text, quote) =
+        cursor.bytes().get(begin..)?.first_chunk::<{ MARKET_ID + 1 }>()?.split_at(MARKET_ID);
+    if <&[u8; MARKET_ID]>::try_from(known).ok()? != text || quote != b"\"" {
+        return None;
+    }
+    let (start, end) = (u32::try_from(begin).ok()?, u32::try_from(begin + MARKET_ID).ok()?);
+    cursor.rewind(begin + MARKET_ID + 1);
+    Some(Value { start, end, kind: Kind::Text })
 }
 
 /// A decimal that may have a minus sign, and the quote behind it.
