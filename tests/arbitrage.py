@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.records import Signal, signals
@@ -28,7 +28,7 @@ from bookfeed.sim.twovenue import (
     TwoVenueItem,
     TwoVenueRun,
 )
-from bookfeed.sim.twovenue_truth import Combination, Opportunity
+from bookfeed.sim.twovenue_truth import Combination, Opportunity, Venue
 from bookfeed.sim.virtual import START_NS
 
 MS: Final = 1_000_000
@@ -64,7 +64,6 @@ UNGATED: Final = {
 }  # fmt: skip
 
 LegKey = tuple[str, str, str]
-Apply = Callable[[Literal["connected", "disconnected", "frame", "advance"], int, int, bytes], None]
 
 
 @dataclass
@@ -116,14 +115,14 @@ def _calm(rng: Random, target: str, at_s: float, until_s: float) -> Iterator[Epi
         at_s += lasts_s + 0.03
 
 
-def _venue(rng: Random) -> Literal["polymarket", "kalshi"]:
+def _venue(rng: Random) -> Venue:
     return "polymarket" if rng.random() < 0.5 else "kalshi"
 
 
 class Desk:
     """An engine that follows both venues, its rules, and what it has signalled."""
 
-    def __init__(self, run: TwoVenueRun, engine: Engine, apply: Apply | None = None) -> None:
+    def __init__(self, run: TwoVenueRun, engine: Engine) -> None:
         self.run = run
         self.engine = engine
         self.rules: dict[int, str] = {}
@@ -132,9 +131,8 @@ class Desk:
         """What the twins opened: time, legs."""
         self.opened: list[tuple[int, str, frozenset[LegKey]]] = []
         """Time, name of pair, basket or ladder, legs."""
-        self.instruments: dict[int, tuple[str, str]] = {}
+        self.instruments: dict[int, tuple[Venue, str]] = {}
         self.mend_ns = 0
-        self._apply = apply
         self._sibling: dict[str, str] = {}
 
     def subscribe(self, subscribe: Callable[..., int], add_rule: Callable[..., int]) -> None:
