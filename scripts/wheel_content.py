@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
-PACKAGES: Final = ("", "cli/", "sim/", "sinks/", "venues/")
+PACKAGES: Final = ("", "audit/", "cli/", "sim/", "sinks/", "venues/")
 EXTENSION: Final = "bookfeed/_bookfeed.abi3.so"
 REQUIRED: Final = frozenset(
     {
