@@ -23,6 +23,7 @@ type Key = (usize, Vec<(u32, bool)>);
 struct Rule {
     subjects: Vec<(Vec<(usize, bool)>, i64)>,
     max_lag: i64,
+    confirm: bool,
 }
 
 struct Run {
@@ -30,6 +31,8 @@ struct Run {
     pit: Pit,
     rules: Vec<Rule>,
     open: BTreeSet<Key>,
+    /// Newest venue time heard when what is not open yet was first found.
+    found_at: BTreeMap<Key, Option<u64>>,
     seen: usize,
     /// Multiplier of the event's fees at Kalshi.
     multiplier: i64,
@@ -51,7 +54,13 @@ impl Run {
         );
         let gates = [("max_age_ms", "2000"), ("max_skew_ms", "500"), ("min_edge", "0.002")];
         let (a, b) = (pit.leg(0, false), pit.leg(3, true));
-        let across = [("a", a.as_str()), ("b", &b), ("max_lag_ms", "300"), ("polarity_check", "off")];
+        let across = [
+            ("a", a.as_str()),
+            ("b", &b),
+            ("max_lag_ms", "300"),
+            ("polarity_check", "off"),
+            ("confirm", "on"),
+        ];
         pit.rule("box", &[&across[..], &gates[..]].concat());
         let ladder = pit.legs(&[(0, false), (1, false), (2, false)]);
         pit.rule("ladder", &[&[("legs", ladder.as_str())], &gates[..]].concat());
@@ -64,10 +73,15 @@ impl Run {
         let (yes, no) = (false, true);
         let pair = |a, b| (vec![a, b], PRICE_ONE);
         let rules = vec![
-            Rule { subjects: vec![pair((0, yes), (3, yes)), pair((0, no), (3, no))], max_lag: MAX_LAG },
+            Rule {
+                subjects: vec![pair((0, yes), (3, yes)), pair((0, no), (3, no))],
+                max_lag: MAX_LAG,
+                confirm: true,
+            },
             Rule {
                 subjects: [(0, 1), (0, 2), (1, 2)].map(|(l, h)| pair((l, yes), (h, no))).into(),
                 max_lag: 0,
+                confirm: false,
             },
             Rule {
                 subjects: vec![
@@ -75,6 +89,7 @@ impl Run {
                     (vec![(1, yes), (2, no), (3, yes)], PRICE_ONE),
                 ],
                 max_lag: 0,
+                confirm: false,
             },
         ];
         Self {
@@ -82,6 +97,7 @@ impl Run {
             pit,
             rules,
             open: BTreeSet::new(),
+            found_at: BTreeMap::new(),
             seen: 0,
             multiplier: PRICE_ONE,
             heard: [None; 2],
@@ -233,8 +249,17 @@ impl Run {
         for (rule_id, rule) in self.rules.iter().enumerate() {
             for (legs, payout) in &rule.subjects {
                 let named = legs.iter().map(|&(n, no)| (u32::try_from(n).unwrap(), no)).collect();
-                let open = self.open.contains(&(rule_id, named));
-                let shut = self.shut(rule, legs, *payout);
+                let key = (rule_id, named);
+                let open = self.open.contains(&key);
+                let mut shut = self.shut(rule, legs, *payout);
+                if shut.is_some() {
+                    self.found_at.remove(&key);
+                } else if rule.confirm && !open {
+                    let newest = self.heard.iter().flatten().max().copied();
+                    let found_at = *self.found_at.entry(key).or_insert(newest);
+                    let confirmed = self.heard.iter().all(|&heard| heard > found_at);
+                    shut = (!confirmed).then_some("unconfirmed");
+                }
                 assert_eq!(open, shut.is_none(), "rule {rule_id} {legs:?} {shut:?}");
                 *self.counts.entry(shut.unwrap_or("open")).or_default() += 1;
             }
@@ -258,7 +283,7 @@ fn what_is_open_is_what_a_naive_question_finds_at_every_moment() {
         }
         run.counts.into_iter().for_each(|(why, n)| *all.entry(why).or_default() += n);
     }
-    for why in ["open", "quiet", "not_live", "status", "age", "skew", "lag", "fees"] {
+    for why in ["open", "quiet", "not_live", "status", "age", "skew", "lag", "fees", "unconfirmed"] {
         assert!(all.get(why).copied().unwrap_or(0) > 100, "{why} in {all:?}");
     }
 }

@@ -35,6 +35,7 @@ fn counted(kind: &str, order: &[Refusal], from: usize) -> (Vec<(&'static str, u6
         ("max_lag_ms", word(Refusal::Lag, "0.5", "0")),
         ("min_edge", word(Refusal::Fees, "0.1", "0.01")),
         ("min_qty", word(Refusal::MinQty, "6", "1")),
+        ("confirm", word(Refusal::Unconfirmed, "on", "off")),
         ("min_hold_ms", word(Refusal::Hold, "1000", "0")),
     ];
     let (a, b) = (pit.leg(0, false), pit.leg(1, false));
@@ -69,9 +70,9 @@ fn in_order(kind: &str, order: &[Refusal]) {
 #[test]
 fn gates_are_asked_in_their_order() {
     use Refusal::{Age, Augmented, Closing, Crossed, FeeType, FeeUnknown, Fees, Hold, Lag, MinQty};
-    use Refusal::{NotLive, Polarity, Skew, Status};
+    use Refusal::{NotLive, Polarity, Skew, Status, Unconfirmed};
     let first = [NotLive, Status, Closing, Age, Skew, Lag];
-    let last = [Crossed, FeeType, FeeUnknown, Fees, MinQty, Hold];
+    let last = [Crossed, FeeType, FeeUnknown, Fees, MinQty, Unconfirmed, Hold];
     in_order("box", &[&first[..], &[Polarity], &last[..]].concat());
     in_order("basket", &[&first[..], &[Augmented], &last[..]].concat());
 }

@@ -242,7 +242,7 @@ fn nothing_is_asked_where_nothing_changed() {
 }
 
 #[test]
-fn a_pair_has_to_agree_before_it_may_disagree() {
+fn a_pair_has_to_agree_before_it_is_spoken_of() {
     let mut pit = Pit::boxed([Kalshi; 2], &[]);
     // Opposites: their prices add up to one, and 0.2 and 1 − 0.8 would be a gift.
     pit.touch(0, 190, 5, 200, 5);
@@ -250,37 +250,86 @@ fn a_pair_has_to_agree_before_it_may_disagree() {
         assert_eq!(pit.touch(1, 800 + i, 5, 810 + i, 5), [""; 0]);
     }
     assert_eq!((pit.reasons(), pit.signals.len()), (vec![("polarity", 12)], 0));
-    // Eight clear readings, each at a moved touch, make up for the past and earn trust.
-    for i in 0..20 {
-        pit.touch(1, 190 + i, 5, 200 + i, 5);
+    // Each clear reading makes up for 4 of the 32 that speak against the pair; 8 are trust.
+    for i in 0..9 {
+        assert_eq!(pit.touch(1, 210 + i, 5, 220 + i, 5), [""; 0], "{i}");
     }
-    assert_eq!(pit.touch(1, 400, 5, 410, 5), ["update"], "a little apart, and trusted");
-    // Then it may look like opposites for a while.
-    assert_eq!(pit.touch(1, 800, 5, 810, 5), ["update"]);
-    let mut lives = Vec::new();
-    for i in 1..16 {
-        lives.extend(pit.touch(1, 800 + i, 5, 810 + i, 5));
-    }
-    assert_eq!(lives.last().unwrap(), "close polarity", "but not for ever: {lives:?}");
+    assert_eq!(pit.touch(1, 219, 5, 229, 5), ["open"]);
+    // And trust can be lost, by two readings from here.
+    assert_eq!(pit.touch(1, 800, 5, 810, 5), ["close polarity"]);
 }
 
 #[test]
-fn only_a_moved_touch_is_a_reading() {
+fn only_a_touch_that_moved_is_a_reading() {
     let mut pit = Pit::boxed([Kalshi; 2], &[]);
     pit.touch(0, 190, 5, 200, 5);
-    for i in 0..7 {
-        pit.touch(1, 191 + i, 5, 199 + i, 5);
-    }
-    // Seven readings; depth, sizes far from the touch and time bring no eighth.
+    assert_eq!(pit.touch(1, 210, 5, 220, 5), [""; 0], "4 of 8");
     for _ in 0..5 {
+        // Depth, the same book told again, other sizes at the same touch, and time.
         let frame = pit.kalshi.delta(1, true, 100, 100);
         pit.say(0, &frame);
+        pit.touch(1, 210, 5, 220, 5);
+        pit.touch(1, 210, 6, 220, 6);
         pit.wait(MS);
     }
-    pit.touch(0, 550, 5, 560, 5);
-    assert_eq!(pit.touch(1, 440, 5, 450, 5), [""; 0]);
-    assert!(pit.refused(Refusal::Polarity) > 0);
-    assert_eq!(pit.signals.iter().filter(|s| s.short() == "open").count(), 0, "{:?}", pit.signals);
+    assert_eq!(pit.signals, []);
+    assert_eq!(pit.touch(1, 211, 5, 220, 5), ["open"]);
+}
+
+#[test]
+fn close_to_one_half_nothing_can_be_told() {
+    let mut pit = Pit::boxed([Kalshi; 2], &[]);
+    pit.touch(0, 470, 5, 480, 5);
+    for i in 0..40 {
+        assert_eq!(pit.touch(1, 500 + i, 5, 510 + i, 5), [""; 0]);
+    }
+    let mut pit = Pit::boxed([Kalshi; 2], &[("polarity_check", "off")]);
+    pit.touch(0, 470, 5, 480, 5);
+    assert_eq!(pit.touch(1, 500, 5, 510, 5), ["open"]);
+}
+
+#[test]
+fn an_opportunity_is_confirmed_by_every_book_at_a_later_time() {
+    let (mut pit, lives) = paying([Kalshi, Polymarket], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
+    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    let stranger = pit.list(Polymarket, Listed { schedule: Some(FREE), ..Listed::default() });
+    assert_eq!((lives, pit.reasons()), (vec![], vec![("unconfirmed", 1)]));
+    // Kalshi at the very time of the finding, which may be the middle of a batch.
+    pit.touch(other, 100, 1, 900, 1);
+    pit.beat(other);
+    assert_eq!(pit.wait(MS), [""; 0]);
+    // Polymarket, of another book: its frames have no numbers.
+    pit.touch(stranger, 100, 1, 900, 1);
+    assert_eq!(pit.wait(MS), [""; 0]);
+    // The book itself, later; Kalshi's stream is still where it was.
+    assert_eq!(pit.touch(1, 550, 5, 560, 5), [""; 0]);
+    assert_eq!(pit.reasons().len(), 1);
+    let told = pit.refused(Refusal::Unconfirmed);
+    // Kalshi later, by a message about another market.
+    assert_eq!(pit.beat(other), [""; 0]);
+    assert_eq!(pit.wait(0), ["open"]);
+    assert_eq!(pit.refused(Refusal::Unconfirmed), told, "waiting is not refused again");
+}
+
+#[test]
+fn a_failure_asks_for_a_new_confirmation_and_holds_run_meanwhile() {
+    let rule = [ANY, ("confirm", "on"), ("min_hold_ms", "10"), ("min_qty", "3")];
+    let mut pit = Pit::boxed([Kalshi; 2], &rule);
+    pit.touch(0, 440, 5, 450, 5);
+    pit.beat(0);
+    pit.touch(1, 550, 5, 560, 5);
+    pit.beat(0);
+    assert_eq!(pit.wait(10 * MS), [""; 0], "no time was stated but that of the finding");
+    pit.clock(1);
+    assert_eq!(pit.beat(0), [""; 0]);
+    assert_eq!(pit.wait(0), ["open"], "held from the first finding, not from its confirmation");
+    pit.touch(1, 550, 2, 560, 5);
+    pit.touch(1, 550, 5, 560, 5);
+    assert_eq!(pit.wait(20 * MS), [""; 0]);
+    assert_eq!(pit.reasons(), [("min_qty", 1), ("unconfirmed", 2)]);
+    pit.clock(1);
+    pit.beat(1);
+    assert_eq!(pit.wait(0), ["open"]);
 }
 
 #[test]
@@ -293,8 +342,8 @@ fn fees_that_are_overridden_change_what_is_open() {
     pit.add_box(&[ANY]);
     pit.touch(0, 440, 5, 450, 5);
     assert_eq!(pit.touch(1, 550, 5, 560, 5), ["open"]);
-    assert_eq!(fees_of_event(&mut pit, "0"), ["update", "update"], "of the one market, then the other");
+    assert_eq!(fees_of_event(&mut pit, "0"), ["update"], "asked when both have their new fees");
     let edges: Vec<_> = pit.signals.iter().map(|s| s.net_edge).collect();
     // 0.07 · ½ · 0.45 · 0.55 is 0.0086625 a contract: with five of them 0.0434 a leg.
-    assert_eq!(edges, [82_640_000, 91_320_000, 100_000_000]);
+    assert_eq!(edges, [82_640_000, 100_000_000]);
 }

@@ -133,8 +133,13 @@ impl Pit {
         legs.iter().map(|&(n, no)| self.leg(n, no)).collect::<Vec<_>>().join("; ")
     }
 
+    /// Adds a rule that opens without being confirmed, unless it is said otherwise.
     pub fn rule(&mut self, kind: &str, pairs: &[(&str, &str)]) -> u32 {
-        self.engine.add_rule(kind, &params(pairs)).unwrap()
+        let mut params = params(pairs);
+        if kind != "spread" {
+            params.entry("confirm".to_owned()).or_insert_with(|| "off".to_owned());
+        }
+        self.engine.add_rule(kind, &params).unwrap()
     }
 
     /// A box of the first two markets, YES of both.

@@ -187,7 +187,7 @@ impl Decoder<'_> {
         let body = body.unwrap_or_else(|wrong| {
             let about_a_book = matches!(kind, DELTA | SNAPSHOT | UNTYPED);
             let book = about_a_book.then(|| self.instrument(f.market_ticker));
-            let second = if about_a_book { self.by_market_id(f.market_id) } else { None };
+            let second = book.filter(|&id| id != UNKNOWN).and_then(|_| self.by_market_id(f.market_id));
             self.malformed(wrong, book, second)
         });
         let market = if kind == USER_ORDER { f.ticker } else { f.market_ticker };
