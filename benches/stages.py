@@ -14,8 +14,6 @@ from pathlib import Path
 from benches.timing import Row, pin, write_rows
 
 STAGES = "stages"
-KALSHI_ALONE = "kalshi: ingest, no rules"
-SPREAD = "kalshi: ingest, a spread rule"
 UNMOVED_ALONE = "kalshi: ingest, touch unmoved, no rules"
 UNMOVED_BOXES = "kalshi: ingest, touch unmoved, a box on each market"
 ELSEWHERE = "kalshi: ingest, instruments elsewhere"
