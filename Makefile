@@ -20,7 +20,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 	$(wildcard rust/bookfeed-*/Cargo.toml) Cargo.toml Cargo.lock
 
 .PHONY: help setup run test lint lint-rust lint-python test-rust test-python wheel bench \
-	bench-quick fuzz fuzz-quick campaign soak clean
+	bench-quick fuzz fuzz-quick campaign arbitrage soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ $(STAMPS)/tools: pyproject.toml | $(PY)
 # The compiled part is built in the profile that ships.
 $(STAMPS)/extension: $(STAMPS)/tools $(RUST_SOURCES)
 	@command -v cargo >/dev/null || { echo "cargo is not on PATH: see https://rustup.rs" >&2; exit 1; }
-	$(BIN)/maturin develop --release --quiet --extras rest,zstd
+	$(BIN)/maturin develop --release --quiet --extras rest,zstd,kalshi
 	@touch $@
 
 $(STAMPS)/bench-tools: $(STAMPS)/tools
@@ -78,6 +78,10 @@ test-python: setup
 
 campaign: setup ## SEEDS=N seeded fault runs of the simulator: never wrong while live
 	$(PY) -m tests.campaign --seeds $(SEEDS)
+	$(PY) -m tests.kalshi_campaign --seeds $(SEEDS)
+
+arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
+	$(PY) -m tests.arbitrage --seeds $(SEEDS)
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
 	scripts/fuzz $(or $(SECONDS),600)

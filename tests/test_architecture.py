@@ -114,6 +114,9 @@ JSON_READERS: Final = {
     "capture.py": "lines of a capture, in which a frame is a string",
     "cli/source.py": "the simulator's ready line",
     "cli/bench.py": "the plain Python client that is measured beside the engine",
+    # The independent witness: it must read the frames itself, and is never on the live path.
+    "audit/numbers.py": "frames of a journal, for the auditor",
+    "audit/auditor.py": "control records of a journal, for the auditor",
 }
 
 
@@ -126,7 +129,11 @@ def test_no_python_file_reads_market_data() -> None:
     assert {name for name in found if not name.startswith("sim/")} == set(JSON_READERS)
     words = hits(r"[\"'](price_changes|event_type|asset_id)[\"']", PYTHON, suffix=".py")
     names = {hit.split(":")[0].removeprefix("python/bookfeed/") for hit in words}
-    assert {n for n in names if not n.startswith("sim/")} <= {"cli/bench.py"}
+    assert {n for n in names if not n.startswith("sim/")} <= {
+        "cli/bench.py",
+        "audit/kalshi.py",
+        "audit/polymarket.py",
+    }
 
 
 def test_no_rust_file_knows_a_url() -> None:
@@ -241,7 +248,14 @@ def test_every_record_carries_its_state_and_no_signal_outlives_it() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_no_rule_speaks_of_books_that_were_never_live(rule: str) -> None:
     engine = Engine(hash_check="off")
-    parameters: dict[str, dict[str, Any]] = {"spread": {"open": "0"}, "complement": {}}
+    legs = {"legs": f"polymarket {YES} yes; polymarket {NO} yes"}
+    parameters: dict[str, dict[str, Any]] = {
+        "spread": {"open": "0"},
+        "complement": {},
+        "box": {"a": f"polymarket {YES} yes", "b": f"polymarket {NO} no"},
+        "basket": legs,
+        "ladder": legs,
+    }
     engine.add_rule(rule, parameters[rule])
     for asset in (YES, NO):
         engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee_rate="0")
@@ -255,6 +269,6 @@ def test_no_rule_speaks_of_books_that_were_never_live(rule: str) -> None:
 def test_only_the_simulator_listens() -> None:
     servers = r"\b(\w*create_server|start_server|TCPSite|UnixSite|serve_forever|\.listen)\("
     found = {hit.split(":")[0] for hit in hits(servers, PYTHON, suffix=".py")}
-    assert found == {"python/bookfeed/sim/polymarket.py", "python/bookfeed/sim/rest.py"}
+    assert found == {"python/bookfeed/sim/server.py", "python/bookfeed/sim/rest.py"}
     everywhere = r"0\.0\.0\.0|[\"']::[\"']|INADDR_ANY"
     assert not list(hits(everywhere, PYTHON, suffix=".py"))

@@ -4,20 +4,12 @@ import dataclasses
 
 import pytest
 
-from bookfeed.sinks.console import (
-    BookRow,
-    LatencyRow,
-    Screen,
-    SignalRow,
-    Span,
-    clip,
-    paint,
-    render,
-    shown_duration,
-    shown_rate,
-)
+from bookfeed.sinks.console import BookRow, LatencyRow, Screen, render
+from bookfeed.sinks.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
+from bookfeed.sinks.text import Span, clip, paint, shown_duration, shown_rate
 
 YES = BookRow(
+    venue="polymarket",
     market="Bitcoin Up or Down, 6:15",
     outcome="Up",
     bid_e9=440_000_000,
@@ -91,10 +83,99 @@ def test_80_columns() -> None:
 def test_120_columns_show_sizes_and_whole_names() -> None:
     lines = text(SCREEN, 120, 40)
     assert lines[1].split() == [
-        *("book", "size", "bid", "ask", "size", "spread", "state", "age", "upd/s")
+        *("book", "venue", "size", "bid", "ask", "size", "spread", "state", "age", "upd/s")
     ]
     assert lines[2].startswith(" Bitcoin Up or Down, 6:15 ")
-    assert lines[2].split()[6:11] == ["13.37", "0.44", "0.45", "500.12", "0.01"]
+    assert lines[2].split()[5:10] == ["polymarket", "Up", "13.37", "0.44", "0.45"]
+
+
+def test_books_of_several_venues_say_which_at_any_width() -> None:
+    books = [YES, dataclasses.replace(YES, venue="kalshi")]
+    lines = text(dataclasses.replace(SCREEN, books=books), 80, 24)
+    assert [line[13:19] for line in lines[2:4]] == ["polyma", "kalshi"]
+    assert "venue" not in text(SCREEN, 80, 24)[1]
+
+
+BOX = dataclasses.replace(
+    OPEN,
+    rule="box",
+    market="BTC above 85k at 17:00",
+    qty_e8=120_00_000_000,
+    legs=[
+        LegRow("buy", "YES", "kalshi", "KXBTCD-26OCT0117-T84999.99", 120_00_000_000,
+               451_200_000, 2_090_000_000),
+        LegRow("buy", "NO", "polymarket", "Bitcoin above 85,000 on October 1?", 120_00_000_000,
+               532_000_000, 0),
+    ],
+    gross_edge_e9=16_800_000,
+    net_edge_e9=-500_000,
+    maker_edge_e9=21_000_000,
+    fee_e9=2_090_000_000,
+    capital_e9=120_074_000_000,
+    age_ns=12_345_678,
+)  # fmt: skip
+DETAILS = [
+    "          buy YES kalshi KXBTCD-26OCT0117-T84999.99 120 @ 0.4512, fee $2.09",
+    "          buy NO polymarket Bitcoin above 85,000 on October 1? 120 @ 0.532, fee $0.00",
+    "          gross 0.0168, fees $2.09, net -0.0005 taking, 0.021 making;"
+    " capital $120.074, age 12.3ms",
+]
+
+
+def test_a_signal_says_what_would_be_traded_and_keeps_taking_and_making_apart() -> None:
+    lines = text(dataclasses.replace(SCREEN, signals=[BOX]), 120, 40)
+    (place,) = (i for i, line in enumerate(lines) if " box " in line)
+    assert "BTC above 85k at 17:00" in lines[place]
+    assert lines[place + 1 : place + 4] == DETAILS
+    narrow = text(dataclasses.replace(SCREEN, signals=[BOX]), 80, 40)
+    assert all(len(line) <= 80 for line in narrow)
+    (leg,) = (line for line in narrow if "buy NO polymarket" in line)
+    assert leg.endswith(" 120 @ 0.532, fee $0.00")
+
+
+def test_details_take_no_line_from_a_signal_and_the_newest_come_first() -> None:
+    signals = [dataclasses.replace(BOX, market=f"number {n}") for n in range(6)]
+    lines = text(dataclasses.replace(SCREEN, signals=signals), 80, 22)
+    heads = [line for line in lines if " box " in line]
+    assert len(heads) >= 4
+    assert "number 5" in heads[0]
+    place = lines.index(heads[0])
+    assert "buy YES" in lines[place + 1]
+    assert "number 4" in lines[place + 4]
+
+
+def test_a_basis_is_said_above_everything() -> None:
+    notes = ['pair "BTC": basis, not the same contract: oracle \x1b[2J'] * 5
+    lines = text(dataclasses.replace(SCREEN, notes=notes), 120, 40)
+    assert lines[1] == ' pair "BTC": basis, not the same contract: oracle ?[2J'
+    assert lines[3] == " and 3 more like it"
+
+
+def test_refusals_are_shown_if_asked_for() -> None:
+    rows = [RefusalRow("BTC above 85k at 17:00", "lag", 1_234, "one venue is behind the other")]
+    rows += [RefusalRow("complement", reason, 1, "x") for reason in ("age", "skew") * 10]
+    lines = text(dataclasses.replace(SCREEN, refusals=rows), 80, 24)
+    place = lines.index(" not signalled, and why")
+    told = " BTC above … at 17:00 lag             1,234  one venue is behind the other"
+    assert lines[place + 1] == told
+    assert len(lines) <= 24
+    assert " not signalled, and why" not in text(SCREEN, 80, 24)
+    none = text(dataclasses.replace(SCREEN, refusals=[]), 80, 24)
+    assert none[-1] == "  nothing was refused"
+
+
+def test_the_paper_ledger_is_a_line() -> None:
+    paper = PaperRow(
+        signals=10, whole=5, partial=2, gone=3, unhedged=1, pending=1,
+        net_claimed_e9=3_210_000_000, net_captured_e9=-50_000_000,
+    )  # fmt: skip
+    (line,) = (
+        line for line in text(dataclasses.replace(SCREEN, paper=paper), 120, 40) if "paper" in line
+    )
+    assert line == (
+        " paper    net claimed $3.21, captured -$0.05"
+        "  of 10: 5 whole, 2 in part, 3 gone, 1 unhedged, 1 under way"
+    )
 
 
 def test_a_book_that_may_not_be_believed_says_why() -> None:
@@ -124,8 +205,9 @@ def test_books_that_are_wrong_come_before_books_that_are_right() -> None:
 @pytest.mark.parametrize("count", [0, 1, 8, 30, 100])
 def test_it_always_fits(width: int, height: int, count: int) -> None:
     screen = dataclasses.replace(
-        SCREEN, books=[YES, STALE] * count, signals=[OPEN] * count, hint="x" * 300
-    )
+        SCREEN, books=[YES, STALE] * count, signals=[OPEN, BOX] * count, hint="x" * 300,
+        notes=["n" * 300] * count, refusals=[RefusalRow("r" * 99, "fees", 10**12, "t")] * count,
+    )  # fmt: skip
     lines = text(screen, width, height)
     assert len(lines) <= height
     # Below 72 columns there is no telling anything; a terminal wraps or cuts.

@@ -90,13 +90,74 @@ def test_lines_for_programs() -> None:
     for line in lines:
         if line["type"] == "signal":
             lives.setdefault(line["id"], []).append(line["phase"])
-            assert all(leg["symbol"] for leg in line["legs"])
+            assert all(leg["symbol"] and leg["venue"] == "polymarket" for leg in line["legs"])
+            assert all(leg["outcome"] in ("YES", "NO") for leg in line["legs"])
+            assert {"name", "maker_edge", "lag_ns", "rule_id"} <= set(line)
     assert lives
     for phases in lives.values():
         assert phases[0] == "open"
         assert set(phases[1:-1]) <= {"update"}
         # The feed has ended, and with it every opportunity.
         assert phases[-1] == "close"
+
+
+def test_the_paper_ledger_and_the_refusals_are_told_as_they_grow() -> None:
+    arguments = ("--demo", "--markets", "12", "--rate", "900", "--seed", "810011")
+    asked = ("--why", "--paper-latency-ms", "20", "-o", "ndjson", "-qq")
+    lines: list[dict[str, Any]] = []
+    with running("run", *arguments, *asked) as process:
+        assert process.stdout is not None
+        end_s = time.monotonic() + 60
+        for line in process.stdout:
+            lines.append(json.loads(line))
+            if lines[-1]["type"] == "fill" and not any(one["type"] == "fill" for one in lines[:-1]):
+                process.send_signal(signal.SIGINT)
+            assert time.monotonic() < end_s
+        assert process.wait() == 0
+    assert {line["type"] for line in lines} >= {"paper", "why", "fill", "summary"}
+    summary = lines[-1]
+    fills = [line for line in lines if line["type"] == "fill"]
+    totals = summary["paper"]
+    # Fills that came after the summary was made up are told all the same.
+    assert len({fill["signal"] for fill in fills}) == len(fills) >= totals["signals"] > 0
+    assert totals["signals"] == totals["whole"] + totals["partial"] + totals["gone"]
+    assert {fill["rule"] for fill in fills} == {"complement"}
+    opened = {
+        line["id"]: line for line in lines if line["type"] == "signal" if "open" in line["phase"]
+    }
+    for fill in fills:
+        assert fill["captured"] <= fill["qty"] == opened[fill["signal"]]["qty"]
+    counts: dict[str, int] = {}
+    for one in summary["why"]:
+        counts[one["reason"]] = counts.get(one["reason"], 0) + one["count"]
+    assert counts == {reason: n for reason, n in summary["signals"]["refused"].items() if n}
+
+
+def test_a_pair_says_what_it_is_before_anything_else(tmp_path: Path) -> None:
+    path = tmp_path / "bookfeed.toml"
+    markets = "".join(
+        f'[[market]]\nmarket = "0x{asset}"\noutcomes = [{{ name = "Yes", asset = "{asset}" }}]\n'
+        for asset in (7, 8)
+    )
+    legs = "".join(
+        f'[[pair.leg]]\nvenue = "polymarket"\nsymbol = "{asset}"\noutcome = "Yes"\n'
+        f'polarity = "same"\noracle = "{oracle}"\nstrike = "85000"\ncut_off = "noon"\n'
+        for asset, oracle in ((7, "BRTI"), (8, "Chainlink"))
+    )
+    venue = '[polymarket]\nws_url = "ws://127.0.0.1:9/ws/market"\nrest_url = ""\n'
+    path.write_text(f'{venue}{markets}[[pair]]\nname = "BTC"\n{legs}')
+    run = [*COMMAND, "run", "--config", str(path), "--seconds", "1", "-o"]
+    done = subprocess.run([*run, "ndjson"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    basis = 'oracle "BRTI" (polymarket), "Chainlink" (polymarket)'
+    assert f'pair "BTC": basis, not the same contract: {basis}' in done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    (rule,) = (line for line in told if line["type"] == "rule")
+    assert (rule["rule"], rule["name"], rule["basis"]) == ("box", "BTC", [basis])
+    assert [leg["oracle"] for leg in rule["legs"]] == ["BRTI", "Chainlink"]
+    assert told[-1]["rules"] == [{k: v for k, v in rule.items() if k != "type"}]
+    table = subprocess.run([*run, "table"], capture_output=True, text=True, timeout=60).stdout
+    assert table.splitlines()[1] == f' pair "BTC": basis, not the same contract: {basis}'
 
 
 def test_a_table_that_nobody_watches_is_printed_once() -> None:

@@ -9,6 +9,9 @@ import pytest
 from bookfeed import config
 from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
+from bookfeed.inputs import Rule
+from bookfeed.pairs import Basket, Ladder, Pair
+from bookfeed.venues import FeeSchedule
 
 YES, NO = "7" * 77, "5" * 76
 
@@ -33,6 +36,18 @@ rest_url = ""
 ping_interval_s = 5
 custom_features = false
 
+[kalshi]
+environment = "demo"
+ws_url = "ws://127.0.0.1:1234/trade-api/ws/v2"
+rest_url = ""
+api_key_id = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
+private_key_file = "/run/secrets/kalshi.pem"
+use_yes_price = false
+tickers = true
+membership = "direct"
+probe_interval_s = 5
+markets_per_connection = 2000
+
 [[market]]
 market = "0xabc"
 name = "Will it?"
@@ -52,6 +67,8 @@ min_hold_ms = 20
 [rules.complement]
 min_edge = "0.002"
 min_qty = "5"
+max_lag_ms = 500
+min_time_to_close_ms = 60000
 
 [record]
 directory = "/data"
@@ -95,7 +112,20 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert loaded.feed == FeedConfig(True, 450, 5, 0.5, 8.0)
     assert loaded.polymarket.ws_url == "ws://127.0.0.1:1234/ws/market"
     assert loaded.polymarket.rest_url == ""
+    assert loaded.kalshi == config.KalshiConfig(
+        environment="demo",
+        ws_url="ws://127.0.0.1:1234/trade-api/ws/v2",
+        rest_url="",
+        api_key_id="a952bcbe-ec3b-4b5b-b8f9-11dae589608c",
+        private_key_file="/run/secrets/kalshi.pem",
+        use_yes_price=False,
+        tickers=True,
+        membership="direct",
+        probe_interval_s=5.0,
+        markets_per_connection=2000,
+    )
     (market,) = loaded.market
+    assert isinstance(market, config.MarketConfig)
     assert [(o.name, o.asset) for o in market.outcomes] == [("Yes", YES), ("No", NO)]
     assert market.tick_size == "0.01"
     assert market.min_order_size == "5"
@@ -104,10 +134,12 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
     assert loaded.console.refresh_hz == 10.0
     gates = {"max_age_ms": "30000", "max_skew_ms": "2000", "cooldown_ms": "0"}
+    gates |= {"min_time_to_close_ms": "0", "min_hold_ms": "0"}
     spread = {"mode": "bps", "when": "tight", "open": "10", "close": "12.5"}
+    lag = {"max_lag_ms": "500", "min_time_to_close_ms": "60000"}
     assert loaded.rules.enabled() == [
-        ("spread", gates | spread | {"min_hold_ms": "20"}),
-        ("complement", gates | {"min_edge": "0.002", "min_qty": "5", "min_hold_ms": "0"}),
+        Rule("spread", gates | spread | {"min_hold_ms": "20"}),
+        Rule("complement", gates | lag | {"min_edge": "0.002", "min_qty": "5"}),
     ]
 
 
@@ -115,9 +147,12 @@ def test_the_full_file_names_every_key_there_is() -> None:
     def keys(kind: Any, prefix: str = "") -> set[str]:
         return {f"{prefix}{field.name}" for field in dataclasses.fields(kind)}
 
+    # Pairs, baskets and ladders have a file of their own, in `test_config_pairs.py`.
     for section in dataclasses.fields(Config):
-        assert f"[{section.name}" in FULL or f"[[{section.name}" in FULL
-    for kind in (EngineConfig, FeedConfig, config.PolymarketConfig, config.RecordConfig):
+        if section.name not in ("pair", "basket", "ladder"):
+            assert f"[{section.name}" in FULL or f"[[{section.name}" in FULL
+    venues = config.PolymarketConfig, config.KalshiConfig
+    for kind in (EngineConfig, FeedConfig, *venues, config.RecordConfig):
         assert all(f"{key} = " in FULL for key in keys(kind))
 
 
@@ -129,8 +164,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
 def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
     (market,) = (m.to_market() for m in load(tmp_path, FULL).market)
     assert market.symbols == (YES, NO)
-    assert market.fee is not None
-    assert (market.fee.rate, market.fee.exponent) == ("0.07", 2)
+    assert market.fee == FeeSchedule("0.07", 2)
     assert (market.market, market.name, market.venue) == ("0xabc", "Will it?", "polymarket")
 
 
@@ -230,6 +264,7 @@ def test_variables_override_the_file(tmp_path: Path) -> None:
         ("BOOKFEED_FEED__BUSY_POLL", "maybe", ["feed.busy_poll", "true or false"]),
         ("BOOKFEED_FEED__ASSETS_PER_CONNECTION", "0", ["from 1 to 450", "not 0"]),
         ("BOOKFEED_MARKET__NAME", "x", ["market", "in the file"]),
+        ("BOOKFEED_PAIR__NAME", "x", ["pair", "in the file"]),
         ("BOOKFEED_ENGINE__HASH_CHECK__X", "x", ['"hash_check" is a value']),
     ],
 )
@@ -275,16 +310,31 @@ def test_the_documentation_has_every_key() -> None:
         FeedConfig,
         SpreadConfig,
         config.PolymarketConfig,
+        config.KalshiConfig,
         config.MarketConfig,
+        config.KalshiMarketConfig,
         config.ComplementConfig,
+        Pair,
+        Basket,
+        Ladder,
         config.RecordConfig,
         config.ConsoleConfig,
     )
     for kind in kinds:
+        section = section_of(text, kind)
         for field in dataclasses.fields(kind):
-            (row,) = {line for line in text.splitlines() if line.startswith(f"| `{field.name}` ")}
+            (row,) = {line for line in section if line.startswith(f"| `{field.name}` ")}
             if isinstance(field.default, str | int | float) and field.default != "":
                 assert f"| {shown_default(field.default)} |" in row
+
+
+def section_of(text: str, kind: type[Any]) -> list[str]:
+    """The part of the documentation that the first words of the class's own name."""
+    heading, _, venue = str(kind.__doc__).split(":")[0].replace("``", "`").partition(" with ")
+    (section,) = (part for part in text.split("\n## ") if heading in part.splitlines()[0])
+    # Markets of two venues share a section; the second has its table behind its own first words.
+    before, _, behind = section.partition(f"\nWith {venue or '`venue'}")
+    return (behind if venue else before).splitlines()
 
 
 def shown_default(value: object) -> str:

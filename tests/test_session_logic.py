@@ -47,7 +47,7 @@ class Bench:
         self.now = 1_800_000_000 * S
         self.logic = ConnectionLogic(
             policy or ConnectionPolicy(ping_text="PING"),
-            ("subscribe",),
+            lambda: ("subscribe",),
             rng=random.Random(seed),
             stagger=stagger or Stagger(0),
         )

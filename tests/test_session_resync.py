@@ -131,3 +131,33 @@ def test_nothing_happens_for_books_that_are_well(can_fetch: bool) -> None:
     assert p.take_fetch([0], 50, 0) == []
     assert not p.take_reconnect(0, [0], 0)
     assert p.cause(0) == "none"
+
+
+def test_books_that_come_with_another_s_fetch_are_not_fetched_twice() -> None:
+    p = plan()
+    for instrument in (0, 1, 2):
+        p.want(instrument, "gap", 0)
+    assert p.take_fetch([0], 50, 0) == [0]
+    assert p.due([0, 1, 2, 3], 0) == [1, 2]
+    p.adopt([0, 1])
+    assert p.due([0, 1, 2, 3], 0) == [2]
+    assert p.wanted_of([0, 1, 2, 3]) == [0, 1, 2]
+    p.fetched(1, S)
+    assert (p.attempts(0), p.attempts(1), p.attempts(3)) == (0, 1, 0)
+    assert p.due([1], S) == []
+    assert p.due([1], 3 * S) == [1]
+    p.settled(1, 3 * S)
+    assert p.attempts(1) == 0
+
+
+def test_what_is_forgotten_is_wanted_no_more_and_costs_nothing() -> None:
+    p = plan()
+    p.want(0, "gap", 0)
+    p.take_fetch([0], 50, 0)
+    p.fetched(0, 0)
+    p.forget(0)
+    p.forget(1)
+    assert p.wanted() == 0
+    p.fetched(0, 0)
+    p.want(0, "gap", 0)
+    assert p.take_fetch([0], 50, 0) == [0]

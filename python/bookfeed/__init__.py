@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         SimulatorError,
     )
     from bookfeed.feed import Feed
+    from bookfeed.inputs import Rule
+    from bookfeed.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.venues.base import FeeSchedule, Market, Outcome
 
     UPDATE_DTYPE: np.dtype[np.void]
@@ -74,6 +76,8 @@ __all__ = [
     "STATES",
     "UPDATE_DTYPE",
     "UPDATE_KINDS",
+    "Basket",
+    "BasketLeg",
     "Batch",
     "BookView",
     "BookfeedError",
@@ -87,9 +91,14 @@ __all__ = [
     "Feed",
     "Histogram",
     "JournalError",
+    "Ladder",
+    "LadderLeg",
     "Market",
     "Outcome",
+    "Pair",
+    "PairLeg",
     "RecordingError",
+    "Rule",
     "SessionError",
     "SimulatorError",
     "__version__",
@@ -113,6 +122,8 @@ _MODULES: Final = {
         "SimulatorError",
     ),
     "bookfeed.feed": ("Feed",),
+    "bookfeed.inputs": ("Rule",),
+    "bookfeed.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
     "bookfeed.venues.base": ("FeeSchedule", "Market", "Outcome"),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}

@@ -26,28 +26,52 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
-from bookfeed.schema import DecimalText, Range, Reader, Text, Value, exceeds, suggestion
-from bookfeed.venues.base import FeeSchedule, Market, Outcome
+from bookfeed.gates import Gates
+from bookfeed.inputs import Rule
+from bookfeed.pairs import Basket, BasketLeg, Ladder, Name, Pair
+from bookfeed.schema import DecimalText, Range, Reader, Tag, Text, Value, exceeds, suggestion
+from bookfeed.venues.base import FeeRounding, FeeSchedule, KalshiFee, Market, Outcome
 
 ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
+
+# Sections that are lists.
+_FILE_ONLY: Final = ("market", "pair", "basket", "ladder")
+# Symbols that an error lists.
+_SHOWN_MAX: Final = 5
 
 _MS_NS: Final = 1_000_000
 _S_NS: Final = 1_000_000_000
 
 HashCheck = Literal["always", "sampled", "off"]
-Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
 RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
 AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
+Ticker = Annotated[
+    str, Text(r"[A-Z0-9][A-Za-z0-9._-]{0,127}", "a ticker such as KXBTCD-26OCT0117-T84999.99")
+]
+FeeType = Annotated[str, Text(r"[a-z][a-z0-9_]{0,63}", 'a fee type such as "quadratic"')]
+Moment = Annotated[
+    str,
+    Text(
+        r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
+        'a time in quotes with its offset, such as "2026-10-01T21:00:00Z"',
+    ),
+]
+ApiKeyId = Annotated[
+    str, Text(r"[\x21-\x7e]{1,200}", "the id as Kalshi shows it, without spaces", hidden=True)
+]
+KeyPath = Annotated[
+    str, Text(r"(?!-----BEGIN)[^\n]{1,4096}", "the path of a file, not the key itself", hidden=True)
+]
 FilePrefix = Annotated[
     str, Text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ -")
 ]
-DurationMs = Annotated[int, Range(0, 3_600_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +122,25 @@ class PolymarketConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class KalshiConfig:
+    """``[kalshi]``: where the venue is, whose key is used, how its markets are followed.
+
+    The private key itself is never here: a file, or the environment (``venues/kalshi.py``).
+    """
+
+    environment: Literal["prod", "demo"] = "prod"
+    ws_url: WsUrl | None = None
+    rest_url: RestUrl | None = None
+    api_key_id: ApiKeyId | None = field(default=None, repr=False)
+    private_key_file: KeyPath | None = field(default=None, repr=False)
+    use_yes_price: bool = True
+    tickers: bool = False
+    membership: FeeRounding = "non_direct"
+    probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
+    markets_per_connection: Annotated[int, Range(1, 2_000)] = 200
+
+
+@dataclass(frozen=True, slots=True)
 class FeeConfig:
     """``fee`` of a market: taker fee a share, ``rate * (p * (1 - p)) ** exponent`` dollars."""
 
@@ -115,7 +158,9 @@ class OutcomeConfig:
 
 @dataclass(frozen=True, slots=True)
 class MarketConfig:
-    """``[[market]]``: one market to follow."""
+    """``[[market]]``: one market to follow, of Polymarket unless it says otherwise."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("outcomes", "asset")
 
     market: Name
     outcomes: tuple[OutcomeConfig, ...]
@@ -130,7 +175,7 @@ class MarketConfig:
         if not 1 <= len(self.outcomes) <= 2:
             raise ConfigError("", "outcomes", "must hold one or two outcomes")
 
-    def to_market(self) -> Market:
+    def to_market(self, _membership: FeeRounding = "non_direct") -> Market:
         """The same as the feed knows it."""
         return Market(
             market=self.market,
@@ -145,20 +190,53 @@ class MarketConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
-    """What every rule asks before it opens an opportunity."""
+class KalshiMarketConfig:
+    """``[[market]]`` with ``venue = "kalshi"``: one market, which is one book, of Yes."""
 
-    enabled: bool = True
-    min_qty: Annotated[str | None, DecimalText("0")] = None
-    max_age_ms: DurationMs = 30_000
-    max_skew_ms: DurationMs = 2_000
-    min_hold_ms: DurationMs = 0
-    cooldown_ms: DurationMs = 0
+    SYMBOL: ClassVar[tuple[str, str]] = ("ticker", "ticker")
 
-    def parameters(self) -> dict[str, object]:
-        """Parameters of ``Engine.add_rule``; what is not set is left to the rule."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "enabled"}
-        return {name: str(value) for name, value in values.items() if value is not None}
+    venue: Literal["kalshi"]
+    ticker: Ticker
+    event: Ticker | None = None
+    name: Annotated[str, Text(r"(?s).{0,200}", "a name of at most 200 characters")] = ""
+    open_time: Moment | None = None
+    close_time: Moment | None = None
+    fee_type: FeeType | None = None
+    fee_multiplier: Annotated[str | None, DecimalText("0", "100")] = None
+
+    def __post_init__(self) -> None:
+        times = {name: self._nanoseconds(name) for name in ("open_time", "close_time")}
+        opens, closes = times.values()
+        if opens is not None and closes is not None and opens >= closes:
+            raise ConfigError("", "close_time", f"must be later than open_time ({self.open_time})")
+        if self.fee_multiplier is not None and self.fee_type is None:
+            raise ConfigError("", "fee_type", "is required with fee_multiplier")
+
+    def _nanoseconds(self, name: str) -> int | None:
+        text: str | None = getattr(self, name)
+        if text is None:
+            return None
+        try:
+            since = datetime.fromisoformat(text.upper()) - datetime.fromtimestamp(0, UTC)
+        except ValueError:
+            raise ConfigError("", name, f'no such time: "{text}"') from None
+        return (since.days * 86_400 + since.seconds) * _S_NS + since.microseconds * 1_000
+
+    def to_market(self, membership: FeeRounding = "non_direct") -> Market:
+        """The same as the feed knows it; ``membership`` decides how its fee is rounded."""
+        fee = None
+        if self.fee_type is not None:
+            fee = KalshiFee(self.fee_type, self.fee_multiplier or "1", membership)
+        return Market(
+            market=self.ticker,
+            outcomes=(Outcome("Yes", self.ticker),),
+            name=self.name,
+            venue=self.venue,
+            fee=fee,
+            event=self.event,
+            open_ts=self._nanoseconds("open_time"),
+            close_ts=self._nanoseconds("close_time"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +273,10 @@ class RulesConfig:
     spread: SpreadConfig | None = None
     complement: ComplementConfig | None = None
 
-    def enabled(self) -> list[tuple[str, dict[str, object]]]:
-        """Kind and parameters of each rule to run, for ``Engine.add_rule``."""
+    def enabled(self) -> list[Rule]:
+        """Each rule to run."""
         rules = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return [(kind, rule.parameters()) for kind, rule in rules if rule and rule.enabled]
+        return [Rule(kind, rule.parameters()) for kind, rule in rules if rule and rule.enabled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,24 +304,84 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     feed: FeedConfig = field(default_factory=FeedConfig)
     polymarket: PolymarketConfig = field(default_factory=PolymarketConfig)
-    market: tuple[MarketConfig, ...] = ()
+    kalshi: KalshiConfig = field(default_factory=KalshiConfig)
+    market: tuple[Annotated[MarketConfig | KalshiMarketConfig, Tag("venue")], ...] = ()
     rules: RulesConfig = field(default_factory=RulesConfig)
+    pair: tuple[Pair, ...] = ()
+    basket: tuple[Basket, ...] = ()
+    ladder: tuple[Ladder, ...] = ()
     record: RecordConfig = field(default_factory=RecordConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 
     def __post_init__(self) -> None:
-        seen: dict[str, int] = {}
+        seen: dict[tuple[str, str], int] = {}
         for index, market in enumerate(self.market):
-            for outcome in market.outcomes:
-                if outcome.asset in seen:
-                    key = f"market[{index}].outcomes"
-                    first = f"market[{seen[outcome.asset]}]"
-                    raise ConfigError("", key, f"asset {outcome.asset} is already in {first}")
-                seen[outcome.asset] = index
+            key, word = market.SYMBOL
+            for symbol in market.to_market().symbols:
+                first = seen.setdefault((market.venue, symbol), index)
+                if first != index:
+                    problem = f"{word} {symbol} is already in market[{first}]"
+                    raise ConfigError("", f"market[{index}].{key}", problem)
+        self._check_bundles()
+
+    def _check_bundles(self) -> None:
+        outcomes = {
+            (market.venue, outcome.symbol): outcome.name
+            for market in self.markets()
+            for outcome in market.outcomes
+        }
+        names: dict[str, str] = {}
+        for key, bundle in self._bundles():
+            first = names.setdefault(bundle.name, key)
+            if first != key:
+                raise ConfigError("", f"{key}.name", f'"{bundle.name}" is already {first}')
+            legs = "leg" if isinstance(bundle, Pair) else "legs"
+            for index, leg in enumerate(bundle.legs):
+                _check_leg(f"{key}.{legs}[{index}]", leg, outcomes)
+
+    def _bundles(self) -> list[tuple[str, Pair | Basket | Ladder]]:
+        found: list[tuple[str, Pair | Basket | Ladder]] = []
+        found += ((f"pair[{i}]", one) for i, one in enumerate(self.pair))
+        found += ((f"basket[{i}]", one) for i, one in enumerate(self.basket))
+        found += ((f"ladder[{i}]", one) for i, one in enumerate(self.ladder))
+        return found
+
+    def signal_rules(self) -> list[Rule]:
+        """Every rule to run, those of ``[rules.*]`` first, then pairs, baskets and ladders."""
+        bundles = [bundle for _, bundle in self._bundles() if bundle.enabled]
+        return [*self.rules.enabled(), *(bundle.rule() for bundle in bundles)]
+
+    def markets(self) -> list[Market]:
+        """All markets as the feed knows them."""
+        return [market.to_market(self.kalshi.membership) for market in self.market]
+
+    def venues(self) -> list[str]:
+        """The venues that have markets, in the order in which they first occur."""
+        return list(dict.fromkeys(market.venue for market in self.market))
 
     def fingerprint(self) -> str:
-        """SHA-256 over all values: the same for the same configuration, wherever it came from."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over all values but those that say whose key is used.
+
+        The same for the same configuration, wherever it came from.
+        """
+        values = asdict(self)
+        for name in ("api_key_id", "private_key_file"):
+            del values["kalshi"][name]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _check_leg(key: str, leg: BasketLeg, outcomes: Mapping[tuple[str, str], str]) -> None:
+    """A leg is one of the markets that are followed, and its outcome is called as there."""
+    known = [symbol for venue, symbol in outcomes if venue == leg.venue]
+    if leg.symbol not in known:
+        of = "the ticker of a" if leg.venue == "kalshi" else "the token id of an outcome of a"
+        followed = ", ".join(known[:_SHOWN_MAX]) + (", …" if len(known) > _SHOWN_MAX else "")
+        problem = f"must be {of} [[market]] of {leg.venue} ({followed or 'there is none'})"
+        raise ConfigError("", f"{key}.symbol", f'{problem}, not "{leg.symbol}"')
+    name = outcomes[leg.venue, leg.symbol]
+    if leg.venue == "polymarket" and leg.outcome != name:
+        problem = f'must be "{name}", as the token is called in its market, not "{leg.outcome}"'
+        raise ConfigError("", f"{key}.outcome", problem)
 
 
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -296,8 +434,8 @@ def _override(table: dict[str, Any], variable: str, path: list[str], text: str) 
     known = [f.name for f in fields(Config)]
     if path[0] not in known:
         raise ConfigError(variable, key, f"no such section; {suggestion(path[0], known)}")
-    if path[0] == "market":
-        raise ConfigError(variable, key, "markets are given in the file, not by a variable")
+    if path[0] in _FILE_ONLY:
+        raise ConfigError(variable, key, f"{path[0]}s are given in the file, not by a variable")
     for part in path[:-1]:
         inner = table.setdefault(part, {})
         if not isinstance(inner, dict):

@@ -11,11 +11,16 @@ faults run under a virtual clock. The rules:
 * The backoff grows with every end of a connection and is reset by data, not by connecting. A
   close with 1008 counts several times, for longer. Whatever data says, a token bucket bounds how
   often one connection may be attempted.
+* A stream that proves nothing is asked for a sign of life, where the venue has such a question.
+  Where it has none, nothing is expected before the first market opens. Where the books have a
+  stream of their own, only that one counts: it can freeze while others of the connection go on.
+* A handshake that was refused because of who we are (401, 403) is tried again much more rarely.
 * A market may just be quiet. When a reconnect because of silence brought nothing but the initial
   books, the next silence is borne twice as long.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -81,10 +86,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt to connect failed. ``retry_after_ns`` is what the server asked for, or 0."""
+    """The attempt to connect failed. ``retry_after_ns`` is what the server asked for, or 0.
+
+    ``denied`` means that the server did not accept who we are.
+    """
 
     reason: str
     retry_after_ns: int = 0
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +151,21 @@ class Phase(Enum):
 class ConnectionPolicy:
     """The numbers of ``ConnectionLogic``; durations in nanoseconds.
 
-    ``silence_ns`` 0 means that silence alone never ends a connection.
+    ``silence_ns`` 0 means that silence alone never ends a connection, ``probe_interval_ns`` 0
+    that no sign of life is asked for.
     """
 
     ping_text: str | None = None
     ping_interval_ns: int = 10 * NS_PER_S
     pong_timeout_ns: int = 30 * NS_PER_S
+    probe_interval_ns: int = 0
     silence_ns: int = 30 * NS_PER_S
     silence_ns_max: int = 15 * 60 * NS_PER_S
     # Data later than this after opening is more than the initial books.
     settle_ns: int = 5 * NS_PER_S
     backoff: Backoff = field(default_factory=Backoff)
+    # Never sooner than after 30 s, jitter included.
+    denied_backoff: Backoff = field(default_factory=lambda: Backoff(60 * NS_PER_S, 600 * NS_PER_S))
     refusal_failures: int = 3
     refusal_forgiven_ns: int = 60 * NS_PER_S
     retry_after_ns_max: int = 600 * NS_PER_S
@@ -162,19 +175,30 @@ class ConnectionPolicy:
 
 
 class ConnectionLogic:
-    """Decides for one connection; ``handle`` is the only way in."""
+    """Decides for one connection; ``handle`` is the only way in.
+
+    It asks its owner four things: ``subscription``, the frames to send when the connection has
+    opened; ``probe``, a frame that is answered, or ``None``; ``proof_ns``, when the books' own
+    stream was last proved alive, ``None`` where any data is proof; ``quiet_until_ns``, before which
+    nothing is expected.
+    """
 
     __slots__ = (
         "_attempts",
         "_connect_ns",
         "_data_ns",
         "_deadline_ns",
+        "_denials",
         "_failures",
         "_opened_ns",
         "_ping_ns",
         "_policy",
         "_pong_ns",
+        "_probe",
+        "_probe_ns",
+        "_proof_ns",
         "_quiet_streak",
+        "_quiet_until_ns",
         "_refusals",
         "_reserved",
         "_rng",
@@ -187,19 +211,26 @@ class ConnectionLogic:
     def __init__(
         self,
         policy: ConnectionPolicy,
-        subscription: tuple[str, ...],
+        subscription: Callable[[], tuple[str, ...]],
         *,
         rng: random.Random,
         stagger: Stagger,
+        probe: Callable[[], str | None] = lambda: None,
+        proof_ns: Callable[[], int | None] = lambda: None,
+        quiet_until_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._policy = policy
         self._subscription = subscription
+        self._probe = probe
+        self._proof_ns = proof_ns
+        self._quiet_until_ns = quiet_until_ns
         self._rng = rng
         self._stagger = stagger
         self._attempts = TokenBucket(policy.attempts_burst, policy.attempt_interval_ns)
         self.phase = Phase.IDLE
         self.attempt = 0
         self._failures = 0
+        self._denials = 0
         self._refusals = 0
         self._quiet_streak = 0
         self._connect_ns = 0
@@ -209,6 +240,8 @@ class ConnectionLogic:
         self._data_ns = 0
         self._pong_ns = 0
         self._ping_ns = 0
+        # When the connection was last asked for a sign of life, or opened.
+        self._probe_ns = 0
 
     def handle(self, now_ns: int, event: Event) -> tuple[Action, ...]:
         """Take one event at ``now_ns`` and return what to do, in order."""
@@ -225,8 +258,9 @@ class ConnectionLogic:
                 self._data(now_ns)
             case Pong() if self.phase is Phase.OPEN:
                 self._pong_ns = max(self._pong_ns, now_ns)
-            case Failed(_, retry_after_ns) if self.phase is Phase.CONNECTING:
-                return self._again(now_ns, min(retry_after_ns, self._policy.retry_after_ns_max))
+            case Failed(_, retry_after_ns, denied) if self.phase is Phase.CONNECTING:
+                asked_ns = min(retry_after_ns, self._policy.retry_after_ns_max)
+                return self._again(now_ns, max(asked_ns, self._denied_ns() if denied else 0))
             case Closed(code):
                 return self._closed(now_ns, code)
             case Reconnect(code, reason) if self.phase is Phase.OPEN:
@@ -269,9 +303,10 @@ class ConnectionLogic:
 
     def _opened(self, now_ns: int) -> tuple[Action, ...]:
         self.phase = Phase.OPEN
-        self._opened_ns = self._data_ns = self._pong_ns = now_ns
+        self._denials = 0
+        self._opened_ns = self._data_ns = self._pong_ns = self._probe_ns = now_ns
         self._ping_ns = now_ns + self._policy.ping_interval_ns
-        sends = tuple(Send(text) for text in self._subscription)
+        sends = tuple(Send(text) for text in self._subscription())
         return (*sends, Wait(self._next_deadline_ns(now_ns)))
 
     def _data(self, now_ns: int) -> None:
@@ -289,26 +324,48 @@ class ConnectionLogic:
         patience_ns = self._policy.silence_ns << min(self._quiet_streak, 16)
         return min(patience_ns, max(self._policy.silence_ns, self._policy.silence_ns_max))
 
+    def _proved_ns(self) -> int:
+        proof_ns = self._proof_ns()
+        return self._data_ns if proof_ns is None else max(proof_ns, self._opened_ns)
+
+    def _silent_since_ns(self) -> int:
+        if self._policy.probe_interval_ns:
+            # Questions are answered whether markets are open or not.
+            return self._proved_ns()
+        return max(self._proved_ns(), self._quiet_until_ns())
+
+    def _probe_due_ns(self) -> int:
+        return max(self._proved_ns(), self._probe_ns) + self._policy.probe_interval_ns
+
     def _next_deadline_ns(self, now_ns: int) -> int:
         # Looked at again after the shortest patience, since data may end a longer one.
         again_ns = now_ns + (self._policy.silence_ns or _NEVER_NS)
-        silence_ns = min(self._data_ns + self._silence_ns(), again_ns)
+        deadline_ns = min(self._silent_since_ns() + self._silence_ns(), again_ns)
+        if self._policy.probe_interval_ns:
+            deadline_ns = min(deadline_ns, self._probe_due_ns())
         if self._policy.ping_text is None:
-            return silence_ns
-        return min(silence_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)
+            return deadline_ns
+        return min(deadline_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)
 
     def _watch(self, now_ns: int) -> tuple[Action, ...]:
-        if now_ns - self._data_ns >= self._silence_ns():
+        if now_ns - self._silent_since_ns() >= self._silence_ns():
             self._quiet_streak += 1
             return self._close(now_ns, CloseCode.NORMAL, "no data")
-        sends: tuple[Action, ...] = ()
+        sends = self._probes(now_ns)
         if self._policy.ping_text is not None:
             if now_ns - self._pong_ns >= self._policy.pong_timeout_ns:
                 return self._close(now_ns, CloseCode.NORMAL, "no answer to ping")
             if now_ns >= self._ping_ns:
-                sends = (Send(self._policy.ping_text),)
+                sends = (*sends, Send(self._policy.ping_text))
                 self._ping_ns = now_ns + self._policy.ping_interval_ns
         return (*sends, Wait(self._next_deadline_ns(now_ns)))
+
+    def _probes(self, now_ns: int) -> tuple[Action, ...]:
+        if not self._policy.probe_interval_ns or now_ns < self._probe_due_ns():
+            return ()
+        self._probe_ns = now_ns
+        text = self._probe()
+        return () if text is None else (Send(text),)
 
     def _close(self, now_ns: int, code: int, reason: str) -> tuple[Action, ...]:
         self.phase = Phase.CLOSING
@@ -333,6 +390,10 @@ class ConnectionLogic:
         failures = self._failures + self._refusals * self._policy.refusal_failures
         self._failures += 1
         return self._policy.backoff.delay_ns(failures, self._rng)
+
+    def _denied_ns(self) -> int:
+        self._denials += 1
+        return self._policy.denied_backoff.delay_ns(self._denials - 1, self._rng)
 
     def _stop(self, now_ns: int) -> tuple[Action, ...]:
         if self.phase is Phase.OPEN:

@@ -13,10 +13,11 @@ its ``state`` is ``live``.
 """
 
 import asyncio
+import logging
 import random
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from itertools import count
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -33,18 +34,24 @@ from bookfeed.dispatch import (
 from bookfeed.errors import SessionError
 from bookfeed.inputs import EngineInput, Recorder, Rule
 from bookfeed.loops import Spinner
+from bookfeed.pairs import basis_line
 from bookfeed.records import Signal, Update
 from bookfeed.rest import available as rest_available
 from bookfeed.supervisor import Endpoint, SessionOptions, Supervisor
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import Market
+from bookfeed.why import PolarityAlarm, Why, why
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 # How long closing a feed may wait for the recorder's disk.
 RECORDER_TIMEOUT_S: Final = 1.0
+# How often refusals are looked at for what deserves a warning.
+ALARM_EVERY_S: Final = 1.0
 
 
 class Feed:
@@ -60,7 +67,8 @@ class Feed:
     ``engine`` replaces the engine made by default, for other than its default options.
     ``seed`` makes the jitter of reconnects repeatable.
 
-    Raises ``ValueError`` for markets that contradict each other or addresses that fit no venue.
+    Raises ``ValueError`` for markets that contradict each other or addresses that fit no venue,
+    and ``ConfigError``, which is one, where a venue needs a key and there is none.
     """
 
     def __init__(
@@ -82,7 +90,7 @@ class Feed:
         clock: Clock | None = None,
         seed: int | None = None,
     ) -> None:
-        self._markets: Final = tuple(markets)
+        self._markets: Final = list(markets)
         _check_markets(self._markets)
         self._rules: Final = tuple(rules)
         self._endpoints: Final = _endpoints(self._markets, url, rest_url, ssl_context, endpoints)
@@ -99,6 +107,8 @@ class Feed:
         self._supervisors: Final[list[Supervisor]] = []
         self._supervisor_of: Final[dict[int, Supervisor]] = {}
         self._spinner: Spinner | None = None
+        self._alarm: Final = PolarityAlarm()
+        self._alarm_timer: asyncio.TimerHandle | None = None
         self._opened = False
         self._closed = False
         self._dispatcher: Final = Dispatcher(
@@ -129,13 +139,22 @@ class Feed:
             self._spinner.__enter__()
         for supervisor in self._supervisors:
             supervisor.start()
+        if any(rule.kind == "box" for rule in self._rules):
+            self._look()
         return self
+
+    def _look(self) -> None:
+        self._alarm.look(self._engine, self._inputs.rules)
+        self._alarm_timer = asyncio.get_running_loop().call_later(ALARM_EVERY_S, self._look)
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
         for rule in self._rules:
             self._inputs.add_rule(rule, now_ns)
-        conn = 0
+            basis = basis_line(rule)
+            if basis is not None:
+                _log.warning("%s", basis)
+        conns = count()
         for name, endpoint in self._endpoints.items():
             supervisor = Supervisor(
                 endpoint,
@@ -144,14 +163,16 @@ class Feed:
                 clock=self._clock,
                 rng=self._rng,
                 options=self._options,
-                first_conn=conn,
+                conns=conns,
             )
             self._supervisors.append(supervisor)
-            symbols = supervisor.subscribe([m for m in self._markets if m.venue == name])
-            self._symbols.update(symbols)
-            self._not_live.update(symbols)
-            self._supervisor_of.update(dict.fromkeys(symbols, supervisor))
-            conn += len(supervisor.sessions)
+            markets = [m for m in self._markets if m.venue == name]
+            self._added(supervisor, supervisor.subscribe(markets))
+
+    def _added(self, supervisor: Supervisor, symbols: Mapping[int, str]) -> None:
+        self._symbols.update(symbols)
+        self._supervisor_of.update(dict.fromkeys(symbols, supervisor))
+        self._not_live.update(i for i in symbols if not self._engine.book(i).live)
 
     async def __aexit__(
         self,
@@ -169,6 +190,9 @@ class Feed:
         if self._closed:
             return
         self._closed = True
+        if self._alarm_timer is not None:
+            self._alarm_timer.cancel()
+            self._alarm.look(self._engine, self._inputs.rules)
         try:
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
         finally:
@@ -180,6 +204,54 @@ class Feed:
             self._tell()
             if self._recorder is not None:
                 self._recorder.close(RECORDER_TIMEOUT_S)
+
+    # Markets that come and go.
+
+    async def add_markets(self, markets: Iterable[Market]) -> dict[int, str]:
+        """Follow more markets from now on; returns symbols by instrument number.
+
+        Does not wait for their books. Raises ``SessionError`` if the feed is not open, has no
+        market of that venue yet, or the venue's markets cannot be changed while it is open;
+        ``ValueError`` for markets that contradict those that are followed.
+        """
+        added = list(markets)
+        _check_markets([*self._markets, *added])
+        symbols: dict[int, str] = {}
+        for supervisor, group in self._by_supervisor(added):
+            fresh = supervisor.add_markets(group)
+            self._markets.extend(group)
+            self._added(supervisor, fresh)
+            supervisor.flush()
+            symbols |= fresh
+        return symbols
+
+    async def remove_markets(self, markets: Iterable[Market]) -> None:
+        """Follow these markets no more; those that are not followed are passed over.
+
+        Raises ``SessionError`` as ``add_markets`` does.
+        """
+        for supervisor, group in self._by_supervisor(list(markets)):
+            removed = supervisor.remove_markets(group)
+            # The records that say so still carry their symbols.
+            supervisor.flush()
+            self._markets[:] = [m for m in self._markets if m not in group]
+            for instrument in removed:
+                self._symbols.pop(instrument, None)
+                self._supervisor_of.pop(instrument, None)
+                self._not_live.discard(instrument)
+        self._tell()
+
+    def _by_supervisor(self, markets: Sequence[Market]) -> list[tuple[Supervisor, list[Market]]]:
+        if not self._opened or self._closed:
+            raise SessionError("the feed is not open")
+        groups: dict[str, list[Market]] = {}
+        for market in markets:
+            groups.setdefault(market.venue, []).append(market)
+        known = {supervisor.venue.name: supervisor for supervisor in self._supervisors}
+        for name in groups:
+            if name not in known:
+                raise SessionError(f"the feed was opened without markets of {name}")
+        return [(known[name], group) for name, group in groups.items()]
 
     # Listening.
 
@@ -219,7 +291,7 @@ class Feed:
         """
         if isinstance(key, str):
             found = (self._engine.instrument(name, key) for name in self._endpoints)
-            instrument = next((i for i in found if i is not None), None)
+            instrument = next((i for i in found if i in self._symbols), None)
         else:
             instrument = key if key in self._symbols else None
         if instrument is None:
@@ -258,9 +330,8 @@ class Feed:
         """
         counts = dict(self._engine.counters())
         for supervisor in self._supervisors:
-            for session in supervisor.sessions:
-                for name, value in asdict(session.counters).items():
-                    counts[name] = counts.get(name, 0) + value
+            for name, value in supervisor.session_counts().items():
+                counts[name] = counts.get(name, 0) + value
             for name in ("resyncs", "resync_failures", "reconnects", "loop_stalls"):
                 counts[name] = counts.get(name, 0) + getattr(supervisor, name)
         stalls = (supervisor.loop_stall_ns_max for supervisor in self._supervisors)
@@ -271,6 +342,15 @@ class Feed:
         if isinstance(self._clock, AnchoredClock):
             counts["wall_step_ns"] = self._clock.wall_step_ns()
         return counts
+
+    @property
+    def rules(self) -> Mapping[int, Rule]:
+        """The rules by the number that signals carry."""
+        return self._inputs.rules
+
+    def why(self) -> list[Why]:
+        """Return what was not signalled: refusals by rule and reason, with a sentence each."""
+        return why(self._engine, self._inputs.rules)
 
     def latency(self) -> dict[str, Histogram]:
         """Return the engine's latency histograms by name, in nanoseconds."""
@@ -324,4 +404,7 @@ def _endpoints(
             venue = VENUES[name]()
             rest = venue.rest_url if rest_available() else None
             chosen[name] = Endpoint(venue, venue.ws_url, rest, ssl_context)
+        endpoint = chosen[name]
+        if endpoint.venue.check_url is not None:
+            endpoint.venue.check_url(endpoint.url)
     return {name: chosen[name] for name in names}

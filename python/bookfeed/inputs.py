@@ -8,7 +8,7 @@ and a replay feeds the records back through ``EngineInput.apply``.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from bookfeed._bookfeed import Engine
@@ -21,6 +21,12 @@ _log: Final = RateLimitedLog(logging.getLogger("bookfeed.inputs"))
 
 # The connection of records that belong to none.
 CONN_NONE: Final = 0
+
+# What may follow the venue in a CONNECTED record: how the venue was asked to speak.
+USE_YES_PRICE: Final = "use_yes_price"
+
+# The key of a note that says what a rule is called, and what it is about.
+RULE_NOTE: Final = "rule"
 
 
 class Recorder(Protocol):
@@ -38,10 +44,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A signal rule: ``kind`` is one of ``RULES``, ``params`` are the rule's own."""
+    """A signal rule: ``kind`` is one of ``RULES``, ``params`` are the rule's own.
+
+    ``name`` and ``about`` (JSON values) are for people: the engine knows nothing of them, and a
+    recording keeps them in a note.
+    """
 
     kind: str
     params: Mapping[str, object]
+    name: str = ""
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 class EngineInput:
@@ -51,7 +63,9 @@ class EngineInput:
     method, at no extra cost. Times are Unix nanoseconds.
     """
 
-    __slots__ = ("_engine", "_epochs", "_recorder", "ingest", "records_failed", "records_refused")
+    __slots__ = (
+        "_engine", "_epochs", "_recorder", "ingest", "records_failed", "records_refused", "rules",
+    )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
 
@@ -59,6 +73,8 @@ class EngineInput:
         self._engine = engine
         self._recorder = recorder
         self._epochs: dict[int, int] = {}
+        self.rules: dict[int, Rule] = {}
+        """The rules by number, with what a recording says about them."""
         self.records_refused = 0
         self.records_failed = 0
         self.ingest = engine.ingest if recorder is None else self._ingest_recorded
@@ -90,11 +106,15 @@ class EngineInput:
                 self.records_failed += 1
                 _log.warning("poll", "the journal could not be written: %r", error)
 
-    def connected(self, conn: int, venue: str, ts: int) -> None:
-        """A connection is open; its epoch begins."""
+    def connected(self, conn: int, venue: str, ts: int, *, use_yes_price: bool = False) -> None:
+        """A connection is open; its epoch begins.
+
+        ``use_yes_price`` says in which form the venue was asked to state NO prices.
+        """
         self._epochs[conn] = self._epochs.get(conn, 0) + 1
-        self._record(Kind.CONNECTED, ts, conn, venue.encode())
-        self._engine.connected(conn, venue, ts)
+        modes: dict[str, Any] = {USE_YES_PRICE: True} if use_yes_price else {}
+        self._record(Kind.CONNECTED, ts, conn, " ".join((venue, *modes)).encode())
+        self._engine.connected(conn, venue, ts, **modes)
 
     def disconnected(self, conn: int, reason: str, ts: int) -> None:
         """A connection is gone; every book of it is stale."""
@@ -115,8 +135,10 @@ class EngineInput:
             "min_order_size": market.min_order_size,
             "neg_risk": market.neg_risk,
         }
+        known = {"event": market.event, "open_ts": market.open_ts, "close_ts": market.close_ts}
+        options |= {name: value for name, value in known.items() if value is not None}
         if market.fee is not None:
-            options |= {"fee_rate": market.fee.rate, "fee_exponent": market.fee.exponent}
+            options |= market.fee.options()
         return self._subscribe(market.venue, outcome.symbol, conn, ts, options)
 
     def _subscribe(
@@ -133,8 +155,14 @@ class EngineInput:
 
     def add_rule(self, rule: Rule, ts: int) -> int:
         """Add a signal rule and return its number."""
-        self._record(Kind.RULE, ts, CONN_NONE, json.dumps(asdict(rule)).encode())
-        return self._engine.add_rule(rule.kind, rule.params)
+        content = {"kind": rule.kind, "params": dict(rule.params)}
+        self._record(Kind.RULE, ts, CONN_NONE, json.dumps(content).encode())
+        number = self._engine.add_rule(rule.kind, rule.params)
+        self.rules[number] = rule
+        if rule.name or rule.about:
+            about = {"number": number, "name": rule.name, "about": dict(rule.about)}
+            self.note({RULE_NOTE: about}, ts)
+        return number
 
     def resync_begin(self, instrument: int, ts: int) -> None:
         """A whole book is being fetched for ``instrument``."""
@@ -181,7 +209,10 @@ class EngineInput:
 
     def _apply_control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
         if kind == Kind.CONNECTED:
-            self.connected(conn, payload.decode(), ts)
+            venue, *modes = payload.decode().split(" ")
+            if modes not in ([], [USE_YES_PRICE]):
+                raise ValueError(f"a connection of an unknown mode: {modes}")
+            self.connected(conn, venue, ts, use_yes_price=bool(modes))
         elif kind == Kind.DISCONNECTED:
             self.disconnected(conn, payload.decode(errors="replace"), ts)
         elif kind == Kind.INVALIDATE:
@@ -196,6 +227,18 @@ class EngineInput:
         elif kind == Kind.RULE:
             rule = _json_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
+        elif kind == Kind.NOTE:
+            self._record(Kind.NOTE, ts, CONN_NONE, payload)
+            self._learn(payload)
+
+    def _learn(self, note: bytes) -> None:
+        """What a note says about a rule; a note of any other form is nobody's business here."""
+        try:
+            told = _json_object(note)[RULE_NOTE]
+            number, name, about = told["number"], str(told["name"]), dict(told["about"])
+            self.rules[number] = replace(self.rules[number], name=name, about=about)
+        except (ValueError, TypeError, KeyError):
+            return
 
 
 def _instrument(instrument: int) -> bytes:

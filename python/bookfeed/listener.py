@@ -190,6 +190,10 @@ class PicowsLog(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger("bookfeed.session.picows"), {})
         self._on_error = on_error
 
+    def isEnabledFor(self, level: int) -> bool:
+        """Nothing below debug: there it logs handshakes, signed headers and all."""
+        return level >= logging.DEBUG and super().isEnabledFor(level)
+
     def info(self, msg: object, *args: object, **kwargs: Any) -> None:
         """One line a connection is too much at this level."""
         self.debug(msg, *args, **kwargs)

@@ -99,6 +99,13 @@ class RateLimitedLog:
 
     def warning(self, key: str, message: str, *args: object) -> bool:
         """Logs ``message % args`` as a warning unless ``key`` was logged lately; tells whether."""
+        return self._log(logging.WARNING, key, message, args)
+
+    def error(self, key: str, message: str, *args: object) -> bool:
+        """The same as an error."""
+        return self._log(logging.ERROR, key, message, args)
+
+    def _log(self, level: int, key: str, message: str, args: tuple[object, ...]) -> bool:
         now = self._clock()
         logged_at, held_back = self._last.get(key, (None, 0))
         if logged_at is not None and now - logged_at < self._interval_s:
@@ -110,5 +117,5 @@ class RateLimitedLog:
         self._last[key] = (now, 0)
         if held_back:
             message, args = message + " (%d more like it were held back)", (*args, held_back)
-        self._logger.warning(message, *args)
+        self._logger.log(level, message, *args)
         return True

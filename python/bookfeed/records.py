@@ -74,8 +74,8 @@ class Update:
 
     ``kind`` is one of ``UPDATE_KINDS``: a changed book, a trade, a change of state, a new tick
     size, a resolution. Every kind carries the touch and the state as they are after it.
-    ``price_e9`` and ``qty_e8`` are the trade's, or the new tick size in ``price_e9``. A book lost to
-    a hole in its numbered stream says in ``gap`` which number was expected and which one came.
+    ``price_e9`` and ``qty_e8`` are the trade's, or the new tick size in ``price_e9``. A book lost
+    to a hole in its numbered stream says in ``gap`` which number was expected and which one came.
     """
 
     ts_recv: int
@@ -189,7 +189,8 @@ class Update:
 class Leg:
     """One book of a signal: what would be executed there, and how far it can be believed.
 
-    ``view`` ``"no"`` means the other side of the instrument's contract: prices are one less its own.
+    ``view`` ``"no"`` means the other side of the instrument's contract: prices are one less its
+    own.
     ``maker_fee_e9`` is the fee of ``qty_e8`` if it rested at the best price of its own side.
     """
 
@@ -247,14 +248,20 @@ class Leg:
         """Fee of the leg in USD."""
         return _ratio(self.fee_e9, _USD_SCALE)
 
+    @property
+    def maker_fee(self) -> float | None:
+        """Fee of the leg in USD if it rested and was taken."""
+        return _ratio(self.maker_fee_e9, _USD_SCALE)
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One moment in the life of an opportunity: it opens, is updated, and closes for a reason.
 
     ``id`` is the same through the whole life. Edges are USD a share of 1e-9, averaged over
-    ``qty_e8``; ``net_edge_e9`` is after fees. ``value_e9`` is the rule's own measure. ``maker_edge_e9``
-    is what one unit would leave if every leg rested at the best price of its own side.
+    ``qty_e8``; ``net_edge_e9`` is after fees. ``value_e9`` is the rule's own measure.
+    ``maker_edge_e9`` is what one unit would leave if every leg rested at the best price of its own
+    side.
     """
 
     ts_recv: int

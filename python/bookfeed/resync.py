@@ -1,10 +1,10 @@
 """Which books to fetch anew and when: the plan, without I/O.
 
-A book that left ``live`` on evidence is wanted back. With a REST client its whole book is fetched,
-many at once; where that does not help, or there is no client, its connection is replaced. Both
-have budgets: a token bucket over all, and a backoff for every book, so that one that cannot be
-had disturbs the others ever more rarely. What a book has cost is forgotten only after it was live
-for a while.
+A book that left ``live`` on evidence is wanted back. Its whole book is fetched, many at once, by
+REST or by a command on the connection (``mending.py``); where that does not help, or neither is
+there, its connection is replaced. Both have budgets: a token bucket over all, and a backoff for
+every book, so that one that cannot be had disturbs the others ever more rarely. What a book has
+cost is forgotten only after it was live for a while.
 """
 
 import random
@@ -50,12 +50,16 @@ class Trouble:
     reconnect_ns: int = 0
     settled_ns: int = 0
 
+    def due(self, now_ns: int) -> bool:
+        """Whether it may be fetched now."""
+        return self.wanted and not self.fetching and self.fetch_ns <= now_ns
+
 
 @dataclass(slots=True)
 class ResyncPlan:
     """Decides about all books; ``shard`` below is the number of a book's connection.
 
-    ``can_fetch`` says whether there is a REST client. Times are in nanoseconds.
+    ``can_fetch`` says whether there is a way to fetch books at all. Times are in nanoseconds.
     """
 
     policy: ResyncPolicy
@@ -96,6 +100,33 @@ class ResyncPlan:
         trouble = self._troubles.get(instrument)
         return "none" if trouble is None else trouble.cause
 
+    def forget(self, instrument: int) -> None:
+        """A book is gone; what it has cost is gone with it."""
+        self._troubles.pop(instrument, None)
+
+    def attempts(self, instrument: int) -> int:
+        """Return how many fetches did not bring a book back that is wanted; 0 if it is not."""
+        trouble = self._troubles.get(instrument)
+        return trouble.fetches if trouble is not None and trouble.wanted else 0
+
+    def wanted_of(self, candidates: Iterable[int]) -> list[int]:
+        """Return those of ``candidates`` that are wanted back, whatever is under way for them."""
+        return [i for i in candidates if i in self._troubles and self._troubles[i].wanted]
+
+    def due(self, candidates: Iterable[int], now_ns: int) -> list[int]:
+        """Return those of ``candidates`` that may be fetched now, budgets aside."""
+        return [i for i in candidates if (t := self._troubles.get(i)) is not None and t.due(now_ns)]
+
+    def adopt(self, instruments: Iterable[int]) -> None:
+        """Books that are wanted come with a fetch that is under way for others anyway."""
+        for instrument in self.wanted_of(instruments):
+            self._troubles[instrument].fetching = True
+
+    def release(self, instruments: Iterable[int]) -> None:
+        """What was asked for them was refused unseen: they may be fetched again, at no cost."""
+        for instrument in self.wanted_of(instruments):
+            self._troubles[instrument].fetching = False
+
     def take_fetch(self, candidates: Iterable[int], most: int, now_ns: int) -> list[int]:
         """Return the books to fetch now, at most ``most`` of ``candidates``, in their order.
 
@@ -106,9 +137,7 @@ class ResyncPlan:
         due: list[int] = []
         for instrument in candidates:
             trouble = self._troubles.get(instrument)
-            if trouble is None or not trouble.wanted or trouble.fetching:
-                continue
-            if trouble.fetch_ns <= now_ns:
+            if trouble is not None and trouble.due(now_ns):
                 due.append(instrument)
                 if len(due) == most:
                     break

@@ -6,7 +6,7 @@ Unknown keys, missing keys and wrong values are ``ConfigError``s that name sourc
 is allowed.
 
 It reads what configuration needs and no more: bool, int, float, str, Literal, optional,
-nested dataclasses and tuples of dataclasses.
+nested dataclasses, one of several dataclasses (``Tag``) and tuples of those.
 """
 
 import difflib
@@ -36,10 +36,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a string must look like: a pattern for all of it, and the same in words."""
+    """What a string must look like: a pattern for all of it, and the same in words.
+
+    A ``hidden`` one is not repeated in errors, whatever was given by mistake.
+    """
 
     pattern: str
     words: str
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,16 @@ class DecimalText:
     def __str__(self) -> str:
         bounds = f"{self.low} to {self.high}" if self.high else f"{self.low} or more"
         return f'a decimal in quotes, {bounds}, such as "0.05"'
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Which of several dataclasses a table is: the one whose field of this name allows the value.
+
+    Without a value it is the first.
+    """
+
+    field: str
 
 
 class Value(NamedTuple):
@@ -98,7 +112,10 @@ class Reader:
         if typing.get_origin(kind) is Annotated:
             kind, *rest = typing.get_args(kind)
             extras = tuple(rest)
-        if isinstance(kind, types.UnionType):
+        for extra in extras:
+            if isinstance(extra, Tag):
+                return self._tagged(extra.field, typing.get_args(kind), raw)
+        if typing.get_origin(kind) in (types.UnionType, typing.Union):
             (kind,) = (k for k in typing.get_args(kind) if k is not types.NoneType)
             return self.read(Annotated[kind, *extras] if extras else kind, raw)
         if typing.get_origin(kind) is Literal:
@@ -133,6 +150,17 @@ class Reader:
         except ConfigError as error:
             # Raised by `__post_init__`, which sees fields that are wrong together and no source.
             self.at(error.key).fail(error.problem)
+
+    def _tagged(self, field: str, kinds: Iterable[type[Any]], raw: object) -> Any:
+        if not isinstance(raw, Mapping):
+            self.expected("a table", raw)
+        named = {
+            value: kind
+            for kind in kinds
+            for value in typing.get_args(typing.get_type_hints(kind)[field])
+        }
+        value = self.at(field).read(Literal[tuple(named)], raw.get(field, next(iter(named))))
+        return self.table(named[value], raw)
 
     def _tables(self, kind: Any, raw: object) -> tuple[Any, ...]:
         if not isinstance(raw, list):
@@ -191,7 +219,7 @@ class Reader:
             if isinstance(extra, Text) and not (
                 isinstance(raw, str) and re.fullmatch(extra.pattern, raw)
             ):
-                self.expected(extra.words, raw)
+                self.expected(extra.words, "…" if extra.hidden else raw)
         if not isinstance(raw, str):
             self.expected("a string", raw)
         return raw

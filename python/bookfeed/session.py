@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from picows import WSMsgType, WSUpgradeResponse, ws_connect
+from picows import WSMsgType, ws_connect
 
 from bookfeed.clock import Clock
 from bookfeed.connection import (
@@ -42,7 +44,7 @@ from bookfeed.inputs import EngineInput
 from bookfeed.listener import FeedListener, PicowsLog
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
-from bookfeed.rest import retry_after_ns
+from bookfeed.refusal import refusal, retry_after
 from bookfeed.venues.base import Venue
 
 _logger: Final = logging.getLogger("bookfeed.session")
@@ -52,6 +54,9 @@ CONNECT_TIMEOUT_S: Final = 10.0
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 # After a close frame was sent or answered, how long the peer may take to close the socket.
 LINGER_S: Final = 0.5
+
+# Who is refused is refused again and again; one line in this time is enough.
+_refusal_log: Final = RateLimitedLog(_logger, interval_s=60.0)
 
 
 class Host(Protocol):
@@ -79,6 +84,8 @@ class SessionCounters:
     pings: int = 0
     pongs: int = 0
     notices: int = 0
+    commands: int = 0
+    handshakes_denied: int = 0
 
 
 class Session:
@@ -137,6 +144,12 @@ class Session:
         """Give this connection up for a fresh one; does nothing unless it is open."""
         self._step(Reconnect(CloseCode.NORMAL, reason))
 
+    def send(self, text: str) -> None:
+        """Send a command; does nothing unless the connection is open."""
+        if self.open:
+            self.counters.commands += 1
+            self._send(text)
+
     async def stop(self) -> None:
         """Close for good; returns when the socket is gone, within a second.
 
@@ -177,7 +190,12 @@ class Session:
         self.counters.connects += 1
         self._lost = False
         try:
-            self.inputs.connected(self.conn, self._venue.name, self.clock.now_ns())
+            self.inputs.connected(
+                self.conn,
+                self._venue.name,
+                self.clock.now_ns(),
+                use_yes_price=self._venue.use_yes_price,
+            )
         except EngineError as error:
             self.host.fail(error)
             return
@@ -340,6 +358,7 @@ class Session:
                     enable_auto_pong=False,
                     websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
                     max_frame_size=self._venue.frame_bytes_max,
+                    extra_headers=self._headers(),
                     max_redirects=0,
                     logger_name=PicowsLog(listener.on_parser_failure),
                     socket_factory=lambda url: self._dialer.open(url.host, url.port),
@@ -350,19 +369,32 @@ class Session:
             if listener.transport is None:
                 self._failed("closed during the handshake", None)
 
+    def _headers(self) -> Mapping[str, str] | None:
+        """Headers of this attempt: signatures are good for moments only.
+
+        They carry the wall clock's time, not the session's. The session's clock does not follow
+        the wall's steps, so that books do not age by them; the venue, however, compares with
+        what everybody's wall says now.
+        """
+        headers = self._venue.handshake_headers
+        return None if headers is None else headers(time.time_ns() // 1_000_000)
+
     def _failed(self, reason: str, error: Exception | None) -> None:
         self._dialer.shutdown()
         self.counters.connect_failures += 1
-        _log.warning(f"connect {self.conn}", "connection %d: cannot connect: %s", self.conn, reason)
-        self._step(Failed(reason, retry_after_ns(_retry_after(error))))
-
-
-def _retry_after(error: Exception | None) -> str | None:
-    """The header of that name, if the server refused the handshake with one."""
-    response = getattr(error, "response", None)
-    if not isinstance(response, WSUpgradeResponse):
-        return None
-    return response.headers.get("Retry-After")
+        denied = refusal(error, time.time())
+        if denied is None:
+            _log.warning(
+                f"connect {self.conn}", "connection %d: cannot connect: %s", self.conn, reason
+            )
+        else:
+            self.counters.handshakes_denied += 1
+            explained = self._venue.explain_refusal(denied)
+            # One key is refused on every connection of the venue: one line for all of them.
+            _refusal_log.error(
+                f"denied {self._venue.name}", "connection %d: %s", self.conn, explained
+            )
+        self._step(Failed(reason, retry_after(error), denied=denied is not None))
 
 
 def _drop(listener: FeedListener) -> None:

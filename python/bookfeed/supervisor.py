@@ -1,30 +1,36 @@
 """All connections of a feed: who is on which, who comes back how, and time itself.
 
-Markets are sharded over connections, both outcomes of a market on the same one. A timer lets time
-pass in the engine, so that silence and graces are judged without data, and carries out the resync
-plan: fetch whole books by REST, or replace the connection.
+Markets are sharded over connections, both outcomes of a market on the same one; they can come and
+go where the venue allows it. A timer lets time pass in the engine, so that silence and graces are
+judged without data, and carries out the resync plan: have whole books fetched (``mending.py``), or
+replace the connection.
 """
 
 import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from typing import Final
 
 from bookfeed._bookfeed import Engine
-from bookfeed.clock import NS_PER_S, Clock, seconds_ns
+from bookfeed.clock import Clock, seconds_ns
 from bookfeed.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.dispatch import Dispatcher
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.inputs import EngineInput
 from bookfeed.log import RateLimitedLog
+from bookfeed.mending import Mender, RestMender
 from bookfeed.pacing import Backoff, Stagger
 from bookfeed.records import Update
-from bookfeed.rest import RestClient, RestError
+from bookfeed.rest import RestClient
 from bookfeed.resync import NOT_RESYNCED, ResyncPlan, ResyncPolicy
 from bookfeed.session import Session
+from bookfeed.shard import Shard, shard_markets
+from bookfeed.streams import CommandMender
 from bookfeed.venues.base import Market, Venue
 
 _logger: Final = logging.getLogger("bookfeed.supervisor")
@@ -32,6 +38,8 @@ _log: Final = RateLimitedLog(_logger)
 
 # A timer later than this is a stall of the event loop worth counting.
 STALL_NS: Final = 100_000_000
+# Where books are asked for on the connection, it is replaced after a request and a fresh stream.
+COMMAND_ATTEMPTS_MAX: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +74,6 @@ class Endpoint:
     ssl_context: ssl.SSLContext | None = None
 
 
-@dataclass(slots=True)
-class Shard:
-    """One connection and the books on it, by instrument number."""
-
-    session: Session
-    instruments: dict[int, str]
-    venue: Venue
-    # When the connection opened, until the arrival of its books was checked.
-    opened_ns: int | None = None
-
-
-def shard_markets(markets: Sequence[Market], symbols_max: int) -> list[list[Market]]:
-    """Spread markets over connections of at most ``symbols_max`` books each, in order.
-
-    A market is never split. Raises ``ValueError`` if one alone has more outcomes than that.
-    """
-    shards: list[list[Market]] = []
-    room = 0
-    for market in markets:
-        size = len(market.outcomes)
-        if size > symbols_max:
-            raise ValueError(f"market {market.market!r} has more than {symbols_max} outcomes")
-        if size > room:
-            shards.append([])
-            room = symbols_max
-        shards[-1].append(market)
-        room -= size
-    return shards
-
-
 class Supervisor:
     """Owns the connections of one feed to one venue; see the module for what it does."""
 
@@ -108,104 +86,267 @@ class Supervisor:
         clock: Clock,
         rng: random.Random,
         options: SessionOptions,
-        first_conn: int = 0,
+        conns: Iterator[int] | None = None,
     ) -> None:
         self._endpoint: Final = endpoint
-        self._inputs: Final = inputs
-        self._engine: Final[Engine] = inputs.engine
+        self.inputs: Final = inputs
+        self.engine: Final[Engine] = inputs.engine
+        self.clock: Final = clock
+        self.log: Final = _log
         self._dispatcher: Final = dispatcher
-        self._clock: Final = clock
         self._rng: Final = rng
         self._options: Final = options
-        self._next_conn = first_conn
-        self._rest: Final = (
-            None
-            if endpoint.rest_url is None or endpoint.venue.books_request is None
-            else RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
-        )
-        self._plan: Final = ResyncPlan(options.resync, rng, can_fetch=self._rest is not None)
-        self._shards: Final[list[Shard]] = []
+        # Numbers of connections, shared with the supervisors of other venues.
+        self._conns: Final = count() if conns is None else conns
+        spacing_s, venue = options.connect_stagger_s, endpoint.venue
+        spacing_s = venue.connect_stagger_s if spacing_s is None else spacing_s
+        self._stagger: Final = Stagger(seconds_ns(spacing_s))
+        self._mender: Final = self._new_mender()
+        policy = options.resync
+        if venue.commands is not None:
+            most = min(policy.fetches_max, COMMAND_ATTEMPTS_MAX)
+            policy = replace(policy, fetches_max=most)
+        self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
+        self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
-        self._fetching: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._failure: BaseException | None = None
-        self.resyncs = 0
-        self.resync_failures = 0
+        # Connections that are given up, and what those counted that are gone.
+        self._leaving: Final[dict[asyncio.Task[None], Session]] = {}
+        self._retired: Final[Counter[str]] = Counter()
         self.reconnects = 0
         self.loop_stalls = 0
         self.loop_stall_ns_max = 0
 
+    def _new_mender(self) -> Mender:
+        endpoint, venue = self._endpoint, self._endpoint.venue
+        if venue.commands is not None:
+            return CommandMender(self, venue.commands, self._rng)
+        if endpoint.rest_url is None or venue.books_request is None:
+            return Mender(self)
+        client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+        return RestMender(self, client, venue.books_request, venue.rest_symbols_max)
+
+    @property
+    def venue(self) -> Venue:
+        """The venue of all the connections."""
+        return self._endpoint.venue
+
+    @property
+    def plan(self) -> ResyncPlan:
+        """Which books are wanted back, and the budgets."""
+        return self._plan
+
     @property
     def sessions(self) -> list[Session]:
         """The connections, in the order of their numbers."""
-        return [shard.session for shard in self._shards]
+        return [shard.session for shard in self._shards.values()]
 
     @property
     def failure(self) -> BaseException | None:
         """What ended the feed, if something did."""
         return self._failure
 
+    @property
+    def resyncs(self) -> int:
+        """How often books were fetched."""
+        return self._mender.resyncs
+
+    @property
+    def resync_failures(self) -> int:
+        """How often that did not help."""
+        return self._mender.resync_failures
+
+    def session_counts(self) -> Counter[str]:
+        """What all connections counted, those that are no more included."""
+        counts = self._retired.copy()
+        for session in (*self.sessions, *self._leaving.values()):
+            counts.update(asdict(session.counters))
+        return counts
+
+    # Who is on which connection.
+
     def subscribe(self, markets: Sequence[Market]) -> dict[int, str]:
-        """Put markets on connections; returns symbols by instrument number."""
-        venue, options = self._endpoint.venue, self._options
-        size = options.symbols_per_connection or venue.symbols_per_connection
+        """Put markets on connections of their own; returns symbols by instrument number.
+
+        Raises ``SessionError`` if the venue does not allow so many connections or markets on one.
+        """
+        groups = shard_markets(markets, self._size())
+        most = self._endpoint.venue.connections_max
+        if most is not None and len(self._shards) + len(groups) > most:
+            raise SessionError(
+                f"{len(self._shards) + len(groups)} connections would be needed, {most} are "
+                f"allowed on {self._endpoint.venue.name}: follow fewer markets, or more of them "
+                "on one connection"
+            )
+        symbols: dict[int, str] = {}
+        for group in groups:
+            symbols |= self._new_shard(group).instruments
+        return symbols
+
+    def _size(self) -> int:
+        venue = self._endpoint.venue
+        size = self._options.symbols_per_connection or venue.symbols_per_connection
         if not 1 <= size <= venue.symbols_per_connection_max:
             raise SessionError(
                 f"symbols per connection must be 1 to {venue.symbols_per_connection_max} "
                 f"on {venue.name}, not {size}"
             )
-        spacing_s = options.connect_stagger_s
-        stagger = Stagger(seconds_ns(venue.connect_stagger_s if spacing_s is None else spacing_s))
-        symbols: dict[int, str] = {}
-        for group in shard_markets(markets, size):
-            shard = self._new_shard(group, stagger)
-            self._shards.append(shard)
-            symbols |= shard.instruments
-            self._shard_of.update(dict.fromkeys(shard.instruments, shard))
-        return symbols
+        return size
 
-    def _new_shard(self, markets: Sequence[Market], stagger: Stagger) -> Shard:
-        venue, conn = self._endpoint.venue, self._next_conn
-        self._next_conn += 1
-        now_ns = self._clock.now_ns()
-        instruments = {
-            self._inputs.subscribe(market, outcome, conn, now_ns): outcome.symbol
-            for market in markets
-            for outcome in market.outcomes
-        }
-        logic = ConnectionLogic(
-            self._policy(),
-            venue.subscription(tuple(instruments.values())),
-            rng=self._rng,
-            stagger=stagger,
-        )
-        session = Session(
-            conn,
+    def _new_shard(self, markets: Sequence[Market]) -> Shard:
+        venue, mender = self._endpoint.venue, self._mender
+        shard = Shard(venue, next(self._conns))
+        shard.session = Session(
+            shard.conn,
             venue=venue,
             url=self._endpoint.url,
             ssl_context=self._endpoint.ssl_context,
-            logic=logic,
-            inputs=self._inputs,
-            clock=self._clock,
+            logic=ConnectionLogic(
+                self._policy(),
+                lambda: venue.subscription(shard.symbols),
+                rng=self._rng,
+                stagger=self._stagger,
+                probe=lambda: mender.probe(shard),
+                proof_ns=lambda: mender.proof_ns(shard),
+                quiet_until_ns=shard.quiet_until_ns,
+            ),
+            inputs=self.inputs,
+            clock=self.clock,
             host=self,
         )
-        return Shard(session, instruments, venue)
+        self._put(shard, markets)
+        self._shards[shard.conn] = shard
+        return shard
+
+    def _put(self, shard: Shard, markets: Sequence[Market]) -> list[int]:
+        """Markets come onto a connection, from another one or from nowhere."""
+        now_ns = self.clock.now_ns()
+        instruments = []
+        for market in markets:
+            for outcome in market.outcomes:
+                instrument = self.inputs.subscribe(market, outcome, shard.conn, now_ns)
+                shard.add(instrument, outcome.symbol, market)
+                self._shard_of[instrument] = shard
+                instruments.append(instrument)
+        return instruments
 
     def _policy(self) -> ConnectionPolicy:
         venue, options = self._endpoint.venue, self._options
-        silence_s = options.silence_s if self._rest is None else options.silence_rest_s
+        asked_by_rest = isinstance(self._mender, RestMender)
+        silence_s = options.silence_rest_s if asked_by_rest else options.silence_s
         return ConnectionPolicy(
             ping_text=venue.ping_text,
             ping_interval_ns=seconds_ns(venue.ping_interval_s),
             pong_timeout_ns=seconds_ns(venue.pong_timeout_s),
+            probe_interval_ns=seconds_ns(venue.probe_interval_s) if venue.commands else 0,
             silence_ns=seconds_ns(silence_s),
             backoff=Backoff(seconds_ns(options.backoff_min_s), seconds_ns(options.backoff_max_s)),
         )
 
+    def add_markets(self, markets: Sequence[Market]) -> dict[int, str]:
+        """Follow more markets on the connections that are open, or on further ones.
+
+        Returns symbols by instrument number. Raises ``SessionError`` where the venue's markets
+        cannot be changed.
+        """
+        self._mender.check_changeable()
+        size, waiting = self._size(), list(markets)
+        placed: list[tuple[Shard, list[Market]]] = []
+        for shard in self._shards.values():
+            room, here = size - len(shard.instruments), []
+            while waiting and len(waiting[0].outcomes) <= room:
+                room -= len(waiting[0].outcomes)
+                here.append(waiting.pop(0))
+            placed.append((shard, here))
+        before = set(self._shards)
+        # First, since it can be refused.
+        symbols = self.subscribe(waiting)
+        for conn in self._shards.keys() - before:
+            self._shards[conn].session.start()
+        for shard, here in placed:
+            instruments = self._put(shard, here)
+            if instruments:
+                symbols |= {i: shard.instruments[i] for i in instruments}
+                self._await_books(shard, instruments)
+                self._mender.added(shard, instruments)
+        return symbols
+
+    def remove_markets(self, markets: Sequence[Market]) -> list[int]:
+        """Follow markets no more; returns their instruments. Connections left empty are closed.
+
+        Raises ``SessionError`` where the venue's markets cannot be changed.
+        """
+        self._mender.check_changeable()
+        removed: list[int] = []
+        for shard in list(self._shards.values()):
+            instruments = shard.of_markets(markets)
+            if not instruments:
+                continue
+            for instrument in instruments:
+                self.inputs.unsubscribe(instrument, self.clock.now_ns())
+                del self._shard_of[instrument]
+            self._take_off(shard, instruments)
+            removed += instruments
+            if not shard.instruments:
+                del self._shards[shard.conn]
+                self._mender.gone(shard)
+                self._stop_later(shard)
+        return removed
+
+    def _take_off(self, shard: Shard, instruments: Sequence[int]) -> None:
+        symbols = [shard.instruments[i] for i in instruments]
+        for instrument in instruments:
+            shard.remove(instrument)
+            self._plan.forget(instrument)
+        if shard.instruments:
+            self._mender.removed(shard, symbols)
+
+    def _stop_later(self, shard: Shard) -> None:
+        task = asyncio.get_running_loop().create_task(shard.session.stop())
+        self._leaving[task] = shard.session
+
+        def gone(_task: asyncio.Task[None]) -> None:
+            self._retired.update(asdict(self._leaving.pop(task).counters))
+
+        task.add_done_callback(gone)
+
+    def move(self, shard: Shard, instruments: Sequence[int], reason: str) -> bool:
+        """Put books on a connection of their own; says whether there could be one."""
+        most = self._endpoint.venue.connections_max
+        if most is not None and len(self._shards) >= most:
+            _log.warning("move", "connection %d: %s, and no other left", shard.conn, reason)
+            return False
+        markets = list(dict.fromkeys(shard.market_of[i] for i in instruments))
+        self._take_off(shard, instruments)
+        try:
+            fresh = self._new_shard(markets)
+        except EngineError as error:
+            self.fail(error)
+            return False
+        _log.warning(
+            "move",
+            "connection %d: %s; %d of them move to connection %d",
+            shard.conn,
+            reason,
+            len(markets),
+            fresh.conn,
+        )
+        fresh.session.start()
+        return True
+
+    def shard_of(self, instrument: int) -> Shard | None:
+        """The connection of a book."""
+        return self._shard_of.get(instrument)
+
+    def shard_at(self, conn: int) -> Shard | None:
+        """The connection of that number."""
+        return self._shards.get(conn)
+
     def start(self) -> None:
         """Begin connecting and let time pass."""
-        for shard in self._shards:
+        for shard in self._shards.values():
             shard.session.start()
         self._arm()
 
@@ -215,37 +356,41 @@ class Supervisor:
         If this is cancelled, ``abandon`` is still to be called.
         """
         self._halt()
-        if self._fetching is not None:
-            await asyncio.gather(self._fetching, return_exceptions=True)
-        await asyncio.gather(*(shard.session.stop() for shard in self._shards))
-        if self._rest is not None:
-            await self._rest.close()
+        await asyncio.gather(*(shard.session.stop() for shard in self._shards.values()))
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await self._mender.close()
         self.flush()
 
     def abandon(self) -> None:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
         self._halt()
-        for shard in self._shards:
-            shard.session.abandon()
+        for session in (*self.sessions, *self._leaving.values()):
+            session.abandon()
 
     def _halt(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._fetching is not None:
-            self._fetching.cancel()
+        self._mender.halt()
 
     # What sessions ask for.
 
     def flush(self) -> None:
-        """Drain the engine and hand the records over."""
-        if self._engine.pending:
-            self._dispatcher.dispatch(self._engine.drain(self._clock.now_ns()))
+        """Drain the engine and hand the records over; then take what the venue answered."""
+        if self.engine.pending:
+            self._dispatcher.dispatch(self.engine.drain(self.clock.now_ns()))
+        self._mender.hear()
 
     def opened(self, session: Session) -> None:
         """A connection is open: its books are due."""
-        for shard in self._shards:
-            if shard.session is session:
-                shard.opened_ns = self._clock.now_ns()
+        shard = self._shards.get(session.conn)
+        if shard is not None:
+            self._mender.opened(shard, self.clock.now_ns())
+            self._await_books(shard, shard.instruments)
+
+    def _await_books(self, shard: Shard, instruments: Iterable[int]) -> None:
+        options = self._options
+        limit_s = options.snapshot_rest_s if self._mender.prompt else options.snapshot_s
+        shard.expect(instruments, self.clock.now_ns(), seconds_ns(limit_s))
 
     def fail(self, error: BaseException) -> None:
         """The engine failed: nothing it holds may be believed, and the feed ends."""
@@ -257,13 +402,18 @@ class Supervisor:
 
     def on_state(self, update: Update) -> None:
         """A book changed its state."""
-        now_ns = self._clock.now_ns()
+        now_ns = self.clock.now_ns()
+        shard = self._shard_of.get(update.instrument)
         if update.state == "live":
+            self._mender.live(update.instrument)
             self._plan.settled(update.instrument, now_ns)
         elif update.cause == "poisoned":
             self.fail(EngineError("the engine failed; every book is stale"))
-        elif update.state == "stale" and update.instrument in self._shard_of:
-            if update.cause not in NOT_RESYNCED:
+        elif update.state == "stale" and shard is not None:
+            if update.cause == "silence" and shard.opens_later(update.instrument, now_ns):
+                # Nothing was to be heard; that it comes when the market opens is looked after.
+                self._await_books(shard, (update.instrument,))
+            elif update.cause not in NOT_RESYNCED:
                 self._plan.want(update.instrument, update.cause, now_ns)
             elif update.cause in ("resolved", "unsubscribed"):
                 self._plan.settled(update.instrument, now_ns)
@@ -282,101 +432,50 @@ class Supervisor:
             self.loop_stall_ns_max = max(self.loop_stall_ns_max, late_ns)
             _log.warning("stall", "the event loop stood still for %d ms", late_ns // 1_000_000)
         self._arm()
-        now_ns = self._clock.now_ns()
+        now_ns = self.clock.now_ns()
         try:
-            self._inputs.advance(now_ns)
+            self.inputs.advance(now_ns)
         except EngineError as error:
             self.fail(error)
             return
-        self._inputs.poll(now_ns)
+        self.inputs.poll(now_ns)
         self.flush()
         self._miss_books(now_ns)
         self._resync(now_ns)
 
     def _miss_books(self, now_ns: int) -> None:
         """Books that never arrived after their connection opened are not silently absent."""
-        limit_s = self._options.snapshot_s if self._rest is None else self._options.snapshot_rest_s
-        for shard in self._shards:
-            if shard.opened_ns is None or now_ns - shard.opened_ns < seconds_ns(limit_s):
-                continue
-            shard.opened_ns = None
-            missing = [i for i in shard.instruments if self._engine.book(i).state == "syncing"]
+        for shard in self._shards.values():
+            due = shard.take_due(now_ns)
+            missing = [i for i in due if not self._arrived(shard, i)]
             for instrument in missing:
                 self._plan.want(instrument, "no_snapshot", now_ns)
             if missing:
                 _log.warning(
                     "missing",
                     "connection %d: no book of %d symbols arrived, first %s",
-                    shard.session.conn,
+                    shard.conn,
                     len(missing),
                     shard.instruments[missing[0]],
                 )
 
+    def _arrived(self, shard: Shard, instrument: int) -> bool:
+        view = self.engine.book(instrument)
+        # Silence was borne while the market had not opened; now it has.
+        silent = view.cause == "silence" and shard.market_of[instrument].open_ts is not None
+        return view.state != "syncing" and not silent
+
     def _resync(self, now_ns: int) -> None:
+        up = [shard for shard in self._shards.values() if shard.session.open]
+        self._mender.mend(up, now_ns)
         if not self._plan.wanted():
             return
-        up = [shard for shard in self._shards if shard.session.open]
-        if self._fetching is None:
-            candidates = [i for shard in up for i in shard.instruments]
-            most = self._endpoint.venue.rest_symbols_max
-            due = self._plan.take_fetch(candidates, most, now_ns)
-            if due:
-                self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
         for shard in up:
-            if self._plan.take_reconnect(shard.session.conn, shard.instruments, now_ns):
-                self._replace(shard, "books that cannot be believed")
+            if self._plan.take_reconnect(shard.conn, shard.instruments, now_ns):
+                self.replace(shard, "books that cannot be believed")
 
-    def _replace(self, shard: Shard, reason: str) -> None:
+    def replace(self, shard: Shard, reason: str) -> None:
+        """Give a connection up for a fresh one."""
         self.reconnects += 1
-        _log.warning("replace", "connection %d: replaced: %s", shard.session.conn, reason)
+        _log.warning("replace", "connection %d: replaced: %s", shard.conn, reason)
         shard.session.reconnect(reason)
-
-    async def _fetch(self, instruments: Sequence[int]) -> None:
-        try:
-            await self._fetch_books(instruments)
-        except RestError as error:
-            self.resync_failures += 1
-            _log.warning("fetch", "cannot fetch books: %s", error)
-            if error.retry_after_ns:
-                self._plan.hold(self._clock.now_ns() + error.retry_after_ns)
-        except EngineError as error:
-            self.fail(error)
-        finally:
-            self._fetching = None
-            now_ns = self._clock.now_ns()
-            for instrument in instruments:
-                if self._engine.book(instrument).live:
-                    self._plan.settled(instrument, now_ns)
-                else:
-                    self._plan.fetched(instrument, now_ns)
-
-    async def _fetch_books(self, instruments: Sequence[int]) -> None:
-        request = self._endpoint.venue.books_request
-        if self._rest is None or request is None:
-            return
-        now_ns = self._clock.now_ns()
-        before: dict[int, int | None] = {}
-        for instrument in instruments:
-            before[instrument] = self._engine.book(instrument).ts_event
-            self._inputs.resync_begin(instrument, now_ns)
-        self.flush()
-        symbols = [self._shard_of[i].instruments[i] for i in instruments]
-        body = await self._rest.fetch(request(symbols))
-        self.resyncs += 1
-        conn = self._shard_of[instruments[0]].session.conn
-        self._inputs.ingest_rest(conn, body, self._clock.now_ns())
-        self.flush()
-        for shard in self._frozen(instruments, before):
-            if self._plan.take_reconnect_now(shard.session.conn, self._clock.now_ns()):
-                self._replace(shard, "silent while the market moved")
-
-    def _frozen(self, instruments: Iterable[int], before: dict[int, int | None]) -> list[Shard]:
-        """Connections that were silent although the venue's own books went on changing."""
-        shards: dict[int, Shard] = {}
-        for instrument in instruments:
-            then, now = before[instrument], self._engine.book(instrument).ts_event
-            moved = then is not None and now is not None and now - then > NS_PER_S
-            if moved and self._plan.cause(instrument) == "silence":
-                shard = self._shard_of[instrument]
-                shards[shard.session.conn] = shard
-        return list(shards.values())

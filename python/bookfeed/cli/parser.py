@@ -100,6 +100,28 @@ def _output(parser: argparse.ArgumentParser, default: str = "table") -> None:
     )
 
 
+def _paper(parser: argparse.ArgumentParser) -> None:
+    """What would have been had of the signals."""
+    group = parser.add_argument_group("paper")
+    group.add_argument(
+        "--paper",
+        action="store_true",
+        help="keep a ledger of what each signal would have brought, ordered when it opened",
+    )
+    group.add_argument(
+        "--paper-latency-ms",
+        type=_within(int, 0, 60_000),
+        metavar="N",
+        help="time until an order arrives (default: 250); implies --paper",
+    )
+
+
+def _why(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--why", action="store_true", help="tell what was not signalled, by rule, and why"
+    )
+
+
 def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float) -> None:
     """What can be said about simulated markets."""
     parser.add_argument(
@@ -148,7 +170,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = _Commands(parser)
-    for add in (_add_run, _add_replay, _add_record, _add_import, _add_sim, _add_bench):
+    for add in (
+        _add_run,
+        _add_replay,
+        _add_audit,
+        _add_record,
+        _add_import,
+        _add_sim,
+        _add_bench,
+    ):
         add(commands)
     return parser
 
@@ -161,6 +191,8 @@ def _add_run(commands: _Commands) -> None:
         codes=_SERVICE,
     )
     _source(run)
+    _why(run)
+    _paper(run)
     _output(run, "table on a terminal, else ndjson")
 
 
@@ -183,7 +215,20 @@ def _add_replay(commands: _Commands) -> None:
         choices=("always", "sampled", "off"),
         help="how often a venue's book hash is checked (default: as recorded, always for captures)",
     )
+    _why(replay)
+    _paper(replay)
     _output(replay)
+
+
+def _add_audit(commands: _Commands) -> None:
+    audit = commands.add(
+        "audit",
+        "read a journal a second time, independently, and compare every book and signal",
+        example="audit recordings -o json",
+        codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (permissions)"},
+    )
+    audit.add_argument("journal", metavar="JOURNAL", help="segment, directory or prefix of them")
+    _output(audit)
 
 
 def _add_record(commands: _Commands) -> None:
@@ -221,6 +266,12 @@ def _add_sim(commands: _Commands) -> None:
         codes=_SERVICE,
     )
     _simulated(sim, markets=10, rate=500)
+    sim.add_argument(
+        "--venue",
+        choices=("polymarket", "kalshi"),
+        default="polymarket",
+        help="whose protocol to speak (default: %(default)s)",
+    )
     port = _within(int, 0, _PORT_MAX)
     sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")
     sim.add_argument("--rest-port", type=port, default=0, help="REST port, 0 for any free one")

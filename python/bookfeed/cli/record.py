@@ -56,7 +56,9 @@ def _writer(source: Source, directory: Path) -> JournalWriter:
         config_hash=config.fingerprint(),
         notes={
             "source": source.name,
-            "venue": "polymarket",
+            # A recording of several venues is opened as one of the first.
+            "venue": config.venues()[0],
+            "venues": config.venues(),
             "engine": config.engine.arguments(),
         },
         flush_interval_s=config.record.flush_interval_ms / 1e3,

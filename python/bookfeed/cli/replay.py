@@ -8,22 +8,28 @@ made: the same for the same recording on every machine.
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from bookfeed._bookfeed import BookView, Engine
+from bookfeed._bookfeed import BookView, Engine, PaperFill
 from bookfeed.capture import Capture
+from bookfeed.cli.objects import fill_object, paper_object, rule_object, why_object
 from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
+from bookfeed.cli.paper import PaperTape, engine_options
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import BookfeedError, ExitCode, JournalError, RecordingError
-from bookfeed.inputs import EngineInput
+from bookfeed.inputs import EngineInput, Rule
 from bookfeed.journal import Kind
+from bookfeed.pairs import basis_line
 from bookfeed.recording import Journal
 from bookfeed.replay import Record, replay
 from bookfeed.segments import SUFFIX
+from bookfeed.sinks.text import printable
+from bookfeed.why import PolarityAlarm
+from bookfeed.why import why as why_not
 
 # A capture says nothing of the engine it was made with: every book it holds, every hash checked.
 # It may hold few of a connection's markets, so that its silence says nothing of the connection.
@@ -52,15 +58,20 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """Replays, prints, and tells by the exit code whether the recording was whole."""
     recording = open_recording(Path(args.file))
     options = recording.engine | ({"hash_check": args.hash_check} if args.hash_check else {})
-    engine = _engine(options, args.file)
+    engine = _engine(options | engine_options(args), args.file)
     _check_venue(recording.venue, args.file)
+    door, tape = EngineInput(engine), PaperTape(engine)
+    fills: list[PaperFill] = []
     with Progress("replaying", args.frames) as progress:
-        frames, refused, elapsed_s = run(engine, recording.records, args.frames, progress)
-    result = _result(engine, recording.venue, frames, elapsed_s)
-    problems = _problems(recording, args.frames is None, refused)
+        frames, elapsed_s = run(
+            door, recording.records, args.frames, progress, lambda: fills.extend(tape.fresh())
+        )
+    result = _result(engine, recording.venue, frames, elapsed_s) | _told(door, why=args.why)
+    PolarityAlarm().look(engine, door.rules)
+    problems = _problems(recording, args.frames is None, door.records_refused)
     for problem in problems:
         print(f"bookfeed replay: {problem}", file=sys.stderr)
-    _show(args, result, engine)
+    _show(args, result, engine, [_fill(fill, door.rules) for fill in fills])
     return ExitCode.DATA if problems else ExitCode.OK
 
 
@@ -111,20 +122,27 @@ def _check_venue(venue: str, source: str) -> None:
 
 
 def run(
-    engine: Engine, records: Iterable[Record], frames_max: int | None, progress: Progress
-) -> tuple[int, int, float]:
-    """Feeds records until ``frames_max`` frames; frames, records left out, seconds of work."""
-    door = EngineInput(engine)
+    door: EngineInput,
+    records: Iterable[Record],
+    frames_max: int | None,
+    progress: Progress,
+    pause: Callable[[], object] = lambda: None,
+) -> tuple[int, float]:
+    """Feeds records until ``frames_max`` frames; frames, and seconds of work.
+
+    ``pause`` is called now and then, while the clock stands.
+    """
     frames, elapsed_ns = 0, 0
     source = iter(records if frames_max is None else _first_frames(records, frames_max))
     while chunk := list(islice(source, _READ_AT_ONCE)):
         start_ns = time.perf_counter_ns()
-        for state in replay(engine, chunk, inputs=door):
+        for state in replay(door.engine, chunk, inputs=door):
             done = state.frames
         elapsed_ns += time.perf_counter_ns() - start_ns
         frames += done
         progress.reach(frames)
-    return frames, door.records_refused, elapsed_ns / 1e9
+        pause()
+    return frames, elapsed_ns / 1e9
 
 
 def _first_frames(records: Iterable[Record], count: int) -> Iterator[Record]:
@@ -153,6 +171,22 @@ def _result(engine: Engine, venue: str, frames: int, elapsed_s: float) -> dict[s
     }
 
 
+def _told(door: EngineInput, *, why: bool) -> dict[str, Any]:
+    """Rules with a name, the paper ledger's sums, refusals: what there is, or was asked for."""
+    totals = door.engine.paper()
+    told: dict[str, Any] = {
+        "rules": [rule_object(number, r) for number, r in door.rules.items() if r.name] or None,
+        "paper": None if totals is None else paper_object(totals),
+        "why": [why_object(one) for one in why_not(door.engine, door.rules)] if why else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _fill(fill: PaperFill, rules: Mapping[int, Rule]) -> dict[str, Any]:
+    rule = rules.get(fill.rule_id)
+    return fill_object(fill, "" if rule is None else rule.name)
+
+
 def _problems(recording: Recording, whole: bool, refused: int) -> list[str]:
     problems = []
     if refused:
@@ -168,22 +202,48 @@ def _problems(recording: Recording, whole: bool, refused: int) -> list[str]:
     return problems
 
 
-def _show(args: argparse.Namespace, result: dict[str, Any], engine: Engine) -> None:
+def _show(
+    args: argparse.Namespace,
+    result: dict[str, Any],
+    engine: Engine,
+    fills: Sequence[dict[str, Any]],
+) -> None:
     views = engine.books() if args.books else []
     if args.output == "json":
         books = {"books": {view.symbol: book_object(view) for view in views}}
         write_json(result | (books if args.books else {}))
     elif args.output == "ndjson":
+        for fill in fills:
+            write_line(fill)
         for view in views:
             write_line({"type": "book", "symbol": view.symbol, **book_object(view)})
         write_line({"type": "summary", **result})
     else:
-        messages = ", ".join(f"{name} {count:,}" for name, count in result["messages"].items())
-        write_pairs((result | {"messages": messages}).items())
-        if views:
-            print()
-            header = ("book", "state", "cause", "epoch", "bids", "bid", "ask", "asks")
-            write_table(header, [_book_row(view) for view in views])
+        _show_tables(result, views)
+
+
+def _show_tables(result: dict[str, Any], views: Sequence[BookView]) -> None:
+    messages = ", ".join(f"{name} {count:,}" for name, count in result["messages"].items())
+    plain = {name: value for name, value in result.items() if name not in ("rules", "paper", "why")}
+    write_pairs((plain | {"messages": messages}).items())
+    for rule in result.get("rules", []):
+        told = basis_line(Rule(rule["rule"], {}, rule["name"], rule))
+        if told is not None:
+            print(printable(told))
+    if "paper" in result:
+        print()
+        write_pairs((f"paper {name}", value) for name, value in result["paper"].items())
+    if "why" in result:
+        print()
+        refused = (
+            (printable(one["name"] or one["rule"]), one["reason"], one["count"], one["text"])
+            for one in result["why"]
+        )
+        write_table(("not signalled", "why", "times", ""), list(refused))
+    if views:
+        print()
+        header = ("book", "state", "cause", "epoch", "bids", "bid", "ask", "asks")
+        write_table(header, [_book_row(view) for view in views])
 
 
 def book_object(view: BookView) -> dict[str, Any]:

@@ -5,25 +5,29 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 from bookfeed._bookfeed import Engine
+from bookfeed.cli.paper import engine_options
 from bookfeed.cli.shows import Show, Summary, show_for
 from bookfeed.cli.source import Source, opened
 from bookfeed.cli.watch import Watch
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
-from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
+from bookfeed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.inputs import Recorder
 from bookfeed.loops import run as run_loop
 from bookfeed.rest import available as rest_available
-from bookfeed.venues import polymarket
+from bookfeed.venues import kalshi, polymarket
+from bookfeed.venues.kalshi import credentials
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Runs until the time is up, Ctrl-C or SIGTERM; raises what ended the feed otherwise."""
     with opened(args) as source:
-        follow(args, source, Engine(**source.config.engine.arguments()))
+        engine = Engine(**source.config.engine.arguments(), **engine_options(args))
+        follow(args, source, engine, why=args.why)
     return ExitCode.OK
 
 
@@ -35,29 +39,32 @@ def follow(
     recorder: Recorder | None = None,
     hint: Callable[[], str] = lambda: "Ctrl-C ends",
     more: Callable[[], Summary] = dict,
+    why: bool = False,
 ) -> None:
-    """Follows ``source`` with the output that ``args`` ask for.
+    """Follows ``source`` with the output that ``args`` ask for, and with ``why`` what was refused.
 
     ``hint`` is shown in the table's first line; what ``more`` returns joins the summary.
     """
-    run_loop(_follow(args, source, engine, recorder, hint, more))
+    clock = AnchoredClock()
+    watch = Watch(source.name, source.config, engine, clock, why=why)
+    run_loop(_follow(args, source, watch, clock, recorder, hint, more))
 
 
 async def _follow(
     args: argparse.Namespace,
     source: Source,
-    engine: Engine,
+    watch: Watch,
+    clock: AnchoredClock,
     recorder: Recorder | None,
     hint: Callable[[], str],
     more: Callable[[], Summary],
 ) -> None:
-    clock = AnchoredClock()
-    watch = Watch(source.name, source.config, engine, clock)
     show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
     try:
-        feed = build_feed(source.config, engine, watch, clock, recorder)
+        feed = build_feed(source.config, watch.engine, watch, clock, recorder)
         async with feed:
             watch.attach(feed)
+            show.begin()
             await _until_told(feed, show, args.seconds)
             summary = watch.summary()
     finally:
@@ -68,23 +75,20 @@ async def _follow(
 def build_feed(
     config: Config, engine: Engine, watch: Watch, clock: AnchoredClock, recorder: Recorder | None
 ) -> Feed:
-    """The feed that ``config`` describes, watched by ``watch``."""
-    where, how = config.polymarket, config.feed
-    venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
-    rest_url = where.rest_url or None
-    if rest_url is not None and not rest_available():
-        logging.getLogger("bookfeed.cli").info("no REST resync: aiohttp is not installed")
-        rest_url = None
+    """The feed that ``config`` describes, watched by ``watch``.
+
+    Raises ``ConfigError`` for a venue that needs a key and has none that can be used.
+    """
+    how = config.feed
     return Feed(
-        [market.to_market() for market in config.market],
-        endpoints={venue.name: Endpoint(venue, where.ws_url, rest_url)},
-        rules=[Rule(kind, parameters) for kind, parameters in config.rules.enabled()],
+        config.markets(),
+        endpoints=endpoints(config, watch.source),
+        rules=config.signal_rules(),
         on_batch=watch.on_batch,
         recorder=recorder,
         busy_poll=how.busy_poll,
         engine=engine,
         options=SessionOptions(
-            symbols_per_connection=how.assets_per_connection,
             connect_stagger_s=how.connect_stagger_ms / 1e3,
             backoff_min_s=how.backoff_min_s,
             backoff_max_s=how.backoff_max_s,
@@ -92,6 +96,39 @@ def build_feed(
         ),
         clock=clock,
     )
+
+
+def endpoints(config: Config, source: str) -> dict[str, Endpoint]:
+    """Where to find each venue that has markets; ``source`` is what errors call ``config``."""
+    builders = {"polymarket": _polymarket, "kalshi": _kalshi}
+    return {venue: builders[venue](config, source) for venue in config.venues()}
+
+
+def _polymarket(config: Config, _source: str) -> Endpoint:
+    where = config.polymarket
+    venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
+    rest_url = where.rest_url or None
+    if rest_url is not None and not rest_available():
+        logging.getLogger("bookfeed.cli").info("no REST resync: aiohttp is not installed")
+        rest_url = None
+    size = config.feed.assets_per_connection
+    return Endpoint(replace(venue, symbols_per_connection=size), where.ws_url, rest_url)
+
+
+def _kalshi(config: Config, source: str) -> Endpoint:
+    where = config.kalshi
+    venue = kalshi(
+        credentials=credentials(
+            api_key_id=where.api_key_id, private_key_file=where.private_key_file, source=source
+        ),
+        environment=where.environment,
+        use_yes_price=where.use_yes_price,
+        tickers=where.tickers,
+        probe_interval_s=where.probe_interval_s,
+        markets_per_connection=where.markets_per_connection,
+    )
+    rest_url = venue.rest_url if where.rest_url is None else where.rest_url or None
+    return Endpoint(venue, where.ws_url or venue.ws_url, rest_url)
 
 
 async def _until_told(feed: Feed, show: Show, seconds: float | None) -> None:

@@ -15,10 +15,12 @@ from typing import Any, Final, Protocol
 import orjson
 
 from bookfeed import log
+from bookfeed.cli.objects import state_object
 from bookfeed.cli.output import write_json
-from bookfeed.cli.watch import Watch, signal_object, state_object
-from bookfeed.sinks.console import paint, printable, render
+from bookfeed.cli.watch import Watch
+from bookfeed.sinks.console import render
 from bookfeed.sinks.lines import LineSink
+from bookfeed.sinks.text import paint, printable
 
 Summary = dict[str, Any]
 
@@ -44,6 +46,9 @@ class Show(Protocol):
     def over(self) -> bool:
         """Whether nobody looks any more."""
         ...
+
+    def begin(self) -> None:
+        """Shows what is followed; called once, before anything happens."""
 
     def refresh(self) -> None:
         """Shows what is now."""
@@ -76,6 +81,9 @@ class _Quiet:
     every_s = _SCREEN_EVERY_S
     over = False
 
+    def begin(self) -> None:
+        pass
+
     def refresh(self) -> None:
         pass
 
@@ -95,6 +103,9 @@ class _LastTable:
     def __init__(self, watch: Watch) -> None:
         self._watch: Final = watch
         self._lines: list[str] = []
+
+    def begin(self) -> None:
+        pass
 
     def refresh(self) -> None:
         screen = self._watch.screen()
@@ -120,19 +131,34 @@ class _Lines:
             dropped_text=lambda count: _line({"type": "dropped", "lines": count}),
         )
         watch.on_state = lambda update: self._sink.put(_line(state_object(update)))
-        watch.on_signal = lambda one: self._sink.put(_line(signal_object(one)))
+        watch.on_signal = lambda one: self._sink.put(_line(watch.signal(one)))
 
     @property
     def over(self) -> bool:
         return self._sink.error is not None
 
+    def begin(self) -> None:
+        for rule in self._watch.rules():
+            self._sink.put(_line({"type": "rule", **rule}))
+
     def refresh(self) -> None:
+        self._put_fills()
         self._sink.put(_line({"type": "books", "books": self._watch.books()}))
+        paper, refusals = self._watch.paper(), self._watch.refusals()
+        if paper is not None:
+            self._sink.put(_line({"type": "paper", **paper}))
+        if refusals is not None:
+            self._sink.put(_line({"type": "why", "refusals": refusals}))
+
+    def _put_fills(self) -> None:
+        for fill in self._watch.fills():
+            self._sink.put(_line(fill))
 
     def close(self) -> None:
         self._watch.on_state = self._watch.on_signal = None
 
     def end(self, summary: Summary) -> None:
+        self._put_fills()
         self._sink.put(_line({"type": "summary", **summary}))
         self._sink.close()
         if self._sink.error is not None:
@@ -156,6 +182,9 @@ class _LiveTable:
     @property
     def over(self) -> bool:
         return self._sink.error is not None
+
+    def begin(self) -> None:
+        pass
 
     def refresh(self) -> None:
         width, height = shutil.get_terminal_size()

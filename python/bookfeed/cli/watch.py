@@ -11,11 +11,22 @@ import numpy as np
 
 from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
+from bookfeed.cli.objects import (
+    fill_object,
+    outcome_word,
+    paper_object,
+    rule_object,
+    signal_object,
+    why_object,
+)
+from bookfeed.cli.paper import PaperTape
 from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.config import Config
 from bookfeed.feed import Feed
-from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
-from bookfeed.sinks.console import BookRow, LatencyRow, Screen, SignalRow
+from bookfeed.pairs import basis_line
+from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, Signal, Update
+from bookfeed.sinks.console import BookRow, LatencyRow, Screen
+from bookfeed.sinks.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
 
 _SIGNALS_KEPT: Final = 64
 # Updates are counted by book when this many bytes have gathered, at the latest.
@@ -34,21 +45,29 @@ _TOLD: Final = {
 
 
 class Watch:
-    """Follows a feed through its batches; made before the feed, which calls ``on_batch``."""
+    """Follows a feed through its batches; made before the feed, which calls ``on_batch``.
 
-    def __init__(self, source: str, config: Config, engine: Engine, clock: Clock) -> None:
+    With ``why`` it tells what was refused, too.
+    """
+
+    def __init__(
+        self, source: str, config: Config, engine: Engine, clock: Clock, *, why: bool = False
+    ) -> None:
         self.source: Final = source
-        self._engine: Final = engine
+        self._why: Final = why
+        self.engine: Final = engine
         self._clock: Final = clock
         self._names: Final = {
-            outcome.asset: (market.name or market.market, outcome.name)
-            for market in config.market
+            outcome.symbol: (market.name or market.market, outcome.name)
+            for market in config.markets()
             for outcome in market.outcomes
         }
         self.on_state: Callable[[Update], None] | None = None
         self.on_signal: Callable[[Signal], None] | None = None
         self._feed: Feed | None = None
         self._symbols: Final[dict[int, str]] = {}
+        self._places: Final[dict[int, tuple[str, str, str]]] = {}
+        self._tape: Final = PaperTape(engine)
         self._started_ns = clock.now_ns()
         self._uncounted: Final[list[bytes]] = []
         self._uncounted_bytes = 0
@@ -74,7 +93,9 @@ class Watch:
         self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
 
     def _learn(self) -> None:
-        self._symbols.update({view.instrument: view.symbol for view in self._engine.books()})
+        for view in self.engine.books():
+            self._symbols[view.instrument] = view.symbol
+            self._places[view.instrument] = (view.venue, *self._name(view.symbol))
 
     def on_batch(self, batch: Batch) -> None:
         """Takes in what the engine handed out; cheap for plain book updates."""
@@ -149,11 +170,21 @@ class Watch:
             signals_open=len(self._open),
             counters=[(word, counters.get(name, 0)) for name, word in _TOLD.items()],
             hint=hint,
+            notes=self._notes(),
+            paper=None if (totals := self.engine.paper()) is None else PaperRow(**totals),
+            refusals=self._refusal_rows() if self._why else None,
         )
+
+    def _notes(self) -> list[str]:
+        return [line for rule in self.feed.rules.values() if (line := basis_line(rule))]
+
+    def _refusal_rows(self) -> list[RefusalRow]:
+        return [RefusalRow(w.name or w.rule, w.reason, w.count, w.text) for w in self.feed.why()]
 
     def _book_row(self, view: BookView, now_ns: int, rate: float) -> BookRow:
         market, outcome = self._name(view.symbol)
         return BookRow(
+            venue=view.venue,
             market=market,
             outcome=outcome,
             bid_e9=view.bid_e9,
@@ -176,14 +207,36 @@ class Watch:
         return SignalRow(
             opened=datetime.fromtimestamp(signal.ts_open / NS_PER_S, UTC).strftime("%H:%M:%S"),
             rule=signal.rule,
-            market=about + " ".join(markets),
+            market=self._rule_name(signal.rule_id) or about + " ".join(markets),
             direction=signal.direction or "",
             qty_e8=signal.qty_e8,
             net_edge_e9=signal.net_edge_e9,
             value_e9=signal.value_e9,
             lasted_ns=(signal.ts_recv if over else now_ns) - signal.ts_open,
             closed=signal.reason if over else "",
+            legs=[self._leg_row(leg) for leg in signal.legs] if signal.direction else [],
+            gross_edge_e9=signal.gross_edge_e9,
+            maker_edge_e9=signal.maker_edge_e9,
+            fee_e9=signal.fee_e9,
+            capital_e9=signal.capital_e9,
+            age_ns=max((leg.age_ns for leg in signal.legs if leg.age_ns is not None), default=None),
         )
+
+    def _leg_row(self, leg: Leg) -> LegRow:
+        venue, market, outcome = self._places.get(leg.instrument, ("", leg.symbol, ""))
+        return LegRow(
+            side=leg.side,
+            outcome=outcome_word(outcome, leg.view),
+            venue=venue,
+            market=market,
+            qty_e8=leg.qty_e8,
+            avg_price_e9=leg.avg_price_e9,
+            fee_e9=leg.fee_e9,
+        )
+
+    def _rule_name(self, number: int) -> str:
+        rule = self.feed.rules.get(number)
+        return "" if rule is None else rule.name
 
     def _name(self, symbol: str) -> tuple[str, str]:
         return self._names.get(symbol, (symbol, ""))
@@ -195,6 +248,27 @@ class Watch:
         now_ns = self._clock.now_ns()
         return [self._book_object(view, now_ns) for view in self.feed.books()]
 
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules that have a name, with their legs and the facts that decide them."""
+        return [rule_object(number, rule) for number, rule in self.feed.rules.items() if rule.name]
+
+    def signal(self, signal: Signal) -> dict[str, Any]:
+        """A signal."""
+        return signal_object(signal, self._rule_name(signal.rule_id), self._places)
+
+    def fills(self) -> list[dict[str, Any]]:
+        """What became of signals on paper since the last call."""
+        return [fill_object(fill, self._rule_name(fill.rule_id)) for fill in self._tape.fresh()]
+
+    def refusals(self) -> list[dict[str, Any]] | None:
+        """What was refused so far, ``None`` if nobody asked."""
+        return [why_object(why) for why in self.feed.why()] if self._why else None
+
+    def paper(self) -> dict[str, Any] | None:
+        """The sums of the paper ledger, ``None`` if there is none."""
+        totals = self.engine.paper()
+        return None if totals is None else paper_object(totals)
+
     def summary(self) -> dict[str, Any]:
         """The whole of what happened so far."""
         counters = self.feed.counters()
@@ -203,7 +277,8 @@ class Watch:
         states: dict[str, int] = {}
         for view in views:
             states[view.state] = states.get(view.state, 0) + 1
-        engine = self._engine
+        engine = self.engine
+        asked = {"rules": self.rules() or None, "paper": self.paper(), "why": self.refusals()}
         return {
             "source": self.source,
             "elapsed_s": round(elapsed_s, 3),
@@ -223,12 +298,14 @@ class Watch:
             },
             "evidence": engine.evidence(),
             "counters": counters,
+            **{name: told for name, told in asked.items() if told is not None},
             "books": self.books(),
         }
 
     def _book_object(self, view: BookView, now_ns: int) -> dict[str, Any]:
         market, outcome = self._name(view.symbol)
         return {
+            "venue": view.venue,
             "symbol": view.symbol,
             "market": market,
             "outcome": outcome,
@@ -256,57 +333,6 @@ class _Pace:
         self.ts_ns: Final = ts_ns
         self.counters: Final = counters
         self.updates: Final = updates
-
-
-def state_object(update: Update) -> dict[str, Any]:
-    """A change of state as plain values."""
-    return {
-        "type": "state",
-        "ts_recv": update.ts_recv,
-        "seq": update.seq,
-        "symbol": update.symbol,
-        "state": update.state,
-        "cause": update.cause,
-        "epoch": update.epoch,
-        "conn": update.conn,
-    }
-
-
-def signal_object(signal: Signal) -> dict[str, Any]:
-    """A signal as plain values; prices and money in USD, quantities in shares."""
-    return {
-        "type": "signal",
-        "ts_recv": signal.ts_recv,
-        "ts_open": signal.ts_open,
-        "seq": signal.seq,
-        "id": signal.id,
-        "rule": signal.rule,
-        "phase": signal.phase,
-        "reason": signal.reason,
-        "direction": signal.direction,
-        "qty": signal.qty,
-        "value": signal.value,
-        "gross_edge": signal.gross_edge,
-        "net_edge": signal.net_edge,
-        "peak_edge": signal.peak_edge,
-        "fee": signal.fee,
-        "capital": signal.capital,
-        "skew_ns": signal.skew_ns,
-        "legs": [
-            {
-                "symbol": leg.symbol,
-                "side": leg.side,
-                "qty": leg.qty,
-                "avg_price": leg.avg_price,
-                "worst_price": leg.worst_price,
-                "fee": leg.fee,
-                "state": leg.state,
-                "epoch": leg.epoch,
-                "age_ns": leg.age_ns,
-            }
-            for leg in signal.legs
-        ],
-    }
 
 
 def _at(counts: np.ndarray[Any, np.dtype[np.int64]], place: int) -> int:

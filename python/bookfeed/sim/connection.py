@@ -5,121 +5,44 @@ connection, a second initial frame is refused, a duplicate subscription brings n
 and beyond 500 assets initial books stop arriving.
 """
 
-import asyncio
 import json
-import logging
-import socket
-import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport
-
 from bookfeed.sim.faults import Delivery, FaultInjector
 from bookfeed.sim.market import Market
+from bookfeed.sim.peer import POLICY_VIOLATION, Peer, PeerHub
 from bookfeed.sim.venue import SimVenue
 from bookfeed.sim.wire import Message
 
 SNAPSHOT_ASSETS_MAX: Final = 500
 """Assets on one connection beyond which no initial book comes any more."""
-BACKLOG_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Unsent bytes at which a client counts as too slow and is closed."""
-
-_WRITE_HIGH_BYTES: Final = 256 * 1024
-_GOODBYE_S: Final = 0.5
-_UNSUPPORTED_DATA: Final = 1003
-_POLICY_VIOLATION: Final = 1008
 _CLOSE_SUBSCRIPTION: Final = b"invalid subscription payload"
-_CLOSE_SLOW: Final = b"slow consumer"
-_LINGER_RESET: Final = struct.pack("ii", 1, 0)
-
-_log = logging.getLogger("bookfeed.sim")
 
 
-class Hub(Protocol):
+class Hub(PeerHub, Protocol):
     """What a client needs of the server it belongs to."""
 
     venue: SimVenue
     injector: FaultInjector
 
-    def arrived(self, client: "Client") -> int:
-        """Takes in a client that has just connected; returns its number."""
-
     def joined(self, client: "Client") -> None:
         """Is told when the set of markets ``client`` follows may have changed."""
 
-    def left(self, client: "Client") -> None:
-        """Is told when ``client`` is gone."""
 
-    def writable_changed(self) -> None:
-        """Is told when a client can or cannot take more bytes."""
-
-
-class Client(WSListener):
-    """The server's end of one WebSocket connection."""
+class Client(Peer):
+    """The server's end of one connection to the market channel."""
 
     def __init__(self, hub: Hub, now_ns: Callable[[], int]) -> None:
-        super().__init__()
-        self.conn = -1
-        """Number of this connection, in order of arrival from 0."""
+        super().__init__(hub)
         self.masks: dict[int, int] = {}
         """Subscribed outcomes by market."""
         self.custom = False
         """Whether the custom features are on."""
-        self.paused = False
-        """Whether the socket wants no more bytes for now."""
-        self.open = False
         self._hub = hub
         self._now_ns = now_ns
         self._subscribed: set[str] = set()
         self._started = False
-        self._out: list[bytes] = []
-        self._partial = bytearray()
-        self._transport: WSTransport | None = None
-
-    # picows callbacks
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Takes the connection into service."""
-        self._transport = transport
-        self.open = True
-        transport.underlying_transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
-        self.conn = self._hub.arrived(self)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Forgets the client."""
-        self.open = False
-        self._out.clear()
-        self._hub.left(self)
-
-    def pause_writing(self) -> None:
-        """Notes that the client reads too slowly."""
-        self.paused = True
-        self._hub.writable_changed()
-
-    def resume_writing(self) -> None:
-        """Notes that the client has caught up."""
-        self.paused = False
-        self._hub.writable_changed()
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Acts on what the client says."""
-        if frame.msg_type == WSMsgType.CLOSE:
-            if self.open:
-                payload = frame.get_payload_as_bytes()
-                transport.underlying_transport.write(bytes((0x88, len(payload))) + payload)
-            self.open = False
-            transport.disconnect()
-        elif not self.open:
-            return
-        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
-            self._partial += frame.get_payload_as_bytes()
-            if frame.fin:
-                text = bytes(self._partial)
-                self._partial.clear()
-                self._receive(text)
-        elif frame.msg_type == WSMsgType.BINARY:
-            self.close(_UNSUPPORTED_DATA, b"text frames only")
 
     # the protocol
 
@@ -128,12 +51,12 @@ class Client(WSListener):
             if self._started:
                 self._say(b"PONG")
             else:
-                self.close(_POLICY_VIOLATION, _CLOSE_SUBSCRIPTION)
+                self.close(POLICY_VIOLATION, _CLOSE_SUBSCRIPTION)
             return
         request = _parse(text)
         if not self._started:
             if request is None or str(request.get("type", "")).lower() != "market":
-                self.close(_POLICY_VIOLATION, _CLOSE_SUBSCRIPTION)
+                self.close(POLICY_VIOLATION, _CLOSE_SUBSCRIPTION)
                 return
             self._started = True
             self.custom = bool(request.get("custom_feature_enabled", False))
@@ -175,11 +98,6 @@ class Client(WSListener):
 
     # what goes out
 
-    def _say(self, text: bytes) -> None:
-        if self.open and self._transport:
-            self.flush()
-            self._transport.send(WSMsgType.TEXT, text)
-
     def push(self, message: Message, mask: int, market: Market | None) -> int:
         """Queues what faults leave of ``message``; returns 1, or 0 if the client is gone."""
         if not self.open:
@@ -190,49 +108,16 @@ class Client(WSListener):
             ids = (first.asset_id, second.asset_id)
         delivery = self._hub.injector.deliver(self.conn, message, mask, ids, self._now_ns())
         for payload in delivery.payloads:
-            self._out.append(_header(len(payload)))
-            self._out.append(payload)
+            self._queue(payload)
         if delivery.end:
             self._end(delivery)
         return 1
-
-    def flush(self) -> None:
-        """Hands everything queued to the socket in one write."""
-        if not self._out or not self._transport:
-            return
-        transport = self._transport.underlying_transport
-        transport.write(b"".join(self._out))
-        self._out.clear()
-        if transport.get_write_buffer_size() > BACKLOG_BYTES_MAX:
-            _log.warning("connection %d reads too slowly, closing it", self.conn)
-            self.close(_POLICY_VIOLATION, _CLOSE_SLOW)
 
     def _end(self, delivery: Delivery) -> None:
         if delivery.end == "reset":
             self.reset()
         elif delivery.fault:
             self.close(delivery.fault.close_code, b"simulated")
-
-    def close(self, code: int, reason: bytes) -> None:
-        """Says goodbye with a close frame; hangs up when answered, or soon anyway."""
-        if not self.open or not self._transport:
-            return
-        self.flush()
-        self.open = False
-        self._transport.underlying_transport.write(_close_frame(code, reason))
-        asyncio.get_running_loop().call_later(_GOODBYE_S, self._transport.disconnect)
-
-    def reset(self) -> None:
-        """Hangs up without a word: the client's socket sees a TCP reset."""
-        if not self._transport:
-            return
-        self.open = False
-        self._out.clear()
-        transport = self._transport.underlying_transport
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
-        transport.abort()
 
 
 def _parse(text: bytes) -> dict[str, Any] | None:
@@ -247,16 +132,3 @@ def _parse(text: bytes) -> dict[str, Any] | None:
     if not isinstance(asset_ids, list) or not all(isinstance(one, str) for one in asset_ids):
         return None
     return request
-
-
-def _header(size: int) -> bytes:
-    """The WebSocket header of one whole text frame from a server."""
-    if size < 126:
-        return bytes((0x81, size))
-    if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big")
-    return b"\x81\x7f" + size.to_bytes(8, "big")
-
-
-def _close_frame(code: int, reason: bytes) -> bytes:
-    return bytes((0x88, 2 + len(reason))) + code.to_bytes(2, "big") + reason

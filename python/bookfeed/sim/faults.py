@@ -9,9 +9,9 @@ books, from 0; frames that a fault swallowed are counted too.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.wire import Message
@@ -63,19 +63,28 @@ one names nothing.
 STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
 """The kinds that hit the market channel rather than REST."""
 
+F = TypeVar("F", bound="Mishap")
+P = TypeVar("P")
+
 _CONTENT_KINDS: Final = frozenset(STREAM_KINDS) - {"freeze", "disconnect", "reset"}
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
-_LATER_FRAMES: Final = 5
+LATER_FRAMES: Final = 5
+"""How many frames on a copy or an overtaken frame comes."""
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
 _ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that will go wrong. ``ValueError`` if the parts do not fit together."""
+class Mishap:
+    """One thing that will go wrong on any venue, and when; ``KNOWN`` are its kinds there.
 
-    kind: FaultKind
+    ``ValueError`` if the parts do not fit together.
+    """
+
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {}
+
+    kind: str
     at_frame: int | None = None
     """Not before this frame of the connection."""
     at_s: float | None = None
@@ -93,19 +102,28 @@ class Fault:
     """How many REST answers are ghosts."""
 
     def __post_init__(self) -> None:
-        allowed = VARIANTS.get(self.kind)
+        allowed = self.KNOWN.get(self.kind)
         if allowed is None:
-            raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(VARIANTS)}")
+            raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(self.KNOWN)}")
         if self.variant and self.variant not in allowed:
             raise ValueError(f"fault {self.kind} has no variant {self.variant!r}; known: {allowed}")
         if not self.variant:
             object.__setattr__(self, "variant", allowed[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Fault(Mishap):
+    """One thing that will go wrong on Polymarket."""
+
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = VARIANTS
+
+    kind: FaultKind
+
+
 class FaultEvent(NamedTuple):
     """What a fault did: the log entry."""
 
-    fault: Fault
+    fault: Mishap
     ts_ns: int
     conn: int
     """-1 for REST."""
@@ -113,6 +131,8 @@ class FaultEvent(NamedTuple):
     assets: tuple[str, ...]
     """The assets whose books at the client it may have spoiled; empty means all of them."""
     detail: str
+    sid: int = 0
+    """The subscription it hit, where the venue numbers them and it hit one alone."""
 
 
 class Delivery(NamedTuple):
@@ -120,26 +140,52 @@ class Delivery(NamedTuple):
 
     payloads: tuple[bytes, ...]
     end: Literal["", "disconnect", "reset"] = ""
-    fault: Fault | None = None
+    fault: Mishap | None = None
 
 
-class _Link:
+class Link(Generic[P]):
     """What faults have under way on one connection."""
 
     __slots__ = ("frame", "frozen", "held", "later")
 
     def __init__(self) -> None:
         self.frame = -1
-        self.frozen: list[tuple[Fault, int | None]] = []
-        """Freezes with the time they end, Unix ns."""
-        self.held: tuple[int, bytes] | None = None
-        """A frame that waits for the next one of its market to overtake it."""
-        self.later: list[tuple[int, bytes]] = []
+        self.frozen: list[tuple[Mishap, int | None, int]] = []
+        """Freezes with the time they end, Unix ns, and the one subscription they hit, or 0."""
+        self.held: tuple[int, P] | None = None
+        """A frame that waits for the next one of its market or subscription to overtake it."""
+        self.later: list[tuple[int, P]] = []
         """Copies to deliver, by frame."""
 
     @property
     def busy(self) -> bool:
+        """Whether anything is under way."""
         return bool(self.frozen or self.held or self.later)
+
+    def freeze(self, fault: Mishap, now_ns: int, sid: int = 0) -> None:
+        """Holds back what ``fault`` says from now on, for as long as it says."""
+        lasts_s = fault.duration_s
+        self.frozen.append((fault, None if lasts_s is None else now_ns + int(lasts_s * 1e9), sid))
+
+    def thaw(self, now_ns: int) -> list[tuple[Mishap, int]]:
+        """Ends the freezes that are over; returns the others with their subscriptions."""
+        self.frozen = [held for held in self.frozen if held[1] is None or now_ns < held[1]]
+        return [(fault, sid) for fault, _, sid in self.frozen]
+
+    def with_waiting(self, key: int, data: P) -> tuple[P, ...]:
+        """``data``, then what waited for something of ``key`` to pass."""
+        payloads = [data]
+        if self.held and self.held[0] == key:
+            payloads.append(self.held[1])
+            self.held = None
+        if self.later:
+            payloads += [copy for frame, copy in self.later if frame <= self.frame]
+            self.later = [entry for entry in self.later if entry[0] > self.frame]
+        return tuple(payloads)
+
+    def repeat_later(self, data: P) -> None:
+        """Delivers ``data`` once more, some frames on."""
+        self.later.append((self.frame + LATER_FRAMES, data))
 
 
 class _Sent(NamedTuple):
@@ -159,69 +205,78 @@ class _Sent(NamedTuple):
         return tuple(asset for index, asset in enumerate(self.asset_ids) if kept & 1 << index)
 
 
-class FaultInjector:
-    """Decides what becomes of every frame; ``start_ns`` is the zero of ``Fault.at_s``."""
+class Injector(Generic[F, P]):
+    """The schedule, the connections and the log; what a fault does is the venue's affair.
 
-    def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
+    ``start_ns`` is the zero of ``Mishap.at_s``.
+    """
+
+    def __init__(self, faults: Sequence[F], seed: int, start_ns: int) -> None:
         self._waiting = list(faults)
         self._rng = seeded("faults", seed)
         self._start_ns = start_ns
-        self._links: dict[int, _Link] = {}
-        self._ghosts: dict[str | None, int] = {}
+        self._links: dict[int, Link[P]] = {}
         self.log: list[FaultEvent] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: F) -> None:
         """Schedules one more fault."""
         self._waiting.append(fault)
 
     def connected(self, conn: int) -> None:
         """Forgets what was under way on ``conn``: a new connection starts sound."""
-        link = self._links.setdefault(conn, _Link())
+        link = self._links.setdefault(conn, Link())
         link.frozen.clear()
         link.held = None
         link.later.clear()
+
+    def _next_frame(self, conn: int) -> Link[P]:
+        """The connection, with the frame that is about to be looked at counted."""
+        link = self._links.get(conn)
+        if link is None:
+            link = self._links[conn] = Link()
+        link.frame += 1
+        return link
+
+    def _take(self, conn: int, frame: int, now_ns: int, fits: Callable[[F], bool]) -> F | None:
+        """The first fault whose time and place this is, no longer waiting."""
+        for index, fault in enumerate(self._waiting):
+            if fault.conn not in (None, conn) or not fits(fault):
+                continue
+            if fault.at_frame is not None and frame < fault.at_frame:
+                continue
+            if self._due(fault, now_ns):
+                del self._waiting[index]
+                return fault
+        return None
+
+    def _due(self, fault: F, now_ns: int) -> bool:
+        return fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9
+
+
+class FaultInjector(Injector[Fault, bytes]):
+    """Decides what becomes of every frame of Polymarket's, and of its REST answers."""
+
+    def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
+        super().__init__(faults, seed, start_ns)
+        self._ghosts: dict[str | None, int] = {}
 
     def deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
     ) -> Delivery:
         """What connection ``conn`` gets of ``message``, of which it wants ``mask``."""
-        link = self._links.get(conn)
-        if link is None:
-            link = self._links[conn] = _Link()
-        link.frame += 1
+        link = self._next_frame(conn)
         if not self._waiting and not link.busy:
             return Delivery((message.text(mask),))
         sent = _Sent(conn, link.frame, message, mask, asset_ids, now_ns)
         sent = sent._replace(mask=_thaw(link, sent))
-        fault = self._take(sent)
+        fault = self._take(conn, link.frame, now_ns, lambda one: _fits(one, sent))
         if fault is not None:
             return self._inflict(fault, link, sent)
         if sent.mask < 0:
             return Delivery(())
-        return Delivery(_with_waiting(link, message, message.text(sent.mask)))
+        return Delivery(link.with_waiting(message.market, message.text(sent.mask)))
 
-    def _take(self, sent: _Sent) -> Fault | None:
-        """The first fault that this frame is meant for, no longer waiting."""
-        for index, fault in enumerate(self._waiting):
-            if fault.kind == "ghost" or fault.conn not in (None, sent.conn):
-                continue
-            if fault.at_frame is not None and sent.frame < fault.at_frame:
-                continue
-            if not self._due(fault, sent.now_ns):
-                continue
-            if fault.kind in _CONTENT_KINDS:
-                if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
-                    continue
-                if fault.asset is not None and fault.asset not in sent.named():
-                    continue
-            del self._waiting[index]
-            return fault
-        return None
-
-    def _due(self, fault: Fault, now_ns: int) -> bool:
-        return fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9
-
-    def _inflict(self, fault: Fault, link: _Link, sent: _Sent) -> Delivery:
+    def _inflict(self, fault: Fault, link: Link[bytes], sent: _Sent) -> Delivery:
         message, mask = sent.message, sent.mask
         data = message.text(mask) if mask >= 0 else b""
         spoiled = sent.named()
@@ -235,10 +290,7 @@ class FaultInjector:
                 payloads = _duplicate(fault, link, sent, data)
             case "freeze":
                 spoiled = (fault.asset,) if fault.asset else ()
-                ends_ns = None
-                if fault.duration_s is not None:
-                    ends_ns = sent.now_ns + int(fault.duration_s * 1e9)
-                link.frozen.append((fault, ends_ns))
+                link.freeze(fault, sent.now_ns)
                 left = _thaw(link, sent)
                 payloads = (message.text(left),) if left >= 0 else ()
             case "disconnect" | "reset":
@@ -248,7 +300,7 @@ class FaultInjector:
                 link.held = (message.market, data)
             case "wrong_hash" | "corrupt_size" | "malformed":
                 data, detail = self._damage(fault, data)
-                payloads = _with_waiting(link, message, data)
+                payloads = link.with_waiting(message.market, data)
                 if fault.variant == "unattributable":
                     spoiled = ()
                 elif fault.variant == "one":
@@ -294,11 +346,19 @@ class FaultInjector:
         return False
 
 
-def _thaw(link: _Link, sent: _Sent) -> int:
+def _fits(fault: Fault, sent: _Sent) -> bool:
+    """Whether the fault could happen to this frame."""
+    if fault.kind not in _CONTENT_KINDS:
+        return fault.kind != "ghost"
+    if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
+        return False
+    return fault.asset is None or fault.asset in sent.named()
+
+
+def _thaw(link: Link[bytes], sent: _Sent) -> int:
     """The part of the frame that no freeze holds back, -1 for none; ends what is over."""
     mask = sent.mask
-    link.frozen = [held for held in link.frozen if held[1] is None or sent.now_ns < held[1]]
-    for fault, _ in link.frozen:
+    for fault, _ in link.thaw(sent.now_ns):
         if fault.asset is None:
             return -1
         if sent.message.mask and fault.asset in sent.asset_ids:
@@ -306,25 +366,13 @@ def _thaw(link: _Link, sent: _Sent) -> int:
     return mask if mask or not sent.message.mask else -1
 
 
-def _with_waiting(link: _Link, message: Message, data: bytes) -> tuple[bytes, ...]:
-    """``data``, then what waited for it to pass."""
-    payloads = [data]
-    if link.held and link.held[0] == message.market:
-        payloads.append(link.held[1])
-        link.held = None
-    if link.later:
-        payloads += [copy for frame, copy in link.later if frame <= link.frame]
-        link.later = [entry for entry in link.later if entry[0] > link.frame]
-    return tuple(payloads)
-
-
-def _duplicate(fault: Fault, link: _Link, sent: _Sent, data: bytes) -> tuple[bytes, ...]:
-    payloads = _with_waiting(link, sent.message, data)
+def _duplicate(fault: Fault, link: Link[bytes], sent: _Sent, data: bytes) -> tuple[bytes, ...]:
+    payloads = link.with_waiting(sent.message.market, data)
     if fault.variant == "at_once":
         return (*payloads, data)
     if fault.variant == "reversed":
         return (*payloads, sent.message.text(sent.mask, reverse=True))
-    link.later.append((link.frame + _LATER_FRAMES, data))
+    link.repeat_later(data)
     return payloads
 
 

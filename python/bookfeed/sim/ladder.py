@@ -33,22 +33,18 @@ def size_text(micros: int) -> str:
     return f"{whole}.{part:06d}".rstrip("0") if part else str(whole)
 
 
-class Ladder:
-    """Bids of one outcome, worst first, which are also the asks of its mirror.
+class Rungs:
+    """The levels of one side, worst first: integer prices and sizes, nothing printed.
 
-    ``prices`` (pips, ascending) and ``sizes`` (1e-6 share, never 0) run in parallel. To be
-    read by anyone, changed only through ``put``.
+    ``prices`` (ascending) and ``sizes`` (never 0) run in parallel. To be read by anyone,
+    changed only through ``put``.
     """
 
-    __slots__ = ("_ask_parts", "_ask_text", "_bid_parts", "_bid_text", "prices", "sizes")
+    __slots__ = ("prices", "sizes")
 
     def __init__(self) -> None:
         self.prices: list[int] = []
         self.sizes: list[int] = []
-        self._bid_parts: list[str] = []
-        self._ask_parts: list[str] = []
-        self._bid_text: str | None = ""
-        self._ask_text: str | None = ""
 
     def __len__(self) -> int:
         return len(self.prices)
@@ -67,31 +63,49 @@ class Ladder:
 
     def put(self, price: int, size: int) -> None:
         """Sets the level at ``price`` to ``size``; 0 removes it, if it is there."""
-        prices = self.prices
-        index = bisect_left(prices, price)
-        found = index < len(prices) and prices[index] == price
+        index = bisect_left(self.prices, price)
+        found = index < len(self.prices) and self.prices[index] == price
         if not size:
-            if not found:
-                return
-            del prices[index], self.sizes[index], self._bid_parts[index], self._ask_parts[index]
-        else:
-            tail = f'","size":"{size_text(size)}"}}'
-            bid = f'{{"price":"{PRICE_TEXT[price]}{tail}'
-            ask = f'{{"price":"{PRICE_TEXT[PIPS - price]}{tail}'
             if found:
-                self.sizes[index] = size
-                self._bid_parts[index] = bid
-                self._ask_parts[index] = ask
-            else:
-                prices.insert(index, price)
-                self.sizes.insert(index, size)
-                self._bid_parts.insert(index, bid)
-                self._ask_parts.insert(index, ask)
-        self._bid_text = self._ask_text = None
+                del self.prices[index], self.sizes[index]
+        elif found:
+            self.sizes[index] = size
+        else:
+            self.prices.insert(index, price)
+            self.sizes.insert(index, size)
 
     def levels(self) -> dict[int, int]:
         """A copy: size by price."""
         return dict(zip(self.prices, self.sizes, strict=True))
+
+
+class Ladder(Rungs):
+    """Bids of one outcome (pips, 1e-6 share), which are also the asks of its mirror, printed."""
+
+    __slots__ = ("_ask_parts", "_ask_text", "_bid_parts", "_bid_text")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bid_parts: list[str] = []
+        self._ask_parts: list[str] = []
+        self._bid_text: str | None = ""
+        self._ask_text: str | None = ""
+
+    def put(self, price: int, size: int) -> None:
+        """Sets the level at ``price`` to ``size``; 0 removes it, if it is there."""
+        index = bisect_left(self.prices, price)
+        before = len(self.prices)
+        super().put(price, size)
+        if len(self.prices) < before:
+            del self._bid_parts[index], self._ask_parts[index]
+        elif size:
+            tail = f'","size":"{size_text(size)}"}}'
+            parts = slice(index, index + (len(self.prices) == before))
+            self._bid_parts[parts] = [f'{{"price":"{PRICE_TEXT[price]}{tail}']
+            self._ask_parts[parts] = [f'{{"price":"{PRICE_TEXT[PIPS - price]}{tail}']
+        else:
+            return
+        self._bid_text = self._ask_text = None
 
     @property
     def bid_text(self) -> str:

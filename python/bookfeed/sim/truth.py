@@ -6,7 +6,7 @@ integers of 1e-9, sizes as integers of 1e-8, best first.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -35,7 +35,7 @@ class BookTruth(NamedTuple):
 
 
 class _Book:
-    """Mutable truth of one asset, in pips and 1e-6 share."""
+    """Mutable truth of one instrument, in pips and the venue's smallest size."""
 
     __slots__ = ("asks", "bids", "fingerprint", "past", "torn", "version")
 
@@ -48,9 +48,9 @@ class _Book:
         self.past: deque[tuple[int, int, bool]] = deque(maxlen=past_max)
         """Version, fingerprint and whether it was torn, oldest first."""
 
-    def replace(self, levels: Levels) -> None:
-        self.bids = dict(levels.bids)
-        self.asks = dict(levels.asks)
+    def replace(self, bids: Mapping[int, int], asks: Mapping[int, int]) -> None:
+        self.bids = dict(bids)
+        self.asks = dict(asks)
         self.fingerprint = _fingerprint(self.bids.items(), self.asks.items())
 
     def put(self, is_bid: bool, price: int, size: int) -> None:
@@ -77,12 +77,78 @@ def _fingerprint(bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]
     return total & _MASK
 
 
-class Truth:
-    """The true book of every asset and its last ``past_max`` versions."""
+class Books:
+    """The true book of every instrument and its last ``past_max`` versions.
 
-    def __init__(self, past_max: int = 1024) -> None:
+    ``qty_e8`` is the venue's smallest size in 1e-8; prices are kept in pips of 1e-4.
+    """
+
+    def __init__(self, qty_e8: int, past_max: int = 1024) -> None:
+        self._qty_e8 = qty_e8
         self._past_max = past_max
         self._books: dict[str, _Book] = {}
+
+    def _book(self, symbol: str) -> _Book:
+        book = self._books.get(symbol)
+        if book is None:
+            book = self._books[symbol] = _Book(self._past_max)
+        return book
+
+    def __call__(self, symbol: str) -> BookTruth:
+        """The book of ``symbol`` now; ``KeyError`` if there is no such book."""
+        book = self._books[symbol]
+        bids, asks = self._out(book.bids, True), self._out(book.asks, False)
+        return BookTruth(book.version, bids, asks, book.torn)
+
+    def version(self, symbol: str) -> int:
+        """How many times the book of ``symbol`` has changed."""
+        return self._books[symbol].version
+
+    def torn(self, symbol: str) -> bool:
+        """Whether the venue is in the middle of telling a batch that touches ``symbol``."""
+        return self._books[symbol].torn
+
+    def matches(
+        self, symbol: str, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
+    ) -> bool:
+        """Whether these levels (1e-9, 1e-8; any order) are the book now, outside any batch."""
+        book = self._books[symbol]
+        return not book.torn and self._in(bids) == book.bids and self._in(asks) == book.asks
+
+    def version_of(
+        self, symbol: str, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
+    ) -> int | None:
+        """The newest remembered version with exactly these levels; ``None`` if there is none.
+
+        Versions in the middle of a batch do not count.
+        """
+        wanted = _fingerprint(self._in(bids).items(), self._in(asks).items())
+        for version, fingerprint, torn in reversed(self._books[symbol].past):
+            if fingerprint == wanted and not torn:
+                return version
+        return None
+
+    def _out(self, levels: dict[int, int], descending: bool) -> list[tuple[int, int]]:
+        return [
+            (price * PRICE_E9_PER_PIP, levels[price] * self._qty_e8)
+            for price in sorted(levels, reverse=descending)
+        ]
+
+    def _in(self, levels: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """Back to the venue's units; what does not fit the grid stays visibly foreign (-1)."""
+        inner = {}
+        for price, size in levels:
+            pips, rest = divmod(int(price), PRICE_E9_PER_PIP)
+            units, crumbs = divmod(int(size), self._qty_e8)
+            inner[pips if not rest else -1] = units if not crumbs else -1
+        return inner
+
+
+class Truth(Books):
+    """Polymarket's books, by asset."""
+
+    def __init__(self, past_max: int = 1024) -> None:
+        super().__init__(QTY_E8_PER_MICRO, past_max)
 
     def apply(self, message: Message) -> None:
         """Takes in the next message of the venue, whatever became of it on the way."""
@@ -91,7 +157,7 @@ class Truth:
             return
         if isinstance(change, Levels):
             book = self._book(change.asset.asset_id)
-            book.replace(change)
+            book.replace(change.bids, change.asks)
             book.close_version(message.torn)
             return
         touched = {}
@@ -104,61 +170,5 @@ class Truth:
     def start(self, levels: Levels) -> None:
         """Version 0 of an asset."""
         book = self._book(levels.asset.asset_id)
-        book.replace(levels)
+        book.replace(levels.bids, levels.asks)
         book.past.append((0, book.fingerprint, False))
-
-    def _book(self, asset_id: str) -> _Book:
-        book = self._books.get(asset_id)
-        if book is None:
-            book = self._books[asset_id] = _Book(self._past_max)
-        return book
-
-    def __call__(self, asset_id: str) -> BookTruth:
-        """The book of ``asset_id`` now; ``KeyError`` if there is no such asset."""
-        book = self._books[asset_id]
-        return BookTruth(book.version, _out(book.bids, True), _out(book.asks, False), book.torn)
-
-    def version(self, asset_id: str) -> int:
-        """How many times the book of ``asset_id`` has changed."""
-        return self._books[asset_id].version
-
-    def torn(self, asset_id: str) -> bool:
-        """Whether the venue is in the middle of telling a batch that touches ``asset_id``."""
-        return self._books[asset_id].torn
-
-    def matches(
-        self, asset_id: str, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
-    ) -> bool:
-        """Whether these levels (1e-9, 1e-8; any order) are the book now, outside any batch."""
-        book = self._books[asset_id]
-        return not book.torn and _in(bids) == book.bids and _in(asks) == book.asks
-
-    def version_of(
-        self, asset_id: str, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
-    ) -> int | None:
-        """The newest remembered version with exactly these levels; ``None`` if there is none.
-
-        Versions in the middle of a batch do not count.
-        """
-        wanted = _fingerprint(_in(bids).items(), _in(asks).items())
-        for version, fingerprint, torn in reversed(self._books[asset_id].past):
-            if fingerprint == wanted and not torn:
-                return version
-        return None
-
-
-def _out(levels: dict[int, int], descending: bool) -> list[tuple[int, int]]:
-    return [
-        (price * PRICE_E9_PER_PIP, levels[price] * QTY_E8_PER_MICRO)
-        for price in sorted(levels, reverse=descending)
-    ]
-
-
-def _in(levels: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """Back to pips and 1e-6 share; what does not fit the grid stays visibly foreign (-1)."""
-    inner = {}
-    for price, size in levels:
-        pips, rest = divmod(int(price), PRICE_E9_PER_PIP)
-        micros, crumbs = divmod(int(size), QTY_E8_PER_MICRO)
-        inner[pips if not rest else -1] = micros if not crumbs else -1
-    return inner

@@ -1,33 +1,41 @@
 """The live table: what a feed looks like at one moment, as lines of a terminal.
 
 ``render`` is a pure function from a ``Screen`` to lines of styled text, so that what people
-see can be tested; ``paint`` turns lines into ANSI text. Nothing here reads a clock, an engine
+see can be tested; ``text.paint`` turns lines into ANSI text. Nothing here reads a clock, an engine
 or the terminal.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from bookfeed._bookfeed import format_price, format_qty
-
-Style = Literal["", "bold", "dim", "good", "warn", "bad"]
-
-
-class Span(NamedTuple):
-    """A piece of a line in one style."""
-
-    text: str
-    style: Style = ""
-
-
-Line = tuple[Span, ...]
+from bookfeed.sinks.opportunities import (
+    PaperRow,
+    RefusalRow,
+    SignalRow,
+    paper_line,
+    refusal_lines,
+    signal_lines,
+)
+from bookfeed.sinks.text import (
+    Line,
+    Span,
+    Style,
+    clip,
+    cut,
+    printable,
+    shown_duration,
+    shown_price,
+    shown_qty,
+    shown_rate,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BookRow:
     """One book. Prices 1e-9, quantities 1e-8; ``rate`` in updates a second."""
 
+    venue: str
     market: str
     outcome: str
     bid_e9: int | None
@@ -53,22 +61,6 @@ class LatencyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalRow:
-    """One opportunity, open or over. Edges are 1e-9 USD a share after fees."""
-
-    opened: str
-    rule: str
-    market: str
-    direction: str
-    qty_e8: int | None
-    net_edge_e9: int | None
-    value_e9: int | None
-    lasted_ns: int
-    closed: str
-    """Why it closed; empty while it is open."""
-
-
-@dataclass(frozen=True, slots=True)
 class Screen:
     """Everything shown at one moment."""
 
@@ -85,20 +77,21 @@ class Screen:
     counters: Sequence[tuple[str, int]]
     """What is worth a word when it is not zero."""
     hint: str = ""
+    notes: Sequence[str] = ()
+    """What has to be known to read the rest."""
+    paper: PaperRow | None = None
+    refusals: Sequence[RefusalRow] | None = None
+    """``None`` if nobody asked."""
 
 
-_ANSI: Final[dict[Style, str]] = {
-    "bold": "1",
-    "dim": "2",
-    "good": "32",
-    "warn": "33",
-    "bad": "31",
-}
 _STATE_STYLE: Final[dict[str, Style]] = {"live": "good", "syncing": "warn", "suspect": "warn"}
 
 # Width from which sizes are shown beside prices.
 _WIDE: Final = 100
+# Width from which the venue is shown even if there is only one.
+_VERY_WIDE: Final = 120
 _SIGNALS_MAX: Final = 8
+_NOTES_MAX: Final = 3
 _WIDTH_MIN: Final = 72
 # Lines that are neither books nor signals: header, two blanks, three titles, two latencies.
 _FIXED_LINES: Final = 8
@@ -107,82 +100,48 @@ _FIXED_LINES: Final = 8
 def render(screen: Screen, width: int, height: int) -> list[Line]:
     """At most ``height`` lines of at most ``width`` columns, the most important things first."""
     width = max(width, _WIDTH_MIN)
-    room = max(height - _FIXED_LINES, 4)
-    signal_lines = min(_SIGNALS_MAX, max(len(screen.signals), 3), max(room // 3, 1))
-    book_lines = min(len(screen.books), room - signal_lines)
-    if book_lines < len(screen.books):
-        book_lines = max(book_lines - 1, 1)
-    rows = _most_telling(screen.books, book_lines)
-    lines = [
-        _header(screen),
-        _book_title(width),
-        *(_book(row, width) for row in rows),
-    ]
-    if len(rows) < len(screen.books):
-        lines.append(_hidden(screen.books, rows))
+    above = [_header(screen), *_note_lines(screen.notes)]
+    below: list[Line] = []
+    if screen.refusals is not None:
+        most = max(height // 4, 3)
+        below = [(), *refusal_lines(screen.refusals, most)]
+    extra = len(above) - 1 + len(below) + (screen.paper is not None)
+    room = max(height - _FIXED_LINES - extra, 4)
+    signals = min(_SIGNALS_MAX, max(len(screen.signals), 3), max(room // 3, 1))
+    lines = [*above, *_book_lines(screen.books, width, room - signals)]
     lines += [(), *_latency_lines(screen), (), _signal_title(screen)]
+    if screen.paper is not None:
+        lines.append(paper_line(screen.paper))
     if not screen.signals:
         lines.append((Span("  none yet", "dim"),))
-    lines += [_signal(row, width) for row in reversed(screen.signals[-signal_lines:])]
+    newest = screen.signals[::-1][:signals]
+    spare = height - len(lines) - len(newest) - len(below)
+    lines += [*signal_lines(newest, width, spare), *below]
     return [clip(line, width) for line in lines[:height]]
 
 
-def paint(lines: Iterable[Line], *, colour: bool) -> list[str]:
-    """Lines as text, with ANSI colours if wanted."""
-    return ["".join(_painted(span, colour) for span in line).rstrip() for line in lines]
+def _note_lines(notes: Sequence[str]) -> list[Line]:
+    shown: list[Line] = [(Span(f" {printable(note)}", "warn"),) for note in notes[:_NOTES_MAX]]
+    if len(notes) > _NOTES_MAX:
+        shown[-1] = (Span(f" and {len(notes) - _NOTES_MAX + 1} more like it", "warn"),)
+    return shown
 
 
-def clip(line: Line, width: int) -> Line:
-    """The first ``width`` columns of a line; what is cut ends in an ellipsis."""
-    if sum(len(span.text) for span in line) <= width:
-        return line
-    spans: list[Span] = []
-    left = width - 1
-    for span in line:
-        spans.append(Span(span.text[:left], span.style))
-        left -= len(span.text)
-        if left <= 0:
-            break
-    return (*spans, Span("…", "dim"))
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which could say anything to a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def shown_duration(ns: int | None) -> str:
-    """A duration in three digits or so: ``820ns``, ``12.3µs``, ``1.25ms``, ``45.0s``, ``3m05s``."""
-    if ns is None:
-        return "-"
-    sign, ns = ("-", -ns) if ns < 0 else ("", ns)
-    for limit, unit_ns, unit in ((10**3, 1, "ns"), (10**6, 10**3, "µs"), (10**9, 10**6, "ms")):
-        if ns < limit:
-            return sign + _three_digits(ns / unit_ns, unit)
-    if ns < 100 * 10**9:
-        return sign + _three_digits(ns / 10**9, "s")
-    minutes, seconds = divmod(ns // 10**9, 60)
-    return f"{sign}{minutes}m{seconds:02d}s"
-
-
-def shown_rate(per_s: float) -> str:
-    """A rate in four characters or so: ``12``, ``3.4k``, ``120k``, ``1.2M``."""
-    for limit, unit in ((1e6, "M"), (1e3, "k")):
-        if per_s >= limit:
-            value = per_s / limit
-            return f"{value:.1f}{unit}" if value < 10 else f"{value:.0f}{unit}"
-    return f"{per_s:.1f}" if 0 < per_s < 10 else f"{per_s:.0f}"
-
-
-def _three_digits(value: float, unit: str) -> str:
-    if unit == "ns" or value >= 100:
-        return f"{value:.0f}{unit}"
-    return f"{value:.1f}{unit}" if value >= 10 else f"{value:.2f}{unit}"
-
-
-def _painted(span: Span, colour: bool) -> str:
-    code = _ANSI.get(span.style)
-    return f"\x1b[{code}m{span.text}\x1b[0m" if colour and code else span.text
+def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
+    count = min(len(books), room)
+    if count < len(books):
+        count = max(count - 1, 1)
+    rows = _most_telling(books, count)
+    several = len({row.venue for row in books}) > 1
+    columns, name_width = _columns(width, several=several)
+    titles = (f" {column.title:{column.align}{column.width}}" for column in columns)
+    lines: list[Line] = [(Span(f" {'book':<{name_width}}{''.join(titles)}", "dim"),)]
+    for row in rows:
+        name = Span(f" {cut(row.market, name_width):<{name_width}}")
+        lines.append((name, *(column.span(row) for column in columns)))
+    if len(rows) < len(books):
+        lines.append(_hidden(books, rows))
+    return lines
 
 
 def _most_telling(books: Sequence[BookRow], count: int) -> list[BookRow]:
@@ -206,26 +165,10 @@ def _header(screen: Screen) -> Line:
     )
 
 
-def _price(value: int | None) -> str:
-    if value is None:
-        return "-"
-    # At least cents, so that points stand under points; averages have more digits than a column.
-    whole, _, fraction = format_price(abs(value)).partition(".")
-    return f"{'-' if value < 0 else ''}{whole}.{fraction[:4]:0<2}"
-
-
-def _qty(value: int | None) -> str:
-    if value is None:
-        return "-"
-    text = format_qty(value)
-    whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction[:2]}" if fraction else whole
-
-
 def _spread(row: BookRow) -> str:
     if row.bid_e9 is None or row.ask_e9 is None:
         return "-"
-    return _price(row.ask_e9 - row.bid_e9)
+    return shown_price(row.ask_e9 - row.bid_e9)
 
 
 class _Column(NamedTuple):
@@ -262,12 +205,13 @@ def _state(row: BookRow) -> str:
     return row.state if row.state == "live" else f"{row.state} {row.cause}"
 
 
+_VENUE: Final = _Column("venue", 10, "<", lambda row: row.venue, _dim)
 _COLUMNS: Final = (
     _Column("", 4, "<", lambda row: row.outcome, _dim),
-    _Column("size", 10, ">", lambda row: _qty(row.bid_qty_e8), _dim, sized=True),
-    _Column("bid", 6, ">", lambda row: _price(row.bid_e9), _price_style),
-    _Column("ask", 6, ">", lambda row: _price(row.ask_e9), _price_style),
-    _Column("size", 10, ">", lambda row: _qty(row.ask_qty_e8), _dim, sized=True),
+    _Column("size", 10, ">", lambda row: shown_qty(row.bid_qty_e8), _dim, sized=True),
+    _Column("bid", 6, ">", lambda row: shown_price(row.bid_e9), _price_style),
+    _Column("ask", 6, ">", lambda row: shown_price(row.ask_e9), _price_style),
+    _Column("size", 10, ">", lambda row: shown_qty(row.ask_qty_e8), _dim, sized=True),
     _Column("spread", 6, ">", _spread, _price_style),
     _Column("state", 21, "<", _state, _state_style),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
@@ -275,31 +219,14 @@ _COLUMNS: Final = (
 )
 
 
-def _columns(width: int) -> tuple[list[_Column], int]:
+def _columns(width: int, *, several: bool) -> tuple[list[_Column], int]:
     """The columns that fit, and what they leave for the name of the market."""
     columns = [column for column in _COLUMNS if width >= _WIDE or not column.sized]
+    if width >= _VERY_WIDE:
+        columns.insert(0, _VENUE)
+    elif several:
+        columns.insert(0, _VENUE._replace(width=6))
     return columns, width - 1 - sum(column.width + 1 for column in columns)
-
-
-def _book_title(width: int) -> Line:
-    columns, name_width = _columns(width)
-    titles = (f" {column.title:{column.align}{column.width}}" for column in columns)
-    return (Span(f" {'book':<{name_width}}{''.join(titles)}", "dim"),)
-
-
-def _book(row: BookRow, width: int) -> Line:
-    columns, name_width = _columns(width)
-    name = f" {_cut(row.market, name_width):<{name_width}}"
-    return (Span(name), *(column.span(row) for column in columns))
-
-
-def _cut(text: str, width: int) -> str:
-    """The text in ``width`` columns: names of markets differ at their ends as often as not."""
-    text = printable(text)
-    if len(text) <= width:
-        return text
-    tail = width // 2 - 1
-    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
 
 
 def _hidden(books: Sequence[BookRow], shown: Sequence[BookRow]) -> Line:
@@ -328,20 +255,4 @@ def _signal_title(screen: Screen) -> Line:
         Span(" signals ", "dim"),
         Span(f" {open_now}", "good" if screen.signals_open else "dim"),
         Span(f"  {screen.signals_opened:,} in all", "dim"),
-    )
-
-
-def _signal(row: SignalRow, width: int) -> Line:
-    name_width = max(width - 60, 12)
-    edge = _price(row.net_edge_e9 if row.direction else row.value_e9)
-    lasted = shown_duration(row.lasted_ns)
-    what = f"{row.direction} {_qty(row.qty_e8)}" if row.direction else "spread"
-    return (
-        Span(f" {row.opened} ", "dim"),
-        Span(f"{row.rule:<11}"),
-        Span(f"{_cut(row.market, name_width):<{name_width}} "),
-        Span(f"{what:<14} "),
-        Span(f"{edge:>7} ", "" if row.closed else "bold"),
-        Span(f"{lasted:>7} ", "dim"),
-        Span(row.closed or "open", "dim" if row.closed else "good"),
     )

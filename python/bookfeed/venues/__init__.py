@@ -3,11 +3,23 @@
 from collections.abc import Callable
 from typing import Final
 
-from bookfeed.venues.base import FeeSchedule, Market, Outcome, RestRequest, Venue
+from bookfeed.venues.base import FeeSchedule, KalshiFee, Market, Outcome, RestRequest, Venue
+from bookfeed.venues.kalshi import from_environment, kalshi
 from bookfeed.venues.polymarket import polymarket
 
 VENUES: Final[dict[str, Callable[[], Venue]]] = {
     "polymarket": polymarket,
+    "kalshi": from_environment,
 }
 
-__all__ = ["VENUES", "FeeSchedule", "Market", "Outcome", "RestRequest", "Venue", "polymarket"]
+__all__ = [
+    "VENUES",
+    "FeeSchedule",
+    "KalshiFee",
+    "Market",
+    "Outcome",
+    "RestRequest",
+    "Venue",
+    "kalshi",
+    "polymarket",
+]

@@ -171,7 +171,8 @@ pub struct Instruments {
     markets: HashMap<(Venue, Box<str>), Vec<InstrumentId>>,
 }
 
-/// A short hash over the length and three words of the symbol. Ids are compared in full
+/// A short hash over the length and three words of the symbol: Kalshi's tickers of one moment
+/// share all but the first. Ids are compared in full
 /// afterwards; only subscribed symbols enter the table, so nobody can flood it.
 #[inline]
 fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
@@ -180,7 +181,10 @@ fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
     };
     let length = symbol.len() as u64;
     let mixed = if symbol.len() >= 8 {
-        word(symbol.len() - 8) ^ word(symbol.len() / 2 - 4).rotate_left(21) ^ length
+        word(symbol.len() - 8)
+            ^ word(symbol.len() / 2 - 4).rotate_left(21)
+            ^ word(0).rotate_left(43)
+            ^ length
     } else {
         symbol.iter().fold(length, |h, &b| h.wrapping_mul(257).wrapping_add(u64::from(b)))
     };

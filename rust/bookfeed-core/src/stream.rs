@@ -62,6 +62,8 @@ pub struct Stream {
     pub ts_event: Nanos,
     /// The channel it is of, once the venue has said so.
     pub channel: Box<str>,
+    /// Whether the venue has ended it; what still comes on it is of no use.
+    pub ended: bool,
 }
 
 /// Where a number stands against those before it.
@@ -77,7 +79,17 @@ pub enum Order {
 
 impl Stream {
     fn new(channel: &str) -> Self {
-        Self { last_seq: 0, ts_evidence: ABSENT, ts_event: ABSENT, channel: channel.into() }
+        let channel = channel.into();
+        Self { last_seq: 0, ts_evidence: ABSENT, ts_event: ABSENT, channel, ended: false }
+    }
+
+    /// The venue begins it, or a new one of the same number after the old one ended.
+    pub fn begin(&mut self, channel: &str) {
+        if self.ended {
+            *self = Self::new(channel);
+        } else {
+            self.channel = channel.into();
+        }
     }
 
     /// Takes the next number. After a gap the stream goes on from there; a number that came

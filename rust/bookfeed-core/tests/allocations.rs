@@ -8,11 +8,15 @@
 
 mod support;
 
+use bookfeed_core::decode::{self, Dialect, Source, Tally, Venue};
 use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::event::Frame;
+use bookfeed_core::instrument::{Instrument, Instruments};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use support::Rng;
+use support::kalshi::{self, Kalshi};
 use support::records::drain;
 use support::venue::{Market, T0, policy};
 
@@ -194,4 +198,105 @@ fn memory_of_a_batch_is_kept_when_records_are_taken() {
         engine.output().clear();
     });
     assert_eq!(count, 0);
+}
+
+/// Every vector of Kalshi's, whole or broken, but for member names with escapes.
+#[test]
+fn kalshi_frames_of_every_type() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/kalshi");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let whole = paths.filter(|path| !path.ends_with("delta_escaped.json"));
+    let frames: Vec<(Source, String)> = whole
+        .map(|path| {
+            let v: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let source = if v["source"] == "rest" { Source::Rest } else { Source::Stream };
+            (source, v["frame"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let mut known = Instruments::default();
+    known.add(Instrument::new(Venue::Kalshi, "KXBTC15M-26OCT011715-15", 0));
+    let (mut frame, mut tally) = (Frame::default(), Tally::default());
+    let mut decode_all = || {
+        let frames = frames.iter().map(|(source, text)| {
+            let (dialect, bytes) = (Dialect::default(), text.as_bytes());
+            decode::decode(Venue::Kalshi, dialect, *source, bytes, &known, &mut frame, &mut tally)
+        });
+        frames.filter(Result::is_ok).count()
+    };
+    assert!(decode_all() > 150);
+    assert_eq!(counted(|| assert!(decode_all() > 150)), 0);
+}
+
+/// Numbered frames about two markets of one stream: changes, replies that take numbers aside
+/// (they are kept for whoever collects them), the ticker as a witness, trades.
+fn numbered(seed: u64, length: usize, yes_prices: bool) -> (Kalshi, Vec<String>) {
+    let (mut rng, mut venue) = (Rng(seed), Kalshi::new(2, yes_prices));
+    let whole = venue.clone();
+    let mut frames: Vec<_> = (0..2).map(|market| venue.snapshot(market)).collect();
+    while frames.len() < length {
+        venue.ms += 1;
+        let (market, yes) = (rng.below(2), rng.once_in(2));
+        let price = if yes { 4_400 } else { 5_400 } - 10 * u32::try_from(rng.below(30)).unwrap();
+        let side = &venue.markets[market];
+        let there = if yes { &side.yes } else { &side.no }.get(&price).copied().unwrap_or(0);
+        let change = if there > 0 { -i64::try_from(there).unwrap() } else { 500 };
+        frames.push(match rng.below(40) {
+            0 => venue.ticker(market),
+            1 => venue.snapshot(market),
+            _ => venue.delta(market, yes, price, change),
+        });
+    }
+    (whole, frames)
+}
+
+/// Rules whose pairs are looked at in full with every change and find that fees eat them: in
+/// the books of [`numbered`] YES of either market costs 0.46 or more, which leaves 0.08 for a
+/// pair, and 0.045 after fees.
+fn pairs(engine: &mut Engine, venue: &Kalshi) {
+    let [a, b] = &venue.markets[..] else { panic!("two markets") };
+    let (a, b) = (format!("kalshi {} yes", a.ticker), format!("kalshi {} no", b.ticker));
+    let rule =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    engine
+        .add_rule("box", &rule(&[("a", &a), ("b", &b), ("polarity_check", "off"), ("min_edge", "0.05")]))
+        .unwrap();
+    let legs = format!("{a}; {b}");
+    engine.add_rule("ladder", &rule(&[("legs", &legs), ("min_edge", "0.05")])).unwrap();
+    engine.add_rule("basket", &rule(&[("legs", &legs), ("exhaustive", "true")])).unwrap();
+}
+
+fn no_allocation_numbered(yes_prices: bool, rules: bool, config: Config) -> Engine {
+    let (venue, frames) = numbered(15, 42_000, yes_prices);
+    let mut engine = Engine::new(config);
+    engine.connected(0, Venue::Kalshi, Dialect { yes_prices }, T0).unwrap();
+    for market in &venue.markets {
+        engine.subscribe(Venue::Kalshi, &market.ticker, 0, &kalshi::listing("E"), T0).unwrap();
+    }
+    if rules {
+        pairs(&mut engine, &venue);
+    }
+    let (warm, measured) = frames.split_at(2_000);
+    play(&mut engine, warm, 1);
+    let count = counted(|| play(&mut engine, measured, 2_001));
+    let counters = engine.counters();
+    assert_eq!((counters.decode_errors, counters.malformed, counters.gaps), (0, 0, 0));
+    assert!(engine.book(0).unwrap().believable() && engine.book(1).unwrap().believable());
+    assert_eq!(count, 0, "{config:?}, rules {rules}");
+    engine
+}
+
+#[test]
+fn with_numbered_streams() {
+    for yes_prices in [false, true] {
+        no_allocation_numbered(yes_prices, false, Config::default());
+    }
+}
+
+#[test]
+fn with_pairs_that_are_walked_and_refused() {
+    let config = Config { digest: true, paper_latency: Some(1), ..Config::default() };
+    let mut engine = no_allocation_numbered(true, true, config);
+    let refused = engine.refusals().iter().sum::<u64>();
+    assert!(refused > 10_000, "the pairs are looked at: {refused}");
+    assert_eq!(engine.output().totals().1, 0, "and nothing is found");
 }

@@ -8,6 +8,7 @@ use bookfeed_core::fixed::{PRICE_ONE, QTY_ONE, parse_price, parse_qty};
 use bookfeed_core::signals::fees::{Fees, Role, Rounding, Usd};
 use num_bigint::BigInt;
 use support::Rng;
+use support::fee_rules::{Plain, half_up, model, ten};
 
 const TYPES: [(&str, i64); 3] =
     [("quadratic", 0), ("quadratic_with_maker_fees", 175), ("quadratic_with_combo_maker_fees", 350)];
@@ -197,65 +198,6 @@ fn what_cannot_be_computed_stays_unknown() {
     }
 }
 
-fn ten(power: u32) -> BigInt {
-    BigInt::from(10).pow(power)
-}
-
-fn floor(value: &BigInt, unit: &BigInt) -> BigInt {
-    let rest = ((value % unit) + unit) % unit;
-    (value - rest) / unit
-}
-
-fn ceil(value: &BigInt, unit: &BigInt) -> BigInt {
-    -floor(&-value, unit)
-}
-
-/// `rate · C · (p · (1 − p))^exponent` without any rounding, and its decimals.
-fn model(rate: &BigInt, decimals: u32, exponent: u32, qty: i64, price: i64) -> (BigInt, u32) {
-    let curve = BigInt::from(price) * BigInt::from(PRICE_ONE - price);
-    (rate * BigInt::from(qty) * curve.pow(exponent), decimals + 8 + 18 * exponent)
-}
-
-/// An order at Kalshi as the rules say it, in units of 1e-17 dollars, models in 1e-39.
-#[derive(Default)]
-struct Plain {
-    models: BigInt,
-    owed: BigInt,
-    total: BigInt,
-}
-
-impl Plain {
-    fn fill(&mut self, rounding: Rounding, rate: &BigInt, sell: bool, qty: i64, price: i64) {
-        let (model, decimals) = model(rate, 13, 1, qty, price);
-        if rounding == Rounding::Legacy {
-            self.models += model;
-            self.total = ceil(&self.models, &ten(decimals - 2)) * ten(15);
-            return;
-        }
-        let (fee_places, unit) = match rounding {
-            Rounding::Direct => (6, ten(17 - 4)),
-            Rounding::NonDirect => (6, ten(17 - 2)),
-            _ => (4, ten(17 - 2)),
-        };
-        let trade_fee = ceil(&model, &ten(decimals - fee_places)) * ten(17 - fee_places);
-        let notional = BigInt::from(qty) * price;
-        let after = if sell { notional } else { -notional } - &trade_fee;
-        let rounding_fee = &after - floor(&after, &unit) * &unit;
-        self.owed += &rounding_fee;
-        let mut net = trade_fee + rounding_fee;
-        while self.owed >= unit && net >= unit {
-            self.owed -= &unit;
-            net -= &unit;
-        }
-        self.total += net;
-    }
-
-    /// In units of 1e-9, rounded up.
-    fn usd(&self) -> BigInt {
-        ceil(&self.total, &ten(8))
-    }
-}
-
 /// Numbers as venues print them, on finer grids, and up to the ends of their range.
 fn numbers(rng: &mut Rng, sizes: usize) -> (i64, i64) {
     let mut below = |n: i64| i64::try_from(rng.below(usize::try_from(n).unwrap())).unwrap();
@@ -337,12 +279,6 @@ fn selling_one_outcome_costs_what_buying_the_other_does() {
             assert_eq!(sold.fill(qty, price), bought.fill(qty, PRICE_ONE - price));
         }
     }
-}
-
-/// `digits` of that many decimals, half up to `to` of them.
-fn half_up((digits, decimals): (BigInt, u32), to: u32) -> BigInt {
-    let unit = ten(decimals - to);
-    floor(&(digits * 2 + &unit), &(unit * 2))
 }
 
 #[test]

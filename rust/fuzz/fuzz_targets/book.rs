@@ -1,4 +1,4 @@
-//! Any sequence of sets and snapshots on both sides of a book, against maps.
+//! Any sequence of sets, signed changes and snapshots on both sides of a book, against maps.
 #![no_main]
 
 use bookfeed_core::book::Book;
@@ -14,7 +14,16 @@ fuzz_target!(|data: &[u8]| {
         let side = if op & 1 == 0 { Side::Bid } else { Side::Ask };
         let map = &mut maps[usize::from(op & 1)];
         let price = 1 + i64::from(u16::from_le_bytes([a, b]) % 2_000);
-        if op < 240 {
+        if op < 100 {
+            let change = i64::from(qty) - 128;
+            let sum = map.get(&price).unwrap_or(&0) + change;
+            assert_eq!(book.add(side, price, change).is_ok(), sum >= 0);
+            match sum {
+                0 => drop(map.remove(&price)),
+                1.. => drop(map.insert(price, sum)),
+                _ => {}
+            }
+        } else if op < 240 {
             book.set(side, Level::new(price, i64::from(qty)));
             if qty == 0 {
                 map.remove(&price);

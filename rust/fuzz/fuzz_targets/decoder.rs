@@ -1,11 +1,18 @@
 //! Any bytes as a frame of a live market: what another JSON reader refuses changes no level
-//! and closes both books; what both accept leaves a believed book as a plain reading does.
+//! and closes both books; what both accept leaves a believed book as a plain reading does. And
+//! as a frame of Kalshi's, and an answer of its REST interface: the short cut and the general way
+//! agree, and a delta is what a plain reading finds.
 #![no_main]
 
+#[path = "../../bookfeed-core/tests/kalshi_decode/describe.rs"]
+mod describe;
+#[path = "../../bookfeed-core/tests/kalshi_decode/oracle.rs"]
+mod oracle;
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
 mod support;
 
 use bookfeed_core::book::integrity::State;
+use bookfeed_core::decode::Source;
 use bookfeed_core::decode::polymarket::MESSAGE_NAMES;
 use bookfeed_core::engine::{Engine, HashCheck};
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +29,12 @@ static MARKET: LazyLock<(Market, String, [Option<Model>; 2])> = LazyLock::new(||
 });
 
 fuzz_target!(|data: &[u8]| {
+    oracle::check(data);
+    let _ = describe::say(true, Source::Rest, data, &oracle::known());
+    polymarket(data);
+});
+
+fn polymarket(data: &[u8]) {
     let (market, snapshot, before) = &*MARKET;
     let mut engine = Engine::new(policy(HashCheck::Off));
     let ids = market.subscribe(&mut engine, 0, T0);
@@ -48,4 +61,4 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-});
+}

@@ -7,7 +7,7 @@
 mod support;
 
 use bookfeed_core::book::integrity::{Cause, State};
-use bookfeed_core::decode::Venue;
+use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::HashCheck;
 use bookfeed_core::signals::Phase;
 use bookfeed_core::update::UpdateKind;
@@ -77,7 +77,7 @@ fuzz_target!(|data: &[u8]| {
             }
             13 => {
                 scene.engine.disconnected(0, scene.ts);
-                scene.engine.connected(0, Venue::Polymarket, scene.ts).unwrap();
+                scene.engine.connected(0, Venue::Polymarket, Dialect::default(), scene.ts).unwrap();
             }
             14 => {
                 let frame = scene.market.trade(usize::from(argument & 1), "0.4", "3", "BUY");

@@ -156,6 +156,10 @@ named_codes! {
         Gap = "gap",
         /// A change that took more from a level than it held.
         Underflow = "underflow",
+        /// A whole book by REST, beside the stream, that was the same.
+        RestMatch = "rest_match",
+        /// One that was not; the two are not of one moment.
+        RestMismatch = "rest_mismatch",
     }
 }
 

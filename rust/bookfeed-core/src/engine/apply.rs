@@ -453,6 +453,9 @@ impl Engine {
             return;
         };
         let id = snapshot.instrument;
+        if self.instruments.at(id).is_some_and(|i| i.venue.numbers_messages()) {
+            return self.compare_rest(origin, id, frame, snapshot);
+        }
         let awaited = self.books.get_mut(id as usize).and_then(|book| book.awaited.take());
         let Some(awaited) = awaited else {
             self.counters.rest_rejected += 1;

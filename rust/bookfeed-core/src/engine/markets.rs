@@ -4,12 +4,14 @@
 use super::Engine;
 use super::apply::Origin;
 use crate::book::integrity::{Cause, Evidence, State};
+use crate::book::ladder::Ladder;
 use crate::book::{Book, Witness};
-use crate::event::{Claim, FeeOverride, IndexValue, Trading};
+use crate::event::{Claim, FeeOverride, Frame, IndexValue, Side, Snapshot, Trading};
 use crate::fixed::{PRICE_ONE, Price, QTY_ONE};
 use crate::instrument::InstrumentId;
 use crate::time::Nanos;
 use crate::update::UpdateKind;
+use std::ops::Range;
 
 /// Convictions by another channel without an agreement between them, after which that channel
 /// is not trusted to speak of the same book.
@@ -89,6 +91,34 @@ impl Engine {
         }
     }
 
+    /// A book by REST of a venue that numbers its messages. It has no number and no time, so it
+    /// can neither replace a book nor convict one; that it is the same still says something.
+    pub(super) fn compare_rest(
+        &mut self,
+        origin: &Origin,
+        id: InstrumentId,
+        frame: &Frame,
+        snapshot: &Snapshot,
+    ) {
+        let Some(book) = self.books.get_mut(id as usize).filter(|b| b.state == State::Live) else {
+            self.counters.rest_rejected += 1;
+            return;
+        };
+        let same = |side, ours: &Ladder, range: &Range<usize>| {
+            let mut theirs = Ladder::new(side);
+            let loaded = theirs.load(&frame.levels[range.clone()]).is_ok();
+            loaded && theirs.best_first().eq(ours.best_first())
+        };
+        if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
+            book.evidence.count(Evidence::RestMatch);
+            book.ts_evidence = origin.ts_recv;
+            self.counters.rest_accepted += 1;
+        } else {
+            book.evidence.count(Evidence::RestMismatch);
+            self.counters.rest_rejected += 1;
+        }
+    }
+
     /// Whether, and until when, a market trades. Its book stays what it is.
     pub(super) fn apply_trading(&mut self, origin: &Origin, id: InstrumentId, trading: Trading) {
         let Some(instrument) = self.instruments.at_mut(id) else { return };
@@ -123,12 +153,15 @@ impl Engine {
         let venue = connection.venue;
         let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
         let ids: Vec<_> = self.instruments.of_event(venue, &event).collect();
-        for id in ids {
+        for &id in &ids {
             if let Some(instrument) = self.instruments.at_mut(id) {
                 let fee_type = Some(change.fee_type).filter(|t| !t.is_absent());
                 let fee_type = fee_type.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
                 instrument.override_fees(fee_type.as_deref(), change.multiplier);
             }
+        }
+        // Told only when all are changed: no rule may see the message half applied.
+        for id in ids {
             self.tell_market(origin, id, UpdateKind::Fees);
         }
     }

@@ -319,6 +319,9 @@ impl Engine {
                     (instrument.fees, instrument.series_fees) = (fees, series_fees);
                 }
                 instrument.hours = listing.hours;
+                if listing.event.is_some() {
+                    instrument.event = listing.event.map(Into::into);
+                }
             }
             self.join_connection(conn, id);
             let book = &mut self.books[id as usize];
@@ -432,6 +435,7 @@ impl Engine {
             connection.up = false;
         }
         self.transition_connection(conn, State::Stale, Cause::Disconnected, ts);
+        self.forget_streams(conn);
     }
 
     /// The caller has reason not to believe a connection: all its books are stale.

@@ -52,7 +52,9 @@ impl Engine {
             return (NO_STREAM, true);
         }
         let id = self.stream_or_new(origin.conn, place.sid);
-        let Some(stream) = self.streams.at_mut(id) else { return (NO_STREAM, false) };
+        let Some(stream) = self.streams.at_mut(id).filter(|stream| !stream.ended) else {
+            return (NO_STREAM, false);
+        };
         match stream.take(place.seq) {
             Order::Next => {}
             Order::Gap(expected) => self.note_gap(origin, id, place, expected),
@@ -140,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// The connection is a new one: its streams are, too.
+    /// The connection was lost, or is a new one: its streams are over.
     pub(super) fn forget_streams(&mut self, conn: u32) {
         let Some(Some(connection)) = self.connections.get_mut(conn as usize) else { return };
         for (_, id) in std::mem::take(&mut connection.streams) {
@@ -161,6 +163,9 @@ impl Engine {
             return;
         }
         if book.stream != stream {
+            if self.elsewhere(id, origin.conn) {
+                return;
+            }
             let what = "a change on another subscription than the book's";
             return self.refuse(origin, id, what, delta.market_id.start as usize);
         }
@@ -222,6 +227,9 @@ impl Engine {
                 id = self.auto_subscribe(origin, message, snapshot);
             }
         }
+        if self.elsewhere(id, origin.conn) {
+            return;
+        }
         let Some(book) = self.books.get_mut(id as usize) else {
             self.counters.unknown_instruments += 1;
             return;
@@ -248,6 +256,14 @@ impl Engine {
             self.books[id as usize].stream = stream;
         }
         self.publish(id, origin.ts_recv);
+    }
+
+    /// Whether an instrument is subscribed on another connection than `conn`, which may be left
+    /// from before it moved: what is said there is not about its book, and is only counted.
+    fn elsewhere(&mut self, id: InstrumentId, conn: u32) -> bool {
+        let moved = self.instruments.at(id).is_some_and(|i| i.conn != conn);
+        self.counters.unknown_instruments += u64::from(moved);
+        moved
     }
 
     /// Remembers the venue's second name of a market, by which a damaged first one is found out.
@@ -314,6 +330,9 @@ impl Engine {
         };
         if place.sid != 0 {
             self.follow_reply(origin, place.sid, reply, &notice.channel);
+        } else if ends(reply) {
+            // It does not say which subscription is dead, so any may be.
+            self.transition_connection(origin.conn, State::Stale, Cause::Channel, origin.ts_recv);
         }
         if self.notices.len() == NOTICES_KEPT {
             self.notices.pop_front();
@@ -323,33 +342,24 @@ impl Engine {
     }
 
     fn follow_reply(&mut self, origin: &Origin, sid: u32, reply: &Reply, channel: &str) {
-        let dead = match reply.kind {
-            ReplyKind::Subscribed | ReplyKind::Ok => {
-                let id = self.stream_or_new(origin.conn, sid);
-                if let (Some(stream), false) = (self.streams.at_mut(id), channel.is_empty()) {
-                    stream.channel = channel.into();
-                }
-                false
-            }
-            ReplyKind::Unsubscribed => true,
-            ReplyKind::Error => TERMINAL_CODES.contains(&reply.code),
-        };
-        if dead {
+        if ends(reply) {
             self.end_stream(origin, sid);
+        } else if matches!(reply.kind, ReplyKind::Subscribed | ReplyKind::Ok) && !channel.is_empty() {
+            let id = self.stream_or_new(origin.conn, sid);
+            if let Some(stream) = self.streams.at_mut(id) {
+                stream.begin(channel);
+            }
         }
     }
 
-    /// A subscription ended: its books are stale, and its number may be given out again.
+    /// A subscription ended: its books are stale, and what is still on its way is ignored until
+    /// the venue gives its number out again.
     fn end_stream(&mut self, origin: &Origin, sid: u32) {
-        let stream = self.stream_of(origin.conn, sid);
-        if stream == NO_STREAM {
-            return;
+        let id = self.stream_of(origin.conn, sid);
+        if let Some(stream) = self.streams.at_mut(id) {
+            stream.ended = true;
+            self.lose_stream(origin, id, Cause::Channel);
         }
-        self.lose_stream(origin, stream, Cause::Channel);
-        if let Some(Some(connection)) = self.connections.get_mut(origin.conn as usize) {
-            connection.streams.retain(|&(_, id)| id != stream);
-        }
-        self.streams.close(stream);
     }
 
     /// Holes found lately, oldest first.
@@ -372,9 +382,18 @@ impl Engine {
     #[must_use]
     pub fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
         let connection = self.connections.get(conn as usize)?.as_ref()?;
-        let of_channel =
-            |(_, id): &&(u32, StreamId)| self.streams.at(*id).is_some_and(|s| &*s.channel == channel);
+        let live = |id| self.streams.at(id).filter(|stream| !stream.ended);
+        let of_channel = |(_, id): &&(u32, StreamId)| live(*id).is_some_and(|s| &*s.channel == channel);
         connection.streams.iter().rev().find(of_channel).map(|&(sid, _)| sid)
+    }
+}
+
+/// Whether a reply says that a subscription is over.
+fn ends(reply: &Reply) -> bool {
+    match reply.kind {
+        ReplyKind::Subscribed | ReplyKind::Ok => false,
+        ReplyKind::Unsubscribed => true,
+        ReplyKind::Error => TERMINAL_CODES.contains(&reply.code),
     }
 }
 

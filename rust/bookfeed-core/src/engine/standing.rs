@@ -358,12 +358,14 @@ impl Engine {
         if !connection.up || self.config.silence == 0 {
             return;
         }
-        // A book fetched by REST while the stream is silent was vouched for at that moment.
-        let spoke = connection.ts_data;
+        // Where messages are numbered, only the stream that carries a book speaks for it. A book
+        // fetched by REST while its stream is silent was vouched for at that moment.
+        let numbered = connection.venue.numbers_messages();
+        let spoke = if numbered { ABSENT } else { connection.ts_data };
         let due = |id: InstrumentId| spoke.max(self.ts_evidence(id)).saturating_add(self.config.silence);
-        let mut next = spoke.saturating_add(self.config.silence);
+        let mut next = connection.ts_data.saturating_add(self.config.silence);
         let mut silenced = Vec::new();
-        if ts >= next {
+        if numbered || ts >= next {
             next = ts.saturating_add(self.config.silence);
             for &id in &connection.instruments {
                 let book = &self.books[id as usize];

@@ -80,11 +80,7 @@ impl<'a> Walk<'a> {
     #[inline]
     fn new(leg: LegRef, sell: bool, view: &View<'a>) -> Result<Option<Self>, Refusal> {
         let Some((book, about)) = view.at(leg.instrument) else { return Ok(None) };
-        let fees = match about.fees {
-            Some(Fees::Unsupported) => return Err(Refusal::FeeType),
-            Some(fees) => fees,
-            None => return Err(Refusal::FeeUnknown),
-        };
+        let fees = about.fees.ok_or(Refusal::FeeUnknown)?;
         let levels = leg.ladder(book, sell);
         let mut walk = Self { leg, fees, levels, price: 0, left: 0, unit: 0 };
         if levels.is_empty() {
@@ -157,6 +153,21 @@ pub fn overlaps(subject: &Subject, view: &View) -> bool {
     subject.legs.iter().any(|l| view.books.get(l.instrument as usize).is_none_or(Book::overlaps))
 }
 
+/// Whether the fees of all legs can be computed. A type that nobody knows comes before fees that
+/// are not known, whatever the order of the legs.
+#[inline]
+fn check_fees(subject: &Subject, view: &View) -> Result<(), Refusal> {
+    let mut answer = Ok(());
+    for id in subject.instruments() {
+        match view.instruments.at(id).map(|about| &about.fees) {
+            Some(Some(Fees::Unsupported)) => return Err(Refusal::FeeType),
+            Some(Some(_)) => {}
+            Some(None) | None => answer = Err(Refusal::FeeUnknown),
+        }
+    }
+    answer
+}
+
 /// Walks a bundle's ladders and says what there is; the legs are left in `legs`.
 #[must_use]
 pub fn assess(subject: &Subject, view: &View, limits: &Limits, legs: &mut Vec<Leg>) -> Assessment {
@@ -192,6 +203,7 @@ impl<'a> Bundle<'a> {
         if subject.legs.len() > FEW {
             bundle.many.resize(subject.legs.len(), None);
         }
+        check_fees(subject, view)?;
         for (slot, &leg) in bundle.slots().iter_mut().zip(&subject.legs) {
             match Walk::new(leg, sell, view)? {
                 Some(walk) => *slot = Some(walk),

@@ -30,7 +30,7 @@ impl ComplementRule {
     pub fn new(params: &Params) -> Result<Self, RuleError> {
         let mut reader = ParamReader::new("complement", params);
         let min_edge = reader.decimal::<9>("min_edge", Some(1))?;
-        let gates = reader.gates(0)?;
+        let gates = reader.gates(false, 0)?;
         reader.finish()?;
         let limits = Limits { min_edge: min_edge.max(1), min_qty: gates.min_qty, max_qty: Qty::MAX };
         Ok(Self { limits, gates })

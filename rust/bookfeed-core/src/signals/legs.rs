@@ -125,7 +125,7 @@ impl LegsRule {
         let one_venue = legs.iter().all(|leg| leg.venue == legs[0].venue);
         let min_edge = reader.decimal::<9>("min_edge", Some(1))?.max(1);
         let max_qty = reader.decimal::<8>("max_qty", Some(Qty::MAX))?;
-        let gates = reader.gates(if one_venue { 0 } else { SECOND })?;
+        let gates = reader.gates(true, if one_venue { 0 } else { SECOND })?;
         reader.finish()?;
         let limits = Limits { min_edge, min_qty: gates.min_qty, max_qty };
         Ok(Self { shape, legs, limits, gates })

@@ -24,8 +24,10 @@ struct Watched {
     rule: usize,
     subject: Subject,
     open: Option<Box<Open>>,
-    /// Since when it would have been found, while the minimum hold lasts.
+    /// Since when it would have been found, while something still keeps it from being opened.
     seen_since: Option<Nanos>,
+    /// Newest venue time heard of by any leg when it was first found.
+    ts_heard: Nanos,
     ts_close: Option<Nanos>,
     /// Whether the two legs have been seen to move together, where that is asked.
     polarity: Score,
@@ -42,6 +44,16 @@ pub struct Apart {
     pub skew: Nanos,
     /// Venue times at which the venues were last heard of, or [`ABSENT`].
     pub lag: Nanos,
+}
+
+/// What the gates have measured of the legs on the way.
+#[derive(Clone, Copy)]
+struct Measured {
+    apart: Apart,
+    /// Newest venue time of anything heard on the legs' streams and connections.
+    ts_heard: Nanos,
+    /// Venue time up to which all legs' books are proved complete.
+    ts_proved: Nanos,
 }
 
 /// A step in an opportunity's life, ready to be recorded.
@@ -143,7 +155,8 @@ impl Signals {
     fn watch(&mut self, rule: usize, added: InstrumentId, instruments: &Instruments) {
         for subject in self.rules[rule].subjects(added, instruments) {
             let known = |w: &Watched| w.rule == rule && w.subject == subject;
-            let Some(first) = subject.legs.first().map(|leg| leg.instrument) else { continue };
+            // Not every subject of a rule has a leg on the instrument that was added.
+            let first = subject.instruments().next().unwrap_or(added);
             let watching = self.by_instrument.get(first as usize);
             if watching.is_some_and(|list| list.iter().any(|&i| known(&self.watched[i as usize]))) {
                 continue;
@@ -162,6 +175,7 @@ impl Signals {
                 subject,
                 open: None,
                 seen_since: None,
+                ts_heard: ABSENT,
                 ts_close: None,
                 polarity: Score::default(),
                 refused: None,
@@ -308,10 +322,10 @@ impl Signals {
         let assessment = match self.gate(watched, view, now) {
             Err(refusal) => Assessment::Refused(refusal),
             Ok(_) if quiet => Assessment::Quiet,
-            Ok(apart) => {
+            Ok(measured) => {
                 let assessment = rule.assess(&watched.subject, view, &mut self.legs);
                 if let Assessment::Found(found) = assessment {
-                    self.found(index, again, found, apart, now, steps);
+                    self.found(index, again, found, measured, now, steps);
                     return true;
                 }
                 assessment
@@ -333,16 +347,20 @@ impl Signals {
         if !(again && known) {
             self.refusals[watched.rule][refusal as usize] += 1;
         }
-        if matches!(refusal, Refusal::Age | Refusal::Skew | Refusal::Lag | Refusal::Status) {
+        if matches!(
+            refusal,
+            Refusal::Age | Refusal::Skew | Refusal::Lag | Refusal::Status | Refusal::Unconfirmed
+        ) {
             self.ask_later(index, now);
         }
     }
 
     /// The gates that all rules share; gives how far apart the legs are.
     #[inline]
-    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
+    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Measured, Refusal> {
         let gates = self.rules[watched.rule].gates();
-        let (mut proved, mut heard) = (Spread::default(), Spread::default());
+        let (mut received, mut heard) = (Spread::default(), Spread::default());
+        let mut ts_proved = Nanos::MAX;
         for id in watched.subject.instruments() {
             let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
             if !book.believable() {
@@ -359,34 +377,27 @@ impl Signals {
             if apart(now, ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
                 return Err(Refusal::Age);
             }
-            proved.take(ts_evidence);
+            received.take(ts_evidence);
             heard.take(view.ts_heard(id));
+            ts_proved = ts_proved.min(view.ts_proved(id));
         }
-        let apart = Apart { skew: proved.width(), lag: heard.known_width() };
-        self.gate_apart(watched, gates, apart, view)
+        let apart = Apart { skew: received.width(), lag: heard.known_width() };
+        self.gate_apart(watched, gates, apart)?;
+        Ok(Measured { apart, ts_heard: heard.last, ts_proved })
     }
 
     #[inline]
-    fn gate_apart(
-        &self,
-        watched: &Watched,
-        gates: &Gates,
-        apart: Apart,
-        view: &View,
-    ) -> Result<Apart, Refusal> {
+    fn gate_apart(&self, watched: &Watched, gates: &Gates, apart: Apart) -> Result<(), Refusal> {
         if apart.skew > gates.max_skew {
             return Err(Refusal::Skew);
         }
         if gates.max_lag > 0 && (apart.lag == ABSENT || apart.lag > gates.max_lag) {
             return Err(Refusal::Lag);
         }
-        if self.rules[watched.rule].checks_polarity()
-            && let Some(reading) = Reading::of(&watched.subject, view)
-            && watched.polarity.suspects(reading)
-        {
+        if self.rules[watched.rule].checks_polarity() && !watched.polarity.trusted() {
             return Err(Refusal::Polarity);
         }
-        Ok(apart)
+        Ok(())
     }
 
     fn found(
@@ -394,7 +405,7 @@ impl Signals {
         index: u32,
         again: bool,
         found: Found,
-        apart: Apart,
+        Measured { apart, ts_heard, ts_proved }: Measured,
         now: Nanos,
         steps: &mut Steps,
     ) {
@@ -409,7 +420,14 @@ impl Signals {
             return;
         }
         let gates = *self.rules[watched.rule].gates();
+        if watched.seen_since.is_none() {
+            watched.ts_heard = ts_heard;
+        }
         let since = *watched.seen_since.get_or_insert(now);
+        // Within one venue time a batch may still be under way: only what was said after it counts.
+        if gates.confirm && ts_proved <= watched.ts_heard {
+            return self.refuse(index, Refusal::Unconfirmed, again, now);
+        }
         let hold_ends = since.saturating_add(gates.min_hold);
         if now < hold_ends {
             self.refuse(index, Refusal::Hold, again, now);
@@ -434,10 +452,14 @@ impl Signals {
     }
 
     fn ask_later(&mut self, index: u32, due: Nanos) {
-        if !std::mem::replace(&mut self.watched[index as usize].waits, true) {
+        let waits = std::mem::replace(&mut self.watched[index as usize].waits, true);
+        if waits && let Some(waiting) = self.waiting.iter_mut().find(|(known, _)| *known == index) {
+            // What it waits for now counts, not what it waited for before.
+            waiting.1 = due;
+        } else {
             self.waiting.push((index, due));
-            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
         }
+        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
 
     /// The opportunity is not there: closes it if it was open.

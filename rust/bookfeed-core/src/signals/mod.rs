@@ -76,6 +76,8 @@ named_codes! {
         Polarity = "polarity",
         /// A leg's fees are of a type the engine cannot compute.
         FeeType = "fee_type",
+        /// Not every leg's book has been heard of since the opportunity appeared.
+        Unconfirmed = "unconfirmed",
     }
 }
 
@@ -236,6 +238,15 @@ impl<'a> View<'a> {
         self.streams.at(book.stream).map_or(book.ts_evidence, |s| s.ts_evidence.max(book.ts_evidence))
     }
 
+    /// Newest venue time up to which a book is proved complete, or [`ABSENT`]: by its numbered
+    /// stream, or else by the newest message about the book itself.
+    #[inline]
+    #[must_use]
+    pub fn ts_proved(&self, id: InstrumentId) -> Nanos {
+        let Some(book) = self.books.get(id as usize) else { return ABSENT };
+        self.streams.at(book.stream).map_or(book.ts_event, |stream| stream.ts_event)
+    }
+
     /// Newest venue time heard of on the book's numbered stream, or else on its connection, or
     /// [`ABSENT`].
     #[inline]
@@ -277,6 +288,8 @@ pub struct Gates {
     pub max_skew: Nanos,
     /// How far apart the venue times may be at which the legs were last heard of; 0 for any.
     pub max_lag: Nanos,
+    /// Whether every leg's book must have been heard of since the opportunity appeared.
+    pub confirm: bool,
     /// How long before its close a market is left alone.
     pub min_time_to_close: Nanos,
     /// How long an opportunity must last before it is opened.
@@ -403,16 +416,19 @@ impl<'a> ParamReader<'a> {
         found.ok_or_else(|| self.wrong(key, &format!("one of {}", allowed.join(", ")), text))
     }
 
-    /// The common gates; `max_lag` is that gate's default.
+    /// The common gates, of a rule whose legs `confirm` each other or not, and may be `max_lag`
+    /// apart, unless it is said otherwise.
     ///
     /// # Errors
     /// If one of them is not a plain decimal.
-    pub fn gates(&mut self, max_lag: Nanos) -> Result<Gates, RuleError> {
+    pub fn gates(&mut self, confirm: bool, max_lag: Nanos) -> Result<Gates, RuleError> {
         use crate::time::SECOND;
         Ok(Gates {
             max_age: self.millis("max_age_ms", 30 * SECOND)?,
             max_skew: self.millis("max_skew_ms", 2 * SECOND)?,
             max_lag: self.millis("max_lag_ms", max_lag)?,
+            confirm: self.word("confirm", if confirm { &["on", "off"] } else { &["off", "on"] })?
+                == "on",
             min_time_to_close: self.millis("min_time_to_close_ms", 0)?,
             min_hold: self.millis("min_hold_ms", 0)?,
             cooldown: self.millis("cooldown_ms", 0)?,

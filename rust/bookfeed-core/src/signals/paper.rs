@@ -111,7 +111,9 @@ impl Ledger {
 
     /// Fills the orders that have arrived against the books as they are.
     pub fn settle(&mut self, view: &View, now: Nanos) {
-        while let Some(order) = self.pending.pop_front_if(|order| order.due <= now) {
+        while self.due(now)
+            && let Some(order) = self.pending.pop_front()
+        {
             let fill = fill(&order, view);
             let totals = &mut self.totals;
             totals.signals += 1;

@@ -1,67 +1,74 @@
 //! Polarity: whether two contracts said to be on one event move together, or are opposites.
 //!
 //! Sides stated the wrong way round turn every price into a huge and false edge, and their
-//! prices add up to one. A pair has to have been seen to agree before it may disagree much.
+//! prices add up to one. So a pair is spoken of only once it has been seen to agree often enough.
 
-use super::{Subject, View};
+use super::{LegRef, Subject, View};
 use crate::book::Touch;
 use crate::fixed::{PRICE_ONE, Price};
 
-/// How much better one explanation must be for a reading to count, in doubled prices.
-const MARGIN: Price = PRICE_ONE / 10;
+/// How much better one explanation must be for a reading to count by one, in doubled prices.
+const UNIT: Price = PRICE_ONE / 10;
+/// The most that a single reading counts.
+const VOTE_MAX: i64 = 4;
 /// Bound of a score, so that what was long ago can be outvoted.
-const SCORE_MAX: i8 = 32;
-/// At this score or below, a pair has agreed often enough to be trusted.
-const TRUSTED: i8 = -8;
+const SCORE_MAX: i64 = 32;
+/// From this score on a pair has agreed often enough.
+const TRUSTED: i64 = 8;
 
-/// What the touches of a box's two books say at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The doubled mids of a box's two books at one moment, in the terms of the subject's legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// 1 where they look like opposites, -1 where they agree, 0 where neither is clear.
-    vote: i8,
-    /// Whether being opposites explains them better at all.
-    leans_to_inverse: bool,
+    a: Price,
+    b: Price,
 }
 
-/// Readings of a pair, summed up.
+/// Readings of a pair, summed up: what speaks for its being one event less what speaks against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Score(i8);
+pub struct Score {
+    sum: i64,
+    last: Option<Reading>,
+}
 
 impl Score {
-    /// Takes in a reading.
+    /// Takes in a reading. One that is the same as the last says nothing new.
+    #[inline]
     pub fn take(&mut self, reading: Reading) {
-        self.0 = (self.0 + reading.vote).clamp(-SCORE_MAX, SCORE_MAX);
+        if self.last.replace(reading) != Some(reading) {
+            self.sum = (self.sum + reading.vote()).clamp(-SCORE_MAX, SCORE_MAX);
+        }
     }
 
-    /// Whether a pair with this past that now reads like this may be the wrong way round.
+    /// Whether the pair has been seen to agree often enough.
+    #[inline]
     #[must_use]
-    pub fn suspects(self, reading: Reading) -> bool {
-        reading.leans_to_inverse && self.0 > TRUSTED
+    pub fn trusted(self) -> bool {
+        self.sum >= TRUSTED
     }
 }
 
 impl Reading {
     /// Reads a bundle of two legs, one of which is the opposite of what the pair claims;
     /// `None` unless both books may be believed and have both sides.
+    #[inline]
     #[must_use]
     pub fn of(subject: &Subject, view: &View) -> Option<Self> {
         let [a, b] = &*subject.legs else { return None };
-        let doubled_mid = |leg: &super::LegRef| {
+        let doubled_mid = |leg: &LegRef| {
             let book = view.books.get(leg.instrument as usize).filter(|book| book.believable())?;
             let Touch { bid, ask, .. } = book.touch;
             book.touch.both()?;
             Some(if leg.complement { 2 * PRICE_ONE - bid - ask } else { bid + ask })
         };
-        let (a, b) = (doubled_mid(a)?, doubled_mid(b)?);
-        let (same, inverse) = ((a + b - 2 * PRICE_ONE).abs(), (a - b).abs());
-        let vote = if same - inverse > MARGIN {
-            1
-        } else if inverse - same > MARGIN {
-            -1
-        } else {
-            0
-        };
-        Some(Self { vote, leans_to_inverse: inverse < same })
+        Some(Self { a: doubled_mid(a)?, b: doubled_mid(b)? })
+    }
+
+    /// By how much agreement explains the prices better than opposition does, in units.
+    fn vote(self) -> i64 {
+        // The second leg is bought against the first: of one event they add up to one.
+        let same = (self.a + self.b - 2 * PRICE_ONE).abs();
+        let inverse = (self.a - self.b).abs();
+        ((inverse - same) / UNIT).clamp(-VOTE_MAX, VOTE_MAX)
     }
 }
 
@@ -69,34 +76,42 @@ impl Reading {
 mod tests {
     use super::*;
 
-    const AGREES: Reading = Reading { vote: -1, leans_to_inverse: false };
-    const OPPOSES: Reading = Reading { vote: 1, leans_to_inverse: true };
-    const UNCLEAR: Reading = Reading { vote: 0, leans_to_inverse: true };
+    /// A reading from mids in cents, the second of the leg that is bought against the first.
+    fn reading(a: i64, b: i64) -> Reading {
+        Reading { a: 2 * a * PRICE_ONE / 100, b: 2 * b * PRICE_ONE / 100 }
+    }
 
     #[test]
-    fn trust_is_earned_before_it_may_be_strained() {
+    fn votes_by_how_clear_it_is() {
+        let votes = [(50, 50), (52, 48), (53, 47), (47, 53), (55, 45), (90, 10), (10, 10), (53, 53)];
+        let votes = votes.map(|(a, b)| reading(a, b).vote());
+        assert_eq!(votes, [0, 0, 1, 1, 2, 4, -4, -1]);
+    }
+
+    #[test]
+    fn trust_is_earned_by_different_readings() {
         let mut score = Score::default();
-        assert!(score.suspects(OPPOSES) && score.suspects(UNCLEAR) && !score.suspects(AGREES));
-        for _ in 0..7 {
-            score.take(AGREES);
+        assert!(!score.trusted());
+        for _ in 0..100 {
+            score.take(reading(90, 10));
         }
-        assert!(score.suspects(OPPOSES), "seven are not enough");
-        score.take(AGREES);
-        assert!(!score.suspects(OPPOSES) && !score.suspects(UNCLEAR));
-        score.take(OPPOSES);
-        assert!(score.suspects(OPPOSES), "and it can be lost");
+        assert!(!score.trusted(), "the same again says nothing new");
+        score.take(reading(89, 11));
+        assert!(score.trusted());
+        score.take(reading(89, 80));
+        assert!(!score.trusted(), "and it can be lost");
     }
 
     #[test]
     fn the_past_is_outvoted_in_the_end() {
         let mut score = Score::default();
-        for _ in 0..1_000 {
-            score.take(OPPOSES);
+        for cents in 0..1_000 {
+            score.take(reading(10 + cents % 2, 10));
         }
-        for _ in 0..i32::from(SCORE_MAX - TRUSTED) {
-            assert!(score.suspects(OPPOSES));
-            score.take(AGREES);
+        for readings in 0..10 {
+            assert!(!score.trusted(), "{readings}");
+            score.take(reading(10 + readings % 2, 90));
         }
-        assert!(!score.suspects(OPPOSES));
+        assert!(score.trusted());
     }
 }

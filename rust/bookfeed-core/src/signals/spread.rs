@@ -41,7 +41,7 @@ impl SpreadRule {
             let open = reader.decimal::<9>("open", None)?;
             (open, reader.decimal::<9>("close", Some(open))?)
         };
-        let gates = reader.gates(0)?;
+        let gates = reader.gates(false, 0)?;
         reader.finish()?;
         if (wide && close > open) || (!wide && close < open) {
             let order = if wide { "at most" } else { "at least" };

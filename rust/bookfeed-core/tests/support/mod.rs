@@ -1,10 +1,13 @@
-//! What the tests of the core share: seeded numbers, a venue that keeps true books of its own
-//! and prints the frames Polymarket would send, and a reader of the engine's records.
+//! What the tests of the core share: seeded numbers, venues that keep true books of their own
+//! and print the frames Polymarket and Kalshi would send, fees by the letter of their rules,
+//! and a reader of the engine's records.
 //!
-//! The venue's books are maps from printed prices to printed sizes, its hashes come from text
-//! it prints by itself: nothing here goes through the code under test.
+//! The venues' books are maps from printed prices to printed sizes, hashes come from text
+//! they print by themselves: nothing here goes through the code under test.
 #![allow(dead_code)] // every test file uses its own part
 
+pub mod fee_rules;
+pub mod kalshi;
 pub mod plain;
 pub mod records;
 pub mod scene;

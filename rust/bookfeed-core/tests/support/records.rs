@@ -84,6 +84,9 @@ pub struct Leg {
     pub age_ns: i64,
     pub state: State,
     pub sell: bool,
+    /// Whether it is of the other side of the contract.
+    pub complement: bool,
+    pub maker_fee: i64,
 }
 
 /// A signal record with its legs.
@@ -107,6 +110,8 @@ pub struct Signal {
     pub capital: i64,
     pub value: i64,
     pub skew_ns: i64,
+    pub lag_ns: i64,
+    pub maker_edge: i64,
     pub legs: Vec<Leg>,
 }
 
@@ -127,6 +132,8 @@ impl Signal {
                 age_ns: long("age_ns"),
                 state: State::ALL[code(&LEG_FIELDS, leg, "state")],
                 sell: long("side") == 1,
+                complement: long("view") == 1,
+                maker_fee: long("maker_fee"),
             }
         });
         Self {
@@ -148,6 +155,8 @@ impl Signal {
             capital: long("capital"),
             value: long("value"),
             skew_ns: long("skew_ns"),
+            lag_ns: long("lag_ns"),
+            maker_edge: long("maker_edge"),
             legs: legs.collect(),
         }
     }

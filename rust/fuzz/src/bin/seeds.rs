@@ -38,6 +38,18 @@ fn frames() -> Vec<Vec<u8>> {
     frames.into_iter().map(String::into_bytes).collect()
 }
 
+/// Frames of Kalshi's: those of its vectors.
+fn kalshi() -> std::io::Result<Vec<Vec<u8>>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/kalshi");
+    let mut frames = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let vector: serde_json::Value = serde_json::from_slice(&std::fs::read(entry?.path())?)?;
+        frames.push(vector["frame"].as_str().expect("a vector has a frame").into());
+    }
+    frames.sort();
+    Ok(frames)
+}
+
 fn journal() -> Vec<u8> {
     let (mut packer, mut sealer) = (Packer::default(), Sealer::new(3));
     let mut bytes = sealer.header(b"{}").expect("a short header");
@@ -62,7 +74,7 @@ fn main() -> std::io::Result<()> {
     let mut noise =
         |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
     let corpora: [(&str, Vec<Vec<u8>>); 6] = [
-        ("decoder", frames()),
+        ("decoder", [frames(), kalshi()?].concat()),
         ("json", text(&json)),
         ("number", text(&numbers)),
         ("book", vec![noise(64), noise(400)]),

@@ -1,7 +1,7 @@
 //! Kalshi's WebSocket of version 2, in its three historical number formats, and REST books.
 //!
 //! A frame is one object: an envelope (`type`, `sid`, `seq`, `id`) around a `msg`. Members come
-//! in any order, `msg` before `type` too, so what matters is collected first ([`fields`]) and
+//! in any order, `msg` before `type` too, so what matters is collected first (`fields`) and
 //! understood when the frame has proved to be JSON. The place in the numbered stream is read
 //! from every message before its type is looked at: replies and news take numbers as well.
 //!
@@ -22,7 +22,7 @@ use super::json::{Cursor, JsonError, Kind, Value};
 use super::{Dialect, Source, Tally, Venue};
 use crate::event::{Body, Frame, Malformed, Message, Place};
 use crate::fixed::{ABSENT, Decimal, DecimalError, PRICE_ONE, Price, parse_unsigned};
-use crate::instrument::{InstrumentId, Instruments, UNKNOWN};
+use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN};
 use crate::time::Nanos;
 use fields::{Envelope, Fields};
 
@@ -150,7 +150,7 @@ impl Decoder<'_> {
             let wrong = Wrong { offset: cursor.offset(), what: "frame is not an object" };
             cursor.skip()?;
             cursor.finish()?;
-            let body = self.malformed(wrong, Some(UNKNOWN));
+            let body = self.malformed(wrong, Some(UNKNOWN), None);
             self.push(Place::NONE, Value::default(), (ABSENT, body));
             return Ok(());
         }
@@ -187,7 +187,8 @@ impl Decoder<'_> {
         let body = body.unwrap_or_else(|wrong| {
             let about_a_book = matches!(kind, DELTA | SNAPSHOT | UNTYPED);
             let book = about_a_book.then(|| self.instrument(f.market_ticker));
-            self.malformed(wrong, book)
+            let second = if about_a_book { self.by_market_id(f.market_id) } else { None };
+            self.malformed(wrong, book, second)
         });
         let market = if kind == USER_ORDER { f.ticker } else { f.market_ticker };
         self.push(place, market, (ts_event, body));
@@ -226,11 +227,18 @@ impl Decoder<'_> {
     }
 
     /// Records that a message cannot be trusted, and the book it may have been about: `None`
-    /// for none, `UNKNOWN` for any.
+    /// for none, `UNKNOWN` for any. Where its second name is that of another, it may have been
+    /// about either.
     #[cold]
-    fn malformed(&mut self, wrong: Wrong, book: Option<InstrumentId>) -> Body {
+    fn malformed(
+        &mut self,
+        wrong: Wrong,
+        book: Option<InstrumentId>,
+        second: Option<InstrumentId>,
+    ) -> Body {
         let start = self.frame.named.len();
         self.frame.named.extend(book.filter(|&id| id != UNKNOWN));
+        self.frame.named.extend(second.filter(|&id| book != Some(id)));
         Body::Malformed(Malformed {
             named: start..self.frame.named.len(),
             whole_connection: book == Some(UNKNOWN),
@@ -249,6 +257,17 @@ impl Decoder<'_> {
         }
         let text = ticker.text(self.bytes, &mut self.frame.scratch);
         self.instruments.find(Venue::Kalshi, text).unwrap_or(UNKNOWN)
+    }
+
+    /// The instrument that is known by this second name.
+    #[cold]
+    fn by_market_id(&mut self, market_id: Value) -> Option<InstrumentId> {
+        let instruments = self.instruments;
+        let wanted = self.text(market_id);
+        let same = |i: &Instrument| {
+            i.venue == Venue::Kalshi && i.market_id.as_deref().is_some_and(|id| id.as_bytes() == wanted)
+        };
+        (0..).zip(instruments.iter()).find(|(_, i)| same(i)).map(|(id, _)| id)
     }
 
     /// The text of a string; empty for anything else.

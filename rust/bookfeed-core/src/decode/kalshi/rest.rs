@@ -102,7 +102,7 @@ impl Decoder<'_> {
 
     /// What REST answers says nothing against the books of the stream.
     fn refuse(&mut self, wrong: Wrong) {
-        let body = self.malformed(wrong, None);
+        let body = self.malformed(wrong, None, None);
         self.push(Place::NONE, Value::default(), (ABSENT, body));
     }
 }

@@ -1,0 +1,330 @@
+"""The audit itself: each journal record into the auditor's model and the engine, then compared.
+
+A frame may hold several messages. The engine's records of it are matched to them in order: a
+message is applied here, the records it caused are taken, and the subjects are asked where the
+engine must have asked them: after the books a message published, and where a book left live.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from bookfeed.audit import kalshi, polymarket
+from bookfeed.audit.books import Side, Touch
+from bookfeed.audit.compare import differences, key_of, name_of, signal_name
+from bookfeed.audit.lives import Lives, Standing, Step
+from bookfeed.audit.model import Effects, Message, Model
+from bookfeed.audit.report import AuditReport, Finding
+from bookfeed.audit.witness import Record, Witness
+from bookfeed.journal import Kind
+from bookfeed.records import Signal, Update
+
+# All live books are compared after so many journal records, and at the end.
+COMPARE_ALL_EVERY: Final = 1_000
+
+_JSON_KINDS: Final = (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.RESYNC_BEGIN, Kind.RULE)
+# Causes of numbered streams that are recomputed.
+_SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel")
+_REPRICED: Final = ("trading", "fees")
+
+
+class Auditor:
+    """Holds an engine against an independent reading of what it is fed."""
+
+    def __init__(self, witness: Witness) -> None:
+        self.report: Final = AuditReport()
+        self._witness: Final = witness
+        self._model: Final = Model()
+        self._lives: Final = Lives(self._model)
+        self._queue: deque[Record] = deque()
+        self._ts = 0
+        self._messages: list[Message] = []
+        """Those of the frame in hand."""
+        self._heard: set[int] = set()
+        """Instruments that the messages so far were about."""
+        self._awaited: set[int] = set()
+        """Instruments that later messages of the frame are about."""
+        self._before: dict[int, Standing] = {}
+        """How those of a frame of several messages stood before it."""
+        self._published: dict[int, Touch] = {}
+        self._left_live: set[int] = set()
+        """Books that a state record took out of live in this journal record."""
+        self._broken: dict[int, str] = {}
+        self._changed: set[int] = set()
+        self._live_before: set[int] = set()
+        self._based_before: set[int] = set()
+
+    def run(self, records: Iterable[tuple[Any, ...]]) -> AuditReport:
+        """Audits a whole journal: records as ``bookfeed.recording.Journal`` gives them."""
+        for record in records:
+            self.take(record[0], record[1], record[2], record[-1])
+        self.compare_all()
+        return self.report
+
+    def take(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
+        """One journal record, compared."""
+        self.report.records += 1
+        self.report.frames += kind == Kind.FRAME
+        self._ts = ts
+        self._heard.clear()
+        self._left_live.clear()
+        self._broken.clear()
+        self._changed.clear()
+        self._live_before, self._based_before = set(), set()
+        self._messages, self._before = [], {}
+        waiting = self._ask_waiting(kind, conn)
+        self._read(kind, conn, payload)
+        if not self._witness.apply(kind, ts, conn, payload):
+            self.report.refused += 1
+            self._queue = self._witness.records()
+            return
+        self._queue = self._witness.records()
+        self._expect(waiting)
+        self._control(kind, conn, payload)
+        for index, message in enumerate(self._messages):
+            self._awaited = {n for later in self._messages[index + 1 :] for n in later.named}
+            self._apply(kind, conn, message)
+            self._consume(message, last=index + 1 == len(self._messages))
+        if not self._messages:
+            self._consume(Message("nothing", everyone=True), last=True)
+        if kind == Kind.ADVANCE:
+            self._expect(list(self._lives.ask_open(ts, self._standing)))
+        self._extra()
+        self._judge_standing()
+        self._compare_changed()
+
+    # What the record says.
+
+    def _ask_waiting(self, kind: int, conn: int) -> list[Step]:
+        """What waits is asked before anything else is done with a frame."""
+        connection = self._model.connections.get(conn)
+        late = kind == Kind.FRAME and connection is not None and not connection.up
+        if late or kind not in (Kind.FRAME, Kind.ADVANCE):
+            return []
+        return list(self._lives.ask_waiting(self._ts, self._witness.standing))
+
+    def _read(self, kind: int, conn: int, payload: bytes) -> None:
+        """Reads the messages of a frame or a REST answer."""
+        if kind not in (Kind.FRAME, Kind.REST):
+            return
+        connection = self._model.connection(conn, polymarket.VENUE)
+        if connection.venue == kalshi.VENUE:
+            if kind == Kind.FRAME and connection.up:
+                self._messages = kalshi.read(self._model, conn, payload)
+        elif connection.up or kind == Kind.REST:
+            self._messages = polymarket.read(self._model, payload, rest=kind == Kind.REST)
+        if len(self._messages) > 1:
+            named = {number for message in self._messages for number in message.named}
+            self._before = {number: self._witness.standing(number) for number in named}
+
+    def _control(self, kind: int, conn: int, payload: bytes) -> None:
+        if kind in (Kind.FRAME, Kind.REST, Kind.ADVANCE):
+            return
+        options: dict[str, Any] = json.loads(payload) if kind in _JSON_KINDS else {}
+        self._model.control(kind, conn, payload, options)
+        if kind == Kind.RULE:
+            self._lives.add_rule(options["kind"], dict(options["params"]))
+        elif kind == Kind.SUBSCRIBE:
+            self._lives.watch()
+
+    def _apply(self, kind: int, conn: int, message: Message) -> None:
+        if kind == Kind.REST:
+            polymarket.apply_rest(self._model, message)
+            effects = Effects()
+        elif self._model.connections[conn].venue == kalshi.VENUE:
+            on = self._model.on(conn)
+            self._live_before = {one.number for one in on if one.state == "live"}
+            self._based_before = {one.number for one in on if one.based}
+            effects = kalshi.apply(self._model, conn, message)
+        else:
+            effects = polymarket.apply(self._model, conn, message, self._witness.qty)
+        self._heard.update(message.named)
+        self._changed.update(message.named)
+        self._broken.update(effects.broken)
+        self.report.overtaken += effects.overtaken
+
+    # What the engine made of it.
+
+    def _consume(self, message: Message, *, last: bool) -> None:
+        """Takes the engine's records of one message, asking what it must have asked."""
+        published: set[int] = set()
+        while self._queue:
+            record = self._queue[0]
+            if isinstance(record, Signal):
+                if not any(isinstance(each, Update) for each in self._queue):
+                    return  # of open opportunities that are asked at the end
+                self._extra()
+            elif not last and not self._belongs(record, message, published):
+                return
+            elif record.kind == "book":
+                self._books(message, published, last=last)
+            else:
+                self._queue.popleft()
+                self._other(record, message)
+
+    def _belongs(self, record: Update, message: Message, published: set[int]) -> bool:
+        """Whether a record can be of ``message``, when more messages follow."""
+        one = self._model.instruments[record.instrument]
+        near = record.instrument in message.named
+        if one.sibling in message.named and record.instrument not in self._awaited:
+            near = True
+        if record.kind == "state":
+            return near or message.everyone
+        if record.kind != "book":
+            return near and message.kind not in ("book", "price_change")
+        claims = message.claims.get(record.instrument)
+        touch = one.book.touch
+        torn = claims is not None and claims != (touch.bid, touch.ask)
+        fits = touch.in_units() == _touch_of(record)
+        return near and fits and not torn and record.instrument not in published
+
+    def _books(self, message: Message, published: set[int], *, last: bool) -> None:
+        """A row of published books, and every subject with a leg on one of them."""
+        row: list[Update] = []
+        while self._queue:
+            record = self._queue[0]
+            if not isinstance(record, Update) or record.kind != "book":
+                break
+            if not last and not self._belongs(record, message, published):
+                break
+            self._queue.popleft()
+            published.add(record.instrument)
+            row.append(record)
+        for record in row:
+            self._compare_touch(record)
+        for record in row:
+            number = record.instrument
+            touch = self._model.instruments[number].book.touch
+            moved = self._published.get(number) != touch
+            self._published[number] = touch
+            steps = self._lives.ask(number, self._ts, self._standing, moved=moved)
+            self._expect(list(steps))
+
+    def _other(self, record: Update, message: Message) -> None:
+        number = record.instrument
+        if record.kind == "state":
+            whole = number in message.named and message.kind == "orderbook_snapshot"
+            self._model.told(number, record.state, record.cause, snapshot=whole)
+            self._changed.add(number)
+            # The first book of a run is news, whatever was published before.
+            self._published.pop(number, None)
+            if record.state == "live":
+                return
+            self._left_live.add(number)
+            self._judge_cause(record)
+        elif record.kind not in _REPRICED:
+            return
+        self._expect(list(self._lives.ask(number, self._ts, self._standing)))
+
+    def _standing(self, number: int) -> Standing:
+        """How a book stands at this point of the journal record."""
+        if number in self._before and number not in self._heard:
+            return self._before[number]
+        standing = self._witness.standing(number)
+        live = standing.live and self._model.instruments[number].state == "live"
+        return standing._replace(live=live)
+
+    # Signals.
+
+    def _expect(self, steps: list[Step]) -> None:
+        """Finds the engine's record of each step at the head of what it wrote."""
+        for step in steps:
+            signal = self._take_signal(step)
+            if signal is None:
+                self._missing(step)
+                continue
+            different = differences(step, signal)
+            if different and not step.watched.disputed:
+                what = f"{signal_name(signal)}: {'; '.join(different)}"
+                self._find("different", what)
+            elif not different:
+                self.report.agreed += 1
+                self.report.signals[f"{signal.rule} {signal.phase}"] += 1
+            if step.phase == "close":
+                step.watched.disputed = False
+
+    def _take_signal(self, step: Step) -> Signal | None:
+        for index, record in enumerate(self._queue):
+            if not isinstance(record, Signal):
+                return None
+            if record.phase == step.phase and key_of(record) == step.watched.key:
+                del self._queue[index]
+                return record
+        return None
+
+    def _missing(self, step: Step) -> None:
+        watched = step.watched
+        if not watched.disputed:
+            found = step.opened.last
+            self._find("missing", f"{name_of(watched)} {step.phase} ({step.reason}): {found}")
+        # One finding for each opportunity that only one side has.
+        watched.disputed = step.phase == "open"
+
+    def _extra(self) -> None:
+        """Signals at the head of the engine's records that nothing here explains."""
+        while self._queue and isinstance(self._queue[0], Signal):
+            signal = self._queue.popleft()
+            assert isinstance(signal, Signal)
+            self._find("extra", f"{signal_name(signal)} ({signal.reason})")
+
+    # Books.
+
+    def _compare_touch(self, record: Update) -> None:
+        if record.state != "live":
+            return
+        self.report.touches += 1
+        mine = self._model.instruments[record.instrument].book.touch.in_units()
+        if mine != _touch_of(record):
+            theirs = _touch_of(record)
+            self._find("touch", f"book {record.instrument}: {mine} here, {theirs} there")
+
+    def _judge_cause(self, record: Update) -> None:
+        """Kalshi: what a book is said to have left live for must show in the frames."""
+        number, cause = record.instrument, record.cause
+        unfounded = number in self._based_before and number not in self._broken
+        if unfounded and record.state == "stale" and cause in _SHOWN_BY_FRAMES:
+            self._find("standing", f"book {number} is stale ({cause}), which no frame shows")
+
+    def _judge_standing(self) -> None:
+        """Kalshi: what broke left live, and what is live rests on a snapshot since."""
+        for number, why in self._broken.items():
+            if number in self._live_before and number not in self._left_live:
+                self._find("standing", f"book {number} stayed live: {why}")
+        for number in self._changed:
+            one = self._model.instruments[number]
+            if one.venue == kalshi.VENUE and not one.based and self._witness.standing(number).live:
+                self._find("standing", f"book {number} is live without a snapshot since")
+
+    def _compare_changed(self) -> None:
+        if self.report.records % COMPARE_ALL_EVERY == 0:
+            self.compare_all()
+            return
+        for number in self._changed:
+            self._compare_levels(number)
+
+    def compare_all(self) -> None:
+        """Every live book, level by level."""
+        for one in self._model.instruments:
+            self._compare_levels(one.number)
+
+    def _compare_levels(self, number: int) -> None:
+        if not self._witness.standing(number).live:
+            return
+        self.report.books += 1
+        book = self._model.instruments[number].book
+        sides: tuple[Side, Side] = ("bid", "ask")
+        for side in sides:
+            mine, theirs = book.in_units(side), self._witness.levels(number, side)
+            if mine != theirs:
+                only_mine = [level for level in mine if level not in theirs]
+                only_theirs = [level for level in theirs if level not in mine]
+                what = f"book {number} {side}s: {only_mine} only here, {only_theirs} only there"
+                self._find("levels", what)
+
+    def _find(self, kind: str, what: str) -> None:
+        self.report.find(Finding(kind, self.report.records, self._ts, what))
+
+
+def _touch_of(record: Update) -> tuple[int | None, int | None, int | None, int | None]:
+    return record.bid_e9, record.bid_qty_e8, record.ask_e9, record.ask_qty_e8

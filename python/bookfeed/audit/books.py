@@ -1,0 +1,142 @@
+"""The auditor's own books: plain dictionaries of decimals, and what is known of each instrument."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from bookfeed.audit.fees import Fees
+from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
+
+Side = Literal["bid", "ask"]
+Level = tuple[Decimal, Decimal]
+
+
+class Touch(NamedTuple):
+    """Best price and size of both sides; ``None`` where a side is empty."""
+
+    bid: Decimal | None = None
+    bid_qty: Decimal | None = None
+    ask: Decimal | None = None
+    ask_qty: Decimal | None = None
+
+    def in_units(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """The same as the engine's integers."""
+        scales = (PRICE_UNITS, QTY_UNITS, PRICE_UNITS, QTY_UNITS)
+        bid, bid_qty, ask, ask_qty = (
+            None if value is None else units(value, scale)
+            for value, scale in zip(self, scales, strict=True)
+        )
+        return bid, bid_qty, ask, ask_qty
+
+
+class OwnBook:
+    """Two ladders, price to size, in no particular order."""
+
+    def __init__(self) -> None:
+        self._sides: dict[Side, dict[Decimal, Decimal]] = {"bid": {}, "ask": {}}
+        self._touch: Touch | None = None
+
+    def load(self, bids: Mapping[Decimal, Decimal], asks: Mapping[Decimal, Decimal]) -> None:
+        """Replaces both sides."""
+        self._sides = {"bid": dict(bids), "ask": dict(asks)}
+        self._touch = None
+
+    def set(self, side: Side, price: Decimal, qty: Decimal) -> None:
+        """Sets a level's size; zero removes it."""
+        self._touch = None
+        if qty:
+            self._sides[side][price] = qty
+        else:
+            self._sides[side].pop(price, None)
+
+    def qty(self, side: Side, price: Decimal) -> Decimal:
+        """Size at a price, zero if there is no such level."""
+        return self._sides[side].get(price, Decimal(0))
+
+    def levels(self, side: Side) -> list[Level]:
+        """Levels of a side, best first."""
+        return sorted(self._sides[side].items(), reverse=side == "bid")
+
+    def in_units(self, side: Side) -> list[list[int]]:
+        """The same as the engine's integers."""
+        return [[units(p, PRICE_UNITS), units(q, QTY_UNITS)] for p, q in self.levels(side)]
+
+    @property
+    def touch(self) -> Touch:
+        """Best price and size of both sides."""
+        if self._touch is None:
+            bids, asks = self._sides["bid"], self._sides["ask"]
+            bid = max(bids) if bids else None
+            ask = min(asks) if asks else None
+            self._touch = Touch(
+                bid, None if bid is None else bids[bid], ask, None if ask is None else asks[ask]
+            )
+        return self._touch
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A REST book on its way: how new it must be, and what the stream says meanwhile."""
+
+    ts_begin: int | None
+    changes: list[tuple[int | None, Side, Decimal, Decimal]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Instrument:
+    """One book and its market, as the journal tells of them."""
+
+    number: int
+    venue: str
+    symbol: str
+    conn: int
+    market: str | None = None
+    event: str | None = None
+    fees: Fees | None = None
+    sibling: int | None = None
+    open_ts: int | None = None
+    close_ts: int | None = None
+    paused: bool = False
+    determined: bool = False
+    book: OwnBook = field(default_factory=OwnBook)
+    state: str = "idle"
+    """As the newest state record has it: taken from the engine."""
+    cause: str = "none"
+    ts_event: int | None = None
+    """Venue time of the newest message applied."""
+    ts_seen: int | None = None
+    """Newest venue time of any message about it."""
+    ts_discarded: int | None = None
+    """Newest venue time of a change that had no basis, since the book was last live."""
+    recent: set[tuple[object, ...]] = field(default_factory=set)
+    """Changes of the newest venue time, to recognise one that comes again."""
+    awaited: Awaited | None = None
+    sid: int | None = None
+    """The numbered stream it is on, once a snapshot came on one."""
+    market_id: object = None
+    """The venue's second name of the market, as its first snapshot stated it."""
+    based: bool = False
+    """Whether a snapshot came on its numbered stream, and nothing broke it since."""
+
+    @property
+    def running(self) -> bool:
+        """Whether changes are applied to the book."""
+        return self.state in ("live", "suspect")
+
+    @property
+    def over(self) -> bool:
+        """Whether only a new subscription could bring the book back."""
+        return self.state == "stale" and self.cause in ("resolved", "unsubscribed", "poisoned")
+
+    def status_ok(self, now: int) -> bool:
+        """Whether its market trades at ``now``."""
+        if self.paused or self.determined:
+            return False
+        opened = self.open_ts is None or now >= self.open_ts
+        return opened and (self.close_ts is None or now < self.close_ts)
+
+
+def newest(a: int | None, b: int | None) -> int | None:
+    """The later of two times, either of which may be unknown."""
+    return max((ts for ts in (a, b) if ts is not None), default=None)

@@ -1,0 +1,290 @@
+"""The auditor's own lives of opportunities: when subjects are asked, gates, open, update, close."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from bookfeed.audit.books import Instrument
+from bookfeed.audit.model import Model
+from bookfeed.audit.rules import Found, Rule, Subject, assess, quiet
+
+# Scores of the two sides of a box: what one reading counts at most, the bounds of the sum, and
+# from where on a pair is spoken of.
+_VOTE_MAX: Final = 4
+_SCORE_MAX: Final = 32
+_TRUSTED: Final = 8
+
+# Refusals that time alone may undo: they are asked again without news.
+_PASSING: Final = ("age", "skew", "lag", "status", "unconfirmed")
+_REASONS: Final = {
+    "fees": "edge", "not_live": "not_live", "age": "age", "skew": "skew", "lag": "lag",
+    "status": "status", "closing": "closing", "min_qty": "min_qty", "polarity": "polarity",
+}  # fmt: skip
+
+
+class Standing(NamedTuple):
+    """What is taken from the engine about a book at one moment."""
+
+    live: bool
+    verified: bool
+    ts_evidence: int | None
+
+
+class Measured(NamedTuple):
+    """What gates look at of all legs together; times in nanoseconds, ``None`` if not known."""
+
+    skew: int | None
+    """How far apart their newest evidence was received."""
+    lag: int | None
+    """How far apart the venue times are at which their venues were last heard of."""
+    ts_heard: int | None
+    """The newest of those venue times."""
+    proved: list[int | None]
+    """Venue times up to which their books are proved."""
+
+
+Standings = Callable[[int], Standing]
+
+
+@dataclass(slots=True)
+class Open:
+    """An opportunity that is open."""
+
+    ts_open: int
+    qty_open: int
+    peak_edge: int
+    last: Found
+    id: int | None = None
+    """The engine's number of it, learned when it opened."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """One subject of a rule, and the opportunity on it."""
+
+    rule: Rule
+    subject: Subject
+    open: Open | None = None
+    seen_since: int | None = None
+    ts_close: int | None = None
+    waits_until: int | None = None
+    """When it is asked again without news."""
+    ts_heard: int | None = None
+    """Newest venue time that any leg's venue had stated when it was first found."""
+    score: int = 0
+    """What speaks for the two sides of a box being one event, less what speaks against."""
+    reading: tuple[Decimal, Decimal] | None = None
+    """What they were last seen to say."""
+    disputed: bool = False
+    """Whether the engine says otherwise, which has been reported once."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What records tell it by."""
+        return self.rule.number, self.subject.direction, self.subject.legs
+
+
+class Step(NamedTuple):
+    """A step in an opportunity's life; ``skew`` and ``lag`` are absent where they mean nothing."""
+
+    watched: Watched
+    phase: str
+    reason: str
+    opened: Open
+    skew: int | None
+    lag: int | None
+
+
+@dataclass(slots=True)
+class Lives:
+    """All that is watched."""
+
+    model: Model
+    rules: list[Rule] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
+    _by_instrument: dict[int, list[Watched]] = field(default_factory=dict)
+    _waiting: dict[tuple[object, ...], Watched] = field(default_factory=dict)
+    _known: set[tuple[object, ...]] = field(default_factory=set)
+
+    def add_rule(self, kind: str, params: dict[str, Any]) -> None:
+        """A RULE record."""
+        self.rules.append(Rule(len(self.rules), kind, params))
+        self.watch()
+
+    def watch(self) -> None:
+        """Watches what has become watchable: a rule or an instrument is new."""
+        for rule in self.rules:
+            for subject in rule.subjects(self.model):
+                watched = Watched(rule, subject)
+                if watched.key in self._known:
+                    continue
+                self._known.add(watched.key)
+                self.watched.append(watched)
+                for number in dict.fromkeys(leg.instrument for leg in subject.legs):
+                    self._by_instrument.setdefault(number, []).append(watched)
+
+    def ask(
+        self, number: int, now: int, standings: Standings, *, moved: bool = False
+    ) -> Iterator[Step]:
+        """Every subject with a leg on ``number``; ``moved`` if its touch is new."""
+        for watched in self._by_instrument.get(number, ()):
+            yield from self._ask(watched, now, standings, moved=moved)
+
+    def ask_waiting(self, now: int, standings: Standings) -> Iterator[Step]:
+        """What only time kept from being opened."""
+        for key, watched in list(self._waiting.items()):
+            if watched.waits_until is None:
+                del self._waiting[key]
+            elif watched.waits_until <= now:
+                yield from self._ask(watched, now, standings, moved=False)
+
+    def ask_open(self, now: int, standings: Standings) -> Iterator[Step]:
+        """Every open opportunity."""
+        for watched in self.watched:
+            if watched.open is not None:
+                yield from self._ask(watched, now, standings, moved=False)
+
+    def _ask(
+        self, watched: Watched, now: int, standings: Standings, *, moved: bool
+    ) -> Iterator[Step]:
+        rule, subject = watched.rule, watched.subject
+        watched.waits_until = None
+        legs = [self.model.instruments[leg.instrument] for leg in subject.legs]
+        taken = [standings(leg.number) for leg in legs]
+        if moved and rule.asks_polarity and all(standing.live for standing in taken):
+            _read_polarity(watched, legs)
+        silent = quiet(rule, subject, self.model, opened=watched.open is not None)
+        if silent and watched.open is None:
+            watched.seen_since = None
+            return
+        measured = _measure(self.model, legs, taken)
+        answer: Found | str | None = _gate(rule, legs, taken, now, measured)
+        if answer is None and rule.asks_polarity and watched.score < _TRUSTED:
+            answer = "polarity"
+        if answer is None and not silent:
+            vouched = all(standing.verified for standing in taken)
+            answer = assess(rule, subject, self.model, vouched=vouched)
+        if isinstance(answer, Found):
+            yield from _found(watched, answer, now, measured)
+        else:
+            yield from _gone(watched, answer, now, silent=silent)
+        if watched.waits_until is not None:
+            self._waiting[watched.key] = watched
+
+
+def _gate(
+    rule: Rule,
+    legs: list[Instrument],
+    taken: list[Standing],
+    now: int,
+    measured: Measured,
+) -> str | None:
+    """The first gate that is shut."""
+    gates = rule.gates
+    for leg, standing in zip(legs, taken, strict=True):
+        if not standing.live:
+            return "not_live"
+        if not leg.status_ok(now):
+            return "status"
+        if leg.close_ts is not None and leg.close_ts - now < gates.min_time_to_close:
+            return "closing"
+        if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
+            return "age"
+    skew, lag, *_ = measured
+    if skew is not None and skew > gates.max_skew:
+        return "skew"
+    allowed = gates.lag_allowed(legs)
+    if len(legs) > 1 and allowed and (lag is None or lag > allowed):
+        return "lag"
+    return None
+
+
+def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Measured:
+    heard = [_heard(model, leg) for leg in legs]
+    return Measured(
+        skew=_span([standing.ts_evidence for standing in taken]),
+        lag=_span(heard),
+        ts_heard=max((ts for ts in heard if ts is not None), default=None),
+        proved=[_proved(model, leg) for leg in legs],
+    )
+
+
+def _span(times: list[int | None]) -> int | None:
+    """How far apart some times are; ``None`` if one is not known."""
+    known = [ts for ts in times if ts is not None]
+    return max(known) - min(known) if len(known) == len(times) else None
+
+
+def _heard(model: Model, leg: Instrument) -> int | None:
+    """Newest venue time on the leg's numbered stream, or without one on its connection."""
+    connection = model.connections.get(leg.conn)
+    if connection is None or leg.sid is None:
+        return None if connection is None else connection.ts_venue
+    stream = connection.streams.get(leg.sid)
+    return None if stream is None else stream.ts_venue
+
+
+def _proved(model: Model, leg: Instrument) -> int | None:
+    """Venue time up to which a leg's book is proved: by its stream, or by what is about it."""
+    return leg.ts_event if leg.sid is None else _heard(model, leg)
+
+
+def _after(times: list[int | None], moment: int | None) -> bool:
+    """Whether all of these times are known and later than ``moment``."""
+    return all(ts is not None and (moment is None or ts > moment) for ts in times)
+
+
+def _read_polarity(watched: Watched, legs: list[Instrument]) -> None:
+    """Takes a reading of the two sides of a box, if both books have both sides."""
+    mids = []
+    for one, leg in zip(legs, watched.subject.legs, strict=True):
+        touch = one.book.touch
+        if touch.bid is None or touch.ask is None:
+            return
+        mid = touch.bid + touch.ask
+        mids.append(2 - mid if leg.complement else mid)
+    # The second leg pays when the event does not happen: turned round to the claimed polarity.
+    reading = mids[0], 2 - mids[1]
+    if reading == watched.reading:
+        return
+    watched.reading, (a, b) = reading, reading
+    same, inverse = abs(a - b), abs(a + b - 2)
+    vote = int((inverse - same) * 10)  # cut off towards zero
+    vote = max(-_VOTE_MAX, min(vote, _VOTE_MAX))
+    watched.score = max(-_SCORE_MAX, min(watched.score + vote, _SCORE_MAX))
+
+
+def _found(watched: Watched, found: Found, now: int, measured: Measured) -> Iterator[Step]:
+    opened, gates = watched.open, watched.rule.gates
+    if opened is not None:
+        if opened.last != found:
+            opened.last = found
+            opened.peak_edge = max(opened.peak_edge, found.net_edge)
+            yield Step(watched, "update", "none", opened, measured.skew, measured.lag)
+        return
+    if watched.seen_since is None:
+        watched.seen_since, watched.ts_heard = now, measured.ts_heard
+    if gates.confirm and not _after(measured.proved, watched.ts_heard):
+        watched.waits_until = now
+        return
+    if now - watched.seen_since < gates.min_hold:
+        watched.waits_until = watched.seen_since + gates.min_hold
+        return
+    if watched.ts_close is not None and now - watched.ts_close < gates.cooldown:
+        watched.waits_until = watched.ts_close + gates.cooldown
+        return
+    watched.open = Open(now, found.qty, found.net_edge, found)
+    yield Step(watched, "open", "none", watched.open, measured.skew, measured.lag)
+
+
+def _gone(watched: Watched, refusal: str | None, now: int, *, silent: bool) -> Iterator[Step]:
+    watched.seen_since = None
+    if refusal in _PASSING and not silent:
+        watched.waits_until = now
+    opened, watched.open = watched.open, None
+    if opened is None:
+        return
+    watched.ts_close = now
+    reason = "edge" if refusal is None else _REASONS.get(refusal, "refused")
+    yield Step(watched, "close", reason, opened, None, None)

@@ -1,0 +1,118 @@
+"""Exact numbers of the auditor: decimals as venues print them, and the engine's integer units."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PRICE_UNITS: Final = 10**9
+QTY_UNITS: Final = 10**8
+USD_UNITS: Final = 10**9
+USD_PLACES: Final = 9
+PRICE_PLACES: Final = 9
+
+ONE: Final = Decimal(1)
+NS_PER_MS: Final = 1_000_000
+NS_PER_S: Final = 1_000_000_000
+
+# Long enough for any product of a rate, a size and prices to the eighth power.
+_EXACT: Final = Context(prec=250, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_ROUNDING: Final = Context(prec=250, traps=[InvalidOperation])
+
+_PLAIN: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)", re.ASCII)
+_SIGNED: Final = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+_MILLIS: Final = re.compile(r"\d{1,13}", re.ASCII)
+
+
+def read_json(payload: bytes) -> Any:
+    """A JSON document, numbers as the text they were printed in; ``ValueError`` if it is none."""
+    try:
+        return json.loads(
+            payload.decode(), parse_float=str, parse_int=str, parse_constant=_no_number
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def plain(value: object, places: int, *, signed: bool = False) -> Decimal:
+    """A plain decimal of at most ``places`` decimals; ``ValueError`` for anything else."""
+    pattern = _SIGNED if signed else _PLAIN
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{value!r} is no plain decimal")
+    number = Decimal(value)
+    if number != round(number, places):
+        raise ValueError(f"{value!r} has more than {places} decimals")
+    return number
+
+
+def price(value: object) -> Decimal:
+    """A price of a level, strictly between 0 and 1; ``ValueError`` otherwise."""
+    number = plain(value, 9)
+    if not 0 < number < ONE:
+        raise ValueError(f"{value!r} is no price of a level")
+    return number
+
+
+def millis(value: object) -> int | None:
+    """Decimal milliseconds as Unix nanoseconds; ``None`` if they are not that."""
+    if isinstance(value, str) and _MILLIS.fullmatch(value) and int(value) * NS_PER_MS < 2**63:
+        return int(value) * NS_PER_MS
+    return None
+
+
+def exactly(function: Callable[P, R]) -> Callable[P, R]:
+    """Runs a function in arithmetic that raises ``decimal.Inexact`` rather than round."""
+
+    @wraps(function)
+    def exact(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(_EXACT):
+            return function(*args, **kwargs)
+
+    return exact
+
+
+def units(number: Decimal, scale: int) -> int:
+    """``number`` as an integer of 1/``scale``, cut off towards zero."""
+    return int(_EXACT.multiply(number, scale))
+
+
+def per_unit(total: Decimal, qty: Decimal) -> int:
+    """``total`` over ``qty`` in price units, cut off towards zero."""
+    over, under = units(total, PRICE_UNITS * QTY_UNITS), units(qty, QTY_UNITS)
+    whole = abs(over) // under
+    return whole if over >= 0 else -whole
+
+
+def half_up(number: Decimal, places: int) -> Decimal:
+    """``number`` rounded to ``places`` decimals, halves up."""
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _ROUNDING)
+
+
+def ceiling(number: Decimal, places: int) -> Decimal:
+    """The smallest number of ``places`` decimals that is not below ``number``."""
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_CEILING, _ROUNDING)
+
+
+def floor(number: Decimal, places: int) -> Decimal:
+    """The largest number of ``places`` decimals that is not above ``number``."""
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR, _ROUNDING)

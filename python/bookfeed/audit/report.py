@@ -1,0 +1,53 @@
+"""What an audit comes to: counts, and everything that did not agree."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+# Findings kept in full; more are counted only.
+FINDINGS_MAX: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One disagreement.
+
+    ``kind`` is ``touch``, ``levels``, ``standing`` (a book is live that must not be, or stale
+    for a cause that no frame shows), ``missing`` (a signal is found here and not there),
+    ``extra`` (there and not here) or ``different`` (a signal with other values).
+    """
+
+    kind: str
+    record: int
+    """Number of the journal record, from 1."""
+    ts: int
+    what: str
+    """What it is about: a book or a rule, and the values on both sides."""
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """Counts of what was compared, and the findings."""
+
+    records: int = 0
+    frames: int = 0
+    refused: int = 0
+    """Journal records that the engine did not understand."""
+    touches: int = 0
+    """Published touches that were compared."""
+    books: int = 0
+    """Live books that were compared level by level."""
+    overtaken: int = 0
+    """Changes not newer than their book, of which the engine told whether they were history."""
+    agreed: int = 0
+    """Signal records that agree in every field."""
+    signals: Counter[str] = field(default_factory=Counter)
+    """Signal records that agree, by rule and phase."""
+    findings: list[Finding] = field(default_factory=list)
+    findings_total: int = 0
+
+    def find(self, finding: Finding) -> None:
+        """Notes a disagreement."""
+        self.findings_total += 1
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(finding)

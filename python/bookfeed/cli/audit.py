@@ -1,0 +1,104 @@
+"""``bookfeed audit``: a journal read a second time, independently, and held against the engine.
+
+What is taken from the engine as given, and what is recomputed, says ``bookfeed.audit``.
+"""
+
+import argparse
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from bookfeed._bookfeed import Engine
+from bookfeed.audit import Auditor, AuditReport
+from bookfeed.audit.witness import Witness
+from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
+from bookfeed.cli.progress import Progress
+from bookfeed.errors import BookfeedError, ExitCode, RecordingError
+from bookfeed.recording import Journal
+
+# Records between two looks at the progress bar.
+_AT_ONCE: Final = 1_024
+# Findings in the table; the other forms have all of them.
+_SHOWN: Final = 50
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Audits, prints, and succeeds only if nothing was found and the journal was whole."""
+    journal = Journal(Path(args.journal))
+    auditor = Auditor(Witness(_engine(journal, args.journal)))
+    records = iter(journal)
+    with Progress("auditing", None) as progress:
+        while chunk := list(islice(records, _AT_ONCE)):
+            for kind, ts, conn, _, payload in chunk:
+                auditor.take(kind, ts, conn, payload)
+            progress.reach(auditor.report.frames)
+    auditor.compare_all()
+    problems = _problems(journal)
+    for problem in problems:
+        print(f"bookfeed audit: {problem}", file=sys.stderr)
+    _show(args.output, auditor.report)
+    if auditor.report.findings_total:
+        return ExitCode.FAILURE
+    return ExitCode.DATA if problems else ExitCode.OK
+
+
+def _engine(journal: Journal, source: str) -> Engine:
+    """An engine like the one the journal was recorded with."""
+    notes = journal.metadata.get("notes")
+    options = notes.get("engine") if isinstance(notes, dict) else None
+    try:
+        return Engine(**(options if isinstance(options, dict) else {}))
+    except (TypeError, ValueError, BookfeedError) as error:
+        raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
+
+
+def _problems(journal: Journal) -> list[str]:
+    report = journal.report()
+    problems = [
+        f"{hole.segment} at byte {hole.offset}: {hole.bytes} bytes lost ({hole.reason})"
+        for hole in report.missing
+    ]
+    if report.records_behind:
+        problems.append(f"{report.records_behind} records behind the damage were not audited")
+    return problems
+
+
+def _result(report: AuditReport) -> dict[str, Any]:
+    return {
+        "records": report.records,
+        "frames": report.frames,
+        "records_refused": report.refused,
+        "touches_compared": report.touches,
+        "books_compared": report.books,
+        "changes_overtaken": report.overtaken,
+        "signals_agreed": report.agreed,
+        "signals": dict(sorted(report.signals.items())),
+        "findings": report.findings_total,
+    }
+
+
+def _findings(report: AuditReport) -> list[dict[str, Any]]:
+    return [
+        {"finding": each.kind, "record": each.record, "ts": each.ts, "what": each.what}
+        for each in report.findings
+    ]
+
+
+def _show(output: str | None, report: AuditReport) -> None:
+    result, findings = _result(report), _findings(report)
+    if output == "json":
+        write_json(result | {"found": findings})
+    elif output == "ndjson":
+        for finding in findings:
+            write_line({"type": "finding", **finding})
+        write_line({"type": "summary", **result})
+    else:
+        signals = ", ".join(f"{name} {count:,}" for name, count in result["signals"].items())
+        write_pairs((result | {"signals": signals}).items())
+        if findings:
+            print()
+            rows = [tuple(finding.values()) for finding in findings[:_SHOWN]]
+            write_table(("finding", "record", "ts", "what"), rows)
+        if len(findings) > _SHOWN:
+            print(f"… and {report.findings_total - _SHOWN:,} more; -o json has them")

@@ -1,0 +1,129 @@
+"""What happens on a feed as plain values for programs: prices and money in USD, sizes in shares.
+
+The numbers are floats, for display; exact integers are in the Python API.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bookfeed._bookfeed import QTY_SCALE, PaperFill
+from bookfeed.inputs import Rule
+from bookfeed.records import Leg, Signal, Update
+from bookfeed.why import Why
+
+_USD_SCALE: Final = 1_000_000_000
+_OPPOSITE: Final = {"YES": "NO", "NO": "YES"}
+
+# Venue, name of the market and name of the outcome, by instrument.
+Places = Mapping[int, tuple[str, str, str]]
+
+
+def outcome_word(outcome: str, view: str) -> str:
+    """What is bought or sold: ``YES``, ``NO``, or what an outcome of another name is called."""
+    own = outcome.upper() if outcome.upper() in _OPPOSITE else outcome or "YES"
+    return own if view == "yes" else _OPPOSITE.get(own, f"not {own}")
+
+
+def state_object(update: Update) -> dict[str, Any]:
+    """A change of state; ``gap`` is the number that was due in a numbered stream, and what came."""
+    return {
+        "type": "state",
+        "ts_recv": update.ts_recv,
+        "seq": update.seq,
+        "symbol": update.symbol,
+        "state": update.state,
+        "cause": update.cause,
+        "gap": update.gap,
+        "epoch": update.epoch,
+        "conn": update.conn,
+    }
+
+
+def signal_object(signal: Signal, name: str, places: Places) -> dict[str, Any]:
+    """A signal; ``name`` is what its rule is called."""
+    return {
+        "type": "signal",
+        "ts_recv": signal.ts_recv,
+        "ts_open": signal.ts_open,
+        "seq": signal.seq,
+        "id": signal.id,
+        "rule": signal.rule,
+        "rule_id": signal.rule_id,
+        "name": name,
+        "phase": signal.phase,
+        "reason": signal.reason,
+        "direction": signal.direction,
+        "qty": signal.qty,
+        "value": signal.value,
+        "gross_edge": signal.gross_edge,
+        "net_edge": signal.net_edge,
+        "maker_edge": signal.maker_edge,
+        "peak_edge": signal.peak_edge,
+        "fee": signal.fee,
+        "capital": signal.capital,
+        "skew_ns": signal.skew_ns,
+        "lag_ns": signal.lag_ns,
+        "legs": [_leg_object(leg, places) for leg in signal.legs],
+    }
+
+
+def _leg_object(leg: Leg, places: Places) -> dict[str, Any]:
+    venue, _, outcome = places.get(leg.instrument, ("", "", ""))
+    return {
+        "venue": venue,
+        "symbol": leg.symbol,
+        "side": leg.side,
+        "view": leg.view,
+        "outcome": outcome_word(outcome, leg.view),
+        "qty": leg.qty,
+        "avg_price": leg.avg_price,
+        "worst_price": leg.worst_price,
+        "fee": leg.fee,
+        "maker_fee": leg.maker_fee,
+        "state": leg.state,
+        "epoch": leg.epoch,
+        "age_ns": leg.age_ns,
+    }
+
+
+def rule_object(number: int, rule: Rule) -> dict[str, Any]:
+    """A rule: its number, what it is called, its legs with the facts that decide them."""
+    return {"rule_id": number, "rule": rule.kind, "name": rule.name, **rule.about}
+
+
+def why_object(why: Why) -> dict[str, Any]:
+    """A refusal."""
+    return {
+        "rule_id": why.rule_id,
+        "rule": why.rule,
+        "name": why.name,
+        "reason": why.reason,
+        "count": why.count,
+        "text": why.text,
+    }
+
+
+def paper_object(totals: Mapping[str, int]) -> dict[str, Any]:
+    """The sums of the paper ledger."""
+    counts = ("signals", "whole", "partial", "gone", "unhedged", "pending")
+    return {name: totals[name] for name in counts} | {
+        "net_claimed": totals["net_claimed_e9"] / _USD_SCALE,
+        "net_captured": totals["net_captured_e9"] / _USD_SCALE,
+    }
+
+
+def fill_object(fill: PaperFill, name: str) -> dict[str, Any]:
+    """What became of one signal on paper; ``name`` is what its rule is called."""
+    return {
+        "type": "fill",
+        "ts": fill.ts,
+        "signal": fill.signal,
+        "rule": fill.rule,
+        "rule_id": fill.rule_id,
+        "name": name,
+        "qty": fill.qty_e8 / QTY_SCALE,
+        "captured": fill.captured_e8 / QTY_SCALE,
+        "unhedged": fill.unhedged_e8 / QTY_SCALE,
+        "net_claimed": fill.net_claimed_e9 / _USD_SCALE,
+        "net_captured": fill.net_captured_e9 / _USD_SCALE,
+    }

@@ -1,0 +1,36 @@
+"""What every signal rule asks before it opens an opportunity, as settings.
+
+Durations are whole milliseconds, sizes decimal text. ``docs/signals.md`` says what each gate does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
+
+from bookfeed.schema import DecimalText, Range
+
+DurationMs = Annotated[int, Range(0, 3_600_000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """What every rule asks before it opens an opportunity."""
+
+    enabled: bool = True
+    min_qty: Annotated[str | None, DecimalText("0")] = None
+    max_age_ms: DurationMs = 30_000
+    max_skew_ms: DurationMs = 2_000
+    max_lag_ms: DurationMs | None = None
+    min_time_to_close_ms: Annotated[int, Range(0, 86_400_000)] = 0
+    confirm: Literal["on", "off"] | None = None
+    min_hold_ms: DurationMs = 0
+    cooldown_ms: DurationMs = 0
+
+    def parameters(self) -> dict[str, object]:
+        """Parameters of ``Engine.add_rule``; what is not set is left to the rule."""
+        return self.stated(f.name for f in fields(self))
+
+    def stated(self, names: Iterable[str]) -> dict[str, object]:
+        """The values of these settings as rules take them, without those that are not set."""
+        values = {name: getattr(self, name) for name in names if name != "enabled"}
+        return {name: str(value) for name, value in values.items() if value is not None}

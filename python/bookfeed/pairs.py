@@ -1,0 +1,258 @@
+"""Pairs, baskets and ladders: contracts that belong together, stated by hand, as rules.
+
+Which contracts are on one event is never guessed. A pair says for each leg what decides it (oracle,
+strike, cut-off), and where the legs differ it says so: two contracts that are decided by different
+facts are a basis, not the same contract.
+
+The classes are at once the sections of a configuration file and the Python API::
+
+    pair = Pair(
+        "BTC above 85k at 17:00",
+        leg=(
+            PairLeg("kalshi", "KXBTCD-26OCT0117-T84999.99", "yes", "same", strike="84999.99",
+                    oracle="CF BRTI, mean of 60 s", cut_off="2026-10-01T21:00:00Z"),
+            PairLeg("polymarket", "7132…", "Yes", "same", strike="85000",
+                    oracle="Chainlink BTC/USD", cut_off="2026-10-01T21:00:00Z"),
+        ),
+    )
+    feed = Feed(markets, rules=[pair.rule()])
+
+Raises ``ConfigError`` (a ``ValueError``) for what contradicts itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final, Literal
+
+from bookfeed.errors import ConfigError
+from bookfeed.gates import Gates
+from bookfeed.inputs import Rule
+from bookfeed.schema import DecimalText, Text, exceeds
+
+Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
+Symbol = Annotated[str, Text(r"[^\s;]{1,200}", "a token id or ticker, in quotes, without spaces")]
+Fact = Annotated[str, Text(r"(?s)(?=.*\S).{1,500}", "text of 1 to 500 characters")]
+Venue = Literal["polymarket", "kalshi"]
+
+LEGS_MAX: Final = 128
+# The facts that decide a contract, and what they are called in words.
+FACTS: Final = {"oracle": "oracle", "strike": "strike", "cut_off": "cut-off"}
+
+_OPPOSITE: Final = {"yes": "no", "no": "yes"}
+
+
+@dataclass(frozen=True, slots=True)
+class BasketLeg:
+    """One outcome: a Kalshi ticker and ``yes`` or ``no``, or a Polymarket token and its name."""
+
+    venue: Venue
+    symbol: Symbol
+    outcome: Name
+
+    def __post_init__(self) -> None:
+        if not self.symbol or any(c.isspace() or c == ";" for c in self.symbol):
+            raise ConfigError("", "symbol", f"must be without spaces, not {self.symbol!r}")
+        if self.venue == "kalshi" and self.outcome not in _OPPOSITE:
+            problem = f'must be one of "yes", "no" (venue = "kalshi"), not "{self.outcome}"'
+            raise ConfigError("", "outcome", problem)
+
+    @property
+    def view(self) -> Literal["yes", "no"]:
+        """The side of the book that is this outcome: a Polymarket token's book is its own."""
+        return "no" if self.venue == "kalshi" and self.outcome == "no" else "yes"
+
+    def written(self, *, opposite: bool = False) -> str:
+        """The leg as rules take it, or the opposite outcome of the same contract."""
+        view = _OPPOSITE[self.view] if opposite else self.view
+        return f"{self.venue} {self.symbol} {view}"
+
+
+@dataclass(frozen=True, slots=True)
+class LadderLeg(BasketLeg):
+    """One rung: an outcome that pays above ``strike``."""
+
+    strike: Annotated[str, DecimalText("0")]
+
+
+@dataclass(frozen=True, slots=True)
+class PairLeg(BasketLeg):
+    """One side of a pair, and the facts that decide it.
+
+    ``polarity`` is ``same`` if this outcome pays when the pair's event happens, ``inverted`` if it
+    pays when it does not.
+    """
+
+    polarity: Literal["same", "inverted"]
+    oracle: Fact
+    strike: Fact
+    cut_off: Fact
+    note: Annotated[str, Text(r"(?s).{0,500}", "text of at most 500 characters")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle(Gates):
+    """What pairs, baskets and ladders have in common."""
+
+    min_edge: Annotated[str, DecimalText("0", "1")] = "0.001"
+    max_qty: Annotated[str | None, DecimalText("0")] = None
+
+    def _settings(self) -> dict[str, object]:
+        return self.stated(f.name for f in fields(Bundle))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair(Bundle):
+    """``[[pair]]``: one event on two venues, or in two contracts of one."""
+
+    name: Name
+    leg: tuple[PairLeg, ...]
+    polarity_check: Literal["on", "off"] = "on"
+
+    def __post_init__(self) -> None:
+        if len(self.leg) != 2:
+            raise ConfigError(
+                "", "leg", f"must be two legs, [[pair.leg]] twice, not {len(self.leg)}"
+            )
+        _check_different("leg", self.leg)
+
+    @property
+    def legs(self) -> tuple[PairLeg, ...]:
+        """The legs, called as those of baskets and ladders are."""
+        return self.leg
+
+    def basis(self) -> list[str]:
+        """How the facts of the legs differ, one line for each fact; none if they do not."""
+        a, b = self.leg
+        return [
+            f'{words} "{getattr(a, name)}" ({a.venue}), "{getattr(b, name)}" ({b.venue})'
+            for name, words in FACTS.items()
+            if not _same(getattr(a, name), getattr(b, name))
+        ]
+
+    def rule(self) -> Rule:
+        """The rule ``box`` that watches this pair."""
+        a, b = (leg.written(opposite=leg.polarity == "inverted") for leg in self.leg)
+        params = {"a": a, "b": b, "polarity_check": self.polarity_check} | self._settings()
+        about = {"legs": [asdict(leg) for leg in self.leg], "basis": self.basis()}
+        return Rule("box", params, self.name, about)
+
+
+@dataclass(frozen=True, slots=True)
+class Basket(Bundle):
+    """``[[basket]]``: outcomes of which at most one happens; exactly one if ``exhaustive``.
+
+    ``augmented`` says whether outcomes may be added that are not listed yet, as in Polymarket's
+    augmented negative-risk events; legs on Polymarket need it stated.
+    """
+
+    name: Name
+    legs: tuple[BasketLeg, ...]
+    exhaustive: bool
+    augmented: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_count(self.legs)
+        _check_different("legs", self.legs)
+        if self.augmented is None and any(leg.venue == "polymarket" for leg in self.legs):
+            problem = (
+                "is required with legs on polymarket: true if the event's negative-risk set is "
+                "augmented (outcomes may be added), else false"
+            )
+            raise ConfigError("", "augmented", problem)
+
+    def rule(self) -> Rule:
+        """The rule ``basket`` that watches this set."""
+        own = {
+            "legs": _written(self.legs),
+            "exhaustive": _word(self.exhaustive),
+            "augmented": _word(bool(self.augmented)),
+        }
+        return Rule("basket", own | self._settings(), self.name, _about(self.legs))
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder(Bundle):
+    """``[[ladder]]``: outcomes "above" rising strikes, each implied by the next."""
+
+    name: Name
+    legs: tuple[LadderLeg, ...]
+
+    def __post_init__(self) -> None:
+        _check_count(self.legs)
+        _check_different("legs", self.legs)
+        for index, (low, high) in enumerate(zip(self.legs, self.legs[1:], strict=False), 1):
+            if not exceeds(high.strike, low.strike):
+                problem = (
+                    f'must be above the strike before it ("{low.strike}"), not "{high.strike}"'
+                )
+                raise ConfigError("", f"legs[{index}].strike", problem)
+
+    def rule(self) -> Rule:
+        """The rule ``ladder`` that watches these strikes."""
+        params = {"legs": _written(self.legs)} | self._settings()
+        return Rule("ladder", params, self.name, _about(self.legs))
+
+
+def basis_line(rule: Rule) -> str | None:
+    """What is said of a pair whose legs are decided by different facts, ``None`` of any other."""
+    differences = rule.about.get("basis")
+    if not isinstance(differences, list) or not differences:
+        return None
+    told = "; ".join(map(str, differences))
+    return f'pair "{rule.name}": basis, not the same contract: {told}'
+
+
+def _check_count(legs: Sequence[BasketLeg]) -> None:
+    if not 2 <= len(legs) <= LEGS_MAX:
+        raise ConfigError("", "legs", f"must be 2 to {LEGS_MAX} legs, not {len(legs)}")
+
+
+def _check_different(key: str, legs: Sequence[BasketLeg]) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for index, leg in enumerate(legs):
+        first = seen.setdefault((leg.venue, leg.symbol), index)
+        if first != index:
+            problem = f"{leg.venue} {leg.symbol} is already in {key}[{first}]"
+            raise ConfigError("", f"{key}[{index}].symbol", problem)
+
+
+def _written(legs: Sequence[BasketLeg]) -> str:
+    return "; ".join(leg.written() for leg in legs)
+
+
+def _about(legs: Sequence[BasketLeg]) -> dict[str, object]:
+    return {"legs": [asdict(leg) for leg in legs]}
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _same(a: str, b: str) -> bool:
+    """Whether two facts say the same: as times, as decimals, or else word for word."""
+    moments = _moment(a), _moment(b)
+    if None not in moments:
+        return moments[0] == moments[1]
+    numbers = _number(a), _number(b)
+    if None not in numbers:
+        return numbers[0] == numbers[1]
+    return a.split() == b.split()
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip().upper())
+    except ValueError:
+        return None
+    # Without its offset a time says nothing that could be compared.
+    return moment if moment.tzinfo is not None else None
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

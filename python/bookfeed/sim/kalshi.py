@@ -1,0 +1,329 @@
+"""Kalshi's WebSocket and its market REST calls, simulated on loopback.
+
+``serve`` starts it inside a running event loop, ``run_blocking`` as a process of its own::
+
+    server = await serve(KalshiSimConfig(rate=500))
+    ...  # sign in with server.key, subscribe to server.venue.markets[0].spec.ticker
+    await server.close()
+
+Markets move only while somebody is subscribed to something; their clocks go on regardless.
+Every handshake must be signed. It listens on loopback and refuses to do otherwise.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+from picows import (
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+)
+
+from bookfeed.sim import kalshi_rest_text as rest_text
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.kalshi_auth import Authenticator, KeyPair, generate_key
+from bookfeed.sim.kalshi_faults import KalshiFault, KalshiInjector
+from bookfeed.sim.kalshi_market import Market
+from bookfeed.sim.kalshi_session import KalshiSession, Out
+from bookfeed.sim.kalshi_venue import KalshiTruth, KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi_wire import Message
+from bookfeed.sim.peer import Peer
+from bookfeed.sim.server import (
+    NS_PER_MS,
+    RestService,
+    VenueServer,
+    check_listening,
+    serve_until_told,
+    started,
+)
+
+WS_PATH: Final = "/trade-api/ws/v2"
+_HEARTBEAT: Final = b"heartbeat"
+
+
+@dataclass(frozen=True, slots=True)
+class KalshiSimConfig(KalshiVenueConfig):
+    """A simulated venue, where it listens and who may come. ``ValueError`` for what cannot be."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """WebSocket port; 0 picks a free one."""
+    rest_port: int = 0
+    """REST port; 0 picks a free one."""
+    rest: bool = True
+    """Whether to serve REST, if aiohttp is installed."""
+    rate: float = 1000.0
+    """Frames a second over all connections; 0 as fast as the clients read."""
+    faults: tuple[KalshiFault, ...] = ()
+    tls: ssl.SSLContext | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Public keys (PEM) by key id; with none, the server makes one key pair for its clients."""
+    timestamp_tolerance_s: float = 5.0
+    """How far a handshake's timestamp may be from now, either way."""
+    heartbeat_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        KalshiVenueConfig.__post_init__(self)
+        check_listening(self)
+        if self.timestamp_tolerance_s <= 0 or self.heartbeat_s <= 0:
+            raise ValueError("timestamp_tolerance_s and heartbeat_s must be above 0")
+
+
+class Client(Peer):
+    """The server's end of one connection."""
+
+    def __init__(self, server: "KalshiSimServer") -> None:
+        super().__init__(server)
+        self._server = server
+        self._heartbeat: asyncio.TimerHandle | None = None
+        self.session: KalshiSession
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Takes the connection into service; heartbeats begin."""
+        super().on_ws_connected(transport)
+        self.session = KalshiSession(self._server.venue, self.conn)
+        self._await_heartbeat()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Forgets the client."""
+        if self._heartbeat:
+            self._heartbeat.cancel()
+        super().on_ws_disconnected(transport)
+
+    def _await_heartbeat(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._heartbeat = loop.call_later(self._server.config.heartbeat_s, self._beat)
+
+    def _beat(self) -> None:
+        if self.open and self._transport:
+            if self._server.injector.heartbeat(self.conn, time.time_ns()):
+                self.flush()
+                self._transport.send_ping(_HEARTBEAT)
+            self._await_heartbeat()
+
+    def _receive(self, text: bytes) -> None:
+        self._server.catch_up()
+        for out in self.session.receive(text, time.time_ns() // NS_PER_MS):
+            self._hand_over(out)
+        self.flush()
+        self._server.joined(self)
+
+    def push(self, message: Message, now_ms: int) -> int:
+        """Queues what faults leave of the venue's message; returns how many frames were meant."""
+        if not self.open:
+            return 0
+        out = self.session.carry(message, now_ms)
+        if out is None:
+            return 0
+        self._hand_over(out)
+        return 1
+
+    def end(self, sid: int, code: int) -> None:
+        """Ends a subscription with an error."""
+        last = self.session.end(sid, code, time.time_ns() // NS_PER_MS)
+        if last is not None:
+            self._queue(last.payload)
+            self.flush()
+            self._server.joined(self)
+
+    def _hand_over(self, out: Out) -> None:
+        if not self.open:
+            return
+        session = self.session
+        delivery = self._server.injector.deliver(
+            self.conn, out, lambda: sorted(session.tickers()), time.time_ns()
+        )
+        for frame in delivery.frames:
+            self._queue(frame.payload)
+        match delivery.end, delivery.fault:
+            case "terminal", KalshiFault() as fault:
+                self.end(out.sid, int(fault.variant))
+            case "reset", _:
+                self.reset()
+            case "disconnect", KalshiFault() as fault:
+                self.close(fault.close_code, b"simulated")
+
+
+class KalshiSimServer(VenueServer[Client]):
+    """A running simulator; made by ``serve``."""
+
+    WS_PATH = WS_PATH
+
+    def __init__(self, config: KalshiSimConfig) -> None:
+        super().__init__(config)
+        now_ns = time.time_ns()
+        self.config = config
+        self.key: KeyPair | None = None if config.keys else generate_key()
+        """The key that clients sign with, if the configuration names none."""
+        keys = {self.key.key_id: self.key.public_pem} if self.key else config.keys
+        self.venue = SimKalshi(config, now_ns // NS_PER_MS)
+        self.injector = KalshiInjector(config.faults, config.seed, now_ns)
+        self.refused = 0
+        """Handshakes refused so far."""
+        self._auth = Authenticator(keys, config.timestamp_tolerance_s)
+        self._among: list[Market] = []
+
+    # what tests and callers ask
+
+    @property
+    def truth(self) -> KalshiTruth:
+        """The true books; ``truth(ticker)`` is one of them, in YES terms."""
+        return self.venue.truth
+
+    @property
+    def fault_log(self) -> list[FaultEvent]:
+        """What went wrong so far, in order."""
+        return self.injector.log
+
+    def inject(self, fault: KalshiFault) -> None:
+        """Adds a fault to the schedule; ``at_s`` still counts from the start."""
+        self.injector.add(fault)
+
+    def force_error(self, code: int, count: int = 1, *, conn: int | None = None) -> None:
+        """Answers the next commands of a connection (of each by default) with an error."""
+        for client in self._chosen(conn):
+            client.session.force(code, count)
+
+    def end_subscription(self, channel: str, code: int, *, conn: int | None = None) -> None:
+        """Ends the subscriptions to a channel with a terminal error, 10 or 25."""
+        for client in self._chosen(conn):
+            sub = client.session.subscriptions.get(channel)
+            if sub is not None:
+                client.end(sub.sid, code)
+
+    def own_fill(self, ticker: str, lots: int = 100) -> None:
+        """The clients' user buys YES: fill, order and position go to the private channels."""
+        now_ms = time.time_ns() // NS_PER_MS
+        self._send(self.venue.by_ticker[ticker].own_fill(now_ms, lots))
+
+    def pause(self, ticker: str) -> None:
+        """Pauses a market for up to two seconds."""
+        now_ms = time.time_ns() // NS_PER_MS
+        self._send(self.venue.pause(self.venue.by_ticker[ticker], now_ms))
+
+    def change_fee(self, event_ticker: str, multiplier: float | None) -> None:
+        """Overrides the fee multiplier of an event; ``None`` takes the override back."""
+        now_ms = time.time_ns() // NS_PER_MS
+        self._send(self.venue.set_fee(event_ticker, multiplier, now_ms))
+
+    def _chosen(self, conn: int | None) -> list[Client]:
+        return [c for c in self._clients.values() if conn is None or c.conn == conn]
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        self.frames_sent += self._publish(messages)
+        for client in list(self._clients.values()):
+            client.flush()
+
+    def catch_up(self) -> None:
+        """Brings the markets' lives up to date: they go on while nobody listens."""
+        self.frames_sent += self._due(time.time_ns() // NS_PER_MS)
+
+    # the hub of the connections
+
+    def _accept(self, request: WSUpgradeRequest) -> Client | WSUpgradeResponseWithListener | None:
+        path = request.path.split(b"?")[0].decode("ascii", "replace")
+        if path != WS_PATH:
+            return None
+        refusal = self._auth.refusal(request.headers, path, time.time_ns() // NS_PER_MS)
+        if refusal is None:
+            return Client(self)
+        self.refused += 1
+        answer = WSUpgradeResponse.create_error_response(
+            HTTPStatus.UNAUTHORIZED, refusal, {"Content-Type": "application/json"}
+        )
+        return WSUpgradeResponseWithListener(answer, None)
+
+    def _welcome(self, conn: int) -> None:
+        self.injector.connected(conn)
+
+    def joined(self, client: Client) -> None:
+        """Brings the list of markets that anyone follows up to date."""
+        self._follow()
+
+    def _follow(self) -> None:
+        subs = [
+            sub
+            for one in self._clients.values()
+            if one.open
+            for sub in one.session.subscriptions.values()
+        ]
+        if any(sub.names is None for sub in subs):
+            self._among = self.venue.markets
+        else:
+            named = dict.fromkeys(name for sub in subs for name in sub.names or ())
+            self._among = list(self.venue.known(named))
+        self._set_awake(bool(subs))
+
+    def _make_rest(self) -> RestService:
+        from bookfeed.sim.kalshi_rest import KalshiRest
+
+        return KalshiRest(self.venue, self.catch_up)
+
+    # the markets
+
+    @property
+    def _active(self) -> bool:
+        return self.venue.active
+
+    def _due(self, now_ms: int) -> int:
+        listed = len(self.venue.markets)
+        sent = self._publish(self.venue.due(now_ms))
+        if len(self.venue.markets) > listed:
+            self._follow()  # somebody may have named them before they were there
+        return sent
+
+    def _step(self, now_ms: int) -> int:
+        return self._publish(self.venue.step(now_ms, self._among)) if self._among else 0
+
+    def _publish(self, messages: Sequence[Message]) -> int:
+        sent = 0
+        now_ms = time.time_ns() // NS_PER_MS
+        for message in messages:
+            self.venue.truth.apply(message)
+            for client in list(self._clients.values()):
+                sent += client.push(message, now_ms)
+        return sent
+
+
+async def serve(config: KalshiSimConfig) -> KalshiSimServer:
+    """Starts a simulator in the running event loop.
+
+    ``OSError`` if it cannot listen, ``ModuleNotFoundError`` without the ``cryptography`` package.
+    """
+    return await started(KalshiSimServer(config))
+
+
+def ready_line(server: KalshiSimServer) -> str:
+    """What a process that started a simulator needs to know, as one line of JSON.
+
+    The private key is one of the simulator's own making; it opens nothing else.
+    """
+    venue, key = server.venue, server.key
+    return json.dumps(
+        {
+            "venue": "kalshi",
+            "ws": server.url,
+            "rest": server.rest_url,
+            "key_id": key.key_id if key else None,
+            "private_key": key.private_pem if key else None,
+            "series": [rest_text.series_object(series) for series in venue.series.values()],
+            "events": [rest_text.event_object(event) for event in venue.events.values()],
+            "markets": [rest_text.market_object(market) for market in venue.markets],
+        }
+    )
+
+
+def run_blocking(config: KalshiSimConfig, *, exit_with_parent: bool = False) -> None:
+    """Serves until SIGINT or SIGTERM; prints ``ready_line`` on stdout once it listens.
+
+    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if it cannot
+    listen; whatever broke the markets, should that happen.
+    """
+    serve_until_told(lambda: serve(config), ready_line, exit_with_parent=exit_with_parent)

@@ -1,0 +1,239 @@
+"""What can go wrong between the simulated Kalshi and a client, frame by frame.
+
+Numbers are given out before a fault strikes, as the venue's are: a frame that is dropped leaves
+a gap in its subscription, one that is delivered twice or late a step back. Frames are counted for
+each connection from 0, replies and snapshots included.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+from bookfeed.sim.chance import seeded
+from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.kalshi_session import Out
+from bookfeed.sim.kalshi_wire import BOOK_KINDS
+
+KalshiFaultKind = Literal[
+    "drop",
+    "duplicate",
+    "swap",
+    "malformed",
+    "corrupt",
+    "freeze",
+    "zombie",
+    "disconnect",
+    "reset",
+    "terminal",
+]
+"""
+drop          the frame is never delivered, and its number is missing
+duplicate     it is delivered again: at once or later
+swap          it arrives after the next one of its subscription
+malformed     it is not the message it should be
+corrupt       one member of it is not what the venue meant, all else is in order
+freeze        nothing more of a connection, not even heartbeats, or of one subscription
+zombie        nothing more of a connection but heartbeats
+disconnect    the connection is closed in an orderly way with a close code
+reset         the connection is torn down without a close frame (TCP RST)
+terminal      the subscription ends with an error, the connection stays
+"""
+
+KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
+    "drop": ("",),
+    "duplicate": ("at_once", "later"),
+    "swap": ("",),
+    "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
+    "corrupt": ("size", "price", "side", "seq", "ticker"),
+    "freeze": ("connection", "subscription"),
+    "zombie": ("",),
+    "disconnect": ("",),
+    "reset": ("",),
+    "terminal": ("25", "10"),
+}
+"""The ways each kind can happen; the first is the default."""
+
+UNDETECTABLE: Final = frozenset({"size", "price", "side"})
+"""Variants of ``corrupt`` that no number gives away; only a REST witness or luck finds them."""
+
+_FRAME_KINDS: Final = frozenset({"drop", "duplicate", "swap", "malformed", "corrupt"})
+_SIZE: Final = re.compile(rb'(?:"delta_fp":|\["[0-9.]+",)"-?([0-9.]+)"')
+_PRICE: Final = re.compile(rb'(?:"price_dollars":|\[)"(0\.[0-9]{4})"')
+_SIDE: Final = re.compile(rb'"side":"(yes|no)"')
+_SEQ: Final = re.compile(rb'"seq":([0-9]+)')
+_TICKER: Final = re.compile(rb'"market_ticker":"([^"]+)"')
+_TICKER_END: Final = re.compile(rb'"market_ticker":"[^"]+"')
+
+
+@dataclass(frozen=True, slots=True)
+class KalshiFault(Mishap):
+    """One thing that will go wrong; ``asset`` is a market ticker here.
+
+    ``message`` is the type of frame it waits for (``"trade"``, ``"ok"``), by default any that
+    speaks of a book.
+    """
+
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = KALSHI_VARIANTS
+
+    kind: KalshiFaultKind
+    message: str | None = None
+
+
+class KalshiDelivery(NamedTuple):
+    """What becomes of one frame, and of the connection or the subscription after it."""
+
+    frames: tuple[Out, ...]
+    end: Literal["", "disconnect", "reset", "terminal"] = ""
+    fault: KalshiFault | None = None
+
+
+class KalshiInjector(Injector[KalshiFault, Out]):
+    """Decides what becomes of every frame of every connection."""
+
+    def deliver(
+        self, conn: int, out: Out, of_sid: Callable[[], Sequence[str]], now_ns: int
+    ) -> KalshiDelivery:
+        """What ``conn`` gets of ``out``; ``of_sid`` names the markets of its subscription."""
+        link = self._next_frame(conn)
+        if not self._waiting and not link.busy:
+            return KalshiDelivery((out,))
+        if _held_back(link, out, now_ns):
+            return KalshiDelivery(())
+        fault = self._take(conn, link.frame, now_ns, lambda one: _fits(one, out))
+        if fault is None:
+            return KalshiDelivery(link.with_waiting(out.sid, out))
+        return self._inflict(fault, link, out, of_sid, conn, now_ns)
+
+    def heartbeat(self, conn: int, now_ns: int) -> bool:
+        """Whether a heartbeat gets through."""
+        link = self._links.get(conn)
+        frozen = link.thaw(now_ns) if link else []
+        return not any(fault.kind == "freeze" and not sid for fault, sid in frozen)
+
+    def _inflict(
+        self,
+        fault: KalshiFault,
+        link: Link[Out],
+        out: Out,
+        of_sid: Callable[[], Sequence[str]],
+        conn: int,
+        now_ns: int,
+    ) -> KalshiDelivery:
+        frames: tuple[Out, ...] = ()
+        end: Literal["", "disconnect", "reset", "terminal"] = ""
+        spoiled, sid = out.tickers, out.sid
+        detail = f"{out.kind} {out.seq}"
+        match fault.kind:
+            case "drop":
+                pass
+            case "duplicate":
+                frames = link.with_waiting(sid, out)
+                if fault.variant == "at_once":
+                    frames = (*frames, out)
+                else:
+                    link.repeat_later(out)
+            case "swap":
+                link.held = (sid, out)
+            case "malformed" | "corrupt":
+                data, change = self._damage(fault, out.payload)
+                frames = link.with_waiting(sid, out._replace(payload=data))
+                detail = f"{detail}: {change}"
+                spoiled = () if fault.variant == "unattributable" else spoiled
+            case "freeze" | "zombie":
+                sid = sid if fault.variant == "subscription" else 0
+                spoiled = tuple(of_sid()) if sid else ()
+                link.freeze(fault, now_ns, sid)
+            case "terminal":
+                # An overflow has lost something already; any other end comes after the frame.
+                frames = () if fault.variant == "25" else (out,)
+                end = "terminal"
+                spoiled = tuple(of_sid())
+                detail = f"error {fault.variant} after {out.seq}"
+            case "disconnect" | "reset":
+                end = "reset" if fault.kind == "reset" else "disconnect"
+                spoiled, sid = (), 0
+        event = FaultEvent(fault, now_ns, conn, link.frame, spoiled, detail, sid)
+        self.log.append(event)
+        return KalshiDelivery(frames, end, fault)
+
+    def _damage(self, fault: KalshiFault, data: bytes) -> tuple[bytes, str]:
+        """The frame after a fault of content, and what was done to it."""
+        if fault.kind == "malformed":
+            return _malform(data, fault.variant), fault.variant
+        pattern, change = _CORRUPTIONS[fault.variant]
+        found = pattern.search(data)
+        if found is None:
+            return data, f"no {fault.variant} to corrupt"
+        group = found.lastindex or 0
+        old = found.group(group)
+        new = change(old)
+        start, end = found.span(group)
+        return data[:start] + new + data[end:], f"{fault.variant} {old!r} became {new!r}"
+
+
+def _held_back(link: Link[Out], out: Out, now_ns: int) -> bool:
+    """Whether a freeze keeps the frame; ends those that are over."""
+    return any(not sid or sid == out.sid for _, sid in link.thaw(now_ns))
+
+
+def _fits(fault: KalshiFault, out: Out) -> bool:
+    """Whether the fault could happen to this frame."""
+    narrow = fault.kind in _FRAME_KINDS or fault.kind == "terminal"
+    if fault.variant == "subscription" or narrow or fault.message is not None:
+        if fault.message is None and out.kind not in BOOK_KINDS:
+            return False
+        if fault.message is not None and out.kind != fault.message:
+            return False
+    if fault.kind == "corrupt" and not _CORRUPTIONS[fault.variant][0].search(out.payload):
+        return False
+    return fault.asset is None or fault.asset in out.tickers
+
+
+def _another_size(old: bytes) -> bytes:
+    whole, _, part = old.partition(b".")
+    return str(int(whole) * 10 + 7).encode() + b"." + part
+
+
+def _another_price(old: bytes) -> bytes:
+    """Another price in the same form, a cent away."""
+    pips = int(old.replace(b".", b""))
+    return f"0.{pips + 100 if pips < 5000 else pips - 100:04d}".encode()
+
+
+_CORRUPTIONS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[bytes], bytes]]]] = {
+    "size": (_SIZE, _another_size),
+    "price": (_PRICE, _another_price),
+    "side": (_SIDE, lambda old: b"no" if old == b"yes" else b"yes"),
+    "seq": (_SEQ, lambda old: str(int(old) + 3).encode()),
+    "ticker": (_TICKER, lambda old: old + b"X"),
+}
+
+
+def _malform(data: bytes, variant: str) -> bytes:
+    if variant == "truncated":
+        named = _TICKER_END.search(data)
+        start = named.end() if named else 0
+        return data[: start + (len(data) - start) * 6 // 10]
+    if variant == "bad_number":
+        return _SIZE.sub(lambda found: found.group(0)[:-1] + b'e1"', data, count=1)
+    if variant == "invalid_utf8":
+        return _TICKER.sub(lambda found: found.group(0)[:-3] + b'\xff\xc0"', data, count=1)
+    return b'{"type":"orderbook_'
+
+
+def random_kalshi_faults(
+    seed: int, *, count: int, frames: int, kinds: Sequence[KalshiFaultKind] = tuple(KALSHI_VARIANTS)
+) -> tuple[KalshiFault, ...]:
+    """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order.
+
+    Freezes last at most ten seconds, so that more can happen after them.
+    """
+    rng = seeded("kalshi schedule", seed)
+    faults = []
+    for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
+        kind = kinds[int(rng.random() * len(kinds))]
+        variant = KALSHI_VARIANTS[kind][int(rng.random() * len(KALSHI_VARIANTS[kind]))]
+        lasts_s = 1 + 9 * rng.random() if kind in ("freeze", "zombie") else None
+        faults.append(KalshiFault(kind, at_frame=at_frame, variant=variant, duration_s=lasts_s))
+    return tuple(faults)

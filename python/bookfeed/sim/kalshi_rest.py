@@ -1,0 +1,136 @@
+"""The REST side of the simulated Kalshi: books and listings, as public calls answer them.
+
+Needs aiohttp. Answers are of this moment, not as stale as a cache's may be; nobody need sign.
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from bookfeed.sim import kalshi_rest_text as text
+from bookfeed.sim.kalshi_market import Market
+from bookfeed.sim.kalshi_venue import SimKalshi
+from bookfeed.sim.kalshi_wire import dump
+from bookfeed.sim.rest import RestBase, json_answer
+
+BASE_PATH: Final = "/trade-api/v2"
+_DEPTH_MAX: Final = 100
+_BATCH_MAX: Final = 100
+_LIMIT_MAX: Final = 1000
+_MISSING: Final = '{"error":{"code":"not_found","message":"not found"}}'
+
+
+class _Bad(Exception):
+    """A request that is answered with 400."""
+
+
+class KalshiRest(RestBase):
+    """Serves what ``venue`` lists; ``catch_up`` brings it to the present first."""
+
+    def __init__(self, venue: SimKalshi, catch_up: Callable[[], None]) -> None:
+        self._venue = venue
+        self._catch_up = catch_up
+        paths = {
+            "/markets": self._markets,
+            "/markets/orderbooks": self._orderbooks,
+            "/markets/{ticker}": self._market,
+            "/markets/{ticker}/orderbook": self._orderbook,
+            "/events/{ticker}": self._event,
+            "/series/{ticker}": self._series,
+            "/exchange/status": self._status,
+        }
+        super().__init__(
+            web.get(f"{BASE_PATH}{path}", self._answering(answer)) for path, answer in paths.items()
+        )
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Listens; port 0 picks a free one. ``OSError`` if it cannot."""
+        await super().start(host, port, tls)
+        self.url += BASE_PATH
+
+    def _answering(self, answer: Callable[[web.Request], str]) -> Any:
+        async def handle(request: web.Request) -> web.Response:
+            self._catch_up()
+            try:
+                return json_answer(answer(request))
+            except KeyError:
+                return json_answer(_MISSING, 404)
+            except _Bad as error:
+                body = {"error": {"code": "bad_request", "message": str(error)}}
+                return json_answer(dump(body), 400)
+
+        return handle
+
+    def _orderbook(self, request: web.Request) -> str:
+        market = self._venue.by_ticker[request.match_info["ticker"]]
+        return text.orderbook(market, _number(request, "depth", 0, _DEPTH_MAX))
+
+    def _orderbooks(self, request: web.Request) -> str:
+        tickers = request.query.getall("tickers", [])
+        if not 1 <= len(tickers) <= _BATCH_MAX:
+            raise _Bad(f"tickers must be given 1 to {_BATCH_MAX} times")
+        # A list with commas is no ticker: the parameter is repeated, and the first one counts.
+        names = [ticker.partition(",")[0] for ticker in tickers]
+        return text.orderbooks(list(self._venue.known(names)))
+
+    def _market(self, request: web.Request) -> str:
+        market = self._venue.by_ticker[request.match_info["ticker"]]
+        return dump({"market": text.market_object(market)})
+
+    def _markets(self, request: web.Request) -> str:
+        query = request.query
+        found = self._venue.markets
+        if tickers := query.get("tickers"):
+            wanted = set(tickers.split(","))
+            found = [market for market in found if market.spec.ticker in wanted]
+        if event := query.get("event_ticker"):
+            found = [market for market in found if market.spec.event_ticker == event]
+        if series := query.get("series_ticker"):
+            found = [market for market in found if market.spec.series_ticker == series]
+        if word := query.get("status"):
+            if word not in text.STATUS_OF_FILTER:
+                raise _Bad(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
+            found = [market for market in found if market.status in text.STATUS_OF_FILTER[word]]
+        return self._page(request, found)
+
+    def _page(self, request: web.Request, found: list[Market]) -> str:
+        """One page; the cursor is where the next one begins."""
+        limit = _number(request, "limit", 100, _LIMIT_MAX) or 100
+        start = _number(request, "cursor", 0, len(found))
+        page = found[start : start + limit]
+        after = start + limit
+        body = {
+            "markets": [text.market_object(market) for market in page],
+            "cursor": str(after) if after < len(found) else "",
+        }
+        return dump(body)
+
+    def _event(self, request: web.Request) -> str:
+        event = self._venue.events[request.match_info["ticker"]]
+        markets = [
+            text.market_object(market)
+            for market in self._venue.markets
+            if market.spec.event_ticker == event.ticker
+        ]
+        body = text.event_object(event)
+        if request.query.get("with_nested_markets") == "true":
+            return dump({"event": body | {"markets": markets}})
+        return dump({"event": body, "markets": markets})
+
+    def _series(self, request: web.Request) -> str:
+        series = self._venue.series[request.match_info["ticker"]]
+        return dump({"series": text.series_object(series)})
+
+    def _status(self, request: web.Request) -> str:
+        return text.exchange_status(self._venue.active)
+
+
+def _number(request: web.Request, name: str, default: int, most: int) -> int:
+    given = request.query.get(name, "")
+    if not given:
+        return default
+    if not (given.isascii() and given.isdigit()) or int(given) > most:
+        raise _Bad(f"{name} must be a number up to {most}")
+    return int(given)

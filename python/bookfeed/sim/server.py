@@ -1,0 +1,349 @@
+"""What any simulated venue needs to serve on loopback: a socket, a pace, an orderly end.
+
+A server lets its markets step at ``rate`` frames a second over all connections while anyone is
+subscribed. It listens on loopback and refuses to do otherwise.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener, ws_create_server
+
+from bookfeed.sim.peer import Peer
+
+# Steps of one turn of the loop when nothing paces them: enough to fill a few socket writes.
+_STEPS_PER_TURN: Final = 64
+# When the pace cannot be kept, what is owed beyond this much time is forgiven.
+_DEBT_S_MAX: Final = 0.1
+_IDLE_S_MAX: Final = 0.02
+NS_PER_MS: Final = 1_000_000
+
+_log = logging.getLogger("bookfeed.sim")
+
+
+class Listening(Protocol):
+    """What a server's configuration says about where and how fast it serves."""
+
+    @property
+    def host(self) -> str:
+        """A loopback address."""
+
+    @property
+    def port(self) -> int:
+        """WebSocket port; 0 picks a free one."""
+
+    @property
+    def rest_port(self) -> int:
+        """REST port; 0 picks a free one."""
+
+    @property
+    def rest(self) -> bool:
+        """Whether to serve REST, if aiohttp is installed."""
+
+    @property
+    def rate(self) -> float:
+        """Frames a second over all connections; 0 as fast as the clients read."""
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """Encrypts both ports."""
+
+
+class RestService(Protocol):
+    """The REST side of a simulated venue."""
+
+    url: str
+    requests: int
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Listens."""
+
+    async def close(self) -> None:
+        """Stops listening."""
+
+
+def check_listening(config: Listening) -> None:
+    """Raises ``ValueError`` for an address that is not loopback, or a rate that cannot be."""
+    if config.rate < 0:
+        raise ValueError(f"rate must be 0 or more frames a second, not {config.rate}")
+    if not _is_loopback(config.host):
+        raise ValueError(
+            f"the simulator listens on loopback only (127.0.0.1, ::1, localhost), "
+            f"not on {config.host!r}"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+C = TypeVar("C", bound=Peer)
+
+
+class VenueServer(ABC, Generic[C]):
+    """A running simulator of some venue, serving clients of type ``C``."""
+
+    WS_PATH: str
+    """Where the WebSocket is."""
+
+    def __init__(self, listening: Listening) -> None:
+        self.url = ""
+        self.rest_url: str | None = None
+        self.frames_sent = 0
+        """Frames meant for connections so far, first books and replies aside."""
+        self._listening = listening
+        # One address, so that one port is free on it.
+        self._host = "127.0.0.1" if listening.host == "localhost" else listening.host
+        self._clients: dict[int, C] = {}
+        self._conns = 0
+        self._awake = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._server: asyncio.Server | None = None
+        self._rest: RestService | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """Clients connected now."""
+        return len(self._clients)
+
+    @property
+    def connections_seen(self) -> int:
+        """Clients connected so far; the next one gets this number."""
+        return self._conns
+
+    @property
+    def rest_requests(self) -> int:
+        """REST requests answered so far."""
+        return self._rest.requests if self._rest else 0
+
+    # life
+
+    async def start(self) -> None:
+        """Listens and starts the markets; ``OSError`` if a port cannot be had."""
+        config = self._listening
+        self._server = await ws_create_server(
+            self._accept, self._host, config.port, ssl=config.tls, max_frame_size=1 << 24
+        )
+        port = self._server.sockets[0].getsockname()[1]
+        name = f"[{self._host}]" if ":" in self._host else self._host
+        self.url = f"{'wss' if config.tls else 'ws'}://{name}:{port}{self.WS_PATH}"
+        if config.rest:
+            await self._start_rest()
+        self._pump = asyncio.create_task(self._run(), name="bookfeed-sim")
+        self._pump.add_done_callback(_report)
+
+    async def _start_rest(self) -> None:
+        try:
+            rest = self._make_rest()
+        except ModuleNotFoundError as error:
+            _log.warning("no REST: %s is not installed", error.name)
+            return
+        self._rest = rest
+        await rest.start(self._host, self._listening.rest_port, self._listening.tls)
+        self.rest_url = rest.url
+
+    async def close(self) -> None:
+        """Closes every connection (1001) and stops listening."""
+        if self._pump:
+            self._pump.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._pump
+        if self._server:
+            self._server.close()
+        for client in list(self._clients.values()):
+            client.close(1001, b"going away")
+        if self._rest:
+            await self._rest.close()
+
+    async def wait(self) -> None:
+        """Returns when the markets stop: after ``close``, or by raising what broke them."""
+        if self._pump:
+            await asyncio.wait([self._pump])
+            if not self._pump.cancelled():
+                self._pump.result()
+
+    # the hub of the connections
+
+    def arrived(self, client: C) -> int:
+        """Takes a client in; returns its number."""
+        conn = self._conns
+        self._conns += 1
+        self._clients[conn] = client
+        self._welcome(conn)
+        return conn
+
+    def left(self, client: C) -> None:
+        """Forgets a client."""
+        self._clients.pop(client.conn, None)
+        self.joined(client)
+        self.writable_changed()
+
+    def writable_changed(self) -> None:
+        """Opens or shuts the gate that unpaced markets wait at."""
+        if any(client.paused for client in self._clients.values()):
+            self._writable.clear()
+        else:
+            self._writable.set()
+
+    def _set_awake(self, awake: bool) -> None:
+        if awake:
+            self._awake.set()
+        else:
+            self._awake.clear()
+
+    # what each venue does in its own way
+
+    @abstractmethod
+    def joined(self, client: C) -> None:
+        """Is told when what ``client`` follows may have changed."""
+
+    @abstractmethod
+    def _accept(
+        self, request: WSUpgradeRequest
+    ) -> WSListener | WSUpgradeResponseWithListener | None:
+        """Answers a handshake: a client, a refusal, or ``None`` where nothing is."""
+
+    @abstractmethod
+    def _make_rest(self) -> RestService:
+        """The REST side; ``ModuleNotFoundError`` if aiohttp is not installed."""
+
+    @abstractmethod
+    def _welcome(self, conn: int) -> None:
+        """Is told of a new connection by number."""
+
+    @property
+    @abstractmethod
+    def _active(self) -> bool:
+        """Whether any market still trades."""
+
+    @abstractmethod
+    def _due(self, now_ms: int) -> int:
+        """Sends what was waiting for its time; returns how many frames that were."""
+
+    @abstractmethod
+    def _step(self, now_ms: int) -> int:
+        """Lets a market step once; returns how many frames that sent."""
+
+    # the markets
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        rate = self._listening.rate
+        start_s, owed = loop.time(), 0.0
+        while True:
+            if not self._awake.is_set():
+                await self._awake.wait()
+                start_s, owed = loop.time(), 0.0
+            if not rate:
+                await self._writable.wait()
+                self._turn(_STEPS_PER_TURN)
+                await asyncio.sleep(0 if self._active else _IDLE_S_MAX)
+                continue
+            now_s = loop.time()
+            owed = min(owed + (now_s - start_s) * rate, max(1.0, rate * _DEBT_S_MAX))
+            start_s = now_s
+            owed -= self._turn(owed)
+            await asyncio.sleep(min(_IDLE_S_MAX, max(0.0, (1 - owed) / rate)))
+
+    def _turn(self, frames: float) -> int:
+        """Lets the markets step until ``frames`` whole ones have gone out; returns how many did.
+
+        A step that sent nothing counts as one, so that silent markets do not run away.
+        """
+        now_ms = time.time_ns() // NS_PER_MS
+        sent = done = self._due(now_ms)
+        while done < int(frames):
+            step = self._step(now_ms)
+            sent += step
+            done += step or 1
+        self.frames_sent += sent
+        for client in list(self._clients.values()):
+            client.flush()
+        return done
+
+
+def _report(pump: asyncio.Task[None]) -> None:
+    if not pump.cancelled() and (error := pump.exception()):
+        _log.error("the simulated markets stopped", exc_info=error)
+
+
+S = TypeVar("S", bound=VenueServer[Any])
+
+
+async def started(server: S) -> S:
+    """Starts a server in the running event loop; ``OSError`` if it cannot listen."""
+    try:
+        await server.start()
+    except BaseException:
+        await server.close()
+        raise
+    return server
+
+
+def serve_until_told(
+    serve: Callable[[], Awaitable[S]],
+    ready_line: Callable[[S], str],
+    *,
+    exit_with_parent: bool = False,
+) -> None:
+    """Serves until SIGINT or SIGTERM; prints the ready line on stdout once it listens.
+
+    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if it cannot
+    listen; whatever broke the markets, should that happen.
+    """
+    main = _until_told(serve, ready_line, exit_with_parent)
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+async def _until_told(
+    serve: Callable[[], Awaitable[S]], ready_line: Callable[[S], str], exit_with_parent: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    server = await serve()
+    print(ready_line(server), flush=True)
+    if exit_with_parent:
+        threading.Thread(target=_watch_stdin, args=(loop, told), daemon=True).start()
+    ends = [asyncio.create_task(told.wait()), asyncio.create_task(server.wait())]
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    await server.close()
+    for end in ends:
+        end.cancel()
+    for end in done:
+        end.result()
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    """Blocks in a thread of its own until stdin ends; signals cannot tell of that.
+
+    It reads the descriptor: a buffered read would hold a lock that interpreter exit wants.
+    """
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with suppress(RuntimeError):  # the loop may have closed first
+        loop.call_soon_threadsafe(told.set)

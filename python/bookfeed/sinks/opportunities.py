@@ -1,0 +1,159 @@
+"""Opportunities as lines of the live table: what is open, what it is made of, what was refused.
+
+A signal is a line of its own; where there is room, what would be traded on each leg and what it
+comes to follow below. The taker's edge and the maker's are never one number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bookfeed.sinks.text import (
+    Line,
+    Span,
+    cut,
+    printable,
+    shown_duration,
+    shown_price,
+    shown_qty,
+)
+
+_NAME_WIDTH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LegRow:
+    """One leg of an opportunity. Prices 1e-9 USD a share, quantities 1e-8, fees 1e-9 USD."""
+
+    side: str
+    outcome: str
+    venue: str
+    market: str
+    qty_e8: int | None
+    avg_price_e9: int | None
+    fee_e9: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRow:
+    """One opportunity, open or over. Edges are 1e-9 USD a share; money is 1e-9 USD."""
+
+    opened: str
+    rule: str
+    market: str
+    """Its pair, basket or ladder, or what its books are about."""
+    direction: str
+    qty_e8: int | None
+    net_edge_e9: int | None
+    value_e9: int | None
+    lasted_ns: int
+    closed: str
+    """Why it closed; empty while it is open."""
+    legs: Sequence[LegRow] = ()
+    gross_edge_e9: int | None = None
+    maker_edge_e9: int | None = None
+    fee_e9: int | None = None
+    capital_e9: int | None = None
+    age_ns: int | None = None
+    """Age of the oldest evidence it rested on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """How often a rule refused for a reason, and the reason in words."""
+
+    rule: str
+    reason: str
+    count: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """What of the signals would have been had; money 1e-9 USD."""
+
+    signals: int
+    whole: int
+    partial: int
+    gone: int
+    unhedged: int
+    pending: int
+    net_claimed_e9: int
+    net_captured_e9: int
+
+
+def signal_lines(rows: Sequence[SignalRow], width: int, spare: int) -> list[Line]:
+    """A line for each signal, and details of the first ones in at most ``spare`` lines more."""
+    lines: list[Line] = []
+    for row in rows:
+        lines.append(_signal(row, width))
+        details = _details(row, width) if row.direction and row.legs else []
+        if len(details) <= spare:
+            lines += details
+            spare -= len(details)
+    return lines
+
+
+def refusal_lines(rows: Sequence[RefusalRow], count: int) -> list[Line]:
+    """A title and the ``count`` most frequent refusals, in the order of the rules."""
+    lines: list[Line] = [(Span(" not signalled, and why", "dim"),)]
+    if not rows:
+        lines.append((Span("  nothing was refused", "dim"),))
+    most = sorted(sorted(range(len(rows)), key=lambda i: -rows[i].count)[:count])
+    return lines + [_refusal(rows[i]) for i in most]
+
+
+def paper_line(row: PaperRow) -> Line:
+    """The ledger's sums in one line."""
+    told = (
+        f"{row.whole:,} whole, {row.partial:,} in part, {row.gone:,} gone, "
+        f"{row.unhedged:,} unhedged, {row.pending:,} under way"
+    )
+    net = f"net claimed {_money(row.net_claimed_e9)}, captured {_money(row.net_captured_e9)}"
+    return (Span(" paper   ", "dim"), Span(f" {net}"), Span(f"  of {row.signals:,}: {told}", "dim"))
+
+
+def _money(value: int | None) -> str:
+    return "-" if value is None else f"${shown_price(value)}".replace("$-", "-$")
+
+
+def _signal(row: SignalRow, width: int) -> Line:
+    name_width = max(width - 60, 12)
+    edge = shown_price(row.net_edge_e9 if row.direction else row.value_e9)
+    lasted = shown_duration(row.lasted_ns)
+    what = f"{row.direction} {shown_qty(row.qty_e8)}" if row.direction else "spread"
+    return (
+        Span(f" {row.opened} ", "dim"),
+        Span(f"{row.rule:<11}"),
+        Span(f"{cut(row.market, name_width):<{name_width}} "),
+        Span(f"{what:<14} "),
+        Span(f"{edge:>7} ", "" if row.closed else "bold"),
+        Span(f"{lasted:>7} ", "dim"),
+        Span(row.closed or "open", "dim" if row.closed else "good"),
+    )
+
+
+def _details(row: SignalRow, width: int) -> list[Line]:
+    net, maker = shown_price(row.net_edge_e9), shown_price(row.maker_edge_e9)
+    sums = (
+        f"gross {shown_price(row.gross_edge_e9)}, fees {_money(row.fee_e9)}, net {net} taking",
+        f", {maker} making; capital {_money(row.capital_e9)}, age {shown_duration(row.age_ns)}",
+    )
+    return [*(_leg(leg, width) for leg in row.legs), (Span(f"          {''.join(sums)}", "dim"),)]
+
+
+def _leg(leg: LegRow, width: int) -> Line:
+    what = f"{leg.side} {cut(leg.outcome, 8)} {leg.venue}"
+    numbers = f"{shown_qty(leg.qty_e8)} @ {shown_price(leg.avg_price_e9)}, fee {_money(leg.fee_e9)}"
+    room = max(width - 12 - len(what) - len(numbers), 8)
+    return (Span(f"          {what} {cut(leg.market, room)} {numbers}", "dim"),)
+
+
+def _refusal(row: RefusalRow) -> Line:
+    name = cut(row.rule, _NAME_WIDTH)
+    return (
+        Span(f" {name:<{_NAME_WIDTH}} "),
+        Span(f"{row.reason:<11} "),
+        Span(f"{row.count:>9,}  "),
+        Span(printable(row.text), "dim"),
+    )

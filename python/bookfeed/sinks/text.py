@@ -1,0 +1,114 @@
+"""Pieces of text on a terminal: styled spans, lines of them, and numbers in few characters.
+
+Nothing here knows what is shown.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+from bookfeed._bookfeed import format_price, format_qty
+
+Style = Literal["", "bold", "dim", "good", "warn", "bad"]
+
+
+class Span(NamedTuple):
+    """A piece of a line in one style."""
+
+    text: str
+    style: Style = ""
+
+
+Line = tuple[Span, ...]
+
+_ANSI: Final[dict[Style, str]] = {
+    "bold": "1",
+    "dim": "2",
+    "good": "32",
+    "warn": "33",
+    "bad": "31",
+}
+
+
+def paint(lines: Iterable[Line], *, colour: bool) -> list[str]:
+    """Lines as text, with ANSI colours if wanted."""
+    return ["".join(_painted(span, colour) for span in line).rstrip() for line in lines]
+
+
+def clip(line: Line, width: int) -> Line:
+    """The first ``width`` columns of a line; what is cut ends in an ellipsis."""
+    if sum(len(span.text) for span in line) <= width:
+        return line
+    spans: list[Span] = []
+    left = width - 1
+    for span in line:
+        spans.append(Span(span.text[:left], span.style))
+        left -= len(span.text)
+        if left <= 0:
+            break
+    return (*spans, Span("…", "dim"))
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which could say anything to a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def shown_duration(ns: int | None) -> str:
+    """A duration in three digits or so: ``820ns``, ``12.3µs``, ``1.25ms``, ``45.0s``, ``3m05s``."""
+    if ns is None:
+        return "-"
+    sign, ns = ("-", -ns) if ns < 0 else ("", ns)
+    for limit, unit_ns, unit in ((10**3, 1, "ns"), (10**6, 10**3, "µs"), (10**9, 10**6, "ms")):
+        if ns < limit:
+            return sign + _three_digits(ns / unit_ns, unit)
+    if ns < 100 * 10**9:
+        return sign + _three_digits(ns / 10**9, "s")
+    minutes, seconds = divmod(ns // 10**9, 60)
+    return f"{sign}{minutes}m{seconds:02d}s"
+
+
+def shown_rate(per_s: float) -> str:
+    """A rate in four characters or so: ``12``, ``3.4k``, ``120k``, ``1.2M``."""
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if per_s >= limit:
+            value = per_s / limit
+            return f"{value:.1f}{unit}" if value < 10 else f"{value:.0f}{unit}"
+    return f"{per_s:.1f}" if 0 < per_s < 10 else f"{per_s:.0f}"
+
+
+def _three_digits(value: float, unit: str) -> str:
+    if unit == "ns" or value >= 100:
+        return f"{value:.0f}{unit}"
+    return f"{value:.1f}{unit}" if value >= 10 else f"{value:.2f}{unit}"
+
+
+def _painted(span: Span, colour: bool) -> str:
+    code = _ANSI.get(span.style)
+    return f"\x1b[{code}m{span.text}\x1b[0m" if colour and code else span.text
+
+
+def shown_price(value: int | None) -> str:
+    """A price in dollars, cut to four digits behind the point."""
+    if value is None:
+        return "-"
+    # At least cents, so that points stand under points; averages have more digits than a column.
+    whole, _, fraction = format_price(abs(value)).partition(".")
+    return f"{'-' if value < 0 else ''}{whole}.{fraction[:4]:0<2}"
+
+
+def shown_qty(value: int | None) -> str:
+    """A size in shares, cut to two digits behind the point."""
+    if value is None:
+        return "-"
+    text = format_qty(value)
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction[:2]}" if fraction else whole
+
+
+def cut(text: str, width: int) -> str:
+    """The text in ``width`` columns: names of markets differ at their ends as often as not."""
+    text = printable(text)
+    if len(text) <= width:
+        return text
+    tail = width // 2 - 1
+    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"

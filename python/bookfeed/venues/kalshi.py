@@ -1,0 +1,248 @@
+"""Kalshi's WebSocket: addresses, signed handshakes, subscriptions, commands on numbered streams.
+
+The handshake is signed, for public data too. Each channel of a connection is one stream with
+one sequence for all of its markets; a whole book can be asked for in place, which is how books
+are mended and how a quiet stream is asked for a sign of life.
+
+Keys come from a file or from the variables people already export (``credentials``).
+"""
+
+import base64
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import orjson
+
+from bookfeed.errors import ConfigError
+from bookfeed.signing import Secret, SigningKey, key_from_file, parse_key
+from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
+
+NAME: Final = "kalshi"
+PATH: Final = "/trade-api/ws/v2"
+
+Environment = Literal["prod", "demo"]
+SubscribeCommand = Callable[[int, str, Sequence[str]], str]
+
+WS_URLS: Final[dict[Environment, str]] = {
+    "prod": f"wss://external-api-ws.kalshi.com{PATH}",
+    "demo": f"wss://external-api-ws.demo.kalshi.co{PATH}",
+}
+REST_URLS: Final[dict[Environment, str]] = {
+    "prod": "https://external-api.kalshi.com/trade-api/v2",
+    "demo": "https://external-api.demo.kalshi.co/trade-api/v2",
+}
+
+KEY_ID_VARIABLE: Final = "KALSHI_API_KEY_ID"
+KEY_TEXT_VARIABLE: Final = "KALSHI_PRIVATE_KEY"
+# Either names a file; the first is what other Kalshi tools read, the second what containers use.
+KEY_PATH_VARIABLES: Final = ("KALSHI_PRIVATE_KEY_PATH", "KALSHI_PRIVATE_KEY_FILE")
+
+BOOKS: Final = "orderbook_delta"
+TRADES: Final = "trade"
+TICKER: Final = "ticker"
+LIFECYCLE: Final = "market_lifecycle_v2"
+
+FAULTS: Final = {10: Fault.DEAD, 25: Fault.OVERFLOW, 26: Fault.FULL, 27: Fault.BUSY}
+
+# A clock further from the server's than this is worth a word; the header holds whole seconds.
+SKEW_S_MIN: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An API key: its id, of which a piece may be shown, and what signs for it."""
+
+    key_id: str = field(repr=False)
+    key: SigningKey
+
+    @property
+    def key_id_shown(self) -> str:
+        """Enough of the id to tell one's own keys apart."""
+        return f"{self.key_id[:4]}…" if len(self.key_id) > 8 else "…"
+
+    def headers(self, now_ms: int) -> dict[str, str]:
+        """Headers of a handshake at ``now_ms``, Unix milliseconds by the wall clock."""
+        signature = self.key.sign(f"{now_ms}GET{PATH}".encode())
+        return {
+            "KALSHI-ACCESS-KEY": self.key_id,
+            "KALSHI-ACCESS-TIMESTAMP": str(now_ms),
+            "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode(),
+        }
+
+
+def credentials(
+    *,
+    api_key_id: str | None = None,
+    private_key_file: str | Path | None = None,
+    source: str = "configuration",
+    environ: Mapping[str, str] | None = None,
+) -> Credentials | None:
+    """The API key that is configured, else the environment's; ``None`` if there is neither.
+
+    Read from the environment: ``KALSHI_API_KEY_ID``; ``KALSHI_PRIVATE_KEY_PATH`` (or ``_FILE``)
+    or the key itself in ``KALSHI_PRIVATE_KEY``. ``KALSHI_API_KEY_ID_FILE`` names a file with
+    the id. Raises ``ConfigError`` for half a key, two keys, or one that cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    key_id = api_key_id or _key_id(environ)
+    key = _key(private_key_file, source, environ)
+    if key is None and key_id is None:
+        return None
+    if key_id is None:
+        problem = f"there is a private key, but no key id: set {KEY_ID_VARIABLE}"
+        raise ConfigError(source, "kalshi.api_key_id", f"{problem} or api_key_id")
+    if key is None:
+        problem = f"there is a key id, but no private key: set {KEY_PATH_VARIABLES[0]}"
+        raise ConfigError(source, "kalshi.private_key_file", f"{problem} or private_key_file")
+    if not (key_id.isascii() and key_id.isprintable()) or " " in key_id:
+        raise ConfigError(source, "kalshi.api_key_id", "must be the id as Kalshi shows it")
+    return Credentials(key_id, key)
+
+
+def _key_id(environ: Mapping[str, str]) -> str | None:
+    text = environ.get(KEY_ID_VARIABLE, "").strip()
+    variable = f"{KEY_ID_VARIABLE}_FILE"
+    if text or not environ.get(variable):
+        return text or None
+    try:
+        return Path(environ[variable]).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(variable, "", "cannot read the file it names") from None
+
+
+def _key(
+    private_key_file: str | Path | None, source: str, environ: Mapping[str, str]
+) -> SigningKey | None:
+    if private_key_file:
+        return key_from_file(private_key_file, source, "kalshi.private_key_file")
+    given = [v for v in (*KEY_PATH_VARIABLES, KEY_TEXT_VARIABLE) if environ.get(v)]
+    if not given:
+        return None
+    variable, *others = given
+    if others:
+        raise ConfigError(variable, "", f"{others[0]} is set as well; one of them is enough")
+    if variable == KEY_TEXT_VARIABLE:
+        return parse_key(Secret(environ[variable]), variable)
+    return key_from_file(environ[variable], variable)
+
+
+def kalshi(
+    *,
+    credentials: Credentials | None = None,
+    environment: Environment = "prod",
+    use_yes_price: bool = True,
+    tickers: bool = False,
+    probe_interval_s: float = 10.0,
+    markets_per_connection: int = 200,
+) -> Venue:
+    """Return the venue.
+
+    ``use_yes_price`` is the form in which NO prices are sent; it is always stated, since the
+    venue's default is going to change. ``tickers`` asks for the ``ticker`` channel, an independent
+    check of the touch. Without ``credentials`` only a simulator on this machine can be reached.
+    """
+    channels = (BOOKS, TRADES, TICKER) if tickers else (BOOKS, TRADES)
+    asked = {"use_yes_price": use_yes_price}
+
+    def subscription(symbols: Sequence[str]) -> tuple[str, ...]:
+        return (
+            _subscribe(1, (BOOKS,), symbols, **asked),
+            _subscribe(2, channels[1:], symbols),
+            _command(3, "subscribe", {"channels": [LIFECYCLE]}),
+        )
+
+    def subscribe(id_: int, channel: str, symbols: Sequence[str]) -> str:
+        if channel == LIFECYCLE:
+            return _command(id_, "subscribe", {"channels": [LIFECYCLE]})
+        return _subscribe(id_, (channel,), symbols, **(asked if channel == BOOKS else {}))
+
+    return Venue(
+        name=NAME,
+        ws_url=WS_URLS[environment],
+        rest_url=REST_URLS[environment],
+        subscription=subscription,
+        symbols_per_connection=markets_per_connection,
+        symbols_per_connection_max=2_000,
+        # The venue's limit for one user.
+        connections_max=200,
+        commands=_commands(channels, subscribe),
+        probe_interval_s=probe_interval_s,
+        use_yes_price=use_yes_price,
+        handshake_headers=None if credentials is None else credentials.headers,
+        explain_refusal=lambda refusal: _explain(refusal, credentials),
+        check_url=lambda url: _check_url(url, credentials),
+    )
+
+
+def from_environment() -> Venue:
+    """The venue with the API key of the environment, as ``credentials`` finds it."""
+    return kalshi(credentials=credentials(source="environment"))
+
+
+def _command(id_: int, name: str, params: Mapping[str, object] | None = None) -> str:
+    frame: dict[str, object] = {"id": id_, "cmd": name}
+    if params is not None:
+        frame["params"] = params
+    return orjson.dumps(frame).decode()
+
+
+def _subscribe(id_: int, channels: Sequence[str], symbols: Sequence[str], **more: bool) -> str:
+    # Without `skip_ticker_ack` every reply would repeat the whole list.
+    params = {"channels": channels, "market_tickers": list(symbols), "skip_ticker_ack": True}
+    return _command(id_, "subscribe", params | more)
+
+
+def _update(id_: int, sid: int, action: str, symbols: Sequence[str]) -> str:
+    params = {"sid": sid, "action": action, "market_tickers": list(symbols)}
+    return _command(id_, "update_subscription", params)
+
+
+def _commands(channels: tuple[str, ...], subscribe: SubscribeCommand) -> Commands:
+    return Commands(
+        channels=channels,
+        subscribe=subscribe,
+        unsubscribe=lambda id_, sid: _command(id_, "unsubscribe", {"sids": [sid]}),
+        add=lambda id_, sid, symbols: _update(id_, sid, "add_markets", symbols),
+        delete=lambda id_, sid, symbols: _update(id_, sid, "delete_markets", symbols),
+        snapshot=lambda id_, sid, symbols: _update(id_, sid, "get_snapshot", symbols),
+        hello=lambda id_: _command(id_, "list_subscriptions"),
+        faults=FAULTS,
+    )
+
+
+def _check_url(url: str, key: Credentials | None) -> None:
+    """Refuses an address where the key is missing, or would be readable on the way."""
+    address = urlsplit(url)
+    if _is_loopback(address.hostname or ""):
+        return
+    if address.scheme != "wss":
+        raise ConfigError(url, "", "an API key is sent over wss:// only")
+    if key is None:
+        problem = f"Kalshi needs an API key, for public data too: set {KEY_ID_VARIABLE} and"
+        raise ConfigError(url, "", f"{problem} {KEY_PATH_VARIABLES[0]}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _explain(refusal: HandshakeRefusal, key: Credentials | None) -> str:
+    code = f" ({refusal.code})" if refusal.code else ""
+    if key is None:
+        return f"refused with HTTP {refusal.status}{code}: no API key is configured"
+    advice = "check that the key belongs to this environment (demo and prod have their own keys)"
+    skew_s = refusal.skew_s or 0
+    if abs(skew_s) >= SKEW_S_MIN:
+        order = "ahead of" if skew_s > 0 else "behind"
+        advice = f"your clock is {abs(skew_s)} s {order} the venue's: set it; else {advice}"
+    return f"API key {key.key_id_shown} refused with HTTP {refusal.status}{code}: {advice}"

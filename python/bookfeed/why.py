@@ -1,0 +1,97 @@
+"""Why not: what every rule refused and how often, in words; and the one refusal worth a warning.
+
+A refusal is an opportunity that was there at the touch and not signalled. The reasons are those of
+``docs/signals.md``; ``SENTENCES`` says each of them to people.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bookfeed._bookfeed import Engine
+from bookfeed.inputs import Rule
+
+SENTENCES: Final[dict[str, str]] = {
+    "not_live": "a leg's book may not be believed",
+    "status": "a leg's market is paused, not open yet, or closed",
+    "closing": "a leg's market closes too soon (min_time_to_close_ms)",
+    "age": "a leg has not been heard of for too long (max_age_ms)",
+    "skew": "the legs were heard of too far apart (max_skew_ms)",
+    "lag": "one venue is behind the other (max_lag_ms)",
+    "polarity": "its sides have not been seen to agree yet, or are opposites (polarity_check)",
+    "augmented": "outcomes may be added to the set, so that its sum says nothing",
+    "crossed": "a leg's book is crossed or locked",
+    "torn": "the two books of the market do not mirror each other",
+    "hash": "no hash of the venue vouches for both books as they stand",
+    "fee_type": "a leg's fee type is not one that can be computed",
+    "fee_unknown": "a leg's fees are not known, and unknown is not zero",
+    "overflow": "the numbers do not fit",
+    "fees": "fees eat the edge (min_edge)",
+    "min_qty": "too little can be executed (min_qty)",
+    "unconfirmed": "not every leg has been heard of since it was found (confirm)",
+    "hold": "it had not lasted long enough (min_hold_ms)",
+    "cooldown": "the one before ended too recently (cooldown_ms)",
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """How often one rule refused for one reason. ``name`` is empty for rules without one."""
+
+    rule_id: int
+    rule: str
+    name: str
+    reason: str
+    count: int
+    text: str
+
+
+def why(engine: Engine, rules: Mapping[int, Rule]) -> list[Why]:
+    """Every refusal that has happened, by rule, the most frequent reason first."""
+    told: list[Why] = []
+    for number, rule in sorted(rules.items()):
+        counts = sorted(engine.refusals(number).items(), key=lambda item: (-item[1], item[0]))
+        told += [
+            Why(number, rule.kind, rule.name, reason, count, SENTENCES[reason])
+            for reason, count in counts
+            if count
+        ]
+    return told
+
+
+class PolarityAlarm:
+    """Says once for each pair that its sides may be opposites.
+
+    A pair that is stated rightly may get here, too, as long as it has not been watched for long.
+    """
+
+    def __init__(self) -> None:
+        self._told: Final[set[int]] = set()
+
+    def look(self, engine: Engine, rules: Mapping[int, Rule]) -> None:
+        """Warns of pairs whose refusals for ``polarity`` have begun to count."""
+        for number, rule in rules.items():
+            asked = rule.kind == "box" and number not in self._told
+            if not asked or not engine.refusals(number)["polarity"]:
+                continue
+            self._told.add(number)
+            _log.warning(
+                "%s: there was an edge, and it is not signalled: the two sides have not been seen "
+                "to agree yet, or are opposites: %s. If that goes on, check outcome and polarity "
+                "of both legs, and that both are on the same event",
+                f'pair "{rule.name}"' if rule.name else f"rule {number} (box)",
+                " and ".join(_sides(rule)),
+            )
+
+
+def _sides(rule: Rule) -> list[str]:
+    """The legs of a box, as they were stated."""
+    stated: Any = rule.about.get("legs")
+    if not stated:
+        return [str(rule.params["a"]), str(rule.params["b"])]
+    return [
+        f"{leg['venue']} {leg['symbol']} {leg['outcome']} ({leg['polarity']})" for leg in stated
+    ]

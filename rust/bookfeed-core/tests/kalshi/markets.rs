@@ -1,0 +1,156 @@
+//! News of markets: pauses, closing times, results, fees; trades; indices.
+
+use super::support::kalshi::{Floor, NEWS, listing};
+use super::support::records::drain;
+use super::support::venue::T0;
+use bookfeed_core::book::integrity::{Cause, State};
+use bookfeed_core::decode::Venue;
+use bookfeed_core::engine::Listing;
+use bookfeed_core::instrument::{Hours, MarketStatus};
+use bookfeed_core::signals::fees::{Fees, Rounding};
+
+const SECOND: i64 = 1_000_000_000;
+
+fn status(floor: &Floor, market: usize) -> MarketStatus {
+    floor.engine.instruments().at(floor.ids[market]).unwrap().status(floor.ts)
+}
+
+#[test]
+fn a_pause_leaves_the_book_and_stops_the_trading() {
+    let mut floor = Floor::live(2);
+    assert_eq!(status(&floor, 0), MarketStatus::Open);
+    let frame = floor.venue.news(0, "deactivated", r#","is_deactivated":true"#);
+    assert_eq!(floor.say(&frame), ["0 trading live snapshot"]);
+    assert_eq!((status(&floor, 0), status(&floor, 1)), (MarketStatus::Paused, MarketStatus::Open));
+    assert_eq!(floor.states(), [State::Live; 2]);
+    floor.delta(0, true, 4_400, 100);
+    assert!(floor.is_true(0));
+    let frame = floor.venue.news(0, "activated", r#","is_deactivated":false"#);
+    assert_eq!(floor.say(&frame), ["0 trading live snapshot"]);
+    assert_eq!(status(&floor, 0), MarketStatus::Open);
+}
+
+#[test]
+fn hours_are_those_of_the_listing_until_news_moves_them() {
+    let mut floor = Floor::live(1);
+    let hours = Hours { open: Some(T0 + 10 * SECOND), close: Some(T0 + 20 * SECOND) };
+    let ticker = floor.venue.markets[0].ticker.clone();
+    let listed = Listing { hours, ..listing("E") };
+    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listed, floor.ts).unwrap();
+    let at = |floor: &Floor, s: i64| floor.engine.instruments().at(0).unwrap().status(T0 + s * SECOND);
+    let seen: Vec<_> = [9, 10, 19, 20].map(|s| at(&floor, s).name()).to_vec();
+    assert_eq!(seen, ["before_open", "open", "open", "closed"]);
+    let close = T0 / SECOND + 15;
+    let frame = floor.venue.news(0, "close_date_updated", &format!(r#","close_ts":{close}"#));
+    drain(&mut floor.engine);
+    assert_eq!(floor.say(&frame), ["0 trading syncing subscribed"]);
+    assert_eq!((at(&floor, 14), at(&floor, 15)), (MarketStatus::Open, MarketStatus::Closed));
+}
+
+#[test]
+fn a_market_that_is_decided_is_over() {
+    let results = [
+        (r#","result":"yes""#, 1_000_000_000),
+        (r#","result":"no""#, 0),
+        (r#","result":"scalar","settlement_value":"0.4200""#, 420_000_000),
+    ];
+    for (members, pays) in results {
+        let mut floor = Floor::live(2);
+        let frame = floor.venue.news(0, "determined", members);
+        let updates = floor.updates(&frame);
+        let told: Vec<_> = updates.iter().map(|u| (u.instrument, u.short(), u.price)).collect();
+        let absent = i64::MIN;
+        assert_eq!(
+            told,
+            [(0, "resolved live snapshot".into(), pays), (0, "state stale resolved".into(), absent)]
+        );
+        assert_eq!(floor.standing(1).0, State::Live);
+        floor.snapshot(0);
+        assert_eq!(floor.standing(0), (State::Stale, Cause::Resolved), "for good");
+        assert_eq!(floor.delta(1, true, 4_400, 100), ["1 book live snapshot"]);
+    }
+}
+
+#[test]
+fn fees_of_an_event_are_overridden_and_restored() {
+    let mut floor = Floor::live(2);
+    let ticker = floor.venue.markets[1].ticker.clone();
+    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
+    drain(&mut floor.engine);
+    let update = |floor: &mut Floor, fee_type: &str, multiplier: &str| {
+        let seq = floor.venue.seq(NEWS);
+        let frame = format!(
+            r#"{{"type":"event_fee_update","sid":{NEWS},"seq":{seq},"msg":{{"event_ticker":"KXTEST-26OCT0117","fee_type_override":{fee_type},"fee_multiplier_override":{multiplier}}}}}"#
+        );
+        floor.say(&frame)
+    };
+    let fees = |floor: &Floor, id| floor.engine.instruments().at(id).unwrap().fees;
+    let kalshi = |fee_type, multiplier| Fees::kalshi(fee_type, multiplier, Rounding::NonDirect);
+    assert_eq!(fees(&floor, 0), kalshi("quadratic", "1"));
+    assert_eq!(update(&mut floor, "null", "0.5"), ["0 fees live snapshot"]);
+    assert_eq!(fees(&floor, 0), kalshi("quadratic", "0.5"));
+    update(&mut floor, r#""quadratic_with_maker_fees""#, "null");
+    assert_eq!(fees(&floor, 0), kalshi("quadratic_with_maker_fees", "1"));
+    update(&mut floor, r#""flat""#, "1");
+    assert_eq!(fees(&floor, 0), Some(Fees::Unsupported), "never free");
+    update(&mut floor, "null", "null");
+    assert_eq!(fees(&floor, 0), kalshi("quadratic", "1"));
+    assert_eq!(fees(&floor, 1), kalshi("quadratic", "1"), "another event's are its own");
+    assert_eq!(floor.states()[0], State::Live);
+}
+
+#[test]
+fn a_market_subscribed_anew_is_of_the_event_it_is_then_said_to_be_of() {
+    let mut floor = Floor::live(1);
+    let ticker = floor.venue.markets[0].ticker.clone();
+    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
+    let event = |floor: &Floor| floor.engine.instruments().at(0).unwrap().event.clone();
+    assert_eq!(event(&floor).as_deref(), Some("OTHER"));
+    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &Listing::default(), floor.ts).unwrap();
+    assert_eq!(event(&floor).as_deref(), Some("OTHER"), "what is left out stays");
+}
+
+#[test]
+fn trades_are_told_once_and_off_book_ones_leave_the_tape_alone() {
+    let mut floor = Floor::live(1);
+    let trade = floor.venue.trade(0, 4_500, 894);
+    let updates = floor.updates(&trade);
+    assert_eq!((updates[0].price, updates[0].qty), (450_000_000, 894_000_000));
+    assert_eq!(floor.say(&trade), [""; 0]);
+    assert_eq!((floor.engine.counters().regressions, floor.states()), (1, vec![State::Live]));
+    let block =
+        floor.venue.trade(0, 4_500, 100).replace(r#"block_trade":false"#, r#"block_trade":true"#);
+    let updates = floor.updates(&block);
+    assert_eq!(updates[0].flags & 16, 16);
+    assert_eq!(
+        (floor.engine.counters().trades, floor.engine.trades(0).unwrap().window(floor.ts, SECOND).count),
+        (2, 1)
+    );
+}
+
+#[test]
+fn indices_keep_their_newest_value() {
+    let mut floor = Floor::live(1);
+    let value = |floor: &mut Floor, name: &str, value: &str, ms: u64, more: &str| {
+        let seq = floor.venue.seq(7);
+        let data =
+            format!(r#"{{\"type\":\"value\",\"id\":\"{name}\",\"time\":{ms},\"value\":\"{value}\"}}"#);
+        let frame = format!(
+            r#"{{"type":"cfbenchmarks_value","sid":7,"seq":{seq},"msg":{{"index_id":"{name}","data":"{data}"{more}}}}}"#
+        );
+        floor.say(&frame)
+    };
+    let ms = 1_790_000_000_000;
+    value(&mut floor, "BRTI", "85850.67", ms, "");
+    value(&mut floor, "ETHUSD_RTI", "3000.5", ms, "");
+    let means = r#","avg_60s_data":{"value":"85849.12000000","window_size":59},"last_60s_windowed_average_15min":{"value":"85849.9","window_size":14}"#;
+    value(&mut floor, "BRTI", "85851", ms + 1_000, means);
+    let seen: Vec<_> = floor.engine.indices().collect();
+    assert_eq!(seen.len(), 2);
+    let (name, reading) = seen[0];
+    assert_eq!((name, reading.value, reading.ts_recv), ("BRTI", 85_851_000_000_000, floor.ts));
+    assert_eq!(reading.ts_event, i64::try_from(ms + 1_000).unwrap() * 1_000_000);
+    assert_eq!(reading.mean_60s, Some(85_849_120_000_000));
+    assert_eq!(reading.closing_mean, Some((85_849_900_000_000, 14)));
+    assert_eq!(floor.states(), [State::Live]);
+}

@@ -1,0 +1,368 @@
+"""Never wrong while live, on numbered streams: seeded fault runs of the simulated Kalshi.
+
+``python -m tests.kalshi_campaign --seeds 1000`` runs that many seeds and exits with 1 if in any
+of them a book that was shown as live differed from the truth after a frame of its stream, stayed
+live through a longer silence than it is allowed, was lost without a fault, or if a clean run
+changed any state. A failure prints its seed, and the same seed fails again the same way.
+
+The client here does what the session does: it asks the stream for fresh books, subscribes anew
+where the subscription ended, reconnects where nothing else helps, and asks a silent stream for a
+sign of life.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.kalshi_faults import KALSHI_VARIANTS, UNDETECTABLE, KalshiFault, KalshiFaultKind
+from bookfeed.sim.kalshi_faults import random_kalshi_faults as random_faults
+from bookfeed.sim.kalshi_stream import KalshiItem, KalshiStream
+from bookfeed.sim.kalshi_venue import KalshiVenueConfig
+
+MS: Final = 1_000_000
+SILENCE_NS: Final = 3_000 * MS
+PROBE_NS: Final = 1_000 * MS
+TIMER_NS: Final = 100 * MS
+MEND_AFTER_NS: Final = 40 * MS
+MEND_EVERY_NS: Final = 1_000 * MS
+ARRIVE_NS: Final = 2_000 * MS
+"""How long a book may take to come after it was subscribed."""
+
+STATE_KIND: Final = UPDATE_KINDS.index("state")
+STALE: Final = STATES.index("stale")
+BOOKS: Final = "orderbook_delta"
+
+# What each fault may be called by the engine.
+FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
+    # A connection that is lost before the next frame of the stream takes the secret with it.
+    "drop": frozenset({"gap", "disconnected"}),
+    # The first of the two may be what shows that others before it were lost.
+    "duplicate": frozenset({"out_of_order", "gap"}),
+    "swap": frozenset({"gap", "out_of_order"}),
+    "malformed": frozenset({"malformed", "gap"}),
+    "corrupt": frozenset({"malformed", "gap", "out_of_order"}),
+    "freeze": frozenset({"silence", "gap"}),
+    "zombie": frozenset({"silence", "gap"}),
+    "disconnect": frozenset({"disconnected"}),
+    "reset": frozenset({"disconnected"}),
+    "terminal": frozenset({"channel", "gap"}),
+}
+MUST_BE_NAMED: Final = frozenset({"drop", "malformed", "terminal", "disconnect"})
+# What a session that mends books, and the venue's own news, bring about.
+ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "resolved"})
+OVER: Final = frozenset({"disconnected", "resolved", "unsubscribed"})
+
+
+@dataclass
+class Report:
+    """What one seed came to."""
+
+    seed: int
+    frames: int = 0
+    checks: int = 0
+    transitions: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    live_ns: int = 0
+    total_ns: int = 0
+
+
+class Client:
+    """An engine with the part of a session that mends books, under the stream's clock."""
+
+    def __init__(self, stream: KalshiStream, start_ns: int) -> None:
+        self.stream = stream
+        self.engine = Engine(silence_ns=SILENCE_NS)
+        self.views: dict[str, BookView] = {}
+        self.conn_of: dict[str, int] = {}
+        self.symbols: list[str] = []
+        self.changes: list[tuple[int, str, str, str]] = []
+        """State changes: time, ticker, state, cause."""
+        self.mend_ns: dict[str, int] = {}
+        self.asked: Counter[str] = Counter()
+        self.timer_ns = self.probed_ns = start_ns
+        self.reconnects = 0
+        for conn in range(stream.conns):
+            for ticker in stream.tickers(conn):
+                instrument = self.engine.subscribe("kalshi", ticker, conn, start_ns, market=ticker)
+                self.symbols.append(ticker)
+                self.views[ticker] = self.engine.book(instrument)
+                self.conn_of[ticker] = conn
+        self.engine.add_rule("spread", {"open": "0.03", "close": "0.02"})
+
+    def take(self, item: KalshiItem) -> None:
+        """One item of the stream."""
+        if item.kind == "connected":
+            self.engine.connected(
+                item.conn, "kalshi", item.ts_ns, use_yes_price=bool(self.stream.use_yes_price)
+            )
+        elif item.kind == "disconnected":
+            self.engine.disconnected(item.conn, item.ts_ns)
+        elif item.kind == "frame":
+            self.engine.ingest(item.conn, item.payload, item.ts_ns)
+        self.drain()
+
+    def advance(self, ts: int) -> None:
+        """Lets time pass in steps of the session's timer; probes, and mends what is due."""
+        while self.timer_ns + TIMER_NS <= ts:
+            self.timer_ns += TIMER_NS
+            self.engine.advance(self.timer_ns)
+        self.drain()
+        if ts - self.probed_ns >= PROBE_NS:
+            self.probed_ns = ts
+            for conn in range(self.stream.conns):
+                self.stream.get_snapshot(conn, self.stream.tickers(conn)[:1])
+        due = sorted(ticker for ticker, when in self.mend_ns.items() if when <= ts)
+        for ticker in due:
+            del self.mend_ns[ticker]
+        for conn in range(self.stream.conns):
+            wanted = [ticker for ticker in due if self.conn_of[ticker] == conn]
+            if wanted:
+                self.mend(conn, wanted, ts)
+
+    def mend(self, conn: int, tickers: list[str], ts: int) -> None:
+        """The ladder: ask for the books, subscribe anew, reconnect."""
+        tickers = [t for t in tickers if self.views[t].state in ("stale", "suspect", "syncing")]
+        tickers = [t for t in tickers if self.views[t].cause not in OVER]
+        if not tickers:
+            return
+        for ticker in tickers:
+            self.asked[ticker] += 1
+            self.mend_ns[ticker] = ts + MEND_EVERY_NS
+        if max(self.asked[ticker] for ticker in tickers) > 2:
+            self.stream.reconnect(conn)
+            self.reconnects += 1
+            self.asked.subtract({t: self.asked[t] for t in self.symbols if self.conn_of[t] == conn})
+        elif self.engine.sid(conn, BOOKS) is None:
+            self.stream.subscribe(conn)
+        else:
+            for ticker in tickers:
+                self.engine.resync_begin(self.views[ticker].instrument, ts)
+            self.stream.get_snapshot(conn, tickers)
+        self.drain()
+
+    def drain(self) -> None:
+        """Takes in what changed, and plans to mend what was lost."""
+        for update in self.engine.drain().updates:
+            if update["kind"] != STATE_KIND:
+                continue
+            ticker = self.symbols[int(update["instrument"])]
+            ts, cause = int(update["ts_recv"]), CAUSES[update["cause"]]
+            self.changes.append((ts, ticker, STATES[update["state"]], cause))
+            if STATES[update["state"]] == "live":
+                self.asked[ticker] = 0
+                self.mend_ns.pop(ticker, None)
+            elif cause == "subscribed":
+                self.mend_ns[ticker] = ts + ARRIVE_NS
+            elif update["state"] == STALE and cause not in OVER:
+                self.mend_ns.setdefault(ticker, ts + MEND_AFTER_NS)
+
+
+class Referee:
+    """Holds every book that is shown as live against the truth."""
+
+    def __init__(self, stream: KalshiStream, client: Client, report: Report) -> None:
+        self.stream = stream
+        self.client = client
+        self.report = report
+        self.spoke_ns: dict[int, int] = {}
+        """When the stream of books of each connection last brought something."""
+        self.books_sid: dict[int, int] = {}
+        """Its number, by what came on it: the reply that says so may be lost."""
+
+    def look(self, item: KalshiItem) -> None:
+        """After a frame of a stream of books each of its books is right; at any other time none
+        has been silent for too long."""
+        if b'"type":"orderbook_' in item.payload[:60]:
+            self.books_sid[item.conn] = item.sid
+        if item.kind == "frame" and item.sid and item.sid == self.books_sid.get(item.conn):
+            self.spoke_ns[item.conn] = item.ts_ns
+            for ticker, conn in self.client.conn_of.items():
+                if conn == item.conn:
+                    self.check(ticker, item)
+        for ticker, view in self.client.views.items():
+            silent_ns = item.ts_ns - self.spoke_ns.get(self.client.conn_of[ticker], item.ts_ns)
+            if view.live and silent_ns > SILENCE_NS + TIMER_NS:
+                self.report.problems.append(f"{ticker} live after {silent_ns / MS:.0f} ms")
+
+    def check(self, ticker: str, item: KalshiItem) -> None:
+        """Whether a live book is the true one."""
+        view = self.client.views[ticker]
+        self.report.checks += 1
+        truth = self.stream.truth(ticker)
+        if not view.live or truth.torn:
+            return
+        mine = (view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist())
+        true = ([list(level) for level in truth.bids], [list(level) for level in truth.asks])
+        if mine != true:
+            self.report.problems.append(f"{ticker} live and wrong at {item.ts_ns}")
+
+
+def detectable(fault: KalshiFault) -> bool:
+    """Whether the bytes, or their absence, give it away: not a plausible other number."""
+    return fault.variant not in UNDETECTABLE
+
+
+def named(event: FaultEvent, client: Client, until_ns: int) -> bool:
+    """Whether a fault has a fitting name among the state changes after it."""
+    fitting = FITTING[event.fault.kind]  # type: ignore[index]
+    tickers = event.assets or tuple(client.symbols)
+    return any(
+        event.ts_ns <= ts <= until_ns and ticker in tickers and cause in fitting
+        for ts, ticker, _, cause in client.changes
+    )
+
+
+def must_be_named(event: FaultEvent) -> bool:
+    """Whether nobody could miss it. What comes late may never come, and the answer to a request
+    may come twice.
+    """
+    fault = event.fault
+    if fault.kind == "duplicate":
+        return fault.variant == "at_once" and event.detail.startswith("orderbook_delta")
+    return fault.kind in MUST_BE_NAMED
+
+
+def was_live(event: FaultEvent, client: Client) -> bool:
+    """Whether a book that the fault concerns was live when it struck."""
+    for ticker in event.assets or tuple(client.symbols):
+        states = [s for ts, t, s, _ in client.changes if t == ticker and ts <= event.ts_ns]
+        if states and states[-1] == "live":
+            return True
+    return False
+
+
+def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) -> Report:
+    """One seed: a stream with random faults, or none, judged after every item."""
+    report = Report(seed)
+    config = KalshiVenueConfig(
+        seed=seed,
+        windows=1 + seed % 2,
+        window_s=30.0 if seed % 3 == 0 else 900.0,
+        elapsed_s=20.0 if seed % 3 == 0 else 120.0,
+        levels_max=12,
+        pause_every=0 if clean else 300,
+        fee_change_every=400,
+        structure_change_every=500,
+        early_close_every=0 if clean else 900,
+        use_yes_price_default=bool(seed % 2),
+    )
+    schedule: tuple[KalshiFault, ...] = ()
+    if not clean:
+        drawn = random_faults(seed, count=faults, frames=items * 2 // 3)
+        schedule = tuple(filter(detectable, drawn))
+    stream = KalshiStream(
+        config,
+        faults=schedule,
+        conns=1 + seed % 2,
+        rate=60.0,
+        use_yes_price=seed % 4 < 2,
+        channels=(BOOKS, "trade", "market_lifecycle_v2"),
+    )
+    client: Client | None = None
+    referee: Referee | None = None
+    start_ns = live_at = 0
+    for item in stream.items(items):
+        if client is None or referee is None:
+            client = Client(stream, item.ts_ns)
+            referee = Referee(stream, client, report)
+            start_ns = live_at = item.ts_ns
+        client.advance(item.ts_ns)
+        client.take(item)
+        referee.look(item)
+        report.frames += item.kind == "frame"
+        share = sum(view.live for view in client.views.values()) / len(client.views)
+        report.live_ns += int((item.ts_ns - live_at) * share)
+        live_at = item.ts_ns
+    assert client is not None
+    report.total_ns = live_at - start_ns
+    report.transitions = len(client.changes)
+    report.causes.update(cause for _, _, _, cause in client.changes)
+    judge_faults(stream, client, report, live_at)
+    if clean:
+        judge_clean(client, report)
+    return report
+
+
+def judge_faults(stream: KalshiStream, client: Client, report: Report, end_ns: int) -> None:
+    """Every fault that the engine could not miss has its name, and no book is lost without one."""
+    for event in stream.fault_log:
+        report.faults[event.fault.kind] += 1
+        ended = event.ts_ns > end_ns - 2_000 * MS
+        owed = must_be_named(event) and not ended and was_live(event, client)
+        if owed and not named(event, client, end_ns):
+            report.problems.append(f"a fault was not named: {event}")
+    kinds = [kind for kind in KALSHI_VARIANTS if report.faults[kind]]
+    explained = ORDINARY.union(*(FITTING[kind] for kind in kinds))
+    if client.reconnects:
+        explained |= {"disconnected"}
+    for cause in sorted(set(report.causes) - explained):
+        report.problems.append(f"cause {cause} names no fault of this run ({dict(report.faults)})")
+
+
+def judge_clean(client: Client, report: Report) -> None:
+    """Without faults a book changes state once: it becomes live, and at its end is resolved."""
+    counters = client.engine.counters()
+    for ticker in client.symbols:
+        changes = [(s, c) for _, name, s, c in client.changes if name == ticker]
+        states = [state for state, cause in changes if cause != "resolved"]
+        if states not in (["syncing", "live"], ["syncing"]):
+            report.problems.append(f"clean run, but {ticker} went through {changes}")
+    for kind in ("gaps", "regressions", "underflows", "malformed", "decode_errors"):
+        if counters[kind]:
+            report.problems.append(f"clean run, but {counters[kind]} {kind}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds (default 1000)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--items", type=int, default=1_000, help="items a seed (default 1000)")
+    parser.add_argument("--clean", action="store_true", help="no faults; states must not change")
+    options = parser.parse_args(argv)
+    totals: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    failed = 0
+    begun = time.perf_counter()
+    for seed in range(options.first, options.first + options.seeds):
+        report = run(seed, items=options.items, clean=options.clean)
+        faults.update(report.faults)
+        causes.update(report.causes)
+        totals.update(
+            frames=report.frames,
+            checks=report.checks,
+            live_ns=report.live_ns,
+            total_ns=report.total_ns,
+        )
+        if report.problems:
+            failed += 1
+            for problem in report.problems[:2]:
+                print(f"seed {seed}: {problem}", file=sys.stderr)
+    summary = {
+        "seeds": options.seeds,
+        "failed": failed,
+        "frames": totals["frames"],
+        "checks": totals["checks"],
+        "live_share": round(totals["live_ns"] / max(1, totals["total_ns"]), 4),
+        "faults": dict(faults.most_common()),
+        "causes": dict(causes.most_common()),
+        "elapsed_s": round(time.perf_counter() - begun, 1),
+    }
+    print(json.dumps(summary))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

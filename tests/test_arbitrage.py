@@ -1,0 +1,38 @@
+"""A short tier of the two-venue campaign; ``make arbitrage`` plays hundreds of scenarios."""
+
+import arbitrage
+import pytest
+
+SEEDS = range(1, 6)
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[arbitrage.Report]:
+    """A few scenarios, each with everything in it."""
+    return [arbitrage.play(seed, seconds=8.0) for seed in SEEDS]
+
+
+def test_no_signal_is_false(reports: list[arbitrage.Report]) -> None:
+    for report in reports:
+        assert report.problems == [], f"seed {report.seed}: {report.problems}"
+
+
+def test_what_lasts_is_reported(reports: list[arbitrage.Report]) -> None:
+    owed = sum(report.owed for report in reports)
+    assert owed > 100
+    missed = [miss for report in reports for miss in report.misses]
+    assert len(missed) <= owed // 1_000, missed
+
+
+def test_every_rule_has_something_to_say(reports: list[arbitrage.Report]) -> None:
+    for rule in ("pair", "basket", "ladder"):
+        assert sum(report.opened[rule] for report in reports) > 10, rule
+
+
+def test_there_is_much_to_fall_for(reports: list[arbitrage.Report]) -> None:
+    """The same rules without their gates are wrong again and again: the referee does object."""
+    assert sum(report.fallen_for for report in reports) > 100
+    for trap in ("lead_lag", "frozen", "torn", "fee_change", "tiny", "paused"):
+        assert sum(report.traps[trap] for report in reports) > 5, trap
+    for reason in ("unconfirmed", "lag", "polarity", "augmented", "min_qty", "status", "not_live"):
+        assert sum(report.refused[reason] for report in reports) > 0, reason

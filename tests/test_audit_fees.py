@@ -1,0 +1,112 @@
+"""The auditor's fee arithmetic, against values worked out by hand and on the venues' own pages."""
+
+from decimal import Decimal
+
+import pytest
+
+from bookfeed.audit.fees import KalshiFees, PolymarketFees, listed_fees
+
+QUADRATIC = "quadratic"
+D = Decimal
+
+
+def kalshi(rounding: str, kind: str = QUADRATIC, multiplier: str = "1") -> KalshiFees:
+    return KalshiFees(kind, D(multiplier), rounding)
+
+
+@pytest.mark.parametrize(
+    ("qty", "price", "direct", "non_direct", "legacy"),
+    [
+        ("1", "0.50", "0.0175", "0.02", "0.02"),
+        ("100", "0.50", "1.7500", "1.75", "1.75"),
+        ("10", "0.37", "0.1632", "0.17", "0.17"),
+        ("250.5", "0.0450", "0.7536", "0.7575", "0.76"),
+        ("1", "0.055", "0.0037", "0.005", "0.01"),
+    ],
+)
+def test_one_fill_of_a_taker(
+    qty: str, price: str, direct: str, non_direct: str, legacy: str
+) -> None:
+    for rounding, fee in (("direct", direct), ("non_direct", non_direct), ("legacy", legacy)):
+        assert kalshi(rounding).order([(D(price), D(qty))], sell=False, maker=False) == D(fee)
+
+
+def test_what_rounding_took_comes_back_within_an_order() -> None:
+    """Three times 1 at 0.505: the model is 0.01749825, the fee 0.017499, the balance -0.522499.
+
+    Brought down to -0.53 each fill pays 0.025; of the 0.007501 charged beyond the fee two make
+    0.015002, so the second fill gets a cent back, and the third 0.012503 less a cent as well.
+    """
+    fill = (D("0.505"), D(1))
+    paid = [kalshi("non_direct").order([fill] * n, sell=False, maker=False) for n in (1, 2, 3)]
+    assert paid == [D("0.025"), D("0.04"), D("0.055")]
+
+
+def test_no_fill_gets_back_more_than_it_pays() -> None:
+    """Without a fee, what is owed waits until a fill costs a whole cent."""
+    free = kalshi("non_direct", multiplier="0")
+    fills = [(D("0.0025"), D(1))] * 3
+    # Each pays 0.0075 of rounding; 0.015 owed after two, of which no whole cent fits into one.
+    assert free.order(fills, sell=False, maker=False) == D("0.0225")
+
+
+def test_the_rule_of_spring_2026() -> None:
+    """The model of 10 at 0.37 is 0.16317: 0.1632, and 3.8632 is brought down to 3.87."""
+    fee = kalshi("intermediate").order([(D("0.37"), D(10))], sell=False, maker=False)
+    assert fee == D("0.17")
+    # One at 0.50 sold: 0.5 less 0.0175 is 0.4825, brought down to 0.48.
+    assert kalshi("intermediate").order([(D("0.5"), D(1))], sell=True, maker=False) == D("0.02")
+
+
+def test_an_order_of_several_fills_is_rounded_once_under_the_legacy_rule() -> None:
+    fills = [(D("0.5"), D(1))] * 4  # 0.0175 each
+    assert kalshi("legacy").order(fills, sell=False, maker=False) == D("0.07")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fee"),
+    [
+        (QUADRATIC, "0"),
+        ("quadratic_with_maker_fees", "0.4375"),
+        ("quadratic_with_combo_maker_fees", "0.875"),
+    ],
+)
+def test_makers_pay_by_type(kind: str, fee: str) -> None:
+    fees = kalshi("direct", kind)
+    assert fees.order([(D("0.5"), D(100))], sell=False, maker=True) == D(fee)
+    assert fees.marginal(D("0.5"), maker=True) == D(fee) / 100
+
+
+def test_what_an_event_overrides() -> None:
+    fees = KalshiFees(QUADRATIC, D(1), "direct", multiplier_override=D("0.5"))
+    assert fees.order([(D("0.5"), D(100))], sell=False, maker=False) == D("0.875")
+    assert not KalshiFees(QUADRATIC, D(1), kind_override="flat").computable
+    assert KalshiFees("flat", D(1), kind_override=QUADRATIC).computable
+
+
+@pytest.mark.parametrize(
+    ("rate", "exponent", "qty", "price", "fee"),
+    [
+        ("0.07", 1, "100", "0.5", "1.75"),
+        ("0.07", 1, "1", "0.01", "0.00069"),
+        ("0.07", 1, "0.01", "0.01", "0.00001"),
+        ("0.25", 2, "10", "0.5", "0.15625"),
+    ],
+)
+def test_polymarket(rate: str, exponent: int, qty: str, price: str, fee: str) -> None:
+    fees = PolymarketFees(D(rate), exponent)
+    assert fees.order([(D(price), D(qty))], sell=False, maker=False) == D(fee)
+    assert fees.order([(D(price), D(qty))], sell=False, maker=True) == 0
+
+
+def test_marginal_fees_are_of_one_unit_half_up() -> None:
+    assert PolymarketFees(D("0.000000002"), 1).marginal(D("0.5"), maker=False) == D("0.000000001")
+    assert kalshi("non_direct").marginal(D("0.0001"), maker=False) == D("0.000006999")
+
+
+def test_listings() -> None:
+    assert listed_fees("kalshi", {}) is None
+    assert listed_fees("polymarket", {"fee_type": QUADRATIC}) is None
+    listed = listed_fees("kalshi", {"fee_type": QUADRATIC, "fee_multiplier": "0.5"})
+    assert listed == KalshiFees(QUADRATIC, D("0.5"), "non_direct")
+    assert listed_fees("polymarket", {"fee_rate": "0.07"}) == PolymarketFees(D("0.07"), 1)

@@ -1,0 +1,36 @@
+"""A short tier of the numbered streams' campaign; ``make campaign`` runs 1,000 seeds."""
+
+import kalshi_campaign
+import pytest
+
+SEEDS = range(1, 61)
+
+
+def test_no_live_book_is_wrong_after_a_frame_of_its_stream() -> None:
+    frames = faults = 0
+    for seed in SEEDS:
+        report = kalshi_campaign.run(seed, items=600)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        frames += report.frames
+        faults += sum(report.faults.values())
+    assert frames > 400 * len(SEEDS)
+    assert faults > 3 * len(SEEDS)
+
+
+@pytest.mark.parametrize("seed", [11, 12, 26, 827])
+def test_seeds_that_once_failed(seed: int) -> None:
+    assert kalshi_campaign.run(seed).problems == []
+
+
+def test_clean_runs_change_no_state() -> None:
+    for seed in range(1, 21):
+        report = kalshi_campaign.run(seed, items=500, clean=True)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        assert report.live_ns > 0.95 * report.total_ns
+
+
+def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plausible other numbers give nothing away: the referee must object to what they leave."""
+    monkeypatch.setattr(kalshi_campaign, "detectable", lambda _fault: True)
+    wrong = sum(bool(kalshi_campaign.run(seed, items=600).problems) for seed in SEEDS)
+    assert wrong > len(SEEDS) // 20

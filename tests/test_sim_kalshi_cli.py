@@ -1,0 +1,54 @@
+"""``bookfeed sim --venue kalshi``."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bookfeed.cli.sim import kalshi_shapes, parse_kalshi_fault
+from bookfeed.errors import ConfigError
+from bookfeed.sim.kalshi_faults import KalshiFault
+from bookfeed.sim.kalshi_venue import KalshiVenueConfig, SimKalshi
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("drop@500", KalshiFault("drop", at_frame=500)),
+        ("terminal:10@2.5s", KalshiFault("terminal", at_s=2.5, variant="10")),
+        ("zombie@1s+3s", KalshiFault("zombie", at_s=1, duration_s=3)),
+    ],
+)
+def test_faults_are_read(text: str, fault: KalshiFault) -> None:
+    assert parse_kalshi_fault(text) == fault
+
+
+@pytest.mark.parametrize("text", ["wrong_hash@5", "drop@0.5", "freeze:asset", "drop 5"])
+def test_other_faults_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="--fault"):
+        parse_kalshi_fault(text)
+
+
+@pytest.mark.parametrize("markets", [1, 5, 6, 10, 37])
+def test_so_many_markets_are_open_at_the_start(markets: int) -> None:
+    venue = SimKalshi(KalshiVenueConfig(**kalshi_shapes(markets)), 1_790_000_000_000)
+    assert sum(market.trading for market in venue.markets) == markets
+
+
+def test_the_command_prints_a_ready_line_and_ends_with_its_parent() -> None:
+    command = [sys.executable, "-m", "bookfeed", "sim", "-q", "--venue", "kalshi"]
+    command += ["--markets", "7", "--exit-with-parent"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        ready = json.loads(process.stdout.readline())
+        assert ready["venue"] == "kalshi"
+        assert [m["status"] for m in ready["markets"]].count("active") == 7
+        process.stdin.close()
+        assert process.wait(5) == 0
+
+
+def test_unmirrored_markets_are_no_matter_of_kalshis() -> None:
+    command = [sys.executable, "-m", "bookfeed", "sim", "--venue", "kalshi", "--unmirrored", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and "--unmirrored" in done.stderr
