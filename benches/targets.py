@@ -125,7 +125,7 @@ def kalshi_targets() -> list[Target]:
 
 
 def stage_targets(tables: Tables) -> list[Target]:
-    """The core's stages: each says its own target; rules that do not matter cost nothing."""
+    """The core's stages: each says its own target; rules with nothing to say cost nothing."""
     rows = tables.get(stages.STAGES, {})
     own = [
         Target(f"core, {name}", row.facts["target"], "ns", median(stages.STAGES, name))
@@ -133,7 +133,6 @@ def stage_targets(tables: Tables) -> list[Target]:
         if "target" in row.facts
     ]
     without = (
-        (stages.SPREAD, stages.KALSHI_ALONE),
         (stages.UNMOVED_BOXES, stages.UNMOVED_ALONE),
         (stages.PAIRED_ELSEWHERE, stages.ELSEWHERE),
     )

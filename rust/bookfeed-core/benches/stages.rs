@@ -2,7 +2,7 @@
 //!
 //! Every answer is compared with the truth before it is timed. All stages take turns in each
 //! round, so that a machine that slows down slows all of them; the table shows the fastest
-//! round and the median one. `STAGES_FRAMES` and `STAGES_ROUNDS` change the size; with
+//! round and the median one. `STAGES_FRAMES`, `STAGES_ROUNDS` and `STAGES_PAIRS` change the size; with
 //! `STAGES_TSV` there is one line a stage instead: name, target, and the time of every round.
 //!
 //! A word behind `--` chooses: `kalshi` the stages of that group, `kalshi: ingest` those whose
@@ -54,7 +54,7 @@ fn main() {
     let quick = !std::env::args().any(|argument| argument == "--bench");
     let frames = setting("STAGES_FRAMES", if quick { 400 } else { 40_000 });
     let rounds = setting("STAGES_ROUNDS", if quick { 1 } else { 9 });
-    let pairs = if quick { 50 } else { 10_000 };
+    let pairs = setting("STAGES_PAIRS", if quick { 50 } else { 10_000 });
     let chosen = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let wanted = |group: &str| chosen.as_deref().is_none_or(|c| c.split(':').next() == Some(group));
     let named = |name: &str| chosen.as_deref().is_none_or(|c| name.starts_with(c));

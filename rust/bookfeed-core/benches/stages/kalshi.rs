@@ -10,7 +10,7 @@ use bookfeed_core::event::{Body, Delta, Frame, Level, Side};
 use bookfeed_core::signals::{Params, Refusal};
 use std::hint::black_box;
 
-/// Pairs that wait for a venue which lags behind.
+/// Pairs that wait for a venue which lags behind; the stage is named after them.
 const WAITING: usize = 10;
 
 /// What an engine watches besides the books that change.
@@ -238,7 +238,10 @@ fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
 pub fn stages(frames: usize, pairs: usize, wanted: impl Fn(&str) -> bool) -> Vec<Stage<'static>> {
     let mut venue = Venue::new();
     let bytes: usize = (0..frames).map(|_| venue.frame(Mix::All).0.len()).sum();
-    println!("Kalshi: {frames} frames of {} bytes, {MARKETS} markets", bytes / frames);
+    println!(
+        "Kalshi: {frames} frames of {} bytes, {MARKETS} markets, {pairs} pairs elsewhere",
+        bytes / frames
+    );
     let elsewhere = |paired| Watch::Elsewhere { pairs, paired };
     let mut all = Vec::from(decoding(frames));
     let engines = [
@@ -248,9 +251,9 @@ pub fn stages(frames: usize, pairs: usize, wanted: impl Fn(&str) -> bool) -> Vec
         (Mix::Deep, Watch::Boxes, "touch unmoved, a box on each market"),
         (Mix::Touch, Watch::Nothing, "touch moved, no rules"),
         (Mix::Touch, Watch::Boxes, "touch moved, a box on each market"),
-        (Mix::All, elsewhere(false), &format!("{} instruments elsewhere", 2 * pairs)),
-        (Mix::All, elsewhere(true), &format!("{pairs} pairs elsewhere")),
-        (Mix::All, Watch::Waiting, &format!("{WAITING} pairs that wait for a venue which lags")),
+        (Mix::All, elsewhere(false), "instruments elsewhere"),
+        (Mix::All, elsewhere(true), "pairs elsewhere"),
+        (Mix::All, Watch::Waiting, "10 pairs that wait for a venue which lags"),
     ];
     for (mix, watch, name) in engines {
         let name = format!("kalshi: ingest, {name}");
