@@ -23,8 +23,10 @@ BOX_RULE = {
     "max_age_ms": "1000000000",
     "max_skew_ms": "1000000000",
     "max_lag_ms": "0",
+    "confirm": "off",
+    "polarity_check": "off",
 }
-"""The other venue's book is told once, so its age must not count."""
+"""The other venue's book is told once: its age must not count, and nothing would confirm it."""
 OTHER_CONN = 2
 OTHER_HALF_SPREAD = 5
 OTHER_OFFSETS = (0, 0, 0, 0, 0, 0, 0, 0, 25, 60)

@@ -70,7 +70,11 @@ impl Floor {
             _ => vec![("legs", legs.join(";"))],
         };
         let named = given.into_iter().map(|(key, value)| (key.to_owned(), value));
-        named.chain([("min_edge".to_owned(), "0.001".to_owned())]).collect()
+        let mut params: Params = named.collect();
+        params.insert("min_edge".to_owned(), "0.001".to_owned());
+        // Time stands still here, so nothing could ever be confirmed.
+        params.insert("confirm".to_owned(), "off".to_owned());
+        params
     }
 
     /// A live book of instrument `i` from levels of (thousandths, hundredths), the best first.
@@ -143,7 +147,8 @@ fn quiet(
     let mut signals = Signals::default();
     signals.add_rule(build(rule, &floor.params(rule)).unwrap(), &floor.instruments);
     let (id, mut steps) = (u32::try_from(moved).unwrap(), Steps::default());
-    for books in [&one, &open, &other] {
+    // The first ones are for the pair to be seen to agree.
+    for books in [&one, &other, &one, &other, &open, &other] {
         signals.evaluate(id, true, &floor.view(books), T0, &mut steps);
     }
     let opened = steps.list.iter().filter(|step| step.phase == Phase::Open).count();
@@ -178,7 +183,8 @@ fn box_updated(name: &str, target: Option<f64>) -> Stage<'static> {
     let mut signals = Signals::default();
     signals.add_rule(build("box", &floor.params("box")).unwrap(), &floor.instruments);
     let mut steps = Steps::default();
-    for books in [&one, &other] {
+    let agreeing = [200, 210, 220].map(|mid| [0, 1].map(|i| floor.around(i, mid, 100)));
+    for books in agreeing.iter().chain([&one, &other]) {
         signals.evaluate(0, true, &floor.view(books), T0, &mut steps);
     }
     assert_eq!(steps.list.iter().map(|s| s.phase).collect::<Vec<_>>(), [Phase::Open, Phase::Update]);
