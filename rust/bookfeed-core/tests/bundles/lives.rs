@@ -145,6 +145,21 @@ fn a_box_waits_until_both_venues_have_been_heard_of_at_one_time() {
 }
 
 #[test]
+fn venues_may_be_a_second_apart_unless_it_is_said_otherwise() {
+    let (mut pit, lives) = paying([Kalshi, Polymarket], &[ANY]);
+    assert_eq!((lives, pit.reasons()), (vec![], vec![("lag", 1)]));
+    pit.kalshi.ms -= 1_001;
+    pit.beat(0);
+    assert_eq!(pit.wait(MS), [""; 0]);
+    pit.clock(1);
+    pit.beat(0);
+    assert_eq!(pit.wait(0), ["open"]);
+    assert_eq!(pit.signals[0].lag_ns, SECOND);
+    let (_, lives) = paying([Kalshi; 2], &[ANY]);
+    assert_eq!(lives, ["open"], "one venue's legs need no time");
+}
+
+#[test]
 fn what_waits_for_time_or_other_messages_is_asked_again_by_itself() {
     let near = Hours { open: Some(T0 + SECOND), close: None };
     let mut pit = Pit::new(Config::default());

@@ -102,6 +102,24 @@ fn a_subscription_that_ends_takes_its_books_along() {
 }
 
 #[test]
+fn what_is_still_on_its_way_after_the_end_revives_nothing() {
+    let mut floor = Floor::live(1);
+    let frame = floor.venue.reply(BOOKS, "unsubscribed", "");
+    floor.say(&frame);
+    assert_eq!(floor.snapshot(0), [""; 0], "a whole book of a dead subscription");
+    assert_eq!(floor.delta(0, true, 4_400, 100), [""; 0]);
+    assert_eq!(floor.standing(0), (State::Stale, Cause::Channel));
+    // The same number may be given out again, and then its counter begins again.
+    floor.say(&Kalshi::subscribed("orderbook_delta", BOOKS));
+    assert_eq!(floor.engine.sid(0, "orderbook_delta"), Some(BOOKS));
+    floor.venue.seqs.clear();
+    assert_eq!(floor.snapshot(0), ["0 state live snapshot", "0 book live snapshot"]);
+    floor.delta(0, true, 4_400, 100);
+    let counters = floor.engine.counters();
+    assert_eq!((counters.gaps, counters.regressions, floor.is_true(0)), (0, 0, true));
+}
+
+#[test]
 fn the_end_of_another_subscription_concerns_no_book() {
     let mut floor = Floor::live(2);
     floor.say(&Kalshi::subscribed("trade", TRADES));

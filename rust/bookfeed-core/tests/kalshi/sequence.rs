@@ -286,6 +286,44 @@ fn a_message_about_one_market_vouches_for_all_of_its_stream() {
 }
 
 #[test]
+fn books_whose_stream_is_frozen_are_silenced_while_other_channels_go_on() {
+    let mut floor = Floor::live(2);
+    let told = floor.ts;
+    for _ in 0..29 {
+        floor.ts += SECOND;
+        let (trade, ticker) = (floor.venue.trade(0, 4_500, 100), floor.venue.ticker(0));
+        floor.say(&trade);
+        floor.say(&ticker);
+        floor.wait(0);
+    }
+    assert_eq!(floor.states(), [State::Live; 2]);
+    let left = told + 30 * SECOND - floor.ts;
+    assert_eq!(floor.wait(left), ["0 state stale silence", "1 state stale silence"]);
+}
+
+#[test]
+fn a_rest_book_beside_the_stream_may_agree_and_never_convicts() {
+    let mut floor = Floor::live(1);
+    let body = |floor: &Floor, size: &str| {
+        let ticker = &floor.venue.markets[0].ticker;
+        let sides = r#""yes_dollars":[["0.4200","0.50"],["0.4300","2500.00"],["0.4400","SIZE"]],"no_dollars":[["0.5200","0.07"],["0.5300","10.00"],["0.5400","250.00"]]"#;
+        let sides = sides.replace("SIZE", size);
+        format!(r#"{{"orderbooks":[{{"ticker":"{ticker}","orderbook_fp":{{{sides}}}}}]}}"#)
+    };
+    for (size, kind) in [("13.37", Evidence::RestMatch), ("13.38", Evidence::RestMismatch)] {
+        floor.ts += 10 * SECOND;
+        let proved = floor.engine.ts_evidence(0);
+        floor.engine.ingest_rest(0, body(&floor, size).as_bytes(), floor.ts);
+        assert_eq!((floor.evidence(0, kind), floor.states()), (1, vec![State::Live]), "{size}");
+        let expected = if size == "13.37" { floor.ts } else { proved };
+        assert_eq!(floor.engine.ts_evidence(0), expected, "agreement is evidence, the other is none");
+        assert!(floor.is_true(0));
+    }
+    let counters = floor.engine.counters();
+    assert_eq!((counters.rest_accepted, counters.rest_rejected), (1, 1));
+}
+
+#[test]
 fn holes_are_kept_up_to_a_bound_and_counted_beyond() {
     let mut floor = Floor::live(1);
     for _ in 0..300 {

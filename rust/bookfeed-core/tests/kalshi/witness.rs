@@ -72,6 +72,16 @@ fn a_book_that_never_comes_to_it_is_suspect_then_stale() {
 }
 
 #[test]
+fn a_whole_book_settles_what_a_ticker_said_of_the_one_before() {
+    let mut floor = floor();
+    floor.venue.ms += 5;
+    let ahead = floor.venue.ticker_of(0, "0.4500", "0.4600");
+    floor.say(&ahead);
+    floor.snapshot(0);
+    assert_eq!((floor.wait(2 * GRACE), floor.states()), (vec![], vec![State::Live]));
+}
+
+#[test]
 fn a_ticker_behind_the_book_is_history() {
     let mut floor = floor();
     floor.delta(0, true, 4_500, 100);
