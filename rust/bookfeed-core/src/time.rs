@@ -14,7 +14,7 @@ pub const SECOND: Nanos = 1_000_000_000;
 /// Reads a venue's decimal milliseconds (`1790658674035`), as text or number.
 ///
 /// `None` for anything else, or beyond the years an `i64` of nanoseconds can hold.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn parse_millis(text: &[u8]) -> Option<Nanos> {
     if let Ok(thirteen) = <&[u8; 13]>::try_from(text) {

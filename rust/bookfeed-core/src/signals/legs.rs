@@ -169,6 +169,10 @@ impl Rule for LegsRule {
         &self.gates
     }
 
+    fn named(&self) -> Option<Vec<(Venue, &str)>> {
+        Some(self.legs.iter().map(|leg| (leg.venue, &*leg.symbol)).collect())
+    }
+
     fn subjects(&self, added: InstrumentId, instruments: &Instruments) -> Vec<Subject> {
         let legs: Option<Vec<_>> = self.legs.iter().map(|leg| leg.leg(instruments)).collect();
         match legs {

@@ -2,9 +2,11 @@
 
 use super::polarity::{Reading, Score};
 use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
+use crate::decode::Venue;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, MarketStatus};
 use crate::time::Nanos;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// An opportunity that is open.
@@ -115,6 +117,10 @@ pub type Refusals = [u64; Refusal::NAMES.len()];
 #[derive(Debug, Default)]
 pub struct Signals {
     rules: Vec<Box<dyn Rule>>,
+    /// Numbers of the rules that may be about any instrument.
+    about_any: Vec<usize>,
+    /// Numbers of the others, by the instruments they name: there may be very many.
+    about: HashMap<(Venue, Box<str>), Vec<usize>>,
     watched: Vec<Watched>,
     by_instrument: Vec<Vec<u32>>,
     /// Whether anything that watches the instrument was open, or more than quiet, when it
@@ -134,20 +140,35 @@ pub struct Signals {
 impl Signals {
     /// Adds a rule; it watches all instruments there are and will be. Returns its number.
     pub fn add_rule(&mut self, rule: Box<dyn Rule>, instruments: &Instruments) -> u32 {
+        let number = self.rules.len();
+        let known: Vec<InstrumentId> = match rule.named() {
+            Some(named) => {
+                for &(venue, symbol) in &named {
+                    self.about.entry((venue, symbol.into())).or_default().push(number);
+                }
+                let find = |(venue, symbol): (Venue, &str)| instruments.find(venue, symbol.as_bytes());
+                named.into_iter().filter_map(find).collect()
+            }
+            None => {
+                self.about_any.push(number);
+                (0..).take(instruments.len()).collect()
+            }
+        };
         self.rules.push(rule);
         self.refusals.push(Refusals::default());
-        let number = self.rules.len() - 1;
-        for id in 0..instruments.len() {
-            if let Ok(id) = InstrumentId::try_from(id) {
-                self.watch(number, id, instruments);
-            }
+        for id in known {
+            self.watch(number, id, instruments);
         }
         u32::try_from(number).unwrap_or(u32::MAX)
     }
 
-    /// Lets every rule watch a new instrument.
+    /// Lets every rule that it may concern watch a new instrument.
     pub fn add_instrument(&mut self, added: InstrumentId, instruments: &Instruments) {
-        for rule in 0..self.rules.len() {
+        let Some(about) = instruments.at(added) else { return };
+        let mut rules = self.about_any.clone();
+        rules.extend(self.about.get(&(about.venue, about.symbol.clone())).into_iter().flatten());
+        rules.sort_unstable();
+        for rule in rules {
             self.watch(rule, added, instruments);
         }
     }

@@ -13,6 +13,7 @@ pub mod spread;
 
 use crate::book::Book;
 use crate::book::integrity::named_codes;
+use crate::decode::Venue;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{Instrument, InstrumentId, Instruments};
 use crate::stream::{Connection, Streams};
@@ -306,6 +307,10 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn kind(&self) -> RuleKind;
     /// Its gates.
     fn gates(&self) -> &Gates;
+    /// The instruments it is about by venue and symbol; `None` if it may be about any.
+    fn named(&self) -> Option<Vec<(Venue, &str)>> {
+        None
+    }
     /// What becomes watchable now that `added` is there.
     fn subjects(&self, added: InstrumentId, instruments: &Instruments) -> Vec<Subject>;
     /// Whether the touches alone rule an opportunity out: the cheap answer, asked first.
