@@ -40,11 +40,11 @@ DISTURBED_NS: Final = 500 * MS
 """After a fault, how long its venue may take to be itself again."""
 WARM_UP_S: Final = 2.0
 
-PAIRS: Final = 4
+PAIRS: Final = 3
 INVERTED: Final = 1
 BASKETS: Final = 2
 LADDERS: Final = 1
-RATE: Final = 1_500.0
+RATE: Final = 4_000.0
 
 CALM: Final[tuple[EpisodeKind, ...]] = (
     "genuine", "lagging", "fee_change", "tiny", "torn", "torn", "paused",
@@ -110,7 +110,7 @@ def _calm(rng: Random, target: str, at_s: float, until_s: float) -> Iterator[Epi
     while at_s < until_s:
         kind = rng.choice(CALM if pair else ALONE)
         venue = _venue(rng) if pair and kind != "paused" else "kalshi"
-        lasts_s = 0.05 + 0.2 * rng.random()
+        lasts_s = 0.05 + 0.15 * rng.random()
         yield Episode(kind, target, at_s, lasts_s, venue)
         at_s += lasts_s + 0.03
 
@@ -235,7 +235,7 @@ def mend(desk: Desk, ts_ns: int) -> None:
     desk.run.get_snapshot(symbol for _, venue, symbol in lost if venue == "kalshi")
 
 
-def play(seed: int, *, seconds: float = 20.0) -> Report:
+def play(seed: int, *, seconds: float = 15.0) -> Report:
     """One scenario from beginning to end, judged afterwards."""
     report = Report(seed)
     rng = Random(f"arbitrage {seed}")
@@ -323,7 +323,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds (default 100)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each scenario (20)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each scenario (15)")
     options = parser.parse_args(argv)
     traps: Counter[str] = Counter()
     opened: Counter[str] = Counter()

@@ -14,6 +14,8 @@ from bookfeed.audit.rules import Found, Rule, Subject, assess, quiet
 _VOTE_MAX: Final = 4
 _SCORE_MAX: Final = 32
 _TRUSTED: Final = 8
+# Readings are of one time if the venues were last heard of so close to each other, ns.
+_READING_LAG_MAX: Final = 250_000_000
 
 # Refusals that time alone may undo: they are asked again without news.
 _PASSING: Final = ("age", "skew", "lag", "status", "unconfirmed")
@@ -31,6 +33,26 @@ class Standing(NamedTuple):
     ts_evidence: int | None
 
 
+class Proof(NamedTuple):
+    """Up to which venue time a book is proved, and by which numbered stream, if by one."""
+
+    stream: tuple[int, int] | None
+    """Connection and subscription."""
+    ts: int | None
+
+
+@dataclass(slots=True)
+class Seen:
+    """An opportunity since it was first found, without a failure in between."""
+
+    since: int
+    ts_first: int | None
+    """Up to when the first leg was proved then."""
+    ahead: set[int] = field(default_factory=set)
+    """Legs that were proved further than the first at some time."""
+    behind: set[int] = field(default_factory=set)
+
+
 class Measured(NamedTuple):
     """What gates look at of all legs together; times in nanoseconds, ``None`` if not known."""
 
@@ -38,10 +60,8 @@ class Measured(NamedTuple):
     """How far apart their newest evidence was received."""
     lag: int | None
     """How far apart the venue times are at which their venues were last heard of."""
-    ts_heard: int | None
-    """The newest of those venue times."""
-    proved: list[int | None]
-    """Venue times up to which their books are proved."""
+    proved: list["Proof"]
+    """Up to when their books are proved."""
 
 
 Standings = Callable[[int], Standing]
@@ -66,12 +86,10 @@ class Watched:
     rule: Rule
     subject: Subject
     open: Open | None = None
-    seen_since: int | None = None
+    seen: Seen | None = None
     ts_close: int | None = None
     waits_until: int | None = None
     """When it is asked again without news."""
-    ts_heard: int | None = None
-    """Newest venue time that any leg's venue had stated when it was first found."""
     score: int = 0
     """What speaks for the two sides of a box being one event, less what speaks against."""
     reading: tuple[Decimal, Decimal] | None = None
@@ -152,13 +170,15 @@ class Lives:
         watched.waits_until = None
         legs = [self.model.instruments[leg.instrument] for leg in subject.legs]
         taken = [standings(leg.number) for leg in legs]
-        if moved and rule.asks_polarity and all(standing.live for standing in taken):
+        measured = _measure(self.model, legs, taken)
+        at_one_time = measured.lag is not None and measured.lag <= _READING_LAG_MAX
+        believed = all(standing.live for standing in taken)
+        if moved and rule.asks_polarity and believed and at_one_time:
             _read_polarity(watched, legs)
         silent = quiet(rule, subject, self.model, opened=watched.open is not None)
         if silent and watched.open is None:
-            watched.seen_since = None
+            watched.seen = None
             return
-        measured = _measure(self.model, legs, taken)
         answer: Found | str | None = _gate(rule, legs, taken, now, measured)
         if answer is None and rule.asks_polarity and watched.score < _TRUSTED:
             answer = "polarity"
@@ -191,7 +211,7 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
-    skew, lag, *_ = measured
+    skew, lag, _ = measured
     if skew is not None and skew > gates.max_skew:
         return "skew"
     allowed = gates.lag_allowed(legs)
@@ -205,7 +225,6 @@ def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Mea
     return Measured(
         skew=_span([standing.ts_evidence for standing in taken]),
         lag=_span(heard),
-        ts_heard=max((ts for ts in heard if ts is not None), default=None),
         proved=[_proved(model, leg) for leg in legs],
     )
 
@@ -225,14 +244,26 @@ def _heard(model: Model, leg: Instrument) -> int | None:
     return None if stream is None else stream.ts_venue
 
 
-def _proved(model: Model, leg: Instrument) -> int | None:
-    """Venue time up to which a leg's book is proved: by its stream, or by what is about it."""
-    return leg.ts_event if leg.sid is None else _heard(model, leg)
+def _proved(model: Model, leg: Instrument) -> Proof:
+    """Up to when a leg's book is proved: by its stream, or by what is about it."""
+    if leg.sid is None:
+        return Proof(None, leg.ts_event)
+    return Proof((leg.conn, leg.sid), _heard(model, leg))
 
 
-def _after(times: list[int | None], moment: int | None) -> bool:
-    """Whether all of these times are known and later than ``moment``."""
-    return all(ts is not None and (moment is None or ts > moment) for ts in times)
+def _confirmed(seen: Seen, proved: list[Proof]) -> bool:
+    """Looks at an opportunity that is found; whether its books once stood so at one time."""
+    first, *others = proved
+    for number, (stream, ts) in enumerate(others):
+        apart = stream is None or stream != first.stream
+        if apart and ts is not None and first.ts is not None and ts != first.ts:
+            (seen.ahead if ts > first.ts else seen.behind).add(number)
+    later = seen.ts_first is not None and first.ts is not None and first.ts > seen.ts_first
+    return all(
+        later if one.stream is not None and one.stream == first.stream
+        else number in seen.ahead and number in seen.behind
+        for number, one in enumerate(others)
+    )  # fmt: skip
 
 
 def _read_polarity(watched: Watched, legs: list[Instrument]) -> None:
@@ -263,13 +294,13 @@ def _found(watched: Watched, found: Found, now: int, measured: Measured) -> Iter
             opened.peak_edge = max(opened.peak_edge, found.net_edge)
             yield Step(watched, "update", "none", opened, measured.skew, measured.lag)
         return
-    if watched.seen_since is None:
-        watched.seen_since, watched.ts_heard = now, measured.ts_heard
-    if gates.confirm and not _after(measured.proved, watched.ts_heard):
+    if watched.seen is None:
+        watched.seen = Seen(now, measured.proved[0].ts)
+    if gates.confirm and not _confirmed(watched.seen, measured.proved):
         watched.waits_until = now
         return
-    if now - watched.seen_since < gates.min_hold:
-        watched.waits_until = watched.seen_since + gates.min_hold
+    if now - watched.seen.since < gates.min_hold:
+        watched.waits_until = watched.seen.since + gates.min_hold
         return
     if watched.ts_close is not None and now - watched.ts_close < gates.cooldown:
         watched.waits_until = watched.ts_close + gates.cooldown
@@ -279,7 +310,7 @@ def _found(watched: Watched, found: Found, now: int, measured: Measured) -> Iter
 
 
 def _gone(watched: Watched, refusal: str | None, now: int, *, silent: bool) -> Iterator[Step]:
-    watched.seen_since = None
+    watched.seen = None
     if refusal in _PASSING and not silent:
         watched.waits_until = now
     opened, watched.open = watched.open, None

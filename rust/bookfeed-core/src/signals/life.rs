@@ -1,13 +1,17 @@
 //! The life of opportunities: open, update, close, once each; gates and counted refusals.
 
+use super::confirm::Seen;
 use super::polarity::{Reading, Score};
 use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
 use crate::decode::Venue;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, MarketStatus};
-use crate::time::Nanos;
+use crate::time::{MILLISECOND, Nanos};
 use std::collections::HashMap;
 use std::ops::Range;
+
+/// How far apart in venue time two venues may have been heard of for their prices to be compared.
+const READING_LAG_MAX: Nanos = 250 * MILLISECOND;
 
 /// An opportunity that is open.
 #[derive(Clone, Debug)]
@@ -26,10 +30,8 @@ struct Watched {
     rule: usize,
     subject: Subject,
     open: Option<Box<Open>>,
-    /// Since when it would have been found, while something still keeps it from being opened.
-    seen_since: Option<Nanos>,
-    /// Newest venue time heard of by any leg when it was first found.
-    ts_heard: Nanos,
+    /// What was seen of it since it was first found, while something keeps it from being opened.
+    seen: Option<Seen>,
     ts_close: Option<Nanos>,
     /// Whether the two legs have been seen to move together, where that is asked.
     polarity: Score,
@@ -46,16 +48,6 @@ pub struct Apart {
     pub skew: Nanos,
     /// Venue times at which the venues were last heard of, or [`ABSENT`].
     pub lag: Nanos,
-}
-
-/// What the gates have measured of the legs on the way.
-#[derive(Clone, Copy)]
-struct Measured {
-    apart: Apart,
-    /// Newest venue time of anything heard on the legs' streams and connections.
-    ts_heard: Nanos,
-    /// Venue time up to which all legs' books are proved complete.
-    ts_proved: Nanos,
 }
 
 /// A step in an opportunity's life, ready to be recorded.
@@ -195,8 +187,7 @@ impl Signals {
                 rule,
                 subject,
                 open: None,
-                seen_since: None,
-                ts_heard: ABSENT,
+                seen: None,
                 ts_close: None,
                 polarity: Score::default(),
                 refused: None,
@@ -270,7 +261,17 @@ impl Signals {
     #[inline]
     fn read_polarity(&mut self, index: u32, view: &View) {
         let watched = &mut self.watched[index as usize];
-        if self.rules[watched.rule].checks_polarity()
+        if !self.rules[watched.rule].checks_polarity() {
+            return;
+        }
+        // While one of the venues is behind, the prices are not of one time.
+        let mut heard = Spread::default();
+        for id in watched.subject.instruments() {
+            heard.take(view.ts_heard(id));
+        }
+        let width = heard.known_width();
+        if width != ABSENT
+            && width <= READING_LAG_MAX
             && let Some(reading) = Reading::of(&watched.subject, view)
         {
             watched.polarity.take(reading);
@@ -336,17 +337,17 @@ impl Signals {
         } else {
             rule.quiet(&watched.subject, view)
         };
-        if quiet && !open && watched.seen_since.is_none() {
+        if quiet && !open && watched.seen.is_none() {
             self.watched[index as usize].refused = None;
             return false;
         }
         let assessment = match self.gate(watched, view, now) {
             Err(refusal) => Assessment::Refused(refusal),
             Ok(_) if quiet => Assessment::Quiet,
-            Ok(measured) => {
+            Ok(apart) => {
                 let assessment = rule.assess(&watched.subject, view, &mut self.legs);
                 if let Assessment::Found(found) = assessment {
-                    self.found(index, again, found, measured, now, steps);
+                    self.found(index, again, found, apart, view, now, steps);
                     return true;
                 }
                 assessment
@@ -378,10 +379,9 @@ impl Signals {
 
     /// The gates that all rules share; gives how far apart the legs are.
     #[inline]
-    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Measured, Refusal> {
+    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
         let gates = self.rules[watched.rule].gates();
         let (mut received, mut heard) = (Spread::default(), Spread::default());
-        let mut ts_proved = Nanos::MAX;
         for id in watched.subject.instruments() {
             let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
             if !book.believable() {
@@ -400,11 +400,10 @@ impl Signals {
             }
             received.take(ts_evidence);
             heard.take(view.ts_heard(id));
-            ts_proved = ts_proved.min(view.ts_proved(id));
         }
         let apart = Apart { skew: received.width(), lag: heard.known_width() };
         self.gate_apart(watched, gates, apart)?;
-        Ok(Measured { apart, ts_heard: heard.last, ts_proved })
+        Ok(apart)
     }
 
     #[inline]
@@ -421,12 +420,14 @@ impl Signals {
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments)] // what one question has come to, taken apart
     fn found(
         &mut self,
         index: u32,
         again: bool,
         found: Found,
-        Measured { apart, ts_heard, ts_proved }: Measured,
+        apart: Apart,
+        view: &View,
         now: Nanos,
         steps: &mut Steps,
     ) {
@@ -441,15 +442,11 @@ impl Signals {
             return;
         }
         let gates = *self.rules[watched.rule].gates();
-        if watched.seen_since.is_none() {
-            watched.ts_heard = ts_heard;
-        }
-        let since = *watched.seen_since.get_or_insert(now);
-        // Within one venue time a batch may still be under way: only what was said after it counts.
-        if gates.confirm && ts_proved <= watched.ts_heard {
+        let seen = watched.seen.get_or_insert_with(|| Seen::first(&watched.subject, view, now));
+        if gates.confirm && !seen.confirms(&watched.subject, view) {
             return self.refuse(index, Refusal::Unconfirmed, again, now);
         }
-        let hold_ends = since.saturating_add(gates.min_hold);
+        let hold_ends = seen.since.saturating_add(gates.min_hold);
         if now < hold_ends {
             self.refuse(index, Refusal::Hold, again, now);
             return self.ask_later(index, hold_ends);
@@ -486,7 +483,7 @@ impl Signals {
     /// The opportunity is not there: closes it if it was open.
     fn gone(&mut self, index: u32, assessment: Assessment, now: Nanos, steps: &mut Steps) {
         let watched = &mut self.watched[index as usize];
-        watched.seen_since = None;
+        watched.seen = None;
         if watched.open.is_none() {
             return;
         }

@@ -4,6 +4,7 @@
 
 pub mod bundle;
 pub mod complement;
+pub mod confirm;
 pub mod fees;
 pub mod legs;
 pub mod life;
@@ -77,7 +78,7 @@ named_codes! {
         Polarity = "polarity",
         /// A leg's fees are of a type the engine cannot compute.
         FeeType = "fee_type",
-        /// Not every leg's book has been heard of since the opportunity appeared.
+        /// It is not known yet that the legs' books ever stood so at one time.
         Unconfirmed = "unconfirmed",
     }
 }
@@ -289,7 +290,7 @@ pub struct Gates {
     pub max_skew: Nanos,
     /// How far apart the venue times may be at which the legs were last heard of; 0 for any.
     pub max_lag: Nanos,
-    /// Whether every leg's book must have been heard of since the opportunity appeared.
+    /// Whether the legs' books must be known to have stood so at one time.
     pub confirm: bool,
     /// How long before its close a market is left alone.
     pub min_time_to_close: Nanos,

@@ -261,10 +261,13 @@ fn a_pair_has_to_agree_before_it_is_spoken_of() {
     let mut pit = Pit::boxed([Kalshi; 2], &[]);
     // Opposites: their prices add up to one, and 0.2 and 1 − 0.8 would be a gift.
     pit.touch(0, 190, 5, 200, 5);
+    // Whole books of Kalshi's state no time, and prices are compared at known times only.
+    pit.touch(1, 799, 5, 809, 5);
+    pit.beat(0);
     for i in 0..12 {
         assert_eq!(pit.touch(1, 800 + i, 5, 810 + i, 5), [""; 0]);
     }
-    assert_eq!((pit.reasons(), pit.signals.len()), (vec![("polarity", 12)], 0));
+    assert_eq!((pit.reasons(), pit.signals.len()), (vec![("polarity", 13)], 0));
     // Each clear reading makes up for 4 of the 32 that speak against the pair; 8 are trust.
     for i in 0..9 {
         assert_eq!(pit.touch(1, 210 + i, 5, 220 + i, 5), [""; 0], "{i}");
@@ -304,26 +307,49 @@ fn close_to_one_half_nothing_can_be_told() {
 }
 
 #[test]
-fn an_opportunity_is_confirmed_by_every_book_at_a_later_time() {
+fn an_opportunity_is_confirmed_when_each_book_was_ahead_of_the_other() {
     let (mut pit, lives) = paying([Kalshi, Polymarket], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
     let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
     let stranger = pit.list(Polymarket, Listed { schedule: Some(FREE), ..Listed::default() });
     assert_eq!((lives, pit.reasons()), (vec![], vec![("unconfirmed", 1)]));
-    // Kalshi at the very time of the finding, which may be the middle of a batch.
+    // Kalshi at the very time of the finding: equal times decide nothing.
     pit.touch(other, 100, 1, 900, 1);
     pit.beat(other);
     assert_eq!(pit.wait(MS), [""; 0]);
     // Polymarket, of another book: its frames have no numbers.
     pit.touch(stranger, 100, 1, 900, 1);
     assert_eq!(pit.wait(MS), [""; 0]);
-    // The book itself, later; Kalshi's stream is still where it was.
+    // The book itself, later: it is ahead now; Kalshi's stream is still where it was.
     assert_eq!(pit.touch(1, 550, 5, 560, 5), [""; 0]);
     assert_eq!(pit.reasons().len(), 1);
     let told = pit.refused(Refusal::Unconfirmed);
-    // Kalshi later, by a message about another market.
+    // Kalshi at the same time, and then later, by a message about another market: as it overtook,
+    // both stood so at one time.
+    assert_eq!(pit.beat(other), [""; 0]);
+    assert_eq!(pit.wait(0), [""; 0]);
+    pit.clock(1);
     assert_eq!(pit.beat(other), [""; 0]);
     assert_eq!(pit.wait(0), ["open"]);
     assert_eq!(pit.refused(Refusal::Unconfirmed), told, "waiting is not refused again");
+}
+
+/// What was held up on the way comes at once, and is all older than what the other venue said.
+#[test]
+fn a_burst_that_catches_up_confirms_nothing_before_it_has_overtaken() {
+    let (mut pit, _) = paying([Kalshi, Polymarket], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
+    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    pit.touch(other, 100, 1, 900, 1);
+    pit.clock(1_000);
+    pit.beat(other);
+    assert_eq!(pit.wait(0), [""; 0], "Kalshi is a second ahead");
+    let kalshi_ms = pit.kalshi.ms;
+    for late in [900, 500, 100, 1] {
+        pit.kalshi.ms = kalshi_ms - late - 1;
+        assert_eq!(pit.touch(1, 550, 5, 560, 5), [""; 0], "{late}");
+        assert_eq!(pit.wait(0), [""; 0], "{late}");
+    }
+    pit.kalshi.ms = kalshi_ms;
+    assert_eq!(pit.touch(1, 550, 5, 560, 5), ["open"], "it is ahead, and it was behind");
 }
 
 #[test]
