@@ -18,6 +18,8 @@ _RULES: Final = {
     "spread": {"open": "0.12", "close": "0.08"},
     "complement": {"min_edge": "0.001", "max_skew_ms": 5_000},
 }
+# Sections that say where a venue is.
+_SECTIONS: Final = ("POLYMARKET", "KALSHI")
 # What both venues say of a market decides it, but for one pair, which is a basis and shown as one.
 _ORACLE: Final = "the official record"
 _OTHER_ORACLE: Final = "UMA vote"
@@ -30,21 +32,20 @@ def demo_config(listing: Mapping[str, Any]) -> Config:
     """
     both = "polymarket" in listing
     there = listing["polymarket"] if both else listing
+    # The two sides of a pair go by one name, which is short.
+    names = {pair["market"]: pair["name"] for pair in listing.get("pairs", ())}
     table: Table = {
         # On loopback there is time for it, and complements are vouched for by hashes.
         "engine": {"hash_check": "always"},
         "polymarket": {"ws_url": there["ws"], "rest_url": there["rest"] or ""},
         "rules": _RULES,
-        "market": [_polymarket(market) for market in there["markets"]],
+        "market": [_polymarket(market, names) for market in there["markets"]],
     }
     if both:
         _add_kalshi(table, listing)
-    places = tuple(f"{config.ENV_PREFIX}{venue}{config.ENV_SEPARATOR}" for venue in _VENUES)
+    places = tuple(f"{config.ENV_PREFIX}{name}{config.ENV_SEPARATOR}" for name in _SECTIONS)
     environ = {name: text for name, text in os.environ.items() if not name.startswith(places)}
     return config.parse(table, "demo", environ)
-
-
-_VENUES: Final = ("POLYMARKET", "KALSHI")
 
 
 def demo_key(listing: dict[str, Any]) -> Credentials | None:
@@ -62,10 +63,10 @@ def demo_key(listing: dict[str, Any]) -> Credentials | None:
     return credentials(environ=given, source="demo")
 
 
-def _polymarket(market: Mapping[str, Any]) -> Table:
+def _polymarket(market: Mapping[str, Any], names: Mapping[str, str]) -> Table:
     return {
         "market": market["market"],
-        "name": market["question"],
+        "name": names.get(market["market"], market["question"]),
         "outcomes": market["outcomes"],
         "tick_size": market["tick_size"],
         "min_order_size": market["min_order_size"],
@@ -80,9 +81,11 @@ def _add_kalshi(table: Table, listing: Mapping[str, Any]) -> None:
     events = {event["event_ticker"]: event for event in here["events"]}
     series = {one["ticker"]: one for one in here["series"]}
     markets = {market["ticker"]: market for market in here["markets"]}
+    names = {pair["tickers"][0]: pair["name"] for pair in listing["pairs"]}
     for ticker, market in markets.items():
         event = events[market["event_ticker"]]
-        table["market"].append(_kalshi(ticker, market, series[event["series_ticker"]]))
+        name = names.get(ticker, market["title"])
+        table["market"].append(_kalshi(ticker, name, market, series[event["series_ticker"]]))
     tokens = {one["market"]: one["outcomes"] for one in table["market"] if "outcomes" in one}
     table["pair"] = [
         _pair(pair, markets[pair["tickers"][0]], tokens[pair["market"]], basis=number == 0)
@@ -108,12 +111,12 @@ def _add_kalshi(table: Table, listing: Mapping[str, Any]) -> None:
     ]
 
 
-def _kalshi(ticker: str, market: Mapping[str, Any], series: Mapping[str, Any]) -> Table:
+def _kalshi(ticker: str, name: str, market: Mapping[str, Any], series: Mapping[str, Any]) -> Table:
     return {
         "venue": "kalshi",
         "ticker": ticker,
         "event": market["event_ticker"],
-        "name": market["title"],
+        "name": name,
         "open_time": market["open_time"],
         "close_time": market["close_time"],
         "fee_type": series["fee_type"],

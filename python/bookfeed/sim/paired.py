@@ -36,6 +36,9 @@ _LADDER_MARKETS: Final = 3
 # Baskets and ladders are one each, and stand apart less often than any one pair.
 _RARER: Final = 2.0
 _WANDERS: Final = 0.1
+# So that two venues can be seen to agree from the first moves on: close to one half a price and
+# its opposite look the same.
+_OFF_HALF: Final = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class PairedConfig:
             seed=self.seed,
             rate=self.rate,
             rest=self.rest,
+            off_half=_OFF_HALF,
         )
 
     def kalshi(self) -> KalshiSimConfig:
