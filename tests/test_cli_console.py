@@ -112,9 +112,10 @@ def test_books_that_do_not_fit_leave_some_of_every_venue() -> None:
 
 def test_a_size_that_does_not_fit_loses_its_fraction_only() -> None:
     row = dataclasses.replace(YES, bid_qty_e8=1_234_567_89_000_000, ask_qty_e8=9_999_999_000_000)
-    assert " 1234567   0.44   0.45 99999.99 " in text(
-        dataclasses.replace(SCREEN, books=[row]), 100, 24
-    )[2]
+    assert (
+        " 1234567   0.44   0.45 99999.99 "
+        in text(dataclasses.replace(SCREEN, books=[row]), 100, 24)[2]
+    )
 
 
 BOX = dataclasses.replace(
