@@ -41,6 +41,7 @@ OPEN = SignalRow(
 CLOSED = dataclasses.replace(
     OPEN, rule="spread", direction="", value_e9=50_000_000, lasted_ns=34_000_000, closed="edge"
 )
+VENUES = ("polymarket", "kalshi")
 SCREEN = Screen(
     source="demo seed 1",
     uptime_s=75.4,
@@ -91,9 +92,30 @@ def test_120_columns_show_sizes_and_whole_names() -> None:
 
 def test_books_of_several_venues_say_which_at_any_width() -> None:
     books = [YES, dataclasses.replace(YES, venue="kalshi")]
-    lines = text(dataclasses.replace(SCREEN, books=books), 80, 24)
-    assert [line[13:19] for line in lines[2:4]] == ["polyma", "kalshi"]
+    named_at = {80: "Bitcoin Up…own, 6:15", 100: "Bitcoin Up …Down, 6:15", 160: YES.market}
+    for width, named in named_at.items():
+        lines = text(dataclasses.replace(SCREEN, books=books), width, 24)
+        assert all(line.startswith(f" {named} ") for line in lines[2:4])
+        assert [line.count(venue) for line, venue in zip(lines[2:4], VENUES, strict=True)] == [1, 1]
     assert "venue" not in text(SCREEN, 80, 24)[1]
+
+
+def test_books_that_do_not_fit_leave_some_of_every_venue() -> None:
+    books = [YES] * 20 + [dataclasses.replace(YES, venue="kalshi")] * 20
+    lines = text(dataclasses.replace(SCREEN, books=books), 100, 24)
+    shown = [sum(venue in line for line in lines) for venue in VENUES]
+    assert min(shown) >= 3 and max(shown) - min(shown) <= 1
+    # Those of one venue stay together.
+    first = next(i for i, line in enumerate(lines) if "kalshi" in line)
+    assert not any("polymarket" in line for line in lines[first:])
+
+
+def test_a_size_that_does_not_fit_loses_its_fraction_only() -> None:
+    row = dataclasses.replace(YES, bid_qty_e8=1_234_567_89_000_000, ask_qty_e8=9_999_999_000_000)
+    assert (
+        " 1234567   0.44   0.45 99999.99 "
+        in text(dataclasses.replace(SCREEN, books=[row]), 100, 24)[2]
+    )
 
 
 BOX = dataclasses.replace(
@@ -151,6 +173,20 @@ def test_a_basis_is_said_above_everything() -> None:
     assert lines[3] == " and 3 more like it"
 
 
+def test_a_long_note_is_wrapped_and_not_cut() -> None:
+    note = 'pair "rain": basis, not the same contract: oracle "UMA" (polymarket), "record" (kalshi)'
+    lines = text(dataclasses.replace(SCREEN, notes=[note]), 80, 24)
+    assert " ".join(line.strip() for line in lines[1:3]) == note
+    assert len(lines[1]) > 60
+
+
+def test_the_newest_opportunity_is_explained_however_many_books_there_are() -> None:
+    screen = dataclasses.replace(SCREEN, books=[YES] * 50, signals=[BOX] * 6 + [CLOSED])
+    lines = text(screen, 120, 30)
+    assert [line for line in lines if line in DETAILS] == DETAILS
+    assert sum(line.startswith(" Bitcoin") for line in lines) >= 4
+
+
 def test_refusals_are_shown_if_asked_for() -> None:
     rows = [RefusalRow("BTC above 85k at 17:00", "lag", 1_234, "one venue is behind the other")]
     rows += [RefusalRow("complement", reason, 1, "x") for reason in ("age", "skew") * 10]
@@ -176,6 +212,12 @@ def test_the_paper_ledger_is_a_line() -> None:
         " paper    net claimed $3.21, captured -$0.05"
         "  of 10: 5 whole, 2 in part, 3 gone, 1 unhedged, 1 under way"
     )
+
+
+def test_paper_does_not_count_what_has_not_happened() -> None:
+    paper = PaperRow(2, 2, 0, 0, 0, 0, 1_000_000_000, 1_000_000_000)
+    lines = text(dataclasses.replace(SCREEN, paper=paper), 80, 24)
+    assert " paper    net claimed $1.00, captured $1.00  of 2: 2 whole" in lines
 
 
 def test_a_book_that_may_not_be_believed_says_why() -> None:

@@ -129,14 +129,14 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
         type=_within(int, 1, 100_000),
         default=markets,
         metavar="N",
-        help="simulated markets, two books each (default: %(default)s)",
+        help="simulated markets (default: %(default)s)",
     )
     parser.add_argument(
         "--rate",
         type=_within(float, 0, 10_000_000),
         default=rate,
         metavar="N",
-        help="frames a second, 0 for as many as possible (default: %(default)s)",
+        help="frames a second of a venue, 0 for as many as possible (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
@@ -150,7 +150,7 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
 def _source(parser: argparse.ArgumentParser) -> None:
     """Where live frames come from."""
     group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--demo", action="store_true", help="a simulator on this machine")
+    group.add_argument("--demo", action="store_true", help="two simulated venues on this machine")
     group.add_argument("--config", metavar="FILE", help="markets and settings in TOML")
     parser.add_argument(
         "--seconds",
@@ -268,9 +268,9 @@ def _add_sim(commands: _Commands) -> None:
     _simulated(sim, markets=10, rate=500)
     sim.add_argument(
         "--venue",
-        choices=("polymarket", "kalshi"),
+        choices=("polymarket", "kalshi", "both"),
         default="polymarket",
-        help="whose protocol to speak (default: %(default)s)",
+        help="whose protocol to speak; both: markets that belong together (default: %(default)s)",
     )
     port = _within(int, 0, _PORT_MAX)
     sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")

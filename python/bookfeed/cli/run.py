@@ -20,7 +20,7 @@ from bookfeed.inputs import Recorder
 from bookfeed.loops import run as run_loop
 from bookfeed.rest import available as rest_available
 from bookfeed.venues import kalshi, polymarket
-from bookfeed.venues.kalshi import credentials
+from bookfeed.venues.kalshi import Credentials, credentials
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -61,7 +61,7 @@ async def _follow(
 ) -> None:
     show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
     try:
-        feed = build_feed(source.config, watch.engine, watch, clock, recorder)
+        feed = build_feed(source, watch, clock, recorder)
         async with feed:
             watch.attach(feed)
             show.begin()
@@ -73,21 +73,22 @@ async def _follow(
 
 
 def build_feed(
-    config: Config, engine: Engine, watch: Watch, clock: AnchoredClock, recorder: Recorder | None
+    source: Source, watch: Watch, clock: AnchoredClock, recorder: Recorder | None
 ) -> Feed:
-    """The feed that ``config`` describes, watched by ``watch``.
+    """The feed that ``source`` describes, watched by ``watch``.
 
     Raises ``ConfigError`` for a venue that needs a key and has none that can be used.
     """
+    config = source.config
     how = config.feed
     return Feed(
         config.markets(),
-        endpoints=endpoints(config, watch.source),
+        endpoints=endpoints(config, source.name, source.key),
         rules=config.signal_rules(),
         on_batch=watch.on_batch,
         recorder=recorder,
         busy_poll=how.busy_poll,
-        engine=engine,
+        engine=watch.engine,
         options=SessionOptions(
             connect_stagger_s=how.connect_stagger_ms / 1e3,
             backoff_min_s=how.backoff_min_s,
@@ -98,13 +99,19 @@ def build_feed(
     )
 
 
-def endpoints(config: Config, source: str) -> dict[str, Endpoint]:
-    """Where to find each venue that has markets; ``source`` is what errors call ``config``."""
-    builders = {"polymarket": _polymarket, "kalshi": _kalshi}
-    return {venue: builders[venue](config, source) for venue in config.venues()}
+def endpoints(config: Config, source: str, key: Credentials | None = None) -> dict[str, Endpoint]:
+    """Where to find each venue that has markets; ``source`` is what errors call ``config``.
+
+    Without ``key``, Kalshi's is the one that is configured, or the environment's.
+    """
+    builders = {
+        "polymarket": lambda: _polymarket(config),
+        "kalshi": lambda: _kalshi(config, source, key),
+    }
+    return {venue: builders[venue]() for venue in config.venues()}
 
 
-def _polymarket(config: Config, _source: str) -> Endpoint:
+def _polymarket(config: Config) -> Endpoint:
     where = config.polymarket
     venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
     rest_url = where.rest_url or None
@@ -115,10 +122,11 @@ def _polymarket(config: Config, _source: str) -> Endpoint:
     return Endpoint(replace(venue, symbols_per_connection=size), where.ws_url, rest_url)
 
 
-def _kalshi(config: Config, source: str) -> Endpoint:
+def _kalshi(config: Config, source: str, key: Credentials | None) -> Endpoint:
     where = config.kalshi
     venue = kalshi(
-        credentials=credentials(
+        credentials=key
+        or credentials(
             api_key_id=where.api_key_id, private_key_file=where.private_key_file, source=source
         ),
         environment=where.environment,

@@ -189,10 +189,12 @@ class _LiveTable:
     def refresh(self) -> None:
         width, height = shutil.get_terminal_size()
         # The last line stays free, so that the terminal never scrolls.
-        lines = render(self._watch.screen(self._hint()), width, height - 2)
-        shown = paint(lines, colour=self._colour)
-        if self._log is not None and self._log.text:
-            shown.append(f" {self._log.text}"[:width])
+        screen = self._watch.screen(self._hint())
+        shown = paint(render(screen, width, height - 2), colour=self._colour)
+        warning = "" if self._log is None else self._log.text
+        # What the notes say in full is not said again.
+        if warning and not warning.endswith(tuple(screen.notes)):
+            shown.append(f" {warning}"[:width])
         self._shown = "\n".join(line + _CLEAR_RIGHT for line in shown)
         self._sink.put(_START + self._shown + _CLEAR_BELOW)
 

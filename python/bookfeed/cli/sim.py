@@ -1,4 +1,4 @@
-"""``bookfeed sim``: a simulated venue on loopback, until interrupted."""
+"""``bookfeed sim``: a simulated venue, or both, on loopback until interrupted."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, Final, NamedTuple, TypedDict, cast, get_args
 
 from bookfeed.errors import ConfigError, ExitCode, SimulatorError
-from bookfeed.sim import kalshi
+from bookfeed.sim import kalshi, paired
 from bookfeed.sim.faults import Fault, FaultKind
 from bookfeed.sim.kalshi_faults import KalshiFault, KalshiFaultKind
 from bookfeed.sim.polymarket import SimConfig, run_blocking
@@ -23,10 +23,8 @@ _FAULT: Final = re.compile(
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Serves until SIGINT, SIGTERM or, if asked, the end of standard input."""
-    if args.venue == "kalshi":
-        _serve_kalshi(args)
-    else:
-        _serve_polymarket(args)
+    serving = {"polymarket": _serve_polymarket, "kalshi": _serve_kalshi, "both": _serve_both}
+    serving[args.venue](args)
     return ExitCode.OK
 
 
@@ -64,6 +62,24 @@ def _serve_kalshi(args: argparse.Namespace) -> None:
         raise ConfigError("sim", "", str(error)) from error
     try:
         kalshi.run_blocking(config, exit_with_parent=args.exit_with_parent)
+    except ModuleNotFoundError as error:
+        raise SimulatorError(str(error)) from error
+
+
+def _serve_both(args: argparse.Namespace) -> None:
+    for name, given in (("--port", args.port), ("--rest-port", args.rest_port)):
+        if given:
+            raise ConfigError(name, str(given), "two venues listen on two ports, any free ones")
+    if args.fault:
+        raise ConfigError("--fault", args.fault[0], "one venue at a time has faults")
+    try:
+        config = paired.PairedConfig(
+            markets=args.markets, rate=args.rate, seed=args.seed, unmirrored=args.unmirrored
+        )
+    except ValueError as error:
+        raise ConfigError("sim", "", str(error)) from error
+    try:
+        paired.run_blocking(config, exit_with_parent=args.exit_with_parent)
     except ModuleNotFoundError as error:
         raise SimulatorError(str(error)) from error
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import select
 import subprocess
@@ -9,27 +10,27 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from bookfeed import config
+from bookfeed.cli.demo import demo_config, demo_key
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError, SimulatorError
+from bookfeed.venues.kalshi import Credentials
 
 _READY_S_MAX: Final = 20.0
 _END_S_MAX: Final = 1.0
 
-# What the demo watches for, chosen so that both rules have something to say.
-_DEMO_RULES: Final = {
-    "spread": {"open": "0.12", "close": "0.08"},
-    "complement": {"min_edge": "0.001", "max_skew_ms": 5_000},
-}
+_log = logging.getLogger(__name__)
 
 
 class Source(NamedTuple):
-    """A name for people, and what to follow."""
+    """A name for people, what to follow, and with which key if not the user's."""
 
     name: str
     config: Config
+    key: Credentials | None = None
 
 
 @contextmanager
@@ -40,8 +41,15 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
     simulator does not start.
     """
     if args.demo:
-        with _simulator(args) as listing:
-            yield Source(f"demo seed {args.seed}", demo_config(listing))
+        both = find_spec("cryptography") is not None
+        if not both:
+            _log.warning(
+                "the demo shows Polymarket alone: Kalshi needs the package cryptography "
+                "(pip install 'bookfeed[kalshi]')"
+            )
+        with _simulator(args, "both" if both else "polymarket") as listing:
+            key = demo_key(listing)
+            yield Source(f"demo seed {args.seed}", demo_config(listing), key)
         return
     loaded = config.load(args.config)
     if not loaded.market:
@@ -49,38 +57,11 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
     yield Source(args.config, loaded)
 
 
-def demo_config(listing: dict[str, Any]) -> Config:
-    """Configuration for the simulator whose ready line is ``listing``.
-
-    ``BOOKFEED_*`` variables count, except those that say where the venue is.
-    """
-    table = {
-        # On loopback there is time for it, and complements are vouched for by hashes.
-        "engine": {"hash_check": "always"},
-        "polymarket": {"ws_url": listing["ws"], "rest_url": listing["rest"] or ""},
-        "rules": _DEMO_RULES,
-        "market": [
-            {
-                "market": market["market"],
-                "name": market["question"],
-                "outcomes": market["outcomes"],
-                "tick_size": market["tick_size"],
-                "min_order_size": market["min_order_size"],
-                "neg_risk": market["neg_risk"],
-                "fee": {"rate": market["fee_rate"], "exponent": market["fee_exponent"]},
-            }
-            for market in listing["markets"]
-        ],
-    }
-    venue = f"{config.ENV_PREFIX}POLYMARKET{config.ENV_SEPARATOR}"
-    environ = {name: text for name, text in os.environ.items() if not name.startswith(venue)}
-    return config.parse(table, "demo", environ)
-
-
 @contextmanager
-def _simulator(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _simulator(args: argparse.Namespace, venue: str) -> Iterator[dict[str, Any]]:
     """A simulator in a process of its own, and its ready line; it never outlives the context."""
     command = [sys.executable, "-m", "bookfeed", "sim", "-q", "--exit-with-parent"]
+    command += ["--venue", venue]
     command += ["--markets", str(args.markets), "--rate", str(args.rate), "--seed", str(args.seed)]
     # A third of the markets trades both outcomes by themselves, so that complements happen.
     command += ["--unmirrored", str(args.markets // 3)]

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from picows import (
     WSTransport,
@@ -29,6 +29,7 @@ from picows import (
 from bookfeed.sim import kalshi_rest_text as rest_text
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi_auth import Authenticator, KeyPair, generate_key
+from bookfeed.sim.kalshi_events import Event
 from bookfeed.sim.kalshi_faults import KalshiFault, KalshiInjector
 from bookfeed.sim.kalshi_market import Market
 from bookfeed.sim.kalshi_session import KalshiSession, Out
@@ -156,14 +157,15 @@ class KalshiSimServer(VenueServer[Client]):
 
     WS_PATH = WS_PATH
 
-    def __init__(self, config: KalshiSimConfig) -> None:
+    def __init__(self, config: KalshiSimConfig, events: Sequence[Event] | None = None) -> None:
+        """``events`` is what there is to trade, by default what the configuration draws."""
         super().__init__(config)
         now_ns = time.time_ns()
         self.config = config
         self.key: KeyPair | None = None if config.keys else generate_key()
         """The key that clients sign with, if the configuration names none."""
         keys = {self.key.key_id: self.key.public_pem} if self.key else config.keys
-        self.venue = SimKalshi(config, now_ns // NS_PER_MS)
+        self.venue = SimKalshi(config, now_ns // NS_PER_MS, events)
         self.injector = KalshiInjector(config.faults, config.seed, now_ns)
         self.refused = 0
         """Handshakes refused so far."""
@@ -300,24 +302,27 @@ async def serve(config: KalshiSimConfig) -> KalshiSimServer:
     return await started(KalshiSimServer(config))
 
 
-def ready_line(server: KalshiSimServer) -> str:
-    """What a process that started a simulator needs to know, as one line of JSON.
+def ready(server: KalshiSimServer) -> dict[str, Any]:
+    """What a client needs to know: where it listens, a key to sign in with, and its listing.
 
     The private key is one of the simulator's own making; it opens nothing else.
     """
     venue, key = server.venue, server.key
-    return json.dumps(
-        {
-            "venue": "kalshi",
-            "ws": server.url,
-            "rest": server.rest_url,
-            "key_id": key.key_id if key else None,
-            "private_key": key.private_pem if key else None,
-            "series": [rest_text.series_object(series) for series in venue.series.values()],
-            "events": [rest_text.event_object(event) for event in venue.events.values()],
-            "markets": [rest_text.market_object(market) for market in venue.markets],
-        }
-    )
+    return {
+        "venue": "kalshi",
+        "ws": server.url,
+        "rest": server.rest_url,
+        "key_id": key.key_id if key else None,
+        "private_key": key.private_pem if key else None,
+        "series": [rest_text.series_object(series) for series in venue.series.values()],
+        "events": [rest_text.event_object(event) for event in venue.events.values()],
+        "markets": [rest_text.market_object(market) for market in venue.markets],
+    }
+
+
+def ready_line(server: KalshiSimServer) -> str:
+    """What a process that started a simulator needs to know, as one line of JSON."""
+    return json.dumps(ready(server))
 
 
 def run_blocking(config: KalshiSimConfig, *, exit_with_parent: bool = False) -> None:

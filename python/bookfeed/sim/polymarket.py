@@ -199,10 +199,15 @@ async def serve(config: SimConfig) -> SimServer:
     return await started(SimServer(config))
 
 
+def ready(server: SimServer) -> dict[str, Any]:
+    """What a client needs to know: where it listens, and its markets."""
+    markets = [listing.as_json() for listing in server.markets]
+    return {"ws": server.url, "rest": server.rest_url, "markets": markets}
+
+
 def ready_line(server: SimServer) -> str:
     """What a process that started a simulator needs to know, as one line of JSON."""
-    markets = [listing.as_json() for listing in server.markets]
-    return json.dumps({"ws": server.url, "rest": server.rest_url, "markets": markets})
+    return json.dumps(ready(server))
 
 
 def run_blocking(config: SimConfig, *, exit_with_parent: bool = False) -> None:

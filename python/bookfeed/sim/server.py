@@ -16,7 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener, ws_create_server
 
@@ -285,7 +285,20 @@ def _report(pump: asyncio.Task[None]) -> None:
         _log.error("the simulated markets stopped", exc_info=error)
 
 
-S = TypeVar("S", bound=VenueServer[Any])
+class Service(Protocol):
+    """What is started, waited for and closed as one: a venue, or several."""
+
+    async def start(self) -> None:
+        """Listens; ``OSError`` if that cannot be."""
+
+    async def close(self) -> None:
+        """Stops listening."""
+
+    async def wait(self) -> None:
+        """Returns when it stops, or raises what broke it."""
+
+
+S = TypeVar("S", bound=Service)
 
 
 async def started(server: S) -> S:

@@ -23,7 +23,7 @@ from bookfeed.sim.twovenue_truth import Ask
 from bookfeed.sim.wire import Asset, Terms
 
 TICK: Final = 100
-_HALF_SPREAD: Final = 100
+HALF_SPREAD: Final = 100
 _LEVELS: Final = 6
 _KEPT_LEVELS: Final = 9
 _TINY: Final = 2_000
@@ -55,7 +55,7 @@ class Quoted(ABC, Generic[M]):
         comes: list[Op] = []
         for side, own_fair in ((0, self.fair), (1, PIPS - self.fair)):
             rungs = self._book[side]
-            best = (own_fair - _HALF_SPREAD) // TICK * TICK
+            best = (own_fair - HALF_SPREAD) // TICK * TICK
             wanted = [price for price in range(best, best - _LEVELS * TICK, -TICK) if price > 0]
             kept = range(best - _KEPT_LEVELS * TICK, best + 1)
             goes += [Op(side, price, 0) for price in rungs.prices

@@ -18,6 +18,8 @@ from bookfeed.sim.truth import Truth
 from bookfeed.sim.wire import Asset, Message
 
 _FINE_TICK_SHARE: Final = 0.3
+# Starting prices are drawn from so many pips around one half.
+_FAIR_SPAN: Final = 7_000
 _SUBJECTS: Final = ("rain falls", "the launch holds", "the bill passes", "the home side wins")
 
 
@@ -46,6 +48,8 @@ class VenueConfig:
     resolve_every: int = 0
     dislocation_every_s: float = 2.0
     """Mean quiet time between dislocations of one unmirrored market, seconds."""
+    off_half: int = 0
+    """No market starts closer to one half than this, pips."""
 
     def __post_init__(self) -> None:
         if self.markets < 1:
@@ -60,6 +64,8 @@ class VenueConfig:
             raise ValueError(f"tick_size must be one of {', '.join(_TICKS)}, not {self.tick_size}")
         if self.dislocation_every_s <= 0:
             raise ValueError("dislocation_every_s must be above 0")
+        if not 0 <= self.off_half <= _FAIR_SPAN // 2:
+            raise ValueError(f"off_half must be from 0 to {_FAIR_SPAN // 2}")
 
 
 _TICKS: Final = {PRICE_TEXT[pips]: pips for pips in (1, 10, 25, 50, 100, 1000)}
@@ -103,7 +109,7 @@ class SimVenue:
                     question=f"Will it be that {rng.choice(_SUBJECTS)}? ({index + 1})",
                     tick=_TICKS[config.tick_size] if config.tick_size else tick,
                     levels=config.levels_min + int(spread * rng.random() ** 2),
-                    fair=1500 + int(rng.random() * (PIPS - 3000)),
+                    fair=self._fair(),
                     min_order_size=config.min_order_size,
                     neg_risk=config.neg_risk,
                     fee_rate=config.fee_rate,
@@ -113,6 +119,12 @@ class SimVenue:
                 )
             )
         return specs
+
+    def _fair(self) -> int:
+        fair = (PIPS - _FAIR_SPAN) // 2 + int(self._rng.random() * _FAIR_SPAN)
+        if abs(fair - PIPS // 2) >= self.config.off_half:
+            return fair
+        return PIPS // 2 + (self.config.off_half if fair > PIPS // 2 else -self.config.off_half)
 
     def _asset_id(self) -> str:
         """A decimal of 76 to 78 digits, as token ids are."""

@@ -5,14 +5,17 @@ see can be tested; ``text.paint`` turns lines into ANSI text. Nothing here reads
 or the terminal.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final, Literal, NamedTuple
 
 from bookfeed.sinks.opportunities import (
     PaperRow,
     RefusalRow,
     SignalRow,
+    detail_lines,
     paper_line,
     refusal_lines,
     signal_lines,
@@ -92,7 +95,11 @@ _WIDE: Final = 100
 _VERY_WIDE: Final = 120
 _SIGNALS_MAX: Final = 8
 _NOTES_MAX: Final = 3
+_NOTE_LINES_MAX: Final = 2
+# Books that details of a signal leave in sight.
+_BOOKS_MIN: Final = 4
 _WIDTH_MIN: Final = 72
+_SIZE_WIDTH: Final = 8
 # Lines that are neither books nor signals: header, two blanks, three titles, two latencies.
 _FIXED_LINES: Final = 8
 
@@ -100,31 +107,41 @@ _FIXED_LINES: Final = 8
 def render(screen: Screen, width: int, height: int) -> list[Line]:
     """At most ``height`` lines of at most ``width`` columns, the most important things first."""
     width = max(width, _WIDTH_MIN)
-    above = [_header(screen), *_note_lines(screen.notes)]
+    above = [_header(screen), *_note_lines(screen.notes, width)]
     below: list[Line] = []
     if screen.refusals is not None:
-        most = max(height // 4, 3)
+        most = max(height // 5, 3)
         below = [(), *refusal_lines(screen.refusals, most)]
     extra = len(above) - 1 + len(below) + (screen.paper is not None)
     room = max(height - _FIXED_LINES - extra, 4)
     signals = min(_SIGNALS_MAX, max(len(screen.signals), 3), max(room // 3, 1))
-    lines = [*above, *_book_lines(screen.books, width, room - signals)]
+    newest = screen.signals[::-1][:signals]
+    # What the newest opportunity is made of comes before the last of the books.
+    details = next((found for row in newest if (found := detail_lines(row, width))), [])
+    kept = signals + len(details)
+    if room - kept < _BOOKS_MIN:
+        kept = signals
+    lines = [*above, *_book_lines(screen.books, width, room - kept)]
     lines += [(), *_latency_lines(screen), (), _signal_title(screen)]
     if screen.paper is not None:
         lines.append(paper_line(screen.paper))
     if not screen.signals:
         lines.append((Span("  none yet", "dim"),))
-    newest = screen.signals[::-1][:signals]
     spare = height - len(lines) - len(newest) - len(below)
     lines += [*signal_lines(newest, width, spare), *below]
     return [clip(line, width) for line in lines[:height]]
 
 
-def _note_lines(notes: Sequence[str]) -> list[Line]:
-    shown: list[Line] = [(Span(f" {printable(note)}", "warn"),) for note in notes[:_NOTES_MAX]]
-    if len(notes) > _NOTES_MAX:
-        shown[-1] = (Span(f" and {len(notes) - _NOTES_MAX + 1} more like it", "warn"),)
-    return shown
+def _note_lines(notes: Sequence[str], width: int) -> list[Line]:
+    count = len(notes) if len(notes) <= _NOTES_MAX else _NOTES_MAX - 1
+    shown = [
+        line
+        for note in notes[:count]
+        for line in wrap(printable(note), width - 4, max_lines=_NOTE_LINES_MAX, placeholder=" …")
+    ]
+    if count < len(notes):
+        shown.append(f"and {len(notes) - count} more like it")
+    return [(Span(f" {line}", "warn"),) for line in shown]
 
 
 def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
@@ -145,9 +162,13 @@ def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
 
 
 def _most_telling(books: Sequence[BookRow], count: int) -> list[BookRow]:
-    """``count`` books in their order, those that are not live before those that are."""
-    by_state = sorted(range(len(books)), key=lambda i: (books[i].state == "live", i))
-    return [books[i] for i in sorted(by_state[:count])]
+    """``count`` books in their order: those that are not live first, then of every venue some."""
+    seen: Counter[str] = Counter()
+    ranks = []
+    for place, row in enumerate(books):
+        ranks.append((row.state == "live", seen[row.venue], place))
+        seen[row.venue] += 1
+    return [books[i] for i in sorted(place for *_, place in sorted(ranks)[:count])]
 
 
 def _header(screen: Screen) -> Line:
@@ -181,6 +202,8 @@ class _Column(NamedTuple):
     style: Callable[[BookRow], Style]
     sized: bool = False
     """Shown only where there is room for sizes."""
+    spared: bool = False
+    """Left out where there is little room and several venues have to be told apart."""
 
     def span(self, row: BookRow) -> Span:
         """The cell of one row, cut to the width, and the gap before it."""
@@ -205,27 +228,33 @@ def _state(row: BookRow) -> str:
     return row.state if row.state == "live" else f"{row.state} {row.cause}"
 
 
+def _size(qty_e8: int | None) -> str:
+    """A size, without its fraction where that would take the place of digits."""
+    text = shown_qty(qty_e8)
+    return text if len(text) <= _SIZE_WIDTH else text.partition(".")[0]
+
+
 _VENUE: Final = _Column("venue", 10, "<", lambda row: row.venue, _dim)
 _COLUMNS: Final = (
     _Column("", 4, "<", lambda row: row.outcome, _dim),
-    _Column("size", 10, ">", lambda row: shown_qty(row.bid_qty_e8), _dim, sized=True),
+    _Column("size", _SIZE_WIDTH, ">", lambda row: _size(row.bid_qty_e8), _dim, sized=True),
     _Column("bid", 6, ">", lambda row: shown_price(row.bid_e9), _price_style),
     _Column("ask", 6, ">", lambda row: shown_price(row.ask_e9), _price_style),
-    _Column("size", 10, ">", lambda row: shown_qty(row.ask_qty_e8), _dim, sized=True),
-    _Column("spread", 6, ">", _spread, _price_style),
+    _Column("size", _SIZE_WIDTH, ">", lambda row: _size(row.ask_qty_e8), _dim, sized=True),
+    _Column("spread", 6, ">", _spread, _price_style, spared=True),
     _Column("state", 21, "<", _state, _state_style),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
-    _Column("upd/s", 5, ">", lambda row: shown_rate(row.rate), _dim),
+    _Column("upd/s", 5, ">", lambda row: shown_rate(row.rate), _dim, spared=True),
 )
 
 
 def _columns(width: int, *, several: bool) -> tuple[list[_Column], int]:
     """The columns that fit, and what they leave for the name of the market."""
     columns = [column for column in _COLUMNS if width >= _WIDE or not column.sized]
-    if width >= _VERY_WIDE:
+    if several and width < _VERY_WIDE:
+        columns = [column for column in columns if not column.spared]
+    if several or width >= _VERY_WIDE:
         columns.insert(0, _VENUE)
-    elif several:
-        columns.insert(0, _VENUE._replace(width=6))
     return columns, width - 1 - sum(column.width + 1 for column in columns)
 
 

@@ -87,11 +87,23 @@ def signal_lines(rows: Sequence[SignalRow], width: int, spare: int) -> list[Line
     lines: list[Line] = []
     for row in rows:
         lines.append(_signal(row, width))
-        details = _details(row, width) if row.direction and row.legs else []
+        details = detail_lines(row, width)
         if len(details) <= spare:
             lines += details
             spare -= len(details)
     return lines
+
+
+def detail_lines(row: SignalRow, width: int) -> list[Line]:
+    """What would be traded on each leg, and what that comes to; none for a mere spread."""
+    if not (row.direction and row.legs):
+        return []
+    net, maker = shown_price(row.net_edge_e9), shown_price(row.maker_edge_e9)
+    sums = (
+        f"gross {shown_price(row.gross_edge_e9)}, fees {_money(row.fee_e9)}, net {net} taking",
+        f", {maker} making; capital {_money(row.capital_e9)}, age {shown_duration(row.age_ns)}",
+    )
+    return [*(_leg(leg, width) for leg in row.legs), (Span(f"          {''.join(sums)}", "dim"),)]
 
 
 def refusal_lines(rows: Sequence[RefusalRow], count: int) -> list[Line]:
@@ -105,10 +117,14 @@ def refusal_lines(rows: Sequence[RefusalRow], count: int) -> list[Line]:
 
 def paper_line(row: PaperRow) -> Line:
     """The ledger's sums in one line."""
-    told = (
-        f"{row.whole:,} whole, {row.partial:,} in part, {row.gone:,} gone, "
-        f"{row.unhedged:,} unhedged, {row.pending:,} under way"
-    )
+    counts = {
+        "whole": row.whole,
+        "in part": row.partial,
+        "gone": row.gone,
+        "unhedged": row.unhedged,
+        "under way": row.pending,
+    }
+    told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "-"
     net = f"net claimed {_money(row.net_claimed_e9)}, captured {_money(row.net_captured_e9)}"
     return (Span(" paper   ", "dim"), Span(f" {net}"), Span(f"  of {row.signals:,}: {told}", "dim"))
 
@@ -131,15 +147,6 @@ def _signal(row: SignalRow, width: int) -> Line:
         Span(f"{lasted:>7} ", "dim"),
         Span(row.closed or "open", "dim" if row.closed else "good"),
     )
-
-
-def _details(row: SignalRow, width: int) -> list[Line]:
-    net, maker = shown_price(row.net_edge_e9), shown_price(row.maker_edge_e9)
-    sums = (
-        f"gross {shown_price(row.gross_edge_e9)}, fees {_money(row.fee_e9)}, net {net} taking",
-        f", {maker} making; capital {_money(row.capital_e9)}, age {shown_duration(row.age_ns)}",
-    )
-    return [*(_leg(leg, width) for leg in row.legs), (Span(f"          {''.join(sums)}", "dim"),)]
 
 
 def _leg(leg: LegRow, width: int) -> Line:
