@@ -13,6 +13,8 @@ use crate::time::Nanos;
 use crate::update::UpdateKind;
 use std::ops::Range;
 
+/// Most indices that are kept; venues have a few dozen.
+const INDICES_MAX: usize = 1_024;
 /// Convictions by another channel without an agreement between them, after which that channel
 /// is not trusted to speak of the same book.
 const WITNESS_STRIKES_MAX: u32 = 3;
@@ -177,7 +179,7 @@ impl Engine {
         };
         if let Some(known) = self.indices.get_mut(&*name) {
             *known = reading;
-        } else {
+        } else if self.indices.len() < INDICES_MAX {
             self.indices.insert(Box::from(&*name), reading);
         }
     }

@@ -12,9 +12,11 @@ use crate::decode::json::Value;
 use crate::event::{Body, Delta, Frame, Message, Place, Reply, ReplyKind, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN};
-use crate::stream::{Gap, NO_STREAM, Order, StreamId};
+use crate::stream::{Connection, Gap, NO_STREAM, Order, StreamId};
 use crate::time::Nanos;
 
+/// Most streams of one connection that are told apart.
+const STREAMS_MAX: usize = 64;
 /// Gaps that are kept for whoever asks.
 const GAPS_KEPT: usize = 256;
 /// Replies that are kept for whoever collects them.
@@ -84,12 +86,34 @@ impl Engine {
         if known != NO_STREAM {
             return known;
         }
-        let Some(Some(connection)) = self.connections.get_mut(conn as usize) else {
-            return NO_STREAM;
+        let full = |c: &Connection| c.streams.len() >= STREAMS_MAX;
+        if self.connections.get(conn as usize).and_then(Option::as_ref).is_none_or(full) {
+            self.drop_stream(conn);
+        }
+        match self.connections.get_mut(conn as usize) {
+            Some(Some(connection)) if !full(connection) => {
+                let id = self.streams.open("");
+                connection.streams.push((sid, id));
+                id
+            }
+            _ => NO_STREAM,
+        }
+    }
+
+    /// Makes room for another stream: each new subscription has a new number, and so has every
+    /// damaged one. The oldest goes that has ended, or that nothing rests on.
+    #[cold]
+    fn drop_stream(&mut self, conn: u32) {
+        let Some(Some(connection)) = self.connections.get(conn as usize) else { return };
+        let idle = |&(_, id): &(u32, StreamId)| {
+            let stream = self.streams.at(id);
+            stream.is_none_or(|s| s.ended || s.channel.is_empty()) && self.books_on(conn, id).is_empty()
         };
-        let id = self.streams.open("");
-        connection.streams.push((sid, id));
-        id
+        let Some(at) = connection.streams.iter().position(idle) else { return };
+        if let Some(Some(connection)) = self.connections.get_mut(conn as usize) {
+            let (_, id) = connection.streams.remove(at);
+            self.streams.close(id);
+        }
     }
 
     /// The books that rest on a stream now.
