@@ -129,9 +129,8 @@ async def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None
 async def test_a_clean_run_changes_no_state() -> None:
     async with running(SimConfig(markets=4, rate=2000, rest=False)) as (server, feed, auditor):
         changes = len(auditor.states)
-        await until(lambda: server.frames_sent > 2500)
+        await until(lambda: server.frames_sent > 2500 and auditor.checked > 2000)
         assert auditor.wrong == []
-        assert auditor.checked > 2000
         assert auditor.states[changes:] == []
         assert feed.counters()["decode_errors"] == 0
         evidence = feed.engine.evidence()
@@ -162,9 +161,8 @@ async def test_never_wrong_while_live(kind: str, variant: str, rest: bool) -> No
         await asyncio.sleep(0.3)
         await feed.wait_live(8)
         sent = server.frames_sent
-        await until(lambda: server.frames_sent > sent + 40)
+        await until(lambda: server.frames_sent > sent + 40 and auditor.checked > 50)
         assert auditor.wrong == []
-        assert auditor.checked > 50
 
 
 async def test_many_markets_over_several_connections_and_tls() -> None:
@@ -213,7 +211,7 @@ def test_every_kind_of_loop(monkeypatch: pytest.MonkeyPatch, uvloop: bool, busy_
 
     async def main() -> tuple[int, float]:
         async with running(SimConfig(markets=2, rate=1000, rest=False)) as (server, feed, auditor):
-            await until(lambda: server.frames_sent > 300)
+            await until(lambda: server.frames_sent > 300 and auditor.checked > 200)
             assert auditor.wrong == []
             sessions = [s for supervisor in feed._supervisors for s in supervisor.sessions]
             begin = time.monotonic()
