@@ -166,7 +166,7 @@ def test_details_take_no_line_from_a_signal_and_the_newest_come_first() -> None:
     assert "number 5" in heads[0]
     place = lines.index(heads[0])
     assert "buy YES" in lines[place + 1]
-    assert "number 4" in lines[place + 4]
+    assert "number 4" in lines[place + 5]
 
 
 def test_a_basis_is_said_above_everything() -> None:
