@@ -50,7 +50,7 @@ setup: $(STAMPS)/extension ## build the extension and install everything into .v
 
 # The main job.
 
-run: setup ## two simulated venues, live books and signals across them; SECONDS=N ends by itself, else Ctrl-C
+run: setup ## two simulated venues, books and signals across them; SECONDS=N, else Ctrl-C
 	@$(BIN)/bookfeed run --demo $(if $(SECONDS),--seconds $(SECONDS))
 
 # Whether it is right.

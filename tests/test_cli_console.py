@@ -151,8 +151,11 @@ def test_a_signal_says_what_would_be_traded_and_keeps_taking_and_making_apart() 
     assert lines[place + 1 : place + 4] == DETAILS
     narrow = text(dataclasses.replace(SCREEN, signals=[BOX]), 80, 40)
     assert all(len(line) <= 80 for line in narrow)
-    (leg,) = (line for line in narrow if "buy NO polymarket" in line)
-    assert leg.endswith(" 120 @ 0.532, fee $0.00")
+    (place,) = (i for i, line in enumerate(narrow) if "buy NO polymarket" in line)
+    assert narrow[place].endswith(" 120 @ 0.532, fee $0.00")
+    # What does not fit into a line goes on in the next one.
+    edges, rest = (line.strip() for line in narrow[place + 1 : place + 3])
+    assert f"{edges} {rest}" == DETAILS[-1].strip()
 
 
 def test_details_take_no_line_from_a_signal_and_the_newest_come_first() -> None:
@@ -163,7 +166,7 @@ def test_details_take_no_line_from_a_signal_and_the_newest_come_first() -> None:
     assert "number 5" in heads[0]
     place = lines.index(heads[0])
     assert "buy YES" in lines[place + 1]
-    assert "number 4" in lines[place + 4]
+    assert "number 4" in lines[place + 5]
 
 
 def test_a_basis_is_said_above_everything() -> None:

@@ -285,7 +285,7 @@ def test_a_reader_that_leaves_ends_the_run() -> None:
 
 
 def test_a_reader_that_reads_nothing_holds_up_nothing() -> None:
-    with running("run", *DEMO, "--seed", "810008", "--rate", "20000", "-o", "ndjson") as process:
+    with running("run", *DEMO, "--seed", "810008", "--rate", "10000", "-o", "ndjson") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

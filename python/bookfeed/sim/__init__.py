@@ -5,5 +5,6 @@ the engine, so that an engine and a simulator which agree have both read the pro
 
 ``polymarket`` serves Polymarket's market channel over real sockets, ``kalshi`` Kalshi's; ``stream``
 and ``kalshi_stream`` yield the same frames in process under a virtual clock, for seeded campaigns;
-``twovenue`` runs both together, with opportunities and what only looks like them.
+``twovenue`` runs both together, with opportunities and what only looks like them. ``paired`` serves
+both over sockets, with markets that belong together.
 """

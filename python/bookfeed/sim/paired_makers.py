@@ -28,8 +28,10 @@ _LASTS_S: Final = (0.3, 2.0)
 # apart it has been seen to agree, this often and this far away from there.
 _TELLING: Final = 600
 _AGREED_MIN: Final = 8
-# Nothing is quoted closer to 0 or 1.
+# No mid is followed closer to 0 or 1, and nothing stands apart there by choice.
 _EDGE: Final = 500
+# As far as quotes go that stand apart from a price that moves on.
+_LAST: Final = 200
 _BASKET_FAIR_MIN: Final = 1_200
 _LADDER_FAIR: Final = (1_800, 8_500)
 
@@ -162,16 +164,21 @@ class PairMakers(Makers):
 
     def _stand_apart(self, margin: int) -> None:
         self._margin = margin
-        # Away from the nearer edge, where there is room for it.
-        self._up = self._mid <= PIPS // 2
+        bid, ask = self._touch
+        away = self._fees + margin
+        # Away from one half where there is room: towards it the sides would begin to look like
+        # opposites.
+        room_above = ask + away <= PIPS - 2 * _EDGE
+        room_below = bid - away >= 2 * _EDGE
+        self._up = room_above if self._mid > PIPS // 2 else not room_below
 
     def _aside(self) -> Sequence[int]:
         self._home()
         bid, ask = self._touch
         away = self._fees + self._margin
         if self._up:
-            return (-(-(ask + away) // TICK) * TICK + HALF_SPREAD,)
-        return ((bid - away) // TICK * TICK - HALF_SPREAD,)
+            return (min(-(-(ask + away) // TICK) * TICK + HALF_SPREAD, PIPS - _LAST),)
+        return (max((bid - away) // TICK * TICK - HALF_SPREAD, _LAST),)
 
 
 class BasketMakers(Makers):

@@ -19,6 +19,7 @@ from bookfeed.sinks.text import (
 )
 
 _NAME_WIDTH: Final = 20
+_INDENT: Final = " " * 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,17 @@ def detail_lines(row: SignalRow, width: int) -> list[Line]:
     if not (row.direction and row.legs):
         return []
     net, maker = shown_price(row.net_edge_e9), shown_price(row.maker_edge_e9)
-    sums = (
-        f"gross {shown_price(row.gross_edge_e9)}, fees {_money(row.fee_e9)}, net {net} taking",
-        f", {maker} making; capital {_money(row.capital_e9)}, age {shown_duration(row.age_ns)}",
+    edges = (
+        f"gross {shown_price(row.gross_edge_e9)}, fees {_money(row.fee_e9)}, net {net} taking, "
+        f"{maker} making"
     )
-    return [*(_leg(leg, width) for leg in row.legs), (Span(f"          {''.join(sums)}", "dim"),)]
+    rest = f"capital {_money(row.capital_e9)}, age {shown_duration(row.age_ns)}"
+    whole = f"{edges}; {rest}"
+    sums = [whole] if len(_INDENT) + len(whole) <= width else [f"{edges};", rest]
+    return [
+        *(_leg(leg, width) for leg in row.legs),
+        *((Span(f"{_INDENT}{text}", "dim"),) for text in sums),
+    ]
 
 
 def refusal_lines(rows: Sequence[RefusalRow], count: int) -> list[Line]:
@@ -153,7 +160,7 @@ def _leg(leg: LegRow, width: int) -> Line:
     what = f"{leg.side} {cut(leg.outcome, 8)} {leg.venue}"
     numbers = f"{shown_qty(leg.qty_e8)} @ {shown_price(leg.avg_price_e9)}, fee {_money(leg.fee_e9)}"
     room = max(width - 12 - len(what) - len(numbers), 8)
-    return (Span(f"          {what} {cut(leg.market, room)} {numbers}", "dim"),)
+    return (Span(f"{_INDENT}{what} {cut(leg.market, room)} {numbers}", "dim"),)
 
 
 def _refusal(row: RefusalRow) -> Line:
