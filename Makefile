@@ -77,11 +77,11 @@ test-python: setup
 	$(PY) -m pytest
 
 campaign: setup ## SEEDS=N seeded fault runs of the simulator: never wrong while live
-	$(PY) -m tests.campaign --seeds $(SEEDS)
-	$(PY) -m tests.kalshi_campaign --seeds $(SEEDS)
+	$(PY) tests/campaign.py --seeds $(SEEDS)
+	$(PY) tests/kalshi_campaign.py --seeds $(SEEDS)
 
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
-	$(PY) -m tests.arbitrage --seeds $(SEEDS)
+	$(PY) tests/arbitrage.py --seeds $(SEEDS)
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
 	scripts/fuzz $(or $(SECONDS),600)
@@ -90,7 +90,7 @@ fuzz-quick: ## every fuzz target for 10 seconds
 	scripts/fuzz 10
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
-	$(PY) -m tests.soak
+	$(PY) tests/soak.py
 
 # How fast it is.
 

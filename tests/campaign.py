@@ -1,6 +1,6 @@
 """Never wrong while live: seeded fault runs of the simulator, in process, against its truth.
 
-``python -m tests.campaign --seeds 1000`` runs that many seeds and exits with 1 if in any of
+``python tests/campaign.py --seeds 1000`` runs that many seeds and exits with 1 if in any of
 them a book that was shown as live differed from the truth beyond the bound that
 docs/states.md states, if a fault was not named by a fitting cause, or if a clean run changed
 any state. A failure prints its seed, and the same seed fails again the same way.
@@ -9,14 +9,11 @@ The client here does what the session does: it asks REST for a book that went st
 reconnects where REST cannot help.
 """
 
-import argparse
-import json
 import sys
-import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.sim.faults import Fault, FaultEvent, random_faults
@@ -54,22 +51,6 @@ MUST_BE_NAMED: Final = frozenset({"disconnect", "reset", "malformed"})
 ORDINARY: Final = frozenset(
     {"subscribed", "snapshot", "resync", "evidence", "tick_change", "resolved"}
 )
-
-
-@dataclass
-class Report:
-    """What one seed came to."""
-
-    seed: int
-    frames: int = 0
-    checks: int = 0
-    transitions: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    signals: int = 0
-    live_ns: int = 0
-    total_ns: int = 0
 
 
 class Client:
@@ -340,49 +321,17 @@ def judge_clean(client: Client, report: Report) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds (default 1000)")
-    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
-    parser.add_argument("--items", type=int, default=1_000, help="items a seed (default 1000)")
+    """The command line."""
+    parser = arguments(__doc__)
     parser.add_argument("--hash-check", default="always", choices=("always", "sampled", "off"))
-    parser.add_argument("--clean", action="store_true", help="no faults; states must not change")
     options = parser.parse_args(argv)
-    totals: Counter[str] = Counter()
-    faults: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    failed = 0
-    begun = time.perf_counter()
-    for seed in range(options.first, options.first + options.seeds):
-        report = run(seed, items=options.items, hash_check=options.hash_check, clean=options.clean)
-        faults.update(report.faults)
-        causes.update(report.causes)
-        totals.update(
-            frames=report.frames,
-            checks=report.checks,
-            signals=report.signals,
-            live_ns=report.live_ns,
-            total_ns=report.total_ns,
-        )
-        if report.problems:
-            failed += 1
-            for problem in report.problems[:1]:
-                print(f"seed {seed}: {problem}", file=sys.stderr)
-    summary = {
-        "seeds": options.seeds,
-        "failed": failed,
-        "hash_check": options.hash_check,
-        "frames": totals["frames"],
-        "checks": totals["checks"],
-        "signals": totals["signals"],
-        "live_share": round(totals["live_ns"] / max(1, totals["total_ns"]), 4),
-        "faults": dict(faults.most_common()),
-        "causes": dict(causes.most_common()),
-        "elapsed_s": round(time.perf_counter() - begun, 1),
-    }
-    print(json.dumps(summary))
-    return 1 if failed else 0
+    return play(
+        options.first,
+        options.seeds,
+        lambda seed: run(
+            seed, items=options.items, hash_check=options.hash_check, clean=options.clean
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Never wrong while live, on numbered streams: seeded fault runs of the simulated Kalshi.
 
-``python -m tests.kalshi_campaign --seeds 1000`` runs that many seeds and exits with 1 if in any
+``python tests/kalshi_campaign.py --seeds 1000`` runs that many seeds and exits with 1 if in any
 of them a book that was shown as live differed from the truth after a frame of its stream, stayed
 live through a longer silence than it is allowed, was lost without a fault, or if a clean run
 changed any state. A failure prints its seed, and the same seed fails again the same way.
@@ -10,14 +10,12 @@ where the subscription ended, reconnects where nothing else helps, and asks a si
 sign of life.
 """
 
-import argparse
-import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.sim.faults import FaultEvent
@@ -60,21 +58,6 @@ ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "resolved"})
 OVER: Final = frozenset({"disconnected", "resolved", "unsubscribed"})
 
 
-@dataclass
-class Report:
-    """What one seed came to."""
-
-    seed: int
-    frames: int = 0
-    checks: int = 0
-    transitions: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    live_ns: int = 0
-    total_ns: int = 0
-
-
 class Client:
     """An engine with the part of a session that mends books, under the stream's clock."""
 
@@ -89,7 +72,7 @@ class Client:
         self.mend_ns: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self.timer_ns = self.probed_ns = start_ns
-        self.reconnects = 0
+        self.reconnects = self.signals = 0
         for conn in range(stream.conns):
             for ticker in stream.tickers(conn):
                 instrument = self.engine.subscribe("kalshi", ticker, conn, start_ns, market=ticker)
@@ -151,7 +134,9 @@ class Client:
 
     def drain(self) -> None:
         """Takes in what changed, and plans to mend what was lost."""
-        for update in self.engine.drain().updates:
+        batch = self.engine.drain()
+        self.signals += len(batch.signals)
+        for update in batch.updates:
             if update["kind"] != STATE_KIND:
                 continue
             ticker = self.symbols[int(update["instrument"])]
@@ -284,6 +269,7 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
         live_at = item.ts_ns
     assert client is not None
     report.total_ns = live_at - start_ns
+    report.signals = client.signals
     report.transitions = len(client.changes)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(stream, client, report, live_at)
@@ -323,45 +309,13 @@ def judge_clean(client: Client, report: Report) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds (default 1000)")
-    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
-    parser.add_argument("--items", type=int, default=1_000, help="items a seed (default 1000)")
-    parser.add_argument("--clean", action="store_true", help="no faults; states must not change")
+    parser = arguments(__doc__)
     options = parser.parse_args(argv)
-    totals: Counter[str] = Counter()
-    faults: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    failed = 0
-    begun = time.perf_counter()
-    for seed in range(options.first, options.first + options.seeds):
-        report = run(seed, items=options.items, clean=options.clean)
-        faults.update(report.faults)
-        causes.update(report.causes)
-        totals.update(
-            frames=report.frames,
-            checks=report.checks,
-            live_ns=report.live_ns,
-            total_ns=report.total_ns,
-        )
-        if report.problems:
-            failed += 1
-            for problem in report.problems[:2]:
-                print(f"seed {seed}: {problem}", file=sys.stderr)
-    summary = {
-        "seeds": options.seeds,
-        "failed": failed,
-        "frames": totals["frames"],
-        "checks": totals["checks"],
-        "live_share": round(totals["live_ns"] / max(1, totals["total_ns"]), 4),
-        "faults": dict(faults.most_common()),
-        "causes": dict(causes.most_common()),
-        "elapsed_s": round(time.perf_counter() - begun, 1),
-    }
-    print(json.dumps(summary))
-    return 1 if failed else 0
+    return play(
+        options.first,
+        options.seeds,
+        lambda seed: run(seed, items=options.items, clean=options.clean),
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""Playing many seeds and saying what they came to: what the campaigns have in common."""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+_SUMMED: Final = ("frames", "checks", "signals", "live_ns", "total_ns")
+_PROBLEMS_SAID: Final = 2
+
+
+@dataclass
+class Report:
+    """What one seed came to."""
+
+    seed: int
+    frames: int = 0
+    checks: int = 0
+    transitions: int = 0
+    signals: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    live_ns: int = 0
+    total_ns: int = 0
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The options that every campaign has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds (default 1000)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--items", type=int, default=1_000, help="items a seed (default 1000)")
+    parser.add_argument("--clean", action="store_true", help="no faults; states must not change")
+    return parser
+
+
+def play(first: int, seeds: int, run: Callable[[int], Report]) -> int:
+    """Run each seed, print what went wrong and a summary; 1 if anything did, else 0."""
+    totals: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    failed = 0
+    begun = time.perf_counter()
+    for seed in range(first, first + seeds):
+        report = run(seed)
+        faults.update(report.faults)
+        causes.update(report.causes)
+        totals.update({name: getattr(report, name) for name in _SUMMED})
+        failed += bool(report.problems)
+        for problem in report.problems[:_PROBLEMS_SAID]:
+            print(f"seed {seed}: {problem}", file=sys.stderr)
+    summary = {
+        "seeds": seeds,
+        "failed": failed,
+        "frames": totals["frames"],
+        "checks": totals["checks"],
+        "signals": totals["signals"],
+        "live_share": round(totals["live_ns"] / max(1, totals["total_ns"]), 4),
+        "faults": dict(faults.most_common()),
+        "causes": dict(causes.most_common()),
+        "elapsed_s": round(time.perf_counter() - begun, 1),
+    }
+    print(json.dumps(summary))
+    return 1 if failed else 0
