@@ -81,7 +81,7 @@ async def test_record_and_replay_come_to_the_same(tmp_path: Path, key: Path) -> 
         )
     replayed, _ = await told("replay", directory, "-o", "json")
     assert json.loads(replayed)["digest"] == json.loads(recorded)["digest"]
-    assert json.loads(replayed)["venue"] == "kalshi"
+    assert json.loads(replayed)["venues"] == ["kalshi"]
     assert KEY_ID.encode() not in everything(Path(directory))
 
 

@@ -135,5 +135,5 @@ def test_a_reader_that_leaves_is_no_traceback() -> None:
 def test_data_and_logs_keep_apart() -> None:
     done = shell("replay", str(TINY), "-o", "json", "-vv", "--log-format", "json")
     assert done.returncode == 0
-    assert json.loads(done.stdout)["venue"] == "polymarket"
+    assert json.loads(done.stdout)["venues"] == ["polymarket"]
     assert all(json.loads(line)["level"] for line in done.stderr.splitlines())

@@ -43,13 +43,14 @@ def test_books_at_every_checkpoint(checkpoint: dict[str, Any], capsys: Capsys) -
 def test_the_whole_of_it(capsys: Capsys) -> None:
     result = replayed(capsys, TINY)
     assert set(result) == {
-        *("venue", "frames", "messages", "decode_errors", "updates", "signals", "digest"),
+        *("venues", "frames", "messages", "updates", "signals", "digest"),
+        *("decode_errors", "malformed", "gaps", "regressions", "underflows"),
         *("elapsed_s", "frames_per_s"),
     }
-    assert result["venue"] == "polymarket"
+    assert result["venues"] == ["polymarket"]
     assert result["frames"] == EXPECTED["frames"]
     assert result["messages"] == EXPECTED["types"]
-    assert result["decode_errors"] == 0
+    assert all(result[name] == 0 for name in ("decode_errors", "malformed", "gaps", "underflows"))
     assert result["frames_per_s"] == pytest.approx(result["frames"] / result["elapsed_s"])
     assert len(bytes.fromhex(result["digest"])) == 32
 

@@ -56,8 +56,6 @@ def _writer(source: Source, directory: Path) -> JournalWriter:
         config_hash=config.fingerprint(),
         notes={
             "source": source.name,
-            # A recording of several venues is opened as one of the first.
-            "venue": config.venues()[0],
             "venues": config.venues(),
             "engine": config.engine.arguments(),
         },

@@ -39,6 +39,9 @@ CAPTURE_ENGINE: Final[dict[str, Any]] = {
     "silence_ns": 2**62,
 }
 
+# What was wrong with the frames themselves; a recording of a healthy stream has none.
+_TROUBLE: Final = ("decode_errors", "malformed", "gaps", "regressions", "underflows")
+
 # Records read, then applied, in turns, so that the clock can stop while reading.
 _READ_AT_ONCE: Final = 4_096
 _JOURNAL_START: Final = b"\x89BFJ"
@@ -46,9 +49,9 @@ _JOURNAL_START: Final = b"\x89BFJ"
 
 @dataclass(slots=True)
 class Recording:
-    """A journal or a capture, opened: venue, engine options, records."""
+    """A journal or a capture, opened: venues, engine options, records."""
 
-    venue: str
+    venues: tuple[str, ...]
     engine: dict[str, Any]
     records: Iterable[Record]
     journal: Journal | None
@@ -59,14 +62,15 @@ def execute(args: argparse.Namespace) -> ExitCode:
     recording = open_recording(Path(args.file))
     options = recording.engine | ({"hash_check": args.hash_check} if args.hash_check else {})
     engine = _engine(options | engine_options(args), args.file)
-    _check_venue(recording.venue, args.file)
+    for venue in recording.venues:
+        _check_venue(venue, args.file)
     door, tape = EngineInput(engine), PaperTape(engine)
     fills: list[PaperFill] = []
     with Progress("replaying", args.frames) as progress:
         frames, elapsed_s = run(
             door, recording.records, args.frames, progress, lambda: fills.extend(tape.fresh())
         )
-    result = _result(engine, recording.venue, frames, elapsed_s) | _told(door, why=args.why)
+    result = _result(engine, recording.venues, frames, elapsed_s) | _told(door, why=args.why)
     PolarityAlarm().look(engine, door.rules)
     problems = _problems(recording, args.frames is None, door.records_refused)
     for problem in problems:
@@ -83,7 +87,7 @@ def open_recording(path: Path) -> Recording:
     """
     if path.is_file() and not _is_journal(path):
         capture = Capture(path)
-        return Recording(capture.venue, CAPTURE_ENGINE, capture, None)
+        return Recording((capture.venue,), CAPTURE_ENGINE, capture, None)
     try:
         journal = Journal(path)
     except JournalError as error:
@@ -94,11 +98,19 @@ def open_recording(path: Path) -> Recording:
     notes = notes if isinstance(notes, dict) else {}
     options = notes.get("engine")
     return Recording(
-        venue=str(notes.get("venue", "polymarket")),
+        venues=_venues(notes),
         engine=options if isinstance(options, dict) else {},
         records=journal,
         journal=journal,
     )
+
+
+def _venues(notes: Mapping[str, object]) -> tuple[str, ...]:
+    """Of a journal; one written by another program may say nothing, or name one alone."""
+    found = notes.get("venues")
+    if isinstance(found, list) and found:
+        return tuple(map(str, found))
+    return (str(notes.get("venue", "polymarket")),)
 
 
 def _is_journal(path: Path) -> bool:
@@ -156,13 +168,13 @@ def _first_frames(records: Iterable[Record], count: int) -> Iterator[Record]:
             return
 
 
-def _result(engine: Engine, venue: str, frames: int, elapsed_s: float) -> dict[str, Any]:
+def _result(engine: Engine, venues: Sequence[str], frames: int, elapsed_s: float) -> dict[str, Any]:
     counters = engine.counters()
     return {
-        "venue": venue,
+        "venues": list(venues),
         "frames": frames,
         "messages": engine.messages(),
-        "decode_errors": counters["decode_errors"],
+        **{name: counters[name] for name in _TROUBLE},
         "updates": counters["updates"],
         "signals": counters["signals"],
         "digest": engine.digest(),
@@ -225,7 +237,8 @@ def _show(
 def _show_tables(result: dict[str, Any], views: Sequence[BookView]) -> None:
     messages = ", ".join(f"{name} {count:,}" for name, count in result["messages"].items())
     plain = {name: value for name, value in result.items() if name not in ("rules", "paper", "why")}
-    write_pairs((plain | {"messages": messages}).items())
+    venues = ", ".join(result["venues"])
+    write_pairs((plain | {"venues": venues, "messages": messages}).items())
     for rule in result.get("rules", []):
         told = basis_line(Rule(rule["rule"], {}, rule["name"], rule))
         if told is not None:
