@@ -88,7 +88,7 @@ def test_compressed_captures_are_the_same(tmp_path: Path, capsys: Capsys) -> Non
 def test_tables_and_lines(capsys: Capsys) -> None:
     assert main(["replay", str(TINY), "--books"]) == 0
     table = capsys.readouterr().out
-    assert "venue          polymarket\n" in table
+    assert "venues         polymarket\n" in table
     assert table.count(" live ") == 2
     assert main(["replay", str(TINY), "--books", "-o", "ndjson"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
