@@ -245,8 +245,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """What to write instead of ``name``."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, 1)
-    did_you_mean = f'did you mean "{close[0]}"? ' if close else ""
-    return f"{did_you_mean}Known here: {', '.join(known)}"
+    did_you_mean = f'did you mean "{close[0]}"? Known' if close else "known"
+    return f"{did_you_mean} here: {', '.join(known)}"
 
 
 def shown_value(value: object) -> str:
