@@ -210,6 +210,8 @@ def changed(text: str, old: str, new: str) -> str:
          ['"yes", "no"', '"No"']),
         (changed(PAIR, '"inverted"', '"invert"'), "pair[0].leg[0].polarity",
          ['"same", "inverted"', 'mean "inverted"']),
+        (changed(PAIR, 'polarity = "inverted"\n', ""), "pair[0].leg[0].polarity",
+         ['is required: one of "same", "inverted"']),
         (changed(PAIR, 'oracle = "CF BRTI, mean of 60 s"\n', ""), "pair[0].leg[0].oracle",
          ["is required"]),
         (changed(PAIR, 'strike = "85000"\n', ""), "pair[0].leg[1].strike", ["is required"]),

@@ -144,7 +144,7 @@ class Reader:
             if field.name in raw:
                 values[field.name] = self.at(field.name).read(kinds[field.name], raw[field.name])
             elif _required(field):
-                self.at(field.name).fail("is required")
+                self.at(field.name).fail(f"is required{_wanted(kinds[field.name])}")
         try:
             return kind(**values)
         except ConfigError as error:
@@ -182,7 +182,7 @@ class Reader:
             return raw
         close = difflib.get_close_matches(str(raw), allowed, 1)
         self.expected(
-            f"one of {', '.join(map(shown_value, allowed))}",
+            _one_of(allowed),
             raw,
             f' (did you mean "{close[0]}"?)' if close else "",
         )
@@ -265,6 +265,19 @@ def shown_value(value: object) -> str:
 def _scaled(text: str) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole or "0") * 10**18 + int(fraction.ljust(18, "0"))
+
+
+def _wanted(kind: Any) -> str:
+    """``": "`` and what a value of type ``kind`` must be, where that can be said in few words."""
+    if typing.get_origin(kind) is Literal:
+        return f": {_one_of(typing.get_args(kind))}"
+    words = [e.words for e in typing.get_args(kind) if isinstance(e, Text)]
+    words += [str(e) for e in typing.get_args(kind) if isinstance(e, DecimalText)]
+    return f": {words[0]}" if words else ""
+
+
+def _one_of(allowed: Iterable[str]) -> str:
+    return f"one of {', '.join(map(shown_value, allowed))}"
 
 
 def _required(field: Field[Any]) -> bool:
