@@ -20,6 +20,18 @@ pub(super) enum Round {
     HalfUp,
 }
 
+impl Round {
+    /// `product / unit` as a whole number, if one word holds what it is rounded from.
+    #[inline]
+    fn quotient(self, product: u64, unit: u64) -> Option<u64> {
+        let raised = product.checked_add(match self {
+            Self::Up => unit - 1,
+            Self::HalfUp => unit / 2,
+        })?;
+        Some(raised / unit)
+    }
+}
+
 /// A number kept exactly: digits without trailing zeros, and how many of them are decimals.
 #[derive(Clone, Copy, Debug)]
 struct Exact {
@@ -125,13 +137,14 @@ impl Formula {
             return Some(0);
         }
         let product = self.digits.checked_mul(weight)?;
-        let excess = (self.decimals + decimals).checked_sub(to)?;
-        let unit = *POW10.get(excess as usize)?;
-        let raised = product.checked_add(match round {
-            Round::Up => unit - 1,
-            Round::HalfUp => unit / 2,
-        })?;
-        i64::try_from(raised / unit).ok()
+        // What Kalshi's takers pay for a fill, and for one more share, is divided by these two:
+        // dividing by a number known beforehand is a multiplication.
+        let rounded = match (self.decimals + decimals).checked_sub(to)? {
+            1 => round.quotient(product, 10),
+            6 => round.quotient(product, 1_000_000),
+            excess => round.quotient(product, *POW10.get(excess as usize)?),
+        };
+        i64::try_from(rounded?).ok()
     }
 
     /// As [`Self::short`] for any weight, in two words.
