@@ -354,7 +354,8 @@ def test_a_recording_replays_to_the_same_records(tmp_path: Path) -> None:
     assert again["digest"] == told["digest"]
     # What was told is from just before the connection was closed, which closes signals.
     assert again["signals"] >= told["counters"]["signals"] > 0
-    assert again["messages"] == told["messages"]
+    assert again["messages"].keys() == told["messages"].keys()
+    assert all(again["messages"][kind] >= count for kind, count in told["messages"].items())
     # The recording holds the end of the connection too.
     assert {book["cause"] for book in again["books"].values()} == {"disconnected"}
 

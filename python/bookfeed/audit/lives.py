@@ -16,6 +16,8 @@ _SCORE_MAX: Final = 32
 _TRUSTED: Final = 8
 # Readings are of one time if the venues were last heard of so close to each other, ns.
 _READING_LAG_MAX: Final = 250_000_000
+# Those that count are so far apart, ns.
+_READING_EVERY: Final = 100_000_000
 
 # Refusals that time alone may undo: they are asked again without news.
 _PASSING: Final = ("age", "skew", "lag", "status", "unconfirmed")
@@ -94,6 +96,8 @@ class Watched:
     """What speaks for the two sides of a box being one event, less what speaks against."""
     reading: tuple[Decimal, Decimal] | None = None
     """What they were last seen to say."""
+    read_ns: int | None = None
+    """When that was."""
     disputed: bool = False
     """Whether the engine says otherwise, which has been reported once."""
 
@@ -174,7 +178,7 @@ class Lives:
         at_one_time = measured.lag is not None and measured.lag <= _READING_LAG_MAX
         believed = all(standing.live for standing in taken)
         if moved and rule.asks_polarity and believed and at_one_time:
-            _read_polarity(watched, legs)
+            _read_polarity(watched, legs, now)
         silent = quiet(rule, subject, self.model, opened=watched.open is not None)
         if silent and watched.open is None:
             watched.seen = None
@@ -266,7 +270,7 @@ def _confirmed(seen: Seen, proved: list[Proof]) -> bool:
     )  # fmt: skip
 
 
-def _read_polarity(watched: Watched, legs: list[Instrument]) -> None:
+def _read_polarity(watched: Watched, legs: list[Instrument], now: int) -> None:
     """Takes a reading of the two sides of a box, if both books have both sides."""
     mids = []
     for one, leg in zip(legs, watched.subject.legs, strict=True):
@@ -277,9 +281,10 @@ def _read_polarity(watched: Watched, legs: list[Instrument]) -> None:
         mids.append(2 - mid if leg.complement else mid)
     # The second leg pays when the event does not happen: turned round to the claimed polarity.
     reading = mids[0], 2 - mids[1]
-    if reading == watched.reading:
+    too_soon = watched.read_ns is not None and now < watched.read_ns + _READING_EVERY
+    if too_soon or reading == watched.reading:
         return
-    watched.reading, (a, b) = reading, reading
+    watched.read_ns, watched.reading, (a, b) = now, reading, reading
     same, inverse = abs(a - b), abs(a + b - 2)
     vote = int((inverse - same) * 10)  # cut off towards zero
     vote = max(-_VOTE_MAX, min(vote, _VOTE_MAX))

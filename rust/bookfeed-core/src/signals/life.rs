@@ -247,7 +247,7 @@ impl Signals {
         for i in 0..count {
             let index = self.by_instrument[id as usize][i];
             if moved {
-                self.read_polarity(index, view);
+                self.read_polarity(index, view, now);
             }
             if self.evaluate_one(index, false, view, now, steps) {
                 let Self { watched, attentive, .. } = self;
@@ -259,9 +259,9 @@ impl Signals {
     }
 
     #[inline]
-    fn read_polarity(&mut self, index: u32, view: &View) {
+    fn read_polarity(&mut self, index: u32, view: &View, now: Nanos) {
         let watched = &mut self.watched[index as usize];
-        if !self.rules[watched.rule].checks_polarity() {
+        if !self.rules[watched.rule].checks_polarity() || !watched.polarity.due(now) {
             return;
         }
         // While one of the venues is behind, the prices are not of one time.
@@ -274,7 +274,7 @@ impl Signals {
             && width <= READING_LAG_MAX
             && let Some(reading) = Reading::of(&watched.subject, view)
         {
-            watched.polarity.take(reading);
+            watched.polarity.take(reading, now);
         }
     }
 

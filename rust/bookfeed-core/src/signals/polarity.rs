@@ -6,6 +6,7 @@
 use super::{LegRef, Subject, View};
 use crate::book::Touch;
 use crate::fixed::{PRICE_ONE, Price};
+use crate::time::{MILLISECOND, Nanos};
 
 /// How much better one explanation must be for a reading to count by one, in doubled prices.
 const UNIT: Price = PRICE_ONE / 10;
@@ -13,6 +14,9 @@ const UNIT: Price = PRICE_ONE / 10;
 const VOTE_MAX: i64 = 4;
 /// Bound of a score, so that what was long ago can be outvoted.
 const SCORE_MAX: i64 = 32;
+/// Readings that count are so far apart: a backlog told all at once walks the prices of one
+/// venue past those of the other, and for all its steps says no more than one reading.
+const READING_EVERY: Nanos = 100 * MILLISECOND;
 /// From this score on a pair has agreed often enough.
 const TRUSTED: i64 = 8;
 
@@ -28,14 +32,24 @@ pub struct Reading {
 pub struct Score {
     sum: i64,
     last: Option<Reading>,
+    /// When the next reading may count.
+    next: Nanos,
 }
 
 impl Score {
-    /// Takes in a reading. One that is the same as the last says nothing new.
+    /// Whether a reading may count by now.
     #[inline]
-    pub fn take(&mut self, reading: Reading) {
+    #[must_use]
+    pub fn due(self, now: Nanos) -> bool {
+        now >= self.next
+    }
+
+    /// Takes in a reading that is due. One that is the same as the last says nothing new.
+    #[inline]
+    pub fn take(&mut self, reading: Reading, now: Nanos) {
         if self.last.replace(reading) != Some(reading) {
             self.sum = (self.sum + reading.vote()).clamp(-SCORE_MAX, SCORE_MAX);
+            self.next = now.saturating_add(READING_EVERY);
         }
     }
 
@@ -93,12 +107,12 @@ mod tests {
         let mut score = Score::default();
         assert!(!score.trusted());
         for _ in 0..100 {
-            score.take(reading(90, 10));
+            score.take(reading(90, 10), 0);
         }
         assert!(!score.trusted(), "the same again says nothing new");
-        score.take(reading(89, 11));
+        score.take(reading(89, 11), 0);
         assert!(score.trusted());
-        score.take(reading(89, 80));
+        score.take(reading(89, 80), 0);
         assert!(!score.trusted(), "and it can be lost");
     }
 
@@ -106,12 +120,23 @@ mod tests {
     fn the_past_is_outvoted_in_the_end() {
         let mut score = Score::default();
         for cents in 0..1_000 {
-            score.take(reading(10 + cents % 2, 10));
+            score.take(reading(10 + cents % 2, 10), 0);
         }
         for readings in 0..10 {
             assert!(!score.trusted(), "{readings}");
-            score.take(reading(10 + readings % 2, 90));
+            score.take(reading(10 + readings % 2, 90), 0);
         }
         assert!(score.trusted());
+    }
+
+    #[test]
+    fn readings_count_a_while_apart() {
+        let mut score = Score::default();
+        assert!(score.due(7));
+        score.take(reading(90, 10), 7);
+        assert!(!score.due(6 + READING_EVERY));
+        assert!(score.due(7 + READING_EVERY));
+        score.take(reading(90, 10), 7 + READING_EVERY);
+        assert!(score.due(7 + READING_EVERY), "what said nothing new holds up nothing");
     }
 }

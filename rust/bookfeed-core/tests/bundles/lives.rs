@@ -256,6 +256,12 @@ fn nothing_is_asked_where_nothing_changed() {
     assert_eq!(pit.reasons(), [("min_qty", 2)]);
 }
 
+/// So much later that another reading of polarity counts; leg 0 is heard of meanwhile.
+fn later(pit: &mut Pit) {
+    assert_eq!(pit.wait(100 * MS), [""; 0]);
+    pit.beat(0);
+}
+
 #[test]
 fn a_pair_has_to_agree_before_it_is_spoken_of() {
     let mut pit = Pit::boxed([Kalshi; 2], &[]);
@@ -265,14 +271,18 @@ fn a_pair_has_to_agree_before_it_is_spoken_of() {
     pit.touch(1, 799, 5, 809, 5);
     pit.beat(0);
     for i in 0..12 {
+        later(&mut pit);
         assert_eq!(pit.touch(1, 800 + i, 5, 810 + i, 5), [""; 0]);
     }
     assert_eq!((pit.reasons(), pit.signals.len()), (vec![("polarity", 13)], 0));
     // Each clear reading makes up for 4 of the 32 that speak against the pair; 8 are trust.
     for i in 0..9 {
+        later(&mut pit);
         assert_eq!(pit.touch(1, 210 + i, 5, 220 + i, 5), [""; 0], "{i}");
     }
+    later(&mut pit);
     assert_eq!(pit.touch(1, 219, 5, 229, 5), ["open"]);
+    later(&mut pit);
     // And trust can be lost, by two readings from here.
     assert_eq!(pit.touch(1, 800, 5, 810, 5), ["close polarity"]);
 }
@@ -291,7 +301,21 @@ fn only_a_touch_that_moved_is_a_reading() {
         pit.wait(MS);
     }
     assert_eq!(pit.signals, []);
+    later(&mut pit);
     assert_eq!(pit.touch(1, 211, 5, 220, 5), ["open"]);
+}
+
+#[test]
+fn a_backlog_told_at_once_is_one_reading() {
+    let mut pit = Pit::boxed([Kalshi; 2], &[]);
+    pit.touch(0, 190, 5, 200, 5);
+    pit.touch(1, 210, 5, 220, 5);
+    pit.beat(0);
+    for i in 1..40 {
+        assert_eq!(pit.touch(1, 210 + i, 5, 220 + i, 5), [""; 0], "{i}");
+    }
+    later(&mut pit);
+    assert_eq!(pit.touch(1, 240, 5, 250, 5), ["open"]);
 }
 
 #[test]
