@@ -36,3 +36,8 @@ def test_there_is_much_to_fall_for(reports: list[arbitrage.Report]) -> None:
         assert sum(report.traps[trap] for report in reports) > 5, trap
     for reason in ("unconfirmed", "lag", "polarity", "augmented", "min_qty", "status", "not_live"):
         assert sum(report.refused[reason] for report in reports) > 0, reason
+
+
+@pytest.mark.parametrize("seed", [9034])
+def test_seeds_that_once_failed(seed: int) -> None:
+    assert arbitrage.play(seed).problems == []
