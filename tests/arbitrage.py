@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.records import Signal, signals
-from bookfeed.sim.twovenue import (
+from bookfeed.sim.paired.truth import Combination, Opportunity, Venue
+from bookfeed.sim.paired.twovenue import (
     CONN_OF,
     TRAPS,
     Episode,
@@ -28,7 +29,6 @@ from bookfeed.sim.twovenue import (
     TwoVenueItem,
     TwoVenueRun,
 )
-from bookfeed.sim.twovenue_truth import Combination, Opportunity, Venue
 from bookfeed.sim.virtual import START_NS
 
 MS: Final = 1_000_000

@@ -13,10 +13,10 @@ from bookfeed.audit.report import AuditReport
 from bookfeed.audit.witness import Witness
 from bookfeed.inputs import EngineInput
 from bookfeed.journal import Kind
-from bookfeed.sim.kalshi_faults import random_kalshi_faults
-from bookfeed.sim.kalshi_stream import KalshiStream
-from bookfeed.sim.kalshi_venue import KalshiVenueConfig
-from bookfeed.sim.twovenue import CONN_OF, TwoVenueConfig, TwoVenueRun
+from bookfeed.sim.kalshi.faults import random_kalshi_faults
+from bookfeed.sim.kalshi.stream import KalshiStream
+from bookfeed.sim.kalshi.venue import KalshiVenueConfig
+from bookfeed.sim.paired.twovenue import CONN_OF, TwoVenueConfig, TwoVenueRun
 from bookfeed.sim.virtual import START_NS
 
 MS: Final = 1_000_000

@@ -16,9 +16,10 @@ from typing import Final
 from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
-from bookfeed.sim.faults import Fault, FaultEvent, random_faults
-from bookfeed.sim.stream import Item, Stream
-from bookfeed.sim.venue import VenueConfig
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.polymarket.faults import Fault, random_faults
+from bookfeed.sim.polymarket.stream import Item, Stream
+from bookfeed.sim.polymarket.venue import VenueConfig
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 2_000 * MS

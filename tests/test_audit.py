@@ -14,7 +14,7 @@ from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.witness import Witness
 from bookfeed.cli import main
 from bookfeed.journal import Kind, write_journal
-from bookfeed.sim.twovenue import Episode, EpisodeKind, TwoVenueConfig
+from bookfeed.sim.paired.twovenue import Episode, EpisodeKind, TwoVenueConfig
 
 SPREADS: list[tuple[str, dict[str, Any]]] = [
     ("spread", {"mode": "bps", "when": "tight", "open": "300", "close": "400", "min_qty": "20"}),

@@ -12,7 +12,7 @@ from bookfeed.cli.output import write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.sim import parse_fault
 from bookfeed.errors import ConfigError
-from bookfeed.sim.faults import Fault
+from bookfeed.sim.polymarket.faults import Fault
 from bookfeed.sinks.lines import LineSink
 
 

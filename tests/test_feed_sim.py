@@ -17,8 +17,8 @@ from bookfeed.connection import Phase
 from bookfeed.feed import Feed, Rule, SessionOptions
 from bookfeed.records import Update
 from bookfeed.resync import ResyncPolicy
-from bookfeed.sim.faults import Fault
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
+from bookfeed.sim.polymarket.faults import Fault
 from bookfeed.venues import FeeSchedule, Market, Outcome
 
 S = 1_000_000_000

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from bookfeed.sim.faults import (
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.polymarket.faults import (
     STREAM_KINDS,
     VARIANTS,
     Fault,
-    FaultEvent,
     FaultInjector,
     FaultKind,
     random_faults,
 )
-from bookfeed.sim.stream import START_NS, Item, Stream
-from bookfeed.sim.venue import VenueConfig
+from bookfeed.sim.polymarket.stream import START_NS, Item, Stream
+from bookfeed.sim.polymarket.venue import VenueConfig
 
 AT = 40
 CONFIG = VenueConfig(markets=2, seed=21, new_market_every=0)

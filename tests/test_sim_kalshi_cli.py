@@ -8,8 +8,8 @@ import pytest
 
 from bookfeed.cli.sim import kalshi_shapes, parse_kalshi_fault
 from bookfeed.errors import ConfigError
-from bookfeed.sim.kalshi_faults import KalshiFault
-from bookfeed.sim.kalshi_venue import KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.faults import KalshiFault
+from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer, serve
-from bookfeed.sim.kalshi_auth import KeyPair, generate_key
-from bookfeed.sim.kalshi_faults import KalshiFault
-from bookfeed.sim.kalshi_wire import ERRORS
+from bookfeed.sim.kalshi.auth import KeyPair, generate_key
+from bookfeed.sim.kalshi.faults import KalshiFault
+from bookfeed.sim.kalshi.wire import ERRORS
 
 WAIT_S = 5.0
 PATH = "/trade-api/ws/v2"

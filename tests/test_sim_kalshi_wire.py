@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from bookfeed.sim import kalshi_wire as wire
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.kalshi_crowd import Crowd
-from bookfeed.sim.kalshi_events import eastern
-from bookfeed.sim.kalshi_grid import PIPS, STRUCTURES, grid_of, price_text, size_text
-from bookfeed.sim.kalshi_index import Index
-from bookfeed.sim.kalshi_stream import KalshiStream
-from bookfeed.sim.kalshi_venue import KalshiVenueConfig, SimKalshi
-from bookfeed.sim.kalshi_wire import Change, Identity, Levels, TickerState
+from bookfeed.sim.kalshi import wire
+from bookfeed.sim.kalshi.crowd import Crowd
+from bookfeed.sim.kalshi.events import eastern
+from bookfeed.sim.kalshi.grid import PIPS, STRUCTURES, grid_of, price_text, size_text
+from bookfeed.sim.kalshi.index import Index
+from bookfeed.sim.kalshi.stream import KalshiStream
+from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.wire import Change, Identity, Levels, TickerState
 
 MARKET = Identity("KXTEST-26NOV01-T12.50", "0b1f6a3e-74c2-4c0d-9a55-1c2d3e4f5a6b")
 T_MS = 1_790_000_123_456

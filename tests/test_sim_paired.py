@@ -16,11 +16,11 @@ from test_sim_kalshi_server import signed
 from websockets.asyncio.client import ClientConnection, connect
 
 from bookfeed.sim.paired import PairedConfig, PairedServer, QuotedKalshiServer, ready, serve
-from bookfeed.sim.paired_makers import Makers, PairMakers
-from bookfeed.sim.twovenue import taker_fees
-from bookfeed.sim.twovenue_listing import combinations
-from bookfeed.sim.twovenue_truth import Leg, Offer, worth
-from bookfeed.sim.venue import SimVenue
+from bookfeed.sim.paired.listing import combinations
+from bookfeed.sim.paired.makers import Makers, PairMakers
+from bookfeed.sim.paired.truth import Leg, Offer, worth
+from bookfeed.sim.paired.twovenue import taker_fees
+from bookfeed.sim.polymarket.venue import SimVenue
 
 START_MS = 1_790_000_000_000
 ONE = Decimal(1)

@@ -19,8 +19,8 @@ import trustme
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
-from bookfeed.sim.faults import Fault
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
+from bookfeed.sim.polymarket.faults import Fault
 
 WAIT_S = 5.0
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from bookfeed.sim.stream import START_NS, Item, Stream
-from bookfeed.sim.venue import VenueConfig
+from bookfeed.sim.polymarket.stream import START_NS, Item, Stream
+from bookfeed.sim.polymarket.venue import VenueConfig
 
 
 class Receiver:
@@ -394,9 +394,9 @@ def test_pongs_keep_coming() -> None:
 
 DIGEST = """
 import hashlib
-from bookfeed.sim.faults import random_faults
-from bookfeed.sim.stream import Stream
-from bookfeed.sim.venue import VenueConfig
+from bookfeed.sim.polymarket.faults import random_faults
+from bookfeed.sim.polymarket.stream import Stream
+from bookfeed.sim.polymarket.venue import VenueConfig
 config = VenueConfig(markets=3, seed=77, unmirrored=1, tick_change_every=200)
 stream = Stream(config, faults=random_faults(77, count=6, frames=900), conns=2)
 digest = hashlib.sha256()

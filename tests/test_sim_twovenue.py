@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from kalshi_reader import KalshiReader
 
-from bookfeed.sim.twovenue import (
+from bookfeed.sim.paired.truth import Leg, Offer, Venue, worth
+from bookfeed.sim.paired.twovenue import (
     CONN_OF,
     TRAPS,
     Episode,
@@ -23,7 +24,6 @@ from bookfeed.sim.twovenue import (
     TwoVenueRun,
     taker_fees,
 )
-from bookfeed.sim.twovenue_truth import Leg, Offer, Venue, worth
 from bookfeed.sim.virtual import START_NS
 
 S = 1_000_000_000
@@ -397,7 +397,7 @@ def test_what_cannot_be_is_refused(settings: dict[str, Any]) -> None:
 def test_the_same_seed_gives_the_same_bytes_in_any_process() -> None:
     code = """
 import hashlib
-from bookfeed.sim.twovenue import Episode, TwoVenueConfig, TwoVenueRun
+from bookfeed.sim.paired.twovenue import Episode, TwoVenueConfig, TwoVenueRun
 kinds = ("genuine", "lead_lag", "frozen", "torn", "paused", "fee_change", "tiny", "lagging")
 episodes = tuple(Episode(kind, f"pair{n % 3}", 1 + 2 * n) for n, kind in enumerate(kinds))
 run = TwoVenueRun(TwoVenueConfig(seed=5, inverted=1, augmented=1, episodes=episodes))

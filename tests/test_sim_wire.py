@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bookfeed.sim import wire
-from bookfeed.sim.ladder import PIPS, PRICE_TEXT, Ladder, size_text
-from bookfeed.sim.wire import Asset, Change, Terms, book_hash
+from bookfeed.sim.polymarket import wire
+from bookfeed.sim.polymarket.ladder import PIPS, PRICE_TEXT, Ladder, size_text
+from bookfeed.sim.polymarket.wire import Asset, Change, Terms, book_hash
 
 CAPTURES = Path(__file__).parent.parent.parent / "shared" / "captures" / "polymarket"
 

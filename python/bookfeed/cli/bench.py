@@ -21,8 +21,8 @@ from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.config import HashCheck
 from bookfeed.errors import BookfeedError, ExitCode
-from bookfeed.sim.stream import Stream
-from bookfeed.sim.venue import VenueConfig
+from bookfeed.sim.polymarket.stream import Stream
+from bookfeed.sim.polymarket.venue import VenueConfig
 
 if TYPE_CHECKING:
     from bookfeed._bookfeed import BookView

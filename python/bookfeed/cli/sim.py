@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple, TypedDict, cast, get_args
 
 from bookfeed.errors import ConfigError, ExitCode, SimulatorError
 from bookfeed.sim import kalshi, paired
-from bookfeed.sim.faults import Fault, FaultKind
-from bookfeed.sim.kalshi_faults import KalshiFault, KalshiFaultKind
+from bookfeed.sim.kalshi.faults import KalshiFault, KalshiFaultKind
 from bookfeed.sim.polymarket import SimConfig, run_blocking
+from bookfeed.sim.polymarket.faults import Fault, FaultKind
 
 # Fewer markets than these and a simulated Kalshi has short windows only.
 _KALSHI_SHAPES_MIN: Final = 6

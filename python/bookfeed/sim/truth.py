@@ -1,8 +1,9 @@
 """What is really in the simulated books, for tests to hold an engine against.
 
-``Truth`` is the book as a receiver has it who got every message whole and in order, kept in
+``Books`` are the books as a receiver has them who got every message whole and in order, kept in
 plain dictionaries apart from the ladders that the messages are printed from. Prices go out as
-integers of 1e-9, sizes as integers of 1e-8, best first.
+integers of 1e-9, sizes as integers of 1e-8, best first. What a message does to them is the
+affair of each venue.
 """
 
 from collections import deque
@@ -10,14 +11,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from bookfeed.sim.ladder import PRICE_E9_PER_PIP, QTY_E8_PER_MICRO
-from bookfeed.sim.wire import Levels, Message
-
 _MASK: Final = (1 << 64) - 1
 
 
 class BookTruth(NamedTuple):
-    """One asset's book at one version; levels are (price 1e-9, size 1e-8), best first."""
+    """One instrument's book at one version; levels are (price 1e-9, size 1e-8), best first."""
 
     version: int
     bids: list[tuple[int, int]]
@@ -26,7 +24,7 @@ class BookTruth(NamedTuple):
     """The venue is in the middle of telling a batch; nobody may show this book as good."""
 
     def decimals(self) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
-        """Bids and asks as (price, size) in USD and shares."""
+        """Bids and asks as (price, size)."""
         bids, asks = (
             [(Decimal(price).scaleb(-9), Decimal(size).scaleb(-8)) for price, size in levels]
             for levels in (self.bids, self.asks)
@@ -35,7 +33,7 @@ class BookTruth(NamedTuple):
 
 
 class _Book:
-    """Mutable truth of one instrument, in pips and the venue's smallest size."""
+    """Mutable truth of one instrument, in the units of its venue."""
 
     __slots__ = ("asks", "bids", "fingerprint", "past", "torn", "version")
 
@@ -80,10 +78,11 @@ def _fingerprint(bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]
 class Books:
     """The true book of every instrument and its last ``past_max`` versions.
 
-    ``qty_e8`` is the venue's smallest size in 1e-8; prices are kept in pips of 1e-4.
+    ``price_e9`` and ``qty_e8`` are the units that prices and sizes are kept in, 1e-9 and 1e-8.
     """
 
-    def __init__(self, qty_e8: int, past_max: int = 1024) -> None:
+    def __init__(self, price_e9: int, qty_e8: int, past_max: int = 1024) -> None:
+        self._price_e9 = price_e9
         self._qty_e8 = qty_e8
         self._past_max = past_max
         self._books: dict[str, _Book] = {}
@@ -130,7 +129,7 @@ class Books:
 
     def _out(self, levels: dict[int, int], descending: bool) -> list[tuple[int, int]]:
         return [
-            (price * PRICE_E9_PER_PIP, levels[price] * self._qty_e8)
+            (price * self._price_e9, levels[price] * self._qty_e8)
             for price in sorted(levels, reverse=descending)
         ]
 
@@ -138,37 +137,7 @@ class Books:
         """Back to the venue's units; what does not fit the grid stays visibly foreign (-1)."""
         inner = {}
         for price, size in levels:
-            pips, rest = divmod(int(price), PRICE_E9_PER_PIP)
-            units, crumbs = divmod(int(size), self._qty_e8)
-            inner[pips if not rest else -1] = units if not crumbs else -1
+            units, rest = divmod(int(price), self._price_e9)
+            lots, crumbs = divmod(int(size), self._qty_e8)
+            inner[units if not rest else -1] = lots if not crumbs else -1
         return inner
-
-
-class Truth(Books):
-    """Polymarket's books, by asset."""
-
-    def __init__(self, past_max: int = 1024) -> None:
-        super().__init__(QTY_E8_PER_MICRO, past_max)
-
-    def apply(self, message: Message) -> None:
-        """Takes in the next message of the venue, whatever became of it on the way."""
-        change = message.change
-        if not change:
-            return
-        if isinstance(change, Levels):
-            book = self._book(change.asset.asset_id)
-            book.replace(change.bids, change.asks)
-            book.close_version(message.torn)
-            return
-        touched = {}
-        for asset, is_bid, price, size in change:
-            book = touched[asset.index] = self._book(asset.asset_id)
-            book.put(is_bid, price, size)
-        for book in touched.values():
-            book.close_version(message.torn)
-
-    def start(self, levels: Levels) -> None:
-        """Version 0 of an asset."""
-        book = self._book(levels.asset.asset_id)
-        book.replace(levels.bids, levels.asks)
-        book.past.append((0, book.fingerprint, False))

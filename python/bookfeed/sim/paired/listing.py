@@ -7,10 +7,10 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from bookfeed.sim.kalshi_events import Event, Series
-from bookfeed.sim.kalshi_market import MarketSpec
-from bookfeed.sim.twovenue_quotes import PolymarketQuoted
-from bookfeed.sim.twovenue_truth import Combination, Leg
+from bookfeed.sim.kalshi.events import Event, Series
+from bookfeed.sim.kalshi.market import MarketSpec
+from bookfeed.sim.paired.quotes import PolymarketQuoted
+from bookfeed.sim.paired.truth import Combination, Leg
 
 DEFAULT_CLOSE_S: Final = 86_400.0
 _ONE: Final = Decimal(1)

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bookfeed.sim import kalshi_wire as wire
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.kalshi_events import Event, Listing, Series
-from bookfeed.sim.kalshi_grid import PIPS, QTY_E8_PER_LOT, STRUCTURES
-from bookfeed.sim.kalshi_index import FIVE_HZ_MS, Index
-from bookfeed.sim.kalshi_market import Market
-from bookfeed.sim.kalshi_wire import Levels, Message
+from bookfeed.sim.kalshi import wire
+from bookfeed.sim.kalshi.events import Event, Listing, Series
+from bookfeed.sim.kalshi.grid import PIPS, PRICE_E9_PER_PIP, QTY_E8_PER_LOT, STRUCTURES
+from bookfeed.sim.kalshi.index import FIVE_HZ_MS, Index
+from bookfeed.sim.kalshi.market import Market
+from bookfeed.sim.kalshi.wire import Levels, Message
 from bookfeed.sim.truth import Books
 
 _DETERMINED_AFTER_MS: Final = 1_000
@@ -91,7 +91,7 @@ class KalshiTruth(Books):
     """The true books by ticker, in YES terms: yes bids, and no bids as asks at 1 less."""
 
     def __init__(self, past_max: int = 1024) -> None:
-        super().__init__(QTY_E8_PER_LOT, past_max)
+        super().__init__(PRICE_E9_PER_PIP, QTY_E8_PER_LOT, past_max)
 
     def start(self, ticker: str, levels: Levels) -> None:
         """Version 0 of a book."""

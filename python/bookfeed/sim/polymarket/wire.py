@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from bookfeed.sim.ladder import PIPS, PRICE_TEXT, Ladder, size_text
+from bookfeed.sim.polymarket.ladder import PIPS, PRICE_TEXT, Ladder, size_text
 
 MessageKind = Literal[
     "book",

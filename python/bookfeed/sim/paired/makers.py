@@ -11,10 +11,10 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-from bookfeed.sim.kalshi_wire import Message
-from bookfeed.sim.ladder import PIPS
-from bookfeed.sim.market import Market as PolymarketMarket
-from bookfeed.sim.twovenue_quotes import HALF_SPREAD, TICK, KalshiQuoted
+from bookfeed.sim.kalshi.wire import Message
+from bookfeed.sim.paired.quotes import HALF_SPREAD, TICK, KalshiQuoted
+from bookfeed.sim.polymarket.ladder import PIPS
+from bookfeed.sim.polymarket.market import Market as PolymarketMarket
 
 Shape = Literal["pair", "basket", "ladder"]
 

@@ -10,10 +10,10 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from bookfeed.sim.kalshi_market import MarketSpec
+from bookfeed.sim.kalshi.market import MarketSpec
 
 if TYPE_CHECKING:
-    from bookfeed.sim.kalshi_venue import KalshiVenueConfig
+    from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 
 _COINS: Final = ("BTC", "ETH", "SOL", "XRP", "DOGE", "LTC", "ADA", "BNB")
 _CRYPTO_SHARD: Final = 2

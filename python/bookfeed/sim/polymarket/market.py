@@ -12,10 +12,10 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-from bookfeed.sim import wire
-from bookfeed.sim.dynamics import Crowd, Op, Plan, Trade
-from bookfeed.sim.ladder import PIPS, PRICE_TEXT, Ladder
-from bookfeed.sim.wire import Asset, Change, Message, Terms
+from bookfeed.sim.polymarket import wire
+from bookfeed.sim.polymarket.dynamics import Crowd, Op, Plan, Trade
+from bookfeed.sim.polymarket.ladder import PIPS, PRICE_TEXT, Ladder
+from bookfeed.sim.polymarket.wire import Asset, Change, Message, Terms
 
 _BOOK_APART_MS_MAX: Final = 7
 _PRINT_LATE_MS_MAX: Final = 90

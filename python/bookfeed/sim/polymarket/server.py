@@ -19,9 +19,13 @@ from typing import Any, Final, NamedTuple
 
 from picows import WSUpgradeRequest
 
-from bookfeed.sim.connection import Client
-from bookfeed.sim.faults import Fault, FaultEvent, FaultInjector
-from bookfeed.sim.market import Market
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.polymarket.connection import Client
+from bookfeed.sim.polymarket.faults import Fault, FaultInjector
+from bookfeed.sim.polymarket.market import Market
+from bookfeed.sim.polymarket.truth import Truth
+from bookfeed.sim.polymarket.venue import SimVenue, VenueConfig
+from bookfeed.sim.polymarket.wire import Message
 from bookfeed.sim.server import (
     NS_PER_MS,
     RestService,
@@ -30,9 +34,6 @@ from bookfeed.sim.server import (
     serve_until_told,
     started,
 )
-from bookfeed.sim.truth import Truth
-from bookfeed.sim.venue import SimVenue, VenueConfig
-from bookfeed.sim.wire import Message
 
 WS_PATH: Final = "/ws/market"
 
@@ -156,7 +157,7 @@ class SimServer(VenueServer[Client]):
         self._set_awake(bool(self._among))
 
     def _make_rest(self) -> RestService:
-        from bookfeed.sim.rest import RestServer
+        from bookfeed.sim.polymarket.rest import RestServer
 
         return RestServer(self._book_text)
 

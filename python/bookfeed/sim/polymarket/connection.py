@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from bookfeed.sim.faults import Delivery, FaultInjector
-from bookfeed.sim.market import Market
 from bookfeed.sim.peer import POLICY_VIOLATION, Peer, PeerHub
-from bookfeed.sim.venue import SimVenue
-from bookfeed.sim.wire import Message
+from bookfeed.sim.polymarket.faults import Delivery, FaultInjector
+from bookfeed.sim.polymarket.market import Market
+from bookfeed.sim.polymarket.venue import SimVenue
+from bookfeed.sim.polymarket.wire import Message
 
 SNAPSHOT_ASSETS_MAX: Final = 500
 """Assets on one connection beyond which no initial book comes any more."""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 PIPS: Final = 10_000
 """Pips in a dollar."""
+PRICE_E9_PER_PIP: Final = 100_000
 LOTS: Final = 100
 """Size units (0.01 contract) in one contract."""
 QTY_E8_PER_LOT: Final = 1_000_000

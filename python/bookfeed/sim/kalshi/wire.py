@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from bookfeed.sim.kalshi_grid import LOTS, PIPS, STRUCTURES, price_text, size_text
+from bookfeed.sim.kalshi.grid import LOTS, PIPS, STRUCTURES, price_text, size_text
 
 Side = Literal["yes", "no"]
 SIDES: Final[tuple[Side, Side]] = ("yes", "no")

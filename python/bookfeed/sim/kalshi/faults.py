@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
-from bookfeed.sim.kalshi_session import Out
-from bookfeed.sim.kalshi_wire import BOOK_KINDS
+from bookfeed.sim.kalshi.session import Out
+from bookfeed.sim.kalshi.wire import BOOK_KINDS
 
 KalshiFaultKind = Literal[
     "drop",

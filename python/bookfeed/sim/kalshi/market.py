@@ -10,10 +10,10 @@ from random import Random
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from bookfeed.sim import kalshi_wire as wire
-from bookfeed.sim.kalshi_crowd import Crowd, Fill, Plan
-from bookfeed.sim.kalshi_grid import LOTS, PIPS, grid_of, price_text, size_text
-from bookfeed.sim.kalshi_wire import SIDES, Change, Identity, Levels, Message, TickerState
+from bookfeed.sim.kalshi import wire
+from bookfeed.sim.kalshi.crowd import Crowd, Fill, Plan
+from bookfeed.sim.kalshi.grid import LOTS, PIPS, grid_of, price_text, size_text
+from bookfeed.sim.kalshi.wire import SIDES, Change, Identity, Levels, Message, TickerState
 from bookfeed.sim.ladder import Rungs
 
 Status = Literal["initialized", "active", "inactive", "closed", "determined", "finalized"]

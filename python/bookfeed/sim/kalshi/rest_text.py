@@ -5,10 +5,10 @@ NO prices are always NO prices here, both sides are always there, and times are 
 
 from typing import Any
 
-from bookfeed.sim.kalshi_events import Event, Series
-from bookfeed.sim.kalshi_grid import PIPS, price_text, size_text
-from bookfeed.sim.kalshi_market import Market
-from bookfeed.sim.kalshi_wire import dump, levels_text, price_ranges, rfc3339_seconds
+from bookfeed.sim.kalshi.events import Event, Series
+from bookfeed.sim.kalshi.grid import PIPS, price_text, size_text
+from bookfeed.sim.kalshi.market import Market
+from bookfeed.sim.kalshi.wire import dump, levels_text, price_ranges, rfc3339_seconds
 from bookfeed.sim.ladder import Rungs
 
 STATUS_OF_FILTER = {

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from math import log
 from typing import Final
 
-from bookfeed.sim import wire
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.ladder import PIPS, PRICE_TEXT
-from bookfeed.sim.market import Late, Market, MarketSpec
-from bookfeed.sim.truth import Truth
-from bookfeed.sim.wire import Asset, Message
+from bookfeed.sim.polymarket import wire
+from bookfeed.sim.polymarket.ladder import PIPS, PRICE_TEXT
+from bookfeed.sim.polymarket.market import Late, Market, MarketSpec
+from bookfeed.sim.polymarket.truth import Truth
+from bookfeed.sim.polymarket.wire import Asset, Message
 
 _FINE_TICK_SHARE: Final = 0.3
 # Starting prices are drawn from so many pips around one half.

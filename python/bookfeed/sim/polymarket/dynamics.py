@@ -9,7 +9,7 @@ trades with one timestamp) are modelled on recordings of the venue.
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-from bookfeed.sim.ladder import MICROS, PIPS, Ladder
+from bookfeed.sim.polymarket.ladder import MICROS, PIPS, Ladder
 
 # How the steps of a market divide; the rest is single levels away from the touch.
 _TRADE: Final = 0.02

@@ -21,18 +21,19 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
-from bookfeed.sim import wire
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.kalshi_events import Event
-from bookfeed.sim.kalshi_rest_text import orderbook
-from bookfeed.sim.kalshi_session import BOOK_CHANNEL, KalshiSession, Out
-from bookfeed.sim.kalshi_venue import KalshiVenueConfig, SimKalshi
-from bookfeed.sim.kalshi_wire import Message as KalshiMessage
-from bookfeed.sim.kalshi_wire import dump
-from bookfeed.sim.truth import BookTruth, Truth
-from bookfeed.sim.twovenue_listing import DEFAULT_CLOSE_S, basket, combinations, ladder, pair
-from bookfeed.sim.twovenue_quotes import KalshiQuoted, PolymarketQuoted
-from bookfeed.sim.twovenue_truth import Fees, Leg, Offer, Opportunity, Venue
+from bookfeed.sim.kalshi.events import Event
+from bookfeed.sim.kalshi.rest_text import orderbook
+from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
+from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.wire import Message as KalshiMessage
+from bookfeed.sim.kalshi.wire import dump
+from bookfeed.sim.paired.listing import DEFAULT_CLOSE_S, basket, combinations, ladder, pair
+from bookfeed.sim.paired.quotes import KalshiQuoted, PolymarketQuoted
+from bookfeed.sim.paired.truth import Fees, Leg, Offer, Opportunity, Venue
+from bookfeed.sim.polymarket import wire
+from bookfeed.sim.polymarket.truth import Truth
+from bookfeed.sim.truth import BookTruth
 from bookfeed.sim.virtual import NS_PER_MS, NS_PER_S, START_NS, VirtualRun
 
 EpisodeKind = Literal[

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from random import Random
 from typing import Final, NamedTuple
 
-from bookfeed.sim.kalshi_grid import LOTS, PIPS
-from bookfeed.sim.kalshi_wire import Change
+from bookfeed.sim.kalshi.grid import LOTS, PIPS
+from bookfeed.sim.kalshi.wire import Change
 from bookfeed.sim.ladder import Rungs
 
 # How the steps of a market divide; the rest is single levels away from the touch.

@@ -8,7 +8,7 @@ from collections import deque
 from random import Random
 from typing import Any, Final
 
-from bookfeed.sim.kalshi_wire import Message, dump
+from bookfeed.sim.kalshi.wire import Message, dump
 
 SCALE: Final = 100_000_000
 _MINUTE_MS: Final = 60_000

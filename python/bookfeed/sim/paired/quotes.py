@@ -11,16 +11,17 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Generic, TypeVar
 
-from bookfeed.sim import wire
-from bookfeed.sim.dynamics import Op
-from bookfeed.sim.kalshi_crowd import Plan
-from bookfeed.sim.kalshi_grid import LOTS
-from bookfeed.sim.kalshi_market import Market
-from bookfeed.sim.kalshi_wire import Change
-from bookfeed.sim.kalshi_wire import Message as KalshiMessage
-from bookfeed.sim.ladder import MICROS, PIPS, Ladder, Rungs
-from bookfeed.sim.twovenue_truth import Ask
-from bookfeed.sim.wire import Asset, Terms
+from bookfeed.sim.kalshi.crowd import Plan
+from bookfeed.sim.kalshi.grid import LOTS
+from bookfeed.sim.kalshi.market import Market
+from bookfeed.sim.kalshi.wire import Change
+from bookfeed.sim.kalshi.wire import Message as KalshiMessage
+from bookfeed.sim.ladder import Rungs
+from bookfeed.sim.paired.truth import Ask
+from bookfeed.sim.polymarket import wire
+from bookfeed.sim.polymarket.dynamics import Op
+from bookfeed.sim.polymarket.ladder import MICROS, PIPS, Ladder
+from bookfeed.sim.polymarket.wire import Asset, Terms
 
 TICK: Final = 100
 HALF_SPREAD: Final = 100

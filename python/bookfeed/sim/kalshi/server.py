@@ -26,15 +26,15 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 
-from bookfeed.sim import kalshi_rest_text as rest_text
 from bookfeed.sim.faults import FaultEvent
-from bookfeed.sim.kalshi_auth import Authenticator, KeyPair, generate_key
-from bookfeed.sim.kalshi_events import Event
-from bookfeed.sim.kalshi_faults import KalshiFault, KalshiInjector
-from bookfeed.sim.kalshi_market import Market
-from bookfeed.sim.kalshi_session import KalshiSession, Out
-from bookfeed.sim.kalshi_venue import KalshiTruth, KalshiVenueConfig, SimKalshi
-from bookfeed.sim.kalshi_wire import Message
+from bookfeed.sim.kalshi import rest_text
+from bookfeed.sim.kalshi.auth import Authenticator, KeyPair, generate_key
+from bookfeed.sim.kalshi.events import Event
+from bookfeed.sim.kalshi.faults import KalshiFault, KalshiInjector
+from bookfeed.sim.kalshi.market import Market
+from bookfeed.sim.kalshi.session import KalshiSession, Out
+from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.wire import Message
 from bookfeed.sim.peer import Peer
 from bookfeed.sim.server import (
     NS_PER_MS,
@@ -264,7 +264,7 @@ class KalshiSimServer(VenueServer[Client]):
         self._set_awake(bool(subs))
 
     def _make_rest(self) -> RestService:
-        from bookfeed.sim.kalshi_rest import KalshiRest
+        from bookfeed.sim.kalshi.rest import KalshiRest
 
         return KalshiRest(self.venue, self.catch_up)
 

@@ -18,11 +18,11 @@ from typing import Any, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent
-from bookfeed.sim.kalshi_faults import KalshiFault, KalshiInjector
-from bookfeed.sim.kalshi_rest_text import orderbook
-from bookfeed.sim.kalshi_session import BOOK_CHANNEL, KalshiSession, Out
-from bookfeed.sim.kalshi_venue import KalshiTruth, KalshiVenueConfig, SimKalshi
-from bookfeed.sim.kalshi_wire import INDEX_CHANNELS, Message
+from bookfeed.sim.kalshi.faults import KalshiFault, KalshiInjector
+from bookfeed.sim.kalshi.rest_text import orderbook
+from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
+from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.wire import INDEX_CHANNELS, Message
 from bookfeed.sim.virtual import NS_PER_MS, START_NS, TRANSIT_NS, VirtualRun
 
 __all__ = ["HEARTBEAT", "START_NS", "KalshiItem", "KalshiStream"]

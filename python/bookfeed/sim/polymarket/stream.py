@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import Fault, FaultEvent, FaultInjector
-from bookfeed.sim.truth import Truth
-from bookfeed.sim.venue import SimVenue, VenueConfig
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.polymarket.faults import Fault, FaultInjector
+from bookfeed.sim.polymarket.truth import Truth
+from bookfeed.sim.polymarket.venue import SimVenue, VenueConfig
+from bookfeed.sim.polymarket.wire import Message
 from bookfeed.sim.virtual import NS_PER_MS, START_NS, TRANSIT_NS, VirtualRun
-from bookfeed.sim.wire import Message
 
 __all__ = ["START_NS", "Item", "Stream"]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from bookfeed.sim import kalshi_wire as wire
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.kalshi_venue import SimKalshi
-from bookfeed.sim.kalshi_wire import CHANNELS, INDEX_CHANNELS, PRIVATE, SEQUENCED, Message
+from bookfeed.sim.kalshi import wire
+from bookfeed.sim.kalshi.venue import SimKalshi
+from bookfeed.sim.kalshi.wire import CHANNELS, INDEX_CHANNELS, PRIVATE, SEQUENCED, Message
 
 BOOK_CHANNEL: Final = "orderbook_delta"
 _UNFILTERED: Final = frozenset({"market_lifecycle_v2"})

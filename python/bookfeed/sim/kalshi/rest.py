@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bookfeed.sim import kalshi_rest_text as text
-from bookfeed.sim.kalshi_market import Market
-from bookfeed.sim.kalshi_venue import SimKalshi
-from bookfeed.sim.kalshi_wire import dump
+from bookfeed.sim.kalshi import rest_text as text
+from bookfeed.sim.kalshi.market import Market
+from bookfeed.sim.kalshi.venue import SimKalshi
+from bookfeed.sim.kalshi.wire import dump
 from bookfeed.sim.rest import RestBase, json_answer
 
 BASE_PATH: Final = "/trade-api/v2"

@@ -21,13 +21,13 @@ from typing import Any, Final
 from bookfeed.sim import kalshi, polymarket
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
-from bookfeed.sim.kalshi_events import Event
-from bookfeed.sim.market import Market as PolymarketMarket
-from bookfeed.sim.paired_makers import BasketMakers, LadderMakers, Makers, PairMakers
+from bookfeed.sim.kalshi.events import Event
+from bookfeed.sim.paired.listing import basket, ladder, pair
+from bookfeed.sim.paired.makers import BasketMakers, LadderMakers, Makers, PairMakers
+from bookfeed.sim.paired.quotes import KalshiQuoted
 from bookfeed.sim.polymarket import SimConfig, SimServer
+from bookfeed.sim.polymarket.market import Market as PolymarketMarket
 from bookfeed.sim.server import NS_PER_MS, serve_until_told, started
-from bookfeed.sim.twovenue_listing import basket, ladder, pair
-from bookfeed.sim.twovenue_quotes import KalshiQuoted
 
 _CLOSE_AFTER_MS: Final = 86_400_000
 _OPEN_BEFORE_MS: Final = 3_600_000

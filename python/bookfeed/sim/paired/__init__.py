@@ -1,0 +1,23 @@
+"""Polymarket and Kalshi at once: what an arbitrage engine sees, and what is really there.
+
+``serve`` starts both on loopback with markets that belong together; ``twovenue.TwoVenueRun`` runs
+both in process under one clock, with opportunities and what only looks like them.
+"""
+
+from bookfeed.sim.paired.server import (
+    PairedConfig,
+    PairedServer,
+    QuotedKalshiServer,
+    ready,
+    run_blocking,
+    serve,
+)
+
+__all__ = [
+    "PairedConfig",
+    "PairedServer",
+    "QuotedKalshiServer",
+    "ready",
+    "run_blocking",
+    "serve",
+]

@@ -1,0 +1,262 @@
+"""What can go wrong between the simulated Polymarket and a client, frame by frame.
+
+Frames are counted for each connection over what the venue meant to send it after the initial
+books, from 0; frames that a fault swallowed are counted too.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+from bookfeed.sim.chance import seeded
+from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.polymarket.wire import Message
+
+FaultKind = Literal[
+    "drop",
+    "duplicate",
+    "freeze",
+    "disconnect",
+    "reset",
+    "wrong_hash",
+    "malformed",
+    "swap",
+    "corrupt_size",
+    "ghost",
+]
+"""
+drop          the frame is never delivered
+duplicate     it is delivered again: at once, reversed or later
+freeze        nothing more of a connection, or of one asset, while PONG keeps coming
+disconnect    the connection is closed in an orderly way with a close code
+reset         the connection is torn down without a close frame (TCP RST)
+wrong_hash    the book hash in the frame is not that of the book
+malformed     the frame is not the message it should be
+swap          the frame arrives after the next one of the same market
+corrupt_size  a size in the frame is not the one the venue meant
+ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
+"""
+
+VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
+    "drop": ("",),
+    "duplicate": ("at_once", "reversed", "later"),
+    "freeze": ("",),
+    "disconnect": ("",),
+    "reset": ("",),
+    "wrong_hash": ("one", "all"),
+    "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
+    "swap": ("",),
+    "corrupt_size": ("one", "all"),
+    "ghost": ("",),
+}
+"""The ways each kind can happen; the first is the default.
+
+``one`` touches the first entry of the frame, so that the two outcomes no longer agree; ``all``
+touches every entry alike. A ``truncated`` frame still names its asset, an ``unattributable``
+one names nothing.
+"""
+
+STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
+"""The kinds that hit the market channel rather than REST."""
+
+_CONTENT_KINDS: Final = frozenset(STREAM_KINDS) - {"freeze", "disconnect", "reset"}
+_BOOK_KINDS: Final = frozenset({"book", "price_change"})
+_HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
+_SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
+_ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(Mishap):
+    """One thing that will go wrong on Polymarket."""
+
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = VARIANTS
+
+    kind: FaultKind
+
+
+class Delivery(NamedTuple):
+    """What becomes of one frame: payloads in order, then perhaps the end of the connection."""
+
+    payloads: tuple[bytes, ...]
+    end: Literal["", "disconnect", "reset"] = ""
+    fault: Mishap | None = None
+
+
+class _Sent(NamedTuple):
+    """One frame on its way to one connection."""
+
+    conn: int
+    frame: int
+    message: Message
+    mask: int
+    """The outcomes of it that get through; 0 for a broadcast, -1 when nothing does."""
+    asset_ids: tuple[str, str]
+    now_ns: int
+
+    def named(self, mask: int | None = None) -> tuple[str, ...]:
+        """The assets it speaks of, or those of them in ``mask``."""
+        kept = max(0, self.mask) & self.message.mask if mask is None else mask
+        return tuple(asset for index, asset in enumerate(self.asset_ids) if kept & 1 << index)
+
+
+class FaultInjector(Injector[Fault, bytes]):
+    """Decides what becomes of every frame of Polymarket's, and of its REST answers."""
+
+    def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
+        super().__init__(faults, seed, start_ns)
+        self._ghosts: dict[str | None, int] = {}
+
+    def deliver(
+        self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
+    ) -> Delivery:
+        """What connection ``conn`` gets of ``message``, of which it wants ``mask``."""
+        link = self._next_frame(conn)
+        if not self._waiting and not link.busy:
+            return Delivery((message.text(mask),))
+        sent = _Sent(conn, link.frame, message, mask, asset_ids, now_ns)
+        sent = sent._replace(mask=_thaw(link, sent))
+        fault = self._take(conn, link.frame, now_ns, lambda one: _fits(one, sent))
+        if fault is not None:
+            return self._inflict(fault, link, sent)
+        if sent.mask < 0:
+            return Delivery(())
+        return Delivery(link.with_waiting(message.market, message.text(sent.mask)))
+
+    def _inflict(self, fault: Fault, link: Link[bytes], sent: _Sent) -> Delivery:
+        message, mask = sent.message, sent.mask
+        data = message.text(mask) if mask >= 0 else b""
+        spoiled = sent.named()
+        detail = fault.variant
+        payloads: tuple[bytes, ...] = ()
+        end: Literal["", "disconnect", "reset"] = ""
+        match fault.kind:
+            case "drop":
+                detail = f"{message.kind} never delivered"
+            case "duplicate":
+                payloads = _duplicate(fault, link, sent, data)
+            case "freeze":
+                spoiled = (fault.asset,) if fault.asset else ()
+                link.freeze(fault, sent.now_ns)
+                left = _thaw(link, sent)
+                payloads = (message.text(left),) if left >= 0 else ()
+            case "disconnect" | "reset":
+                end = "reset" if fault.kind == "reset" else "disconnect"
+                spoiled = ()
+            case "swap":
+                link.held = (message.market, data)
+            case "wrong_hash" | "corrupt_size" | "malformed":
+                data, detail = self._damage(fault, data)
+                payloads = link.with_waiting(message.market, data)
+                if fault.variant == "unattributable":
+                    spoiled = ()
+                elif fault.variant == "one":
+                    spoiled = sent.named(_first_bit(message, mask))
+        log = FaultEvent(fault, sent.now_ns, sent.conn, sent.frame, spoiled, detail)
+        self.log.append(log)
+        return Delivery(payloads, end, fault)
+
+    def _damage(self, fault: Fault, data: bytes) -> tuple[bytes, str]:
+        """The frame after a fault of content, and what was done to it."""
+        if fault.kind == "malformed":
+            return _malform(data, fault.variant), fault.variant
+        count = 1 if fault.variant == "one" else 0
+        if fault.kind == "wrong_hash":
+            wrong = f'"hash":"{self._rng.getrandbits(160):040x}"'.encode()
+            return _HASH.sub(wrong, data, count), f"{fault.variant}: {wrong.decode()}"
+        found = _SIZE.search(data)
+        if found is None:
+            return data, "no size to corrupt"
+        old = found.group(1)
+        new = str(1 + int(old.split(b".")[0]) * 10 + int(self._rng.random() * 9)).encode()
+        to = b'"size":"' + new + b'"'
+        if fault.variant == "all":
+            data = data.replace(found.group(0), to)
+        else:
+            data = data.replace(found.group(0), to, 1)
+        return data, f"{fault.variant}: size {old.decode()} became {new.decode()}"
+
+    def ghost(self, asset_id: str, now_ns: int) -> bool:
+        """Whether REST shall answer for this asset with a stale book now."""
+        for fault in self._waiting:
+            if fault.kind != "ghost" or not self._due(fault, now_ns):
+                continue
+            if fault.asset in (None, asset_id):
+                self._waiting.remove(fault)
+                self._ghosts[fault.asset] = self._ghosts.get(fault.asset, 0) + fault.count
+                self.log.append(FaultEvent(fault, now_ns, -1, -1, (asset_id,), "stale REST book"))
+                break
+        for key in (asset_id, None):
+            if self._ghosts.get(key):
+                self._ghosts[key] -= 1
+                return True
+        return False
+
+
+def _fits(fault: Fault, sent: _Sent) -> bool:
+    """Whether the fault could happen to this frame."""
+    if fault.kind not in _CONTENT_KINDS:
+        return fault.kind != "ghost"
+    if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
+        return False
+    return fault.asset is None or fault.asset in sent.named()
+
+
+def _thaw(link: Link[bytes], sent: _Sent) -> int:
+    """The part of the frame that no freeze holds back, -1 for none; ends what is over."""
+    mask = sent.mask
+    for fault, _ in link.thaw(sent.now_ns):
+        if fault.asset is None:
+            return -1
+        if sent.message.mask and fault.asset in sent.asset_ids:
+            mask &= ~(1 << sent.asset_ids.index(fault.asset))
+    return mask if mask or not sent.message.mask else -1
+
+
+def _duplicate(fault: Fault, link: Link[bytes], sent: _Sent, data: bytes) -> tuple[bytes, ...]:
+    payloads = link.with_waiting(sent.message.market, data)
+    if fault.variant == "at_once":
+        return (*payloads, data)
+    if fault.variant == "reversed":
+        return (*payloads, sent.message.text(sent.mask, reverse=True))
+    link.repeat_later(data)
+    return payloads
+
+
+def _first_bit(message: Message, mask: int) -> int:
+    for bit, _ in message.entries:
+        if bit & mask:
+            return bit
+    return message.mask & mask
+
+
+def _malform(data: bytes, variant: str) -> bytes:
+    if variant == "truncated":
+        named = _ASSET_END.search(data)
+        start = named.end() if named else 0
+        return data[: start + (len(data) - start) * 6 // 10]
+    if variant == "bad_number":
+        return _replace_first(data, _SIZE, lambda found: b'"size":"' + found.group(1) + b'e1"')
+    if variant == "invalid_utf8":
+        return _replace_first(data, _HASH, lambda found: found.group(0)[:-5] + b'\xff\xc0\xaf"')
+    return b'{"market":"0x'
+
+
+def _replace_first(
+    data: bytes, pattern: re.Pattern[bytes], change: Callable[[re.Match[bytes]], bytes]
+) -> bytes:
+    return pattern.sub(change, data, count=1)
+
+
+def random_faults(
+    seed: int, *, count: int, frames: int, kinds: Sequence[FaultKind] = STREAM_KINDS
+) -> tuple[Fault, ...]:
+    """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order."""
+    rng = seeded("schedule", seed)
+    faults = []
+    for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
+        kind = kinds[int(rng.random() * len(kinds))]
+        variant = VARIANTS[kind][int(rng.random() * len(VARIANTS[kind]))]
+        faults.append(Fault(kind, at_frame=at_frame, variant=variant))
+    return tuple(faults)
