@@ -10,8 +10,7 @@ import pytest
 
 from bookfeed.cli.output import write_pairs, write_table
 from bookfeed.cli.progress import Progress
-from bookfeed.cli.sim import parse_fault
-from bookfeed.errors import ConfigError
+from bookfeed.sim.entry import OptionError, fault_of
 from bookfeed.sim.polymarket.faults import Fault
 from bookfeed.sinks.lines import LineSink
 
@@ -172,7 +171,7 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:
-    assert parse_fault(text) == fault
+    assert fault_of(text, Fault) == fault
 
 
 @pytest.mark.parametrize(
@@ -186,6 +185,6 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
     ],
 )
 def test_faults_that_cannot_be_read(text: str, words: str) -> None:
-    with pytest.raises(ConfigError, match="--fault") as caught:
-        parse_fault(text)
-    assert words in str(caught.value)
+    with pytest.raises(OptionError) as caught:
+        fault_of(text, Fault)
+    assert caught.value.option == "--fault" and words in str(caught.value)

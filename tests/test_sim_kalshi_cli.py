@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from bookfeed.cli.sim import kalshi_shapes, parse_kalshi_fault
-from bookfeed.errors import ConfigError
+from bookfeed.sim.entry import OptionError, fault_of
 from bookfeed.sim.kalshi.faults import KalshiFault
+from bookfeed.sim.kalshi.server import shapes
 from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
 
 
@@ -21,18 +21,19 @@ from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
     ],
 )
 def test_faults_are_read(text: str, fault: KalshiFault) -> None:
-    assert parse_kalshi_fault(text) == fault
+    assert fault_of(text, KalshiFault) == fault
 
 
 @pytest.mark.parametrize("text", ["wrong_hash@5", "drop@0.5", "freeze:asset", "drop 5"])
 def test_other_faults_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="--fault"):
-        parse_kalshi_fault(text)
+    with pytest.raises(OptionError) as caught:
+        fault_of(text, KalshiFault)
+    assert caught.value.option == "--fault"
 
 
 @pytest.mark.parametrize("markets", [1, 5, 6, 10, 37])
 def test_so_many_markets_are_open_at_the_start(markets: int) -> None:
-    venue = SimKalshi(KalshiVenueConfig(**kalshi_shapes(markets)), 1_790_000_000_000)
+    venue = SimKalshi(KalshiVenueConfig(**shapes(markets)), 1_790_000_000_000)
     assert sum(market.trading for market in venue.markets) == markets
 
 

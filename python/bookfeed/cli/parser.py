@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from bookfeed.sim.entry import BOTH
+from bookfeed.sim.entry import names as simulators
+
 Number = TypeVar("Number", int, float)
 
 # Exit codes of commands that go on until told to end, and of those that have an end.
@@ -268,7 +271,7 @@ def _add_sim(commands: _Commands) -> None:
     _simulated(sim, markets=10, rate=500)
     sim.add_argument(
         "--venue",
-        choices=("polymarket", "kalshi", "both"),
+        choices=(*simulators(), BOTH),
         default="polymarket",
         help="whose protocol to speak; both: markets that belong together (default: %(default)s)",
     )

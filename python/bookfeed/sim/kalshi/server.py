@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from picows import (
     WSTransport,
@@ -26,6 +26,7 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 
+from bookfeed.sim.entry import Options
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi import rest_text
 from bookfeed.sim.kalshi.auth import Authenticator, KeyPair, generate_key
@@ -47,6 +48,8 @@ from bookfeed.sim.server import (
 
 WS_PATH: Final = "/trade-api/ws/v2"
 _HEARTBEAT: Final = b"heartbeat"
+# Fewer markets than these are short windows only.
+_SHAPES_MIN: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,39 @@ class KalshiSimConfig(KalshiVenueConfig):
         check_listening(self)
         if self.timestamp_tolerance_s <= 0 or self.heartbeat_s <= 0:
             raise ValueError("timestamp_tolerance_s and heartbeat_s must be above 0")
+
+
+class Shapes(TypedDict, total=False):
+    """The part of a configuration that says how many markets there are."""
+
+    quarters: int
+    baskets: int
+    basket_markets: int
+    ladders: int
+    ladder_markets: int
+
+
+def shapes(markets: int) -> Shapes:
+    """How so many markets that are open at the start divide: windows, one basket, one ladder."""
+    if markets < _SHAPES_MIN:
+        return {"quarters": markets, "baskets": 0, "ladders": 0}
+    quarters = markets // 3
+    basket = (markets - quarters) // 2
+    ladder = markets - quarters - basket
+    return {"quarters": quarters, "basket_markets": basket, "ladder_markets": ladder}
+
+
+def configured(options: Options) -> KalshiSimConfig:
+    """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    options.only_mirrored("Kalshi has one book a market")
+    return KalshiSimConfig(
+        port=options.port,
+        rest_port=options.rest_port,
+        rate=options.rate,
+        seed=options.seed,
+        faults=options.faults_of(KalshiFault),
+        **shapes(options.markets),
+    )
 
 
 class Client(Peer):

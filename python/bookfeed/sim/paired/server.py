@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from bookfeed.sim import kalshi, polymarket
 from bookfeed.sim.chance import seeded
+from bookfeed.sim.entry import OptionError, Options
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
 from bookfeed.sim.kalshi.events import Event
 from bookfeed.sim.paired.listing import basket, ladder, pair
@@ -76,6 +77,21 @@ class PairedConfig:
     def kalshi(self) -> KalshiSimConfig:
         """Kalshi's part, but for its events."""
         return KalshiSimConfig(seed=self.seed, rate=self.rate, rest=self.rest, indices=())
+
+
+def configured(options: Options) -> PairedConfig:
+    """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    for name, given in (("--port", options.port), ("--rest-port", options.rest_port)):
+        if given:
+            raise OptionError(name, given, "two venues listen on two ports, any free ones")
+    if options.faults:
+        raise OptionError("--fault", options.faults[0], "one venue at a time has faults")
+    return PairedConfig(
+        markets=options.markets,
+        rate=options.rate,
+        seed=options.seed,
+        unmirrored=options.unmirrored,
+    )
 
 
 class QuotedKalshiServer(KalshiSimServer):

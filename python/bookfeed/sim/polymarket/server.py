@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from picows import WSUpgradeRequest
 
+from bookfeed.sim.entry import Options
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.connection import Client
 from bookfeed.sim.polymarket.faults import Fault, FaultInjector
@@ -57,6 +58,19 @@ class SimConfig(VenueConfig):
     def __post_init__(self) -> None:
         VenueConfig.__post_init__(self)
         check_listening(self)
+
+
+def configured(options: Options) -> SimConfig:
+    """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    return SimConfig(
+        port=options.port,
+        rest_port=options.rest_port,
+        markets=options.markets,
+        rate=options.rate,
+        seed=options.seed,
+        unmirrored=options.unmirrored,
+        faults=options.faults_of(Fault),
+    )
 
 
 class MarketListing(NamedTuple):
