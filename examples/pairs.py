@@ -7,7 +7,7 @@ is a basis, not the same contract. Frames are invented; there is no network, and
 import json
 
 from bookfeed import Engine, Pair, PairLeg, records
-from bookfeed.why import why
+from bookfeed.rules.why import why
 
 TICKER = "KXBTCD-26OCT0117-T84999.99"
 ASSET = "71321045679252212594626385532706912750332728571942532289631379312455583992563"

@@ -4,9 +4,9 @@ import asyncio
 import tempfile
 
 from bookfeed import Engine, Feed, Market, Outcome
-from bookfeed.journal import JournalWriter
-from bookfeed.recording import Journal
-from bookfeed.replay import replay
+from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.replay import replay
+from bookfeed.recordings.writer import JournalWriter
 from bookfeed.sim.polymarket import SimConfig, serve
 
 

@@ -7,7 +7,7 @@ one dollar now and then. The edge is after fees and walked through both books.
 import asyncio
 
 from bookfeed import Feed, FeeSchedule, Market, Outcome
-from bookfeed.feed import Rule
+from bookfeed.rules.rule import Rule
 from bookfeed.sim.polymarket import MarketListing, SimConfig, serve
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
-PACKAGES: Final = ("", "audit/", "cli/", "sim/", "sinks/", "venues/")
+PACKAGES: Final = (
+    "",
+    "audit/(readings/)?",
+    "cli/",
+    "live/(recovery/)?",
+    "recordings/",
+    "rules/",
+    "sim/([a-z]+/)?",
+    "sinks/",
+    "venues/",
+)
 EXTENSION: Final = "bookfeed/_bookfeed.abi3.so"
 REQUIRED: Final = frozenset(
     {

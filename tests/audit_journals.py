@@ -11,8 +11,8 @@ from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
 from bookfeed.audit.report import AuditReport
 from bookfeed.audit.witness import Witness
-from bookfeed.inputs import EngineInput
-from bookfeed.journal import Kind
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
 from bookfeed.sim.kalshi.faults import random_kalshi_faults
 from bookfeed.sim.kalshi.stream import KalshiStream
 from bookfeed.sim.kalshi.venue import KalshiVenueConfig

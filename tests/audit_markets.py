@@ -9,7 +9,7 @@ import random
 from decimal import Decimal
 from typing import Any, Final
 
-from bookfeed.journal import Kind
+from bookfeed.recordings.kinds import Kind
 
 T0: Final = 1_790_000_000_000_000_000
 MS: Final = 1_000_000

@@ -23,7 +23,7 @@ from picows import (
 )
 from session_server import Peer, Server
 
-from bookfeed.venues import KalshiFee, Market, Outcome
+from bookfeed.market import KalshiFee, Market, Outcome
 
 BOOKS = "orderbook_delta"
 

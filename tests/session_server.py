@@ -15,7 +15,7 @@ from itertools import count
 import orjson
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
-from bookfeed.venues import Market, Outcome
+from bookfeed.market import Market, Outcome
 
 YES, NO = "1" * 77, "2" * 76
 MARKET = Market("0xabc", (Outcome("Yes", YES), Outcome("No", NO)), name="Will it?")

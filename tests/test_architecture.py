@@ -109,9 +109,9 @@ def test_floats_are_for_presentation_only() -> None:
 # What reads JSON, and what it reads; the simulator and the benchmark's plain Python client are the
 # other side of the wire.
 JSON_READERS: Final = {
-    "inputs.py": "control records of a journal",
-    "recording.py": "metadata of a journal",
-    "capture.py": "lines of a capture, in which a frame is a string",
+    "recordings/inputs.py": "control records of a journal",
+    "recordings/reader.py": "metadata of a journal",
+    "recordings/capture.py": "lines of a capture, in which a frame is a string",
     "cli/source.py": "the simulator's ready line",
     "cli/bench.py": "the plain Python client that is measured beside the engine",
     # The independent witness: it must read the frames itself, and is never on the live path.

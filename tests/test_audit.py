@@ -13,7 +13,8 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.witness import Witness
 from bookfeed.cli import main
-from bookfeed.journal import Kind, write_journal
+from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.writer import write_journal
 from bookfeed.sim.paired.twovenue import Episode, EpisodeKind, TwoVenueConfig
 
 SPREADS: list[tuple[str, dict[str, Any]]] = [

@@ -11,7 +11,7 @@ from bookfeed.audit.books import OwnBook, Side
 from bookfeed.audit.fees import KalshiFees
 from bookfeed.audit.model import Effects, Model
 from bookfeed.audit.numbers import millis, plain, price, read_json
-from bookfeed.journal import Kind
+from bookfeed.recordings.kinds import Kind
 
 D = Decimal
 TICKER = "KXBTCD-26OCT0117-T84999.99"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bookfeed.capture import Capture, CaptureRecord
 from bookfeed.errors import CaptureError
-from bookfeed.journal import Kind
+from bookfeed.recordings.capture import Capture, CaptureRecord
+from bookfeed.recordings.kinds import Kind
 
 CAPTURES = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures"
 
@@ -186,7 +186,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_endless_lines_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded by the longest line there can be."""
-    monkeypatch.setattr("bookfeed.capture.LINE_BYTES_MAX", 1000)
+    monkeypatch.setattr("bookfeed.recordings.capture.LINE_BYTES_MAX", 1000)
     path = written(tmp_path / "c", [HEADER, '{"x":"' + "y" * 2000 + '"}'])
     with pytest.raises(CaptureError, match=r"c:2: line is longer than 1000 bytes"):
         list(Capture(path))

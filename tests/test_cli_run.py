@@ -294,7 +294,7 @@ def test_a_reader_that_reads_nothing_holds_up_nothing() -> None:
         assert process.wait(ENDS_S_MAX + 1) == 0
         # A pair not yet seen to agree is the market's affair, not the reader's.
         told = complaints(process.stderr.read()).splitlines()
-        assert [line for line in told if " bookfeed.why: " not in line] == []
+        assert [line for line in told if " bookfeed.rules.why: " not in line] == []
     assert processes("810008") == []
 
 

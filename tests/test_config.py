@@ -9,9 +9,9 @@ import pytest
 from bookfeed import config
 from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
-from bookfeed.inputs import Rule
-from bookfeed.pairs import Basket, Ladder, Pair
-from bookfeed.venues import FeeSchedule
+from bookfeed.market import FeeSchedule
+from bookfeed.rules.pairs import Basket, Ladder, Pair
+from bookfeed.rules.rule import Rule
 
 YES, NO = "7" * 77, "5" * 76
 

@@ -7,7 +7,7 @@ import pytest
 from bookfeed import config
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
-from bookfeed.venues import KalshiFee, Outcome
+from bookfeed.market import KalshiFee, Outcome
 
 S = 1_000_000_000
 TICKER = "KXBTCD-26OCT0117-T84999.99"

@@ -9,9 +9,19 @@ import pytest
 from bookfeed import Engine, config
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
-from bookfeed.inputs import EngineInput, Rule
-from bookfeed.journal import Kind
-from bookfeed.pairs import Basket, BasketLeg, Bundle, Ladder, LadderLeg, Pair, PairLeg, basis_line
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
+from bookfeed.rules.pairs import (
+    Basket,
+    BasketLeg,
+    Bundle,
+    Ladder,
+    LadderLeg,
+    Pair,
+    PairLeg,
+    basis_line,
+)
+from bookfeed.rules.rule import Rule
 
 YES, NO = "7" * 77, "5" * 76
 

@@ -11,9 +11,11 @@ from session_server import MARKET, NO, YES, Server, book_frame, book_message, se
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.errors import EngineError, SessionError
-from bookfeed.feed import Endpoint, Feed, Rule, SessionOptions
+from bookfeed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.market import Market, Outcome
 from bookfeed.records import Signal, Update
-from bookfeed.venues import Market, Outcome, Venue, polymarket
+from bookfeed.rules.rule import Rule
+from bookfeed.venues import Venue, polymarket
 
 SPREAD = Rule("spread", {"mode": "bps", "open": "20", "close": "10"})
 

@@ -13,13 +13,14 @@ import pytest
 
 from bookfeed import loops
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.connection import Phase
-from bookfeed.feed import Feed, Rule, SessionOptions
+from bookfeed.feed import Feed, SessionOptions
+from bookfeed.live.connection import Phase
+from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.market import FeeSchedule, Market, Outcome
 from bookfeed.records import Update
-from bookfeed.resync import ResyncPolicy
+from bookfeed.rules.rule import Rule
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
 from bookfeed.sim.polymarket.faults import Fault
-from bookfeed.venues import FeeSchedule, Market, Outcome
 
 S = 1_000_000_000
 

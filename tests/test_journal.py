@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from bookfeed import segments
 from bookfeed._bookfeed import JournalEncoder, JournalReader
 from bookfeed.errors import JournalError
-from bookfeed.journal import JournalWriter, Kind, RecordTuple, write_journal
-from bookfeed.recording import Journal
+from bookfeed.recordings import segments
+from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.writer import JournalWriter, write_journal
 
 START = 1_790_658_661_234_000_000
 

@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 
-from bookfeed import segments
 from bookfeed._bookfeed import JournalEncoder, JournalReader
-from bookfeed.journal import JournalWriter, Kind, RecordTuple
-from bookfeed.recording import Journal
-from bookfeed.segments import SegmentFiles
+from bookfeed.recordings import segments
+from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.segments import SegmentFiles
+from bookfeed.recordings.writer import JournalWriter
 
 KILL_REPS = int(os.environ.get("BOOKFEED_KILL_REPS", "40"))
 POWER_LOSS_STATES = int(os.environ.get("BOOKFEED_POWER_LOSS_STATES", "400"))
@@ -31,7 +32,7 @@ POWER_LOSS_STATES = int(os.environ.get("BOOKFEED_POWER_LOSS_STATES", "400"))
 # Forks one recording process per line read: forking is quick where starting Python is not.
 ZYGOTE = """
 import mmap, os, sys
-from bookfeed.journal import JournalWriter
+from bookfeed.recordings.writer import JournalWriter
 
 def record(directory):
     with open(directory + "/acknowledged", "r+b") as file:
@@ -116,7 +117,7 @@ def check_killed(directory: Path) -> int:
 
 
 class FaultyOs:
-    """Stands in for ``os`` in ``bookfeed.segments``: real calls, some made to fail."""
+    """Stands in for ``os`` in ``bookfeed.recordings.segments``: real calls, some made to fail."""
 
     def __init__(self, fault: Callable[[str, int], Any]) -> None:
         """``fault(name, number)`` raises, returns "short", or returns None to do nothing."""

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bookfeed import Engine
-from bookfeed.capture import Capture, CaptureRecord
 from bookfeed.cli.replay import CAPTURE_ENGINE
-from bookfeed.inputs import EngineInput
-from bookfeed.journal import Kind
+from bookfeed.recordings.capture import Capture, CaptureRecord
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures" / "kalshi"
 CAPTURES = sorted(FOLDER.glob("*.ndjson.gz"))

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from test_signing import ED25519, RSA, pem
 
 from bookfeed.errors import ConfigError
-from bookfeed.signing import Secret, parse_key
-from bookfeed.venues import VENUES, Market, Outcome, kalshi
+from bookfeed.market import Market, Outcome
+from bookfeed.venues import VENUES, kalshi
 from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
 from bookfeed.venues.kalshi import PATH, Credentials, credentials
+from bookfeed.venues.signing import Secret, parse_key
 
 KEY_ID = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
 ED_KEY = Credentials(KEY_ID, parse_key(Secret(pem(ED25519)), "test"))

@@ -30,10 +30,10 @@ def test_verbosity(verbosity: int, level: str, stream: io.StringIO) -> None:
 
 def test_text_lines(stream: io.StringIO) -> None:
     log.configure(stream=stream)
-    logging.getLogger("bookfeed.session").warning("lost %s", "it")
-    logging.getLogger("bookfeed.session").info("not shown")
+    logging.getLogger("bookfeed.live.session").warning("lost %s", "it")
+    logging.getLogger("bookfeed.live.session").info("not shown")
     line = stream.getvalue()
-    assert line.endswith("Z WARNING bookfeed.session: lost it\n")
+    assert line.endswith("Z WARNING bookfeed.live.session: lost it\n")
     assert line[4] == "-" and line[10] == "T"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bookfeed.framing import (
+from bookfeed.live.framing import (
     CLOSE_CODE_ABSENT,
     CloseCode,
     MessageAssembler,

@@ -16,16 +16,17 @@ from kalshi_server import BOOKS, KalshiPeer, KalshiServer, market, serving_kalsh
 from test_session_replay import Tape, outcome
 from test_signing import ED25519, pem
 
-from bookfeed import session
 from bookfeed.feed import Endpoint, Feed, SessionOptions
-from bookfeed.inputs import EngineInput
-from bookfeed.journal import Kind
+from bookfeed.live import session
+from bookfeed.live.pacing import Backoff
+from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.log import RateLimitedLog
-from bookfeed.pacing import Backoff
-from bookfeed.resync import ResyncPolicy
-from bookfeed.signing import Secret, parse_key
-from bookfeed.venues import Market, Venue, kalshi
+from bookfeed.market import Market
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
+from bookfeed.venues import Venue, kalshi
 from bookfeed.venues.kalshi import Credentials
+from bookfeed.venues.signing import Secret, parse_key
 
 S = 1_000_000_000
 KEY_ID = "CANARY-ec3b-4b5b-b8f9-11dae589608c"
@@ -44,7 +45,7 @@ QUICK = SessionOptions(
 @pytest.fixture(autouse=True)
 def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every refusal is logged, whatever an earlier test had refused."""
-    log = RateLimitedLog(logging.getLogger("bookfeed.session"), interval_s=60.0)
+    log = RateLimitedLog(logging.getLogger("bookfeed.live.session"), interval_s=60.0)
     monkeypatch.setattr(session, "_refusal_log", log)
 
 

@@ -20,10 +20,10 @@ from session_server import (
 )
 
 from bookfeed._bookfeed import Batch
-from bookfeed.connection import Tick
 from bookfeed.feed import Feed, SessionOptions
+from bookfeed.live.connection import Tick
+from bookfeed.market import Market, Outcome
 from bookfeed.records import Update, updates
-from bookfeed.venues import Market, Outcome
 
 # Reconnecting at once keeps the tests fast; the delays themselves are tested without sockets.
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bookfeed.connection import (
+from bookfeed.live.connection import (
     Abort,
     Action,
     Close,
@@ -27,7 +27,7 @@ from bookfeed.connection import (
     Tick,
     Wait,
 )
-from bookfeed.pacing import Backoff, Stagger, TokenBucket
+from bookfeed.live.pacing import Backoff, Stagger, TokenBucket
 
 S = 1_000_000_000
 MS = 1_000_000

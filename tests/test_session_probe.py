@@ -5,7 +5,7 @@ import random
 import pytest
 from test_session_logic import MINUTE, Bench, S
 
-from bookfeed.connection import (
+from bookfeed.live.connection import (
     Close,
     Closed,
     ConnectionLogic,
@@ -18,7 +18,7 @@ from bookfeed.connection import (
     Send,
     Start,
 )
-from bookfeed.pacing import Stagger
+from bookfeed.live.pacing import Stagger
 
 POLICY = ConnectionPolicy(probe_interval_ns=10 * S)
 

@@ -9,12 +9,13 @@ import pytest
 from session_server import MARKET, NO, YES, book_message, raw_frame, serving
 
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.feed import Feed, Rule, SessionOptions
-from bookfeed.inputs import EngineInput
-from bookfeed.journal import Kind
+from bookfeed.feed import Feed, SessionOptions
+from bookfeed.market import FeeSchedule, Market, Outcome
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.replay import apply_record, replay
 from bookfeed.records import SIGNAL_BYTES
-from bookfeed.replay import apply_record, replay
-from bookfeed.venues import FeeSchedule, Market, Outcome
+from bookfeed.rules.rule import Rule
 
 Record = tuple[int, int, int, int, bytes]
 

@@ -12,9 +12,9 @@ from session_server import MARKET, NO, YES, Peer, Server, book_frame, book_messa
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import SessionError
 from bookfeed.feed import Feed, SessionOptions
-from bookfeed.pacing import Backoff
-from bookfeed.rest import RestClient, RestError, retry_after_ns
-from bookfeed.resync import ResyncPolicy
+from bookfeed.live.http import RestClient, RestError, retry_after_ns
+from bookfeed.live.pacing import Backoff
+from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.venues.base import RestRequest
 
 S = 1_000_000_000
@@ -290,7 +290,7 @@ async def test_redirects_are_not_followed(rest: Rest) -> None:
 
 
 async def test_an_endless_answer_is_cut_off(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bookfeed.rest.BODY_BYTES_MAX", 1000)
+    monkeypatch.setattr("bookfeed.live.http.BODY_BYTES_MAX", 1000)
 
     async def long(_request: web.Request) -> web.StreamResponse:
         return web.Response(body=b"x" * 100_000)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bookfeed.resync import ResyncPlan, ResyncPolicy
+from bookfeed.live.recovery.plan import ResyncPlan, ResyncPolicy
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -10,9 +10,9 @@ from kalshi_server import BOOKS, Command, KalshiPeer, KalshiServer, market, serv
 from session_server import MARKET, serving
 from test_session_kalshi import KEY, QUICK, A, B, C, D, S, connected, feed_of
 
-from bookfeed import streams
 from bookfeed.errors import SessionError
 from bookfeed.feed import Feed
+from bookfeed.live.recovery import commands as streams
 from bookfeed.venues import kalshi
 
 

@@ -9,8 +9,8 @@ from session_server import MARKET, book_message, serving
 
 import bookfeed
 from bookfeed import Engine, Feed, Pair, PairLeg, Rule
-from bookfeed.inputs import EngineInput
-from bookfeed.why import SENTENCES, PolarityAlarm, why
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.rules.why import SENTENCES, PolarityAlarm, why
 
 TICKER, ASSET = "KXA", "7" * 77
 T0 = 1_790_000_000_000_000_000
@@ -65,7 +65,7 @@ def test_sides_that_look_like_opposites_are_warned_of_once(
 ) -> None:
     inputs = opposed(pair().rule())
     alarm = PolarityAlarm()
-    with caplog.at_level(logging.WARNING, "bookfeed.why"):
+    with caplog.at_level(logging.WARNING, "bookfeed.rules.why"):
         for _ in range(3):
             alarm.look(inputs.engine, inputs.rules)
     (record,) = caplog.records
@@ -137,5 +137,5 @@ async def test_a_feed_warns_of_a_pair_that_is_the_wrong_way_round(
             if update.bid_e9 == 780_000_000:
                 break
         assert feed.engine.refusals(0)["polarity"] > 0
-    (record,) = (r for r in caplog.records if r.name == "bookfeed.why")
+    (record,) = (r for r in caplog.records if r.name == "bookfeed.rules.why")
     assert record.getMessage().startswith('pair "twins": there was an edge')

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
         SimulatorError,
     )
     from bookfeed.feed import Feed
-    from bookfeed.inputs import Rule
-    from bookfeed.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
-    from bookfeed.venues.base import FeeSchedule, Market, Outcome
+    from bookfeed.market import FeeSchedule, KalshiFee, Market, Outcome
+    from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
+    from bookfeed.rules.rule import Rule
 
     UPDATE_DTYPE: np.dtype[np.void]
     SIGNAL_DTYPE: np.dtype[np.void]
@@ -91,6 +91,7 @@ __all__ = [
     "Feed",
     "Histogram",
     "JournalError",
+    "KalshiFee",
     "Ladder",
     "LadderLeg",
     "Market",
@@ -122,9 +123,9 @@ _MODULES: Final = {
         "SimulatorError",
     ),
     "bookfeed.feed": ("Feed",),
-    "bookfeed.inputs": ("Rule",),
-    "bookfeed.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
-    "bookfeed.venues.base": ("FeeSchedule", "Market", "Outcome"),
+    "bookfeed.rules.rule": ("Rule",),
+    "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
+    "bookfeed.market": ("FeeSchedule", "KalshiFee", "Market", "Outcome"),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 _DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE"})

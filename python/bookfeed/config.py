@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
-from bookfeed.gates import Gates
-from bookfeed.inputs import Rule
-from bookfeed.pairs import Basket, BasketLeg, Ladder, Name, Pair
+from bookfeed.market import FeeRounding, FeeSchedule, KalshiFee, Market, Outcome
+from bookfeed.rules.gates import Gates
+from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, Name, Pair
+from bookfeed.rules.rule import Rule
 from bookfeed.schema import DecimalText, Range, Reader, Tag, Text, Value, exceeds, suggestion
-from bookfeed.venues.base import FeeRounding, FeeSchedule, KalshiFee, Market, Outcome
 
 ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"

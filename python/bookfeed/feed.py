@@ -32,15 +32,16 @@ from bookfeed.dispatch import (
     Stream,
 )
 from bookfeed.errors import SessionError
-from bookfeed.inputs import EngineInput, Recorder, Rule
+from bookfeed.live.http import available as rest_available
+from bookfeed.live.supervisor import Endpoint, SessionOptions, Supervisor
 from bookfeed.loops import Spinner
-from bookfeed.pairs import basis_line
+from bookfeed.market import Market
+from bookfeed.recordings.inputs import EngineInput, Recorder
 from bookfeed.records import Signal, Update
-from bookfeed.rest import available as rest_available
-from bookfeed.supervisor import Endpoint, SessionOptions, Supervisor
+from bookfeed.rules.pairs import basis_line
+from bookfeed.rules.rule import Rule
+from bookfeed.rules.why import PolarityAlarm, Why, why
 from bookfeed.venues import VENUES
-from bookfeed.venues.base import Market
-from bookfeed.why import PolarityAlarm, Why, why
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 

@@ -31,7 +31,7 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-01-02T03:04:05.678Z WARNING bookfeed.session: text``."""
+    """``2026-01-02T03:04:05.678Z WARNING bookfeed.live.session: text``."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """Overrides the local time of the standard library with UTC."""

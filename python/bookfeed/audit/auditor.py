@@ -17,7 +17,7 @@ from bookfeed.audit.lives import Lives, Standing, Step
 from bookfeed.audit.model import Effects, Message, Model
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.witness import Record, Witness
-from bookfeed.journal import Kind
+from bookfeed.recordings.kinds import Kind
 from bookfeed.records import Signal, Update
 
 # All live books are compared after so many journal records, and at the end.
@@ -56,7 +56,7 @@ class Auditor:
         self._based_before: set[int] = set()
 
     def run(self, records: Iterable[tuple[Any, ...]]) -> AuditReport:
-        """Audits a whole journal: records as ``bookfeed.recording.Journal`` gives them."""
+        """Audits a whole journal: records as ``bookfeed.recordings.reader.Journal`` gives them."""
         for record in records:
             self.take(record[0], record[1], record[2], record[-1])
         self.compare_all()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from bookfeed.audit.books import Awaited, Instrument, OwnBook, Side
 from bookfeed.audit.fees import listed_fees
 from bookfeed.audit.numbers import NS_PER_S
-from bookfeed.journal import Kind
+from bookfeed.recordings.kinds import Kind
 
 # Asks the engine for its size at a price: number of the instrument, side, price.
 Peek = Callable[[int, Side, Decimal], Decimal]

@@ -8,7 +8,7 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
-from bookfeed.inputs import EngineInput
+from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Signal, Update, signals, updates
 
 Record = Update | Signal

@@ -15,7 +15,7 @@ from bookfeed.audit.witness import Witness
 from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import BookfeedError, ExitCode, RecordingError
-from bookfeed.recording import Journal
+from bookfeed.recordings.reader import Journal
 
 # Records between two looks at the progress bar.
 _AT_ONCE: Final = 1_024

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bookfeed.capture import Capture
 from bookfeed.cli.output import write_json, write_line, write_pairs
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.replay import CAPTURE_ENGINE
 from bookfeed.errors import ExitCode
-from bookfeed.journal import Kind, RecordTuple, write_journal
+from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.writer import write_journal
 
 
 def execute(args: argparse.Namespace) -> ExitCode:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bookfeed._bookfeed import QTY_SCALE, PaperFill
-from bookfeed.inputs import Rule
 from bookfeed.records import Leg, Signal, Update
-from bookfeed.why import Why
+from bookfeed.rules.rule import Rule
+from bookfeed.rules.why import Why
 
 _USD_SCALE: Final = 1_000_000_000
 _OPPOSITE: Final = {"YES": "NO", "NO": "YES"}

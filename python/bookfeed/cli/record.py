@@ -16,7 +16,7 @@ from bookfeed.cli.run import follow
 from bookfeed.cli.shows import Summary
 from bookfeed.cli.source import Source, opened
 from bookfeed.errors import ExitCode
-from bookfeed.journal import JournalStatus, JournalWriter
+from bookfeed.recordings.writer import JournalStatus, JournalWriter
 
 _MIB = 1024 * 1024
 

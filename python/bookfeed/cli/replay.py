@@ -15,21 +15,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookfeed._bookfeed import BookView, Engine, PaperFill
-from bookfeed.capture import Capture
 from bookfeed.cli.objects import fill_object, paper_object, rule_object, why_object
 from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.paper import PaperTape, engine_options
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import BookfeedError, ExitCode, JournalError, RecordingError
-from bookfeed.inputs import EngineInput, Rule
-from bookfeed.journal import Kind
-from bookfeed.pairs import basis_line
-from bookfeed.recording import Journal
-from bookfeed.replay import Record, replay
-from bookfeed.segments import SUFFIX
+from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.replay import Record, replay
+from bookfeed.recordings.segments import SUFFIX
+from bookfeed.rules.pairs import basis_line
+from bookfeed.rules.rule import Rule
+from bookfeed.rules.why import PolarityAlarm
+from bookfeed.rules.why import why as why_not
 from bookfeed.sinks.text import printable
-from bookfeed.why import PolarityAlarm
-from bookfeed.why import why as why_not
 
 # A capture says nothing of the engine it was made with: every book it holds, every hash checked.
 # It may hold few of a connection's markets, so that its silence says nothing of the connection.

@@ -16,9 +16,9 @@ from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
 from bookfeed.feed import Endpoint, Feed, SessionOptions
-from bookfeed.inputs import Recorder
+from bookfeed.live.http import available as rest_available
 from bookfeed.loops import run as run_loop
-from bookfeed.rest import available as rest_available
+from bookfeed.recordings.inputs import Recorder
 from bookfeed.venues import kalshi, polymarket
 from bookfeed.venues.kalshi import Credentials, credentials
 

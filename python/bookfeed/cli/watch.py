@@ -23,8 +23,8 @@ from bookfeed.cli.paper import PaperTape
 from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.config import Config
 from bookfeed.feed import Feed
-from bookfeed.pairs import basis_line
 from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, Signal, Update
+from bookfeed.rules.pairs import basis_line
 from bookfeed.sinks.console import BookRow, LatencyRow, Screen
 from bookfeed.sinks.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from bookfeed.venues.base import FeeSchedule, KalshiFee, Market, Outcome, RestRequest, Venue
+from bookfeed.market import FeeSchedule, KalshiFee, Market, Outcome
+from bookfeed.venues.base import RestRequest, Venue
 from bookfeed.venues.kalshi import from_environment, kalshi
 from bookfeed.venues.polymarket import polymarket
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from bookfeed.errors import ConfigError
-from bookfeed.signing import Secret, SigningKey, key_from_file, parse_key
 from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
+from bookfeed.venues.signing import Secret, SigningKey, key_from_file, parse_key
 
 NAME: Final = "kalshi"
 PATH: Final = "/trade-api/ws/v2"

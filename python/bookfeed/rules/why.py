@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bookfeed._bookfeed import Engine
-from bookfeed.inputs import Rule
+from bookfeed.rules.rule import Rule
 
 SENTENCES: Final[dict[str, str]] = {
     "not_live": "a leg's book may not be believed",

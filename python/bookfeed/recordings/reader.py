@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import JournalReader
 from bookfeed.errors import JournalError
-from bookfeed.journal import RecordTuple
-from bookfeed.segments import SUFFIX
+from bookfeed.recordings.kinds import RecordTuple
+from bookfeed.recordings.segments import SUFFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from typing import IO, Any, Final, NamedTuple, NoReturn, cast
 import orjson
 
 from bookfeed.errors import CaptureError
-from bookfeed.journal import Kind
+from bookfeed.recordings.kinds import Kind
 
 CAPTURE_VERSION: Final = 1
 # Venues send at most 16 MiB in a frame; JSON escaping may double that.

@@ -1,7 +1,7 @@
 """Which books to fetch anew and when: the plan, without I/O.
 
 A book that left ``live`` on evidence is wanted back. Its whole book is fetched, many at once, by
-REST or by a command on the connection (``mending.py``); where that does not help, or neither is
+REST or by a command on the connection (``base.py``); where that does not help, or neither is
 there, its connection is replaced. Both have budgets: a token bucket over all, and a backoff for
 every book, so that one that cannot be had disturbs the others ever more rarely. What a book has
 cost is forgotten only after it was live for a while.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bookfeed.clock import NS_PER_S
-from bookfeed.pacing import Backoff, TokenBucket
+from bookfeed.live.pacing import Backoff, TokenBucket
 
 # Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will.
 NOT_RESYNCED: Final = frozenset(

@@ -27,8 +27,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, Literal
 
 from bookfeed.errors import ConfigError
-from bookfeed.gates import Gates
-from bookfeed.inputs import Rule
+from bookfeed.rules.gates import Gates
+from bookfeed.rules.rule import Rule
 from bookfeed.schema import DecimalText, Text, exceeds
 
 Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]

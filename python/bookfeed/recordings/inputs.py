@@ -8,16 +8,17 @@ and a replay feeds the records back through ``EngineInput.apply``.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError
-from bookfeed.journal import Kind
 from bookfeed.log import RateLimitedLog
-from bookfeed.venues.base import Market, Outcome
+from bookfeed.market import Market, Outcome
+from bookfeed.recordings.kinds import Kind
+from bookfeed.rules.rule import Rule
 
-_log: Final = RateLimitedLog(logging.getLogger("bookfeed.inputs"))
+_log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
 
 # The connection of records that belong to none.
 CONN_NONE: Final = 0
@@ -30,7 +31,7 @@ RULE_NOTE: Final = "rule"
 
 
 class Recorder(Protocol):
-    """Where records go; ``bookfeed.journal.JournalWriter`` is one. Times in nanoseconds."""
+    """Where records go; ``recordings.writer.JournalWriter`` is one. Times in nanoseconds."""
 
     def append(self, kind: int, ts: int, conn: int, epoch: int, payload: bytes) -> None:
         """Take one record; must neither block nor fail."""
@@ -40,20 +41,6 @@ class Recorder(Protocol):
 
     def close(self, timeout_s: float) -> object:
         """Write out everything; gives up after ``timeout_s``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A signal rule: ``kind`` is one of ``RULES``, ``params`` are the rule's own.
-
-    ``name`` and ``about`` (JSON values) are for people: the engine knows nothing of them, and a
-    recording keeps them in a note.
-    """
-
-    kind: str
-    params: Mapping[str, object]
-    name: str = ""
-    about: Mapping[str, object] = field(default_factory=dict)
 
 
 class EngineInput:

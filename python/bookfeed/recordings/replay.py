@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.inputs import EngineInput
-from bookfeed.journal import Kind
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
 
 Record = tuple[int, int, int, bytes] | tuple[int, int, int, int, bytes]
 

@@ -6,7 +6,7 @@ stall the thread that receives frames; a file whose write or fsync failed is nev
 again, and what it may have lost is written once more into the next segment; when the disk
 cannot keep up, records are dropped and counted, and the count is itself a record.
 
-``bookfeed.recording`` reads journals back.
+``bookfeed.recordings.reader`` reads journals back.
 """
 
 import json
@@ -16,38 +16,18 @@ import secrets
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from bookfeed._bookfeed import JournalEncoder, __version__
 from bookfeed.errors import JournalError
-from bookfeed.segments import BLOCK_BYTES, NewFile, SegmentFiles, segment_metadata
-
-# kind, ts (Unix ns), conn, epoch, payload
-RecordTuple = tuple[int, int, int, int, bytes]
+from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.segments import BLOCK_BYTES, NewFile, SegmentFiles, segment_metadata
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 _log = logging.getLogger(__name__)
-
-
-class Kind(IntEnum):
-    """What a journal record is; unknown kinds are to be skipped by readers."""
-
-    FRAME = 1
-    CONNECTED = 2
-    DISCONNECTED = 3
-    SUBSCRIBE = 4
-    ADVANCE = 5
-    REST = 6
-    RESYNC_BEGIN = 7
-    INVALIDATE = 8
-    UNSUBSCRIBE = 9
-    DROPPED = 10
-    RULE = 11
-    NOTE = 12
 
 
 @dataclass(frozen=True, slots=True)

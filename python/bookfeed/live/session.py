@@ -17,7 +17,8 @@ from typing import Final, Protocol
 from picows import WSMsgType, ws_connect
 
 from bookfeed.clock import Clock
-from bookfeed.connection import (
+from bookfeed.errors import EngineError
+from bookfeed.live.connection import (
     Abort,
     Action,
     Close,
@@ -37,17 +38,16 @@ from bookfeed.connection import (
     Tick,
     Wait,
 )
-from bookfeed.dial import Dialer
-from bookfeed.errors import EngineError
-from bookfeed.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
-from bookfeed.inputs import EngineInput
-from bookfeed.listener import FeedListener, PicowsLog
+from bookfeed.live.dial import Dialer
+from bookfeed.live.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
+from bookfeed.live.listener import FeedListener, PicowsLog
+from bookfeed.live.refusal import refusal, retry_after
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
-from bookfeed.refusal import refusal, retry_after
+from bookfeed.recordings.inputs import EngineInput
 from bookfeed.venues.base import Venue
 
-_logger: Final = logging.getLogger("bookfeed.session")
+_logger: Final = logging.getLogger("bookfeed.live.session")
 _log: Final = RateLimitedLog(_logger)
 
 CONNECT_TIMEOUT_S: Final = 10.0

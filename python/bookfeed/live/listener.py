@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from bookfeed.framing import (
+from bookfeed.live.framing import (
     CLOSE_CODE_ABNORMAL,
     CloseCode,
     MessageAssembler,
@@ -27,7 +27,7 @@ from bookfeed.framing import (
 from bookfeed.venues.base import Venue
 
 if TYPE_CHECKING:
-    from bookfeed.session import Session
+    from bookfeed.live.session import Session
 
 # Bare text messages of a venue are shorter than this; market data never is.
 BARE_TEXT_BYTES_MAX: Final = 64
@@ -187,7 +187,7 @@ class PicowsLog(logging.LoggerAdapter[logging.Logger]):
     """
 
     def __init__(self, on_error: Callable[[], None]) -> None:
-        super().__init__(logging.getLogger("bookfeed.session.picows"), {})
+        super().__init__(logging.getLogger("bookfeed.live.session.picows"), {})
         self._on_error = on_error
 
     def isEnabledFor(self, level: int) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bookfeed.session import Session
-from bookfeed.venues.base import Market, Venue
+from bookfeed.live.session import Session
+from bookfeed.market import Market
+from bookfeed.venues.base import Venue
 
 
 @dataclass(slots=True, eq=False)

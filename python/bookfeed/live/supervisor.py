@@ -2,8 +2,8 @@
 
 Markets are sharded over connections, both outcomes of a market on the same one; they can come and
 go where the venue allows it. A timer lets time pass in the engine, so that silence and graces are
-judged without data, and carries out the resync plan: have whole books fetched (``mending.py``), or
-replace the connection.
+judged without data, and carries out the resync plan: have whole books fetched
+(``recovery/``), or replace the connection.
 """
 
 import asyncio
@@ -18,22 +18,24 @@ from typing import Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.clock import Clock, seconds_ns
-from bookfeed.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.dispatch import Dispatcher
 from bookfeed.errors import EngineError, SessionError
-from bookfeed.inputs import EngineInput
+from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
+from bookfeed.live.http import RestClient
+from bookfeed.live.pacing import Backoff, Stagger
+from bookfeed.live.recovery.base import Mender
+from bookfeed.live.recovery.commands import CommandMender
+from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan, ResyncPolicy
+from bookfeed.live.recovery.rest import RestMender
+from bookfeed.live.session import Session
+from bookfeed.live.shard import Shard, shard_markets
 from bookfeed.log import RateLimitedLog
-from bookfeed.mending import Mender, RestMender
-from bookfeed.pacing import Backoff, Stagger
+from bookfeed.market import Market
+from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Update
-from bookfeed.rest import RestClient
-from bookfeed.resync import NOT_RESYNCED, ResyncPlan, ResyncPolicy
-from bookfeed.session import Session
-from bookfeed.shard import Shard, shard_markets
-from bookfeed.streams import CommandMender
-from bookfeed.venues.base import Market, Venue
+from bookfeed.venues.base import Venue
 
-_logger: Final = logging.getLogger("bookfeed.supervisor")
+_logger: Final = logging.getLogger("bookfeed.live.supervisor")
 _log: Final = RateLimitedLog(_logger)
 
 # A timer later than this is a stall of the event loop worth counting.

@@ -24,9 +24,9 @@ from typing import Final
 from bookfeed._bookfeed import Notice
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
-from bookfeed.mending import Connections, Mender
-from bookfeed.pacing import Backoff, TokenBucket
-from bookfeed.shard import Shard
+from bookfeed.live.pacing import Backoff, TokenBucket
+from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Commands, Fault
 
 # How long an answer may take before the next rung is tried.

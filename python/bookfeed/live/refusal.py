@@ -10,7 +10,7 @@ from typing import Final
 
 from picows import WSUpgradeResponse
 
-from bookfeed.rest import retry_after_ns
+from bookfeed.live.http import retry_after_ns
 from bookfeed.venues.base import HandshakeRefusal
 
 # Who we are is not accepted; asking again soon does not help.

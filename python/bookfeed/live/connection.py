@@ -26,8 +26,8 @@ from enum import Enum, auto
 from typing import Final
 
 from bookfeed.clock import NS_PER_S
-from bookfeed.framing import CloseCode
-from bookfeed.pacing import Backoff, Stagger, TokenBucket
+from bookfeed.live.framing import CloseCode
+from bookfeed.live.pacing import Backoff, Stagger, TokenBucket
 
 # Far beyond any session, and small enough for every timer.
 _NEVER_NS: Final = 366 * 24 * 3600 * NS_PER_S

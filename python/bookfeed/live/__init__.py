@@ -1,0 +1,1 @@
+"""Live connections: opened, kept, judged without data, and their books recovered."""

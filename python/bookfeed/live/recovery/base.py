@@ -1,0 +1,112 @@
+"""How books are recovered: what every way has in common.
+
+``Mender`` fetches nothing by itself, so that the supervisor replaces connections. ``RestMender``
+(``rest.py``) asks the venue's REST address for whole books; ``CommandMender`` (``commands.py``) has
+them sent on the connection. Which of them a venue gets is decided by what it offers; how often
+anything may be done, by ``ResyncPlan``.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bookfeed._bookfeed import Engine
+from bookfeed.clock import Clock
+from bookfeed.errors import SessionError
+from bookfeed.live.recovery.plan import ResyncPlan
+from bookfeed.live.shard import Shard
+from bookfeed.log import RateLimitedLog
+from bookfeed.recordings.inputs import EngineInput
+
+
+class Connections(Protocol):
+    """What a mender needs of who owns the connections."""
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for reading."""
+
+    @property
+    def inputs(self) -> EngineInput:
+        """The door into the engine."""
+
+    @property
+    def plan(self) -> ResyncPlan:
+        """Which books are wanted, and the budgets."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the session."""
+
+    @property
+    def log(self) -> RateLimitedLog:
+        """Where to say what went wrong."""
+
+    def shard_of(self, instrument: int) -> Shard | None:
+        """The connection of a book."""
+
+    def shard_at(self, conn: int) -> Shard | None:
+        """The connection of that number."""
+
+    def flush(self) -> None:
+        """Drain the engine and hand the records over."""
+
+    def fail(self, error: BaseException) -> None:
+        """The engine failed."""
+
+    def replace(self, shard: Shard, reason: str) -> None:
+        """Give a connection up for a fresh one."""
+
+    def move(self, shard: Shard, instruments: Sequence[int], reason: str) -> bool:
+        """Put books on a connection of their own; says whether there could be one."""
+
+
+class Mender:
+    """Mends nothing by itself; the base of those that do. Counts what it did."""
+
+    can_fetch = False
+    # Whether the books of a connection can be asked for soon after it opened, or only waited for.
+    prompt = False
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.resyncs = 0
+        self.resync_failures = 0
+
+    def opened(self, shard: Shard, now_ns: int) -> None:
+        """A connection is open and its subscription on its way."""
+
+    def live(self, instrument: int) -> None:
+        """A book is live."""
+
+    def mend(self, up: Sequence[Shard], now_ns: int) -> None:
+        """Do what is due for the books of the open connections ``up``."""
+
+    def hear(self) -> None:
+        """Take what the venue answered to commands."""
+
+    def probe(self, shard: Shard) -> str | None:
+        """Return a question that proves a stream alive, if there is one."""
+        return None
+
+    def proof_ns(self, shard: Shard) -> int | None:
+        """When the books' own stream was last proved alive; ``None`` if they have none."""
+        return None
+
+    def added(self, shard: Shard, instruments: Sequence[int]) -> None:
+        """Books came onto a connection that may be open."""
+
+    def removed(self, shard: Shard, symbols: Sequence[str]) -> None:
+        """Books left a connection that may be open."""
+
+    def gone(self, shard: Shard) -> None:
+        """A connection is given up for good."""
+
+    def check_changeable(self) -> None:
+        """Raise ``SessionError`` if markets cannot come and go on open connections."""
+        raise SessionError("markets of this venue cannot be changed while a feed is open")
+
+    def halt(self) -> None:
+        """Begin nothing more."""
+
+    async def close(self) -> None:
+        """Let go of what is open."""

@@ -1,0 +1,1 @@
+"""Recordings: the one door into an engine that is journalled, files written, read, replayed."""

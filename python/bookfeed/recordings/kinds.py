@@ -1,0 +1,23 @@
+"""What the records of a journal are. ``docs/journal.md`` says what each of them carries."""
+
+from enum import IntEnum
+
+# kind, ts (Unix ns), conn, epoch, payload
+RecordTuple = tuple[int, int, int, int, bytes]
+
+
+class Kind(IntEnum):
+    """What a journal record is; unknown kinds are to be skipped by readers."""
+
+    FRAME = 1
+    CONNECTED = 2
+    DISCONNECTED = 3
+    SUBSCRIBE = 4
+    ADVANCE = 5
+    REST = 6
+    RESYNC_BEGIN = 7
+    INVALIDATE = 8
+    UNSUBSCRIBE = 9
+    DROPPED = 10
+    RULE = 11
+    NOTE = 12

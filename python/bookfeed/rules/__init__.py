@@ -1,0 +1,1 @@
+"""Signal rules as a user states them, and their refusals in words."""
