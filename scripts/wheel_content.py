@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 PACKAGES: Final = (
     "",
-    "audit/(readings/)?",
+    "audit/((fees|readings|rules)/)?",
     "cli/",
     "live/(recovery/)?",
     "recordings/",

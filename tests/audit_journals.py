@@ -10,7 +10,7 @@ import pytest
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
 from bookfeed.audit.report import AuditReport
-from bookfeed.audit.witness import Witness
+from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.sim.kalshi.faults import random_kalshi_faults
@@ -198,4 +198,4 @@ def two_venues_recorded(config: TwoVenueConfig, *, items: int) -> Records:
 
 def audited(records: Records, options: dict[str, Any]) -> AuditReport:
     """A report on records, replayed by a fresh engine."""
-    return Auditor(Witness(Engine(**options))).run(records)
+    return Auditor(EngineWitness(Engine(**options))).run(records)

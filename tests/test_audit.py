@@ -11,8 +11,8 @@ from audit_markets import SECOND, T0, Markets
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor, AuditReport
-from bookfeed.audit.witness import Witness
 from bookfeed.cli import main
+from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import write_journal
 from bookfeed.sim.paired.twovenue import Episode, EpisodeKind, TwoVenueConfig
@@ -126,7 +126,7 @@ def test_two_simulated_venues_agree_through_every_episode() -> None:
 # Planted errors: an engine that says something else than it found.
 
 
-class Liar(Witness):
+class Liar(EngineWitness):
     """Changes one of the engine's signal records, or drops it, or tells it twice."""
 
     def __init__(self, engine: Engine, number: int, lie: str) -> None:
@@ -199,7 +199,7 @@ def test_a_dropped_and_an_extra_signal_are_found(journal: Records) -> None:
     assert kinds(lied_to(journal, 60, "twice")) == {"extra": 1}
 
 
-class Deaf(Witness):
+class Deaf(EngineWitness):
     """An engine that is fed another frame than the journal has."""
 
     def __init__(self, engine: Engine, frame: bytes, instead: bytes | None) -> None:
@@ -238,7 +238,7 @@ def test_an_engine_that_misses_a_frame_is_found(journal: Records) -> None:
     ]
 
 
-class Credulous(Witness):
+class Credulous(EngineWitness):
     """An engine that never hears of numbers: each frame is renumbered to follow the last."""
 
     def __init__(self, engine: Engine) -> None:
@@ -302,7 +302,7 @@ def test_the_command_fails_if_something_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = write(tmp_path / "a.bfj", journal)
-    monkeypatch.setattr("bookfeed.cli.audit.Witness", lambda engine: Liar(engine, 60, "drop"))
+    monkeypatch.setattr("bookfeed.cli.audit.EngineWitness", lambda engine: Liar(engine, 60, "drop"))
     assert main(["audit", str(path), "-o", "ndjson"]) == 1
     first, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["type"], first["finding"]) == ("finding", "missing")

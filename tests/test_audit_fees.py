@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from bookfeed.audit.fees import KalshiFees, PolymarketFees, listed_fees
+from bookfeed.audit import fees
+from bookfeed.audit.fees.kalshi import KalshiFees
+from bookfeed.audit.fees.polymarket import PolymarketFees
 
 QUADRATIC = "quadratic"
 D = Decimal
@@ -72,14 +74,14 @@ def test_an_order_of_several_fills_is_rounded_once_under_the_legacy_rule() -> No
     ],
 )
 def test_makers_pay_by_type(kind: str, fee: str) -> None:
-    fees = kalshi("direct", kind)
-    assert fees.order([(D("0.5"), D(100))], sell=False, maker=True) == D(fee)
-    assert fees.marginal(D("0.5"), maker=True) == D(fee) / 100
+    charged = kalshi("direct", kind)
+    assert charged.order([(D("0.5"), D(100))], sell=False, maker=True) == D(fee)
+    assert charged.marginal(D("0.5"), maker=True) == D(fee) / 100
 
 
 def test_what_an_event_overrides() -> None:
-    fees = KalshiFees(QUADRATIC, D(1), "direct", multiplier_override=D("0.5"))
-    assert fees.order([(D("0.5"), D(100))], sell=False, maker=False) == D("0.875")
+    charged = KalshiFees(QUADRATIC, D(1), "direct", multiplier_override=D("0.5"))
+    assert charged.order([(D("0.5"), D(100))], sell=False, maker=False) == D("0.875")
     assert not KalshiFees(QUADRATIC, D(1), kind_override="flat").computable
     assert KalshiFees("flat", D(1), kind_override=QUADRATIC).computable
 
@@ -94,9 +96,9 @@ def test_what_an_event_overrides() -> None:
     ],
 )
 def test_polymarket(rate: str, exponent: int, qty: str, price: str, fee: str) -> None:
-    fees = PolymarketFees(D(rate), exponent)
-    assert fees.order([(D(price), D(qty))], sell=False, maker=False) == D(fee)
-    assert fees.order([(D(price), D(qty))], sell=False, maker=True) == 0
+    charged = PolymarketFees(D(rate), exponent)
+    assert charged.order([(D(price), D(qty))], sell=False, maker=False) == D(fee)
+    assert charged.order([(D(price), D(qty))], sell=False, maker=True) == 0
 
 
 def test_marginal_fees_are_of_one_unit_half_up() -> None:
@@ -104,9 +106,34 @@ def test_marginal_fees_are_of_one_unit_half_up() -> None:
     assert kalshi("non_direct").marginal(D("0.0001"), maker=False) == D("0.000006999")
 
 
-def test_listings() -> None:
-    assert listed_fees("kalshi", {}) is None
-    assert listed_fees("polymarket", {"fee_type": QUADRATIC}) is None
-    listed = listed_fees("kalshi", {"fee_type": QUADRATIC, "fee_multiplier": "0.5"})
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("kalshi:quadratic;1;non_direct", KalshiFees(QUADRATIC, D(1), "non_direct")),
+        ("kalshi:quadratic_with_maker_fees;0.5;direct",
+         KalshiFees("quadratic_with_maker_fees", D("0.5"), "direct")),
+        ("polymarket:0.07;1", PolymarketFees(D("0.07"), 1)),
+        ("polymarket:0.25;2", PolymarketFees(D("0.25"), 2)),
+    ],
+)  # fmt: skip
+def test_one_text_states_the_fees_of_a_market(text: str, terms: fees.Fees) -> None:
+    venue = text.partition(":")[0]
+    assert fees.parse(text) == fees.stated(venue, {"fee": text}) == terms
+
+
+@pytest.mark.parametrize("text", ["0.07;1", "nowhere:1", ":1", "polymarket:1e-2;1"])
+def test_a_text_that_states_no_fees(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no fees|decimal"):
+        fees.parse(text)
+
+
+def test_older_journals_state_fees_in_keys_of_their_venue() -> None:
+    assert fees.stated("kalshi", {}) is fees.stated("nowhere", {"fee_rate": "1"}) is None
+    assert fees.stated("polymarket", {"fee_type": QUADRATIC}) is None
+    listed = fees.stated("kalshi", {"fee_type": QUADRATIC, "fee_multiplier": "0.5"})
     assert listed == KalshiFees(QUADRATIC, D("0.5"), "non_direct")
-    assert listed_fees("polymarket", {"fee_rate": "0.07"}) == PolymarketFees(D("0.07"), 1)
+    rounded = fees.stated("kalshi", {"fee_type": QUADRATIC, "fee_rounding": "direct"})
+    assert rounded == KalshiFees(QUADRATIC, D(1), "direct")
+    assert fees.stated("polymarket", {"fee_rate": "0.07"}) == PolymarketFees(D("0.07"), 1)
+    squared = fees.stated("polymarket", {"fee_rate": "0.07", "fee_exponent": 2})
+    assert squared == PolymarketFees(D("0.07"), 2)

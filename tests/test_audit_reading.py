@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from bookfeed.audit import kalshi, polymarket
 from bookfeed.audit.books import OwnBook, Side
-from bookfeed.audit.fees import KalshiFees
-from bookfeed.audit.model import Effects, Model
+from bookfeed.audit.fees.kalshi import KalshiFees
+from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import millis, plain, price, read_json
+from bookfeed.audit.reading import Effects, Reading
+from bookfeed.audit.readings.kalshi import KalshiReading
+from bookfeed.audit.readings.polymarket import PolymarketReading
 from bookfeed.recordings.kinds import Kind
 
 D = Decimal
@@ -22,11 +24,19 @@ def listing(**options: object) -> dict[str, Any]:
     return {"venue": "kalshi", "symbol": TICKER, **options}
 
 
+def reading_of(model: Model, wanted: type[Reading]) -> Reading:
+    """The reading that is found by the name of its venue."""
+    found = model.reading(wanted.venue)
+    assert type(found) is wanted
+    return found
+
+
 class Kalshi:
     """A model with one market, fed frame by frame."""
 
     def __init__(self, mode: bytes = b"kalshi", **options: object) -> None:
         self.model = Model()
+        self.reading = reading_of(self.model, KalshiReading)
         self.model.control(Kind.SUBSCRIBE, 0, b"", listing(**options))
         self.model.control(Kind.CONNECTED, 0, mode, {})
         self.model.told(0, "syncing", "subscribed", snapshot=False)
@@ -38,8 +48,8 @@ class Kalshi:
         return self.raw(json.dumps(frame).encode())
 
     def raw(self, payload: bytes) -> Effects:
-        (message,) = kalshi.read(self.model, 0, payload)
-        return kalshi.apply(self.model, 0, message)
+        (message,) = self.reading.read(0, payload)
+        return self.reading.apply(0, message)
 
     def snapshot(self, *, ticker: str = TICKER, **sides: object) -> Effects:
         return self.take("orderbook_snapshot", {"market_ticker": ticker, "market_id": "u", **sides})
@@ -240,7 +250,8 @@ class Polymarket:
     """A model with both outcomes of a market, live."""
 
     def __init__(self) -> None:
-        self.model = Model()
+        self.model = Model(lambda *_: self.engine_qty)
+        self.reading = reading_of(self.model, PolymarketReading)
         for symbol in ("1", "2"):
             options = {"venue": "polymarket", "symbol": symbol, "market": "m"}
             self.model.control(Kind.SUBSCRIBE, 0, b"", options)
@@ -249,8 +260,8 @@ class Polymarket:
         self.model.told(0, "live", "snapshot", snapshot=False)
 
     def take(self, document: object) -> Effects:
-        (message,) = polymarket.read(self.model, json.dumps(document).encode())
-        return polymarket.apply(self.model, 0, message, lambda *_: self.engine_qty)
+        (message,) = self.reading.read(0, json.dumps(document).encode())
+        return self.reading.apply(0, message)
 
     def levels(self, side: Side) -> list[tuple[Decimal, Decimal]]:
         return self.model.instruments[0].book.levels(side)
@@ -308,8 +319,8 @@ def test_a_rest_book_and_what_the_stream_said_meanwhile() -> None:
         market.take({"event_type": "price_change", "timestamp": str(ms), "price_changes": entries})
     rest = book("1", 7, bids=[("0.3", "9"), ("0.2", "1")], asks=[])
     del rest["event_type"]
-    (message,) = polymarket.read(market.model, json.dumps(rest).encode(), rest=True)
-    polymarket.apply_rest(market.model, message)
+    (message,) = market.reading.read_rest(json.dumps(rest).encode(), None, None)
+    market.reading.apply_rest(message)
     assert market.levels("bid") == [(D("0.3"), D(2)), (D("0.2"), D(1))]
 
 
@@ -324,17 +335,15 @@ def test_a_rest_book_and_what_the_stream_said_meanwhile() -> None:
 )
 def test_malformed_books_change_nothing(element: dict[str, Any]) -> None:
     market = Polymarket()
-    (message,) = polymarket.read(market.model, json.dumps(element).encode())
+    (message,) = market.reading.read(0, json.dumps(element).encode())
     assert (message.kind, message.named) == ("malformed", [0])
 
 
 def test_bare_text_and_news() -> None:
-    model = Polymarket().model
-    assert polymarket.read(model, b"PONG") == []
-    assert [m.kind for m in polymarket.read(model, b'[{"event_type": "new_market"}]')] == [
-        "nothing"
-    ]
-    assert [m.everyone for m in polymarket.read(model, b'{"broken"')] == [True]
+    reading = Polymarket().reading
+    assert reading.read(0, b"PONG") == []
+    assert [m.kind for m in reading.read(0, b'[{"event_type": "new_market"}]')] == ["nothing"]
+    assert [m.everyone for m in reading.read(0, b'{"broken"')] == [True]
 
 
 def test_numbers() -> None:

@@ -6,7 +6,9 @@ from decimal import Decimal
 from itertools import product
 
 from bookfeed.audit.books import Level
-from bookfeed.audit.fees import Fees, KalshiFees, PolymarketFees
+from bookfeed.audit.fees import Fees
+from bookfeed.audit.fees.kalshi import KalshiFees
+from bookfeed.audit.fees.polymarket import PolymarketFees
 from bookfeed.audit.walk import Terms, Walked, walk
 
 D = Decimal

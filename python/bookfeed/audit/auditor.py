@@ -8,24 +8,28 @@ engine must have asked them: after the books a message published, and where a bo
 import json
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bookfeed.audit import kalshi, polymarket
+from bookfeed.audit.answers import ANSWERS, rest_book
 from bookfeed.audit.books import Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
 from bookfeed.audit.lives import Lives, Standing, Step
-from bookfeed.audit.model import Effects, Message, Model
+from bookfeed.audit.model import Model
+from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
+from bookfeed.audit.reading import Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
-from bookfeed.audit.witness import Record, Witness
+from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.kinds import Kind
-from bookfeed.records import Signal, Update
+
+if TYPE_CHECKING:
+    from bookfeed.records import Signal, Update
 
 # All live books are compared after so many journal records, and at the end.
 COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.RESYNC_BEGIN, Kind.RULE)
-# Causes of numbered streams that are recomputed.
-_SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel")
+# Causes that are recomputed: what has them must show in the frames.
+_SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
 _REPRICED: Final = ("trading", "fees")
 
 
@@ -35,12 +39,14 @@ class Auditor:
     def __init__(self, witness: Witness) -> None:
         self.report: Final = AuditReport()
         self._witness: Final = witness
-        self._model: Final = Model()
+        self._model: Final = Model(witness.qty)
         self._lives: Final = Lives(self._model)
         self._queue: deque[Record] = deque()
         self._ts = 0
+        self._reading: Reading | None = None
+        """That of the frame or answer in hand."""
         self._messages: list[Message] = []
-        """Those of the frame in hand."""
+        """Its messages."""
         self._heard: set[int] = set()
         """Instruments that the messages so far were about."""
         self._awaited: set[int] = set()
@@ -51,12 +57,16 @@ class Auditor:
         self._left_live: set[int] = set()
         """Books that a state record took out of live in this journal record."""
         self._broken: dict[int, str] = {}
+        self._trades: deque[Trade] = deque()
+        """Those of the message in hand that the engine has yet to tell."""
+        self._unread: set[str] = set()
+        """Findings of this kind so far."""
         self._changed: set[int] = set()
         self._live_before: set[int] = set()
         self._based_before: set[int] = set()
 
     def run(self, records: Iterable[tuple[Any, ...]]) -> AuditReport:
-        """Audits a whole journal: records as ``bookfeed.recordings.reader.Journal`` gives them."""
+        """Audits a whole journal: records ``(kind, ts, conn, …, payload)``."""
         for record in records:
             self.take(record[0], record[1], record[2], record[-1])
         self.compare_all()
@@ -72,7 +82,7 @@ class Auditor:
         self._broken.clear()
         self._changed.clear()
         self._live_before, self._based_before = set(), set()
-        self._messages, self._before = [], {}
+        self._reading, self._messages, self._before = None, [], {}
         waiting = self._ask_waiting(kind, conn)
         self._read(kind, conn, payload)
         if not self._witness.apply(kind, ts, conn, payload):
@@ -85,6 +95,7 @@ class Auditor:
         for index, message in enumerate(self._messages):
             self._awaited = {n for later in self._messages[index + 1 :] for n in later.named}
             self._apply(kind, conn, message)
+            self._trades = deque(message.trades or ())
             self._consume(message, last=index + 1 == len(self._messages))
         if not self._messages:
             self._consume(Message("nothing", everyone=True), last=True)
@@ -105,21 +116,34 @@ class Auditor:
         return list(self._lives.ask_waiting(self._ts, self._witness.standing))
 
     def _read(self, kind: int, conn: int, payload: bytes) -> None:
-        """Reads the messages of a frame or a REST answer."""
-        if kind not in (Kind.FRAME, Kind.REST):
-            return
-        connection = self._model.connection(conn, polymarket.VENUE)
-        if connection.venue == kalshi.VENUE:
-            if kind == Kind.FRAME and connection.up:
-                self._messages = kalshi.read(self._model, conn, payload)
-        elif connection.up or kind == Kind.REST:
-            self._messages = polymarket.read(self._model, payload, rest=kind == Kind.REST)
+        """Reads the messages of a frame or a REST answer, by the venue's own reading."""
+        if kind == Kind.REST_BOOK:
+            self._read_rest_book(payload)
+        elif kind in (Kind.FRAME, Kind.REST):
+            connection = self._model.connections.get(conn)
+            if connection is None:
+                return  # nobody announced it: what comes on it is nobody's
+            self._reading = self._model.reading(connection.venue)
+            if self._reading is not None and kind == Kind.REST:
+                self._messages = self._reading.read_rest(payload, None, None)
+            elif self._reading is not None and connection.up:
+                self._messages = self._reading.read(conn, payload)
         if len(self._messages) > 1:
             named = {number for message in self._messages for number in message.named}
             self._before = {number: self._witness.standing(number) for number in named}
 
+    def _read_rest_book(self, payload: bytes) -> None:
+        try:
+            told = rest_book(payload)
+            one = self._model.instruments[told.instrument]
+        except (ValueError, IndexError):
+            return  # the engine has to refuse it
+        self._reading = self._model.reading_of(one)
+        if self._reading is not None:
+            self._messages = self._reading.read_rest(told.body, told.instrument, told.stands_at)
+
     def _control(self, kind: int, conn: int, payload: bytes) -> None:
-        if kind in (Kind.FRAME, Kind.REST, Kind.ADVANCE):
+        if kind in (Kind.FRAME, Kind.ADVANCE, *ANSWERS):
             return
         options: dict[str, Any] = json.loads(payload) if kind in _JSON_KINDS else {}
         self._model.control(kind, conn, payload, options)
@@ -127,18 +151,26 @@ class Auditor:
             self._lives.add_rule(options["kind"], dict(options["params"]))
         elif kind == Kind.SUBSCRIBE:
             self._lives.watch()
+        self._tell_unread()
+
+    def _tell_unread(self) -> None:
+        """Venues and rules that nobody has written down here are findings, once each."""
+        unread = {f"venue {name}" for name in self._model.unread}
+        unread |= {f"rule {name}" for name in self._lives.unread}
+        for what in sorted(unread - self._unread):
+            self._find("unread", f"{what} is not audited: there is no reading of it")
+        self._unread |= unread
 
     def _apply(self, kind: int, conn: int, message: Message) -> None:
-        if kind == Kind.REST:
-            polymarket.apply_rest(self._model, message)
-            effects = Effects()
-        elif self._model.connections[conn].venue == kalshi.VENUE:
-            on = self._model.on(conn)
-            self._live_before = {one.number for one in on if one.state == "live"}
-            self._based_before = {one.number for one in on if one.based}
-            effects = kalshi.apply(self._model, conn, message)
-        else:
-            effects = polymarket.apply(self._model, conn, message, self._witness.qty)
+        reading = self._reading
+        assert reading is not None, "a message was read without a reading"
+        if reading.judges:
+            on = message.named if kind in ANSWERS else [one.number for one in self._model.on(conn)]
+            ones = [self._model.instruments[number] for number in on]
+            self._live_before = {one.number for one in ones if one.state == "live"}
+            self._based_before = {one.number for one in ones if one.based}
+        answers = kind in ANSWERS
+        effects = reading.apply_rest(message) if answers else reading.apply(conn, message)
         self._heard.update(message.named)
         self._changed.update(message.named)
         self._broken.update(effects.broken)
@@ -151,19 +183,22 @@ class Auditor:
         published: set[int] = set()
         while self._queue:
             record = self._queue[0]
-            if isinstance(record, Signal):
-                if not any(isinstance(each, Update) for each in self._queue):
-                    return  # of open opportunities that are asked at the end
+            if not is_update(record):
+                if not any(is_update(each) for each in self._queue):
+                    break  # of open opportunities that are asked at the end
                 self._extra()
             elif not last and not self._belongs(record, message, published):
-                return
+                break
             elif record.kind == "book":
                 self._books(message, published, last=last)
             else:
                 self._queue.popleft()
                 self._other(record, message)
+        for trade in self._trades:
+            self._find("trade", f"{trade} only here")
+        self._trades.clear()
 
-    def _belongs(self, record: Update, message: Message, published: set[int]) -> bool:
+    def _belongs(self, record: "Update", message: Message, published: set[int]) -> bool:
         """Whether a record can be of ``message``, when more messages follow."""
         one = self._model.instruments[record.instrument]
         near = record.instrument in message.named
@@ -172,7 +207,7 @@ class Auditor:
         if record.kind == "state":
             return near or message.everyone
         if record.kind != "book":
-            return near and message.kind not in ("book", "price_change")
+            return near and not message.levels
         claims = message.claims.get(record.instrument)
         touch = one.book.touch
         torn = claims is not None and claims != (touch.bid, touch.ask)
@@ -184,7 +219,7 @@ class Auditor:
         row: list[Update] = []
         while self._queue:
             record = self._queue[0]
-            if not isinstance(record, Update) or record.kind != "book":
+            if not is_update(record) or record.kind != "book":
                 break
             if not last and not self._belongs(record, message, published):
                 break
@@ -201,10 +236,10 @@ class Auditor:
             steps = self._lives.ask(number, self._ts, self._standing, moved=moved)
             self._expect(list(steps))
 
-    def _other(self, record: Update, message: Message) -> None:
+    def _other(self, record: "Update", message: Message) -> None:
         number = record.instrument
         if record.kind == "state":
-            whole = number in message.named and message.kind == "orderbook_snapshot"
+            whole = number in message.named and message.whole
             self._model.told(number, record.state, record.cause, snapshot=whole)
             self._changed.add(number)
             # The first book of a run is news, whatever was published before.
@@ -213,6 +248,9 @@ class Auditor:
                 return
             self._left_live.add(number)
             self._judge_cause(record)
+        elif record.kind == "trade" and message.trades is not None:
+            self._compare_trade(record)
+            return
         elif record.kind not in _REPRICED:
             return
         self._expect(list(self._lives.ask(number, self._ts, self._standing)))
@@ -244,9 +282,9 @@ class Auditor:
             if step.phase == "close":
                 step.watched.disputed = False
 
-    def _take_signal(self, step: Step) -> Signal | None:
+    def _take_signal(self, step: Step) -> "Signal | None":
         for index, record in enumerate(self._queue):
-            if not isinstance(record, Signal):
+            if not is_signal(record):
                 return None
             if record.phase == step.phase and key_of(record) == step.watched.key:
                 del self._queue[index]
@@ -263,14 +301,13 @@ class Auditor:
 
     def _extra(self) -> None:
         """Signals at the head of the engine's records that nothing here explains."""
-        while self._queue and isinstance(self._queue[0], Signal):
-            signal = self._queue.popleft()
-            assert isinstance(signal, Signal)
+        while self._queue and is_signal(signal := self._queue[0]):
+            self._queue.popleft()
             self._find("extra", f"{signal_name(signal)} ({signal.reason})")
 
     # Books.
 
-    def _compare_touch(self, record: Update) -> None:
+    def _compare_touch(self, record: "Update") -> None:
         if record.state != "live":
             return
         self.report.touches += 1
@@ -279,21 +316,31 @@ class Auditor:
             theirs = _touch_of(record)
             self._find("touch", f"book {record.instrument}: {mine} here, {theirs} there")
 
-    def _judge_cause(self, record: Update) -> None:
-        """Kalshi: what a book is said to have left live for must show in the frames."""
+    def _compare_trade(self, record: "Update") -> None:
+        """A trade that was told, beside the next one of the message."""
+        self.report.trades += 1
+        theirs = record.instrument, record.aggressor, record.price_e9, record.qty_e8
+        mine = _trade_in_units(self._trades.popleft()) if self._trades else None
+        if mine != theirs:
+            self._find("trade", f"{mine} here, {theirs} there")
+
+    def _judge_cause(self, record: "Update") -> None:
+        """What a book is said to have left live for must show in the frames."""
         number, cause = record.instrument, record.cause
         unfounded = number in self._based_before and number not in self._broken
         if unfounded and record.state == "stale" and cause in _SHOWN_BY_FRAMES:
             self._find("standing", f"book {number} is stale ({cause}), which no frame shows")
 
     def _judge_standing(self) -> None:
-        """Kalshi: what broke left live, and what is live rests on a snapshot since."""
+        """What broke left live, and what is live rests on a whole book since."""
         for number, why in self._broken.items():
             if number in self._live_before and number not in self._left_live:
                 self._find("standing", f"book {number} stayed live: {why}")
         for number in self._changed:
             one = self._model.instruments[number]
-            if one.venue == kalshi.VENUE and not one.based and self._witness.standing(number).live:
+            reading = self._model.reading_of(one)
+            judges = reading is not None and reading.judges
+            if judges and not one.based and self._witness.standing(number).live:
                 self._find("standing", f"book {number} is live without a snapshot since")
 
     def _compare_changed(self) -> None:
@@ -326,5 +373,10 @@ class Auditor:
         self.report.find(Finding(kind, self.report.records, self._ts, what))
 
 
-def _touch_of(record: Update) -> tuple[int | None, int | None, int | None, int | None]:
+def _trade_in_units(trade: Trade) -> tuple[int, str, int, int]:
+    price, qty = units(trade.price, PRICE_UNITS), units(trade.qty, QTY_UNITS)
+    return trade.instrument, trade.side, price, qty
+
+
+def _touch_of(record: "Update") -> tuple[int | None, int | None, int | None, int | None]:
     return record.bid_e9, record.bid_qty_e8, record.ask_e9, record.ask_qty_e8

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from bookfeed.audit.fees import Fees
-from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
+from bookfeed.audit.numbers import ONE, PRICE_UNITS, QTY_UNITS, units
 
 Side = Literal["bid", "ask"]
 Level = tuple[Decimal, Decimal]
@@ -76,14 +76,6 @@ class OwnBook:
 
 
 @dataclass(slots=True)
-class Awaited:
-    """A REST book on its way: how new it must be, and what the stream says meanwhile."""
-
-    ts_begin: int | None
-    changes: list[tuple[int | None, Side, Decimal, Decimal]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Instrument:
     """One book and its market, as the journal tells of them."""
 
@@ -105,19 +97,12 @@ class Instrument:
     cause: str = "none"
     ts_event: int | None = None
     """Venue time of the newest message applied."""
-    ts_seen: int | None = None
-    """Newest venue time of any message about it."""
-    ts_discarded: int | None = None
-    """Newest venue time of a change that had no basis, since the book was last live."""
-    recent: set[tuple[object, ...]] = field(default_factory=set)
-    """Changes of the newest venue time, to recognise one that comes again."""
-    awaited: Awaited | None = None
-    sid: int | None = None
-    """The numbered stream it is on, once a snapshot came on one."""
-    market_id: object = None
-    """The venue's second name of the market, as its first snapshot stated it."""
+    payout: Decimal | None = ONE
+    """What a contract pays; ``None`` where there is no contract, and so no complement."""
+    depth: int | None = None
+    """Levels a side that were subscribed, where the venue keeps no more."""
     based: bool = False
-    """Whether a snapshot came on its numbered stream, and nothing broke it since."""
+    """Whether it rests on a whole book, and nothing broke it since."""
 
     @property
     def running(self) -> bool:

@@ -1,14 +1,16 @@
 """A signal record of the engine beside the step the auditor took: which fields differ."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bookfeed.audit.lives import Step, Watched
-from bookfeed.audit.rules import Found, FoundLeg, LegRef
-from bookfeed.records import Leg, Signal
+from bookfeed.audit.rule import Found, FoundLeg, LegRef
+
+if TYPE_CHECKING:
+    from bookfeed.records import Leg, Signal
 
 
-def key_of(signal: Signal) -> tuple[object, ...]:
+def key_of(signal: "Signal") -> tuple[object, ...]:
     """What a signal record is about, as ``Watched.key`` has it."""
     legs = tuple(LegRef(leg.instrument, leg.view == "no") for leg in signal.legs)
     if signal.rule == "spread":
@@ -24,13 +26,13 @@ def name_of(watched: Watched) -> str:
     return f"{watched.rule.kind} (rule {watched.rule.number}) on {legs}"
 
 
-def signal_name(signal: Signal) -> str:
+def signal_name(signal: "Signal") -> str:
     """A signal record in words."""
     legs = " + ".join(f"{leg.instrument} {leg.side}" for leg in signal.legs)
     return f"{signal.rule} (rule {signal.rule_id}) {signal.phase} of {signal.id} on {legs}"
 
 
-def differences(step: Step, signal: Signal) -> list[str]:
+def differences(step: Step, signal: "Signal") -> list[str]:
     """Every field in which a signal record differs from the step, with both values."""
     return [
         f"{name}: {mine} here, {theirs} there"
@@ -39,7 +41,7 @@ def differences(step: Step, signal: Signal) -> list[str]:
     ]
 
 
-def _pairs(step: Step, signal: Signal) -> Iterator[tuple[str, Any, Any]]:
+def _pairs(step: Step, signal: "Signal") -> Iterator[tuple[str, Any, Any]]:
     opened, found = step.opened, step.opened.last
     if opened.id is None:
         opened.id = signal.id
@@ -60,7 +62,7 @@ def _pairs(step: Step, signal: Signal) -> Iterator[tuple[str, Any, Any]]:
             yield f"leg {index} {name}", here, there
 
 
-def _found_pairs(found: Found, signal: Signal) -> Iterator[tuple[str, Any, Any]]:
+def _found_pairs(found: Found, signal: "Signal") -> Iterator[tuple[str, Any, Any]]:
     yield "direction", found.direction, signal.direction
     yield "value", found.value, signal.value_e9
     yield "qty", found.qty, signal.qty_e8
@@ -71,7 +73,7 @@ def _found_pairs(found: Found, signal: Signal) -> Iterator[tuple[str, Any, Any]]
     yield "maker_edge", found.maker_edge, signal.maker_edge_e9
 
 
-def _leg_pairs(mine: FoundLeg, leg: Leg) -> Iterator[tuple[str, Any, Any]]:
+def _leg_pairs(mine: FoundLeg, leg: "Leg") -> Iterator[tuple[str, Any, Any]]:
     yield "instrument", mine.instrument, leg.instrument
     yield "view", mine.view, leg.view
     yield "side", mine.side, leg.side

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument
 from bookfeed.audit.model import Model
-from bookfeed.audit.rules import Found, Rule, Subject, assess, quiet
+from bookfeed.audit.reading import Proof
+from bookfeed.audit.rule import Found, Rule, Subject
+from bookfeed.audit.rules import rule_class
 
 # Scores of the two sides of a box: what one reading counts at most, the bounds of the sum, and
 # from where on a pair is spoken of.
@@ -27,20 +29,15 @@ _REASONS: Final = {
 }  # fmt: skip
 
 
+_UNPROVED: Final = Proof(None, None)
+
+
 class Standing(NamedTuple):
     """What is taken from the engine about a book at one moment."""
 
     live: bool
     verified: bool
     ts_evidence: int | None
-
-
-class Proof(NamedTuple):
-    """Up to which venue time a book is proved, and by which numbered stream, if by one."""
-
-    stream: tuple[int, int] | None
-    """Connection and subscription."""
-    ts: int | None
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ class Measured(NamedTuple):
     """How far apart their newest evidence was received."""
     lag: int | None
     """How far apart the venue times are at which their venues were last heard of."""
-    proved: list["Proof"]
+    proved: list[Proof]
     """Up to when their books are proved."""
 
 
@@ -124,14 +121,22 @@ class Lives:
 
     model: Model
     rules: list[Rule] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    """Kinds of rules that nobody has written down here."""
     watched: list[Watched] = field(default_factory=list)
     _by_instrument: dict[int, list[Watched]] = field(default_factory=dict)
     _waiting: dict[tuple[object, ...], Watched] = field(default_factory=dict)
     _known: set[tuple[object, ...]] = field(default_factory=set)
+    _rules_told: int = 0
 
     def add_rule(self, kind: str, params: dict[str, Any]) -> None:
         """A RULE record."""
-        self.rules.append(Rule(len(self.rules), kind, params))
+        number, self._rules_told = self._rules_told, self._rules_told + 1
+        found = rule_class(kind)
+        if found is None:
+            self.unread.add(kind)
+            return
+        self.rules.append(found(number, params))
         self.watch()
 
     def watch(self) -> None:
@@ -179,7 +184,7 @@ class Lives:
         believed = all(standing.live for standing in taken)
         if moved and rule.asks_polarity and believed and at_one_time:
             _read_polarity(watched, legs, now)
-        silent = quiet(rule, subject, self.model, opened=watched.open is not None)
+        silent = rule.quiet(subject, self.model, opened=watched.open is not None)
         if silent and watched.open is None:
             watched.seen = None
             return
@@ -188,7 +193,7 @@ class Lives:
             answer = "polarity"
         if answer is None and not silent:
             vouched = all(standing.verified for standing in taken)
-            answer = assess(rule, subject, self.model, vouched=vouched)
+            answer = rule.assess(subject, self.model, vouched=vouched)
         if isinstance(answer, Found):
             yield from _found(watched, answer, now, measured)
         else:
@@ -225,11 +230,11 @@ def _gate(
 
 
 def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Measured:
-    heard = [_heard(model, leg) for leg in legs]
+    read = [(leg, model.reading_of(leg)) for leg in legs]
     return Measured(
         skew=_span([standing.ts_evidence for standing in taken]),
-        lag=_span(heard),
-        proved=[_proved(model, leg) for leg in legs],
+        lag=_span([None if reading is None else reading.heard(leg) for leg, reading in read]),
+        proved=[_UNPROVED if reading is None else reading.proved(leg) for leg, reading in read],
     )
 
 
@@ -237,22 +242,6 @@ def _span(times: list[int | None]) -> int | None:
     """How far apart some times are; ``None`` if one is not known."""
     known = [ts for ts in times if ts is not None]
     return max(known) - min(known) if len(known) == len(times) else None
-
-
-def _heard(model: Model, leg: Instrument) -> int | None:
-    """Newest venue time on the leg's numbered stream, or without one on its connection."""
-    connection = model.connections.get(leg.conn)
-    if connection is None or leg.sid is None:
-        return None if connection is None else connection.ts_venue
-    stream = connection.streams.get(leg.sid)
-    return None if stream is None else stream.ts_venue
-
-
-def _proved(model: Model, leg: Instrument) -> Proof:
-    """Up to when a leg's book is proved: by its stream, or by what is about it."""
-    if leg.sid is None:
-        return Proof(None, leg.ts_event)
-    return Proof((leg.conn, leg.sid), _heard(model, leg))
 
 
 def _confirmed(seen: Seen, proved: list[Proof]) -> bool:

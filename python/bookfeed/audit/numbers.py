@@ -80,6 +80,13 @@ def millis(value: object) -> int | None:
     return None
 
 
+def seconds(value: object) -> int | None:
+    """Whole Unix seconds as nanoseconds; ``None`` if they are not that."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= 10:
+        return int(value) * NS_PER_S
+    return None
+
+
 def exactly(function: Callable[P, R]) -> Callable[P, R]:
     """Runs a function in arithmetic that raises ``decimal.Inexact`` rather than round."""
 

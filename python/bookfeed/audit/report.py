@@ -12,9 +12,10 @@ FINDINGS_MAX: Final = 1_000
 class Finding:
     """One disagreement.
 
-    ``kind`` is ``touch``, ``levels``, ``standing`` (a book is live that must not be, or stale
-    for a cause that no frame shows), ``missing`` (a signal is found here and not there),
-    ``extra`` (there and not here) or ``different`` (a signal with other values).
+    ``kind`` is ``touch``, ``levels``, ``trade``, ``standing`` (a book is live that must not be, or
+    stale for a cause that no frame shows), ``missing`` (a signal is found here and not there),
+    ``extra`` (there and not here), ``different`` (a signal with other values) or ``unread`` (a
+    venue or a rule that is not audited at all).
     """
 
     kind: str
@@ -37,6 +38,8 @@ class AuditReport:
     """Published touches that were compared."""
     books: int = 0
     """Live books that were compared level by level."""
+    trades: int = 0
+    """Trades that were compared, of venues whose reading reads them."""
     overtaken: int = 0
     """Changes not newer than their book, of which the engine told whether they were history."""
     agreed: int = 0

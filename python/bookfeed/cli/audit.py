@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor, AuditReport
-from bookfeed.audit.witness import Witness
 from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
+from bookfeed.cli.witness import EngineWitness
 from bookfeed.errors import BookfeedError, ExitCode, RecordingError
 from bookfeed.recordings.reader import Journal
 
@@ -26,7 +26,7 @@ _SHOWN: Final = 50
 def execute(args: argparse.Namespace) -> ExitCode:
     """Audits, prints, and succeeds only if nothing was found and the journal was whole."""
     journal = Journal(Path(args.journal))
-    auditor = Auditor(Witness(_engine(journal, args.journal)))
+    auditor = Auditor(EngineWitness(_engine(journal, args.journal)))
     records = iter(journal)
     with Progress("auditing", None) as progress:
         while chunk := list(islice(records, _AT_ONCE)):
@@ -71,6 +71,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "records_refused": report.refused,
         "touches_compared": report.touches,
         "books_compared": report.books,
+        "trades_compared": report.trades,
         "changes_overtaken": report.overtaken,
         "signals_agreed": report.agreed,
         "signals": dict(sorted(report.signals.items())),

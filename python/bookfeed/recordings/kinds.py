@@ -21,3 +21,4 @@ class Kind(IntEnum):
     DROPPED = 10
     RULE = 11
     NOTE = 12
+    REST_BOOK = 13

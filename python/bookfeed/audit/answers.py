@@ -1,0 +1,30 @@
+"""Records of a journal that hold the body of a REST answer (``docs/journal.md``)."""
+
+import json
+from typing import Final, NamedTuple
+
+from bookfeed.recordings.kinds import Kind
+
+ANSWERS: Final = (Kind.REST, Kind.REST_BOOK)
+
+
+class RestBook(NamedTuple):
+    """The body of a REST answer, and what is known of it beside the body."""
+
+    instrument: int
+    """The book it is of."""
+    stands_at: int | None
+    """The update id it stands at; ``None`` if the body says so itself, or nobody does."""
+    body: bytes
+
+
+def rest_book(payload: bytes) -> RestBook:
+    """The payload of a REST_BOOK record: a line of JSON, then the body. ``ValueError`` if not."""
+    line, newline, body = payload.partition(b"\n")
+    told = json.loads(line)
+    if not newline or not isinstance(told, dict):
+        raise ValueError("no line of JSON before the body of a REST book")
+    instrument, stands_at = told.get("instrument"), told.get("stands_at")
+    if type(instrument) is not int or not (stands_at is None or type(stands_at) is int):
+        raise ValueError(f"a REST book of instrument {instrument!r} at {stands_at!r}")
+    return RestBook(instrument, stands_at, body)

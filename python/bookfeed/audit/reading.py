@@ -1,0 +1,135 @@
+"""What the reading of a venue is: the one thing the audit knows of venues.
+
+A reading turns the frames and REST bodies of its venue into messages, and applies them to the
+auditor's books. Each is one file, ``readings/<venue>.py``, with a class called ``READING``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from bookfeed.audit.books import Instrument, Side
+from bookfeed.audit.numbers import ONE
+
+if TYPE_CHECKING:
+    from bookfeed.audit.model import Model
+
+# Asks the engine for its size at a price: number of the instrument, side, price.
+Peek = Callable[[int, Side, Decimal], Decimal]
+
+
+class Trade(NamedTuple):
+    """One trade, the side being the aggressor's (``buy``, ``sell``)."""
+
+    instrument: int
+    side: str
+    price: Decimal
+    qty: Decimal
+
+
+@dataclass(slots=True)
+class Message:
+    """One message of a frame or a REST answer, read but not yet applied."""
+
+    kind: str
+    ts_event: int | None = None
+    named: list[int] = field(default_factory=list)
+    """Instruments it is about."""
+    everyone: bool = False
+    """Whether it concerns every book of its connection."""
+    levels: bool = False
+    """Whether it is about levels of books, and about nothing else."""
+    whole: bool = False
+    """Whether it holds whole books of those it names."""
+    body: Any = None
+    """Whatever the reading needs to apply it."""
+    claims: dict[int, tuple[Decimal | None, Decimal | None] | None] = field(default_factory=dict)
+    """The venue's own best bid and ask after it; ``None`` where it did not say."""
+    trades: list[Trade] | None = None
+    """Trades in their order; ``None`` if the reading leaves trades alone."""
+
+
+@dataclass(slots=True)
+class Effects:
+    """What applying a message did, as far as it must show in the engine's records."""
+
+    broken: dict[int, str] = field(default_factory=dict)
+    """Books that must leave live with it, and why."""
+    repriced: set[int] = field(default_factory=set)
+    """Instruments whose market status or fees changed."""
+    overtaken: int = 0
+    """Changes of which the engine's book told whether they were history."""
+
+
+class Proof(NamedTuple):
+    """Up to which venue time a book is proved, and by which numbered stream, if by one."""
+
+    stream: tuple[int, int] | None
+    """Connection and subscription."""
+    ts: int | None
+
+
+class Reading:
+    """One venue's protocol, from its documents alone: decimals, plain dictionaries, no engine.
+
+    There is one for each venue of a journal; it keeps what it must remember of connections and
+    books by their numbers. ``Instrument.based`` says that a book rests on a whole one and that
+    nothing broke it since. What is not overridden suits a venue without numbers.
+    """
+
+    venue: ClassVar[str]
+    payout: ClassVar[Decimal | None] = ONE
+    """What one contract pays if its outcome happens; ``None`` if it is none, as on spot venues."""
+    judges: ClassVar[bool] = True
+    """Whether a book may be live only while it is ``based``, and what breaks one must show."""
+
+    def __init__(self, model: "Model") -> None:
+        self.model = model
+
+    # What the journal says besides data.
+
+    def renewed(self, conn: int) -> None:
+        """A connection came up or was lost: whatever is numbered on it begins anew."""
+
+    def forget(self, one: Instrument) -> None:
+        """Nothing that came for a book so far is a basis any more."""
+
+    def resync(self, one: Instrument) -> None:
+        """A whole book of ``one`` is being fetched."""
+
+    def told(self, one: Instrument) -> None:
+        """The engine changed the state of a book: ``one.state`` and ``one.cause``."""
+
+    # Data.
+
+    def read(self, conn: int, payload: bytes) -> list[Message]:
+        """The messages of a frame, in order; a frame that is not the venue's concerns everyone."""
+        raise NotImplementedError
+
+    def read_rest(
+        self, body: bytes, instrument: int | None, stands_at: int | None
+    ) -> list[Message]:
+        """The books of a REST answer: of the instrument, at the update id, where they are said."""
+        del body, instrument, stands_at
+        return []
+
+    def apply(self, conn: int, message: Message) -> Effects:
+        """What a message of the stream does to the books, and which of them it breaks."""
+        raise NotImplementedError
+
+    def apply_rest(self, message: Message) -> Effects:
+        """What a REST answer does to the books."""
+        del message
+        return Effects()
+
+    # How new what is known is.
+
+    def heard(self, one: Instrument) -> int | None:
+        """Newest venue time on the book's numbered stream, or without one on its connection."""
+        connection = self.model.connections.get(one.conn)
+        return None if connection is None else connection.ts_venue
+
+    def proved(self, one: Instrument) -> Proof:
+        """Up to when the book is proved: by its stream, or by what is about it."""
+        return Proof(None, one.ts_event)

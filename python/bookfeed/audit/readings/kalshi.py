@@ -1,0 +1,407 @@
+"""Kalshi's WebSocket, as the auditor reads it: numbered streams, snapshots, signed deltas.
+
+A market is one book in YES terms: bids are the ``yes`` levels, asks one minus the ``no`` levels,
+unless the connection asked for YES prices on both sides. Every number ever used on the wire is
+read: dollars in strings (or JSON numbers), whole cents and whole contracts of early recordings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.fees.kalshi import KalshiFees
+from bookfeed.audit.model import Model
+from bookfeed.audit.numbers import NS_PER_S, ONE, millis, plain, price, read_json, seconds
+from bookfeed.audit.reading import Effects, Message, Proof, Reading
+
+# Mode of a connection: NO prices are stated as prices of YES.
+_YES_PRICES: Final = "use_yes_price"
+
+# Errors that end a subscription: channel error, buffer overflow.
+_TERMINAL: Final = ("10", "25")
+_LIFECYCLES: Final = ("market_lifecycle_v2", "multivariate_market_lifecycle")
+_REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
+_BOOKS: Final = ("orderbook_snapshot", "orderbook_delta")
+# Types that state when they happened. Others are told, but not dated.
+_TIMED: Final = ("orderbook_delta", "ticker", "trade", "fill")
+# Types that say nothing of books, markets or fees.
+_OTHERS: Final = frozenset({
+    "ticker", "trade", "event_lifecycle", "fill", "market_position", "user_order",
+    "order_group_updates", "rfq_created", "rfq_deleted", "quote_created", "quote_accepted",
+    "quote_executed", "cfbenchmarks_value", "cfbenchmarks_value_indexlist",
+    "cfbenchmarks_value_5hz", "cfbenchmarks_value_5hz_indexlist", "pyth_value",
+    "pyth_value_underlying_list",
+})  # fmt: skip
+
+
+class Numbered(NamedTuple):
+    """A message and its place in its stream."""
+
+    sid: int | None
+    seq: int | None
+    requested: bool
+    content: Any
+    market_id: object = None
+
+
+@dataclass(slots=True)
+class Stream:
+    """A numbered stream of a connection: a subscription, ``sid``."""
+
+    seq: int | None = None
+    ended: bool = False
+    """Whether the venue has ended it; what still comes on it is of no use."""
+    ts_venue: int | None = None
+    """Newest venue time heard on it."""
+
+
+@dataclass(slots=True)
+class Names:
+    """What a book is known by besides its ticker."""
+
+    sid: int | None = None
+    """The numbered stream it is on, once a snapshot came on one."""
+    market_id: object = None
+    """The venue's second name of the market, as its first snapshot stated it."""
+
+
+class KalshiReading(Reading):
+    """See ``Reading``."""
+
+    venue = "kalshi"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._streams: Final[dict[int, dict[int, Stream]]] = {}
+        self._names: Final[dict[int, Names]] = {}
+
+    def _of(self, one: Instrument) -> Names:
+        return self._names.setdefault(one.number, Names())
+
+    def renewed(self, conn: int) -> None:
+        """See ``Reading``."""
+        self._streams[conn] = {}
+
+    def forget(self, one: Instrument) -> None:
+        """See ``Reading``."""
+        self._of(one).sid = None
+
+    def heard(self, one: Instrument) -> int | None:
+        """See ``Reading``."""
+        sid = self._of(one).sid
+        if sid is None:
+            return super().heard(one)
+        stream = self._streams.get(one.conn, {}).get(sid)
+        return None if stream is None else stream.ts_venue
+
+    def proved(self, one: Instrument) -> Proof:
+        """See ``Reading``."""
+        sid = self._of(one).sid
+        return super().proved(one) if sid is None else Proof((one.conn, sid), self.heard(one))
+
+    def read(self, conn: int, payload: bytes) -> list[Message]:
+        """The one message of a frame; what is no JSON object concerns everyone."""
+        try:
+            document = read_json(payload)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            return [Message("broken", everyone=True, body=Numbered(None, None, False, None))]
+        kind = str(document.get("type") or "")
+        told = document.get("msg")
+        sid, seq = _count(document.get("sid")), _count(document.get("seq"))
+        if kind == "subscribed" and sid is None and isinstance(told, dict):
+            sid = _count(told.get("sid"))
+        message = Message(kind, _time(kind, told))
+        yes_prices = self.model.connections[conn].mode == _YES_PRICES
+        try:
+            content = _content(kind, told, placed=bool(sid and seq), yes_prices=yes_prices)
+        except ValueError as error:
+            message.kind, content = "malformed", (str(error), _ticker(told))
+        message.levels, message.whole = kind in _BOOKS, kind == _BOOKS[0]
+        requested = bool(_count(document.get("id")))
+        market_id = told.get("market_id") if isinstance(told, dict) else None
+        message.body = Numbered(sid, seq, requested, content, market_id)
+        self._name(message, _ticker(told))
+        return [message]
+
+    def _name(self, message: Message, ticker: object) -> None:
+        """Which books it is about; two names of different books make it malformed."""
+        number, market_id = self.model.find(self.venue, ticker), message.body.market_id
+        message.named = [] if number is None else [number]
+        known = self._names.items() if market_id else ()
+        second = [each for each, names in known if names.market_id == market_id]
+        if message.named and message.kind in _BOOKS and second not in ([], message.named):
+            message.kind = "malformed"
+        if message.kind == "malformed":
+            message.whole = False
+            message.everyone = number is None
+            message.named += [each for each in second if each != number]
+
+    def apply(self, conn: int, message: Message) -> Effects:
+        """See ``Reading``."""
+        effects = Effects()
+        if message.kind == "broken":
+            self._break_all(conn, "not JSON", effects)
+            return effects
+        connection = self.model.connections[conn]
+        body: Numbered = message.body
+        connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        current = self._advance(conn, message, effects)
+        if message.kind in _BOOKS and not (current and self._here(conn, message)):
+            return effects
+        if message.kind == "malformed":
+            self._malformed(conn, message, effects)
+        elif message.kind in _REPLIES:
+            self._reply(conn, message, effects)
+        elif message.kind == "orderbook_snapshot":
+            self._snapshot(conn, message, effects)
+        elif message.kind == "orderbook_delta":
+            self._apply_delta(conn, message, effects)
+        elif message.kind in _LIFECYCLES:
+            self._lifecycle(message, effects)
+        elif message.kind == "event_fee_update":
+            self._fee_update(body.content, effects)
+        elif message.kind not in _OTHERS and body.seq is not None:
+            self._break_stream(conn, body.sid, "unknown type", effects)
+        return effects
+
+    def _advance(self, conn: int, message: Message, effects: Effects) -> bool:
+        """Every number of a stream counts, whatever it is about; false if it came before."""
+        sid, seq, requested = message.body[:3]
+        if sid is None or seq is None:
+            return True
+        stream = self._streams.setdefault(conn, {}).setdefault(sid, Stream())
+        if stream.ended:
+            return False
+        last = stream.seq
+        if last is not None and seq <= last:
+            # An answer to a request may repeat the newest number: it is a book as of that number.
+            if not (message.kind == "orderbook_snapshot" and requested and seq == last):
+                self._break_stream(conn, sid, f"out_of_order: {last} then {seq}", effects)
+                return False
+        elif last is not None and seq > last + 1:
+            self._break_stream(conn, sid, f"gap: {last} then {seq}", effects)
+        stream.seq = seq
+        stream.ts_venue = newest(stream.ts_venue, message.ts_event)
+        return True
+
+    def _here(self, conn: int, message: Message) -> bool:
+        """Whether its instrument is subscribed on this connection, and not on another by now."""
+        return all(self.model.instruments[number].conn == conn for number in message.named)
+
+    def _snapshot(self, conn: int, message: Message, effects: Effects) -> None:
+        for number in message.named:
+            one = self.model.instruments[number]
+            if one.over or one.state == "idle":
+                continue
+            one.book.load(*message.body.content)
+            one.based, names = True, self._of(one)
+            names.sid = message.body.sid
+            names.market_id = names.market_id or message.body.market_id
+        if not message.named and (known := self._second_name(conn, message)) is not None:
+            _break(known, "market_id under another name", effects)
+
+    def _second_name(self, conn: int, message: Message) -> Instrument | None:
+        """The book of the connection that has the second name this message states."""
+        wanted = message.body.market_id
+        on = self.model.on(conn) if wanted else []
+        return next((one for one in on if self._of(one).market_id == wanted), None)
+
+    def _apply_delta(self, conn: int, message: Message, effects: Effects) -> None:
+        sid = message.body.sid
+        if not message.named:
+            known = self._second_name(conn, message)
+            if known is not None:
+                _break(known, "market_id under another name", effects)
+            else:
+                self._break_stream(conn, sid, "delta of an unknown market", effects)
+            return
+        side, at, change = message.body.content
+        one = self.model.instruments[message.named[0]]
+        if not one.based:
+            return
+        left = one.book.qty(side, at) + change
+        if self._of(one).sid != sid:
+            _break(one, "delta on another stream", effects)
+        elif left < 0:
+            _break(one, "underflow", effects)
+        else:
+            one.book.set(side, at, left)
+
+    def _malformed(self, conn: int, message: Message, effects: Effects) -> None:
+        """The books it names; all of the connection if it names none by its ticker."""
+        for number in message.named:
+            _break(self.model.instruments[number], "malformed", effects)
+        if message.everyone:
+            self._break_all(conn, "malformed", effects)
+
+    def _reply(self, conn: int, message: Message, effects: Effects) -> None:
+        """A subscription that ended takes its books along, until its number is given out again."""
+        content, sid = message.body.content, message.body.sid
+        code = content.get("code") if isinstance(content, dict) else None
+        ended = message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL)
+        streams = self._streams.setdefault(conn, {})
+        if ended and sid is None:
+            self._break_all(conn, "a subscription ended", effects)
+        elif ended and sid in streams:
+            self._break_stream(conn, sid, "the subscription ended", effects)
+            streams[sid].ended = True
+        elif isinstance(content, dict) and content.get("channel") and sid in streams:
+            streams[sid] = Stream() if streams[sid].ended else streams[sid]
+
+    def _lifecycle(self, message: Message, effects: Effects) -> None:
+        content = message.body.content
+        for number in message.named:
+            one, event = self.model.instruments[number], content.get("event_type")
+            if event in ("activated", "deactivated"):
+                paused = content.get("is_deactivated")
+                one.paused = paused if isinstance(paused, bool) else event == "deactivated"
+            elif event == "close_date_updated" and seconds(content.get("close_ts")) is not None:
+                one.close_ts = seconds(content["close_ts"])
+            elif event == "determined" and _pays(content):
+                one.determined = True
+            else:
+                continue
+            effects.repriced.add(number)
+
+    def _fee_update(self, content: Any, effects: Effects) -> None:
+        """An override of an event's fees; what is null is as the series has it."""
+        if not isinstance(content, dict):
+            return
+        multiplier = content.get("fee_multiplier_override")
+        for one in self.model.instruments:
+            if one.event is None or one.event != content.get("event_ticker"):
+                continue
+            if isinstance(one.fees, KalshiFees):
+                one.fees = replace(
+                    one.fees,
+                    kind_override=content.get("fee_type_override") or None,
+                    multiplier_override=None if multiplier is None else plain(multiplier, 9),
+                )
+                effects.repriced.add(one.number)
+
+    def _break_stream(self, conn: int, sid: int | None, why: str, effects: Effects) -> None:
+        for one in self.model.on(conn):
+            if self._of(one).sid == sid:
+                _break(one, why, effects)
+
+    def _break_all(self, conn: int, why: str, effects: Effects) -> None:
+        for one in self.model.on(conn):
+            _break(one, why, effects)
+
+
+def _break(one: Instrument, why: str, effects: Effects) -> None:
+    if one.based:
+        effects.broken[one.number] = why
+    one.based = False
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and int(value) > 0:
+        return int(value)
+    return None
+
+
+def _ticker(content: object) -> object:
+    return content.get("market_ticker") if isinstance(content, dict) else None
+
+
+def _time(kind: str, content: object) -> int | None:
+    """The venue's time of a message, in the newest of the forms it was ever given in."""
+    if kind not in _TIMED or not isinstance(content, dict):
+        return None
+    forms = (millis(content.get("ts_ms")), seconds(content.get("ts")), _rfc3339(content.get("ts")))
+    return next((ts for ts in forms if ts is not None), None)
+
+
+def _rfc3339(value: object) -> int | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * NS_PER_S + moment.microsecond * 1_000
+
+
+def _content(kind: str, content: Any, *, placed: bool, yes_prices: bool) -> Any:
+    """What a message of this type holds; ``ValueError`` if it is not that."""
+    if kind in _BOOKS:
+        if not isinstance(content, dict) or not isinstance(_ticker(content), str):
+            raise ValueError("no market_ticker")
+        if not placed:
+            raise ValueError("no place in a stream")
+        if kind == "orderbook_delta":
+            return _delta(content, yes_prices=yes_prices)
+        return _sides(content, yes_prices=yes_prices)
+    return content
+
+
+def _sides(content: Mapping[str, Any], *, yes_prices: bool) -> list[dict[Decimal, Decimal]]:
+    """Both sides, in the newest spelling of which there is any; an omitted side is empty."""
+    spelt = [
+        suffix
+        for suffix in ("_dollars_fp", "_dollars", "")
+        if any(content.get(f"{side}{suffix}") is not None for side in ("yes", "no"))
+    ]
+    best, others = (spelt[0], spelt[1:]) if spelt else ("", [])
+    for side in ("yes", "no"):
+        left_out = content.get(f"{side}{best}") is None
+        if left_out and any(content.get(f"{side}{suffix}") for suffix in others):
+            raise ValueError("sides in different spellings")
+    return [_side(content, side, best, yes_prices=yes_prices) for side in ("yes", "no")]
+
+
+def _side(
+    content: Mapping[str, Any], side: str, suffix: str, *, yes_prices: bool
+) -> dict[Decimal, Decimal]:
+    name = f"{side}{suffix}"
+    listed, cents = content.get(name), not suffix
+    if listed is None:
+        return {}
+    if not isinstance(listed, list):
+        raise ValueError("levels are not an array")
+    levels: dict[Decimal, Decimal] = {}
+    for pair in listed:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError("a level is not a pair")
+        at, qty = _price(side, pair[0], cents=cents, yes_prices=yes_prices), plain(pair[1], 8)
+        if qty and at in levels:
+            raise ValueError("a price stands twice in one side")
+        if qty:
+            levels[at] = qty
+    return levels
+
+
+def _price(side: str, value: object, *, cents: bool, yes_prices: bool) -> Decimal:
+    """A level's price in YES terms."""
+    at = price(format(plain(value, 0) / 100, "f") if cents else value)
+    return ONE - at if side == "no" and not yes_prices else at
+
+
+def _delta(content: Mapping[str, Any], *, yes_prices: bool) -> tuple[Side, Decimal, Decimal]:
+    side = content.get("side")
+    if side not in ("yes", "no"):
+        raise ValueError("a delta without a side")
+    if content.get("price_dollars") is not None:
+        at = _price(side, content["price_dollars"], cents=False, yes_prices=yes_prices)
+    elif content.get("delta_fp") is not None:
+        raise ValueError("size in one spelling, price in another")
+    else:
+        at = _price(side, content.get("price"), cents=True, yes_prices=yes_prices)
+    change = content.get("delta_fp")
+    change = content.get("delta") if change is None else change
+    return ("bid" if side == "yes" else "ask"), at, plain(change, 8, signed=True)
+
+
+def _pays(content: Mapping[str, Any]) -> bool:
+    """Whether the result says what a share pays."""
+    return bool(content.get("settlement_value")) or content.get("result") in ("yes", "no")
+
+
+READING = KalshiReading

@@ -1,0 +1,302 @@
+"""Polymarket's market channel, as the auditor reads it: messages, and what they do to its books."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.model import Model
+from bookfeed.audit.numbers import ONE, millis, plain, price, read_json
+from bookfeed.audit.reading import Effects, Message, Reading
+
+_BARE: Final = (b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION")
+_SIDES: Final[dict[str, Side]] = {"BUY": "bid", "SELL": "ask"}
+
+
+class Change(NamedTuple):
+    """One entry of a ``price_change``; ``number`` is ``None`` for an asset nobody subscribed."""
+
+    number: int | None
+    side: Side
+    price: Decimal
+    qty: Decimal
+    hash: str
+
+
+class Whole(NamedTuple):
+    """A whole book."""
+
+    number: int | None
+    bids: dict[Decimal, Decimal]
+    asks: dict[Decimal, Decimal]
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A REST book on its way: how new it must be, and what the stream says meanwhile."""
+
+    ts_begin: int | None
+    changes: list[tuple[int | None, Side, Decimal, Decimal]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Times:
+    """What is remembered of a book, where times are all that orders messages."""
+
+    ts_seen: int | None = None
+    """Newest venue time of any message about it."""
+    ts_discarded: int | None = None
+    """Newest venue time of a change that had no basis, since the book was last live."""
+    recent: set[tuple[object, ...]] = field(default_factory=set)
+    """Changes of the newest venue time, to recognise one that comes again."""
+    awaited: Awaited | None = None
+
+
+class PolymarketReading(Reading):
+    """See ``Reading``. Messages have no numbers: the standing of books is taken as given."""
+
+    venue = "polymarket"
+    judges = False
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._times: Final[dict[int, Times]] = {}
+
+    def _of(self, one: Instrument) -> Times:
+        return self._times.setdefault(one.number, Times())
+
+    def resync(self, one: Instrument) -> None:
+        """See ``Reading``."""
+        times = self._of(one)
+        times.awaited = Awaited(times.ts_seen)
+
+    def told(self, one: Instrument) -> None:
+        """See ``Reading``."""
+        times, standing = self._of(one), (one.state, one.cause)
+        if one.state == "live" and one.cause != "evidence":
+            times.ts_discarded = None
+        if one.state in ("syncing", "stale"):
+            times.recent.clear()
+            if standing != ("syncing", "resync"):
+                times.awaited = None
+        if standing == ("syncing", "subscribed"):
+            times.ts_seen = times.ts_discarded = None
+
+    def read(self, conn: int, payload: bytes) -> list[Message]:
+        """The messages of a frame, in order; a frame that is no JSON concerns everyone."""
+        del conn
+        if payload.strip().upper() in _BARE:
+            return []
+        return self._documents(payload, rest=False)
+
+    def read_rest(
+        self, body: bytes, instrument: int | None, stands_at: int | None
+    ) -> list[Message]:
+        """Books name themselves; where one was asked for, the others are left alone."""
+        del stands_at
+        messages = self._documents(body, rest=True)
+        if instrument is None:
+            return messages
+        return [each for each in messages if instrument in each.named]
+
+    def _documents(self, payload: bytes, *, rest: bool) -> list[Message]:
+        try:
+            document = read_json(payload)
+        except ValueError:
+            return [Message("broken", everyone=not rest)]
+        elements = document if isinstance(document, list) else [document]
+        return [self._message(element, rest=rest) for element in elements]
+
+    def _message(self, element: Any, *, rest: bool) -> Message:
+        if not isinstance(element, dict):
+            return Message("malformed", everyone=True)
+        kind = element.get("event_type")
+        if kind in (None, ""):
+            levels = any(key in element for key in ("bids", "asks", "price_changes", "changes"))
+            if rest and "bids" in element and "asks" in element:
+                kind = "book"
+            elif levels:
+                return self._malformed(element)
+            else:
+                return Message("nothing")
+        ts_event = millis(element.get("timestamp"))
+        try:
+            message = self._known(str(kind), element)
+        except ValueError:
+            message = self._malformed(element)
+        message.ts_event = ts_event
+        return message
+
+    def _known(self, kind: str, element: dict[str, Any]) -> Message:
+        """A message of a known type; ``ValueError`` if it is not what its type should be."""
+        number = self.model.find(self.venue, element.get("asset_id"))
+        named = [] if number is None else [number]
+        if kind == "book":
+            sides = (_levels(element.get(key)) for key in ("bids", "asks"))
+            whole = Whole(number, *sides)
+            return Message(kind, named=named, levels=True, whole=True, body=whole)
+        if kind == "price_change":
+            return self._price_change(element)
+        if kind in ("last_trade_price", "tick_size_change", "best_bid_ask"):
+            return Message(kind, named=named)
+        if kind == "market_resolved":
+            listed = element.get("assets_ids")
+            assets = listed if isinstance(listed, list) else []
+            ids = [self.model.find(self.venue, asset) for asset in assets]
+            return Message(kind, named=[each for each in ids if each is not None])
+        return Message("nothing")
+
+    def _malformed(self, element: dict[str, Any]) -> Message:
+        """Every book it may have been about."""
+        entries = element.get("price_changes")
+        assets = [each.get("asset_id") for each in entries or [] if isinstance(each, dict)]
+        assets += [element["asset_id"]] if element.get("asset_id") else []
+        numbers = [self.model.find(self.venue, asset) for asset in assets]
+        if not numbers or None in numbers:
+            numbers += self.model.of_market(self.venue, element.get("market"))
+        named = sorted({each for each in numbers if each is not None})
+        return Message("malformed", named=named, everyone=not named)
+
+    def _price_change(self, element: dict[str, Any]) -> Message:
+        """Today's layout, and the two of older recordings."""
+        if "price_changes" in element:
+            listed, asset = element["price_changes"], None
+        else:
+            asset = element.get("asset_id")
+            listed = element.get("changes", [element])
+            if not isinstance(asset, str):
+                raise ValueError("changes without an asset_id")
+        if not isinstance(listed, list):
+            raise ValueError("changes are not an array")
+        message = Message("price_change", levels=True, body=[])
+        for entry in listed:
+            if not isinstance(entry, dict):
+                raise ValueError("a change is not an object")
+            name = entry.get("asset_id") if asset is None else asset
+            if not isinstance(name, str) or not name:
+                raise ValueError("a change without an asset_id")
+            number = self.model.find(self.venue, name)
+            side = _SIDES.get(str(entry.get("side")).upper())
+            if side is None:
+                raise ValueError("a change without a side")
+            hash_ = str(entry.get("hash") or "")
+            at, qty = price(entry.get("price")), plain(entry.get("size"), 8)
+            message.body.append(Change(number, side, at, qty, hash_))
+            if number is not None:
+                message.named += [] if number in message.named else [number]
+                message.claims[number] = _claims(entry)
+        return message
+
+    def apply(self, conn: int, message: Message) -> Effects:
+        """See ``Reading``."""
+        effects = Effects()
+        if message.kind not in ("nothing", "broken"):
+            connection = self.model.connections[conn]
+            connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        if message.kind == "price_change":
+            seen: set[int] = set()
+            for change in message.body:
+                if change.number is not None:
+                    self._change(message.ts_event, change, seen, effects)
+            for number in seen:
+                self._newer(self.model.instruments[number], message.ts_event)
+        elif message.kind == "book" and message.body.number is not None:
+            self._whole(message.ts_event, message.body)
+        return effects
+
+    def _change(
+        self, ts_event: int | None, change: Change, seen: set[int], effects: Effects
+    ) -> None:
+        assert change.number is not None
+        one = self.model.instruments[change.number]
+        times = self._of(one)
+        times.ts_seen = newest(times.ts_seen, ts_event)
+        if not one.running:
+            times.ts_discarded = newest(times.ts_discarded, ts_event)
+            if times.awaited is not None:
+                times.awaited.changes.append((ts_event, change.side, change.price, change.qty))
+            return
+        if ts_event is not None and one.ts_event is not None and ts_event <= one.ts_event:
+            older = ts_event < one.ts_event
+            again = one.number not in seen and (ts_event, *change) in times.recent
+            if older or again:
+                # Told again, or overtaken: whether it still counts is for hashes to say.
+                effects.overtaken += 1
+                if self.model.peek(one.number, change.side, change.price) != change.qty:
+                    return
+        one.book.set(change.side, change.price, change.qty)
+        times.recent.add((ts_event, *change))
+        seen.add(one.number)
+
+    def _newer(self, one: Instrument, ts_event: int | None) -> None:
+        """The book is as new as ``ts_event``; changes of earlier times are told by their time."""
+        if ts_event is not None and (one.ts_event is None or ts_event > one.ts_event):
+            times, one.ts_event = self._of(one), ts_event
+            times.recent = {each for each in times.recent if each[0] == ts_event}
+
+    def _whole(self, ts_event: int | None, whole: Whole) -> None:
+        assert whole.number is not None
+        one = self.model.instruments[whole.number]
+        times = self._of(one)
+        if one.over:
+            return
+        if ts_event is not None:
+            discarded = None if one.running else times.ts_discarded
+            if discarded is not None and ts_event < discarded:
+                return  # a newer change overtook it, and is lost
+            times.ts_seen = newest(times.ts_seen, ts_event)
+            if one.running and one.ts_event is not None and ts_event < one.ts_event:
+                return
+        _load(one, ts_event, whole)
+        times.awaited = None
+
+    def apply_rest(self, message: Message) -> Effects:
+        """A whole book, and on it what the stream said meanwhile."""
+        effects = Effects()
+        if message.kind != "book" or message.body.number is None:
+            return effects
+        one = self.model.instruments[message.body.number]
+        times = self._of(one)
+        awaited, times.awaited = times.awaited, None
+        ts_event = message.ts_event
+        if awaited is None or ts_event is None:
+            return effects
+        if awaited.ts_begin is not None and ts_event < awaited.ts_begin:
+            return effects
+        _load(one, ts_event, message.body)
+        for ts_change, side, at, qty in awaited.changes:
+            if ts_change is not None and ts_change >= ts_event:
+                one.book.set(side, at, qty)
+                one.ts_event = newest(one.ts_event, ts_change)
+        return effects
+
+
+def _load(one: Instrument, ts_event: int | None, whole: Whole) -> None:
+    one.book.load(whole.bids, whole.asks)
+    one.ts_event = ts_event
+
+
+def _levels(listed: object) -> dict[Decimal, Decimal]:
+    if not isinstance(listed, list):
+        raise ValueError("levels are not an array")
+    levels: dict[Decimal, Decimal] = {}
+    for each in listed:
+        if not isinstance(each, dict):
+            raise ValueError("a level is not an object")
+        at, qty = price(each.get("price")), plain(each.get("size"), 8)
+        if qty and at in levels:
+            raise ValueError("a price stands twice in one side")
+        if qty:
+            levels[at] = qty
+    return levels
+
+
+def _claims(entry: dict[str, Any]) -> tuple[Decimal | None, Decimal | None] | None:
+    bid, ask = entry.get("best_bid"), entry.get("best_ask")
+    if bid in (None, "") or ask in (None, ""):
+        return None
+    best_bid, best_ask = plain(bid, 9), plain(ask, 9)
+    return best_bid or None, None if best_ask in (0, ONE) else best_ask
+
+
+READING = PolymarketReading

@@ -1,0 +1,50 @@
+"""The engine that an audit is held against: it replays the same records and is asked."""
+
+from collections import deque
+from decimal import Decimal
+from typing import Final
+
+from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Batch, Engine
+from bookfeed.audit.books import Side
+from bookfeed.audit.lives import Standing
+from bookfeed.audit.witness import Record
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.records import signals, updates
+
+
+class EngineWitness:
+    """A replaying engine, as ``bookfeed.audit.witness.Witness`` has it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine: Final = engine
+        self._input: Final = EngineInput(engine)
+
+    def apply(self, kind: int, ts: int, conn: int, payload: bytes) -> bool:
+        """See ``Witness``."""
+        return self._input.apply(kind, ts, conn, payload)
+
+    def drain(self) -> Batch:
+        """What the engine wrote since the last time, as it wrote it."""
+        return self._engine.drain()
+
+    def records(self) -> deque[Record]:
+        """See ``Witness``."""
+        batch = self.drain()
+        both: list[Record] = [*updates(batch), *signals(batch)]
+        return deque(sorted(both, key=lambda record: record.seq))
+
+    def standing(self, number: int) -> Standing:
+        """See ``Witness``."""
+        view = self._engine.book(number)
+        return Standing(view.live, view.verified, view.ts_evidence)
+
+    def levels(self, number: int, side: Side) -> list[list[int]]:
+        """See ``Witness``."""
+        levels: list[list[int]] = self._engine.book(number).levels_exact(side).tolist()
+        return levels
+
+    def qty(self, number: int, side: Side, price: Decimal) -> Decimal:
+        """See ``Witness``."""
+        wanted = int(price * PRICE_SCALE)
+        found = (qty for at, qty in self.levels(number, side) if at == wanted)
+        return Decimal(next(found, 0)) / QTY_SCALE
