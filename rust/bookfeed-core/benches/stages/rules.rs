@@ -1,7 +1,7 @@
 //! Rules of several legs: asked when a touch moved, and walked through depth.
 
 use crate::clock::{Stage, stage, timed};
-use crate::support::venue::T0;
+use crate::support::venue::{MS, T0};
 use bookfeed_core::book::Book;
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::decode::{Dialect, Venue};
@@ -11,11 +11,15 @@ use bookfeed_core::signals::fees::{Fees, Role, Rounding};
 use bookfeed_core::signals::life::{Signals, Steps};
 use bookfeed_core::signals::{Assessment, Direction, Found, Params, Phase, Subject, View, build};
 use bookfeed_core::stream::{Connection, Streams};
+use bookfeed_core::time::Nanos;
 use std::hint::black_box;
 
 const TIMES: usize = 2_000;
 const PRICE_ONE: i64 = 1_000_000_000;
 const QTY_ONE: i64 = 100_000_000;
+
+/// Books that are to earn a pair its trust are this far apart: each is a reading that counts.
+const READING_EVERY: Nanos = 1_000 * MS;
 
 /// Everything a rule may look at but the books: instruments called 0, 1, 2 and so on.
 struct Floor {
@@ -72,7 +76,7 @@ impl Floor {
         let named = given.into_iter().map(|(key, value)| (key.to_owned(), value));
         let mut params: Params = named.collect();
         params.insert("min_edge".to_owned(), "0.001".to_owned());
-        // Time stands still here, so nothing could ever be confirmed.
+        // Nothing is told here that could confirm anything.
         params.insert("confirm".to_owned(), "off".to_owned());
         params
     }
@@ -148,8 +152,10 @@ fn quiet(
     signals.add_rule(build(rule, &floor.params(rule)).unwrap(), &floor.instruments);
     let (id, mut steps) = (u32::try_from(moved).unwrap(), Steps::default());
     // The first ones are for the pair to be seen to agree.
+    let mut now = T0;
     for books in [&one, &other, &one, &other, &open, &other] {
-        signals.evaluate(id, true, &floor.view(books), T0, &mut steps);
+        now += READING_EVERY;
+        signals.evaluate(id, true, &floor.view(books), now, &mut steps);
     }
     let opened = steps.list.iter().filter(|step| step.phase == Phase::Open).count();
     let closed = steps.list.iter().filter(|step| step.phase == Phase::Close).count();
@@ -161,7 +167,7 @@ fn quiet(
             for _ in 0..TIMES {
                 for books in [&one, &other] {
                     let view = floor.view(black_box(books));
-                    signals.evaluate(id, true, &view, T0, &mut steps);
+                    signals.evaluate(id, true, &view, now, &mut steps);
                 }
             }
         });
@@ -184,8 +190,10 @@ fn box_updated(name: &str, target: Option<f64>) -> Stage<'static> {
     signals.add_rule(build("box", &floor.params("box")).unwrap(), &floor.instruments);
     let mut steps = Steps::default();
     let agreeing = [200, 210, 220].map(|mid| [0, 1].map(|i| floor.around(i, mid, 100)));
+    let mut now = T0;
     for books in agreeing.iter().chain([&one, &other]) {
-        signals.evaluate(0, true, &floor.view(books), T0, &mut steps);
+        now += READING_EVERY;
+        signals.evaluate(0, true, &floor.view(books), now, &mut steps);
     }
     assert_eq!(steps.list.iter().map(|s| s.phase).collect::<Vec<_>>(), [Phase::Open, Phase::Update]);
     let rule = build("box", &floor.params("box")).unwrap();
@@ -199,7 +207,7 @@ fn box_updated(name: &str, target: Option<f64>) -> Stage<'static> {
                 for books in [&one, &other] {
                     steps.clear();
                     let view = floor.view(black_box(books));
-                    signals.evaluate(0, true, &view, T0, &mut steps);
+                    signals.evaluate(0, true, &view, now, &mut steps);
                     assert_eq!(steps.list.len(), 1);
                 }
             }
