@@ -20,7 +20,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 	$(wildcard rust/bookfeed-*/Cargo.toml) Cargo.toml Cargo.lock
 
 .PHONY: help setup run test lint lint-rust lint-python test-rust test-python wheel bench \
-	bench-quick fuzz fuzz-quick campaign arbitrage soak clean
+	bench-quick instructions fuzz fuzz-quick campaign arbitrage soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,10 @@ bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.
 
 bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, not for the record
 	$(PY) -m benches.report --quick
+
+instructions: ## instructions a frame, which two commits can be compared by; needs valgrind
+	@command -v valgrind >/dev/null || { echo "valgrind is not on PATH: it counts them" >&2; exit 1; }
+	cargo bench --locked --quiet -p bookfeed-core --bench instructions
 
 # What is shipped.
 

@@ -17,6 +17,8 @@ mod kalshi;
 mod kalshi_venue;
 #[path = "stages/parts.rs"]
 mod parts;
+#[path = "stages/play.rs"]
+mod play;
 #[path = "stages/polymarket.rs"]
 mod polymarket;
 #[path = "stages/rules.rs"]

@@ -2,7 +2,8 @@
 
 use crate::clock::{Stage, stage, timed};
 use crate::kalshi_venue::{Change, MARKETS, Mix, Venue, ticker};
-use crate::support::venue::{MS, MS0, Market, T0, policy};
+use crate::play::play;
+use crate::support::venue::{MS0, Market, T0, policy};
 use bookfeed_core::book::Book;
 use bookfeed_core::decode::{self, Dialect, Source, Tally, Venue as Kind};
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
@@ -15,7 +16,7 @@ const WAITING: usize = 10;
 
 /// What an engine watches besides the books that change.
 #[derive(Clone, Copy)]
-enum Watch {
+pub enum Watch {
     /// No rules.
     Nothing,
     /// A spread rule on every book.
@@ -70,7 +71,8 @@ fn lone_book(engine: &mut Engine, n: usize) {
 }
 
 impl Watch {
-    fn set_up(self, engine: &mut Engine) {
+    /// Adds the rules, and the instruments they need besides.
+    pub fn set_up(self, engine: &mut Engine) {
         match self {
             Self::Nothing => {}
             Self::Spread => {
@@ -216,16 +218,7 @@ fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
     let mut ts = T0;
     let mut round = move || {
         let told: Vec<_> = (0..frames).map(|_| venue.frame(mix).0).collect();
-        let time = timed(frames, || {
-            for (i, frame) in told.iter().enumerate() {
-                ts += MS / 10;
-                engine.ingest(0, frame.as_bytes(), ts);
-                if i % 16 == 15 {
-                    engine.output().clear();
-                }
-            }
-            engine.output().clear();
-        });
+        let time = timed(frames, || play(&mut engine, &told, &mut ts));
         check(&engine, &venue);
         watch.check(&mut engine);
         time

@@ -1,9 +1,10 @@
 //! Polymarket: a frame decoded, a frame through the whole engine, whole books.
 
 use crate::clock::{Stage, stage, timed};
+use crate::play::play;
 use crate::support::Rng;
 use crate::support::records::{drain, levels, true_levels};
-use crate::support::venue::{MS, Market, T0, policy};
+use crate::support::venue::{Market, T0, policy};
 use bookfeed_core::decode::{self, Source, Tally, Venue};
 use bookfeed_core::engine::{Engine, HashCheck};
 use bookfeed_core::event::Frame;
@@ -44,7 +45,9 @@ impl Corpus {
         self.frames.iter().map(String::len).sum::<usize>() / self.frames.len()
     }
 
-    fn engine(&self, hash_check: HashCheck, rules: bool) -> Engine {
+    /// An engine that knows the markets and their first books; `rules`: one of each outcome and
+    /// one of each market.
+    pub fn engine(&self, hash_check: HashCheck, rules: bool) -> Engine {
         let mut engine = Engine::new(policy(hash_check));
         for market in &self.begin {
             market.subscribe(&mut engine, 0, T0);
@@ -61,17 +64,9 @@ impl Corpus {
         engine
     }
 
-    /// Ten thousand frames a second, which is what sampled hash checks are paced by.
     fn play(&self, engine: &mut Engine) {
         let mut ts = T0;
-        for (i, frame) in self.frames.iter().enumerate() {
-            ts += MS / 10;
-            engine.ingest(0, frame.as_bytes(), ts);
-            if i % 16 == 15 {
-                engine.output().clear();
-            }
-        }
-        engine.output().clear();
+        play(engine, &self.frames, &mut ts);
     }
 
     fn check(&self, engine: &Engine) {
