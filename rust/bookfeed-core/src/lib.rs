@@ -22,6 +22,8 @@ pub mod event;
 
 pub mod decode;
 
+pub mod sequence;
+
 pub mod book;
 pub mod stream;
 
