@@ -9,6 +9,8 @@
 //! name begins so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "stages/checksum.rs"]
+mod checksum;
 #[path = "stages/clock.rs"]
 mod clock;
 #[path = "stages/kalshi.rs"]
@@ -73,6 +75,7 @@ fn main() {
     }
     if wanted("parts") {
         stages.extend(parts::stages(&corpus.frames));
+        stages.extend(checksum::stages());
     }
     stages.retain(|stage| named(&stage.name));
     for _ in 0..rounds {

@@ -3,6 +3,7 @@
 
 pub mod integrity;
 pub mod ladder;
+pub mod proof;
 
 use crate::decode::polymarket_hash::{HexHash, Profile};
 use crate::event::{Change, Claim, Level, Side};

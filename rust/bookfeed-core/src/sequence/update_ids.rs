@@ -240,7 +240,10 @@ mod tests {
         assert!(Updates::new(5, 5).is_some());
         assert_eq!(Updates::new(6, 5), None);
         assert_eq!(Updates::new(0, u64::MAX), None);
-        assert_eq!(Updates::new(0, u64::MAX - 1).map(|u| (u.first(), u.last())), Some((0, u64::MAX - 1)));
+        assert_eq!(
+            Updates::new(0, u64::MAX - 1).map(|u| (u.first(), u.last())),
+            Some((0, u64::MAX - 1))
+        );
     }
 
     #[test]

@@ -75,10 +75,8 @@ impl Client {
 
 /// Plays a sound line, on which a message may come again, at once or late.
 fn play(seed: u64, repeats: usize, late: usize) -> (usize, usize) {
-    let mut world =
-        World { rng: Rng(seed), ts: 1_000, book: Book::new(), history: BTreeMap::new() };
-    let mut client =
-        Client { times: Timestamps::new(), book: Book::new(), kept: Vec::new(), late: 0 };
+    let mut world = World { rng: Rng(seed), ts: 1_000, book: Book::new(), history: BTreeMap::new() };
+    let mut client = Client { times: Timestamps::new(), book: Book::new(), kept: Vec::new(), late: 0 };
     let mut rng = Rng(!seed);
     let (mut asked, mut sent, mut compared) = (None, Vec::new(), 0);
     for _ in 0..300 {
