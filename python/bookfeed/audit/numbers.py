@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -71,6 +72,33 @@ def price(value: object) -> Decimal:
     if not 0 < number < ONE:
         raise ValueError(f"{value!r} is no price of a level")
     return number
+
+
+def positive_price(value: object) -> Decimal:
+    """A price above 0; ``ValueError`` otherwise."""
+    number = plain(value, PRICE_PLACES)
+    if not number > 0:
+        raise ValueError(f"{value!r} is no price of a level")
+    return number
+
+
+def count(value: object) -> int | None:
+    """A whole number as it was printed; ``None`` if it is not that."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        return int(value)
+    return None
+
+
+def rfc3339(value: object) -> int | None:
+    """A time with its zone as Unix nanoseconds, to the microsecond; ``None`` if it is not that."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * NS_PER_S + moment.microsecond * 1_000
 
 
 def millis(value: object) -> int | None:

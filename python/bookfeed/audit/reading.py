@@ -61,6 +61,12 @@ class Effects:
     overtaken: int = 0
     """Changes of which the engine's book told whether they were history."""
 
+    def breaks(self, one: Instrument, why: str) -> None:
+        """A book has no basis any more, and left live with it if it had one."""
+        if one.based:
+            self.broken[one.number] = why
+        one.based = False
+
 
 class Proof(NamedTuple):
     """Up to which venue time a book is proved, and by which numbered stream, if by one."""

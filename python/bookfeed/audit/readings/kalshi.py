@@ -7,14 +7,22 @@ read: dollars in strings (or JSON numbers), whole cents and whole contracts of e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.fees.kalshi import KalshiFees
 from bookfeed.audit.model import Model
-from bookfeed.audit.numbers import NS_PER_S, ONE, millis, plain, price, read_json, seconds
+from bookfeed.audit.numbers import (
+    ONE,
+    count,
+    millis,
+    plain,
+    price,
+    read_json,
+    rfc3339,
+    seconds,
+)
 from bookfeed.audit.reading import Effects, Message, Proof, Reading
 
 # Mode of a connection: NO prices are stated as prices of YES.
@@ -203,7 +211,7 @@ class KalshiReading(Reading):
             names.sid = message.body.sid
             names.market_id = names.market_id or message.body.market_id
         if not message.named and (known := self._second_name(conn, message)) is not None:
-            _break(known, "market_id under another name", effects)
+            effects.breaks(known, "market_id under another name")
 
     def _second_name(self, conn: int, message: Message) -> Instrument | None:
         """The book of the connection that has the second name this message states."""
@@ -216,7 +224,7 @@ class KalshiReading(Reading):
         if not message.named:
             known = self._second_name(conn, message)
             if known is not None:
-                _break(known, "market_id under another name", effects)
+                effects.breaks(known, "market_id under another name")
             else:
                 self._break_stream(conn, sid, "delta of an unknown market", effects)
             return
@@ -226,16 +234,16 @@ class KalshiReading(Reading):
             return
         left = one.book.qty(side, at) + change
         if self._of(one).sid != sid:
-            _break(one, "delta on another stream", effects)
+            effects.breaks(one, "delta on another stream")
         elif left < 0:
-            _break(one, "underflow", effects)
+            effects.breaks(one, "underflow")
         else:
             one.book.set(side, at, left)
 
     def _malformed(self, conn: int, message: Message, effects: Effects) -> None:
         """The books it names; all of the connection if it names none by its ticker."""
         for number in message.named:
-            _break(self.model.instruments[number], "malformed", effects)
+            effects.breaks(self.model.instruments[number], "malformed")
         if message.everyone:
             self._break_all(conn, "malformed", effects)
 
@@ -287,23 +295,15 @@ class KalshiReading(Reading):
     def _break_stream(self, conn: int, sid: int | None, why: str, effects: Effects) -> None:
         for one in self.model.on(conn):
             if self._of(one).sid == sid:
-                _break(one, why, effects)
+                effects.breaks(one, why)
 
     def _break_all(self, conn: int, why: str, effects: Effects) -> None:
         for one in self.model.on(conn):
-            _break(one, why, effects)
-
-
-def _break(one: Instrument, why: str, effects: Effects) -> None:
-    if one.based:
-        effects.broken[one.number] = why
-    one.based = False
+            effects.breaks(one, why)
 
 
 def _count(value: object) -> int | None:
-    if isinstance(value, str) and value.isdecimal() and value.isascii() and int(value) > 0:
-        return int(value)
-    return None
+    return count(value) or None
 
 
 def _ticker(content: object) -> object:
@@ -314,19 +314,8 @@ def _time(kind: str, content: object) -> int | None:
     """The venue's time of a message, in the newest of the forms it was ever given in."""
     if kind not in _TIMED or not isinstance(content, dict):
         return None
-    forms = (millis(content.get("ts_ms")), seconds(content.get("ts")), _rfc3339(content.get("ts")))
+    forms = (millis(content.get("ts_ms")), seconds(content.get("ts")), rfc3339(content.get("ts")))
     return next((ts for ts in forms if ts is not None), None)
-
-
-def _rfc3339(value: object) -> int | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    if moment is None or moment.tzinfo is None:
-        return None
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * NS_PER_S + moment.microsecond * 1_000
 
 
 def _content(kind: str, content: Any, *, placed: bool, yes_prices: bool) -> Any:

@@ -1,0 +1,277 @@
+"""Binance spot, as the auditor reads it: diffs of depth, stitched to a REST book by update ids.
+
+Every change of a book has an update id. A diff says which ids it spans, first and last; a REST
+book at which id it stands. A book is one REST book and every diff behind it without a hole. Sizes
+are absolute. ``bookTicker`` states the touch at an id of the same kind: where a book stands at
+that very id, it must agree. Frames are raw or in the envelope of a combined stream.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from bookfeed.audit.books import Instrument, Side, Touch, newest
+from bookfeed.audit.model import Model
+from bookfeed.audit.numbers import count, millis, plain, positive_price, read_json
+from bookfeed.audit.reading import Effects, Message, Reading, Trade
+
+# Diffs kept for a book that waits for its REST book: more than half an hour of them.
+HELD_MAX: Final = 20_000
+# Touches kept that a book has yet to reach.
+CLAIMS_MAX: Final = 1_000
+
+_MILLIS_DIGITS: Final = 13
+_NS_PER_US: Final = 1_000
+
+
+class Diff(NamedTuple):
+    """What changed in the ids ``first`` to ``last``; sizes are absolute, zero removes."""
+
+    first: int
+    last: int
+    changes: list[tuple[Side, Decimal, Decimal]]
+    ts_event: int | None = None
+
+
+class Whole(NamedTuple):
+    """A REST book as of an id."""
+
+    last: int
+    bids: dict[Decimal, Decimal]
+    asks: dict[Decimal, Decimal]
+
+
+class Claim(NamedTuple):
+    """The venue's own touch at an id."""
+
+    last: int
+    touch: Touch
+
+
+@dataclass(slots=True)
+class Ids:
+    """Where a book stands, and what waits for it."""
+
+    last: int = 0
+    """The id it stands at, while it is based."""
+    held: deque[Diff] = field(default_factory=lambda: deque(maxlen=HELD_MAX))
+    """Diffs that came without a basis."""
+    claims: dict[int, Touch] = field(default_factory=dict)
+    """Touches at ids that it has yet to reach."""
+
+
+class BinanceReading(Reading):
+    """See ``Reading``."""
+
+    venue = "binance"
+    payout = None
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.touches_agreed = 0
+        """Touches that the venue stated at the very id at which a book stood."""
+        self._ids: Final[dict[int, Ids]] = {}
+
+    def _of(self, one: Instrument) -> Ids:
+        return self._ids.setdefault(one.number, Ids())
+
+    def stands_at(self, one: Instrument) -> int | None:
+        """The update id at which a book stands; ``None`` while it has no basis."""
+        return self._of(one).last if one.based else None
+
+    def forget(self, one: Instrument) -> None:
+        """See ``Reading``."""
+        self._ids[one.number] = Ids()
+
+    # Frames.
+
+    def read(self, conn: int, payload: bytes) -> list[Message]:
+        """The one message of a frame."""
+        del conn
+        try:
+            document = read_json(payload)
+        except ValueError:
+            document = None
+        if isinstance(document, dict) and isinstance(document.get("data"), dict):
+            document = document["data"]
+        if not isinstance(document, dict):
+            return [Message("broken", everyone=True)]
+        kind = str(document.get("e") or "")
+        if not kind and "B" in document and "A" in document:
+            kind = "bookTicker"
+        if kind not in ("depthUpdate", "bookTicker", "trade"):
+            return [Message("nothing")]
+        message = Message(kind, _stamp(document.get("E")), levels=kind == "depthUpdate")
+        number = self.model.find(self.venue, document.get("s"))
+        message.named = [] if number is None else [number]
+        try:
+            self._content(message, document)
+        except ValueError:
+            message.kind, message.levels = "malformed", False
+            message.everyone = not message.named
+        return [message]
+
+    def _content(self, message: Message, document: dict[str, Any]) -> None:
+        """What a message of this type holds; ``ValueError`` if it is not that."""
+        if message.kind == "depthUpdate":
+            message.body = _diff(document, message.ts_event)
+        elif message.kind == "bookTicker":
+            message.body = _claim(document)
+        else:
+            at, qty = positive_price(document.get("p")), plain(document.get("q"), 8)
+            maker_bought = document.get("m")
+            if not isinstance(maker_bought, bool):
+                raise ValueError("a trade that does not say who made it")
+            side = "sell" if maker_bought else "buy"
+            message.trades = [Trade(number, side, at, qty) for number in message.named]
+
+    def apply(self, conn: int, message: Message) -> Effects:
+        """See ``Reading``."""
+        effects = Effects()
+        if message.everyone:
+            for one in self.model.on(conn):
+                effects.breaks(one, message.kind)
+        connection = self.model.connections[conn]
+        connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        for number in message.named:
+            one = self.model.instruments[number]
+            if one.conn != conn:
+                continue
+            if message.kind == "depthUpdate":
+                self._apply_diff(one, message.body, effects)
+            elif message.kind == "bookTicker":
+                self._hear_claim(one, message.body, effects)
+            elif message.kind == "malformed":
+                effects.breaks(one, "malformed")
+        return effects
+
+    def _apply_diff(self, one: Instrument, diff: Diff, effects: Effects) -> None:
+        ids = self._of(one)
+        if one.based and diff.first > ids.last + 1:
+            effects.breaks(one, f"gap: {ids.last} then {diff.first}")
+        if not one.based:
+            ids.held.append(diff)
+        elif diff.last > ids.last:
+            self._advance(one, diff)
+            self._judge_claims(one, effects)
+
+    def _advance(self, one: Instrument, diff: Diff) -> None:
+        for side, at, qty in diff.changes:
+            one.book.set(side, at, qty)
+        self._of(one).last = diff.last
+        one.ts_event = newest(one.ts_event, diff.ts_event)
+
+    def _hear_claim(self, one: Instrument, claim: Claim, effects: Effects) -> None:
+        ids = self._of(one)
+        if not one.based or claim.last >= ids.last:
+            ids.claims[claim.last] = claim.touch
+            if len(ids.claims) > CLAIMS_MAX:
+                del ids.claims[next(iter(ids.claims))]
+        if one.based:
+            self._judge_claims(one, effects)
+
+    def _judge_claims(self, one: Instrument, effects: Effects) -> None:
+        """The touch at the very id at which the book stands; those before it are of no use now."""
+        ids = self._of(one)
+        told = ids.claims.get(ids.last)
+        if told is not None and told != one.book.touch:
+            effects.breaks(one, f"bbo_mismatch at {ids.last}: {one.book.touch}, told {told}")
+        self.touches_agreed += told is not None and told == one.book.touch
+        ids.claims = {last: touch for last, touch in ids.claims.items() if last > ids.last}
+
+    # REST.
+
+    def read_rest(
+        self, body: bytes, instrument: int | None, stands_at: int | None
+    ) -> list[Message]:
+        """A book that does not name its symbol: whose it is was said by who asked for it."""
+        if instrument is None:
+            return []
+        message = Message("depth", named=[instrument], levels=True, whole=True)
+        try:
+            message.body = _whole(read_json(body), stands_at)
+        except ValueError:
+            message.kind, message.levels, message.whole = "malformed", False, False
+        return [message]
+
+    def apply_rest(self, message: Message) -> Effects:
+        """A whole book, and on it the diffs that came meanwhile, as far as they follow it."""
+        effects = Effects()
+        one = self.model.instruments[message.named[0]]
+        if message.kind != "depth" or one.based or one.over or one.state == "idle":
+            return effects
+        ids, whole = self._of(one), message.body
+        held = [diff for diff in ids.held if diff.last > whole.last]
+        at = whole.last
+        for diff in held:
+            if diff.first > at + 1:
+                return effects  # too old a book: a newer one has to be fetched
+            at = diff.last
+        one.book.load(whole.bids, whole.asks)
+        one.based, ids.last = True, whole.last
+        ids.held.clear()
+        for diff in held:
+            self._advance(one, diff)
+        self._judge_claims(one, effects)
+        return effects
+
+
+def _diff(document: dict[str, Any], ts_event: int | None) -> Diff:
+    first, last = count(document.get("U")), count(document.get("u"))
+    if first is None or last is None or first > last:
+        raise ValueError("a diff that does not say which ids it spans")
+    changes: list[tuple[Side, Decimal, Decimal]] = []
+    sides: tuple[tuple[Side, str], ...] = (("bid", "b"), ("ask", "a"))
+    for side, key in sides:
+        changes += [(side, at, qty) for at, qty in _pairs(document.get(key))]
+    return Diff(first, last, changes, ts_event)
+
+
+def _whole(document: Any, stands_at: int | None) -> Whole:
+    if not isinstance(document, dict):
+        raise ValueError("no book")
+    last = count(document.get("lastUpdateId"))
+    if last is None or stands_at not in (None, last):
+        raise ValueError(f"a book at {last}, asked for as one at {stands_at}")
+    sides = []
+    for key in ("bids", "asks"):
+        pairs = _pairs(document.get(key))
+        levels = {at: qty for at, qty in pairs if qty}
+        if len(levels) < len([qty for _, qty in pairs if qty]):
+            raise ValueError("a price stands twice in one side")
+        sides.append(levels)
+    return Whole(last, *sides)
+
+
+def _pairs(listed: object) -> list[tuple[Decimal, Decimal]]:
+    if not isinstance(listed, list):
+        raise ValueError("levels are not an array")
+    pairs = []
+    for each in listed:
+        if not isinstance(each, list) or len(each) != 2:
+            raise ValueError("a level is not a pair")
+        pairs.append((positive_price(each[0]), plain(each[1], 8)))
+    return pairs
+
+
+def _claim(document: dict[str, Any]) -> Claim:
+    last = count(document.get("u"))
+    if last is None:
+        raise ValueError("a touch without an id")
+    sides: list[Decimal | None] = []
+    for price_key, qty_key in (("b", "B"), ("a", "A")):
+        at, qty = plain(document.get(price_key), 9), plain(document.get(qty_key), 8)
+        sides += [at, qty] if qty else [None, None]
+    return Claim(last, Touch(*sides))
+
+
+def _stamp(value: object) -> int | None:
+    """Milliseconds, or microseconds where the connection asked for them, as Unix nanoseconds."""
+    if isinstance(value, str) and len(value) > _MILLIS_DIGITS:
+        micros = count(value)
+        return None if micros is None or micros >= 2**53 else micros * _NS_PER_US
+    return millis(value)
+
+
+READING = BinanceReading
