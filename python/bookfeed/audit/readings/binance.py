@@ -55,6 +55,8 @@ class Ids:
 
     last: int = 0
     """The id it stands at, while it is based."""
+    newest: int | None = None
+    """Last id of the newest diff, whether or not there was a book to apply it to."""
     held: deque[Diff] = field(default_factory=lambda: deque(maxlen=HELD_MAX))
     """Diffs that came without a basis."""
     claims: dict[int, Touch] = field(default_factory=dict)
@@ -148,6 +150,13 @@ class BinanceReading(Reading):
 
     def _apply_diff(self, one: Instrument, diff: Diff, effects: Effects) -> None:
         ids = self._of(one)
+        if ids.newest is not None and diff.last <= ids.newest:
+            if diff.last == ids.newest:
+                return  # the newest once more
+            # A connection keeps its order: the venue has set its numbers back.
+            effects.breaks(one, f"out_of_order: {ids.newest} then {diff.last}")
+            ids.held.clear()
+        ids.newest = diff.last
         if one.based and diff.first > ids.last + 1:
             effects.breaks(one, f"gap: {ids.last} then {diff.first}")
         if not one.based:
