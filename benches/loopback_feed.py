@@ -15,8 +15,9 @@ from benches.frames import TRANSIT_NS, books_sha256
 from benches.market import MIN_ORDER_SIZE, TICK_SIZE
 from bookfeed import UPDATE_DTYPE, Batch, Feed
 from bookfeed.clock import AnchoredClock, Clock
-from bookfeed.market import FeeSchedule, Market, Outcome
+from bookfeed.market import Market, Outcome
 from bookfeed.rules.rule import Rule
+from bookfeed.venues import FeeSchedule
 
 NS_PER_S = 1_000_000_000
 

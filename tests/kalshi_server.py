@@ -23,7 +23,8 @@ from picows import (
 )
 from session_server import Peer, Server
 
-from bookfeed.market import KalshiFee, Market, Outcome
+from bookfeed.market import Market, Outcome
+from bookfeed.venues import KalshiFee
 
 BOOKS = "orderbook_delta"
 

@@ -106,14 +106,13 @@ def test_floats_are_for_presentation_only() -> None:
 
 # 4. No market data in Python, no URL in Rust.
 
-# What reads JSON, and what it reads; the simulator and the benchmark's plain Python client are the
+# What reads JSON, and what it reads; the simulators and their plain client are the
 # other side of the wire.
 JSON_READERS: Final = {
     "recordings/inputs.py": "control records of a journal",
     "recordings/reader.py": "metadata of a journal",
     "recordings/capture.py": "lines of a capture, in which a frame is a string",
     "cli/source.py": "the simulator's ready line",
-    "cli/bench.py": "the plain Python client that is measured beside the engine",
     # The independent witness: it must read the frames itself, and is never on the live path.
     "audit/numbers.py": "frames of a journal, for the auditor",
     "audit/auditor.py": "control records of a journal, for the auditor",
@@ -131,7 +130,6 @@ def test_no_python_file_reads_market_data() -> None:
     words = hits(r"[\"'](price_changes|event_type|asset_id)[\"']", PYTHON, suffix=".py")
     names = {hit.split(":")[0].removeprefix("python/bookfeed/") for hit in words}
     assert {n for n in names if not n.startswith("sim/")} <= {
-        "cli/bench.py",
         "audit/readings/kalshi.py",
         "audit/readings/polymarket.py",
     }

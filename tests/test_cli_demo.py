@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from test_signing import ED25519, pem
 
-from bookfeed.cli.demo import demo_config, demo_key
+from bookfeed.cli.demo import demo_config, demo_keys
 from bookfeed.cli.run import endpoints
 from bookfeed.cli.source import Source
 from bookfeed.config import Config
@@ -62,13 +62,13 @@ async def test_the_key_goes_from_the_ready_line_to_the_endpoint_and_nowhere_else
     monkeypatch.setenv("BOOKFEED_POLYMARKET__WS_URL", "wss://example.invalid/")
     told = await listing()
     key_id, secret = told["kalshi"]["key_id"], told["kalshi"]["private_key"]
-    key = demo_key(told)
-    assert key is not None and key.key_id == key_id
-    source = Source("demo", demo_config(told), key)
+    keys = demo_keys(told)
+    assert [*keys] == ["kalshi"] and keys["kalshi"].key_id == key_id
+    source = Source("demo", demo_config(told), keys)
     for shown in (repr(source), json.dumps(told)):
         assert key_id not in shown
         assert not any(line in shown for line in secret.split("\n") if line)
-    found = endpoints(source.config, source.name, source.key)
+    found = endpoints(source.config, source.name, source.keys)
     assert {one.url for one in found.values()} == {told[v]["ws"] for v in ("polymarket", "kalshi")}
     headers = found["kalshi"].venue.handshake_headers
     assert headers is not None
@@ -79,7 +79,7 @@ async def test_one_venue_alone_needs_no_key() -> None:
     server = await polymarket.serve(polymarket.SimConfig(markets=2, rest=False))
     told = polymarket.ready(server)
     await server.close()
-    assert demo_key(told) is None
+    assert demo_keys(told) == {}
     made = demo_config(told)
     assert made.venues() == ["polymarket"]
     assert bundles(made) == []

@@ -109,7 +109,7 @@ def test_an_endpoint_for_every_venue_that_has_markets(
         monkeypatch.delenv(name)
     table = {
         "market": [POLYMARKET, MARKET],
-        "feed": {"assets_per_connection": 7},
+        "polymarket": {"assets_per_connection": 7},
         "kalshi": {"environment": "demo", "markets_per_connection": 9, "probe_interval_s": 3},
     }
     both = endpoints(config.parse(table), "x")

@@ -71,7 +71,6 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "COMMAND"),
         (["frob"], "invalid choice: 'frob'"),
-        (["run"], "one of the arguments --demo --config is required"),
         (["run", "--demo", "--config", "x"], "not allowed with"),
         (["run", "--demo", "--seconds", "nan"], "must be a number from 0.1"),
         (["run", "--demo", "--markets", "0"], "must be a number from 1 to 100000"),

@@ -9,9 +9,11 @@ import pytest
 from bookfeed import config
 from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
-from bookfeed.market import FeeSchedule
 from bookfeed.rules.pairs import Basket, Ladder, Pair
 from bookfeed.rules.rule import Rule
+from bookfeed.venues import VENUES, FeeSchedule
+from bookfeed.venues.kalshi import KalshiSection
+from bookfeed.venues.polymarket import FeeSection, PolymarketMarket, PolymarketSection
 
 YES, NO = "7" * 77, "5" * 76
 
@@ -25,7 +27,6 @@ silence_s = 12.5
 
 [feed]
 busy_poll = true
-assets_per_connection = 450
 connect_stagger_ms = 5
 backoff_min_s = 0.5
 backoff_max_s = 8
@@ -35,6 +36,7 @@ ws_url = "ws://127.0.0.1:1234/ws/market"
 rest_url = ""
 ping_interval_s = 5
 custom_features = false
+assets_per_connection = 450
 
 [kalshi]
 environment = "demo"
@@ -109,10 +111,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "suspect_grace_ns": 900_000_000,
         "silence_ns": 12_500_000_000,
     }
-    assert loaded.feed == FeedConfig(True, 450, 5, 0.5, 8.0)
-    assert loaded.polymarket.ws_url == "ws://127.0.0.1:1234/ws/market"
-    assert loaded.polymarket.rest_url == ""
-    assert loaded.kalshi == config.KalshiConfig(
+    assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0)
+    assert loaded.sections["polymarket"] == PolymarketSection(
+        "ws://127.0.0.1:1234/ws/market", "", 5.0, custom_features=False, assets_per_connection=450
+    )
+    assert loaded.sections["kalshi"] == KalshiSection(
         environment="demo",
         ws_url="ws://127.0.0.1:1234/trade-api/ws/v2",
         rest_url="",
@@ -125,12 +128,12 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         markets_per_connection=2000,
     )
     (market,) = loaded.market
-    assert isinstance(market, config.MarketConfig)
+    assert isinstance(market, PolymarketMarket)
     assert [(o.name, o.asset) for o in market.outcomes] == [("Yes", YES), ("No", NO)]
     assert market.tick_size == "0.01"
     assert market.min_order_size == "5"
     assert market.neg_risk is False
-    assert market.fee == config.FeeConfig("0.07", 2)
+    assert market.fee == FeeSection("0.07", 2)
     assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
     assert loaded.console.refresh_hz == 10.0
     gates = {"max_age_ms": "30000", "max_skew_ms": "2000", "cooldown_ms": "0"}
@@ -148,10 +151,10 @@ def test_the_full_file_names_every_key_there_is() -> None:
         return {f"{prefix}{field.name}" for field in dataclasses.fields(kind)}
 
     # Pairs, baskets and ladders have a file of their own, in `test_config_pairs.py`.
-    for section in dataclasses.fields(Config):
-        if section.name not in ("pair", "basket", "ladder"):
-            assert f"[{section.name}" in FULL or f"[[{section.name}" in FULL
-    venues = config.PolymarketConfig, config.KalshiConfig
+    own = {field.name for field in dataclasses.fields(Config)} - {"sections"}
+    for section in (own | VENUES.keys()) - {"pair", "basket", "ladder"}:
+        assert f"[{section}" in FULL or f"[[{section}" in FULL
+    venues = [row.section for row in VENUES.values()]
     for kind in (EngineConfig, FeedConfig, *venues, config.RecordConfig):
         assert all(f"{key} = " in FULL for key in keys(kind))
 
@@ -162,7 +165,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
 
 
 def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
-    (market,) = (m.to_market() for m in load(tmp_path, FULL).market)
+    (market,) = load(tmp_path, FULL).markets()
     assert market.symbols == (YES, NO)
     assert market.fee == FeeSchedule("0.07", 2)
     assert (market.market, market.name, market.venue) == ("0xabc", "Will it?", "polymarket")
@@ -180,7 +183,16 @@ def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
         ("[engine]\nhash_interval_ms = true", "engine.hash_interval_ms", ["not true"]),
         ("[engine]\nsilence_s = nan", "engine.silence_s", ["a number", "nan"]),
         ('[engine]\nsilence_s = "3"', "engine.silence_s", ["a number", '"3"']),
-        ("[feed]\nassets_per_connection = 451", "feed.assets_per_connection", ["1 to 450"]),
+        (
+            "[polymarket]\nassets_per_connection = 451",
+            "polymarket.assets_per_connection",
+            ["1 to 450"],
+        ),
+        (
+            "[feed]\nassets_per_connection = 7",
+            "feed.assets_per_connection",
+            ["has moved: it is [polymarket] assets_per_connection now"],
+        ),
         ("[feed]\nbusy_poll = 1", "feed.busy_poll", ["true or false"]),
         ("[feed]\nbackoff_min_s = 90", "feed.backoff_min_s", ["at most backoff_max_s (60.0)"]),
         ('[polymarket]\nws_url = "http://x"', "polymarket.ws_url", ["ws:// or wss://"]),
@@ -245,14 +257,14 @@ def test_variables_override_the_file(tmp_path: Path) -> None:
         BOOKFEED_ENGINE__HASH_CHECK="always",
         BOOKFEED_ENGINE__SILENCE_S="2.5",
         BOOKFEED_FEED__BUSY_POLL="yes",
-        BOOKFEED_FEED__ASSETS_PER_CONNECTION="7",
+        BOOKFEED_POLYMARKET__ASSETS_PER_CONNECTION="7",
         BOOKFEED_RULES__SPREAD__OPEN="0.03",
         BOOKFEED_POLYMARKET__REST_URL="",
     )
     assert loaded.engine == EngineConfig(hash_check="always", silence_s=2.5)
-    assert loaded.feed == FeedConfig(busy_poll=True, assets_per_connection=7)
+    assert loaded.feed == FeedConfig(busy_poll=True)
     assert loaded.rules.spread == SpreadConfig(open="0.03")
-    assert loaded.polymarket.rest_url == ""
+    assert loaded.sections["polymarket"] == PolymarketSection(rest_url="", assets_per_connection=7)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +274,8 @@ def test_variables_override_the_file(tmp_path: Path) -> None:
         ("BOOKFEED_ENGINE__HASH_CHEK", "off", ["engine.hash_chek", 'mean "hash_check"']),
         ("BOOKFEED_ENGIN__HASH_CHECK", "off", ["no such section", 'mean "engine"']),
         ("BOOKFEED_FEED__BUSY_POLL", "maybe", ["feed.busy_poll", "true or false"]),
-        ("BOOKFEED_FEED__ASSETS_PER_CONNECTION", "0", ["from 1 to 450", "not 0"]),
+        ("BOOKFEED_POLYMARKET__ASSETS_PER_CONNECTION", "0", ["from 1 to 450", "not 0"]),
+        ("BOOKFEED_FEED__ASSETS_PER_CONNECTION", "7", ["moved", "[polymarket]"]),
         ("BOOKFEED_MARKET__NAME", "x", ["market", "in the file"]),
         ("BOOKFEED_PAIR__NAME", "x", ["pair", "in the file"]),
         ("BOOKFEED_ENGINE__HASH_CHECK__X", "x", ['"hash_check" is a value']),
@@ -283,7 +296,7 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_text_is_no_number_in_a_file(tmp_path: Path) -> None:
-    assert refusal(tmp_path, '[feed]\nassets_per_connection = "7"').key.startswith("feed.")
+    assert refusal(tmp_path, '[feed]\nconnect_stagger_ms = "7"').key.startswith("feed.")
 
 
 def test_built_in_python_it_is_checked_too() -> None:
@@ -309,10 +322,8 @@ def test_the_documentation_has_every_key() -> None:
         EngineConfig,
         FeedConfig,
         SpreadConfig,
-        config.PolymarketConfig,
-        config.KalshiConfig,
-        config.MarketConfig,
-        config.KalshiMarketConfig,
+        *(row.section for row in VENUES.values()),
+        *(row.market for row in VENUES.values()),
         config.ComplementConfig,
         Pair,
         Basket,

@@ -7,7 +7,9 @@ import pytest
 from bookfeed import config
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
-from bookfeed.market import KalshiFee, Outcome
+from bookfeed.market import Outcome
+from bookfeed.venues import KalshiFee
+from bookfeed.venues.kalshi import KalshiSection
 
 S = 1_000_000_000
 TICKER = "KXBTCD-26OCT0117-T84999.99"
@@ -107,4 +109,4 @@ def test_whose_key_it_is_is_neither_shown_nor_in_the_fingerprint(tmp_path: Path)
 
 def test_variables_override_the_section() -> None:
     loaded = load("", BOOKFEED_KALSHI__ENVIRONMENT="demo", BOOKFEED_KALSHI__API_KEY_ID="abc")
-    assert (loaded.kalshi.environment, loaded.kalshi.api_key_id) == ("demo", "abc")
+    assert loaded.sections["kalshi"] == KalshiSection(environment="demo", api_key_id="abc")

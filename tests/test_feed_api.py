@@ -15,7 +15,8 @@ from bookfeed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Signal, Update
 from bookfeed.rules.rule import Rule
-from bookfeed.venues import Venue, polymarket
+from bookfeed.venues import Venue
+from bookfeed.venues.polymarket import polymarket
 
 SPREAD = Rule("spread", {"mode": "bps", "open": "20", "close": "10"})
 

@@ -16,11 +16,12 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.feed import Feed, SessionOptions
 from bookfeed.live.connection import Phase
 from bookfeed.live.recovery.plan import ResyncPolicy
-from bookfeed.market import FeeSchedule, Market, Outcome
+from bookfeed.market import Market, Outcome
 from bookfeed.records import Update
 from bookfeed.rules.rule import Rule
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
 from bookfeed.sim.polymarket.faults import Fault
+from bookfeed.venues import FeeSchedule
 
 S = 1_000_000_000
 

@@ -11,10 +11,10 @@ from test_signing import ED25519, RSA, pem
 
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market, Outcome
-from bookfeed.venues import VENUES, kalshi
+from bookfeed.venues import VENUES
 from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
-from bookfeed.venues.kalshi import PATH, Credentials, credentials
-from bookfeed.venues.signing import Secret, parse_key
+from bookfeed.venues.kalshi import PATH, Credentials, credentials, kalshi
+from bookfeed.venues.kalshi_keys import Secret, parse_key
 
 KEY_ID = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
 ED_KEY = Credentials(KEY_ID, parse_key(Secret(pem(ED25519)), "test"))
@@ -23,8 +23,8 @@ PROD = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
 
 
 def commands_of(venue: Venue) -> Commands:
-    assert venue.commands is not None
-    return venue.commands
+    assert isinstance(venue.recovery, Commands)
+    return venue.recovery
 
 
 def test_headers_of_a_handshake() -> None:
@@ -75,7 +75,7 @@ def test_what_is_sent_when_a_connection_opens(yes_price: bool, tickers: bool) ->
         "cmd": "subscribe",
         "params": {"channels": ["market_lifecycle_v2"]},
     }
-    assert venue.use_yes_price is yes_price
+    assert venue.mode == ("use_yes_price" if yes_price else "")
 
 
 def test_commands() -> None:
@@ -188,7 +188,7 @@ def test_a_feed_without_a_key_says_so_before_it_connects(monkeypatch: pytest.Mon
     market = Market(SYMBOLS[0], (Outcome("Yes", SYMBOLS[0]),), venue="kalshi")
     with pytest.raises(ConfigError, match="Kalshi needs an API key"):
         Feed([market])
-    assert VENUES["kalshi"]().handshake_headers is None
+    assert VENUES["kalshi"].section().endpoint("environment").venue.handshake_headers is None
 
 
 # What is said when it is refused.

@@ -15,12 +15,12 @@ from test_config_pairs import Tape
 from bookfeed import Engine, Ladder, LadderLeg, Market, Outcome, records
 from bookfeed.cli import main
 from bookfeed.cli.paper import PaperTape
-from bookfeed.market import KalshiFee
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.replay import replay
 from bookfeed.recordings.writer import JournalWriter
+from bookfeed.venues import KalshiFee
 
 CAPTURE: Final = Path(__file__).parent / "data" / "kalshi_ladder.ndjson"
 LOW, HIGH = "KXTEST-26OCT0117-T85000", "KXTEST-26OCT0117-T86000"

@@ -24,9 +24,9 @@ from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
-from bookfeed.venues import Venue, kalshi
-from bookfeed.venues.kalshi import Credentials
-from bookfeed.venues.signing import Secret, parse_key
+from bookfeed.venues import Venue
+from bookfeed.venues.kalshi import Credentials, kalshi
+from bookfeed.venues.kalshi_keys import Secret, parse_key
 
 S = 1_000_000_000
 KEY_ID = "CANARY-ec3b-4b5b-b8f9-11dae589608c"

@@ -10,12 +10,13 @@ from session_server import MARKET, NO, YES, book_message, raw_frame, serving
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.feed import Feed, SessionOptions
-from bookfeed.market import FeeSchedule, Market, Outcome
+from bookfeed.market import Market, Outcome
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.replay import apply_record, replay
 from bookfeed.records import SIGNAL_BYTES
 from bookfeed.rules.rule import Rule
+from bookfeed.venues import FeeSchedule
 
 Record = tuple[int, int, int, int, bytes]
 

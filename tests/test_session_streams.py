@@ -13,7 +13,7 @@ from test_session_kalshi import KEY, QUICK, A, B, C, D, S, connected, feed_of
 from bookfeed.errors import SessionError
 from bookfeed.feed import Feed
 from bookfeed.live.recovery import commands as streams
-from bookfeed.venues import kalshi
+from bookfeed.venues.kalshi import kalshi
 
 
 @pytest.fixture

@@ -54,9 +54,10 @@ if TYPE_CHECKING:
         SimulatorError,
     )
     from bookfeed.feed import Feed
-    from bookfeed.market import FeeSchedule, KalshiFee, Market, Outcome
+    from bookfeed.market import Market, Outcome
     from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.rules.rule import Rule
+    from bookfeed.venues import FeeSchedule, KalshiFee
 
     UPDATE_DTYPE: np.dtype[np.void]
     SIGNAL_DTYPE: np.dtype[np.void]
@@ -124,8 +125,9 @@ _MODULES: Final = {
     ),
     "bookfeed.feed": ("Feed",),
     "bookfeed.rules.rule": ("Rule",),
+    "bookfeed.venues": ("FeeSchedule", "KalshiFee"),
     "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
-    "bookfeed.market": ("FeeSchedule", "KalshiFee", "Market", "Outcome"),
+    "bookfeed.market": ("Market", "Outcome"),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 _DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE"})

@@ -17,6 +17,7 @@ import logging
 import random
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -33,7 +34,9 @@ from bookfeed.dispatch import (
 )
 from bookfeed.errors import SessionError
 from bookfeed.live.http import available as rest_available
-from bookfeed.live.supervisor import Endpoint, SessionOptions, Supervisor
+from bookfeed.live.notices import Notices
+from bookfeed.live.pulse import Pulse
+from bookfeed.live.supervisor import SessionOptions, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput, Recorder
@@ -41,7 +44,7 @@ from bookfeed.records import Signal, Update
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm, Why, why
-from bookfeed.venues import VENUES
+from bookfeed.venues import VENUES, Endpoint
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 
@@ -107,6 +110,9 @@ class Feed:
         self._news: asyncio.Event | None = None
         self._supervisors: Final[list[Supervisor]] = []
         self._supervisor_of: Final[dict[int, Supervisor]] = {}
+        self._pulse: Final = Pulse(
+            self._inputs, self._clock, self._options.advance_s, beat=self._beat, fail=self._fail
+        )
         self._spinner: Spinner | None = None
         self._alarm: Final = PolarityAlarm()
         self._alarm_timer: asyncio.TimerHandle | None = None
@@ -140,6 +146,7 @@ class Feed:
             self._spinner.__enter__()
         for supervisor in self._supervisors:
             supervisor.start()
+        self._pulse.start()
         if any(rule.kind == "box" for rule in self._rules):
             self._look()
         return self
@@ -148,6 +155,15 @@ class Feed:
         self._alarm.look(self._engine, self._inputs.rules)
         self._alarm_timer = asyncio.get_running_loop().call_later(ALARM_EVERY_S, self._look)
 
+    def _beat(self, now_ns: int) -> None:
+        for supervisor in self._supervisors:
+            supervisor.beat(now_ns)
+
+    def _fail(self, error: BaseException) -> None:
+        """The engine is everybody's: whoever hears of its failure ends the feed."""
+        for supervisor in self._supervisors[:1]:
+            supervisor.fail(error)
+
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
         for rule in self._rules:
@@ -155,7 +171,7 @@ class Feed:
             basis = basis_line(rule)
             if basis is not None:
                 _log.warning("%s", basis)
-        conns = count()
+        conns, notices = count(), Notices(self._engine)
         for name, endpoint in self._endpoints.items():
             supervisor = Supervisor(
                 endpoint,
@@ -164,6 +180,7 @@ class Feed:
                 clock=self._clock,
                 rng=self._rng,
                 options=self._options,
+                notices=notices,
                 conns=conns,
             )
             self._supervisors.append(supervisor)
@@ -191,6 +208,7 @@ class Feed:
         if self._closed:
             return
         self._closed = True
+        self._pulse.stop()
         if self._alarm_timer is not None:
             self._alarm_timer.cancel()
             self._alarm.look(self._engine, self._inputs.rules)
@@ -333,10 +351,10 @@ class Feed:
         for supervisor in self._supervisors:
             for name, value in supervisor.session_counts().items():
                 counts[name] = counts.get(name, 0) + value
-            for name in ("resyncs", "resync_failures", "reconnects", "loop_stalls"):
+            for name in ("resyncs", "resync_failures", "reconnects"):
                 counts[name] = counts.get(name, 0) + getattr(supervisor, name)
-        stalls = (supervisor.loop_stall_ns_max for supervisor in self._supervisors)
-        counts["loop_stall_ns_max"] = max(stalls, default=0)
+        counts["loop_stalls"] = self._pulse.stalls
+        counts["loop_stall_ns_max"] = self._pulse.stall_ns_max
         counts["callback_errors"] = self._dispatcher.callback_errors
         counts["stream_dropped"] = self._dispatcher.dropped()
         counts["records_failed"] = self._inputs.records_failed
@@ -398,14 +416,19 @@ def _endpoints(
     if url is not None or rest_url is not None:
         if len(names) != 1 or chosen:
             raise ValueError("url and rest_url are for one venue; use endpoints for several")
-        venue = VENUES[names[0]]()
-        chosen[venue.name] = Endpoint(venue, url or venue.ws_url, rest_url, ssl_context)
+        there = _default(names[0])
+        chosen[names[0]] = Endpoint(there.venue, url or there.url, rest_url, ssl_context)
     for name in names:
         if name not in chosen:
-            venue = VENUES[name]()
-            rest = venue.rest_url if rest_available() else None
-            chosen[name] = Endpoint(venue, venue.ws_url, rest, ssl_context)
+            there = _default(name)
+            rest_url = there.rest_url if rest_available() else None
+            chosen[name] = replace(there, rest_url=rest_url, ssl_context=ssl_context)
         endpoint = chosen[name]
         if endpoint.venue.check_url is not None:
             endpoint.venue.check_url(endpoint.url)
     return {name: chosen[name] for name in names}
+
+
+def _default(name: str) -> Endpoint:
+    """A venue as it is without configuration, with the key that is in the environment."""
+    return VENUES[name].section().endpoint("environment")

@@ -6,7 +6,8 @@ Unknown keys, missing keys and wrong values are ``ConfigError``s that name sourc
 is allowed.
 
 It reads what configuration needs and no more: bool, int, float, str, Literal, optional,
-nested dataclasses, one of several dataclasses (``Tag``) and tuples of those.
+nested dataclasses, one of several dataclasses (``Tag``), tuples of those, and dataclasses by name
+(``Sections``).
 """
 
 import difflib
@@ -59,13 +60,31 @@ class DecimalText:
 
 
 @dataclass(frozen=True, slots=True)
+class OneOf:
+    """Strings that are allowed, where they are not known to the type."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tag:
-    """Which of several dataclasses a table is: the one whose field of this name allows the value.
+    """Which of several dataclasses a table is: decided by the value of its key ``field``.
 
     Without a value it is the first.
     """
 
     field: str
+    kinds: Mapping[str, type[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """A field that holds tables by name, which stand beside the other keys, not in one of its own.
+
+    ``kinds`` has the dataclass of each.
+    """
+
+    kinds: Mapping[str, type[Any]]
 
 
 class Value(NamedTuple):
@@ -76,6 +95,7 @@ class Value(NamedTuple):
 
 
 _DECIMAL: Final = re.compile(r"(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+_NONE_MOVED: Final[Mapping[str, str]] = {}
 _INT: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _BOOLS: Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -86,10 +106,19 @@ _BOOLS: Final = {
 class Reader:
     """Reads one value; ``from_text`` marks values that could only be given as text."""
 
-    def __init__(self, source: str, key: str, *, from_text: bool = False) -> None:
+    def __init__(
+        self,
+        source: str,
+        key: str,
+        *,
+        from_text: bool = False,
+        moved: Mapping[str, str] = _NONE_MOVED,
+    ) -> None:
         self.source: Final = source
         self.key: Final = key
         self.from_text: Final = from_text
+        # Where keys are now that are no more where they were.
+        self.moved: Final = moved
 
     def fail(self, problem: str) -> NoReturn:
         """Raises the error for this key."""
@@ -102,7 +131,7 @@ class Reader:
 
     def at(self, name: str) -> "Reader":
         """The reader of a key inside this one."""
-        return Reader(self.source, f"{self.key}.{name}" if self.key else name)
+        return Reader(self.source, f"{self.key}.{name}" if self.key else name, moved=self.moved)
 
     def read(self, kind: Any, raw: object) -> Any:
         """``raw`` as a value of type ``kind``."""
@@ -114,7 +143,7 @@ class Reader:
             extras = tuple(rest)
         for extra in extras:
             if isinstance(extra, Tag):
-                return self._tagged(extra.field, typing.get_args(kind), raw)
+                return self._tagged(extra, raw)
         if typing.get_origin(kind) in (types.UnionType, typing.Union):
             (kind,) = (k for k in typing.get_args(kind) if k is not types.NoneType)
             return self.read(Annotated[kind, *extras] if extras else kind, raw)
@@ -138,10 +167,17 @@ class Reader:
             self.expected("a table", raw)
         kinds = typing.get_type_hints(kind, include_extras=True)
         known = fields(typing.cast("Any", kind))
-        self._refuse_unknown(raw, [f.name for f in known])
-        values = {}
+        sections = {field.name: s for field in known if (s := _sections(kinds[field.name]))}
+        names = [field.name for field in known if field.name not in sections]
+        self._refuse_unknown(raw, [*names, *(n for s in sections.values() for n in s.kinds)])
+        values: dict[str, Any] = {}
         for field in known:
-            if field.name in raw:
+            if field.name in sections:
+                values[field.name] = {
+                    name: self.at(name).table(one, raw.get(name, {}))
+                    for name, one in sections[field.name].kinds.items()
+                }
+            elif field.name in raw:
                 values[field.name] = self.at(field.name).read(kinds[field.name], raw[field.name])
             elif _required(field):
                 self.at(field.name).fail(f"is required{_wanted(kinds[field.name])}")
@@ -151,22 +187,20 @@ class Reader:
             # Raised by `__post_init__`, which sees fields that are wrong together and no source.
             self.at(error.key).fail(error.problem)
 
-    def _tagged(self, field: str, kinds: Iterable[type[Any]], raw: object) -> Any:
+    def _tagged(self, tag: Tag, raw: object) -> Any:
         if not isinstance(raw, Mapping):
             self.expected("a table", raw)
-        named = {
-            value: kind
-            for kind in kinds
-            for value in typing.get_args(typing.get_type_hints(kind)[field])
-        }
-        value = self.at(field).read(Literal[tuple(named)], raw.get(field, next(iter(named))))
-        return self.table(named[value], raw)
+        values = tuple(tag.kinds)
+        value = self.at(tag.field).read(
+            Annotated[str, OneOf(values)], raw.get(tag.field, values[0])
+        )
+        return self.table(tag.kinds[value], raw)
 
     def _tables(self, kind: Any, raw: object) -> tuple[Any, ...]:
         if not isinstance(raw, list):
             self.expected("an array", raw)
         return tuple(
-            Reader(self.source, f"{self.key}[{index}]").read(kind, item)
+            Reader(self.source, f"{self.key}[{index}]", moved=self.moved).read(kind, item)
             for index, item in enumerate(raw)
         )
 
@@ -174,8 +208,11 @@ class Reader:
         for name, value in raw.items():
             if name not in known:
                 source = value.source if isinstance(value, Value) else self.source
+                key = self.at(name).key
                 problem = f"no such key; {suggestion(name, known)}"
-                raise ConfigError(source, self.at(name).key, problem)
+                if key in self.moved:
+                    problem = f"has moved: it is {self.moved[key]} now"
+                raise ConfigError(source, key, problem)
 
     def _choice(self, allowed: tuple[str, ...], raw: object) -> str:
         if isinstance(raw, str) and raw in allowed:
@@ -214,6 +251,8 @@ class Reader:
 
     def _str(self, raw: object, extras: tuple[object, ...]) -> str:
         for extra in extras:
+            if isinstance(extra, OneOf):
+                return self._choice(extra.values, raw)
             if isinstance(extra, DecimalText):
                 return self._decimal(extra, raw)
             if isinstance(extra, Text) and not (
@@ -267,11 +306,16 @@ def _scaled(text: str) -> int:
     return int(whole or "0") * 10**18 + int(fraction.ljust(18, "0"))
 
 
+def _sections(kind: Any) -> Sections | None:
+    return next((extra for extra in typing.get_args(kind) if isinstance(extra, Sections)), None)
+
+
 def _wanted(kind: Any) -> str:
     """``": "`` and what a value of type ``kind`` must be, where that can be said in few words."""
     if typing.get_origin(kind) is Literal:
         return f": {_one_of(typing.get_args(kind))}"
-    words = [e.words for e in typing.get_args(kind) if isinstance(e, Text)]
+    words = [_one_of(e.values) for e in typing.get_args(kind) if isinstance(e, OneOf)]
+    words += [e.words for e in typing.get_args(kind) if isinstance(e, Text)]
     words += [str(e) for e in typing.get_args(kind) if isinstance(e, DecimalText)]
     return f": {words[0]}" if words else ""
 

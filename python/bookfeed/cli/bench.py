@@ -7,22 +7,22 @@ that a noisy neighbour disturbs everybody alike.
 
 import argparse
 import gc
-import json
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Engine, __version__
 from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.config import HashCheck
-from bookfeed.errors import BookfeedError, ExitCode
-from bookfeed.sim.polymarket.stream import Stream
-from bookfeed.sim.polymarket.venue import VenueConfig
+from bookfeed.errors import BookfeedError, ExitCode, SimulatorError
+from bookfeed.venues import VENUES
 
 if TYPE_CHECKING:
     from bookfeed._bookfeed import BookView
@@ -88,24 +88,24 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
 
 def make_corpus(markets: int, count: int, progress: Progress) -> Corpus:
-    """About ``count`` frames of a seeded venue with valid hashes, ending between batches."""
-    stream = Stream(VenueConfig(markets=markets, seed=1), rate=1_000.0)
-    frames: list[Frame] = []
-    symbols = [asset for conn in range(stream.conns) for asset in stream.asset_ids(conn)]
-    while len(frames) < count or any(stream.truth.torn(symbol) for symbol in symbols):
-        for item in stream.frames(256):
-            if item.kind == "frame":
-                frames.append(Frame(item.conn, item.payload, item.ts_ns))
-        progress.reach(len(frames))
-    truth = {symbol: stream.truth(symbol) for symbol in symbols}
-    return Corpus(frames, {symbol: (book.bids, book.asks) for symbol, book in truth.items()})
+    """About ``count`` frames of a seeded venue with valid evidence, ending between batches."""
+    frames, truth = _plain().corpus(markets, count, progress.reach)
+    return Corpus([Frame(*frame) for frame in frames], truth)
+
+
+def _plain() -> Any:
+    """The corpus and the plain client of the first venue that has them."""
+    for row in VENUES.values():
+        if find_spec(f"{row.simulator}.plain") is not None:
+            return import_module(f"{row.simulator}.plain")
+    raise SimulatorError("no simulator has a plain client to measure beside the engine")
 
 
 def contestants() -> list[Contestant]:
     """The engine with each way of checking hashes, and the client everybody writes first."""
     modes: tuple[HashCheck, ...] = ("off", "sampled", "always")
     ours = [Contestant(f"bookfeed, hashes {mode}", _engine_run(mode)) for mode in modes]
-    return [*ours, Contestant(_NAIVE, _naive_run)]
+    return [*ours, Contestant(_NAIVE, _plain_run)]
 
 
 def race(corpus: Corpus, entrants: Sequence[Contestant], rounds: int) -> list[Timing]:
@@ -158,75 +158,21 @@ def _engine_run(mode: HashCheck) -> Callable[[Sequence[Frame]], tuple[float, Boo
     return run
 
 
+def _plain_run(frames: Sequence[Frame]) -> tuple[float, Books]:
+    client = _plain().Client()
+    take = client.take
+    with _Stopwatch() as watch:
+        for frame in frames:
+            take(frame.payload)
+    return watch.seconds, client.exact(PRICE_SCALE, QTY_SCALE)
+
+
 def _exact(book: "BookView") -> tuple[Levels, Levels]:
     bids, asks = (
         [(int(price), int(qty)) for price, qty in book.levels_exact(side)]
         for side in ("bid", "ask")
     )
     return bids, asks
-
-
-class _NaiveBook:
-    """Two dictionaries of floats."""
-
-    def __init__(self) -> None:
-        self.bids: dict[float, float] = {}
-        self.asks: dict[float, float] = {}
-        self.touch: tuple[float | None, float | None] = (None, None)
-
-    def replace(self, bids: list[dict[str, str]], asks: list[dict[str, str]]) -> None:
-        self.bids = {float(level["price"]): float(level["size"]) for level in bids}
-        self.asks = {float(level["price"]): float(level["size"]) for level in asks}
-
-    def put(self, side: str, price: float, size: float) -> None:
-        levels = self.bids if side == "BUY" else self.asks
-        if size:
-            levels[price] = size
-        else:
-            levels.pop(price, None)
-
-    def look(self) -> None:
-        bids, asks = sorted(self.bids), sorted(self.asks)
-        self.touch = (bids[-1] if bids else None, asks[0] if asks else None)
-
-    def exact(self) -> tuple[Levels, Levels]:
-        bids, asks = (
-            [
-                (round(price * PRICE_SCALE), round(size * QTY_SCALE))
-                for price, size in sorted(levels.items(), reverse=descending)
-            ]
-            for levels, descending in ((self.bids, True), (self.asks, False))
-        )
-        return bids, asks
-
-
-def _naive_run(frames: Sequence[Frame]) -> tuple[float, Books]:
-    books: dict[str, _NaiveBook] = {}
-    with _Stopwatch() as watch:
-        for frame in frames:
-            for changed in _naive_apply(books, frame.payload):
-                changed.look()
-    return watch.seconds, {symbol: book.exact() for symbol, book in books.items()}
-
-
-def _naive_apply(books: dict[str, _NaiveBook], payload: bytes) -> Iterator[_NaiveBook]:
-    """The books that a frame changed."""
-    if payload[:1] not in b"[{":
-        return
-    messages = json.loads(payload)
-    for message in messages if isinstance(messages, list) else [messages]:
-        kind = message["event_type"]
-        if kind == "book":
-            book = books.setdefault(message["asset_id"], _NaiveBook())
-            book.replace(message["bids"], message["asks"])
-            yield book
-        elif kind == "price_change":
-            changed = {}
-            for entry in message["price_changes"]:
-                asset = entry["asset_id"]
-                changed[asset] = books[asset]
-                books[asset].put(entry["side"], float(entry["price"]), float(entry["size"]))
-            yield from changed.values()
 
 
 def _show(output: str, corpus: Corpus, timings: Sequence[Timing], rounds: int) -> None:

@@ -152,7 +152,13 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
 
 def _source(parser: argparse.ArgumentParser) -> None:
     """Where live frames come from."""
-    group = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="VENUE:SYMBOL",
+        help="a market to follow, spelled as its venue does it; besides those of --config",
+    )
+    group = parser.add_mutually_exclusive_group()
     group.add_argument("--demo", action="store_true", help="two simulated venues on this machine")
     group.add_argument("--config", metavar="FILE", help="markets and settings in TOML")
     parser.add_argument(
@@ -272,8 +278,8 @@ def _add_sim(commands: _Commands) -> None:
     sim.add_argument(
         "--venue",
         choices=(*simulators(), BOTH),
-        default="polymarket",
-        help="whose protocol to speak; both: markets that belong together (default: %(default)s)",
+        help="whose protocol to speak; both: markets that belong together "
+        "(default: the first venue that was supported)",
     )
     port = _within(int, 0, _PORT_MAX)
     sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")

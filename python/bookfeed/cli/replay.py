@@ -111,7 +111,7 @@ def _venues(notes: Mapping[str, object]) -> tuple[str, ...]:
     found = notes.get("venues")
     if isinstance(found, list) and found:
         return tuple(map(str, found))
-    return (str(notes.get("venue", "polymarket")),)
+    return (str(notes["venue"]),) if "venue" in notes else ()
 
 
 def _is_journal(path: Path) -> bool:

@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
@@ -15,12 +16,13 @@ from bookfeed.cli.watch import Watch
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
-from bookfeed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.feed import Feed, SessionOptions
 from bookfeed.live.http import available as rest_available
 from bookfeed.loops import run as run_loop
 from bookfeed.recordings.inputs import Recorder
-from bookfeed.venues import kalshi, polymarket
-from bookfeed.venues.kalshi import Credentials, credentials
+from bookfeed.venues import Endpoint
+
+_log = logging.getLogger("bookfeed.cli")
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -81,16 +83,17 @@ def build_feed(
     """
     config = source.config
     how = config.feed
+    stagger_ms = how.connect_stagger_ms
     return Feed(
         config.markets(),
-        endpoints=endpoints(config, source.name, source.key),
+        endpoints=endpoints(config, source.name, source.keys),
         rules=config.signal_rules(),
         on_batch=watch.on_batch,
         recorder=recorder,
         busy_poll=how.busy_poll,
         engine=watch.engine,
         options=SessionOptions(
-            connect_stagger_s=how.connect_stagger_ms / 1e3,
+            connect_stagger_s=stagger_ms / 1e3 if stagger_ms is not None else None,
             backoff_min_s=how.backoff_min_s,
             backoff_max_s=how.backoff_max_s,
             silence_s=config.engine.silence_s,
@@ -99,44 +102,21 @@ def build_feed(
     )
 
 
-def endpoints(config: Config, source: str, key: Credentials | None = None) -> dict[str, Endpoint]:
+def endpoints(
+    config: Config, source: str, keys: Mapping[str, Any] | None = None
+) -> dict[str, Endpoint]:
     """Where to find each venue that has markets; ``source`` is what errors call ``config``.
 
-    Without ``key``, Kalshi's is the one that is configured, or the environment's.
+    A venue without one of the ``keys`` has the one that is configured, or the environment's.
     """
-    builders = {
-        "polymarket": lambda: _polymarket(config),
-        "kalshi": lambda: _kalshi(config, source, key),
-    }
-    return {venue: builders[venue]() for venue in config.venues()}
-
-
-def _polymarket(config: Config) -> Endpoint:
-    where = config.polymarket
-    venue = polymarket(custom_features=where.custom_features, ping_interval_s=where.ping_interval_s)
-    rest_url = where.rest_url or None
-    if rest_url is not None and not rest_available():
-        logging.getLogger("bookfeed.cli").info("no REST resync: aiohttp is not installed")
-        rest_url = None
-    size = config.feed.assets_per_connection
-    return Endpoint(replace(venue, symbols_per_connection=size), where.ws_url, rest_url)
-
-
-def _kalshi(config: Config, source: str, key: Credentials | None) -> Endpoint:
-    where = config.kalshi
-    venue = kalshi(
-        credentials=key
-        or credentials(
-            api_key_id=where.api_key_id, private_key_file=where.private_key_file, source=source
-        ),
-        environment=where.environment,
-        use_yes_price=where.use_yes_price,
-        tickers=where.tickers,
-        probe_interval_s=where.probe_interval_s,
-        markets_per_connection=where.markets_per_connection,
-    )
-    rest_url = venue.rest_url if where.rest_url is None else where.rest_url or None
-    return Endpoint(venue, where.ws_url or venue.ws_url, rest_url)
+    found = {}
+    for name in config.venues():
+        endpoint = config.sections[name].endpoint(source, (keys or {}).get(name))
+        if endpoint.rest_url is not None and not rest_available():
+            _log.info("%s: no books by REST: aiohttp is not installed", name)
+            endpoint = replace(endpoint, rest_url=None)
+        found[name] = endpoint
+    return found
 
 
 async def _until_told(feed: Feed, show: Show, seconds: float | None) -> None:

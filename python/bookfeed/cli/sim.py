@@ -5,6 +5,7 @@ from typing import Any
 
 from bookfeed.errors import ConfigError, ExitCode, SimulatorError
 from bookfeed.sim.entry import OptionError, Options, Simulator, simulator
+from bookfeed.venues import VENUES
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -19,7 +20,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         faults=tuple(args.fault),
     )
     try:
-        venue = simulator(args.venue)
+        venue = simulator(args.venue or next(iter(VENUES)))
         config = _configured(venue, options)
         venue.run_blocking(config, exit_with_parent=args.exit_with_parent)
     except ModuleNotFoundError as error:

@@ -8,17 +8,18 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from bookfeed import config
-from bookfeed.cli.demo import demo_config, demo_key
+from bookfeed.cli.demo import demo_config, demo_keys
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError, SimulatorError
-from bookfeed.venues.kalshi import Credentials
+from bookfeed.sim.paired.demo import served
+from bookfeed.venues import VENUES
 
+_NO_KEYS: Final[Mapping[str, Any]] = {}
 _READY_S_MAX: Final = 20.0
 _END_S_MAX: Final = 1.0
 
@@ -26,11 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class Source(NamedTuple):
-    """A name for people, what to follow, and with which key if not the user's."""
+    """A name for people, what to follow, and with which keys, by venue, if not the user's."""
 
     name: str
     config: Config
-    key: Credentials | None = None
+    keys: Mapping[str, Any] = _NO_KEYS
 
 
 @contextmanager
@@ -41,20 +42,28 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
     simulator does not start.
     """
     if args.demo:
-        both = find_spec("cryptography") is not None
-        if not both:
-            _log.warning(
-                "the demo shows Polymarket alone: Kalshi needs the package cryptography "
-                "(pip install 'bookfeed[kalshi]')"
-            )
-        with _simulator(args, "both" if both else "polymarket") as listing:
-            key = demo_key(listing)
-            yield Source(f"demo seed {args.seed}", demo_config(listing), key)
+        if args.targets:
+            raise ConfigError("--demo", args.targets[0], "the demo follows markets of its own")
+        venue, said = served()
+        if said:
+            _log.warning("%s", said)
+        with _simulator(args, venue) as listing:
+            keys = demo_keys(listing)
+            yield Source(f"demo seed {args.seed}", demo_config(listing), keys)
         return
-    loaded = config.load(args.config)
+    yield _configured(args.config, args.targets)
+
+
+def _configured(path: str | None, targets: Sequence[str]) -> Source:
+    """A file's markets, those named by the command line, or both together."""
+    if path is None and not targets:
+        problem = "nothing to follow: give --config, --demo, or targets such as"
+        example = next(iter(VENUES.values()))
+        raise ConfigError("", "", f"{problem} {example.name}:SYMBOL")
+    loaded = config.load(path, targets=targets)
     if not loaded.market:
-        raise ConfigError(args.config, "market", "nothing to follow: add a [[market]]")
-    yield Source(args.config, loaded)
+        raise ConfigError(str(path), "market", "nothing to follow: add a [[market]]")
+    return Source(path or ", ".join(targets), loaded)
 
 
 @contextmanager

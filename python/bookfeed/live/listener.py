@@ -127,7 +127,7 @@ class FeedListener(WSListener):
             raise self.violation
         if self._pending:
             self._pending = 0
-            self._flush()
+            self._flush(self._conn)
 
     def _text(self, payload: bytes, ts: int) -> None:
         """A whole text message that is short or not plain ASCII."""

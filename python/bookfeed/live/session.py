@@ -62,8 +62,8 @@ _refusal_log: Final = RateLimitedLog(_logger, interval_s=60.0)
 class Host(Protocol):
     """What a session needs from whoever owns it."""
 
-    def flush(self) -> None:
-        """Drain the engine and hand the records over."""
+    def flush(self, conn: int | None = None) -> None:
+        """Drain the engine and hand the records over, and what was answered on ``conn``."""
 
     def opened(self, session: "Session") -> None:
         """The connection is open and subscribed."""
@@ -194,7 +194,7 @@ class Session:
                 self.conn,
                 self._venue.name,
                 self.clock.now_ns(),
-                use_yes_price=self._venue.use_yes_price,
+                mode=self._venue.mode,
             )
         except EngineError as error:
             self.host.fail(error)
@@ -225,7 +225,7 @@ class Session:
         )
         self._lose(listener, f"closed by the venue: {code} {listener.close_reason}")
         self._part(listener, CloseCode.NORMAL if code == CLOSE_CODE_ABSENT else code)
-        self.host.flush()
+        self.host.flush(self.conn)
 
     def on_notice(self, text: bytes) -> None:
         """The venue said something in plain words, such as that it refused a request."""
@@ -274,7 +274,7 @@ class Session:
         self._tell_news()
         for action in self._logic.handle(now_ns, event):
             self._perform(action, now_ns)
-        self.host.flush()
+        self.host.flush(self.conn)
 
     def _tell_news(self) -> None:
         """Data and PONGs are noted by the listener and told only when a decision is due."""

@@ -1,19 +1,16 @@
-"""All connections of a feed: who is on which, who comes back how, and time itself.
+"""All connections of a feed to one venue: who is on which, and who comes back how.
 
 Markets are sharded over connections, both outcomes of a market on the same one; they can come and
-go where the venue allows it. A timer lets time pass in the engine, so that silence and graces are
-judged without data, and carries out the resync plan: have whole books fetched
-(``recovery/``), or replace the connection.
+go where the venue allows it. At every beat of the feed's timer the resync plan is carried out: have
+whole books fetched (``recovery/``), or replace the connection.
 """
 
 import asyncio
 import logging
 import random
-import ssl
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
 from typing import Final
 
 from bookfeed._bookfeed import Engine
@@ -22,6 +19,7 @@ from bookfeed.dispatch import Dispatcher
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.live.http import RestClient
+from bookfeed.live.notices import Notices
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.recovery.base import Mender
 from bookfeed.live.recovery.commands import CommandMender
@@ -33,15 +31,10 @@ from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Update
-from bookfeed.venues.base import Venue
+from bookfeed.venues.base import Commands, Endpoint, RestBooks, Venue
 
 _logger: Final = logging.getLogger("bookfeed.live.supervisor")
 _log: Final = RateLimitedLog(_logger)
-
-# A timer later than this is a stall of the event loop worth counting.
-STALL_NS: Final = 100_000_000
-# Where books are asked for on the connection, it is replaced after a request and a fresh stream.
-COMMAND_ATTEMPTS_MAX: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +59,6 @@ class SessionOptions:
     resync: ResyncPolicy = field(default_factory=ResyncPolicy)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A venue and where it is to be found."""
-
-    venue: Venue
-    url: str
-    rest_url: str | None = None
-    ssl_context: ssl.SSLContext | None = None
-
-
 class Supervisor:
     """Owns the connections of one feed to one venue; see the module for what it does."""
 
@@ -88,47 +71,47 @@ class Supervisor:
         clock: Clock,
         rng: random.Random,
         options: SessionOptions,
-        conns: Iterator[int] | None = None,
+        notices: Notices,
+        conns: Iterator[int],
     ) -> None:
         self._endpoint: Final = endpoint
         self.inputs: Final = inputs
         self.engine: Final[Engine] = inputs.engine
         self.clock: Final = clock
+        self.notices: Final = notices
         self.log: Final = _log
         self._dispatcher: Final = dispatcher
         self._rng: Final = rng
         self._options: Final = options
         # Numbers of connections, shared with the supervisors of other venues.
-        self._conns: Final = count() if conns is None else conns
+        self._conns: Final = conns
         spacing_s, venue = options.connect_stagger_s, endpoint.venue
         spacing_s = venue.connect_stagger_s if spacing_s is None else spacing_s
         self._stagger: Final = Stagger(seconds_ns(spacing_s))
         self._mender: Final = self._new_mender()
         policy = options.resync
-        if venue.commands is not None:
-            most = min(policy.fetches_max, COMMAND_ATTEMPTS_MAX)
+        if self._mender.attempts_max is not None:
+            most = min(policy.fetches_max, self._mender.attempts_max)
             policy = replace(policy, fetches_max=most)
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
         self._failure: BaseException | None = None
         # Connections that are given up, and what those counted that are gone.
         self._leaving: Final[dict[asyncio.Task[None], Session]] = {}
         self._retired: Final[Counter[str]] = Counter()
         self.reconnects = 0
-        self.loop_stalls = 0
-        self.loop_stall_ns_max = 0
 
     def _new_mender(self) -> Mender:
-        endpoint, venue = self._endpoint, self._endpoint.venue
-        if venue.commands is not None:
-            return CommandMender(self, venue.commands, self._rng)
-        if endpoint.rest_url is None or venue.books_request is None:
-            return Mender(self)
-        client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
-        return RestMender(self, client, venue.books_request, venue.rest_symbols_max)
+        endpoint = self._endpoint
+        match endpoint.venue.recovery:
+            case Commands() as commands:
+                return CommandMender(self, commands, self._rng)
+            case RestBooks() as books if endpoint.rest_url is not None:
+                client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+                return RestMender(self, client, books)
+            case _:
+                return Mender(self)
 
     @property
     def venue(self) -> Venue:
@@ -236,13 +219,12 @@ class Supervisor:
 
     def _policy(self) -> ConnectionPolicy:
         venue, options = self._endpoint.venue, self._options
-        asked_by_rest = isinstance(self._mender, RestMender)
-        silence_s = options.silence_rest_s if asked_by_rest else options.silence_s
+        silence_s = options.silence_rest_s if self._mender.has_witness else options.silence_s
         return ConnectionPolicy(
             ping_text=venue.ping_text,
             ping_interval_ns=seconds_ns(venue.ping_interval_s),
             pong_timeout_ns=seconds_ns(venue.pong_timeout_s),
-            probe_interval_ns=seconds_ns(venue.probe_interval_s) if venue.commands else 0,
+            probe_interval_ns=seconds_ns(venue.probe_interval_s) if self._mender.can_probe else 0,
             silence_ns=seconds_ns(silence_s),
             backoff=Backoff(seconds_ns(options.backoff_min_s), seconds_ns(options.backoff_max_s)),
         )
@@ -342,22 +324,17 @@ class Supervisor:
         """The connection of a book."""
         return self._shard_of.get(instrument)
 
-    def shard_at(self, conn: int) -> Shard | None:
-        """The connection of that number."""
-        return self._shards.get(conn)
-
     def start(self) -> None:
-        """Begin connecting and let time pass."""
+        """Begin connecting."""
         for shard in self._shards.values():
             shard.session.start()
-        self._arm()
 
     async def stop(self) -> None:
         """Close every connection; returns within about a second.
 
         If this is cancelled, ``abandon`` is still to be called.
         """
-        self._halt()
+        self._mender.halt()
         await asyncio.gather(*(shard.session.stop() for shard in self._shards.values()))
         await asyncio.gather(*self._leaving, return_exceptions=True)
         await self._mender.close()
@@ -365,22 +342,18 @@ class Supervisor:
 
     def abandon(self) -> None:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
-        self._halt()
+        self._mender.halt()
         for session in (*self.sessions, *self._leaving.values()):
             session.abandon()
 
-    def _halt(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._mender.halt()
-
     # What sessions ask for.
 
-    def flush(self) -> None:
-        """Drain the engine and hand the records over; then take what the venue answered."""
+    def flush(self, conn: int | None = None) -> None:
+        """Drain the engine and hand the records over; then take what was answered on ``conn``."""
         if self.engine.pending:
             self._dispatcher.dispatch(self.engine.drain(self.clock.now_ns()))
-        self._mender.hear()
+        if conn is not None and (shard := self._shards.get(conn)) is not None:
+            self._mender.hear(shard)
 
     def opened(self, session: Session) -> None:
         """A connection is open: its books are due."""
@@ -422,26 +395,11 @@ class Supervisor:
 
     # Time.
 
-    def _arm(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer_due = loop.time() + self._options.advance_s
-        self._timer = loop.call_at(self._timer_due, self._tick)
-
-    def _tick(self) -> None:
-        late_ns = seconds_ns(asyncio.get_running_loop().time() - self._timer_due)
-        if late_ns > STALL_NS:
-            self.loop_stalls += 1
-            self.loop_stall_ns_max = max(self.loop_stall_ns_max, late_ns)
-            _log.warning("stall", "the event loop stood still for %d ms", late_ns // 1_000_000)
-        self._arm()
-        now_ns = self.clock.now_ns()
-        try:
-            self.inputs.advance(now_ns)
-        except EngineError as error:
-            self.fail(error)
-            return
-        self.inputs.poll(now_ns)
+    def beat(self, now_ns: int) -> None:
+        """Time has passed in the engine: do what is due by now."""
         self.flush()
+        for shard in list(self._shards.values()):
+            self._mender.hear(shard)
         self._miss_books(now_ns)
         self._resync(now_ns)
 

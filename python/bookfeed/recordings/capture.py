@@ -2,9 +2,9 @@
 
 A capture is UTF-8 text, plain, gzip or zstd (told apart by their first bytes)::
 
-    {"capture": 1, "venue": "kalshi"}
-    {"ts_recv": 1786398368844000000, "conn": "kalshi-0", "control": "connected"}
-    {"ts_recv": 1786398368844000000, "conn": "kalshi-0", "frame": "<text of one frame>"}
+    {"capture": 1, "venue": "<venue>"}
+    {"ts_recv": 1786398368844000000, "conn": "a", "control": "connected"}
+    {"ts_recv": 1786398368844000000, "conn": "a", "frame": "<text of one frame>"}
 
 ``Capture`` reads one as the records a journal would hold, so that importing and replaying
 need no second vocabulary. Times are Unix nanoseconds. Empty lines are skipped; every other

@@ -23,9 +23,6 @@ _log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
 # The connection of records that belong to none.
 CONN_NONE: Final = 0
 
-# What may follow the venue in a CONNECTED record: how the venue was asked to speak.
-USE_YES_PRICE: Final = "use_yes_price"
-
 # The key of a note that says what a rule is called, and what it is about.
 RULE_NOTE: Final = "rule"
 
@@ -93,13 +90,10 @@ class EngineInput:
                 self.records_failed += 1
                 _log.warning("poll", "the journal could not be written: %r", error)
 
-    def connected(self, conn: int, venue: str, ts: int, *, use_yes_price: bool = False) -> None:
-        """A connection is open; its epoch begins.
-
-        ``use_yes_price`` says in which form the venue was asked to state NO prices.
-        """
+    def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
+        """A connection is open; its epoch begins. ``mode`` is how the venue was asked to speak."""
         self._epochs[conn] = self._epochs.get(conn, 0) + 1
-        modes: dict[str, Any] = {USE_YES_PRICE: True} if use_yes_price else {}
+        modes: dict[str, Any] = {mode: True} if mode else {}
         self._record(Kind.CONNECTED, ts, conn, " ".join((venue, *modes)).encode())
         self._engine.connected(conn, venue, ts, **modes)
 
@@ -116,7 +110,7 @@ class EngineInput:
     def subscribe(self, market: Market, outcome: Outcome, conn: int, ts: int) -> int:
         """Add a book and return its instrument number."""
         options: dict[str, Any] = {
-            "market": market.market,
+            "market": market.market or None,
             "outcome": outcome.name,
             "tick_size": market.tick_size,
             "min_order_size": market.min_order_size,
@@ -196,10 +190,10 @@ class EngineInput:
 
     def _apply_control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
         if kind == Kind.CONNECTED:
-            venue, *modes = payload.decode().split(" ")
-            if modes not in ([], [USE_YES_PRICE]):
-                raise ValueError(f"a connection of an unknown mode: {modes}")
-            self.connected(conn, venue, ts, use_yes_price=bool(modes))
+            venue, space, mode = payload.decode().partition(" ")
+            if space and not mode:
+                raise ValueError("a connection of a mode without a name")
+            self.connected(conn, venue, ts, mode=mode)
         elif kind == Kind.DISCONNECTED:
             self.disconnected(conn, payload.decode(errors="replace"), ts)
         elif kind == Kind.INVALIDATE:

@@ -6,21 +6,13 @@ facts are a basis, not the same contract.
 
 The classes are at once the sections of a configuration file and the Python API::
 
-    pair = Pair(
-        "BTC above 85k at 17:00",
-        leg=(
-            PairLeg("kalshi", "KXBTCD-26OCT0117-T84999.99", "yes", "same", strike="84999.99",
-                    oracle="CF BRTI, mean of 60 s", cut_off="2026-10-01T21:00:00Z"),
-            PairLeg("polymarket", "7132…", "Yes", "same", strike="85000",
-                    oracle="Chainlink BTC/USD", cut_off="2026-10-01T21:00:00Z"),
-        ),
-    )
+    pair = Pair("BTC above 85k at 17:00", leg=(PairLeg(...), PairLeg(...)))
     feed = Feed(markets, rules=[pair.rule()])
 
 Raises ``ConfigError`` (a ``ValueError``) for what contradicts itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -29,23 +21,28 @@ from typing import Annotated, Final, Literal
 from bookfeed.errors import ConfigError
 from bookfeed.rules.gates import Gates
 from bookfeed.rules.rule import Rule
-from bookfeed.schema import DecimalText, Text, exceeds
+from bookfeed.schema import DecimalText, OneOf, Text, exceeds
+from bookfeed.venues import VENUES
+from bookfeed.venues.base import Legs, Name
 
-Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 Symbol = Annotated[str, Text(r"[^\s;]{1,200}", "a token id or ticker, in quotes, without spaces")]
 Fact = Annotated[str, Text(r"(?s)(?=.*\S).{1,500}", "text of 1 to 500 characters")]
-Venue = Literal["polymarket", "kalshi"]
+# Those whose markets pay out what an outcome is worth.
+Venue = Annotated[str, OneOf(tuple(name for name, row in VENUES.items() if row.legs is not None))]
 
 LEGS_MAX: Final = 128
 # The facts that decide a contract, and what they are called in words.
 FACTS: Final = {"oracle": "oracle", "strike": "strike", "cut_off": "cut-off"}
+
+# Symbols that an error lists.
+_SHOWN_MAX: Final = 5
 
 _OPPOSITE: Final = {"yes": "no", "no": "yes"}
 
 
 @dataclass(frozen=True, slots=True)
 class BasketLeg:
-    """One outcome: a Kalshi ticker and ``yes`` or ``no``, or a Polymarket token and its name."""
+    """One outcome of a market: ``symbol`` and ``outcome`` are spelled as ``venue`` does it."""
 
     venue: Venue
     symbol: Symbol
@@ -54,14 +51,16 @@ class BasketLeg:
     def __post_init__(self) -> None:
         if not self.symbol or any(c.isspace() or c == ";" for c in self.symbol):
             raise ConfigError("", "symbol", f"must be without spaces, not {self.symbol!r}")
-        if self.venue == "kalshi" and self.outcome not in _OPPOSITE:
-            problem = f'must be one of "yes", "no" (venue = "kalshi"), not "{self.outcome}"'
+        outcomes = _legs(self.venue).outcomes
+        if outcomes and self.outcome not in outcomes:
+            allowed = ", ".join(f'"{outcome}"' for outcome in outcomes)
+            problem = f'must be one of {allowed} (venue = "{self.venue}"), not "{self.outcome}"'
             raise ConfigError("", "outcome", problem)
 
     @property
     def view(self) -> Literal["yes", "no"]:
-        """The side of the book that is this outcome: a Polymarket token's book is its own."""
-        return "no" if self.venue == "kalshi" and self.outcome == "no" else "yes"
+        """The view of the book that is this outcome: an outcome with a book of its own is yes."""
+        return "no" if _legs(self.venue).outcomes and self.outcome == "no" else "yes"
 
     def written(self, *, opposite: bool = False) -> str:
         """The leg as rules take it, or the opposite outcome of the same contract."""
@@ -143,8 +142,8 @@ class Pair(Bundle):
 class Basket(Bundle):
     """``[[basket]]``: outcomes of which at most one happens; exactly one if ``exhaustive``.
 
-    ``augmented`` says whether outcomes may be added that are not listed yet, as in Polymarket's
-    augmented negative-risk events; legs on Polymarket need it stated.
+    ``augmented`` says whether outcomes may be added that are not listed yet; legs on a venue where
+    that happens need it stated.
     """
 
     name: Name
@@ -155,12 +154,10 @@ class Basket(Bundle):
     def __post_init__(self) -> None:
         _check_count(self.legs)
         _check_different("legs", self.legs)
-        if self.augmented is None and any(leg.venue == "polymarket" for leg in self.legs):
-            problem = (
-                "is required with legs on polymarket: true if the event's negative-risk set is "
-                "augmented (outcomes may be added), else false"
-            )
-            raise ConfigError("", "augmented", problem)
+        for leg in self.legs if self.augmented is None else ():
+            if words := _legs(leg.venue).augmented:
+                problem = f"is required with legs on {leg.venue}: {words}"
+                raise ConfigError("", "augmented", problem)
 
     def rule(self) -> Rule:
         """The rule ``basket`` that watches this set."""
@@ -202,6 +199,34 @@ def basis_line(rule: Rule) -> str | None:
         return None
     told = "; ".join(map(str, differences))
     return f'pair "{rule.name}": basis, not the same contract: {told}'
+
+
+def check_followed(key: str, leg: BasketLeg, outcomes: Mapping[tuple[str, str], str]) -> None:
+    """A leg is one of the markets that are followed, and its outcome is called as there.
+
+    ``outcomes`` has their names by venue and symbol, ``key`` is where the leg is written.
+    """
+    known = [symbol for venue, symbol in outcomes if venue == leg.venue]
+    legs = _legs(leg.venue)
+    if leg.symbol not in known:
+        followed = ", ".join(known[:_SHOWN_MAX]) + (", …" if len(known) > _SHOWN_MAX else "")
+        followed = f"[[market]] of {leg.venue} ({followed or 'there is none'})"
+        problem = f'must be {legs.symbol} {followed}, not "{leg.symbol}"'
+        raise ConfigError("", f"{key}.symbol", problem)
+    name = outcomes[leg.venue, leg.symbol]
+    if not legs.outcomes and leg.outcome != name:
+        problem = f'must be "{name}", as it is called in its market, not "{leg.outcome}"'
+        raise ConfigError("", f"{key}.outcome", problem)
+
+
+def _legs(venue: str) -> Legs:
+    """What legs are on a venue; ``ConfigError`` if there can be none."""
+    row = VENUES.get(venue)
+    allowed = [name for name, one in VENUES.items() if one.legs is not None]
+    if row is None or row.legs is None:
+        problem = f"must be one of {', '.join(allowed)}: contracts that pay out, not {venue!r}"
+        raise ConfigError("", "venue", problem)
+    return row.legs
 
 
 def _check_count(legs: Sequence[BasketLeg]) -> None:

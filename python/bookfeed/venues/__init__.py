@@ -1,26 +1,16 @@
-"""Venues by name. A new venue is its decoder in the core, its module here, and one line below."""
+"""Venues by name: the one place that lists them.
 
-from collections.abc import Callable
+A new venue is its decoder in the core, its module here, and its row below.
+"""
+
 from typing import Final
 
-from bookfeed.market import FeeSchedule, KalshiFee, Market, Outcome
-from bookfeed.venues.base import RestRequest, Venue
-from bookfeed.venues.kalshi import from_environment, kalshi
-from bookfeed.venues.polymarket import polymarket
+from bookfeed.venues.base import Endpoint, RestRequest, Row, Venue
+from bookfeed.venues.kalshi import ROW as KALSHI
+from bookfeed.venues.kalshi import KalshiFee
+from bookfeed.venues.polymarket import ROW as POLYMARKET
+from bookfeed.venues.polymarket import FeeSchedule
 
-VENUES: Final[dict[str, Callable[[], Venue]]] = {
-    "polymarket": polymarket,
-    "kalshi": from_environment,
-}
+VENUES: Final[dict[str, Row]] = {row.name: row for row in (POLYMARKET, KALSHI)}
 
-__all__ = [
-    "VENUES",
-    "FeeSchedule",
-    "KalshiFee",
-    "Market",
-    "Outcome",
-    "RestRequest",
-    "Venue",
-    "kalshi",
-    "polymarket",
-]
+__all__ = ["VENUES", "Endpoint", "FeeSchedule", "KalshiFee", "RestRequest", "Row", "Venue"]

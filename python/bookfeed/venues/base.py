@@ -1,12 +1,27 @@
-"""What a venue is to the session: addresses, frames to send, limits.
+"""What a venue is to the rest of the program: to sessions, to configurations, to rules.
 
 A venue is two code files: its decoder in the core, which reads market data, and one module beside
-this one, which fills in a ``Venue``. Nothing here reads market data.
+this one, which fills in a ``Venue`` (how to talk to it) and a ``Row`` (what it is called, how it is
+configured, what serves it in tests). Nothing here reads market data.
 """
 
+import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Annotated, Any, ClassVar
+
+from bookfeed.market import Market
+from bookfeed.schema import Text
+
+WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
+RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
+Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
+AnyName = Annotated[str, Text(r"(?s).{0,200}", "a name of at most 200 characters")]
+
+
+# How to talk to a venue.
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,21 @@ class Commands:
     first_id: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class RestBooks:
+    """Whole books by REST, of at most ``symbols_max`` symbols a request.
+
+    The body of the answer is one that the engine's ``ingest_rest`` understands.
+    """
+
+    request: Callable[[Sequence[str]], RestRequest]
+    symbols_max: int = 1
+
+
+Recovery = Commands | RestBooks | None
+"""How a book is fetched anew; ``None``: only by a new connection."""
+
+
 def _never_pong(_text: bytes) -> bool:
     return False
 
@@ -83,11 +113,10 @@ def _refused(refusal: HandshakeRefusal) -> str:
 class Venue:
     """How to talk to a venue. Times in seconds, sizes in bytes.
 
-    ``subscription`` returns the frames to send at once when a connection opens.
-    ``books_request`` asks for whole books of at most ``rest_symbols_max`` symbols, in a body the
-    engine's ``ingest_rest`` understands; ``None`` where the venue has no such call. ``commands``
-    is there where books are mended on the connection itself, and a stream that says nothing is
-    asked for a sign of life after ``probe_interval_s`` (0: never).
+    ``subscription`` returns the frames to send at once when a connection opens. ``recovery`` is how
+    whole books are fetched anew. Where that is by commands, a stream that says nothing is asked for
+    a sign of life after ``probe_interval_s`` (0: never). ``mode`` tells the venue's decoder how the
+    venue was asked to speak; it is recorded with every connection.
 
     ``handshake_headers`` is called with the wall clock's milliseconds for every attempt to
     connect; ``explain_refusal`` says what to do when they were refused. ``check_url`` raises
@@ -98,8 +127,7 @@ class Venue:
     ws_url: str
     rest_url: str | None
     subscription: Callable[[Sequence[str]], tuple[str, ...]]
-    books_request: Callable[[Sequence[str]], RestRequest] | None = None
-    rest_symbols_max: int = 1
+    recovery: Recovery = None
     ping_text: str | None = None
     is_pong: Callable[[bytes], bool] = field(default=_never_pong)
     ping_interval_s: float = 10.0
@@ -109,9 +137,92 @@ class Venue:
     connections_max: int | None = None
     connect_stagger_s: float = 0.1
     frame_bytes_max: int = 16 * 1024 * 1024
-    commands: Commands | None = None
     probe_interval_s: float = 0.0
-    use_yes_price: bool = False
+    mode: str = ""
     handshake_headers: Callable[[int], Mapping[str, str]] | None = None
     explain_refusal: Callable[[HandshakeRefusal], str] = field(default=_refused)
     check_url: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A venue and where it is to be found; without ``rest_url`` nothing is fetched by REST."""
+
+    venue: Venue
+    url: str
+    rest_url: str | None = None
+    ssl_context: ssl.SSLContext | None = None
+
+
+# How a venue is configured.
+
+
+class Section(ABC):
+    """``[<venue>]`` of a configuration: a dataclass, every field of which has a default."""
+
+    __slots__ = ()
+
+    SECRETS: ClassVar[tuple[str, ...]] = ()
+    """Fields that say whose key is used: neither shown nor part of a fingerprint."""
+
+    @abstractmethod
+    def endpoint(self, source: str, key: Any = None) -> Endpoint:
+        """The venue as it is configured, with the address of its REST or without one.
+
+        ``source`` is what errors call the configuration, ``key`` replaces the key that is
+        configured or in the environment. Raises ``ConfigError`` for a key that cannot be used.
+        """
+
+
+class MarketSection(ABC):
+    """``[[market]]`` of a configuration: a dataclass with the field ``venue``."""
+
+    __slots__ = ()
+
+    SYMBOL: ClassVar[tuple[str, str]]
+    """The key that holds the symbols, and the word for one of them."""
+
+    venue: str
+
+    @abstractmethod
+    def to_market(self, section: Any) -> Market:
+        """The same as the feed knows it; ``section`` is the venue's ``Section``."""
+
+
+# What everybody else knows of a venue.
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """What the legs of pairs, baskets and ladders are on a venue.
+
+    ``symbol`` says in words what their symbol is, ``outcomes`` what they may be called; without
+    names of its own, a leg's outcome is called as in its market. ``augmented`` is what a basket has
+    to state where outcomes may be added to a set that is followed; empty where none ever are.
+    """
+
+    symbol: str
+    outcomes: tuple[str, ...] = ()
+    augmented: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A venue in the registry.
+
+    ``section`` and ``market`` are its parts of a configuration; ``target`` makes a ``[[market]]``
+    table of what follows ``<name>:`` on a command line. ``simulator`` is the module that serves it
+    in tests and demos. ``legs`` is ``None`` where markets pay nothing out, so that no bundle can be
+    made of them. ``moved`` has keys that once stood elsewhere, by where they stood, as
+    ``"section.key"``: their name in ``section`` now. ``credentials`` finds a key in variables of an
+    environment, which errors call by the name given; ``None`` where none is needed.
+    """
+
+    name: str
+    section: type[Section]
+    market: type[MarketSection]
+    target: Callable[[str], Mapping[str, object]]
+    simulator: str
+    legs: Legs | None = None
+    moved: Mapping[str, str] = field(default_factory=dict)
+    credentials: Callable[[Mapping[str, str], str], Any] | None = None

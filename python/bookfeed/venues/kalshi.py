@@ -11,21 +11,39 @@ import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import orjson
 
+from bookfeed.clock import NS_PER_S
 from bookfeed.errors import ConfigError
-from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
-from bookfeed.venues.signing import Secret, SigningKey, key_from_file, parse_key
+from bookfeed.market import Market, Outcome
+from bookfeed.schema import DecimalText, Range, Text
+from bookfeed.venues.base import (
+    AnyName,
+    Commands,
+    Endpoint,
+    Fault,
+    HandshakeRefusal,
+    Legs,
+    MarketSection,
+    RestUrl,
+    Row,
+    Section,
+    Venue,
+    WsUrl,
+)
+from bookfeed.venues.kalshi_keys import Secret, SigningKey, key_from_file, parse_key
 
 NAME: Final = "kalshi"
 PATH: Final = "/trade-api/ws/v2"
 
 Environment = Literal["prod", "demo"]
+FeeRounding = Literal["direct", "non_direct", "intermediate", "legacy"]
 SubscribeCommand = Callable[[int, str, Sequence[str]], str]
 
 WS_URLS: Final[dict[Environment, str]] = {
@@ -49,8 +67,54 @@ LIFECYCLE: Final = "market_lifecycle_v2"
 
 FAULTS: Final = {10: Fault.DEAD, 25: Fault.OVERFLOW, 26: Fault.FULL, 27: Fault.BUSY}
 
+Ticker = Annotated[
+    str, Text(r"[A-Z0-9][A-Za-z0-9._-]{0,127}", "a ticker such as KXBTCD-26OCT0117-T84999.99")
+]
+FeeType = Annotated[str, Text(r"[a-z][a-z0-9_]{0,63}", 'a fee type such as "quadratic"')]
+Moment = Annotated[
+    str,
+    Text(
+        r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
+        'a time in quotes with its offset, such as "2026-10-01T21:00:00Z"',
+    ),
+]
+ApiKeyId = Annotated[
+    str, Text(r"[\x21-\x7e]{1,200}", "the id as Kalshi shows it, without spaces", hidden=True)
+]
+KeyPath = Annotated[
+    str, Text(r"(?!-----BEGIN)[^\n]{1,4096}", "the path of a file, not the key itself", hidden=True)
+]
+
+# What a connection that was asked for NO prices in YES terms is called in the core.
+YES_PRICES: Final = "use_yes_price"
+
 # A clock further from the server's than this is worth a word; the header holds whole seconds.
 SKEW_S_MIN: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class KalshiFee:
+    """Fee of a Kalshi market: the venue's formula by name, and how its members are rounded.
+
+    ``fee_type`` and ``multiplier`` (a decimal string) are the series' or its event's;
+    ``rounding`` depends on who trades: the default is dearer than what direct members pay.
+    """
+
+    fee_type: str
+    multiplier: str = "1"
+    rounding: FeeRounding = "non_direct"
+
+    def text(self) -> str:
+        """The same as one text for the engine."""
+        return f"{NAME}:{self.fee_type};{self.multiplier};{self.rounding}"
+
+    def options(self) -> dict[str, str | int]:
+        """The same as arguments of ``Engine.subscribe``."""
+        return {
+            "fee_type": self.fee_type,
+            "fee_multiplier": self.multiplier,
+            "fee_rounding": self.rounding,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +234,13 @@ def kalshi(
         symbols_per_connection_max=2_000,
         # The venue's limit for one user.
         connections_max=200,
-        commands=_commands(channels, subscribe),
+        recovery=_commands(channels, subscribe),
         probe_interval_s=probe_interval_s,
-        use_yes_price=use_yes_price,
+        mode=YES_PRICES if use_yes_price else "",
         handshake_headers=None if credentials is None else credentials.headers,
         explain_refusal=lambda refusal: _explain(refusal, credentials),
         check_url=lambda url: _check_url(url, credentials),
     )
-
-
-def from_environment() -> Venue:
-    """The venue with the API key of the environment, as ``credentials`` finds it."""
-    return kalshi(credentials=credentials(source="environment"))
 
 
 def _command(id_: int, name: str, params: Mapping[str, object] | None = None) -> str:
@@ -246,3 +305,104 @@ def _explain(refusal: HandshakeRefusal, key: Credentials | None) -> str:
         order = "ahead of" if skew_s > 0 else "behind"
         advice = f"your clock is {abs(skew_s)} s {order} the venue's: set it; else {advice}"
     return f"API key {key.key_id_shown} refused with HTTP {refusal.status}{code}: {advice}"
+
+
+# Configuration.
+
+
+@dataclass(frozen=True, slots=True)
+class KalshiSection(Section):
+    """``[kalshi]``: where the venue is, whose key is used, how its markets are followed.
+
+    The private key itself is never here: a file, or the environment (``credentials``).
+    """
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("api_key_id", "private_key_file")
+
+    environment: Environment = "prod"
+    ws_url: WsUrl | None = None
+    rest_url: RestUrl | None = None
+    api_key_id: ApiKeyId | None = field(default=None, repr=False)
+    private_key_file: KeyPath | None = field(default=None, repr=False)
+    use_yes_price: bool = True
+    tickers: bool = False
+    membership: FeeRounding = "non_direct"
+    probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
+    markets_per_connection: Annotated[int, Range(1, 2_000)] = 200
+
+    def endpoint(self, source: str, key: Any = None) -> Endpoint:
+        """The venue as it is configured, with ``key`` or the one that ``credentials`` finds."""
+        venue = kalshi(
+            credentials=key
+            or credentials(
+                api_key_id=self.api_key_id, private_key_file=self.private_key_file, source=source
+            ),
+            environment=self.environment,
+            use_yes_price=self.use_yes_price,
+            tickers=self.tickers,
+            probe_interval_s=self.probe_interval_s,
+            markets_per_connection=self.markets_per_connection,
+        )
+        rest_url = venue.rest_url if self.rest_url is None else self.rest_url or None
+        return Endpoint(venue, self.ws_url or venue.ws_url, rest_url)
+
+
+@dataclass(frozen=True, slots=True)
+class KalshiMarket(MarketSection):
+    """``[[market]]`` with ``venue = "kalshi"``: one market, which is one book, of Yes."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("ticker", "ticker")
+
+    venue: Literal["kalshi"]
+    ticker: Ticker
+    event: Ticker | None = None
+    name: AnyName = ""
+    open_time: Moment | None = None
+    close_time: Moment | None = None
+    fee_type: FeeType | None = None
+    fee_multiplier: Annotated[str | None, DecimalText("0", "100")] = None
+
+    def __post_init__(self) -> None:
+        times = {name: self._nanoseconds(name) for name in ("open_time", "close_time")}
+        opens, closes = times.values()
+        if opens is not None and closes is not None and opens >= closes:
+            raise ConfigError("", "close_time", f"must be later than open_time ({self.open_time})")
+        if self.fee_multiplier is not None and self.fee_type is None:
+            raise ConfigError("", "fee_type", "is required with fee_multiplier")
+
+    def _nanoseconds(self, name: str) -> int | None:
+        text: str | None = getattr(self, name)
+        if text is None:
+            return None
+        try:
+            since = datetime.fromisoformat(text.upper()) - datetime.fromtimestamp(0, UTC)
+        except ValueError:
+            raise ConfigError("", name, f'no such time: "{text}"') from None
+        return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1_000
+
+    def to_market(self, section: Any) -> Market:
+        """The same as the feed knows it; the section's membership decides how fees are rounded."""
+        fee = None
+        if self.fee_type is not None:
+            fee = KalshiFee(self.fee_type, self.fee_multiplier or "1", section.membership)
+        return Market(
+            market=self.ticker,
+            outcomes=(Outcome("Yes", self.ticker),),
+            name=self.name,
+            venue=self.venue,
+            fee=fee,
+            event=self.event,
+            open_ts=self._nanoseconds("open_time"),
+            close_ts=self._nanoseconds("close_time"),
+        )
+
+
+ROW: Final = Row(
+    name=NAME,
+    section=KalshiSection,
+    market=KalshiMarket,
+    target=lambda text: {"venue": NAME, "ticker": text},
+    simulator="bookfeed.sim.kalshi",
+    legs=Legs("the ticker of a", outcomes=("yes", "no")),
+    credentials=lambda environ, source: credentials(environ=environ, source=source),
+)

@@ -6,18 +6,65 @@ books, hence the ceiling.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import orjson
 
-from bookfeed.venues.base import RestRequest, Venue
+from bookfeed.errors import ConfigError
+from bookfeed.market import Market, Outcome
+from bookfeed.schema import DecimalText, Range, Text
+from bookfeed.venues.base import (
+    AnyName,
+    Endpoint,
+    Legs,
+    MarketSection,
+    Name,
+    RestBooks,
+    RestRequest,
+    RestUrl,
+    Row,
+    Section,
+    Venue,
+    WsUrl,
+)
 
 NAME: Final = "polymarket"
 WS_URL: Final = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
 REST_URL: Final = "https://clob.polymarket.com"
 
+MarketId = Annotated[
+    str,
+    Text(r"(?s).{0,200}", 'the condition id, or "" if it is not known'),
+]
+AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
 
-def polymarket(*, custom_features: bool = True, ping_interval_s: float = 10.0) -> Venue:
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """Taker fee of a market: ``shares * rate * (price * (1 - price)) ** exponent`` USD.
+
+    ``rate`` is a decimal string, exactly as the venue states it (``"0.07"``).
+    """
+
+    rate: str
+    exponent: int = 1
+
+    def text(self) -> str:
+        """The same as one text for the engine."""
+        return f"{NAME}:{self.rate};{self.exponent}"
+
+    def options(self) -> dict[str, str | int]:
+        """The same as arguments of ``Engine.subscribe``."""
+        return {"fee_rate": self.rate, "fee_exponent": self.exponent}
+
+
+def polymarket(
+    *,
+    custom_features: bool = True,
+    ping_interval_s: float = 10.0,
+    assets_per_connection: int = 200,
+) -> Venue:
     """Return the venue.
 
     ``custom_features`` asks for ``best_bid_ask`` (an independent check of the touch),
@@ -38,11 +85,12 @@ def polymarket(*, custom_features: bool = True, ping_interval_s: float = 10.0) -
         ws_url=WS_URL,
         rest_url=REST_URL,
         subscription=subscription,
-        books_request=_books_request,
-        rest_symbols_max=50,
+        recovery=RestBooks(_books_request, symbols_max=50),
         ping_text="PING",
         is_pong=_is_pong,
         ping_interval_s=ping_interval_s,
+        symbols_per_connection=assets_per_connection,
+        symbols_per_connection_max=450,
     )
 
 
@@ -52,3 +100,99 @@ def _is_pong(text: bytes) -> bool:
 
 def _books_request(symbols: Sequence[str]) -> RestRequest:
     return RestRequest("POST", "/books", orjson.dumps([{"token_id": s} for s in symbols]))
+
+
+# Configuration.
+
+
+@dataclass(frozen=True, slots=True)
+class PolymarketSection(Section):
+    """``[polymarket]``: where the venue is, its heartbeat, how its markets are followed."""
+
+    ws_url: WsUrl = WS_URL
+    rest_url: RestUrl = REST_URL
+    ping_interval_s: Annotated[float, Range(0.1, 60)] = 10.0
+    custom_features: bool = True
+    assets_per_connection: Annotated[int, Range(1, 450)] = 200
+
+    def endpoint(self, source: str, key: Any = None) -> Endpoint:
+        """The venue as it is configured; it needs no key."""
+        venue = polymarket(
+            custom_features=self.custom_features,
+            ping_interval_s=self.ping_interval_s,
+            assets_per_connection=self.assets_per_connection,
+        )
+        return Endpoint(venue, self.ws_url, self.rest_url or None)
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSection:
+    """``fee`` of a market: taker fee a share, ``rate * (p * (1 - p)) ** exponent`` dollars."""
+
+    rate: Annotated[str, DecimalText("0", "1")]
+    exponent: Annotated[int, Range(0, 4)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSection:
+    """One outcome of a market, which is one book."""
+
+    name: Name
+    asset: AssetId
+
+
+@dataclass(frozen=True, slots=True)
+class PolymarketMarket(MarketSection):
+    """``[[market]]``: one market to follow, of Polymarket unless it says otherwise."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("outcomes", "asset")
+
+    market: MarketId
+    outcomes: tuple[OutcomeSection, ...]
+    venue: Literal["polymarket"] = "polymarket"
+    name: AnyName = ""
+    tick_size: Annotated[str | None, DecimalText("0.0001", "0.5")] = None
+    min_order_size: Annotated[str | None, DecimalText("0")] = None
+    neg_risk: bool | None = None
+    fee: FeeSection | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.outcomes) <= 2:
+            raise ConfigError("", "outcomes", "must hold one or two outcomes")
+
+    def to_market(self, section: Any) -> Market:
+        """The same as the feed knows it."""
+        return Market(
+            market=self.market,
+            outcomes=tuple(Outcome(outcome.name, outcome.asset) for outcome in self.outcomes),
+            name=self.name,
+            venue=self.venue,
+            tick_size=self.tick_size,
+            min_order_size=self.min_order_size,
+            neg_risk=self.neg_risk,
+            fee=FeeSchedule(self.fee.rate, self.fee.exponent) if self.fee else None,
+        )
+
+
+def target(text: str) -> dict[str, object]:
+    """The market of one token, of which no more is known than the token's id."""
+    return {
+        "venue": NAME,
+        "market": "",
+        "outcomes": [{"name": "token", "asset": text}],
+    }
+
+
+ROW: Final = Row(
+    name=NAME,
+    section=PolymarketSection,
+    market=PolymarketMarket,
+    target=target,
+    simulator="bookfeed.sim.polymarket",
+    legs=Legs(
+        "the token id of an outcome of a",
+        augmented="true if the event's negative-risk set is augmented (outcomes may be added), "
+        "else false",
+    ),
+    moved={"feed.assets_per_connection": "assets_per_connection"},
+)

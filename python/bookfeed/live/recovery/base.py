@@ -12,6 +12,7 @@ from typing import Protocol
 from bookfeed._bookfeed import Engine
 from bookfeed.clock import Clock
 from bookfeed.errors import SessionError
+from bookfeed.live.notices import Notices
 from bookfeed.live.recovery.plan import ResyncPlan
 from bookfeed.live.shard import Shard
 from bookfeed.log import RateLimitedLog
@@ -38,14 +39,15 @@ class Connections(Protocol):
         """The clock of the session."""
 
     @property
+    def notices(self) -> Notices:
+        """What venues answered, by connection."""
+
+    @property
     def log(self) -> RateLimitedLog:
         """Where to say what went wrong."""
 
     def shard_of(self, instrument: int) -> Shard | None:
         """The connection of a book."""
-
-    def shard_at(self, conn: int) -> Shard | None:
-        """The connection of that number."""
 
     def flush(self) -> None:
         """Drain the engine and hand the records over."""
@@ -66,6 +68,12 @@ class Mender:
     can_fetch = False
     # Whether the books of a connection can be asked for soon after it opened, or only waited for.
     prompt = False
+    # Whether a stream that says nothing can be asked for a sign of life on its connection.
+    can_probe = False
+    # Whether somebody other than the stream says if a silent market is merely quiet.
+    has_witness = False
+    # After how many fetches that did not help a connection is replaced; None: as the policy says.
+    attempts_max: int | None = None
 
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
@@ -81,8 +89,9 @@ class Mender:
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
         """Do what is due for the books of the open connections ``up``."""
 
-    def hear(self) -> None:
-        """Take what the venue answered to commands."""
+    def hear(self, shard: Shard) -> None:
+        """Take what the venue answered to commands on a connection."""
+        self.connections.notices.take(shard.conn)
 
     def probe(self, shard: Shard) -> str | None:
         """Return a question that proves a stream alive, if there is one."""

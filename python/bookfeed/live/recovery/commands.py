@@ -105,6 +105,9 @@ class CommandMender(Mender):
 
     can_fetch = True
     prompt = True
+    can_probe = True
+    # A connection is replaced after a request and a fresh stream.
+    attempts_max = 2
 
     def __init__(self, connections: Connections, commands: Commands, rng: random.Random) -> None:
         super().__init__(connections)
@@ -308,16 +311,13 @@ class CommandMender(Mender):
 
     # What the venue answers.
 
-    def hear(self) -> None:
+    def hear(self, shard: Shard) -> None:
         """Take the replies and errors decoded since the last time."""
-        if not self._engine.notices_pending:
+        notices = self.connections.notices.take(shard.conn)
+        if not notices:
             return
-        now_ns = self.connections.clock.now_ns()
-        for notice in self._engine.notices():
-            shard = self.connections.shard_at(notice.conn)
-            if shard is None:
-                continue
-            line = self._line(shard)
+        line, now_ns = self._line(shard), self.connections.clock.now_ns()
+        for notice in notices:
             if notice.kind == "subscribed":
                 line.channel_of[notice.sid] = notice.channel
                 # The venue may give the number of a dead stream to the next.

@@ -1,14 +1,14 @@
 """Recovers books by REST: whole books, one request at a time."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.shard import Shard
-from bookfeed.venues.base import RestRequest
+from bookfeed.venues.base import RestBooks
 
 
 class RestMender(Mender):
@@ -16,18 +16,12 @@ class RestMender(Mender):
 
     can_fetch = True
     prompt = True
+    has_witness = True
 
-    def __init__(
-        self,
-        connections: Connections,
-        client: RestClient,
-        request: Callable[[Sequence[str]], RestRequest],
-        symbols_max: int,
-    ) -> None:
+    def __init__(self, connections: Connections, client: RestClient, books: RestBooks) -> None:
         super().__init__(connections)
         self._client = client
-        self._request = request
-        self._symbols_max = symbols_max
+        self._books = books
         self._fetching: asyncio.Task[None] | None = None
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
@@ -35,7 +29,7 @@ class RestMender(Mender):
         if self._fetching is not None or not self.connections.plan.wanted():
             return
         candidates = [i for shard in up for i in shard.instruments]
-        due = self.connections.plan.take_fetch(candidates, self._symbols_max, now_ns)
+        due = self.connections.plan.take_fetch(candidates, self._books.symbols_max, now_ns)
         if due:
             self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
 
@@ -87,7 +81,7 @@ class RestMender(Mender):
         connections.flush()
         if conn is None:
             return
-        body = await self._client.fetch(self._request(symbols))
+        body = await self._client.fetch(self._books.request(symbols))
         self.resyncs += 1
         connections.inputs.ingest_rest(conn, body, connections.clock.now_ns())
         connections.flush()
