@@ -281,6 +281,9 @@ def _add_sim(commands: _Commands) -> None:
         help="whose protocol to speak; both: markets that belong together "
         "(default: the first venue that was supported)",
     )
+    sim.add_argument(
+        "--variant", default="", metavar="NAME", help="another form of the venue, if it has one"
+    )
     port = _within(int, 0, _PORT_MAX)
     sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")
     sim.add_argument("--rest-port", type=port, default=0, help="REST port, 0 for any free one")

@@ -18,6 +18,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         rest_port=args.rest_port,
         unmirrored=args.unmirrored,
         faults=tuple(args.fault),
+        variant=args.variant,
     )
     try:
         venue = simulator(args.venue or next(iter(VENUES)))

@@ -7,6 +7,7 @@ it; both are found by name, so that nothing here lists venues.
 
 import pkgutil
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -53,10 +54,19 @@ class Options:
     """Markets of which each outcome trades by itself."""
     faults: tuple[str, ...] = ()
     """As ``fault_of`` reads them."""
+    variant: str = ""
+    """Another form of the venue, where it has one."""
 
     def faults_of(self, kind: type[M]) -> tuple[M, ...]:
         """The faults as those of a venue; ``OptionError`` for what they cannot be there."""
         return tuple(fault_of(text, kind) for text in self.faults)
+
+    def variant_of(self, known: Sequence[str]) -> str:
+        """The variant, one of ``known`` or none; ``OptionError`` for another."""
+        if self.variant and self.variant not in known:
+            problem = f"must be {' or '.join(known)}" if known else "this venue has one form only"
+            raise OptionError("--variant", self.variant, problem)
+        return self.variant
 
     def only_mirrored(self, problem: str) -> None:
         """``OptionError`` if unmirrored markets are asked of a venue that has none."""

@@ -102,6 +102,7 @@ def shapes(markets: int) -> Shapes:
 
 def configured(options: Options) -> KalshiSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    options.variant_of(())
     options.only_mirrored("Kalshi has one book a market")
     return KalshiSimConfig(
         port=options.port,

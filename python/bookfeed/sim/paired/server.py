@@ -81,6 +81,7 @@ class PairedConfig:
 
 def configured(options: Options) -> PairedConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    options.variant_of(())
     for name, given in (("--port", options.port), ("--rest-port", options.rest_port)):
         if given:
             raise OptionError(name, given, "two venues listen on two ports, any free ones")

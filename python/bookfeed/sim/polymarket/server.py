@@ -62,6 +62,7 @@ class SimConfig(VenueConfig):
 
 def configured(options: Options) -> SimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    options.variant_of(())
     return SimConfig(
         port=options.port,
         rest_port=options.rest_port,
