@@ -68,6 +68,8 @@ class FaultEvent(NamedTuple):
     detail: str
     sid: int = 0
     """The subscription it hit, where the venue numbers them and it hit one alone."""
+    duty: str = ""
+    """What a right client owes those books now, where the venue's faults say so."""
 
 
 class Link(Generic[P]):

@@ -1,0 +1,140 @@
+"""What can go wrong between the simulated Binance and a client, on its streams and over REST."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from bookfeed.sim.chance import seeded
+from bookfeed.sim.faults import FaultEvent, Link
+from bookfeed.sim.spot_faults import VARIANTS as SHARED
+from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording, random_faults
+
+STREAM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
+    **SHARED,
+    "gap": ("",),
+    "rewind": ("",),
+    "corrupt": ("size", "price"),
+    "shutdown": ("",),
+}
+"""
+gap       the ids of the frame, and of no other, are some further on
+rewind    the ids of the frame, and of no other, are those of long ago
+corrupt   a size or a price is not what the venue meant, all else is in order
+shutdown  the venue says that it will end the connection, and soon does
+"""
+
+REST_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
+    "rest_late": ("",),
+    "rest_stale": ("",),
+    "rest_error": ("429", "500", "418"),
+    "rest_short": ("",),
+    "rest_malformed": ("truncated", "bad_number"),
+}
+"""
+rest_late       the answer is of the time of the request, and takes seconds
+rest_stale      the answer is of long before the request
+rest_error      the answer is an error with that status
+rest_short      the answer has fewer levels than was asked for
+rest_malformed  the answer is not the message it should be
+"""
+
+BINANCE_VARIANTS: Final = {**STREAM_VARIANTS, **REST_VARIANTS}
+"""The kinds and the ways each can happen; the first is the default."""
+
+REST_ERRORS: Final = {
+    429: '{"code":-1003,"msg":"Too many requests."}',
+    418: '{"code":-1003,"msg":"Way too much request weight used; IP banned."}',
+    500: '{"code":-1000,"msg":"An unknown error occurred while processing the request."}',
+}
+"""Bodies of the answers that are errors, by status."""
+LATE_S: Final = 3.0
+STALE_UPDATES: Final = 400
+SHORT_LEVELS: Final = 5
+_JUMP: Final = 7
+_WORDING: Final = Wording(
+    number=re.compile(rb'\["[0-9.]+","([0-9.]+)"\]'),
+    symbol=re.compile(rb'"s":"([A-Z0-9]+)"'),
+    unknown=(
+        b'{"e":"somethingNew","E":1790000000000,"s":"BTCUSDT","x":[["1","2"]]}',
+        b'{"stream":"btcusdt@somethingNew","data":{"e":"somethingNew","s":"BTCUSDT"}}',
+    ),
+)
+_PRICE: Final = re.compile(rb'\["([0-9]+\.[0-9]+)",')
+_IDS: Final = re.compile(rb'"U":([0-9]+),"u":([0-9]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class BinanceFault(SpotFault):
+    """One thing that will go wrong."""
+
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = BINANCE_VARIANTS
+
+
+class BinanceInjector(SpotInjector):
+    """Decides what becomes of every frame of every connection, and of every REST answer."""
+
+    def __init__(self, faults: Sequence[SpotFault], seed: int, start_ns: int) -> None:
+        super().__init__(faults, seed, start_ns, _WORDING)
+
+    def rest(self, symbol: str, now_ns: int) -> SpotFault | None:
+        """What goes wrong with the next answer about ``symbol``, if anything."""
+        frames = max((link.frame for link in self._links.values()), default=-1)
+        for fault in self._waiting:
+            if fault.kind not in REST_VARIANTS or not self._due(fault, now_ns):
+                continue
+            if fault.asset not in (None, symbol):
+                continue
+            if fault.at_frame is not None and frames < fault.at_frame:
+                continue
+            self._waiting.remove(fault)
+            duty = "prompt" if fault.kind == "rest_malformed" else "none"
+            event = FaultEvent(fault, now_ns, -1, -1, (symbol,), fault.variant, duty=duty)
+            self.log.append(event)
+            return fault
+        return None
+
+    def _fits(self, fault: SpotFault, out: Out) -> bool:
+        if fault.kind in REST_VARIANTS:
+            return False
+        if fault.kind == "corrupt":
+            pattern = _PRICE if fault.variant == "price" else _WORDING.number
+            return super()._fits(fault, out) and pattern.search(out.payload) is not None
+        return super()._fits(fault, out)
+
+    def _own(self, fault: SpotFault, link: Link[Out], out: Out) -> tuple[Out, str, Duty]:
+        data = out.payload
+        if fault.kind == "corrupt":
+            pattern = _PRICE if fault.variant == "price" else _WORDING.number
+            found = pattern.search(data)
+            assert found is not None  # _fits saw to it
+            start, end = found.span(1)
+            new = _another(found.group(1))
+            change = f"{fault.variant} {found.group(1)!r} became {new!r}"
+            return out._replace(payload=data[:start] + new + data[end:]), change, "unprovable"
+        jump = _JUMP if fault.kind == "gap" else -_JUMP * 1_000
+        first, last = out.first + jump, out.last + jump
+        renumbered = _IDS.sub(f'"U":{first},"u":{last}'.encode(), data, count=1)
+        hurt = out._replace(payload=renumbered, first=first, last=last)
+        return hurt, f"ids moved by {jump}", "resync"
+
+
+def damaged(body: str, variant: str) -> str:
+    """A REST answer that is not what it should be."""
+    if variant == "truncated":
+        return body[: len(body) * 6 // 10]
+    return re.sub(r'"([0-9.]+)"\]', r'"\1e1"]', body, count=1)
+
+
+def _another(old: bytes) -> bytes:
+    """Another number in the same form."""
+    whole, _, part = old.partition(b".")
+    return str(int(whole) + 7).encode() + b"." + part
+
+
+def random_binance_faults(
+    seed: int, *, count: int, frames: int, known: Mapping[str, tuple[str, ...]] = BINANCE_VARIANTS
+) -> tuple[SpotFault, ...]:
+    """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order."""
+    rng = seeded("binance schedule", seed)
+    return random_faults(rng, known, BinanceFault, count=count, frames=frames)

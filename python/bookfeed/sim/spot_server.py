@@ -1,0 +1,168 @@
+"""What the simulated spot venues have in common on sockets: peers with faults, and their server."""
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from picows import WSTransport
+
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.peer import Peer
+from bookfeed.sim.server import NS_PER_MS, Listening, VenueServer
+from bookfeed.sim.spot_faults import Out, SpotFault, SpotInjector
+
+
+class SpotPeer(Peer):
+    """The server's end of one connection: frames through faults, in order, late where one says."""
+
+    def __init__(self, server: "SpotServer[Any, Any]") -> None:
+        super().__init__(server)
+        self._server = server
+        self._late: deque[tuple[float, bytes]] = deque()
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Forgets the client, and what it was still to be told."""
+        for timer in self._timers:
+            timer.cancel()
+        self._late.clear()
+        super().on_ws_disconnected(transport)
+
+    def hand_over(self, out: Out) -> None:
+        """Queues what faults leave of a frame; ends what they end."""
+        if not self.open:
+            return
+        delivery = self._server.injector.deliver(self.conn, out, time.time_ns())
+        for frame in delivery.frames:
+            self._post(frame.payload, delivery.late_ns / 1e9)
+        match delivery.end, delivery.fault:
+            case "restart", _:
+                self._server.restart(out.payload)
+            case "reset", _:
+                self.reset()
+            case "disconnect", SpotFault() as fault:
+                self.close(fault.close_code, b"simulated")
+            case "shutdown", _:
+                self.warn()
+
+    def warn(self) -> None:
+        """Tells that the connection will end, and ends it; a venue that warns says how."""
+        self.close(1001, b"going away")
+
+    def tear(self, payload: bytes) -> None:
+        """Sends the beginning of a frame and hangs up."""
+        self._queue(payload)
+        self._out[-1] = payload[: len(payload) // 2]
+        self.flush()
+        self.reset()
+
+    def _after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Calls ``act`` in so many seconds, unless the client has gone by then."""
+        loop = asyncio.get_running_loop()
+        self._timers = {timer for timer in self._timers if timer.when() > loop.time()}
+        self._timers.add(loop.call_later(seconds, self._on_time, act))
+
+    def _on_time(self, act: Callable[[], None]) -> None:
+        if self.open:
+            act()
+
+    def _post(self, payload: bytes, late_s: float) -> None:
+        if not late_s and not self._late:
+            self._queue(payload)
+            return
+        now_s = asyncio.get_running_loop().time()
+        when_s = max(now_s + late_s, self._late[-1][0] if self._late else 0.0)
+        self._late.append((when_s, payload))
+        self._after(when_s - now_s, self._post_late)
+
+    def _post_late(self) -> None:
+        if self._late:
+            self._queue(self._late.popleft()[1])
+            self.flush()
+
+
+C = TypeVar("C", bound=SpotPeer)
+M = TypeVar("M")
+
+
+class SpotServer(VenueServer[C], Generic[C, M]):
+    """A running simulator of a spot venue, whose messages are of type ``M``."""
+
+    def __init__(self, listening: Listening, injector: SpotInjector) -> None:
+        super().__init__(listening)
+        self.injector = injector
+        self._among: list[str] = []
+
+    @property
+    def fault_log(self) -> list[FaultEvent]:
+        """What went wrong so far, in order."""
+        return self.injector.log
+
+    def inject(self, fault: SpotFault) -> None:
+        """Adds a fault to the schedule; ``at_s`` still counts from the start."""
+        self.injector.add(fault)
+
+    def restart(self, payload: bytes) -> None:
+        """Tears every connection down, in the middle of a frame."""
+        for client in list(self._clients.values()):
+            if client.open:
+                client.tear(payload)
+
+    def joined(self, client: C) -> None:
+        """Brings the list of symbols that anyone follows up to date."""
+        followed = {
+            symbol for one in self._clients.values() if one.open for symbol in self._followed(one)
+        }
+        self._among = sorted(followed)
+        self._set_awake(bool(followed))
+
+    def _welcome(self, conn: int) -> None:
+        self.injector.connected(conn)
+
+    # what each venue does in its own way
+
+    @abstractmethod
+    def _followed(self, client: C) -> Sequence[str]:
+        """The symbols that a client follows."""
+
+    @abstractmethod
+    def _messages_due(self, now_ms: int) -> Sequence[M]:
+        """What was waiting for its time."""
+
+    @abstractmethod
+    def _messages_of_a_turn(self, now_ms: int) -> Sequence[M]:
+        """What a market's next turn causes."""
+
+    @abstractmethod
+    def _carry(self, client: C, message: M) -> Out | None:
+        """The frame that a client gets for a message, if any."""
+
+    # the markets
+
+    @property
+    def _active(self) -> bool:
+        return True
+
+    def _due(self, now_ms: int) -> int:
+        return self._publish(self._messages_due(now_ms))
+
+    def _step(self, now_ms: int) -> int:
+        return self._publish(self._messages_of_a_turn(now_ms)) if self._among else 0
+
+    def _publish(self, messages: Sequence[M]) -> int:
+        sent = 0
+        for message in messages:
+            for client in list(self._clients.values()):
+                out = self._carry(client, message) if client.open else None
+                if out is not None:
+                    client.hand_over(out)
+                    sent += 1
+        return sent
+
+
+def now_ms() -> int:
+    """The venue's time, Unix ms."""
+    return time.time_ns() // NS_PER_MS

@@ -1,0 +1,156 @@
+"""A simulated spot venue without sockets: what any of them has in common under a virtual clock.
+
+One iteration is one thing that a client would witness, or fail to witness. The same seed gives
+the same bytes, in any process. What the client says takes effect before the next moment.
+"""
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Literal, NamedTuple
+
+from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.spot_faults import Out, SpotDelivery, SpotInjector
+from bookfeed.sim.virtual import TRANSIT_NS, VirtualRun
+
+
+class SpotItem(NamedTuple):
+    """One thing that happens to a client.
+
+    ``frame``: the payload arrives. ``lost``: the venue sent a frame of this connection, but it
+    is not here, or not yet. ``rest``: an answer arrives. ``ping``: a sign of life that is no text
+    frame. ``connected`` and ``disconnected``: the connection itself.
+    """
+
+    kind: Literal["frame", "lost", "rest", "ping", "connected", "disconnected"]
+    ts_ns: int
+    """Receive time, Unix ns; never decreases."""
+    conn: int
+    payload: bytes = b""
+    """Empty unless something arrives."""
+    channel: str = ""
+    """What it is, in the venue's word."""
+    symbol: str = ""
+    """The venue's symbol, where it speaks of one."""
+    first: int = 0
+    last: int = 0
+    """First and last version of the book that it tells, 0 for none."""
+    is_book: bool = False
+    """Whether a book is changed or told by it."""
+    status: int = 0
+    """HTTP status of an answer."""
+
+
+class SpotStream(VirtualRun[SpotItem]):
+    """Connections, faults and delays; ``rate`` is turns of the markets a second."""
+
+    def __init__(self, rng: Random, injector: SpotInjector, conns: int, rate: float) -> None:
+        super().__init__(rng, conns, rate)
+        self.injector = injector
+        self._late: dict[int, deque[tuple[int, SpotItem]]] = {
+            conn: deque() for conn in range(conns)
+        }
+        """By connection: frames under way for longer than usual, by when they arrive."""
+
+    @property
+    def fault_log(self) -> list[FaultEvent]:
+        """What went wrong so far, in order."""
+        return self.injector.log
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time as of the last item, Unix ns."""
+        return self._now_ns
+
+    # what each venue does in its own way
+
+    @abstractmethod
+    def _open(self, conn: int) -> Iterator[Out]:
+        """Begins a connection; what the venue says to it at once."""
+
+    @abstractmethod
+    def _answers(self) -> Iterator[SpotItem]:
+        """What the venue answers to what was said since the last moment."""
+
+    @abstractmethod
+    def _happen(self) -> Iterator[SpotItem]:
+        """What the markets do now."""
+
+    @abstractmethod
+    def _beat(self, conn: int) -> SpotItem:
+        """A sign of life without news."""
+
+    # what happens
+
+    def _moment(self) -> Iterator[SpotItem]:
+        self._pass_time()
+        yield from self._connections()
+        yield from self._arriving()
+        yield from self._answers()
+        yield from self._happen()
+
+    def _connections(self) -> Iterator[SpotItem]:
+        for conn in self._departures():
+            yield self._gone(conn)
+        for conn in self._arrivals():
+            self.injector.connected(conn)
+            yield SpotItem("connected", self._arrival_ns(), conn)
+            for out in self._open(conn):
+                yield from self._hand_over(conn, out)
+        for conn in self._heartbeats():
+            if self.injector.alive(conn, self._now_ns):
+                yield self._beat(conn)
+
+    def _arrival_ns(self) -> int:
+        return self._now_ns + TRANSIT_NS
+
+    def _arriving(self) -> Iterator[SpotItem]:
+        """Frames that were late and are here now."""
+        for late in self._late.values():
+            while late and late[0][0] <= self._now_ns:
+                yield late.popleft()[1]._replace(ts_ns=self._arrival_ns())
+
+    def _hand_over(self, conn: int, out: Out) -> Iterator[SpotItem]:
+        """Delivers one frame, or what a fault leaves of it, to a connection."""
+        if conn in self._back_ns:
+            yield self._lost(conn, out)
+            return
+        delivery = self.injector.deliver(conn, out, self._now_ns)
+        for frame in delivery.frames:
+            item = self._lost(conn, frame)._replace(kind="frame", payload=frame.payload)
+            late = self._late[conn]
+            if delivery.late_ns or late:
+                arrive_ns = self._now_ns + delivery.late_ns
+                late.append((max(arrive_ns, late[-1][0] if late else 0), item))
+            else:
+                yield item
+        if not delivery.frames:
+            yield self._lost(conn, out)
+        yield from self._end(conn, delivery)
+
+    def _end(self, conn: int, delivery: SpotDelivery) -> Iterator[SpotItem]:
+        """The end that a fault makes of the connection, or of all of them."""
+        if not delivery.end:
+            return
+        ends: Iterable[int] = range(self.conns) if delivery.end == "restart" else (conn,)
+        for one in ends:
+            if one not in self._back_ns:
+                self._down(one, delivery.fault.duration_s if delivery.fault else None)
+                yield self._gone(one)
+
+    def _gone(self, conn: int) -> SpotItem:
+        self._late[conn].clear()
+        return SpotItem("disconnected", self._arrival_ns(), conn)
+
+    def _lost(self, conn: int, out: Out) -> SpotItem:
+        return SpotItem(
+            "lost",
+            self._arrival_ns(),
+            conn,
+            channel=out.kind,
+            symbol=out.symbol,
+            first=out.first,
+            last=out.last,
+            is_book=out.is_book,
+        )
