@@ -1,0 +1,162 @@
+"""The whole simulated Kraken under a clock of the caller's: markets, views of them, trades.
+
+Every turn that changes a book is a new version of it, and is told at once in one message to the
+subscribers of each depth. ``SimKraken`` is what the in-process stream and the socket server share;
+it is seeded, reads no clock and sends nothing.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bookfeed.sim.chance import seeded
+from bookfeed.sim.kraken import wire
+from bookfeed.sim.kraken.views import View
+from bookfeed.sim.kraken.wire import BOOK, TRADE, Message, Traded
+from bookfeed.sim.spot import E9, SpotMarket, SpotSpec, Turn, pair
+from bookfeed.sim.spot_truth import SpotTruth, Told
+
+TRADES_KEPT: Final = 50
+"""How many trades the snapshot of the channel has."""
+_TICKS_IN_PRICE_MIN: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KrakenVenueConfig:
+    """What is traded. ``ValueError`` for what cannot be."""
+
+    markets: int = 4
+    seed: int = 1
+    levels: int = 300
+    """Levels a side of each book, about."""
+
+    def __post_init__(self) -> None:
+        if self.markets < 1:
+            raise ValueError(f"markets must be at least 1, not {self.markets}")
+        if self.levels < 6:
+            raise ValueError(f"levels must be at least 6, not {self.levels}")
+
+
+class _Listed:
+    """One symbol: its market, the views of it, its last trades."""
+
+    def __init__(self, market: SpotMarket, first_trade: int) -> None:
+        self.market = market
+        self.symbol = wire.symbol_of(market.spec)
+        self.version = 1
+        self.views: dict[int, View] = {}
+        self.trade_id = first_trade
+        self.trades: deque[Traded] = deque(maxlen=TRADES_KEPT)
+
+
+class SimKraken:
+    """Every symbol and the truth; times in Unix nanoseconds."""
+
+    def __init__(self, config: KrakenVenueConfig) -> None:
+        self.config = config
+        self.truth = SpotTruth()
+        """The true books, by symbol, whole; a version is a turn that changed the book."""
+        self._rng = seeded("kraken", config.seed)
+        self._zero = self._rng.choice(("0", "0.00000000"))
+        """How a size of nothing is printed, which the documents leave open."""
+        self._listed: dict[str, _Listed] = {}
+        for index in range(config.markets):
+            spec = _spec(config, index)
+            market = SpotMarket(spec, seeded("kraken market", config.seed, index))
+            one = _Listed(market, 70_000_000 + int(self._rng.random() * 1e6))
+            self._listed[one.symbol] = one
+            bids, asks = (
+                {price * spec.tick_e9: size * spec.lot_e8 for price, size in side.levels().items()}
+                for side in (market.bids, market.asks)
+            )
+            self.truth.start(one.symbol, 1, bids, asks)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is listed, in order."""
+        return tuple(self._listed)
+
+    @property
+    def specs(self) -> list[SpotSpec]:
+        """Every market, in order."""
+        return [one.market.spec for one in self._listed.values()]
+
+    def step(self, now_ns: int, among: Sequence[str] = ()) -> list[Message]:
+        """A turn of one of the symbols (of any by default), and what is told of it."""
+        one = self._listed[self._rng.choice(among or self.symbols)]
+        turn = one.market.turn()
+        messages = []
+        if turn.changes:
+            one.version += 1
+            spec = one.market.spec
+            told = [
+                Told(is_bid, price * spec.tick_e9, size * spec.lot_e8)
+                for is_bid, price, size in turn.changes
+            ]
+            self.truth.apply(one.symbol, one.version, told)
+            for view in one.views.values():
+                message = self._update(one, view, turn, now_ns)
+                if message is not None:
+                    messages.append(message)
+        if turn.prints:
+            where = 0 if self._rng.random() < 0.5 else len(messages)
+            messages.insert(where, self._trades(one, turn, now_ns))
+        return messages
+
+    def snapshot(self, symbol: str, depth: int, now_ns: int) -> Message:
+        """The book of ``symbol`` for a new subscriber; ``KeyError`` if there is none."""
+        one = self._listed[symbol]
+        view = one.views.get(depth)
+        if view is None:
+            rng = seeded("kraken view", self.config.seed, one.market.spec.index, depth)
+            view = one.views[depth] = View(one.market, depth, rng)
+        spec = one.market.spec
+        bids, asks = (wire.printed(spec, one.market.top(bid, depth)) for bid in (True, False))
+        text = wire.book("snapshot", symbol, bids, asks, view.checksum(), now_ns)
+        return Message(text, BOOK, symbol, depth, one.version, view.edge())
+
+    def last_trades(self, symbol: str) -> Message:
+        """The last trades for a new subscriber who wants them."""
+        text = wire.trades("snapshot", symbol, list(self._listed[symbol].trades))
+        return Message(text, TRADE, symbol)
+
+    def _update(self, one: _Listed, view: View, turn: Turn, now_ns: int) -> Message | None:
+        update = view.update(turn.changes)
+        if update is None:
+            return None
+        spec = one.market.spec
+        bids, asks = (self._gone(wire.printed(spec, side)) for side in update)
+        text = wire.book("update", one.symbol, bids, asks, view.checksum(), now_ns)
+        return Message(text, BOOK, one.symbol, view.depth, one.version, view.edge())
+
+    def _gone(self, levels: list[wire.Printed]) -> list[wire.Printed]:
+        """The levels, with a size of nothing as this run prints it."""
+        return [(price, size if size.strip("0.") else self._zero) for price, size in levels]
+
+    def _trades(self, one: _Listed, turn: Turn, now_ns: int) -> Message:
+        fresh = []
+        for price, size, taker_buys in turn.prints:
+            one.trade_id += 1
+            ((price_text, size_text),) = wire.printed(one.market.spec, [(price, size)])
+            fresh.append(Traded(one.trade_id, price_text, size_text, taker_buys, now_ns))
+        one.trades.extend(fresh)
+        return Message(wire.trades("update", one.symbol, fresh), TRADE, one.symbol)
+
+
+def _spec(config: KrakenVenueConfig, index: int) -> SpotSpec:
+    """A market on this venue's grid: ten cents for the dearest, finer for the others."""
+    base, price, size = pair(index)
+    tick_e9 = E9 // 10
+    while price * E9 / tick_e9 < _TICKS_IN_PRICE_MIN:
+        tick_e9 //= 10
+    return SpotSpec(
+        index=index,
+        base=base,
+        quote="USD",
+        price=int(price * E9 / tick_e9),
+        tick_e9=tick_e9,
+        lot_e8=1,
+        size=size,
+        levels=config.levels,
+    )
