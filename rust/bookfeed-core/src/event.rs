@@ -3,9 +3,9 @@
 //! A frame is decoded whole, into buffers that are reused, before anything is applied: a
 //! frame that turns out to be broken at its last byte has changed nothing.
 
-use crate::decode::json::Value;
 use crate::fixed::{ABSENT, Decimal, Form, Price, Qty};
 use crate::instrument::InstrumentId;
+use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
 
@@ -90,8 +90,66 @@ pub struct Change {
     pub best_bid: Claim,
     /// The venue's best ask after the message.
     pub best_ask: Claim,
-    /// Where the book hash stands in the frame.
-    pub hash: Value,
+    /// Where the venue's digest of the book after the change stands in the frame.
+    pub digest: Value,
+}
+
+/// What a message says that its book has come to, for the book's proof to check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProofClaim {
+    /// Nothing.
+    #[default]
+    None,
+    /// A digest: where its text stands in the frame.
+    Digest(Value),
+    /// A checksum.
+    Checksum(u32),
+}
+
+impl ProofClaim {
+    /// Where the text of a digest stands; a missing value if there is none.
+    #[must_use]
+    pub fn digest(self) -> Value {
+        if let Self::Digest(value) = self { value } else { Value::default() }
+    }
+}
+
+/// New absolute sizes of some levels of one book, told together.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    /// The instrument, or `UNKNOWN`.
+    pub instrument: InstrumentId,
+    /// Where its symbol stands in the frame.
+    pub symbol: Value,
+    /// Bid levels, as a range of [`Frame::levels`]; a size of zero removes one.
+    pub bids: Range<usize>,
+    /// Ask levels, likewise.
+    pub asks: Range<usize>,
+    /// What the book has come to.
+    pub claim: ProofClaim,
+}
+
+/// The venue's own best prices and sizes of one book.
+#[derive(Clone, Copy, Debug)]
+pub struct TouchClaim {
+    /// The instrument, or `UNKNOWN`.
+    pub instrument: InstrumentId,
+    /// Its best bid.
+    pub bid: Claim,
+    /// Its best ask.
+    pub ask: Claim,
+    /// Size at the best bid, or [`ABSENT`].
+    pub bid_qty: Qty,
+    /// Size at the best ask, or [`ABSENT`].
+    pub ask_qty: Qty,
+}
+
+impl TouchClaim {
+    /// Best prices without sizes.
+    #[must_use]
+    pub const fn prices(instrument: InstrumentId, bid: Claim, ask: Claim) -> Self {
+        Self { instrument, bid, ask, bid_qty: ABSENT, ask_qty: ABSENT }
+    }
 }
 
 /// A whole book that replaces what was there.
@@ -105,35 +163,49 @@ pub struct Snapshot {
     pub bids: Range<usize>,
     /// Ask levels, likewise.
     pub asks: Range<usize>,
-    /// Where the book hash stands in the frame.
-    pub hash: Value,
+    /// What the book has come to.
+    pub claim: ProofClaim,
     /// Tick size, if the message carries it.
     pub tick_size: Option<Decimal>,
-    /// Where the last trade price stands in the frame.
-    pub last_trade_price: Value,
     /// Where the minimum order size stands in the frame.
     pub min_order_size: Value,
-    /// Whether the market is a negative-risk one, if the message says so.
-    pub neg_risk: Option<bool>,
-    /// Where the venue's second name of the market stands in the frame (Kalshi: its UUID).
+    /// Further members of the message that the book's proof reads, in the order it states.
+    pub hints: [Value; 2],
+    /// Where the venue's second name of the market stands in the frame.
     pub market_id: Value,
     /// Whether it answers a request of ours, rather than being part of the stream.
     pub requested: bool,
 }
 
-/// Where a message stands in its venue's numbered stream. Venues without sequence numbers
-/// leave it at [`Place::NONE`].
+/// Where a message stands among those of its venue: in a numbered stream, or in the numbers of
+/// its book's changes. Venues without numbers leave it at [`Place::NONE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Number of the stream (Kalshi: the subscription, `sid`); 0 for none.
+    /// Number of the stream; 0 for none.
     pub sid: u32,
-    /// Sequence number within it; 0 for none.
+    /// First number that the message stands for; 0 for none.
+    pub first: u64,
+    /// Last number that it stands for; 0 for none. Most messages stand for one number.
     pub seq: u64,
 }
 
 impl Place {
     /// No stream, no number.
-    pub const NONE: Self = Self { sid: 0, seq: 0 };
+    pub const NONE: Self = Self { sid: 0, first: 0, seq: 0 };
+
+    /// One number of a stream.
+    #[inline]
+    #[must_use]
+    pub const fn one(sid: u32, seq: u64) -> Self {
+        Self { sid, first: seq, seq }
+    }
+
+    /// A run of changes of one book.
+    #[inline]
+    #[must_use]
+    pub const fn run(first: u64, last: u64) -> Self {
+        Self { sid: 0, first, seq: last }
+    }
 }
 
 /// A signed change of one level's size: what was added, or taken away.
@@ -147,7 +219,7 @@ pub struct Delta {
     pub price: Price,
     /// Change of its size, 1e-8; may be negative or zero.
     pub qty: Qty,
-    /// Where the venue's second name of the market stands in the frame (Kalshi: its UUID).
+    /// Where the venue's second name of the market stands in the frame.
     pub market_id: Value,
 }
 
@@ -164,13 +236,13 @@ pub enum Trading {
     Determined(Price),
 }
 
-/// New fees of all markets of an event; what is `None` is as the series has it.
+/// New fees of all markets of an event; what is left out is as it was listed.
 #[derive(Clone, Copy, Debug)]
-pub struct FeeOverride {
+pub struct FeeChange {
     /// Where the event's name stands in the frame.
     pub event: Value,
-    /// Where the fee type stands, absent or null if the override is cleared.
-    pub fee_type: Value,
+    /// Where the name of the formula stands, absent or null if the change is taken back.
+    pub kind: Value,
     /// The multiplier, 1e-9.
     pub multiplier: Option<i64>,
 }
@@ -256,6 +328,8 @@ pub enum Body {
     Snapshot(Snapshot),
     /// Change levels: a range of [`Frame::changes`], applied in order, judged at the end.
     Changes(Range<usize>),
+    /// Set some levels of one book.
+    Levels(Levels),
     /// Add to a level, or take from it.
     Delta(Delta),
     /// Record a trade.
@@ -263,7 +337,7 @@ pub enum Body {
     /// The price grid changed from the first tick size to the second.
     TickSize(InstrumentId, Decimal, Decimal),
     /// The venue's touch, as evidence only.
-    Touch(InstrumentId, Claim, Claim),
+    Touch(TouchClaim),
     /// The venue's touch as another, unordered channel has it: it may be ahead of the book, or
     /// behind.
     Witness(InstrumentId, Claim, Claim),
@@ -272,7 +346,7 @@ pub enum Body {
     /// Whether, and until when, the market trades.
     Trading(InstrumentId, Trading),
     /// The fees of an event's markets changed.
-    Fees(FeeOverride),
+    Fees(FeeChange),
     /// The venue answers a command.
     Reply(Reply),
     /// A reference index has a new value.

@@ -1,9 +1,8 @@
 //! Instruments: each outcome of a market is one, with one book. Symbols are interned once,
 //! at subscribe; from then on an instrument is a dense number.
 
-use crate::decode::Venue;
-use crate::fixed::{Decimal, PRICE_DECIMALS, Price, format_decimal};
-use crate::signals::fees::{Fees, Rounding};
+use crate::fees::Fees;
+use crate::fixed::{Decimal, Price};
 use crate::time::Nanos;
 use std::collections::HashMap;
 
@@ -12,6 +11,10 @@ pub type InstrumentId = u32;
 
 /// "No such instrument", where an id would stand.
 pub const UNKNOWN: InstrumentId = InstrumentId::MAX;
+
+/// A venue: the number of its row in the table of venues ([`crate::venue`]).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Venue(pub(crate) u8);
 
 /// What is known of an instrument besides its book.
 #[derive(Clone, Debug)]
@@ -22,8 +25,8 @@ pub struct Instrument {
     pub symbol: Box<str>,
     /// The venue's string for the market it is an outcome of.
     pub market: Option<Box<str>>,
-    /// The venue's second name of the market, which its messages carry beside the symbol
-    /// (Kalshi: a UUID), once known.
+    /// The venue's second name of the market, which its messages carry beside the symbol, once
+    /// known.
     pub market_id: Option<Box<str>>,
     /// Name of the outcome, as the user gave it.
     pub outcome: Option<Box<str>>,
@@ -39,36 +42,19 @@ pub struct Instrument {
     pub sibling: Option<InstrumentId>,
     /// Smallest price step, as configured or as last announced.
     pub tick_size: Option<Decimal>,
-    /// Smallest order, as the venue prints it (part of the book hash).
+    /// Smallest order, as the venue prints it.
     pub min_order_size: Option<Box<str>>,
-    /// Whether the market is a negative-risk one (part of the book hash).
-    pub neg_risk: Option<bool>,
-    /// What the series says of fees, where events may override it (Kalshi).
-    pub series_fees: Option<SeriesFees>,
+    /// What one share pays for certain with its opposite; `None` where nothing is ever paid out,
+    /// as of a currency, which has no opposite.
+    pub payout: Option<Price>,
+    /// What is bought and sold, where that is a currency.
+    pub base: Option<Box<str>>,
+    /// What it is paid in, where that is stated. One currency is never taken for another.
+    pub quote: Option<Box<str>>,
+    /// Fees as they were listed, in the venue's own terms; an event may override them for a time.
+    pub fee_terms: Option<Box<str>>,
     /// Fees of the market; without them no signal can be net of fees.
     pub fees: Option<Fees>,
-}
-
-/// Fees as a series states them; an event may override type and multiplier for a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeriesFees {
-    /// The type, as printed.
-    pub fee_type: Box<str>,
-    /// The multiplier, as printed.
-    pub multiplier: Box<str>,
-    /// The rounding rule in force.
-    pub rounding: Rounding,
-}
-
-impl SeriesFees {
-    /// The fees these make, `None` if the multiplier is not one; what is `None` is not
-    /// overridden.
-    #[must_use]
-    pub fn fees(&self, fee_type: Option<&str>, multiplier: Option<i64>) -> Option<Fees> {
-        let multiplier = multiplier.map(|m| format_decimal(m, PRICE_DECIMALS));
-        let fee_type = fee_type.unwrap_or(&self.fee_type);
-        Fees::kalshi(fee_type, multiplier.as_deref().unwrap_or(&self.multiplier), self.rounding)
-    }
 }
 
 /// The time in which a market trades, Unix ns; a bound that is not known does not bound.
@@ -123,17 +109,11 @@ impl Instrument {
             sibling: None,
             tick_size: None,
             min_order_size: None,
-            neg_risk: None,
-            series_fees: None,
+            payout: None,
+            base: None,
+            quote: None,
+            fee_terms: None,
             fees: None,
-        }
-    }
-
-    /// Takes an event's override of the series' fees; what is `None` is as the series has it.
-    /// Fees that cannot be computed are unsupported, never free.
-    pub fn override_fees(&mut self, fee_type: Option<&str>, multiplier: Option<i64>) {
-        if let Some(series) = &self.series_fees {
-            self.fees = Some(series.fees(fee_type, multiplier).unwrap_or(Fees::Unsupported));
         }
     }
 
@@ -171,8 +151,8 @@ pub struct Instruments {
     markets: HashMap<(Venue, Box<str>), Vec<InstrumentId>>,
 }
 
-/// A short hash over the length and three words of the symbol: Kalshi's tickers of one moment
-/// share all but the first. Ids are compared in full
+/// A short hash over the length and three words of the symbol: symbols of one moment may share
+/// all but the first. Ids are compared in full
 /// afterwards; only subscribed symbols enter the table, so nobody can flood it.
 #[inline]
 fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
@@ -188,7 +168,7 @@ fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
     } else {
         symbol.iter().fold(length, |h, &b| h.wrapping_mul(257).wrapping_add(u64::from(b)))
     };
-    let spread = (mixed ^ venue as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let spread = (mixed ^ u64::from(venue.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     #[allow(clippy::cast_possible_truncation)] // the high half is the well-mixed one
     let hash = (spread >> 32) as u32;
     hash
@@ -342,13 +322,13 @@ mod tests {
     use super::*;
 
     fn instrument(symbol: &str, market: Option<&str>) -> Instrument {
-        Instrument { market: market.map(Into::into), ..Instrument::new(Venue::Polymarket, symbol, 0) }
+        Instrument { market: market.map(Into::into), ..Instrument::new(Venue::POLYMARKET, symbol, 0) }
     }
 
     #[test]
     fn interns_long_decimal_symbols() {
         let mut all = Instruments::default();
-        assert_eq!(all.find(Venue::Polymarket, b"1"), None);
+        assert_eq!(all.find(Venue::POLYMARKET, b"1"), None);
         for i in 0..5_000u64 {
             let symbol = format!("{:078}", u128::from(i) << 64);
             assert_eq!(all.add(instrument(&symbol, None)), Some(u32::try_from(i).unwrap()));
@@ -356,9 +336,9 @@ mod tests {
         }
         for i in 0..5_000u64 {
             let symbol = format!("{:078}", u128::from(i) << 64);
-            assert_eq!(all.find(Venue::Polymarket, symbol.as_bytes()), Some(u32::try_from(i).unwrap()));
+            assert_eq!(all.find(Venue::POLYMARKET, symbol.as_bytes()), Some(u32::try_from(i).unwrap()));
         }
-        assert_eq!(all.find(Venue::Polymarket, b"short"), None);
+        assert_eq!(all.find(Venue::POLYMARKET, b"short"), None);
     }
 
     #[test]
@@ -370,6 +350,6 @@ mod tests {
         assert_eq!((all.at(0).unwrap().sibling, all.at(1).unwrap().sibling), (Some(1), Some(0)));
         all.add(instrument("maybe", Some("m")));
         assert_eq!((all.at(0).unwrap().sibling, all.at(2).unwrap().sibling), (None, None));
-        assert_eq!(all.of_market(Venue::Polymarket, "m"), [0, 1, 2]);
+        assert_eq!(all.of_market(Venue::POLYMARKET, "m"), [0, 1, 2]);
     }
 }

@@ -14,26 +14,37 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+// In the order in which data flows; no module uses one that comes after it.
+
 pub mod fixed;
-pub mod instrument;
+pub mod names;
+pub mod span;
 pub mod time;
+
+pub mod fees;
+
+pub mod instrument;
 
 pub mod event;
 
 pub mod decode;
+pub mod venue;
+
+pub mod sequence;
 
 pub mod sequence;
 
 pub mod book;
-pub mod stream;
 
 pub mod metrics;
 pub mod trades;
 
 pub mod signals;
 
-pub mod engine;
 pub mod update;
 
-pub mod journal;
 pub mod latency;
+
+pub mod engine;
+
+pub mod journal;

@@ -4,9 +4,10 @@
 //! which become the numpy dtypes; a test pins that the writers agree with them.
 
 use crate::book::Touch;
-use crate::book::integrity::{Cause, State, named_codes};
+use crate::book::integrity::{Cause, State};
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::InstrumentId;
+use crate::names::named_codes;
 use crate::signals::life::Step;
 use crate::time::Nanos;
 

@@ -8,10 +8,10 @@
 
 mod support;
 
-use bookfeed_core::decode::{self, Dialect, Source, Tally, Venue};
+use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::engine::{Config, Engine, HashCheck};
 use bookfeed_core::event::Frame;
-use bookfeed_core::instrument::{Instrument, Instruments};
+use bookfeed_core::instrument::{Instrument, Instruments, UNKNOWN, Venue};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -214,12 +214,13 @@ fn kalshi_frames_of_every_type() {
         })
         .collect();
     let mut known = Instruments::default();
-    known.add(Instrument::new(Venue::Kalshi, "KXBTC15M-26OCT011715-15", 0));
+    known.add(Instrument::new(Venue::KALSHI, "KXBTC15M-26OCT011715-15", 0));
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
     let mut decode_all = || {
         let frames = frames.iter().map(|(source, text)| {
-            let (dialect, bytes) = (Dialect::default(), text.as_bytes());
-            decode::decode(Venue::Kalshi, dialect, *source, bytes, &known, &mut frame, &mut tally)
+            let (source, mode) = (*source, Mode::default());
+            let payload = Payload { bytes: text.as_bytes(), source, mode, about: UNKNOWN };
+            (Venue::KALSHI.row().decode)(payload, &known, &mut frame, &mut tally)
         });
         frames.filter(Result::is_ok).count()
     };
@@ -268,9 +269,9 @@ fn pairs(engine: &mut Engine, venue: &Kalshi) {
 fn no_allocation_numbered(yes_prices: bool, rules: bool, config: Config) -> Engine {
     let (venue, frames) = numbered(15, 42_000, yes_prices);
     let mut engine = Engine::new(config);
-    engine.connected(0, Venue::Kalshi, Dialect { yes_prices }, T0).unwrap();
+    engine.connected(0, Venue::KALSHI, if yes_prices { "use_yes_price" } else { "" }, T0).unwrap();
     for market in &venue.markets {
-        engine.subscribe(Venue::Kalshi, &market.ticker, 0, &kalshi::listing("E"), T0).unwrap();
+        engine.subscribe(Venue::KALSHI, &market.ticker, 0, &kalshi::listing("E"), T0).unwrap();
     }
     if rules {
         pairs(&mut engine, &venue);

@@ -6,10 +6,10 @@ mod support;
 
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::book::ladder::Ladder;
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
 use bookfeed_core::event::{Level, Side};
 use bookfeed_core::fixed::{ABSENT, format_decimal};
+use bookfeed_core::instrument::Venue;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::Rng;
@@ -83,7 +83,7 @@ struct Pair {
 impl Pair {
     fn new(seed: u64) -> Self {
         let mut engine = Engine::new(policy(HashCheck::Off));
-        engine.subscribe(Venue::Polymarket, "4711", 0, &Listing::default(), T0).unwrap();
+        engine.subscribe(Venue::POLYMARKET, "4711", 0, &Listing::default(), T0).unwrap();
         Self { engine, oracle: Oracle::default(), rng: Rng(seed), ms: 1_790_000_000_000 }
     }
 

@@ -14,8 +14,8 @@ mod spelling;
 mod vectors;
 
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
+use bookfeed_core::instrument::Venue;
 use support::records::levels;
 use support::scene::Scene;
 use support::venue::{Market, T0, policy};
@@ -193,7 +193,7 @@ fn ids_of_78_digits_are_told_apart_by_any_digit() {
     }
     symbols.push("1".repeat(77));
     for (i, symbol) in symbols.iter().enumerate() {
-        let id = engine.subscribe(Venue::Polymarket, symbol, 0, &Listing::default(), T0).unwrap();
+        let id = engine.subscribe(Venue::POLYMARKET, symbol, 0, &Listing::default(), T0).unwrap();
         assert_eq!(id as usize, i);
     }
     for (i, symbol) in symbols.iter().enumerate() {

@@ -4,8 +4,8 @@
 
 mod support;
 
+use bookfeed_core::fees::{Fees, Role, Rounding, Usd};
 use bookfeed_core::fixed::{PRICE_ONE, QTY_ONE, parse_price, parse_qty};
-use bookfeed_core::signals::fees::{Fees, Role, Rounding, Usd};
 use num_bigint::BigInt;
 use support::Rng;
 use support::fee_rules::{Plain, half_up, model, ten};

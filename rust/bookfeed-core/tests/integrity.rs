@@ -14,9 +14,9 @@ mod hashes;
 mod resync;
 
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::{Config, HashCheck};
 use bookfeed_core::fixed::ABSENT;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::update::{FLAG_VERIFIED, UpdateKind};
 use support::records::{drain, levels};
 use support::scene::Scene;
@@ -97,7 +97,7 @@ fn a_lost_connection_takes_its_books_along() {
     let frame = scene.market.books_frame();
     assert_eq!(scene.say(&frame), [""; 0], "a frame of a lost connection is late");
     assert_eq!(scene.engine.counters().late_frames, 1);
-    scene.engine.connected(0, Venue::Polymarket, Dialect::default(), scene.ts).unwrap();
+    scene.engine.connected(0, Venue::POLYMARKET, "", scene.ts).unwrap();
     assert_eq!(scene.records(), ["0 state syncing subscribed", "1 state syncing subscribed"]);
     assert_eq!(scene.change(true, 395, "77"), [""; 0], "a delta is no basis");
     scene.tick();
@@ -111,7 +111,7 @@ fn a_lost_connection_takes_its_books_along() {
 fn a_record_that_says_live_never_shows_the_touch_of_an_earlier_run() {
     let mut scene = Scene::live(HashCheck::Sampled);
     scene.engine.disconnected(0, scene.ts);
-    scene.engine.connected(0, Venue::Polymarket, Dialect::default(), scene.ts).unwrap();
+    scene.engine.connected(0, Venue::POLYMARKET, "", scene.ts).unwrap();
     scene.records();
     for price in 380..=399 {
         scene.market.set(0, true, price, "0");
@@ -235,7 +235,7 @@ fn a_poisoned_engine_believes_nothing_any_more() {
     assert_eq!(scene.records(), ["0 state stale poisoned", "1 state stale poisoned"]);
     let frame = scene.market.books_frame();
     assert_eq!((scene.say(&frame), scene.wait(SECOND)), (vec![], vec![]));
-    scene.engine.connected(0, Venue::Polymarket, Dialect::default(), scene.ts).unwrap();
+    scene.engine.connected(0, Venue::POLYMARKET, "", scene.ts).unwrap();
     scene.say(&frame);
     assert!(scene.states().iter().all(|&s| s != State::Live));
 }

@@ -10,8 +10,8 @@ mod complement;
 mod desk;
 
 use bookfeed_core::book::integrity::State;
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::{CloseReason, Phase, Refusal};
 use desk::{Desk, params};
 use support::venue::{MS, policy};
@@ -140,7 +140,7 @@ fn a_book_that_is_not_live_closes_and_refuses() {
     desk.touch("0.40", "1", "0.45", "1");
     desk.engine.disconnected(0, desk.ts);
     assert_eq!(desk.lives(), ["close not_live"]);
-    desk.engine.connected(0, Venue::Polymarket, Dialect::default(), desk.ts).unwrap();
+    desk.engine.connected(0, Venue::POLYMARKET, "", desk.ts).unwrap();
     assert_eq!(desk.lives(), [""; 0]);
     assert_eq!(desk.touch("0.44", "1", "0.45", "1"), [""; 0], "never at the prices of before");
     assert_eq!(desk.touch("0.40", "1", "0.45", "1"), ["open"]);

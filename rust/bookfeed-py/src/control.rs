@@ -3,8 +3,8 @@
 
 use bookfeed_core::engine::{self as core, present};
 use bookfeed_core::event::ReplyKind;
+use bookfeed_core::sequence::stream;
 use bookfeed_core::signals::paper;
-use bookfeed_core::stream;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 

@@ -6,9 +6,8 @@ use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
 use crate::errors::engine_error;
 use crate::histogram::Histogram;
 use bookfeed_core::book::integrity::Cause;
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::{self as core, Config, HashCheck, Listing};
-use bookfeed_core::instrument::{Hours, InstrumentId};
+use bookfeed_core::instrument::{Hours, InstrumentId, UNKNOWN, Venue};
 use bookfeed_core::latency;
 use bookfeed_core::signals::{Params, Refusal};
 use pyo3::buffer::PyBuffer;
@@ -130,9 +129,8 @@ impl Engine {
     }
 
     #[pyo3(signature = (venue, symbol, conn, ts, *, market = None, outcome = None, tick_size = None,
-        min_order_size = None, neg_risk = None, fee_rate = None, fee_exponent = None, event = None,
-        open_ts = None, close_ts = None, fee_type = None, fee_multiplier = None,
-        fee_rounding = None))]
+        min_order_size = None, event = None, open_ts = None, close_ts = None, fee = None,
+        hints = None, base = None, quote = None, depth = None))]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn subscribe(
         &mut self,
@@ -144,29 +142,27 @@ impl Engine {
         outcome: Option<&str>,
         tick_size: Option<&str>,
         min_order_size: Option<&str>,
-        neg_risk: Option<bool>,
-        fee_rate: Option<&str>,
-        fee_exponent: Option<u32>,
         event: Option<&str>,
         open_ts: Option<i64>,
         close_ts: Option<i64>,
-        fee_type: Option<&str>,
-        fee_multiplier: Option<&str>,
-        fee_rounding: Option<&str>,
+        fee: Option<&str>,
+        hints: Option<&str>,
+        base: Option<&str>,
+        quote: Option<&str>,
+        depth: Option<u32>,
     ) -> PyResult<InstrumentId> {
         let listing = Listing {
             market,
             outcome,
             tick_size,
             min_order_size,
-            neg_risk,
             event,
             hours: Hours { open: open_ts, close: close_ts },
-            fee_rate,
-            fee_exponent,
-            fee_type,
-            fee_multiplier,
-            fee_rounding,
+            fee,
+            hints,
+            base,
+            quote,
+            depth,
         };
         let venue = venue_by_name(venue)?;
         self.guarded(ts, |e| e.subscribe(venue, symbol, conn, &listing, ts))?.map_err(engine_error)
@@ -176,10 +172,10 @@ impl Engine {
         self.guarded(ts, |e| e.unsubscribe(instrument, ts))?.map_err(engine_error)
     }
 
-    #[pyo3(signature = (conn, venue, ts, *, use_yes_price = false))]
-    fn connected(&mut self, conn: u32, venue: &str, ts: i64, use_yes_price: bool) -> PyResult<()> {
-        let (venue, dialect) = (venue_by_name(venue)?, Dialect { yes_prices: use_yes_price });
-        self.guarded(ts, |e| e.connected(conn, venue, dialect, ts))?.map_err(engine_error)
+    #[pyo3(signature = (conn, venue, ts, *, mode = ""))]
+    fn connected(&mut self, conn: u32, venue: &str, ts: i64, mode: &str) -> PyResult<()> {
+        let venue = venue_by_name(venue)?;
+        self.guarded(ts, |e| e.connected(conn, venue, mode, ts))?.map_err(engine_error)
     }
 
     fn disconnected(&mut self, conn: u32, ts: i64) -> PyResult<()> {
@@ -210,8 +206,16 @@ impl Engine {
         self.with_payload(payload, ts_recv, |engine, bytes| engine.ingest(conn, bytes, ts_recv))
     }
 
-    fn ingest_rest(&mut self, conn: u32, payload: &Bound<'_, PyAny>, ts_recv: i64) -> PyResult<usize> {
-        self.with_payload(payload, ts_recv, |engine, bytes| engine.ingest_rest(conn, bytes, ts_recv))
+    #[pyo3(signature = (conn, payload, ts_recv, *, instrument = None))]
+    fn ingest_rest(
+        &mut self,
+        conn: u32,
+        payload: &Bound<'_, PyAny>,
+        ts_recv: i64,
+        instrument: Option<InstrumentId>,
+    ) -> PyResult<usize> {
+        let about = instrument.unwrap_or(UNKNOWN);
+        self.with_payload(payload, ts_recv, |e, bytes| e.ingest_rest(conn, bytes, about, ts_recv))
     }
 
     fn advance(&mut self, ts: i64) -> PyResult<usize> {
@@ -266,6 +270,7 @@ impl Engine {
             ("malformed", c.malformed),
             ("unknown_instruments", c.unknown_instruments),
             ("late_frames", c.late_frames),
+            ("unannounced_frames", c.unannounced_frames),
             ("trades", c.trades),
             ("hashes_checked", c.hashes_checked),
             ("hash_searches", c.hash_searches),
@@ -306,13 +311,12 @@ impl Engine {
         self.inner.sid(conn, channel)
     }
 
-    fn notices(&mut self) -> Vec<Notice> {
-        self.inner.take_notices().into_iter().map(|inner| Notice { inner }).collect()
+    fn notices(&mut self, conn: u32) -> Vec<Notice> {
+        self.inner.take_notices(conn).into_iter().map(|inner| Notice { inner }).collect()
     }
 
-    #[getter]
-    fn notices_pending(&self) -> usize {
-        self.inner.notices_pending()
+    fn notices_pending(&self, conn: u32) -> usize {
+        self.inner.notices_pending(conn)
     }
 
     fn gaps(&self) -> Vec<Gap> {

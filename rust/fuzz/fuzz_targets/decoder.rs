@@ -13,7 +13,7 @@ mod support;
 
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::decode::Source;
-use bookfeed_core::decode::polymarket::MESSAGE_NAMES;
+use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use bookfeed_core::engine::{Engine, HashCheck};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

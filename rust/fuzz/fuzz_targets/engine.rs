@@ -7,7 +7,7 @@
 mod support;
 
 use bookfeed_core::book::integrity::{Cause, State};
-use bookfeed_core::decode::{Dialect, Venue};
+use bookfeed_core::instrument::{UNKNOWN, Venue};
 use bookfeed_core::engine::HashCheck;
 use bookfeed_core::signals::Phase;
 use bookfeed_core::update::UpdateKind;
@@ -70,14 +70,14 @@ fuzz_target!(|data: &[u8]| {
                 let id = u32::from(argument & 1);
                 scene.engine.resync_begin(id, scene.ts).unwrap();
                 let body = scene.market.rest(id as usize);
-                scene.engine.ingest_rest(0, body.as_bytes(), scene.ts);
+                scene.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, scene.ts);
             }
             12 => {
                 scene.engine.advance(scene.ts + i64::from(argument) * 10_000_000);
             }
             13 => {
                 scene.engine.disconnected(0, scene.ts);
-                scene.engine.connected(0, Venue::Polymarket, Dialect::default(), scene.ts).unwrap();
+                scene.engine.connected(0, Venue::POLYMARKET, "", scene.ts).unwrap();
             }
             14 => {
                 let frame = scene.market.trade(usize::from(argument & 1), "0.4", "3", "BUY");

@@ -5,9 +5,10 @@ use crate::kalshi_venue::{Change, MARKETS, Mix, Venue, ticker};
 use crate::play::play;
 use crate::support::venue::{MS0, Market, T0, policy};
 use bookfeed_core::book::Book;
-use bookfeed_core::decode::{self, Dialect, Source, Tally, Venue as Kind};
+use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
 use bookfeed_core::event::{Body, Delta, Frame, Level, Side};
+use bookfeed_core::instrument::{UNKNOWN, Venue as Kind};
 use bookfeed_core::signals::{Params, Refusal};
 use std::hint::black_box;
 
@@ -56,14 +57,14 @@ fn pair(engine: &mut Engine, ticker: &str, asset: &str) {
 }
 
 fn subscribe(engine: &mut Engine, venue: Kind, symbol: &str) {
-    let listing = Listing { fee_type: Some("quadratic"), ..Listing::default() };
-    engine.subscribe(venue, symbol, u32::from(venue == Kind::Polymarket), &listing, T0).unwrap();
+    let listing = Listing { fee: Some("kalshi:quadratic;1;non_direct"), ..Listing::default() };
+    engine.subscribe(venue, symbol, u32::from(venue == Kind::POLYMARKET), &listing, T0).unwrap();
 }
 
 /// A book of its own subscription for a market nothing else is said of.
 fn lone_book(engine: &mut Engine, n: usize) {
     let (name, sid) = (ticker(MARKETS + n), 100 + n);
-    subscribe(engine, Kind::Kalshi, &name);
+    subscribe(engine, Kind::KALSHI, &name);
     let book = format!(
         r#"{{"type":"orderbook_snapshot","sid":{sid},"seq":1,"msg":{{"market_ticker":"{name}","market_id":"5b1c1a36-0f0e-4a55-9d0e-{n:012}","yes_dollars_fp":[["0.3990","50.00"]],"no_dollars_fp":[["0.5990","50.00"]]}}}}"#
     );
@@ -91,8 +92,8 @@ impl Watch {
                     if paired {
                         pair(engine, &name, &asset);
                     }
-                    subscribe(engine, Kind::Kalshi, &name);
-                    subscribe(engine, Kind::Polymarket, &asset);
+                    subscribe(engine, Kind::KALSHI, &name);
+                    subscribe(engine, Kind::POLYMARKET, &asset);
                 }
             }
             Self::Waiting => {
@@ -148,9 +149,10 @@ impl Decoder {
     }
 
     fn delta(&mut self, text: &str) -> &Delta {
-        let (dialect, all, frame) = (Dialect::default(), self.engine.instruments(), &mut self.frame);
-        let (bytes, tally) = (text.as_bytes(), &mut self.tally);
-        decode::decode(Kind::Kalshi, dialect, Source::Stream, bytes, all, frame, tally).unwrap();
+        let (all, frame, tally) = (self.engine.instruments(), &mut self.frame, &mut self.tally);
+        let (bytes, source, mode) = (text.as_bytes(), Source::Stream, Mode::default());
+        let payload = Payload { bytes, source, mode, about: UNKNOWN };
+        (Kind::KALSHI.row().decode)(payload, all, frame, tally).unwrap();
         match &frame.messages[0].body {
             Body::Delta(delta) => delta,
             body => panic!("{body:?} in {text}"),

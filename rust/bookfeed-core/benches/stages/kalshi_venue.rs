@@ -3,9 +3,9 @@
 
 use crate::support::Rng;
 use crate::support::venue::{MS0, T0};
-use bookfeed_core::decode::{Dialect, Venue as Kind};
 use bookfeed_core::engine::{Engine, Listing};
 use bookfeed_core::event::Side;
+use bookfeed_core::instrument::Venue as Kind;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -141,10 +141,10 @@ impl Venue {
 
     /// Subscribes every market and tells its book; instruments are numbered as the markets are.
     pub fn begin(&mut self, engine: &mut Engine) {
-        engine.connected(0, Kind::Kalshi, Dialect::default(), T0).unwrap();
-        let listing = Listing { fee_type: Some("quadratic"), ..Listing::default() };
+        engine.connected(0, Kind::KALSHI, "", T0).unwrap();
+        let listing = Listing { fee: Some("kalshi:quadratic;1;non_direct"), ..Listing::default() };
         for n in 0..MARKETS {
-            let id = engine.subscribe(Kind::Kalshi, &ticker(n), 0, &listing, T0).unwrap();
+            let id = engine.subscribe(Kind::KALSHI, &ticker(n), 0, &listing, T0).unwrap();
             assert_eq!(id as usize, n);
         }
         for n in 0..MARKETS {

@@ -5,11 +5,11 @@ use crate::support;
 use crate::support::Rng;
 use crate::support::venue::{MS, Market, Truth, price_text};
 use bookfeed_core::book::ladder::Ladder;
-use bookfeed_core::decode::polymarket_hash::{self, FieldSet, Prefix, Profile, hex_hash};
+use bookfeed_core::book::proof::book_hash::{self, FieldSet, Prefix, Profile, hex_hash};
 use bookfeed_core::event::{Level, Side};
+use bookfeed_core::fees::{Fees, Role, Rounding};
 use bookfeed_core::fixed::{parse_price, parse_qty};
 use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
-use bookfeed_core::signals::fees::{Fees, Role, Rounding};
 use std::hint::black_box;
 
 fn ladder(side: Side, truth: &support::venue::Side) -> Ladder {
@@ -62,7 +62,7 @@ fn hash_check(depth: u32) -> Stage<'static> {
     };
     let mut text = Vec::new();
     let mut check = move || {
-        let book = polymarket_hash::Book {
+        let book = book_hash::Book {
             market: market.market.as_bytes(),
             asset: market.assets[0].as_bytes(),
             ts_event: i64::try_from(market.ms).unwrap() * MS,

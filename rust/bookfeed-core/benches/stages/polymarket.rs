@@ -5,9 +5,10 @@ use crate::play::play;
 use crate::support::Rng;
 use crate::support::records::{drain, levels, true_levels};
 use crate::support::venue::{Market, T0, policy};
-use bookfeed_core::decode::{self, Source, Tally, Venue};
+use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::engine::{Engine, HashCheck};
 use bookfeed_core::event::Frame;
+use bookfeed_core::instrument::{UNKNOWN, Venue};
 use std::hint::black_box;
 
 const MARKETS: usize = 100;
@@ -87,17 +88,10 @@ fn decode_only(corpus: &Corpus) -> Stage<'_> {
     let mut all = move || {
         let mut changes = 0;
         for bytes in &corpus.frames {
-            let (all, payload) = (engine.instruments(), bytes.as_bytes());
-            decode::decode(
-                Venue::Polymarket,
-                decode::Dialect::default(),
-                Source::Stream,
-                payload,
-                all,
-                &mut frame,
-                &mut tally,
-            )
-            .unwrap();
+            let (bytes, source, mode) = (bytes.as_bytes(), Source::Stream, Mode::default());
+            let payload = Payload { bytes, source, mode, about: UNKNOWN };
+            (Venue::POLYMARKET.row().decode)(payload, engine.instruments(), &mut frame, &mut tally)
+                .unwrap();
             changes += frame.changes.len();
         }
         black_box(changes)

@@ -4,13 +4,13 @@ use crate::clock::{Stage, stage, timed};
 use crate::support::venue::{MS, T0};
 use bookfeed_core::book::Book;
 use bookfeed_core::book::integrity::State;
-use bookfeed_core::decode::{Dialect, Venue};
+use bookfeed_core::decode::Mode;
 use bookfeed_core::event::{Level, Side};
-use bookfeed_core::instrument::{Instrument, Instruments};
-use bookfeed_core::signals::fees::{Fees, Role, Rounding};
+use bookfeed_core::fees::{Fees, Role, Rounding};
+use bookfeed_core::instrument::{Instrument, Instruments, Venue};
+use bookfeed_core::sequence::stream::{Connection, Streams};
 use bookfeed_core::signals::life::{Signals, Steps};
 use bookfeed_core::signals::{Assessment, Direction, Found, Params, Phase, Subject, View, build};
-use bookfeed_core::stream::{Connection, Streams};
 use bookfeed_core::time::Nanos;
 use std::hint::black_box;
 
@@ -30,25 +30,25 @@ struct Floor {
 }
 
 fn fees_of(venue: Venue) -> Fees {
-    match venue {
-        Venue::Polymarket => Fees::polymarket("0.07", 1).unwrap(),
-        Venue::Kalshi => Fees::kalshi("quadratic", "1", Rounding::NonDirect).unwrap(),
+    if venue == Venue::POLYMARKET {
+        return Fees::polymarket("0.07", 1).unwrap();
     }
+    Fees::kalshi("quadratic", "1", Rounding::NonDirect).unwrap()
 }
 
 impl Floor {
     fn new(venues: &[Venue]) -> Self {
         let (mut instruments, mut streams) = (Instruments::default(), Streams::default());
         for (i, &venue) in venues.iter().enumerate() {
-            let (fees, conn) = (Some(fees_of(venue)), u32::from(venue == Venue::Polymarket));
+            let (fees, conn) = (Some(fees_of(venue)), u32::from(venue == Venue::POLYMARKET));
             instruments.add(Instrument { fees, ..Instrument::new(venue, &i.to_string(), conn) });
         }
         let id = streams.open("orderbook_delta");
         assert_eq!(id, 0);
         let stream = streams.at_mut(id).unwrap();
         (stream.ts_evidence, stream.ts_event) = (T0, T0);
-        let connections = [Venue::Kalshi, Venue::Polymarket].map(|venue| {
-            let mut connection = Connection::new(venue, Dialect::default(), T0);
+        let connections = [Venue::KALSHI, Venue::POLYMARKET].map(|venue| {
+            let mut connection = Connection::new(venue, Mode::default(), T0);
             connection.ts_event = T0;
             Some(connection)
         });
@@ -92,7 +92,7 @@ impl Floor {
         }
         book.touch = book.current_touch();
         book.verified_version = book.version;
-        if self.venues[i] == Venue::Kalshi {
+        if self.venues[i] == Venue::KALSHI {
             book.stream = 0;
         }
         book
@@ -178,7 +178,7 @@ fn quiet(
 
 /// A box that is open one way, one level deep, and updated each time.
 fn box_updated(name: &str, target: Option<f64>) -> Stage<'static> {
-    let floor = Floor::new(&[Venue::Kalshi, Venue::Polymarket]);
+    let floor = Floor::new(&[Venue::KALSHI, Venue::POLYMARKET]);
     let deep = |i, mid: i64, qty| {
         let (bid, ask) = ((mid - 10, qty), (mid + 10, qty));
         floor.book(i, &[bid, (mid - 60, 10_000)], &[ask, (mid + 60, 10_000)])
@@ -256,8 +256,7 @@ fn walk(name: &str, target: Option<f64>, rule: &str, floor: Floor, depth: i64) -
 
 /// All stages of this file.
 pub fn stages() -> Vec<Stage<'static>> {
-    use Venue::{Kalshi, Polymarket};
-    let across = || Floor::new(&[Kalshi, Polymarket]);
+    let across = || Floor::new(&[Venue::KALSHI, Venue::POLYMARKET]);
     let strikes: Vec<i64> = (0..16).map(|i| 880 - 50 * i).collect();
     vec![
         quiet("rules: a box asked, touch moved", Some(300.0), "box", across(), (0, &[400, 400], 490)),
@@ -266,14 +265,14 @@ pub fn stages() -> Vec<Stage<'static>> {
             "rules: a basket of 8 asked, touch moved",
             None,
             "basket",
-            Floor::new(&[Kalshi; 8]),
+            Floor::new(&[Venue::KALSHI; 8]),
             (3, &[110; 8], 500),
         ),
         quiet(
             "rules: a ladder of 16 asked, touch moved",
             None,
             "ladder",
-            Floor::new(&[Kalshi; 16]),
+            Floor::new(&[Venue::KALSHI; 16]),
             (7, &strikes, strikes[7] + 200),
         ),
         walk("rules: a box walked, 50 levels, both venues", Some(2_000.0), "box", across(), 50),
@@ -281,12 +280,18 @@ pub fn stages() -> Vec<Stage<'static>> {
             "rules: a box walked, 50 levels, Kalshi",
             Some(2_000.0),
             "box",
-            Floor::new(&[Kalshi, Kalshi]),
+            Floor::new(&[Venue::KALSHI, Venue::KALSHI]),
             50,
         ),
-        walk("rules: a basket of 8 walked, 10 levels", None, "basket", Floor::new(&[Kalshi; 8]), 10),
+        walk(
+            "rules: a basket of 8 walked, 10 levels",
+            None,
+            "basket",
+            Floor::new(&[Venue::KALSHI; 8]),
+            10,
+        ),
         complement_walk("Polymarket", Fees::polymarket("0.07", 1).unwrap()),
-        complement_walk("Kalshi", fees_of(Kalshi)),
+        complement_walk("Kalshi", fees_of(Venue::KALSHI)),
     ]
 }
 
@@ -294,9 +299,9 @@ fn complement_walk(venue: &str, fees: Fees) -> Stage<'static> {
     let mut floor = Floor::new(&[]);
     for symbol in ["yes", "no"] {
         let (market, fees) = (Some("m".into()), Some(fees));
-        let about = Instrument { market, fees, ..Instrument::new(Venue::Polymarket, symbol, 0) };
+        let about = Instrument { market, fees, ..Instrument::new(Venue::POLYMARKET, symbol, 0) };
         floor.instruments.add(about);
-        floor.venues.push(Venue::Polymarket);
+        floor.venues.push(Venue::POLYMARKET);
     }
     let asks: Vec<_> = (0..50).map(|i| (300 + i, 10_000)).collect();
     let books = [0, 1].map(|i| floor.book(i, &[(1, 100)], &asks));

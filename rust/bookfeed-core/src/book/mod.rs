@@ -5,13 +5,13 @@ pub mod integrity;
 pub mod ladder;
 pub mod proof;
 
-use crate::decode::polymarket_hash::{HexHash, Profile};
 use crate::event::{Change, Claim, Level, Side};
 use crate::fixed::{ABSENT, PRICE_ONE, Price, Qty};
-use crate::stream::{NO_STREAM, StreamId};
+use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
 use ladder::{Ladder, Underflow};
+use proof::book_hash::{HexHash, Profile};
 
 /// Best price and size of both sides; the fast view that rules and records read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ const RECENT: usize = 16;
 /// What is known of the venue's hashes for this book.
 #[derive(Clone, Debug, Default)]
 pub struct HashMemory {
+    /// Whether the market is a negative-risk one, where that is known: hashes may contain it.
+    pub neg_risk: Option<bool>,
     /// What the hashes contain, once one has matched.
     pub profile: Option<Profile>,
     /// The last trade price the venue hashes, as printed.

@@ -1,60 +1,16 @@
-//! Bytes to events: one file per venue, all of them on one strict JSON cursor.
+//! Bytes to events: what the decoders of all venues share. The decoders themselves stand with
+//! their venues, in [`crate::venue`].
 
 pub mod json;
-pub mod kalshi;
-pub mod polymarket;
-pub mod polymarket_hash;
+pub mod read;
+pub mod stamp;
 
 use crate::event::Frame;
-use crate::instrument::Instruments;
+use crate::instrument::{InstrumentId, Instruments};
 use json::JsonError;
 use std::collections::BTreeMap;
 
-/// The venues whose messages can be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Venue {
-    /// Polymarket, the CLOB market channel.
-    Polymarket,
-    /// Kalshi, the WebSocket of version 2.
-    Kalshi,
-}
-
-impl Venue {
-    /// Every venue, in order of code.
-    pub const ALL: [Self; 2] = [Self::Polymarket, Self::Kalshi];
-
-    /// The venue's name in configuration, records and output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Polymarket => "polymarket",
-            Self::Kalshi => "kalshi",
-        }
-    }
-
-    /// The venue called `name`.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|v| v.name() == name)
-    }
-
-    /// Whether its messages are numbered, so that a whole book in the stream needs no stitching.
-    #[must_use]
-    pub const fn numbers_messages(self) -> bool {
-        matches!(self, Self::Kalshi)
-    }
-
-    /// Names of the message types the venue's decoder knows, in order of their counters.
-    #[must_use]
-    pub const fn message_names(self) -> &'static [&'static str] {
-        match self {
-            Self::Polymarket => &polymarket::MESSAGE_NAMES,
-            Self::Kalshi => &kalshi::MESSAGE_NAMES,
-        }
-    }
-}
-
-/// Where a payload came from: the stream, or a REST answer with the same shapes.
+/// Where a payload came from: the stream, or a REST answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A WebSocket frame.
@@ -63,34 +19,30 @@ pub enum Source {
     Rest,
 }
 
-/// What the meaning of a connection's messages depends on besides their text: chosen when it
-/// subscribed, and recorded with it.
+/// What the meaning of a connection's messages depends on besides their text: how it was
+/// subscribed, as the number of one of the modes that the venue's row lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dialect {
-    /// Kalshi: whether prices of the `no` side are stated as YES prices (`use_yes_price`).
-    pub yes_prices: bool,
+pub struct Mode(pub u8);
+
+/// Bytes to decode, and what is known of them besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Where they came from.
+    pub source: Source,
+    /// How their connection was subscribed.
+    pub mode: Mode,
+    /// The instrument they are about, where whoever asked for them knows it and the bytes do
+    /// not say so; else `UNKNOWN`.
+    pub about: InstrumentId,
 }
 
-/// Decodes one payload of `venue` into `frame`, counting message types in `tally`.
+/// A venue's decoder: reads one payload into `frame`, and counts message types in `tally`.
 ///
-/// # Errors
-/// [`JsonError`] if the payload is neither a text the venue sends nor JSON; then `frame`
-/// must not be applied. What is wrong with a well-formed message is in its body instead.
-#[inline]
-pub fn decode(
-    venue: Venue,
-    dialect: Dialect,
-    source: Source,
-    payload: &[u8],
-    instruments: &Instruments,
-    frame: &mut Frame,
-    tally: &mut Tally,
-) -> Result<(), JsonError> {
-    match venue {
-        Venue::Polymarket => polymarket::decode(source, payload, instruments, frame, tally),
-        Venue::Kalshi => kalshi::decode(dialect, source, payload, instruments, frame, tally),
-    }
-}
+/// It gives a [`JsonError`] if the payload is neither a text the venue sends nor JSON; then
+/// `frame` must not be applied. What is wrong with a well-formed message is in its body instead.
+pub type Decode = fn(Payload, &Instruments, &mut Frame, &mut Tally) -> Result<(), JsonError>;
 
 /// Most names of unknown message types that are kept apart.
 const UNKNOWN_NAMES: usize = 32;
@@ -104,8 +56,9 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts the messages of a frame that proved whole.
     #[inline]
-    fn count(&mut self, kinds: &[u8]) {
+    pub(crate) fn count(&mut self, kinds: &[u8]) {
         for &kind in kinds {
             if let Some(n) = self.known.get_mut(usize::from(kind)) {
                 *n += 1;
@@ -113,8 +66,9 @@ impl Tally {
         }
     }
 
+    /// Counts a message of a type that the decoder does not know.
     #[cold]
-    fn count_unknown(&mut self, name: &[u8]) {
+    pub(crate) fn count_unknown(&mut self, name: &[u8]) {
         let name = String::from_utf8_lossy(name.get(..64).unwrap_or(name));
         if let Some(n) = self.unknown.get_mut(&*name) {
             *n += 1;
@@ -125,11 +79,11 @@ impl Tally {
         }
     }
 
-    /// Counts by message type; types never met are left out.
+    /// Counts by message type, which the decoder numbers as `names` lists them; types never met
+    /// are left out.
     #[must_use]
-    pub fn by_name(&self, venue: Venue) -> BTreeMap<String, u64> {
-        let mut counts: BTreeMap<String, u64> = venue
-            .message_names()
+    pub fn by_name(&self, names: &[&str]) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> = names
             .iter()
             .zip(self.known)
             .filter(|&(_, n)| n > 0)

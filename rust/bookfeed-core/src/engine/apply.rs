@@ -2,17 +2,18 @@
 
 use super::Engine;
 use crate::book::integrity::{Cause, Evidence, HashVerdict, State, Testimony, Verdict};
+use crate::book::proof::book_hash::hex_hash;
 use crate::book::{Awaited, Buffered, fingerprint};
 use crate::decode::Source;
-use crate::decode::json::Value;
-use crate::decode::polymarket_hash::hex_hash;
 use crate::event::{Aggressor, Body, Change, Claim, Frame, Malformed, Message, Place, Snapshot, Trade};
 use crate::fixed::{ABSENT, Decimal, PRICE_ONE, QTY_ONE};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::signals::complement::mirrored;
+use crate::span::Value;
 use crate::time::Nanos;
 use crate::trades::Print;
 use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
+use crate::venue::Continuity;
 
 /// Most deltas kept for one book while it is being fetched.
 const AWAITED_MAX: usize = 10_000;
@@ -53,6 +54,7 @@ impl Engine {
             let (stream, current) = self.take_place(&origin, message.place, &message.body);
             match &message.body {
                 Body::Changes(range) => self.apply_changes(&origin, frame, range.clone()),
+                Body::Levels(_) => {}
                 body if source == Source::Rest => self.apply_rest(&origin, frame, message, body),
                 Body::Nothing => {}
                 Body::Snapshot(_) | Body::Delta(_) if !current => {}
@@ -63,7 +65,7 @@ impl Engine {
                 Body::Snapshot(snapshot) => self.apply_snapshot(&origin, frame, message, snapshot),
                 Body::Trade(trade) => self.apply_trade(&origin, trade),
                 Body::TickSize(id, old, new) => self.apply_tick_size(&origin, *id, *old, *new),
-                Body::Touch(id, bid, ask) => self.apply_touch(&origin, *id, *bid, *ask),
+                Body::Touch(touch) => self.apply_touch(&origin, touch.instrument, touch.bid, touch.ask),
                 Body::Resolved(range, winner) => {
                     self.resolve(&origin, &frame.named[range.clone()], *winner)
                 }
@@ -132,7 +134,7 @@ impl Engine {
             self.convict(id, origin.ts_recv);
         }
         let book = &mut self.books[id as usize];
-        let print = fingerprint(ts_event, change.hash.raw(origin.payload), change);
+        let print = fingerprint(ts_event, change.digest.raw(origin.payload), change);
         let not_newer = ts_event != ABSENT && ts_event <= book.ts_event;
         // Entries of the message in hand follow each other; only earlier messages come again.
         if not_newer && known.is_none() && book.seen_before(print) {
@@ -179,7 +181,7 @@ impl Engine {
                 level: change.level,
                 best_bid: change.best_bid,
                 best_ask: change.best_ask,
-                hash: hex_hash(change.hash.raw(origin.payload)),
+                hash: hex_hash(change.digest.raw(origin.payload)),
             });
         }
     }
@@ -194,7 +196,7 @@ impl Engine {
             (best_bid, best_ask) = (Claim::SILENT, Claim::SILENT);
         } else {
             book.ts_event = book.ts_event.max(origin.ts_event);
-            book.hash.claimed = hex_hash(change.hash.raw(origin.payload));
+            book.hash.claimed = hex_hash(change.digest.raw(origin.payload));
             book.hash.claimed_ts = origin.ts_event;
             book.hash.claimed_whole = false;
         }
@@ -323,7 +325,7 @@ impl Engine {
             return;
         }
         book.ts_seen = book.ts_seen.max(origin.ts_event);
-        let claimed = hex_hash(snapshot.hash.raw(origin.payload));
+        let claimed = hex_hash(snapshot.claim.digest().raw(origin.payload));
         if running && origin.ts_event != ABSENT {
             let claims = &book.hash;
             let again = claimed.is_some() && claimed == claims.claimed && claims.claimed_whole;
@@ -358,7 +360,7 @@ impl Engine {
         let instrument = Instrument {
             market,
             tick_size: snapshot.tick_size,
-            neg_risk: snapshot.neg_risk,
+            payout: venue.row().payout,
             ..Instrument::new(venue, &text(snapshot.symbol), origin.conn)
         };
         self.add(instrument, origin.ts_recv).unwrap_or(UNKNOWN)
@@ -389,16 +391,20 @@ impl Engine {
         book.ts_event = origin.ts_event;
         book.ts_recv = origin.ts_recv;
         book.snapshot_tick = snapshot.tick_size.map(|t| t.value);
-        book.hash.claimed = hex_hash(snapshot.hash.raw(origin.payload));
+        book.hash.claimed = hex_hash(snapshot.claim.digest().raw(origin.payload));
         book.hash.claimed_ts = origin.ts_event;
         book.hash.claimed_whole = true;
-        if !snapshot.last_trade_price.is_absent() {
-            let price = snapshot.last_trade_price.raw(origin.payload);
-            book.hash.note_trade_price(price);
+        let [last_trade_price, neg_risk] = snapshot.hints;
+        if !last_trade_price.is_absent() {
+            book.hash.note_trade_price(last_trade_price.raw(origin.payload));
+        }
+        match neg_risk.raw(origin.payload) {
+            b"true" => book.hash.neg_risk = Some(true),
+            b"false" => book.hash.neg_risk = Some(false),
+            _ => {}
         }
         if let Some(instrument) = self.instruments.at_mut(id) {
             instrument.tick_size = snapshot.tick_size.or(instrument.tick_size);
-            instrument.neg_risk = snapshot.neg_risk.or(instrument.neg_risk);
             if !snapshot.min_order_size.is_absent() {
                 let text = String::from_utf8_lossy(snapshot.min_order_size.raw(origin.payload));
                 if instrument.min_order_size.as_deref() != Some(&*text) {
@@ -453,7 +459,7 @@ impl Engine {
             return;
         };
         let id = snapshot.instrument;
-        if self.instruments.at(id).is_some_and(|i| i.venue.numbers_messages()) {
+        if self.instruments.at(id).is_some_and(|i| i.venue.row().continuity == Continuity::Stream) {
             return self.compare_rest(origin, id, frame, snapshot);
         }
         let awaited = self.books.get_mut(id as usize).and_then(|book| book.awaited.take());
@@ -521,7 +527,7 @@ impl Engine {
             level: crate::event::Level { price: trade.price, qty: trade.qty, ..Default::default() },
             best_bid: Claim::SILENT,
             best_ask: Claim::SILENT,
-            hash: Value::default(),
+            digest: Value::default(),
         };
         // A print has no id. One that is the same in time, price, size and transaction came twice.
         let transaction = trade.transaction.raw(origin.payload);

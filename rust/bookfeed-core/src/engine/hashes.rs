@@ -4,7 +4,7 @@
 use super::{Engine, HashCheck};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, HashVerdict, State};
-use crate::decode::polymarket_hash::{self, FieldSet, Hints, Prefix};
+use crate::book::proof::book_hash::{self, FieldSet, Hints, Prefix};
 use crate::fixed::{Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
 use crate::instrument::InstrumentId;
 use crate::time::{MILLISECOND, Nanos};
@@ -70,7 +70,7 @@ impl Engine {
             return HashVerdict::Unknown;
         };
         let Some(claimed) = book.hash.claimed else { return HashVerdict::Unknown };
-        let hashed = polymarket_hash::Book {
+        let hashed = book_hash::Book {
             market: about.market.as_deref().unwrap_or_default().as_bytes(),
             asset: about.symbol.as_bytes(),
             ts_event: book.hash.claimed_ts,
@@ -128,7 +128,7 @@ impl Engine {
         let hints = Hints {
             min_order_size: about.min_order_size.as_deref(),
             tick_size: tick_size.as_deref(),
-            neg_risk: about.neg_risk,
+            neg_risk: book.hash.neg_risk,
             last_trade_price: &book.hash.last_trade_price,
             near: near_touch(book),
         };

@@ -6,7 +6,7 @@ use super::apply::Origin;
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::book::ladder::Ladder;
 use crate::book::{Book, Witness};
-use crate::event::{Claim, FeeOverride, Frame, IndexValue, Side, Snapshot, Trading};
+use crate::event::{Claim, FeeChange, Frame, IndexValue, Side, Snapshot, Trading};
 use crate::fixed::{PRICE_ONE, Price, QTY_ONE};
 use crate::instrument::InstrumentId;
 use crate::time::Nanos;
@@ -150,16 +150,19 @@ impl Engine {
     }
 
     /// The fees of an event's markets changed; what is not stated is as the series has it.
-    pub(super) fn apply_fees(&mut self, origin: &Origin, change: &FeeOverride) {
+    pub(super) fn apply_fees(&mut self, origin: &Origin, change: &FeeChange) {
         let Some(Some(connection)) = self.connections.get(origin.conn as usize) else { return };
         let venue = connection.venue;
         let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
         let ids: Vec<_> = self.instruments.of_event(venue, &event).collect();
         for &id in &ids {
-            if let Some(instrument) = self.instruments.at_mut(id) {
-                let fee_type = Some(change.fee_type).filter(|t| !t.is_absent());
-                let fee_type = fee_type.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
-                instrument.override_fees(fee_type.as_deref(), change.multiplier);
+            if let Some(instrument) = self.instruments.at_mut(id)
+                && let Some(terms) = &instrument.fee_terms
+            {
+                let kind = Some(change.kind).filter(|t| !t.is_absent());
+                let kind = kind.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
+                let changed = venue.row().fees.changed;
+                instrument.fees = Some(changed(terms, kind.as_deref(), change.multiplier));
             }
         }
         // Told only when all are changed: no rule may see the message half applied.

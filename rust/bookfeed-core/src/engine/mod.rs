@@ -14,16 +14,17 @@ mod standing;
 
 use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
-use crate::decode::{self, Dialect, Source, Tally, Venue};
+use crate::decode::json::{JsonError, JsonErrorKind};
+use crate::decode::{Mode, Payload, Source, Tally};
 use crate::event::Frame;
+use crate::fees::Fees;
 use crate::fixed::{ABSENT, Decimal, parse_price};
-use crate::instrument::{Hours, Instrument, InstrumentId, Instruments, SeriesFees};
+use crate::instrument::{Hours, Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::latency::Histogram;
-use crate::signals::fees::{Fees, Rounding};
+use crate::sequence::stream::{Connection, Gap, Streams};
 use crate::signals::life::{Refusals, Signals, Steps};
 use crate::signals::paper::Ledger;
 use crate::signals::{self, Params, RuleError};
-use crate::stream::{Connection, Gap, Streams};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use crate::trades::{TapeLimits, TradeTape};
 pub use markets::IndexReading;
@@ -93,22 +94,20 @@ pub struct Listing<'a> {
     pub tick_size: Option<&'a str>,
     /// Smallest order as printed.
     pub min_order_size: Option<&'a str>,
-    /// Whether the market is a negative-risk one.
-    pub neg_risk: Option<bool>,
     /// The venue's name of the event the market belongs to.
     pub event: Option<&'a str>,
     /// When the market opens and closes.
     pub hours: Hours,
-    /// Fee rate as printed.
-    pub fee_rate: Option<&'a str>,
-    /// Fee exponent; 1 if only the rate is given.
-    pub fee_exponent: Option<u32>,
-    /// Fee type of the series, as printed (Kalshi).
-    pub fee_type: Option<&'a str>,
-    /// Fee multiplier of the series, as printed; 1 if only the type is given.
-    pub fee_multiplier: Option<&'a str>,
-    /// Name of the rounding rule in force; the dearer one of today's if only the type is given.
-    pub fee_rounding: Option<&'a str>,
+    /// Fees: the venue's name, a colon, and its terms (see [`crate::fees`]).
+    pub fee: Option<&'a str>,
+    /// What the book's proof has to know besides, as `name=value`, separated by semicolons.
+    pub hints: Option<&'a str>,
+    /// What is bought and sold, and what it is paid in, where that is a currency.
+    pub base: Option<&'a str>,
+    /// See `base`.
+    pub quote: Option<&'a str>,
+    /// Levels a side that the venue sends, where the subscription bounds them.
+    pub depth: Option<u32>,
 }
 
 /// A control call that cannot be carried out.
@@ -118,6 +117,10 @@ pub enum EngineError {
     Decimal(&'static str, String),
     /// Fees that cannot be computed exactly.
     Fees(String),
+    /// A hint that the book's proof does not know.
+    Hint(String),
+    /// A mode in which the venue cannot be subscribed.
+    Mode(Venue, String),
     /// No such instrument.
     NoInstrument(InstrumentId),
     /// Connection numbers go up to [`MAX_CONNECTIONS`].
@@ -134,6 +137,13 @@ impl fmt::Display for EngineError {
             }
             Self::Fees(text) => {
                 write!(f, "fees {text}")
+            }
+            Self::Hint(text) => {
+                write!(f, "hints must be name=value of what the book's proof reads, not {text:?}")
+            }
+            Self::Mode(venue, mode) => {
+                let modes = venue.row().modes;
+                write!(f, "{venue:?} has no mode {mode:?}; there are {modes:?}")
             }
             Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
             Self::Connection(id) => {
@@ -164,6 +174,8 @@ pub struct Counters {
     pub unknown_instruments: u64,
     /// Frames that arrived for a connection that was down.
     pub late_frames: u64,
+    /// Frames of connections that nobody announced.
+    pub unannounced_frames: u64,
     /// Trades.
     pub trades: u64,
     /// Book hashes computed.
@@ -308,15 +320,15 @@ impl Engine {
         listing: &Listing,
         ts: Nanos,
     ) -> Result<InstrumentId, EngineError> {
-        let (tick_size, fees, series_fees) = check_listing(listing)?;
-        self.connection(conn, venue, Dialect::default(), ts)?;
+        let listed = Listed::check(venue, listing)?;
+        self.connection(conn, venue, Mode::default(), ts)?;
         if let Some(id) = self.instruments.find(venue, symbol.as_bytes()) {
             self.leave_connection(id);
             if let Some(instrument) = self.instruments.at_mut(id) {
                 instrument.conn = conn;
-                instrument.tick_size = tick_size.or(instrument.tick_size);
-                if fees.is_some() {
-                    (instrument.fees, instrument.series_fees) = (fees, series_fees);
+                instrument.tick_size = listed.tick_size.or(instrument.tick_size);
+                if listed.fees.is_some() {
+                    (instrument.fees, instrument.fee_terms) = (listed.fees, listed.fee_terms);
                 }
                 instrument.hours = listing.hours;
                 if listing.event.is_some() {
@@ -334,14 +346,18 @@ impl Engine {
             event: listing.event.map(Into::into),
             hours: listing.hours,
             outcome: listing.outcome.map(Into::into),
-            tick_size,
+            tick_size: listed.tick_size,
             min_order_size: listing.min_order_size.map(Into::into),
-            neg_risk: listing.neg_risk,
-            fees,
-            series_fees,
+            payout: venue.row().payout,
+            base: listing.base.map(Into::into),
+            quote: listing.quote.map(Into::into),
+            fees: listed.fees,
+            fee_terms: listed.fee_terms,
             ..Instrument::new(venue, symbol, conn)
         };
-        self.add(instrument, ts).ok_or(EngineError::NoInstrument(InstrumentId::MAX))
+        let id = self.add(instrument, ts).ok_or(EngineError::NoInstrument(UNKNOWN))?;
+        self.books[id as usize].hash.neg_risk = listed.neg_risk;
+        Ok(id)
     }
 
     fn add(&mut self, instrument: Instrument, ts: Nanos) -> Option<InstrumentId> {
@@ -386,13 +402,7 @@ impl Engine {
     }
 
     /// Makes sure that a connection is there; a new one counts as up.
-    fn connection(
-        &mut self,
-        conn: u32,
-        venue: Venue,
-        dialect: Dialect,
-        ts: Nanos,
-    ) -> Result<(), EngineError> {
+    fn connection(&mut self, conn: u32, venue: Venue, mode: Mode, ts: Nanos) -> Result<(), EngineError> {
         if conn >= MAX_CONNECTIONS {
             return Err(EngineError::Connection(conn));
         }
@@ -401,26 +411,28 @@ impl Engine {
             self.connections.resize_with(slot + 1, || None);
         }
         if self.connections[slot].is_none() {
-            self.connections[slot] = Some(Connection::new(venue, dialect, ts));
+            self.connections[slot] = Some(Connection::new(venue, mode, ts));
             self.expect_data(ts);
         }
         Ok(())
     }
 
-    /// A connection came up: its books wait for fresh snapshots.
+    /// A connection came up, subscribed in one of the venue's modes (`""` is the usual one): its
+    /// books wait for fresh snapshots.
     ///
     /// # Errors
-    /// [`EngineError::Connection`].
+    /// [`EngineError::Connection`], [`EngineError::Mode`].
     pub fn connected(
         &mut self,
         conn: u32,
         venue: Venue,
-        dialect: Dialect,
+        mode: &str,
         ts: Nanos,
     ) -> Result<(), EngineError> {
-        self.connection(conn, venue, dialect, ts)?;
+        let mode = venue.mode(mode).ok_or_else(|| EngineError::Mode(venue, mode.to_owned()))?;
+        self.connection(conn, venue, mode, ts)?;
         if let Some(connection) = &mut self.connections[conn as usize] {
-            (connection.venue, connection.dialect) = (venue, dialect);
+            (connection.venue, connection.mode) = (venue, mode);
             (connection.up, connection.ts_data, connection.ts_event) = (true, ts, ABSENT);
         }
         self.expect_data(ts);
@@ -460,54 +472,64 @@ impl Engine {
         if self.poisoned {
             return self.output.pending();
         }
-        let (venue, dialect) = match self.connections.get(conn as usize) {
-            Some(Some(connection)) if connection.up => (connection.venue, connection.dialect),
+        let spoken = match self.connections.get(conn as usize) {
+            Some(Some(connection)) if connection.up => (connection.venue, connection.mode),
             Some(Some(_)) => {
                 self.counters.late_frames += 1;
                 return self.output.pending();
             }
             _ => {
-                let (venue, dialect) = (Venue::Polymarket, Dialect::default());
-                if self.connection(conn, venue, dialect, ts_recv).is_err() {
-                    self.counters.late_frames += 1;
-                    return self.output.pending();
-                }
-                (venue, dialect)
+                self.refuse_unannounced(conn, ts_recv);
+                return self.output.pending();
             }
         };
         self.counters.frames += 1;
         self.counters.bytes += payload.len() as u64;
         self.run_due(ts_recv);
-        self.take_payload(conn, (venue, dialect), Source::Stream, payload, ts_recv);
+        let payload = Payload { bytes: payload, source: Source::Stream, mode: spoken.1, about: UNKNOWN };
+        self.take_payload(conn, spoken.0, payload, ts_recv);
         self.output.pending()
     }
 
-    /// Takes a REST answer with whole books of instruments being fetched.
-    pub fn ingest_rest(&mut self, conn: u32, payload: &[u8], ts_recv: Nanos) -> usize {
-        if !self.poisoned
-            && let Some(Some(connection)) = self.connections.get(conn as usize)
-        {
-            let spoken = (connection.venue, connection.dialect);
-            self.take_payload(conn, spoken, Source::Rest, payload, ts_recv);
+    /// Whose messages these are is not known, so they cannot be read.
+    #[cold]
+    fn refuse_unannounced(&mut self, conn: u32, ts_recv: Nanos) {
+        self.counters.unannounced_frames += 1;
+        self.note_error(conn, ts_recv, "a frame of a connection nobody announced", 0);
+    }
+
+    /// Takes a REST answer with whole books of instruments being fetched; `about` is the
+    /// instrument, where the answer itself does not say so, else `UNKNOWN`.
+    pub fn ingest_rest(
+        &mut self,
+        conn: u32,
+        payload: &[u8],
+        about: InstrumentId,
+        ts_recv: Nanos,
+    ) -> usize {
+        if self.poisoned {
+            return self.output.pending();
+        }
+        match self.connections.get(conn as usize) {
+            Some(Some(connection)) => {
+                let (bytes, source, mode) = (payload, Source::Rest, connection.mode);
+                let payload = Payload { bytes, source, mode, about };
+                self.take_payload(conn, connection.venue, payload, ts_recv);
+            }
+            _ => self.refuse_unannounced(conn, ts_recv),
         }
         self.output.pending()
     }
 
     #[inline]
-    fn take_payload(
-        &mut self,
-        conn: u32,
-        (venue, dialect): (Venue, Dialect),
-        source: Source,
-        payload: &[u8],
-        ts_recv: Nanos,
-    ) {
+    fn take_payload(&mut self, conn: u32, venue: Venue, payload: Payload, ts_recv: Nanos) {
         // The frame is taken out for the time it is applied, so that it can be read while
         // the rest of the engine changes; its buffers come back with it.
         let mut frame = std::mem::take(&mut self.frame);
-        let tally = &mut self.tallies[venue as usize];
-        match decode::decode(venue, dialect, source, payload, &self.instruments, &mut frame, tally) {
-            Ok(()) => self.apply_frame(conn, source, &frame, payload, ts_recv),
+        let tally = &mut self.tallies[venue.number()];
+        let source = payload.source;
+        match (venue.row().decode)(payload, &self.instruments, &mut frame, tally) {
+            Ok(()) => self.apply_frame(conn, source, &frame, payload.bytes, ts_recv),
             Err(error) => {
                 self.counters.decode_errors += 1;
                 self.note_error(conn, ts_recv, json_complaint(&error), error.offset);
@@ -581,7 +603,7 @@ impl Engine {
     pub fn messages(&self) -> BTreeMap<String, u64> {
         let mut all = BTreeMap::new();
         for (venue, tally) in Venue::ALL.into_iter().zip(&self.tallies) {
-            for (name, n) in tally.by_name(venue) {
+            for (name, n) in tally.by_name(venue.row().messages) {
                 *all.entry(name).or_insert(0) += n;
             }
         }
@@ -648,47 +670,46 @@ impl Engine {
     }
 }
 
-/// Tick size and fees of a listing, and what of the fees an event may override.
-type Listed = (Option<Decimal>, Option<Fees>, Option<SeriesFees>);
+/// What of a listing has to be read before it can be used.
+struct Listed {
+    tick_size: Option<Decimal>,
+    fees: Option<Fees>,
+    fee_terms: Option<Box<str>>,
+    neg_risk: Option<bool>,
+}
 
-fn check_listing(listing: &Listing) -> Result<Listed, EngineError> {
-    let decimal = |what, text: Option<&str>| {
-        text.map(|t| parse_price(t.as_bytes()).map_err(|_| EngineError::Decimal(what, t.to_owned())))
-            .transpose()
-    };
-    let tick_size = decimal("tick_size", listing.tick_size)?;
-    decimal("min_order_size", listing.min_order_size)?;
-    if let Some(rate) = listing.fee_rate {
-        let exponent = listing.fee_exponent.unwrap_or(1);
-        let error = || {
-            let allowed = "rate must be 0 to 1, exponent 0 to 4";
-            EngineError::Fees(format!(
-                "(rate {rate}, exponent {exponent}) cannot be computed exactly; {allowed}"
-            ))
+impl Listed {
+    fn check(venue: Venue, listing: &Listing) -> Result<Self, EngineError> {
+        let decimal = |what, text: Option<&str>| {
+            let wrong = |t: &str| EngineError::Decimal(what, t.to_owned());
+            text.map(|t| parse_price(t.as_bytes()).map_err(|_| wrong(t))).transpose()
         };
-        return Ok((tick_size, Some(Fees::polymarket(rate, exponent).ok_or_else(error)?), None));
+        let tick_size = decimal("tick_size", listing.tick_size)?;
+        decimal("min_order_size", listing.min_order_size)?;
+        let (mut fees, mut fee_terms) = (None, None);
+        if let Some(text) = listing.fee {
+            let terms = fee_terms_of(venue, text)?;
+            fees = Some((venue.row().fees.parse)(terms).map_err(EngineError::Fees)?);
+            fee_terms = Some(terms.into());
+        }
+        let neg_risk = match listing.hints {
+            None | Some("") => None,
+            Some("neg_risk=true") => Some(true),
+            Some("neg_risk=false") => Some(false),
+            Some(other) => return Err(EngineError::Hint(other.to_owned())),
+        };
+        Ok(Self { tick_size, fees, fee_terms, neg_risk })
     }
-    let series = listing.fee_type.map(|fee_type| series_fees(listing, fee_type)).transpose()?;
-    Ok((tick_size, series.as_ref().map(|s| s.fees(None, None).unwrap_or(Fees::Unsupported)), series))
 }
 
-fn series_fees(listing: &Listing, fee_type: &str) -> Result<SeriesFees, EngineError> {
-    let multiplier = listing.fee_multiplier.unwrap_or("1");
-    let name = listing.fee_rounding.unwrap_or(Rounding::NonDirect.name());
-    let rounding = Rounding::by_name(name).ok_or_else(|| {
-        let names = Rounding::NAMES.join(", ");
-        EngineError::Fees(format!("cannot be rounded by {name:?}; there are {names}"))
-    })?;
-    let series = SeriesFees { fee_type: fee_type.into(), multiplier: multiplier.into(), rounding };
-    if series.fees(None, None).is_none() {
-        let wanted = "must be a plain decimal such as 0.5";
-        return Err(EngineError::Fees(format!("multiplier {wanted}, not {multiplier:?}")));
-    }
-    Ok(series)
+/// Fees without the name of their venue, which has to be that of the market.
+fn fee_terms_of(venue: Venue, text: &str) -> Result<&str, EngineError> {
+    let terms = text.strip_prefix(venue.name()).and_then(|rest| rest.strip_prefix(':'));
+    terms.ok_or_else(|| EngineError::Fees(format!("must begin with \"{venue:?}:\", not {text:?}")))
 }
 
-fn json_complaint(error: &decode::json::JsonError) -> &'static str {
-    use decode::json::JsonErrorKind as K;
+fn json_complaint(error: &JsonError) -> &'static str {
+    use JsonErrorKind as K;
     match error.kind {
         K::Truncated => "JSON ends inside a value",
         K::Unexpected => "JSON has an unexpected byte",

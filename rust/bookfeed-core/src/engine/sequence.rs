@@ -8,11 +8,11 @@
 use super::Engine;
 use super::apply::Origin;
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
-use crate::decode::json::Value;
 use crate::event::{Body, Delta, Frame, Message, Place, Reply, ReplyKind, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN};
-use crate::stream::{Connection, Gap, NO_STREAM, Order, StreamId};
+use crate::sequence::stream::{Connection, Gap, NO_STREAM, Order, StreamId};
+use crate::span::Value;
 use crate::time::Nanos;
 
 /// Most streams of one connection that are told apart.
@@ -391,15 +391,22 @@ impl Engine {
         self.gaps.iter()
     }
 
-    /// Takes the replies that nobody has taken yet, oldest first.
-    pub fn take_notices(&mut self) -> Vec<Notice> {
-        self.notices.drain(..).collect()
+    /// Takes the replies on a connection that nobody has taken yet, oldest first.
+    pub fn take_notices(&mut self, conn: u32) -> Vec<Notice> {
+        let mut taken = Vec::new();
+        self.notices.retain(|notice| {
+            if notice.conn == conn {
+                taken.push(notice.clone());
+            }
+            notice.conn != conn
+        });
+        taken
     }
 
-    /// How many replies wait to be taken.
+    /// How many replies on a connection wait to be taken.
     #[must_use]
-    pub fn notices_pending(&self) -> usize {
-        self.notices.len()
+    pub fn notices_pending(&self, conn: u32) -> usize {
+        self.notices.iter().filter(|notice| notice.conn == conn).count()
     }
 
     /// The venue's number of the subscription to `channel` on a connection, once it said so.

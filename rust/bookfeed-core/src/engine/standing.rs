@@ -8,6 +8,7 @@ use crate::instrument::InstrumentId;
 use crate::signals::apart;
 use crate::time::Nanos;
 use crate::update::{FLAG_TOUCH, FLAG_VERIFIED, LegStanding, Update, UpdateKind};
+use crate::venue::Continuity;
 
 /// Hash checks made per frame, so that no frame waits long for them.
 const CHECKS_PER_FRAME: usize = 4;
@@ -360,7 +361,7 @@ impl Engine {
         }
         // Where messages are numbered, only the stream that carries a book speaks for it. A book
         // fetched by REST while its stream is silent was vouched for at that moment.
-        let numbered = connection.venue.numbers_messages();
+        let numbered = connection.venue.row().continuity == Continuity::Stream;
         let spoke = if numbered { ABSENT } else { connection.ts_data };
         let due = |id: InstrumentId| spoke.max(self.ts_evidence(id)).saturating_add(self.config.silence);
         let mut next = connection.ts_data.saturating_add(self.config.silence);
@@ -401,7 +402,7 @@ impl Engine {
         }
         let ts_begin = book.ts_seen;
         self.transition(id, State::Syncing, Cause::Resync, ts);
-        if self.instruments.at(id).is_some_and(|i| i.venue.numbers_messages()) {
+        if self.instruments.at(id).is_some_and(|i| i.venue.row().continuity == Continuity::Stream) {
             // The whole book comes in the stream itself, at its place.
             return Ok(());
         }

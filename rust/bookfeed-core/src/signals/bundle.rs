@@ -2,10 +2,10 @@
 //! much whatever happens. Their ladders are walked together to the size where the marginal net
 //! edge falls to the threshold; every level is looked at once.
 
-use super::fees::{Fees, Order, Role};
 use super::{Assessment, Direction, Found, Leg, LegRef, Refusal, Subject, View};
 use crate::book::{Book, Touch};
 use crate::event::Level;
+use crate::fees::{Fees, Order, Role};
 use crate::fixed::{ABSENT, PRICE_ONE, Price, QTY_ONE, Qty};
 
 /// What a bundle must leave, and how much of it is wanted.

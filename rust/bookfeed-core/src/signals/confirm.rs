@@ -8,7 +8,7 @@
 use super::{Subject, View};
 use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
-use crate::stream::{NO_STREAM, StreamId};
+use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 
 /// What has been seen of an opportunity since it was first found, without a failure in between.

@@ -7,9 +7,8 @@ use super::{
     Assessment, Direction, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
     Subject, View,
 };
-use crate::decode::Venue;
 use crate::fixed::{PRICE_ONE, Qty};
-use crate::instrument::{InstrumentId, Instruments};
+use crate::instrument::{InstrumentId, Instruments, Venue};
 use crate::time::SECOND;
 
 /// Most legs of a basket or a ladder.

@@ -3,9 +3,8 @@
 use super::confirm::Seen;
 use super::polarity::{Reading, Score};
 use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
-use crate::decode::Venue;
 use crate::fixed::{ABSENT, Price, Qty};
-use crate::instrument::{InstrumentId, Instruments, MarketStatus};
+use crate::instrument::{InstrumentId, Instruments, MarketStatus, Venue};
 use crate::time::{MILLISECOND, Nanos};
 use std::collections::HashMap;
 use std::ops::Range;

@@ -5,7 +5,6 @@
 pub mod bundle;
 pub mod complement;
 pub mod confirm;
-pub mod fees;
 pub mod legs;
 pub mod life;
 pub mod paper;
@@ -13,13 +12,12 @@ pub mod polarity;
 pub mod spread;
 
 use crate::book::Book;
-use crate::book::integrity::named_codes;
-use crate::decode::Venue;
+use crate::fees::Usd;
 use crate::fixed::{ABSENT, Price, Qty};
-use crate::instrument::{Instrument, InstrumentId, Instruments};
-use crate::stream::{Connection, Streams};
+use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
+use crate::names::named_codes;
+use crate::sequence::stream::{Connection, Streams};
 use crate::time::Nanos;
-use fees::Usd;
 use std::collections::BTreeMap;
 use std::fmt;
 

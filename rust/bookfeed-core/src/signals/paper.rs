@@ -2,9 +2,9 @@
 //! a latency later, and what was already gone. It moves nothing and no book.
 
 use super::bundle;
-use super::fees::{Role, Usd};
 use super::life::{Step, Steps};
 use super::{Leg, Phase, RuleKind, View};
+use crate::fees::{Role, Usd};
 use crate::fixed::{ABSENT, Price, QTY_ONE, Qty};
 use crate::time::Nanos;
 use std::collections::VecDeque;

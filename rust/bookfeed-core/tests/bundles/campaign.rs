@@ -7,10 +7,10 @@ use super::pit::{Listed, Pit, Sides};
 use super::support::Rng;
 use super::support::kalshi::{BOOKS, NEWS};
 use super::support::venue::MS;
-use bookfeed_core::decode::Venue::{Kalshi, Polymarket};
 use bookfeed_core::engine::Config;
 use bookfeed_core::fixed::PRICE_ONE;
 use bookfeed_core::instrument::MarketStatus;
+use bookfeed_core::instrument::Venue;
 use std::collections::{BTreeMap, BTreeSet};
 
 const CENT: i64 = 10_000_000;
@@ -46,10 +46,10 @@ impl Run {
         let mut pit = Pit::new(Config { silence: 0, ..Config::default() });
         let kalshi = Some(Schedule::Kalshi(PRICE_ONE, 0, DIRECT));
         for _ in 0..3 {
-            pit.list(Kalshi, Listed { schedule: kalshi, ..Listed::default() });
+            pit.list(Venue::KALSHI, Listed { schedule: kalshi, ..Listed::default() });
         }
         pit.list(
-            Polymarket,
+            Venue::POLYMARKET,
             Listed { schedule: Some(Schedule::Polymarket(40_000_000)), ..Listed::default() },
         );
         let gates = [("max_age_ms", "2000"), ("max_skew_ms", "500"), ("min_edge", "0.002")];

@@ -4,11 +4,13 @@
 use super::oracle::{DIRECT, Schedule};
 use super::pit::{Listed, Pit, sides};
 use super::support::records::Signal;
-use bookfeed_core::decode::Venue::{Kalshi, Polymarket};
 use bookfeed_core::engine::Config;
 use bookfeed_core::instrument::Hours;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::Refusal;
 
+/// Fees of a type that is not known.
+const FLAT: &str = "kalshi:flat;1;non_direct";
 const HOUR: i64 = 3_600_000_000_000;
 const T0: i64 = super::support::venue::T0;
 
@@ -23,11 +25,11 @@ fn counted(kind: &str, order: &[Refusal], from: usize) -> (Vec<(&'static str, u6
     let schedule = Some(Schedule::Kalshi(1_000_000_000, 0, DIRECT));
     let open = shut(Refusal::Status).then_some(T0 + HOUR);
     let hours = Hours { open, close: Some(T0 + 2 * HOUR) };
-    let known = if shut(Refusal::FeeUnknown) { None } else { schedule };
-    pit.list(Kalshi, Listed { schedule: known, hours, ..Listed::default() });
-    let fee_type = shut(Refusal::FeeType).then_some("flat");
-    let schedule = if fee_type.is_some() { None } else { Some(Schedule::Polymarket(70_000_000)) };
-    pit.list(Polymarket, Listed { schedule, fee_type, ..Listed::default() });
+    let fee = shut(Refusal::FeeType).then_some(FLAT);
+    pit.list(Venue::KALSHI, Listed { schedule, fee, hours });
+    let known = !shut(Refusal::FeeUnknown);
+    let schedule = known.then_some(Schedule::Polymarket(70_000_000));
+    pit.list(Venue::POLYMARKET, Listed { schedule, ..Listed::default() });
     let mut rule = vec![
         ("min_time_to_close_ms", word(Refusal::Closing, "7200001", "0")),
         ("max_age_ms", word(Refusal::Age, "0", "30000")),
@@ -78,6 +80,22 @@ fn gates_are_asked_in_their_order() {
 }
 
 #[test]
+fn an_unknown_type_of_fees_is_told_before_missing_fees_in_any_order_of_the_legs() {
+    let (missing, flat) = (Listed::default(), Listed { fee: Some(FLAT), ..Listed::default() });
+    for listed in [[missing, flat], [flat, missing]] {
+        let mut pit = Pit::new(Config::default());
+        for listed in listed {
+            pit.list(Venue::KALSHI, listed);
+        }
+        let (a, b) = (pit.leg(0, false), pit.leg(1, false));
+        pit.rule("box", &[("a", &a), ("b", &b), ("polarity_check", "off"), ("confirm", "off")]);
+        pit.touch(0, 440, 5, 450, 5);
+        pit.touch(1, 550, 5, 560, 5);
+        assert_eq!(pit.reasons(), vec![("fee_type", 1)]);
+    }
+}
+
+#[test]
 fn all_questions_about_the_first_leg_come_before_the_second() {
     // The first leg's market closes soon, the second's is not open.
     let mut pit = Pit::new(Config::default());
@@ -85,8 +103,8 @@ fn all_questions_about_the_first_leg_come_before_the_second() {
     let hours = |open, close| Hours { open, close };
     let soon = hours(None, Some(T0 + HOUR));
     let later = hours(Some(T0 + HOUR), None);
-    pit.list(Kalshi, Listed { schedule, hours: soon, ..Listed::default() });
-    pit.list(Kalshi, Listed { schedule, hours: later, ..Listed::default() });
+    pit.list(Venue::KALSHI, Listed { schedule, hours: soon, ..Listed::default() });
+    pit.list(Venue::KALSHI, Listed { schedule, hours: later, ..Listed::default() });
     pit.add_box(&[("min_time_to_close_ms", "3600000"), ("polarity_check", "off")]);
     pit.touch(0, 440, 5, 450, 5);
     pit.touch(1, 550, 5, 560, 5);
@@ -96,7 +114,7 @@ fn all_questions_about_the_first_leg_come_before_the_second() {
 #[test]
 fn a_cooldown_is_asked_about_after_the_hold() {
     let mut pit = Pit::boxed(
-        [Kalshi; 2],
+        [Venue::KALSHI; 2],
         &[("min_hold_ms", "10"), ("cooldown_ms", "1000"), ("polarity_check", "off")],
     );
     pit.touch(0, 440, 5, 450, 5);
@@ -117,7 +135,7 @@ fn a_cooldown_is_asked_about_after_the_hold() {
 fn numbers_that_do_not_fit_refuse() {
     // Ten million shares cost a known sum; ninety thousand million are too much to say in words.
     for (shares, reasons) in [(10_000_000, vec![]), (90_000_000_000, vec![("overflow", 1)])] {
-        let mut pit = Pit::boxed([Polymarket; 2], &[("polarity_check", "off")]);
+        let mut pit = Pit::boxed([Venue::POLYMARKET; 2], &[("polarity_check", "off")]);
         pit.touch(0, 440, 5, 450, shares);
         pit.touch(1, 550, shares, 560, 5);
         assert_eq!((pit.signals.len(), pit.reasons()), (usize::from(reasons.is_empty()), reasons));
@@ -126,7 +144,7 @@ fn numbers_that_do_not_fit_refuse() {
 
 #[test]
 fn refusals_are_counted_by_rule() {
-    let mut pit = Pit::boxed([Kalshi; 2], &[("min_qty", "6"), ("polarity_check", "off")]);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[("min_qty", "6"), ("polarity_check", "off")]);
     pit.add_box(&[]);
     pit.touch(0, 440, 5, 450, 5);
     pit.touch(1, 550, 5, 560, 5);

@@ -6,9 +6,9 @@ use super::pit::{FREE, Listed, Pit};
 use super::support::kalshi::NEWS;
 use super::support::records::Signal;
 use super::support::venue::{MS, T0};
-use bookfeed_core::decode::Venue::{self, Kalshi, Polymarket};
 use bookfeed_core::engine::Config;
 use bookfeed_core::instrument::Hours;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::Refusal;
 
 const SECOND: i64 = 1_000 * MS;
@@ -43,7 +43,7 @@ fn fees_of_event(pit: &mut Pit, multiplier: &str) -> Vec<String> {
 
 #[test]
 fn it_opens_changes_and_closes_once_each() {
-    let mut pit = open([Kalshi; 2], &[]);
+    let mut pit = open([Venue::KALSHI; 2], &[]);
     let opened = pit.signals[0].clone();
     assert_eq!((opened.value, opened.qty, opened.capital), (100_000_000, 500_000_000, 4_500_000_000));
     assert_eq!(opened.maker_edge, 120_000_000, "0.44 and 0.44 if both legs rest");
@@ -63,7 +63,7 @@ fn it_opens_changes_and_closes_once_each() {
 
 #[test]
 fn a_changed_depth_is_noticed_while_the_touch_stands() {
-    let mut pit = open([Kalshi; 2], &[("max_qty", "20")]);
+    let mut pit = open([Venue::KALSHI; 2], &[("max_qty", "20")]);
     let frame = pit.kalshi.delta(0, false, 5_490, 1_000);
     assert_eq!(pit.say(0, &frame), [], "the other leg has no more");
     let frame = pit.kalshi.delta(1, true, 5_490, 1_000);
@@ -74,7 +74,7 @@ fn a_changed_depth_is_noticed_while_the_touch_stands() {
 
 #[test]
 fn both_directions_are_watched_each_by_itself() {
-    let mut pit = open([Kalshi; 2], &[]);
+    let mut pit = open([Venue::KALSHI; 2], &[]);
     assert_eq!(pit.touch(1, 340, 5, 350, 5), ["close edge", "open"], "now the other way round");
     let views = |s: &Signal| s.legs.iter().map(|l| l.complement).collect::<Vec<_>>();
     assert_eq!((views(&pit.signals[0]), views(&pit.signals[2])), (vec![false, true], vec![true, false]));
@@ -83,51 +83,52 @@ fn both_directions_are_watched_each_by_itself() {
 #[test]
 fn it_closes_for_whatever_shuts_first() {
     // A book lost.
-    let mut pit = open([Kalshi, Polymarket], &[("max_lag_ms", "0")]);
+    let mut pit = open([Venue::KALSHI, Venue::POLYMARKET], &[("max_lag_ms", "0")]);
     pit.engine.disconnected(1, pit.ts);
     assert_eq!(pit.wait(0), ["close not_live"]);
     // A book inside a match that is told in parts, at the next look.
-    let mut pit = open([Kalshi; 2], &[]);
+    let mut pit = open([Venue::KALSHI; 2], &[]);
     let frame = pit.kalshi.delta(0, true, 5_000, 100);
     assert_eq!(pit.say(0, &frame), []);
     assert_eq!(pit.wait(MS), ["close not_live"]);
     // A pause, and hours.
-    let mut pit = open([Kalshi; 2], &[]);
+    let mut pit = open([Venue::KALSHI; 2], &[]);
     assert_eq!(news(&mut pit, 1, "deactivated", ""), ["close status"]);
-    let mut pit = open([Kalshi; 2], &[("min_time_to_close_ms", "60000")]);
+    let mut pit = open([Venue::KALSHI; 2], &[("min_time_to_close_ms", "60000")]);
     let close = |s: i64| format!(r#","close_ts":{}"#, T0 / SECOND + s);
     assert_eq!(news(&mut pit, 0, "close_date_updated", &close(120)), [""; 0]);
     assert_eq!(news(&mut pit, 0, "close_date_updated", &close(59)), ["close closing"]);
-    let mut pit = open([Kalshi; 2], &[]);
+    let mut pit = open([Venue::KALSHI; 2], &[]);
     assert_eq!(news(&mut pit, 0, "close_date_updated", &close(0)), ["close status"]);
     // Evidence that ages, alone or on one leg.
-    let mut pit = open([Kalshi; 2], &[("max_age_ms", "1000")]);
+    let mut pit = open([Venue::KALSHI; 2], &[("max_age_ms", "1000")]);
     assert_eq!(pit.wait(SECOND), [""; 0]);
     assert_eq!(pit.wait(1), ["close age"]);
-    let mut pit = open([Kalshi, Polymarket], &[("max_lag_ms", "0"), ("max_skew_ms", "10")]);
+    let mut pit =
+        open([Venue::KALSHI, Venue::POLYMARKET], &[("max_lag_ms", "0"), ("max_skew_ms", "10")]);
     pit.ts += 10 * MS;
     assert_eq!(pit.touch(0, 440, 5, 449, 5), ["close skew"]);
     // A size, and fees.
-    let mut pit = open([Kalshi; 2], &[("min_qty", "3")]);
+    let mut pit = open([Venue::KALSHI; 2], &[("min_qty", "3")]);
     assert_eq!(pit.touch(1, 550, 2, 560, 5), ["close min_qty"]);
-    let mut pit = open([Kalshi; 2], &[("min_edge", "0.09")]);
+    let mut pit = open([Venue::KALSHI; 2], &[("min_edge", "0.09")]);
     assert_eq!(fees_of_event(&mut pit, "1"), ["close edge"]);
     assert_eq!(pit.reasons(), [("fees", 2)], "for the news of either market");
     assert_eq!(fees_of_event(&mut pit, "null"), ["open"]);
     // What has no word of its own.
-    let mut pit = open([Polymarket; 2], &[]);
+    let mut pit = open([Venue::POLYMARKET; 2], &[]);
     assert_eq!(pit.touch(1, 560, 5, 560, 5), ["close refused"]);
     assert_eq!(pit.reasons(), [("crossed", 1)]);
 }
 
 #[test]
 fn a_box_waits_until_both_venues_have_been_heard_of_at_one_time() {
-    let (mut pit, lives) = paying([Kalshi, Polymarket], &[ANY, ("max_lag_ms", "100")]);
+    let (mut pit, lives) = paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY, ("max_lag_ms", "100")]);
     assert_eq!((lives, pit.reasons()), (vec![], vec![("lag", 1)]), "whole books have no time");
     // Kalshi is late, by another of its markets; waiting is one refusal.
     pit.kalshi.ms -= 150;
     let schedule = Some(FREE);
-    let other = pit.list(Kalshi, Listed { schedule, ..Listed::default() });
+    let other = pit.list(Venue::KALSHI, Listed { schedule, ..Listed::default() });
     pit.touch(other, 100, 1, 900, 1);
     for _ in 0..5 {
         assert_eq!(pit.beat(other), [""; 0]);
@@ -146,7 +147,7 @@ fn a_box_waits_until_both_venues_have_been_heard_of_at_one_time() {
 
 #[test]
 fn venues_may_be_a_second_apart_unless_it_is_said_otherwise() {
-    let (mut pit, lives) = paying([Kalshi, Polymarket], &[ANY]);
+    let (mut pit, lives) = paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY]);
     assert_eq!((lives, pit.reasons()), (vec![], vec![("lag", 1)]));
     pit.kalshi.ms -= 1_001;
     pit.beat(0);
@@ -155,7 +156,7 @@ fn venues_may_be_a_second_apart_unless_it_is_said_otherwise() {
     pit.beat(0);
     assert_eq!(pit.wait(0), ["open"]);
     assert_eq!(pit.signals[0].lag_ns, SECOND);
-    let (_, lives) = paying([Kalshi; 2], &[ANY]);
+    let (_, lives) = paying([Venue::KALSHI; 2], &[ANY]);
     assert_eq!(lives, ["open"], "one venue's legs need no time");
 }
 
@@ -163,8 +164,8 @@ fn venues_may_be_a_second_apart_unless_it_is_said_otherwise() {
 fn what_waits_for_time_or_other_messages_is_asked_again_by_itself() {
     let near = Hours { open: Some(T0 + SECOND), close: None };
     let mut pit = Pit::new(Config::default());
-    pit.list(Kalshi, Listed { schedule: Some(FREE), hours: near, ..Listed::default() });
-    pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), hours: near, ..Listed::default() });
+    pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
     pit.add_box(&[ANY]);
     pit.touch(0, 440, 5, 450, 5);
     assert_eq!(pit.touch(1, 550, 5, 560, 5), [""; 0]);
@@ -177,8 +178,9 @@ fn what_waits_for_time_or_other_messages_is_asked_again_by_itself() {
     assert_eq!(news(&mut pit, 0, "activated", ""), ["open"]);
 
     // Evidence that comes again on the stream, for a market that is not even a leg.
-    let (mut pit, _) = paying([Kalshi, Polymarket], &[ANY, ("max_lag_ms", "0"), ("max_age_ms", "100")]);
-    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    let (mut pit, _) =
+        paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY, ("max_lag_ms", "0"), ("max_age_ms", "100")]);
+    let other = pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
     assert_eq!(pit.wait(101 * MS), ["close age"]);
     assert_eq!(pit.touch(1, 550, 5, 562, 5), [""; 0]);
     assert_eq!(pit.reasons(), [("age", 2)]);
@@ -186,8 +188,9 @@ fn what_waits_for_time_or_other_messages_is_asked_again_by_itself() {
     assert_eq!(pit.wait(0), ["open"]);
 
     // Likewise for legs whose evidence was too far apart.
-    let (mut pit, _) = paying([Kalshi, Polymarket], &[ANY, ("max_lag_ms", "0"), ("max_skew_ms", "50")]);
-    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    let (mut pit, _) =
+        paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY, ("max_lag_ms", "0"), ("max_skew_ms", "50")]);
+    let other = pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
     pit.ts += 100 * MS;
     assert_eq!(pit.touch(1, 550, 5, 562, 5), ["close skew"]);
     pit.touch(other, 100, 1, 900, 1);
@@ -196,7 +199,7 @@ fn what_waits_for_time_or_other_messages_is_asked_again_by_itself() {
 
 #[test]
 fn a_hold_that_is_over_opens_before_the_next_frame_is_looked_at() {
-    let (mut pit, lives) = paying([Kalshi; 2], &[ANY, ("min_hold_ms", "10")]);
+    let (mut pit, lives) = paying([Venue::KALSHI; 2], &[ANY, ("min_hold_ms", "10")]);
     assert_eq!(lives, [""; 0]);
     pit.ts += 9 * MS;
     assert_eq!(pit.touch(1, 450, 5, 460, 5), ["open", "close edge"]);
@@ -206,7 +209,7 @@ fn a_hold_that_is_over_opens_before_the_next_frame_is_looked_at() {
 
 #[test]
 fn a_failure_in_between_begins_the_hold_anew() {
-    let (mut pit, _) = paying([Kalshi; 2], &[ANY, ("min_hold_ms", "10"), ("min_qty", "3")]);
+    let (mut pit, _) = paying([Venue::KALSHI; 2], &[ANY, ("min_hold_ms", "10"), ("min_qty", "3")]);
     pit.ts += 4 * MS;
     pit.touch(1, 550, 2, 560, 5);
     pit.touch(1, 550, 5, 560, 5);
@@ -220,8 +223,8 @@ fn a_failure_in_between_begins_the_hold_anew() {
 #[test]
 fn what_waits_for_messages_does_not_wait_for_an_earlier_hold() {
     let rule = [ANY, ("min_hold_ms", "10000"), ("max_skew_ms", "50"), ("max_lag_ms", "0")];
-    let (mut pit, _) = paying([Kalshi, Polymarket], &rule);
-    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    let (mut pit, _) = paying([Venue::KALSHI, Venue::POLYMARKET], &rule);
+    let other = pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
     pit.ts += 100 * MS;
     pit.touch(1, 550, 5, 562, 5);
     assert_eq!(pit.reasons(), [("skew", 1), ("hold", 1)]);
@@ -241,8 +244,8 @@ fn what_waits_for_messages_does_not_wait_for_an_earlier_hold() {
 
 #[test]
 fn nothing_is_asked_where_nothing_changed() {
-    let (mut pit, _) = paying([Kalshi; 2], &[ANY, ("min_qty", "6")]);
-    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    let (mut pit, _) = paying([Venue::KALSHI; 2], &[ANY, ("min_qty", "6")]);
+    let other = pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
     for _ in 0..3 {
         pit.touch(other, 100, 1, 900, 1);
         pit.beat(0);
@@ -264,7 +267,7 @@ fn later(pit: &mut Pit) {
 
 #[test]
 fn a_pair_has_to_agree_before_it_is_spoken_of() {
-    let mut pit = Pit::boxed([Kalshi; 2], &[]);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[]);
     // Opposites: their prices add up to one, and 0.2 and 1 − 0.8 would be a gift.
     pit.touch(0, 190, 5, 200, 5);
     // Whole books of Kalshi's state no time, and prices are compared at known times only.
@@ -289,7 +292,7 @@ fn a_pair_has_to_agree_before_it_is_spoken_of() {
 
 #[test]
 fn only_a_touch_that_moved_is_a_reading() {
-    let mut pit = Pit::boxed([Kalshi; 2], &[]);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[]);
     pit.touch(0, 190, 5, 200, 5);
     assert_eq!(pit.touch(1, 210, 5, 220, 5), [""; 0], "4 of 8");
     for _ in 0..5 {
@@ -307,7 +310,7 @@ fn only_a_touch_that_moved_is_a_reading() {
 
 #[test]
 fn a_backlog_told_at_once_is_one_reading() {
-    let mut pit = Pit::boxed([Kalshi; 2], &[]);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[]);
     pit.touch(0, 190, 5, 200, 5);
     pit.touch(1, 210, 5, 220, 5);
     pit.beat(0);
@@ -320,21 +323,22 @@ fn a_backlog_told_at_once_is_one_reading() {
 
 #[test]
 fn close_to_one_half_nothing_can_be_told() {
-    let mut pit = Pit::boxed([Kalshi; 2], &[]);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[]);
     pit.touch(0, 470, 5, 480, 5);
     for i in 0..40 {
         assert_eq!(pit.touch(1, 500 + i, 5, 510 + i, 5), [""; 0]);
     }
-    let mut pit = Pit::boxed([Kalshi; 2], &[("polarity_check", "off")]);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[("polarity_check", "off")]);
     pit.touch(0, 470, 5, 480, 5);
     assert_eq!(pit.touch(1, 500, 5, 510, 5), ["open"]);
 }
 
 #[test]
 fn an_opportunity_is_confirmed_when_each_book_was_ahead_of_the_other() {
-    let (mut pit, lives) = paying([Kalshi, Polymarket], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
-    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
-    let stranger = pit.list(Polymarket, Listed { schedule: Some(FREE), ..Listed::default() });
+    let (mut pit, lives) =
+        paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
+    let other = pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
+    let stranger = pit.list(Venue::POLYMARKET, Listed { schedule: Some(FREE), ..Listed::default() });
     assert_eq!((lives, pit.reasons()), (vec![], vec![("unconfirmed", 1)]));
     // Kalshi at the very time of the finding: equal times decide nothing.
     pit.touch(other, 100, 1, 900, 1);
@@ -360,8 +364,9 @@ fn an_opportunity_is_confirmed_when_each_book_was_ahead_of_the_other() {
 /// What was held up on the way comes at once, and is all older than what the other venue said.
 #[test]
 fn a_burst_that_catches_up_confirms_nothing_before_it_has_overtaken() {
-    let (mut pit, _) = paying([Kalshi, Polymarket], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
-    let other = pit.list(Kalshi, Listed { schedule: Some(FREE), ..Listed::default() });
+    let (mut pit, _) =
+        paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY, ("confirm", "on"), ("max_lag_ms", "0")]);
+    let other = pit.list(Venue::KALSHI, Listed { schedule: Some(FREE), ..Listed::default() });
     pit.touch(other, 100, 1, 900, 1);
     pit.clock(1_000);
     pit.beat(other);
@@ -379,7 +384,7 @@ fn a_burst_that_catches_up_confirms_nothing_before_it_has_overtaken() {
 #[test]
 fn a_failure_asks_for_a_new_confirmation_and_holds_run_meanwhile() {
     let rule = [ANY, ("confirm", "on"), ("min_hold_ms", "10"), ("min_qty", "3")];
-    let mut pit = Pit::boxed([Kalshi; 2], &rule);
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &rule);
     pit.touch(0, 440, 5, 450, 5);
     pit.beat(0);
     pit.touch(1, 550, 5, 560, 5);
@@ -402,7 +407,7 @@ fn fees_that_are_overridden_change_what_is_open() {
     let mut pit = Pit::new(Config::default());
     let schedule = Some(Schedule::Kalshi(500_000_000, 0, DIRECT));
     for _ in 0..2 {
-        pit.list(Kalshi, Listed { schedule, ..Listed::default() });
+        pit.list(Venue::KALSHI, Listed { schedule, ..Listed::default() });
     }
     pit.add_box(&[ANY]);
     pit.touch(0, 440, 5, 450, 5);

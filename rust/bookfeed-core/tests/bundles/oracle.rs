@@ -2,8 +2,8 @@
 //! and with fees by the letter of their rules.
 
 use super::support::fee_rules::{Plain, half_up, model, ten};
+use bookfeed_core::fees::Rounding;
 use bookfeed_core::fixed::PRICE_ONE;
-use bookfeed_core::signals::fees::Rounding;
 use num_bigint::BigInt;
 
 /// A quarter of a share: every size here is a multiple of it.

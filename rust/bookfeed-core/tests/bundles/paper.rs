@@ -4,8 +4,8 @@ use super::oracle::{DIRECT, Schedule};
 use super::pit::{FREE, Listed, Pit, sides};
 use super::support::Rng;
 use super::support::venue::MS;
-use bookfeed_core::decode::Venue::{Kalshi, Polymarket};
 use bookfeed_core::engine::Config;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::paper::{PaperFill, PaperTotals};
 
 const LATENCY: i64 = 250 * MS;
@@ -15,7 +15,7 @@ const LATENCY: i64 = 250 * MS;
 fn opened(schedule: Schedule) -> Pit {
     let mut pit = Pit::new(Config { paper_latency: Some(LATENCY), ..Config::default() });
     for _ in 0..2 {
-        pit.list(Kalshi, Listed { schedule: Some(schedule), ..Listed::default() });
+        pit.list(Venue::KALSHI, Listed { schedule: Some(schedule), ..Listed::default() });
     }
     pit.add_box(&[("polarity_check", "off")]);
     pit.book(0, &sides(&[(440, 5)], &[(450, 5), (460, 5)]));
@@ -141,7 +141,7 @@ fn only_what_opens_is_sent_and_spreads_are_no_orders() {
     pit.book(1, &sides(&[(550, 5), (540, 6)], &[(561, 5)]));
     assert!(pit.signals.len() > 1, "an update, and a spread");
     assert_eq!(pit.engine.paper().unwrap().pending(), 1);
-    let mut pit = Pit::boxed([Kalshi, Polymarket], &[]);
+    let mut pit = Pit::boxed([Venue::KALSHI, Venue::POLYMARKET], &[]);
     pit.touch(0, 440, 5, 450, 5);
     assert!(pit.engine.paper().is_none(), "unless one is kept");
 }
@@ -151,7 +151,7 @@ fn the_same_frames_make_the_same_ledger() {
     let run = |seed| {
         let mut rng = Rng(seed);
         let config = Config { paper_latency: Some(7 * MS), digest: true, ..Config::default() };
-        let mut pit = Pit::free(config, &[Kalshi, Polymarket, Kalshi]);
+        let mut pit = Pit::free(config, &[Venue::KALSHI, Venue::POLYMARKET, Venue::KALSHI]);
         pit.add_box(&[("polarity_check", "off"), ("max_lag_ms", "0")]);
         let legs = pit.legs(&[(0, false), (1, false), (2, false)]);
         pit.rule("ladder", &[("legs", &legs), ("max_lag_ms", "0")]);

@@ -2,8 +2,8 @@
 //! the bundles it should.
 
 use super::pit::{Pit, params};
-use bookfeed_core::decode::Venue::{Kalshi, Polymarket};
 use bookfeed_core::engine::Config;
+use bookfeed_core::instrument::Venue;
 
 #[test]
 fn rules_say_what_is_wrong_with_their_parameters() {
@@ -103,7 +103,7 @@ fn cheap(pit: &mut Pit) {
 fn subjects_are_watched_once_and_in_their_order_whenever_instruments_come() {
     for late in [false, true] {
         let listed = super::pit::Listed { schedule: Some(super::pit::FREE), ..Default::default() };
-        let mut pit = Pit::free(Config::default(), &[Kalshi; 2]);
+        let mut pit = Pit::free(Config::default(), &[Venue::KALSHI; 2]);
         let add = |pit: &mut Pit| {
             let third = "kalshi KXTEST-26OCT0117-T2 yes";
             let legs = format!("{}; {}; {third}", pit.leg(0, false), pit.leg(1, false));
@@ -112,9 +112,9 @@ fn subjects_are_watched_once_and_in_their_order_whenever_instruments_come() {
         };
         if late {
             add(&mut pit);
-            pit.list(Kalshi, listed);
+            pit.list(Venue::KALSHI, listed);
         } else {
-            pit.list(Kalshi, listed);
+            pit.list(Venue::KALSHI, listed);
             add(&mut pit);
         }
         let (yes, no) = (false, true);
@@ -139,7 +139,7 @@ fn subjects_are_watched_once_and_in_their_order_whenever_instruments_come() {
 
 #[test]
 fn a_rule_waits_until_all_of_its_instruments_are_there() {
-    let mut pit = Pit::free(Config::default(), &[Kalshi]);
+    let mut pit = Pit::free(Config::default(), &[Venue::KALSHI]);
     pit.rule(
         "box",
         &[
@@ -152,7 +152,7 @@ fn a_rule_waits_until_all_of_its_instruments_are_there() {
     cheap(&mut pit);
     assert_eq!(pit.signals, []);
     let listed = super::pit::Listed { schedule: Some(super::pit::FREE), ..Default::default() };
-    pit.list(Polymarket, listed);
+    pit.list(Venue::POLYMARKET, listed);
     assert_eq!(pit.touch(1, 900, 5, 910, 5), ["open"], "0.02 here and 0.1 there");
     assert_eq!(bundles(&pit), [[(0, false), (1, true)]]);
 }

@@ -4,10 +4,10 @@ use super::oracle::{Schedule, Side};
 use super::support::kalshi::{BOOKS, Kalshi};
 use super::support::records::{Signal, drain};
 use super::support::venue::{MS, T0};
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::{Config, Engine, Listing};
 use bookfeed_core::fixed::format_decimal;
 use bookfeed_core::instrument::Hours;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::{Params, Refusal};
 
 pub fn params(pairs: &[(&str, &str)]) -> Params {
@@ -49,8 +49,25 @@ pub struct Pit {
 #[derive(Clone, Copy, Default)]
 pub struct Listed<'a> {
     pub schedule: Option<Schedule>,
-    pub fee_type: Option<&'a str>,
+    /// Fees as a listing states them, instead of a schedule.
+    pub fee: Option<&'a str>,
     pub hours: Hours,
+}
+
+/// A schedule as a listing states it.
+fn fee(venue: Venue, schedule: Option<Schedule>) -> Option<String> {
+    Some(match schedule? {
+        Schedule::Polymarket(nano) => format!("polymarket:{};1", format_decimal(nano, 9)),
+        Schedule::Kalshi(nano, makers, rule) if venue == Venue::KALSHI => {
+            let fee_type = match makers {
+                0 => "quadratic",
+                175 => "quadratic_with_maker_fees",
+                _ => "quadratic_with_combo_maker_fees",
+            };
+            format!("kalshi:{fee_type};{};{}", format_decimal(nano, 9), rule.name())
+        }
+        Schedule::Kalshi(..) => "polymarket:0;1".to_owned(),
+    })
 }
 
 pub const FREE: Schedule = Schedule::Kalshi(0, 0, super::oracle::DIRECT);
@@ -58,8 +75,8 @@ pub const FREE: Schedule = Schedule::Kalshi(0, 0, super::oracle::DIRECT);
 impl Pit {
     pub fn new(config: Config) -> Self {
         let mut engine = Engine::new(config);
-        engine.connected(0, Venue::Kalshi, Dialect { yes_prices: true }, T0).unwrap();
-        engine.connected(1, Venue::Polymarket, Dialect::default(), T0).unwrap();
+        engine.connected(0, Venue::KALSHI, "use_yes_price", T0).unwrap();
+        engine.connected(1, Venue::POLYMARKET, "", T0).unwrap();
         Self { engine, kalshi: Kalshi::new(0, true), ts: T0, places: Vec::new(), signals: Vec::new() }
     }
 
@@ -75,37 +92,16 @@ impl Pit {
     /// Subscribes one more market.
     pub fn list(&mut self, venue: Venue, listed: Listed) -> usize {
         let n = self.places.len();
-        let (mut rate, mut multiplier, mut fee_type, mut rounding) = (None, None, None, None);
-        match listed.schedule {
-            Some(Schedule::Polymarket(nano)) => rate = Some(format_decimal(nano, 9)),
-            Some(Schedule::Kalshi(nano, makers, rule)) if venue == Venue::Kalshi => {
-                multiplier = Some(format_decimal(nano, 9));
-                fee_type = Some(match makers {
-                    0 => "quadratic",
-                    175 => "quadratic_with_maker_fees",
-                    _ => "quadratic_with_combo_maker_fees",
-                });
-                rounding = Some(rule.name());
-            }
-            Some(Schedule::Kalshi(..)) => rate = Some("0".to_owned()),
-            None => {}
-        }
-        let listing = Listing {
-            event: Some("E"),
-            hours: listed.hours,
-            fee_rate: rate.as_deref(),
-            fee_type: listed.fee_type.or(fee_type),
-            fee_multiplier: multiplier.as_deref(),
-            fee_rounding: rounding,
-            ..Listing::default()
-        };
-        let conn = u32::from(venue == Venue::Polymarket);
-        if venue == Venue::Kalshi {
+        let fee = listed.fee.map_or_else(|| fee(venue, listed.schedule), |text| Some(text.to_owned()));
+        let listing =
+            Listing { event: Some("E"), hours: listed.hours, fee: fee.as_deref(), ..Listing::default() };
+        let conn = u32::from(venue == Venue::POLYMARKET);
+        if venue == Venue::KALSHI {
             self.kalshi.markets.push(super::support::kalshi::Market::new(n));
         }
         let place = Place {
             venue,
-            n: if venue == Venue::Kalshi { self.kalshi.markets.len() - 1 } else { n },
+            n: if venue == Venue::KALSHI { self.kalshi.markets.len() - 1 } else { n },
             id: u32::try_from(n).unwrap(),
         };
         self.places.push(place);
@@ -117,7 +113,7 @@ impl Pit {
 
     pub fn symbol(&self, n: usize) -> String {
         match self.places[n] {
-            Place { venue: Venue::Kalshi, n, .. } => self.kalshi.markets[n].ticker.clone(),
+            Place { venue: Venue::KALSHI, n, .. } => self.kalshi.markets[n].ticker.clone(),
             Place { n, .. } => format!("P{n}"),
         }
     }
@@ -176,7 +172,7 @@ impl Pit {
     /// The frame that sets a book whole.
     pub fn frame(&mut self, n: usize, book: &Sides) -> (u32, String) {
         let place = self.places[n].clone();
-        if place.venue == Venue::Kalshi {
+        if place.venue == Venue::KALSHI {
             let market = &mut self.kalshi.markets[place.n];
             let level = |&(price, qty): &(i64, i64)| {
                 (u32::try_from(price / 100_000).unwrap(), u64::try_from(qty / 1_000_000).unwrap())

@@ -5,19 +5,19 @@ use super::pit::{Listed, Pit, Sides};
 use super::support::Rng;
 use super::support::records::Signal;
 use bookfeed_core::book::Book;
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::Config;
 use bookfeed_core::event::{Level, Side as BookSide};
+use bookfeed_core::fees::{Fees, Rounding};
 use bookfeed_core::fixed::{ABSENT, PRICE_ONE, format_decimal};
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::instrument::{Instrument, Instruments};
-use bookfeed_core::signals::fees::{Fees, Rounding};
+use bookfeed_core::sequence::stream::Streams;
 use bookfeed_core::signals::{Assessment, Direction, Refusal, View, build};
-use bookfeed_core::stream::Streams;
 
 const CENT: i64 = 10_000_000;
 
 fn schedule(rng: &mut Rng, venue: Venue) -> Schedule {
-    if venue == Venue::Polymarket {
+    if venue == Venue::POLYMARKET {
         return Schedule::Polymarket(*rng.pick(&[0, 40_000_000, 70_000_000, 17_500_000]));
     }
     let multiplier = *rng.pick(&[PRICE_ONE, PRICE_ONE, PRICE_ONE / 2, 0]);
@@ -236,7 +236,7 @@ fn walks_that_rounding_ends_equal_a_search_over_every_beginning() {
         case.books[1].bids = levels(mid + apart, -1);
         case.books[0].bids = vec![(mid - 5 * CENT, QUARTER)];
         case.books[1].asks = vec![(mid + apart + 5 * CENT, QUARTER)];
-        case.venues = vec![Venue::Kalshi; 2];
+        case.venues = vec![Venue::KALSHI; 2];
         for schedule in &mut case.schedules {
             let rounding = *rng.pick(&[Rounding::NonDirect, Rounding::Intermediate, Rounding::Legacy]);
             *schedule = Schedule::Kalshi(PRICE_ONE, 0, rounding);
@@ -370,7 +370,7 @@ fn what_rounding_eats_is_left_out() {
     let mut pit = Pit::new(Config::default());
     let schedule = Some(Schedule::Kalshi(PRICE_ONE, 0, Rounding::NonDirect));
     for _ in 0..2 {
-        pit.list(Venue::Kalshi, Listed { schedule, ..Listed::default() });
+        pit.list(Venue::KALSHI, Listed { schedule, ..Listed::default() });
     }
     pit.add_box(&[("min_edge", "0.0005"), ("polarity_check", "off")]);
     // The opposite of the second at 0.565: a bid at 0.435.

@@ -5,8 +5,8 @@ use super::support::Rng;
 use super::support::plain::{Model, apply};
 use super::support::scene::Scene;
 use bookfeed_core::book::integrity::State;
-use bookfeed_core::decode::polymarket::MESSAGE_NAMES;
 use bookfeed_core::engine::HashCheck;
+use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use serde_json::Value;
 
 fn mutate(rng: &mut Rng, frame: &[u8]) -> Vec<u8> {

@@ -8,8 +8,8 @@
 use super::support::records::{drain, levels};
 use super::support::venue::{MS, T0};
 use bookfeed_core::book::integrity::Evidence;
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Config, Engine, Listing};
+use bookfeed_core::instrument::Venue;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ fn run(name: &str, vector: &Value) {
     for listing in vector["subscribe"].as_array().unwrap() {
         let symbol = text(&listing["symbol"]);
         let about = Listing { market: listing["market"].as_str(), ..Listing::default() };
-        let id = engine.subscribe(Venue::Polymarket, symbol, 0, &about, T0).unwrap();
+        let id = engine.subscribe(Venue::POLYMARKET, symbol, 0, &about, T0).unwrap();
         ids.insert(symbol.to_owned(), id);
     }
     let mut ts = T0;
@@ -122,7 +122,7 @@ fn there_is_a_vector_for_every_message_type_and_some_emit_nothing() {
         kinds.extend(expect["messages"].as_object().unwrap().keys().cloned());
         silent += u32::from(expect["records"].as_array().unwrap().is_empty());
     }
-    for name in Venue::Polymarket.message_names() {
+    for name in Venue::POLYMARKET.row().messages {
         assert!(kinds.contains(*name) || *name == "rest_book", "no vector for {name}");
     }
     assert!(silent >= 5);

@@ -45,7 +45,7 @@ fn the_field_set_and_the_untold_members_are_learned() {
                             market: Some(&scene.market.market),
                             ..Default::default()
                         };
-                        let venue = bookfeed_core::decode::Venue::Polymarket;
+                        let venue = bookfeed_core::instrument::Venue::POLYMARKET;
                         scene.engine.subscribe(venue, asset, 0, &listing, scene.ts).unwrap();
                     }
                     scene.records();

@@ -5,6 +5,7 @@ use super::support::scene::Scene;
 use super::support::venue::{MS, T0, policy};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::engine::HashCheck;
+use bookfeed_core::instrument::UNKNOWN;
 
 /// A book that was convicted, and whose fetch has begun.
 fn fetching(policy: HashCheck) -> Scene {
@@ -169,7 +170,7 @@ fn a_suspect_book_may_be_fetched_at_once() {
     scene.engine.resync_begin(0, scene.ts).unwrap();
     let body = scene.market.rest(0);
     scene.ts += MS;
-    scene.engine.ingest_rest(0, body.as_bytes(), scene.ts);
+    scene.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, scene.ts);
     let (updates, _) = drain(&mut scene.engine);
     let seen: Vec<_> = updates.iter().filter(|u| u.instrument == 0).map(|u| u.short()).collect();
     assert_eq!(seen[seen.len() - 2..], ["state live resync", "book live resync"]);

@@ -267,7 +267,7 @@ fn run(seed: u64, fault_every: usize) -> Outcome {
             run.look("time");
         }
         if run.rng.once_in(150) {
-            run.floor.engine.take_notices();
+            run.floor.engine.take_notices(0);
         }
     }
     run.outcome.transitions = run.floor.engine.counters().transitions - begun;

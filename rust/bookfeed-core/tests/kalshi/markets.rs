@@ -4,10 +4,10 @@ use super::support::kalshi::{Floor, NEWS, listing};
 use super::support::records::drain;
 use super::support::venue::T0;
 use bookfeed_core::book::integrity::{Cause, State};
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::Listing;
+use bookfeed_core::fees::{Fees, Rounding};
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::instrument::{Hours, MarketStatus};
-use bookfeed_core::signals::fees::{Fees, Rounding};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -36,7 +36,7 @@ fn hours_are_those_of_the_listing_until_news_moves_them() {
     let hours = Hours { open: Some(T0 + 10 * SECOND), close: Some(T0 + 20 * SECOND) };
     let ticker = floor.venue.markets[0].ticker.clone();
     let listed = Listing { hours, ..listing("E") };
-    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listed, floor.ts).unwrap();
+    floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listed, floor.ts).unwrap();
     let at = |floor: &Floor, s: i64| floor.engine.instruments().at(0).unwrap().status(T0 + s * SECOND);
     let seen: Vec<_> = [9, 10, 19, 20].map(|s| at(&floor, s).name()).to_vec();
     assert_eq!(seen, ["before_open", "open", "open", "closed"]);
@@ -75,7 +75,7 @@ fn a_market_that_is_decided_is_over() {
 fn fees_of_an_event_are_overridden_and_restored() {
     let mut floor = Floor::live(2);
     let ticker = floor.venue.markets[1].ticker.clone();
-    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
+    floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
     drain(&mut floor.engine);
     let update = |floor: &mut Floor, fee_type: &str, multiplier: &str| {
         let seq = floor.venue.seq(NEWS);
@@ -103,10 +103,10 @@ fn fees_of_an_event_are_overridden_and_restored() {
 fn a_market_subscribed_anew_is_of_the_event_it_is_then_said_to_be_of() {
     let mut floor = Floor::live(1);
     let ticker = floor.venue.markets[0].ticker.clone();
-    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
+    floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
     let event = |floor: &Floor| floor.engine.instruments().at(0).unwrap().event.clone();
     assert_eq!(event(&floor).as_deref(), Some("OTHER"));
-    floor.engine.subscribe(Venue::Kalshi, &ticker, 0, &Listing::default(), floor.ts).unwrap();
+    floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &Listing::default(), floor.ts).unwrap();
     assert_eq!(event(&floor).as_deref(), Some("OTHER"), "what is left out stays");
 }
 

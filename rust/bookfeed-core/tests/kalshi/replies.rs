@@ -3,8 +3,8 @@
 use super::support::kalshi::{BOOKS, Floor, Kalshi, TRADES};
 use super::support::records::drain;
 use bookfeed_core::book::integrity::{Cause, State};
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::event::ReplyKind;
+use bookfeed_core::instrument::Venue;
 
 #[test]
 fn replies_on_a_subscription_take_its_numbers() {
@@ -45,8 +45,8 @@ fn notices_say_what_a_reply_said_and_are_taken_once() {
     let reply = floor.venue.reply(BOOKS, "error", error);
     floor.say(&Kalshi::subscribed("trade", TRADES));
     floor.say(&reply);
-    assert_eq!(floor.engine.notices_pending(), 2);
-    let notices = floor.engine.take_notices();
+    assert_eq!(floor.engine.notices_pending(0), 2);
+    let notices = floor.engine.take_notices(0);
     let said: Vec<_> = notices
         .iter()
         .map(|n| (n.kind, n.id, n.sid, n.code, n.channel.as_str(), n.text.as_str(), n.conn))
@@ -59,7 +59,7 @@ fn notices_say_what_a_reply_said_and_are_taken_once() {
         ]
     );
     assert_eq!(notices[1].ts, floor.ts);
-    assert_eq!((floor.engine.notices_pending(), floor.engine.take_notices()), (0, vec![]));
+    assert_eq!((floor.engine.notices_pending(0), floor.engine.take_notices(0)), (0, vec![]));
     assert_eq!(floor.states(), [State::Live], "an error that is not the end of it");
 }
 
@@ -71,8 +71,8 @@ fn notices_that_nobody_takes_are_dropped_and_counted() {
             format!(r#"{{"id":{id},"type":"error","msg":{{"code":5,"msg":"Unknown command"}}}}"#);
         floor.say(&frame);
     }
-    assert_eq!((floor.engine.notices_pending(), floor.engine.counters().notices_dropped), (1_024, 76));
-    let notices = floor.engine.take_notices();
+    assert_eq!((floor.engine.notices_pending(0), floor.engine.counters().notices_dropped), (1_024, 76));
+    let notices = floor.engine.take_notices(0);
     assert_eq!((notices[0].id, notices[1_023].id), (76, 1_099));
     assert_eq!(floor.states(), [State::Live]);
 }
@@ -150,7 +150,7 @@ fn subscriptions_are_learned_from_replies_and_forgotten_with_the_connection() {
     let reply = floor.venue.reply(BOOKS, "ok", "");
     floor.say(&reply);
     assert_eq!(floor.engine.sid(0, "orderbook_delta"), Some(BOOKS));
-    floor.engine.connected(0, Venue::Kalshi, Dialect { yes_prices: true }, floor.ts).unwrap();
+    floor.engine.connected(0, Venue::KALSHI, "use_yes_price", floor.ts).unwrap();
     drain(&mut floor.engine);
     assert_eq!(floor.engine.sid(0, "orderbook_delta"), None);
     assert_eq!(floor.standing(0), (State::Syncing, Cause::Subscribed));

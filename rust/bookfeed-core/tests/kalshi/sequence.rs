@@ -3,9 +3,9 @@
 use super::support::kalshi::{BOOKS, Floor, Kalshi, TRADES, listing};
 use super::support::venue::{MS, T0};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::Config;
-use bookfeed_core::stream::Gap;
+use bookfeed_core::instrument::{UNKNOWN, Venue};
+use bookfeed_core::sequence::stream::Gap;
 
 const SECOND: i64 = 1_000 * MS;
 
@@ -65,9 +65,9 @@ fn a_hole_is_about_its_own_stream_and_connection() {
     let mut floor = Floor::live(2);
     let mut other = Kalshi::new(4, true);
     other.markets.drain(..2);
-    floor.engine.connected(7, Venue::Kalshi, Dialect { yes_prices: true }, T0).unwrap();
+    floor.engine.connected(7, Venue::KALSHI, "use_yes_price", T0).unwrap();
     for (i, market) in other.markets.iter().enumerate() {
-        let id = floor.engine.subscribe(Venue::Kalshi, &market.ticker, 7, &listing("E"), T0).unwrap();
+        let id = floor.engine.subscribe(Venue::KALSHI, &market.ticker, 7, &listing("E"), T0).unwrap();
         let frame = other.clone().snapshot_at(i, u64::try_from(i + 1).unwrap());
         floor.engine.ingest(7, frame.as_bytes(), floor.ts);
         floor.ids.push(id);
@@ -202,7 +202,7 @@ fn a_change_on_another_subscription_ends_belief_in_its_book() {
 #[test]
 fn what_another_connection_says_is_not_about_the_book() {
     let mut floor = Floor::live(2);
-    floor.engine.connected(1, Venue::Kalshi, Dialect { yes_prices: true }, floor.ts).unwrap();
+    floor.engine.connected(1, Venue::KALSHI, "use_yes_price", floor.ts).unwrap();
     let before = floor.venue.markets[0].clone();
     let mut stray = floor.venue.clone();
     stray.change(0, true, 4_400, 999);
@@ -226,7 +226,7 @@ fn a_new_connection_begins_new_streams() {
     floor.engine.disconnected(0, floor.ts);
     assert_eq!(floor.standing(0), (State::Stale, Cause::Disconnected));
     assert_eq!(floor.engine.sid(0, "orderbook_delta"), None, "nothing is subscribed any more");
-    floor.engine.connected(0, Venue::Kalshi, Dialect { yes_prices: true }, floor.ts).unwrap();
+    floor.engine.connected(0, Venue::KALSHI, "use_yes_price", floor.ts).unwrap();
     assert_eq!(floor.standing(0), (State::Syncing, Cause::Subscribed));
     floor.venue.seqs.clear();
     super::support::records::drain(&mut floor.engine);
@@ -256,7 +256,7 @@ fn a_fetch_waits_for_the_whole_book_in_the_stream() {
     let body = format!(
         r#"{{"orderbooks":[{{"ticker":"{ticker}","orderbook_fp":{{"yes_dollars":[],"no_dollars":[]}}}}]}}"#
     );
-    floor.engine.ingest_rest(0, body.as_bytes(), floor.ts);
+    floor.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, floor.ts);
     assert_eq!(floor.standing(1), (State::Syncing, Cause::Resync));
     assert_eq!(floor.engine.counters().rest_rejected, 1);
 }
@@ -313,7 +313,7 @@ fn a_rest_book_beside_the_stream_may_agree_and_never_convicts() {
     for (size, kind) in [("13.37", Evidence::RestMatch), ("13.38", Evidence::RestMismatch)] {
         floor.ts += 10 * SECOND;
         let proved = floor.engine.ts_evidence(0);
-        floor.engine.ingest_rest(0, body(&floor, size).as_bytes(), floor.ts);
+        floor.engine.ingest_rest(0, body(&floor, size).as_bytes(), UNKNOWN, floor.ts);
         assert_eq!((floor.evidence(0, kind), floor.states()), (1, vec![State::Live]), "{size}");
         let expected = if size == "13.37" { floor.ts } else { proved };
         assert_eq!(floor.engine.ts_evidence(0), expected, "agreement is evidence, the other is none");

@@ -1,13 +1,13 @@
 //! Decoded messages of Kalshi as plain JSON, the notation of the vectors: symbols for
 //! instruments, decimals for numbers, texts for places in the frame.
 
-use bookfeed_core::decode::json::Value as Span;
-use bookfeed_core::decode::{self, Dialect, Source, Tally, Venue};
+use bookfeed_core::decode::{Payload, Source, Tally};
 use bookfeed_core::event::{
     Aggressor, Body, Claim, Frame, Level, Message, Own, ReplyKind, Side, Trading,
 };
 use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS, format_decimal};
-use bookfeed_core::instrument::{Instrument, InstrumentId, Instruments};
+use bookfeed_core::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
+use bookfeed_core::span::Value as Span;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ pub fn instruments(known: &[(&str, Option<&str>)]) -> Instruments {
     let mut all = Instruments::default();
     for (symbol, market_id) in known {
         let market_id = market_id.map(Into::into);
-        all.add(Instrument { market_id, ..Instrument::new(Venue::Kalshi, symbol, 0) });
+        all.add(Instrument { market_id, ..Instrument::new(Venue::KALSHI, symbol, 0) });
     }
     all
 }
 
-/// Decodes a frame and describes it; the error is that of [`decode::decode`] as text.
+/// Decodes a frame and describes it; the error is that of the decoder as text.
 pub fn say(
     yes_prices: bool,
     source: Source,
@@ -32,12 +32,12 @@ pub fn say(
     known: &Instruments,
 ) -> Result<Said, String> {
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
-    let dialect = Dialect { yes_prices };
-    decode::decode(Venue::Kalshi, dialect, source, payload, known, &mut frame, &mut tally)
-        .map_err(|e| e.to_string())?;
+    let mode = Venue::KALSHI.mode(if yes_prices { "use_yes_price" } else { "" }).unwrap();
+    let bytes = Payload { bytes: payload, source, mode, about: UNKNOWN };
+    (Venue::KALSHI.row().decode)(bytes, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
     let about = About { payload, known, frame: &frame };
     let messages = frame.messages.iter().map(|m| about.message(m)).collect();
-    Ok((tally.by_name(Venue::Kalshi), messages))
+    Ok((tally.by_name(Venue::KALSHI.row().messages), messages))
 }
 
 struct About<'a> {
@@ -138,7 +138,7 @@ impl About<'_> {
                 }
             }
             Body::Fees(f) => json!({"fees": {
-                "event": self.text(f.event), "fee_type": self.text(f.fee_type),
+                "event": self.text(f.event), "fee_type": self.text(f.kind),
                 "multiplier": f.multiplier.map(price),
             }}),
             Body::Reply(r) => {

@@ -4,8 +4,9 @@
 //! type, and `decoded`, every message as [`super::describe`] notes it.
 
 use super::describe::{instruments, say};
-use bookfeed_core::decode::{Source, Venue};
+use bookfeed_core::decode::Source;
 use bookfeed_core::instrument::Instruments;
+use bookfeed_core::instrument::Venue;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -72,7 +73,7 @@ fn there_is_a_vector_for_every_message_type() {
     for v in Vector::all() {
         met.extend(v.json["expect"]["messages"].as_object().unwrap().keys().cloned());
     }
-    for name in Venue::Kalshi.message_names() {
+    for name in Venue::KALSHI.row().messages {
         assert!(met.contains(*name), "no vector for {name}");
     }
 }

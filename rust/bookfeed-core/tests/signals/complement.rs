@@ -5,14 +5,14 @@ use super::support::Rng;
 use super::support::records::Signal;
 use super::support::venue::{Market, T0, policy};
 use bookfeed_core::book::Book;
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
 use bookfeed_core::event::{Level, Side as BookSide};
+use bookfeed_core::fees::{Fees, Role, Rounding};
 use bookfeed_core::fixed::format_decimal;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::instrument::{Instrument, Instruments};
-use bookfeed_core::signals::fees::{Fees, Role, Rounding};
+use bookfeed_core::sequence::stream::Streams;
 use bookfeed_core::signals::{Assessment, Phase, Refusal, View, build};
-use bookfeed_core::stream::Streams;
 
 const ONE: i64 = 1_000_000_000;
 const SHARE: i64 = 100_000_000;
@@ -32,16 +32,16 @@ fn market(first: [&Side; 2], second: [&Side; 2]) -> Market {
 
 fn engine(market: &Market, fees: Option<(&str, u32)>, rule: &[(&str, &str)]) -> Engine {
     let mut engine = Engine::new(policy(HashCheck::Always));
+    let fee = fees.map(|(rate, exponent)| format!("polymarket:{rate};{exponent}"));
     for asset in &market.assets {
         let listing = Listing {
             market: Some(&market.market),
             min_order_size: Some("5"),
-            neg_risk: Some(false),
-            fee_rate: fees.map(|f| f.0),
-            fee_exponent: fees.map(|f| f.1),
+            hints: Some("neg_risk=false"),
+            fee: fee.as_deref(),
             ..Listing::default()
         };
-        engine.subscribe(Venue::Polymarket, asset, 0, &listing, T0).unwrap();
+        engine.subscribe(Venue::POLYMARKET, asset, 0, &listing, T0).unwrap();
     }
     engine.add_rule("complement", &params(rule)).unwrap();
     engine
@@ -184,7 +184,7 @@ fn fees_of_a_type_nobody_knows_are_never_zero() {
             instruments.add(Instrument {
                 market,
                 fees,
-                ..Instrument::new(Venue::Polymarket, symbol, 0)
+                ..Instrument::new(Venue::POLYMARKET, symbol, 0)
             });
         }
         let rule = build("complement", &params(&[])).unwrap();

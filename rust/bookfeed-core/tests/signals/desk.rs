@@ -2,8 +2,8 @@
 
 use super::support::records::{Signal, drain};
 use super::support::venue::{MS, T0, policy};
-use bookfeed_core::decode::Venue;
 use bookfeed_core::engine::{Config, Engine, HashCheck, Listing};
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::{Params, Refusal};
 
 pub fn params(pairs: &[(&str, &str)]) -> Params {
@@ -45,9 +45,9 @@ impl Desk {
     }
 
     pub fn subscribe(&mut self, symbol: &str, market: &str, fee_rate: &str) {
-        let fee_rate = (!fee_rate.is_empty()).then_some(fee_rate);
-        let listing = Listing { market: Some(market), fee_rate, ..Listing::default() };
-        self.engine.subscribe(Venue::Polymarket, symbol, 0, &listing, self.ts).unwrap();
+        let fee = (!fee_rate.is_empty()).then(|| format!("polymarket:{fee_rate};1"));
+        let listing = Listing { market: Some(market), fee: fee.as_deref(), ..Listing::default() };
+        self.engine.subscribe(Venue::POLYMARKET, symbol, 0, &listing, self.ts).unwrap();
         self.symbols.push(symbol.to_owned());
         drain(&mut self.engine);
     }

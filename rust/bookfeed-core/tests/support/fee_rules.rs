@@ -1,8 +1,8 @@
 //! Fees by the letter of the venues' rules, in integers of unbounded size and fill by fill:
 //! nothing here goes through the code under test.
 
+use bookfeed_core::fees::Rounding;
 use bookfeed_core::fixed::PRICE_ONE;
-use bookfeed_core::signals::fees::Rounding;
 use num_bigint::BigInt;
 
 pub fn ten(power: u32) -> BigInt {

@@ -4,8 +4,8 @@
 use super::records::{Levels, Signal, Update, drain, levels, shown};
 use super::venue::{MS, T0};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
-use bookfeed_core::decode::{Dialect, Venue};
 use bookfeed_core::engine::{Config, Engine, Listing};
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -237,16 +237,16 @@ pub struct Floor {
 
 /// Everything a listing may say of fees.
 pub fn listing(event: &str) -> Listing<'_> {
-    Listing { event: Some(event), fee_type: Some("quadratic"), ..Listing::default() }
+    Listing { event: Some(event), fee: Some("kalshi:quadratic;1;non_direct"), ..Listing::default() }
 }
 
 impl Floor {
     /// Subscribed, and nothing heard yet.
     pub fn silent(config: Config, markets: usize, yes_prices: bool) -> Self {
         let (mut engine, venue) = (Engine::new(config), Kalshi::new(markets, yes_prices));
-        engine.connected(0, Venue::Kalshi, Dialect { yes_prices }, T0).unwrap();
+        engine.connected(0, Venue::KALSHI, if yes_prices { "use_yes_price" } else { "" }, T0).unwrap();
         let subscribe = |m: &Market| {
-            engine.subscribe(Venue::Kalshi, &m.ticker, 0, &listing("KXTEST-26OCT0117"), T0).unwrap()
+            engine.subscribe(Venue::KALSHI, &m.ticker, 0, &listing("KXTEST-26OCT0117"), T0).unwrap()
         };
         let ids = venue.markets.iter().map(subscribe).collect();
         drain(&mut engine);
@@ -266,7 +266,7 @@ impl Floor {
             floor.say(&frame);
         }
         assert_eq!(floor.states(), vec![State::Live; markets]);
-        floor.engine.take_notices();
+        floor.engine.take_notices(0);
         floor
     }
 

@@ -4,6 +4,7 @@ use super::records::{Signal, drain, levels, shown, true_levels};
 use super::venue::{Market, T0, policy};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::instrument::UNKNOWN;
 use bookfeed_core::time::Nanos;
 
 /// A millisecond.
@@ -57,7 +58,7 @@ impl Scene {
     /// A REST answer, likewise.
     pub fn answer(&mut self, body: &str) -> Vec<String> {
         self.ts += MS;
-        self.engine.ingest_rest(0, body.as_bytes(), self.ts);
+        self.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, self.ts);
         self.records()
     }
 

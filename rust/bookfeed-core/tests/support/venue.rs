@@ -1,8 +1,8 @@
 //! A market of a venue as it truly is, and the frames the venue prints about it.
 
 use super::Rng;
-use bookfeed_core::decode::Venue as Kind;
 use bookfeed_core::engine::{Config, Engine, HashCheck, Listing};
+use bookfeed_core::instrument::Venue as Kind;
 use bookfeed_core::time::Nanos;
 use sha1::{Digest, Sha1};
 use std::collections::BTreeMap;
@@ -280,11 +280,11 @@ impl Market {
             let listing = Listing {
                 market: Some(&self.market),
                 min_order_size: Some(&self.profile.min_order_size),
-                neg_risk: Some(self.profile.neg_risk),
-                fee_rate: Some("0"),
+                hints: Some(if self.profile.neg_risk { "neg_risk=true" } else { "neg_risk=false" }),
+                fee: Some("polymarket:0;1"),
                 ..Listing::default()
             };
-            engine.subscribe(Kind::Polymarket, &self.assets[outcome], conn, &listing, ts).unwrap()
+            engine.subscribe(Kind::POLYMARKET, &self.assets[outcome], conn, &listing, ts).unwrap()
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Moments as Kalshi writes them besides milliseconds: RFC 3339 text, and whole seconds.
+//! Moments as venues write them besides milliseconds: RFC 3339 text, and whole seconds.
 
 use crate::time::{Nanos, SECOND};
 

@@ -4,16 +4,19 @@
 //! order, so an object is first collected into [`Fields`] and understood at its end, when
 //! `event_type` is known. Level arrays are parsed where they stand.
 
-use super::json::{Cursor, JsonError, Kind, Value};
-use super::{Source, Tally};
-use crate::decode::Venue;
+use crate::decode::json::{Cursor, JsonError};
+use crate::decode::read::{Wrong, decimal, is_probability, is_text};
+use crate::decode::{Payload, Source, Tally};
 use crate::event::{
-    Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Place, Side, Snapshot, Trade,
+    Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Place, ProofClaim, Side, Snapshot,
+    TouchClaim, Trade,
 };
 use crate::fixed::{
-    ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, parse_qty,
+    ABSENT, Decimal, DecimalError, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price,
+    parse_qty,
 };
-use crate::instrument::{InstrumentId, Instruments, UNKNOWN};
+use crate::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
+use crate::span::{Kind, Value};
 use crate::time::parse_millis;
 
 /// Message types, in order of their counters.
@@ -74,13 +77,6 @@ struct Array {
     wrong: Option<Wrong>,
 }
 
-/// What is wrong with a well-formed message, and where.
-#[derive(Clone, Copy)]
-struct Wrong {
-    offset: usize,
-    what: &'static str,
-}
-
 /// Members of a level or of an entry of `price_changes`.
 #[derive(Default)]
 struct Entry {
@@ -100,20 +96,20 @@ struct Decoder<'a> {
     source: Source,
 }
 
-/// Decodes one frame; see [`super::decode`].
+/// Decodes one payload; see [`crate::decode::Decode`].
 ///
 /// # Errors
 /// [`JsonError`] if it is neither one of the bare texts nor JSON.
 pub fn decode(
-    source: Source,
-    payload: &[u8],
+    payload: Payload,
     instruments: &Instruments,
     frame: &mut Frame,
     tally: &mut Tally,
 ) -> Result<(), JsonError> {
     frame.clear();
-    let mut cursor = Cursor::new(payload)?;
-    let mut decoder = Decoder { bytes: payload, instruments, frame, source };
+    let Payload { bytes, source, .. } = payload;
+    let mut cursor = Cursor::new(bytes)?;
+    let mut decoder = Decoder { bytes, instruments, frame, source };
     match cursor.peek() {
         b'{' => decoder.message(&mut cursor, tally)?,
         b'[' => decoder.array(&mut cursor, tally)?,
@@ -308,7 +304,8 @@ impl Decoder<'_> {
 
     #[inline(always)]
     fn try_plain_level(cursor: &mut Cursor) -> Option<Level> {
-        let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| in_range(p.value))?;
+        let price =
+            cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
         member(cursor, b",\"size\":\"", b", \"size\":\"")?;
         let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
         let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
@@ -323,7 +320,8 @@ impl Decoder<'_> {
         }
         let instrument = self.plain_instrument(cursor)?;
         member(cursor, b",\"price\":\"", b", \"price\":\"")?;
-        let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| in_range(p.value))?;
+        let price =
+            cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
         member(cursor, b",\"size\":\"", b", \"size\":\"")?;
         let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
         member(cursor, b",\"side\":\"", b", \"side\":\"")?;
@@ -335,14 +333,21 @@ impl Decoder<'_> {
             return None;
         };
         member(cursor, b",\"hash\":\"", b", \"hash\":\"")?;
-        let hash = cursor.take_quoted_exactly(40)?;
+        let digest = cursor.take_quoted_exactly(40)?;
         member(cursor, b",\"best_bid\":\"", b", \"best_bid\":\"")?;
         let best_bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
         member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;
         let best_ask = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
         let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
         let (best_bid, best_ask) = (price_or_none(best_bid, 0), price_or_none(best_ask, PRICE_ONE));
-        cursor.take_literal(b"}").then_some(Change { instrument, side, level, best_bid, best_ask, hash })
+        cursor.take_literal(b"}").then_some(Change {
+            instrument,
+            side,
+            level,
+            best_bid,
+            best_ask,
+            digest,
+        })
     }
 
     /// The asset id that stands here. The second change of a message is mostly that of the
@@ -356,7 +361,7 @@ impl Decoder<'_> {
             return Some(id);
         }
         let symbol = cursor.rest_of_string().ok().filter(|s| s.kind == Kind::Text)?;
-        self.instruments.find(Venue::Polymarket, symbol.raw(self.bytes))
+        self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes))
     }
 
     /// An object with some of the members of [`Entry`]; others are skipped.
@@ -428,11 +433,11 @@ impl Decoder<'_> {
             level: Level::default(),
             best_bid: Claim::SILENT,
             best_ask: Claim::SILENT,
-            hash: entry.hash,
+            digest: entry.hash,
         };
         let result = self.fill_change(entry, &mut change);
         self.frame.changes.push(change);
-        if named && !names_asset(entry.asset_id) {
+        if named && !is_text(entry.asset_id) {
             return Err("change without an asset_id");
         }
         result
@@ -457,7 +462,7 @@ impl Decoder<'_> {
     fn price_and_size(&mut self, entry: &Entry) -> Result<Level, &'static str> {
         let price = self.decimal(entry.price, parse_price).ok_or("price is not a decimal")?;
         let size = self.decimal(entry.size, parse_qty).ok_or("size is not a decimal")?;
-        if !in_range(price.value) {
+        if !is_probability(price.value) {
             return Err("price is not between 0 and 1");
         }
         Ok(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
@@ -465,17 +470,12 @@ impl Decoder<'_> {
 
     /// A decimal given as a string or a number; `None` if it is neither, or refused.
     #[inline]
-    fn decimal<E>(
+    fn decimal(
         &mut self,
         value: Value,
-        parse: impl Fn(&[u8]) -> Result<Decimal, E>,
+        parse: impl Fn(&[u8]) -> Result<Decimal, DecimalError>,
     ) -> Option<Decimal> {
-        match value.kind {
-            Kind::Text | Kind::Number | Kind::Escaped => {
-                parse(value.text(self.bytes, &mut self.frame.scratch)).ok()
-            }
-            Kind::Missing | Kind::Null | Kind::Other => None,
-        }
+        decimal(self.bytes, value, &mut self.frame.scratch, parse)
     }
 
     /// The venue's best price of a side: absent is silence, and the price that means "no
@@ -492,11 +492,11 @@ impl Decoder<'_> {
     fn instrument(&mut self, symbol: Value) -> InstrumentId {
         match symbol.kind {
             Kind::Text => {
-                self.instruments.find(Venue::Polymarket, symbol.raw(self.bytes)).unwrap_or(UNKNOWN)
+                self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes)).unwrap_or(UNKNOWN)
             }
             Kind::Escaped => {
                 let text = symbol.text(self.bytes, &mut self.frame.scratch);
-                self.instruments.find(Venue::Polymarket, text).unwrap_or(UNKNOWN)
+                self.instruments.find(Venue::POLYMARKET, text).unwrap_or(UNKNOWN)
             }
             Kind::Missing | Kind::Null | Kind::Number | Kind::Other => UNKNOWN,
         }
@@ -526,7 +526,7 @@ impl Decoder<'_> {
         self.frame.kinds.push(kind);
         let about_an_asset = matches!(kind, 0 | 2..=4);
         let body = match kind {
-            _ if about_an_asset && !names_asset(f.asset_id) => {
+            _ if about_an_asset && !is_text(f.asset_id) => {
                 Err(Wrong { offset: f.asset_id.start as usize, what: "message without an asset_id" })
             }
             0 => self.snapshot(f),
@@ -585,15 +585,10 @@ impl Decoder<'_> {
             symbol: f.asset_id,
             bids: bids.start..bids.end,
             asks: asks.start..asks.end,
-            hash: f.hash,
+            claim: ProofClaim::Digest(f.hash),
             tick_size,
-            last_trade_price: f.last_trade_price,
             min_order_size: f.min_order_size,
-            neg_risk: match f.neg_risk.raw(self.bytes) {
-                b"true" => Some(true),
-                b"false" => Some(false),
-                _ => None,
-            },
+            hints: [f.last_trade_price, f.neg_risk],
             market_id: Value::default(),
             requested: false,
         }))
@@ -606,7 +601,7 @@ impl Decoder<'_> {
         let array = if let Some(array) = f.price_changes {
             array
         } else if let Some(mut array) = f.changes {
-            if !names_asset(f.asset_id) {
+            if !is_text(f.asset_id) {
                 let offset = f.asset_id.start as usize;
                 array.wrong =
                     array.wrong.or(Some(Wrong { offset, what: "changes without an asset_id" }));
@@ -614,12 +609,12 @@ impl Decoder<'_> {
             let instrument = self.instrument(f.asset_id);
             for change in self.frame.changes.iter_mut().take(array.end).skip(array.start) {
                 change.instrument = instrument;
-                change.hash = Value::default();
+                change.digest = Value::default();
             }
             if let Some(last) =
                 self.frame.changes.get_mut(array.start..array.end).and_then(<[_]>::last_mut)
             {
-                last.hash = f.hash;
+                last.digest = f.hash;
             }
             array
         } else {
@@ -673,8 +668,10 @@ impl Decoder<'_> {
     fn tick_size_change(&mut self, f: &Fields) -> Result<Body, Wrong> {
         let wrong = Wrong { offset: f.new_tick_size.start as usize, what: "tick size is not a price" };
         let old = self.decimal(f.old_tick_size, parse_price).unwrap_or_default();
-        let new =
-            self.decimal(f.new_tick_size, parse_price).filter(|t| in_range(t.value)).ok_or(wrong)?;
+        let new = self
+            .decimal(f.new_tick_size, parse_price)
+            .filter(|t| is_probability(t.value))
+            .ok_or(wrong)?;
         Ok(Body::TickSize(self.instrument(f.asset_id), old, new))
     }
 
@@ -683,7 +680,7 @@ impl Decoder<'_> {
         let bid = self.claim(f.best_bid, 0).ok_or(wrong(f.best_bid, "best_bid is not a price"))?;
         let ask =
             self.claim(f.best_ask, PRICE_ONE).ok_or(wrong(f.best_ask, "best_ask is not a price"))?;
-        Ok(Body::Touch(self.instrument(f.asset_id), bid, ask))
+        Ok(Body::Touch(TouchClaim::prices(self.instrument(f.asset_id), bid, ask)))
     }
 
     fn resolved(&mut self, f: &Fields) -> Body {
@@ -721,7 +718,7 @@ impl Decoder<'_> {
         let mut whole_connection = false;
         if unsure {
             let text = String::from_utf8_lossy(market.raw(self.bytes));
-            let outcomes = self.instruments.of_market(Venue::Polymarket, &text);
+            let outcomes = self.instruments.of_market(Venue::POLYMARKET, &text);
             self.frame.named.extend(outcomes);
             whole_connection = outcomes.is_empty();
         }
@@ -736,12 +733,6 @@ impl Decoder<'_> {
     }
 }
 
-/// Whether a member names an asset at all, known or not.
-#[inline]
-fn names_asset(value: Value) -> bool {
-    matches!(value.kind, Kind::Text | Kind::Escaped) && !value.is_absent()
-}
-
 /// Takes the separator and name of the next member, and the quote its value begins with, in
 /// one of the two spellings the venue uses.
 #[inline(always)]
@@ -753,12 +744,6 @@ fn member(cursor: &mut Cursor, tight: &[u8], spaced: &[u8]) -> Option<()> {
 #[inline(always)]
 fn price_or_none(price: Price, none: Price) -> Claim {
     if price == none || price == 0 { Claim::EMPTY } else { Claim::price(price) }
-}
-
-/// Prices are probabilities: strictly between 0 and 1.
-#[inline]
-fn in_range(price: Price) -> bool {
-    price > 0 && price < PRICE_ONE
 }
 
 /// The strings of an array that the cursor has already checked.

@@ -1,10 +1,12 @@
 //! Values of reference indices.
 
 use super::fields::Fields;
-use super::{CF_VALUE, Decoder, Understood, Wrong, decimal, inside, is_text, members};
-use crate::decode::json::{Cursor, JsonError, Value};
+use super::{CF_VALUE, Decoder, Understood};
+use crate::decode::json::{Cursor, JsonError};
+use crate::decode::read::{Wrong, decimal, given, inside, is_text, members};
 use crate::event::{Body, IndexValue};
 use crate::fixed::{ABSENT, Price, parse_price};
+use crate::span::Value;
 use crate::time::{Nanos, parse_millis};
 
 impl Decoder<'_> {
@@ -51,7 +53,7 @@ impl Decoder<'_> {
 
     /// A mean and how many values it is of; `None` if it is not given.
     fn mean(&mut self, object: Value) -> Result<Option<(Price, Option<u32>)>, Wrong> {
-        if !super::given(object) {
+        if !given(object) {
             return Ok(None);
         }
         let (mut value, mut size) = (Value::default(), Value::default());

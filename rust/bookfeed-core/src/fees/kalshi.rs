@@ -6,9 +6,9 @@
 //! account's balance down to a whole unit; an order gets the latter back in whole units.
 
 use super::exact::{self, Formula, Round, WEIGHT_DECIMALS};
-use super::{Role, Usd};
-use crate::book::integrity::named_codes;
-use crate::fixed::{PRICE_DECIMALS, Price, Qty, parse_price};
+use super::{Fees, Role, Terms, Usd};
+use crate::fixed::{PRICE_DECIMALS, Price, Qty, format_decimal, parse_price};
+use crate::names::named_codes;
 
 named_codes! {
     /// How the venue rounds: which rule is in force, and for whom.
@@ -50,6 +50,37 @@ fn maker_rate(fee_type: &str) -> Option<u64> {
         "quadratic_with_combo_maker_fees" => Some(350),
         _ => None,
     }
+}
+
+/// Terms are `type;multiplier;rounding`: type and multiplier as the series prints them, and the
+/// name of the rounding rule. An event may replace the first two for a time.
+pub const TERMS: Terms = Terms { parse, changed };
+
+fn parse(terms: &str) -> Result<Fees, String> {
+    let (fee_type, multiplier, rounding) =
+        split(terms).ok_or_else(|| format!("{terms:?} must be type;multiplier;rounding"))?;
+    let rule = Rounding::by_name(rounding).ok_or_else(|| {
+        let names = Rounding::NAMES.join(", ");
+        format!("cannot be rounded by {rounding:?}; there are {names}")
+    })?;
+    let wanted = "must be a plain decimal such as 0.5";
+    Fees::kalshi(fee_type, multiplier, rule)
+        .ok_or_else(|| format!("multiplier {wanted}, not {multiplier:?}"))
+}
+
+fn changed(terms: &str, fee_type: Option<&str>, multiplier: Option<i64>) -> Fees {
+    let fees = split(terms).and_then(|(listed, factor, rounding)| {
+        let multiplier = multiplier.map(|m| format_decimal(m, PRICE_DECIMALS));
+        let factor = multiplier.as_deref().unwrap_or(factor);
+        Fees::kalshi(fee_type.unwrap_or(listed), factor, Rounding::by_name(rounding)?)
+    });
+    fees.unwrap_or(Fees::Unsupported)
+}
+
+fn split(terms: &str) -> Option<(&str, &str, &str)> {
+    let (fee_type, rest) = terms.split_once(';')?;
+    let (multiplier, rounding) = rest.split_once(';')?;
+    Some((fee_type, multiplier, rounding))
 }
 
 /// A market's fees.

@@ -1,11 +1,12 @@
 //! Messages that make books: snapshots and signed deltas.
 
+use super::Decoder;
 use super::fields::{Amount, Array, Envelope, Fields, parse_cents};
-use super::{Decoder, Wrong, given, in_range, is_text};
-use crate::decode::json::{Kind, Value};
-use crate::event::{Body, Delta, Place, Side, Snapshot};
+use crate::decode::read::{Wrong, given, is_probability, is_text};
+use crate::event::{Body, Delta, Place, ProofClaim, Side, Snapshot};
 use crate::fixed::{PRICE_ONE, Price, QTY_DECIMALS, Qty, parse_price, parse_signed};
 use crate::instrument::InstrumentId;
+use crate::span::{Kind, Value};
 
 impl Decoder<'_> {
     /// A whole book. A side that is left out is empty.
@@ -18,11 +19,10 @@ impl Decoder<'_> {
             symbol: f.market_ticker,
             bids: bids.0..bids.1,
             asks: asks.0..asks.1,
-            hash: Value::default(),
+            claim: ProofClaim::None,
             tick_size: None,
-            last_trade_price: Value::default(),
             min_order_size: Value::default(),
-            neg_risk: None,
+            hints: [Value::default(); 2],
             market_id: f.market_id,
             requested: self.integer(e.id).is_some_and(|id| id != 0),
         }))
@@ -85,7 +85,7 @@ impl Decoder<'_> {
         let qty = if given(a.fp) { a.fp } else { a.whole };
         let wrong = Wrong::at(price, "price is missing or not a decimal");
         let read = self.decimal(price, parse).ok_or(wrong)?.value;
-        if !in_range(read) {
+        if !is_probability(read) {
             return Err(Wrong::at(price, "price is not between 0 and 1"));
         }
         let wrong = Wrong::at(qty, "size is missing or not a decimal");

@@ -16,13 +16,14 @@ mod own;
 mod plain;
 mod reply;
 mod rest;
-mod stamp;
 
-use super::json::{Cursor, JsonError, Kind, Value};
-use super::{Dialect, Source, Tally, Venue};
+use crate::decode::json::{Cursor, JsonError};
+use crate::decode::read::{self, Wrong, given, is_text};
+use crate::decode::{Mode, Payload, Source, Tally, stamp};
 use crate::event::{Body, Frame, Malformed, Message, Place};
-use crate::fixed::{ABSENT, Decimal, DecimalError, PRICE_ONE, Price, parse_unsigned};
-use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN};
+use crate::fixed::{ABSENT, Decimal, DecimalError, parse_unsigned};
+use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
+use crate::span::{Kind, Value};
 use crate::time::Nanos;
 use fields::{Envelope, Fields};
 
@@ -79,19 +80,8 @@ const POSITION: u8 = 17;
 const REST_BOOK: u8 = 27;
 const UNTYPED: u8 = 28;
 
-/// What is wrong with a well-formed message, and where.
-#[derive(Clone, Copy)]
-struct Wrong {
-    offset: usize,
-    what: &'static str,
-}
-
-impl Wrong {
-    /// At, or in, a value.
-    fn at(value: Value, what: &'static str) -> Self {
-        Self { offset: value.start as usize, what }
-    }
-}
+/// The mode in which prices of the `no` side are stated as YES prices.
+pub const YES_PRICES: &str = "use_yes_price";
 
 /// What a message asks for, and its time by the venue.
 type Understood = (Nanos, Result<Body, Wrong>);
@@ -104,24 +94,22 @@ struct Decoder<'a> {
     yes_prices: bool,
 }
 
-/// Decodes one frame; see [`super::decode`].
+/// Decodes one payload; see [`crate::decode::Decode`].
 ///
 /// # Errors
 /// [`JsonError`] if it is not JSON.
 pub fn decode(
-    dialect: Dialect,
-    source: Source,
-    payload: &[u8],
+    payload: Payload,
     instruments: &Instruments,
     frame: &mut Frame,
     tally: &mut Tally,
 ) -> Result<(), JsonError> {
     frame.clear();
-    let mut cursor = Cursor::new(payload)?;
+    let mut cursor = Cursor::new(payload.bytes)?;
     // A REST book states NO prices, whatever was agreed for the stream.
-    let yes_prices = dialect.yes_prices && source == Source::Stream;
-    let mut decoder = Decoder { bytes: payload, instruments, frame, yes_prices };
-    match source {
+    let yes_prices = payload.mode != Mode::default() && payload.source == Source::Stream;
+    let mut decoder = Decoder { bytes: payload.bytes, instruments, frame, yes_prices };
+    match payload.source {
         Source::Stream => decoder.stream(&mut cursor, tally)?,
         Source::Rest => decoder.rest(&mut cursor)?,
     }
@@ -219,7 +207,7 @@ impl Decoder<'_> {
     /// Where the message stands. What is missing, or no number, is 0.
     fn place(&mut self, e: &Envelope) -> Place {
         let sid = self.integer(e.sid).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-        Place { sid, seq: self.integer(e.seq).unwrap_or(0) }
+        Place::one(sid, self.integer(e.seq).unwrap_or(0))
     }
 
     fn push(&mut self, place: Place, market: Value, (ts_event, body): (Nanos, Body)) {
@@ -256,7 +244,7 @@ impl Decoder<'_> {
             return UNKNOWN;
         }
         let text = ticker.text(self.bytes, &mut self.frame.scratch);
-        self.instruments.find(Venue::Kalshi, text).unwrap_or(UNKNOWN)
+        self.instruments.find(Venue::KALSHI, text).unwrap_or(UNKNOWN)
     }
 
     /// The instrument that is known by this second name.
@@ -265,7 +253,7 @@ impl Decoder<'_> {
         let instruments = self.instruments;
         let wanted = self.text(market_id);
         let same = |i: &Instrument| {
-            i.venue == Venue::Kalshi && i.market_id.as_deref().is_some_and(|id| id.as_bytes() == wanted)
+            i.venue == Venue::KALSHI && i.market_id.as_deref().is_some_and(|id| id.as_bytes() == wanted)
         };
         (0..).zip(instruments.iter()).find(|(_, i)| same(i)).map(|(id, _)| id)
     }
@@ -283,7 +271,7 @@ impl Decoder<'_> {
         value: Value,
         parse: impl Fn(&[u8]) -> Result<Decimal, DecimalError>,
     ) -> Option<Decimal> {
-        decimal(self.bytes, value, &mut self.frame.scratch, parse)
+        read::decimal(self.bytes, value, &mut self.frame.scratch, parse)
     }
 
     /// A whole number that is not negative.
@@ -334,84 +322,6 @@ impl Decoder<'_> {
             Kind::Text | Kind::Escaped => stamp::parse(self.text(value)),
             Kind::Number => stamp::seconds(value.raw(self.bytes)),
             Kind::Missing | Kind::Null | Kind::Other => None,
-        }
-    }
-}
-
-/// A decimal that stands in `bytes` as a string or a number; `None` if it is neither, or refused.
-#[inline]
-fn decimal(
-    bytes: &[u8],
-    value: Value,
-    scratch: &mut Vec<u8>,
-    parse: impl Fn(&[u8]) -> Result<Decimal, DecimalError>,
-) -> Option<Decimal> {
-    match value.kind {
-        Kind::Text | Kind::Number | Kind::Escaped => parse(value.text(bytes, scratch)).ok(),
-        Kind::Missing | Kind::Null | Kind::Other => None,
-    }
-}
-
-/// Whether a member is there: `null` is as good as none, the empty string is not.
-#[inline]
-fn given(value: Value) -> bool {
-    !matches!(value.kind, Kind::Missing | Kind::Null)
-}
-
-/// Whether a member is a string with something in it.
-#[inline]
-fn is_text(value: Value) -> bool {
-    matches!(value.kind, Kind::Text | Kind::Escaped) && !value.is_absent()
-}
-
-/// Prices are probabilities: strictly between 0 and 1.
-#[inline]
-fn in_range(price: Price) -> bool {
-    price > 0 && price < PRICE_ONE
-}
-
-/// A cursor in front of a value that was checked when it was skipped.
-fn inside(bytes: &[u8], value: Value) -> Option<Cursor<'_>> {
-    let mut cursor = Cursor::new(bytes.get(..value.end as usize)?).ok()?;
-    cursor.rewind(value.start as usize);
-    Some(cursor)
-}
-
-/// Walks the object that stands here; `member` takes each value, by its name.
-#[inline(always)]
-fn members<'a>(
-    cursor: &mut Cursor<'a>,
-    mut member: impl FnMut(&[u8], &mut Cursor<'a>) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    let bytes = cursor.bytes();
-    cursor.expect(b'{')?;
-    if cursor.take(b'}') {
-        return Ok(());
-    }
-    loop {
-        let key = cursor.key()?;
-        let mut scratch = Vec::new();
-        member(key.text(bytes, &mut scratch), cursor)?;
-        if !cursor.more(b'}')? {
-            return Ok(());
-        }
-    }
-}
-
-/// Walks the array that stands here; `element` takes each value.
-#[inline(always)]
-fn elements<'a>(
-    cursor: &mut Cursor<'a>,
-    mut element: impl FnMut(&mut Cursor<'a>) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
-    cursor.expect(b'[')?;
-    if cursor.take(b']') {
-        return Ok(());
-    }
-    loop {
-        element(cursor)?;
-        if !cursor.more(b']')? {
-            return Ok(());
         }
     }
 }

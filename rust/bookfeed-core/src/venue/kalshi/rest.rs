@@ -2,10 +2,12 @@
 //! `{"orderbooks":[{"ticker":…,"orderbook_fp":{"yes_dollars":[…],"no_dollars":[…]}}]}`.
 
 use super::fields::{Array, Format};
-use super::{Decoder, REST_BOOK, Wrong, elements, is_text, members};
-use crate::decode::json::{Cursor, JsonError, Value};
-use crate::event::{Body, Place, Snapshot};
+use super::{Decoder, REST_BOOK};
+use crate::decode::json::{Cursor, JsonError};
+use crate::decode::read::{Wrong, elements, is_text, members};
+use crate::event::{Body, Place, ProofClaim, Snapshot};
 use crate::fixed::ABSENT;
+use crate::span::Value;
 
 /// One book of the batch.
 #[derive(Default)]
@@ -90,11 +92,10 @@ impl Decoder<'_> {
             symbol: entry.ticker,
             bids: bids.start..bids.end,
             asks: asks.start..asks.end,
-            hash: Value::default(),
+            claim: ProofClaim::None,
             tick_size: None,
-            last_trade_price: Value::default(),
             min_order_size: Value::default(),
-            neg_risk: None,
+            hints: [Value::default(); 2],
             market_id: Value::default(),
             requested: true,
         })

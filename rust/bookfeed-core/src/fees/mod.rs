@@ -1,10 +1,11 @@
 //! Fees, exactly, in integers. One door for every rule: what one more share costs at a price
 //! ([`Fees::marginal`]), and what the fills of an order cost together ([`Fees::order`]).
-//! One file for each venue's rules; unknown fees are never zero.
+//! One file for each venue's rules, which reads the venue's own terms; unknown fees are never
+//! zero.
 
 mod exact;
-mod kalshi;
-mod polymarket;
+pub mod kalshi;
+pub mod polymarket;
 
 use crate::fixed::{Price, Qty};
 pub use kalshi::{KalshiFees, Rounding};
@@ -21,6 +22,24 @@ pub enum Role {
     Taker,
     /// It rests in the book and is taken.
     Maker,
+}
+
+/// How a venue states fees: terms are one text a market, without the venue's name.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Fees from their terms; else what the terms must be.
+    pub parse: fn(&str) -> Result<Fees, String>,
+    /// Fees from the terms that were listed and an event's change to them: another formula,
+    /// another multiplier (1e-9). Fees that cannot be computed are unsupported, never free.
+    pub changed: fn(&str, Option<&str>, Option<i64>) -> Fees,
+}
+
+impl Terms {
+    /// Of a venue whose fees this engine does not know.
+    pub const UNKNOWN: Self = Self {
+        parse: |_| Err("are not known of this venue: leave them out".to_owned()),
+        changed: |_, _, _| Fees::Unsupported,
+    };
 }
 
 /// The fees of a market.

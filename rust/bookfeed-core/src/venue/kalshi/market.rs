@@ -1,11 +1,12 @@
 //! News of markets: the venue's touch, trades, pauses, closing times, results, fees.
 
+use super::Decoder;
 use super::fields::Fields;
-use super::{Decoder, Wrong, given, in_range, is_text};
-use crate::decode::json::Value;
-use crate::event::{Aggressor, Body, Claim, FeeOverride, Trade, Trading};
+use crate::decode::read::{Wrong, given, is_probability, is_text};
+use crate::event::{Aggressor, Body, Claim, FeeChange, Trade, Trading};
 use crate::fixed::{PRICE_ONE, Price, parse_price};
 use crate::instrument::InstrumentId;
+use crate::span::Value;
 
 /// The price that stands where a side is empty.
 const NO_BID: Price = 0;
@@ -31,7 +32,7 @@ impl Decoder<'_> {
         let parse = if in_dollars { parse_price } else { super::fields::parse_cents };
         match self.decimal(value, parse).map(|d| d.value) {
             Some(price) if price == none => Ok(Claim::EMPTY),
-            Some(price) if in_range(price) => Ok(Claim::price(price)),
+            Some(price) if is_probability(price) => Ok(Claim::price(price)),
             _ => Err(Wrong::at(value, "best price is not between 0 and 1")),
         }
     }
@@ -130,7 +131,7 @@ impl Decoder<'_> {
         }
         let what = "fee_multiplier_override is not a decimal";
         let multiplier = self.optional(news.fee_multiplier, parse_price, what)?;
-        Ok(Body::Fees(FeeOverride { event: news.event_ticker, fee_type: news.fee_type, multiplier }))
+        Ok(Body::Fees(FeeChange { event: news.event_ticker, kind: news.fee_type, multiplier }))
     }
 
     /// The instrument of a message that must name its market.

@@ -1,13 +1,15 @@
 //! The members of a frame that matter, collected in whatever order they come. Level arrays are
 //! parsed where they stand.
 
-use super::{Decoder, Wrong, decimal, elements, in_range, members};
-use crate::decode::json::{Cursor, JsonError, Value};
+use super::Decoder;
+use crate::decode::json::{Cursor, JsonError};
+use crate::decode::read::{Wrong, decimal, elements, is_probability, members};
 use crate::event::Level;
 use crate::fixed::{
     Decimal, DecimalError, DecimalErrorKind, PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, parse_price,
     parse_qty, parse_unsigned,
 };
+use crate::span::Value;
 
 /// Decimal places that make cents prices.
 const CENTS_DECIMALS: u32 = PRICE_DECIMALS - 2;
@@ -293,7 +295,7 @@ impl Decoder<'_> {
             }
         };
         Ok(read.and_then(|(price, qty)| {
-            if !in_range(price) {
+            if !is_probability(price) {
                 return Err("price is not between 0 and 1");
             }
             Ok(Level::new(if turned { PRICE_ONE - price } else { price }, qty))

@@ -1,7 +1,8 @@
 //! The user's own fills, orders and positions, in terms of the YES book.
 
+use super::Decoder;
 use super::fields::{Amount, Fields};
-use super::{Decoder, Wrong};
+use crate::decode::read::Wrong;
 use crate::event::{Body, Own};
 use crate::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS, parse_signed};
 use crate::time::Nanos;

@@ -1,10 +1,11 @@
 //! Replies to commands, and errors that end a subscription.
 
 use super::fields::Envelope;
-use super::{Decoder, ERROR, OK, SUBSCRIBED, elements, inside, members};
-use crate::decode::json::Value;
+use super::{Decoder, ERROR, OK, SUBSCRIBED};
+use crate::decode::read::{elements, given, inside, members};
 use crate::event::{Body, Place, Reply, ReplyKind};
 use crate::fixed::ABSENT;
+use crate::span::Value;
 
 impl Decoder<'_> {
     pub(super) fn reply(&mut self, e: &Envelope, place: Place, kind: u8) {
@@ -38,7 +39,7 @@ impl Decoder<'_> {
     /// reply of its own. `false` if there is no such array, or nothing in it.
     fn listed(&mut self, list: Value, reply: Reply) -> bool {
         let before = self.frame.messages.len();
-        let Some(mut cursor) = inside(self.bytes, list).filter(|_| super::given(list)) else {
+        let Some(mut cursor) = inside(self.bytes, list).filter(|_| given(list)) else {
             return false;
         };
         // It was checked when it was read: what is no array of objects merely ends the walk.
@@ -52,7 +53,7 @@ impl Decoder<'_> {
                 }
                 Ok(())
             })?;
-            let place = Place { sid: self.sid(sid), seq: 0 };
+            let place = Place::one(self.sid(sid), 0);
             let body = Body::Reply(Reply { channel, ..reply });
             self.push(place, Value::default(), (ABSENT, body));
             Ok(())

@@ -1,10 +1,12 @@
 //! The commonest message, in the venue's own order and spelling, in one pass.
 
-use super::{Decoder, in_range};
-use crate::decode::Venue;
-use crate::decode::json::{Cursor, Kind, Value};
+use super::Decoder;
+use crate::decode::json::Cursor;
+use crate::decode::read::is_probability;
 use crate::event::{Body, Delta, Message, Place, Side};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
+use crate::instrument::Venue;
+use crate::span::{Kind, Value};
 use crate::time::{MILLISECOND, Nanos, parse_millis};
 
 /// Length of a UUID.
@@ -24,7 +26,7 @@ impl Decoder<'_> {
         }
         take(cursor, b",\"msg\":{\"market_ticker\":\"")?;
         let market = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
-        let instrument = self.instruments.find(Venue::Kalshi, market.raw(self.bytes))?;
+        let instrument = self.instruments.find(Venue::KALSHI, market.raw(self.bytes))?;
         take(cursor, b",\"market_id\":\"")?;
         let market_id = match self.instruments.at(instrument)?.market_id.as_deref() {
             Some(known) => take_known(cursor, known.as_bytes())?,
@@ -32,7 +34,7 @@ impl Decoder<'_> {
         };
         take(cursor, b",\"price_dollars\":\"")?;
         let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
-        if !in_range(price) {
+        if !is_probability(price) {
             return None;
         }
         take(cursor, b",\"delta_fp\":\"")?;
@@ -40,7 +42,7 @@ impl Decoder<'_> {
         let (side, price) = self.plain_side(cursor, price)?;
         let ts_event = plain_end(cursor)?;
         let body = Body::Delta(Delta { instrument, side, price, qty, market_id });
-        Some(Message { ts_event, market, place: Place { sid, seq }, body })
+        Some(Message { ts_event, market, place: Place::one(sid, seq), body })
     }
 
     /// The side, and the price in YES terms.

@@ -1,13 +1,13 @@
 //! What is heard, and when: connections, and the numbered streams on them.
 //!
-//! A venue that numbers its messages (Kalshi: `seq`, one counter for each subscription, `sid`,
-//! shared by all of its markets and by replies to commands) proves with every message in order
-//! that nothing of the stream was missed. That is evidence for every book the stream carries,
+//! A venue that numbers its messages by stream (one counter for each subscription, shared by all
+//! of its markets and by replies to commands) proves with every message in order that nothing of
+//! the stream was missed. That is evidence for every book the stream carries,
 //! whether or not the message is about it.
 
-use crate::decode::{Dialect, Venue};
+use crate::decode::Mode;
 use crate::fixed::ABSENT;
-use crate::instrument::InstrumentId;
+use crate::instrument::{InstrumentId, Venue};
 use crate::time::Nanos;
 
 /// Index of a stream in [`Streams`].
@@ -21,8 +21,8 @@ pub const NO_STREAM: StreamId = StreamId::MAX;
 pub struct Connection {
     /// The venue at its other end.
     pub venue: Venue,
-    /// What the meaning of its messages depends on.
-    pub dialect: Dialect,
+    /// How it was subscribed.
+    pub mode: Mode,
     /// Whether it is up.
     pub up: bool,
     /// Receive time of the newest message that said something about a market.
@@ -38,9 +38,9 @@ pub struct Connection {
 impl Connection {
     /// A connection that is up.
     #[must_use]
-    pub fn new(venue: Venue, dialect: Dialect, ts: Nanos) -> Self {
+    pub fn new(venue: Venue, mode: Mode, ts: Nanos) -> Self {
         let (instruments, streams) = (Vec::new(), Vec::new());
-        Self { venue, dialect, up: true, ts_data: ts, ts_event: ABSENT, instruments, streams }
+        Self { venue, mode, up: true, ts_data: ts, ts_event: ABSENT, instruments, streams }
     }
 
     /// The stream that the venue calls `sid`.

@@ -2,13 +2,25 @@
 //! `p`, takers only, each fill rounded to 5 decimals (half up), from the market's schedule.
 
 use super::exact::{Formula, Round};
-use super::{Role, Usd};
+use super::{Fees, Role, Terms, Usd};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, Qty, parse_price};
 
 /// Decimals the fee of a fill is rounded to.
 const FEE_DECIMALS: u32 = 5;
 /// Largest exponent accepted; every schedule seen uses 1 or 2.
 const EXPONENT_MAX: u32 = 4;
+
+/// Terms are `rate;exponent`: the rate as printed, 0 to 1, and the exponent, 0 to 4.
+pub const TERMS: Terms = Terms { parse, changed: |_, _, _| Fees::Unsupported };
+
+fn parse(terms: &str) -> Result<Fees, String> {
+    let read = terms
+        .split_once(';')
+        .and_then(|(rate, exponent)| Fees::polymarket(rate, exponent.parse().ok()?));
+    read.ok_or_else(|| {
+        format!("{terms:?} cannot be computed exactly; give rate;exponent, 0 to 1 and 0 to 4")
+    })
+}
 
 /// A market's fee schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,149 @@
+//! The venues: one table, one row each, and below it their decoders.
+//!
+//! A row says everything that differs between venues and is not in their bytes: how a missing
+//! message shows, what a share pays, how a book is proved, how fees are stated. What stands here
+//! is asked for by its kind; nothing else in this crate asks which venue it is.
+
+pub mod kalshi;
+pub mod polymarket;
+
+use crate::decode::{Decode, Mode};
+use crate::fees::{self, Terms};
+use crate::fixed::{PRICE_ONE, Price};
+use crate::instrument::Venue;
+use crate::names::named_codes;
+use std::fmt;
+
+named_codes! {
+    /// How one notices that a message of a venue is missing.
+    Continuity {
+        /// Not by numbers: its own best prices and hashes must agree with the book.
+        Evidence = "evidence",
+        /// Messages are numbered, one counter for each stream that carries many books.
+        Stream = "stream",
+        /// Each message says which of its book's changes it stands for, first and last; a whole
+        /// book, asked for beside the stream or sent first in it, says up to which one it goes.
+        UpdateIds = "update_ids",
+        /// By a checksum of the book in every message.
+        Checksum = "checksum",
+        /// Not at all: times give an order, and nothing proves that it is complete.
+        Timestamps = "timestamps",
+    }
+}
+
+named_codes! {
+    /// What proves that a book is the venue's.
+    Proof {
+        /// Nothing.
+        None = "none",
+        /// A digest of the whole book, with members of the market besides.
+        BookHash = "book_hash",
+        /// A CRC-32 of the best levels as they are printed.
+        Crc32 = "crc32",
+    }
+}
+
+/// What is to be known of a venue.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name in configuration, records and output.
+    pub name: &'static str,
+    /// How one notices that a message is missing.
+    pub continuity: Continuity,
+    /// What one share and its opposite pay together; `None` where nothing is ever paid out.
+    pub payout: Option<Price>,
+    /// What proves a book.
+    pub proof: Proof,
+    /// How its fees are stated.
+    pub fees: &'static Terms,
+    /// The modes in which a connection may be subscribed, the usual one first.
+    pub modes: &'static [&'static str],
+    /// The message types the decoder knows, in order of their counters.
+    pub messages: &'static [&'static str],
+    /// Reads its payloads.
+    pub decode: Decode,
+}
+
+macro_rules! venues {
+    ($($(#[$doc:meta])* $name:ident = $row:expr;)+) => {
+        /// Numbers of the rows.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Number { $($name,)+ }
+
+        static ROWS: &[Row] = &[$($row,)+];
+
+        impl Venue {
+            $($(#[$doc])* pub const $name: Self = Self(Number::$name as u8);)+
+
+            /// Every venue, in order of number.
+            pub const ALL: [Self; [$(stringify!($name),)+].len()] = [$(Self::$name,)+];
+        }
+    };
+}
+
+venues! {
+    /// Polymarket, the CLOB market channel.
+    POLYMARKET = Row {
+        name: "polymarket",
+        continuity: Continuity::Evidence,
+        payout: Some(PRICE_ONE),
+        proof: Proof::BookHash,
+        fees: &fees::polymarket::TERMS,
+        modes: &[""],
+        messages: &polymarket::MESSAGE_NAMES,
+        decode: polymarket::decode,
+    };
+    /// Kalshi, the WebSocket of version 2.
+    KALSHI = Row {
+        name: "kalshi",
+        continuity: Continuity::Stream,
+        payout: Some(PRICE_ONE),
+        proof: Proof::None,
+        fees: &fees::kalshi::TERMS,
+        modes: &["", kalshi::YES_PRICES],
+        messages: &kalshi::MESSAGE_NAMES,
+        decode: kalshi::decode,
+    };
+}
+
+impl Venue {
+    /// Its row of the table.
+    #[inline]
+    #[must_use]
+    pub fn row(self) -> &'static Row {
+        // Numbers come from the table alone.
+        &ROWS[usize::from(self.0)]
+    }
+
+    /// Its number, an index into whatever is kept for each venue.
+    #[inline]
+    #[must_use]
+    pub fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The venue called `name`.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.name() == name)
+    }
+
+    /// The mode called `name`.
+    #[must_use]
+    pub fn mode(self, name: &str) -> Option<Mode> {
+        let at = self.row().modes.iter().position(|mode| *mode == name)?;
+        u8::try_from(at).ok().map(Mode)
+    }
+}
+
+impl fmt::Debug for Venue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
