@@ -32,7 +32,7 @@ OTHER_HALF_SPREAD = 5
 OTHER_OFFSETS = (0, 0, 0, 0, 0, 0, 0, 0, 25, 60)
 """Ticks from one venue's mid to the other's: of ten boxes eight are quiet until prices drift,
 one has an edge that fees eat, and one is open."""
-FEE_RATE = "0.04"
+FEE = "polymarket:0.04;1"
 UPDATE = np.dtype(UPDATE_DTYPE)
 BOOK = UPDATE_KINDS.index("book")
 KIND_OFFSET = UPDATE.fields["kind"][1] if UPDATE.fields is not None else 0
@@ -59,9 +59,8 @@ def build_engine(corpus: Corpus, hash_check: Literal["always", "sampled", "off"]
                 outcome=outcome,
                 tick_size=TICK_SIZE,
                 min_order_size=MIN_ORDER_SIZE,
-                neg_risk=False,
-                fee_rate=FEE_RATE,
-                fee_exponent=1,
+                hints="neg_risk=false",
+                fee=FEE,
             )
     return engine
 
@@ -79,7 +78,12 @@ def build_kalshi_engine(corpus: kalshi.Corpus) -> Engine:
     engine.connected(OTHER_CONN, "polymarket", ts)
     for market in corpus.markets:
         engine.subscribe(
-            "kalshi", market.ticker, CONN, ts, tick_size=TICK_SIZE, fee_type="quadratic"
+            "kalshi",
+            market.ticker,
+            CONN,
+            ts,
+            tick_size=TICK_SIZE,
+            fee="kalshi:quadratic;1;non_direct",
         )
     for n, market in enumerate(corpus.markets[::2]):
         asset = str(10**76 + n)
@@ -91,8 +95,7 @@ def build_kalshi_engine(corpus: kalshi.Corpus) -> Engine:
             market=f"0x{n:064x}",
             tick_size=TICK_SIZE,
             min_order_size=MIN_ORDER_SIZE,
-            fee_rate=FEE_RATE,
-            fee_exponent=1,
+            fee=FEE,
         )
         legs = {"a": f"kalshi {market.ticker} yes", "b": f"polymarket {asset} yes"}
         engine.add_rule("box", BOX_RULE | legs)

@@ -145,15 +145,16 @@ class Desk:
                 instrument = subscribe(
                     "polymarket", symbol, CONN_OF["polymarket"], START_NS,
                     market=token.condition_id, outcome=name, tick_size="0.01",
-                    min_order_size=run.config.min_order_size, neg_risk=False, fee_rate="0.07",
+                    min_order_size=run.config.min_order_size, hints="neg_risk=false",
+                    fee="polymarket:0.07;1",
                 )  # fmt: skip
                 self.instruments[instrument] = ("polymarket", symbol)
         for event in run.events.values():
             for spec in event.markets:
                 instrument = subscribe(
                     "kalshi", spec.ticker, CONN_OF["kalshi"], START_NS, market=spec.ticker,
-                    event=event.ticker, close_ts=spec.close_ms * MS, fee_type=event.fee_type,
-                    fee_multiplier=str(event.fee_multiplier), fee_rounding="direct",
+                    event=event.ticker, close_ts=spec.close_ms * MS,
+                    fee=f"kalshi:{event.fee_type};{event.fee_multiplier};direct",
                 )  # fmt: skip
                 self.instruments[instrument] = ("kalshi", spec.ticker)
         for name, event in run.events.items():
@@ -207,9 +208,9 @@ def feed(desk: Desk, item: TwoVenueItem, timer_ns: int) -> int:
         timer_ns += TIMER_NS
         engine.advance(timer_ns)
     if item.kind == "connected":
-        engine.connected(
-            item.conn, item.venue, item.ts_ns, use_yes_price=desk.run.config.use_yes_price
-        )
+        yes_prices = item.venue == "kalshi" and desk.run.config.use_yes_price
+        mode = "use_yes_price" if yes_prices else ""
+        engine.connected(item.conn, item.venue, item.ts_ns, mode=mode)
     elif item.kind == "disconnected":
         engine.disconnected(item.conn, item.ts_ns)
     elif item.kind == "frame":

@@ -92,9 +92,8 @@ class Client:
             ts,
             market=market,
             min_order_size=config.min_order_size,
-            neg_risk=config.neg_risk,
-            fee_rate=config.fee_rate,
-            fee_exponent=config.fee_exponent,
+            hints=f"neg_risk={str(config.neg_risk).lower()}",
+            fee=f"polymarket:{config.fee_rate};{config.fee_exponent}",
         )
         self.symbols.append(symbol)
         self.views[symbol] = self.engine.book(instrument)

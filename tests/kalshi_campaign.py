@@ -84,9 +84,8 @@ class Client:
     def take(self, item: KalshiItem) -> None:
         """One item of the stream."""
         if item.kind == "connected":
-            self.engine.connected(
-                item.conn, "kalshi", item.ts_ns, use_yes_price=bool(self.stream.use_yes_price)
-            )
+            mode = "use_yes_price" if self.stream.use_yes_price else ""
+            self.engine.connected(item.conn, "kalshi", item.ts_ns, mode=mode)
         elif item.kind == "disconnected":
             self.engine.disconnected(item.conn, item.ts_ns)
         elif item.kind == "frame":

@@ -98,7 +98,7 @@ def soak(frames: int, warm_up: int) -> dict[str, object]:
                 0,
                 1,
                 market=f"0x{market:064x}",
-                fee_rate="0.07",
+                fee="polymarket:0.07;1",
             )
     engine.add_rule("spread", {"open": "0.02"})
     engine.add_rule("complement", {"min_edge": "0.01"})

@@ -184,7 +184,7 @@ def live_engine(*rules: tuple[str, Mapping[str, object]]) -> Engine:
     for kind, params in rules:
         engine.add_rule(kind, params)
     for asset in (YES, NO):
-        engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee_rate="0")
+        engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee="polymarket:0;1")
     books = (book_json(asset, T0 // MS, level("0.40"), level("0.60")) for asset in (YES, NO))
     engine.ingest(0, f"[{','.join(books)}]".encode(), T0)
     assert [book.state for book in engine.books()] == ["live", "live"]
@@ -257,7 +257,7 @@ def test_no_rule_speaks_of_books_that_were_never_live(rule: str) -> None:
     }
     engine.add_rule(rule, parameters[rule])
     for asset in (YES, NO):
-        engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee_rate="0")
+        engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee="polymarket:0;1")
     engine.ingest(0, change_frame(1, [(YES, "0.30", "9", "SELL", "0.20", "0.30")]), T0)
     assert len(engine.drain().signals) == 0
 

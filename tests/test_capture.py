@@ -27,6 +27,8 @@ LINES = [
 RECORDS = [
     CaptureRecord(Kind.CONNECTED, 10, 0, b"polymarket"),
     CaptureRecord(Kind.FRAME, 11, 0, '{"a": "é€\\n"}'.encode()),
+    # Nothing announced it, so its first frame does.
+    CaptureRecord(Kind.CONNECTED, 9, 1, b"polymarket"),
     CaptureRecord(Kind.FRAME, 9, 1, b""),
     CaptureRecord(Kind.DISCONNECTED, 12, 0, b"1006"),
     CaptureRecord(Kind.DISCONNECTED, 13, 0, b""),
@@ -81,7 +83,7 @@ def test_zstd(tmp_path: Path) -> None:
     halves = [zstd_compress(b"".join(data[:1500])), zstd_compress(b"".join(data[1500:]))]
     path = tmp_path / "c"
     path.write_bytes(b"".join(halves))
-    assert [r.payload.decode() for r in Capture(path)] == frames
+    assert [r.payload.decode() for r in Capture(path)] == ["polymarket", *frames]
     path.write_bytes(b"".join(halves)[:-100])
     with pytest.raises(CaptureError, match="damaged or cut short"):
         list(Capture(path))

@@ -28,8 +28,8 @@ def opposed(rule: Rule) -> EngineInput:
     inputs = EngineInput(Engine())
     engine = inputs.engine
     inputs.add_rule(rule, T0)
-    engine.subscribe("kalshi", TICKER, 0, T0, fee_type="quadratic")
-    engine.subscribe("polymarket", ASSET, 1, T0, fee_rate="0")
+    engine.subscribe("kalshi", TICKER, 0, T0, fee="kalshi:quadratic;1;non_direct")
+    engine.subscribe("polymarket", ASSET, 1, T0, fee="polymarket:0;1")
     engine.connected(0, "kalshi", T0)
     engine.connected(1, "polymarket", T0)
     about = {"market_ticker": TICKER, "market_id": "00000000-0000-4000-8000-000000000001"}

@@ -16,6 +16,7 @@ from bookfeed.errors import BookfeedError
 from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market, Outcome
 from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.listing import listing
 from bookfeed.rules.rule import Rule
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
@@ -93,9 +94,8 @@ class EngineInput:
     def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
         """A connection is open; its epoch begins. ``mode`` is how the venue was asked to speak."""
         self._epochs[conn] = self._epochs.get(conn, 0) + 1
-        modes: dict[str, Any] = {mode: True} if mode else {}
-        self._record(Kind.CONNECTED, ts, conn, " ".join((venue, *modes)).encode())
-        self._engine.connected(conn, venue, ts, **modes)
+        self._record(Kind.CONNECTED, ts, conn, f"{venue} {mode}".rstrip().encode())
+        self._engine.connected(conn, venue, ts, mode=mode)
 
     def disconnected(self, conn: int, reason: str, ts: int) -> None:
         """A connection is gone; every book of it is stale."""
@@ -127,7 +127,7 @@ class EngineInput:
     ) -> int:
         payload = {"venue": venue, "symbol": symbol, **options}
         self._record(Kind.SUBSCRIBE, ts, conn, json.dumps(payload).encode())
-        return self._engine.subscribe(venue, symbol, conn, ts, **options)
+        return self._engine.subscribe(venue, symbol, conn, ts, **listing(venue, options))
 
     def unsubscribe(self, instrument: int, ts: int) -> None:
         """Remove a book."""

@@ -1,0 +1,30 @@
+"""What a subscription says of a market, from recordings of any age.
+
+Fees were once stated in the words of each venue, each word a key of its own; now they are one text
+(``"kalshi:quadratic;1;non_direct"``), and so is what a book's proof has to know.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+# Keys of older recordings, and what stood for a key that was left out.
+_RATE: Final = ("fee_rate", "fee_exponent", "neg_risk")
+_TYPE: Final = ("fee_type", "fee_multiplier", "fee_rounding")
+
+
+def listing(venue: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of ``Engine.subscribe`` that ``options`` come to.
+
+    What older recordings said in other words is said in today's; unknown keys stay and are the
+    engine's to refuse.
+    """
+    old = {key: options[key] for key in (*_RATE, *_TYPE) if options.get(key) is not None}
+    today = {key: value for key, value in options.items() if key not in (*_RATE, *_TYPE)}
+    if "fee_rate" in old:
+        today["fee"] = f"{venue}:{old['fee_rate']};{old.get('fee_exponent', 1)}"
+    elif "fee_type" in old:
+        terms = old["fee_type"], old.get("fee_multiplier", "1")
+        today["fee"] = f"{venue}:{terms[0]};{terms[1]};{old.get('fee_rounding', 'non_direct')}"
+    if "neg_risk" in old:
+        today["hints"] = f"neg_risk={'true' if old['neg_risk'] else 'false'}"
+    return today
