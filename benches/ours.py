@@ -32,7 +32,8 @@ OTHER_HALF_SPREAD = 5
 OTHER_OFFSETS = (0, 0, 0, 0, 0, 0, 0, 0, 25, 60)
 """Ticks from one venue's mid to the other's: of ten boxes eight are quiet until prices drift,
 one has an edge that fees eat, and one is open."""
-FEE = "polymarket:0.04;1"
+FEE_RATE = "0.04"
+FEE = f"polymarket:{FEE_RATE};1"
 UPDATE = np.dtype(UPDATE_DTYPE)
 BOOK = UPDATE_KINDS.index("book")
 KIND_OFFSET = UPDATE.fields["kind"][1] if UPDATE.fields is not None else 0

@@ -44,8 +44,12 @@ for difference in pair.basis():
 engine = Engine(paper_latency_ns=250 * MS)
 rule = pair.rule()
 number = engine.add_rule(rule.kind, rule.params)
-engine.subscribe("kalshi", TICKER, 0, NOW_NS, market=TICKER, outcome="Yes", fee_type="quadratic")
-engine.subscribe("polymarket", ASSET, 1, NOW_NS, market="0x5f65", outcome="Yes", fee_rate="0.07")
+engine.subscribe(
+    "kalshi", TICKER, 0, NOW_NS, market=TICKER, outcome="Yes", fee="kalshi:quadratic;1;non_direct"
+)
+engine.subscribe(
+    "polymarket", ASSET, 1, NOW_NS, market="0x5f65", outcome="Yes", fee="polymarket:0.07;1"
+)
 engine.connected(0, "kalshi", NOW_NS)
 engine.connected(1, "polymarket", NOW_NS)
 

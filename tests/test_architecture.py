@@ -99,7 +99,8 @@ def test_floats_are_for_presentation_only() -> None:
     """Only metrics, trade windows and latencies give floats, and nothing there is read back."""
     found = {hit.split(":")[0] for hit in hits(r"\bf(32|64)\b", CORE / "src", suffix=".rs")}
     source = "rust/bookfeed-core/src"
-    assert found == {f"{source}/{name}.rs" for name in ("latency", "metrics", "trades")}
+    metrics = ("metrics/ratio", "metrics/touch", "metrics/walk")
+    assert found == {f"{source}/{name}.rs" for name in ("latency", "trades", *metrics)}
     users = CORE / "src" / "book", CORE / "src" / "engine", CORE / "src" / "signals"
     assert not list(hits(r"_f64\b", *users, suffix=".rs"))
 

@@ -7,7 +7,8 @@ A capture is UTF-8 text, plain, gzip or zstd (told apart by their first bytes)::
     {"ts_recv": 1786398368844000000, "conn": "a", "frame": "<text of one frame>"}
 
 ``Capture`` reads one as the records a journal would hold, so that importing and replaying
-need no second vocabulary. Times are Unix nanoseconds. Empty lines are skipped; every other
+need no second vocabulary. A connection that begins with a frame was connected at its time: the
+header says whose frames these are. Times are Unix nanoseconds. Empty lines are skipped; every other
 line that is not of this form is a ``CaptureError`` naming the file and the line.
 """
 
@@ -69,8 +70,13 @@ class Capture:
     def __iter__(self) -> Iterator[CaptureRecord]:
         with closing(self._numbered_lines()) as lines:
             next(lines, None)
+            announced: set[int] = set()
             for number, line in lines:
-                yield self._record(number, line)
+                record = self._record(number, line)
+                if record.kind is Kind.FRAME and record.conn not in announced:
+                    yield record._replace(kind=Kind.CONNECTED, payload=self.venue.encode())
+                announced.add(record.conn)
+                yield record
 
     def _fail(self, line: int, problem: str) -> NoReturn:
         raise CaptureError(f"{self.path}:{line}: {problem}")

@@ -32,8 +32,6 @@ pub mod venue;
 
 pub mod sequence;
 
-pub mod sequence;
-
 pub mod book;
 
 pub mod metrics;
