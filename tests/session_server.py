@@ -11,10 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import orjson
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from waiting import PATIENCE_S
 
+from bookfeed._bookfeed import Engine
+from bookfeed.feed import Feed
 from bookfeed.market import Market, Outcome
 
 YES, NO = "1" * 77, "2" * 76
@@ -101,6 +105,23 @@ class Peer(WSListener):
         self.transport.disconnect(graceful=False)
 
 
+class FailingEngine:
+    """An engine that raises ``error`` instead of taking the next frame, once it is given one."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._engine = Engine()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def ingest(self, conn: int, payload: bytes, ts: int) -> int:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return self._engine.ingest(conn, payload, ts)
+
+
 def send_books(peer: Peer, symbols: list[str]) -> None:
     """What the venue does on a subscription: one array with every book."""
     peer.text(orjson.dumps([book_message(symbol) for symbol in symbols]))
@@ -127,9 +148,15 @@ class Server:
         await self.until(lambda: len(self.peers) > number)
         return self.peers[number]
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async def recovered(self, feed: Feed, symbol: str) -> None:
+        """The book of ``symbol``, live by now, is lost and live again; however short the loss."""
+        epoch = feed.book(symbol).epoch
+        await self.until(lambda: feed.book(symbol).epoch > epoch)
+        await feed.wait_live(PATIENCE_S)
+
+    async def until(self, condition: Callable[[], object]) -> None:
         """Wait for something the server can see, or anything else, to come true."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 self.news.clear()
                 try:

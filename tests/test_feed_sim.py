@@ -5,16 +5,16 @@ one than was shown before on the same connection.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from waiting import PATIENCE_S, PatientClock, until
 
 from bookfeed import loops
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.feed import Feed, SessionOptions
-from bookfeed.live.connection import Phase
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Update
@@ -109,12 +109,13 @@ async def running(
         on_update=auditor.on_state,
         engine=engine or Engine(hash_check="always"),
         options=OPTIONS,
+        clock=PatientClock(),
         seed=1,
     )
     auditor.feed = feed
     try:
         async with feed:
-            await feed.wait_live(10)
+            await feed.wait_live(PATIENCE_S)
             yield server, feed, auditor
             assert feed.counters()["callback_errors"] == 0
             assert feed.counters()["listener_errors"] == 0
@@ -122,10 +123,10 @@ async def running(
         await server.close()
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - conditions of several parties
-            await asyncio.sleep(0.005)
+async def sending(server: SimServer, frames: int) -> None:
+    """Returns when so many more frames have been sent."""
+    end = server.frames_sent + frames
+    await until(lambda: server.frames_sent >= end)
 
 
 async def test_a_clean_run_changes_no_state() -> None:
@@ -160,16 +161,15 @@ async def test_never_wrong_while_live(kind: str, variant: str, rest: bool) -> No
         await until(lambda: server.fault_log)
         if kind == "freeze":
             await until(lambda: ("stale", "silence") in [s[1:] for s in auditor.states])
-        await asyncio.sleep(0.3)
-        await feed.wait_live(8)
-        sent = server.frames_sent
-        await until(lambda: server.frames_sent > sent + 40 and auditor.checked > 50)
+        # Frames by which it shows whether the fault did harm; then some after that was mended.
+        for _ in range(2):
+            await sending(server, 80)
+            await feed.wait_live(PATIENCE_S)
+        await until(lambda: auditor.checked > 50)
         assert auditor.wrong == []
 
 
 async def test_many_markets_over_several_connections_and_tls() -> None:
-    import ssl
-
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -182,7 +182,7 @@ async def test_many_markets_over_several_connections_and_tls() -> None:
         async with Feed(
             markets_of(server), url=server.url, ssl_context=client_tls, options=options
         ) as feed:
-            await feed.wait_live(10)
+            await feed.wait_live(PATIENCE_S)
             assert server.connections == 3
             await until(lambda: feed.counters()["frames"] > 1000)
             assert all(view.live for view in feed.books())
@@ -196,7 +196,7 @@ async def test_signals_of_unmirrored_markets_open_and_close() -> None:
     )
     async with running(config) as (_, feed, _auditor):
         seen: set[tuple[str, str]] = set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for signal in feed.signals():
                 assert all(leg.state == "live" for leg in signal.legs) or signal.phase == "close"
                 seen.add((signal.rule, signal.phase))
@@ -211,16 +211,12 @@ def test_every_kind_of_loop(monkeypatch: pytest.MonkeyPatch, uvloop: bool, busy_
         pytest.skip("uvloop is not installed")
     monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
 
-    async def main() -> tuple[int, float]:
+    async def main() -> None:
         async with running(SimConfig(markets=2, rate=1000, rest=False)) as (server, feed, auditor):
             await until(lambda: server.frames_sent > 300 and auditor.checked > 200)
             assert auditor.wrong == []
-            sessions = [s for supervisor in feed._supervisors for s in supervisor.sessions]
-            begin = time.monotonic()
+            assert server.connections == 1
             await feed.close()
-            assert all(session.phase is Phase.STOPPED for session in sessions)
-            return auditor.checked, time.monotonic() - begin
+            await until(lambda: server.connections == 0)
 
-    checked, closing_s = loops.run(main(), busy_poll=busy_poll)
-    assert checked > 200
-    assert closing_s < 2
+    loops.run(main(), busy_poll=busy_poll)

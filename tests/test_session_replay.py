@@ -1,12 +1,12 @@
 """Inputs and replay: what was recorded live gives the same records again, byte for byte."""
 
-import asyncio
 import json
 import random
 
 import orjson
 import pytest
 from session_server import MARKET, NO, YES, book_message, raw_frame, serving
+from waiting import PATIENCE_S
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.feed import Feed, SessionOptions
@@ -238,18 +238,21 @@ async def test_a_live_session_replays_byte_for_byte() -> None:
             options=options,
         )
         async with feed:
-            await feed.wait_live(5)
+            await feed.wait_live(PATIENCE_S)
             peer = await server.peer(0)
             for bid in range(10, 40):
                 peer.text(orjson.dumps(book_message(YES, f"0.{bid}", f"0.{bid + 5}")))
-                await asyncio.sleep(0.002)
+                await server.until(lambda n=bid: feed.book(YES).bid == n / 100)  # type: ignore[misc]
             peer.raw(raw_frame(0x1, b"x" * 100, reserved=4))
             peer = await server.peer(1)
-            await feed.wait_live(5)
+            await feed.wait_live(PATIENCE_S)
             peer.text(orjson.dumps(book_message(NO))[:150])
             await server.peer(2)
-            await feed.wait_live(5)
-            await asyncio.sleep(0.05)
+            await feed.wait_live(PATIENCE_S)
+            times = len([record for record in tape.records if record[0] == Kind.ADVANCE])
+            await server.until(
+                lambda: len([r for r in tape.records if r[0] == Kind.ADVANCE]) > times
+            )
     assert tape.closed
     assert {Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.ADVANCE, Kind.INVALIDATE,
             Kind.DISCONNECTED} <= {record[0] for record in tape.records}  # fmt: skip
@@ -263,5 +266,5 @@ async def test_a_recorder_that_fails_does_not_stop_the_feed() -> None:
         serving() as server,
         Feed([MARKET], url=server.url, recorder=BrokenTape()) as feed,
     ):
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert feed.counters()["records_failed"] > 0

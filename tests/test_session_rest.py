@@ -1,13 +1,14 @@
 """Resync by REST: what is asked, how often, and what is believed of the answer."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import orjson
 import pytest
 from aiohttp import web
-from session_server import MARKET, NO, YES, Peer, Server, book_frame, book_message, serving
+from session_server import MARKET, NO, YES, Server, book_frame, book_message, serving
+from waiting import PATIENCE_S, PatientClock
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import SessionError
@@ -79,18 +80,18 @@ QUICK = SessionOptions(
 MALFORMED = book_frame(YES)[:180]
 
 
-def feed(server: Server, rest: Rest, **options: object) -> Feed:
-    return Feed([MARKET], url=server.url, rest_url=rest.url, options=QUICK, **options)  # type: ignore[arg-type]
+def feed(server: Server, rest: Rest, **more: object) -> Feed:
+    how = {"options": QUICK, "clock": PatientClock(), **more}
+    return Feed([MARKET], url=server.url, rest_url=rest.url, **how)  # type: ignore[arg-type]
 
 
 async def test_a_bad_book_comes_back_by_rest_on_the_same_connection(
     server: Server, rest: Rest
 ) -> None:
     async with feed(server, rest) as f:
-        await f.wait_live(5)
+        await f.wait_live(PATIENCE_S)
         (await server.peer(0)).text(MALFORMED)
-        await server.until(lambda: not f.book(YES).live)
-        await f.wait_live(5)
+        await server.recovered(f, YES)
         assert f.book(YES).bid == 0.47
         assert f.book(YES).cause == "resync"
         assert len(server.peers) == 1
@@ -112,22 +113,21 @@ async def test_changes_during_the_fetch_are_not_lost(server: Server, rest: Rest)
             ],
         }
     )  # fmt: skip
-    peers: list[Peer] = []
 
     async def slow(_request: web.Request) -> web.StreamResponse:
         books = [book_message(symbol, "0.47") for symbol in rest.asked[-1]]
         stamp = str(int(str(book_message(YES)["timestamp"])) + 5)
-        peers[0].text(during.replace(b'"timestamp":""', f'"timestamp":"{stamp}"'.encode()))
-        await asyncio.sleep(0.05)
+        peer, frames = await server.peer(0), f.counters()["frames"]
+        peer.text(during.replace(b'"timestamp":""', f'"timestamp":"{stamp}"'.encode()))
+        await server.until(lambda: f.counters()["frames"] > frames)
         return web.Response(body=orjson.dumps(books))
 
     rest.answer = slow
-    async with feed(server, rest) as f:
-        await f.wait_live(5)
-        peers.append(await server.peer(0))
-        peers[0].text(MALFORMED)
-        await server.until(lambda: not f.book(YES).live)
-        await f.wait_live(5)
+    f = feed(server, rest)
+    async with f:
+        await f.wait_live(PATIENCE_S)
+        (await server.peer(0)).text(MALFORMED)
+        await server.recovered(f, YES)
         assert f.book(YES).bid == 0.49
         assert f.book(YES).as_strings("bid") == [["0.49", "7"], ["0.47", "10"]]
 
@@ -162,10 +162,12 @@ async def test_a_useless_answer_is_not_believed_and_not_hammered(
                 return response
 
     rest.answer = useless
-    async with feed(server, rest) as f:
-        await f.wait_live(5)
+    clock = PatientClock()
+    async with feed(server, rest, clock=clock) as f:
+        await f.wait_live(PATIENCE_S)
         (await server.peer(0)).text(MALFORMED)
-        await asyncio.sleep(0.4)
+        await server.until(lambda: rest.asked)
+        await clock.passed(0.4)
         assert not f.book(YES).live
         assert len(rest.asked) == 1
         assert len(server.peers) == 1
@@ -173,7 +175,7 @@ async def test_a_useless_answer_is_not_believed_and_not_hammered(
         peer = await server.peer(0)
         peer.text(book_frame(YES, "0.52"))
         peer.text(book_frame(NO, "0.30"))
-        await f.wait_live(5)
+        await f.wait_live(PATIENCE_S)
         assert f.book(YES).bid == 0.52
 
 
@@ -182,12 +184,14 @@ async def test_a_server_that_wants_to_be_left_alone_is(server: Server, rest: Res
         return await status(429)
 
     rest.answer = busy
-    async with feed(server, rest) as f:
-        await f.wait_live(5)
+    # Left to itself it would ask again at once.
+    resync = ResyncPolicy(fetch_interval_ns=S // 50, fetch_backoff=Backoff(S // 50, S // 50))
+    clock, options = PatientClock(), replace(QUICK, resync=resync)
+    async with feed(server, rest, clock=clock, options=options) as f:
+        await f.wait_live(PATIENCE_S)
         (await server.peer(0)).text(MALFORMED)
-        await server.until(lambda: len(rest.asked) == 1)
-        await asyncio.sleep(0.3)
-        assert f._supervisors[0]._plan._hold_ns > f._clock.now_ns() + 500 * S
+        await server.until(lambda: f.counters()["resync_failures"] == 1)
+        await clock.passed(0.5)
         assert len(rest.asked) == 1
 
 
@@ -203,19 +207,19 @@ async def test_books_that_rest_cannot_mend_get_a_fresh_connection(
         advance_s=0.01,
         resync=ResyncPolicy(fetch_interval_ns=S // 50, fetches_max=1),
     )
-    async with Feed([MARKET], url=server.url, rest_url=rest.url, options=options) as f:
-        await f.wait_live(5)
+    async with feed(server, rest, options=options) as f:
+        await f.wait_live(PATIENCE_S)
         (await server.peer(0)).text(MALFORMED)
         await server.peer(1)
-        await f.wait_live(5)
+        await f.wait_live(PATIENCE_S)
         assert f.counters()["reconnects"] == 1
 
 
 async def test_a_book_that_never_came_is_fetched(server: Server, rest: Rest) -> None:
     server.on_subscribe = lambda peer, symbols: peer.text(orjson.dumps([book_message(YES)]))
     options = SessionOptions(advance_s=0.01, snapshot_rest_s=0.05, resync=QUICK.resync)
-    async with Feed([MARKET], url=server.url, rest_url=rest.url, options=options) as f:
-        await f.wait_live(5)
+    async with feed(server, rest, options=options) as f:
+        await f.wait_live(PATIENCE_S)
         assert rest.asked == [[NO]]
         assert f.book(NO).bid == 0.47
 
@@ -239,7 +243,7 @@ async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest:
     rest.answer = unchanged
     f = feed(server, rest, engine=Engine(silence_ns=S // 5))
     async with f:
-        await f.wait_live(5)
+        await f.wait_live(PATIENCE_S)
         await server.until(lambda: len(rest.asked) >= 2)
         assert f.counters()["reconnects"] == 0
         assert len(server.peers) == 1

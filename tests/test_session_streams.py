@@ -9,10 +9,12 @@ import pytest
 from kalshi_server import BOOKS, Command, KalshiPeer, KalshiServer, market, serving_kalshi
 from session_server import MARKET, serving
 from test_session_kalshi import KEY, QUICK, A, B, C, D, S, connected, feed_of
+from waiting import PATIENCE_S, PatientClock
 
 from bookfeed.errors import SessionError
 from bookfeed.feed import Feed
 from bookfeed.live.recovery import commands as streams
+from bookfeed.records import Update
 from bookfeed.venues.kalshi import kalshi
 
 
@@ -44,16 +46,10 @@ def damage(peer: KalshiPeer, ticker: str = A) -> None:
     peer.delta(ticker)
 
 
-async def back(server: KalshiServer, feed: Feed) -> None:
-    """Books were lost and are live again."""
-    await server.until(lambda: not feed.book(A).live)
-    await feed.wait_live(5)
-
-
 async def test_a_gap_is_mended_by_one_command_for_all_books(server: KalshiServer) -> None:
     async with connected(server) as (feed, peer):
         damage(peer)
-        await back(server, feed)
+        await server.recovered(feed, A)
         (asked,) = peer.asked("get_snapshot")
         assert asked["params"] == {
             "sid": 1, "action": "get_snapshot", "market_tickers": [A, B],
@@ -71,7 +67,7 @@ async def test_a_gap_is_mended_by_one_command_for_all_books(server: KalshiServer
 async def test_what_concerns_one_book_is_asked_for_that_one(server: KalshiServer) -> None:
     async with connected(server) as (feed, peer):
         peer.delta(A, "-99.00")  # more than there is
-        await back(server, feed)
+        await server.recovered(feed, A)
         (asked,) = peer.asked("get_snapshot")
         assert asked["params"]["market_tickers"] == [A]
         assert feed.book(B).epoch == 1
@@ -82,8 +78,7 @@ async def test_many_books_are_asked_for_in_chunks(server: KalshiServer) -> None:
     options = replace(QUICK, symbols_per_connection=2_000)
     async with connected(server, *tickers, options=options) as (feed, peer):
         damage(peer, tickers[0])
-        await server.until(lambda: not feed.book(tickers[0]).live)
-        await feed.wait_live(5)
+        await server.recovered(feed, tickers[0])
         asked = [c["params"]["market_tickers"] for c in peer.asked("get_snapshot")]
         assert [len(symbols) for symbols in asked] == [100, 100, 50]
         assert sorted(t for symbols in asked for t in symbols) == tickers
@@ -94,7 +89,7 @@ async def test_what_is_not_answered_is_subscribed_anew(server: KalshiServer) -> 
     server.obeys = ignoring("get_snapshot")
     async with connected(server) as (feed, peer):
         damage(peer)
-        await back(server, feed)
+        await server.recovered(feed, A)
         done = [(c["cmd"], c["params"].get("sids")) for c in peer.commands[3:]]
         assert done == [
             ("update_subscription", None),
@@ -114,10 +109,10 @@ async def test_a_stream_may_get_the_number_of_the_one_before(server: KalshiServe
     async with connected(server) as (feed, peer):
         for _ in range(2):
             peer.error(10, "gone", channel=BOOKS)
-            await back(server, feed)
+            await server.recovered(feed, A)
             assert feed.engine.sid(0, BOOKS) == 1
         damage(peer)
-        await back(server, feed)
+        await server.recovered(feed, A)
         assert [c["cmd"] for c in peer.commands[3:]] == ["subscribe"] * 2 + ["update_subscription"]
 
 
@@ -125,14 +120,15 @@ async def test_a_stream_may_get_the_number_of_the_one_before(server: KalshiServe
 async def test_one_book_that_cannot_be_had_costs_the_others_theirs_once(
     server: KalshiServer,
 ) -> None:
-    async with connected(server) as (feed, peer):
+    clock = PatientClock()
+    async with connected(server, clock=clock) as (feed, peer):
         server.unknown = {A}
         peer.delta(A, "-99.00")
         # Asked for, then a new stream, then a new connection; from then on it is asked for alone.
         second = await server.kalshi_peer(1)
         await server.until(lambda: feed.book(B).live)
         epoch = feed.book(B).epoch
-        await asyncio.sleep(1)
+        await clock.passed(1)
         assert len(peer.asked("unsubscribe")) == 1
         assert second.asked("unsubscribe") == []
         assert feed.book(B).epoch == epoch == 3
@@ -145,7 +141,7 @@ async def test_what_does_not_help_either_costs_the_connection(server: KalshiServ
     async with connected(server) as (feed, peer):
         damage(peer)
         second = await server.kalshi_peer(1)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert len(peer.asked("get_snapshot")) == 1
         assert len(peer.asked("unsubscribe")) == 1
         assert second.asked("get_snapshot") == []
@@ -157,9 +153,11 @@ async def test_a_venue_that_answers_nothing_is_not_stormed(server: KalshiServer)
     server.obeys = lambda peer, command: (
         command["cmd"] == "subscribe" and command["id"] < 100 and peer is server.peers[0]
     )
-    async with connected(server) as (feed, peer):
+    clock = PatientClock()
+    async with connected(server, clock=clock) as (feed, peer):
         damage(peer)
-        await asyncio.sleep(2)
+        await server.kalshi_peer(1)
+        await clock.passed(2)
         # Nothing ever comes on the second connection: each rung is tried, with its budget.
         assert len(server.peers) == 2
         assert sum(len(p.commands) for p in server.peers if isinstance(p, KalshiPeer)) < 25
@@ -168,11 +166,12 @@ async def test_a_venue_that_answers_nothing_is_not_stormed(server: KalshiServer)
 
 @pytest.mark.parametrize("code", [10, 25])
 async def test_a_dead_stream_is_begun_anew_at_once(server: KalshiServer, code: int) -> None:
-    async with connected(server) as (feed, peer):
+    updates: list[Update] = []
+    async with connected(server, on_update=updates.append) as (feed, peer):
         peer.error(code, "gone", channel=BOOKS)
-        await server.until(lambda: not feed.book(A).live)
-        assert feed.book(A).cause == "channel"
-        await feed.wait_live(5)
+        await server.recovered(feed, A)
+        states = [u for u in updates if u.kind == "state" and u.symbol == A]
+        assert [u.cause for u in states if u.state == "stale"] == ["channel"]
         assert [c["cmd"] for c in peer.commands[3:]] == ["subscribe"]
         assert len(server.peers) == 1
 
@@ -191,21 +190,21 @@ async def test_a_dead_channel_without_books_is_begun_anew_by_itself(server: Kals
 async def test_a_second_overflow_moves_half_of_the_markets(server: KalshiServer) -> None:
     async with connected(server, A, B, C, D) as (feed, peer):
         peer.error(25, "too slow", channel=BOOKS)
-        await back(server, feed)
+        await server.recovered(feed, A)
         assert len(server.peers) == 1
         peer.error(25, "too slow", channel=BOOKS)
-        await server.until(lambda: not feed.book(A).live)
         second = await server.kalshi_peer(1)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert peer.asked("subscribe")[-1]["params"]["market_tickers"] == [A, B]
         assert second.commands[0]["params"]["market_tickers"] == [C, D]
         assert [feed.book(i).symbol for i in range(4)] == [A, B, C, D]
         # What is said of them counts where they are now.
         second.delta(C, "5.00", "0.4410")
         await server.until(lambda: feed.book(C).bid == 0.441)
+        epoch = feed.book(A).epoch
         second.abort()
-        await server.until(lambda: not feed.book(D).live)
-        assert feed.book(A).live
+        await server.recovered(feed, D)
+        assert (feed.book(A).live, feed.book(A).epoch) == (True, epoch)
 
 
 async def test_a_stream_that_is_full_gives_markets_to_another(server: KalshiServer) -> None:
@@ -218,7 +217,7 @@ async def test_a_stream_that_is_full_gives_markets_to_another(server: KalshiServ
 
     server.obeys = few
     async with feed_of(server, *map(market, (A, B, C, D))) as feed:
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert len(server.peers) == 2
 
 
@@ -234,19 +233,20 @@ async def test_markets_that_are_refused_go_elsewhere(server: KalshiServer) -> No
         server.obeys = full
         await feed.add_markets([market(C)])
         second = await server.kalshi_peer(1)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert second.commands[0]["params"]["market_tickers"] == [C]
         assert (feed.book(A).epoch, feed.book(B).epoch) == (1, 1)
 
 
 async def test_a_venue_that_is_busy_is_left_alone(server: KalshiServer) -> None:
-    async with connected(server) as (feed, peer):
+    clock = PatientClock()
+    async with connected(server, clock=clock) as (feed, peer):
         peer.error(27, "Too many requests")
         damage(peer)
         await server.until(lambda: not feed.book(A).live)
-        await asyncio.sleep(0.2)
+        await clock.passed(0.2)
         assert peer.asked("get_snapshot") == []
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert len(peer.asked("get_snapshot")) == 1
 
 
@@ -264,7 +264,7 @@ async def test_a_command_that_was_refused_for_haste_is_repeated_not_escalated(
     server.obeys = busy_once
     async with connected(server) as (feed, peer):
         damage(peer)
-        await back(server, feed)
+        await server.recovered(feed, A)
         assert [c["cmd"] for c in peer.commands[3:]] == ["update_subscription"] * 2
         assert feed.counters()["resync_failures"] == 0
 
@@ -278,7 +278,6 @@ async def test_errors_are_told_once_with_the_venue_s_words(
             peer.error(4711, "Never heard of")
         peer.delta(A, "1.00", "0.4410")
         await server.until(lambda: feed.book(A).bid == 0.441)
-        await asyncio.sleep(0.05)
         assert feed.book(A).epoch == 1
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert [t for t in told if "11: Invalid parameter" in t] == [
@@ -324,7 +323,7 @@ async def test_a_stream_that_does_not_answer_is_replaced(server: KalshiServer) -
     async with connected(server, venue=venue, options=options) as (feed, peer):
         server.obeys = lambda p, _command: p is not peer
         await server.kalshi_peer(1)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert peer.close_code == 1000
         assert feed.counters()["disconnects"] == 1
 
@@ -336,11 +335,11 @@ async def test_a_frozen_stream_of_books_is_not_hidden_by_other_channels(
     options = replace(QUICK, silence_s=0.5)
     async with connected(server, venue=venue, options=options) as (feed, peer):
         server.obeys = lambda p, _command: p is not peer
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(server.peers) == 1:
                 peer.trade(A)
                 await asyncio.sleep(0.02)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert feed.book(A).epoch == 2
         assert len(peer.asked("get_snapshot")) >= 3
 
@@ -365,14 +364,15 @@ async def test_before_its_market_opens_a_book_is_not_missed(
 async def test_once_it_has_opened_it_is(server: KalshiServer) -> None:
     server.unknown = {A}
     options = replace(QUICK, snapshot_rest_s=0.05)
-    feed = feed_of(server, options=options)
-    opens = feed._clock.now_ns() + S // 2
-    async with feed_of(server, market(A, open_ts=opens), options=options) as feed:
+    clock = PatientClock()
+    opens = clock.now_ns() + S
+    async with feed_of(server, market(A, open_ts=opens), options=options, clock=clock):
         peer = await server.kalshi_peer(0)
-        await asyncio.sleep(0.3)
+        await server.until(lambda: len(peer.commands) == 3)
+        await clock.passed(0.3)
         assert len(peer.commands) == 3
-        await server.until(lambda: len(peer.asked("add_markets")) == 1)
-        assert feed._clock.now_ns() >= opens + S // 20
+        await server.until(lambda: peer.asked("add_markets"))
+        assert clock.now_ns() >= opens + S // 20
 
 
 # Markets that come and go.
@@ -382,7 +382,7 @@ async def test_markets_come_and_go(server: KalshiServer) -> None:
     async with connected(server) as (feed, peer):
         symbols = await feed.add_markets([market(C)])
         assert list(symbols.values()) == [C]
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert [c["params"]["sid"] for c in peer.asked("add_markets")] == [1, 2]
         assert len(server.peers) == 1
         await feed.remove_markets([market(B), market("KXNOT-THERE")])
@@ -393,11 +393,11 @@ async def test_markets_come_and_go(server: KalshiServer) -> None:
         # Late words about it harm nobody, and a gap concerns those that are left.
         peer.delta(B)
         damage(peer)
-        await back(server, feed)
+        await server.recovered(feed, A)
         assert peer.asked("get_snapshot")[-1]["params"]["market_tickers"] == [A, C]
         peer.abort()
         second = await server.kalshi_peer(1)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert second.commands[0]["params"]["market_tickers"] == [A, C]
 
 
@@ -405,16 +405,15 @@ async def test_markets_without_room_get_a_connection_and_leave_it(server: Kalshi
     options = replace(QUICK, symbols_per_connection=2)
     async with connected(server, options=options) as (feed, peer):
         await feed.add_markets([market(C)])
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert len(server.peers) == 2
         connects = feed.counters()["connects"]
         await feed.remove_markets([market(A), market(B)])
-        async with asyncio.timeout(2):
-            await peer.gone.wait()
+        await server.until(peer.gone.is_set)
         assert feed.book(C).live
         assert feed.counters()["connects"] == connects == 2
         await feed.add_markets([market(A)])
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert len(server.peers) == 2
 
 
@@ -422,12 +421,14 @@ async def test_a_market_that_came_while_away_is_subscribed_with_the_others(
     server: KalshiServer,
 ) -> None:
     async with connected(server) as (feed, peer):
+        server.refusal = (503, b"", {})
         peer.abort()
-        await server.until(lambda: not feed.book(A).live)
+        await server.until(lambda: feed.counters()["connect_failures"] > 0)
         await feed.add_markets([market(C)])
         await feed.remove_markets([market(A)])
+        server.refusal = None
         second = await server.kalshi_peer(1)
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         assert second.commands[0]["params"]["market_tickers"] == [B, C]
 
 

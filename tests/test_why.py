@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from session_server import MARKET, book_message, serving
+from waiting import PATIENCE_S
 
 import bookfeed
 from bookfeed import Engine, Feed, Pair, PairLeg, Rule
@@ -100,7 +101,7 @@ def test_nothing_is_said_where_nothing_was_refused_for_it(
 async def test_a_feed_says_why_and_what_its_pairs_are(caplog: pytest.LogCaptureFixture) -> None:
     rules = [Rule("complement", {"max_age_ms": "0"}), pair().rule()]
     async with serving() as server, Feed([MARKET], url=server.url, rules=rules) as feed:
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         peer = await server.peer(0)
         peer.text(json.dumps(book_message(MARKET.symbols[0], "0.20", "0.25")).encode())
         async for update in feed:
@@ -127,7 +128,7 @@ async def test_a_feed_warns_of_a_pair_that_is_the_wrong_way_round(
     )
     rules = [Pair("twins", legs).rule()]
     async with serving() as server, Feed([MARKET], url=server.url, rules=rules) as feed:
-        await feed.wait_live(5)
+        await feed.wait_live(PATIENCE_S)
         peer = await server.peer(0)
         for symbol, bid, ask in zip(
             MARKET.symbols, ("0.20", "0.78"), ("0.22", "0.80"), strict=True

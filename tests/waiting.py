@@ -23,3 +23,31 @@ def wait_until(condition: Callable[[], object], within_s: float = PATIENCE_S) ->
         if time.monotonic() > end_s:
             raise TimeoutError(f"not within {within_s} s")
         time.sleep(LOOK_EVERY_S)
+
+
+class PatientClock:
+    """A clock for feeds under test, in Unix nanoseconds, that does not count what the machine
+    took: between two readings at most a few milliseconds pass.
+
+    A feed reads it several times a ``SessionOptions.advance_s``, at every socket read and timer.
+    So its limits of some tens of milliseconds hold on a machine that lets the test wait for
+    longer than that; while nothing happens it may run slower than the wall's.
+    """
+
+    STEP_NS_MAX = 5_000_000
+
+    def __init__(self) -> None:
+        self._read_ns = time.monotonic_ns()
+        self._now_ns = time.time_ns()
+
+    def now_ns(self) -> int:
+        """The present time, never earlier than the last answer."""
+        read_ns = time.monotonic_ns()
+        self._now_ns += min(read_ns - self._read_ns, self.STEP_NS_MAX)
+        self._read_ns = read_ns
+        return self._now_ns
+
+    async def passed(self, seconds: float) -> None:
+        """Returns when that much of this clock's time has passed."""
+        end_ns = self.now_ns() + round(seconds * 1e9)
+        await until(lambda: self.now_ns() >= end_ns)
