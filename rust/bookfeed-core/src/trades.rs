@@ -13,7 +13,7 @@
 
 use crate::event::Aggressor;
 use crate::fixed::{PRICE_ONE, Price, Qty};
-use crate::metrics::{Notional, Ratio, qty_f64};
+use crate::metrics::{Notional, Ratio, Terms, qty_f64};
 use crate::time::{Nanos, SECOND};
 use std::collections::VecDeque;
 
@@ -233,6 +233,16 @@ pub struct TradeWindow {
 }
 
 impl TradeWindow {
+    /// The same trades in other terms: what one side of a contract sold at a price, the other
+    /// bought at what that price leaves of the payout.
+    #[must_use]
+    pub fn told_in(self, terms: Terms) -> Self {
+        let Some(payout) = terms.payout() else { return self };
+        // No overflow: at a payout of one it would take 2^34 trades of 2^63 each.
+        let notional = Notional::from(payout) * self.volume - self.notional;
+        Self { notional, signed_flow: -self.signed_flow, ..self }
+    }
+
     /// Volume-weighted average price, 1e-9; `None` without volume.
     #[must_use]
     pub const fn vwap(&self) -> Option<Ratio> {

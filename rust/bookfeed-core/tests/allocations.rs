@@ -8,10 +8,13 @@
 
 mod support;
 
+use bookfeed_core::book::Book;
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::engine::{Config, Engine, HashCheck};
-use bookfeed_core::event::Frame;
+use bookfeed_core::event::{Frame, Level, Side};
+use bookfeed_core::fixed::PRICE_ONE;
 use bookfeed_core::instrument::{Instrument, Instruments, UNKNOWN, Venue};
+use bookfeed_core::metrics::{Terms, View, imbalance};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -300,4 +303,24 @@ fn with_pairs_that_are_walked_and_refused() {
     let refused = engine.refusals().iter().sum::<u64>();
     assert!(refused > 10_000, "the pairs are looked at: {refused}");
     assert_eq!(engine.output().totals().1, 0, "and nothing is found");
+}
+
+#[test]
+fn either_side_of_a_contract_is_read_without_a_copy() {
+    let mut book = Book::default();
+    for cents in 1..50 {
+        book.set(Side::Bid, Level::new(cents * PRICE_ONE / 100, 500));
+        book.set(Side::Ask, Level::new((50 + cents) * PRICE_ONE / 100, 500));
+    }
+    for terms in [Terms::OWN, Terms::turned(PRICE_ONE)] {
+        let count = counted(|| {
+            let view = View::new(&book, terms);
+            let [bids, asks] = [Side::Bid, Side::Ask].map(|side| view.levels(side));
+            let touch = view.touch().unwrap();
+            black_box((touch.mid_f64(), imbalance(bids, asks, 5), asks.sweep_qty(1_700)));
+            black_box((bids.sweep_notional(1 << 40), asks.depth(9), bids.depth_within(&touch, 90_000)));
+            black_box(asks.best_first().map(|(price, _)| price).sum::<i64>());
+        });
+        assert_eq!(count, 0, "{terms:?}");
+    }
 }

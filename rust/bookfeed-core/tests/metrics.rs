@@ -262,10 +262,11 @@ proptest! {
         let quoted = Touch::new(bids.first().copied(), asks.first().copied()).is_ok();
         let got = imbalance(bid.levels(), ask.levels(), levels);
         prop_assert_eq!(got.is_some(), quoted && levels > 0);
-        if let Some(ratio) = got {
+        if let Some(got) = got {
             let expected = (sum(&bids) - sum(&asks)) / (sum(&bids) + sum(&asks));
-            prop_assert!(is_nearest(ratio.value_f64(), &expected));
-            prop_assert_eq!(exact(ratio), expected);
+            prop_assert!(is_nearest(got.ratio.value_f64(), &expected));
+            prop_assert_eq!(exact(got.ratio), expected);
+            prop_assert!(!got.truncated, "both sides are known in whole");
         }
     }
 
@@ -274,12 +275,11 @@ proptest! {
         (bids, asks) in any_book(),
         levels in 0..14usize,
         band_ppm in prop_oneof![0..300u32, 0..2_000_000u32, any::<u32>()],
-        published in prop::option::of(1..14usize),
     ) {
         let touch = Touch::new(bids.first().copied(), asks.first().copied());
         for (side, best) in [(Side::Bid, &bids), (Side::Ask, &asks)] {
             let arrays = Worst::new(side, best);
-            assert_depth(arrays.levels().depth(levels), best, levels.min(best.len()), false);
+            assert_depth(arrays.levels().depth(levels), best, levels.min(best.len()));
             let Ok(touch) = touch else { continue };
             let mid = whole(touch.twice_mid()) / whole(2);
             let band = BigRational::new(band_ppm.into(), 1_000_000.into());
@@ -288,9 +288,7 @@ proptest! {
                 Side::Ask => whole(level.0) <= &mid * (whole(1) + &band),
             };
             let count = best.iter().filter(inside).count();
-            let cut_off = count == best.len() && published.is_some_and(|n| best.len() >= n);
-            let depth = arrays.levels().depth_within(&touch, band_ppm, published);
-            assert_depth(depth, best, count, cut_off);
+            assert_depth(arrays.levels().depth_within(&touch, band_ppm), best, count);
         }
     }
 
@@ -317,7 +315,7 @@ proptest! {
     }
 }
 
-fn assert_depth(depth: bookfeed_core::metrics::Depth, best: &Best, count: usize, cut_off: bool) {
+fn assert_depth(depth: bookfeed_core::metrics::Depth, best: &Best, count: usize) {
     let mut fits = 0;
     let mut notional = BigInt::from(0);
     for level in &best[..count] {
@@ -331,7 +329,7 @@ fn assert_depth(depth: bookfeed_core::metrics::Depth, best: &Best, count: usize,
     assert_eq!(BigInt::from(depth.notional), notional);
     let qty: BigInt = best[..fits].iter().map(|l| BigInt::from(l.1)).sum();
     assert_eq!(BigInt::from(depth.qty), qty);
-    assert_eq!(depth.truncated, cut_off || fits < count);
+    assert_eq!(depth.truncated, fits < count);
     assert!(is_nearest(depth.qty_f64(), &(whole(qty) / whole(100_000_000))));
     assert!(is_nearest(depth.notional_f64(), &(whole(notional) / whole(10i128.pow(17)))));
 }
@@ -550,13 +548,14 @@ fn a_band_includes_its_edges() {
         unreachable!("not crossed")
     };
     let within = |ppm| {
-        let depth = bids.depth_within(&touch, ppm, Some(3));
+        let depth = bids.known_to(Some(970_000_000)).depth_within(&touch, ppm);
         (depth.qty, depth.levels, depth.truncated)
     };
     assert_eq!(within(9_999), (0, 0, false));
     assert_eq!(within(10_000), (1, 1, false));
     assert_eq!(within(20_000), (3, 2, false));
-    assert_eq!(within(30_000), (7, 3, true));
-    assert!(!bids.depth_within(&touch, 30_000, None).truncated);
+    assert_eq!(within(30_000), (7, 3, false), "it ends with the last level that is known");
+    assert_eq!(within(30_001), (7, 3, true));
+    assert!(!bids.depth_within(&touch, 30_001).truncated, "a side that is known in whole");
     assert_eq!(within(u32::MAX), (7, 3, true));
 }

@@ -1,5 +1,6 @@
 //! `BookView`: an instrument's book as it stands now. Questions are answered only by a book
-//! that may be believed; its levels can always be looked at, with the state beside them.
+//! that may be believed; its levels can always be looked at, with the state beside them. The
+//! other side of a contract is the same book, read in other terms.
 
 use crate::batch::frombuffer;
 use crate::engine::Engine;
@@ -7,12 +8,11 @@ use crate::errors::{decimal_error, engine_error};
 use crate::numbers::qty_of;
 use crate::values::{Depth, Fill, TradeWindow};
 use bookfeed_core::book::Book;
-use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::engine::{self as core, present};
 use bookfeed_core::event::{Aggressor, Side};
-use bookfeed_core::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, format_decimal};
+use bookfeed_core::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, Qty, format_decimal};
 use bookfeed_core::instrument::{Instrument, InstrumentId};
-use bookfeed_core::metrics::{self, Levels, price_f64, qty_f64};
+use bookfeed_core::metrics::{self, Terms, View, price_f64, qty_f64};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
@@ -30,8 +30,13 @@ const HTML_LEVELS: usize = 10;
 pub struct BookView {
     engine: Py<Engine>,
     id: InstrumentId,
-    /// Whether the view is of the other side of the contract.
-    turned: bool,
+    /// Whether the book is read as it is, or as the other side of the contract.
+    terms: Terms,
+}
+
+/// What a contract pays out in the end; one that pays nothing has no other side.
+fn payout_of(_about: &Instrument) -> Option<Price> {
+    Some(PRICE_ONE)
 }
 
 fn side_by_name(name: &str) -> PyResult<Side> {
@@ -42,21 +47,9 @@ fn side_by_name(name: &str) -> PyResult<Side> {
     }
 }
 
-fn ladder(book: &Book, side: Side) -> &Ladder {
-    if side == Side::Bid { &book.bids } else { &book.asks }
-}
-
-fn levels(book: &Book, side: Side) -> Levels<'_> {
-    Levels::new(side, ladder(book, side).levels())
-}
-
-fn touch(book: &Book) -> Option<metrics::Touch> {
-    metrics::Touch::new(book.bids.best(), book.asks.best()).ok()
-}
-
 impl BookView {
     pub(crate) fn new(engine: Py<Engine>, id: InstrumentId) -> Self {
-        Self { engine, id, turned: false }
+        Self { engine, id, terms: Terms::OWN }
     }
 
     /// Reads the book, whatever its state.
@@ -69,7 +62,6 @@ impl BookView {
         let engine = self.engine.bind(py).try_borrow()?;
         let inner = &engine.inner;
         match (inner.book(self.id), inner.instruments().at(self.id)) {
-            (Some(book), Some(about)) if self.turned => Ok(question(inner, &book.complement(), about)),
             (Some(book), Some(about)) => Ok(question(inner, book, about)),
             _ => Err(engine_error(core::EngineError::NoInstrument(self.id))),
         }
@@ -80,25 +72,39 @@ impl BookView {
     fn believe<R>(
         &self,
         py: Python<'_>,
-        question: impl FnOnce(&Book) -> Option<R>,
+        question: impl FnOnce(View<'_>) -> Option<R>,
     ) -> PyResult<Option<R>> {
         let engine = self.engine.bind(py).try_borrow()?;
-        let Some(book) = engine.inner.book(self.id).filter(|book| book.believable()) else {
-            return Ok(None);
-        };
-        Ok(if self.turned { question(&book.complement()) } else { question(book) })
+        let book = engine.inner.book(self.id).filter(|book| book.believable());
+        Ok(book.and_then(|book| question(self.view(book))))
     }
 
-    /// A price of the book in the view's terms.
-    fn turn(&self, price: i64) -> i64 {
-        if self.turned { PRICE_ONE - price } else { price }
+    /// The book in the view's terms.
+    #[inline]
+    fn view<'a>(&self, book: &'a Book) -> View<'a> {
+        View::new(book, self.terms)
+    }
+
+    /// Reads one side, level by level from the best one on, whatever the book's state.
+    fn list<R>(
+        &self,
+        py: Python<'_>,
+        side: &str,
+        depth: Option<usize>,
+        read: impl FnMut((Price, Qty)) -> R,
+    ) -> PyResult<Vec<R>> {
+        let side = side_by_name(side)?;
+        self.read(py, |_, book, _| {
+            let levels = self.view(book).levels(side).best_first();
+            levels.take(depth.unwrap_or(usize::MAX)).map(read).collect()
+        })
     }
 
     fn sweep(&self, py: Python<'_>, side: Side, qty: &Bound<'_, PyAny>) -> PyResult<Option<Fill>> {
         let qty = qty_of(qty)?;
         self.believe(py, |book| {
-            let sweep = levels(book, side).sweep_qty(qty)?;
-            Some(Fill { sweep, touch: touch(book) })
+            let sweep = book.levels(side).sweep_qty(qty)?;
+            Some(Fill { sweep, touch: book.touch() })
         })
     }
 
@@ -111,8 +117,8 @@ impl BookView {
         // Users give dollars with the precision of a size; the walk counts in 1e-17.
         let notional = i128::from(qty_of(notional)?) * i128::from(PRICE_ONE);
         self.believe(py, |book| {
-            let sweep = levels(book, side).sweep_notional(notional)?;
-            Some(Fill { sweep, touch: touch(book) })
+            let sweep = book.levels(side).sweep_notional(notional)?;
+            Some(Fill { sweep, touch: book.touch() })
         })
     }
 }
@@ -125,13 +131,21 @@ impl BookView {
     }
 
     #[getter]
-    fn complement(&self, py: Python<'_>) -> Self {
-        Self { engine: self.engine.clone_ref(py), id: self.id, turned: !self.turned }
+    fn complement(&self, py: Python<'_>) -> PyResult<Self> {
+        let terms = self.read(py, |_, _, about| match payout_of(about) {
+            _ if self.terms.is_turned() => Ok(Terms::OWN),
+            Some(payout) => Ok(Terms::turned(payout)),
+            None => {
+                let (venue, symbol) = (about.venue.name(), &about.symbol);
+                Err(engine_error(format!("{venue} {symbol} has no payout, so it has no complement")))
+            }
+        })??;
+        Ok(Self { engine: self.engine.clone_ref(py), id: self.id, terms })
     }
 
     #[getter]
     fn is_complement(&self) -> bool {
-        self.turned
+        self.terms.is_turned()
     }
 
     #[getter]
@@ -230,69 +244,69 @@ impl BookView {
 
     #[getter]
     fn bid(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(price_f64(i128::from(book.bids.best_price()?))))
+        self.believe(py, |book| Some(price_f64(i128::from(book.best_price(Side::Bid)?))))
     }
 
     #[getter]
     fn ask(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(price_f64(i128::from(book.asks.best_price()?))))
+        self.believe(py, |book| Some(price_f64(i128::from(book.best_price(Side::Ask)?))))
     }
 
     #[getter]
     fn bid_qty(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(qty_f64(i128::from(book.bids.best()?.1))))
+        self.believe(py, |book| Some(qty_f64(i128::from(book.best(Side::Bid)?.1))))
     }
 
     #[getter]
     fn ask_qty(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(qty_f64(i128::from(book.asks.best()?.1))))
+        self.believe(py, |book| Some(qty_f64(i128::from(book.best(Side::Ask)?.1))))
     }
 
     #[getter]
     fn bid_e9(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.believe(py, |book| book.bids.best_price())
+        self.believe(py, |book| book.best_price(Side::Bid))
     }
 
     #[getter]
     fn ask_e9(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.believe(py, |book| book.asks.best_price())
+        self.believe(py, |book| book.best_price(Side::Ask))
     }
 
     #[getter]
     fn bid_qty_e8(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.believe(py, |book| book.bids.best().map(|b| b.1))
+        self.believe(py, |book| book.best(Side::Bid).map(|b| b.1))
     }
 
     #[getter]
     fn ask_qty_e8(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.believe(py, |book| book.asks.best().map(|b| b.1))
+        self.believe(py, |book| book.best(Side::Ask).map(|b| b.1))
     }
 
     #[getter]
     fn spread(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(touch(book)?.spread_f64()))
+        self.believe(py, |book| Some(book.touch()?.spread_f64()))
     }
 
     #[getter]
     fn spread_bps(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(touch(book)?.spread_bps()?.value_f64()))
+        self.believe(py, |book| Some(book.touch()?.spread_bps()?.value_f64()))
     }
 
     #[getter]
     fn mid(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| Some(touch(book)?.mid_f64()))
+        self.believe(py, |book| Some(book.touch()?.mid_f64()))
     }
 
     #[getter]
     fn weighted_mid(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        self.believe(py, |book| touch(book)?.weighted_mid_f64())
+        self.believe(py, |book| book.touch()?.weighted_mid_f64())
     }
 
     #[getter]
     fn last_price(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         self.read(py, |engine, _, _| {
             let last = engine.trades(self.id)?.last()?;
-            Some(price_f64(i128::from(self.turn(last.price))))
+            Some(price_f64(i128::from(self.terms.price(last.price))))
         })
     }
 
@@ -308,16 +322,19 @@ impl BookView {
     fn last_aggressor(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
         self.read(py, |engine, _, _| {
             let aggressor = engine.trades(self.id)?.last()?.aggressor?;
-            Some(if (aggressor == Aggressor::Buy) != self.turned { "buy" } else { "sell" })
+            Some(match self.terms.aggressor(aggressor) {
+                Aggressor::Buy => "buy",
+                Aggressor::Sell => "sell",
+            })
         })
     }
 
     #[pyo3(signature = (levels = 1))]
     fn imbalance(&self, py: Python<'_>, levels: usize) -> PyResult<Option<f64>> {
-        let side = self::levels;
         self.believe(py, |book| {
-            let ratio = metrics::imbalance(side(book, Side::Bid), side(book, Side::Ask), levels)?;
-            Some(ratio.value_f64())
+            let (bids, asks) = (book.levels(Side::Bid), book.levels(Side::Ask));
+            let imbalance = metrics::imbalance(bids, asks, levels)?;
+            (!imbalance.truncated).then(|| imbalance.ratio.value_f64())
         })
     }
 
@@ -346,14 +363,22 @@ impl BookView {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked above
         let millionths = millionths as u32;
         self.believe(py, |book| {
-            let inner = levels(book, side).depth_within(&touch(book)?, millionths, None);
+            let inner = book.levels(side).depth_within(&book.touch()?, millionths);
             Some(Depth { inner })
         })
     }
 
     fn depth(&self, py: Python<'_>, side: &str, levels: usize) -> PyResult<Option<Depth>> {
         let side = side_by_name(side)?;
-        self.believe(py, |book| Some(Depth { inner: self::levels(book, side).depth(levels) }))
+        self.believe(py, |book| Some(Depth { inner: book.levels(side).depth(levels) }))
+    }
+
+    /// Price of the last level of a side that is known; whatever the book's state.
+    fn depth_known(&self, py: Python<'_>, side: &str) -> PyResult<Option<f64>> {
+        let side = side_by_name(side)?;
+        self.read(py, |_, book, _| {
+            Some(price_f64(i128::from(self.view(book).levels(side).known_end()?)))
+        })
     }
 
     /// The window ends at the newest frame received for the instrument.
@@ -364,7 +389,7 @@ impl BookView {
             Some(tape.window(now, window_ns))
         })?;
         inner
-            .map(|inner| TradeWindow { inner, turned: self.turned })
+            .map(|inner| TradeWindow { inner: inner.told_in(self.terms) })
             .ok_or_else(|| engine_error(core::EngineError::NoInstrument(self.id)))
     }
 
@@ -375,15 +400,9 @@ impl BookView {
         side: &str,
         depth: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let side = side_by_name(side)?;
-        let bytes = self.read(py, |_, book, _| {
-            let mut bytes = Vec::new();
-            for (price, qty) in ladder(book, side).best_first().take(depth.unwrap_or(usize::MAX)) {
-                bytes.extend_from_slice(&price_f64(i128::from(price)).to_ne_bytes());
-                bytes.extend_from_slice(&qty_f64(i128::from(qty)).to_ne_bytes());
-            }
-            bytes
-        })?;
+        let row = |(price, qty)| [price_f64(i128::from(price)), qty_f64(i128::from(qty))];
+        let rows = self.list(py, side, depth, row)?;
+        let bytes: Vec<u8> = rows.as_flattened().iter().flat_map(|f| f.to_ne_bytes()).collect();
         two_columns(py, &bytes, FLOAT64.import(py, "numpy", "float64")?)
     }
 
@@ -394,30 +413,19 @@ impl BookView {
         side: &str,
         depth: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let side = side_by_name(side)?;
-        let bytes = self.read(py, |_, book, _| {
-            let mut bytes = Vec::new();
-            for (price, qty) in ladder(book, side).best_first().take(depth.unwrap_or(usize::MAX)) {
-                bytes.extend_from_slice(&price.to_ne_bytes());
-                bytes.extend_from_slice(&qty.to_ne_bytes());
-            }
-            bytes
-        })?;
+        let rows = self.list(py, side, depth, |(price, qty)| [price, qty])?;
+        let bytes: Vec<u8> = rows.as_flattened().iter().flat_map(|n| n.to_ne_bytes()).collect();
         two_columns(py, &bytes, INT64.import(py, "numpy", "int64")?)
     }
 
     fn as_strings(&self, py: Python<'_>, side: &str) -> PyResult<Vec<[String; 2]>> {
-        let side = side_by_name(side)?;
-        self.read(py, |_, book, _| {
-            let text = |(price, qty)| {
-                [format_decimal(price, PRICE_DECIMALS), format_decimal(qty, QTY_DECIMALS)]
-            };
-            ladder(book, side).best_first().map(text).collect()
+        self.list(py, side, None, |(price, qty)| {
+            [format_decimal(price, PRICE_DECIMALS), format_decimal(qty, QTY_DECIMALS)]
         })
     }
 
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
-        self.read(py, |_, book, about| html(book, about))
+        self.read(py, |_, book, about| html(book, self.view(book), about))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -427,11 +435,11 @@ impl BookView {
                 "<BookView {} {}{} {} ({}) {}/{}>",
                 about.venue.name(),
                 about.symbol,
-                if self.turned { " complement" } else { "" },
+                if self.terms.is_turned() { " complement" } else { "" },
                 book.shown_state().name(),
                 book.shown_cause().name(),
-                price(book.bids.best_price()),
-                price(book.asks.best_price()),
+                price(self.view(book).best_price(Side::Bid)),
+                price(self.view(book).best_price(Side::Ask)),
             )
         })
     }
@@ -448,7 +456,7 @@ fn two_columns<'py>(
 
 /// A ladder as an HTML table: asks above bids, the touch in the middle. Symbols are the
 /// venue's text and are escaped.
-fn html(book: &Book, about: &Instrument) -> String {
+fn html(book: &Book, view: View<'_>, about: &Instrument) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut out = String::from("<table><caption>");
     let name = about.outcome.as_deref().unwrap_or(&about.symbol);
@@ -456,13 +464,13 @@ fn html(book: &Book, about: &Instrument) -> String {
     let _ =
         write!(out, "{} {}: {state} ({cause}), epoch {}", about.venue.name(), escape(name), book.epoch);
     out.push_str("</caption><tr><th>bid size</th><th>price</th><th>ask size</th></tr>");
-    let mut asks: Vec<_> = book.asks.best_first().take(HTML_LEVELS).collect();
+    let mut asks: Vec<_> = view.levels(Side::Ask).best_first().take(HTML_LEVELS).collect();
     asks.reverse();
     let (price, qty) = (|p| format_decimal(p, PRICE_DECIMALS), |q| format_decimal(q, QTY_DECIMALS));
     for (p, q) in asks {
         let _ = write!(out, "<tr><td></td><td>{}</td><td>{}</td></tr>", price(p), qty(q));
     }
-    for (p, q) in book.bids.best_first().take(HTML_LEVELS) {
+    for (p, q) in view.levels(Side::Bid).best_first().take(HTML_LEVELS) {
         let _ = write!(out, "<tr><td>{}</td><td>{}</td><td></td></tr>", qty(q), price(p));
     }
     out.push_str("</table>");

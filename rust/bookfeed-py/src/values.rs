@@ -19,6 +19,11 @@ impl Fill {
     }
 
     #[getter]
+    fn truncated(&self) -> bool {
+        self.sweep.truncated
+    }
+
+    #[getter]
     fn qty(&self) -> f64 {
         self.sweep.qty_f64()
     }
@@ -70,11 +75,12 @@ impl Fill {
 
     fn __repr__(&self) -> String {
         format!(
-            "Fill(qty={}, avg_price={}, worst_price={}, complete={})",
+            "Fill(qty={}, avg_price={}, worst_price={}, complete={}{})",
             self.qty(),
             self.avg_price(),
             self.worst_price(),
-            if self.sweep.complete { "True" } else { "False" }
+            if self.sweep.complete { "True" } else { "False" },
+            if self.sweep.truncated { ", truncated=True" } else { "" },
         )
     }
 }
@@ -112,8 +118,6 @@ impl Depth {
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct TradeWindow {
     pub(crate) inner: trades::TradeWindow,
-    /// Whether it is told of the other side of the contract.
-    pub(crate) turned: bool,
 }
 
 #[pymethods]
@@ -125,8 +129,7 @@ impl TradeWindow {
 
     #[getter]
     fn vwap(&self) -> Option<f64> {
-        let vwap = self.inner.vwap_f64()?;
-        Some(if self.turned { 1.0 - vwap } else { vwap })
+        self.inner.vwap_f64()
     }
 
     #[getter]
@@ -136,8 +139,7 @@ impl TradeWindow {
 
     #[getter]
     fn signed_flow(&self) -> f64 {
-        let flow = self.inner.signed_flow_f64();
-        if self.turned { -flow } else { flow }
+        self.inner.signed_flow_f64()
     }
 
     #[getter]

@@ -6,7 +6,7 @@ pub mod ladder;
 pub mod proof;
 
 use crate::event::{Change, Claim, Level, Side};
-use crate::fixed::{ABSENT, PRICE_ONE, Price, Qty};
+use crate::fixed::{ABSENT, Price, Qty};
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
@@ -73,6 +73,10 @@ pub struct Book {
     pub bids: Ladder,
     /// Sellers' levels.
     pub asks: Ladder,
+    /// Price up to which the bids are known, or [`ABSENT`] if all of them are.
+    pub bids_known_to: Price,
+    /// Price up to which the asks are known, or [`ABSENT`] if all of them are.
+    pub asks_known_to: Price,
     /// Touch that rules see.
     pub touch: Touch,
     /// Touch as last written to a record of the running stream.
@@ -190,6 +194,8 @@ impl Default for Book {
         Self {
             bids: Ladder::new(Side::Bid),
             asks: Ladder::new(Side::Ask),
+            bids_known_to: ABSENT,
+            asks_known_to: ABSENT,
             touch: Touch::EMPTY,
             told: Touch::EMPTY,
             state: State::Idle,
@@ -274,42 +280,16 @@ impl Book {
         matches!((self.bids.best_price(), self.asks.best_price()), (Some(b), Some(a)) if b > a)
     }
 
-    /// The other side of the contract: bids at one minus ask, asks at one minus bid, sizes and
-    /// standing the same. A copy, made for whoever looks at it.
+    /// Price of the last level of a side that knowledge reaches: what lies beyond was never told
+    /// in full. `None` if the whole side is known.
+    #[inline]
     #[must_use]
-    pub fn complement(&self) -> Self {
-        let turn = |level: &Level| Level::new(PRICE_ONE - level.price, level.qty);
-        let turned = |side, levels: &[Level]| {
-            let mut ladder = Ladder::new(side);
-            // A ladder has no price twice, and keeps its order when it is turned.
-            let _ = ladder.load(&levels.iter().map(turn).collect::<Vec<_>>());
-            ladder
+    pub const fn depth_known(&self, side: Side) -> Option<Price> {
+        let end = match side {
+            Side::Bid => self.bids_known_to,
+            Side::Ask => self.asks_known_to,
         };
-        let flip = |price: Price| if price == ABSENT { ABSENT } else { PRICE_ONE - price };
-        let touch = |t: Touch| Touch {
-            bid: flip(t.ask),
-            bid_qty: t.ask_qty,
-            ask: flip(t.bid),
-            ask_qty: t.bid_qty,
-        };
-        Self {
-            bids: turned(Side::Bid, self.asks.levels()),
-            asks: turned(Side::Ask, self.bids.levels()),
-            touch: touch(self.touch),
-            told: touch(self.told),
-            state: self.state,
-            cause: self.cause,
-            epoch: self.epoch,
-            ts_event: self.ts_event,
-            ts_recv: self.ts_recv,
-            ts_evidence: self.ts_evidence,
-            doubt: self.doubt,
-            evidence: self.evidence,
-            version: self.version,
-            verified_version: self.verified_version,
-            gap: self.gap,
-            ..Self::default()
-        }
+        if end == ABSENT { None } else { Some(end) }
     }
 
     /// Whether a reader may take the book for good: live, and not inside an open batch.

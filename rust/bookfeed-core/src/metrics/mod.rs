@@ -14,6 +14,10 @@
 //! the book is crossed (best bid above best ask), and [`NoTouch`] says which; a locked book
 //! (best bid equal to best ask) is a valid quote with a spread of zero.
 //!
+//! Where a venue tells only so much of a side, knowledge of it ends at a price
+//! ([`Levels::known_end`]). Answers count the levels up to there, and one that would need
+//! more says `truncated`: what lies beyond is unknown, not absent.
+//!
 //! ```
 //! use bookfeed_core::event::{Level, Side};
 //! use bookfeed_core::metrics::{Levels, Touch};
@@ -28,13 +32,17 @@
 //! assert_eq!((fill.worst_price, fill.avg_price_f64()), (470_000_000, 0.4625));
 //! ```
 
+mod levels;
 mod ratio;
 mod touch;
+mod view;
 mod walk;
 
+pub use levels::Levels;
 pub use ratio::{Ratio, notional_f64, price_f64, qty_f64};
 pub use touch::{NoTouch, Touch};
-pub use walk::{Depth, Levels, Requested, Sweep, imbalance};
+pub use view::{Terms, View};
+pub use walk::{Depth, Imbalance, Requested, Sweep, imbalance};
 
 use crate::fixed::{PRICE_ONE, QTY_ONE};
 

@@ -1,71 +1,26 @@
 //! One side of a book walked from its best level on: sweeps, depth, imbalance.
+//!
+//! A walk counts what is known, and no more. One that would go on where knowledge ends is
+//! `truncated`: only that tells it from a walk to the end of the book.
 
-use super::{BPS, Notional, Ratio, Touch, notional_f64, qty_f64};
-use crate::event::{Level, Side};
+use super::{BPS, Levels, Notional, Ratio, Touch, notional_f64, qty_f64};
+use crate::event::Side;
 use crate::fixed::{PRICE_ONE, Price, Qty};
 
 /// The whole in units of [`Levels::depth_within`]'s band.
 const PPM: i128 = 1_000_000;
 
-/// One side of a book, borrowed: the worst level first and the best one last, so bids
-/// ascend and asks descend. Prices are not negative and quantities are positive.
-#[derive(Clone, Copy, Debug)]
-pub struct Levels<'a> {
-    side: Side,
-    levels: &'a [Level],
-}
-
-impl<'a> Levels<'a> {
-    /// The levels of `side`.
-    #[inline]
-    #[must_use]
-    pub const fn new(side: Side, levels: &'a [Level]) -> Self {
-        Self { side, levels }
-    }
-
-    /// Which side of the book this is.
-    #[inline]
-    #[must_use]
-    pub const fn side(self) -> Side {
-        self.side
-    }
-
-    /// Number of levels.
-    #[inline]
-    #[must_use]
-    pub const fn len(self) -> usize {
-        self.levels.len()
-    }
-
-    /// Whether there are none.
-    #[inline]
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.levels.is_empty()
-    }
-
-    /// Price and quantity of the best level.
-    #[inline]
-    #[must_use]
-    pub fn best(self) -> Option<(Price, Qty)> {
-        self.levels.last().map(|l| (l.price, l.qty))
-    }
-
-    /// Price and quantity of each level, the best first.
-    #[inline]
-    pub fn best_first(self) -> impl ExactSizeIterator<Item = (Price, Qty)> {
-        self.levels.iter().rev().map(|l| (l.price, l.qty))
-    }
-
+impl Levels<'_> {
     /// What taking `qty` from this side would execute, best level first.
     ///
-    /// `None` when nothing would be: no levels, or `qty` not positive.
+    /// `None` when nothing would be: no levels that are known, or `qty` not positive.
     ///
     /// Exact for every input: quantities taken add up to at most `qty < 2^63` at prices
     /// below `2^63`, so the notional stays below `2^126`.
     #[must_use]
     pub fn sweep_qty(self, qty: Qty) -> Option<Sweep> {
-        let (best_price, _) = self.best()?;
+        let known = self.known();
+        let (best_price, _) = known.best()?;
         if qty <= 0 {
             return None;
         }
@@ -73,7 +28,7 @@ impl<'a> Levels<'a> {
         let mut notional: Notional = 0;
         let mut worst_price = best_price;
         let mut levels = 0;
-        for (price, size) in self.best_first() {
+        for (price, size) in known.best_first() {
             levels += 1;
             worst_price = price;
             if size >= left {
@@ -85,7 +40,7 @@ impl<'a> Levels<'a> {
             left -= size;
         }
         Some(Sweep {
-            side: self.side,
+            side: self.side(),
             requested: Requested::Qty(qty),
             filled_qty: qty - left,
             notional,
@@ -93,6 +48,7 @@ impl<'a> Levels<'a> {
             worst_price,
             levels,
             complete: left == 0,
+            truncated: left > 0 && self.is_cut_off(),
         })
     }
 
@@ -100,14 +56,15 @@ impl<'a> Levels<'a> {
     ///
     /// The last level is filled in part, its quantity rounded **down** to 1e-8: the sweep
     /// never exceeds `notional`, and the remainder of a complete one is worth less than 1e-8
-    /// at the level where it stopped. `None` when nothing would be executed: no levels, or
-    /// `notional` does not pay for 1e-8 at the best price.
+    /// at the level where it stopped. `None` when nothing would be executed: no levels that are
+    /// known, or `notional` does not pay for 1e-8 at the best price.
     ///
     /// No overflow: the notional stays at or below the one asked for, and a level that would
     /// carry the quantity past `i64::MAX` (9.2e10 whole units) ends the sweep, incomplete.
     #[must_use]
     pub fn sweep_notional(self, notional: Notional) -> Option<Sweep> {
-        let (best_price, _) = self.best()?;
+        let known = self.known();
+        let (best_price, _) = known.best()?;
         if notional <= 0 {
             return None;
         }
@@ -116,7 +73,7 @@ impl<'a> Levels<'a> {
         let mut worst_price = best_price;
         let mut levels = 0;
         let mut too_dear = None;
-        for (price, size) in self.best_first() {
+        for (price, size) in known.best_first() {
             let cost = Notional::from(price) * Notional::from(size);
             if cost > left {
                 too_dear = Some(price);
@@ -129,6 +86,7 @@ impl<'a> Levels<'a> {
             levels += 1;
         }
         let mut complete = left == 0;
+        let truncated = !complete && levels as usize == known.len() && self.is_cut_off();
         if let Some(price) = too_dear {
             // Less than the level's size, and its price is positive: it costs something.
             let affordable = Qty::try_from(left / Notional::from(price)).ok();
@@ -141,7 +99,7 @@ impl<'a> Levels<'a> {
             }
         }
         (filled_qty > 0).then_some(Sweep {
-            side: self.side,
+            side: self.side(),
             requested: Requested::Notional(notional),
             filled_qty,
             notional: notional - left,
@@ -149,38 +107,37 @@ impl<'a> Levels<'a> {
             worst_price,
             levels,
             complete,
+            truncated,
         })
     }
 
-    /// Cumulative size of the best `levels` levels, or of all if there are fewer.
+    /// Cumulative size of the best `levels` levels, or of all that are known if those are fewer.
     #[must_use]
     pub fn depth(self, levels: usize) -> Depth {
-        self.total(levels.min(self.len()), false)
+        let known = self.known();
+        known.total(levels.min(known.len()), self.is_cut_off() && known.len() < levels)
     }
 
     /// Cumulative size of the levels within `band_ppm` millionths of the mid, on this side of
     /// it: bids at `mid * (1 - band)` or above, asks at `mid * (1 + band)` or below, both
     /// inclusive and compared exactly. A basis point is 100 millionths.
-    ///
-    /// `venue_levels` is how many levels a side the venue publishes, `None` if it publishes
-    /// its whole book: [`Depth::truncated`] is set when a side that is cut off there ends
-    /// inside the band, because what lies beyond is unknown.
     #[must_use]
-    pub fn depth_within(self, touch: &Touch, band_ppm: u32, venue_levels: Option<usize>) -> Depth {
+    pub fn depth_within(self, touch: &Touch, band_ppm: u32) -> Depth {
         // At most 2^64 * 2^33: far inside 128 bits.
         let (twice_mid, band) = (touch.twice_mid(), i128::from(band_ppm));
-        let outside = match self.side {
-            Side::Bid => {
-                let edge = -(twice_mid * (band - PPM)).div_euclid(2 * PPM);
-                self.levels.partition_point(|l| i128::from(l.price) < edge)
-            }
-            Side::Ask => {
-                let edge = (twice_mid * (PPM + band)).div_euclid(2 * PPM);
-                self.levels.partition_point(|l| i128::from(l.price) > edge)
-            }
+        let edge = match self.side() {
+            Side::Bid => -(twice_mid * (band - PPM)).div_euclid(2 * PPM),
+            Side::Ask => (twice_mid * (PPM + band)).div_euclid(2 * PPM),
         };
-        let cut_off = outside == 0 && venue_levels.is_some_and(|published| self.len() >= published);
-        self.total(self.len() - outside, cut_off)
+        let edge = Price::try_from(edge.max(0)).unwrap_or(Price::MAX);
+        let known = self.known();
+        let outside = known.count_worse(edge);
+        // What is not known begins one unit behind the end: does the band reach further than it?
+        let cut_off = self.known_end().is_some_and(|end| match self.side() {
+            Side::Bid => edge < end,
+            Side::Ask => edge > end,
+        });
+        known.total(known.len() - outside, cut_off)
     }
 
     /// Sums over the best `count` levels. Should the notional leave 128 bits (1.7e21 whole
@@ -200,22 +157,35 @@ impl<'a> Levels<'a> {
         depth
     }
 
-    fn qty_of_best(self, levels: usize) -> i128 {
-        let from = self.len().saturating_sub(levels);
-        self.levels[from..].iter().map(|l| i128::from(l.qty)).sum()
+    /// Quantity of the best `levels` levels, and whether some of them are not known.
+    fn qty_of_best(self, levels: usize) -> (i128, bool) {
+        let known = self.known();
+        let qty = known.best_first().take(levels).map(|(_, qty)| i128::from(qty)).sum();
+        (qty, self.is_cut_off() && known.len() < levels)
     }
 }
 
 /// Bid size less ask size over their sum, on the best `levels` levels of each side: -1 to 1.
 ///
-/// A side with fewer levels counts what it has. `None` when a side is empty, the book is
+/// A side with fewer levels counts those that are known. `None` when a side is empty, the book is
 /// crossed, or `levels` is zero.
 #[must_use]
-pub fn imbalance(bids: Levels<'_>, asks: Levels<'_>, levels: usize) -> Option<Ratio> {
+pub fn imbalance(bids: Levels<'_>, asks: Levels<'_>, levels: usize) -> Option<Imbalance> {
     Touch::new(bids.best(), asks.best()).ok()?;
     // No overflow: memory ends long before 2^63 levels of less than 2^63 each.
-    let (bid, ask) = (bids.qty_of_best(levels), asks.qty_of_best(levels));
-    Ratio::new(bid - ask, bid + ask)
+    let (bid, bids_cut) = bids.qty_of_best(levels);
+    let (ask, asks_cut) = asks.qty_of_best(levels);
+    let ratio = Ratio::new(bid - ask, bid + ask)?;
+    Some(Imbalance { ratio, truncated: bids_cut || asks_cut })
+}
+
+/// How much heavier one side of a book is than the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Imbalance {
+    /// Bid size less ask size over their sum, -1 to 1.
+    pub ratio: Ratio,
+    /// Whether levels that belong here are not known, on one side at least.
+    pub truncated: bool,
 }
 
 /// What a sweep was asked for.
@@ -246,6 +216,8 @@ pub struct Sweep {
     pub levels: u32,
     /// Whether the book holds enough for all that was requested.
     pub complete: bool,
+    /// Whether the sweep ended where knowledge of the book ends, and not where the book does.
+    pub truncated: bool,
 }
 
 impl Sweep {
@@ -312,7 +284,8 @@ pub struct Depth {
     pub notional: Notional,
     /// Levels counted.
     pub levels: u32,
-    /// Whether levels that belong here may be missing: see [`Levels::depth_within`].
+    /// Whether levels that belong here may be missing: knowledge of the book ends before them,
+    /// or their notional leaves 128 bits.
     pub truncated: bool,
 }
 
