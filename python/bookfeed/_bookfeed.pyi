@@ -102,10 +102,16 @@ class Batch:
 
 @final
 class Fill:
-    """What sweeping one side of a book would execute."""
+    """What sweeping one side of a book would execute.
+
+    Of what is not ``complete`` the rest is not in the book; or, where ``truncated``, the book is
+    not known so deep.
+    """
 
     @property
     def complete(self) -> bool: ...
+    @property
+    def truncated(self) -> bool: ...
     @property
     def qty(self) -> float: ...
     @property
@@ -129,7 +135,10 @@ class Fill:
 
 @final
 class Depth:
-    """Cumulative size of one side inside a band."""
+    """Cumulative size of the best levels of one side, or of those inside a band.
+
+    Where ``truncated``, levels that belong here may be missing: the book is not known so deep.
+    """
 
     @property
     def qty(self) -> float: ...
@@ -164,7 +173,12 @@ class BookView:
     @property
     def instrument(self) -> int: ...
     @property
-    def complement(self) -> BookView: ...
+    def complement(self) -> BookView:
+        """The same book as the other side of its contract; costs no copy, whatever the depth.
+
+        Bids at the payout less ask, asks at the payout less bid. The complement's complement is
+        the book as it is. ``EngineError`` if the instrument pays nothing out.
+        """
     @property
     def is_complement(self) -> bool: ...
     @property
@@ -234,13 +248,23 @@ class BookView:
     def last_qty(self) -> float | None: ...
     @property
     def last_aggressor(self) -> Literal["buy", "sell"] | None: ...
-    def imbalance(self, levels: int = 1) -> float | None: ...
+    def imbalance(self, levels: int = 1) -> float | None:
+        """Bid size less ask size over their sum, -1 to 1.
+
+        ``None`` without a touch, and where a side is not known for ``levels`` levels.
+        """
     def buy(self, qty: float | str) -> Fill | None: ...
     def sell(self, qty: float | str) -> Fill | None: ...
     def buy_notional(self, notional: float | str) -> Fill | None: ...
     def sell_notional(self, notional: float | str) -> Fill | None: ...
     def depth_within(self, side: _Side, bps: float) -> Depth | None: ...
     def depth(self, side: _Side, levels: int) -> Depth | None: ...
+    def depth_known(self, side: _Side) -> float | None:
+        """Price of the last level that knowledge of a side reaches, whatever the book's state.
+
+        ``None`` if the whole side is known. ``levels`` may list levels beyond: they are there
+        because they changed, others beside them may be missing, and no metric counts them.
+        """
     def trades(self, window_ns: int) -> TradeWindow: ...
     def levels(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.float64]: ...
     def levels_exact(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.int64]: ...
