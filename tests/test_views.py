@@ -152,3 +152,11 @@ def test_a_side_that_is_known_in_whole_ends_with_the_book() -> None:
     assert fill is not None and depth is not None
     assert (fill.qty, fill.complete, fill.truncated) == (7.5, False, False)
     assert (depth.levels, depth.truncated) == (2, False)
+
+
+def test_an_instrument_says_what_it_pays_and_which_currencies_it_exchanges() -> None:
+    engine = Engine()
+    contract = engine.book(engine.subscribe("kalshi", "KX-1", 0, 1))
+    assert (contract.payout_e9, contract.base, contract.quote) == (1_000_000_000, None, None)
+    stated = engine.book(engine.subscribe("kalshi", "KX-2", 0, 1, base="BTC", quote="USDT"))
+    assert (stated.base, stated.quote) == ("BTC", "USDT")

@@ -34,11 +34,6 @@ pub struct BookView {
     terms: Terms,
 }
 
-/// What a contract pays out in the end; one that pays nothing has no other side.
-fn payout_of(_about: &Instrument) -> Option<Price> {
-    Some(PRICE_ONE)
-}
-
 fn side_by_name(name: &str) -> PyResult<Side> {
     match name {
         "bid" => Ok(Side::Bid),
@@ -132,7 +127,7 @@ impl BookView {
 
     #[getter]
     fn complement(&self, py: Python<'_>) -> PyResult<Self> {
-        let terms = self.read(py, |_, _, about| match payout_of(about) {
+        let terms = self.read(py, |_, _, about| match about.payout {
             _ if self.terms.is_turned() => Ok(Terms::OWN),
             Some(payout) => Ok(Terms::turned(payout)),
             None => {
@@ -185,6 +180,21 @@ impl BookView {
     #[getter]
     fn market(&self, py: Python<'_>) -> PyResult<Option<String>> {
         self.read(py, |_, _, about| about.market.as_deref().map(str::to_owned))
+    }
+
+    #[getter]
+    fn payout_e9(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.read(py, |_, _, about| about.payout)
+    }
+
+    #[getter]
+    fn base(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.read(py, |_, _, about| about.base.as_deref().map(str::to_owned))
+    }
+
+    #[getter]
+    fn quote(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.read(py, |_, _, about| about.quote.as_deref().map(str::to_owned))
     }
 
     #[getter]
