@@ -47,6 +47,8 @@ class SpotPeer(Peer):
                 self.close(fault.close_code, b"simulated")
             case "shutdown", _:
                 self.warn()
+            case "skip", _:
+                self._server.skip(out.symbol)
 
     def warn(self) -> None:
         """Tells that the connection will end, and ends it; a venue that warns says how."""
@@ -110,6 +112,10 @@ class SpotServer(VenueServer[C], Generic[C, M]):
         for client in list(self._clients.values()):
             if client.open:
                 client.tear(payload)
+
+    def skip(self, symbol: str) -> None:
+        """Has the venue skip numbers of a symbol, where it numbers anything."""
+        raise NotImplementedError(symbol)
 
     def joined(self, client: C) -> None:
         """Brings the list of symbols that anyone follows up to date."""

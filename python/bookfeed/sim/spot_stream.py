@@ -63,6 +63,10 @@ class SpotStream(VirtualRun[SpotItem]):
         """The venue's time as of the last item, Unix ns."""
         return self._now_ns
 
+    def lateness(self, conn: int) -> int:
+        """How many frames of ``conn`` are under way for longer than usual."""
+        return len(self._late[conn])
+
     # what each venue does in its own way
 
     @abstractmethod
@@ -127,11 +131,17 @@ class SpotStream(VirtualRun[SpotItem]):
                 yield item
         if not delivery.frames:
             yield self._lost(conn, out)
+        if delivery.end == "skip":
+            self._skip(out.symbol)
         yield from self._end(conn, delivery)
+
+    def _skip(self, symbol: str) -> None:
+        """Has the venue skip numbers of a symbol, where it numbers anything."""
+        raise NotImplementedError(symbol)
 
     def _end(self, conn: int, delivery: SpotDelivery) -> Iterator[SpotItem]:
         """The end that a fault makes of the connection, or of all of them."""
-        if not delivery.end:
+        if delivery.end not in ("disconnect", "reset", "restart"):
             return
         ends: Iterable[int] = range(self.conns) if delivery.end == "restart" else (conn,)
         for one in ends:

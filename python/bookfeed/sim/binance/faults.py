@@ -18,7 +18,7 @@ STREAM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "shutdown": ("",),
 }
 """
-gap       the ids of the frame, and of no other, are some further on
+gap       the venue leaves ids out after the frame, on all connections and over REST
 rewind    the ids of the frame, and of no other, are those of long ago
 corrupt   a size or a price is not what the venue meant, all else is in order
 shutdown  the venue says that it will end the connection, and soon does
@@ -51,7 +51,7 @@ REST_ERRORS: Final = {
 LATE_S: Final = 3.0
 STALE_UPDATES: Final = 400
 SHORT_LEVELS: Final = 5
-_JUMP: Final = 7
+_LONG_AGO: Final = 7_000
 _WORDING: Final = Wording(
     number=re.compile(rb'\["[0-9.]+","([0-9.]+)"\]'),
     symbol=re.compile(rb'"s":"([A-Z0-9]+)"'),
@@ -112,11 +112,10 @@ class BinanceInjector(SpotInjector):
             new = _another(found.group(1))
             change = f"{fault.variant} {found.group(1)!r} became {new!r}"
             return out._replace(payload=data[:start] + new + data[end:]), change, "unprovable"
-        jump = _JUMP if fault.kind == "gap" else -_JUMP * 1_000
-        first, last = out.first + jump, out.last + jump
+        first, last = out.first - _LONG_AGO, out.last - _LONG_AGO
         renumbered = _IDS.sub(f'"U":{first},"u":{last}'.encode(), data, count=1)
         hurt = out._replace(payload=renumbered, first=first, last=last)
-        return hurt, f"ids moved by {jump}", "resync"
+        return hurt, f"ids of {_LONG_AGO} before", "resync"
 
 
 def damaged(body: str, variant: str) -> str:

@@ -168,6 +168,10 @@ class BinanceSimServer(SpotServer[Client, Message]):
         """The true books; ``truth.at(symbol, update_id)`` is one of them."""
         return self.venue.truth
 
+    def skip(self, symbol: str) -> None:
+        """Leaves update ids of a symbol out."""
+        self.venue.skip(symbol)
+
     def _accept(self, request: WSUpgradeRequest) -> Client | None:
         try:
             session = BinanceSession(self.venue, -1, request.path.decode("ascii", "replace"))

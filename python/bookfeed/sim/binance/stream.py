@@ -162,7 +162,9 @@ class BinanceStream(SpotStream):
                 if conn not in self._back_ns:
                     self._down(conn, None)
                     yield self._gone(conn)
-        for message in (*self.venue.due(now_ms), *self.venue.step(now_ms)):
+        for message in self.venue.due(now_ms):
+            yield from self._carry(message)
+        for message in self.venue.step(now_ms):
             yield from self._carry(message)
 
     def _carry(self, message: Message) -> Iterator[SpotItem]:
@@ -171,6 +173,9 @@ class BinanceStream(SpotStream):
             if out is None:
                 continue
             yield from self._hand_over(conn, out)
+
+    def _skip(self, symbol: str) -> None:
+        self.venue.skip(symbol)
 
     def _end(self, conn: int, delivery: SpotDelivery) -> Iterator[SpotItem]:
         if delivery.end != "shutdown":

@@ -22,6 +22,7 @@ _TICKS_IN_PRICE_MIN: Final = 10_000
 # Weight of a depth request by its limit.
 _WEIGHTS: Final = ((100, 5), (500, 25), (1_000, 50), (DEPTH_MAX, 250))
 _FIRST_ID: Final = 50_000_000_000
+_SKIPPED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,12 @@ class SimBinance:
                     )
                     one.waiting[kind] = _Waiting()
         return messages
+
+    def skip(self, symbol: str) -> None:
+        """Leaves update ids of ``symbol`` out, as if something had happened that nobody is told."""
+        one = self._listed[symbol]
+        one.update_id += _SKIPPED
+        self.truth.apply(symbol, one.update_id, ())
 
     # what REST answers
 
