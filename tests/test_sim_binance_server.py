@@ -116,6 +116,15 @@ async def test_the_sixth_message_within_a_second_ends_it() -> None:
         assert end.rcvd is not None and end.rcvd.code == 1008
 
 
+async def test_pings_are_answered_and_count() -> None:
+    async with venue() as server, client(server, "/ws") as ws:
+        for _ in range(5):
+            await asyncio.wait_for(await ws.ping(), WAIT_S)
+        await ws.ping()
+        end = await closed(ws)
+        assert end.rcvd is not None and end.rcvd.code == 1008
+
+
 async def test_pings_must_be_answered() -> None:
     rule = {"ping_every_s": 0.3, "pong_within_s": 0.5}
     async with venue(**rule) as server, aiohttp.ClientSession() as session:

@@ -349,6 +349,19 @@ def test_lost_frames_show_in_the_sum() -> None:
     assert shown >= owed * 0.8 and owed > 5
 
 
+def test_the_next_request_is_refused() -> None:
+    run, items = hit("refused")
+    assert run.fault_log[0].duty == "none" and reading(items)[1] == []
+    run.resubscribe("BTC/USD")
+    run.resubscribe("ETH/USD")
+    answers = [told(item) for item in run.items(300) if item.channel == "reply"]
+    assert [answer["success"] for answer in answers] == [False, False, True, True]
+    assert [answer.get("error") for answer in answers][:2] == [
+        "Internal error",
+        "Already subscribed",
+    ]
+
+
 def test_a_copy_at_once_changes_nothing() -> None:
     run, items = hit("duplicate", "at_once")
     assert run.fault_log[0].duty == "none" and reading(items)[1] == []

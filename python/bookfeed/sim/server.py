@@ -101,6 +101,8 @@ class VenueServer(ABC, Generic[C]):
 
     WS_PATH: str
     """Where the WebSocket is."""
+    ANSWERS_PINGS = True
+    """Whether pings are answered without a client's end hearing of them."""
 
     def __init__(self, listening: Listening) -> None:
         self.url = ""
@@ -140,7 +142,12 @@ class VenueServer(ABC, Generic[C]):
         """Listens and starts the markets; ``OSError`` if a port cannot be had."""
         config = self._listening
         self._server = await ws_create_server(
-            self._accept, self._host, config.port, ssl=config.tls, max_frame_size=1 << 24
+            self._accept,
+            self._host,
+            config.port,
+            ssl=config.tls,
+            max_frame_size=1 << 24,
+            enable_auto_pong=self.ANSWERS_PINGS,
         )
         port = self._server.sockets[0].getsockname()[1]
         name = f"[{self._host}]" if ":" in self._host else self._host

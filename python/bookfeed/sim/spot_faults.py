@@ -56,16 +56,17 @@ reconnect   they are out of ``live`` at once, until there is a connection and a 
 unprovable  no message gives it away: nothing can be asked but what chance and a witness find
 """
 
-End = Literal["", "disconnect", "reset", "restart", "shutdown", "skip"]
+End = Literal["", "disconnect", "reset", "restart", "shutdown", "stumble"]
 """A connection is closed, torn down, torn down with all others, or closed after a warning; or the
-venue itself skips numbers of the symbol after the frame.
+venue itself stumbles after the frame, in its own way.
 """
 
 # What a freeze holds back that leaves signs of life alone; other numbers stand for one book.
 _DATA: Final = -2
 _ENDS: Final[dict[str, End]] = {
     "disconnect": "disconnect", "reset": "reset", "restart": "restart", "shutdown": "shutdown",
-    "gap": "skip",
+    "gap": "stumble",
+    "refused": "stumble",
 }  # fmt: skip
 
 
@@ -206,6 +207,8 @@ class SpotInjector(Injector[SpotFault, Out]):
                 frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
             case "gap":
                 frames = link.with_waiting(_key(out), out)
+            case "refused":
+                frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
             case "unknown" | "foreign":
                 frames, duty = self._besides(fault, link, out), "none"
             case "malformed" | "bit_flip":

@@ -47,8 +47,8 @@ class SpotPeer(Peer):
                 self.close(fault.close_code, b"simulated")
             case "shutdown", _:
                 self.warn()
-            case "skip", _:
-                self._server.skip(out.symbol)
+            case "stumble", _:
+                self._server.stumble(self, out.symbol)
 
     def warn(self) -> None:
         """Tells that the connection will end, and ends it; a venue that warns says how."""
@@ -113,10 +113,6 @@ class SpotServer(VenueServer[C], Generic[C, M]):
             if client.open:
                 client.tear(payload)
 
-    def skip(self, symbol: str) -> None:
-        """Has the venue skip numbers of a symbol, where it numbers anything."""
-        raise NotImplementedError(symbol)
-
     def joined(self, client: C) -> None:
         """Brings the list of symbols that anyone follows up to date."""
         followed = {
@@ -129,6 +125,10 @@ class SpotServer(VenueServer[C], Generic[C, M]):
         self.injector.connected(conn)
 
     # what each venue does in its own way
+
+    @abstractmethod
+    def stumble(self, client: C, symbol: str) -> None:
+        """Has the venue stumble, after a frame for ``client`` about ``symbol``."""
 
     @abstractmethod
     def _followed(self, client: C) -> Sequence[str]:

@@ -131,13 +131,13 @@ class SpotStream(VirtualRun[SpotItem]):
                 yield item
         if not delivery.frames:
             yield self._lost(conn, out)
-        if delivery.end == "skip":
-            self._skip(out.symbol)
+        if delivery.end == "stumble":
+            self._stumble(conn, out.symbol)
         yield from self._end(conn, delivery)
 
-    def _skip(self, symbol: str) -> None:
-        """Has the venue skip numbers of a symbol, where it numbers anything."""
-        raise NotImplementedError(symbol)
+    @abstractmethod
+    def _stumble(self, conn: int, symbol: str) -> None:
+        """Has the venue stumble, after a frame about ``symbol``."""
 
     def _end(self, conn: int, delivery: SpotDelivery) -> Iterator[SpotItem]:
         """The end that a fault makes of the connection, or of all of them."""

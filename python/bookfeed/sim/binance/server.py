@@ -113,6 +113,9 @@ class Client(SpotPeer):
         if frame.msg_type != WSMsgType.CLOSE and self.session.flooded(now_ms()):
             self.close(POLICY_VIOLATION, b"too many requests")
             return
+        if frame.msg_type == WSMsgType.PING:
+            self.flush()
+            transport.send_pong(frame.get_payload_as_bytes())
         super().on_ws_frame(transport, frame)
 
     def warn(self) -> None:
@@ -154,6 +157,7 @@ class BinanceSimServer(SpotServer[Client, Message]):
     """A running simulator; made by ``serve``."""
 
     WS_PATH = ""
+    ANSWERS_PINGS = False  # they count
 
     injector: BinanceInjector
 
@@ -168,7 +172,7 @@ class BinanceSimServer(SpotServer[Client, Message]):
         """The true books; ``truth.at(symbol, update_id)`` is one of them."""
         return self.venue.truth
 
-    def skip(self, symbol: str) -> None:
+    def stumble(self, client: Client, symbol: str) -> None:
         """Leaves update ids of a symbol out."""
         self.venue.skip(symbol)
 

@@ -174,7 +174,7 @@ class BinanceStream(SpotStream):
                 continue
             yield from self._hand_over(conn, out)
 
-    def _skip(self, symbol: str) -> None:
+    def _stumble(self, conn: int, symbol: str) -> None:
         self.venue.skip(symbol)
 
     def _end(self, conn: int, delivery: SpotDelivery) -> Iterator[SpotItem]:

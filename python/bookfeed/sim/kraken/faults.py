@@ -20,12 +20,14 @@ KRAKEN_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "checksum": ("",),
     "level": ("top", "deep"),
     "corrupt": ("top", "deep"),
+    "refused": ("",),
 }
 """The kinds and the ways each can happen; the first is the default.
 
 checksum  the sum in the frame is not that of the book
 level     one level of the update is silently not in it
 corrupt   the size of one level is not what the venue meant
+refused   the next request after the frame is answered with an error
 
 ``top`` is a level that the sum covers, ``deep`` one that it does not.
 """

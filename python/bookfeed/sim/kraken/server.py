@@ -136,6 +136,10 @@ class KrakenSimServer(SpotServer[Client, Message]):
         """The true books, whole; ``truth(symbol)`` is one of them."""
         return self.venue.truth
 
+    def stumble(self, client: Client, symbol: str) -> None:
+        """Refuses the next request of a client."""
+        client.session.refuse()
+
     def _accept(self, request: WSUpgradeRequest) -> Client | None:
         if request.path.split(b"?")[0] != WS_PATH.encode():
             return None

@@ -34,6 +34,7 @@ class KrakenSession:
         self._venue = venue
         self._rng = seeded("kraken session", venue.config.seed, conn)
         self._second = (0, 0)
+        self._refusing = False
 
     @property
     def subscribed(self) -> bool:
@@ -60,6 +61,10 @@ class KrakenSession:
 
     # what the client says
 
+    def refuse(self) -> None:
+        """Answers the next request with an error, whatever it asks."""
+        self._refusing = True
+
     def receive(self, text: bytes | str, now_ns: int) -> list[Out]:
         """Acts on one request; returns the answers, books included."""
         try:
@@ -74,6 +79,9 @@ class KrakenSession:
             answer["req_id"] = req_id
         try:
             self._count(now_ns)
+            if self._refusing:
+                self._refusing = False
+                raise _Refused("Internal error")
             if method == "ping":
                 return [_reply(answer | {"method": "pong"}, now_ns)]
             if method not in ("subscribe", "unsubscribe"):

@@ -103,6 +103,9 @@ class KrakenStream(SpotStream):
     def _beat(self, conn: int) -> SpotItem:
         return SpotItem("ping", self._arrival_ns(), conn)
 
+    def _stumble(self, conn: int, symbol: str) -> None:
+        self._sessions[conn].refuse()
+
     def _answers(self) -> Iterator[SpotItem]:
         said, self._said = self._said, []
         for conn, text in said:
