@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from kalshi_reader import KalshiReader
 from test_sim_kalshi_server import signed
+from waiting import PATIENCE_S, until
 from websockets.asyncio.client import ClientConnection, connect
 
 from bookfeed.sim.paired import PairedConfig, PairedServer, QuotedKalshiServer, ready, serve
@@ -41,6 +42,7 @@ class PolymarketReader:
 
     def __init__(self) -> None:
         self.books: dict[str, dict[str, dict[Decimal, Decimal]]] = {}
+        self.changes = 0
 
     def take(self, text: str | bytes) -> None:
         told = json.loads(text)
@@ -51,6 +53,7 @@ class PolymarketReader:
                     for side in ("bids", "asks")
                 }
             for change in message.get("price_changes", ()):
+                self.changes += 1
                 side = "bids" if change["side"] == "BUY" else "asks"
                 levels = self.books[change["asset_id"]][side]
                 levels[Decimal(change["price"])] = Decimal(change["size"])
@@ -63,15 +66,10 @@ class PolymarketReader:
         return sorted(bids.items(), reverse=True), sorted(asks.items())
 
 
-async def drained(ws: ClientConnection, take: Any, seconds: float) -> None:
-    """Takes frames for so long, and then what is still under way."""
-    loop = asyncio.get_running_loop()
-    end_s = loop.time() + seconds
-    while True:
-        try:
-            take(await asyncio.wait_for(ws.recv(), max(end_s - loop.time(), 0.1)))
-        except TimeoutError:
-            return
+async def read(ws: ClientConnection, take: Any) -> None:
+    """Takes frames until the venue closes the connection."""
+    async for frame in ws:
+        take(frame)
 
 
 def as_e9(levels: list[tuple[Decimal, Decimal]]) -> list[tuple[int, int]]:
@@ -93,25 +91,24 @@ async def test_what_readers_see_is_the_truth_of_either_venue() -> None:
             params = {"channels": ["orderbook_delta"], "market_tickers": tickers}
             subscribe = {"id": 1, "cmd": "subscribe", "params": {**params, "use_yes_price": True}}
             await two.send(json.dumps(subscribe))
-            end = asyncio.create_task(stopped(server, after_s=2.0))
-            await asyncio.gather(drained(one, theirs.take, 2.2), drained(two, ours.take, 2.2))
-            await end
+            readers = [
+                asyncio.create_task(read(one, theirs.take)),
+                asyncio.create_task(read(two, ours.take)),
+            ]
+            await until(lambda: ours.kinds["orderbook_delta"] > 200 and theirs.changes > 200)
+            for venue in (there, here):
+                await venue.stop_markets()
+            # What is under way is behind the goodbye of the connection.
+            for venue in (there, here):
+                await venue.close()
+            await asyncio.gather(*readers)
         assert not ours.gaps and not ours.negative
-        assert ours.kinds["orderbook_delta"] > 200
         for ticker in tickers:
             bids, asks = ours.sides(ticker)
             assert here.truth.matches(ticker, as_e9(bids), as_e9(asks)), ticker
         for asset in assets:
             bids, asks = theirs.sides(asset)
             assert there.truth.matches(asset, as_e9(bids), as_e9(asks)), asset
-
-
-async def stopped(server: PairedServer, after_s: float) -> None:
-    """Stops the markets of both venues and leaves their connections open."""
-    await asyncio.sleep(after_s)
-    for venue in (server.polymarket, server.kalshi):
-        assert venue._pump
-        venue._pump.cancel()
 
 
 # Under a clock of the test's own, without sockets.
@@ -124,16 +121,16 @@ class Run:
         self.config = PairedConfig(markets=3, unmirrored=1, **settings)
         self.there = SimVenue(self.config.polymarket(), START_MS)
         self.here = QuotedKalshiServer(self.config, self.there.markets, START_MS)
-        self.here._among = self.here.venue.markets
+        self.here.followed = self.here.venue.markets
 
     def times(self, seconds: float) -> Iterator[int]:
         """Lets everybody act; yields after each millisecond in which the makers had their turn."""
         for now_ms in range(START_MS, START_MS + int(seconds * 1000)):
+            steps = now_ms % 3 == 0
             self.there.due(now_ms)
-            if now_ms % 3 == 0:
+            if steps:
                 self.there.step(now_ms)
-                self.here._step(now_ms)
-            self.here._due(now_ms)
+            self.here.turn(now_ms, steps)
             yield now_ms
 
     def offers(self, makers: Makers, legs: tuple[Leg, ...]) -> list[Offer]:
@@ -274,11 +271,11 @@ def test_the_command_prints_a_ready_line_and_ends_with_its_parent() -> None:
             assert told[venue]["ws"].endswith(path)
         assert told["kalshi"]["private_key"].startswith("-----BEGIN PRIVATE KEY-----")
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("flag", [("--port", "1"), ("--rest-port", "1"), ("--fault", "drop@5")])
 def test_what_two_venues_cannot_do_is_named(flag: tuple[str, str]) -> None:
-    done = subprocess.run([*COMMAND, *flag], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([*COMMAND, *flag], capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.returncode, done.stdout) == (2, "")
     assert flag[0] in done.stderr

@@ -346,9 +346,7 @@ def test_ticks_change_both_ways_with_fresh_books_around() -> None:
 
 def test_a_resolved_market_is_silent() -> None:
     stream = Stream(VenueConfig(markets=1, resolve_every=50, seed=1))
-    kinds = []
-    for _ in range(2000):
-        kinds += [item.message.kind for item in stream._moment() if item.message]
+    kinds = [item.message.kind for item in stream.items(2000) if item.message]
     end = kinds.index("market_resolved")
     assert set(kinds[end + 1 :]) <= {"last_trade_price"}
 

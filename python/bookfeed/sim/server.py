@@ -167,12 +167,16 @@ class VenueServer(ABC, Generic[C]):
         await rest.start(self._host, self._listening.rest_port, self._listening.tls)
         self.rest_url = rest.url
 
-    async def close(self) -> None:
-        """Closes every connection (1001) and stops listening."""
+    async def stop_markets(self) -> None:
+        """Nothing happens any more, while connections stay open."""
         if self._pump:
             self._pump.cancel()
             with suppress(asyncio.CancelledError):
                 await self._pump
+
+    async def close(self) -> None:
+        """Closes every connection (1001) and stops listening."""
+        await self.stop_markets()
         if self._server:
             self._server.close()
         for client in list(self._clients.values()):
@@ -261,21 +265,21 @@ class VenueServer(ABC, Generic[C]):
                 start_s, owed = loop.time(), 0.0
             if not rate:
                 await self._writable.wait()
-                self._turn(_STEPS_PER_TURN)
+                self.turn(_now_ms(), _STEPS_PER_TURN)
                 await asyncio.sleep(0 if self._active else _IDLE_S_MAX)
                 continue
             now_s = loop.time()
             owed = min(owed + (now_s - start_s) * rate, max(1.0, rate * _DEBT_S_MAX))
             start_s = now_s
-            owed -= self._turn(owed)
+            owed -= self.turn(_now_ms(), owed)
             await asyncio.sleep(min(_IDLE_S_MAX, max(0.0, (1 - owed) / rate)))
 
-    def _turn(self, frames: float) -> int:
-        """Lets the markets step until ``frames`` whole ones have gone out; returns how many did.
+    def turn(self, now_ms: int, frames: float) -> int:
+        """Sends what is due at a time in Unix milliseconds, and then lets the markets step until
+        ``frames`` whole ones have gone out; returns how many did.
 
         A step that sent nothing counts as one, so that silent markets do not run away.
         """
-        now_ms = time.time_ns() // NS_PER_MS
         sent = done = self._due(now_ms)
         while done < int(frames):
             step = self._step(now_ms)
@@ -285,6 +289,10 @@ class VenueServer(ABC, Generic[C]):
         for client in list(self._clients.values()):
             client.flush()
         return done
+
+
+def _now_ms() -> int:
+    return time.time_ns() // NS_PER_MS
 
 
 def _report(pump: asyncio.Task[None]) -> None:

@@ -207,7 +207,8 @@ class KalshiSimServer(VenueServer[Client]):
         self.refused = 0
         """Handshakes refused so far."""
         self._auth = Authenticator(keys, config.timestamp_tolerance_s)
-        self._among: list[Market] = []
+        self.followed: list[Market] = []
+        """The markets that somebody follows; the others stand still."""
 
     # what tests and callers ask
 
@@ -294,10 +295,10 @@ class KalshiSimServer(VenueServer[Client]):
             for sub in one.session.subscriptions.values()
         ]
         if any(sub.names is None for sub in subs):
-            self._among = self.venue.markets
+            self.followed = self.venue.markets
         else:
             named = dict.fromkeys(name for sub in subs for name in sub.names or ())
-            self._among = list(self.venue.known(named))
+            self.followed = list(self.venue.known(named))
         self._set_awake(bool(subs))
 
     def _make_rest(self) -> RestService:
@@ -319,7 +320,7 @@ class KalshiSimServer(VenueServer[Client]):
         return sent
 
     def _step(self, now_ms: int) -> int:
-        return self._publish(self.venue.step(now_ms, self._among)) if self._among else 0
+        return self._publish(self.venue.step(now_ms, self.followed)) if self.followed else 0
 
     def _publish(self, messages: Sequence[Message]) -> int:
         sent = 0

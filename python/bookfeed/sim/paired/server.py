@@ -142,9 +142,9 @@ class QuotedKalshiServer(KalshiSimServer):
 
     def _step(self, now_ms: int) -> int:
         """Something ordinary happens in a market that somebody follows."""
-        if not self._among:
+        if not self.followed:
             return 0
-        market = self._among[int(self._rng.random() * len(self._among))]
+        market = self.followed[int(self._rng.random() * len(self.followed))]
         makers, quoted = self._maker_of[market.spec.ticker]
         if not makers.apart and self._rng.random() < _WANDERS:
             makers.wander()
