@@ -4,9 +4,10 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from waiting import wait_until
 
 from bookfeed.cli.output import write_pairs, write_table
 from bookfeed.cli.progress import Progress
@@ -43,13 +44,6 @@ def fill(writing: int) -> int:
     return count
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.001)
-
-
 def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
     sink = LineSink(pipe[1], lines_max=1_000)
     for number in range(500):
@@ -69,10 +63,9 @@ def test_a_file_that_takes_nothing_costs_the_oldest_lines_and_no_time(
     sink = LineSink(writing, lines_max=2, dropped_text=lambda count: f"lost {count}\n")
     sink.put("first\n")
     wait_until(lambda: not sink.waiting)
-    began_s = time.monotonic()
+    # Nobody reads meanwhile: a sink that waited would wait for good.
     for number in range(1_000):
         sink.put(f"{number}\n")
-    assert time.monotonic() - began_s < 1
     assert sink.dropped == 998
     while filler:
         filler -= len(os.read(reading, filler))
@@ -99,8 +92,9 @@ def test_closing_gives_up_on_a_file_that_takes_nothing(pipe: tuple[int, int]) ->
     sink = LineSink(pipe[1], lines_max=2)
     sink.put("never")
     began_s = time.monotonic()
+    # Nobody ever reads: it returns because it gives up.
     sink.close(timeout_s=0.1)
-    assert 0.1 <= time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s >= 0.1
     assert sink.error is None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 from bookfeed._bookfeed import JournalEncoder, JournalReader
 from bookfeed.errors import JournalError
@@ -38,14 +39,6 @@ def record(writer: JournalWriter, count: int, first: int = 0) -> list[RecordTupl
     for each in records:
         writer.append(*each)
     return records
-
-
-def wait_for(condition: Any, timeout_s: float = 5.0) -> None:
-    """Polls ``condition`` until it holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.002)
 
 
 class TestCodec:
@@ -152,17 +145,17 @@ class TestWriter:
             time.sleep(0.05)
             assert writer.status().records_written == 0
             writer.poll(START + 50_000_000)
-            wait_for(lambda: writer.status().records_written == 3)
+            wait_until(lambda: writer.status().records_written == 3)
             assert list(Journal(tmp_path)) == [frame(i) for i in range(3)]
             record(writer, 1, first=3)
             writer.poll(START - 10_000_000_000)  # a clock that went back must not stop flushing
-            wait_for(lambda: writer.status().records_written == 4)
+            wait_until(lambda: writer.status().records_written == 4)
 
     def test_a_full_block_is_written_without_poll(self, tmp_path: Path) -> None:
         """64 KiB do not wait for anybody."""
         with JournalWriter(tmp_path, flush_interval_s=3600) as writer:
             record(writer, 2000)
-            wait_for(lambda: writer.status().bytes_pending < 64 * 1024)
+            wait_until(lambda: writer.status().bytes_pending < 64 * 1024)
             assert 0 < writer.status().records_written < 2000
 
     def test_sync_interval(self, tmp_path: Path) -> None:
@@ -174,7 +167,7 @@ class TestWriter:
                 started = time.monotonic()
                 record(writer, 1)
                 writer.flush()
-                wait_for(lambda writer=writer: writer.status().records_synced == 1)
+                wait_until(lambda writer=writer: writer.status().records_synced == 1)
                 assert time.monotonic() - started >= interval_s * 0.9
 
     def test_rotation(self, tmp_path: Path) -> None:
@@ -183,7 +176,7 @@ class TestWriter:
             records: list[RecordTuple] = []
             for first in range(0, 40_000, 2000):
                 records += record(writer, 2000, first)
-                assert writer.sync(5)
+                assert writer.sync(PATIENCE_S)
         journal = Journal(tmp_path)
         assert list(journal) == records and journal.report().clean
         assert len(journal.segments) == writer.status().segments > 3
@@ -275,7 +268,7 @@ class TestJournal:
             records: list[RecordTuple] = []
             for first in range(0, 10_000, 500):
                 records += record(writer, 500, first)
-                assert writer.sync(5)
+                assert writer.sync(PATIENCE_S)
         assert len(Journal(tmp_path).segments) >= 4
         return records
 

@@ -5,6 +5,7 @@ import importlib.util
 import time
 
 import pytest
+from waiting import PATIENCE_S
 
 from bookfeed import loops
 
@@ -32,13 +33,17 @@ def test_busy_polling_uses_the_processor_while_it_waits(
         pytest.skip("uvloop is not installed")
     monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
 
-    async def wait() -> float:
-        begin = time.thread_time()
-        await asyncio.sleep(0.3)
-        return time.thread_time() - begin
+    async def wait(used_s: float) -> float:
+        """Sleeps until the thread has used so much of the processor, but three times at least."""
+        begin_s, sleeps = time.thread_time(), 0
+        async with asyncio.timeout(PATIENCE_S):
+            while sleeps < 3 or time.thread_time() - begin_s < used_s:
+                await asyncio.sleep(0.1)
+                sleeps += 1
+        return time.thread_time() - begin_s
 
-    assert loops.run(wait()) < 0.02
-    assert loops.run(wait(), busy_poll=True) > 0.03
+    assert loops.run(wait(0.0)) < 0.03
+    assert loops.run(wait(0.05), busy_poll=True) > 0.03
 
 
 def test_results_and_errors_come_through() -> None:

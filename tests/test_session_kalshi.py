@@ -47,7 +47,7 @@ QUICK = SessionOptions(
 def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every refusal is logged, whatever an earlier test had refused."""
     log = RateLimitedLog(logging.getLogger("bookfeed.live.session"), interval_s=60.0)
-    monkeypatch.setattr(session, "_refusal_log", log)
+    monkeypatch.setattr(session, "refusal_log", log)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from spot_reader import BinanceReader
+from waiting import PATIENCE_S
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -18,7 +19,7 @@ from bookfeed.sim.binance import BinanceSimConfig, BinanceSimServer, configured,
 from bookfeed.sim.binance.faults import BinanceFault
 from bookfeed.sim.entry import OptionError, Options, names, simulator
 
-WAIT_S = 10.0
+WAIT_S = PATIENCE_S
 STREAMS = "/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker/btcusdt@trade"
 
 
@@ -126,7 +127,7 @@ async def test_pings_are_answered_and_count() -> None:
 
 
 async def test_pings_must_be_answered() -> None:
-    rule = {"ping_every_s": 0.3, "pong_within_s": 0.5}
+    rule = {"ping_every_s": 0.3, "pong_within_s": 1.0}
     async with venue(**rule) as server, aiohttp.ClientSession() as session:
         async with session.ws_connect(server.url + "/ws", autoping=False) as silent:
             ping = await silent.receive(WAIT_S)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 from bookfeed.sim.entry import OptionError, fault_of
 from bookfeed.sim.kalshi.faults import KalshiFault
@@ -46,10 +47,10 @@ def test_the_command_prints_a_ready_line_and_ends_with_its_parent() -> None:
         assert ready["venue"] == "kalshi"
         assert [m["status"] for m in ready["markets"]].count("active") == 7
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_unmirrored_markets_are_no_matter_of_kalshis() -> None:
     command = [sys.executable, "-m", "bookfeed", "sim", "--venue", "kalshi", "--unmirrored", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 2 and "--unmirrored" in done.stderr

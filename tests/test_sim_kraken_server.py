@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from spot_reader import KrakenReader
+from waiting import PATIENCE_S
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -18,7 +19,7 @@ from bookfeed.sim.kraken import KrakenSimConfig, KrakenSimServer, serve
 from bookfeed.sim.kraken.faults import KrakenFault
 from bookfeed.sim.spot_truth import top
 
-WAIT_S = 10.0
+WAIT_S = PATIENCE_S
 
 
 @asynccontextmanager
@@ -105,7 +106,7 @@ async def test_heartbeats_begin_with_a_subscription_and_come_in_silence() -> Non
 
 
 async def test_who_subscribes_to_nothing_is_closed() -> None:
-    async with venue(idle_s=0.3) as server, client(server) as idle, client(server) as busy:
+    async with venue(idle_s=1.0) as server, client(server) as idle, client(server) as busy:
         await say(busy, "subscribe", channel="trade", symbol=["BTC/USD"])
         end = await closed(idle)
         assert end.rcvd is not None and end.rcvd.code == 1001

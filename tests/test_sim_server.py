@@ -16,13 +16,14 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
+from waiting import PATIENCE_S, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
 from bookfeed.sim.polymarket.faults import Fault
 
-WAIT_S = 5.0
+WAIT_S = PATIENCE_S
 
 
 @asynccontextmanager
@@ -264,19 +265,20 @@ def levels_of(levels: list[dict[str, str]]) -> dict[int, int]:
 
 class TestPace:
     async def test_rate_is_kept_in_total(self) -> None:
-        async with simulator(rate=2000, markets=2) as server:
+        # So few that a busy machine keeps up.
+        async with simulator(rate=200, markets=2) as server:
             one, two = (listing.asset_ids for listing in server.markets)
             async with client(server, *one) as a, client(server, *two) as b:
                 await asyncio.gather(receive(a), receive(b))
                 start_s, sent = time.perf_counter(), server.frames_sent
 
                 async def count(ws: ClientConnection) -> None:
-                    while time.perf_counter() - start_s < 0.7:
+                    while time.perf_counter() - start_s < 1.5:
                         await receive(ws)
 
                 await asyncio.gather(count(a), count(b))
                 rate = (server.frames_sent - sent) / (time.perf_counter() - start_s)
-                assert 1000 < rate < 2300
+                assert 100 < rate < 250
 
     async def test_markets_stand_still_without_an_audience(self) -> None:
         async with simulator(rate=5000) as server:
@@ -333,11 +335,11 @@ class TestFaults:
                 for _ in range(31):
                     await receive(ws)
                 version = server.truth.version(asset_id)
-                for _ in range(3):
-                    await ws.send("PING")
-                    assert await receive(ws) == "PONG"
-                    await asyncio.sleep(0.05)
-                assert server.truth.version(asset_id) > version
+                await ws.send("PING")
+                assert await receive(ws) == "PONG"
+                await until(lambda: server.truth.version(asset_id) > version + 50)
+                await ws.send("PING")
+                assert await receive(ws) == "PONG"
 
     async def test_faults_can_be_added_while_it_runs(self) -> None:
         async with simulator(rate=2000, markets=1) as server, client(server) as ws:
@@ -403,7 +405,7 @@ async def test_as_a_process_of_its_own(end: str) -> None:
         sys.executable, "-c", SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin and process.stdout
-    ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 10))
+    ready = json.loads(await asyncio.wait_for(process.stdout.readline(), WAIT_S))
     assert ready["rest"].startswith("http://127.0.0.1:")
     assert len(ready["markets"]) == 2
     market = ready["markets"][0]

@@ -56,7 +56,7 @@ HANDSHAKE_TIMEOUT_S: Final = 5.0
 LINGER_S: Final = 0.5
 
 # Who is refused is refused again and again; one line in this time is enough.
-_refusal_log: Final = RateLimitedLog(_logger, interval_s=60.0)
+refusal_log: Final = RateLimitedLog(_logger, interval_s=60.0)
 
 
 class Host(Protocol):
@@ -391,7 +391,7 @@ class Session:
             self.counters.handshakes_denied += 1
             explained = self._venue.explain_refusal(denied)
             # One key is refused on every connection of the venue: one line for all of them.
-            _refusal_log.error(
+            refusal_log.error(
                 f"denied {self._venue.name}", "connection %d: %s", self.conn, explained
             )
         self._step(Failed(reason, retry_after(error), denied=denied is not None))

@@ -26,7 +26,7 @@ BLOCK_BYTES: Final = 64 * 1024
 # Offset in a block of its record count, a little-endian u32.
 _RECORDS_AT: Final = 32
 # What may wait for an fsync; beyond it the sync interval is not waited for.
-_UNSYNCED_BYTES_MAX: Final = 8 * 1024 * 1024
+UNSYNCED_BYTES_MAX: Final = 8 * 1024 * 1024
 _RETRY_S_MIN: Final = 0.25
 _RETRY_S_MAX: Final = 10.0
 
@@ -212,10 +212,10 @@ class SegmentFiles:
             self._file = None
 
     def _takes_more(self) -> bool:
-        return self._file is not None and self._unsynced_bytes < _UNSYNCED_BYTES_MAX
+        return self._file is not None and self._unsynced_bytes < UNSYNCED_BYTES_MAX
 
     def _sync_due(self, *, at_once: bool) -> float:
-        if at_once or self._unsynced_bytes >= _UNSYNCED_BYTES_MAX:
+        if at_once or self._unsynced_bytes >= UNSYNCED_BYTES_MAX:
             return 0.0
         return self._unsynced_since + self._sync_interval_s
 
