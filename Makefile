@@ -19,7 +19,10 @@ CARGO_FLAGS := --workspace --locked
 RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '*.rs') \
 	$(wildcard rust/bookfeed-*/Cargo.toml) Cargo.toml Cargo.lock
 
-.PHONY: help setup run test lint lint-rust lint-python test-rust test-python wheel bench \
+# Checks what Rust is built from. Built without optimising, which is soon done: it reads a few files.
+CARGO_DENY_VERSION := 0.20.2
+
+.PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python wheel bench \
 	bench-quick instructions fuzz fuzz-quick campaign arbitrage soak clean
 
 help: ## this list
@@ -42,6 +45,12 @@ $(STAMPS)/extension: $(STAMPS)/tools $(RUST_SOURCES)
 	$(BIN)/maturin develop --release --quiet --extras rest,zstd,kalshi
 	@touch $@
 
+$(BIN)/cargo-deny: | $(PY)
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 CARGO_PROFILE_RELEASE_DEBUG=false \
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --no-default-features \
+		--quiet --root $(VENV)
+
 $(STAMPS)/bench-tools: $(STAMPS)/tools
 	$(PY) -m pip install --quiet --group bench
 	@touch $@
@@ -57,18 +66,23 @@ run: setup ## two simulated venues, books and signals across them; SECONDS=N, el
 
 test: lint test-rust test-python ## everything: linters, types, stubs, Rust tests, Python tests
 
-lint: lint-rust lint-python ## formatting, clippy, ruff, mypy, stubs against the extension
+lint: lint-rust lint-python lint-rooms ## formatting, clippy, ruff, mypy, stubs, imports, licences
 
-lint-rust:
+lint-rust: $(BIN)/cargo-deny
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path rust/fuzz/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets --quiet -- -D warnings
+	$(BIN)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
 lint-python: setup $(STAMPS)/bench-tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest bookfeed._bookfeed
+
+# Which part may know which: contracts in pyproject.toml.
+lint-rooms: setup
+	$(BIN)/lint-imports --no-cache --no-logo --quiet
 
 test-rust:
 	cargo test $(CARGO_FLAGS) --quiet

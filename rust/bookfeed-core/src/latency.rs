@@ -9,6 +9,12 @@
 //! about clocks, not about speed. Such values are counted in [`Histogram::negative`] and
 //! enter no other statistic.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::float_arithmetic,
+    reason = "floats for presentation: nothing reads them back"
+)]
+
 use crate::metrics::Ratio;
 
 /// Bits of a value that tell buckets apart, below its leading bit.

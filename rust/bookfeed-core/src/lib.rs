@@ -12,6 +12,8 @@
 //! thread and knows no URL. The same input gives the same records, bit for bit.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+#![cfg_attr(not(test), deny(clippy::disallowed_macros, clippy::float_arithmetic))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 // In the order in which data flows; no module uses one that comes after it.

@@ -11,6 +11,12 @@
 //! [`TapeLimits::trades_max`]. A window that reaches back to trades already forgotten says so
 //! in [`TradeWindow::truncated`] instead of passing a partial sum off as a whole one.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::float_arithmetic,
+    reason = "floats for presentation: nothing reads them back"
+)]
+
 use crate::event::Aggressor;
 use crate::fixed::{PRICE_ONE, Price, Qty};
 use crate::metrics::{Notional, Ratio, Terms, qty_f64};

@@ -23,6 +23,7 @@ pub fn dtype_dict<'py>(py: Python<'py>, fields: &[Field], size: usize) -> PyResu
 }
 
 /// `numpy.frombuffer(bytes, dtype)`: an array over the bytes, without a copy.
+#[allow(clippy::disallowed_methods, reason = "an array of numpy's")]
 pub fn frombuffer<'py>(
     py: Python<'py>,
     bytes: &Bound<'py, PyBytes>,
@@ -31,6 +32,7 @@ pub fn frombuffer<'py>(
     FROMBUFFER.import(py, "numpy", "frombuffer")?.call1((bytes, dtype))
 }
 
+#[allow(clippy::disallowed_methods, reason = "a type of numpy's")]
 fn records<'py>(
     py: Python<'py>,
     bytes: &Py<PyBytes>,

@@ -455,6 +455,7 @@ impl BookView {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "an array of numpy's")]
 fn two_columns<'py>(
     py: Python<'py>,
     bytes: &[u8],

@@ -193,6 +193,7 @@ impl Engine {
         self.guarded(ts, |e| e.resync_begin(instrument, ts))?.map_err(engine_error)
     }
 
+    #[allow(clippy::disallowed_methods, reason = "any mapping will do")]
     fn add_rule(&mut self, kind: &str, params: &Bound<'_, PyAny>) -> PyResult<u32> {
         let mut texts = Params::new();
         for item in params.call_method0("items")?.try_iter()? {

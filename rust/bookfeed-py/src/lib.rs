@@ -1,5 +1,7 @@
 //! Python bindings: a thin list over `bookfeed-core`, the only crate that knows Python exists.
 
+#![deny(clippy::disallowed_methods)]
+
 mod batch;
 mod book;
 mod control;

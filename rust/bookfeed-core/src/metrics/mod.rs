@@ -32,6 +32,12 @@
 //! assert_eq!((fill.worst_price, fill.avg_price_f64()), (470_000_000, 0.4625));
 //! ```
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::float_arithmetic,
+    reason = "floats for presentation: nothing reads them back"
+)]
+
 mod levels;
 mod ratio;
 mod touch;
