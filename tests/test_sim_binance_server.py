@@ -15,9 +15,10 @@ from waiting import PATIENCE_S
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bookfeed.sim import names
 from bookfeed.sim.binance import BinanceSimConfig, BinanceSimServer, configured, serve
 from bookfeed.sim.binance.faults import BinanceFault
-from bookfeed.sim.entry import OptionError, Options, names, simulator
+from bookfeed.sim.entry import OptionError, Options, simulator
 
 WAIT_S = PATIENCE_S
 STREAMS = "/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker/btcusdt@trade"

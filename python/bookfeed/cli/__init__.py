@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bookfeed import log
 from bookfeed.cli.parser import build_parser
 from bookfeed.errors import BookfeedError, ExitCode, exit_code
 
@@ -18,6 +17,8 @@ from bookfeed.errors import BookfeedError, ExitCode, exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own) and returns its exit code."""
     args = build_parser().parse_args(argv)
+    from bookfeed import log  # not before: `--help` and `--version` start at once
+
     log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)
     command = importlib.import_module(f"bookfeed.cli.{args.module}")
     try:

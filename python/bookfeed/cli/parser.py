@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from bookfeed.sim.entry import BOTH
-from bookfeed.sim.entry import names as simulators
+from bookfeed.sim import BOTH
+from bookfeed.sim import names as simulators
 
 Number = TypeVar("Number", int, float)
 

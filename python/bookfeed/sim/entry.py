@@ -5,20 +5,15 @@ Every folder beside this module is the simulator of the venue of that name. It o
 it; both are found by name, so that nothing here lists venues.
 """
 
-import pkgutil
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, cast
 
-import bookfeed.sim
+from bookfeed.sim import PACKAGES
 from bookfeed.sim.faults import Mishap
 
-BOTH: Final = "both"
-"""The name of the world of two venues."""
-
-_PACKAGES: Final = {BOTH: "paired"}
 _FAULT: Final = re.compile(
     r"(?P<kind>\w+)(?::(?P<variant>\w+))?"
     r"(?:@(?P<when>\d+(?:\.\d+)?)(?P<unit>s?))?(?:\+(?P<lasts>\d+(?:\.\d+)?)s)?",
@@ -87,15 +82,9 @@ class Simulator(Protocol):
         """
 
 
-def names() -> tuple[str, ...]:
-    """The venues that there is a simulator of, in alphabetical order."""
-    found = {module.name for module in pkgutil.iter_modules(bookfeed.sim.__path__) if module.ispkg}
-    return tuple(sorted(found - set(_PACKAGES.values())))
-
-
 def simulator(name: str) -> Simulator:
     """The simulator of a venue, or of ``BOTH``; ``ModuleNotFoundError`` if there is none."""
-    return cast("Simulator", import_module(f"bookfeed.sim.{_PACKAGES.get(name, name)}"))
+    return cast("Simulator", import_module(f"bookfeed.sim.{PACKAGES.get(name, name)}"))
 
 
 def fault_of(text: str, kind: type[M]) -> M:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
-from bookfeed.sim.entry import BOTH
+from bookfeed.sim import BOTH
 
 Table = dict[str, Any]
 

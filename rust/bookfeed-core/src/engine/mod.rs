@@ -2,8 +2,8 @@
 //!
 //! The order of work for a frame: time-driven verdicts that are due, decoding of the whole
 //! frame, then message by message: apply, judge, publish, ask the rules. What each step does
-//! is in [`apply`] (messages), [`sequence`] (numbered streams), [`markets`] (what is said of a
-//! market besides its book), [`hashes`] (hash checks) and [`standing`] (states, deadlines).
+//! is in `apply` (messages), `sequence` (numbered streams), `markets` (what is said of a
+//! market besides its book), `hashes` (hash checks) and `standing` (states, deadlines).
 
 mod apply;
 mod hashes;

@@ -1,7 +1,7 @@
 //! Polymarket's CLOB market channel, and REST books, which have the same shape.
 //!
 //! A frame is bare text (`PONG`), an object, or an array of objects; members come in any
-//! order, so an object is first collected into [`Fields`] and understood at its end, when
+//! order, so an object is first collected into `Fields` and understood at its end, when
 //! `event_type` is known. Level arrays are parsed where they stand.
 
 use crate::decode::json::{Cursor, JsonError};
