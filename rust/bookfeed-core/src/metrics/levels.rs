@@ -95,6 +95,13 @@ impl<'a> Levels<'a> {
         Self { levels: &self.levels[self.count_worse(end)..], ..self }
     }
 
+    /// Quantity of the best `count` levels.
+    #[inline]
+    pub(super) fn qty_of_best(self, count: usize) -> i128 {
+        let from = self.len().saturating_sub(count);
+        self.levels[from..].iter().map(|level| i128::from(level.qty)).sum()
+    }
+
     /// Number of levels worse than `price`.
     #[inline]
     pub(super) fn count_worse(self, price: Price) -> usize {

@@ -112,6 +112,7 @@ impl Levels<'_> {
     }
 
     /// Cumulative size of the best `levels` levels, or of all that are known if those are fewer.
+    #[inline]
     #[must_use]
     pub fn depth(self, levels: usize) -> Depth {
         let known = self.known();
@@ -121,6 +122,7 @@ impl Levels<'_> {
     /// Cumulative size of the levels within `band_ppm` millionths of the mid, on this side of
     /// it: bids at `mid * (1 - band)` or above, asks at `mid * (1 + band)` or below, both
     /// inclusive and compared exactly. A basis point is 100 millionths.
+    #[inline]
     #[must_use]
     pub fn depth_within(self, touch: &Touch, band_ppm: u32) -> Depth {
         // At most 2^64 * 2^33: far inside 128 bits.
@@ -142,6 +144,7 @@ impl Levels<'_> {
 
     /// Sums over the best `count` levels. Should the notional leave 128 bits (1.7e21 whole
     /// units of money), the levels from there on are left out and `truncated` says so.
+    #[inline]
     fn total(self, count: usize, cut_off: bool) -> Depth {
         let mut depth = Depth { qty: 0, notional: 0, levels: 0, truncated: cut_off };
         for (price, qty) in self.best_first().take(count) {
@@ -156,27 +159,22 @@ impl Levels<'_> {
         }
         depth
     }
-
-    /// Quantity of the best `levels` levels, and whether some of them are not known.
-    fn qty_of_best(self, levels: usize) -> (i128, bool) {
-        let known = self.known();
-        let qty = known.best_first().take(levels).map(|(_, qty)| i128::from(qty)).sum();
-        (qty, self.is_cut_off() && known.len() < levels)
-    }
 }
 
 /// Bid size less ask size over their sum, on the best `levels` levels of each side: -1 to 1.
 ///
 /// A side with fewer levels counts those that are known. `None` when a side is empty, the book is
 /// crossed, or `levels` is zero.
+#[inline]
 #[must_use]
 pub fn imbalance(bids: Levels<'_>, asks: Levels<'_>, levels: usize) -> Option<Imbalance> {
     Touch::new(bids.best(), asks.best()).ok()?;
     // No overflow: memory ends long before 2^63 levels of less than 2^63 each.
-    let (bid, bids_cut) = bids.qty_of_best(levels);
-    let (ask, asks_cut) = asks.qty_of_best(levels);
+    let (bids, asks) = (bids.known(), asks.known());
+    let (bid, ask) = (bids.qty_of_best(levels), asks.qty_of_best(levels));
     let ratio = Ratio::new(bid - ask, bid + ask)?;
-    Some(Imbalance { ratio, truncated: bids_cut || asks_cut })
+    let truncated = [bids, asks].iter().any(|known| known.is_cut_off() && known.len() < levels);
+    Some(Imbalance { ratio, truncated })
 }
 
 /// How much heavier one side of a book is than the other.
