@@ -6,12 +6,14 @@ the same bytes, in any process. What the client says takes effect before the nex
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Literal, NamedTuple
 
 from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotDelivery, SpotInjector
+from bookfeed.sim.spot_truth import SpotTruth
 from bookfeed.sim.virtual import TRANSIT_NS, VirtualRun
 
 
@@ -63,11 +65,29 @@ class SpotStream(VirtualRun[SpotItem]):
         """The venue's time as of the last item, Unix ns."""
         return self._now_ns
 
+    def symbols(self, conn: int) -> tuple[str, ...]:
+        """The symbols that ``conn`` follows: they are dealt out in turn."""
+        return tuple(self.listed)[conn :: self.conns]
+
+    def conn_of(self, symbol: str) -> int:
+        """The connection that follows a symbol; ``ValueError`` if there is no such symbol."""
+        return tuple(self.listed).index(symbol) % self.conns
+
     def lateness(self, conn: int) -> int:
         """How many frames of ``conn`` are under way for longer than usual."""
         return len(self._late[conn])
 
     # what each venue does in its own way
+
+    @property
+    @abstractmethod
+    def truth(self) -> SpotTruth:
+        """The true books, by the venue's symbol."""
+
+    @property
+    @abstractmethod
+    def listed(self) -> Mapping[str, SpotSpec]:
+        """Every market, by the venue's symbol, in order."""
 
     @abstractmethod
     def _open(self, conn: int) -> Iterator[Out]:

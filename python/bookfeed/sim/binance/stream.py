@@ -11,7 +11,7 @@ asked of REST with ``ask``, whose answers arrive as items of kind ``rest``, a wh
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from bookfeed.sim.binance.faults import (
@@ -26,6 +26,7 @@ from bookfeed.sim.binance.session import BinanceSession
 from bookfeed.sim.binance.venue import DEPTH_MAX, BinanceVenueConfig, SimBinance
 from bookfeed.sim.binance.wire import Message, server_shutdown
 from bookfeed.sim.chance import seeded
+from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotDelivery, SpotFault
 from bookfeed.sim.spot_stream import SpotItem, SpotStream
 from bookfeed.sim.spot_truth import SpotTruth
@@ -76,13 +77,14 @@ class BinanceStream(SpotStream):
         self._shutdown_ns: dict[int, int] = {}
 
     @property
+    def listed(self) -> Mapping[str, SpotSpec]:
+        """Every market, by its symbol, in order."""
+        return self.venue.listed
+
+    @property
     def truth(self) -> SpotTruth:
         """The true books, by symbol and update id."""
         return self.venue.truth
-
-    def symbols(self, conn: int) -> tuple[str, ...]:
-        """The symbols that ``conn`` follows."""
-        return self.venue.symbols[conn :: self.conns]
 
     def ask(self, symbol: str, limit: int = DEPTH_MAX) -> None:
         """Asks REST for a book; the answer is an item of kind ``rest``, with its status.
@@ -91,10 +93,6 @@ class BinanceStream(SpotStream):
         """
         self.venue.spec(symbol)
         self._asked.append((symbol, limit))
-
-    def conn_of(self, symbol: str) -> int:
-        """The connection that follows a symbol."""
-        return self.venue.symbols.index(symbol) % self.conns
 
     # what happens
 

@@ -108,6 +108,11 @@ class SimBinance:
         return self._listed[symbol].spec
 
     @property
+    def listed(self) -> dict[str, SpotSpec]:
+        """Every market, by its symbol, in order."""
+        return dict(zip(self.symbols, self.specs, strict=True))
+
+    @property
     def specs(self) -> list[SpotSpec]:
         """Every market, in order."""
         return [one.spec for one in self._listed.values()]

@@ -11,7 +11,7 @@ sends with ``say`` or ``resubscribe`` takes effect before the next moment::
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bookfeed.sim.chance import seeded
@@ -19,6 +19,7 @@ from bookfeed.sim.kraken.faults import KrakenInjector
 from bookfeed.sim.kraken.session import KrakenSession, heartbeat
 from bookfeed.sim.kraken.venue import KrakenVenueConfig, SimKraken
 from bookfeed.sim.kraken.wire import BOOK, INSTRUMENT, TRADE
+from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
 from bookfeed.sim.spot_stream import SpotItem, SpotStream
 from bookfeed.sim.spot_truth import SpotTruth
@@ -57,17 +58,14 @@ class KrakenStream(SpotStream):
         self._spoke_ns = [START_NS] * conns
 
     @property
+    def listed(self) -> Mapping[str, SpotSpec]:
+        """Every market, by its symbol, in order."""
+        return self.venue.listed
+
+    @property
     def truth(self) -> SpotTruth:
         """The true books, whole, by symbol and version."""
         return self.venue.truth
-
-    def symbols(self, conn: int) -> tuple[str, ...]:
-        """The symbols that ``conn`` follows."""
-        return self.venue.symbols[conn :: self.conns]
-
-    def conn_of(self, symbol: str) -> int:
-        """The connection that follows a symbol."""
-        return self.venue.symbols.index(symbol) % self.conns
 
     # what the client says
 

@@ -78,6 +78,11 @@ class SimKraken:
         return tuple(self._listed)
 
     @property
+    def listed(self) -> dict[str, SpotSpec]:
+        """Every market, by its symbol, in order."""
+        return dict(zip(self.symbols, self.specs, strict=True))
+
+    @property
     def specs(self) -> list[SpotSpec]:
         """Every market, in order."""
         return [one.market.spec for one in self._listed.values()]
