@@ -158,17 +158,15 @@ class TestWriter:
             wait_until(lambda: writer.status().bytes_pending < 64 * 1024)
             assert 0 < writer.status().records_written < 2000
 
-    def test_sync_interval(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("interval_s", [0.15, 0.0])
+    def test_sync_interval(self, tmp_path: Path, interval_s: float) -> None:
         """Written records are synced when the interval is up, with 0 at once."""
-        for interval_s in (0.15, 0.0):
-            with JournalWriter(
-                tmp_path, prefix=f"s{interval_s}", sync_interval_s=interval_s
-            ) as writer:
-                started = time.monotonic()
-                record(writer, 1)
-                writer.flush()
-                wait_until(lambda writer=writer: writer.status().records_synced == 1)
-                assert time.monotonic() - started >= interval_s * 0.9
+        with JournalWriter(tmp_path, sync_interval_s=interval_s) as writer:
+            started = time.monotonic()
+            record(writer, 1)
+            writer.flush()
+            wait_until(lambda: writer.status().records_synced == 1)
+            assert time.monotonic() - started >= interval_s * 0.9
 
     def test_rotation(self, tmp_path: Path) -> None:
         """Segments stay below the limit, are numbered, and read as one recording."""
