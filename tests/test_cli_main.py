@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S
 
 import bookfeed
 from bookfeed.cli import main
@@ -20,7 +21,7 @@ def shell(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "bookfeed", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         env=os.environ | environ,
     )
 
@@ -41,7 +42,10 @@ def test_version_and_help_load_nothing_heavy() -> None:
     )
     for arguments in (["--version"], ["run", "--help"]):
         done = subprocess.run(
-            [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=30
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
         )
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -125,7 +129,7 @@ def test_a_reader_that_leaves_is_no_traceback() -> None:
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
