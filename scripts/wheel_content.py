@@ -17,7 +17,7 @@ PACKAGES: Final = (
     "live/(recovery/)?",
     "recordings/",
     "rules/",
-    "sim/([a-z]+/)?",
+    "sim/([a-z_]+/)?",
     "sinks/",
     "venues/",
 )

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.records import Signal, signals
-from bookfeed.sim.paired.truth import Combination, Opportunity, Venue
-from bookfeed.sim.paired.twovenue import (
+from bookfeed.sim.polymarket_kalshi.truth import Combination, Opportunity, Venue
+from bookfeed.sim.polymarket_kalshi.twovenue import (
     CONN_OF,
     TRAPS,
     Episode,

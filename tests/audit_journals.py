@@ -16,7 +16,7 @@ from bookfeed.recordings.kinds import Kind
 from bookfeed.sim.kalshi.faults import random_kalshi_faults
 from bookfeed.sim.kalshi.stream import KalshiStream
 from bookfeed.sim.kalshi.venue import KalshiVenueConfig
-from bookfeed.sim.paired.twovenue import CONN_OF, TwoVenueConfig, TwoVenueRun
+from bookfeed.sim.polymarket_kalshi.twovenue import CONN_OF, TwoVenueConfig, TwoVenueRun
 from bookfeed.sim.virtual import START_NS
 
 MS: Final = 1_000_000

@@ -15,7 +15,7 @@ from bookfeed.cli import main
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import write_journal
-from bookfeed.sim.paired.twovenue import Episode, EpisodeKind, TwoVenueConfig
+from bookfeed.sim.polymarket_kalshi.twovenue import Episode, EpisodeKind, TwoVenueConfig
 
 SPREADS: list[tuple[str, dict[str, Any]]] = [
     ("spread", {"mode": "bps", "when": "tight", "open": "300", "close": "400", "min_qty": "20"}),

@@ -10,7 +10,8 @@ from bookfeed.cli.demo import demo_config, demo_keys
 from bookfeed.cli.run import endpoints
 from bookfeed.cli.source import Source
 from bookfeed.config import Config
-from bookfeed.sim import paired, polymarket
+from bookfeed.sim import polymarket
+from bookfeed.sim import polymarket_kalshi as paired
 
 
 async def listing() -> dict[str, Any]:

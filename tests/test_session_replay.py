@@ -80,8 +80,8 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     assert [record[3] for record in tape.records if record[2] == 3] == [0, 1, 1, 1, 1, 1]
     assert json.loads(tape.records[1][4]) == {
         "venue": "polymarket", "symbol": YES, "market": "0xabc", "outcome": "Yes",
-        "tick_size": "0.01", "min_order_size": "5", "neg_risk": False, "fee_rate": "0.07",
-        "fee_exponent": 1,
+        "tick_size": "0.01", "min_order_size": "5", "fee": "polymarket:0.07;1",
+            "hints": "neg_risk=false",
     }  # fmt: skip
 
 

@@ -16,12 +16,18 @@ from test_sim_kalshi_server import signed
 from waiting import PATIENCE_S, until
 from websockets.asyncio.client import ClientConnection, connect
 
-from bookfeed.sim.paired import PairedConfig, PairedServer, QuotedKalshiServer, ready, serve
-from bookfeed.sim.paired.listing import combinations
-from bookfeed.sim.paired.makers import Makers, PairMakers
-from bookfeed.sim.paired.truth import Leg, Offer, worth
-from bookfeed.sim.paired.twovenue import taker_fees
 from bookfeed.sim.polymarket.venue import SimVenue
+from bookfeed.sim.polymarket_kalshi import (
+    PairedConfig,
+    PairedServer,
+    QuotedKalshiServer,
+    ready,
+    serve,
+)
+from bookfeed.sim.polymarket_kalshi.listing import combinations
+from bookfeed.sim.polymarket_kalshi.makers import Makers, PairMakers
+from bookfeed.sim.polymarket_kalshi.truth import Leg, Offer, worth
+from bookfeed.sim.polymarket_kalshi.twovenue import taker_fees
 
 START_MS = 1_790_000_000_000
 ONE = Decimal(1)

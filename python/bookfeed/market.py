@@ -13,9 +13,6 @@ class Fee(Protocol):
     def text(self) -> str:
         """One text for the engine: ``"<venue>:<terms>"``."""
 
-    def options(self) -> dict[str, str | int]:
-        """The same as arguments of ``Engine.subscribe``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -33,7 +30,8 @@ class Market:
     event it belongs to, ``name`` is for people. ``tick_size`` and ``min_order_size`` are decimal
     strings, ``open_ts`` and ``close_ts`` Unix nanoseconds; ``None`` where unknown. No book is
     expected before ``open_ts``. On spot venues ``base`` is what is traded and ``quote`` what it is
-    priced in: ``"BTC"``, ``"USDT"``.
+    priced in (``"BTC"``, ``"USDT"``). ``depth`` is how many levels a side are subscribed, ``None``
+    for all.
     Raises ``ValueError`` if there is no outcome or a symbol is empty or repeated.
     """
 
@@ -50,6 +48,7 @@ class Market:
     close_ts: int | None = None
     base: str | None = None
     quote: str | None = None
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         symbols = [outcome.symbol for outcome in self.outcomes]

@@ -2,12 +2,21 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 from bookfeed import config
 from bookfeed.config import Config
-from bookfeed.sim.paired import demo
+from bookfeed.sim import BOTH, package
 from bookfeed.venues import VENUES
+
+_demo: Final = import_module(f"{package(BOTH)}.demo")
+
+
+def demo_simulator() -> tuple[str, str]:
+    """The simulator to start, and what is to be said if it is not the whole demo."""
+    served: tuple[str, str] = _demo.served()
+    return served
 
 
 def demo_config(listing: Mapping[str, Any]) -> Config:
@@ -17,7 +26,7 @@ def demo_config(listing: Mapping[str, Any]) -> Config:
     """
     places = tuple(f"{config.ENV_PREFIX}{name.upper()}{config.ENV_SEPARATOR}" for name in VENUES)
     environ = {name: text for name, text in os.environ.items() if not name.startswith(places)}
-    return config.parse(demo.configuration(listing), "demo", environ)
+    return config.parse(_demo.configuration(listing), "demo", environ)
 
 
 def demo_keys(listing: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +36,7 @@ def demo_keys(listing: dict[str, Any]) -> dict[str, Any]:
     disk and environment.
     """
     keys = {}
-    for name, environ in demo.take_keys(listing).items():
+    for name, environ in _demo.take_keys(listing).items():
         find = VENUES[name].credentials
         if find is not None:
             keys[name] = find(environ, "demo")

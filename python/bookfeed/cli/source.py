@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from bookfeed import config
-from bookfeed.cli.demo import demo_config, demo_keys
+from bookfeed.cli.demo import demo_config, demo_keys, demo_simulator
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError, SimulatorError
-from bookfeed.sim.paired.demo import served
 from bookfeed.venues import VENUES
 
 _NO_KEYS: Final[Mapping[str, Any]] = {}
@@ -44,7 +43,7 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
     if args.demo:
         if args.targets:
             raise ConfigError("--demo", args.targets[0], "the demo follows markets of its own")
-        venue, said = served()
+        venue, said = demo_simulator()
         if said:
             _log.warning("%s", said)
         with _simulator(args, venue) as listing:

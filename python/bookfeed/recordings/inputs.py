@@ -109,17 +109,24 @@ class EngineInput:
 
     def subscribe(self, market: Market, outcome: Outcome, conn: int, ts: int) -> int:
         """Add a book and return its instrument number."""
-        options: dict[str, Any] = {
+        hints = None
+        if market.neg_risk is not None:
+            hints = f"neg_risk={'true' if market.neg_risk else 'false'}"
+        known = {
             "market": market.market or None,
             "outcome": outcome.name,
             "tick_size": market.tick_size,
             "min_order_size": market.min_order_size,
-            "neg_risk": market.neg_risk,
+            "event": market.event,
+            "open_ts": market.open_ts,
+            "close_ts": market.close_ts,
+            "fee": None if market.fee is None else market.fee.text(),
+            "hints": hints,
+            "base": market.base,
+            "quote": market.quote,
+            "depth": market.depth,
         }
-        known = {"event": market.event, "open_ts": market.open_ts, "close_ts": market.close_ts}
-        options |= {name: value for name, value in known.items() if value is not None}
-        if market.fee is not None:
-            options |= market.fee.options()
+        options = {name: value for name, value in known.items() if value is not None}
         return self._subscribe(market.venue, outcome.symbol, conn, ts, options)
 
     def _subscribe(

@@ -1,7 +1,7 @@
 """What a subscription says of a market, from recordings of any age.
 
 Fees were once stated in the words of each venue, each word a key of its own; now they are one text
-(``"kalshi:quadratic;1;non_direct"``), and so is what a book's proof has to know.
+(``"<venue>:<terms>"``), and so is what a book's proof has to know.
 """
 
 from collections.abc import Mapping

@@ -5,8 +5,8 @@ the engine, so that an engine and a simulator which agree have both read the pro
 
 Each venue has a folder of its own, which serves its WebSocket and REST calls over real sockets
 (``server``) and yields the same frames in process under a virtual clock, for seeded campaigns
-(``stream``); ``paired`` holds the worlds of two venues at once. What lies beside the folders is
-what venues share, and names none of them.
+(``stream``); a folder that is called after two venues holds the worlds of both at once.
+What lies beside the folders is what venues share, and names none of them.
 """
 
 import os
@@ -15,13 +15,19 @@ from typing import Final
 BOTH: Final = "both"
 """The name of the world of two venues."""
 
-PACKAGES: Final = {BOTH: "paired"}
-"""Simulators whose package is not called as they are."""
-
 
 def names() -> tuple[str, ...]:
     """The venues that there is a simulator of, in alphabetical order."""
+    return tuple(name for name in _folders() if "_" not in name)
+
+
+def package(name: str) -> str:
+    """The package of a venue's simulator, or of that of ``BOTH``."""
+    folder = next(found for found in _folders() if "_" in found) if name == BOTH else name
+    return f"{__name__}.{folder}"
+
+
+def _folders() -> list[str]:
     # Not `pkgutil`, which takes long to import: the command line asks before it does anything.
-    found = {entry.name for entry in os.scandir(__path__[0]) if entry.is_dir()}
-    found = {name for name in found if not name.startswith("_")}
-    return tuple(sorted(found - set(PACKAGES.values())))
+    found = (entry.name for entry in os.scandir(__path__[0]) if entry.is_dir())
+    return sorted(name for name in found if not name.startswith("_"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from bookfeed.sim import PACKAGES
+from bookfeed.sim import package
 from bookfeed.sim.faults import Mishap
 
 _FAULT: Final = re.compile(
@@ -84,7 +84,7 @@ class Simulator(Protocol):
 
 def simulator(name: str) -> Simulator:
     """The simulator of a venue, or of ``BOTH``; ``ModuleNotFoundError`` if there is none."""
-    return cast("Simulator", import_module(f"bookfeed.sim.{PACKAGES.get(name, name)}"))
+    return cast("Simulator", import_module(package(name)))
 
 
 def fault_of(text: str, kind: type[M]) -> M:

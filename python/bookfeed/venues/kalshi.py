@@ -105,16 +105,8 @@ class KalshiFee:
     rounding: FeeRounding = "non_direct"
 
     def text(self) -> str:
-        """The same as one text for the engine."""
+        """The same as the one text that the engine takes."""
         return f"{NAME}:{self.fee_type};{self.multiplier};{self.rounding}"
-
-    def options(self) -> dict[str, str | int]:
-        """The same as arguments of ``Engine.subscribe``."""
-        return {
-            "fee_type": self.fee_type,
-            "fee_multiplier": self.multiplier,
-            "fee_rounding": self.rounding,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,12 +51,8 @@ class FeeSchedule:
     exponent: int = 1
 
     def text(self) -> str:
-        """The same as one text for the engine."""
+        """The same as the one text that the engine takes."""
         return f"{NAME}:{self.rate};{self.exponent}"
-
-    def options(self) -> dict[str, str | int]:
-        """The same as arguments of ``Engine.subscribe``."""
-        return {"fee_rate": self.rate, "fee_exponent": self.exponent}
 
 
 def polymarket(

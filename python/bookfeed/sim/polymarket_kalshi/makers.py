@@ -12,9 +12,9 @@ from random import Random
 from typing import Final, Literal, NamedTuple
 
 from bookfeed.sim.kalshi.wire import Message
-from bookfeed.sim.paired.quotes import HALF_SPREAD, TICK, KalshiQuoted
 from bookfeed.sim.polymarket.ladder import PIPS
 from bookfeed.sim.polymarket.market import Market as PolymarketMarket
+from bookfeed.sim.polymarket_kalshi.quotes import HALF_SPREAD, TICK, KalshiQuoted
 
 Shape = Literal["pair", "basket", "ladder"]
 

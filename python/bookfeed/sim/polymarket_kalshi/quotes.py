@@ -17,11 +17,11 @@ from bookfeed.sim.kalshi.market import Market
 from bookfeed.sim.kalshi.wire import Change
 from bookfeed.sim.kalshi.wire import Message as KalshiMessage
 from bookfeed.sim.ladder import Rungs
-from bookfeed.sim.paired.truth import Ask
 from bookfeed.sim.polymarket import wire
 from bookfeed.sim.polymarket.dynamics import Op
 from bookfeed.sim.polymarket.ladder import MICROS, PIPS, Ladder
 from bookfeed.sim.polymarket.wire import Asset, Terms
+from bookfeed.sim.polymarket_kalshi.truth import Ask
 
 TICK: Final = 100
 HALF_SPREAD: Final = 100

@@ -4,7 +4,7 @@
 both in process under one clock, with opportunities and what only looks like them.
 """
 
-from bookfeed.sim.paired.server import (
+from bookfeed.sim.polymarket_kalshi.server import (
     PairedConfig,
     PairedServer,
     QuotedKalshiServer,

@@ -28,11 +28,17 @@ from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
 from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
 from bookfeed.sim.kalshi.wire import Message as KalshiMessage
 from bookfeed.sim.kalshi.wire import dump
-from bookfeed.sim.paired.listing import DEFAULT_CLOSE_S, basket, combinations, ladder, pair
-from bookfeed.sim.paired.quotes import KalshiQuoted, PolymarketQuoted
-from bookfeed.sim.paired.truth import Fees, Leg, Offer, Opportunity, Venue
 from bookfeed.sim.polymarket import wire
 from bookfeed.sim.polymarket.truth import Truth
+from bookfeed.sim.polymarket_kalshi.listing import (
+    DEFAULT_CLOSE_S,
+    basket,
+    combinations,
+    ladder,
+    pair,
+)
+from bookfeed.sim.polymarket_kalshi.quotes import KalshiQuoted, PolymarketQuoted
+from bookfeed.sim.polymarket_kalshi.truth import Fees, Leg, Offer, Opportunity, Venue
 from bookfeed.sim.truth import BookTruth
 from bookfeed.sim.virtual import NS_PER_MS, NS_PER_S, START_NS, VirtualRun
 

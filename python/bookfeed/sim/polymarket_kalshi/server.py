@@ -23,11 +23,11 @@ from bookfeed.sim.chance import seeded
 from bookfeed.sim.entry import OptionError, Options
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
 from bookfeed.sim.kalshi.events import Event
-from bookfeed.sim.paired.listing import basket, ladder, pair
-from bookfeed.sim.paired.makers import BasketMakers, LadderMakers, Makers, PairMakers
-from bookfeed.sim.paired.quotes import KalshiQuoted
 from bookfeed.sim.polymarket import SimConfig, SimServer
 from bookfeed.sim.polymarket.market import Market as PolymarketMarket
+from bookfeed.sim.polymarket_kalshi.listing import basket, ladder, pair
+from bookfeed.sim.polymarket_kalshi.makers import BasketMakers, LadderMakers, Makers, PairMakers
+from bookfeed.sim.polymarket_kalshi.quotes import KalshiQuoted
 from bookfeed.sim.server import NS_PER_MS, serve_until_told, started
 
 _CLOSE_AFTER_MS: Final = 86_400_000

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from bookfeed.sim.kalshi.events import Event, Series
 from bookfeed.sim.kalshi.market import MarketSpec
-from bookfeed.sim.paired.quotes import PolymarketQuoted
-from bookfeed.sim.paired.truth import Combination, Leg
+from bookfeed.sim.polymarket_kalshi.quotes import PolymarketQuoted
+from bookfeed.sim.polymarket_kalshi.truth import Combination, Leg
 
 DEFAULT_CLOSE_S: Final = 86_400.0
 _ONE: Final = Decimal(1)
