@@ -140,3 +140,14 @@ def test_data_and_logs_keep_apart() -> None:
     assert done.returncode == 0
     assert json.loads(done.stdout)["venues"] == ["polymarket"]
     assert all(json.loads(line)["level"] for line in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_load_next_to_nothing(flag: str) -> None:
+    """What takes long to import is imported by the command that needs it, so that help is quick."""
+    command = [sys.executable, "-X", "importtime", "-m", "bookfeed", flag]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "bookfeed.cli.parser" in loaded, "the list of imports is not read rightly"
+    slow = {"asyncio", "dataclasses", "inspect", "logging", "numpy", "orjson", "picows", "uvloop"}
+    assert loaded.isdisjoint(slow | {"bookfeed.config", "bookfeed.feed", "bookfeed.venues"})
