@@ -61,6 +61,8 @@ SIGNAL_DTYPE: Final[dict[str, Any]]
 LEG_DTYPE: Final[dict[str, Any]]
 
 # Names of the small integers in the records, in order of their codes.
+# By name: "continuity" and "proof" by their names, "payout_e9" as a price or None.
+VENUES: Final[dict[str, dict[str, str | int | None]]]
 STATES: Final[tuple[str, ...]]
 CAUSES: Final[tuple[str, ...]]
 UPDATE_KINDS: Final[tuple[str, ...]]
@@ -183,6 +185,8 @@ class BookView:
     def is_complement(self) -> bool: ...
     @property
     def gap(self) -> tuple[int, int] | None: ...
+    @property
+    def update_id(self) -> int | None: ...
     @property
     def event(self) -> str | None: ...
     @property
@@ -423,6 +427,7 @@ class Engine:
         ts_recv: int,
         *,
         instrument: int | None = None,
+        stands_at: int | None = None,
     ) -> int: ...
     def advance(self, ts: int) -> int: ...
     # Outputs.

@@ -273,6 +273,11 @@ pub struct Reply {
     pub channel: Value,
     /// Where the text of an error stands in the frame.
     pub text: Value,
+    /// Whether a subscription is over with it: the stream that the message names, the book of
+    /// `instrument`, or any of the connection's.
+    pub ends: bool,
+    /// The instrument it is about, or `UNKNOWN`.
+    pub instrument: InstrumentId,
 }
 
 /// A value of a reference index.

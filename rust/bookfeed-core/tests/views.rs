@@ -30,8 +30,8 @@ impl Plain {
         let mut book = Book::default();
         book.bids.load(&self.bids).unwrap();
         book.asks.load(&self.asks).unwrap();
-        book.bids_known_to = self.bids_known_to.unwrap_or(book.bids_known_to);
-        book.asks_known_to = self.asks_known_to.unwrap_or(book.asks_known_to);
+        book.rare.bids_known_to = self.bids_known_to.unwrap_or(book.rare.bids_known_to);
+        book.rare.asks_known_to = self.asks_known_to.unwrap_or(book.rare.asks_known_to);
         book
     }
 

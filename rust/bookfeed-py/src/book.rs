@@ -145,7 +145,12 @@ impl BookView {
 
     #[getter]
     fn gap(&self, py: Python<'_>) -> PyResult<Option<(u64, u64)>> {
-        self.read(py, |_, book, _| book.gap)
+        self.read(py, |_, book, _| book.rare.gap)
+    }
+
+    #[getter]
+    fn update_id(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.read(py, |_, book, _| book.rare.stitch.book_id())
     }
 
     #[getter]

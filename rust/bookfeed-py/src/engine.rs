@@ -207,16 +207,19 @@ impl Engine {
         self.with_payload(payload, ts_recv, |engine, bytes| engine.ingest(conn, bytes, ts_recv))
     }
 
-    #[pyo3(signature = (conn, payload, ts_recv, *, instrument = None))]
+    #[pyo3(signature = (conn, payload, ts_recv, *, instrument = None, stands_at = None))]
     fn ingest_rest(
         &mut self,
         conn: u32,
         payload: &Bound<'_, PyAny>,
         ts_recv: i64,
         instrument: Option<InstrumentId>,
+        stands_at: Option<u64>,
     ) -> PyResult<usize> {
         let about = instrument.unwrap_or(UNKNOWN);
-        self.with_payload(payload, ts_recv, |e, bytes| e.ingest_rest(conn, bytes, about, ts_recv))
+        self.with_payload(payload, ts_recv, |engine, bytes| {
+            engine.ingest_rest(conn, bytes, about, stands_at, ts_recv)
+        })
     }
 
     fn advance(&mut self, ts: i64) -> PyResult<usize> {

@@ -12,7 +12,22 @@ mod journal;
 mod numbers;
 mod values;
 
+use bookfeed_core::instrument::Venue;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// What the core knows of each venue, by name.
+fn venues(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let all = PyDict::new(py);
+    for venue in Venue::ALL {
+        let (row, about) = (venue.row(), PyDict::new(py));
+        about.set_item("continuity", row.continuity.name())?;
+        about.set_item("proof", row.proof.name())?;
+        about.set_item("payout_e9", row.payout)?;
+        all.set_item(row.name, about)?;
+    }
+    Ok(all)
+}
 
 /// The compiled engine; documented in `_bookfeed.pyi`.
 #[pymodule]
@@ -64,6 +79,7 @@ mod _bookfeed {
         ] {
             module.add(name, PyTuple::new(py, names)?)?;
         }
+        module.add("VENUES", venues(py)?)?;
         errors::add_to(module)
     }
 }

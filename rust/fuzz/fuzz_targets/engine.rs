@@ -70,7 +70,7 @@ fuzz_target!(|data: &[u8]| {
                 let id = u32::from(argument & 1);
                 scene.engine.resync_begin(id, scene.ts).unwrap();
                 let body = scene.market.rest(id as usize);
-                scene.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, scene.ts);
+                scene.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, None, scene.ts);
             }
             12 => {
                 scene.engine.advance(scene.ts + i64::from(argument) * 10_000_000);

@@ -82,6 +82,10 @@ named_codes! {
         Underflow = "underflow",
         /// The venue ended the subscription it was on.
         Channel = "channel",
+        /// The venue's checksum differs.
+        ChecksumMismatch = "checksum_mismatch",
+        /// Its best levels lie beyond what the venue told in full.
+        Window = "window",
     }
 }
 
@@ -132,6 +136,10 @@ named_codes! {
         RestMatch = "rest_match",
         /// One that was not; the two are not of one moment.
         RestMismatch = "rest_mismatch",
+        /// The checksum of the best levels matched.
+        ChecksumMatch = "checksum_match",
+        /// It did not.
+        ChecksumMismatch = "checksum_mismatch",
     }
 }
 
@@ -216,6 +224,22 @@ pub struct Testimony {
     pub out_of_order: bool,
 }
 
+impl Testimony {
+    /// A whole book, of which nothing else is said yet.
+    #[must_use]
+    pub const fn of_snapshot(ts_event: Nanos, ts_recv: Nanos) -> Self {
+        Self {
+            ts_event,
+            ts_recv,
+            best_bid: Claim::SILENT,
+            best_ask: Claim::SILENT,
+            hash: HashVerdict::Skipped,
+            snapshot: true,
+            out_of_order: false,
+        }
+    }
+}
+
 /// What judging a book came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -233,13 +257,12 @@ impl Book {
     #[inline]
     pub fn judge(&mut self, t: &Testimony, grace: Nanos) -> Verdict {
         let claims = t.best_bid.given() || t.best_ask.given();
-        let bbo_agrees =
-            t.best_bid.agrees(self.bids.best_price()) && t.best_ask.agrees(self.asks.best_price());
+        let bbo_agrees = self.agrees(t.best_bid, t.best_ask);
         if t.hash == HashVerdict::Match {
             let kind = if t.snapshot { Evidence::HashBookMatch } else { Evidence::HashChangeMatch };
             self.evidence.count(kind);
             self.verified_version = self.version;
-            self.hash.matched();
+            self.rare.hashes.matched();
         } else if t.out_of_order {
             // Sizes are absolute: the old one may have overwritten a newer one.
             return Verdict::Convicted(Cause::OutOfOrder);
@@ -277,9 +300,9 @@ impl Book {
         let doubt = self.doubt.take()?;
         self.evidence.count(doubt.against);
         if doubt.cause == Cause::HashMismatch {
-            self.hash.mismatches += 1;
+            self.rare.hashes.mismatches += 1;
             // A book that was believed, or a whole book just told: nothing was missing.
-            self.hash.strikes += u32::from(self.state != State::Suspect);
+            self.rare.hashes.strikes += u32::from(self.state != State::Suspect);
         }
         Some(doubt.cause)
     }

@@ -157,6 +157,19 @@ impl Ladder {
         }
     }
 
+    /// Keeps the best `depth` levels and drops the others.
+    pub fn truncate(&mut self, depth: usize) {
+        if self.levels.len() > depth {
+            self.levels.drain(..self.levels.len() - depth);
+        }
+    }
+
+    /// The worst level, if the side is not empty.
+    #[must_use]
+    pub fn worst_price(&self) -> Option<Price> {
+        self.levels.first().map(|l| l.price)
+    }
+
     /// Removes every level, keeping the memory.
     pub fn clear(&mut self) {
         self.levels.clear();
@@ -247,6 +260,20 @@ mod tests {
         assert_eq!(levels(&bids), [(7, 3), (5, 6)]);
         assert_eq!(bids.add(7, -3), Ok(true));
         assert_eq!(levels(&bids), [(5, 6)]);
+    }
+
+    #[test]
+    fn keeps_the_best_of_a_window() {
+        let mut asks = Ladder::new(Side::Ask);
+        for price in [4, 2, 3, 1] {
+            asks.set(level(price, 1));
+        }
+        asks.truncate(4);
+        assert_eq!((asks.len(), asks.worst_price()), (4, Some(4)));
+        asks.truncate(2);
+        assert_eq!(levels(&asks), [(1, 1), (2, 1)]);
+        asks.truncate(0);
+        assert_eq!((asks.len(), asks.worst_price()), (0, None));
     }
 
     #[test]

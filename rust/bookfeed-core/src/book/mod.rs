@@ -1,17 +1,24 @@
 //! One instrument's book: two ladders, and everything needed to say whether they may be
 //! believed. What the evidence does to the state is in [`integrity`].
+//!
+//! [`Book`] holds what every message touches, and as little as that; the rest of what is known
+//! of a book is in [`Rare`], elsewhere in memory.
 
 pub mod integrity;
 pub mod ladder;
 pub mod proof;
 
-use crate::event::{Change, Claim, Level, Side};
+use crate::event::{Claim, Level, Side, TouchClaim};
 use crate::fixed::{ABSENT, Price, Qty};
+use crate::sequence::recent::Recent;
+use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
 use ladder::{Ladder, Underflow};
-use proof::book_hash::{HexHash, Profile};
+use proof::book_hash::{HashMemory, HexHash, hex_hash};
+use proof::crc32::Crc32Memory;
+use std::collections::VecDeque;
 
 /// Best price and size of both sides; the fast view that rules and records read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,77 +45,41 @@ impl Touch {
     }
 }
 
-/// Fingerprints of the newest changes, to recognise one that comes again.
-const RECENT: usize = 16;
-
-/// What is known of the venue's hashes for this book.
-#[derive(Clone, Debug, Default)]
-pub struct HashMemory {
-    /// Whether the market is a negative-risk one, where that is known: hashes may contain it.
-    pub neg_risk: Option<bool>,
-    /// What the hashes contain, once one has matched.
-    pub profile: Option<Profile>,
-    /// The last trade price the venue hashes, as printed.
-    pub last_trade_price: Vec<u8>,
-    /// The one before; prints and hashes overtake each other.
-    pub earlier_trade_price: Vec<u8>,
-    /// The newest hash the venue gave for this book, if the newest change had one.
-    pub claimed: Option<HexHash>,
-    /// Venue time of the message that gave it.
-    pub claimed_ts: Nanos,
-    /// Whether that message was a whole book.
-    pub claimed_whole: bool,
-    /// Attempts at learning a profile that failed.
-    pub failed_lessons: u32,
-    /// Mismatches convicted since the last match.
-    pub mismatches: u32,
-    /// Those among them that befell a book nothing was known to be missing from.
-    pub strikes: u32,
-}
-
-/// A book and its standing.
+/// A book and its standing: what every message touches.
 #[derive(Debug)]
 pub struct Book {
     /// Buyers' levels.
     pub bids: Ladder,
     /// Sellers' levels.
     pub asks: Ladder,
-    /// Price up to which the bids are known, or [`ABSENT`] if all of them are.
-    pub bids_known_to: Price,
-    /// Price up to which the asks are known, or [`ABSENT`] if all of them are.
-    pub asks_known_to: Price,
     /// Touch that rules see.
     pub touch: Touch,
     /// Touch as last written to a record of the running stream.
     pub told: Touch,
-    /// Whether the book may be believed.
-    pub state: State,
-    /// Why it is in that state.
-    pub cause: Cause,
-    /// Number of the current unbroken run; 0 before the first snapshot.
-    pub epoch: u32,
     /// Venue time of the newest message applied, or [`ABSENT`].
     pub ts_event: Nanos,
     /// Newest venue time seen for the instrument, applied or not, or [`ABSENT`].
     pub ts_seen: Nanos,
-    /// Newest venue time of a change discarded since the book was last live, or [`ABSENT`].
-    pub ts_discarded: Nanos,
     /// Receive time of the newest message applied, or [`ABSENT`].
     pub ts_recv: Nanos,
     /// Receive time of the newest positive evidence, or [`ABSENT`].
     pub ts_evidence: Nanos,
-    /// When the current state was entered, or [`ABSENT`].
-    pub ts_state: Nanos,
+    /// Changes since the start; with `verified_version`, whether the venue vouches for now.
+    pub version: u64,
+    /// Version the venue's hash or checksum was last seen to match, or `u64::MAX`.
+    pub verified_version: u64,
     /// Disagreement that may still be an unfinished batch.
     pub doubt: Option<Doubt>,
-    /// Counts of matches and mismatches by kind.
-    pub evidence: EvidenceCounts,
-    /// What is known of the venue's hashes.
-    pub hash: HashMemory,
-    /// Changes since the start; with `verified_version`, whether the hash vouches for now.
-    pub version: u64,
-    /// Version the venue's hash was last seen to match, or `u64::MAX`.
-    pub verified_version: u64,
+    /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
+    pub torn_since: Nanos,
+    /// The numbered stream that carries the running book, or [`NO_STREAM`].
+    pub stream: StreamId,
+    /// Number of the current unbroken run; 0 before the first snapshot.
+    pub epoch: u32,
+    /// Whether the book may be believed.
+    pub state: State,
+    /// Why it is in that state.
+    pub cause: Cause,
     /// Whether a check of this book's hash is queued.
     pub check_queued: bool,
     /// Whether the book is on the list of those whose time may run out.
@@ -117,22 +88,62 @@ pub struct Book {
     pub unpublished: bool,
     /// Whether the touch moved, or the book became live, since rules were last asked.
     pub news: bool,
-    /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
-    pub torn_since: Nanos,
+    /// Whether something in [`Rare`] waits for the touch to come to it.
+    pub awaits_touch: bool,
+    /// Whether it is known what the venue's hashes contain, so that one can be checked.
+    pub hash_known: bool,
+    /// The newest hash the venue gave, if the newest change had one.
+    pub claimed: Claimed,
+    /// The newest changes.
+    pub recent: Recent,
+    /// Counts of matches and mismatches by kind.
+    pub evidence: EvidenceCounts,
+    /// What is rarely needed.
+    pub rare: Box<Rare>,
+}
+
+/// A hash that the venue gave for a book.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Claimed {
+    /// The hash.
+    pub hash: Option<HexHash>,
+    /// Venue time of the message that gave it.
+    pub ts: Nanos,
+    /// Whether that message was a whole book.
+    pub whole: bool,
+}
+
+/// What is known of a book and rarely needed.
+#[derive(Debug)]
+pub struct Rare {
+    /// Price up to which the bids are known, or [`ABSENT`] if all of them are.
+    pub bids_known_to: Price,
+    /// Price up to which the asks are known, or [`ABSENT`] if all of them are.
+    pub asks_known_to: Price,
+    /// Levels a side that the venue sends; 0 for all.
+    pub depth: usize,
+    /// Newest venue time of a change discarded since the book was last live, or [`ABSENT`].
+    pub ts_discarded: Nanos,
+    /// When the current state was entered, or [`ABSENT`].
+    pub ts_state: Nanos,
     /// Tick size stated by the newest snapshot, if it stated one.
     pub snapshot_tick: Option<Price>,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
-    /// The numbered stream that carries the running book, or [`NO_STREAM`].
-    pub stream: StreamId,
-    /// The hole in its stream that the book was lost to: the number expected, and what came.
+    /// The hole that the book was lost to: the number expected, and what came.
     pub gap: Option<(u64, u64)>,
     /// What another channel says of the touch and the book has not come to yet.
     pub witness: Option<Witness>,
     /// Convictions by such a witness since one last agreed.
     pub witness_strikes: u32,
-    recent: [u64; RECENT],
-    recent_at: usize,
+    /// What is known of the venue's hashes.
+    pub hashes: HashMemory,
+    /// Where the book stands in its numbered updates, and what waits for a whole one.
+    pub stitch: Stitch,
+    /// Touches at updates that the book has not come to yet.
+    pub ahead: VecDeque<TouchAt>,
+    /// What the venue's checksums were last computed from.
+    pub checksums: Crc32Memory,
 }
 
 /// A REST book on its way, and what the stream says meanwhile.
@@ -172,21 +183,13 @@ pub struct Witness {
     pub deadline: Nanos,
 }
 
-impl HashMemory {
-    /// A hash matched: earlier mismatches do not count any more.
-    pub fn matched(&mut self) {
-        (self.mismatches, self.strikes) = (0, 0);
-    }
-
-    /// Notes the last trade price as the venue printed it; prints and hashes overtake each
-    /// other, so the one before is kept as well.
-    pub fn note_trade_price(&mut self, printed: &[u8]) {
-        if printed != self.last_trade_price.as_slice() {
-            std::mem::swap(&mut self.last_trade_price, &mut self.earlier_trade_price);
-            self.last_trade_price.clear();
-            self.last_trade_price.extend_from_slice(printed);
-        }
-    }
+/// The venue's touch at one of the book's numbered updates.
+#[derive(Clone, Copy, Debug)]
+pub struct TouchAt {
+    /// Number of the update.
+    pub id: u64,
+    /// The touch.
+    pub touch: TouchClaim,
 }
 
 impl Default for Book {
@@ -194,37 +197,51 @@ impl Default for Book {
         Self {
             bids: Ladder::new(Side::Bid),
             asks: Ladder::new(Side::Ask),
-            bids_known_to: ABSENT,
-            asks_known_to: ABSENT,
             touch: Touch::EMPTY,
             told: Touch::EMPTY,
-            state: State::Idle,
-            cause: Cause::None,
-            epoch: 0,
             ts_event: ABSENT,
             ts_seen: ABSENT,
-            ts_discarded: ABSENT,
             ts_recv: ABSENT,
             ts_evidence: ABSENT,
-            ts_state: ABSENT,
-            doubt: None,
-            evidence: EvidenceCounts::default(),
-            hash: HashMemory::default(),
             version: 0,
             verified_version: u64::MAX,
+            doubt: None,
+            torn_since: ABSENT,
+            stream: NO_STREAM,
+            epoch: 0,
+            state: State::Idle,
+            cause: Cause::None,
             check_queued: false,
             watched: false,
             unpublished: false,
             news: false,
-            torn_since: ABSENT,
+            awaits_touch: false,
+            hash_known: false,
+            claimed: Claimed::default(),
+            recent: Recent::default(),
+            evidence: EvidenceCounts::default(),
+            rare: Box::default(),
+        }
+    }
+}
+
+impl Default for Rare {
+    fn default() -> Self {
+        Self {
+            bids_known_to: ABSENT,
+            asks_known_to: ABSENT,
+            depth: 0,
+            ts_discarded: ABSENT,
+            ts_state: ABSENT,
             snapshot_tick: None,
             awaited: None,
-            stream: NO_STREAM,
             gap: None,
             witness: None,
             witness_strikes: 0,
-            recent: [0; RECENT],
-            recent_at: 0,
+            hashes: HashMemory::default(),
+            stitch: Stitch::default(),
+            ahead: VecDeque::new(),
+            checksums: Crc32Memory::default(),
         }
     }
 }
@@ -265,6 +282,12 @@ impl Book {
         Ok(())
     }
 
+    /// Drops the levels behind the venue's window: it does not say when they change.
+    pub fn keep_within(&mut self, depth: usize) {
+        self.bids.truncate(depth);
+        self.asks.truncate(depth);
+    }
+
     /// Whether the best bid is at the best ask or above it, which no venue that matches orders
     /// lets stand.
     #[inline]
@@ -280,16 +303,59 @@ impl Book {
         matches!((self.bids.best_price(), self.asks.best_price()), (Some(b), Some(a)) if b > a)
     }
 
+    /// Notes the hash that a message of `ts_event` gives for the book, as printed, if it is one;
+    /// `whole` if the message was a whole book.
+    #[inline]
+    pub fn claim(&mut self, printed: &[u8], ts_event: Nanos, whole: bool) {
+        self.claimed = Claimed { hash: hex_hash(printed), ts: ts_event, whole };
+    }
+
+    /// Whether a whole book of this hash and time is the newest that was heard.
+    #[must_use]
+    pub fn claimed_already(&self, printed: &[u8], ts_event: Nanos) -> bool {
+        let hash = hex_hash(printed);
+        let same = hash.is_some() && hash == self.claimed.hash && self.claimed.whole;
+        same && ts_event == self.claimed.ts
+    }
+
+    /// Whether the venue's best prices are those of the book.
+    #[inline]
+    #[must_use]
+    pub fn agrees(&self, bid: Claim, ask: Claim) -> bool {
+        bid.agrees(self.bids.best_price()) && ask.agrees(self.asks.best_price())
+    }
+
+    /// Whether the venue's best prices, and the sizes it states with them, are those of the book.
+    #[must_use]
+    pub fn agrees_with(&self, claim: &TouchClaim) -> bool {
+        let touch = self.current_touch();
+        let same = |claimed: Qty, ours: Qty| claimed == ABSENT || ours == ABSENT || claimed == ours;
+        self.agrees(claim.bid, claim.ask)
+            && same(claim.bid_qty, touch.bid_qty)
+            && same(claim.ask_qty, touch.ask_qty)
+    }
+
     /// Price of the last level of a side that knowledge reaches: what lies beyond was never told
     /// in full. `None` if the whole side is known.
     #[inline]
     #[must_use]
-    pub const fn depth_known(&self, side: Side) -> Option<Price> {
+    pub fn depth_known(&self, side: Side) -> Option<Price> {
         let end = match side {
-            Side::Bid => self.bids_known_to,
-            Side::Ask => self.asks_known_to,
+            Side::Bid => self.rare.bids_known_to,
+            Side::Ask => self.rare.asks_known_to,
         };
         if end == ABSENT { None } else { Some(end) }
+    }
+
+    /// Whether a side's best level lies beyond what is known of it: better ones may be there.
+    #[inline]
+    #[must_use]
+    pub fn beyond_known(&self) -> bool {
+        let past = |best: Option<Price>, end: Option<Price>, worse: fn(&Price, &Price) -> bool| {
+            best.zip(end).is_some_and(|(best, end)| worse(&best, &end))
+        };
+        past(self.bids.best_price(), self.depth_known(Side::Bid), Price::lt)
+            || past(self.asks.best_price(), self.depth_known(Side::Ask), Price::gt)
     }
 
     /// Whether a reader may take the book for good: live, and not inside an open batch.
@@ -297,6 +363,13 @@ impl Book {
     #[must_use]
     pub fn believable(&self) -> bool {
         self.state == State::Live && self.doubt.is_none()
+    }
+
+    /// Whether the book follows its stream: changes have a basis to change.
+    #[inline]
+    #[must_use]
+    pub fn running(&self) -> bool {
+        matches!(self.state, State::Live | State::Suspect)
     }
 
     /// The state a reader is shown: a live book inside an open batch is not shown as live.
@@ -314,7 +387,7 @@ impl Book {
         }
     }
 
-    /// Whether the venue's hash vouches for the book exactly as it stands.
+    /// Whether the venue's hash or checksum vouches for the book exactly as it stands.
     #[inline]
     #[must_use]
     pub fn verified(&self) -> bool {
@@ -338,44 +411,18 @@ impl Book {
         self.state == State::Stale && final_cause
     }
 
-    /// Whether this very change was applied lately.
-    #[must_use]
-    pub fn seen_before(&self, fingerprint: u64) -> bool {
-        self.recent.contains(&fingerprint)
-    }
-
-    /// Remembers a change that was applied.
-    #[inline]
-    pub fn remember(&mut self, fingerprint: u64) {
-        self.recent[self.recent_at % RECENT] = fingerprint;
-        self.recent_at = self.recent_at.wrapping_add(1);
-    }
-
-    /// Forgets everything that belongs to the stream that ended.
+    /// Forgets everything that belongs to the run that ended.
     pub fn forget_stream(&mut self) {
         self.doubt = None;
         self.torn_since = ABSENT;
         (self.touch, self.told) = (Touch::EMPTY, Touch::EMPTY);
-        self.recent = [0; RECENT];
-        self.awaited = None;
-        self.witness = None;
+        self.recent.forget();
         self.stream = NO_STREAM;
-        self.hash.claimed = None;
+        self.claimed.hash = None;
+        self.awaits_touch = false;
+        let rare = &mut *self.rare;
+        (rare.awaited, rare.witness) = (None, None);
+        rare.ahead.clear();
+        rare.stitch.distrust();
     }
-}
-
-/// A number that two changes share only if they are the same change of the same message:
-/// venue time, hash, side, price and size.
-#[inline]
-#[must_use]
-pub fn fingerprint(ts_event: Nanos, hash: &[u8], change: &Change) -> u64 {
-    let word = |at: usize| {
-        hash.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |c: &[u8; 8]| u64::from_le_bytes(*c))
-    };
-    let mix = |h: u64, v: u64| (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    let side = if change.side == Side::Bid { 1 } else { 2 };
-    let mut h = mix(ts_event.cast_unsigned(), word(0) ^ word(32).rotate_left(32));
-    h = mix(h, change.level.price.cast_unsigned());
-    h = mix(h, change.level.qty.cast_unsigned() ^ side);
-    h | 1
 }

@@ -1,9 +1,11 @@
 //! Hash checks: when the venue's hash is asked to vouch for a book, what its hashes contain,
 //! and what searching for that may cost.
 
-use super::{Engine, HashCheck};
+use super::config::HashCheck;
+use super::judge::Judge;
+use super::world::World;
 use crate::book::Book;
-use crate::book::integrity::{Cause, Evidence, HashVerdict, State};
+use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State};
 use crate::book::proof::book_hash::{self, FieldSet, Hints, Prefix};
 use crate::fixed::{Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
 use crate::instrument::InstrumentId;
@@ -17,173 +19,188 @@ const SEARCH_PRICE: Nanos = 5 * MILLISECOND;
 /// Most searches that can be saved up.
 const SEARCHES_SAVED: i64 = 64;
 
-impl Engine {
+impl Judge {
     /// Checks the hash of a change if the policy, or the book's standing, asks for it.
     #[inline]
     pub(super) fn hash_verdict(
         &mut self,
+        world: &mut World,
         id: InstrumentId,
         ts: Nanos,
         out_of_order: bool,
     ) -> HashVerdict {
-        let book = &self.books[id as usize];
-        let due = match self.config.hash_check {
+        let book = &world.books[id as usize];
+        let due = match world.config.hash_check {
             HashCheck::Always => true,
             HashCheck::Sampled => book.doubt.is_some() || book.state == State::Suspect || out_of_order,
             HashCheck::Off => false,
         };
         if due {
-            return self.check_hash(id, ts, false);
+            return self.check_hash(world, id, ts, false);
         }
         HashVerdict::Skipped
     }
 
     /// Checks the hash of a whole book, which also teaches what the market's hashes contain.
-    pub(super) fn hash_verdict_of_snapshot(&mut self, id: InstrumentId, ts: Nanos) -> HashVerdict {
-        let book = &self.books[id as usize];
-        match self.config.hash_check {
+    pub(super) fn hash_verdict_of_snapshot(
+        &mut self,
+        world: &mut World,
+        id: InstrumentId,
+        ts: Nanos,
+    ) -> HashVerdict {
+        let book = &world.books[id as usize];
+        match world.config.hash_check {
             HashCheck::Off => HashVerdict::Skipped,
             HashCheck::Sampled
-                if book.state == State::Live && book.hash.profile.is_some() && book.doubt.is_none() =>
+                if book.state == State::Live && book.hash_known && book.doubt.is_none() =>
             {
                 HashVerdict::Skipped
             }
-            HashCheck::Always | HashCheck::Sampled => self.check_hash(id, ts, true),
+            HashCheck::Always | HashCheck::Sampled => self.check_hash(world, id, ts, true),
         }
     }
 
     /// Whether the venue's hash vouches for the book as it stands, checking if need be.
-    pub(super) fn vouch(&mut self, id: InstrumentId, ts: Nanos) -> bool {
-        if self.config.hash_check == HashCheck::Off {
+    pub(super) fn vouch(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) -> bool {
+        if world.config.hash_check == HashCheck::Off {
             return false;
         }
-        if !self.books[id as usize].verified() && self.check_hash(id, ts, false) == HashVerdict::Match {
-            let book = &mut self.books[id as usize];
+        let unverified = !world.book(id).verified();
+        if unverified && self.check_hash(world, id, ts, false) == HashVerdict::Match {
+            let book = world.book(id);
             book.verified_version = book.version;
         }
-        self.books[id as usize].verified()
+        world.book(id).verified()
     }
 
-    fn check_hash(&mut self, id: InstrumentId, ts: Nanos, whole: bool) -> HashVerdict {
-        let (Some(book), Some(about)) = (self.books.get_mut(id as usize), self.instruments.at(id))
-        else {
+    fn check_hash(
+        &mut self,
+        world: &mut World,
+        id: InstrumentId,
+        ts: Nanos,
+        whole: bool,
+    ) -> HashVerdict {
+        let World { books, instruments, counters, .. } = world;
+        let (Some(book), Some(about)) = (books.get(id as usize), instruments.at(id)) else {
             return HashVerdict::Unknown;
         };
-        let Some(claimed) = book.hash.claimed else { return HashVerdict::Unknown };
+        let Some(claimed) = book.claimed.hash else { return HashVerdict::Unknown };
         let hashed = book_hash::Book {
             market: about.market.as_deref().unwrap_or_default().as_bytes(),
             asset: about.symbol.as_bytes(),
-            ts_event: book.hash.claimed_ts,
+            ts_event: book.claimed.ts,
             bids: &book.bids,
             asks: &book.asks,
         };
-        self.counters.hashes_checked += 1;
+        counters.hashes_checked += 1;
         let prefix = Prefix::new(&hashed, claimed, &mut self.text);
-        let Some(profile) = &book.hash.profile else {
-            return self.learn(id, &prefix, whole);
+        let known = &book.rare.hashes;
+        let Some(profile) = &known.profile else {
+            return learn(world, id, &prefix, whole);
         };
-        if prefix.matches(profile, &book.hash.last_trade_price)
-            || prefix.matches(profile, &book.hash.earlier_trade_price)
+        if prefix.matches(profile, &known.last_trade_price)
+            || prefix.matches(profile, &known.earlier_trade_price)
         {
             return HashVerdict::Match;
         }
         if profile.fields == FieldSet::Ten && self.searches.afford(ts) {
-            self.counters.hash_searches += 1;
-            let near = near_touch(book);
-            let sibling = about.sibling.and_then(|s| self.books.get(s as usize));
-            let mirrored = sibling.map(|s| complement_of(&s.hash.last_trade_price)).unwrap_or_default();
-            let book = &self.books[id as usize];
-            let Some(profile) = &book.hash.profile else { return HashVerdict::Unknown };
-            if let Some(price) = prefix.find_last_trade_price(profile, &[&mirrored, b""], near) {
-                self.books[id as usize].hash.note_trade_price(&price);
+            counters.hash_searches += 1;
+            let sibling = about.sibling.and_then(|s| books.get(s as usize));
+            let other = sibling.map(|s| complement_of(&s.rare.hashes.last_trade_price));
+            let tried = [&*other.unwrap_or_default(), b""];
+            if let Some(price) = prefix.find_last_trade_price(profile, &tried, near_touch(book)) {
+                world.book(id).rare.hashes.note_trade_price(&price);
                 return HashVerdict::Match;
             }
         }
-        if whole && self.relearn(id, &prefix) { HashVerdict::Match } else { HashVerdict::Mismatch }
-    }
-
-    /// A market whose hashes have not matched yet: finds out what they contain.
-    fn learn(&mut self, id: InstrumentId, prefix: &Prefix, whole: bool) -> HashVerdict {
-        let book = &self.books[id as usize];
-        if whole && book.hash.failed_lessons < LESSONS_MAX && self.relearn(id, prefix) {
-            return HashVerdict::Match;
-        }
-        let book = &mut self.books[id as usize];
-        book.hash.failed_lessons += u32::from(whole);
-        book.evidence.count(Evidence::HashUnknown);
-        HashVerdict::Unknown
-    }
-
-    /// Tries every profile that what is known of the market allows.
-    fn relearn(&mut self, id: InstrumentId, prefix: &Prefix) -> bool {
-        let (Some(about), Some(book)) = (self.instruments.at(id), self.books.get_mut(id as usize))
-        else {
-            return false;
-        };
-        let tick_size = about.tick_size.map(|tick| {
-            let mut text = Vec::new();
-            write_decimal(&mut text, tick.value, PRICE_DECIMALS, tick.form);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        let hints = Hints {
-            min_order_size: about.min_order_size.as_deref(),
-            tick_size: tick_size.as_deref(),
-            neg_risk: book.hash.neg_risk,
-            last_trade_price: &book.hash.last_trade_price,
-            near: near_touch(book),
-        };
-        self.counters.hash_searches += 1;
-        let Some((profile, price)) = prefix.learn(&hints) else { return false };
-        book.hash.profile = Some(profile);
-        book.hash.note_trade_price(&price);
-        book.hash.failed_lessons = 0;
-        true
+        if whole && relearn(world, id, &prefix) { HashVerdict::Match } else { HashVerdict::Mismatch }
     }
 
     #[inline]
-    pub(super) fn queue_check(&mut self, id: InstrumentId, ts: Nanos) {
-        let book = &mut self.books[id as usize];
-        if !book.check_queued {
-            book.check_queued = true;
-            self.checks.push_back((ts.saturating_add(self.config.hash_interval), id));
+    pub(super) fn queue_check(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        if !std::mem::replace(&mut world.book(id).check_queued, true) {
+            self.checks.push_back((ts.saturating_add(world.config.hash_interval), id));
         }
     }
 
     /// Checks a book's hash outside any message, and doubts the book if it differs.
-    pub(super) fn check_now(&mut self, id: InstrumentId, ts: Nanos) {
-        let book = &self.books[id as usize];
-        if book.verified() || !book.believable() || book.hash.profile.is_none() {
+    pub(super) fn check_now(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = &world.books[id as usize];
+        if book.verified() || !book.believable() || !book.hash_known {
             return;
         }
-        let claimed_ts = book.hash.claimed_ts;
-        match self.check_hash(id, ts, false) {
+        let ts_event = book.claimed.ts;
+        match self.check_hash(world, id, ts, false) {
             HashVerdict::Match => {
-                let book = &mut self.books[id as usize];
+                let book = world.book(id);
                 book.verified_version = book.version;
-                book.hash.matched();
+                book.rare.hashes.matched();
                 book.evidence.count(Evidence::HashChangeMatch);
             }
             HashVerdict::Mismatch => {
-                let against = Evidence::HashChangeMismatch;
-                self.doubt(id, Cause::HashMismatch, against, claimed_ts, ts);
+                let (cause, against) = (Cause::HashMismatch, Evidence::HashChangeMismatch);
+                let deadline = ts.saturating_add(world.config.batch_grace);
+                let doubt = Doubt { cause, ts_event, deadline, patient: false, against };
+                self.doubt(world, id, doubt);
             }
             HashVerdict::Unknown | HashVerdict::Skipped => {}
         }
     }
 
     /// Makes the queued hash checks that are due, at most `most` of them.
-    pub(super) fn run_checks(&mut self, ts: Nanos, most: usize) {
+    pub(super) fn run_checks(&mut self, world: &mut World, ts: Nanos, most: usize) {
         for _ in 0..most {
             match self.checks.front() {
                 Some(&(due, id)) if due <= ts => {
                     self.checks.pop_front();
-                    self.books[id as usize].check_queued = false;
-                    self.check_now(id, ts);
+                    world.book(id).check_queued = false;
+                    self.check_now(world, id, ts);
                 }
                 _ => break,
             }
         }
     }
+}
+
+/// A market whose hashes have not matched yet: finds out what they contain.
+fn learn(world: &mut World, id: InstrumentId, prefix: &Prefix, whole: bool) -> HashVerdict {
+    let failed = world.book(id).rare.hashes.failed_lessons;
+    if whole && failed < LESSONS_MAX && relearn(world, id, prefix) {
+        return HashVerdict::Match;
+    }
+    let book = world.book(id);
+    book.rare.hashes.failed_lessons += u32::from(whole);
+    book.evidence.count(Evidence::HashUnknown);
+    HashVerdict::Unknown
+}
+
+/// Tries every profile that what is known of the market allows.
+fn relearn(world: &mut World, id: InstrumentId, prefix: &Prefix) -> bool {
+    let World { books, instruments, counters, .. } = world;
+    let (Some(about), Some(book)) = (instruments.at(id), books.get_mut(id as usize)) else {
+        return false;
+    };
+    let tick_size = about.tick_size.map(|tick| {
+        let mut text = Vec::new();
+        write_decimal(&mut text, tick.value, PRICE_DECIMALS, tick.form);
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let near = near_touch(book);
+    let known = &mut book.rare.hashes;
+    let hints = Hints {
+        min_order_size: about.min_order_size.as_deref(),
+        tick_size: tick_size.as_deref(),
+        neg_risk: known.neg_risk,
+        last_trade_price: &known.last_trade_price,
+        near,
+    };
+    counters.hash_searches += 1;
+    let Some((profile, price)) = prefix.learn(&hints) else { return false };
+    known.profile = Some(profile);
+    known.note_trade_price(&price);
+    known.failed_lessons = 0;
+    book.hash_known = true;
+    true
 }
 
 /// Where trades of a book are likely to have happened.

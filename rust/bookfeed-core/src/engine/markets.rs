@@ -1,16 +1,23 @@
-//! What venues say of a market besides its book: whether it trades, what it costs, the touch as
-//! another channel has it, and the indices that settle it.
+//! What venues say of a market besides the changes of its book: trades, whether it trades, what
+//! it costs, the touch as another channel has it, and the indices that settle it.
 
-use super::Engine;
-use super::apply::Origin;
-use crate::book::integrity::{Cause, Evidence, State};
+use super::judge::Judge;
+use super::publish::record;
+use super::world::{Origin, World};
+use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::ladder::Ladder;
-use crate::book::{Book, Witness};
-use crate::event::{Claim, FeeChange, Frame, IndexValue, Side, Snapshot, Trading};
-use crate::fixed::{PRICE_ONE, Price, QTY_ONE};
-use crate::instrument::InstrumentId;
+use crate::book::{Book, TouchAt, Witness};
+use crate::event::{
+    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, Side, Snapshot, TouchClaim, Trade,
+    Trading,
+};
+use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
+use crate::instrument::{InstrumentId, UNKNOWN};
+use crate::sequence::recent::fingerprint;
 use crate::time::Nanos;
-use crate::update::UpdateKind;
+use crate::trades::Print;
+use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Most indices that are kept; venues have a few dozen.
@@ -18,6 +25,8 @@ const INDICES_MAX: usize = 1_024;
 /// Convictions by another channel without an agreement between them, after which that channel
 /// is not trusted to speak of the same book.
 const WITNESS_STRIKES_MAX: u32 = 3;
+/// Most touches that are kept of updates a book has not come to; the oldest goes first.
+const TOUCHES_AHEAD_MAX: usize = 256;
 
 /// The newest value of a reference index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,141 +46,69 @@ pub struct IndexReading {
 impl Book {
     /// Whether the book has come to what another channel says of its touch; if so, that is
     /// settled.
-    pub fn meet_witness(&mut self) {
-        let Some(witness) = self.witness else { return };
+    pub(super) fn meet_witness(&mut self) {
+        let Some(witness) = self.rare.witness else { return };
         if self.agrees(witness.bid, witness.ask) {
-            self.witness = None;
-            self.witness_strikes = 0;
+            self.rare.witness = None;
+            self.rare.witness_strikes = 0;
             self.evidence.count(Evidence::TouchMatch);
         }
     }
 
-    fn agrees(&self, bid: Claim, ask: Claim) -> bool {
-        bid.agrees(self.bids.best_price()) && ask.agrees(self.asks.best_price())
+    /// Compares the touches that the venue gave for updates the book has come to by now. Only one
+    /// at the very update where it stands says anything. Whether one disagrees.
+    pub(super) fn meet_touches(&mut self) -> bool {
+        let Some(at) = self.rare.stitch.book_id() else { return false };
+        let mut disagrees = false;
+        while let Some(ahead) = self.rare.ahead.front().copied().filter(|ahead| ahead.id <= at) {
+            self.rare.ahead.pop_front();
+            if ahead.id == at {
+                let agrees = self.agrees_with(&ahead.touch);
+                disagrees |= !agrees;
+                self.evidence.count(if agrees { Evidence::TouchMatch } else { Evidence::TouchMismatch });
+            }
+        }
+        disagrees
     }
 }
 
-impl Engine {
-    /// The touch as a channel has it whose messages are not ordered with the book's. Behind
-    /// the book it is history; ahead of it, the book has to come to it in time.
-    pub(super) fn apply_witness(&mut self, origin: &Origin, id: InstrumentId, bid: Claim, ask: Claim) {
-        let deadline = origin.ts_recv.saturating_add(self.config.witness_grace);
-        let Some(book) = self.books.get_mut(id as usize) else {
-            self.counters.unknown_instruments += 1;
-            return;
-        };
-        if book.state != State::Live || !(bid.given() || ask.given()) {
-            return;
-        }
-        if book.agrees(bid, ask) {
-            book.evidence.count(Evidence::TouchMatch);
-            (book.witness, book.witness_strikes) = (None, 0);
-            return;
-        }
-        // The oldest unmet word is kept: the book passes through every touch it ever had.
-        let ahead = origin.ts_event > book.ts_event;
-        if ahead && book.witness.is_none() && book.witness_strikes < WITNESS_STRIKES_MAX {
-            book.witness = Some(Witness { bid, ask, deadline });
-            self.watch_until(id, deadline);
-        }
-    }
+/// The indices, as last heard of.
+#[derive(Debug, Default)]
+pub(super) struct Markets {
+    pub(super) indices: BTreeMap<Box<str>, IndexReading>,
+}
 
-    /// The time is over in which a book had to come to what another channel says.
-    pub(super) fn sweep_witness(&mut self, id: InstrumentId, ts: Nanos) {
-        let book = &mut self.books[id as usize];
-        match book.witness {
-            Some(witness) if ts >= witness.deadline => {
-                book.witness = None;
-                book.witness_strikes += 1;
-                book.evidence.count(Evidence::TouchMismatch);
-                if book.state == State::Live {
-                    self.transition(id, State::Suspect, Cause::BboMismatch, ts);
-                }
-            }
-            Some(witness) => self.watch_until(id, witness.deadline),
-            None => {}
-        }
-    }
-
-    /// A book by REST of a venue that numbers its messages. It has no number and no time, so it
-    /// can neither replace a book nor convict one; that it is the same still says something.
-    pub(super) fn compare_rest(
+impl Markets {
+    /// Takes a message that changes no levels.
+    #[inline]
+    pub(super) fn take(
         &mut self,
+        world: &mut World,
+        judge: &mut Judge,
         origin: &Origin,
-        id: InstrumentId,
         frame: &Frame,
-        snapshot: &Snapshot,
+        message: &Message,
     ) {
-        let Some(book) = self.books.get_mut(id as usize).filter(|b| b.state == State::Live) else {
-            self.counters.rest_rejected += 1;
-            return;
-        };
-        let same = |side, ours: &Ladder, range: &Range<usize>| {
-            let mut theirs = Ladder::new(side);
-            let loaded = theirs.load(&frame.levels[range.clone()]).is_ok();
-            loaded && theirs.best_first().eq(ours.best_first())
-        };
-        if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
-            book.evidence.count(Evidence::RestMatch);
-            book.ts_evidence = origin.ts_recv;
-            self.counters.rest_accepted += 1;
-        } else {
-            book.evidence.count(Evidence::RestMismatch);
-            self.counters.rest_rejected += 1;
-        }
-    }
-
-    /// Whether, and until when, a market trades. Its book stays what it is.
-    pub(super) fn apply_trading(&mut self, origin: &Origin, id: InstrumentId, trading: Trading) {
-        let Some(instrument) = self.instruments.at_mut(id) else { return };
-        match trading {
-            Trading::Paused => instrument.paused = true,
-            Trading::Resumed => instrument.paused = false,
-            Trading::ClosesAt(ts) => instrument.hours.close = Some(ts),
-            Trading::Determined(payout) => return self.determine(origin, id, payout),
-        }
-        self.tell_market(origin, id, UpdateKind::Trading);
-    }
-
-    /// Writes a record about a market, and asks the rules that rest on it.
-    fn tell_market(&mut self, origin: &Origin, id: InstrumentId, kind: UpdateKind) {
-        let mut update = self.update(id, kind, origin.ts_recv);
-        update.ts_event = origin.ts_event;
-        self.output.push_update(&update);
-        self.ask_rules(id, false, origin.ts_recv);
-    }
-
-    fn determine(&mut self, origin: &Origin, id: InstrumentId, payout: Price) {
-        let mut update = self.update(id, UpdateKind::Resolved, origin.ts_recv);
-        update.ts_event = origin.ts_event;
-        (update.price, update.qty) = (payout.clamp(0, PRICE_ONE), QTY_ONE);
-        self.output.push_update(&update);
-        self.transition(id, State::Stale, Cause::Resolved, origin.ts_recv);
-    }
-
-    /// The fees of an event's markets changed; what is not stated is as the series has it.
-    pub(super) fn apply_fees(&mut self, origin: &Origin, change: &FeeChange) {
-        let Some(Some(connection)) = self.connections.get(origin.conn as usize) else { return };
-        let venue = connection.venue;
-        let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
-        let ids: Vec<_> = self.instruments.of_event(venue, &event).collect();
-        for &id in &ids {
-            if let Some(instrument) = self.instruments.at_mut(id)
-                && let Some(terms) = &instrument.fee_terms
-            {
-                let kind = Some(change.kind).filter(|t| !t.is_absent());
-                let kind = kind.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
-                let changed = venue.row().fees.changed;
-                instrument.fees = Some(changed(terms, kind.as_deref(), change.multiplier));
+        match &message.body {
+            Body::Trade(trade) => take_trade(world, judge, origin, trade),
+            Body::TickSize(id, old, new) => take_tick_size(world, judge, origin, *id, *old, *new),
+            Body::Touch(touch) if message.place.seq != 0 => {
+                take_touch_at(world, judge, origin, message.place.seq, touch);
             }
-        }
-        // Told only when all are changed: no rule may see the message half applied.
-        for id in ids {
-            self.tell_market(origin, id, UpdateKind::Fees);
+            Body::Touch(touch) => take_touch(world, judge, origin, touch),
+            Body::Resolved(range, winner) => {
+                resolve(world, judge, origin, &frame.named[range.clone()], *winner);
+            }
+            Body::Witness(id, bid, ask) => take_witness(world, judge, origin, *id, *bid, *ask),
+            Body::Trading(id, trading) => take_trading(world, judge, origin, *id, *trading),
+            Body::Fees(change) => take_fees(world, judge, origin, change),
+            Body::Index(index) => self.take_index(origin, index),
+            Body::Own(_) => world.counters.own += 1,
+            _ => {}
         }
     }
 
-    pub(super) fn apply_index(&mut self, origin: &Origin, index: &IndexValue) {
+    fn take_index(&mut self, origin: &Origin, index: &IndexValue) {
         let name = String::from_utf8_lossy(index.index.raw(origin.payload));
         let reading = IndexReading {
             value: index.value,
@@ -186,9 +123,316 @@ impl Engine {
             self.indices.insert(Box::from(&*name), reading);
         }
     }
+}
 
-    /// The newest value of each reference index that was heard of.
-    pub fn indices(&self) -> impl Iterator<Item = (&str, &IndexReading)> {
-        self.indices.iter().map(|(name, reading)| (&**name, reading))
+// Trades and the grid.
+
+fn take_trade(world: &mut World, judge: &mut Judge, origin: &Origin, trade: &Trade) {
+    let id = trade.instrument;
+    let Some(book) = world.books.get_mut(id as usize) else {
+        world.counters.unknown_instruments += 1;
+        return;
+    };
+    // A print has no id. One that is the same in time, price, size and transaction came twice.
+    let transaction = trade.transaction.raw(origin.payload);
+    let digest = transaction.get(2..).unwrap_or_default();
+    let print = fingerprint(origin.ts_event, digest, 1, trade.price, trade.qty);
+    if !transaction.is_empty() && book.recent.seen(print) {
+        book.evidence.count(Evidence::Duplicate);
+        return;
+    }
+    book.recent.remember(print);
+    book.rare.hashes.note_trade_price(trade.price_text.raw(origin.payload));
+    world.counters.trades += 1;
+    if !trade.off_book {
+        world.tapes[id as usize].push(Print {
+            price: trade.price,
+            qty: trade.qty,
+            aggressor: trade.aggressor,
+            ts_event: super::present(origin.ts_event),
+            ts_recv: origin.ts_recv,
+        });
+    }
+    let mut update = record(world, id, UpdateKind::Trade, origin.ts_recv);
+    update.ts_event = origin.ts_event;
+    (update.price, update.qty) = (trade.price, trade.qty);
+    update.flags |= match trade.aggressor {
+        Some(Aggressor::Buy) => FLAG_BUY,
+        Some(Aggressor::Sell) => FLAG_SELL,
+        None => 0,
+    };
+    update.flags |= if trade.off_book { FLAG_OFF_BOOK } else { 0 };
+    judge.publisher.output.push_update(&update);
+    retry_doubtful_hash(world, judge, id, origin.ts_recv);
+}
+
+/// A hash in doubt may have contained a trade whose print comes only now.
+fn retry_doubtful_hash(world: &mut World, judge: &mut Judge, id: InstrumentId, ts_recv: Nanos) {
+    let book = world.book(id);
+    let hash_doubted = book.doubt.is_some_and(|d| d.cause == Cause::HashMismatch)
+        || (book.state == State::Suspect && book.cause == Cause::HashMismatch);
+    if hash_doubted && judge.vouch(world, id, ts_recv) {
+        let book = world.book(id);
+        book.ts_evidence = ts_recv;
+        if book.doubt.take().is_some() {
+            book.evidence.count(Evidence::BatchSettled);
+        }
+        if book.state == State::Suspect {
+            judge.turn(world, id, State::Live, Cause::Evidence, ts_recv);
+        }
+        judge.publish_one(world, id, ts_recv);
+    }
+}
+
+fn take_tick_size(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    old: Decimal,
+    new: Decimal,
+) {
+    let Some(book) = world.books.get_mut(id as usize) else {
+        world.counters.unknown_instruments += 1;
+        return;
+    };
+    if let Some(instrument) = world.instruments.at_mut(id) {
+        instrument.tick_size = Some(new);
+    }
+    if let Some(profile) = &mut book.rare.hashes.profile {
+        let mut text = Vec::new();
+        write_decimal(&mut text, new.value, PRICE_DECIMALS, new.form);
+        profile.tick_size = String::from_utf8_lossy(&text).into();
+    }
+    let mut update = record(world, id, UpdateKind::TickSize, origin.ts_recv);
+    update.ts_event = origin.ts_event;
+    update.price = new.value;
+    judge.publisher.output.push_update(&update);
+    let book = world.book(id);
+    // A snapshot that already states the new grid was taken after the change.
+    let taken_after = book.rare.snapshot_tick == Some(new.value);
+    if old.value != new.value && book.running() && !taken_after {
+        judge.turn(world, id, State::Stale, Cause::TickChange, origin.ts_recv);
+    }
+}
+
+// The venue's own touch.
+
+/// The venue's own touch, sent by itself: evidence, and nothing else.
+fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &TouchClaim) {
+    let (id, bid, ask) = (touch.instrument, touch.bid, touch.ask);
+    let Some(book) = world.books.get_mut(id as usize) else {
+        world.counters.unknown_instruments += 1;
+        return;
+    };
+    if !book.running() || origin.ts_event < book.ts_event || !(bid.given() || ask.given()) {
+        return;
+    }
+    let told_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);
+    if book.agrees(bid, ask) {
+        book.evidence.count(Evidence::TouchMatch);
+        if told_by_touch {
+            book.doubt = None;
+            book.evidence.count(Evidence::BatchSettled);
+        }
+        if book.believable() {
+            book.ts_evidence = origin.ts_recv;
+            judge.publish_one(world, id, origin.ts_recv);
+        }
+        return;
+    }
+    if book.batch_over(origin.ts_event) {
+        judge.convict(world, id, origin.ts_recv);
+    }
+    let book = world.book(id);
+    if book.doubt.is_none() && book.state == State::Live {
+        let (cause, against) = (Cause::BboMismatch, Evidence::TouchMismatch);
+        let deadline = origin.ts_recv.saturating_add(world.config.batch_grace);
+        let ts_event = origin.ts_event;
+        judge.doubt(world, id, Doubt { cause, ts_event, deadline, patient: false, against });
+    }
+}
+
+/// The venue's touch at one of the book's numbered updates: exact where the book stands there,
+/// and kept until it does where it does not yet.
+fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u64, touch: &TouchClaim) {
+    let id = touch.instrument;
+    let Some(book) = world.books.get_mut(id as usize) else {
+        world.counters.unknown_instruments += 1;
+        return;
+    };
+    let stands_at = book.rare.stitch.book_id();
+    let Some(stands_at) = stands_at.filter(|_| book.running()) else { return };
+    if id_at > stands_at {
+        if book.rare.ahead.back().is_some_and(|last| last.id >= id_at) {
+            // Ids that run backwards say nothing that could be waited for.
+            return;
+        }
+        if book.rare.ahead.len() == TOUCHES_AHEAD_MAX {
+            book.rare.ahead.pop_front();
+        }
+        book.rare.ahead.push_back(TouchAt { id: id_at, touch: *touch });
+        book.awaits_touch = true;
+    } else if id_at == stands_at && book.agrees_with(touch) {
+        book.evidence.count(Evidence::TouchMatch);
+        book.ts_evidence = origin.ts_recv;
+    } else if id_at == stands_at {
+        book.evidence.count(Evidence::TouchMismatch);
+        if book.state == State::Live {
+            judge.turn(world, id, State::Suspect, Cause::BboMismatch, origin.ts_recv);
+        }
+    }
+}
+
+/// The touch as a channel has it whose messages are not ordered with the book's. Behind
+/// the book it is history; ahead of it, the book has to come to it in time.
+fn take_witness(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    bid: Claim,
+    ask: Claim,
+) {
+    let deadline = origin.ts_recv.saturating_add(world.config.witness_grace);
+    let Some(book) = world.books.get_mut(id as usize) else {
+        world.counters.unknown_instruments += 1;
+        return;
+    };
+    if book.state != State::Live || !(bid.given() || ask.given()) {
+        return;
+    }
+    if book.agrees(bid, ask) {
+        book.evidence.count(Evidence::TouchMatch);
+        (book.rare.witness, book.rare.witness_strikes) = (None, 0);
+        book.awaits_touch = !book.rare.ahead.is_empty();
+        return;
+    }
+    // The oldest unmet word is kept: the book passes through every touch it ever had.
+    let ahead = origin.ts_event > book.ts_event;
+    if ahead && book.rare.witness.is_none() && book.rare.witness_strikes < WITNESS_STRIKES_MAX {
+        book.rare.witness = Some(Witness { bid, ask, deadline });
+        book.awaits_touch = true;
+        judge.watch_until(world, id, deadline);
+    }
+}
+
+impl Judge {
+    /// The time is over in which a book had to come to what another channel says.
+    pub(super) fn sweep_witness(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = world.book(id);
+        match book.rare.witness {
+            Some(witness) if ts >= witness.deadline => {
+                book.rare.witness = None;
+                book.awaits_touch = !book.rare.ahead.is_empty();
+                book.rare.witness_strikes += 1;
+                book.evidence.count(Evidence::TouchMismatch);
+                if book.state == State::Live {
+                    self.turn(world, id, State::Suspect, Cause::BboMismatch, ts);
+                }
+            }
+            Some(witness) => self.watch_until(world, id, witness.deadline),
+            None => {}
+        }
+    }
+}
+
+/// A book by REST of a venue that numbers its messages. It has no number and no time, so it
+/// can neither replace a book nor convict one; that it is the same still says something.
+pub(super) fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot) {
+    let book = world.books.get_mut(snapshot.instrument as usize).filter(|b| b.state == State::Live);
+    let Some(book) = book else {
+        world.counters.rest_rejected += 1;
+        return;
+    };
+    let same = |side, ours: &Ladder, range: &Range<usize>| {
+        let mut theirs = Ladder::new(side);
+        let loaded = theirs.load(&frame.levels[range.clone()]).is_ok();
+        loaded && theirs.best_first().eq(ours.best_first())
+    };
+    if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
+        book.evidence.count(Evidence::RestMatch);
+        book.ts_evidence = origin.ts_recv;
+        world.counters.rest_accepted += 1;
+    } else {
+        book.evidence.count(Evidence::RestMismatch);
+        world.counters.rest_rejected += 1;
+    }
+}
+
+// Trading, its end, and its price.
+
+/// Whether, and until when, a market trades. Its book stays what it is.
+fn take_trading(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    trading: Trading,
+) {
+    let Some(instrument) = world.instruments.at_mut(id) else { return };
+    match trading {
+        Trading::Paused => instrument.paused = true,
+        Trading::Resumed => instrument.paused = false,
+        Trading::ClosesAt(ts) => instrument.hours.close = Some(ts),
+        Trading::Determined(payout) => return determine(world, judge, origin, id, payout),
+    }
+    tell_market(world, judge, origin, id, UpdateKind::Trading);
+}
+
+/// Writes a record about a market, and asks the rules that rest on it.
+fn tell_market(world: &World, judge: &mut Judge, origin: &Origin, id: InstrumentId, kind: UpdateKind) {
+    let mut update = record(world, id, kind, origin.ts_recv);
+    update.ts_event = origin.ts_event;
+    judge.publisher.tell(world, &update);
+}
+
+fn resolve(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    ids: &[InstrumentId],
+    winner: InstrumentId,
+) {
+    for &id in ids {
+        let payout = match winner {
+            UNKNOWN => ABSENT,
+            winner if winner == id => PRICE_ONE,
+            _ => 0,
+        };
+        end_market(world, judge, origin, id, payout);
+    }
+}
+
+fn determine(world: &mut World, judge: &mut Judge, origin: &Origin, id: InstrumentId, payout: Price) {
+    end_market(world, judge, origin, id, payout.clamp(0, PRICE_ONE));
+}
+
+fn end_market(world: &mut World, judge: &mut Judge, origin: &Origin, id: InstrumentId, payout: Price) {
+    let mut update = record(world, id, UpdateKind::Resolved, origin.ts_recv);
+    update.ts_event = origin.ts_event;
+    (update.price, update.qty) = (payout, QTY_ONE);
+    judge.publisher.output.push_update(&update);
+    judge.turn(world, id, State::Stale, Cause::Resolved, origin.ts_recv);
+}
+
+/// The fees of an event's markets changed; what is not stated is as it was listed.
+fn take_fees(world: &mut World, judge: &mut Judge, origin: &Origin, change: &FeeChange) {
+    let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
+    let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
+    let ids: Vec<_> = world.instruments.of_event(venue, &event).collect();
+    for &id in &ids {
+        if let Some(instrument) = world.instruments.at_mut(id)
+            && let Some(terms) = &instrument.fee_terms
+        {
+            let kind = Some(change.kind).filter(|t| !t.is_absent());
+            let kind = kind.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
+            let changed = venue.row().fees.changed;
+            instrument.fees = Some(changed(terms, kind.as_deref(), change.multiplier));
+        }
+    }
+    // Told only when all are changed: no rule may see the message half applied.
+    for id in ids {
+        tell_market(world, judge, origin, id, UpdateKind::Fees);
     }
 }

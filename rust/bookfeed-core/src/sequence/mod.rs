@@ -1,6 +1,8 @@
 //! Is anything missing? One file for each kind of continuity a venue may offer. All of them are
 //! plain state machines: numbers go in, a verdict comes out; levels and clocks stay outside.
 
+pub mod recent;
+pub mod stitch;
 pub mod stream;
 pub mod timestamps;
 pub mod update_ids;

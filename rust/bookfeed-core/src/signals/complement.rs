@@ -79,7 +79,7 @@ impl Rule for ComplementRule {
         }
         let vouched = a.verified() && b.verified();
         if !vouched && !mirrored(a, b) {
-            let hashed = a.hash.profile.is_some() && b.hash.profile.is_some();
+            let hashed = a.hash_known && b.hash_known;
             return Assessment::Refused(if hashed { Refusal::Hash } else { Refusal::Torn });
         }
         bundle::assess(subject, view, &self.limits, legs)

@@ -51,6 +51,14 @@ fn named(reader: &mut ParamReader, key: &'static str, least: usize) -> Result<Ve
         let wanted = format!("{least} to {LEGS_MAX} legs separated by semicolons");
         return Err(reader.wrong(key, &wanted, &text));
     }
+    if let Some(leg) = legs.iter().find(|leg| leg.venue.row().payout.is_none()) {
+        let (venue, symbol) = (leg.venue.name(), &leg.symbol);
+        return Err(RuleError(format!(
+            "rule {}: {key}: {venue} {symbol} pays nothing out, so it has no opposite; \
+             use a contract of a prediction market",
+            reader.rule()
+        )));
+    }
     for (i, leg) in legs.iter().enumerate() {
         if legs[..i].iter().any(|l| (l.venue, &l.symbol) == (leg.venue, &leg.symbol)) {
             return Err(reader.wrong(key, "legs of different instruments", &text));

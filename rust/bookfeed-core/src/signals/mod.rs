@@ -363,6 +363,12 @@ impl<'a> ParamReader<'a> {
         Self { rule, params, asked: Vec::new() }
     }
 
+    /// The rule that is read.
+    #[must_use]
+    pub(crate) const fn rule(&self) -> &'static str {
+        self.rule
+    }
+
     fn take(&mut self, key: &'static str) -> Option<&'a str> {
         self.asked.push(key);
         self.params.get(key).map(String::as_str)

@@ -157,7 +157,7 @@ fn too_many_changes_meanwhile_end_the_fetch_in_bounded_memory() {
     }
     assert_eq!(scene.standing(0), (State::Syncing, Cause::Resync));
     assert_eq!(scene.say(&frame), ["0 state stale resync"]);
-    assert!(scene.engine.book(0).unwrap().awaited.is_none());
+    assert!(scene.engine.book(0).unwrap().rare.awaited.is_none());
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_suspect_book_may_be_fetched_at_once() {
     scene.engine.resync_begin(0, scene.ts).unwrap();
     let body = scene.market.rest(0);
     scene.ts += MS;
-    scene.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, scene.ts);
+    scene.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, None, scene.ts);
     let (updates, _) = drain(&mut scene.engine);
     let seen: Vec<_> = updates.iter().filter(|u| u.instrument == 0).map(|u| u.short()).collect();
     assert_eq!(seen[seen.len() - 2..], ["state live resync", "book live resync"]);

@@ -47,7 +47,7 @@ fn a_hole_makes_every_book_of_its_stream_stale_in_that_message() {
         let numbers = (i64::try_from(expected).unwrap(), i64::try_from(got).unwrap());
         assert_eq!(told, vec![("state stale gap".to_owned(), numbers.0, numbers.1); 3]);
         for id in &floor.ids {
-            assert_eq!(floor.engine.book(*id).unwrap().gap, Some((expected, got)));
+            assert_eq!(floor.engine.book(*id).unwrap().rare.gap, Some((expected, got)));
         }
         let gap = Gap { conn: 0, sid: BOOKS, expected, got, ts: floor.ts };
         assert_eq!(floor.engine.gaps().copied().collect::<Vec<_>>(), [gap]);
@@ -101,8 +101,8 @@ fn a_snapshot_mends_its_own_book_only_in_a_new_epoch() {
         (floor.states(), floor.epoch(0), floor.epoch(1)),
         (vec![State::Stale, State::Live], 1, 2)
     );
-    assert_eq!(floor.engine.book(floor.ids[1]).unwrap().gap, None);
-    assert!(floor.engine.book(floor.ids[0]).unwrap().gap.is_some());
+    assert_eq!(floor.engine.book(floor.ids[1]).unwrap().rare.gap, None);
+    assert!(floor.engine.book(floor.ids[0]).unwrap().rare.gap.is_some());
     floor.delta(1, true, 4_400, 100);
     floor.snapshot(0);
     assert!(floor.is_true(0) && floor.is_true(1) && floor.states() == [State::Live; 2]);
@@ -243,9 +243,9 @@ fn a_fetch_waits_for_the_whole_book_in_the_stream() {
     floor.engine.resync_begin(0, floor.ts).unwrap();
     super::support::records::drain(&mut floor.engine);
     assert_eq!(floor.standing(0), (State::Syncing, Cause::Resync));
-    assert_eq!(floor.engine.book(0).unwrap().gap, None);
+    assert_eq!(floor.engine.book(0).unwrap().rare.gap, None);
     assert_eq!(floor.delta(0, true, 4_400, 100), [""; 0], "discarded: the whole book contains it");
-    assert!(floor.engine.book(0).unwrap().awaited.is_none());
+    assert!(floor.engine.book(0).unwrap().rare.awaited.is_none());
     let frame = floor.venue.requested(0, 12);
     assert_eq!(floor.say(&frame), ["0 state live resync", "0 book live resync"]);
     assert!(floor.is_true(0));
@@ -256,7 +256,7 @@ fn a_fetch_waits_for_the_whole_book_in_the_stream() {
     let body = format!(
         r#"{{"orderbooks":[{{"ticker":"{ticker}","orderbook_fp":{{"yes_dollars":[],"no_dollars":[]}}}}]}}"#
     );
-    floor.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, floor.ts);
+    floor.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, None, floor.ts);
     assert_eq!(floor.standing(1), (State::Syncing, Cause::Resync));
     assert_eq!(floor.engine.counters().rest_rejected, 1);
 }
@@ -313,7 +313,7 @@ fn a_rest_book_beside_the_stream_may_agree_and_never_convicts() {
     for (size, kind) in [("13.37", Evidence::RestMatch), ("13.38", Evidence::RestMismatch)] {
         floor.ts += 10 * SECOND;
         let proved = floor.engine.ts_evidence(0);
-        floor.engine.ingest_rest(0, body(&floor, size).as_bytes(), UNKNOWN, floor.ts);
+        floor.engine.ingest_rest(0, body(&floor, size).as_bytes(), UNKNOWN, None, floor.ts);
         assert_eq!((floor.evidence(0, kind), floor.states()), (1, vec![State::Live]), "{size}");
         let expected = if size == "13.37" { floor.ts } else { proved };
         assert_eq!(floor.engine.ts_evidence(0), expected, "agreement is evidence, the other is none");

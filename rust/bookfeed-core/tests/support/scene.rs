@@ -58,7 +58,7 @@ impl Scene {
     /// A REST answer, likewise.
     pub fn answer(&mut self, body: &str) -> Vec<String> {
         self.ts += MS;
-        self.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, self.ts);
+        self.engine.ingest_rest(0, body.as_bytes(), UNKNOWN, None, self.ts);
         self.records()
     }
 

@@ -253,6 +253,55 @@ impl Hints<'_> {
     }
 }
 
+/// What is known of the venue's hashes for this book.
+#[derive(Clone, Debug, Default)]
+pub struct HashMemory {
+    /// Whether the market is a negative-risk one, where that is known: hashes may contain it.
+    pub neg_risk: Option<bool>,
+    /// What the hashes contain, once one has matched.
+    pub profile: Option<Profile>,
+    /// The last trade price the venue hashes, as printed.
+    pub last_trade_price: Vec<u8>,
+    /// The one before; prints and hashes overtake each other.
+    pub earlier_trade_price: Vec<u8>,
+    /// Attempts at learning a profile that failed.
+    pub failed_lessons: u32,
+    /// Mismatches convicted since the last match.
+    pub mismatches: u32,
+    /// Those among them that befell a book nothing was known to be missing from.
+    pub strikes: u32,
+}
+
+impl HashMemory {
+    /// Takes what a message says besides the levels: last trade price and negative risk, as
+    /// printed, empty where it does not say.
+    pub fn hear(&mut self, [last_trade_price, neg_risk]: [&[u8]; 2]) {
+        if !last_trade_price.is_empty() {
+            self.note_trade_price(last_trade_price);
+        }
+        match neg_risk {
+            b"true" => self.neg_risk = Some(true),
+            b"false" => self.neg_risk = Some(false),
+            _ => {}
+        }
+    }
+
+    /// A hash matched: earlier mismatches do not count any more.
+    pub fn matched(&mut self) {
+        (self.mismatches, self.strikes) = (0, 0);
+    }
+
+    /// Notes the last trade price as the venue printed it; prints and hashes overtake each
+    /// other, so the one before is kept as well.
+    pub fn note_trade_price(&mut self, printed: &[u8]) {
+        if printed != self.last_trade_price.as_slice() {
+            std::mem::swap(&mut self.last_trade_price, &mut self.earlier_trade_price);
+            self.last_trade_price.clear();
+            self.last_trade_price.extend_from_slice(printed);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,11 @@ use super::{Decoder, ERROR, OK, SUBSCRIBED};
 use crate::decode::read::{elements, given, inside, members};
 use crate::event::{Body, Place, Reply, ReplyKind};
 use crate::fixed::ABSENT;
+use crate::instrument::UNKNOWN;
 use crate::span::Value;
+
+/// The codes for "this subscription is dead": channel error, buffer overflow.
+const TERMINAL_CODES: [u32; 2] = [10, 25];
 
 impl Decoder<'_> {
     pub(super) fn reply(&mut self, e: &Envelope, place: Place, kind: u8) {
@@ -16,12 +20,19 @@ impl Decoder<'_> {
             ERROR => ReplyKind::Error,
             _ => ReplyKind::Unsubscribed,
         };
+        let code = self.integer(f.code).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         let reply = Reply {
             kind,
             id: self.integer(e.id).unwrap_or(0),
-            code: self.integer(f.code).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            code,
             channel: f.channel,
             text: f.text,
+            ends: match kind {
+                ReplyKind::Subscribed | ReplyKind::Ok => false,
+                ReplyKind::Unsubscribed => true,
+                ReplyKind::Error => TERMINAL_CODES.contains(&code),
+            },
+            instrument: UNKNOWN,
         };
         if kind == ReplyKind::Ok && self.listed(e.msg, reply) {
             return;

@@ -1,0 +1,244 @@
+//! What an engine is built with and told, what it counts, and what it refuses.
+
+use crate::decode::json::{JsonError, JsonErrorKind};
+use crate::fees::Fees;
+use crate::fixed::{Decimal, parse_price};
+use crate::instrument::{Hours, InstrumentId, Venue};
+use crate::time::{MILLISECOND, Nanos, SECOND};
+use std::fmt;
+
+/// When book hashes are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashCheck {
+    /// At the end of every message.
+    Always,
+    /// Every changed book within the interval, and before a signal is opened.
+    Sampled,
+    /// Never.
+    Off,
+}
+
+/// What an engine is built with.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// When book hashes are checked.
+    pub hash_check: HashCheck,
+    /// With [`HashCheck::Sampled`]: longest time a change goes unchecked.
+    pub hash_interval: Nanos,
+    /// Longest time a batch may be spread over.
+    pub batch_grace: Nanos,
+    /// Longest time a book stays suspect before it is given up.
+    pub suspect_grace: Nanos,
+    /// Longest time a book may take to come to the touch that another channel has of it.
+    pub witness_grace: Nanos,
+    /// Longest silence of a connection; 0 switches the check off.
+    pub silence: Nanos,
+    /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
+    pub auto_subscribe: bool,
+    /// Whether the digest over all records is kept.
+    pub digest: bool,
+    /// How long orders of the paper ledger take to arrive; none for no ledger.
+    pub paper_latency: Option<Nanos>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hash_check: HashCheck::Sampled,
+            hash_interval: 250 * MILLISECOND,
+            batch_grace: 250 * MILLISECOND,
+            suspect_grace: SECOND,
+            witness_grace: 2 * SECOND,
+            silence: 30 * SECOND,
+            auto_subscribe: false,
+            digest: false,
+            paper_latency: None,
+        }
+    }
+}
+
+/// What is given at subscribe about an instrument; what is left out is learned or unknown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing<'a> {
+    /// The venue's name of the market.
+    pub market: Option<&'a str>,
+    /// Name of the outcome.
+    pub outcome: Option<&'a str>,
+    /// Tick size as printed.
+    pub tick_size: Option<&'a str>,
+    /// Smallest order as printed.
+    pub min_order_size: Option<&'a str>,
+    /// The venue's name of the event the market belongs to.
+    pub event: Option<&'a str>,
+    /// When the market opens and closes.
+    pub hours: Hours,
+    /// Fees: the venue's name, a colon, and its terms (see [`crate::fees`]).
+    pub fee: Option<&'a str>,
+    /// What the book's proof has to know besides, as `name=value`, separated by semicolons.
+    pub hints: Option<&'a str>,
+    /// What is bought and sold, and what it is paid in, where that is a currency.
+    pub base: Option<&'a str>,
+    /// See `base`.
+    pub quote: Option<&'a str>,
+    /// Levels a side that the venue sends, where the subscription bounds them.
+    pub depth: Option<u32>,
+}
+
+/// A control call that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// A number in a listing is not a plain decimal.
+    Decimal(&'static str, String),
+    /// Fees that cannot be computed exactly.
+    Fees(String),
+    /// A hint that the book's proof does not know.
+    Hint(String),
+    /// A mode in which the venue cannot be subscribed.
+    Mode(Venue, String),
+    /// No such instrument.
+    NoInstrument(InstrumentId),
+    /// Connection numbers go up to [`MAX_CONNECTIONS`].
+    Connection(u32),
+    /// The engine failed earlier and holds nothing to be believed.
+    Poisoned,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decimal(what, text) => {
+                write!(f, "{what} must be a plain decimal such as 0.01, not {text:?}")
+            }
+            Self::Fees(text) => {
+                write!(f, "fees {text}")
+            }
+            Self::Hint(text) => {
+                write!(f, "hints must be name=value of what the book's proof reads, not {text:?}")
+            }
+            Self::Mode(venue, mode) => {
+                let modes = venue.row().modes;
+                write!(f, "{venue:?} has no mode {mode:?}; there are {modes:?}")
+            }
+            Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
+            Self::Connection(id) => {
+                write!(f, "connection {id} is out of range; use 0 to {}", MAX_CONNECTIONS - 1)
+            }
+            Self::Poisoned => f.write_str("the engine failed earlier; build a new one"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// Connections are an array; their numbers stay small.
+pub const MAX_CONNECTIONS: u32 = 65_536;
+
+/// What happened, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Payloads ingested.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Payloads that were not JSON, or no message.
+    pub decode_errors: u64,
+    /// Messages that were JSON but could not be trusted.
+    pub malformed: u64,
+    /// Changes, snapshots and trades of symbols nobody subscribed.
+    pub unknown_instruments: u64,
+    /// Frames that arrived for a connection that was down.
+    pub late_frames: u64,
+    /// Frames of connections that nobody announced.
+    pub unannounced_frames: u64,
+    /// Trades.
+    pub trades: u64,
+    /// Book hashes computed.
+    pub hashes_checked: u64,
+    /// Searches for a last trade price.
+    pub hash_searches: u64,
+    /// Changes of state.
+    pub transitions: u64,
+    /// Holes in numbered streams.
+    pub gaps: u64,
+    /// Messages of numbered streams that came before.
+    pub regressions: u64,
+    /// Changes that took more from a level than it held.
+    pub underflows: u64,
+    /// Messages about the user's own orders and positions.
+    pub own: u64,
+    /// Replies and errors that nobody collected in time.
+    pub notices_dropped: u64,
+    /// REST books that were used.
+    pub rest_accepted: u64,
+    /// REST books that were older than the stream, broken, or not asked for.
+    pub rest_rejected: u64,
+}
+
+/// Where and why the newest bad payload was refused; formatted only when asked for.
+#[derive(Clone, Debug)]
+pub struct LastError {
+    pub(super) conn: u32,
+    pub(super) ts_recv: Nanos,
+    pub(super) what: &'static str,
+    pub(super) offset: usize,
+}
+
+impl fmt::Display for LastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { conn, ts_recv, what, offset } = self;
+        write!(f, "connection {conn}: {what} at byte {offset} of the frame received at {ts_recv}")
+    }
+}
+
+/// What of a listing has to be read before it can be used.
+pub(super) struct Listed {
+    pub(super) tick_size: Option<Decimal>,
+    pub(super) fees: Option<Fees>,
+    pub(super) fee_terms: Option<Box<str>>,
+    pub(super) neg_risk: Option<bool>,
+}
+
+impl Listed {
+    pub(super) fn check(venue: Venue, listing: &Listing) -> Result<Self, EngineError> {
+        let decimal = |what, text: Option<&str>| {
+            let wrong = |t: &str| EngineError::Decimal(what, t.to_owned());
+            text.map(|t| parse_price(t.as_bytes()).map_err(|_| wrong(t))).transpose()
+        };
+        let tick_size = decimal("tick_size", listing.tick_size)?;
+        decimal("min_order_size", listing.min_order_size)?;
+        let (mut fees, mut fee_terms) = (None, None);
+        if let Some(text) = listing.fee {
+            let terms = fee_terms_of(venue, text)?;
+            fees = Some((venue.row().fees.parse)(terms).map_err(EngineError::Fees)?);
+            fee_terms = Some(terms.into());
+        }
+        let neg_risk = match listing.hints {
+            None | Some("") => None,
+            Some("neg_risk=true") => Some(true),
+            Some("neg_risk=false") => Some(false),
+            Some(other) => return Err(EngineError::Hint(other.to_owned())),
+        };
+        Ok(Self { tick_size, fees, fee_terms, neg_risk })
+    }
+}
+
+/// Fees without the name of their venue, which has to be that of the market.
+fn fee_terms_of(venue: Venue, text: &str) -> Result<&str, EngineError> {
+    let terms = text.strip_prefix(venue.name()).and_then(|rest| rest.strip_prefix(':'));
+    terms.ok_or_else(|| EngineError::Fees(format!("must begin with \"{venue:?}:\", not {text:?}")))
+}
+
+/// What is wrong with a text that is not JSON.
+pub(super) fn json_complaint(error: &JsonError) -> &'static str {
+    use JsonErrorKind as K;
+    match error.kind {
+        K::Truncated => "JSON ends inside a value",
+        K::Unexpected => "JSON has an unexpected byte",
+        K::Control => "JSON has a control character inside a string",
+        K::Escape => "JSON has a bad escape",
+        K::Utf8 => "JSON is not UTF-8",
+        K::Depth => "JSON is nested too deeply",
+        K::Trailing => "JSON is followed by something",
+        K::Length => "JSON is too long",
+    }
+}

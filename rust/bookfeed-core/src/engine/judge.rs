@@ -1,0 +1,547 @@
+//! The third stage: does the venue's evidence agree with the book, and which state follows?
+//!
+//! A message is judged when all of its changes are applied. What it brought to judge each book
+//! by, the stage before has noted ([`Touched`]); what else may speak is in [`super::hashes`]
+//! (hash checks) and [`super::time`] (verdicts that time brings).
+
+use super::apply::{How, Touched};
+use super::config::HashCheck;
+use super::hashes::SearchBudget;
+use super::publish::Publisher;
+use super::world::{Origin, World};
+use crate::book::Book;
+use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimony, Verdict};
+use crate::book::proof::{Proved, crc32};
+use crate::event::{Change, Claim, Frame, Malformed, ProofClaim};
+use crate::fixed::ABSENT;
+use crate::instrument::{Instrument, InstrumentId};
+use crate::sequence::stream::StreamId;
+use crate::signals::complement::mirrored;
+use crate::time::Nanos;
+use crate::trades::{TapeLimits, TradeTape};
+use std::collections::VecDeque;
+
+/// Books in doubt, checks to make, and the stages that come after.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) publisher: Publisher,
+    /// Books in doubt or suspect, whose time may run out.
+    pub(super) watchlist: Vec<InstrumentId>,
+    /// When the next verdict by time alone may be due.
+    pub(super) next_sweep: Nanos,
+    /// Hash checks to make, by the time they are due.
+    pub(super) checks: VecDeque<(Nanos, InstrumentId)>,
+    /// What may be spent on searching for last trade prices.
+    pub(super) searches: SearchBudget,
+    /// Books worth a hash check before a signal opens.
+    to_vouch: Vec<InstrumentId>,
+    /// Where a book is printed for its hash.
+    pub(super) text: Vec<u8>,
+}
+
+impl Judge {
+    pub(super) fn new(publisher: Publisher) -> Self {
+        Self {
+            publisher,
+            watchlist: Vec::new(),
+            next_sweep: Nanos::MAX,
+            checks: VecDeque::new(),
+            searches: SearchBudget::default(),
+            to_vouch: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    // States.
+
+    /// Adds an instrument, whose book waits for its first snapshot.
+    pub(super) fn add(
+        &mut self,
+        world: &mut World,
+        instrument: Instrument,
+        ts: Nanos,
+    ) -> Option<InstrumentId> {
+        let conn = instrument.conn;
+        let id = world.instruments.add(instrument)?;
+        world.books.push(Book::default());
+        world.tapes.push(TradeTape::new(TapeLimits::default()));
+        world.join_connection(conn, id);
+        self.publisher.rules.signals.add_instrument(id, &world.instruments);
+        self.turn(world, id, State::Syncing, Cause::Subscribed, ts);
+        Some(id)
+    }
+
+    /// Changes a book's state; what is suspect is watched.
+    pub(super) fn turn(
+        &mut self,
+        world: &mut World,
+        id: InstrumentId,
+        state: State,
+        cause: Cause,
+        ts: Nanos,
+    ) {
+        if self.publisher.turn(world, id, state, cause, ts) && state == State::Suspect {
+            self.watch(world, id);
+        }
+    }
+
+    /// Changes the state of every book of a connection.
+    pub(super) fn turn_connection(
+        &mut self,
+        world: &mut World,
+        conn: u32,
+        state: State,
+        cause: Cause,
+        ts: Nanos,
+    ) {
+        let Some(connection) = world.connection_mut(conn) else { return };
+        let instruments = std::mem::take(&mut connection.instruments);
+        for &id in &instruments {
+            self.turn(world, id, state, cause, ts);
+        }
+        if let Some(connection) = world.connection_mut(conn) {
+            connection.instruments = instruments;
+        }
+    }
+
+    /// A message that cannot be right makes its book stale.
+    #[cold]
+    pub(super) fn refuse(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        what: &'static str,
+        offset: usize,
+    ) {
+        world.counters.malformed += 1;
+        world.book(id).evidence.count(Evidence::Malformed);
+        world.note_error(origin.conn, origin.ts_recv, what, offset);
+        self.turn(world, id, State::Stale, Cause::Malformed, origin.ts_recv);
+    }
+
+    /// Fail closed: what a message that cannot be trusted names, or may name, is stale.
+    #[cold]
+    pub(super) fn quarantine(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        frame: &Frame,
+        malformed: &Malformed,
+    ) {
+        let ts = origin.ts_recv;
+        world.counters.malformed += 1;
+        world.note_error(origin.conn, ts, malformed.what, malformed.offset);
+        if malformed.whole_connection {
+            return self.turn_connection(world, origin.conn, State::Stale, Cause::Malformed, ts);
+        }
+        for &id in &frame.named[malformed.named.clone()] {
+            world.book(id).evidence.count(Evidence::Malformed);
+            self.turn(world, id, State::Stale, Cause::Malformed, ts);
+        }
+    }
+
+    // The end of a message.
+
+    /// Judges every book that a message changed.
+    #[inline]
+    pub(super) fn judge(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        frame: &Frame,
+        touched: &[Touched],
+    ) {
+        for one in touched {
+            let id = one.id;
+            match one.how {
+                How::Changed { last, out_of_order } => {
+                    self.judge_change(world, origin, id, out_of_order, &frame.changes[last]);
+                }
+                How::InSequence => self.judge_numbered(world, origin, id),
+                How::Claimed(claim) => self.judge_claim(world, origin, id, claim),
+                How::Joined { resumes } => self.judge_joined(world, origin, id, resumes),
+                How::Whole => self.judge_snapshot(world, origin, id),
+                How::Placed(stream) => self.judge_placed(world, origin, id, stream),
+                How::Fetched(testimony) => self.judge_fetched(world, origin, id, testimony),
+            }
+        }
+        match touched {
+            [Touched { id: a, how: How::Changed { .. } }, Touched { id: b, .. }] => {
+                self.check_mirror(world, *a, *b, origin.ts_event, origin.ts_recv);
+            }
+            [Touched { id, how: How::Changed { .. } | How::Whole }] => {
+                self.check_sibling(world, *id, origin.ts_recv);
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows what a message changed, and has the rules asked. Where hashes are sampled, the books
+    /// on which a signal would open are checked first.
+    #[inline]
+    pub(super) fn publish(&mut self, world: &mut World, touched: &[Touched], ts: Nanos) {
+        for one in touched {
+            self.publisher.stage(world, one.id);
+        }
+        self.publish_staged(world, ts);
+    }
+
+    /// Publishes one book outside any message that changed it.
+    pub(super) fn publish_one(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        self.publisher.stage(world, id);
+        self.publish_staged(world, ts);
+    }
+
+    #[inline]
+    fn publish_staged(&mut self, world: &mut World, ts: Nanos) {
+        if world.config.hash_check == HashCheck::Sampled {
+            for i in 0..self.publisher.staged.len() {
+                let id = self.publisher.staged[i];
+                self.check_before_signal(world, id, ts);
+            }
+        }
+        self.publisher.publish_staged(world, ts);
+    }
+
+    /// With sampled checks: the books on which a signal would open are checked first, any
+    /// other within the interval.
+    #[inline]
+    fn check_before_signal(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        self.publisher.rules.signals.to_vouch(id, &world.view(), &mut self.to_vouch);
+        while let Some(leg) = self.to_vouch.pop() {
+            self.check_now(world, leg, ts);
+        }
+        let book = world.book(id);
+        if book.claimed.hash.is_some() && book.hash_known && book.doubt.is_none() && !book.verified() {
+            self.queue_check(world, id, ts);
+        }
+    }
+
+    // Books whose changes carry their own evidence.
+
+    #[inline]
+    fn judge_change(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        out_of_order: bool,
+        change: &Change,
+    ) {
+        let book = world.book(id);
+        book.ts_recv = origin.ts_recv;
+        let (mut best_bid, mut best_ask) = (change.best_bid, change.best_ask);
+        if out_of_order {
+            // What an overtaken message says of the book is history; the newest hash decides.
+            (best_bid, best_ask) = (Claim::SILENT, Claim::SILENT);
+        } else {
+            book.ts_event = book.ts_event.max(origin.ts_event);
+            book.claim(change.digest.raw(origin.payload), origin.ts_event, false);
+        }
+        let ts_event = book.ts_event;
+        let hash = self.hash_verdict(world, id, origin.ts_recv, out_of_order);
+        let testimony = Testimony {
+            ts_event,
+            ts_recv: origin.ts_recv,
+            best_bid,
+            best_ask,
+            hash,
+            snapshot: false,
+            out_of_order,
+        };
+        self.sentence(world, id, &testimony);
+    }
+
+    /// Judges a book and lets its state follow.
+    #[inline]
+    fn sentence(&mut self, world: &mut World, id: InstrumentId, testimony: &Testimony) {
+        let grace = world.config.batch_grace;
+        let book = world.book(id);
+        match book.judge(testimony, grace) {
+            Verdict::Agrees => {
+                let strong = testimony.hash == HashVerdict::Match;
+                if book.state == State::Suspect && strong {
+                    self.turn(world, id, State::Live, Cause::Evidence, testimony.ts_recv);
+                }
+            }
+            Verdict::Doubted => self.watch(world, id),
+            Verdict::Convicted(cause) => {
+                self.turn(world, id, State::Suspect, cause, testimony.ts_recv);
+            }
+        }
+    }
+
+    fn judge_snapshot(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
+        let hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
+        let testimony = Testimony { hash, ..Testimony::of_snapshot(origin.ts_event, origin.ts_recv) };
+        let grace = world.config.batch_grace;
+        let book = world.book(id);
+        let was = book.state;
+        match book.judge(&testimony, grace) {
+            Verdict::Agrees if was == State::Live => {}
+            Verdict::Agrees => {
+                let fetched = book.rare.awaited.take().is_some();
+                let cause = if fetched { Cause::Resync } else { Cause::Snapshot };
+                self.turn(world, id, State::Live, cause, origin.ts_recv);
+            }
+            // Not believed before, and doubtful now: not worth the grace of a live book.
+            Verdict::Doubted if was != State::Live => {
+                if let Some(cause) = book.convict() {
+                    self.turn(world, id, State::Suspect, cause, origin.ts_recv);
+                }
+            }
+            Verdict::Doubted => self.watch(world, id),
+            Verdict::Convicted(cause) => {
+                self.turn(world, id, State::Suspect, cause, origin.ts_recv);
+            }
+        }
+    }
+
+    /// A book by REST, with what the stream said since put on it.
+    fn judge_fetched(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        mut testimony: Testimony,
+    ) {
+        testimony.hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
+        let book = world.book(id);
+        let (state, cause) = match book.judge(&testimony, 0) {
+            Verdict::Agrees => (State::Live, Cause::Resync),
+            Verdict::Doubted => (State::Stale, book.convict().unwrap_or(Cause::Resync)),
+            Verdict::Convicted(cause) => (State::Stale, cause),
+        };
+        self.turn(world, id, state, cause, origin.ts_recv);
+    }
+
+    // Books that numbers prove complete.
+
+    /// Judges a book after a message in order. Its number has proved it complete; what is
+    /// left is that orders cannot overlap for longer than one match takes to be told.
+    #[inline]
+    fn judge_numbered(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
+        let book = world.book(id);
+        book.ts_recv = origin.ts_recv;
+        book.ts_evidence = origin.ts_recv;
+        book.evidence.count(Evidence::InSequence);
+        if book.awaits_touch {
+            self.meet_touch(world, id, origin.ts_recv);
+        }
+        self.settle_overlap(world, origin, id);
+    }
+
+    /// Orders cannot overlap for longer than one match takes to be told.
+    #[inline]
+    fn settle_overlap(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
+        let grace = world.config.batch_grace;
+        let book = world.book(id);
+        match (book.overlaps(), book.doubt.is_some()) {
+            (false, false) | (true, true) => {}
+            (false, true) => {
+                book.doubt = None;
+                book.evidence.count(Evidence::BatchSettled);
+            }
+            (true, false) => {
+                // Each level of one match comes by itself, in messages of one time or of two.
+                let deadline = origin.ts_recv.saturating_add(grace);
+                let (cause, against) = (Cause::Crossed, Evidence::Crossed);
+                let ts_event = origin.ts_event;
+                book.doubt = Some(Doubt { cause, ts_event, deadline, patient: true, against });
+                self.watch(world, id);
+            }
+        }
+    }
+
+    /// A whole book at its place in a numbered stream.
+    fn judge_placed(&mut self, world: &mut World, origin: &Origin, id: InstrumentId, stream: StreamId) {
+        let book = world.book(id);
+        (book.stream, book.ts_evidence, book.rare.gap) = (stream, origin.ts_recv, None);
+        self.begin_run(world, id, origin.ts_recv);
+    }
+
+    /// A book that has just been joined to its stream, or is whole and still waits for that.
+    fn judge_joined(&mut self, world: &mut World, origin: &Origin, id: InstrumentId, resumes: bool) {
+        let book = world.book(id);
+        (book.ts_recv, book.ts_evidence) = (origin.ts_recv, origin.ts_recv);
+        book.evidence.count(Evidence::InSequence);
+        if resumes {
+            self.begin_run(world, id, origin.ts_recv);
+        }
+    }
+
+    /// A whole book is believed, unless it overlaps: that is no torn batch, prices are not what
+    /// they are taken for.
+    fn begin_run(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = world.book(id);
+        if book.overlaps() {
+            book.evidence.count(Evidence::Crossed);
+            self.turn(world, id, State::Suspect, Cause::Crossed, ts);
+        } else if book.state != State::Live {
+            let requested = book.state == State::Syncing && book.cause == Cause::Resync;
+            let cause = if requested { Cause::Resync } else { Cause::Snapshot };
+            self.turn(world, id, State::Live, cause, ts);
+        }
+    }
+
+    /// The touches that were ahead of the book, now that it moved on.
+    #[cold]
+    fn meet_touch(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = world.book(id);
+        book.meet_witness();
+        let disagrees = book.meet_touches();
+        book.awaits_touch = book.rare.witness.is_some() || !book.rare.ahead.is_empty();
+        if disagrees && book.state == State::Live {
+            self.turn(world, id, State::Suspect, Cause::BboMismatch, ts);
+        }
+    }
+
+    // Books that a checksum proves.
+
+    #[inline]
+    fn judge_claim(&mut self, world: &mut World, origin: &Origin, id: InstrumentId, claim: ProofClaim) {
+        let book = world.book(id);
+        book.ts_recv = origin.ts_recv;
+        match prove(book, claim) {
+            Some(Proved::Match) => {
+                book.evidence.count(Evidence::ChecksumMatch);
+                book.verified_version = book.version;
+            }
+            Some(Proved::Mismatch) => {
+                book.evidence.count(Evidence::ChecksumMismatch);
+                return self.turn(world, id, State::Stale, Cause::ChecksumMismatch, origin.ts_recv);
+            }
+            None => {}
+        }
+        book.ts_evidence = origin.ts_recv;
+        if book.running() {
+            self.settle_overlap(world, origin, id);
+        } else {
+            self.begin_run(world, id, origin.ts_recv);
+        }
+    }
+
+    // Two outcomes of one market.
+
+    /// Compares the touches of a market's two outcomes after both took part in a message.
+    #[inline]
+    fn check_mirror(
+        &mut self,
+        world: &mut World,
+        a: InstrumentId,
+        b: InstrumentId,
+        ts_event: Nanos,
+        ts_recv: Nanos,
+    ) {
+        if world.instruments.at(a).and_then(|i| i.sibling) != Some(b) {
+            return;
+        }
+        let (first, second) = (&world.books[a as usize], &world.books[b as usize]);
+        if !(first.believable() && second.believable()) {
+            return;
+        }
+        if mirrored(first, second) {
+            for id in [a, b] {
+                let book = world.book(id);
+                book.evidence.count(Evidence::MirrorMatch);
+                book.torn_since = ABSENT;
+            }
+        } else {
+            self.mirror_broken(world, [a, b], ts_event, ts_recv);
+        }
+    }
+
+    /// One outcome moved and the other was not heard of. Where the two have always mirrored
+    /// each other, the silent one is being told late, or not at all: the venue sends both.
+    #[inline]
+    fn check_sibling(&mut self, world: &mut World, moved: InstrumentId, ts_recv: Nanos) {
+        let Some(other) = world.instruments.at(moved).and_then(|i| i.sibling) else { return };
+        let (mover, silent) = (&world.books[moved as usize], &world.books[other as usize]);
+        if silent.state != State::Live || !mover.believable() {
+            return;
+        }
+        let broken = !mirrored(mover, silent);
+        match silent.doubt {
+            None => {
+                let counts = &silent.evidence;
+                let always =
+                    counts.of(Evidence::MirrorMatch) > 0 && counts.of(Evidence::MirrorMismatch) == 0;
+                if broken && always && silent.ts_event < mover.ts_event {
+                    let ts_event = silent.ts_event;
+                    self.doubt_mirror(world, other, ts_event, ts_recv);
+                }
+            }
+            Some(doubt) if doubt.cause == Cause::MirrorMismatch && !broken => {
+                let silent = world.book(other);
+                silent.doubt = None;
+                silent.torn_since = ABSENT;
+                silent.evidence.count(Evidence::BatchSettled);
+                self.publish_one(world, other, ts_recv);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// A broken mirror is a torn book unless the venue's hashes vouch for both.
+    #[cold]
+    fn mirror_broken(
+        &mut self,
+        world: &mut World,
+        pair: [InstrumentId; 2],
+        ts_event: Nanos,
+        ts_recv: Nanos,
+    ) {
+        let vouched = pair.iter().all(|&id| self.vouch(world, id, ts_recv));
+        for id in pair {
+            if vouched {
+                world.book(id).evidence.count(Evidence::MirrorMismatch);
+            } else {
+                self.doubt_mirror(world, id, ts_event, ts_recv);
+            }
+        }
+    }
+
+    // Doubt.
+
+    /// Opens a doubt that the end of the batch, or of its grace, settles.
+    pub(super) fn doubt(&mut self, world: &mut World, id: InstrumentId, doubt: Doubt) {
+        world.book(id).doubt = Some(doubt);
+        self.watch(world, id);
+    }
+
+    /// The two outcomes of a market do not mirror each other. Messages that agree with
+    /// themselves do not prolong the grace: it runs from when the mirror broke.
+    fn doubt_mirror(&mut self, world: &mut World, id: InstrumentId, ts_event: Nanos, ts_recv: Nanos) {
+        let grace = world.config.batch_grace;
+        let book = world.book(id);
+        if book.torn_since == ABSENT {
+            book.torn_since = ts_recv;
+        }
+        let deadline = book.torn_since.saturating_add(grace);
+        let (cause, against) = (Cause::MirrorMismatch, Evidence::MirrorMismatch);
+        book.doubt = Some(Doubt { cause, ts_event, deadline, patient: true, against });
+        if ts_recv >= deadline {
+            self.convict(world, id, ts_recv);
+        } else {
+            self.watch(world, id);
+        }
+    }
+
+    /// The batch is over, or its grace is, and the disagreement stands.
+    pub(super) fn convict(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let Some(cause) = world.book(id).convict() else { return };
+        if world.book(id).state == State::Live {
+            self.turn(world, id, State::Suspect, cause, ts);
+        }
+    }
+}
+
+/// Compares what a message says that its book comes to; `None` where it says nothing.
+fn prove(book: &mut Book, claim: ProofClaim) -> Option<Proved> {
+    let Book { bids, asks, rare, .. } = book;
+    match claim {
+        ProofClaim::Checksum(claim) => Some(crc32::check(bids, asks, claim, &mut rare.checksums)),
+        ProofClaim::None | ProofClaim::Digest(_) => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! The fourth stage: states and books for all to see. A state's record is written, and signals
+//! that rest on the book are closed, before anybody can see the book; a message's books are
+//! published only when all of them are as it leaves them.
+
+use super::output::Output;
+use super::rules::Rules;
+use super::world::World;
+use crate::book::Touch;
+use crate::book::integrity::{Cause, State};
+use crate::fixed::ABSENT;
+use crate::instrument::InstrumentId;
+use crate::time::Nanos;
+use crate::update::{FLAG_TOUCH, FLAG_VERIFIED, Update, UpdateKind};
+
+/// Records waiting to be taken, books about to be published, and the rules that are told.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) output: Output,
+    pub(super) rules: Rules,
+    /// Books about to be published.
+    pub(super) staged: Vec<InstrumentId>,
+}
+
+/// A record about `id` as its book stands.
+#[inline]
+pub(super) fn record(world: &World, id: InstrumentId, kind: UpdateKind, ts_recv: Nanos) -> Update {
+    let book = &world.books[id as usize];
+    Update {
+        ts_recv,
+        ts_event: book.ts_event,
+        ts_evidence: world.view().ts_evidence(id),
+        touch: book.touch,
+        price: ABSENT,
+        qty: ABSENT,
+        instrument: id,
+        epoch: book.epoch,
+        conn: world.instruments.at(id).map_or(0, |i| i.conn),
+        kind,
+        state: book.state,
+        cause: book.cause,
+        flags: if book.verified() { FLAG_VERIFIED } else { 0 },
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(digest: bool, paper_latency: Option<Nanos>) -> Self {
+        Self { output: Output::new(digest), rules: Rules::new(paper_latency), staged: Vec::new() }
+    }
+
+    /// Changes a book's state, writes the record of it, and has the rules asked where the book
+    /// may not be believed any more. Says whether there was anything to change.
+    pub(super) fn turn(
+        &mut self,
+        world: &mut World,
+        id: InstrumentId,
+        state: State,
+        cause: Cause,
+        ts: Nanos,
+    ) -> bool {
+        let Some(book) = world.books.get_mut(id as usize) else { return false };
+        if book.over() && cause != Cause::Poisoned {
+            return false;
+        }
+        if (book.state, book.cause) == (state, cause) && state != State::Live {
+            return false;
+        }
+        if state == State::Live && cause != Cause::Evidence {
+            book.epoch += 1;
+            (book.touch, book.told) = (Touch::EMPTY, Touch::EMPTY);
+            book.rare.ts_discarded = ABSENT;
+        }
+        if state == State::Live {
+            (book.news, book.unpublished) = (true, true);
+        }
+        if matches!(state, State::Syncing | State::Stale) {
+            book.forget_stream();
+        }
+        if (state, cause) == (State::Syncing, Cause::Subscribed) {
+            // What an earlier connection said does not bind the books of a new one.
+            (book.ts_seen, book.rare.ts_discarded) = (ABSENT, ABSENT);
+            book.rare.stitch.restart();
+        }
+        if cause != Cause::Gap {
+            book.rare.gap = None;
+        }
+        if !(book.state == State::Suspect && state == State::Suspect) {
+            book.rare.ts_state = ts;
+        }
+        (book.state, book.cause) = (state, cause);
+        world.counters.transitions += 1;
+        self.write_state(world, id, ts);
+        if state != State::Live {
+            // A book that became live is published next, and asked about then.
+            self.rules.ask(world, &mut self.output, id, false, ts);
+        }
+        true
+    }
+
+    fn write_state(&mut self, world: &World, id: InstrumentId, ts: Nanos) {
+        let mut update = record(world, id, UpdateKind::State, ts);
+        if let Some((expected, got)) = world.books[id as usize].rare.gap {
+            update.price = i64::try_from(expected).unwrap_or(i64::MAX);
+            update.qty = i64::try_from(got).unwrap_or(i64::MAX);
+        }
+        self.output.push_update(&update);
+    }
+
+    /// Sets a book's new touch for all to see, unless it is inside an open batch or not
+    /// running. A message is published only after all of its books are staged: no rule may
+    /// see one outcome of a market as it is and the other as it was.
+    #[inline]
+    pub(super) fn stage(&mut self, world: &mut World, id: InstrumentId) {
+        let book = world.book(id);
+        if book.unpublished && book.doubt.is_none() && book.running() {
+            book.touch = book.current_touch();
+            self.staged.push(id);
+        }
+    }
+
+    /// Writes the records of what is staged, then has the rules asked.
+    #[inline]
+    pub(super) fn publish_staged(&mut self, world: &mut World, ts_recv: Nanos) {
+        for i in 0..self.staged.len() {
+            let id = self.staged[i];
+            let book = world.book(id);
+            if book.doubt.is_some() {
+                book.touch = book.told;
+                continue;
+            }
+            book.unpublished = false;
+            book.news |= book.touch != book.told;
+            book.told = book.touch;
+            let flag = if book.news { FLAG_TOUCH } else { 0 };
+            let mut update = record(world, id, UpdateKind::Book, ts_recv);
+            update.flags |= flag;
+            self.output.push_update(&update);
+        }
+        for i in 0..self.staged.len() {
+            let id = self.staged[i];
+            let book = world.book(id);
+            if book.doubt.is_some() {
+                continue;
+            }
+            let moved = std::mem::take(&mut book.news);
+            if moved || self.rules.signals.attentive(id) {
+                self.rules.ask(world, &mut self.output, id, moved, ts_recv);
+            }
+        }
+        self.staged.clear();
+    }
+
+    /// Writes a record, and has the rules that rest on its market asked.
+    pub(super) fn tell(&mut self, world: &World, update: &Update) {
+        self.output.push_update(update);
+        self.rules.ask(world, &mut self.output, update.instrument, false, update.ts_recv);
+    }
+}

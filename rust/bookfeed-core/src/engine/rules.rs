@@ -1,0 +1,85 @@
+//! The last stage: the rules that watch a book are asked, and what became of opportunities is
+//! written down.
+
+use super::output::Output;
+use super::world::World;
+use crate::book::integrity::State;
+use crate::fixed::ABSENT;
+use crate::instrument::InstrumentId;
+use crate::signals::apart;
+use crate::signals::life::{Signals, Steps};
+use crate::signals::paper::Ledger;
+use crate::time::Nanos;
+use crate::update::LegStanding;
+
+/// All rules, their opportunities, and the ledger of what would have been had.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    pub(super) signals: Signals,
+    pub(super) paper: Option<Ledger>,
+    steps: Steps,
+}
+
+impl Rules {
+    pub(super) fn new(paper_latency: Option<Nanos>) -> Self {
+        Self { paper: paper_latency.map(Ledger::new), ..Self::default() }
+    }
+
+    /// Asks the rules that watch a book; `moved` if its touch did.
+    #[inline]
+    pub(super) fn ask(
+        &mut self,
+        world: &World,
+        output: &mut Output,
+        id: InstrumentId,
+        moved: bool,
+        ts: Nanos,
+    ) {
+        self.signals.evaluate(id, moved, &world.view(), ts, &mut self.steps);
+        self.write(world, output, ts);
+    }
+
+    /// Asks again about everything that is open.
+    pub(super) fn ask_open(&mut self, world: &World, output: &mut Output, ts: Nanos) {
+        self.signals.evaluate_open(&world.view(), ts, &mut self.steps);
+        self.write(world, output, ts);
+    }
+
+    /// Orders on paper arrive, and what only time kept from being opened is asked about again.
+    #[inline]
+    pub(super) fn run_due(&mut self, world: &World, output: &mut Output, ts: Nanos) {
+        if let Some(paper) = self.paper.as_mut().filter(|paper| paper.due(ts)) {
+            paper.settle(&world.view(), ts);
+        }
+        if self.signals.due(ts) {
+            self.signals.evaluate_waiting(&world.view(), ts, &mut self.steps);
+            self.write(world, output, ts);
+        }
+    }
+
+    /// Writes the records of signals that opened, changed or closed.
+    #[inline]
+    fn write(&mut self, world: &World, output: &mut Output, ts: Nanos) {
+        if !self.steps.list.is_empty() {
+            self.write_steps(world, output, ts);
+        }
+    }
+
+    fn write_steps(&mut self, world: &World, output: &mut Output, ts: Nanos) {
+        let view = world.view();
+        for step in &self.steps.list {
+            let legs = self.steps.legs_of(step).iter().map(|leg| {
+                let id = leg.leg.instrument;
+                let age = apart(ts, view.ts_evidence(id)).unwrap_or(ABSENT);
+                let (epoch, state) =
+                    view.at(id).map_or((0, State::Idle), |(book, _)| (book.epoch, book.shown_state()));
+                (leg, LegStanding { epoch, age, state })
+            });
+            output.push_signal(step, legs, ts);
+        }
+        if let Some(paper) = &mut self.paper {
+            paper.send(&self.steps, ts);
+        }
+        self.steps.clear();
+    }
+}

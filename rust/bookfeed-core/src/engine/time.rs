@@ -1,0 +1,165 @@
+//! Verdicts that time brings: graces that end, silence, fetches that begin.
+
+use super::judge::Judge;
+use super::world::World;
+use crate::book::Awaited;
+use crate::book::integrity::{Cause, State};
+use crate::fixed::ABSENT;
+use crate::instrument::InstrumentId;
+use crate::time::Nanos;
+use crate::venue::Continuity;
+
+/// Hash checks made per frame, so that no frame waits long for them.
+const CHECKS_PER_FRAME: usize = 4;
+/// A lone hash mismatch is given up only after this many graces.
+const LONE_MISMATCH_GRACES: i64 = 10;
+/// Convictions by hash without a match between them, after which hashes are not trusted.
+const STRIKES_MAX: u32 = 4;
+
+impl Judge {
+    /// Verdicts that are due at `ts`.
+    #[inline]
+    pub(super) fn run_due(&mut self, world: &mut World, ts: Nanos) {
+        let publisher = &mut self.publisher;
+        publisher.rules.run_due(world, &mut publisher.output, ts);
+        if ts >= self.next_sweep {
+            self.sweep(world, ts);
+        }
+        if self.checks.front().is_some_and(|&(due, _)| due <= ts) {
+            self.run_checks(world, ts, CHECKS_PER_FRAME);
+        }
+    }
+
+    /// Everything that is due at `ts`, however much it is, and what is open asked about again.
+    pub(super) fn advance(&mut self, world: &mut World, ts: Nanos) {
+        self.next_sweep = self.next_sweep.min(ts);
+        self.run_due(world, ts);
+        self.run_checks(world, ts, usize::MAX);
+        let publisher = &mut self.publisher;
+        publisher.rules.ask_open(world, &mut publisher.output, ts);
+    }
+
+    /// Puts a book on the list of those whose time may run out.
+    pub(super) fn watch(&mut self, world: &mut World, id: InstrumentId) {
+        let grace = world.config.suspect_grace;
+        let book = world.book(id);
+        let due = book.doubt.map_or(book.rare.ts_state.saturating_add(grace), |d| d.deadline);
+        self.watch_until(world, id, due);
+    }
+
+    pub(super) fn watch_until(&mut self, world: &mut World, id: InstrumentId, due: Nanos) {
+        if !std::mem::replace(&mut world.book(id).watched, true) {
+            self.watchlist.push(id);
+        }
+        self.next_sweep = self.next_sweep.min(due);
+    }
+
+    /// A connection was opened or spoke: silence is counted from there.
+    pub(super) fn expect_data(&mut self, world: &World, ts: Nanos) {
+        if world.config.silence > 0 {
+            self.next_sweep = self.next_sweep.min(ts.saturating_add(world.config.silence));
+        }
+    }
+
+    #[cold]
+    fn sweep(&mut self, world: &mut World, ts: Nanos) {
+        self.next_sweep = Nanos::MAX;
+        for id in std::mem::take(&mut self.watchlist) {
+            world.book(id).watched = false;
+            self.sweep_book(world, id, ts);
+        }
+        for conn in 0..world.connections.len() {
+            if let Ok(conn) = u32::try_from(conn) {
+                self.sweep_connection(world, conn, ts);
+            }
+        }
+    }
+
+    fn sweep_book(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let grace = world.config.suspect_grace;
+        if world.book(id).doubt.is_some_and(|d| ts >= d.deadline) {
+            self.convict(world, id, ts);
+            self.publish_one(world, id, ts);
+        }
+        if world.book(id).state == State::Suspect && self.given_up(world, id, ts) {
+            let cause = world.book(id).cause;
+            self.turn(world, id, State::Stale, cause, ts);
+            return;
+        }
+        self.sweep_witness(world, id, ts);
+        let book = world.book(id);
+        if let Some(doubt) = book.doubt {
+            self.watch_until(world, id, doubt.deadline);
+        } else if book.state == State::Suspect {
+            // Looked at a few times a grace, however long it may have to wait.
+            self.watch_until(world, id, ts.saturating_add(grace / 4).max(ts + 1));
+        }
+    }
+
+    /// Whether a suspect book's time is over. A hash alone is soft evidence: a single
+    /// mismatch waits longer for corroboration, and a venue whose hashes keep disagreeing
+    /// with fresh snapshots is not asked for more of them.
+    fn given_up(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) -> bool {
+        let grace = world.config.suspect_grace;
+        let book = world.book(id);
+        let waited = ts.saturating_sub(book.rare.ts_state);
+        if book.cause != Cause::HashMismatch {
+            return book.cause != Cause::UntrustedHash && waited >= grace;
+        }
+        if book.rare.hashes.strikes >= STRIKES_MAX {
+            self.turn(world, id, State::Suspect, Cause::UntrustedHash, ts);
+            return false;
+        }
+        let graces = if book.rare.hashes.mismatches > 1 { 1 } else { LONE_MISMATCH_GRACES };
+        waited >= grace.saturating_mul(graces)
+    }
+
+    fn sweep_connection(&mut self, world: &mut World, conn: u32, ts: Nanos) {
+        let silence = world.config.silence;
+        let Some(connection) = world.connection(conn).filter(|c| c.up && silence > 0) else { return };
+        // Where streams are numbered, only the stream that carries a book speaks for it. A book
+        // fetched by REST while its stream is silent was vouched for at that moment.
+        let numbered = connection.venue.row().continuity == Continuity::Stream;
+        let spoke = if numbered { ABSENT } else { connection.ts_data };
+        let view = world.view();
+        let due = |id: InstrumentId| spoke.max(view.ts_evidence(id)).saturating_add(silence);
+        let mut next = connection.ts_data.saturating_add(silence);
+        let mut silenced = Vec::new();
+        if numbered || ts >= next {
+            next = ts.saturating_add(silence);
+            for &id in &connection.instruments {
+                if !world.books[id as usize].running() {
+                    continue;
+                }
+                if ts >= due(id) {
+                    silenced.push(id);
+                } else {
+                    next = next.min(due(id));
+                }
+            }
+        }
+        self.next_sweep = self.next_sweep.min(next);
+        for id in silenced {
+            self.turn(world, id, State::Stale, Cause::Silence, ts);
+        }
+    }
+
+    /// A book is being fetched anew; what the stream says of it meanwhile is kept.
+    pub(super) fn resync_begin(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let Some(about) = world.instruments.at(id) else { return };
+        // Only a stream can keep a fetched book true.
+        let up = world.connection(about.conn).is_some_and(|c| c.up);
+        let continuity = about.venue.row().continuity;
+        let book = world.book(id);
+        if !up || book.over() || matches!(book.state, State::Live | State::Idle) {
+            return;
+        }
+        let ts_begin = book.ts_seen;
+        self.turn(world, id, State::Syncing, Cause::Resync, ts);
+        if continuity == Continuity::Evidence {
+            // Elsewhere numbers say what is to be kept, or the whole book comes in the stream.
+            let awaited = Awaited { ts_begin, deltas: Vec::new() };
+            world.book(id).rare.awaited = Some(awaited);
+        }
+    }
+}

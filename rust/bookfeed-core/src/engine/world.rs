@@ -1,0 +1,164 @@
+//! What is known: every instrument with its book and its trades, and what is heard on
+//! connections. The stages of the engine change it one after the other; rules only read it.
+
+use super::config::{Config, Counters, LastError};
+use crate::book::Book;
+use crate::event::{Body, Message};
+use crate::fixed::ABSENT;
+use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
+use crate::latency::Histogram;
+use crate::sequence::stream::{Connection, Streams};
+use crate::signals::View;
+use crate::span::Value;
+use crate::time::Nanos;
+use crate::trades::TradeTape;
+use crate::venue::Continuity;
+
+/// Where a message comes from: what all of its parts share.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) conn: u32,
+    pub(super) payload: &'a [u8],
+    pub(super) ts_event: Nanos,
+    pub(super) ts_recv: Nanos,
+    /// Number of the update at which a fetched book stands, where whoever fetched it knows.
+    pub(super) stands_at: Option<u64>,
+}
+
+/// Everything that is known, and what happened, counted.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) instruments: Instruments,
+    pub(super) books: Vec<Book>,
+    pub(super) tapes: Vec<TradeTape>,
+    pub(super) connections: Vec<Option<Connection>>,
+    pub(super) streams: Streams,
+    pub(super) counters: Counters,
+    pub(super) last_error: Option<LastError>,
+    pub(super) venue_latency: Histogram,
+}
+
+impl World {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            instruments: Instruments::default(),
+            books: Vec::new(),
+            tapes: Vec::new(),
+            connections: Vec::new(),
+            streams: Streams::default(),
+            counters: Counters::default(),
+            last_error: None,
+            venue_latency: Histogram::new(),
+        }
+    }
+
+    /// What rules may look at.
+    #[inline]
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            books: &self.books,
+            instruments: &self.instruments,
+            streams: &self.streams,
+            connections: &self.connections,
+        }
+    }
+
+    #[inline]
+    pub(super) fn book(&mut self, id: InstrumentId) -> &mut Book {
+        &mut self.books[id as usize]
+    }
+
+    #[inline]
+    pub(super) fn connection(&self, conn: u32) -> Option<&Connection> {
+        self.connections.get(conn as usize)?.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn connection_mut(&mut self, conn: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(conn as usize)?.as_mut()
+    }
+
+    /// How a missing message about an instrument would show; `None` if there is no such one.
+    #[inline]
+    pub(super) fn continuity(&self, id: InstrumentId) -> Option<Continuity> {
+        self.instruments.at(id).map(|about| about.venue.row().continuity)
+    }
+
+    /// An instrument of a venue's, of which nothing but its symbol and connection is known.
+    pub(super) fn stranger(venue: Venue, symbol: &str, conn: u32) -> Instrument {
+        Instrument { payout: venue.row().payout, ..Instrument::new(venue, symbol, conn) }
+    }
+
+    /// Puts an instrument on a connection.
+    pub(super) fn join_connection(&mut self, conn: u32, id: InstrumentId) {
+        if let Some(connection) = self.connection_mut(conn) {
+            connection.instruments.push(id);
+        }
+    }
+
+    /// Takes an instrument off its connection.
+    pub(super) fn leave_connection(&mut self, id: InstrumentId) {
+        let Some(conn) = self.instruments.at(id).map(|i| i.conn) else { return };
+        if let Some(connection) = self.connection_mut(conn) {
+            connection.instruments.retain(|&i| i != id);
+        }
+    }
+
+    /// Remembers the venue's second name of a market, by which a damaged first one is found out.
+    pub(super) fn learn_market_id(&mut self, id: InstrumentId, market_id: Value, payload: &[u8]) {
+        if let Some(instrument) = self.instruments.at_mut(id)
+            && instrument.market_id.is_none()
+            && !market_id.is_absent()
+        {
+            let text = String::from_utf8_lossy(market_id.raw(payload));
+            instrument.market_id = Some(Box::from(&*text));
+        }
+    }
+
+    /// Which instrument of the connection has this second name.
+    pub(super) fn by_market_id(
+        &self,
+        conn: u32,
+        market_id: Value,
+        payload: &[u8],
+    ) -> Option<InstrumentId> {
+        let wanted = market_id.raw(payload);
+        let same = |id: &&InstrumentId| {
+            let known = self.instruments.at(**id).and_then(|i| i.market_id.as_deref());
+            known.is_some_and(|known| !wanted.is_empty() && known.as_bytes() == wanted)
+        };
+        self.connection(conn)?.instruments.iter().find(same).copied()
+    }
+
+    /// A message shows that its connection brings data, and how late.
+    #[inline]
+    pub(super) fn note_data(&mut self, origin: &Origin, message: &Message) {
+        if !is_data(message) {
+            return;
+        }
+        let ts_event = message.ts_event;
+        if let Some(connection) = self.connection_mut(origin.conn) {
+            connection.ts_data = origin.ts_recv;
+            connection.ts_event = connection.ts_event.max(ts_event);
+        }
+        if ts_event != ABSENT {
+            self.venue_latency.record(origin.ts_recv.saturating_sub(ts_event));
+        }
+    }
+
+    #[cold]
+    pub(super) fn note_error(&mut self, conn: u32, ts_recv: Nanos, what: &'static str, offset: usize) {
+        self.last_error = Some(LastError { conn, ts_recv, what, offset });
+    }
+}
+
+/// Whether a message shows that market data flows. A reply does only if it takes a number.
+#[inline]
+fn is_data(message: &Message) -> bool {
+    match message.body {
+        Body::Nothing | Body::Reply(_) | Body::Unknown | Body::Own(_) => message.place.seq != 0,
+        _ => true,
+    }
+}
