@@ -1,5 +1,7 @@
 //! The modules of the crate in the order in which data flows: none uses one that comes after it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
