@@ -409,6 +409,21 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Notes that a message cannot be trusted: the books it may be about, or that it may be
+    /// about any of its connection.
+    #[cold]
+    pub fn malformed(
+        &mut self,
+        books: impl IntoIterator<Item = InstrumentId>,
+        whole_connection: bool,
+        offset: usize,
+        what: &'static str,
+    ) -> Body {
+        let start = self.named.len();
+        self.named.extend(books);
+        Body::Malformed(Malformed { named: start..self.named.len(), whole_connection, offset, what })
+    }
+
     /// Empties the frame, keeping its memory.
     #[inline]
     pub fn clear(&mut self) {

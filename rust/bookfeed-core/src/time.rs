@@ -6,6 +6,8 @@ use crate::fixed::eight_digits;
 /// Unix time in nanoseconds.
 pub type Nanos = i64;
 
+/// One microsecond.
+pub const MICROSECOND: Nanos = 1_000;
 /// One millisecond.
 pub const MILLISECOND: Nanos = 1_000_000;
 /// One second.

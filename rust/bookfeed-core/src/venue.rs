@@ -4,7 +4,9 @@
 //! message shows, what a share pays, how a book is proved, how fees are stated. What stands here
 //! is asked for by its kind; nothing else in this crate asks which venue it is.
 
+pub mod binance;
 pub mod kalshi;
+pub mod kraken;
 pub mod polymarket;
 
 use crate::decode::{Decode, Mode};
@@ -103,6 +105,28 @@ venues! {
         modes: &["", kalshi::YES_PRICES],
         messages: &kalshi::MESSAGE_NAMES,
         decode: kalshi::decode,
+    };
+    /// Binance, spot, and Binance.US.
+    BINANCE = Row {
+        name: "binance",
+        continuity: Continuity::UpdateIds,
+        payout: None,
+        proof: Proof::None,
+        fees: &Terms::UNKNOWN,
+        modes: &[""],
+        messages: &binance::MESSAGE_NAMES,
+        decode: binance::decode,
+    };
+    /// Kraken, spot, the WebSocket of version 2.
+    KRAKEN = Row {
+        name: "kraken",
+        continuity: Continuity::Checksum,
+        payout: None,
+        proof: Proof::Crc32,
+        fees: &Terms::UNKNOWN,
+        modes: &[""],
+        messages: &kraken::MESSAGE_NAMES,
+        decode: kraken::decode,
     };
 }
 

@@ -5,6 +5,7 @@
 //! follows the document. A frame it accepts is a JSON text; any other is an error with a
 //! byte offset.
 
+use super::digits::decimal_until;
 use crate::fixed::{Decimal, quoted_unsigned};
 use crate::span::{Kind, Value, hex4};
 use std::fmt;
@@ -176,6 +177,15 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub fn take_quoted_decimal<const SCALE: u32>(&mut self) -> Option<Decimal> {
         let (decimal, taken) = quoted_unsigned::<SCALE>(self.bytes.get(self.pos..)?)?;
+        self.pos += taken;
+        Some(decimal)
+    }
+
+    /// Takes a plain decimal and the byte `END` behind it, quickly if it has many digits; not all
+    /// plain decimals are taken.
+    #[inline(always)]
+    pub fn take_decimal_until<const SCALE: u32, const END: u8>(&mut self) -> Option<Decimal> {
+        let (decimal, taken) = decimal_until::<SCALE, END>(self.bytes.get(self.pos..)?)?;
         self.pos += taken;
         Some(decimal)
     }

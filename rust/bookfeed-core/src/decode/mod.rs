@@ -1,6 +1,7 @@
 //! Bytes to events: what the decoders of all venues share. The decoders themselves stand with
 //! their venues, in [`crate::venue`].
 
+mod digits;
 pub mod json;
 pub mod read;
 pub mod stamp;

@@ -2,8 +2,12 @@
 //! strings or numbers, and what to say of a message that is valid JSON and still wrong.
 
 use super::json::{Cursor, JsonError};
-use crate::fixed::{Decimal, DecimalError, PRICE_ONE, Price};
+use crate::event::{Body, Frame, Level, Message, Place};
+use crate::fixed::{Decimal, DecimalError, PRICE_ONE, Price, parse_price, parse_qty, parse_unsigned};
+use crate::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
+use crate::time::Nanos;
+use std::ops::Range;
 
 /// What is wrong with a well-formed message, and where.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,30 @@ pub fn decimal(
     }
 }
 
+/// A whole number that is not negative, as a string or a number.
+#[inline]
+pub fn integer(bytes: &[u8], value: Value, scratch: &mut Vec<u8>) -> Option<u64> {
+    let number = decimal(bytes, value, scratch, parse_unsigned::<0>)?;
+    let whole = number.form.fraction_digits() == 0;
+    u64::try_from(number.value).ok().filter(|_| whole)
+}
+
+/// `true` or `false`; `None` for anything else.
+#[inline]
+pub fn boolean(bytes: &[u8], value: Value) -> Option<bool> {
+    match (value.kind, value.raw(bytes)) {
+        (Kind::Other, b"true") => Some(true),
+        (Kind::Other, b"false") => Some(false),
+        _ => None,
+    }
+}
+
+/// The text of a string; empty for anything else.
+#[inline]
+pub fn text<'a>(bytes: &'a [u8], value: Value, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if is_text(value) { value.text(bytes, scratch) } else { b"" }
+}
+
 /// Whether a member is there: `null` is as good as none, the empty string is not.
 #[inline]
 pub fn given(value: Value) -> bool {
@@ -53,6 +81,162 @@ pub fn is_text(value: Value) -> bool {
 #[must_use]
 pub fn is_probability(price: Price) -> bool {
     price > 0 && price < PRICE_ONE
+}
+
+/// An array of levels that was read where it stood: what it added to the frame's levels, and the
+/// first thing wrong with it.
+#[derive(Clone, Debug, Default)]
+pub struct Side {
+    /// Its levels.
+    pub range: Range<usize>,
+    /// What is wrong.
+    pub wrong: Option<Wrong>,
+}
+
+/// What a size of zero means in an array of levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zero {
+    /// The level is to be removed.
+    Removes,
+    /// Nothing: the array is a whole side, and there is no such level.
+    Skipped,
+}
+
+/// One payload of a venue, and what reading it needs.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    /// The payload.
+    pub bytes: &'a [u8],
+    /// Whose it is.
+    pub venue: Venue,
+    /// The symbols that are known.
+    pub instruments: &'a Instruments,
+    /// What it says.
+    pub frame: &'a mut Frame,
+}
+
+impl Reader<'_> {
+    /// The instrument of a symbol, or `UNKNOWN`: symbols are never guessed at.
+    #[inline]
+    pub fn instrument(&mut self, symbol: Value) -> InstrumentId {
+        let symbol = text(self.bytes, symbol, &mut self.frame.scratch);
+        self.instruments.find(self.venue, symbol).unwrap_or(UNKNOWN)
+    }
+
+    /// The text of a string; empty for anything else.
+    #[inline]
+    pub fn text(&mut self, value: Value) -> &[u8] {
+        text(self.bytes, value, &mut self.frame.scratch)
+    }
+
+    /// A whole number that is not negative.
+    #[inline]
+    pub fn integer(&mut self, value: Value) -> Option<u64> {
+        integer(self.bytes, value, &mut self.frame.scratch)
+    }
+
+    /// Price and size: a price above zero, and a size that may be zero.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    #[inline]
+    pub fn level(&mut self, price: Value, size: Value) -> Result<Level, &'static str> {
+        let (bytes, scratch) = (self.bytes, &mut self.frame.scratch);
+        let price = decimal(bytes, price, scratch, parse_price).filter(|p| p.value > 0);
+        let price = price.ok_or("price is missing, zero or not a decimal that fits")?;
+        let size = decimal(bytes, size, scratch, parse_qty);
+        let size = size.ok_or("size is missing or not a decimal that fits")?;
+        Ok(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
+    }
+
+    /// Reads the array of levels that stands here into the frame; `level` reads one, and says
+    /// what is wrong with it. Anything but an array is skipped, and wrong.
+    ///
+    /// # Errors
+    /// If what stands here is not JSON.
+    pub fn side<'b>(
+        &mut self,
+        cursor: &mut Cursor<'b>,
+        zero: Zero,
+        mut level: impl FnMut(&mut Self, &mut Cursor<'b>) -> Result<Result<Level, &'static str>, JsonError>,
+    ) -> Result<Side, JsonError> {
+        let (start, mut wrong) = (self.frame.levels.len(), None);
+        if cursor.peek() == b'[' {
+            elements(cursor, |cursor| {
+                cursor.peek();
+                let offset = cursor.offset();
+                match level(self, cursor)? {
+                    Ok(level) if level.qty == 0 && zero == Zero::Skipped => {}
+                    Ok(level) => self.frame.levels.push(level),
+                    Err(what) => wrong = wrong.or(Some(Wrong { offset, what })),
+                }
+                Ok(())
+            })?;
+        } else {
+            wrong = Some(Wrong { offset: cursor.offset(), what: "levels are not an array" });
+            cursor.skip()?;
+        }
+        Ok(Side { range: start..self.frame.levels.len(), wrong })
+    }
+
+    /// Reads the levels of an array whose beginning was taken, as far as its end, if `level` takes
+    /// all of them and nothing but commas stands between.
+    #[inline(always)]
+    pub fn plain_side(
+        &mut self,
+        cursor: &mut Cursor,
+        level: impl Fn(&mut Cursor) -> Option<Level>,
+    ) -> Option<Range<usize>> {
+        let levels = &mut self.frame.levels;
+        let start = levels.len();
+        if cursor.take_literal(b"]") {
+            return Some(start..start);
+        }
+        loop {
+            levels.push(level(cursor)?);
+            if !cursor.take_literal(b",") {
+                take(cursor, b"]")?;
+                return Some(start..levels.len());
+            }
+        }
+    }
+
+    /// Adds a message.
+    #[inline]
+    pub fn push(&mut self, place: Place, market: Value, ts_event: Nanos, body: Body) {
+        self.frame.messages.push(Message { ts_event, market, place, body });
+    }
+
+    /// A message that cannot be trusted, about the book of `symbol`, or else about any of the
+    /// connection.
+    #[cold]
+    pub fn broken_book(&mut self, symbol: Value, wrong: Wrong) -> Body {
+        let book = Some(self.instrument(symbol)).filter(|&id| id != UNKNOWN);
+        self.frame.malformed(book, book.is_none(), wrong.offset, wrong.what)
+    }
+
+    /// A message that cannot be trusted, and takes no book with it.
+    #[cold]
+    pub fn broken_news(&mut self, wrong: Wrong) -> Body {
+        self.frame.malformed(None, false, wrong.offset, wrong.what)
+    }
+}
+
+/// Takes `literal` if it stands exactly here.
+#[inline(always)]
+pub fn take(cursor: &mut Cursor, literal: &[u8]) -> Option<()> {
+    cursor.take_literal(literal).then_some(())
+}
+
+/// Takes what `read` takes, or nothing if it declines.
+#[inline(always)]
+pub fn attempt<T>(cursor: &mut Cursor, read: impl Fn(&mut Cursor) -> Option<T>) -> Option<T> {
+    let begin = cursor.offset();
+    let found = read(cursor);
+    if found.is_none() {
+        cursor.rewind(begin);
+    }
+    found
 }
 
 /// A cursor in front of a value that was checked when it was skipped.

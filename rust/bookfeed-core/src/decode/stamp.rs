@@ -1,6 +1,7 @@
-//! Moments as venues write them besides milliseconds: RFC 3339 text, and whole seconds.
+//! Moments as venues write them besides milliseconds: RFC 3339 text, whole seconds, and numbers
+//! that may be of microseconds.
 
-use crate::time::{Nanos, SECOND};
+use crate::time::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
 /// Days from 1970-01-01 to the first of each month of a year that is no leap year.
 const BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
@@ -30,6 +31,14 @@ pub fn seconds(text: &[u8]) -> Option<Nanos> {
         return None;
     }
     digits(text)?.checked_mul(SECOND)
+}
+
+/// Milliseconds or microseconds since 1970, told apart by their size: what would be a year
+/// beyond 5000 in the one is this century in the other.
+#[inline]
+pub fn millis_or_micros(number: u64) -> Option<Nanos> {
+    let unit = if number < 100_000_000_000_000 { MILLISECOND } else { MICROSECOND };
+    i64::try_from(number).ok()?.checked_mul(unit)
 }
 
 /// The number that a few digits make, nothing else among them.
@@ -107,6 +116,16 @@ mod tests {
             }
         }
         assert_eq!(expected, 292 * 365 + 71);
+    }
+
+    #[test]
+    fn micros_are_told_from_millis() {
+        let moment = Some(1_790_000_000_123_000_000);
+        assert_eq!(millis_or_micros(1_790_000_000_123), moment);
+        assert_eq!(millis_or_micros(1_790_000_000_123_000), moment);
+        assert_eq!(millis_or_micros(0), Some(0));
+        assert_eq!(millis_or_micros(99_999_999_999_999), None, "a year that nanoseconds do not hold");
+        assert_eq!(millis_or_micros(u64::MAX), None);
     }
 
     #[test]

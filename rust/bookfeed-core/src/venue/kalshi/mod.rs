@@ -20,8 +20,8 @@ mod rest;
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, Wrong, given, is_text};
 use crate::decode::{Mode, Payload, Source, Tally, stamp};
-use crate::event::{Body, Frame, Malformed, Message, Place};
-use crate::fixed::{ABSENT, Decimal, DecimalError, parse_unsigned};
+use crate::event::{Body, Frame, Message, Place};
+use crate::fixed::{ABSENT, Decimal, DecimalError};
 use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
 use crate::time::Nanos;
@@ -224,15 +224,10 @@ impl Decoder<'_> {
         book: Option<InstrumentId>,
         second: Option<InstrumentId>,
     ) -> Body {
-        let start = self.frame.named.len();
-        self.frame.named.extend(book.filter(|&id| id != UNKNOWN));
-        self.frame.named.extend(second.filter(|&id| book != Some(id)));
-        Body::Malformed(Malformed {
-            named: start..self.frame.named.len(),
-            whole_connection: book == Some(UNKNOWN),
-            offset: wrong.offset,
-            what: wrong.what,
-        })
+        let first = book.filter(|&id| id != UNKNOWN);
+        let other = second.filter(|&id| book != Some(id));
+        let books = first.into_iter().chain(other);
+        self.frame.malformed(books, book == Some(UNKNOWN), wrong.offset, wrong.what)
     }
 
     // Values.
@@ -261,7 +256,7 @@ impl Decoder<'_> {
     /// The text of a string; empty for anything else.
     #[inline]
     fn text(&mut self, value: Value) -> &[u8] {
-        if is_text(value) { value.text(self.bytes, &mut self.frame.scratch) } else { b"" }
+        read::text(self.bytes, value, &mut self.frame.scratch)
     }
 
     /// A decimal given as a string or a number; `None` if it is neither, or refused.
@@ -277,9 +272,7 @@ impl Decoder<'_> {
     /// A whole number that is not negative.
     #[inline]
     fn integer(&mut self, value: Value) -> Option<u64> {
-        let number = self.decimal(value, parse_unsigned::<0>)?;
-        let whole = number.form.fraction_digits() == 0;
-        u64::try_from(number.value).ok().filter(|_| whole)
+        read::integer(self.bytes, value, &mut self.frame.scratch)
     }
 
     /// A decimal that may be left out; `Err` if it is there and refused.
@@ -297,11 +290,7 @@ impl Decoder<'_> {
 
     /// `true` or `false`; `None` for anything else.
     fn boolean(&self, value: Value) -> Option<bool> {
-        match (value.kind, value.raw(self.bytes)) {
-            (Kind::Other, b"true") => Some(true),
-            (Kind::Other, b"false") => Some(false),
-            _ => None,
-        }
+        read::boolean(self.bytes, value)
     }
 
     /// The venue's time of a message: `ts_ms`, or `ts` in one of its two older forms.

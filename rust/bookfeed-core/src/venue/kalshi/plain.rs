@@ -2,7 +2,7 @@
 
 use super::Decoder;
 use crate::decode::json::Cursor;
-use crate::decode::read::is_probability;
+use crate::decode::read::{is_probability, take};
 use crate::event::{Body, Delta, Message, Place, Side};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
 use crate::instrument::Venue;
@@ -106,9 +106,4 @@ fn signed(cursor: &mut Cursor) -> Option<Qty> {
     let negative = cursor.take_literal(b"-");
     let magnitude = cursor.take_quoted_decimal::<QTY_DECIMALS>()?.value;
     Some(if negative { -magnitude } else { magnitude })
-}
-
-#[inline(always)]
-fn take(cursor: &mut Cursor, literal: &[u8]) -> Option<()> {
-    cursor.take_literal(literal).then_some(())
 }

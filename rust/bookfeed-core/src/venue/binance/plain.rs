@@ -1,0 +1,56 @@
+//! The commonest message, in the venue's own order and spelling, in one pass.
+
+use super::Decoder;
+use crate::decode::json::Cursor;
+use crate::decode::read::take;
+use crate::decode::stamp;
+use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
+use crate::fixed::{PRICE_DECIMALS, QTY_DECIMALS};
+use crate::span::Kind;
+
+impl Decoder<'_> {
+    /// A difference of a known book, wrapped or not, complete and without a flaw; `None` leaves
+    /// anything else to the general way, which must read the same out of it.
+    #[inline]
+    pub(super) fn plain_depth(&mut self, cursor: &mut Cursor) -> Option<Message> {
+        let wrapped = cursor.take_literal(b"{\"stream\":\"");
+        if wrapped {
+            cursor.rest_of_string().ok()?;
+            take(cursor, b",\"data\":")?;
+        }
+        take(cursor, b"{\"e\":\"depthUpdate\",\"E\":")?;
+        let ts_event = stamp::millis_or_micros(cursor.take_unsigned()?)?;
+        take(cursor, b",\"s\":\"")?;
+        let symbol = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
+        let instrument = self.0.instruments.find(self.0.venue, symbol.raw(self.0.bytes))?;
+        take(cursor, b",\"U\":")?;
+        let first = cursor.take_unsigned()?;
+        take(cursor, b",\"u\":")?;
+        let last = cursor.take_unsigned()?;
+        if first == 0 || first > last {
+            return None;
+        }
+        take(cursor, b",\"b\":[")?;
+        let bids = self.0.plain_side(cursor, level)?;
+        take(cursor, b",\"a\":[")?;
+        let asks = self.0.plain_side(cursor, level)?;
+        take(cursor, b"}")?;
+        if wrapped {
+            take(cursor, b"}")?;
+        }
+        let levels = Levels { instrument, symbol, bids, asks, claim: ProofClaim::None };
+        let (place, body) = (Place::run(first, last), Body::Levels(levels));
+        Some(Message { ts_event, market: symbol, place, body })
+    }
+}
+
+/// A level as the venue writes it, `["61685.99000000","1.25869000"]`.
+#[inline(always)]
+pub(super) fn level(cursor: &mut Cursor) -> Option<Level> {
+    take(cursor, b"[\"")?;
+    let price = cursor.take_decimal_until::<PRICE_DECIMALS, b'"'>().filter(|p| p.value > 0)?;
+    take(cursor, b",\"")?;
+    let size = cursor.take_decimal_until::<QTY_DECIMALS, b'"'>()?;
+    take(cursor, b"]")?;
+    Some(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
+}
