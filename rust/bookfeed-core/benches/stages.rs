@@ -25,6 +25,8 @@ mod play;
 mod polymarket;
 #[path = "stages/rules.rs"]
 mod rules;
+#[path = "stages/spot.rs"]
+mod spot;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -72,6 +74,9 @@ fn main() {
     }
     if wanted("rules") {
         stages.extend(rules::stages());
+    }
+    if wanted("spot") {
+        stages.extend(spot::stages());
     }
     if wanted("parts") {
         stages.extend(parts::stages(&corpus.frames));

@@ -5,7 +5,7 @@
 //! follows the document. A frame it accepts is a JSON text; any other is an error with a
 //! byte offset.
 
-use super::digits::decimal_until;
+use super::digits::{decimal_until, quoted_pairs};
 use crate::fixed::{Decimal, quoted_unsigned};
 use crate::span::{Kind, Value, hex4};
 use std::fmt;
@@ -188,6 +188,14 @@ impl<'a> Cursor<'a> {
         let (decimal, taken) = decimal_until::<SCALE, END>(self.bytes.get(self.pos..)?)?;
         self.pos += taken;
         Some(decimal)
+    }
+
+    /// Takes pairs of a price and a size, `["61685.99000000","1.25869000"]`, up to the end of their
+    /// array, and hands each to `push`; not all plain decimals are taken.
+    #[inline(always)]
+    pub fn take_quoted_pairs(&mut self, push: impl FnMut(Decimal, Decimal)) -> Option<()> {
+        self.pos += quoted_pairs(self.bytes.get(self.pos..)?, push)?;
+        Some(())
     }
 
     /// Takes a number, if digits are what stands here: no sign, at most eighteen, no zero in

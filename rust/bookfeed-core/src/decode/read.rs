@@ -2,7 +2,7 @@
 //! strings or numbers, and what to say of a message that is valid JSON and still wrong.
 
 use super::json::{Cursor, JsonError};
-use crate::event::{Body, Frame, Level, Message, Place};
+use crate::event::{Body, Frame, Level, Message, Place, Side};
 use crate::fixed::{Decimal, DecimalError, PRICE_ONE, Price, parse_price, parse_qty, parse_unsigned};
 use crate::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
@@ -86,7 +86,7 @@ pub fn is_probability(price: Price) -> bool {
 /// An array of levels that was read where it stood: what it added to the frame's levels, and the
 /// first thing wrong with it.
 #[derive(Clone, Debug, Default)]
-pub struct Side {
+pub struct LevelArray {
     /// Its levels.
     pub range: Range<usize>,
     /// What is wrong.
@@ -100,6 +100,16 @@ pub enum Zero {
     Removes,
     /// Nothing: the array is a whole side, and there is no such level.
     Skipped,
+}
+
+/// Why there is no level to be had of a price and a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoLevel {
+    /// The price is a plain decimal, but higher than any price here. Sellers ask such prices, in
+    /// books of thin markets: they are behind every other, and nobody will ever pay them.
+    TooHigh,
+    /// What is wrong.
+    Wrong(&'static str),
 }
 
 /// One payload of a venue, and what reading it needs.
@@ -138,45 +148,66 @@ impl Reader<'_> {
     /// Price and size: a price above zero, and a size that may be zero.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// [`NoLevel`].
     #[inline]
-    pub fn level(&mut self, price: Value, size: Value) -> Result<Level, &'static str> {
+    pub fn level(&mut self, price: Value, size: Value) -> Result<Level, NoLevel> {
         let (bytes, scratch) = (self.bytes, &mut self.frame.scratch);
-        let price = decimal(bytes, price, scratch, parse_price).filter(|p| p.value > 0);
-        let price = price.ok_or("price is missing, zero or not a decimal that fits")?;
-        let size = decimal(bytes, size, scratch, parse_qty);
-        let size = size.ok_or("size is missing or not a decimal that fits")?;
-        Ok(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
+        let qty = decimal(bytes, size, scratch, parse_qty);
+        let qty = qty.ok_or(NoLevel::Wrong("size is missing or not a decimal that fits"))?;
+        let read = decimal(bytes, price, scratch, parse_price).filter(|p| p.value > 0);
+        match read {
+            Some(read) => Ok(Level { price: read.value, qty: qty.value, forms: (read.form, qty.form) }),
+            None if given(price) && too_high(price.text(bytes, scratch)) => Err(NoLevel::TooHigh),
+            None => Err(NoLevel::Wrong("price is missing, zero or not a decimal that fits")),
+        }
     }
 
-    /// Reads the array of levels that stands here into the frame; `level` reads one, and says
-    /// what is wrong with it. Anything but an array is skipped, and wrong.
+    /// Price and size of a trade, under the same terms.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn traded(&mut self, price: Value, size: Value) -> Result<Level, Wrong> {
+        self.level(price, size).map_err(|no| match no {
+            NoLevel::TooHigh => Wrong::at(price, "price is too high"),
+            NoLevel::Wrong(what) => Wrong::at(price, what),
+        })
+    }
+
+    /// Reads the array of levels of a side that stands here into the frame; `level` reads one.
+    /// Anything but an array is skipped, and wrong. Of a side that sells, prices too high to be
+    /// held are left out.
     ///
     /// # Errors
     /// If what stands here is not JSON.
-    pub fn side<'b>(
+    pub fn levels<'b>(
         &mut self,
         cursor: &mut Cursor<'b>,
-        zero: Zero,
-        mut level: impl FnMut(&mut Self, &mut Cursor<'b>) -> Result<Result<Level, &'static str>, JsonError>,
-    ) -> Result<Side, JsonError> {
+        (side, zero): (Side, Zero),
+        mut level: impl FnMut(&mut Self, &mut Cursor<'b>) -> Result<Result<Level, NoLevel>, JsonError>,
+    ) -> Result<LevelArray, JsonError> {
         let (start, mut wrong) = (self.frame.levels.len(), None);
         if cursor.peek() == b'[' {
             elements(cursor, |cursor| {
                 cursor.peek();
                 let offset = cursor.offset();
-                match level(self, cursor)? {
-                    Ok(level) if level.qty == 0 && zero == Zero::Skipped => {}
-                    Ok(level) => self.frame.levels.push(level),
-                    Err(what) => wrong = wrong.or(Some(Wrong { offset, what })),
-                }
+                let what = match level(self, cursor)? {
+                    Ok(level) if level.qty == 0 && zero == Zero::Skipped => return Ok(()),
+                    Ok(level) => {
+                        self.frame.levels.push(level);
+                        return Ok(());
+                    }
+                    Err(NoLevel::TooHigh) if side == Side::Ask => return Ok(()),
+                    Err(NoLevel::TooHigh) => "price is too high",
+                    Err(NoLevel::Wrong(what)) => what,
+                };
+                wrong = wrong.or(Some(Wrong { offset, what }));
                 Ok(())
             })?;
         } else {
             wrong = Some(Wrong { offset: cursor.offset(), what: "levels are not an array" });
             cursor.skip()?;
         }
-        Ok(Side { range: start..self.frame.levels.len(), wrong })
+        Ok(LevelArray { range: start..self.frame.levels.len(), wrong })
     }
 
     /// Reads the levels of an array whose beginning was taken, as far as its end, if `level` takes
@@ -220,6 +251,18 @@ impl Reader<'_> {
     pub fn broken_news(&mut self, wrong: Wrong) -> Body {
         self.frame.malformed(None, false, wrong.offset, wrong.what)
     }
+}
+
+/// Whether a text is a plain decimal above the highest price.
+#[cold]
+fn too_high(text: &[u8]) -> bool {
+    /// The whole part of the highest price.
+    const HIGHEST: &[u8] = b"9223372036";
+    let point = text.iter().position(|&b| b == b'.').unwrap_or(text.len());
+    let (whole, fraction) = text.split_at(point);
+    let plain = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let whole_and_fraction = plain(whole) && whole[0] != b'0' && fraction.get(1..).is_none_or(plain);
+    whole_and_fraction && (whole.len(), whole) > (HIGHEST.len(), HIGHEST)
 }
 
 /// Takes `literal` if it stands exactly here.
@@ -281,6 +324,30 @@ pub fn elements<'a>(
         element(cursor)?;
         if !cursor.more(b']')? {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_high;
+
+    #[test]
+    fn only_plain_decimals_are_too_high() {
+        for text in ["9999999997.00000", "9223372037", "12345678901234567890123456789012345678901.5"] {
+            assert!(too_high(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "9223372036",
+            "9223372036.9",
+            "9999999997.",
+            ".5",
+            "",
+            "09999999997",
+            "-9999999997",
+            "9999999997e1",
+        ] {
+            assert!(!too_high(text.as_bytes()), "{text}");
         }
     }
 }

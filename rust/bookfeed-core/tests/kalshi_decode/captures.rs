@@ -2,28 +2,10 @@
 //! where `BOOKFEED_CAPTURES` says. Nothing of them is in the repository.
 
 use super::describe::{Said, say};
+use super::support::captures::lines;
 use bookfeed_core::decode::Source;
 use bookfeed_core::instrument::Instruments;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
-use std::process::Command;
-
-/// The lines of a recording, unpacked; `None`, with a word why, where it is not at hand.
-fn lines(name: &str) -> Option<Vec<String>> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
-    let folder = std::env::var_os("BOOKFEED_CAPTURES").map_or_else(beside, PathBuf::from);
-    let path = folder.join("kalshi").join(name);
-    if !path.exists() {
-        eprintln!("skipped: no {}", path.display());
-        return None;
-    }
-    let unpacked = if name.ends_with(".gz") {
-        Command::new("gzip").arg("-dc").arg(&path).output().unwrap().stdout
-    } else {
-        std::fs::read(&path).unwrap()
-    };
-    Some(String::from_utf8(unpacked).unwrap().lines().map(str::to_owned).collect())
-}
 
 fn said(frame: &str) -> Said {
     let said = say(false, Source::Stream, frame.as_bytes(), &Instruments::default()).unwrap();
@@ -70,7 +52,7 @@ fn with_message(frame: &Value, message: Map<String, Value>) -> String {
 
 #[test]
 fn frames_of_today_are_all_understood() {
-    let Some(lines) = lines("gold15m-26AUG101800-00.ndjson.gz") else { return };
+    let Some(lines) = lines("kalshi/gold15m-26AUG101800-00.ndjson.gz") else { return };
     let mut frames = 0;
     for line in lines {
         let line: Value = serde_json::from_str(&line).unwrap();
@@ -85,7 +67,7 @@ fn frames_of_today_are_all_understood() {
 
 #[test]
 fn frames_in_cents_say_what_they_would_say_in_dollars() {
-    let Some(lines) = lines("cents-format-2023.jsonl.gz") else { return };
+    let Some(lines) = lines("kalshi/cents-format-2023.jsonl.gz") else { return };
     assert!(lines.len() > 1_000);
     for line in &lines {
         let frame: Value = serde_json::from_str(line).unwrap();
@@ -96,8 +78,9 @@ fn frames_in_cents_say_what_they_would_say_in_dollars() {
 
 #[test]
 fn frames_in_two_formats_say_the_same_with_either_half() {
-    for name in ["samples/dual-format-trade.jsonl", "samples/dual-format-ticker.jsonl"] {
-        let Some(lines) = lines(name) else { return };
+    for name in ["trade", "ticker"] {
+        let name = format!("kalshi/samples/dual-format-{name}.jsonl");
+        let Some(lines) = lines(&name) else { return };
         assert!(!lines.is_empty());
         for line in &lines {
             let frame: Value = serde_json::from_str(line).unwrap();

@@ -5,6 +5,7 @@ use super::describe::say;
 use super::oracle::check;
 use super::spelling::delta;
 use super::support::Rng;
+use super::support::texts::mutate;
 use super::vectors::Vector;
 use serde_json::Value;
 
@@ -70,33 +71,6 @@ fn a_book_message_without_a_part_is_never_taken_for_a_whole_one() {
         }
     }
     assert!(checked > 200, "{checked}");
-}
-
-fn mutate(rng: &mut Rng, frame: &[u8]) -> Vec<u8> {
-    const BYTES: &[u8] = b"\"\\{}[],:.0123456789-+eE tfnulrsa_/\x00\x1f\x7f\x80\xc3\xa9\xed\xf5\n";
-    let mut bytes = frame.to_vec();
-    for _ in 0..=rng.below(2) {
-        let at = rng.below(bytes.len());
-        match rng.below(5) {
-            0 => bytes[at] ^= 1 << rng.below(8),
-            1 => bytes[at] = *rng.pick(BYTES),
-            2 => bytes.insert(at, *rng.pick(BYTES)),
-            3 => {
-                let end = (at + 1 + rng.below(20)).min(bytes.len());
-                bytes.drain(at..end);
-            }
-            _ => {
-                let end = (at + 1 + rng.below(40)).min(bytes.len());
-                let piece = bytes[at..end].to_vec();
-                let to = rng.below(bytes.len());
-                bytes.splice(to..to, piece);
-            }
-        }
-        if bytes.is_empty() {
-            break;
-        }
-    }
-    bytes
 }
 
 fn campaign(seed: u64, rounds: usize) -> [u64; 2] {

@@ -5,6 +5,7 @@
 use super::describe::{Said, say};
 use super::oracle::{MARKET_ID, TICKER, at_length, known};
 use super::support::Rng;
+use super::support::texts::respell;
 use super::vectors::Vector;
 use bookfeed_core::decode::Source;
 use bookfeed_core::instrument::Instruments;
@@ -22,56 +23,6 @@ fn both(frame: &[u8], yes_prices: bool, known: &Instruments) -> Result<Said, Str
         _ => panic!("{short:?} but {long:?}: {told}"),
     }
     short
-}
-
-fn blank(rng: &mut Rng, blanks: bool, out: &mut String) {
-    if blanks {
-        for _ in 0..rng.below(3) {
-            out.push(*rng.pick(&[' ', '\n', '\t', '\r']));
-        }
-    }
-}
-
-fn string(text: &str, escapes: bool, rng: &mut Rng, out: &mut String) {
-    out.push('"');
-    for symbol in text.chars() {
-        match symbol {
-            '"' | '\\' => write!(out, "\\{symbol}").unwrap(),
-            _ if escapes && rng.once_in(6) => write!(out, "\\u{:04x}", u32::from(symbol)).unwrap(),
-            _ => out.push(symbol),
-        }
-    }
-    out.push('"');
-}
-
-fn respell(value: &Value, [blanks, escapes]: [bool; 2], rng: &mut Rng, out: &mut String) {
-    blank(rng, blanks, out);
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            rng.shuffle(&mut members);
-            out.push('{');
-            for (i, (name, value)) in members.into_iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                blank(rng, blanks, out);
-                string(name, escapes, rng, out);
-                out.push(':');
-                respell(value, [blanks, escapes], rng, out);
-            }
-            out.push('}');
-        }
-        Value::Array(elements) => {
-            out.push('[');
-            for (i, element) in elements.iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                respell(element, [blanks, escapes], rng, out);
-            }
-            out.push(']');
-        }
-        Value::String(text) => string(text, escapes, rng, out),
-        other => write!(out, "{other}").unwrap(),
-    }
-    blank(rng, blanks, out);
 }
 
 /// A delta in the venue's own spelling, of numbers in every form it may take.

@@ -6,12 +6,15 @@
 //! they print by themselves: nothing here goes through the code under test.
 #![allow(dead_code)] // every test file uses its own part
 
+pub mod captures;
 pub mod checksum;
 pub mod fee_rules;
 pub mod kalshi;
 pub mod plain;
 pub mod records;
 pub mod scene;
+pub mod spot;
+pub mod texts;
 pub mod venue;
 
 /// SplitMix64: small, seeded, the same on every platform.

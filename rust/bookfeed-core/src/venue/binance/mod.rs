@@ -13,11 +13,11 @@
 mod plain;
 
 use crate::decode::json::{Cursor, JsonError};
-use crate::decode::read::{self, Reader, Side, Wrong, Zero, given, is_text};
+use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
 use crate::event::{
-    Aggressor, Body, Claim, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Snapshot, TouchClaim,
-    Trade,
+    Aggressor, Body, Claim, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot,
+    TouchClaim, Trade,
 };
 use crate::fixed::{ABSENT, Qty, parse_price, parse_qty};
 use crate::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
@@ -64,7 +64,7 @@ struct Fields {
     first: Value,
     last: Value,
     /// `b` and `a`, where they are levels.
-    differences: [Option<Side>; 2],
+    differences: [Option<LevelArray>; 2],
     /// `b` and `a`, where they are not; `B` and `A`.
     bid: Value,
     ask: Value,
@@ -77,7 +77,7 @@ struct Fields {
     buyer_is_maker: Value,
     /// A whole book.
     last_update_id: Value,
-    whole: [Option<Side>; 2],
+    whole: [Option<LevelArray>; 2],
     /// A reply.
     result: Value,
     id: Value,
@@ -135,13 +135,15 @@ impl Decoder<'_> {
         }
         let (mut fields, mut wrapped) = (Fields::default(), None);
         read::members(cursor, |name, cursor| {
-            if name == b"data" && cursor.peek() == b'{' {
-                let mut inner = Fields::default();
-                read::members(cursor, |name, cursor| self.member(name, cursor, &mut inner))?;
-                wrapped = Some(inner);
-                return Ok(());
+            if name != b"data" {
+                return self.member(name, cursor, &mut fields);
             }
-            self.member(name, cursor, &mut fields)
+            wrapped = None;
+            if cursor.peek() != b'{' {
+                return cursor.skip();
+            }
+            let inner = wrapped.insert(Fields::default());
+            read::members(cursor, |name, cursor| self.member(name, cursor, inner))
         })?;
         cursor.finish()?;
         self.understand(&wrapped.unwrap_or(fields), tally);
@@ -159,7 +161,9 @@ impl Decoder<'_> {
             b"b" | b"a" => {
                 let at = usize::from(name == b"a");
                 let levels = cursor.peek() == b'[';
-                f.differences[at] = if levels { Some(self.side(cursor, Zero::Removes)?) } else { None };
+                let side = if at == 0 { Side::Bid } else { Side::Ask };
+                let read = if levels { Some(self.levels(cursor, side, Zero::Removes)?) } else { None };
+                f.differences[at] = read;
                 let scalar = if at == 0 { &mut f.bid } else { &mut f.ask };
                 *scalar = if levels { Value::default() } else { cursor.scalar()? };
             }
@@ -170,8 +174,8 @@ impl Decoder<'_> {
             b"t" => f.trade_id = cursor.scalar()?,
             b"m" => f.buyer_is_maker = cursor.scalar()?,
             b"lastUpdateId" => f.last_update_id = cursor.scalar()?,
-            b"bids" => f.whole[0] = Some(self.side(cursor, Zero::Skipped)?),
-            b"asks" => f.whole[1] = Some(self.side(cursor, Zero::Skipped)?),
+            b"bids" => f.whole[0] = Some(self.levels(cursor, Side::Bid, Zero::Skipped)?),
+            b"asks" => f.whole[1] = Some(self.levels(cursor, Side::Ask, Zero::Skipped)?),
             b"result" => f.result = cursor.scalar()?,
             b"id" => f.id = cursor.scalar()?,
             b"code" => f.code = cursor.scalar()?,
@@ -190,14 +194,11 @@ impl Decoder<'_> {
     }
 
     /// An array of levels, `["price","size"]` each; what follows the two is ignored.
-    fn side(&mut self, cursor: &mut Cursor, zero: Zero) -> Result<Side, JsonError> {
-        self.0.side(cursor, zero, |reader, cursor| {
+    fn levels(&mut self, cursor: &mut Cursor, side: Side, zero: Zero) -> Result<LevelArray, JsonError> {
+        self.0.levels(cursor, (side, zero), |reader, cursor| {
             if cursor.peek() != b'[' {
                 cursor.skip()?;
-                return Ok(Err("level is not an array"));
-            }
-            if let Some(level) = read::attempt(cursor, plain::level) {
-                return Ok(Ok(level));
+                return Ok(Err(NoLevel::Wrong("level is not an array")));
             }
             let mut values = [Value::default(); 2];
             let mut count = 0;
@@ -314,7 +315,7 @@ impl Decoder<'_> {
 
     /// A trade, or what one order took of one price. `m` says that the buyer rested in the book.
     fn trade(&mut self, f: &Fields, kind: u8) -> Result<(Place, Body), Wrong> {
-        let level = self.0.level(f.price, f.size).map_err(|what| Wrong::at(f.price, what))?;
+        let level = self.0.traded(f.price, f.size)?;
         let aggressor = read::boolean(self.0.bytes, f.buyer_is_maker)
             .map(|maker| if maker { Aggressor::Sell } else { Aggressor::Buy });
         let trade = Trade {
@@ -383,7 +384,7 @@ impl Decoder<'_> {
 }
 
 /// Both sides, complete and without a flaw.
-fn both(sides: &[Option<Side>; 2], near: Value) -> Result<[&Side; 2], Wrong> {
+fn both(sides: &[Option<LevelArray>; 2], near: Value) -> Result<[&LevelArray; 2], Wrong> {
     let [Some(bids), Some(asks)] = sides else {
         return Err(Wrong::at(near, "a side is missing, or no array of levels"));
     };

@@ -5,8 +5,8 @@ use crate::decode::json::Cursor;
 use crate::decode::read::take;
 use crate::decode::stamp;
 use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
-use crate::fixed::{PRICE_DECIMALS, QTY_DECIMALS};
 use crate::span::Kind;
+use std::ops::Range;
 
 impl Decoder<'_> {
     /// A difference of a known book, wrapped or not, complete and without a flaw; `None` leaves
@@ -31,9 +31,9 @@ impl Decoder<'_> {
             return None;
         }
         take(cursor, b",\"b\":[")?;
-        let bids = self.0.plain_side(cursor, level)?;
+        let bids = self.plain_side(cursor)?;
         take(cursor, b",\"a\":[")?;
-        let asks = self.0.plain_side(cursor, level)?;
+        let asks = self.plain_side(cursor)?;
         take(cursor, b"}")?;
         if wrapped {
             take(cursor, b"}")?;
@@ -42,15 +42,20 @@ impl Decoder<'_> {
         let (place, body) = (Place::run(first, last), Body::Levels(levels));
         Some(Message { ts_event, market: symbol, place, body })
     }
-}
 
-/// A level as the venue writes it, `["61685.99000000","1.25869000"]`.
-#[inline(always)]
-pub(super) fn level(cursor: &mut Cursor) -> Option<Level> {
-    take(cursor, b"[\"")?;
-    let price = cursor.take_decimal_until::<PRICE_DECIMALS, b'"'>().filter(|p| p.value > 0)?;
-    take(cursor, b",\"")?;
-    let size = cursor.take_decimal_until::<QTY_DECIMALS, b'"'>()?;
-    take(cursor, b"]")?;
-    Some(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
+    /// Levels up to the end of their array, whose beginning was taken.
+    #[inline(always)]
+    fn plain_side(&mut self, cursor: &mut Cursor) -> Option<Range<usize>> {
+        let levels = &mut self.0.frame.levels;
+        let start = levels.len();
+        if cursor.take_literal(b"]") {
+            return Some(start..start);
+        }
+        let mut worthless = false;
+        cursor.take_quoted_pairs(|price, size| {
+            worthless |= price.value == 0;
+            levels.push(Level { price: price.value, qty: size.value, forms: (price.form, size.form) });
+        })?;
+        (!worthless).then_some(start..levels.len())
+    }
 }

@@ -9,10 +9,10 @@
 mod plain;
 
 use crate::decode::json::{Cursor, JsonError};
-use crate::decode::read::{self, Reader, Side, Wrong, Zero, given, is_text};
+use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
 use crate::event::{
-    Aggressor, Body, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Snapshot, Trade,
+    Aggressor, Body, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot, Trade,
 };
 use crate::fixed::ABSENT;
 use crate::instrument::{Instruments, Venue};
@@ -72,8 +72,8 @@ struct Envelope {
 #[derive(Default)]
 struct Entry {
     symbol: Value,
-    bids: Option<Side>,
-    asks: Option<Side>,
+    bids: Option<LevelArray>,
+    asks: Option<LevelArray>,
     checksum: Value,
     timestamp: Value,
     side: Value,
@@ -252,8 +252,8 @@ impl Decoder<'_> {
         let zero = if kind == BOOK_SNAPSHOT { Zero::Skipped } else { Zero::Removes };
         match name {
             b"symbol" => entry.symbol = cursor.scalar()?,
-            b"bids" => entry.bids = Some(self.side(cursor, zero)?),
-            b"asks" => entry.asks = Some(self.side(cursor, zero)?),
+            b"bids" => entry.bids = Some(self.levels(cursor, Side::Bid, zero)?),
+            b"asks" => entry.asks = Some(self.levels(cursor, Side::Ask, zero)?),
             b"checksum" => entry.checksum = cursor.scalar()?,
             b"timestamp" => entry.timestamp = cursor.scalar()?,
             b"side" => entry.side = cursor.scalar()?,
@@ -266,11 +266,11 @@ impl Decoder<'_> {
     }
 
     /// An array of levels, `{"price":…,"qty":…}` each.
-    fn side(&mut self, cursor: &mut Cursor, zero: Zero) -> Result<Side, JsonError> {
-        self.0.side(cursor, zero, |reader, cursor| {
+    fn levels(&mut self, cursor: &mut Cursor, side: Side, zero: Zero) -> Result<LevelArray, JsonError> {
+        self.0.levels(cursor, (side, zero), |reader, cursor| {
             if cursor.peek() != b'{' {
                 cursor.skip()?;
-                return Ok(Err("level is not an object"));
+                return Ok(Err(NoLevel::Wrong("level is not an object")));
             }
             if let Some(level) = read::attempt(cursor, plain::level) {
                 return Ok(Ok(level));
@@ -321,7 +321,7 @@ impl Decoder<'_> {
             return Err(wrong);
         }
         let (instrument, symbol) = (self.0.instrument(entry.symbol), entry.symbol);
-        let range = |side: &Option<Side>| side.as_ref().map(|side| side.range.clone());
+        let range = |side: &Option<LevelArray>| side.as_ref().map(|side| side.range.clone());
         let (bids, asks) = (range(&entry.bids), range(&entry.asks));
         if kind == BOOK_UPDATE {
             let given = bids.is_some() || asks.is_some();
@@ -348,8 +348,7 @@ impl Decoder<'_> {
 
     /// A trade; `side` is that of whoever took.
     fn trade(&mut self, entry: &Entry) -> Result<Body, Wrong> {
-        let level =
-            self.0.level(entry.price, entry.size).map_err(|what| Wrong::at(entry.price, what))?;
+        let level = self.0.traded(entry.price, entry.size)?;
         let aggressor = match self.0.text(entry.side) {
             b"buy" => Some(Aggressor::Buy),
             b"sell" => Some(Aggressor::Sell),

@@ -31,9 +31,17 @@ impl Decoder<'_> {
         let symbol = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
         let instrument = self.0.instruments.find(self.0.venue, symbol.raw(self.0.bytes))?;
         take(cursor, b",\"bids\":[")?;
-        let bids = self.0.plain_side(cursor, level)?;
+        let bids = self.0.plain_side(
+            cursor,
+            #[inline(always)]
+            |cursor| level(cursor),
+        )?;
         take(cursor, b",\"asks\":[")?;
-        let asks = self.0.plain_side(cursor, level)?;
+        let asks = self.0.plain_side(
+            cursor,
+            #[inline(always)]
+            |cursor| level(cursor),
+        )?;
         take(cursor, b",\"checksum\":")?;
         let claim = ProofClaim::Checksum(u32::try_from(cursor.take_unsigned()?).ok()?);
         take(cursor, b",\"timestamp\":\"")?;

@@ -1,0 +1,114 @@
+//! Broken frames: cut off anywhere, without a member, with a member renamed, with bytes changed.
+//! None panics, and levels come out only where a plain reading finds the same.
+
+use super::describe::say;
+use super::oracle::check;
+use super::spelling::change;
+use super::support::Rng;
+use super::support::texts::mutate;
+use super::vectors::Vector;
+use bookfeed_core::instrument::Venue;
+use serde_json::Value;
+
+#[test]
+fn cut_off_anywhere_nothing_is_decoded() {
+    for v in Vector::of_both() {
+        let known = v.known();
+        let whole = v.frame().trim_end().as_bytes();
+        if say(v.venue, v.from(), whole, &known).is_err() || whole.len() < 2 {
+            continue;
+        }
+        for cut in 0..whole.len() {
+            let said = say(v.venue, v.from(), &whole[..cut], &known);
+            let number = whole[..cut].iter().all(u8::is_ascii_digit) && cut > 0;
+            assert!(said.is_err() || number, "{}: {cut}", v.name);
+        }
+    }
+}
+
+/// The frame without each of its members in turn, and with each renamed, wherever it stands.
+fn maimed(frame: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for path in ["", "/data", "/data/0", "/data/0/bids/0", "/data/0/asks/0"] {
+        let Some(Value::Object(members)) = frame.pointer(path) else { continue };
+        for name in members.keys() {
+            for rename in [false, true] {
+                let mut other = frame.clone();
+                let object = other.pointer_mut(path).unwrap().as_object_mut().unwrap();
+                let value = object.remove(name).unwrap();
+                if rename {
+                    object.insert(format!("{name}x"), value);
+                }
+                all.push((name.clone(), other));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_book_message_without_a_part_is_never_taken_for_a_whole_one() {
+    let mut checked = 0;
+    for v in Vector::of_both() {
+        let Ok(frame) = serde_json::from_str::<Value>(v.frame()) else { continue };
+        let known = v.known();
+        let told = |f: &Value| say(v.venue, v.from(), f.to_string().as_bytes(), &known);
+        let (_, whole) = told(&frame).unwrap();
+        let about_books = |m: &Value| m["body"].get("levels").or(m["body"].get("snapshot")).is_some();
+        if !whole.iter().all(about_books) || whole.is_empty() {
+            continue;
+        }
+        for (name, other) in maimed(&frame) {
+            let (_, messages) = told(&other).unwrap();
+            let needless = ["E", "timestamp", "stream", "M"].contains(&&*name);
+            // A side of an update that is not there has not changed; the checksum would tell.
+            let side = v.venue == Venue::KRAKEN
+                && frame["type"] == "update"
+                && ["bids", "asks"].contains(&&*name);
+            if needless || side || v.json["any_part"] == true {
+                continue;
+            }
+            checked += 1;
+            assert!(!messages.iter().all(about_books), "{} without {name}: {messages:?}", v.name);
+        }
+    }
+    assert!(checked > 100, "{checked}");
+}
+
+fn campaign(venue: Venue, seed: u64, rounds: usize) -> [u64; 2] {
+    let mut rng = Rng(seed);
+    let frames = Vector::all(venue);
+    let [mut changes, mut others] = [0; 2];
+    for _ in 0..rounds {
+        let vector = rng.once_in(3);
+        let frame = if vector { rng.pick(&frames).frame().to_owned() } else { change(venue, &mut rng) };
+        if frame.is_empty() {
+            continue;
+        }
+        if check(venue, &mutate(&mut rng, frame.as_bytes())) {
+            changes += 1;
+        } else {
+            others += 1;
+        }
+    }
+    [changes, others]
+}
+
+#[test]
+fn mutants_change_levels_only_if_a_plain_reading_says_so() {
+    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+        let [changes, others] = campaign(venue, 5, 8_000);
+        assert!(changes > 500 && others > 2_000, "{changes} {others}");
+    }
+}
+
+/// The same for longer, for the nightly tier.
+#[test]
+#[ignore = "long: a million mutants"]
+fn many_mutants() {
+    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+        for seed in 100..125 {
+            campaign(venue, seed, 20_000);
+        }
+    }
+}

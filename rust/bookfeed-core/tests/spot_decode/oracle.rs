@@ -1,0 +1,139 @@
+//! What any bytes may be decoded to: the same by the short cut and by the general way, and levels
+//! only where a plain reading of them, by another JSON reader, finds those very levels.
+
+use super::describe::{From, instruments, say};
+use super::support::texts::quote_numbers;
+use bookfeed_core::instrument::{Instruments, Venue};
+use serde_json::{Value, json};
+
+/// The symbols that are known, the first in every frame made here.
+pub fn symbols(venue: Venue) -> [&'static str; 2] {
+    if venue == Venue::BINANCE { ["BTCUSDT", "ETHUSDT"] } else { ["BTC/USD", "ETH/USD"] }
+}
+
+pub fn known(venue: Venue) -> Instruments {
+    instruments(venue, &symbols(venue))
+}
+
+/// The way round the short cut: the same text with a blank behind its first brace.
+pub fn at_length(frame: &[u8]) -> Vec<u8> {
+    let Some(brace) = frame.iter().position(|&b| b == b'{') else { return frame.to_vec() };
+    [&frame[..=brace], b" ", &frame[brace + 1..]].concat()
+}
+
+/// A plain decimal that fits, without the zeros that say nothing; `None` for anything else.
+pub fn plain_decimal(value: &Value, decimals: usize) -> Option<String> {
+    let text = value.as_str()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    let pointed = !text.contains('.') || !fraction.is_empty();
+    let superfluous = whole.len() > 1 && whole.starts_with('0');
+    if !digits(whole) || !digits(fraction) || !pointed || superfluous || text.is_empty() {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    (fraction.len() <= decimals).then(|| match fraction {
+        "" if whole.is_empty() => "0".to_owned(),
+        "" => whole.to_owned(),
+        _ => format!("{}.{fraction}", if whole.is_empty() { "0" } else { whole }),
+    })
+}
+
+fn too_high(price: &str) -> bool {
+    let whole = price.split('.').next().unwrap();
+    whole.len() > 10 || (whole.len() == 10 && whole > "9223372036")
+}
+
+/// The sides of a message that says which levels changed, by a plain reading.
+fn plain_levels(venue: Venue, entry: &Value) -> Option<Value> {
+    let side = |name: &str| -> Option<Value> {
+        let array = match &entry[name] {
+            Value::Array(levels) => levels.clone(),
+            Value::Null if venue == Venue::KRAKEN => Vec::new(),
+            _ => return None,
+        };
+        let level = |level: &Value| {
+            let (price, size) = match venue {
+                Venue::BINANCE => (level.get(0)?, level.get(1)?),
+                _ => (level.get("price")?, level.get("qty")?),
+            };
+            Some([plain_decimal(price, 9).filter(|p| p != "0")?, plain_decimal(size, 8)?])
+        };
+        let levels: Option<Vec<_>> = array.iter().map(level).collect();
+        // Nobody will ever pay what is asked for beyond the highest price.
+        let sells = name.starts_with('a');
+        let held = levels?.into_iter().filter(|[price, _]| !sells || !too_high(price));
+        Some(held.collect::<Vec<_>>().into())
+    };
+    let names = if venue == Venue::BINANCE { ["b", "a"] } else { ["bids", "asks"] };
+    Some(json!([side(names[0])?, side(names[1])?]))
+}
+
+/// All changes of levels that a frame states completely.
+fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
+    let number = |v: &Value| v.as_str()?.parse::<u64>().ok();
+    if venue == Venue::BINANCE {
+        let message = if frame["data"].is_object() { &frame["data"] } else { frame };
+        let place = number(&message["U"]).zip(number(&message["u"]));
+        let complete = message["e"] == "depthUpdate" && message["s"].is_string();
+        let sides = plain_levels(venue, message).filter(|_| complete);
+        let said = sides.zip(place).map(|(sides, (first, last))| {
+            json!({"symbol": message["s"], "place": [first, last], "sides": sides})
+        });
+        return said.into_iter().collect();
+    }
+    let update = frame["channel"] == "book" && frame["type"] == "update";
+    let entries = frame["data"].as_array().filter(|_| update);
+    let said = entries.into_iter().flatten().filter_map(|entry| {
+        let checksum = number(&entry["checksum"]).filter(|&n| u32::try_from(n).is_ok())?;
+        let sides = plain_levels(venue, entry).filter(|_| entry["symbol"].is_string())?;
+        Some(json!({"symbol": entry["symbol"], "checksum": checksum, "sides": sides}))
+    });
+    said.collect()
+}
+
+/// The same of what the decoder made of it.
+fn decoded(venue: Venue, message: &Value) -> Value {
+    let levels = &message["body"]["levels"];
+    let side = |name: &str, decimals: [usize; 2]| -> Value {
+        let level = |pair: &Value| {
+            json!([plain_decimal(&pair[0], decimals[0]), plain_decimal(&pair[1], decimals[1])])
+        };
+        levels[name].as_array().unwrap().iter().map(level).collect()
+    };
+    let sides = json!([side("bids", [9, 8]), side("asks", [9, 8])]);
+    if venue == Venue::BINANCE {
+        return json!({"symbol": levels["symbol"], "place": message["place"], "sides": sides});
+    }
+    json!({"symbol": levels["symbol"], "checksum": levels["checksum"], "sides": sides})
+}
+
+/// Decodes any bytes by both ways, and by another JSON reader; `true` if they change levels, and
+/// then a plain reading finds the same changes in them, and no others.
+pub fn check(venue: Venue, bytes: &[u8]) -> bool {
+    let known = known(venue);
+    let told = || String::from_utf8_lossy(bytes).into_owned();
+    let said = say(venue, From::Stream, bytes, &known);
+    let long = say(venue, From::Stream, &at_length(bytes), &known);
+    assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", told());
+    let value = match (&said, serde_json::from_slice::<Value>(bytes)) {
+        (Err(_), Err(_)) => return false,
+        // The other reader has limits that JSON has not.
+        (Ok(_), Err(e)) if beyond(&e.to_string()) => return false,
+        (Ok(_), Ok(value)) => value,
+        (_, parsed) => panic!("{said:?}, {parsed:?}: {}", told()),
+    };
+    // Digits that say nothing to a number say something here.
+    let quoted = std::str::from_utf8(bytes).map(quote_numbers).unwrap();
+    let value = serde_json::from_str(&quoted).unwrap_or(value);
+    let (_, messages) = said.unwrap_or_default();
+    let changes = messages.iter().filter(|m| m["body"].get("levels").is_some());
+    let found: Vec<_> = changes.map(|m| decoded(venue, m)).collect();
+    let plain = plain(venue, &value);
+    assert!(found.iter().all(|change| plain.contains(change)), "{found:?}, {plain:?}: {}", told());
+    !found.is_empty()
+}
+
+fn beyond(error: &str) -> bool {
+    error.contains("out of range") || error.contains("recursion")
+}

@@ -1,0 +1,213 @@
+//! One frame, spelled in any way JSON allows. The venues' own spelling of a change takes a short
+//! cut through the decoder; a blank behind the first brace forbids it, so both ways are compared
+//! on the very same members.
+
+use super::describe::{From, Said, say};
+use super::oracle::{at_length, known, symbols};
+use super::support::Rng;
+use super::support::spot::Venue as Simulated;
+use super::support::texts::{quote_numbers, respell};
+use super::vectors::Vector;
+use bookfeed_core::instrument::{Instruments, Venue};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn both(venue: Venue, frame: &[u8], known: &Instruments) -> Result<Said, String> {
+    let short = say(venue, From::Stream, frame, known);
+    let long = say(venue, From::Stream, &at_length(frame), known);
+    let told = String::from_utf8_lossy(frame);
+    match (&short, &long) {
+        (Ok(short), Ok(long)) => assert_eq!(short, long, "{told}"),
+        (Err(_), Err(_)) => {}
+        _ => panic!("{short:?} but {long:?}: {told}"),
+    }
+    short
+}
+
+/// A change in the venue's own spelling, of a few levels or many.
+pub fn change(venue: Venue, rng: &mut Rng) -> String {
+    let mut simulated = Simulated::new(symbols(venue)[0], rng.next(), 12);
+    let first = simulated.id + 1;
+    let most = if rng.once_in(9) { 90 } else { 4 };
+    let levels = simulated.change(1 + rng.below(most));
+    if venue == Venue::KRAKEN {
+        return simulated.kraken_book("update", &levels);
+    }
+    let wrapped = simulated.depth_update(first, &levels);
+    if rng.once_in(2) {
+        return wrapped;
+    }
+    let bare = wrapped.find(r#"{"e""#).unwrap();
+    wrapped[bare..wrapped.len() - 1].to_owned()
+}
+
+const BINANCE: [(&str, &str); 40] = [
+    (r#"{"stream":"#, r#"{"stream":null,"stream":"#),
+    (r#""stream":"btc"#, r#""stream":"\u0062tc"#),
+    (r#""stream":"btc"#, r#""stream":"b\"tc"#),
+    (r#","data":{"#, r#", "data":{"#),
+    (r#","data":{"#, r#","data":[],"data":{"#),
+    ("]}}", r#"]},"data":7}"#),
+    (r#""e":"depthUpdate""#, r#""e":"depthupdate""#),
+    (r#""e":"depthUpdate","#, ""),
+    (r#""E":17"#, r#""E":"17"#),
+    (r#""E":17"#, r#""E":-17"#),
+    (r#""E":17"#, r#""E":017"#),
+    (r#""E":1790000000100,"#, r#""E":1790000000100123,"#),
+    (r#""E":1790000000100,"#, r#""E":179000000010012345678,"#),
+    (r#""E":1790000000100,"#, ""),
+    (r#""s":"BTCUSDT""#, r#""s":"ETHUSDT""#),
+    (r#""s":"BTCUSDT""#, r#""s":"btcusdt""#),
+    (r#""s":"BTCUSDT""#, r#""s":"BTC\u0055SDT""#),
+    (r#""s":"BTCUSDT""#, r#""s":"""#),
+    (r#""s":"BTCUSDT""#, r#""s":null"#),
+    (r#""s":"BTCUSDT","#, ""),
+    (r#""U":"#, r#""U":0,"U":"#),
+    (r#""U":500"#, r#""U":900"#),
+    (r#""U":500"#, r#""U":0"#),
+    (r#""U":500"#, r#""U":"500"#),
+    (r#""u":"#, r#""u":null,"u":"#),
+    (r#""u":"#, r#""u":1.0,"x":"#),
+    (r#""b":["#, r#""b": ["#),
+    (r#""b":["#, r#""b":[],"b":["#),
+    (r#""b":["#, r#""b":[[]],"b":["#),
+    (r#""b":["#, r#""b":[7,"#),
+    (r#""b":["#, r#""b":[["1","2","3"],"#),
+    (r#""a":["#, r#""a":null,"z":["#),
+    (r#""a":["#, r#""a":{},"a":["#),
+    (r#"[["616"#, r#"[["0616"#),
+    (r#"[["616"#, r#"[[616"#),
+    (r#"[["61685"#, r#"[["0"#),
+    (r#"000000","#, r#"000000" ,"#),
+    (r#"000000","#, r#"00000a","#),
+    (r#"000"]"#, r#"000000000"]"#),
+    (r#"000"]"#, r#"000","x"]"#),
+];
+
+const KRAKEN: [(&str, &str); 36] = [
+    (r#"{"channel":"#, r#"{ "channel":"#),
+    (r#""channel":"book""#, r#""channel":"boo""#),
+    (r#""channel":"book","#, ""),
+    (r#""type":"update""#, r#""type":"snapshot""#),
+    (r#""type":"update""#, r#""type":"upd\u0061te""#),
+    (r#""type":"update","#, ""),
+    (r#""data":["#, r#""data":[5,"#),
+    (r#""data":["#, r#""data":{"x":["#),
+    (r#""data":["#, r#""data":[],"data":["#),
+    (r#"{"symbol":"#, r#"{},{"symbol":"#),
+    (r#""symbol":"BTC/USD""#, r#""symbol":"ETH/USD""#),
+    (r#""symbol":"BTC/USD""#, r#""symbol":"XBT/USD""#),
+    (r#""symbol":"BTC/USD""#, r#""symbol":"BTC\/USD""#),
+    (r#""symbol":"BTC/USD","#, ""),
+    (r#""bids":["#, r#""bids": ["#),
+    (r#""bids":["#, r#""bids":[{},"#),
+    (r#""bids":["#, r#""bids":[[1,2],"#),
+    (r#""bids":["#, r#""bids":null,"x":["#),
+    (r#""asks":["#, r#""asks":[{"qty":1,"price":2},"#),
+    (r#""asks":["#, r#""asks":[{"price":1.5,"qty":0},"#),
+    (r#""asks":["#, r#""asks":[{"price":1.5,"qty":0.0,"id":[]},"#),
+    (r#""asks":["#, r#""sask":["#),
+    (r#""price":6"#, r#""price":06"#),
+    (r#""price":6"#, r#""price":"6"#),
+    (r#""price":6"#, r#""price":-6"#),
+    (r#""price":6"#, r#""price":123456789"#),
+    (r#""qty":"#, r#""qty": "#),
+    (r#""qty":"#, r#""qty":0.123456789e"#),
+    (r#"000}"#, r#"000 }"#),
+    (r#"000}"#, r#"000000000000000}"#),
+    (r#""checksum":"#, r#""checksum":9"#),
+    (r#""checksum":"#, r#""checksum":null,"c":"#),
+    (r#""timestamp":"2026"#, r#""timestamp":"1026"#),
+    (r#""timestamp":"2026"#, r#""timestamp":null,"t":"2026"#),
+    (
+        r#"Z"}"#,
+        r#"Z"},{"symbol":"ETH/USD","bids":[],"asks":[],"checksum":0,"timestamp":"2026-09-21T14:13:20Z"}"#,
+    ),
+    (r#"Z"}"#, r#"Z","more":{}}"#),
+];
+
+fn edits(venue: Venue) -> &'static [(&'static str, &'static str)] {
+    if venue == Venue::BINANCE { &BINANCE } else { &KRAKEN }
+}
+
+#[test]
+fn the_short_cut_reads_what_the_general_way_reads() {
+    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+        let (mut rng, known) = (Rng(1), known(venue));
+        for round in 0..6_000 {
+            let mut frame = change(venue, &mut rng);
+            for _ in 0..round % 3 {
+                let (from, to) = *rng.pick(edits(venue));
+                frame = frame.replacen(from, to, 1);
+            }
+            both(venue, frame.as_bytes(), &known).ok();
+        }
+    }
+}
+
+#[test]
+fn every_edit_alone_is_read_alike() {
+    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+        let mut rng = Rng(7);
+        for (from, to) in edits(venue) {
+            let met = (0..200).filter(|_| {
+                let frame = change(venue, &mut rng);
+                both(venue, frame.replacen(from, to, 1).as_bytes(), &known(venue)).ok();
+                frame.contains(from)
+            });
+            assert!(met.count() > 0, "{from} is never met");
+        }
+    }
+}
+
+#[test]
+fn untouched_changes_are_changes() {
+    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+        let (mut rng, known) = (Rng(2), known(venue));
+        for _ in 0..500 {
+            let frame = change(venue, &mut rng);
+            let (_, messages) = both(venue, frame.as_bytes(), &known).unwrap();
+            assert_eq!(messages[0]["body"]["levels"]["instrument"], symbols(venue)[0], "{frame}");
+        }
+    }
+}
+
+#[test]
+fn a_blank_anywhere_between_changes_nothing() {
+    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+        let (mut rng, known) = (Rng(3), known(venue));
+        let frame = change(venue, &mut rng);
+        let plain = both(venue, frame.as_bytes(), &known).unwrap();
+        let mut inside = false;
+        for (at, symbol) in frame.char_indices() {
+            inside ^= symbol == '"';
+            if inside || !"{}[]:,".contains(symbol) {
+                continue;
+            }
+            let spaced = format!("{} {}", &frame[..=at], &frame[at + 1..]);
+            assert_eq!(both(venue, spaced.as_bytes(), &known).unwrap(), plain, "{spaced}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_blanks_and_escapes_mean_the_same(seed: u64, blanks: bool, escapes: bool) {
+        let mut rng = Rng(seed);
+        for v in Vector::of_both() {
+            // Of a member that comes twice the other reader keeps one.
+            let quoted = quote_numbers(v.frame());
+            let Ok(value) = serde_json::from_str::<Value>(&quoted) else { continue };
+            if v.json["numbers_only"] == true {
+                continue;
+            }
+            let mut other = String::new();
+            respell(&value, [blanks, escapes], &mut rng, &mut other);
+            let known = v.known();
+            let told = |text: &str| say(v.venue, v.from(), text.as_bytes(), &known);
+            prop_assert_eq!(told(v.frame()), told(&other), "{}: {}", v.name, other);
+        }
+    }
+}
