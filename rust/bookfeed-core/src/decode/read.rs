@@ -210,28 +210,6 @@ impl Reader<'_> {
         Ok(LevelArray { range: start..self.frame.levels.len(), wrong })
     }
 
-    /// Reads the levels of an array whose beginning was taken, as far as its end, if `level` takes
-    /// all of them and nothing but commas stands between.
-    #[inline(always)]
-    pub fn plain_side(
-        &mut self,
-        cursor: &mut Cursor,
-        level: impl Fn(&mut Cursor) -> Option<Level>,
-    ) -> Option<Range<usize>> {
-        let levels = &mut self.frame.levels;
-        let start = levels.len();
-        if cursor.take_literal(b"]") {
-            return Some(start..start);
-        }
-        loop {
-            levels.push(level(cursor)?);
-            if !cursor.take_literal(b",") {
-                take(cursor, b"]")?;
-                return Some(start..levels.len());
-            }
-        }
-    }
-
     /// Adds a message.
     #[inline]
     pub fn push(&mut self, place: Place, market: Value, ts_event: Nanos, body: Body) {
@@ -269,17 +247,6 @@ fn too_high(text: &[u8]) -> bool {
 #[inline(always)]
 pub fn take(cursor: &mut Cursor, literal: &[u8]) -> Option<()> {
     cursor.take_literal(literal).then_some(())
-}
-
-/// Takes what `read` takes, or nothing if it declines.
-#[inline(always)]
-pub fn attempt<T>(cursor: &mut Cursor, read: impl Fn(&mut Cursor) -> Option<T>) -> Option<T> {
-    let begin = cursor.offset();
-    let found = read(cursor);
-    if found.is_none() {
-        cursor.rewind(begin);
-    }
-    found
 }
 
 /// A cursor in front of a value that was checked when it was skipped.

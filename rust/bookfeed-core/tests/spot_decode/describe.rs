@@ -132,8 +132,10 @@ impl About<'_> {
                     ReplyKind::Error => "error",
                 };
                 let (channel, text) = (self.text(r.channel), self.text(r.text));
+                let ends = r.ends.then(|| self.symbol(r.instrument).unwrap());
                 json!({"reply": {
                     "kind": kind, "id": r.id, "code": r.code, "channel": channel, "text": text,
+                    "ends": ends,
                 }})
             }
             Body::Malformed(m) => {

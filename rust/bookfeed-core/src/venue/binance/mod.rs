@@ -338,6 +338,9 @@ impl Decoder<'_> {
             code: code.unwrap_or(0),
             channel: Value::default(),
             text: f.text,
+            // A reply names no stream; what has ended shows in the stream itself.
+            ends: false,
+            instrument: UNKNOWN,
         })
     }
 

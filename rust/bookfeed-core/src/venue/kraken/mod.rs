@@ -15,7 +15,7 @@ use crate::event::{
     Aggressor, Body, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot, Trade,
 };
 use crate::fixed::ABSENT;
-use crate::instrument::{Instruments, Venue};
+use crate::instrument::{Instruments, UNKNOWN, Venue};
 use crate::span::Value;
 use crate::time::Nanos;
 
@@ -203,6 +203,8 @@ impl Decoder<'_> {
     }
 
     fn reply(&mut self, e: &Envelope, kind: u8) -> Body {
+        let instrument = self.0.instrument(e.symbol);
+        let of_a_book = self.0.text(e.result_channel) == b"book";
         Body::Reply(Reply {
             kind: match kind {
                 SUBSCRIBED => ReplyKind::Subscribed,
@@ -215,6 +217,8 @@ impl Decoder<'_> {
             channel: e.result_channel,
             // There is one reply for each symbol of a command.
             text: if kind == ERROR { e.error } else { e.symbol },
+            ends: kind == UNSUBSCRIBED && of_a_book && instrument != UNKNOWN,
+            instrument,
         })
     }
 
@@ -272,7 +276,7 @@ impl Decoder<'_> {
                 cursor.skip()?;
                 return Ok(Err(NoLevel::Wrong("level is not an object")));
             }
-            if let Some(level) = read::attempt(cursor, plain::level) {
+            if let Some(level) = plain::level(cursor) {
                 return Ok(Ok(level));
             }
             let (mut price, mut size) = (Value::default(), Value::default());

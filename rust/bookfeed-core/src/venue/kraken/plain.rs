@@ -7,6 +7,7 @@ use crate::decode::stamp;
 use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
 use crate::fixed::{PRICE_DECIMALS, QTY_DECIMALS};
 use crate::span::Kind;
+use std::ops::Range;
 
 impl Decoder<'_> {
     /// New sizes of known books, complete and without a flaw; `None` leaves anything else to the
@@ -31,17 +32,9 @@ impl Decoder<'_> {
         let symbol = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
         let instrument = self.0.instruments.find(self.0.venue, symbol.raw(self.0.bytes))?;
         take(cursor, b",\"bids\":[")?;
-        let bids = self.0.plain_side(
-            cursor,
-            #[inline(always)]
-            |cursor| level(cursor),
-        )?;
+        let bids = self.plain_side(cursor)?;
         take(cursor, b",\"asks\":[")?;
-        let asks = self.0.plain_side(
-            cursor,
-            #[inline(always)]
-            |cursor| level(cursor),
-        )?;
+        let asks = self.plain_side(cursor)?;
         take(cursor, b",\"checksum\":")?;
         let claim = ProofClaim::Checksum(u32::try_from(cursor.take_unsigned()?).ok()?);
         take(cursor, b",\"timestamp\":\"")?;
@@ -52,11 +45,39 @@ impl Decoder<'_> {
         let body = Body::Levels(levels);
         Some(Message { ts_event, market: symbol, place: Place::NONE, body })
     }
+
+    /// Levels up to the end of their array, whose beginning was taken.
+    #[inline(always)]
+    fn plain_side(&mut self, cursor: &mut Cursor) -> Option<Range<usize>> {
+        let levels = &mut self.0.frame.levels;
+        let start = levels.len();
+        if cursor.take_literal(b"]") {
+            return Some(start..start);
+        }
+        loop {
+            levels.push(try_level(cursor)?);
+            if !cursor.take_literal(b",") {
+                take(cursor, b"]")?;
+                return Some(start..levels.len());
+            }
+        }
+    }
 }
 
-/// A level as the venue writes it, `{"price":45283.5,"qty":0.10000000}`.
-#[inline(always)]
+/// A level as the venue writes it, if that is what stands here; else nothing is taken.
+#[inline]
 pub(super) fn level(cursor: &mut Cursor) -> Option<Level> {
+    let begin = cursor.offset();
+    let level = try_level(cursor);
+    if level.is_none() {
+        cursor.rewind(begin);
+    }
+    level
+}
+
+/// `{"price":45283.5,"qty":0.10000000}`.
+#[inline(always)]
+fn try_level(cursor: &mut Cursor) -> Option<Level> {
     take(cursor, b"{\"price\":")?;
     let price = cursor.take_decimal_until::<PRICE_DECIMALS, b','>().filter(|p| p.value > 0)?;
     take(cursor, b"\"qty\":")?;
