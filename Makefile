@@ -14,6 +14,8 @@ STAMPS := $(VENV)/.stamps
 # Seconds that `make run` lasts, and `make fuzz` for each of its targets; empty is their default.
 SECONDS ?=
 SEEDS ?= 1000
+# Processes that the Python tests are shared out to.
+WORKERS ?= 2
 
 CARGO_FLAGS := --workspace --locked
 RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '*.rs') \
@@ -22,8 +24,8 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 # Checks what Rust is built from. Built without optimising, which is soon done: it reads a few files.
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python wheel bench \
-	bench-quick instructions fuzz fuzz-quick campaign arbitrage soak clean
+.PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
+	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,8 +90,12 @@ lint-rooms: setup
 test-rust:
 	cargo test $(CARGO_FLAGS) --quiet
 
+# Tests that share what is expensive to make stay on one worker.
 test-python: setup
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup
+
+test-quick: setup ## the Python tests that take no time
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
 
 campaign: setup ## SEEDS=N seeded fault runs of the simulator: never wrong while live
 	$(PY) tests/campaign.py --seeds $(SEEDS)

@@ -3,6 +3,9 @@
 import arbitrage
 import pytest
 
+# What is made once for the whole file is made in one process.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("arbitrage")]
+
 SEEDS = range(1, 6)
 
 

@@ -17,6 +17,9 @@ from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import write_journal
 from bookfeed.sim.polymarket_kalshi.twovenue import Episode, EpisodeKind, TwoVenueConfig
 
+# What is made once for the whole file is made in one process.
+pytestmark = pytest.mark.xdist_group("audit")
+
 SPREADS: list[tuple[str, dict[str, Any]]] = [
     ("spread", {"mode": "bps", "when": "tight", "open": "300", "close": "400", "min_qty": "20"}),
     ("complement", {"min_edge": "0.005", "min_qty": "10", "max_skew_ms": "200"}),
@@ -53,6 +56,8 @@ def kinds(report: AuditReport) -> Counter[str]:
     return Counter(finding.kind for finding in report.findings)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("hash_check", ["always", "sampled"])
 def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
     agreed: Counter[str] = Counter()
@@ -63,6 +68,8 @@ def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
     assert min(agreed[f"{rule} open"] for rule in ("spread", "complement")) > 20, agreed
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_two_venues_and_every_rule_agree() -> None:
     agreed: Counter[str] = Counter()
     for seed in range(1, 9):
@@ -74,6 +81,8 @@ def test_two_venues_and_every_rule_agree() -> None:
     assert min(agreed[f"{rule} {phase}"] for rule in rules for phase in ("open", "close")) > 5
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_two_venues_agree_through_every_trouble() -> None:
     agreed: Counter[str] = Counter()
     for seed in range(1, 17):
@@ -83,6 +92,8 @@ def test_two_venues_agree_through_every_trouble() -> None:
     assert min(agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")) > 20, agreed
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("use_yes_price", [False, True])
 def test_a_simulated_kalshi_with_faults_agrees(use_yes_price: bool) -> None:
     agreed: Counter[str] = Counter()
@@ -102,6 +113,8 @@ EPISODES: tuple[EpisodeKind, ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_two_simulated_venues_agree_through_every_episode() -> None:
     agreed: Counter[str] = Counter()
     for seed in range(1, 5):

@@ -3,6 +3,8 @@
 import campaign
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 41)
 
 

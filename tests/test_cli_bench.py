@@ -10,6 +10,9 @@ from bookfeed.cli.bench import Books, Contestant, Frame, WrongBooks
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import exit_code
 
+# What is made once for the whole file is made in one process.
+pytestmark = pytest.mark.xdist_group("cli_bench")
+
 
 @pytest.fixture(scope="module")
 def corpus() -> bench.Corpus:

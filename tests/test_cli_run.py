@@ -23,6 +23,8 @@ from typing import Any
 import pytest
 from waiting import PATIENCE_S, wait_until
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "bookfeed"]
 DEMO = ("--demo", "--markets", "3", "--rate", "500")
 # Two of each market of Polymarket's, one of each on Kalshi, three in a basket, three strikes.

@@ -66,6 +66,7 @@ def numbered(i: int) -> RecordTuple:
     return (Kind.FRAME, i, 0, 0, i.to_bytes(4, "little") + random.Random(i).randbytes(400))
 
 
+@pytest.mark.slow
 def test_kill_at_random_instants_loses_nothing_written(tmp_path: Path) -> None:
     """kill -9: everything the process had been told is written is there, in order, undamaged."""
     noise = random.Random(20261121)
@@ -167,6 +168,7 @@ def run_with_fault(directory: Path, fault: FaultyOs, monkeypatch: pytest.MonkeyP
     return status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["EIO", "ENOSPC", "EINTR", "short"])
 def test_any_single_failure_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -468,6 +470,7 @@ class Trace(FaultyOs):
             (target / path.name).write_bytes(data)
 
 
+@pytest.mark.slow
 def test_power_loss_loses_nothing_synced_and_invents_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 import kalshi_campaign
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(1, 61)
 
 

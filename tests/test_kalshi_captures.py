@@ -36,6 +36,7 @@ def turned(levels: list[list[str]]) -> list[tuple[float, str]]:
     return [(round(1 - float(price), 9), size) for price, size in levels]
 
 
+@pytest.mark.slow
 def test_every_book_at_every_checkpoint(capture: Path) -> None:
     expected = json.loads(capture.with_suffix("").with_suffix(".expected.json").read_text())
     checkpoints = {point["frames"]: point["books"] for point in expected["checkpoints"]}

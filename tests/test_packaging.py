@@ -18,6 +18,9 @@ import pytest
 
 import bookfeed
 
+# What is made once for the whole file is made in one process.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+
 ROOT = Path(__file__).parents[1]
 WHEEL_CONTENT = ROOT / "scripts" / "wheel_content.py"
 

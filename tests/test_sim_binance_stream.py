@@ -111,6 +111,7 @@ def test_ids_go_on_without_a_gap_in_every_stream(channel: str) -> None:
     assert len(last) == 2 and len(spoke) > 8 and set(spoke.values()) == {1}
 
 
+@pytest.mark.slow
 def test_books_built_by_the_documented_procedure_are_the_truth() -> None:
     run = stream()
     readers = {symbol: BinanceReader() for symbol in run.venue.symbols}

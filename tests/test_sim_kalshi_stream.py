@@ -121,6 +121,7 @@ class TestTruth:
 
 
 class TestLife:
+    @pytest.mark.slow
     def test_opening_says_nothing_and_closing_shows_in_the_book_only(self) -> None:
         channels = ("orderbook_delta", "market_lifecycle_v2")
         stream = KalshiStream(BUSY, channels=channels, rate=60)
@@ -160,6 +161,7 @@ class TestLife:
                 price = json.loads(message.body)["price_dollars"]
                 assert int(Decimal(price) * 10_000) in grid_of(market.structure)
 
+    @pytest.mark.slow
     def test_markets_listed_later_are_the_clients_to_add(self) -> None:
         stream = KalshiStream(BUSY, rate=60)
         known = set(stream.tickers(0))
@@ -373,6 +375,7 @@ class TestFaults:
         after = [i for i in items if i.kind == "frame" and i.ts_ns > event.ts_ns + 9_000_000]
         assert after and not any(i.sid == books for i in after)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("variant", KALSHI_VARIANTS["terminal"])
     def test_a_terminal_error_ends_one_subscription(self, variant: str) -> None:
         stream, items = self.faulty("terminal", variant, items=3_000)
@@ -404,6 +407,7 @@ class TestFaults:
         assert 0.7e9 <= items[back].ts_ns - items[gone].ts_ns < 0.8e9
         assert len(stream.fault_log) == 1
 
+    @pytest.mark.slow
     def test_truth_goes_on_whatever_happens(self) -> None:
         for seed in range(6):
             faults = random_kalshi_faults(seed, count=8, frames=1_500)

@@ -148,6 +148,7 @@ def test_precisions_are_those_that_numbers_are_printed_with() -> None:
 # windows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [10, 25, 100])
 @pytest.mark.parametrize("levels", [6, 60])
 def test_windows_kept_by_the_documented_rules_are_the_truth(depth: int, levels: int) -> None:
@@ -337,6 +338,7 @@ def test_what_is_wrong_deep_in_a_book_shows_to_nobody(kind: str) -> None:
     assert reader.sides[1][:10] == top(truth, 10).asks
 
 
+@pytest.mark.slow
 def test_lost_frames_show_in_the_sum() -> None:
     shown = owed = 0
     for at in range(20, 120, 5):

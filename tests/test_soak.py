@@ -5,6 +5,8 @@ import sys
 import pytest
 import soak
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident set from /proc")
 def test_memory_stays_flat() -> None:

@@ -30,6 +30,9 @@ from bookfeed.audit.books import Instrument
 from bookfeed.audit.readings.binance import BinanceReading
 from bookfeed.audit.readings.kraken import KrakenReading
 
+# What is made once for the whole file is made in one process.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spot_captures")]
+
 needs_binance = pytest.mark.skipif(not BINANCE.exists(), reason=f"{BINANCE.name} is not here")
 needs_kraken = pytest.mark.skipif(not KRAKEN.exists(), reason=f"{KRAKEN.name} is not here")
 

@@ -89,15 +89,16 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
 def make_corpus(markets: int, count: int, progress: Progress) -> Corpus:
     """About ``count`` frames of a seeded venue with valid evidence, ending between batches."""
-    frames, truth = _plain().corpus(markets, count, progress.reach)
+    _, plain = _measured()
+    frames, truth = plain.corpus(markets, count, progress.reach)
     return Corpus([Frame(*frame) for frame in frames], truth)
 
 
-def _plain() -> Any:
-    """The corpus and the plain client of the first venue that has them."""
-    for row in VENUES.values():
+def _measured() -> tuple[str, Any]:
+    """The first venue that has a corpus and a plain client, and the module they are in."""
+    for venue, row in VENUES.items():
         if find_spec(f"{row.simulator}.plain") is not None:
-            return import_module(f"{row.simulator}.plain")
+            return venue, import_module(f"{row.simulator}.plain")
     raise SimulatorError("no simulator has a plain client to measure beside the engine")
 
 
@@ -147,6 +148,9 @@ def _engine_run(mode: HashCheck) -> Callable[[Sequence[Frame]], tuple[float, Boo
         engine = Engine(hash_check=mode, auto_subscribe=True)
         engine.add_rule("spread", {"open": "0.05"})
         engine.add_rule("complement", {"min_edge": "0.001"})
+        venue, _ = _measured()
+        for conn in dict.fromkeys(frame.conn for frame in frames):
+            engine.connected(conn, venue, frames[0].ts_recv)
         ingest, drain = engine.ingest, engine.drain
         with _Stopwatch() as watch:
             for place, (conn, payload, ts_recv) in enumerate(frames):
@@ -159,7 +163,8 @@ def _engine_run(mode: HashCheck) -> Callable[[Sequence[Frame]], tuple[float, Boo
 
 
 def _plain_run(frames: Sequence[Frame]) -> tuple[float, Books]:
-    client = _plain().Client()
+    _, plain = _measured()
+    client = plain.Client()
     take = client.take
     with _Stopwatch() as watch:
         for frame in frames:
