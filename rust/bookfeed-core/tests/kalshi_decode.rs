@@ -4,8 +4,6 @@
 
 mod support;
 
-#[path = "kalshi_decode/captures.rs"]
-mod captures;
 #[path = "kalshi_decode/describe.rs"]
 mod describe;
 #[path = "kalshi_decode/mutants.rs"]

@@ -1,12 +1,9 @@
 //! Frames of Binance and Kraken to messages: vectors for every message type, any spelling of a
-//! frame means the same, a broken frame never passes for a whole one, recorded frames are all
-//! understood.
+//! frame means the same, a broken frame never passes for a whole one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
-#[path = "spot_decode/captures.rs"]
-mod captures;
 #[path = "spot_decode/describe.rs"]
 mod describe;
 #[path = "spot_decode/mutants.rs"]

@@ -6,7 +6,6 @@
 //! they print by themselves: nothing here goes through the code under test.
 #![allow(dead_code)] // every test file uses its own part
 
-pub mod captures;
 pub mod checksum;
 pub mod fee_rules;
 pub mod kalshi;

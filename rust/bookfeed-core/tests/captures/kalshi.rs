@@ -1,8 +1,7 @@
-//! Recordings of the venue's older formats, where they are at hand: in `../shared/captures`, or
-//! where `BOOKFEED_CAPTURES` says. Nothing of them is in the repository.
+//! Kalshi in formats old and new: cents say what they would say in dollars.
 
-use super::describe::{Said, say};
-use super::support::captures::lines;
+use super::kalshi_describe::{Said, say};
+use super::{Missing, lines};
 use bookfeed_core::decode::Source;
 use bookfeed_core::instrument::Instruments;
 use serde_json::{Map, Value};
@@ -50,9 +49,8 @@ fn with_message(frame: &Value, message: Map<String, Value>) -> String {
     frame.to_string()
 }
 
-#[test]
-fn frames_of_today_are_all_understood() {
-    let Some(lines) = lines("kalshi/gold15m-26AUG101800-00.ndjson.gz") else { return };
+pub fn frames_of_today_are_all_understood() -> Result<(), Missing> {
+    let lines = lines("kalshi/gold15m-26AUG101800-00.ndjson.gz")?;
     let mut frames = 0;
     for line in lines {
         let line: Value = serde_json::from_str(&line).unwrap();
@@ -63,24 +61,24 @@ fn frames_of_today_are_all_understood() {
         frames += 1;
     }
     assert!(frames > 10_000, "{frames}");
+    Ok(())
 }
 
-#[test]
-fn frames_in_cents_say_what_they_would_say_in_dollars() {
-    let Some(lines) = lines("kalshi/cents-format-2023.jsonl.gz") else { return };
+pub fn frames_in_cents_say_what_they_would_say_in_dollars() -> Result<(), Missing> {
+    let lines = lines("kalshi/cents-format-2023.jsonl.gz")?;
     assert!(lines.len() > 1_000);
     for line in &lines {
         let frame: Value = serde_json::from_str(line).unwrap();
         let today = with_message(&frame, todays(frame["msg"].as_object().unwrap()));
         assert_eq!(said(line), said(&today), "{line}");
     }
+    Ok(())
 }
 
-#[test]
-fn frames_in_two_formats_say_the_same_with_either_half() {
+pub fn frames_in_two_formats_say_the_same_with_either_half() -> Result<(), Missing> {
     for name in ["trade", "ticker"] {
         let name = format!("kalshi/samples/dual-format-{name}.jsonl");
-        let Some(lines) = lines(&name) else { return };
+        let lines = lines(&name)?;
         assert!(!lines.is_empty());
         for line in &lines {
             let frame: Value = serde_json::from_str(line).unwrap();
@@ -97,4 +95,5 @@ fn frames_in_two_formats_say_the_same_with_either_half() {
             assert_eq!(said(line), said(&half(false)), "{line}");
         }
     }
+    Ok(())
 }
