@@ -1,4 +1,5 @@
-//! Binance and Kraken: all recorded frames are understood. Kraken's are of version 1 and are respelled here as version 2 has them; every checksum then holds of the decoded book.
+//! Binance and Kraken: all recorded frames are understood. Kraken's are of version 1 and are
+//! respelled here as version 2 has them; every checksum then holds of the decoded book.
 
 use super::spot_describe::{From, instruments, say};
 use super::support::checksum::by_the_rule;
