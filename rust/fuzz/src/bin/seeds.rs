@@ -38,9 +38,9 @@ fn frames() -> Vec<Vec<u8>> {
     frames.into_iter().map(String::into_bytes).collect()
 }
 
-/// Frames of Kalshi's: those of its vectors.
-fn kalshi() -> std::io::Result<Vec<Vec<u8>>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/kalshi");
+/// Frames of a venue: those of its vectors.
+fn vectors(venue: &str) -> std::io::Result<Vec<Vec<u8>>> {
+    let folder = format!("{}/../../tests/data/{venue}", env!("CARGO_MANIFEST_DIR"));
     let mut frames = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let vector: serde_json::Value = serde_json::from_slice(&std::fs::read(entry?.path())?)?;
@@ -73,8 +73,9 @@ fn main() -> std::io::Result<()> {
     let mut rng = Rng(2);
     let mut noise =
         |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
-    let corpora: [(&str, Vec<Vec<u8>>); 6] = [
-        ("decoder", [frames(), kalshi()?].concat()),
+    let corpora: [(&str, Vec<Vec<u8>>); 7] = [
+        ("decoder", [frames(), vectors("kalshi")?].concat()),
+        ("spot", [vectors("binance")?, vectors("kraken")?].concat()),
         ("json", text(&json)),
         ("number", text(&numbers)),
         ("book", vec![noise(64), noise(400)]),
