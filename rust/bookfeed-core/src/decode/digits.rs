@@ -93,13 +93,13 @@ struct Pair {
 fn quoted_pair(window: &[u8; 48]) -> Option<Pair> {
     let price = with_eight_decimals(window, 2)?;
     let size = with_eight_decimals(window, price.end + 3)?;
-    let mark = |at: usize, mark: u8| u64::from(window[at] ^ mark);
-    let begin = mark(0, b'[') | mark(1, b'"');
-    let between = mark(price.end, b'"') | mark(price.end + 1, b',') | mark(price.end + 2, b'"');
-    let end = mark(size.end, b'"') | mark(size.end + 1, b']');
-    let last = window[size.end + 2] == b']';
-    let more = u64::from(last) | mark(size.end + 2, b',');
-    let astray = begin | between | end | u64::from(!last & (more != 0));
+    let begin = u16::from_le_bytes([window[0], window[1]]) ^ u16::from_le_bytes(*b"[\"");
+    let between = four(window, price.end)? & 0x00ff_ffff ^ u32::from_le_bytes(*b"\",\"\0");
+    // Behind the size, its quote and bracket: a comma or another bracket.
+    let behind = four(window, size.end)? & 0x00ff_ffff;
+    let last = behind == u32::from_le_bytes(*b"\"]]\0");
+    let more = behind == u32::from_le_bytes(*b"\"],\0");
+    let astray = u64::from(begin) | u64::from(between) | u64::from(!(last | more));
     if astray | ((price.bad | size.bad) & HIGH_BITS) != 0 {
         return None;
     }
@@ -170,6 +170,11 @@ fn first_of<const BYTE: u8>(bytes: i8x16) -> usize {
 #[inline(always)]
 fn word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+#[inline(always)]
+fn four(window: &[u8; 48], at: usize) -> Option<u32> {
+    window.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 /// The high bit of each byte that is above nine; the others mean nothing.

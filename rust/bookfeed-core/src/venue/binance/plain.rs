@@ -52,10 +52,17 @@ impl Decoder<'_> {
             return Some(start..start);
         }
         let mut worthless = false;
-        cursor.take_quoted_pairs(|price, size| {
-            worthless |= price.value == 0;
-            levels.push(Level { price: price.value, qty: size.value, forms: (price.form, size.form) });
-        })?;
+        cursor.take_quoted_pairs(
+            #[inline(always)]
+            |price, size| {
+                worthless |= price.value == 0;
+                levels.push(Level {
+                    price: price.value,
+                    qty: size.value,
+                    forms: (price.form, size.form),
+                });
+            },
+        )?;
         (!worthless).then_some(start..levels.len())
     }
 }
