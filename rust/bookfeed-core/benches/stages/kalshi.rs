@@ -152,7 +152,7 @@ impl Decoder {
         let (all, frame, tally) = (self.engine.instruments(), &mut self.frame, &mut self.tally);
         let (bytes, source, mode) = (text.as_bytes(), Source::Stream, Mode::default());
         let payload = Payload { bytes, source, mode, about: UNKNOWN };
-        (Kind::KALSHI.row().decode)(payload, all, frame, tally).unwrap();
+        (Kind::KALSHI.row().decode)(&payload, all, frame, tally).unwrap();
         match &frame.messages[0].body {
             Body::Delta(delta) => delta,
             body => panic!("{body:?} in {text}"),

@@ -90,7 +90,7 @@ fn decode_only(corpus: &Corpus) -> Stage<'_> {
         for bytes in &corpus.frames {
             let (bytes, source, mode) = (bytes.as_bytes(), Source::Stream, Mode::default());
             let payload = Payload { bytes, source, mode, about: UNKNOWN };
-            (Venue::POLYMARKET.row().decode)(payload, engine.instruments(), &mut frame, &mut tally)
+            (Venue::POLYMARKET.row().decode)(&payload, engine.instruments(), &mut frame, &mut tally)
                 .unwrap();
             changes += frame.changes.len();
         }

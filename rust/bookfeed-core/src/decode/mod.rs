@@ -43,7 +43,7 @@ pub struct Payload<'a> {
 ///
 /// It gives a [`JsonError`] if the payload is neither a text the venue sends nor JSON; then
 /// `frame` must not be applied. What is wrong with a well-formed message is in its body instead.
-pub type Decode = fn(Payload, &Instruments, &mut Frame, &mut Tally) -> Result<(), JsonError>;
+pub type Decode = fn(&Payload, &Instruments, &mut Frame, &mut Tally) -> Result<(), JsonError>;
 
 /// Most names of unknown message types that are kept apart.
 const UNKNOWN_NAMES: usize = 32;

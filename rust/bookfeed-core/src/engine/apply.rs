@@ -37,22 +37,28 @@ pub(super) enum How {
     Changed { last: usize, out_of_order: bool },
     /// Levels changed in the order of numbers.
     InSequence,
-    /// Levels were set, and this is what the book comes to.
-    Claimed(ProofClaim),
+    /// Levels were set, and the message says what the book comes to ([`Applier::claim`]).
+    Claimed,
     /// The book is whole and its numbers follow; `resumes` if it is believed from here on.
     Joined { resumes: bool },
     /// A whole book replaced it.
     Whole,
     /// A whole book replaced it, at its place in this numbered stream.
     Placed(StreamId),
-    /// A whole book by REST replaced it, with what the stream said since put on it.
-    Fetched(Testimony),
+    /// A whole book by REST replaced it, with what the stream said since put on it
+    /// ([`Applier::testimony`]).
+    Fetched,
 }
 
-/// The books that the message in hand changed. The buffer keeps its memory.
+/// The books that the message in hand changed, and what it brought to judge them by. The buffer
+/// keeps its memory.
 #[derive(Debug, Default)]
 pub(super) struct Applier {
     pub(super) touched: Vec<Touched>,
+    /// What the book has come to, if the message says so.
+    pub(super) claim: ProofClaim,
+    /// What a fetched book, and all that was put on it, is judged by.
+    pub(super) testimony: Option<Testimony>,
 }
 
 impl Applier {
@@ -221,7 +227,8 @@ impl Applier {
         set_levels(book, bids, asks);
         fit_window(book);
         book.ts_event = book.ts_event.max(origin.ts_event);
-        self.touch(id, How::Claimed(levels.claim));
+        self.claim = levels.claim;
+        self.touch(id, How::Claimed);
     }
 
     /// A message that says which updates of its book it holds.
@@ -405,7 +412,8 @@ impl Applier {
             if message.place.seq != 0 {
                 book.rare.stitch.begin(message.place.seq);
             }
-            self.touch(id, How::Claimed(snapshot.claim));
+            self.claim = snapshot.claim;
+            self.touch(id, How::Claimed);
         }
     }
 
@@ -419,6 +427,7 @@ impl Applier {
         origin: &Origin,
         frame: &Frame,
         message: &Message,
+        stands_at: Option<u64>,
     ) {
         self.touched.clear();
         let Body::Snapshot(snapshot) = &message.body else {
@@ -431,7 +440,7 @@ impl Applier {
         match world.continuity(snapshot.instrument) {
             Some(Continuity::Stream) => super::markets::compare_rest(world, origin, frame, snapshot),
             Some(Continuity::UpdateIds) => {
-                let stands_at = origin.stands_at.unwrap_or(message.place.seq);
+                let stands_at = stands_at.unwrap_or(message.place.seq);
                 self.apply_seed(world, judge, origin, frame, snapshot, stands_at);
             }
             _ => self.apply_fetched(world, judge, origin, frame, snapshot),
@@ -460,8 +469,8 @@ impl Applier {
         }
         world.counters.rest_accepted += 1;
         if load(world, judge, id, origin, frame, snapshot) {
-            let testimony = put_on(world, id, origin, &awaited);
-            self.touch(id, How::Fetched(testimony));
+            self.testimony = Some(put_on(world, id, origin, &awaited));
+            self.touch(id, How::Fetched);
         }
     }
 

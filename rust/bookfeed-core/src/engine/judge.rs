@@ -4,7 +4,7 @@
 //! by, the stage before has noted ([`Touched`]); what else may speak is in [`super::hashes`]
 //! (hash checks) and [`super::time`] (verdicts that time brings).
 
-use super::apply::{How, Touched};
+use super::apply::{Applier, How, Touched};
 use super::config::HashCheck;
 use super::hashes::SearchBudget;
 use super::publish::Publisher;
@@ -150,23 +150,23 @@ impl Judge {
         world: &mut World,
         origin: &Origin,
         frame: &Frame,
-        touched: &[Touched],
+        applied: &Applier,
     ) {
-        for one in touched {
+        for one in &applied.touched {
             let id = one.id;
             match one.how {
                 How::Changed { last, out_of_order } => {
                     self.judge_change(world, origin, id, out_of_order, &frame.changes[last]);
                 }
                 How::InSequence => self.judge_numbered(world, origin, id),
-                How::Claimed(claim) => self.judge_claim(world, origin, id, claim),
+                How::Claimed => self.judge_claim(world, origin, id, applied.claim),
                 How::Joined { resumes } => self.judge_joined(world, origin, id, resumes),
                 How::Whole => self.judge_snapshot(world, origin, id),
                 How::Placed(stream) => self.judge_placed(world, origin, id, stream),
-                How::Fetched(testimony) => self.judge_fetched(world, origin, id, testimony),
+                How::Fetched => self.judge_fetched(world, origin, id, applied.testimony),
             }
         }
-        match touched {
+        match &applied.touched[..] {
             [Touched { id: a, how: How::Changed { .. } }, Touched { id: b, .. }] => {
                 self.check_mirror(world, *a, *b, origin.ts_event, origin.ts_recv);
             }
@@ -304,8 +304,10 @@ impl Judge {
         world: &mut World,
         origin: &Origin,
         id: InstrumentId,
-        mut testimony: Testimony,
+        testimony: Option<Testimony>,
     ) {
+        let whole = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
+        let mut testimony = testimony.unwrap_or(whole);
         testimony.hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
         let book = world.book(id);
         let (state, cause) = match book.judge(&testimony, 0) {
@@ -333,7 +335,7 @@ impl Judge {
     }
 
     /// Orders cannot overlap for longer than one match takes to be told.
-    #[inline]
+    #[inline(always)]
     fn settle_overlap(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
         let grace = world.config.batch_grace;
         let book = world.book(id);

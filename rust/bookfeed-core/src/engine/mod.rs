@@ -91,7 +91,7 @@ impl Engine {
                 // 2. All of its changes, on the ladders.
                 applier.apply(world, judge, origin, frame, message, heard);
                 // 3. Does the evidence agree? Which state?
-                judge.judge(world, origin, frame, &applier.touched);
+                judge.judge(world, origin, frame, applier);
                 // 4. The books as they are now, for all to see; and 5., the rules that watch them.
                 judge.publish(world, &applier.touched, origin.ts_recv);
             }
@@ -106,10 +106,16 @@ impl Engine {
     }
 
     /// One message of a REST answer. It says nothing about whether the stream still flows.
-    fn take_answer(&mut self, origin: &Origin, frame: &Frame, message: &Message) {
+    fn take_answer(
+        &mut self,
+        origin: &Origin,
+        frame: &Frame,
+        message: &Message,
+        stands_at: Option<u64>,
+    ) {
         let Self { world, applier, judge, .. } = self;
-        applier.apply_rest(world, judge, origin, frame, message);
-        judge.judge(world, origin, frame, &applier.touched);
+        applier.apply_rest(world, judge, origin, frame, message, stands_at);
+        judge.judge(world, origin, frame, applier);
         judge.publish(world, &applier.touched, origin.ts_recv);
     }
 
@@ -133,7 +139,19 @@ impl Engine {
         self.world.counters.bytes += payload.len() as u64;
         self.judge.run_due(&mut self.world, ts_recv);
         let payload = Payload { bytes: payload, source: Source::Stream, mode, about: UNKNOWN };
-        self.take_payload(conn, venue, payload, None, ts_recv);
+        // The frame is taken out for the time it is applied, so that it can be read while the
+        // rest of the engine changes; its buffers come back with it.
+        let mut frame = std::mem::take(&mut self.frame);
+        if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
+            for message in &frame.messages {
+                let (payload, ts_event) = (payload.bytes, message.ts_event);
+                self.take_message(&Origin { conn, payload, ts_event, ts_recv }, &frame, message);
+            }
+        } else {
+            let (state, cause) = (State::Stale, Cause::Malformed);
+            self.judge.turn_connection(&mut self.world, conn, state, cause, ts_recv);
+        }
+        self.frame = frame;
         self.pending()
     }
 
@@ -156,7 +174,17 @@ impl Engine {
         };
         let (venue, mode) = (connection.venue, connection.mode);
         let payload = Payload { bytes: payload, source: Source::Rest, mode, about };
-        self.take_payload(conn, venue, payload, stands_at, ts_recv);
+        let mut frame = std::mem::take(&mut self.frame);
+        if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
+            for message in &frame.messages {
+                let (payload, ts_event) = (payload.bytes, message.ts_event);
+                let origin = Origin { conn, payload, ts_event, ts_recv };
+                self.take_answer(&origin, &frame, message, stands_at);
+            }
+        } else {
+            self.world.counters.rest_rejected += 1;
+        }
+        self.frame = frame;
         self.pending()
     }
 
@@ -168,43 +196,25 @@ impl Engine {
         self.pending()
     }
 
+    /// Reads a payload into `frame`; `false` if it is neither JSON nor a text the venue sends.
     #[inline]
-    fn take_payload(
+    fn decode(
         &mut self,
         conn: u32,
         venue: Venue,
-        payload: Payload,
-        stands_at: Option<u64>,
+        payload: &Payload,
+        frame: &mut Frame,
         ts_recv: Nanos,
-    ) {
-        // The frame is taken out for the time it is applied, so that it can be read while
-        // the rest of the engine changes; its buffers come back with it.
-        let mut frame = std::mem::take(&mut self.frame);
+    ) -> bool {
         let tally = &mut self.tallies[venue.number()];
-        let decoded = (venue.row().decode)(payload, &self.world.instruments, &mut frame, tally);
-        match decoded {
-            Ok(()) => {
-                for message in &frame.messages {
-                    let (ts_event, bytes) = (message.ts_event, payload.bytes);
-                    let origin = Origin { conn, payload: bytes, ts_event, ts_recv, stands_at };
-                    match payload.source {
-                        Source::Stream => self.take_message(&origin, &frame, message),
-                        Source::Rest => self.take_answer(&origin, &frame, message),
-                    }
-                }
-            }
+        match (venue.row().decode)(payload, &self.world.instruments, frame, tally) {
+            Ok(()) => true,
             Err(error) => {
                 self.world.counters.decode_errors += 1;
                 self.world.note_error(conn, ts_recv, json_complaint(&error), error.offset);
-                if payload.source == Source::Stream {
-                    let (state, cause) = (State::Stale, Cause::Malformed);
-                    self.judge.turn_connection(&mut self.world, conn, state, cause, ts_recv);
-                } else {
-                    self.world.counters.rest_rejected += 1;
-                }
+                false
             }
         }
-        self.frame = frame;
     }
 }
 

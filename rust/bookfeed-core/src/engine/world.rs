@@ -21,8 +21,6 @@ pub(super) struct Origin<'a> {
     pub(super) payload: &'a [u8],
     pub(super) ts_event: Nanos,
     pub(super) ts_recv: Nanos,
-    /// Number of the update at which a fetched book stands, where whoever fetched it knows.
-    pub(super) stands_at: Option<u64>,
 }
 
 /// Everything that is known, and what happened, counted.

@@ -101,13 +101,13 @@ struct Decoder<'a> {
 /// # Errors
 /// [`JsonError`] if it is neither one of the bare texts nor JSON.
 pub fn decode(
-    payload: Payload,
+    payload: &Payload,
     instruments: &Instruments,
     frame: &mut Frame,
     tally: &mut Tally,
 ) -> Result<(), JsonError> {
     frame.clear();
-    let Payload { bytes, source, .. } = payload;
+    let Payload { bytes, source, .. } = *payload;
     let mut cursor = Cursor::new(bytes)?;
     let mut decoder = Decoder { bytes, instruments, frame, source };
     match cursor.peek() {

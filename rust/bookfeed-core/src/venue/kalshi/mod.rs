@@ -99,7 +99,7 @@ struct Decoder<'a> {
 /// # Errors
 /// [`JsonError`] if it is not JSON.
 pub fn decode(
-    payload: Payload,
+    payload: &Payload,
     instruments: &Instruments,
     frame: &mut Frame,
     tally: &mut Tally,
