@@ -176,7 +176,7 @@ fn follow(text: &str, known: &Instruments, id: InstrumentId, follower: &mut Foll
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
     let (bytes, source, mode) = (text.as_bytes(), Source::Stream, Mode::default());
     let payload = Payload { bytes, source, mode, about: UNKNOWN };
-    (Venue::KRAKEN.row().decode)(payload, known, &mut frame, &mut tally).unwrap();
+    (Venue::KRAKEN.row().decode)(&payload, known, &mut frame, &mut tally).unwrap();
     assert_eq!(frame.messages.len(), 1, "{text}");
     let body = &frame.messages[0].body;
     let found = match body {

@@ -41,7 +41,7 @@ pub fn say(venue: Venue, from: From, bytes: &[u8], known: &Instruments) -> Resul
         }
     };
     let payload = Payload { bytes, source, mode: Mode::default(), about };
-    (venue.row().decode)(payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
+    (venue.row().decode)(&payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
     let about = About { bytes, known, frame: &frame };
     let messages = frame.messages.iter().map(|m| about.message(m)).collect();
     Ok((tally.by_name(venue.row().messages), messages))

@@ -92,7 +92,7 @@ struct Decoder<'a>(Reader<'a>);
 /// # Errors
 /// [`JsonError`] if it is not JSON.
 pub fn decode(
-    payload: Payload,
+    payload: &Payload,
     instruments: &Instruments,
     frame: &mut Frame,
     tally: &mut Tally,
