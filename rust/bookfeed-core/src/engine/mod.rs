@@ -57,8 +57,8 @@ pub struct Engine {
     markets: Markets,
     tallies: [Tally; Venue::ALL.len()],
     poisoned: bool,
-    /// Reused from frame to frame.
-    frame: Frame,
+    /// Reused from frame to frame; away only while a frame is being applied.
+    frame: Option<Box<Frame>>,
 }
 
 impl Engine {
@@ -73,7 +73,7 @@ impl Engine {
             markets: Markets::default(),
             tallies: Default::default(),
             poisoned: false,
-            frame: Frame::default(),
+            frame: None,
         }
     }
 
@@ -141,7 +141,7 @@ impl Engine {
         let payload = Payload { bytes: payload, source: Source::Stream, mode, about: UNKNOWN };
         // The frame is taken out for the time it is applied, so that it can be read while the
         // rest of the engine changes; its buffers come back with it.
-        let mut frame = std::mem::take(&mut self.frame);
+        let mut frame = self.frame.take().unwrap_or_default();
         if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {
                 let (payload, ts_event) = (payload.bytes, message.ts_event);
@@ -151,7 +151,7 @@ impl Engine {
             let (state, cause) = (State::Stale, Cause::Malformed);
             self.judge.turn_connection(&mut self.world, conn, state, cause, ts_recv);
         }
-        self.frame = frame;
+        self.frame = Some(frame);
         self.pending()
     }
 
@@ -174,7 +174,7 @@ impl Engine {
         };
         let (venue, mode) = (connection.venue, connection.mode);
         let payload = Payload { bytes: payload, source: Source::Rest, mode, about };
-        let mut frame = std::mem::take(&mut self.frame);
+        let mut frame = self.frame.take().unwrap_or_default();
         if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {
                 let (payload, ts_event) = (payload.bytes, message.ts_event);
@@ -184,7 +184,7 @@ impl Engine {
         } else {
             self.world.counters.rest_rejected += 1;
         }
-        self.frame = frame;
+        self.frame = Some(frame);
         self.pending()
     }
 
