@@ -137,7 +137,7 @@ impl Formula {
             return Some(0);
         }
         let product = self.digits.checked_mul(weight)?;
-        // What Kalshi's takers pay for a fill, and for one more share, is divided by these two:
+        // What takers of one venue pay for a fill, and for one more share, is divided by these two:
         // dividing by a number known beforehand is a multiplication.
         let rounded = match (self.decimals + decimals).checked_sub(to)? {
             1 => round.quotient(product, 10),

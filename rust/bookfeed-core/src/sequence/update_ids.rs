@@ -1,6 +1,6 @@
 //! Continuity by update ids. Each change of a book has a number; a message says the first and
-//! the last number it holds, and a whole book the number it stands at (Binance: `U`, `u` and
-//! `lastUpdateId`; Gemini's fast stream: a first message that is the whole book).
+//! the last number it holds, and a whole book the number it stands at, whether it is asked for
+//! beside the stream or comes first in it.
 //!
 //! One [`UpdateIds`] belongs to one book. Without a whole book every message is to be kept,
 //! as long as those kept have no hole between them. A whole book that reaches them is taken;

@@ -43,7 +43,7 @@ impl Named {
 /// Legs from a parameter: `venue symbol yes|no`, separated by semicolons.
 fn named(reader: &mut ParamReader, key: &'static str, least: usize) -> Result<Vec<Named>, RuleError> {
     let text = reader.text(key)?.to_owned();
-    let wanted = "a leg such as \"kalshi TICKER yes\" (or no)";
+    let wanted = "a leg: venue, symbol, and yes or no, such as \"venue SYMBOL yes\"";
     let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
     let legs: Option<Vec<_>> = parts.map(Named::parse).collect();
     let legs = legs.ok_or_else(|| reader.wrong(key, wanted, &text))?;

@@ -15,7 +15,7 @@ fn rules_say_what_is_wrong_with_their_parameters() {
         (
             "box",
             &[("a", "kalshi X"), ("b", "kalshi Y yes")],
-            "a must be a leg such as \"kalshi TICKER yes\" (or no), not \"kalshi X\"",
+            "a must be a leg: venue, symbol, and yes or no, such as \"venue SYMBOL yes\", not \"kalshi X\"",
         ),
         ("box", &[("a", "kalshi X maybe"), ("b", "kalshi Y yes")], "a must be a leg"),
         ("box", &[("a", "kalchi X yes"), ("b", "kalshi Y yes")], "a must be a leg"),

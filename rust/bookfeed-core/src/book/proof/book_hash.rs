@@ -1,4 +1,4 @@
-//! Polymarket's book hash: SHA-1 over the book printed as compact JSON.
+//! A hash of the whole book: SHA-1 over the book printed as compact JSON.
 //!
 //! Members in order: `market, asset_id, timestamp, hash (empty), bids, asks, min_order_size,
 //! tick_size, neg_risk, last_trade_price`. Until autumn 2025 the text ended after `asks`,

@@ -1,4 +1,4 @@
-//! A checksum over the best levels of both sides as printed (Kraken): CRC-32 of the ten best
+//! A checksum over the best levels of both sides as printed: CRC-32 of the ten best
 //! asks, the best first, then of the ten best bids, the best first; each level is its price and
 //! its size, each without the point and without zeros in front. Zeros behind count, so the form
 //! in which a number was printed matters.
