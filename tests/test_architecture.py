@@ -26,7 +26,7 @@ YES, NO, MARKET = "1" * 77, "2" * 77, "0x" + "ab" * 32
 T0: Final = 1_790_000_000_000_000_000
 MS: Final = 1_000_000
 
-SHARED_FILES_NAMING_A_VENUE_MAX: Final = 11
+SHARED_FILES_NAMING_A_VENUE_MAX: Final = 6
 
 
 def hits(pattern: str, *paths: Path, suffix: str) -> Iterator[str]:
