@@ -136,9 +136,7 @@ async def test_what_is_known_of_a_market_is_recorded(server: KalshiServer) -> No
         assert (feed.book(A).open_ts, feed.book(A).close_ts) == (5, 4_000_000_000 * S)
     (told,) = [orjson.loads(r[4]) for r in tape.records if r[0] == Kind.SUBSCRIBE]
     assert told["event"] == "KXA-26OCT01"
-    assert told["fee_type"] == "quadratic"
-    assert (told["fee_multiplier"], told["fee_rounding"]) == ("1", "non_direct")
-    assert "fee_rate" not in told
+    assert told["fee"] == "kalshi:quadratic;1;non_direct"
 
 
 def test_a_recording_in_a_form_nobody_knows_is_refused() -> None:

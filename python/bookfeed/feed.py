@@ -34,7 +34,6 @@ from bookfeed.dispatch import (
 )
 from bookfeed.errors import SessionError
 from bookfeed.live.http import available as rest_available
-from bookfeed.live.notices import Notices
 from bookfeed.live.pulse import Pulse
 from bookfeed.live.supervisor import SessionOptions, Supervisor
 from bookfeed.loops import Spinner
@@ -171,7 +170,7 @@ class Feed:
             basis = basis_line(rule)
             if basis is not None:
                 _log.warning("%s", basis)
-        conns, notices = count(), Notices(self._engine)
+        conns = count()
         for name, endpoint in self._endpoints.items():
             supervisor = Supervisor(
                 endpoint,
@@ -180,7 +179,6 @@ class Feed:
                 clock=self._clock,
                 rng=self._rng,
                 options=self._options,
-                notices=notices,
                 conns=conns,
             )
             self._supervisors.append(supervisor)

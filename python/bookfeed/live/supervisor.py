@@ -19,7 +19,6 @@ from bookfeed.dispatch import Dispatcher
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.live.http import RestClient
-from bookfeed.live.notices import Notices
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.recovery.base import Mender
 from bookfeed.live.recovery.commands import CommandMender
@@ -71,14 +70,12 @@ class Supervisor:
         clock: Clock,
         rng: random.Random,
         options: SessionOptions,
-        notices: Notices,
         conns: Iterator[int],
     ) -> None:
         self._endpoint: Final = endpoint
         self.inputs: Final = inputs
         self.engine: Final[Engine] = inputs.engine
         self.clock: Final = clock
-        self.notices: Final = notices
         self.log: Final = _log
         self._dispatcher: Final = dispatcher
         self._rng: Final = rng

@@ -162,6 +162,18 @@ class EngineInput:
         self._record(Kind.REST, ts, conn, body)
         return self._engine.ingest_rest(conn, body, ts)
 
+    def ingest_rest_book(
+        self, conn: int, instrument: int, body: bytes, ts: int, *, stands_at: int | None = None
+    ) -> int:
+        """Apply a whole book by REST that does not say which book it is.
+
+        ``stands_at`` is the update at which it stands, where the body does not say that either.
+        Returns the records pending; raises ``EngineError`` if there is no such instrument.
+        """
+        told = json.dumps({"instrument": instrument, "stands_at": stands_at}).encode()
+        self._record(Kind.REST_BOOK, ts, conn, told + b"\n" + body)
+        return self._engine.ingest_rest(conn, body, ts, instrument=instrument, stands_at=stands_at)
+
     def advance(self, ts: int) -> int:
         """Let time pass; returns the records pending."""
         self._record(Kind.ADVANCE, ts, CONN_NONE, b"")
@@ -212,6 +224,11 @@ class EngineInput:
             self.unsubscribe(_json_object(payload)["instrument"], ts)
         elif kind == Kind.RESYNC_BEGIN:
             self.resync_begin(_json_object(payload)["instrument"], ts)
+        elif kind == Kind.REST_BOOK:
+            line, _, body = payload.partition(b"\n")
+            told = _json_object(line)
+            stands_at = told["stands_at"]
+            self.ingest_rest_book(conn, told["instrument"], body, ts, stands_at=stands_at)
         elif kind == Kind.RULE:
             rule = _json_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)

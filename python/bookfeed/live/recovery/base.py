@@ -12,7 +12,6 @@ from typing import Protocol
 from bookfeed._bookfeed import Engine
 from bookfeed.clock import Clock
 from bookfeed.errors import SessionError
-from bookfeed.live.notices import Notices
 from bookfeed.live.recovery.plan import ResyncPlan
 from bookfeed.live.shard import Shard
 from bookfeed.log import RateLimitedLog
@@ -37,10 +36,6 @@ class Connections(Protocol):
     @property
     def clock(self) -> Clock:
         """The clock of the session."""
-
-    @property
-    def notices(self) -> Notices:
-        """What venues answered, by connection."""
 
     @property
     def log(self) -> RateLimitedLog:
@@ -91,7 +86,7 @@ class Mender:
 
     def hear(self, shard: Shard) -> None:
         """Take what the venue answered to commands on a connection."""
-        self.connections.notices.take(shard.conn)
+        self.connections.engine.notices(shard.conn)
 
     def probe(self, shard: Shard) -> str | None:
         """Return a question that proves a stream alive, if there is one."""

@@ -313,7 +313,7 @@ class CommandMender(Mender):
 
     def hear(self, shard: Shard) -> None:
         """Take the replies and errors decoded since the last time."""
-        notices = self.connections.notices.take(shard.conn)
+        notices = self._engine.notices(shard.conn)
         if not notices:
             return
         line, now_ns = self._line(shard), self.connections.clock.now_ns()
