@@ -107,6 +107,22 @@ def test_subscribes_at_once_and_pings_only_afterwards() -> None:
     assert sends[1:] == [(k * 10 * S, "PING") for k in range(1, 10)]
 
 
+def test_a_connection_is_replaced_a_little_before_the_venue_would_end_it() -> None:
+    day = 24 * 3600 * S
+    ages = []
+    for seed in range(20):
+        bench = Bench(ConnectionPolicy(lifetime_ns=day), seed=seed)
+        bench.tell(Start())
+        bench.open()
+        begin = bench.now
+        while not bench.times(Close) and bench.now < begin + 2 * day:
+            bench.run(10 * S)
+            bench.tell(Data())
+        ages.append(bench.times(Close)[0] - begin)
+    assert all(0.94 * day < age <= day for age in ages)
+    assert max(ages) - min(ages) > 0.02 * day, "each at a time of its own"
+
+
 def test_each_connection_subscribes_exactly_once() -> None:
     bench = opened()
     for _ in range(5):

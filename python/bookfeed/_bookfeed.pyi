@@ -302,12 +302,12 @@ class Histogram:
 
 @final
 class Notice:
-    """A venue's reply to a command, or its word that a subscription failed; 0 means none."""
+    """A venue's reply to a command, or its word that something ends or failed; 0 means none."""
 
     @property
     def conn(self) -> int: ...
     @property
-    def kind(self) -> Literal["subscribed", "ok", "unsubscribed", "error"]: ...
+    def kind(self) -> Literal["subscribed", "ok", "unsubscribed", "error", "ending"]: ...
     @property
     def id(self) -> int: ...
     @property

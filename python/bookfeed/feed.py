@@ -34,6 +34,7 @@ from bookfeed.dispatch import (
 )
 from bookfeed.errors import SessionError
 from bookfeed.live.http import available as rest_available
+from bookfeed.live.http import required_rest_url
 from bookfeed.live.pulse import Pulse
 from bookfeed.live.supervisor import SessionOptions, Supervisor
 from bookfeed.loops import Spinner
@@ -424,6 +425,8 @@ def _endpoints(
         endpoint = chosen[name]
         if endpoint.venue.check_url is not None:
             endpoint.venue.check_url(endpoint.url)
+        if endpoint.venue.needs_rest:
+            required_rest_url(endpoint)
     return {name: chosen[name] for name in names}
 
 

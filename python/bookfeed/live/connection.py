@@ -15,6 +15,8 @@ faults run under a virtual clock. The rules:
   Where it has none, nothing is expected before the first market opens. Where the books have a
   stream of their own, only that one counts: it can freeze while others of the connection go on.
 * A handshake that was refused because of who we are (401, 403) is tried again much more rarely.
+* Where the venue ends every connection at some age, it is replaced a little before, each at a time
+  of its own.
 * A market may just be quiet. When a reconnect because of silence brought nothing but the initial
   books, the next silence is borne twice as long.
 """
@@ -31,6 +33,8 @@ from bookfeed.live.pacing import Backoff, Stagger, TokenBucket
 
 # Far beyond any session, and small enough for every timer.
 _NEVER_NS: Final = 366 * 24 * 3600 * NS_PER_S
+# The share of a connection's lifetime within which it is replaced.
+_LIFETIME_SPREAD: Final = 0.05
 
 # Actions
 
@@ -152,13 +156,14 @@ class ConnectionPolicy:
     """The numbers of ``ConnectionLogic``; durations in nanoseconds.
 
     ``silence_ns`` 0 means that silence alone never ends a connection, ``probe_interval_ns`` 0
-    that no sign of life is asked for.
+    that no sign of life is asked for, ``lifetime_ns`` 0 that a connection may grow old.
     """
 
     ping_text: str | None = None
     ping_interval_ns: int = 10 * NS_PER_S
     pong_timeout_ns: int = 30 * NS_PER_S
     probe_interval_ns: int = 0
+    lifetime_ns: int = 0
     silence_ns: int = 30 * NS_PER_S
     silence_ns_max: int = 15 * 60 * NS_PER_S
     # Data later than this after opening is more than the initial books.
@@ -189,6 +194,7 @@ class ConnectionLogic:
         "_data_ns",
         "_deadline_ns",
         "_denials",
+        "_end_ns",
         "_failures",
         "_opened_ns",
         "_ping_ns",
@@ -237,6 +243,7 @@ class ConnectionLogic:
         self._reserved = False
         self._deadline_ns = 0
         self._opened_ns = 0
+        self._end_ns = _NEVER_NS
         self._data_ns = 0
         self._pong_ns = 0
         self._ping_ns = 0
@@ -306,8 +313,17 @@ class ConnectionLogic:
         self._denials = 0
         self._opened_ns = self._data_ns = self._pong_ns = self._probe_ns = now_ns
         self._ping_ns = now_ns + self._policy.ping_interval_ns
+        self._end_ns = now_ns + self._lifetime_ns()
         sends = tuple(Send(text) for text in self._subscription())
         return (*sends, Wait(self._next_deadline_ns(now_ns)))
+
+    def _lifetime_ns(self) -> int:
+        """How old the connection may become: a little less than the venue lets it, at random, so
+        that those which were opened together do not end together.
+        """
+        if self._policy.lifetime_ns == 0:
+            return _NEVER_NS
+        return round(self._policy.lifetime_ns * (1.0 - _LIFETIME_SPREAD * self._rng.random()))
 
     def _data(self, now_ns: int) -> None:
         self._data_ns = max(self._data_ns, now_ns)
@@ -340,7 +356,7 @@ class ConnectionLogic:
     def _next_deadline_ns(self, now_ns: int) -> int:
         # Looked at again after the shortest patience, since data may end a longer one.
         again_ns = now_ns + (self._policy.silence_ns or _NEVER_NS)
-        deadline_ns = min(self._silent_since_ns() + self._silence_ns(), again_ns)
+        deadline_ns = min(self._silent_since_ns() + self._silence_ns(), again_ns, self._end_ns)
         if self._policy.probe_interval_ns:
             deadline_ns = min(deadline_ns, self._probe_due_ns())
         if self._policy.ping_text is None:
@@ -351,6 +367,8 @@ class ConnectionLogic:
         if now_ns - self._silent_since_ns() >= self._silence_ns():
             self._quiet_streak += 1
             return self._close(now_ns, CloseCode.NORMAL, "no data")
+        if now_ns >= self._end_ns:
+            return self._close(now_ns, CloseCode.NORMAL, "old")
         sends = self._probes(now_ns)
         if self._policy.ping_text is not None:
             if now_ns - self._pong_ns >= self._policy.pong_timeout_ns:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from bookfeed.clock import NS_PER_S, seconds_ns
-from bookfeed.errors import SessionError
-from bookfeed.venues.base import RestRequest
+from bookfeed.errors import ConfigError, SessionError
+from bookfeed.venues.base import Endpoint, RestRequest
 
 if TYPE_CHECKING:
     import aiohttp
@@ -38,6 +38,17 @@ class RestError(SessionError):
 def available() -> bool:
     """Whether aiohttp is installed."""
     return importlib.util.find_spec("aiohttp") is not None
+
+
+def required_rest_url(endpoint: Endpoint) -> str:
+    """The REST address of a venue that is of no use without; ``ConfigError`` if there is none."""
+    if endpoint.rest_url is not None:
+        return endpoint.rest_url
+    name = endpoint.venue.name
+    if not available():
+        problem = "its books begin with a whole book by REST, which needs aiohttp: pip install"
+        raise ConfigError(name, "rest_url", f"{problem} 'bookfeed[rest]'")
+    raise ConfigError(name, "rest_url", "is needed: its books begin with a whole book by REST")
 
 
 def retry_after_ns(value: str | None, *, now_s: float | None = None) -> int:

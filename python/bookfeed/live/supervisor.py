@@ -10,7 +10,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from bookfeed._bookfeed import Engine
@@ -18,19 +18,21 @@ from bookfeed.clock import Clock, seconds_ns
 from bookfeed.dispatch import Dispatcher
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
-from bookfeed.live.http import RestClient
+from bookfeed.live.http import RestClient, required_rest_url
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.recovery.base import Mender
 from bookfeed.live.recovery.commands import CommandMender
 from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan, ResyncPolicy
 from bookfeed.live.recovery.rest import RestMender
+from bookfeed.live.recovery.resubscribe import ResubscribeMender
+from bookfeed.live.recovery.seeds import SeedMender
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
 from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Update
-from bookfeed.venues.base import Commands, Endpoint, RestBooks, Venue
+from bookfeed.venues.base import Commands, Endpoint, RestBooks, RestSeeds, Resubscription, Venue
 
 _logger: Final = logging.getLogger("bookfeed.live.supervisor")
 _log: Final = RateLimitedLog(_logger)
@@ -86,10 +88,7 @@ class Supervisor:
         spacing_s = venue.connect_stagger_s if spacing_s is None else spacing_s
         self._stagger: Final = Stagger(seconds_ns(spacing_s))
         self._mender: Final = self._new_mender()
-        policy = options.resync
-        if self._mender.attempts_max is not None:
-            most = min(policy.fetches_max, self._mender.attempts_max)
-            policy = replace(policy, fetches_max=most)
+        policy = self._mender.policy(options.resync)
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
@@ -101,12 +100,17 @@ class Supervisor:
 
     def _new_mender(self) -> Mender:
         endpoint = self._endpoint
+        tls = endpoint.ssl_context
         match endpoint.venue.recovery:
             case Commands() as commands:
                 return CommandMender(self, commands, self._rng)
+            case Resubscription() as commands:
+                return ResubscribeMender(self, commands, self._rng)
+            case RestSeeds() as seeds:
+                rest_url = required_rest_url(endpoint)
+                return SeedMender(self, RestClient(rest_url, ssl_context=tls), seeds)
             case RestBooks() as books if endpoint.rest_url is not None:
-                client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
-                return RestMender(self, client, books)
+                return RestMender(self, RestClient(endpoint.rest_url, ssl_context=tls), books)
             case _:
                 return Mender(self)
 
@@ -222,6 +226,7 @@ class Supervisor:
             ping_interval_ns=seconds_ns(venue.ping_interval_s),
             pong_timeout_ns=seconds_ns(venue.pong_timeout_s),
             probe_interval_ns=seconds_ns(venue.probe_interval_s) if self._mender.can_probe else 0,
+            lifetime_ns=seconds_ns(venue.lifetime_s),
             silence_ns=seconds_ns(silence_s),
             backoff=Backoff(seconds_ns(options.backoff_min_s), seconds_ns(options.backoff_max_s)),
         )
@@ -360,6 +365,8 @@ class Supervisor:
             self._await_books(shard, shard.instruments)
 
     def _await_books(self, shard: Shard, instruments: Iterable[int]) -> None:
+        if self._mender.asks_first:
+            return
         options = self._options
         limit_s = options.snapshot_rest_s if self._mender.prompt else options.snapshot_s
         shard.expect(instruments, self.clock.now_ns(), seconds_ns(limit_s))
@@ -428,7 +435,8 @@ class Supervisor:
         if not self._plan.wanted():
             return
         for shard in up:
-            if self._plan.take_reconnect(shard.conn, shard.instruments, now_ns):
+            hopeless = self._mender.may_replace(shard)
+            if hopeless and self._plan.take_reconnect(shard.conn, shard.instruments, now_ns):
                 self.replace(shard, "books that cannot be believed")
 
     def replace(self, shard: Shard, reason: str) -> None:

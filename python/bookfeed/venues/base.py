@@ -97,7 +97,55 @@ class RestBooks:
     symbols_max: int = 1
 
 
-Recovery = Commands | RestBooks | None
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Frames by which symbols come onto an open connection and leave it.
+
+    ``join`` and ``leave`` are called with a number that the venue's reply will carry, from
+    ``first_id`` on, and at most ``symbols_max`` symbols. At most ``burst`` frames are sent at once,
+    and one more every ``interval_s`` seconds; it leaves room for pongs, where those count.
+    """
+
+    join: Callable[[int, Sequence[str]], tuple[str, ...]]
+    leave: Callable[[int, Sequence[str]], tuple[str, ...]]
+    symbols_max: int
+    burst: int
+    interval_s: float
+    first_id: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RestSeeds:
+    """Whole books by REST, which the numbered updates of a stream follow; one symbol a request.
+
+    The answer does not name its symbol, so the engine is told. Without them no book is ever whole:
+    such a venue needs REST. At most ``burst`` requests are sent at once, and one more every
+    ``interval_s`` seconds.
+    """
+
+    request: Callable[[str], RestRequest]
+    members: Membership
+    burst: int
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resubscription:
+    """Whole books come with a subscription: a symbol's book is given up and subscribed again.
+
+    ``leave`` and ``join`` are called with a number that the venue's reply will carry. ``hello`` is
+    anything that is always answered. ``is_busy`` says of the text of an error that there were too
+    many commands.
+    """
+
+    members: Membership
+    join: Callable[[int, str], str]
+    leave: Callable[[int, str], str]
+    hello: Callable[[int], str]
+    is_busy: Callable[[str], bool]
+
+
+Recovery = Commands | RestBooks | RestSeeds | Resubscription | None
 """How a book is fetched anew; ``None``: only by a new connection."""
 
 
@@ -114,9 +162,10 @@ class Venue:
     """How to talk to a venue. Times in seconds, sizes in bytes.
 
     ``subscription`` returns the frames to send at once when a connection opens. ``recovery`` is how
-    whole books are fetched anew. Where that is by commands, a stream that says nothing is asked for
-    a sign of life after ``probe_interval_s`` (0: never). ``mode`` tells the venue's decoder how the
-    venue was asked to speak; it is recorded with every connection.
+    whole books are fetched anew. Where that is by commands or by subscribing again, a stream that
+    says nothing is asked for a sign of life after ``probe_interval_s`` (0: never). A connection is
+    replaced a little before it is ``lifetime_s`` old (0: never). ``mode`` tells the venue's decoder
+    how the venue was asked to speak; it is recorded with every connection.
 
     ``handshake_headers`` is called with the wall clock's milliseconds for every attempt to
     connect; ``explain_refusal`` says what to do when they were refused. ``check_url`` raises
@@ -138,10 +187,16 @@ class Venue:
     connect_stagger_s: float = 0.1
     frame_bytes_max: int = 16 * 1024 * 1024
     probe_interval_s: float = 0.0
+    lifetime_s: float = 0.0
     mode: str = ""
     handshake_headers: Callable[[int], Mapping[str, str]] | None = None
     explain_refusal: Callable[[HandshakeRefusal], str] = field(default=_refused)
     check_url: Callable[[str], None] | None = None
+
+    @property
+    def needs_rest(self) -> bool:
+        """Whether no book is ever whole without REST."""
+        return isinstance(self.recovery, RestSeeds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,8 @@ pub enum ReplyKind {
     Unsubscribed,
     /// A command, or a subscription, failed.
     Error,
+    /// The venue is going to end the connection.
+    Ending,
 }
 
 /// A reply to a command of ours, or the venue's word that a subscription failed.

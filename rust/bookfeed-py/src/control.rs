@@ -28,6 +28,7 @@ impl Notice {
             ReplyKind::Ok => "ok",
             ReplyKind::Unsubscribed => "unsubscribed",
             ReplyKind::Error => "error",
+            ReplyKind::Ending => "ending",
         }
     }
 

@@ -1,21 +1,26 @@
 """How books are recovered: what every way has in common.
 
 ``Mender`` fetches nothing by itself, so that the supervisor replaces connections. ``RestMender``
-(``rest.py``) asks the venue's REST address for whole books; ``CommandMender`` (``commands.py``) has
-them sent on the connection. Which of them a venue gets is decided by what it offers; how often
-anything may be done, by ``ResyncPlan``.
+(``rest.py``) asks the venue's REST address for whole books, ``SeedMender`` (``seeds.py``) for those
+that a stream's numbered updates follow. ``CommandMender`` (``commands.py``) has books sent on the
+connection, ``ResubscribeMender`` (``resubscribe.py``) by subscribing again. Which of them a venue
+gets is decided by what it offers; how often anything may be done, by ``ResyncPlan``.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import Final, Protocol
 
-from bookfeed._bookfeed import Engine
+from bookfeed._bookfeed import Engine, Notice
 from bookfeed.clock import Clock
 from bookfeed.errors import SessionError
-from bookfeed.live.recovery.plan import ResyncPlan
+from bookfeed.live.recovery.plan import ResyncPlan, ResyncPolicy
 from bookfeed.live.shard import Shard
 from bookfeed.log import RateLimitedLog
 from bookfeed.recordings.inputs import EngineInput
+
+# So much of an error's text is worth a line.
+TEXT_MAX: Final = 200
 
 
 class Connections(Protocol):
@@ -63,6 +68,8 @@ class Mender:
     can_fetch = False
     # Whether the books of a connection can be asked for soon after it opened, or only waited for.
     prompt = False
+    # Whether books never come by themselves: they are asked for when the stream speaks of them.
+    asks_first = False
     # Whether a stream that says nothing can be asked for a sign of life on its connection.
     can_probe = False
     # Whether somebody other than the stream says if a silent market is merely quiet.
@@ -75,6 +82,12 @@ class Mender:
         self.resyncs = 0
         self.resync_failures = 0
 
+    def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
+        """The budgets that suit this way, given those of the session."""
+        if self.attempts_max is None:
+            return policy
+        return replace(policy, fetches_max=min(policy.fetches_max, self.attempts_max))
+
     def opened(self, shard: Shard, now_ns: int) -> None:
         """A connection is open and its subscription on its way."""
 
@@ -85,8 +98,23 @@ class Mender:
         """Do what is due for the books of the open connections ``up``."""
 
     def hear(self, shard: Shard) -> None:
-        """Take what the venue answered to commands on a connection."""
-        self.connections.engine.notices(shard.conn)
+        """Take what the venue answered to commands on a connection, or said of it."""
+        for notice in self.connections.engine.notices(shard.conn):
+            if notice.kind == "ending":
+                self.connections.replace(shard, "the venue is going to end it")
+            elif notice.kind == "error":
+                self.say(shard, notice)
+
+    def say(self, shard: Shard, notice: Notice) -> None:
+        """Log an error of the venue's, each text by itself so that none holds another back."""
+        text = notice.text[:TEXT_MAX]
+        self.connections.log.warning(
+            f"error {text}", "connection %d: the venue says %r", shard.conn, text
+        )
+
+    def may_replace(self, shard: Shard) -> bool:
+        """Whether a connection may be given up for books that could not be had on it."""
+        return True
 
     def probe(self, shard: Shard) -> str | None:
         """Return a question that proves a stream alive, if there is one."""

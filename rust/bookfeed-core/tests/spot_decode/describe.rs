@@ -130,6 +130,7 @@ impl About<'_> {
                     ReplyKind::Ok => "ok",
                     ReplyKind::Unsubscribed => "unsubscribed",
                     ReplyKind::Error => "error",
+                    ReplyKind::Ending => "ending",
                 };
                 let (channel, text) = (self.text(r.channel), self.text(r.text));
                 let ends = r.ends.then(|| self.symbol(r.instrument).unwrap());

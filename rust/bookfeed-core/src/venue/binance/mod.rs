@@ -41,6 +41,7 @@ const DEPTH: u8 = 0;
 const BOOK_TICKER: u8 = 1;
 const TRADE: u8 = 2;
 const AGG_TRADE: u8 = 3;
+const SERVER_SHUTDOWN: u8 = 4;
 const PARTIAL_DEPTH: u8 = 5;
 const REPLY: u8 = 6;
 const ERROR: u8 = 7;
@@ -228,6 +229,7 @@ impl Decoder<'_> {
                 let traded = self.time(f.traded);
                 (if traded == ABSENT { sent } else { traded }, self.trade(f, kind))
             }
+            SERVER_SHUTDOWN => (sent, Ok((Place::NONE, self.reply(f, kind)))),
             REPLY | ERROR => (ABSENT, Ok((Place::NONE, self.reply(f, kind)))),
             UNTYPED => (ABSENT, untyped(f)),
             _ => (sent, Ok((Place::NONE, Body::Nothing))),
@@ -333,7 +335,11 @@ impl Decoder<'_> {
     fn reply(&mut self, f: &Fields, kind: u8) -> Body {
         let code = self.0.integer(f.code).and_then(|code| u32::try_from(code).ok());
         Body::Reply(Reply {
-            kind: if kind == ERROR { ReplyKind::Error } else { ReplyKind::Ok },
+            kind: match kind {
+                ERROR => ReplyKind::Error,
+                SERVER_SHUTDOWN => ReplyKind::Ending,
+                _ => ReplyKind::Ok,
+            },
             id: self.0.integer(f.id).unwrap_or(0),
             code: code.unwrap_or(0),
             channel: Value::default(),

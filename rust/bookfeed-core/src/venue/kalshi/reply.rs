@@ -28,7 +28,7 @@ impl Decoder<'_> {
             channel: f.channel,
             text: f.text,
             ends: match kind {
-                ReplyKind::Subscribed | ReplyKind::Ok => false,
+                ReplyKind::Subscribed | ReplyKind::Ok | ReplyKind::Ending => false,
                 ReplyKind::Unsubscribed => true,
                 ReplyKind::Error => TERMINAL_CODES.contains(&code),
             },

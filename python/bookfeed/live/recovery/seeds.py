@@ -1,0 +1,190 @@
+"""Begins and recovers books by REST, where a stream has numbered updates and no whole books.
+
+A whole book is asked for when the first message about it is there, so that the answer is not older
+than the stream: earlier ones would have to be asked for again. The engine keeps what the stream
+says meanwhile. A book that was lost (a gap, an answer that was too old, the end of what is known of
+it) is asked for on the same connection, which goes on serving its neighbours; no book is worth a
+new connection, unless the stream says nothing of a book that the venue changes.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bookfeed.clock import NS_PER_S, seconds_ns
+from bookfeed.errors import EngineError
+from bookfeed.live.http import RestClient, RestError
+from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.live.recovery.roll import Roll
+from bookfeed.live.shard import Shard
+from bookfeed.venues.base import RestSeeds
+
+# How long the first message about a book is waited for: its market may be quiet.
+UNHEARD_NS: Final = 5 * NS_PER_S
+# How long a stream may take to come to a book that was fetched because it was silent.
+LATE_NS: Final = 5 * NS_PER_S
+
+# What the engine counts for a book of which the stream speaks before there is a whole one.
+_HEARD: Final = "before_snapshot"
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection: who comes and goes, and who was not spoken of yet."""
+
+    roll: Roll
+    unheard: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By instrument: what was counted before, and when waiting ends."""
+
+
+class SeedMender(Mender):
+    """Fetches whole books by REST, one request at a time, each for one book."""
+
+    can_fetch = True
+    asks_first = True
+    has_witness = True
+
+    def __init__(self, connections: Connections, client: RestClient, seeds: RestSeeds) -> None:
+        super().__init__(connections)
+        self._client = client
+        self._seeds = seeds
+        self._lines: dict[int, Line] = {}
+        # Books that were silent and are ahead of their stream, and until when it may come to them.
+        self._late: dict[int, int] = {}
+        self._fetching: asyncio.Task[None] | None = None
+
+    def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
+        """Requests as often as the venue lets them be, and no oftener than the session does."""
+        interval_ns = max(policy.fetch_interval_ns, seconds_ns(self._seeds.interval_s))
+        return replace(policy, fetch_burst=self._seeds.burst, fetch_interval_ns=interval_ns)
+
+    def _line(self, shard: Shard) -> Line:
+        line = self._lines.get(shard.conn)
+        if line is None:
+            line = self._lines[shard.conn] = Line(Roll(self._seeds.members))
+        return line
+
+    # What happens.
+
+    def opened(self, shard: Shard, now_ns: int) -> None:
+        """All of its books are to be had, each when it is spoken of."""
+        line = self._line(shard)
+        line.roll.opened(now_ns)
+        line.unheard.clear()
+        self._listen_for(line, shard.instruments, now_ns)
+
+    def live(self, instrument: int) -> None:
+        """A book is live."""
+        self._late.pop(instrument, None)
+
+    def added(self, shard: Shard, instruments: Sequence[int]) -> None:
+        """Subscribe on the open connection; one that is not open will with its next opening."""
+        if shard.session.open:
+            line = self._line(shard)
+            line.roll.add([shard.instruments[i] for i in instruments])
+            self._listen_for(line, instruments, self.connections.clock.now_ns())
+
+    def removed(self, shard: Shard, symbols: Sequence[str]) -> None:
+        """Unsubscribe on the open connection."""
+        line = self._line(shard)
+        if shard.session.open:
+            line.roll.remove(symbols)
+        for instrument in line.unheard.keys() - shard.instruments.keys():
+            del line.unheard[instrument]
+
+    def gone(self, shard: Shard) -> None:
+        """A connection is given up for good."""
+        self._lines.pop(shard.conn, None)
+
+    def may_replace(self, shard: Shard) -> bool:
+        """A new connection brings no whole books, and costs the others theirs."""
+        return False
+
+    def check_changeable(self) -> None:
+        """Markets can come and go."""
+
+    def _listen_for(self, line: Line, instruments: Iterable[int], now_ns: int) -> None:
+        for instrument in instruments:
+            line.unheard[instrument] = (self._heard(instrument), now_ns + UNHEARD_NS)
+
+    def _heard(self, instrument: int) -> int:
+        return self.connections.engine.book(instrument).evidence.get(_HEARD, 0)
+
+    # What is due.
+
+    def mend(self, up: Sequence[Shard], now_ns: int) -> None:
+        """Say who comes and goes; begin a request if a book is due and none is under way."""
+        connections, plan = self.connections, self.connections.plan
+        candidates: list[int] = []
+        for shard in up:
+            line = self._line(shard)
+            for frame in line.roll.due(now_ns):
+                shard.session.send(frame)
+            for instrument, (before, until_ns) in list(line.unheard.items()):
+                if self._heard(instrument) > before or now_ns >= until_ns:
+                    del line.unheard[instrument]
+                    plan.want(instrument, "no_snapshot", now_ns)
+            candidates += (i for i in shard.instruments if i not in line.unheard)
+            self._replace_frozen(shard, now_ns)
+        if self._fetching is None and plan.wanted():
+            for instrument in plan.take_fetch(candidates, 1, now_ns):
+                shard_of = connections.shard_of(instrument)
+                if shard_of is not None:
+                    task = self._fetch(shard_of, instrument)
+                    self._fetching = asyncio.get_running_loop().create_task(task)
+
+    def _replace_frozen(self, shard: Shard, now_ns: int) -> None:
+        """The venue changed a book, and the stream that should say so does not."""
+        late = [i for i in shard.instruments if self._late.get(i, now_ns + 1) <= now_ns]
+        for instrument in late:
+            del self._late[instrument]
+        if late and self.connections.plan.take_reconnect_now(shard.conn, now_ns):
+            self.connections.replace(shard, "silent while the market moved")
+
+    def halt(self) -> None:
+        """Cancel the request under way."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def close(self) -> None:
+        """Wait for the end of the request and close its connections."""
+        if self._fetching is not None:
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._client.close()
+
+    async def _fetch(self, shard: Shard, instrument: int) -> None:
+        connections, plan = self.connections, self.connections.plan
+        try:
+            opening = shard.session.counters.connects
+            body = await self._client.fetch(self._seeds.request(shard.instruments[instrument]))
+            moved = connections.shard_of(instrument) is not shard
+            if not moved and shard.session.open and shard.session.counters.connects == opening:
+                self._take(shard, instrument, body)
+        except RestError as error:
+            self.resync_failures += 1
+            connections.log.warning("fetch", "cannot fetch a book: %s", error)
+            if error.retry_after_ns:
+                plan.hold(connections.clock.now_ns() + error.retry_after_ns)
+        except EngineError as error:
+            connections.fail(error)
+        finally:
+            self._fetching = None
+            # Of a book that is not wanted any more this says nothing.
+            plan.fetched(instrument, connections.clock.now_ns())
+
+    def _take(self, shard: Shard, instrument: int, body: bytes) -> None:
+        connections = self.connections
+        now_ns = connections.clock.now_ns()
+        cause = connections.plan.cause(instrument)
+        connections.inputs.resync_begin(instrument, now_ns)
+        connections.inputs.ingest_rest_book(shard.conn, instrument, body, now_ns)
+        self.resyncs += 1
+        connections.flush()
+        view = connections.engine.book(instrument)
+        if view.state == "syncing" and view.update_id is not None:
+            # Ahead of its stream, which will come to it.
+            connections.plan.settled(instrument, now_ns)
+            if cause == "silence":
+                self._late[instrument] = now_ns + LATE_NS
