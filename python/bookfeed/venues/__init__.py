@@ -6,11 +6,12 @@ A new venue is its decoder in the core, its module here, and its row below.
 from typing import Final
 
 from bookfeed.venues.base import Endpoint, RestRequest, Row, Venue
+from bookfeed.venues.binance import ROW as BINANCE
 from bookfeed.venues.kalshi import ROW as KALSHI
 from bookfeed.venues.kalshi import KalshiFee
 from bookfeed.venues.polymarket import ROW as POLYMARKET
 from bookfeed.venues.polymarket import FeeSchedule
 
-VENUES: Final[dict[str, Row]] = {row.name: row for row in (POLYMARKET, KALSHI)}
+VENUES: Final[dict[str, Row]] = {row.name: row for row in (POLYMARKET, KALSHI, BINANCE)}
 
 __all__ = ["VENUES", "Endpoint", "FeeSchedule", "KalshiFee", "RestRequest", "Row", "Venue"]

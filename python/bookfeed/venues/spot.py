@@ -1,0 +1,36 @@
+"""What spot venues have in common: a market is a pair of currencies, and one book.
+
+A pair is written ``BASE-QUOTE`` everywhere (``BTC-USDT``); how a venue spells it is that venue's
+business, at its edge. Currencies are never equated: USDT is not USD.
+"""
+
+from typing import Annotated, Final
+
+from bookfeed.market import Market, Outcome
+from bookfeed.schema import Text
+
+Pair = Annotated[
+    str, Text(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", 'a pair of currencies such as "BTC-USDT"')
+]
+
+# What the one book of a pair is called where markets of other venues have outcomes.
+OUTCOME: Final = "spot"
+
+
+def spot_market(
+    venue: str, pair: str, joint: str, *, name: str = "", depth: int | None = None
+) -> Market:
+    """The market of a pair, whose symbol the venue spells with ``joint`` between the currencies.
+
+    ``depth`` is how many levels a side the venue tells; ``None`` for all.
+    """
+    base, _, quote = pair.partition("-")
+    return Market(
+        market=pair,
+        outcomes=(Outcome(OUTCOME, f"{base}{joint}{quote}"),),
+        name=name,
+        venue=venue,
+        base=base,
+        quote=quote,
+        depth=depth,
+    )

@@ -1,0 +1,150 @@
+"""Feeds against simulated spot venues over sockets, held to what the venue's books truly were.
+
+Wrong means: a book shown as ``live`` that differs from the venue's own at the update it stands at.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from waiting import PatientClock
+
+from bookfeed._bookfeed import Batch, BookView, Engine
+from bookfeed.audit import Auditor, AuditReport
+from bookfeed.cli.witness import EngineWitness
+from bookfeed.feed import Feed, SessionOptions
+from bookfeed.live.pacing import Backoff
+from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.market import Market
+from bookfeed.recordings.replay import replay
+from bookfeed.records import Update
+from bookfeed.sim.spot_truth import SpotTruth, top
+from bookfeed.sim.truth import BookTruth
+from bookfeed.venues import Endpoint
+
+S = 1_000_000_000
+# How far back a book without numbers is looked for among those that were.
+VERSIONS_BACK = 600
+
+Sides = tuple[list[tuple[int, int]], list[tuple[int, int]]]
+Record = tuple[int, int, int, int, bytes]
+
+OPTIONS = SessionOptions(
+    backoff_min_s=0.02,
+    backoff_max_s=0.1,
+    connect_stagger_s=0.0,
+    advance_s=0.02,
+    resync=ResyncPolicy(
+        fetch_interval_ns=S // 50, fetch_backoff=Backoff(S // 50, S), reconnect_interval_ns=S // 10
+    ),
+)
+
+
+class Tape:
+    """A recorder in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def append(self, kind: int, ts: int, conn: int, epoch: int, payload: bytes) -> None:
+        self.records.append((kind, ts, conn, epoch, payload))
+
+    def poll(self, now_ns: int) -> None:
+        assert now_ns > 0
+
+    def close(self, timeout_s: float) -> None:
+        assert timeout_s > 0
+
+    def kinds(self) -> list[int]:
+        return [record[0] for record in self.records]
+
+
+class Watcher:
+    """Compares live books with the truth whenever records come out, and keeps all records."""
+
+    def __init__(self, truths: dict[str, SpotTruth]) -> None:
+        self.truths = truths
+        self.feed: Feed | None = None
+        self.checked = 0
+        self.wrong: list[str] = []
+        self.states: list[tuple[str, str, str]] = []
+        self.emitted: list[bytes] = []
+
+    def on_update(self, update: Update) -> None:
+        if update.kind == "state":
+            self.states.append((update.symbol, update.state, update.cause))
+
+    def on_batch(self, batch: Batch) -> None:
+        assert self.feed is not None
+        self.emitted.append(batch.update_bytes)
+        for instrument in set(batch.updates["instrument"].tolist()):
+            view = self.feed.engine.book(instrument)
+            truth = self.truths.get(view.venue)
+            if view.live and truth is not None:
+                self.checked += 1
+                if not agrees(view, truth):
+                    self.wrong.append(f"{view.symbol} at {view.update_id} ({view.cause})")
+
+    def causes(self, symbol: str) -> list[str]:
+        return [cause for name, _, cause in self.states if name == symbol]
+
+
+def agrees(view: BookView, truth: SpotTruth) -> bool:
+    """Whether a live book is the true one, as far as it claims to know it."""
+    mine = levels(view)
+    if view.update_id is not None:
+        whole = truth.at(view.symbol, view.update_id)
+        return whole is not None and within(view, whole) == mine
+    newest, depth = truth.version(view.symbol), max(map(len, mine))
+    recent = (truth.at(view.symbol, newest - back) for back in range(VERSIONS_BACK))
+    return any(within(view, top(one, depth)) == mine for one in recent if one is not None)
+
+
+def levels(view: BookView) -> Sides:
+    """A book's levels up to where it claims to know them."""
+    bids, asks = (
+        [(price, qty) for price, qty in view.levels_exact(side).tolist()] for side in ("bid", "ask")
+    )
+    return within(view, BookTruth(0, bids, asks, False))
+
+
+def within(view: BookView, book: BookTruth) -> Sides:
+    """Those levels of ``book`` that ``view`` claims to know."""
+    worst_bid, worst_ask = (
+        None if end is None else round(end * 1e9)
+        for end in (view.depth_known("bid"), view.depth_known("ask"))
+    )
+    return (
+        [level for level in book.bids if worst_bid is None or level[0] >= worst_bid],
+        [level for level in book.asks if worst_ask is None or level[0] <= worst_ask],
+    )
+
+
+def replayed(records: Iterable[Record]) -> bytes:
+    """What a fresh engine makes of a recording."""
+    out: list[bytes] = []
+    engine = Engine()
+    for _ in replay(engine, records, on_batch=lambda batch: out.append(batch.update_bytes)):
+        pass
+    return b"".join(out)
+
+
+def audited(records: Iterable[Record]) -> AuditReport:
+    """A second, independent reading of a recording."""
+    return Auditor(EngineWitness(Engine())).run(records)
+
+
+def feed_of(
+    markets: Sequence[Market], endpoints: dict[str, Endpoint], watcher: Watcher, tape: Tape
+) -> Feed:
+    """A feed that is watched and recorded, not yet open."""
+    feed = Feed(
+        markets,
+        endpoints=endpoints,
+        on_batch=watcher.on_batch,
+        on_update=watcher.on_update,
+        recorder=tape,
+        options=OPTIONS,
+        clock=PatientClock(),
+        seed=1,
+    )
+    watcher.feed = feed
+    return feed

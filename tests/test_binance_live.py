@@ -1,0 +1,247 @@
+"""A feed against the simulated Binance over sockets: never wrong while live, and back in time."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from spot_live import Tape, Watcher, audited, feed_of, replayed
+from waiting import PATIENCE_S, until
+
+from bookfeed.errors import ConfigError
+from bookfeed.feed import Feed
+from bookfeed.live import http
+from bookfeed.market import Market, Outcome
+from bookfeed.recordings.kinds import Kind
+from bookfeed.sim import polymarket
+from bookfeed.sim.binance import BinanceSimConfig, BinanceSimServer, serve
+from bookfeed.sim.binance.faults import BinanceFault
+from bookfeed.venues import Endpoint
+from bookfeed.venues.binance import BinanceMarket, BinanceSection
+from bookfeed.venues.polymarket import polymarket as polymarket_venue
+
+S = 1_000_000_000
+
+
+def markets_of(server: BinanceSimServer) -> list[Market]:
+    names = [f"{spec.base}-{spec.quote}" for spec in server.venue.specs]
+    return [BinanceMarket("binance", name).to_market(None) for name in names]
+
+
+def endpoint_of(server: BinanceSimServer, **settings: Any) -> Endpoint:
+    settings.setdefault("depth", 100)
+    section = BinanceSection(ws_url=server.url, rest_url=server.rest_url, **settings)
+    return section.endpoint("test")
+
+
+class Running:
+    """A simulator and a feed that follows all of its markets."""
+
+    def __init__(self, server: BinanceSimServer, markets: list[Market]) -> None:
+        self.server = server
+        self.markets = markets
+        self.watcher = Watcher({"binance": server.truth})
+        self.tape = Tape()
+        self.feed: Feed
+
+    @property
+    def symbols(self) -> list[str]:
+        return [symbol for market in self.markets for symbol in market.symbols]
+
+    async def live(self) -> None:
+        await self.feed.wait_live(PATIENCE_S)
+
+    async def checked(self, more: int = 30) -> None:
+        """Waits until so many more live books were held to the truth; none was wrong."""
+        enough = self.watcher.checked + more
+        await until(lambda: self.watcher.checked >= enough)
+        assert self.watcher.wrong == []
+
+    async def lost(self, symbol: str, cause: str) -> None:
+        await until(lambda: cause in self.watcher.causes(symbol))
+
+    def frames(self) -> list[bytes]:
+        return [record[4] for record in self.tape.records if record[0] == Kind.FRAME]
+
+    def inject(self, kind: str, variant: str = "", **more: Any) -> None:
+        self.server.inject(BinanceFault(kind, variant=variant, **more))
+
+
+@asynccontextmanager
+async def running(
+    followed: int | None = None, endpoint: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Running]:
+    settings = {"markets": 2, "levels": 60, "rate": 400.0, **settings}
+    server = await serve(BinanceSimConfig(**settings))
+    try:
+        one = Running(server, markets_of(server)[:followed])
+        at = {"binance": endpoint_of(server, **(endpoint or {}))}
+        one.feed = feed_of(one.markets, at, one.watcher, one.tape)
+        async with one.feed:
+            yield one
+        assert one.feed.counters()["callback_errors"] == 0
+        assert one.watcher.wrong == []
+    finally:
+        await server.close()
+
+
+async def test_books_become_live_and_are_the_truth() -> None:
+    async with running() as one:
+        await one.live()
+        await one.checked()
+        view = one.feed.book("BTCUSDT")
+        assert (view.base, view.quote, view.payout_e9) == ("BTC", "USDT", None)
+        assert view.market == "BTC-USDT"
+        assert one.feed.counters()["resyncs"] == 2, "one request for each book"
+        assert one.feed.counters()["reconnects"] == 0
+
+
+async def test_a_recording_replays_to_the_same_records_and_the_audit_agrees() -> None:
+    async with running() as one:
+        await one.live()
+        one.inject("gap")
+        await until(lambda: any(cause == "gap" for _, _, cause in one.watcher.states))
+        await one.live()
+        await one.checked()
+    assert Kind.REST_BOOK in one.tape.kinds()
+    assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
+    report = audited(one.tape.records)
+    assert report.findings == []
+    assert report.frames == one.tape.kinds().count(Kind.FRAME)
+
+
+@pytest.mark.parametrize(
+    ("kind", "variant"), [("gap", ""), ("drop", ""), ("rewind", ""), ("malformed", "bad_number")]
+)
+async def test_a_lost_book_is_fetched_on_its_connection_and_costs_its_neighbour_nothing(
+    kind: str, variant: str
+) -> None:
+    async with running() as one:
+        await one.live()
+        before = len(one.watcher.states)
+        one.inject(kind, variant, asset="BTCUSDT", message="@depth@100ms")
+        await until(lambda: one.watcher.states[before:])
+        await one.live()
+        await one.checked()
+        assert one.feed.counters()["reconnects"] == 0
+        assert {symbol for symbol, _, _ in one.watcher.states[before:]} == {"BTCUSDT"}
+
+
+async def test_an_answer_older_than_the_stream_is_asked_for_again() -> None:
+    async with running(followed=1, faults=(BinanceFault("rest_stale"),)) as one:
+        await one.live()
+        await one.checked()
+        assert one.watcher.causes("BTCUSDT")[-2:] == ["resync", "resync"]
+        assert one.feed.counters()["resyncs"] == 2
+        assert one.feed.counters()["rest_rejected"] == 1
+        assert one.feed.counters()["reconnects"] == 0
+
+
+@pytest.mark.parametrize("status", ["500", "429"])
+async def test_while_rest_is_down_the_book_is_asked_for_again_and_nothing_else_is_done(
+    status: str,
+) -> None:
+    async with running() as one:
+        await one.live()
+        for _ in range(3):
+            one.inject("rest_error", status)
+        one.inject("gap", asset="BTCUSDT", message="@depth@100ms")
+        await one.lost("BTCUSDT", "gap")
+        await until(lambda: one.feed.counters()["resync_failures"] >= 2)
+        view = one.feed.book("BTCUSDT")
+        assert (view.state, view.cause) == ("stale", "gap"), "what was lost stays named"
+        await one.live()
+        await one.checked()
+        assert one.feed.counters()["reconnects"] == 0
+        assert {s for s, _, cause in one.watcher.states if cause == "gap"} == {"BTCUSDT"}
+
+
+async def test_a_connection_that_the_venue_is_going_to_end_is_replaced_before_it_does() -> None:
+    async with running() as one:
+        await one.live()
+        one.inject("shutdown")
+        await until(lambda: one.feed.counters()["reconnects"] == 1)
+        await one.live()
+        await one.checked()
+        assert one.feed.counters()["connects"] == 2
+    assert b"the venue is going to end it" in [
+        record[4] for record in one.tape.records if record[0] == Kind.DISCONNECTED
+    ]
+
+
+@pytest.mark.parametrize("kind", ["disconnect", "reset"])
+async def test_a_new_connection_begins_its_books_anew(kind: str) -> None:
+    async with running() as one:
+        await one.live()
+        one.inject(kind)
+        await one.lost("BTCUSDT", "disconnected")
+        await one.live()
+        await one.checked()
+
+
+async def test_markets_come_and_go_on_the_open_connection() -> None:
+    async with running(markets=4, followed=2) as one:
+        await one.live()
+        first, second, third, fourth = markets_of(one.server)
+        await one.feed.add_markets([third, fourth])
+        await one.live()
+        await one.feed.remove_markets([first, third])
+        gone = [f'"{market.symbols[0]}"'.encode() for market in (first, third)]
+        await until(lambda: not any(name in f for f in one.frames()[-40:] for name in gone))
+        await one.checked()
+        assert [view.symbol for view in one.feed.books() if view.live] == [
+            *second.symbols, *fourth.symbols,
+        ]  # fmt: skip
+        assert one.feed.counters()["connects"] == 1
+
+
+async def test_commands_keep_the_venues_pace() -> None:
+    """One command for each market that comes: the venue ends who sends more than five a second."""
+    async with running(markets=12, followed=1) as one:
+        await one.live()
+        for market in markets_of(one.server)[1:]:
+            await one.feed.add_markets([market])
+            await one.feed.remove_markets([market])
+            await one.feed.add_markets([market])
+        await one.live()
+        assert one.feed.counters()["connects"] == 1
+
+
+async def test_two_venues_in_one_feed() -> None:
+    other = await polymarket.serve(polymarket.SimConfig(markets=2, rate=200.0))
+    server = await serve(BinanceSimConfig(markets=1, levels=60, rate=400.0))
+    try:
+        watcher, tape = Watcher({"binance": server.truth}), Tape()
+        markets = [
+            *markets_of(server),
+            *(
+                Market(one.condition_id, tuple(map(Outcome, one.outcomes, one.asset_ids)))
+                for one in other.markets
+            ),
+        ]
+        ends = {
+            "binance": endpoint_of(server),
+            "polymarket": Endpoint(polymarket_venue(), other.url),
+        }
+        async with feed_of(markets, ends, watcher, tape) as feed:
+            await feed.wait_live(PATIENCE_S)
+            await until(lambda: watcher.checked > 10)
+        assert watcher.wrong == []
+        assert replayed(tape.records) == b"".join(watcher.emitted)
+    finally:
+        await server.close()
+        await other.close()
+
+
+# What it cannot do without.
+
+
+def test_a_feed_needs_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = BinanceMarket("binance", "BTC-USDT").to_market(None)
+    with pytest.raises(ConfigError, match="begin with a whole book by REST"):
+        Feed([market], url="ws://127.0.0.1:1/ws")
+    monkeypatch.setattr(http, "available", lambda: False)
+    monkeypatch.setattr("bookfeed.feed.rest_available", lambda: False)
+    with pytest.raises(ConfigError, match=re.escape("pip install 'bookfeed[rest]'")):
+        Feed([market])
