@@ -12,6 +12,7 @@ from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.rules.pairs import Basket, Ladder, Pair
 from bookfeed.rules.rule import Rule
 from bookfeed.venues import VENUES, FeeSchedule
+from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.kalshi import KalshiSection
 from bookfeed.venues.polymarket import FeeSection, PolymarketMarket, PolymarketSection
 
@@ -49,6 +50,14 @@ tickers = true
 membership = "direct"
 probe_interval_s = 5
 markets_per_connection = 2000
+
+[binance]
+site = "us"
+ws_url = "ws://127.0.0.1:1234"
+rest_url = "http://127.0.0.1:1234"
+depth = 1000
+touch = false
+symbols_per_connection = 50
 
 [[market]]
 market = "0xabc"
@@ -126,6 +135,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         membership="direct",
         probe_interval_s=5.0,
         markets_per_connection=2000,
+    )
+    assert loaded.sections["binance"] == BinanceSection(
+        "us",
+        "ws://127.0.0.1:1234",
+        "http://127.0.0.1:1234",
+        depth=1000,
+        touch=False,
+        symbols_per_connection=50,
     )
     (market,) = loaded.market
     assert isinstance(market, PolymarketMarket)
@@ -343,9 +360,9 @@ def section_of(text: str, kind: type[Any]) -> list[str]:
     """The part of the documentation that the first words of the class's own name."""
     heading, _, venue = str(kind.__doc__).split(":")[0].replace("``", "`").partition(" with ")
     (section,) = (part for part in text.split("\n## ") if heading in part.splitlines()[0])
-    # Markets of two venues share a section; the second has its table behind its own first words.
-    before, _, behind = section.partition(f"\nWith {venue or '`venue'}")
-    return (behind if venue else before).splitlines()
+    # Markets of all venues share a section; each but the first has its table behind its own words.
+    own = section.partition(f"\nWith {venue}")[2] if venue else section
+    return own.partition("\nWith `venue")[0].splitlines()
 
 
 def shown_default(value: object) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "STATES",
     "UPDATE_DTYPE",
     "UPDATE_KINDS",
+    "VENUES",
     "Batch",
     "BookView",
     "BookfeedError",

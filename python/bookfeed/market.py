@@ -4,7 +4,12 @@ The words in which a user names markets to a feed and in which venues describe t
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from bookfeed._bookfeed import VENUES
+
+# What a market is of that does not say: the first of the core's table.
+VENUE_FIRST: Final = next(iter(VENUES))
 
 
 class Fee(Protocol):
@@ -38,7 +43,7 @@ class Market:
     market: str
     outcomes: tuple[Outcome, ...]
     name: str = ""
-    venue: str = "polymarket"
+    venue: str = VENUE_FIRST
     tick_size: str | None = None
     min_order_size: str | None = None
     neg_risk: bool | None = None
