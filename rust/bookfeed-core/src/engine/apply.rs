@@ -37,7 +37,7 @@ pub(super) enum How {
     Changed { last: usize, out_of_order: bool },
     /// Levels changed in the order of numbers.
     InSequence,
-    /// Levels were set, and the message says what the book comes to ([`Applier::claim`]).
+    /// Levels were set, and the message says what the book comes to (`Applier::claim`).
     Claimed,
     /// The book is whole and its numbers follow; `resumes` if it is believed from here on.
     Joined { resumes: bool },
@@ -46,7 +46,7 @@ pub(super) enum How {
     /// A whole book replaced it, at its place in this numbered stream.
     Placed(StreamId),
     /// A whole book by REST replaced it, with what the stream said since put on it
-    /// ([`Applier::testimony`]).
+    /// (`Applier::testimony`).
     Fetched,
 }
 

@@ -6,9 +6,10 @@ use super::judge::Judge;
 use super::world::World;
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State};
-use crate::book::proof::book_hash::{self, FieldSet, Hints, Prefix};
+use crate::book::proof::book_hash::{FieldSet, Hints, Prefix};
+use crate::book::proof::{self, Claim, HashClaim, Proved};
 use crate::fixed::{Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
-use crate::instrument::InstrumentId;
+use crate::instrument::{Instrument, InstrumentId};
 use crate::time::{MILLISECOND, Nanos};
 
 /// Attempts at learning what a market's hashes contain before they are left alone.
@@ -81,31 +82,41 @@ impl Judge {
         whole: bool,
     ) -> HashVerdict {
         let World { books, instruments, counters, .. } = world;
-        let (Some(book), Some(about)) = (books.get(id as usize), instruments.at(id)) else {
+        let (Some(book), Some(about)) = (books.get_mut(id as usize), instruments.at(id)) else {
             return HashVerdict::Unknown;
         };
-        let Some(claimed) = book.claimed.hash else { return HashVerdict::Unknown };
-        let hashed = book_hash::Book {
-            market: about.market.as_deref().unwrap_or_default().as_bytes(),
-            asset: about.symbol.as_bytes(),
-            ts_event: book.claimed.ts,
-            bids: &book.bids,
-            asks: &book.asks,
-        };
+        let Some(claim) = claim_of(book, about) else { return HashVerdict::Unknown };
         counters.hashes_checked += 1;
-        let prefix = Prefix::new(&hashed, claimed, &mut self.text);
-        let known = &book.rare.hashes;
-        let Some(profile) = &known.profile else {
-            return learn(world, id, &prefix, whole);
-        };
-        if prefix.matches(profile, &known.last_trade_price)
-            || prefix.matches(profile, &known.earlier_trade_price)
-        {
-            return HashVerdict::Match;
+        match proof::check(book, &Claim::Hash(claim), &mut self.text) {
+            Proved::Match => HashVerdict::Match,
+            Proved::Unknown => {
+                let prefix = claim.prefix(book, &mut self.text);
+                learn(world, id, &prefix, whole)
+            }
+            Proved::Mismatch => {
+                let prefix = claim.prefix(book, &mut self.text);
+                self.search(world, id, &prefix, ts, whole)
+            }
         }
-        if profile.fields == FieldSet::Ten && self.searches.afford(ts) {
+    }
+
+    /// A hash that does not match may cover a last trade price whose print is late, or members
+    /// that are not known yet.
+    fn search(
+        &mut self,
+        world: &mut World,
+        id: InstrumentId,
+        prefix: &Prefix,
+        ts: Nanos,
+        whole: bool,
+    ) -> HashVerdict {
+        let World { books, instruments, counters, .. } = world;
+        let book = &books[id as usize];
+        if let Some(profile) = book.rare.hashes.profile.as_ref().filter(|p| p.fields == FieldSet::Ten)
+            && self.searches.afford(ts)
+        {
             counters.hash_searches += 1;
-            let sibling = about.sibling.and_then(|s| books.get(s as usize));
+            let sibling = instruments.at(id).and_then(|about| books.get(about.sibling? as usize));
             let other = sibling.map(|s| complement_of(&s.rare.hashes.last_trade_price));
             let tried = [&*other.unwrap_or_default(), b""];
             if let Some(price) = prefix.find_last_trade_price(profile, &tried, near_touch(book)) {
@@ -113,7 +124,7 @@ impl Judge {
                 return HashVerdict::Match;
             }
         }
-        if whole && relearn(world, id, &prefix) { HashVerdict::Match } else { HashVerdict::Mismatch }
+        if whole && relearn(world, id, prefix) { HashVerdict::Match } else { HashVerdict::Mismatch }
     }
 
     #[inline]
@@ -160,6 +171,16 @@ impl Judge {
             }
         }
     }
+}
+
+/// The newest hash that the venue gave for a book, if the newest change had one.
+fn claim_of<'a>(book: &Book, about: &'a Instrument) -> Option<HashClaim<'a>> {
+    Some(HashClaim {
+        hash: book.claimed.hash?,
+        market: about.market.as_deref().unwrap_or_default().as_bytes(),
+        symbol: about.symbol.as_bytes(),
+        ts_event: book.claimed.ts,
+    })
 }
 
 /// A market whose hashes have not matched yet: finds out what they contain.

@@ -1,8 +1,8 @@
 //! The third stage: does the venue's evidence agree with the book, and which state follows?
 //!
 //! A message is judged when all of its changes are applied. What it brought to judge each book
-//! by, the stage before has noted ([`Touched`]); what else may speak is in [`super::hashes`]
-//! (hash checks) and [`super::time`] (verdicts that time brings).
+//! by, the stage before has noted (`Touched`); what else may speak is in `super::hashes`
+//! (hash checks) and `super::time` (verdicts that time brings).
 
 use super::apply::{Applier, How, Touched};
 use super::config::HashCheck;
@@ -11,7 +11,7 @@ use super::publish::Publisher;
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimony, Verdict};
-use crate::book::proof::{Proved, crc32};
+use crate::book::proof::{self, Proved};
 use crate::event::{Change, Claim, Frame, Malformed, ProofClaim};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId};
@@ -405,16 +405,21 @@ impl Judge {
     fn judge_claim(&mut self, world: &mut World, origin: &Origin, id: InstrumentId, claim: ProofClaim) {
         let book = world.book(id);
         book.ts_recv = origin.ts_recv;
-        match prove(book, claim) {
-            Some(Proved::Match) => {
+        let claim = match claim {
+            ProofClaim::Checksum(claimed) => proof::Claim::Checksum(claimed),
+            // A hash is checked when the policy asks for it.
+            ProofClaim::Digest(_) | ProofClaim::None => proof::Claim::None,
+        };
+        match proof::check(book, &claim, &mut self.text) {
+            Proved::Match => {
                 book.evidence.count(Evidence::ChecksumMatch);
                 book.verified_version = book.version;
             }
-            Some(Proved::Mismatch) => {
+            Proved::Mismatch => {
                 book.evidence.count(Evidence::ChecksumMismatch);
                 return self.turn(world, id, State::Stale, Cause::ChecksumMismatch, origin.ts_recv);
             }
-            None => {}
+            Proved::Unknown => {}
         }
         book.ts_evidence = origin.ts_recv;
         if book.running() {
@@ -536,14 +541,5 @@ impl Judge {
         if world.book(id).state == State::Live {
             self.turn(world, id, State::Suspect, cause, ts);
         }
-    }
-}
-
-/// Compares what a message says that its book comes to; `None` where it says nothing.
-fn prove(book: &mut Book, claim: ProofClaim) -> Option<Proved> {
-    let Book { bids, asks, rare, .. } = book;
-    match claim {
-        ProofClaim::Checksum(claim) => Some(crc32::check(bids, asks, claim, &mut rare.checksums)),
-        ProofClaim::None | ProofClaim::Digest(_) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The engine: one door in for bytes and control events, fixed-width records out.
 //!
-//! The way of a message is [`Engine::take_message`]: five stages, one struct each, in the order
-//! in which data flows. A stage is handed the [`world::World`], which they all change, and the
+//! The way of a message is `Engine::take_message`: five stages, one struct each, in the order
+//! in which data flows. A stage is handed the `World`, which they all change, and the
 //! stage it hands over to; nothing calls back.
 //!
 //! ```text

@@ -4,7 +4,7 @@
 //! are taken before anything else is done with a message. A hole makes every book of the stream
 //! stale in that very message; a fresh snapshot starts a book anew from its own number on.
 //! What rests on a stream that ended, or cannot be read, is stale as well. Where each book has
-//! numbers of its own, they are taken when the book is at hand ([`super::apply`]).
+//! numbers of its own, they are taken when the book is at hand (`super::apply`).
 
 use super::judge::Judge;
 use super::world::{Origin, World};

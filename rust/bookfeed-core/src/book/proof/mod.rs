@@ -1,8 +1,36 @@
 //! How a venue proves its books: what it says of one, compared with the book as it stands here.
-//! One file a kind of proof.
+//! One file a kind of proof, and one door to them, [`check`].
 
 pub mod book_hash;
 pub mod crc32;
+
+use super::Book;
+use crate::time::Nanos;
+use book_hash::{HexHash, Prefix};
+
+/// What a venue says that a book comes to.
+#[derive(Clone, Copy, Debug)]
+pub enum Claim<'a> {
+    /// Nothing.
+    None,
+    /// A hash of the whole book, and what else it covers.
+    Hash(HashClaim<'a>),
+    /// A checksum of its best levels.
+    Checksum(u32),
+}
+
+/// A hash of a whole book, with the names and the time that it covers as well.
+#[derive(Clone, Copy, Debug)]
+pub struct HashClaim<'a> {
+    /// The hash.
+    pub hash: HexHash,
+    /// The venue's name of the market.
+    pub market: &'a [u8],
+    /// The venue's string for the instrument.
+    pub symbol: &'a [u8],
+    /// Venue time of the message that gave it.
+    pub ts_event: Nanos,
+}
 
 /// What came of comparing a venue's claim with the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,4 +39,41 @@ pub enum Proved {
     Match,
     /// It is another.
     Mismatch,
+    /// Nothing was claimed, or it is not known what the claim covers.
+    Unknown,
+}
+
+impl HashClaim<'_> {
+    /// The part of the hashed text that the book and the claim make, digested; `text` is where it
+    /// is printed.
+    #[must_use]
+    pub fn prefix(&self, book: &Book, text: &mut Vec<u8>) -> Prefix {
+        let hashed = book_hash::Book {
+            market: self.market,
+            asset: self.symbol,
+            ts_event: self.ts_event,
+            bids: &book.bids,
+            asks: &book.asks,
+        };
+        Prefix::new(&hashed, self.hash, text)
+    }
+}
+
+/// Compares what the venue claims with the book as it stands. `text` is where a book is printed.
+#[inline]
+pub fn check(book: &mut Book, claim: &Claim, text: &mut Vec<u8>) -> Proved {
+    match claim {
+        Claim::None => Proved::Unknown,
+        Claim::Checksum(claimed) => {
+            crc32::check(&book.bids, &book.asks, *claimed, &mut book.rare.checksums)
+        }
+        Claim::Hash(claim) => {
+            let known = &book.rare.hashes;
+            let Some(profile) = &known.profile else { return Proved::Unknown };
+            let prefix = claim.prefix(book, text);
+            let traded = [&known.last_trade_price, &known.earlier_trade_price];
+            let matches = traded.iter().any(|price| prefix.matches(profile, price));
+            if matches { Proved::Match } else { Proved::Mismatch }
+        }
+    }
 }
