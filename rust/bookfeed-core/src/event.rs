@@ -407,7 +407,7 @@ pub struct Frame {
     /// Message types, as the decoder numbers them: counted once the frame has proved whole.
     pub kinds: Vec<u8>,
     /// Scratch for strings with escapes.
-    pub scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl Frame {

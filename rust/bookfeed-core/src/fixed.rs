@@ -42,7 +42,7 @@ pub struct Form(u8);
 impl Form {
     /// A form with `digits` fraction digits (at most 31) and a digit before the point.
     #[must_use]
-    pub const fn with_fraction(digits: u8) -> Self {
+    pub(crate) const fn with_fraction(digits: u8) -> Self {
         Self(digits & 31)
     }
 
@@ -54,7 +54,7 @@ impl Form {
 
     /// Digits printed after the point.
     #[must_use]
-    pub const fn fraction_digits(self) -> u32 {
+    pub(crate) const fn fraction_digits(self) -> u32 {
         (self.0 & 31) as u32
     }
 
@@ -410,7 +410,7 @@ const fn whole_digits(value: u64) -> usize {
 }
 
 /// Appends an unsigned integer in decimal.
-pub fn write_digits(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn write_digits(out: &mut Vec<u8>, mut value: u64) {
     let mut buffer = [0u8; 20];
     let mut at = buffer.len();
     loop {

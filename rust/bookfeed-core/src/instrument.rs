@@ -264,12 +264,12 @@ impl Instruments {
 
     /// The outcomes subscribed so far of the venue's `market`.
     #[must_use]
-    pub fn of_market(&self, venue: Venue, market: &str) -> &[InstrumentId] {
+    pub(crate) fn of_market(&self, venue: Venue, market: &str) -> &[InstrumentId] {
         self.markets.get(&(venue, Box::from(market))).map_or(&[], Vec::as_slice)
     }
 
     /// The instruments of the venue's `event`, whatever their market.
-    pub fn of_event<'a>(
+    pub(crate) fn of_event<'a>(
         &'a self,
         venue: Venue,
         event: &'a str,
@@ -289,7 +289,7 @@ impl Instruments {
     /// string, and its id.
     #[inline]
     #[must_use]
-    pub fn quoted_sibling(&self, id: InstrumentId) -> Option<(InstrumentId, &[u8])> {
+    pub(crate) fn quoted_sibling(&self, id: InstrumentId) -> Option<(InstrumentId, &[u8])> {
         let sibling = self.at(id)?.sibling?;
         Some((sibling, self.quoted.get(sibling as usize)?))
     }

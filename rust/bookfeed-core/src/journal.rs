@@ -27,7 +27,7 @@ pub const FILE_MAGIC: [u8; 8] = *b"\x89BFJ\r\n\x1a\n";
 /// First bytes of a block.
 pub const BLOCK_MAGIC: [u8; 4] = *b"\xf5BK\xb1";
 /// Format version written and read.
-pub const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 1;
 /// Bytes of a file header before its metadata.
 pub const FILE_HEADER_LEN: usize = 28;
 /// Bytes of a block header.

@@ -7,9 +7,9 @@ use crate::fixed::eight_digits;
 pub type Nanos = i64;
 
 /// One microsecond.
-pub const MICROSECOND: Nanos = 1_000;
+pub(crate) const MICROSECOND: Nanos = 1_000;
 /// One millisecond.
-pub const MILLISECOND: Nanos = 1_000_000;
+pub(crate) const MILLISECOND: Nanos = 1_000_000;
 /// One second.
 pub const SECOND: Nanos = 1_000_000_000;
 

@@ -84,13 +84,13 @@ pub const LEG_FIELDS: [Field; 11] = [
 ];
 
 /// Flag: the touch changed.
-pub const FLAG_TOUCH: u8 = 1;
+pub(crate) const FLAG_TOUCH: u8 = 1;
 /// Flag: the aggressor bought.
-pub const FLAG_BUY: u8 = 2;
+pub(crate) const FLAG_BUY: u8 = 2;
 /// Flag: the aggressor sold.
-pub const FLAG_SELL: u8 = 4;
+pub(crate) const FLAG_SELL: u8 = 4;
 /// Flag: the trade was agreed outside the book.
-pub const FLAG_OFF_BOOK: u8 = 16;
+pub(crate) const FLAG_OFF_BOOK: u8 = 16;
 /// Flag: the venue's hash vouches for the book as it stands.
 pub const FLAG_VERIFIED: u8 = 8;
 
@@ -190,7 +190,7 @@ pub struct LegStanding {
 }
 
 /// Appends a signal record, numbered `seq`, whose legs begin at `leg_start`.
-pub fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32, out: &mut Vec<u8>) {
+pub(crate) fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32, out: &mut Vec<u8>) {
     let found = &step.found;
     let mut record = [0u8; SIGNAL_SIZE];
     let mut w = Writer(&mut record);
@@ -222,7 +222,7 @@ pub fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32, out: 
 }
 
 /// Appends a leg record.
-pub fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
+pub(crate) fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
     let mut record = [0u8; LEG_SIZE];
     let mut w = Writer(&mut record);
     w.put(0, leg.leg.instrument.to_le_bytes());

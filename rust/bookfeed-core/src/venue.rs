@@ -59,7 +59,7 @@ pub struct Row {
     /// How its fees are stated.
     pub fees: &'static Terms,
     /// The modes in which a connection may be subscribed, the usual one first.
-    pub modes: &'static [&'static str],
+    pub(crate) modes: &'static [&'static str],
     /// The message types the decoder knows, in order of their counters.
     pub messages: &'static [&'static str],
     /// Reads its payloads.

@@ -144,7 +144,7 @@ named_codes! {
 }
 
 /// Number of evidence kinds.
-pub const EVIDENCE_KINDS: usize = Evidence::NAMES.len();
+pub(crate) const EVIDENCE_KINDS: usize = Evidence::NAMES.len();
 
 /// How often each kind of evidence was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -184,10 +184,10 @@ pub struct Doubt {
     /// Venue time of the batch.
     pub ts_event: Nanos,
     /// Receive time at which the grace ends.
-    pub deadline: Nanos,
+    pub(crate) deadline: Nanos,
     /// Whether only the deadline may convict: outcomes of one market are refreshed by
     /// separate messages, whose timestamps may differ.
-    pub patient: bool,
+    pub(crate) patient: bool,
     /// The evidence counted if the doubt turns out to be right.
     pub against: Evidence,
 }
@@ -227,7 +227,7 @@ pub struct Testimony {
 impl Testimony {
     /// A whole book, of which nothing else is said yet.
     #[must_use]
-    pub const fn of_snapshot(ts_event: Nanos, ts_recv: Nanos) -> Self {
+    pub(crate) const fn of_snapshot(ts_event: Nanos, ts_recv: Nanos) -> Self {
         Self {
             ts_event,
             ts_recv,
@@ -296,7 +296,7 @@ impl Book {
     }
 
     /// Ends the doubt as justified: counts the evidence against the book, says the cause.
-    pub fn convict(&mut self) -> Option<Cause> {
+    pub(crate) fn convict(&mut self) -> Option<Cause> {
         let doubt = self.doubt.take()?;
         self.evidence.count(doubt.against);
         if doubt.cause == Cause::HashMismatch {
@@ -310,7 +310,7 @@ impl Book {
     /// Whether a message of this venue time comes after the batch in doubt.
     #[inline]
     #[must_use]
-    pub fn batch_over(&self, ts_event: Nanos) -> bool {
+    pub(crate) fn batch_over(&self, ts_event: Nanos) -> bool {
         self.doubt.is_some_and(|d| !d.patient && ts_event > d.ts_event)
     }
 }

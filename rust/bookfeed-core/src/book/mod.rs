@@ -59,7 +59,7 @@ pub struct Book {
     /// Venue time of the newest message applied, or [`ABSENT`].
     pub ts_event: Nanos,
     /// Newest venue time seen for the instrument, applied or not, or [`ABSENT`].
-    pub ts_seen: Nanos,
+    pub(crate) ts_seen: Nanos,
     /// Receive time of the newest message applied, or [`ABSENT`].
     pub ts_recv: Nanos,
     /// Receive time of the newest positive evidence, or [`ABSENT`].
@@ -71,7 +71,7 @@ pub struct Book {
     /// Disagreement that may still be an unfinished batch.
     pub doubt: Option<Doubt>,
     /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
-    pub torn_since: Nanos,
+    pub(crate) torn_since: Nanos,
     /// The numbered stream that carries the running book, or [`NO_STREAM`].
     pub stream: StreamId,
     /// Number of the current unbroken run; 0 before the first snapshot.
@@ -81,21 +81,21 @@ pub struct Book {
     /// Why it is in that state.
     pub cause: Cause,
     /// Whether a check of this book's hash is queued.
-    pub check_queued: bool,
+    pub(crate) check_queued: bool,
     /// Whether the book is on the list of those whose time may run out.
     pub watched: bool,
     /// Whether a change has not been published yet.
-    pub unpublished: bool,
+    pub(crate) unpublished: bool,
     /// Whether the touch moved, or the book became live, since rules were last asked.
     pub news: bool,
     /// Whether something in [`Rare`] waits for the touch to come to it.
-    pub awaits_touch: bool,
+    pub(crate) awaits_touch: bool,
     /// Whether it is known what the venue's hashes contain, so that one can be checked.
-    pub hash_known: bool,
+    pub(crate) hash_known: bool,
     /// The newest hash the venue gave, if the newest change had one.
     pub claimed: Claimed,
     /// The newest changes.
-    pub recent: Recent,
+    pub(crate) recent: Recent,
     /// Counts of matches and mismatches by kind.
     pub evidence: EvidenceCounts,
     /// What is rarely needed.
@@ -123,11 +123,11 @@ pub struct Rare {
     /// Levels a side that the venue sends; 0 for all.
     pub depth: usize,
     /// Newest venue time of a change discarded since the book was last live, or [`ABSENT`].
-    pub ts_discarded: Nanos,
+    pub(crate) ts_discarded: Nanos,
     /// When the current state was entered, or [`ABSENT`].
-    pub ts_state: Nanos,
+    pub(crate) ts_state: Nanos,
     /// Tick size stated by the newest snapshot, if it stated one.
-    pub snapshot_tick: Option<Price>,
+    pub(crate) snapshot_tick: Option<Price>,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
     /// The hole that the book was lost to: the number expected, and what came.
@@ -135,7 +135,7 @@ pub struct Rare {
     /// What another channel says of the touch and the book has not come to yet.
     pub witness: Option<Witness>,
     /// Convictions by such a witness since one last agreed.
-    pub witness_strikes: u32,
+    pub(crate) witness_strikes: u32,
     /// What is known of the venue's hashes.
     pub hashes: HashMemory,
     /// Where the book stands in its numbered updates, and what waits for a whole one.
@@ -150,7 +150,7 @@ pub struct Rare {
 #[derive(Clone, Debug)]
 pub struct Awaited {
     /// Newest venue time seen when the fetch began: an older answer is of no use.
-    pub ts_begin: Nanos,
+    pub(crate) ts_begin: Nanos,
     /// Deltas since then, in order.
     pub deltas: Vec<Buffered>,
 }
@@ -180,7 +180,7 @@ pub struct Witness {
     /// Its best ask.
     pub ask: Claim,
     /// Receive time by which the book must have come to it.
-    pub deadline: Nanos,
+    pub(crate) deadline: Nanos,
 }
 
 /// The venue's touch at one of the book's numbered updates.
@@ -283,7 +283,7 @@ impl Book {
     }
 
     /// Drops the levels behind the venue's window: it does not say when they change.
-    pub fn keep_within(&mut self, depth: usize) {
+    pub(crate) fn keep_within(&mut self, depth: usize) {
         self.bids.truncate(depth);
         self.asks.truncate(depth);
     }
@@ -312,7 +312,7 @@ impl Book {
 
     /// Whether a whole book of this hash and time is the newest that was heard.
     #[must_use]
-    pub fn claimed_already(&self, printed: &[u8], ts_event: Nanos) -> bool {
+    pub(crate) fn claimed_already(&self, printed: &[u8], ts_event: Nanos) -> bool {
         let hash = hex_hash(printed);
         let same = hash.is_some() && hash == self.claimed.hash && self.claimed.whole;
         same && ts_event == self.claimed.ts
@@ -327,7 +327,7 @@ impl Book {
 
     /// Whether the venue's best prices, and the sizes it states with them, are those of the book.
     #[must_use]
-    pub fn agrees_with(&self, claim: &TouchClaim) -> bool {
+    pub(crate) fn agrees_with(&self, claim: &TouchClaim) -> bool {
         let touch = self.current_touch();
         let same = |claimed: Qty, ours: Qty| claimed == ABSENT || ours == ABSENT || claimed == ours;
         self.agrees(claim.bid, claim.ask)
@@ -350,7 +350,7 @@ impl Book {
     /// Whether a side's best level lies beyond what is known of it: better ones may be there.
     #[inline]
     #[must_use]
-    pub fn beyond_known(&self) -> bool {
+    pub(crate) fn beyond_known(&self) -> bool {
         let past = |best: Option<Price>, end: Option<Price>, worse: fn(&Price, &Price) -> bool| {
             best.zip(end).is_some_and(|(best, end)| worse(&best, &end))
         };
@@ -396,7 +396,7 @@ impl Book {
 
     /// Size at a price, 0 if there is no such level.
     #[must_use]
-    pub fn qty_at(&self, side: Side, price: Price) -> Qty {
+    pub(crate) fn qty_at(&self, side: Side, price: Price) -> Qty {
         match side {
             Side::Bid => self.bids.qty_at(price),
             Side::Ask => self.asks.qty_at(price),
@@ -412,7 +412,7 @@ impl Book {
     }
 
     /// Forgets everything that belongs to the run that ended.
-    pub fn forget_stream(&mut self) {
+    pub(crate) fn forget_stream(&mut self) {
         self.doubt = None;
         self.torn_since = ABSENT;
         (self.touch, self.told) = (Touch::EMPTY, Touch::EMPTY);

@@ -132,7 +132,7 @@ impl<'a> Cursor<'a> {
 
     /// Skips white space and returns the next byte without taking it; 0 at the end.
     #[inline(always)]
-    pub fn peek(&mut self) -> u8 {
+    pub(crate) fn peek(&mut self) -> u8 {
         loop {
             match self.bytes.get(self.pos) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.pos += 1,
@@ -165,7 +165,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes `literal` if it stands exactly here, white space included.
     #[inline(always)]
-    pub fn take_literal(&mut self, literal: &[u8]) -> bool {
+    pub(crate) fn take_literal(&mut self, literal: &[u8]) -> bool {
         let found = self.bytes.get(self.pos..self.pos + literal.len()) == Some(literal);
         if found {
             self.pos += literal.len();
@@ -175,7 +175,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes a plain decimal and the quote behind it, if that is exactly what stands here.
     #[inline(always)]
-    pub fn take_quoted_decimal<const SCALE: u32>(&mut self) -> Option<Decimal> {
+    pub(crate) fn take_quoted_decimal<const SCALE: u32>(&mut self) -> Option<Decimal> {
         let (decimal, taken) = quoted_unsigned::<SCALE>(self.bytes.get(self.pos..)?)?;
         self.pos += taken;
         Some(decimal)
@@ -184,7 +184,7 @@ impl<'a> Cursor<'a> {
     /// Takes a plain decimal and the byte `END` behind it, quickly if it has many digits; not all
     /// plain decimals are taken.
     #[inline(always)]
-    pub fn take_decimal_until<const SCALE: u32, const END: u8>(&mut self) -> Option<Decimal> {
+    pub(crate) fn take_decimal_until<const SCALE: u32, const END: u8>(&mut self) -> Option<Decimal> {
         let (decimal, taken) = decimal_until::<SCALE, END>(self.bytes.get(self.pos..)?)?;
         self.pos += taken;
         Some(decimal)
@@ -193,7 +193,7 @@ impl<'a> Cursor<'a> {
     /// Takes pairs of a price and a size, `["61685.99000000","1.25869000"]`, up to the end of their
     /// array, and hands each to `push`; not all plain decimals are taken.
     #[inline(always)]
-    pub fn take_quoted_pairs(&mut self, push: impl FnMut(Decimal, Decimal)) -> Option<()> {
+    pub(crate) fn take_quoted_pairs(&mut self, push: impl FnMut(Decimal, Decimal)) -> Option<()> {
         self.pos += quoted_pairs(self.bytes.get(self.pos..)?, push)?;
         Some(())
     }
@@ -201,7 +201,7 @@ impl<'a> Cursor<'a> {
     /// Takes a number, if digits are what stands here: no sign, at most eighteen, no zero in
     /// front of others. Whatever follows them is left.
     #[inline(always)]
-    pub fn take_unsigned(&mut self) -> Option<u64> {
+    pub(crate) fn take_unsigned(&mut self) -> Option<u64> {
         let digits = self.bytes.get(self.pos..)?;
         let (mut number, mut length) = (0, 0);
         while let Some(digit) = digits.get(length).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
@@ -220,7 +220,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes the rest of a string and its quote, if it is `length` bytes without escapes.
     #[inline(always)]
-    pub fn take_quoted_exactly(&mut self, length: usize) -> Option<Value> {
+    pub(crate) fn take_quoted_exactly(&mut self, length: usize) -> Option<Value> {
         let string = self.rest_of_string().ok()?;
         let exact = string.kind == Kind::Text && (string.end - string.start) as usize == length;
         exact.then_some(string)
@@ -228,7 +228,7 @@ impl<'a> Cursor<'a> {
 
     /// Goes back to a byte offset the cursor has been at.
     #[inline]
-    pub fn rewind(&mut self, offset: usize) {
+    pub(crate) fn rewind(&mut self, offset: usize) {
         self.pos = offset;
     }
 
@@ -282,7 +282,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// As [`Self::string`].
     #[inline(always)]
-    pub fn rest_of_string(&mut self) -> Result<Value> {
+    pub(crate) fn rest_of_string(&mut self) -> Result<Value> {
         let start = self.pos;
         loop {
             let mask = self.special_ahead();
@@ -502,7 +502,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// [`JsonErrorKind::Trailing`] or [`JsonErrorKind::Utf8`].
     #[inline]
-    pub fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         self.peek();
         if self.pos != self.bytes.len() {
             return Err(self.error(JsonErrorKind::Trailing));

@@ -42,7 +42,7 @@ pub fn decimal(
 
 /// A whole number that is not negative, as a string or a number.
 #[inline]
-pub fn integer(bytes: &[u8], value: Value, scratch: &mut Vec<u8>) -> Option<u64> {
+pub(crate) fn integer(bytes: &[u8], value: Value, scratch: &mut Vec<u8>) -> Option<u64> {
     let number = decimal(bytes, value, scratch, parse_unsigned::<0>)?;
     let whole = number.form.fraction_digits() == 0;
     u64::try_from(number.value).ok().filter(|_| whole)
@@ -50,7 +50,7 @@ pub fn integer(bytes: &[u8], value: Value, scratch: &mut Vec<u8>) -> Option<u64>
 
 /// `true` or `false`; `None` for anything else.
 #[inline]
-pub fn boolean(bytes: &[u8], value: Value) -> Option<bool> {
+pub(crate) fn boolean(bytes: &[u8], value: Value) -> Option<bool> {
     match (value.kind, value.raw(bytes)) {
         (Kind::Other, b"true") => Some(true),
         (Kind::Other, b"false") => Some(false),
@@ -72,14 +72,14 @@ pub fn given(value: Value) -> bool {
 
 /// Whether a member is a string with something in it.
 #[inline]
-pub fn is_text(value: Value) -> bool {
+pub(crate) fn is_text(value: Value) -> bool {
     matches!(value.kind, Kind::Text | Kind::Escaped) && !value.is_absent()
 }
 
 /// Whether a price can be that of a probability: strictly between 0 and 1.
 #[inline]
 #[must_use]
-pub fn is_probability(price: Price) -> bool {
+pub(crate) fn is_probability(price: Price) -> bool {
     price > 0 && price < PRICE_ONE
 }
 
@@ -141,7 +141,7 @@ impl Reader<'_> {
 
     /// A whole number that is not negative.
     #[inline]
-    pub fn integer(&mut self, value: Value) -> Option<u64> {
+    pub(crate) fn integer(&mut self, value: Value) -> Option<u64> {
         integer(self.bytes, value, &mut self.frame.scratch)
     }
 
@@ -166,7 +166,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn traded(&mut self, price: Value, size: Value) -> Result<Level, Wrong> {
+    pub(crate) fn traded(&mut self, price: Value, size: Value) -> Result<Level, Wrong> {
         self.level(price, size).map_err(|no| match no {
             NoLevel::TooHigh => Wrong::at(price, "price is too high"),
             NoLevel::Wrong(what) => Wrong::at(price, what),
@@ -219,14 +219,14 @@ impl Reader<'_> {
     /// A message that cannot be trusted, about the book of `symbol`, or else about any of the
     /// connection.
     #[cold]
-    pub fn broken_book(&mut self, symbol: Value, wrong: Wrong) -> Body {
+    pub(crate) fn broken_book(&mut self, symbol: Value, wrong: Wrong) -> Body {
         let book = Some(self.instrument(symbol)).filter(|&id| id != UNKNOWN);
         self.frame.malformed(book, book.is_none(), wrong.offset, wrong.what)
     }
 
     /// A message that cannot be trusted, and takes no book with it.
     #[cold]
-    pub fn broken_news(&mut self, wrong: Wrong) -> Body {
+    pub(crate) fn broken_news(&mut self, wrong: Wrong) -> Body {
         self.frame.malformed(None, false, wrong.offset, wrong.what)
     }
 }

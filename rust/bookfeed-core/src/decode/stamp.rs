@@ -36,7 +36,7 @@ pub fn seconds(text: &[u8]) -> Option<Nanos> {
 /// Milliseconds or microseconds since 1970, told apart by their size: what would be a year
 /// beyond 5000 in the one is this century in the other.
 #[inline]
-pub fn millis_or_micros(number: u64) -> Option<Nanos> {
+pub(crate) fn millis_or_micros(number: u64) -> Option<Nanos> {
     let unit = if number < 100_000_000_000_000 { MILLISECOND } else { MICROSECOND };
     i64::try_from(number).ok()?.checked_mul(unit)
 }

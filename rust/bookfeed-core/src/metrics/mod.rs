@@ -56,6 +56,6 @@ use crate::fixed::{PRICE_ONE, QTY_ONE};
 pub type Notional = i128;
 
 /// One whole unit of money as a [`Notional`].
-pub const NOTIONAL_ONE: Notional = PRICE_ONE as Notional * QTY_ONE as Notional;
+pub(crate) const NOTIONAL_ONE: Notional = PRICE_ONE as Notional * QTY_ONE as Notional;
 /// Basis points in a whole.
 const BPS: i128 = 10_000;

@@ -9,7 +9,7 @@ pub mod update_ids;
 
 /// Most levels kept for one book while it has no snapshot. A stream that runs on beyond them
 /// starts its buffer anew; a snapshot fetched after that fits what is kept then.
-pub const MOST_KEPT_LEVELS: usize = 1 << 18;
+pub(crate) const MOST_KEPT_LEVELS: usize = 1 << 18;
 
 /// What is kept of a stream until a whole book comes to join it to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,13 +23,13 @@ impl Recent {
 
     /// Remembers a change that was applied.
     #[inline]
-    pub fn remember(&mut self, fingerprint: u64) {
+    pub(crate) fn remember(&mut self, fingerprint: u64) {
         self.prints[self.at % RECENT] = fingerprint;
         self.at = self.at.wrapping_add(1);
     }
 
     /// Forgets them all: another stream begins.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.prints = [0; RECENT];
     }
 }
@@ -38,7 +38,7 @@ impl Recent {
 /// time, digest, side (1 or 2), price and size.
 #[inline]
 #[must_use]
-pub fn fingerprint(ts_event: Nanos, digest: &[u8], side: u64, price: Price, qty: Qty) -> u64 {
+pub(crate) fn fingerprint(ts_event: Nanos, digest: &[u8], side: u64, price: Price, qty: Qty) -> u64 {
     let word = |at: usize| {
         digest.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |c: &[u8; 8]| u64::from_le_bytes(*c))
     };

@@ -79,7 +79,7 @@ impl Stitch {
     }
 
     /// Another connection: its stream begins anew.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }
 

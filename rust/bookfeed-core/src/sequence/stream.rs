@@ -26,7 +26,7 @@ pub struct Connection {
     /// Whether it is up.
     pub up: bool,
     /// Receive time of the newest message that said something about a market.
-    pub ts_data: Nanos,
+    pub(crate) ts_data: Nanos,
     /// Newest venue time of such a message, or [`ABSENT`].
     pub ts_event: Nanos,
     /// Instruments subscribed on it.
@@ -55,7 +55,7 @@ impl Connection {
 #[derive(Debug)]
 pub struct Stream {
     /// Sequence number of the newest message; 0 before the first.
-    pub last_seq: u64,
+    pub(crate) last_seq: u64,
     /// Receive time of the newest message in order, or [`ABSENT`].
     pub ts_evidence: Nanos,
     /// Newest venue time of its messages, or [`ABSENT`].

@@ -48,7 +48,7 @@ impl LegRef {
     /// Best price at which the leg can be taken, [`ABSENT`] if it cannot.
     #[inline]
     #[must_use]
-    pub fn taking(self, touch: &Touch, sell: bool) -> Price {
+    pub(crate) fn taking(self, touch: &Touch, sell: bool) -> Price {
         if self.complement == sell { self.turned(touch.ask) } else { self.turned(touch.bid) }
     }
 
@@ -72,7 +72,7 @@ impl LegRef {
 }
 
 /// Price and size of each level a leg takes from, in the leg's terms, the best first.
-pub fn levels_of(leg: LegRef, book: &Book, sell: bool) -> impl Iterator<Item = (Price, Qty)> {
+pub(crate) fn levels_of(leg: LegRef, book: &Book, sell: bool) -> impl Iterator<Item = (Price, Qty)> {
     leg.ladder(book, sell).iter().rev().map(move |level| (leg.turned(level.price), level.qty))
 }
 
@@ -134,7 +134,7 @@ impl<'a> Walk<'a> {
 /// Gross edge of a unit at the touch, if every leg can be taken.
 #[inline]
 #[must_use]
-pub fn touch_edge(subject: &Subject, view: &View) -> Option<Price> {
+pub(crate) fn touch_edge(subject: &Subject, view: &View) -> Option<Price> {
     let sell = subject.direction == Direction::Sell;
     let mut sum = 0;
     for leg in &subject.legs {

@@ -42,7 +42,7 @@ impl Seen {
 
     /// It is found, again or for the first time: whether all legs are confirmed by now.
     #[must_use]
-    pub fn confirms(&mut self, subject: &Subject, view: &View) -> bool {
+    pub(crate) fn confirms(&mut self, subject: &Subject, view: &View) -> bool {
         let Some((first, others)) = subject.legs.split_first() else { return false };
         let (stream, ts_first) = proof(first.instrument, view);
         // Within one venue time a batch may still be under way: only a later one completes it.

@@ -92,7 +92,7 @@ impl LegsRule {
     ///
     /// # Errors
     /// [`RuleError`] naming the parameter and what is allowed.
-    pub fn new_box(params: &Params) -> Result<Self, RuleError> {
+    pub(crate) fn new_box(params: &Params) -> Result<Self, RuleError> {
         let mut reader = ParamReader::new("box", params);
         let mut legs = named(&mut reader, "a", 1)?;
         legs.extend(named(&mut reader, "b", 1)?);
@@ -110,7 +110,7 @@ impl LegsRule {
     ///
     /// # Errors
     /// [`RuleError`] naming the parameter and what is allowed.
-    pub fn new_basket(params: &Params) -> Result<Self, RuleError> {
+    pub(crate) fn new_basket(params: &Params) -> Result<Self, RuleError> {
         let mut reader = ParamReader::new("basket", params);
         let legs = named(&mut reader, "legs", 2)?;
         let exhaustive = reader.word("exhaustive", &["false", "true"])? == "true";
@@ -122,7 +122,7 @@ impl LegsRule {
     ///
     /// # Errors
     /// [`RuleError`] naming the parameter and what is allowed.
-    pub fn new_ladder(params: &Params) -> Result<Self, RuleError> {
+    pub(crate) fn new_ladder(params: &Params) -> Result<Self, RuleError> {
         let mut reader = ParamReader::new("ladder", params);
         let legs = named(&mut reader, "legs", 2)?;
         Self::finish(reader, Shape::Ladder, legs)

@@ -96,7 +96,7 @@ impl Steps {
 
     /// The legs of a step.
     #[must_use]
-    pub fn legs_of(&self, step: &Step) -> &[Leg] {
+    pub(crate) fn legs_of(&self, step: &Step) -> &[Leg] {
         self.legs.get(step.legs.clone()).unwrap_or_default()
     }
 }
@@ -154,7 +154,7 @@ impl Signals {
     }
 
     /// Lets every rule that it may concern watch a new instrument.
-    pub fn add_instrument(&mut self, added: InstrumentId, instruments: &Instruments) {
+    pub(crate) fn add_instrument(&mut self, added: InstrumentId, instruments: &Instruments) {
         let Some(about) = instruments.at(added) else { return };
         let mut rules = self.about_any.clone();
         rules.extend(self.about.get(&(about.venue, about.symbol.clone())).into_iter().flatten());
@@ -216,7 +216,7 @@ impl Signals {
     /// The instruments worth a hash check before the rules that watch `id` are asked for good:
     /// those of opportunities that would be opened, or that rest on hashes.
     #[inline]
-    pub fn to_vouch(&self, id: InstrumentId, view: &View, into: &mut Vec<InstrumentId>) {
+    pub(crate) fn to_vouch(&self, id: InstrumentId, view: &View, into: &mut Vec<InstrumentId>) {
         let Some(list) = self.by_instrument.get(id as usize) else { return };
         for &index in list {
             let watched = &self.watched[index as usize];
@@ -280,19 +280,19 @@ impl Signals {
     /// Whether `id` must be asked again although its touch has not moved.
     #[inline]
     #[must_use]
-    pub fn attentive(&self, id: InstrumentId) -> bool {
+    pub(crate) fn attentive(&self, id: InstrumentId) -> bool {
         self.attentive.get(id as usize).copied().unwrap_or(false)
     }
 
     /// Whether something that waits is to be asked again by now.
     #[inline]
     #[must_use]
-    pub fn due(&self, now: Nanos) -> bool {
+    pub(crate) fn due(&self, now: Nanos) -> bool {
         self.next_due.is_some_and(|due| due <= now)
     }
 
     /// Asks again about what only time kept from being opened, as far as it is due.
-    pub fn evaluate_waiting(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
+    pub(crate) fn evaluate_waiting(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
         if !self.due(now) {
             return;
         }
@@ -526,7 +526,7 @@ impl Signals {
 
     /// Re-examines every open opportunity, so that one whose evidence ages while nothing
     /// comes in is closed.
-    pub fn evaluate_open(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
+    pub(crate) fn evaluate_open(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
         for index in 0..self.watched.len() {
             if self.watched[index].open.is_some()
                 && let Ok(index) = u32::try_from(index)

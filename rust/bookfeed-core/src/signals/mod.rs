@@ -242,7 +242,7 @@ impl<'a> View<'a> {
     /// stream, or else by the newest message about the book itself.
     #[inline]
     #[must_use]
-    pub fn ts_proved(&self, id: InstrumentId) -> Nanos {
+    pub(crate) fn ts_proved(&self, id: InstrumentId) -> Nanos {
         let Some(book) = self.books.get(id as usize) else { return ABSENT };
         self.streams.at(book.stream).map_or(book.ts_event, |stream| stream.ts_event)
     }
@@ -251,7 +251,7 @@ impl<'a> View<'a> {
     /// [`ABSENT`].
     #[inline]
     #[must_use]
-    pub fn ts_heard(&self, id: InstrumentId) -> Nanos {
+    pub(crate) fn ts_heard(&self, id: InstrumentId) -> Nanos {
         let Some((book, about)) = self.at(id) else { return ABSENT };
         if let Some(stream) = self.streams.at(book.stream) {
             return stream.ts_event;
@@ -283,17 +283,17 @@ impl Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gates {
     /// Oldest evidence a leg may rest on.
-    pub max_age: Nanos,
+    pub(crate) max_age: Nanos,
     /// How far apart in time the legs' evidence may be.
-    pub max_skew: Nanos,
+    pub(crate) max_skew: Nanos,
     /// How far apart the venue times may be at which the legs were last heard of; 0 for any.
     pub max_lag: Nanos,
     /// Whether the legs' books must be known to have stood so at one time.
     pub confirm: bool,
     /// How long before its close a market is left alone.
-    pub min_time_to_close: Nanos,
+    pub(crate) min_time_to_close: Nanos,
     /// How long an opportunity must last before it is opened.
-    pub min_hold: Nanos,
+    pub(crate) min_hold: Nanos,
     /// How long after a close the same one may not open again.
     pub cooldown: Nanos,
     /// Smallest size.
@@ -450,7 +450,7 @@ impl<'a> ParamReader<'a> {
     ///
     /// # Errors
     /// If a parameter was given that the rule does not have.
-    pub fn finish(self) -> Result<(), RuleError> {
+    pub(crate) fn finish(self) -> Result<(), RuleError> {
         match self.params.keys().find(|k| !self.asked.contains(&k.as_str())) {
             Some(key) => Err(RuleError(format!(
                 "rule {}: no parameter {key:?}; there are {}",

@@ -105,12 +105,12 @@ impl Ledger {
     /// Whether an order has arrived by now.
     #[inline]
     #[must_use]
-    pub fn due(&self, now: Nanos) -> bool {
+    pub(crate) fn due(&self, now: Nanos) -> bool {
         self.pending.front().is_some_and(|order| order.due <= now)
     }
 
     /// Fills the orders that have arrived against the books as they are.
-    pub fn settle(&mut self, view: &View, now: Nanos) {
+    pub(crate) fn settle(&mut self, view: &View, now: Nanos) {
         while self.due(now)
             && let Some(order) = self.pending.pop_front()
         {

@@ -40,7 +40,7 @@ impl Score {
     /// Whether a reading may count by now.
     #[inline]
     #[must_use]
-    pub fn due(self, now: Nanos) -> bool {
+    pub(crate) fn due(self, now: Nanos) -> bool {
         now >= self.next
     }
 

@@ -156,7 +156,7 @@ impl Prefix {
     /// grid outwards from `near` (trades happen near the touch), in each form the venue has
     /// been seen to print.
     #[must_use]
-    pub fn find_last_trade_price(
+    pub(crate) fn find_last_trade_price(
         &self,
         profile: &Profile,
         candidates: &[&[u8]],
@@ -171,7 +171,7 @@ impl Prefix {
 
     /// Learns what the hash contains from a whole book whose message told some of it.
     #[must_use]
-    pub fn learn(&self, hints: &Hints) -> Option<(Profile, Vec<u8>)> {
+    pub(crate) fn learn(&self, hints: &Hints) -> Option<(Profile, Vec<u8>)> {
         let guesses = hints.profiles();
         for profile in &guesses {
             for price in [hints.last_trade_price, b""] {
@@ -263,11 +263,11 @@ pub struct HashMemory {
     /// The last trade price the venue hashes, as printed.
     pub last_trade_price: Vec<u8>,
     /// The one before; prints and hashes overtake each other.
-    pub earlier_trade_price: Vec<u8>,
+    pub(crate) earlier_trade_price: Vec<u8>,
     /// Attempts at learning a profile that failed.
-    pub failed_lessons: u32,
+    pub(crate) failed_lessons: u32,
     /// Mismatches convicted since the last match.
-    pub mismatches: u32,
+    pub(crate) mismatches: u32,
     /// Those among them that befell a book nothing was known to be missing from.
     pub strikes: u32,
 }
@@ -275,7 +275,7 @@ pub struct HashMemory {
 impl HashMemory {
     /// Takes what a message says besides the levels: last trade price and negative risk, as
     /// printed, empty where it does not say.
-    pub fn hear(&mut self, [last_trade_price, neg_risk]: [&[u8]; 2]) {
+    pub(crate) fn hear(&mut self, [last_trade_price, neg_risk]: [&[u8]; 2]) {
         if !last_trade_price.is_empty() {
             self.note_trade_price(last_trade_price);
         }
@@ -287,13 +287,13 @@ impl HashMemory {
     }
 
     /// A hash matched: earlier mismatches do not count any more.
-    pub fn matched(&mut self) {
+    pub(crate) fn matched(&mut self) {
         (self.mismatches, self.strikes) = (0, 0);
     }
 
     /// Notes the last trade price as the venue printed it; prints and hashes overtake each
     /// other, so the one before is kept as well.
-    pub fn note_trade_price(&mut self, printed: &[u8]) {
+    pub(crate) fn note_trade_price(&mut self, printed: &[u8]) {
         if printed != self.last_trade_price.as_slice() {
             std::mem::swap(&mut self.last_trade_price, &mut self.earlier_trade_price);
             self.last_trade_price.clear();

@@ -81,7 +81,7 @@ const REST_BOOK: u8 = 27;
 const UNTYPED: u8 = 28;
 
 /// The mode in which prices of the `no` side are stated as YES prices.
-pub const YES_PRICES: &str = "use_yes_price";
+pub(crate) const YES_PRICES: &str = "use_yes_price";
 
 /// What a message asks for, and its time by the venue.
 type Understood = (Nanos, Result<Body, Wrong>);
