@@ -5,6 +5,7 @@
 
 use crate::fixed::{ABSENT, Decimal, Form, Price, Qty};
 use crate::instrument::InstrumentId;
+use crate::names::named_codes;
 use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
@@ -247,19 +248,20 @@ pub struct FeeChange {
     pub multiplier: Option<i64>,
 }
 
-/// What a reply to a command says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyKind {
-    /// A channel was subscribed.
-    Subscribed,
-    /// A command was carried out.
-    Ok,
-    /// A subscription was given up, as asked.
-    Unsubscribed,
-    /// A command, or a subscription, failed.
-    Error,
-    /// The venue is going to end the connection.
-    Ending,
+named_codes! {
+    /// What a reply to a command says.
+    ReplyKind {
+        /// A channel was subscribed.
+        Subscribed = "subscribed",
+        /// A command was carried out.
+        Ok = "ok",
+        /// A subscription was given up, as asked.
+        Unsubscribed = "unsubscribed",
+        /// A command, or a subscription, failed.
+        Error = "error",
+        /// The venue is going to end the connection.
+        Ending = "ending",
+    }
 }
 
 /// A reply to a command of ours, or the venue's word that a subscription failed.

@@ -2,7 +2,6 @@
 //! what the paper ledger made of signals.
 
 use bookfeed_core::engine::{self as core, present};
-use bookfeed_core::event::ReplyKind;
 use bookfeed_core::sequence::stream;
 use bookfeed_core::signals::paper;
 use pyo3::prelude::*;
@@ -23,13 +22,7 @@ impl Notice {
 
     #[getter]
     fn kind(&self) -> &'static str {
-        match self.inner.kind {
-            ReplyKind::Subscribed => "subscribed",
-            ReplyKind::Ok => "ok",
-            ReplyKind::Unsubscribed => "unsubscribed",
-            ReplyKind::Error => "error",
-            ReplyKind::Ending => "ending",
-        }
+        self.inner.kind.name()
     }
 
     #[getter]

@@ -142,12 +142,7 @@ impl About<'_> {
                 "multiplier": f.multiplier.map(price),
             }}),
             Body::Reply(r) => {
-                let kind = match r.kind {
-                    ReplyKind::Subscribed => "subscribed",
-                    ReplyKind::Ok => "ok",
-                    ReplyKind::Unsubscribed => "unsubscribed",
-                    ReplyKind::Error => "error",
-                };
+                let kind = r.kind.name();
                 let (channel, text) = (self.text(r.channel), self.text(r.text));
                 json!({"reply": {
                     "kind": kind, "id": r.id, "code": r.code, "channel": channel, "text": text,

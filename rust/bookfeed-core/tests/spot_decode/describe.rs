@@ -125,13 +125,7 @@ impl About<'_> {
                 "id": self.text(t.transaction), "off_book": t.off_book,
             }}),
             Body::Reply(r) => {
-                let kind = match r.kind {
-                    ReplyKind::Subscribed => "subscribed",
-                    ReplyKind::Ok => "ok",
-                    ReplyKind::Unsubscribed => "unsubscribed",
-                    ReplyKind::Error => "error",
-                    ReplyKind::Ending => "ending",
-                };
+                let kind = r.kind.name();
                 let (channel, text) = (self.text(r.channel), self.text(r.text));
                 let ends = r.ends.then(|| self.symbol(r.instrument).unwrap());
                 json!({"reply": {
