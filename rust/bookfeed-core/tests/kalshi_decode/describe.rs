@@ -2,9 +2,7 @@
 //! instruments, decimals for numbers, texts for places in the frame.
 
 use bookfeed_core::decode::{Payload, Source, Tally};
-use bookfeed_core::event::{
-    Aggressor, Body, Claim, Frame, Level, Message, Own, ReplyKind, Side, Trading,
-};
+use bookfeed_core::event::{Aggressor, Body, Claim, Frame, Level, Message, Own, Side, Trading};
 use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS, format_decimal};
 use bookfeed_core::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use bookfeed_core::span::Value as Span;

@@ -2,9 +2,7 @@
 //! instruments, decimals as the venue prints them, texts for places in the frame.
 
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
-use bookfeed_core::event::{
-    Aggressor, Body, Claim, Frame, Level, Message, ProofClaim, ReplyKind, TouchClaim,
-};
+use bookfeed_core::event::{Aggressor, Body, Claim, Frame, Level, Message, ProofClaim, TouchClaim};
 use bookfeed_core::fixed::{ABSENT, Form, PRICE_DECIMALS, QTY_DECIMALS, format_decimal, write_decimal};
 use bookfeed_core::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use bookfeed_core::span::Value as Span;
