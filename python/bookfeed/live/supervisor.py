@@ -10,7 +10,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from bookfeed._bookfeed import Engine
@@ -208,11 +208,13 @@ class Supervisor:
 
     def _put(self, shard: Shard, markets: Sequence[Market]) -> list[int]:
         """Markets come onto a connection, from another one or from nowhere."""
-        now_ns = self.clock.now_ns()
+        now_ns, depth = self.clock.now_ns(), self._endpoint.venue.depth
         instruments = []
         for market in markets:
+            # A window is as deep as what is asked for, whatever the market says of itself.
+            told = market if depth is None else replace(market, depth=depth)
             for outcome in market.outcomes:
-                instrument = self.inputs.subscribe(market, outcome, shard.conn, now_ns)
+                instrument = self.inputs.subscribe(told, outcome, shard.conn, now_ns)
                 shard.add(instrument, outcome.symbol, market)
                 self._shard_of[instrument] = shard
                 instruments.append(instrument)

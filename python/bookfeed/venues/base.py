@@ -164,8 +164,9 @@ class Venue:
     ``subscription`` returns the frames to send at once when a connection opens. ``recovery`` is how
     whole books are fetched anew. Where that is by commands or by subscribing again, a stream that
     says nothing is asked for a sign of life after ``probe_interval_s`` (0: never). A connection is
-    replaced a little before it is ``lifetime_s`` old (0: never). ``mode`` tells the venue's decoder
-    how the venue was asked to speak; it is recorded with every connection.
+    replaced a little before it is ``lifetime_s`` old (0: never). ``depth`` is how many levels a
+    side a subscription tells (``None``: all). ``mode`` tells the venue's decoder how the venue was
+    asked to speak; it is recorded with every connection.
 
     ``handshake_headers`` is called with the wall clock's milliseconds for every attempt to
     connect; ``explain_refusal`` says what to do when they were refused. ``check_url`` raises
@@ -188,6 +189,7 @@ class Venue:
     frame_bytes_max: int = 16 * 1024 * 1024
     probe_interval_s: float = 0.0
     lifetime_s: float = 0.0
+    depth: int | None = None
     mode: str = ""
     handshake_headers: Callable[[int], Mapping[str, str]] | None = None
     explain_refusal: Callable[[HandshakeRefusal], str] = field(default=_refused)

@@ -17,13 +17,8 @@ Pair = Annotated[
 OUTCOME: Final = "spot"
 
 
-def spot_market(
-    venue: str, pair: str, joint: str, *, name: str = "", depth: int | None = None
-) -> Market:
-    """The market of a pair, whose symbol the venue spells with ``joint`` between the currencies.
-
-    ``depth`` is how many levels a side the venue tells; ``None`` for all.
-    """
+def spot_market(venue: str, pair: str, joint: str, *, name: str = "") -> Market:
+    """The market of a pair, whose symbol the venue spells with ``joint`` between the currencies."""
     base, _, quote = pair.partition("-")
     return Market(
         market=pair,
@@ -32,5 +27,4 @@ def spot_market(
         venue=venue,
         base=base,
         quote=quote,
-        depth=depth,
     )
