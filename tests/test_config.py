@@ -14,6 +14,7 @@ from bookfeed.rules.rule import Rule
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.kalshi import KalshiSection
+from bookfeed.venues.kraken import KrakenSection
 from bookfeed.venues.polymarket import FeeSection, PolymarketMarket, PolymarketSection
 
 YES, NO = "7" * 77, "5" * 76
@@ -57,6 +58,12 @@ ws_url = "ws://127.0.0.1:1234"
 rest_url = "http://127.0.0.1:1234"
 depth = 1000
 touch = false
+symbols_per_connection = 50
+
+[kraken]
+ws_url = "ws://127.0.0.1:1234/v2"
+depth = 1000
+probe_interval_s = 5
 symbols_per_connection = 50
 
 [[market]]
@@ -144,6 +151,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         touch=False,
         symbols_per_connection=50,
     )
+    assert loaded.sections["kraken"] == KrakenSection("ws://127.0.0.1:1234/v2", 1000, 5.0, 50)
     (market,) = loaded.market
     assert isinstance(market, PolymarketMarket)
     assert [(o.name, o.asset) for o in market.outcomes] == [("Yes", YES), ("No", NO)]

@@ -9,9 +9,10 @@ from bookfeed.venues.base import Endpoint, RestRequest, Row, Venue
 from bookfeed.venues.binance import ROW as BINANCE
 from bookfeed.venues.kalshi import ROW as KALSHI
 from bookfeed.venues.kalshi import KalshiFee
+from bookfeed.venues.kraken import ROW as KRAKEN
 from bookfeed.venues.polymarket import ROW as POLYMARKET
 from bookfeed.venues.polymarket import FeeSchedule
 
-VENUES: Final[dict[str, Row]] = {row.name: row for row in (POLYMARKET, KALSHI, BINANCE)}
+VENUES: Final[dict[str, Row]] = {row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN)}
 
 __all__ = ["VENUES", "Endpoint", "FeeSchedule", "KalshiFee", "RestRequest", "Row", "Venue"]
