@@ -1,0 +1,42 @@
+"""A short tier of the spot venues' campaign; ``make campaign`` runs 1,000 seeds of each."""
+
+import pytest
+import spot_campaign
+
+SEEDS = range(1, 41)
+VENUES = tuple(spot_campaign.PLAYS)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_no_live_book_is_wrong_where_it_says_it_stands(venue: str) -> None:
+    frames = faults = checks = live_ns = total_ns = 0
+    for seed in SEEDS:
+        report = spot_campaign.run(seed, venue=venue, items=600)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        frames += report.frames
+        checks += report.checks
+        faults += sum(report.faults.values())
+        live_ns += report.live_ns
+        total_ns += report.total_ns
+    assert frames > 400 * len(SEEDS) and checks > 300 * len(SEEDS)
+    assert faults > 3 * len(SEEDS)
+    assert live_ns > 0.7 * total_ns, "books do not come back"
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_clean_runs_change_no_state(venue: str) -> None:
+    for seed in range(1, 16):
+        report = spot_campaign.run(seed, venue=venue, items=500, clean=True)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        assert report.live_ns > 0.9 * report.total_ns
+
+
+def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no message shows stays wrong: the referees must object once they forgive nothing."""
+    monkeypatch.setattr(spot_campaign.KrakenReferee, "hides", lambda _referee, _event: False)
+    monkeypatch.setattr(spot_campaign.BinanceReferee, "hides", lambda _referee, _event: False)
+    monkeypatch.setattr(spot_campaign, "SPARED", frozenset())
+    for venue in VENUES:
+        reports = [spot_campaign.run(seed, venue=venue, items=600) for seed in SEEDS]
+        wrong = [report for report in reports if any("wrong" in p for p in report.problems)]
+        assert len(wrong) > len(SEEDS) // 20, venue
