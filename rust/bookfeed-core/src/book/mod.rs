@@ -347,12 +347,13 @@ impl Book {
         if end == ABSENT { None } else { Some(end) }
     }
 
-    /// Whether a side's best level lies beyond what is known of it: better ones may be there.
+    /// Whether a side of which only a part is known has nothing left in that part: its best level,
+    /// if there is any, lies beyond, and better ones may be there.
     #[inline]
     #[must_use]
     pub(crate) fn beyond_known(&self) -> bool {
         let past = |best: Option<Price>, end: Option<Price>, worse: fn(&Price, &Price) -> bool| {
-            best.zip(end).is_some_and(|(best, end)| worse(&best, &end))
+            end.is_some_and(|end| best.is_none_or(|best| worse(&best, &end)))
         };
         past(self.bids.best_price(), self.depth_known(Side::Bid), Price::lt)
             || past(self.asks.best_price(), self.depth_known(Side::Ask), Price::gt)

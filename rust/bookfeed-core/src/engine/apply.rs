@@ -222,6 +222,7 @@ impl Applier {
         let book = world.book(id);
         if !book.running() {
             book.evidence.count(Evidence::BeforeSnapshot);
+            book.rare.ts_discarded = book.rare.ts_discarded.max(origin.ts_event);
             return;
         }
         set_levels(book, bids, asks);
@@ -269,6 +270,7 @@ impl Applier {
                 return;
             }
             Verdict::Keep | Verdict::KeepAlone => book.evidence.count(Evidence::BeforeSnapshot),
+            Verdict::Late => judge.turn(world, id, State::Stale, Cause::Resync, origin.ts_recv),
             Verdict::Gap { expected, got } => {
                 super::sequence::note_hole(world, judge, origin, id, expected, got);
             }
@@ -405,6 +407,13 @@ impl Applier {
         if book.over() || book.state == State::Idle {
             return;
         }
+        let discarded = std::mem::replace(&mut book.rare.ts_discarded, ABSENT);
+        if !book.running() && origin.ts_event != ABSENT && origin.ts_event < discarded {
+            // A newer change overtook it and was discarded for want of it: this book lacks it. The
+            // next one does not, whatever time a damaged message may have claimed.
+            book.evidence.count(Evidence::OutOfOrder);
+            return;
+        }
         book.doubt = None;
         if load(world, judge, id, origin, frame, snapshot) {
             let book = world.book(id);
@@ -488,7 +497,7 @@ impl Applier {
         let id = snapshot.instrument;
         let book = world.book(id);
         let wanted = stands_at != 0 && book.state != State::Idle && !book.over();
-        let seed = if wanted { Some(book.rare.stitch.seed(stands_at)) } else { None };
+        let seed = if wanted { Some(book.rare.stitch.weigh(stands_at)) } else { None };
         match seed {
             Some(Seed::Fits) => {}
             Some(Seed::TooOld { .. }) => {
@@ -506,13 +515,14 @@ impl Applier {
         }
         let book = world.book(id);
         note_end(book);
-        while let Some(next) = book.rare.stitch.take_waiting() {
-            let Ok(waiting) = next else {
-                return judge.turn(world, id, State::Stale, Cause::Gap, origin.ts_recv);
-            };
+        book.rare.stitch.seed(stands_at);
+        while let Some(waiting) = book.rare.stitch.take_waiting() {
             let (bids, asks) = waiting.levels.split_at(waiting.bids);
             set_levels(book, bids, asks);
             book.ts_event = book.ts_event.max(waiting.ts_event);
+        }
+        if book.beyond_known() {
+            return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
         }
         // A book ahead of its stream waits until the stream has come to it.
         let resumes = book.rare.stitch.caught_up();

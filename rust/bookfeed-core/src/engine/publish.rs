@@ -61,6 +61,15 @@ impl Publisher {
         if book.over() && cause != Cause::Poisoned {
             return false;
         }
+        if matches!(state, State::Syncing | State::Stale) {
+            // Also where the state stays as it is: what was begun since is not believed either.
+            book.forget_stream();
+        }
+        if (state, cause) == (State::Syncing, Cause::Subscribed) {
+            // What an earlier connection said does not bind the books of a new one.
+            (book.ts_seen, book.rare.ts_discarded) = (ABSENT, ABSENT);
+            book.rare.stitch.restart();
+        }
         if (book.state, book.cause) == (state, cause) && state != State::Live {
             return false;
         }
@@ -71,14 +80,6 @@ impl Publisher {
         }
         if state == State::Live {
             (book.news, book.unpublished) = (true, true);
-        }
-        if matches!(state, State::Syncing | State::Stale) {
-            book.forget_stream();
-        }
-        if (state, cause) == (State::Syncing, Cause::Subscribed) {
-            // What an earlier connection said does not bind the books of a new one.
-            (book.ts_seen, book.rare.ts_discarded) = (ABSENT, ABSENT);
-            book.rare.stitch.restart();
         }
         if cause != Cause::Gap {
             book.rare.gap = None;

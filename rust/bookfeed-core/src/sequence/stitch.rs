@@ -43,6 +43,13 @@ impl Stitch {
         self.waiting.push_back(message);
     }
 
+    /// What [`Self::seed`] would say of a whole book that stands at update `id`.
+    #[must_use]
+    pub fn weigh(&self, id: u64) -> Seed {
+        let mut ids = self.ids;
+        ids.seed(id)
+    }
+
     /// Takes a whole book that stands at update `id`. If it fits, the messages that wait are to
     /// be taken, all of them, by [`Self::take_waiting`].
     pub fn seed(&mut self, id: u64) -> Seed {
@@ -50,16 +57,15 @@ impl Stitch {
     }
 
     /// The next message that waited, if it goes beyond the whole book.
-    pub fn take_waiting(&mut self) -> Option<Result<Waiting, Verdict>> {
+    pub fn take_waiting(&mut self) -> Option<Waiting> {
         loop {
             let message = self.waiting.pop_front()?;
             match self.ids.take(message.updates, message.levels.len()) {
-                Verdict::Apply => return Some(Ok(message)),
+                Verdict::Apply => return Some(message),
                 Verdict::Contained | Verdict::Again => {}
-                lost => {
-                    self.waiting.clear();
-                    return Some(Err(lost));
-                }
+                // Those that wait follow each other, and the first follows the book. Should
+                // they not, there is no book.
+                _ => self.restart(),
             }
         }
     }
@@ -125,13 +131,13 @@ mod tests {
         assert_eq!(stitch.seed(7), Seed::Fits);
         let mut applied = Vec::new();
         while let Some(next) = stitch.take_waiting() {
-            applied.push(next.unwrap().updates.last());
+            applied.push(next.updates.last());
         }
         assert_eq!((applied, stitch.book_id(), stitch.caught_up()), (vec![9, 10], Some(10), true));
         assert_eq!(hear(&mut stitch, 12, 12), Verdict::Gap { expected: 11, got: 12 });
         assert_eq!(stitch.seed(10), Seed::TooOld { kept_from: 12 });
         assert_eq!(stitch.seed(11), Seed::Fits);
-        assert_eq!(stitch.take_waiting().map(|next| next.unwrap().updates.last()), Some(12));
+        assert_eq!(stitch.take_waiting().map(|next| next.updates.last()), Some(12));
         assert!(stitch.take_waiting().is_none());
     }
 
@@ -144,6 +150,6 @@ mod tests {
         assert_eq!(hear(&mut stitch, 7, 7), Verdict::Keep);
         stitch.distrust();
         assert_eq!(stitch.seed(6), Seed::Fits, "what was kept is not forgotten");
-        assert_eq!(stitch.take_waiting().map(|next| next.unwrap().updates.last()), Some(7));
+        assert_eq!(stitch.take_waiting().map(|next| next.updates.last()), Some(7));
     }
 }

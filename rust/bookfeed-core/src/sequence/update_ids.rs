@@ -53,6 +53,9 @@ pub enum Verdict {
     Contained,
     /// It is the newest message once more, or says nothing beyond it: drop it.
     Again,
+    /// The stream begins behind the whole book that waited for it: that is too old, ask again, and
+    /// keep the message.
+    Late,
     /// Updates between the book and the message are missing. The book is lost; keep the message.
     Gap {
         /// Number of the update that should have come.
@@ -128,6 +131,9 @@ impl UpdateIds {
         match self.standing {
             Standing::Seeded { id } if updates.first > id.saturating_add(1) => {
                 self.keep_alone(updates, levels);
+                if before.is_none() {
+                    return Verdict::Late;
+                }
                 Verdict::Gap { expected: id.saturating_add(1), got: updates.first }
             }
             Standing::Seeded { id } if updates.last <= id => Verdict::Contained,
@@ -288,7 +294,7 @@ mod tests {
         let mut ids = UpdateIds::new();
         assert_eq!((ids.seed(50), ids.caught_up()), (Seed::Fits, false));
         let mut late = ids;
-        assert_eq!(take(&mut late, 52, 60), Verdict::Gap { expected: 51, got: 52 });
+        assert_eq!((take(&mut late, 52, 60), late.seed(50)), (Verdict::Late, Seed::TooOld { kept_from: 52 }));
         assert_eq!((take(&mut ids, 40, 60), ids.caught_up()), (Verdict::Apply, true));
     }
 

@@ -68,10 +68,14 @@ impl Client {
     fn take(&mut self, message: Message) -> Verdict {
         let updates = Updates::new(message.first, message.last).unwrap();
         let verdict = self.ids.take(updates, message.sizes.len());
+        assert!(verdict != Verdict::Late || self.newest.is_none(), "the stream had begun");
         self.newest = Some(message.last);
         match verdict {
             Verdict::Keep => self.kept.push(message),
-            Verdict::KeepAlone | Verdict::Gap { .. } | Verdict::SetBack { .. } => {
+            Verdict::KeepAlone
+            | Verdict::Late
+            | Verdict::Gap { .. }
+            | Verdict::SetBack { .. } => {
                 self.kept = vec![message];
             }
             Verdict::Apply => {

@@ -1,0 +1,14 @@
+//! Spot venues in the engine: differences stitched to whole books that were asked for, touches
+//! compared where they say they stand, windows in which a book is known, checksums in every
+//! message. Each way to lose a book, and each book that is refused; the oracle is a venue that
+//! keeps its books in maps.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+#[path = "spot/binance.rs"]
+mod binance;
+#[path = "spot/desk.rs"]
+mod desk;
+#[path = "spot/kraken.rs"]
+mod kraken;
