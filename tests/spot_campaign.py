@@ -7,24 +7,36 @@ could be seen, was lost without a fault, or if a clean run changed any state. A 
 seed, and the same seed fails again the same way.
 
 Binance's books say at which update id they stand, so they are held against the truth at that id.
+They are known to the last level of the REST book: as far as that, every level; and their touch
+always. A book that the price has left (``window``) is held against the truth as well.
 Kraken's are held against the truth of the message that was heard last: the best ten levels a side
 always, which its sums cover; the whole window unless a fault that no sum can show has struck since
 the last whole book.
-
-The client here does what the session does: it asks REST for a book or subscribes anew, and
-reconnects where neither helps.
 """
 
 import sys
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple
 
 from seeds import Report, arguments
 from seeds import play as play_seeds
+from spot_client import (
+    MS,
+    SIDES,
+    SILENCE_NS,
+    TIMER_NS,
+    BinanceClient,
+    Client,
+    KrakenClient,
+    Levels,
+    S,
+    Side,
+    known_to,
+    sides_of,
+)
 
-from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed._bookfeed import BookView
 from bookfeed.sim.binance.faults import random_binance_faults
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig
@@ -32,26 +44,17 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kraken.faults import random_kraken_faults
 from bookfeed.sim.kraken.stream import KrakenStream
 from bookfeed.sim.kraken.venue import KrakenVenueConfig
-from bookfeed.sim.spot_stream import SpotItem, SpotStream
+from bookfeed.sim.spot_stream import SpotItem
 from bookfeed.sim.spot_truth import top
+from bookfeed.sim.truth import BookTruth
 
-MS: Final = 1_000_000
-SILENCE_NS: Final = 3_000 * MS
-TIMER_NS: Final = 100 * MS
-MEND_AFTER_NS: Final = 40 * MS
-MEND_EVERY_NS: Final = 1_000 * MS
-ARRIVE_NS: Final = 2_000 * MS
-"""How long a book may take to come by itself."""
-MENDS_MAX: Final = 4
-"""How often a book is asked for before its connection is given up."""
 SUMMED: Final = 10
 """Levels a side that a sum covers."""
 
-STATE_KIND: Final = UPDATE_KINDS.index("state")
-STALE: Final = STATES.index("stale")
-OVER: Final = frozenset({"disconnected", "unsubscribed"})
 # What a session that mends books brings about.
 ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "evidence"})
+# What the referee holds against the truth where it happens.
+JUDGED: Final = frozenset({"window"})
 
 SPARED: Final = frozenset({"corrupt"})
 """Kinds that Binance's books are spared: nothing gives another number away, and it stays."""
@@ -87,140 +90,6 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "rest_malformed": frozenset({"malformed"}),
 }
 
-S = TypeVar("S", bound=SpotStream)
-
-
-class Client(ABC, Generic[S]):
-    """An engine with the part of a session that mends books, under the stream's clock."""
-
-    VENUE: str
-
-    def __init__(self, stream: S, start_ns: int) -> None:
-        self.stream = stream
-        self.engine = Engine(silence_ns=SILENCE_NS)
-        self.views: dict[str, BookView] = {}
-        self.symbols: list[str] = []
-        self.changes: list[tuple[int, str, str, str]] = []
-        """State changes: time, symbol, state, cause."""
-        self.mend_ns: dict[str, int] = {}
-        self.asked: Counter[str] = Counter()
-        self.timer_ns = start_ns
-        self.reconnects = self.signals = 0
-        for symbol, spec in stream.listed.items():
-            instrument = self.engine.subscribe(
-                self.VENUE,
-                symbol,
-                stream.conn_of(symbol),
-                start_ns,
-                base=spec.base,
-                quote=spec.quote,
-                depth=self.depth,
-            )
-            self.symbols.append(symbol)
-            self.views[symbol] = self.engine.book(instrument)
-            self.mend_ns[symbol] = start_ns + ARRIVE_NS
-        self.engine.add_rule("spread", {"mode": "absolute", "open": "5", "close": "1"})
-
-    @property
-    @abstractmethod
-    def depth(self) -> int:
-        """Levels a side that are asked for."""
-
-    @abstractmethod
-    def ask(self, symbol: str) -> None:
-        """Asks for a whole book."""
-
-    def take(self, item: SpotItem) -> None:
-        """One item of the stream."""
-        if item.kind == "connected":
-            self.engine.connected(item.conn, self.VENUE, item.ts_ns)
-        elif item.kind == "disconnected":
-            self.engine.disconnected(item.conn, item.ts_ns)
-        elif item.kind == "frame":
-            self.engine.ingest(item.conn, item.payload, item.ts_ns)
-        elif item.kind == "rest" and item.status == 200:
-            instrument = self.views[item.symbol].instrument
-            self.engine.ingest_rest(item.conn, item.payload, item.ts_ns, instrument=instrument)
-        self.drain()
-
-    def advance(self, ts: int) -> None:
-        """Lets time pass in steps of the session's timer, and mends what is due."""
-        while self.timer_ns + TIMER_NS <= ts:
-            self.timer_ns += TIMER_NS
-            self.engine.advance(self.timer_ns)
-        self.drain()
-        for symbol, due_ns in list(self.mend_ns.items()):
-            if due_ns <= ts:
-                del self.mend_ns[symbol]
-                self._mend(symbol, ts)
-
-    def _mend(self, symbol: str, ts: int) -> None:
-        view = self.views[symbol]
-        if view.live or view.cause in OVER:
-            return
-        self.mend_ns[symbol] = ts + MEND_EVERY_NS
-        self.asked[symbol] += 1
-        if view.cause == "silence" or self.asked[symbol] > MENDS_MAX:
-            self.stream.reconnect(self.stream.conn_of(symbol))
-            self.reconnects += 1
-            self.asked[symbol] = 0
-            return
-        if view.state != "syncing":
-            self.engine.resync_begin(view.instrument, ts)
-        self.ask(symbol)
-        self.drain()
-
-    def drain(self) -> None:
-        """Takes in what changed, and plans to mend what was lost."""
-        batch = self.engine.drain()
-        self.signals += len(batch.signals)
-        for update in batch.updates:
-            if update["kind"] != STATE_KIND:
-                continue
-            symbol = self.symbols[int(update["instrument"])]
-            ts, cause = int(update["ts_recv"]), CAUSES[update["cause"]]
-            state = STATES[update["state"]]
-            self.changes.append((ts, symbol, state, cause))
-            if state == "live":
-                self.asked[symbol] = 0
-                self.mend_ns.pop(symbol, None)
-            elif cause == "subscribed":
-                self.mend_ns[symbol] = ts + self.ARRIVES_NS
-            elif state in ("stale", "suspect") and cause not in OVER:
-                self.mend_ns.setdefault(symbol, ts + MEND_AFTER_NS)
-
-    ARRIVES_NS: int = ARRIVE_NS
-    """When a book is asked for that should come by itself."""
-
-
-class BinanceClient(Client[BinanceStream]):
-    """Books are asked of REST."""
-
-    VENUE = "binance"
-    ARRIVES_NS = MEND_AFTER_NS
-
-    @property
-    def depth(self) -> int:
-        return 20 if self.stream.venue.config.seed % 3 == 0 else 5_000
-
-    def ask(self, symbol: str) -> None:
-        self.stream.ask(symbol, self.depth)
-
-
-class KrakenClient(Client[KrakenStream]):
-    """Books come on the stream, with a subscription."""
-
-    VENUE = "kraken"
-
-    @property
-    def depth(self) -> int:
-        return self.stream.depth
-
-    def ask(self, symbol: str) -> None:
-        self.stream.resubscribe(symbol)
-
-
-Levels = list[tuple[int, int]]
 _MADE_UP: Final = -1
 
 
@@ -237,24 +106,39 @@ class Referee(ABC, Generic[S]):
         """Symbols that a fault has struck which no message shows, since their last whole book, with
         the version that a whole book must have to make up for it.
         """
-        self._judged = 0
+        self.fresh: list[tuple[str, str, str]] = []
+        """What the item in hand changed: symbol, state, cause."""
+        self.owed: list[FaultEvent] = []
+        """Faults that struck a live book and cannot be missed."""
+        self._under_way: list[tuple[int, FaultEvent]] = []
+        """Faults of frames that are late, with how many frames of their connection come before."""
+        self._states = dict.fromkeys(client.symbols, "")
+        self._judged = self._changes = 0
 
     def look(self, item: SpotItem) -> None:
         """After an item: what it was about is right, and nobody was silent for too long."""
+        self.fresh = [change[1:] for change in self.client.changes[self._changes :]]
+        self._changes += len(self.fresh)
         struck = self.stream.fault_log[self._judged :]
         self._judged += len(struck)
+        for event in self._arrived(item):
+            self._strike(event, item)
         for event in struck:
             if self.hides(event):
                 for symbol in event.assets or self.client.symbols:
                     self.unproved[symbol] = self.stream.truth.version(symbol)
-            if event.duty == "prompt" and item.kind in ("frame", "rest") and not self._late(item):
-                self._prompt(event, item)
+            ahead = self.stream.lateness(event.conn) if event.duty == "prompt" else 0
+            if ahead:
+                self._under_way.append((ahead, event))
+            else:
+                self._strike(event, item)
         if item.kind in ("frame", "ping"):
             self.spoke_ns[item.conn] = item.ts_ns
         self._made_up(item, self._struck(struck))
         for symbol, view in self.client.views.items():
             conn = self.stream.conn_of(symbol)
-            silent_ns = item.ts_ns - self.spoke_ns.get(conn, item.ts_ns)
+            vouched_ns = self.client.fetched_ns.get(symbol, 0)
+            silent_ns = item.ts_ns - max(self.spoke_ns.get(conn, item.ts_ns), vouched_ns)
             if view.live and silent_ns > SILENCE_NS + TIMER_NS:
                 self._problem(f"{symbol} live after {silent_ns / MS:.0f} ms")
             if view.live and item.kind == "disconnected" and conn == item.conn:
@@ -263,6 +147,26 @@ class Referee(ABC, Generic[S]):
         if about in self.client.views and about not in self._struck(struck):
             self.report.checks += 1
             self.check(about, self.client.views[about], item)
+        self._states |= {symbol: state for symbol, state, _ in self.fresh}
+
+    def _arrived(self, item: SpotItem) -> list[FaultEvent]:
+        """The faults whose frame is this one, which was late."""
+        if item.kind == "disconnected":
+            self._under_way = [each for each in self._under_way if each[1].conn != item.conn]
+        if item.kind != "frame":
+            return []
+        counted = [(n - (e.conn == item.conn), e) for n, e in self._under_way]
+        self._under_way = [each for each in counted if each[0]]
+        return [event for ahead, event in counted if not ahead]
+
+    def _strike(self, event: FaultEvent, item: SpotItem) -> None:
+        """A fault is felt with this item: no book is believed through it."""
+        if event.duty not in ("prompt", "reconnect"):
+            return
+        if any(self._states[symbol] == "live" for symbol in event.assets or self._states):
+            self.owed.append(event)
+        if event.duty == "prompt" and item.kind in ("frame", "rest"):
+            self._prompt(event, item)
 
     def _made_up(self, item: SpotItem, struck: set[str]) -> None:
         """Forgets what a whole book has made up for, once it shows: with it, or the next frame."""
@@ -274,10 +178,6 @@ class Referee(ABC, Generic[S]):
             self.unproved[symbol] = _MADE_UP
         if item.kind == "frame" and self.unproved[symbol] == _MADE_UP:
             del self.unproved[symbol]
-
-    def _late(self, item: SpotItem) -> bool:
-        """Whether this is a frame of before, and the one that was struck is yet to come."""
-        return self.stream.lateness(item.conn) > 0
 
     def _struck(self, struck: Sequence[FaultEvent]) -> set[str]:
         return {asset for event in struck for asset in event.assets}
@@ -304,17 +204,13 @@ class Referee(ABC, Generic[S]):
         """Whether a live book is the true one."""
 
 
-def sides_of(view: BookView) -> tuple[Levels, Levels]:
-    """Bids and asks as (price 1e-9, size 1e-8), best first."""
-    bids, asks = (
-        [(int(price), int(size)) for price, size in view.levels_exact(side)]
-        for side in ("bid", "ask")
-    )
-    return bids, asks
-
-
 class BinanceReferee(Referee[BinanceStream]):
     """Books say where they stand."""
+
+    def __init__(self, client: Client[BinanceStream], report: Report) -> None:
+        super().__init__(client, report)
+        self.told = dict.fromkeys(client.symbols, 0)
+        """By symbol: the newest update that a book has come to, if all went well."""
 
     def hides(self, event: FaultEvent) -> bool:
         return event.duty == "unprovable"
@@ -323,7 +219,13 @@ class BinanceReferee(Referee[BinanceStream]):
         return item.kind == "rest" and item.status == 200
 
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
-        if not view.live or symbol in self.unproved:
+        if symbol in self.unproved:
+            return
+        if item.is_book and item.kind in ("frame", "rest"):
+            self.told[symbol] = max(item.last, self.told[symbol] if item.kind == "rest" else 0)
+        if (symbol, "stale", "window") in self.fresh:
+            self._left(symbol, view, item)
+        if not view.live:
             return
         stands_at = view.update_id
         truth = None if stands_at is None else self.stream.truth.at(symbol, stands_at)
@@ -332,25 +234,43 @@ class BinanceReferee(Referee[BinanceStream]):
             return
         if item.is_book and item.kind == "frame" and stands_at < item.last:
             self._problem(f"{symbol} live at {stands_at}, but {item.last} was told")
-        bids, asks = sides_of(view)
-        self._side("bid", bids, truth.bids, view)
-        self._side("ask", asks, truth.asks, view)
+        for side, mine, true in zip(SIDES, sides_of(view), sides_in(truth), strict=True):
+            self._side(side, mine, true, view)
 
-    def _side(
-        self, name: Literal["bid", "ask"], mine: Levels, true: Levels, view: BookView
-    ) -> None:
-        """Every level is a true one, and as far as the book is known none is missing."""
-        known = view.depth_known(name)
-        sign = -1 if name == "bid" else 1
-        reach = None if known is None else sign * round(known * 1e9)
-        owed = {price for price, _ in true if reach is None or sign * price <= reach}
-        wrong = [level for level in mine if dict(true).get(level[0]) != level[1]]
-        missing = owed - dict(mine).keys()
+    def _side(self, name: Side, mine: Levels, true: Levels, view: BookView) -> None:
+        """Every level is a true one, and as far as the book is known none is missing; the best
+        one never is.
+        """
+        reach = known_to(view, name)
+        owed = {level for level in true if reach is None or outwards(name, level[0]) <= reach}
+        wrong = sorted(set(mine) - set(true))
+        missing = sorted((owed | set(true[:1])) - set(mine))
         if wrong or missing:
             self._problem(
                 f"{view.symbol} live and wrong at {view.update_id}: {name}s that are not "
-                f"{wrong[:2]}, that lack {sorted(missing)[:2]}, known to {known}"
+                f"{wrong[:2]}, that lack {missing[:2]}, known to {reach}"
             )
+
+    def _left(self, symbol: str, view: BookView, item: SpotItem) -> None:
+        """A book was lost because the price left what is known of it: so it did."""
+        truth = self.stream.truth.at(symbol, self.told[symbol])
+        if truth is None:
+            return
+        for side, true in zip(SIDES, sides_in(truth), strict=True):
+            reach = known_to(view, side)
+            if reach is not None and (not true or outwards(side, true[0][0]) > reach):
+                return
+        self._problem(f"{symbol} lost to its window at {item.ts_ns}, which the price is in")
+
+
+def outwards(side: Side, price: int) -> int:
+    """A price so that more is further from the touch."""
+    return -price if side == "bid" else price
+
+
+def sides_in(truth: BookTruth) -> tuple[Levels, Levels]:
+    """Bids and asks of a true book."""
+    return truth.bids, truth.asks
 
 
 class KrakenReferee(Referee[KrakenStream]):
@@ -383,15 +303,6 @@ def named(event: FaultEvent, client: Client[Any], until_ns: int) -> bool:
         event.ts_ns <= ts <= until_ns and symbol in symbols and cause in FITTING[event.fault.kind]
         for ts, symbol, _, cause in client.changes
     )
-
-
-def was_live(event: FaultEvent, client: Client[Any]) -> bool:
-    """Whether a book that the fault concerns was live when it struck."""
-    for symbol in event.assets or tuple(client.symbols):
-        states = [s for ts, t, s, _ in client.changes if t == symbol and ts <= event.ts_ns]
-        if states and states[-1] == "live":
-            return True
-    return False
 
 
 def binance(seed: int, items: int, faults: int, clean: bool) -> BinanceStream:
@@ -456,37 +367,42 @@ def run(
         share = sum(view.live for view in client.views.values()) / len(client.views)
         report.live_ns += int((item.ts_ns - live_at) * share)
         live_at = item.ts_ns
-    assert client is not None
+    assert client is not None and referee is not None
     report.total_ns = live_at - start_ns
     report.signals = client.signals
     report.transitions = len(client.changes)
     report.causes.update(cause for _, _, _, cause in client.changes)
-    judge_faults(stream, client, report, live_at)
+    judge_faults(referee, report, live_at)
     if clean:
         judge_clean(client, report)
     return report
 
 
-def judge_faults(stream: SpotStream, client: Client[Any], report: Report, end_ns: int) -> None:
+def judge_faults(referee: Referee[Any], report: Report, end_ns: int) -> None:
     """Every fault that the engine could not miss has its name, and no book is lost without one."""
-    for event in stream.fault_log:
+    client = referee.client
+    for event in referee.stream.fault_log:
         report.faults[event.fault.kind] += 1
+    for event in referee.owed:
         ended = event.ts_ns > end_ns - 1_000 * MS
-        owed = event.duty in ("prompt", "reconnect") and not ended and was_live(event, client)
-        if owed and not named(event, client, end_ns):
+        if not ended and not named(event, client, end_ns):
             report.problems.append(f"a fault was not named: {event}")
-    explained = ORDINARY.union(*(FITTING[kind] for kind in report.faults))
-    if client.reconnects:
-        explained |= {"disconnected"}
+    explained = (ORDINARY | JUDGED | client.brought).union(*(FITTING[k] for k in report.faults))
     for cause in sorted(set(report.causes) - explained):
         report.problems.append(f"cause {cause} names no fault of this run ({dict(report.faults)})")
 
 
 def judge_clean(client: Client[Any], report: Report) -> None:
-    """Without faults a book changes state twice: subscribed, then live."""
+    """Without faults a book changes state twice, subscribed, then live; and thrice more whenever
+    the price leaves what is known of it.
+    """
     for symbol in client.symbols:
         changes = [(state, cause) for _, name, state, cause in client.changes if name == symbol]
-        if [state for state, _ in changes] != ["syncing", "live"]:
+        lost = changes.count(("stale", "window"))
+        came = [("syncing", "subscribed"), ("live", "snapshot")]
+        again = [("stale", "window"), ("syncing", "resync"), ("live", "resync")]
+        whole = came + again * (lost + 1)
+        if changes != whole[: len(changes)] or len(changes) < len(came):
             report.problems.append(f"clean run, but {symbol} went through {changes}")
     for kind in ("malformed", "bbo_mismatch", "checksum_mismatch"):
         if client.engine.evidence().get(kind):

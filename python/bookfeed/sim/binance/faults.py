@@ -88,8 +88,8 @@ class BinanceInjector(SpotInjector):
             if fault.at_frame is not None and frames < fault.at_frame:
                 continue
             self._waiting.remove(fault)
-            duty = "prompt" if fault.kind == "rest_malformed" else "none"
-            event = FaultEvent(fault, now_ns, -1, -1, (symbol,), fault.variant, duty=duty)
+            # An answer that is of no use says nothing against a book that is there.
+            event = FaultEvent(fault, now_ns, -1, -1, (symbol,), fault.variant, duty="none")
             self.log.append(event)
             return fault
         return None
