@@ -97,9 +97,11 @@ test-python: setup
 test-quick: setup ## the Python tests that take no time
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
 
-campaign: setup ## SEEDS=N seeded fault runs of the simulator: never wrong while live
+campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wrong while live
 	$(PY) tests/campaign.py --seeds $(SEEDS)
 	$(PY) tests/kalshi_campaign.py --seeds $(SEEDS)
+	$(PY) tests/spot_campaign.py --venue binance --seeds $(SEEDS)
+	$(PY) tests/spot_campaign.py --venue kraken --seeds $(SEEDS)
 
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
 	$(PY) tests/arbitrage.py --seeds $(SEEDS)

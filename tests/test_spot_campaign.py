@@ -3,7 +3,9 @@
 import pytest
 import spot_campaign
 
-SEEDS = range(1, 41)
+pytestmark = pytest.mark.slow
+
+SEEDS = range(1, 31)
 VENUES = tuple(spot_campaign.PLAYS)
 
 
@@ -21,6 +23,13 @@ def test_no_live_book_is_wrong_where_it_says_it_stands(venue: str) -> None:
     assert frames > 400 * len(SEEDS) and checks > 300 * len(SEEDS)
     assert faults > 3 * len(SEEDS)
     assert live_ns > 0.7 * total_ns, "books do not come back"
+
+
+@pytest.mark.parametrize(
+    ("venue", "seed"), [("binance", 14), ("binance", 1070), ("kraken", 28), ("kraken", 1001)]
+)
+def test_seeds_that_once_failed(venue: str, seed: int) -> None:
+    assert spot_campaign.run(seed, venue=venue).problems == []
 
 
 @pytest.mark.parametrize("venue", VENUES)

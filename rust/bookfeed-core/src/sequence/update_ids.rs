@@ -294,7 +294,10 @@ mod tests {
         let mut ids = UpdateIds::new();
         assert_eq!((ids.seed(50), ids.caught_up()), (Seed::Fits, false));
         let mut late = ids;
-        assert_eq!((take(&mut late, 52, 60), late.seed(50)), (Verdict::Late, Seed::TooOld { kept_from: 52 }));
+        assert_eq!(
+            (take(&mut late, 52, 60), late.seed(50)),
+            (Verdict::Late, Seed::TooOld { kept_from: 52 })
+        );
         assert_eq!((take(&mut ids, 40, 60), ids.caught_up()), (Verdict::Apply, true));
     }
 

@@ -72,10 +72,7 @@ impl Client {
         self.newest = Some(message.last);
         match verdict {
             Verdict::Keep => self.kept.push(message),
-            Verdict::KeepAlone
-            | Verdict::Late
-            | Verdict::Gap { .. }
-            | Verdict::SetBack { .. } => {
+            Verdict::KeepAlone | Verdict::Late | Verdict::Gap { .. } | Verdict::SetBack { .. } => {
                 self.kept = vec![message];
             }
             Verdict::Apply => {

@@ -169,7 +169,8 @@ fn a_side_with_fewer_levels_than_the_window_is_known_whole() {
 fn the_end_of_a_subscription_costs_its_own_book_and_no_other() {
     let mut desk = live();
     let listing = bookfeed_core::engine::Listing::default();
-    let other = desk.engine.subscribe(instrument::Venue::KRAKEN, "ETH/USD", 0, &listing, desk.ts).unwrap();
+    let other =
+        desk.engine.subscribe(instrument::Venue::KRAKEN, "ETH/USD", 0, &listing, desk.ts).unwrap();
     let eth = Venue { symbol: "ETH/USD".to_owned(), ..small("ETH/USD", 5) };
     desk.hear(&eth.kraken_book("snapshot", &eth.sides));
     assert_eq!(desk.engine.book(other).unwrap().state, State::Live);
