@@ -6,6 +6,7 @@ Bodies are handed to the engine as they came; only the engine reads market data.
 
 import asyncio
 import email.utils
+import importlib
 import importlib.util
 import ssl
 import time
@@ -87,6 +88,8 @@ class RestClient:
             raise SessionError(
                 "a REST address needs aiohttp: pip install 'bookfeed[rest]', or leave it out"
             )
+        # Now, and not when the first book is lost: the loop would stand still for it.
+        importlib.import_module("aiohttp")
         self._url: Final = url.rstrip("/")
         self._ssl: Final = ssl_context
         self._timeout_s: Final = timeout_s
