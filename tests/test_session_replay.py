@@ -268,3 +268,14 @@ async def test_a_recorder_that_fails_does_not_stop_the_feed() -> None:
     ):
         await feed.wait_live(PATIENCE_S)
         assert feed.counters()["records_failed"] > 0
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{}", b"[]\n{}", b'{"instrument": "7", "stands_at": null}\n{}', b'{"instrument"'],
+)
+def test_a_rest_book_that_does_not_say_which_it_is_is_left_out(payload: bytes) -> None:
+    inputs = EngineInput(Engine())
+    inputs.connected(0, "binance", 1)
+    assert not inputs.apply(Kind.REST_BOOK, 2, 0, payload)
+    assert inputs.records_refused == 1
