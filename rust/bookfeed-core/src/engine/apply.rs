@@ -496,7 +496,8 @@ impl Applier {
     ) {
         let id = snapshot.instrument;
         let book = world.book(id);
-        let wanted = stands_at != 0 && book.state != State::Idle && !book.over();
+        // A running book needs none: its stream proves it, and nothing proves the answer.
+        let wanted = stands_at != 0 && book.state != State::Idle && !book.running() && !book.over();
         let seed = if wanted { Some(book.rare.stitch.weigh(stands_at)) } else { None };
         match seed {
             Some(Seed::Fits) => {}

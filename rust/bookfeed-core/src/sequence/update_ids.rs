@@ -177,7 +177,12 @@ impl UpdateIds {
     /// A book that ends right before the first message kept fits: nothing lies between them.
     pub fn seed(&mut self, id: u64) -> Seed {
         match self.standing {
-            Standing::Seeded { id: book } if id < book => return Seed::Behind { book },
+            // One that is ahead of its stream may have lied about where it stands.
+            Standing::Seeded { id: book }
+                if id < book && (self.caught_up() || Some(id) < self.newest) =>
+            {
+                return Seed::Behind { book };
+            }
             Standing::Seeded { .. } => {}
             Standing::Collecting { from: Some(from), .. } if id.saturating_add(1) < from => {
                 return Seed::TooOld { kept_from: from };
@@ -342,6 +347,18 @@ mod tests {
         assert_eq!((ids.book_id(), ids.caught_up()), (Some(107), true));
         assert_eq!((ids.seed(110), ids.caught_up()), (Seed::Fits, false));
         assert_eq!(take(&mut ids, 108, 111), Verdict::Apply);
+    }
+
+    #[test]
+    fn a_snapshot_whose_number_never_comes_does_not_stand_in_the_way_of_the_next() {
+        let mut ids = UpdateIds::new();
+        take(&mut ids, 91, 100);
+        assert_eq!(ids.seed(1 << 60), Seed::Fits);
+        assert_eq!(take(&mut ids, 91, 100), Verdict::Contained);
+        assert_eq!(take(&mut ids, 101, 107), Verdict::Contained);
+        assert_eq!(ids.seed(106), Seed::Behind { book: 1 << 60 }, "the message of 107 is gone");
+        assert_eq!((ids.seed(109), ids.caught_up()), (Seed::Fits, false));
+        assert_eq!((take(&mut ids, 108, 110), ids.caught_up()), (Verdict::Apply, true));
     }
 
     #[test]

@@ -141,6 +141,35 @@ fn an_answer_behind_the_running_book_is_refused() {
 }
 
 #[test]
+fn a_running_book_is_its_streams_whatever_an_answer_says() {
+    let mut desk = live(4);
+    let later = Venue { id: desk.venue.id + 1_000, ..small("BTCUSDT", 3) };
+    assert_eq!(desk.answer(&later.rest_book()), [""; 0]);
+    let twice = desk.venue.rest_book().replacen("],[", r#"],["61685.99000000","9.0"],["#, 1);
+    assert_eq!(desk.answer(&twice), [""; 0]);
+    assert_eq!((desk.engine.counters().rest_accepted, desk.engine.counters().rest_rejected), (1, 2));
+    assert!(desk.live() && desk.is_true());
+    let frame = next(&mut desk, 4);
+    desk.hear(&frame);
+    assert!(desk.live() && desk.is_true());
+}
+
+#[test]
+fn an_answer_that_lies_about_where_it_stands_does_not_stand_in_the_way_of_the_next() {
+    let mut desk = desk(Venue::new("BTCUSDT", 3, 40));
+    let frame = next(&mut desk, 4);
+    desk.hear(&frame);
+    let liar = Venue { id: desk.venue.id + 1_000_000, ..small("BTCUSDT", 3) };
+    assert_eq!(desk.answer(&liar.rest_book()), [""; 0]);
+    let frame = next(&mut desk, 4);
+    desk.hear(&frame);
+    assert_eq!(desk.standing().0, State::Syncing);
+    let body = desk.venue.rest_book();
+    desk.answer(&body);
+    assert!(desk.live() && desk.is_true());
+}
+
+#[test]
 fn an_answer_to_somebody_who_is_not_said_is_refused() {
     let mut desk = live(4);
     let body = desk.venue.rest_book();
