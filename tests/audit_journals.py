@@ -1,11 +1,14 @@
 """Journals for the auditor's tests: what a campaign does to an engine, as journal records."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, Final
 
 import campaign
 import pytest
+import spot_campaign
+import spot_client
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
@@ -74,7 +77,11 @@ class TapedEngine:
     def ingest(self, conn: int, payload: bytes, ts: int) -> int:
         return self._input.ingest(conn, payload, ts)
 
-    def ingest_rest(self, conn: int, payload: bytes, ts: int) -> int:
+    def ingest_rest(
+        self, conn: int, payload: bytes, ts: int, *, instrument: int | None = None
+    ) -> int:
+        if instrument is not None:
+            return self._input.ingest_rest_book(conn, instrument, payload, ts)
         return self._input.ingest_rest(conn, payload, ts)
 
     def advance(self, ts: int) -> int:
@@ -86,6 +93,18 @@ class TapedEngine:
 
 def recorded(seed: int, *, rules: Rules = (), **options: Any) -> tuple[Records, dict[str, Any]]:
     """The records of one campaign, and the options of the engine it ran on."""
+    return _taped(campaign, lambda: campaign.run(seed, **options), rules)
+
+
+def spot_recorded(venue: str, seed: int, **options: Any) -> tuple[Records, dict[str, Any]]:
+    """Likewise of the campaign of spot venues, which has a rule of its own."""
+    return _taped(spot_client, lambda: spot_campaign.run(seed, venue=venue, **options), ())
+
+
+def _taped(
+    where: ModuleType, play: Callable[[], object], rules: Rules
+) -> tuple[Records, dict[str, Any]]:
+    """What is done to the one engine that is built in a module."""
     tape, used = Tape(), {}
 
     def build(**engine_options: Any) -> TapedEngine:
@@ -96,8 +115,8 @@ def recorded(seed: int, *, rules: Rules = (), **options: Any) -> tuple[Records, 
         return engine
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign, "Engine", build)
-        campaign.run(seed, **options)
+        patch.setattr(where, "Engine", build)
+        play()
     return tape.records, used
 
 

@@ -216,7 +216,8 @@ class BinanceReferee(Referee[BinanceStream]):
         return event.duty == "unprovable"
 
     def is_whole(self, item: SpotItem) -> bool:
-        return item.kind == "rest" and item.status == 200
+        # Only one that was taken: a running book needs none.
+        return item.kind == "rest" and self.client.fetched_ns.get(item.symbol) == item.ts_ns
 
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
         if symbol in self.unproved:

@@ -1,0 +1,53 @@
+"""The auditor and the engine agree on journals of the simulated spot venues, with every fault."""
+
+import json
+from collections import Counter
+
+import pytest
+from audit_journals import audited, spot_recorded
+from spot_campaign import PLAYS
+
+from bookfeed._bookfeed import Engine
+from bookfeed.audit import Auditor
+from bookfeed.audit.books import Side
+from bookfeed.cli.witness import EngineWitness
+from bookfeed.recordings.kinds import Kind
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("venue", PLAYS)
+def test_a_simulated_spot_venue_with_faults_agrees(venue: str) -> None:
+    agreed: Counter[str] = Counter()
+    books = touches = 0
+    for seed in range(1, 13):
+        report = audited(*spot_recorded(venue, seed, items=600))
+        assert report.findings == [], f"seed {seed}"
+        books += report.books
+        touches += report.touches
+        agreed += report.signals
+    assert books > 4_000 and touches > 1_500
+    assert min(agreed[f"spread {phase}"] for phase in ("open", "close")) > 5, agreed
+
+
+def test_answers_are_on_the_tape_with_whose_they_are() -> None:
+    records, _ = spot_recorded("binance", 3, items=300)
+    answers = [payload for kind, _, _, _, payload in records if kind == Kind.REST_BOOK]
+    assert answers and not any(kind == Kind.REST for kind, *_ in records)
+    assert {json.loads(answer.partition(b"\n")[0])["stands_at"] for answer in answers} == {None}
+
+
+class Mistaken(EngineWitness):
+    """An engine that knows one size of every whole side by another number."""
+
+    def levels(self, number: int, side: Side) -> list[list[int]]:
+        levels = super().levels(number, side)
+        return [[at, qty + (place == 3)] for place, (at, qty) in enumerate(levels)]
+
+
+@pytest.mark.parametrize("venue", PLAYS)
+def test_a_size_that_is_not_the_venues_is_found(venue: str) -> None:
+    records, options = spot_recorded(venue, 5, items=300, clean=True)
+    assert audited(records, options).findings == []
+    report = Auditor(Mistaken(Engine(**options))).run(records)
+    assert {finding.kind for finding in report.findings} == {"levels"}
