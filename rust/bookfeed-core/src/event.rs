@@ -128,6 +128,8 @@ pub struct Levels {
     pub asks: Range<usize>,
     /// What the book has come to.
     pub claim: ProofClaim,
+    /// Whether asks higher than a price can be were left out.
+    pub asks_cut: bool,
 }
 
 /// The venue's own best prices and sizes of one book.
@@ -166,6 +168,8 @@ pub struct Snapshot {
     pub asks: Range<usize>,
     /// What the book has come to.
     pub claim: ProofClaim,
+    /// Whether asks higher than a price can be were left out.
+    pub asks_cut: bool,
     /// Tick size, if the message carries it.
     pub tick_size: Option<Decimal>,
     /// Where the minimum order size stands in the frame.

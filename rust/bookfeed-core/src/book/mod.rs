@@ -120,6 +120,8 @@ pub struct Rare {
     pub bids_known_to: Price,
     /// Price up to which the asks are known, or [`ABSENT`] if all of them are.
     pub asks_known_to: Price,
+    /// Whether asks higher than a price can be were left out of the book.
+    pub(crate) asks_cut: bool,
     /// Levels a side that the venue sends; 0 for all.
     pub depth: usize,
     /// Newest venue time of a change discarded since the book was last live, or [`ABSENT`].
@@ -230,6 +232,7 @@ impl Default for Rare {
         Self {
             bids_known_to: ABSENT,
             asks_known_to: ABSENT,
+            asks_cut: false,
             depth: 0,
             ts_discarded: ABSENT,
             ts_state: ABSENT,

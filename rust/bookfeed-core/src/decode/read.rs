@@ -91,6 +91,8 @@ pub struct LevelArray {
     pub range: Range<usize>,
     /// What is wrong.
     pub wrong: Option<Wrong>,
+    /// Whether levels were left out because their prices are too high to be held.
+    pub cut: bool,
 }
 
 /// What a size of zero means in an array of levels.
@@ -185,7 +187,7 @@ impl Reader<'_> {
         (side, zero): (Side, Zero),
         mut level: impl FnMut(&mut Self, &mut Cursor<'b>) -> Result<Result<Level, NoLevel>, JsonError>,
     ) -> Result<LevelArray, JsonError> {
-        let (start, mut wrong) = (self.frame.levels.len(), None);
+        let (start, mut wrong, mut cut) = (self.frame.levels.len(), None, false);
         if cursor.peek() == b'[' {
             elements(cursor, |cursor| {
                 cursor.peek();
@@ -196,7 +198,10 @@ impl Reader<'_> {
                         self.frame.levels.push(level);
                         return Ok(());
                     }
-                    Err(NoLevel::TooHigh) if side == Side::Ask => return Ok(()),
+                    Err(NoLevel::TooHigh) if side == Side::Ask => {
+                        cut = true;
+                        return Ok(());
+                    }
                     Err(NoLevel::TooHigh) => "price is too high",
                     Err(NoLevel::Wrong(what)) => what,
                 };
@@ -207,7 +212,7 @@ impl Reader<'_> {
             wrong = Some(Wrong { offset: cursor.offset(), what: "levels are not an array" });
             cursor.skip()?;
         }
-        Ok(LevelArray { range: start..self.frame.levels.len(), wrong })
+        Ok(LevelArray { range: start..self.frame.levels.len(), wrong, cut })
     }
 
     /// Adds a message.

@@ -226,6 +226,7 @@ impl Applier {
             return;
         }
         set_levels(book, bids, asks);
+        book.rare.asks_cut |= levels.asks_cut;
         fit_window(book);
         book.ts_event = book.ts_event.max(origin.ts_event);
         self.claim = levels.claim;
@@ -585,8 +586,8 @@ fn set_levels(book: &mut Book, bids: &[Level], asks: &[Level]) {
 fn fit_window(book: &mut Book) {
     if book.rare.depth > 0 {
         book.keep_within(book.rare.depth);
-        note_window(book);
     }
+    note_window(book);
 }
 
 /// Where knowledge ends in a whole book that is cut off somewhere, and does not say whether it
@@ -596,15 +597,15 @@ fn note_end(book: &mut Book) {
     (book.rare.bids_known_to, book.rare.asks_known_to) = (end(&book.bids), end(&book.asks));
 }
 
-/// Where knowledge ends if the venue tells at most `depth` levels a side: at the last of a side
-/// that has so many.
+/// Where knowledge ends: at the last level of a side that has as many as the venue tells, or of
+/// which something was left out; else nowhere.
 fn note_window(book: &mut Book) {
-    let depth = book.rare.depth;
-    let end = |side: &Ladder| {
-        let full = depth > 0 && side.len() >= depth;
-        side.worst_price().filter(|_| full).unwrap_or(ABSENT)
+    let Book { bids, asks, rare, .. } = book;
+    let end = |side: &Ladder, cut: bool| {
+        let full = rare.depth > 0 && side.len() >= rare.depth;
+        side.worst_price().filter(|_| full || cut).unwrap_or(ABSENT)
     };
-    (book.rare.bids_known_to, book.rare.asks_known_to) = (end(&book.bids), end(&book.asks));
+    (rare.bids_known_to, rare.asks_known_to) = (end(bids, false), end(asks, rare.asks_cut));
 }
 
 /// Whether an instrument is subscribed on another connection than `conn`, which may be left
@@ -663,7 +664,8 @@ fn load(
     book.ts_event = origin.ts_event;
     book.ts_recv = origin.ts_recv;
     book.rare.snapshot_tick = snapshot.tick_size.map(|t| t.value);
-    (book.rare.bids_known_to, book.rare.asks_known_to) = (ABSENT, ABSENT);
+    book.rare.asks_cut = snapshot.asks_cut;
+    note_window(book);
     book.claim(snapshot.claim.digest().raw(origin.payload), origin.ts_event, true);
     let given = |hint: Value| if hint.is_absent() { &[] } else { hint.raw(origin.payload) };
     book.rare.hashes.hear(snapshot.hints.map(given));

@@ -586,6 +586,7 @@ impl Decoder<'_> {
             bids: bids.start..bids.end,
             asks: asks.start..asks.end,
             claim: ProofClaim::Digest(f.hash),
+            asks_cut: false,
             tick_size,
             min_order_size: f.min_order_size,
             hints: [f.last_trade_price, f.neg_risk],

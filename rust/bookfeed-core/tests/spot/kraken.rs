@@ -184,3 +184,21 @@ fn the_end_of_a_subscription_costs_its_own_book_and_no_other() {
     desk.hear(&frame);
     assert!(desk.live() && is_true(&desk));
 }
+
+#[test]
+fn asks_too_high_to_be_held_end_what_is_known_of_their_side() {
+    // Ten levels are told of the bids, and eleven of the asks, the last of them too high.
+    let mut desk = Desk::new(instrument::Venue::KRAKEN, small("XBT/CHF", 10), 25);
+    let frame = desk.venue.kraken_book("snapshot", &window(&desk.venue));
+    let asks = frame.find("\"asks\":[").unwrap();
+    let end = asks + frame[asks..].find("}]").unwrap() + 1;
+    let high = ",{\"price\":9999999997.00,\"qty\":0.10000000}";
+    desk.hear(&format!("{}{high}{}", &frame[..end], &frame[end..]));
+    assert!(desk.live(), "{}", desk.text());
+    let book = desk.engine.book(desk.id).unwrap();
+    assert_eq!(book.depth_known(Side::Bid), None, "ten of twenty-five: the whole side is known");
+    assert_eq!(book.depth_known(Side::Ask), book.asks.worst_price());
+    // A whole book without such a level ends the doubt.
+    desk.hear(&frame);
+    assert_eq!(desk.engine.book(desk.id).unwrap().depth_known(Side::Ask), None);
+}

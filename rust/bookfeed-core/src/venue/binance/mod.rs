@@ -288,8 +288,9 @@ impl Decoder<'_> {
         }
         let [bids, asks] = both(&f.differences, f.symbol)?;
         let (instrument, symbol) = (self.0.instrument(f.symbol), f.symbol);
-        let (bids, asks, claim) = (bids.range.clone(), asks.range.clone(), ProofClaim::None);
-        let body = Body::Levels(Levels { instrument, symbol, bids, asks, claim });
+        let (claim, asks_cut) = (ProofClaim::None, asks.cut);
+        let (bids, asks) = (bids.range.clone(), asks.range.clone());
+        let body = Body::Levels(Levels { instrument, symbol, bids, asks, claim, asks_cut });
         Ok((Place::run(first, last), body))
     }
 
@@ -382,6 +383,7 @@ impl Decoder<'_> {
             bids: bids.range.clone(),
             asks: asks.range.clone(),
             claim: ProofClaim::None,
+            asks_cut: asks.cut,
             tick_size: None,
             min_order_size: Value::default(),
             hints: [Value::default(); 2],

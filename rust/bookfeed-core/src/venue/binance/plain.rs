@@ -38,7 +38,8 @@ impl Decoder<'_> {
         if wrapped {
             take(cursor, b"}")?;
         }
-        let levels = Levels { instrument, symbol, bids, asks, claim: ProofClaim::None };
+        let (claim, asks_cut) = (ProofClaim::None, false);
+        let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut };
         let (place, body) = (Place::run(first, last), Body::Levels(levels));
         Some(Message { ts_event, market: symbol, place, body })
     }

@@ -20,6 +20,7 @@ impl Decoder<'_> {
             bids: bids.0..bids.1,
             asks: asks.0..asks.1,
             claim: ProofClaim::None,
+            asks_cut: false,
             tick_size: None,
             min_order_size: Value::default(),
             hints: [Value::default(); 2],

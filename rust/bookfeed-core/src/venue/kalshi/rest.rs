@@ -93,6 +93,7 @@ impl Decoder<'_> {
             bids: bids.start..bids.end,
             asks: asks.start..asks.end,
             claim: ProofClaim::None,
+            asks_cut: false,
             tick_size: None,
             min_order_size: Value::default(),
             hints: [Value::default(); 2],

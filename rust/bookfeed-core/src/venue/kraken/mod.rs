@@ -327,10 +327,11 @@ impl Decoder<'_> {
         let (instrument, symbol) = (self.0.instrument(entry.symbol), entry.symbol);
         let range = |side: &Option<LevelArray>| side.as_ref().map(|side| side.range.clone());
         let (bids, asks) = (range(&entry.bids), range(&entry.asks));
+        let asks_cut = entry.asks.as_ref().is_some_and(|side| side.cut);
         if kind == BOOK_UPDATE {
             let given = bids.is_some() || asks.is_some();
             let (bids, asks) = (bids.unwrap_or_default(), asks.unwrap_or_default());
-            let levels = Levels { instrument, symbol, bids, asks, claim };
+            let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut };
             return given
                 .then_some(Body::Levels(levels))
                 .ok_or(Wrong::at(symbol, "update without levels"));
@@ -342,6 +343,7 @@ impl Decoder<'_> {
             bids,
             asks,
             claim,
+            asks_cut,
             tick_size: None,
             min_order_size: Value::default(),
             hints: [Value::default(); 2],

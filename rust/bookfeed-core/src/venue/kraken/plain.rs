@@ -41,7 +41,7 @@ impl Decoder<'_> {
         let timestamp = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
         let ts_event = stamp::parse(timestamp.raw(self.0.bytes))?;
         take(cursor, b"}")?;
-        let levels = Levels { instrument, symbol, bids, asks, claim };
+        let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut: false };
         let body = Body::Levels(levels);
         Some(Message { ts_event, market: symbol, place: Place::NONE, body })
     }
