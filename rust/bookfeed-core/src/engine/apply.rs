@@ -37,8 +37,9 @@ pub(super) enum How {
     Changed { last: usize, out_of_order: bool },
     /// Levels changed in the order of numbers.
     InSequence,
-    /// Levels were set, and the message says what the book comes to (`Applier::claim`).
-    Claimed,
+    /// Levels were set, or `whole` if all of them were, and the message says what the book comes
+    /// to (`Applier::claim`).
+    Claimed { whole: bool },
     /// The book is whole and its numbers follow; `resumes` if it is believed from here on.
     Joined { resumes: bool },
     /// A whole book replaced it.
@@ -230,7 +231,7 @@ impl Applier {
         fit_window(book);
         book.ts_event = book.ts_event.max(origin.ts_event);
         self.claim = levels.claim;
-        self.touch(id, How::Claimed);
+        self.touch(id, How::Claimed { whole: false });
     }
 
     /// A message that says which updates of its book it holds.
@@ -423,7 +424,7 @@ impl Applier {
                 book.rare.stitch.begin(message.place.seq);
             }
             self.claim = snapshot.claim;
-            self.touch(id, How::Claimed);
+            self.touch(id, How::Claimed { whole: true });
         }
     }
 

@@ -159,7 +159,9 @@ impl Judge {
                     self.judge_change(world, origin, id, out_of_order, &frame.changes[last]);
                 }
                 How::InSequence => self.judge_numbered(world, origin, id),
-                How::Claimed => self.judge_claim(world, origin, id, applied.claim),
+                How::Claimed { whole } => {
+                    self.judge_claim(world, origin, id, applied.claim, whole);
+                }
                 How::Joined { resumes } => self.judge_joined(world, origin, id, resumes),
                 How::Whole => self.judge_snapshot(world, origin, id),
                 How::Placed(stream) => self.judge_placed(world, origin, id, stream),
@@ -402,7 +404,14 @@ impl Judge {
     // Books that a checksum proves.
 
     #[inline]
-    fn judge_claim(&mut self, world: &mut World, origin: &Origin, id: InstrumentId, claim: ProofClaim) {
+    fn judge_claim(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        claim: ProofClaim,
+        whole: bool,
+    ) {
         let book = world.book(id);
         book.ts_recv = origin.ts_recv;
         let claim = match claim {
@@ -422,10 +431,10 @@ impl Judge {
             Proved::Unknown => {}
         }
         book.ts_evidence = origin.ts_recv;
-        if book.running() {
-            self.settle_overlap(world, origin, id);
-        } else {
+        if whole || !book.running() {
             self.begin_run(world, id, origin.ts_recv);
+        } else {
+            self.settle_overlap(world, origin, id);
         }
     }
 

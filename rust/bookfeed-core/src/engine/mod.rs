@@ -245,6 +245,9 @@ impl Engine {
             }
             world.join_connection(conn, id);
             let book = world.book(id);
+            if let Some(depth) = listing.depth {
+                book.rare.depth = depth as usize;
+            }
             (book.state, book.cause) = (State::Idle, Cause::None);
             self.judge.turn(world, id, State::Syncing, Cause::Subscribed, ts);
             return Ok(id);

@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, apply, small};
 use super::support::spot::{Changes, Venue};
+use super::support::venue::MS;
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::event::Side;
 use bookfeed_core::fixed::PRICE_ONE;
@@ -153,6 +154,39 @@ fn levels_behind_the_window_are_dropped_and_the_end_is_known() {
     desk.hear(&frame);
     assert!(desk.live() && is_true(&desk));
     assert_eq!(ends(&desk), [Some(9_991), Some(10_109)]);
+}
+
+#[test]
+fn a_book_subscribed_again_is_as_deep_as_is_said_then() {
+    let mut desk = Desk::new(instrument::Venue::KRAKEN, small("BTC/USD", 15), 0);
+    let whole = snapshot(&desk.venue);
+    desk.hear(&whole);
+    let end = |desk: &Desk| desk.engine.book(desk.id).unwrap().depth_known(Side::Bid);
+    assert_eq!(end(&desk), None);
+    for (depth, known) in [(Some(10), true), (None, true), (Some(25), false)] {
+        let listing = bookfeed_core::engine::Listing { depth, ..Default::default() };
+        desk.engine.subscribe(instrument::Venue::KRAKEN, "BTC/USD", 0, &listing, desk.ts).unwrap();
+        desk.hear(&whole);
+        assert!(desk.live() && is_true(&desk), "{}", desk.text());
+        assert_eq!(end(&desk).is_some(), known, "{depth:?}");
+    }
+}
+
+#[test]
+fn a_whole_book_clears_one_that_was_suspect() {
+    let mut desk = live();
+    let whole = snapshot(&desk.venue);
+    // A bid above the best asks, and its sum is right.
+    let frame = update(&mut desk, &[(true, 10_105, "1.00000000")]);
+    desk.hear(&frame);
+    desk.engine.advance(desk.ts + 300 * MS);
+    assert_eq!(desk.standing(), (State::Suspect, Cause::Crossed));
+    desk.hear(&whole);
+    assert!(desk.live(), "{}", desk.text());
+    // One that is itself crossed is not believed, and not given the time of a torn batch either.
+    let crossed = snapshot(&desk.venue);
+    desk.hear(&crossed);
+    assert_eq!(desk.standing(), (State::Suspect, Cause::Crossed));
 }
 
 #[test]
