@@ -100,6 +100,26 @@ def test_books_of_several_venues_say_which_at_any_width() -> None:
     assert "venue" not in text(SCREEN, 80, 24)[1]
 
 
+def test_prices_are_shown_whole_however_long_they_are() -> None:
+    bitcoin = dataclasses.replace(
+        YES, venue="kraken", market="BTC-USD", bid_e9=84_000_580_000_000, ask_e9=84_001_190_000_000
+    )
+    tiny = dataclasses.replace(YES, venue="binance", market="SHIB-USDT", bid_e9=8_120, ask_e9=8_130)
+    huge = dataclasses.replace(YES, bid_e9=9_223_372_035_123_456_789, ask_e9=None)
+    for width, height in ((72, 15), (80, 24), (120, 40), (200, 50)):
+        for books in ([bitcoin, YES], [bitcoin, tiny, YES], [huge]):
+            lines = text(dataclasses.replace(SCREEN, books=books), width, height)
+            assert max(map(len, lines)) <= width
+            shown = [line.split() for line in lines[2 : 2 + len(books)]]
+            if books[0] is huge:
+                assert "9223372035" in shown[0]
+            else:
+                assert {"84000.58", "84001.19"} <= set(shown[0]), lines
+                assert {"0.44", "0.45"} <= set(shown[-1]), lines
+            if tiny in books:
+                assert {"0.00000812", "0.00000813"} <= set(shown[1]), lines
+
+
 def test_books_that_do_not_fit_leave_some_of_every_venue() -> None:
     books = [YES] * 20 + [dataclasses.replace(YES, venue="kalshi")] * 20
     lines = text(dataclasses.replace(SCREEN, books=books), 100, 24)

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 
+from bookfeed._bookfeed import format_price
 from bookfeed.sinks.opportunities import (
     PaperRow,
     RefusalRow,
@@ -100,6 +101,10 @@ _NOTE_LINES_MAX: Final = 2
 _BOOKS_MIN: Final = 4
 _WIDTH_MIN: Final = 72
 _SIZE_WIDTH: Final = 8
+# Prices of contracts fit into the first; nothing that a book can hold has more digits before
+# its point than the last.
+_PRICE_WIDTH_MIN: Final = 6
+_PRICE_WIDTH_MAX: Final = 10
 # Lines that are neither books nor signals: header, two blanks, three titles, two latencies.
 _FIXED_LINES: Final = 8
 
@@ -150,7 +155,7 @@ def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
         count = max(count - 1, 1)
     rows = _most_telling(books, count)
     several = len({row.venue for row in books}) > 1
-    columns, name_width = _columns(width, several=several)
+    columns, name_width = _columns(width, books, several=several)
     titles = (f" {column.title:{column.align}{column.width}}" for column in columns)
     lines: list[Line] = [(Span(f" {'book':<{name_width}}{''.join(titles)}", "dim"),)]
     for row in rows:
@@ -189,7 +194,15 @@ def _header(screen: Screen) -> Line:
 def _spread(row: BookRow) -> str:
     if row.bid_e9 is None or row.ask_e9 is None:
         return "-"
-    return shown_price(row.ask_e9 - row.bid_e9)
+    return _price(row.ask_e9 - row.bid_e9)
+
+
+def _price(value_e9: int | None) -> str:
+    """A price with four digits behind its point, or as many as it takes to be more than zero."""
+    text = shown_price(value_e9)
+    if value_e9 and not text.strip("-0."):
+        text = format_price(value_e9)
+    return text[:_PRICE_WIDTH_MAX].removesuffix(".")
 
 
 class _Column(NamedTuple):
@@ -204,6 +217,14 @@ class _Column(NamedTuple):
     """Shown only where there is room for sizes."""
     spared: bool = False
     """Left out where there is little room and several venues have to be told apart."""
+    fitted: bool = False
+    """Wider where what it shows is longer: what is cut off a price makes it another one."""
+
+    def fit(self, rows: Sequence[BookRow]) -> Self:
+        """As wide as its cells are long, if that is what it is like."""
+        if not self.fitted:
+            return self
+        return self._replace(width=max(self.width, *(len(self.cell(row)) for row in rows), 0))
 
     def span(self, row: BookRow) -> Span:
         """The cell of one row, cut to the width, and the gap before it."""
@@ -238,19 +259,23 @@ _VENUE: Final = _Column("venue", 10, "<", lambda row: row.venue, _dim)
 _COLUMNS: Final = (
     _Column("", 4, "<", lambda row: row.outcome, _dim),
     _Column("size", _SIZE_WIDTH, ">", lambda row: _size(row.bid_qty_e8), _dim, sized=True),
-    _Column("bid", 6, ">", lambda row: shown_price(row.bid_e9), _price_style),
-    _Column("ask", 6, ">", lambda row: shown_price(row.ask_e9), _price_style),
+    _Column(
+        "bid", _PRICE_WIDTH_MIN, ">", lambda row: _price(row.bid_e9), _price_style, fitted=True
+    ),
+    _Column(
+        "ask", _PRICE_WIDTH_MIN, ">", lambda row: _price(row.ask_e9), _price_style, fitted=True
+    ),
     _Column("size", _SIZE_WIDTH, ">", lambda row: _size(row.ask_qty_e8), _dim, sized=True),
-    _Column("spread", 6, ">", _spread, _price_style, spared=True),
+    _Column("spread", _PRICE_WIDTH_MIN, ">", _spread, _price_style, spared=True, fitted=True),
     _Column("state", 21, "<", _state, _state_style),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
     _Column("upd/s", 5, ">", lambda row: shown_rate(row.rate), _dim, spared=True),
 )
 
 
-def _columns(width: int, *, several: bool) -> tuple[list[_Column], int]:
+def _columns(width: int, books: Sequence[BookRow], *, several: bool) -> tuple[list[_Column], int]:
     """The columns that fit, and what they leave for the name of the market."""
-    columns = [column for column in _COLUMNS if width >= _WIDE or not column.sized]
+    columns = [column.fit(books) for column in _COLUMNS if width >= _WIDE or not column.sized]
     if several and width < _VERY_WIDE:
         columns = [column for column in columns if not column.spared]
     if several or width >= _VERY_WIDE:
