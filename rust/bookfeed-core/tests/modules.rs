@@ -41,6 +41,7 @@ fn uses(text: &str) -> Vec<String> {
     let code = product.lines().filter(|line| !line.trim_start().starts_with("//"));
     let mut found = Vec::new();
     for line in code {
+        assert!(!line.contains("crate::{"), "one module for each `use`, so that it is seen: {line}");
         for after in line.split("crate::").skip(1) {
             let end = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
             found.push(after[..end].to_owned());
