@@ -77,9 +77,10 @@ fn changed(terms: &str, fee_type: Option<&str>, multiplier: Option<i64>) -> Fees
     fees.unwrap_or(Fees::Unsupported)
 }
 
+/// Split from the end: the type is the venue's text, and may be any.
 fn split(terms: &str) -> Option<(&str, &str, &str)> {
-    let (fee_type, rest) = terms.split_once(';')?;
-    let (multiplier, rounding) = rest.split_once(';')?;
+    let (rest, rounding) = terms.rsplit_once(';')?;
+    let (fee_type, multiplier) = rest.rsplit_once(';')?;
     Some((fee_type, multiplier, rounding))
 }
 
@@ -303,5 +304,20 @@ impl Whole {
         let raise = 10u128.pow(WEIGHT_DECIMALS - SHORT_DECIMALS);
         let weight = u128::from(self.short).checked_mul(raise)?.checked_add(self.odd)?;
         self.formula.any(weight, WEIGHT_DECIMALS, 2, Round::Up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_may_be_any_text() {
+        let direct = Fees::kalshi("quadratic", "0.5", Rounding::Direct).unwrap();
+        assert_eq!(parse("quadratic;0.5;direct"), Ok(direct));
+        for unknown in [";1;direct", "a;b;1;direct", "quadratic;1;0.5;direct"] {
+            assert_eq!(parse(unknown), Ok(Fees::Unsupported), "{unknown}");
+        }
+        assert!(parse("quadratic;1").is_err() && parse("quadratic;1;up").is_err());
     }
 }
