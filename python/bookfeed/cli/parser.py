@@ -279,7 +279,7 @@ def _add_sim(commands: _Commands) -> None:
         "--venue",
         choices=(*simulators(), BOTH),
         help="whose protocol to speak; both: markets that belong together "
-        "(default: the first venue that was supported)",
+        "(default: that of a market which names no venue)",
     )
     sim.add_argument(
         "--variant", default="", metavar="NAME", help="another form of the venue, if it has one"
