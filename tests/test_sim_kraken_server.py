@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from spot_reader import KrakenReader
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, let_time_be_patient
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -97,15 +97,16 @@ async def test_heartbeats_begin_with_a_subscription_and_come_in_silence() -> Non
         assert (await receive(ws))["channel"] == "status"
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ws.recv(), 0.5)
+        begun = asyncio.get_running_loop().time()
         await say(ws, "subscribe", channel="trade", symbol=["BTC/USD"])
         assert (await receive(ws))["success"] is True
-        begun = asyncio.get_running_loop().time()
         beats = [await receive(ws) for _ in range(3)]
         assert beats == [{"channel": "heartbeat"}] * 3
         assert asyncio.get_running_loop().time() - begun > 0.5
 
 
-async def test_who_subscribes_to_nothing_is_closed() -> None:
+async def test_who_subscribes_to_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_time_be_patient(asyncio.get_running_loop(), monkeypatch)
     async with venue(idle_s=1.0) as server, client(server) as idle, client(server) as busy:
         await say(busy, "subscribe", channel="trade", symbol=["BTC/USD"])
         end = await closed(idle)

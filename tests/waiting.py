@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import pytest
+
 # Only a test that fails waits this long.
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.002
@@ -51,3 +53,13 @@ class PatientClock:
         """Returns when that much of this clock's time has passed."""
         end_ns = self.now_ns() + round(seconds * 1e9)
         await until(lambda: self.now_ns() >= end_ns)
+
+
+def let_time_be_patient(loop: asyncio.AbstractEventLoop, patch: pytest.MonkeyPatch) -> None:
+    """Timers and ``loop.time()`` do not count what the machine took, as ``PatientClock`` says.
+
+    For a test of pace or of intervals, whose subject measures time by the loop it runs in.
+    """
+    clock, start_s = PatientClock(), loop.time()
+    start_ns = clock.now_ns()
+    patch.setattr(loop, "time", lambda: start_s + (clock.now_ns() - start_ns) / 1e9)
