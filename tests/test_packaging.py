@@ -6,8 +6,8 @@ changed is compiled.
 """
 
 import hashlib
-import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -15,6 +15,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from test_cli_run import DEMO, POLYMARKET_BOOKS, Told, believed, running
 
 import bookfeed
 
@@ -25,16 +26,20 @@ ROOT = Path(__file__).parents[1]
 WHEEL_CONTENT = ROOT / "scripts" / "wheel_content.py"
 
 
+def bare() -> dict[str, str]:
+    """This process' environment without this project."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BOOKFEED"))}
+
+
 def command(*arguments: str | Path, cwd: Path, timeout_s: float = 60) -> str:
     """Standard output of a command that must succeed, in an environment without this project."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BOOKFEED"))}
     done = subprocess.run(
         [str(argument) for argument in arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        env=environ,
+        env=bare(),
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -112,7 +117,17 @@ def test_import_without_extras(python: Path, away: Path) -> None:
 
 
 def test_demo_runs_away_from_the_repository(python: Path, away: Path) -> None:
-    demo = ("run", "--demo", "--seconds", "3", "-o", "json")
-    summary = json.loads(command(python.parent / "bookfeed", *demo, cwd=away))
-    assert summary["books"]
-    assert all(book["state"] == "live" for book in summary["books"])
+    told = Told()
+    program = [str(python.parent / "bookfeed")]
+    with running("run", *DEMO, "-o", "ndjson", program=program, cwd=away, env=bare()) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told.take(line)
+            # Without extras it is Polymarket alone.
+            if len(told.live) == POLYMARKET_BOOKS:
+                break
+        process.send_signal(signal.SIGINT)
+        for line in process.stdout:
+            told.take(line)
+        assert process.wait() == 0
+    assert believed(told.lines[-1]) == POLYMARKET_BOOKS
