@@ -136,7 +136,7 @@ class Run:
             self.there.due(now_ms)
             if steps:
                 self.there.step(now_ms)
-            self.here.turn(now_ms, steps)
+            self.here.turn(now_ms, now_ms, steps)
             yield now_ms
 
     def offers(self, makers: Makers, legs: tuple[Leg, ...]) -> list[Offer]:

@@ -281,6 +281,19 @@ class TestPace:
                 rate = (server.frames_sent - sent) / (loop.time() - start_s)
                 assert 180 < rate < 220
 
+    async def test_a_server_that_was_kept_waiting_catches_up_in_time_that_passed(self) -> None:
+        async with simulator(rate=0.001, markets=2) as server, client(server) as ws:
+            books = json.loads(await receive(ws))
+            await server.stop_markets()
+            begin_ms = max(int(book["timestamp"]) for book in books) + 1_000
+            before = server.frames_sent
+            server.turn(begin_ms, begin_ms + 100, 50)
+            frames = [await receive(ws) for _ in range(server.frames_sent - before)]
+            stamps = [int(json.loads(frame)["timestamp"]) for frame in frames]
+            assert len(set(stamps)) > 20
+            assert begin_ms < min(stamps) < begin_ms + 10
+            assert begin_ms + 90 < max(stamps)
+
     async def test_markets_stand_still_without_an_audience(self) -> None:
         async with simulator(rate=5000) as server:
             asset_id = server.markets[0].asset_ids[0]

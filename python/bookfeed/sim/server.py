@@ -258,33 +258,41 @@ class VenueServer(ABC, Generic[C]):
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         rate = self._listening.rate
-        start_s, owed = loop.time(), 0.0
+        start_s, owed, since_ms = loop.time(), 0.0, _now_ms()
         while True:
             if not self._awake.is_set():
                 await self._awake.wait()
-                start_s, owed = loop.time(), 0.0
+                start_s, owed, since_ms = loop.time(), 0.0, _now_ms()
             if not rate:
                 await self._writable.wait()
-                self.turn(_now_ms(), _STEPS_PER_TURN)
+                now_ms = _now_ms()
+                self.turn(now_ms, now_ms, _STEPS_PER_TURN)
                 await asyncio.sleep(0 if self._active else _IDLE_S_MAX)
                 continue
             now_s = loop.time()
             owed = min(owed + (now_s - start_s) * rate, max(1.0, rate * _DEBT_S_MAX))
-            start_s = now_s
-            owed -= self.turn(_now_ms(), owed)
+            now_ms = max(since_ms, _now_ms())
+            owed -= self.turn(since_ms, now_ms, owed)
+            start_s, since_ms = now_s, now_ms
             await asyncio.sleep(min(_IDLE_S_MAX, max(0.0, (1 - owed) / rate)))
 
-    def turn(self, now_ms: int, frames: float) -> int:
-        """Sends what is due at a time in Unix milliseconds, and then lets the markets step until
-        ``frames`` whole ones have gone out; returns how many did.
+    def turn(self, since_ms: int, now_ms: int, frames: float) -> int:
+        """Lets the markets step until ``frames`` whole ones have gone out, evenly from one time in
+        Unix milliseconds to another, and sends what is due by then; returns how many went out.
 
+        So a server that was kept waiting sends late what happened meanwhile, and does not let it
+        all happen in one millisecond, in which a book could come and go and come again.
         A step that sent nothing counts as one, so that silent markets do not run away.
         """
-        sent = done = self._due(now_ms)
-        while done < int(frames):
-            step = self._step(now_ms)
+        whole = int(frames)
+        sent = done = 0
+        while done < whole:
+            at_ms = since_ms + (now_ms - since_ms) * (done + 1) // whole
+            step = self._due(at_ms) + self._step(at_ms)
             sent += step
             done += step or 1
+        late = self._due(now_ms)
+        sent, done = sent + late, done + late
         self.frames_sent += sent
         for client in list(self._clients.values()):
             client.flush()
