@@ -55,11 +55,12 @@ class PatientClock:
         await until(lambda: self.now_ns() >= end_ns)
 
 
-def let_time_be_patient(loop: asyncio.AbstractEventLoop, patch: pytest.MonkeyPatch) -> None:
-    """Timers and ``loop.time()`` do not count what the machine took, as ``PatientClock`` says.
+def let_time_be_patient(loop: asyncio.AbstractEventLoop, patch: pytest.MonkeyPatch) -> PatientClock:
+    """Timers and ``loop.time()`` do not count what the machine took: they go by the clock returned.
 
     For a test of pace or of intervals, whose subject measures time by the loop it runs in.
     """
     clock, start_s = PatientClock(), loop.time()
     start_ns = clock.now_ns()
     patch.setattr(loop, "time", lambda: start_s + (clock.now_ns() - start_ns) / 1e9)
+    return clock
