@@ -8,7 +8,7 @@ use bookfeed_core::book::integrity::State;
 use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
 use bookfeed_core::event::{Level, Side};
-use bookfeed_core::fixed::{ABSENT, format_decimal};
+use bookfeed_core::fixed::{ABSENT, format_decimal, parse_price};
 use bookfeed_core::instrument::Venue;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -204,6 +204,37 @@ proptest! {
                 pair.changes();
             }
             pair.check();
+        }
+    }
+
+    #[test]
+    fn levels_set_together_equal_levels_set_one_by_one(
+        messages in prop::collection::vec(
+            prop::collection::vec((0..400i64, 0..4i64, 0..3usize), 0..200),
+            1..12,
+        ),
+        spread in 1..40i64,
+        unsorted: bool,
+        ask: bool,
+    ) {
+        let side = if ask { Side::Ask } else { Side::Bid };
+        let (mut together, mut single) = (Ladder::new(side), Ladder::new(side));
+        for (n, message) in messages.into_iter().enumerate() {
+            let mut levels: Vec<_> = message
+                .into_iter()
+                .map(|(price, qty, digits)| {
+                    let form = parse_price(["1", "1.0", "1.00"][digits].as_bytes()).unwrap().form;
+                    // Some messages reach far, others change the same few levels again.
+                    let price = if n % 2 == 0 { price } else { price / spread };
+                    Level { price, qty, forms: (form, form) }
+                })
+                .collect();
+            if !unsorted {
+                levels.sort_by_key(|l| if ask { l.price } else { -l.price });
+            }
+            let changed = levels.iter().fold(false, |changed, &level| changed | single.set(level));
+            prop_assert_eq!(together.apply(&levels), changed);
+            prop_assert_eq!(together.levels(), single.levels());
         }
     }
 

@@ -22,6 +22,32 @@ pub struct Underflow;
 
 /// Steps from the guessed place before the search bisects.
 const STEPS: usize = 12;
+/// Levels that are compared at once, without a branch for each.
+const BLOCK: usize = 8;
+/// Levels put in and taken out that are gathered before the others move.
+const EDITS: usize = 64;
+
+/// A level that comes in front of the one at `at`, or the one there that goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Edit {
+    at: usize,
+    /// The new level; of size zero if the one at `at` goes.
+    level: Level,
+}
+
+impl Edit {
+    /// How many places the better levels move by.
+    #[inline]
+    const fn shift(&self) -> isize {
+        if self.level.qty == 0 { -1 } else { 1 }
+    }
+
+    /// The first of the better levels.
+    #[inline]
+    const fn behind(&self) -> usize {
+        if self.level.qty == 0 { self.at + 1 } else { self.at }
+    }
+}
 
 impl Ladder {
     /// An empty ladder.
@@ -100,6 +126,98 @@ impl Ladder {
                 true
             }
         }
+    }
+
+    /// Sets absolute sizes as [`Self::set`] does each, and returns whether anything changed. Levels
+    /// sorted best first, as venues send them, are found in one walk from the best one on, and
+    /// the others move once for all that come and go.
+    pub fn apply(&mut self, levels: &[Level]) -> bool {
+        let side = self.side;
+        // A sorted list is one run; of others each run is taken by itself.
+        let runs = levels.chunk_by(|a, b| match side {
+            Side::Bid => a.price > b.price,
+            Side::Ask => a.price < b.price,
+        });
+        let mut changed = false;
+        for run in runs {
+            changed |= match side {
+                Side::Bid => self.apply_run(run, |a, b| a < b),
+                Side::Ask => self.apply_run(run, |a, b| a > b),
+            };
+        }
+        changed
+    }
+
+    #[inline]
+    fn apply_run(&mut self, run: &[Level], worse: impl Fn(Price, Price) -> bool) -> bool {
+        if let [level] = run {
+            return self.set(*level);
+        }
+        let mut edits = [Edit::default(); EDITS];
+        let (mut count, mut changed) = (0, false);
+        // Whatever lies from here on is better than the level in hand.
+        let mut end = self.levels.len();
+        for &level in run {
+            let at = end - better_or_same(&self.levels[..end], |known| worse(known, level.price));
+            match self.levels[..end].get_mut(at) {
+                Some(known) if known.price == level.price && level.qty != 0 => {
+                    changed |= known.qty != level.qty;
+                    (known.qty, known.forms) = (level.qty, level.forms);
+                    end = at;
+                    continue;
+                }
+                Some(known) if known.price == level.price => {}
+                _ if level.qty == 0 => {
+                    end = at;
+                    continue;
+                }
+                _ => {}
+            }
+            (changed, end) = (true, at);
+            edits[count] = Edit { at, level };
+            count += 1;
+            if count == EDITS {
+                self.edit(&edits);
+                count = 0;
+            }
+        }
+        self.edit(&edits[..count]);
+        changed
+    }
+
+    /// Puts levels in and takes levels out. The edits come from the best to the worst, their
+    /// places those before any of them.
+    ///
+    /// What lies between two edits moves as a whole: first what moves towards the best, from there
+    /// on, then what moves the other way, from the other end. So nothing is overwritten that has
+    /// yet to move, and what as many levels came before as went stays where it is.
+    #[inline]
+    fn edit(&mut self, edits: &[Edit]) {
+        let before = self.levels.len();
+        let grown: isize = edits.iter().map(Edit::shift).sum();
+        let after = before.saturating_add_signed(grown);
+        self.levels.resize(before.max(after), Level::default());
+        let levels = self.levels.as_mut_slice();
+        let (mut shift, mut end) = (grown, before);
+        for edit in edits {
+            if shift > 0 {
+                levels.copy_within(edit.behind()..end, edit.behind().saturating_add_signed(shift));
+            }
+            shift -= edit.shift();
+            end = edit.at;
+        }
+        let mut ends = edits.iter().rev().skip(1).map(|better| better.at).chain([before]);
+        for edit in edits.iter().rev() {
+            if edit.level.qty != 0 {
+                levels[edit.at.saturating_add_signed(shift)] = edit.level;
+            }
+            shift += edit.shift();
+            let end = ends.next().unwrap_or(before);
+            if shift < 0 {
+                levels.copy_within(edit.behind()..end, edit.behind().saturating_add_signed(shift));
+            }
+        }
+        self.levels.truncate(after);
     }
 
     /// Adds to the size at a price, or takes from it; a level that comes to nothing is removed.
@@ -213,6 +331,34 @@ impl Ladder {
     /// Price and size of each level, the best first.
     pub fn best_first(&self) -> impl Iterator<Item = (Price, Qty)> {
         self.levels.iter().rev().map(|l| (l.price, l.qty))
+    }
+}
+
+/// How many levels, counted from the best, are not worse than some price. Few mostly: they are
+/// counted a block at a time, then in strides that double.
+#[inline]
+fn better_or_same(levels: &[Level], worse: impl Fn(Price) -> bool) -> usize {
+    let Some(block) = levels.last_chunk::<BLOCK>() else {
+        return levels.iter().filter(|l| !worse(l.price)).count();
+    };
+    let found = block.iter().map(|l| usize::from(!worse(l.price))).sum();
+    if found < BLOCK {
+        return found;
+    }
+    let (mut passed, mut stride) = (BLOCK, BLOCK);
+    loop {
+        let ahead = &levels[..levels.len() - passed];
+        let reach = ahead.len().saturating_sub(stride);
+        match ahead.get(reach) {
+            Some(level) if !worse(level.price) && reach > 0 => {
+                passed += stride;
+                stride *= 2;
+            }
+            _ => {
+                let far = &ahead[reach..];
+                return passed + far.len() - far.partition_point(|l| worse(l.price));
+            }
+        }
     }
 }
 

@@ -270,6 +270,14 @@ impl Book {
         self.unpublished |= changed;
     }
 
+    /// Sets the levels of one message.
+    #[inline]
+    pub fn set_all(&mut self, bids: &[Level], asks: &[Level]) {
+        let changed = self.bids.apply(bids) | self.asks.apply(asks);
+        self.version += 1;
+        self.unpublished |= changed;
+    }
+
     /// Adds to a level's size, or takes from it.
     ///
     /// # Errors

@@ -226,7 +226,7 @@ impl Applier {
             book.rare.ts_discarded = book.rare.ts_discarded.max(origin.ts_event);
             return;
         }
-        set_levels(book, bids, asks);
+        book.set_all(bids, asks);
         book.rare.asks_cut |= levels.asks_cut;
         fit_window(book);
         book.ts_event = book.ts_event.max(origin.ts_event);
@@ -255,7 +255,7 @@ impl Applier {
         let verdict = book.rare.stitch.take(updates, bids.len() + asks.len());
         match verdict {
             Verdict::Apply => {
-                set_levels(book, bids, asks);
+                book.set_all(bids, asks);
                 book.ts_event = book.ts_event.max(origin.ts_event);
                 if book.beyond_known() {
                     return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
@@ -521,7 +521,7 @@ impl Applier {
         book.rare.stitch.seed(stands_at);
         while let Some(waiting) = book.rare.stitch.take_waiting() {
             let (bids, asks) = waiting.levels.split_at(waiting.bids);
-            set_levels(book, bids, asks);
+            book.set_all(bids, asks);
             book.ts_event = book.ts_event.max(waiting.ts_event);
         }
         if book.beyond_known() {
@@ -571,15 +571,6 @@ fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaite
         testimony.snapshot = false;
     }
     testimony
-}
-
-fn set_levels(book: &mut Book, bids: &[Level], asks: &[Level]) {
-    for &level in bids {
-        book.set(Side::Bid, level);
-    }
-    for &level in asks {
-        book.set(Side::Ask, level);
-    }
 }
 
 /// Drops what lies behind the venue's window, where it keeps one: it does not say when such
