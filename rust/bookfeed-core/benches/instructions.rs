@@ -24,7 +24,8 @@ mod polymarket;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use bookfeed_core::engine::{Engine, HashCheck};
+use bookfeed_core::engine::{Engine, HashCheck, Listing};
+use bookfeed_core::instrument::Venue as Name;
 use kalshi::Watch;
 use kalshi_venue::{Mix, Venue};
 use std::process::Command;
@@ -51,10 +52,27 @@ fn kalshi(rules: &[Watch]) -> (Engine, Vec<String>) {
     (engine, frames)
 }
 
-const SCENES: [Scene; 3] = [
+/// Differences of 20 to 100 levels, of a book of 1,000 a side.
+fn binance() -> (Engine, Vec<String>) {
+    let (mut engine, listing) = (Engine::new(policy(HashCheck::Off)), Listing::default());
+    let mut venue = support::spot::Venue::new("BTCUSDT", 5, 1_000);
+    let mut rng = support::Rng(6);
+    let book = engine.subscribe(Name::BINANCE, &venue.symbol, 0, &listing, T0).unwrap();
+    engine.ingest_rest(0, venue.rest_book().as_bytes(), book, None, T0);
+    Watch::Spread.set_up(&mut engine);
+    let frame = |_| {
+        let first = venue.id + 1;
+        let changes = venue.change(20 + rng.below(81));
+        venue.depth_update(first, &changes)
+    };
+    (engine, (0..FRAMES).map(frame).collect())
+}
+
+const SCENES: [Scene; 4] = [
     ("polymarket, spread and complement", polymarket),
     ("kalshi, spread", || kalshi(&[Watch::Spread])),
     ("kalshi, spread and box", || kalshi(&[Watch::Spread, Watch::Boxes])),
+    ("binance, spread", binance),
 ];
 
 /// Plays the first `count` frames of a scene.

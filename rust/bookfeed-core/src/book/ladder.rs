@@ -22,10 +22,8 @@ pub struct Underflow;
 
 /// Steps from the guessed place before the search bisects.
 const STEPS: usize = 12;
-/// Levels that are compared at once, without a branch for each.
-const BLOCK: usize = 8;
-/// Levels put in and taken out that are gathered before the others move.
-const EDITS: usize = 64;
+/// Levels that are looked up before any is set.
+const BATCH: usize = 64;
 
 /// A level that comes in front of the one at `at`, or the one there that goes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,61 +126,58 @@ impl Ladder {
         }
     }
 
-    /// Sets absolute sizes as [`Self::set`] does each, and returns whether anything changed. Levels
-    /// sorted best first, as venues send them, are found in one walk from the best one on, and
-    /// the others move once for all that come and go.
+    /// Sets absolute sizes as [`Self::set`] does each, and returns whether anything changed. Of
+    /// levels sorted best first, as venues send them, the places are looked up together, and the
+    /// others move once for all that come and go.
+    #[inline(never)]
     pub fn apply(&mut self, levels: &[Level]) -> bool {
-        let side = self.side;
-        // A sorted list is one run; of others each run is taken by itself.
-        let runs = levels.chunk_by(|a, b| match side {
-            Side::Bid => a.price > b.price,
-            Side::Ask => a.price < b.price,
-        });
+        match self.side {
+            Side::Bid => self.apply_ordered(levels, |a, b| a < b),
+            Side::Ask => self.apply_ordered(levels, |a, b| a > b),
+        }
+    }
+
+    /// Takes each sorted part by itself, which of a sorted list is all of it.
+    #[inline(always)]
+    fn apply_ordered(&mut self, levels: &[Level], worse: impl Fn(Price, Price) -> bool + Copy) -> bool {
         let mut changed = false;
-        for run in runs {
-            changed |= match side {
-                Side::Bid => self.apply_run(run, |a, b| a < b),
-                Side::Ask => self.apply_run(run, |a, b| a > b),
-            };
+        for sorted in levels.chunk_by(|a, b| worse(b.price, a.price)) {
+            for batch in sorted.chunks(BATCH) {
+                changed |= match batch {
+                    [level] => self.set(*level),
+                    _ => self.apply_batch(batch, worse),
+                };
+            }
         }
         changed
     }
 
-    #[inline]
-    fn apply_run(&mut self, run: &[Level], worse: impl Fn(Price, Price) -> bool) -> bool {
-        if let [level] = run {
-            return self.set(*level);
+    #[inline(always)]
+    fn apply_batch(&mut self, batch: &[Level], worse: impl Fn(Price, Price) -> bool) -> bool {
+        // Each search is a chain of loads, but none waits for another: they overlap as long as
+        // nothing else comes between them, such as a branch that is guessed wrong.
+        let mut places = [0; BATCH];
+        for (place, level) in places.iter_mut().zip(batch) {
+            *place = self.levels.partition_point(|known| worse(known.price, level.price));
         }
-        let mut edits = [Edit::default(); EDITS];
+        let mut edits = [Edit::default(); BATCH];
         let (mut count, mut changed) = (0, false);
-        // Whatever lies from here on is better than the level in hand.
-        let mut end = self.levels.len();
-        for &level in run {
-            let at = end - better_or_same(&self.levels[..end], |known| worse(known, level.price));
-            match self.levels[..end].get_mut(at) {
-                Some(known) if known.price == level.price && level.qty != 0 => {
+        for (&at, &level) in places.iter().zip(batch) {
+            let known = self.levels.get_mut(at).filter(|known| known.price == level.price);
+            edits[count] = Edit { at, level };
+            match known {
+                Some(known) if level.qty != 0 => {
                     changed |= known.qty != level.qty;
                     (known.qty, known.forms) = (level.qty, level.forms);
-                    end = at;
-                    continue;
                 }
-                Some(known) if known.price == level.price => {}
-                _ if level.qty == 0 => {
-                    end = at;
-                    continue;
-                }
-                _ => {}
-            }
-            (changed, end) = (true, at);
-            edits[count] = Edit { at, level };
-            count += 1;
-            if count == EDITS {
-                self.edit(&edits);
-                count = 0;
+                // One that is there goes, or one that is not comes.
+                known => count += usize::from(known.is_some() == (level.qty == 0)),
             }
         }
-        self.edit(&edits[..count]);
-        changed
+        if count > 0 {
+            self.edit(&edits[..count]);
+        }
+        changed | (count > 0)
     }
 
     /// Puts levels in and takes levels out. The edits come from the best to the worst, their
@@ -331,34 +326,6 @@ impl Ladder {
     /// Price and size of each level, the best first.
     pub fn best_first(&self) -> impl Iterator<Item = (Price, Qty)> {
         self.levels.iter().rev().map(|l| (l.price, l.qty))
-    }
-}
-
-/// How many levels, counted from the best, are not worse than some price. Few mostly: they are
-/// counted a block at a time, then in strides that double.
-#[inline]
-fn better_or_same(levels: &[Level], worse: impl Fn(Price) -> bool) -> usize {
-    let Some(block) = levels.last_chunk::<BLOCK>() else {
-        return levels.iter().filter(|l| !worse(l.price)).count();
-    };
-    let found = block.iter().map(|l| usize::from(!worse(l.price))).sum();
-    if found < BLOCK {
-        return found;
-    }
-    let (mut passed, mut stride) = (BLOCK, BLOCK);
-    loop {
-        let ahead = &levels[..levels.len() - passed];
-        let reach = ahead.len().saturating_sub(stride);
-        match ahead.get(reach) {
-            Some(level) if !worse(level.price) && reach > 0 => {
-                passed += stride;
-                stride *= 2;
-            }
-            _ => {
-                let far = &ahead[reach..];
-                return passed + far.len() - far.partition_point(|l| worse(l.price));
-            }
-        }
     }
 }
 
