@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benches import kalshi
+from benches import binance, kalshi
 from benches.corpus import Corpus, Spec, load
 from benches.loopback import Sender
 
@@ -27,6 +27,12 @@ def valid_corpus() -> Corpus:
 def kalshi_corpus() -> kalshi.Corpus:
     """Kalshi's frames."""
     return kalshi.load(kalshi.Spec(frames=FRAMES))
+
+
+@pytest.fixture(scope="session")
+def binance_corpus() -> binance.Corpus:
+    """Binance's frames, which are longer: fewer of them."""
+    return binance.load(binance.Spec(frames=FRAMES // 10))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from benches import kalshi, kalshi_peers, ours
+from benches import binance, binance_peers, kalshi, kalshi_peers, ours
 from benches.competitors import (
     PEERS,
     Peers,
@@ -32,6 +32,8 @@ HASH = "hash"
 CALL = "call"
 KALSHI_RACE = "kalshi race"
 KALSHI_PARSE = "kalshi parse"
+BINANCE_RACE = "binance race"
+BINANCE_PARSE = "binance parse"
 OURS = "bookfeed, drained every 64 frames, touches read from the records"
 OURS_DRAINED = "bookfeed, drained every 64 frames"
 OURS_EACH = "bookfeed, drained every frame into an array"
@@ -254,6 +256,15 @@ def kalshi_rows(corpus: kalshi.Corpus, rounds: int) -> list[Row]:
     return contest.run(rounds)
 
 
+def binance_rows(corpus: binance.Corpus, rounds: int) -> list[Row]:
+    """Every row about Binance."""
+    contest = Contest()
+    contest.add_peers(BINANCE_RACE, corpus, binance_peers.peers(corpus))
+    contest.add_ours(BINANCE_RACE, corpus, partial(ours.build_binance_engine, corpus))
+    contest.add_parsers(BINANCE_PARSE, corpus, binance_peers.msgspec_decoder)
+    return contest.run(rounds)
+
+
 def main(argv: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benches.ingest", description=__doc__)
@@ -266,6 +277,7 @@ def main(argv: list[str]) -> int:
     write_rows(
         race_rows(corpus, valid, rounds)
         + kalshi_rows(kalshi.load(kalshi.Spec(frames=frames)), rounds)
+        + binance_rows(binance.load(binance.Spec(frames=frames // 10)), rounds)
     )
     return 0
 

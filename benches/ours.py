@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benches import kalshi
+from benches import binance, kalshi
 from benches.competitors import FinalBooks
 from benches.corpus import Corpus
 from benches.frames import TS_START_MS, Recording, books_sha256
@@ -17,6 +17,7 @@ from bookfeed import RULES, UPDATE_DTYPE, UPDATE_KINDS, Engine
 CONN = 1
 DRAIN_EVERY = 64
 SPREAD_RULE = {"mode": "absolute", "when": "wide", "open": "0.004", "close": "0.003"}
+BINANCE_SPREAD_RULE = {"mode": "absolute", "when": "wide", "open": "0.10", "close": "0.05"}
 COMPLEMENT_RULE = {"min_edge": "0.001"}
 BOX_RULE = {
     "min_edge": "0.001",
@@ -101,6 +102,18 @@ def build_kalshi_engine(corpus: kalshi.Corpus) -> Engine:
         legs = {"a": f"kalshi {market.ticker} yes", "b": f"polymarket {asset} yes"}
         engine.add_rule("box", BOX_RULE | legs)
         engine.ingest(OTHER_CONN, other_book(market, n, asset), ts)
+    return engine
+
+
+def build_binance_engine(corpus: binance.Corpus) -> Engine:
+    """An engine that has every symbol's whole book by REST, with the spread rule on all."""
+    engine = Engine(hash_check="off", silence_ns=0)
+    ts = corpus.ts_recv[0] - 1
+    engine.add_rule("spread", BINANCE_SPREAD_RULE)
+    engine.connected(CONN, "binance", ts)
+    for market in corpus.markets:
+        book = engine.subscribe("binance", market.symbol, CONN, ts, tick_size="0.01")
+        engine.ingest_rest(CONN, market.whole.encode(), ts, instrument=book)
     return engine
 
 

@@ -124,6 +124,16 @@ def kalshi_targets() -> list[Target]:
     ]
 
 
+def binance_targets() -> list[Target]:
+    """Bytes to book to touch, Binance."""
+    table = ingest.BINANCE_RACE
+    best = ratio(table, BEST_PEER, ingest.OURS)
+    return [
+        Target("Binance: one ingest call a frame", 1.7, "µs", median(table, ingest.OURS_DRAINED)),
+        Target(f"Binance: against {BEST_PEER}", 10, "x", best, at_most=False),
+    ]
+
+
 def stage_targets(tables: Tables) -> list[Target]:
     """The core's stages: each says its own target; rules with nothing to say cost nothing."""
     rows = tables.get(stages.STAGES, {})
@@ -191,6 +201,6 @@ def loopback_targets() -> list[Target]:
 
 def verdicts(tables: Tables) -> list[list[str]]:
     """One line a target."""
-    targets = race_targets() + kalshi_targets() + stage_targets(tables)
-    targets += question_targets() + loopback_targets()
+    targets = race_targets() + kalshi_targets() + binance_targets()
+    targets += stage_targets(tables) + question_targets() + loopback_targets()
     return [target.verdict(tables) for target in targets]

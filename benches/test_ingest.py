@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benches import kalshi, kalshi_peers, ours
+from benches import binance, binance_peers, kalshi, kalshi_peers, ours
 from benches.competitors import PEERS, Peers, peer
 from benches.corpus import Corpus
 from benches.frames import Recording
@@ -36,6 +36,13 @@ def test_peer(benchmark: BenchmarkFixture, corpus: Corpus, name: str) -> None:
 @pytest.mark.parametrize("name", kalshi_peers.PEERS)
 def test_kalshi_peer(benchmark: BenchmarkFixture, kalshi_corpus: kalshi.Corpus, name: str) -> None:
     time_peer(benchmark, kalshi_corpus, name, kalshi_peers.PEERS)
+
+
+@pytest.mark.parametrize("name", binance_peers.NAMES)
+def test_binance_peer(
+    benchmark: BenchmarkFixture, binance_corpus: binance.Corpus, name: str
+) -> None:
+    time_peer(benchmark, binance_corpus, name, binance_peers.peers(binance_corpus))
 
 
 def time_ours(
@@ -68,6 +75,15 @@ def test_bookfeed_kalshi(
     benchmark.extra_info |= ours.box_facts(kalshi_corpus)
     build = partial(ours.build_kalshi_engine, kalshi_corpus)
     time_ours(benchmark, kalshi_corpus, build, drain_every, read)
+
+
+@pytest.mark.parametrize("drain_every", [1, ours.DRAIN_EVERY])
+@pytest.mark.parametrize("read", [False, True], ids=["drained", "touches_read"])
+def test_bookfeed_binance(
+    benchmark: BenchmarkFixture, binance_corpus: binance.Corpus, drain_every: int, read: bool
+) -> None:
+    build = partial(ours.build_binance_engine, binance_corpus)
+    time_ours(benchmark, binance_corpus, build, drain_every, read)
 
 
 @pytest.mark.parametrize("hash_check", ["off", "sampled", "always"])
@@ -106,6 +122,13 @@ def test_kalshi_parse_only(
     benchmark: BenchmarkFixture, kalshi_corpus: kalshi.Corpus, name: str
 ) -> None:
     time_parser(benchmark, kalshi_corpus, parsers(kalshi_peers.msgspec_decoder)[name])
+
+
+@pytest.mark.parametrize("name", parsers())
+def test_binance_parse_only(
+    benchmark: BenchmarkFixture, binance_corpus: binance.Corpus, name: str
+) -> None:
+    time_parser(benchmark, binance_corpus, parsers(binance_peers.msgspec_decoder)[name])
 
 
 def test_call_floor(benchmark: BenchmarkFixture, corpus: Corpus) -> None:
