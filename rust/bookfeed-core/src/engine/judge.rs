@@ -337,9 +337,19 @@ impl Judge {
     }
 
     /// Orders cannot overlap for longer than one match takes to be told.
-    #[inline(always)]
+    #[inline]
     fn settle_overlap(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
-        let grace = world.config.batch_grace;
+        let book = world.book(id);
+        if book.overlaps() || book.doubt.is_some() {
+            self.weigh_overlap(world, origin, id);
+        }
+    }
+
+    /// Orders overlap, or did: each level of one match comes by itself, in messages of one time
+    /// or of two.
+    #[cold]
+    fn weigh_overlap(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
+        let deadline = origin.ts_recv.saturating_add(world.config.batch_grace);
         let book = world.book(id);
         match (book.overlaps(), book.doubt.is_some()) {
             (false, false) | (true, true) => {}
@@ -348,8 +358,6 @@ impl Judge {
                 book.evidence.count(Evidence::BatchSettled);
             }
             (true, false) => {
-                // Each level of one match comes by itself, in messages of one time or of two.
-                let deadline = origin.ts_recv.saturating_add(grace);
                 let (cause, against) = (Cause::Crossed, Evidence::Crossed);
                 let ts_event = origin.ts_event;
                 book.doubt = Some(Doubt { cause, ts_event, deadline, patient: true, against });

@@ -79,7 +79,10 @@ impl Sequencer {
             return Heard { stream: NO_STREAM, current: false };
         };
         match stream.take(place.seq) {
-            Order::Next => {}
+            Order::Next => {
+                stream.hear(origin.ts_event, origin.ts_recv);
+                return Heard { stream: id, current: true };
+            }
             Order::Gap(expected) => self.note_gap(world, judge, origin, id, place, expected),
             // The venue may answer a request without spending a number on it.
             Order::Again(last) if place.seq == last && answers_request(&message.body) => {}
@@ -89,8 +92,7 @@ impl Sequencer {
             }
         }
         if let Some(stream) = world.streams.at_mut(id) {
-            stream.ts_evidence = origin.ts_recv;
-            stream.ts_event = stream.ts_event.max(origin.ts_event);
+            stream.hear(origin.ts_event, origin.ts_recv);
         }
         Heard { stream: id, current: true }
     }

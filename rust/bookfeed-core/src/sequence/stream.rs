@@ -92,6 +92,13 @@ impl Stream {
         }
     }
 
+    /// A message in order proves that nothing was missed up to its time.
+    #[inline]
+    pub(crate) fn hear(&mut self, ts_event: Nanos, ts_recv: Nanos) {
+        self.ts_evidence = ts_recv;
+        self.ts_event = self.ts_event.max(ts_event);
+    }
+
     /// Takes the next number. After a gap the stream goes on from there; a number that came
     /// before changes nothing.
     #[inline]
