@@ -199,7 +199,7 @@ impl Judge {
     fn publish_staged(&mut self, world: &mut World, ts: Nanos) {
         if world.config.hash_check == HashCheck::Sampled {
             for i in 0..self.publisher.staged.len() {
-                let id = self.publisher.staged[i];
+                let id = self.publisher.staged[i].id;
                 self.check_before_signal(world, id, ts);
             }
         }

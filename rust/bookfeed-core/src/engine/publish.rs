@@ -18,7 +18,17 @@ pub(super) struct Publisher {
     pub(super) output: Output,
     pub(super) rules: Rules,
     /// Books about to be published.
-    pub(super) staged: Vec<InstrumentId>,
+    pub(super) staged: Vec<Staged>,
+}
+
+/// A book about to be published.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Staged {
+    pub(super) id: InstrumentId,
+    /// Whether its touch moved, or it became live, since rules were last asked.
+    moved: bool,
+    /// Whether it is in doubt after all.
+    doubted: bool,
 }
 
 /// A record about `id` as its book stands.
@@ -114,40 +124,36 @@ impl Publisher {
         let book = world.book(id);
         if book.unpublished && book.doubt.is_none() && book.running() {
             book.touch = book.current_touch();
-            self.staged.push(id);
+            self.staged.push(Staged { id, moved: false, doubted: false });
         }
     }
 
-    /// Writes the records of what is staged, then has the rules asked.
+    /// Writes the records of what is staged, then has the rules asked. A book that came into doubt
+    /// meanwhile is left out.
     #[inline]
     pub(super) fn publish_staged(&mut self, world: &mut World, ts_recv: Nanos) {
-        for i in 0..self.staged.len() {
-            let id = self.staged[i];
+        for staged in &mut self.staged {
+            let id = staged.id;
             let book = world.book(id);
             if book.doubt.is_some() {
                 book.touch = book.told;
+                staged.doubted = true;
                 continue;
             }
             book.unpublished = false;
-            book.news |= book.touch != book.told;
+            staged.moved = std::mem::take(&mut book.news) | (book.touch != book.told);
             book.told = book.touch;
-            let flag = if book.news { FLAG_TOUCH } else { 0 };
             let mut update = record(world, id, UpdateKind::Book, ts_recv);
-            update.flags |= flag;
+            update.flags |= if staged.moved { FLAG_TOUCH } else { 0 };
             self.output.push_update(&update);
         }
-        for i in 0..self.staged.len() {
-            let id = self.staged[i];
-            let book = world.book(id);
-            if book.doubt.is_some() {
-                continue;
-            }
-            let moved = std::mem::take(&mut book.news);
-            if moved || self.rules.signals.attentive(id) {
-                self.rules.ask(world, &mut self.output, id, moved, ts_recv);
+        let Self { staged, rules, output } = self;
+        for &Staged { id, moved, doubted } in staged.iter() {
+            if !doubted && (moved || rules.signals.attentive(id)) {
+                rules.ask(world, output, id, moved, ts_recv);
             }
         }
-        self.staged.clear();
+        staged.clear();
     }
 
     /// Writes a record, and has the rules that rest on its market asked.
