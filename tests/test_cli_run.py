@@ -276,7 +276,7 @@ def test_without_cryptography_the_demo_is_of_polymarket_alone(tmp_path: Path) ->
     run = ("run", *DEMO, "--seed", "810012", "--seconds", "1", "-o", "json")
     command = [sys.executable, "-c", program, *run]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-    (warning,) = done.stderr.splitlines()
+    (warning,) = complaints(done.stderr).splitlines()
     assert "Polymarket alone" in warning
     assert "pip install 'bookfeed[kalshi]'" in warning
     assert {book["venue"] for book in json.loads(done.stdout)["books"]} == {"polymarket"}
