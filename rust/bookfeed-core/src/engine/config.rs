@@ -99,6 +99,8 @@ pub enum EngineError {
     NoInstrument(InstrumentId),
     /// Connection numbers go up to [`MAX_CONNECTIONS`].
     Connection(u32),
+    /// An instrument on a connection of another venue, whose decoder cannot read it.
+    OtherVenue(u32, Venue, Venue),
     /// The engine failed earlier and holds nothing to be believed.
     Poisoned,
 }
@@ -122,6 +124,9 @@ impl fmt::Display for EngineError {
             Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
             Self::Connection(id) => {
                 write!(f, "connection {id} is out of range; use 0 to {}", MAX_CONNECTIONS - 1)
+            }
+            Self::OtherVenue(conn, of, wanted) => {
+                write!(f, "connection {conn} is of {of:?}; subscribe {wanted:?} on one of its own")
             }
             Self::Poisoned => f.write_str("the engine failed earlier; build a new one"),
         }

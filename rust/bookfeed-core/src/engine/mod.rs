@@ -225,7 +225,8 @@ impl Engine {
     /// for a snapshot.
     ///
     /// # Errors
-    /// [`EngineError`] if a number of the listing is not one, or the connection's is too big.
+    /// [`EngineError`] if a number of the listing is not one, or the connection's is too big or
+    /// of another venue.
     pub fn subscribe(
         &mut self,
         venue: Venue,
@@ -237,6 +238,9 @@ impl Engine {
         let listed = Listed::check(venue, listing)?;
         self.announce(conn, venue, Mode::default(), ts)?;
         let world = &mut self.world;
+        if let Some(of) = world.connection(conn).map(|c| c.venue).filter(|&of| of != venue) {
+            return Err(EngineError::OtherVenue(conn, of, venue));
+        }
         if let Some(id) = world.instruments.find(venue, symbol.as_bytes()) {
             world.leave_connection(id);
             if let Some(instrument) = world.instruments.at_mut(id) {

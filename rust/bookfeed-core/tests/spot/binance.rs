@@ -361,3 +361,14 @@ fn a_side_that_was_empty_in_the_answer_is_known_to_be() {
     assert!(desk.live() && desk.is_true());
     assert_eq!(desk.engine.book(desk.id).unwrap().depth_known(Side::Bid), None);
 }
+
+#[test]
+fn a_connection_of_another_venue_takes_no_instrument() {
+    let mut desk = live_small();
+    let venue = instrument::Venue::KRAKEN;
+    let listing = bookfeed_core::engine::Listing::default();
+    let refused = desk.engine.subscribe(venue, "BTC/USD", 0, &listing, desk.ts).unwrap_err();
+    assert_eq!(refused.to_string(), "connection 0 is of binance; subscribe kraken on one of its own");
+    assert!(desk.engine.instruments().find(venue, b"BTC/USD").is_none());
+    assert!(desk.live(), "nor does it harm the books that are there: {}", desk.text());
+}
