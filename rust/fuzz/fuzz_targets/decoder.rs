@@ -13,8 +13,8 @@ mod support;
 
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::decode::Source;
-use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use bookfeed_core::engine::{Engine, HashCheck};
+use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use std::sync::LazyLock;

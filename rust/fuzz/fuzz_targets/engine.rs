@@ -7,8 +7,8 @@
 mod support;
 
 use bookfeed_core::book::integrity::{Cause, State};
-use bookfeed_core::instrument::{UNKNOWN, Venue};
 use bookfeed_core::engine::HashCheck;
+use bookfeed_core::instrument::{UNKNOWN, Venue};
 use bookfeed_core::signals::Phase;
 use bookfeed_core::update::UpdateKind;
 use libfuzzer_sys::fuzz_target;
