@@ -3,21 +3,18 @@
 
 use super::judge::Judge;
 use super::sequence::Heard;
+use super::whole::fit_window;
 use super::world::{Origin, World};
+use crate::book::Buffered;
 use crate::book::integrity::{Cause, Evidence, State, Testimony};
-use crate::book::ladder::Ladder;
 use crate::book::proof::book_hash::hex_hash;
-use crate::book::{Awaited, Book, Buffered};
-use crate::event::{
-    Body, Change, Delta, Frame, Level, Levels, Message, Place, ProofClaim, Side, Snapshot,
-};
+use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place, ProofClaim, Side};
 use crate::fixed::ABSENT;
-use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
+use crate::instrument::{InstrumentId, UNKNOWN};
 use crate::sequence::recent::fingerprint;
 use crate::sequence::stitch::Waiting;
 use crate::sequence::stream::StreamId;
-use crate::sequence::update_ids::{Seed, Updates, Verdict};
-use crate::span::Value;
+use crate::sequence::update_ids::{Updates, Verdict};
 use crate::venue::Continuity;
 
 /// Most deltas kept for one book while it is being fetched.
@@ -63,7 +60,7 @@ pub(super) struct Applier {
 }
 
 impl Applier {
-    fn touch(&mut self, id: InstrumentId, how: How) {
+    pub(super) fn touch(&mut self, id: InstrumentId, how: How) {
         self.touched.push(Touched { id, how });
     }
 
@@ -282,255 +279,6 @@ impl Applier {
         let waiting = Waiting { updates, ts_event: origin.ts_event, levels: kept, bids: bids.len() };
         world.book(id).rare.stitch.keep(waiting);
     }
-
-    // Whole books.
-
-    #[allow(clippy::too_many_arguments)] // a whole book, and everything that is known of it
-    fn apply_snapshot(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        message: &Message,
-        snapshot: &Snapshot,
-        stream: StreamId,
-    ) {
-        let Some(connection) = world.connection(origin.conn) else { return };
-        match connection.venue.row().continuity {
-            Continuity::Stream => {
-                self.apply_placed(world, judge, origin, frame, message, snapshot, stream);
-            }
-            Continuity::Evidence => self.apply_whole(world, judge, origin, frame, message, snapshot),
-            Continuity::UpdateIds | Continuity::Checksum | Continuity::Timestamps => {
-                self.apply_begin(world, judge, origin, frame, message, snapshot);
-            }
-        }
-    }
-
-    /// A whole book that carries its own evidence.
-    fn apply_whole(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        message: &Message,
-        snapshot: &Snapshot,
-    ) {
-        let id = subscribed(world, judge, origin, message, snapshot);
-        let Some(book) = world.books.get_mut(id as usize) else {
-            world.counters.unknown_instruments += 1;
-            return;
-        };
-        if book.over() {
-            return;
-        }
-        if !book.running() && origin.ts_event != ABSENT && origin.ts_event < book.rare.ts_discarded {
-            // A newer change overtook it and was discarded for want of it: this book lacks it.
-            book.evidence.count(Evidence::OutOfOrder);
-            return;
-        }
-        book.ts_seen = book.ts_seen.max(origin.ts_event);
-        if book.running() && origin.ts_event != ABSENT {
-            let digest = snapshot.claim.digest().raw(origin.payload);
-            if book.claimed_already(digest, origin.ts_event) && book.believable() {
-                book.evidence.count(Evidence::Duplicate);
-                return;
-            }
-            if origin.ts_event < book.ts_event {
-                book.evidence.count(Evidence::OutOfOrder);
-                return;
-            }
-        }
-        if book.batch_over(origin.ts_event) {
-            // The new book replaces the doubtful one; the doubt was right all the same.
-            judge.convict(world, id, origin.ts_recv);
-        }
-        if load(world, judge, id, origin, frame, snapshot) {
-            self.touch(id, How::Whole);
-        }
-    }
-
-    /// A whole book at its number: everything before it is of no interest any more.
-    #[allow(clippy::too_many_arguments)] // as of `apply_snapshot`
-    fn apply_placed(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        message: &Message,
-        snapshot: &Snapshot,
-        stream: StreamId,
-    ) {
-        if snapshot.instrument == UNKNOWN
-            && world.by_market_id(origin.conn, snapshot.market_id, origin.payload).is_some()
-        {
-            let market_id = snapshot.market_id;
-            return super::sequence::unknown_on_stream(world, judge, origin, stream, market_id);
-        }
-        let id = subscribed(world, judge, origin, message, snapshot);
-        if elsewhere(world, id, origin.conn) {
-            return;
-        }
-        let Some(book) = world.books.get_mut(id as usize) else {
-            world.counters.unknown_instruments += 1;
-            return;
-        };
-        if book.over() || book.state == State::Idle {
-            return;
-        }
-        (book.doubt, book.rare.witness, book.awaits_touch) = (None, None, false);
-        if load(world, judge, id, origin, frame, snapshot) {
-            world.learn_market_id(id, snapshot.market_id, origin.payload);
-            self.touch(id, How::Placed(stream));
-        }
-    }
-
-    /// A whole book with which the stream itself begins, or begins anew.
-    fn apply_begin(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        message: &Message,
-        snapshot: &Snapshot,
-    ) {
-        let id = subscribed(world, judge, origin, message, snapshot);
-        if elsewhere(world, id, origin.conn) {
-            return;
-        }
-        let Some(book) = world.books.get_mut(id as usize) else {
-            world.counters.unknown_instruments += 1;
-            return;
-        };
-        if book.over() || book.state == State::Idle {
-            return;
-        }
-        let discarded = std::mem::replace(&mut book.rare.ts_discarded, ABSENT);
-        if !book.running() && origin.ts_event != ABSENT && origin.ts_event < discarded {
-            // A newer change overtook it and was discarded for want of it: this book lacks it. The
-            // next one does not, whatever time a damaged message may have claimed.
-            book.evidence.count(Evidence::OutOfOrder);
-            return;
-        }
-        book.doubt = None;
-        if load(world, judge, id, origin, frame, snapshot) {
-            let book = world.book(id);
-            fit_window(book);
-            if message.place.seq != 0 {
-                book.rare.stitch.begin(message.place.seq);
-            }
-            self.claim = snapshot.claim;
-            self.touch(id, How::Claimed { whole: true });
-        }
-    }
-
-    // REST books.
-
-    /// A REST answer: a whole book that was asked for, and nothing else.
-    pub(super) fn apply_rest(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        message: &Message,
-        stands_at: Option<u64>,
-    ) {
-        self.touched.clear();
-        let Body::Snapshot(snapshot) = &message.body else {
-            world.counters.rest_rejected += 1;
-            if let Body::Malformed(m) = &message.body {
-                world.note_error(origin.conn, origin.ts_recv, m.what, m.offset);
-            }
-            return;
-        };
-        match world.continuity(snapshot.instrument) {
-            Some(Continuity::Stream) => super::markets::compare_rest(world, origin, frame, snapshot),
-            Some(Continuity::UpdateIds) => {
-                let stands_at = stands_at.unwrap_or(message.place.seq);
-                self.apply_seed(world, judge, origin, frame, snapshot, stands_at);
-            }
-            _ => self.apply_fetched(world, judge, origin, frame, snapshot),
-        }
-    }
-
-    /// A whole book by REST, of a venue whose messages have times but no numbers.
-    fn apply_fetched(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        snapshot: &Snapshot,
-    ) {
-        let id = snapshot.instrument;
-        let awaited = world.books.get_mut(id as usize).and_then(|book| book.rare.awaited.take());
-        let Some(awaited) = awaited else {
-            world.counters.rest_rejected += 1;
-            return;
-        };
-        if origin.ts_event == ABSENT || origin.ts_event < awaited.ts_begin {
-            // Older than what the stream had already said: changes in between are unknown.
-            world.counters.rest_rejected += 1;
-            return judge.turn(world, id, State::Stale, Cause::Resync, origin.ts_recv);
-        }
-        world.counters.rest_accepted += 1;
-        if load(world, judge, id, origin, frame, snapshot) {
-            self.testimony = Some(put_on(world, id, origin, &awaited));
-            self.touch(id, How::Fetched);
-        }
-    }
-
-    /// A whole book by REST that stands at one of the numbered updates of its stream: what the
-    /// stream said since is put on it.
-    fn apply_seed(
-        &mut self,
-        world: &mut World,
-        judge: &mut Judge,
-        origin: &Origin,
-        frame: &Frame,
-        snapshot: &Snapshot,
-        stands_at: u64,
-    ) {
-        let id = snapshot.instrument;
-        let book = world.book(id);
-        // A running book needs none: its stream proves it, and nothing proves the answer.
-        let wanted = stands_at != 0 && book.state != State::Idle && !book.running() && !book.over();
-        let seed = if wanted { Some(book.rare.stitch.weigh(stands_at)) } else { None };
-        match seed {
-            Some(Seed::Fits) => {}
-            Some(Seed::TooOld { .. }) => {
-                world.counters.rest_rejected += 1;
-                return judge.turn(world, id, State::Stale, Cause::Resync, origin.ts_recv);
-            }
-            Some(Seed::Behind { .. }) | None => {
-                world.counters.rest_rejected += 1;
-                return;
-            }
-        }
-        world.counters.rest_accepted += 1;
-        if !load(world, judge, id, origin, frame, snapshot) {
-            return;
-        }
-        let book = world.book(id);
-        note_end(book);
-        book.rare.stitch.seed(stands_at);
-        while let Some(waiting) = book.rare.stitch.take_waiting() {
-            let (bids, asks) = waiting.levels.split_at(waiting.bids);
-            book.set_all(bids, asks);
-            book.ts_event = book.ts_event.max(waiting.ts_event);
-        }
-        if book.beyond_known() {
-            return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
-        }
-        // A book ahead of its stream waits until the stream has come to it.
-        let resumes = book.rare.stitch.caught_up();
-        self.touch(id, How::Joined { resumes });
-    }
 }
 
 /// A change for a book that has no basis to change: kept if a fetch is under way.
@@ -556,119 +304,10 @@ fn set_aside(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Cha
     }
 }
 
-/// Applies what the stream said while the REST book was on its way. Sizes are absolute, so a
-/// delta the book already contains does no harm as long as all later ones follow.
-fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaited) -> Testimony {
-    let mut testimony = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
-    let book = world.book(id);
-    for delta in awaited.deltas.iter().filter(|d| d.ts_event >= origin.ts_event) {
-        book.set(delta.side, delta.level);
-        book.ts_event = book.ts_event.max(delta.ts_event);
-        (book.claimed.hash, book.claimed.ts) = (delta.hash, delta.ts_event);
-        book.claimed.whole = false;
-        testimony.ts_event = delta.ts_event;
-        (testimony.best_bid, testimony.best_ask) = (delta.best_bid, delta.best_ask);
-        testimony.snapshot = false;
-    }
-    testimony
-}
-
-/// Drops what lies behind the venue's window, where it keeps one: it does not say when such
-/// levels change, nor that they are there.
-fn fit_window(book: &mut Book) {
-    if book.rare.depth > 0 {
-        book.keep_within(book.rare.depth);
-    }
-    note_window(book);
-}
-
-/// Where knowledge ends in a whole book that is cut off somewhere, and does not say whether it
-/// is: at its last levels. What lies behind them is told only when it changes.
-fn note_end(book: &mut Book) {
-    let end = |side: &Ladder| side.worst_price().unwrap_or(ABSENT);
-    (book.rare.bids_known_to, book.rare.asks_known_to) = (end(&book.bids), end(&book.asks));
-}
-
-/// Where knowledge ends: at the last level of a side that has as many as the venue tells, or of
-/// which something was left out; else nowhere.
-fn note_window(book: &mut Book) {
-    let Book { bids, asks, rare, .. } = book;
-    let end = |side: &Ladder, cut: bool| {
-        let full = rare.depth > 0 && side.len() >= rare.depth;
-        side.worst_price().filter(|_| full || cut).unwrap_or(ABSENT)
-    };
-    (rare.bids_known_to, rare.asks_known_to) = (end(bids, false), end(asks, rare.asks_cut));
-}
-
 /// Whether an instrument is subscribed on another connection than `conn`, which may be left
 /// from before it moved: what is said there is not about its book, and is only counted.
 pub(super) fn elsewhere(world: &mut World, id: InstrumentId, conn: u32) -> bool {
     let moved = world.instruments.at(id).is_some_and(|i| i.conn != conn);
     world.counters.unknown_instruments += u64::from(moved);
     moved
-}
-
-/// The instrument of a whole book; one that is not known is subscribed, where that is wanted.
-fn subscribed(
-    world: &mut World,
-    judge: &mut Judge,
-    origin: &Origin,
-    message: &Message,
-    snapshot: &Snapshot,
-) -> InstrumentId {
-    if snapshot.instrument != UNKNOWN || !world.config.auto_subscribe {
-        return snapshot.instrument;
-    }
-    let text = |value: Value| String::from_utf8_lossy(value.raw(origin.payload)).into_owned();
-    let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return UNKNOWN };
-    let market = Some(message.market).filter(|m| !m.is_absent()).map(|m| text(m).into());
-    let instrument = Instrument {
-        market,
-        tick_size: snapshot.tick_size,
-        ..World::stranger(venue, &text(snapshot.symbol), origin.conn)
-    };
-    judge.add(world, instrument, origin.ts_recv).unwrap_or(UNKNOWN)
-}
-
-/// Puts a snapshot's levels and what it tells of the book's proof in place; `false` if the
-/// levels contradict themselves.
-fn load(
-    world: &mut World,
-    judge: &mut Judge,
-    id: InstrumentId,
-    origin: &Origin,
-    frame: &Frame,
-    snapshot: &Snapshot,
-) -> bool {
-    let book = world.book(id);
-    book.version += 1;
-    let bids = book.bids.load(&frame.levels[snapshot.bids.clone()]);
-    let asks = book.asks.load(&frame.levels[snapshot.asks.clone()]);
-    book.unpublished = true;
-    if bids.is_err() || asks.is_err() {
-        book.evidence.count(Evidence::Malformed);
-        world.counters.malformed += 1;
-        let offset = snapshot.symbol.start as usize;
-        world.note_error(origin.conn, origin.ts_recv, "a price stands twice in one side", offset);
-        judge.turn(world, id, State::Stale, Cause::Malformed, origin.ts_recv);
-        return false;
-    }
-    book.ts_event = origin.ts_event;
-    book.ts_recv = origin.ts_recv;
-    book.rare.snapshot_tick = snapshot.tick_size.map(|t| t.value);
-    book.rare.asks_cut = snapshot.asks_cut;
-    note_window(book);
-    book.claim(snapshot.claim.digest().raw(origin.payload), origin.ts_event, true);
-    let given = |hint: Value| if hint.is_absent() { &[] } else { hint.raw(origin.payload) };
-    book.rare.hashes.hear(snapshot.hints.map(given));
-    if let Some(instrument) = world.instruments.at_mut(id) {
-        instrument.tick_size = snapshot.tick_size.or(instrument.tick_size);
-        if !snapshot.min_order_size.is_absent() {
-            let text = String::from_utf8_lossy(snapshot.min_order_size.raw(origin.payload));
-            if instrument.min_order_size.as_deref() != Some(&*text) {
-                instrument.min_order_size = Some(Box::from(&*text));
-            }
-        }
-    }
-    true
 }

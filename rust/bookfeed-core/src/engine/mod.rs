@@ -18,6 +18,7 @@ mod publish;
 mod rules;
 mod sequence;
 mod time;
+mod whole;
 mod world;
 
 use crate::book::Book;
