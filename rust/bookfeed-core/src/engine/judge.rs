@@ -158,7 +158,8 @@ impl Judge {
                 How::Changed { last, out_of_order } => {
                     self.judge_change(world, origin, id, out_of_order, &frame.changes[last]);
                 }
-                How::InSequence => self.judge_numbered(world, origin, id),
+                // A message in the order of numbers is about one book.
+                How::InSequence => return self.judge_numbered(world, origin, id),
                 How::Claimed { whole } => {
                     self.judge_claim(world, origin, id, applied.claim, whole);
                 }
@@ -332,8 +333,11 @@ impl Judge {
         book.evidence.count(Evidence::InSequence);
         if book.awaits_touch {
             self.meet_touch(world, id, origin.ts_recv);
+            return self.settle_overlap(world, origin, id);
         }
-        self.settle_overlap(world, origin, id);
+        if book.overlaps() || book.doubt.is_some() {
+            self.weigh_overlap(world, origin, id);
+        }
     }
 
     /// Orders cannot overlap for longer than one match takes to be told.
