@@ -57,8 +57,10 @@ fn pair(engine: &mut Engine, ticker: &str, asset: &str) {
 }
 
 fn subscribe(engine: &mut Engine, venue: Kind, symbol: &str) {
-    let listing = Listing { fee: Some("kalshi:quadratic;1;non_direct"), ..Listing::default() };
-    engine.subscribe(venue, symbol, u32::from(venue == Kind::POLYMARKET), &listing, T0).unwrap();
+    let other = venue == Kind::POLYMARKET;
+    let fee = if other { "polymarket:0.07;1" } else { "kalshi:quadratic;1;non_direct" };
+    let listing = Listing { fee: Some(fee), ..Listing::default() };
+    engine.subscribe(venue, symbol, u32::from(other), &listing, T0).unwrap();
 }
 
 /// A book of its own subscription for a market nothing else is said of.
