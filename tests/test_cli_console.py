@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from bookfeed.sinks.console import BookRow, LatencyRow, Screen, render
-from bookfeed.sinks.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
-from bookfeed.sinks.text import Span, clip, paint, shown_duration, shown_rate
+from bookfeed.monitor.console import BookRow, LatencyRow, Screen, render
+from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
+from bookfeed.monitor.text import Span, clip, paint, shown_duration, shown_rate
 
 YES = BookRow(
     venue="polymarket",

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from waiting import wait_until
 
-from bookfeed.cli.output import write_pairs, write_table
 from bookfeed.cli.progress import Progress
+from bookfeed.monitor.output import write_pairs, write_table
+from bookfeed.monitor.terminal import LineWriter
 from bookfeed.sim.entry import OptionError, fault_of
 from bookfeed.sim.polymarket.faults import Fault
-from bookfeed.sinks.lines import LineSink
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def fill(writing: int) -> int:
 
 
 def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
-    sink = LineSink(pipe[1], lines_max=1_000)
+    sink = LineWriter(pipe[1], lines_max=1_000)
     for number in range(500):
         sink.put(f"{number}\n")
     sink.close()
@@ -60,7 +60,7 @@ def test_a_file_that_takes_nothing_costs_the_oldest_lines_and_no_time(
     reading, writing = pipe
     filler = fill(writing)
     os.set_blocking(writing, blocking)
-    sink = LineSink(writing, lines_max=2, dropped_text=lambda count: f"lost {count}\n")
+    sink = LineWriter(writing, lines_max=2, dropped_text=lambda count: f"lost {count}\n")
     sink.put("first\n")
     wait_until(lambda: not sink.waiting)
     # Nobody reads meanwhile: a sink that waited would wait for good.
@@ -76,7 +76,7 @@ def test_a_file_that_takes_nothing_costs_the_oldest_lines_and_no_time(
 def test_a_screen_shows_only_the_newest(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     filler = fill(writing)
-    sink = LineSink(writing, lines_max=1)
+    sink = LineWriter(writing, lines_max=1)
     sink.put("first ")
     wait_until(lambda: not sink.waiting)
     for number in range(10):
@@ -89,7 +89,7 @@ def test_a_screen_shows_only_the_newest(pipe: tuple[int, int]) -> None:
 
 def test_closing_gives_up_on_a_file_that_takes_nothing(pipe: tuple[int, int]) -> None:
     fill(pipe[1])
-    sink = LineSink(pipe[1], lines_max=2)
+    sink = LineWriter(pipe[1], lines_max=2)
     sink.put("never")
     began_s = time.monotonic()
     # Nobody ever reads: it returns because it gives up.
@@ -100,7 +100,7 @@ def test_closing_gives_up_on_a_file_that_takes_nothing(pipe: tuple[int, int]) ->
 
 def test_a_reader_that_left_is_remembered(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
-    sink = LineSink(pipe[1], lines_max=2)
+    sink = LineWriter(pipe[1], lines_max=2)
     sink.put("x")
     sink.close()
     assert isinstance(sink.error, BrokenPipeError)

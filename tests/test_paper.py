@@ -14,7 +14,7 @@ from test_config_pairs import Tape
 
 from bookfeed import Engine, Ladder, LadderLeg, Market, Outcome, records
 from bookfeed.cli import main
-from bookfeed.cli.paper import PaperTape
+from bookfeed.monitor.paper import PaperTape
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind

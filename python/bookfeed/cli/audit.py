@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor, AuditReport
-from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.errors import BookfeedError, ExitCode, RecordingError
+from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.recordings.reader import Journal
 
 # Records between two looks at the progress bar.

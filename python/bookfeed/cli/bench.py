@@ -18,10 +18,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Engine, __version__
-from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
 from bookfeed.cli.progress import Progress
 from bookfeed.config import HashCheck
 from bookfeed.errors import BookfeedError, ExitCode, SimulatorError
+from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.venues import VENUES
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bookfeed.cli.output import write_json, write_line, write_pairs
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.replay import CAPTURE_ENGINE
 from bookfeed.errors import ExitCode
+from bookfeed.monitor.output import write_json, write_line, write_pairs
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.kinds import Kind, RecordTuple
 from bookfeed.recordings.writer import write_journal

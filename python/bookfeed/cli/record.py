@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bookfeed._bookfeed import Engine
-from bookfeed.cli.output import write_pairs
 from bookfeed.cli.run import follow
-from bookfeed.cli.shows import Summary
 from bookfeed.cli.source import Source, opened
 from bookfeed.errors import ExitCode
+from bookfeed.monitor.output import write_pairs
+from bookfeed.monitor.shows import Summary
 from bookfeed.recordings.writer import JournalStatus, JournalWriter
 
 _MIB = 1024 * 1024

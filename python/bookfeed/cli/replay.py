@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookfeed._bookfeed import BookView, Engine, PaperFill
-from bookfeed.cli.objects import fill_object, paper_object, rule_object, why_object
-from bookfeed.cli.output import write_json, write_line, write_pairs, write_table
-from bookfeed.cli.paper import PaperTape, engine_options
+from bookfeed.cli.paper import engine_options
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import BookfeedError, ExitCode, JournalError, RecordingError
+from bookfeed.monitor.objects import fill_object, paper_object, rule_object, why_object
+from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
+from bookfeed.monitor.paper import PaperTape
+from bookfeed.monitor.text import printable
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
@@ -30,7 +32,6 @@ from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.rules.why import why as why_not
-from bookfeed.sinks.text import printable
 
 # A capture says nothing of the engine it was made with: every book it holds, every hash checked.
 # It may hold few of a connection's markets, so that its silence says nothing of the connection.

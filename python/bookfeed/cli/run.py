@@ -10,15 +10,15 @@ from typing import Any
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
-from bookfeed.cli.shows import Show, Summary, show_for
 from bookfeed.cli.source import Source, opened
-from bookfeed.cli.watch import Watch
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
 from bookfeed.errors import ExitCode
 from bookfeed.feed import Feed, SessionOptions
 from bookfeed.live.http import available as rest_available
 from bookfeed.loops import run as run_loop
+from bookfeed.monitor.shows import Show, Summary, show_for
+from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
 from bookfeed.venues import Endpoint
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bookfeed.sinks.text import (
+from bookfeed.monitor.text import (
     Line,
     Span,
     cut,

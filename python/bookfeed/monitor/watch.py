@@ -11,7 +11,11 @@ import numpy as np
 
 from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
-from bookfeed.cli.objects import (
+from bookfeed.clock import NS_PER_S, Clock
+from bookfeed.config import Config
+from bookfeed.feed import Feed
+from bookfeed.monitor.console import BookRow, LatencyRow, Screen
+from bookfeed.monitor.objects import (
     fill_object,
     outcome_word,
     paper_object,
@@ -19,14 +23,10 @@ from bookfeed.cli.objects import (
     signal_object,
     why_object,
 )
-from bookfeed.cli.paper import PaperTape
-from bookfeed.clock import NS_PER_S, Clock
-from bookfeed.config import Config
-from bookfeed.feed import Feed
+from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
+from bookfeed.monitor.paper import PaperTape
 from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, Signal, Update
 from bookfeed.rules.pairs import basis_line
-from bookfeed.sinks.console import BookRow, LatencyRow, Screen
-from bookfeed.sinks.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
 
 _SIGNALS_KEPT: Final = 64
 # Updates are counted by book when this many bytes have gathered, at the latest.

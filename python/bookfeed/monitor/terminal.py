@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 
-class LineSink:
+class LineWriter:
     """Writes texts to the file descriptor ``fd`` in order, from a thread.
 
     At most ``lines_max`` texts wait; with 1 the newest replaces the one before, which is what a

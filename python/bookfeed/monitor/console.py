@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import Final, Literal, NamedTuple, Self
 
 from bookfeed._bookfeed import format_price
-from bookfeed.sinks.opportunities import (
+from bookfeed.monitor.opportunities import (
     PaperRow,
     RefusalRow,
     SignalRow,
@@ -21,7 +21,7 @@ from bookfeed.sinks.opportunities import (
     refusal_lines,
     signal_lines,
 )
-from bookfeed.sinks.text import (
+from bookfeed.monitor.text import (
     Line,
     Span,
     Style,

@@ -15,12 +15,12 @@ from typing import Any, Final, Protocol
 import orjson
 
 from bookfeed import log
-from bookfeed.cli.objects import state_object
-from bookfeed.cli.output import write_json
-from bookfeed.cli.watch import Watch
-from bookfeed.sinks.console import render
-from bookfeed.sinks.lines import LineSink
-from bookfeed.sinks.text import paint, printable
+from bookfeed.monitor.console import render
+from bookfeed.monitor.objects import state_object
+from bookfeed.monitor.output import write_json
+from bookfeed.monitor.terminal import LineWriter
+from bookfeed.monitor.text import paint, printable
+from bookfeed.monitor.watch import Watch
 
 Summary = dict[str, Any]
 
@@ -125,7 +125,7 @@ class _Lines:
 
     def __init__(self, watch: Watch) -> None:
         self._watch: Final = watch
-        self._sink: Final = LineSink(
+        self._sink: Final = LineWriter(
             sys.stdout.fileno(),
             lines_max=_LINES_MAX,
             dropped_text=lambda count: _line({"type": "dropped", "lines": count}),
@@ -173,7 +173,7 @@ class _LiveTable:
         self._watch: Final = watch
         self._hint: Final = hint
         self._colour: Final = not os.environ.get("NO_COLOR")
-        self._sink: Final = LineSink(sys.stdout.fileno(), lines_max=1)
+        self._sink: Final = LineWriter(sys.stdout.fileno(), lines_max=1)
         self._log: Final = _LastLog() if sys.stderr.isatty() else None
         self._shown = ""
         if self._log is not None:
