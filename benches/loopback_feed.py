@@ -18,6 +18,7 @@ from bookfeed.clock import AnchoredClock, Clock
 from bookfeed.market import Market, Outcome
 from bookfeed.rules.rule import Rule
 from bookfeed.venues import FeeSchedule
+from bookfeed.words import State
 
 NS_PER_S = 1_000_000_000
 
@@ -49,7 +50,7 @@ class Arrivals:
     done_ns: int
     cpu_ns: int
     books: FinalBooks
-    states: set[str]
+    states: set[State]
 
     def us_per_frame(self, frames: int) -> tuple[float, float]:
         """Wall and CPU time, µs a frame.

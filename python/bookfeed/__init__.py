@@ -33,8 +33,11 @@ if TYPE_CHECKING:
         UPDATE_KINDS,
         Batch,
         BookView,
+        Depth,
         Engine,
+        Fill,
         Histogram,
+        TradeWindow,
         __version__,
         format_price,
         format_qty,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         parse_qty,
     )
     from bookfeed.config import Config
+    from bookfeed.dispatch import Lagged, Stream
     from bookfeed.errors import (
         BookfeedError,
         CaptureError,
@@ -54,10 +58,28 @@ if TYPE_CHECKING:
         SimulatorError,
     )
     from bookfeed.feed import Feed
-    from bookfeed.market import Market, Outcome
+    from bookfeed.live.supervisor import SessionOptions
+    from bookfeed.market import Fee, Market, Outcome
+    from bookfeed.recordings.reader import Journal
+    from bookfeed.recordings.writer import JournalWriter
+    from bookfeed.records import Leg, Signal, Update
     from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.rules.rule import Rule
-    from bookfeed.venues import FeeSchedule, KalshiFee
+    from bookfeed.rules.why import Why
+    from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, Venue
+    from bookfeed.venues.binance import binance
+    from bookfeed.venues.kalshi import Credentials, credentials, kalshi
+    from bookfeed.venues.kraken import kraken
+    from bookfeed.venues.polymarket import polymarket
+    from bookfeed.words import (
+        Cause,
+        CloseReason,
+        RefusalReason,
+        RuleKind,
+        SignalPhase,
+        State,
+        UpdateKind,
+    )
 
     UPDATE_DTYPE: np.dtype[np.void]
     SIGNAL_DTYPE: np.dtype[np.void]
@@ -83,35 +105,64 @@ __all__ = [
     "BookView",
     "BookfeedError",
     "CaptureError",
+    "Cause",
+    "CloseReason",
     "Config",
     "ConfigError",
+    "Credentials",
     "DecimalError",
+    "Depth",
+    "Endpoint",
     "Engine",
     "EngineError",
+    "Fee",
     "FeeSchedule",
     "Feed",
+    "Fill",
     "Histogram",
+    "Journal",
     "JournalError",
+    "JournalWriter",
     "KalshiFee",
     "Ladder",
     "LadderLeg",
+    "Lagged",
+    "Leg",
     "Market",
     "Outcome",
     "Pair",
     "PairLeg",
     "RecordingError",
+    "RefusalReason",
     "Rule",
+    "RuleKind",
     "SessionError",
+    "SessionOptions",
+    "Signal",
+    "SignalPhase",
     "SimulatorError",
+    "State",
+    "Stream",
+    "TradeWindow",
+    "Update",
+    "UpdateKind",
+    "Venue",
+    "Why",
     "__version__",
+    "binance",
+    "credentials",
     "format_price",
     "format_qty",
+    "kalshi",
+    "kraken",
     "parse_price",
     "parse_qty",
+    "polymarket",
 ]
 
 _MODULES: Final = {
     "bookfeed.config": ("Config",),
+    "bookfeed.dispatch": ("Lagged", "Stream"),
     "bookfeed.errors": (
         "BookfeedError",
         "CaptureError",
@@ -124,10 +175,28 @@ _MODULES: Final = {
         "SimulatorError",
     ),
     "bookfeed.feed": ("Feed",),
-    "bookfeed.rules.rule": ("Rule",),
-    "bookfeed.venues": ("FeeSchedule", "KalshiFee"),
+    "bookfeed.live.supervisor": ("SessionOptions",),
+    "bookfeed.market": ("Fee", "Market", "Outcome"),
+    "bookfeed.recordings.reader": ("Journal",),
+    "bookfeed.recordings.writer": ("JournalWriter",),
+    "bookfeed.records": ("Leg", "Signal", "Update"),
     "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
-    "bookfeed.market": ("Market", "Outcome"),
+    "bookfeed.rules.rule": ("Rule",),
+    "bookfeed.rules.why": ("Why",),
+    "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "Venue"),
+    "bookfeed.venues.binance": ("binance",),
+    "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),
+    "bookfeed.venues.kraken": ("kraken",),
+    "bookfeed.venues.polymarket": ("polymarket",),
+    "bookfeed.words": (
+        "Cause",
+        "CloseReason",
+        "RefusalReason",
+        "RuleKind",
+        "SignalPhase",
+        "State",
+        "UpdateKind",
+    ),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 _DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE"})

@@ -11,6 +11,16 @@ from typing import Any, Final, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from bookfeed.words import (
+    Cause,
+    CloseReason,
+    RefusalReason,
+    RuleKind,
+    SignalPhase,
+    State,
+    UpdateKind,
+)
+
 __all__ = [
     "ABSENT",
     "CAUSES",
@@ -64,13 +74,13 @@ LEG_DTYPE: Final[dict[str, Any]]
 # Names of the small integers in the records, in order of their codes.
 # By name: "continuity" and "proof" by their names, "payout_e9" as a price or None.
 VENUES: Final[dict[str, dict[str, str | int | None]]]
-STATES: Final[tuple[str, ...]]
-CAUSES: Final[tuple[str, ...]]
-UPDATE_KINDS: Final[tuple[str, ...]]
-SIGNAL_PHASES: Final[tuple[str, ...]]
-RULES: Final[tuple[str, ...]]
-CLOSE_REASONS: Final[tuple[str, ...]]
-REFUSALS: Final[tuple[str, ...]]
+STATES: Final[tuple[State, ...]]
+CAUSES: Final[tuple[Cause, ...]]
+UPDATE_KINDS: Final[tuple[UpdateKind, ...]]
+SIGNAL_PHASES: Final[tuple[SignalPhase, ...]]
+RULES: Final[tuple[RuleKind, ...]]
+CLOSE_REASONS: Final[tuple[CloseReason, ...]]
+REFUSALS: Final[tuple[RefusalReason, ...]]
 
 _HashCheck: TypeAlias = Literal["always", "sampled", "off"]
 
@@ -210,9 +220,9 @@ class BookView:
     @property
     def quote(self) -> str | None: ...
     @property
-    def state(self) -> str: ...
+    def state(self) -> State: ...
     @property
-    def cause(self) -> str: ...
+    def cause(self) -> Cause: ...
     @property
     def live(self) -> bool: ...
     @property
@@ -359,7 +369,7 @@ class PaperFill:
     @property
     def signal(self) -> int: ...
     @property
-    def rule(self) -> str: ...
+    def rule(self) -> RuleKind: ...
     @property
     def rule_id(self) -> int: ...
     @property
@@ -441,7 +451,7 @@ class Engine:
     def counters(self) -> dict[str, int]: ...
     def messages(self) -> dict[str, int]: ...
     def evidence(self) -> dict[str, int]: ...
-    def refusals(self, rule: int | None = None) -> dict[str, int]: ...
+    def refusals(self, rule: int | None = None) -> dict[RefusalReason, int]: ...
     def sid(self, conn: int, channel: str) -> int | None: ...
     def notices(self, conn: int) -> list[Notice]: ...
     def notices_pending(self, conn: int) -> int: ...

@@ -24,6 +24,7 @@ from bookfeed._bookfeed import (
     UPDATE_KINDS,
     Batch,
 )
+from bookfeed.words import Cause, CloseReason, RuleKind, SignalPhase, State, UpdateKind
 
 UPDATE_BYTES: Final = 96
 SIGNAL_BYTES: Final = 144
@@ -91,9 +92,9 @@ class Update:
     instrument: int
     epoch: int
     conn: int
-    kind: str
-    state: str
-    cause: str
+    kind: UpdateKind
+    state: State
+    cause: Cause
     touch_changed: bool
     hash_verified: bool
     aggressor: Literal["buy", "sell"] | None
@@ -204,7 +205,7 @@ class Leg:
     fee_e9: int | None
     maker_fee_e9: int | None
     age_ns: int | None
-    state: str
+    state: State
     symbol: str
 
     @classmethod
@@ -268,10 +269,10 @@ class Signal:
     ts_open: int
     seq: int
     id: int
-    rule: str
+    rule: RuleKind
     rule_id: int
-    phase: str
-    reason: str
+    phase: SignalPhase
+    reason: CloseReason
     direction: Literal["buy", "sell"] | None
     qty_e8: int | None
     gross_edge_e9: int | None
