@@ -1,7 +1,8 @@
 """One event on two venues: a pair stated by hand, its box as a signal, and what was refused.
 
 The two contracts are decided by different oracles at different strikes, so the pair says that it
-is a basis, not the same contract. Frames are invented; there is no network, and no clock.
+is a basis, not the same contract. The frames are invented; there is no network and no clock. What
+it prints stands at its end.
 """
 
 import json
@@ -22,7 +23,7 @@ pair = Pair(
             symbol=TICKER,
             outcome="yes",
             polarity="same",
-            oracle="CF Benchmarks BRTI, mean of 60 s",
+            oracle="CF Benchmarks BRTI",
             strike="84999.99",
             cut_off="2026-10-01T21:00:00Z",
         ),
@@ -39,7 +40,7 @@ pair = Pair(
     min_edge="0.005",
 )
 for difference in pair.basis():
-    print("basis, not the same contract:", difference)
+    print("basis:", difference)
 
 engine = Engine(paper_latency_ns=250 * MS)
 rule = pair.rule()
@@ -73,20 +74,22 @@ def polymarket_book(bid: str, ask: str, ts_ns: int) -> bytes:
     return json.dumps(about | {"timestamp": str(ts_ns // MS)} | levels).encode()
 
 
-snapshot = {"yes_dollars_fp": [["0.2800", "200.00"]], "no_dollars_fp": [["0.7000", "20.00"]]}
+# Kalshi asks 0.30 for Yes: one dollar less the 0.70 that are bid for No.
+snapshot = {"yes_dollars_fp": [["0.2800", "200.00"]], "no_dollars_fp": [["0.7000", "120.00"]]}
 engine.ingest(0, kalshi("orderbook_snapshot", 1, **snapshot), NOW_NS)
-engine.ingest(0, kalshi_delta(2, "0.7000", "100.00", NOW_NS), NOW_NS)
-# The two sides have to be seen to agree, at different prices, before the pair is spoken of.
-for cents in (29, 30, 31, 37):
-    book = polymarket_book(f"0.{cents}", f"0.{cents + 2}", NOW_NS)
-    engine.ingest(1, book, NOW_NS + MS)
-# And both venues have to be heard of again: the price of one may be old news.
-engine.ingest(1, polymarket_book("0.37", "0.39", NOW_NS + 10 * MS), NOW_NS + 10 * MS)
-engine.ingest(0, kalshi_delta(3, "0.6000", "5.00", NOW_NS + 10 * MS), NOW_NS + 11 * MS)
+# Two prices are compared only after they have been seen to agree, again and again. Then Polymarket
+# moves up: it bids 0.37 for Yes, so No costs 0.63 there, and Yes 0.30 on Kalshi.
+for seq, cents in enumerate((29, 30, 31, 37), 2):
+    now = NOW_NS + seq * 110 * MS
+    engine.ingest(0, kalshi_delta(seq, "0.6000", "5.00", now), now)
+    engine.ingest(1, polymarket_book(f"0.{cents}", f"0.{cents + 2}", now + MS), now + MS)
+# Kalshi has to be heard of again before it counts: its price might have been old news.
+now += 10 * MS
+engine.ingest(0, kalshi_delta(6, "0.6000", "5.00", now), now)
 # By the time an order can have arrived, most of it is gone.
-later = NOW_NS + 200 * MS
-engine.ingest(0, kalshi_delta(4, "0.7000", "-90.00", later), later)
-engine.advance(NOW_NS + 300 * MS)
+now += 200 * MS
+engine.ingest(0, kalshi_delta(7, "0.7000", "-90.00", now), now)
+engine.advance(now + 100 * MS)
 
 for signal in records.signals(engine.drain(), {0: TICKER, 1: "polymarket"}):
     print(pair.name, signal.phase, signal.qty, "net", signal.net_edge, "maker", signal.maker_edge)
@@ -96,3 +99,17 @@ for fill in engine.paper_fills():
     print("on paper:", fill.captured_e8 / 1e8, "of", fill.qty_e8 / 1e8)
 for refused in why(engine, {number: rule}):
     print(refused.name, refused.reason, refused.count, refused.text)
+
+# It prints:
+#
+#     basis: oracle "CF Benchmarks BRTI" (kalshi), "Chainlink BTC/USD" (polymarket)
+#     basis: strike "84999.99" (kalshi), "85000" (polymarket)
+#     BTC above 85k open 75.0 net 0.038882933 maker 0.11
+#       buy YES KXBTCD-26OCT0117-T84999.99 75.0 @ 0.3 1.11
+#       buy NO polymarket 75.0 @ 0.63 1.22378
+#     BTC above 85k update 30.0 net 0.038683 maker 0.11
+#       buy YES KXBTCD-26OCT0117-T84999.99 30.0 @ 0.3 0.45
+#       buy NO polymarket 30.0 @ 0.63 0.48951
+#     on paper: 30.0 of 75.0
+#     BTC above 85k fees 2 fees eat the edge (min_edge)
+#     BTC above 85k unconfirmed 1 a leg has not been heard of again yet (confirm)

@@ -22,7 +22,6 @@ ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benches").glob("*.md")]
 )
-EXAMPLES: Final = sorted((ROOT / "examples").glob("*.py"))
 BENCHMARKS: Final = ROOT / "benches" / "BENCHMARKS.md"
 
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -63,25 +62,11 @@ def run(program: list[str | Path], timeout_s: float = 60) -> str:
 # Examples.
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_examples_run(example: Path) -> None:
-    assert run([example])
-
-
 def test_the_readme_example_runs() -> None:
     (example,) = code(ROOT / "README.md", "python")
     lines = [line.split() for line in run(["-c", example]).splitlines()]
     assert ["live", "snapshot"] in [line[1:3] for line in lines]
     assert float(lines[-1][3]) < float(lines[-1][4])
-
-
-def test_the_engine_example_says_what_its_comments_say() -> None:
-    """Each print that is followed by a comment prints that comment."""
-    source = (ROOT / "examples" / "engine.py").read_text()
-    promised = re.findall(r"print\(.*\)  # (?!a numpy)(.*)", source)
-    assert len(promised) >= 3
-    printed = run([ROOT / "examples" / "engine.py"]).splitlines()
-    assert [line for line in printed if line in promised] == promised
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
