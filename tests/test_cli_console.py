@@ -6,7 +6,15 @@ import pytest
 
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen, render
 from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
-from bookfeed.monitor.text import Span, clip, paint, shown_duration, shown_rate
+from bookfeed.monitor.text import (
+    Span,
+    clip,
+    paint,
+    shown_duration,
+    shown_price,
+    shown_qty,
+    shown_rate,
+)
 
 YES = BookRow(
     venue="polymarket",
@@ -75,7 +83,7 @@ def test_80_columns() -> None:
         " venue → recv       950µs   1.50ms    163ms    163ms",
         " recv → emit            -        -        -        -",
         "",
-        " signals  1 open  1,017 in all",
+        " signals  1 open  1,017 in all                              edge  lasted",
         " 06:15:07 complement Bitcoin Up…own, 6:15 buy 100         0.0123   1.50s open",
         " 06:15:07 spread     Bitcoin Up…own, 6:15 spread            0.05  34.0ms edge",
     ]
@@ -159,8 +167,8 @@ BOX = dataclasses.replace(
 DETAILS = [
     "          buy YES kalshi KXBTCD-26OCT0117-T84999.99 120 @ 0.4512, fee $2.09",
     "          buy NO polymarket Bitcoin above 85,000 on October 1? 120 @ 0.532, fee $0.00",
-    "          gross 0.0168, fees $2.09, net -0.0005 taking, 0.021 making;"
-    " capital $120.074, age 12.3ms",
+    "          a share: gross 0.0168, net -0.0005 taking, 0.021 making;"
+    " in all: fees $2.09, capital $120.074; age 12.3ms",
 ]
 
 
@@ -265,6 +273,33 @@ def test_books_that_are_wrong_come_before_books_that_are_right() -> None:
     assert hidden.endswith("of them not live")
 
 
+def test_below_72_columns_lines_are_cut_and_not_laid_out_anew() -> None:
+    whole, narrow = text(SCREEN, 72, 24), text(SCREEN, 50, 24)
+    assert [line.removesuffix("…").rstrip() for line in narrow] == [
+        line if len(line) <= 50 else line[:49].rstrip() for line in whole
+    ]
+
+
+def test_numbers_stay_beside_their_names_however_wide_the_terminal_is() -> None:
+    books = [dataclasses.replace(YES, market=name) for name in ("rain", "the home side wins")]
+    screen = dataclasses.replace(SCREEN, books=books, signals=[OPEN, CLOSED])
+    lines = text(screen, 300, 24)
+    assert lines[2].startswith(" rain               polymarket Up ")
+    assert max(map(len, lines)) < 110
+    shown = next(line for line in lines if "complement" in line)
+    assert " Bitcoin Up or Down, 6:15 buy 100 " in shown
+    title = next(line for line in lines if line.startswith(" signals "))
+    assert shown.index("0.0123") + len("0.0123") == title.index("edge") + len("edge")
+    assert shown.index("1.50s") + len("1.50s") == title.index("lasted") + len("lasted")
+
+
+def test_the_first_line_leaves_out_bytes_before_it_is_cut() -> None:
+    screen = dataclasses.replace(SCREEN, hint="12.3 MB recorded, Ctrl-C ends")
+    assert "8.1MB/s" in text(screen, 100, 24)[0]
+    line = text(screen, 84, 24)[0]
+    assert "8.1MB/s" not in line and line.endswith("  12.3 MB recorded, Ctrl-C ends")
+
+
 @pytest.mark.parametrize("width", [1, 40, 72, 79, 80, 99, 100, 120, 200])
 @pytest.mark.parametrize("height", [1, 10, 22, 24, 40, 60])
 @pytest.mark.parametrize("count", [0, 1, 8, 30, 100])
@@ -275,8 +310,7 @@ def test_it_always_fits(width: int, height: int, count: int) -> None:
     )  # fmt: skip
     lines = text(screen, width, height)
     assert len(lines) <= height
-    # Below 72 columns there is no telling anything; a terminal wraps or cuts.
-    assert all(len(line) <= max(width, 72) for line in lines)
+    assert all(len(line) <= width for line in lines)
 
 
 def test_what_is_said_at_24_lines_is_books_latency_and_signals() -> None:
@@ -322,6 +356,56 @@ def test_clipping_keeps_styles_and_marks_the_cut() -> None:
 )
 def test_durations(ns: int | None, shown: str) -> None:
     assert shown_duration(ns) == shown
+
+
+@pytest.mark.parametrize(
+    ("qty_e8", "shown"),
+    [
+        (None, "-"),
+        (0, "0"),
+        (12_000, "0.00012"),
+        (1, "0.00000001"),
+        (12_345_678, "0.123"),
+        (150_000_000, "1.50"),
+        (123_456_789, "1.23"),
+        (100_000_000_000, "1000"),
+        (-12_000, "-0.00012"),
+    ],
+)
+def test_sizes_keep_digits_that_count(qty_e8: int | None, shown: str) -> None:
+    assert shown_qty(qty_e8) == shown
+
+
+@pytest.mark.parametrize(
+    ("price_e9", "shown"),
+    [
+        (None, "-"),
+        (0, "0.00"),
+        (440_000_000, "0.44"),
+        (12_345_678, "0.0123"),
+        (-500_000, "-0.0005"),
+        (12_999, "0.000012"),
+        (-1, "-0.000000001"),
+        (84_000_123_456_789, "84000.1234"),
+    ],
+)
+def test_edges_and_averages_keep_digits_that_count(price_e9: int | None, shown: str) -> None:
+    assert shown_price(price_e9) == shown
+
+
+def test_sizes_of_coins_are_shown_at_any_width() -> None:
+    coin = dataclasses.replace(
+        YES, venue="kraken", market="BTC-USD", bid_qty_e8=12_000, ask_qty_e8=123
+    )
+    for width in (100, 120, 200):
+        shown = text(dataclasses.replace(SCREEN, books=[coin, YES]), width, 24)[2].split()
+        assert {"0.00012", "0.00000123"} <= set(shown)
+
+
+def test_prices_a_tick_apart_look_different() -> None:
+    coin = dataclasses.replace(YES, market="DOGE", bid_e9=75_120_000, ask_e9=75_130_000)
+    line = text(dataclasses.replace(SCREEN, books=[coin]), 80, 24)[2]
+    assert line.split()[2:5] == ["0.07512", "0.07513", "0.00001"]
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,17 @@ from bookfeed.monitor.opportunities import (
     paper_line,
     refusal_lines,
     signal_lines,
+    signal_titles,
 )
 from bookfeed.monitor.text import (
     Line,
     Span,
     Style,
     clip,
+    columns,
     cut,
     printable,
     shown_duration,
-    shown_price,
     shown_qty,
     shown_rate,
 )
@@ -99,7 +100,9 @@ _NOTES_MAX: Final = 3
 _NOTE_LINES_MAX: Final = 2
 # Books that details of a signal leave in sight.
 _BOOKS_MIN: Final = 4
+# Lines are laid out for no less; what is narrower shows what fits of them.
 _WIDTH_MIN: Final = 72
+_NAME_WIDTH_MIN: Final = 12
 _SIZE_WIDTH: Final = 8
 # Prices of contracts fit into the first; nothing that a book can hold has more digits before
 # its point than the last.
@@ -111,8 +114,8 @@ _FIXED_LINES: Final = 8
 
 def render(screen: Screen, width: int, height: int) -> list[Line]:
     """At most ``height`` lines of at most ``width`` columns, the most important things first."""
-    width = max(width, _WIDTH_MIN)
-    above = [_header(screen), *_note_lines(screen.notes, width)]
+    shown_width, width = width, max(width, _WIDTH_MIN)
+    above = [_header(screen, width), *_note_lines(screen.notes, width)]
     below: list[Line] = []
     if screen.refusals is not None:
         most = max(height // 5, 3)
@@ -127,14 +130,14 @@ def render(screen: Screen, width: int, height: int) -> list[Line]:
     if room - kept < _BOOKS_MIN:
         kept = signals
     lines = [*above, *_book_lines(screen.books, width, room - kept)]
-    lines += [(), *_latency_lines(screen), (), _signal_title(screen)]
+    lines += [(), *_latency_lines(screen), (), _signal_title(screen, newest, width)]
     if screen.paper is not None:
         lines.append(paper_line(screen.paper))
     if not screen.signals:
         lines.append((Span("  none yet", "dim"),))
     spare = height - len(lines) - len(newest) - len(below)
     lines += [*signal_lines(newest, width, spare), *below]
-    return [clip(line, width) for line in lines[:height]]
+    return [clip(line, shown_width) for line in lines[:height]]
 
 
 def _note_lines(notes: Sequence[str], width: int) -> list[Line]:
@@ -155,12 +158,12 @@ def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
         count = max(count - 1, 1)
     rows = _most_telling(books, count)
     several = len({row.venue for row in books}) > 1
-    columns, name_width = _columns(width, books, several=several)
-    titles = (f" {column.title:{column.align}{column.width}}" for column in columns)
+    chosen, name_width = _columns(width, books, several=several)
+    titles = (f" {column.title:{column.align}{column.width}}" for column in chosen)
     lines: list[Line] = [(Span(f" {'book':<{name_width}}{''.join(titles)}", "dim"),)]
     for row in rows:
         name = Span(f" {cut(row.market, name_width):<{name_width}}")
-        lines.append((name, *(column.span(row) for column in columns)))
+        lines.append((name, *(column.span(row) for column in chosen)))
     if len(rows) < len(books):
         lines.append(_hidden(books, rows))
     return lines
@@ -176,19 +179,19 @@ def _most_telling(books: Sequence[BookRow], count: int) -> list[BookRow]:
     return [books[i] for i in sorted(place for *_, place in sorted(ranks)[:count])]
 
 
-def _header(screen: Screen) -> Line:
+def _header(screen: Screen, width: int) -> Line:
+    """What is followed and how it is; where there is little room, less of how fast it comes."""
     live = sum(row.state == "live" for row in screen.books)
     minutes, seconds = divmod(int(screen.uptime_s), 60)
     all_live = live == len(screen.books)
-    return (
-        Span(" bookfeed ", "bold"),
-        Span(f" {screen.source} ", "dim"),
-        Span(f" {live}/{len(screen.books)} live", "good" if all_live else "warn"),
-        Span(f"  {shown_rate(screen.frames_per_s)} frames/s"),
-        Span(f"  {shown_rate(screen.bytes_per_s)}B/s"),
-        Span(f"  {minutes:02d}:{seconds:02d}", "dim"),
-        Span(f"  {screen.hint}" if screen.hint else "", "dim"),
-    )
+    name = (Span(" bookfeed ", "bold"), Span(f" {screen.source} ", "dim"))
+    state = Span(f" {live}/{len(screen.books)} live", "good" if all_live else "warn")
+    frames = Span(f"  {shown_rate(screen.frames_per_s)} frames/s")
+    data = Span(f"  {shown_rate(screen.bytes_per_s)}B/s")
+    uptime = Span(f"  {minutes:02d}:{seconds:02d}", "dim")
+    hint = Span(f"  {screen.hint}" if screen.hint else "", "dim")
+    whole = (*name, state, frames, data, uptime, hint)
+    return whole if columns(whole) <= width else (*name, state, frames, uptime, hint)
 
 
 def _spread(row: BookRow) -> str:
@@ -198,11 +201,11 @@ def _spread(row: BookRow) -> str:
 
 
 def _price(value_e9: int | None) -> str:
-    """A price with four digits behind its point, or as many as it takes to be more than zero."""
-    text = shown_price(value_e9)
-    if value_e9 and not text.strip("-0."):
-        text = format_price(value_e9)
-    return text[:_PRICE_WIDTH_MAX].removesuffix(".")
+    """A price as the venue has it: two that differ in their last digit must look different."""
+    if value_e9 is None:
+        return "-"
+    whole, _, fraction = format_price(value_e9).partition(".")
+    return f"{whole}.{fraction:0<2}"[:_PRICE_WIDTH_MAX].removesuffix(".")
 
 
 class _Column(NamedTuple):
@@ -250,22 +253,27 @@ def _state(row: BookRow) -> str:
 
 
 def _size(qty_e8: int | None) -> str:
-    """A size, without its fraction where that would take the place of digits."""
+    """A size, without the fraction of a number so large that nobody looks at it."""
     text = shown_qty(qty_e8)
-    return text if len(text) <= _SIZE_WIDTH else text.partition(".")[0]
+    whole = text.partition(".")[0]
+    return whole if len(text) > _SIZE_WIDTH and whole != "0" else text
 
 
 _VENUE: Final = _Column("venue", 10, "<", lambda row: row.venue, _dim)
 _COLUMNS: Final = (
     _Column("", 4, "<", lambda row: row.outcome, _dim),
-    _Column("size", _SIZE_WIDTH, ">", lambda row: _size(row.bid_qty_e8), _dim, sized=True),
+    _Column(
+        "size", _SIZE_WIDTH, ">", lambda row: _size(row.bid_qty_e8), _dim, sized=True, fitted=True
+    ),
     _Column(
         "bid", _PRICE_WIDTH_MIN, ">", lambda row: _price(row.bid_e9), _price_style, fitted=True
     ),
     _Column(
         "ask", _PRICE_WIDTH_MIN, ">", lambda row: _price(row.ask_e9), _price_style, fitted=True
     ),
-    _Column("size", _SIZE_WIDTH, ">", lambda row: _size(row.ask_qty_e8), _dim, sized=True),
+    _Column(
+        "size", _SIZE_WIDTH, ">", lambda row: _size(row.ask_qty_e8), _dim, sized=True, fitted=True
+    ),
     _Column("spread", _PRICE_WIDTH_MIN, ">", _spread, _price_style, spared=True, fitted=True),
     _Column("state", 21, "<", _state, _state_style),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
@@ -274,13 +282,16 @@ _COLUMNS: Final = (
 
 
 def _columns(width: int, books: Sequence[BookRow], *, several: bool) -> tuple[list[_Column], int]:
-    """The columns that fit, and what they leave for the name of the market."""
-    columns = [column.fit(books) for column in _COLUMNS if width >= _WIDE or not column.sized]
+    """The columns that fit, and what the name of a market has of the rest."""
+    chosen = [column.fit(books) for column in _COLUMNS if width >= _WIDE or not column.sized]
     if several and width < _VERY_WIDE:
-        columns = [column for column in columns if not column.spared]
+        chosen = [column for column in chosen if not column.spared]
     if several or width >= _VERY_WIDE:
-        columns.insert(0, _VENUE)
-    return columns, width - 1 - sum(column.width + 1 for column in columns)
+        chosen.insert(0, _VENUE)
+    left = width - 1 - sum(column.width + 1 for column in chosen)
+    longest = max((len(row.market) for row in books), default=0)
+    # Numbers stay near the names they belong to, however wide the terminal is.
+    return chosen, min(left, max(longest, _NAME_WIDTH_MIN))
 
 
 def _hidden(books: Sequence[BookRow], shown: Sequence[BookRow]) -> Line:
@@ -303,10 +314,11 @@ def _latency_lines(screen: Screen) -> list[Line]:
     return lines
 
 
-def _signal_title(screen: Screen) -> Line:
+def _signal_title(screen: Screen, shown: Sequence[SignalRow], width: int) -> Line:
     open_now = f"{screen.signals_open} open"
-    return (
+    counts = (
         Span(" signals ", "dim"),
         Span(f" {open_now}", "good" if screen.signals_open else "dim"),
         Span(f"  {screen.signals_opened:,} in all", "dim"),
     )
+    return (*counts, signal_titles(shown, width, columns(counts)))

@@ -19,6 +19,10 @@ from bookfeed.monitor.text import (
 )
 
 _NAME_WIDTH: Final = 20
+# What a line of a signal has before its name, and besides it.
+_BEFORE_NAME: Final = 21
+_BESIDES_NAME: Final = 60
+_SIGNAL_NAME_WIDTH_MIN: Final = 12
 _INDENT: Final = " " * 10
 
 
@@ -83,11 +87,22 @@ class PaperRow:
     net_captured_e9: int
 
 
+def signal_titles(rows: Sequence[SignalRow], width: int, taken: int) -> Span:
+    """Titles of the columns of ``signal_lines``, for a line of which ``taken`` columns are taken.
+
+    Empty where there is nothing below them, or no room for them.
+    """
+    gap = _BEFORE_NAME + _name_width(rows, width) + 1 - taken
+    titles = f"{'':<{gap}}{'':<14} {'edge':>7} {'lasted':>7}"
+    return Span(titles if rows and gap > 0 else "", "dim")
+
+
 def signal_lines(rows: Sequence[SignalRow], width: int, spare: int) -> list[Line]:
     """A line for each signal, and details of the first ones in at most ``spare`` lines more."""
     lines: list[Line] = []
+    name_width = _name_width(rows, width)
     for row in rows:
-        lines.append(_signal(row, width))
+        lines.append(_signal(row, name_width))
         details = detail_lines(row, width)
         if len(details) <= spare:
             lines += details
@@ -100,16 +115,14 @@ def detail_lines(row: SignalRow, width: int) -> list[Line]:
     if not (row.direction and row.legs):
         return []
     net, maker = shown_price(row.net_edge_e9), shown_price(row.maker_edge_e9)
-    edges = (
-        f"gross {shown_price(row.gross_edge_e9)}, fees {_money(row.fee_e9)}, net {net} taking, "
-        f"{maker} making"
-    )
-    rest = f"capital {_money(row.capital_e9)}, age {shown_duration(row.age_ns)}"
+    edges = f"a share: gross {shown_price(row.gross_edge_e9)}, net {net} taking, {maker} making"
+    sums = f"fees {_money(row.fee_e9)}, capital {_money(row.capital_e9)}"
+    rest = f"in all: {sums}; age {shown_duration(row.age_ns)}"
     whole = f"{edges}; {rest}"
-    sums = [whole] if len(_INDENT) + len(whole) <= width else [f"{edges};", rest]
+    lines = [whole] if len(_INDENT) + len(whole) <= width else [f"{edges};", rest]
     return [
         *(_leg(leg, width) for leg in row.legs),
-        *((Span(f"{_INDENT}{text}", "dim"),) for text in sums),
+        *((Span(f"{_INDENT}{text}", "dim"),) for text in lines),
     ]
 
 
@@ -140,8 +153,13 @@ def _money(value: int | None) -> str:
     return "-" if value is None else f"${shown_price(value)}".replace("$-", "-$")
 
 
-def _signal(row: SignalRow, width: int) -> Line:
-    name_width = max(width - 60, 12)
+def _name_width(rows: Sequence[SignalRow], width: int) -> int:
+    """As wide as the longest name, as far as there is room: numbers stay near their names."""
+    longest = max((len(row.market) for row in rows), default=0)
+    return max(min(width - _BESIDES_NAME, longest), _SIGNAL_NAME_WIDTH_MIN)
+
+
+def _signal(row: SignalRow, name_width: int) -> Line:
     edge = shown_price(row.net_edge_e9 if row.direction else row.value_e9)
     lasted = shown_duration(row.lasted_ns)
     what = f"{row.direction} {shown_qty(row.qty_e8)}" if row.direction else "spread"

@@ -34,9 +34,14 @@ def paint(lines: Iterable[Line], *, colour: bool) -> list[str]:
     return ["".join(_painted(span, colour) for span in line).rstrip() for line in lines]
 
 
+def columns(line: Line) -> int:
+    """How many columns a line takes."""
+    return sum(len(span.text) for span in line)
+
+
 def clip(line: Line, width: int) -> Line:
     """The first ``width`` columns of a line; what is cut ends in an ellipsis."""
-    if sum(len(span.text) for span in line) <= width:
+    if columns(line) <= width:
         return line
     spans: list[Span] = []
     left = width - 1
@@ -88,21 +93,34 @@ def _painted(span: Span, colour: bool) -> str:
 
 
 def shown_price(value: int | None) -> str:
-    """A price in dollars, cut to four digits behind the point."""
-    if value is None:
-        return "-"
-    # At least cents, so that points stand under points; averages have more digits than a column.
-    whole, _, fraction = format_price(abs(value)).partition(".")
-    return f"{'-' if value < 0 else ''}{whole}.{fraction[:4]:0<2}"
+    """A price in dollars: at least cents, cut to four digits behind the point.
+
+    More where fewer would leave less than two significant digits: an edge of 0.000012 is not 0.00.
+    """
+    return "-" if value is None else _cut_number(format_price(value), places=4, significant=2)
 
 
 def shown_qty(value: int | None) -> str:
-    """A size in shares, cut to two digits behind the point."""
+    """A size in shares or coins, cut to two digits behind the point, if there are any.
+
+    More where fewer would leave less than three significant digits: 0.00012 BTC are not 0.00.
+    """
     if value is None:
         return "-"
     text = format_qty(value)
+    return _cut_number(text, places=2, significant=3) if "." in text else text
+
+
+def _cut_number(text: str, places: int, significant: int) -> str:
+    """A decimal number cut to ``places`` behind its point, or to its first significant digits.
+
+    At least two places stay, so that points stand under points; digits are cut, not rounded.
+    """
     whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction[:2]}" if fraction else whole
+    if not whole.strip("-0"):
+        zeros = len(fraction) - len(fraction.lstrip("0"))
+        places = max(places, zeros + significant)
+    return f"{whole}.{fraction[:places]:0<2}"
 
 
 def cut(text: str, width: int) -> str:
