@@ -4,13 +4,17 @@ import asyncio
 import random
 import struct
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import cast
 
 import pytest
 
+from bookfeed import records
 from bookfeed._bookfeed import ABSENT, CAUSES, STATES, UPDATE_KINDS, Batch
 from bookfeed.dispatch import Dispatcher, Lagged, Stream
 from bookfeed.errors import SessionError
+from bookfeed.names import Names
 from bookfeed.records import LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES, Signal, Update
 
 UPDATE = struct.Struct("<qqqQqqqqqqIIIBBBB")
@@ -48,6 +52,15 @@ def signal_batch() -> Batch:
     return cast(Batch, Records(b"", signal, legs))
 
 
+def named() -> Names:
+    """Three books of which the last has not become known, and one rule."""
+    names = Names()
+    names.learn(1, venue="kalshi", symbol="a", market="K", outcome="Yes", title="Rain?")
+    names.learn(2, venue="polymarket", symbol="b", market="0x1", outcome="No", title="")
+    names.learn_rule(2, "rain")
+    return names
+
+
 async def drained(stream: Stream[Update]) -> list[Update]:
     """All that waits in a stream; it is ended for that."""
     stream.end()
@@ -71,7 +84,7 @@ def test_update_fields() -> None:
 
 def test_signal_fields_and_legs() -> None:
     seen: list[Signal] = []
-    Dispatcher(symbols={1: "a", 2: "b"}, on_signal=seen.append).dispatch(signal_batch())
+    Dispatcher(names=named(), on_signal=seen.append).dispatch(signal_batch())
     (signal,) = seen
     assert (signal.id, signal.rule, signal.phase, signal.direction) == (
         9,
@@ -85,7 +98,44 @@ def test_signal_fields_and_legs() -> None:
         (2, "b", "buy", "live"),
     ]
     assert signal.legs[1].avg_price_e9 == 20
-    assert signal.legs[1].age_ns is None
+    assert signal.legs[1].age_ns is signal.legs[1].age_s is None
+
+
+def test_a_signal_knows_its_rule_and_the_places_of_its_legs() -> None:
+    (signal,) = records.signals(signal_batch(), named())
+    assert signal.name == "rain"
+    assert [(leg.venue, leg.market, leg.outcome) for leg in signal.legs] == [
+        ("kalshi", "K", "Yes"),
+        ("polymarket", "0x1", "No"),
+    ]
+    (bare,) = records.signals(signal_batch(), {2: "b"})
+    assert (bare.name, [leg.symbol for leg in bare.legs]) == ("", ["", "b"])
+    assert {(leg.venue, leg.market, leg.outcome) for leg in bare.legs} == {("", "", "")}
+
+
+def test_a_signal_says_what_the_whole_size_would_leave_and_how_long_it_stood() -> None:
+    (signal,) = records.signals(signal_batch())
+    # 3.00000001 shares at 0.02 USD leave 0.0600000002 USD, rounded down to a whole 1e-9.
+    whole = replace(
+        signal, qty_e8=300_000_001, net_edge_e9=20_000_000, capital_e9=3_000_000_000,
+        ts_open=1_000_000_000, ts_recv=2_500_001_999, skew_ns=250_000_000, lag_ns=-5_000_000,
+    )  # fmt: skip
+    assert whole.net_total_e9 == 60_000_000
+    assert (whole.net_total, whole.roi) == (0.06, 0.02)
+    assert replace(whole, net_edge_e9=-20_000_000).net_total_e9 == -60_000_001
+    assert whole.duration == timedelta(seconds=1, microseconds=500_001)
+    assert whole.duration_s == 1.500001999
+    assert (whole.skew_s, whole.lag_s) == (0.25, -0.005)
+    for absent in (replace(whole, net_edge_e9=None), replace(whole, qty_e8=None)):
+        assert (absent.net_total_e9, absent.net_total, absent.roi) == (None, None, None)
+    assert replace(whole, capital_e9=None).roi is replace(whole, capital_e9=0).roi is None
+    assert replace(whole, skew_ns=None, lag_ns=None).skew_s is None
+
+
+def test_the_old_word_for_names_is_answered_with_the_new_one() -> None:
+    for read in (records.updates, records.signals):
+        with pytest.raises(TypeError, match="names"):
+            read(signal_batch(), symbols={1: "a"})  # type: ignore[arg-type]
 
 
 def test_callbacks_run_in_the_documented_order() -> None:
@@ -95,7 +145,7 @@ def test_callbacks_run_in_the_documented_order() -> None:
         return lambda _record: order.append(name)
 
     dispatcher = Dispatcher(
-        symbols={}, on_batch=note("batch"), on_update=note("update"), on_state=note("state")
+        names=Names(), on_batch=note("batch"), on_update=note("update"), on_state=note("state")
     )
     dispatcher.dispatch(batch(update_bytes(1), update_bytes(2, kind="state")))
     assert order == ["batch", "update", "update", "state"]
@@ -103,7 +153,7 @@ def test_callbacks_run_in_the_documented_order() -> None:
 
 def test_only_states_go_to_the_state_callback() -> None:
     seen: list[Update] = []
-    dispatcher = Dispatcher(symbols={}, on_state=seen.append)
+    dispatcher = Dispatcher(names=Names(), on_state=seen.append)
     kinds = ["book", "state", "trade", "state", "tick_size", "resolved", "state"]
     dispatcher.dispatch(batch(*(update_bytes(n, kind=kind) for n, kind in enumerate(kinds))))
     assert [update.seq for update in seen] == [1, 3, 6]
@@ -121,7 +171,10 @@ async def test_a_raising_callback_stops_nobody_else(error: type[BaseException]) 
         raise error("no")
 
     dispatcher = Dispatcher(
-        symbols={}, on_batch=fail, on_update=fail, on_state=lambda update: seen.append(update.seq)
+        names=Names(),
+        on_batch=fail,
+        on_update=fail,
+        on_state=lambda update: seen.append(update.seq),
     )
     stream = dispatcher.updates()
     dispatcher.dispatch(batch(update_bytes(1, kind="state"), update_bytes(2, kind="state")))
@@ -138,7 +191,7 @@ def test_an_exit_wish_leaves_through_the_loop_and_not_through_the_read() -> None
 
     async def main() -> None:
         dispatcher = Dispatcher(
-            symbols={}, on_update=leave, on_state=lambda update: seen.append(update.seq)
+            names=Names(), on_update=leave, on_state=lambda update: seen.append(update.seq)
         )
         dispatcher.dispatch(batch(update_bytes(1, kind="state")))
         await asyncio.get_running_loop().create_future()
@@ -149,7 +202,7 @@ def test_an_exit_wish_leaves_through_the_loop_and_not_through_the_read() -> None
 
 
 async def test_books_conflate_and_nothing_else_does() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.updates()
     dispatcher.dispatch(batch(*(update_bytes(n, n % 2) for n in range(10))))
     dispatcher.dispatch(batch(*(update_bytes(n, n % 2, "trade") for n in range(10, 14))))
@@ -162,7 +215,7 @@ async def test_books_conflate_and_nothing_else_does() -> None:
 
 async def test_records_of_an_instrument_come_in_order_and_end_with_the_newest() -> None:
     rng = random.Random(11)
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.updates()
     got: list[Update] = []
     newest: dict[int, int] = {}
@@ -185,7 +238,7 @@ async def test_records_of_an_instrument_come_in_order_and_end_with_the_newest() 
 
 
 async def test_a_busy_instrument_does_not_starve_behind_others() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.updates()
     read: list[int] = []
     for turn in range(200):
@@ -195,7 +248,7 @@ async def test_a_busy_instrument_does_not_starve_behind_others() -> None:
 
 
 async def test_overflow_drops_the_oldest_and_says_so_once() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.updates(queue_max=3)
     dispatcher.dispatch(batch(*(update_bytes(n, kind="trade") for n in range(10))))
     dispatcher.dispatch(batch(update_bytes(10, 1)))
@@ -207,7 +260,7 @@ async def test_overflow_drops_the_oldest_and_says_so_once() -> None:
 
 
 async def test_memory_is_bounded_however_slow_the_reader() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.updates(queue_max=10)
     for n in range(2000):
         kind = "trade" if n % 3 else "book"
@@ -220,7 +273,7 @@ async def test_memory_is_bounded_however_slow_the_reader() -> None:
 
 
 async def test_streams_are_independent_and_can_be_left() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     left, right = dispatcher.updates(), dispatcher.updates()
     left.close()
     left.close()
@@ -230,7 +283,7 @@ async def test_streams_are_independent_and_can_be_left() -> None:
 
 
 async def test_a_reader_waits_wakes_and_ends() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.updates()
     reader = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
@@ -251,7 +304,7 @@ async def test_a_reader_waits_wakes_and_ends() -> None:
 
 
 async def test_signals_are_never_merged() -> None:
-    dispatcher = Dispatcher(symbols={})
+    dispatcher = Dispatcher(names=Names())
     stream = dispatcher.signals()
     for _ in range(5):
         dispatcher.dispatch(signal_batch())
@@ -261,4 +314,4 @@ async def test_signals_are_never_merged() -> None:
 
 def test_a_stream_needs_room() -> None:
     with pytest.raises(ValueError, match="queue_max"):
-        Dispatcher(symbols={}).updates(queue_max=0)
+        Dispatcher(names=Names()).updates(queue_max=0)

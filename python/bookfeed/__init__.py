@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bookfeed.feed import Feed
     from bookfeed.live.supervisor import SessionOptions
     from bookfeed.market import Fee, Market, Outcome
+    from bookfeed.names import Name, Names
     from bookfeed.recordings.reader import Journal
     from bookfeed.recordings.writer import JournalWriter
     from bookfeed.records import Leg, Signal, Update
@@ -129,6 +130,8 @@ __all__ = [
     "Lagged",
     "Leg",
     "Market",
+    "Name",
+    "Names",
     "Outcome",
     "Pair",
     "PairLeg",
@@ -177,6 +180,7 @@ _MODULES: Final = {
     "bookfeed.feed": ("Feed",),
     "bookfeed.live.supervisor": ("SessionOptions",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),
+    "bookfeed.names": ("Name", "Names"),
     "bookfeed.recordings.reader": ("Journal",),
     "bookfeed.recordings.writer": ("JournalWriter",),
     "bookfeed.records": ("Leg", "Signal", "Update"),

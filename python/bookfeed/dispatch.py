@@ -25,6 +25,7 @@ from bookfeed._bookfeed import Batch
 from bookfeed.errors import SessionError
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
+from bookfeed.names import Names
 from bookfeed.records import KIND_BOOK, KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
 
 T = TypeVar("T")
@@ -142,13 +143,13 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        symbols: records.Symbols,
+        names: Names,
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
         on_signal: OnSignal | None = None,
         on_state: OnState | None = None,
     ) -> None:
-        self._symbols: Final = symbols
+        self._names: Final = names
         self._on_batch: Final = on_batch
         self._on_update: Final = on_update
         self._on_signal: Final = on_signal
@@ -196,8 +197,9 @@ class Dispatcher:
         )
 
     def _dispatch_updates(self, data: bytes) -> None:
+        symbols = self._names.symbols
         for offset in range(0, len(data), UPDATE_BYTES):
-            update = Update.from_bytes(data, offset, self._symbols)
+            update = Update.from_bytes(data, offset, symbols)
             if self._on_update is not None:
                 self._call(self._on_update, update)
             merge = data[offset + UPDATE_KIND_OFFSET] == KIND_BOOK
@@ -211,11 +213,11 @@ class Dispatcher:
         kinds = data[UPDATE_KIND_OFFSET::UPDATE_BYTES]
         index = kinds.find(KIND_STATE)
         while index >= 0:
-            self._call(on_state, Update.from_bytes(data, index * UPDATE_BYTES, self._symbols))
+            self._call(on_state, Update.from_bytes(data, index * UPDATE_BYTES, self._names))
             index = kinds.find(KIND_STATE, index + 1)
 
     def _dispatch_signals(self, batch: Batch) -> None:
-        for signal in records.signals(batch, self._symbols):
+        for signal in records.signals(batch, self._names):
             if self._on_signal is not None:
                 self._call(self._on_signal, signal)
             for stream in self._signal_streams:

@@ -39,6 +39,7 @@ from bookfeed.live.pulse import Pulse
 from bookfeed.live.supervisor import SessionOptions, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
+from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput, Recorder
 from bookfeed.records import Signal, Update
 from bookfeed.rules.pairs import basis_line
@@ -105,7 +106,6 @@ class Feed:
         self._inputs: Final = EngineInput(self._engine, recorder)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
-        self._symbols: Final[dict[int, str]] = {}
         self._not_live: Final[set[int]] = set()
         self._news: asyncio.Event | None = None
         self._supervisors: Final[list[Supervisor]] = []
@@ -119,7 +119,7 @@ class Feed:
         self._opened = False
         self._closed = False
         self._dispatcher: Final = Dispatcher(
-            symbols=self._symbols,
+            names=self._inputs.names,
             on_batch=on_batch,
             on_update=on_update,
             on_signal=on_signal,
@@ -187,7 +187,6 @@ class Feed:
             self._added(supervisor, supervisor.subscribe(markets))
 
     def _added(self, supervisor: Supervisor, symbols: Mapping[int, str]) -> None:
-        self._symbols.update(symbols)
         self._supervisor_of.update(dict.fromkeys(symbols, supervisor))
         self._not_live.update(i for i in symbols if not self._engine.book(i).live)
 
@@ -250,11 +249,9 @@ class Feed:
         """
         for supervisor, group in self._by_supervisor(list(markets)):
             removed = supervisor.remove_markets(group)
-            # The records that say so still carry their symbols.
             supervisor.flush()
             self._markets[:] = [m for m in self._markets if m not in group]
             for instrument in removed:
-                self._symbols.pop(instrument, None)
                 self._supervisor_of.pop(instrument, None)
                 self._not_live.discard(instrument)
         self._tell()
@@ -309,9 +306,9 @@ class Feed:
         """
         if isinstance(key, str):
             found = (self._engine.instrument(name, key) for name in self._endpoints)
-            instrument = next((i for i in found if i in self._symbols), None)
+            instrument = next((i for i in found if i in self._supervisor_of), None)
         else:
-            instrument = key if key in self._symbols else None
+            instrument = key if key in self._supervisor_of else None
         if instrument is None:
             raise KeyError(f"no book {key!r} in this feed")
         return self._engine.book(instrument)
@@ -362,6 +359,11 @@ class Feed:
         return counts
 
     @property
+    def names(self) -> Names:
+        """What books and rules are called, by the numbers that records carry; grows with them."""
+        return self._inputs.names
+
+    @property
     def rules(self) -> Mapping[int, Rule]:
         """The rules by the number that signals carry."""
         return self._inputs.rules
@@ -377,7 +379,7 @@ class Feed:
     def _on_state(self, update: Update) -> None:
         if update.state == "live":
             self._not_live.discard(update.instrument)
-        elif update.instrument in self._symbols:
+        elif update.instrument in self._supervisor_of:
             self._not_live.add(update.instrument)
         supervisor = self._supervisor_of.get(update.instrument)
         if supervisor is not None:

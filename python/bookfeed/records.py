@@ -8,6 +8,7 @@ as floats, for display and arithmetic that tolerates rounding. Absent is ``None`
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from struct import Struct
 from typing import Final, Literal
@@ -24,6 +25,7 @@ from bookfeed._bookfeed import (
     UPDATE_KINDS,
     Batch,
 )
+from bookfeed.names import Name, Names
 from bookfeed.words import Cause, CloseReason, RuleKind, SignalPhase, State, UpdateKind
 
 UPDATE_BYTES: Final = 96
@@ -47,14 +49,35 @@ _OFF_BOOK: Final = 16
 _CAUSE_GAP: Final = "gap"
 
 _USD_SCALE: Final = 1_000_000_000
+_NS_PER_S: Final = 1_000_000_000
+_NS_PER_US: Final = 1_000
 
 _DIRECTIONS: Final[tuple[Literal["buy", "sell"] | None, ...]] = (None, "buy", "sell")
 _SIDES: Final[tuple[Literal["buy", "sell"], ...]] = ("buy", "sell")
 _VIEWS: Final[tuple[Literal["yes", "no"], ...]] = ("yes", "no")
 
-# Symbols by instrument, as the feed knows them.
-Symbols = Mapping[int, str]
-_NO_SYMBOLS: Final[Symbols] = {}
+Known = Names | Mapping[int, str]
+"""What is known of instruments by number: ``Feed.names``, or their symbols alone."""
+
+_NOTHING_KNOWN: Final[Known] = {}
+_NAMELESS: Final = Name("", "", "", "", "")
+
+
+def _symbols(names: Known) -> Mapping[int, str]:
+    return names.symbols if isinstance(names, Names) else names
+
+
+def _name(names: Known, instrument: int) -> Name:
+    if isinstance(names, Names):
+        return names.get(instrument, _NAMELESS)
+    symbol = names.get(instrument, "")
+    return Name("", "", "", symbol, symbol)
+
+
+def _renamed(old: object) -> None:
+    """``symbols`` is called ``names``; the old word is answered until the next version."""
+    if old is not None:
+        raise TypeError("the argument symbols is called names now: give feed.names to it")
 
 
 def _known(value: int) -> int | None:
@@ -103,8 +126,9 @@ class Update:
     symbol: str
 
     @classmethod
-    def from_bytes(cls, data: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS) -> "Update":
+    def from_bytes(cls, data: bytes, offset: int = 0, names: Known = _NOTHING_KNOWN) -> "Update":
         """Read the record at ``offset``; ``struct.error`` if there are not enough bytes."""
+        symbols = names if type(names) is dict else _symbols(names)
         (
             ts_recv, ts_event, ts_evidence, seq, bid, bid_qty, ask, ask_qty, price, qty,
             instrument, epoch, conn, kind, state, cause, flags,
@@ -191,7 +215,9 @@ class Leg:
     """One book of a signal: what would be executed there, and how far it can be believed.
 
     ``view`` ``"no"`` means the other side of the instrument's contract: prices are one less its
-    own.
+    own. ``market`` is the venue's id of the market and ``outcome`` the instrument's own outcome in
+    words, whatever the view; with ``venue`` they are empty where they are not known.
+    ``age_ns`` is how old the book's newest evidence was, ``None`` if it had none.
     ``maker_fee_e9`` is the fee of ``qty_e8`` if it rested at the best price of its own side.
     """
 
@@ -207,13 +233,17 @@ class Leg:
     age_ns: int | None
     state: State
     symbol: str
+    venue: str = ""
+    market: str = ""
+    outcome: str = ""
 
     @classmethod
-    def from_bytes(cls, data: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS) -> "Leg":
+    def from_bytes(cls, data: bytes, offset: int = 0, names: Known = _NOTHING_KNOWN) -> "Leg":
         """Read the record at ``offset``; ``struct.error`` if there are not enough bytes."""
         (
             instrument, epoch, avg, worst, qty, fee, age, state, side, view, maker_fee,
         ) = _LEG.unpack_from(data, offset)  # fmt: skip
+        name = _name(names, instrument)
         return cls(
             instrument=instrument,
             epoch=epoch,
@@ -226,8 +256,16 @@ class Leg:
             maker_fee_e9=_known(maker_fee),
             age_ns=_known(age),
             state=STATES[state],
-            symbol=symbols.get(instrument, ""),
+            symbol=name.symbol,
+            venue=name.venue,
+            market=name.market,
+            outcome=name.outcome,
         )
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the newest evidence for the leg's book; ``None`` if there was none."""
+        return _ratio(self.age_ns, _NS_PER_S)
 
     @property
     def avg_price(self) -> float | None:
@@ -259,7 +297,8 @@ class Leg:
 class Signal:
     """One moment in the life of an opportunity: it opens, is updated, and closes for a reason.
 
-    ``id`` is the same through the whole life. Edges are USD a share of 1e-9, averaged over
+    ``id`` is the same through the whole life. ``rule`` is the kind of rule and ``name`` what it was
+    called, empty if it was not. Edges are USD a share of 1e-9, averaged over
     ``qty_e8``; ``net_edge_e9`` is after fees. ``value_e9`` is the rule's own measure.
     ``maker_edge_e9`` is what one unit would leave if every leg rested at the best price of its own
     side.
@@ -286,10 +325,11 @@ class Signal:
     lag_ns: int | None
     maker_edge_e9: int | None
     legs: tuple[Leg, ...]
+    name: str = ""
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, legs: bytes, offset: int = 0, symbols: Symbols = _NO_SYMBOLS
+        cls, data: bytes, legs: bytes, offset: int = 0, names: Known = _NOTHING_KNOWN
     ) -> "Signal":
         """Read the record at ``offset`` and its legs out of the same batch's ``legs``.
 
@@ -321,9 +361,10 @@ class Signal:
             lag_ns=_known(lag),
             maker_edge_e9=_known(maker_edge),
             legs=tuple(
-                Leg.from_bytes(legs, (leg_start + index) * LEG_BYTES, symbols)
+                Leg.from_bytes(legs, (leg_start + index) * LEG_BYTES, names)
                 for index in range(leg_count)
             ),
+            name=names.rules.get(rule_id, "") if isinstance(names, Names) else "",
         )
 
     @property
@@ -366,16 +407,77 @@ class Signal:
         """The rule's own measure, in USD a share."""
         return _ratio(self.value_e9, PRICE_SCALE)
 
+    @property
+    def net_total_e9(self) -> int | None:
+        """What the whole size would leave after fees: net edge times ``qty``, in 1e-9 USD.
 
-def updates(batch: Batch, symbols: Symbols = _NO_SYMBOLS) -> Iterator[Update]:
-    """Iterate the updates of a batch as typed objects."""
-    data = batch.update_bytes
-    for offset in range(0, len(data), UPDATE_BYTES):
-        yield Update.from_bytes(data, offset, symbols)
+        Rounded down to a whole number, so never stated too high. ``None`` if the rule has no net
+        edge, or there is no size.
+        """
+        if self.net_edge_e9 is None or self.qty_e8 is None:
+            return None
+        return self.net_edge_e9 * self.qty_e8 // QTY_SCALE
+
+    @property
+    def net_total(self) -> float | None:
+        """What the whole size would leave after fees, in USD; ``None`` as ``net_total_e9`` is."""
+        return _ratio(self.net_total_e9, _USD_SCALE)
+
+    @property
+    def roi(self) -> float | None:
+        """Net total by the capital it would bind: 0.01 is one per cent.
+
+        ``None`` if there is no net total, or no capital to compare it with.
+        """
+        net_total_e9 = self.net_total_e9
+        if net_total_e9 is None or not self.capital_e9:
+            return None
+        return net_total_e9 / self.capital_e9
+
+    @property
+    def duration(self) -> timedelta:
+        """How long the opportunity has been open at this moment, to the microsecond."""
+        return timedelta(microseconds=(self.ts_recv - self.ts_open) // _NS_PER_US)
+
+    @property
+    def duration_s(self) -> float:
+        """How long the opportunity has been open at this moment, in seconds."""
+        return (self.ts_recv - self.ts_open) / _NS_PER_S
+
+    @property
+    def skew_s(self) -> float | None:
+        """How many seconds the receipts of the legs' newest evidence are apart; ``None`` if
+        a leg has none.
+        """
+        return _ratio(self.skew_ns, _NS_PER_S)
+
+    @property
+    def lag_s(self) -> float | None:
+        """How many seconds the venue times last heard of for the legs are apart; ``None`` if
+        a venue states none.
+        """
+        return _ratio(self.lag_ns, _NS_PER_S)
 
 
-def signals(batch: Batch, symbols: Symbols = _NO_SYMBOLS) -> Iterator[Signal]:
-    """Iterate the signals of a batch as typed objects."""
+def updates(
+    batch: Batch, names: Known = _NOTHING_KNOWN, *, symbols: None = None
+) -> Iterator[Update]:
+    """Iterate the updates of a batch as typed objects; ``names`` is ``Feed.names``.
+
+    A plain mapping of symbols by instrument number does as well.
+    """
+    _renamed(symbols)
+    known, data = _symbols(names), batch.update_bytes
+    return (Update.from_bytes(data, at, known) for at in range(0, len(data), UPDATE_BYTES))
+
+
+def signals(
+    batch: Batch, names: Known = _NOTHING_KNOWN, *, symbols: None = None
+) -> Iterator[Signal]:
+    """Iterate the signals of a batch as typed objects; ``names`` is ``Feed.names``.
+
+    With a plain mapping of symbols by instrument number, rules and legs have no names.
+    """
+    _renamed(symbols)
     data, legs = batch.signal_bytes, batch.leg_bytes
-    for offset in range(0, len(data), SIGNAL_BYTES):
-        yield Signal.from_bytes(data, legs, offset, symbols)
+    return (Signal.from_bytes(data, legs, at, names) for at in range(0, len(data), SIGNAL_BYTES))

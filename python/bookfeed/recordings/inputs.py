@@ -15,6 +15,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError
 from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market, Outcome
+from bookfeed.names import Names
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.listing import listing
 from bookfeed.rules.rule import Rule
@@ -49,7 +50,8 @@ class EngineInput:
     """
 
     __slots__ = (
-        "_engine", "_epochs", "_recorder", "ingest", "records_failed", "records_refused", "rules",
+        "_engine", "_epochs", "_recorder", "ingest", "names", "records_failed", "records_refused",
+        "rules",
     )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
@@ -60,6 +62,8 @@ class EngineInput:
         self._epochs: dict[int, int] = {}
         self.rules: dict[int, Rule] = {}
         """The rules by number, with what a recording says about them."""
+        self.names: Final = Names()
+        """What books and rules are called; a recording does not say the titles of markets."""
         self.records_refused = 0
         self.records_failed = 0
         self.ingest = engine.ingest if recorder is None else self._ingest_recorded
@@ -127,14 +131,25 @@ class EngineInput:
             "depth": market.depth,
         }
         options = {name: value for name, value in known.items() if value is not None}
-        return self._subscribe(market.venue, outcome.symbol, conn, ts, options)
+        return self._subscribe(market.venue, outcome.symbol, conn, ts, options, market.name)
 
     def _subscribe(
-        self, venue: str, symbol: str, conn: int, ts: int, options: dict[str, Any]
+        self,
+        venue: str,
+        symbol: str,
+        conn: int,
+        ts: int,
+        options: dict[str, Any],
+        title: str = "",
     ) -> int:
         payload = {"venue": venue, "symbol": symbol, **options}
         self._record(Kind.SUBSCRIBE, ts, conn, json.dumps(payload).encode())
-        return self._engine.subscribe(venue, symbol, conn, ts, **listing(venue, options))
+        instrument = self._engine.subscribe(venue, symbol, conn, ts, **listing(venue, options))
+        market, outcome = options.get("market", ""), options.get("outcome", "")
+        self.names.learn(
+            instrument, venue=venue, symbol=symbol, market=market, outcome=outcome, title=title
+        )
+        return instrument
 
     def unsubscribe(self, instrument: int, ts: int) -> None:
         """Remove a book."""
@@ -147,6 +162,7 @@ class EngineInput:
         self._record(Kind.RULE, ts, CONN_NONE, json.dumps(content).encode())
         number = self._engine.add_rule(rule.kind, rule.params)
         self.rules[number] = rule
+        self.names.learn_rule(number, rule.name)
         if rule.name or rule.about:
             about = {"number": number, "name": rule.name, "about": dict(rule.about)}
             self.note({RULE_NOTE: about}, ts)
@@ -242,6 +258,7 @@ class EngineInput:
             told = _json_object(note)[RULE_NOTE]
             number, name, about = told["number"], str(told["name"]), dict(told["about"])
             self.rules[number] = replace(self.rules[number], name=name, about=about)
+            self.names.learn_rule(number, name)
         except (ValueError, TypeError, KeyError):
             return
 

@@ -1,0 +1,74 @@
+"""What numbers in records stand for: ``Names`` tells of every instrument which book it is.
+
+Records carry small numbers, since those are quick to write and to compare. Names are looked up
+when a record becomes an object, a line or a row. ``Names`` grows as markets come and forgets
+nobody, so that a reader who is behind still finds the name of a book that is no longer followed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What one instrument is called; every part is text, empty where it is not known."""
+
+    venue: str
+    """The venue's name, such as ``"polymarket"``."""
+    market: str
+    """The venue's id of the market."""
+    outcome: str
+    """The outcome in words, such as ``"Yes"``."""
+    symbol: str
+    """The venue's symbol of the book."""
+    title: str
+    """What to show people: the market's name, or else its id, or else the symbol."""
+
+
+class Names(Mapping[int, Name]):
+    """Names of books by instrument number, and of rules by theirs.
+
+    A mapping that only grows: ``names[update.instrument].title``. An instrument that it does not
+    know raises ``KeyError``; ``names.get(number)`` is ``None`` then. ``names.rules`` has the name
+    of each rule by its number, empty for a rule without one.
+    """
+
+    def __init__(self) -> None:
+        self._names: Final[dict[int, Name]] = {}
+        self._symbols: Final[dict[int, str]] = {}
+        self._rules: Final[dict[int, str]] = {}
+
+    def __getitem__(self, instrument: int) -> Name:
+        """Return the name of an instrument; ``KeyError`` if it is not known."""
+        return self._names[instrument]
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate the instrument numbers, in the order in which they came."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return how many instruments are known."""
+        return len(self._names)
+
+    @property
+    def symbols(self) -> Mapping[int, str]:
+        """The symbol of each instrument by its number; grows with the names."""
+        return self._symbols
+
+    @property
+    def rules(self) -> Mapping[int, str]:
+        """The name of each rule by its number, empty if it has none; grows with the rules."""
+        return self._rules
+
+    def learn(
+        self, instrument: int, *, venue: str, symbol: str, market: str, outcome: str, title: str
+    ) -> None:
+        """Add an instrument, or tell more of one; empty text is what is not known."""
+        shown = title or market or symbol
+        self._names[instrument] = Name(venue, market, outcome, symbol, shown)
+        self._symbols[instrument] = symbol
+
+    def learn_rule(self, number: int, name: str) -> None:
+        """Add a rule, or tell its name."""
+        self._rules[number] = name
