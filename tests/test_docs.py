@@ -4,11 +4,13 @@ Nothing here looks at style. What is checked is what a reader would trip over.
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -16,7 +18,9 @@ from urllib.parse import unquote
 import pytest
 
 import bookfeed
-from bookfeed import CAUSES, CLOSE_REASONS, Engine
+from bookfeed import CAUSES, CLOSE_REASONS, Engine, Leg, Signal
+from bookfeed.monitor.objects import signal_object
+from bookfeed.records import LEG_BYTES, SIGNAL_BYTES
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = sorted(
@@ -178,6 +182,26 @@ def test_every_field_of_a_record_is_explained() -> None:
         assert f"`{name}`" in text, name
     sizes = [int(n) for n in re.findall(r"^## \w+, (\d+) bytes", text, re.MULTILINE)]
     assert sizes == [dtype.itemsize for dtype in dtypes]
+
+
+def test_the_signal_that_is_explained_is_as_signals_are_printed() -> None:
+    section = (ROOT / "docs" / "signals.md").read_text().partition("## Legs")[0]
+    shown = json.loads(FENCE.findall(section)[0][1])
+    blank = replace(
+        Signal.from_bytes(bytes(SIGNAL_BYTES), b""), legs=(Leg.from_bytes(bytes(LEG_BYTES)),)
+    )
+    printed = signal_object(blank, "", {})
+    assert shown.keys() <= printed.keys() and shown["legs"][0].keys() <= printed["legs"][0].keys()
+    explained = set(re.findall(r"`(\w+)`", section))
+    assert {*shown, *shown["legs"][0]} - {"type"} <= explained
+    paid = sum(leg["avg_price"] for leg in shown["legs"])
+    assert shown["gross_edge"] == pytest.approx(1 - paid, abs=1e-8)
+    assert shown["fee"] == pytest.approx(sum(leg["fee"] for leg in shown["legs"]))
+    assert shown["capital"] == pytest.approx(shown["qty"] * paid + shown["fee"])
+    net = shown["qty"] * shown["net_edge"]
+    assert shown["qty"] * shown["gross_edge"] - shown["fee"] == pytest.approx(net, abs=1e-5)
+    assert f"that is {net:.2f} USD" in section
+    assert f"{net / shown['capital']:.1%}".replace("%", " %") in section
 
 
 def test_make_targets_in_the_pages_exist() -> None:
