@@ -137,6 +137,7 @@ class Server:
     answers_ping: bool = True
     answers_close: bool = True
     refuses: bool = False
+    requests: list[WSUpgradeRequest] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -171,7 +172,8 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """A server on a free port of loopback."""
     server = Server()
 
-    def accept(_request: WSUpgradeRequest) -> Peer | None:
+    def accept(request: WSUpgradeRequest) -> Peer | None:
+        server.requests.append(request)
         return None if server.refuses else Peer(server)
 
     listening = await ws_create_server(accept, "127.0.0.1", 0, ssl=tls)

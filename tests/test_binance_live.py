@@ -242,6 +242,6 @@ def test_a_feed_needs_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="begin with a whole book by REST"):
         Feed([market], url="ws://127.0.0.1:1/ws")
     monkeypatch.setattr(http, "available", lambda: False)
-    monkeypatch.setattr("bookfeed.feed.rest_available", lambda: False)
+    monkeypatch.setattr("bookfeed.live.endpoints.rest_available", lambda: False)
     with pytest.raises(ConfigError, match=re.escape("pip install 'bookfeed[rest]'")):
         Feed([market])

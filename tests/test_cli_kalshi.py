@@ -13,8 +13,8 @@ from test_signing import ED25519, pem
 from waiting import PATIENCE_S
 
 from bookfeed import config
-from bookfeed.cli.run import endpoints
 from bookfeed.errors import ConfigError
+from bookfeed.feed_config import endpoints
 
 TICKER = "KXBTCD-26OCT0117-T84999.99"
 KEY_ID = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"

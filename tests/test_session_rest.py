@@ -249,7 +249,7 @@ async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest:
         assert len(server.peers) == 1
         rest.answer = moved
         await server.peer(1)
-        assert f.counters()["reconnects"] == 1
+        await server.until(lambda: f.counters()["reconnects"] == 1)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ class FeedConfig:
     connect_stagger_ms: Annotated[int | None, Range(0, 60_000)] = None
     backoff_min_s: Annotated[float, Range(0.05, 600)] = 1.0
     backoff_max_s: Annotated[float, Range(0.05, 3_600)] = 60.0
+    reconnect: bool = True
 
     def __post_init__(self) -> None:
         if self.backoff_min_s > self.backoff_max_s:

@@ -27,6 +27,7 @@ from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
 from bookfeed.names import Names
 from bookfeed.records import KIND_BOOK, KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
+from bookfeed.status import ConnectionStatus
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ OnBatch = Callable[[Batch], object]
 OnUpdate = Callable[[Update], object]
 OnSignal = Callable[[Signal], object]
 OnState = Callable[[Update], object]
+OnStatus = Callable[[ConnectionStatus], object]
 
 QUEUE_MAX: Final = 65_536
 
@@ -147,12 +149,14 @@ class Dispatcher:
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
         on_signal: OnSignal | None = None,
+        on_status: OnStatus | None = None,
         on_state: OnState | None = None,
     ) -> None:
         self._names: Final = names
         self._on_batch: Final = on_batch
         self._on_update: Final = on_update
         self._on_signal: Final = on_signal
+        self._on_status: Final = on_status
         self._on_state: Final = on_state
         self._update_streams: list[Stream[Update]] = []
         self._signal_streams: list[Stream[Signal]] = []
@@ -182,6 +186,11 @@ class Dispatcher:
                 self._dispatch_states(self._on_state, data)
         if (self._on_signal is not None or self._signal_streams) and batch.signal_bytes:
             self._dispatch_signals(batch)
+
+    def status(self, status: ConnectionStatus) -> None:
+        """Hand over that a connection's state is another, or its cause."""
+        if self._on_status is not None:
+            self._call(self._on_status, status)
 
     def end(self, error: BaseException | None = None) -> None:
         """End every iterator, with ``error`` if there is one."""

@@ -19,33 +19,31 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-from bookfeed._bookfeed import BookView, Engine, Histogram
-from bookfeed.clock import AnchoredClock, Clock
-from bookfeed.dispatch import (
-    QUEUE_MAX,
-    Dispatcher,
-    OnBatch,
-    OnSignal,
-    OnUpdate,
-    Stream,
-)
+from bookfeed import feed_config
+from bookfeed._bookfeed import Batch, Engine
+from bookfeed.book_source import BookSource
+from bookfeed.clock import NS_PER_S, AnchoredClock, Clock
+from bookfeed.config import Config, load
+from bookfeed.dispatch import Dispatcher, OnBatch, OnSignal, OnStatus, OnUpdate, Stream
 from bookfeed.errors import SessionError
-from bookfeed.live.http import available as rest_available
-from bookfeed.live.http import required_rest_url
+from bookfeed.feed_log import FeedLog
+from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.pulse import Pulse
-from bookfeed.live.supervisor import SessionOptions, Supervisor
+from bookfeed.live.session import Session
+from bookfeed.live.supervisor import Outlet, SessionOptions, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
-from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput, Recorder
-from bookfeed.records import Signal, Update
+from bookfeed.records import Update
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
-from bookfeed.rules.why import PolarityAlarm, Why, why
-from bookfeed.venues import VENUES, Endpoint
+from bookfeed.rules.why import PolarityAlarm
+from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
+from bookfeed.venues import Endpoint
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 
@@ -59,7 +57,7 @@ RECORDER_TIMEOUT_S: Final = 1.0
 ALARM_EVERY_S: Final = 1.0
 
 
-class Feed:
+class Feed(BookSource):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -78,7 +76,7 @@ class Feed:
 
     def __init__(
         self,
-        markets: Iterable[Market],
+        markets: Iterable[Market] = (),
         *,
         url: str | None = None,
         rest_url: str | None = None,
@@ -88,6 +86,7 @@ class Feed:
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
         on_signal: OnSignal | None = None,
+        on_status: OnStatus | None = None,
         recorder: Recorder | None = None,
         busy_poll: bool = False,
         engine: Engine | None = None,
@@ -96,20 +95,33 @@ class Feed:
         seed: int | None = None,
     ) -> None:
         self._markets: Final = list(markets)
-        _check_markets(self._markets)
+        check_markets(self._markets)
         self._rules: Final = tuple(rules)
-        self._endpoints: Final = _endpoints(self._markets, url, rest_url, ssl_context, endpoints)
-        self._engine: Final = Engine() if engine is None else engine
+        self._endpoints: Final = endpoints_of(self._markets, url, rest_url, ssl_context, endpoints)
         self._clock: Final[Clock] = AnchoredClock() if clock is None else clock
         self._rng: Final = random.Random(seed)  # noqa: S311 - jitter, not secrets
         self._recorder: Final = recorder
-        self._inputs: Final = EngineInput(self._engine, recorder)
+        inputs = EngineInput(Engine() if engine is None else engine, recorder)
+        super().__init__(
+            inputs,
+            Dispatcher(
+                names=inputs.names,
+                on_batch=on_batch,
+                on_update=on_update,
+                on_signal=on_signal,
+                on_status=on_status,
+                on_state=self._on_state,
+            ),
+        )
+        self._log: Final = FeedLog(inputs.names)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
         self._not_live: Final[set[int]] = set()
-        self._news: asyncio.Event | None = None
+        # Set whenever a book changed its state, or the feed ended.
+        self._changed: asyncio.Event | None = None
         self._supervisors: Final[list[Supervisor]] = []
         self._supervisor_of: Final[dict[int, Supervisor]] = {}
+        self._outlet: Final = Outlet(self._deliver, self._failed, self._status_changed)
         self._pulse: Final = Pulse(
             self._inputs, self._clock, self._options.advance_s, beat=self._beat, fail=self._fail
         )
@@ -118,24 +130,48 @@ class Feed:
         self._alarm_timer: asyncio.TimerHandle | None = None
         self._opened = False
         self._closed = False
-        self._dispatcher: Final = Dispatcher(
-            names=self._inputs.names,
-            on_batch=on_batch,
-            on_update=on_update,
-            on_signal=on_signal,
-            on_state=self._on_state,
-        )
 
-    async def __aenter__(self) -> Self:
-        """Subscribe and begin connecting; does not wait for books.
+    @classmethod
+    def from_config(
+        cls,
+        config: str | Path | Config,
+        *,
+        source: str | None = None,
+        keys: Mapping[str, Any] | None = None,
+        record: bool = False,
+        **overrides: Any,
+    ) -> Self:
+        """Return the feed that ``bookfeed run`` would make of a configuration, not yet open.
 
-        Raises ``SessionError`` if the feed was open before, ``EngineError`` or ``ValueError``
-        if a rule or a market is refused.
+        ``config`` is a TOML file, which ``BOOKFEED_*`` variables override, or a ``Config`` as it
+        is. ``source`` is what errors call it, by default the file's name. ``keys`` (by venue)
+        replace the keys that are configured or in the environment. With ``record`` a journal is
+        written as ``[record]`` says. ``overrides`` are arguments of ``Feed`` and replace what the
+        configuration says.
+
+        Raises ``ConfigError`` for a configuration that cannot be used, ``JournalError`` if the
+        journal cannot be written.
         """
-        if self._opened:
+        if not isinstance(config, Config):
+            source = str(config) if source is None else source
+            config = load(config)
+        source = "configuration" if source is None else source
+        arguments = feed_config.arguments(config, source, keys or {}, overrides)
+        if record and arguments.get("recorder") is None:
+            arguments["recorder"] = feed_config.journal(config, source)
+        return cls(**arguments)
+
+    async def open(self) -> Self:
+        """Subscribe and begin connecting; returns this feed and does not wait for books.
+
+        ``async with feed`` opens and closes it. Raises ``SessionError`` if the feed was open
+        before, ``EngineError`` or ``ValueError`` if a rule or a market is refused; it is closed
+        then.
+        """
+        if self._opened or self._closed:
             raise SessionError("a feed can be opened once; make another one")
         self._opened = True
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         try:
             self._subscribe()
         except BaseException:
@@ -151,6 +187,9 @@ class Feed:
             self._look()
         return self
 
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
     def _look(self) -> None:
         self._alarm.look(self._engine, self._inputs.rules)
         self._alarm_timer = asyncio.get_running_loop().call_later(ALARM_EVERY_S, self._look)
@@ -164,6 +203,22 @@ class Feed:
         for supervisor in self._supervisors[:1]:
             supervisor.fail(error)
 
+    def _deliver(self, batch: Batch) -> None:
+        self._dispatcher.dispatch(batch)
+        self._log.batch(batch)
+
+    def _failed(self, error: BaseException) -> None:
+        for supervisor in self._supervisors:
+            for session in supervisor.sessions:
+                self._status_changed(supervisor, session)
+        self._dispatcher.end(error)
+        self._announce()
+
+    def _status_changed(self, supervisor: Supervisor, session: Session) -> None:
+        status = self._connection(supervisor, session)
+        self._log.status(status)
+        self._dispatcher.status(status)
+
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
         for rule in self._rules:
@@ -176,7 +231,7 @@ class Feed:
             supervisor = Supervisor(
                 endpoint,
                 inputs=self._inputs,
-                dispatcher=self._dispatcher,
+                outlet=self._outlet,
                 clock=self._clock,
                 rng=self._rng,
                 options=self._options,
@@ -188,7 +243,11 @@ class Feed:
 
     def _added(self, supervisor: Supervisor, symbols: Mapping[int, str]) -> None:
         self._supervisor_of.update(dict.fromkeys(symbols, supervisor))
-        self._not_live.update(i for i in symbols if not self._engine.book(i).live)
+        for instrument, symbol in symbols.items():
+            book = self._engine.book(instrument)
+            self._log.subscribed(book.venue, symbol, book.market or "")
+            if not book.live:
+                self._not_live.add(instrument)
 
     async def __aexit__(
         self,
@@ -218,7 +277,7 @@ class Feed:
             if self._spinner is not None:
                 self._spinner.__exit__()
             self._dispatcher.end()
-            self._tell()
+            self._announce()
             if self._recorder is not None:
                 self._recorder.close(RECORDER_TIMEOUT_S)
 
@@ -232,7 +291,7 @@ class Feed:
         ``ValueError`` for markets that contradict those that are followed.
         """
         added = list(markets)
-        _check_markets([*self._markets, *added])
+        check_markets([*self._markets, *added])
         symbols: dict[int, str] = {}
         for supervisor, group in self._by_supervisor(added):
             fresh = supervisor.add_markets(group)
@@ -254,11 +313,10 @@ class Feed:
             for instrument in removed:
                 self._supervisor_of.pop(instrument, None)
                 self._not_live.discard(instrument)
-        self._tell()
+        self._announce()
 
     def _by_supervisor(self, markets: Sequence[Market]) -> list[tuple[Supervisor, list[Market]]]:
-        if not self._opened or self._closed:
-            raise SessionError("the feed is not open")
+        self._check_open()
         groups: dict[str, list[Market]] = {}
         for market in markets:
             groups.setdefault(market.venue, []).append(market)
@@ -268,15 +326,13 @@ class Feed:
                 raise SessionError(f"the feed was opened without markets of {name}")
         return [(known[name], group) for name, group in groups.items()]
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionError("the feed was closed")
+        if not self._opened:
+            raise SessionError("the feed is not open: open it with `async with feed`, or open()")
+
     # Listening.
-
-    def updates(self, *, queue_max: int = QUEUE_MAX) -> Stream[Update]:
-        """Return an async iterator over updates from now on; see ``dispatch.py`` for its policy."""
-        return self._begin(self._dispatcher.updates(queue_max))
-
-    def signals(self, *, queue_max: int = QUEUE_MAX) -> Stream[Signal]:
-        """Return an async iterator over signals from now on."""
-        return self._begin(self._dispatcher.signals(queue_max))
 
     def __aiter__(self) -> Stream[Update]:
         return self.updates()
@@ -290,93 +346,118 @@ class Feed:
     # Asking.
 
     @property
-    def engine(self) -> Engine:
-        """The engine, for reading; changing it behind the feed's back breaks recordings."""
-        return self._engine
-
-    @property
     def failure(self) -> BaseException | None:
         """What ended the feed, or ``None``; a lost connection does not end it."""
         return next((s.failure for s in self._supervisors if s.failure is not None), None)
 
-    def book(self, key: int | str) -> BookView:
-        """Return the live view of a book, by instrument number or symbol.
+    def _has(self, instrument: int) -> bool:
+        return instrument in self._supervisor_of
 
-        Never waits. Raises ``KeyError`` if the feed has no such book.
+    def status(self) -> FeedStatus:
+        """Return how the feed, its connections and its books are now; never waits."""
+        conn_of: dict[int, int] = {}
+        connections: list[ConnectionStatus] = []
+        for supervisor in self._supervisors:
+            connections += (self._connection(supervisor, s) for s in supervisor.sessions)
+            conn_of |= supervisor.conn_of()
+        now_ns, failure = self._clock.now_ns(), self.failure
+        return FeedStatus(
+            running=self._opened and not self._closed and failure is None,
+            failure=failure,
+            connections=tuple(sorted(connections, key=lambda one: one.conn)),
+            books=tuple(self._book_status(i, conn_of.get(i), now_ns) for i in sorted(conn_of)),
+        )
+
+    def _connection(self, supervisor: Supervisor, session: Session) -> ConnectionStatus:
+        status, failure = supervisor.status(session), self.failure
+        if failure is None:
+            return status
+        return replace(status, state="down", cause=f"the engine failed: {failure}")
+
+    def _book_status(self, instrument: int, conn: int | None, now_ns: int) -> BookStatus:
+        book = self._engine.book(instrument)
+        proved_ns = book.ts_evidence
+        return BookStatus(
+            venue=book.venue,
+            symbol=book.symbol,
+            market=book.market,
+            outcome=book.outcome,
+            instrument=instrument,
+            state=book.state,
+            cause=book.cause,
+            live=book.live,
+            evidence_age_s=None if proved_ns is None else (now_ns - proved_ns) / NS_PER_S,
+            conn=conn,
+        )
+
+    def resync(self, key: int | str) -> None:
+        """Ask the venue for a book anew, by instrument number or symbol; does not wait for it.
+
+        How is the venue's own: by REST, by a command on the connection, by subscribing again, or
+        by a new connection; when, is up to the budgets (``SessionOptions.resync``). The book is
+        ``syncing`` from when it is asked for until it is there.
+        Raises ``SessionError`` if the feed is not open or there is no way to fetch the book,
+        ``KeyError`` if the feed has no such book.
         """
-        if isinstance(key, str):
-            found = (self._engine.instrument(name, key) for name in self._endpoints)
-            instrument = next((i for i in found if i in self._supervisor_of), None)
-        else:
-            instrument = key if key in self._supervisor_of else None
-        if instrument is None:
-            raise KeyError(f"no book {key!r} in this feed")
-        return self._engine.book(instrument)
+        self._check_open()
+        instrument = self._instrument(key)
+        self._supervisor_of[instrument].resync(instrument)
 
-    def books(self) -> Sequence[BookView]:
-        """Return the views of all books, in the order of their instrument numbers."""
-        return self._engine.books()
+    async def wait_live(
+        self, timeout_s: float | None = None, *, symbols: Iterable[int | str] | None = None
+    ) -> list[BookStatus]:
+        """Wait until every book is live at once; returns an empty list then.
 
-    async def wait_live(self, timeout_s: float | None = None) -> None:
-        """Wait until every book is live at once.
-
-        Raises ``TimeoutError`` naming the books that are not, or what made the feed fail.
+        With ``symbols`` (or instrument numbers) only these are waited for, and when the time is
+        up those that are not live are returned, with their causes. Without, ``TimeoutError`` names
+        them. Raises ``KeyError`` at once for a book that the feed does not have, ``SessionError``
+        if the feed is not open or is closed meanwhile, and what made the feed fail.
         """
-        if self._news is None:
+        changed = self._changed
+        if changed is None:
             raise SessionError("the feed is not open")
+        wanted = None if symbols is None else {self._instrument(key) for key in _keys(symbols)}
         try:
             async with asyncio.timeout(timeout_s):
-                while self._not_live:
+                while missing := self._missing(wanted):
                     if self.failure is not None:
                         raise self.failure
-                    if self._closed:
-                        raise SessionError("the feed was closed")
-                    self._news.clear()
-                    await self._news.wait()
+                    self._check_open()
+                    changed.clear()
+                    await changed.wait()
         except TimeoutError:
-            views = [self._engine.book(i) for i in sorted(self._not_live)]
+            if wanted is not None:
+                conn_of = {i: conn for s in self._supervisors for i, conn in s.conn_of().items()}
+                now_ns = self._clock.now_ns()
+                return [self._book_status(i, conn_of.get(i), now_ns) for i in sorted(missing)]
+            views = [self._engine.book(i) for i in sorted(missing)]
             shown = ", ".join(f"{v.symbol} ({v.state}: {v.cause})" for v in views[:5])
             raise TimeoutError(f"{len(views)} books are not live, first: {shown}") from None
+        return []
+
+    def _missing(self, wanted: set[int] | None) -> set[int]:
+        return self._not_live if wanted is None else wanted & self._not_live
 
     def counters(self) -> dict[str, int]:
-        """Return everything that is counted: the engine's counters and the session's own.
+        """Return everything that is counted: by the engine, by listeners, by connections.
 
         Names ending in ``_ns`` are nanoseconds.
         """
-        counts = dict(self._engine.counters())
+        counts = super().counters()
         for supervisor in self._supervisors:
             for name, value in supervisor.session_counts().items():
                 counts[name] = counts.get(name, 0) + value
-            for name in ("resyncs", "resync_failures", "reconnects"):
+            for name in ("resyncs", "resync_failures"):
                 counts[name] = counts.get(name, 0) + getattr(supervisor, name)
         counts["loop_stalls"] = self._pulse.stalls
         counts["loop_stall_ns_max"] = self._pulse.stall_ns_max
-        counts["callback_errors"] = self._dispatcher.callback_errors
-        counts["stream_dropped"] = self._dispatcher.dropped()
         counts["records_failed"] = self._inputs.records_failed
         if isinstance(self._clock, AnchoredClock):
             counts["wall_step_ns"] = self._clock.wall_step_ns()
         return counts
 
-    @property
-    def names(self) -> Names:
-        """What books and rules are called, by the numbers that records carry; grows with them."""
-        return self._inputs.names
-
-    @property
-    def rules(self) -> Mapping[int, Rule]:
-        """The rules by the number that signals carry."""
-        return self._inputs.rules
-
-    def why(self) -> list[Why]:
-        """Return what was not signalled: refusals by rule and reason, with a sentence each."""
-        return why(self._engine, self._inputs.rules)
-
-    def latency(self) -> dict[str, Histogram]:
-        """Return the engine's latency histograms by name, in nanoseconds."""
-        return self._engine.latency()
-
     def _on_state(self, update: Update) -> None:
+        self._log.state(update)
         if update.state == "live":
             self._not_live.discard(update.instrument)
         elif update.instrument in self._supervisor_of:
@@ -384,54 +465,13 @@ class Feed:
         supervisor = self._supervisor_of.get(update.instrument)
         if supervisor is not None:
             supervisor.on_state(update)
-        self._tell()
+        self._announce()
 
-    def _tell(self) -> None:
-        if self._news is not None:
-            self._news.set()
-
-
-def _check_markets(markets: Sequence[Market]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for market in markets:
-        if market.venue not in VENUES:
-            known = ", ".join(VENUES)
-            raise ValueError(
-                f"market {market.market!r}: unknown venue {market.venue!r}, not one of: {known}"
-            )
-        for symbol in market.symbols:
-            if (market.venue, symbol) in seen:
-                raise ValueError(f"symbol {symbol!r} is in two markets")
-            seen.add((market.venue, symbol))
+    def _announce(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
 
 
-def _endpoints(
-    markets: Sequence[Market],
-    url: str | None,
-    rest_url: str | None,
-    ssl_context: ssl.SSLContext | None,
-    given: Mapping[str, Endpoint] | None,
-) -> dict[str, Endpoint]:
-    names = list(dict.fromkeys(market.venue for market in markets))
-    chosen = dict(given or {})
-    if url is not None or rest_url is not None:
-        if len(names) != 1 or chosen:
-            raise ValueError("url and rest_url are for one venue; use endpoints for several")
-        there = _default(names[0])
-        chosen[names[0]] = Endpoint(there.venue, url or there.url, rest_url, ssl_context)
-    for name in names:
-        if name not in chosen:
-            there = _default(name)
-            rest_url = there.rest_url if rest_available() else None
-            chosen[name] = replace(there, rest_url=rest_url, ssl_context=ssl_context)
-        endpoint = chosen[name]
-        if endpoint.venue.check_url is not None:
-            endpoint.venue.check_url(endpoint.url)
-        if endpoint.venue.needs_rest:
-            required_rest_url(endpoint)
-    return {name: chosen[name] for name in names}
-
-
-def _default(name: str) -> Endpoint:
-    """A venue as it is without configuration, with the key that is in the environment."""
-    return VENUES[name].section().endpoint("environment")
+def _keys(symbols: Iterable[int | str]) -> Iterable[int | str]:
+    """One symbol alone is meant as one, not as its letters."""
+    return (symbols,) if isinstance(symbols, str) else symbols

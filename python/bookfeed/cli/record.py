@@ -12,13 +12,12 @@ from typing import Any
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.run import follow
-from bookfeed.cli.source import Source, opened
+from bookfeed.cli.source import opened
 from bookfeed.errors import ExitCode
+from bookfeed.feed_config import journal
 from bookfeed.monitor.output import write_pairs
 from bookfeed.monitor.shows import Summary
-from bookfeed.recordings.writer import JournalStatus, JournalWriter
-
-_MIB = 1024 * 1024
+from bookfeed.recordings.writer import JournalStatus
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -26,17 +25,17 @@ def execute(args: argparse.Namespace) -> ExitCode:
     with opened(args) as source:
         engine = Engine(**source.config.engine.arguments(), digest=True)
         directory = Path(args.directory or source.config.record.directory)
-        with _writer(source, directory) as writer:
+        with journal(source.config, source.name, directory) as writer:
 
             def hint() -> str:
                 status = writer.status()
                 lost = f", {status.records_dropped:,} lost" if status.records_dropped else ""
                 return f"recorded {status.records_written:,}{lost}, Ctrl-C ends"
 
-            def journal() -> Summary:
+            def summary() -> Summary:
                 return {"digest": engine.digest(), "journal": _journal_object(writer.status())}
 
-            follow(args, source, engine, recorder=writer, hint=hint, more=journal)
+            follow(args, source, engine, recorder=writer, hint=hint, more=summary)
             status = writer.status()
     if args.output == "table" or (args.output is None and sys.stdout.isatty()):
         told = {"directory": directory, "records": status.records_synced}
@@ -46,23 +45,6 @@ def execute(args: argparse.Namespace) -> ExitCode:
         why = status.error or "the disk did not keep up"
         print(f"bookfeed record: {lost:,} records were lost ({why})", file=sys.stderr)
     return ExitCode.FAILURE if lost else ExitCode.OK
-
-
-def _writer(source: Source, directory: Path) -> JournalWriter:
-    config = source.config
-    return JournalWriter(
-        directory,
-        prefix=config.record.prefix,
-        config_hash=config.fingerprint(),
-        notes={
-            "source": source.name,
-            "venues": config.venues(),
-            "engine": config.engine.arguments(),
-        },
-        flush_interval_s=config.record.flush_interval_ms / 1e3,
-        sync_interval_s=config.record.sync_interval_s,
-        rotate_bytes=config.record.rotate_mib * _MIB,
-    )
 
 
 def _journal_object(status: JournalStatus) -> dict[str, Any]:

@@ -2,27 +2,19 @@
 
 import argparse
 import asyncio
-import logging
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
-from bookfeed.config import Config
 from bookfeed.errors import ExitCode
-from bookfeed.feed import Feed, SessionOptions
-from bookfeed.live.http import available as rest_available
+from bookfeed.feed import Feed
 from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Summary, show_for
 from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
-from bookfeed.venues import Endpoint
-
-_log = logging.getLogger("bookfeed.cli")
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -63,82 +55,45 @@ async def _follow(
 ) -> None:
     show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
     try:
-        feed = build_feed(source, watch, clock, recorder)
+        feed = Feed.from_config(
+            source.config,
+            source=source.name,
+            keys=source.keys,
+            on_batch=watch.on_batch,
+            recorder=recorder,
+            engine=watch.engine,
+            clock=clock,
+        )
         async with feed:
             watch.attach(feed)
             show.begin()
-            await _until_told(feed, show, args.seconds)
+            await _until_ended(feed, show, args.seconds)
             summary = watch.summary()
     finally:
         show.close()
     show.end(summary | more())
 
 
-def build_feed(
-    source: Source, watch: Watch, clock: AnchoredClock, recorder: Recorder | None
-) -> Feed:
-    """The feed that ``source`` describes, watched by ``watch``.
-
-    Raises ``ConfigError`` for a venue that needs a key and has none that can be used.
-    """
-    config = source.config
-    how = config.feed
-    stagger_ms = how.connect_stagger_ms
-    return Feed(
-        config.markets(),
-        endpoints=endpoints(config, source.name, source.keys),
-        rules=config.signal_rules(),
-        on_batch=watch.on_batch,
-        recorder=recorder,
-        busy_poll=how.busy_poll,
-        engine=watch.engine,
-        options=SessionOptions(
-            connect_stagger_s=stagger_ms / 1e3 if stagger_ms is not None else None,
-            backoff_min_s=how.backoff_min_s,
-            backoff_max_s=how.backoff_max_s,
-            silence_s=config.engine.silence_s,
-        ),
-        clock=clock,
-    )
-
-
-def endpoints(
-    config: Config, source: str, keys: Mapping[str, Any] | None = None
-) -> dict[str, Endpoint]:
-    """Where to find each venue that has markets; ``source`` is what errors call ``config``.
-
-    A venue without one of the ``keys`` has the one that is configured, or the environment's.
-    """
-    found = {}
-    for name in config.venues():
-        endpoint = config.sections[name].endpoint(source, (keys or {}).get(name))
-        if endpoint.rest_url is not None and not rest_available():
-            _log.info("%s: no books by REST: aiohttp is not installed", name)
-            endpoint = replace(endpoint, rest_url=None)
-        found[name] = endpoint
-    return found
-
-
-async def _until_told(feed: Feed, show: Show, seconds: float | None) -> None:
+async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:
     """Refreshes the output until SIGINT, SIGTERM, the end of the time or of whoever reads."""
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    ended = asyncio.Event()
 
-    def tell(number: signal.Signals) -> None:
-        told.set()
+    def end(number: signal.Signals) -> None:
+        ended.set()
         # A second one ends the process the hard way.
         loop.remove_signal_handler(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, tell, number)
+        loop.add_signal_handler(number, end, number)
     end_s = None if seconds is None else loop.time() + seconds
     try:
-        while not told.is_set() and not show.over:
+        while not ended.is_set() and not show.over:
             left_s = show.every_s if end_s is None else min(end_s - loop.time(), show.every_s)
             if left_s <= 0:
                 return
             try:
-                await asyncio.wait_for(told.wait(), left_s)
+                await asyncio.wait_for(ended.wait(), left_s)
             except TimeoutError:
                 show.refresh()
             if feed.failure is not None:

@@ -156,7 +156,8 @@ class ConnectionPolicy:
     """The numbers of ``ConnectionLogic``; durations in nanoseconds.
 
     ``silence_ns`` 0 means that silence alone never ends a connection, ``probe_interval_ns`` 0
-    that no sign of life is asked for, ``lifetime_ns`` 0 that a connection may grow old.
+    that no sign of life is asked for, ``lifetime_ns`` 0 that a connection may grow old. Without
+    ``reconnect`` one attempt is made, and what ends the connection ends it for good.
     """
 
     ping_text: str | None = None
@@ -177,6 +178,7 @@ class ConnectionPolicy:
     close_timeout_ns: int = NS_PER_S // 2
     attempts_burst: int = 6
     attempt_interval_ns: int = 10 * NS_PER_S
+    reconnect: bool = True
 
 
 class ConnectionLogic:
@@ -250,6 +252,11 @@ class ConnectionLogic:
         # When the connection was last asked for a sign of life, or opened.
         self._probe_ns = 0
 
+    @property
+    def reconnects(self) -> bool:
+        """Whether a lost connection is made again."""
+        return self._policy.reconnect
+
     def handle(self, now_ns: int, event: Event) -> tuple[Action, ...]:
         """Take one event at ``now_ns`` and return what to do, in order."""
         if self.phase in (Phase.STOPPING, Phase.STOPPED):
@@ -321,7 +328,7 @@ class ConnectionLogic:
         """How old the connection may become: a little less than the venue lets it, at random, so
         that those which were opened together do not end together.
         """
-        if self._policy.lifetime_ns == 0:
+        if self._policy.lifetime_ns == 0 or not self._policy.reconnect:
             return _NEVER_NS
         return round(self._policy.lifetime_ns * (1.0 - _LIFETIME_SPREAD * self._rng.random()))
 
@@ -394,7 +401,7 @@ class ConnectionLogic:
 
     def _closed(self, now_ns: int, code: int) -> tuple[Action, ...]:
         if self.phase is Phase.CLOSING:
-            return self._schedule(now_ns, self._connect_ns)
+            return self._retry(now_ns, self._connect_ns)
         if self.phase not in (Phase.OPEN, Phase.CONNECTING):
             return ()
         if code == CloseCode.POLICY_VIOLATION:
@@ -402,7 +409,13 @@ class ConnectionLogic:
         return self._again(now_ns, 0)
 
     def _again(self, now_ns: int, at_least_ns: int) -> tuple[Action, ...]:
-        return self._schedule(now_ns, now_ns + max(at_least_ns, self._delay_ns()))
+        return self._retry(now_ns, now_ns + max(at_least_ns, self._delay_ns()))
+
+    def _retry(self, now_ns: int, at_ns: int) -> tuple[Action, ...]:
+        if not self._policy.reconnect:
+            self.phase = Phase.STOPPED
+            return ()
+        return self._schedule(now_ns, at_ns)
 
     def _delay_ns(self) -> int:
         failures = self._failures + self._refusals * self._policy.refusal_failures

@@ -7,10 +7,8 @@ where its frames go.
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -40,12 +38,14 @@ from bookfeed.live.connection import (
 )
 from bookfeed.live.dial import Dialer
 from bookfeed.live.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
+from bookfeed.live.handshake import headers, secrets, shown
 from bookfeed.live.listener import FeedListener, PicowsLog
 from bookfeed.live.refusal import refusal, retry_after
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
 from bookfeed.recordings.inputs import EngineInput
-from bookfeed.venues.base import Venue
+from bookfeed.status import ConnectionState
+from bookfeed.venues.base import Endpoint
 
 _logger: Final = logging.getLogger("bookfeed.live.session")
 _log: Final = RateLimitedLog(_logger)
@@ -71,12 +71,16 @@ class Host(Protocol):
     def fail(self, error: BaseException) -> None:
         """The engine itself failed; nothing can go on."""
 
+    def status_changed(self, session: "Session") -> None:
+        """The state of the connection is another, or its cause."""
+
 
 @dataclass(slots=True)
 class SessionCounters:
     """What happened on one connection since the start."""
 
     connects: int = 0
+    reconnects: int = 0
     connect_failures: int = 0
     disconnects: int = 0
     protocol_violations: int = 0
@@ -98,9 +102,7 @@ class Session:
         self,
         conn: int,
         *,
-        venue: Venue,
-        url: str,
-        ssl_context: ssl.SSLContext | None,
+        endpoint: Endpoint,
         logic: ConnectionLogic,
         inputs: EngineInput,
         clock: Clock,
@@ -111,9 +113,8 @@ class Session:
         self.clock: Final = clock
         self.host: Final = host
         self.counters: Final = SessionCounters()
-        self._venue: Final = venue
-        self._url: Final = url
-        self._ssl: Final = ssl_context
+        self._endpoint: Final = endpoint
+        self._venue: Final = endpoint.venue
         self._logic: Final = logic
         self._dialer: Final = Dialer()
         self._listener: FeedListener | None = None
@@ -122,9 +123,17 @@ class Session:
         self._gone = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._data_told_ns = 0
-        self._pong_told_ns = 0
+        self._data_noted_ns = 0
+        self._pong_noted_ns = 0
         self._lost = False
+        self._closing = False
+        # What is not to be shown of the present attempt.
+        self._secrets: set[str] = set()
+        self._reported: tuple[ConnectionState, str] = ("idle", "")
+        self.cause = ""
+        """Why the connection is not there, in words; empty if nothing went wrong."""
+        self.since_ns = 0
+        """Since when it is in its state."""
 
     @property
     def phase(self) -> Phase:
@@ -150,12 +159,18 @@ class Session:
             self.counters.commands += 1
             self._send(text)
 
+    def _end(self) -> None:
+        if not self._closing and self.state != "down":
+            self.cause = "closed"
+        self._closing = True
+        self._step(Stop())
+
     async def stop(self) -> None:
         """Close for good; returns when the socket is gone, within a second.
 
         If this is cancelled, ``abandon`` is still to be called.
         """
-        self._step(Stop())
+        self._end()
         if self._sockets:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2 * LINGER_S):
@@ -166,7 +181,7 @@ class Session:
 
     def abandon(self) -> None:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
-        self._step(Stop())
+        self._end()
         self._dialer.shutdown()
         for listener in self._sockets:
             _drop(listener)
@@ -187,8 +202,10 @@ class Session:
             return
         self._sockets.add(listener)
         self._gone.clear()
+        self.counters.reconnects += self.counters.connects > 0
         self.counters.connects += 1
         self._lost = False
+        self.cause = ""
         try:
             self.inputs.connected(
                 self.conn,
@@ -210,20 +227,15 @@ class Session:
         if listener is not self._listener:
             return
         self.counters.disconnects += 1
-        self._lose(listener, listener.close_reason or "connection lost")
+        self._lose(listener, "connection lost")
         self._step(Closed(listener.close_code, listener.close_reason))
 
     def on_peer_close(self, listener: FeedListener) -> None:
         """The peer sent a close frame: answer it and part."""
         code = listener.close_code
-        _log.warning(
-            "peer",
-            "connection %d: closed by the venue: %d %s",
-            self.conn,
-            code,
-            listener.close_reason,
-        )
-        self._lose(listener, f"closed by the venue: {code} {listener.close_reason}")
+        reason = self._shown(f"closed by the venue: {code} {listener.close_reason}")
+        _log.warning("peer", "connection %d: %s", self.conn, reason)
+        self._lose(listener, reason)
         self._part(listener, CloseCode.NORMAL if code == CLOSE_CODE_ABSENT else code)
         self.host.flush(self.conn)
 
@@ -271,21 +283,46 @@ class Session:
 
     def _step(self, event: Event) -> None:
         now_ns = self.clock.now_ns()
-        self._tell_news()
+        self._note_receipts()
         for action in self._logic.handle(now_ns, event):
             self._perform(action, now_ns)
         self.host.flush(self.conn)
+        self._review(now_ns)
 
-    def _tell_news(self) -> None:
+    def _review(self, now_ns: int) -> None:
+        """Tell if the state is another by now, or its cause."""
+        status = self.state, self.cause
+        if status == self._reported:
+            return
+        if status[0] != self._reported[0]:
+            self.since_ns = now_ns
+        self._reported = status
+        self.host.status_changed(self)
+
+    @property
+    def state(self) -> ConnectionState:
+        """What the connection is doing, for people."""
+        match self._logic.phase:
+            case Phase.IDLE:
+                return "idle"
+            case Phase.OPEN:
+                return "connected"
+            case Phase.STOPPING | Phase.STOPPED:
+                return "down"
+            case Phase.CLOSING if not self._logic.reconnects:
+                return "down"
+        return "reconnecting" if self.counters.connects else "connecting"
+
+    def _note_receipts(self) -> None:
         """Data and PONGs are noted by the listener and told only when a decision is due."""
         listener = self._listener
         if listener is None:
             return
-        if listener.data_ns > self._data_told_ns:
-            self._data_told_ns = listener.data_ns
+        if listener.data_ns > self._data_noted_ns:
+            self._data_noted_ns = listener.data_ns
             self._logic.handle(listener.data_ns, Data())
-        if listener.pong_ns > self._pong_told_ns:
-            self._pong_told_ns = listener.pong_ns
+        if listener.pong_ns > self._pong_noted_ns:
+            self._pong_noted_ns = listener.pong_ns
             self._logic.handle(listener.pong_ns, Pong())
 
     def _perform(self, action: Action, now_ns: int) -> None:
@@ -328,6 +365,8 @@ class Session:
         listener.detach()
         if not self._lost:
             self._lost = True
+            if not self._closing:
+                self.cause = reason
             try:
                 self.inputs.disconnected(self.conn, reason, self.clock.now_ns())
             except EngineError as error:
@@ -348,48 +387,47 @@ class Session:
         listener = FeedListener(self, self._venue)
         self._listener = listener
         try:
+            # Signatures carry the wall clock's time, not the session's. The session's clock does
+            # not follow the wall's steps, so that books do not age by them; the venue, however,
+            # compares with what everybody's wall says now.
+            sent = headers(self._endpoint, time.time_ns() // 1_000_000)
+            self._secrets = secrets(self._endpoint.url, sent)
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await ws_connect(
                     lambda _request, _response: listener,
-                    self._url,
-                    ssl_context=self._ssl,
+                    self._endpoint.url,
+                    ssl_context=self._endpoint.ssl_context,
                     # Answering pings is ours: a ping that picows answers itself is not shown to
                     # the listener, not even as the last frame of a read.
                     enable_auto_pong=False,
                     websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
                     max_frame_size=self._venue.frame_bytes_max,
-                    extra_headers=self._headers(),
+                    extra_headers=sent or None,
                     max_redirects=0,
                     logger_name=PicowsLog(listener.on_parser_failure),
                     socket_factory=lambda url: self._dialer.open(url.host, url.port),
                 )
         except Exception as error:  # whatever it was: no connection, and another attempt later
-            self._failed(f"{type(error).__name__}: {error}", error)
+            self._failed(self._shown(f"{type(error).__name__}: {error}"), error)
         else:
             if listener.transport is None:
                 self._failed("closed during the handshake", None)
 
-    def _headers(self) -> Mapping[str, str] | None:
-        """Headers of this attempt: signatures are good for moments only.
-
-        They carry the wall clock's time, not the session's. The session's clock does not follow
-        the wall's steps, so that books do not age by them; the venue, however, compares with
-        what everybody's wall says now.
-        """
-        headers = self._venue.handshake_headers
-        return None if headers is None else headers(time.time_ns() // 1_000_000)
+    def _shown(self, text: str) -> str:
+        """What others said, fit to be logged; it may hold our headers."""
+        return shown(text, self._secrets)
 
     def _failed(self, reason: str, error: Exception | None) -> None:
         self._dialer.shutdown()
         self.counters.connect_failures += 1
         denied = refusal(error, time.time())
         if denied is None:
-            _log.warning(
-                f"connect {self.conn}", "connection %d: cannot connect: %s", self.conn, reason
-            )
+            self.cause = f"cannot connect: {reason}"
+            _log.warning(f"connect {self.conn}", "connection %d: %s", self.conn, self.cause)
         else:
             self.counters.handshakes_denied += 1
             explained = self._venue.explain_refusal(denied)
+            self.cause = f"denied: {explained}"
             # One key is refused on every connection of the venue: one line for all of them.
             refusal_log.error(
                 f"denied {self._venue.name}", "connection %d: %s", self.conn, explained

@@ -9,13 +9,12 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from bookfeed._bookfeed import Engine
-from bookfeed.clock import Clock, seconds_ns
-from bookfeed.dispatch import Dispatcher
+from bookfeed._bookfeed import Batch, Engine
+from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.live.http import RestClient, required_rest_url
@@ -32,6 +31,7 @@ from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Update
+from bookfeed.status import ConnectionStatus
 from bookfeed.venues.base import Commands, Endpoint, RestBooks, RestSeeds, Resubscription, Venue
 
 _logger: Final = logging.getLogger("bookfeed.live.supervisor")
@@ -46,6 +46,7 @@ class SessionOptions:
     is no REST client to ask whether the market is merely quiet; with one, ``silence_rest_s``.
     0 switches either off.
     ``snapshot_s`` is how long a book may take to arrive after its connection opened.
+    Without ``reconnect`` each connection is tried once; a lost one stays down, its books stale.
     """
 
     symbols_per_connection: int | None = None
@@ -57,7 +58,20 @@ class SessionOptions:
     snapshot_s: float = 30.0
     snapshot_rest_s: float = 5.0
     advance_s: float = 0.1
+    reconnect: bool = True
     resync: ResyncPolicy = field(default_factory=ResyncPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where a supervisor hands over what comes out, and says what happened."""
+
+    deliver: Callable[[Batch], object]
+    """A drained batch."""
+    failed: Callable[[BaseException], object]
+    """The engine failed of this; called once."""
+    status_changed: Callable[["Supervisor", Session], object]
+    """The state of a connection is another, or its cause."""
 
 
 class Supervisor:
@@ -68,7 +82,7 @@ class Supervisor:
         endpoint: Endpoint,
         *,
         inputs: EngineInput,
-        dispatcher: Dispatcher,
+        outlet: Outlet,
         clock: Clock,
         rng: random.Random,
         options: SessionOptions,
@@ -79,7 +93,7 @@ class Supervisor:
         self.engine: Final[Engine] = inputs.engine
         self.clock: Final = clock
         self.log: Final = _log
-        self._dispatcher: Final = dispatcher
+        self._outlet: Final = outlet
         self._rng: Final = rng
         self._options: Final = options
         # Numbers of connections, shared with the supervisors of other venues.
@@ -96,7 +110,6 @@ class Supervisor:
         # Connections that are given up, and what those counted that are gone.
         self._leaving: Final[dict[asyncio.Task[None], Session]] = {}
         self._retired: Final[Counter[str]] = Counter()
-        self.reconnects = 0
 
     def _new_mender(self) -> Mender:
         endpoint = self._endpoint
@@ -186,9 +199,7 @@ class Supervisor:
         shard = Shard(venue, next(self._conns))
         shard.session = Session(
             shard.conn,
-            venue=venue,
-            url=self._endpoint.url,
-            ssl_context=self._endpoint.ssl_context,
+            endpoint=self._endpoint,
             logic=ConnectionLogic(
                 self._policy(),
                 lambda: venue.subscription(shard.symbols),
@@ -212,9 +223,9 @@ class Supervisor:
         instruments = []
         for market in markets:
             # A window is as deep as what is asked for, whatever the market says of itself.
-            told = market if depth is None else replace(market, depth=depth)
+            listed = market if depth is None else replace(market, depth=depth)
             for outcome in market.outcomes:
-                instrument = self.inputs.subscribe(told, outcome, shard.conn, now_ns)
+                instrument = self.inputs.subscribe(listed, outcome, shard.conn, now_ns)
                 shard.add(instrument, outcome.symbol, market)
                 self._shard_of[instrument] = shard
                 instruments.append(instrument)
@@ -231,6 +242,7 @@ class Supervisor:
             lifetime_ns=seconds_ns(venue.lifetime_s),
             silence_ns=seconds_ns(silence_s),
             backoff=Backoff(seconds_ns(options.backoff_min_s), seconds_ns(options.backoff_max_s)),
+            reconnect=options.reconnect,
         )
 
     def add_markets(self, markets: Sequence[Market]) -> dict[int, str]:
@@ -324,6 +336,25 @@ class Supervisor:
         fresh.session.start()
         return True
 
+    def resync(self, instrument: int) -> None:
+        """Have a book fetched anew, as soon as the budgets allow it.
+
+        Nothing is to be done where its connection is not open: its next one brings the book. Raises
+        ``SessionError`` if only a new connection could bring it and none may be made.
+        """
+        if not (self._mender.can_fetch or self._options.reconnect):
+            raise SessionError(
+                f"books of {self.venue.name} come with a new connection only, and reconnecting "
+                "is switched off"
+            )
+        shard = self._shard_of[instrument]
+        if shard.session.open and self.engine.book(instrument).cause != "resolved":
+            self._plan.want(instrument, "resync", self.clock.now_ns())
+
+    def conn_of(self) -> dict[int, int]:
+        """The number of its connection, by instrument."""
+        return {instrument: shard.conn for instrument, shard in self._shard_of.items()}
+
     def shard_of(self, instrument: int) -> Shard | None:
         """The connection of a book."""
         return self._shard_of.get(instrument)
@@ -355,7 +386,7 @@ class Supervisor:
     def flush(self, conn: int | None = None) -> None:
         """Drain the engine and hand the records over; then take what was answered on ``conn``."""
         if self.engine.pending:
-            self._dispatcher.dispatch(self.engine.drain(self.clock.now_ns()))
+            self._outlet.deliver(self.engine.drain(self.clock.now_ns()))
         if conn is not None and (shard := self._shards.get(conn)) is not None:
             self._mender.hear(shard)
 
@@ -379,7 +410,28 @@ class Supervisor:
             self._failure = error
             _logger.error("the engine failed: %r", error)
             self.flush()
-            self._dispatcher.end(error)
+            self._outlet.failed(error)
+
+    def status_changed(self, session: Session) -> None:
+        """The state of a connection is another, or its cause."""
+        self._outlet.status_changed(self, session)
+
+    def status(self, session: Session) -> ConnectionStatus:
+        """What is to be said of a connection now."""
+        shard = self._shards.get(session.conn)
+        books = [] if shard is None else [self.engine.book(i) for i in shard.instruments]
+        delay_ns = self.engine.delay_ns(session.conn)
+        return ConnectionStatus(
+            venue=self._endpoint.venue.name,
+            conn=session.conn,
+            state=session.state,
+            cause=session.cause,
+            since_ns=session.since_ns,
+            books=len(books),
+            live=sum(book.live for book in books),
+            delay_s=None if delay_ns is None else delay_ns / NS_PER_S,
+            reconnects=session.counters.reconnects,
+        )
 
     def on_state(self, update: Update) -> None:
         """A book changed its state."""
@@ -443,6 +495,9 @@ class Supervisor:
 
     def replace(self, shard: Shard, reason: str) -> None:
         """Give a connection up for a fresh one."""
-        self.reconnects += 1
+        if not self._options.reconnect:
+            # It is all there is, and its other books may be good.
+            _log.warning("replace", "connection %d: %s; not replaced", shard.conn, reason)
+            return
         _log.warning("replace", "connection %d: replaced: %s", shard.conn, reason)
         shard.session.reconnect(reason)

@@ -5,12 +5,13 @@ this one, which fills in a ``Venue`` (how to talk to it) and a ``Row`` (what it 
 configured, what serves it in tests). Nothing here reads market data.
 """
 
+import re
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from bookfeed.market import Market
 from bookfeed.schema import Text
@@ -203,12 +204,42 @@ class Venue:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A venue and where it is to be found; without ``rest_url`` nothing is fetched by REST."""
+    """A venue and where it is to be found; without ``rest_url`` nothing is fetched by REST.
+
+    ``headers`` are sent with every handshake of the WebSocket, but not with REST requests; those
+    by which the venue recognises a key replace them. Their values are secrets: they are neither
+    logged nor shown. Raises ``ValueError`` for a header that cannot be sent.
+    """
 
     venue: Venue
     url: str
     rest_url: str | None = None
     ssl_context: ssl.SSLContext | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers.items():
+            _check_header(name, value)
+
+
+# RFC 9110: what a header may be called, and what its value may hold.
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\t]*")
+
+
+def _check_header(name: object, value: object) -> None:
+    """Raise ``ValueError`` naming the header, never its value."""
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        # Not repeated: a value may have been written where the name belongs.
+        raise ValueError("headers: a name must be letters, digits and hyphens, nothing else")
+    lower = name.lower()
+    if lower in ("host", "upgrade", "connection") or lower.startswith("sec-websocket-"):
+        raise ValueError(f"header {name!r} belongs to the handshake itself: leave it out")
+    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(
+            f"header {name!r}: its value must be one line of printable ASCII "
+            "(no line breaks; strip what was read from a file)"
+        )
 
 
 # How a venue is configured.

@@ -315,6 +315,12 @@ impl Engine {
         self.inner.sid(conn, channel)
     }
 
+    /// Receive time less venue time of the newest message of a connection that stated one, in
+    /// nanoseconds; negative where the receiver's clock is behind, `None` before there was one.
+    fn delay_ns(&self, conn: u32) -> Option<i64> {
+        self.inner.delay(conn)
+    }
+
     fn notices(&mut self, conn: u32) -> Vec<Notice> {
         self.inner.take_notices(conn).into_iter().map(|inner| Notice { inner }).collect()
     }

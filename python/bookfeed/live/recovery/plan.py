@@ -38,7 +38,7 @@ class ResyncPolicy:
 
 
 @dataclass(slots=True)
-class Trouble:
+class Resync:
     """One book that is wanted back, and what it has cost so far."""
 
     cause: str
@@ -65,7 +65,7 @@ class ResyncPlan:
     policy: ResyncPolicy
     rng: random.Random
     can_fetch: bool
-    _troubles: dict[int, Trouble] = field(default_factory=dict)
+    _resyncs: dict[int, Resync] = field(default_factory=dict)
     _fetches: TokenBucket = field(init=False)
     _reconnects: dict[int, TokenBucket] = field(default_factory=dict)
     _hold_ns: int = 0
@@ -75,57 +75,57 @@ class ResyncPlan:
 
     def wanted(self) -> int:
         """Return how many books are wanted back."""
-        return sum(trouble.wanted for trouble in self._troubles.values())
+        return sum(resync.wanted for resync in self._resyncs.values())
 
     def want(self, instrument: int, cause: str, now_ns: int) -> None:
         """A book is to be had back; does nothing if that is known."""
-        trouble = self._troubles.get(instrument)
-        if trouble is None or (
-            not trouble.wanted and now_ns - trouble.settled_ns >= self.policy.forgiven_ns
+        resync = self._resyncs.get(instrument)
+        if resync is None or (
+            not resync.wanted and now_ns - resync.settled_ns >= self.policy.forgiven_ns
         ):
-            self._troubles[instrument] = Trouble(cause)
-        elif not trouble.wanted:
-            trouble.wanted = True
-            trouble.cause = cause
+            self._resyncs[instrument] = Resync(cause)
+        elif not resync.wanted:
+            resync.wanted = True
+            resync.cause = cause
 
     def settled(self, instrument: int, now_ns: int) -> None:
         """A book is live, or not wanted any more."""
-        trouble = self._troubles.get(instrument)
-        if trouble is not None and trouble.wanted:
-            trouble.wanted = trouble.fetching = False
-            trouble.settled_ns = now_ns
+        resync = self._resyncs.get(instrument)
+        if resync is not None and resync.wanted:
+            resync.wanted = resync.fetching = False
+            resync.settled_ns = now_ns
 
     def cause(self, instrument: int) -> str:
         """Return why a book was last wanted; ``"none"`` if it never was."""
-        trouble = self._troubles.get(instrument)
-        return "none" if trouble is None else trouble.cause
+        resync = self._resyncs.get(instrument)
+        return "none" if resync is None else resync.cause
 
     def forget(self, instrument: int) -> None:
         """A book is gone; what it has cost is gone with it."""
-        self._troubles.pop(instrument, None)
+        self._resyncs.pop(instrument, None)
 
     def attempts(self, instrument: int) -> int:
         """Return how many fetches did not bring a book back that is wanted; 0 if it is not."""
-        trouble = self._troubles.get(instrument)
-        return trouble.fetches if trouble is not None and trouble.wanted else 0
+        resync = self._resyncs.get(instrument)
+        return resync.fetches if resync is not None and resync.wanted else 0
 
     def wanted_of(self, candidates: Iterable[int]) -> list[int]:
         """Return those of ``candidates`` that are wanted back, whatever is under way for them."""
-        return [i for i in candidates if i in self._troubles and self._troubles[i].wanted]
+        return [i for i in candidates if i in self._resyncs and self._resyncs[i].wanted]
 
     def due(self, candidates: Iterable[int], now_ns: int) -> list[int]:
         """Return those of ``candidates`` that may be fetched now, budgets aside."""
-        return [i for i in candidates if (t := self._troubles.get(i)) is not None and t.due(now_ns)]
+        return [i for i in candidates if (t := self._resyncs.get(i)) is not None and t.due(now_ns)]
 
     def adopt(self, instruments: Iterable[int]) -> None:
         """Books that are wanted come with a fetch that is under way for others anyway."""
         for instrument in self.wanted_of(instruments):
-            self._troubles[instrument].fetching = True
+            self._resyncs[instrument].fetching = True
 
     def release(self, instruments: Iterable[int]) -> None:
         """What was asked for them was refused unseen: they may be fetched again, at no cost."""
         for instrument in self.wanted_of(instruments):
-            self._troubles[instrument].fetching = False
+            self._resyncs[instrument].fetching = False
 
     def take_fetch(self, candidates: Iterable[int], most: int, now_ns: int) -> list[int]:
         """Return the books to fetch now, at most ``most`` of ``candidates``, in their order.
@@ -136,25 +136,25 @@ class ResyncPlan:
             return []
         due: list[int] = []
         for instrument in candidates:
-            trouble = self._troubles.get(instrument)
-            if trouble is not None and trouble.due(now_ns):
+            resync = self._resyncs.get(instrument)
+            if resync is not None and resync.due(now_ns):
                 due.append(instrument)
                 if len(due) == most:
                     break
         if not due or not self._fetches.take(now_ns):
             return []
         for instrument in due:
-            self._troubles[instrument].fetching = True
+            self._resyncs[instrument].fetching = True
         return due
 
     def fetched(self, instrument: int, now_ns: int) -> None:
         """A fetch is over and the book is not live: it is tried again, later and later."""
-        trouble = self._troubles.get(instrument)
-        if trouble is None or not trouble.fetching:
+        resync = self._resyncs.get(instrument)
+        if resync is None or not resync.fetching:
             return
-        trouble.fetching = False
-        trouble.fetch_ns = now_ns + self.policy.fetch_backoff.delay_ns(trouble.fetches, self.rng)
-        trouble.fetches += 1
+        resync.fetching = False
+        resync.fetch_ns = now_ns + self.policy.fetch_backoff.delay_ns(resync.fetches, self.rng)
+        resync.fetches += 1
 
     def hold(self, until_ns: int) -> None:
         """The server asked not to be asked before ``until_ns``."""
@@ -163,19 +163,19 @@ class ResyncPlan:
     def take_reconnect(self, shard: int, instruments: Iterable[int], now_ns: int) -> bool:
         """Whether connection ``shard``, which carries ``instruments``, is to be replaced now."""
         asking = [
-            trouble
+            resync
             for instrument in instruments
-            if (trouble := self._troubles.get(instrument)) is not None
-            and trouble.wanted
-            and now_ns >= trouble.reconnect_ns
-            and (not self.can_fetch or trouble.fetches >= self.policy.fetches_max)
+            if (resync := self._resyncs.get(instrument)) is not None
+            and resync.wanted
+            and now_ns >= resync.reconnect_ns
+            and (not self.can_fetch or resync.fetches >= self.policy.fetches_max)
         ]
         if not asking or not self._budget(shard).take(now_ns):
             return False
-        for trouble in asking:
-            delay_ns = self.policy.reconnect_backoff.delay_ns(trouble.reconnects, self.rng)
-            trouble.reconnects += 1
-            trouble.reconnect_ns = now_ns + delay_ns
+        for resync in asking:
+            delay_ns = self.policy.reconnect_backoff.delay_ns(resync.reconnects, self.rng)
+            resync.reconnects += 1
+            resync.reconnect_ns = now_ns + delay_ns
         return True
 
     def take_reconnect_now(self, shard: int, now_ns: int) -> bool:

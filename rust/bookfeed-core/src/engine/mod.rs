@@ -317,6 +317,7 @@ impl Engine {
         if let Some(connection) = self.world.connection_mut(conn) {
             (connection.venue, connection.mode) = (venue, mode);
             (connection.up, connection.ts_data, connection.ts_event) = (true, ts, ABSENT);
+            connection.delay = ABSENT;
         }
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);
@@ -494,6 +495,13 @@ impl Engine {
     #[must_use]
     pub fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
         sequence::sid(&self.world, conn, channel)
+    }
+
+    /// Receive time less venue time of the newest message of a connection that stated one; below
+    /// zero where the receiver's clock is behind.
+    #[must_use]
+    pub fn delay(&self, conn: u32) -> Option<Nanos> {
+        self.world.connection(conn).map(|c| c.delay).filter(|&delay| delay != ABSENT)
     }
 
     /// Where and why the newest bad payload was refused.

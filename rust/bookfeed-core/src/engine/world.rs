@@ -137,12 +137,17 @@ impl World {
             return;
         }
         let ts_event = message.ts_event;
+        let timed = ts_event != ABSENT;
+        let delay = origin.ts_recv.saturating_sub(ts_event);
         if let Some(connection) = self.connection_mut(origin.conn) {
             connection.ts_data = origin.ts_recv;
             connection.ts_event = connection.ts_event.max(ts_event);
+            if timed {
+                connection.delay = delay;
+            }
         }
-        if ts_event != ABSENT {
-            self.venue_latency.record(origin.ts_recv.saturating_sub(ts_event));
+        if timed {
+            self.venue_latency.record(delay);
         }
     }
 

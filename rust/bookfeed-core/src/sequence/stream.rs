@@ -29,6 +29,8 @@ pub struct Connection {
     pub(crate) ts_data: Nanos,
     /// Newest venue time of such a message, or [`ABSENT`].
     pub ts_event: Nanos,
+    /// Receive time less venue time of the newest message that stated one, or [`ABSENT`].
+    pub delay: Nanos,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
     /// The numbered streams on it: number given by the venue, and which stream that is.
@@ -40,7 +42,8 @@ impl Connection {
     #[must_use]
     pub fn new(venue: Venue, mode: Mode, ts: Nanos) -> Self {
         let (instruments, streams) = (Vec::new(), Vec::new());
-        Self { venue, mode, up: true, ts_data: ts, ts_event: ABSENT, instruments, streams }
+        let (ts_event, delay) = (ABSENT, ABSENT);
+        Self { venue, mode, up: true, ts_data: ts, ts_event, delay, instruments, streams }
     }
 
     /// The stream that the venue calls `sid`.

@@ -1,0 +1,97 @@
+"""What a live feed and a replayed recording have in common: books, listeners and questions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+from bookfeed._bookfeed import BookView, Engine, Histogram
+from bookfeed.dispatch import QUEUE_MAX, Dispatcher, Stream
+from bookfeed.names import Names
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.records import Signal, Update
+from bookfeed.rules.rule import Rule
+from bookfeed.rules.why import Why, why
+from bookfeed.venues import VENUES
+
+T = TypeVar("T")
+
+
+class BookSource:
+    """Books, who listens to them, and what can be asked; the base of ``Feed`` and ``Replay``."""
+
+    def __init__(self, inputs: EngineInput, dispatcher: Dispatcher) -> None:
+        self._engine: Final = inputs.engine
+        self._inputs: Final = inputs
+        self._dispatcher: Final = dispatcher
+
+    # Listening.
+
+    def updates(self, *, queue_max: int = QUEUE_MAX) -> Stream[Update]:
+        """Return an async iterator over updates from now on; see ``dispatch.py`` for its policy."""
+        return self._begin(self._dispatcher.updates(queue_max))
+
+    def signals(self, *, queue_max: int = QUEUE_MAX) -> Stream[Signal]:
+        """Return an async iterator over signals from now on."""
+        return self._begin(self._dispatcher.signals(queue_max))
+
+    def _begin(self, stream: Stream[T]) -> Stream[T]:
+        return stream
+
+    # Asking.
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for reading; changing it behind the feed's back breaks recordings."""
+        return self._engine
+
+    def book(self, key: int | str) -> BookView:
+        """Return the live view of a book, by instrument number or symbol.
+
+        Never waits. Raises ``KeyError`` if there is no such book here.
+        """
+        return self._engine.book(self._instrument(key))
+
+    def books(self) -> Sequence[BookView]:
+        """Return the views of all books, in the order of their instrument numbers."""
+        return self._engine.books()
+
+    def _instrument(self, key: int | str) -> int:
+        """The instrument number of a book; ``KeyError`` if there is no such book here."""
+        if isinstance(key, str):
+            found = (self._engine.instrument(name, key) for name in VENUES)
+            instrument = next((i for i in found if i is not None and self._has(i)), None)
+        else:
+            instrument = key if self._has(key) else None
+        if instrument is None:
+            raise KeyError(f"no book {key!r} in this feed")
+        return instrument
+
+    def _has(self, instrument: int) -> bool:
+        raise NotImplementedError
+
+    def counters(self) -> dict[str, int]:
+        """Return everything that is counted: the engine's counters and those of listeners.
+
+        Names ending in ``_ns`` are nanoseconds.
+        """
+        counts = dict(self._engine.counters())
+        counts["callback_errors"] = self._dispatcher.callback_errors
+        counts["stream_dropped"] = self._dispatcher.dropped()
+        return counts
+
+    @property
+    def names(self) -> Names:
+        """What books and rules are called, by the numbers that records carry; grows with them."""
+        return self._inputs.names
+
+    @property
+    def rules(self) -> Mapping[int, Rule]:
+        """The rules by the number that signals carry."""
+        return self._inputs.rules
+
+    def why(self) -> list[Why]:
+        """Return what was not signalled: refusals by rule and reason, with a sentence each."""
+        return why(self._engine, self._inputs.rules)
+
+    def latency(self) -> dict[str, Histogram]:
+        """Return the engine's latency histograms by name, in nanoseconds."""
+        return self._engine.latency()

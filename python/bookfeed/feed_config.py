@@ -1,0 +1,97 @@
+"""What a configuration says of a feed: the arguments of ``Feed``, and the journal to record into.
+
+``Feed.from_config``, ``bookfeed run`` and ``bookfeed record`` all go this way.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from bookfeed._bookfeed import Engine
+from bookfeed.config import Config
+from bookfeed.errors import ConfigError
+from bookfeed.live.http import available as rest_available
+from bookfeed.live.supervisor import SessionOptions
+from bookfeed.recordings.writer import JournalWriter
+from bookfeed.venues import Endpoint
+
+_MIB: Final = 1024 * 1024
+
+_log: Final = logging.getLogger("bookfeed.feed")
+
+
+def arguments(
+    config: Config, source: str, keys: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The keyword arguments of ``Feed`` for ``config``; those that are ``given`` replace them.
+
+    ``source`` is what errors call the configuration; ``keys`` are by venue and replace those that
+    are configured or in the environment. Raises ``ConfigError`` if there is nothing to follow, or
+    for a venue that needs a key and has none that can be used.
+    """
+    if not config.market and "markets" not in given:
+        raise ConfigError(source, "market", "nothing to follow: add a [[market]]")
+    made: dict[str, Any] = {
+        "markets": config.markets(),
+        "rules": config.signal_rules(),
+        "busy_poll": config.feed.busy_poll,
+        "options": session_options(config),
+    }
+    if not given.keys() & {"endpoints", "url", "rest_url"}:
+        made["endpoints"] = endpoints(config, source, keys)
+    if "engine" not in given:
+        made["engine"] = Engine(**config.engine.arguments())
+    return made | dict(given)
+
+
+def session_options(config: Config) -> SessionOptions:
+    """The numbers of a session, as they are configured."""
+    how = config.feed
+    stagger_ms = how.connect_stagger_ms
+    return SessionOptions(
+        connect_stagger_s=stagger_ms / 1e3 if stagger_ms is not None else None,
+        backoff_min_s=how.backoff_min_s,
+        backoff_max_s=how.backoff_max_s,
+        silence_s=config.engine.silence_s,
+        reconnect=how.reconnect,
+    )
+
+
+def endpoints(
+    config: Config, source: str, keys: Mapping[str, Any] | None = None
+) -> dict[str, Endpoint]:
+    """Where to find each venue that has markets; ``source`` is what errors call ``config``.
+
+    A venue without one of the ``keys`` has the one that is configured, or the environment's.
+    """
+    found = {}
+    for name in config.venues():
+        endpoint = config.sections[name].endpoint(source, (keys or {}).get(name))
+        if endpoint.rest_url is not None and not rest_available():
+            _log.info("%s: no books by REST: aiohttp is not installed", name)
+            endpoint = replace(endpoint, rest_url=None)
+        found[name] = endpoint
+    return found
+
+
+def journal(config: Config, source: str, directory: Path | None = None) -> JournalWriter:
+    """A journal as ``[record]`` has it, or in another directory; a thread of its own writes it.
+
+    Raises ``JournalError`` if it cannot be written there.
+    """
+    record = config.record
+    return JournalWriter(
+        Path(record.directory) if directory is None else directory,
+        prefix=record.prefix,
+        config_hash=config.fingerprint(),
+        notes={
+            "source": source,
+            "venues": config.venues(),
+            "engine": config.engine.arguments(),
+        },
+        flush_interval_s=record.flush_interval_ms / 1e3,
+        sync_interval_s=record.sync_interval_s,
+        rotate_bytes=record.rotate_mib * _MIB,
+    )

@@ -1,0 +1,42 @@
+"""The headers of a handshake, and keeping what is secret in them out of every text."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from bookfeed.venues.base import Endpoint
+
+# Shorter ones are no secrets, and would take words out of a sentence.
+_SECRET_MIN: Final = 6
+# So much of what a peer says is worth showing.
+_TEXT_MAX: Final = 200
+
+
+def headers(endpoint: Endpoint, now_ms: int) -> dict[str, str]:
+    """The headers of one attempt, at ``now_ms`` Unix milliseconds by the wall clock.
+
+    The user's own, less those that the venue needs for itself, then the venue's: a signature must
+    not be replaced by mistake.
+    """
+    sign = endpoint.venue.handshake_headers
+    signed = {} if sign is None else dict(sign(now_ms))
+    taken = {name.lower() for name in signed}
+    own = {name: value for name, value in endpoint.headers.items() if name.lower() not in taken}
+    return own | signed
+
+
+def secrets(url: str, sent: Mapping[str, str]) -> set[str]:
+    """What must not be shown of an address and of the headers that were sent to it."""
+    parts = urlsplit(url)
+    found = {parts.username or "", parts.password or ""}
+    found |= {value for _, value in parse_qsl(parts.query)}
+    found |= {word for value in sent.values() for word in (value, *value.split())}
+    return {text for text in found if len(text) >= _SECRET_MIN}
+
+
+def shown(text: str, hidden: Iterable[str] = ()) -> str:
+    """``text`` as it may be logged: one line, printable, not endless, nothing ``hidden`` in it."""
+    for secret in sorted(hidden, key=len, reverse=True):
+        text = text.replace(secret, "…")
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip())
+    return line if len(line) <= _TEXT_MAX else line[: _TEXT_MAX - 1] + "…"

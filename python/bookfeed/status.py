@@ -1,0 +1,78 @@
+"""What a feed says of itself: its connections, its books, and whether it runs.
+
+``Feed.status()`` asks for all of it at any time; ``Feed.on_status`` hears a ``ConnectionStatus``
+whenever a connection's state or cause changes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ConnectionState = Literal["idle", "connecting", "connected", "reconnecting", "polling", "down"]
+"""``polling`` is reserved for venues whose books are kept by REST polling; none is today."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """One connection of a feed, at one moment."""
+
+    venue: str
+    """Whose connection it is."""
+    conn: int
+    """Its number, the same through all reconnects; the engine and recordings use it, too."""
+    state: ConnectionState
+    """``idle`` before the feed is open; ``connecting`` until the first connection is made,
+    ``reconnecting`` after one was lost; ``down``: no more attempts are made, because reconnecting
+    is switched off, or the feed was closed or has failed."""
+    cause: str
+    """Why, in words (``"connection lost"``, ``"closed by the venue: 1006"``); empty if nothing
+    went wrong. Keys and headers are never in it."""
+    since_ns: int
+    """Since when the state holds, in Unix nanoseconds; 0 while ``idle``."""
+    books: int
+    """How many books it carries."""
+    live: int
+    """How many of them may be believed."""
+    delay_s: float | None
+    """Receive time less venue time of its newest message that states one, in seconds; negative
+    where the receiver's clock is behind, ``None`` before there was one."""
+    reconnects: int
+    """How many connections were made after the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookStatus:
+    """One book of a feed, at one moment."""
+
+    venue: str
+    symbol: str
+    """The venue's string for the instrument."""
+    market: str | None
+    """The venue's id of the market; ``None`` where it is not known."""
+    outcome: str | None
+    """Which outcome of the market it is; ``None`` where it is not known."""
+    instrument: int
+    """The engine's number of the book, which records carry."""
+    state: str
+    """One of ``STATES``."""
+    cause: str
+    """One of ``CAUSES``: why the book is in that state."""
+    live: bool
+    """Whether it may be believed."""
+    evidence_age_s: float | None
+    """Seconds since the venue last vouched for it; ``None`` if it never did."""
+    conn: int | None
+    """The number of its connection; ``None`` for a book that the user pushes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """A feed, at one moment; what ``Feed.status()`` returns."""
+
+    running: bool
+    """Whether it is open and has not failed."""
+    failure: BaseException | None
+    """What ended it; ``None`` if nothing did. A lost connection does not."""
+    connections: tuple[ConnectionStatus, ...]
+    """In the order of their numbers."""
+    books: tuple[BookStatus, ...]
+    """In the order of their instrument numbers."""
