@@ -6,7 +6,7 @@ Units everywhere: prices are integers of 1e-9 (``*_e9``), quantities integers of
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, Self, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +97,15 @@ def json_check(data: bytes) -> None: ...
 
 @final
 class Batch:
-    """Records handed over by one ``Engine.drain()``; immutable, owns its bytes."""
+    """Records handed over together, by one ``Engine.drain()`` or made by hand; owns its bytes.
 
+    Made by hand it raises ``ValueError`` for bytes that are no whole number of records, and for a
+    signal whose legs are not in ``leg_bytes``.
+    """
+
+    def __new__(
+        cls, update_bytes: bytes = b"", signal_bytes: bytes = b"", leg_bytes: bytes = b""
+    ) -> Self: ...
     @property
     def updates(self) -> npt.NDArray[np.void]: ...
     @property

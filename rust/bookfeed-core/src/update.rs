@@ -221,6 +221,17 @@ pub(crate) fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32
     out.extend_from_slice(&record);
 }
 
+/// Index of a signal record's first leg, and how many it has.
+///
+/// # Panics
+///
+/// If `record` is shorter than a signal.
+#[must_use]
+pub fn legs_of(record: &[u8]) -> (usize, usize) {
+    let first = [record[108], record[109], record[110], record[111]];
+    (u32::from_le_bytes(first) as usize, usize::from(record[116]))
+}
+
 /// Appends a leg record.
 pub(crate) fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
     let mut record = [0u8; LEG_SIZE];
@@ -283,6 +294,15 @@ mod tests {
         packed(&UPDATE_FIELDS, UPDATE_SIZE);
         packed(&SIGNAL_FIELDS, SIGNAL_SIZE);
         packed(&LEG_FIELDS, LEG_SIZE);
+    }
+
+    #[test]
+    fn a_signals_legs_are_read_where_its_layout_says() {
+        let at = |name: &str| SIGNAL_FIELDS.iter().find(|f| f.0 == name).unwrap().2;
+        let mut record = [0; SIGNAL_SIZE];
+        record[at("leg_start")..][..4].copy_from_slice(&70_000u32.to_le_bytes());
+        record[at("legs")] = 3;
+        assert_eq!(legs_of(&record), (70_000, 3));
     }
 
     #[test]

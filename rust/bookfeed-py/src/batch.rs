@@ -1,8 +1,9 @@
-//! Records handed over by one drain, as bytes and as numpy structured arrays over them.
+//! Records handed over together, as bytes and as numpy structured arrays over them.
 
 use bookfeed_core::update::{
-    Field, LEG_FIELDS, LEG_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE,
+    Field, LEG_FIELDS, LEG_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, legs_of,
 };
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
@@ -47,7 +48,32 @@ fn records<'py>(
     frombuffer(py, bytes.bind(py), dtype.bind(py))
 }
 
-/// Records of one drain; immutable, owns its bytes.
+/// Whole records of `size` bytes; how many.
+fn count_of(name: &str, bytes: &[u8], size: usize) -> PyResult<usize> {
+    if bytes.len().is_multiple_of(size) {
+        return Ok(bytes.len() / size);
+    }
+    Err(PyValueError::new_err(format!(
+        "{name}: {} bytes are no whole number of records of {size}",
+        bytes.len()
+    )))
+}
+
+/// Every signal's legs must be there: readers look them up by their index.
+fn check_legs(signals: &[u8], legs: usize) -> PyResult<()> {
+    for (index, signal) in signals.chunks_exact(SIGNAL_SIZE).enumerate() {
+        let (first, count) = legs_of(signal);
+        if first + count > legs {
+            return Err(PyValueError::new_err(format!(
+                "signal_bytes: signal {index} has legs {first} to {}, and leg_bytes has {legs}",
+                first + count - 1
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Records handed over together, by one drain or made by hand; immutable, owns its bytes.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct Batch {
     pub(crate) updates: Py<PyBytes>,
@@ -58,6 +84,26 @@ pub struct Batch {
 
 #[pymethods]
 impl Batch {
+    #[new]
+    #[pyo3(
+        signature = (update_bytes = None, signal_bytes = None, leg_bytes = None),
+        text_signature = "(update_bytes=b'', signal_bytes=b'', leg_bytes=b'')"
+    )]
+    fn new(
+        py: Python<'_>,
+        update_bytes: Option<Bound<'_, PyBytes>>,
+        signal_bytes: Option<Bound<'_, PyBytes>>,
+        leg_bytes: Option<Bound<'_, PyBytes>>,
+    ) -> PyResult<Batch> {
+        let [updates, signals, legs] = [update_bytes, signal_bytes, leg_bytes]
+            .map(|given| given.unwrap_or_else(|| PyBytes::new(py, b"")));
+        let count = count_of("update_bytes", updates.as_bytes(), UPDATE_SIZE)?
+            + count_of("signal_bytes", signals.as_bytes(), SIGNAL_SIZE)?;
+        let leg_count = count_of("leg_bytes", legs.as_bytes(), LEG_SIZE)?;
+        check_legs(signals.as_bytes(), leg_count)?;
+        Ok(Batch { updates: updates.unbind(), signals: signals.unbind(), legs: legs.unbind(), count })
+    }
+
     #[getter]
     fn updates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         records(py, &self.updates, &UPDATE, &UPDATE_FIELDS, UPDATE_SIZE)
