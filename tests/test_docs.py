@@ -209,6 +209,28 @@ def test_the_signal_that_is_explained_is_as_signals_are_printed() -> None:
     assert f"{net / shown['capital']:.1%}".replace("%", " %") in section
 
 
+# What Python and the system say, and not we.
+SAID_BY_OTHERS: Final = {
+    "ConnectionRefusedError", "CERTIFICATE_VERIFY_FAILED", "No space left on device",
+    "No module named 'bookfeed._bookfeed'", "address already in use",
+    "cannot be called from a running event loop",
+}  # fmt: skip
+
+
+def test_what_the_troubleshooting_page_quotes_is_what_is_said() -> None:
+    sources = [*(ROOT / "python").rglob("*.py"), *(ROOT / "rust").glob("bookfeed-*/src/**/*.rs")]
+    said = "\n".join(path.read_text() for path in [*sources, ROOT / "Makefile"] if path.is_file())
+    said = re.sub(r'"\s*\n\s*f?"', "", said)
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    symptoms = [row.split("|")[1] for row in re.findall(r"^\| .*", page, re.MULTILINE)]
+    quoted = [text for symptom in symptoms for text in re.findall("`([^`]+)`", symptom)]
+    assert len(symptoms) > 25 and len(quoted) > 25
+    for text in quoted:
+        parts = (part.strip(" .:") for part in re.split(r"…|\bN\b|\d+|[(),.]", text))
+        missing = [p for p in parts if len(p) > 2 and p not in said and p not in SAID_BY_OTHERS]
+        assert not missing or text in SAID_BY_OTHERS, f"nobody says {missing} of `{text}`"
+
+
 def test_make_targets_in_the_pages_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
