@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,23 @@ from waiting import PATIENCE_S
 import bookfeed
 from bookfeed.cli import main
 
-COMMANDS = ("run", "replay", "record", "import", "sim", "bench")
+COMMANDS = ("run", "record", "replay", "audit", "import", "sim", "bench")
 TINY = Path(__file__).parent / "data" / "tiny.ndjson"
+CLI_PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main([*command.split(), "--help"])
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+def options_in(text: str) -> set[str]:
+    """The long options that a help lists, each on a line of its own."""
+    listed = re.findall(r"^  -.*", text, re.MULTILINE)
+    return {option for line in listed for option in OPTION.findall(line)}
 
 
 def shell(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -54,19 +70,53 @@ def test_version_and_help_load_nothing_heavy() -> None:
 def test_help_has_an_example_and_exit_codes(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([command, "--help"])
-    assert caught.value.code == 0
-    text = capsys.readouterr().out
+    text = help_of(command, capsys)
     assert f"example:\n  bookfeed {command} " in text
     assert "exit codes:\n  0 " in text
     assert "--log-format" in text
 
 
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_and_begins_with_what_it_is_for(command: str) -> None:
+    done = shell(*command.split(), "--help", COLUMNS="80")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    usage, purpose, *_ = done.stdout.split("\n\n")
+    assert usage.startswith(f"usage: bookfeed {command}".rstrip())
+    assert purpose[0].isupper() and purpose.endswith(".")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_says_what_it_does(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = re.findall(r"^  (-.*)\n( {24})?", help_of(command, capsys), re.MULTILINE)
+    assert len(listed) >= 4
+    for line, goes_on in listed:
+        assert goes_on or re.search(r"\S {2,}\w", line), line
+
+
+def test_the_page_of_the_command_line_has_the_options_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The usage of each command on the page names all of its options, and no other."""
+    there = {command: options_in(help_of(command, capsys)) for command in COMMANDS}
+    page = CLI_PAGE.read_text(encoding="utf-8")
+    first, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    everywhere = set(OPTION.findall(first))
+    assert set.intersection(*there.values()) <= everywhere
+    told = {}
+    for section in sections:
+        name, _, body = section.partition("\n")
+        usage = re.match(r"\n((?: {4}.*\n)+)", body)
+        if name in there and usage:
+            told[name] = set(OPTION.findall(usage[1]))
+    assert told == {name: options - everywhere for name, options in there.items()}
+    assert set(OPTION.findall(page)) <= set.union(*there.values())
+
+
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    text = capsys.readouterr().out
+    text = help_of("", capsys)
     assert all(f"    {command} " in text for command in COMMANDS)
 
 

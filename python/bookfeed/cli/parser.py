@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import Any, Final, TypeVar
 
 from bookfeed.sim import BOTH
@@ -25,6 +26,8 @@ _WORK: Final = {
 _WORK_ON_DATA: Final = dict(sorted({**_WORK, 3: "damaged or malformed data"}.items()))
 
 _PORT_MAX: Final = 65_535
+# What help is wrapped at, as argparse does in a terminal of 80 columns.
+_HELP_COLUMNS: Final = 78
 
 
 class _Version(argparse.Action):
@@ -68,14 +71,24 @@ class _Commands:
         self._shared: Final = _shared()
 
     def add(
-        self, name: str, text: str, *, example: str, codes: Mapping[int, str], module: str = ""
+        self,
+        name: str,
+        text: str,
+        *,
+        more: str,
+        example: str,
+        codes: Mapping[int, str],
+        module: str = "",
     ) -> argparse.ArgumentParser:
-        """A subcommand that ``bookfeed.cli.<module>`` executes; by default of the same name."""
+        """A subcommand that ``bookfeed.cli.<module>`` executes; by default of the same name.
+
+        ``text`` says what it is for, in the list of all commands too; ``more`` goes on from there.
+        """
         meanings = (f"  {code:<4} {meaning}" for code, meaning in codes.items())
         parser = self._commands.add_parser(
             name,
             help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
+            description=fill(f"{text[0].upper()}{text[1:]}. {more}", _HELP_COLUMNS),
             epilog="\n".join(["example:", f"  bookfeed {example}", "", "exit codes:", *meanings]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             parents=[self._shared],
@@ -88,9 +101,18 @@ def _shared() -> argparse.ArgumentParser:
     """What every subcommand understands."""
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group("logging (standard error)")
-    group.add_argument("-v", "--verbose", action="count", default=0, help="more; -vv for all")
-    group.add_argument("-q", "--quiet", action="count", default=0, help="less; -qq for least")
-    group.add_argument("--log-format", choices=("text", "json"), default="text")
+    group.add_argument(
+        "-v", "--verbose", action="count", default=0, help="more log lines; -vv for all"
+    )
+    group.add_argument(
+        "-q", "--quiet", action="count", default=0, help="fewer log lines; -qq for the fewest"
+    )
+    group.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="log lines for people or for programs (default: %(default)s)",
+    )
     return parser
 
 
@@ -99,29 +121,30 @@ def _output(parser: argparse.ArgumentParser, default: str = "table") -> None:
         "-o",
         "--output",
         choices=("table", "json", "ndjson"),
-        help=f"what standard output gets (default: {default})",
+        help="a table for people, one JSON object at the end, or one JSON object a line as "
+        f"things happen (default: {default})",
     )
 
 
 def _paper(parser: argparse.ArgumentParser) -> None:
-    """What would have been had of the signals."""
-    group = parser.add_argument_group("paper")
+    """What the signals would have brought."""
+    group = parser.add_argument_group("paper trading")
     group.add_argument(
         "--paper",
         action="store_true",
-        help="keep a ledger of what each signal would have brought, ordered when it opened",
+        help="count what each signal would have brought, had it been ordered when it opened",
     )
     group.add_argument(
         "--paper-latency-ms",
         type=_within(int, 0, 60_000),
         metavar="N",
-        help="time until an order arrives (default: 250); implies --paper",
+        help="an order arrives N ms after its signal (default: 250); implies --paper",
     )
 
 
 def _why(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--why", action="store_true", help="tell what was not signalled, by rule, and why"
+        "--why", action="store_true", help="show what each rule refused to signal, and why"
     )
 
 
@@ -132,21 +155,22 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
         type=_within(int, 1, 100_000),
         default=markets,
         metavar="N",
-        help="simulated markets (default: %(default)s)",
+        help="number of simulated markets (default: %(default)s)",
     )
     parser.add_argument(
         "--rate",
         type=_within(float, 0, 10_000_000),
         default=rate,
         metavar="N",
-        help="frames a second of a venue, 0 for as many as possible (default: %(default)s)",
+        help="frames a second from each venue; 0: as many as possible (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
         type=_within(int, 0, 2**63 - 1),
         default=1,
         metavar="N",
-        help="the same seed gives the same markets (default: %(default)s)",
+        help="number that the markets are made from; the same seed makes the same markets "
+        "(default: %(default)s)",
     )
 
 
@@ -156,16 +180,18 @@ def _source(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="VENUE:SYMBOL",
-        help="a market to follow, spelled as its venue does it; besides those of --config",
+        help="a market to follow, in its venue's spelling, in addition to those of --config",
     )
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--demo", action="store_true", help="two simulated venues on this machine")
-    group.add_argument("--config", metavar="FILE", help="markets and settings in TOML")
+    group.add_argument("--demo", action="store_true", help="follow two simulated venues")
+    group.add_argument(
+        "--config", metavar="FILE", help="follow the markets of this TOML file, with its settings"
+    )
     parser.add_argument(
         "--seconds",
         type=_within(float, 0.1, 10**9),
         metavar="N",
-        help="end after N seconds (default: on Ctrl-C)",
+        help="end after N seconds (default: run until Ctrl-C)",
     )
     _simulated(parser.add_argument_group("with --demo"), markets=4, rate=400)
 
@@ -174,16 +200,22 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="bookfeed",
-        description="Order books for prediction markets that say whether they may be believed.",
-        epilog="`bookfeed COMMAND --help` has examples and exit codes.",
+        description=fill(
+            "Live order books of prediction markets and spot venues. Every book says whether it "
+            "may be believed, and why; signals come only from books that may be.",
+            _HELP_COLUMNS,
+        ),
+        epilog="start here:\n  bookfeed run --demo\n\n"
+        "`bookfeed COMMAND --help` lists every option, an example and the exit codes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = _Commands(parser)
     for add in (
         _add_run,
+        _add_record,
         _add_replay,
         _add_audit,
-        _add_record,
         _add_import,
         _add_sim,
         _add_bench,
@@ -195,7 +227,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(commands: _Commands) -> None:
     run = commands.add(
         "run",
-        "follow markets and show books and signals as they change",
+        "follow markets, and show their books and signals as they change",
+        more="Name the markets on the command line, in a file, or take --demo, which needs no "
+        "account and no network. On a terminal it draws a live table; into a pipe or a file it "
+        "writes a line of JSON for each thing that happens.",
         example="run --demo --seconds 30",
         codes=_SERVICE,
     )
@@ -208,21 +243,32 @@ def _add_run(commands: _Commands) -> None:
 def _add_replay(commands: _Commands) -> None:
     replay = commands.add(
         "replay",
-        "run a recording through the engine and report on it",
+        "run a recording through the engine, and report on it",
+        more="The engine gives the same books and signals as it gave live; the digest it prints "
+        "proves it. Use it for research, back-tests and regression tests.",
         example="replay recordings --books -o json",
         codes=_WORK_ON_DATA,
     )
     replay.add_argument(
-        "file", metavar="FILE", help="journal segment, directory or prefix of segments, or capture"
+        "file",
+        metavar="FILE",
+        help="a journal (a segment, a directory of segments, or the beginning of their names) "
+        "or a capture",
     )
     replay.add_argument(
-        "--frames", type=_within(int, 0, 2**63 - 1), metavar="N", help="stop after N frames"
+        "--frames",
+        type=_within(int, 0, 2**63 - 1),
+        metavar="N",
+        help="stop after N frames (default: all)",
     )
-    replay.add_argument("--books", action="store_true", help="report the books at the end")
+    replay.add_argument(
+        "--books", action="store_true", help="report every level of the books at the end"
+    )
     replay.add_argument(
         "--hash-check",
         choices=("always", "sampled", "off"),
-        help="how often a venue's book hash is checked (default: as recorded, always for captures)",
+        help="how often a book is checked against the venue's hash of it "
+        "(default: as recorded; always for captures)",
     )
     _why(replay)
     _paper(replay)
@@ -232,24 +278,34 @@ def _add_replay(commands: _Commands) -> None:
 def _add_audit(commands: _Commands) -> None:
     audit = commands.add(
         "audit",
-        "read a journal a second time, independently, and compare every book and signal",
+        "check a recording: compute every book and signal again, independently",
+        more="It reads the journal in plain Python, with none of the engine's code, and compares "
+        "what it finds with what the engine makes of the same journal. It is slow on purpose.",
         example="audit recordings -o json",
         codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (permissions)"},
     )
-    audit.add_argument("journal", metavar="JOURNAL", help="segment, directory or prefix of them")
+    audit.add_argument(
+        "journal",
+        metavar="JOURNAL",
+        help="a segment, a directory of segments, or the beginning of their names",
+    )
     _output(audit)
 
 
 def _add_record(commands: _Commands) -> None:
     record = commands.add(
         "record",
-        "follow markets and write every frame into a journal",
+        "follow markets as `run` does, and write every frame into a journal",
+        more="`bookfeed replay` gives the same books and signals from it, bit for bit, and "
+        "`bookfeed audit` checks them.",
         example="record --config bookfeed.toml --directory recordings",
         codes=_SERVICE,
     )
     _source(record)
     record.add_argument(
-        "--directory", metavar="DIR", help="where to write (default: record.directory)"
+        "--directory",
+        metavar="DIR",
+        help="where to write (default: directory in [record] of the file, else recordings)",
     )
     _output(record, "table on a terminal, else ndjson")
 
@@ -257,20 +313,23 @@ def _add_record(commands: _Commands) -> None:
 def _add_import(commands: _Commands) -> None:
     importing = commands.add(
         "import",
-        "turn a capture into a journal",
+        "turn a capture (JSON lines) into a journal",
+        more="A journal is checksummed, compressed, and what `bookfeed audit` reads.",
         example="import capture.ndjson.gz capture.bfj",
         codes=_WORK_ON_DATA,
         module="importing",
     )
-    importing.add_argument("capture", metavar="CAPTURE", help="capture, plain, gzip or zstd")
-    importing.add_argument("journal", metavar="OUT.bfj", help="journal to write; must not exist")
+    importing.add_argument("capture", metavar="CAPTURE", help="JSON lines, plain, gzip or zstd")
+    importing.add_argument("journal", metavar="OUT.bfj", help="journal to write; it must not exist")
     _output(importing)
 
 
 def _add_sim(commands: _Commands) -> None:
     sim = commands.add(
         "sim",
-        "serve a simulated venue on this machine until interrupted",
+        "serve a simulated venue on this machine, to try and to test a client",
+        more="It speaks the venue's protocol on loopback, knows the true books, and makes faults "
+        "on demand. The first line it prints is JSON: where it listens, and its markets.",
         example="sim --markets 20 --rate 1000 --fault disconnect@5s",
         codes=_SERVICE,
     )
@@ -278,40 +337,52 @@ def _add_sim(commands: _Commands) -> None:
     sim.add_argument(
         "--venue",
         choices=(*simulators(), BOTH),
-        help="whose protocol to speak; both: markets that belong together "
-        "(default: that of a market which names no venue)",
+        help="whose protocol to speak; both: two venues whose markets belong together "
+        "(default: the venue of a [[market]] that names none)",
     )
     sim.add_argument(
-        "--variant", default="", metavar="NAME", help="another form of the venue, if it has one"
+        "--variant",
+        default="",
+        metavar="NAME",
+        help="another form of the venue, where it has one, such as another country's site",
     )
     port = _within(int, 0, _PORT_MAX)
-    sim.add_argument("--port", type=port, default=0, help="WebSocket port, 0 for any free one")
-    sim.add_argument("--rest-port", type=port, default=0, help="REST port, 0 for any free one")
+    sim.add_argument(
+        "--port", type=port, default=0, metavar="N", help="WebSocket port (default: any free one)"
+    )
+    sim.add_argument(
+        "--rest-port", type=port, default=0, metavar="N", help="REST port (default: any free one)"
+    )
     sim.add_argument(
         "--unmirrored",
         type=_within(int, 0, 100_000),
         default=0,
         metavar="N",
-        help="markets of which each outcome trades by itself, so that complements really happen",
+        help="let N markets trade their outcomes apart, so that YES and NO together sometimes "
+        "cost less than 1 (default: 0)",
     )
     sim.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="KIND@WHEN",
-        help="a fault after so many frames (drop@500) or seconds (freeze@2.5s); may be repeated",
+        help="make a fault after so many frames (drop@500) or seconds (freeze@2.5s); may be "
+        "given several times",
     )
     sim.add_argument(
-        "--exit-with-parent", action="store_true", help="end when standard input closes"
+        "--exit-with-parent", action="store_true", help="end when standard input is closed"
     )
 
 
 def _add_bench(commands: _Commands) -> None:
     bench = commands.add(
         "bench",
-        "measure on this machine what a frame costs, beside a plain Python client",
+        "measure what a frame costs on this machine, beside a plain Python client",
+        more="Every answer is compared with the simulator's truth before any clock starts.",
         example="bench --quick",
         codes=_WORK,
     )
-    bench.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
+    bench.add_argument(
+        "--quick", action="store_true", help="take a few seconds instead of a minute"
+    )
     _output(bench)
