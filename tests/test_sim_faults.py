@@ -2,12 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bookfeed.sim.binance.faults import BINANCE_VARIANTS
 from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS
+from bookfeed.sim.kraken.faults import KRAKEN_VARIANTS
 from bookfeed.sim.polymarket.faults import (
     STREAM_KINDS,
     VARIANTS,
@@ -271,3 +275,14 @@ def test_ghosts_are_counted() -> None:
 def test_unknown_faults_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Fault(**arguments)
+
+
+@pytest.mark.parametrize("known", [VARIANTS, KALSHI_VARIANTS, BINANCE_VARIANTS, KRAKEN_VARIANTS])
+def test_every_fault_is_explained(known: Mapping[str, tuple[str, ...]]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    for kind, variants in known.items():
+        told = " ".join(names for kinds, names in rows if f"`{kind}`" in kinds)
+        assert told, kind
+        for variant in variants:
+            assert f"`{variant}`" in told or variant == "" or kind == "freeze", (kind, variant)
