@@ -32,6 +32,7 @@ busy_poll = true
 connect_stagger_ms = 5
 backoff_min_s = 0.5
 backoff_max_s = 8
+reconnect = false
 
 [polymarket]
 ws_url = "ws://127.0.0.1:1234/ws/market"
@@ -127,7 +128,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "suspect_grace_ns": 900_000_000,
         "silence_ns": 12_500_000_000,
     }
-    assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0)
+    assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False)
     assert loaded.sections["polymarket"] == PolymarketSection(
         "ws://127.0.0.1:1234/ws/market", "", 5.0, custom_features=False, assets_per_connection=450
     )
