@@ -62,7 +62,7 @@ class SpotBooks:
         for number, symbol in enumerate(symbols):
             listing: dict[str, Any] = {"venue": venue, "symbol": symbol, "depth": depth}
             self.model.control(Kind.SUBSCRIBE, 0, b"", listing)
-            self.model.told(number, "syncing", "subscribed", snapshot=False)
+            self.model.state_changed(number, "syncing", "subscribed", snapshot=False)
 
     def book(self, symbol: str) -> Instrument:
         """The book of a symbol."""

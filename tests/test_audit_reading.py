@@ -39,7 +39,7 @@ class Kalshi:
         self.reading = reading_of(self.model, KalshiReading)
         self.model.control(Kind.SUBSCRIBE, 0, b"", listing(**options))
         self.model.control(Kind.CONNECTED, 0, mode, {})
-        self.model.told(0, "syncing", "subscribed", snapshot=False)
+        self.model.state_changed(0, "syncing", "subscribed", snapshot=False)
         self.seq = 0
 
     def take(self, kind: str, content: object, **envelope: object) -> Effects:
@@ -192,7 +192,7 @@ def test_an_ended_subscription_stays_ended_until_its_number_is_given_out_again()
 def test_books_that_moved_to_another_connection_are_left_alone() -> None:
     market = Kalshi()
     market.model.control(Kind.SUBSCRIBE, 1, b"", listing())
-    market.model.told(0, "syncing", "subscribed", snapshot=False)
+    market.model.state_changed(0, "syncing", "subscribed", snapshot=False)
     market.snapshot(yes_dollars_fp=[["0.44", "1.00"]])
     assert not market.based and market.book.touch.bid is None
 
@@ -200,7 +200,7 @@ def test_books_that_moved_to_another_connection_are_left_alone() -> None:
 def test_two_names_that_do_not_belong_together() -> None:
     market = Kalshi()
     market.model.control(Kind.SUBSCRIBE, 0, b"", listing(symbol="OTHER"))
-    market.model.told(1, "syncing", "subscribed", snapshot=False)
+    market.model.state_changed(1, "syncing", "subscribed", snapshot=False)
     market.snapshot()
     market.take("orderbook_snapshot", {"market_ticker": "OTHER", "market_id": "v"})
     change = {"side": "yes", "price_dollars": "0.44", "delta_fp": "1.00", "market_id": "v"}
@@ -257,7 +257,7 @@ class Polymarket:
             self.model.control(Kind.SUBSCRIBE, 0, b"", options)
         self.engine_qty = D(0)
         self.take(book("1", 5, bids=[("0.4", "10")], asks=[("0.6", "10")]))
-        self.model.told(0, "live", "snapshot", snapshot=False)
+        self.model.state_changed(0, "live", "snapshot", snapshot=False)
 
     def take(self, document: object) -> Effects:
         (message,) = self.reading.read(0, json.dumps(document).encode())
@@ -311,9 +311,9 @@ def test_books_by_time() -> None:
 
 def test_a_rest_book_and_what_the_stream_said_meanwhile() -> None:
     market = Polymarket()
-    market.model.told(0, "stale", "bbo_mismatch", snapshot=False)
+    market.model.state_changed(0, "stale", "bbo_mismatch", snapshot=False)
     market.model.control(Kind.RESYNC_BEGIN, 0, b"", {"instrument": 0})
-    market.model.told(0, "syncing", "resync", snapshot=False)
+    market.model.state_changed(0, "syncing", "resync", snapshot=False)
     for ms, size in ((6, "1"), (8, "2")):
         entries = [change(ms, "0.3", size)]
         market.take({"event_type": "price_change", "timestamp": str(ms), "price_changes": entries})

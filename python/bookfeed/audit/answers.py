@@ -21,10 +21,10 @@ class RestBook(NamedTuple):
 def rest_book(payload: bytes) -> RestBook:
     """The payload of a REST_BOOK record: a line of JSON, then the body. ``ValueError`` if not."""
     line, newline, body = payload.partition(b"\n")
-    told = json.loads(line)
-    if not newline or not isinstance(told, dict):
+    about = json.loads(line)
+    if not newline or not isinstance(about, dict):
         raise ValueError("no line of JSON before the body of a REST book")
-    instrument, stands_at = told.get("instrument"), told.get("stands_at")
+    instrument, stands_at = about.get("instrument"), about.get("stands_at")
     if type(instrument) is not int or not (stands_at is None or type(stands_at) is int):
         raise ValueError(f"a REST book of instrument {instrument!r} at {stands_at!r}")
     return RestBook(instrument, stands_at, body)

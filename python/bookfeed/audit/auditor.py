@@ -134,13 +134,15 @@ class Auditor:
 
     def _read_rest_book(self, payload: bytes) -> None:
         try:
-            told = rest_book(payload)
-            one = self._model.instruments[told.instrument]
+            answer = rest_book(payload)
+            one = self._model.instruments[answer.instrument]
         except (ValueError, IndexError):
             return  # the engine has to refuse it
         self._reading = self._model.reading_of(one)
         if self._reading is not None:
-            self._messages = self._reading.read_rest(told.body, told.instrument, told.stands_at)
+            self._messages = self._reading.read_rest(
+                answer.body, answer.instrument, answer.stands_at
+            )
 
     def _control(self, kind: int, conn: int, payload: bytes) -> None:
         if kind in (Kind.FRAME, Kind.ADVANCE, *ANSWERS):
@@ -240,7 +242,7 @@ class Auditor:
         number = record.instrument
         if record.kind == "state":
             whole = number in message.named and message.whole
-            self._model.told(number, record.state, record.cause, snapshot=whole)
+            self._model.state_changed(number, record.state, record.cause, snapshot=whole)
             self._changed.add(number)
             # The first book of a run is news, whatever was published before.
             self._published.pop(number, None)

@@ -154,7 +154,7 @@ class Model:
         if reading is not None:
             reading.resync(one)
 
-    def told(self, number: int, state: str, cause: str, *, snapshot: bool) -> None:
+    def state_changed(self, number: int, state: str, cause: str, *, snapshot: bool) -> None:
         """A state record; ``snapshot`` if the message in hand holds a whole book of it."""
         one = self.instruments[number]
         one.state, one.cause = state, cause
@@ -162,4 +162,4 @@ class Model:
             one.based = False
         reading = self.reading_of(one)
         if reading is not None:
-            reading.told(one)
+            reading.state_changed(one)

@@ -104,7 +104,7 @@ class Reading:
     def resync(self, one: Instrument) -> None:
         """A whole book of ``one`` is being fetched."""
 
-    def told(self, one: Instrument) -> None:
+    def state_changed(self, one: Instrument) -> None:
         """The engine changed the state of a book: ``one.state`` and ``one.cause``."""
 
     # Data.

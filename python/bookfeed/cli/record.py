@@ -38,8 +38,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
             follow(args, source, engine, recorder=writer, hint=hint, more=summary)
             status = writer.status()
     if args.output == "table" or (args.output is None and sys.stdout.isatty()):
-        told = {"directory": directory, "records": status.records_synced}
-        write_pairs([*told.items(), ("digest", engine.digest())])
+        counts = {"directory": directory, "records": status.records_synced}
+        write_pairs([*counts.items(), ("digest", engine.digest())])
     lost = status.records_appended - status.records_synced + status.records_dropped
     if lost:
         why = status.error or "the disk did not keep up"

@@ -72,7 +72,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         frames, elapsed_s = run(
             door, recording.records, args.frames, progress, lambda: fills.extend(tape.fresh())
         )
-    result = _result(engine, recording.venues, frames, elapsed_s) | _told(door, why=args.why)
+    result = _result(engine, recording.venues, frames, elapsed_s) | _found(door, why=args.why)
     PolarityAlarm().look(engine, door.rules)
     problems = _problems(recording, args.frames is None, door.records_refused)
     for problem in problems:
@@ -185,15 +185,15 @@ def _result(engine: Engine, venues: Sequence[str], frames: int, elapsed_s: float
     }
 
 
-def _told(door: EngineInput, *, why: bool) -> dict[str, Any]:
+def _found(door: EngineInput, *, why: bool) -> dict[str, Any]:
     """Rules with a name, the paper ledger's sums, refusals: what there is, or was asked for."""
     totals = door.engine.paper()
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "rules": [rule_object(number, r) for number, r in door.rules.items() if r.name] or None,
         "paper": None if totals is None else paper_object(totals),
         "why": [why_object(one) for one in why_not(door.engine, door.rules)] if why else None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _fill(fill: PaperFill, rules: Mapping[int, Rule]) -> dict[str, Any]:
@@ -242,9 +242,9 @@ def _show_tables(result: dict[str, Any], views: Sequence[BookView]) -> None:
     venues = ", ".join(result["venues"])
     write_pairs((plain | {"venues": venues, "messages": messages}).items())
     for rule in result.get("rules", []):
-        told = basis_line(Rule(rule["rule"], {}, rule["name"], rule))
-        if told is not None:
-            print(printable(told))
+        basis = basis_line(Rule(rule["rule"], {}, rule["name"], rule))
+        if basis is not None:
+            print(printable(basis))
     if "paper" in result:
         print()
         write_pairs((f"paper {name}", value) for name, value in result["paper"].items())

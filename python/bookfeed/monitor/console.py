@@ -308,9 +308,9 @@ def _latency_lines(screen: Screen) -> list[Line]:
         shown = (row.p50_ns, row.p99_ns, row.p999_ns, row.max_ns)
         values = "".join(f"{shown_duration(ns):>9}" for ns in shown)
         lines.append((Span(f" {row.name:<15}"), Span(values)))
-    told = "  ".join(f"{name} {count:,}" for name, count in screen.counters if count)
-    if told:
-        lines[0] = (*lines[0], Span(f"   {told}", "dim"))
+    listed = "  ".join(f"{name} {count:,}" for name, count in screen.counters if count)
+    if listed:
+        lines[0] = (*lines[0], Span(f"   {listed}", "dim"))
     return lines
 
 

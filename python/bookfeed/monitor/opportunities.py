@@ -144,9 +144,13 @@ def paper_line(row: PaperRow) -> Line:
         "unhedged": row.unhedged,
         "under way": row.pending,
     }
-    told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "-"
+    listed = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "-"
     net = f"net claimed {_money(row.net_claimed_e9)}, captured {_money(row.net_captured_e9)}"
-    return (Span(" paper   ", "dim"), Span(f" {net}"), Span(f"  of {row.signals:,}: {told}", "dim"))
+    return (
+        Span(" paper   ", "dim"),
+        Span(f" {net}"),
+        Span(f"  of {row.signals:,}: {listed}", "dim"),
+    )
 
 
 def _money(value: int | None) -> str:

@@ -298,7 +298,7 @@ class Watch:
             },
             "evidence": engine.evidence(),
             "counters": counters,
-            **{name: told for name, told in asked.items() if told is not None},
+            **{name: answer for name, answer in asked.items() if answer is not None},
             "books": self.books(),
         }
 

@@ -186,8 +186,8 @@ class EngineInput:
         ``stands_at`` is the update at which it stands, where the body does not say that either.
         Returns the records pending; raises ``EngineError`` if there is no such instrument.
         """
-        told = json.dumps({"instrument": instrument, "stands_at": stands_at}).encode()
-        self._record(Kind.REST_BOOK, ts, conn, told + b"\n" + body)
+        head = json.dumps({"instrument": instrument, "stands_at": stands_at}).encode()
+        self._record(Kind.REST_BOOK, ts, conn, head + b"\n" + body)
         return self._engine.ingest_rest(conn, body, ts, instrument=instrument, stands_at=stands_at)
 
     def advance(self, ts: int) -> int:
@@ -242,9 +242,9 @@ class EngineInput:
             self.resync_begin(_json_object(payload)["instrument"], ts)
         elif kind == Kind.REST_BOOK:
             line, _, body = payload.partition(b"\n")
-            told = _json_object(line)
-            stands_at = told["stands_at"]
-            self.ingest_rest_book(conn, told["instrument"], body, ts, stands_at=stands_at)
+            head = _json_object(line)
+            stands_at = head["stands_at"]
+            self.ingest_rest_book(conn, head["instrument"], body, ts, stands_at=stands_at)
         elif kind == Kind.RULE:
             rule = _json_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
@@ -255,8 +255,8 @@ class EngineInput:
     def _learn(self, note: bytes) -> None:
         """What a note says about a rule; a note of any other form is nobody's business here."""
         try:
-            told = _json_object(note)[RULE_NOTE]
-            number, name, about = told["number"], str(told["name"]), dict(told["about"])
+            given = _json_object(note)[RULE_NOTE]
+            number, name, about = given["number"], str(given["name"]), dict(given["about"])
             self.rules[number] = replace(self.rules[number], name=name, about=about)
             self.names.learn_rule(number, name)
         except (ValueError, TypeError, KeyError):

@@ -197,8 +197,8 @@ def basis_line(rule: Rule) -> str | None:
     differences = rule.about.get("basis")
     if not isinstance(differences, list) or not differences:
         return None
-    told = "; ".join(map(str, differences))
-    return f'pair "{rule.name}": basis, not the same contract: {told}'
+    listed = "; ".join(map(str, differences))
+    return f'pair "{rule.name}": basis, not the same contract: {listed}'
 
 
 def check_followed(key: str, leg: BasketLeg, outcomes: Mapping[tuple[str, str], str]) -> None:

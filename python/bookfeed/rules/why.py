@@ -51,15 +51,15 @@ class Why:
 
 def why(engine: Engine, rules: Mapping[int, Rule]) -> list[Why]:
     """Every refusal that has happened, by rule, the most frequent reason first."""
-    told: list[Why] = []
+    refusals: list[Why] = []
     for number, rule in sorted(rules.items()):
         counts = sorted(engine.refusals(number).items(), key=lambda item: (-item[1], item[0]))
-        told += [
+        refusals += [
             Why(number, rule.kind, rule.name, reason, count, SENTENCES[reason])
             for reason, count in counts
             if count
         ]
-    return told
+    return refusals
 
 
 class PolarityAlarm:
@@ -69,15 +69,15 @@ class PolarityAlarm:
     """
 
     def __init__(self) -> None:
-        self._told: Final[set[int]] = set()
+        self._warned: Final[set[int]] = set()
 
     def look(self, engine: Engine, rules: Mapping[int, Rule]) -> None:
         """Warns of pairs whose refusals for ``polarity`` have begun to count."""
         for number, rule in rules.items():
-            asked = rule.kind == "box" and number not in self._told
-            if not asked or not engine.refusals(number)["polarity"]:
+            due = rule.kind == "box" and number not in self._warned
+            if not due or not engine.refusals(number)["polarity"]:
                 continue
-            self._told.add(number)
+            self._warned.add(number)
             _log.warning(
                 "%s: there was an edge, and it is not signalled: the two sides have not been seen "
                 "to agree yet, or are opposites: %s. If that goes on, check outcome and polarity "

@@ -91,10 +91,10 @@ fn counted(name: &str, count: usize) -> u64 {
         .args([name, &count.to_string()])
         .output()
         .expect("valgrind, which counts the instructions, is on PATH");
-    let told = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{told}");
-    let total = told.lines().find_map(|line| line.split("Collected : ").nth(1));
-    total.and_then(|total| total.trim().parse().ok()).unwrap_or_else(|| panic!("no total in {told}"))
+    let printed = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{printed}");
+    let total = printed.lines().find_map(|line| line.split("Collected : ").nth(1));
+    total.and_then(|total| total.trim().parse().ok()).unwrap_or_else(|| panic!("no total in {printed}"))
 }
 
 fn main() {

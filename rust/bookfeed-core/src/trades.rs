@@ -242,7 +242,7 @@ impl TradeWindow {
     /// The same trades in other terms: what one side of a contract sold at a price, the other
     /// bought at what that price leaves of the payout.
     #[must_use]
-    pub fn told_in(self, terms: Terms) -> Self {
+    pub fn in_terms(self, terms: Terms) -> Self {
         let Some(payout) = terms.payout() else { return self };
         // No overflow: at a payout of one it would take 2^34 trades of 2^63 each.
         let notional = Notional::from(payout) * self.volume - self.notional;

@@ -5,7 +5,7 @@
 mod support;
 
 use bookfeed_core::book::integrity::State;
-use bookfeed_core::book::ladder::Ladder;
+use bookfeed_core::book::side::BookSide;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
 use bookfeed_core::event::{Level, Side};
 use bookfeed_core::fixed::{ABSENT, format_decimal, parse_price};
@@ -218,7 +218,7 @@ proptest! {
         ask: bool,
     ) {
         let side = if ask { Side::Ask } else { Side::Bid };
-        let (mut together, mut single) = (Ladder::new(side), Ladder::new(side));
+        let (mut together, mut single) = (BookSide::new(side), BookSide::new(side));
         for (n, message) in messages.into_iter().enumerate() {
             let mut levels: Vec<_> = message
                 .into_iter()
@@ -243,7 +243,7 @@ proptest! {
         ops in prop::collection::vec((0..40i64, 0..3i64), 0..120),
         ask: bool,
     ) {
-        let mut ladder = Ladder::new(if ask { Side::Ask } else { Side::Bid });
+        let mut ladder = BookSide::new(if ask { Side::Ask } else { Side::Bid });
         let mut map = BTreeMap::new();
         for (price, qty) in ops {
             let before = map.get(&price).copied().unwrap_or(0);
@@ -269,7 +269,7 @@ proptest! {
     ) {
         let side = if ask { Side::Ask } else { Side::Bid };
         let mut snapshot: Vec<_> = prices.iter().map(|&p| Level::new(p, p + 1)).collect();
-        let mut ladder = Ladder::new(side);
+        let mut ladder = BookSide::new(side);
         prop_assert_eq!(ladder.load(&snapshot), Ok(()));
         let mut expected: Vec<_> = prices.iter().map(|&p| (p, p + 1)).collect();
         expected.sort_unstable();

@@ -4,9 +4,9 @@
 
 mod support;
 
-use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::book::proof::Proved;
 use bookfeed_core::book::proof::crc32::{Crc32Memory, check};
+use bookfeed_core::book::side::BookSide;
 use bookfeed_core::event::{Level, Side};
 use bookfeed_core::fixed::{parse_price, parse_qty};
 use proptest::prelude::*;
@@ -18,8 +18,8 @@ fn level(price: &str, size: &str) -> Level {
     Level { price: price.value, qty: qty.value, forms: (price.form, qty.form) }
 }
 
-fn ladder(side: Side, levels: &[Printed]) -> Ladder {
-    let mut ladder = Ladder::new(side);
+fn ladder(side: Side, levels: &[Printed]) -> BookSide {
+    let mut ladder = BookSide::new(side);
     for (price, size) in levels {
         ladder.set(level(price, size));
     }
@@ -88,7 +88,7 @@ fn the_example_of_version_1() {
 #[test]
 fn zeros_behind_a_number_count() {
     let [long, short] = ["0.50", "0.5"].map(|size| ladder(Side::Bid, &pairs(&[("7.0", size)])));
-    let asks = Ladder::new(Side::Ask);
+    let asks = BookSide::new(Side::Ask);
     let mut memory = Crc32Memory::default();
     let sums = [&long, &short, &long].map(|bids| memory.checksum(bids, &asks));
     assert_ne!(sums[0], sums[1], "the same size, printed in another form");
@@ -97,7 +97,7 @@ fn zeros_behind_a_number_count() {
 
 #[test]
 fn a_book_without_levels_has_the_checksum_of_no_text() {
-    let (bids, asks) = (Ladder::new(Side::Bid), Ladder::new(Side::Ask));
+    let (bids, asks) = (BookSide::new(Side::Bid), BookSide::new(Side::Ask));
     assert_eq!(check(&bids, &asks, 0, &mut Crc32Memory::default()), Proved::Match);
 }
 
@@ -143,7 +143,7 @@ proptest! {
     fn a_memory_that_follows_a_book_is_never_wrong(seed: u64, changes in 1..6usize) {
         let mut rng = Rng(seed);
         let mut plain = Plain { sides: [Vec::new(), Vec::new()] };
-        let mut ladders = [Ladder::new(Side::Bid), Ladder::new(Side::Ask)];
+        let mut ladders = [BookSide::new(Side::Bid), BookSide::new(Side::Ask)];
         let mut memory = Crc32Memory::default();
         for _ in 0..200 {
             for _ in 0..rng.below(changes + 1) {
@@ -153,7 +153,7 @@ proptest! {
                 ladders[usize::from(side == Side::Ask)].set(level(&price, &size));
             }
             if rng.once_in(50) {
-                ladders.iter_mut().for_each(Ladder::clear);
+                ladders.iter_mut().for_each(BookSide::clear);
                 plain.sides = [Vec::new(), Vec::new()];
             }
             let wanted = by_the_rule(&plain.sides[0], &plain.sides[1]);

@@ -8,7 +8,7 @@
 use bookfeed_core::event::{Aggressor, Level, Side};
 use bookfeed_core::fixed::{Price, Qty};
 use bookfeed_core::latency::Histogram;
-use bookfeed_core::metrics::{Levels, NoTouch, Ratio, Requested, Sweep, Touch, imbalance};
+use bookfeed_core::metrics::{Levels, NoQuote, Quote, Ratio, Requested, Sweep, imbalance};
 use bookfeed_core::trades::{Print, TapeLimits, TradeTape};
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -195,7 +195,7 @@ proptest! {
         part in 1..=i64::MAX,
         shift in 0..63u32,
     ) {
-        let touch = Touch::new(bids.first().copied(), asks.first().copied());
+        let touch = Quote::new(bids.first().copied(), asks.first().copied());
         for (side, best) in [(Side::Bid, &bids), (Side::Ask, &asks)] {
             let arrays = Worst::new(side, best);
             let Some(sweep) = arrays.levels().sweep_qty(part >> shift) else { continue };
@@ -225,9 +225,9 @@ proptest! {
 
     #[test]
     fn touch_metrics_follow_their_definitions((bids, asks) in any_book()) {
-        let touch = Touch::new(bids.first().copied(), asks.first().copied());
+        let touch = Quote::new(bids.first().copied(), asks.first().copied());
         let (Some(&(bid, bid_qty)), Some(&(ask, ask_qty))) = (bids.first(), asks.first()) else {
-            prop_assert!(matches!(touch, Err(NoTouch::Empty | NoTouch::NoBid | NoTouch::NoAsk)));
+            prop_assert!(matches!(touch, Err(NoQuote::Empty | NoQuote::NoBid | NoQuote::NoAsk)));
             return Ok(());
         };
         let Ok(touch) = touch else {
@@ -259,7 +259,7 @@ proptest! {
     fn imbalance_counts_the_best_levels((bids, asks) in any_book(), levels in 0..14usize) {
         let (bid, ask) = (Worst::new(Side::Bid, &bids), Worst::new(Side::Ask, &asks));
         let sum = |best: &Best| best.iter().take(levels).map(|l| whole(l.1)).sum::<BigRational>();
-        let quoted = Touch::new(bids.first().copied(), asks.first().copied()).is_ok();
+        let quoted = Quote::new(bids.first().copied(), asks.first().copied()).is_ok();
         let got = imbalance(bid.levels(), ask.levels(), levels);
         prop_assert_eq!(got.is_some(), quoted && levels > 0);
         if let Some(got) = got {
@@ -276,7 +276,7 @@ proptest! {
         levels in 0..14usize,
         band_ppm in prop_oneof![0..300u32, 0..2_000_000u32, any::<u32>()],
     ) {
-        let touch = Touch::new(bids.first().copied(), asks.first().copied());
+        let touch = Quote::new(bids.first().copied(), asks.first().copied());
         for (side, best) in [(Side::Bid, &bids), (Side::Ask, &asks)] {
             let arrays = Worst::new(side, best);
             assert_depth(arrays.levels().depth(levels), best, levels.min(best.len()));
@@ -465,22 +465,22 @@ fn a_side_without_levels_answers_nothing() {
     let depth = none.depth(5);
     assert_eq!((depth.qty, depth.notional, depth.levels, depth.truncated), (0, 0, 0, false));
     let one = Some((500_000_000, 1));
-    assert_eq!(Touch::new(None, None), Err(NoTouch::Empty));
-    assert_eq!(Touch::new(None, one), Err(NoTouch::NoBid));
-    assert_eq!(Touch::new(one, None), Err(NoTouch::NoAsk));
+    assert_eq!(Quote::new(None, None), Err(NoQuote::Empty));
+    assert_eq!(Quote::new(None, one), Err(NoQuote::NoBid));
+    assert_eq!(Quote::new(one, None), Err(NoQuote::NoAsk));
     assert!(imbalance(fixed(Side::Bid, &[1], &[1]), none, 1).is_none());
 }
 
 #[test]
 fn locked_is_a_quote_and_crossed_is_not() {
-    let locked = Touch::new(Some((500_000_000, 1)), Some((500_000_000, 3)));
+    let locked = Quote::new(Some((500_000_000, 1)), Some((500_000_000, 3)));
     assert_eq!(locked.map(|t| (t.spread(), t.mid_f64())), Ok((0, 0.5)));
     assert_eq!(
         locked.ok().and_then(|t| t.spread_bps()).map(Ratio::value_f64).map(f64::to_bits),
         Some(0)
     );
-    let crossed = Touch::new(Some((500_000_001, 1)), Some((500_000_000, 3)));
-    assert_eq!(crossed, Err(NoTouch::Crossed));
+    let crossed = Quote::new(Some((500_000_001, 1)), Some((500_000_000, 3)));
+    assert_eq!(crossed, Err(NoQuote::Crossed));
     let bids = fixed(Side::Bid, &[500_000_001], &[1]);
     let asks = fixed(Side::Ask, &[500_000_000], &[3]);
     assert!(imbalance(bids, asks, 1).is_none());
@@ -534,9 +534,9 @@ fn a_quantity_may_fill_64_bits_and_no_more() {
 #[test]
 fn published_vectors() {
     // Weighted mid: bid 100 x 9, ask 101 x 1 gives 100.9.
-    let touch = Touch::new(Some((100_000_000_000, 9)), Some((101_000_000_000, 1)));
+    let touch = Quote::new(Some((100_000_000_000, 9)), Some((101_000_000_000, 1)));
     assert_eq!(touch.ok().and_then(|t| t.weighted_mid_f64()), Some(100.9));
-    let wide = Touch::new(Some((98_000_000_000, 1)), Some((102_000_000_000, 1)));
+    let wide = Quote::new(Some((98_000_000_000, 1)), Some((102_000_000_000, 1)));
     let bps = wide.ok().and_then(|t| t.spread_bps());
     assert_eq!(bps.map(Ratio::value_f64), Some(400.0));
 }
@@ -544,7 +544,7 @@ fn published_vectors() {
 #[test]
 fn a_band_includes_its_edges() {
     let bids = fixed(Side::Bid, &[970_000_000, 980_000_000, 990_000_000], &[4, 2, 1]);
-    let Ok(touch) = Touch::new(bids.best(), Some((1_010_000_000, 1))) else {
+    let Ok(touch) = Quote::new(bids.best(), Some((1_010_000_000, 1))) else {
         unreachable!("not crossed")
     };
     let within = |ppm| {

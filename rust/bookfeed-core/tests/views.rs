@@ -8,7 +8,7 @@
 use bookfeed_core::book::Book;
 use bookfeed_core::event::{Aggressor, Level, Side};
 use bookfeed_core::fixed::{PRICE_ONE, Price, Qty};
-use bookfeed_core::metrics::{Depth, Imbalance, Levels, Sweep, Terms, Touch, View, imbalance};
+use bookfeed_core::metrics::{Depth, Imbalance, Levels, Quote, Sweep, Terms, View, imbalance};
 use bookfeed_core::trades::{Print, TradeTape, TradeWindow};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -76,7 +76,7 @@ fn split(levels: &BTreeMap<Price, Qty>, at: Index, crossed: bool) -> (Vec<Level>
 /// What a reader may ask, in one value.
 #[derive(Debug, PartialEq)]
 struct Answers {
-    touch: Option<Touch>,
+    touch: Option<Quote>,
     sides: Vec<SideAnswers>,
     imbalances: Vec<Option<(i128, i128, bool)>>,
 }
@@ -168,8 +168,8 @@ proptest! {
         };
         let mirrored: Vec<_> = prints.iter().map(mirror).collect();
         let terms = Terms::turned(payout);
-        prop_assert_eq!(window(&prints).told_in(terms), window(&mirrored));
-        prop_assert_eq!(window(&prints).told_in(Terms::OWN), window(&prints));
+        prop_assert_eq!(window(&prints).in_terms(terms), window(&mirrored));
+        prop_assert_eq!(window(&prints).in_terms(Terms::OWN), window(&prints));
         for (own, other) in prints.iter().zip(&mirrored) {
             prop_assert_eq!(terms.price(own.price), other.price);
             prop_assert_eq!(own.aggressor.map(|a| terms.aggressor(a)), other.aggressor);
@@ -275,7 +275,7 @@ proptest! {
             prop_assert_eq!(partial.held().sweep_notional(i128::from(amount)), None);
         }
         check(&partial, |side| side.depth(levels), bare_depth);
-        let touch = Touch::new(Some((bid, 1)), Some((bid + width, 1))).unwrap();
+        let touch = Quote::new(Some((bid, 1)), Some((bid + width, 1))).unwrap();
         check(&partial, |side| side.depth_within(&touch, band_ppm), bare_depth);
     }
 
@@ -310,16 +310,16 @@ fn the_end_of_knowledge_is_not_the_end_of_the_book() {
     let levels = [Level::new(520, 4), Level::new(510, 3), Level::new(500, 2)];
     let whole = Levels::new(Side::Ask, &levels);
     let window = whole.known_to(Some(520));
-    let told =
+    let swept =
         |side: Levels<'_>, qty| side.sweep_qty(qty).map(|s| (s.filled_qty, s.complete, s.truncated));
-    assert_eq!(told(whole, 9), Some((9, true, false)));
-    assert_eq!(told(window, 9), Some((9, true, false)));
-    assert_eq!(told(whole, 10), Some((9, false, false)), "there is no more");
-    assert_eq!(told(window, 10), Some((9, false, true)), "there may be more");
+    assert_eq!(swept(whole, 9), Some((9, true, false)));
+    assert_eq!(swept(window, 9), Some((9, true, false)));
+    assert_eq!(swept(whole, 10), Some((9, false, false)), "there is no more");
+    assert_eq!(swept(window, 10), Some((9, false, true)), "there may be more");
     let near = whole.known_to(Some(505));
-    assert_eq!(told(near, 3), Some((2, false, true)), "a level that is held, but not known to be next");
+    assert_eq!(swept(near, 3), Some((2, false, true)), "a level that is held, but not known to be next");
     assert_eq!(near.best_first().len(), 3, "it can be looked at all the same");
     assert_eq!((near.depth(1).truncated, near.depth(2).truncated), (false, true));
     let far = whole.known_to(Some(499));
-    assert_eq!((told(far, 1), far.depth(1).levels, far.depth(1).truncated), (None, 0, true));
+    assert_eq!((swept(far, 1), far.depth(1).levels, far.depth(1).truncated), (None, 0, true));
 }

@@ -404,7 +404,7 @@ impl BookView {
             Some(tape.window(now, window_ns))
         })?;
         inner
-            .map(|inner| TradeWindow { inner: inner.told_in(self.terms) })
+            .map(|inner| TradeWindow { inner: inner.in_terms(self.terms) })
             .ok_or_else(|| engine_error(core::EngineError::NoInstrument(self.id)))
     }
 

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct Fill {
     pub(crate) sweep: Sweep,
-    pub(crate) touch: Option<metrics::Touch>,
+    pub(crate) touch: Option<metrics::Quote>,
 }
 
 #[pymethods]

@@ -40,18 +40,18 @@ fuzz_target!(|data: &[u8]| {
     for (step, &[op, argument]) in data.as_chunks::<2>().0.iter().take(200).enumerate() {
         let mut rng = Rng(u64::from(argument) * 1_000 + step as u64 % 7);
         scene.ts += 1_000_000 * i64::from(op >> 4);
-        let mut told = false;
+        let mut current = false;
         match op & 15 {
             0..=5 => {
                 let frame = scene.market.random_change(&mut rng);
                 scene.engine.ingest(0, frame.as_bytes(), scene.ts);
-                told = true;
+                current = true;
             }
             6 => {
                 scene.market.ms += 1;
                 let frame = scene.market.books_frame();
                 scene.engine.ingest(0, frame.as_bytes(), scene.ts);
-                told = true;
+                current = true;
             }
             7 => drop(scene.market.random_change(&mut rng)),
             8 => held.push(scene.market.random_change(&mut rng)),
@@ -88,7 +88,7 @@ fuzz_target!(|data: &[u8]| {
         judge(&mut scene, &mut states);
         for outcome in [0, 1] {
             let live = scene.states()[outcome] == State::Live;
-            assert!(!(told && live) || scene.is_true(outcome), "step {step}, outcome {outcome}");
+            assert!(!(current && live) || scene.is_true(outcome), "step {step}, outcome {outcome}");
         }
     }
 });

@@ -183,10 +183,10 @@ class BinanceReading(Reading):
     def _judge_claims(self, one: Instrument, effects: Effects) -> None:
         """The touch at the very id at which the book stands; those before it are of no use now."""
         ids = self._of(one)
-        told = ids.claims.get(ids.last)
-        if told is not None and told != one.book.touch:
-            effects.breaks(one, f"bbo_mismatch at {ids.last}: {one.book.touch}, told {told}")
-        self.touches_agreed += told is not None and told == one.book.touch
+        claimed = ids.claims.get(ids.last)
+        if claimed is not None and claimed != one.book.touch:
+            effects.breaks(one, f"bbo_mismatch at {ids.last}: {one.book.touch}, claimed {claimed}")
+        self.touches_agreed += claimed is not None and claimed == one.book.touch
         ids.claims = {last: touch for last, touch in ids.claims.items() if last > ids.last}
 
     # REST.

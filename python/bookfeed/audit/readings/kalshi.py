@@ -119,21 +119,21 @@ class KalshiReading(Reading):
         if not isinstance(document, dict):
             return [Message("broken", everyone=True, body=Numbered(None, None, False, None))]
         kind = str(document.get("type") or "")
-        told = document.get("msg")
+        msg = document.get("msg")
         sid, seq = _count(document.get("sid")), _count(document.get("seq"))
-        if kind == "subscribed" and sid is None and isinstance(told, dict):
-            sid = _count(told.get("sid"))
-        message = Message(kind, _time(kind, told))
+        if kind == "subscribed" and sid is None and isinstance(msg, dict):
+            sid = _count(msg.get("sid"))
+        message = Message(kind, _time(kind, msg))
         yes_prices = self.model.connections[conn].mode == _YES_PRICES
         try:
-            content = _content(kind, told, placed=bool(sid and seq), yes_prices=yes_prices)
+            content = _content(kind, msg, placed=bool(sid and seq), yes_prices=yes_prices)
         except ValueError as error:
-            message.kind, content = "malformed", (str(error), _ticker(told))
+            message.kind, content = "malformed", (str(error), _ticker(msg))
         message.levels, message.whole = kind in _BOOKS, kind == _BOOKS[0]
         requested = bool(_count(document.get("id")))
-        market_id = told.get("market_id") if isinstance(told, dict) else None
+        market_id = msg.get("market_id") if isinstance(msg, dict) else None
         message.body = Numbered(sid, seq, requested, content, market_id)
-        self._name(message, _ticker(told))
+        self._name(message, _ticker(msg))
         return [message]
 
     def _name(self, message: Message, ticker: object) -> None:

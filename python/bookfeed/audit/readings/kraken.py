@@ -85,12 +85,12 @@ class KrakenReading(Reading):
         return [Message("nothing")]
 
     def _book(self, kind: str, element: Any) -> Message:
-        told = element if isinstance(element, dict) else {}
-        number = self.model.find(self.venue, told.get("symbol"))
+        members = element if isinstance(element, dict) else {}
+        number = self.model.find(self.venue, members.get("symbol"))
         named = [] if number is None else [number]
-        ts_event = rfc3339(told.get("timestamp"))
+        ts_event = rfc3339(members.get("timestamp"))
         try:
-            levels = _levels(kind, told)
+            levels = _levels(kind, members)
         except ValueError:
             return Message("malformed", ts_event, named, everyone=not named)
         return Message(kind, ts_event, named, levels=True, whole=kind == "snapshot", body=levels)
@@ -110,9 +110,9 @@ class KrakenReading(Reading):
         return message
 
     def _unsubscribed(self, result: object) -> Message:
-        told = result if isinstance(result, dict) else {}
-        number = self.model.find(self.venue, told.get("symbol"))
-        named = [number] if number is not None and told.get("channel") == "book" else []
+        members = result if isinstance(result, dict) else {}
+        number = self.model.find(self.venue, members.get("symbol"))
+        named = [number] if number is not None and members.get("channel") == "book" else []
         return Message("unsubscribed", named=named)
 
     def apply(self, conn: int, message: Message) -> Effects:

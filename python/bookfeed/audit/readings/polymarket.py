@@ -70,7 +70,7 @@ class PolymarketReading(Reading):
         times = self._of(one)
         times.awaited = Awaited(times.ts_seen)
 
-    def told(self, one: Instrument) -> None:
+    def state_changed(self, one: Instrument) -> None:
         """See ``Reading``."""
         times, standing = self._of(one), (one.state, one.cause)
         if one.state == "live" and one.cause != "evidence":

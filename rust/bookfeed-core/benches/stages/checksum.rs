@@ -3,9 +3,9 @@
 use crate::clock::{Stage, stage, timed};
 use crate::support::Rng;
 use crate::support::checksum::{Printed, by_the_rule};
-use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::book::proof::Proved;
 use bookfeed_core::book::proof::crc32::{Crc32Memory, check};
+use bookfeed_core::book::side::BookSide;
 use bookfeed_core::event::{Level, Side};
 use bookfeed_core::fixed::{parse_price, parse_qty};
 use std::collections::BTreeMap;
@@ -99,7 +99,7 @@ fn corpus() -> (Vec<Change>, Vec<(Vec<Change>, u32)>) {
     (begin, messages)
 }
 
-fn apply(ladders: &mut [Ladder; 2], changes: &[Change]) {
+fn apply(ladders: &mut [BookSide; 2], changes: &[Change]) {
     for change in changes {
         ladders[usize::from(change.side == Side::Ask)].set(change.level);
     }
@@ -107,7 +107,7 @@ fn apply(ladders: &mut [Ladder; 2], changes: &[Change]) {
 
 /// Plays all messages. Returns how many checksums agree.
 fn play(begin: &[Change], messages: &[(Vec<Change>, u32)], checked: bool) -> usize {
-    let mut ladders = [Ladder::new(Side::Bid), Ladder::new(Side::Ask)];
+    let mut ladders = [BookSide::new(Side::Bid), BookSide::new(Side::Ask)];
     let mut memory = Crc32Memory::default();
     apply(&mut ladders, begin);
     let mut agree = 0;

@@ -187,8 +187,8 @@ fn decoding(frames: usize) -> [Stage<'static>; 2] {
     let mut begin = Venue::new();
     begin.begin(&mut Engine::new(policy(HashCheck::Off)));
     let mut venue = begin.clone();
-    let told = (0..frames).map(|_| venue.frame(Mix::All));
-    let deltas: Vec<(String, Change)> = told.filter_map(|(text, c)| Some((text, c?))).collect();
+    let sent = (0..frames).map(|_| venue.frame(Mix::All));
+    let deltas: Vec<(String, Change)> = sent.filter_map(|(text, c)| Some((text, c?))).collect();
     for (text, change) in &deltas {
         let delta = decoder.delta(text);
         assert_eq!((delta.instrument, delta.side, delta.price, delta.qty), *change);
@@ -221,8 +221,8 @@ fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
     watch.set_up(&mut engine);
     let mut ts = T0;
     let mut round = move || {
-        let told: Vec<_> = (0..frames).map(|_| venue.frame(mix).0).collect();
-        let time = timed(frames, || play(&mut engine, &told, &mut ts));
+        let sent: Vec<_> = (0..frames).map(|_| venue.frame(mix).0).collect();
+        let time = timed(frames, || play(&mut engine, &sent, &mut ts));
         check(&engine, &venue);
         watch.check(&mut engine);
         time

@@ -4,16 +4,16 @@ use crate::clock::{Stage, stage, timed};
 use crate::support;
 use crate::support::Rng;
 use crate::support::venue::{MS, Market, Truth, price_text};
-use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::book::proof::book_hash::{self, FieldSet, Prefix, Profile, hex_hash};
+use bookfeed_core::book::side::BookSide;
 use bookfeed_core::event::{Level, Side};
 use bookfeed_core::fees::{Fees, Role, Rounding};
 use bookfeed_core::fixed::{parse_price, parse_qty};
 use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
 use std::hint::black_box;
 
-fn ladder(side: Side, truth: &support::venue::Side) -> Ladder {
-    let mut ladder = Ladder::new(side);
+fn ladder(side: Side, truth: &support::venue::Side) -> BookSide {
+    let mut ladder = BookSide::new(side);
     for (&price, size) in truth {
         let (price, qty) = (parse_price(price_text(price).as_bytes()), parse_qty(size.as_bytes()));
         let (price, qty) = (price.unwrap(), qty.unwrap());
@@ -53,12 +53,12 @@ fn hash_check(depth: u32) -> Stage<'static> {
     let truth: Truth = market.books[0].clone();
     let (bids, asks) = (ladder(Side::Bid, &truth.bids), ladder(Side::Ask, &truth.asks));
     let claimed = hex_hash(market.hash(0).as_bytes()).unwrap();
-    let told = &market.profile;
+    let printed = &market.profile;
     let profile = Profile {
         fields: FieldSet::Ten,
-        min_order_size: told.min_order_size.as_str().into(),
-        tick_size: told.tick_size.as_str().into(),
-        neg_risk: told.neg_risk,
+        min_order_size: printed.min_order_size.as_str().into(),
+        tick_size: printed.tick_size.as_str().into(),
+        neg_risk: printed.neg_risk,
     };
     let mut text = Vec::new();
     let mut check = move || {

@@ -5,8 +5,8 @@
 //! of a book is in [`Rare`], elsewhere in memory.
 
 pub mod integrity;
-pub mod ladder;
 pub mod proof;
+pub mod side;
 
 use crate::event::{Claim, Level, Side, TouchClaim};
 use crate::fixed::{ABSENT, Price, Qty};
@@ -15,9 +15,9 @@ use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
-use ladder::{Ladder, Underflow};
 use proof::book_hash::{HashMemory, HexHash, hex_hash};
 use proof::crc32::Crc32Memory;
+use side::{BookSide, Underflow};
 use std::collections::VecDeque;
 
 /// Best price and size of both sides; the fast view that rules and records read.
@@ -49,13 +49,13 @@ impl Touch {
 #[derive(Debug)]
 pub struct Book {
     /// Buyers' levels.
-    pub bids: Ladder,
+    pub bids: BookSide,
     /// Sellers' levels.
-    pub asks: Ladder,
+    pub asks: BookSide,
     /// Touch that rules see.
     pub touch: Touch,
     /// Touch as last written to a record of the running stream.
-    pub told: Touch,
+    pub published_touch: Touch,
     /// Venue time of the newest message applied, or [`ABSENT`].
     pub ts_event: Nanos,
     /// Newest venue time seen for the instrument, applied or not, or [`ABSENT`].
@@ -87,7 +87,7 @@ pub struct Book {
     /// Whether a change has not been published yet.
     pub(crate) unpublished: bool,
     /// Whether the touch moved, or the book became live, since rules were last asked.
-    pub news: bool,
+    pub rules_due: bool,
     /// Whether something in [`Rare`] waits for the touch to come to it.
     pub(crate) awaits_touch: bool,
     /// Whether it is known what the venue's hashes contain, so that one can be checked.
@@ -143,7 +143,7 @@ pub struct Rare {
     /// Where the book stands in its numbered updates, and what waits for a whole one.
     pub stitch: Stitch,
     /// Touches at updates that the book has not come to yet.
-    pub ahead: VecDeque<TouchAt>,
+    pub ahead: VecDeque<NumberedTouch>,
     /// What the venue's checksums were last computed from.
     pub checksums: Crc32Memory,
 }
@@ -187,7 +187,7 @@ pub struct Witness {
 
 /// The venue's touch at one of the book's numbered updates.
 #[derive(Clone, Copy, Debug)]
-pub struct TouchAt {
+pub struct NumberedTouch {
     /// Number of the update.
     pub id: u64,
     /// The touch.
@@ -197,10 +197,10 @@ pub struct TouchAt {
 impl Default for Book {
     fn default() -> Self {
         Self {
-            bids: Ladder::new(Side::Bid),
-            asks: Ladder::new(Side::Ask),
+            bids: BookSide::new(Side::Bid),
+            asks: BookSide::new(Side::Ask),
             touch: Touch::EMPTY,
-            told: Touch::EMPTY,
+            published_touch: Touch::EMPTY,
             ts_event: ABSENT,
             ts_seen: ABSENT,
             ts_recv: ABSENT,
@@ -216,7 +216,7 @@ impl Default for Book {
             check_queued: false,
             watched: false,
             unpublished: false,
-            news: false,
+            rules_due: false,
             awaits_touch: false,
             hash_known: false,
             claimed: Claimed::default(),
@@ -293,10 +293,33 @@ impl Book {
         Ok(())
     }
 
-    /// Drops the levels behind the venue's window: it does not say when they change.
-    pub(crate) fn keep_within(&mut self, depth: usize) {
-        self.bids.truncate(depth);
-        self.asks.truncate(depth);
+    /// Drops what lies behind the venue's window, where it keeps one: it does not say when such
+    /// levels change, nor that they are there.
+    pub(crate) fn fit_window(&mut self) {
+        let depth = self.rare.depth;
+        if depth > 0 {
+            self.bids.truncate(depth);
+            self.asks.truncate(depth);
+        }
+        self.note_window();
+    }
+
+    /// Where knowledge ends: at the last level of a side that has as many as the venue sends, or of
+    /// which something was left out; else nowhere.
+    pub(crate) fn note_window(&mut self) {
+        let Self { bids, asks, rare, .. } = self;
+        let end = |side: &BookSide, cut: bool| {
+            let full = rare.depth > 0 && side.len() >= rare.depth;
+            side.worst_price().filter(|_| full || cut).unwrap_or(ABSENT)
+        };
+        (rare.bids_known_to, rare.asks_known_to) = (end(bids, false), end(asks, rare.asks_cut));
+    }
+
+    /// Where knowledge ends in a whole book that is cut off somewhere, and does not say whether it
+    /// is: at its last levels. What lies behind them is said only when it changes.
+    pub(crate) fn note_end(&mut self) {
+        let end = |side: &BookSide| side.worst_price().unwrap_or(ABSENT);
+        (self.rare.bids_known_to, self.rare.asks_known_to) = (end(&self.bids), end(&self.asks));
     }
 
     /// Whether the best bid is at the best ask or above it, which no venue that matches orders
@@ -427,7 +450,7 @@ impl Book {
     pub(crate) fn forget_stream(&mut self) {
         self.doubt = None;
         self.torn_since = ABSENT;
-        (self.touch, self.told) = (Touch::EMPTY, Touch::EMPTY);
+        (self.touch, self.published_touch) = (Touch::EMPTY, Touch::EMPTY);
         self.recent.forget();
         self.stream = NO_STREAM;
         self.claimed.hash = None;

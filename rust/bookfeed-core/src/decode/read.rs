@@ -231,7 +231,7 @@ impl Reader<'_> {
 
     /// A message that cannot be trusted, and takes no book with it.
     #[cold]
-    pub(crate) fn broken_news(&mut self, wrong: Wrong) -> Body {
+    pub(crate) fn broken_notice(&mut self, wrong: Wrong) -> Body {
         self.frame.malformed(None, false, wrong.offset, wrong.what)
     }
 }

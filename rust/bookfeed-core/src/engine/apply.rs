@@ -1,16 +1,16 @@
 //! The second stage: a message's changes, put on the ladders of its books. What each book is to
 //! be judged by is noted; nobody sees anything yet.
 
+use super::applied::{Applied, How, Touched};
 use super::judge::Judge;
-use super::sequence::Heard;
-use super::whole::fit_window;
-use super::world::{Origin, World};
+use super::lost::{note_hole, note_set_back, unknown_on_stream};
+use super::world::{Heard, Origin, World};
 use crate::book::Buffered;
-use crate::book::integrity::{Cause, Evidence, State, Testimony};
+use crate::book::integrity::{Cause, Evidence, State};
 use crate::book::proof::book_hash::hex_hash;
-use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place, ProofClaim, Side};
+use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place, Side};
 use crate::fixed::ABSENT;
-use crate::instrument::{InstrumentId, UNKNOWN};
+use crate::instrument::UNKNOWN;
 use crate::sequence::recent::fingerprint;
 use crate::sequence::stitch::Waiting;
 use crate::sequence::stream::StreamId;
@@ -20,50 +20,14 @@ use crate::venue::Continuity;
 /// Most deltas kept for one book while it is being fetched.
 const AWAITED_MAX: usize = 10_000;
 
-/// A book changed by the message in hand.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Touched {
-    pub(super) id: InstrumentId,
-    pub(super) how: How,
-}
-
-/// How a message changed a book, and with that what it is judged by.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum How {
-    /// Levels were set that carry evidence; `last` is the last of them in the frame.
-    Changed { last: usize, out_of_order: bool },
-    /// Levels changed in the order of numbers.
-    InSequence,
-    /// Levels were set, or `whole` if all of them were, and the message says what the book comes
-    /// to (`Applier::claim`).
-    Claimed { whole: bool },
-    /// The book is whole and its numbers follow; `resumes` if it is believed from here on.
-    Joined { resumes: bool },
-    /// A whole book replaced it.
-    Whole,
-    /// A whole book replaced it, at its place in this numbered stream.
-    Placed(StreamId),
-    /// A whole book by REST replaced it, with what the stream said since put on it
-    /// (`Applier::testimony`).
-    Fetched,
-}
-
-/// The books that the message in hand changed, and what it brought to judge them by. The buffer
-/// keeps its memory.
+/// Puts messages on the ladders of their books.
 #[derive(Debug, Default)]
 pub(super) struct Applier {
-    pub(super) touched: Vec<Touched>,
-    /// What the book has come to, if the message says so.
-    pub(super) claim: ProofClaim,
-    /// What a fetched book, and all that was put on it, is judged by.
-    pub(super) testimony: Option<Testimony>,
+    /// What the message in hand did.
+    pub(super) applied: Applied,
 }
 
 impl Applier {
-    pub(super) fn touch(&mut self, id: InstrumentId, how: How) {
-        self.touched.push(Touched { id, how });
-    }
-
     /// Puts a message on its books, if it changes any.
     #[inline]
     pub(super) fn apply(
@@ -75,7 +39,7 @@ impl Applier {
         message: &Message,
         heard: Heard,
     ) {
-        self.touched.clear();
+        self.applied.touched.clear();
         match &message.body {
             Body::Changes(range) => {
                 for index in range.clone() {
@@ -117,7 +81,7 @@ impl Applier {
         if !book.running() {
             return set_aside(world, judge, origin, change);
         }
-        let known = self.touched.iter().position(|t| t.id == id);
+        let known = self.applied.touched.iter().position(|t| t.id == id);
         if known.is_none() && book.batch_over(ts_event) {
             judge.convict(world, id, origin.ts_recv);
         }
@@ -148,9 +112,9 @@ impl Applier {
         let book = world.book(id);
         book.set(change.side, change.level);
         book.recent.remember(print);
-        match known.and_then(|i| self.touched.get_mut(i)) {
+        match known.and_then(|i| self.applied.touched.get_mut(i)) {
             Some(Touched { how: How::Changed { last, .. }, .. }) => *last = index,
-            _ => self.touch(id, How::Changed { last: index, out_of_order }),
+            _ => self.applied.touch(id, How::Changed { last: index, out_of_order }),
         }
     }
 
@@ -167,14 +131,14 @@ impl Applier {
     ) {
         let id = delta.instrument;
         let Some(book) = world.books.get_mut(id as usize) else {
-            return super::sequence::unknown_on_stream(world, judge, origin, stream, delta.market_id);
+            return unknown_on_stream(world, judge, origin, stream, delta.market_id);
         };
         if !book.running() {
             book.evidence.count(Evidence::BeforeSnapshot);
             return;
         }
         if book.stream != stream {
-            if elsewhere(world, id, origin.conn) {
+            if world.elsewhere(id, origin.conn) {
                 return;
             }
             let what = "a change on another subscription than the book's";
@@ -188,7 +152,7 @@ impl Applier {
         if origin.ts_event != ABSENT {
             book.ts_event = origin.ts_event;
         }
-        self.touch(id, How::InSequence);
+        self.applied.touch(id, How::InSequence);
     }
 
     // Absolute levels of one book.
@@ -204,7 +168,7 @@ impl Applier {
         levels: &Levels,
     ) {
         let id = levels.instrument;
-        if world.books.get(id as usize).is_none() || elsewhere(world, id, origin.conn) {
+        if world.books.get(id as usize).is_none() || world.elsewhere(id, origin.conn) {
             world.counters.unknown_instruments += u64::from(id == UNKNOWN);
             return;
         }
@@ -225,10 +189,10 @@ impl Applier {
         }
         book.set_all(bids, asks);
         book.rare.asks_cut |= levels.asks_cut;
-        fit_window(book);
+        book.fit_window();
         book.ts_event = book.ts_event.max(origin.ts_event);
-        self.claim = levels.claim;
-        self.touch(id, How::Claimed { whole: false });
+        self.applied.claim = levels.claim;
+        self.applied.touch(id, How::Claimed { whole: false });
     }
 
     /// A message that says which updates of its book it holds.
@@ -258,11 +222,11 @@ impl Applier {
                     return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
                 }
                 let resumes = !book.running();
-                self.touch(id, if resumes { How::Joined { resumes } } else { How::InSequence });
+                self.applied.touch(id, if resumes { How::Joined { resumes } } else { How::InSequence });
                 return;
             }
             Verdict::Contained if !caught_up && book.rare.stitch.caught_up() => {
-                return self.touch(id, How::Joined { resumes: true });
+                return self.applied.touch(id, How::Joined { resumes: true });
             }
             Verdict::Contained | Verdict::Again => {
                 book.evidence.count(Evidence::Duplicate);
@@ -271,9 +235,9 @@ impl Applier {
             Verdict::Keep | Verdict::KeepAlone => book.evidence.count(Evidence::BeforeSnapshot),
             Verdict::Late => judge.turn(world, id, State::Stale, Cause::Resync, origin.ts_recv),
             Verdict::Gap { expected, got } => {
-                super::sequence::note_hole(world, judge, origin, id, expected, got);
+                note_hole(world, judge, origin, id, expected, got);
             }
-            Verdict::SetBack { .. } => super::sequence::note_set_back(world, judge, origin, id),
+            Verdict::SetBack { .. } => note_set_back(world, judge, origin, id),
         }
         let kept = [bids, asks].concat().into();
         let waiting = Waiting { updates, ts_event: origin.ts_event, levels: kept, bids: bids.len() };
@@ -302,12 +266,4 @@ fn set_aside(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Cha
             hash: hex_hash(change.digest.raw(origin.payload)),
         });
     }
-}
-
-/// Whether an instrument is subscribed on another connection than `conn`, which may be left
-/// from before it moved: what is said there is not about its book, and is only counted.
-pub(super) fn elsewhere(world: &mut World, id: InstrumentId, conn: u32) -> bool {
-    let moved = world.instruments.at(id).is_some_and(|i| i.conn != conn);
-    world.counters.unknown_instruments += u64::from(moved);
-    moved
 }

@@ -1,5 +1,5 @@
-//! Hash checks: when the venue's hash is asked to vouch for a book, what its hashes contain,
-//! and what searching for that may cost.
+//! Hash checks: when the venue's hash is asked to vouch for a book, and what its hashes
+//! contain.
 
 use super::config::HashCheck;
 use super::judge::Judge;
@@ -10,15 +10,10 @@ use crate::book::proof::book_hash::{FieldSet, Hints, Prefix};
 use crate::book::proof::{self, Claim, HashClaim, Proved};
 use crate::fixed::{Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
 use crate::instrument::{Instrument, InstrumentId};
-use crate::time::{MILLISECOND, Nanos};
+use crate::time::Nanos;
 
 /// Attempts at learning what a market's hashes contain before they are left alone.
 const LESSONS_MAX: u32 = 3;
-/// Receive time that must pass for each search of the price grid: searches are dear, and a
-/// stream of wrong hashes must not buy many.
-const SEARCH_PRICE: Nanos = 5 * MILLISECOND;
-/// Most searches that can be saved up.
-const SEARCHES_SAVED: i64 = 64;
 
 impl Judge {
     /// Checks the hash of a change if the policy, or the book's standing, asks for it.
@@ -227,30 +222,6 @@ fn relearn(world: &mut World, id: InstrumentId, prefix: &Prefix) -> bool {
 /// Where trades of a book are likely to have happened.
 fn near_touch(book: &Book) -> Price {
     book.bids.best_price().or(book.asks.best_price()).unwrap_or(PRICE_ONE / 2)
-}
-
-/// A budget of searches that fills with receive time.
-#[derive(Debug)]
-pub(super) struct SearchBudget {
-    saved: Nanos,
-    ts_last: Nanos,
-}
-
-impl Default for SearchBudget {
-    fn default() -> Self {
-        Self { saved: SEARCHES_SAVED * SEARCH_PRICE, ts_last: 0 }
-    }
-}
-
-impl SearchBudget {
-    fn afford(&mut self, ts: Nanos) -> bool {
-        let passed = ts.saturating_sub(self.ts_last).max(0);
-        self.saved = self.saved.saturating_add(passed).min(SEARCHES_SAVED * SEARCH_PRICE);
-        self.ts_last = self.ts_last.max(ts);
-        let affordable = self.saved >= SEARCH_PRICE;
-        self.saved -= if affordable { SEARCH_PRICE } else { 0 };
-        affordable
-    }
 }
 
 /// One minus a printed price, in its shortest form; empty if there is none.

@@ -2,21 +2,19 @@
 //!
 //! A message is judged when all of its changes are applied. What it brought to judge each book
 //! by, the stage before has noted (`Touched`); what else may speak is in `super::hashes`
-//! (hash checks) and `super::time` (verdicts that time brings).
+//! (hash checks), `super::mirror` (the other outcome) and `super::time` (verdicts that time brings).
 
-use super::apply::{Applier, How, Touched};
+use super::applied::{Applied, How, Touched};
 use super::config::HashCheck;
-use super::hashes::SearchBudget;
 use super::publish::Publisher;
+use super::searches::SearchBudget;
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimony, Verdict};
 use crate::book::proof::{self, Proved};
 use crate::event::{Change, Claim, Frame, Malformed, ProofClaim};
-use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId};
 use crate::sequence::stream::StreamId;
-use crate::signals::complement::mirrored;
 use crate::time::Nanos;
 use crate::trades::{TapeLimits, TradeTape};
 use std::collections::VecDeque;
@@ -150,7 +148,7 @@ impl Judge {
         world: &mut World,
         origin: &Origin,
         frame: &Frame,
-        applied: &Applier,
+        applied: &Applied,
     ) {
         for one in &applied.touched {
             let id = one.id;
@@ -450,110 +448,12 @@ impl Judge {
         }
     }
 
-    // Two outcomes of one market.
-
-    /// Compares the touches of a market's two outcomes after both took part in a message.
-    #[inline]
-    fn check_mirror(
-        &mut self,
-        world: &mut World,
-        a: InstrumentId,
-        b: InstrumentId,
-        ts_event: Nanos,
-        ts_recv: Nanos,
-    ) {
-        if world.instruments.at(a).and_then(|i| i.sibling) != Some(b) {
-            return;
-        }
-        let (first, second) = (&world.books[a as usize], &world.books[b as usize]);
-        if !(first.believable() && second.believable()) {
-            return;
-        }
-        if mirrored(first, second) {
-            for id in [a, b] {
-                let book = world.book(id);
-                book.evidence.count(Evidence::MirrorMatch);
-                book.torn_since = ABSENT;
-            }
-        } else {
-            self.mirror_broken(world, [a, b], ts_event, ts_recv);
-        }
-    }
-
-    /// One outcome moved and the other was not heard of. Where the two have always mirrored
-    /// each other, the silent one is being told late, or not at all: the venue sends both.
-    #[inline]
-    fn check_sibling(&mut self, world: &mut World, moved: InstrumentId, ts_recv: Nanos) {
-        let Some(other) = world.instruments.at(moved).and_then(|i| i.sibling) else { return };
-        let (mover, silent) = (&world.books[moved as usize], &world.books[other as usize]);
-        if silent.state != State::Live || !mover.believable() {
-            return;
-        }
-        let broken = !mirrored(mover, silent);
-        match silent.doubt {
-            None => {
-                let counts = &silent.evidence;
-                let always =
-                    counts.of(Evidence::MirrorMatch) > 0 && counts.of(Evidence::MirrorMismatch) == 0;
-                if broken && always && silent.ts_event < mover.ts_event {
-                    let ts_event = silent.ts_event;
-                    self.doubt_mirror(world, other, ts_event, ts_recv);
-                }
-            }
-            Some(doubt) if doubt.cause == Cause::MirrorMismatch && !broken => {
-                let silent = world.book(other);
-                silent.doubt = None;
-                silent.torn_since = ABSENT;
-                silent.evidence.count(Evidence::BatchSettled);
-                self.publish_one(world, other, ts_recv);
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// A broken mirror is a torn book unless the venue's hashes vouch for both.
-    #[cold]
-    fn mirror_broken(
-        &mut self,
-        world: &mut World,
-        pair: [InstrumentId; 2],
-        ts_event: Nanos,
-        ts_recv: Nanos,
-    ) {
-        let vouched = pair.iter().all(|&id| self.vouch(world, id, ts_recv));
-        for id in pair {
-            if vouched {
-                world.book(id).evidence.count(Evidence::MirrorMismatch);
-            } else {
-                self.doubt_mirror(world, id, ts_event, ts_recv);
-            }
-        }
-    }
-
     // Doubt.
 
     /// Opens a doubt that the end of the batch, or of its grace, settles.
     pub(super) fn doubt(&mut self, world: &mut World, id: InstrumentId, doubt: Doubt) {
         world.book(id).doubt = Some(doubt);
         self.watch(world, id);
-    }
-
-    /// The two outcomes of a market do not mirror each other. Messages that agree with
-    /// themselves do not prolong the grace: it runs from when the mirror broke.
-    fn doubt_mirror(&mut self, world: &mut World, id: InstrumentId, ts_event: Nanos, ts_recv: Nanos) {
-        let grace = world.config.batch_grace;
-        let book = world.book(id);
-        if book.torn_since == ABSENT {
-            book.torn_since = ts_recv;
-        }
-        let deadline = book.torn_since.saturating_add(grace);
-        let (cause, against) = (Cause::MirrorMismatch, Evidence::MirrorMismatch);
-        book.doubt = Some(Doubt { cause, ts_event, deadline, patient: true, against });
-        if ts_recv >= deadline {
-            self.convict(world, id, ts_recv);
-        } else {
-            self.watch(world, id);
-        }
     }
 
     /// The batch is over, or its grace is, and the disagreement stands.

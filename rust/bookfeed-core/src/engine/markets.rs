@@ -5,11 +5,9 @@ use super::judge::Judge;
 use super::publish::record;
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
-use crate::book::ladder::Ladder;
-use crate::book::{Book, TouchAt, Witness};
+use crate::book::{Book, NumberedTouch, Witness};
 use crate::event::{
-    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, Side, Snapshot, TouchClaim, Trade,
-    Trading,
+    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading,
 };
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
 use crate::instrument::{InstrumentId, UNKNOWN};
@@ -18,7 +16,6 @@ use crate::time::Nanos;
 use crate::trades::Print;
 use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Most indices that are kept; venues have a few dozen.
 const INDICES_MAX: usize = 1_024;
@@ -228,10 +225,10 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
     if !book.running() || origin.ts_event < book.ts_event || !(bid.given() || ask.given()) {
         return;
     }
-    let told_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);
+    let doubted_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);
     if book.agrees(bid, ask) {
         book.evidence.count(Evidence::TouchMatch);
-        if told_by_touch {
+        if doubted_by_touch {
             book.doubt = None;
             book.evidence.count(Evidence::BatchSettled);
         }
@@ -271,7 +268,7 @@ fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u
         if book.rare.ahead.len() == TOUCHES_AHEAD_MAX {
             book.rare.ahead.pop_front();
         }
-        book.rare.ahead.push_back(TouchAt { id: id_at, touch: *touch });
+        book.rare.ahead.push_back(NumberedTouch { id: id_at, touch: *touch });
         book.awaits_touch = true;
     } else if id_at == stands_at && book.agrees_with(touch) {
         book.evidence.count(Evidence::TouchMatch);
@@ -334,29 +331,6 @@ impl Judge {
             Some(witness) => self.watch_until(world, id, witness.deadline),
             None => {}
         }
-    }
-}
-
-/// A book by REST of a venue that numbers its messages. It has no number and no time, so it
-/// can neither replace a book nor convict one; that it is the same still says something.
-pub(super) fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot) {
-    let book = world.books.get_mut(snapshot.instrument as usize).filter(|b| b.state == State::Live);
-    let Some(book) = book else {
-        world.counters.rest_rejected += 1;
-        return;
-    };
-    let same = |side, ours: &Ladder, range: &Range<usize>| {
-        let mut theirs = Ladder::new(side);
-        let loaded = theirs.load(&frame.levels[range.clone()]).is_ok();
-        loaded && theirs.best_first().eq(ours.best_first())
-    };
-    if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
-        book.evidence.count(Evidence::RestMatch);
-        book.ts_evidence = origin.ts_recv;
-        world.counters.rest_accepted += 1;
-    } else {
-        book.evidence.count(Evidence::RestMismatch);
-        world.counters.rest_rejected += 1;
     }
 }
 

@@ -8,14 +8,18 @@
 //! sequence ─▶ apply ─▶ judge ─▶ publish ─▶ rules
 //! ```
 
+mod applied;
 mod apply;
 mod config;
 mod hashes;
 mod judge;
+mod lost;
 mod markets;
+mod mirror;
 mod output;
 mod publish;
 mod rules;
+mod searches;
 mod sequence;
 mod time;
 mod whole;
@@ -92,9 +96,9 @@ impl Engine {
                 // 2. All of its changes, on the ladders.
                 applier.apply(world, judge, origin, frame, message, heard);
                 // 3. Does the evidence agree? Which state?
-                judge.judge(world, origin, frame, applier);
+                judge.judge(world, origin, frame, &applier.applied);
                 // 4. The books as they are now, for all to see; and 5., the rules that watch them.
-                judge.publish(world, &applier.touched, origin.ts_recv);
+                judge.publish(world, &applier.applied.touched, origin.ts_recv);
             }
             Body::Malformed(malformed) => judge.quarantine(world, origin, frame, malformed),
             Body::Unknown => sequence::take_unknown(world, judge, origin, heard.stream),
@@ -116,8 +120,8 @@ impl Engine {
     ) {
         let Self { world, applier, judge, .. } = self;
         applier.apply_rest(world, judge, origin, frame, message, stands_at);
-        judge.judge(world, origin, frame, applier);
-        judge.publish(world, &applier.touched, origin.ts_recv);
+        judge.judge(world, origin, frame, &applier.applied);
+        judge.publish(world, &applier.applied.touched, origin.ts_recv);
     }
 
     // Data inputs.

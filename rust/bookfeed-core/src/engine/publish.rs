@@ -85,11 +85,11 @@ impl Publisher {
         }
         if state == State::Live && cause != Cause::Evidence {
             book.epoch += 1;
-            (book.touch, book.told) = (Touch::EMPTY, Touch::EMPTY);
+            (book.touch, book.published_touch) = (Touch::EMPTY, Touch::EMPTY);
             book.rare.ts_discarded = ABSENT;
         }
         if state == State::Live {
-            (book.news, book.unpublished) = (true, true);
+            (book.rules_due, book.unpublished) = (true, true);
         }
         if cause != Cause::Gap {
             book.rare.gap = None;
@@ -136,13 +136,13 @@ impl Publisher {
             let id = staged.id;
             let book = world.book(id);
             if book.doubt.is_some() {
-                book.touch = book.told;
+                book.touch = book.published_touch;
                 staged.doubted = true;
                 continue;
             }
             book.unpublished = false;
-            staged.moved = std::mem::take(&mut book.news) | (book.touch != book.told);
-            book.told = book.touch;
+            staged.moved = std::mem::take(&mut book.rules_due) | (book.touch != book.published_touch);
+            book.published_touch = book.touch;
             let mut update = record(world, id, UpdateKind::Book, ts_recv);
             update.flags |= if staged.moved { FLAG_TOUCH } else { 0 };
             self.output.push_update(&update);

@@ -7,10 +7,11 @@
 //! numbers of its own, they are taken when the book is at hand (`super::apply`).
 
 use super::judge::Judge;
-use super::world::{Origin, World};
+use super::lost::{books_on, lose_stream};
+use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::event::{Body, Message, Place, Reply, ReplyKind};
-use crate::instrument::{InstrumentId, UNKNOWN};
+use crate::instrument::UNKNOWN;
 use crate::sequence::stream::{Connection, Gap, NO_STREAM, Order, StreamId};
 use crate::span::Value;
 use crate::time::Nanos;
@@ -42,15 +43,6 @@ pub struct Notice {
     pub text: String,
     /// Receive time.
     pub ts: Nanos,
-}
-
-/// Where a message stands, as far as its stream goes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Heard {
-    /// The numbered stream it came on, or [`NO_STREAM`].
-    pub(super) stream: StreamId,
-    /// Whether it may be applied to a book.
-    pub(super) current: bool,
 }
 
 /// What was missing lately, and what venues answered.
@@ -232,21 +224,6 @@ pub(super) fn forget_streams(world: &mut World, conn: u32) {
     }
 }
 
-/// The books that rest on a stream now.
-fn books_on(world: &World, conn: u32, stream: StreamId) -> Vec<InstrumentId> {
-    let Some(connection) = world.connection(conn) else { return Vec::new() };
-    let on_it = |&&id: &&InstrumentId| world.books[id as usize].stream == stream;
-    connection.instruments.iter().filter(on_it).copied().collect()
-}
-
-/// Every book of a stream is stale.
-#[cold]
-fn lose_stream(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId, cause: Cause) {
-    for id in books_on(world, origin.conn, stream) {
-        judge.turn(world, id, State::Stale, cause, origin.ts_recv);
-    }
-}
-
 /// A number that came before: a message told twice, or a counter that was set back. Which
 /// of the two cannot be known, and after the second the numbers prove nothing.
 #[cold]
@@ -258,58 +235,10 @@ fn note_regression(world: &mut World, judge: &mut Judge, origin: &Origin, stream
     lose_stream(world, judge, origin, stream, Cause::OutOfOrder);
 }
 
-/// A hole in the numbered updates of one book.
-#[cold]
-pub(super) fn note_hole(
-    world: &mut World,
-    judge: &mut Judge,
-    origin: &Origin,
-    id: InstrumentId,
-    expected: u64,
-    got: u64,
-) {
-    world.counters.gaps += 1;
-    let book = world.book(id);
-    book.evidence.count(Evidence::Gap);
-    book.rare.gap = Some((expected, got));
-    judge.turn(world, id, State::Stale, Cause::Gap, origin.ts_recv);
-}
-
-/// The numbered updates of one book run backwards.
-#[cold]
-pub(super) fn note_set_back(world: &mut World, judge: &mut Judge, origin: &Origin, id: InstrumentId) {
-    world.counters.regressions += 1;
-    world.book(id).evidence.count(Evidence::OutOfOrder);
-    judge.turn(world, id, State::Stale, Cause::OutOfOrder, origin.ts_recv);
-}
-
 /// A message of an unknown type. On a stream that carries books it may have changed one.
 #[cold]
 pub(super) fn take_unknown(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
     if stream != NO_STREAM {
-        lose_stream(world, judge, origin, stream, Cause::Malformed);
-    }
-}
-
-/// A book message that names no market of ours. With the second name of one of ours the
-/// first is damaged; without any, it may be anybody's. A recording that subscribes what it
-/// meets may hold other markets, and their changes from before it began.
-#[cold]
-pub(super) fn unknown_on_stream(
-    world: &mut World,
-    judge: &mut Judge,
-    origin: &Origin,
-    stream: StreamId,
-    market_id: Value,
-) {
-    world.counters.unknown_instruments += 1;
-    let what = "a symbol that was never subscribed";
-    let offset = market_id.start as usize;
-    if let Some(id) = world.by_market_id(origin.conn, market_id, origin.payload) {
-        return judge.refuse(world, origin, id, what, offset);
-    }
-    if stream != NO_STREAM && (!world.config.auto_subscribe || market_id.is_absent()) {
-        world.note_error(origin.conn, origin.ts_recv, what, offset);
         lose_stream(world, judge, origin, stream, Cause::Malformed);
     }
 }

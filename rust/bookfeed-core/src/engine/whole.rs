@@ -1,19 +1,22 @@
 //! The second stage, for whole books: from the stream, or by REST, each joined to its stream as
 //! its venue's continuity asks.
 
-use super::apply::{Applier, How, elsewhere};
+use super::applied::How;
+use super::apply::Applier;
 use super::judge::Judge;
+use super::lost::unknown_on_stream;
 use super::world::{Origin, World};
+use crate::book::Awaited;
 use crate::book::integrity::{Cause, Evidence, State, Testimony};
-use crate::book::ladder::Ladder;
-use crate::book::{Awaited, Book};
-use crate::event::{Body, Frame, Message, Snapshot};
+use crate::book::side::BookSide;
+use crate::event::{Body, Frame, Message, Side, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::sequence::stream::StreamId;
 use crate::sequence::update_ids::Seed;
 use crate::span::Value;
 use crate::venue::Continuity;
+use std::ops::Range;
 
 impl Applier {
     #[allow(clippy::too_many_arguments)] // a whole book, and everything that is known of it
@@ -79,7 +82,7 @@ impl Applier {
             judge.convict(world, id, origin.ts_recv);
         }
         if load(world, judge, id, origin, frame, snapshot) {
-            self.touch(id, How::Whole);
+            self.applied.touch(id, How::Whole);
         }
     }
 
@@ -99,10 +102,10 @@ impl Applier {
             && world.by_market_id(origin.conn, snapshot.market_id, origin.payload).is_some()
         {
             let market_id = snapshot.market_id;
-            return super::sequence::unknown_on_stream(world, judge, origin, stream, market_id);
+            return unknown_on_stream(world, judge, origin, stream, market_id);
         }
         let id = subscribed(world, judge, origin, message, snapshot);
-        if elsewhere(world, id, origin.conn) {
+        if world.elsewhere(id, origin.conn) {
             return;
         }
         let Some(book) = world.books.get_mut(id as usize) else {
@@ -115,7 +118,7 @@ impl Applier {
         (book.doubt, book.rare.witness, book.awaits_touch) = (None, None, false);
         if load(world, judge, id, origin, frame, snapshot) {
             world.learn_market_id(id, snapshot.market_id, origin.payload);
-            self.touch(id, How::Placed(stream));
+            self.applied.touch(id, How::Placed(stream));
         }
     }
 
@@ -130,7 +133,7 @@ impl Applier {
         snapshot: &Snapshot,
     ) {
         let id = subscribed(world, judge, origin, message, snapshot);
-        if elsewhere(world, id, origin.conn) {
+        if world.elsewhere(id, origin.conn) {
             return;
         }
         let Some(book) = world.books.get_mut(id as usize) else {
@@ -150,12 +153,12 @@ impl Applier {
         book.doubt = None;
         if load(world, judge, id, origin, frame, snapshot) {
             let book = world.book(id);
-            fit_window(book);
+            book.fit_window();
             if message.place.seq != 0 {
                 book.rare.stitch.begin(message.place.seq);
             }
-            self.claim = snapshot.claim;
-            self.touch(id, How::Claimed { whole: true });
+            self.applied.claim = snapshot.claim;
+            self.applied.touch(id, How::Claimed { whole: true });
         }
     }
 
@@ -171,7 +174,7 @@ impl Applier {
         message: &Message,
         stands_at: Option<u64>,
     ) {
-        self.touched.clear();
+        self.applied.touched.clear();
         let Body::Snapshot(snapshot) = &message.body else {
             world.counters.rest_rejected += 1;
             if let Body::Malformed(m) = &message.body {
@@ -180,7 +183,7 @@ impl Applier {
             return;
         };
         match world.continuity(snapshot.instrument) {
-            Some(Continuity::Stream) => super::markets::compare_rest(world, origin, frame, snapshot),
+            Some(Continuity::Stream) => compare_rest(world, origin, frame, snapshot),
             Some(Continuity::UpdateIds) => {
                 let stands_at = stands_at.unwrap_or(message.place.seq);
                 self.apply_seed(world, judge, origin, frame, snapshot, stands_at);
@@ -211,8 +214,8 @@ impl Applier {
         }
         world.counters.rest_accepted += 1;
         if load(world, judge, id, origin, frame, snapshot) {
-            self.testimony = Some(put_on(world, id, origin, &awaited));
-            self.touch(id, How::Fetched);
+            self.applied.testimony = Some(put_on(world, id, origin, &awaited));
+            self.applied.touch(id, How::Fetched);
         }
     }
 
@@ -248,7 +251,7 @@ impl Applier {
             return;
         }
         let book = world.book(id);
-        note_end(book);
+        book.note_end();
         book.rare.stitch.seed(stands_at);
         while let Some(waiting) = book.rare.stitch.take_waiting() {
             let (bids, asks) = waiting.levels.split_at(waiting.bids);
@@ -260,7 +263,30 @@ impl Applier {
         }
         // A book ahead of its stream waits until the stream has come to it.
         let resumes = book.rare.stitch.caught_up();
-        self.touch(id, How::Joined { resumes });
+        self.applied.touch(id, How::Joined { resumes });
+    }
+}
+
+/// A book by REST of a venue that numbers its messages. It has no number and no time, so it
+/// can neither replace a book nor convict one; that it is the same still says something.
+fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot) {
+    let book = world.books.get_mut(snapshot.instrument as usize).filter(|b| b.state == State::Live);
+    let Some(book) = book else {
+        world.counters.rest_rejected += 1;
+        return;
+    };
+    let same = |side, ours: &BookSide, range: &Range<usize>| {
+        let mut theirs = BookSide::new(side);
+        let loaded = theirs.load(&frame.levels[range.clone()]).is_ok();
+        loaded && theirs.best_first().eq(ours.best_first())
+    };
+    if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
+        book.evidence.count(Evidence::RestMatch);
+        book.ts_evidence = origin.ts_recv;
+        world.counters.rest_accepted += 1;
+    } else {
+        book.evidence.count(Evidence::RestMismatch);
+        world.counters.rest_rejected += 1;
     }
 }
 
@@ -279,33 +305,6 @@ fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaite
         testimony.snapshot = false;
     }
     testimony
-}
-
-/// Drops what lies behind the venue's window, where it keeps one: it does not say when such
-/// levels change, nor that they are there.
-pub(super) fn fit_window(book: &mut Book) {
-    if book.rare.depth > 0 {
-        book.keep_within(book.rare.depth);
-    }
-    note_window(book);
-}
-
-/// Where knowledge ends in a whole book that is cut off somewhere, and does not say whether it
-/// is: at its last levels. What lies behind them is told only when it changes.
-fn note_end(book: &mut Book) {
-    let end = |side: &Ladder| side.worst_price().unwrap_or(ABSENT);
-    (book.rare.bids_known_to, book.rare.asks_known_to) = (end(&book.bids), end(&book.asks));
-}
-
-/// Where knowledge ends: at the last level of a side that has as many as the venue tells, or of
-/// which something was left out; else nowhere.
-fn note_window(book: &mut Book) {
-    let Book { bids, asks, rare, .. } = book;
-    let end = |side: &Ladder, cut: bool| {
-        let full = rare.depth > 0 && side.len() >= rare.depth;
-        side.worst_price().filter(|_| full || cut).unwrap_or(ABSENT)
-    };
-    (rare.bids_known_to, rare.asks_known_to) = (end(bids, false), end(asks, rare.asks_cut));
 }
 
 /// The instrument of a whole book; one that is not known is subscribed, where that is wanted.
@@ -357,7 +356,7 @@ fn load(
     book.ts_recv = origin.ts_recv;
     book.rare.snapshot_tick = snapshot.tick_size.map(|t| t.value);
     book.rare.asks_cut = snapshot.asks_cut;
-    note_window(book);
+    book.note_window();
     book.claim(snapshot.claim.digest().raw(origin.payload), origin.ts_event, true);
     let given = |hint: Value| if hint.is_absent() { &[] } else { hint.raw(origin.payload) };
     book.rare.hashes.hear(snapshot.hints.map(given));

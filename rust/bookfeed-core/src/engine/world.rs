@@ -7,7 +7,7 @@ use crate::event::{Body, Message};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
 use crate::latency::Histogram;
-use crate::sequence::stream::{Connection, Streams};
+use crate::sequence::stream::{Connection, StreamId, Streams};
 use crate::signals::View;
 use crate::span::Value;
 use crate::time::Nanos;
@@ -21,6 +21,15 @@ pub(super) struct Origin<'a> {
     pub(super) payload: &'a [u8],
     pub(super) ts_event: Nanos,
     pub(super) ts_recv: Nanos,
+}
+
+/// Where a message stands, as far as its stream goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    /// The numbered stream it came on, or `NO_STREAM`.
+    pub(super) stream: StreamId,
+    /// Whether it may be applied to a book.
+    pub(super) current: bool,
 }
 
 /// Everything that is known, and what happened, counted.
@@ -102,6 +111,14 @@ impl World {
         if let Some(connection) = self.connection_mut(conn) {
             connection.instruments.retain(|&i| i != id);
         }
+    }
+
+    /// Whether an instrument is subscribed on another connection than `conn`, which may be left
+    /// from before it moved: what is said there is not about its book, and is only counted.
+    pub(super) fn elsewhere(&mut self, id: InstrumentId, conn: u32) -> bool {
+        let moved = self.instruments.at(id).is_some_and(|i| i.conn != conn);
+        self.counters.unknown_instruments += u64::from(moved);
+        moved
     }
 
     /// Remembers the venue's second name of a market, by which a damaged first one is found out.

@@ -24,9 +24,9 @@ impl FileHeader {
         if !FILE_MAGIC.starts_with(magic) {
             return Err(Damage::Header);
         }
-        let mut fields = Fields { data, at: FILE_MAGIC.len() };
+        let mut reader = HeaderReader { data, at: FILE_MAGIC.len() };
         let mut read =
-            || Some((fields.u16()?, fields.u16()?, fields.u32()?, fields.u64()?, fields.u32()?));
+            || Some((reader.u16()?, reader.u16()?, reader.u32()?, reader.u64()?, reader.u32()?));
         let (version, flags, len, stream, crc) = read().ok_or(Damage::HeaderTruncated)?;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if len > METADATA_LEN_MAX {
@@ -68,12 +68,12 @@ impl BlockHeader {
             return Err(Damage::NoBlock);
         }
         let fixed = rest.get(..BLOCK_HEADER_LEN - 8).ok_or(Damage::BlockTruncated)?;
-        let mut fields = Fields { data: rest, at: BLOCK_MAGIC.len() };
+        let mut reader = HeaderReader { data: rest, at: BLOCK_MAGIC.len() };
         let mut read = || {
-            let (codec, reserved) = (fields.u16()?, fields.u16()?);
-            let (stream, seq, ts_first) = (fields.u64()?, fields.u64()?, fields.i64()?);
-            let (records, raw_len, len) = (fields.u32()?, fields.len()?, fields.len()?);
-            let (header_crc, crc) = (fields.u32()?, fields.u32()?);
+            let (codec, reserved) = (reader.u16()?, reader.u16()?);
+            let (stream, seq, ts_first) = (reader.u64()?, reader.u64()?, reader.i64()?);
+            let (records, raw_len, len) = (reader.u32()?, reader.len()?, reader.len()?);
+            let (header_crc, crc) = (reader.u32()?, reader.u32()?);
             let start = at + BLOCK_HEADER_LEN;
             let payload = start..start.checked_add(len)?;
             let block = Self { codec, stream, seq, ts_first, records, raw_len, crc, payload };
@@ -102,12 +102,12 @@ impl BlockHeader {
 }
 
 /// Little-endian fields read one after the other.
-struct Fields<'a> {
+struct HeaderReader<'a> {
     data: &'a [u8],
     at: usize,
 }
 
-impl Fields<'_> {
+impl HeaderReader<'_> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let bytes = self.data.get(self.at..)?.first_chunk::<N>()?;
         self.at += N;

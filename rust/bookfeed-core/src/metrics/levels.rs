@@ -34,7 +34,7 @@ impl<'a> Levels<'a> {
 
     /// The same levels in other terms: those of [`Terms::turned`] make bids of asks.
     #[inline]
-    pub(super) fn told_in(self, terms: Terms) -> Self {
+    pub(super) fn in_terms(self, terms: Terms) -> Self {
         let known_end = self.known_end.map(|end| terms.price(end));
         Self { side: terms.side(self.side), levels: self.levels, terms, known_end }
     }

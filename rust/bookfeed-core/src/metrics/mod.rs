@@ -11,7 +11,7 @@
 //! | notional (price times quantity) | 1e-17 | `i128` |
 //!
 //! Absent is `None`. A question about both sides has no answer while one of them is empty or
-//! the book is crossed (best bid above best ask), and [`NoTouch`] says which; a locked book
+//! the book is crossed (best bid above best ask), and [`NoQuote`] says which; a locked book
 //! (best bid equal to best ask) is a valid quote with a spread of zero.
 //!
 //! Where a venue tells only so much of a side, knowledge of it ends at a price
@@ -20,12 +20,12 @@
 //!
 //! ```
 //! use bookfeed_core::event::{Level, Side};
-//! use bookfeed_core::metrics::{Levels, Touch};
+//! use bookfeed_core::metrics::{Levels, Quote};
 //!
 //! let bids = [Level::new(430_000_000, 900), Level::new(440_000_000, 500)];
 //! let asks = [Level::new(470_000_000, 700), Level::new(460_000_000, 300)];
 //! let (bids, asks) = (Levels::new(Side::Bid, &bids), Levels::new(Side::Ask, &asks));
-//! let touch = Touch::new(bids.best(), asks.best()).unwrap();
+//! let touch = Quote::new(bids.best(), asks.best()).unwrap();
 //! assert_eq!(touch.spread(), 20_000_000);
 //! assert_eq!(touch.mid_f64(), 0.45);
 //! let fill = asks.sweep_qty(400).unwrap();
@@ -39,14 +39,14 @@
 )]
 
 mod levels;
+mod quote;
 mod ratio;
-mod touch;
 mod view;
 mod walk;
 
 pub use levels::Levels;
+pub use quote::{NoQuote, Quote};
 pub use ratio::{Ratio, notional_f64, price_f64, qty_f64};
-pub use touch::{NoTouch, Touch};
 pub use view::{Terms, View};
 pub use walk::{Depth, Imbalance, Requested, Sweep, imbalance};
 

@@ -1,9 +1,9 @@
 //! A book as a reader looks at it: in its own terms, or as the other side of its contract.
 //! Nothing is copied: a price is turned round when it is read.
 
-use super::{Levels, Touch};
+use super::{Levels, Quote};
 use crate::book::Book;
-use crate::book::ladder::Ladder;
+use crate::book::side::BookSide;
 use crate::event::{Aggressor, Side};
 use crate::fixed::{Price, Qty};
 
@@ -90,7 +90,7 @@ impl<'a> View<'a> {
 
     /// The ladder that is `side` in these terms.
     #[inline]
-    fn ladder(self, side: Side) -> &'a Ladder {
+    fn book_side(self, side: Side) -> &'a BookSide {
         match self.terms.side(side) {
             Side::Bid => &self.book.bids,
             Side::Ask => &self.book.asks,
@@ -102,15 +102,15 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn levels(self, side: Side) -> Levels<'a> {
         let own = self.terms.side(side);
-        let levels = Levels::new(own, self.ladder(side).levels());
-        levels.known_to(self.book.depth_known(own)).told_in(self.terms)
+        let levels = Levels::new(own, self.book_side(side).levels());
+        levels.known_to(self.book.depth_known(own)).in_terms(self.terms)
     }
 
     /// Price and quantity of the best level of `side`.
     #[inline]
     #[must_use]
     pub fn best(self, side: Side) -> Option<(Price, Qty)> {
-        self.ladder(side).best().map(|(price, qty)| (self.terms.price(price), qty))
+        self.book_side(side).best().map(|(price, qty)| (self.terms.price(price), qty))
     }
 
     /// Price of the best level of `side`.
@@ -123,7 +123,7 @@ impl<'a> View<'a> {
     /// Both best levels, if there are both and they do not cross.
     #[inline]
     #[must_use]
-    pub fn touch(self) -> Option<Touch> {
-        Touch::new(self.best(Side::Bid), self.best(Side::Ask)).ok()
+    pub fn touch(self) -> Option<Quote> {
+        Quote::new(self.best(Side::Bid), self.best(Side::Ask)).ok()
     }
 }

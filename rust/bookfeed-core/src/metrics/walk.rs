@@ -3,7 +3,7 @@
 //! A walk counts what is known, and no more. One that would go on where knowledge ends is
 //! `truncated`: only that tells it from a walk to the end of the book.
 
-use super::{BPS, Levels, Notional, Ratio, Touch, notional_f64, qty_f64};
+use super::{BPS, Levels, Notional, Quote, Ratio, notional_f64, qty_f64};
 use crate::event::Side;
 use crate::fixed::{PRICE_ONE, Price, Qty};
 
@@ -124,7 +124,7 @@ impl Levels<'_> {
     /// inclusive and compared exactly. A basis point is 100 millionths.
     #[inline]
     #[must_use]
-    pub fn depth_within(self, touch: &Touch, band_ppm: u32) -> Depth {
+    pub fn depth_within(self, touch: &Quote, band_ppm: u32) -> Depth {
         // At most 2^64 * 2^33: far inside 128 bits.
         let (twice_mid, band) = (touch.twice_mid(), i128::from(band_ppm));
         let edge = match self.side() {
@@ -168,7 +168,7 @@ impl Levels<'_> {
 #[inline]
 #[must_use]
 pub fn imbalance(bids: Levels<'_>, asks: Levels<'_>, levels: usize) -> Option<Imbalance> {
-    Touch::new(bids.best(), asks.best()).ok()?;
+    Quote::new(bids.best(), asks.best()).ok()?;
     // No overflow: memory ends long before 2^63 levels of less than 2^63 each.
     let (bids, asks) = (bids.known(), asks.known());
     let (bid, ask) = (bids.qty_of_best(levels), asks.qty_of_best(levels));
@@ -249,7 +249,7 @@ impl Sweep {
     /// would be better. `None` if the mid is zero, or if the notional, or the same quantity
     /// at the mid, passes 8e16 whole units of money.
     #[must_use]
-    pub fn slippage_vs_mid_bps(&self, touch: &Touch) -> Option<Ratio> {
+    pub fn slippage_vs_mid_bps(&self, touch: &Quote) -> Option<Ratio> {
         self.slippage_bps(touch.twice_mid(), 2)
     }
 

@@ -66,14 +66,14 @@ impl LegRef {
 
     /// The levels the leg takes from, the best last.
     #[inline]
-    fn ladder(self, book: &Book, sell: bool) -> &[Level] {
+    fn levels_taken(self, book: &Book, sell: bool) -> &[Level] {
         if self.complement == sell { book.asks.levels() } else { book.bids.levels() }
     }
 }
 
 /// Price and size of each level a leg takes from, in the leg's terms, the best first.
 pub(crate) fn levels_of(leg: LegRef, book: &Book, sell: bool) -> impl Iterator<Item = (Price, Qty)> {
-    leg.ladder(book, sell).iter().rev().map(move |level| (leg.turned(level.price), level.qty))
+    leg.levels_taken(book, sell).iter().rev().map(move |level| (leg.turned(level.price), level.qty))
 }
 
 impl<'a> Walk<'a> {
@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
     fn new(leg: LegRef, sell: bool, view: &View<'a>) -> Result<Option<Self>, Refusal> {
         let Some((book, about)) = view.at(leg.instrument) else { return Ok(None) };
         let fees = about.fees.ok_or(Refusal::FeeUnknown)?;
-        let levels = leg.ladder(book, sell);
+        let levels = leg.levels_taken(book, sell);
         let mut walk = Self { leg, fees, levels, price: 0, left: 0, unit: 0 };
         if levels.is_empty() {
             return Ok(None);
@@ -317,7 +317,7 @@ impl<'a> Bundle<'a> {
         legs.clear();
         for walk in self.walks() {
             let (book, _) = self.view.at(walk.leg.instrument)?;
-            let taken = walk.settle(walk.leg.ladder(book, self.sell), qty, self.sell)?;
+            let taken = walk.settle(walk.leg.levels_taken(book, self.sell), qty, self.sell)?;
             notional += taken.notional;
             fee = fee.checked_add(taken.fee)?;
             legs.push(Leg {

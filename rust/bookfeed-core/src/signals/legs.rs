@@ -71,7 +71,7 @@ fn named(reader: &mut ParamReader, key: &'static str, least: usize) -> Result<Ve
 #[derive(Debug, PartialEq, Eq)]
 enum Shape {
     /// Two contracts on one event, one bought and the other's opposite with it.
-    Box { checked: bool },
+    BoxSpread { checked: bool },
     /// At most one of the legs happens; if `exhaustive`, one does.
     Basket { exhaustive: bool, augmented: bool },
     /// Each leg is implied by the next: lower strikes first.
@@ -103,7 +103,7 @@ impl LegsRule {
             return Err(RuleError("rule box: a and b must be different instruments".into()));
         }
         let checked = reader.word("polarity_check", &["on", "off"])? == "on";
-        Self::finish(reader, Shape::Box { checked }, legs)
+        Self::finish(reader, Shape::BoxSpread { checked }, legs)
     }
 
     /// A basket: `legs` of which at most one pays one; `exhaustive` if one surely does.
@@ -142,7 +142,7 @@ impl LegsRule {
         let bundle =
             |legs: Vec<LegRef>, payout| Subject { legs: legs.into(), direction: Direction::Buy, payout };
         match self.shape {
-            Shape::Box { .. } => vec![
+            Shape::BoxSpread { .. } => vec![
                 bundle(vec![legs[0], legs[1].opposite()], PRICE_ONE),
                 bundle(vec![legs[0].opposite(), legs[1]], PRICE_ONE),
             ],
@@ -166,7 +166,7 @@ impl LegsRule {
 impl Rule for LegsRule {
     fn kind(&self) -> RuleKind {
         match self.shape {
-            Shape::Box { .. } => RuleKind::Box,
+            Shape::BoxSpread { .. } => RuleKind::BoxSpread,
             Shape::Basket { .. } => RuleKind::Basket,
             Shape::Ladder => RuleKind::Ladder,
         }
@@ -194,7 +194,7 @@ impl Rule for LegsRule {
     }
 
     fn checks_polarity(&self) -> bool {
-        self.shape == Shape::Box { checked: true }
+        self.shape == Shape::BoxSpread { checked: true }
     }
 
     fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment {

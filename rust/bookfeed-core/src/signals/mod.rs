@@ -29,7 +29,7 @@ named_codes! {
         /// Both outcomes of a market together cost less, or bring more, than one.
         Complement = "complement",
         /// One event on two venues: YES on one and NO on the other cost less than one.
-        Box = "box",
+        BoxSpread = "box",
         /// Outcomes of which at most one happens cost less than they pay together.
         Basket = "basket",
         /// A higher strike is dearer than a lower one.
@@ -470,7 +470,7 @@ pub fn build(kind: &str, params: &Params) -> Result<Box<dyn Rule>, RuleError> {
     match RuleKind::by_name(kind) {
         Some(RuleKind::Spread) => Ok(Box::new(spread::SpreadRule::new(params)?)),
         Some(RuleKind::Complement) => Ok(Box::new(complement::ComplementRule::new(params)?)),
-        Some(RuleKind::Box) => Ok(Box::new(legs::LegsRule::new_box(params)?)),
+        Some(RuleKind::BoxSpread) => Ok(Box::new(legs::LegsRule::new_box(params)?)),
         Some(RuleKind::Basket) => Ok(Box::new(legs::LegsRule::new_basket(params)?)),
         Some(RuleKind::Ladder) => Ok(Box::new(legs::LegsRule::new_ladder(params)?)),
         None => Err(RuleError(format!("no rule {kind:?}; there are {}", RuleKind::NAMES.join(", ")))),

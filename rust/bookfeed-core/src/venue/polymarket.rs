@@ -1,7 +1,7 @@
 //! Polymarket's CLOB market channel, and REST books, which have the same shape.
 //!
 //! A frame is bare text (`PONG`), an object, or an array of objects; members come in any
-//! order, so an object is first collected into `Fields` and understood at its end, when
+//! order, so an object is first collected into `PolymarketFields` and understood at its end, when
 //! `event_type` is known. Level arrays are parsed where they stand.
 
 use crate::decode::json::{Cursor, JsonError};
@@ -42,7 +42,7 @@ const UNTYPED: u8 = 11;
 
 /// The members of a message object that matter, in whatever order they came.
 #[derive(Default)]
-struct Fields {
+struct PolymarketFields {
     event_type: Value,
     market: Value,
     asset_id: Value,
@@ -170,7 +170,7 @@ impl Decoder<'_> {
         }
         cursor.rewind(begin);
         self.frame.changes.truncate(changes);
-        let mut fields = Fields::default();
+        let mut fields = PolymarketFields::default();
         self.fields(cursor, &mut fields)?;
         self.understand(&fields, tally);
         Ok(())
@@ -208,7 +208,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn fields(&mut self, cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
+    fn fields(&mut self, cursor: &mut Cursor, f: &mut PolymarketFields) -> Result<(), JsonError> {
         cursor.expect(b'{')?;
         if cursor.take(b'}') {
             return Ok(());
@@ -504,7 +504,7 @@ impl Decoder<'_> {
 
     /// Turns the collected members into a message, by `event_type`.
     #[inline]
-    fn understand(&mut self, f: &Fields, tally: &mut Tally) {
+    fn understand(&mut self, f: &PolymarketFields, tally: &mut Tally) {
         let mut scratch = Vec::new();
         let ts_event = match f.timestamp.kind {
             Kind::Text | Kind::Escaped | Kind::Number => {
@@ -541,7 +541,7 @@ impl Decoder<'_> {
     }
 
     #[inline]
-    fn push(&mut self, f: &Fields, ts_event: i64, body: Result<Body, Wrong>) {
+    fn push(&mut self, f: &PolymarketFields, ts_event: i64, body: Result<Body, Wrong>) {
         match body {
             Ok(body) => self.frame.messages.push(Message {
                 ts_event,
@@ -559,7 +559,7 @@ impl Decoder<'_> {
     /// An object without a type: a REST book is one; on the stream it is news to ignore,
     /// unless it carries levels, which must not be lost quietly.
     #[cold]
-    fn untyped(&mut self, f: &Fields, ts_event: i64) {
+    fn untyped(&mut self, f: &PolymarketFields, ts_event: i64) {
         if self.source == Source::Rest && f.bids.is_some() && f.asks.is_some() {
             self.frame.kinds.push(REST_BOOK);
             let body = self.snapshot(f);
@@ -572,7 +572,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn snapshot(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    fn snapshot(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {
         let missing = |what| Wrong { offset: f.asset_id.start as usize, what };
         let bids = f.bids.ok_or(missing("book without bids"))?;
         let asks = f.asks.ok_or(missing("book without asks"))?;
@@ -598,7 +598,7 @@ impl Decoder<'_> {
     /// Today's layout, and the two of older recordings: `changes` of one asset, or a single
     /// change written out at top level.
     #[inline]
-    fn price_change(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    fn price_change(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {
         let array = if let Some(array) = f.price_changes {
             array
         } else if let Some(mut array) = f.changes {
@@ -627,7 +627,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn flat_change(&mut self, f: &Fields) -> Result<Array, Wrong> {
+    fn flat_change(&mut self, f: &PolymarketFields) -> Result<Array, Wrong> {
         let entry = Entry {
             asset_id: f.asset_id,
             price: f.price,
@@ -642,7 +642,7 @@ impl Decoder<'_> {
         Ok(Array { start, end: start + 1, wrong: None })
     }
 
-    fn trade(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    fn trade(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {
         let entry = Entry { price: f.price, size: f.size, ..Entry::default() };
         let level = self
             .price_and_size(&entry)
@@ -666,7 +666,7 @@ impl Decoder<'_> {
         }))
     }
 
-    fn tick_size_change(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    fn tick_size_change(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {
         let wrong = Wrong { offset: f.new_tick_size.start as usize, what: "tick size is not a price" };
         let old = self.decimal(f.old_tick_size, parse_price).unwrap_or_default();
         let new = self
@@ -676,7 +676,7 @@ impl Decoder<'_> {
         Ok(Body::TickSize(self.instrument(f.asset_id), old, new))
     }
 
-    fn touch(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    fn touch(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {
         let wrong = |value: Value, what| Wrong { offset: value.start as usize, what };
         let bid = self.claim(f.best_bid, 0).ok_or(wrong(f.best_bid, "best_bid is not a price"))?;
         let ask =
@@ -684,7 +684,7 @@ impl Decoder<'_> {
         Ok(Body::Touch(TouchClaim::prices(self.instrument(f.asset_id), bid, ask)))
     }
 
-    fn resolved(&mut self, f: &Fields) -> Body {
+    fn resolved(&mut self, f: &PolymarketFields) -> Body {
         let start = self.frame.named.len();
         for symbol in string_array(self.bytes, f.assets_ids) {
             let id = self.instrument(symbol);
@@ -698,7 +698,7 @@ impl Decoder<'_> {
 
     /// Every asset a message names, known or not.
     #[cold]
-    fn named_by(&mut self, f: &Fields) -> Vec<InstrumentId> {
+    fn named_by(&mut self, f: &PolymarketFields) -> Vec<InstrumentId> {
         let mut named: Vec<InstrumentId> = Vec::new();
         if !f.asset_id.is_absent() {
             named.push(self.instrument(f.asset_id));

@@ -152,7 +152,7 @@ impl Run {
             16 => {
                 let word = self.rng.word(&["activated", "activated", "activated", "deactivated"]);
                 let n = self.rng.below(3);
-                let frame = self.pit.kalshi.news(n, word, "");
+                let frame = self.pit.kalshi.lifecycle(n, word, "");
                 self.pit.say(0, &frame);
             }
             17 => {

@@ -28,8 +28,8 @@ fn open(venues: [Venue; 2], more: &[(&str, &str)]) -> Pit {
     pit
 }
 
-fn news(pit: &mut Pit, n: usize, kind: &str, members: &str) -> Vec<String> {
-    let frame = pit.kalshi.news(pit.places[n].n, kind, members);
+fn lifecycle(pit: &mut Pit, n: usize, kind: &str, members: &str) -> Vec<String> {
+    let frame = pit.kalshi.lifecycle(pit.places[n].n, kind, members);
     pit.say(0, &frame).iter().map(Signal::short).collect()
 }
 
@@ -93,13 +93,13 @@ fn it_closes_for_whatever_shuts_first() {
     assert_eq!(pit.wait(MS), ["close not_live"]);
     // A pause, and hours.
     let mut pit = open([Venue::KALSHI; 2], &[]);
-    assert_eq!(news(&mut pit, 1, "deactivated", ""), ["close status"]);
+    assert_eq!(lifecycle(&mut pit, 1, "deactivated", ""), ["close status"]);
     let mut pit = open([Venue::KALSHI; 2], &[("min_time_to_close_ms", "60000")]);
     let close = |s: i64| format!(r#","close_ts":{}"#, T0 / SECOND + s);
-    assert_eq!(news(&mut pit, 0, "close_date_updated", &close(120)), [""; 0]);
-    assert_eq!(news(&mut pit, 0, "close_date_updated", &close(59)), ["close closing"]);
+    assert_eq!(lifecycle(&mut pit, 0, "close_date_updated", &close(120)), [""; 0]);
+    assert_eq!(lifecycle(&mut pit, 0, "close_date_updated", &close(59)), ["close closing"]);
     let mut pit = open([Venue::KALSHI; 2], &[]);
-    assert_eq!(news(&mut pit, 0, "close_date_updated", &close(0)), ["close status"]);
+    assert_eq!(lifecycle(&mut pit, 0, "close_date_updated", &close(0)), ["close status"]);
     // Evidence that ages, alone or on one leg.
     let mut pit = open([Venue::KALSHI; 2], &[("max_age_ms", "1000")]);
     assert_eq!(pit.wait(SECOND), [""; 0]);
@@ -174,8 +174,8 @@ fn what_waits_for_time_or_other_messages_is_asked_again_by_itself() {
     assert_eq!(pit.wait(1), ["open"], "a market opens without a word");
 
     // A pause that ends, at the news itself.
-    assert_eq!(news(&mut pit, 0, "deactivated", ""), ["close status"]);
-    assert_eq!(news(&mut pit, 0, "activated", ""), ["open"]);
+    assert_eq!(lifecycle(&mut pit, 0, "deactivated", ""), ["close status"]);
+    assert_eq!(lifecycle(&mut pit, 0, "activated", ""), ["open"]);
 
     // Evidence that comes again on the stream, for a market that is not even a leg.
     let (mut pit, _) =
@@ -350,7 +350,7 @@ fn an_opportunity_is_confirmed_when_each_book_was_ahead_of_the_other() {
     // The book itself, later: it is ahead now; Kalshi's stream is still where it was.
     assert_eq!(pit.touch(1, 550, 5, 560, 5), [""; 0]);
     assert_eq!(pit.reasons().len(), 1);
-    let told = pit.refused(Refusal::Unconfirmed);
+    let refused = pit.refused(Refusal::Unconfirmed);
     // Kalshi at the same time, and then later, by a message about another market: as it overtook,
     // both stood so at one time.
     assert_eq!(pit.beat(other), [""; 0]);
@@ -358,7 +358,7 @@ fn an_opportunity_is_confirmed_when_each_book_was_ahead_of_the_other() {
     pit.clock(1);
     assert_eq!(pit.beat(other), [""; 0]);
     assert_eq!(pit.wait(0), ["open"]);
-    assert_eq!(pit.refused(Refusal::Unconfirmed), told, "waiting is not refused again");
+    assert_eq!(pit.refused(Refusal::Unconfirmed), refused, "waiting is not refused again");
 }
 
 /// What was held up on the way comes at once, and is all older than what the other venue said.

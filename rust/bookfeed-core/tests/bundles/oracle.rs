@@ -149,7 +149,7 @@ impl Question {
 
     /// What a size comes to.
     fn answer(self, legs: &[Leg], qty: i64) -> Answer {
-        let (mut notional, mut fee, mut told) = (BigInt::from(0), 0, Vec::new());
+        let (mut notional, mut fee, mut answers) = (BigInt::from(0), 0, Vec::new());
         for leg in legs {
             let (mut left, mut fills) = (qty, Vec::new());
             for &(price, there) in &leg.taken {
@@ -160,7 +160,7 @@ impl Question {
             }
             let paid: BigInt = fills.iter().map(|&(p, q)| BigInt::from(p) * q).sum();
             let leg_fee = leg.fees.order(false, self.sell, &fills);
-            told.push(LegAnswer {
+            answers.push(LegAnswer {
                 avg_price: i64::try_from(&paid / qty).unwrap(),
                 worst_price: fills.last().unwrap().0,
                 fee: leg_fee,
@@ -187,7 +187,7 @@ impl Question {
             fee,
             capital: i64::try_from(cost / SHARE).unwrap() + fee,
             maker_edge,
-            legs: told,
+            legs: answers,
             cut: false,
         }
     }

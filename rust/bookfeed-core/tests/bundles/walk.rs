@@ -6,7 +6,7 @@ use super::support::Rng;
 use super::support::records::Signal;
 use bookfeed_core::book::Book;
 use bookfeed_core::engine::Config;
-use bookfeed_core::event::{Level, Side as BookSide};
+use bookfeed_core::event::{Level, Side as LevelSide};
 use bookfeed_core::fees::{Fees, Rounding};
 use bookfeed_core::fixed::{ABSENT, PRICE_ONE, format_decimal};
 use bookfeed_core::instrument::Venue;
@@ -175,10 +175,10 @@ fn check(
         let of_subject = |s: &&Signal| {
             s.legs.iter().map(|l| (l.instrument, l.complement)).collect::<Vec<_>>() == views
         };
-        let told: Vec<_> = pit.signals.iter().filter(of_subject).collect();
+        let quoted: Vec<_> = pit.signals.iter().filter(of_subject).collect();
         match question.ask(&asked) {
             Outcome::Found(expected) => {
-                let [signal] = told[..] else { panic!("{expected:?} {told:?}") };
+                let [signal] = quoted[..] else { panic!("{expected:?} {quoted:?}") };
                 assert_eq!(signal.rule.name(), kind);
                 assert_eq!((signal.short().as_str(), signal.direction), ("open", 1));
                 assert_eq!(answer(signal), Answer { cut: false, ..expected.clone() });
@@ -187,7 +187,7 @@ fn check(
                 met.makerless += u64::from(expected.maker_edge.is_none());
             }
             outcome => {
-                assert!(told.is_empty(), "{outcome:?} {told:?}");
+                assert!(quoted.is_empty(), "{outcome:?} {quoted:?}");
                 fees |= outcome == Outcome::Fees;
                 small |= outcome == Outcome::MinQty;
             }
@@ -299,7 +299,7 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
         let (venue, mid) = (*rng.pick(&PAYING), CENT * i64::try_from(10 + rng.below(80)).unwrap());
         let apart = CENT * (i64::try_from(rng.below(13)).unwrap() - 6);
         let schedule = schedule(&mut rng, venue);
-        let told = [book(&mut rng, mid), book(&mut rng, PRICE_ONE - mid + apart)];
+        let quoted = [book(&mut rng, mid), book(&mut rng, PRICE_ONE - mid + apart)];
         let fees = match schedule {
             Schedule::Polymarket(rate) => Fees::polymarket(&format_decimal(rate, 9), 1),
             Schedule::Kalshi(multiplier, makers, rounding) => {
@@ -308,9 +308,9 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
                 Fees::kalshi(name, &format_decimal(multiplier, 9), rounding)
             }
         };
-        let books = told.clone().map(|told| {
+        let books = quoted.clone().map(|quoted| {
             let mut book = Book::default();
-            for (side, levels) in [(BookSide::Bid, told.bids), (BookSide::Ask, told.asks)] {
+            for (side, levels) in [(LevelSide::Bid, quoted.bids), (LevelSide::Ask, quoted.asks)] {
                 levels.iter().for_each(|&(p, q)| book.set(side, Level::new(p, q)));
             }
             (book.touch, book.verified_version) = (book.current_touch(), book.version);
@@ -333,9 +333,9 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
         };
         for subject in rule.subjects(1, &instruments) {
             let sell = subject.direction == Direction::Sell;
-            let legs = told.clone().map(|told| {
+            let legs = quoted.clone().map(|quoted| {
                 let (taken, resting) =
-                    if sell { (told.bids, told.asks) } else { (told.asks, told.bids) };
+                    if sell { (quoted.bids, quoted.asks) } else { (quoted.asks, quoted.bids) };
                 Leg { taken, resting: resting.first().map(|l| l.0), fees: schedule }
             });
             let question = Question { sell, payout: PRICE_ONE, min_edge, min_qty: 1, max_qty: i64::MAX };

@@ -4,9 +4,9 @@
 use super::spot_describe::{From, instruments, say};
 use super::support::checksum::by_the_rule;
 use super::{Missing, lines};
-use bookfeed_core::book::ladder::Ladder;
 use bookfeed_core::book::proof::Proved;
 use bookfeed_core::book::proof::crc32::{Crc32Memory, check};
+use bookfeed_core::book::side::BookSide;
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::event::{Body, Frame, ProofClaim, Side};
 use bookfeed_core::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
@@ -125,8 +125,8 @@ fn other(frame: &Value) -> String {
 
 /// A book as the decoder's messages make it, of so many levels a side.
 struct Follower {
-    bids: Ladder,
-    asks: Ladder,
+    bids: BookSide,
+    asks: BookSide,
     memory: Crc32Memory,
 }
 
@@ -135,7 +135,7 @@ const DEPTH: usize = 1_000;
 
 impl Follower {
     fn new() -> Self {
-        let (bids, asks) = (Ladder::new(Side::Bid), Ladder::new(Side::Ask));
+        let (bids, asks) = (BookSide::new(Side::Bid), BookSide::new(Side::Ask));
         Self { bids, asks, memory: Crc32Memory::default() }
     }
 

@@ -57,15 +57,15 @@ fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
         scene.ts += 1_000_000;
         scene.engine.ingest(0, &bytes, scene.ts);
         scene.records();
-        let told = || format!("seed {seed}, round {round}: {}", String::from_utf8_lossy(&bytes));
+        let case = || format!("seed {seed}, round {round}: {}", String::from_utf8_lossy(&bytes));
         let text = bytes.trim_ascii();
         let bare = MESSAGE_NAMES.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(text));
         match parsed {
             Err(_) if !bare => {
                 refused += 1;
-                assert_eq!(scene.states(), [State::Stale; 2], "{}", told());
+                assert_eq!(scene.states(), [State::Stale; 2], "{}", case());
                 let same = [0, 1].map(|i| Some(Model::of_engine(&scene.engine, scene.ids[i]))) == models;
-                assert!(same, "{}", told());
+                assert!(same, "{}", case());
             }
             Err(_) => {}
             Ok(value) => {
@@ -74,7 +74,7 @@ fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
                     if scene.engine.book(scene.ids[i]).unwrap().believable() {
                         compared += 1;
                         let found = Some(Model::of_engine(&scene.engine, scene.ids[i]));
-                        assert!(&found == model, "outcome {i}, {}", told());
+                        assert!(&found == model, "outcome {i}, {}", case());
                     } else {
                         closed += 1;
                     }
@@ -85,7 +85,7 @@ fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
         scene.tick();
         let frame = scene.market.books_frame();
         scene.say(&frame);
-        assert_eq!(scene.states(), [State::Live; 2], "{}", told());
+        assert_eq!(scene.states(), [State::Live; 2], "{}", case());
     }
     [refused, compared, closed]
 }

@@ -28,9 +28,9 @@ fn oracle(text: &[u8], places: usize) -> Option<i64> {
 
 fn same(text: &[u8]) {
     let (price, qty) = (parse_price(text).ok(), parse_qty(text).ok());
-    let told = || String::from_utf8_lossy(text).into_owned();
-    assert_eq!(price.map(|d| d.value), oracle(text, 9), "{:?}", told());
-    assert_eq!(qty.map(|d| d.value), oracle(text, 8), "{:?}", told());
+    let shown = || String::from_utf8_lossy(text).into_owned();
+    assert_eq!(price.map(|d| d.value), oracle(text, 9), "{:?}", shown());
+    assert_eq!(qty.map(|d| d.value), oracle(text, 8), "{:?}", shown());
     if let Some(decimal) = price {
         let mut printed = Vec::new();
         write_decimal(&mut printed, decimal.value, 9, decimal.form);
@@ -39,13 +39,13 @@ fn same(text: &[u8]) {
     let mut quoted = [text, b"\""].concat();
     quoted.resize(quoted.len() + 24, b' ');
     if let Some((decimal, taken)) = quoted_unsigned::<8>(&quoted) {
-        assert_eq!((Some(decimal), taken), (qty, text.len() + 1), "{:?}", told());
+        assert_eq!((Some(decimal), taken), (qty, text.len() + 1), "{:?}", shown());
     }
     let signed = match text.split_first() {
         Some((b'-', magnitude)) => oracle(magnitude, 8).map(|v| -v),
         _ => oracle(text, 8),
     };
-    assert_eq!(parse_signed::<8>(text).ok().map(|d| d.value), signed, "{:?}", told());
+    assert_eq!(parse_signed::<8>(text).ok().map(|d| d.value), signed, "{:?}", shown());
 }
 
 fn every_text_of(length: u32) {

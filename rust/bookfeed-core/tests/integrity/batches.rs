@@ -316,13 +316,13 @@ fn torn_outcomes_are_convicted_when_the_grace_is_over() {
 #[test]
 fn a_busy_market_does_not_prolong_the_grace_of_torn_outcomes() {
     let mut scene = torn(HashCheck::Off);
-    let mut told = 0;
+    let mut written = 0;
     for i in 0..50 {
-        told += scene.wait(100 * MS).len();
-        told += scene.change(true, 300, &format!("{}", 1 + i)).len();
+        written += scene.wait(100 * MS).len();
+        written += scene.change(true, 300, &format!("{}", 1 + i)).len();
         assert!(scene.states().iter().all(|&s| s != State::Live), "after {i} changes");
     }
-    assert!(told > 0, "five seconds inside one batch, and nobody was told");
+    assert!(written > 0, "five seconds inside one batch, and nobody was told");
 }
 
 #[test]

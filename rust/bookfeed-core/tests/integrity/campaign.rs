@@ -102,9 +102,12 @@ fn run(seed: u64, hash_check: HashCheck, fault_every: usize) -> Outcome {
         for i in [0, 1] {
             if scene.states()[i] == State::Live {
                 outcome.live_checks += 1;
-                let told = judged && late.is_none();
+                let current = judged && late.is_none();
                 let hashed = hash_check == HashCheck::Always || fault_every == 0;
-                assert!(!(told && hashed) || scene.is_true(i), "seed {seed}, step {step}, outcome {i}");
+                assert!(
+                    !(current && hashed) || scene.is_true(i),
+                    "seed {seed}, step {step}, outcome {i}"
+                );
             } else {
                 outcome.not_live += 1;
             }

@@ -27,7 +27,7 @@ fn wrong_books(scene: &mut Scene) -> String {
 fn the_field_set_and_the_untold_members_are_learned() {
     for fields in [6, 9, 10] {
         for (min_order_size, neg_risk) in [("5", false), ("15", true), ("1", false)] {
-            for told in [true, false] {
+            for hinted in [true, false] {
                 let config = policy(HashCheck::Always);
                 let mut scene = Scene::silent(config);
                 let profile = HashProfile {
@@ -37,7 +37,7 @@ fn the_field_set_and_the_untold_members_are_learned() {
                     ..HashProfile::default()
                 };
                 scene.market.profile = profile;
-                if !told {
+                if !hinted {
                     scene.engine = bookfeed_core::engine::Engine::new(config);
                     scene.market.profile.min_order_size = min_order_size.into();
                     for asset in &scene.market.assets {
@@ -56,7 +56,7 @@ fn the_field_set_and_the_untold_members_are_learned() {
                 scene.say(&frame);
                 scene.change(true, 395, "77.50");
                 for outcome in [0, 1] {
-                    let case = format!("{fields} fields, {min_order_size} {neg_risk} {told}");
+                    let case = format!("{fields} fields, {min_order_size} {neg_risk} {hinted}");
                     assert_eq!(scene.evidence(outcome, Evidence::HashBookMatch), 1, "{case}");
                     assert_eq!(scene.evidence(outcome, Evidence::HashChangeMatch), 1, "{case}");
                 }

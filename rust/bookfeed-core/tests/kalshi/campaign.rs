@@ -13,7 +13,7 @@ const MARKETS: usize = 4;
 
 /// A frame, its number in the stream of books (0 on others), and the truth as of then.
 #[derive(Clone)]
-struct Told {
+struct Sent {
     frame: String,
     seq: u64,
     truth: Vec<Market>,
@@ -66,19 +66,19 @@ impl Run {
         Self { rng, floor, reader, arrived, owed: Vec::new(), outcome: Outcome::default() }
     }
 
-    fn told(&self, frame: String) -> Told {
+    fn sent(&self, frame: String) -> Sent {
         let of_books = frame.contains(&format!(r#""sid":{BOOKS},"seq""#));
         let seq = if of_books { self.floor.venue.seqs[&BOOKS] } else { 0 };
-        Told { frame, seq, truth: self.floor.venue.markets.clone() }
+        Sent { frame, seq, truth: self.floor.venue.markets.clone() }
     }
 
     /// What the venue says next.
-    fn next(&mut self) -> Told {
+    fn next(&mut self) -> Sent {
         self.floor.venue.ms += u64::try_from(self.rng.below(3)).unwrap();
         if !self.owed.is_empty() && self.rng.once_in(2) {
             let (market, yes, price, change) = self.owed.remove(0);
             let frame = self.floor.venue.delta(market, yes, price, change);
-            return self.told(frame);
+            return self.sent(frame);
         }
         let market = self.rng.below(MARKETS);
         let venue = &mut self.floor.venue;
@@ -92,7 +92,7 @@ impl Run {
             18..=25 if self.owed.is_empty() => self.begin_match(market),
             _ => self.delta(market),
         };
-        self.told(frame)
+        self.sent(frame)
     }
 
     /// A bid that takes what rests on the other side; what it took is told later.
@@ -132,13 +132,13 @@ impl Run {
     }
 
     /// Lets a frame arrive, and looks at every book.
-    fn arrive(&mut self, told: &Told, whole: bool) {
+    fn arrive(&mut self, sent: &Sent, whole: bool) {
         self.floor.ts += MS * i64::try_from(1 + self.rng.below(8)).unwrap();
-        self.floor.engine.ingest(0, told.frame.as_bytes(), self.floor.ts);
-        if whole && told.seq > self.arrived.0 {
-            self.arrived = (told.seq, told.truth.clone());
+        self.floor.engine.ingest(0, sent.frame.as_bytes(), self.floor.ts);
+        if whole && sent.seq > self.arrived.0 {
+            self.arrived = (sent.seq, sent.truth.clone());
         }
-        self.look(&told.frame);
+        self.look(&sent.frame);
     }
 
     fn look(&mut self, frame: &str) {
@@ -176,69 +176,69 @@ impl Run {
             } else {
                 self.floor.venue.requested(market, 40)
             };
-            let told = self.told(frame);
+            let sent = self.sent(frame);
             if self.rng.once_in(9) {
                 // Nothing came of it; where it had a number of its own, that is missing.
                 self.look("nothing");
             } else {
-                self.arrive(&told, true);
+                self.arrive(&sent, true);
             }
         }
     }
 
     /// A frame that was tampered with; `true` if its number can still be read.
-    fn tamper(&mut self, told: &Told) -> (Told, bool) {
-        let mut bad = told.clone();
+    fn tamper(&mut self, sent: &Sent) -> (Sent, bool) {
+        let mut bad = sent.clone();
         let tickers: Vec<_> = self.floor.venue.markets.iter().map(|m| m.ticker.clone()).collect();
-        let named = tickers.iter().find(|t| told.frame.contains(&format!("\"{t}\"")));
+        let named = tickers.iter().find(|t| sent.frame.contains(&format!("\"{t}\"")));
         let other = tickers[self.rng.below(MARKETS)].clone();
         let replace = |frame: &str, ticker: Option<&String>, by: &str| {
             ticker.map_or(frame.to_owned(), |t| frame.replace(&format!("\"{t}\""), by))
         };
         match self.rng.below(8) {
             0 => {
-                bad.frame.truncate(self.rng.below(told.frame.len()));
+                bad.frame.truncate(self.rng.below(sent.frame.len()));
                 return (bad, false);
             }
             1 => {
-                let at = self.rng.below(told.frame.len());
+                let at = self.rng.below(sent.frame.len());
                 bad.frame.replace_range(at..=at, "\u{1}");
                 return (bad, false);
             }
-            2 => bad.frame = told.frame.replace(r#""type":"orderbook"#, r#""type":"orderhook"#),
+            2 => bad.frame = sent.frame.replace(r#""type":"orderbook"#, r#""type":"orderhook"#),
             3 => {
-                bad.frame = told.frame.replace(&format!(r#""sid":{BOOKS},"#), r#""sid":11,"#);
+                bad.frame = sent.frame.replace(&format!(r#""sid":{BOOKS},"#), r#""sid":11,"#);
                 return (bad, false);
             }
-            4 => bad.frame = replace(&told.frame, named, r#""KXDAMAGED""#),
-            5 => bad.frame = replace(&told.frame, named, &format!("\"{other}\"")),
-            6 => bad.frame = told.frame.replace(r#""side":"#, r#""sode":"#),
-            _ => bad.frame = told.frame.replace(r#""delta_fp":""#, r#""delta_fp":"-9999999"#),
+            4 => bad.frame = replace(&sent.frame, named, r#""KXDAMAGED""#),
+            5 => bad.frame = replace(&sent.frame, named, &format!("\"{other}\"")),
+            6 => bad.frame = sent.frame.replace(r#""side":"#, r#""sode":"#),
+            _ => bad.frame = sent.frame.replace(r#""delta_fp":""#, r#""delta_fp":"-9999999"#),
         }
         (bad, true)
     }
 
     /// What becomes of one frame on a line with faults.
-    fn suffer(&mut self, told: Told, past: &[Told]) {
+    fn suffer(&mut self, sent: Sent, past: &[Sent]) {
         match self.rng.below(6) {
             0 => {}
             1 => {
-                self.arrive(&told, true);
-                self.arrive(&told, true);
+                self.arrive(&sent, true);
+                self.arrive(&sent, true);
             }
             2 => {
                 let later = self.next();
                 self.arrive(&later, true);
-                self.arrive(&told, true);
+                self.arrive(&sent, true);
             }
             3 => {
                 let old = past[self.rng.below(past.len())].clone();
-                self.arrive(&told, true);
+                self.arrive(&sent, true);
                 self.arrive(&old, true);
             }
             _ => {
-                let (bad, whole) = self.tamper(&told);
-                let harmless = bad.frame == told.frame;
+                let (bad, whole) = self.tamper(&sent);
+                let harmless = bad.frame == sent.frame;
                 self.arrive(&bad, whole || harmless);
             }
         }
@@ -251,12 +251,12 @@ fn run(seed: u64, fault_every: usize) -> Outcome {
     let begun = run.floor.engine.counters().transitions;
     let mut past = Vec::new();
     for step in 0..500 {
-        let told = run.next();
-        past.push(told.clone());
+        let sent = run.next();
+        past.push(sent.clone());
         if fault_every > 0 && run.rng.once_in(fault_every) {
-            run.suffer(told, &past);
+            run.suffer(sent, &past);
         } else {
-            run.arrive(&told, true);
+            run.arrive(&sent, true);
         }
         if fault_every > 0 && run.rng.once_in(6) {
             run.mend();
@@ -304,10 +304,10 @@ fn holes_among_trades_harm_no_book() {
     for _ in 0..50 {
         run.floor.venue.seq(TRADES);
         let frame = run.floor.venue.trade(0, 4_500, 100);
-        let told = run.told(frame);
-        run.arrive(&told, true);
-        let told = run.next();
-        run.arrive(&told, true);
+        let sent = run.sent(frame);
+        run.arrive(&sent, true);
+        let sent = run.next();
+        run.arrive(&sent, true);
     }
     assert_eq!(
         (run.outcome.not_live, run.floor.engine.counters().gaps),

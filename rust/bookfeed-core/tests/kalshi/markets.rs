@@ -19,13 +19,13 @@ fn status(floor: &Floor, market: usize) -> MarketStatus {
 fn a_pause_leaves_the_book_and_stops_the_trading() {
     let mut floor = Floor::live(2);
     assert_eq!(status(&floor, 0), MarketStatus::Open);
-    let frame = floor.venue.news(0, "deactivated", r#","is_deactivated":true"#);
+    let frame = floor.venue.lifecycle(0, "deactivated", r#","is_deactivated":true"#);
     assert_eq!(floor.say(&frame), ["0 trading live snapshot"]);
     assert_eq!((status(&floor, 0), status(&floor, 1)), (MarketStatus::Paused, MarketStatus::Open));
     assert_eq!(floor.states(), [State::Live; 2]);
     floor.delta(0, true, 4_400, 100);
     assert!(floor.is_true(0));
-    let frame = floor.venue.news(0, "activated", r#","is_deactivated":false"#);
+    let frame = floor.venue.lifecycle(0, "activated", r#","is_deactivated":false"#);
     assert_eq!(floor.say(&frame), ["0 trading live snapshot"]);
     assert_eq!(status(&floor, 0), MarketStatus::Open);
 }
@@ -41,7 +41,7 @@ fn hours_are_those_of_the_listing_until_news_moves_them() {
     let seen: Vec<_> = [9, 10, 19, 20].map(|s| at(&floor, s).name()).to_vec();
     assert_eq!(seen, ["before_open", "open", "open", "closed"]);
     let close = T0 / SECOND + 15;
-    let frame = floor.venue.news(0, "close_date_updated", &format!(r#","close_ts":{close}"#));
+    let frame = floor.venue.lifecycle(0, "close_date_updated", &format!(r#","close_ts":{close}"#));
     drain(&mut floor.engine);
     assert_eq!(floor.say(&frame), ["0 trading syncing subscribed"]);
     assert_eq!((at(&floor, 14), at(&floor, 15)), (MarketStatus::Open, MarketStatus::Closed));
@@ -56,12 +56,12 @@ fn a_market_that_is_decided_is_over() {
     ];
     for (members, pays) in results {
         let mut floor = Floor::live(2);
-        let frame = floor.venue.news(0, "determined", members);
+        let frame = floor.venue.lifecycle(0, "determined", members);
         let updates = floor.updates(&frame);
-        let told: Vec<_> = updates.iter().map(|u| (u.instrument, u.short(), u.price)).collect();
+        let written: Vec<_> = updates.iter().map(|u| (u.instrument, u.short(), u.price)).collect();
         let absent = i64::MIN;
         assert_eq!(
-            told,
+            written,
             [(0, "resolved live snapshot".into(), pays), (0, "state stale resolved".into(), absent)]
         );
         assert_eq!(floor.standing(1).0, State::Live);

@@ -43,9 +43,9 @@ fn a_hole_makes_every_book_of_its_stream_stale_in_that_message() {
         let frame = floor.venue.delta(1, true, 4_400, 100);
         let (expected, got) = (last + 1, last + 1 + missing);
         let updates = floor.updates(&frame);
-        let told: Vec<_> = updates.iter().map(|u| (u.short(), u.price, u.qty)).collect();
+        let written: Vec<_> = updates.iter().map(|u| (u.short(), u.price, u.qty)).collect();
         let numbers = (i64::try_from(expected).unwrap(), i64::try_from(got).unwrap());
-        assert_eq!(told, vec![("state stale gap".to_owned(), numbers.0, numbers.1); 3]);
+        assert_eq!(written, vec![("state stale gap".to_owned(), numbers.0, numbers.1); 3]);
         for id in &floor.ids {
             assert_eq!(floor.engine.book(*id).unwrap().rare.gap, Some((expected, got)));
         }
@@ -264,11 +264,11 @@ fn a_fetch_waits_for_the_whole_book_in_the_stream() {
 #[test]
 fn a_message_about_one_market_vouches_for_all_of_its_stream() {
     let mut floor = Floor::live(2);
-    let told = floor.ts;
+    let vouched_at = floor.ts;
     floor.ts += 20 * SECOND;
     floor.delta(0, true, 4_400, 100);
     assert_eq!(floor.engine.ts_evidence(floor.ids[1]), floor.ts);
-    assert_eq!(floor.engine.book(1).unwrap().ts_evidence, told, "its own is older");
+    assert_eq!(floor.engine.book(1).unwrap().ts_evidence, vouched_at, "its own is older");
     // A reply in order is evidence as well, a message without a number is not.
     let reply = floor.venue.reply(BOOKS, "ok", r#","msg":{}"#);
     floor.say(&reply);
@@ -288,7 +288,7 @@ fn a_message_about_one_market_vouches_for_all_of_its_stream() {
 #[test]
 fn books_whose_stream_is_frozen_are_silenced_while_other_channels_go_on() {
     let mut floor = Floor::live(2);
-    let told = floor.ts;
+    let vouched_at = floor.ts;
     for _ in 0..29 {
         floor.ts += SECOND;
         let (trade, ticker) = (floor.venue.trade(0, 4_500, 100), floor.venue.ticker(0));
@@ -297,7 +297,7 @@ fn books_whose_stream_is_frozen_are_silenced_while_other_channels_go_on() {
         floor.wait(0);
     }
     assert_eq!(floor.states(), [State::Live; 2]);
-    let left = told + 30 * SECOND - floor.ts;
+    let left = vouched_at + 30 * SECOND - floor.ts;
     assert_eq!(floor.wait(left), ["0 state stale silence", "1 state stale silence"]);
 }
 

@@ -52,11 +52,11 @@ fn a_book_message_without_a_part_is_never_taken_for_a_whole_one() {
     for v in Vector::all() {
         let Ok(frame) = serde_json::from_str::<Value>(v.frame()) else { continue };
         let known = v.known();
-        let told = |f: &Value| say(v.yes_prices(), v.source(), f.to_string().as_bytes(), &known);
-        let (_, whole) = told(&frame).unwrap();
+        let decode = |f: &Value| say(v.yes_prices(), v.source(), f.to_string().as_bytes(), &known);
+        let (_, whole) = decode(&frame).unwrap();
         let delta = whole.first().is_some_and(|m| m["body"].get("delta").is_some());
         for (name, other) in maimed(&frame) {
-            let (_, messages) = told(&other).unwrap();
+            let (_, messages) = decode(&other).unwrap();
             // Of several formats the next one may do, and a side that is left out is empty.
             if !delta || v.name.ends_with("formats") || needless.contains(&&*name) {
                 continue;

@@ -72,20 +72,20 @@ fn decoded(message: &Value) -> Value {
 /// then a plain reading finds the same in them.
 pub fn check(bytes: &[u8]) -> bool {
     let known = known();
-    let told = || String::from_utf8_lossy(bytes).into_owned();
+    let text = || String::from_utf8_lossy(bytes).into_owned();
     let said = say(false, Source::Stream, bytes, &known);
     let long = say(false, Source::Stream, &at_length(bytes), &known);
-    assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", told());
+    assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", text());
     let value = match (&said, serde_json::from_slice::<Value>(bytes)) {
         (Err(_), Err(_)) => return false,
         // The other reader has limits that JSON has not.
         (Ok(_), Err(e)) if beyond(&e.to_string()) => return false,
         (Ok(_), Ok(value)) => value,
-        (_, parsed) => panic!("{said:?}, {parsed:?}: {}", told()),
+        (_, parsed) => panic!("{said:?}, {parsed:?}: {}", text()),
     };
     let (_, messages) = said.unwrap_or_default();
     let Some(first) = messages.iter().find(|m| m["body"].get("delta").is_some()) else { return false };
-    assert_eq!(plain(&value), Some(decoded(first)), "{}", told());
+    assert_eq!(plain(&value), Some(decoded(first)), "{}", text());
     true
 }
 

@@ -16,11 +16,11 @@ use std::fmt::Write as _;
 fn both(frame: &[u8], yes_prices: bool, known: &Instruments) -> Result<Said, String> {
     let short = say(yes_prices, Source::Stream, frame, known);
     let long = say(yes_prices, Source::Stream, &at_length(frame), known);
-    let told = String::from_utf8_lossy(frame);
+    let text = String::from_utf8_lossy(frame);
     match (&short, &long) {
-        (Ok(short), Ok(long)) => assert_eq!(short, long, "{told}"),
+        (Ok(short), Ok(long)) => assert_eq!(short, long, "{text}"),
         (Err(_), Err(_)) => {}
-        _ => panic!("{short:?} but {long:?}: {told}"),
+        _ => panic!("{short:?} but {long:?}: {text}"),
     }
     short
 }
@@ -155,8 +155,8 @@ proptest! {
             let mut other = String::new();
             respell(&value, [blanks, escapes], &mut rng, &mut other);
             let known = v.known();
-            let told = |text: &str| say(v.yes_prices(), v.source(), text.as_bytes(), &known);
-            prop_assert_eq!(told(v.frame()), told(&other), "{}: {}", v.name, other);
+            let text = |text: &str| say(v.yes_prices(), v.source(), text.as_bytes(), &known);
+            prop_assert_eq!(text(v.frame()), text(&other), "{}: {}", v.name, other);
         }
     }
 }

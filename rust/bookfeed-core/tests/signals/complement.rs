@@ -6,7 +6,7 @@ use super::support::records::Signal;
 use super::support::venue::{Market, T0, policy};
 use bookfeed_core::book::Book;
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
-use bookfeed_core::event::{Level, Side as BookSide};
+use bookfeed_core::event::{Level, Side as LevelSide};
 use bookfeed_core::fees::{Fees, Role, Rounding};
 use bookfeed_core::fixed::format_decimal;
 use bookfeed_core::instrument::Venue;
@@ -171,8 +171,8 @@ fn unknown_fees_are_never_zero() {
 fn fees_of_a_type_nobody_knows_are_never_zero() {
     let books = [(); 2].map(|()| {
         let mut book = Book::default();
-        book.set(BookSide::Ask, Level::new(400_000_000, SHARE));
-        book.set(BookSide::Bid, Level::new(1_000_000, SHARE));
+        book.set(LevelSide::Ask, Level::new(400_000_000, SHARE));
+        book.set(LevelSide::Bid, Level::new(1_000_000, SHARE));
         book.touch = book.current_touch();
         book.verified_version = book.version;
         book

@@ -11,7 +11,7 @@ pub fn params(pairs: &[(&str, &str)]) -> Params {
 }
 
 /// Levels as printed, in any order.
-pub type Told<'a> = &'a [(&'a str, &'a str)];
+pub type Printed<'a> = &'a [(&'a str, &'a str)];
 
 pub struct Desk {
     pub engine: Engine,
@@ -20,7 +20,7 @@ pub struct Desk {
     pub symbols: Vec<String>,
 }
 
-fn levels(levels: Told) -> String {
+fn levels(levels: Printed) -> String {
     let all: Vec<_> =
         levels.iter().map(|(price, size)| format!(r#"{{"price":"{price}","size":"{size}"}}"#)).collect();
     all.join(",")
@@ -58,7 +58,7 @@ impl Desk {
         drain(&mut self.engine).1
     }
 
-    pub fn book_text(&mut self, id: u32, bids: Told, asks: Told) -> String {
+    pub fn book_text(&mut self, id: u32, bids: Printed, asks: Printed) -> String {
         self.ms += 1;
         format!(
             r#"{{"event_type":"book","asset_id":"{}","market":"m","timestamp":"{}","hash":"","bids":[{}],"asks":[{}]}}"#,
@@ -70,7 +70,7 @@ impl Desk {
     }
 
     /// A whole book.
-    pub fn book_of(&mut self, id: u32, bids: Told, asks: Told) -> Vec<Signal> {
+    pub fn book_of(&mut self, id: u32, bids: Printed, asks: Printed) -> Vec<Signal> {
         let frame = self.book_text(id, bids, asks);
         self.say(&frame)
     }

@@ -22,7 +22,7 @@ fn next(desk: &mut Desk, levels: usize) -> String {
 }
 
 /// The venue's next difference, as told.
-fn told(desk: &mut Desk, entries: &[(bool, i64, &str)]) -> String {
+fn difference(desk: &mut Desk, entries: &[(bool, i64, &str)]) -> String {
     let first = desk.venue.id + 1;
     let changes = apply(&mut desk.venue, entries);
     desk.venue.depth_update(first, &changes)
@@ -41,7 +41,7 @@ fn live(seed: u64) -> Desk {
 /// A live book of five levels a side that are known by name.
 fn live_small() -> Desk {
     let mut desk = desk(small("BTCUSDT", 5));
-    let frame = told(&mut desk, &[(true, 10_000, "3.00000000")]);
+    let frame = difference(&mut desk, &[(true, 10_000, "3.00000000")]);
     desk.hear(&frame);
     let body = desk.venue.rest_book();
     desk.answer(&body);
@@ -281,8 +281,11 @@ fn a_touch_that_disagrees_where_the_book_stands_makes_it_suspect() {
             let [one, two] = if ahead { [&wrong, &frame] } else { [&frame, &wrong] };
             desk.hear(one);
             assert!(desk.live());
-            let told = desk.hear(two);
-            assert!(told.contains(&"state suspect bbo_mismatch".to_owned()), "{to} {ahead}: {told:?}");
+            let written = desk.hear(two);
+            assert!(
+                written.contains(&"state suspect bbo_mismatch".to_owned()),
+                "{to} {ahead}: {written:?}"
+            );
             desk.engine.advance(desk.ts + 2_000 * MS);
             assert_eq!(desk.standing(), (State::Stale, Cause::BboMismatch));
         }
@@ -297,7 +300,7 @@ fn a_book_is_known_to_the_last_levels_of_its_answer() {
     assert_eq!(book.depth_known(Side::Bid), Some(9_996 * cent));
     assert_eq!(book.depth_known(Side::Ask), Some(10_104 * cent));
     // What is told of levels beyond is kept, and moves no end.
-    let frame = told(&mut desk, &[(true, 9_000, "7.00000000"), (false, 10_104, GONE)]);
+    let frame = difference(&mut desk, &[(true, 9_000, "7.00000000"), (false, 10_104, GONE)]);
     desk.hear(&frame);
     let book = desk.engine.book(desk.id).unwrap();
     assert_eq!(book.depth_known(Side::Bid), Some(9_996 * cent));
@@ -319,14 +322,14 @@ fn a_book_whose_price_leaves_what_is_known_is_lost() {
     for beyond in [true, false] {
         let mut desk = live_small();
         if beyond {
-            let frame = told(&mut desk, &[(true, 9_900, "7.00000000")]);
+            let frame = difference(&mut desk, &[(true, 9_900, "7.00000000")]);
             desk.hear(&frame);
             assert!(desk.live());
         }
-        let frame = told(&mut desk, &EMPTIED[..4]);
+        let frame = difference(&mut desk, &EMPTIED[..4]);
         desk.hear(&frame);
         assert!(desk.live(), "one level is left");
-        let frame = told(&mut desk, &EMPTIED[4..]);
+        let frame = difference(&mut desk, &EMPTIED[4..]);
         assert_eq!(desk.hear(&frame), ["state stale window"], "with a level beyond: {beyond}");
     }
 }
@@ -334,14 +337,14 @@ fn a_book_whose_price_leaves_what_is_known_is_lost() {
 #[test]
 fn a_book_whose_price_left_while_it_was_fetched_never_comes_to_life() {
     let mut desk = desk(small("BTCUSDT", 5));
-    let frame = told(&mut desk, &[(true, 10_000, "3.00000000")]);
+    let frame = difference(&mut desk, &[(true, 10_000, "3.00000000")]);
     desk.hear(&frame);
     let body = desk.venue.rest_book();
-    let frame = told(&mut desk, &EMPTIED);
+    let frame = difference(&mut desk, &EMPTIED);
     desk.hear(&frame);
     assert_eq!(desk.answer(&body), ["state stale window"]);
     assert_eq!(desk.answer(&body), ["state stale resync"], "it is too old by now");
-    let frame = told(&mut desk, &[(true, 9_900, "7.00000000")]);
+    let frame = difference(&mut desk, &[(true, 9_900, "7.00000000")]);
     assert_eq!(desk.hear(&frame), [""; 0]);
     assert_eq!(desk.standing().0, State::Stale);
     let body = desk.venue.rest_book();
@@ -354,7 +357,7 @@ fn a_side_that_was_empty_in_the_answer_is_known_to_be() {
     let mut venue = small("BTCUSDT", 5);
     venue.sides[0].clear();
     let mut desk = desk(venue);
-    let frame = told(&mut desk, &[(false, 10_100, "3.00000000")]);
+    let frame = difference(&mut desk, &[(false, 10_100, "3.00000000")]);
     desk.hear(&frame);
     let body = desk.venue.rest_book();
     desk.answer(&body);

@@ -52,14 +52,14 @@ fn a_book_message_without_a_part_is_never_taken_for_a_whole_one() {
     for v in Vector::of_both() {
         let Ok(frame) = serde_json::from_str::<Value>(v.frame()) else { continue };
         let known = v.known();
-        let told = |f: &Value| say(v.venue, v.from(), f.to_string().as_bytes(), &known);
-        let (_, whole) = told(&frame).unwrap();
+        let decode = |f: &Value| say(v.venue, v.from(), f.to_string().as_bytes(), &known);
+        let (_, whole) = decode(&frame).unwrap();
         let about_books = |m: &Value| m["body"].get("levels").or(m["body"].get("snapshot")).is_some();
         if !whole.iter().all(about_books) || whole.is_empty() {
             continue;
         }
         for (name, other) in maimed(&frame) {
-            let (_, messages) = told(&other).unwrap();
+            let (_, messages) = decode(&other).unwrap();
             let needless = ["E", "timestamp", "stream", "M"].contains(&&*name);
             // A side of an update that is not there has not changed; the checksum would tell.
             let side = v.venue == Venue::KRAKEN

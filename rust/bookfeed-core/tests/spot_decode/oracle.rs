@@ -112,16 +112,16 @@ fn decoded(venue: Venue, message: &Value) -> Value {
 /// then a plain reading finds the same changes in them, and no others.
 pub fn check(venue: Venue, bytes: &[u8]) -> bool {
     let known = known(venue);
-    let told = || String::from_utf8_lossy(bytes).into_owned();
+    let text = || String::from_utf8_lossy(bytes).into_owned();
     let said = say(venue, From::Stream, bytes, &known);
     let long = say(venue, From::Stream, &at_length(bytes), &known);
-    assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", told());
+    assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", text());
     let value = match (&said, serde_json::from_slice::<Value>(bytes)) {
         (Err(_), Err(_)) => return false,
         // The other reader has limits that JSON has not.
         (Ok(_), Err(e)) if beyond(&e.to_string()) => return false,
         (Ok(_), Ok(value)) => value,
-        (_, parsed) => panic!("{said:?}, {parsed:?}: {}", told()),
+        (_, parsed) => panic!("{said:?}, {parsed:?}: {}", text()),
     };
     // Digits that say nothing to a number say something here.
     let quoted = std::str::from_utf8(bytes).map(quote_numbers).unwrap();
@@ -130,7 +130,7 @@ pub fn check(venue: Venue, bytes: &[u8]) -> bool {
     let changes = messages.iter().filter(|m| m["body"].get("levels").is_some());
     let found: Vec<_> = changes.map(|m| decoded(venue, m)).collect();
     let plain = plain(venue, &value);
-    assert!(found.iter().all(|change| plain.contains(change)), "{found:?}, {plain:?}: {}", told());
+    assert!(found.iter().all(|change| plain.contains(change)), "{found:?}, {plain:?}: {}", text());
     !found.is_empty()
 }
 

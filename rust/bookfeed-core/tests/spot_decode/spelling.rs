@@ -15,11 +15,11 @@ use serde_json::Value;
 fn both(venue: Venue, frame: &[u8], known: &Instruments) -> Result<Said, String> {
     let short = say(venue, From::Stream, frame, known);
     let long = say(venue, From::Stream, &at_length(frame), known);
-    let told = String::from_utf8_lossy(frame);
+    let text = String::from_utf8_lossy(frame);
     match (&short, &long) {
-        (Ok(short), Ok(long)) => assert_eq!(short, long, "{told}"),
+        (Ok(short), Ok(long)) => assert_eq!(short, long, "{text}"),
         (Err(_), Err(_)) => {}
-        _ => panic!("{short:?} but {long:?}: {told}"),
+        _ => panic!("{short:?} but {long:?}: {text}"),
     }
     short
 }
@@ -206,8 +206,8 @@ proptest! {
             let mut other = String::new();
             respell(&value, [blanks, escapes], &mut rng, &mut other);
             let known = v.known();
-            let told = |text: &str| say(v.venue, v.from(), text.as_bytes(), &known);
-            prop_assert_eq!(told(v.frame()), told(&other), "{}: {}", v.name, other);
+            let text = |text: &str| say(v.venue, v.from(), text.as_bytes(), &known);
+            prop_assert_eq!(text(v.frame()), text(&other), "{}: {}", v.name, other);
         }
     }
 }

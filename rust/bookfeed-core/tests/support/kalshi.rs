@@ -208,7 +208,7 @@ impl Kalshi {
     }
 
     /// News of a market: `members` of `msg` besides its ticker.
-    pub fn news(&mut self, market: usize, event_type: &str, members: &str) -> String {
+    pub fn lifecycle(&mut self, market: usize, event_type: &str, members: &str) -> String {
         let (seq, ticker) = (self.seq(NEWS), &self.markets[market].ticker);
         format!(
             r#"{{"type":"market_lifecycle_v2","sid":{NEWS},"seq":{seq},"msg":{{"event_type":"{event_type}","market_ticker":"{ticker}"{members}}}}}"#

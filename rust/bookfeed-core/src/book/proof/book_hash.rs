@@ -8,7 +8,7 @@
 //! unknowns are learned from the first hash that comes, and a last trade price whose print
 //! is still on its way is recovered from the hash that already contains it.
 
-use crate::book::ladder::Ladder;
+use crate::book::side::BookSide;
 use crate::event::Level;
 use crate::fixed::{Line, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, write_decimal, write_digits};
 use crate::time::{MILLISECOND, Nanos};
@@ -57,9 +57,9 @@ pub struct Book<'a> {
     /// The message's own time.
     pub ts_event: Nanos,
     /// Bids, as they stand after the message.
-    pub bids: &'a Ladder,
+    pub bids: &'a BookSide,
     /// Asks, likewise.
-    pub asks: &'a Ladder,
+    pub asks: &'a BookSide,
 }
 
 /// Digest of a book up to its unknown tail; each guess at the tail is cheap.
@@ -75,9 +75,9 @@ pub fn hex_hash(text: &[u8]) -> Option<HexHash> {
     text.try_into().ok()
 }
 
-fn print_side(out: &mut Vec<u8>, name: &[u8], ladder: &Ladder) {
+fn print_side(out: &mut Vec<u8>, name: &[u8], side: &BookSide) {
     out.extend_from_slice(name);
-    for (i, level) in ladder.levels().iter().enumerate() {
+    for (i, level) in side.levels().iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
@@ -308,8 +308,8 @@ mod tests {
     use crate::event::Side;
     use crate::fixed::{parse_price, parse_qty};
 
-    fn ladder(side: Side, levels: &[(&str, &str)]) -> Ladder {
-        let mut ladder = Ladder::new(side);
+    fn ladder(side: Side, levels: &[(&str, &str)]) -> BookSide {
+        let mut ladder = BookSide::new(side);
         for (price, size) in levels {
             let (price, size) =
                 (parse_price(price.as_bytes()).unwrap(), parse_qty(size.as_bytes()).unwrap());
@@ -353,8 +353,8 @@ mod tests {
     #[test]
     fn learns_what_the_stream_does_not_tell() {
         let ten = prefix(&ASKS, "821e1bc2d573a03b04b66faabc1684363009a739");
-        let told = Hints { last_trade_price: b"0.5", ..Hints::default() };
-        assert_eq!(ten.learn(&told), Some((profile(FieldSet::Ten, "5"), b"0.5".to_vec())));
+        let hints = Hints { last_trade_price: b"0.5", ..Hints::default() };
+        assert_eq!(ten.learn(&hints), Some((profile(FieldSet::Ten, "5"), b"0.5".to_vec())));
         assert_eq!(ten.learn(&Hints::default()), Some((profile(FieldSet::Ten, "5"), b"0.5".to_vec())));
         let six = prefix(&ASKS, "a0b0f222ae37b5c7479b095a27f7eb8a9e6af25a");
         assert_eq!(six.learn(&Hints::default()).unwrap().0.fields, FieldSet::Six);

@@ -7,7 +7,7 @@
 //! only levels that are new there are printed.
 
 use super::Proved;
-use crate::book::ladder::Ladder;
+use crate::book::side::BookSide;
 use crate::event::Level;
 use crate::fixed::{Form, POW10, PRICE_DECIMALS, QTY_DECIMALS, write_digits};
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub struct Crc32Memory {
 /// Compares `claim` with the checksum of a book.
 #[inline]
 #[must_use]
-pub fn check(bids: &Ladder, asks: &Ladder, claim: u32, memory: &mut Crc32Memory) -> Proved {
+pub fn check(bids: &BookSide, asks: &BookSide, claim: u32, memory: &mut Crc32Memory) -> Proved {
     if memory.checksum(bids, asks) == claim { Proved::Match } else { Proved::Mismatch }
 }
 
@@ -37,7 +37,7 @@ impl Crc32Memory {
     /// The checksum of a book.
     #[inline]
     #[must_use]
-    pub fn checksum(&mut self, bids: &Ladder, asks: &Ladder) -> u32 {
+    pub fn checksum(&mut self, bids: &BookSide, asks: &BookSide) -> u32 {
         let (new_asks, new_bids) = (self.asks.follow(asks), self.bids.follow(bids));
         if new_asks {
             self.crc_of_asks = crc32(0, &self.asks.text);
@@ -90,10 +90,10 @@ impl Lines {
 }
 
 impl Printed {
-    /// Makes the text that of the ladder's best levels. Returns whether it had to change.
+    /// Makes the text that of the side's best levels. Returns whether it had to change.
     #[inline]
-    fn follow(&mut self, ladder: &Ladder) -> bool {
-        let all = ladder.levels();
+    fn follow(&mut self, side: &BookSide) -> bool {
+        let all = side.levels();
         let best = &all[all.len().saturating_sub(DEPTH)..];
         if best.iter().rev().eq(self.lines.levels()) {
             return false;

@@ -52,7 +52,7 @@ const NAMED: usize = 5;
 
 /// The members of a message that matter.
 #[derive(Default)]
-struct Fields {
+struct BinanceFields {
     /// `e`.
     kind: Value,
     /// `E`: when it was sent.
@@ -134,7 +134,7 @@ impl Decoder<'_> {
             self.0.push(Place::NONE, Value::default(), ABSENT, body);
             return Ok(());
         }
-        let (mut fields, mut wrapped) = (Fields::default(), None);
+        let (mut fields, mut wrapped) = (BinanceFields::default(), None);
         read::members(cursor, |name, cursor| {
             if name != b"data" {
                 return self.member(name, cursor, &mut fields);
@@ -143,7 +143,7 @@ impl Decoder<'_> {
             if cursor.peek() != b'{' {
                 return cursor.skip();
             }
-            let inner = wrapped.insert(Fields::default());
+            let inner = wrapped.insert(BinanceFields::default());
             read::members(cursor, |name, cursor| self.member(name, cursor, inner))
         })?;
         cursor.finish()?;
@@ -151,7 +151,12 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn member(&mut self, name: &[u8], cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
+    fn member(
+        &mut self,
+        name: &[u8],
+        cursor: &mut Cursor,
+        f: &mut BinanceFields,
+    ) -> Result<(), JsonError> {
         match name {
             b"e" => f.kind = cursor.scalar()?,
             b"E" => f.sent = cursor.scalar()?,
@@ -216,7 +221,7 @@ impl Decoder<'_> {
     }
 
     /// Turns a collected message into an event.
-    fn understand(&mut self, f: &Fields, tally: &mut Tally) {
+    fn understand(&mut self, f: &BinanceFields, tally: &mut Tally) {
         let Some(kind) = self.kind(f, tally) else {
             return self.0.push(Place::NONE, f.symbol, ABSENT, Body::Unknown);
         };
@@ -239,7 +244,7 @@ impl Decoder<'_> {
             let body = if about_a_book {
                 self.0.broken_book(f.symbol, wrong)
             } else {
-                self.0.broken_news(wrong)
+                self.0.broken_notice(wrong)
             };
             (Place::NONE, body)
         });
@@ -248,7 +253,7 @@ impl Decoder<'_> {
 
     /// The number of the message's type; `None` if it is not known, which is counted. The best
     /// prices, books of a few levels, and replies do not name theirs.
-    fn kind(&mut self, f: &Fields, tally: &mut Tally) -> Option<u8> {
+    fn kind(&mut self, f: &BinanceFields, tally: &mut Tally) -> Option<u8> {
         if is_text(f.kind) {
             let name = self.0.text(f.kind);
             let known = (DEPTH..).zip(&MESSAGE_NAMES[..NAMED]).find(|(_, n)| n.as_bytes() == name);
@@ -278,7 +283,7 @@ impl Decoder<'_> {
     }
 
     /// A difference: new sizes of some levels, and which updates they are.
-    fn depth(&mut self, f: &Fields) -> Result<(Place, Body), Wrong> {
+    fn depth(&mut self, f: &BinanceFields) -> Result<(Place, Body), Wrong> {
         if !is_text(f.symbol) {
             return Err(Wrong::at(f.symbol, "depthUpdate without a symbol"));
         }
@@ -295,7 +300,7 @@ impl Decoder<'_> {
     }
 
     /// The best prices, in the numbers of the updates.
-    fn touch(&mut self, f: &Fields) -> Result<(Place, Body), Wrong> {
+    fn touch(&mut self, f: &BinanceFields) -> Result<(Place, Body), Wrong> {
         let last = self.0.integer(f.last).filter(|&last| last > 0);
         let last = last.ok_or(Wrong::at(f.last, "update id is missing or not a number"))?;
         let instrument = self.0.instrument(f.symbol);
@@ -317,7 +322,7 @@ impl Decoder<'_> {
     }
 
     /// A trade, or what one order took of one price. `m` says that the buyer rested in the book.
-    fn trade(&mut self, f: &Fields, kind: u8) -> Result<(Place, Body), Wrong> {
+    fn trade(&mut self, f: &BinanceFields, kind: u8) -> Result<(Place, Body), Wrong> {
         let level = self.0.traded(f.price, f.size)?;
         let aggressor = read::boolean(self.0.bytes, f.buyer_is_maker)
             .map(|maker| if maker { Aggressor::Sell } else { Aggressor::Buy });
@@ -333,7 +338,7 @@ impl Decoder<'_> {
         Ok((Place::NONE, Body::Trade(trade)))
     }
 
-    fn reply(&mut self, f: &Fields, kind: u8) -> Body {
+    fn reply(&mut self, f: &BinanceFields, kind: u8) -> Body {
         let code = self.0.integer(f.code).and_then(|code| u32::try_from(code).ok());
         Body::Reply(Reply {
             kind: match kind {
@@ -353,7 +358,7 @@ impl Decoder<'_> {
 
     /// A whole book that was asked for, of the instrument that the asker stated.
     fn rest(&mut self, cursor: &mut Cursor, about: InstrumentId) -> Result<(), JsonError> {
-        let (mut fields, object) = (Fields::default(), cursor.peek() == b'{');
+        let (mut fields, object) = (BinanceFields::default(), cursor.peek() == b'{');
         if object {
             read::members(cursor, |name, cursor| self.member(name, cursor, &mut fields))?;
         } else {
@@ -363,13 +368,13 @@ impl Decoder<'_> {
         self.0.frame.kinds.push(REST_BOOK);
         let (place, body) = self.whole(&fields, about).unwrap_or_else(|wrong| {
             // What REST answers says nothing against the books of the stream.
-            (Place::NONE, self.0.broken_news(wrong))
+            (Place::NONE, self.0.broken_notice(wrong))
         });
         self.0.push(place, Value::default(), ABSENT, body);
         Ok(())
     }
 
-    fn whole(&mut self, f: &Fields, about: InstrumentId) -> Result<(Place, Body), Wrong> {
+    fn whole(&mut self, f: &BinanceFields, about: InstrumentId) -> Result<(Place, Body), Wrong> {
         let id = self.0.integer(f.last_update_id).filter(|&id| id > 0);
         let id = id.ok_or(Wrong::at(f.last_update_id, "answer without a lastUpdateId"))?;
         let [bids, asks] = both(&f.whole, f.last_update_id)?;
@@ -407,7 +412,7 @@ fn both(sides: &[Option<LevelArray>; 2], near: Value) -> Result<[&LevelArray; 2]
 
 /// A message without a type is no news to act on, unless it carries levels, which must not be
 /// lost quietly.
-fn untyped(f: &Fields) -> Result<(Place, Body), Wrong> {
+fn untyped(f: &BinanceFields) -> Result<(Place, Body), Wrong> {
     let levels = f.differences.iter().chain(&f.whole).any(Option::is_some);
     if levels {
         return Err(Wrong::at(f.symbol, "levels without a type"));

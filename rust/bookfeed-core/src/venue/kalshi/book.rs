@@ -1,7 +1,7 @@
 //! Messages that make books: snapshots and signed deltas.
 
 use super::Decoder;
-use super::fields::{Amount, Array, Envelope, Fields, parse_cents};
+use super::fields::{Amount, Array, Envelope, KalshiFields, parse_cents};
 use crate::decode::read::{Wrong, given, is_probability, is_text};
 use crate::event::{Body, Delta, Place, ProofClaim, Side, Snapshot};
 use crate::fixed::{PRICE_ONE, Price, QTY_DECIMALS, Qty, parse_price, parse_signed};
@@ -30,7 +30,7 @@ impl Decoder<'_> {
     }
 
     /// A change of one level.
-    pub(super) fn delta(&mut self, f: &Fields, place: Place) -> Result<Body, Wrong> {
+    pub(super) fn delta(&mut self, f: &KalshiFields, place: Place) -> Result<Body, Wrong> {
         let instrument = self.book(f, place)?;
         let side = match self.text(f.side) {
             b"yes" => Side::Bid,
@@ -45,7 +45,7 @@ impl Decoder<'_> {
 
     /// The instrument of a message about a book, which must say where it stands in its stream
     /// and which market it is about.
-    fn book(&mut self, f: &Fields, place: Place) -> Result<InstrumentId, Wrong> {
+    fn book(&mut self, f: &KalshiFields, place: Place) -> Result<InstrumentId, Wrong> {
         if !is_text(f.market_ticker) {
             return Err(Wrong::at(f.market_ticker, "book message without a market_ticker"));
         }
@@ -58,7 +58,11 @@ impl Decoder<'_> {
     }
 
     /// Whether a message's two names of its market belong together, as far as is known.
-    pub(super) fn same_market(&mut self, f: &Fields, instrument: InstrumentId) -> Result<(), Wrong> {
+    pub(super) fn same_market(
+        &mut self,
+        f: &KalshiFields,
+        instrument: InstrumentId,
+    ) -> Result<(), Wrong> {
         if f.market_id.is_absent() {
             return Ok(());
         }
@@ -97,7 +101,7 @@ impl Decoder<'_> {
 
 /// Both sides, as ranges of the frame's levels, in the best format of which there is any. What
 /// else is there is ignored, unless a side stands in another format only.
-fn sides(f: &Fields) -> Result<[(usize, usize); 2], Wrong> {
+fn sides(f: &KalshiFields) -> Result<[(usize, usize); 2], Wrong> {
     let mut ranges = [(0, 0); 2];
     let given = f.ladders.iter().position(|sides| sides.iter().any(Option::is_some));
     let Some((best, others)) = given.and_then(|at| f.ladders.get(at..)?.split_first()) else {

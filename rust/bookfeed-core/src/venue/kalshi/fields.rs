@@ -23,12 +23,12 @@ pub struct Envelope {
     pub id: Value,
     /// Where `msg` stands if it is no object.
     pub msg: Value,
-    pub fields: Fields,
+    pub fields: KalshiFields,
 }
 
 /// The members of `msg`.
 #[derive(Default)]
-pub struct Fields {
+pub struct KalshiFields {
     pub market_ticker: Value,
     pub market_id: Value,
     pub side: Value,
@@ -50,7 +50,7 @@ pub struct Fields {
     pub taker_book_side: Value,
     pub taker_side: Value,
     pub is_block_trade: Value,
-    pub news: News,
+    pub lifecycle: LifecycleFields,
     pub index: Index,
     pub own: Own,
     /// Subscription and channel of `subscribed`; code and text of `error`.
@@ -77,7 +77,7 @@ pub struct Amount {
 
 /// Members of news about markets and events.
 #[derive(Default)]
-pub struct News {
+pub struct LifecycleFields {
     pub event_type: Value,
     pub is_deactivated: Value,
     pub close_ts: Value,
@@ -137,7 +137,7 @@ pub struct Array {
     pub wrong: Option<Wrong>,
 }
 
-impl Fields {
+impl KalshiFields {
     /// Whether there is anything that only messages about books have.
     pub fn speaks_of_a_book(&self) -> bool {
         self.ladders.iter().flatten().any(Option::is_some)
@@ -156,7 +156,7 @@ impl Decoder<'_> {
                 b"id" => e.id = cursor.scalar()?,
                 b"msg" => {
                     // Of a member that comes twice the last counts.
-                    (e.fields, e.msg) = (Fields::default(), Value::default());
+                    (e.fields, e.msg) = (KalshiFields::default(), Value::default());
                     if cursor.peek() == b'{' {
                         self.fields(cursor, &mut e.fields)?;
                     } else {
@@ -169,7 +169,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn fields(&mut self, cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
+    fn fields(&mut self, cursor: &mut Cursor, f: &mut KalshiFields) -> Result<(), JsonError> {
         members(cursor, |name, cursor| {
             let place = match name {
                 b"market_ticker" => &mut f.market_ticker,
@@ -208,20 +208,25 @@ impl Decoder<'_> {
     }
 
     /// Ladders, and members of messages that come seldom.
-    fn rarer(&mut self, name: &[u8], cursor: &mut Cursor, f: &mut Fields) -> Result<(), JsonError> {
+    fn rarer(
+        &mut self,
+        name: &[u8],
+        cursor: &mut Cursor,
+        f: &mut KalshiFields,
+    ) -> Result<(), JsonError> {
         if let Some((format, outcome)) = ladder(name) {
             f.ladders[format as usize][outcome] = self.levels(cursor, format, outcome)?;
             return Ok(());
         }
         let place = match name {
-            b"event_type" => &mut f.news.event_type,
-            b"is_deactivated" => &mut f.news.is_deactivated,
-            b"close_ts" => &mut f.news.close_ts,
-            b"result" => &mut f.news.result,
-            b"settlement_value" => &mut f.news.settlement_value,
-            b"event_ticker" => &mut f.news.event_ticker,
-            b"fee_type_override" => &mut f.news.fee_type,
-            b"fee_multiplier_override" => &mut f.news.fee_multiplier,
+            b"event_type" => &mut f.lifecycle.event_type,
+            b"is_deactivated" => &mut f.lifecycle.is_deactivated,
+            b"close_ts" => &mut f.lifecycle.close_ts,
+            b"result" => &mut f.lifecycle.result,
+            b"settlement_value" => &mut f.lifecycle.settlement_value,
+            b"event_ticker" => &mut f.lifecycle.event_ticker,
+            b"fee_type_override" => &mut f.lifecycle.fee_type,
+            b"fee_multiplier_override" => &mut f.lifecycle.fee_multiplier,
             b"index_id" => &mut f.index.index_id,
             b"underlying_ticker" => &mut f.index.underlying_ticker,
             b"data" => &mut f.index.data,

@@ -1,6 +1,6 @@
 //! Values of reference indices.
 
-use super::fields::Fields;
+use super::fields::KalshiFields;
 use super::{CF_VALUE, Decoder, Understood};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, decimal, given, inside, is_text, members};
@@ -11,14 +11,14 @@ use crate::time::{Nanos, parse_millis};
 
 impl Decoder<'_> {
     /// An index value; the time is that of its source.
-    pub(super) fn index(&mut self, f: &Fields, kind: u8) -> Understood {
+    pub(super) fn index(&mut self, f: &KalshiFields, kind: u8) -> Understood {
         match self.index_value(f, kind) {
             Ok((ts_event, value)) => (ts_event, Ok(Body::Index(value))),
             Err(wrong) => (ABSENT, Err(wrong)),
         }
     }
 
-    fn index_value(&mut self, f: &Fields, kind: u8) -> Result<(Nanos, IndexValue), Wrong> {
+    fn index_value(&mut self, f: &KalshiFields, kind: u8) -> Result<(Nanos, IndexValue), Wrong> {
         let f = &f.index;
         let index = if is_text(f.index_id) { f.index_id } else { f.underlying_ticker };
         if !is_text(index) {

@@ -1,7 +1,7 @@
 //! News of markets: the venue's touch, trades, pauses, closing times, results, fees.
 
 use super::Decoder;
-use super::fields::Fields;
+use super::fields::KalshiFields;
 use crate::decode::read::{Wrong, given, is_probability, is_text};
 use crate::event::{Aggressor, Body, Claim, FeeChange, Trade, Trading};
 use crate::fixed::{PRICE_ONE, Price, parse_price};
@@ -14,7 +14,7 @@ const NO_ASK: Price = PRICE_ONE;
 
 impl Decoder<'_> {
     /// The venue's touch. It is on a channel of its own, without numbers, so it is a witness.
-    pub(super) fn ticker(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    pub(super) fn ticker(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
         let instrument = self.named(f.market_ticker)?;
         self.same_market(f, instrument)?;
         let bid = self.claim(f.yes_bid_dollars, f.yes_bid, NO_BID)?;
@@ -38,7 +38,7 @@ impl Decoder<'_> {
     }
 
     /// A trade, at the price of YES.
-    pub(super) fn trade(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    pub(super) fn trade(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
         let instrument = self.named(f.market_ticker)?;
         let (price, qty) = self.amount(&f.count)?;
         if qty < 0 {
@@ -61,7 +61,7 @@ impl Decoder<'_> {
     }
 
     /// Who took, if all members that say so agree: buying NO is selling YES.
-    fn aggressor(&mut self, f: &Fields) -> Option<Aggressor> {
+    fn aggressor(&mut self, f: &KalshiFields) -> Option<Aggressor> {
         let mut said = None;
         for value in [f.taker_outcome_side, f.taker_book_side, f.taker_side] {
             if value.is_absent() {
@@ -82,15 +82,15 @@ impl Decoder<'_> {
 
     /// What becomes of a market. A new price grid asks for nothing: resting orders are kept,
     /// so the book stays as it is, and levels may have any price.
-    pub(super) fn lifecycle(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    pub(super) fn lifecycle(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
         let instrument = self.named(f.market_ticker)?;
-        let news = &f.news;
-        let trading = match self.text(news.event_type) {
+        let lifecycle = &f.lifecycle;
+        let trading = match self.text(lifecycle.event_type) {
             b"activated" => Some(self.switched(f, false)),
             b"deactivated" => Some(self.switched(f, true)),
             b"close_date_updated" => {
-                let wrong = Wrong::at(news.close_ts, "close_ts is not a time");
-                Some(Trading::ClosesAt(self.moment(news.close_ts).ok_or(wrong)?))
+                let wrong = Wrong::at(lifecycle.close_ts, "close_ts is not a time");
+                Some(Trading::ClosesAt(self.moment(lifecycle.close_ts).ok_or(wrong)?))
             }
             b"determined" => self.determined(f)?.map(Trading::Determined),
             _ => None,
@@ -99,20 +99,20 @@ impl Decoder<'_> {
     }
 
     /// Whether a market is paused: as `is_deactivated` has it, else as the news is called.
-    fn switched(&self, f: &Fields, called: bool) -> Trading {
-        let paused = self.boolean(f.news.is_deactivated).unwrap_or(called);
+    fn switched(&self, f: &KalshiFields, called: bool) -> Trading {
+        let paused = self.boolean(f.lifecycle.is_deactivated).unwrap_or(called);
         if paused { Trading::Paused } else { Trading::Resumed }
     }
 
     /// What a share of YES pays, if the message tells.
-    fn determined(&mut self, f: &Fields) -> Result<Option<Price>, Wrong> {
-        let value = f.news.settlement_value;
+    fn determined(&mut self, f: &KalshiFields) -> Result<Option<Price>, Wrong> {
+        let value = f.lifecycle.settlement_value;
         let stated = if value.is_absent() { Value::default() } else { value };
         let pays = self.optional(stated, parse_price, "settlement_value is not a decimal")?;
         match pays {
             Some(pays) if pays <= PRICE_ONE => Ok(Some(pays)),
             Some(_) => Err(Wrong::at(value, "settlement_value is not between 0 and 1")),
-            None => Ok(match self.text(f.news.result) {
+            None => Ok(match self.text(f.lifecycle.result) {
                 b"yes" => Some(PRICE_ONE),
                 b"no" => Some(0),
                 _ => None,
@@ -121,17 +121,17 @@ impl Decoder<'_> {
     }
 
     /// New fees of an event's markets, or the end of such an override.
-    pub(super) fn fees(&mut self, f: &Fields) -> Result<Body, Wrong> {
-        let news = &f.news;
-        if !is_text(news.event_ticker) {
-            return Err(Wrong::at(news.event_ticker, "fee update without an event_ticker"));
+    pub(super) fn fees(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
+        let lifecycle = &f.lifecycle;
+        if !is_text(lifecycle.event_ticker) {
+            return Err(Wrong::at(lifecycle.event_ticker, "fee update without an event_ticker"));
         }
-        if given(news.fee_type) && !is_text(news.fee_type) {
-            return Err(Wrong::at(news.fee_type, "fee_type_override is not a name"));
+        if given(lifecycle.fee_type) && !is_text(lifecycle.fee_type) {
+            return Err(Wrong::at(lifecycle.fee_type, "fee_type_override is not a name"));
         }
         let what = "fee_multiplier_override is not a decimal";
-        let multiplier = self.optional(news.fee_multiplier, parse_price, what)?;
-        Ok(Body::Fees(FeeChange { event: news.event_ticker, kind: news.fee_type, multiplier }))
+        let multiplier = self.optional(lifecycle.fee_multiplier, parse_price, what)?;
+        Ok(Body::Fees(FeeChange { event: lifecycle.event_ticker, kind: lifecycle.fee_type, multiplier }))
     }
 
     /// The instrument of a message that must name its market.

@@ -25,7 +25,7 @@ use crate::fixed::{ABSENT, Decimal, DecimalError};
 use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
 use crate::time::Nanos;
-use fields::{Envelope, Fields};
+use fields::{Envelope, KalshiFields};
 
 /// Message types, in order of their counters. The commonest come first: a type is looked for
 /// in this order.
@@ -197,7 +197,7 @@ impl Decoder<'_> {
 
     /// A message without a type is no news to act on, unless it carries a book, which must not
     /// be lost quietly.
-    fn untyped(f: &Fields) -> Result<Body, Wrong> {
+    fn untyped(f: &KalshiFields) -> Result<Body, Wrong> {
         if f.speaks_of_a_book() {
             return Err(Wrong::at(f.market_ticker, "levels without a type"));
         }
@@ -294,7 +294,7 @@ impl Decoder<'_> {
     }
 
     /// The venue's time of a message: `ts_ms`, or `ts` in one of its two older forms.
-    fn time(&mut self, f: &Fields) -> Nanos {
+    fn time(&mut self, f: &KalshiFields) -> Nanos {
         self.millis(f.ts_ms).or_else(|| self.moment(f.ts)).unwrap_or(ABSENT)
     }
 

@@ -1,7 +1,7 @@
 //! The user's own fills, orders and positions, in terms of the YES book.
 
 use super::Decoder;
-use super::fields::{Amount, Fields};
+use super::fields::{Amount, KalshiFields};
 use crate::decode::read::Wrong;
 use crate::event::{Body, Own};
 use crate::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS, parse_signed};
@@ -9,7 +9,7 @@ use crate::time::Nanos;
 
 impl Decoder<'_> {
     /// A fill: what was bought counts as positive, what was sold as negative.
-    pub(super) fn fill(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    pub(super) fn fill(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
         let instrument = self.named(f.market_ticker)?;
         let (price, count) = self.amount(&f.count)?;
         if count < 0 {
@@ -26,7 +26,7 @@ impl Decoder<'_> {
 
     /// Whether YES was bought: buying NO is selling YES. The two members of today say so at
     /// once; of older frames side and action do together.
-    fn bought(&mut self, f: &Fields) -> Option<bool> {
+    fn bought(&mut self, f: &KalshiFields) -> Option<bool> {
         let own = &f.own;
         let outcome = match self.text(own.outcome_side) {
             b"yes" => Some(true),
@@ -56,7 +56,7 @@ impl Decoder<'_> {
     }
 
     /// An order: its price, and what of it still rests.
-    pub(super) fn order(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    pub(super) fn order(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
         let instrument = self.named(f.ticker)?;
         let resting = Amount { fp: f.own.remaining_fp, whole: f.own.remaining, ..f.count };
         let (price, qty) = self.amount(&resting)?;
@@ -67,13 +67,13 @@ impl Decoder<'_> {
     }
 
     /// When an order last changed, or was made.
-    pub(super) fn order_time(&mut self, f: &Fields) -> Nanos {
+    pub(super) fn order_time(&mut self, f: &KalshiFields) -> Nanos {
         let changed = self.millis(f.own.last_updated_ts_ms);
         changed.or_else(|| self.millis(f.own.created_ts_ms)).unwrap_or(ABSENT)
     }
 
     /// A position: of YES positive, of NO negative.
-    pub(super) fn position(&mut self, f: &Fields) -> Result<Body, Wrong> {
+    pub(super) fn position(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
         let instrument = self.named(f.market_ticker)?;
         let value = if super::given(f.own.position_fp) { f.own.position_fp } else { f.own.position };
         let qty = self.decimal(value, parse_signed::<QTY_DECIMALS>);

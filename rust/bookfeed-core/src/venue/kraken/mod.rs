@@ -131,7 +131,8 @@ impl Decoder<'_> {
     fn rest(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
         cursor.skip()?;
         cursor.finish()?;
-        let body = self.0.broken_news(Wrong { offset: 0, what: "no book of this venue comes by REST" });
+        let body =
+            self.0.broken_notice(Wrong { offset: 0, what: "no book of this venue comes by REST" });
         self.0.push(Place::NONE, Value::default(), ABSENT, body);
         Ok(())
     }
@@ -300,7 +301,7 @@ impl Decoder<'_> {
             // What is missing has no place: it is looked for where its entry begins.
             let wrong = if wrong.offset == 0 { Wrong { offset, ..wrong } } else { wrong };
             if kind == TRADE {
-                self.0.broken_news(wrong)
+                self.0.broken_notice(wrong)
             } else {
                 self.0.broken_book(entry.symbol, wrong)
             }

@@ -5,7 +5,7 @@ use crate::fixed::{PRICE_ONE, Price, Qty};
 
 /// Why a book has no touch to speak of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoTouch {
+pub enum NoQuote {
     /// Neither side has a level.
     Empty,
     /// There are asks but no bids.
@@ -18,24 +18,24 @@ pub enum NoTouch {
 
 /// Both best levels of a book that is not crossed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Touch {
+pub struct Quote {
     bid: (Price, Qty),
     ask: (Price, Qty),
 }
 
-impl Touch {
+impl Quote {
     /// The touch, from price and quantity of the best level of each side.
     ///
     /// # Errors
-    /// [`NoTouch`] when a side is empty or the best bid is above the best ask.
+    /// [`NoQuote`] when a side is empty or the best bid is above the best ask.
     #[inline]
-    pub const fn new(bid: Option<(Price, Qty)>, ask: Option<(Price, Qty)>) -> Result<Self, NoTouch> {
+    pub const fn new(bid: Option<(Price, Qty)>, ask: Option<(Price, Qty)>) -> Result<Self, NoQuote> {
         match (bid, ask) {
             (Some(bid), Some(ask)) if bid.0 <= ask.0 => Ok(Self { bid, ask }),
-            (Some(_), Some(_)) => Err(NoTouch::Crossed),
-            (None, Some(_)) => Err(NoTouch::NoBid),
-            (Some(_), None) => Err(NoTouch::NoAsk),
-            (None, None) => Err(NoTouch::Empty),
+            (Some(_), Some(_)) => Err(NoQuote::Crossed),
+            (None, Some(_)) => Err(NoQuote::NoBid),
+            (Some(_), None) => Err(NoQuote::NoAsk),
+            (None, None) => Err(NoQuote::Empty),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::fixed::{Price, Qty};
 
 /// Levels of one side, the best last: bids ascending, asks descending.
 #[derive(Clone, Debug)]
-pub struct Ladder {
+pub struct BookSide {
     levels: Vec<Level>,
     side: Side,
 }
@@ -47,8 +47,8 @@ impl Edit {
     }
 }
 
-impl Ladder {
-    /// An empty ladder.
+impl BookSide {
+    /// An empty side.
     #[must_use]
     pub const fn new(side: Side) -> Self {
         Self { levels: Vec::new(), side }
@@ -219,7 +219,7 @@ impl Ladder {
     /// Returns whether anything changed.
     ///
     /// # Errors
-    /// [`Underflow`] if more would be taken than is there, or the sum does not fit; the ladder
+    /// [`Underflow`] if more would be taken than is there, or the sum does not fit; the side
     /// is then as it was.
     #[inline]
     pub fn add(&mut self, price: Price, qty: Qty) -> Result<bool, Underflow> {
@@ -246,7 +246,7 @@ impl Ladder {
     /// Replaces everything by the levels of a snapshot, in whatever order they come.
     ///
     /// # Errors
-    /// [`DuplicateLevel`]; the ladder is then empty.
+    /// [`DuplicateLevel`]; the side is then empty.
     pub fn load(&mut self, levels: &[Level]) -> Result<(), DuplicateLevel> {
         self.levels.clear();
         self.levels.extend_from_slice(levels);
@@ -337,14 +337,14 @@ mod tests {
         Level { price, qty, ..Level::default() }
     }
 
-    fn levels(ladder: &Ladder) -> Vec<(Price, Qty)> {
-        ladder.best_first().collect()
+    fn levels(side: &BookSide) -> Vec<(Price, Qty)> {
+        side.best_first().collect()
     }
 
     #[test]
     fn keeps_the_best_level_last() {
-        let mut bids = Ladder::new(Side::Bid);
-        let mut asks = Ladder::new(Side::Ask);
+        let mut bids = BookSide::new(Side::Bid);
+        let mut asks = BookSide::new(Side::Ask);
         for price in [5, 1, 9, 3, 7, 2, 8] {
             assert!(bids.set(level(price, price * 10)));
             assert!(asks.set(level(price, price * 10)));
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn adds_exactly_and_never_below_zero() {
-        let mut bids = Ladder::new(Side::Bid);
+        let mut bids = BookSide::new(Side::Bid);
         assert_eq!(bids.add(5, 10), Ok(true));
         assert_eq!(bids.add(7, 3), Ok(true));
         assert_eq!(bids.add(5, -4), Ok(true));
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn keeps_the_best_of_a_window() {
-        let mut asks = Ladder::new(Side::Ask);
+        let mut asks = BookSide::new(Side::Ask);
         for price in [4, 2, 3, 1] {
             asks.set(level(price, 1));
         }
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn loads_sorted_and_unsorted_snapshots() {
-        let mut asks = Ladder::new(Side::Ask);
+        let mut asks = BookSide::new(Side::Ask);
         let sorted = [level(9, 1), level(5, 2), level(4, 3)];
         asks.load(&sorted).unwrap();
         let expected = levels(&asks);
