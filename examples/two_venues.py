@@ -9,8 +9,7 @@ import asyncio
 import signal
 import sys
 
-from bookfeed import Feed, FeeSchedule, KalshiFee, Market, Outcome, Pair, PairLeg
-from bookfeed.records import Signal
+from bookfeed import Feed, FeeSchedule, KalshiFee, Market, Outcome, Pair, PairLeg, Signal
 from bookfeed.sim.polymarket_kalshi import PairedConfig, demo, ready, serve
 from bookfeed.venues import Endpoint, kalshi, polymarket
 
@@ -24,9 +23,9 @@ def leg(market: Market) -> PairLeg:
 
 def show(found: Signal) -> None:
     if found.phase != "update":
-        print(f"{found.phase} ({found.reason}): {found.qty} shares, net ${found.net_edge} a share")
+        print(f"{found.phase} ({found.reason}): {found.qty:g} shares, net ${found.net_total:.2f}")
         for part in found.legs:
-            print(f"    {part.side} {part.view} {part.symbol[:10]} at {part.avg_price}")
+            print(f"    {part.side} {part.outcome} on {part.venue} at {part.avg_price:.4f}")
 
 
 async def bot(a: Market, b: Market, where: dict[str, Endpoint] | None, seconds: float) -> None:

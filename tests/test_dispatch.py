@@ -15,7 +15,7 @@ from bookfeed._bookfeed import ABSENT, CAUSES, STATES, UPDATE_KINDS, Batch
 from bookfeed.dispatch import Dispatcher, Lagged, Stream
 from bookfeed.errors import SessionError
 from bookfeed.names import Names
-from bookfeed.records import LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES, Signal, Update
+from bookfeed.records import LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES, Leg, Signal, Update
 
 UPDATE = struct.Struct("<qqqQqqqqqqIIIBBBB")
 
@@ -111,6 +111,18 @@ def test_a_signal_knows_its_rule_and_the_places_of_its_legs() -> None:
     (bare,) = records.signals(signal_batch(), {2: "b"})
     assert (bare.name, [leg.symbol for leg in bare.legs]) == ("", ["", "b"])
     assert {(leg.venue, leg.market, leg.outcome) for leg in bare.legs} == {("", "", "")}
+
+
+@pytest.mark.parametrize(
+    ("own", "opposite"), [("Yes", "No"), ("no", "yes"), ("Ada", "not Ada"), ("", "")]
+)
+def test_a_leg_names_the_outcome_that_is_traded(own: str, opposite: str) -> None:
+    names = Names()
+    names.learn(1, venue="polymarket", symbol="b", market="0x1", outcome=own, title="")
+    for view, traded in enumerate((own, opposite)):
+        data = struct.pack("<IIqqqqqBBB13x", 1, 4, 10, 11, 200, 5, ABSENT, 2, 0, view)
+        leg = Leg.from_bytes(data, 0, names)
+        assert (leg.view, leg.outcome) == (("yes", "no")[view], traded)
 
 
 def test_a_signal_says_what_the_whole_size_would_leave_and_how_long_it_stood() -> None:

@@ -88,9 +88,11 @@ class TestTwoVenues:
         # A touch and the price of a hundred for both outcomes here and for the market there.
         assert sum(line.startswith(("polymarket", "kalshi")) for line in lines) == 3
         opened = next(i for i, line in enumerate(lines) if line.startswith("open"))
-        assert float(lines[opened].partition("net $")[2].split()[0]) > 0.005
-        legs = "".join(lines[opened + 1 : opened + 3])
-        assert "buy" in legs and "KXPAIR0" in legs
+        assert float(lines[opened].partition("net $")[2]) > 0
+        # Yes on one venue and No on the other.
+        legs = [line.split()[:4] for line in lines[opened + 1 : opened + 3]]
+        assert sorted(outcome.lower() for _, outcome, _, _ in legs) == ["no", "yes"]
+        assert [venue for _, _, _, venue in legs] == ["polymarket", "kalshi"]
         assert [line for line in lines if line.startswith("socket to signal, p99:")]
 
     @staticmethod

@@ -55,6 +55,7 @@ _NS_PER_US: Final = 1_000
 _DIRECTIONS: Final[tuple[Literal["buy", "sell"] | None, ...]] = (None, "buy", "sell")
 _SIDES: Final[tuple[Literal["buy", "sell"], ...]] = ("buy", "sell")
 _VIEWS: Final[tuple[Literal["yes", "no"], ...]] = ("yes", "no")
+_OPPOSITE: Final = {"yes": "no", "no": "yes", "Yes": "No", "No": "Yes", "YES": "NO", "NO": "YES"}
 
 Known = Names | Mapping[int, str]
 """What is known of instruments by number: ``Feed.names``, or their symbols alone."""
@@ -210,13 +211,21 @@ class Update:
         return _decimal(self.qty_e8, QTY_SCALE)
 
 
+def _traded(outcome: str, view: Literal["yes", "no"]) -> str:
+    """What a leg trades: the instrument's own outcome, or its opposite."""
+    if view == "yes" or not outcome:
+        return outcome
+    return _OPPOSITE.get(outcome, f"not {outcome}")
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One book of a signal: what would be executed there, and how far it can be believed.
 
     ``view`` ``"no"`` means the other side of the instrument's contract: prices are one less its
-    own. ``market`` is the venue's id of the market and ``outcome`` the instrument's own outcome in
-    words, whatever the view; with ``venue`` they are empty where they are not known.
+    own. ``market`` is the venue's id of the market and ``outcome`` what is traded, in words: the
+    instrument's own outcome, or with the view ``"no"`` its opposite (``"No"`` for ``"Yes"``,
+    ``"not Ada"`` for ``"Ada"``). With ``venue`` they are empty where they are not known.
     ``age_ns`` is how old the book's newest evidence was, ``None`` if it had none.
     ``maker_fee_e9`` is the fee of ``qty_e8`` if it rested at the best price of its own side.
     """
@@ -259,7 +268,7 @@ class Leg:
             symbol=name.symbol,
             venue=name.venue,
             market=name.market,
-            outcome=name.outcome,
+            outcome=_traded(name.outcome, _VIEWS[view]),
         )
 
     @property
