@@ -239,9 +239,10 @@ def test_the_paper_ledger_is_a_line() -> None:
         signals=10, whole=5, partial=2, gone=3, unhedged=1, pending=1,
         net_claimed_e9=3_210_000_000, net_captured_e9=-50_000_000,
     )  # fmt: skip
-    (line,) = (
-        line for line in text(dataclasses.replace(SCREEN, paper=paper), 120, 40) if "paper" in line
-    )
+    lines = text(dataclasses.replace(SCREEN, paper=paper), 120, 40)
+    (line,) = (line for line in lines if "paper" in line)
+    # The titles of the signals stay right above them.
+    assert lines[lines.index(line) + 1].startswith(" signals ")
     assert line == (
         " paper    net claimed $3.21, captured -$0.05"
         "  of 10: 5 whole, 2 in part, 3 gone, 1 unhedged, 1 under way"
@@ -296,11 +297,14 @@ def test_numbers_stay_beside_their_names_however_wide_the_terminal_is() -> None:
     assert shown.index("1.50s") + len("1.50s") == title.index("lasted") + len("lasted")
 
 
-def test_the_first_line_leaves_out_bytes_before_it_is_cut() -> None:
-    screen = dataclasses.replace(SCREEN, hint="12.3 MB recorded, Ctrl-C ends")
+def test_the_first_line_leaves_out_rates_before_it_is_cut() -> None:
+    screen = dataclasses.replace(SCREEN, hint="1,234,567 records, Ctrl-C ends")
     assert "8.1MB/s" in text(screen, 100, 24)[0]
     line = text(screen, 84, 24)[0]
-    assert "8.1MB/s" not in line and line.endswith("  12.3 MB recorded, Ctrl-C ends")
+    assert "8.1MB/s" not in line and line.endswith("  1,234,567 records, Ctrl-C ends")
+    assert text(screen, 72, 24)[0] == (
+        " bookfeed  demo seed 1  2/2 live  01:15  1,234,567 records, Ctrl-C ends"
+    )
 
 
 @pytest.mark.parametrize("width", [1, 40, 72, 79, 80, 99, 100, 120, 200])

@@ -30,7 +30,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
             def hint() -> str:
                 status = writer.status()
                 lost = f", {status.records_dropped:,} lost" if status.records_dropped else ""
-                return f"recorded {status.records_written:,}{lost}, Ctrl-C ends"
+                return f"{status.records_written:,} records{lost}, Ctrl-C ends"
 
             def summary() -> Summary:
                 return {"digest": engine.digest(), "journal": _journal_object(writer.status())}

@@ -130,9 +130,10 @@ def render(screen: Screen, width: int, height: int) -> list[Line]:
     if room - kept < _BOOKS_MIN:
         kept = signals
     lines = [*above, *_book_lines(screen.books, width, room - kept)]
-    lines += [(), *_latency_lines(screen), (), _signal_title(screen, newest, width)]
+    lines += [(), *_latency_lines(screen), ()]
     if screen.paper is not None:
         lines.append(paper_line(screen.paper))
+    lines.append(_signal_title(screen, newest, width))
     if not screen.signals:
         lines.append((Span("  none yet", "dim"),))
     spare = height - len(lines) - len(newest) - len(below)
@@ -190,8 +191,12 @@ def _header(screen: Screen, width: int) -> Line:
     data = Span(f"  {shown_rate(screen.bytes_per_s)}B/s")
     uptime = Span(f"  {minutes:02d}:{seconds:02d}", "dim")
     hint = Span(f"  {screen.hint}" if screen.hint else "", "dim")
-    whole = (*name, state, frames, data, uptime, hint)
-    return whole if columns(whole) <= width else (*name, state, frames, uptime, hint)
+    wholes: list[Line] = [
+        (*name, state, frames, data, uptime, hint),
+        (*name, state, frames, uptime, hint),
+        (*name, state, uptime, hint),
+    ]
+    return next((line for line in wholes if columns(line) <= width), wholes[-1])
 
 
 def _spread(row: BookRow) -> str:
