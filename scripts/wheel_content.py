@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "audit/((fees|readings|rules)/)?",
     "cli/",
     "live/(recovery/)?",
+    "monitor/",
     "recordings/",
     "rules/",
     "sim/([a-z_]+/)?",
