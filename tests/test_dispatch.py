@@ -2,63 +2,23 @@
 
 import asyncio
 import random
-import struct
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
 
 import pytest
+from record_bytes import (
+    LEG,
+    UPDATE,
+    append_to,
+    batch,
+    dispatcher,
+    named,
+    signal_batch,
+    update_bytes,
+)
 
-from bookfeed import records
-from bookfeed._bookfeed import ABSENT, CAUSES, STATES, UPDATE_KINDS, Batch
-from bookfeed.dispatch import Dispatcher, Lagged, Stream
-from bookfeed.errors import SessionError
-from bookfeed.names import Names
-from bookfeed.records import LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES, Leg, Signal, Update
-
-UPDATE = struct.Struct("<qqqQqqqqqqIIIBBBB")
-
-
-def update_bytes(
-    seq: int, instrument: int = 0, kind: str = "book", state: str = "live", cause: str = "snapshot"
-) -> bytes:
-    return UPDATE.pack(
-        1_000 + seq, ABSENT, 900, seq, 400_000_000, 5 * 10**8, ABSENT, ABSENT, ABSENT, ABSENT,
-        instrument, 3, 7, UPDATE_KINDS.index(kind), STATES.index(state), CAUSES.index(cause), 1,
-    )  # fmt: skip
-
-
-class Records:
-    """Stands in for a batch: only its bytes are read."""
-
-    def __init__(self, updates: bytes = b"", signals: bytes = b"", legs: bytes = b"") -> None:
-        self.update_bytes, self.signal_bytes, self.leg_bytes = updates, signals, legs
-
-
-def batch(*updates: bytes) -> Batch:
-    return cast(Batch, Records(b"".join(updates)))
-
-
-def signal_batch() -> Batch:
-    signal = struct.pack(
-        "<qqQQqqqqqqqqqIIBBBBB27x",
-        50, 40, 1, 9, 200, 30, 20, 10, 7, 21, 100, ABSENT, 5, 2, 1, 1, 0, 0, 1, 2,
-    )  # fmt: skip
-    legs = b"".join(
-        struct.pack("<IIqqqqqBB14x", n, 4, 10 * n, 11 * n, 200, 5, ABSENT, 2, n % 2)
-        for n in range(3)
-    )
-    return cast(Batch, Records(b"", signal, legs))
-
-
-def named() -> Names:
-    """Three books of which the last has not become known, and one rule."""
-    names = Names()
-    names.learn(1, venue="kalshi", symbol="a", market="K", outcome="Yes", title="Rain?")
-    names.learn(2, venue="polymarket", symbol="b", market="0x1", outcome="No", title="")
-    names.learn_rule(2, "rain")
-    return names
+from bookfeed import ABSENT, Lagged, Leg, Names, SessionError, Signal, Stream, Update, records
+from bookfeed.records import LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES
 
 
 async def drained(stream: Stream[Update]) -> list[Update]:
@@ -84,7 +44,9 @@ def test_update_fields() -> None:
 
 def test_signal_fields_and_legs() -> None:
     seen: list[Signal] = []
-    Dispatcher(names=named(), on_signal=seen.append).dispatch(signal_batch())
+    hub = dispatcher(names=named())
+    hub.on_signal(seen.append)
+    hub.dispatch(signal_batch())
     (signal,) = seen
     assert (signal.id, signal.rule, signal.phase, signal.direction) == (
         9,
@@ -120,7 +82,7 @@ def test_a_leg_names_the_outcome_that_is_traded(own: str, opposite: str) -> None
     names = Names()
     names.learn(1, venue="polymarket", symbol="b", market="0x1", outcome=own, title="")
     for view, traded in enumerate((own, opposite)):
-        data = struct.pack("<IIqqqqqBBB13x", 1, 4, 10, 11, 200, 5, ABSENT, 2, 0, view)
+        data = LEG.pack(1, 4, 10, 11, 200, 5, ABSENT, 2, 0, view)
         leg = Leg.from_bytes(data, 0, names)
         assert (leg.view, leg.outcome) == (("yes", "no")[view], traded)
 
@@ -152,22 +114,18 @@ def test_the_old_word_for_names_is_answered_with_the_new_one() -> None:
 
 def test_callbacks_run_in_the_documented_order() -> None:
     order: list[str] = []
-
-    def note(name: str) -> Callable[[object], None]:
-        return lambda _record: order.append(name)
-
-    dispatcher = Dispatcher(
-        names=Names(), on_batch=note("batch"), on_update=note("update"), on_state=note("state")
-    )
-    dispatcher.dispatch(batch(update_bytes(1), update_bytes(2, kind="state")))
+    hub = dispatcher(append_to(order, "state"))
+    hub.on_update(append_to(order, "update"))
+    hub.on_batch(append_to(order, "batch"))
+    hub.dispatch(batch(update_bytes(1), update_bytes(2, kind="state")))
     assert order == ["batch", "update", "update", "state"]
 
 
 def test_only_states_go_to_the_state_callback() -> None:
     seen: list[Update] = []
-    dispatcher = Dispatcher(names=Names(), on_state=seen.append)
+    hub = dispatcher(seen.append)
     kinds = ["book", "state", "trade", "state", "tick_size", "resolved", "state"]
-    dispatcher.dispatch(batch(*(update_bytes(n, kind=kind) for n, kind in enumerate(kinds))))
+    hub.dispatch(batch(*(update_bytes(n, kind=kind) for n, kind in enumerate(kinds))))
     assert [update.seq for update in seen] == [1, 3, 6]
 
 
@@ -182,15 +140,12 @@ async def test_a_raising_callback_stops_nobody_else(error: type[BaseException]) 
     def fail(_record: object) -> None:
         raise error("no")
 
-    dispatcher = Dispatcher(
-        names=Names(),
-        on_batch=fail,
-        on_update=fail,
-        on_state=lambda update: seen.append(update.seq),
-    )
-    stream = dispatcher.updates()
-    dispatcher.dispatch(batch(update_bytes(1, kind="state"), update_bytes(2, kind="state")))
-    assert dispatcher.callback_errors == 3
+    hub = dispatcher(lambda update: seen.append(update.seq))
+    listeners = hub.on_batch(fail), hub.on_update(fail)
+    stream = hub.updates()
+    hub.dispatch(batch(update_bytes(1, kind="state"), update_bytes(2, kind="state")))
+    assert hub.callback_errors == 3
+    assert [one.errors for one in listeners] == [1, 2]
     assert seen == [1, 2]
     assert [u.seq for u in await drained(stream)] == [1, 2]
 
@@ -202,10 +157,9 @@ def test_an_exit_wish_leaves_through_the_loop_and_not_through_the_read() -> None
         raise SystemExit(5)
 
     async def main() -> None:
-        dispatcher = Dispatcher(
-            names=Names(), on_update=leave, on_state=lambda update: seen.append(update.seq)
-        )
-        dispatcher.dispatch(batch(update_bytes(1, kind="state")))
+        hub = dispatcher(lambda update: seen.append(update.seq))
+        hub.on_update(leave)
+        hub.dispatch(batch(update_bytes(1, kind="state")))
         await asyncio.get_running_loop().create_future()
 
     with pytest.raises(SystemExit):
@@ -214,11 +168,11 @@ def test_an_exit_wish_leaves_through_the_loop_and_not_through_the_read() -> None
 
 
 async def test_books_conflate_and_nothing_else_does() -> None:
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.updates()
-    dispatcher.dispatch(batch(*(update_bytes(n, n % 2) for n in range(10))))
-    dispatcher.dispatch(batch(*(update_bytes(n, n % 2, "trade") for n in range(10, 14))))
-    dispatcher.dispatch(batch(update_bytes(14, 0), update_bytes(15, 0)))
+    hub = dispatcher()
+    stream = hub.updates()
+    hub.dispatch(batch(*(update_bytes(n, n % 2) for n in range(10))))
+    hub.dispatch(batch(*(update_bytes(n, n % 2, "trade") for n in range(10, 14))))
+    hub.dispatch(batch(update_bytes(14, 0), update_bytes(15, 0)))
     assert [(u.seq, u.kind) for u in await drained(stream)] == [
         (10, "trade"), (11, "trade"), (12, "trade"), (13, "trade"), (15, "book"),
     ]  # fmt: skip
@@ -227,8 +181,8 @@ async def test_books_conflate_and_nothing_else_does() -> None:
 
 async def test_records_of_an_instrument_come_in_order_and_end_with_the_newest() -> None:
     rng = random.Random(11)
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.updates()
+    hub = dispatcher()
+    stream = hub.updates()
     got: list[Update] = []
     newest: dict[int, int] = {}
     kept = 0
@@ -237,7 +191,7 @@ async def test_records_of_an_instrument_come_in_order_and_end_with_the_newest() 
         kind = rng.choice(["book"] * 6 + ["state", "trade"])
         kept += kind != "book"
         newest[instrument] = seq
-        dispatcher.dispatch(batch(update_bytes(seq, instrument, kind)))
+        hub.dispatch(batch(update_bytes(seq, instrument, kind)))
         if rng.random() < 0.2:
             got.append(await anext(stream))
     got += await drained(stream)
@@ -250,33 +204,33 @@ async def test_records_of_an_instrument_come_in_order_and_end_with_the_newest() 
 
 
 async def test_a_busy_instrument_does_not_starve_behind_others() -> None:
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.updates()
+    hub = dispatcher()
+    stream = hub.updates()
     read: list[int] = []
     for turn in range(200):
-        dispatcher.dispatch(batch(*(update_bytes(turn, i) for i in (0, 0, 0, 1, 2, 3))))
+        hub.dispatch(batch(*(update_bytes(turn, i) for i in (0, 0, 0, 1, 2, 3))))
         read.append((await anext(stream)).instrument)
     assert read.count(0) == 50
 
 
 async def test_overflow_drops_the_oldest_and_says_so_once() -> None:
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.updates(queue_max=3)
-    dispatcher.dispatch(batch(*(update_bytes(n, kind="trade") for n in range(10))))
-    dispatcher.dispatch(batch(update_bytes(10, 1)))
+    hub = dispatcher()
+    stream = hub.updates(queue_max=3)
+    hub.dispatch(batch(*(update_bytes(n, kind="trade") for n in range(10))))
+    hub.dispatch(batch(update_bytes(10, 1)))
     with pytest.raises(Lagged) as caught:
         await anext(stream)
     assert caught.value.missed == 7
     assert [u.seq for u in await drained(stream)] == [7, 8, 9, 10]
-    assert dispatcher.dropped() == 7
+    assert hub.dropped() == 7
 
 
 async def test_memory_is_bounded_however_slow_the_reader() -> None:
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.updates(queue_max=10)
+    hub = dispatcher()
+    stream = hub.updates(queue_max=10)
     for n in range(2000):
         kind = "trade" if n % 3 else "book"
-        dispatcher.dispatch(batch(update_bytes(n, n % 4, kind)))
+        hub.dispatch(batch(update_bytes(n, n % 4, kind)))
     with pytest.raises(Lagged):
         await anext(stream)
     kinds = [update.kind for update in await drained(stream)]
@@ -285,45 +239,45 @@ async def test_memory_is_bounded_however_slow_the_reader() -> None:
 
 
 async def test_streams_are_independent_and_can_be_left() -> None:
-    dispatcher = Dispatcher(names=Names())
-    left, right = dispatcher.updates(), dispatcher.updates()
+    hub = dispatcher()
+    left, right = hub.updates(), hub.updates()
     left.close()
     left.close()
-    dispatcher.dispatch(batch(update_bytes(1)))
+    hub.dispatch(batch(update_bytes(1)))
     assert (await anext(right)).seq == 1
     assert [u async for u in left] == []
 
 
 async def test_a_reader_waits_wakes_and_ends() -> None:
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.updates()
+    hub = dispatcher()
+    stream = hub.updates()
     reader = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     with pytest.raises(SessionError, match="one task"):
         await anext(stream)
-    dispatcher.dispatch(batch(update_bytes(1)))
+    hub.dispatch(batch(update_bytes(1)))
     assert (await reader).seq == 1
     waiting = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    dispatcher.dispatch(batch(update_bytes(2)))
-    dispatcher.end(RuntimeError("engine"))
+    hub.dispatch(batch(update_bytes(2)))
+    hub.end(RuntimeError("engine"))
     assert (await anext(stream)).seq == 2
     with pytest.raises(RuntimeError, match="engine"):
         await anext(stream)
 
 
 async def test_signals_are_never_merged() -> None:
-    dispatcher = Dispatcher(names=Names())
-    stream = dispatcher.signals()
+    hub = dispatcher()
+    stream = hub.signals()
     for _ in range(5):
-        dispatcher.dispatch(signal_batch())
+        hub.dispatch(signal_batch())
     stream.end()
     assert len([s async for s in stream]) == 5
 
 
 def test_a_stream_needs_room() -> None:
     with pytest.raises(ValueError, match="queue_max"):
-        Dispatcher(names=Names()).updates(queue_max=0)
+        dispatcher().updates(queue_max=0)

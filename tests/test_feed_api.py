@@ -92,6 +92,53 @@ async def test_a_callback_that_raises_is_counted_and_harmless(server: Server) ->
         assert feed.book(YES).live
 
 
+async def test_listeners_of_every_form_hear_an_open_feed(server: Server) -> None:
+    ran: list[Update] = []
+    frames: list[tuple[int, bytes, int]] = []
+
+    async def noted(update: Update) -> None:
+        await asyncio.sleep(0)
+        ran.append(update)
+
+    feed = Feed([MARKET], url=server.url, on_update=noted, on_raw=lambda *f: frames.append(f))
+    late: list[str] = []
+    async with feed:
+        await feed.wait_live(PATIENCE_S)
+        # Asked for once frames come: the tap takes hold on connections that are open.
+        with feed.on_raw(lambda *_: late.append("raw"), venue="polymarket"):
+            feed.on_raw(lambda *_: late.append("wrong venue"), venue="kalshi")
+            feed.on_update(lambda update: late.append(update.symbol), symbols=[YES])
+            (await server.peer(0)).text(book_frame(YES, "0.45"))
+            (await server.peer(0)).text(book_frame(NO, "0.55", "0.60"))
+            await server.until(lambda: feed.book(NO).bid == 0.55)
+        last = book_frame(YES, "0.46")
+        (await server.peer(0)).text(last)
+        await server.until(lambda: feed.book(YES).bid == 0.46)
+        counters = feed.counters()
+    assert (late[0], late.count("raw"), set(late)) == ("raw", 2, {"raw", YES})
+    assert (counters["callback_errors"], counters["callbacks_dropped"]) == (0, 0)
+    # Closing waited for those that had not had their turn: the last ones say the feed is gone.
+    assert [update.cause for update in ran][-2:] == ["disconnected"] * 2
+    assert [conn for conn, _, _ in frames] == [0] * counters["frames"]
+    assert frames[-1][1] == last
+    assert frames[-1][2] == max(update.ts_recv for update in ran if update.kind == "book")
+
+
+async def test_a_rule_that_the_feed_has_not_is_no_filter(server: Server) -> None:
+    feed = Feed([MARKET], url=server.url, rules=[Rule("spread", {"open": "0.02"}, name="wide")])
+    for ask in (
+        feed.on_signal(print, rule="wide"),
+        feed.signals(rule="spread"),
+        feed.signals(rule=3),
+    ):
+        ask.close()
+    for wrong in ("Wide", "sread"):
+        with pytest.raises(ValueError, match=rf"{wrong}.*wide"):
+            feed.on_signal(print, rule=wrong)
+        with pytest.raises(ValueError, match=rf"{wrong}.*wide"):
+            feed.signals(rule=wrong)
+
+
 async def test_a_slow_reader_does_not_slow_the_books(server: Server) -> None:
     async with Feed([MARKET], url=server.url) as feed:
         stream = feed.updates()

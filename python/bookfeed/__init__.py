@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         parse_qty,
     )
     from bookfeed.config import Config
-    from bookfeed.dispatch import Lagged, Stream
     from bookfeed.errors import (
         BookfeedError,
         CaptureError,
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
         SimulatorError,
     )
     from bookfeed.feed import Feed
+    from bookfeed.listeners import Listener
     from bookfeed.live.supervisor import SessionOptions
     from bookfeed.market import Fee, Market, Outcome
     from bookfeed.names import Name, Names
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.rules.rule import Rule
     from bookfeed.rules.why import Why
+    from bookfeed.streams import Lagged, Stream
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, Venue
     from bookfeed.venues.binance import binance
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
@@ -129,6 +130,7 @@ __all__ = [
     "LadderLeg",
     "Lagged",
     "Leg",
+    "Listener",
     "Market",
     "Name",
     "Names",
@@ -165,7 +167,6 @@ __all__ = [
 
 _MODULES: Final = {
     "bookfeed.config": ("Config",),
-    "bookfeed.dispatch": ("Lagged", "Stream"),
     "bookfeed.errors": (
         "BookfeedError",
         "CaptureError",
@@ -178,6 +179,7 @@ _MODULES: Final = {
         "SimulatorError",
     ),
     "bookfeed.feed": ("Feed",),
+    "bookfeed.listeners": ("Listener",),
     "bookfeed.live.supervisor": ("SessionOptions",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),
     "bookfeed.names": ("Name", "Names"),
@@ -187,6 +189,7 @@ _MODULES: Final = {
     "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
     "bookfeed.rules.rule": ("Rule",),
     "bookfeed.rules.why": ("Why",),
+    "bookfeed.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),

@@ -1,40 +1,25 @@
 """What a live feed and a replayed recording have in common: books, listeners and questions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from bookfeed._bookfeed import BookView, Engine, Histogram
-from bookfeed.dispatch import QUEUE_MAX, Dispatcher, Stream
+from bookfeed.dispatch import Dispatcher
+from bookfeed.listening import Listening
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
-from bookfeed.records import Signal, Update
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
 from bookfeed.venues import VENUES
 
-T = TypeVar("T")
 
-
-class BookSource:
+class BookSource(Listening):
     """Books, who listens to them, and what can be asked; the base of ``Feed`` and ``Replay``."""
 
     def __init__(self, inputs: EngineInput, dispatcher: Dispatcher) -> None:
+        super().__init__(dispatcher)
         self._engine: Final = inputs.engine
         self._inputs: Final = inputs
-        self._dispatcher: Final = dispatcher
-
-    # Listening.
-
-    def updates(self, *, queue_max: int = QUEUE_MAX) -> Stream[Update]:
-        """Return an async iterator over updates from now on; see ``dispatch.py`` for its policy."""
-        return self._begin(self._dispatcher.updates(queue_max))
-
-    def signals(self, *, queue_max: int = QUEUE_MAX) -> Stream[Signal]:
-        """Return an async iterator over signals from now on."""
-        return self._begin(self._dispatcher.signals(queue_max))
-
-    def _begin(self, stream: Stream[T]) -> Stream[T]:
-        return stream
 
     # Asking.
 
@@ -75,6 +60,7 @@ class BookSource:
         """
         counts = dict(self._engine.counters())
         counts["callback_errors"] = self._dispatcher.callback_errors
+        counts["callbacks_dropped"] = self._dispatcher.callbacks_dropped()
         counts["stream_dropped"] = self._dispatcher.dropped()
         return counts
 

@@ -1,249 +1,397 @@
-"""Where drained records go: callbacks and async iterators, none of which can hold up the feed.
+"""Where drained records go: to listeners and streams, none of which can hold up the feed.
 
-Callbacks run in the order ``on_batch``, ``on_update``, ``on_signal``, on the event loop, right
-after the socket read that caused them. One that raises is counted and logged; the others run and
-the engine is not affected. Async iterators have bounded queues:
+Listeners run in the order ``on_batch``, ``on_update``, ``on_signal``, on the event loop, right
+after the socket read that caused them; ``on_raw`` runs before its frame goes into the engine. One
+that raises is counted and logged; the others run and the engine is not affected. ``listeners.py``
+says how ``async`` ones run, ``streams.py`` what becomes of a slow reader, ``filters.py`` what can
+be left out.
 
-* A waiting ``book`` update of an instrument is replaced by a newer one (latest wins, counted in
-  ``conflated``). Any other record of the instrument carries the touch too and displaces it.
-* Trades, states, tick sizes, resolutions and signals are never merged. When more of them wait
-  than the bound allows, the oldest are dropped and the reader gets one ``Lagged`` error that says
-  how many; it may go on reading after that.
-
-So the records of one instrument always come in order; those of different instruments may not.
+Listeners and streams may come and go at any time, also from a callback: a batch goes to those that
+were there when it began.
 """
 
 import asyncio
 import logging
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import Final, Generic, Self, TypeVar
+from collections.abc import Callable, Mapping
+from struct import Struct
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from bookfeed import records
 from bookfeed._bookfeed import Batch
-from bookfeed.errors import SessionError
+from bookfeed.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
+from bookfeed.listeners import Listener
 from bookfeed.log import RateLimitedLog
-from bookfeed.loops import raise_from_loop
 from bookfeed.names import Names
-from bookfeed.records import KIND_BOOK, KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Signal, Update
+from bookfeed.records import (
+    KIND_STATE,
+    UPDATE_BYTES,
+    UPDATE_INSTRUMENT_OFFSET,
+    UPDATE_KIND_OFFSET,
+    Signal,
+    Update,
+)
 from bookfeed.status import ConnectionStatus
+from bookfeed.streams import QUEUE_MAX, Queue, Stream, update_taker
 
 T = TypeVar("T")
+OwnerT = TypeVar("OwnerT", bound="Listener | Queue[Any]")
 
 OnBatch = Callable[[Batch], object]
 OnUpdate = Callable[[Update], object]
 OnSignal = Callable[[Signal], object]
 OnState = Callable[[Update], object]
 OnStatus = Callable[[ConnectionStatus], object]
+OnRaw = Callable[[int, bytes, int], object]
 
-QUEUE_MAX: Final = 65_536
+_Frame = tuple[int, bytes, int]
+
+_INSTRUMENT: Final = Struct("<I")
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.dispatch"))
 
 
-class Lagged(SessionError):
-    """An iterator was too slow; ``missed`` records were dropped. Reading may go on."""
+class Source(Protocol):
+    """What the dispatcher has to know of whoever changes the engine; ``EngineInput`` is one."""
 
-    def __init__(self, missed: int) -> None:
-        super().__init__(f"{missed} records were dropped because they were not read in time")
-        self.missed: Final = missed
+    @property
+    def names(self) -> Names:
+        """What books and rules are called."""
+
+    @property
+    def venues(self) -> Mapping[int, str]:
+        """The venue of each connection, by its number."""
+
+    def tap(self, take: OnRaw | None) -> None:
+        """Hand every frame to ``take`` before it goes into the engine; to nobody if ``None``."""
 
 
-class Stream(AsyncIterator[T], Generic[T]):
-    """An async iterator over records; made by ``Feed.updates`` and ``Feed.signals``.
+Filter: TypeAlias = UpdateFilter | SignalFilter
 
-    It ends when the feed is closed, and raises what made the feed fail.
+
+class Takers(Generic[OwnerT, T]):
+    """Those who take records of one kind, in the order in which they came.
+
+    ``takes`` is what to call for each record. It is replaced and never changed, so that whoever
+    walks through it is not disturbed. ``selections`` is which books they want to hear of, ``None``
+    if one of them wants all.
     """
 
-    def __init__(self, queue_max: int, on_close: Callable[["Stream[T]"], None]) -> None:
-        if queue_max < 1:
-            raise ValueError("queue_max must be at least 1")
-        self._queue_max: Final = queue_max
-        self._on_close: Final = on_close
-        # Insertion order is delivery order. Books are keyed by instrument, all else by a
-        # negative number of its own, so that only books can be found and replaced.
-        self._waiting: dict[int, T] = {}
-        self._kept: deque[int] = deque()
-        self._next_key = -1
-        self._dropped = 0
-        self._wakeup: asyncio.Future[None] | None = None
-        self._ended = False
-        self._error: BaseException | None = None
-        self.conflated = 0
-        self.dropped = 0
+    def __init__(self) -> None:
+        self._takes: Final[dict[OwnerT, Callable[[T], object]]] = {}
+        self._filters: Final[dict[OwnerT, Filter]] = {}
+        self.takes: tuple[Callable[[T], object], ...] = ()
+        self.selections: list[Selection] | None = []
 
-    def offer_latest(self, instrument: int, item: T) -> None:
-        """Queue an item that replaces a waiting one of the same instrument."""
-        if instrument in self._waiting:
-            self.conflated += 1
-        self._waiting[instrument] = item
-        self._wake()
+    def __len__(self) -> int:
+        return len(self._takes)
 
-    def offer(self, item: T, instrument: int | None = None) -> None:
-        """Queue an item that must not be merged; it displaces the instrument's waiting book."""
-        if instrument is not None and self._waiting.pop(instrument, None) is not None:
-            self.conflated += 1
-        if len(self._kept) == self._queue_max:
-            del self._waiting[self._kept.popleft()]
-            self._dropped += 1
-            self.dropped += 1
-        self._waiting[self._next_key] = item
-        self._kept.append(self._next_key)
-        self._next_key -= 1
-        self._wake()
+    @property
+    def owners(self) -> list[OwnerT]:
+        """Who they are."""
+        return list(self._takes)
 
-    def end(self, error: BaseException | None = None) -> None:
-        """No more will come; what waits can still be read, then ``error`` is raised if given."""
-        self._ended = True
-        self._error = self._error or error
-        self._wake()
+    def add(
+        self, owner: OwnerT, take: Callable[[T], object], passing: Filter | None = None
+    ) -> None:
+        """Let ``owner`` take by ``take`` what passes the filter, if there is one."""
+        self._takes[owner] = take
+        if passing is not None:
+            self._takes[owner] = cast("Callable[[T], object]", passing.take)
+            self._filters[owner] = passing
+        self._changed()
 
-    def close(self) -> None:
-        """Stop receiving; safe to call again."""
-        self._on_close(self)
-        self._waiting.clear()
-        self._kept.clear()
-        self.end()
+    def remove(self, owner: OwnerT) -> bool:
+        """Let ``owner`` take no more; returns whether it was here."""
+        if self._takes.pop(owner, None) is None:
+            return False
+        passing = self._filters.pop(owner, None)
+        if passing is not None:
+            passing.close()
+        self._changed()
+        return True
 
-    def _wake(self) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
+    def hold_nothing_back(self) -> None:
+        """Close all filters: what they hold back is dropped, and nothing passes any more."""
+        for passing in self._filters.values():
+            passing.close()
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        while True:
-            if self._dropped:
-                missed, self._dropped = self._dropped, 0
-                raise Lagged(missed)
-            if self._waiting:
-                return self._take()
-            if self._ended:
-                if self._error is not None:
-                    raise self._error
-                raise StopAsyncIteration
-            if self._wakeup is not None:
-                raise SessionError("a stream can be read by one task at a time; make another one")
-            self._wakeup = asyncio.get_running_loop().create_future()
-            try:
-                await self._wakeup
-            finally:
-                self._wakeup = None
-
-    def _take(self) -> T:
-        key = next(iter(self._waiting))
-        if key < 0:
-            self._kept.popleft()
-        return self._waiting.pop(key)
+    def _changed(self) -> None:
+        self.takes = tuple(self._takes.values())
+        selections: list[Selection] = []
+        for owner in self._takes:
+            passing = self._filters.get(owner)
+            if not isinstance(passing, UpdateFilter) or passing.selection is None:
+                self.selections = None
+                return
+            selections.append(passing.selection)
+        self.selections = selections
 
 
 class Dispatcher:
-    """Hands every drained batch to everybody who asked for it."""
+    """Hands every drained batch to everybody who asked for it.
+
+    ``on_state`` gets the changes of state after everybody else; it is the feed's own.
+    ``timers`` is the time by which rates are kept, the running loop's by default.
+    """
 
     def __init__(
-        self,
-        *,
-        names: Names,
-        on_batch: OnBatch | None = None,
-        on_update: OnUpdate | None = None,
-        on_signal: OnSignal | None = None,
-        on_status: OnStatus | None = None,
-        on_state: OnState | None = None,
+        self, source: Source, *, on_state: OnState | None = None, timers: Timers | None = None
     ) -> None:
-        self._names: Final = names
-        self._on_batch: Final = on_batch
-        self._on_update: Final = on_update
-        self._on_signal: Final = on_signal
-        self._on_status: Final = on_status
-        self._on_state: Final = on_state
-        self._update_streams: list[Stream[Update]] = []
-        self._signal_streams: list[Stream[Signal]] = []
+        self._source: Final = source
+        self._timers: Final = timers
+        self._batches: Final[Takers[Listener, Batch]] = Takers()
+        self._updates: Final[Takers[Listener, Update]] = Takers()
+        self._update_streams: Final[Takers[Queue[Update], Update]] = Takers()
+        self._signals: Final[Takers[Listener, Signal]] = Takers()
+        self._signal_streams: Final[Takers[Queue[Signal], Signal]] = Takers()
+        self._statuses: Final[Takers[Listener, ConnectionStatus]] = Takers()
+        self._frames: Final[Takers[Listener, _Frame]] = Takers()
+        self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
+        # Batches that came while another one was being handed over, by a callback of it.
+        self._backlog: Final[deque[Batch]] = deque()
+        self._busy = False
+        # What those dropped that are gone.
+        self._streams_dropped = self._callbacks_dropped = 0
         self.callback_errors = 0
 
-    def updates(self, queue_max: int = QUEUE_MAX) -> Stream[Update]:
-        """Return a new iterator over updates from now on."""
-        stream: Stream[Update] = Stream(queue_max, lambda s: _forget(self._update_streams, s))
-        self._update_streams.append(stream)
-        return stream
+    # Who listens.
 
-    def signals(self, queue_max: int = QUEUE_MAX) -> Stream[Signal]:
-        """Return a new iterator over signals from now on."""
-        stream: Stream[Signal] = Stream(queue_max, lambda s: _forget(self._signal_streams, s))
-        self._signal_streams.append(stream)
-        return stream
+    def on_batch(self, callback: OnBatch) -> Listener:
+        """Hand every batch to ``callback``."""
+        listener = self._listener(callback, "on_batch")
+        self._batches.add(listener, listener.deliver)
+        return listener
+
+    def on_update(
+        self,
+        callback: OnUpdate,
+        *,
+        symbols: Symbols | None = None,
+        min_change: Amount | None = None,
+        max_rate: float | None = None,
+    ) -> Listener:
+        """Hand updates to ``callback``; ``UpdateFilter`` says what is left out."""
+        listener = self._listener(callback, "on_update")
+        passing = self._update_filter(listener.deliver, symbols, min_change, max_rate)
+        self._updates.add(listener, listener.deliver, passing)
+        return listener
+
+    def on_signal(
+        self,
+        callback: OnSignal,
+        *,
+        rule: str | int | None = None,
+        min_edge: Amount | None = None,
+    ) -> Listener:
+        """Hand signals to ``callback``; ``SignalFilter`` says what is left out."""
+        listener = self._listener(callback, "on_signal")
+        passing = _signal_filter(listener.deliver, rule, min_edge)
+        self._signals.add(listener, listener.deliver, passing)
+        return listener
+
+    def on_status(self, callback: OnStatus) -> Listener:
+        """Hand the changed statuses of connections to ``callback``."""
+        listener = self._listener(callback, "on_status")
+        self._statuses.add(listener, listener.deliver)
+        return listener
+
+    def on_raw(self, callback: OnRaw, *, venue: str | None = None) -> Listener:
+        """Hand frames to ``callback``, all of them or those of one venue."""
+        listener = self._listener(callback, "on_raw", spread=True)
+        venues = self._source.venues
+
+        def take_of_venue(frame: _Frame) -> None:
+            if venues.get(frame[0]) == venue:
+                listener.deliver(frame)
+
+        self._frames.add(listener, listener.deliver if venue is None else take_of_venue)
+        self._source.tap(self.raw)
+        return listener
+
+    def updates(
+        self,
+        queue_max: int = QUEUE_MAX,
+        *,
+        symbols: Symbols | None = None,
+        min_change: Amount | None = None,
+        max_rate: float | None = None,
+    ) -> Stream[Update]:
+        """Return a new iterator over updates from now on; ``UpdateFilter`` for what is left out."""
+        queue: Queue[Update] = Queue(queue_max, self._left)
+        take = update_taker(queue)
+        passing = self._update_filter(take, symbols, min_change, max_rate)
+        self._update_streams.add(queue, take, passing)
+        return Stream(queue)
+
+    def signals(
+        self,
+        queue_max: int = QUEUE_MAX,
+        *,
+        rule: str | int | None = None,
+        min_edge: Amount | None = None,
+    ) -> Stream[Signal]:
+        """Return a new iterator over signals from now on; ``SignalFilter`` for what is left out."""
+        queue: Queue[Signal] = Queue(queue_max, self._left)
+        passing = _signal_filter(queue.take, rule, min_edge)
+        self._signal_streams.add(queue, queue.take, passing)
+        return Stream(queue)
+
+    def _listener(
+        self, callback: Callable[..., object], what: str, *, spread: bool = False
+    ) -> Listener:
+        return Listener(callback, what, failed=self._failed, closed=self._left, spread=spread)
+
+    def _update_filter(
+        self,
+        take: Callable[[Update], object],
+        symbols: Symbols | None,
+        min_change: Amount | None,
+        max_rate: float | None,
+    ) -> UpdateFilter | None:
+        if symbols is min_change is max_rate is None:
+            return None
+        return UpdateFilter(
+            take, symbols=symbols, min_change=min_change, max_rate=max_rate, timers=self._timers
+        )
+
+    def _takers(self) -> tuple[Takers[Any, Any], ...]:
+        return (
+            self._batches, self._updates, self._update_streams, self._signals,
+            self._signal_streams, self._statuses, self._frames,
+        )  # fmt: skip
+
+    def _left(self, owner: Listener | Queue[Any]) -> None:
+        if not any(takers.remove(owner) for takers in self._takers()):
+            return
+        if isinstance(owner, Listener):
+            self._callbacks_dropped += owner.dropped
+        else:
+            self._streams_dropped += owner.dropped
+        if not self._frames:
+            self._source.tap(None)
+
+    # What is handed over.
 
     def dispatch(self, batch: Batch) -> None:
-        """Hand over one batch; never raises because of a callback."""
-        if self._on_batch is not None:
-            self._call(self._on_batch, batch)
-        data = batch.update_bytes
-        if data:
-            if self._on_update is not None or self._update_streams:
-                self._dispatch_updates(data)
-            if self._on_state is not None:
-                self._dispatch_states(self._on_state, data)
-        if (self._on_signal is not None or self._signal_streams) and batch.signal_bytes:
-            self._dispatch_signals(batch)
+        """Hand over one batch; never raises because of a callback.
+
+        A batch that a callback causes is handed over after the one that is at it.
+        """
+        if self._busy:
+            self._backlog.append(batch)
+            return
+        self._busy = True
+        try:
+            self._hand_over(batch)
+            while self._backlog:
+                self._hand_over(self._backlog.popleft())
+        finally:
+            self._busy = False
 
     def status(self, status: ConnectionStatus) -> None:
         """Hand over that a connection's state is another, or its cause."""
-        if self._on_status is not None:
-            self._call(self._on_status, status)
+        for take in self._statuses.takes:
+            take(status)
 
-    def end(self, error: BaseException | None = None) -> None:
-        """End every iterator, with ``error`` if there is one."""
-        for updates in self._update_streams:
-            updates.end(error)
-        for signals in self._signal_streams:
-            signals.end(error)
+    def raw(self, conn: int, payload: bytes, ts_recv: int) -> None:
+        """Hand over a frame, as it was received on a connection at ``ts_recv``, Unix ns."""
+        for take in self._frames.takes:
+            take((conn, payload, ts_recv))
 
-    def dropped(self) -> int:
-        """Records dropped by the bounds of iterators that are open."""
-        return sum(s.dropped for s in self._update_streams) + sum(
-            s.dropped for s in self._signal_streams
-        )
+    def _hand_over(self, batch: Batch) -> None:
+        for take in self._batches.takes:
+            take(batch)
+        data = batch.update_bytes
+        if data:
+            if self._updates.takes or self._update_streams.takes:
+                self._hand_over_updates(data)
+            if self._state is not None:
+                self._hand_over_states(self._state, data)
+        if (self._signals.takes or self._signal_streams.takes) and batch.signal_bytes:
+            takes = self._signals.takes + self._signal_streams.takes
+            for signal in records.signals(batch, self._source.names):
+                for take_signal in takes:
+                    take_signal(signal)
 
-    def _dispatch_updates(self, data: bytes) -> None:
-        symbols = self._names.symbols
+    def _hand_over_updates(self, data: bytes) -> None:
+        symbols = self._source.names.symbols
+        takes = self._updates.takes + self._update_streams.takes
+        wanted = self._wanted_updates()
         for offset in range(0, len(data), UPDATE_BYTES):
+            if wanted is not None:
+                (instrument,) = _INSTRUMENT.unpack_from(data, offset + UPDATE_INSTRUMENT_OFFSET)
+                symbol = symbols.get(instrument, "")
+                if not any(selection.wants(instrument, symbol) for selection in wanted):
+                    continue
             update = Update.from_bytes(data, offset, symbols)
-            if self._on_update is not None:
-                self._call(self._on_update, update)
-            merge = data[offset + UPDATE_KIND_OFFSET] == KIND_BOOK
-            for stream in self._update_streams:
-                if merge:
-                    stream.offer_latest(update.instrument, update)
-                else:
-                    stream.offer(update, update.instrument)
+            for take in takes:
+                take(update)
 
-    def _dispatch_states(self, on_state: OnState, data: bytes) -> None:
+    def _wanted_updates(self) -> list[Selection] | None:
+        """What has to be decoded, ``None`` for everything."""
+        listeners, streams = self._updates.selections, self._update_streams.selections
+        return None if listeners is None or streams is None else listeners + streams
+
+    def _hand_over_states(self, state: Listener, data: bytes) -> None:
         kinds = data[UPDATE_KIND_OFFSET::UPDATE_BYTES]
         index = kinds.find(KIND_STATE)
         while index >= 0:
-            self._call(on_state, Update.from_bytes(data, index * UPDATE_BYTES, self._names))
+            state.deliver(Update.from_bytes(data, index * UPDATE_BYTES, self._source.names))
             index = kinds.find(KIND_STATE, index + 1)
 
-    def _dispatch_signals(self, batch: Batch) -> None:
-        for signal in records.signals(batch, self._names):
-            if self._on_signal is not None:
-                self._call(self._on_signal, signal)
-            for stream in self._signal_streams:
-                stream.offer(signal)
+    # The end, and what is counted.
 
-    def _call(self, callback: Callable[[T], object], argument: T) -> None:
+    def end(self, error: BaseException | None = None) -> None:
+        """End every iterator, with ``error`` if there is one."""
+        for streams in (self._update_streams, self._signal_streams):
+            streams.hold_nothing_back()
+            for queue in streams.owners:
+                queue.end(error)
+
+    async def finish(self, timeout_s: float) -> None:
+        """End every iterator, and close every listener once its ``async`` calls are done.
+
+        After ``timeout_s`` those that wait are dropped; one that runs is left to itself, as is the
+        call that may have led here.
+        """
+        self.end()
+        listeners = [o for t in self._takers() for o in t.owners if isinstance(o, Listener)]
+        tasks = {one.task for one in listeners if one.task} - {asyncio.current_task()}
         try:
-            callback(argument)
-        except (KeyboardInterrupt, SystemExit) as error:
-            raise_from_loop(error)
-        except BaseException as error:  # a callback must not be able to stop the feed
-            self.callback_errors += 1
-            _log.warning(
-                "callback", "a callback raised:\n%s", "".join(traceback.format_exception(error))
-            )
+            if tasks:
+                await asyncio.wait(tasks, timeout=timeout_s)
+        finally:
+            for listener in listeners:
+                listener.close()
+
+    def dropped(self) -> int:
+        """Records dropped by the bounds of iterators."""
+        return self._streams_dropped + sum(
+            queue.dropped
+            for streams in (self._update_streams, self._signal_streams)
+            for queue in streams.owners
+        )
+
+    def callbacks_dropped(self) -> int:
+        """Calls of ``async`` listeners that never ran."""
+        return self._callbacks_dropped + sum(
+            owner.dropped
+            for takers in self._takers()
+            for owner in takers.owners
+            if isinstance(owner, Listener)
+        )
+
+    def _failed(self, listener: Listener, error: BaseException) -> None:
+        self.callback_errors += 1
+        text = "".join(traceback.format_exception(error))
+        _log.warning(f"callback {listener!r}", "a callback raised: %r\n%s", listener, text)
 
 
-def _forget(streams: list[Stream[T]], stream: Stream[T]) -> None:
-    if stream in streams:
-        streams.remove(stream)
+def _signal_filter(
+    take: Callable[[Signal], object], rule: str | int | None, min_edge: Amount | None
+) -> SignalFilter | None:
+    if rule is None and min_edge is None:
+        return None
+    return SignalFilter(take, rule=rule, min_edge=min_edge)

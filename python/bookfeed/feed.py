@@ -7,16 +7,16 @@
 
 Three ways to listen, fastest first: ``on_batch`` gets every drained batch as numpy arrays;
 ``on_update`` and ``on_signal`` get typed records; ``updates()`` and ``signals()`` are async
-iterators with bounded queues (``dispatch.py`` says what happens to a slow reader). And at any
-moment, without waiting, ``feed.book(...)`` is the book itself. A book may be believed only while
-its ``state`` is ``live``.
+iterators with bounded queues (``streams.py`` says what happens to a slow reader). Any number of
+each may come and go (``listening.py``). And at any moment, without waiting, ``feed.book(...)`` is
+the book itself. A book may be believed only while its ``state`` is ``live``.
 """
 
 import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -28,7 +28,7 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.book_source import BookSource
 from bookfeed.clock import NS_PER_S, AnchoredClock, Clock
 from bookfeed.config import Config, load
-from bookfeed.dispatch import Dispatcher, OnBatch, OnSignal, OnStatus, OnUpdate, Stream
+from bookfeed.dispatch import Dispatcher, OnBatch, OnRaw, OnSignal, OnStatus, OnUpdate
 from bookfeed.errors import SessionError
 from bookfeed.feed_log import FeedLog
 from bookfeed.live.endpoints import check_markets, endpoints_of
@@ -43,6 +43,7 @@ from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
+from bookfeed.streams import Stream
 from bookfeed.venues import Endpoint
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
@@ -53,6 +54,8 @@ T = TypeVar("T")
 
 # How long closing a feed may wait for the recorder's disk.
 RECORDER_TIMEOUT_S: Final = 1.0
+# How long closing a feed may wait for the calls of async listeners.
+LISTENERS_TIMEOUT_S: Final = 0.5
 # How often refusals are looked at for what deserves a warning.
 ALARM_EVERY_S: Final = 1.0
 
@@ -87,6 +90,7 @@ class Feed(BookSource):
         on_update: OnUpdate | None = None,
         on_signal: OnSignal | None = None,
         on_status: OnStatus | None = None,
+        on_raw: OnRaw | None = None,
         recorder: Recorder | None = None,
         busy_poll: bool = False,
         engine: Engine | None = None,
@@ -102,17 +106,8 @@ class Feed(BookSource):
         self._rng: Final = random.Random(seed)  # noqa: S311 - jitter, not secrets
         self._recorder: Final = recorder
         inputs = EngineInput(Engine() if engine is None else engine, recorder)
-        super().__init__(
-            inputs,
-            Dispatcher(
-                names=inputs.names,
-                on_batch=on_batch,
-                on_update=on_update,
-                on_signal=on_signal,
-                on_status=on_status,
-                on_state=self._on_state,
-            ),
-        )
+        super().__init__(inputs, Dispatcher(inputs, on_state=self._on_state))
+        self._listen(on_batch, on_update, on_signal, on_status, on_raw)
         self._log: Final = FeedLog(inputs.names)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
@@ -276,10 +271,12 @@ class Feed(BookSource):
                 supervisor.abandon()
             if self._spinner is not None:
                 self._spinner.__exit__()
-            self._dispatcher.end()
-            self._announce()
-            if self._recorder is not None:
-                self._recorder.close(RECORDER_TIMEOUT_S)
+            try:
+                await self._dispatcher.finish(LISTENERS_TIMEOUT_S)
+            finally:
+                self._announce()
+                if self._recorder is not None:
+                    self._recorder.close(RECORDER_TIMEOUT_S)
 
     # Markets that come and go.
 
@@ -334,8 +331,8 @@ class Feed(BookSource):
 
     # Listening.
 
-    def __aiter__(self) -> Stream[Update]:
-        return self.updates()
+    def _rule_names(self) -> Collection[str]:
+        return {rule.name for rule in self._rules}
 
     def _begin(self, stream: Stream[T]) -> Stream[T]:
         failure = self.failure

@@ -33,6 +33,7 @@ SIGNAL_BYTES: Final = 144
 LEG_BYTES: Final = 64
 
 # Where dispatching looks without decoding a whole record.
+UPDATE_INSTRUMENT_OFFSET: Final = 80
 UPDATE_KIND_OFFSET: Final = 92
 KIND_BOOK: Final = UPDATE_KINDS.index("book")
 KIND_STATE: Final = UPDATE_KINDS.index("state")

@@ -44,7 +44,7 @@ class FeedListener(WSListener):
         "_begin",
         "_conn",
         "_flush",
-        "_ingest",
+        "_inputs",
         "_is_pong",
         "_pending",
         "_plain",
@@ -62,7 +62,7 @@ class FeedListener(WSListener):
     def __init__(self, session: "Session", venue: Venue) -> None:
         self._session = session
         self._conn = session.conn
-        self._ingest = session.inputs.ingest
+        self._inputs = session.inputs
         self._flush = session.host.flush
         self._begin = session.clock.now_ns
         self._is_pong = venue.is_pong
@@ -104,7 +104,8 @@ class FeedListener(WSListener):
             ):
                 payload = frame.get_payload_as_bytes()
                 if len(payload) > BARE_TEXT_BYTES_MAX and payload.isascii():
-                    self._pending = self._ingest(self._conn, payload, ts)
+                    ingest = self._inputs.ingest  # anew each time: it changes with taps
+                    self._pending = ingest(self._conn, payload, ts)
                     self.data_ns = ts
                 else:
                     self._text(payload, ts)
@@ -141,7 +142,7 @@ class FeedListener(WSListener):
             self._session.counters.pongs += 1
         elif payload[:1] not in _JSON_STARTS:
             self._session.on_notice(payload)
-        self._pending = self._ingest(self._conn, payload, ts)
+        self._pending = self._inputs.ingest(self._conn, payload, ts)
 
     def _uncommon(self, frame: WSFrame, ts: int) -> None:
         """Control frames, fragments, and what the protocol forbids."""

@@ -50,8 +50,8 @@ class EngineInput:
     """
 
     __slots__ = (
-        "_engine", "_epochs", "_recorder", "ingest", "names", "records_failed", "records_refused",
-        "rules",
+        "_engine", "_epochs", "_recorder", "_untapped", "ingest", "names", "records_failed",
+        "records_refused", "rules", "venues",
     )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
@@ -62,11 +62,14 @@ class EngineInput:
         self._epochs: dict[int, int] = {}
         self.rules: dict[int, Rule] = {}
         """The rules by number, with what a recording says about them."""
-        self.names: Final = Names()
+        self.names = Names()
         """What books and rules are called; a recording does not say the titles of markets."""
+        self.venues: Final[dict[int, str]] = {}
+        """The venue of each connection by its number, as soon as it was open once."""
         self.records_refused = 0
         self.records_failed = 0
-        self.ingest = engine.ingest if recorder is None else self._ingest_recorded
+        self._untapped = engine.ingest if recorder is None else self._ingest_recorded
+        self.ingest = self._untapped
 
     @property
     def engine(self) -> Engine:
@@ -86,6 +89,21 @@ class EngineInput:
         self._record(Kind.FRAME, ts, conn, payload)
         return self._engine.ingest(conn, payload, ts)
 
+    def tap(self, take: Callable[[int, bytes, int], object] | None) -> None:
+        """Hand every frame to ``take`` before it goes into the engine; to nobody if ``None``.
+
+        Whoever ingests reads ``ingest`` anew for each frame: so a tap costs nothing when there is
+        none.
+        """
+        ingest = self._untapped
+
+        def tapped(conn: int, payload: bytes, ts: int) -> int:
+            if take is not None:
+                take(conn, payload, ts)
+            return ingest(conn, payload, ts)
+
+        self.ingest = ingest if take is None else tapped
+
     def poll(self, now_ns: int) -> None:
         """Let the recorder write out what has waited long enough."""
         if self._recorder is not None:
@@ -98,6 +116,7 @@ class EngineInput:
     def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
         """A connection is open; its epoch begins. ``mode`` is how the venue was asked to speak."""
         self._epochs[conn] = self._epochs.get(conn, 0) + 1
+        self.venues[conn] = venue
         self._record(Kind.CONNECTED, ts, conn, f"{venue} {mode}".rstrip().encode())
         self._engine.connected(conn, venue, ts, mode=mode)
 

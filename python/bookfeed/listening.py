@@ -1,0 +1,170 @@
+"""How to listen: the ``on_`` methods and the iterators of everything that hands records over."""
+
+from collections.abc import Collection
+from typing import Final, TypeVar
+
+from bookfeed._bookfeed import RULES
+from bookfeed.dispatch import (
+    Dispatcher,
+    OnBatch,
+    OnRaw,
+    OnSignal,
+    OnStatus,
+    OnUpdate,
+)
+from bookfeed.filters import Amount, Symbols
+from bookfeed.listeners import Listener
+from bookfeed.records import Signal, Update
+from bookfeed.streams import QUEUE_MAX, Stream
+
+T = TypeVar("T")
+
+
+class Listening:
+    """Where listeners and iterators are asked for; the base of whatever hands records over.
+
+    Callbacks may be plain or ``async def``. Plain ones run at once and hold up what comes after
+    them; ``async`` ones run as tasks, one call after another, and at most 1,024 calls of one
+    listener wait (the oldest is dropped and counted). One that raises is counted in
+    ``counters()["callback_errors"]`` and logged, and is called again with the next record. Any
+    number of them may come and go at any time. Each method returns a ``Listener`` that has its own
+    counts and ``close()``; as a decorator it makes a ``Listener`` of the function, which can still
+    be called.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher: Final = dispatcher
+
+    def on_batch(self, fn: OnBatch) -> Listener:
+        """Call ``fn(batch)`` with every ``Batch`` of records, as arrays or bytes: the fastest way.
+
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        return self._dispatcher.on_batch(fn)
+
+    def on_update(
+        self,
+        fn: OnUpdate,
+        *,
+        symbols: Symbols | None = None,
+        min_change: Amount | None = None,
+        max_rate: float | None = None,
+    ) -> Listener:
+        """Call ``fn(update)`` with every ``Update``, or with those that are wanted.
+
+        ``symbols``: only these books, by symbol or instrument number. ``min_change``: only once bid
+        or ask has moved so far, in price units, since the last update of that book that was handed
+        over. ``max_rate``: at most so many book updates a second for each book; the newest of those
+        that came too early is handed over when its time has come. Only symbols hold back states,
+        trades, tick sizes and resolutions.
+        Raises ``ValueError`` for a number that is not above zero, ``TypeError`` if ``fn`` cannot be
+        called.
+        """
+        return self._dispatcher.on_update(
+            fn, symbols=symbols, min_change=min_change, max_rate=max_rate
+        )
+
+    def on_signal(
+        self, fn: OnSignal, *, rule: str | int | None = None, min_edge: Amount | None = None
+    ) -> Listener:
+        """Call ``fn(signal)`` with every ``Signal``, or with those that are wanted.
+
+        ``rule``: only those of a rule, by its name, kind or number. ``min_edge``: only from a net
+        edge of so many USD a share on. An opportunity is handed over to its end once a signal of it
+        was, so the first one of it may be an ``update`` and the last one may have less edge.
+        Raises ``ValueError`` for a rule that there is not or an edge that is not above zero,
+        ``TypeError`` if ``fn`` cannot be called.
+        """
+        self._check_rule(rule)
+        return self._dispatcher.on_signal(fn, rule=rule, min_edge=min_edge)
+
+    def on_status(self, fn: OnStatus) -> Listener:
+        """Call ``fn(status)`` with a ``ConnectionStatus`` whenever a connection's changes.
+
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        return self._dispatcher.on_status(fn)
+
+    def on_raw(self, fn: OnRaw, *, venue: str | None = None) -> Listener:
+        """Call ``fn(conn, payload, ts_recv)`` with every text frame, or with those of one venue.
+
+        ``conn`` is the number of the connection, ``payload`` the venue's bytes, ``ts_recv`` when
+        they were received, in Unix nanoseconds. It is called before the frame goes into the engine,
+        so before any record of it. What comes by REST is no frame.
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        return self._dispatcher.on_raw(fn, venue=venue)
+
+    def updates(
+        self,
+        *,
+        queue_max: int = QUEUE_MAX,
+        symbols: Symbols | None = None,
+        min_change: Amount | None = None,
+        max_rate: float | None = None,
+    ) -> Stream[Update]:
+        """Return an async iterator over updates from now on; filters as in ``on_update``.
+
+        A reader who is slow gets the newest of each book. Of all other updates at most
+        ``queue_max`` wait; then the oldest are dropped and the reader gets ``Lagged`` once.
+        Raises ``ValueError`` for numbers that are not above zero.
+        """
+        return self._begin(
+            self._dispatcher.updates(
+                queue_max, symbols=symbols, min_change=min_change, max_rate=max_rate
+            )
+        )
+
+    def signals(
+        self,
+        *,
+        queue_max: int = QUEUE_MAX,
+        rule: str | int | None = None,
+        min_edge: Amount | None = None,
+    ) -> Stream[Signal]:
+        """Return an async iterator over signals from now on; filters as in ``on_signal``.
+
+        At most ``queue_max`` wait; then the oldest are dropped and the reader gets ``Lagged`` once.
+        Raises ``ValueError`` as ``on_signal`` does.
+        """
+        self._check_rule(rule)
+        return self._begin(self._dispatcher.signals(queue_max, rule=rule, min_edge=min_edge))
+
+    def __aiter__(self) -> Stream[Update]:
+        """Return ``updates()``: so ``async for update in feed``."""
+        return self.updates()
+
+    def _listen(
+        self,
+        on_batch: OnBatch | None,
+        on_update: OnUpdate | None,
+        on_signal: OnSignal | None,
+        on_status: OnStatus | None,
+        on_raw: OnRaw | None,
+    ) -> None:
+        """Register what was given as arguments; they are listeners like all others."""
+        if on_batch is not None:
+            self.on_batch(on_batch)
+        if on_update is not None:
+            self.on_update(on_update)
+        if on_signal is not None:
+            self.on_signal(on_signal)
+        if on_status is not None:
+            self.on_status(on_status)
+        if on_raw is not None:
+            self.on_raw(on_raw)
+
+    def _begin(self, stream: Stream[T]) -> Stream[T]:
+        """A new stream, ended if nothing will come any more."""
+        return stream
+
+    def _rule_names(self) -> Collection[str] | None:
+        """The names that signals may carry; ``None`` while they are not all known."""
+        return None
+
+    def _check_rule(self, rule: str | int | None) -> None:
+        names = self._rule_names()
+        if names is None or not isinstance(rule, str) or rule in RULES or rule in names:
+            return
+        known = ", ".join([*RULES, *sorted(filter(None, names))])
+        raise ValueError(f"no rule {rule!r}: it is neither a kind nor a name of: {known}")
