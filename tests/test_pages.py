@@ -22,7 +22,7 @@ from test_feed_sim import markets_of
 from waiting import PATIENCE_S
 
 import bookfeed
-from bookfeed import Engine, Feed
+from bookfeed import Feed
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.sim import binance as binance_sim
@@ -148,16 +148,11 @@ def _segments() -> list[str]:
 
 
 @asynccontextmanager
-async def an_engine() -> AsyncIterator[Names]:
-    yield Names({"engine": lambda _: Engine(), "bookfeed": lambda _: bookfeed})
-
-
-@asynccontextmanager
 async def a_feed() -> AsyncIterator[Names]:
     server = await polymarket_sim.serve(polymarket_sim.SimConfig(markets=1))
     async with Feed(markets_of(server), url=server.url) as feed:
         names = Names()
-        names["feed"] = feed
+        names.update(feed=feed, engine=feed.engine, bookfeed=bookfeed)
         yield names
     await server.close()
 
@@ -165,7 +160,7 @@ async def a_feed() -> AsyncIterator[Names]:
 PREPARED: Final[dict[str, Prepared]] = {
     "docs/journal.md": recordings,
     "docs/simulator.md": simulators,
-    "docs/records.md": an_engine,
+    "docs/records.md": a_feed,
     "docs/troubleshooting.md": a_feed,
 }
 
