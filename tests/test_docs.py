@@ -24,7 +24,12 @@ from bookfeed.records import LEG_BYTES, SIGNAL_BYTES
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benches").glob("*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs" / "migrate").glob("*.md"),
+        *(ROOT / "benches").glob("*.md"),
+    ]
 )
 BENCHMARKS: Final = ROOT / "benches" / "BENCHMARKS.md"
 
