@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         SimulatorError,
     )
     from bookfeed.feed import Feed
+    from bookfeed.levels import LevelChange, LevelChanges
     from bookfeed.listeners import Listener
     from bookfeed.live.supervisor import SessionOptions
     from bookfeed.market import Fee, Market, Outcome
@@ -130,6 +131,8 @@ __all__ = [
     "LadderLeg",
     "Lagged",
     "Leg",
+    "LevelChange",
+    "LevelChanges",
     "Listener",
     "Market",
     "Name",
@@ -179,6 +182,7 @@ _MODULES: Final = {
         "SimulatorError",
     ),
     "bookfeed.feed": ("Feed",),
+    "bookfeed.levels": ("LevelChange", "LevelChanges"),
     "bookfeed.listeners": ("Listener",),
     "bookfeed.live.supervisor": ("SessionOptions",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),

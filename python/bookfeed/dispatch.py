@@ -1,10 +1,10 @@
 """Where drained records go: to listeners and streams, none of which can hold up the feed.
 
-Listeners run in the order ``on_batch``, ``on_update``, ``on_signal``, on the event loop, right
-after the socket read that caused them; ``on_raw`` runs before its frame goes into the engine. One
-that raises is counted and logged; the others run and the engine is not affected. ``listeners.py``
-says how ``async`` ones run, ``streams.py`` what becomes of a slow reader, ``filters.py`` what can
-be left out.
+Listeners run in the order ``on_batch``, ``on_levels``, ``on_update``, ``on_signal``, on the event
+loop, right after the socket read that caused them; ``on_raw`` runs before its frame goes into the
+engine. One that raises is counted and logged; the others run and the engine is not affected.
+``listeners.py`` says how ``async`` ones run, ``streams.py`` what becomes of a slow reader,
+``filters.py`` what can be left out.
 
 Listeners and streams may come and go at any time, also from a callback: a batch goes to those that
 were there when it began.
@@ -14,14 +14,15 @@ import asyncio
 import logging
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from struct import Struct
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from bookfeed import records
-from bookfeed._bookfeed import Batch
+from bookfeed._bookfeed import Batch, Engine
 from bookfeed.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
-from bookfeed.listeners import Listener
+from bookfeed.levels import LevelChanges, level_changes, whole_book
+from bookfeed.listeners import WAITING_MAX, Listener
 from bookfeed.log import RateLimitedLog
 from bookfeed.names import Names
 from bookfeed.records import (
@@ -34,9 +35,9 @@ from bookfeed.records import (
 )
 from bookfeed.status import ConnectionStatus
 from bookfeed.streams import QUEUE_MAX, Queue, Stream, update_taker
+from bookfeed.takers import Takers
 
 T = TypeVar("T")
-OwnerT = TypeVar("OwnerT", bound="Listener | Queue[Any]")
 
 OnBatch = Callable[[Batch], object]
 OnUpdate = Callable[[Update], object]
@@ -44,12 +45,17 @@ OnSignal = Callable[[Signal], object]
 OnState = Callable[[Update], object]
 OnStatus = Callable[[ConnectionStatus], object]
 OnRaw = Callable[[int, bytes, int], object]
+OnLevels = Callable[[LevelChanges], object]
 
 _Frame = tuple[int, bytes, int]
 
 _INSTRUMENT: Final = Struct("<I")
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.dispatch"))
+
+
+class _LevelBatch(Protocol):
+    level_bytes: bytes
 
 
 class Source(Protocol):
@@ -63,70 +69,15 @@ class Source(Protocol):
     def venues(self) -> Mapping[int, str]:
         """The venue of each connection, by its number."""
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, for reading."""
+
+    def watch_levels(self, on: bool) -> None:
+        """Have every change of a level be a record from here on, or none."""
+
     def tap(self, take: OnRaw | None) -> None:
         """Hand every frame to ``take`` before it goes into the engine; to nobody if ``None``."""
-
-
-Filter: TypeAlias = UpdateFilter | SignalFilter
-
-
-class Takers(Generic[OwnerT, T]):
-    """Those who take records of one kind, in the order in which they came.
-
-    ``takes`` is what to call for each record. It is replaced and never changed, so that whoever
-    walks through it is not disturbed. ``selections`` is which books they want to hear of, ``None``
-    if one of them wants all.
-    """
-
-    def __init__(self) -> None:
-        self._takes: Final[dict[OwnerT, Callable[[T], object]]] = {}
-        self._filters: Final[dict[OwnerT, Filter]] = {}
-        self.takes: tuple[Callable[[T], object], ...] = ()
-        self.selections: list[Selection] | None = []
-
-    def __len__(self) -> int:
-        return len(self._takes)
-
-    @property
-    def owners(self) -> list[OwnerT]:
-        """Who they are."""
-        return list(self._takes)
-
-    def add(
-        self, owner: OwnerT, take: Callable[[T], object], passing: Filter | None = None
-    ) -> None:
-        """Let ``owner`` take by ``take`` what passes the filter, if there is one."""
-        self._takes[owner] = take
-        if passing is not None:
-            self._takes[owner] = cast("Callable[[T], object]", passing.take)
-            self._filters[owner] = passing
-        self._changed()
-
-    def remove(self, owner: OwnerT) -> bool:
-        """Let ``owner`` take no more; returns whether it was here."""
-        if self._takes.pop(owner, None) is None:
-            return False
-        passing = self._filters.pop(owner, None)
-        if passing is not None:
-            passing.close()
-        self._changed()
-        return True
-
-    def hold_nothing_back(self) -> None:
-        """Close all filters: what they hold back is dropped, and nothing passes any more."""
-        for passing in self._filters.values():
-            passing.close()
-
-    def _changed(self) -> None:
-        self.takes = tuple(self._takes.values())
-        selections: list[Selection] = []
-        for owner in self._takes:
-            passing = self._filters.get(owner)
-            if not isinstance(passing, UpdateFilter) or passing.selection is None:
-                self.selections = None
-                return
-            selections.append(passing.selection)
-        self.selections = selections
 
 
 class Dispatcher:
@@ -142,6 +93,7 @@ class Dispatcher:
         self._source: Final = source
         self._timers: Final = timers
         self._batches: Final[Takers[Listener, Batch]] = Takers()
+        self._levels: Final[Takers[Listener, LevelChanges]] = Takers()
         self._updates: Final[Takers[Listener, Update]] = Takers()
         self._update_streams: Final[Takers[Queue[Update], Update]] = Takers()
         self._signals: Final[Takers[Listener, Signal]] = Takers()
@@ -210,6 +162,24 @@ class Dispatcher:
         self._source.tap(self.raw)
         return listener
 
+    def on_levels(self, callback: OnLevels, *, symbols: Symbols | None = None) -> Listener:
+        """Hand level changes to ``callback``, first of all the books as they are."""
+        books = self._source.engine.books()
+        listener = self._listener(callback, "on_levels", waiting_max=WAITING_MAX + len(books))
+        selection = None if symbols is None else Selection(symbols)
+
+        def take(changes: LevelChanges) -> None:
+            if selection is None or selection.wants(changes.instrument, changes.symbol):
+                listener.deliver(changes)
+
+        self._source.watch_levels(True)
+        self._levels.add(listener, take)
+        for book in books:
+            whole = whole_book(book)
+            if whole is not None:
+                take(whole)
+        return listener
+
     def updates(
         self,
         queue_max: int = QUEUE_MAX,
@@ -239,9 +209,21 @@ class Dispatcher:
         return Stream(queue)
 
     def _listener(
-        self, callback: Callable[..., object], what: str, *, spread: bool = False
+        self,
+        callback: Callable[..., object],
+        what: str,
+        *,
+        spread: bool = False,
+        waiting_max: int = WAITING_MAX,
     ) -> Listener:
-        return Listener(callback, what, failed=self._failed, closed=self._left, spread=spread)
+        return Listener(
+            callback,
+            what,
+            failed=self._failed,
+            closed=self._left,
+            spread=spread,
+            waiting_max=waiting_max,
+        )
 
     def _update_filter(
         self,
@@ -258,19 +240,22 @@ class Dispatcher:
 
     def _takers(self) -> tuple[Takers[Any, Any], ...]:
         return (
-            self._batches, self._updates, self._update_streams, self._signals,
+            self._batches, self._levels, self._updates, self._update_streams, self._signals,
             self._signal_streams, self._statuses, self._frames,
         )  # fmt: skip
 
     def _left(self, owner: Listener | Queue[Any]) -> None:
-        if not any(takers.remove(owner) for takers in self._takers()):
+        left = next((takers for takers in self._takers() if takers.remove(owner)), None)
+        if left is None:
             return
         if isinstance(owner, Listener):
             self._callbacks_dropped += owner.dropped
         else:
             self._streams_dropped += owner.dropped
-        if not self._frames:
+        if left is self._frames and not left:
             self._source.tap(None)
+        elif left is self._levels and not left:
+            self._source.watch_levels(False)
 
     # What is handed over.
 
@@ -303,6 +288,9 @@ class Dispatcher:
     def _hand_over(self, batch: Batch) -> None:
         for take in self._batches.takes:
             take(batch)
+        if self._levels.takes:
+            levels = level_changes(cast("_LevelBatch", batch).level_bytes, self._source.names)
+            _hand_to(self._levels.takes, levels)
         data = batch.update_bytes
         if data:
             if self._updates.takes or self._update_streams.takes:
@@ -311,9 +299,7 @@ class Dispatcher:
                 self._hand_over_states(self._state, data)
         if (self._signals.takes or self._signal_streams.takes) and batch.signal_bytes:
             takes = self._signals.takes + self._signal_streams.takes
-            for signal in records.signals(batch, self._source.names):
-                for take_signal in takes:
-                    take_signal(signal)
+            _hand_to(takes, records.signals(batch, self._source.names))
 
     def _hand_over_updates(self, data: bytes) -> None:
         symbols = self._source.names.symbols
@@ -387,6 +373,12 @@ class Dispatcher:
         self.callback_errors += 1
         text = "".join(traceback.format_exception(error))
         _log.warning(f"callback {listener!r}", "a callback raised: %r\n%s", listener, text)
+
+
+def _hand_to(takes: tuple[Callable[[T], object], ...], told: Iterable[T]) -> None:
+    for record in told:
+        for take in takes:
+            take(record)
 
 
 def _signal_filter(

@@ -28,7 +28,7 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.book_source import BookSource
 from bookfeed.clock import NS_PER_S, AnchoredClock, Clock
 from bookfeed.config import Config, load
-from bookfeed.dispatch import Dispatcher, OnBatch, OnRaw, OnSignal, OnStatus, OnUpdate
+from bookfeed.dispatch import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnStatus, OnUpdate
 from bookfeed.errors import SessionError
 from bookfeed.feed_log import FeedLog
 from bookfeed.live.endpoints import check_markets, endpoints_of
@@ -91,6 +91,7 @@ class Feed(BookSource):
         on_signal: OnSignal | None = None,
         on_status: OnStatus | None = None,
         on_raw: OnRaw | None = None,
+        on_levels: OnLevels | None = None,
         recorder: Recorder | None = None,
         busy_poll: bool = False,
         engine: Engine | None = None,
@@ -107,7 +108,7 @@ class Feed(BookSource):
         self._recorder: Final = recorder
         inputs = EngineInput(Engine() if engine is None else engine, recorder)
         super().__init__(inputs, Dispatcher(inputs, on_state=self._on_state))
-        self._listen(on_batch, on_update, on_signal, on_status, on_raw)
+        self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
         self._log: Final = FeedLog(inputs.names)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll

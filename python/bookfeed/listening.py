@@ -7,6 +7,7 @@ from bookfeed._bookfeed import RULES
 from bookfeed.dispatch import (
     Dispatcher,
     OnBatch,
+    OnLevels,
     OnRaw,
     OnSignal,
     OnStatus,
@@ -95,6 +96,18 @@ class Listening:
         """
         return self._dispatcher.on_raw(fn, venue=venue)
 
+    def on_levels(self, fn: OnLevels, *, symbols: Symbols | None = None) -> Listener:
+        """Call ``fn(changes)`` with ``LevelChanges``: what one message did to one book's levels.
+
+        A copy that sets each level to its new size, or removes it where that is zero, always is
+        the book. The books as they are come first, as changes of an empty one, before this returns.
+        ``symbols``: only these books, by symbol or instrument number. An ``async`` listener that
+        has ``dropped`` changes has lost its copies: close it and listen anew. The engine writes
+        these records only while somebody listens; they cost it a look at each level.
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        return self._dispatcher.on_levels(fn, symbols=symbols)
+
     def updates(
         self,
         *,
@@ -141,6 +154,7 @@ class Listening:
         on_signal: OnSignal | None,
         on_status: OnStatus | None,
         on_raw: OnRaw | None,
+        on_levels: OnLevels | None,
     ) -> None:
         """Register what was given as arguments; they are listeners like all others."""
         if on_batch is not None:
@@ -153,6 +167,8 @@ class Listening:
             self.on_status(on_status)
         if on_raw is not None:
             self.on_raw(on_raw)
+        if on_levels is not None:
+            self.on_levels(on_levels)
 
     def _begin(self, stream: Stream[T]) -> Stream[T]:
         """A new stream, ended if nothing will come any more."""

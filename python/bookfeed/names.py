@@ -72,3 +72,12 @@ class Names(Mapping[int, Name]):
     def learn_rule(self, number: int, name: str) -> None:
         """Add a rule, or tell its name."""
         self._rules[number] = name
+
+
+Known = Names | Mapping[int, str]
+"""What is known of instruments by number: ``Feed.names``, or their symbols alone."""
+
+
+def symbols_of(names: Known) -> Mapping[int, str]:
+    """Return the symbols by instrument number."""
+    return names.symbols if isinstance(names, Names) else names

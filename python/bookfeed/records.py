@@ -6,7 +6,7 @@ integers of 1e-9 USD, times Unix nanoseconds; the properties without a suffix ar
 as floats, for display and arithmetic that tolerates rounding. Absent is ``None``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from bookfeed._bookfeed import (
     UPDATE_KINDS,
     Batch,
 )
-from bookfeed.names import Name, Names
+from bookfeed.names import Known, Name, Names, symbols_of
 from bookfeed.words import Cause, CloseReason, RuleKind, SignalPhase, State, UpdateKind
 
 UPDATE_BYTES: Final = 96
@@ -58,15 +58,8 @@ _SIDES: Final[tuple[Literal["buy", "sell"], ...]] = ("buy", "sell")
 _VIEWS: Final[tuple[Literal["yes", "no"], ...]] = ("yes", "no")
 _OPPOSITE: Final = {"yes": "no", "no": "yes", "Yes": "No", "No": "Yes", "YES": "NO", "NO": "YES"}
 
-Known = Names | Mapping[int, str]
-"""What is known of instruments by number: ``Feed.names``, or their symbols alone."""
-
 _NOTHING_KNOWN: Final[Known] = {}
 _NAMELESS: Final = Name("", "", "", "", "")
-
-
-def _symbols(names: Known) -> Mapping[int, str]:
-    return names.symbols if isinstance(names, Names) else names
 
 
 def _name(names: Known, instrument: int) -> Name:
@@ -130,7 +123,7 @@ class Update:
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0, names: Known = _NOTHING_KNOWN) -> "Update":
         """Read the record at ``offset``; ``struct.error`` if there are not enough bytes."""
-        symbols = names if type(names) is dict else _symbols(names)
+        symbols = names if type(names) is dict else symbols_of(names)
         (
             ts_recv, ts_event, ts_evidence, seq, bid, bid_qty, ask, ask_qty, price, qty,
             instrument, epoch, conn, kind, state, cause, flags,
@@ -477,7 +470,7 @@ def updates(
     A plain mapping of symbols by instrument number does as well.
     """
     _renamed(symbols)
-    known, data = _symbols(names), batch.update_bytes
+    known, data = symbols_of(names), batch.update_bytes
     return (Update.from_bytes(data, at, known) for at in range(0, len(data), UPDATE_BYTES))
 
 

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError
@@ -40,6 +40,10 @@ class Recorder(Protocol):
 
     def close(self, timeout_s: float) -> object:
         """Write out everything; gives up after ``timeout_s``."""
+
+
+class _LevelEngine(Protocol):
+    def watch_levels(self, on: bool) -> None: ...
 
 
 class EngineInput:
@@ -103,6 +107,13 @@ class EngineInput:
             return ingest(conn, payload, ts)
 
         self.ingest = ingest if take is None else tapped
+
+    def watch_levels(self, on: bool) -> None:
+        """Have the engine write a record of every change of a level from here on, or none.
+
+        No other record depends on it, so it is not recorded.
+        """
+        cast("_LevelEngine", self._engine).watch_levels(on)
 
     def poll(self, now_ns: int) -> None:
         """Let the recorder write out what has waited long enough."""
