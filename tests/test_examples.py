@@ -55,6 +55,16 @@ def test_the_pair_really_signals() -> None:
     assert re.search(r"^  buy YES KXBTCD", printed, re.MULTILINE)
 
 
+def test_opportunities_are_shown_from_open_to_close() -> None:
+    printed = run(ROOT / "examples" / "signals.py")
+    opened = re.findall(r"^#(\d+) open   (?:buy|sell) Yes @ .* No @ ", printed, re.MULTILINE)
+    closed = re.findall(
+        r"^#(\d+) close .*\n   both outcomes: \S+ s, closed by", printed, re.MULTILINE
+    )
+    assert len(closed) == 3
+    assert set(closed) <= set(opened)
+
+
 def test_each_print_with_a_comment_prints_that_comment() -> None:
     source = (ROOT / "examples" / "engine.py").read_text()
     promised = re.findall(r"print\(.*\)  # (?!a numpy)(.*)", source)
