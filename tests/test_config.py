@@ -11,6 +11,7 @@ from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.rules.pairs import Basket, Ladder, Pair
 from bookfeed.rules.rule import Rule
+from bookfeed.sinks import SINKS, NdjsonSink, SinkOptions
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.kalshi import KalshiSection
@@ -89,6 +90,17 @@ min_qty = "5"
 max_lag_ms = 500
 min_time_to_close_ms = 60000
 
+[[sink]]
+kind = "ndjson"
+path = "/data/records.ndjson"
+sync = "write"
+name = "lines"
+queue_max = 1000
+full = "spill"
+spill_dir = "/data/spill"
+spill_bytes_max = 1000000
+close_timeout_s = 2.5
+
 [record]
 directory = "/data"
 prefix = "poly"
@@ -104,6 +116,12 @@ MARKET = f"""
 [[market]]
 market = "0xabc"
 outcomes = [{{ name = "Yes", asset = "{YES}" }}]
+"""
+
+LINES = """
+[[sink]]
+kind = "ndjson"
+path = "records.ndjson"
 """
 
 
@@ -161,6 +179,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert market.neg_risk is False
     assert market.fee == FeeSection("0.07", 2)
     assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
+    ((sink, options),) = loaded.sinks()
+    assert isinstance(sink, NdjsonSink)
+    assert options == SinkOptions("lines", 1000, "spill", "/data/spill", 1_000_000, 2.5)
     assert loaded.console.refresh_hz == 10.0
     gates = {"max_age_ms": "30000", "max_skew_ms": "2000", "cooldown_ms": "0"}
     gates |= {"min_time_to_close_ms": "0", "min_hold_ms": "0"}
@@ -181,7 +202,8 @@ def test_the_full_file_names_every_key_there_is() -> None:
     for section in (own | VENUES.keys()) - {"pair", "basket", "ladder"}:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
     venues = [row.section for row in VENUES.values()]
-    for kind in (EngineConfig, FeedConfig, *venues, config.RecordConfig):
+    kinds = (EngineConfig, FeedConfig, *venues, *SINKS.values(), config.RecordConfig)
+    for kind in kinds:
         assert all(f"{key} = " in FULL for key in keys(kind))
 
 
@@ -249,6 +271,13 @@ def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
         (MARKET + MARKET, "market[1].outcomes", ["is already in market[0]"]),
         (MARKET + "tick_size = 0.01", "market[0].tick_size", ['write "0.01"']),
         (MARKET + "fee = { exponent = 1 }", "market[0].fee.rate", ["is required"]),
+        ('[[sink]]\npath = "x"', "sink[0].kind", ["is required"]),
+        ('[[sink]]\nkind = "csv"\npath = "x"', "sink[0].kind", ['one of "ndjson"', "csv"]),
+        ('[[sink]]\nkind = "ndjson"', "sink[0].path", ["is required", "standard output"]),
+        (LINES + "queue_max = 0", "sink[0].queue_max", ["1 to 16777216"]),
+        (LINES + 'full = "drop"', "sink[0].full", ["drop_oldest"]),
+        (LINES + 'name = "My sink"', "sink[0].name", ["a letter first"]),
+        (LINES + LINES, "sink[1].name", ['"ndjson" is already sink[0]']),
     ],
 )
 def test_a_wrong_file_is_told_where_and_what(
@@ -354,6 +383,7 @@ def test_the_documentation_has_every_key() -> None:
         Pair,
         Basket,
         Ladder,
+        *SINKS.values(),
         config.RecordConfig,
         config.ConsoleConfig,
     )
@@ -377,4 +407,6 @@ def section_of(text: str, kind: type[Any]) -> list[str]:
 def shown_default(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f'`"{value}"`' if isinstance(value, str) else f"{value:g}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f'`"{value}"`' if isinstance(value, str) else str(value)

@@ -294,7 +294,17 @@ FOREIGN: Final = re.compile(
     re.IGNORECASE,
 )
 TEXT: Final = {".md", ".py", ".pyi", ".rs", ".toml", ".sh", ""}
-SKIPPED: Final = {".git", ".venv", ".make", "target", "dist", "corpus", "artifacts", "data"}
+SKIPPED: Final = {
+    ".git",
+    ".hypothesis",
+    ".venv",
+    ".make",
+    "target",
+    "dist",
+    "corpus",
+    "artifacts",
+    "data",
+}
 
 
 def own_files() -> Iterator[Path]:

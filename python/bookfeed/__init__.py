@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.rules.rule import Rule
     from bookfeed.rules.why import Why
+    from bookfeed.sinks import Sink, SinkOptions, SinkStatus
     from bookfeed.streams import Lagged, Stream
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, Venue
     from bookfeed.venues.binance import binance
@@ -149,6 +150,9 @@ __all__ = [
     "Signal",
     "SignalPhase",
     "SimulatorError",
+    "Sink",
+    "SinkOptions",
+    "SinkStatus",
     "State",
     "Stream",
     "TradeWindow",
@@ -193,6 +197,7 @@ _MODULES: Final = {
     "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
     "bookfeed.rules.rule": ("Rule",),
     "bookfeed.rules.why": ("Why",),
+    "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
     "bookfeed.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),

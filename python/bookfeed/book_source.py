@@ -10,16 +10,18 @@ from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
+from bookfeed.sinks import SinkSet, SinkStatus
 from bookfeed.venues import VENUES
 
 
 class BookSource(Listening):
     """Books, who listens to them, and what can be asked; the base of ``Feed`` and ``Replay``."""
 
-    def __init__(self, inputs: EngineInput, dispatcher: Dispatcher) -> None:
+    def __init__(self, inputs: EngineInput, dispatcher: Dispatcher, sinks: SinkSet) -> None:
         super().__init__(dispatcher)
         self._engine: Final = inputs.engine
         self._inputs: Final = inputs
+        self._sinks: Final = sinks
 
     # Asking.
 
@@ -54,7 +56,7 @@ class BookSource(Listening):
         raise NotImplementedError
 
     def counters(self) -> dict[str, int]:
-        """Return everything that is counted: the engine's counters and those of listeners.
+        """Return everything that is counted: by the engine, by listeners, by sinks.
 
         Names ending in ``_ns`` are nanoseconds.
         """
@@ -62,7 +64,11 @@ class BookSource(Listening):
         counts["callback_errors"] = self._dispatcher.callback_errors
         counts["callbacks_dropped"] = self._dispatcher.callbacks_dropped()
         counts["stream_dropped"] = self._dispatcher.dropped()
-        return counts
+        return counts | self._sinks.counters()
+
+    def sink_status(self) -> tuple[SinkStatus, ...]:
+        """Return how each sink is doing, in the order in which they were given."""
+        return self._sinks.status()
 
     @property
     def names(self) -> Names:

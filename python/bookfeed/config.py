@@ -45,6 +45,7 @@ from bookfeed.schema import (
     exceeds,
     suggestion,
 )
+from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import MarketSection, Section
 
@@ -52,7 +53,7 @@ ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
 
 # Sections that are lists.
-_FILE_ONLY: Final = ("market", "pair", "basket", "ladder")
+_FILE_ONLY: Final = ("market", "pair", "basket", "ladder", "sink")
 # What venues have in a configuration, and keys that are in a venue's section by now.
 _SECTIONS: Final = {name: row.section for name, row in VENUES.items()}
 _MARKETS: Final = {name: row.market for name, row in VENUES.items()}
@@ -180,6 +181,7 @@ class Config:
     pair: tuple[Pair, ...] = ()
     basket: tuple[Basket, ...] = ()
     ladder: tuple[Ladder, ...] = ()
+    sink: tuple[Annotated[SinkSection, Tag("kind", SINKS)], ...] = ()
     record: RecordConfig = field(default_factory=RecordConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 
@@ -193,6 +195,12 @@ class Config:
                     problem = f"{word} {symbol} is already in market[{first}]"
                     raise ConfigError("", f"market[{index}].{key}", problem)
         self._check_bundles()
+        names: dict[str, int] = {}
+        for index, sink in enumerate(self.sink):
+            first = names.setdefault(sink.called, index)
+            if first != index:
+                problem = f'"{sink.called}" is already sink[{first}]; give one another name'
+                raise ConfigError("", f"sink[{index}].name", problem)
 
     def _check_bundles(self) -> None:
         outcomes = {
@@ -221,6 +229,14 @@ class Config:
         bundles = [bundle for _, bundle in self._bundles() if bundle.enabled]
         return [*self.rules.enabled(), *(bundle.rule() for bundle in bundles)]
 
+    def sinks(self) -> list[tuple[Sink, SinkOptions]]:
+        """All sinks as a feed takes them, not open yet; new ones with each call."""
+        return [(section.sink(), section.options()) for section in self.sink]
+
+    def writes_stdout(self) -> bool:
+        """Whether a sink has standard output to itself."""
+        return any(section.stdout for section in self.sink)
+
     def markets(self) -> list[Market]:
         """All markets as the feed knows them."""
         return [self._market(market) for market in self.market]
@@ -241,6 +257,9 @@ class Config:
         for name, section in self.sections.items():
             for secret in section.SECRETS:
                 del values["sections"][name][secret]
+        for sink, kept in zip(self.sink, values["sink"], strict=True):
+            for secret in sink.SECRETS:
+                del kept[secret]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -42,6 +42,7 @@ from bookfeed.records import Update
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
+from bookfeed.sinks import Sink, SinkOptions, SinkSet
 from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
 from bookfeed.streams import Stream
 from bookfeed.venues import Endpoint
@@ -68,8 +69,10 @@ class Feed(BookSource):
     name. Without ``url``, whole books are also fetched from the venue's own REST address if
     aiohttp is installed; with ``url``, only from ``rest_url``.
 
-    ``recorder`` gets every input as a journal record and is closed with the feed. ``busy_poll``
-    keeps the running event loop from sleeping for as long as the feed is open; it takes a core.
+    ``sinks`` get every record, each in its own time (``Sink``, ``SinkOptions``); they are opened
+    and closed with the feed. ``recorder`` gets every input as a journal record and is closed with
+    the feed. ``busy_poll`` keeps the running event loop from sleeping for as long as the feed is
+    open; it takes a core.
     ``engine`` replaces the engine made by default, for other than its default options.
     ``seed`` makes the jitter of reconnects repeatable.
 
@@ -86,6 +89,7 @@ class Feed(BookSource):
         ssl_context: ssl.SSLContext | None = None,
         endpoints: Mapping[str, Endpoint] | None = None,
         rules: Iterable[Rule] = (),
+        sinks: Iterable[Sink | tuple[Sink, SinkOptions]] = (),
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
         on_signal: OnSignal | None = None,
@@ -107,7 +111,9 @@ class Feed(BookSource):
         self._rng: Final = random.Random(seed)  # noqa: S311 - jitter, not secrets
         self._recorder: Final = recorder
         inputs = EngineInput(Engine() if engine is None else engine, recorder)
-        super().__init__(inputs, Dispatcher(inputs, on_state=self._on_state))
+        super().__init__(
+            inputs, Dispatcher(inputs, on_state=self._on_state), SinkSet(sinks, inputs.names)
+        )
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
         self._log: Final = FeedLog(inputs.names)
         self._options: Final = options or SessionOptions()
@@ -158,10 +164,11 @@ class Feed(BookSource):
         return cls(**arguments)
 
     async def open(self) -> Self:
-        """Subscribe and begin connecting; returns this feed and does not wait for books.
+        """Open the sinks, subscribe and begin connecting; returns this feed.
 
-        ``async with feed`` opens and closes it. Raises ``SessionError`` if the feed was open
-        before, ``EngineError`` or ``ValueError`` if a rule or a market is refused; it is closed
+        Does not wait for books, and for sinks two seconds at most. ``async with feed`` opens and
+        closes it. Raises ``SessionError`` if the feed was open before or a sink cannot be opened,
+        ``EngineError`` or ``ValueError`` if a rule or a market is refused; it is closed
         then.
         """
         if self._opened or self._closed:
@@ -170,6 +177,7 @@ class Feed(BookSource):
         self._changed = asyncio.Event()
         try:
             self._subscribe()
+            await self._sinks.open()
         except BaseException:
             await self.close()
             raise
@@ -202,6 +210,7 @@ class Feed(BookSource):
     def _deliver(self, batch: Batch) -> None:
         self._dispatcher.dispatch(batch)
         self._log.batch(batch)
+        self._sinks.write(batch)
 
     def _failed(self, error: BaseException) -> None:
         for supervisor in self._supervisors:
@@ -256,6 +265,8 @@ class Feed(BookSource):
     async def close(self) -> None:
         """Close connections and recorder and end every iterator, within two seconds.
 
+        Its sinks may then write what waits: one that takes longer than its ``close_timeout_s`` is
+        left behind.
         Safe to call again, and from a task that is being cancelled.
         """
         if self._closed:
@@ -272,12 +283,11 @@ class Feed(BookSource):
                 supervisor.abandon()
             if self._spinner is not None:
                 self._spinner.__exit__()
-            try:
-                await self._dispatcher.finish(LISTENERS_TIMEOUT_S)
-            finally:
-                self._announce()
-                if self._recorder is not None:
-                    self._recorder.close(RECORDER_TIMEOUT_S)
+            self._dispatcher.end()
+            self._announce()
+            if self._recorder is not None:
+                self._recorder.close(RECORDER_TIMEOUT_S)
+            await self._sinks.close()
 
     # Markets that come and go.
 

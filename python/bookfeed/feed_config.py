@@ -36,6 +36,7 @@ def arguments(
     made: dict[str, Any] = {
         "markets": config.markets(),
         "rules": config.signal_rules(),
+        "sinks": config.sinks(),
         "busy_poll": config.feed.busy_poll,
         "options": session_options(config),
     }

@@ -37,7 +37,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
             follow(args, source, engine, recorder=writer, hint=hint, more=summary)
             status = writer.status()
-    if args.output == "table" or (args.output is None and sys.stdout.isatty()):
+    on_terminal = sys.stdout.isatty() and not source.config.writes_stdout()
+    if args.output == "table" or (args.output is None and on_terminal):
         counts = {"directory": directory, "records": status.records_synced}
         write_pairs([*counts.items(), ("digest", engine.digest())])
     lost = status.records_appended - status.records_synced + status.records_dropped

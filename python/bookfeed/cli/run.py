@@ -9,10 +9,10 @@ from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
-from bookfeed.errors import ExitCode
+from bookfeed.errors import ConfigError, ExitCode
 from bookfeed.feed import Feed
 from bookfeed.loops import run as run_loop
-from bookfeed.monitor.shows import Show, Summary, show_for
+from bookfeed.monitor.shows import Show, Silent, Summary, show_for
 from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
 
@@ -37,8 +37,12 @@ def follow(
 ) -> None:
     """Follows ``source`` with the output that ``args`` ask for, and with ``why`` what was refused.
 
-    ``hint`` is shown in the table's first line; what ``more`` returns joins the summary.
+    ``hint`` is shown in the table's first line; what ``more`` returns joins the summary. Nothing is
+    shown if a sink has standard output to itself; raises ``ConfigError`` if ``args`` want it too.
     """
+    if args.output is not None and source.config.writes_stdout():
+        problem = f"a sink writes to standard output; leave --output {args.output} out"
+        raise ConfigError(source.name, "sink", problem)
     clock = AnchoredClock()
     watch = Watch(source.name, source.config, engine, clock, why=why)
     run_loop(_follow(args, source, watch, clock, recorder, hint, more))
@@ -53,7 +57,10 @@ async def _follow(
     hint: Callable[[], str],
     more: Callable[[], Summary],
 ) -> None:
-    show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
+    if source.config.writes_stdout():
+        show: Show = Silent()
+    else:
+        show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
     try:
         feed = Feed.from_config(
             source.config,

@@ -75,8 +75,8 @@ def show_for(output: str | None, watch: Watch, refresh_hz: float, hint: Callable
     return _LastTable(watch)
 
 
-class _Quiet:
-    """Nothing until the end, then one JSON object."""
+class Silent:
+    """Nothing at all: standard output is somebody else's."""
 
     every_s = _SCREEN_EVERY_S
     over = False
@@ -89,6 +89,13 @@ class _Quiet:
 
     def close(self) -> None:
         pass
+
+    def end(self, summary: Summary) -> None:
+        pass
+
+
+class _Quiet(Silent):
+    """Nothing until the end, then one JSON object."""
 
     def end(self, summary: Summary) -> None:
         write_json(summary)

@@ -1,1 +1,24 @@
-"""Where updates and signals go when they leave the process that made them."""
+"""Where records go when they leave the feed: sinks by kind, the one place that lists them.
+
+``base.py`` says what a sink is. A new one that can be configured is a file here with a
+``SinkSection``, and its line in ``SINKS``.
+"""
+
+from typing import Final
+
+from bookfeed.sinks.base import Sink, SinkOptions, SinkSection, SinkStatus
+from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
+from bookfeed.sinks.sink_set import Given, SinkSet
+
+SINKS: Final[dict[str, type[SinkSection]]] = {"ndjson": NdjsonSection}
+
+__all__ = [
+    "SINKS",
+    "Given",
+    "NdjsonSink",
+    "Sink",
+    "SinkOptions",
+    "SinkSection",
+    "SinkSet",
+    "SinkStatus",
+]

@@ -1,0 +1,257 @@
+"""``ndjson``: one JSON object a line for every record, into a file or standard output.
+
+Numbers are exact: prices, sizes and money are decimals in quotes, times Unix nanoseconds, what is
+absent ``null``. Codes and numbers are decoded: venue, market, outcome and symbol are in each line.
+``docs/sinks.md`` lists the keys.
+"""
+
+import contextlib
+import os
+import stat
+import sys
+import time
+from dataclasses import dataclass
+from heapq import merge
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+
+from bookfeed._bookfeed import Batch, format_price, format_qty
+from bookfeed.names import Name, Names
+from bookfeed.records import Leg, Signal, Update, signals, updates
+from bookfeed.schema import Text
+from bookfeed.sinks.base import SinkSection
+
+Sync = Literal["never", "close", "write"]
+
+STDOUT: Final = "-"
+
+# How often it is looked whether the path still leads to the file: logs are rotated by renaming.
+_LOOK_EVERY_S: Final = 1.0
+_UNKNOWN: Final = Name("", "", "", "", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NdjsonSection(SinkSection):
+    """``[[sink]]``: lines of JSON, ``kind = "ndjson"``."""
+
+    kind: Literal["ndjson"]
+    path: Annotated[str, Text(r"(?s).+", 'a path, or "-" for standard output')]
+    sync: Sync = "close"
+
+    @property
+    def stdout(self) -> bool:
+        """Whether it writes to standard output."""
+        return self.path == STDOUT
+
+    def sink(self) -> "NdjsonSink":
+        """The sink itself, not open yet."""
+        return NdjsonSink(self.path, sync=self.sync)
+
+
+class NdjsonSink:
+    """Appends a line for each record to ``path``; ``"-"`` is standard output.
+
+    A file that is there is appended to; a new one is readable by its owner alone. If the path
+    comes to lead elsewhere (a log was rotated), the file there is written from then on. Every batch
+    is handed to the operating system at once, so that a killed process loses nothing that was
+    counted as written; ``sync`` says when the disk must have it: ``"never"``, on ``"close"``, or
+    after each ``"write"``. A batch that does not fit on the disk is not in the file at all.
+
+    Errors are those of ``os.open`` and ``os.write``.
+    """
+
+    def __init__(self, path: str | Path, *, sync: Sync = "close") -> None:
+        self._path: Final = str(path)
+        self._sync: Final = sync
+        self._names: Names = Names()
+        self._fd = -1
+        self._regular = False
+        # Whether what is in the file ends in the middle of a line.
+        self._torn = False
+        self._looked_s = 0.0
+
+    def open(self, names: Names) -> None:
+        """Open the file."""
+        self._names = names
+        self._reopen()
+
+    def write(self, batch: Batch) -> None:
+        """Append a line for each record, in their order."""
+        data = b"".join(self._lines(batch))
+        if self._fd < 0 or self._led_elsewhere():
+            self._reopen()
+        try:
+            self._append(b"\n" + data if self._torn else data)
+        except OSError:
+            self._let_go()
+            raise
+        self._torn = False
+        if self._sync == "write" and self._regular:
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Sync, if that was asked for, and close the file."""
+        try:
+            if self._sync != "never" and self._regular and self._fd >= 0:
+                os.fsync(self._fd)
+        finally:
+            self._let_go()
+
+    # The file.
+
+    def _reopen(self) -> None:
+        self._let_go()
+        self._looked_s = time.monotonic()
+        if self._path == STDOUT:
+            sys.stdout.flush()
+            self._fd = os.dup(sys.stdout.fileno())
+            self._regular = False
+            return
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(self._path, flags, 0o600)
+        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
+        if self._regular:
+            size = os.fstat(self._fd).st_size
+            self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+    def _let_go(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def _led_elsewhere(self) -> bool:
+        now_s = time.monotonic()
+        if not self._regular or now_s - self._looked_s < _LOOK_EVERY_S:
+            return False
+        self._looked_s = now_s
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._fd))  # noqa: PTH116
+        except FileNotFoundError:
+            return True
+
+    def _append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            self._undo(len(data) - len(rest))
+            raise
+
+    def _undo(self, written: int) -> None:
+        """Cut off what was written of a batch, if nobody wrote behind it."""
+        if not written:
+            return
+        self._torn = True
+        if self._regular:
+            with contextlib.suppress(OSError):
+                end = os.lseek(self._fd, 0, os.SEEK_CUR)
+                if end == os.fstat(self._fd).st_size:
+                    os.ftruncate(self._fd, end - written)
+                    self._torn = False
+
+    # The lines.
+
+    def _lines(self, batch: Batch) -> list[bytes]:
+        names = self._names
+        lines = [
+            (update.seq, _line(_update_object(update, names.get(update.instrument, _UNKNOWN))))
+            for update in updates(batch, names)
+        ]
+        if batch.signal_bytes:
+            more = [(s.seq, _line(_signal_object(s))) for s in signals(batch, names)]
+            lines = list(merge(lines, more))
+        return [line for _, line in lines]
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _price(value_e9: int | None) -> str | None:
+    return None if value_e9 is None else format_price(value_e9)
+
+
+def _qty(value_e8: int | None) -> str | None:
+    return None if value_e8 is None else format_qty(value_e8)
+
+
+def _update_object(update: Update, name: Name) -> dict[str, Any]:
+    return {
+        "record": "update",
+        "kind": update.kind,
+        "ts_recv": update.ts_recv,
+        "ts_event": update.ts_event,
+        "ts_evidence": update.ts_evidence,
+        "seq": update.seq,
+        "venue": name.venue,
+        "market": name.market,
+        "outcome": name.outcome,
+        "symbol": update.symbol,
+        "instrument": update.instrument,
+        "conn": update.conn,
+        "epoch": update.epoch,
+        "state": update.state,
+        "cause": update.cause,
+        "bid": _price(update.bid_e9),
+        "bid_qty": _qty(update.bid_qty_e8),
+        "ask": _price(update.ask_e9),
+        "ask_qty": _qty(update.ask_qty_e8),
+        "price": _price(update.price_e9),
+        "qty": _qty(update.qty_e8),
+        "aggressor": update.aggressor,
+        "off_book": update.off_book,
+        "touch_changed": update.touch_changed,
+        "hash_verified": update.hash_verified,
+        "gap": update.gap,
+    }
+
+
+def _signal_object(signal: Signal) -> dict[str, Any]:
+    return {
+        "record": "signal",
+        "phase": signal.phase,
+        "reason": signal.reason,
+        "ts_recv": signal.ts_recv,
+        "ts_open": signal.ts_open,
+        "seq": signal.seq,
+        "id": signal.id,
+        "rule": signal.rule,
+        "rule_id": signal.rule_id,
+        "name": signal.name,
+        "direction": signal.direction,
+        "qty": _qty(signal.qty_e8),
+        "gross_edge": _price(signal.gross_edge_e9),
+        "net_edge": _price(signal.net_edge_e9),
+        "maker_edge": _price(signal.maker_edge_e9),
+        "peak_edge": _price(signal.peak_edge_e9),
+        "value": _price(signal.value_e9),
+        "fee": _price(signal.fee_e9),
+        "capital": _price(signal.capital_e9),
+        "qty_open": _qty(signal.qty_open_e8),
+        "skew_ns": signal.skew_ns,
+        "lag_ns": signal.lag_ns,
+        "legs": [_leg_object(leg) for leg in signal.legs],
+    }
+
+
+def _leg_object(leg: Leg) -> dict[str, Any]:
+    return {
+        "venue": leg.venue,
+        "market": leg.market,
+        "outcome": leg.outcome,
+        "symbol": leg.symbol,
+        "instrument": leg.instrument,
+        "epoch": leg.epoch,
+        "state": leg.state,
+        "side": leg.side,
+        "view": leg.view,
+        "qty": _qty(leg.qty_e8),
+        "avg_price": _price(leg.avg_price_e9),
+        "worst_price": _price(leg.worst_price_e9),
+        "fee": _price(leg.fee_e9),
+        "maker_fee": _price(leg.maker_fee_e9),
+        "age_ns": leg.age_ns,
+    }

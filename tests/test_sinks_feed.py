@@ -1,0 +1,116 @@
+"""Sinks on a live feed, from Python and from a configuration, and the page that tells of them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pages
+import pytest
+from session_server import MARKET, NO, YES, Server, book_frame, serving
+from waiting import PATIENCE_S, until
+
+from bookfeed import Batch, Feed, Names, SessionError, SinkOptions, records
+from bookfeed.sinks import Given
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+class Keeping:
+    """Keeps every update as an object."""
+
+    def __init__(self) -> None:
+        self.kept: list[records.Update] = []
+        self.known: list[str] = []
+
+    def open(self, names: Names) -> None:
+        self.names = names
+        self.known = [name.symbol for name in names.values()]
+
+    def write(self, batch: Batch) -> None:
+        self.kept += records.updates(batch, self.names)
+
+    def close(self) -> None:
+        pass
+
+
+class Stalling(Keeping):
+    """Never comes back."""
+
+    def write(self, batch: Batch) -> None:
+        time.sleep(3_600)
+
+
+class Raising(Keeping):
+    """Raises each time."""
+
+    def write(self, batch: Batch) -> None:
+        raise RuntimeError("mine")
+
+
+async def test_a_sink_has_every_record_of_the_feed(server: Server) -> None:
+    sink = Keeping()
+    seen: list[records.Update] = []
+    async with Feed([MARKET], url=server.url, sinks=[sink], on_update=seen.append) as feed:
+        assert sink.known == [YES, NO], "it knows the markets before the first record"
+        await feed.wait_live(PATIENCE_S)
+        (await server.peer(0)).text(book_frame(YES, "0.45"))
+        await until(lambda: sink.kept and sink.kept[-1].bid == 0.45)
+        assert feed.counters()["sink_keeping_written"] == len(sink.kept)
+    # Those of the end as well: every book is stale then.
+    assert sink.kept == seen
+    assert sink.kept[-1].cause == "disconnected"
+    (status,) = feed.sink_status()
+    assert (status.state, status.written, status.queued) == ("closed", len(seen), 0)
+
+
+async def test_sinks_that_stall_or_raise_change_nothing(server: Server) -> None:
+    healthy = Keeping()
+    sinks: list[Given] = [
+        healthy,
+        (Stalling(), SinkOptions(queue_max=20, close_timeout_s=0.1)),
+        Raising(),
+    ]
+    async with Feed([MARKET], url=server.url, sinks=sinks) as feed:
+        await feed.wait_live(PATIENCE_S)
+        peer = await server.peer(0)
+        for n in range(500):
+            peer.text(book_frame(YES, f"0.{100 + n % 300}", "0.9"))
+        peer.text(book_frame(YES, "0.123", "0.9"))
+        await until(lambda: healthy.kept and healthy.kept[-1].bid == 0.123)
+        assert feed.book(YES).bid == 0.123
+        received = feed.counters()["sink_stalling_received"]
+        assert received == feed.counters()["sink_raising_received"] > 500
+        assert feed.counters()["sink_stalling_conflated"] > 300
+        assert feed.counters()["sink_raising_errors"] > 0
+        assert feed.counters()["callback_errors"] == 0
+        started_s = time.monotonic()
+    assert time.monotonic() - started_s < 2.5
+    for status in feed.sink_status():
+        assert status.received == status.written + status.dropped + status.conflated
+    assert [s.state for s in feed.sink_status()] == ["closed", "abandoned", "closed"]
+
+
+async def test_a_sink_that_cannot_be_opened_ends_opening(server: Server) -> None:
+    class Refusing(Keeping):
+        def open(self, names: Names) -> None:
+            raise PermissionError("wrong password")
+
+    first = Keeping()
+    feed = Feed([MARKET], url=server.url, sinks=[first, Refusing()])
+    with pytest.raises(SessionError, match="sink refusing cannot be opened"):
+        await feed.open()
+    assert [status.state for status in feed.sink_status()] == ["closed", "closed"]
+    assert not server.peers
+    await asyncio.sleep(0)
+
+
+def test_the_page_about_sinks_can_be_followed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert pages.Reader(tmp_path / "folder", tmp_path).follow(ROOT / "docs" / "sinks.md") == 1
