@@ -191,7 +191,7 @@ def test_the_signal_that_is_explained_is_as_signals_are_printed() -> None:
     blank = replace(
         Signal.from_bytes(bytes(SIGNAL_BYTES), b""), legs=(Leg.from_bytes(bytes(LEG_BYTES)),)
     )
-    printed = signal_object(blank, "", {})
+    printed = signal_object(blank)
     assert shown.keys() <= printed.keys() and shown["legs"][0].keys() <= printed["legs"][0].keys()
     explained = set(re.findall(r"`(\w+)`", section))
     assert {*shown, *shown["legs"][0]} - {"type"} <= explained

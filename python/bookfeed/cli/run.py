@@ -44,7 +44,7 @@ def follow(
         problem = f"a sink writes to standard output; leave --output {args.output} out"
         raise ConfigError(source.name, "sink", problem)
     clock = AnchoredClock()
-    watch = Watch(source.name, source.config, engine, clock, why=why)
+    watch = Watch(source.name, engine, clock, why=why)
     run_loop(_follow(args, source, watch, clock, recorder, hint, more))
 
 
@@ -71,8 +71,8 @@ async def _follow(
             engine=watch.engine,
             clock=clock,
         )
+        watch.attach(feed)
         async with feed:
-            watch.attach(feed)
             show.begin()
             await _until_ended(feed, show, args.seconds)
             summary = watch.summary()

@@ -12,16 +12,12 @@ from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why
 
 _USD_SCALE: Final = 1_000_000_000
-_OPPOSITE: Final = {"YES": "NO", "NO": "YES"}
-
-# Venue, name of the market and name of the outcome, by instrument.
-Places = Mapping[int, tuple[str, str, str]]
 
 
-def outcome_word(outcome: str, view: str) -> str:
+def outcome_word(leg: Leg) -> str:
     """What is bought or sold: ``YES``, ``NO``, or what an outcome of another name is called."""
-    own = outcome.upper() if outcome.upper() in _OPPOSITE else outcome or "YES"
-    return own if view == "yes" else _OPPOSITE.get(own, f"not {own}")
+    word = leg.outcome or leg.view
+    return word.upper() if word.lower() in ("yes", "no") else word
 
 
 def state_object(update: Update) -> dict[str, Any]:
@@ -39,8 +35,8 @@ def state_object(update: Update) -> dict[str, Any]:
     }
 
 
-def signal_object(signal: Signal, name: str, places: Places) -> dict[str, Any]:
-    """A signal; ``name`` is what its rule is called."""
+def signal_object(signal: Signal) -> dict[str, Any]:
+    """A signal."""
     return {
         "type": "signal",
         "ts_recv": signal.ts_recv,
@@ -49,7 +45,7 @@ def signal_object(signal: Signal, name: str, places: Places) -> dict[str, Any]:
         "id": signal.id,
         "rule": signal.rule,
         "rule_id": signal.rule_id,
-        "name": name,
+        "name": signal.name,
         "phase": signal.phase,
         "reason": signal.reason,
         "direction": signal.direction,
@@ -63,18 +59,17 @@ def signal_object(signal: Signal, name: str, places: Places) -> dict[str, Any]:
         "capital": signal.capital,
         "skew_ns": signal.skew_ns,
         "lag_ns": signal.lag_ns,
-        "legs": [_leg_object(leg, places) for leg in signal.legs],
+        "legs": [_leg_object(leg) for leg in signal.legs],
     }
 
 
-def _leg_object(leg: Leg, places: Places) -> dict[str, Any]:
-    venue, _, outcome = places.get(leg.instrument, ("", "", ""))
+def _leg_object(leg: Leg) -> dict[str, Any]:
     return {
-        "venue": venue,
+        "venue": leg.venue,
         "symbol": leg.symbol,
         "side": leg.side,
         "view": leg.view,
-        "outcome": outcome_word(outcome, leg.view),
+        "outcome": outcome_word(leg),
         "qty": leg.qty,
         "avg_price": leg.avg_price,
         "worst_price": leg.worst_price,

@@ -12,7 +12,6 @@ import numpy as np
 from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
 from bookfeed.clock import NS_PER_S, Clock
-from bookfeed.config import Config
 from bookfeed.feed import Feed
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen
 from bookfeed.monitor.objects import (
@@ -25,6 +24,7 @@ from bookfeed.monitor.objects import (
 )
 from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
 from bookfeed.monitor.paper import PaperTape
+from bookfeed.names import Names
 from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, Signal, Update
 from bookfeed.rules.pairs import basis_line
 
@@ -50,23 +50,14 @@ class Watch:
     With ``why`` it tells what was refused, too.
     """
 
-    def __init__(
-        self, source: str, config: Config, engine: Engine, clock: Clock, *, why: bool = False
-    ) -> None:
+    def __init__(self, source: str, engine: Engine, clock: Clock, *, why: bool = False) -> None:
         self.source: Final = source
         self._why: Final = why
         self.engine: Final = engine
         self._clock: Final = clock
-        self._names: Final = {
-            outcome.symbol: (market.name or market.market, outcome.name)
-            for market in config.markets()
-            for outcome in market.outcomes
-        }
         self.on_state: Callable[[Update], None] | None = None
         self.on_signal: Callable[[Signal], None] | None = None
         self._feed: Feed | None = None
-        self._symbols: Final[dict[int, str]] = {}
-        self._places: Final[dict[int, tuple[str, str, str]]] = {}
         self._tape: Final = PaperTape(engine)
         self._started_ns = clock.now_ns()
         self._uncounted: Final[list[bytes]] = []
@@ -86,32 +77,24 @@ class Watch:
         return self._feed
 
     def attach(self, feed: Feed) -> None:
-        """Begins to follow an open feed."""
+        """Begins to follow a feed, best before it is open: its first records have names then."""
         self._feed = feed
-        self._learn()
         self._started_ns = self._clock.now_ns()
         self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
 
-    def _learn(self) -> None:
-        for view in self.engine.books():
-            self._symbols[view.instrument] = view.symbol
-            self._places[view.instrument] = (view.venue, *self._name(view.symbol))
-
     def on_batch(self, batch: Batch) -> None:
         """Takes in what the engine handed out; cheap for plain book updates."""
-        if self._feed is None:
-            self._learn()
         data = batch.update_bytes
         self._uncounted.append(data)
         self._uncounted_bytes += len(data)
         if self._uncounted_bytes > _UNCOUNTED_MAX:
             self._counted()
         if self.on_state is not None and KIND_STATE in data[UPDATE_KIND_OFFSET::UPDATE_BYTES]:
-            for update in records.updates(batch, self._symbols):
+            for update in records.updates(batch, self._names):
                 if update.kind == "state":
                     self.on_state(update)
         if batch.signal_bytes:
-            for signal in records.signals(batch, self._symbols):
+            for signal in records.signals(batch, self._names):
                 self._take_signal(signal)
 
     def _take_signal(self, signal: Signal) -> None:
@@ -182,7 +165,7 @@ class Watch:
         return [RefusalRow(w.name or w.rule, w.reason, w.count, w.text) for w in self.feed.why()]
 
     def _book_row(self, view: BookView, now_ns: int, rate: float) -> BookRow:
-        market, outcome = self._name(view.symbol)
+        market, outcome = self._name(view.instrument, view.symbol)
         return BookRow(
             venue=view.venue,
             market=market,
@@ -199,7 +182,7 @@ class Watch:
 
     def _signal_row(self, signal: Signal, now_ns: int) -> SignalRow:
         over = signal.phase == "close"
-        names = [self._name(leg.symbol) for leg in signal.legs]
+        names = [self._name(leg.instrument, leg.symbol) for leg in signal.legs]
         markets = dict.fromkeys(market for market, _ in names)
         outcomes = {outcome for _, outcome in names}
         # One outcome is worth saying; several of a market are the market.
@@ -207,7 +190,7 @@ class Watch:
         return SignalRow(
             opened=datetime.fromtimestamp(signal.ts_open / NS_PER_S, UTC).strftime("%H:%M:%S"),
             rule=signal.rule,
-            market=self._rule_name(signal.rule_id) or about + " ".join(markets),
+            market=signal.name or about + " ".join(markets),
             direction=signal.direction or "",
             qty_e8=signal.qty_e8,
             net_edge_e9=signal.net_edge_e9,
@@ -223,23 +206,25 @@ class Watch:
         )
 
     def _leg_row(self, leg: Leg) -> LegRow:
-        venue, market, outcome = self._places.get(leg.instrument, ("", leg.symbol, ""))
+        market, _ = self._name(leg.instrument, leg.symbol)
         return LegRow(
             side=leg.side,
-            outcome=outcome_word(outcome, leg.view),
-            venue=venue,
+            outcome=outcome_word(leg),
+            venue=leg.venue,
             market=market,
             qty_e8=leg.qty_e8,
             avg_price_e9=leg.avg_price_e9,
             fee_e9=leg.fee_e9,
         )
 
-    def _rule_name(self, number: int) -> str:
-        rule = self.feed.rules.get(number)
-        return "" if rule is None else rule.name
+    @property
+    def _names(self) -> Names:
+        return Names() if self._feed is None else self._feed.names
 
-    def _name(self, symbol: str) -> tuple[str, str]:
-        return self._names.get(symbol, (symbol, ""))
+    def _name(self, instrument: int, symbol: str) -> tuple[str, str]:
+        """The title of a book's market and its outcome."""
+        name = self._names.get(instrument)
+        return (symbol, "") if name is None else (name.title, name.outcome)
 
     # For programs.
 
@@ -254,11 +239,12 @@ class Watch:
 
     def signal(self, signal: Signal) -> dict[str, Any]:
         """A signal."""
-        return signal_object(signal, self._rule_name(signal.rule_id), self._places)
+        return signal_object(signal)
 
     def fills(self) -> list[dict[str, Any]]:
         """What became of signals on paper since the last call."""
-        return [fill_object(fill, self._rule_name(fill.rule_id)) for fill in self._tape.fresh()]
+        rules = self._names.rules
+        return [fill_object(fill, rules.get(fill.rule_id, "")) for fill in self._tape.fresh()]
 
     def refusals(self) -> list[dict[str, Any]] | None:
         """What was refused so far, ``None`` if nobody asked."""
@@ -303,7 +289,7 @@ class Watch:
         }
 
     def _book_object(self, view: BookView, now_ns: int) -> dict[str, Any]:
-        market, outcome = self._name(view.symbol)
+        market, outcome = self._name(view.instrument, view.symbol)
         return {
             "venue": view.venue,
             "symbol": view.symbol,
