@@ -1,10 +1,12 @@
 //! Output records: fixed width, little-endian, the same bytes on every platform.
 //!
-//! Layouts are described once, in [`UPDATE_FIELDS`], [`SIGNAL_FIELDS`] and [`LEG_FIELDS`],
-//! which become the numpy dtypes; a test pins that the writers agree with them.
+//! Layouts are described once, in [`UPDATE_FIELDS`], [`SIGNAL_FIELDS`], [`LEG_FIELDS`] and
+//! [`LEVEL_FIELDS`], which become the numpy dtypes; a test pins that the writers agree with them.
 
 use crate::book::Touch;
 use crate::book::integrity::{Cause, State};
+use crate::book::level_log::LevelChange;
+use crate::event::Side;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::InstrumentId;
 use crate::names::named_codes;
@@ -17,6 +19,8 @@ pub const UPDATE_SIZE: usize = 96;
 pub const SIGNAL_SIZE: usize = 144;
 /// Bytes of a leg record.
 pub const LEG_SIZE: usize = 64;
+/// Bytes of a level change record.
+pub const LEVEL_SIZE: usize = 48;
 
 /// A field of a record: name, numpy type, byte offset.
 pub type Field = (&'static str, &'static str, usize);
@@ -83,6 +87,20 @@ pub const LEG_FIELDS: [Field; 11] = [
     ("maker_fee", "<i8", 56),
 ];
 
+/// Layout of a level change record.
+pub const LEVEL_FIELDS: [Field; 10] = [
+    ("seq", "<u8", 0),
+    ("ts_recv_ns", "<i8", 8),
+    ("price_e9", "<i8", 16),
+    ("old_qty_e8", "<i8", 24),
+    ("new_qty_e8", "<i8", 32),
+    ("instrument", "<u4", 40),
+    ("side", "|u1", 44),
+    ("state", "|u1", 45),
+    ("cause", "|u1", 46),
+    ("flags", "|u1", 47),
+];
+
 /// Flag: the touch changed.
 pub(crate) const FLAG_TOUCH: u8 = 1;
 /// Flag: the aggressor bought.
@@ -93,6 +111,8 @@ pub(crate) const FLAG_SELL: u8 = 4;
 pub(crate) const FLAG_OFF_BOOK: u8 = 16;
 /// Flag: the venue's hash vouches for the book as it stands.
 pub const FLAG_VERIFIED: u8 = 8;
+/// Flag of a level change: the message was a whole book.
+pub const FLAG_WHOLE: u8 = 1;
 
 named_codes! {
     /// What an update tells.
@@ -248,6 +268,40 @@ pub(crate) fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: 
     out.extend_from_slice(&record);
 }
 
+/// A change of one level, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct LevelRecord {
+    /// Receive time of the message, or when the book was given up.
+    pub ts_recv: Nanos,
+    /// What changed.
+    pub change: LevelChange,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// State of the book at the end of the message.
+    pub state: State,
+    /// Why it is in that state.
+    pub cause: Cause,
+    /// [`FLAG_WHOLE`] or nothing.
+    pub flags: u8,
+}
+
+impl LevelRecord {
+    /// Appends the record; all changes of one message and book have the same `seq`.
+    pub fn write(&self, seq: u64, out: &mut Vec<u8>) {
+        let LevelChange { side, price, old_qty, new_qty } = self.change;
+        let mut record = [0u8; LEVEL_SIZE];
+        let mut w = Writer(&mut record);
+        w.put(0, seq.to_le_bytes());
+        for (i, value) in [self.ts_recv, price, old_qty, new_qty].into_iter().enumerate() {
+            w.put(8 + i * 8, value.to_le_bytes());
+        }
+        w.put(40, self.instrument.to_le_bytes());
+        let side = u8::from(side == Side::Ask);
+        w.put(44, [side, self.state as u8, self.cause as u8, self.flags]);
+        out.extend_from_slice(&record);
+    }
+}
+
 /// An update about `instrument` with nothing in it but the instrument and the time.
 #[must_use]
 pub const fn blank(instrument: InstrumentId, kind: UpdateKind, ts_recv: Nanos) -> Update {
@@ -276,6 +330,13 @@ mod tests {
         code[2..].parse().unwrap()
     }
 
+    fn read(fields: &[Field], name: &str, record: &[u8]) -> i64 {
+        let &(_, code, at) = fields.iter().find(|f| f.0 == name).unwrap();
+        let mut bytes = [0; 8];
+        bytes[..width(code)].copy_from_slice(&record[at..at + width(code)]);
+        i64::from_le_bytes(bytes)
+    }
+
     fn packed(fields: &[Field], size: usize) {
         let mut end = 0;
         for &(name, code, at) in fields {
@@ -294,6 +355,7 @@ mod tests {
         packed(&UPDATE_FIELDS, UPDATE_SIZE);
         packed(&SIGNAL_FIELDS, SIGNAL_SIZE);
         packed(&LEG_FIELDS, LEG_SIZE);
+        packed(&LEVEL_FIELDS, LEVEL_SIZE);
     }
 
     #[test]
@@ -322,16 +384,25 @@ mod tests {
         };
         let mut out = Vec::new();
         update.write(4, &mut out);
-        let read = |name: &str| {
-            let &(_, code, at) = UPDATE_FIELDS.iter().find(|f| f.0 == name).unwrap();
-            let mut bytes = [0; 8];
-            bytes[..width(code)].copy_from_slice(&out[at..at + width(code)]);
-            i64::from_le_bytes(bytes)
-        };
         let expected = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 2, 2, 2, 17];
         for ((name, _, _), value) in UPDATE_FIELDS.iter().zip(expected) {
-            assert_eq!(read(name), value, "{name}");
+            assert_eq!(read(&UPDATE_FIELDS, name, &out), value, "{name}");
         }
         assert_eq!(out.len(), UPDATE_SIZE);
+    }
+
+    #[test]
+    fn a_level_change_is_written_where_its_layout_says() {
+        let change = LevelChange { side: Side::Ask, price: 3, old_qty: 4, new_qty: 5 };
+        let (state, cause) = (State::Stale, Cause::Window);
+        let record = LevelRecord { ts_recv: 2, change, instrument: 6, state, cause, flags: FLAG_WHOLE };
+        let mut out = Vec::new();
+        record.write(1, &mut out);
+        let codes = [1, state as i64, cause as i64, 1];
+        let expected = [1, 2, 3, 4, 5, 6].into_iter().chain(codes);
+        for ((name, _, _), value) in LEVEL_FIELDS.iter().zip(expected) {
+            assert_eq!(read(&LEVEL_FIELDS, name, &out), value, "{name}");
+        }
+        assert_eq!(out.len(), LEVEL_SIZE);
     }
 }

@@ -109,7 +109,10 @@ fn play(engine: &mut Engine, frames: &[String], from: i64) {
 
 fn no_allocation(config: Config, rules: bool, trades: bool, frames: usize) {
     let (market, frames) = stream(11, frames, trades);
-    let mut engine = engine(&market, config, rules);
+    no_allocation_in(engine(&market, config, rules), config, &frames);
+}
+
+fn no_allocation_in(mut engine: Engine, config: Config, frames: &[String]) {
     let (warm, measured) = frames.split_at(frames.len() / 21);
     play(&mut engine, warm, 1);
     let from = i64::try_from(warm.len() + 1).unwrap();
@@ -152,6 +155,15 @@ fn with_rules_that_find_nothing() {
 fn with_silence_watched_and_records_digested() {
     let config = Config { digest: true, ..Config::default() };
     no_allocation(config, true, false, 21_000);
+}
+
+#[test]
+fn with_level_changes() {
+    let (market, frames) = stream(16, 21_000, false);
+    let config = policy(HashCheck::Off);
+    let mut watched = engine(&market, config, true);
+    watched.watch_levels(true);
+    no_allocation_in(watched, config, &frames);
 }
 
 #[test]
@@ -269,7 +281,7 @@ fn pairs(engine: &mut Engine, venue: &Kalshi) {
     engine.add_rule("basket", &rule(&[("legs", &legs), ("exhaustive", "true")])).unwrap();
 }
 
-fn no_allocation_numbered(yes_prices: bool, rules: bool, config: Config) -> Engine {
+fn no_allocation_numbered(yes_prices: bool, rules: bool, levels: bool, config: Config) -> Engine {
     let (venue, frames) = numbered(15, 42_000, yes_prices);
     let mut engine = Engine::new(config);
     engine.connected(0, Venue::KALSHI, if yes_prices { "use_yes_price" } else { "" }, T0).unwrap();
@@ -279,6 +291,7 @@ fn no_allocation_numbered(yes_prices: bool, rules: bool, config: Config) -> Engi
     if rules {
         pairs(&mut engine, &venue);
     }
+    engine.watch_levels(levels);
     let (warm, measured) = frames.split_at(2_000);
     play(&mut engine, warm, 1);
     let count = counted(|| play(&mut engine, measured, 2_001));
@@ -292,14 +305,15 @@ fn no_allocation_numbered(yes_prices: bool, rules: bool, config: Config) -> Engi
 #[test]
 fn with_numbered_streams() {
     for yes_prices in [false, true] {
-        no_allocation_numbered(yes_prices, false, Config::default());
+        no_allocation_numbered(yes_prices, false, false, Config::default());
+        no_allocation_numbered(yes_prices, false, true, Config::default());
     }
 }
 
 #[test]
 fn with_pairs_that_are_walked_and_refused() {
     let config = Config { digest: true, paper_latency: Some(1), ..Config::default() };
-    let mut engine = no_allocation_numbered(true, true, config);
+    let mut engine = no_allocation_numbered(true, true, false, config);
     let refused = engine.refusals().iter().sum::<u64>();
     assert!(refused > 10_000, "the pairs are looked at: {refused}");
     assert_eq!(engine.output().totals().1, 0, "and nothing is found");

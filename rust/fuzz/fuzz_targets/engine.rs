@@ -1,6 +1,7 @@
 //! A stream with faults chosen by the fuzzer: frames lost, repeated, kept back, broken, fetches,
 //! lost connections, time. With every hash checked, a book that is live after a message about
-//! it is the true one; records never run ahead of the state that was told.
+//! it is the true one; records never run ahead of the state that was told; and whoever applies
+//! level changes has the books, whatever their states.
 #![no_main]
 
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
@@ -13,10 +14,13 @@ use bookfeed_core::signals::Phase;
 use bookfeed_core::update::UpdateKind;
 use libfuzzer_sys::fuzz_target;
 use support::Rng;
+use support::level_copies::LevelCopies;
 use support::records::drain;
 use support::scene::Scene;
+use support::venue::policy;
 
-fn judge(scene: &mut Scene, states: &mut [State; 2]) {
+fn judge(scene: &mut Scene, states: &mut [State; 2], copies: &mut LevelCopies) {
+    copies.take(&mut scene.engine);
     let (updates, signals) = drain(&mut scene.engine);
     for update in updates {
         let state = &mut states[update.instrument as usize];
@@ -31,7 +35,13 @@ fn judge(scene: &mut Scene, states: &mut [State; 2]) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let mut scene = Scene::live(HashCheck::Always);
+    let mut scene = Scene::silent(policy(HashCheck::Always));
+    let mut copies = LevelCopies::default();
+    scene.engine.watch_levels(true);
+    let begin = scene.market.books_frame();
+    scene.engine.ingest(0, begin.as_bytes(), scene.ts);
+    copies.take(&mut scene.engine);
+    scene.records();
     for (rule, key, value) in [("spread", "open", "0.003"), ("complement", "min_edge", "0.001")] {
         scene.engine.add_rule(rule, &[(key.to_owned(), value.to_owned())].into()).unwrap();
     }
@@ -85,7 +95,7 @@ fuzz_target!(|data: &[u8]| {
             }
             _ => scene.engine.invalidate(0, Cause::Transport, scene.ts),
         }
-        judge(&mut scene, &mut states);
+        judge(&mut scene, &mut states, &mut copies);
         for outcome in [0, 1] {
             let live = scene.states()[outcome] == State::Live;
             assert!(!(current && live) || scene.is_true(outcome), "step {step}, outcome {outcome}");

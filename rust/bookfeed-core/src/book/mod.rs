@@ -4,7 +4,9 @@
 //! [`Book`] holds what every message touches, and as little as that; the rest of what is known
 //! of a book is in [`Rare`], elsewhere in memory.
 
+mod change;
 pub mod integrity;
+pub mod level_log;
 pub mod proof;
 pub mod side;
 
@@ -15,9 +17,10 @@ use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, EvidenceCounts, State};
+use level_log::LevelLog;
 use proof::book_hash::{HashMemory, HexHash, hex_hash};
 use proof::crc32::Crc32Memory;
-use side::{BookSide, Underflow};
+use side::BookSide;
 use std::collections::VecDeque;
 
 /// Best price and size of both sides; the fast view that rules and records read.
@@ -98,6 +101,8 @@ pub struct Book {
     pub(crate) recent: Recent,
     /// Counts of matches and mismatches by kind.
     pub evidence: EvidenceCounts,
+    /// What the message in hand changes, while somebody asked for that.
+    pub(crate) level_log: Option<Box<LevelLog>>,
     /// What is rarely needed.
     pub rare: Box<Rare>,
 }
@@ -222,6 +227,7 @@ impl Default for Book {
             claimed: Claimed::default(),
             recent: Recent::default(),
             evidence: EvidenceCounts::default(),
+            level_log: None,
             rare: Box::default(),
         }
     }
@@ -257,69 +263,6 @@ impl Book {
         let (bid, bid_qty) = self.bids.best().unwrap_or((ABSENT, ABSENT));
         let (ask, ask_qty) = self.asks.best().unwrap_or((ABSENT, ABSENT));
         Touch { bid, bid_qty, ask, ask_qty }
-    }
-
-    /// Sets a level on the side it belongs to.
-    #[inline]
-    pub fn set(&mut self, side: Side, level: Level) {
-        let changed = match side {
-            Side::Bid => self.bids.set(level),
-            Side::Ask => self.asks.set(level),
-        };
-        self.version += 1;
-        self.unpublished |= changed;
-    }
-
-    /// Sets the levels of one message.
-    #[inline]
-    pub fn set_all(&mut self, bids: &[Level], asks: &[Level]) {
-        let changed = self.bids.apply(bids) | self.asks.apply(asks);
-        self.version += 1;
-        self.unpublished |= changed;
-    }
-
-    /// Adds to a level's size, or takes from it.
-    ///
-    /// # Errors
-    /// [`Underflow`]; the book is then as it was.
-    #[inline]
-    pub fn add(&mut self, side: Side, price: Price, qty: Qty) -> Result<(), Underflow> {
-        let changed = match side {
-            Side::Bid => self.bids.add(price, qty),
-            Side::Ask => self.asks.add(price, qty),
-        }?;
-        self.version += 1;
-        self.unpublished |= changed;
-        Ok(())
-    }
-
-    /// Drops what lies behind the venue's window, where it keeps one: it does not say when such
-    /// levels change, nor that they are there.
-    pub(crate) fn fit_window(&mut self) {
-        let depth = self.rare.depth;
-        if depth > 0 {
-            self.bids.truncate(depth);
-            self.asks.truncate(depth);
-        }
-        self.note_window();
-    }
-
-    /// Where knowledge ends: at the last level of a side that has as many as the venue sends, or of
-    /// which something was left out; else nowhere.
-    pub(crate) fn note_window(&mut self) {
-        let Self { bids, asks, rare, .. } = self;
-        let end = |side: &BookSide, cut: bool| {
-            let full = rare.depth > 0 && side.len() >= rare.depth;
-            side.worst_price().filter(|_| full || cut).unwrap_or(ABSENT)
-        };
-        (rare.bids_known_to, rare.asks_known_to) = (end(bids, false), end(asks, rare.asks_cut));
-    }
-
-    /// Where knowledge ends in a whole book that is cut off somewhere, and does not say whether it
-    /// is: at its last levels. What lies behind them is said only when it changes.
-    pub(crate) fn note_end(&mut self) {
-        let end = |side: &BookSide| side.worst_price().unwrap_or(ABSENT);
-        (self.rare.bids_known_to, self.rare.asks_known_to) = (end(&self.bids), end(&self.asks));
     }
 
     /// Whether the best bid is at the best ask or above it, which no venue that matches orders

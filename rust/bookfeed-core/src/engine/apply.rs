@@ -109,7 +109,7 @@ impl Applier {
                 return;
             }
         }
-        let book = world.book(id);
+        let book = world.book_to_change(id);
         book.set(change.side, change.level);
         book.recent.remember(print);
         match known.and_then(|i| self.applied.touched.get_mut(i)) {
@@ -144,6 +144,7 @@ impl Applier {
             let what = "a change on another subscription than the book's";
             return judge.refuse(world, origin, id, what, delta.market_id.start as usize);
         }
+        let book = world.book_to_change(id);
         if book.add(delta.side, delta.price, delta.qty).is_err() {
             book.evidence.count(Evidence::Underflow);
             world.counters.underflows += 1;
@@ -187,6 +188,7 @@ impl Applier {
             book.rare.ts_discarded = book.rare.ts_discarded.max(origin.ts_event);
             return;
         }
+        let book = world.book_to_change(id);
         book.set_all(bids, asks);
         book.rare.asks_cut |= levels.asks_cut;
         book.fit_window();
@@ -216,6 +218,7 @@ impl Applier {
         let verdict = book.rare.stitch.take(updates, bids.len() + asks.len());
         match verdict {
             Verdict::Apply => {
+                let book = world.book_to_change(id);
                 book.set_all(bids, asks);
                 book.ts_event = book.ts_event.max(origin.ts_event);
                 if book.beyond_known() {

@@ -13,6 +13,7 @@ mod apply;
 mod config;
 mod hashes;
 mod judge;
+mod levels;
 mod lost;
 mod markets;
 mod mirror;
@@ -42,6 +43,7 @@ use apply::Applier;
 pub use config::{Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS};
 use config::{Listed, json_complaint};
 use judge::Judge;
+use levels::publish_levels;
 pub use markets::IndexReading;
 use markets::Markets;
 pub use output::Output;
@@ -108,6 +110,7 @@ impl Engine {
             Body::Nothing => {}
             _ => markets.take(world, judge, origin, frame, message),
         }
+        publish_levels(world, &mut judge.publisher.output, origin.ts_recv);
     }
 
     /// One message of a REST answer. It says nothing about whether the stream still flows.
@@ -122,6 +125,7 @@ impl Engine {
         applier.apply_rest(world, judge, origin, frame, message, stands_at);
         judge.judge(world, origin, frame, &applier.applied);
         judge.publish(world, &applier.applied.touched, origin.ts_recv);
+        publish_levels(world, &mut judge.publisher.output, origin.ts_recv);
     }
 
     // Data inputs.
@@ -281,10 +285,11 @@ impl Engine {
         }
         world.leave_connection(id);
         self.judge.turn(world, id, State::Stale, Cause::Unsubscribed, ts);
-        let book = world.book(id);
+        let book = world.book_to_change(id);
         book.forget_stream();
-        (book.bids, book.asks) = (Book::default().bids, Book::default().asks);
+        book.clear();
         world.tapes[id as usize].clear();
+        publish_levels(world, &mut self.judge.publisher.output, ts);
         Ok(())
     }
 
@@ -382,6 +387,15 @@ impl Engine {
                 self.judge.turn(&mut self.world, id, State::Stale, Cause::Poisoned, ts);
             }
         }
+        publish_levels(&mut self.world, &mut self.judge.publisher.output, ts);
+    }
+
+    /// Whether each change of a level is a record from here on ([`Output::levels`]): then whoever
+    /// applies the new sizes to his copy has the book's levels after every message, whatever its
+    /// state. His copy begins with the levels as they are when this is switched on. No other
+    /// record, and no digest, depends on it.
+    pub fn watch_levels(&mut self, on: bool) {
+        self.world.levels.on = on;
     }
 
     // Outputs.

@@ -3,7 +3,7 @@
 use crate::signals::Leg;
 use crate::signals::life::Step;
 use crate::time::Nanos;
-use crate::update::{LEG_SIZE, LegStanding, SIGNAL_SIZE, Update, write_leg, write_signal};
+use crate::update::{LEG_SIZE, LegStanding, LevelRecord, SIGNAL_SIZE, Update, write_leg, write_signal};
 use sha2::{Digest, Sha256};
 
 /// Record buffers. They keep their memory when they are cleared.
@@ -12,8 +12,12 @@ pub struct Output {
     updates: Vec<u8>,
     signals: Vec<u8>,
     legs: Vec<u8>,
+    levels: Vec<u8>,
     pending: usize,
     seq: u64,
+    /// Which message and book the newest level changes are of: a count of its own, so that the
+    /// other records are the same whether somebody asked for these or not.
+    level_seq: u64,
     ts_first: Nanos,
     update_count: u64,
     signal_count: u64,
@@ -26,8 +30,10 @@ impl Output {
             updates: Vec::new(),
             signals: Vec::new(),
             legs: Vec::new(),
+            levels: Vec::new(),
             pending: 0,
             seq: 0,
+            level_seq: 0,
             ts_first: 0,
             update_count: 0,
             signal_count: 0,
@@ -35,7 +41,7 @@ impl Output {
         }
     }
 
-    /// Number of updates and signals waiting.
+    /// Number of records waiting: updates, signals and level changes.
     #[inline]
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -72,6 +78,12 @@ impl Output {
         &self.legs
     }
 
+    /// Level change records waiting.
+    #[must_use]
+    pub fn levels(&self) -> &[u8] {
+        &self.levels
+    }
+
     #[inline]
     pub(super) fn push_update(&mut self, update: &Update) {
         if self.pending == 0 {
@@ -102,6 +114,16 @@ impl Output {
         self.signal_count += 1;
     }
 
+    /// Adds a level change, `first` if the one before it was of another message or book.
+    pub(super) fn push_level(&mut self, record: &LevelRecord, first: bool) {
+        if self.pending == 0 {
+            self.ts_first = record.ts_recv;
+        }
+        self.level_seq += u64::from(first);
+        record.write(self.level_seq, &mut self.levels);
+        self.pending += 1;
+    }
+
     /// Forgets the records that were waiting, after adding them to the digest.
     pub fn clear(&mut self) {
         if let Some([updates, signals, legs]) = &mut self.digests {
@@ -117,10 +139,11 @@ impl Output {
         self.updates.clear();
         self.signals.clear();
         self.legs.clear();
+        self.levels.clear();
         self.pending = 0;
     }
 
-    /// SHA-256 over all records ever taken, in hexadecimal: the same for every run, however
+    /// SHA-256 over all records ever taken but level changes, in hexadecimal: the same for every run, however
     /// the input was cut into pieces. `None` unless the engine was built to keep it.
     #[must_use]
     pub fn digest(&self) -> Option<String> {

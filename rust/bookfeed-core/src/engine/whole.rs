@@ -152,7 +152,7 @@ impl Applier {
         }
         book.doubt = None;
         if load(world, judge, id, origin, frame, snapshot) {
-            let book = world.book(id);
+            let book = world.book_to_change(id);
             book.fit_window();
             if message.place.seq != 0 {
                 book.rare.stitch.begin(message.place.seq);
@@ -250,7 +250,7 @@ impl Applier {
         if !load(world, judge, id, origin, frame, snapshot) {
             return;
         }
-        let book = world.book(id);
+        let book = world.book_to_change(id);
         book.note_end();
         book.rare.stitch.seed(stands_at);
         while let Some(waiting) = book.rare.stitch.take_waiting() {
@@ -294,7 +294,7 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
 /// delta the book already contains does no harm as long as all later ones follow.
 fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaited) -> Testimony {
     let mut testimony = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
-    let book = world.book(id);
+    let book = world.book_to_change(id);
     for delta in awaited.deltas.iter().filter(|d| d.ts_event >= origin.ts_event) {
         book.set(delta.side, delta.level);
         book.ts_event = book.ts_event.max(delta.ts_event);
@@ -339,12 +339,9 @@ fn load(
     frame: &Frame,
     snapshot: &Snapshot,
 ) -> bool {
-    let book = world.book(id);
-    book.version += 1;
-    let bids = book.bids.load(&frame.levels[snapshot.bids.clone()]);
-    let asks = book.asks.load(&frame.levels[snapshot.asks.clone()]);
-    book.unpublished = true;
-    if bids.is_err() || asks.is_err() {
+    let book = world.book_to_change(id);
+    let (bids, asks) = (snapshot.bids.clone(), snapshot.asks.clone());
+    if book.load(&frame.levels[bids], &frame.levels[asks]).is_err() {
         book.evidence.count(Evidence::Malformed);
         world.counters.malformed += 1;
         let offset = snapshot.symbol.start as usize;

@@ -2,6 +2,7 @@
 //! connections. The stages of the engine change it one after the other; rules only read it.
 
 use super::config::{Config, Counters, LastError};
+use super::levels::LevelWatch;
 use crate::book::Book;
 use crate::event::{Body, Message};
 use crate::fixed::ABSENT;
@@ -38,6 +39,8 @@ pub(super) struct World {
     pub(super) config: Config,
     pub(super) instruments: Instruments,
     pub(super) books: Vec<Book>,
+    /// Who changed levels in the message in hand, while somebody asked for that.
+    pub(super) levels: LevelWatch,
     pub(super) tapes: Vec<TradeTape>,
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) streams: Streams,
@@ -52,6 +55,7 @@ impl World {
             config,
             instruments: Instruments::default(),
             books: Vec::new(),
+            levels: LevelWatch::default(),
             tapes: Vec::new(),
             connections: Vec::new(),
             streams: Streams::default(),
@@ -75,6 +79,16 @@ impl World {
     #[inline]
     pub(super) fn book(&mut self, id: InstrumentId) -> &mut Book {
         &mut self.books[id as usize]
+    }
+
+    /// A book whose levels are about to change.
+    #[inline]
+    pub(super) fn book_to_change(&mut self, id: InstrumentId) -> &mut Book {
+        let book = &mut self.books[id as usize];
+        if self.levels.on {
+            self.levels.begin(id, book);
+        }
+        book
     }
 
     #[inline]

@@ -9,6 +9,7 @@
 pub mod checksum;
 pub mod fee_rules;
 pub mod kalshi;
+pub mod level_copies;
 pub mod plain;
 pub mod records;
 pub mod scene;

@@ -9,7 +9,7 @@ use bookfeed_core::update::{
     Field, LEG_FIELDS, LEG_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, UpdateKind,
 };
 
-fn field(fields: &[Field], record: &[u8], name: &str) -> i64 {
+pub fn field(fields: &[Field], record: &[u8], name: &str) -> i64 {
     let &(_, code, at) = fields.iter().find(|f| f.0 == name).unwrap();
     let width: usize = code[2..].parse().unwrap();
     let mut bytes = [0; 8];
@@ -17,7 +17,7 @@ fn field(fields: &[Field], record: &[u8], name: &str) -> i64 {
     i64::from_le_bytes(bytes)
 }
 
-fn code(fields: &[Field], record: &[u8], name: &str) -> usize {
+pub fn code(fields: &[Field], record: &[u8], name: &str) -> usize {
     usize::try_from(field(fields, record, name)).unwrap()
 }
 
