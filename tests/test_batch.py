@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bookfeed import LEG_DTYPE, SIGNAL_DTYPE, UPDATE_DTYPE, Batch
+from bookfeed import LEG_DTYPE, LEVEL_DTYPE, SIGNAL_DTYPE, UPDATE_DTYPE, Batch
 
 
 def signal(leg_start: int, legs: int) -> bytes:
@@ -23,8 +23,19 @@ def test_the_bytes_are_kept_and_counted() -> None:
     assert (len(batch.legs), batch.update_bytes) == (2, updates.tobytes())
 
 
+def test_level_changes_count_as_records() -> None:
+    levels = np.zeros(2, LEVEL_DTYPE)
+    levels["price_e9"] = [510_000_000, 500_000_000]
+    batch = Batch(level_bytes=levels.tobytes())
+    assert LEVEL_DTYPE.itemsize == 48 and len(batch) == 2
+    assert batch.levels["price_e9"].tolist() == [510_000_000, 500_000_000]
+    assert batch.level_bytes == levels.tobytes()
+    with pytest.raises(ValueError, match=r"level_bytes: 47 bytes .* records of 48"):
+        Batch(level_bytes=bytes(47))
+
+
 def test_an_empty_batch() -> None:
-    assert len(Batch()) == len(Batch(update_bytes=b"").updates) == 0
+    assert len(Batch()) == len(Batch(update_bytes=b"").updates) == len(Batch().levels) == 0
 
 
 def test_half_a_record_and_missing_legs_are_refused() -> None:

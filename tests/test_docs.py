@@ -175,7 +175,12 @@ def test_every_state_cause_and_evidence_is_explained() -> None:
 
 def test_every_field_of_a_record_is_explained() -> None:
     text = (ROOT / "docs" / "records.md").read_text()
-    dtypes = (bookfeed.UPDATE_DTYPE, bookfeed.SIGNAL_DTYPE, bookfeed.LEG_DTYPE)
+    dtypes = (
+        bookfeed.UPDATE_DTYPE,
+        bookfeed.SIGNAL_DTYPE,
+        bookfeed.LEG_DTYPE,
+        bookfeed.LEVEL_DTYPE,
+    )
     fields = [name for dtype in dtypes for name in dtype.names or ()]
     for name in (*fields, *bookfeed.UPDATE_KINDS, *bookfeed.RULES, *bookfeed.SIGNAL_PHASES):
         assert f"`{name}`" in text, name

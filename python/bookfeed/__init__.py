@@ -88,12 +88,14 @@ if TYPE_CHECKING:
     UPDATE_DTYPE: np.dtype[np.void]
     SIGNAL_DTYPE: np.dtype[np.void]
     LEG_DTYPE: np.dtype[np.void]
+    LEVEL_DTYPE: np.dtype[np.void]
 
 __all__ = [
     "ABSENT",
     "CAUSES",
     "CLOSE_REASONS",
     "LEG_DTYPE",
+    "LEVEL_DTYPE",
     "PRICE_SCALE",
     "QTY_SCALE",
     "REFUSALS",
@@ -215,7 +217,7 @@ _MODULES: Final = {
     ),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
-_DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE"})
+_DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE", "LEVEL_DTYPE"})
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ __all__ = [
     "CAUSES",
     "CLOSE_REASONS",
     "LEG_DTYPE",
+    "LEVEL_DTYPE",
     "PRICE_SCALE",
     "QTY_SCALE",
     "REFUSALS",
@@ -70,6 +71,7 @@ ABSENT: Final[int]
 UPDATE_DTYPE: Final[dict[str, Any]]
 SIGNAL_DTYPE: Final[dict[str, Any]]
 LEG_DTYPE: Final[dict[str, Any]]
+LEVEL_DTYPE: Final[dict[str, Any]]
 
 # Names of the small integers in the records, in order of their codes.
 # By name: "continuity" and "proof" by their names, "payout_e9" as a price or None.
@@ -104,7 +106,11 @@ class Batch:
     """
 
     def __new__(
-        cls, update_bytes: bytes = b"", signal_bytes: bytes = b"", leg_bytes: bytes = b""
+        cls,
+        update_bytes: bytes = b"",
+        signal_bytes: bytes = b"",
+        leg_bytes: bytes = b"",
+        level_bytes: bytes = b"",
     ) -> Self: ...
     @property
     def updates(self) -> npt.NDArray[np.void]: ...
@@ -113,11 +119,21 @@ class Batch:
     @property
     def legs(self) -> npt.NDArray[np.void]: ...
     @property
+    def levels(self) -> npt.NDArray[np.void]:
+        """Changes of levels, in order: an array of ``LEVEL_DTYPE``; empty unless
+        ``Engine.watch_levels`` asked for them.
+        """
+
+    @property
     def update_bytes(self) -> bytes: ...
     @property
     def signal_bytes(self) -> bytes: ...
     @property
     def leg_bytes(self) -> bytes: ...
+    @property
+    def level_bytes(self) -> bytes:
+        """The bytes of ``levels``."""
+
     def __len__(self) -> int: ...
 
 @final
@@ -447,6 +463,13 @@ class Engine:
         instrument: int | None = None,
         stands_at: int | None = None,
     ) -> int: ...
+    def watch_levels(self, on: bool) -> None:
+        """Whether each change of a level is a record from here on (``Batch.levels``): then whoever
+        applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after every call,
+        whatever the book's state. His copy begins with the levels as they are now. It is a way of
+        looking: no other record and no digest depends on it, and recordings do not know of it.
+        """
+
     def advance(self, ts: int) -> int: ...
     # Outputs.
     def drain(self, ts_emit: int = 0) -> Batch: ...

@@ -1,7 +1,8 @@
 //! Records handed over together, as bytes and as numpy structured arrays over them.
 
 use bookfeed_core::update::{
-    Field, LEG_FIELDS, LEG_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, legs_of,
+    Field, LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
+    UPDATE_SIZE, legs_of,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 static UPDATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static SIGNAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static LEG: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static LEVEL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static FROMBUFFER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The argument for `numpy.dtype` that describes a record.
@@ -79,6 +81,7 @@ pub struct Batch {
     pub(crate) updates: Py<PyBytes>,
     pub(crate) signals: Py<PyBytes>,
     pub(crate) legs: Py<PyBytes>,
+    pub(crate) levels: Py<PyBytes>,
     pub(crate) count: usize,
 }
 
@@ -86,22 +89,25 @@ pub struct Batch {
 impl Batch {
     #[new]
     #[pyo3(
-        signature = (update_bytes = None, signal_bytes = None, leg_bytes = None),
-        text_signature = "(update_bytes=b'', signal_bytes=b'', leg_bytes=b'')"
+        signature = (update_bytes = None, signal_bytes = None, leg_bytes = None, level_bytes = None),
+        text_signature = "(update_bytes=b'', signal_bytes=b'', leg_bytes=b'', level_bytes=b'')"
     )]
     fn new(
         py: Python<'_>,
         update_bytes: Option<Bound<'_, PyBytes>>,
         signal_bytes: Option<Bound<'_, PyBytes>>,
         leg_bytes: Option<Bound<'_, PyBytes>>,
+        level_bytes: Option<Bound<'_, PyBytes>>,
     ) -> PyResult<Batch> {
-        let [updates, signals, legs] = [update_bytes, signal_bytes, leg_bytes]
+        let [updates, signals, legs, levels] = [update_bytes, signal_bytes, leg_bytes, level_bytes]
             .map(|given| given.unwrap_or_else(|| PyBytes::new(py, b"")));
         let count = count_of("update_bytes", updates.as_bytes(), UPDATE_SIZE)?
-            + count_of("signal_bytes", signals.as_bytes(), SIGNAL_SIZE)?;
+            + count_of("signal_bytes", signals.as_bytes(), SIGNAL_SIZE)?
+            + count_of("level_bytes", levels.as_bytes(), LEVEL_SIZE)?;
         let leg_count = count_of("leg_bytes", legs.as_bytes(), LEG_SIZE)?;
         check_legs(signals.as_bytes(), leg_count)?;
-        Ok(Batch { updates: updates.unbind(), signals: signals.unbind(), legs: legs.unbind(), count })
+        let [updates, signals, legs, levels] = [updates, signals, legs, levels].map(Bound::unbind);
+        Ok(Batch { updates, signals, legs, levels, count })
     }
 
     #[getter]
@@ -119,6 +125,13 @@ impl Batch {
         records(py, &self.legs, &LEG, &LEG_FIELDS, LEG_SIZE)
     }
 
+    /// Changes of levels, in order: an array of ``LEVEL_DTYPE``; empty unless
+    /// ``Engine.watch_levels`` asked for them.
+    #[getter]
+    fn levels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records(py, &self.levels, &LEVEL, &LEVEL_FIELDS, LEVEL_SIZE)
+    }
+
     #[getter]
     fn update_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
         self.updates.clone_ref(py)
@@ -132,6 +145,12 @@ impl Batch {
     #[getter]
     fn leg_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
         self.legs.clone_ref(py)
+    }
+
+    /// The bytes of ``levels``.
+    #[getter]
+    fn level_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
+        self.levels.clone_ref(py)
     }
 
     fn __len__(&self) -> usize {

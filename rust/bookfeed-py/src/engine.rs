@@ -222,6 +222,14 @@ impl Engine {
         })
     }
 
+    /// Whether each change of a level is a record from here on (``Batch.levels``): then whoever
+    /// applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after every call,
+    /// whatever the book's state. His copy begins with the levels as they are now. It is a way of
+    /// looking: no other record and no digest depends on it, and recordings do not know of it.
+    fn watch_levels(&mut self, on: bool) {
+        self.inner.watch_levels(on);
+    }
+
     fn advance(&mut self, ts: i64) -> PyResult<usize> {
         self.guarded(ts, |e| e.advance(ts))
     }
@@ -236,6 +244,7 @@ impl Engine {
             updates: PyBytes::new(py, output.updates()).unbind(),
             signals: PyBytes::new(py, output.signals()).unbind(),
             legs: PyBytes::new(py, output.legs()).unbind(),
+            levels: PyBytes::new(py, output.levels()).unbind(),
             count: output.pending(),
         };
         output.clear();

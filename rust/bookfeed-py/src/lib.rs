@@ -37,7 +37,8 @@ mod _bookfeed {
     use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS};
     use bookfeed_core::signals::{CloseReason, Phase, Refusal, RuleKind};
     use bookfeed_core::update::{
-        LEG_FIELDS, LEG_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, UpdateKind,
+        LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
+        UPDATE_SIZE, UpdateKind,
     };
     use pyo3::types::PyTuple;
 
@@ -68,6 +69,7 @@ mod _bookfeed {
         module.add("UPDATE_DTYPE", batch::dtype_dict(py, &UPDATE_FIELDS, UPDATE_SIZE)?)?;
         module.add("SIGNAL_DTYPE", batch::dtype_dict(py, &SIGNAL_FIELDS, SIGNAL_SIZE)?)?;
         module.add("LEG_DTYPE", batch::dtype_dict(py, &LEG_FIELDS, LEG_SIZE)?)?;
+        module.add("LEVEL_DTYPE", batch::dtype_dict(py, &LEVEL_FIELDS, LEVEL_SIZE)?)?;
         for (name, names) in [
             ("STATES", State::NAMES),
             ("CAUSES", Cause::NAMES),
