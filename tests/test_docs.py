@@ -94,10 +94,15 @@ def test_toml_in_the_pages_is_toml() -> None:
 # Links and names.
 
 
+def anchor(heading: str) -> str:
+    """The fragment that a heading is linked by, as GitHub spells it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def anchors(page: Path) -> set[str]:
-    """What links into a page may say after ``#``: its headings, as GitHub spells them."""
+    """What links into a page may say after ``#``."""
     headings = re.findall(r"^#+ (.*)", FENCE.sub("", page.read_text()), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+    return set(map(anchor, headings))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
@@ -262,11 +267,6 @@ def test_a_long_page_says_what_is_in_it(page: Path) -> None:
         headings = re.findall(r"^## (.+)$", FENCE.sub("", text), re.MULTILINE)
         expected = [anchor(heading) for heading in headings]
         assert [a for a in anchors if a in expected] == expected
-
-
-def anchor(heading: str) -> str:
-    """The fragment that a heading is linked by."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def test_the_readme_is_read_in_one_go() -> None:
