@@ -11,6 +11,7 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
 from bookfeed.sinks import SinkSet, SinkStatus
+from bookfeed.schedule import Schedule
 from bookfeed.venues import VENUES
 
 
@@ -22,6 +23,7 @@ class BookSource(Listening):
         self._engine: Final = inputs.engine
         self._inputs: Final = inputs
         self._sinks: Final = sinks
+        self._schedule: Final = Schedule()
 
     # Asking.
 

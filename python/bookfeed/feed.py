@@ -125,7 +125,12 @@ class Feed(BookSource):
         self._supervisor_of: Final[dict[int, Supervisor]] = {}
         self._outlet: Final = Outlet(self._deliver, self._failed, self._status_changed)
         self._pulse: Final = Pulse(
-            self._inputs, self._clock, self._options.advance_s, beat=self._beat, fail=self._fail
+            self._inputs,
+            self._clock,
+            self._options.advance_s,
+            passed=self._passed,
+            beat=self._beat,
+            fail=self._fail,
         )
         self._spinner: Spinner | None = None
         self._alarm: Final = PolarityAlarm()
@@ -197,6 +202,13 @@ class Feed(BookSource):
     def _look(self) -> None:
         self._alarm.look(self._engine, self._inputs.rules)
         self._alarm_timer = asyncio.get_running_loop().call_later(ALARM_EVERY_S, self._look)
+
+    def _passed(self, now_ns: int) -> None:
+        """Time has passed in the engine: what came of it, then the calls that are due."""
+        if self._engine.pending:
+            self._deliver(self._engine.drain(now_ns))
+        self._schedule.run(now_ns)
+        self._pulse.wake_at(self._schedule.due_ns)
 
     def _beat(self, now_ns: int) -> None:
         for supervisor in self._supervisors:

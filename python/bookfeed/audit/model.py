@@ -81,7 +81,8 @@ class Model:
         elif kind == Kind.UNSUBSCRIBE:
             self._unsubscribe(self.instruments[options["instrument"]])
         elif kind == Kind.RESYNC_BEGIN:
-            self._resync(self.instruments[options["instrument"]])
+            asked = options.get("asked") is True
+            self._resync(self.instruments[options["instrument"]], asked=asked)
 
     def _renew(self, conn: int, connection: Connection) -> None:
         """A connection came up or was lost: what came on it so far is no basis any more."""
@@ -145,9 +146,10 @@ class Model:
         one.conn = -1
         one.book = OwnBook()
 
-    def _resync(self, one: Instrument) -> None:
+    def _resync(self, one: Instrument, *, asked: bool) -> None:
         connection = self.connections.get(one.conn)
-        if connection is None or not connection.up or one.over or one.state in ("live", "idle"):
+        stays = ("idle",) if asked else ("live", "idle")
+        if connection is None or not connection.up or one.over or one.state in stays:
             return
         one.based = False
         reading = self.reading_of(one)

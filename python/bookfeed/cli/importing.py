@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bookfeed.cli.progress import Progress
-from bookfeed.cli.replay import CAPTURE_ENGINE
 from bookfeed.errors import ExitCode
 from bookfeed.monitor.output import write_json, write_line, write_pairs
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.opened import CAPTURE_ENGINE, CAPTURE_SOURCE
 from bookfeed.recordings.writer import write_journal
 
 
@@ -29,7 +29,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
                 yield kind, ts, conn, 0, payload
 
         # A replay of the journal builds the engine that a replay of the capture would.
-        notes = {"source": "capture", "venue": capture.venue, "engine": CAPTURE_ENGINE}
+        notes = {"source": CAPTURE_SOURCE, "venue": capture.venue, "engine": CAPTURE_ENGINE}
         write_journal(target, records(), notes=notes)
     result: dict[str, Any] = {
         "journal": str(target),

@@ -9,7 +9,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -17,55 +16,33 @@ from typing import Any, Final
 from bookfeed._bookfeed import BookView, Engine, PaperFill
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.progress import Progress
-from bookfeed.errors import BookfeedError, ExitCode, JournalError, RecordingError
+from bookfeed.errors import ExitCode
 from bookfeed.monitor.objects import fill_object, paper_object, rule_object, why_object
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.monitor.paper import PaperTape
 from bookfeed.monitor.text import printable
-from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.opened import engine_of, open_recording
 from bookfeed.recordings.replay import Record, replay
-from bookfeed.recordings.segments import SUFFIX
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.rules.why import why as why_not
-
-# A capture says nothing of the engine it was made with: every book it holds, every hash checked.
-# It may hold few of a connection's markets, so that its silence says nothing of the connection.
-CAPTURE_ENGINE: Final[dict[str, Any]] = {
-    "auto_subscribe": True,
-    "hash_check": "always",
-    "silence_ns": 2**62,
-}
 
 # What was wrong with the frames themselves; a recording of a healthy stream has none.
 _TROUBLE: Final = ("decode_errors", "malformed", "gaps", "regressions", "underflows")
 
 # Records read, then applied, in turns, so that the clock can stop while reading.
 _READ_AT_ONCE: Final = 4_096
-_JOURNAL_START: Final = b"\x89BFJ"
-
-
-@dataclass(slots=True)
-class Recording:
-    """A journal or a capture, opened: venues, engine options, records."""
-
-    venues: tuple[str, ...]
-    engine: dict[str, Any]
-    records: Iterable[Record]
-    journal: Journal | None
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Replays, prints, and tells by the exit code whether the recording was whole."""
     recording = open_recording(Path(args.file))
     options = recording.engine | ({"hash_check": args.hash_check} if args.hash_check else {})
-    engine = _engine(options | engine_options(args), args.file)
-    for venue in recording.venues:
-        _check_venue(venue, args.file)
+    options |= engine_options(args) | {"digest": True}
+    engine = engine_of(recording, args.file, options)
     door, tape = EngineInput(engine), PaperTape(engine)
     fills: list[PaperFill] = []
     with Progress("replaying", args.frames) as progress:
@@ -74,65 +51,11 @@ def execute(args: argparse.Namespace) -> ExitCode:
         )
     result = _result(engine, recording.venues, frames, elapsed_s) | _found(door, why=args.why)
     PolarityAlarm().look(engine, door.rules)
-    problems = _problems(recording, args.frames is None, door.records_refused)
+    problems = recording.problems(door.records_refused, whole=args.frames is None)
     for problem in problems:
         print(f"bookfeed replay: {problem}", file=sys.stderr)
     _show(args, result, engine, [_fill(fill, door.rules) for fill in fills])
     return ExitCode.DATA if problems else ExitCode.OK
-
-
-def open_recording(path: Path) -> Recording:
-    """Opens a journal (a segment, a directory or the beginning of file names) or a capture.
-
-    Raises ``RecordingError`` if it is neither, ``JournalError`` or ``CaptureError`` if it is
-    one that cannot be read.
-    """
-    if path.is_file() and not _is_journal(path):
-        capture = Capture(path)
-        return Recording((capture.venue,), CAPTURE_ENGINE, capture, None)
-    try:
-        journal = Journal(path)
-    except JournalError as error:
-        if path.exists():
-            raise
-        raise RecordingError(f"{path}: no journal and no capture there") from error
-    notes = journal.metadata.get("notes")
-    notes = notes if isinstance(notes, dict) else {}
-    options = notes.get("engine")
-    return Recording(
-        venues=_venues(notes),
-        engine=options if isinstance(options, dict) else {},
-        records=journal,
-        journal=journal,
-    )
-
-
-def _venues(notes: Mapping[str, object]) -> tuple[str, ...]:
-    """Of a journal; one written by another program may say nothing, or name one alone."""
-    found = notes.get("venues")
-    if isinstance(found, list) and found:
-        return tuple(map(str, found))
-    return (str(notes["venue"]),) if "venue" in notes else ()
-
-
-def _is_journal(path: Path) -> bool:
-    """By its first bytes; what is named like one is taken for a damaged one."""
-    with path.open("rb") as file:
-        return path.suffix == SUFFIX or file.read(len(_JOURNAL_START)) == _JOURNAL_START
-
-
-def _engine(options: dict[str, Any], source: str) -> Engine:
-    try:
-        return Engine(**{**options, "digest": True})
-    except (TypeError, ValueError, BookfeedError) as error:
-        raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
-
-
-def _check_venue(venue: str, source: str) -> None:
-    try:
-        Engine().connected(0, venue, 0)
-    except BookfeedError as error:
-        raise RecordingError(f"{source}: {error}") from error
 
 
 def run(
@@ -199,21 +122,6 @@ def _found(door: EngineInput, *, why: bool) -> dict[str, Any]:
 def _fill(fill: PaperFill, rules: Mapping[int, Rule]) -> dict[str, Any]:
     rule = rules.get(fill.rule_id)
     return fill_object(fill, "" if rule is None else rule.name)
-
-
-def _problems(recording: Recording, whole: bool, refused: int) -> list[str]:
-    problems = []
-    if refused:
-        problems.append(f"{refused} records could not be applied and were left out")
-    if recording.journal is not None and whole:
-        report = recording.journal.report()
-        problems += [
-            f"{hole.segment} at byte {hole.offset}: {hole.bytes} bytes lost ({hole.reason})"
-            for hole in report.missing
-        ]
-        if report.records_behind:
-            problems.append(f"{report.records_behind} records behind the damage were not replayed")
-    return problems
 
 
 def _show(

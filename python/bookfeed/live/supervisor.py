@@ -349,7 +349,10 @@ class Supervisor:
             )
         shard = self._shard_of[instrument]
         if shard.session.open and self.engine.book(instrument).cause != "resolved":
-            self._plan.want(instrument, "resync", self.clock.now_ns())
+            now_ns = self.clock.now_ns()
+            self._plan.want(instrument, "resync", now_ns)
+            self.inputs.resync_begin(instrument, now_ns, asked=True)
+            self.flush()
 
     def conn_of(self) -> dict[int, int]:
         """The number of its connection, by instrument."""

@@ -198,10 +198,10 @@ class EngineInput:
             self.note({RULE_NOTE: about}, ts)
         return number
 
-    def resync_begin(self, instrument: int, ts: int) -> None:
-        """A whole book is being fetched for ``instrument``."""
-        self._record(Kind.RESYNC_BEGIN, ts, CONN_NONE, _instrument(instrument))
-        self._engine.resync_begin(instrument, ts)
+    def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
+        """A whole book is being fetched for ``instrument``; ``asked`` if it may be live still."""
+        self._record(Kind.RESYNC_BEGIN, ts, CONN_NONE, _instrument(instrument, asked=asked))
+        self._engine.resync_begin(instrument, ts, asked=asked)
 
     def ingest_rest(self, conn: int, body: bytes, ts: int) -> int:
         """Apply the answer to a request for whole books; returns the records pending."""
@@ -269,7 +269,9 @@ class EngineInput:
         elif kind == Kind.UNSUBSCRIBE:
             self.unsubscribe(_json_object(payload)["instrument"], ts)
         elif kind == Kind.RESYNC_BEGIN:
-            self.resync_begin(_json_object(payload)["instrument"], ts)
+            resync = _json_object(payload)
+            asked = resync.get("asked") is True
+            self.resync_begin(resync["instrument"], ts, asked=asked)
         elif kind == Kind.REST_BOOK:
             line, _, body = payload.partition(b"\n")
             head = _json_object(line)
@@ -293,8 +295,9 @@ class EngineInput:
             return
 
 
-def _instrument(instrument: int) -> bytes:
-    return json.dumps({"instrument": instrument}).encode()
+def _instrument(instrument: int, *, asked: bool = False) -> bytes:
+    told = {"instrument": instrument, "asked": True} if asked else {"instrument": instrument}
+    return json.dumps(told).encode()
 
 
 def _json_object(payload: bytes) -> dict[str, Any]:

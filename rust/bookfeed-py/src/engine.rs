@@ -189,8 +189,10 @@ impl Engine {
         self.guarded(ts, |e| e.invalidate(conn, cause, ts))
     }
 
-    fn resync_begin(&mut self, instrument: InstrumentId, ts: i64) -> PyResult<()> {
-        self.guarded(ts, |e| e.resync_begin(instrument, ts))?.map_err(engine_error)
+    #[pyo3(signature = (instrument, ts, *, asked = false))]
+    fn resync_begin(&mut self, instrument: InstrumentId, ts: i64, asked: bool) -> PyResult<()> {
+        let begin = if asked { core::Engine::resync_asked } else { core::Engine::resync_begin };
+        self.guarded(ts, |e| begin(e, instrument, ts))?.map_err(engine_error)
     }
 
     #[allow(clippy::disallowed_methods, reason = "any mapping will do")]

@@ -349,15 +349,28 @@ impl Engine {
         self.judge.turn_connection(&mut self.world, conn, State::Stale, cause, ts);
     }
 
-    /// A book is being fetched anew; what the stream says of it meanwhile is kept.
+    /// A book is being fetched anew; what the stream says of it meanwhile is kept. A book that is
+    /// live by now stays so.
     ///
     /// # Errors
     /// [`EngineError::NoInstrument`].
     pub fn resync_begin(&mut self, id: InstrumentId, ts: Nanos) -> Result<(), EngineError> {
+        self.resync(id, false, ts)
+    }
+
+    /// The same, for a caller who doubts the book: it leaves `live`, too.
+    ///
+    /// # Errors
+    /// [`EngineError::NoInstrument`].
+    pub fn resync_asked(&mut self, id: InstrumentId, ts: Nanos) -> Result<(), EngineError> {
+        self.resync(id, true, ts)
+    }
+
+    fn resync(&mut self, id: InstrumentId, asked: bool, ts: Nanos) -> Result<(), EngineError> {
         if self.world.instruments.at(id).is_none() {
             return Err(EngineError::NoInstrument(id));
         }
-        self.judge.resync_begin(&mut self.world, id, ts);
+        self.judge.resync_begin(&mut self.world, id, asked, ts);
         Ok(())
     }
 

@@ -145,13 +145,15 @@ impl Judge {
     }
 
     /// A book is being fetched anew; what the stream says of it meanwhile is kept.
-    pub(super) fn resync_begin(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+    pub(super) fn resync_begin(&mut self, world: &mut World, id: InstrumentId, asked: bool, ts: Nanos) {
         let Some(about) = world.instruments.at(id) else { return };
         // Only a stream can keep a fetched book true.
         let up = world.connection(about.conn).is_some_and(|c| c.up);
         let continuity = about.venue.row().continuity;
         let book = world.book(id);
-        if !up || book.over() || matches!(book.state, State::Live | State::Idle) {
+        // A book that came back meanwhile is not to be lost to a request that was meant to help.
+        let unneeded = book.state == State::Live && !asked;
+        if !up || book.over() || unneeded || book.state == State::Idle {
             return;
         }
         let ts_begin = book.ts_seen;

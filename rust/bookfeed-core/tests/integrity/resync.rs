@@ -64,6 +64,19 @@ fn a_fetched_book_that_the_stream_contradicts_is_not_believed() {
 }
 
 #[test]
+fn a_live_book_is_lost_to_a_request_only_if_somebody_asked() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.engine.resync_begin(0, scene.ts).unwrap();
+    assert_eq!(scene.records(), [""; 0]);
+    scene.engine.resync_asked(0, scene.ts).unwrap();
+    assert_eq!(scene.records(), ["0 state syncing resync"]);
+    assert_eq!(scene.states(), [State::Syncing, State::Live]);
+    let body = scene.market.rest(0);
+    assert_eq!(scene.answer(&body), ["0 state live resync", "0 book live resync"]);
+    assert!(scene.is_true(0));
+}
+
+#[test]
 fn an_answer_older_than_the_stream_is_refused() {
     let mut scene = Scene::live(HashCheck::Sampled);
     let old = scene.market.rest(0);

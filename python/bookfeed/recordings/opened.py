@@ -1,0 +1,116 @@
+"""Recordings of either kind, opened: what is in them, and an engine like the one that made them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bookfeed._bookfeed import Engine
+from bookfeed.errors import BookfeedError, JournalError, RecordingError
+from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.replay import Record
+from bookfeed.recordings.segments import SUFFIX
+
+# What an imported capture says of where it came from.
+CAPTURE_SOURCE: Final = "capture"
+# A capture says nothing of the engine it was made with: every book it holds, every hash checked.
+# It may hold few of a connection's markets, so that its silence says nothing of the connection.
+CAPTURE_ENGINE: Final[dict[str, Any]] = {
+    "auto_subscribe": True,
+    "hash_check": "always",
+    "silence_ns": 2**62,
+}
+
+_JOURNAL_START: Final = b"\x89BFJ"
+
+
+@dataclass(slots=True)
+class Recording:
+    """A journal or a capture, opened: venues, engine options, records."""
+
+    venues: tuple[str, ...]
+    engine: dict[str, Any]
+    records: Iterable[Record]
+    journal: Journal | None
+    keeps_time: bool
+    """Whether it says when time was let pass; one that came from a capture does not."""
+
+    def problems(self, refused: int, *, whole: bool = True) -> list[str]:
+        """What was not replayed, in words: ``refused`` records, and if it was read as a ``whole``,
+        what is missing from it.
+        """
+        problems = []
+        if refused:
+            problems.append(f"{refused} records could not be applied and were left out")
+        if self.journal is not None and whole:
+            report = self.journal.report()
+            problems += [
+                f"{hole.segment} at byte {hole.offset}: {hole.bytes} bytes lost ({hole.reason})"
+                for hole in report.missing
+            ]
+            if report.records_behind:
+                behind = f"{report.records_behind} records behind the damage were not replayed"
+                problems.append(behind)
+        return problems
+
+
+def open_recording(path: Path) -> Recording:
+    """Opens a journal (a segment, a directory or the beginning of file names) or a capture.
+
+    Raises ``RecordingError`` if it is neither, ``JournalError`` or ``CaptureError`` if it is
+    one that cannot be read.
+    """
+    if path.is_file() and not _is_journal(path):
+        capture = Capture(path)
+        return Recording((capture.venue,), CAPTURE_ENGINE, capture, None, keeps_time=False)
+    try:
+        journal = Journal(path)
+    except JournalError as error:
+        if path.exists():
+            raise
+        raise RecordingError(f"{path}: no journal and no capture there") from error
+    notes = journal.metadata.get("notes")
+    notes = notes if isinstance(notes, dict) else {}
+    options = notes.get("engine")
+    return Recording(
+        venues=_venues(notes),
+        engine=options if isinstance(options, dict) else {},
+        records=journal,
+        journal=journal,
+        keeps_time=notes.get("source") != CAPTURE_SOURCE,
+    )
+
+
+def _venues(notes: Mapping[str, object]) -> tuple[str, ...]:
+    """Of a journal; one written by another program may say nothing, or name one alone."""
+    found = notes.get("venues")
+    if isinstance(found, list) and found:
+        return tuple(map(str, found))
+    return (str(notes["venue"]),) if "venue" in notes else ()
+
+
+def _is_journal(path: Path) -> bool:
+    """By its first bytes; what is named like one is taken for a damaged one."""
+    with path.open("rb") as file:
+        return path.suffix == SUFFIX or file.read(len(_JOURNAL_START)) == _JOURNAL_START
+
+
+def engine_of(
+    recording: Recording, source: str, options: Mapping[str, Any] | None = None
+) -> Engine:
+    """An engine like the one ``recording`` was made with, or one with other ``options``.
+
+    ``source`` is what errors call the recording. Raises ``RecordingError`` if there is no such
+    engine here, or no such venue.
+    """
+    try:
+        engine = Engine(**(recording.engine if options is None else options))
+    except (TypeError, ValueError, BookfeedError) as error:
+        raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
+    for venue in recording.venues:
+        try:
+            Engine().connected(0, venue, 0)
+        except BookfeedError as error:
+            raise RecordingError(f"{source}: {error}") from error
+    return engine
