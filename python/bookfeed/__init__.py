@@ -65,10 +65,12 @@ if TYPE_CHECKING:
     from bookfeed.recordings.reader import Journal
     from bookfeed.recordings.writer import JournalWriter
     from bookfeed.records import Leg, Signal, Update
+    from bookfeed.replay_feed import Replay, replay
     from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.rules.rule import Rule
     from bookfeed.rules.why import Why
     from bookfeed.sinks import Sink, SinkOptions, SinkStatus
+    from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
     from bookfeed.streams import Lagged, Stream
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, Venue
     from bookfeed.venues.binance import binance
@@ -108,6 +110,7 @@ __all__ = [
     "Basket",
     "BasketLeg",
     "Batch",
+    "BookStatus",
     "BookView",
     "BookfeedError",
     "CaptureError",
@@ -115,6 +118,7 @@ __all__ = [
     "CloseReason",
     "Config",
     "ConfigError",
+    "ConnectionStatus",
     "Credentials",
     "DecimalError",
     "Depth",
@@ -124,6 +128,7 @@ __all__ = [
     "Fee",
     "FeeSchedule",
     "Feed",
+    "FeedStatus",
     "Fill",
     "Histogram",
     "Journal",
@@ -145,6 +150,7 @@ __all__ = [
     "PairLeg",
     "RecordingError",
     "RefusalReason",
+    "Replay",
     "Rule",
     "RuleKind",
     "SessionError",
@@ -172,6 +178,7 @@ __all__ = [
     "parse_price",
     "parse_qty",
     "polymarket",
+    "replay",
 ]
 
 _MODULES: Final = {
@@ -196,10 +203,12 @@ _MODULES: Final = {
     "bookfeed.recordings.reader": ("Journal",),
     "bookfeed.recordings.writer": ("JournalWriter",),
     "bookfeed.records": ("Leg", "Signal", "Update"),
+    "bookfeed.replay_feed": ("Replay", "replay"),
     "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
     "bookfeed.rules.rule": ("Rule",),
     "bookfeed.rules.why": ("Why",),
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
+    "bookfeed.status": ("BookStatus", "ConnectionStatus", "FeedStatus"),
     "bookfeed.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),

@@ -11,7 +11,6 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
 from bookfeed.sinks import SinkSet, SinkStatus
-from bookfeed.schedule import Schedule
 from bookfeed.venues import VENUES
 
 
@@ -23,7 +22,7 @@ class BookSource(Listening):
         self._engine: Final = inputs.engine
         self._inputs: Final = inputs
         self._sinks: Final = sinks
-        self._schedule: Final = Schedule()
+        self._schedule: Final = dispatcher.schedule
 
     # Asking.
 

@@ -33,6 +33,7 @@ from bookfeed.records import (
     Signal,
     Update,
 )
+from bookfeed.schedule import Schedule, distance_ns
 from bookfeed.status import ConnectionStatus
 from bookfeed.streams import QUEUE_MAX, Queue, Stream, update_taker
 from bookfeed.takers import Takers
@@ -100,6 +101,8 @@ class Dispatcher:
         self._signal_streams: Final[Takers[Queue[Signal], Signal]] = Takers()
         self._statuses: Final[Takers[Listener, ConnectionStatus]] = Takers()
         self._frames: Final[Takers[Listener, _Frame]] = Takers()
+        self.schedule: Final[Schedule[Listener]] = Schedule()
+        """What is called at which instants; run by whoever lets time pass."""
         self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
         # Batches that came while another one was being handed over, by a callback of it.
         self._backlog: Final[deque[Batch]] = deque()
@@ -114,6 +117,15 @@ class Dispatcher:
         """Hand every batch to ``callback``."""
         listener = self._listener(callback, "on_batch")
         self._batches.add(listener, listener.deliver)
+        return listener
+
+    def every(
+        self, seconds: float, callback: Callable[[int], object], now_ns: int | None
+    ) -> Listener:
+        """Have ``callback`` called at instants of feed time; see ``Schedule`` for which."""
+        every_ns = distance_ns(seconds)
+        listener = self._listener(callback, "every")
+        self.schedule.add(listener, every_ns, listener.deliver, now_ns)
         return listener
 
     def on_update(
@@ -244,7 +256,14 @@ class Dispatcher:
             self._signal_streams, self._statuses, self._frames,
         )  # fmt: skip
 
+    def _listeners(self) -> list[Listener]:
+        found = [o for t in self._takers() for o in t.owners if isinstance(o, Listener)]
+        return found + self.schedule.owners
+
     def _left(self, owner: Listener | Queue[Any]) -> None:
+        if isinstance(owner, Listener) and self.schedule.remove(owner):
+            self._callbacks_dropped += owner.dropped
+            return
         left = next((takers for takers in self._takers() if takers.remove(owner)), None)
         if left is None:
             return
@@ -343,7 +362,7 @@ class Dispatcher:
         call that may have led here.
         """
         self.end()
-        listeners = [o for t in self._takers() for o in t.owners if isinstance(o, Listener)]
+        listeners = self._listeners()
         tasks = {one.task for one in listeners if one.task} - {asyncio.current_task()}
         try:
             if tasks:
@@ -362,12 +381,7 @@ class Dispatcher:
 
     def callbacks_dropped(self) -> int:
         """Calls of ``async`` listeners that never ran."""
-        return self._callbacks_dropped + sum(
-            owner.dropped
-            for takers in self._takers()
-            for owner in takers.owners
-            if isinstance(owner, Listener)
-        )
+        return self._callbacks_dropped + sum(one.dropped for one in self._listeners())
 
     def _failed(self, listener: Listener, error: BaseException) -> None:
         self.callback_errors += 1

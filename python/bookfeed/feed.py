@@ -26,7 +26,7 @@ from typing import Any, Final, Self, TypeVar
 from bookfeed import feed_config
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.book_source import BookSource
-from bookfeed.clock import NS_PER_S, AnchoredClock, Clock
+from bookfeed.clock import AnchoredClock, Clock
 from bookfeed.config import Config, load
 from bookfeed.dispatch import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnStatus, OnUpdate
 from bookfeed.errors import SessionError
@@ -43,7 +43,7 @@ from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
-from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
+from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus, book_status
 from bookfeed.streams import Stream
 from bookfeed.venues import Endpoint
 
@@ -192,6 +192,7 @@ class Feed(BookSource):
         for supervisor in self._supervisors:
             supervisor.start()
         self._pulse.start()
+        self._rescheduled()
         if any(rule.kind == "box" for rule in self._rules):
             self._look()
         return self
@@ -208,7 +209,14 @@ class Feed(BookSource):
         if self._engine.pending:
             self._deliver(self._engine.drain(now_ns))
         self._schedule.run(now_ns)
-        self._pulse.wake_at(self._schedule.due_ns)
+        self._rescheduled()
+
+    def _time_ns(self) -> int | None:
+        return self._clock.now_ns() if self._opened else None
+
+    def _rescheduled(self) -> None:
+        if self._opened and not self._closed and self.failure is None:
+            self._pulse.wake_at(self._schedule.due_ns)
 
     def _beat(self, now_ns: int) -> None:
         for supervisor in self._supervisors:
@@ -238,6 +246,10 @@ class Feed(BookSource):
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
+        if len(self._schedule):
+            # Instants count from here, in a recording as well.
+            self._inputs.advance(now_ns)
+            self._schedule.run(now_ns)
         for rule in self._rules:
             self._inputs.add_rule(rule, now_ns)
             basis = basis_line(rule)
@@ -385,7 +397,9 @@ class Feed(BookSource):
             running=self._opened and not self._closed and failure is None,
             failure=failure,
             connections=tuple(sorted(connections, key=lambda one: one.conn)),
-            books=tuple(self._book_status(i, conn_of.get(i), now_ns) for i in sorted(conn_of)),
+            books=tuple(
+                book_status(self._engine.book(i), conn_of[i], now_ns) for i in sorted(conn_of)
+            ),
         )
 
     def _connection(self, supervisor: Supervisor, session: Session) -> ConnectionStatus:
@@ -393,22 +407,6 @@ class Feed(BookSource):
         if failure is None:
             return status
         return replace(status, state="down", cause=f"the engine failed: {failure}")
-
-    def _book_status(self, instrument: int, conn: int | None, now_ns: int) -> BookStatus:
-        book = self._engine.book(instrument)
-        proved_ns = book.ts_evidence
-        return BookStatus(
-            venue=book.venue,
-            symbol=book.symbol,
-            market=book.market,
-            outcome=book.outcome,
-            instrument=instrument,
-            state=book.state,
-            cause=book.cause,
-            live=book.live,
-            evidence_age_s=None if proved_ns is None else (now_ns - proved_ns) / NS_PER_S,
-            conn=conn,
-        )
 
     def resync(self, key: int | str) -> None:
         """Ask the venue for a book anew, by instrument number or symbol; does not wait for it.
@@ -449,7 +447,8 @@ class Feed(BookSource):
             if wanted is not None:
                 conn_of = {i: conn for s in self._supervisors for i, conn in s.conn_of().items()}
                 now_ns = self._clock.now_ns()
-                return [self._book_status(i, conn_of.get(i), now_ns) for i in sorted(missing)]
+                views = [self._engine.book(i) for i in sorted(missing)]
+                return [book_status(v, conn_of.get(v.instrument), now_ns) for v in views]
             views = [self._engine.book(i) for i in sorted(missing)]
             shown = ", ".join(f"{v.symbol} ({v.state}: {v.cause})" for v in views[:5])
             raise TimeoutError(f"{len(views)} books are not live, first: {shown}") from None

@@ -1,6 +1,6 @@
 """How to listen: the ``on_`` methods and the iterators of everything that hands records over."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 from bookfeed._bookfeed import RULES
@@ -108,6 +108,21 @@ class Listening:
         """
         return self._dispatcher.on_levels(fn, symbols=symbols)
 
+    def every(self, seconds: float, fn: Callable[[int], object]) -> Listener:
+        """Call ``fn(ts_ns)`` at each whole multiple of ``seconds`` of feed time, Unix nanoseconds.
+
+        So ``every(60, fn)`` is called at full minutes. Feed time is the time of the inputs: a
+        replay of the feed's recording calls at the same instants, with the same books. ``fn`` is
+        called after the records of its time were handed over, live a moment after the instant. Of
+        instants that went by together, because the loop stood still, only the newest is called.
+        What is asked for while a feed is open begins with the next instant; in a replay of its
+        recording it begins with the recording.
+        Raises ``ValueError`` for less than a millisecond, ``TypeError`` if ``fn`` cannot be called.
+        """
+        listener = self._dispatcher.every(seconds, fn, self._time_ns())
+        self._rescheduled()
+        return listener
+
     def updates(
         self,
         *,
@@ -169,6 +184,13 @@ class Listening:
             self.on_raw(on_raw)
         if on_levels is not None:
             self.on_levels(on_levels)
+
+    def _time_ns(self) -> int | None:
+        """What time it is; ``None`` before time has begun to pass."""
+        return None
+
+    def _rescheduled(self) -> None:
+        """Something is to be called at other instants than before."""
 
     def _begin(self, stream: Stream[T]) -> Stream[T]:
         """A new stream, ended if nothing will come any more."""

@@ -11,69 +11,79 @@ of calls to make up for lost ones.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from bookfeed.clock import seconds_ns
 
 SECONDS_MIN: Final = 0.001
 
 Deliver = Callable[[int], object]
+T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class Entry:
     """One callback; ``next_ns`` is its next instant, ``None`` until time has begun."""
 
     every_ns: int
     deliver: Deliver
-    next_ns: int | None = None
+    next_ns: int | None
 
 
-class Schedule:
-    """The callbacks of one feed or replay, and when they are due."""
+class Schedule(Generic[T]):
+    """The callbacks of one feed or replay, by who owns them, and when they are due."""
 
     def __init__(self) -> None:
-        self._entries: Final[list[Entry]] = []
+        self._entries: Final[dict[T, Entry]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, seconds: float, deliver: Deliver, now_ns: int | None = None) -> Entry:
-        """Have ``deliver`` called with each instant.
+    @property
+    def owners(self) -> list[T]:
+        """Whose callbacks there are, in the order in which they came."""
+        return list(self._entries)
 
-        The first is the one after ``now_ns``, or after the first time that passes. Raises
-        ``ValueError`` unless ``seconds`` is at least ``SECONDS_MIN`` and finite.
+    def add(self, owner: T, every_ns: int, deliver: Deliver, now_ns: int | None) -> None:
+        """Have ``deliver`` called with each instant: the first is the one after ``now_ns``, or
+        after the first time that passes.
         """
-        if not (math.isfinite(seconds) and seconds >= SECONDS_MIN):
-            raise ValueError(f"every() needs {SECONDS_MIN} seconds or more, not {seconds!r}")
-        entry = Entry(seconds_ns(seconds), deliver)
-        if now_ns is not None:
-            entry.next_ns = _after(entry, now_ns)
-        self._entries.append(entry)
-        return entry
+        next_ns = None if now_ns is None else _after(every_ns, now_ns)
+        self._entries[owner] = Entry(every_ns, deliver, next_ns)
 
-    def remove(self, entry: Entry) -> None:
-        """Call it no more; harmless if it is gone."""
-        if entry in self._entries:
-            self._entries.remove(entry)
+    def remove(self, owner: T) -> bool:
+        """Call it no more; says whether it was there."""
+        return self._entries.pop(owner, None) is not None
 
     @property
     def due_ns(self) -> int | None:
         """The next instant of all, in Unix nanoseconds; ``None`` if there is none yet."""
-        return min((e.next_ns for e in self._entries if e.next_ns is not None), default=None)
+        return min(
+            (e.next_ns for e in self._entries.values() if e.next_ns is not None), default=None
+        )
 
     def run(self, now_ns: int) -> None:
         """Time has passed until ``now_ns``: call whom it concerns, each once, in order."""
         due: list[tuple[int, Entry]] = []
-        for entry in self._entries:
+        for entry in self._entries.values():
             if entry.next_ns is not None and entry.next_ns <= now_ns:
-                due.append((_after(entry, now_ns) - entry.every_ns, entry))
+                due.append((_after(entry.every_ns, now_ns) - entry.every_ns, entry))
             if entry.next_ns is None or entry.next_ns <= now_ns:
-                entry.next_ns = _after(entry, now_ns)
+                entry.next_ns = _after(entry.every_ns, now_ns)
         for instant_ns, entry in sorted(due, key=lambda one: one[0]):
             entry.deliver(instant_ns)
 
 
-def _after(entry: Entry, now_ns: int) -> int:
+def distance_ns(seconds: float) -> int:
+    """``seconds`` as a distance of instants, in nanoseconds.
+
+    Raises ``ValueError`` unless it is finite and at least ``SECONDS_MIN``.
+    """
+    if not (math.isfinite(seconds) and seconds >= SECONDS_MIN):
+        raise ValueError(f"every() needs {SECONDS_MIN} seconds or more, not {seconds!r}")
+    return seconds_ns(seconds)
+
+
+def _after(every_ns: int, now_ns: int) -> int:
     """The first instant after ``now_ns``."""
-    return (now_ns // entry.every_ns + 1) * entry.every_ns
+    return (now_ns // every_ns + 1) * every_ns

@@ -7,6 +7,9 @@ whenever a connection's state or cause changes.
 from dataclasses import dataclass
 from typing import Literal
 
+from bookfeed._bookfeed import BookView
+from bookfeed.words import Cause, State
+
 ConnectionState = Literal["idle", "connecting", "connected", "reconnecting", "polling", "down"]
 """``polling`` is reserved for venues whose books are kept by REST polling; none is today."""
 
@@ -52,9 +55,9 @@ class BookStatus:
     """Which outcome of the market it is; ``None`` where it is not known."""
     instrument: int
     """The engine's number of the book, which records carry."""
-    state: str
+    state: State
     """One of ``STATES``."""
-    cause: str
+    cause: Cause
     """One of ``CAUSES``: why the book is in that state."""
     live: bool
     """Whether it may be believed."""
@@ -62,6 +65,23 @@ class BookStatus:
     """Seconds since the venue last vouched for it; ``None`` if it never did."""
     conn: int | None
     """The number of its connection; ``None`` for a book that the user pushes."""
+
+
+def book_status(book: BookView, conn: int | None, now_ns: int) -> BookStatus:
+    """How a book is at ``now_ns``, Unix nanoseconds, on connection ``conn``."""
+    proved_ns = book.ts_evidence
+    return BookStatus(
+        venue=book.venue,
+        symbol=book.symbol,
+        market=book.market,
+        outcome=book.outcome,
+        instrument=book.instrument,
+        state=book.state,
+        cause=book.cause,
+        live=book.live,
+        evidence_age_s=None if proved_ns is None else (now_ns - proved_ns) / 1e9,
+        conn=conn,
+    )
 
 
 @dataclass(frozen=True, slots=True)
