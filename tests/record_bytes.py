@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Callable
-from typing import cast
 
 from bookfeed import ABSENT, CAUSES, RULES, SIGNAL_PHASES, STATES, UPDATE_KINDS, Batch, Engine
 from bookfeed.dispatch import Dispatcher, OnState
@@ -50,22 +49,15 @@ def signal_bytes(
     )  # fmt: skip
 
 
-class Records:
-    """Stands in for a batch: only its bytes are read."""
-
-    def __init__(self, updates: bytes = b"", signals: bytes = b"", legs: bytes = b"") -> None:
-        self.update_bytes, self.signal_bytes, self.leg_bytes = updates, signals, legs
-
-
 def batch(*updates: bytes) -> Batch:
     """A batch of updates."""
-    return cast(Batch, Records(b"".join(updates)))
+    return Batch(b"".join(updates))
 
 
 def signal_batch(*signals: bytes) -> Batch:
     """A batch of signals whose legs are those of instruments 1 and 2; of one, if none is given."""
     legs = b"".join(LEG.pack(n, 4, 10 * n, 11 * n, 200, 5, ABSENT, 2, n % 2, 0) for n in range(3))
-    return cast(Batch, Records(b"", b"".join(signals or (signal_bytes(),)), legs))
+    return Batch(b"", b"".join(signals or (signal_bytes(),)), legs)
 
 
 def named() -> Names:

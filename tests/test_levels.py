@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 import pytest
@@ -41,15 +41,6 @@ def level_bytes(
     )  # fmt: skip
 
 
-class Levels:
-    """Stands in for a batch that has level records alone."""
-
-    update_bytes = signal_bytes = leg_bytes = b""
-
-    def __init__(self, *records: bytes) -> None:
-        self.level_bytes = b"".join(records)
-
-
 class Book:
     """Stands in for the view of a book."""
 
@@ -82,7 +73,7 @@ class Watched(EngineInput):
 
 
 def hand_over(hub: Dispatcher, *records: bytes) -> None:
-    hub.dispatch(cast(Batch, Levels(*records)))
+    hub.dispatch(Batch(level_bytes=b"".join(records)))
 
 
 class Copies:
@@ -184,12 +175,6 @@ async def test_all_books_find_room_before_an_async_listener() -> None:
     assert len(copies.books) == books
 
 
-needs_levels = pytest.mark.skipif(
-    not hasattr(Engine, "watch_levels"), reason="the engine has no level records yet"
-)
-
-
-@needs_levels
 async def test_copies_kept_from_a_venue_with_faults_are_the_books() -> None:
     """Every fault of the stream, one after another; a copy may begin and end at any time."""
     kinds = (

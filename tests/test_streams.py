@@ -164,6 +164,24 @@ def test_a_stream_that_outlives_its_loop_can_be_left() -> None:
     kept.clear()
 
 
+async def test_streams_left_after_the_end_leave_nothing_behind() -> None:
+    hub = dispatcher()
+    stream = hub.updates()
+    hub.end(RuntimeError("engine"))
+    del stream
+    await asyncio.sleep(0.01)
+    assert streams_of(hub) == 0
+
+
+async def test_a_stream_that_is_closed_from_a_callback_takes_nothing_more() -> None:
+    hub = dispatcher()
+    stream = hub.updates()
+    hub.on_update(lambda _update: stream.close())
+    hub.dispatch(batch(update_bytes(1, kind="trade"), update_bytes(2)))
+    assert stream.drain() == []
+    assert [update async for update in stream] == []
+
+
 # Draining.
 
 

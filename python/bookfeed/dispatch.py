@@ -16,7 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from struct import Struct
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 from bookfeed import records
 from bookfeed._bookfeed import Batch, Engine
@@ -53,10 +53,6 @@ _Frame = tuple[int, bytes, int]
 _INSTRUMENT: Final = Struct("<I")
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.dispatch"))
-
-
-class _LevelBatch(Protocol):
-    level_bytes: bytes
 
 
 class Source(Protocol):
@@ -308,7 +304,7 @@ class Dispatcher:
         for take in self._batches.takes:
             take(batch)
         if self._levels.takes:
-            levels = level_changes(cast("_LevelBatch", batch).level_bytes, self._source.names)
+            levels = level_changes(batch.level_bytes, self._source.names)
             _hand_to(self._levels.takes, levels)
         data = batch.update_bytes
         if data:

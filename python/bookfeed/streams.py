@@ -15,6 +15,7 @@ leaving ``async for`` by ``break`` is enough; a task that waits for the next rec
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, Generic, Self, TypeVar
 
 from bookfeed.errors import SessionError
@@ -50,7 +51,8 @@ class Queue(Generic[T]):
         self._next_key = -1
         self._missed = 0
         self._wakeup: asyncio.Future[None] | None = None
-        self._abandoned = False
+        # Closed, or about to be because nobody can read any more.
+        self._left = False
         self.ended = False
         self.error: BaseException | None = None
         self.conflated = 0
@@ -63,7 +65,7 @@ class Queue(Generic[T]):
 
     def take_latest(self, instrument: int, record: T) -> None:
         """Queue a record that replaces a waiting one of the same instrument."""
-        if self._abandoned:
+        if self._left:
             self.close()
             return
         if instrument in self._waiting:
@@ -73,7 +75,7 @@ class Queue(Generic[T]):
 
     def take(self, record: T, instrument: int | None = None) -> None:
         """Queue a record that must not be merged; it displaces the instrument's waiting book."""
-        if self._abandoned:
+        if self._left:
             self.close()
             return
         if instrument is not None and self._waiting.pop(instrument, None) is not None:
@@ -95,6 +97,7 @@ class Queue(Generic[T]):
 
     def close(self) -> None:
         """Drop what waits and take nothing more; safe to call again."""
+        self._left = True
         self._on_closed(self)
         self._waiting.clear()
         self._kept.clear()
@@ -106,12 +109,13 @@ class Queue(Generic[T]):
         The garbage collector may say so on any thread and in the midst of anything, even of the
         dispatcher's own work. So it is done by the loop, or else when the next record comes.
         """
-        self._abandoned = True
-        if self._loop is not None and not self.ended:
-            try:
+        if self._left:
+            return
+        self._left = True
+        if self._loop is not None:
+            # A loop that is closed will bring no record.
+            with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self.close)
-            except RuntimeError:  # the loop is closed: no record will come
-                self._loop = None
 
     def next(self) -> T | None:
         """Take the oldest record out, ``None`` if none waits.

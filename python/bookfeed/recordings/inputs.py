@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError
@@ -40,10 +40,6 @@ class Recorder(Protocol):
 
     def close(self, timeout_s: float) -> object:
         """Write out everything; gives up after ``timeout_s``."""
-
-
-class _LevelEngine(Protocol):
-    def watch_levels(self, on: bool) -> None: ...
 
 
 class EngineInput:
@@ -113,7 +109,7 @@ class EngineInput:
 
         No other record depends on it, so it is not recorded.
         """
-        cast("_LevelEngine", self._engine).watch_levels(on)
+        self._engine.watch_levels(on)
 
     def poll(self, now_ns: int) -> None:
         """Let the recorder write out what has waited long enough."""
