@@ -75,7 +75,14 @@ fn check_legs(signals: &[u8], legs: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// Records handed over together, by one drain or made by hand; immutable, owns its bytes.
+/// Records handed over together, by one ``Engine.drain()`` or made by hand; owns its bytes.
+///
+/// Its length is the number of updates and signals. Arrays are numpy structured arrays of
+/// shape ``(n,)`` over the bytes, without a copy and read-only; their columns carry units, and
+/// absent numbers in them are ``ABSENT`` (-2**63): ``bookfeed.columns()`` masks those.
+///
+/// Made by hand it raises ``ValueError`` for bytes that are no whole number of records, and
+/// for a signal whose legs are not in ``leg_bytes``.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct Batch {
     pub(crate) updates: Py<PyBytes>,
@@ -110,16 +117,20 @@ impl Batch {
         Ok(Batch { updates, signals, legs, levels, count })
     }
 
+    /// What happened to books, in order: an array of ``UPDATE_DTYPE``.
     #[getter]
     fn updates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         records(py, &self.updates, &UPDATE, &UPDATE_FIELDS, UPDATE_SIZE)
     }
 
+    /// What rules found, in order: an array of ``SIGNAL_DTYPE``.
     #[getter]
     fn signals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         records(py, &self.signals, &SIGNAL, &SIGNAL_FIELDS, SIGNAL_SIZE)
     }
 
+    /// The legs of the signals, ``legs`` of them from ``leg_start`` on: an array of
+    /// ``LEG_DTYPE``.
     #[getter]
     fn legs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         records(py, &self.legs, &LEG, &LEG_FIELDS, LEG_SIZE)
@@ -132,16 +143,19 @@ impl Batch {
         records(py, &self.levels, &LEVEL, &LEVEL_FIELDS, LEVEL_SIZE)
     }
 
+    /// The bytes of ``updates``.
     #[getter]
     fn update_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
         self.updates.clone_ref(py)
     }
 
+    /// The bytes of ``signals``.
     #[getter]
     fn signal_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
         self.signals.clone_ref(py)
     }
 
+    /// The bytes of ``legs``.
     #[getter]
     fn leg_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
         self.legs.clone_ref(py)

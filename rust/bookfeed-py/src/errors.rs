@@ -5,13 +5,23 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use std::fmt::Display;
 
-create_exception!(bookfeed, BookfeedError, PyException, "Root of every error bookfeed raises.");
-create_exception!(bookfeed, EngineError, BookfeedError, "A control call that cannot be carried out.");
+create_exception!(
+    bookfeed,
+    BookfeedError,
+    PyException,
+    "Root of every error that bookfeed raises on purpose."
+);
+create_exception!(
+    bookfeed,
+    EngineError,
+    BookfeedError,
+    "A call that the engine cannot carry out; the message says why."
+);
 create_exception!(
     bookfeed,
     DecimalError,
     BookfeedError,
-    "A text or number that is not a plain decimal."
+    "A text or number that is not a plain decimal within range."
 );
 create_exception!(bookfeed, JournalError, BookfeedError, "A journal that cannot be written or read.");
 

@@ -3,7 +3,11 @@
 use bookfeed_core::latency;
 use pyo3::prelude::*;
 
-/// Counts of nanosecond durations.
+/// Counts of durations in nanoseconds, in log-linear buckets.
+///
+/// A percentile is never below the true value and at most 1/64 above it. Negative durations
+/// are counted apart, in ``negative``, and enter no other statistic: receivers' clocks may be
+/// behind.
 #[pyclass(module = "bookfeed._bookfeed")]
 #[derive(Default)]
 pub struct Histogram {
@@ -17,39 +21,48 @@ impl Histogram {
         Self::default()
     }
 
+    /// Counts one duration in nanoseconds.
     fn record(&mut self, value_ns: i64) {
         self.inner.record(value_ns);
     }
 
+    /// The duration that ``p`` percent do not exceed, in nanoseconds: 0 is the minimum, 100
+    /// the maximum. ``None`` while empty, and for a ``p`` that is not from 0 to 100.
     fn percentile(&self, p: f64) -> Option<u64> {
         self.inner.percentile(p)
     }
 
+    /// How many durations were counted; negative ones are not.
     #[getter]
     fn count(&self) -> u64 {
         self.inner.count()
     }
 
+    /// How many durations were negative.
     #[getter]
     fn negative(&self) -> u64 {
         self.inner.negative()
     }
 
+    /// The shortest, exactly, in nanoseconds; ``None`` while empty.
     #[getter]
     fn min(&self) -> Option<u64> {
         self.inner.min()
     }
 
+    /// The longest, exactly, in nanoseconds; ``None`` while empty.
     #[getter]
     fn max(&self) -> Option<u64> {
         self.inner.max()
     }
 
+    /// The mean, in nanoseconds; ``None`` while empty.
     #[getter]
     fn mean(&self) -> Option<f64> {
         self.inner.mean_f64()
     }
 
+    /// Forgets everything.
     fn reset(&mut self) {
         self.inner.reset();
     }

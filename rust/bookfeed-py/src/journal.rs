@@ -10,8 +10,11 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::errors::journal_error;
 
-/// Packs records into journal blocks. `append` and `take_block` may be called from two threads:
-/// compression holds neither the GIL nor the lock that `append` needs.
+/// Packs records into checksummed, compressed journal blocks; it opens no file.
+///
+/// ``level`` is zstd's. ``append`` and ``take_block`` may be called from two threads:
+/// compression holds neither the GIL nor the lock that ``append`` needs. Errors are
+/// ``JournalError``.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct JournalEncoder {
     packer: Mutex<Packer>,
@@ -26,11 +29,15 @@ impl JournalEncoder {
         Self { packer: Mutex::default(), sealer: Mutex::new(Sealer::new(level)) }
     }
 
+    /// The first bytes of a segment, with ``metadata`` inside; ``JournalError`` if it is too
+    /// long.
     fn header<'py>(&self, py: Python<'py>, metadata: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let header = py.detach(|| lock(&self.sealer).header(metadata)).map_err(journal_error)?;
         Ok(PyBytes::new(py, &header))
     }
 
+    /// Adds a record and returns the bytes that wait. ``ts`` is Unix nanoseconds.
+    /// ``JournalError`` for a payload that is too long.
     fn append(
         &self,
         kind: u8,
@@ -51,11 +58,14 @@ impl JournalEncoder {
         Ok(packer.pending())
     }
 
+    /// Bytes that wait to be packed.
     #[getter]
     fn pending(&self) -> usize {
         lock(&self.packer).pending()
     }
 
+    /// The next block, empty bytes if there is none: a full one, or with ``partial`` what
+    /// there is.
     #[pyo3(signature = (*, partial = true))]
     fn take_block<'py>(&self, py: Python<'py>, partial: bool) -> PyResult<Bound<'py, PyBytes>> {
         let block = py.detach(|| {
@@ -69,7 +79,12 @@ impl JournalEncoder {
     }
 }
 
-/// Iterates `(kind, ts, conn, epoch, payload)` of one segment held in memory.
+/// Iterates ``(kind, ts, conn, epoch, payload)`` over the longest valid part of a segment that
+/// is held in memory, and says what is missing.
+///
+/// ``recover`` hands out valid blocks behind damage, too; ``after`` is the number of the block
+/// before the first that is wanted. Raises ``JournalError`` if ``data`` is no journal, or of a
+/// newer format.
 #[pyclass(module = "bookfeed._bookfeed")]
 pub struct JournalReader {
     reader: Reader<PyBackedBytes>,
@@ -90,6 +105,7 @@ impl JournalReader {
         Ok(Self { reader: reader.map_err(journal_error)? })
     }
 
+    /// What the segment was begun with.
     #[getter]
     fn metadata<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.reader.metadata())
@@ -109,6 +125,8 @@ impl JournalReader {
         fields.into_pyobject(py).map(Some)
     }
 
+    /// What was read and what is missing, by name: ``records``, ``blocks``, ``valid_bytes``,
+    /// ``total_bytes``, ``clean``, ``missing`` (a list of offset, bytes and reason), and more.
     fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let report = py.detach(|| self.reader.report());
         let missing = PyList::empty(py);

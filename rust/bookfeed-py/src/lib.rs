@@ -5,6 +5,7 @@
 mod batch;
 mod book;
 mod control;
+mod durations;
 mod engine;
 mod errors;
 mod histogram;
@@ -29,7 +30,11 @@ fn venues(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(all)
 }
 
-/// The compiled engine; documented in `_bookfeed.pyi`.
+/// The compiled engine: bytes in, books and fixed-width records out.
+///
+/// Units everywhere: prices are integers of 1e-9 (``*_e9``), quantities integers of 1e-8
+/// (``*_e8``), times Unix nanoseconds. Absent is ``None`` in objects and ``ABSENT``
+/// (``-2**63``) in records; never NaN and never 0.
 #[pymodule]
 mod _bookfeed {
     use super::*;
@@ -45,7 +50,7 @@ mod _bookfeed {
     #[pymodule_export]
     use super::batch::Batch;
     #[pymodule_export]
-    use super::book::BookView;
+    use super::book::{BookView, Untrusted};
     #[pymodule_export]
     use super::control::{Gap, Index, Notice, PaperFill};
     #[pymodule_export]

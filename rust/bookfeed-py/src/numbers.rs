@@ -20,31 +20,35 @@ fn parse(
     parse(string.as_bytes()).map(|d| d.value).map_err(refuse)
 }
 
-/// A printed price in units of 1e-9.
+/// The price that a text prints, in 1e-9, exactly. Plain decimals only: ``"0.48"``, ``".48"``.
+///
+/// Raises ``DecimalError`` for anything else, more digits than 1e-9 has, or a number too
+/// large.
 #[pyfunction]
 pub fn parse_price(text: &Bound<'_, PyAny>) -> PyResult<i64> {
     parse(text, fixed::parse_price)
 }
 
-/// A printed quantity in units of 1e-8.
+/// The quantity that a text prints, in 1e-8, exactly. Raises ``DecimalError`` as
+/// ``parse_price``.
 #[pyfunction]
 pub fn parse_qty(text: &Bound<'_, PyAny>) -> PyResult<i64> {
     parse(text, fixed::parse_qty)
 }
 
-/// A price of 1e-9 units in its shortest exact form.
+/// A price in 1e-9 as its shortest exact decimal text.
 #[pyfunction]
 pub fn format_price(value: i64) -> String {
     format_decimal(value, PRICE_DECIMALS)
 }
 
-/// A quantity of 1e-8 units in its shortest exact form.
+/// A quantity in 1e-8 as its shortest exact decimal text.
 #[pyfunction]
 pub fn format_qty(value: i64) -> String {
     format_decimal(value, QTY_DECIMALS)
 }
 
-/// Raises `DecimalError` with the byte offset unless `data` is one RFC 8259 text.
+/// Raises ``DecimalError`` with the byte offset unless `data` is one RFC 8259 text.
 #[pyfunction]
 pub fn json_check(data: &[u8]) -> PyResult<()> {
     json::check(data).map_err(decimal_error)

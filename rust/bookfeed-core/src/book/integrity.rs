@@ -276,7 +276,7 @@ impl Book {
             return self.open_doubt(t, Cause::Crossed, Evidence::Crossed, grace);
         }
         if claims && bbo_agrees {
-            self.evidence.count(Evidence::BboMatch);
+            self.touch_agrees(Evidence::BboMatch, t.best_bid, t.best_ask);
         }
         if claims || t.snapshot || t.hash == HashVerdict::Match {
             self.ts_evidence = t.ts_recv;

@@ -16,7 +16,7 @@ use crate::sequence::recent::Recent;
 use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
-use integrity::{Cause, Doubt, EvidenceCounts, State};
+use integrity::{Cause, Doubt, Evidence, EvidenceCounts, State};
 use level_log::LevelLog;
 use proof::book_hash::{HashMemory, HexHash, hex_hash};
 use proof::crc32::Crc32Memory;
@@ -49,7 +49,7 @@ impl Touch {
 }
 
 /// A book and its standing: what every message touches.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Book {
     /// Buyers' levels.
     pub bids: BookSide,
@@ -71,6 +71,10 @@ pub struct Book {
     pub version: u64,
     /// Version the venue's hash or checksum was last seen to match, or `u64::MAX`.
     pub verified_version: u64,
+    /// Version whose touch the venue's own best bid and ask were last seen to match, or `u64::MAX`.
+    pub touch_version: u64,
+    /// Version that a whole book by REST, beside the stream, was last seen to match, or `u64::MAX`.
+    pub rest_version: u64,
     /// Disagreement that may still be an unfinished batch.
     pub doubt: Option<Doubt>,
     /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
@@ -119,7 +123,7 @@ pub struct Claimed {
 }
 
 /// What is known of a book and rarely needed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rare {
     /// Price up to which the bids are known, or [`ABSENT`] if all of them are.
     pub bids_known_to: Price,
@@ -212,6 +216,8 @@ impl Default for Book {
             ts_evidence: ABSENT,
             version: 0,
             verified_version: u64::MAX,
+            touch_version: u64::MAX,
+            rest_version: u64::MAX,
             doubt: None,
             torn_since: ABSENT,
             stream: NO_STREAM,
@@ -370,6 +376,16 @@ impl Book {
     #[must_use]
     pub fn verified(&self) -> bool {
         self.verified_version == self.version
+    }
+
+    /// The venue's own best prices agree: counts it as `kind`, and if both sides were stated
+    /// remembers that they vouch for the touch as it stands.
+    #[inline]
+    pub(crate) fn touch_agrees(&mut self, kind: Evidence, bid: Claim, ask: Claim) {
+        self.evidence.count(kind);
+        if bid.given() && ask.given() {
+            self.touch_version = self.version;
+        }
     }
 
     /// Size at a price, 0 if there is no such level.

@@ -58,7 +58,7 @@ impl Default for Config {
 }
 
 /// What is given at subscribe about an instrument; what is left out is learned or unknown.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Listing<'a> {
     /// The venue's name of the market.
     pub market: Option<&'a str>,

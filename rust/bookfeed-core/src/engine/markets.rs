@@ -48,7 +48,7 @@ impl Book {
         if self.agrees(witness.bid, witness.ask) {
             self.rare.witness = None;
             self.rare.witness_strikes = 0;
-            self.evidence.count(Evidence::TouchMatch);
+            self.touch_agrees(Evidence::TouchMatch, witness.bid, witness.ask);
         }
     }
 
@@ -62,7 +62,11 @@ impl Book {
             if ahead.id == at {
                 let agrees = self.agrees_with(&ahead.touch);
                 disagrees |= !agrees;
-                self.evidence.count(if agrees { Evidence::TouchMatch } else { Evidence::TouchMismatch });
+                if agrees {
+                    self.touch_agrees(Evidence::TouchMatch, ahead.touch.bid, ahead.touch.ask);
+                } else {
+                    self.evidence.count(Evidence::TouchMismatch);
+                }
             }
         }
         disagrees
@@ -227,7 +231,7 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
     }
     let doubted_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);
     if book.agrees(bid, ask) {
-        book.evidence.count(Evidence::TouchMatch);
+        book.touch_agrees(Evidence::TouchMatch, bid, ask);
         if doubted_by_touch {
             book.doubt = None;
             book.evidence.count(Evidence::BatchSettled);
@@ -271,7 +275,7 @@ fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u
         book.rare.ahead.push_back(NumberedTouch { id: id_at, touch: *touch });
         book.awaits_touch = true;
     } else if id_at == stands_at && book.agrees_with(touch) {
-        book.evidence.count(Evidence::TouchMatch);
+        book.touch_agrees(Evidence::TouchMatch, touch.bid, touch.ask);
         book.ts_evidence = origin.ts_recv;
     } else if id_at == stands_at {
         book.evidence.count(Evidence::TouchMismatch);
@@ -300,7 +304,7 @@ fn take_witness(
         return;
     }
     if book.agrees(bid, ask) {
-        book.evidence.count(Evidence::TouchMatch);
+        book.touch_agrees(Evidence::TouchMatch, bid, ask);
         (book.rare.witness, book.rare.witness_strikes) = (None, 0);
         book.awaits_touch = !book.rare.ahead.is_empty();
         return;

@@ -282,6 +282,7 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
     };
     if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
         book.evidence.count(Evidence::RestMatch);
+        book.rest_version = book.version;
         book.ts_evidence = origin.ts_recv;
         world.counters.rest_accepted += 1;
     } else {

@@ -1,0 +1,221 @@
+//! What changes an engine: control calls, frames, and time. Each is one journal record.
+
+use super::{Engine, venue_by_name};
+use crate::errors::engine_error;
+use bookfeed_core::book::integrity::Cause;
+use bookfeed_core::engine::{self as core, Listing};
+use bookfeed_core::instrument::{Hours, InstrumentId, UNKNOWN};
+use bookfeed_core::signals::Params;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+/// The arguments of `subscribe` as they were given: of a market the second one is the
+/// connection.
+struct Given<'a, 'py> {
+    symbol: Option<&'a Bound<'py, PyAny>>,
+    conn: Option<&'a Bound<'py, PyAny>>,
+    ts: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl<'py> Given<'_, 'py> {
+    /// Connection and time of a subscription of a whole market.
+    fn of_market(&self) -> PyResult<(u32, i64)> {
+        let (conn, ts) = match (self.symbol, self.conn, self.ts) {
+            (Some(conn), Some(ts), None)
+            | (Some(conn), None, Some(ts))
+            | (None, Some(conn), Some(ts)) => (conn, ts),
+            _ => return Err(PyTypeError::new_err("subscribe(market, conn, ts) takes these three")),
+        };
+        Ok((conn.extract()?, ts.extract()?))
+    }
+
+    fn of_symbol(&self) -> PyResult<(Bound<'py, PyString>, u32, i64)> {
+        match (self.symbol, self.conn, self.ts) {
+            (Some(symbol), Some(conn), Some(ts)) => {
+                Ok((symbol.cast::<PyString>()?.clone(), conn.extract()?, ts.extract()?))
+            }
+            _ => Err(PyTypeError::new_err("subscribe(venue, symbol, conn, ts) takes these four")),
+        }
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// Adds books, each waiting for its first whole book from the venue.
+    ///
+    /// ``subscribe(market, conn, ts)`` adds one for every outcome of a ``Market`` and returns
+    /// their instrument numbers by symbol. ``subscribe(venue, symbol, conn, ts, …)`` adds a
+    /// single one and returns its number; what is known of it is given by keyword: ids of its
+    /// ``market`` and ``event``, the ``outcome`` in words, ``tick_size`` and
+    /// ``min_order_size`` as decimal text, ``open_ts`` and ``close_ts`` in Unix nanoseconds,
+    /// ``fee`` as ``"<venue>:<terms>"``, ``hints`` for hashes (``"neg_risk=true"``),
+    /// currencies ``base`` and ``quote``, and ``depth``, the levels a side that are
+    /// subscribed. A symbol that is known moves to ``conn``.
+    ///
+    /// Raises ``EngineError`` for an unknown venue, a number that is none, or a connection of
+    /// another venue; ``TypeError`` for arguments that are missing.
+    #[pyo3(
+        signature = (venue, symbol = None, conn = None, ts = None, *, market = None,
+            outcome = None, tick_size = None, min_order_size = None, event = None, open_ts = None,
+            close_ts = None, fee = None, hints = None, base = None, quote = None, depth = None),
+        // There are two, which are told in words.
+        text_signature = None
+    )]
+    #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
+    fn subscribe<'py>(
+        &mut self,
+        py: Python<'py>,
+        venue: &Bound<'py, PyAny>,
+        symbol: Option<&Bound<'py, PyAny>>,
+        conn: Option<&Bound<'py, PyAny>>,
+        ts: Option<&Bound<'py, PyAny>>,
+        market: Option<&str>,
+        outcome: Option<&str>,
+        tick_size: Option<&str>,
+        min_order_size: Option<&str>,
+        event: Option<&str>,
+        open_ts: Option<i64>,
+        close_ts: Option<i64>,
+        fee: Option<&str>,
+        hints: Option<&str>,
+        base: Option<&str>,
+        quote: Option<&str>,
+        depth: Option<u32>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let given = Given { symbol, conn, ts };
+        let hours = Hours { open: open_ts, close: close_ts };
+        let listing = Listing {
+            market,
+            outcome,
+            tick_size,
+            min_order_size,
+            event,
+            hours,
+            fee,
+            hints,
+            base,
+            quote,
+            depth,
+        };
+        let Ok(name) = venue.cast::<PyString>() else {
+            if listing != Listing::default() {
+                return Err(PyTypeError::new_err("a Market says all of itself: no keywords beside it"));
+            }
+            let (conn, ts) = given.of_market()?;
+            return Ok(self.subscribe_market(venue, conn, ts)?.into_any());
+        };
+        let (symbol, conn, ts) = given.of_symbol()?;
+        let (venue, symbol) = (venue_by_name(name.to_str()?)?, symbol.to_str()?);
+        let id: InstrumentId = self
+            .guarded(ts, |e| e.subscribe(venue, symbol, conn, &listing, ts))?
+            .map_err(engine_error)?;
+        Ok(id.into_pyobject(py)?.into_any())
+    }
+
+    /// Gives up a book: it is ``stale(unsubscribed)`` from now on. Raises ``EngineError`` if
+    /// there is no such instrument.
+    fn unsubscribe(&mut self, instrument: InstrumentId, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.unsubscribe(instrument, ts))?.map_err(engine_error)
+    }
+
+    /// A connection to ``venue`` is open; ``mode`` is how the venue was asked to speak, if it
+    /// speaks in more ways than one.
+    ///
+    /// Its books wait for whole books. Raises ``EngineError`` for an unknown venue or mode,
+    /// and for a connection whose books are another venue's.
+    #[pyo3(signature = (conn, venue, ts, *, mode = ""))]
+    fn connected(&mut self, conn: u32, venue: &str, ts: i64, mode: &str) -> PyResult<()> {
+        let venue = venue_by_name(venue)?;
+        self.guarded(ts, |e| e.connected(conn, venue, mode, ts))?.map_err(engine_error)
+    }
+
+    /// A connection is lost: every book of it is ``stale(disconnected)``, and frames of it
+    /// that still come are counted as ``late_frames`` and left out.
+    fn disconnected(&mut self, conn: u32, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.disconnected(conn, ts))
+    }
+
+    /// Something was lost on a connection: every book of it is stale for ``cause``, one of
+    /// ``CAUSES``. Raises ``EngineError`` for another.
+    fn invalidate(&mut self, conn: u32, cause: &str, ts: i64) -> PyResult<()> {
+        let cause = Cause::by_name(cause).ok_or_else(|| {
+            engine_error(format!("no cause {cause:?}; there are {}", Cause::NAMES.join(", ")))
+        })?;
+        self.guarded(ts, |e| e.invalidate(conn, cause, ts))
+    }
+
+    /// A whole book of ``instrument`` is being fetched: what the stream says meanwhile is kept
+    /// for it. ``asked``: because a user asked for it, and not because the book was lost.
+    ///
+    /// Raises ``EngineError`` if there is no such instrument.
+    #[pyo3(signature = (instrument, ts, *, asked = false))]
+    fn resync_begin(&mut self, instrument: InstrumentId, ts: i64, asked: bool) -> PyResult<()> {
+        let begin = if asked { core::Engine::resync_asked } else { core::Engine::resync_begin };
+        self.guarded(ts, |e| begin(e, instrument, ts))?.map_err(engine_error)
+    }
+
+    /// Adds a signal rule, which watches all instruments, those to come as well, and returns
+    /// its number.
+    ///
+    /// ``kind`` is one of ``RULES``, ``params`` are the rule's own
+    /// (``docs/configuration.md``); numbers are best given as decimal text. Raises
+    /// ``EngineError`` for an unknown rule or parameter, and for a value that is not allowed.
+    #[allow(clippy::disallowed_methods, reason = "any mapping will do")]
+    fn add_rule(&mut self, kind: &str, params: &Bound<'_, PyAny>) -> PyResult<u32> {
+        let mut texts = Params::new();
+        for item in params.call_method0("items")?.try_iter()? {
+            let (key, value): (String, Bound<'_, PyAny>) = item?.extract()?;
+            texts.insert(key, value.str()?.to_string());
+        }
+        self.guarded(0, |e| e.add_rule(kind, &texts))?.map_err(engine_error)
+    }
+
+    /// Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and
+    /// returns the number of records that wait to be drained.
+    ///
+    /// The payload is read during the call only. A bad frame is never an error: it is counted,
+    /// and the books it may concern leave ``live``. Raises ``EngineError`` if the engine
+    /// itself failed.
+    fn ingest(&mut self, conn: u32, payload: &Bound<'_, PyAny>, ts_recv: i64) -> PyResult<usize> {
+        self.with_payload(payload, ts_recv, |engine, bytes| engine.ingest(conn, bytes, ts_recv))
+    }
+
+    /// Takes the answer to a request for whole books, received at ``ts_recv``, and returns the
+    /// number of records that wait.
+    ///
+    /// ``instrument`` says which book it is, and ``stands_at`` at which of the venue's updates
+    /// it stands, where the body does not say so itself. A bad answer is counted, never an
+    /// error.
+    #[pyo3(signature = (conn, payload, ts_recv, *, instrument = None, stands_at = None))]
+    fn ingest_rest(
+        &mut self,
+        conn: u32,
+        payload: &Bound<'_, PyAny>,
+        ts_recv: i64,
+        instrument: Option<InstrumentId>,
+        stands_at: Option<u64>,
+    ) -> PyResult<usize> {
+        let about = instrument.unwrap_or(UNKNOWN);
+        self.with_payload(payload, ts_recv, |engine, bytes| {
+            engine.ingest_rest(conn, bytes, about, stands_at, ts_recv)
+        })
+    }
+
+    /// Whether each change of a level is a record from here on (``Batch.levels``).
+    ///
+    /// Then whoever applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after every
+    /// call, whatever the book's state. His copy begins with the levels as they are now. It is a
+    /// way of looking: no other record and no digest depends on it, and recordings do not know of
+    /// it.
+    fn watch_levels(&mut self, on: bool) {
+        self.inner.watch_levels(on);
+    }
+
+    /// Lets time pass until ``ts`` (Unix nanoseconds) without data: graces end, silence is
+    /// noticed, checks and holds that are due are done. Returns the number of records that
+    /// wait.
+    fn advance(&mut self, ts: i64) -> PyResult<usize> {
+        self.guarded(ts, |e| e.advance(ts))
+    }
+}

@@ -1,0 +1,179 @@
+//! `Engine`: the door for control events and frames, and the way records come out.
+
+mod inputs;
+mod market;
+mod outputs;
+
+use crate::book::Refused;
+use crate::durations::{duration, refuse_keywords};
+use crate::errors::engine_error;
+use bookfeed_core::engine::{self as core, Config, HashCheck};
+use bookfeed_core::instrument::Venue;
+use bookfeed_core::latency;
+use bookfeed_core::time::Nanos;
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Every book of a process, and the rules that watch them.
+///
+/// It reads no clock and opens nothing: times are arguments (Unix nanoseconds), and the same
+/// calls give the same records. It is not thread-safe by design: one event loop owns it. If it
+/// fails (a defect), every book is ``stale(poisoned)`` and each further call raises
+/// ``EngineError``.
+///
+/// Durations are seconds, as numbers or ``timedelta``, from 0 to 366 days; ``EngineError`` for
+/// others.
+///
+/// * ``hash_check``: when book hashes are checked: ``"always"``, at the end of every message;
+///   ``"sampled"``, every changed book within ``hash_interval_s`` and before a signal opens;
+///   ``"off"``, never.
+/// * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
+/// * ``suspect_grace_s``: how long a book stays suspect before it is given up.
+/// * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+/// * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
+///   it.
+/// * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
+///   recordings.
+/// * ``digest``: whether ``digest()`` is kept over all records.
+/// * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
+///   ledger.
+#[pyclass(module = "bookfeed._bookfeed")]
+pub struct Engine {
+    pub(crate) inner: core::Engine,
+    /// Reads of books that were not to be relied on.
+    pub(crate) refused: Refused,
+    emit_latency: latency::Histogram,
+    /// Newest time it was told.
+    newest: Nanos,
+}
+
+impl Engine {
+    /// The newest time it was told.
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        self.newest
+    }
+
+    /// Runs `work` on the engine. Should it panic, every book is poisoned: the caller learns
+    /// of it as an `EngineError`, and no book is shown as good again.
+    #[inline]
+    fn guarded<R>(&mut self, ts: i64, work: impl FnOnce(&mut core::Engine) -> R) -> PyResult<R> {
+        self.newest = self.newest.max(ts);
+        let inner = &mut self.inner;
+        match catch_unwind(AssertUnwindSafe(|| work(inner))) {
+            Ok(result) if !self.inner.poisoned() => Ok(result),
+            Ok(_) => Err(engine_error(core::EngineError::Poisoned)),
+            Err(_) => {
+                self.inner.poison(ts);
+                Err(engine_error("the engine failed; every book is poisoned, build a new engine"))
+            }
+        }
+    }
+
+    #[inline]
+    fn with_payload<R>(
+        &mut self,
+        payload: &Bound<'_, PyAny>,
+        ts: i64,
+        work: impl FnOnce(&mut core::Engine, &[u8]) -> R,
+    ) -> PyResult<R> {
+        if let Ok(bytes) = payload.cast::<PyBytes>() {
+            return self.guarded(ts, |engine| work(engine, bytes.as_bytes()));
+        }
+        let buffer = PyBuffer::<u8>::get(payload)?;
+        if !buffer.is_c_contiguous() {
+            return Err(engine_error("the payload must be contiguous bytes"));
+        }
+        // SAFETY: the buffer is contiguous, `buf_ptr` is valid for `len_bytes` bytes while
+        // `buffer` is alive, and the GIL is held throughout, so no Python code can write to
+        // it meanwhile. The slice does not outlive this call. An empty buffer may have a null
+        // pointer, for which a dangling one stands in.
+        let bytes = unsafe {
+            let length = buffer.len_bytes();
+            let start = if length == 0 {
+                std::ptr::dangling()
+            } else {
+                buffer.buf_ptr().cast::<u8>().cast_const()
+            };
+            std::slice::from_raw_parts(start, length)
+        };
+        self.guarded(ts, |engine| work(engine, bytes))
+    }
+}
+
+fn venue_by_name(name: &str) -> PyResult<Venue> {
+    Venue::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = Venue::ALL.iter().map(|v| v.name()).collect();
+        engine_error(format!("no venue {name:?}; there are {}", names.join(", ")))
+    })
+}
+
+fn hash_check_by_name(name: &str) -> PyResult<HashCheck> {
+    match name {
+        "always" => Ok(HashCheck::Always),
+        "sampled" => Ok(HashCheck::Sampled),
+        "off" => Ok(HashCheck::Off),
+        _ => Err(engine_error(format!("hash_check must be always, sampled or off, not {name:?}"))),
+    }
+}
+
+/// Keywords that counted nanoseconds, and what they are called now.
+const RENAMED: [(&str, &str); 6] = [
+    ("hash_interval_ns", "hash_interval_s"),
+    ("batch_grace_ns", "batch_grace_s"),
+    ("suspect_grace_ns", "suspect_grace_s"),
+    ("silence_ns", "silence_s"),
+    ("witness_grace_ns", "witness_grace_s"),
+    ("paper_latency_ns", "paper_latency_s"),
+];
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(
+        signature = (*, hash_check = "sampled", hash_interval_s = None, batch_grace_s = None,
+            suspect_grace_s = None, silence_s = None, witness_grace_s = None,
+            auto_subscribe = false, digest = false, paper_latency_s = None, **renamed),
+        text_signature = "(*, hash_check='sampled', hash_interval_s=0.25, batch_grace_s=0.25, \
+            suspect_grace_s=1.0, silence_s=30.0, witness_grace_s=2.0, auto_subscribe=False, \
+            digest=False, paper_latency_s=None)"
+    )]
+    #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
+    fn new(
+        hash_check: &str,
+        hash_interval_s: Option<&Bound<'_, PyAny>>,
+        batch_grace_s: Option<&Bound<'_, PyAny>>,
+        suspect_grace_s: Option<&Bound<'_, PyAny>>,
+        silence_s: Option<&Bound<'_, PyAny>>,
+        witness_grace_s: Option<&Bound<'_, PyAny>>,
+        auto_subscribe: bool,
+        digest: bool,
+        paper_latency_s: Option<&Bound<'_, PyAny>>,
+        renamed: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        refuse_keywords("Engine", renamed, &RENAMED)?;
+        let given = |name: &str, value: Option<&Bound<'_, PyAny>>, otherwise: Nanos| {
+            value.map_or(Ok(otherwise), |value| duration(name, value))
+        };
+        let usual = Config::default();
+        let config = Config {
+            hash_check: hash_check_by_name(hash_check)?,
+            hash_interval: given("hash_interval_s", hash_interval_s, usual.hash_interval)?,
+            batch_grace: given("batch_grace_s", batch_grace_s, usual.batch_grace)?,
+            suspect_grace: given("suspect_grace_s", suspect_grace_s, usual.suspect_grace)?,
+            silence: given("silence_s", silence_s, usual.silence)?,
+            witness_grace: given("witness_grace_s", witness_grace_s, usual.witness_grace)?,
+            auto_subscribe,
+            digest,
+            paper_latency: paper_latency_s.map(|s| duration("paper_latency_s", s)).transpose()?,
+        };
+        Ok(Self {
+            inner: core::Engine::new(config),
+            refused: Refused::default(),
+            emit_latency: latency::Histogram::new(),
+            newest: Nanos::MIN,
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! What an engine tells: records, books, counts.
+
+use super::{Engine, venue_by_name};
+use crate::batch::Batch;
+use crate::book::BookView;
+use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
+use crate::errors::engine_error;
+use crate::histogram::Histogram;
+use bookfeed_core::engine::EngineError;
+use bookfeed_core::instrument::InstrumentId;
+use bookfeed_core::signals::Refusal;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use std::collections::BTreeMap;
+
+#[pymethods]
+impl Engine {
+    /// Hands over the records that wait. With ``ts_emit`` (Unix nanoseconds, now) the time
+    /// since the oldest of them was received is counted in ``latency()["recv_to_emit"]``.
+    #[pyo3(signature = (ts_emit = 0))]
+    fn drain(&mut self, py: Python<'_>, ts_emit: i64) -> Batch {
+        let output = self.inner.output();
+        if let (Some(ts_first), true) = (output.ts_first(), ts_emit > 0) {
+            self.emit_latency.record(ts_emit.saturating_sub(ts_first));
+        }
+        let batch = Batch {
+            updates: PyBytes::new(py, output.updates()).unbind(),
+            signals: PyBytes::new(py, output.signals()).unbind(),
+            legs: PyBytes::new(py, output.legs()).unbind(),
+            levels: PyBytes::new(py, output.levels()).unbind(),
+            count: output.pending(),
+        };
+        output.clear();
+        batch
+    }
+
+    /// Updates and signals that wait to be drained.
+    #[getter]
+    fn pending(&mut self) -> usize {
+        self.inner.output().pending()
+    }
+
+    /// The live view of a book. Raises ``EngineError`` if there is no such instrument.
+    fn book(slf: Bound<'_, Self>, instrument: InstrumentId) -> PyResult<BookView> {
+        if slf.borrow().inner.book(instrument).is_none() {
+            return Err(engine_error(EngineError::NoInstrument(instrument)));
+        }
+        Ok(BookView::new(slf.unbind(), instrument))
+    }
+
+    /// Number of the instrument that a venue calls ``symbol``, or ``None`` if it was never
+    /// subscribed. Raises ``EngineError`` for an unknown venue.
+    fn instrument(&self, venue: &str, symbol: &str) -> PyResult<Option<InstrumentId>> {
+        Ok(self.inner.instruments().find(venue_by_name(venue)?, symbol.as_bytes()))
+    }
+
+    /// The live views of all books ever subscribed, in the order of their numbers.
+    fn books(slf: Bound<'_, Self>) -> Vec<BookView> {
+        let count = slf.borrow().inner.instruments().len();
+        let view = |id| BookView::new(slf.clone().unbind(), id);
+        (0..count).filter_map(|id| InstrumentId::try_from(id).ok()).map(view).collect()
+    }
+
+    /// What happened, counted, by name.
+    fn counters(&mut self) -> BTreeMap<&'static str, u64> {
+        let (updates, signals) = self.inner.output().totals();
+        let c = *self.inner.counters();
+        BTreeMap::from([
+            ("frames", c.frames),
+            ("bytes", c.bytes),
+            ("decode_errors", c.decode_errors),
+            ("malformed", c.malformed),
+            ("unknown_instruments", c.unknown_instruments),
+            ("late_frames", c.late_frames),
+            ("unannounced_frames", c.unannounced_frames),
+            ("trades", c.trades),
+            ("hashes_checked", c.hashes_checked),
+            ("hash_searches", c.hash_searches),
+            ("transitions", c.transitions),
+            ("gaps", c.gaps),
+            ("regressions", c.regressions),
+            ("underflows", c.underflows),
+            ("own", c.own),
+            ("notices_dropped", c.notices_dropped),
+            ("rest_accepted", c.rest_accepted),
+            ("rest_rejected", c.rest_rejected),
+            ("updates", updates),
+            ("signals", signals),
+            ("untrusted_reads", self.refused.total()),
+        ])
+    }
+
+    /// How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);
+    /// reasons that were never given are left out.
+    fn untrusted(&self) -> BTreeMap<String, u64> {
+        self.refused.by_name()
+    }
+
+    /// Messages by the venue's own type, counted over all venues.
+    fn messages(&self) -> BTreeMap<String, u64> {
+        self.inner.messages()
+    }
+
+    /// Evidence for and against, by kind, counted over all books.
+    fn evidence(&self) -> BTreeMap<&'static str, u64> {
+        self.inner.evidence().iter().collect()
+    }
+
+    /// Opportunities that were there at the touch and not signalled, counted by reason
+    /// (``REFUSALS``), of one rule or of all. Raises ``EngineError`` if there is no such rule.
+    #[pyo3(signature = (rule = None))]
+    fn refusals(&self, rule: Option<u32>) -> PyResult<BTreeMap<&'static str, u64>> {
+        let counts = match rule {
+            None => self.inner.refusals(),
+            Some(number) => *self
+                .inner
+                .refusals_of(number)
+                .ok_or_else(|| engine_error(format!("there is no rule {number}")))?,
+        };
+        Ok(Refusal::NAMES.iter().copied().zip(counts).collect())
+    }
+
+    /// The venue's number of the subscription to ``channel`` on a connection, or ``None``.
+    fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
+        self.inner.sid(conn, channel)
+    }
+
+    /// Receive time less venue time of the newest message of a connection that stated one, in
+    /// nanoseconds; negative where the receiver's clock is behind, ``None`` before there was
+    /// one.
+    fn delay_ns(&self, conn: u32) -> Option<i64> {
+        self.inner.delay(conn)
+    }
+
+    /// Takes the venue's replies on a connection that nobody has taken yet, oldest first.
+    fn notices(&mut self, conn: u32) -> Vec<Notice> {
+        self.inner.take_notices(conn).into_iter().map(|inner| Notice { inner }).collect()
+    }
+
+    /// How many replies on a connection wait to be taken.
+    fn notices_pending(&self, conn: u32) -> usize {
+        self.inner.notices_pending(conn)
+    }
+
+    /// The holes found lately in numbered streams, oldest first.
+    fn gaps(&self) -> Vec<Gap> {
+        self.inner.gaps().map(|&inner| Gap { inner }).collect()
+    }
+
+    /// The newest value of each reference index heard of, by the venue's name for it.
+    fn indices(&self) -> BTreeMap<String, Index> {
+        let named = self.inner.indices().map(|(name, &inner)| (name.to_owned(), Index { inner }));
+        named.collect()
+    }
+
+    /// Sums of the paper ledger by name, money in 1e-9 (``_e9``); ``None`` without one
+    /// (``paper_latency_s``).
+    fn paper(&self) -> Option<BTreeMap<&'static str, i64>> {
+        self.inner.paper().map(paper_totals)
+    }
+
+    /// The newest fills of the paper ledger, oldest first; empty without one.
+    fn paper_fills(&self) -> Vec<PaperFill> {
+        let fills = self.inner.paper().into_iter().flat_map(|ledger| ledger.fills().cloned());
+        fills.map(|inner| PaperFill { inner }).collect()
+    }
+
+    /// Histograms of latency in nanoseconds: ``"venue_to_recv"``, from the venue's time to
+    /// receive time, and ``"recv_to_emit"``, from there to ``drain``.
+    fn latency<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        let stages =
+            [("venue_to_recv", self.inner.venue_latency()), ("recv_to_emit", &self.emit_latency)];
+        for (stage, histogram) in stages {
+            dict.set_item(stage, Histogram { inner: histogram.clone() }.into_pyobject(py)?)?;
+        }
+        Ok(dict)
+    }
+
+    /// SHA-256 over all records drained so far, in hexadecimal: equal for equal inputs,
+    /// whatever the chunking, run or platform. Raises ``EngineError`` unless built with
+    /// ``digest=True``.
+    fn digest(&mut self) -> PyResult<String> {
+        self.inner
+            .output()
+            .digest()
+            .ok_or_else(|| engine_error("no digest was kept; build the engine with digest=True"))
+    }
+
+    /// The newest complaint about a frame: connection, time, place and what was wrong;
+    /// ``None`` before the first.
+    fn last_error<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+        self.inner.last_error().map(|e| PyString::new(py, &e.to_string()))
+    }
+}
