@@ -58,7 +58,7 @@ class Arrivals:
         The wall time begins with the socket read that brought the first book; the CPU time also
         holds connecting and subscribing, some milliseconds for the whole run.
         """
-        elapsed_ns = self.done_ns - int(self.updates()["ts_recv"][0])
+        elapsed_ns = self.done_ns - int(self.updates()["ts_recv_ns"][0])
         return elapsed_ns / frames / 1e3, self.cpu_ns / frames / 1e3
 
     def updates(self) -> NDArray[np.void]:
@@ -165,7 +165,7 @@ def latencies_us(
     latencies = []
     for at_ns, data in arrivals.batches:
         updates = np.frombuffer(data, ours.UPDATE)
-        times = updates["ts_event"][updates["kind"] == ours.BOOK]
+        times = updates["ts_event_ns"][updates["kind"] == ours.BOOK]
         for ts_event in dict.fromkeys(times.tolist()):
             due = due_ns.get(ts_event)
             if due is not None:

@@ -73,7 +73,7 @@ def build_kalshi_engine(corpus: kalshi.Corpus) -> Engine:
     The other leg of a box is a Polymarket outcome whose book, told once, stands where the
     Kalshi one began, or a little way off (``OTHER_OFFSETS``).
     """
-    engine = Engine(hash_check="off", silence_ns=0)
+    engine = Engine(hash_check="off", silence_s=0)
     ts = corpus.ts_recv[0] - 1
     engine.add_rule("spread", SPREAD_RULE)
     engine.connected(CONN, "kalshi", ts)
@@ -107,7 +107,7 @@ def build_kalshi_engine(corpus: kalshi.Corpus) -> Engine:
 
 def build_binance_engine(corpus: binance.Corpus) -> Engine:
     """An engine that has every symbol's whole book by REST, with the spread rule on all."""
-    engine = Engine(hash_check="off", silence_ns=0)
+    engine = Engine(hash_check="off", silence_s=0)
     ts = corpus.ts_recv[0] - 1
     engine.add_rule("spread", BINANCE_SPREAD_RULE)
     engine.connected(CONN, "binance", ts)
@@ -136,7 +136,7 @@ def other_book(market: kalshi.Market, n: int, asset: str) -> bytes:
 def touch_sum_e18_wrapped(updates: NDArray[np.void]) -> int:
     """Sum over book records of best bid times best ask, in (1e-9 USD)**2 modulo 2**64."""
     books = updates["kind"] == BOOK
-    return int(np.dot(updates["bid_price"][books], updates["ask_price"][books])) % WORD
+    return int(np.dot(updates["bid_price_e9"][books], updates["ask_price_e9"][books])) % WORD
 
 
 def final_books(engine: Engine, venue: str = "polymarket") -> FinalBooks:

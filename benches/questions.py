@@ -155,7 +155,7 @@ def bookfeed_questions() -> Questions:
     }
     for levels, name in vwap_names().items():
         qty = qty_reaching(levels)
-        questions[name] = ("book.buy(qty).avg_price", names | {"qty": qty})
+        questions[name] = ("book.sweep('buy', qty).avg_price", names | {"qty": qty})
     return questions
 
 

@@ -24,7 +24,7 @@ snapshot = {
 engine.ingest(0, json.dumps(snapshot).encode(), NOW_NS)
 print(book.state, book.cause, book.bid, book.ask)  # live snapshot 0.44 0.47
 
-fill = book.buy("100")
+fill = book.sweep("buy", "100")
 if fill is not None:
     print(fill.avg_price, fill.worst_price, fill.complete)  # 0.4775 0.48 True
 print(book.levels("bid"))  # a numpy array of price and size, best first

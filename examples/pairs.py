@@ -42,7 +42,7 @@ pair = Pair(
 for difference in pair.basis():
     print("basis:", difference)
 
-engine = Engine(paper_latency_ns=250 * MS)
+engine = Engine(paper_latency_s=0.25)
 rule = pair.rule()
 number = engine.add_rule(rule.kind, rule.params)
 engine.subscribe(

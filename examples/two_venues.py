@@ -37,7 +37,7 @@ async def bot(a: Market, b: Market, where: dict[str, Endpoint] | None, seconds: 
     async with Feed([a, b], rules=[rule], endpoints=where, on_signal=show) as feed:
         await feed.wait_live(timeout_s=10)
         for book in feed.books():
-            if fill := book.buy(100):  # VWAP: the asks, walked down to the hundredth share
+            if fill := book.sweep("buy", 100):  # VWAP: the asks, walked down to the hundredth share
                 print(f"{book.venue} {book.outcome} {book.bid} / {book.ask}, 100: {fill.avg_price}")
         await stop.wait()
         print("socket to signal, p99:", feed.latency()["recv_to_emit"].percentile(99), "ns")

@@ -246,7 +246,9 @@ def play(seed: int, *, seconds: float = 15.0) -> Report:
         valid_hashes=seed % 4 == 0, episodes=episodes(rng, seconds - 1.0),
     )  # fmt: skip
     run = TwoVenueRun(config)
-    engine = Engine(hash_check="sampled" if config.valid_hashes else "off", silence_ns=SILENCE_NS)
+    engine = Engine(
+        hash_check="sampled" if config.valid_hashes else "off", silence_s=SILENCE_NS / 1e9
+    )
     desk = Desk(run, engine)
     desk.subscribe(engine.subscribe, engine.add_rule)
     timer_ns = START_NS

@@ -61,9 +61,9 @@ class Client:
         self.stream = stream
         self.engine = Engine(
             hash_check=hash_check,  # type: ignore[arg-type]
-            hash_interval_ns=SAMPLE_NS,
-            batch_grace_ns=GRACE_NS,
-            silence_ns=SILENCE_NS,
+            hash_interval_s=SAMPLE_NS / 1e9,
+            batch_grace_s=GRACE_NS / 1e9,
+            silence_s=SILENCE_NS / 1e9,
         )
         self.symbols: list[str] = []
         self.views: dict[str, BookView] = {}
@@ -144,7 +144,7 @@ class Client:
             if update["kind"] != STATE_KIND:
                 continue
             instrument = int(update["instrument"])
-            ts = int(update["ts_recv"])
+            ts = int(update["ts_recv_ns"])
             cause = CAUSES[update["cause"]]
             self.changes.append((ts, self.symbols[instrument], STATES[update["state"]], cause))
             if update["state"] == STALE and cause not in ("disconnected", "resolved"):

@@ -63,7 +63,7 @@ class Client:
 
     def __init__(self, stream: KalshiStream, start_ns: int) -> None:
         self.stream = stream
-        self.engine = Engine(silence_ns=SILENCE_NS)
+        self.engine = Engine(silence_s=SILENCE_NS / 1e9)
         self.views: dict[str, BookView] = {}
         self.conn_of: dict[str, int] = {}
         self.symbols: list[str] = []
@@ -139,7 +139,7 @@ class Client:
             if update["kind"] != STATE_KIND:
                 continue
             ticker = self.symbols[int(update["instrument"])]
-            ts, cause = int(update["ts_recv"]), CAUSES[update["cause"]]
+            ts, cause = int(update["ts_recv_ns"]), CAUSES[update["cause"]]
             self.changes.append((ts, ticker, STATES[update["state"]], cause))
             if STATES[update["state"]] == "live":
                 self.asked[ticker] = 0

@@ -89,7 +89,7 @@ def stream() -> Iterator[tuple[bytes, int]]:
 
 def soak(frames: int, warm_up: int) -> dict[str, object]:
     """Feeds the frames; returns the figures."""
-    engine = Engine(hash_check="sampled", silence_ns=0)
+    engine = Engine(hash_check="sampled", silence_s=0)
     for market in range(MARKETS):
         for outcome in (0, 1):
             engine.subscribe(

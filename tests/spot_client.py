@@ -60,7 +60,7 @@ class Client(ABC, Generic[S]):
 
     def __init__(self, stream: S, start_ns: int) -> None:
         self.stream = stream
-        self.engine = Engine(silence_ns=SILENCE_NS)
+        self.engine = Engine(silence_s=SILENCE_NS / 1e9)
         self.views: dict[str, BookView] = {}
         self.symbols: list[str] = []
         self.changes: list[tuple[int, str, str, str]] = []
@@ -151,7 +151,7 @@ class Client(ABC, Generic[S]):
             if update["kind"] != _STATE_KIND:
                 continue
             symbol = self.symbols[int(update["instrument"])]
-            ts, cause = int(update["ts_recv"]), CAUSES[update["cause"]]
+            ts, cause = int(update["ts_recv_ns"]), CAUSES[update["cause"]]
             state = STATES[update["state"]]
             self.changes.append((ts, symbol, state, cause))
             if state == "live":

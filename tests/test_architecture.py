@@ -71,7 +71,7 @@ def test_the_payload_is_borrowed_for_the_call_only() -> None:
     payload[:] = b"x" * len(payload)
     payload.clear()  # a BufferError, if the engine still held it
     assert engine.book(0).bid_e9 == 420_000_000
-    assert [row["bid_price"] for row in engine.drain().updates][-1] == 420_000_000
+    assert [row["bid_price_e9"] for row in engine.drain().updates][-1] == 420_000_000
 
 
 # 3. No float in a book, a fee or a comparison.

@@ -141,10 +141,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     loaded = load(tmp_path, FULL)
     assert loaded.engine.arguments() == {
         "hash_check": "always",
-        "hash_interval_ns": 100_000_000,
-        "batch_grace_ns": 200_000_000,
-        "suspect_grace_ns": 900_000_000,
-        "silence_ns": 12_500_000_000,
+        "hash_interval_s": 0.1,
+        "batch_grace_s": 0.2,
+        "suspect_grace_s": 0.9,
+        "silence_s": 12.5,
     }
     assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False)
     assert loaded.sections["polymarket"] == PolymarketSection(

@@ -162,8 +162,7 @@ STREAM_FAULTS = [
 @pytest.mark.parametrize(("kind", "variant"), STREAM_FAULTS)
 async def test_never_wrong_while_live(kind: str, variant: str, rest: bool) -> None:
     fault = Fault(kind, at_frame=60, variant=variant)  # type: ignore[arg-type]
-    silence_ns = S // 3
-    engine = Engine(hash_check="always", silence_ns=silence_ns, suspect_grace_ns=S // 5)
+    engine = Engine(hash_check="always", silence_s=1 / 3, suspect_grace_s=0.2)
     config = SimConfig(markets=2, rate=400, faults=(fault,), rest=rest, new_market_every=0)
     async with running(config, rest=rest, engine=engine) as (server, feed, auditor):
         await until(lambda: server.fault_log)

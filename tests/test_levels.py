@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pytest
-from test_feed_sim import OPTIONS, S, markets_of, sending
+from test_feed_sim import OPTIONS, markets_of, sending
 from waiting import PATIENCE_S, PatientClock
 
 from bookfeed import (
@@ -194,7 +194,7 @@ async def test_copies_kept_from_a_venue_with_faults_are_the_books() -> None:
         url=server.url,
         rest_url=server.rest_url,
         on_levels=begun,
-        engine=Engine(hash_check="always", silence_ns=S // 3, suspect_grace_ns=S // 5),
+        engine=Engine(hash_check="always", silence_s=1 / 3, suspect_grace_s=0.2),
         options=OPTIONS,
         clock=PatientClock(),
         seed=1,

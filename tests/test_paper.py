@@ -84,7 +84,7 @@ def test_a_signal_has_a_view_and_a_makers_side_for_each_leg() -> None:
 
 
 def test_what_is_left_when_an_order_arrives_is_what_is_captured() -> None:
-    inputs, signals = lived(paper_latency_ns=LATENCY_NS)
+    inputs, signals = lived(paper_latency_s=LATENCY_NS / 1e9)
     # The ledger moves nothing.
     assert signals == lived()[1]
     first, second = inputs.engine.paper_fills()
@@ -103,7 +103,7 @@ def test_what_is_left_when_an_order_arrives_is_what_is_captured() -> None:
 
 
 def test_the_tape_hands_out_each_fill_once() -> None:
-    engine = Engine(paper_latency_ns=LATENCY_NS)
+    engine = Engine(paper_latency_s=LATENCY_NS / 1e9)
     inputs, tape = EngineInput(engine), PaperTape(engine)
     prepared(inputs)
     told = []

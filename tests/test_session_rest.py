@@ -241,7 +241,7 @@ async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest:
         return web.Response(body=orjson.dumps(books))
 
     rest.answer = unchanged
-    f = feed(server, rest, engine=Engine(silence_ns=S // 5))
+    f = feed(server, rest, engine=Engine(silence_s=0.2))
     async with f:
         await f.wait_live(PATIENCE_S)
         await server.until(lambda: len(rest.asked) >= 2)

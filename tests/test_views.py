@@ -73,16 +73,17 @@ def members(value: Any) -> Any:
 def told(view: BookView) -> Iterator[tuple[str, Any]]:
     """Everything that a view says of its book."""
     for name in dir(BookView):
-        if name[0] != "_" and not callable(getattr(view, name)):
+        if name[0] != "_" and hasattr(view, name) and not callable(getattr(view, name)):
             yield name, getattr(view, name)
-    yield "html", view._repr_html_()
-    yield "repr", repr(view).replace(" complement ", " ")
+    yield "html", view._repr_html_().replace("complement of ", "")
+    yield "repr", repr(view).replace("complement of ", "")
     yield "trading", view.trading(SECOND)
     for window_s in (1, 3, 1_000):
-        yield f"trades {window_s}", members(view.trades(window_s * SECOND))
+        yield f"trades {window_s}", members(view.trades(window_s))
     for amount in ("0.5", "7", "30", "5000"):
-        for ask in (view.buy, view.sell, view.buy_notional, view.sell_notional):
-            yield f"{ask.__name__} {amount}", members(ask(amount))
+        for side in ("buy", "sell"):
+            yield f"{side} {amount}", members(view.sweep(side, amount))
+            yield f"{side} for {amount}", members(view.sweep_notional(side, amount))
     for levels in (0, 1, 3, 1_000):
         yield f"imbalance {levels}", view.imbalance(levels)
     sides: tuple[Any, ...] = ("bid", "ask")
@@ -139,7 +140,11 @@ def test_a_book_that_is_not_believed_is_not_believed_from_either_side() -> None:
         engine.disconnected(0, twin.now)
     complement, exchanged = twin.views()
     assert (complement.state, complement.cause) == (exchanged.state, exchanged.cause)
-    assert complement.state == "stale" and complement.bid is None and complement.buy("1") is None
+    assert (
+        complement.state == "stale"
+        and complement.bid is None
+        and complement.sweep("buy", "1") is None
+    )
     assert complement.as_strings("bid") == exchanged.as_strings("bid") == [["0.52", "7"]]
 
 
@@ -148,7 +153,7 @@ def test_a_side_that_is_known_in_whole_ends_with_the_book() -> None:
     twin.snapshot({4_400: 1_000}, {5_200: 700, 5_100: 50})
     view = twin.engines[0].book(0)
     assert view.depth_known("bid") is view.depth_known("ask") is None
-    fill, depth = view.buy("8"), view.depth("ask", 3)
+    fill, depth = view.sweep("buy", "8"), view.depth("ask", 3)
     assert fill is not None and depth is not None
     assert (fill.qty, fill.complete, fill.truncated) == (7.5, False, False)
     assert (depth.levels, depth.truncated) == (2, False)

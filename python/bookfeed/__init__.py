@@ -38,12 +38,14 @@ if TYPE_CHECKING:
         Fill,
         Histogram,
         TradeWindow,
+        Untrusted,
         __version__,
         format_price,
         format_qty,
         parse_price,
         parse_qty,
     )
+    from bookfeed.arrays import columns
     from bookfeed.config import Config
     from bookfeed.errors import (
         BookfeedError,
@@ -164,12 +166,14 @@ __all__ = [
     "State",
     "Stream",
     "TradeWindow",
+    "Untrusted",
     "Update",
     "UpdateKind",
     "Venue",
     "Why",
     "__version__",
     "binance",
+    "columns",
     "credentials",
     "format_price",
     "format_qty",
@@ -182,6 +186,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "bookfeed.arrays": ("columns",),
     "bookfeed.config": ("Config",),
     "bookfeed.errors": (
         "BookfeedError",

@@ -6,11 +6,13 @@ Units everywhere: prices are integers of 1e-9 (``*_e9``), quantities integers of
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, Self, TypeAlias, final
+from datetime import timedelta
+from typing import Any, Final, Literal, Never, Self, TypeAlias, final, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from bookfeed.market import Market
 from bookfeed.words import (
     Cause,
     CloseReason,
@@ -54,6 +56,7 @@ __all__ = [
     "Notice",
     "PaperFill",
     "TradeWindow",
+    "Untrusted",
     "__version__",
     "format_price",
     "format_qty",
@@ -84,25 +87,53 @@ RULES: Final[tuple[RuleKind, ...]]
 CLOSE_REASONS: Final[tuple[CloseReason, ...]]
 REFUSALS: Final[tuple[RefusalReason, ...]]
 
+_Duration: TypeAlias = float | timedelta
 _HashCheck: TypeAlias = Literal["always", "sampled", "off"]
 
-class BookfeedError(Exception): ...
-class EngineError(BookfeedError): ...
-class DecimalError(BookfeedError): ...
-class JournalError(BookfeedError): ...
+class BookfeedError(Exception):
+    """Root of every error that bookfeed raises on purpose."""
 
-def parse_price(text: str | bytes) -> int: ...
-def parse_qty(text: str | bytes) -> int: ...
-def format_price(value: int) -> str: ...
-def format_qty(value: int) -> str: ...
-def json_check(data: bytes) -> None: ...
+class EngineError(BookfeedError):
+    """A call that the engine cannot carry out; the message says why."""
+
+class DecimalError(BookfeedError):
+    """A text or number that is not a plain decimal within range."""
+
+class JournalError(BookfeedError):
+    """A journal that cannot be written or read."""
+
+def parse_price(text: str | bytes) -> int:
+    """The price that a text prints, in 1e-9, exactly. Plain decimals only: ``"0.48"``, ``".48"``.
+
+    Raises ``DecimalError`` for anything else, more digits than 1e-9 has, or a number too
+    large.
+    """
+
+def parse_qty(text: str | bytes) -> int:
+    """The quantity that a text prints, in 1e-8, exactly. Raises ``DecimalError`` as
+    ``parse_price``.
+    """
+
+def format_price(value: int) -> str:
+    """A price in 1e-9 as its shortest exact decimal text."""
+
+def format_qty(value: int) -> str:
+    """A quantity in 1e-8 as its shortest exact decimal text."""
+
+def json_check(data: bytes) -> None:
+    """Raises ``DecimalError`` with the byte offset unless `data` is one RFC 8259 text."""
 
 @final
 class Batch:
     """Records handed over together, by one ``Engine.drain()`` or made by hand; owns its bytes.
 
-    Made by hand it raises ``ValueError`` for bytes that are no whole number of records, and for a
-    signal whose legs are not in ``leg_bytes``.
+    Its length is the number of updates, signals and level changes. Arrays are numpy structured
+    arrays of shape ``(n,)`` over the bytes, without a copy and read-only; their columns carry
+    units, and absent numbers in them are ``ABSENT`` (-2**63): ``bookfeed.columns()`` masks
+    those.
+
+    Made by hand it raises ``ValueError`` for bytes that are no whole number of records, and
+    for a signal whose legs are not in ``leg_bytes``.
     """
 
     def __new__(
@@ -113,11 +144,16 @@ class Batch:
         level_bytes: bytes = b"",
     ) -> Self: ...
     @property
-    def updates(self) -> npt.NDArray[np.void]: ...
+    def updates(self) -> npt.NDArray[np.void]:
+        """What happened to books, in order: an array of ``UPDATE_DTYPE``."""
     @property
-    def signals(self) -> npt.NDArray[np.void]: ...
+    def signals(self) -> npt.NDArray[np.void]:
+        """What rules found, in order: an array of ``SIGNAL_DTYPE``."""
     @property
-    def legs(self) -> npt.NDArray[np.void]: ...
+    def legs(self) -> npt.NDArray[np.void]:
+        """The legs of the signals, ``legs`` of them from ``leg_start`` on: an array of
+        ``LEG_DTYPE``.
+        """
     @property
     def levels(self) -> npt.NDArray[np.void]:
         """Changes of levels, in order: an array of ``LEVEL_DTYPE``; empty unless
@@ -125,11 +161,14 @@ class Batch:
         """
 
     @property
-    def update_bytes(self) -> bytes: ...
+    def update_bytes(self) -> bytes:
+        """The bytes of ``updates``."""
     @property
-    def signal_bytes(self) -> bytes: ...
+    def signal_bytes(self) -> bytes:
+        """The bytes of ``signals``."""
     @property
-    def leg_bytes(self) -> bytes: ...
+    def leg_bytes(self) -> bytes:
+        """The bytes of ``legs``."""
     @property
     def level_bytes(self) -> bytes:
         """The bytes of ``levels``."""
@@ -138,294 +177,590 @@ class Batch:
 
 @final
 class Fill:
-    """What sweeping one side of a book would execute.
+    """What sweeping one side of a book would execute, before fees; made by ``BookView.sweep``.
 
-    Of what is not ``complete`` the rest is not in the book; or, where ``truncated``, the book is
-    not known so deep.
+    Where it is not ``complete``, the rest is not in the book; or, where it is ``truncated``
+    too, the book is not known so deep.
     """
 
     @property
-    def complete(self) -> bool: ...
+    def complete(self) -> bool:
+        """Whether the book holds all that was asked for."""
     @property
-    def truncated(self) -> bool: ...
+    def truncated(self) -> bool:
+        """Whether knowledge of the side ends before all was had (see ``BookView.depth_known``)."""
     @property
-    def qty(self) -> float: ...
+    def qty(self) -> float:
+        """Quantity that would execute."""
     @property
-    def qty_e8(self) -> int: ...
+    def qty_e8(self) -> int:
+        """Quantity that would execute, in 1e-8, exactly."""
     @property
-    def avg_price(self) -> float: ...
+    def avg_price(self) -> float:
+        """Average price: ``notional / qty``."""
     @property
-    def worst_price(self) -> float: ...
+    def worst_price(self) -> float:
+        """Price of the last level used."""
     @property
-    def worst_price_e9(self) -> int: ...
+    def worst_price_e9(self) -> int:
+        """Price of the last level used, in 1e-9, exactly."""
     @property
-    def notional(self) -> float: ...
+    def notional(self) -> float:
+        """Money that changes hands: the sum of price times quantity over the levels used."""
     @property
-    def notional_e17(self) -> int: ...
+    def notional_e17(self) -> int:
+        """The notional in 1e-17, exactly; it may need more than 64 bits."""
     @property
-    def levels(self) -> int: ...
+    def levels(self) -> int:
+        """How many levels it uses."""
     @property
-    def slippage_bps(self) -> float | None: ...
+    def slippage_bps(self) -> float | None:
+        """How much worse than the mid the average price is, in basis points of the mid; negative
+        if it is better. ``None`` without a touch, and where the mid is 0.
+        """
     @property
-    def slippage_touch_bps(self) -> float | None: ...
+    def slippage_touch_bps(self) -> float | None:
+        """How much worse than the best price of the side swept the average price is, in basis
+        points of that price. ``None`` where it is 0.
+        """
 
 @final
 class Depth:
-    """Cumulative size of the best levels of one side, or of those inside a band.
+    """What stands on the best levels of one side, or on those inside a band around the mid.
 
     Where ``truncated``, levels that belong here may be missing: the book is not known so deep.
     """
 
     @property
-    def qty(self) -> float: ...
+    def qty(self) -> float:
+        """Sum of the sizes."""
     @property
-    def notional(self) -> float: ...
+    def notional(self) -> float:
+        """Sum of price times size."""
     @property
-    def levels(self) -> int: ...
+    def levels(self) -> int:
+        """How many levels were counted."""
     @property
-    def truncated(self) -> bool: ...
+    def truncated(self) -> bool:
+        """Whether levels that belong here may be missing, because the book is not known so deep."""
 
 @final
 class TradeWindow:
-    """Trades of the last ``window_ns`` before the newest frame."""
+    """The trades of a window of time before the newest message about a book, by receive time."""
 
     @property
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many trades."""
     @property
-    def vwap(self) -> float | None: ...
+    def vwap(self) -> float | None:
+        """Average price weighted by size, ``sum(price * qty) / sum(qty)``; ``None`` without a
+        trade.
+        """
     @property
-    def volume(self) -> float: ...
+    def volume(self) -> float:
+        """Sum of the sizes."""
     @property
-    def signed_flow(self) -> float: ...
+    def signed_flow(self) -> float:
+        """Sum of the sizes, those of sellers who crossed the spread subtracted; trades whose
+        aggressor is not known count 0.
+        """
     @property
-    def truncated(self) -> bool: ...
+    def truncated(self) -> bool:
+        """Whether older trades of the window are not remembered any more; the sums lack them."""
 
 _Side: TypeAlias = Literal["bid", "ask"]
+_Aggressor: TypeAlias = Literal["buy", "sell"]
+_Proof: TypeAlias = Literal["hash", "sequence", "checksum", "touch", "rest"]
 
 @final
 class BookView:
-    """A live view of one instrument's book; every property reads the engine's current state."""
+    """One book: a live view, of which every property reads the engine's current state, or a
+    frozen copy of one moment.
+
+    Prices are in the money of the market (USD a share for contracts), quantities in shares or
+    in the base currency. Names ending in ``_e9`` and ``_e8`` are the exact integers of 1e-9
+    and 1e-8; those without are the nearest floats. Times are Unix nanoseconds.
+
+    The touch, the metrics and the fills are ``None`` unless the book may be believed
+    (``live``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
+    ``EngineError`` if the engine no longer has the book. Views come from ``Engine.book()`` and
+    ``Feed.book()``.
+    """
 
     @property
-    def instrument(self) -> int: ...
+    def instrument(self) -> int:
+        """Number of the instrument in its engine, the same as in records."""
     @property
     def complement(self) -> BookView:
-        """The same book as the other side of its contract; costs no copy, whatever the depth.
+        """The same book as the other side of its contract, for example the NO of a YES.
 
-        Bids at the payout less ask, asks at the payout less bid. The complement's complement is
-        the book as it is. ``EngineError`` if the instrument pays nothing out.
+        Bids stand at the payout less the asks, asks at the payout less the bids; sizes, state
+        and evidence are the same. It is a view as well and costs no copy, whatever the depth.
+        The complement's complement is the book as it is. Raises ``EngineError`` if the
+        instrument pays nothing out.
         """
     @property
-    def is_complement(self) -> bool: ...
+    def is_complement(self) -> bool:
+        """Whether this is the other side of the instrument's contract (see ``complement``)."""
     @property
-    def gap(self) -> tuple[int, int] | None: ...
+    def gap(self) -> tuple[int, int] | None:
+        """The hole in its numbered stream that the book was last lost to: the number that was
+        due, and the one that came. ``None`` if there was none since it was last whole.
+        """
     @property
-    def update_id(self) -> int | None: ...
+    def update_id(self) -> int | None:
+        """The venue's number of the newest update in the book; ``None`` where the venue does not
+        number the updates of each book, and before the first.
+        """
     @property
-    def event(self) -> str | None: ...
+    def event(self) -> str | None:
+        """The venue's id of the event that the market belongs to, or ``None``."""
     @property
-    def open_ts(self) -> int | None: ...
+    def open_ts(self) -> int | None:
+        """When the market opens, Unix nanoseconds, or ``None`` if that is not known."""
     @property
-    def close_ts(self) -> int | None: ...
-    def trading(self, ts: int) -> Literal["open", "before_open", "paused", "closed"]: ...
+    def close_ts(self) -> int | None:
+        """When the market closes, Unix nanoseconds, or ``None`` if that is not known."""
+    def trading(self, ts: int) -> Literal["open", "before_open", "paused", "closed"]:
+        """Whether the market can be traded in at ``ts`` (Unix nanoseconds): ``"open"``,
+        ``"before_open"``, ``"paused"`` by the venue, or ``"closed"``.
+        """
     @property
-    def venue(self) -> str: ...
+    def venue(self) -> str:
+        """Name of the venue, as in ``VENUES`` and the configuration."""
     @property
-    def symbol(self) -> str: ...
+    def symbol(self) -> str:
+        """The venue's own string for the book."""
     @property
-    def market(self) -> str | None: ...
+    def market(self) -> str | None:
+        """The venue's id of the market that this is an outcome of, or ``None`` if it is not
+        known.
+        """
     @property
-    def outcome(self) -> str | None: ...
+    def outcome(self) -> str | None:
+        """The outcome in words, such as ``"Yes"``, or ``None`` if none was given."""
     @property
-    def payout_e9(self) -> int | None: ...
+    def payout_e9(self) -> int | None:
+        """What a share and its complement pay out together, in 1e-9; ``None`` where nothing is
+        paid out, as on spot venues.
+        """
     @property
-    def base(self) -> str | None: ...
+    def base(self) -> str | None:
+        """The currency that is traded, such as ``"BTC"``; ``None`` where shares are."""
     @property
-    def quote(self) -> str | None: ...
+    def quote(self) -> str | None:
+        """The currency it is priced in, such as ``"USDT"``, or ``None`` if that was not stated.
+        One currency is never taken for another.
+        """
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """Whether the book may be believed: one of ``STATES``. Only ``"live"`` says yes."""
     @property
-    def cause(self) -> Cause: ...
+    def cause(self) -> Cause:
+        """Why it is in that state: one of ``CAUSES``; ``docs/states.md`` explains each."""
     @property
-    def live(self) -> bool: ...
+    def live(self) -> bool:
+        """Whether the book may be believed. The same as ``state == "live"``."""
     @property
-    def verified(self) -> bool: ...
+    def verified(self) -> bool:
+        """Whether the venue's own hash or checksum vouches for the book exactly as it stands.
+        ``False`` where the venue gives neither, and after every change until it is checked.
+        """
     @property
-    def epoch(self) -> int: ...
+    def epoch(self) -> int:
+        """Number of the unbroken run the book is in; grows whenever it is had anew, 0 before the
+        first whole book.
+        """
     @property
-    def ts_event(self) -> int | None: ...
+    def ts_event(self) -> int | None:
+        """The venue's time of the newest message applied, Unix nanoseconds, or ``None``."""
     @property
-    def ts_recv(self) -> int | None: ...
+    def ts_recv(self) -> int | None:
+        """When the newest message applied was received, Unix nanoseconds, or ``None``."""
     @property
-    def ts_evidence(self) -> int | None: ...
+    def ts_evidence(self) -> int | None:
+        """When the newest evidence for the book was received, Unix nanoseconds, or ``None``. It
+        may be newer than the book: a numbered stream proves its quiet books as well.
+        """
     @property
-    def evidence(self) -> dict[str, int]: ...
+    def evidence(self) -> dict[str, int]:
+        """How often each kind of evidence spoke for or against the book since it was subscribed."""
     @property
-    def tick_size_e9(self) -> int | None: ...
+    def tick_size_e9(self) -> int | None:
+        """Smallest step between two prices, in 1e-9, or ``None`` if it is not known."""
     @property
-    def bid(self) -> float | None: ...
+    def bid(self) -> float | None:
+        """Best bid; ``None`` without one, or if the book may not be believed."""
     @property
-    def ask(self) -> float | None: ...
+    def ask(self) -> float | None:
+        """Best ask; ``None`` without one, or if the book may not be believed."""
     @property
-    def bid_qty(self) -> float | None: ...
+    def bid_qty(self) -> float | None:
+        """Size at the best bid; ``None`` as ``bid``."""
     @property
-    def ask_qty(self) -> float | None: ...
+    def ask_qty(self) -> float | None:
+        """Size at the best ask; ``None`` as ``ask``."""
     @property
-    def bid_e9(self) -> int | None: ...
+    def bid_e9(self) -> int | None:
+        """Best bid in 1e-9, exactly; ``None`` as ``bid``."""
     @property
-    def ask_e9(self) -> int | None: ...
+    def ask_e9(self) -> int | None:
+        """Best ask in 1e-9, exactly; ``None`` as ``ask``."""
     @property
-    def bid_qty_e8(self) -> int | None: ...
+    def bid_qty_e8(self) -> int | None:
+        """Size at the best bid in 1e-8, exactly; ``None`` as ``bid``."""
     @property
-    def ask_qty_e8(self) -> int | None: ...
+    def ask_qty_e8(self) -> int | None:
+        """Size at the best ask in 1e-8, exactly; ``None`` as ``ask``."""
     @property
-    def spread(self) -> float | None: ...
+    def spread(self) -> float | None:
+        """Best ask less best bid; 0 where they are equal. ``None`` if a side is empty, if they
+        cross, or if the book may not be believed.
+        """
     @property
-    def spread_bps(self) -> float | None: ...
+    def spread_bps(self) -> float | None:
+        """The spread in basis points of the mid: ``10_000 * (ask - bid) / mid``. ``None`` as
+        ``spread``, and where the mid is 0.
+        """
     @property
-    def mid(self) -> float | None: ...
+    def mid(self) -> float | None:
+        """``(bid + ask) / 2``; ``None`` as ``spread``."""
     @property
-    def weighted_mid(self) -> float | None: ...
+    def weighted_mid(self) -> float | None:
+        """``(ask * bid_qty + bid * ask_qty) / (bid_qty + ask_qty)``: a large bid pulls it towards
+        the ask. Often called micro-price. ``None`` as ``spread``.
+        """
     @property
-    def last_price(self) -> float | None: ...
+    def last_price(self) -> float | None:
+        """Price of the newest trade, whatever the book's state; ``None`` before the first."""
     @property
-    def last_qty(self) -> float | None: ...
+    def last_qty(self) -> float | None:
+        """Size of the newest trade; ``None`` before the first."""
     @property
-    def last_aggressor(self) -> Literal["buy", "sell"] | None: ...
+    def last_aggressor(self) -> Literal["buy", "sell"] | None:
+        """Who crossed the spread in the newest trade, ``"buy"`` or ``"sell"``; ``None`` before
+        the first, and where the venue does not say.
+        """
     def imbalance(self, levels: int = 1) -> float | None:
-        """Bid size less ask size over their sum, -1 to 1.
+        """``(bids - asks) / (bids + asks)`` of the sizes of the best ``levels`` of each side, -1
+        to 1.
 
-        ``None`` without a touch, and where a side is not known for ``levels`` levels.
+        ``None`` without a touch, for 0 levels, where a side is not known for so many levels,
+        and if the book may not be believed. A side that has fewer levels counts those it has.
         """
-    def buy(self, qty: float | str) -> Fill | None: ...
-    def sell(self, qty: float | str) -> Fill | None: ...
-    def buy_notional(self, notional: float | str) -> Fill | None: ...
-    def sell_notional(self, notional: float | str) -> Fill | None: ...
-    def depth_within(self, side: _Side, bps: float) -> Depth | None: ...
-    def depth(self, side: _Side, levels: int) -> Depth | None: ...
+    @property
+    def buy(self) -> Never:
+        """Gone: use ``sweep("buy", qty)``."""
+    @property
+    def sell(self) -> Never:
+        """Gone: use ``sweep("sell", qty)``."""
+    @property
+    def buy_notional(self) -> Never:
+        """Gone: use ``sweep_notional("buy", notional)``."""
+    @property
+    def sell_notional(self) -> Never:
+        """Gone: use ``sweep_notional("sell", notional)``."""
+    def sweep(self, side: _Aggressor, qty: float | str) -> Fill | None:
+        """What taking ``qty`` out of the book would execute: ``"buy"`` walks the asks, ``"sell"``
+        the bids, best level first, before fees. Nothing is ordered.
+
+        ``qty`` is a number, or decimal text to be exact. ``None`` if nothing would execute (no
+        level that is known, a quantity of 0) or the book may not be believed. Raises
+        ``DecimalError`` for a quantity that is none, ``EngineError`` for another side.
+        """
+    def sweep_notional(self, side: _Aggressor, notional: float | str) -> Fill | None:
+        """As ``sweep``, for at most so much money: it spends (``"buy"``) or raises (``"sell"``)
+        never more than ``notional``, before fees.
+
+        ``None`` also where the money does not buy 1e-8.
+        """
+    def depth_within(self, side: _Side, bps: float) -> Depth | None:
+        """What stands on ``side`` (``"bid"`` or ``"ask"``) within ``bps`` basis points of the
+        mid, the edge included.
+
+        ``None`` without a touch, or if the book may not be believed. Raises ``DecimalError``
+        for a band that is negative or beyond 4e7.
+        """
+    def depth(self, side: _Side, levels: int) -> Depth | None:
+        """What stands on the best ``levels`` of ``side`` (``"bid"`` or ``"ask"``); ``None`` if
+        the book may not be believed.
+        """
     def depth_known(self, side: _Side) -> float | None:
         """Price of the last level that knowledge of a side reaches, whatever the book's state.
 
         ``None`` if the whole side is known. ``levels`` may list levels beyond: they are there
         because they changed, others beside them may be missing, and no metric counts them.
         """
-    def trades(self, window_ns: int) -> TradeWindow: ...
-    def levels(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.float64]: ...
-    def levels_exact(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.int64]: ...
-    def as_strings(self, side: _Side) -> list[list[str]]: ...
-    def _repr_html_(self) -> str: ...
+    def trades(self, window_s: _Duration) -> TradeWindow:
+        """The trades of the last ``window_s`` seconds (a number or a ``timedelta``) before the
+        newest message received about the book, whatever its state.
+
+        Raises ``EngineError`` for a negative window, NaN, or one of more than 366 days.
+        """
+    def levels(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.float64]:
+        """The levels of ``side`` (``"bid"`` or ``"ask"``), best first, at most ``depth`` of them,
+        whatever the book's state: float64 of shape ``(n, 2)``, price and size.
+        """
+    def levels_exact(self, side: _Side, depth: int | None = None) -> npt.NDArray[np.int64]:
+        """As ``levels``, exactly: int64 of shape ``(n, 2)``, prices in 1e-9 and sizes in 1e-8."""
+    def as_strings(self, side: _Side) -> list[list[str]]:
+        """All levels of ``side``, best first, as decimal text: ``[price, size]`` each, the
+        shortest text that is exact.
+        """
+    def trusted(
+        self, max_age_s: _Duration | None = None, proof: _Proof | None = None
+    ) -> BookView | Untrusted:
+        """The book itself if it may be relied on, else an ``Untrusted``, which is falsy and says
+        why::
+
+            if book := feed.book(symbol).trusted(max_age_s=2.0, proof="hash"):
+                price = book.ask
+
+        It must be live. ``max_age_s`` (seconds or a ``timedelta``) bounds the age of its
+        newest evidence, ``ts_evidence``, against the newest time the engine was told.
+        ``proof`` names what must vouch for the book exactly as it stands, with no change
+        since:
+
+        * ``"hash"``: the venue's hash of the whole book. Polymarket only. With the engine's
+          ``hash_check="sampled"`` a change is unproven until its check, with ``"always"`` only
+          if its message had no hash.
+        * ``"checksum"``: the venue's checksum of the best levels. Kraken only, with every
+          message.
+        * ``"sequence"``: the venue numbers its messages, and none is missing. Kalshi and
+          Binance only: there every live book meets it.
+        * ``"touch"``: the venue's own best bid and best ask, both stated and equal to the
+          book's. Polymarket with every change; Kalshi and Binance when their ticker speaks of
+          the book as it stands.
+        * ``"rest"``: a whole book fetched by REST beside the stream was the same.
+
+        A proof that the venue never gives is never met. Each refusal is counted
+        (``Engine.untrusted()``, and ``untrusted_reads`` among the counters). Raises
+        ``EngineError`` for another proof, and for a ``max_age_s`` that is no duration.
+        """
+    def freeze(self) -> BookView:
+        """A copy of the book as it stands, which does not change any more: the same class, with
+        every metric, level, trade window, state and age of this moment. ``frozen`` is true.
+
+        It copies all levels and the trades that are remembered; a frozen book is its own copy.
+        """
+    @property
+    def frozen(self) -> bool:
+        """Whether this is a copy of one moment (see ``freeze``); a live view reads the book of
+        now.
+        """
+    def to_dict(self, depth: int | None = None) -> dict[str, Any]:
+        """The book as a dictionary of plain values, for JSON and the like.
+
+        ``bids`` and ``asks`` list at most ``depth`` levels each (all of them if ``None``),
+        best first, as ``[price, size]`` in floats, whatever the book's state, which is beside
+        them in ``state``, ``cause`` and ``live``. ``bid``, ``ask``, their sizes, ``spread``
+        and ``mid`` are ``None`` unless the book may be believed. Times are Unix nanoseconds or
+        ``None``.
+        """
+    def _repr_html_(self) -> str:
+        """The ladder as an HTML table, for notebooks."""
+
+@final
+class Untrusted:
+    """The answer of ``BookView.trusted`` where the book is not to be relied on. It is falsy."""
+
+    @property
+    def reason(self) -> str:
+        """Why: state and cause of a book that is not live, such as ``"stale:gap"``; else
+        ``"no_evidence"`` (nothing has vouched for it), ``"too_old"`` (its newest evidence is
+        older than was asked for) or ``"unproven"`` (the proof asked for does not cover it as
+        it stands).
+        """
+    @property
+    def book(self) -> BookView:
+        """The book that was asked about, whose levels and state can still be looked at."""
+    def __bool__(self) -> Literal[False]: ...
 
 @final
 class Histogram:
-    """Counts of nanosecond durations in log-linear buckets (relative error at most 1/64)."""
+    """Counts of durations in nanoseconds, in log-linear buckets.
+
+    A percentile is never below the true value and at most 1/64 above it. Negative durations
+    are counted apart, in ``negative``, and enter no other statistic: receivers' clocks may be
+    behind.
+    """
 
     def __new__(cls) -> Histogram: ...
-    def record(self, value_ns: int) -> None: ...
-    def percentile(self, p: float) -> int | None: ...
+    def record(self, value_ns: int) -> None:
+        """Counts one duration in nanoseconds."""
+    def percentile(self, p: float) -> int | None:
+        """The duration that ``p`` percent do not exceed, in nanoseconds: 0 is the minimum, 100
+        the maximum. ``None`` while empty, and for a ``p`` that is not from 0 to 100.
+        """
     @property
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many durations were counted; negative ones are not."""
     @property
-    def negative(self) -> int: ...
+    def negative(self) -> int:
+        """How many durations were negative."""
     @property
-    def min(self) -> int | None: ...
+    def min(self) -> int | None:
+        """The shortest, exactly, in nanoseconds; ``None`` while empty."""
     @property
-    def max(self) -> int | None: ...
+    def max(self) -> int | None:
+        """The longest, exactly, in nanoseconds; ``None`` while empty."""
     @property
-    def mean(self) -> float | None: ...
-    def reset(self) -> None: ...
+    def mean(self) -> float | None:
+        """The mean, in nanoseconds; ``None`` while empty."""
+    def reset(self) -> None:
+        """Forgets everything."""
 
 @final
 class Notice:
-    """A venue's reply to a command, or its word that something ends or failed; 0 means none."""
+    """A venue's reply to a command, or its word that something ends or failed. Numbers that it
+    does not state are 0, texts empty.
+    """
 
     @property
-    def conn(self) -> int: ...
+    def conn(self) -> int:
+        """Number of the connection it came on."""
     @property
-    def kind(self) -> Literal["subscribed", "ok", "unsubscribed", "error", "ending"]: ...
+    def kind(self) -> Literal["subscribed", "ok", "unsubscribed", "error", "ending"]:
+        """What it is: ``"subscribed"``, ``"ok"``, ``"unsubscribed"``, ``"error"`` or
+        ``"ending"``.
+        """
     @property
-    def id(self) -> int: ...
+    def id(self) -> int:
+        """Number of the command it answers."""
     @property
-    def sid(self) -> int: ...
+    def sid(self) -> int:
+        """The venue's number of the subscription."""
     @property
-    def code(self) -> int: ...
+    def code(self) -> int:
+        """The venue's number of the error."""
     @property
-    def channel(self) -> str: ...
+    def channel(self) -> str:
+        """Name of the channel."""
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The venue's own words."""
     @property
-    def ts(self) -> int: ...
+    def ts(self) -> int:
+        """When it was received, Unix nanoseconds."""
 
 @final
 class Gap:
     """A hole in a numbered stream: the number that should have come, and the one that came."""
 
     @property
-    def conn(self) -> int: ...
+    def conn(self) -> int:
+        """Number of the connection."""
     @property
-    def sid(self) -> int: ...
+    def sid(self) -> int:
+        """The venue's number of the stream."""
     @property
-    def expected(self) -> int: ...
+    def expected(self) -> int:
+        """The number that should have come."""
     @property
-    def got(self) -> int: ...
+    def got(self) -> int:
+        """The number that came."""
     @property
-    def ts(self) -> int: ...
+    def ts(self) -> int:
+        """When that was received, Unix nanoseconds."""
 
 @final
 class Index:
     """The newest value of a reference index, in dollars of 1e-9."""
 
     @property
-    def value_e9(self) -> int: ...
+    def value_e9(self) -> int:
+        """Its value, in 1e-9."""
     @property
-    def ts_event(self) -> int | None: ...
+    def ts_event(self) -> int | None:
+        """The venue's time of it, Unix nanoseconds, or ``None``."""
     @property
-    def ts_recv(self) -> int: ...
+    def ts_recv(self) -> int:
+        """When it was received, Unix nanoseconds."""
     @property
-    def mean_60s_e9(self) -> int | None: ...
+    def mean_60s_e9(self) -> int | None:
+        """The venue's mean of the last 60 seconds, in 1e-9, or ``None`` if it states none."""
     @property
-    def closing_mean_e9(self) -> tuple[int, int] | None: ...
+    def closing_mean_e9(self) -> tuple[int, int] | None:
+        """The venue's mean that a market is going to be settled at, in 1e-9, and how many values
+        are in it so far; ``None`` outside its window.
+        """
 
 @final
 class PaperFill:
-    """What of one signal an order that arrived a latency later would have captured."""
+    """What an order that arrived a latency after a signal would have captured of it."""
 
     @property
-    def signal(self) -> int: ...
+    def signal(self) -> int:
+        """Id of the signal."""
     @property
-    def rule(self) -> RuleKind: ...
+    def rule(self) -> RuleKind:
+        """Kind of the rule, one of ``RULES``."""
     @property
-    def rule_id(self) -> int: ...
+    def rule_id(self) -> int:
+        """Number of the rule."""
     @property
-    def ts(self) -> int: ...
+    def ts(self) -> int:
+        """When the order arrived, Unix nanoseconds."""
     @property
-    def qty_e8(self) -> int: ...
+    def qty_e8(self) -> int:
+        """Size that the signal claimed, in 1e-8."""
     @property
-    def captured_e8(self) -> int: ...
+    def captured_e8(self) -> int:
+        """Size that every leg still gave, in 1e-8."""
     @property
-    def unhedged_e8(self) -> int: ...
+    def unhedged_e8(self) -> int:
+        """Size that one leg gave and another did not, in 1e-8."""
     @property
-    def net_claimed_e9(self) -> int: ...
+    def net_claimed_e9(self) -> int:
+        """What the signal claimed in all, after fees, in 1e-9 USD."""
     @property
-    def net_captured_e9(self) -> int: ...
+    def net_captured_e9(self) -> int:
+        """What the captured size came to, after fees, in 1e-9 USD."""
 
 @final
 class Engine:
-    """Every book of a process. Not thread-safe by design: one event loop owns it."""
+    """Every book of a process, and the rules that watch them.
+
+    It reads no clock and opens nothing: times are arguments (Unix nanoseconds), and the same
+    calls give the same records. It is not thread-safe by design: one event loop owns it. If it
+    fails (a defect), every book is ``stale(poisoned)`` and each further call raises
+    ``EngineError``.
+
+    Durations are seconds, as numbers or ``timedelta``, from 0 to 366 days; ``EngineError`` for
+    others.
+
+    * ``hash_check``: when book hashes are checked: ``"always"``, at the end of every message;
+      ``"sampled"``, every changed book within ``hash_interval_s`` and before a signal opens;
+      ``"off"``, never.
+    * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
+    * ``suspect_grace_s``: how long a book stays suspect before it is given up.
+    * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+    * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
+      it.
+    * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
+      recordings.
+    * ``digest``: whether ``digest()`` is kept over all records.
+    * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
+      ledger.
+    """
 
     def __new__(
         cls,
         *,
         hash_check: _HashCheck = "sampled",
-        hash_interval_ns: int = 250_000_000,
-        batch_grace_ns: int = 250_000_000,
-        suspect_grace_ns: int = 1_000_000_000,
-        silence_ns: int = 30_000_000_000,
-        witness_grace_ns: int = 2_000_000_000,
+        hash_interval_s: _Duration = 0.25,
+        batch_grace_s: _Duration = 0.25,
+        suspect_grace_s: _Duration = 1.0,
+        silence_s: _Duration = 30.0,
+        witness_grace_s: _Duration = 2.0,
         auto_subscribe: bool = False,
         digest: bool = False,
-        paper_latency_ns: int | None = None,
+        paper_latency_s: _Duration | None = None,
     ) -> Engine: ...
     # Control inputs. Each is one journal record, so that a replay is exact.
+    @overload
+    def subscribe(self, venue: Market, conn: int, ts: int) -> dict[str, int]: ...
+    @overload
     def subscribe(
         self,
         venue: str,
@@ -445,19 +780,64 @@ class Engine:
         base: str | None = None,
         quote: str | None = None,
         depth: int | None = None,
-    ) -> int: ...
-    def unsubscribe(self, instrument: int, ts: int) -> None: ...
-    def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None: ...
-    def disconnected(self, conn: int, ts: int) -> None: ...
-    def invalidate(self, conn: int, cause: str, ts: int) -> None: ...
-    def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
-        """A whole book is being fetched: what its stream says meanwhile is kept for it. A book that
-        is live stays so, unless somebody `asked` for it because he doubts it.
-        """
+    ) -> int:
+        """Adds books, each waiting for its first whole book from the venue.
 
-    def add_rule(self, kind: str, params: Mapping[str, object]) -> int: ...
+        ``subscribe(market, conn, ts)`` adds one for every outcome of a ``Market`` and returns
+        their instrument numbers by symbol. ``subscribe(venue, symbol, conn, ts, …)`` adds a
+        single one and returns its number; what is known of it is given by keyword: ids of its
+        ``market`` and ``event``, the ``outcome`` in words, ``tick_size`` and
+        ``min_order_size`` as decimal text, ``open_ts`` and ``close_ts`` in Unix nanoseconds,
+        ``fee`` as ``"<venue>:<terms>"``, ``hints`` for hashes (``"neg_risk=true"``),
+        currencies ``base`` and ``quote``, and ``depth``, the levels a side that are
+        subscribed. A symbol that is known moves to ``conn``.
+
+        Raises ``EngineError`` for an unknown venue, a number that is none, or a connection of
+        another venue; ``TypeError`` for arguments that are missing.
+        """
+    def unsubscribe(self, instrument: int, ts: int) -> None:
+        """Gives up a book: it is ``stale(unsubscribed)`` from now on. Raises ``EngineError`` if
+        there is no such instrument.
+        """
+    def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
+        """A connection to ``venue`` is open; ``mode`` is how the venue was asked to speak, if it
+        speaks in more ways than one.
+
+        Its books wait for whole books. Raises ``EngineError`` for an unknown venue or mode,
+        and for a connection whose books are another venue's.
+        """
+    def disconnected(self, conn: int, ts: int) -> None:
+        """A connection is lost: every book of it is ``stale(disconnected)``, and frames of it
+        that still come are counted as ``late_frames`` and left out.
+        """
+    def invalidate(self, conn: int, cause: str, ts: int) -> None:
+        """Something was lost on a connection: every book of it is stale for ``cause``, one of
+        ``CAUSES``. Raises ``EngineError`` for another.
+        """
+    def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
+        """A whole book of ``instrument`` is being fetched: what the stream says meanwhile is kept
+        for it. A book that is live stays so, unless somebody ``asked`` for it because he doubts
+        it: then it is not live until the whole book is there.
+
+        Raises ``EngineError`` if there is no such instrument.
+        """
+    def add_rule(self, kind: str, params: Mapping[str, object]) -> int:
+        """Adds a signal rule, which watches all instruments, those to come as well, and returns
+        its number.
+
+        ``kind`` is one of ``RULES``, ``params`` are the rule's own
+        (``docs/configuration.md``); numbers are best given as decimal text. Raises
+        ``EngineError`` for an unknown rule or parameter, and for a value that is not allowed.
+        """
     # Data inputs; each returns the number of records pending.
-    def ingest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int: ...
+    def ingest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int:
+        """Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and
+        returns the number of records that wait to be drained.
+
+        The payload is read during the call only. A bad frame is never an error: it is counted,
+        and the books it may concern leave ``live``. Raises ``EngineError`` if the engine
+        itself failed.
+        """
     def ingest_rest(
         self,
         conn: int,
@@ -466,64 +846,141 @@ class Engine:
         *,
         instrument: int | None = None,
         stands_at: int | None = None,
-    ) -> int: ...
+    ) -> int:
+        """Takes the answer to a request for whole books, received at ``ts_recv``, and returns the
+        number of records that wait.
+
+        ``instrument`` says which book it is, and ``stands_at`` at which of the venue's updates
+        it stands, where the body does not say so itself. A bad answer is counted, never an
+        error.
+        """
     def watch_levels(self, on: bool) -> None:
-        """Whether each change of a level is a record from here on (``Batch.levels``): then whoever
-        applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after every call,
-        whatever the book's state. His copy begins with the levels as they are now. It is a way of
-        looking: no other record and no digest depends on it, and recordings do not know of it.
+        """Whether each change of a level is a record from here on (``Batch.levels``).
+
+        Then whoever applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after
+        every call, whatever the book's state. His copy begins with the levels as they are now.
+        It is a way of looking: no other record and no digest depends on it, and recordings do
+        not know of it.
         """
 
-    def advance(self, ts: int) -> int: ...
+    def advance(self, ts: int) -> int:
+        """Lets time pass until ``ts`` (Unix nanoseconds) without data: graces end, silence is
+        noticed, checks and holds that are due are done. Returns the number of records that
+        wait.
+        """
     # Outputs.
-    def drain(self, ts_emit: int = 0) -> Batch: ...
+    def drain(self, ts_emit: int = 0) -> Batch:
+        """Hands over the records that wait. With ``ts_emit`` (Unix nanoseconds, now) the time
+        since the oldest of them was received is counted in ``latency()["recv_to_emit"]``.
+        """
     @property
-    def pending(self) -> int: ...
-    def book(self, instrument: int) -> BookView: ...
-    def instrument(self, venue: str, symbol: str) -> int | None: ...
-    def books(self) -> Sequence[BookView]: ...
-    def counters(self) -> dict[str, int]: ...
-    def messages(self) -> dict[str, int]: ...
-    def evidence(self) -> dict[str, int]: ...
-    def refusals(self, rule: int | None = None) -> dict[RefusalReason, int]: ...
-    def sid(self, conn: int, channel: str) -> int | None: ...
+    def pending(self) -> int:
+        """Updates and signals that wait to be drained."""
+    def book(self, instrument: int) -> BookView:
+        """The live view of a book. Raises ``EngineError`` if there is no such instrument."""
+    def instrument(self, venue: str, symbol: str) -> int | None:
+        """Number of the instrument that a venue calls ``symbol``, or ``None`` if it was never
+        subscribed. Raises ``EngineError`` for an unknown venue.
+        """
+    def books(self) -> Sequence[BookView]:
+        """The live views of all books ever subscribed, in the order of their numbers."""
+    def counters(self) -> dict[str, int]:
+        """What happened, counted, by name."""
+    def untrusted(self) -> dict[str, int]:
+        """How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);
+        reasons that were never given are left out.
+        """
+    def messages(self) -> dict[str, int]:
+        """Messages by the venue's own type, counted over all venues."""
+    def evidence(self) -> dict[str, int]:
+        """Evidence for and against, by kind, counted over all books."""
+    def refusals(self, rule: int | None = None) -> dict[RefusalReason, int]:
+        """Opportunities that were there at the touch and not signalled, counted by reason
+        (``REFUSALS``), of one rule or of all. Raises ``EngineError`` if there is no such rule.
+        """
+    def sid(self, conn: int, channel: str) -> int | None:
+        """The venue's number of the subscription to ``channel`` on a connection, or ``None``."""
     def delay_ns(self, conn: int) -> int | None:
         """Receive time less venue time of the newest message of a connection that stated one, in
-        nanoseconds; negative where the receiver's clock is behind, `None` before there was one.
+        nanoseconds; negative where the receiver's clock is behind, ``None`` before there was
+        one.
         """
 
-    def notices(self, conn: int) -> list[Notice]: ...
-    def notices_pending(self, conn: int) -> int: ...
-    def gaps(self) -> list[Gap]: ...
-    def indices(self) -> dict[str, Index]: ...
-    def paper(self) -> dict[str, int] | None: ...
-    def paper_fills(self) -> list[PaperFill]: ...
-    def latency(self) -> dict[str, Histogram]: ...
-    def digest(self) -> str: ...
-    def last_error(self) -> str | None: ...
+    def notices(self, conn: int) -> list[Notice]:
+        """Takes the venue's replies on a connection that nobody has taken yet, oldest first."""
+    def notices_pending(self, conn: int) -> int:
+        """How many replies on a connection wait to be taken."""
+    def gaps(self) -> list[Gap]:
+        """The holes found lately in numbered streams, oldest first."""
+    def indices(self) -> dict[str, Index]:
+        """The newest value of each reference index heard of, by the venue's name for it."""
+    def paper(self) -> dict[str, int] | None:
+        """Sums of the paper ledger by name, money in 1e-9 (``_e9``); ``None`` without one
+        (``paper_latency_s``).
+        """
+    def paper_fills(self) -> list[PaperFill]:
+        """The newest fills of the paper ledger, oldest first; empty without one."""
+    def latency(self) -> dict[str, Histogram]:
+        """Histograms of latency in nanoseconds: ``"venue_to_recv"``, from the venue's time to
+        receive time, and ``"recv_to_emit"``, from there to ``drain``.
+        """
+    def digest(self) -> str:
+        """SHA-256 over all records drained so far, in hexadecimal: equal for equal inputs,
+        whatever the chunking, run or platform. Raises ``EngineError`` unless built with
+        ``digest=True``.
+        """
+    def last_error(self) -> str | None:
+        """The newest complaint about a frame: connection, time, place and what was wrong;
+        ``None`` before the first.
+        """
 
 @final
 class JournalEncoder:
-    """Packs records into one checksummed, compressed journal block at a time; no I/O."""
+    """Packs records into checksummed, compressed journal blocks; it opens no file.
+
+    ``level`` is zstd's. ``append`` and ``take_block`` may be called from two threads:
+    compression holds neither the GIL nor the lock that ``append`` needs. Errors are
+    ``JournalError``.
+    """
 
     def __new__(cls, *, level: int = 3) -> JournalEncoder: ...
-    def header(self, metadata: bytes) -> bytes: ...
+    def header(self, metadata: bytes) -> bytes:
+        """The first bytes of a segment, with ``metadata`` inside; ``JournalError`` if it is too
+        long.
+        """
     def append(
         self, kind: int, ts: int, conn: int, epoch: int, payload: bytes | bytearray | memoryview
-    ) -> int: ...
+    ) -> int:
+        """Adds a record and returns the bytes that wait. ``ts`` is Unix nanoseconds.
+        ``JournalError`` for a payload that is too long.
+        """
     @property
-    def pending(self) -> int: ...
-    def take_block(self, *, partial: bool = True) -> bytes: ...
+    def pending(self) -> int:
+        """Bytes that wait to be packed."""
+    def take_block(self, *, partial: bool = True) -> bytes:
+        """The next block, empty bytes if there is none: a full one, or with ``partial`` what
+        there is.
+        """
 
 @final
 class JournalReader:
-    """Iterates the longest valid part of a journal held in memory and says what is missing."""
+    """Iterates ``(kind, ts, conn, epoch, payload)`` over the longest valid part of a segment that
+    is held in memory, and says what is missing.
+
+    ``recover`` hands out valid blocks behind damage, too; ``after`` is the number of the block
+    before the first that is wanted. Raises ``JournalError`` if ``data`` is no journal, or of a
+    newer format.
+    """
 
     def __new__(
         cls, data: bytes, *, recover: bool = False, after: int | None = None
     ) -> JournalReader: ...
     @property
-    def metadata(self) -> bytes: ...
+    def metadata(self) -> bytes:
+        """What the segment was begun with."""
     def __iter__(self) -> Iterator[tuple[int, int, int, int, bytes]]: ...
     def __next__(self) -> tuple[int, int, int, int, bytes]: ...
-    def report(self) -> dict[str, Any]: ...
+    def report(self) -> dict[str, Any]:
+        """What was read and what is missing, by name: ``records``, ``blocks``, ``valid_bytes``,
+        ``total_bytes``, ``clean``, ``missing`` (a list of offset, bytes and reason), and more.
+        """

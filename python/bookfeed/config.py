@@ -61,9 +61,6 @@ _MOVED: Final = {
     old: f"[{name}] {key}" for name, row in VENUES.items() for old, key in row.moved.items()
 }
 
-_MS_NS: Final = 1_000_000
-_S_NS: Final = 1_000_000_000
-
 HashCheck = Literal["always", "sampled", "off"]
 FilePrefix = Annotated[
     str, Text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ -")
@@ -81,13 +78,13 @@ class EngineConfig:
     silence_s: Annotated[float, Range(0.1, 3_600)] = 30.0
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``bookfeed.Engine``, in nanoseconds."""
+        """Keyword arguments of ``bookfeed.Engine``."""
         return {
             "hash_check": self.hash_check,
-            "hash_interval_ns": self.hash_interval_ms * _MS_NS,
-            "batch_grace_ns": self.batch_grace_ms * _MS_NS,
-            "suspect_grace_ns": self.suspect_grace_ms * _MS_NS,
-            "silence_ns": round(self.silence_s * _S_NS),
+            "hash_interval_s": self.hash_interval_ms / 1e3,
+            "batch_grace_s": self.batch_grace_ms / 1e3,
+            "suspect_grace_s": self.suspect_grace_ms / 1e3,
+            "silence_s": self.silence_s,
         }
 
 

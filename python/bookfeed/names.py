@@ -15,7 +15,7 @@ class Name:
     """What one instrument is called; every part is text, empty where it is not known."""
 
     venue: str
-    """The venue's name, such as ``"polymarket"``."""
+    """The venue's name, as in a configuration."""
     market: str
     """The venue's id of the market."""
     outcome: str

@@ -15,6 +15,7 @@ from bookfeed.cli.progress import Progress
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.errors import BookfeedError, ExitCode, RecordingError
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
+from bookfeed.recordings.listing import recorded_engine
 from bookfeed.recordings.reader import Journal
 
 # Records between two looks at the progress bar.
@@ -48,7 +49,7 @@ def _engine(journal: Journal, source: str) -> Engine:
     notes = journal.metadata.get("notes")
     options = notes.get("engine") if isinstance(notes, dict) else None
     try:
-        return Engine(**(options if isinstance(options, dict) else {}))
+        return Engine(**(recorded_engine(options) if isinstance(options, dict) else {}))
     except (TypeError, ValueError, BookfeedError) as error:
         raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
 

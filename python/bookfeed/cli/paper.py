@@ -4,7 +4,6 @@ import argparse
 from typing import Any, Final
 
 LATENCY_MS: Final = 250
-_MS_NS: Final = 1_000_000
 
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -12,4 +11,4 @@ def engine_options(args: argparse.Namespace) -> dict[str, Any]:
     if not args.paper and args.paper_latency_ms is None:
         return {}
     latency_ms = LATENCY_MS if args.paper_latency_ms is None else args.paper_latency_ms
-    return {"paper_latency_ns": latency_ms * _MS_NS}
+    return {"paper_latency_s": latency_ms / 1e3}

@@ -1,7 +1,8 @@
-"""What a subscription says of a market, from recordings of any age.
+"""What recordings of any age say of markets and engines, in today's words.
 
 Fees were once stated in the words of each venue, each word a key of its own; now they are one text
-(``"<venue>:<terms>"``), and so is what a book's proof has to know.
+(``"<venue>:<terms>"``), and so is what a book's proof has to know. Durations of engines were
+nanoseconds; now they are seconds.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from typing import Any, Final
 
 # Keys of older recordings, and what stood for a key that was left out.
 _RATE: Final = ("fee_rate", "fee_exponent", "neg_risk")
+_NANOSECONDS: Final = "_ns"
+_NEVER_NS: Final = 2**62
 _TYPE: Final = ("fee_type", "fee_multiplier", "fee_rounding")
 
 
@@ -27,4 +30,19 @@ def listing(venue: str, options: Mapping[str, Any]) -> dict[str, Any]:
         today["fee"] = f"{venue}:{terms[0]};{terms[1]};{old.get('fee_rounding', 'non_direct')}"
     if "neg_risk" in old:
         today["hints"] = f"neg_risk={'true' if old['neg_risk'] else 'false'}"
+    return today
+
+
+def recorded_engine(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of ``Engine`` that the ``options`` of a recording come to.
+
+    A silence too long to be one meant that it is not looked for.
+    """
+    today = dict(options)
+    for old, value in options.items():
+        if not old.endswith(_NANOSECONDS) or not isinstance(value, int):
+            continue
+        del today[old]
+        never = old == "silence_ns" and value >= _NEVER_NS
+        today[f"{old.removesuffix(_NANOSECONDS)}_s"] = 0.0 if never else value / 1e9
     return today

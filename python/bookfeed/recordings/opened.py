@@ -8,6 +8,7 @@ from typing import Any, Final
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError, JournalError, RecordingError
 from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.listing import recorded_engine
 from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Record
 from bookfeed.recordings.segments import SUFFIX
@@ -19,7 +20,7 @@ CAPTURE_SOURCE: Final = "capture"
 CAPTURE_ENGINE: Final[dict[str, Any]] = {
     "auto_subscribe": True,
     "hash_check": "always",
-    "silence_ns": 2**62,
+    "silence_s": 0.0,
 }
 
 _JOURNAL_START: Final = b"\x89BFJ"
@@ -75,7 +76,7 @@ def open_recording(path: Path) -> Recording:
     options = notes.get("engine")
     return Recording(
         venues=_venues(notes),
-        engine=options if isinstance(options, dict) else {},
+        engine=recorded_engine(options) if isinstance(options, dict) else {},
         records=journal,
         journal=journal,
         keeps_time=notes.get("source") != CAPTURE_SOURCE,

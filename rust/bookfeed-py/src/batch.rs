@@ -77,9 +77,10 @@ fn check_legs(signals: &[u8], legs: usize) -> PyResult<()> {
 
 /// Records handed over together, by one ``Engine.drain()`` or made by hand; owns its bytes.
 ///
-/// Its length is the number of updates and signals. Arrays are numpy structured arrays of
-/// shape ``(n,)`` over the bytes, without a copy and read-only; their columns carry units, and
-/// absent numbers in them are ``ABSENT`` (-2**63): ``bookfeed.columns()`` masks those.
+/// Its length is the number of updates, signals and level changes. Arrays are numpy structured
+/// arrays of shape ``(n,)`` over the bytes, without a copy and read-only; their columns carry
+/// units, and absent numbers in them are ``ABSENT`` (-2**63): ``bookfeed.columns()`` masks
+/// those.
 ///
 /// Made by hand it raises ``ValueError`` for bytes that are no whole number of records, and
 /// for a signal whose legs are not in ``leg_bytes``.

@@ -44,7 +44,7 @@ pub struct LevelChange {
 const ROOM: usize = 256;
 
 /// What one message did to the levels of one book. It keeps its memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LevelLog {
     noted: Vec<Noted>,
     /// Whether a whole book replaced the one before.

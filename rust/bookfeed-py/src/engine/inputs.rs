@@ -146,7 +146,8 @@ impl Engine {
     }
 
     /// A whole book of ``instrument`` is being fetched: what the stream says meanwhile is kept
-    /// for it. ``asked``: because a user asked for it, and not because the book was lost.
+    /// for it. A book that is live stays so, unless somebody ``asked`` for it because he doubts
+    /// it: then it is not live until the whole book is there.
     ///
     /// Raises ``EngineError`` if there is no such instrument.
     #[pyo3(signature = (instrument, ts, *, asked = false))]
@@ -204,10 +205,10 @@ impl Engine {
 
     /// Whether each change of a level is a record from here on (``Batch.levels``).
     ///
-    /// Then whoever applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after every
-    /// call, whatever the book's state. His copy begins with the levels as they are now. It is a
-    /// way of looking: no other record and no digest depends on it, and recordings do not know of
-    /// it.
+    /// Then whoever applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after
+    /// every call, whatever the book's state. His copy begins with the levels as they are now.
+    /// It is a way of looking: no other record and no digest depends on it, and recordings do
+    /// not know of it.
     fn watch_levels(&mut self, on: bool) {
         self.inner.watch_levels(on);
     }
