@@ -256,6 +256,18 @@ async def test_nothing_held_back_comes_after_the_end(leave: str) -> None:
     assert [update.seq for update in stream.drain()] == ([] if leave == "listener" else [1])
 
 
+def test_a_failure_ends_streams_and_leaves_listeners_their_last_records() -> None:
+    heard = Heard(max_rate=10)
+    stream = heard.hub.updates(max_rate=10)
+    heard.say(1)
+    heard.say(2)
+    heard.hub.end(RuntimeError("engine"))
+    heard.clock.pass_ms(1_000)
+    heard.say(3, kind="state")
+    assert heard.seqs == [1, 2, 3]
+    assert [update.seq for update in stream.drain()] == [1]
+
+
 def test_a_book_that_is_gone_is_forgotten() -> None:
     heard = Heard(max_rate=10)
     heard.say(1)

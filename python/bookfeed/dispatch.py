@@ -88,15 +88,15 @@ class Dispatcher:
         self, source: Source, *, on_state: OnState | None = None, timers: Timers | None = None
     ) -> None:
         self._source: Final = source
+        self._names: Final = source.names
+        self._symbols: Final = source.names.symbols
         self._timers: Final = timers
-        self._batches: Final[Takers[Listener, Batch]] = Takers()
-        self._levels: Final[Takers[Listener, LevelChanges]] = Takers()
-        self._updates: Final[Takers[Listener, Update]] = Takers()
-        self._update_streams: Final[Takers[Queue[Update], Update]] = Takers()
-        self._signals: Final[Takers[Listener, Signal]] = Takers()
-        self._signal_streams: Final[Takers[Queue[Signal], Signal]] = Takers()
-        self._statuses: Final[Takers[Listener, ConnectionStatus]] = Takers()
-        self._frames: Final[Takers[Listener, _Frame]] = Takers()
+        self._batches: Final[Takers[Batch]] = Takers()
+        self._levels: Final[Takers[LevelChanges]] = Takers()
+        self._updates: Final[Takers[Update]] = Takers()
+        self._signals: Final[Takers[Signal]] = Takers()
+        self._statuses: Final[Takers[ConnectionStatus]] = Takers()
+        self._frames: Final[Takers[_Frame]] = Takers()
         self.schedule: Final[Schedule[Listener]] = Schedule()
         """What is called at which instants; run by whoever lets time pass."""
         self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
@@ -200,7 +200,7 @@ class Dispatcher:
         queue: Queue[Update] = Queue(queue_max, self._left)
         take = update_taker(queue)
         passing = self._update_filter(take, symbols, min_change, max_rate)
-        self._update_streams.add(queue, take, passing)
+        self._updates.add(queue, take, passing)
         return Stream(queue)
 
     def signals(
@@ -213,7 +213,7 @@ class Dispatcher:
         """Return a new iterator over signals from now on; ``SignalFilter`` for what is left out."""
         queue: Queue[Signal] = Queue(queue_max, self._left)
         passing = _signal_filter(queue.take, rule, min_edge)
-        self._signal_streams.add(queue, queue.take, passing)
+        self._signals.add(queue, queue.take, passing)
         return Stream(queue)
 
     def _listener(
@@ -246,15 +246,27 @@ class Dispatcher:
             take, symbols=symbols, min_change=min_change, max_rate=max_rate, timers=self._timers
         )
 
-    def _takers(self) -> tuple[Takers[Any, Any], ...]:
+    def _takers(self) -> tuple[Takers[Any], ...]:
         return (
-            self._batches, self._levels, self._updates, self._update_streams, self._signals,
-            self._signal_streams, self._statuses, self._frames,
-        )  # fmt: skip
+            self._batches,
+            self._levels,
+            self._updates,
+            self._signals,
+            self._statuses,
+            self._frames,
+        )
 
     def _listeners(self) -> list[Listener]:
-        found = [o for t in self._takers() for o in t.owners if isinstance(o, Listener)]
+        found = [one for takers in self._takers() for one in takers.listeners]
         return found + self.schedule.owners
+
+    @property
+    def _update_streams(self) -> list[Queue[Update]]:
+        return self._updates.queues
+
+    @property
+    def _signal_streams(self) -> list[Queue[Signal]]:
+        return self._signals.queues
 
     def _left(self, owner: Listener | Queue[Any]) -> None:
         if isinstance(owner, Listener) and self.schedule.remove(owner):
@@ -304,22 +316,18 @@ class Dispatcher:
         for take in self._batches.takes:
             take(batch)
         if self._levels.takes:
-            levels = level_changes(batch.level_bytes, self._source.names)
-            _hand_to(self._levels.takes, levels)
+            _hand_to(self._levels.takes, level_changes(batch.level_bytes, self._names))
         data = batch.update_bytes
         if data:
-            if self._updates.takes or self._update_streams.takes:
+            if self._updates.takes:
                 self._hand_over_updates(data)
             if self._state is not None:
                 self._hand_over_states(self._state, data)
-        if (self._signals.takes or self._signal_streams.takes) and batch.signal_bytes:
-            takes = self._signals.takes + self._signal_streams.takes
-            _hand_to(takes, records.signals(batch, self._source.names))
+        if self._signals.takes and batch.signal_bytes:
+            _hand_to(self._signals.takes, records.signals(batch, self._names))
 
     def _hand_over_updates(self, data: bytes) -> None:
-        symbols = self._source.names.symbols
-        takes = self._updates.takes + self._update_streams.takes
-        wanted = self._wanted_updates()
+        symbols, takes, wanted = self._symbols, self._updates.takes, self._updates.selections
         for offset in range(0, len(data), UPDATE_BYTES):
             if wanted is not None:
                 (instrument,) = _INSTRUMENT.unpack_from(data, offset + UPDATE_INSTRUMENT_OFFSET)
@@ -330,26 +338,19 @@ class Dispatcher:
             for take in takes:
                 take(update)
 
-    def _wanted_updates(self) -> list[Selection] | None:
-        """What has to be decoded, ``None`` for everything."""
-        listeners, streams = self._updates.selections, self._update_streams.selections
-        return None if listeners is None or streams is None else listeners + streams
-
     def _hand_over_states(self, state: Listener, data: bytes) -> None:
         kinds = data[UPDATE_KIND_OFFSET::UPDATE_BYTES]
         index = kinds.find(KIND_STATE)
         while index >= 0:
-            state.deliver(Update.from_bytes(data, index * UPDATE_BYTES, self._source.names))
+            state.deliver(Update.from_bytes(data, index * UPDATE_BYTES, self._symbols))
             index = kinds.find(KIND_STATE, index + 1)
 
     # The end, and what is counted.
 
     def end(self, error: BaseException | None = None) -> None:
         """End every iterator, with ``error`` if there is one."""
-        for streams in (self._update_streams, self._signal_streams):
-            streams.hold_nothing_back()
-            for queue in streams.owners:
-                queue.end(error)
+        self._updates.end(error)
+        self._signals.end(error)
 
     async def finish(self, timeout_s: float) -> None:
         """End every iterator, and close every listener once its ``async`` calls are done.
@@ -369,11 +370,8 @@ class Dispatcher:
 
     def dropped(self) -> int:
         """Records dropped by the bounds of iterators."""
-        return self._streams_dropped + sum(
-            queue.dropped
-            for streams in (self._update_streams, self._signal_streams)
-            for queue in streams.owners
-        )
+        queues: list[Queue[Any]] = [*self._update_streams, *self._signal_streams]
+        return self._streams_dropped + sum(queue.dropped for queue in queues)
 
     def callbacks_dropped(self) -> int:
         """Calls of ``async`` listeners that never ran."""

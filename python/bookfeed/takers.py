@@ -8,12 +8,12 @@ from bookfeed.listeners import Listener
 from bookfeed.streams import Queue
 
 T = TypeVar("T")
-OwnerT = TypeVar("OwnerT", bound="Listener | Queue[Any]")
 
+Owner: TypeAlias = "Listener | Queue[Any]"
 Filter: TypeAlias = UpdateFilter | SignalFilter
 
 
-class Takers(Generic[OwnerT, T]):
+class Takers(Generic[T]):
     """Those who take records of one kind, in the order in which they came.
 
     ``takes`` is what to call for each record. It is replaced and never changed, so that whoever
@@ -22,8 +22,8 @@ class Takers(Generic[OwnerT, T]):
     """
 
     def __init__(self) -> None:
-        self._takes: Final[dict[OwnerT, Callable[[T], object]]] = {}
-        self._filters: Final[dict[OwnerT, Filter]] = {}
+        self._takes: Final[dict[Owner, Callable[[T], object]]] = {}
+        self._filters: Final[dict[Owner, Filter]] = {}
         self.takes: tuple[Callable[[T], object], ...] = ()
         self.selections: list[Selection] | None = []
 
@@ -31,13 +31,16 @@ class Takers(Generic[OwnerT, T]):
         return len(self._takes)
 
     @property
-    def owners(self) -> list[OwnerT]:
-        """Who they are."""
-        return list(self._takes)
+    def listeners(self) -> list[Listener]:
+        """Those that are callbacks."""
+        return [owner for owner in self._takes if isinstance(owner, Listener)]
 
-    def add(
-        self, owner: OwnerT, take: Callable[[T], object], passing: Filter | None = None
-    ) -> None:
+    @property
+    def queues(self) -> list[Queue[Any]]:
+        """Those that are queues of streams."""
+        return [owner for owner in self._takes if isinstance(owner, Queue)]
+
+    def add(self, owner: Owner, take: Callable[[T], object], passing: Filter | None = None) -> None:
         """Let ``owner`` take by ``take`` what passes the filter, if there is one."""
         self._takes[owner] = take
         if passing is not None:
@@ -45,7 +48,7 @@ class Takers(Generic[OwnerT, T]):
             self._filters[owner] = passing
         self._changed()
 
-    def remove(self, owner: OwnerT) -> bool:
+    def remove(self, owner: Owner) -> bool:
         """Let ``owner`` take no more; returns whether it was here."""
         if self._takes.pop(owner, None) is None:
             return False
@@ -55,10 +58,12 @@ class Takers(Generic[OwnerT, T]):
         self._changed()
         return True
 
-    def hold_nothing_back(self) -> None:
-        """Close all filters: what they hold back is dropped, and nothing passes any more."""
-        for passing in self._filters.values():
-            passing.close()
+    def end(self, error: BaseException | None) -> None:
+        """End the streams; what was held back for them is dropped, and nothing passes any more."""
+        for queue in self.queues:
+            if queue in self._filters:
+                self._filters[queue].close()
+            queue.end(error)
 
     def _changed(self) -> None:
         self.takes = tuple(self._takes.values())
