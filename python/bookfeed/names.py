@@ -77,6 +77,17 @@ class Names(Mapping[int, Name]):
 Known = Names | Mapping[int, str]
 """What is known of instruments by number: ``Feed.names``, or their symbols alone."""
 
+NOTHING_KNOWN: Final[Known] = {}
+_NAMELESS: Final = Name("", "", "", "", "")
+
+
+def name_of(names: Known, instrument: int) -> Name:
+    """Return the name of an instrument, of which every part is empty that is not known."""
+    if isinstance(names, Names):
+        return names.get(instrument, _NAMELESS)
+    symbol = names.get(instrument, "")
+    return Name("", "", "", symbol, symbol)
+
 
 def symbols_of(names: Known) -> Mapping[int, str]:
     """Return the symbols by instrument number."""
