@@ -49,6 +49,7 @@ ELSEWHERE: Final = {
         (f"docs/migrate/{name}.md" for name in ("ccxt", "cryptofeed", "pykalshi", "websockets")),
         "test_migrate.py",
     ),
+    "docs/sinks.md": "test_sinks_feed.py",
     "docs/tutorials/bot.md": "test_tutorials.py",
     "docs/tutorials/researcher.md": "test_tutorials.py",
     "docs/tutorials/trader.md": "test_tutorials.py",
@@ -189,4 +190,4 @@ async def test_every_block_runs_or_says_why_not(
 
 def test_what_is_prepared_is_for_a_page_that_is_there() -> None:
     names = {relative(page) for page in PAGES}
-    assert set(PREPARED) <= names
+    assert set(PREPARED) <= names and set(ELSEWHERE) <= names

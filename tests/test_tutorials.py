@@ -11,7 +11,7 @@ TUTORIALS: Final = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 
 
 def test_there_is_one_for_each_kind_of_reader() -> None:
-    assert {page.stem for page in TUTORIALS} >= {"trader"}
+    assert {page.stem for page in TUTORIALS} == {"bot", "researcher", "trader"}
 
 
 @pytest.mark.slow
