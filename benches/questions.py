@@ -16,12 +16,19 @@ from typing import Any
 
 from benches.competitors import installed
 from benches.timing import Row, interleave, pin, spread_of, write_rows
-from bookfeed import Engine
+from bookfeed import BookView, Engine
+from bookfeed.sim.polymarket.wire import book_hash
 
 LEVELS = 97
 BEST_BID_TICK, BEST_ASK_TICK = 497, 501
 DEPTHS = (5, 41, 97)
 TOUCH, SPREAD = "touch (bid and ask)", "spread"
+TRUST = "a book that is relied on"
+"""Table of two rows, ours alone: what it costs to ask whether a book may be relied on."""
+TRUST_ROWS = {
+    "book.bid": "book.bid",
+    "book.trusted(2.0, hash)": "book.trusted(max_age_s=2.0, proof='hash')",
+}
 CLOSE_ENOUGH = 1e-9
 """Answers are compared to one unit of 1e-9 USD: doubles cannot do better, ours is rounded to it."""
 
@@ -134,21 +141,33 @@ def nautilus_questions() -> Questions:
     return questions
 
 
-def bookfeed_questions() -> Questions:
-    """Ours, through a ``BookView``."""
-    engine = Engine(hash_check="off", auto_subscribe=False)
+def our_book() -> BookView:
+    """The book in an engine, with the venue's hash to vouch for it."""
+    engine = Engine(hash_check="always")
     engine.connected(1, "polymarket", 1)
-    instrument = engine.subscribe("polymarket", "1", 1, 1, market="0x1", tick_size="0.001")
+    instrument = engine.subscribe(
+        "polymarket", "1", 1, 1, market="0x1", min_order_size="5", hints="neg_risk=false"
+    )
 
     def side(levels: list[tuple[float, float]]) -> str:
         return ",".join(f'{{"price":"{p:.3f}","size":"{s:.2f}"}}' for p, s in reversed(levels))
 
-    frame = (
-        '{"market":"0x1","asset_id":"1","timestamp":"1790000000000","hash":"",'
-        f'"bids":[{side(BIDS)}],"asks":[{side(ASKS)}],"event_type":"book"}}'
-    )
-    engine.ingest(1, frame.encode(), 1_790_000_000_012_000_000)
-    names: dict[str, Any] = {"book": engine.book(instrument)}
+    def body(digest: str) -> str:
+        return (
+            f'{{"market":"0x1","asset_id":"1","timestamp":"1790000000000","hash":"{digest}",'
+            f'"bids":[{side(BIDS)}],"asks":[{side(ASKS)}],'
+        )
+
+    last = '"tick_size":"0.001","neg_risk":false,"last_trade_price":"0.500"}'
+    digest = book_hash(f'{body("")}"min_order_size":"5",{last}')
+    told = '"event_type":"book","tick_size":"0.001","last_trade_price":"0.500"}'
+    engine.ingest(1, (body(digest) + told).encode(), 1_790_000_000_012_000_000)
+    return engine.book(instrument)
+
+
+def bookfeed_questions() -> Questions:
+    """Ours, through a ``BookView``."""
+    names: dict[str, Any] = {"book": our_book()}
     questions: Questions = {
         TOUCH: ("(book.bid, book.ask)", names),
         SPREAD: ("book.spread", names),
@@ -205,6 +224,12 @@ def rows(number: int, rounds: int) -> list[Row]:
             check_answer(stack, question, eval(statement, dict(names)))
             found[f"{stack}/{question}"] = Row(question, stack, "ns")
             measures[f"{stack}/{question}"] = measure(statement, names, number)
+    book = our_book()
+    if not book.trusted(max_age_s=2.0, proof="hash"):
+        raise ValueError("the hash does not vouch for the book")
+    for name, statement in TRUST_ROWS.items():
+        found[name] = Row(TRUST, name, "ns")
+        measures[name] = measure(statement, {"book": book}, number)
     for key, values in interleave(measures, rounds).items():
         found[key].rounds = values
         found[key].spread = spread_of(values)

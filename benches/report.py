@@ -256,6 +256,12 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         "## Questions asked of a book, 97 levels a side, ns",
         "",
         *question_lines(tables),
+        "## What relying on a book costs, ns",
+        "",
+        "A price is read; the book is asked whether it is live, its evidence at most two seconds",
+        "old, and the venue's hash vouches for it as it stands.",
+        "",
+        *plain_lines(tables[questions.TRUST], "statement"),
     ]
     for transport in ("plain", "tls"):
         table = tables.get(f"saturated {transport}")
