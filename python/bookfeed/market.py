@@ -24,7 +24,9 @@ class Outcome:
     """One outcome of a market: its name and the venue's symbol for its book."""
 
     name: str
+    """Name of the outcome, such as ``"Yes"``."""
     symbol: str
+    """The venue's string for its book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,16 @@ class Market:
 
     market: str
     outcomes: tuple[Outcome, ...]
+    """Its outcomes, each with a book of its own."""
     name: str = ""
     venue: str = VENUE_FIRST
+    """Name of the venue."""
     tick_size: str | None = None
     min_order_size: str | None = None
     neg_risk: bool | None = None
+    """Whether it is a negative-risk market, which hashes contain; ``None`` if unknown."""
     fee: Fee | None = None
+    """What trading it costs; ``None`` if unknown, and unknown is not zero."""
     event: str | None = None
     open_ts: int | None = None
     close_ts: int | None = None

@@ -47,6 +47,7 @@ class BookStatus:
     """One book of a feed, at one moment."""
 
     venue: str
+    """Name of the venue."""
     symbol: str
     """The venue's string for the instrument."""
     market: str | None

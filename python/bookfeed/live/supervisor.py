@@ -50,16 +50,23 @@ class SessionOptions:
     """
 
     symbols_per_connection: int | None = None
+    """How many symbols a connection carries; ``None``: as the venue has it."""
     connect_stagger_s: float | None = None
+    """Least time between two attempts to connect; ``None``: as the venue has it."""
     backoff_min_s: float = 1.0
+    """Wait before the first attempt to reconnect; it doubles from there."""
     backoff_max_s: float = 60.0
+    """Longest wait before an attempt to reconnect."""
     silence_s: float = 30.0
     silence_rest_s: float = 300.0
     snapshot_s: float = 30.0
     snapshot_rest_s: float = 5.0
+    """How long a book may take before it is fetched by REST."""
     advance_s: float = 0.1
+    """How often the engine is told the time, whatever comes."""
     reconnect: bool = True
     resync: ResyncPolicy = field(default_factory=ResyncPolicy)
+    """Budgets for fetching books anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,23 @@ class Gates:
     """What every rule asks before it opens an opportunity."""
 
     enabled: bool = True
+    """Whether the rule is watched at all."""
     min_qty: Annotated[str | None, DecimalText("0")] = None
+    """Least size that must be executable, decimal text; ``None``: any."""
     max_age_ms: DurationMs = 30_000
+    """Greatest age of each leg's newest evidence."""
     max_skew_ms: DurationMs = 2_000
+    """How far apart in time the legs' evidence may be."""
     max_lag_ms: DurationMs | None = None
+    """How far apart the venue times last heard of for the legs may be; ``None``: any."""
     min_time_to_close_ms: Annotated[int, Range(0, 86_400_000)] = 0
+    """Least time left until a leg's market closes."""
     confirm: Literal["on", "off"] | None = None
+    """``"on"``: each leg must be heard of again first; ``None``: as the rule has it."""
     min_hold_ms: DurationMs = 0
+    """How long an edge must last before it is signalled."""
     cooldown_ms: DurationMs = 0
+    """How long after one opportunity the next may not begin."""
 
     def parameters(self) -> dict[str, object]:
         """Parameters of ``Engine.add_rule``; what is not set is left to the rule."""

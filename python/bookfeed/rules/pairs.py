@@ -85,9 +85,13 @@ class PairLeg(BasketLeg):
 
     polarity: Literal["same", "inverted"]
     oracle: Fact
+    """Who decides the outcome, in words."""
     strike: Fact
+    """The strike, in words; empty if there is none."""
     cut_off: Fact
+    """When it is decided, in words."""
     note: Annotated[str, Text(r"(?s).{0,500}", "text of at most 500 characters")] = ""
+    """Anything else worth knowing of the leg."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,9 @@ class Bundle(Gates):
     """What pairs, baskets and ladders have in common."""
 
     min_edge: Annotated[str, DecimalText("0", "1")] = "0.001"
+    """Least edge after fees, USD a share, decimal text."""
     max_qty: Annotated[str | None, DecimalText("0")] = None
+    """Greatest size that is signalled, decimal text; ``None``: any."""
 
     def _settings(self) -> dict[str, object]:
         return self.stated(f.name for f in fields(Bundle))
@@ -106,8 +112,11 @@ class Pair(Bundle):
     """``[[pair]]``: one event on two venues, or in two contracts of one."""
 
     name: Name
+    """What it is called in signals."""
     leg: tuple[PairLeg, ...]
+    """Its two legs."""
     polarity_check: Literal["on", "off"] = "on"
+    """``"on"``: no signal before both sides were seen to agree."""
 
     def __post_init__(self) -> None:
         if len(self.leg) != 2:
@@ -147,7 +156,9 @@ class Basket(Bundle):
     """
 
     name: Name
+    """What it is called in signals."""
     legs: tuple[BasketLeg, ...]
+    """Its outcomes, 2 to 128."""
     exhaustive: bool
     augmented: bool | None = None
 
@@ -174,7 +185,9 @@ class Ladder(Bundle):
     """``[[ladder]]``: outcomes "above" rising strikes, each implied by the next."""
 
     name: Name
+    """What it is called in signals."""
     legs: tuple[LadderLeg, ...]
+    """Its outcomes by rising strike, 2 to 128."""
 
     def __post_init__(self) -> None:
         _check_count(self.legs)

@@ -42,11 +42,16 @@ class Why:
     """How often one rule refused for one reason. ``name`` is empty for rules without one."""
 
     rule_id: int
+    """Number of the rule."""
     rule: str
+    """Kind of the rule, one of ``RULES``."""
     name: str
     reason: str
+    """The reason, one of ``REFUSALS``."""
     count: int
+    """How often."""
     text: str
+    """The reason as a sentence."""
 
 
 def why(engine: Engine, rules: Mapping[int, Rule]) -> list[Why]:

@@ -114,6 +114,7 @@ class SinkStatus:
     """
 
     name: str
+    """What it is called in counters and messages."""
     state: SinkState
     """``failing``: its last call raised. ``abandoned``: it did not close in time."""
     received: int

@@ -175,19 +175,31 @@ class Venue:
     """
 
     name: str
+    """Its name in configuration, records and output."""
     ws_url: str
+    """Address of its WebSocket."""
     rest_url: str | None
+    """Address of its REST interface; ``None`` if none is used."""
     subscription: Callable[[Sequence[str]], tuple[str, ...]]
     recovery: Recovery = None
     ping_text: str | None = None
+    """Text that is sent as a heartbeat; ``None``: WebSocket pings are enough."""
     is_pong: Callable[[bytes], bool] = field(default=_never_pong)
+    """Whether a text answers the heartbeat."""
     ping_interval_s: float = 10.0
+    """Time between two heartbeats."""
     pong_timeout_s: float = 30.0
+    """How long an answer may take."""
     symbols_per_connection: int = 200
+    """How many symbols a connection carries unless told otherwise."""
     symbols_per_connection_max: int = 450
+    """The most that a connection may carry."""
     connections_max: int | None = None
+    """The most connections at once; ``None``: no limit is known."""
     connect_stagger_s: float = 0.1
+    """Least time between two attempts to connect."""
     frame_bytes_max: int = 16 * 1024 * 1024
+    """Longest frame that is taken; a longer one ends the connection."""
     probe_interval_s: float = 0.0
     lifetime_s: float = 0.0
     depth: int | None = None
@@ -212,9 +224,12 @@ class Endpoint:
     """
 
     venue: Venue
+    """How to talk to it."""
     url: str
+    """Address of its WebSocket."""
     rest_url: str | None = None
     ssl_context: ssl.SSLContext | None = None
+    """TLS settings of the WebSocket; ``None``: the system's."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:

@@ -114,7 +114,9 @@ class Credentials:
     """An API key: its id, of which a piece may be shown, and what signs for it."""
 
     key_id: str = field(repr=False)
+    """The id as the venue shows it."""
     key: SigningKey
+    """The private key."""
 
     @property
     def key_id_shown(self) -> str:

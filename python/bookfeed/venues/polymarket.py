@@ -49,6 +49,7 @@ class FeeSchedule:
 
     rate: str
     exponent: int = 1
+    """Exponent of ``price * (1 - price)``."""
 
     def text(self) -> str:
         """The same as the one text that the engine takes."""
