@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from bookfeed import UPDATE_DTYPE, Batch, Feed
 from bookfeed.clock import AnchoredClock, Clock
 from bookfeed.market import Market, Outcome
 from bookfeed.rules.rule import Rule
+from bookfeed.sinks import Given, SinkStatus
 from bookfeed.venues import FeeSchedule
 from bookfeed.words import State
 
@@ -43,7 +45,9 @@ class Arrivals:
     """What a feed delivered: each batch with the CLOCK_MONOTONIC ns at which it was in hand.
 
     ``done_ns`` is when the last one was, on the feed's own clock, which also stamps the records;
-    ``cpu_ns`` is the CPU time of this thread from opening the feed until then.
+    ``cpu_ns`` is the CPU time of this thread from opening the feed until then; ``emit_us`` are
+    percentiles of the engine's ``recv_to_emit``; ``sinks`` is how they were when the feed was
+    closed.
     """
 
     batches: list[tuple[int, bytes]]
@@ -51,6 +55,8 @@ class Arrivals:
     cpu_ns: int
     books: FinalBooks
     states: set[State]
+    emit_us: dict[str, float]
+    sinks: tuple[SinkStatus, ...]
 
     def us_per_frame(self, frames: int) -> tuple[float, float]:
         """Wall and CPU time, µs a frame.
@@ -107,6 +113,7 @@ async def receive(
     *,
     busy_poll: bool,
     timeout_s: float,
+    sinks: Sequence[Given] = (),
 ) -> Arrivals:
     """Runs a feed until it delivered so many records of books."""
     clock = AnchoredClock()
@@ -122,6 +129,7 @@ async def receive(
         busy_poll=busy_poll,
         ssl_context=tls,
         clock=clock,
+        sinks=sinks,
     )
     cpu_before_ns = time.thread_time_ns()
     async with feed:
@@ -129,13 +137,17 @@ async def receive(
             await collector.done.wait()
         engine = feed.engine
         states = {view.state for view in engine.books()}
-        return Arrivals(
-            collector.batches,
-            collector.done_ns,
-            collector.cpu_ns - cpu_before_ns,
-            ours.final_books(engine),
-            states,
-        )
+        books = ours.final_books(engine)
+        emit = feed.latency()["recv_to_emit"]
+    return Arrivals(
+        collector.batches,
+        collector.done_ns,
+        collector.cpu_ns - cpu_before_ns,
+        books,
+        states,
+        {name: (emit.percentile(p) or 0) / 1e3 for name, p in (("p50", 50.0), ("p99", 99.0))},
+        feed.sink_status(),
+    )
 
 
 def wrong_answer(arrivals: Arrivals, corpus: Corpus) -> str | None:

@@ -15,13 +15,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benches import ingest, loopback, questions, stages
+from benches import ingest, loopback, questions, sinks, stages
 from benches.targets import SENDER_LATE_US_MAX, verdicts
 from benches.timing import Row, read_rows
 
 HERE = Path(__file__).parent
 OUTPUT = HERE / "BENCHMARKS.md"
-ROW_SETS = ("ingest", "stages", "questions", "loopback")
+ROW_SETS = ("ingest", "stages", "questions", "loopback", "sinks")
 PACKAGES = (
     "bookfeed",
     "numpy",
@@ -148,6 +148,17 @@ def paced_lines(tables: dict[str, Table]) -> list[str]:
             body.append(cells)
     head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 - bare", "p99 - bare"]
     return lines_of([*head, "sender late p50 / p99"], body)
+
+
+def sink_lines(table: Table) -> list[str]:
+    """What the feed takes with more and more sinks."""
+    body = []
+    for name, row in table.items():
+        cells = [row.facts["emit p50"], row.facts["emit p99"], row.spread["p50"], row.spread["p99"]]
+        late = row.facts["sender late p99"]
+        body.append([name, *map(number, (*cells, row.facts["cpu"], late))])
+    head = ["sinks", "recv to emit p50", "p99", "due to callback p50", "p99"]
+    return lines_of([*head, "loop's CPU a frame", "sender late p99"], body)
 
 
 def disturbance_lines(rows: Iterable[Row]) -> list[str]:
@@ -277,6 +288,14 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         "",
         *disturbance_lines(rows),
         *paced_lines(tables),
+        f"## Sinks, {sinks.RATE:,} frames a second, µs",
+        "",
+        "The paced loopback with more and more sinks. The healthy one writes lines of JSON into a",
+        "file; the stalling one never comes back from its first batch, so its queue is full and is",
+        "conflated; the raising one raises at every batch. `recv to emit` is the engine's own",
+        "histogram, medians of the rounds.",
+        "",
+        *sink_lines(tables[sinks.TABLE]),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -4,10 +4,11 @@ A verdict is ``pass`` or ``MISS``, from medians (latencies: from pooled percenti
 measured`` where a row it needs was skipped, ``not valid`` where a paced run was disturbed.
 """
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benches import ingest, loopback, questions, stages
+from benches import ingest, loopback, questions, sinks, stages
 from benches.timing import Row
 
 Tables = dict[str, dict[str, Row]]
@@ -199,8 +200,31 @@ def loopback_targets() -> list[Target]:
     return targets
 
 
+def sink_ratio(more: str) -> Callable[[Tables], float]:
+    """How many times longer the p99 of ``recv_to_emit`` is than with a healthy sink alone.
+
+    Round by round, since the rows of a round were measured one after the other.
+    """
+
+    def measure(tables: Tables) -> float:
+        table = tables[sinks.TABLE]
+        alone, with_more = undisturbed(table[sinks.HEALTHY]), undisturbed(table[more])
+        rounds = zip(alone.rounds, with_more.rounds, strict=True)
+        return statistics.median(b / a for a, b in rounds)
+
+    return measure
+
+
+def sink_targets() -> list[Target]:
+    """A second and a third sink change nothing for the feed."""
+    return [
+        Target(f"a healthy sink {more}: recv to emit p99", 1.1, "x", sink_ratio(more))
+        for more in (sinks.STALLING, sinks.RAISING)
+    ]
+
+
 def verdicts(tables: Tables) -> list[list[str]]:
     """One line a target."""
     targets = race_targets() + kalshi_targets() + binance_targets()
-    targets += stage_targets(tables) + question_targets() + loopback_targets()
+    targets += stage_targets(tables) + question_targets() + loopback_targets() + sink_targets()
     return [target.verdict(tables) for target in targets]

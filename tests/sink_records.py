@@ -5,7 +5,7 @@ from itertools import count
 
 import numpy as np
 
-from bookfeed import LEG_DTYPE, SIGNAL_DTYPE, UPDATE_DTYPE, UPDATE_KINDS, Batch
+from bookfeed import LEG_DTYPE, LEVEL_DTYPE, SIGNAL_DTYPE, UPDATE_DTYPE, UPDATE_KINDS, Batch
 
 BOOK, TRADE = UPDATE_KINDS.index("book"), UPDATE_KINDS.index("trade")
 
@@ -18,7 +18,10 @@ class Records:
         self.instruments = instruments
         self.seq = count(1)
         self.kinds: dict[int, tuple[int, int]] = {}
-        """Kind (-1: a signal) and instrument of every record by ``seq``."""
+        """Kind (-1: a signal) and instrument of every update and signal by ``seq``."""
+        self.message = count(1)
+        self.levels = 0
+        """How many level changes there were; each has its number as its price."""
 
     def books(self, *instruments: int) -> Batch:
         """One book update each."""
@@ -54,19 +57,46 @@ class Records:
             b"".join(leg.tobytes() for leg in legs),
         )
 
-    def any_batch(self, size_max: int = 12) -> Batch:
-        """Anything: mostly books."""
+    def any_levels(self, messages: int) -> bytes:
+        """Level changes of so many messages, of one to three levels."""
+        parts = []
+        for _ in range(messages):
+            changes = np.zeros(self.rng.randint(1, 3), LEVEL_DTYPE)
+            changes["seq"] = next(self.message)
+            changes["price_e9"] = np.arange(self.levels, self.levels + len(changes))
+            # So that half a message is seen.
+            changes["old_qty_e8"] = np.arange(len(changes))
+            self.levels += len(changes)
+            parts.append(changes.tobytes())
+        return b"".join(parts)
+
+    def any_batch(self, size_max: int = 12, *, levels: bool = False) -> Batch:
+        """Anything: mostly books; ``levels`` changes, too, if asked for."""
         rng = self.rng
         content = []
         for _ in range(rng.randint(1, size_max)):
             kind = rng.choices([BOOK, TRADE, -1], [8, 2, 1])[0]
             number = rng.randint(1, 4) if kind < 0 else rng.randrange(self.instruments)
             content.append((kind, number))
-        return self.batch(content)
+        batch = self.batch(content)
+        if not levels:
+            return batch
+        changes = self.any_levels(rng.randrange(3))
+        return Batch(batch.update_bytes, batch.signal_bytes, batch.leg_bytes, changes)
+
+
+def level_numbers(batch: Batch) -> list[int]:
+    """The numbers of a batch's level changes; checks that no message has lost its beginning."""
+    levels = batch.levels
+    numbers: list[int] = levels["price_e9"].tolist()
+    if numbers:
+        begins = np.flatnonzero(np.diff(levels["seq"], prepend=0))
+        assert levels["old_qty_e8"][begins].tolist() == [0] * len(begins)
+    return numbers
 
 
 def seqs(batch: Batch) -> list[int]:
-    """The numbers of a batch's records, in order; checks that signals have their own legs."""
+    """The numbers of updates and signals, in order; checks that signals have their own legs."""
     legs = batch.legs
     at = 0
     for signal in batch.signals:

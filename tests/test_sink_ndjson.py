@@ -18,7 +18,17 @@ from session_server import MARKET, YES, book_frame, serving
 from sink_records import BOOK, TRADE, Records
 from waiting import PATIENCE_S, until
 
-from bookfeed import ABSENT, LEG_DTYPE, SIGNAL_DTYPE, UPDATE_DTYPE, Batch, Feed, Names, Rule
+from bookfeed import (
+    ABSENT,
+    LEG_DTYPE,
+    SIGNAL_DTYPE,
+    UPDATE_DTYPE,
+    Batch,
+    Feed,
+    Names,
+    Rule,
+    format_price,
+)
 from bookfeed.sinks import NdjsonSink, SinkSet, ndjson
 
 
@@ -79,6 +89,17 @@ def test_a_signal_is_told_with_its_legs_in_its_place(tmp_path: Path) -> None:
     assert (told["record"], told["name"], told["rule_id"]) == ("signal", "mine", 4)
     assert [leg["venue"] for leg in told["legs"]] == ["polymarket", ""]
     assert told["legs"][0]["avg_price"] == "0"
+
+
+def test_changes_of_levels_are_a_line_a_message(tmp_path: Path) -> None:
+    records = Records(1)
+    levels = records.any_levels(2)
+    with opened(tmp_path / "out") as sink:
+        sink.write(Batch(level_bytes=levels))
+    first, second = lines(tmp_path / "out")
+    assert first["record"] == second["record"] == "levels"
+    assert len(first["changes"]) + len(second["changes"]) == records.levels
+    assert second["changes"][-1]["price"] == format_price(records.levels - 1)
 
 
 async def test_a_feeds_records_in_a_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sink_records import BOOK, TRADE, Records, seqs
+from sink_records import BOOK, TRADE, Records, level_numbers, seqs
 from waiting import wait_until
 
 from bookfeed import Batch
@@ -55,10 +55,19 @@ def test_of_an_instruments_books_the_newest_is_left() -> None:
 @given(st.integers(0, 10_000), st.integers(0, 40))
 def test_a_cut_goes_through_no_signal(seed: int, count: int) -> None:
     batch = Records(seed).any_batch(30)
-    old, rest = batches.cut(batch, count)
-    everything = seqs(batch)
-    assert seqs(old) == everything[:count]
-    assert seqs(rest) == everything[count:]
+    assert seqs(batches.without_oldest(batch, count)) == seqs(batch)[count:]
+
+
+@given(st.integers(0, 10_000), st.integers(0, 40))
+def test_a_cut_goes_through_no_message(seed: int, count: int) -> None:
+    """Level changes go first."""
+    batch = Records(seed).any_batch(10, levels=True)
+    rest = batches.without_oldest(batch, count)
+    levels = level_numbers(batch)
+    kept = level_numbers(rest)
+    assert kept == levels[len(levels) - len(kept) :]
+    assert max(len(levels) - count - 2, 0) <= len(kept) <= max(len(levels) - count, 0)
+    assert seqs(rest) == seqs(batch)[max(count - len(levels), 0) :]
 
 
 # The policies.
@@ -76,23 +85,27 @@ def test_whatever_comes_is_written_dropped_conflated_or_waits(
 ) -> None:
     records = Records(seed)
     queue = queue_for(SinkOptions(full=full, queue_max=queue_max), "mine")
-    taken: list[int] = []
+    levels = records.rng.random() < 0.5
+    had: list[Batch] = []
     received = 0
     for take in steps:
         if take:
-            batch = queue.take()
-            taken += seqs(batch) if batch else []
+            had += [batch] if (batch := queue.take()) else []
         else:
-            received += len(batch := records.any_batch())
+            received += len(batch := records.any_batch(levels=levels))
             queue.put(batch)
         assert queue.waiting <= queue_max
         assert queue.received == received
     waiting = queue.waiting
-    left = [seq for batch in drained(queue) for seq in seqs(batch)]
-    assert len(left) == waiting
-    assert received == len(taken) + len(left) + queue.dropped + queue.conflated
-    assert taken + left == sorted(taken + left), "in order, each once"
-    if full == "drop_oldest":
+    rest = drained(queue)
+    assert sum(map(len, rest)) == waiting
+    assert received == sum(map(len, had + rest)) + queue.dropped + queue.conflated
+    taken = [seq for batch in had for seq in seqs(batch)]
+    left = [seq for batch in rest for seq in seqs(batch)]
+    assert taken + left == sorted({*taken, *left}), "in order, each once"
+    numbers = [number for batch in had + rest for number in level_numbers(batch)]
+    assert numbers == sorted(set(numbers))
+    if full == "drop_oldest" and not levels:
         assert queue.conflated == 0
         lost = set(records.kinds) - {*taken, *left}
         assert not left or not lost or max(lost) < min(left), "the oldest were dropped"
@@ -160,7 +173,7 @@ def test_a_full_queue_does_not_work_with_every_batch(monkeypatch: pytest.MonkeyP
     for _ in range(20_000):
         queue.put(records.books(1, 2))
     assert queue.conflated > 30_000
-    assert calls < 50
+    assert calls < 100
 
 
 # Spilling.
@@ -177,14 +190,16 @@ def spill() -> Iterator[Queue]:
 def test_what_is_spilled_comes_back_in_order(spill: Queue) -> None:
     records = Records(7)
     for _ in range(500):
-        batch = records.any_batch()
+        batch = records.any_batch(levels=True)
         wait_until(lambda: spill.in_memory <= 60)
         spill.put(batch)
         assert spill.in_memory <= 100
     assert spill.spilled > 1_000
     assert spill.spill_bytes > 0
-    left = [seq for batch in drained(spill) for seq in seqs(batch)]
-    assert left == list(records.kinds)
+    left = drained(spill)
+    assert [seq for batch in left for seq in seqs(batch)] == list(records.kinds)
+    levels = [number for batch in left for number in level_numbers(batch)]
+    assert levels == list(range(records.levels))
     assert (spill.dropped, spill.spill_bytes, spill.waiting) == (0, 0, 0)
 
 

@@ -64,15 +64,15 @@ class SinkOptions:
     """How much may wait for a sink, and what happens to what is too much.
 
     ``name`` is what its counters and log lines are called; by default the sink's class in small
-    letters. ``queue_max`` is how many records may wait in memory, besides the at most 4,096 that
-    are being written: updates, signals and level changes; the legs of a signal come on top. An
-    update is 96 bytes, a signal 144 and 64 for each leg, so the default is about 6 MiB of books.
+    letters. ``queue_max`` is how many records may wait in memory: updates (96 bytes), signals (144,
+    and 64 for each of their legs) and level changes (48). The default is 6 MiB of book updates; as
+    much again may be in the ``write`` that is going on.
 
     ``full`` says what makes room when more than ``queue_max`` records would wait:
 
     ``"conflate"``
-        of the book updates of an instrument only the newest is kept; trades, changes of state and
-        signals are kept until they alone are too many, then the oldest are dropped;
+        of the book updates of an instrument only the newest is kept; all else is kept until it
+        alone is too much, then the oldest is dropped;
     ``"drop_oldest"``
         whole records are dropped, the oldest first;
     ``"spill"``

@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Final, Literal
 import orjson
 
 from bookfeed._bookfeed import Batch, format_price, format_qty
+from bookfeed.levels import LevelChanges, level_changes
 from bookfeed.names import Name, Names
 from bookfeed.records import Leg, Signal, Update, signals, updates
 from bookfeed.schema import Text
@@ -30,6 +32,8 @@ STDOUT: Final = "-"
 # How often it is looked whether the path still leads to the file: logs are rotated by renaming.
 _LOOK_EVERY_S: Final = 1.0
 _UNKNOWN: Final = Name("", "", "", "", "")
+# Records between two moments at which another thread may go first: some 20 µs.
+_GIVE_WAY_EVERY: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,16 +158,26 @@ class NdjsonSink:
 
     # The lines.
 
-    def _lines(self, batch: Batch) -> list[bytes]:
+    def _lines(self, batch: Batch) -> Iterator[bytes]:
+        """The lines in order of ``seq``, which updates and signals share; levels before them."""
+        for changes in level_changes(batch.level_bytes, self._names):
+            yield _line(_levels_object(changes, self._names.get(changes.instrument, _UNKNOWN)))
+        lines = merge(self._update_lines(batch), self._signal_lines(batch))
+        for number, (_, line) in enumerate(lines):
+            yield line
+            if number % _GIVE_WAY_EVERY == 0:
+                # Or the feed's loop may wait for the interpreter until the whole batch is done.
+                time.sleep(0)
+
+    def _update_lines(self, batch: Batch) -> Iterator[tuple[int, bytes]]:
         names = self._names
-        lines = [
-            (update.seq, _line(_update_object(update, names.get(update.instrument, _UNKNOWN))))
-            for update in updates(batch, names)
-        ]
-        if batch.signal_bytes:
-            more = [(s.seq, _line(_signal_object(s))) for s in signals(batch, names)]
-            lines = list(merge(lines, more))
-        return [line for _, line in lines]
+        for update in updates(batch, names):
+            name = names.get(update.instrument, _UNKNOWN)
+            yield update.seq, _line(_update_object(update, name))
+
+    def _signal_lines(self, batch: Batch) -> Iterator[tuple[int, bytes]]:
+        for signal in signals(batch, self._names):
+            yield signal.seq, _line(_signal_object(signal))
 
 
 def _line(content: dict[str, Any]) -> bytes:
@@ -206,6 +220,30 @@ def _update_object(update: Update, name: Name) -> dict[str, Any]:
         "touch_changed": update.touch_changed,
         "hash_verified": update.hash_verified,
         "gap": update.gap,
+    }
+
+
+def _levels_object(changes: LevelChanges, name: Name) -> dict[str, Any]:
+    return {
+        "record": "levels",
+        "ts_recv": changes.ts_recv,
+        "venue": name.venue,
+        "market": name.market,
+        "outcome": name.outcome,
+        "symbol": changes.symbol,
+        "instrument": changes.instrument,
+        "state": changes.state,
+        "cause": changes.cause,
+        "whole": changes.whole,
+        "changes": [
+            {
+                "side": change.side,
+                "price": format_price(change.price_e9),
+                "old_qty": format_qty(change.old_qty_e8),
+                "new_qty": format_qty(change.new_qty_e8),
+            }
+            for change in changes.changes
+        ],
     }
 
 

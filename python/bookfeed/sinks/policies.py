@@ -20,13 +20,13 @@ from typing import Final
 from bookfeed._bookfeed import Batch
 from bookfeed.log import RateLimitedLog
 from bookfeed.sinks.base import SinkOptions
-from bookfeed.sinks.batches import EMPTY, conflated, cut, join, merged
+from bookfeed.sinks.batches import EMPTY, conflated, join, merged, without_oldest
 from bookfeed.sinks.spill import SpillFile
 
 # As many fresh records are handed to a sink at once, or moved to disk, about.
 PIECE: Final = 4_096
 # Conflating fewer records at once than this costs more than it gains.
-FOLD_MIN: Final = 1_024
+FOLD_MIN: Final = 512
 # Parts of a queue: at most this much is conflated at once, and this much is dropped at once, so
 # that a full queue does not mean work with every batch.
 FOLD_PART: Final = 4
@@ -83,10 +83,13 @@ class Queue(ABC):
         """Records that wait in memory."""
         return self.waiting
 
-    def put(self, batch: Batch) -> None:
-        """Add a batch; never blocks, and leaves at most ``queue_max`` records in memory."""
+    def put(self, batch: Batch, *, bounded: bool = True) -> None:
+        """Add a batch; never blocks, and leaves at most ``queue_max`` records in memory.
+
+        Unless it need not be ``bounded``: then nothing is left out.
+        """
         self.received += len(batch)
-        if self.in_memory > self._queue_max:
+        if bounded and self.in_memory > self._queue_max:
             self._put_full(batch)
         else:
             self._fresh.append(batch)
@@ -139,11 +142,11 @@ class DropOldest(Queue):
             self._fresh.append(batch)
             while (surplus := self.waiting - self._queue_max) > 0:
                 oldest = self._fresh.popleft()
+                self._dropped += len(oldest)
                 if len(oldest) > surplus + self._queue_max // DROP_PART:
-                    self._fresh.appendleft(cut(oldest, surplus)[1])
-                    self._dropped += surplus
-                else:
-                    self._dropped += len(oldest)
+                    rest = without_oldest(oldest, surplus)
+                    self._fresh.appendleft(rest)
+                    self._dropped -= len(rest)
 
 
 class Conflate(Queue):
@@ -182,14 +185,14 @@ class Conflate(Queue):
         """Drop the oldest records that are no books; books only where nothing else is left."""
         if self._others:
             oldest = self._others.popleft()
-            if len(oldest) > count:
-                self._others.appendleft(cut(oldest, count)[1])
-            count = min(count, len(oldest))
+            rest = without_oldest(oldest, count)
+            if len(rest):
+                self._others.appendleft(rest)
         else:
-            count = min(count, len(self._books))
-            self._books = cut(self._books, count)[1]
-        self._older -= count
-        self._dropped += count
+            oldest = self._books
+            self._books = rest = without_oldest(oldest, count)
+        self._older -= len(oldest) - len(rest)
+        self._dropped += len(oldest) - len(rest)
 
     def _pop_older(self) -> list[Batch]:
         older = [*self._others, self._books] if self._older else []
@@ -244,9 +247,12 @@ class Spill(Queue):
         """Records that wait in memory."""
         return self.waiting - self._on_disk
 
-    def put(self, batch: Batch) -> None:
-        """Add a batch; never blocks, and leaves at most ``queue_max`` records in memory."""
-        super().put(batch)
+    def put(self, batch: Batch, *, bounded: bool = True) -> None:
+        """Add a batch; never blocks, and leaves at most ``queue_max`` records in memory.
+
+        Unless it need not be ``bounded``: then nothing is left out.
+        """
+        super().put(batch, bounded=bounded)
         if not self._called and self.in_memory > self._queue_max // 2:
             self._called = True
             self._wake.set()

@@ -11,7 +11,7 @@ import inspect
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from bookfeed._bookfeed import Batch
@@ -19,7 +19,6 @@ from bookfeed.errors import SessionError
 from bookfeed.loops import new_event_loop
 from bookfeed.names import Names
 from bookfeed.sinks.base import Sink, SinkOptions, SinkStatus
-from bookfeed.sinks.batches import cut
 from bookfeed.sinks.policies import PIECE
 from bookfeed.sinks.runner import Runner, TaskRunner, ThreadRunner
 
@@ -142,13 +141,13 @@ class SinkSet:
     def write_waiting(self, batch: Batch) -> None:
         """Hand a batch to every sink's queue as soon as there is room: nothing is left out."""
         for runner in self._runners:
-            for piece in _pieces(batch, runner.options.queue_max):
-                queue = runner.queue
-                while queue.waiting and queue.waiting + len(piece) > runner.options.queue_max:
-                    runner.wake()
-                    time.sleep(_NAP_S)
-                queue.put(piece)
-            if runner.queue.waiting >= min(PIECE, runner.options.queue_max):
+            queue, queue_max = runner.queue, runner.options.queue_max
+            while queue.waiting and queue.waiting + len(batch) > queue_max:
+                runner.wake()
+                time.sleep(_NAP_S)
+            # One that is larger than the bound has the queue to itself.
+            queue.put(batch, bounded=False)
+            if queue.waiting >= min(PIECE, queue_max):
                 runner.wake()
 
     def close_waiting(self) -> None:
@@ -241,13 +240,6 @@ def _free(name: str, taken: dict[str, Any]) -> str:
         free = f"{name}_{number}"
         number += 1
     return free
-
-
-def _pieces(batch: Batch, size: int) -> Iterator[Batch]:
-    while len(batch) > size:
-        piece, batch = cut(batch, size)
-        yield piece
-    yield batch
 
 
 class _OwnLoop:

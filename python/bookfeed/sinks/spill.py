@@ -8,6 +8,7 @@ cheaper, not a recording.
 import os
 import tempfile
 from collections import deque
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -18,10 +19,10 @@ _KEPT_BYTES: Final = 1 << 20
 
 
 class _Block(NamedTuple):
-    """Where a batch lies: its updates, signals and legs one behind the other."""
+    """Where a batch lies: updates, signals, legs and level changes one behind the other."""
 
     offset: int
-    parts: tuple[int, int, int]
+    parts: tuple[int, int, int, int]
     records: int
 
     @property
@@ -61,8 +62,8 @@ class SpillFile:
         Raises ``OSError`` if the disk fails; the batch is not in the file then, and those that
         are stay readable.
         """
-        parts = (batch.update_bytes, batch.signal_bytes, batch.leg_bytes)
-        sizes = (len(parts[0]), len(parts[1]), len(parts[2]))
+        parts = (batch.update_bytes, batch.signal_bytes, batch.leg_bytes, batch.level_bytes)
+        sizes = (len(parts[0]), len(parts[1]), len(parts[2]), len(parts[3]))
         block = _Block(self._place(sum(sizes)), sizes, len(batch))
         if block.offset < 0:
             return False
@@ -90,9 +91,9 @@ class SpillFile:
         data = os.pread(self.fd, block.size, block.offset)
         if len(data) != block.size:
             raise OSError(f"{len(data)} bytes of {block.size} came back from the spill file")
-        first, second = block.parts[0], block.parts[0] + block.parts[1]
+        a, b, c, _ = accumulate(block.parts)
         self.skip()
-        return Batch(data[:first], data[first:second], data[second:])
+        return Batch(data[:a], data[a:b], data[b:c], data[c:])
 
     def skip(self) -> int:
         """Give the oldest batch up; returns its records."""
