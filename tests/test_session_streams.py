@@ -438,7 +438,7 @@ async def test_what_cannot_be_changed_says_so(server: KalshiServer) -> None:
             await feed.add_markets([market(A)])
         with pytest.raises(SessionError, match="without markets of polymarket"):
             await feed.add_markets([MARKET])
-    with pytest.raises(SessionError, match="not open"):
+    with pytest.raises(SessionError, match="was closed"):
         await feed.add_markets([market(C)])
     async with serving() as other, Feed([MARKET], url=other.url) as polymarket:
         with pytest.raises(SessionError, match="cannot be changed"):
