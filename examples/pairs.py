@@ -7,13 +7,18 @@ it prints stands at its end.
 
 import json
 
-from bookfeed import Engine, Pair, PairLeg, records
+from bookfeed import Engine, FeeSchedule, KalshiFee, Market, Names, Outcome, Pair, PairLeg, records
 from bookfeed.rules.why import why
 
 TICKER = "KXBTCD-26OCT0117-T84999.99"
 ASSET = "71321045679252212594626385532706912750332728571942532289631379312455583992563"
 NOW_NS = 1_790_000_000_000_000_000
 MS = 1_000_000
+
+MARKETS = (
+    Market(TICKER, (Outcome("yes", TICKER),), venue="kalshi", fee=KalshiFee("quadratic")),
+    Market("0x5f65", (Outcome("Yes", ASSET),), fee=FeeSchedule("0.07")),
+)
 
 pair = Pair(
     "BTC above 85k",
@@ -45,14 +50,21 @@ for difference in pair.basis():
 engine = Engine(paper_latency_s=0.25)
 rule = pair.rule()
 number = engine.add_rule(rule.kind, rule.params)
-engine.subscribe(
-    "kalshi", TICKER, 0, NOW_NS, market=TICKER, outcome="Yes", fee="kalshi:quadratic;1;non_direct"
-)
-engine.subscribe(
-    "polymarket", ASSET, 1, NOW_NS, market="0x5f65", outcome="Yes", fee="polymarket:0.07;1"
-)
-engine.connected(0, "kalshi", NOW_NS)
-engine.connected(1, "polymarket", NOW_NS)
+names = Names()
+names.learn_rule(number, pair.name)
+for conn, market in enumerate(MARKETS):
+    engine.connected(conn, market.venue, NOW_NS)
+    for outcome, instrument in zip(
+        market.outcomes, engine.subscribe(market, conn, NOW_NS).values(), strict=True
+    ):
+        names.learn(
+            instrument,
+            venue=market.venue,
+            symbol=outcome.symbol,
+            market=market.market,
+            outcome=outcome.name,
+            title=pair.name,
+        )
 
 
 def kalshi(kind: str, seq: int, **body: object) -> bytes:
@@ -91,10 +103,10 @@ now += 200 * MS
 engine.ingest(0, kalshi_delta(7, "0.7000", "-90.00", now), now)
 engine.advance(now + 100 * MS)
 
-for signal in records.signals(engine.drain(), {0: TICKER, 1: "polymarket"}):
-    print(pair.name, signal.phase, signal.qty, "net", signal.net_edge, "maker", signal.maker_edge)
+for signal in records.signals(engine.drain(), names):
+    print(f"{signal.name}: {signal.phase}, {signal.qty:g} shares, net ${signal.net_total:.4f}")
     for leg in signal.legs:
-        print(" ", leg.side, leg.view.upper(), leg.symbol, leg.qty, "@", leg.avg_price, leg.fee)
+        print(f"  {leg.side} {leg.outcome} on {leg.venue} at {leg.avg_price}, fee ${leg.fee:.4f}")
 for fill in engine.paper_fills():
     print("on paper:", fill.captured_e8 / 1e8, "of", fill.qty_e8 / 1e8)
 for refused in why(engine, {number: rule}):
@@ -104,12 +116,12 @@ for refused in why(engine, {number: rule}):
 #
 #     basis: oracle "CF Benchmarks BRTI" (kalshi), "Chainlink BTC/USD" (polymarket)
 #     basis: strike "84999.99" (kalshi), "85000" (polymarket)
-#     BTC above 85k open 75.0 net 0.038882933 maker 0.11
-#       buy YES KXBTCD-26OCT0117-T84999.99 75.0 @ 0.3 1.11
-#       buy NO polymarket 75.0 @ 0.63 1.22378
-#     BTC above 85k update 30.0 net 0.038683 maker 0.11
-#       buy YES KXBTCD-26OCT0117-T84999.99 30.0 @ 0.3 0.45
-#       buy NO polymarket 30.0 @ 0.63 0.48951
+#     BTC above 85k: open, 75 shares, net $2.9162
+#       buy yes on kalshi at 0.3, fee $1.1100
+#       buy No on polymarket at 0.63, fee $1.2238
+#     BTC above 85k: update, 30 shares, net $1.1605
+#       buy yes on kalshi at 0.3, fee $0.4500
+#       buy No on polymarket at 0.63, fee $0.4895
 #     on paper: 30.0 of 75.0
 #     BTC above 85k fees 2 fees eat the edge (min_edge)
 #     BTC above 85k unconfirmed 1 a leg has not been heard of again yet (confirm)

@@ -1,11 +1,9 @@
-"""A recording replays to the same records, bit for bit: one second of a feed, then its journal."""
+"""A recording replays to the same records, bit for bit: a second of a feed, then its journal."""
 
 import asyncio
 import tempfile
 
-from bookfeed import Engine, Feed, Market, Outcome
-from bookfeed.recordings.reader import Journal
-from bookfeed.recordings.replay import replay
+from bookfeed import Engine, Feed, Market, Outcome, replay
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.sim.polymarket import SimConfig, serve
 
@@ -26,10 +24,10 @@ async def record(directory: str) -> str:
 
 with tempfile.TemporaryDirectory() as directory:
     live = asyncio.run(record(directory))
-    again = Engine(digest=True)
-    for progress in replay(again, Journal(directory)):
-        print(f"{progress.records} records, {progress.frames} frames")
+    again = replay(directory, engine=Engine(digest=True))
+    every_tenth = [again.book(0).mid for number, _ in enumerate(again) if number % 10 == 0]
+    print(f"{again.progress.frames} frames; every tenth mid:", *every_tenth[:8], "…")
     print(live)
-    print(again.digest())
-    if again.digest() != live:
+    print(again.engine.digest())
+    if again.engine.digest() != live:
         raise SystemExit("the replay differs")

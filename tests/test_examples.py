@@ -49,10 +49,10 @@ def test_what_stands_at_the_end_of_an_example_is_what_it_prints() -> None:
 
 def test_the_pair_really_signals() -> None:
     printed = run(ROOT / "examples" / "pairs.py")
-    opened = re.search(r"^BTC above 85k open (\S+) net (\S+) maker", printed, re.MULTILINE)
+    opened = re.search(r"^BTC above 85k: open, (\S+) shares, net \$(\S+)$", printed, re.MULTILINE)
     assert opened is not None
     assert float(opened[1]) > 0 and float(opened[2]) > 0
-    assert re.search(r"^  buy YES KXBTCD", printed, re.MULTILINE)
+    assert re.search(r"^  buy yes on kalshi .*\n  buy No on polymarket ", printed, re.MULTILINE)
 
 
 def test_opportunities_are_shown_from_open_to_close() -> None:
