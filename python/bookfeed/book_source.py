@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bookfeed._bookfeed import BookView, Engine, Histogram
+from bookfeed._bookfeed import VENUES, BookView, Engine, Histogram
 from bookfeed.dispatch import Dispatcher
 from bookfeed.listening import Listening
 from bookfeed.names import Names
@@ -11,7 +11,6 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
 from bookfeed.sinks import SinkSet, SinkStatus
-from bookfeed.venues import VENUES
 
 
 class BookSource(Listening):

@@ -17,35 +17,29 @@ import logging
 import random
 import ssl
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from bookfeed import feed_config
-from bookfeed._bookfeed import Batch, Engine
-from bookfeed.book_source import BookSource
+from bookfeed._bookfeed import Engine
 from bookfeed.clock import AnchoredClock, Clock
 from bookfeed.config import Config, load
 from bookfeed.dispatch import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnStatus, OnUpdate
 from bookfeed.errors import SessionError
-from bookfeed.feed_log import FeedLog
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.pulse import Pulse
-from bookfeed.live.session import Session
 from bookfeed.live.supervisor import Outlet, SessionOptions, Supervisor
+from bookfeed.live_books import LiveBooks
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput, Recorder
-from bookfeed.records import Update
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
-from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus, book_status
 from bookfeed.streams import Stream
-from bookfeed.venues import Endpoint
+from bookfeed.venues import Endpoint, user_quote
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 
@@ -61,7 +55,7 @@ LISTENERS_TIMEOUT_S: Final = 0.5
 ALARM_EVERY_S: Final = 1.0
 
 
-class Feed(BookSource):
+class Feed(LiveBooks):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -107,22 +101,18 @@ class Feed(BookSource):
         check_markets(self._markets)
         self._rules: Final = tuple(rules)
         self._endpoints: Final = endpoints_of(self._markets, url, rest_url, ssl_context, endpoints)
-        self._clock: Final[Clock] = AnchoredClock() if clock is None else clock
         self._rng: Final = random.Random(seed)  # noqa: S311 - jitter, not secrets
         self._recorder: Final = recorder
         inputs = EngineInput(Engine() if engine is None else engine, recorder)
         super().__init__(
-            inputs, Dispatcher(inputs, on_state=self._on_state), SinkSet(sinks, inputs.names)
+            inputs,
+            Dispatcher(inputs, on_state=self._on_state),
+            SinkSet(sinks, inputs.names),
+            AnchoredClock() if clock is None else clock,
         )
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
-        self._log: Final = FeedLog(inputs.names)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
-        self._not_live: Final[set[int]] = set()
-        # Set whenever a book changed its state, or the feed ended.
-        self._changed: asyncio.Event | None = None
-        self._supervisors: Final[list[Supervisor]] = []
-        self._supervisor_of: Final[dict[int, Supervisor]] = {}
         self._outlet: Final = Outlet(self._deliver, self._failed, self._status_changed)
         self._pulse: Final = Pulse(
             self._inputs,
@@ -135,8 +125,6 @@ class Feed(BookSource):
         self._spinner: Spinner | None = None
         self._alarm: Final = PolarityAlarm()
         self._alarm_timer: asyncio.TimerHandle | None = None
-        self._opened = False
-        self._closed = False
 
     @classmethod
     def from_config(
@@ -206,8 +194,8 @@ class Feed(BookSource):
 
     def _passed(self, now_ns: int) -> None:
         """Time has passed in the engine: what came of it, then the calls that are due."""
-        if self._engine.pending:
-            self._deliver(self._engine.drain(now_ns))
+        self._quotes.passed(now_ns)
+        self._flush()
         self._schedule.run(now_ns)
         self._rescheduled()
 
@@ -216,33 +204,12 @@ class Feed(BookSource):
 
     def _rescheduled(self) -> None:
         if self._opened and not self._closed and self.failure is None:
-            self._pulse.wake_at(self._schedule.due_ns)
+            due = [self._schedule.due_ns, self._quotes.due_ns]
+            self._pulse.wake_at(min((ns for ns in due if ns is not None), default=None))
 
     def _beat(self, now_ns: int) -> None:
         for supervisor in self._supervisors:
             supervisor.beat(now_ns)
-
-    def _fail(self, error: BaseException) -> None:
-        """The engine is everybody's: whoever hears of its failure ends the feed."""
-        for supervisor in self._supervisors[:1]:
-            supervisor.fail(error)
-
-    def _deliver(self, batch: Batch) -> None:
-        self._dispatcher.dispatch(batch)
-        self._log.batch(batch)
-        self._sinks.write(batch)
-
-    def _failed(self, error: BaseException) -> None:
-        for supervisor in self._supervisors:
-            for session in supervisor.sessions:
-                self._status_changed(supervisor, session)
-        self._dispatcher.end(error)
-        self._announce()
-
-    def _status_changed(self, supervisor: Supervisor, session: Session) -> None:
-        status = self._connection(supervisor, session)
-        self._log.status(status)
-        self._dispatcher.status(status)
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
@@ -255,7 +222,6 @@ class Feed(BookSource):
             basis = basis_line(rule)
             if basis is not None:
                 _log.warning("%s", basis)
-        conns = count()
         for name, endpoint in self._endpoints.items():
             supervisor = Supervisor(
                 endpoint,
@@ -264,19 +230,12 @@ class Feed(BookSource):
                 clock=self._clock,
                 rng=self._rng,
                 options=self._options,
-                conns=conns,
+                conns=self._conns,
             )
             self._supervisors.append(supervisor)
             markets = [m for m in self._markets if m.venue == name]
-            self._added(supervisor, supervisor.subscribe(markets))
-
-    def _added(self, supervisor: Supervisor, symbols: Mapping[int, str]) -> None:
-        self._supervisor_of.update(dict.fromkeys(symbols, supervisor))
-        for instrument, symbol in symbols.items():
-            book = self._engine.book(instrument)
-            self._log.subscribed(book.venue, symbol, book.market or "")
-            if not book.live:
-                self._not_live.add(instrument)
+            self._added(supervisor.subscribe(markets), supervisor)
+        self._follow_own(user_quote.split(self._markets)[1])
 
     async def __aexit__(
         self,
@@ -300,6 +259,7 @@ class Feed(BookSource):
         if self._alarm_timer is not None:
             self._alarm_timer.cancel()
             self._alarm.look(self._engine, self._inputs.rules)
+        self._quotes.close()
         try:
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
         finally:
@@ -322,13 +282,15 @@ class Feed(BookSource):
         market of that venue yet, or the venue's markets cannot be changed while it is open;
         ``ValueError`` for markets that contradict those that are followed.
         """
-        added = list(markets)
-        check_markets([*self._markets, *added])
-        symbols: dict[int, str] = {}
+        added, own = user_quote.split(list(markets))
+        check_markets([*self._markets, *added, *own])
+        self._check_open()
+        symbols = self._follow_own(own)
+        self._markets.extend(own)
         for supervisor, group in self._by_supervisor(added):
             fresh = supervisor.add_markets(group)
             self._markets.extend(group)
-            self._added(supervisor, fresh)
+            self._added(fresh, supervisor)
             supervisor.flush()
             symbols |= fresh
         return symbols
@@ -338,13 +300,17 @@ class Feed(BookSource):
 
         Raises ``SessionError`` as ``add_markets`` does.
         """
-        for supervisor, group in self._by_supervisor(list(markets)):
-            removed = supervisor.remove_markets(group)
-            supervisor.flush()
-            self._markets[:] = [m for m in self._markets if m not in group]
-            for instrument in removed:
-                self._supervisor_of.pop(instrument, None)
-                self._not_live.discard(instrument)
+        others, own = user_quote.split(list(markets))
+        groups = self._by_supervisor(others)
+        removed = self._quotes.unsubscribe(own)
+        for supervisor, group in groups:
+            removed += supervisor.remove_markets(group)
+            own += group
+        self._flush()
+        self._markets[:] = [market for market in self._markets if market not in own]
+        for instrument in removed:
+            self._supervisor_of.pop(instrument, None)
+            self._not_live.discard(instrument)
         self._announce()
 
     def _by_supervisor(self, markets: Sequence[Market]) -> list[tuple[Supervisor, list[Market]]]:
@@ -358,104 +324,10 @@ class Feed(BookSource):
                 raise SessionError(f"the feed was opened without markets of {name}")
         return [(known[name], group) for name, group in groups.items()]
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise SessionError("the feed was closed")
-        if not self._opened:
-            raise SessionError("the feed is not open: open it with `async with feed`, or open()")
-
     # Listening.
 
     def _rule_names(self) -> Collection[str]:
         return {rule.name for rule in self._rules}
-
-    def _begin(self, stream: Stream[T]) -> Stream[T]:
-        failure = self.failure
-        if failure is not None or self._closed:
-            stream.end(failure)
-        return stream
-
-    # Asking.
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the feed, or ``None``; a lost connection does not end it."""
-        return next((s.failure for s in self._supervisors if s.failure is not None), None)
-
-    def _has(self, instrument: int) -> bool:
-        return instrument in self._supervisor_of
-
-    def status(self) -> FeedStatus:
-        """Return how the feed, its connections and its books are now; never waits."""
-        conn_of: dict[int, int] = {}
-        connections: list[ConnectionStatus] = []
-        for supervisor in self._supervisors:
-            connections += (self._connection(supervisor, s) for s in supervisor.sessions)
-            conn_of |= supervisor.conn_of()
-        now_ns, failure = self._clock.now_ns(), self.failure
-        return FeedStatus(
-            running=self._opened and not self._closed and failure is None,
-            failure=failure,
-            connections=tuple(sorted(connections, key=lambda one: one.conn)),
-            books=tuple(
-                book_status(self._engine.book(i), conn_of[i], now_ns) for i in sorted(conn_of)
-            ),
-        )
-
-    def _connection(self, supervisor: Supervisor, session: Session) -> ConnectionStatus:
-        status, failure = supervisor.status(session), self.failure
-        if failure is None:
-            return status
-        return replace(status, state="down", cause=f"the engine failed: {failure}")
-
-    def resync(self, key: int | str) -> None:
-        """Ask the venue for a book anew, by instrument number or symbol; does not wait for it.
-
-        How is the venue's own: by REST, by a command on the connection, by subscribing again, or
-        by a new connection; when, is up to the budgets (``SessionOptions.resync``). The book is
-        ``syncing`` from when it is asked for until it is there.
-        Raises ``SessionError`` if the feed is not open or there is no way to fetch the book,
-        ``KeyError`` if the feed has no such book.
-        """
-        self._check_open()
-        instrument = self._instrument(key)
-        self._supervisor_of[instrument].resync(instrument)
-
-    async def wait_live(
-        self, timeout_s: float | None = None, *, symbols: Iterable[int | str] | None = None
-    ) -> list[BookStatus]:
-        """Wait until every book is live at once; returns an empty list then.
-
-        With ``symbols`` (or instrument numbers) only these are waited for, and when the time is
-        up those that are not live are returned, with their causes. Without, ``TimeoutError`` names
-        them. Raises ``KeyError`` at once for a book that the feed does not have, ``SessionError``
-        if the feed is not open or is closed meanwhile, and what made the feed fail.
-        """
-        changed = self._changed
-        if changed is None:
-            raise SessionError("the feed is not open")
-        wanted = None if symbols is None else {self._instrument(key) for key in _keys(symbols)}
-        try:
-            async with asyncio.timeout(timeout_s):
-                while missing := self._missing(wanted):
-                    if self.failure is not None:
-                        raise self.failure
-                    self._check_open()
-                    changed.clear()
-                    await changed.wait()
-        except TimeoutError:
-            if wanted is not None:
-                conn_of = {i: conn for s in self._supervisors for i, conn in s.conn_of().items()}
-                now_ns = self._clock.now_ns()
-                views = [self._engine.book(i) for i in sorted(missing)]
-                return [book_status(v, conn_of.get(v.instrument), now_ns) for v in views]
-            views = [self._engine.book(i) for i in sorted(missing)]
-            shown = ", ".join(f"{v.symbol} ({v.state}: {v.cause})" for v in views[:5])
-            raise TimeoutError(f"{len(views)} books are not live, first: {shown}") from None
-        return []
-
-    def _missing(self, wanted: set[int] | None) -> set[int]:
-        return self._not_live if wanted is None else wanted & self._not_live
 
     def counters(self) -> dict[str, int]:
         """Return everything that is counted: by the engine, by listeners, by connections.
@@ -474,23 +346,3 @@ class Feed(BookSource):
         if isinstance(self._clock, AnchoredClock):
             counts["wall_step_ns"] = self._clock.wall_step_ns()
         return counts
-
-    def _on_state(self, update: Update) -> None:
-        self._log.state(update)
-        if update.state == "live":
-            self._not_live.discard(update.instrument)
-        elif update.instrument in self._supervisor_of:
-            self._not_live.add(update.instrument)
-        supervisor = self._supervisor_of.get(update.instrument)
-        if supervisor is not None:
-            supervisor.on_state(update)
-        self._announce()
-
-    def _announce(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-
-
-def _keys(symbols: Iterable[int | str]) -> Iterable[int | str]:
-    """One symbol alone is meant as one, not as its letters."""
-    return (symbols,) if isinstance(symbols, str) else symbols

@@ -1,0 +1,102 @@
+"""One quote of the user's own as a frame: a whole book, and for how long it may be believed.
+
+Nothing here reads one: that is the core's, as with every other venue.
+"""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, VENUES
+from bookfeed.market import Market, Outcome
+
+NAME: Final = "user"
+
+# What the one outcome of a market is called that a push has made.
+OUTCOME: Final = "yes"
+MAX_AGE_NS: Final = 10**18
+
+Number = str | Decimal | int | float
+"""An exact number: text, ``Decimal``, ``int``, or a ``float`` by the text that it prints."""
+
+
+def market_of(symbol: str) -> Market:
+    """The market of a symbol that was pushed without one."""
+    return Market(market="", outcomes=(Outcome(OUTCOME, symbol),), venue=NAME)
+
+
+def check_symbol(symbol: str) -> None:
+    """Raise ``ValueError`` for a symbol that a frame cannot carry as it is."""
+    if not symbol or not symbol.isprintable() or any(c in symbol for c in '"\\'):
+        raise ValueError(
+            f"symbol {symbol!r}: must be printable text without quotes and backslashes"
+        )
+
+
+def quote_frame(
+    symbol: str,
+    bid: tuple[Number | None, Number | None],
+    ask: tuple[Number | None, Number | None],
+    max_age_ns: int,
+) -> bytes:
+    """The frame of a quote; a side is a price and a quantity, both ``None`` if there is none.
+
+    Raises ``ValueError`` naming what cannot be, and what to do.
+    """
+    sides = [_side("bid", *bid), _side("ask", *ask)]
+    if sides[0] is not None and sides[1] is not None and sides[0][0] >= sides[1][0]:
+        raise ValueError(
+            f"bid {sides[0][0]} is not below ask {sides[1][0]}: a crossed quote is no quote; "
+            "push the side that holds, and None for the other"
+        )
+    written = ["null" if side is None else f'["{side[0]:f}","{side[1]:f}"]' for side in sides]
+    return (
+        f'{{"symbol":"{symbol}","bid":{written[0]},"ask":{written[1]},"max_age_ns":{max_age_ns}}}'
+    ).encode()
+
+
+def max_age_ns(max_age_s: float) -> int:
+    """How long a quote may be believed, in whole nanoseconds, never more than was stated."""
+    if not (math.isfinite(max_age_s) and 1 <= max_age_s * 1e9 <= MAX_AGE_NS):
+        raise ValueError(
+            f"max_age_s must say for how many seconds the quote holds, above 0 and at most "
+            f"{MAX_AGE_NS // 10**9}, not {max_age_s!r}"
+        )
+    return math.floor(max_age_s * 1e9)
+
+
+def _side(name: str, price: Number | None, qty: Number | None) -> tuple[Decimal, Decimal] | None:
+    if price is None and qty is None:
+        return None
+    if price is None or qty is None:
+        given, missing = (name, f"{name}_qty") if qty is None else (f"{name}_qty", name)
+        raise ValueError(f"{given} needs {missing}: say how much can be done at which price")
+    exact = _exact(name, price, PRICE_SCALE)
+    pays = Decimal(VENUES[NAME]["payout_e9"] or 0) / PRICE_SCALE
+    if exact >= pays:
+        raise ValueError(f"{name} {exact} is not below {pays:f}, which is what a contract pays")
+    return exact, _exact(f"{name}_qty", qty, QTY_SCALE)
+
+
+def _exact(name: str, number: Number, scale: int) -> Decimal:
+    """A number above zero that the engine can hold."""
+    try:
+        if isinstance(number, bool):
+            raise InvalidOperation
+        value = Decimal(str(number))
+    except InvalidOperation:
+        raise ValueError(f"{name} must be a number, not {number!r}") from None
+    if not value.is_finite() or value <= 0:
+        raise ValueError(f"{name} must be above zero, not {number}; None if there is no such side")
+    digits = len(str(scale)) - 1
+    if value != value.quantize(Decimal(1) / scale):
+        raise ValueError(f"{name} {number} has more than {digits} decimals: round it to what holds")
+    if value * scale >= 2**63:
+        raise ValueError(f"{name} {number} is too large")
+    return value.normalize()
+
+
+def split(markets: Sequence[Market]) -> tuple[list[Market], list[Market]]:
+    """Markets of venues, and the user's own."""
+    return [m for m in markets if m.venue != NAME], [m for m in markets if m.venue == NAME]
