@@ -61,7 +61,8 @@ def test_opportunities_are_shown_from_open_to_close() -> None:
     closed = re.findall(
         r"^#(\d+) close .*\n   both outcomes: \S+ s, closed by", printed, re.MULTILINE
     )
-    assert len(closed) == 3
+    # What is open when the feed closes is closed with it.
+    assert len(closed) >= 3
     assert set(closed) <= set(opened)
 
 
