@@ -36,7 +36,9 @@ from bookfeed.sim.polymarket import faults
 from bookfeed.sim.polymarket_kalshi import twovenue
 
 ROOT: Final = Path(__file__).parents[1]
-PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES: Final = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benches").glob("*.md")]
+)
 
 BLOCK: Final = re.compile(
     r"^(?:<!-- not run: (?P<why>.+?) -->\n)?```python\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL
