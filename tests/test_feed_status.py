@@ -21,7 +21,7 @@ from session_server import (
 )
 from waiting import PATIENCE_S, PatientClock, until
 
-from bookfeed import config
+from bookfeed import config, feed_config
 from bookfeed.errors import ConfigError, EngineError, SessionError
 from bookfeed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.names import Names
@@ -29,6 +29,7 @@ from bookfeed.recordings.reader import Journal
 from bookfeed.rules.rule import Rule
 from bookfeed.status import ConnectionStatus
 from bookfeed.venues.base import HandshakeRefusal
+from bookfeed.venues.kalshi import kalshi as kalshi_venue
 from bookfeed.venues.polymarket import polymarket
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.01)
@@ -392,6 +393,16 @@ async def test_overrides_replace_what_the_configuration_says(server: Server) -> 
         assert feed.rules == {}
         (await server.peer(0)).abort()
         await server.until(lambda: feed.status().connections[0].state == "down")
+
+
+async def test_one_venue_s_endpoint_is_replaced_by_itself(server: Server) -> None:
+    kalshi = {"venue": "kalshi", "ticker": "KXA"}
+    made = config.parse({**TABLE, "market": [*TABLE["market"], kalshi]})
+    # Without a key of Kalshi's there is nowhere to go but to a place of one's own.
+    own = {"kalshi": Endpoint(kalshi_venue(), "ws://127.0.0.1:1/trade-api/ws/v2")}
+    found = feed_config.arguments(made, "test", {}, {"endpoints": own})["endpoints"]
+    assert found["kalshi"] is own["kalshi"]
+    assert found["polymarket"].url == made.sections["polymarket"].endpoint("test").url
 
 
 def test_a_configuration_without_markets_is_refused() -> None:

@@ -435,3 +435,33 @@ def test_backoff_survives_absurd_counts() -> None:
 def test_token_bucket_refuses_nonsense() -> None:
     with pytest.raises(ValueError, match="burst"):
         TokenBucket(0, 1)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [Failed("refused")],
+        [Opened(), Closed(1006)],
+        [Opened(), Data(), Closed(1008)],
+        [Opened(), Reconnect(1000, "no data"), Closed(1000)],
+    ],
+)
+def test_without_reconnecting_one_end_is_the_end(ends: list[Event]) -> None:
+    bench = Bench(ConnectionPolicy(reconnect=False, lifetime_ns=MINUTE))
+    bench.tell(Start())
+    for event in ends:
+        bench.tell(event)
+    assert bench.logic.phase is Phase.STOPPED
+    bench.now += 3600 * S
+    assert bench.tell(Tick()) == []
+    assert sum(isinstance(action, Connect) for _, action in bench.log) == 1
+
+
+def test_without_reconnecting_a_connection_may_grow_old() -> None:
+    policy = ConnectionPolicy(reconnect=False, lifetime_ns=MINUTE, silence_ns=0)
+    bench = Bench(policy)
+    bench.tell(Start())
+    bench.tell(Opened())
+    bench.now += 10 * MINUTE
+    assert not any(isinstance(action, Close) for action in bench.tell(Tick()))
+    assert bench.logic.phase is Phase.OPEN

@@ -142,7 +142,7 @@ class Feed(LiveBooks):
         is. ``source`` is what errors call it, by default the file's name. ``keys`` (by venue)
         replace the keys that are configured or in the environment. With ``record`` a journal is
         written as ``[record]`` says. ``overrides`` are arguments of ``Feed`` and replace what the
-        configuration says.
+        configuration says; of ``endpoints``, each venue's is replaced by itself.
 
         Raises ``ConfigError`` for a configuration that cannot be used, ``JournalError`` if the
         journal cannot be written.

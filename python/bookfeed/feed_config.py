@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ def arguments(
 ) -> dict[str, Any]:
     """The keyword arguments of ``Feed`` for ``config``; those that are ``given`` replace them.
 
+    Of ``endpoints`` each venue's is replaced by itself.
     ``source`` is what errors call the configuration; ``keys`` are by venue and replace those that
     are configured or in the environment. Raises ``ConfigError`` if there is nothing to follow, or
     for a venue that needs a key and has none that can be used.
@@ -40,11 +41,13 @@ def arguments(
         "busy_poll": config.feed.busy_poll,
         "options": session_options(config),
     }
-    if not given.keys() & {"endpoints", "url", "rest_url"}:
-        made["endpoints"] = endpoints(config, source, keys)
     if "engine" not in given:
         made["engine"] = Engine(**config.engine.arguments())
-    return made | dict(given)
+    made |= given
+    if not given.keys() & {"url", "rest_url"}:
+        own = given.get("endpoints") or {}
+        made["endpoints"] = {**endpoints(config, source, keys, without=own), **own}
+    return made
 
 
 def session_options(config: Config) -> SessionOptions:
@@ -61,14 +64,22 @@ def session_options(config: Config) -> SessionOptions:
 
 
 def endpoints(
-    config: Config, source: str, keys: Mapping[str, Any] | None = None
+    config: Config,
+    source: str,
+    keys: Mapping[str, Any] | None = None,
+    *,
+    without: Container[str] = (),
 ) -> dict[str, Endpoint]:
     """Where to find each venue that has markets; ``source`` is what errors call ``config``.
 
     A venue without one of the ``keys`` has the one that is configured, or the environment's.
+
+    Those ``without`` are left out, with whatever they would need.
     """
     found = {}
     for name in config.venues():
+        if name in without:
+            continue
         endpoint = config.sections[name].endpoint(source, (keys or {}).get(name))
         if endpoint.rest_url is not None and not rest_available():
             _log.info("%s: no books by REST: aiohttp is not installed", name)

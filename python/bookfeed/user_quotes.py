@@ -5,11 +5,13 @@ book, and when it ends, is the engine's business; this sees to it that time pass
 the very moment at which a quote expires.
 """
 
+import contextlib
 from collections.abc import Sequence
 from itertools import count
 from typing import Final
 
 from bookfeed.clock import Clock
+from bookfeed.errors import EngineError
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.venues import user_quote
@@ -106,4 +108,6 @@ class UserQuotes:
     def close(self) -> None:
         """The feed ends: none of the books holds any more."""
         if self._conn is not None:
-            self._inputs.disconnected(self._conn, "closed", self._clock.now_ns())
+            # An engine that failed shows no book as good anyway.
+            with contextlib.suppress(EngineError):
+                self._inputs.disconnected(self._conn, "closed", self._clock.now_ns())

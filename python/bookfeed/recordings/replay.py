@@ -43,6 +43,8 @@ def replay(
 ) -> Iterator[Progress]:
     """Feed records to ``engine``, yielding progress now and then and once at the end.
 
+    An engine that is to follow whatever comes (``auto_subscribe``) is needed for records of a
+    capture, which subscribe to nothing; ``bookfeed.replay`` makes the right one.
     Stops after ``frames_max`` frames (other records do not count). A bad record is counted and
     left out; errors of the source of records and of ``on_batch`` pass through. Give ``inputs``
     to record what is replayed.
