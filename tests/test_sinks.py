@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -239,6 +240,75 @@ async def test_a_task_that_hangs_is_cancelled() -> None:
     assert time.monotonic() - started_s < 0.9
     assert (status(sinks).state, status(sinks).dropped) == ("abandoned", 2)
     await until(lambda: not [t for t in asyncio.all_tasks() if "sink" in t.get_name()])
+
+
+async def test_what_a_task_waits_for_may_be_cancelled() -> None:
+    """That is an error like any other, and no end of the sink."""
+
+    async def impatient(batch: Batch) -> None:
+        if seqs(batch) == [1]:
+            waiting = asyncio.ensure_future(asyncio.Event().wait())
+            waiting.cancel()
+            await waiting
+
+    sink, records = KeepingTask(impatient), Records()
+    sinks = await opened(sink)
+    sinks.write(records.books(1))
+    await until(lambda: status(sinks).errors == 1)
+    sinks.write(records.books(1))
+    await until(lambda: sink.kept == [2])
+    await sinks.close()
+    assert (status(sinks).state, status(sinks).dropped) == ("closed", 1)
+
+
+async def test_a_task_that_never_waits_leaves_the_loop_to_others() -> None:
+    sink, records = KeepingTask(), Records()
+    sinks = await opened(sink)
+    for _ in range(8):
+        sinks.write(records.books(*[1] * 4_096))
+    turns: list[int] = []
+    while len(sink.kept) < 8 * 4_096:
+        turns.append(len(sink.kept))
+        await asyncio.sleep(0)
+    await sinks.close()
+    assert len({turn for turn in turns if turn}) >= 6
+
+
+async def test_who_does_not_keep_up_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    options = SinkOptions(full="drop_oldest", queue_max=5, name="tardy")
+    sinks = await opened((Keeping(gate), options))
+    records = Records()
+    for _ in range(3):
+        sinks.write(records.books(1, 2, 3, 4, 5))
+        await asyncio.sleep(0.02)
+    assert "sink tardy does not keep up: 5 records are dropped so far" in caplog.text
+    gate.event.set()
+    await sinks.close()
+
+
+@pytest.mark.parametrize("full", ["conflate", "drop_oldest", "spill"])
+async def test_memory_is_bounded_however_long_a_sink_stalls(full: Any) -> None:
+    gate = Gate()
+    sinks = await opened((Keeping(gate), SinkOptions(full=full, queue_max=2_000)))
+    records = Records()
+    sinks.write(records.books(1))
+    await asyncio.to_thread(gate.reached.wait)
+    tracemalloc.start()
+    try:
+        for _ in range(300):
+            for _ in range(20):
+                sinks.write(records.any_batch(8))
+            records.kinds.clear()
+            await asyncio.sleep(0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert status(sinks).received > 20_000
+    # Records of 96 bytes and signals of up to 400, one or a few to a batch with three objects.
+    assert peak < 2_000 * 1_000
+    gate.event.set()
+    await sinks.close()
 
 
 async def test_what_cannot_be_written_in_time_is_dropped_and_the_sink_still_closes(

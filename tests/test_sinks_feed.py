@@ -43,7 +43,10 @@ class Keeping:
 class Stalling(Keeping):
     """Never comes back."""
 
+    stalls = False
+
     def write(self, batch: Batch) -> None:
+        self.stalls = True
         time.sleep(3_600)
 
 
@@ -71,14 +74,15 @@ async def test_a_sink_has_every_record_of_the_feed(server: Server) -> None:
 
 
 async def test_sinks_that_stall_or_raise_change_nothing(server: Server) -> None:
-    healthy = Keeping()
+    healthy, stalling = Keeping(), Stalling()
     sinks: list[Given] = [
         healthy,
-        (Stalling(), SinkOptions(queue_max=20, close_timeout_s=0.1)),
+        (stalling, SinkOptions(queue_max=20, close_timeout_s=0.1)),
         Raising(),
     ]
     async with Feed([MARKET], url=server.url, sinks=sinks) as feed:
         await feed.wait_live(PATIENCE_S)
+        await until(lambda: stalling.stalls)
         peer = await server.peer(0)
         for n in range(500):
             peer.text(book_frame(YES, f"0.{100 + n % 300}", "0.9"))

@@ -59,6 +59,7 @@ class Runner(ABC):
         self._error = ""
         self._in_a_row = 0
         self._drain_until_s: float | None = None
+        self._dropped_said = 0
         # Guards the counts once the sink may be left behind: a call that returns after that must
         # not change them any more.
         self._counting: Final = threading.Lock()
@@ -93,6 +94,14 @@ class Runner(ABC):
             self.ended = True
         text = "sink %s did not close within %g s and is left behind; %d records are dropped"
         _logger.error(text, self.name, self.options.close_timeout_s, left)
+
+    def complain(self) -> None:
+        """Log that records are dropped, if more were since the last time."""
+        dropped = self.queue.dropped
+        if dropped > self._dropped_said:
+            self._dropped_said = dropped
+            text = "sink %s does not keep up: %d records are dropped so far"
+            _log.warning(f"{self.name} full", text, self.name, dropped)
 
     def wait_no_longer(self) -> None:
         """Say that nobody waits for ``open`` any more; if it fails now it is tried again."""
@@ -271,6 +280,8 @@ class ThreadRunner(Runner):
                 self._leave_alone()
             else:
                 self._wrote(len(batch))
+                # A sink that is behind would keep the interpreter from the loop.
+                time.sleep(0)
 
     def _leave_alone(self) -> None:
         self._stopped.wait(self._pause_s())
@@ -322,7 +333,8 @@ class TaskRunner(Runner):
             await self._write_all()
             try:
                 await _awaited(self._sink.close())
-            except Exception as error:
+            except BaseException as error:
+                self._raise_ours(error)
                 self._call_failed("close", error)
         self._has_closed()
 
@@ -331,7 +343,8 @@ class TaskRunner(Runner):
             try:
                 await asyncio.wrap_future(in_a_thread(self.queue.open))
                 await _awaited(self._sink.open(names))
-            except Exception as error:
+            except BaseException as error:
+                self._raise_ours(error)
                 if self._was_refused(error):
                     return False
                 await self._leave_alone()
@@ -344,11 +357,24 @@ class TaskRunner(Runner):
         while self._may_drain() and (batch := await self._take()) is not None:
             try:
                 await _awaited(self._sink.write(batch))
-            except Exception as error:
+            except BaseException as error:
+                self._raise_ours(error)
                 self._call_failed("write", error, len(batch))
                 await self._leave_alone()
             else:
                 self._wrote(len(batch))
+                # One that never waits for anything would keep the loop to itself.
+                await asyncio.sleep(0)
+
+    def _raise_ours(self, error: BaseException) -> None:
+        """Raise what is not about the sink: the task is cancelled, or the process shall end.
+
+        A ``CancelledError`` may also come out of something that the sink waited for.
+        """
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        if isinstance(error, asyncio.CancelledError) and self._task and self._task.cancelling():
+            raise error
 
     async def _take(self) -> Batch | None:
         try:

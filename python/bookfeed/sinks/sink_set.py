@@ -180,6 +180,7 @@ class SinkSet:
         for runner in self._runners:
             if runner.queue.waiting:
                 runner.wake()
+            runner.complain()
 
     def _opening(self) -> bool:
         return not all(runner.opened or runner.ended for runner in self._runners)
