@@ -187,7 +187,7 @@ def test_old_names_are_answered_with_the_new_ones() -> None:
 
 
 def test_durations_are_exact() -> None:
-    for wrong in (-0.5, float("inf"), timedelta(days=-1), timedelta(days=367)):
+    for wrong in (-0.5, float("inf"), timedelta(days=-1), timedelta(days=367), timedelta.max):
         with pytest.raises(EngineError, match="silence_s must be from 0"):
             Engine(silence_s=wrong)
     Engine(silence_s=timedelta(milliseconds=1), batch_grace_s=1, paper_latency_s=0.25)

@@ -66,26 +66,47 @@ __all__ = [
 ]
 
 __version__: Final[str]
+"""Version of the package."""
 PRICE_SCALE: Final[int]
+"""Units of a price to 1: 1_000_000_000."""
 QTY_SCALE: Final[int]
+"""Units of a quantity to 1: 100_000_000."""
 ABSENT: Final[int]
+"""What stands in records for a number that is not there: -2**63."""
 
-# Record layouts, ready for numpy.dtype(); pinned by a test in the core.
+# Layouts for numpy.dtype(); of the package itself they are dtypes already. docs/records.md
+# explains each column; a test in the core pins them.
+
 UPDATE_DTYPE: Final[dict[str, Any]]
+"""Layout of an update, 96 bytes."""
 SIGNAL_DTYPE: Final[dict[str, Any]]
+"""Layout of a signal, 144 bytes."""
 LEG_DTYPE: Final[dict[str, Any]]
+"""Layout of a leg of a signal, 64 bytes."""
 LEVEL_DTYPE: Final[dict[str, Any]]
+"""Layout of a change of a level, 48 bytes."""
 
-# Names of the small integers in the records, in order of their codes.
-# By name: "continuity" and "proof" by their names, "payout_e9" as a price or None.
 VENUES: Final[dict[str, dict[str, str | int | None]]]
+"""What the core knows of each venue, by name: how it notices a missing message
+(``"continuity"``), what proves a book (``"proof"``), and what a share and its opposite pay
+together (``"payout_e9"``, ``None`` where nothing is paid out)."""
+
+# Names of the small integers in records, in order of their codes.
+
 STATES: Final[tuple[State, ...]]
+"""Whether a book may be believed; only ``"live"`` says yes."""
 CAUSES: Final[tuple[Cause, ...]]
+"""Why a book is in its state."""
 UPDATE_KINDS: Final[tuple[UpdateKind, ...]]
+"""What an update tells."""
 SIGNAL_PHASES: Final[tuple[SignalPhase, ...]]
+"""Where in its life a signal is."""
 RULES: Final[tuple[RuleKind, ...]]
+"""What a rule looks for."""
 CLOSE_REASONS: Final[tuple[CloseReason, ...]]
+"""Why a signal closed; ``"none"`` while it is open."""
 REFUSALS: Final[tuple[RefusalReason, ...]]
+"""Why an opportunity that was there at the touch was not signalled."""
 
 _Duration: TypeAlias = float | timedelta
 _HashCheck: TypeAlias = Literal["always", "sampled", "off"]

@@ -12,27 +12,32 @@ static TIMEDELTA: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Longest duration taken, 366 days. Nanoseconds given for seconds are nearly always longer.
 const SECONDS_MAX: f64 = 31_622_400.0;
+const DAYS_MAX: i64 = 366;
 const DAY_S: i64 = 86_400;
 const MICROSECOND: Nanos = 1_000;
 
 /// The duration called `name`: seconds to the nearest nanosecond, a `timedelta` exactly.
+#[inline]
 pub fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
-    // Python's own floats first: `trusted` is asked in hot loops.
-    if let Ok(seconds) = value.cast_exact::<PyFloat>() {
-        return seconds_ns(name, seconds.value());
-    }
-    let py = value.py();
-    if value.is_instance(TIMEDELTA.import(py, "datetime", "timedelta")?)? {
+    // Python's own floats first and inline: `trusted` is asked in hot loops.
+    let usual = value.cast_exact::<PyFloat>().ok().and_then(|seconds| whole_ns(seconds.value()));
+    usual.map_or_else(|| any_duration(name, value), Ok)
+}
+
+#[cold]
+fn any_duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
+    if value.is_instance(TIMEDELTA.import(value.py(), "datetime", "timedelta")?)? {
         let part = |part: &str| value.getattr(part)?.extract::<i64>();
         let (days, seconds, micros) = (part("days")?, part("seconds")?, part("microseconds")?);
-        let within =
-            (0..=366).contains(&days).then(|| (days * DAY_S + seconds) * SECOND + micros * MICROSECOND);
-        return within.filter(|&ns| ns <= 366 * DAY_S * SECOND).ok_or_else(|| {
-            out_of_range(name, &value.str().map_or_else(|_| String::new(), |s| s.to_string()))
-        });
+        let within = (0..=DAYS_MAX).contains(&days);
+        let ns = within.then(|| (days * DAY_S + seconds) * SECOND + micros * MICROSECOND);
+        let fits = ns.filter(|&ns| ns <= DAYS_MAX * DAY_S * SECOND);
+        return fits.ok_or_else(|| out_of_range(name, &value.to_string()));
     }
     match value.extract::<f64>() {
-        Ok(seconds) if !value.is_instance_of::<PyBool>() => seconds_ns(name, seconds),
+        Ok(seconds) if !value.is_instance_of::<PyBool>() => {
+            whole_ns(seconds).ok_or_else(|| out_of_range(name, &seconds.to_string()))
+        }
         _ => Err(PyTypeError::new_err(format!(
             "{name} must be seconds as a number, or a datetime.timedelta, not {}",
             value.get_type().name()?
@@ -40,16 +45,19 @@ pub fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
     }
 }
 
-/// Seconds as nanoseconds, the whole ones apart, so that a fraction keeps its precision.
+/// Seconds as nanoseconds, the whole ones apart, so that a fraction keeps its precision; `None`
+/// out of range. In steps that need no call of the maths library.
 #[inline]
-fn seconds_ns(name: &str, seconds: f64) -> PyResult<Nanos> {
+fn whole_ns(seconds: f64) -> Option<Nanos> {
     if !(0.0..=SECONDS_MAX).contains(&seconds) {
-        return Err(out_of_range(name, &seconds.to_string()));
+        return None;
     }
-    let whole = seconds.trunc();
-    #[allow(clippy::cast_possible_truncation)] // the range was just checked
-    let ns = whole as Nanos * SECOND + ((seconds - whole) * 1e9).round() as Nanos;
-    Ok(ns)
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // just checked
+    let ns = {
+        let whole = seconds as Nanos;
+        whole * SECOND + ((seconds - whole as f64) * 1e9 + 0.5) as Nanos
+    };
+    Some(ns)
 }
 
 #[cold]

@@ -5,7 +5,7 @@ use super::bundle;
 use super::life::{Step, Steps};
 use super::{Leg, Phase, RuleKind, View};
 use crate::fees::{Role, Usd};
-use crate::fixed::{ABSENT, Price, QTY_ONE, Qty};
+use crate::fixed::{Price, QTY_ONE, Qty};
 use crate::time::Nanos;
 use std::collections::VecDeque;
 
@@ -203,7 +203,9 @@ fn net(order: &Pending, qty: Qty, view: &View) -> Option<Usd> {
     Some(dollars(if sold { net - payout } else { net + payout }))
 }
 
-/// Dollars of 1e-9 from 1e-17, cut off towards zero.
+/// Dollars of 1e-9 from 1e-17, cut off towards zero. What does not fit is the most that does, as
+/// in the sums of the ledger.
 fn dollars(amount: i128) -> Usd {
-    i64::try_from(amount / i128::from(QTY_ONE)).unwrap_or(ABSENT)
+    let most = if amount < 0 { -Usd::MAX } else { Usd::MAX };
+    Usd::try_from(amount / i128::from(QTY_ONE)).unwrap_or(most)
 }
