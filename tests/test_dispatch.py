@@ -1,6 +1,9 @@
 """Dispatching: order, conflation, bounds, and callbacks that misbehave."""
 
 import asyncio
+import copy
+import dataclasses
+import pickle
 import random
 from dataclasses import replace
 from datetime import timedelta
@@ -40,6 +43,17 @@ def test_update_fields() -> None:
     assert (update.bid_e9, update.bid, update.bid_qty) == (400_000_000, 0.4, 5.0)
     assert (update.ask, update.ask_qty, update.price, update.price_decimal) == (None,) * 4
     assert (update.epoch, update.conn, update.touch_changed, update.aggressor) == (3, 7, True, None)
+
+
+def test_an_update_that_was_read_is_a_whole_and_frozen_one() -> None:
+    update = Update.from_bytes(update_bytes(5, 2, "trade"), 0, {2: "abc"})
+    fields = {one.name: getattr(update, one.name) for one in dataclasses.fields(Update)}
+    assert type(update) is Update
+    assert update == Update(**fields) == copy.deepcopy(update) == pickle.loads(pickle.dumps(update))
+    assert hash(update) == hash(Update(**fields))
+    assert replace(update, seq=6).seq == 6
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        update.seq = 6  # type: ignore[misc]
 
 
 def test_signal_fields_and_legs() -> None:

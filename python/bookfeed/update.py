@@ -8,7 +8,7 @@ for display and arithmetic that tolerates rounding. Absent is ``None``.
 from dataclasses import dataclass
 from decimal import Decimal
 from struct import Struct
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 from bookfeed._bookfeed import ABSENT, CAUSES, PRICE_SCALE, QTY_SCALE, STATES, UPDATE_KINDS
 from bookfeed.names import NOTHING_KNOWN, Known, symbols_of
@@ -105,30 +105,31 @@ class Update:
         gap: tuple[int, int] | None = None
         if CAUSES[cause] == _CAUSE_GAP and kind == KIND_STATE:
             gap, price, qty = (price, qty), ABSENT, ABSENT
-        return cls(
-            ts_recv=ts_recv,
-            ts_event=known(ts_event),
-            ts_evidence=known(ts_evidence),
-            seq=seq,
-            bid_e9=known(bid),
-            bid_qty_e8=known(bid_qty),
-            ask_e9=known(ask),
-            ask_qty_e8=known(ask_qty),
-            price_e9=known(price),
-            qty_e8=known(qty),
-            instrument=instrument,
-            epoch=epoch,
-            conn=conn,
-            kind=UPDATE_KINDS[kind],
-            state=STATES[state],
-            cause=CAUSES[cause],
-            touch_changed=bool(flags & _TOUCH_CHANGED),
-            hash_verified=bool(flags & _HASH_VERIFIED),
-            aggressor=aggressor,
-            off_book=bool(flags & _OFF_BOOK),
-            gap=gap,
-            symbol=symbols.get(instrument, ""),
-        )
+        update: Any = _Unfrozen()
+        update.ts_recv = ts_recv
+        update.ts_event = known(ts_event)
+        update.ts_evidence = known(ts_evidence)
+        update.seq = seq
+        update.bid_e9 = known(bid)
+        update.bid_qty_e8 = known(bid_qty)
+        update.ask_e9 = known(ask)
+        update.ask_qty_e8 = known(ask_qty)
+        update.price_e9 = known(price)
+        update.qty_e8 = known(qty)
+        update.instrument = instrument
+        update.epoch = epoch
+        update.conn = conn
+        update.kind = UPDATE_KINDS[kind]
+        update.state = STATES[state]
+        update.cause = CAUSES[cause]
+        update.touch_changed = bool(flags & _TOUCH_CHANGED)
+        update.hash_verified = bool(flags & _HASH_VERIFIED)
+        update.aggressor = aggressor
+        update.off_book = bool(flags & _OFF_BOOK)
+        update.gap = gap
+        update.symbol = symbols.get(instrument, "")
+        update.__class__ = cls
+        return cast(Update, update)
 
     @property
     def live(self) -> bool:
@@ -174,3 +175,12 @@ class Update:
     def qty_decimal(self) -> Decimal | None:
         """Shares traded, exactly."""
         return decimal(self.qty_e8, QTY_SCALE)
+
+
+class _Unfrozen:
+    """An update that is being filled in, and is made an ``Update`` then.
+
+    The ``__init__`` of a frozen dataclass sets each field by a call, and takes five times as long.
+    """
+
+    __slots__ = Update.__slots__
