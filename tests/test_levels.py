@@ -120,6 +120,7 @@ def test_records_of_one_message_and_book_are_one_thing() -> None:
             LevelChange("ask", 410_000_000, 50_000_000, 0),
         ),
     )  # fmt: skip
+    assert [type(first), type(first.changes[0])] == [LevelChanges, LevelChange]
     assert (first.live, first.changes[0].price, first.changes[0].new_qty) == (True, 0.4, 1.5)
     assert (first.changes[1].old_qty, first.changes[1].new_qty) == (0.5, 0.0)
     assert (second.instrument, second.symbol, second.whole) == (2, "", False)

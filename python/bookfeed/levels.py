@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from struct import Struct
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 from bookfeed._bookfeed import CAUSES, PRICE_SCALE, QTY_SCALE, STATES, BookView
 from bookfeed.names import Known, symbols_of
+from bookfeed.values import unfrozen
 from bookfeed.words import Cause, State
 
 LEVEL_BYTES: Final = 48
@@ -77,6 +78,10 @@ class LevelChanges:
         return self.state == "live"
 
 
+_UnfrozenChange: Final = unfrozen(LevelChange)
+_UnfrozenChanges: Final = unfrozen(LevelChanges)
+
+
 def level_changes(data: bytes, names: Known) -> Iterator[LevelChanges]:
     """Iterate what each message did to each book, out of the level records of a batch.
 
@@ -86,15 +91,21 @@ def level_changes(data: bytes, names: Known) -> Iterator[LevelChanges]:
     for _, group in groupby(_LEVEL.iter_unpack(data), itemgetter(0)):
         records = list(group)
         _, ts_recv, _, _, _, instrument, _, state, cause, flags = records[-1]
-        yield LevelChanges(
-            instrument=instrument,
-            symbol=symbols.get(instrument, ""),
-            ts_recv=ts_recv,
-            state=STATES[state],
-            cause=CAUSES[cause],
-            whole=bool(flags & _WHOLE),
-            changes=tuple(LevelChange(_SIDES[r[6]], r[2], r[3], r[4]) for r in records),
-        )
+        told: Any = _UnfrozenChanges()
+        told.instrument, told.symbol = instrument, symbols.get(instrument, "")
+        told.ts_recv, told.state, told.cause = ts_recv, STATES[state], CAUSES[cause]
+        told.whole = bool(flags & _WHOLE)
+        told.changes = tuple(_change(r[6], r[2], r[3], r[4]) for r in records)
+        told.__class__ = LevelChanges
+        yield told
+
+
+def _change(side: int, price_e9: int, old_qty_e8: int, new_qty_e8: int) -> LevelChange:
+    change: Any = _UnfrozenChange()
+    change.side, change.price_e9 = _SIDES[side], price_e9
+    change.old_qty_e8, change.new_qty_e8 = old_qty_e8, new_qty_e8
+    change.__class__ = LevelChange
+    return cast(LevelChange, change)
 
 
 def whole_book(book: BookView) -> LevelChanges | None:

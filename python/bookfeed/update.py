@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, cast
 
 from bookfeed._bookfeed import ABSENT, CAUSES, PRICE_SCALE, QTY_SCALE, STATES, UPDATE_KINDS
 from bookfeed.names import NOTHING_KNOWN, Known, symbols_of
-from bookfeed.values import decimal, known, ratio
+from bookfeed.values import decimal, known, ratio, unfrozen
 from bookfeed.words import Cause, State, UpdateKind
 
 UPDATE_BYTES: Final = 96
@@ -177,10 +177,4 @@ class Update:
         return decimal(self.qty_e8, QTY_SCALE)
 
 
-class _Unfrozen:
-    """An update that is being filled in, and is made an ``Update`` then.
-
-    The ``__init__`` of a frozen dataclass sets each field by a call, and takes five times as long.
-    """
-
-    __slots__ = Update.__slots__
+_Unfrozen: Final = unfrozen(Update)
