@@ -4,18 +4,23 @@ Against the simulators, which answer as the venues do. Neighbours keep their boo
 new connection is the only way.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
+from session_server import MARKET, YES, book_message, serving
 from spot_live import OPTIONS, Tape, audited
 from test_binance_live import endpoint_of as binance_endpoint
 from test_binance_live import markets_of as binance_markets
 from test_feed_sim import markets_of as polymarket_markets
 from test_kraken_live import endpoint_of as kraken_endpoint
 from test_kraken_live import markets_of as kraken_markets
+from test_session_rest import resting
 from waiting import PATIENCE_S, PatientClock, until
 
 from bookfeed.errors import SessionError
@@ -141,6 +146,39 @@ async def test_asking_again_and_again_keeps_to_the_budget() -> None:
             feed.resync(symbols[0])
         await until(lambda: feed.counters()["resyncs"] and feed.book(symbols[0]).live)
         assert feed.counters()["resyncs"] == 1
+
+
+async def test_asking_while_the_answer_is_on_its_way_does_not_make_it_too_old() -> None:
+    async with serving() as server, resting() as rest:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def late(request: web.Request) -> web.StreamResponse:
+            asked.set()
+            response = await rest.books(request)
+            await answer.wait()
+            return response
+
+        rest.answer, rest.bid = late, "0.40"
+        feed = Feed(
+            [MARKET], url=server.url, rest_url=rest.url, options=OPTIONS, clock=PatientClock()
+        )
+        async with feed:
+            await feed.wait_live(PATIENCE_S)
+            feed.resync(YES)
+            await asked.wait()
+            # Newer than the answer that is on its way.
+            change = {"asset_id": YES, "price": "0.41", "size": "5", "side": "BUY"}
+            change |= {"hash": "", "best_bid": "0.41", "best_ask": "0.60"}
+            stamp = book_message(YES)["timestamp"]
+            frame = {"event_type": "price_change", "market": MARKET.market, "timestamp": stamp}
+            (await server.peer(0)).text(orjson.dumps(frame | {"price_changes": [change]}))
+            await until(lambda: feed.counters()["frames"] == 2)
+            feed.resync(YES)
+            answer.set()
+            await until(lambda: feed.book(YES).live)
+            assert len(rest.asked) == 1
+            assert feed.book(YES).bid == 0.41
+            assert feed.counters()["rest_rejected"] == 0
 
 
 async def test_what_cannot_be_asked_for_is_refused() -> None:

@@ -355,6 +355,8 @@ class Supervisor:
                 "is switched off"
             )
         shard = self._shard_of[instrument]
+        if self._plan.wanted_of((instrument,)):
+            return  # on its way: to begin again would make the answer too old
         if shard.session.open and self.engine.book(instrument).cause != "resolved":
             now_ns = self.clock.now_ns()
             self._plan.want(instrument, "resync", now_ns)
