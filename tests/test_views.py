@@ -75,8 +75,10 @@ def told(view: BookView) -> Iterator[tuple[str, Any]]:
     for name in dir(BookView):
         if name[0] != "_" and hasattr(view, name) and not callable(getattr(view, name)):
             yield name, getattr(view, name)
-    yield "html", view._repr_html_().replace("complement of ", "")
-    yield "repr", repr(view).replace("complement of ", "")
+    for name, text in (("html", view._repr_html_()), ("repr", repr(view))):
+        yield name, text.replace("complement of ", "").replace("frozen ", "")
+    for depth in (None, 2):
+        yield f"dictionary {depth}", {**view.to_dict(depth), "is_complement": None}
     yield "trading", view.trading(SECOND)
     for window_s in (1, 3, 1_000):
         yield f"trades {window_s}", members(view.trades(window_s))
@@ -119,6 +121,25 @@ def test_the_complement_says_what_the_exchanged_book_says(seed: int) -> None:
         exempt = {"is_complement", "complement"}
         assert {k: v for k, v in said.items() if k not in exempt} == {
             k: v for k, v in expected.items() if k not in exempt
+        }
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_frozen_book_says_for_ever_what_the_book_said_then(seed: int) -> None:
+    rng = random.Random(seed)
+    twin, kept = Twin(), []
+    for step in range(8):
+        twin.snapshot(random_orders(rng, 5_000), random_orders(rng, 4_999))
+        twin.trade(step, rng.randint(1, 9_999), rng.randint(1, 5_000), rng.choice(("yes", "no")))
+        if step == 6:
+            twin.engines[1].disconnected(0, twin.now)
+        kept += [(view.freeze(), dict(told(view))) for view in twin.views()]
+    exempt = {"frozen", "complement"}
+    for frozen, said in kept:
+        now = dict(told(frozen))
+        assert frozen.frozen and now.keys() == said.keys()
+        assert {k: v for k, v in now.items() if k not in exempt} == {
+            k: v for k, v in said.items() if k not in exempt
         }
 
 
