@@ -74,6 +74,21 @@ async def test_a_feed_that_was_closed_unopened_is_not_opened(server: Server) -> 
         await feed.open()
 
 
+async def test_closing_lets_async_listeners_come_to_their_end(server: Server) -> None:
+    heard: list[str] = []
+
+    async def late(status: ConnectionStatus) -> None:
+        await asyncio.sleep(0.01)
+        heard.append(status.state)
+
+    feed = feed_of(server)
+    listener = feed.on_status(late)
+    async with feed:
+        await feed.wait_live(PATIENCE_S)
+    assert heard == ["connecting", "connected", "down"]
+    assert (listener.closed, listener.task) == (True, None)
+
+
 async def test_a_connection_is_told_from_beginning_to_end(server: Server) -> None:
     heard: list[ConnectionStatus] = []
     feed = feed_of(server, on_status=heard.append)

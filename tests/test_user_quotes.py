@@ -129,6 +129,7 @@ async def test_a_quote_is_a_book_until_its_age_is_over_and_no_longer() -> None:
         assert (book.live, book.bid, book.ask) == (True, 0.47, None)
         assert await feed.wait_live(0.0, symbols=[MINE]) == []
     assert (feed.book(MINE).state, feed.book(MINE).cause) == ("stale", "disconnected")
+    assert states[-1][1:] == ("stale", "disconnected")
 
 
 @in_the_core

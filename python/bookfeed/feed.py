@@ -260,6 +260,7 @@ class Feed(LiveBooks):
             self._alarm_timer.cancel()
             self._alarm.look(self._engine, self._inputs.rules)
         self._quotes.close()
+        self._flush()
         try:
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
         finally:
@@ -267,11 +268,13 @@ class Feed(LiveBooks):
                 supervisor.abandon()
             if self._spinner is not None:
                 self._spinner.__exit__()
-            self._dispatcher.end()
-            self._announce()
-            if self._recorder is not None:
-                self._recorder.close(RECORDER_TIMEOUT_S)
-            await self._sinks.close()
+            try:
+                await self._dispatcher.finish(LISTENERS_TIMEOUT_S)
+            finally:
+                self._announce()
+                if self._recorder is not None:
+                    self._recorder.close(RECORDER_TIMEOUT_S)
+                await self._sinks.close()
 
     # Markets that come and go.
 
