@@ -354,6 +354,18 @@ def test_a_directory_that_takes_no_file_is_told_at_once(tmp_path: Path) -> None:
         queue_for(options, "mine").open()
 
 
+@pytest.mark.parametrize("full", ["conflate", "drop_oldest", "spill"])
+def test_what_comes_after_the_end_is_counted_as_dropped(full: Full) -> None:
+    records = Records()
+    queue = queue_for(SinkOptions(full=full, queue_max=10), "mine")
+    queue.open()
+    queue.put(records.books(1, 2))
+    queue.close()
+    for _ in range(20):
+        queue.put(records.books(1, 2))
+    assert (queue.received, queue.dropped, queue.take()) == (42, 40, None)
+
+
 def test_options_out_of_bounds_are_refused() -> None:
     for wrong in (
         {"queue_max": 0},

@@ -34,8 +34,6 @@ DROP_PART: Final = 64
 # How long a disk that is full is left alone.
 DISK_FULL_S: Final = 0.1
 
-_log: Final = RateLimitedLog(logging.getLogger("bookfeed.sinks"))
-
 
 class WouldBlock(Exception):
     """The records that come next are on disk, or on their way there."""
@@ -44,7 +42,10 @@ class WouldBlock(Exception):
 class Queue(ABC):
     """Records that wait; ``put`` from one thread, ``take`` from another."""
 
+    _disk_may_block = False
+
     def __init__(self, queue_max: int) -> None:
+        self._closed = False
         self._queue_max: Final = queue_max
         self._fresh: Final[deque[Batch]] = deque()
         # Held while older records are set aside: until that is done nobody may take newer ones.
@@ -65,7 +66,8 @@ class Queue(ABC):
         """Get ready. Raises ``OSError`` if a disk is needed and cannot be used."""
 
     def close(self) -> None:
-        """Let go of everything that waits."""
+        """Let go of everything that waits; what still comes is counted as dropped."""
+        self._closed = True
         self._fresh.clear()
 
     @property
@@ -89,7 +91,9 @@ class Queue(ABC):
         Unless it need not be ``bounded``: then nothing is left out.
         """
         self.received += len(batch)
-        if bounded and self.in_memory > self._queue_max:
+        if self._closed:
+            self._dropped += len(batch)
+        elif bounded and self.in_memory > self._queue_max:
             self._put_full(batch)
         else:
             self._fresh.append(batch)
@@ -116,8 +120,6 @@ class Queue(ABC):
         if not batches:
             return None
         return merged(batches) if older else join(batches)
-
-    _disk_may_block = False
 
     def _pop_older(self) -> list[Batch]:
         """Take out what the policy has dealt with, or some of it."""
@@ -202,9 +204,10 @@ class Conflate(Queue):
         return older
 
     def close(self) -> None:
-        """Let go of everything that waits."""
+        """Let go of everything that waits; what still comes is counted as dropped."""
         super().close()
-        self._pop_older()
+        with self._lock:
+            self._pop_older()
 
 
 class Spill(Queue):
@@ -220,11 +223,11 @@ class Spill(Queue):
         super().__init__(queue_max)
         self._open_file: Final = open_file
         self._name: Final = name
+        self._log: Final = RateLimitedLog(logging.getLogger("bookfeed.sinks"))
         self._file: SpillFile | None = None
         self._wake: Final = threading.Event()
         self._called = False
-        self._closed = False
-        # Changed in `put` alone, unlike `dropped`, which is changed under the lock.
+        # Changed by `put` alone, unlike `_dropped`, which is changed under the lock.
         self._refused = 0
         self._on_disk = 0
 
@@ -267,8 +270,9 @@ class Spill(Queue):
                 batch = self._file.read()
             except OSError as error:
                 records = self._file.skip()
-                self._dropped += records
-                self._failed(f"{records} records on disk cannot be read and are dropped", error)
+                if not self._closed:  # else it is counted already
+                    self._dropped += records
+                self._failed("records on disk cannot be read and are dropped", error)
             self._on_disk, self.spill_bytes = self._file.records, self._file.bytes
             if batch is not None:
                 return [batch]
@@ -309,12 +313,12 @@ class Spill(Queue):
 
     def _failed(self, what: str, error: OSError) -> None:
         self.disk_errors += 1
-        _log.warning(self._name, "sink %s: %s: %s", self._name, what, error.strerror or error)
+        why = error.strerror or error
+        self._log.warning(what, "sink %s: %s: %s", self._name, what, why)
 
     def close(self) -> None:
         """Let go of everything; the thread gives up the file when the disk lets it."""
         super().close()
-        self._closed = True
         self._wake.set()
 
 

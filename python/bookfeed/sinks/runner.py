@@ -32,7 +32,6 @@ BACKOFF_MAX_S: Final = 30.0
 DRAIN_PART: Final = 0.75
 
 _logger: Final = logging.getLogger("bookfeed.sinks")
-_log: Final = RateLimitedLog(_logger)
 
 
 class Runner(ABC):
@@ -47,6 +46,7 @@ class Runner(ABC):
         backoff_max_s: float,
     ) -> None:
         self._tell: Final = tell
+        self._log: Final = RateLimitedLog(_logger)
         self._sink: Final = sink
         self._backoff_max_s: Final = backoff_max_s
         self.options: Final = options
@@ -101,7 +101,7 @@ class Runner(ABC):
         if dropped > self._dropped_said:
             self._dropped_said = dropped
             text = "sink %s does not keep up: %d records are dropped so far"
-            _log.warning(f"{self.name} full", text, self.name, dropped)
+            self._log.warning("full", text, self.name, dropped)
 
     def wait_no_longer(self) -> None:
         """Say that nobody waits for ``open`` any more; if it fails now it is tried again."""
@@ -124,16 +124,19 @@ class Runner(ABC):
         """How the sink is doing."""
         with self._counting:
             queue = self.queue
+            # Read once: other threads go on counting.
+            received = queue.received
+            dropped, conflated = queue.dropped + self._lost, queue.conflated
             return SinkStatus(
                 name=self.name,
                 state=self._state,
-                received=queue.received,
+                received=received,
                 written=self._written,
-                dropped=queue.dropped + self._lost,
-                conflated=queue.conflated,
+                dropped=dropped,
+                conflated=conflated,
                 spilled=queue.spilled,
                 errors=self._errors + queue.disk_errors,
-                queued=self.queued,
+                queued=received - self._written - dropped - conflated,
                 spill_bytes=queue.spill_bytes,
                 error=self._error,
             )
@@ -150,7 +153,7 @@ class Runner(ABC):
             self._error = f"{call}: {type(error).__name__}: {error}"
             self._state = "failing"
         text = "sink %s: %s raised, %d records are dropped: %s: %s"
-        _log.warning(self.name, text, self.name, call, lost, type(error).__name__, error)
+        self._log.warning(call, text, self.name, call, lost, type(error).__name__, error)
 
     def _wrote(self, count: int) -> None:
         with self._counting:
@@ -273,6 +276,8 @@ class ThreadRunner(Runner):
 
     def _write_all(self) -> None:
         while self._may_drain() and (batch := self.queue.take()) is not None:
+            if self._state == "abandoned":  # while a disk was slow
+                return
             try:
                 self._called(self._sink.write(batch))
             except BaseException as error:
