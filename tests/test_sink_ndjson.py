@@ -246,13 +246,18 @@ async def test_the_command_writes_to_configured_sinks(tmp_path: Path, to_stdout:
     async with serving() as server:
         where = "-" if to_stdout else str(path)
         config.write_text(CONFIG.format(url=server.url, yes=YES, path=where))
-        code, out, err = await run("--config", str(config), "--seconds", "2")
+        how = () if to_stdout else ("--output", "json")
+        code, out, err = await run("--config", str(config), "--seconds", "2", *how)
         assert (code, err) == (0, "")
         written = out.splitlines() if to_stdout else path.read_text().splitlines()
         records = [json.loads(line) for line in written]
         assert {record["record"] for record in records} == {"update"}
         assert any(record["state"] == "live" and record["symbol"] == YES for record in records)
-        if to_stdout:
+        if not to_stdout:
+            (sink,) = json.loads(out)["sinks"]
+            assert (sink["name"], sink["state"]) == ("ndjson", "closed")
+            assert sink["written"] == sink["received"] == len(records)
+        else:
             code, out, err = await run("--config", str(config), "--output", "json")
             assert (code, out) == (2, "")
             assert "a sink writes to standard output; leave --output json out" in err

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import asdict
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
@@ -76,6 +77,8 @@ async def _follow(
             show.begin()
             await _until_ended(feed, show, args.seconds)
             summary = watch.summary()
+        if sinks := feed.sink_status():
+            summary["sinks"] = [asdict(status) for status in sinks]
     finally:
         show.close()
     show.end(summary | more())
