@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from venue_names import path_names_one, text_names_one
 
 from bookfeed import CAUSES, RULES, SIGNAL_PHASES, STATES, UPDATE_KINDS, Batch, Engine
 from bookfeed.venues import VENUES
@@ -259,13 +260,12 @@ for module in pkgutil.walk_packages(package.__path__, "bookfeed.{room}."):
 
 def test_few_shared_files_name_a_venue() -> None:
     """A file whose own path carries a venue's name is that venue's; the others know none."""
-    venues = re.compile("|".join(VENUES), re.IGNORECASE)
     sources = [*PYTHON.rglob("*.py"), *PYTHON.rglob("*.pyi")]
     sources += [*(CORE / "src").rglob("*.rs"), *(BINDINGS / "src").rglob("*.rs")]
     shared = (path.relative_to(ROOT) for path in sources)
     naming = sorted(
         str(path)
         for path in shared
-        if not venues.search(str(path)) and venues.search((ROOT / path).read_text())
+        if not path_names_one(path, VENUES) and text_names_one((ROOT / path).read_text(), VENUES)
     )
     assert len(naming) <= SHARED_FILES_NAMING_A_VENUE_MAX, naming

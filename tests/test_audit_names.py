@@ -1,13 +1,13 @@
 """What the audit finds by name: readings, fees and rules; and what it says of names it lacks."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from audit_journals import Records, audited
 from audit_markets import T0
+from venue_names import text_names_one
 
 import bookfeed.audit
 from bookfeed.audit import fees, readings, rules
@@ -30,10 +30,10 @@ def test_every_file_of_readings_and_rules_is_found_by_its_name() -> None:
 
 
 def test_a_venue_is_named_in_its_own_files_only() -> None:
-    venues = re.compile("|".join(readings.VENUES | fees.VENUES), re.IGNORECASE)
+    venues = readings.VENUES | fees.VENUES
     shared = [path for path in AUDIT.rglob("*.py") if path.stem not in readings.VENUES]
     assert len(shared) > 10
-    assert [path.name for path in shared if venues.search(path.read_text())] == []
+    assert [path.name for path in shared if text_names_one(path.read_text(), venues)] == []
 
 
 def test_a_venue_or_rule_that_nobody_reads_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,9 @@ def test_a_feed_without_a_key_says_so_before_it_connects(monkeypatch: pytest.Mon
     market = Market(SYMBOLS[0], (Outcome("Yes", SYMBOLS[0]),), venue="kalshi")
     with pytest.raises(ConfigError, match="Kalshi needs an API key"):
         Feed([market])
-    assert VENUES["kalshi"].section().endpoint("environment").venue.handshake_headers is None
+    section = VENUES["kalshi"].section
+    assert section is not None
+    assert section().endpoint("environment").venue.handshake_headers is None
 
 
 # What is said when it is refused.

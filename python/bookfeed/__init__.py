@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from bookfeed.sinks import Sink, SinkOptions, SinkStatus
     from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
     from bookfeed.streams import Lagged, Stream
-    from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, Venue
+    from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, UserFee, Venue
     from bookfeed.venues.binance import binance
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
     from bookfeed.venues.kraken import kraken
@@ -169,6 +169,7 @@ __all__ = [
     "Untrusted",
     "Update",
     "UpdateKind",
+    "UserFee",
     "Venue",
     "Why",
     "__version__",
@@ -215,7 +216,7 @@ _MODULES: Final = {
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
     "bookfeed.status": ("BookStatus", "ConnectionStatus", "FeedStatus"),
     "bookfeed.streams": ("Lagged", "Stream"),
-    "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "Venue"),
+    "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "UserFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),
     "bookfeed.venues.kraken": ("kraken",),

@@ -55,7 +55,7 @@ ENV_SEPARATOR: Final = "__"
 # Sections that are lists.
 _FILE_ONLY: Final = ("market", "pair", "basket", "ladder", "sink")
 # What venues have in a configuration, and keys that are in a venue's section by now.
-_SECTIONS: Final = {name: row.section for name, row in VENUES.items()}
+_SECTIONS: Final = {name: row.section for name, row in VENUES.items() if row.section is not None}
 _MARKETS: Final = {name: row.market for name, row in VENUES.items()}
 _MOVED: Final = {
     old: f"[{name}] {key}" for name, row in VENUES.items() for old, key in row.moved.items()
@@ -249,7 +249,7 @@ class Config:
         return [self._market(market) for market in self.market]
 
     def _market(self, market: MarketSection) -> Market:
-        return market.to_market(self.sections[market.venue])
+        return market.to_market(self.sections.get(market.venue))
 
     def venues(self) -> list[str]:
         """The venues that have markets, in the order in which they first occur."""
@@ -325,10 +325,10 @@ def _target(text: str) -> Mapping[str, Value]:
     name, colon, symbol = text.partition(":")
     row = VENUES.get(name)
     if not colon or not symbol:
-        known = ", ".join(VENUES)
+        known = ", ".join(_SECTIONS)
         raise ConfigError(text, "", f"must be VENUE:SYMBOL, where VENUE is one of {known}")
     if row is None:
-        raise ConfigError(text, "", f'no such venue: "{name}"; {suggestion(name, VENUES)}')
+        raise ConfigError(text, "", f'no such venue: "{name}"; {suggestion(name, _SECTIONS)}')
     return {key: Value(value, text) for key, value in row.target(symbol).items()}
 
 

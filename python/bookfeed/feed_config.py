@@ -70,16 +70,16 @@ def endpoints(
     *,
     without: Container[str] = (),
 ) -> dict[str, Endpoint]:
-    """Where to find each venue that has markets; ``source`` is what errors call ``config``.
+    """Where to find each venue that has markets and is connected to.
 
-    A venue without one of the ``keys`` has the one that is configured, or the environment's.
-
-    Those ``without`` are left out, with whatever they would need.
+    ``source`` is what errors call ``config``. A venue without one of the ``keys`` has the one that
+    is configured, or the environment's. Those ``without`` are left out, with whatever they would
+    need.
     """
     found = {}
     for name in config.venues():
-        if name in without:
-            continue
+        if name in without or name not in config.sections:
+            continue  # left out, or nothing to connect to
         endpoint = config.sections[name].endpoint(source, (keys or {}).get(name))
         if endpoint.rest_url is not None and not rest_available():
             _log.info("%s: no books by REST: aiohttp is not installed", name)

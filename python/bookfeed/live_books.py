@@ -224,7 +224,7 @@ class LiveBooks(BookSource):
         ``Decimal``, ``int``, or a ``float`` by the text that it prints; prices have at most nine
         decimals, quantities eight.
 
-        The book is made at the first push, or earlier by ``Market(venue="user", …)`` among the
+        The book is made at the first push, or earlier by a ``Market`` of that venue among the
         feed's markets; it may be a leg of a rule. Recordings have every quote.
         Raises ``ValueError`` for a quote that cannot be, and says what to do; ``SessionError`` if
         the feed is not open, ``EngineError`` if the engine failed.

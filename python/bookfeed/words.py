@@ -35,6 +35,7 @@ Cause: TypeAlias = Literal[
     "channel",
     "checksum_mismatch",
     "window",
+    "expired",
 ]
 """Why a book is in its state."""
 

@@ -31,6 +31,8 @@ _JSON_KINDS: Final = (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.RESYNC_BEGIN, Kind.
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
 _REPRICED: Final = ("trading", "fees")
+# What has a time of its own that the engine is not told, or nothing to do with it.
+_TIMELESS: Final = (Kind.RULE, Kind.NOTE, Kind.DROPPED)
 
 
 class Auditor:
@@ -57,6 +59,8 @@ class Auditor:
         self._left_live: set[int] = set()
         """Books that a state record took out of live in this journal record."""
         self._broken: dict[int, str] = {}
+        self._expired: set[int] = set()
+        """Books that hold no longer with this journal record."""
         self._trades: deque[Trade] = deque()
         """Those of the message in hand that the engine has yet to tell."""
         self._unread: set[str] = set()
@@ -82,6 +86,7 @@ class Auditor:
         self._broken.clear()
         self._changed.clear()
         self._live_before, self._based_before = set(), set()
+        self._expire(kind, ts)
         self._reading, self._messages, self._before = None, [], {}
         waiting = self._ask_waiting(kind, conn)
         self._read(kind, conn, payload)
@@ -90,6 +95,7 @@ class Auditor:
             self._queue = self._witness.records()
             return
         self._queue = self._witness.records()
+        self._take_expired()
         self._expect(waiting)
         self._control(kind, conn, payload)
         for index, message in enumerate(self._messages):
@@ -105,6 +111,31 @@ class Auditor:
         self._judge_standing()
         self._compare_changed()
 
+    # What holds only for so long.
+
+    def _expire(self, kind: int, ts: int) -> None:
+        """Whatever a record with a time is, books whose time is over are so before it."""
+        self._model.now = ts
+        due = () if kind in _TIMELESS else self._model.expires.items()
+        self._expired = {number for number, expires in due if ts >= expires}
+
+    def _take_expired(self) -> None:
+        """What the engine wrote of them, and of the opportunities that closed with them."""
+        for number in self._expired:
+            del self._model.expires[number]
+            self._model.instruments[number].based = False
+        while self._queue:
+            record = self._queue[0]
+            if not is_update(record) or record.kind != "state" or record.cause != "expired":
+                break
+            self._queue.popleft()
+            if record.instrument not in self._expired:
+                self._find("standing", f"book {record.instrument} is stale before its time")
+            self._other(record, Message("nothing"))
+        for number in self._expired:
+            if self._model.instruments[number].running:
+                self._find("standing", f"book {number} is believed beyond its time")
+
     # What the record says.
 
     def _ask_waiting(self, kind: int, conn: int) -> list[Step]:
@@ -113,7 +144,12 @@ class Auditor:
         late = kind == Kind.FRAME and connection is not None and not connection.up
         if late or kind not in (Kind.FRAME, Kind.ADVANCE):
             return []
-        return list(self._lives.ask_waiting(self._ts, self._witness.standing))
+        return list(self._lives.ask_waiting(self._ts, self._standing_now))
+
+    def _standing_now(self, number: int) -> Standing:
+        """How a book stands before anything else is done with the record in hand."""
+        standing = self._witness.standing(number)
+        return standing._replace(live=standing.live and number not in self._expired)
 
     def _read(self, kind: int, conn: int, payload: bytes) -> None:
         """Reads the messages of a frame or a REST answer, by the venue's own reading."""

@@ -60,7 +60,9 @@ class Measured(NamedTuple):
     lag: int | None
     """How far apart the venue times are at which their venues were last heard of."""
     proved: list[Proof]
-    """Up to when their books are proved."""
+    """Up to when their books are proved, but for those that stand by themselves."""
+    by_themselves: bool
+    """Whether any of them does; what is of time is then of the others."""
 
 
 Standings = Callable[[int], Standing]
@@ -220,7 +222,7 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
-    skew, lag, _ = measured
+    skew, lag, _, _ = measured
     if skew is not None and skew > gates.max_skew:
         return "skew"
     allowed = gates.lag_allowed(legs)
@@ -230,29 +232,36 @@ def _gate(
 
 
 def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Measured:
-    read = [(leg, model.reading_of(leg)) for leg in legs]
+    read = [
+        (leg, standing, reading)
+        for leg, standing in zip(legs, taken, strict=True)
+        if (reading := model.reading_of(leg)) is None or not reading.stands_by_itself
+    ]
     return Measured(
-        skew=_span([standing.ts_evidence for standing in taken]),
-        lag=_span([None if reading is None else reading.heard(leg) for leg, reading in read]),
-        proved=[_UNPROVED if reading is None else reading.proved(leg) for leg, reading in read],
+        skew=_span([standing.ts_evidence for _, standing, _ in read]),
+        lag=_span([None if reading is None else reading.heard(leg) for leg, _, reading in read]),
+        proved=[_UNPROVED if reading is None else reading.proved(leg) for leg, _, reading in read],
+        by_themselves=len(read) < len(legs),
     )
 
 
 def _span(times: list[int | None]) -> int | None:
     """How far apart some times are; ``None`` if one is not known."""
     known = [ts for ts in times if ts is not None]
-    return max(known) - min(known) if len(known) == len(times) else None
+    return max(known, default=0) - min(known, default=0) if len(known) == len(times) else None
 
 
-def _confirmed(seen: Seen, proved: list[Proof]) -> bool:
+def _confirmed(seen: Seen, measured: Measured) -> bool:
     """Looks at an opportunity that is found; whether its books once stood so at one time."""
-    first, *others = proved
+    if not measured.proved:
+        return True
+    first, *others = measured.proved
     for number, (stream, ts) in enumerate(others):
         apart = stream is None or stream != first.stream
         if apart and ts is not None and first.ts is not None and ts != first.ts:
             (seen.ahead if ts > first.ts else seen.behind).add(number)
     later = seen.ts_first is not None and first.ts is not None and first.ts > seen.ts_first
-    return all(
+    return (later or not measured.by_themselves) and all(
         later if one.stream is not None and one.stream == first.stream
         else number in seen.ahead and number in seen.behind
         for number, one in enumerate(others)
@@ -289,8 +298,8 @@ def _found(watched: Watched, found: Found, now: int, measured: Measured) -> Iter
             yield Step(watched, "update", "none", opened, measured.skew, measured.lag)
         return
     if watched.seen is None:
-        watched.seen = Seen(now, measured.proved[0].ts)
-    if gates.confirm and not _confirmed(watched.seen, measured.proved):
+        watched.seen = Seen(now, measured.proved[0].ts if measured.proved else None)
+    if gates.confirm and not _confirmed(watched.seen, measured):
         watched.waits_until = now
         return
     if now - watched.seen.since < gates.min_hold:

@@ -35,6 +35,10 @@ class Model:
         self.peek: Final = peek
         self.instruments: Final[list[Instrument]] = []
         self.connections: Final[dict[int, Connection]] = {}
+        self.now = 0
+        """Receive time of the journal record in hand."""
+        self.expires: Final[dict[int, int]] = {}
+        """From when on books hold no longer, by instrument, where that was said."""
         self.unread: Final[set[str]] = set()
         """Venues that no reading is written for."""
         self._readings: Final[dict[str, Reading | None]] = {}
@@ -108,6 +112,8 @@ class Model:
         number = self.find(venue, symbol)
         if number is None:
             number = self._add(conn, venue, symbol, options.get("market"))
+            if options.get("base") is not None:
+                self.instruments[number].payout = None  # a pair of currencies is no contract
         one = self.instruments[number]
         one.conn = conn
         self._forget(one)
@@ -124,6 +130,7 @@ class Model:
         one = Instrument(number, venue, symbol, conn, market=market)
         if reading is not None:
             one.payout = reading.payout
+        one.fees = fees.unstated(venue)
         self.instruments.append(one)
         self._numbers[venue, symbol] = number
         if market is not None:

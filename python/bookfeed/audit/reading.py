@@ -87,6 +87,9 @@ class Reading:
     venue: ClassVar[str]
     payout: ClassVar[Decimal | None] = ONE
     """What one contract pays if its outcome happens; ``None`` if it is none, as on spot venues."""
+    stands_by_itself: ClassVar[bool] = False
+    """Whether a book says itself how long it holds: then it stands at every time until that is
+    over, and its times are not held against those of other books."""
     judges: ClassVar[bool] = True
     """Whether a book may be live only while it is ``based``, and what breaks one must show."""
 

@@ -97,7 +97,7 @@ def make_corpus(markets: int, count: int, progress: Progress) -> Corpus:
 def _measured() -> tuple[str, Any]:
     """The first venue that has a corpus and a plain client, and the module they are in."""
     for venue, row in VENUES.items():
-        if find_spec(f"{row.simulator}.plain") is not None:
+        if row.simulator and find_spec(f"{row.simulator}.plain") is not None:
             return venue, import_module(f"{row.simulator}.plain")
     raise SimulatorError("no simulator has a plain client to measure beside the engine")
 

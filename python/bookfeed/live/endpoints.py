@@ -32,12 +32,12 @@ def endpoints_of(
     ssl_context: ssl.SSLContext | None,
     given: Mapping[str, Endpoint] | None,
 ) -> dict[str, Endpoint]:
-    """The endpoint of each venue that has markets: as given, else the venue's own.
+    """The endpoint of each venue that has markets and is connected to: as given, else its own.
 
     Raises ``ValueError`` for addresses that fit no venue, ``ConfigError`` where something is
     missing.
     """
-    names = list(dict.fromkeys(market.venue for market in markets))
+    names = list(dict.fromkeys(market.venue for market in markets if _connects(market.venue)))
     chosen = dict(given or {})
     if url is not None or rest_url is not None:
         if len(names) != 1 or chosen:
@@ -57,6 +57,13 @@ def endpoints_of(
     return {name: chosen[name] for name in names}
 
 
+def _connects(name: str) -> bool:
+    """Whether a venue is one to connect to."""
+    return VENUES[name].section is not None
+
+
 def _default(name: str) -> Endpoint:
     """A venue as it is without configuration, with the key that is in the environment."""
-    return VENUES[name].section().endpoint("environment")
+    section = VENUES[name].section
+    assert section is not None, f"{name} is no venue to connect to"
+    return section().endpoint("environment")

@@ -12,7 +12,20 @@ from bookfeed.venues.kalshi import KalshiFee
 from bookfeed.venues.kraken import ROW as KRAKEN
 from bookfeed.venues.polymarket import ROW as POLYMARKET
 from bookfeed.venues.polymarket import FeeSchedule
+from bookfeed.venues.user import ROW as USER
+from bookfeed.venues.user import UserFee
 
-VENUES: Final[dict[str, Row]] = {row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN)}
+VENUES: Final[dict[str, Row]] = {
+    row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN, USER)
+}
 
-__all__ = ["VENUES", "Endpoint", "FeeSchedule", "KalshiFee", "RestRequest", "Row", "Venue"]
+__all__ = [
+    "VENUES",
+    "Endpoint",
+    "FeeSchedule",
+    "KalshiFee",
+    "RestRequest",
+    "Row",
+    "UserFee",
+    "Venue",
+]

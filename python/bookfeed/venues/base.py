@@ -313,16 +313,17 @@ class Legs:
 class Row:
     """A venue in the registry.
 
-    ``section`` and ``market`` are its parts of a configuration; ``target`` makes a ``[[market]]``
-    table of what follows ``<name>:`` on a command line. ``simulator`` is the module that serves it
-    in tests and demos. ``legs`` is ``None`` where markets pay nothing out, so that no bundle can be
-    made of them. ``moved`` has keys that once stood elsewhere, by where they stood, as
+    ``section`` and ``market`` are its parts of a configuration; ``section`` is ``None`` where there
+    is nothing to connect to. ``target`` makes a ``[[market]]`` table of what follows ``<name>:`` on
+    a command line. ``simulator`` is the module that serves it in tests and demos, empty where
+    nothing does. ``legs`` is ``None`` where markets pay nothing out, so that no bundle can be made
+    of them. ``moved`` has keys that once stood elsewhere, by where they stood, as
     ``"section.key"``: their name in ``section`` now. ``credentials`` finds a key in variables of an
     environment, which errors call by the name given; ``None`` where none is needed.
     """
 
     name: str
-    section: type[Section]
+    section: type[Section] | None
     market: type[MarketSection]
     target: Callable[[str], Mapping[str, object]]
     simulator: str

@@ -180,6 +180,8 @@ pub struct Snapshot {
     pub market_id: Value,
     /// Whether it answers a request of ours, rather than being part of the stream.
     pub requested: bool,
+    /// How long it holds from its receipt, where it says so: nothing else renews it.
+    pub holds_for: Option<Nanos>,
 }
 
 /// Where a message stands among those of its venue: in a numbered stream, or in the numbers of

@@ -8,6 +8,7 @@ pub mod binance;
 pub mod kalshi;
 pub mod kraken;
 pub mod polymarket;
+pub mod user;
 
 use crate::decode::{Decode, Mode};
 use crate::fees::{self, Terms};
@@ -30,6 +31,8 @@ named_codes! {
         Checksum = "checksum",
         /// Not at all: times give an order, and nothing proves that it is complete.
         Timestamps = "timestamps",
+        /// There is nothing to miss: each message is a whole book, and says how long it holds.
+        Expiry = "expiry",
     }
 }
 
@@ -52,7 +55,8 @@ pub struct Row {
     pub name: &'static str,
     /// How one notices that a message is missing.
     pub continuity: Continuity,
-    /// What one share and its opposite pay together; `None` where nothing is ever paid out.
+    /// What one share and its opposite pay together, unless an instrument is listed as a pair of
+    /// currencies; `None` where nothing is ever paid out.
     pub payout: Option<Price>,
     /// What proves a book.
     pub proof: Proof,
@@ -127,6 +131,17 @@ venues! {
         modes: &[""],
         messages: &kraken::MESSAGE_NAMES,
         decode: kraken::decode,
+    };
+    /// The user's own quotes.
+    USER = Row {
+        name: "user",
+        continuity: Continuity::Expiry,
+        payout: Some(PRICE_ONE),
+        proof: Proof::None,
+        fees: &fees::user::TERMS,
+        modes: &[""],
+        messages: &user::MESSAGE_NAMES,
+        decode: user::decode,
     };
 }
 

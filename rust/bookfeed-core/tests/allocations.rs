@@ -10,7 +10,7 @@ mod support;
 
 use bookfeed_core::book::Book;
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
-use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::engine::{Config, Engine, HashCheck, Listing};
 use bookfeed_core::event::{Frame, Level, Side};
 use bookfeed_core::fixed::PRICE_ONE;
 use bookfeed_core::instrument::{Instrument, Instruments, UNKNOWN, Venue};
@@ -20,6 +20,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use support::Rng;
 use support::kalshi::{self, Kalshi};
+use support::quotes::quote;
 use support::records::drain;
 use support::venue::{Market, T0, policy};
 
@@ -308,6 +309,21 @@ fn with_numbered_streams() {
         no_allocation_numbered(yes_prices, false, false, Config::default());
         no_allocation_numbered(yes_prices, false, true, Config::default());
     }
+}
+
+#[test]
+fn with_a_users_quotes() {
+    let mut engine = Engine::new(Config::default());
+    engine.connected(0, Venue::USER, "", T0).unwrap();
+    engine.subscribe(Venue::USER, "mine", 0, &Listing::default(), T0).unwrap();
+    let sizes = (1..3_000).map(|n| format!("{n}.5"));
+    // Each holds for half as long as it takes until the next one comes.
+    let frame = |size: String| quote("mine", Some(("0.48", &size)), Some(("0.5", "7")), 500_000);
+    let frames: Vec<_> = sizes.map(frame).collect();
+    let (warm, measured) = frames.split_at(100);
+    play(&mut engine, warm, 1);
+    assert_eq!(counted(|| play(&mut engine, measured, 101)), 0);
+    assert!(engine.counters().transitions > 5_000 && engine.counters().malformed == 0);
 }
 
 #[test]

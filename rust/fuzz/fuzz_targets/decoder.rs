@@ -1,7 +1,8 @@
 //! Any bytes as a frame of a live market: what another JSON reader refuses changes no level
 //! and closes both books; what both accept leaves a believed book as a plain reading does. And
 //! as a frame of Kalshi's, and an answer of its REST interface: the short cut and the general way
-//! agree, and a delta is what a plain reading finds.
+//! agree, and a delta is what a plain reading finds. And as a user's quote: a book is live if a
+//! plain reading finds one, and is what it finds.
 #![no_main]
 
 #[path = "../../bookfeed-core/tests/kalshi_decode/describe.rs"]
@@ -13,12 +14,14 @@ mod support;
 
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::decode::Source;
-use bookfeed_core::engine::{Engine, HashCheck};
+use bookfeed_core::engine::{Engine, HashCheck, Listing};
+use bookfeed_core::instrument::Venue as Name;
 use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use std::sync::LazyLock;
 use support::plain::{Model, apply};
+use support::quotes::plain as plain_quote;
 use support::venue::{Market, T0, policy};
 
 /// The market, the frame that makes its books live, and those books.
@@ -32,7 +35,21 @@ fuzz_target!(|data: &[u8]| {
     oracle::check(data);
     let _ = describe::say(true, Source::Rest, data, &oracle::known());
     polymarket(data);
+    user(data);
 });
+
+fn user(data: &[u8]) {
+    let mut engine = Engine::new(policy(HashCheck::Off));
+    let id = engine.subscribe(Name::USER, "mine", 0, &Listing::default(), T0).unwrap();
+    engine.ingest(0, data, T0 + 1);
+    let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
+    let book = engine.book(id).unwrap();
+    let believed = book.state == State::Live;
+    let read = plain_quote(&value).filter(|(symbol, ..)| symbol == "mine");
+    let Some((_, bid, ask, _)) = read else { return assert!(!believed) };
+    assert_eq!((book.bids.best(), book.asks.best()), (bid, ask));
+    assert_eq!(believed, bid.zip(ask).is_none_or(|(bid, ask)| bid.0 < ask.0));
+}
 
 fn polymarket(data: &[u8]) {
     let (market, snapshot, before) = &*MARKET;

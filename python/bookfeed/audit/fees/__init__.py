@@ -5,7 +5,8 @@ NO of a contract at 0.30 has the price 0.30.
 
 A market's fees are stated in one text, ``venue:`` and what the venue's file makes of the rest.
 A file ``<venue>.py`` here has ``parse(text)``, and ``old_text(options)``, the same text from the
-keys that older journals state fees in (``None`` if they state none).
+keys that older journals state fees in (``None`` if they state none). Where markets have fees that
+need not be stated, it has ``UNSTATED``, their terms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,13 @@ def parse(text: str) -> Fees:
         raise ValueError(f"{text!r} states no fees that are known here")
     fees: Fees = import_module(f"{__name__}.{venue}").parse(terms)
     return fees
+
+
+def unstated(venue: str) -> Fees | None:
+    """The fees of markets of ``venue`` that are listed without; ``None`` if they are not known."""
+    module = import_module(f"{__name__}.{venue}") if venue in VENUES else None
+    terms = getattr(module, "UNSTATED", None)
+    return None if terms is None else parse(f"{venue}:{terms}")
 
 
 def stated(venue: str, options: Mapping[str, Any]) -> Fees | None:

@@ -86,6 +86,8 @@ named_codes! {
         ChecksumMismatch = "checksum_mismatch",
         /// Its best levels lie beyond what the venue told in full.
         Window = "window",
+        /// It holds no longer: its owner said how long it would.
+        Expired = "expired",
     }
 }
 

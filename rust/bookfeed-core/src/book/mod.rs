@@ -141,6 +141,8 @@ pub struct Rare {
     pub(crate) snapshot_tick: Option<Price>,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
+    /// Receive time from which on the book holds no longer, or [`ABSENT`].
+    pub(crate) expires: Nanos,
     /// The hole that the book was lost to: the number expected, and what came.
     pub gap: Option<(u64, u64)>,
     /// What another channel says of the touch and the book has not come to yet.
@@ -250,6 +252,7 @@ impl Default for Rare {
             ts_state: ABSENT,
             snapshot_tick: None,
             awaited: None,
+            expires: ABSENT,
             gap: None,
             witness: None,
             witness_strikes: 0,

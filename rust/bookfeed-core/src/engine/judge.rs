@@ -27,6 +27,10 @@ pub(super) struct Judge {
     pub(super) watchlist: Vec<InstrumentId>,
     /// When the next verdict by time alone may be due.
     pub(super) next_sweep: Nanos,
+    /// Books that hold only for so long.
+    pub(super) expiring: Vec<InstrumentId>,
+    /// When the next of them may hold no longer.
+    pub(super) next_expiry: Nanos,
     /// Hash checks to make, by the time they are due.
     pub(super) checks: VecDeque<(Nanos, InstrumentId)>,
     /// What may be spent on searching for last trade prices.
@@ -43,6 +47,8 @@ impl Judge {
             publisher,
             watchlist: Vec::new(),
             next_sweep: Nanos::MAX,
+            expiring: Vec::new(),
+            next_expiry: Nanos::MAX,
             checks: VecDeque::new(),
             searches: SearchBudget::default(),
             to_vouch: Vec::new(),
@@ -443,6 +449,7 @@ impl Judge {
         book.ts_evidence = origin.ts_recv;
         if whole || !book.running() {
             self.begin_run(world, id, origin.ts_recv);
+            self.await_expiry(world, id);
         } else {
             self.settle_overlap(world, origin, id);
         }

@@ -11,6 +11,7 @@
 mod applied;
 mod apply;
 mod config;
+mod expiry;
 mod hashes;
 mod judge;
 mod levels;
@@ -19,6 +20,7 @@ mod markets;
 mod mirror;
 mod output;
 mod publish;
+mod questions;
 mod rules;
 mod searches;
 mod sequence;
@@ -26,19 +28,14 @@ mod time;
 mod whole;
 mod world;
 
-use crate::book::Book;
-use crate::book::integrity::{Cause, EvidenceCounts, State};
+use crate::book::integrity::{Cause, State};
 use crate::decode::{Mode, Payload, Source, Tally};
 use crate::event::{Body, Frame, Message};
 use crate::fixed::ABSENT;
-use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
-use crate::latency::Histogram;
-use crate::sequence::stream::{Connection, Gap};
-use crate::signals::life::Refusals;
-use crate::signals::paper::Ledger;
+use crate::instrument::{Instrument, InstrumentId, UNKNOWN, Venue};
+use crate::sequence::stream::Connection;
 use crate::signals::{self, Params, RuleError};
 use crate::time::Nanos;
-use crate::trades::TradeTape;
 use apply::Applier;
 pub use config::{Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS};
 use config::{Listed, json_complaint};
@@ -50,7 +47,6 @@ pub use output::Output;
 use publish::Publisher;
 pub use sequence::Notice;
 use sequence::Sequencer;
-use std::collections::BTreeMap;
 use world::{Origin, World};
 
 /// Every book of a process, and everything that happens to them.
@@ -136,6 +132,7 @@ impl Engine {
         if self.poisoned {
             return self.pending();
         }
+        self.judge.expire_due(&mut self.world, ts_recv);
         let (venue, mode) = match self.world.connections.get(conn as usize) {
             Some(Some(connection)) if connection.up => (connection.venue, connection.mode),
             Some(Some(_)) => {
@@ -178,6 +175,7 @@ impl Engine {
         if self.poisoned {
             return self.pending();
         }
+        self.judge.expire_due(&mut self.world, ts_recv);
         let Some(connection) = self.world.connection(conn) else {
             return self.refuse_unannounced(conn, ts_recv);
         };
@@ -246,6 +244,7 @@ impl Engine {
     ) -> Result<InstrumentId, EngineError> {
         let listed = Listed::check(venue, listing)?;
         self.announce(conn, venue, Mode::default(), ts)?;
+        self.judge.expire_due(&mut self.world, ts);
         let world = &mut self.world;
         if let Some(of) = world.connection(conn).map(|c| c.venue).filter(|&of| of != venue) {
             return Err(EngineError::OtherVenue(conn, of, venue));
@@ -283,6 +282,7 @@ impl Engine {
         if world.instruments.at(id).is_none() {
             return Err(EngineError::NoInstrument(id));
         }
+        self.judge.expire_due(world, ts);
         world.leave_connection(id);
         self.judge.turn(world, id, State::Stale, Cause::Unsubscribed, ts);
         let book = world.book_to_change(id);
@@ -323,6 +323,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mode = venue.mode(mode).ok_or_else(|| EngineError::Mode(venue, mode.to_owned()))?;
         self.announce(conn, venue, mode, ts)?;
+        self.judge.expire_due(&mut self.world, ts);
         if let Some(connection) = self.world.connection_mut(conn) {
             (connection.venue, connection.mode) = (venue, mode);
             (connection.up, connection.ts_data, connection.ts_event) = (true, ts, ABSENT);
@@ -346,6 +347,7 @@ impl Engine {
 
     /// The caller has reason not to believe a connection: all its books are stale.
     pub fn invalidate(&mut self, conn: u32, cause: Cause, ts: Nanos) {
+        self.judge.expire_due(&mut self.world, ts);
         self.judge.turn_connection(&mut self.world, conn, State::Stale, cause, ts);
     }
 
@@ -370,6 +372,7 @@ impl Engine {
         if self.world.instruments.at(id).is_none() {
             return Err(EngineError::NoInstrument(id));
         }
+        self.judge.expire_due(&mut self.world, ts);
         self.judge.resync_begin(&mut self.world, id, asked, ts);
         Ok(())
     }
@@ -411,146 +414,18 @@ impl Engine {
         self.world.levels.on = on;
     }
 
-    // Outputs.
-
     #[inline]
     fn pending(&self) -> usize {
         self.judge.publisher.output.pending()
-    }
-
-    /// Records written and not yet taken.
-    pub fn output(&mut self) -> &mut Output {
-        &mut self.judge.publisher.output
-    }
-
-    /// All instruments.
-    #[must_use]
-    pub fn instruments(&self) -> &Instruments {
-        &self.world.instruments
-    }
-
-    /// The book of `id`.
-    #[must_use]
-    pub fn book(&self, id: InstrumentId) -> Option<&Book> {
-        self.world.books.get(id as usize)
-    }
-
-    /// The trades of `id`.
-    #[must_use]
-    pub fn trades(&self, id: InstrumentId) -> Option<&TradeTape> {
-        self.world.tapes.get(id as usize)
-    }
-
-    /// What happened, counted.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.world.counters
-    }
-
-    /// Messages by type, over all venues.
-    #[must_use]
-    pub fn messages(&self) -> BTreeMap<String, u64> {
-        let mut all = BTreeMap::new();
-        for (venue, tally) in Venue::ALL.into_iter().zip(&self.tallies) {
-            for (name, n) in tally.by_name(venue.row().messages) {
-                *all.entry(name).or_insert(0) += n;
-            }
-        }
-        all
-    }
-
-    /// Evidence for and against, over all books.
-    #[must_use]
-    pub fn evidence(&self) -> EvidenceCounts {
-        let mut all = EvidenceCounts::default();
-        for book in &self.world.books {
-            all.add(&book.evidence);
-        }
-        all
-    }
-
-    /// Refused opportunities by reason, in the order of [`signals::Refusal::NAMES`].
-    #[must_use]
-    pub fn refusals(&self) -> Refusals {
-        self.judge.publisher.rules.signals.refusals()
-    }
-
-    /// As [`Self::refusals`], of one rule; `None` if there is no such rule.
-    #[must_use]
-    pub fn refusals_of(&self, rule: u32) -> Option<&Refusals> {
-        self.judge.publisher.rules.signals.refusals_of(rule)
-    }
-
-    /// The paper ledger, if one is kept.
-    #[must_use]
-    pub fn paper(&self) -> Option<&Ledger> {
-        self.judge.publisher.rules.paper.as_ref()
-    }
-
-    /// Receive time minus venue time of every message; negative where clocks disagree.
-    #[must_use]
-    pub fn venue_latency(&self) -> &Histogram {
-        &self.world.venue_latency
-    }
-
-    /// Receive time of the newest evidence for the book `id`: its own, or that of the numbered
-    /// stream it is on.
-    #[inline]
-    #[must_use]
-    pub fn ts_evidence(&self, id: InstrumentId) -> Nanos {
-        self.world.view().ts_evidence(id)
-    }
-
-    /// The newest value of each reference index that was heard of.
-    pub fn indices(&self) -> impl Iterator<Item = (&str, &IndexReading)> {
-        self.markets.indices.iter().map(|(name, reading)| (&**name, reading))
-    }
-
-    /// Holes found lately in numbered streams, oldest first.
-    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
-        self.sequencer.gaps()
-    }
-
-    /// Takes the replies on a connection that nobody has taken yet, oldest first.
-    pub fn take_notices(&mut self, conn: u32) -> Vec<Notice> {
-        self.sequencer.take_notices(conn)
-    }
-
-    /// How many replies on a connection wait to be taken.
-    #[must_use]
-    pub fn notices_pending(&self, conn: u32) -> usize {
-        self.sequencer.notices_pending(conn)
-    }
-
-    /// The venue's number of the subscription to `channel` on a connection, once it said so.
-    #[must_use]
-    pub fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
-        sequence::sid(&self.world, conn, channel)
-    }
-
-    /// Receive time less venue time of the newest message of a connection that stated one; below
-    /// zero where the receiver's clock is behind.
-    #[must_use]
-    pub fn delay(&self, conn: u32) -> Option<Nanos> {
-        self.world.connection(conn).map(|c| c.delay).filter(|&delay| delay != ABSENT)
-    }
-
-    /// Where and why the newest bad payload was refused.
-    #[must_use]
-    pub fn last_error(&self) -> Option<&LastError> {
-        self.world.last_error.as_ref()
-    }
-
-    /// Whether [`Self::poison`] was called.
-    #[must_use]
-    pub fn poisoned(&self) -> bool {
-        self.poisoned
     }
 }
 
 /// A new instrument, as it is listed.
 fn list(venue: Venue, symbol: &str, conn: u32, listing: &Listing, listed: Listed) -> Instrument {
+    let stranger = World::stranger(venue, symbol, conn);
     Instrument {
+        // A pair of currencies is no contract.
+        payout: stranger.payout.filter(|_| listing.base.is_none()),
         market: listing.market.map(Into::into),
         event: listing.event.map(Into::into),
         hours: listing.hours,
@@ -559,9 +434,9 @@ fn list(venue: Venue, symbol: &str, conn: u32, listing: &Listing, listed: Listed
         min_order_size: listing.min_order_size.map(Into::into),
         base: listing.base.map(Into::into),
         quote: listing.quote.map(Into::into),
-        fees: listed.fees,
+        fees: listed.fees.or(stranger.fees),
         fee_terms: listed.fee_terms,
-        ..World::stranger(venue, symbol, conn)
+        ..stranger
     }
 }
 

@@ -33,6 +33,7 @@ impl Judge {
     /// Everything that is due at `ts`, however much it is, and what is open asked about again.
     pub(super) fn advance(&mut self, world: &mut World, ts: Nanos) {
         self.next_sweep = self.next_sweep.min(ts);
+        self.expire_due(world, ts);
         self.run_due(world, ts);
         self.run_checks(world, ts, usize::MAX);
         let publisher = &mut self.publisher;
@@ -117,6 +118,10 @@ impl Judge {
     fn sweep_connection(&mut self, world: &mut World, conn: u32, ts: Nanos) {
         let silence = world.config.silence;
         let Some(connection) = world.connection(conn).filter(|c| c.up && silence > 0) else { return };
+        if connection.venue.row().continuity == Continuity::Expiry {
+            // Its books say themselves how long they hold.
+            return;
+        }
         // Where streams are numbered, only the stream that carries a book speaks for it. A book
         // fetched by REST while its stream is silent was vouched for at that moment.
         let numbered = connection.venue.row().continuity == Continuity::Stream;

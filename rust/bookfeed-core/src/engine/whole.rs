@@ -36,7 +36,10 @@ impl Applier {
                 self.apply_placed(world, judge, origin, frame, message, snapshot, stream);
             }
             Continuity::Evidence => self.apply_whole(world, judge, origin, frame, message, snapshot),
-            Continuity::UpdateIds | Continuity::Checksum | Continuity::Timestamps => {
+            Continuity::UpdateIds
+            | Continuity::Checksum
+            | Continuity::Timestamps
+            | Continuity::Expiry => {
                 self.apply_begin(world, judge, origin, frame, message, snapshot);
             }
         }
@@ -352,6 +355,8 @@ fn load(
     }
     book.ts_event = origin.ts_event;
     book.ts_recv = origin.ts_recv;
+    let expires = |holds_for| origin.ts_recv.saturating_add(holds_for);
+    book.rare.expires = snapshot.holds_for.map_or(ABSENT, expires);
     book.rare.snapshot_tick = snapshot.tick_size.map(|t| t.value);
     book.rare.asks_cut = snapshot.asks_cut;
     book.note_window();

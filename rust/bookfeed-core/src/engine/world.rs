@@ -109,7 +109,9 @@ impl World {
 
     /// An instrument of a venue's, of which nothing but its symbol and connection is known.
     pub(super) fn stranger(venue: Venue, symbol: &str, conn: u32) -> Instrument {
-        Instrument { payout: venue.row().payout, ..Instrument::new(venue, symbol, conn) }
+        let row = venue.row();
+        let fees = row.fees.unstated.and_then(|terms| (row.fees.parse)(terms).ok());
+        Instrument { payout: row.payout, fees, ..Instrument::new(venue, symbol, conn) }
     }
 
     /// Puts an instrument on a connection.

@@ -54,7 +54,7 @@ fn maker_rate(fee_type: &str) -> Option<u64> {
 
 /// Terms are `type;multiplier;rounding`: type and multiplier as the series prints them, and the
 /// name of the rounding rule. An event may replace the first two for a time.
-pub(crate) const TERMS: Terms = Terms { parse, changed };
+pub(crate) const TERMS: Terms = Terms { parse, changed, unstated: None };
 
 fn parse(terms: &str) -> Result<Fees, String> {
     let (fee_type, multiplier, rounding) =

@@ -6,11 +6,13 @@
 mod exact;
 pub mod kalshi;
 pub mod polymarket;
+pub mod user;
 
 use crate::fixed::{Price, Qty};
 pub use kalshi::{KalshiFees, Rounding};
 use kalshi::{Listed, Tally};
 pub use polymarket::PolymarketFees;
+pub use user::UserFees;
 
 /// Dollars in units of 1e-9.
 pub type Usd = i64;
@@ -32,6 +34,8 @@ pub struct Terms {
     /// Fees from the terms that were listed and an event's change to them: another formula,
     /// another multiplier (1e-9). Fees that cannot be computed are unsupported, never free.
     pub changed: fn(&str, Option<&str>, Option<i64>) -> Fees,
+    /// The terms of a market that is listed without; `None` where its fees are unknown then.
+    pub unstated: Option<&'static str>,
 }
 
 impl Terms {
@@ -39,6 +43,7 @@ impl Terms {
     pub const UNKNOWN: Self = Self {
         parse: |_| Err("are not known of this venue: leave them out".to_owned()),
         changed: |_, _, _| Fees::Unsupported,
+        unstated: None,
     };
 }
 
@@ -49,6 +54,8 @@ pub enum Fees {
     Polymarket(PolymarketFees),
     /// Of a Kalshi market.
     Kalshi(KalshiFees),
+    /// Of a user's own quotes.
+    User(UserFees),
     /// Of a type this engine cannot compute.
     Unsupported,
 }
@@ -95,6 +102,7 @@ impl Fees {
         match self {
             Self::Polymarket(fees) => fees.paid_by(role).marginal(price),
             Self::Kalshi(fees) => fees.marginal(role, price),
+            Self::User(fees) => Some(fees.marginal()),
             Self::Unsupported => None,
         }
     }
@@ -107,6 +115,7 @@ impl Fees {
         let rule = match self {
             Self::Polymarket(fees) => Rule::Polymarket(fees.paid_by(role)),
             Self::Kalshi(fees) => Rule::Kalshi(fees.order(role, sell)),
+            Self::User(fees) => Rule::User(*fees),
             Self::Unsupported => return Order { rule: Rule::Unsupported, total: None },
         };
         Order { rule, total: Some(0) }
@@ -117,6 +126,7 @@ impl Fees {
 enum Rule {
     Polymarket(PolymarketFees),
     Kalshi(Tally),
+    User(UserFees),
     Unsupported,
 }
 
@@ -138,6 +148,7 @@ impl Order {
         self.total = match &mut self.rule {
             Rule::Polymarket(fees) => fees.fill(qty, price).and_then(|fee| before.checked_add(fee)),
             Rule::Kalshi(tally) => tally.fill(qty, price),
+            Rule::User(fees) => fees.fill(qty).and_then(|fee| before.checked_add(fee)),
             Rule::Unsupported => None,
         };
         self.total?.checked_sub(before)

@@ -4,6 +4,9 @@
 //! behind, prices that never met seem apart. As long as the opportunity is found, though, each
 //! message moves one of the two times on; when the book that was behind comes to be ahead, both
 //! stood as they were then at one venue time in between, and the opportunity was real.
+//!
+//! A book that stands by itself, until a time its owner stated, stands at all of these times. Beside
+//! it the others only have to be heard of again, since they may have been behind.
 
 use super::{Subject, View};
 use crate::fixed::ABSENT;
@@ -12,14 +15,14 @@ use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 
 /// What has been seen of an opportunity since it was first found, without a failure in between.
-/// Legs are compared with the first; bit `i` is leg `i`.
+/// Legs are compared with the first that does not stand by itself; bit `i` is leg `i`.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     /// Receive time at which it was first found.
     pub since: Nanos,
-    /// Venue time up to which the first leg was proved then.
+    /// Venue time up to which that leg was proved then.
     ts_first: Nanos,
-    /// Legs that were ahead of the first at some time.
+    /// Legs that were ahead of it at some time.
     ahead: u128,
     /// Legs that were behind it at some time.
     behind: u128,
@@ -32,24 +35,32 @@ fn proof(id: InstrumentId, view: &View) -> (StreamId, Nanos) {
     (stream, view.ts_proved(id))
 }
 
+/// The instruments whose times are compared: all but those that stand by themselves.
+#[inline]
+fn compared(subject: &Subject, view: &View) -> impl Iterator<Item = InstrumentId> {
+    subject.instruments().filter(|&id| !view.stands_by_itself(id))
+}
+
 impl Seen {
     /// It is found for the first time.
     #[must_use]
     pub fn first(subject: &Subject, view: &View, now: Nanos) -> Self {
-        let first = subject.legs.first().map_or(ABSENT, |leg| view.ts_proved(leg.instrument));
-        Self { since: now, ts_first: first, ahead: 0, behind: 0 }
+        let first = compared(subject, view).next();
+        let ts_first = first.map_or(ABSENT, |id| view.ts_proved(id));
+        Self { since: now, ts_first, ahead: 0, behind: 0 }
     }
 
     /// It is found, again or for the first time: whether all legs are confirmed by now.
     #[must_use]
     pub(crate) fn confirms(&mut self, subject: &Subject, view: &View) -> bool {
-        let Some((first, others)) = subject.legs.split_first() else { return false };
-        let (stream, ts_first) = proof(first.instrument, view);
+        let mut legs = compared(subject, view);
+        let Some(first) = legs.next() else { return true };
+        let (stream, ts_first) = proof(first, view);
         // Within one venue time a batch may still be under way: only a later one completes it.
         let later = ts_first > self.ts_first && self.ts_first != ABSENT;
-        let mut confirmed = true;
-        for (bit, leg) in (0..).zip(others).map(|(i, leg)| (1u128 << i, leg)) {
-            let (other, ts) = proof(leg.instrument, view);
+        let mut confirmed = later || compared(subject, view).count() == subject.legs.len();
+        for (bit, id) in (0..).zip(legs).map(|(i, id)| (1u128 << i, id)) {
+            let (other, ts) = proof(id, view);
             if other == stream && stream != NO_STREAM {
                 confirmed &= later;
                 continue;

@@ -266,7 +266,9 @@ impl Signals {
         // While one of the venues is behind, the prices are not of one time.
         let mut heard = Spread::default();
         for id in watched.subject.instruments() {
-            heard.take(view.ts_heard(id));
+            if !view.stands_by_itself(id) {
+                heard.take(view.ts_heard(id));
+            }
         }
         let width = heard.known_width();
         if width != ABSENT
@@ -397,8 +399,10 @@ impl Signals {
             if apart(now, ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
                 return Err(Refusal::Age);
             }
-            received.take(ts_evidence);
-            heard.take(view.ts_heard(id));
+            if !view.stands_by_itself(id) {
+                received.take(ts_evidence);
+                heard.take(view.ts_heard(id));
+            }
         }
         let apart = Apart { skew: received.width(), lag: heard.known_width() };
         self.gate_apart(watched, gates, apart)?;

@@ -18,6 +18,7 @@ use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
 use crate::names::named_codes;
 use crate::sequence::stream::{Connection, Streams};
 use crate::time::Nanos;
+use crate::venue::Continuity;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -236,6 +237,15 @@ impl<'a> View<'a> {
     pub fn ts_evidence(&self, id: InstrumentId) -> Nanos {
         let Some(book) = self.books.get(id as usize) else { return ABSENT };
         self.streams.at(book.stream).map_or(book.ts_evidence, |s| s.ts_evidence.max(book.ts_evidence))
+    }
+
+    /// Whether a book's owner says himself how long it holds. It stands at every time until then,
+    /// so that there is no time to hold against those of other books.
+    #[inline]
+    #[must_use]
+    pub(crate) fn stands_by_itself(&self, id: InstrumentId) -> bool {
+        let about = self.instruments.at(id);
+        about.is_some_and(|about| about.venue.row().continuity == Continuity::Expiry)
     }
 
     /// Newest venue time up to which a book is proved complete, or [`ABSENT`]: by its numbered

@@ -592,6 +592,7 @@ impl Decoder<'_> {
             hints: [f.last_trade_price, f.neg_risk],
             market_id: Value::default(),
             requested: false,
+            holds_for: None,
         }))
     }
 

@@ -11,6 +11,7 @@ pub mod fee_rules;
 pub mod kalshi;
 pub mod level_copies;
 pub mod plain;
+pub mod quotes;
 pub mod records;
 pub mod scene;
 pub mod spot;

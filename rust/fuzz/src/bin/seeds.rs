@@ -6,6 +6,7 @@ mod support;
 use bookfeed_core::journal::{Packer, Record, Sealer};
 use std::path::Path;
 use support::Rng;
+use support::quotes::quote;
 use support::venue::Market;
 
 /// Frames about the very market that the decoder target follows.
@@ -50,6 +51,14 @@ fn vectors(venue: &str) -> std::io::Result<Vec<Vec<u8>>> {
     Ok(frames)
 }
 
+/// Quotes of the symbol that the decoder target follows.
+fn quotes() -> Vec<Vec<u8>> {
+    let (bid, ask) = (Some(("0.48", "100")), Some((".52", "0.00000001")));
+    let sides = [(bid, ask), (bid, None), (None, ask), (None, None), (ask, bid)];
+    let all = sides.map(|(bid, ask)| quote("mine", bid, ask, 5_000_000_000).into_bytes());
+    all.into()
+}
+
 fn journal() -> Vec<u8> {
     let (mut packer, mut sealer) = (Packer::default(), Sealer::new(3));
     let mut bytes = sealer.header(b"{}").expect("a short header");
@@ -74,7 +83,7 @@ fn main() -> std::io::Result<()> {
     let mut noise =
         |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
     let corpora: [(&str, Vec<Vec<u8>>); 7] = [
-        ("decoder", [frames(), vectors("kalshi")?].concat()),
+        ("decoder", [frames(), vectors("kalshi")?, quotes()].concat()),
         ("spot", [vectors("binance")?, vectors("kraken")?].concat()),
         ("json", text(&json)),
         ("number", text(&numbers)),

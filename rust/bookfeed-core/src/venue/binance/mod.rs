@@ -394,6 +394,7 @@ impl Decoder<'_> {
             hints: [Value::default(); 2],
             market_id: Value::default(),
             requested: true,
+            holds_for: None,
         };
         Ok((Place::run(id, id), Body::Snapshot(snapshot)))
     }

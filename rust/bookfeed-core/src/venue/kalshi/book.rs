@@ -26,6 +26,7 @@ impl Decoder<'_> {
             hints: [Value::default(); 2],
             market_id: f.market_id,
             requested: self.integer(e.id).is_some_and(|id| id != 0),
+            holds_for: None,
         }))
     }
 

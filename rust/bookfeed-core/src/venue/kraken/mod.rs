@@ -350,6 +350,7 @@ impl Decoder<'_> {
             hints: [Value::default(); 2],
             market_id: Value::default(),
             requested: false,
+            holds_for: None,
         }))
     }
 
