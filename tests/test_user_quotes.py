@@ -12,7 +12,7 @@ from spot_live import Tape, audited
 from waiting import PATIENCE_S, PatientClock
 
 import bookfeed
-from bookfeed._bookfeed import VENUES
+from bookfeed import config
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.feed import Feed, SessionOptions
 from bookfeed.market import Market, Outcome
@@ -25,8 +25,6 @@ MINE = "my-fair-BTC"
 # Beats are rare: that a quote ends in time is not owed to them.
 OPTIONS = SessionOptions(advance_s=60, backoff_min_s=0.01)
 
-in_the_core = pytest.mark.skipif("user" not in VENUES, reason="the core has no venue `user` yet")
-
 
 def frame(**sides: Any) -> dict[str, Any]:
     bid = (sides.get("bid"), sides.get("bid_qty"))
@@ -35,7 +33,6 @@ def frame(**sides: Any) -> dict[str, Any]:
     return found
 
 
-@in_the_core
 @pytest.mark.parametrize(
     ("price", "written"),
     [
@@ -52,7 +49,6 @@ def test_numbers_are_written_exactly(price: Any, written: str) -> None:
     assert told == {"symbol": MINE, "bid": [written, "100"], "ask": None, "max_age_ns": 7}
 
 
-@in_the_core
 @pytest.mark.parametrize(
     ("sides", "problem"),
     [
@@ -101,7 +97,6 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
-@in_the_core
 async def test_a_quote_is_a_book_until_its_age_is_over_and_no_longer() -> None:
     clock = PatientClock()
     states: list[tuple[int, str, str]] = []
@@ -132,7 +127,6 @@ async def test_a_quote_is_a_book_until_its_age_is_over_and_no_longer() -> None:
     assert states[-1][1:] == ("stale", "disconnected")
 
 
-@in_the_core
 async def test_an_older_quote_holds_for_so_much_shorter() -> None:
     clock = PatientClock()
     async with Feed(options=OPTIONS, clock=clock) as feed:
@@ -148,7 +142,6 @@ async def test_an_older_quote_holds_for_so_much_shorter() -> None:
         assert str(book.cause) == "expired"
 
 
-@in_the_core
 async def test_a_bad_quote_leaves_the_last_one_and_its_neighbours() -> None:
     async with Feed(options=OPTIONS) as feed:
         for symbol in (MINE, "other"):
@@ -161,7 +154,6 @@ async def test_a_bad_quote_leaves_the_last_one_and_its_neighbours() -> None:
         assert feed.book(MINE).bid == 0.4
 
 
-@in_the_core
 async def test_markets_of_one_s_own_come_and_go(server: Server) -> None:
     mine = Market("fair", (Outcome("Up", MINE),), name="What I think", venue="user")
     feed = Feed([MARKET, mine], url=server.url, options=OPTIONS)
@@ -183,7 +175,6 @@ async def test_markets_of_one_s_own_come_and_go(server: Server) -> None:
         assert feed.push_quote("b", ask="0.3", ask_qty=5, max_age_s=60).live
 
 
-@in_the_core
 async def test_a_failed_engine_is_told_where_there_is_no_connection() -> None:
     engine: Any = FailingEngine()
     async with Feed(engine=engine, options=OPTIONS) as feed:
@@ -198,7 +189,6 @@ async def test_a_failed_engine_is_told_where_there_is_no_connection() -> None:
 FACTS = {"oracle": "the same", "strike": "1", "cut_off": "noon"}
 
 
-@in_the_core
 async def test_a_box_with_a_leg_of_one_s_own_opens_and_closes_with_it(server: Server) -> None:
     """At 0.60 the event costs less than the user thinks that its opposite is worth."""
     market = Market(
@@ -248,3 +238,31 @@ async def test_a_box_with_a_leg_of_one_s_own_opens_and_closes_with_it(server: Se
     report = audited(tape.records)
     assert (report.findings, report.refused) == ([], 0)
     assert report.signals["box open"] or report.agreed
+
+
+async def test_a_configuration_may_have_a_leg_of_one_s_own(server: Server) -> None:
+    leg = {"polarity": "same", **FACTS}
+    pair = [
+        {"venue": "polymarket", "symbol": YES, "outcome": "Yes", **leg},
+        {"venue": "user", "symbol": MINE, "outcome": "yes", **leg},
+    ]
+    table = {
+        "polymarket": {"ws_url": server.url, "rest_url": ""},
+        "market": [
+            {
+                "market": "0xabc",
+                "fee": {"rate": "0"},
+                "outcomes": [{"name": "Yes", "asset": YES}],
+            },
+            {"venue": "user", "symbol": MINE, "fee_a_share": "0.01"},
+        ],
+        "pair": [{"name": "mine", "leg": pair, "confirm": "off", "polarity_check": "off"}],
+    }
+    signals: list[bookfeed.Signal] = []
+    feed = Feed.from_config(config.parse(table), on_signal=signals.append)
+    async with feed:
+        await feed.wait_live(PATIENCE_S)
+        feed.push_quote(MINE, bid="0.70", bid_qty=40, max_age_s=60)
+        await server.until(lambda: signals)
+        # The contract's own fee is on it.
+        assert signals[0].net_edge == pytest.approx(0.09)

@@ -21,7 +21,7 @@ from bookfeed.sinks import SinkSet
 from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus, book_status
 from bookfeed.streams import Stream
 from bookfeed.user_quotes import UserQuotes
-from bookfeed.venues import user_quote
+from bookfeed.venues import user, user_quote
 from bookfeed.venues.user_quote import Number
 
 T = TypeVar("T")
@@ -248,7 +248,7 @@ class LiveBooks(BookSource):
         return symbols
 
     def _own(self, symbol: str) -> int | None:
-        instrument = self._engine.instrument(user_quote.NAME, symbol)
+        instrument = self._engine.instrument(user.NAME, symbol)
         return instrument if instrument is not None and instrument in self._quotes else None
 
     def _announce(self) -> None:

@@ -14,7 +14,7 @@ from bookfeed.clock import Clock
 from bookfeed.errors import EngineError
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
-from bookfeed.venues import user_quote
+from bookfeed.venues import user, user_quote
 from bookfeed.venues.user_quote import Number
 
 
@@ -60,7 +60,7 @@ class UserQuotes:
             for outcome in market.outcomes
         }
         if fresh:
-            self._inputs.connected(conn, user_quote.NAME, now_ns)
+            self._inputs.connected(conn, user.NAME, now_ns)
         self._until_ns.update(dict.fromkeys(symbols, 0))
         return symbols
 

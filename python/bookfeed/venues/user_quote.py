@@ -9,12 +9,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, VENUES
-from bookfeed.market import Market, Outcome
+from bookfeed.market import Market
+from bookfeed.venues.user import NAME, UserMarket
 
-NAME: Final = "user"
-
-# What the one outcome of a market is called that a push has made.
-OUTCOME: Final = "yes"
 MAX_AGE_NS: Final = 10**18
 
 Number = str | Decimal | int | float
@@ -23,7 +20,7 @@ Number = str | Decimal | int | float
 
 def market_of(symbol: str) -> Market:
     """The market of a symbol that was pushed without one."""
-    return Market(market="", outcomes=(Outcome(OUTCOME, symbol),), venue=NAME)
+    return UserMarket(NAME, symbol).to_market(None)
 
 
 def check_symbol(symbol: str) -> None:
