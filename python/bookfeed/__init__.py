@@ -9,6 +9,7 @@ Example::
     import bookfeed
 
     engine = bookfeed.Engine(auto_subscribe=True)
+    engine.connected(0, "polymarket", ts_recv)
     engine.ingest(0, frame, ts_recv)
     for book in engine.books():
         print(book.symbol, book.state, book.bid, book.ask)
