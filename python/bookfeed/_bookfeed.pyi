@@ -554,9 +554,10 @@ class BookView:
           the book as it stands.
         * ``"rest"``: a whole book fetched by REST beside the stream was the same.
 
-        A proof that the venue never gives is never met. Each refusal is counted
-        (``Engine.untrusted()``, and ``untrusted_reads`` among the counters). Raises
-        ``EngineError`` for another proof, and for a ``max_age_s`` that is no duration.
+        A proof that the venue never gives is never met; prices of ``Feed.push_quote`` have
+        none, only their age. Each refusal is counted (``Engine.untrusted()``, and
+        ``untrusted_reads`` among the counters). Raises ``EngineError`` for another proof, and
+        for a ``max_age_s`` that is no duration.
         """
     def freeze(self) -> BookView:
         """A copy of the book as it stands, which does not change any more: the same class, with
@@ -837,8 +838,8 @@ class Engine:
         """
     def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
         """A whole book of ``instrument`` is being fetched: what the stream says meanwhile is kept
-        for it. A book that is live stays so, unless somebody ``asked`` for it because he doubts
-        it: then it is not live until the whole book is there.
+        for it. A book that is live stays so, unless somebody ``asked`` for it because he
+        doubts it: then it is not live until the whole book is there.
 
         Raises ``EngineError`` if there is no such instrument.
         """

@@ -45,8 +45,8 @@ fn any_duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
     }
 }
 
-/// Seconds as nanoseconds, the whole ones apart, so that a fraction keeps its precision; `None`
-/// out of range. In steps that need no call of the maths library.
+/// Seconds as nanoseconds, the whole ones apart, so that a fraction keeps its precision;
+/// `None` out of range. In steps that need no call of the maths library.
 #[inline]
 fn whole_ns(seconds: f64) -> Option<Nanos> {
     if !(0.0..=SECONDS_MAX).contains(&seconds) {

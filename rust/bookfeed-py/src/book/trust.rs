@@ -205,9 +205,10 @@ impl BookView {
     ///   the book as it stands.
     /// * ``"rest"``: a whole book fetched by REST beside the stream was the same.
     ///
-    /// A proof that the venue never gives is never met. Each refusal is counted
-    /// (``Engine.untrusted()``, and ``untrusted_reads`` among the counters). Raises
-    /// ``EngineError`` for another proof, and for a ``max_age_s`` that is no duration.
+    /// A proof that the venue never gives is never met; prices of ``Feed.push_quote`` have
+    /// none, only their age. Each refusal is counted (``Engine.untrusted()``, and
+    /// ``untrusted_reads`` among the counters). Raises ``EngineError`` for another proof, and
+    /// for a ``max_age_s`` that is no duration.
     #[pyo3(signature = (max_age_s = None, proof = None))]
     fn trusted<'py>(
         slf: &Bound<'py, Self>,

@@ -146,8 +146,8 @@ impl Engine {
     }
 
     /// A whole book of ``instrument`` is being fetched: what the stream says meanwhile is kept
-    /// for it. A book that is live stays so, unless somebody ``asked`` for it because he doubts
-    /// it: then it is not live until the whole book is there.
+    /// for it. A book that is live stays so, unless somebody ``asked`` for it because he
+    /// doubts it: then it is not live until the whole book is there.
     ///
     /// Raises ``EngineError`` if there is no such instrument.
     #[pyo3(signature = (instrument, ts, *, asked = false))]
