@@ -54,7 +54,7 @@ class FeedLog:
 
     def batch(self, batch: Batch) -> None:
         """Signals that opened or closed."""
-        if not _logger.isEnabledFor(logging.INFO) or not batch.signal_bytes:
+        if not batch.signal_bytes or not _logger.isEnabledFor(logging.INFO):
             return
         for signal in records.signals(batch, self._names):
             if signal.phase == "open":
