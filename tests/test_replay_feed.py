@@ -1,5 +1,7 @@
 """``bookfeed.replay``: a recording of any kind with the listeners of a feed."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,7 @@ from test_feed_status import QUICK
 from waiting import PATIENCE_S, PatientClock, until
 
 import bookfeed
-from bookfeed.cli import main
-from bookfeed.errors import ExitCode, RecordingError
+from bookfeed.errors import RecordingError
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.rules.rule import Rule
@@ -107,7 +108,8 @@ async def test_filters_keep_the_time_of_the_recording(tmp_path: Path) -> None:
 
 def test_a_capture_and_the_journal_made_of_it_give_the_same(tmp_path: Path) -> None:
     journal = tmp_path / "tiny.bfj"
-    assert main(["import", str(TINY), str(journal), "-q"]) == ExitCode.OK
+    # In a process of its own: the command line has logging of its own.
+    subprocess.run([sys.executable, "-m", "bookfeed", "import", TINY, journal, "-q"], check=True)
     updates = list(bookfeed.replay(TINY))
     assert len(updates) > 10
     assert {update.symbol for update in updates} != {""}
