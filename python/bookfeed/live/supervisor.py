@@ -17,14 +17,9 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
-from bookfeed.live.http import RestClient, required_rest_url
 from bookfeed.live.pacing import Backoff, Stagger
-from bookfeed.live.recovery.base import Mender
-from bookfeed.live.recovery.commands import CommandMender
 from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan, ResyncPolicy
-from bookfeed.live.recovery.rest import RestMender
-from bookfeed.live.recovery.resubscribe import ResubscribeMender
-from bookfeed.live.recovery.seeds import SeedMender
+from bookfeed.live.recovery.ways import mender_of
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
 from bookfeed.log import RateLimitedLog
@@ -32,7 +27,7 @@ from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Update
 from bookfeed.status import ConnectionStatus
-from bookfeed.venues.base import Commands, Endpoint, RestBooks, RestSeeds, Resubscription, Venue
+from bookfeed.venues.base import Endpoint, Venue
 
 _logger: Final = logging.getLogger("bookfeed.live.supervisor")
 _log: Final = RateLimitedLog(_logger)
@@ -108,7 +103,7 @@ class Supervisor:
         spacing_s, venue = options.connect_stagger_s, endpoint.venue
         spacing_s = venue.connect_stagger_s if spacing_s is None else spacing_s
         self._stagger: Final = Stagger(seconds_ns(spacing_s))
-        self._mender: Final = self._new_mender()
+        self._mender: Final = mender_of(endpoint, self, rng)
         policy = self._mender.policy(options.resync)
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
         self._shards: Final[dict[int, Shard]] = {}
@@ -117,22 +112,6 @@ class Supervisor:
         # Connections that are given up, and what those counted that are gone.
         self._leaving: Final[dict[asyncio.Task[None], Session]] = {}
         self._retired: Final[Counter[str]] = Counter()
-
-    def _new_mender(self) -> Mender:
-        endpoint = self._endpoint
-        tls = endpoint.ssl_context
-        match endpoint.venue.recovery:
-            case Commands() as commands:
-                return CommandMender(self, commands, self._rng)
-            case Resubscription() as commands:
-                return ResubscribeMender(self, commands, self._rng)
-            case RestSeeds() as seeds:
-                rest_url = required_rest_url(endpoint)
-                return SeedMender(self, RestClient(rest_url, ssl_context=tls), seeds)
-            case RestBooks() as books if endpoint.rest_url is not None:
-                return RestMender(self, RestClient(endpoint.rest_url, ssl_context=tls), books)
-            case _:
-                return Mender(self)
 
     @property
     def venue(self) -> Venue:

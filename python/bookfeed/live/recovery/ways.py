@@ -1,0 +1,31 @@
+"""Which way of recovering books a venue gets: by what it offers, and where it is to be found."""
+
+import random
+
+from bookfeed.live.http import RestClient, required_rest_url
+from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.commands import CommandMender
+from bookfeed.live.recovery.rest import RestMender
+from bookfeed.live.recovery.resubscribe import ResubscribeMender
+from bookfeed.live.recovery.seeds import SeedMender
+from bookfeed.venues.base import Commands, Endpoint, RestBooks, RestSeeds, Resubscription
+
+
+def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) -> Mender:
+    """The way for the connections to ``endpoint``; without any, a new connection is the way.
+
+    Raises ``ConfigError`` for a venue whose books begin with REST, without its address.
+    """
+    tls = endpoint.ssl_context
+    match endpoint.venue.recovery:
+        case Commands() as commands:
+            return CommandMender(connections, commands, rng)
+        case Resubscription() as commands:
+            return ResubscribeMender(connections, commands, rng)
+        case RestSeeds() as seeds:
+            client = RestClient(required_rest_url(endpoint), ssl_context=tls)
+            return SeedMender(connections, client, seeds)
+        case RestBooks() as books if endpoint.rest_url is not None:
+            return RestMender(connections, RestClient(endpoint.rest_url, ssl_context=tls), books)
+        case _:
+            return Mender(connections)
