@@ -4,8 +4,8 @@ import struct
 from collections.abc import Callable
 
 from bookfeed import ABSENT, CAUSES, RULES, SIGNAL_PHASES, STATES, UPDATE_KINDS, Batch, Engine
-from bookfeed.dispatch import Dispatcher, OnState
-from bookfeed.filters import Timers
+from bookfeed.dispatch.dispatcher import Dispatcher, OnState
+from bookfeed.dispatch.filters import Timers
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
 

@@ -18,7 +18,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 from waiting import PATIENCE_S
 
 from bookfeed._bookfeed import Engine
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.market import Market, Outcome
 
 YES, NO = "1" * 77, "2" * 76

@@ -10,7 +10,7 @@ from waiting import PatientClock
 from bookfeed._bookfeed import Batch, BookView, Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.cli.witness import EngineWitness
-from bookfeed.feed import Feed, SessionOptions
+from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.market import Market

@@ -10,7 +10,7 @@ from spot_live import Tape, Watcher, audited, feed_of, replayed
 from waiting import PATIENCE_S, until
 
 from bookfeed.errors import ConfigError
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.live import http
 from bookfeed.market import Market, Outcome
 from bookfeed.recordings.kinds import Kind

@@ -9,7 +9,7 @@ from test_signing import ED25519, pem
 from bookfeed.cli.demo import demo_config, demo_keys
 from bookfeed.cli.source import Source
 from bookfeed.config import Config
-from bookfeed.feed_config import endpoints
+from bookfeed.feed.settings import endpoints
 from bookfeed.sim import polymarket
 from bookfeed.sim import polymarket_kalshi as paired
 

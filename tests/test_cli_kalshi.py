@@ -14,7 +14,7 @@ from waiting import PATIENCE_S
 
 from bookfeed import config
 from bookfeed.errors import ConfigError
-from bookfeed.feed_config import endpoints
+from bookfeed.feed.settings import endpoints
 
 TICKER = "KXBTCD-26OCT0117-T84999.99"
 KEY_ID = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"

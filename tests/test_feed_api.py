@@ -23,7 +23,7 @@ from waiting import PATIENCE_S, until
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.errors import EngineError, SessionError
-from bookfeed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Signal, Update
 from bookfeed.rules.rule import Rule

@@ -11,7 +11,7 @@ from session_server import MARKET, YES, serving
 from test_session_rest import QUICK, resting
 from waiting import PATIENCE_S, until
 
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.recordings.writer import JournalWriter
 
 # A thousand by hand: BOOKFEED_CYCLES=1000.

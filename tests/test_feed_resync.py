@@ -24,7 +24,7 @@ from test_session_rest import resting
 from waiting import PATIENCE_S, PatientClock, until
 
 from bookfeed.errors import SessionError
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Update
 from bookfeed.sim import binance, kalshi, kraken, polymarket

@@ -14,7 +14,7 @@ from waiting import PATIENCE_S, PatientClock, let_time_be_patient, until
 
 from bookfeed import loops
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.feed import Feed, SessionOptions
+from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Update

@@ -21,9 +21,10 @@ from session_server import (
 )
 from waiting import PATIENCE_S, PatientClock, until
 
-from bookfeed import config, feed_config
+from bookfeed import config
 from bookfeed.errors import ConfigError, EngineError, SessionError
-from bookfeed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.feed import settings
+from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.names import Names
 from bookfeed.recordings.reader import Journal
 from bookfeed.rules.rule import Rule
@@ -345,7 +346,8 @@ async def test_a_flood_of_states_is_no_flood_of_lines(
 def test_nothing_is_decoded_while_nobody_reads_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from bookfeed import feed_log, records
+    from bookfeed import records
+    from bookfeed.feed import lines
 
     def signals(*_: object) -> None:
         raise AssertionError("decoded")
@@ -356,12 +358,12 @@ def test_nothing_is_decoded_while_nobody_reads_the_log(
     batch: Any = Signalled()
     monkeypatch.setattr(records, "signals", signals)
     with caplog.at_level(logging.WARNING, "bookfeed.feed"):
-        feed_log.FeedLog(Names()).batch(batch)
+        lines.FeedLog(Names()).batch(batch)
     with (
         caplog.at_level(logging.INFO, "bookfeed.feed"),
         pytest.raises(AssertionError, match="decoded"),
     ):
-        feed_log.FeedLog(Names()).batch(batch)
+        lines.FeedLog(Names()).batch(batch)
 
 
 # From a configuration.
@@ -415,7 +417,7 @@ async def test_one_venue_s_endpoint_is_replaced_by_itself(server: Server) -> Non
     made = config.parse({**TABLE, "market": [*TABLE["market"], kalshi]})
     # Without a key of Kalshi's there is nowhere to go but to a place of one's own.
     own = {"kalshi": Endpoint(kalshi_venue(), "ws://127.0.0.1:1/trade-api/ws/v2")}
-    found = feed_config.arguments(made, "test", {}, {"endpoints": own})["endpoints"]
+    found = settings.arguments(made, "test", {}, {"endpoints": own})["endpoints"]
     assert found["kalshi"] is own["kalshi"]
     assert found["polymarket"].url == made.sections["polymarket"].endpoint("test").url
 

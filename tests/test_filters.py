@@ -20,7 +20,7 @@ from record_bytes import (
 )
 
 from bookfeed import ABSENT, UPDATE_KINDS, Signal, Update
-from bookfeed.dispatch import Dispatcher
+from bookfeed.dispatch.dispatcher import Dispatcher
 
 MS = 1_000_000
 TICK = 10_000_000

@@ -181,7 +181,7 @@ def check(venue: Venue, url: str) -> None:
 
 
 def test_a_feed_without_a_key_says_so_before_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bookfeed.feed import Feed
+    from bookfeed.feed.feed import Feed
 
     for name in ("KALSHI_API_KEY_ID", "KALSHI_PRIVATE_KEY_PATH", "KALSHI_PRIVATE_KEY"):
         monkeypatch.delenv(name, raising=False)

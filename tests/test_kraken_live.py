@@ -9,7 +9,7 @@ import pytest
 from spot_live import Tape, Watcher, audited, feed_of, replayed
 from waiting import PATIENCE_S, until
 
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.market import Market
 from bookfeed.recordings.kinds import Kind
 from bookfeed.sim import binance

@@ -21,10 +21,10 @@ from bookfeed import (
     Listener,
     Update,
 )
-from bookfeed.dispatch import Dispatcher
-from bookfeed.levels import LEVEL_BYTES, level_changes
-from bookfeed.listeners import WAITING_MAX
+from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.listeners import WAITING_MAX
 from bookfeed.recordings.inputs import EngineInput
+from bookfeed.records.levels import LEVEL_BYTES, level_changes
 from bookfeed.sim.polymarket import SimConfig, serve
 from bookfeed.sim.polymarket.faults import Fault
 

@@ -8,8 +8,8 @@ import pytest
 from record_bytes import batch, dispatcher, signal_batch, update_bytes
 
 from bookfeed import Batch, Engine, SessionError, Update
-from bookfeed.dispatch import Dispatcher
-from bookfeed.listeners import WAITING_MAX, Listener
+from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.listeners import WAITING_MAX, Listener
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.status import ConnectionStatus
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bookfeed import Engine, Market, Name, Names, Outcome, Rule
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.recordings.inputs import EngineInput
 
 YES, NO = "11", "22"

@@ -9,9 +9,9 @@ from session_server import MARKET, YES, book_frame, serving
 from test_session_replay import Tape
 from waiting import PATIENCE_S, PatientClock
 
-from bookfeed.feed import Feed, SessionOptions
-from bookfeed.replay_feed import Replay
-from bookfeed.schedule import Schedule, distance_ns
+from bookfeed.dispatch.schedule import Schedule, distance_ns
+from bookfeed.feed.feed import Feed, SessionOptions
+from bookfeed.feed.replay import Replay
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -17,7 +17,7 @@ from test_session_replay import Tape, outcome
 from test_signing import ED25519, pem
 from waiting import PATIENCE_S, PatientClock
 
-from bookfeed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.live import session
 from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy

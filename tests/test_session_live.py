@@ -22,7 +22,7 @@ from session_server import (
 from waiting import PATIENCE_S, until
 
 from bookfeed._bookfeed import Batch
-from bookfeed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.live import session
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Update, updates

@@ -9,7 +9,7 @@ from session_server import MARKET, NO, YES, book_message, raw_frame, serving
 from waiting import PATIENCE_S
 
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.feed import Feed, SessionOptions
+from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.market import Market, Outcome
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind

@@ -12,7 +12,7 @@ from waiting import PATIENCE_S, PatientClock
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import SessionError
-from bookfeed.feed import Feed, SessionOptions
+from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.http import RestClient, RestError, retry_after_ns
 from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy

@@ -11,7 +11,7 @@ import pytest
 from record_bytes import batch, dispatcher, signal_batch, update_bytes
 
 from bookfeed import Lagged, Stream, Update
-from bookfeed.dispatch import Dispatcher
+from bookfeed.dispatch.dispatcher import Dispatcher
 
 ABANDONED = 1_500
 

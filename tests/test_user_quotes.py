@@ -14,7 +14,7 @@ from waiting import PATIENCE_S, PatientClock
 import bookfeed
 from bookfeed import config
 from bookfeed.errors import EngineError, SessionError
-from bookfeed.feed import Feed, SessionOptions
+from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.market import Market, Outcome
 from bookfeed.rules.pairs import Pair, PairLeg
 from bookfeed.venues import FeeSchedule

@@ -4,7 +4,7 @@ import pytest
 
 from bookfeed import UserFee, config
 from bookfeed.errors import ConfigError
-from bookfeed.feed_config import endpoints
+from bookfeed.feed.settings import endpoints
 from bookfeed.live.endpoints import endpoints_of
 from bookfeed.market import Market, Outcome
 from bookfeed.venues import VENUES

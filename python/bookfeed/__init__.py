@@ -46,8 +46,9 @@ if TYPE_CHECKING:
         parse_price,
         parse_qty,
     )
-    from bookfeed.arrays import columns
     from bookfeed.config import Config
+    from bookfeed.dispatch.listeners import Listener
+    from bookfeed.dispatch.streams import Lagged, Stream
     from bookfeed.errors import (
         BookfeedError,
         CaptureError,
@@ -59,22 +60,21 @@ if TYPE_CHECKING:
         SessionError,
         SimulatorError,
     )
-    from bookfeed.feed import Feed
-    from bookfeed.levels import LevelChange, LevelChanges
-    from bookfeed.listeners import Listener
+    from bookfeed.feed.feed import Feed
+    from bookfeed.feed.replay import Replay, replay
     from bookfeed.live.supervisor import SessionOptions
     from bookfeed.market import Fee, Market, Outcome
     from bookfeed.names import Name, Names
     from bookfeed.recordings.reader import Journal
     from bookfeed.recordings.writer import JournalWriter
     from bookfeed.records import Leg, Signal, Update
-    from bookfeed.replay_feed import Replay, replay
+    from bookfeed.records.arrays import columns
+    from bookfeed.records.levels import LevelChange, LevelChanges
     from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
     from bookfeed.rules.rule import Rule
     from bookfeed.rules.why import Why
     from bookfeed.sinks import Sink, SinkOptions, SinkStatus
     from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
-    from bookfeed.streams import Lagged, Stream
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, UserFee, Venue
     from bookfeed.venues.binance import binance
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
@@ -188,7 +188,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "bookfeed.arrays": ("columns",),
+    "bookfeed.records.arrays": ("columns",),
     "bookfeed.config": ("Config",),
     "bookfeed.errors": (
         "BookfeedError",
@@ -201,22 +201,22 @@ _MODULES: Final = {
         "SessionError",
         "SimulatorError",
     ),
-    "bookfeed.feed": ("Feed",),
-    "bookfeed.levels": ("LevelChange", "LevelChanges"),
-    "bookfeed.listeners": ("Listener",),
+    "bookfeed.feed.feed": ("Feed",),
+    "bookfeed.records.levels": ("LevelChange", "LevelChanges"),
+    "bookfeed.dispatch.listeners": ("Listener",),
     "bookfeed.live.supervisor": ("SessionOptions",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),
     "bookfeed.names": ("Name", "Names"),
     "bookfeed.recordings.reader": ("Journal",),
     "bookfeed.recordings.writer": ("JournalWriter",),
     "bookfeed.records": ("Leg", "Signal", "Update"),
-    "bookfeed.replay_feed": ("Replay", "replay"),
+    "bookfeed.feed.replay": ("Replay", "replay"),
     "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
     "bookfeed.rules.rule": ("Rule",),
     "bookfeed.rules.why": ("Why",),
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
     "bookfeed.status": ("BookStatus", "ConnectionStatus", "FeedStatus"),
-    "bookfeed.streams": ("Lagged", "Stream"),
+    "bookfeed.dispatch.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "UserFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),

@@ -14,7 +14,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.cli.run import follow
 from bookfeed.cli.source import opened
 from bookfeed.errors import ExitCode
-from bookfeed.feed_config import journal
+from bookfeed.feed.settings import journal
 from bookfeed.monitor.output import write_pairs
 from bookfeed.monitor.shows import Summary
 from bookfeed.recordings.writer import JournalStatus

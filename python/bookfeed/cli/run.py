@@ -11,7 +11,7 @@ from bookfeed.cli.paper import engine_options
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
 from bookfeed.errors import ConfigError, ExitCode
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
 from bookfeed.monitor.watch import Watch

@@ -12,7 +12,7 @@ import numpy as np
 from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
 from bookfeed.clock import NS_PER_S, Clock
-from bookfeed.feed import Feed
+from bookfeed.feed.feed import Feed
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen
 from bookfeed.monitor.objects import (
     fill_object,

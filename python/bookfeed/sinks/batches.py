@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bookfeed._bookfeed import Batch
-from bookfeed.levels import LEVEL_BYTES
 from bookfeed.records import KIND_BOOK, LEG_BYTES, SIGNAL_BYTES, UPDATE_BYTES
+from bookfeed.records.levels import LEVEL_BYTES
 
 EMPTY: Final = Batch()
 

@@ -19,9 +19,9 @@ from typing import Annotated, Any, Final, Literal
 import orjson
 
 from bookfeed._bookfeed import Batch, format_price, format_qty
-from bookfeed.levels import LevelChanges, level_changes
 from bookfeed.names import Name, Names
 from bookfeed.records import Leg, Signal, Update, signals, updates
+from bookfeed.records.levels import LevelChanges, level_changes
 from bookfeed.schema import Text
 from bookfeed.sinks.base import SinkSection
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from bookfeed._bookfeed import CLOSE_REASONS, PRICE_SCALE, QTY_SCALE, RULES, SIGNAL_PHASES, STATES
 from bookfeed.names import NOTHING_KNOWN, Known, Names, name_of
-from bookfeed.values import NS_PER_S, USD_SCALE, known, ratio
+from bookfeed.records.values import NS_PER_S, USD_SCALE, known, ratio
 from bookfeed.words import CloseReason, RuleKind, SignalPhase, State
 
 SIGNAL_BYTES: Final = 144

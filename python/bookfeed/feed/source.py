@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bookfeed._bookfeed import VENUES, BookView, Engine, Histogram
-from bookfeed.dispatch import Dispatcher
-from bookfeed.listening import Listening
+from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.listening import Listening
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.rule import Rule

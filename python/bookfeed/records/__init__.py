@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bookfeed._bookfeed import Batch
 from bookfeed.names import NOTHING_KNOWN, Known, symbols_of
-from bookfeed.signal import LEG_BYTES, SIGNAL_BYTES, Leg, Signal
-from bookfeed.update import (
+from bookfeed.records.signal import LEG_BYTES, SIGNAL_BYTES, Leg, Signal
+from bookfeed.records.update import (
     KIND_BOOK,
     KIND_STATE,
     UPDATE_BYTES,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 from bookfeed._bookfeed import RULES
-from bookfeed.dispatch import (
+from bookfeed.dispatch.dispatcher import (
     Dispatcher,
     OnBatch,
     OnLevels,
@@ -13,10 +13,10 @@ from bookfeed.dispatch import (
     OnStatus,
     OnUpdate,
 )
-from bookfeed.filters import Amount, Symbols
-from bookfeed.listeners import Listener
+from bookfeed.dispatch.filters import Amount, Symbols
+from bookfeed.dispatch.listeners import Listener
+from bookfeed.dispatch.streams import QUEUE_MAX, Stream
 from bookfeed.records import Signal, Update
-from bookfeed.streams import QUEUE_MAX, Stream
 
 T = TypeVar("T")
 

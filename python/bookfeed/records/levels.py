@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, cast
 
 from bookfeed._bookfeed import CAUSES, PRICE_SCALE, QTY_SCALE, STATES, BookView
 from bookfeed.names import Known, symbols_of
-from bookfeed.values import unfrozen
+from bookfeed.records.values import unfrozen
 from bookfeed.words import Cause, State
 
 LEVEL_BYTES: Final = 48

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
-from bookfeed.filters import Selection, SignalFilter, UpdateFilter
-from bookfeed.listeners import Listener
-from bookfeed.streams import Queue
+from bookfeed.dispatch.filters import Selection, SignalFilter, UpdateFilter
+from bookfeed.dispatch.listeners import Listener
+from bookfeed.dispatch.streams import Queue
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, cast
 
 from bookfeed._bookfeed import ABSENT, CAUSES, PRICE_SCALE, QTY_SCALE, STATES, UPDATE_KINDS
 from bookfeed.names import NOTHING_KNOWN, Known, symbols_of
-from bookfeed.values import decimal, known, ratio, unfrozen
+from bookfeed.records.values import decimal, known, ratio, unfrozen
 from bookfeed.words import Cause, State, UpdateKind
 
 UPDATE_BYTES: Final = 96

@@ -7,11 +7,13 @@ from itertools import count
 from typing import Final, TypeVar
 
 from bookfeed._bookfeed import Batch, BookView
-from bookfeed.book_source import BookSource
 from bookfeed.clock import Clock
-from bookfeed.dispatch import Dispatcher
+from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import EngineError, SessionError
-from bookfeed.feed_log import FeedLog
+from bookfeed.feed.lines import FeedLog
+from bookfeed.feed.quotes import UserQuotes
+from bookfeed.feed.source import BookSource
 from bookfeed.live.session import Session
 from bookfeed.live.supervisor import Supervisor
 from bookfeed.market import Market
@@ -19,8 +21,6 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import Update
 from bookfeed.sinks import SinkSet
 from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus, book_status
-from bookfeed.streams import Stream
-from bookfeed.user_quotes import UserQuotes
 from bookfeed.venues import user, user_quote
 from bookfeed.venues.user_quote import Number
 

@@ -20,9 +20,11 @@ from typing import Any, Final, Protocol, TypeVar
 
 from bookfeed import records
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
-from bookfeed.levels import LevelChanges, level_changes, whole_book
-from bookfeed.listeners import WAITING_MAX, Listener
+from bookfeed.dispatch.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
+from bookfeed.dispatch.listeners import WAITING_MAX, Listener
+from bookfeed.dispatch.schedule import Schedule, distance_ns
+from bookfeed.dispatch.streams import QUEUE_MAX, Queue, Stream, update_taker
+from bookfeed.dispatch.takers import Takers
 from bookfeed.log import RateLimitedLog
 from bookfeed.names import Names
 from bookfeed.records import (
@@ -33,10 +35,8 @@ from bookfeed.records import (
     Signal,
     Update,
 )
-from bookfeed.schedule import Schedule, distance_ns
+from bookfeed.records.levels import LevelChanges, level_changes, whole_book
 from bookfeed.status import ConnectionStatus
-from bookfeed.streams import QUEUE_MAX, Queue, Stream, update_taker
-from bookfeed.takers import Takers
 
 T = TypeVar("T")
 

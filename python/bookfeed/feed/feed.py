@@ -21,16 +21,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from bookfeed import feed_config
 from bookfeed._bookfeed import Engine
 from bookfeed.clock import AnchoredClock, Clock
 from bookfeed.config import Config, load
-from bookfeed.dispatch import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnStatus, OnUpdate
+from bookfeed.dispatch.dispatcher import (
+    Dispatcher,
+    OnBatch,
+    OnLevels,
+    OnRaw,
+    OnSignal,
+    OnStatus,
+    OnUpdate,
+)
+from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import SessionError
+from bookfeed.feed import settings
+from bookfeed.feed.books import LiveBooks
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.pulse import Pulse
 from bookfeed.live.supervisor import Outlet, SessionOptions, Supervisor
-from bookfeed.live_books import LiveBooks
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput, Recorder
@@ -38,12 +47,11 @@ from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
-from bookfeed.streams import Stream
 from bookfeed.venues import Endpoint, user_quote
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("bookfeed.feed")
 
 T = TypeVar("T")
 
@@ -151,9 +159,9 @@ class Feed(LiveBooks):
             source = str(config) if source is None else source
             config = load(config)
         source = "configuration" if source is None else source
-        arguments = feed_config.arguments(config, source, keys or {}, overrides)
+        arguments = settings.arguments(config, source, keys or {}, overrides)
         if record and arguments.get("recorder") is None:
-            arguments["recorder"] = feed_config.journal(config, source)
+            arguments["recorder"] = settings.journal(config, source)
         return cls(**arguments)
 
     async def open(self) -> Self:

@@ -23,10 +23,10 @@ from typing import Final
 
 from bookfeed import records
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.book_source import BookSource
 from bookfeed.clock import NS_PER_S
-from bookfeed.dispatch import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnUpdate
+from bookfeed.dispatch.dispatcher import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnUpdate
 from bookfeed.errors import RecordingError
+from bookfeed.feed.source import BookSource
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.opened import Recording, engine_of, open_recording

@@ -1,0 +1,1 @@
+"""Who gets what came out of the engine: listeners and streams, with filters and bounds."""
