@@ -94,6 +94,40 @@ def test_numbered_streams_prove_their_live_books() -> None:
     assert book.live and book.trusted(2.0, "sequence") is book
 
 
+def test_a_book_by_rest_and_the_ticker_vouch_until_the_book_changes() -> None:
+    engine = Engine()
+    book = engine.book(engine.subscribe("kalshi", "KX-1", 0, T0))
+    engine.connected(0, "kalshi", T0)
+
+    def say(kind: str, sid: int, seq: int, **msg: object) -> None:
+        frame = {"type": kind, "sid": sid, "seq": seq, "msg": {"market_ticker": "KX-1", **msg}}
+        engine.ingest(0, json.dumps(frame).encode(), T0 + seq)
+
+    sides = {"yes_dollars": [["0.4400", "10.00"]], "no_dollars": [["0.5200", "7.00"]]}
+    answer: Any = {"orderbooks": [{"ticker": "KX-1", "orderbook_fp": sides}]}
+    say("orderbook_snapshot", 1, 1, **{f"{side}_fp": rows for side, rows in sides.items()})
+    assert book.live and refused(book.trusted(proof="rest")) == "unproven"
+    engine.ingest_rest(0, json.dumps(answer).encode(), T0 + 2)
+    assert book.trusted(proof="rest") is book and refused(book.trusted(proof="touch"))
+    say("ticker", 2, 0, yes_bid_dollars="0.4400", yes_ask_dollars="0.4800", ts=T0 // S)
+    assert book.trusted(proof="touch") is book and book.trusted(proof="rest") is book
+    say("ticker", 2, 0, yes_bid_dollars="0.4500", yes_ask_dollars="0.4800", ts=T0 // S + 9)
+    assert book.live and refused(book.trusted(proof="touch")) == "unproven"
+    say("ticker", 2, 0, yes_bid_dollars="0.4400", yes_ask_dollars="0.4800", ts=T0 // S + 10)
+    assert book.trusted(proof="touch") is book
+    other = answer["orderbooks"][0]["orderbook_fp"] | {"yes_dollars": [["0.4400", "9.00"]]}
+    told = {"orderbooks": [{"ticker": "KX-1", "orderbook_fp": other}]}
+    engine.ingest_rest(0, json.dumps(told).encode(), T0 + 3)
+    assert book.live and refused(book.trusted(proof="rest")) == "unproven"
+    engine.ingest_rest(0, json.dumps(answer).encode(), T0 + 4)
+    assert book.trusted(proof="rest") is book
+    say("orderbook_delta", 1, 2, price_dollars="0.4400", delta_fp="1.00", side="yes")
+    assert (
+        book.live
+        and [refused(book.trusted(proof=p)) for p in ("rest", "touch")] == ["unproven"] * 2
+    )
+
+
 def test_wrong_demands_are_refused() -> None:
     _, book = engine_of()
     with pytest.raises(EngineError, match="proof must be one of hash, sequence"):

@@ -391,6 +391,12 @@ impl Book {
         }
     }
 
+    /// The venue's own best prices are others than the book's: they vouch for it no longer.
+    #[inline]
+    pub(crate) fn touch_disagrees(&mut self) {
+        self.touch_version = u64::MAX;
+    }
+
     /// Size at a price, 0 if there is no such level.
     #[must_use]
     pub(crate) fn qty_at(&self, side: Side, price: Price) -> Qty {

@@ -66,6 +66,7 @@ impl Book {
                     self.touch_agrees(Evidence::TouchMatch, ahead.touch.bid, ahead.touch.ask);
                 } else {
                     self.evidence.count(Evidence::TouchMismatch);
+                    self.touch_disagrees();
                 }
             }
         }
@@ -242,6 +243,7 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
         }
         return;
     }
+    book.touch_disagrees();
     if book.batch_over(origin.ts_event) {
         judge.convict(world, id, origin.ts_recv);
     }
@@ -272,6 +274,9 @@ fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u
         if book.rare.ahead.len() == TOUCHES_AHEAD_MAX {
             book.rare.ahead.pop_front();
         }
+        if !book.agrees_with(touch) {
+            book.touch_disagrees();
+        }
         book.rare.ahead.push_back(NumberedTouch { id: id_at, touch: *touch });
         book.awaits_touch = true;
     } else if id_at == stands_at && book.agrees_with(touch) {
@@ -279,6 +284,7 @@ fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u
         book.ts_evidence = origin.ts_recv;
     } else if id_at == stands_at {
         book.evidence.count(Evidence::TouchMismatch);
+        book.touch_disagrees();
         if book.state == State::Live {
             judge.turn(world, id, State::Suspect, Cause::BboMismatch, origin.ts_recv);
         }
@@ -311,6 +317,9 @@ fn take_witness(
     }
     // The oldest unmet word is kept: the book passes through every touch it ever had.
     let ahead = origin.ts_event > book.ts_event;
+    if ahead {
+        book.touch_disagrees();
+    }
     if ahead && book.rare.witness.is_none() && book.rare.witness_strikes < WITNESS_STRIKES_MAX {
         book.rare.witness = Some(Witness { bid, ask, deadline });
         book.awaits_touch = true;

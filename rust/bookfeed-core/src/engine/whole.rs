@@ -290,6 +290,7 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
         world.counters.rest_accepted += 1;
     } else {
         book.evidence.count(Evidence::RestMismatch);
+        book.rest_version = u64::MAX;
         world.counters.rest_rejected += 1;
     }
 }
