@@ -23,6 +23,9 @@ use proof::crc32::Crc32Memory;
 use side::BookSide;
 use std::collections::VecDeque;
 
+/// The version of a book that no evidence has vouched for.
+const UNVERIFIED: u64 = u64::MAX;
+
 /// Best price and size of both sides; the fast view that rules and records read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
@@ -217,9 +220,9 @@ impl Default for Book {
             ts_recv: ABSENT,
             ts_evidence: ABSENT,
             version: 0,
-            verified_version: u64::MAX,
-            touch_version: u64::MAX,
-            rest_version: u64::MAX,
+            verified_version: UNVERIFIED,
+            touch_version: UNVERIFIED,
+            rest_version: UNVERIFIED,
             doubt: None,
             torn_since: ABSENT,
             stream: NO_STREAM,
@@ -290,10 +293,20 @@ impl Book {
     }
 
     /// Notes the hash that a message of `ts_event` gives for the book, as printed, if it is one;
-    /// `whole` if the message was a whole book.
+    /// `whole` if the message was a whole book. What an earlier hash vouched for, this one may
+    /// deny, even if the message changed nothing here.
     #[inline]
     pub fn claim(&mut self, printed: &[u8], ts_event: Nanos, whole: bool) {
-        self.claimed = Claimed { hash: hex_hash(printed), ts: ts_event, whole };
+        self.take_claim(Claimed { hash: hex_hash(printed), ts: ts_event, whole });
+    }
+
+    /// Notes what the venue says the book's hash is now.
+    #[inline]
+    pub(crate) fn take_claim(&mut self, claimed: Claimed) {
+        self.claimed = claimed;
+        if claimed.hash.is_some() {
+            self.verified_version = UNVERIFIED;
+        }
     }
 
     /// Whether a whole book of this hash and time is the newest that was heard.

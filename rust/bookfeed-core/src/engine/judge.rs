@@ -185,40 +185,50 @@ impl Judge {
     }
 
     /// Shows what a message changed, and has the rules asked. Where hashes are sampled, the books
-    /// on which a signal would open are checked first.
+    /// on which a signal would open are checked first, any other within the interval.
     #[inline]
     pub(super) fn publish(&mut self, world: &mut World, touched: &[Touched], ts: Nanos) {
         for one in touched {
             self.publisher.stage(world, one.id);
         }
-        self.publish_staged(world, ts);
-    }
-
-    /// Publishes one book outside any message that changed it.
-    pub(super) fn publish_one(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
-        self.publisher.stage(world, id);
-        self.publish_staged(world, ts);
-    }
-
-    #[inline]
-    fn publish_staged(&mut self, world: &mut World, ts: Nanos) {
+        self.check_staged(world, ts);
         if world.config.hash_check == HashCheck::Sampled {
-            for i in 0..self.publisher.staged.len() {
-                let id = self.publisher.staged[i].id;
-                self.check_before_signal(world, id, ts);
+            // A message that changed nothing here is not staged; its hash may deny the book.
+            for one in touched {
+                self.owe_check(world, one.id, ts);
             }
         }
         self.publisher.publish_staged(world, ts);
     }
 
-    /// With sampled checks: the books on which a signal would open are checked first, any
-    /// other within the interval.
-    #[inline]
-    fn check_before_signal(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
-        self.publisher.rules.signals.to_vouch(id, &world.view(), &mut self.to_vouch);
-        while let Some(leg) = self.to_vouch.pop() {
-            self.check_now(world, leg, ts);
+    /// Publishes one book outside any message that changed it.
+    pub(super) fn publish_one(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        self.publisher.stage(world, id);
+        self.check_staged(world, ts);
+        if world.config.hash_check == HashCheck::Sampled {
+            self.owe_check(world, id, ts);
         }
+        self.publisher.publish_staged(world, ts);
+    }
+
+    /// With sampled checks: the books on which a signal would open are checked first.
+    #[inline]
+    fn check_staged(&mut self, world: &mut World, ts: Nanos) {
+        if world.config.hash_check != HashCheck::Sampled {
+            return;
+        }
+        for i in 0..self.publisher.staged.len() {
+            let id = self.publisher.staged[i].id;
+            self.publisher.rules.signals.to_vouch(id, &world.view(), &mut self.to_vouch);
+            while let Some(leg) = self.to_vouch.pop() {
+                self.check_now(world, leg, ts);
+            }
+        }
+    }
+
+    /// A hash that has not been compared with the book is, within the interval.
+    #[inline]
+    fn owe_check(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let book = world.book(id);
         if book.claimed.hash.is_some() && book.hash_known && book.doubt.is_none() && !book.verified() {
             self.queue_check(world, id, ts);

@@ -6,9 +6,9 @@ use super::apply::Applier;
 use super::judge::Judge;
 use super::lost::unknown_on_stream;
 use super::world::{Origin, World};
-use crate::book::Awaited;
 use crate::book::integrity::{Cause, Evidence, State, Testimony};
 use crate::book::side::BookSide;
+use crate::book::{Awaited, Claimed};
 use crate::event::{Body, Frame, Message, Side, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
@@ -303,8 +303,7 @@ fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaite
     for delta in awaited.deltas.iter().filter(|d| d.ts_event >= origin.ts_event) {
         book.set(delta.side, delta.level);
         book.ts_event = book.ts_event.max(delta.ts_event);
-        (book.claimed.hash, book.claimed.ts) = (delta.hash, delta.ts_event);
-        book.claimed.whole = false;
+        book.take_claim(Claimed { hash: delta.hash, ts: delta.ts_event, whole: false });
         testimony.ts_event = delta.ts_event;
         (testimony.best_bid, testimony.best_ask) = (delta.best_bid, delta.best_ask);
         testimony.snapshot = false;

@@ -98,6 +98,23 @@ fn a_lone_mismatch_is_doubted_then_suspected_and_only_much_later_given_up() {
 }
 
 #[test]
+fn a_change_that_changes_nothing_here_can_deny_a_book_all_the_same() {
+    for policy in [HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = Scene::live(policy);
+        scene.change(true, 380, "77");
+        scene.wait(SECOND);
+        assert_eq!(scene.states(), [State::Live; 2]);
+        // A frame is lost; the next one sets a level to what our damaged book already holds.
+        scene.tick().market.change(0, true, 370, "3");
+        assert_eq!(scene.change(true, 380, "77"), [""; 0]);
+        let config = Config::default();
+        let mut records = scene.wait(config.hash_interval);
+        records.extend(scene.wait(config.batch_grace));
+        assert_eq!(records[0], "0 state suspect hash_mismatch", "{policy:?}");
+    }
+}
+
+#[test]
 fn a_matching_hash_brings_a_suspect_book_back_in_the_same_epoch() {
     let mut scene = Scene::live(HashCheck::Always);
     let frame = wrong_change(&mut scene, 395, "77");
