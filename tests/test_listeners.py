@@ -3,11 +3,12 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 from record_bytes import batch, dispatcher, signal_batch, update_bytes
 
-from bookfeed import Batch, Engine, SessionError, Update
+from bookfeed import Batch, Engine, Feed, SessionError, Signal, Update
 from bookfeed.dispatch.dispatcher import Dispatcher
 from bookfeed.dispatch.listeners import WAITING_MAX, Listener
 from bookfeed.recordings.inputs import EngineInput
@@ -414,3 +415,42 @@ def test_a_tap_is_gone_with_its_last_listener_and_may_raise() -> None:
     assert inputs.ingest != plain
     second.close()
     assert inputs.ingest == plain
+
+
+def test_every_way_to_listen_is_a_decorator_with_options_too() -> None:
+    feed = Feed()
+    seen: list[object] = []
+
+    @feed.on_signal(rule="box", min_edge="0.01")
+    def signal(found: Signal) -> None:
+        seen.append(found)
+
+    @feed.on_update(symbols=["a"], min_change="0.01", max_rate=5)
+    def update(one: Update) -> None:
+        seen.append(one)
+
+    listeners = [
+        signal,
+        update,
+        feed.on_batch()(seen.append),
+        feed.on_status()(seen.append),
+        feed.on_raw(venue="kalshi")(lambda conn, payload, ts_recv: None),
+        feed.on_levels(symbols=["a"])(seen.append),
+        feed.every(60)(seen.append),
+    ]
+    for listener in listeners:
+        assert isinstance(listener, Listener) and not listener.closed, listener
+    update(Update.from_bytes(update_bytes(3)))
+    assert len(seen) == 1
+    with pytest.raises(ValueError, match="nope"):
+        feed.on_signal(rule="nope")
+
+
+def test_none_is_a_mistake_not_a_function_that_comes_later() -> None:
+    feed = Feed()
+    nothing: Any = None
+    for listen in (feed.on_update, feed.on_signal, feed.on_batch, feed.on_status, feed.on_raw):
+        with pytest.raises(TypeError, match="needs a function"):
+            listen(nothing)
+    with pytest.raises(TypeError, match="needs a function"):
+        feed.every(1, nothing)

@@ -47,6 +47,7 @@ OnState = Callable[[Update], object]
 OnStatus = Callable[[ConnectionStatus], object]
 OnRaw = Callable[[int, bytes, int], object]
 OnLevels = Callable[[LevelChanges], object]
+OnInstant = Callable[[int], object]
 
 _Frame = tuple[int, bytes, int]
 
@@ -115,9 +116,7 @@ class Dispatcher:
         self._batches.add(listener, listener.deliver)
         return listener
 
-    def every(
-        self, seconds: float, callback: Callable[[int], object], now_ns: int | None
-    ) -> Listener:
+    def every(self, seconds: float, callback: OnInstant, now_ns: int | None) -> Listener:
         """Have ``callback`` called at instants of feed time; see ``Schedule`` for which."""
         every_ns = distance_ns(seconds)
         listener = self._listener(callback, "every")

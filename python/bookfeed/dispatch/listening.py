@@ -1,12 +1,13 @@
 """How to listen: the ``on_`` methods and the iterators of everything that hands records over."""
 
 from collections.abc import Callable, Collection
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 from bookfeed._bookfeed import RULES
 from bookfeed.dispatch.dispatcher import (
     Dispatcher,
     OnBatch,
+    OnInstant,
     OnLevels,
     OnRaw,
     OnSignal,
@@ -20,6 +21,9 @@ from bookfeed.records import Signal, Update
 
 T = TypeVar("T")
 
+# Stands for a function that comes later, by decoration; ``None`` is a mistake.
+_LATER: Final[Any] = object()
+
 
 class Listening:
     """Where listeners and iterators are asked for; the base of whatever hands records over.
@@ -29,20 +33,30 @@ class Listening:
     listener wait (the oldest is dropped and counted). One that raises is counted in
     ``counters()["callback_errors"]`` and logged, and is called again with the next record. Any
     number of them may come and go at any time. Each method returns a ``Listener`` that has its own
-    counts and ``close()``; as a decorator it makes a ``Listener`` of the function, which can still
-    be called.
+    counts and ``close()``. Each is a decorator too, with or without options (``@feed.on_update``,
+    ``@feed.on_update(symbols=...)``): it makes a ``Listener`` of the function, which can still be
+    called.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher: Final = dispatcher
 
-    def on_batch(self, fn: OnBatch) -> Listener:
+    @overload
+    def on_batch(self, fn: OnBatch) -> Listener: ...
+
+    @overload
+    def on_batch(self) -> Callable[[OnBatch], Listener]: ...
+
+    def on_batch(self, fn: Any = _LATER) -> Listener | Callable[[OnBatch], Listener]:
         """Call ``fn(batch)`` with every ``Batch`` of records, as arrays or bytes: the fastest way.
 
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
+        if fn is _LATER:
+            return lambda fn: self.on_batch(fn)
         return self._dispatcher.on_batch(fn)
 
+    @overload
     def on_update(
         self,
         fn: OnUpdate,
@@ -50,7 +64,25 @@ class Listening:
         symbols: Symbols | None = None,
         min_change: Amount | None = None,
         max_rate: float | None = None,
-    ) -> Listener:
+    ) -> Listener: ...
+
+    @overload
+    def on_update(
+        self,
+        *,
+        symbols: Symbols | None = None,
+        min_change: Amount | None = None,
+        max_rate: float | None = None,
+    ) -> Callable[[OnUpdate], Listener]: ...
+
+    def on_update(
+        self,
+        fn: Any = _LATER,
+        *,
+        symbols: Symbols | None = None,
+        min_change: Amount | None = None,
+        max_rate: float | None = None,
+    ) -> Listener | Callable[[OnUpdate], Listener]:
         """Call ``fn(update)`` with every ``Update``, or with those that are wanted.
 
         ``symbols``: only these books, by symbol or instrument number. ``min_change``: only once bid
@@ -61,13 +93,27 @@ class Listening:
         Raises ``ValueError`` for a number that is not above zero, ``TypeError`` if ``fn`` cannot be
         called.
         """
+        if fn is _LATER:
+            return lambda fn: self.on_update(
+                fn, symbols=symbols, min_change=min_change, max_rate=max_rate
+            )
         return self._dispatcher.on_update(
             fn, symbols=symbols, min_change=min_change, max_rate=max_rate
         )
 
+    @overload
     def on_signal(
         self, fn: OnSignal, *, rule: str | int | None = None, min_edge: Amount | None = None
-    ) -> Listener:
+    ) -> Listener: ...
+
+    @overload
+    def on_signal(
+        self, *, rule: str | int | None = None, min_edge: Amount | None = None
+    ) -> Callable[[OnSignal], Listener]: ...
+
+    def on_signal(
+        self, fn: Any = _LATER, *, rule: str | int | None = None, min_edge: Amount | None = None
+    ) -> Listener | Callable[[OnSignal], Listener]:
         """Call ``fn(signal)`` with every ``Signal``, or with those that are wanted.
 
         ``rule``: only those of a rule, by its name, kind or number. ``min_edge``: only from a net
@@ -77,16 +123,34 @@ class Listening:
         ``TypeError`` if ``fn`` cannot be called.
         """
         self._check_rule(rule)
+        if fn is _LATER:
+            return lambda fn: self.on_signal(fn, rule=rule, min_edge=min_edge)
         return self._dispatcher.on_signal(fn, rule=rule, min_edge=min_edge)
 
-    def on_status(self, fn: OnStatus) -> Listener:
+    @overload
+    def on_status(self, fn: OnStatus) -> Listener: ...
+
+    @overload
+    def on_status(self) -> Callable[[OnStatus], Listener]: ...
+
+    def on_status(self, fn: Any = _LATER) -> Listener | Callable[[OnStatus], Listener]:
         """Call ``fn(status)`` with a ``ConnectionStatus`` whenever a connection's changes.
 
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
+        if fn is _LATER:
+            return lambda fn: self.on_status(fn)
         return self._dispatcher.on_status(fn)
 
-    def on_raw(self, fn: OnRaw, *, venue: str | None = None) -> Listener:
+    @overload
+    def on_raw(self, fn: OnRaw, *, venue: str | None = None) -> Listener: ...
+
+    @overload
+    def on_raw(self, *, venue: str | None = None) -> Callable[[OnRaw], Listener]: ...
+
+    def on_raw(
+        self, fn: Any = _LATER, *, venue: str | None = None
+    ) -> Listener | Callable[[OnRaw], Listener]:
         """Call ``fn(conn, payload, ts_recv)`` with every text frame, or with those of one venue.
 
         ``conn`` is the number of the connection, ``payload`` the venue's bytes, ``ts_recv`` when
@@ -94,9 +158,19 @@ class Listening:
         so before any record of it. What comes by REST is no frame.
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
+        if fn is _LATER:
+            return lambda fn: self.on_raw(fn, venue=venue)
         return self._dispatcher.on_raw(fn, venue=venue)
 
-    def on_levels(self, fn: OnLevels, *, symbols: Symbols | None = None) -> Listener:
+    @overload
+    def on_levels(self, fn: OnLevels, *, symbols: Symbols | None = None) -> Listener: ...
+
+    @overload
+    def on_levels(self, *, symbols: Symbols | None = None) -> Callable[[OnLevels], Listener]: ...
+
+    def on_levels(
+        self, fn: Any = _LATER, *, symbols: Symbols | None = None
+    ) -> Listener | Callable[[OnLevels], Listener]:
         """Call ``fn(changes)`` with ``LevelChanges``: what one message did to one book's levels.
 
         A copy that sets each level to its new size, or removes it where that is zero, always is
@@ -106,9 +180,17 @@ class Listening:
         these records only while somebody listens; they cost it a look at each level.
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
+        if fn is _LATER:
+            return lambda fn: self.on_levels(fn, symbols=symbols)
         return self._dispatcher.on_levels(fn, symbols=symbols)
 
-    def every(self, seconds: float, fn: Callable[[int], object]) -> Listener:
+    @overload
+    def every(self, seconds: float, fn: OnInstant) -> Listener: ...
+
+    @overload
+    def every(self, seconds: float) -> Callable[[OnInstant], Listener]: ...
+
+    def every(self, seconds: float, fn: Any = _LATER) -> Listener | Callable[[OnInstant], Listener]:
         """Call ``fn(ts_ns)`` at each whole multiple of ``seconds`` of feed time, Unix nanoseconds.
 
         So ``every(60, fn)`` is called at full minutes. Feed time is the time of the inputs: a
@@ -119,6 +201,8 @@ class Listening:
         recording it begins with the recording.
         Raises ``ValueError`` for less than a millisecond, ``TypeError`` if ``fn`` cannot be called.
         """
+        if fn is _LATER:
+            return lambda fn: self.every(seconds, fn)
         listener = self._dispatcher.every(seconds, fn, self._time_ns())
         self._rescheduled()
         return listener
