@@ -1,10 +1,11 @@
 """Filters: which records pass, and when, on a clock of the test."""
 
 import itertools
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from record_bytes import (
 
 from bookfeed import ABSENT, UPDATE_KINDS, Signal, Update
 from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.filters import exact_e9
 
 MS = 1_000_000
 TICK = 10_000_000
@@ -351,3 +353,16 @@ def test_a_filter_that_is_closed_passes_nothing() -> None:
     listener.close()
     hub.dispatch(signal_batch())
     assert order == ["signal"]
+
+
+@pytest.mark.parametrize("max_rate", ["5", [], 0, -1, math.inf, math.nan, 1e-300])
+def test_a_rate_that_is_none_is_refused_in_words(max_rate: Any) -> None:
+    with pytest.raises(ValueError, match="max_rate must be above zero"):
+        dispatcher().on_update(print, max_rate=max_rate)
+
+
+def test_a_filter_is_exact_whatever_precision_the_caller_works_with() -> None:
+    with localcontext(prec=2):
+        assert exact_e9("0.1234567", "min_change") == 123_456_700
+    with pytest.raises(ValueError, match="must be a number"):
+        exact_e9("1e99999999", "min_change")

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -454,3 +455,27 @@ def test_none_is_a_mistake_not_a_function_that_comes_later() -> None:
             listen(nothing)
     with pytest.raises(TypeError, match="needs a function"):
         feed.every(1, nothing)
+
+
+def test_frames_of_a_venue_that_there_is_not_are_not_waited_for() -> None:
+    with pytest.raises(ValueError, match="no venue 'polymarkt': there are polymarket"):
+        dispatcher().on_raw(print, venue="polymarkt")
+
+
+def test_an_error_that_is_not_logged_is_not_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
+    formatted: set[str] = set()
+
+    def format_exception(error: BaseException) -> list[str]:
+        formatted.add(str(error))
+        return ["text"]
+
+    monkeypatch.setattr(traceback, "format_exception", format_exception)
+    hub = dispatcher()
+
+    def bad(update: Update) -> None:
+        raise RuntimeError(update.seq)
+
+    listener = hub.on_update(bad)
+    hand_over(hub, *range(1, 100))
+    assert listener.errors == hub.callback_errors == 99
+    assert formatted <= {"1"}

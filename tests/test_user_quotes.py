@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import orjson
@@ -64,6 +64,13 @@ def test_numbers_are_written_exactly(price: Any, written: str) -> None:
         ({"bid": 0.1 + 0.2, "bid_qty": 1}, "more than 9 decimals: round it"),
         ({"bid": "0.5", "bid_qty": "0.123456789"}, "more than 8 decimals"),
         ({"bid": "0.5", "bid_qty": 10**12}, "too large"),
+        ({"bid": "0.5", "bid_qty": 10**40}, "too large"),
+        ({"bid": "0.5", "bid_qty": Decimal("1E+500000000")}, "too large"),
+        ({"bid": Decimal("1E-500000000"), "bid_qty": 1}, "more than 9 decimals"),
+        ({"bid": "0_5", "bid_qty": 1}, "plain decimal text"),
+        ({"bid": " 0.5", "bid_qty": 1}, "plain decimal text"),
+        ({"bid": "5e-1", "bid_qty": 1}, "plain decimal text"),
+        ({"bid": "\u0660.\u0665", "bid_qty": 1}, "plain decimal text"),
         ({"ask": 1, "ask_qty": 1}, "not below 1"),
         ({"bid": "0.6", "bid_qty": 1, "ask": "0.5", "ask_qty": 1}, "crossed"),
         ({"bid": "0.5", "bid_qty": 1, "ask": 0.5, "ask_qty": 1}, "not below ask"),
@@ -76,7 +83,18 @@ def test_what_is_no_quote_is_refused_and_says_what_to_do(
         frame(**sides)
 
 
-@pytest.mark.parametrize("max_age_s", [0, -1, math.nan, math.inf, 1e-12, 2e9])
+def test_a_price_is_exact_whatever_precision_the_caller_works_with() -> None:
+    with localcontext(prec=3):
+        assert frame(bid="0.1234567", bid_qty="98765.4321")["bid"] == ["0.1234567", "98765.4321"]
+
+
+@pytest.mark.parametrize("max_age_s", ["5", None, True, Decimal(5)])
+def test_an_age_is_a_number_of_seconds(max_age_s: Any) -> None:
+    with pytest.raises(TypeError, match="max_age_s must be a number of seconds"):
+        max_age_ns(max_age_s)
+
+
+@pytest.mark.parametrize("max_age_s", [0, -1, math.nan, math.inf, 1e-12, 1e9, 2e9])
 def test_an_age_that_cannot_be_is_refused(max_age_s: float) -> None:
     with pytest.raises(ValueError, match="max_age_s"):
         max_age_ns(max_age_s)
@@ -266,3 +284,8 @@ async def test_a_configuration_may_have_a_leg_of_one_s_own(server: Server) -> No
         await server.until(lambda: signals)
         # The contract's own fee is on it.
         assert signals[0].net_edge == pytest.approx(0.09)
+
+
+async def test_the_longest_age_that_may_be_stated_is_believed() -> None:
+    async with Feed() as feed:
+        assert feed.push_quote(MINE, bid="0.4", bid_qty=1, max_age_s=999_999_999).live

@@ -19,7 +19,7 @@ from struct import Struct
 from typing import Any, Final, Protocol, TypeVar
 
 from bookfeed import records
-from bookfeed._bookfeed import Batch, Engine
+from bookfeed._bookfeed import VENUES, Batch, Engine
 from bookfeed.dispatch.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
 from bookfeed.dispatch.listeners import WAITING_MAX, Listener
 from bookfeed.dispatch.schedule import Schedule, distance_ns
@@ -158,6 +158,8 @@ class Dispatcher:
 
     def on_raw(self, callback: OnRaw, *, venue: str | None = None) -> Listener:
         """Hand frames to ``callback``, all of them or those of one venue."""
+        if venue is not None and venue not in VENUES:
+            raise ValueError(f"no venue {venue!r}: there are {', '.join(VENUES)}")
         listener = self._listener(callback, "on_raw", spread=True)
         venues = self._source.venues
 
@@ -378,8 +380,20 @@ class Dispatcher:
 
     def _failed(self, listener: Listener, error: BaseException) -> None:
         self.callback_errors += 1
-        text = "".join(traceback.format_exception(error))
-        _log.warning(f"callback {listener!r}", "a callback raised: %r\n%s", listener, text)
+        # Formatting takes longer than most callbacks: only what is logged is.
+        _log.warning(f"callback {listener!r}", "a callback raised: %r\n%s", listener, _Trace(error))
+
+
+class _Trace:
+    """An error as its traceback, once somebody prints it."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._error: Final = error
+
+    def __str__(self) -> str:
+        return "".join(traceback.format_exception(self._error))
 
 
 def _hand_to(takes: tuple[Callable[[T], object], ...], told: Iterable[T]) -> None:

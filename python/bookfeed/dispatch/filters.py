@@ -7,15 +7,18 @@ is out of date then and is dropped. The records of one book so stay in order.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation, Overflow
 from typing import Final, Protocol, TypeAlias
 
 from bookfeed._bookfeed import PRICE_SCALE
 from bookfeed.records import Signal, Update
 
 NS_PER_S: Final = 1_000_000_000
+# An update in thirty years; less is a mistake.
+MAX_RATE_MIN: Final = 1e-9
 
 Symbols: TypeAlias = Iterable[str | int]
 """Which books: the venues' symbols, or instrument numbers; one alone is taken as well."""
@@ -53,15 +56,29 @@ class LoopTimers:
         return asyncio.get_running_loop().call_at(due_ns / NS_PER_S, call)
 
 
+# Rounds only at the end, whatever precision the caller's own context has.
+_EXACT: Final = Context(prec=40)
+
+
 def exact_e9(amount: Amount, what: str) -> int:
     """Return an amount above zero in units of 1e-9, rounded up; ``ValueError`` for any other."""
     try:
-        value = Decimal(str(amount))
-    except InvalidOperation:
+        value = _EXACT.multiply(Decimal(str(amount)), PRICE_SCALE)
+    except (InvalidOperation, Overflow):
         raise ValueError(f"{what} must be a number, not {amount!r}") from None
     if not value.is_finite() or value <= 0:
         raise ValueError(f"{what} must be above zero, not {amount!r}")
-    return int((value * PRICE_SCALE).to_integral_value(ROUND_CEILING))
+    return int(value.to_integral_value(ROUND_CEILING))
+
+
+def _interval_ns(max_rate: float) -> int:
+    """The time between two updates of a rate; ``ValueError`` for what is no rate."""
+    if not isinstance(max_rate, int | float) or not MAX_RATE_MIN <= max_rate < math.inf:
+        raise ValueError(
+            f"max_rate must be above zero, at least {MAX_RATE_MIN} updates a second, "
+            f"not {max_rate!r}"
+        )
+    return round(NS_PER_S / max_rate)
 
 
 class Selection:
@@ -112,9 +129,7 @@ class UpdateFilter:
         self._take: Final = take
         self.selection: Final = None if symbols is None else Selection(symbols)
         self._least_e9: Final = 0 if min_change is None else exact_e9(min_change, "min_change")
-        if max_rate is not None and not 0 < max_rate < float("inf"):
-            raise ValueError(f"max_rate must be above zero, not {max_rate!r}")
-        self._interval_ns: Final = 0 if max_rate is None else round(NS_PER_S / max_rate)
+        self._interval_ns: Final = 0 if max_rate is None else _interval_ns(max_rate)
         self._timers: Final[Timers] = LoopTimers() if timers is None else timers
         self._handed: Final[dict[int, _Handed]] = {}
         self._closed = False

@@ -156,7 +156,8 @@ class Listening:
         ``conn`` is the number of the connection, ``payload`` the venue's bytes, ``ts_recv`` when
         they were received, in Unix nanoseconds. It is called before the frame goes into the engine,
         so before any record of it. What comes by REST is no frame.
-        Raises ``TypeError`` if ``fn`` cannot be called.
+        Raises ``ValueError`` for a venue that there is not, ``TypeError`` if ``fn`` cannot be
+        called.
         """
         if fn is _LATER:
             return lambda fn: self.on_raw(fn, venue=venue)
@@ -199,7 +200,8 @@ class Listening:
         instants that went by together, because the loop stood still, only the newest is called.
         What is asked for while a feed is open begins with the next instant; in a replay of its
         recording it begins with the recording.
-        Raises ``ValueError`` for less than a millisecond, ``TypeError`` if ``fn`` cannot be called.
+        Raises ``ValueError`` for less than a millisecond or more than 1e9 seconds, ``TypeError`` if
+        ``fn`` cannot be called.
         """
         if fn is _LATER:
             return lambda fn: self.every(seconds, fn)

@@ -8,7 +8,6 @@ by together (the loop stood still, the machine slept) only the newest is called:
 of calls to make up for lost ones.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -16,6 +15,8 @@ from typing import Final, Generic, TypeVar
 from bookfeed.clock import seconds_ns
 
 SECONDS_MIN: Final = 0.001
+# Beyond it, some thirty years, no instant would ever come.
+SECONDS_MAX: Final = 1e9
 
 Deliver = Callable[[int], object]
 T = TypeVar("T")
@@ -77,10 +78,12 @@ class Schedule(Generic[T]):
 def distance_ns(seconds: float) -> int:
     """``seconds`` as a distance of instants, in nanoseconds.
 
-    Raises ``ValueError`` unless it is finite and at least ``SECONDS_MIN``.
+    Raises ``ValueError`` unless it is a number from ``SECONDS_MIN`` to ``SECONDS_MAX``.
     """
-    if not (math.isfinite(seconds) and seconds >= SECONDS_MIN):
-        raise ValueError(f"every() needs {SECONDS_MIN} seconds or more, not {seconds!r}")
+    if not isinstance(seconds, int | float) or not SECONDS_MIN <= seconds <= SECONDS_MAX:
+        raise ValueError(
+            f"every() needs {SECONDS_MIN} to {SECONDS_MAX:.0f} seconds, not {seconds!r}"
+        )
     return seconds_ns(seconds)
 
 

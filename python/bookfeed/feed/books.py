@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from bookfeed._bookfeed import Batch, BookView
 from bookfeed.clock import Clock
 from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.filters import Symbols
 from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.feed.lines import FeedLog
@@ -113,7 +114,7 @@ class LiveBooks(BookSource):
         self._supervisor_of[instrument].resync(instrument)
 
     async def wait_live(
-        self, timeout_s: float | None = None, *, symbols: Iterable[int | str] | None = None
+        self, timeout_s: float | None = None, *, symbols: Symbols | None = None
     ) -> list[BookStatus]:
         """Wait until every book is live at once; returns an empty list then.
 
@@ -256,6 +257,6 @@ class LiveBooks(BookSource):
             self._changed.set()
 
 
-def _keys(symbols: Iterable[int | str]) -> Iterable[int | str]:
-    """One symbol alone is meant as one, not as its letters."""
-    return (symbols,) if isinstance(symbols, str) else symbols
+def _keys(symbols: Symbols) -> Iterable[int | str]:
+    """One symbol or number alone is meant as one."""
+    return (symbols,) if isinstance(symbols, str | int) else symbols

@@ -1,12 +1,15 @@
 """Numbers of records: what absent is, and what the integers are in ordinary units."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from bookfeed._bookfeed import ABSENT
 
 USD_SCALE: Final = 1_000_000_000
 NS_PER_S: Final = 1_000_000_000
+
+# Exact whatever precision the caller's own context has.
+_EXACT: Final = Context(prec=28)
 
 
 def known(value: int) -> int | None:
@@ -21,7 +24,7 @@ def ratio(value: int | None, scale: int) -> float | None:
 
 def decimal(value: int | None, scale: int) -> Decimal | None:
     """Return a number in units of ``1 / scale`` exactly; ``None`` stays ``None``."""
-    return None if value is None else Decimal(value) / scale
+    return None if value is None else _EXACT.divide(Decimal(value), Decimal(scale))
 
 
 def unfrozen(frozen: type) -> type[Any]:

@@ -4,18 +4,25 @@ Nothing here reads one: that is the core's, as with every other venue.
 """
 
 import math
+import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, VENUES
 from bookfeed.market import Market
 from bookfeed.venues.user import NAME, UserMarket
 
-MAX_AGE_NS: Final = 10**18
+# The engine reads integers of at most 18 digits.
+MAX_AGE_NS: Final = 10**18 - 1
+
+# Exact whatever precision the caller's own context has.
+_EXACT: Final = Context(prec=28)
+
+_PLAIN: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
 
 Number = str | Decimal | int | float
-"""An exact number: text, ``Decimal``, ``int``, or a ``float`` by the text that it prints."""
+"""An exact number: plain decimal text, ``Decimal``, ``int``, or a ``float`` as it prints."""
 
 
 def market_of(symbol: str) -> Market:
@@ -55,10 +62,12 @@ def quote_frame(
 
 def max_age_ns(max_age_s: float) -> int:
     """How long a quote may be believed, in whole nanoseconds, never more than was stated."""
+    if isinstance(max_age_s, bool) or not isinstance(max_age_s, int | float):
+        raise TypeError(f"max_age_s must be a number of seconds, not {max_age_s!r}")
     if not (math.isfinite(max_age_s) and 1 <= max_age_s * 1e9 <= MAX_AGE_NS):
         raise ValueError(
-            f"max_age_s must say for how many seconds the quote holds, above 0 and at most "
-            f"{MAX_AGE_NS // 10**9}, not {max_age_s!r}"
+            f"max_age_s must say for how many seconds the quote holds, above 0 and below "
+            f"{(MAX_AGE_NS + 1) // 10**9}, not {max_age_s!r}"
         )
     return math.floor(max_age_s * 1e9)
 
@@ -86,12 +95,16 @@ def _exact(name: str, number: Number, scale: int) -> Decimal:
         raise ValueError(f"{name} must be a number, not {number!r}") from None
     if not value.is_finite() or value <= 0:
         raise ValueError(f"{name} must be above zero, not {number}; None if there is no such side")
+    # Exponents and separators are no way to write a price, nor are digits of other scripts.
+    if isinstance(number, str) and not _PLAIN.fullmatch(number):
+        raise ValueError(f"{name} must be plain decimal text such as '0.48', not {number!r}")
     digits = len(str(scale)) - 1
-    if value != value.quantize(Decimal(1) / scale):
-        raise ValueError(f"{name} {number} has more than {digits} decimals: round it to what holds")
-    if value * scale >= 2**63:
+    unit = Decimal(1).scaleb(-digits)
+    if value >= _EXACT.multiply(2**63, unit):
         raise ValueError(f"{name} {number} is too large")
-    return value.normalize()
+    if value != value.quantize(unit, context=_EXACT):
+        raise ValueError(f"{name} {number} has more than {digits} decimals: round it to what holds")
+    return value.normalize(_EXACT)
 
 
 def split(markets: Sequence[Market]) -> tuple[list[Market], list[Market]]:

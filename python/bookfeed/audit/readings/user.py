@@ -8,7 +8,7 @@ from bookfeed.audit.books import Instrument
 from bookfeed.audit.numbers import plain, positive_price
 from bookfeed.audit.reading import Effects, Message, Reading
 
-_AGE_MAX_NS = 10**18
+_AGE_MAX_NS = 10**18 - 1
 
 
 class Quote(NamedTuple):

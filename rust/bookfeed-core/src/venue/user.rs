@@ -19,8 +19,8 @@ use std::ops::Range;
 pub const MESSAGE_NAMES: [&str; 1] = ["quote"];
 const QUOTE: u8 = 0;
 
-/// Longest time a quote may be stated to hold.
-const MAX_AGE: Nanos = 1_000_000_000 * SECOND;
+/// Longest time a quote may be stated to hold: what eighteen digits can say.
+const MAX_AGE: Nanos = 1_000_000_000 * SECOND - 1;
 
 /// The members of a quote.
 #[derive(Default)]
@@ -101,7 +101,7 @@ impl Decoder<'_> {
         let age = if quote.max_age.kind == Kind::Number { self.0.integer(quote.max_age) } else { None };
         let age = age.and_then(|ns| Nanos::try_from(ns).ok());
         let Some(holds_for) = age.filter(|age| (1..=MAX_AGE).contains(age)) else {
-            let what = "max_age_ns is missing or not a whole number from 1 to 10^18";
+            let what = "max_age_ns is missing or not a whole number from 1 to 10^18 - 1";
             return Ok(Err(Wrong::at(quote.max_age, what)));
         };
         Ok(Ok(Body::Snapshot(Snapshot {
