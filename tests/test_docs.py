@@ -12,9 +12,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 import bookfeed
@@ -178,21 +179,28 @@ def test_every_state_cause_and_evidence_is_explained() -> None:
         assert f"`{name}`" in text, name
 
 
+def layout(dtype: np.dtype[Any]) -> list[tuple[str, str, str]]:
+    """Offset, type and name of each field, as the page of records prints them."""
+    fields = [(name, *(dtype.fields or {})[name][:2]) for name in dtype.names or ()]
+    return [(str(at), f"{of.kind}{8 * of.itemsize}", name) for name, of, at in fields]
+
+
 def test_every_field_of_a_record_is_explained() -> None:
     text = (ROOT / "docs" / "records.md").read_text()
+    shown = re.findall(r"^## \w+, (\d+) bytes.*?^```text\n(.*?)^```", text, re.M | re.S)
     dtypes = (
         bookfeed.UPDATE_DTYPE,
         bookfeed.SIGNAL_DTYPE,
         bookfeed.LEG_DTYPE,
         bookfeed.LEVEL_DTYPE,
     )
-    fields = [name for dtype in dtypes for name in dtype.names or ()]
-    for name in (*fields, *bookfeed.UPDATE_KINDS, *bookfeed.RULES, *bookfeed.SIGNAL_PHASES):
+    for (size, rows), dtype in zip(shown, dtypes, strict=True):
+        assert int(size) == dtype.itemsize
+        assert re.findall(r"^ *(\d+) +(\w+) +(\w+)", rows, re.M) == layout(dtype)
+    for codes in (bookfeed.RULES, bookfeed.SIGNAL_PHASES):
+        assert ", ".join(codes) in text
+    for name in (*bookfeed.UPDATE_KINDS, *CLOSE_REASONS[1:]):
         assert f"`{name}`" in text, name
-    for name in CLOSE_REASONS[1:]:
-        assert f"`{name}`" in text, name
-    sizes = [int(n) for n in re.findall(r"^## \w+, (\d+) bytes", text, re.MULTILINE)]
-    assert sizes == [dtype.itemsize for dtype in dtypes]
 
 
 def test_the_signal_that_is_explained_is_as_signals_are_printed() -> None:
