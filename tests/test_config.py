@@ -390,16 +390,16 @@ def test_the_documentation_has_every_key() -> None:
     for kind in kinds:
         section = section_of(text, kind)
         for field in dataclasses.fields(kind):
-            (row,) = {line for line in section if line.startswith(f"| `{field.name}` ")}
+            (row,) = {line for line in section if line.startswith(f"* `{field.name}` (")}
             if isinstance(field.default, str | int | float) and field.default != "":
-                assert f"| {shown_default(field.default)} |" in row
+                assert row.startswith(f"* `{field.name}` ({shown_default(field.default)})")
 
 
 def section_of(text: str, kind: type[Any]) -> list[str]:
     """The part of the documentation that the first words of the class's own name."""
     heading, _, venue = str(kind.__doc__).split(":")[0].replace("``", "`").partition(" with ")
     (section,) = (part for part in text.split("\n## ") if heading in part.splitlines()[0])
-    # Markets of all venues share a section; each but the first has its table behind its own words.
+    # Markets of all venues share a section; each but the first has its keys behind its own words.
     own = section.partition(f"\nWith {venue}")[2] if venue else section
     return own.partition("\nWith `venue")[0].splitlines()
 

@@ -321,6 +321,6 @@ def test_a_note_of_another_form_is_passed_over(note: bytes) -> None:
 def test_the_documentation_has_every_key_of_a_leg() -> None:
     text = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
     (section,) = (part for part in text.split("\n## ") if part.startswith("`[[pair]]`"))
-    table = section.partition("A leg of a pair says")[2]
+    keys = section.partition("A leg of a pair says")[2]
     for field in dataclasses.fields(PairLeg):
-        assert f"\n| `{field.name}` | " in table, field.name
+        assert f"\n* `{field.name}` (" in keys, field.name
