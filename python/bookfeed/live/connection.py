@@ -17,6 +17,8 @@ faults run under a virtual clock. The rules:
 * A handshake that was refused because of who we are (401, 403) is tried again much more rarely.
 * Where the venue ends every connection at some age, it is replaced a little before, each at a time
   of its own.
+* A connection of which nothing is to be expected any more, because somebody's error ended it, is
+  begun again like one that was lost.
 * A market may just be quiet. When a reconnect because of silence brought nothing but the initial
   books, the next silence is borne twice as long.
 """
@@ -127,6 +129,11 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Revive:
+    """Nothing is pending that could go on: begin again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The wait is over."""
 
@@ -136,7 +143,7 @@ class Stop:
     """End for good."""
 
 
-Event = Start | Opened | Failed | Data | Pong | Closed | Reconnect | Tick | Stop
+Event = Start | Opened | Failed | Data | Pong | Closed | Reconnect | Revive | Tick | Stop
 
 
 class Phase(Enum):
@@ -279,6 +286,8 @@ class ConnectionLogic:
                 return self._closed(now_ns, code)
             case Reconnect(code, reason) if self.phase is Phase.OPEN:
                 return self._close(now_ns, code, reason)
+            case Revive() if self.phase is not Phase.IDLE:
+                return self._again(now_ns, 0)
             case Stop():
                 return self._stop(now_ns)
             case _:

@@ -61,12 +61,19 @@ def retry_after_ns(value: str | None, *, now_s: float | None = None) -> int:
     if text.isascii() and text.isdigit():
         # Ten digits are 300 years; longer numbers need not be converted to be capped.
         return min(int(text[:10]) * NS_PER_S, RETRY_AFTER_NS_MAX)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    moment_s = http_date_s(text)
+    if moment_s is None:
         return 0
     now = time.time() if now_s is None else now_s
-    return min(max(0, seconds_ns(moment.timestamp() - now)), RETRY_AFTER_NS_MAX)
+    return min(max(0, seconds_ns(moment_s - now)), RETRY_AFTER_NS_MAX)
+
+
+def http_date_s(text: str | None) -> float | None:
+    """Return an HTTP date as Unix seconds; ``None`` if it is absent or unreadable."""
+    try:
+        return email.utils.parsedate_to_datetime(text or "").timestamp()
+    except Exception:  # what others wrote: a zone may overflow, a year may be out of range
+        return None
 
 
 class RestClient:
@@ -97,8 +104,6 @@ class RestClient:
 
     async def fetch(self, request: RestRequest) -> bytes:
         """Return the body of the answer; raises ``RestError`` unless it is a whole 200."""
-        import aiohttp
-
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
@@ -117,7 +122,9 @@ class RestClient:
                         retry_after_ns(response.headers.get("Retry-After")),
                     )
                 return await _body(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except RestError:
+            raise
+        except Exception as error:  # whatever the answer was like: there is none
             raise RestError(f"{request.method} {request.path} failed: {error!r}") from error
 
     def _open(self) -> "aiohttp.ClientSession":

@@ -4,13 +4,12 @@ Most clients show the status and hide the rest. The body's error code and the ``
 are what tells a wrong key from a wrong clock.
 """
 
-import email.utils
 import re
 from typing import Final
 
 from picows import WSUpgradeResponse
 
-from bookfeed.live.http import retry_after_ns
+from bookfeed.live.http import http_date_s, retry_after_ns
 from bookfeed.venues.base import HandshakeRefusal
 
 # Who we are is not accepted; asking again soon does not help.
@@ -43,9 +42,6 @@ def _response(error: Exception | None) -> WSUpgradeResponse | None:
 
 def _skew_s(response: WSUpgradeResponse, now_s: float) -> int | None:
     """How many whole seconds our clock is ahead of the server's, as far as its header tells."""
-    try:
-        moment = email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
-    except (ValueError, TypeError):
-        return None
+    moment_s = http_date_s(response.headers.get("Date"))
     # The header is cut to the second: on average the server's clock is half a second further.
-    return round(now_s - (moment.timestamp() + 0.5))
+    return None if moment_s is None else round(now_s - (moment_s + 0.5))

@@ -1,7 +1,8 @@
 """One connection of a live session: the socket side of ``ConnectionLogic``.
 
 ``Session`` carries out what the logic decides and tells it what happened; ``FeedListener`` is
-where its frames go.
+where its frames go. No error of a handler ends its life: it is counted and logged, and a session
+that is left with nothing to wait for is begun again (``look``).
 """
 
 import asyncio
@@ -9,12 +10,11 @@ import contextlib
 import logging
 import time
 import traceback
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from picows import WSMsgType, ws_connect
 
-from bookfeed.clock import Clock
+from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.errors import EngineError
 from bookfeed.live.connection import (
     Abort,
@@ -30,6 +30,7 @@ from bookfeed.live.connection import (
     Phase,
     Pong,
     Reconnect,
+    Revive,
     Send,
     Start,
     Stop,
@@ -39,8 +40,10 @@ from bookfeed.live.connection import (
 from bookfeed.live.dial import Dialer
 from bookfeed.live.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
 from bookfeed.live.handshake import headers, secrets, shown
+from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener, PicowsLog
 from bookfeed.live.refusal import refusal, retry_after
+from bookfeed.live.resets import ResetWatch
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
 from bookfeed.recordings.inputs import EngineInput
@@ -54,42 +57,13 @@ CONNECT_TIMEOUT_S: Final = 10.0
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 # After a close frame was sent or answered, how long the peer may take to close the socket.
 LINGER_S: Final = 0.5
+# After a reset was noticed, how long the loop may take to hand over what came before it.
+RESET_GRACE_S: Final = 0.02
+# How long a session may have nothing to wait for; what is under way in the loop takes less.
+STUCK_NS: Final = NS_PER_S
 
 # Who is refused is refused again and again; one line in this time is enough.
 refusal_log: Final = RateLimitedLog(_logger, interval_s=60.0)
-
-
-class Host(Protocol):
-    """What a session needs from whoever owns it."""
-
-    def flush(self, conn: int | None = None) -> None:
-        """Drain the engine and hand the records over, and what was answered on ``conn``."""
-
-    def opened(self, session: "Session") -> None:
-        """The connection is open and subscribed."""
-
-    def fail(self, error: BaseException) -> None:
-        """The engine itself failed; nothing can go on."""
-
-    def status_changed(self, session: "Session") -> None:
-        """The state of the connection is another, or its cause."""
-
-
-@dataclass(slots=True)
-class SessionCounters:
-    """What happened on one connection since the start."""
-
-    connects: int = 0
-    reconnects: int = 0
-    connect_failures: int = 0
-    disconnects: int = 0
-    protocol_violations: int = 0
-    listener_errors: int = 0
-    pings: int = 0
-    pongs: int = 0
-    notices: int = 0
-    commands: int = 0
-    handshakes_denied: int = 0
 
 
 class Session:
@@ -119,10 +93,12 @@ class Session:
         self._dialer: Final = Dialer()
         self._listener: FeedListener | None = None
         # Listeners whose socket is not gone yet; more than one only for moments.
-        self._sockets: set[FeedListener] = set()
+        self._sockets: dict[FeedListener, ResetWatch] = {}
         self._gone = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
+        # What is waited for; ``None`` while nothing is.
         self._timer: asyncio.TimerHandle | None = None
+        self._stuck_ns: int | None = None
         self._data_noted_ns = 0
         self._pong_noted_ns = 0
         self._lost = False
@@ -183,24 +159,84 @@ class Session:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
         self._end()
         self._dialer.shutdown()
-        for listener in self._sockets:
+        for listener, watch in self._sockets.items():
+            watch.close()
             _drop(listener)
         if self._connecting is not None:
             self._connecting.cancel()
         if self._timer is not None:
             self._timer.cancel()
 
+    # What nobody else looks after.
+
+    def bear(self, error: Exception) -> None:
+        """A handler failed: it is said and counted, and the session goes on."""
+        self.counters.handler_errors += 1
+        _log.error(
+            f"handler {self.conn}",
+            "connection %d: a handler failed:\n%s",
+            self.conn,
+            "".join(traceback.format_exception(error)),
+        )
+        if isinstance(error, EngineError):
+            self.host.fail(error)
+
+    @borne
+    def look(self, now_ns: int) -> None:
+        """Begin again if there has been nothing to wait for: no timer, no attempt, no socket."""
+        if self._goes_on():
+            self._stuck_ns = None
+        elif self._stuck_ns is None:
+            self._stuck_ns = now_ns
+        elif now_ns - self._stuck_ns >= STUCK_NS:
+            self._stuck_ns = None
+            self.counters.revivals += 1
+            _logger.error(
+                "connection %d: nothing is pending although it is %s; it is begun again",
+                self.conn,
+                self._logic.phase.name.lower(),
+            )
+            self._revive()
+
+    def _goes_on(self) -> bool:
+        """Whether something will happen: a timer, the end of an attempt, the end of a socket."""
+        match self._logic.phase:
+            case Phase.WAITING:
+                return self._timer is not None
+            case Phase.CONNECTING:
+                return self._connecting is not None and not self._connecting.done()
+            case Phase.OPEN | Phase.CLOSING:
+                transport = None if self._listener is None else self._listener.transport
+                there = transport is not None and not transport.is_disconnected
+                return self._timer is not None and there
+        return True
+
+    def _revive(self) -> None:
+        listener, self._listener = self._listener, None
+        self._dialer.shutdown()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if listener is not None:
+            self._lose(listener, "begun again after an error")
+            _drop(listener)
+        self._step(Revive())
+
     # What the listener tells.
 
+    @borne
     def on_opened(self, listener: FeedListener) -> None:
         """The handshake of ``listener`` is complete."""
         transport = listener.transport
-        if listener is not self._listener or self._logic.phase is not Phase.CONNECTING:
+        if (
+            transport is None
+            or listener is not self._listener
+            or self._logic.phase is not Phase.CONNECTING
+        ):
             listener.detach()
-            if transport is not None:
-                transport.disconnect(graceful=False)
+            _drop(listener)
             return
-        self._sockets.add(listener)
+        sock = transport.underlying_transport.get_extra_info("socket")
+        self._sockets[listener] = ResetWatch(sock, lambda: self.on_reset(listener))
         self._gone.clear()
         self.counters.reconnects += self.counters.connects > 0
         self.counters.connects += 1
@@ -219,9 +255,12 @@ class Session:
         self._step(Opened())
         self.host.opened(self)
 
+    @borne
     def on_closed(self, listener: FeedListener) -> None:
         """The socket of ``listener`` is gone."""
-        self._sockets.discard(listener)
+        watch = self._sockets.pop(listener, None)
+        if watch is not None:
+            watch.close()
         if not self._sockets:
             self._gone.set()
         if listener is not self._listener:
@@ -230,6 +269,23 @@ class Session:
         self._lose(listener, "connection lost")
         self._step(Closed(listener.close_code, listener.close_reason))
 
+    @borne
+    def on_reset(self, listener: FeedListener) -> None:
+        """The socket is dead. What it brought before is handed over first, if the loop does so."""
+        asyncio.get_running_loop().call_later(RESET_GRACE_S, self._after_reset, listener)
+
+    @borne
+    def _after_reset(self, listener: FeedListener) -> None:
+        transport = listener.transport
+        if transport is None or transport.is_disconnected:
+            return
+        if listener is self._listener:
+            self.counters.resets += 1
+            self._lose(listener, "connection reset")
+            self.host.flush(self.conn)
+        _drop(listener)
+
+    @borne
     def on_peer_close(self, listener: FeedListener) -> None:
         """The peer sent a close frame: answer it and part."""
         code = listener.close_code
@@ -239,22 +295,26 @@ class Session:
         self._part(listener, CloseCode.NORMAL if code == CLOSE_CODE_ABSENT else code)
         self.host.flush(self.conn)
 
+    @borne
     def on_notice(self, text: bytes) -> None:
         """The venue said something in plain words, such as that it refused a request."""
         self.counters.notices += 1
         _log.warning("notice", "connection %d: the venue says %r", self.conn, text)
 
+    @borne
     def on_violation(self, listener: FeedListener, violation: ProtocolViolation) -> None:
         """The peer broke the protocol: its books are not to be believed."""
         self.counters.protocol_violations += 1
         _log.warning("violation", "connection %d: %s", self.conn, violation.reason)
         self._give_up(listener, violation.code, violation.reason)
 
+    @borne
     def on_parser_failure(self, listener: FeedListener) -> None:
         """The socket layer refused a frame, and no frame came after which to say so."""
         if listener.active and listener.violation is not None:
             self.on_violation(listener, listener.violation)
 
+    @borne
     def on_error(self, listener: FeedListener, error: BaseException) -> None:
         """Handling a frame failed: what it would have changed is unknown."""
         self.counters.listener_errors += 1
@@ -281,6 +341,7 @@ class Session:
 
     # What the logic wants.
 
+    @borne
     def _step(self, event: Event) -> None:
         now_ns = self.clock.now_ns()
         self._note_receipts()
@@ -358,7 +419,11 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(delay_ns / 1e9, self._step, Tick())
+        self._timer = loop.call_later(delay_ns / 1e9, self._waited)
+
+    def _waited(self) -> None:
+        self._timer = None
+        self._step(Tick())
 
     def _lose(self, listener: FeedListener, reason: str) -> None:
         """The connection is of no use any more: stop listening, every book is stale."""
@@ -408,18 +473,33 @@ class Session:
                     socket_factory=lambda url: self._dialer.open(url.host, url.port),
                 )
         except Exception as error:  # whatever it was: no connection, and another attempt later
-            self._failed(self._shown(f"{type(error).__name__}: {error}"), error)
+            self._failed(self._told(error), error)
         else:
             if listener.transport is None:
                 self._failed("closed during the handshake", None)
+
+    def _told(self, error: Exception) -> str:
+        try:
+            return self._shown(f"{type(error).__name__}: {error}")
+        except Exception:  # an error that cannot even be printed
+            return type(error).__name__
 
     def _shown(self, text: str) -> str:
         """What others said, fit to be logged; it may hold our headers."""
         return shown(text, self._secrets)
 
     def _failed(self, reason: str, error: Exception | None) -> None:
+        """No connection came of it; whatever the answer was like, there will be another attempt."""
         self._dialer.shutdown()
         self.counters.connect_failures += 1
+        failed = Failed(reason)
+        try:
+            failed = self._understood(reason, error)
+        except Exception as unreadable:
+            self.bear(unreadable)
+        self._step(failed)
+
+    def _understood(self, reason: str, error: Exception | None) -> Failed:
         denied = refusal(error, time.time())
         if denied is None:
             self.cause = f"cannot connect: {reason}"
@@ -432,7 +512,7 @@ class Session:
             refusal_log.error(
                 f"denied {self._venue.name}", "connection %d: %s", self.conn, explained
             )
-        self._step(Failed(reason, retry_after(error), denied=denied is not None))
+        return Failed(reason, retry_after(error), denied=denied is not None)
 
 
 def _drop(listener: FeedListener) -> None:

@@ -8,6 +8,7 @@ whole books fetched (``recovery/``), or replace the connection.
 import asyncio
 import logging
 import random
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +18,7 @@ from bookfeed._bookfeed import Batch, Engine
 from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
+from bookfeed.live.host import borne
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan, ResyncPolicy
 from bookfeed.live.recovery.ways import mender_of
@@ -109,6 +111,7 @@ class Supervisor:
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
         self._failure: BaseException | None = None
+        self._handler_errors = 0
         # Connections that are given up, and what those counted that are gone.
         self._leaving: Final[dict[asyncio.Task[None], Session]] = {}
         self._retired: Final[Counter[str]] = Counter()
@@ -148,6 +151,7 @@ class Supervisor:
         counts = self._retired.copy()
         for session in (*self.sessions, *self._leaving.values()):
             counts.update(asdict(session.counters))
+        counts["handler_errors"] += self._handler_errors
         return counts
 
     # Who is on which connection.
@@ -446,12 +450,27 @@ class Supervisor:
 
     def beat(self, now_ns: int) -> None:
         """Time has passed in the engine: do what is due by now."""
-        self.flush()
-        for shard in list(self._shards.values()):
-            self._mender.hear(shard)
+        for session in self.sessions:
+            session.look(now_ns)
+        self._hear()
         self._miss_books(now_ns)
         self._resync(now_ns)
 
+    def bear(self, error: Exception) -> None:
+        """What was due failed: it is said and counted, and the next beat comes."""
+        self._handler_errors += 1
+        lines = "".join(traceback.format_exception(error))
+        _log.error("beat", "%s: what was due at a beat failed:\n%s", self.venue.name, lines)
+        if isinstance(error, EngineError):
+            self.fail(error)
+
+    @borne
+    def _hear(self) -> None:
+        self.flush()
+        for shard in list(self._shards.values()):
+            self._mender.hear(shard)
+
+    @borne
     def _miss_books(self, now_ns: int) -> None:
         """Books that never arrived after their connection opened are not silently absent."""
         for shard in self._shards.values():
@@ -474,6 +493,7 @@ class Supervisor:
         silent = view.cause == "silence" and shard.market_of[instrument].open_ts is not None
         return view.state != "syncing" and not silent
 
+    @borne
     def _resync(self, now_ns: int) -> None:
         up = [shard for shard in self._shards.values() if shard.session.open]
         self._mender.mend(up, now_ns)

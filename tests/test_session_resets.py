@@ -1,0 +1,67 @@
+"""A connection that is reset behind unread data is lost at once, on every loop, with and without
+TLS; however little is written.
+"""
+
+import asyncio
+import ssl
+
+import pytest
+import trustme
+from raw_server import raw_serving, reset
+from session_server import MARKET, YES, book_frame, raw_frame
+from waiting import PATIENCE_S, PatientClock, until
+
+from bookfeed import loops
+from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
+from bookfeed.live import resets
+from bookfeed.venues.polymarket import polymarket
+
+# A connection may be attempted so often at once; more would have to wait for the budget.
+RESETS_A_FEED = 5
+FEEDS = 4
+NOTICED_NS_MAX = 100_000_000
+
+
+async def reset_often(ours: ssl.SSLContext | None, theirs: ssl.SSLContext | None) -> list[int]:
+    """How long each reset was not noticed, in nanoseconds of a clock that waits for the machine."""
+    took: list[int] = []
+    options = SessionOptions(backoff_min_s=0.001, backoff_max_s=0.01, connect_stagger_s=0.0)
+    clock = PatientClock()
+    for _ in range(FEEDS):
+        with raw_serving(theirs) as server:
+            endpoint = Endpoint(polymarket(), server.url, ssl_context=ours)
+            async with Feed([MARKET], endpoints={"polymarket": endpoint}, options=options) as feed:
+                for number in range(1, RESETS_A_FEED + 1):
+                    await feed.wait_live(PATIENCE_S)
+                    sock = await asyncio.to_thread(server.opened.get)
+                    begin_ns = clock.now_ns()
+                    reset(sock, raw_frame(0x1, book_frame(YES, "0.41")))
+                    await until(lambda n=number: feed.counters()["disconnects"] == n)  # type: ignore[misc]
+                    took.append(clock.now_ns() - begin_ns)
+                    assert not feed.book(YES).live
+    return took
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("uvloop", [True, False], ids=["uvloop", "asyncio"])
+def test_a_reset_behind_unread_data(
+    monkeypatch: pytest.MonkeyPatch, uvloop: bool, encrypted: bool
+) -> None:
+    if uvloop and not loops.uvloop_available():
+        pytest.skip("uvloop is not installed")
+    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
+    ours, theirs = None, None
+    if encrypted:
+        authority = trustme.CA()
+        ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.configure_trust(ours)
+        authority.issue_cert("localhost").configure_cert(theirs)
+    took = loops.run(reset_often(ours, theirs))
+    assert len(took) == FEEDS * RESETS_A_FEED
+    assert max(took) < NOTICED_NS_MAX
+
+
+def test_where_there_is_no_epoll_a_timer_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resets, "HAS_EPOLL", False)
+    took = loops.run(reset_often(None, None))
+    assert max(took) < NOTICED_NS_MAX
