@@ -181,7 +181,8 @@ def test_every_state_cause_and_evidence_is_explained() -> None:
 
 def layout(dtype: np.dtype[Any]) -> list[tuple[str, str, str]]:
     """Offset, type and name of each field, as the page of records prints them."""
-    fields = [(name, *(dtype.fields or {})[name][:2]) for name in dtype.names or ()]
+    assert dtype.fields is not None
+    fields = [(name, *field[:2]) for name, field in dtype.fields.items()]
     return [(str(at), f"{of.kind}{8 * of.itemsize}", name) for name, of, at in fields]
 
 
