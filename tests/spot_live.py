@@ -11,7 +11,6 @@ from bookfeed._bookfeed import Batch, BookView, Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.feed.feed import Feed, SessionOptions
-from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.market import Market
 from bookfeed.recordings.replay import replay
@@ -33,7 +32,10 @@ OPTIONS = SessionOptions(
     connect_stagger_s=0.0,
     advance_s=0.02,
     resync=ResyncPolicy(
-        fetch_interval_ns=S // 50, fetch_backoff=Backoff(S // 50, S), reconnect_interval_ns=S // 10
+        fetch_interval_s=0.02,
+        fetch_backoff_min_s=0.02,
+        fetch_backoff_max_s=1.0,
+        reconnect_interval_s=0.1,
     ),
 )
 

@@ -35,7 +35,7 @@ OPTIONS = SessionOptions(
     connect_stagger_s=0.0,
     silence_s=0.6,
     advance_s=0.02,
-    resync=ResyncPolicy(fetch_interval_ns=S // 50, reconnect_interval_ns=S // 10),
+    resync=ResyncPolicy(fetch_interval_s=0.02, reconnect_interval_s=0.1),
 )
 
 

@@ -19,7 +19,6 @@ from waiting import PATIENCE_S, PatientClock
 
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.live import session
-from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market
@@ -39,7 +38,7 @@ QUICK = SessionOptions(
     backoff_max_s=0.05,
     advance_s=0.01,
     connect_stagger_s=0.0,
-    resync=ResyncPolicy(fetch_interval_ns=S // 50, fetch_backoff=Backoff(S // 50, S)),
+    resync=ResyncPolicy(fetch_interval_s=0.02, fetch_backoff_min_s=0.02, fetch_backoff_max_s=1.0),
 )
 
 

@@ -14,7 +14,6 @@ from bookfeed._bookfeed import Engine
 from bookfeed.errors import SessionError
 from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.http import RestClient, RestError, retry_after_ns
-from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.venues.base import RestRequest
 
@@ -74,7 +73,7 @@ QUICK = SessionOptions(
     backoff_min_s=0.01,
     backoff_max_s=0.05,
     advance_s=0.01,
-    resync=ResyncPolicy(fetch_interval_ns=S // 50, fetch_backoff=Backoff(20 * S)),
+    resync=ResyncPolicy(fetch_interval_s=0.02, fetch_backoff_min_s=20.0),
 )
 
 MALFORMED = book_frame(YES)[:180]
@@ -185,7 +184,7 @@ async def test_a_server_that_wants_to_be_left_alone_is(server: Server, rest: Res
 
     rest.answer = busy
     # Left to itself it would ask again at once.
-    resync = ResyncPolicy(fetch_interval_ns=S // 50, fetch_backoff=Backoff(S // 50, S // 50))
+    resync = ResyncPolicy(fetch_interval_s=0.02, fetch_backoff_min_s=0.02, fetch_backoff_max_s=0.02)
     clock, options = PatientClock(), replace(QUICK, resync=resync)
     async with feed(server, rest, clock=clock, options=options) as f:
         await f.wait_live(PATIENCE_S)
@@ -205,7 +204,7 @@ async def test_books_that_rest_cannot_mend_get_a_fresh_connection(
     options = SessionOptions(
         backoff_min_s=0.01,
         advance_s=0.01,
-        resync=ResyncPolicy(fetch_interval_ns=S // 50, fetches_max=1),
+        resync=ResyncPolicy(fetch_interval_s=0.02, fetches_max=1),
     )
     async with feed(server, rest, options=options) as f:
         await f.wait_live(PATIENCE_S)

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from bookfeed.feed.feed import Feed
     from bookfeed.feed.replay import Replay, replay
+    from bookfeed.live.recovery.plan import ResyncPolicy
     from bookfeed.live.supervisor import SessionOptions
     from bookfeed.market import Fee, Market, Outcome
     from bookfeed.names import Name, Names
@@ -154,6 +155,7 @@ __all__ = [
     "RecordingError",
     "RefusalReason",
     "Replay",
+    "ResyncPolicy",
     "Rule",
     "RuleKind",
     "SessionError",
@@ -204,6 +206,7 @@ _MODULES: Final = {
     "bookfeed.feed.feed": ("Feed",),
     "bookfeed.records.levels": ("LevelChange", "LevelChanges"),
     "bookfeed.dispatch.listeners": ("Listener",),
+    "bookfeed.live.recovery.plan": ("ResyncPolicy",),
     "bookfeed.live.supervisor": ("SessionOptions",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),
     "bookfeed.names": ("Name", "Names"),

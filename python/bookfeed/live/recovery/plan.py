@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bookfeed.clock import NS_PER_S
+from bookfeed.clock import seconds_ns
 from bookfeed.live.pacing import Backoff, TokenBucket
 
 # Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will.
@@ -23,18 +23,26 @@ NOT_RESYNCED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ResyncPolicy:
-    """The numbers of ``ResyncPlan``; durations in nanoseconds."""
+    """Budgets for fetching books anew; durations in seconds. The defaults suit every venue."""
 
     fetch_burst: int = 4
-    fetch_interval_ns: int = NS_PER_S // 2
-    fetch_backoff: Backoff = field(default_factory=Backoff)
-    # A reconnect is asked for after so many fetches that did not help.
+    """How many books may be fetched at once."""
+    fetch_interval_s: float = 0.5
+    """After a burst, how often one more may be fetched."""
+    fetch_backoff_min_s: float = 1.0
+    """How long one book waits after its first fetch until the next one; it doubles from there."""
+    fetch_backoff_max_s: float = 60.0
+    """The longest that one book waits from fetch to fetch."""
     fetches_max: int = 3
-    reconnect_interval_ns: int = 30 * NS_PER_S
-    reconnect_backoff: Backoff = field(
-        default_factory=lambda: Backoff(30 * NS_PER_S, 3600 * NS_PER_S)
-    )
-    forgiven_ns: int = 60 * NS_PER_S
+    """After how many fetches that did not help the book's connection is replaced."""
+    reconnect_interval_s: float = 30.0
+    """How often one connection may be replaced for the sake of its books."""
+    reconnect_backoff_min_s: float = 30.0
+    """How long one book waits after the first replacement until the next; it doubles from there."""
+    reconnect_backoff_max_s: float = 3600.0
+    """The longest that one book waits from replacement to replacement."""
+    forgiven_s: float = 60.0
+    """How long a book has to be live until what it has cost is forgotten."""
 
 
 @dataclass(slots=True)
@@ -68,10 +76,21 @@ class ResyncPlan:
     _resyncs: dict[int, Resync] = field(default_factory=dict)
     _fetches: TokenBucket = field(init=False)
     _reconnects: dict[int, TokenBucket] = field(default_factory=dict)
+    _fetch_backoff: Backoff = field(init=False)
+    _reconnect_backoff: Backoff = field(init=False)
+    _forgiven_ns: int = field(init=False)
     _hold_ns: int = 0
 
     def __post_init__(self) -> None:
-        self._fetches = TokenBucket(self.policy.fetch_burst, self.policy.fetch_interval_ns)
+        policy = self.policy
+        self._fetches = TokenBucket(policy.fetch_burst, seconds_ns(policy.fetch_interval_s))
+        self._fetch_backoff = Backoff(
+            seconds_ns(policy.fetch_backoff_min_s), seconds_ns(policy.fetch_backoff_max_s)
+        )
+        self._reconnect_backoff = Backoff(
+            seconds_ns(policy.reconnect_backoff_min_s), seconds_ns(policy.reconnect_backoff_max_s)
+        )
+        self._forgiven_ns = seconds_ns(policy.forgiven_s)
 
     def wanted(self) -> int:
         """Return how many books are wanted back."""
@@ -81,7 +100,7 @@ class ResyncPlan:
         """A book is to be had back; does nothing if that is known."""
         resync = self._resyncs.get(instrument)
         if resync is None or (
-            not resync.wanted and now_ns - resync.settled_ns >= self.policy.forgiven_ns
+            not resync.wanted and now_ns - resync.settled_ns >= self._forgiven_ns
         ):
             self._resyncs[instrument] = Resync(cause)
         elif not resync.wanted:
@@ -153,7 +172,7 @@ class ResyncPlan:
         if resync is None or not resync.fetching:
             return
         resync.fetching = False
-        resync.fetch_ns = now_ns + self.policy.fetch_backoff.delay_ns(resync.fetches, self.rng)
+        resync.fetch_ns = now_ns + self._fetch_backoff.delay_ns(resync.fetches, self.rng)
         resync.fetches += 1
 
     def hold(self, until_ns: int) -> None:
@@ -173,7 +192,7 @@ class ResyncPlan:
         if not asking or not self._budget(shard).take(now_ns):
             return False
         for resync in asking:
-            delay_ns = self.policy.reconnect_backoff.delay_ns(resync.reconnects, self.rng)
+            delay_ns = self._reconnect_backoff.delay_ns(resync.reconnects, self.rng)
             resync.reconnects += 1
             resync.reconnect_ns = now_ns + delay_ns
         return True
@@ -185,6 +204,6 @@ class ResyncPlan:
     def _budget(self, shard: int) -> TokenBucket:
         budget = self._reconnects.get(shard)
         if budget is None:
-            budget = TokenBucket(1, self.policy.reconnect_interval_ns)
+            budget = TokenBucket(1, seconds_ns(self.policy.reconnect_interval_s))
             self._reconnects[shard] = budget
         return budget

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bookfeed.clock import NS_PER_S, seconds_ns
+from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
@@ -57,8 +57,8 @@ class SeedMender(Mender):
 
     def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
         """Requests as often as the venue lets them be, and no oftener than the session does."""
-        interval_ns = max(policy.fetch_interval_ns, seconds_ns(self._seeds.interval_s))
-        return replace(policy, fetch_burst=self._seeds.burst, fetch_interval_ns=interval_ns)
+        interval_s = max(policy.fetch_interval_s, self._seeds.interval_s)
+        return replace(policy, fetch_burst=self._seeds.burst, fetch_interval_s=interval_s)
 
     def _line(self, shard: Shard) -> Line:
         line = self._lines.get(shard.conn)
