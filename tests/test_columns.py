@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bookfeed
-from bookfeed import ABSENT, CAUSES, STATES, UPDATE_KINDS, columns
+from bookfeed import ABSENT, CAUSES, STATES, UPDATE_DTYPE, UPDATE_KINDS, Batch, columns
 
 DTYPES = (bookfeed.UPDATE_DTYPE, bookfeed.SIGNAL_DTYPE, bookfeed.LEG_DTYPE)
 CODES = {"kind": 7, "state": 5, "cause": 20, "rule": 5, "phase": 3, "reason": 11,
@@ -74,3 +74,19 @@ def test_an_old_name_is_answered_with_the_new_one() -> None:
         columns(array, ["nothing"])
     with pytest.raises(TypeError, match="of a batch"):
         columns(np.zeros(1, [("price", "<i8")]))
+
+
+@pytest.mark.parametrize("given", [None, [], 5, Batch(), np.zeros(3, np.int64)])
+def test_what_is_no_array_of_records_is_refused_in_words(given: Any) -> None:
+    with pytest.raises(TypeError, match="takes an array: updates, signals, legs or levels"):
+        columns(given)
+
+
+def test_one_column_alone_is_no_list_of_letters() -> None:
+    assert list(columns(Batch().updates, "state")) == ["state"]
+
+
+def test_codes_that_nobody_wrote_are_refused_in_words() -> None:
+    made_up = Batch(b"\xff" * UPDATE_DTYPE.itemsize).updates
+    with pytest.raises(ValueError, match="column 'kind' has codes without a name"):
+        columns(made_up, decode=True)

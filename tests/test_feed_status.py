@@ -429,3 +429,12 @@ def test_a_configuration_without_markets_is_refused() -> None:
 
 def test_a_refused_key_is_told_in_words() -> None:
     assert polymarket().explain_refusal(HandshakeRefusal(403)) == "refused with HTTP 403"
+
+
+async def test_what_connections_count_is_there_before_the_feed_is_open(server: Server) -> None:
+    feed = Feed([MARKET], url=server.url, options=QUICK)
+    before = feed.counters()
+    assert before["reconnects"] == before["connects"] == before["resyncs"] == 0
+    async with feed:
+        assert feed.counters().keys() == before.keys()
+        assert Feed().counters().keys() == before.keys()

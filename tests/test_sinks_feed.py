@@ -1,6 +1,7 @@
 """Sinks on a live feed, from Python and from a configuration, and the page that tells of them."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -118,3 +119,32 @@ async def test_a_sink_that_cannot_be_opened_ends_opening(server: Server) -> None
 def test_the_page_about_sinks_can_be_followed(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert pages.Reader(tmp_path / "folder", tmp_path).follow(ROOT / "docs" / "sinks.md") == 1
+
+
+async def test_a_feed_that_is_closed_while_its_sinks_open_does_not_open(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spinners: list[int] = []
+    monkeypatch.setattr("bookfeed.feed.feed.Spinner", lambda: spinners.append(1))
+
+    class Patient(Keeping):
+        def __init__(self) -> None:
+            super().__init__()
+            self.names = Names()
+            self.may_open = threading.Event()
+
+        def open(self, names: Names) -> None:
+            self.may_open.wait(PATIENCE_S)
+
+    sink = Patient()
+    feed = Feed([MARKET], url=server.url, sinks=[sink], busy_poll=True)
+    opening = asyncio.create_task(feed.open())
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(feed.close())
+    await asyncio.sleep(0)
+    sink.may_open.set()
+    with pytest.raises(SessionError, match="closed"):
+        await opening
+    await closing
+    assert not feed.status().running
+    assert not spinners and not server.peers

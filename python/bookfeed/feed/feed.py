@@ -17,6 +17,7 @@ import logging
 import random
 import ssl
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -39,6 +40,7 @@ from bookfeed.feed import settings
 from bookfeed.feed.books import LiveBooks
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.pulse import Pulse
+from bookfeed.live.session import SessionCounters
 from bookfeed.live.supervisor import Outlet, SessionOptions, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
@@ -61,6 +63,12 @@ RECORDER_TIMEOUT_S: Final = 1.0
 LISTENERS_TIMEOUT_S: Final = 0.5
 # How often refusals are looked at for what deserves a warning.
 ALARM_EVERY_S: Final = 1.0
+
+_OF_CONNECTIONS: Final = (
+    *(field.name for field in fields(SessionCounters)),
+    "resyncs",
+    "resync_failures",
+)
 
 
 class Feed(LiveBooks):
@@ -168,9 +176,9 @@ class Feed(LiveBooks):
         """Open the sinks, subscribe and begin connecting; returns this feed.
 
         Does not wait for books, and for sinks two seconds at most. ``async with feed`` opens and
-        closes it. Raises ``SessionError`` if the feed was open before or a sink cannot be opened,
-        ``EngineError`` or ``ValueError`` if a rule or a market is refused; it is closed
-        then.
+        closes it. Raises ``SessionError`` if the feed was open before or is closed meanwhile, or
+        if a sink cannot be opened; ``EngineError`` or ``ValueError`` if a rule or a market is
+        refused. It is closed then.
         """
         if self._opened or self._closed:
             raise SessionError("a feed can be opened once; make another one")
@@ -179,6 +187,7 @@ class Feed(LiveBooks):
         try:
             self._subscribe()
             await self._sinks.open()
+            self._check_open()  # it may have been closed meanwhile
         except BaseException:
             await self.close()
             raise
@@ -343,14 +352,15 @@ class Feed(LiveBooks):
     def counters(self) -> dict[str, int]:
         """Return everything that is counted: by the engine, by listeners, by connections.
 
-        Names ending in ``_ns`` are nanoseconds.
+        Those of connections are there, and zero, before the feed is open. Names ending in ``_ns``
+        are nanoseconds.
         """
-        counts = super().counters()
+        counts = super().counters() | dict.fromkeys(_OF_CONNECTIONS, 0)
         for supervisor in self._supervisors:
             for name, value in supervisor.session_counts().items():
-                counts[name] = counts.get(name, 0) + value
-            for name in ("resyncs", "resync_failures"):
-                counts[name] = counts.get(name, 0) + getattr(supervisor, name)
+                counts[name] += value
+            counts["resyncs"] += supervisor.resyncs
+            counts["resync_failures"] += supervisor.resync_failures
         counts["loop_stalls"] = self._pulse.stalls
         counts["loop_stall_ns_max"] = self._pulse.stall_ns_max
         counts["records_failed"] = self._inputs.records_failed

@@ -52,14 +52,15 @@ def columns(
     a hole in its stream, where they hold numbers of messages. With ``decode`` codes become their
     names, as arrays of text. All arrays have shape ``(n,)``; units are in the names.
 
-    ``names`` chooses columns, and their order. Raises ``KeyError`` for one that there is not,
-    ``TypeError`` for an array that does not hold records.
+    ``names`` chooses columns, and their order; one alone is taken as well. Raises ``KeyError`` for
+    one that there is not, ``TypeError`` for anything but an array of records, ``ValueError`` for
+    codes that have no name.
     """
-    kind = _kinds().get(records.dtype)
+    kind = _kinds().get(records.dtype) if isinstance(records, np.ndarray | np.void) else None
     if kind is None:
-        raise TypeError("columns() takes updates, signals, legs or levels of a batch")
+        raise TypeError("columns() takes an array: updates, signals, legs or levels of a batch")
     known = records.dtype.names or ()
-    chosen = known if names is None else tuple(names)
+    chosen = known if names is None else (names,) if isinstance(names, str) else tuple(names)
     for name in chosen:
         if name not in known:
             raise KeyError(_unknown(name, known))
@@ -76,6 +77,8 @@ def _column(records: npt.NDArray[np.void], name: str, kind: str, decode: bool) -
         return np.ma.masked_array(np.where(absent, 0, values), absent)
     words = _SIDES.get(kind) if name == "side" else _NAMES.get(name)
     if decode and words is not None:
+        if values.size and values.max() >= len(words):
+            raise ValueError(f"column {name!r} has codes without a name: these are no records")
         values = np.array(words)[values]
     column: Column = values
     return column
