@@ -246,6 +246,23 @@ def test_headers_that_cannot_be_sent_are_refused(headers: dict[str, Any], proble
     assert "abcdef0123456789" not in str(caught.value)
 
 
+def test_an_endpoint_shows_no_secret() -> None:
+    url = "wss://me:pass0123@venue.example:8443/ws?apikey=key0123#x"
+    shown = repr(Endpoint(polymarket(), url, url, headers={"X-Desk": SECRET}))
+    assert shown == (
+        "Endpoint(polymarket, url='wss://venue.example:8443/ws', "
+        "rest_url='wss://venue.example:8443/ws', headers=['X-Desk'])"
+    )
+    assert "rest_url=None" in repr(Endpoint(polymarket(), url))
+    assert "pass0123" not in repr(Endpoint(polymarket(), "ws://me:pass0123@[::1"))
+
+
+@pytest.mark.parametrize("headers", [None, "X-Desk: 7", [("X-Desk", "7")]])
+def test_headers_are_a_mapping(headers: Any) -> None:
+    with pytest.raises(TypeError, match="must be a mapping"):
+        Endpoint(polymarket(), "ws://x", headers=headers)
+
+
 async def test_a_secret_that_the_peer_echoes_is_neither_logged_nor_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from bookfeed.market import Market
 from bookfeed.schema import Text
@@ -220,7 +221,8 @@ class Endpoint:
 
     ``headers`` are sent with every handshake of the WebSocket, but not with REST requests; those
     by which the venue recognises a key replace them. Their values are secrets: they are neither
-    logged nor shown. Raises ``ValueError`` for a header that cannot be sent.
+    logged nor shown, and neither are a name, a password or a query in the addresses.
+    Raises ``ValueError`` for a header that cannot be sent.
     """
 
     venue: Venue
@@ -233,8 +235,26 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.headers, Mapping):
+            raise TypeError("headers must be a mapping of names to values")
         for name, value in self.headers.items():
             _check_header(name, value)
+
+    def __repr__(self) -> str:
+        url, rest_url = (text and _without_secrets(text) for text in (self.url, self.rest_url))
+        return (
+            f"Endpoint({self.venue.name}, url={url!r}, rest_url={rest_url!r}, "
+            f"headers={sorted(self.headers)})"
+        )
+
+
+def _without_secrets(url: str) -> str:
+    """An address without what may say whose it is."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "…"  # no address at all: whatever it is stays hidden
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 # RFC 9110: what a header may be called, and what its value may hold.
