@@ -39,8 +39,8 @@ from bookfeed.errors import SessionError
 from bookfeed.feed import settings
 from bookfeed.feed.books import LiveBooks
 from bookfeed.live.endpoints import check_markets, endpoints_of
+from bookfeed.live.host import SessionCounters
 from bookfeed.live.pulse import Pulse
-from bookfeed.live.session import SessionCounters
 from bookfeed.live.supervisor import Outlet, SessionOptions, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
