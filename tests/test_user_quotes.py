@@ -16,6 +16,7 @@ from bookfeed import config
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.market import Market, Outcome
+from bookfeed.records import Update
 from bookfeed.rules.pairs import Pair, PairLeg
 from bookfeed.venues import FeeSchedule
 from bookfeed.venues.user_quote import max_age_ns, quote_frame
@@ -289,3 +290,20 @@ async def test_a_configuration_may_have_a_leg_of_one_s_own(server: Server) -> No
 async def test_the_longest_age_that_may_be_stated_is_believed() -> None:
     async with Feed() as feed:
         assert feed.push_quote(MINE, bid="0.4", bid_qty=1, max_age_s=999_999_999).live
+
+
+async def test_a_listener_that_answers_its_own_quotes_comes_to_an_end() -> None:
+    async with Feed() as feed:
+        answered: list[Update] = []
+
+        def answer(update: Update) -> None:
+            answered.append(update)
+            feed.push_quote(MINE, bid="0.4", bid_qty=len(answered), max_age_s=60)
+
+        listener = feed.on_update(answer)
+        feed.push_quote(MINE, bid="0.4", bid_qty=10**6, max_age_s=60)
+        assert listener.errors > 0 and len(answered) < 1_000
+        # Nobody's records are lost, and other quotes are as welcome as before.
+        assert feed.book(MINE).bid_qty == len(answered) - listener.errors
+        listener.close()
+        assert feed.push_quote(MINE, bid="0.5", bid_qty=1, max_age_s=60).live

@@ -102,8 +102,10 @@ class Dispatcher:
         """What is called at which instants; run by whoever lets time pass."""
         self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
         # Batches that came while another one was being handed over, by a callback of it.
-        self._backlog: Final[deque[Batch]] = deque()
+        self._backlog: Final[deque[tuple[int, Batch]]] = deque()
         self._busy = False
+        self.depth = 0
+        """How many batches caused each other, up to the one that is being handed over."""
         # What those dropped that are gone.
         self._streams_dropped = self._callbacks_dropped = 0
         self.callback_errors = 0
@@ -293,15 +295,16 @@ class Dispatcher:
         A batch that a callback causes is handed over after the one that is at it.
         """
         if self._busy:
-            self._backlog.append(batch)
+            self._backlog.append((self.depth + 1, batch))
             return
         self._busy = True
         try:
             self._hand_over(batch)
             while self._backlog:
-                self._hand_over(self._backlog.popleft())
+                self.depth, caused = self._backlog.popleft()
+                self._hand_over(caused)
         finally:
-            self._busy = False
+            self._busy, self.depth = False, 0
 
     def status(self, status: ConnectionStatus) -> None:
         """Hand over that a connection's state is another, or its cause."""
@@ -396,8 +399,8 @@ class _Trace:
         return "".join(traceback.format_exception(self._error))
 
 
-def _hand_to(takes: tuple[Callable[[T], object], ...], told: Iterable[T]) -> None:
-    for record in told:
+def _hand_to(takes: tuple[Callable[[T], object], ...], found: Iterable[T]) -> None:
+    for record in found:
         for take in takes:
             take(record)
 

@@ -27,6 +27,9 @@ from bookfeed.venues.user_quote import Number
 
 T = TypeVar("T")
 
+# Quotes may depend on quotes, but a listener that hears its own would never come to an end.
+ANSWERS_MAX: Final = 16
+
 
 class LiveBooks(BookSource):
     """What a feed knows of its books while it is open; the base of ``Feed``."""
@@ -228,9 +231,15 @@ class LiveBooks(BookSource):
         The book is made at the first push, or earlier by a ``Market`` of that venue among the
         feed's markets; it may be a leg of a rule. Recordings have every quote.
         Raises ``ValueError`` for a quote that cannot be, and says what to do; ``SessionError`` if
-        the feed is not open, ``EngineError`` if the engine failed.
+        the feed is not open, or in a listener that answers its own quotes without end;
+        ``EngineError`` if the engine failed.
         """
         self._check_open()
+        if self._dispatcher.depth >= ANSWERS_MAX:
+            raise SessionError(
+                f"this quote answers another one that a listener pushed, {ANSWERS_MAX} deep: "
+                "register the listener with symbols= that leave out the books it pushes"
+            )
         instrument = self._own(symbol)
         if instrument is None:
             instrument = next(iter(self._follow_own([user_quote.market_of(symbol)])))

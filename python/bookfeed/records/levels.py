@@ -91,13 +91,13 @@ def level_changes(data: bytes, names: Known) -> Iterator[LevelChanges]:
     for _, group in groupby(_LEVEL.iter_unpack(data), itemgetter(0)):
         records = list(group)
         _, ts_recv, _, _, _, instrument, _, state, cause, flags = records[-1]
-        told: Any = _UnfrozenChanges()
-        told.instrument, told.symbol = instrument, symbols.get(instrument, "")
-        told.ts_recv, told.state, told.cause = ts_recv, STATES[state], CAUSES[cause]
-        told.whole = bool(flags & _WHOLE)
-        told.changes = tuple(_change(r[6], r[2], r[3], r[4]) for r in records)
-        told.__class__ = LevelChanges
-        yield told
+        found: Any = _UnfrozenChanges()
+        found.instrument, found.symbol = instrument, symbols.get(instrument, "")
+        found.ts_recv, found.state, found.cause = ts_recv, STATES[state], CAUSES[cause]
+        found.whole = bool(flags & _WHOLE)
+        found.changes = tuple(_change(r[6], r[2], r[3], r[4]) for r in records)
+        found.__class__ = LevelChanges
+        yield found
 
 
 def _change(side: int, price_e9: int, old_qty_e8: int, new_qty_e8: int) -> LevelChange:
