@@ -12,7 +12,7 @@ pub mod side;
 
 use crate::event::{Claim, Level, Side, TouchClaim};
 use crate::fixed::{ABSENT, Price, Qty};
-use crate::sequence::recent::Recent;
+use crate::sequence::recent::{Recent, RecentTrades};
 use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
@@ -160,6 +160,8 @@ pub struct Rare {
     pub ahead: VecDeque<NumberedTouch>,
     /// What the venue's checksums were last computed from.
     pub checksums: Crc32Memory,
+    /// The newest trades of its connection.
+    pub(crate) trades: RecentTrades,
 }
 
 /// A REST book on its way, and what the stream says meanwhile.
@@ -263,6 +265,7 @@ impl Default for Rare {
             stitch: Stitch::default(),
             ahead: VecDeque::new(),
             checksums: Crc32Memory::default(),
+            trades: RecentTrades::default(),
         }
     }
 }

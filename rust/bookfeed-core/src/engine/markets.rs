@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
 use crate::instrument::{InstrumentId, UNKNOWN};
-use crate::sequence::recent::fingerprint;
+use crate::sequence::recent::trade_fingerprint;
 use crate::time::Nanos;
 use crate::trades::Print;
 use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
@@ -135,15 +135,15 @@ fn take_trade(world: &mut World, judge: &mut Judge, origin: &Origin, trade: &Tra
         world.counters.unknown_instruments += 1;
         return;
     };
-    // A print has no id. One that is the same in time, price, size and transaction came twice.
+    // Where there is a transaction in place of an id, it may be that of several fills. One that is
+    // the same in time, side, price and size, too, came twice.
     let transaction = trade.transaction.raw(origin.payload);
-    let digest = transaction.get(2..).unwrap_or_default();
-    let print = fingerprint(origin.ts_event, digest, 1, trade.price, trade.qty);
-    if !transaction.is_empty() && book.recent.seen(print) {
+    let side = trade.aggressor.map_or(0, |aggressor| if aggressor == Aggressor::Buy { 1 } else { 2 });
+    let print = trade_fingerprint(origin.ts_event, transaction, side, trade.price, trade.qty);
+    if !transaction.is_empty() && !book.rare.trades.take(print) {
         book.evidence.count(Evidence::Duplicate);
         return;
     }
-    book.recent.remember(print);
     book.rare.hashes.note_trade_price(trade.price_text.raw(origin.payload));
     world.counters.trades += 1;
     if !trade.off_book {

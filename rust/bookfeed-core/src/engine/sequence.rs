@@ -216,11 +216,15 @@ fn drop_stream(world: &mut World, conn: u32) {
     }
 }
 
-/// The connection was lost, or is a new one: its streams are over.
+/// The connection was lost, or is a new one: its streams are over, and what comes now was not told
+/// by it before.
 pub(super) fn forget_streams(world: &mut World, conn: u32) {
-    let Some(connection) = world.connection_mut(conn) else { return };
+    let Some(Some(connection)) = world.connections.get_mut(conn as usize) else { return };
     for (_, id) in std::mem::take(&mut connection.streams) {
         world.streams.close(id);
+    }
+    for &id in &connection.instruments {
+        world.books[id as usize].rare.trades.forget();
     }
 }
 

@@ -35,6 +35,7 @@ pub const MESSAGE_NAMES: [&str; 12] = [
     "untyped",
 ];
 const PRICE_CHANGE: u8 = 1;
+const TRADE: u8 = 2;
 const REST_BOOK: u8 = 7;
 const FIRST_BARE_TEXT: u8 = 8;
 const BARE_TEXTS: [&[u8]; 3] = [b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION"];
@@ -515,7 +516,7 @@ impl Decoder<'_> {
         let kind = match f.event_type.text(self.bytes, &mut scratch) {
             b"price_change" => PRICE_CHANGE,
             b"book" => 0,
-            b"last_trade_price" => 2,
+            b"last_trade_price" => TRADE,
             b"best_bid_ask" => 4,
             b"tick_size_change" => 3,
             b"new_market" => 5,
@@ -524,14 +525,14 @@ impl Decoder<'_> {
             unknown => return tally.count_unknown(unknown),
         };
         self.frame.kinds.push(kind);
-        let about_an_asset = matches!(kind, 0 | 2..=4);
+        let about_an_asset = matches!(kind, 0 | 3 | 4);
         let body = match kind {
+            TRADE => Ok(self.trade(f)),
             _ if about_an_asset && !is_text(f.asset_id) => {
                 Err(Wrong { offset: f.asset_id.start as usize, what: "message without an asset_id" })
             }
             0 => self.snapshot(f),
             PRICE_CHANGE => self.price_change(f),
-            2 => self.trade(f),
             3 => self.tick_size_change(f),
             4 => self.touch(f),
             6 => Ok(self.resolved(f)),
@@ -643,11 +644,16 @@ impl Decoder<'_> {
         Ok(Array { start, end: start + 1, wrong: None })
     }
 
-    fn trade(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {
+    /// A trade. One that cannot be read takes no book with it: it changes none.
+    fn trade(&mut self, f: &PolymarketFields) -> Body {
+        if !is_text(f.asset_id) {
+            return self.broken_trade(f.asset_id, "trade without an asset_id");
+        }
         let entry = Entry { price: f.price, size: f.size, ..Entry::default() };
-        let level = self
-            .price_and_size(&entry)
-            .map_err(|what| Wrong { offset: f.price.start as usize, what })?;
+        let level = match self.price_and_size(&entry) {
+            Ok(level) => level,
+            Err(what) => return self.broken_trade(f.price, what),
+        };
         let side = f.side.text(self.bytes, &mut self.frame.scratch);
         let aggressor = if side.eq_ignore_ascii_case(b"BUY") {
             Some(Aggressor::Buy)
@@ -656,7 +662,7 @@ impl Decoder<'_> {
         } else {
             None
         };
-        Ok(Body::Trade(Trade {
+        Body::Trade(Trade {
             instrument: self.instrument(f.asset_id),
             price: level.price,
             qty: level.qty,
@@ -664,7 +670,12 @@ impl Decoder<'_> {
             price_text: f.price,
             transaction: f.transaction_hash,
             off_book: false,
-        }))
+        })
+    }
+
+    #[cold]
+    fn broken_trade(&mut self, at: Value, what: &'static str) -> Body {
+        self.frame.malformed(None, false, at.start as usize, what)
     }
 
     fn tick_size_change(&mut self, f: &PolymarketFields) -> Result<Body, Wrong> {

@@ -5,6 +5,7 @@ use super::support::scene::Scene;
 use super::support::venue::{MS, policy};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::engine::{Config, HashCheck};
+use bookfeed_core::instrument::Venue;
 
 /// Two changes of one venue time in two frames: the best bid goes, then the next one. The
 /// evidence of both is that of the end.
@@ -174,6 +175,48 @@ fn what_comes_twice_is_applied_once() {
     assert_eq!(scene.say(&frame).len(), 1);
     assert_eq!(scene.say(&frame), [""; 0]);
     assert_eq!(scene.evidence(0, Evidence::Duplicate), 2);
+}
+
+#[test]
+fn a_trade_is_told_once_and_its_opposite_is_another() {
+    let mut scene = Scene::live(HashCheck::Off);
+    let trades = |scene: &mut Scene, frame: &str| {
+        scene.say(frame).iter().filter(|record| record.contains("trade")).count()
+    };
+    let trade = scene.tick().market.trade(0, "0.4", "5", "BUY");
+    assert_eq!(trades(&mut scene, &trade), 1);
+    for size in 1..=40 {
+        let frame = scene.tick().market.change(0, true, 395, &size.to_string());
+        scene.say(&frame);
+    }
+    assert_eq!(trades(&mut scene, &trade), 0, "however much the book changed meanwhile");
+    assert_eq!(trades(&mut scene, &trade.replace("BUY", "SELL")), 1);
+    assert_eq!(trades(&mut scene, &trade.replace(r#""size":"5""#, r#""size":"6""#)), 1);
+    let (at, conn) = (scene.ts, 0);
+    scene.engine.disconnected(conn, at);
+    scene.engine.connected(conn, Venue::POLYMARKET, "", at).unwrap();
+    assert_eq!(trades(&mut scene, &trade), 1, "another connection tells its own");
+}
+
+#[test]
+fn a_trade_that_cannot_be_read_takes_no_book_out() {
+    let mut scene = Scene::live(HashCheck::Off);
+    let trade = scene.tick().market.trade(0, "0.4", "5", "BUY");
+    for (good, bad) in [
+        (r#""size":"5""#, r#""size":null"#),
+        (r#""size":"5""#, r#""sizes":"5""#),
+        (r#""size":"5""#, r#""size":"-5""#),
+        (r#""price":"0.4""#, r#""price":"0""#),
+        (r#""price":"0.4""#, r#""price":"1""#),
+        (r#""price":"0.4""#, r#""price":[]"#),
+        (r#""asset_id""#, r#""asset""#),
+    ] {
+        let broken = trade.replace(good, bad);
+        assert_ne!(broken, trade, "{good}");
+        let before = scene.engine.counters().malformed;
+        assert_eq!(scene.say(&broken), [""; 0], "{bad}");
+        assert_eq!((scene.engine.counters().malformed, scene.states()), (before + 1, [State::Live; 2]));
+    }
 }
 
 #[test]

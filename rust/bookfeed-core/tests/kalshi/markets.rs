@@ -129,6 +129,52 @@ fn trades_are_told_once_and_off_book_ones_leave_the_tape_alone() {
 }
 
 #[test]
+fn trades_that_differ_in_one_digit_of_their_id_or_in_their_side_are_two() {
+    let mut floor = Floor::live(1);
+    let of = |floor: &mut Floor, id: &str, side: &str| {
+        let trade = floor.venue.trade(0, 4_500, 100);
+        let begin = trade.find("d91bc706-").unwrap();
+        let end = begin + trade[begin..].find('"').unwrap();
+        let trade = trade.replace(&trade[begin..end], id);
+        trade.replace(r#"taker_side":"yes","taker_outcome_side":"yes","taker_book_side":"bid""#, side)
+    };
+    let (buy, sell) = (r#"taker_book_side":"bid""#, r#"taker_book_side":"ask""#);
+    let ids = (0..300).map(|n| format!("d91bc706-ee49-470d-82d8-11418bda{n:04x}"));
+    for id in ids.chain((0..9).map(|n| format!("{n}91bc706-ee49-470d-82d8-11418bda6fed"))) {
+        let frame = of(&mut floor, &id, buy);
+        assert_eq!(floor.updates(&frame).len(), 1, "{id}");
+        let again = of(&mut floor, &id, buy);
+        assert_eq!(floor.updates(&again).len(), 0, "{id}");
+        let other = of(&mut floor, &id, sell);
+        assert_eq!(floor.updates(&other).len(), 1, "{id}");
+    }
+    assert_eq!(floor.states(), [State::Live]);
+}
+
+#[test]
+fn a_trade_that_cannot_be_read_takes_no_book_out() {
+    let mut floor = Floor::live(1);
+    let trade = floor.venue.trade(0, 4_500, 100);
+    for (good, bad) in [
+        (r#""count_fp":"1.00""#, r#""count_fp":null"#),
+        (r#""count_fp":"1.00""#, r#""count_fp":"-1.00""#),
+        (r#""yes_price_dollars":"0.4500""#, r#""yes_price_dollars":"0.0000""#),
+        (r#""yes_price_dollars":"0.4500""#, r#""yes_price_dollars":"1.0000""#),
+        (r#""market_ticker""#, r#""market""#),
+    ] {
+        let broken = trade.replace(good, bad);
+        assert_ne!(broken, trade, "{good}");
+        let seq = format!(r#""seq":{}"#, floor.venue.seq(2));
+        let begin = broken.find(r#""seq":"#).unwrap();
+        let end = begin + broken[begin..].find(',').unwrap();
+        let broken = broken.replace(&broken[begin..end], &seq);
+        let before = floor.engine.counters().malformed;
+        assert_eq!(floor.say(&broken), [""; 0], "{bad}");
+        assert_eq!((floor.engine.counters().malformed, floor.states()), (before + 1, vec![State::Live]));
+    }
+}
+
+#[test]
 fn indices_keep_their_newest_value() {
     let mut floor = Floor::live(1);
     let value = |floor: &mut Floor, name: &str, value: &str, ms: u64, more: &str| {
