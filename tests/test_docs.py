@@ -32,6 +32,9 @@ BENCHMARKS: Final = ROOT / "benches" / "BENCHMARKS.md"
 README_LINES_MAX: Final = 120
 PAGE_LINES_MAX: Final = 250
 LINE_MAX: Final = 100
+# Of what is written for people who use or change bookfeed: all pages but the record of changes
+# and what the benchmarks print.
+WORDS_MAX: Final = 27_000
 
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -280,6 +283,13 @@ def test_a_long_page_says_what_is_in_it(page: Path) -> None:
 
 def test_the_readme_is_read_in_one_go() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < README_LINES_MAX
+
+
+def test_all_pages_together_have_a_bound() -> None:
+    told = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/")
+    pages = [page for page in PAGES if relative(page).startswith(told)]
+    words = {relative(page): len(page.read_text().split()) for page in pages}
+    assert sum(words.values()) < WORDS_MAX, sorted(words.items(), key=lambda item: -item[1])
 
 
 # Numbers.
