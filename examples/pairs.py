@@ -91,6 +91,7 @@ snapshot = {"yes_dollars_fp": [["0.2800", "200.00"]], "no_dollars_fp": [["0.7000
 engine.ingest(0, kalshi("orderbook_snapshot", 1, **snapshot), NOW_NS)
 # Two prices are compared only after they have been seen to agree, again and again. Then Polymarket
 # moves up: it bids 0.37 for Yes, so No costs 0.63 there, and Yes 0.30 on Kalshi.
+now = NOW_NS
 for seq, cents in enumerate((29, 30, 31, 37), 2):
     now = NOW_NS + seq * 110 * MS
     engine.ingest(0, kalshi_delta(seq, "0.6000", "5.00", now), now)
