@@ -21,9 +21,6 @@ from bookfeed.records import Signal, Update
 
 T = TypeVar("T")
 
-# Stands for a function that comes later, by decoration; ``None`` is a mistake.
-_LATER: Final[Any] = object()
-
 
 class Listening:
     """Where listeners and iterators are asked for; the base of whatever hands records over.
@@ -34,8 +31,8 @@ class Listening:
     ``counters()["callback_errors"]`` and logged, and is called again with the next record. Any
     number of them may come and go at any time. Each method returns a ``Listener`` that has its own
     counts and ``close()``. Each is a decorator too, with or without options (``@feed.on_update``,
-    ``@feed.on_update(symbols=...)``): it makes a ``Listener`` of the function, which can still be
-    called.
+    ``@feed.on_update(symbols=["a"])``): it makes a ``Listener`` of the function, which can still
+    be called.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -47,12 +44,12 @@ class Listening:
     @overload
     def on_batch(self) -> Callable[[OnBatch], Listener]: ...
 
-    def on_batch(self, fn: Any = _LATER) -> Listener | Callable[[OnBatch], Listener]:
+    def on_batch(self, fn: Any = ...) -> Listener | Callable[[OnBatch], Listener]:
         """Call ``fn(batch)`` with every ``Batch`` of records, as arrays or bytes: the fastest way.
 
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.on_batch(fn)
         return self._dispatcher.on_batch(fn)
 
@@ -77,7 +74,7 @@ class Listening:
 
     def on_update(
         self,
-        fn: Any = _LATER,
+        fn: Any = ...,
         *,
         symbols: Symbols | None = None,
         min_change: Amount | None = None,
@@ -93,7 +90,7 @@ class Listening:
         Raises ``ValueError`` for a number that is not above zero, ``TypeError`` if ``fn`` cannot be
         called.
         """
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.on_update(
                 fn, symbols=symbols, min_change=min_change, max_rate=max_rate
             )
@@ -112,7 +109,7 @@ class Listening:
     ) -> Callable[[OnSignal], Listener]: ...
 
     def on_signal(
-        self, fn: Any = _LATER, *, rule: str | int | None = None, min_edge: Amount | None = None
+        self, fn: Any = ..., *, rule: str | int | None = None, min_edge: Amount | None = None
     ) -> Listener | Callable[[OnSignal], Listener]:
         """Call ``fn(signal)`` with every ``Signal``, or with those that are wanted.
 
@@ -123,7 +120,7 @@ class Listening:
         ``TypeError`` if ``fn`` cannot be called.
         """
         self._check_rule(rule)
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.on_signal(fn, rule=rule, min_edge=min_edge)
         return self._dispatcher.on_signal(fn, rule=rule, min_edge=min_edge)
 
@@ -133,12 +130,12 @@ class Listening:
     @overload
     def on_status(self) -> Callable[[OnStatus], Listener]: ...
 
-    def on_status(self, fn: Any = _LATER) -> Listener | Callable[[OnStatus], Listener]:
+    def on_status(self, fn: Any = ...) -> Listener | Callable[[OnStatus], Listener]:
         """Call ``fn(status)`` with a ``ConnectionStatus`` whenever a connection's changes.
 
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.on_status(fn)
         return self._dispatcher.on_status(fn)
 
@@ -149,7 +146,7 @@ class Listening:
     def on_raw(self, *, venue: str | None = None) -> Callable[[OnRaw], Listener]: ...
 
     def on_raw(
-        self, fn: Any = _LATER, *, venue: str | None = None
+        self, fn: Any = ..., *, venue: str | None = None
     ) -> Listener | Callable[[OnRaw], Listener]:
         """Call ``fn(conn, payload, ts_recv)`` with every text frame, or with those of one venue.
 
@@ -159,7 +156,7 @@ class Listening:
         Raises ``ValueError`` for a venue that there is not, ``TypeError`` if ``fn`` cannot be
         called.
         """
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.on_raw(fn, venue=venue)
         return self._dispatcher.on_raw(fn, venue=venue)
 
@@ -170,7 +167,7 @@ class Listening:
     def on_levels(self, *, symbols: Symbols | None = None) -> Callable[[OnLevels], Listener]: ...
 
     def on_levels(
-        self, fn: Any = _LATER, *, symbols: Symbols | None = None
+        self, fn: Any = ..., *, symbols: Symbols | None = None
     ) -> Listener | Callable[[OnLevels], Listener]:
         """Call ``fn(changes)`` with ``LevelChanges``: what one message did to one book's levels.
 
@@ -181,7 +178,7 @@ class Listening:
         these records only while somebody listens; they cost it a look at each level.
         Raises ``TypeError`` if ``fn`` cannot be called.
         """
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.on_levels(fn, symbols=symbols)
         return self._dispatcher.on_levels(fn, symbols=symbols)
 
@@ -191,7 +188,7 @@ class Listening:
     @overload
     def every(self, seconds: float) -> Callable[[OnInstant], Listener]: ...
 
-    def every(self, seconds: float, fn: Any = _LATER) -> Listener | Callable[[OnInstant], Listener]:
+    def every(self, seconds: float, fn: Any = ...) -> Listener | Callable[[OnInstant], Listener]:
         """Call ``fn(ts_ns)`` at each whole multiple of ``seconds`` of feed time, Unix nanoseconds.
 
         So ``every(60, fn)`` is called at full minutes. Feed time is the time of the inputs: a
@@ -203,7 +200,7 @@ class Listening:
         Raises ``ValueError`` for less than a millisecond or more than 1e9 seconds, ``TypeError`` if
         ``fn`` cannot be called.
         """
-        if fn is _LATER:
+        if fn is ...:
             return lambda fn: self.every(seconds, fn)
         listener = self._dispatcher.every(seconds, fn, self._time_ns())
         self._rescheduled()
