@@ -1,5 +1,6 @@
 """``bookfeed.replay``: a recording of any kind with the listeners of a feed."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -219,3 +220,54 @@ async def test_a_simulated_session_replays_alike(tmp_path: Path) -> None:
     seen = bookfeed.replay(tmp_path, every=[(0.025, again.append)])
     assert list(seen) == updates
     assert again == calls
+
+
+def test_async_listeners_are_done_before_the_next_record(tmp_path: Path) -> None:
+    path = capture(tmp_path / "a.ndjson", [(1000 + n) * S // 10 for n in range(50)])
+    seen = bookfeed.replay(path)
+    order: list[tuple[str, int]] = []
+
+    @seen.on_update
+    async def slow(update: Any) -> None:
+        await asyncio.sleep(0)
+        order.append(("async", update.seq))
+
+    @seen.on_update
+    async def bad(update: Any) -> None:
+        raise RuntimeError(update.seq)
+
+    seen.on_update(lambda update: order.append(("plain", update.seq)))
+    instants: list[int] = []
+
+    @seen.every(1)
+    async def second(ts_ns: int) -> None:
+        instants.append(ts_ns)
+
+    numbers = [update.seq for update in seen]
+    assert order == [(how, seq) for seq in numbers for how in ("async", "plain")]
+    assert len(instants) == second.calls >= 4
+    assert bad.errors == bad.calls == len(numbers) == seen.counters()["callback_errors"]
+    assert slow.dropped == 0
+
+
+async def test_async_listeners_of_a_replay_in_a_thread_lose_nothing(tmp_path: Path) -> None:
+    path = capture(tmp_path / "a.ndjson", [(1000 + n) * S // 10 for n in range(50)])
+    seen = bookfeed.replay(path)
+    heard: list[int] = []
+
+    @seen.on_update
+    async def slow(update: Any) -> None:
+        await asyncio.sleep(0)
+        heard.append(update.seq)
+
+    await asyncio.to_thread(seen.run)
+    assert len(heard) == slow.calls > 50 and slow.dropped == 0
+
+
+def test_what_ends_the_process_ends_a_replay(tmp_path: Path) -> None:
+    def stop(update: Any) -> None:
+        raise KeyboardInterrupt
+
+    path = capture(tmp_path / "a.ndjson", [S, 2 * S])
+    with pytest.raises(KeyboardInterrupt):
+        bookfeed.replay(path, on_update=stop).run()

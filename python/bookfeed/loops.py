@@ -47,9 +47,13 @@ def raise_from_loop(error: BaseException) -> None:
     """Raise ``error`` out of the running loop, a moment later.
 
     For what is meant to end the process, ``KeyboardInterrupt`` and ``SystemExit``: raised while
-    a socket read is being handled it would tear the read apart.
+    a socket read is being handled it would tear the read apart. Raised at once where no loop runs.
     """
-    asyncio.get_running_loop().call_soon(_raise, error)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise error from None
+    loop.call_soon(_raise, error)
 
 
 def _raise(error: BaseException) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 from bookfeed import records
 from bookfeed._bookfeed import VENUES, Batch, Engine
 from bookfeed.dispatch.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
-from bookfeed.dispatch.listeners import WAITING_MAX, Listener
+from bookfeed.dispatch.listeners import WAITING_MAX, Drive, Listener
 from bookfeed.dispatch.schedule import Schedule, distance_ns
 from bookfeed.dispatch.streams import QUEUE_MAX, Queue, Stream, update_taker
 from bookfeed.dispatch.takers import Takers
@@ -82,16 +82,23 @@ class Dispatcher:
     """Hands every drained batch to everybody who asked for it.
 
     ``on_state`` gets the changes of state after everybody else; it is the feed's own.
-    ``timers`` is the time by which rates are kept, the running loop's by default.
+    ``timers`` is the time by which rates are kept, the running loop's by default. ``drive`` runs
+    ``async`` calls where no loop does.
     """
 
     def __init__(
-        self, source: Source, *, on_state: OnState | None = None, timers: Timers | None = None
+        self,
+        source: Source,
+        *,
+        on_state: OnState | None = None,
+        timers: Timers | None = None,
+        drive: Drive | None = None,
     ) -> None:
         self._source: Final = source
         self._names: Final = source.names
         self._symbols: Final = source.names.symbols
         self._timers: Final = timers
+        self._drive: Final = drive
         self._batches: Final[Takers[Batch]] = Takers()
         self._levels: Final[Takers[LevelChanges]] = Takers()
         self._updates: Final[Takers[Update]] = Takers()
@@ -234,6 +241,7 @@ class Dispatcher:
             closed=self._left,
             spread=spread,
             waiting_max=waiting_max,
+            drive=self._drive,
         )
 
     def _update_filter(

@@ -22,6 +22,10 @@ Failed: TypeAlias = "Callable[[Listener, BaseException], object]"
 """Who counts and logs the errors of all listeners."""
 
 
+Drive: TypeAlias = Callable[[Awaitable[object]], object]
+"""Runs an ``async`` call to its end, where no event loop does."""
+
+
 class Listener:
     """One callback; made by ``Feed.on_update`` and the other ``on_`` methods.
 
@@ -38,6 +42,7 @@ class Listener:
         closed: Callable[["Listener"], object],
         spread: bool = False,
         waiting_max: int = WAITING_MAX,
+        drive: Drive | None = None,
     ) -> None:
         _check(callback, what)
         self._callback: Final = callback
@@ -50,6 +55,7 @@ class Listener:
         self._on_closed: Final = closed
         self._waiting: Final[deque[Awaitable[object]]] = deque()
         self._waiting_max: Final = waiting_max
+        self._drive: Final = drive
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._calls = self._errors = self._dropped = 0
@@ -116,7 +122,7 @@ class Listener:
     # For the dispatcher.
 
     def deliver(self, record: object) -> None:
-        """Hand one record over; never raises."""
+        """Hand one record over; never raises what a callback raises, unless it ends the process."""
         if self._closed:
             return
         self._calls += 1
@@ -140,13 +146,23 @@ class Listener:
             try:
                 self._task = asyncio.get_running_loop().create_task(self._work())
             except RuntimeError:
-                _discard(call)
-                self._failed(SessionError("an async callback needs a running event loop"))
+                self._run_now(call)
                 return
         if len(self._waiting) == self._waiting_max:
             _discard(self._waiting.popleft())
             self._dropped += 1
         self._waiting.append(call)
+
+    def _run_now(self, call: Awaitable[object]) -> None:
+        """No loop runs: have the call done by whoever can."""
+        if self._drive is None:
+            _discard(call)
+            self._failed(SessionError("an async callback needs a running event loop"))
+            return
+        try:
+            self._drive(call)
+        except BaseException as error:  # as above
+            self._failed(error)
 
     async def _work(self) -> None:
         task = asyncio.current_task()

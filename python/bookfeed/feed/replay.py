@@ -14,7 +14,8 @@ times of ``every``. Records are handed over after each input, so that a listener
 they were then, and never ahead of it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -27,6 +28,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.dispatch.dispatcher import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnUpdate
 from bookfeed.errors import RecordingError
 from bookfeed.feed.source import BookSource
+from bookfeed.loops import new_event_loop
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.opened import Recording, engine_of, open_recording
@@ -88,6 +90,10 @@ class Replay(BookSource):
 
     ``run`` goes through to the end; iterating yields every update meanwhile. Either goes on where
     the other stopped.
+
+    Each call of an ``async def`` listener is done before the next record is handed over. Where a
+    loop runs already, they have to wait for it as those of a feed do: there go through the
+    recording in a thread, ``await asyncio.to_thread(run.run)``.
     """
 
     def __init__(
@@ -110,8 +116,11 @@ class Replay(BookSource):
         inputs = EngineInput(engine)
         self._time: Final = RecordedTime()
         super().__init__(
-            inputs, Dispatcher(inputs, timers=self._time), SinkSet(sinks, inputs.names)
+            inputs,
+            Dispatcher(inputs, timers=self._time, drive=self._drive),
+            SinkSet(sinks, inputs.names),
         )
+        self._runner: asyncio.Runner | None = None
         self._listen(on_batch, on_update, on_signal, None, on_raw, on_levels)
         self._records = self._frames = 0
         self._ts: int | None = None
@@ -159,6 +168,12 @@ class Replay(BookSource):
         counts["records_refused"] = self._inputs.records_refused
         return counts
 
+    def _drive(self, call: Awaitable[object]) -> None:
+        """Have an ``async`` call done before anything else is handed over."""
+        if self._runner is None:
+            self._runner = asyncio.Runner(loop_factory=new_event_loop)
+        self._runner.get_loop().run_until_complete(_result(call))
+
     def _has(self, instrument: int) -> bool:
         return instrument in self.names
 
@@ -168,6 +183,8 @@ class Replay(BookSource):
             yield from self._replayed()
         finally:
             self._sinks.close_waiting()
+            if self._runner is not None:
+                self._runner.close()
         if self._frames and not self._engine.books():
             raise RecordingError(
                 f"{self._source}: {self._frames} frames, and no book was subscribed: leave out "
@@ -264,6 +281,10 @@ def replay(
         every=every,
         sinks=sinks,
     )
+
+
+async def _result(call: Awaitable[object]) -> None:
+    await call
 
 
 def _recording(source: str | Path | Iterable[Record]) -> Recording:
