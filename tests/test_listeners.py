@@ -479,3 +479,27 @@ def test_an_error_that_is_not_logged_is_not_formatted(monkeypatch: pytest.Monkey
     hand_over(hub, *range(1, 100))
     assert listener.errors == hub.callback_errors == 99
     assert formatted <= {"1"}
+
+
+def test_what_a_callback_is_bound_to_is_not_shown() -> None:
+    class Secretive:
+        def __repr__(self) -> str:
+            raise AssertionError("nobody asked")
+
+        def __call__(self, update: Update) -> None:
+            raise RuntimeError("mine")
+
+        def method(self, update: Update) -> None:
+            self(update)
+
+    hub, one = dispatcher(), Secretive()
+    partial: Callable[[Update], None] = functools.partial(functools.partial(one.method))
+    callbacks: list[Callable[[Update], None]] = [one, one.method, partial]
+    listeners = [hub.on_update(callback) for callback in callbacks]
+    hand_over(hub, 1)
+    assert [listener.errors for listener in listeners] == [1, 1, 1]
+    assert [repr(one).rpartition(".")[2] for one in listeners] == [
+        "Secretive>",
+        "method>",
+        "method>",
+    ]

@@ -7,6 +7,7 @@ and the next record is handed over as if nothing had happened.
 """
 
 import asyncio
+import functools
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,7 @@ class Listener:
             (lambda record: callback(*record)) if spread else callback
         )
         self._what: Final = what
+        self._name: Final = _name_of(callback)
         self._on_failed: Final = failed
         self._on_closed: Final = closed
         self._waiting: Final[deque[Awaitable[object]]] = deque()
@@ -61,8 +63,7 @@ class Listener:
         self._calls = self._errors = self._dropped = 0
 
     def __repr__(self) -> str:
-        name = getattr(self._callback, "__qualname__", repr(self._callback))
-        return f"<Listener {self._what} {name}{' closed' if self._closed else ''}>"
+        return f"<Listener {self._what} {self._name}{' closed' if self._closed else ''}>"
 
     @property
     def calls(self) -> int:
@@ -193,6 +194,13 @@ def _check(callback: Callable[..., Any], what: str) -> None:
         raise TypeError(f"{what} needs a function, not {callback!r}")
     if inspect.isasyncgenfunction(callback) or inspect.isgeneratorfunction(callback):
         raise TypeError(f"{what} needs a function without yield: {callback!r} would never run")
+
+
+def _name_of(callback: Callable[..., Any]) -> str:
+    """What to call it; its ``repr`` might show, or cost, whatever it is bound to."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    return str(getattr(callback, "__qualname__", type(callback).__qualname__))
 
 
 def _discard(call: Awaitable[object]) -> None:
