@@ -113,7 +113,7 @@ class Mender:
         )
 
     def may_replace(self, shard: Shard) -> bool:
-        """Whether a connection may be given up for books that could not be had on it."""
+        """Whether a connection may be given up for books that could not be recovered on it."""
         return True
 
     def probe(self, shard: Shard) -> str | None:

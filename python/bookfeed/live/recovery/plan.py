@@ -1,10 +1,10 @@
 """Which books to fetch anew and when: the plan, without I/O.
 
-A book that left ``live`` on evidence is wanted back. Its whole book is fetched, many at once, by
-REST or by a command on the connection (``base.py``); where that does not help, or neither is
+A book that left ``live`` on evidence is to be recovered. Its whole book is fetched, many at once,
+by REST or by a command on the connection (``base.py``); where that does not help, or neither is
 there, its connection is replaced. Both have budgets: a token bucket over all, and a backoff for
-every book, so that one that cannot be had disturbs the others ever more rarely. What a book has
-cost is forgotten only after it was live for a while.
+every book, so that one that cannot be recovered disturbs the others ever more rarely. What a book
+has cost is forgotten only after it was live for a while.
 """
 
 import random
@@ -47,7 +47,7 @@ class ResyncPolicy:
 
 @dataclass(slots=True)
 class Resync:
-    """One book that is wanted back, and what it has cost so far."""
+    """One book that is to be recovered, and what it has cost so far."""
 
     cause: str
     wanted: bool = True
@@ -93,11 +93,11 @@ class ResyncPlan:
         self._forgiven_ns = seconds_ns(policy.forgiven_s)
 
     def wanted(self) -> int:
-        """Return how many books are wanted back."""
+        """Return how many books are to be recovered."""
         return sum(resync.wanted for resync in self._resyncs.values())
 
     def want(self, instrument: int, cause: str, now_ns: int) -> None:
-        """A book is to be had back; does nothing if that is known."""
+        """A book is to be recovered; does nothing if that is known."""
         resync = self._resyncs.get(instrument)
         if resync is None or (
             not resync.wanted and now_ns - resync.settled_ns >= self._forgiven_ns

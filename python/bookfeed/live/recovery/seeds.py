@@ -69,7 +69,7 @@ class SeedMender(Mender):
     # What happens.
 
     def opened(self, shard: Shard, now_ns: int) -> None:
-        """All of its books are to be had, each when it is spoken of."""
+        """All of its books are to be fetched, each when it is spoken of."""
         line = self._line(shard)
         line.roll.opened(now_ns)
         line.unheard.clear()
