@@ -215,16 +215,9 @@ def head_lines(command: str, load_before: float, *, quick: bool) -> list[str]:
     return lines
 
 
-def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bool) -> str:
-    """The whole of BENCHMARKS.md."""
-    tables = by_table(rows)
-    lines = head_lines(command, load_before, quick=quick)
-    lines += ["## Targets", ""]
-    lines += lines_of(["target", "asked", "measured", "verdict"], verdicts(tables))
-    lines += [
-        "Absolute targets were set on another machine, where parsing this mix with orjson took",
-        "1.47 µs a frame; ratios carry over, absolute times only as far as the machines agree.",
-        "",
+def engine_lines(tables: dict[str, Table]) -> list[str]:
+    """The tables of what is timed without a socket."""
+    return [
         "## Bytes to book to touch, µs a frame",
         "",
         "The same corpus, books and touches in every row, compared before timing. CPU time over",
@@ -274,12 +267,18 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         "",
         *plain_lines(tables[questions.TRUST], "statement"),
     ]
+
+
+def loopback_lines(tables: dict[str, Table], rows: Sequence[Row]) -> list[str]:
+    """The tables of what is timed from a socket on."""
+    lines: list[str] = []
     for transport in ("plain", "tls"):
         table = tables.get(f"saturated {transport}")
         if table is not None:
             title = f"## Saturated loopback, {transport}, µs a frame"
             lines += [title, "", *saturated_lines(table)]
-    lines += [
+    return [
+        *lines,
         "## Paced loopback, µs from the frame's due time to the user's callback",
         "",
         "Open-loop schedule, percentiles pooled over the rounds; a stall delays every frame that",
@@ -297,6 +296,21 @@ def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bo
         "",
         *sink_lines(tables[sinks.TABLE]),
     ]
+
+
+def document(rows: Sequence[Row], command: str, load_before: float, *, quick: bool) -> str:
+    """The whole of BENCHMARKS.md."""
+    tables = by_table(rows)
+    lines = head_lines(command, load_before, quick=quick)
+    lines += ["## Targets", ""]
+    lines += lines_of(["target", "asked", "measured", "verdict"], verdicts(tables))
+    lines += [
+        "Absolute targets were set on another machine, where parsing this mix with orjson took",
+        "1.47 µs a frame; ratios carry over, absolute times only as far as the machines agree.",
+        "",
+    ]
+    lines += engine_lines(tables)
+    lines += loopback_lines(tables, rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
