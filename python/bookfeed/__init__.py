@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     )
     from bookfeed.feed.feed import Feed
     from bookfeed.feed.replay import Replay, replay
+    from bookfeed.live.options import SessionOptions
     from bookfeed.live.recovery.plan import ResyncPolicy
-    from bookfeed.live.supervisor import SessionOptions
     from bookfeed.market import Fee, Market, Outcome
     from bookfeed.names import Name, Names
     from bookfeed.recordings.reader import Journal
@@ -206,8 +206,8 @@ _MODULES: Final = {
     "bookfeed.feed.feed": ("Feed",),
     "bookfeed.records.levels": ("LevelChange", "LevelChanges"),
     "bookfeed.dispatch.listeners": ("Listener",),
+    "bookfeed.live.options": ("SessionOptions",),
     "bookfeed.live.recovery.plan": ("ResyncPolicy",),
-    "bookfeed.live.supervisor": ("SessionOptions",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),
     "bookfeed.names": ("Name", "Names"),
     "bookfeed.recordings.reader": ("Journal",),

@@ -40,8 +40,9 @@ from bookfeed.feed import settings
 from bookfeed.feed.books import LiveBooks
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.host import SessionCounters
+from bookfeed.live.options import SessionOptions
 from bookfeed.live.pulse import Pulse
-from bookfeed.live.supervisor import Outlet, SessionOptions, Supervisor
+from bookfeed.live.supervisor import Outlet, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput, Recorder

@@ -13,7 +13,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
 from bookfeed.live.http import available as rest_available
-from bookfeed.live.supervisor import SessionOptions
+from bookfeed.live.options import SessionOptions
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.venues import Endpoint
 

@@ -11,7 +11,7 @@ import random
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from bookfeed._bookfeed import Batch, Engine
@@ -19,8 +19,9 @@ from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.live.host import borne
+from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Backoff, Stagger
-from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan, ResyncPolicy
+from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan
 from bookfeed.live.recovery.ways import mender_of
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
@@ -33,37 +34,6 @@ from bookfeed.venues.base import Endpoint, Venue
 
 _logger: Final = logging.getLogger("bookfeed.live.supervisor")
 _log: Final = RateLimitedLog(_logger)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """The numbers of a session; durations in seconds. The defaults suit every venue.
-
-    ``silence_s`` is how long a connection may bring no data before it is replaced where there
-    is no REST client to ask whether the market is merely quiet; with one, ``silence_rest_s``.
-    0 switches either off.
-    ``snapshot_s`` is how long a book may take to arrive after its connection opened.
-    Without ``reconnect`` each connection is tried once; a lost one stays down, its books stale.
-    """
-
-    symbols_per_connection: int | None = None
-    """How many symbols a connection carries; ``None``: as the venue has it."""
-    connect_stagger_s: float | None = None
-    """Least time between two attempts to connect; ``None``: as the venue has it."""
-    backoff_min_s: float = 1.0
-    """Wait before the first attempt to reconnect; it doubles from there."""
-    backoff_max_s: float = 60.0
-    """Longest wait before an attempt to reconnect."""
-    silence_s: float = 30.0
-    silence_rest_s: float = 300.0
-    snapshot_s: float = 30.0
-    snapshot_rest_s: float = 5.0
-    """How long a book may take before it is fetched by REST."""
-    advance_s: float = 0.1
-    """How often the engine is told the time, whatever comes."""
-    reconnect: bool = True
-    resync: ResyncPolicy = field(default_factory=ResyncPolicy)
-    """Budgets for fetching books anew."""
 
 
 @dataclass(frozen=True, slots=True)
