@@ -389,7 +389,7 @@ class BookView:
         """
     @property
     def epoch(self) -> int:
-        """Number of the unbroken run the book is in; grows whenever it is had anew, 0 before the
+        """Number of the unbroken run the book is in; grows whenever it is recovered, 0 before the
         first whole book.
         """
     @property

@@ -36,7 +36,7 @@ fn any_duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
     }
     match value.extract::<f64>() {
         Ok(seconds) if !value.is_instance_of::<PyBool>() => {
-            whole_ns(seconds).ok_or_else(|| out_of_range(name, &seconds.to_string()))
+            whole_ns(seconds).ok_or_else(|| out_of_range(name, &format!("{seconds:?}")))
         }
         _ => Err(PyTypeError::new_err(format!(
             "{name} must be seconds as a number, or a datetime.timedelta, not {}",

@@ -149,7 +149,7 @@ impl BookView {
         self.read(py, |seen| seen.book.verified())
     }
 
-    /// Number of the unbroken run the book is in; grows whenever it is had anew, 0 before the
+    /// Number of the unbroken run the book is in; grows whenever it is recovered, 0 before the
     /// first whole book.
     #[getter]
     fn epoch(&self, py: Python<'_>) -> PyResult<u32> {
