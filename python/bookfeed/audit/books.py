@@ -86,6 +86,8 @@ class Instrument:
     market: str | None = None
     event: str | None = None
     fees: Fees | None = None
+    listed_fees: Fees | None = None
+    """As the subscription stated them."""
     sibling: int | None = None
     open_ts: int | None = None
     close_ts: int | None = None

@@ -119,7 +119,9 @@ class Model:
         self._forget(one)
         # Said when it is done: `over` must not outlive a new subscription.
         one.state, one.cause = "idle", "none"
-        one.fees = fees.stated(venue, options) or one.fees
+        listed = fees.stated(venue, options)
+        if listed is not None:
+            one.fees = one.listed_fees = listed
         one.event = options.get("event") or one.event
         one.depth = options.get("depth") or one.depth
         one.open_ts, one.close_ts = options.get("open_ts"), options.get("close_ts")

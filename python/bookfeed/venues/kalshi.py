@@ -71,6 +71,9 @@ Ticker = Annotated[
     str, Text(r"[A-Z0-9][A-Za-z0-9._-]{0,127}", "a ticker such as KXBTCD-26OCT0117-T84999.99")
 ]
 FeeType = Annotated[str, Text(r"[a-z][a-z0-9_]{0,63}", 'a fee type such as "quadratic"')]
+FeeTypeOverride = Annotated[
+    str, Text(r"([a-z][a-z0-9_]{0,63})?", 'a fee type such as "quadratic", or "" for no override')
+]
 Moment = Annotated[
     str,
     Text(
@@ -96,17 +99,25 @@ SKEW_S_MIN: Final = 2
 class KalshiFee:
     """Fee of a Kalshi market: the venue's formula by name, and how its members are rounded.
 
-    ``fee_type`` and ``multiplier`` (a decimal string) are the series' or its event's;
-    ``rounding`` depends on who trades: the default is dearer than what direct members pay.
+    ``fee_type`` and ``multiplier`` (a decimal string) are the series'. ``override_type`` and
+    ``override_multiplier`` are what its event has in their place now, as ``/events/…`` states it;
+    ``""`` says that there is none. Where both are ``None``, the end of an override leaves the fees
+    unknown: what was given may have been the override. ``rounding`` depends on who trades: the
+    default is dearer than what direct members pay.
     """
 
     fee_type: str
     multiplier: str = "1"
     rounding: FeeRounding = "non_direct"
+    override_type: str | None = None
+    override_multiplier: str | None = None
 
     def text(self) -> str:
         """The same as the one text that the engine takes."""
-        return f"{NAME}:{self.fee_type};{self.multiplier};{self.rounding}"
+        base = f"{NAME}:{self.fee_type};{self.multiplier};{self.rounding}"
+        if self.override_type is None and self.override_multiplier is None:
+            return base
+        return f"{base}|{self.override_type or ''};{self.override_multiplier or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,14 +366,17 @@ class KalshiMarket(MarketSection):
     close_time: Moment | None = None
     fee_type: FeeType | None = None
     fee_multiplier: Annotated[str | None, DecimalText("0", "100")] = None
+    fee_type_override: FeeTypeOverride | None = None
+    fee_multiplier_override: Annotated[str | None, DecimalText("0", "100")] = None
 
     def __post_init__(self) -> None:
         times = {name: self._nanoseconds(name) for name in ("open_time", "close_time")}
         opens, closes = times.values()
         if opens is not None and closes is not None and opens >= closes:
             raise ConfigError("", "close_time", f"must be later than open_time ({self.open_time})")
-        if self.fee_multiplier is not None and self.fee_type is None:
-            raise ConfigError("", "fee_type", "is required with fee_multiplier")
+        for name in ("fee_multiplier", "fee_type_override", "fee_multiplier_override"):
+            if getattr(self, name) is not None and self.fee_type is None:
+                raise ConfigError("", "fee_type", f"is required with {name}")
 
     def _nanoseconds(self, name: str) -> int | None:
         text: str | None = getattr(self, name)
@@ -378,7 +392,13 @@ class KalshiMarket(MarketSection):
         """The same as the feed knows it; the section's membership decides how fees are rounded."""
         fee = None
         if self.fee_type is not None:
-            fee = KalshiFee(self.fee_type, self.fee_multiplier or "1", section.membership)
+            fee = KalshiFee(
+                self.fee_type,
+                self.fee_multiplier or "1",
+                section.membership,
+                self.fee_type_override,
+                self.fee_multiplier_override,
+            )
         return Market(
             market=self.ticker,
             outcomes=(Outcome("Yes", self.ticker),),

@@ -32,6 +32,8 @@ class KalshiFees:
     rounding: str = _ROUNDING
     kind_override: str | None = None
     multiplier_override: Decimal | None = None
+    base_known: bool = False
+    """Whether type and multiplier are known to be the series', not an override's."""
 
     @property
     def computable(self) -> bool:
@@ -72,9 +74,21 @@ class KalshiFees:
 
 
 def parse(terms: str) -> KalshiFees:
-    """``quadratic;1;non_direct``; a multiplier or rounding that is left out is as written here."""
-    kind, multiplier, rounding = [*terms.split(";"), "", ""][:3]
-    return KalshiFees(kind, plain(multiplier or "1", 9), rounding or _ROUNDING)
+    """``quadratic;1;non_direct``; a multiplier or rounding that is left out is as written here.
+
+    An override that stands already follows as ``|type;multiplier``.
+    """
+    base, told, override = terms.partition("|")
+    kind, multiplier, rounding = [*base.split(";"), "", ""][:3]
+    other, factor = [*override.split(";"), ""][:2]
+    return KalshiFees(
+        kind,
+        plain(multiplier or "1", 9),
+        rounding or _ROUNDING,
+        kind_override=other or None,
+        multiplier_override=plain(factor, 9) if factor else None,
+        base_known=bool(told),
+    )
 
 
 def old_text(options: Mapping[str, Any]) -> str | None:

@@ -277,19 +277,26 @@ class KalshiReading(Reading):
             effects.repriced.add(number)
 
     def _fee_update(self, content: Any, effects: Effects) -> None:
-        """An override of an event's fees; what is null is as the series has it."""
+        """An override of an event's fees; what is null is as the series has it.
+
+        The end of an override that nobody knew of leaves the fees unknown.
+        """
         if not isinstance(content, dict):
             return
-        multiplier = content.get("fee_multiplier_override")
+        kind, multiplier = (content.get(f"fee_{what}_override") for what in ("type", "multiplier"))
+        ends = not kind and multiplier is None
         for one in self.model.instruments:
             if one.event is None or one.event != content.get("event_ticker"):
                 continue
-            if isinstance(one.fees, KalshiFees):
-                one.fees = replace(
-                    one.fees,
-                    kind_override=content.get("fee_type_override") or None,
+            if isinstance(listed := one.listed_fees, KalshiFees):
+                fees = replace(
+                    listed,
+                    kind_override=kind or None,
                     multiplier_override=None if multiplier is None else plain(multiplier, 9),
+                    base_known=listed.base_known or not ends,
                 )
+                one.fees = fees if fees.base_known else None
+                one.listed_fees = replace(listed, base_known=fees.base_known)
                 effects.repriced.add(one.number)
 
     def _break_stream(self, conn: int, sid: int | None, why: str, effects: Effects) -> None:

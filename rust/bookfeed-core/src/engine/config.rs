@@ -200,6 +200,7 @@ pub(super) struct Listed {
     pub(super) tick_size: Option<Decimal>,
     pub(super) fees: Option<Fees>,
     pub(super) fee_terms: Option<Box<str>>,
+    pub(super) fee_base_known: bool,
     pub(super) neg_risk: Option<bool>,
 }
 
@@ -211,10 +212,11 @@ impl Listed {
         };
         let tick_size = decimal("tick_size", listing.tick_size)?;
         decimal("min_order_size", listing.min_order_size)?;
-        let (mut fees, mut fee_terms) = (None, None);
+        let (mut fees, mut fee_terms, mut fee_base_known) = (None, None, false);
         if let Some(text) = listing.fee {
             let terms = fee_terms_of(venue, text)?;
             fees = Some((venue.row().fees.parse)(terms).map_err(EngineError::Fees)?);
+            fee_base_known = (venue.row().fees.tells_override)(terms);
             fee_terms = Some(terms.into());
         }
         let neg_risk = match listing.hints {
@@ -223,7 +225,7 @@ impl Listed {
             Some("neg_risk=false") => Some(false),
             Some(other) => return Err(EngineError::Hint(other.to_owned())),
         };
-        Ok(Self { tick_size, fees, fee_terms, neg_risk })
+        Ok(Self { tick_size, fees, fee_terms, fee_base_known, neg_risk })
     }
 }
 

@@ -403,7 +403,8 @@ fn end_market(world: &mut World, judge: &mut Judge, origin: &Origin, id: Instrum
     judge.turn(world, id, State::Stale, Cause::Resolved, origin.ts_recv);
 }
 
-/// The fees of an event's markets changed; what is not stated is as it was listed.
+/// The fees of an event's markets changed; what is not stated is as it was listed. The end of an
+/// override that nobody knew of says that the listing may have been it: then the fees are unknown.
 fn take_fees(world: &mut World, judge: &mut Judge, origin: &Origin, change: &FeeChange) {
     let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
     let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
@@ -414,8 +415,10 @@ fn take_fees(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Fee
         {
             let kind = Some(change.kind).filter(|t| !t.is_absent());
             let kind = kind.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
-            let changed = venue.row().fees.changed;
-            instrument.fees = Some(changed(terms, kind.as_deref(), change.multiplier));
+            let ends = kind.is_none() && change.multiplier.is_none();
+            let fees = (venue.row().fees.changed)(terms, kind.as_deref(), change.multiplier);
+            instrument.fees = (instrument.fee_base_known || !ends).then_some(fees);
+            instrument.fee_base_known |= !ends;
         }
     }
     // Told only when all are changed: no rule may see the message half applied.

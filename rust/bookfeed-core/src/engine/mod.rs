@@ -436,6 +436,7 @@ fn list(venue: Venue, symbol: &str, conn: u32, listing: &Listing, listed: Listed
         quote: listing.quote.map(Into::into),
         fees: listed.fees.or(stranger.fees),
         fee_terms: listed.fee_terms,
+        fee_base_known: listed.fee_base_known,
         ..stranger
     }
 }
@@ -445,6 +446,7 @@ fn relist(instrument: &mut Instrument, listing: &Listing, listed: Listed) {
     instrument.tick_size = listed.tick_size.or(instrument.tick_size);
     if listed.fees.is_some() {
         (instrument.fees, instrument.fee_terms) = (listed.fees, listed.fee_terms);
+        instrument.fee_base_known = listed.fee_base_known;
     }
     instrument.hours = listing.hours;
     if listing.event.is_some() {

@@ -53,28 +53,50 @@ fn maker_rate(fee_type: &str) -> Option<u64> {
 }
 
 /// Terms are `type;multiplier;rounding`: type and multiplier as the series prints them, and the
-/// name of the rounding rule. An event may replace the first two for a time.
-pub(crate) const TERMS: Terms = Terms { parse, changed, unstated: None };
+/// name of the rounding rule. An event may replace the first two for a time: an override that
+/// stands already follows as `|type;multiplier`, where an empty part is as the series has it.
+pub(crate) const TERMS: Terms =
+    Terms { parse, changed, unstated: None, tells_override: |terms| apart(terms).1.is_some() };
 
 fn parse(terms: &str) -> Result<Fees, String> {
-    let (fee_type, multiplier, rounding) =
-        split(terms).ok_or_else(|| format!("{terms:?} must be type;multiplier;rounding"))?;
+    let (base, overrides) = apart(terms);
+    let (fee_type, multiplier, rounding) = split(base)
+        .ok_or_else(|| format!("{base:?} must be type;multiplier;rounding, or that|type;multiplier"))?;
     let rule = Rounding::by_name(rounding).ok_or_else(|| {
         let names = Rounding::NAMES.join(", ");
         format!("cannot be rounded by {rounding:?}; there are {names}")
     })?;
-    let wanted = "must be a plain decimal such as 0.5";
-    Fees::kalshi(fee_type, multiplier, rule)
-        .ok_or_else(|| format!("multiplier {wanted}, not {multiplier:?}"))
+    let known = |fee_type: &str, multiplier: &str| {
+        let wanted = "must be a plain decimal such as 0.5";
+        Fees::kalshi(fee_type, multiplier, rule)
+            .ok_or_else(|| format!("multiplier {wanted}, not {multiplier:?}"))
+    };
+    let listed = known(fee_type, multiplier)?;
+    match overrides {
+        Some((kind, factor)) => {
+            let or = |text, base| if text == "" { base } else { text };
+            known(or(kind, fee_type), or(factor, multiplier))
+        }
+        None => Ok(listed),
+    }
 }
 
 fn changed(terms: &str, fee_type: Option<&str>, multiplier: Option<i64>) -> Fees {
-    let fees = split(terms).and_then(|(listed, factor, rounding)| {
+    let fees = split(apart(terms).0).and_then(|(listed, factor, rounding)| {
         let multiplier = multiplier.map(|m| format_decimal(m, PRICE_DECIMALS));
         let factor = multiplier.as_deref().unwrap_or(factor);
         Fees::kalshi(fee_type.unwrap_or(listed), factor, Rounding::by_name(rounding)?)
     });
     fees.unwrap_or(Fees::Unsupported)
+}
+
+/// What the series has, and the override beside it, if one is told.
+fn apart(terms: &str) -> (&str, Option<(&str, &str)>) {
+    let told = terms.rsplit_once('|').and_then(|(base, rest)| {
+        split(base)?;
+        Some((base, rest.rsplit_once(';')?))
+    });
+    told.map_or((terms, None), |(base, overrides)| (base, Some(overrides)))
 }
 
 /// Split from the end: the type is the venue's text, and may be any.

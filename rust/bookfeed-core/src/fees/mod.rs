@@ -29,13 +29,15 @@ pub enum Role {
 /// How a venue states fees: terms are one text a market, without the venue's name.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// Fees from their terms; else what the terms must be.
+    /// Fees from their terms, an override that stands included; else what the terms must be.
     pub parse: fn(&str) -> Result<Fees, String>,
-    /// Fees from the terms that were listed and an event's change to them: another formula,
-    /// another multiplier (1e-9). Fees that cannot be computed are unsupported, never free.
+    /// Fees from the terms that were listed, without their override, and an event's change to
+    /// them: another formula, another multiplier (1e-9). Fees that cannot be computed are unsupported, never free.
     pub changed: fn(&str, Option<&str>, Option<i64>) -> Fees,
     /// The terms of a market that is listed without; `None` where its fees are unknown then.
     pub unstated: Option<&'static str>,
+    /// Whether the terms tell an event's override apart from what they are without it.
+    pub tells_override: fn(&str) -> bool,
 }
 
 impl Terms {
@@ -44,6 +46,7 @@ impl Terms {
         parse: |_| Err("are not known of this venue: leave them out".to_owned()),
         changed: |_, _, _| Fees::Unsupported,
         unstated: None,
+        tells_override: |_| false,
     };
 }
 

@@ -100,6 +100,47 @@ fn fees_of_an_event_are_overridden_and_restored() {
 }
 
 #[test]
+fn the_base_fee_is_back_when_an_override_of_the_listing_ends() {
+    let kalshi = |fee_type, multiplier| Fees::kalshi(fee_type, multiplier, Rounding::Direct);
+    let listed = [
+        ("quadratic;1;direct|;0.5", kalshi("quadratic", "0.5"), kalshi("quadratic", "1")),
+        ("quadratic;2;direct|flat;", Some(Fees::Unsupported), kalshi("quadratic", "2")),
+        ("quadratic;1;direct|;", kalshi("quadratic", "1"), kalshi("quadratic", "1")),
+        // What was listed may have been the override itself: what it was in place of is not known.
+        ("quadratic;0.5;direct", kalshi("quadratic", "0.5"), None),
+    ];
+    for (terms, before, after) in listed {
+        let mut floor = Floor::live(1);
+        let (ticker, fee) = (floor.venue.markets[0].ticker.clone(), format!("kalshi:{terms}"));
+        let listed = Listing { fee: Some(&fee), ..listing("E") };
+        floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listed, floor.ts).unwrap();
+        let fees = |floor: &Floor| floor.engine.instruments().at(0).unwrap().fees;
+        let update = |floor: &mut Floor, multiplier: &str| {
+            let seq = floor.venue.seq(NEWS);
+            floor.say(&format!(
+                r#"{{"type":"event_fee_update","sid":{NEWS},"seq":{seq},"msg":{{"event_ticker":"E","fee_type_override":null,"fee_multiplier_override":{multiplier}}}}}"#
+            ));
+        };
+        assert_eq!(fees(&floor), before, "{terms}");
+        update(&mut floor, "null");
+        assert_eq!(fees(&floor), after, "{terms}");
+        update(&mut floor, "null");
+        assert_eq!(fees(&floor), after, "{terms}: told again, by another connection");
+        update(&mut floor, "0.25");
+        assert!(fees(&floor).is_some(), "an override is known whatever it is in place of");
+    }
+    for wrong in ["quadratic;1;direct|;x", "quadratic;x;direct|;1", "quadratic|;1"] {
+        let fee = format!("kalshi:{wrong}");
+        let listed = Listing { fee: Some(&fee), ..listing("E") };
+        let mut floor = Floor::live(1);
+        assert!(
+            floor.engine.subscribe(Venue::KALSHI, "OTHER", 0, &listed, floor.ts).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn a_market_subscribed_anew_is_of_the_event_it_is_then_said_to_be_of() {
     let mut floor = Floor::live(1);
     let ticker = floor.venue.markets[0].ticker.clone();
