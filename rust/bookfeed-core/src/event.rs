@@ -243,6 +243,17 @@ pub enum Trading {
     Determined(Price),
 }
 
+/// Which outcome of a market won.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Winner {
+    /// The venue does not say, or the outcomes share.
+    Unsaid,
+    /// This one.
+    One(InstrumentId),
+    /// One that nobody subscribed.
+    Other,
+}
+
 /// New fees of all markets of an event; what is left out is as it was listed.
 #[derive(Clone, Copy, Debug)]
 pub struct FeeChange {
@@ -356,8 +367,8 @@ pub enum Body {
     /// The venue's touch as another, unordered channel has it: it may be ahead of the book, or
     /// behind.
     Witness(InstrumentId, Claim, Claim),
-    /// The market is over; a range of [`Frame::named`], and the winner.
-    Resolved(Range<usize>, InstrumentId),
+    /// The market is over; a range of [`Frame::named`], and who won.
+    Resolved(Range<usize>, Winner),
     /// Whether, and until when, the market trades.
     Trading(InstrumentId, Trading),
     /// The fees of an event's markets changed.

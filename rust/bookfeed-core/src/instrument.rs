@@ -36,6 +36,9 @@ pub struct Instrument {
     pub hours: Hours,
     /// Whether the venue has paused it.
     pub paused: bool,
+    /// What a share was said to pay when the market was said to be over: [`crate::fixed::ABSENT`] for a result
+    /// without a payout. `None` while it is not over.
+    pub result: Option<Price>,
     /// Connection it is subscribed on.
     pub conn: u32,
     /// The market's other outcome, whose book mirrors this one, once known.
@@ -108,6 +111,7 @@ impl Instrument {
             hours: Hours::default(),
             paused: false,
             outcome: None,
+            result: None,
             conn,
             sibling: None,
             tick_size: None,

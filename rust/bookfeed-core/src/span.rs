@@ -82,11 +82,12 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) {
             b'u' => {
                 let mut unit = hex4(raw, at).unwrap_or(0xfffd);
                 at += 4;
-                if (0xd800..0xdc00).contains(&unit) {
-                    let low = hex4(raw, at + 2).unwrap_or(0xdc00);
+                let low = raw.get(at..at + 2).filter(|next| next == b"\\u").and(hex4(raw, at + 2));
+                if let (0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) = (unit, low) {
                     at += 6;
-                    unit = 0x10000 + ((unit - 0xd800) << 10) + (low.wrapping_sub(0xdc00) & 0x3ff);
+                    unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
                 }
+                // A surrogate without its half is no character.
                 let symbol = char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
                 out.extend_from_slice(symbol.encode_utf8(&mut [0; 4]).as_bytes());
             }

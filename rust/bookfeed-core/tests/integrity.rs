@@ -10,6 +10,8 @@ mod batches;
 mod campaign;
 #[path = "integrity/hashes.rs"]
 mod hashes;
+#[path = "integrity/news.rs"]
+mod news;
 #[path = "integrity/resync.rs"]
 mod resync;
 

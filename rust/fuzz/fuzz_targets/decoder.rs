@@ -20,6 +20,7 @@ use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use std::sync::LazyLock;
+use support::surrogates::paired;
 use support::plain::{Model, apply};
 use support::quotes::plain as plain_quote;
 use support::venue::{Market, T0, policy};
@@ -58,7 +59,7 @@ fn polymarket(data: &[u8]) {
     engine.ingest(0, snapshot.as_bytes(), T0 + 1);
     engine.ingest(0, data, T0 + 2);
     let found = ids.map(|id| Some(Model::of_engine(&engine, id)));
-    match serde_json::from_slice::<Value>(data) {
+    match serde_json::from_slice::<Value>(&paired(data)) {
         Ok(value) => {
             let mut models = before.clone();
             apply(&mut models, &market.assets, &value);

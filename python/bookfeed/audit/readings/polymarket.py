@@ -1,5 +1,6 @@
 """Polymarket's market channel, as the auditor reads it: messages, and what they do to its books."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -140,11 +141,28 @@ class PolymarketReading(Reading):
         if kind in ("last_trade_price", "tick_size_change", "best_bid_ask"):
             return Message(kind, named=named)
         if kind == "market_resolved":
-            listed = element.get("assets_ids")
-            assets = listed if isinstance(listed, list) else []
-            ids = [self.model.find(self.venue, asset) for asset in assets]
-            return Message(kind, named=[each for each in ids if each is not None])
+            return self._resolved(element)
         return Message("nothing")
+
+    def _resolved(self, element: dict[str, Any]) -> Message:
+        """The end of a market, told to everybody; unreadable, it costs the books it names."""
+        assets = _assets(element)
+        market = element.get("market") or element.get("condition_id")
+        named = list(self.model.of_market(self.venue, market))
+        for number in (self.model.find(self.venue, asset) for asset in assets or []):
+            named += [] if number is None or number in named else [number]
+        winner = element.get("winning_asset_id")
+        if winner in (None, ""):
+            return Message("market_resolved", named=named)
+        readable = isinstance(winner, str)  # numbers are read as the texts they were printed in
+        number = self.model.find(self.venue, winner)
+        if number is not None:
+            readable = number in named
+        elif assets:
+            readable = readable and str(winner) in assets
+        else:
+            readable = readable and str(winner).isdecimal()
+        return Message("market_resolved" if readable else "malformed", named=named)
 
     def _malformed(self, element: dict[str, Any]) -> Message:
         """Every book it may have been about."""
@@ -274,6 +292,20 @@ class PolymarketReading(Reading):
 def _load(one: Instrument, ts_event: int | None, whole: Whole) -> None:
     one.book.load(whole.bids, whole.asks)
     one.ts_event = ts_event
+
+
+def _assets(element: Mapping[str, Any]) -> list[str] | None:
+    """The ids that a message lists, in an array or a text that is one; ``None`` if unreadable."""
+    names = ("assets_ids", "asset_ids", "clob_token_ids")
+    listed = next((element[name] for name in names if element.get(name) is not None), None)
+    if isinstance(listed, str):
+        try:
+            listed = read_json(listed.encode())
+        except ValueError:
+            return None
+    if not isinstance(listed, list):
+        return None
+    return listed if all(isinstance(each, str) for each in listed) else None
 
 
 def _levels(listed: object) -> dict[Decimal, Decimal]:

@@ -140,8 +140,8 @@ pub struct Rare {
     pub(crate) ts_discarded: Nanos,
     /// When the current state was entered, or [`ABSENT`].
     pub(crate) ts_state: Nanos,
-    /// Tick size stated by the newest snapshot, if it stated one.
-    pub(crate) snapshot_tick: Option<Price>,
+    /// What is known of the price grid, and since when.
+    pub(crate) grid: Grid,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
     /// Receive time from which on the book holds no longer, or [`ABSENT`].
@@ -162,6 +162,42 @@ pub struct Rare {
     pub checksums: Crc32Memory,
     /// The newest trades of its connection.
     pub(crate) trades: RecentTrades,
+}
+
+/// The price grid, as whole books and changes of it have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    /// Tick size stated by the newest whole book, if it stated one.
+    pub stated: Option<Price>,
+    /// Venue time of the newest whole book, which is of the grid of its time, or [`ABSENT`].
+    ts_whole: Nanos,
+    /// Venue time of the newest change of the grid, or [`ABSENT`], and the tick size after it.
+    changed: (Nanos, Price),
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self { stated: None, ts_whole: ABSENT, changed: (ABSENT, 0) }
+    }
+}
+
+impl Grid {
+    /// A whole book came, of this venue time.
+    pub(crate) fn see_whole(&mut self, ts_event: Nanos, stated: Option<Price>) {
+        (self.stated, self.ts_whole) = (stated, ts_event);
+    }
+
+    /// Whether a change of the grid is news: neither older than the book, nor told before.
+    pub(crate) fn changes(&mut self, ts_event: Nanos, tick: Price) -> bool {
+        if ts_event != ABSENT {
+            let told = ts_event < self.changed.0 || self.changed == (ts_event, tick);
+            if ts_event < self.ts_whole || told {
+                return false;
+            }
+            self.changed = (ts_event, tick);
+        }
+        true
+    }
 }
 
 /// A REST book on its way, and what the stream says meanwhile.
@@ -255,7 +291,7 @@ impl Default for Rare {
             depth: 0,
             ts_discarded: ABSENT,
             ts_state: ABSENT,
-            snapshot_tick: None,
+            grid: Grid::default(),
             awaited: None,
             expires: ABSENT,
             gap: None,

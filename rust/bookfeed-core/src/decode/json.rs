@@ -1,8 +1,9 @@
 //! A strict JSON cursor over borrowed bytes: RFC 8259, no allocation, no tree.
 //!
 //! The venue decoders walk frames with it. Everything is checked, also what is skipped:
-//! escapes, surrogate pairs, control characters, number grammar, nesting, UTF-8 and what
-//! follows the document. A frame it accepts is a JSON text; any other is an error with a
+//! escapes, control characters, number grammar, nesting, UTF-8 and what follows the document.
+//! Surrogates may stand alone, as the grammar has it: a title that is cut inside an emoji is no
+//! reason to give a frame up. A frame it accepts is a JSON text; any other is an error with a
 //! byte offset.
 
 use super::digits::{decimal_until, quoted_pairs};
@@ -23,7 +24,7 @@ pub enum JsonErrorKind {
     Unexpected,
     /// A raw control character inside a string.
     Control,
-    /// A bad escape or an unpaired surrogate.
+    /// A bad escape.
     Escape,
     /// Not UTF-8.
     Utf8,
@@ -354,23 +355,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Four hexadecimal digits. The grammar allows surrogates without their half; they stand for
+    /// no character, and so for no text that anybody is looking for.
     fn unicode_escape(&mut self) -> Result<()> {
-        let unit = hex4(self.bytes, self.pos + 2).ok_or(self.error(JsonErrorKind::Escape))?;
-        if (0xdc00..0xe000).contains(&unit) {
-            return Err(self.error(JsonErrorKind::Escape));
-        }
-        if !(0xd800..0xdc00).contains(&unit) {
-            self.pos += 6;
-            return Ok(());
-        }
-        let follows = self.bytes.get(self.pos + 6..self.pos + 8) == Some(b"\\u");
-        match hex4(self.bytes, self.pos + 8) {
-            Some(0xdc00..0xe000) if follows => {
-                self.pos += 12;
-                Ok(())
-            }
-            _ => Err(self.error(JsonErrorKind::Escape)),
-        }
+        hex4(self.bytes, self.pos + 2).ok_or(self.error(JsonErrorKind::Escape))?;
+        self.pos += 6;
+        Ok(())
     }
 
     /// Reads a number.

@@ -7,10 +7,10 @@ use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::{Book, NumberedTouch, Witness};
 use crate::event::{
-    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading,
+    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading, Winner,
 };
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
-use crate::instrument::{InstrumentId, UNKNOWN};
+use crate::instrument::InstrumentId;
 use crate::sequence::recent::trade_fingerprint;
 use crate::time::Nanos;
 use crate::trades::Print;
@@ -198,6 +198,10 @@ fn take_tick_size(
         world.counters.unknown_instruments += 1;
         return;
     };
+    if !book.rare.grid.changes(origin.ts_event, new.value) {
+        book.evidence.count(Evidence::Duplicate);
+        return;
+    }
     if let Some(instrument) = world.instruments.at_mut(id) {
         instrument.tick_size = Some(new);
     }
@@ -212,7 +216,7 @@ fn take_tick_size(
     judge.publisher.output.push_update(&update);
     let book = world.book(id);
     // A snapshot that already states the new grid was taken after the change.
-    let taken_after = book.rare.snapshot_tick == Some(new.value);
+    let taken_after = book.rare.grid.stated == Some(new.value);
     if old.value != new.value && book.running() && !taken_after {
         judge.turn(world, id, State::Stale, Cause::TickChange, origin.ts_recv);
     }
@@ -374,18 +378,12 @@ fn tell_market(world: &World, judge: &mut Judge, origin: &Origin, id: Instrument
     judge.publisher.tell(world, &update);
 }
 
-fn resolve(
-    world: &mut World,
-    judge: &mut Judge,
-    origin: &Origin,
-    ids: &[InstrumentId],
-    winner: InstrumentId,
-) {
+fn resolve(world: &mut World, judge: &mut Judge, origin: &Origin, ids: &[InstrumentId], winner: Winner) {
     for &id in ids {
         let payout = match winner {
-            UNKNOWN => ABSENT,
-            winner if winner == id => PRICE_ONE,
-            _ => 0,
+            Winner::Unsaid => ABSENT,
+            Winner::One(winner) if winner == id => PRICE_ONE,
+            Winner::One(_) | Winner::Other => 0,
         };
         end_market(world, judge, origin, id, payout);
     }
@@ -395,7 +393,13 @@ fn determine(world: &mut World, judge: &mut Judge, origin: &Origin, id: Instrume
     end_market(world, judge, origin, id, payout.clamp(0, PRICE_ONE));
 }
 
+/// A market is over. What was said before is not told again: every connection may bring it.
 fn end_market(world: &mut World, judge: &mut Judge, origin: &Origin, id: InstrumentId, payout: Price) {
+    let Some(instrument) = world.instruments.at_mut(id) else { return };
+    if instrument.result.is_some_and(|known| known == payout || payout == ABSENT) {
+        return;
+    }
+    instrument.result = Some(payout);
     let mut update = record(world, id, UpdateKind::Resolved, origin.ts_recv);
     update.ts_event = origin.ts_event;
     (update.price, update.qty) = (payout, QTY_ONE);

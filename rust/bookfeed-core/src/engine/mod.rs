@@ -448,7 +448,7 @@ fn relist(instrument: &mut Instrument, listing: &Listing, listed: Listed) {
         (instrument.fees, instrument.fee_terms) = (listed.fees, listed.fee_terms);
         instrument.fee_base_known = listed.fee_base_known;
     }
-    instrument.hours = listing.hours;
+    (instrument.hours, instrument.result) = (listing.hours, None);
     if listing.event.is_some() {
         instrument.event = listing.event.map(Into::into);
     }

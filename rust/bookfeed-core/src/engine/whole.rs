@@ -357,7 +357,7 @@ fn load(
     book.ts_recv = origin.ts_recv;
     let expires = |holds_for| origin.ts_recv.saturating_add(holds_for);
     book.rare.expires = snapshot.holds_for.map_or(ABSENT, expires);
-    book.rare.snapshot_tick = snapshot.tick_size.map(|t| t.value);
+    book.rare.grid.see_whole(origin.ts_event, snapshot.tick_size.map(|t| t.value));
     book.rare.asks_cut = snapshot.asks_cut;
     book.note_window();
     book.claim(snapshot.claim.digest().raw(origin.payload), origin.ts_event, true);

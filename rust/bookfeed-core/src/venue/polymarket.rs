@@ -5,11 +5,11 @@
 //! `event_type` is known. Level arrays are parsed where they stand.
 
 use crate::decode::json::{Cursor, JsonError};
-use crate::decode::read::{Wrong, decimal, is_probability, is_text};
+use crate::decode::read::{Wrong, decimal, elements, given, is_probability, is_text};
 use crate::decode::{Payload, Source, Tally};
 use crate::event::{
     Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Place, ProofClaim, Side, Snapshot,
-    TouchClaim, Trade,
+    TouchClaim, Trade, Winner,
 };
 use crate::fixed::{
     ABSENT, Decimal, DecimalError, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price,
@@ -46,6 +46,7 @@ const UNTYPED: u8 = 11;
 struct PolymarketFields {
     event_type: Value,
     market: Value,
+    condition_id: Value,
     asset_id: Value,
     timestamp: Value,
     hash: Value,
@@ -237,7 +238,9 @@ impl Decoder<'_> {
                 b"new_tick_size" => f.new_tick_size = cursor.scalar()?,
                 b"min_order_size" => f.min_order_size = cursor.scalar()?,
                 b"neg_risk" => f.neg_risk = cursor.scalar()?,
-                b"assets_ids" => f.assets_ids = cursor.scalar()?,
+                b"assets_ids" | b"asset_ids" => f.assets_ids = cursor.scalar()?,
+                b"clob_token_ids" if !given(f.assets_ids) => f.assets_ids = cursor.scalar()?,
+                b"condition_id" => f.condition_id = cursor.scalar()?,
                 b"winning_asset_id" => f.winning_asset_id = cursor.scalar()?,
                 b"transaction_hash" => f.transaction_hash = cursor.scalar()?,
                 b"changes" => f.changes = Some(self.changes(cursor, false)?),
@@ -535,7 +538,7 @@ impl Decoder<'_> {
             PRICE_CHANGE => self.price_change(f),
             3 => self.tick_size_change(f),
             4 => self.touch(f),
-            6 => Ok(self.resolved(f)),
+            6 => return self.resolved(f, ts_event),
             _ => Ok(Body::Nothing),
         };
         self.push(f, ts_event, body);
@@ -696,16 +699,57 @@ impl Decoder<'_> {
         Ok(Body::Touch(TouchClaim::prices(self.instrument(f.asset_id), bid, ask)))
     }
 
-    fn resolved(&mut self, f: &PolymarketFields) -> Body {
+    /// The end of a market. It is told to everybody, so what names nothing that is subscribed hurts
+    /// nobody; what names something and cannot be read takes it out of `live`.
+    #[cold]
+    fn resolved(&mut self, f: &PolymarketFields, ts_event: i64) {
+        let market = if is_text(f.market) { f.market } else { f.condition_id };
         let start = self.frame.named.len();
-        for symbol in string_array(self.bytes, f.assets_ids) {
-            let id = self.instrument(symbol);
-            if id != UNKNOWN {
-                self.frame.named.push(id);
+        let listed = asset_list(self.bytes, f.assets_ids);
+        let name = String::from_utf8_lossy(market.raw(self.bytes)).into_owned();
+        let mut named: Vec<_> = self.instruments.of_market(Venue::POLYMARKET, &name).to_vec();
+        for asset in &listed.assets {
+            let id = self.instruments.find(Venue::POLYMARKET, asset).unwrap_or(UNKNOWN);
+            if id != UNKNOWN && !named.contains(&id) {
+                named.push(id);
             }
         }
-        let winner = self.instrument(f.winning_asset_id);
-        Body::Resolved(start..self.frame.named.len(), winner)
+        self.frame.named.extend(named);
+        let winner = self.winner(f, &listed).and_then(|winner| match winner {
+            Winner::One(id) if !self.frame.named[start..].contains(&id) => {
+                Err(Wrong::at(f.winning_asset_id, "the winner is of another market"))
+            }
+            winner => Ok(winner),
+        });
+        let body = match winner {
+            Ok(winner) => Body::Resolved(start..self.frame.named.len(), winner),
+            Err(wrong) => {
+                let books = self.frame.named.split_off(start);
+                self.frame.malformed(books, false, wrong.offset, wrong.what)
+            }
+        };
+        self.frame.messages.push(Message { ts_event, market, place: Place::NONE, body });
+    }
+
+    /// Who won: an asset that the message itself lists, where it lists any.
+    fn winner(&mut self, f: &PolymarketFields, listed: &AssetList) -> Result<Winner, Wrong> {
+        let winner = f.winning_asset_id;
+        if winner.is_absent() {
+            return Ok(Winner::Unsaid);
+        }
+        if !matches!(winner.kind, Kind::Text | Kind::Escaped | Kind::Number) {
+            return Err(Wrong::at(winner, "winning_asset_id is not an asset"));
+        }
+        let text = winner.text(self.bytes, &mut self.frame.scratch).to_vec();
+        if let Some(id) = self.instruments.find(Venue::POLYMARKET, &text) {
+            return Ok(Winner::One(id));
+        }
+        let plausible = if listed.assets.is_empty() || listed.broken {
+            text.iter().all(u8::is_ascii_digit)
+        } else {
+            listed.assets.contains(&text)
+        };
+        if plausible { Ok(Winner::Other) } else { Err(Wrong::at(winner, "nobody knows who won")) }
     }
 
     /// Every asset a message names, known or not.
@@ -759,20 +803,34 @@ fn price_or_none(price: Price, none: Price) -> Claim {
     if price == none || price == 0 { Claim::EMPTY } else { Claim::price(price) }
 }
 
-/// The strings of an array that the cursor has already checked.
-fn string_array(bytes: &[u8], array: Value) -> Vec<Value> {
-    let mut strings = Vec::new();
-    let text = bytes.get(..array.end as usize).unwrap_or_default();
-    let Ok(mut cursor) = Cursor::new(text) else { return strings };
-    cursor.rewind(array.start as usize);
-    if cursor.take(b'[') {
-        while cursor.peek() == b'"' {
-            let Ok(value) = cursor.string() else { break };
-            strings.push(value);
-            if !cursor.take(b',') {
-                break;
+/// The assets that a message lists.
+#[derive(Default)]
+struct AssetList {
+    assets: Vec<Vec<u8>>,
+    /// Whether it holds anything else.
+    broken: bool,
+}
+
+/// Assets in an array, or in a text that is one; ids are strings, or numbers.
+#[cold]
+fn asset_list(bytes: &[u8], value: Value) -> AssetList {
+    let mut list = AssetList::default();
+    let mut scratch = Vec::new();
+    let text = match value.kind {
+        Kind::Text | Kind::Escaped | Kind::Other => value.text(bytes, &mut scratch).to_vec(),
+        Kind::Missing | Kind::Null | Kind::Number => return list,
+    };
+    let read = Cursor::new(&text).and_then(|mut cursor| {
+        elements(&mut cursor, |cursor| {
+            let element = cursor.scalar()?;
+            if matches!(element.kind, Kind::Text | Kind::Escaped | Kind::Number) {
+                list.assets.push(element.text(&text, &mut Vec::new()).to_vec());
+            } else {
+                list.broken = true;
             }
-        }
-    }
-    strings
+            Ok(())
+        })
+    });
+    list.broken |= read.is_err();
+    list
 }

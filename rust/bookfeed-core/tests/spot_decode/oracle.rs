@@ -2,6 +2,7 @@
 //! only where a plain reading of them, by another JSON reader, finds those very levels.
 
 use super::describe::{From, instruments, say};
+use super::support::surrogates::paired;
 use super::support::texts::quote_numbers;
 use bookfeed_core::instrument::{Instruments, Venue};
 use serde_json::{Value, json};
@@ -116,7 +117,7 @@ pub fn check(venue: Venue, bytes: &[u8]) -> bool {
     let said = say(venue, From::Stream, bytes, &known);
     let long = say(venue, From::Stream, &at_length(bytes), &known);
     assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", text());
-    let value = match (&said, serde_json::from_slice::<Value>(bytes)) {
+    let value = match (&said, serde_json::from_slice::<Value>(&paired(bytes))) {
         (Err(_), Err(_)) => return false,
         // The other reader has limits that JSON has not.
         (Ok(_), Err(e)) if beyond(&e.to_string()) => return false,

@@ -15,6 +15,7 @@ pub mod quotes;
 pub mod records;
 pub mod scene;
 pub mod spot;
+pub mod surrogates;
 pub mod texts;
 pub mod venue;
 
