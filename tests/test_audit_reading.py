@@ -240,7 +240,20 @@ def test_market_news() -> None:
     assert isinstance(one.fees, KalshiFees)
     assert (one.fees.computable, one.fees.multiplier_override) == (False, D("0.5"))
     market.take("event_fee_update", {"event_ticker": "E", "fee_type_override": None})
-    assert one.fees == KalshiFees("quadratic", D(1))
+    assert one.fees == KalshiFees("quadratic", D(1), base_known=True)
+
+
+def test_the_end_of_an_override_nobody_knew_of_leaves_the_fees_unknown() -> None:
+    clear = {"event_ticker": "E", "fee_type_override": None, "fee_multiplier_override": None}
+    for fee, multiplier in (
+        ("kalshi:quadratic;1;direct|;0.5", D(1)),
+        ("kalshi:quadratic;1;direct|;", D(1)),
+        ("kalshi:quadratic;0.5;direct", None),
+    ):
+        market = Kalshi(event="E", fee=fee)
+        market.take("event_fee_update", clear)
+        fees = market.model.instruments[0].fees
+        assert (fees.multiplier if isinstance(fees, KalshiFees) else None) == multiplier
 
 
 # Polymarket.
