@@ -342,9 +342,10 @@ class BookView:
     @property
     def close_ts(self) -> int | None:
         """When the market closes, Unix nanoseconds, or ``None`` if that is not known."""
-    def trading(self, ts: int) -> Literal["open", "before_open", "paused", "closed"]:
+    def trading(self, ts: int) -> Literal["open", "before_open", "paused", "unknown", "closed"]:
         """Whether the market can be traded in at ``ts`` (Unix nanoseconds): ``"open"``,
-        ``"before_open"``, ``"paused"`` by the venue, or ``"closed"``.
+        ``"before_open"``, ``"paused"`` by the venue, ``"closed"``, or ``"unknown"`` after news was
+        lost.
         """
     @property
     def venue(self) -> str:

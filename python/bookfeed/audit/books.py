@@ -1,6 +1,6 @@
 """The auditor's own books: plain dictionaries of decimals, and what is known of each instrument."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -92,6 +92,10 @@ class Instrument:
     open_ts: int | None = None
     close_ts: int | None = None
     paused: bool = False
+    unheard: set[str] = field(default_factory=set)
+    """What may have changed without being heard: ``"pause"``, ``"close"``."""
+    pauses: Callable[[int], bool] | None = None
+    """Whether the venue as a whole pauses at a time."""
     determined: bool = False
     book: OwnBook = field(default_factory=OwnBook)
     state: str = "idle"
@@ -118,7 +122,9 @@ class Instrument:
 
     def status_ok(self, now: int) -> bool:
         """Whether its market trades at ``now``."""
-        if self.paused or self.determined:
+        if self.paused or self.determined or self.unheard:
+            return False
+        if self.pauses is not None and self.pauses(now):
             return False
         opened = self.open_ts is None or now >= self.open_ts
         return opened and (self.close_ts is None or now < self.close_ts)

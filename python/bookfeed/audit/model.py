@@ -132,6 +132,7 @@ class Model:
         one = Instrument(number, venue, symbol, conn, market=market)
         if reading is not None:
             one.payout = reading.payout
+            one.pauses = reading.pauses
         one.fees = fees.unstated(venue)
         self.instruments.append(one)
         self._numbers[venue, symbol] = number

@@ -96,6 +96,11 @@ class Reading:
     def __init__(self, model: "Model") -> None:
         self.model = model
 
+    def pauses(self, now: int) -> bool:
+        """Whether nothing is traded at ``now``, by the venue's own calendar."""
+        del now
+        return False
+
     # What the journal says besides data.
 
     def renewed(self, conn: int) -> None:

@@ -239,8 +239,31 @@ pub enum Trading {
     Resumed,
     /// It will close at another time than was known.
     ClosesAt(Nanos),
-    /// A share of the instrument's own outcome pays this much; nothing trades any more.
+    /// A share of the instrument's own outcome pays this much, or [`ABSENT`] where that cannot be
+    /// told; nothing trades any more.
     Determined(Price),
+}
+
+/// News that cannot be read: what it is about may have changed, and nobody knows to what.
+#[derive(Clone, Copy, Debug)]
+pub struct Unclear {
+    /// Whose news it is.
+    pub whose: Whose,
+    /// Byte offset of what is wrong.
+    pub offset: usize,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+/// Whom unclear news may be about.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    /// One market.
+    Market(InstrumentId),
+    /// The fees of an event's markets: where its name stands in the frame.
+    Event(Value),
+    /// Any market of the connection.
+    Any,
 }
 
 /// Which outcome of a market won.
@@ -297,6 +320,8 @@ pub struct Reply {
     /// Whether a subscription is over with it: the stream that the message names, the book of
     /// `instrument`, or any of the connection's.
     pub ends: bool,
+    /// Whether a subscription never came to be with it.
+    pub refuses: bool,
     /// The instrument it is about, or `UNKNOWN`.
     pub instrument: InstrumentId,
 }
@@ -373,6 +398,10 @@ pub enum Body {
     Trading(InstrumentId, Trading),
     /// The fees of an event's markets changed.
     Fees(FeeChange),
+    /// News of a market that changes nothing here.
+    News,
+    /// News that cannot be read.
+    Unclear(Unclear),
     /// The venue answers a command.
     Reply(Reply),
     /// A reference index has a new value.
@@ -384,6 +413,14 @@ pub enum Body {
     Unknown,
     /// A book-affecting message that cannot be trusted.
     Malformed(Malformed),
+}
+
+impl Body {
+    /// Whether it is news of markets, so that its stream carries such.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        matches!(self, Self::Trading(..) | Self::Fees(_) | Self::News | Self::Unclear(_))
+    }
 }
 
 /// A message that is valid JSON but not a valid message.

@@ -36,6 +36,10 @@ pub struct Instrument {
     pub hours: Hours,
     /// Whether the venue has paused it.
     pub paused: bool,
+    /// Whether it may have been paused, or may be open for another time, without our hearing of it.
+    pub unheard: Unheard,
+    /// Whether the venue as a whole pauses at a time, by its own calendar.
+    pub venue_pauses: Option<fn(Nanos) -> bool>,
     /// What a share was said to pay when the market was said to be over: [`crate::fixed::ABSENT`] for a result
     /// without a payout. `None` while it is not over.
     pub result: Option<Price>,
@@ -72,6 +76,20 @@ pub struct Hours {
     pub close: Option<Nanos>,
 }
 
+/// What may have changed without our hearing of it; only the venue's own word ends the doubt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unheard {
+    /// Whether it is paused.
+    pub pause: bool,
+    /// When it closes.
+    pub close: bool,
+}
+
+impl Unheard {
+    /// Anything may have changed.
+    pub const ALL: Self = Self { pause: true, close: true };
+}
+
 /// Whether a market can be traded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarketStatus {
@@ -79,8 +97,10 @@ pub enum MarketStatus {
     Open,
     /// It opens later.
     BeforeOpen,
-    /// The venue has paused it.
+    /// The venue has paused it, or pauses as a whole.
     Paused,
+    /// News was lost, or could not be read: nobody knows.
+    Unknown,
     /// It is over.
     Closed,
 }
@@ -93,6 +113,7 @@ impl MarketStatus {
             Self::Open => "open",
             Self::BeforeOpen => "before_open",
             Self::Paused => "paused",
+            Self::Unknown => "unknown",
             Self::Closed => "closed",
         }
     }
@@ -110,6 +131,8 @@ impl Instrument {
             event: None,
             hours: Hours::default(),
             paused: false,
+            unheard: Unheard::default(),
+            venue_pauses: None,
             outcome: None,
             result: None,
             conn,
@@ -133,8 +156,10 @@ impl Instrument {
             MarketStatus::Closed
         } else if self.hours.open.is_some_and(|open| now < open) {
             MarketStatus::BeforeOpen
-        } else if self.paused {
+        } else if self.paused || self.venue_pauses.is_some_and(|pauses| pauses(now)) {
             MarketStatus::Paused
+        } else if self.unheard != Unheard::default() {
+            MarketStatus::Unknown
         } else {
             MarketStatus::Open
         }

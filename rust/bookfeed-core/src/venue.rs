@@ -15,6 +15,7 @@ use crate::fees::{self, Terms};
 use crate::fixed::{PRICE_ONE, Price};
 use crate::instrument::Venue;
 use crate::names::named_codes;
+use crate::time::Nanos;
 use std::fmt;
 
 named_codes! {
@@ -62,6 +63,10 @@ pub struct Row {
     pub proof: Proof,
     /// How its fees are stated.
     pub fees: &'static Terms,
+    /// Whether nothing can be traded at a time, by the venue's own calendar.
+    pub pauses: Option<fn(Nanos) -> bool>,
+    /// The channels whose numbered streams carry news of markets.
+    pub news: &'static [&'static str],
     /// The modes in which a connection may be subscribed, the usual one first.
     pub(crate) modes: &'static [&'static str],
     /// The message types the decoder knows, in order of their counters.
@@ -95,6 +100,8 @@ venues! {
         payout: Some(PRICE_ONE),
         proof: Proof::BookHash,
         fees: &fees::polymarket::TERMS,
+        pauses: None,
+        news: &[],
         modes: &[""],
         messages: &polymarket::MESSAGE_NAMES,
         decode: polymarket::decode,
@@ -106,6 +113,8 @@ venues! {
         payout: Some(PRICE_ONE),
         proof: Proof::None,
         fees: &fees::kalshi::TERMS,
+        pauses: Some(kalshi::pauses),
+        news: &kalshi::NEWS_CHANNELS,
         modes: &["", kalshi::YES_PRICES],
         messages: &kalshi::MESSAGE_NAMES,
         decode: kalshi::decode,
@@ -117,6 +126,8 @@ venues! {
         payout: None,
         proof: Proof::None,
         fees: &Terms::UNKNOWN,
+        pauses: None,
+        news: &[],
         modes: &[""],
         messages: &binance::MESSAGE_NAMES,
         decode: binance::decode,
@@ -128,6 +139,8 @@ venues! {
         payout: None,
         proof: Proof::Crc32,
         fees: &Terms::UNKNOWN,
+        pauses: None,
+        news: &[],
         modes: &[""],
         messages: &kraken::MESSAGE_NAMES,
         decode: kraken::decode,
@@ -139,6 +152,8 @@ venues! {
         payout: Some(PRICE_ONE),
         proof: Proof::None,
         fees: &fees::user::TERMS,
+        pauses: None,
+        news: &[],
         modes: &[""],
         messages: &user::MESSAGE_NAMES,
         decode: user::decode,

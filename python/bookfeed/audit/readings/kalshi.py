@@ -7,6 +7,7 @@ read: dollars in strings (or JSON numbers), whole cents and whole contracts of e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,7 @@ from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.fees.kalshi import KalshiFees
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
+    NS_PER_S,
     ONE,
     count,
     millis,
@@ -28,9 +30,18 @@ from bookfeed.audit.reading import Effects, Message, Proof, Reading
 # Mode of a connection: NO prices are stated as prices of YES.
 _YES_PRICES: Final = "use_yes_price"
 
+_THURSDAY: Final = 3
+
 # Errors that end a subscription: channel error, buffer overflow.
 _TERMINAL: Final = ("10", "25")
 _LIFECYCLES: Final = ("market_lifecycle_v2", "multivariate_market_lifecycle")
+_NEWS: Final = (*_LIFECYCLES, "event_fee_update")
+# News that changes nothing here.
+_HARMLESS: Final = (
+    "created", "metadata_updated", "price_level_structure_updated", "fractional_trading_updated",
+)  # fmt: skip
+# Errors of a subscription that never came to be: unknown channel, authentication required.
+_REFUSALS: Final = ("8", "9")
 _REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
 _BOOKS: Final = ("orderbook_snapshot", "orderbook_delta")
 # Types that state when they happened. Others are told, but not dated.
@@ -64,6 +75,8 @@ class Stream:
     """Whether the venue has ended it; what still comes on it is of no use."""
     ts_venue: int | None = None
     """Newest venue time heard on it."""
+    news: bool = False
+    """Whether it carries news of markets."""
 
 
 @dataclass(slots=True)
@@ -88,6 +101,15 @@ class KalshiReading(Reading):
 
     def _of(self, one: Instrument) -> Names:
         return self._names.setdefault(one.number, Names())
+
+    def pauses(self, now: int) -> bool:
+        """See ``Reading``: Thursdays from 03:00 to 05:00 in New York."""
+        moment = datetime.fromtimestamp(now // NS_PER_S, UTC)
+        year = moment.year
+        begins, ends = _sunday(datetime(year, 3, 8, 7)), _sunday(datetime(year, 11, 1, 6))
+        summer = begins <= moment < ends
+        local = moment - timedelta(hours=4 if summer else 5)
+        return local.weekday() == _THURSDAY and 3 <= local.hour < 5
 
     def renewed(self, conn: int) -> None:
         """See ``Reading``."""
@@ -170,9 +192,9 @@ class KalshiReading(Reading):
         elif message.kind == "orderbook_delta":
             self._apply_delta(conn, message, effects)
         elif message.kind in _LIFECYCLES:
-            self._lifecycle(message, effects)
+            self._lifecycle(conn, message, effects)
         elif message.kind == "event_fee_update":
-            self._fee_update(body.content, effects)
+            self._fee_update(conn, body.content, effects)
         elif message.kind not in _OTHERS and body.seq is not None:
             self._break_stream(conn, body.sid, "unknown type", effects)
         return effects
@@ -185,14 +207,17 @@ class KalshiReading(Reading):
         stream = self._streams.setdefault(conn, {}).setdefault(sid, Stream())
         if stream.ended:
             return False
+        stream.news = stream.news or message.kind in _NEWS
         last = stream.seq
         if last is not None and seq <= last:
             # An answer to a request may repeat the newest number: it is a book as of that number.
             if not (message.kind == "orderbook_snapshot" and requested and seq == last):
                 self._break_stream(conn, sid, f"out_of_order: {last} then {seq}", effects)
+                self._lose_news(conn, effects, of=stream)
                 return False
         elif last is not None and seq > last + 1:
             self._break_stream(conn, sid, f"gap: {last} then {seq}", effects)
+            self._lose_news(conn, effects, of=stream)
         stream.seq = seq
         stream.ts_venue = newest(stream.ts_venue, message.ts_event)
         return True
@@ -254,39 +279,86 @@ class KalshiReading(Reading):
         ended = message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL)
         streams = self._streams.setdefault(conn, {})
         if ended and sid is None:
+            self._lose_news(conn, effects)
             self._break_all(conn, "a subscription ended", effects)
         elif ended and sid in streams:
             self._break_stream(conn, sid, "the subscription ended", effects)
             streams[sid].ended = True
-        elif isinstance(content, dict) and content.get("channel") and sid in streams:
-            streams[sid] = Stream() if streams[sid].ended else streams[sid]
+            self._lose_news(conn, effects, of=streams[sid])
+        elif sid is None and message.kind == "error" and code in _REFUSALS:
+            if not any(each.news and not each.ended for each in streams.values()):
+                self._lose_news(conn, effects)
+        elif sid is not None and isinstance(content, dict) and (of := content.get("channel")):
+            stream = streams.setdefault(sid, Stream())
+            streams[sid] = stream = Stream() if stream.ended else stream
+            stream.news = stream.news or of in _LIFECYCLES
 
-    def _lifecycle(self, message: Message, effects: Effects) -> None:
+    def _lose_news(self, conn: int, effects: Effects, of: Stream | None = None) -> None:
+        """Nothing is known any more of what news may have changed; ``of`` is where it was lost."""
+        if of is None or of.news:
+            for one in self.model.on(conn):
+                self._doubt(one, effects)
+
+    def _doubt(self, one: Instrument, effects: Effects, *, fees: bool = True) -> None:
+        one.unheard |= {"pause", "close"}
+        if fees:
+            one.fees = None
+        effects.repriced.add(one.number)
+
+    def _lifecycle(self, conn: int, message: Message, effects: Effects) -> None:
         content = message.body.content
+        content = content if isinstance(content, dict) else {}
+        event, flag = content.get("event_type"), content.get("is_deactivated")
+        if event in _HARMLESS and flag is None:
+            return
+        ticker = _ticker(content)
+        if not isinstance(ticker, str) or not ticker:
+            self._lose_news(conn, effects)
         for number in message.named:
-            one, event = self.model.instruments[number], content.get("event_type")
-            if event in ("activated", "deactivated"):
-                paused = content.get("is_deactivated")
-                one.paused = paused if isinstance(paused, bool) else event == "deactivated"
-            elif event == "close_date_updated" and seconds(content.get("close_ts")) is not None:
-                one.close_ts = seconds(content["close_ts"])
-            elif event == "determined" and _pays(content):
-                one.determined = True
-            else:
-                continue
-            effects.repriced.add(number)
+            self._take_news(self.model.instruments[number], content, effects)
 
-    def _fee_update(self, content: Any, effects: Effects) -> None:
+    def _take_news(self, one: Instrument, content: Mapping[str, Any], effects: Effects) -> None:
+        """What one of our markets is said to do; what cannot be read leaves it unknown."""
+        event, flag = content.get("event_type"), content.get("is_deactivated")
+        if event == "close_date_updated":
+            closes = seconds(content.get("close_ts")) or rfc3339(content.get("close_ts"))
+            if closes is None:
+                self._doubt(one, effects, fees=False)
+                return
+            one.close_ts = closes
+            one.unheard.discard("close")
+        elif event in ("determined", "settled"):
+            one.determined = True
+        elif (event or None) is None or not (flag is None or isinstance(flag, bool)):
+            self._doubt(one, effects, fees=False)
+            return
+        elif flag is not None or event in ("activated", "deactivated"):
+            one.paused = flag is True or event == "deactivated"
+            one.unheard.discard("pause")
+        else:
+            return
+        effects.repriced.add(one.number)
+
+    def _fee_update(self, conn: int, content: Any, effects: Effects) -> None:
         """An override of an event's fees; what is null is as the series has it.
 
-        The end of an override that nobody knew of leaves the fees unknown.
+        The end of an override that nobody knew of leaves the fees unknown, and so does an update
+        that cannot be read: those of its event, or of all.
         """
-        if not isinstance(content, dict):
+        event = content.get("event_ticker") if isinstance(content, dict) else None
+        if not isinstance(event, str) or not event:
+            self._lose_news(conn, effects)
+            return
+        if not _fees_stated(content):
+            for one in self.model.instruments:
+                if one.event == event:
+                    one.fees = None
+                    effects.repriced.add(one.number)
             return
         kind, multiplier = (content.get(f"fee_{what}_override") for what in ("type", "multiplier"))
         ends = not kind and multiplier is None
         for one in self.model.instruments:
-            if one.event is None or one.event != content.get("event_ticker"):
+            if one.event != event:
                 continue
             if isinstance(listed := one.listed_fees, KalshiFees):
                 fees = replace(
@@ -395,9 +467,22 @@ def _delta(content: Mapping[str, Any], *, yes_prices: bool) -> tuple[Side, Decim
     return ("bid" if side == "yes" else "ask"), at, plain(change, 8, signed=True)
 
 
-def _pays(content: Mapping[str, Any]) -> bool:
-    """Whether the result says what a share pays."""
-    return bool(content.get("settlement_value")) or content.get("result") in ("yes", "no")
+def _fees_stated(content: Mapping[str, Any]) -> bool:
+    """Whether an update says in words that can be read what the fees are."""
+    if not {"fee_type_override", "fee_multiplier_override"} & content.keys():
+        return False
+    kind, multiplier = content.get("fee_type_override"), content.get("fee_multiplier_override")
+    if kind is not None and (not isinstance(kind, str) or not kind):
+        return False
+    try:
+        return multiplier is None or plain(multiplier, 9) >= 0
+    except ValueError:
+        return False
+
+
+def _sunday(day: datetime) -> datetime:
+    """The first Sunday from ``day`` on, at its time of UTC."""
+    return (day + timedelta(days=(6 - day.weekday()) % 7)).replace(tzinfo=UTC)
 
 
 READING = KalshiReading

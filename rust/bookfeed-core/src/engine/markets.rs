@@ -7,10 +7,11 @@ use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::{Book, NumberedTouch, Witness};
 use crate::event::{
-    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading, Winner,
+    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading, Unclear,
+    Whose, Winner,
 };
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
-use crate::instrument::InstrumentId;
+use crate::instrument::{InstrumentId, Unheard};
 use crate::sequence::recent::trade_fingerprint;
 use crate::time::Nanos;
 use crate::trades::Print;
@@ -104,6 +105,7 @@ impl Markets {
             Body::Witness(id, bid, ask) => take_witness(world, judge, origin, *id, *bid, *ask),
             Body::Trading(id, trading) => take_trading(world, judge, origin, *id, *trading),
             Body::Fees(change) => take_fees(world, judge, origin, change),
+            Body::Unclear(unclear) => take_unclear(world, judge, origin, unclear),
             Body::Index(index) => self.take_index(origin, index),
             Body::Own(_) => world.counters.own += 1,
             _ => {}
@@ -363,9 +365,11 @@ fn take_trading(
 ) {
     let Some(instrument) = world.instruments.at_mut(id) else { return };
     match trading {
-        Trading::Paused => instrument.paused = true,
-        Trading::Resumed => instrument.paused = false,
-        Trading::ClosesAt(ts) => instrument.hours.close = Some(ts),
+        Trading::Paused => (instrument.paused, instrument.unheard.pause) = (true, false),
+        Trading::Resumed => (instrument.paused, instrument.unheard.pause) = (false, false),
+        Trading::ClosesAt(ts) => {
+            (instrument.hours.close, instrument.unheard.close) = (Some(ts), false);
+        }
         Trading::Determined(payout) => return determine(world, judge, origin, id, payout),
     }
     tell_market(world, judge, origin, id, UpdateKind::Trading);
@@ -390,7 +394,8 @@ fn resolve(world: &mut World, judge: &mut Judge, origin: &Origin, ids: &[Instrum
 }
 
 fn determine(world: &mut World, judge: &mut Judge, origin: &Origin, id: InstrumentId, payout: Price) {
-    end_market(world, judge, origin, id, payout.clamp(0, PRICE_ONE));
+    let payout = if payout == ABSENT { ABSENT } else { payout.clamp(0, PRICE_ONE) };
+    end_market(world, judge, origin, id, payout);
 }
 
 /// A market is over. What was said before is not told again: every connection may bring it.
@@ -428,5 +433,65 @@ fn take_fees(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Fee
     // Told only when all are changed: no rule may see the message half applied.
     for id in ids {
         tell_market(world, judge, origin, id, UpdateKind::Fees);
+    }
+}
+
+// What may have changed, and was not heard.
+
+/// News that cannot be read: what it may have changed is not known from here on.
+#[cold]
+fn take_unclear(world: &mut World, judge: &mut Judge, origin: &Origin, unclear: &Unclear) {
+    world.counters.malformed += 1;
+    world.note_error(origin.conn, origin.ts_recv, unclear.what, unclear.offset);
+    match unclear.whose {
+        Whose::Market(id) => doubt_news(world, judge, &[id], Unheard::ALL, false, origin.ts_recv),
+        Whose::Event(event) => {
+            let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
+            let event = String::from_utf8_lossy(event.raw(origin.payload)).into_owned();
+            let ids: Vec<_> = world.instruments.of_event(venue, &event).collect();
+            doubt_news(world, judge, &ids, Unheard::default(), true, origin.ts_recv);
+        }
+        Whose::Any => lose_news(world, judge, origin.conn, origin.ts_recv),
+    }
+}
+
+/// News of a connection's markets was lost: any of them may be paused, closing or dearer by now.
+#[cold]
+pub(super) fn lose_news(world: &mut World, judge: &mut Judge, conn: u32, ts_recv: Nanos) {
+    let Some(connection) = world.connection(conn) else { return };
+    if connection.venue.row().news.is_empty() {
+        return;
+    }
+    let ids = connection.instruments.clone();
+    doubt_news(world, judge, &ids, Unheard::ALL, true, ts_recv);
+}
+
+/// What may have changed is unknown until the venue says it again: whether markets trade, when they
+/// close, what they cost.
+fn doubt_news(
+    world: &mut World,
+    judge: &mut Judge,
+    ids: &[InstrumentId],
+    unheard: Unheard,
+    fees: bool,
+    ts_recv: Nanos,
+) {
+    let mut told = Vec::new();
+    for &id in ids {
+        let Some(instrument) = world.instruments.at_mut(id) else { continue };
+        let known = instrument.unheard;
+        instrument.unheard.pause |= unheard.pause;
+        instrument.unheard.close |= unheard.close;
+        if instrument.unheard != known {
+            told.push((id, UpdateKind::Trading));
+        }
+        if fees && instrument.fees.take().is_some() {
+            told.push((id, UpdateKind::Fees));
+        }
+    }
+    // Told only when all are in doubt: no rule may see the loss half noticed.
+    for (id, kind) in told {
+        let update = record(world, id, kind, ts_recv);
+        judge.publisher.tell(world, &update);
     }
 }

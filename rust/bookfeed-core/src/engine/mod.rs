@@ -103,7 +103,7 @@ impl Engine {
             Body::Reply(reply) => {
                 sequencer.take_reply(world, judge, origin, message.place, reply);
             }
-            Body::Nothing => {}
+            Body::Nothing | Body::News => {}
             _ => markets.take(world, judge, origin, frame, message),
         }
         publish_levels(world, &mut judge.publisher.output, origin.ts_recv);

@@ -8,6 +8,7 @@
 
 use super::judge::Judge;
 use super::lost::{books_on, lose_stream};
+use super::markets::lose_news;
 use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::event::{Body, Message, Place, Reply, ReplyKind};
@@ -70,6 +71,7 @@ impl Sequencer {
         let Some(stream) = world.streams.at_mut(id).filter(|stream| !stream.ended) else {
             return Heard { stream: NO_STREAM, current: false };
         };
+        stream.news |= message.body.is_news();
         match stream.take(place.seq) {
             Order::Next => {
                 stream.hear(origin.ts_event, origin.ts_recv);
@@ -111,6 +113,7 @@ impl Sequencer {
             book.rare.gap = Some((expected, place.seq));
             judge.turn(world, id, State::Stale, Cause::Gap, ts);
         }
+        lose_news_of(world, judge, origin, stream);
     }
 
     // Replies.
@@ -141,7 +144,10 @@ impl Sequencer {
             judge.turn(world, reply.instrument, State::Stale, Cause::Channel, origin.ts_recv);
         } else if reply.ends {
             // It does not say which subscription is dead, so any may be.
+            lose_news(world, judge, origin.conn, origin.ts_recv);
             judge.turn_connection(world, origin.conn, State::Stale, Cause::Channel, origin.ts_recv);
+        } else if reply.refuses {
+            note_refusal(world, judge, origin);
         }
         if self.notices.len() == NOTICES_KEPT {
             self.notices.pop_front();
@@ -237,6 +243,26 @@ fn note_regression(world: &mut World, judge: &mut Judge, origin: &Origin, stream
         world.book(id).evidence.count(Evidence::OutOfOrder);
     }
     lose_stream(world, judge, origin, stream, Cause::OutOfOrder);
+    lose_news_of(world, judge, origin, stream);
+}
+
+/// Something of a stream was lost: if it carries news, nobody knows what they were.
+#[cold]
+fn lose_news_of(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
+    if world.streams.at(stream).is_some_and(|stream| stream.news) {
+        lose_news(world, judge, origin.conn, origin.ts_recv);
+    }
+}
+
+/// A subscription was refused, or failed, without its number: where no stream of news is alive on
+/// the connection, it may have been that one.
+#[cold]
+fn note_refusal(world: &mut World, judge: &mut Judge, origin: &Origin) {
+    let Some(connection) = world.connection(origin.conn) else { return };
+    let alive = |&(_, id): &(u32, StreamId)| world.streams.at(id).is_some_and(|s| s.news && !s.ended);
+    if !connection.venue.row().news.is_empty() && !connection.streams.iter().any(alive) {
+        lose_news(world, judge, origin.conn, origin.ts_recv);
+    }
 }
 
 /// A message of an unknown type. On a stream that carries books it may have changed one.
@@ -259,8 +285,10 @@ fn follow_reply(
         end_stream(world, judge, origin, sid);
     } else if matches!(reply.kind, ReplyKind::Subscribed | ReplyKind::Ok) && !channel.is_empty() {
         let id = stream_or_new(world, origin.conn, sid);
+        let news = world.connection(origin.conn).is_some_and(|c| c.venue.row().news.contains(&channel));
         if let Some(stream) = world.streams.at_mut(id) {
             stream.begin(channel);
+            stream.news |= news;
         }
     }
 }
@@ -272,6 +300,7 @@ fn end_stream(world: &mut World, judge: &mut Judge, origin: &Origin, sid: u32) {
     if let Some(stream) = world.streams.at_mut(id) {
         stream.ended = true;
         lose_stream(world, judge, origin, id, Cause::Channel);
+        lose_news_of(world, judge, origin, id);
     }
 }
 

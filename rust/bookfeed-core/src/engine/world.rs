@@ -111,7 +111,8 @@ impl World {
     pub(super) fn stranger(venue: Venue, symbol: &str, conn: u32) -> Instrument {
         let row = venue.row();
         let fees = row.fees.unstated.and_then(|terms| (row.fees.parse)(terms).ok());
-        Instrument { payout: row.payout, fees, ..Instrument::new(venue, symbol, conn) }
+        let bare = Instrument::new(venue, symbol, conn);
+        Instrument { payout: row.payout, venue_pauses: row.pauses, fees, ..bare }
     }
 
     /// Puts an instrument on a connection.
@@ -194,7 +195,9 @@ impl World {
 #[inline]
 fn is_data(message: &Message) -> bool {
     match message.body {
-        Body::Nothing | Body::Reply(_) | Body::Unknown | Body::Own(_) => message.place.seq != 0,
+        Body::Nothing | Body::News | Body::Reply(_) | Body::Unknown | Body::Own(_) => {
+            message.place.seq != 0
+        }
         _ => true,
     }
 }

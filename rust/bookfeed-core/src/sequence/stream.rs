@@ -65,6 +65,8 @@ pub struct Stream {
     pub ts_event: Nanos,
     /// The channel it is of, once the venue has said so.
     pub channel: Box<str>,
+    /// Whether it carries news of markets: by its channel, or because some came on it.
+    pub news: bool,
     /// Whether the venue has ended it; what still comes on it is of no use.
     pub ended: bool,
 }
@@ -83,7 +85,7 @@ pub enum Order {
 impl Stream {
     fn new(channel: &str) -> Self {
         let channel = channel.into();
-        Self { last_seq: 0, ts_evidence: ABSENT, ts_event: ABSENT, channel, ended: false }
+        Self { last_seq: 0, ts_evidence: ABSENT, ts_event: ABSENT, channel, news: false, ended: false }
     }
 
     /// The venue begins it, or a new one of the same number after the old one ended.

@@ -99,6 +99,192 @@ fn fees_of_an_event_are_overridden_and_restored() {
     assert_eq!(floor.states()[0], State::Live);
 }
 
+const EVENT: &str = "KXTEST-26OCT0117";
+
+fn fees(floor: &Floor, market: usize) -> Option<Fees> {
+    floor.engine.instruments().at(floor.ids[market]).unwrap().fees
+}
+
+fn statuses(floor: &Floor) -> [MarketStatus; 2] {
+    [status(floor, 0), status(floor, 1)]
+}
+
+#[test]
+fn what_unclear_news_may_be_about_is_unknown_until_the_venue_says_it_again() {
+    use MarketStatus::{Open, Unknown};
+    let one = [Unknown, Open];
+    let unclear = [
+        (Some(0), "deactivated", r#","is_deactivated":"true""#, one),
+        (Some(0), "activated", r#","is_deactivated":7"#, one),
+        (Some(0), "close_date_updated", r#","close_ts":"soon""#, one),
+        (Some(0), "close_date_updated", r#","close_ts":1790658674035"#, one),
+        (Some(0), "close_date_updated", "", one),
+        (Some(0), "halted", r#","is_deactivated":[]"#, one),
+        (None, "deactivated", "", [Unknown; 2]),
+        (None, "determined", r#","result":"yes""#, [Unknown; 2]),
+        (None, "metadata_updated", "", [Open; 2]),
+    ];
+    for (market, event, members, after) in unclear {
+        let mut floor = Floor::live(2);
+        let mut frame = floor.venue.lifecycle(0, event, members);
+        if market.is_none() {
+            let ticker = format!(r#""market_ticker":"{}""#, floor.venue.markets[0].ticker);
+            frame = frame.replace(&ticker, r#""market_ticker":null"#);
+        }
+        floor.say(&frame);
+        assert_eq!(statuses(&floor), after, "{event} {members}");
+        assert_eq!(floor.states(), [State::Live; 2], "the books are what they were");
+        assert_eq!(fees(&floor, 1).is_none(), after[1] == Unknown, "{event}");
+        // Said again, in halves: each ends its own doubt.
+        let again = floor.venue.lifecycle(0, "activated", r#","is_deactivated":false"#);
+        floor.say(&again);
+        let close = T0 / SECOND + 3_600;
+        let members = format!(r#","close_ts":{close}"#);
+        let again = floor.venue.lifecycle(0, "close_date_updated", &members);
+        floor.say(&again);
+        assert_eq!(status(&floor, 0), Open, "{event} {members}");
+    }
+}
+
+#[test]
+fn a_flag_that_says_paused_counts_whatever_the_news_is_called() {
+    for (event, said) in [("deactivated", "false"), ("activated", "true"), ("halted", "true")] {
+        let mut floor = Floor::live(1);
+        let frame = floor.venue.lifecycle(0, event, &format!(r#","is_deactivated":{said}"#));
+        floor.say(&frame);
+        assert_eq!(status(&floor, 0), MarketStatus::Paused, "{event} {said}");
+    }
+}
+
+#[test]
+fn unclear_fees_are_unknown_until_they_are_stated_again() {
+    let unclear = [
+        (EVENT, r#""fee_type_override":"quadratic","fee_multiplier_override":"many""#, [true, false]),
+        (EVENT, r#""fee_type_override":"quadratic","fee_multiplier_override":-1"#, [true, false]),
+        (EVENT, r#""fee_type_override":7,"fee_multiplier_override":1"#, [true, false]),
+        (EVENT, r#""note":1"#, [true, false]),
+        ("", r#""fee_type_override":null,"fee_multiplier_override":0.5"#, [true, true]),
+        ("FOREIGN", r#""fee_type_override":7"#, [false, false]),
+    ];
+    for (event, members, lost) in unclear {
+        let mut floor = Floor::live(2);
+        let ticker = floor.venue.markets[1].ticker.clone();
+        floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
+        let update = |floor: &mut Floor, event: &str, members: &str| {
+            let seq = floor.venue.seq(NEWS);
+            floor.say(&format!(
+                r#"{{"type":"event_fee_update","sid":{NEWS},"seq":{seq},"msg":{{"event_ticker":"{event}",{members}}}}}"#
+            ));
+        };
+        update(&mut floor, event, members);
+        assert_eq!([fees(&floor, 0).is_none(), fees(&floor, 1).is_none()], lost, "{event} {members}");
+        update(&mut floor, EVENT, r#""fee_type_override":null,"fee_multiplier_override":0.5"#);
+        assert_eq!(fees(&floor, 0), Fees::kalshi("quadratic", "0.5", Rounding::NonDirect));
+    }
+}
+
+#[test]
+fn news_that_were_lost_leave_nothing_known() {
+    let lost: [(&str, fn(&mut Floor) -> String); 6] = [
+        ("a hole", |floor| {
+            floor.venue.seq(NEWS);
+            floor.venue.lifecycle(0, "metadata_updated", "")
+        }),
+        ("a number that came before", |floor| {
+            let frame = floor.venue.lifecycle(0, "metadata_updated", "");
+            floor.say(&frame);
+            frame
+        }),
+        ("error 10 on its number", |floor| {
+            let seq = floor.venue.seq(NEWS);
+            format!(
+                r#"{{"type":"error","sid":{NEWS},"seq":{seq},"msg":{{"code":10,"msg":"Channel error"}}}}"#
+            )
+        }),
+        ("given up", |floor| {
+            let seq = floor.venue.seq(NEWS);
+            format!(r#"{{"type":"unsubscribed","sid":{NEWS},"seq":{seq}}}"#)
+        }),
+        ("error 25 without a number", |_| r#"{"type":"error","msg":{"code":25}}"#.to_owned()),
+        ("a hole behind a message that is not read", |floor| {
+            floor.venue.seq(NEWS);
+            let seq = floor.venue.seq(NEWS);
+            format!(r#"{{"type":"event_lifecycle","sid":{NEWS},"seq":{seq},"msg":{{}}}}"#)
+        }),
+    ];
+    for (name, lose) in lost {
+        let mut floor = Floor::live(2);
+        let frame = floor.venue.lifecycle(1, "metadata_updated", "");
+        floor.say(&frame);
+        assert_eq!(statuses(&floor), [MarketStatus::Open; 2]);
+        let frame = lose(&mut floor);
+        floor.say(&frame);
+        assert_eq!(statuses(&floor), [MarketStatus::Unknown; 2], "{name}");
+        assert_eq!([fees(&floor, 0), fees(&floor, 1)], [None; 2], "{name}");
+    }
+}
+
+#[test]
+fn a_refused_subscription_may_be_that_of_news() {
+    for code in [8, 9] {
+        let refusal =
+            format!(r#"{{"id":3,"type":"error","msg":{{"code":{code},"msg":"Unknown channel"}}}}"#);
+        let mut floor = Floor::live(1);
+        floor.say(&refusal);
+        assert_eq!(status(&floor, 0), MarketStatus::Unknown);
+        let mut floor = Floor::live(1);
+        floor.say(&format!(
+            r#"{{"id":3,"type":"subscribed","msg":{{"channel":"market_lifecycle_v2","sid":{NEWS}}}}}"#
+        ));
+        floor.say(&refusal);
+        assert_eq!(status(&floor, 0), MarketStatus::Open, "the news come, so it was another");
+    }
+}
+
+#[test]
+fn a_hole_among_books_or_trades_says_nothing_of_trading() {
+    let mut floor = Floor::live(2);
+    floor.venue.seq(super::support::kalshi::TRADES);
+    let trade = floor.venue.trade(0, 4_500, 894);
+    floor.say(&trade);
+    floor.venue.seq(super::support::kalshi::TRADES);
+    let trade = floor.venue.trade(0, 4_600, 894);
+    floor.say(&trade);
+    assert_eq!(floor.engine.counters().gaps, 1);
+    assert_eq!(statuses(&floor), [MarketStatus::Open; 2]);
+}
+
+#[test]
+fn a_market_that_is_settled_or_decided_in_any_way_is_over() {
+    let over = [
+        ("settled", r#","settled_ts":1790888600"#),
+        ("determined", r#","result":"void""#),
+        ("determined", r#","result":"scalar""#),
+        ("determined", r#","result":"yes","settlement_value":"x""#),
+        ("determined", ""),
+    ];
+    for (event, members) in over {
+        let mut floor = Floor::live(2);
+        let frame = floor.venue.lifecycle(0, event, members);
+        let paid: Vec<_> = floor.updates(&frame).iter().map(|u| u.price).collect();
+        assert_eq!(paid[0], i64::MIN, "{event} {members}: what it pays is not known");
+        assert_eq!(floor.standing(0), (State::Stale, Cause::Resolved), "{event} {members}");
+        let frame = floor.venue.lifecycle(0, "settled", "");
+        assert_eq!(floor.say(&frame), [""; 0], "no news");
+        assert_eq!(floor.standing(1).0, State::Live);
+    }
+}
+
+#[test]
+fn nothing_trades_in_the_weekly_pause() {
+    let floor = Floor::live(1);
+    let at = |ts: i64| floor.engine.instruments().at(0).unwrap().status(ts * SECOND).name();
+    // Thursday, 26 November 2026, 03:00 to 05:00 in New York.
+    let begins = 1_795_680_000;
+    let seen = [begins - 1, begins, begins + 7_199, begins + 7_200].map(at);
+    assert_eq!(seen, ["open", "paused", "paused", "open"]);
+}
+
 #[test]
 fn the_base_fee_is_back_when_an_override_of_the_listing_ends() {
     let kalshi = |fee_type, multiplier| Fees::kalshi(fee_type, multiplier, Rounding::Direct);

@@ -2,7 +2,7 @@
 //! instruments, decimals for numbers, texts for places in the frame.
 
 use bookfeed_core::decode::{Payload, Source, Tally};
-use bookfeed_core::event::{Aggressor, Body, Claim, Frame, Level, Message, Own, Side, Trading};
+use bookfeed_core::event::{Aggressor, Body, Claim, Frame, Level, Message, Own, Side, Trading, Whose};
 use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS, format_decimal};
 use bookfeed_core::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use bookfeed_core::span::Value as Span;
@@ -84,7 +84,7 @@ impl About<'_> {
 
     fn body(&self, body: &Body) -> Value {
         match body {
-            Body::Nothing => json!("nothing"),
+            Body::Nothing | Body::News => json!("nothing"),
             Body::Unknown => json!("unknown"),
             Body::Snapshot(s) => json!({"snapshot": {
                 "instrument": self.symbol(s.instrument), "symbol": self.text(s.symbol),
@@ -126,6 +126,7 @@ impl About<'_> {
                     Trading::Paused => ("paused", None),
                     Trading::Resumed => ("resumed", None),
                     Trading::ClosesAt(ts) => ("closes_at", Some(ts.to_string())),
+                    Trading::Determined(ABSENT) => ("determined", None),
                     Trading::Determined(pays) => ("determined", Some(price(*pays))),
                 };
                 match value {
@@ -139,6 +140,16 @@ impl About<'_> {
                 "event": self.text(f.event), "fee_type": self.text(f.kind),
                 "multiplier": f.multiplier.map(price),
             }}),
+            Body::Unclear(u) => {
+                assert!(u.offset <= self.payload.len());
+                match u.whose {
+                    Whose::Market(id) => json!({"unclear": {"market": self.symbol(id), "what": u.what}}),
+                    Whose::Event(event) => {
+                        json!({"unclear": {"event": self.text(event), "what": u.what}})
+                    }
+                    Whose::Any => json!({"unclear": {"what": u.what}}),
+                }
+            }
             Body::Reply(r) => {
                 let kind = r.kind.name();
                 let (channel, text) = (self.text(r.channel), self.text(r.text));

@@ -74,7 +74,8 @@ impl BookView {
     }
 
     /// Whether the market can be traded in at ``ts`` (Unix nanoseconds): ``"open"``,
-    /// ``"before_open"``, ``"paused"`` by the venue, or ``"closed"``.
+    /// ``"before_open"``, ``"paused"`` by the venue, ``"closed"``, or ``"unknown"`` after news was
+    /// lost.
     fn trading(&self, py: Python<'_>, ts: i64) -> PyResult<&'static str> {
         self.read(py, |seen| seen.about.status(ts).name())
     }

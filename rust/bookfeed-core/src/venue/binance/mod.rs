@@ -352,6 +352,7 @@ impl Decoder<'_> {
             text: f.text,
             // A reply names no stream; what has ended shows in the stream itself.
             ends: false,
+            refuses: false,
             instrument: UNKNOWN,
         })
     }

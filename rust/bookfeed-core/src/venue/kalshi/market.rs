@@ -1,12 +1,12 @@
 //! News of markets: the venue's touch, trades, pauses, closing times, results, fees.
 
-use super::Decoder;
 use super::fields::KalshiFields;
+use super::{Decoder, FEE_UPDATE};
 use crate::decode::read::{Wrong, given, is_probability, is_text};
-use crate::event::{Aggressor, Body, Claim, FeeChange, Trade, Trading};
-use crate::fixed::{PRICE_ONE, Price, parse_price};
+use crate::event::{Aggressor, Body, Claim, FeeChange, Trade, Trading, Unclear, Whose};
+use crate::fixed::{ABSENT, PRICE_ONE, Price, parse_price};
 use crate::instrument::InstrumentId;
-use crate::span::Value;
+use crate::span::{Kind, Value};
 
 /// The price that stands where a side is empty.
 const NO_BID: Price = 0;
@@ -83,40 +83,64 @@ impl Decoder<'_> {
     /// What becomes of a market. A new price grid asks for nothing: resting orders are kept,
     /// so the book stays as it is, and levels may have any price.
     pub(super) fn lifecycle(&mut self, f: &KalshiFields) -> Result<Body, Wrong> {
-        let instrument = self.named(f.market_ticker)?;
         let lifecycle = &f.lifecycle;
+        if self.harmless(f) {
+            return Ok(Body::News);
+        }
+        let instrument = self.named(f.market_ticker)?;
         let trading = match self.text(lifecycle.event_type) {
-            b"activated" => Some(self.switched(f, false)),
-            b"deactivated" => Some(self.switched(f, true)),
+            b"activated" => self.switched(f, Some(false))?,
+            b"deactivated" => self.switched(f, Some(true))?,
             b"close_date_updated" => {
                 let wrong = Wrong::at(lifecycle.close_ts, "close_ts is not a time");
                 Some(Trading::ClosesAt(self.moment(lifecycle.close_ts).ok_or(wrong)?))
             }
-            b"determined" => self.determined(f)?.map(Trading::Determined),
-            _ => None,
+            b"determined" => Some(Trading::Determined(self.determined(f))),
+            // It was determined before, whether or not we heard of that.
+            b"settled" => Some(Trading::Determined(ABSENT)),
+            b"" => return Err(Wrong::at(lifecycle.event_type, "news without an event_type")),
+            _ => self.switched(f, None)?,
         };
-        Ok(trading.map_or(Body::Nothing, |trading| Body::Trading(instrument, trading)))
+        Ok(trading.map_or(Body::News, |trading| Body::Trading(instrument, trading)))
     }
 
-    /// Whether a market is paused: as `is_deactivated` has it, else as the news is called.
-    fn switched(&self, f: &KalshiFields, called: bool) -> Trading {
-        let paused = self.boolean(f.lifecycle.is_deactivated).unwrap_or(called);
-        if paused { Trading::Paused } else { Trading::Resumed }
+    /// Whether the news is of a kind that changes nothing here, whosever it is.
+    fn harmless(&mut self, f: &KalshiFields) -> bool {
+        const KINDS: [&[u8]; 4] = [
+            b"created",
+            b"metadata_updated",
+            b"price_level_structure_updated",
+            b"fractional_trading_updated",
+        ];
+        KINDS.contains(&self.text(f.lifecycle.event_type)) && !given(f.lifecycle.is_deactivated)
     }
 
-    /// What a share of YES pays, if the message tells.
-    fn determined(&mut self, f: &KalshiFields) -> Result<Option<Price>, Wrong> {
+    /// Whether a market is paused: if the news is called so, or `is_deactivated` says so.
+    fn switched(&self, f: &KalshiFields, called: Option<bool>) -> Result<Option<Trading>, Wrong> {
+        let value = f.lifecycle.is_deactivated;
+        let said = self.boolean(value);
+        if said.is_none() && given(value) {
+            return Err(Wrong::at(value, "is_deactivated is not true or false"));
+        }
+        if said.is_none() && called.is_none() {
+            return Ok(None);
+        }
+        let paused = said == Some(true) || called == Some(true);
+        Ok(Some(if paused { Trading::Paused } else { Trading::Resumed }))
+    }
+
+    /// What a share of YES pays; [`ABSENT`] if the message does not tell, or not in a way that can be
+    /// read. Either way the market is decided.
+    fn determined(&mut self, f: &KalshiFields) -> Price {
         let value = f.lifecycle.settlement_value;
-        let stated = if value.is_absent() { Value::default() } else { value };
-        let pays = self.optional(stated, parse_price, "settlement_value is not a decimal")?;
-        match pays {
-            Some(pays) if pays <= PRICE_ONE => Ok(Some(pays)),
-            Some(_) => Err(Wrong::at(value, "settlement_value is not between 0 and 1")),
-            None => Ok(match self.text(f.lifecycle.result) {
-                b"yes" => Some(PRICE_ONE),
-                b"no" => Some(0),
-                _ => None,
-            }),
+        if !value.is_absent() {
+            let pays = self.decimal(value, parse_price).map(|pays| pays.value);
+            return pays.filter(|&pays| pays <= PRICE_ONE).unwrap_or(ABSENT);
+        }
+        match self.text(f.lifecycle.result) {
+            b"yes" => PRICE_ONE,
+            b"no" => 0,
+            _ => ABSENT,
         }
     }
 
@@ -129,9 +153,27 @@ impl Decoder<'_> {
         if given(lifecycle.fee_type) && !is_text(lifecycle.fee_type) {
             return Err(Wrong::at(lifecycle.fee_type, "fee_type_override is not a name"));
         }
+        let missing = |value: Value| value.kind == Kind::Missing;
+        if missing(lifecycle.fee_type) && missing(lifecycle.fee_multiplier) {
+            return Err(Wrong::at(lifecycle.event_ticker, "fee update without fees"));
+        }
         let what = "fee_multiplier_override is not a decimal";
         let multiplier = self.optional(lifecycle.fee_multiplier, parse_price, what)?;
         Ok(Body::Fees(FeeChange { event: lifecycle.event_ticker, kind: lifecycle.fee_type, multiplier }))
+    }
+
+    /// News that cannot be read, and whose it may be.
+    #[cold]
+    pub(super) fn unclear(&mut self, f: &KalshiFields, kind: u8, wrong: Wrong) -> Body {
+        let (event, ticker) = (f.lifecycle.event_ticker, f.market_ticker);
+        let whose = if kind == FEE_UPDATE && is_text(event) {
+            Whose::Event(event)
+        } else if kind != FEE_UPDATE && is_text(ticker) {
+            Whose::Market(self.instrument(ticker))
+        } else {
+            Whose::Any
+        };
+        Body::Unclear(Unclear { whose, offset: wrong.offset, what: wrong.what })
     }
 
     /// The instrument of a message that must name its market.

@@ -10,6 +10,7 @@
 
 mod book;
 mod fields;
+mod hours;
 mod index;
 mod market;
 mod own;
@@ -26,6 +27,7 @@ use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
 use crate::time::Nanos;
 use fields::{Envelope, KalshiFields};
+pub(crate) use hours::pauses;
 
 /// Message types, in order of their counters. The commonest come first: a type is looked for
 /// in this order.
@@ -82,6 +84,9 @@ const UNTYPED: u8 = 28;
 
 /// The mode in which prices of the `no` side are stated as YES prices.
 pub(crate) const YES_PRICES: &str = "use_yes_price";
+
+/// The channels that carry news of markets.
+pub(crate) const NEWS_CHANNELS: [&str; 2] = ["market_lifecycle_v2", "multivariate_market_lifecycle"];
 
 /// What a message asks for, and its time by the venue.
 type Understood = (Nanos, Result<Body, Wrong>);
@@ -172,7 +177,11 @@ impl Decoder<'_> {
             UNTYPED => (ABSENT, Self::untyped(f)),
             _ => (ABSENT, Ok(Body::Nothing)),
         };
+        let news = matches!(kind, LIFECYCLE | COMBO_LIFECYCLE | FEE_UPDATE);
         let body = body.unwrap_or_else(|wrong| {
+            if news {
+                return self.unclear(f, kind, wrong);
+            }
             let about_a_book = matches!(kind, DELTA | SNAPSHOT | UNTYPED);
             let book = about_a_book.then(|| self.instrument(f.market_ticker));
             let second = book.filter(|&id| id != UNKNOWN).and_then(|_| self.by_market_id(f.market_id));

@@ -11,6 +11,9 @@ use crate::span::Value;
 /// The codes for "this subscription is dead": channel error, buffer overflow.
 const TERMINAL_CODES: [u32; 2] = [10, 25];
 
+/// The codes for "there is no such subscription": unknown channel, authentication required.
+const REFUSAL_CODES: [u32; 2] = [8, 9];
+
 impl Decoder<'_> {
     pub(super) fn reply(&mut self, e: &Envelope, place: Place, kind: u8) {
         let f = &e.fields;
@@ -32,6 +35,7 @@ impl Decoder<'_> {
                 ReplyKind::Unsubscribed => true,
                 ReplyKind::Error => TERMINAL_CODES.contains(&code),
             },
+            refuses: kind == ReplyKind::Error && REFUSAL_CODES.contains(&code),
             instrument: UNKNOWN,
         };
         if kind == ReplyKind::Ok && self.listed(e.msg, reply) {

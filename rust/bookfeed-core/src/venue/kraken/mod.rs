@@ -219,6 +219,7 @@ impl Decoder<'_> {
             // There is one reply for each symbol of a command.
             text: if kind == ERROR { e.error } else { e.symbol },
             ends: kind == UNSUBSCRIBED && of_a_book && instrument != UNKNOWN,
+            refuses: false,
             instrument,
         })
     }
