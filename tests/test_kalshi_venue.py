@@ -78,6 +78,18 @@ def test_what_is_sent_when_a_connection_opens(yes_price: bool, tickers: bool) ->
     assert venue.mode == ("use_yes_price" if yes_price else "")
 
 
+def test_combos_have_a_channel_of_news_of_their_own() -> None:
+    venue = kalshi()
+    *_, fees, combos = (orjson.loads(frame) for frame in venue.subscription(["A", "KXMVE-1"]))
+    assert [each["params"]["channels"] for each in (fees, combos)] == [
+        ["market_lifecycle_v2"],  # what events cost is told there alone
+        ["multivariate_market_lifecycle"],
+    ]
+    assert len({orjson.loads(frame)["id"] for frame in venue.subscription(["KXMVE-1"])}) == 4
+    again = orjson.loads(commands_of(venue).subscribe(11, "multivariate_market_lifecycle", ["A"]))
+    assert again["params"] == {"channels": ["multivariate_market_lifecycle"]}
+
+
 def test_commands() -> None:
     commands = commands_of(kalshi(use_yes_price=False))
 

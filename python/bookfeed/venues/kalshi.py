@@ -64,6 +64,9 @@ BOOKS: Final = "orderbook_delta"
 TRADES: Final = "trade"
 TICKER: Final = "ticker"
 LIFECYCLE: Final = "market_lifecycle_v2"
+# News of combos, which the other channel leaves out; fees of events come on the other alone.
+COMBO_LIFECYCLE: Final = "multivariate_market_lifecycle"
+_COMBO: Final = "KXMVE"
 
 FAULTS: Final = {10: Fault.DEAD, 25: Fault.OVERFLOW, 26: Fault.FULL, 27: Fault.BUSY}
 
@@ -219,15 +222,18 @@ def kalshi(
     asked = {"use_yes_price": use_yes_price}
 
     def subscription(symbols: Sequence[str]) -> tuple[str, ...]:
-        return (
+        frames = (
             _subscribe(1, (BOOKS,), symbols, **asked),
             _subscribe(2, channels[1:], symbols),
             _command(3, "subscribe", {"channels": [LIFECYCLE]}),
         )
+        if not any(symbol.startswith(_COMBO) for symbol in symbols):
+            return frames
+        return (*frames, _command(4, "subscribe", {"channels": [COMBO_LIFECYCLE]}))
 
     def subscribe(id_: int, channel: str, symbols: Sequence[str]) -> str:
-        if channel == LIFECYCLE:
-            return _command(id_, "subscribe", {"channels": [LIFECYCLE]})
+        if channel in (LIFECYCLE, COMBO_LIFECYCLE):
+            return _command(id_, "subscribe", {"channels": [channel]})
         return _subscribe(id_, (channel,), symbols, **(asked if channel == BOOKS else {}))
 
     return Venue(

@@ -17,7 +17,7 @@ from bookfeed.sim.kalshi.venue import SimKalshi
 from bookfeed.sim.kalshi.wire import CHANNELS, INDEX_CHANNELS, PRIVATE, SEQUENCED, Message
 
 BOOK_CHANNEL: Final = "orderbook_delta"
-_UNFILTERED: Final = frozenset({"market_lifecycle_v2"})
+_UNFILTERED: Final = frozenset({"market_lifecycle_v2", "multivariate_market_lifecycle"})
 _ALL: Final = "all"
 _FLAGS: Final = ("send_initial_snapshot", "skip_ticker_ack", "use_yes_price")
 

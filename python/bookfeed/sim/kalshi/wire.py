@@ -15,8 +15,8 @@ Side = Literal["yes", "no"]
 SIDES: Final[tuple[Side, Side]] = ("yes", "no")
 
 SEQUENCED: Final = frozenset(
-    {"orderbook_delta", "trade", "market_lifecycle_v2", "cfbenchmarks_value",
-     "cfbenchmarks_value_5hz"}
+    {"orderbook_delta", "trade", "market_lifecycle_v2", "multivariate_market_lifecycle",
+     "cfbenchmarks_value", "cfbenchmarks_value_5hz"}
 )  # fmt: skip
 """Channels whose frames are numbered."""
 PRIVATE: Final = frozenset({"fill", "user_orders", "market_positions"})
