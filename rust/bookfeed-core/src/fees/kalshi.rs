@@ -74,7 +74,9 @@ fn parse(terms: &str) -> Result<Fees, String> {
     let listed = known(fee_type, multiplier)?;
     match overrides {
         Some((kind, factor)) => {
-            let or = |text, base| if text == "" { base } else { text };
+            fn or<'a>(text: &'a str, base: &'a str) -> &'a str {
+                if text.is_empty() { base } else { text }
+            }
             known(or(kind, fee_type), or(factor, multiplier))
         }
         None => Ok(listed),

@@ -185,7 +185,8 @@ fn unclear_fees_are_unknown_until_they_are_stated_again() {
 
 #[test]
 fn news_that_were_lost_leave_nothing_known() {
-    let lost: [(&str, fn(&mut Floor) -> String); 6] = [
+    type Lose = fn(&mut Floor) -> String;
+    let lost: [(&str, Lose); 6] = [
         ("a hole", |floor| {
             floor.venue.seq(NEWS);
             floor.venue.lifecycle(0, "metadata_updated", "")
