@@ -27,6 +27,7 @@ hash_interval_ms = 100
 batch_grace_ms = 200
 suspect_grace_ms = 900
 silence_s = 12.5
+max_delay_s = 2.5
 
 [feed]
 busy_poll = true
@@ -145,6 +146,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "batch_grace_s": 0.2,
         "suspect_grace_s": 0.9,
         "silence_s": 12.5,
+        "max_delay_s": 2.5,
     }
     assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False)
     assert loaded.sections["polymarket"] == PolymarketSection(

@@ -758,6 +758,8 @@ class Engine:
     * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
     * ``suspect_grace_s``: how long a book stays suspect before it is given up.
     * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+    * ``max_delay_s``: how much later than its fastest messages a connection may deliver; 0
+      switches the check off.
     * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
       it.
     * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
@@ -775,6 +777,7 @@ class Engine:
         batch_grace_s: _Duration = 0.25,
         suspect_grace_s: _Duration = 1.0,
         silence_s: _Duration = 30.0,
+        max_delay_s: _Duration = 3.0,
         witness_grace_s: _Duration = 2.0,
         auto_subscribe: bool = False,
         digest: bool = False,

@@ -76,6 +76,7 @@ class EngineConfig:
     batch_grace_ms: Annotated[int, Range(1, 60_000)] = 250
     suspect_grace_ms: Annotated[int, Range(1, 60_000)] = 1_000
     silence_s: Annotated[float, Range(0.1, 3_600)] = 30.0
+    max_delay_s: Annotated[float, Range(0, 3_600)] = 3.0
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``bookfeed.Engine``."""
@@ -85,6 +86,7 @@ class EngineConfig:
             "batch_grace_s": self.batch_grace_ms / 1e3,
             "suspect_grace_s": self.suspect_grace_ms / 1e3,
             "silence_s": self.silence_s,
+            "max_delay_s": self.max_delay_s,
         }
 
 

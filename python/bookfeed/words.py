@@ -36,6 +36,7 @@ Cause: TypeAlias = Literal[
     "checksum_mismatch",
     "window",
     "expired",
+    "late",
 ]
 """Why a book is in its state."""
 

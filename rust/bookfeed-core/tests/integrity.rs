@@ -129,14 +129,14 @@ fn a_record_that_says_live_never_shows_the_touch_of_an_earlier_run() {
 
 #[test]
 fn silence_is_judged_by_data_and_not_by_keepalives() {
-    let mut scene = Scene::live_with(Config::default());
+    let mut scene = Scene::live_with(Config { max_delay: 0, ..Config::default() });
     for _ in 0..29 {
         assert_eq!(scene.wait(SECOND), [""; 0]);
         assert_eq!(scene.say("PONG"), [""; 0]);
     }
     assert_eq!(scene.states(), [State::Live; 2], "29.03 seconds are not 30");
     assert_eq!(scene.wait(SECOND), ["0 state stale silence", "1 state stale silence"]);
-    let mut scene = Scene::live_with(Config::default());
+    let mut scene = Scene::live_with(Config { max_delay: 0, ..Config::default() });
     for i in 0..20 {
         assert_eq!(scene.wait(20 * SECOND), [""; 0]);
         assert_eq!(scene.change(true, 300, &format!("{}", 1 + i)).len(), 2);

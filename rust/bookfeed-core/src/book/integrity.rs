@@ -88,6 +88,8 @@ named_codes! {
         Window = "window",
         /// It holds no longer: its owner said how long it would.
         Expired = "expired",
+        /// Its connection delivers in order, and too late.
+        Late = "late",
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Book {
     pub doubt: Option<Doubt>,
     /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
     pub(crate) torn_since: Nanos,
+    /// Receive time of the first message of a run that is older than the book, or [`ABSENT`].
+    pub(crate) older_since: Nanos,
     /// The numbered stream that carries the running book, or [`NO_STREAM`].
     pub stream: StreamId,
     /// Number of the current unbroken run; 0 before the first snapshot.
@@ -142,6 +144,10 @@ pub struct Rare {
     pub(crate) ts_state: Nanos,
     /// What is known of the price grid, and since when.
     pub(crate) grid: Grid,
+    /// The cause with which a book will be live again whose connection is late.
+    pub(crate) held: Cause,
+    /// Newest venue time of the run of older messages.
+    pub(crate) ts_older: Nanos,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
     /// Receive time from which on the book holds no longer, or [`ABSENT`].
@@ -212,8 +218,10 @@ pub struct Awaited {
 /// A delta that came while the book was being fetched anew.
 #[derive(Clone, Copy, Debug)]
 pub struct Buffered {
-    /// Venue time of its message.
+    /// Venue time of its message, as far as it is believed.
     pub ts_event: Nanos,
+    /// The same as it was stated, which the hash covers.
+    pub ts_stated: Nanos,
     /// Which side.
     pub side: Side,
     /// The level.
@@ -263,6 +271,7 @@ impl Default for Book {
             rest_version: UNVERIFIED,
             doubt: None,
             torn_since: ABSENT,
+            older_since: ABSENT,
             stream: NO_STREAM,
             epoch: 0,
             state: State::Idle,
@@ -292,6 +301,8 @@ impl Default for Rare {
             ts_discarded: ABSENT,
             ts_state: ABSENT,
             grid: Grid::default(),
+            held: Cause::None,
+            ts_older: ABSENT,
             awaited: None,
             expires: ABSENT,
             gap: None,
@@ -336,7 +347,9 @@ impl Book {
     /// deny, even if the message changed nothing here.
     #[inline]
     pub fn claim(&mut self, printed: &[u8], ts_event: Nanos, whole: bool) {
-        self.take_claim(Claimed { hash: hex_hash(printed), ts: ts_event, whole });
+        // A hash covers the time; of one that was not read, nothing can be computed.
+        let hash = if ts_event == ABSENT { None } else { hex_hash(printed) };
+        self.take_claim(Claimed { hash, ts: ts_event, whole });
     }
 
     /// Notes what the venue says the book's hash is now.
@@ -402,6 +415,21 @@ impl Book {
     #[must_use]
     pub fn believable(&self) -> bool {
         self.state == State::Live && self.doubt.is_none()
+    }
+
+    /// Whether nothing speaks against the book but that its connection is late.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_held(&self) -> bool {
+        self.state == State::Suspect && self.cause == Cause::Late
+    }
+
+    /// Notes the cause with which it will be live when its connection is prompt again: a new run
+    /// that began meanwhile is one then.
+    pub(crate) fn hold(&mut self, cause: Cause) {
+        if !(self.is_held() && cause == Cause::Evidence) {
+            self.rare.held = cause;
+        }
     }
 
     /// Whether the book follows its stream: changes have a basis to change.

@@ -4,6 +4,7 @@
 use super::applied::{Applied, How, Touched};
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
+use super::order::Older;
 use super::world::{Heard, Origin, World};
 use crate::book::Buffered;
 use crate::book::integrity::{Cause, Evidence, State};
@@ -88,7 +89,7 @@ impl Applier {
         let book = world.book(id);
         let digest = change.digest.raw(origin.payload);
         let side = if change.side == Side::Bid { 1 } else { 2 };
-        let print = fingerprint(ts_event, digest, side, change.level.price, change.level.qty);
+        let print = fingerprint(origin.ts_stated, digest, side, change.level.price, change.level.qty);
         let not_newer = ts_event != ABSENT && ts_event <= book.ts_event;
         // Entries of the message in hand follow each other; only earlier messages come again.
         if not_newer && known.is_none() && book.recent.seen(print) {
@@ -101,12 +102,13 @@ impl Applier {
             }
             return;
         }
-        let out_of_order = not_newer && ts_event < book.ts_event;
+        let mut out_of_order = not_newer && ts_event < book.ts_event;
         if out_of_order {
             book.evidence.count(Evidence::OutOfOrder);
-            if judge.vouch(world, id, origin.ts_recv) {
-                // The newest message is complete without it: it was overtaken, and is history.
-                return;
+            match judge.place_older(world, origin, change) {
+                Older::History => return,
+                Older::Current => out_of_order = false,
+                Older::Doubtful => {}
             }
         }
         let book = world.book_to_change(id);
@@ -262,6 +264,7 @@ fn set_aside(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Cha
         }
         awaited.deltas.push(Buffered {
             ts_event: origin.ts_event,
+            ts_stated: origin.ts_stated,
             side: change.side,
             level: change.level,
             best_bid: change.best_bid,

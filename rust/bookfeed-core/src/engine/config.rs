@@ -4,6 +4,7 @@ use crate::decode::json::{JsonError, JsonErrorKind};
 use crate::fees::Fees;
 use crate::fixed::{Decimal, parse_price};
 use crate::instrument::{Hours, InstrumentId, Venue};
+use crate::sequence::clock::Patience;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use std::fmt;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub suspect_grace: Nanos,
     /// Longest time a book may take to come to the touch that another channel has of it.
     pub witness_grace: Nanos,
+    /// Longest delay of a connection beyond that of its fastest messages; 0 for any.
+    pub max_delay: Nanos,
     /// Longest silence of a connection; 0 switches the check off.
     pub silence: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
@@ -49,11 +52,20 @@ impl Default for Config {
             batch_grace: 250 * MILLISECOND,
             suspect_grace: SECOND,
             witness_grace: 2 * SECOND,
+            max_delay: 3 * SECOND,
             silence: 30 * SECOND,
             auto_subscribe: false,
             digest: false,
             paper_latency: None,
         }
+    }
+}
+
+impl Config {
+    /// How late a connection may deliver.
+    #[inline]
+    pub(super) fn patience(&self) -> Patience {
+        Patience { max_delay: self.max_delay, grace: self.batch_grace }
     }
 }
 
@@ -153,6 +165,10 @@ pub struct Counters {
     pub unknown_instruments: u64,
     /// Frames that arrived for a connection that was down.
     pub late_frames: u64,
+    /// Time stamps that were not believed.
+    pub odd_stamps: u64,
+    /// Spells in which a connection delivered too late.
+    pub late_spells: u64,
     /// Frames of connections that nobody announced.
     pub unannounced_frames: u64,
     /// Trades.

@@ -13,6 +13,7 @@ use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimony, Verdict};
 use crate::book::proof::{self, Proved};
 use crate::event::{Change, Claim, Frame, Malformed, ProofClaim};
+use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId};
 use crate::sequence::stream::StreamId;
 use crate::time::Nanos;
@@ -84,6 +85,12 @@ impl Judge {
         cause: Cause,
         ts: Nanos,
     ) {
+        let (mut state, mut cause) = (state, cause);
+        if state == State::Live && Self::is_late(world, id) {
+            // It is as the venue had it some time ago.
+            world.book(id).hold(cause);
+            (state, cause) = (State::Suspect, Cause::Late);
+        }
         if self.publisher.turn(world, id, state, cause, ts) && state == State::Suspect {
             self.watch(world, id);
         }
@@ -254,7 +261,8 @@ impl Judge {
             (best_bid, best_ask) = (Claim::SILENT, Claim::SILENT);
         } else {
             book.ts_event = book.ts_event.max(origin.ts_event);
-            book.claim(change.digest.raw(origin.payload), origin.ts_event, false);
+            book.older_since = ABSENT;
+            book.claim(change.digest.raw(origin.payload), origin.ts_stated, false);
         }
         let ts_event = book.ts_event;
         let hash = self.hash_verdict(world, id, origin.ts_recv, out_of_order);
@@ -422,7 +430,7 @@ impl Judge {
         book.meet_witness();
         let disagrees = book.meet_touches();
         book.awaits_touch = book.rare.witness.is_some() || !book.rare.ahead.is_empty();
-        if disagrees && book.state == State::Live {
+        if disagrees && (book.state == State::Live || book.is_held()) {
             self.turn(world, id, State::Suspect, Cause::BboMismatch, ts);
         }
     }
@@ -476,7 +484,7 @@ impl Judge {
     /// The batch is over, or its grace is, and the disagreement stands.
     pub(super) fn convict(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let Some(cause) = world.book(id).convict() else { return };
-        if world.book(id).state == State::Live {
+        if world.book(id).state == State::Live || world.book(id).is_held() {
             self.turn(world, id, State::Suspect, cause, ts);
         }
     }

@@ -141,7 +141,7 @@ fn take_trade(world: &mut World, judge: &mut Judge, origin: &Origin, trade: &Tra
     // the same in time, side, price and size, too, came twice.
     let transaction = trade.transaction.raw(origin.payload);
     let side = trade.aggressor.map_or(0, |aggressor| if aggressor == Aggressor::Buy { 1 } else { 2 });
-    let print = trade_fingerprint(origin.ts_event, transaction, side, trade.price, trade.qty);
+    let print = trade_fingerprint(origin.ts_stated, transaction, side, trade.price, trade.qty);
     if !transaction.is_empty() && !book.rare.trades.take(print) {
         book.evidence.count(Evidence::Duplicate);
         return;
@@ -233,7 +233,8 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
         world.counters.unknown_instruments += 1;
         return;
     };
-    if !book.running() || origin.ts_event < book.ts_event || !(bid.given() || ask.given()) {
+    let older = origin.ts_event != ABSENT && origin.ts_event < book.ts_event;
+    if !book.running() || older || !(bid.given() || ask.given()) {
         return;
     }
     let doubted_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);

@@ -14,10 +14,12 @@ mod config;
 mod expiry;
 mod hashes;
 mod judge;
+mod late;
 mod levels;
 mod lost;
 mod markets;
 mod mirror;
+mod order;
 mod output;
 mod publish;
 mod questions;
@@ -33,6 +35,7 @@ use crate::decode::{Mode, Payload, Source, Tally};
 use crate::event::{Body, Frame, Message};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN, Venue};
+use crate::sequence::clock::{Pace, VenueClock};
 use crate::sequence::stream::Connection;
 use crate::signals::{self, Params, RuleError};
 use crate::time::Nanos;
@@ -86,7 +89,6 @@ impl Engine {
     #[inline]
     fn take_message(&mut self, origin: &Origin, frame: &Frame, message: &Message) {
         let Self { world, sequencer, applier, judge, markets, .. } = self;
-        world.note_data(origin, message);
         // 1. Is anything missing before it?
         let heard = sequencer.take(world, judge, origin, message);
         match &message.body {
@@ -150,8 +152,18 @@ impl Engine {
         let mut frame = self.frame.take().unwrap_or_default();
         if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {
-                let (payload, ts_event) = (payload.bytes, message.ts_event);
-                self.take_message(&Origin { conn, payload, ts_event, ts_recv }, &frame, message);
+                let (ts_event, pace) = self.world.hear(conn, message, ts_recv);
+                let (payload, ts_stated) = (payload.bytes, message.ts_event);
+                let origin = Origin { conn, payload, ts_event, ts_stated, ts_recv };
+                match pace {
+                    Pace::Late => self.judge.hold_late(&mut self.world, conn, ts_recv),
+                    Pace::Slow => self.judge.expect_late(&self.world, ts_recv),
+                    Pace::Same | Pace::Prompt => {}
+                }
+                self.take_message(&origin, &frame, message);
+                if pace == Pace::Prompt {
+                    self.judge.release_late(&mut self.world, conn, ts_recv);
+                }
             }
         } else {
             let (state, cause) = (State::Stale, Cause::Malformed);
@@ -184,8 +196,9 @@ impl Engine {
         let mut frame = self.frame.take().unwrap_or_default();
         if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {
-                let (payload, ts_event) = (payload.bytes, message.ts_event);
-                let origin = Origin { conn, payload, ts_event, ts_recv };
+                let (payload, ts_stated) = (payload.bytes, message.ts_event);
+                let ts_event = self.world.believe_answer(conn, ts_stated, ts_recv);
+                let origin = Origin { conn, payload, ts_event, ts_stated, ts_recv };
                 self.take_answer(&origin, &frame, message, stands_at);
             }
         } else {
@@ -326,8 +339,8 @@ impl Engine {
         self.judge.expire_due(&mut self.world, ts);
         if let Some(connection) = self.world.connection_mut(conn) {
             (connection.venue, connection.mode) = (venue, mode);
-            (connection.up, connection.ts_data, connection.ts_event) = (true, ts, ABSENT);
-            connection.delay = ABSENT;
+            (connection.up, connection.ts_data) = (true, ts);
+            connection.clock = VenueClock::default();
         }
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);

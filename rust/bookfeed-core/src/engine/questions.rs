@@ -129,7 +129,7 @@ impl Engine {
     /// zero where the receiver's clock is behind.
     #[must_use]
     pub fn delay(&self, conn: u32) -> Option<Nanos> {
-        self.world.connection(conn).map(|c| c.delay).filter(|&delay| delay != ABSENT)
+        self.world.connection(conn).map(|c| c.clock.delay).filter(|&delay| delay != ABSENT)
     }
 
     /// Where and why the newest bad payload was refused.

@@ -71,6 +71,7 @@ impl Judge {
         }
         for conn in 0..world.connections.len() {
             if let Ok(conn) = u32::try_from(conn) {
+                self.sweep_late(world, conn, ts);
                 self.sweep_connection(world, conn, ts);
             }
         }
@@ -105,7 +106,8 @@ impl Judge {
         let book = world.book(id);
         let waited = ts.saturating_sub(book.rare.ts_state);
         if book.cause != Cause::HashMismatch {
-            return book.cause != Cause::UntrustedHash && waited >= grace;
+            let kept = matches!(book.cause, Cause::UntrustedHash | Cause::Late);
+            return !kept && waited >= grace;
         }
         if book.rare.hashes.strikes >= STRIKES_MAX {
             self.turn(world, id, State::Suspect, Cause::UntrustedHash, ts);

@@ -69,17 +69,18 @@ impl Applier {
             return;
         }
         book.ts_seen = book.ts_seen.max(origin.ts_event);
-        if book.running() && origin.ts_event != ABSENT {
+        if book.running() {
             let digest = snapshot.claim.digest().raw(origin.payload);
-            if book.claimed_already(digest, origin.ts_event) && book.believable() {
+            if book.claimed_already(digest, origin.ts_stated) && book.believable() {
                 book.evidence.count(Evidence::Duplicate);
                 return;
             }
-            if origin.ts_event < book.ts_event {
-                book.evidence.count(Evidence::OutOfOrder);
+            let older = origin.ts_event != ABSENT && origin.ts_event < book.ts_event;
+            if older && !judge.take_older_book(world, origin, frame, snapshot, id) {
                 return;
             }
         }
+        let book = world.book(id);
         if book.batch_over(origin.ts_event) {
             // The new book replaces the doubtful one; the doubt was right all the same.
             judge.convict(world, id, origin.ts_recv);
@@ -300,10 +301,11 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
 fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaited) -> Testimony {
     let mut testimony = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
     let book = world.book_to_change(id);
-    for delta in awaited.deltas.iter().filter(|d| d.ts_event >= origin.ts_event) {
+    for delta in awaited.deltas.iter().filter(|d| d.ts_event == ABSENT || d.ts_event >= origin.ts_event)
+    {
         book.set(delta.side, delta.level);
         book.ts_event = book.ts_event.max(delta.ts_event);
-        book.take_claim(Claimed { hash: delta.hash, ts: delta.ts_event, whole: false });
+        book.take_claim(Claimed { hash: delta.hash, ts: delta.ts_stated, whole: false });
         testimony.ts_event = delta.ts_event;
         (testimony.best_bid, testimony.best_ask) = (delta.best_bid, delta.best_ask);
         testimony.snapshot = false;
@@ -354,13 +356,14 @@ fn load(
         return false;
     }
     book.ts_event = origin.ts_event;
+    book.older_since = ABSENT;
     book.ts_recv = origin.ts_recv;
     let expires = |holds_for| origin.ts_recv.saturating_add(holds_for);
     book.rare.expires = snapshot.holds_for.map_or(ABSENT, expires);
     book.rare.grid.see_whole(origin.ts_event, snapshot.tick_size.map(|t| t.value));
     book.rare.asks_cut = snapshot.asks_cut;
     book.note_window();
-    book.claim(snapshot.claim.digest().raw(origin.payload), origin.ts_event, true);
+    book.claim(snapshot.claim.digest().raw(origin.payload), origin.ts_stated, true);
     let given = |hint: Value| if hint.is_absent() { &[] } else { hint.raw(origin.payload) };
     book.rare.hashes.hear(snapshot.hints.map(given));
     if let Some(instrument) = world.instruments.at_mut(id) {

@@ -8,6 +8,7 @@ use crate::event::{Body, Message};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
 use crate::latency::Histogram;
+use crate::sequence::clock::Pace;
 use crate::sequence::stream::{Connection, StreamId, Streams};
 use crate::signals::View;
 use crate::span::Value;
@@ -20,7 +21,10 @@ use crate::venue::Continuity;
 pub(super) struct Origin<'a> {
     pub(super) conn: u32,
     pub(super) payload: &'a [u8],
+    /// The venue's time as far as it is believed, or [`ABSENT`]: the one to go by.
     pub(super) ts_event: Nanos,
+    /// The venue's time as it was stated, or [`ABSENT`]: what a hash covers.
+    pub(super) ts_stated: Nanos,
     pub(super) ts_recv: Nanos,
 }
 
@@ -164,25 +168,37 @@ impl World {
         self.connection(conn)?.instruments.iter().find(same).copied()
     }
 
-    /// A message shows that its connection brings data, and how late.
+    /// A message shows that its connection brings data, and how late: what of its time stamp is
+    /// believed.
     #[inline]
-    pub(super) fn note_data(&mut self, origin: &Origin, message: &Message) {
+    pub(super) fn hear(&mut self, conn: u32, message: &Message, ts_recv: Nanos) -> (Nanos, Pace) {
+        let stated = message.ts_event;
         if !is_data(message) {
-            return;
+            return (stated, Pace::Same);
         }
-        let ts_event = message.ts_event;
-        let timed = ts_event != ABSENT;
-        let delay = origin.ts_recv.saturating_sub(ts_event);
-        if let Some(connection) = self.connection_mut(origin.conn) {
-            connection.ts_data = origin.ts_recv;
-            connection.ts_event = connection.ts_event.max(ts_event);
-            if timed {
-                connection.delay = delay;
+        let patience = self.config.patience();
+        let Some(connection) = self.connection_mut(conn) else { return (stated, Pace::Same) };
+        connection.ts_data = ts_recv;
+        let clock = &mut connection.clock;
+        let (believed, pace) = match message.body {
+            Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Touch(_) => {
+                let believed = clock.take(stated, ts_recv);
+                (believed, clock.pace(ts_recv, patience))
             }
+            Body::Snapshot(_) => (clock.take_whole(stated, ts_recv), Pace::Same),
+            _ => (clock.believe(stated, ts_recv), Pace::Same),
+        };
+        if believed != ABSENT {
+            self.venue_latency.record(ts_recv.saturating_sub(believed));
+        } else if stated != ABSENT {
+            self.counters.odd_stamps += 1;
         }
-        if timed {
-            self.venue_latency.record(delay);
-        }
+        (believed, pace)
+    }
+
+    /// What of the time stamp of a REST answer is believed.
+    pub(super) fn believe_answer(&mut self, conn: u32, stated: Nanos, ts_recv: Nanos) -> Nanos {
+        self.connection_mut(conn).map_or(stated, |c| c.clock.take_whole(stated, ts_recv))
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! Is anything missing? One file for each kind of continuity a venue may offer. All of them are
 //! plain state machines: numbers go in, a verdict comes out; levels and clocks stay outside.
 
+pub mod clock;
 pub mod recent;
 pub mod stitch;
 pub mod stream;

@@ -5,6 +5,7 @@
 //! the stream was missed. That is evidence for every book the stream carries,
 //! whether or not the message is about it.
 
+use super::clock::VenueClock;
 use crate::decode::Mode;
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, Venue};
@@ -27,10 +28,8 @@ pub struct Connection {
     pub up: bool,
     /// Receive time of the newest message that said something about a market.
     pub(crate) ts_data: Nanos,
-    /// Newest venue time of such a message, or [`ABSENT`].
-    pub ts_event: Nanos,
-    /// Receive time less venue time of the newest message that stated one, or [`ABSENT`].
-    pub delay: Nanos,
+    /// What of the venue's time stamps is believed, and how late it delivers.
+    pub clock: VenueClock,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
     /// The numbered streams on it: number given by the venue, and which stream that is.
@@ -42,8 +41,8 @@ impl Connection {
     #[must_use]
     pub fn new(venue: Venue, mode: Mode, ts: Nanos) -> Self {
         let (instruments, streams) = (Vec::new(), Vec::new());
-        let (ts_event, delay) = (ABSENT, ABSENT);
-        Self { venue, mode, up: true, ts_data: ts, ts_event, delay, instruments, streams }
+        let clock = VenueClock::default();
+        Self { venue, mode, up: true, ts_data: ts, clock, instruments, streams }
     }
 
     /// The stream that the venue calls `sid`.

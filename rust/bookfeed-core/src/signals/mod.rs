@@ -267,7 +267,7 @@ impl<'a> View<'a> {
             return stream.ts_event;
         }
         let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
-        connection.map_or(ABSENT, |c| c.ts_event)
+        connection.map_or(ABSENT, |c| c.clock.newest)
     }
 }
 

@@ -289,7 +289,8 @@ impl Market {
     }
 }
 
-/// A configuration with a hash policy, and no watch over silence.
+/// A configuration with a hash policy, and no watch over silence; nor over delay, since the venue's
+/// clock of these tests moves by messages, whatever time passes.
 pub fn policy(hash_check: HashCheck) -> Config {
-    Config { hash_check, silence: 0, ..Config::default() }
+    Config { hash_check, silence: 0, max_delay: 0, ..Config::default() }
 }

@@ -32,6 +32,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
 /// * ``suspect_grace_s``: how long a book stays suspect before it is given up.
 /// * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+/// * ``max_delay_s``: how much later than its fastest messages a connection may deliver; 0
+///   switches the check off.
 /// * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
 ///   it.
 /// * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
@@ -134,11 +136,11 @@ impl Engine {
     #[new]
     #[pyo3(
         signature = (*, hash_check = "sampled", hash_interval_s = None, batch_grace_s = None,
-            suspect_grace_s = None, silence_s = None, witness_grace_s = None,
+            suspect_grace_s = None, silence_s = None, max_delay_s = None, witness_grace_s = None,
             auto_subscribe = false, digest = false, paper_latency_s = None, **renamed),
         text_signature = "(*, hash_check='sampled', hash_interval_s=0.25, batch_grace_s=0.25, \
-            suspect_grace_s=1.0, silence_s=30.0, witness_grace_s=2.0, auto_subscribe=False, \
-            digest=False, paper_latency_s=None)"
+            suspect_grace_s=1.0, silence_s=30.0, max_delay_s=3.0, witness_grace_s=2.0, \
+            auto_subscribe=False, digest=False, paper_latency_s=None)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn new(
@@ -147,6 +149,7 @@ impl Engine {
         batch_grace_s: Option<&Bound<'_, PyAny>>,
         suspect_grace_s: Option<&Bound<'_, PyAny>>,
         silence_s: Option<&Bound<'_, PyAny>>,
+        max_delay_s: Option<&Bound<'_, PyAny>>,
         witness_grace_s: Option<&Bound<'_, PyAny>>,
         auto_subscribe: bool,
         digest: bool,
@@ -164,6 +167,7 @@ impl Engine {
             batch_grace: given("batch_grace_s", batch_grace_s, usual.batch_grace)?,
             suspect_grace: given("suspect_grace_s", suspect_grace_s, usual.suspect_grace)?,
             silence: given("silence_s", silence_s, usual.silence)?,
+            max_delay: given("max_delay_s", max_delay_s, usual.max_delay)?,
             witness_grace: given("witness_grace_s", witness_grace_s, usual.witness_grace)?,
             auto_subscribe,
             digest,

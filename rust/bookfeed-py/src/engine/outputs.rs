@@ -72,6 +72,8 @@ impl Engine {
             ("malformed", c.malformed),
             ("unknown_instruments", c.unknown_instruments),
             ("late_frames", c.late_frames),
+            ("odd_stamps", c.odd_stamps),
+            ("late_spells", c.late_spells),
             ("unannounced_frames", c.unannounced_frames),
             ("trades", c.trades),
             ("hashes_checked", c.hashes_checked),

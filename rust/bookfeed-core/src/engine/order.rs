@@ -1,0 +1,145 @@
+//! Messages that are older than their book, by the venue's time: history, or the present with a
+//! stamp that is wrong, the book's or the message's.
+//!
+//! A message of a book that is complete without it was overtaken, and is history. But a stamp is a
+//! claim: where the book's own is of the future, or the message's own hash fits once it is applied,
+//! or older messages keep coming and no newer one does, the order that stamps give is not believed.
+
+use super::config::HashCheck;
+use super::judge::Judge;
+use super::world::{Origin, World};
+use crate::book::Book;
+use crate::book::integrity::{Cause, Doubt, Evidence, State};
+use crate::book::proof::book_hash::hex_hash;
+use crate::book::proof::{self, Claim, HashClaim, Proved};
+use crate::book::side::BookSide;
+use crate::event::{Change, Frame, Level, Side, Snapshot};
+use crate::fixed::{ABSENT, Price, Qty};
+use crate::instrument::InstrumentId;
+use std::ops::Range;
+
+/// What an older message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Older {
+    /// Overtaken: the book is complete without it.
+    History,
+    /// As new as any: the order that stamps gave is forgotten.
+    Current,
+    /// Either. It is applied, and the book is not believed unless a hash vouches for the result.
+    Doubtful,
+}
+
+impl Judge {
+    /// What a change is that is older than its book.
+    #[cold]
+    pub(super) fn place_older(&mut self, world: &mut World, origin: &Origin, change: &Change) -> Older {
+        let (id, ts) = (change.instrument, origin.ts_recv);
+        if self.order_is_over(world, origin, id) {
+            return Older::Current;
+        }
+        if !self.vouch(world, id, ts) {
+            return Older::Doubtful;
+        }
+        // Two changes of one level that swapped places fit both ways, and are close to each other.
+        let close = world.book(id).ts_event.saturating_sub(origin.ts_event) <= world.config.batch_grace;
+        match self.fits(world, origin, change) {
+            Proved::Match if !close => Older::Doubtful,
+            Proved::Match | Proved::Mismatch => Older::History,
+            Proved::Unknown => {
+                // Nothing says whether it was overtaken. The next newer message does.
+                let deadline = ts.saturating_add(world.config.batch_grace);
+                let book = world.book(id);
+                let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
+                let ts_event = book.ts_event;
+                if book.doubt.is_none() {
+                    let doubt = Doubt { cause, ts_event, deadline, patient: true, against };
+                    self.doubt(world, id, doubt);
+                }
+                Older::History
+            }
+        }
+    }
+
+    /// Whether a whole book is to be taken that is older than the one there is. If not, but it
+    /// contradicts that one and no hash speaks for it, the book is suspect.
+    #[cold]
+    pub(super) fn take_older_book(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        frame: &Frame,
+        snapshot: &Snapshot,
+        id: InstrumentId,
+    ) -> bool {
+        world.book(id).evidence.count(Evidence::OutOfOrder);
+        if self.order_is_over(world, origin, id) {
+            return true;
+        }
+        if !self.vouch(world, id, origin.ts_recv) {
+            let book = world.book(id);
+            let best = |side, range: &Range<usize>| best_of(side, &frame.levels[range.clone()]);
+            let theirs = [best(Side::Bid, &snapshot.bids), best(Side::Ask, &snapshot.asks)];
+            if book.state == State::Live && theirs != [book.bids.best(), book.asks.best()] {
+                self.turn(world, id, State::Suspect, Cause::OutOfOrder, origin.ts_recv);
+            }
+        }
+        false
+    }
+
+    /// Whether the order that stamps gave a book is not to be believed any more: its own is of
+    /// the future, or it was not spoken of for longer than a batch lasts but by older messages.
+    fn order_is_over(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) -> bool {
+        let (ts, grace) = (origin.ts_recv, world.config.batch_grace);
+        let clock = world.connection(origin.conn).map(|c| c.clock);
+        let book = world.book(id);
+        let ahead = clock.is_some_and(|clock| clock.is_future(book.ts_event, ts));
+        if !ahead && book.older_since == ABSENT {
+            (book.older_since, book.rare.ts_older) = (ts, origin.ts_event);
+            return false;
+        }
+        // What is told again, or late, brings no time that is newer than the run's.
+        let goes_on = origin.ts_event > book.rare.ts_older;
+        book.rare.ts_older = book.rare.ts_older.max(origin.ts_event);
+        if !(ahead || goes_on && ts.saturating_sub(book.older_since) > grace) {
+            return false;
+        }
+        forget_order(book);
+        if !ahead && book.state == State::Live {
+            self.turn(world, id, State::Suspect, Cause::OutOfOrder, ts);
+        }
+        true
+    }
+
+    /// Whether the hash of a change fits the book once the change is applied.
+    fn fits(&mut self, world: &World, origin: &Origin, change: &Change) -> Proved {
+        let id = change.instrument;
+        let Some(about) = world.instruments.at(id) else { return Proved::Unknown };
+        let Some(hash) = hex_hash(change.digest.raw(origin.payload)) else { return Proved::Unknown };
+        if world.config.hash_check == HashCheck::Off || origin.ts_stated == ABSENT {
+            return Proved::Unknown;
+        }
+        let mut trial = world.books[id as usize].clone();
+        trial.set(change.side, change.level);
+        let claim = HashClaim {
+            hash,
+            market: about.market.as_deref().unwrap_or_default().as_bytes(),
+            symbol: about.symbol.as_bytes(),
+            ts_event: origin.ts_stated,
+        };
+        proof::check(&mut trial, &Claim::Hash(claim), &mut self.text)
+    }
+}
+
+/// Forgets how new a book was said to be: whatever comes next is newer.
+fn forget_order(book: &mut Book) {
+    (book.ts_event, book.ts_seen) = (ABSENT, ABSENT);
+    book.older_since = ABSENT;
+    (book.rare.ts_discarded, book.rare.ts_older) = (ABSENT, ABSENT);
+}
+
+/// Best level of a side of a whole book.
+fn best_of(side: Side, levels: &[Level]) -> Option<(Price, Qty)> {
+    let mut theirs = BookSide::new(side);
+    theirs.load(levels).ok()?;
+    theirs.best()
+}
