@@ -3,6 +3,8 @@
 import campaign
 import pytest
 
+from bookfeed.sim.polymarket.faults import Fault
+
 pytestmark = pytest.mark.slow
 
 SEEDS = range(1, 41)
@@ -31,6 +33,20 @@ def test_clean_runs_change_no_state(hash_check: str) -> None:
         report = campaign.run(seed, items=500, hash_check=hash_check, clean=True)
         assert report.problems == [], f"seed {seed}: {report.problems}"
         assert report.live_ns > 0.98 * report.total_ns
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled"])
+def test_changes_whose_hashes_are_no_book_hashes_cost_a_few_fetches_and_are_said(
+    hash_check: str,
+) -> None:
+    for seed in (2, 8, 14):
+        foreign = (Fault("hash", at_frame=50),)
+        report = campaign.run(seed, items=6_000, hash_check=hash_check, schedule=foreign)
+        assert report.problems == []
+        assert report.causes["untrusted_hash"] > 0
+        # Four convictions of each book, and then quiet.
+        assert report.causes["resync"] <= 2 * 5 * 2 * (2 + seed % 3)
+        assert report.live_ns > 0.85 * report.total_ns
 
 
 def test_the_referee_notices_lies() -> None:

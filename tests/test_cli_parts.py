@@ -174,7 +174,7 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
         ("", "KIND"),
         ("drop@x", "KIND"),
         ("drop@2.5", "KIND"),
-        ("sing@5", "kind must be one of drop, duplicate, freeze"),
+        ("sing@5", "kind must be one of drop, drop+noop, duplicate, freeze"),
         ("drop:loudly@5", "no variant 'loudly'"),
     ],
 )

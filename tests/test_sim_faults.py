@@ -14,7 +14,7 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS
 from bookfeed.sim.kraken.faults import KRAKEN_VARIANTS
 from bookfeed.sim.polymarket.faults import (
-    STREAM_KINDS,
+    DRAWN_KINDS,
     VARIANTS,
     Fault,
     FaultInjector,
@@ -169,6 +169,31 @@ def test_wrong_hash_changes_nothing_but_hashes(variant: str) -> None:
     assert set(only_event(stream).assets) == set(named[:1] if variant == "one" else named)
 
 
+def test_a_change_without_effect_takes_the_place_of_a_lost_one() -> None:
+    items, stream = run(Fault("drop+noop", at_frame=AT))
+    ((ours, theirs),) = difference(frames(items), clean())
+    told, lost = (json.loads(data) for data in (ours, theirs))
+    for mine, true in zip(told["price_changes"], lost["price_changes"], strict=True):
+        assert (mine["price"], mine["side"]) != (true["price"], true["side"])
+        for member in ("asset_id", "hash", "best_bid", "best_ask"):
+            assert mine[member] == true[member]
+    assert set(only_event(stream).assets) == {e["asset_id"] for e in told["price_changes"]}
+
+
+def test_foreign_hashes_are_those_of_changes_from_then_on() -> None:
+    items, stream = run(Fault("hash", at_frame=AT, variant="foreign"))
+    place = only_event(stream).frame + 1
+    faulty, sound = frames(items), clean()
+    for index, (ours, theirs) in enumerate(zip(faulty, sound, strict=True)):
+        foreign = index >= place and b"price_changes" in theirs
+        assert (ours != theirs) == foreign, index
+        if foreign:
+            told, true = (json.loads(data)["price_changes"] for data in (ours, theirs))
+            for mine, right in zip(told, true, strict=True):
+                assert mine.pop("hash") != right.pop("hash")
+            assert told == true
+
+
 @pytest.mark.parametrize("variant", ["one", "all"])
 def test_corrupt_size(variant: str) -> None:
     items, stream = run(Fault("corrupt_size", at_frame=AT, variant=variant))
@@ -244,7 +269,7 @@ def test_all_random_faults_happen_and_repeat() -> None:
     faults = random_faults(5, count=8, frames=200)
     assert faults == random_faults(5, count=8, frames=200)
     assert faults != random_faults(6, count=8, frames=200)
-    assert all(fault.kind in STREAM_KINDS for fault in faults)
+    assert all(fault.kind in DRAWN_KINDS for fault in faults)
     kinds: tuple[FaultKind, ...] = ("drop", "swap", "wrong_hash", "duplicate")
     mild = random_faults(5, count=8, frames=200, kinds=kinds)
     logs = []

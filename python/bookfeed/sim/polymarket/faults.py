@@ -11,15 +11,18 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
-from bookfeed.sim.polymarket.wire import Message
+from bookfeed.sim.polymarket.ladder import PRICE_TEXT, size_text
+from bookfeed.sim.polymarket.wire import Asset, Change, Message, book_hash
 
 FaultKind = Literal[
     "drop",
+    "drop+noop",
     "duplicate",
     "freeze",
     "disconnect",
     "reset",
     "wrong_hash",
+    "hash",
     "malformed",
     "swap",
     "corrupt_size",
@@ -27,11 +30,13 @@ FaultKind = Literal[
 ]
 """
 drop          the frame is never delivered
+drop+noop     in its place comes one with its hash, which sets levels to what they are
 duplicate     it is delivered again: at once, reversed or later
 freeze        nothing more of a connection, or of one asset, while PONG keeps coming
 disconnect    the connection is closed in an orderly way with a close code
 reset         the connection is torn down without a close frame (TCP RST)
 wrong_hash    the book hash in the frame is not that of the book
+hash          from then on the hashes of changes are not those of books at all
 malformed     the frame is not the message it should be
 swap          the frame arrives after the next one of the same market
 corrupt_size  a size in the frame is not the one the venue meant
@@ -40,11 +45,13 @@ ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
 
 VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "drop": ("",),
+    "drop+noop": ("",),
     "duplicate": ("at_once", "reversed", "later"),
     "freeze": ("",),
     "disconnect": ("",),
     "reset": ("",),
     "wrong_hash": ("one", "all"),
+    "hash": ("foreign",),
     "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
     "swap": ("",),
     "corrupt_size": ("one", "all"),
@@ -60,11 +67,17 @@ one names nothing.
 STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
 """The kinds that hit the market channel rather than REST."""
 
+DRAWN_KINDS: Final = tuple(kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash"))
+"""The kinds that a random schedule draws from, unless told otherwise."""
+
 _CONTENT_KINDS: Final = frozenset(STREAM_KINDS) - {"freeze", "disconnect", "reset"}
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
 _ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
+_LEVEL: Final = re.compile(
+    rb'"asset_id":"([0-9]+)", "price":"[0-9.]+", "size":"[0-9.]+", "side":"(?:BUY|SELL)"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +120,21 @@ class FaultInjector(Injector[Fault, bytes]):
     def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
         super().__init__(faults, seed, start_ns)
         self._ghosts: dict[str | None, int] = {}
+        self._foreign: set[int] = set()
+        """Connections on which the hashes of changes are not those of books."""
 
     def deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
     ) -> Delivery:
         """What connection ``conn`` gets of ``message``, of which it wants ``mask``."""
+        delivery = self._deliver(conn, message, mask, asset_ids, now_ns)
+        if conn not in self._foreign:
+            return delivery
+        return delivery._replace(payloads=tuple(_foreign(data) for data in delivery.payloads))
+
+    def _deliver(
+        self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
+    ) -> Delivery:
         link = self._next_frame(conn)
         if not self._waiting and not link.busy:
             return Delivery((message.text(mask),))
@@ -134,6 +157,12 @@ class FaultInjector(Injector[Fault, bytes]):
         match fault.kind:
             case "drop":
                 detail = f"{message.kind} never delivered"
+            case "drop+noop":
+                data, detail = _without_effect(message, data), f"{message.kind} without effect"
+                payloads = link.with_waiting(message.market, data)
+            case "hash":
+                self._foreign.add(sent.conn)
+                payloads, spoiled = link.with_waiting(message.market, data), ()
             case "duplicate":
                 payloads = _duplicate(fault, link, sent, data)
             case "freeze":
@@ -200,6 +229,8 @@ def _fits(fault: Fault, sent: _Sent) -> bool:
         return fault.kind != "ghost"
     if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
         return False
+    if fault.kind == "drop+noop" and not _could_do_nothing(sent.message):
+        return False
     return fault.asset is None or fault.asset in sent.named()
 
 
@@ -222,6 +253,49 @@ def _duplicate(fault: Fault, link: Link[bytes], sent: _Sent, data: bytes) -> tup
         return (*payloads, sent.message.text(sent.mask, reverse=True))
     link.repeat_later(data)
     return payloads
+
+
+def _unchanged_bid(asset: Asset, message: Message) -> tuple[int, int] | None:
+    """A bid of the asset that the message leaves as it was: price and size."""
+    changed = {
+        change.price
+        for change in message.change
+        if isinstance(change, Change) and change.asset is asset and change.is_bid
+    }
+    levels = zip(asset.bids.prices, asset.bids.sizes, strict=True)
+    return next((level for level in levels if level[0] not in changed), None)
+
+
+def _could_do_nothing(message: Message) -> bool:
+    """Whether the message ends a batch of changes that leave a bid of every book as it was."""
+    if message.kind != "price_change" or message.torn:
+        return False
+    assets = [change.asset for change in message.change if isinstance(change, Change)]
+    return all(_unchanged_bid(asset, message) is not None for asset in assets)
+
+
+def _without_effect(message: Message, data: bytes) -> bytes:
+    """The frame with its hashes and touches, but with changes to what the levels are already."""
+    assets = {
+        change.asset.asset_id.encode(): change.asset
+        for change in message.change
+        if isinstance(change, Change)
+    }
+
+    def restate(found: re.Match[bytes]) -> bytes:
+        asset = assets[found.group(1)]
+        price, size = _unchanged_bid(asset, message) or (0, 0)
+        text = f'", "price":"{PRICE_TEXT[price]}", "size":"{size_text(size)}", "side":"BUY"'
+        return b'"asset_id":"' + found.group(1) + text.encode()
+
+    return _LEVEL.sub(restate, data)
+
+
+def _foreign(data: bytes) -> bytes:
+    """The frame with other hashes if it is one of changes; a copy of it gets the same ones."""
+    if b'"price_changes"' not in data:
+        return data
+    return _HASH.sub(lambda found: b'"hash":"%b"' % book_hash(found.group(0)).encode(), data)
 
 
 def _first_bit(message: Message, mask: int) -> int:
@@ -250,7 +324,7 @@ def _replace_first(
 
 
 def random_faults(
-    seed: int, *, count: int, frames: int, kinds: Sequence[FaultKind] = STREAM_KINDS
+    seed: int, *, count: int, frames: int, kinds: Sequence[FaultKind] = DRAWN_KINDS
 ) -> tuple[Fault, ...]:
     """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order."""
     rng = seeded("schedule", seed)

@@ -15,6 +15,7 @@
 //! the touch agrees by chance does not, since the level that was lost may lie deeper.
 
 use super::Book;
+use super::proof::hash_memory::HashKind;
 use crate::event::Claim;
 use crate::names::named_codes;
 use crate::time::Nanos;
@@ -74,7 +75,8 @@ named_codes! {
         Poisoned = "poisoned",
         /// The connection broke the WebSocket protocol, or its listener failed.
         Transport = "transport",
-        /// The venue's hashes disagree even with fresh snapshots.
+        /// The venue's hashes disagree even with fresh books, or nothing explains them: the book
+        /// rests on its other evidence.
         UntrustedHash = "untrusted_hash",
         /// Messages are missing from its numbered stream.
         Gap = "gap",
@@ -265,8 +267,7 @@ impl Book {
         if t.hash == HashVerdict::Match {
             let kind = if t.snapshot { Evidence::HashBookMatch } else { Evidence::HashChangeMatch };
             self.evidence.count(kind);
-            self.verified_version = self.version;
-            self.rare.hashes.matched();
+            self.hash_matches();
         } else if t.out_of_order {
             // Sizes are absolute: the old one may have overwritten a newer one.
             return Verdict::Convicted(Cause::OutOfOrder);
@@ -304,9 +305,11 @@ impl Book {
         let doubt = self.doubt.take()?;
         self.evidence.count(doubt.against);
         if doubt.cause == Cause::HashMismatch {
-            self.rare.hashes.mismatches += 1;
+            let whole = doubt.against == Evidence::HashBookMismatch;
+            let kind = if whole { HashKind::Whole } else { HashKind::Change };
             // A book that was believed, or a whole book just told: nothing was missing.
-            self.rare.hashes.strikes += u32::from(self.state != State::Suspect);
+            self.rare.hashes.convicted(kind, self.state != State::Suspect);
+            self.hash_struck = self.rare.hashes.struck();
         }
         Some(doubt.cause)
     }

@@ -18,8 +18,9 @@ use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use integrity::{Cause, Doubt, Evidence, EvidenceCounts, State};
 use level_log::LevelLog;
-use proof::book_hash::{HashMemory, HexHash, hex_hash};
+use proof::book_hash::{HexHash, hex_hash};
 use proof::crc32::Crc32Memory;
+use proof::hash_memory::{HashKind, HashMemory};
 use side::BookSide;
 use std::collections::VecDeque;
 
@@ -104,6 +105,8 @@ pub struct Book {
     pub(crate) awaits_touch: bool,
     /// Whether it is known what the venue's hashes contain, so that one can be checked.
     pub(crate) hash_known: bool,
+    /// Whether the hash of a change convicted the book and none matched since.
+    pub(crate) hash_struck: bool,
     /// The newest hash the venue gave, if the newest change had one.
     pub claimed: Claimed,
     /// The newest changes.
@@ -125,6 +128,14 @@ pub struct Claimed {
     pub ts: Nanos,
     /// Whether that message was a whole book.
     pub whole: bool,
+}
+
+impl Claimed {
+    /// What it came with.
+    #[must_use]
+    pub(crate) const fn kind(&self) -> HashKind {
+        if self.whole { HashKind::Whole } else { HashKind::Change }
+    }
 }
 
 /// What is known of a book and rarely needed.
@@ -282,6 +293,7 @@ impl Default for Book {
             rules_due: false,
             awaits_touch: false,
             hash_known: false,
+            hash_struck: false,
             claimed: Claimed::default(),
             recent: Recent::default(),
             evidence: EvidenceCounts::default(),
@@ -459,6 +471,21 @@ impl Book {
     #[must_use]
     pub fn verified(&self) -> bool {
         self.verified_version == self.version
+    }
+
+    /// The venue's newest hash is that of the book as it stands.
+    #[inline]
+    pub(crate) fn hash_matches(&mut self) {
+        self.verified_version = self.version;
+        self.rare.hashes.matched(self.claimed.kind());
+        self.hash_struck = self.rare.hashes.struck();
+    }
+
+    /// Whether the book says that its hashes are not trusted, although they have earned it again.
+    #[inline]
+    #[must_use]
+    pub(crate) fn hashes_vindicated(&self) -> bool {
+        self.state == State::Live && self.cause == Cause::UntrustedHash && self.rare.hashes.trusted()
     }
 
     /// The venue's own best prices agree: counts it as `kind`, and if both sides were stated

@@ -6,14 +6,12 @@ use super::judge::Judge;
 use super::world::World;
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State};
-use crate::book::proof::book_hash::{FieldSet, Hints, Prefix};
+use crate::book::proof::book_hash::{FieldSet, Grid, Hints, Prefix, Profile};
+use crate::book::proof::hash_memory::HashKind;
 use crate::book::proof::{self, Claim, HashClaim, Proved};
-use crate::fixed::{Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
+use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, write_decimal};
 use crate::instrument::{Instrument, InstrumentId};
 use crate::time::Nanos;
-
-/// Attempts at learning what a market's hashes contain before they are left alone.
-const LESSONS_MAX: u32 = 3;
 
 impl Judge {
     /// Checks the hash of a change if the policy, or the book's standing, asks for it.
@@ -28,11 +26,14 @@ impl Judge {
         let book = &world.books[id as usize];
         let due = match world.config.hash_check {
             HashCheck::Always => true,
-            HashCheck::Sampled => book.doubt.is_some() || book.state == State::Suspect || out_of_order,
+            HashCheck::Sampled => {
+                let unsettled = book.doubt.is_some() || book.state == State::Suspect;
+                unsettled || out_of_order || book.hash_struck
+            }
             HashCheck::Off => false,
         };
         if due {
-            return self.check_hash(world, id, ts, false);
+            return self.check_hash(world, id, ts);
         }
         HashVerdict::Skipped
     }
@@ -52,7 +53,7 @@ impl Judge {
             {
                 HashVerdict::Skipped
             }
-            HashCheck::Always | HashCheck::Sampled => self.check_hash(world, id, ts, true),
+            HashCheck::Always | HashCheck::Sampled => self.check_hash(world, id, ts),
         }
     }
 
@@ -62,20 +63,28 @@ impl Judge {
             return false;
         }
         let unverified = !world.book(id).verified();
-        if unverified && self.check_hash(world, id, ts, false) == HashVerdict::Match {
+        if unverified && self.check_hash(world, id, ts) == HashVerdict::Match {
             let book = world.book(id);
             book.verified_version = book.version;
         }
         world.book(id).verified()
     }
 
-    fn check_hash(
-        &mut self,
-        world: &mut World,
-        id: InstrumentId,
-        ts: Nanos,
-        whole: bool,
-    ) -> HashVerdict {
+    /// Compares the newest hash with the book. A hash that is not trusted may still vouch for the
+    /// book, but says nothing against it.
+    fn check_hash(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) -> HashVerdict {
+        let verdict = self.compare_hash(world, id, ts);
+        let book = world.book(id);
+        let kind = book.claimed.kind();
+        if verdict == HashVerdict::Mismatch && !book.rare.hashes.trusts(kind) {
+            book.rare.hashes.denied(kind);
+            book.evidence.count(Evidence::HashUnknown);
+            return HashVerdict::Unknown;
+        }
+        verdict
+    }
+
+    fn compare_hash(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) -> HashVerdict {
         let World { books, instruments, counters, .. } = world;
         let (Some(book), Some(about)) = (books.get_mut(id as usize), instruments.at(id)) else {
             return HashVerdict::Unknown;
@@ -86,11 +95,11 @@ impl Judge {
             Proved::Match => HashVerdict::Match,
             Proved::Unknown => {
                 let prefix = claim.prefix(book, &mut self.text);
-                learn(world, id, &prefix, whole)
+                self.learn(world, id, &prefix, ts)
             }
             Proved::Mismatch => {
                 let prefix = claim.prefix(book, &mut self.text);
-                self.search(world, id, &prefix, ts, whole)
+                self.search(world, id, &prefix, ts)
             }
         }
     }
@@ -103,23 +112,92 @@ impl Judge {
         id: InstrumentId,
         prefix: &Prefix,
         ts: Nanos,
-        whole: bool,
     ) -> HashVerdict {
-        let World { books, instruments, counters, .. } = world;
-        let book = &books[id as usize];
-        if let Some(profile) = book.rare.hashes.profile.as_ref().filter(|p| p.fields == FieldSet::Ten)
-            && self.searches.afford(ts)
-        {
-            counters.hash_searches += 1;
-            let sibling = instruments.at(id).and_then(|about| books.get(about.sibling? as usize));
-            let other = sibling.map(|s| complement_of(&s.rare.hashes.last_trade_price));
-            let tried = [&*other.unwrap_or_default(), b""];
-            if let Some(price) = prefix.find_last_trade_price(profile, &tried, near_touch(book)) {
-                world.book(id).rare.hashes.note_trade_price(&price);
-                return HashVerdict::Match;
+        let book = &world.books[id as usize];
+        let kind = book.claimed.kind();
+        let profile = book.rare.hashes.profile.clone().filter(|p| p.fields == FieldSet::Ten);
+        if let Some(profile) = profile.filter(|_| book.rare.hashes.trusts(kind)) {
+            let cost = with_hints(world, id, |hints| hints.grid.cost());
+            if self.searches.afford(ts, cost) {
+                world.counters.hash_searches += 1;
+                let found = with_hints(world, id, |hints| {
+                    prefix.find_last_trade_price(&profile, &hints.prices(), hints.grid)
+                });
+                if let Some(price) = found {
+                    world.book(id).rare.hashes.note_trade_price(&price);
+                    return HashVerdict::Match;
+                }
             }
         }
-        if whole && relearn(world, id, prefix) { HashVerdict::Match } else { HashVerdict::Mismatch }
+        let whole = kind == HashKind::Whole && world.books[id as usize].rare.hashes.search_due(ts);
+        if whole && self.relearn(world, id, prefix, ts) == Some(true) {
+            return HashVerdict::Match;
+        }
+        HashVerdict::Mismatch
+    }
+
+    /// A market whose hashes have not matched yet: finds out what they contain. If all of that is
+    /// known and hash after hash is not that of the book, the book is not the venue's.
+    fn learn(&mut self, world: &mut World, id: InstrumentId, prefix: &Prefix, ts: Nanos) -> HashVerdict {
+        let pace = world.config.hash_interval;
+        let complete = with_hints(world, id, |hints| hints.complete());
+        let hashes = &world.books[id as usize].rare.hashes;
+        let due = world.books[id as usize].claimed.whole || hashes.search_due(ts);
+        let searched = if due { self.relearn(world, id, prefix, ts) } else { None };
+        let found = searched.unwrap_or_else(|| complete && take_lesson(world, id, prefix));
+        if found {
+            return HashVerdict::Match;
+        }
+        let hashes = &mut world.book(id).rare.hashes;
+        if searched.is_some() {
+            hashes.not_explained(ts, pace);
+        }
+        let inexplicable = hashes.inexplicable();
+        if inexplicable && complete {
+            return HashVerdict::Mismatch;
+        }
+        if inexplicable && hashes.trusted() {
+            // Nothing says what they contain: they are no evidence, and the book says so.
+            hashes.withdraw_all();
+            if world.book(id).state == State::Live {
+                self.turn(world, id, State::Live, Cause::UntrustedHash, ts);
+            }
+        }
+        world.book(id).evidence.count(Evidence::HashUnknown);
+        HashVerdict::Unknown
+    }
+
+    /// Tries every profile and last trade price that what is known of the market allows. `None`
+    /// if the search could not be afforded, and what could be had without it did not do.
+    fn relearn(
+        &mut self,
+        world: &mut World,
+        id: InstrumentId,
+        prefix: &Prefix,
+        ts: Nanos,
+    ) -> Option<bool> {
+        if take_lesson(world, id, prefix) || self.learn_oldest(world, id) {
+            return Some(true);
+        }
+        let cost = with_hints(world, id, |hints| hints.cost());
+        if !self.searches.afford(ts, cost) {
+            return None;
+        }
+        world.counters.hash_searches += 1;
+        let lesson = with_hints(world, id, |hints| prefix.learn_searching(hints));
+        Some(note_lesson(world, id, lesson))
+    }
+
+    /// Tries the oldest form of hash, which was made up to some milliseconds before its message.
+    fn learn_oldest(&mut self, world: &mut World, id: InstrumentId) -> bool {
+        let World { books, instruments, .. } = world;
+        let (book, Some(about)) = (&books[id as usize], instruments.at(id)) else { return false };
+        let lag_ms = claim_of(book, about).and_then(|claim| claim.lag(book, 0, &mut self.text));
+        let Some(lag_ms) = lag_ms else { return false };
+        let book = world.book(id);
+        book.rare.hashes.lag_ms = lag_ms;
+        let price = book.rare.hashes.last_trade_price.clone();
+        note_lesson(world, id, Some((Profile::six(), price)))
     }
 
     #[inline]
@@ -132,19 +210,29 @@ impl Judge {
     /// Checks a book's hash outside any message, and doubts the book if it differs.
     pub(super) fn check_now(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let book = &world.books[id as usize];
-        if book.verified() || !book.believable() || !book.hash_known {
+        let checkable = book.hash_known || book.rare.hashes.search_due(ts);
+        if book.verified() || !book.believable() || !checkable {
             return;
         }
-        let ts_event = book.claimed.ts;
-        match self.check_hash(world, id, ts, false) {
+        let (ts_event, kind) = (book.claimed.ts, book.claimed.kind());
+        match self.check_hash(world, id, ts) {
             HashVerdict::Match => {
                 let book = world.book(id);
-                book.verified_version = book.version;
-                book.rare.hashes.matched();
-                book.evidence.count(Evidence::HashChangeMatch);
+                book.hash_matches();
+                book.evidence.count(match kind {
+                    HashKind::Change => Evidence::HashChangeMatch,
+                    HashKind::Whole => Evidence::HashBookMatch,
+                });
+                if book.hashes_vindicated() {
+                    self.turn(world, id, State::Live, Cause::Evidence, ts);
+                }
             }
             HashVerdict::Mismatch => {
-                let (cause, against) = (Cause::HashMismatch, Evidence::HashChangeMismatch);
+                let cause = Cause::HashMismatch;
+                let against = match kind {
+                    HashKind::Change => Evidence::HashChangeMismatch,
+                    HashKind::Whole => Evidence::HashBookMismatch,
+                };
                 let deadline = ts.saturating_add(world.config.batch_grace);
                 let doubt = Doubt { cause, ts_event, deadline, patient: false, against };
                 self.doubt(world, id, doubt);
@@ -178,57 +266,51 @@ fn claim_of<'a>(book: &Book, about: &'a Instrument) -> Option<HashClaim<'a>> {
     })
 }
 
-/// A market whose hashes have not matched yet: finds out what they contain.
-fn learn(world: &mut World, id: InstrumentId, prefix: &Prefix, whole: bool) -> HashVerdict {
-    let failed = world.book(id).rare.hashes.failed_lessons;
-    if whole && failed < LESSONS_MAX && relearn(world, id, prefix) {
-        return HashVerdict::Match;
-    }
-    let book = world.book(id);
-    book.rare.hashes.failed_lessons += u32::from(whole);
-    book.evidence.count(Evidence::HashUnknown);
-    HashVerdict::Unknown
-}
-
-/// Tries every profile that what is known of the market allows.
-fn relearn(world: &mut World, id: InstrumentId, prefix: &Prefix) -> bool {
-    let World { books, instruments, counters, .. } = world;
-    let (Some(about), Some(book)) = (instruments.at(id), books.get_mut(id as usize)) else {
-        return false;
-    };
-    let tick_size = about.tick_size.map(|tick| {
+/// What is known of the content of a book's hashes, from what was stated, from the other outcome,
+/// and from trades.
+fn with_hints<T>(world: &World, id: InstrumentId, use_them: impl FnOnce(&Hints) -> T) -> T {
+    let book = &world.books[id as usize];
+    let about = world.instruments.at(id);
+    let sibling = about.and_then(|about| world.books.get(about.sibling? as usize));
+    let theirs = sibling.map(|sibling| &sibling.rare.hashes);
+    let tick = about.and_then(|about| about.tick_size);
+    let tick_size = tick.map(|tick| {
         let mut text = Vec::new();
         write_decimal(&mut text, tick.value, PRICE_DECIMALS, tick.form);
         String::from_utf8_lossy(&text).into_owned()
     });
-    let near = near_touch(book);
-    let known = &mut book.rare.hashes;
-    let hints = Hints {
-        min_order_size: about.min_order_size.as_deref(),
+    let ours = &book.rare.hashes;
+    use_them(&Hints {
+        sibling: theirs.and_then(|t| t.profile.as_ref()).filter(|_| ours.profile.is_none()),
+        min_order_size: about.and_then(|about| about.min_order_size.as_deref()),
         tick_size: tick_size.as_deref(),
-        neg_risk: known.neg_risk,
-        last_trade_price: &known.last_trade_price,
-        near,
-    };
-    counters.hash_searches += 1;
-    let Some((profile, price)) = prefix.learn(&hints) else { return false };
-    known.profile = Some(profile);
-    known.note_trade_price(&price);
-    known.failed_lessons = 0;
-    book.hash_known = true;
+        neg_risk: ours.neg_risk,
+        trade_prices: [
+            &ours.last_trade_price,
+            &ours.earlier_trade_price,
+            theirs.map_or(&[], |t| &t.last_trade_price),
+            theirs.map_or(&[], |t| &t.earlier_trade_price),
+        ],
+        grid: Grid::of_tick(near_touch(book), tick.map(|tick| tick.value)),
+    })
+}
+
+/// Learns from a hash what can be learned without a search.
+fn take_lesson(world: &mut World, id: InstrumentId, prefix: &Prefix) -> bool {
+    let lesson = with_hints(world, id, |hints| prefix.learn(hints));
+    note_lesson(world, id, lesson)
+}
+
+/// Notes what a hash was found to contain, if anything was.
+fn note_lesson(world: &mut World, id: InstrumentId, lesson: Option<(Profile, Vec<u8>)>) -> bool {
+    let Some((profile, price)) = lesson else { return false };
+    let book = world.book(id);
+    book.rare.hashes.learned(profile, &price);
+    (book.hash_known, book.hash_struck) = (true, false);
     true
 }
 
 /// Where trades of a book are likely to have happened.
 fn near_touch(book: &Book) -> Price {
     book.bids.best_price().or(book.asks.best_price()).unwrap_or(PRICE_ONE / 2)
-}
-
-/// One minus a printed price, in its shortest form; empty if there is none.
-fn complement_of(price: &[u8]) -> Vec<u8> {
-    let mut text = Vec::new();
-    if let Ok(parsed) = parse_price(price) {
-        write_decimal(&mut text, PRICE_ONE - parsed.value, PRICE_DECIMALS, Form::default());
-    }
-    text
 }

@@ -237,7 +237,8 @@ impl Judge {
     #[inline]
     fn owe_check(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let book = world.book(id);
-        if book.claimed.hash.is_some() && book.hash_known && book.doubt.is_none() && !book.verified() {
+        let checkable = book.hash_known || book.rare.hashes.search_due(ts);
+        if book.claimed.hash.is_some() && checkable && book.doubt.is_none() && !book.verified() {
             self.queue_check(world, id, ts);
         }
     }
@@ -286,7 +287,7 @@ impl Judge {
         match book.judge(testimony, grace) {
             Verdict::Agrees => {
                 let strong = testimony.hash == HashVerdict::Match;
-                if book.state == State::Suspect && strong {
+                if strong && (book.state == State::Suspect || book.hashes_vindicated()) {
                     self.turn(world, id, State::Live, Cause::Evidence, testimony.ts_recv);
                 }
             }
@@ -304,7 +305,11 @@ impl Judge {
         let book = world.book(id);
         let was = book.state;
         match book.judge(&testimony, grace) {
-            Verdict::Agrees if was == State::Live => {}
+            Verdict::Agrees if was == State::Live => {
+                if book.hashes_vindicated() {
+                    self.turn(world, id, State::Live, Cause::Evidence, origin.ts_recv);
+                }
+            }
             Verdict::Agrees => {
                 let fetched = book.rare.awaited.take().is_some();
                 let cause = if fetched { Cause::Resync } else { Cause::Snapshot };

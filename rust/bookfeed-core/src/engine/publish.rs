@@ -83,7 +83,7 @@ impl Publisher {
         if (book.state, book.cause) == (state, cause) && state != State::Live {
             return false;
         }
-        if state == State::Live && cause != Cause::Evidence {
+        if state == State::Live && !matches!(cause, Cause::Evidence | Cause::UntrustedHash) {
             book.epoch += 1;
             (book.touch, book.published_touch) = (Touch::EMPTY, Touch::EMPTY);
             book.rare.ts_discarded = ABSENT;
@@ -97,6 +97,9 @@ impl Publisher {
         if !(book.state == State::Suspect && state == State::Suspect) {
             book.rare.ts_state = ts;
         }
+        // A book whose hashes are not trusted says so for as long as it is live.
+        let untrusted = state == State::Live && !book.rare.hashes.trusted();
+        let cause = if untrusted { Cause::UntrustedHash } else { cause };
         (book.state, book.cause) = (state, cause);
         world.counters.transitions += 1;
         self.write_state(world, id, ts);

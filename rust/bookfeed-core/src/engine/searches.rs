@@ -22,13 +22,14 @@ impl Default for SearchBudget {
 }
 
 impl SearchBudget {
-    /// Whether another search may be made at `ts`; if so, it is paid for.
-    pub(super) fn afford(&mut self, ts: Nanos) -> bool {
+    /// Whether `searches` of the coarse grid may be made at `ts`; if so, they are paid for.
+    pub(super) fn afford(&mut self, ts: Nanos, searches: i64) -> bool {
         let passed = ts.saturating_sub(self.ts_last).max(0);
         self.saved = self.saved.saturating_add(passed).min(SEARCHES_SAVED * SEARCH_PRICE);
         self.ts_last = self.ts_last.max(ts);
-        let affordable = self.saved >= SEARCH_PRICE;
-        self.saved -= if affordable { SEARCH_PRICE } else { 0 };
+        let price = searches.min(SEARCHES_SAVED) * SEARCH_PRICE;
+        let affordable = self.saved >= price;
+        self.saved -= if affordable { price } else { 0 };
         affordable
     }
 }

@@ -13,8 +13,6 @@ use crate::venue::Continuity;
 const CHECKS_PER_FRAME: usize = 4;
 /// A lone hash mismatch is given up only after this many graces.
 const LONE_MISMATCH_GRACES: i64 = 10;
-/// Convictions by hash without a match between them, after which hashes are not trusted.
-const STRIKES_MAX: u32 = 4;
 
 impl Judge {
     /// Verdicts that are due at `ts`.
@@ -83,7 +81,7 @@ impl Judge {
             self.convict(world, id, ts);
             self.publish_one(world, id, ts);
         }
-        if world.book(id).state == State::Suspect && self.given_up(world, id, ts) {
+        if world.book(id).state == State::Suspect && given_up(world, id, ts) {
             let cause = world.book(id).cause;
             self.turn(world, id, State::Stale, cause, ts);
             return;
@@ -96,25 +94,6 @@ impl Judge {
             // Looked at a few times a grace, however long it may have to wait.
             self.watch_until(world, id, ts.saturating_add(grace / 4).max(ts + 1));
         }
-    }
-
-    /// Whether a suspect book's time is over. A hash alone is soft evidence: a single
-    /// mismatch waits longer for corroboration, and a venue whose hashes keep disagreeing
-    /// with fresh snapshots is not asked for more of them.
-    fn given_up(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) -> bool {
-        let grace = world.config.suspect_grace;
-        let book = world.book(id);
-        let waited = ts.saturating_sub(book.rare.ts_state);
-        if book.cause != Cause::HashMismatch {
-            let kept = matches!(book.cause, Cause::UntrustedHash | Cause::Late);
-            return !kept && waited >= grace;
-        }
-        if book.rare.hashes.strikes >= STRIKES_MAX {
-            self.turn(world, id, State::Suspect, Cause::UntrustedHash, ts);
-            return false;
-        }
-        let graces = if book.rare.hashes.mismatches > 1 { 1 } else { LONE_MISMATCH_GRACES };
-        waited >= grace.saturating_mul(graces)
     }
 
     fn sweep_connection(&mut self, world: &mut World, conn: u32, ts: Nanos) {
@@ -171,4 +150,15 @@ impl Judge {
             world.book(id).rare.awaited = Some(awaited);
         }
     }
+}
+
+/// Whether a suspect book's time is over. A hash alone is soft evidence: a single mismatch waits
+/// longer for corroboration.
+fn given_up(world: &World, id: InstrumentId, ts: Nanos) -> bool {
+    let book = &world.books[id as usize];
+    let lone = book.cause == Cause::HashMismatch && book.rare.hashes.lone();
+    let graces = if lone { LONE_MISMATCH_GRACES } else { 1 };
+    let waited = ts.saturating_sub(book.rare.ts_state);
+    // Nothing is missing from a book that is only late.
+    book.cause != Cause::Late && waited >= world.config.suspect_grace.saturating_mul(graces)
 }

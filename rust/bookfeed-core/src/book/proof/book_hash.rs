@@ -10,7 +10,9 @@
 
 use crate::book::side::BookSide;
 use crate::event::Level;
-use crate::fixed::{Line, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, write_decimal, write_digits};
+use crate::fixed::{
+    Form, Line, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, write_decimal, write_digits,
+};
 use crate::time::{MILLISECOND, Nanos};
 use sha1::{Digest, Sha1};
 
@@ -20,8 +22,13 @@ pub type HexHash = [u8; 40];
 /// Smallest order sizes tried when the venue has not told; most markets have 5.
 const MIN_ORDER_SIZES: [&str; 9] = ["5", "1", "10", "15", "20", "50", "100", "0", "2"];
 const TICK_SIZES: [&str; 6] = ["0.01", "0.001", "0.005", "0.0025", "0.1", "0.0001"];
-/// Grid on which an unknown last trade price is looked for, in thousandths.
-const GRID: u32 = 1000;
+/// Digits of the grid on which an unknown last trade price is looked for: thousandths, or finer
+/// where the tick is.
+const GRID_DIGITS: u8 = 3;
+const FINE_GRID_DIGITS: u8 = 4;
+/// Profiles that are searched for an unknown last trade price while the market's facts are
+/// guesses.
+const LIKELY_PROFILES: usize = 4;
 
 /// Which members a venue hash covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +52,15 @@ pub struct Profile {
     pub tick_size: Box<str>,
     /// Negative risk.
     pub neg_risk: bool,
+}
+
+impl Profile {
+    /// What hashes contained before they had members besides the levels.
+    #[must_use]
+    pub(crate) fn six() -> Self {
+        let empty = || Box::from("");
+        Self { fields: FieldSet::Six, min_order_size: empty(), tick_size: empty(), neg_risk: false }
+    }
 }
 
 /// The book a hash is claimed for.
@@ -159,70 +175,160 @@ impl Prefix {
     pub(crate) fn find_last_trade_price(
         &self,
         profile: &Profile,
-        candidates: &[&[u8]],
-        near: Price,
+        candidates: &[Vec<u8>],
+        grid: Grid,
     ) -> Option<Vec<u8>> {
         if profile.fields != FieldSet::Ten {
             return self.matches(profile, b"").then(Vec::new);
         }
-        let known = candidates.iter().find(|c| self.matches(profile, c)).map(|c| c.to_vec());
-        known.or_else(|| grid(near).find(|price| self.matches(profile, price)))
+        let known = candidates.iter().find(|c| self.matches(profile, c)).cloned();
+        known.or_else(|| grid.prices().find(|price| self.matches(profile, price)))
     }
 
-    /// Learns what the hash contains from a whole book whose message told some of it.
+    /// Learns what the hash contains from what is known of the market, without a search: dear
+    /// guesses are made only of facts that nobody stated.
     #[must_use]
     pub(crate) fn learn(&self, hints: &Hints) -> Option<(Profile, Vec<u8>)> {
-        let guesses = hints.profiles();
-        for profile in &guesses {
-            for price in [hints.last_trade_price, b""] {
-                if self.matches(profile, price) {
-                    return Some((profile.clone(), price.to_vec()));
-                }
-            }
+        if hints.complete() {
+            let prices = hints.prices();
+            return hints.profiles().iter().find_map(|p| self.try_prices(p, &prices));
         }
-        if !hints.last_trade_price.is_empty() {
-            return None;
-        }
-        // The last trade price is unknown as well: search it for the likeliest markets only.
-        let likely = guesses.iter().filter(|p| p.fields == FieldSet::Ten).take(4);
-        likely
+        let prices = [hints.trade_prices[0].to_vec(), Vec::new()];
+        hints.profiles().iter().find_map(|p| self.try_prices(p, &prices))
+    }
+
+    /// Learns what the hash contains by searching for the last trade price, for the likeliest
+    /// profiles. What was stated of the market may be wrong, so the other guesses are made as well.
+    #[must_use]
+    pub(crate) fn learn_searching(&self, hints: &Hints) -> Option<(Profile, Vec<u8>)> {
+        let (guesses, prices) = (hints.profiles(), hints.prices());
+        let likely = guesses.iter().filter(|p| p.fields == FieldSet::Ten).take(LIKELY_PROFILES);
+        let searched = likely
             .into_iter()
-            .find_map(|p| Some((p.clone(), self.find_last_trade_price(p, &[], hints.near)?)))
+            .find_map(|p| Some((p.clone(), self.find_last_trade_price(p, &prices, hints.grid)?)));
+        searched.or_else(|| {
+            // A last resort, which costs less than the search before it.
+            let doubted = Hints { min_order_size: None, neg_risk: None, sibling: None, ..*hints };
+            let raw = [hints.trade_prices[0].to_vec(), Vec::new()];
+            doubted.profiles().iter().find_map(|p| self.try_prices(p, &raw))
+        })
+    }
+
+    fn try_prices(&self, profile: &Profile, prices: &[Vec<u8>]) -> Option<(Profile, Vec<u8>)> {
+        let prices = if profile.fields == FieldSet::Ten { prices } else { &prices[..1] };
+        let price = prices.iter().find(|price| self.matches(profile, price))?;
+        Some((profile.clone(), price.clone()))
     }
 }
 
-/// Prices on the grid, the nearest to `near` first, each as `0.5`, `0.50` and `0.500`; last
-/// the two ends.
-fn grid(near: Price) -> impl Iterator<Item = Vec<u8>> {
-    let near = i64::from(GRID).min(near * i64::from(GRID) / PRICE_ONE);
-    let outwards =
-        (0..=i64::from(GRID)).flat_map(move |distance| [near - distance, near + distance + 1]);
-    let inner = outwards.filter(|t| (1..i64::from(GRID)).contains(t)).flat_map(|thousandths| {
-        let digits = format!("{thousandths:03}");
-        let shortest = digits.trim_end_matches('0').len();
-        (shortest..=3).map(move |n| format!("0.{}", &digits[..n]).into_bytes())
-    });
-    inner.chain([b"0".to_vec(), b"1".to_vec()])
+/// Where an unknown last trade price is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// The price from which the search goes outwards.
+    pub near: Price,
+    /// Fraction digits of the grid.
+    digits: u8,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self { near: 0, digits: GRID_DIGITS }
+    }
+}
+
+impl Grid {
+    /// The grid of a market of this tick size, from `near` outwards.
+    #[must_use]
+    pub(crate) fn of_tick(near: Price, tick: Option<Price>) -> Self {
+        let fine = tick.is_some_and(|tick| tick % (PRICE_ONE / 1000) != 0);
+        Self { near, digits: if fine { FINE_GRID_DIGITS } else { GRID_DIGITS } }
+    }
+
+    /// What a search of it costs, in searches of the coarse grid.
+    #[must_use]
+    pub(crate) const fn cost(self) -> i64 {
+        10_i64.pow((self.digits - GRID_DIGITS) as u32)
+    }
+
+    /// Prices on the grid, the nearest to `near` first, each as `0.5`, `0.50` and `0.500`; last
+    /// the two ends.
+    fn prices(self) -> impl Iterator<Item = Vec<u8>> {
+        let steps = 10_i64.pow(u32::from(self.digits));
+        let near = steps.min(self.near / (PRICE_ONE / steps));
+        let outwards = (0..=steps).flat_map(move |distance| [near - distance, near + distance + 1]);
+        let inner = outwards.filter(move |t| (1..steps).contains(t));
+        let printed = inner.flat_map(move |t| printed_forms(t * (PRICE_ONE / steps), self.digits));
+        printed.chain([b"0".to_vec(), b"1".to_vec()])
+    }
+}
+
+/// A price as the venue may print it: from its shortest form on, up to `digits` after the point.
+fn printed_forms(price: Price, digits: u8) -> impl Iterator<Item = Vec<u8>> {
+    let print = move |digits: u8| {
+        let mut text = Vec::new();
+        write_decimal(&mut text, price, PRICE_DECIMALS, Form::with_fraction(digits));
+        text
+    };
+    // What needs more digits is printed with them whatever form is asked for.
+    let needed = print(0).len().saturating_sub(2);
+    let first = u8::try_from(needed).unwrap_or(digits).min(digits);
+    (first..=digits).map(print)
 }
 
 /// What is known of a market's hash before any has matched.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
+    /// What the hashes of the market's other outcome were found to contain, if any matched.
+    pub sibling: Option<&'a Profile>,
     /// Smallest order as printed, if known.
     pub min_order_size: Option<&'a str>,
     /// Tick size as printed, if known.
     pub tick_size: Option<&'a str>,
     /// Negative risk, if known.
     pub neg_risk: Option<bool>,
-    /// Last trade price as printed; empty if unknown.
-    pub last_trade_price: &'a [u8],
-    /// Where to look for the last trade price first.
-    pub near: Price,
+    /// Last trade prices as printed, empty if unknown: the outcome's own two, then the other
+    /// outcome's. The venue may hash the one in the form or in the terms of the other.
+    pub trade_prices: [&'a [u8]; 4],
+    /// Where to look for a last trade price that none of these is.
+    pub grid: Grid,
 }
 
 impl Hints<'_> {
+    /// Whether all that a hash contains besides the last trade price was stated, or proved by the
+    /// other outcome's hashes.
+    #[must_use]
+    pub(crate) fn complete(&self) -> bool {
+        let stated =
+            self.min_order_size.is_some() && self.tick_size.is_some() && self.neg_risk.is_some();
+        self.sibling.is_some() || stated
+    }
+
+    /// What searching for these costs, in searches of the coarse grid.
+    #[must_use]
+    pub(crate) fn cost(&self) -> i64 {
+        let profiles = if self.complete() { 1 } else { LIKELY_PROFILES };
+        i64::try_from(profiles).unwrap_or(i64::MAX).saturating_mul(self.grid.cost())
+    }
+
+    /// The last trade prices that are known, in every form and in the terms of either outcome.
+    #[must_use]
+    pub(crate) fn prices(&self) -> Vec<Vec<u8>> {
+        let mut prices: Vec<Vec<u8>> = self.trade_prices.iter().map(|p| p.to_vec()).collect();
+        for printed in self.trade_prices.iter().filter(|p| !p.is_empty()) {
+            let Ok(price) = parse_price(printed) else { continue };
+            for price in [price.value, PRICE_ONE - price.value] {
+                prices.extend(printed_forms(price, FINE_GRID_DIGITS));
+            }
+        }
+        prices.push(Vec::new());
+        prices
+    }
+
     /// Every profile the hints allow, the likeliest first.
     fn profiles(&self) -> Vec<Profile> {
+        if let Some(sibling) = self.sibling {
+            return vec![sibling.clone()];
+        }
         let mut guesses = Vec::new();
         let sizes = self.min_order_size.map_or(MIN_ORDER_SIZES.to_vec(), |s| vec![s]);
         let ticks = self.tick_size.map_or(TICK_SIZES.to_vec(), |t| vec![t]);
@@ -242,63 +348,8 @@ impl Hints<'_> {
         let nine: Vec<_> =
             guesses.iter().map(|p| Profile { fields: FieldSet::Nine, ..p.clone() }).collect();
         guesses.extend(nine);
-        let empty = || Box::from("");
-        guesses.push(Profile {
-            fields: FieldSet::Six,
-            min_order_size: empty(),
-            tick_size: empty(),
-            neg_risk: false,
-        });
+        guesses.push(Profile::six());
         guesses
-    }
-}
-
-/// What is known of the venue's hashes for this book.
-#[derive(Clone, Debug, Default)]
-pub struct HashMemory {
-    /// Whether the market is a negative-risk one, where that is known: hashes may contain it.
-    pub neg_risk: Option<bool>,
-    /// What the hashes contain, once one has matched.
-    pub profile: Option<Profile>,
-    /// The last trade price the venue hashes, as printed.
-    pub last_trade_price: Vec<u8>,
-    /// The one before; prints and hashes overtake each other.
-    pub(crate) earlier_trade_price: Vec<u8>,
-    /// Attempts at learning a profile that failed.
-    pub(crate) failed_lessons: u32,
-    /// Mismatches convicted since the last match.
-    pub(crate) mismatches: u32,
-    /// Those among them that befell a book nothing was known to be missing from.
-    pub strikes: u32,
-}
-
-impl HashMemory {
-    /// Takes what a message says besides the levels: last trade price and negative risk, as
-    /// printed, empty where it does not say.
-    pub(crate) fn hear(&mut self, [last_trade_price, neg_risk]: [&[u8]; 2]) {
-        if !last_trade_price.is_empty() {
-            self.note_trade_price(last_trade_price);
-        }
-        match neg_risk {
-            b"true" => self.neg_risk = Some(true),
-            b"false" => self.neg_risk = Some(false),
-            _ => {}
-        }
-    }
-
-    /// A hash matched: earlier mismatches do not count any more.
-    pub(crate) fn matched(&mut self) {
-        (self.mismatches, self.strikes) = (0, 0);
-    }
-
-    /// Notes the last trade price as the venue printed it; prints and hashes overtake each
-    /// other, so the one before is kept as well.
-    pub(crate) fn note_trade_price(&mut self, printed: &[u8]) {
-        if printed != self.last_trade_price.as_slice() {
-            std::mem::swap(&mut self.last_trade_price, &mut self.earlier_trade_price);
-            self.last_trade_price.clear();
-            self.last_trade_price.extend_from_slice(printed);
-        }
     }
 }
 
@@ -353,20 +404,65 @@ mod tests {
     #[test]
     fn learns_what_the_stream_does_not_tell() {
         let ten = prefix(&ASKS, "821e1bc2d573a03b04b66faabc1684363009a739");
-        let hints = Hints { last_trade_price: b"0.5", ..Hints::default() };
+        let hints = Hints { trade_prices: [b"0.5", b"", b"", b""], ..Hints::default() };
         assert_eq!(ten.learn(&hints), Some((profile(FieldSet::Ten, "5"), b"0.5".to_vec())));
-        assert_eq!(ten.learn(&Hints::default()), Some((profile(FieldSet::Ten, "5"), b"0.5".to_vec())));
+        let found = ten.learn_searching(&Hints::default());
+        assert_eq!(found, Some((profile(FieldSet::Ten, "5"), b"0.5".to_vec())));
         let six = prefix(&ASKS, "a0b0f222ae37b5c7479b095a27f7eb8a9e6af25a");
         assert_eq!(six.learn(&Hints::default()).unwrap().0.fields, FieldSet::Six);
         let broken = prefix(&ASKS, "0000000000000000000000000000000000000000");
         assert_eq!(broken.learn(&Hints::default()), None);
+        assert_eq!(broken.learn_searching(&Hints::default()), None);
+    }
+
+    #[test]
+    fn learns_with_a_price_that_was_printed_otherwise() {
+        let ten = prefix(&ASKS, "821e1bc2d573a03b04b66faabc1684363009a739");
+        let facts = Hints {
+            min_order_size: Some("5"),
+            tick_size: Some("0.01"),
+            neg_risk: Some(false),
+            ..Hints::default()
+        };
+        for known in [&b"0.500"[..], b"0.50", b".5"] {
+            for slot in 0..4 {
+                let mut hints = facts;
+                hints.trade_prices[slot] = known;
+                assert_eq!(ten.learn(&hints).unwrap().1, b"0.5", "{slot}");
+            }
+        }
+        // Stated wrongly, the facts are guessed all the same.
+        let wrong = Hints { min_order_size: Some("7"), trade_prices: [b"0.5", b"", b"", b""], ..facts };
+        assert_eq!(ten.learn(&wrong), None);
+        assert_eq!(ten.learn_searching(&wrong).unwrap().0, profile(FieldSet::Ten, "5"));
+        // The other outcome's profile stands for all of them.
+        let proved = profile(FieldSet::Ten, "5");
+        let hints = Hints { sibling: Some(&proved), ..Hints::default() };
+        assert!(hints.complete());
+        assert_eq!(ten.learn_searching(&hints).unwrap(), (proved.clone(), b"0.5".to_vec()));
+    }
+
+    #[test]
+    fn a_fine_tick_is_searched_on_its_own_grid() {
+        let coarse = Grid::of_tick(0, Some(PRICE_ONE / 100));
+        let fine = Grid::of_tick(0, Some(PRICE_ONE / 10_000));
+        assert_eq!((coarse.cost(), fine.cost()), (1, 10));
+        assert!(fine.prices().any(|p| p == b"0.4005") && !coarse.prices().any(|p| p == b"0.4005"));
+        for form in [&b"0.5"[..], b"0.50", b"0.500", b"0.999", b"0.001", b"0", b"1"] {
+            assert_eq!(coarse.prices().filter(|p| p == form).count(), 1);
+        }
     }
 
     #[test]
     fn recovers_a_last_trade_price_whose_print_is_late() {
         let ten = prefix(&ASKS, "821e1bc2d573a03b04b66faabc1684363009a739");
-        let found = ten.find_last_trade_price(&profile(FieldSet::Ten, "5"), &[b"0.4", b""], 0);
+        let found = ten.find_last_trade_price(
+            &profile(FieldSet::Ten, "5"),
+            &[b"0.4".to_vec(), Vec::new()],
+            Grid::default(),
+        );
         assert_eq!(found.as_deref(), Some(&b"0.5"[..]));
-        assert_eq!(ten.find_last_trade_price(&profile(FieldSet::Ten, "15"), &[], PRICE_ONE), None);
+        let far = Grid { near: PRICE_ONE, ..Grid::default() };
+        assert_eq!(ten.find_last_trade_price(&profile(FieldSet::Ten, "15"), &[], far), None);
     }
 }

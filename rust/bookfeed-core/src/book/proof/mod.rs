@@ -3,10 +3,14 @@
 
 pub mod book_hash;
 pub mod crc32;
+pub mod hash_memory;
 
 use super::Book;
-use crate::time::Nanos;
-use book_hash::{HexHash, Prefix};
+use crate::time::{MILLISECOND, Nanos};
+use book_hash::{FieldSet, HexHash, Prefix, Profile};
+
+/// By how many milliseconds a hash of the oldest form may be older than its message.
+const LAG_MAX_MS: u8 = 15;
 
 /// What a venue says that a book comes to.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,17 @@ impl HashClaim<'_> {
         };
         Prefix::new(&hashed, self.hash, text)
     }
+
+    /// Hashes of the oldest form were made up to some milliseconds before the message was: says
+    /// how many, if that explains this one. The lag that explained the last one is tried first.
+    pub(crate) fn lag(&self, book: &Book, likely_ms: u8, text: &mut Vec<u8>) -> Option<u8> {
+        let profile = Profile::six();
+        let others = (0..=LAG_MAX_MS).filter(|&ms| ms != likely_ms);
+        std::iter::once(likely_ms).chain(others).find(|&ms| {
+            let ts_event = self.ts_event.saturating_sub(i64::from(ms) * MILLISECOND);
+            Self { ts_event, ..*self }.prefix(book, text).matches(&profile, b"")
+        })
+    }
 }
 
 /// Compares what the venue claims with the book as it stands. `text` is where a book is printed.
@@ -70,9 +85,15 @@ pub fn check(book: &mut Book, claim: &Claim, text: &mut Vec<u8>) -> Proved {
         Claim::Hash(claim) => {
             let known = &book.rare.hashes;
             let Some(profile) = &known.profile else { return Proved::Unknown };
-            let prefix = claim.prefix(book, text);
-            let traded = [&known.last_trade_price, &known.earlier_trade_price];
-            let matches = traded.iter().any(|price| prefix.matches(profile, price));
+            let matches = if profile.fields == FieldSet::Six {
+                let lag_ms = claim.lag(book, known.lag_ms, text);
+                book.rare.hashes.lag_ms = lag_ms.unwrap_or_default();
+                lag_ms.is_some()
+            } else {
+                let prefix = claim.prefix(book, text);
+                let traded = [&known.last_trade_price, &known.earlier_trade_price];
+                traded.iter().any(|price| prefix.matches(profile, price))
+            };
             if matches { Proved::Match } else { Proved::Mismatch }
         }
     }
