@@ -49,7 +49,7 @@ impl Floor {
         (stream.ts_evidence, stream.ts_event) = (T0, T0);
         let connections = [Venue::KALSHI, Venue::POLYMARKET].map(|venue| {
             let mut connection = Connection::new(venue, Mode::default(), T0);
-            connection.ts_event = T0;
+            connection.clock.newest = T0;
             Some(connection)
         });
         Self { venues: venues.to_vec(), instruments, streams, connections }
