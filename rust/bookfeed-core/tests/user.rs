@@ -279,6 +279,7 @@ fn a_quote_is_a_leg_as_long_as_it_holds() {
     assert_eq!(beat(&mut floor), ["open"]);
     // It grows old without being too far from what is new, as any other leg would be.
     floor.ts += 19 * SECOND;
+    floor.venue.ms += 19_000;
     assert_eq!(beat(&mut floor), [""; 0]);
     floor.ts += SECOND;
     floor.engine.advance(floor.ts);

@@ -34,10 +34,13 @@ impl Judge {
     #[cold]
     pub(super) fn place_older(&mut self, world: &mut World, origin: &Origin, change: &Change) -> Older {
         let (id, ts) = (change.instrument, origin.ts_recv);
+        let vouched = self.vouch(world, id, ts);
+        let denied = !vouched && self.speaks(world, id);
         if self.order_is_over(world, origin, id) {
-            return Older::Current;
+            // What the newest hash denies, an older message cannot put right, whatever its stamp.
+            return if denied { Older::Doubtful } else { Older::Current };
         }
-        if !self.vouch(world, id, ts) {
+        if !vouched {
             return Older::Doubtful;
         }
         // Two changes of one level that swapped places fit both ways, and are close to each other.
@@ -58,6 +61,13 @@ impl Judge {
                 Older::History
             }
         }
+    }
+
+    /// Whether there is a hash that says what the book should be, and it is known how to read it.
+    fn speaks(&self, world: &mut World, id: InstrumentId) -> bool {
+        let checked = world.config.hash_check != HashCheck::Off;
+        let book = world.book(id);
+        checked && book.hash_known && book.claimed.hash.is_some()
     }
 
     /// Whether a whole book is to be taken that is older than the one there is. If not, but it

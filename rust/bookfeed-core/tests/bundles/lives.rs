@@ -235,6 +235,7 @@ fn what_waits_for_messages_does_not_wait_for_an_earlier_hold() {
     // Both streams speak until the hold is over.
     for _ in 0..2 {
         pit.ts += 4_990 * MS;
+        pit.clock(4_990);
         pit.beat(other);
         pit.touch(1, 550, 5, 562, 5);
     }
