@@ -20,9 +20,9 @@ use bookfeed_core::venue::polymarket::MESSAGE_NAMES;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use std::sync::LazyLock;
-use support::surrogates::paired;
 use support::plain::{Model, apply};
 use support::quotes::plain as plain_quote;
+use support::surrogates::paired;
 use support::venue::{Market, T0, policy};
 
 /// The market, the frame that makes its books live, and those books.
