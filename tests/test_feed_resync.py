@@ -132,7 +132,7 @@ async def test_each_venue_fetches_a_book_in_its_own_way(
             assert {update.symbol for update in states} == {symbol}
             assert (states[0].state, states[-1].state) == ("syncing", "live")
             assert feed.book(neighbour).epoch == beside
-        await until(lambda: feed.counters()["frames"] > counters["frames"] + 50)
+        await until(lambda: feed.counters()["frames"] > counters["frames"] + 150)
     report = audited(tape.records)
     assert (report.findings, report.refused) == ([], 0)
     assert report.touches > 10
