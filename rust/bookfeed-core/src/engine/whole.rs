@@ -8,7 +8,7 @@ use super::lost::unknown_on_stream;
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Evidence, State, Testimony};
 use crate::book::side::BookSide;
-use crate::book::{Awaited, Claimed};
+use crate::book::{Awaited, Book, Claimed};
 use crate::event::{Body, Frame, Message, Side, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
@@ -109,16 +109,7 @@ impl Applier {
             return unknown_on_stream(world, judge, origin, stream, market_id);
         }
         let id = subscribed(world, judge, origin, message, snapshot);
-        if world.elsewhere(id, origin.conn) {
-            return;
-        }
-        let Some(book) = world.books.get_mut(id as usize) else {
-            world.counters.unknown_instruments += 1;
-            return;
-        };
-        if book.over() || book.state == State::Idle {
-            return;
-        }
+        let Some(book) = taking(world, origin, id) else { return };
         (book.doubt, book.rare.witness, book.awaits_touch) = (None, None, false);
         if load(world, judge, id, origin, frame, snapshot) {
             world.learn_market_id(id, snapshot.market_id, origin.payload);
@@ -137,16 +128,7 @@ impl Applier {
         snapshot: &Snapshot,
     ) {
         let id = subscribed(world, judge, origin, message, snapshot);
-        if world.elsewhere(id, origin.conn) {
-            return;
-        }
-        let Some(book) = world.books.get_mut(id as usize) else {
-            world.counters.unknown_instruments += 1;
-            return;
-        };
-        if book.over() || book.state == State::Idle {
-            return;
-        }
+        let Some(book) = taking(world, origin, id) else { return };
         let discarded = std::mem::replace(&mut book.rare.ts_discarded, ABSENT);
         if !book.running() && origin.ts_event != ABSENT && origin.ts_event < discarded {
             // A newer change overtook it and was discarded for want of it: this book lacks it. The
@@ -311,6 +293,20 @@ fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaite
         testimony.snapshot = false;
     }
     testimony
+}
+
+/// The book that a whole one on its stream is for, unless another connection carries it, nobody
+/// follows it, or it has come to its end.
+fn taking<'a>(world: &'a mut World, origin: &Origin, id: InstrumentId) -> Option<&'a mut Book> {
+    if world.elsewhere(id, origin.conn) {
+        return None;
+    }
+    let World { books, counters, .. } = world;
+    let Some(book) = books.get_mut(id as usize) else {
+        counters.unknown_instruments += 1;
+        return None;
+    };
+    (!book.over() && book.state != State::Idle).then_some(book)
 }
 
 /// The instrument of a whole book; one that is not known is subscribed, where that is wanted.
