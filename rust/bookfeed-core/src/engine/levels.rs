@@ -2,7 +2,6 @@
 //! They are a view of what happened. No other record knows of them, and none is another for them.
 
 use super::output::Output;
-use super::world::World;
 use crate::book::Book;
 use crate::book::level_log::LevelLog;
 use crate::instrument::InstrumentId;
@@ -29,29 +28,28 @@ impl LevelWatch {
             self.changing.push(id);
         }
     }
-}
 
-/// Writes what the message in hand did to the levels of its books, as they stand at its end.
-#[inline]
-pub(super) fn publish_levels(world: &mut World, output: &mut Output, ts_recv: Nanos) {
-    if !world.levels.changing.is_empty() {
-        write_levels(world, output, ts_recv);
+    /// Writes what the message in hand did to the levels of its books, as they stand at its end.
+    #[inline]
+    pub(super) fn publish(&mut self, books: &mut [Book], output: &mut Output, ts_recv: Nanos) {
+        if !self.changing.is_empty() {
+            self.write(books, output, ts_recv);
+        }
     }
-}
 
-#[cold]
-fn write_levels(world: &mut World, output: &mut Output, ts_recv: Nanos) {
-    let World { books, levels: LevelWatch { changing, spare, .. }, .. } = world;
-    for instrument in changing.drain(..) {
-        let book = &mut books[instrument as usize];
-        let Some(mut log) = book.level_log.take() else { continue };
-        let (state, cause) = (book.shown_state(), book.shown_cause());
-        let flags = if log.whole { FLAG_WHOLE } else { 0 };
-        let mut first = true;
-        log.settle(book, |change| {
-            let record = LevelRecord { ts_recv, change, instrument, state, cause, flags };
-            output.push_level(&record, std::mem::take(&mut first));
-        });
-        spare.push(log);
+    #[cold]
+    fn write(&mut self, books: &mut [Book], output: &mut Output, ts_recv: Nanos) {
+        for instrument in self.changing.drain(..) {
+            let book = &mut books[instrument as usize];
+            let Some(mut log) = book.level_log.take() else { continue };
+            let (state, cause) = (book.shown_state(), book.shown_cause());
+            let flags = if log.whole { FLAG_WHOLE } else { 0 };
+            let mut first = true;
+            log.settle(book, |change| {
+                let record = LevelRecord { ts_recv, change, instrument, state, cause, flags };
+                output.push_level(&record, std::mem::take(&mut first));
+            });
+            self.spare.push(log);
+        }
     }
 }

@@ -43,7 +43,6 @@ use apply::Applier;
 pub use config::{Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS};
 use config::{Listed, json_complaint};
 use judge::Judge;
-use levels::publish_levels;
 pub use markets::IndexReading;
 use markets::Markets;
 pub use output::Output;
@@ -108,7 +107,7 @@ impl Engine {
             Body::Nothing | Body::News => {}
             _ => markets.take(world, judge, origin, frame, message),
         }
-        publish_levels(world, &mut judge.publisher.output, origin.ts_recv);
+        world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }
 
     /// One message of a REST answer. It says nothing about whether the stream still flows.
@@ -123,7 +122,7 @@ impl Engine {
         applier.apply_rest(world, judge, origin, frame, message, stands_at);
         judge.judge(world, origin, frame, &applier.applied);
         judge.publish(world, &applier.applied.touched, origin.ts_recv);
-        publish_levels(world, &mut judge.publisher.output, origin.ts_recv);
+        world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }
 
     // Data inputs.
@@ -302,7 +301,7 @@ impl Engine {
         book.forget_stream();
         book.clear();
         world.tapes[id as usize].clear();
-        publish_levels(world, &mut self.judge.publisher.output, ts);
+        world.levels.publish(&mut world.books, &mut self.judge.publisher.output, ts);
         Ok(())
     }
 
@@ -416,7 +415,7 @@ impl Engine {
                 self.judge.turn(&mut self.world, id, State::Stale, Cause::Poisoned, ts);
             }
         }
-        publish_levels(&mut self.world, &mut self.judge.publisher.output, ts);
+        self.world.levels.publish(&mut self.world.books, &mut self.judge.publisher.output, ts);
     }
 
     /// Whether each change of a level is a record from here on ([`Output::levels`]): then whoever
