@@ -199,10 +199,6 @@ async def test_no_secret_is_logged_recorded_or_shown(server: KalshiServer) -> No
     level, loggers = root.level, [logging.getLogger(n) for n in ("bookfeed", "picows", "asyncio")]
     root.addHandler(handler)
     root.setLevel(1)
-    # The command line, run in this process, keeps the messages to itself.
-    own = logging.getLogger("bookfeed")
-    kept = own.handlers, own.propagate
-    own.handlers, own.propagate = [], True
     for logger in loggers:
         logger.setLevel(1)
     tape = Tape()
@@ -223,7 +219,6 @@ async def test_no_secret_is_logged_recorded_or_shown(server: KalshiServer) -> No
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
-        own.handlers, own.propagate = kept
         for logger in loggers:
             logger.setLevel(logging.NOTSET)
     signatures = [headers["KALSHI-ACCESS-SIGNATURE"] for headers in server.handshakes]
