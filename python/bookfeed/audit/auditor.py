@@ -36,12 +36,15 @@ _TIMELESS: Final = (Kind.RULE, Kind.NOTE, Kind.DROPPED)
 
 
 class Auditor:
-    """Holds an engine against an independent reading of what it is fed."""
+    """Holds an engine against an independent reading of what it is fed.
 
-    def __init__(self, witness: Witness) -> None:
+    ``auto_subscribe`` says that the engine follows every book that comes, as for captures.
+    """
+
+    def __init__(self, witness: Witness, *, auto_subscribe: bool = False) -> None:
         self.report: Final = AuditReport()
         self._witness: Final = witness
-        self._model: Final = Model(witness.qty)
+        self._model: Final = Model(witness.qty, witness.number if auto_subscribe else None)
         self._lives: Final = Lives(self._model)
         self._queue: deque[Record] = deque()
         self._ts = 0
@@ -131,6 +134,8 @@ class Auditor:
             self._queue.popleft()
             if record.instrument not in self._expired:
                 self._find("standing", f"book {record.instrument} is stale before its time")
+            if not self._known(record):
+                continue
             self._other(record, Message("nothing"))
         for number in self._expired:
             if self._model.instruments[number].running:
@@ -209,6 +214,9 @@ class Auditor:
             self._based_before = {one.number for one in ones if one.based}
         answers = kind in ANSWERS
         effects = reading.apply_rest(message) if answers else reading.apply(conn, message)
+        for what in self._model.disputed:
+            self._find("standing", what)
+        self._model.disputed.clear()
         self._heard.update(message.named)
         self._changed.update(message.named)
         self._broken.update(effects.broken)
@@ -227,6 +235,9 @@ class Auditor:
                 self._extra()
             elif not last and not self._belongs(record, message, published):
                 break
+            elif not self._known(record):
+                self._queue.popleft()
+                self._find("standing", _unfollowed(record))
             elif record.kind == "book":
                 self._books(message, published, last=last)
             else:
@@ -236,8 +247,13 @@ class Auditor:
             self._find("trade", f"{trade} only here")
         self._trades.clear()
 
+    def _known(self, record: "Update") -> bool:
+        return record.instrument < len(self._model.instruments)
+
     def _belongs(self, record: "Update", message: Message, published: set[int]) -> bool:
         """Whether a record can be of ``message``, when more messages follow."""
+        if not self._known(record):
+            return False
         one = self._model.instruments[record.instrument]
         near = record.instrument in message.named
         if one.sibling in message.named and record.instrument not in self._awaited:
@@ -258,6 +274,8 @@ class Auditor:
         while self._queue:
             record = self._queue[0]
             if not is_update(record) or record.kind != "book":
+                break
+            if not self._known(record):
                 break
             if not last and not self._belongs(record, message, published):
                 break
@@ -409,6 +427,10 @@ class Auditor:
 
     def _find(self, kind: str, what: str) -> None:
         self.report.find(Finding(kind, self.report.records, self._ts, what))
+
+
+def _unfollowed(record: "Update") -> str:
+    return f"book {record.instrument} is followed there, but nobody subscribed it here"
 
 
 def _trade_in_units(trade: Trade) -> tuple[int, str, int, int]:

@@ -1,5 +1,6 @@
 """The auditor's model of a journal: connections, instruments, and their books."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -23,16 +24,26 @@ class Connection:
     """Newest venue time heard on it."""
 
 
+# Asks the engine for its number of a book: venue, symbol; ``None`` if it has no such book.
+Number = Callable[[str, str], int | None]
+
+
 def _nothing(number: int, side: Side, price: Decimal) -> Decimal:
     del number, side, price
     return Decimal(0)
 
 
 class Model:
-    """All connections and instruments of a journal. Frames are read and applied by readings."""
+    """All connections and instruments of a journal. Frames are read and applied by readings.
 
-    def __init__(self, peek: Peek = _nothing) -> None:
+    With ``number_of`` a whole book of a symbol that nobody subscribed subscribes it.
+    """
+
+    def __init__(self, peek: Peek = _nothing, number_of: Number | None = None) -> None:
         self.peek: Final = peek
+        self._number_of: Final = number_of
+        self.disputed: Final[list[str]] = []
+        """Books that came by themselves here, but not in the engine."""
         self.instruments: Final[list[Instrument]] = []
         self.connections: Final[dict[int, Connection]] = {}
         self.now = 0
@@ -125,6 +136,25 @@ class Model:
         one.event = options.get("event") or one.event
         one.depth = options.get("depth") or one.depth
         one.open_ts, one.close_ts = options.get("open_ts"), options.get("close_ts")
+
+    @property
+    def meets(self) -> bool:
+        """Whether books may come that nobody subscribed."""
+        return self._number_of is not None
+
+    def meet(self, conn: int, venue: str, symbol: object, market: object = None) -> list[int]:
+        """Subscribes what a whole book is of, where that is wanted: its number, if it is new."""
+        known = self._number_of is None or self.find(venue, symbol) is not None
+        if known or not isinstance(symbol, str) or not symbol:
+            return []
+        assert self._number_of is not None
+        number, theirs = len(self.instruments), self._number_of(venue, symbol)
+        if theirs != number:
+            self.disputed.append(f"{venue} {symbol}: book {number} here, {theirs} there")
+            return []
+        self._add(conn, venue, symbol, market if isinstance(market, str) else None)
+        self.instruments[number].state = "syncing"
+        return [number]
 
     def _add(self, conn: int, venue: str, symbol: str, market: str | None) -> int:
         number = len(self.instruments)

@@ -31,6 +31,9 @@ class Witness(Protocol):
     def levels(self, number: int, side: Side) -> list[list[int]]:
         """Levels of a book, best first, in its integers; in any state."""
 
+    def number(self, venue: str, symbol: str) -> int | None:
+        """Its number of a book; ``None`` if it has no such book."""
+
     def qty(self, number: int, side: Side, price: Decimal) -> Decimal:
         """Its size at a price; 0 if it has no such level."""
 

@@ -1,4 +1,4 @@
-"""``bookfeed audit``: a journal read a second time, independently, and held against the engine.
+"""``bookfeed audit``: a recording read a second time, independently, and held against the engine.
 
 What is taken from the engine as given, and what is recomputed, says ``bookfeed.audit``.
 """
@@ -9,13 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.witness import EngineWitness
-from bookfeed.errors import BookfeedError, ExitCode, RecordingError
+from bookfeed.errors import ExitCode
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
-from bookfeed.recordings.listing import recorded_engine
+from bookfeed.recordings.opened import engine_of, open_recording
 from bookfeed.recordings.reader import Journal
 
 # Records between two looks at the progress bar.
@@ -25,33 +24,24 @@ _SHOWN: Final = 50
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
-    """Audits, prints, and succeeds only if nothing was found and the journal was whole."""
-    journal = Journal(Path(args.journal))
-    auditor = Auditor(EngineWitness(_engine(journal, args.journal)))
-    records = iter(journal)
+    """Audits, prints, and succeeds only if nothing was found and the recording was whole."""
+    recording = open_recording(Path(args.file))
+    witness = EngineWitness(engine_of(recording, args.file))
+    auditor = Auditor(witness, auto_subscribe=bool(recording.engine.get("auto_subscribe")))
+    records = iter(recording.records)
     with Progress("auditing", None) as progress:
         while chunk := list(islice(records, _AT_ONCE)):
-            for kind, ts, conn, _, payload in chunk:
-                auditor.take(kind, ts, conn, payload)
+            for record in chunk:
+                auditor.take(record[0], record[1], record[2], record[-1])
             progress.reach(auditor.report.frames)
     auditor.compare_all()
-    problems = _problems(journal)
+    problems = [] if recording.journal is None else _problems(recording.journal)
     for problem in problems:
         print(f"bookfeed audit: {problem}", file=sys.stderr)
     _show(args.output, auditor.report)
     if auditor.report.findings_total:
         return ExitCode.FAILURE
     return ExitCode.DATA if problems else ExitCode.OK
-
-
-def _engine(journal: Journal, source: str) -> Engine:
-    """An engine like the one the journal was recorded with."""
-    notes = journal.metadata.get("notes")
-    options = notes.get("engine") if isinstance(notes, dict) else None
-    try:
-        return Engine(**(recorded_engine(options) if isinstance(options, dict) else {}))
-    except (TypeError, ValueError, BookfeedError) as error:
-        raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
 
 
 def _problems(journal: Journal) -> list[str]:

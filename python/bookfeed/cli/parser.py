@@ -174,6 +174,15 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
     )
 
 
+def _recording(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a journal (a segment, a directory of segments, or the beginning of their names) "
+        "or a capture",
+    )
+
+
 def _source(parser: argparse.ArgumentParser) -> None:
     """Where live frames come from."""
     parser.add_argument(
@@ -249,12 +258,7 @@ def _add_replay(commands: _Commands) -> None:
         example="replay recordings --books -o json",
         codes=_WORK_ON_DATA,
     )
-    replay.add_argument(
-        "file",
-        metavar="FILE",
-        help="a journal (a segment, a directory of segments, or the beginning of their names) "
-        "or a capture",
-    )
+    _recording(replay)
     replay.add_argument(
         "--frames",
         type=_within(int, 0, 2**63 - 1),
@@ -279,16 +283,12 @@ def _add_audit(commands: _Commands) -> None:
     audit = commands.add(
         "audit",
         "check a recording: compute every book and signal again, independently",
-        more="It reads the journal in plain Python, with none of the engine's code, and compares "
-        "what it finds with what the engine makes of the same journal. It is slow on purpose.",
+        more="It reads the frames in plain Python, with none of the engine's code, and compares "
+        "what it finds with what the engine makes of them. It is slow on purpose.",
         example="audit recordings -o json",
         codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (permissions)"},
     )
-    audit.add_argument(
-        "journal",
-        metavar="JOURNAL",
-        help="a segment, a directory of segments, or the beginning of their names",
-    )
+    _recording(audit)
     _output(audit)
 
 
@@ -314,7 +314,7 @@ def _add_import(commands: _Commands) -> None:
     importing = commands.add(
         "import",
         "turn a capture (JSON lines) into a journal",
-        more="A journal is checksummed, compressed, and what `bookfeed audit` reads.",
+        more="A journal is checksummed and compressed.",
         example="import capture.ndjson.gz capture.bfj",
         codes=_WORK_ON_DATA,
         module="importing",

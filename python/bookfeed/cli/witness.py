@@ -43,6 +43,10 @@ class EngineWitness:
         levels: list[list[int]] = self._engine.book(number).levels_exact(side).tolist()
         return levels
 
+    def number(self, venue: str, symbol: str) -> int | None:
+        """See ``Witness``."""
+        return self._engine.instrument(venue, symbol)
+
     def qty(self, number: int, side: Side, price: Decimal) -> Decimal:
         """See ``Witness``."""
         wanted = int(price * PRICE_SCALE)

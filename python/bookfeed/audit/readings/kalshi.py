@@ -64,6 +64,7 @@ class Numbered(NamedTuple):
     requested: bool
     content: Any
     market_id: object = None
+    ticker: object = None
 
 
 @dataclass(slots=True)
@@ -154,8 +155,9 @@ class KalshiReading(Reading):
         message.levels, message.whole = kind in _BOOKS, kind == _BOOKS[0]
         requested = bool(_count(document.get("id")))
         market_id = msg.get("market_id") if isinstance(msg, dict) else None
-        message.body = Numbered(sid, seq, requested, content, market_id)
-        self._name(message, _ticker(msg))
+        ticker = _ticker(msg)
+        message.body = Numbered(sid, seq, requested, content, market_id, ticker)
+        self._name(message, ticker)
         return [message]
 
     def _name(self, message: Message, ticker: object) -> None:
@@ -227,6 +229,12 @@ class KalshiReading(Reading):
         return all(self.model.instruments[number].conn == conn for number in message.named)
 
     def _snapshot(self, conn: int, message: Message, effects: Effects) -> None:
+        if not message.named:
+            known, ticker = self._second_name(conn, message), message.body.ticker
+            if known is not None:
+                effects.breaks(known, "market_id under another name")
+            else:
+                message.named = self.model.meet(conn, self.venue, ticker, ticker)
         for number in message.named:
             one = self.model.instruments[number]
             if one.over or one.state == "idle":
@@ -235,8 +243,6 @@ class KalshiReading(Reading):
             one.based, names = True, self._of(one)
             names.sid = message.body.sid
             names.market_id = names.market_id or message.body.market_id
-        if not message.named and (known := self._second_name(conn, message)) is not None:
-            effects.breaks(known, "market_id under another name")
 
     def _second_name(self, conn: int, message: Message) -> Instrument | None:
         """The book of the connection that has the second name this message states."""
@@ -250,7 +256,7 @@ class KalshiReading(Reading):
             known = self._second_name(conn, message)
             if known is not None:
                 effects.breaks(known, "market_id under another name")
-            else:
+            elif not (self.model.meets and message.body.market_id):
                 self._break_stream(conn, sid, "delta of an unknown market", effects)
             return
         side, at, change = message.body.content

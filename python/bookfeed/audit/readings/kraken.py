@@ -30,6 +30,7 @@ class Level(NamedTuple):
 class Levels(NamedTuple):
     """What a message says of one book."""
 
+    symbol: str
     changes: list[tuple[Side, Level]]
     checksum: int | None
 
@@ -86,11 +87,12 @@ class KrakenReading(Reading):
 
     def _book(self, kind: str, element: Any) -> Message:
         members = element if isinstance(element, dict) else {}
-        number = self.model.find(self.venue, members.get("symbol"))
+        symbol = members.get("symbol")
+        number = self.model.find(self.venue, symbol)
         named = [] if number is None else [number]
         ts_event = rfc3339(members.get("timestamp"))
         try:
-            levels = _levels(kind, members)
+            levels = _levels(kind, symbol, members)
         except ValueError:
             return Message("malformed", ts_event, named, everyone=not named)
         return Message(kind, ts_event, named, levels=True, whole=kind == "snapshot", body=levels)
@@ -123,6 +125,8 @@ class KrakenReading(Reading):
                 effects.breaks(one, message.kind)
         connection = self.model.connections[conn]
         connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        if message.whole and not message.named:
+            message.named = self.model.meet(conn, self.venue, message.body.symbol)
         for number in message.named:
             one = self.model.instruments[number]
             if one.conn != conn:
@@ -185,11 +189,11 @@ def _digits(number: Decimal) -> str:
     return format(number, "f").replace(".", "").lstrip("0")
 
 
-def _levels(kind: str, element: dict[str, Any]) -> Levels:
+def _levels(kind: str, symbol: object, element: dict[str, Any]) -> Levels:
     """Both sides of a message; ``ValueError`` if it is not that."""
     if kind not in ("snapshot", "update"):
         raise ValueError("a book that is neither whole nor a change")
-    if not isinstance(element.get("symbol"), str):
+    if not isinstance(symbol, str):
         raise ValueError("a book without a symbol")
     checksum = element.get("checksum")
     claim = count(checksum)
@@ -206,7 +210,7 @@ def _levels(kind: str, element: dict[str, Any]) -> Levels:
         if kind == "snapshot" and len({level.price for level in levels}) < len(levels):
             raise ValueError("a price stands twice in one side")
         changes += [(side, level) for level in levels]
-    return Levels(changes, claim)
+    return Levels(symbol, changes, claim)
 
 
 def _trade(number: int, element: dict[str, Any]) -> Trade:

@@ -25,9 +25,10 @@ class Change(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A whole book."""
+    """A whole book, and what it is of."""
 
-    number: int | None
+    asset: object
+    market: object
     bids: dict[Decimal, Decimal]
     asks: dict[Decimal, Decimal]
 
@@ -134,7 +135,7 @@ class PolymarketReading(Reading):
         named = [] if number is None else [number]
         if kind == "book":
             sides = (_levels(element.get(key)) for key in ("bids", "asks"))
-            whole = Whole(number, *sides)
+            whole = Whole(element.get("asset_id"), element.get("market"), *sides)
             return Message(kind, named=named, levels=True, whole=True, body=whole)
         if kind == "price_change":
             return self._price_change(element)
@@ -218,8 +219,12 @@ class PolymarketReading(Reading):
                     self._change(message.ts_event, change, seen, effects)
             for number in seen:
                 self._newer(self.model.instruments[number], message.ts_event)
-        elif message.kind == "book" and message.body.number is not None:
-            self._whole(message.ts_event, message.body)
+        elif message.kind == "book":
+            whole: Whole = message.body
+            met = self.model.meet(conn, self.venue, whole.asset, whole.market)
+            message.named = message.named or met
+            for number in message.named:
+                self._whole(message.ts_event, self.model.instruments[number], whole)
         return effects
 
     def _change(
@@ -252,9 +257,7 @@ class PolymarketReading(Reading):
             times, one.ts_event = self._of(one), ts_event
             times.recent = {each for each in times.recent if each[0] == ts_event}
 
-    def _whole(self, ts_event: int | None, whole: Whole) -> None:
-        assert whole.number is not None
-        one = self.model.instruments[whole.number]
+    def _whole(self, ts_event: int | None, one: Instrument, whole: Whole) -> None:
         times = self._of(one)
         if one.over:
             return
@@ -271,9 +274,9 @@ class PolymarketReading(Reading):
     def apply_rest(self, message: Message) -> Effects:
         """A whole book, and on it what the stream said meanwhile."""
         effects = Effects()
-        if message.kind != "book" or message.body.number is None:
+        if message.kind != "book" or not message.named:
             return effects
-        one = self.model.instruments[message.body.number]
+        one = self.model.instruments[message.named[0]]
         times = self._of(one)
         awaited, times.awaited = times.awaited, None
         ts_event = message.ts_event

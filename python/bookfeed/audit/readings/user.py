@@ -14,6 +14,7 @@ _AGE_MAX_NS = 10**18 - 1
 class Quote(NamedTuple):
     """At most one level a side, price and size, and how long it holds from its receipt."""
 
+    symbol: str
     bid: dict[Decimal, Decimal]
     ask: dict[Decimal, Decimal]
     max_age_ns: int
@@ -42,13 +43,13 @@ class UserReading(Reading):
         if not isinstance(symbol, str) or not symbol:
             return [Message("malformed", everyone=True)]
         number = self.model.find(self.venue, symbol)
-        if number is None:
-            return [Message("nothing")]
+        named = [] if number is None else [number]
+        payout = self.payout if number is None else self.model.instruments[number].payout
         try:
-            quote = _quote(members, self.model.instruments[number].payout)
+            quote = _quote(symbol, members, payout)
         except ValueError:
-            return [Message("malformed", named=[number])]
-        return [Message("quote", named=[number], levels=True, whole=True, body=quote)]
+            return [Message("malformed", named=named)]
+        return [Message("quote", named=named, levels=True, whole=True, body=quote)]
 
     def apply(self, conn: int, message: Message) -> Effects:
         """See ``Reading``."""
@@ -56,6 +57,8 @@ class UserReading(Reading):
         if message.everyone:
             for one in self.model.on(conn):
                 effects.breaks(one, message.kind)
+        if message.kind == "quote" and not message.named:
+            message.named = self.model.meet(conn, self.venue, message.body.symbol)
         for number in message.named:
             one = self.model.instruments[number]
             if one.conn != conn or one.over or one.state == "idle":
@@ -78,12 +81,12 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _quote(members: dict[str, Any], payout: Decimal | None) -> Quote:
+def _quote(symbol: str, members: dict[str, Any], payout: Decimal | None) -> Quote:
     """A quote of a contract that pays so much; ``ValueError`` if it is not that."""
     age = members.get("max_age_ns")
     if isinstance(age, bool) or not isinstance(age, int) or not 1 <= age <= _AGE_MAX_NS:
         raise ValueError("a quote that does not say how long it holds")
-    return Quote(_side(members, "bid", payout), _side(members, "ask", payout), age)
+    return Quote(symbol, _side(members, "bid", payout), _side(members, "ask", payout), age)
 
 
 def _side(members: dict[str, Any], name: str, payout: Decimal | None) -> dict[Decimal, Decimal]:
