@@ -154,7 +154,7 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     """JSON text must be UTF-8."""
     path = tmp_path / "c"
     path.write_bytes(HEADER.encode() + b'\n{"ts_recv": 1, "conn": "c", "frame": "\xff"}\n')
-    with pytest.raises(CaptureError, match=r"c:2: not valid JSON"):
+    with pytest.raises(CaptureError, match=r"c:2: not UTF-8 at byte 38"):
         list(Capture(path))
 
 

@@ -113,7 +113,7 @@ def test_import_and_replay_come_to_the_same(tmp_path: Path, capsys: Capsys) -> N
 def test_import_never_overwrites(tmp_path: Path, capsys: Capsys) -> None:
     journal = tmp_path / "tiny.bfj"
     journal.write_bytes(b"precious")
-    assert main(["import", str(TINY), str(journal)]) == 3
+    assert main(["import", str(TINY), str(journal)]) == 1
     assert str(journal) in capsys.readouterr().err
     assert journal.read_bytes() == b"precious"
 
@@ -138,6 +138,8 @@ def test_a_damaged_journal_gives_what_is_left_and_says_so(tmp_path: Path, capsys
         (b'{"capture": 1, "venue": "polymarket"}\n{"ts_recv": "x"}\n', '2: "ts_recv" must be'),
         (b'{"capture": 1, "venue": "atlantis"}\n', 'no venue "atlantis"'),
         (b"BFJ? no", "bad.file"),
+        (b"\x89PNG\r\n", "not UTF-8 at byte 0; a capture is JSON lines"),
+        ('{"capture": 1}'.encode("utf-16"), "not UTF-8 at byte 0"),
         (b"\x1f\x8b\x08broken", "damaged or cut short"),
     ],
 )
@@ -153,11 +155,75 @@ def test_what_is_no_recording_is_a_data_error(
     assert words in told.err
 
 
-def test_what_is_not_there_is_a_data_error(tmp_path: Path, capsys: Capsys) -> None:
-    assert main(["replay", str(tmp_path / "absent")]) == 3
-    assert "no journal and no capture there" in capsys.readouterr().err
-    assert main(["replay", str(tmp_path)]) == 3
-    assert "no journal at" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("replay", "absent"), "absent: no journal and no capture there"),
+        (("replay", "file/absent"), "file/absent: no journal and no capture there"),
+        (("replay", "."), "no journal at"),
+        (("audit", "absent"), "absent: no journal and no capture there"),
+        (("import", "absent", "new.bfj"), "absent: cannot read (No such file or directory)"),
+        (("import", ".", "new.bfj"), ": cannot read (Is a directory)"),
+        (("import", "tiny", "absent/new.bfj"), "absent/new.bfj: No such file or directory"),
+        (("import", "tiny", "file/new.bfj"), "file/new.bfj: Not a directory"),
+        (("record", "--demo", "--directory", "file"), "Not a directory"),
+        (("record", "--demo", "--directory", "file/sub"), "Not a directory"),
+        (("record", "--demo", "--directory", "/proc/sub"), "cannot record to /proc/sub"),
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_cannot_be_used_is_a_failure(
+    arguments: tuple[str, ...],
+    words: str,
+    tmp_path: Path,
+    capsys: Capsys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing was wrong with any data."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("tiny").write_bytes(TINY.read_bytes())
+    assert main([*arguments, "-q"]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"bookfeed {arguments[0]}: ") and told.err.count("\n") == 1
+    assert words in told.err
+    assert told.out == "" and not list(tmp_path.rglob("*.bfj"))
+
+
+@pytest.mark.parametrize(
+    "command", ["replay", "audit", "record --demo --directory", "run --config"]
+)
+def test_a_path_from_a_variable_that_is_not_set_is_no_path(command: str, capsys: Capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), ""])
+    assert ended.value.code == 2
+    assert "must be a path, and is empty" in capsys.readouterr().err
+
+
+def test_a_journal_is_not_imported_again(tmp_path: Path, capsys: Capsys) -> None:
+    journal, again = tmp_path / "tiny.bfj", tmp_path / "again.bfj"
+    assert main(["import", str(TINY), str(journal)]) == 0
+    capsys.readouterr()
+    assert main(["import", str(journal), str(again)]) == 3
+    wanted = (
+        f"bookfeed import: {journal}:1: a journal already: `replay` and `audit` take it as it is"
+    )
+    assert capsys.readouterr().err.strip() == wanted
+    assert not again.exists()
+
+
+def test_a_capture_may_begin_with_a_mark_of_its_encoding(tmp_path: Path, capsys: Capsys) -> None:
+    marked = tmp_path / "marked.ndjson"
+    marked.write_bytes(b"\xef\xbb\xbf" + TINY.read_bytes())
+    assert replayed(capsys, marked)["digest"] == replayed(capsys, TINY)["digest"]
+
+
+def test_frames_of_no_book_are_told(tmp_path: Path, capsys: Capsys) -> None:
+    path = tmp_path / "a.ndjson"
+    lines = [{"capture": 1, "venue": "kalshi"}, {"ts_recv": 1, "conn": "a", "frame": "{}"}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert main(["replay", str(path), "-o", "json"]) == 0
+    assert "1 frames, and no book was subscribed" in capsys.readouterr().err
 
 
 def captures() -> list[Any]:

@@ -14,8 +14,11 @@ from test_feed_status import QUICK
 from waiting import PATIENCE_S, PatientClock, until
 
 import bookfeed
+from bookfeed.cli import main
 from bookfeed.errors import RecordingError
+from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.rules.rule import Rule
 from bookfeed.sim.polymarket import SimConfig
@@ -120,8 +123,18 @@ def test_a_capture_and_the_journal_made_of_it_give_the_same(tmp_path: Path) -> N
 
 def test_an_engine_that_follows_nothing_is_no_silent_nothing() -> None:
     seen = bookfeed.replay(TINY, engine=bookfeed.Engine())
-    with pytest.raises(RecordingError, match="auto_subscribe=True"):
+    with pytest.raises(RecordingError, match=r"leave out `engine`, or give .*auto_subscribe=True"):
         seen.run()
+    with pytest.raises(RecordingError, match=r"subscribed: give engine=Engine\(auto_subscribe="):
+        bookfeed.replay(list(Capture(TINY))).run()
+
+
+def test_recordings_that_were_opened_before_are_followed_as_by_their_paths(tmp_path: Path) -> None:
+    journal = tmp_path / "tiny.bfj"
+    assert main(["import", str(TINY), str(journal), "-q"]) == 0
+    updates = list(bookfeed.replay(TINY))
+    assert list(bookfeed.replay(Capture(TINY))) == updates
+    assert list(bookfeed.replay(Journal(journal))) == updates
 
 
 def test_time_passes_in_a_capture_as_it_would_live(tmp_path: Path) -> None:

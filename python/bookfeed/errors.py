@@ -65,7 +65,7 @@ class ExitCode(IntEnum):
     OK = 0
     """It did what was asked; for ``run`` and ``record`` also when ended by Ctrl-C."""
     FAILURE = 1
-    """It could not: network, permissions, the simulator, an answer that did not compare."""
+    """It could not: network, a path, the disk, the simulator, an answer that did not compare."""
     USAGE = 2
     """Wrong arguments or configuration; nothing was started."""
     DATA = 3
@@ -80,6 +80,8 @@ def exit_code(error: BaseException) -> ExitCode:
     """The exit code that tells a shell what ``error`` was about."""
     if isinstance(error, ConfigError):
         return ExitCode.USAGE
+    if isinstance(error.__cause__, OSError):
+        return ExitCode.FAILURE  # the path or the disk, and nothing that was read
     if isinstance(error, JournalError | CaptureError | RecordingError):
         return ExitCode.DATA
     if isinstance(error, KeyboardInterrupt):

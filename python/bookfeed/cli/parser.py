@@ -13,12 +13,12 @@ Number = TypeVar("Number", int, float)
 # Exit codes of commands that go on until told to end, and of those that have an end.
 _SERVICE: Final = {
     0: "done, also when ended by Ctrl-C or SIGTERM",
-    1: "failed (network, permissions, the simulator)",
+    1: "failed (network, permissions, no space, the simulator)",
     2: "wrong arguments or configuration",
 }
 _WORK: Final = {
     0: "done",
-    1: "failed (permissions, no space)",
+    1: "failed (nothing there, permissions, no space)",
     2: "wrong arguments",
     130: "interrupted before the end",
     143: "terminated before the end",
@@ -59,6 +59,13 @@ def _within(parse: type[Number], low: float, high: float) -> Callable[[str], Num
         return value
 
     return number
+
+
+def _path(text: str) -> str:
+    """An argument type: a path, which an unset variable of a shell is not."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path, and is empty")
+    return text
 
 
 class _Commands:
@@ -177,6 +184,7 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
 def _recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
+        type=_path,
         metavar="FILE",
         help="a journal (a segment, a directory of segments, or the beginning of their names) "
         "or a capture",
@@ -194,7 +202,10 @@ def _source(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--demo", action="store_true", help="follow two simulated venues")
     group.add_argument(
-        "--config", metavar="FILE", help="follow the markets of this TOML file, with its settings"
+        "--config",
+        type=_path,
+        metavar="FILE",
+        help="follow the markets of this TOML file, with its settings",
     )
     parser.add_argument(
         "--seconds",
@@ -286,7 +297,7 @@ def _add_audit(commands: _Commands) -> None:
         more="It reads the frames in plain Python, with none of the engine's code, and compares "
         "what it finds with what the engine makes of them. It is slow on purpose.",
         example="audit recordings -o json",
-        codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (permissions)"},
+        codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (nothing there)"},
     )
     _recording(audit)
     _output(audit)
@@ -304,6 +315,7 @@ def _add_record(commands: _Commands) -> None:
     _source(record)
     record.add_argument(
         "--directory",
+        type=_path,
         metavar="DIR",
         help="where to write (default: directory in [record] of the file, else recordings)",
     )
@@ -319,8 +331,12 @@ def _add_import(commands: _Commands) -> None:
         codes=_WORK_ON_DATA,
         module="importing",
     )
-    importing.add_argument("capture", metavar="CAPTURE", help="JSON lines, plain, gzip or zstd")
-    importing.add_argument("journal", metavar="OUT.bfj", help="journal to write; it must not exist")
+    importing.add_argument(
+        "capture", type=_path, metavar="CAPTURE", help="JSON lines, plain, gzip or zstd"
+    )
+    importing.add_argument(
+        "journal", type=_path, metavar="OUT.bfj", help="journal to write; it must not exist"
+    )
     _output(importing)
 
 

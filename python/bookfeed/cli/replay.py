@@ -51,6 +51,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
         )
     result = _result(engine, recording.venues, frames, elapsed_s) | _found(door, why=args.why)
     PolarityAlarm().look(engine, door.rules)
+    if frames and not engine.books():
+        print(f"bookfeed replay: {frames} frames, and no book was subscribed", file=sys.stderr)
     problems = recording.problems(door.records_refused, whole=args.frames is None)
     for problem in problems:
         print(f"bookfeed replay: {problem}", file=sys.stderr)

@@ -29,9 +29,11 @@ from bookfeed.dispatch.dispatcher import Dispatcher, OnBatch, OnLevels, OnRaw, O
 from bookfeed.errors import RecordingError
 from bookfeed.feed.source import BookSource
 from bookfeed.loops import new_event_loop
+from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.opened import Recording, engine_of, open_recording
+from bookfeed.recordings.opened import Recording, engine_of, open_recording, opened
+from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Progress, Record
 from bookfeed.records import UPDATE_BYTES, UPDATE_INSTRUMENT_OFFSET, Update
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
@@ -111,6 +113,7 @@ class Replay(BookSource):
     ) -> None:
         self._recording: Final = _recording(source)
         self._source: Final = str(source) if isinstance(source, str | Path) else "the recording"
+        self._engine_given: Final = engine is not None
         if engine is None:
             engine = engine_of(self._recording, self._source)
         inputs = EngineInput(engine)
@@ -186,9 +189,10 @@ class Replay(BookSource):
             if self._runner is not None:
                 self._runner.close()
         if self._frames and not self._engine.books():
+            leave = "leave out `engine`, or " if self._engine_given else ""
             raise RecordingError(
-                f"{self._source}: {self._frames} frames, and no book was subscribed: leave out "
-                "`engine`, or give Engine(auto_subscribe=True)"
+                f"{self._source}: {self._frames} frames, and no book was subscribed: "
+                f"{leave}give engine=Engine(auto_subscribe=True)"
             )
 
     def _replayed(self) -> Iterator[Batch]:
@@ -290,4 +294,6 @@ async def _result(call: Awaitable[object]) -> None:
 def _recording(source: str | Path | Iterable[Record]) -> Recording:
     if isinstance(source, str | Path):
         return open_recording(Path(source))
+    if isinstance(source, Journal | Capture):
+        return opened(source)
     return Recording(venues=(), engine={}, records=source, journal=None, keeps_time=True)

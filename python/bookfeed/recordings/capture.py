@@ -16,6 +16,7 @@ import gzip
 import importlib
 import io
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import IO, Any, Final, NamedTuple, NoReturn, cast
 import orjson
 
 from bookfeed.errors import CaptureError
-from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.kinds import JOURNAL_MAGIC, Kind
 
 CAPTURE_VERSION: Final = 1
 # Venues send at most 16 MiB in a frame; JSON escaping may double that.
@@ -85,7 +86,7 @@ class Capture:
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            self._fail(number, f"not valid JSON ({error})")
+            self._fail(number, _not_json(line, error))
         if not isinstance(value, dict):
             self._fail(number, f"expected a JSON object, found {type(value).__name__}")
         return value
@@ -94,6 +95,8 @@ class Capture:
         if first is None:
             self._fail(1, "the file is empty; a capture starts with a header line")
         number, line = first
+        if line.startswith(JOURNAL_MAGIC):
+            self._fail(number, "a journal already: `replay` and `audit` take it as it is")
         header = self._object(number, line)
         version, venue = header.get("capture"), header.get("venue")
         if type(version) is not int or not isinstance(venue, str) or not venue:
@@ -137,14 +140,25 @@ class Capture:
                     number += 1
                     if len(line) > LINE_BYTES_MAX:
                         self._fail(number, f"line is longer than {LINE_BYTES_MAX} bytes")
-                    if not line.isspace():
+                    if number == 1:
+                        line = line.removeprefix(BOM_UTF8)
+                    if line and not line.isspace():
                         yield number, line
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             self._fail(number + 1, f"compressed data is damaged or cut short ({error})")
         except OSError as error:
-            self._fail(number + 1, f"cannot read ({error.strerror or error})")
+            problem = f"{self.path}: cannot read ({error.strerror or error})"
+            raise CaptureError(problem) from error
         except _ZstdDamage as error:
             self._fail(number + 1, f"compressed data is damaged or cut short ({error})")
+
+
+def _not_json(line: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        line.decode()
+    except UnicodeDecodeError as wrong:
+        return f"not UTF-8 at byte {wrong.start}; a capture is JSON lines, plain, gzip or zstd"
+    return f"not valid JSON ({error})"
 
 
 class _ZstdDamage(Exception):

@@ -1,9 +1,13 @@
 """What the records of a journal are. ``docs/journal.md`` says what each of them carries."""
 
 from enum import IntEnum
+from typing import Final
 
 # kind, ts (Unix ns), conn, epoch, payload
 RecordTuple = tuple[int, int, int, int, bytes]
+
+# How the file of a journal begins.
+JOURNAL_MAGIC: Final = b"\x89BFJ"
 
 
 class Kind(IntEnum):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError, JournalError, RecordingError
 from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.kinds import JOURNAL_MAGIC
 from bookfeed.recordings.listing import recorded_engine
 from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Record
@@ -22,8 +23,6 @@ CAPTURE_ENGINE: Final[dict[str, Any]] = {
     "hash_check": "always",
     "silence_s": 0.0,
 }
-
-_JOURNAL_START: Final = b"\x89BFJ"
 
 
 @dataclass(slots=True)
@@ -63,22 +62,28 @@ def open_recording(path: Path) -> Recording:
     one that cannot be read.
     """
     if path.is_file() and not _is_journal(path):
-        capture = Capture(path)
-        return Recording((capture.venue,), CAPTURE_ENGINE, capture, None, keeps_time=False)
+        return opened(Capture(path))
     try:
         journal = Journal(path)
     except JournalError as error:
         if path.exists():
             raise
-        raise RecordingError(f"{path}: no journal and no capture there") from error
-    notes = journal.metadata.get("notes")
+        raise RecordingError(f"{path}: no journal and no capture there") from error.__cause__
+    return opened(journal)
+
+
+def opened(records: Journal | Capture) -> Recording:
+    """What a journal or a capture says of itself, beside its records."""
+    if isinstance(records, Capture):
+        return Recording((records.venue,), CAPTURE_ENGINE, records, None, keeps_time=False)
+    notes = records.metadata.get("notes")
     notes = notes if isinstance(notes, dict) else {}
     options = notes.get("engine")
     return Recording(
         venues=_venues(notes),
         engine=recorded_engine(options) if isinstance(options, dict) else {},
-        records=journal,
-        journal=journal,
+        records=records,
+        journal=records,
         keeps_time=notes.get("source") != CAPTURE_SOURCE,
     )
 
@@ -94,7 +99,7 @@ def _venues(notes: Mapping[str, object]) -> tuple[str, ...]:
 def _is_journal(path: Path) -> bool:
     """By its first bytes; what is named like one is taken for a damaged one."""
     with path.open("rb") as file:
-        return path.suffix == SUFFIX or file.read(len(_JOURNAL_START)) == _JOURNAL_START
+        return path.suffix == SUFFIX or file.read(len(JOURNAL_MAGIC)) == JOURNAL_MAGIC
 
 
 def engine_of(

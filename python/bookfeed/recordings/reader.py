@@ -5,6 +5,7 @@ comes back, in the order written, and ``report`` says what is missing. Damage in
 that a later segment makes good (blocks written again after a failed fsync) is no damage.
 """
 
+import errno
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -179,9 +180,8 @@ def segments(path: str | Path) -> list[Path]:
         candidates = path.parent.glob(f"*{SUFFIX}")
         found = [each for each in candidates if each.name.startswith(path.name)]
     if not found:
-        raise JournalError(
-            f"no journal at {path}: expected a {SUFFIX} file, or a directory of them"
-        )
+        problem = f"no journal at {path}: expected a {SUFFIX} file, or a directory of them"
+        raise JournalError(problem) from FileNotFoundError(errno.ENOENT, problem, str(path))
     return sorted(found, key=_order)
 
 
