@@ -35,6 +35,7 @@ connect_stagger_ms = 5
 backoff_min_s = 0.5
 backoff_max_s = 8
 reconnect = false
+frame_bytes_max = 1_000_000
 
 [polymarket]
 ws_url = "ws://127.0.0.1:1234/ws/market"
@@ -148,7 +149,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "silence_s": 12.5,
         "max_delay_s": 2.5,
     }
-    assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False)
+    assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False, frame_bytes_max=1_000_000)
     assert loaded.sections["polymarket"] == PolymarketSection(
         "ws://127.0.0.1:1234/ws/market", "", 5.0, custom_features=False, assets_per_connection=450
     )

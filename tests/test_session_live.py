@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -231,7 +232,8 @@ async def test_nobody_sees_live_books_after_a_violation_in_the_same_read(
 
 
 async def test_a_large_fragmented_message_is_refused_without_being_kept(server: Server) -> None:
-    async with connected(server) as (feed, log, peer):
+    venue = replace(polymarket(), frame_bytes_max=16 << 20)
+    async with connected(server, venue=venue) as (feed, log, peer):
         chunk = b"x" * (4 << 20)
         for opcode in (1, 0, 0, 0, 0):
             peer.raw(raw_frame(opcode, chunk, fin=False))

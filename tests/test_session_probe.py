@@ -12,9 +12,9 @@ from bookfeed.live.connection import (
     ConnectionPolicy,
     Data,
     Failed,
+    Heard,
     Opened,
     Phase,
-    Pong,
     Send,
     Start,
 )
@@ -86,7 +86,7 @@ def test_without_an_answer_it_is_asked_within_reason_and_given_up() -> None:
     bench.open()
     begin = bench.now
     bench.run(29 * S)
-    bench.tell(Pong())
+    bench.tell(Heard())
     assert [at - begin for at, text in bench.sends() if text == "alive?"] == [10 * S, 20 * S]
     bench.run(S)
     assert bench.times(Close) == [begin + 30 * S]

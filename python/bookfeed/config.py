@@ -99,6 +99,7 @@ class FeedConfig:
     backoff_min_s: Annotated[float, Range(0.05, 600)] = 1.0
     backoff_max_s: Annotated[float, Range(0.05, 3_600)] = 60.0
     reconnect: bool = True
+    frame_bytes_max: Annotated[int, Range(65_536, 1_073_741_824)] = 67_108_864
 
     def __post_init__(self) -> None:
         if self.backoff_min_s > self.backoff_max_s:

@@ -55,6 +55,7 @@ def session_options(config: Config) -> SessionOptions:
     how = config.feed
     stagger_ms = how.connect_stagger_ms
     return SessionOptions(
+        frame_bytes_max=how.frame_bytes_max,
         connect_stagger_s=stagger_ms / 1e3 if stagger_ms is not None else None,
         backoff_min_s=how.backoff_min_s,
         backoff_max_s=how.backoff_max_s,

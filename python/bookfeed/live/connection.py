@@ -6,8 +6,8 @@ faults run under a virtual clock. The rules:
 
 * The subscription is sent at once when the connection opens; ``PING`` follows after each interval
   and never before the subscription.
-* A connection is given up when no *data* came for too long or no PONG came for too long. A PONG
-  is not data.
+* A connection is given up when no *data* came for too long, or when nothing at all came for as long
+  as a PONG may take. Data proves more than a PONG does; a PONG is not data.
 * The backoff grows with every end of a connection and is reset by data, not by connecting. A
   close with 1008 counts several times, for longer. Whatever data says, a token bucket bounds how
   often one connection may be attempted.
@@ -108,8 +108,8 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
-class Pong:
-    """The venue answered a ping."""
+class Heard:
+    """The venue said something that is no data: it answered a ping, or pinged, or spoke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Stop:
     """End for good."""
 
 
-Event = Start | Opened | Failed | Data | Pong | Closed | Reconnect | Revive | Tick | Stop
+Event = Start | Opened | Failed | Data | Heard | Closed | Reconnect | Revive | Tick | Stop
 
 
 class Phase(Enum):
@@ -205,10 +205,10 @@ class ConnectionLogic:
         "_denials",
         "_end_ns",
         "_failures",
+        "_heard_ns",
         "_opened_ns",
         "_ping_ns",
         "_policy",
-        "_pong_ns",
         "_probe",
         "_probe_ns",
         "_proof_ns",
@@ -254,7 +254,7 @@ class ConnectionLogic:
         self._opened_ns = 0
         self._end_ns = _NEVER_NS
         self._data_ns = 0
-        self._pong_ns = 0
+        self._heard_ns = 0
         self._ping_ns = 0
         # When the connection was last asked for a sign of life, or opened.
         self._probe_ns = 0
@@ -277,8 +277,8 @@ class ConnectionLogic:
                 return self._opened(now_ns)
             case Data() if self.phase is Phase.OPEN:
                 self._data(now_ns)
-            case Pong() if self.phase is Phase.OPEN:
-                self._pong_ns = max(self._pong_ns, now_ns)
+            case Heard() if self.phase is Phase.OPEN:
+                self._heard_ns = max(self._heard_ns, now_ns)
             case Failed(_, retry_after_ns, denied) if self.phase is Phase.CONNECTING:
                 asked_ns = min(retry_after_ns, self._policy.retry_after_ns_max)
                 return self._again(now_ns, max(asked_ns, self._denied_ns() if denied else 0))
@@ -327,7 +327,7 @@ class ConnectionLogic:
     def _opened(self, now_ns: int) -> tuple[Action, ...]:
         self.phase = Phase.OPEN
         self._denials = 0
-        self._opened_ns = self._data_ns = self._pong_ns = self._probe_ns = now_ns
+        self._opened_ns = self._data_ns = self._heard_ns = self._probe_ns = now_ns
         self._ping_ns = now_ns + self._policy.ping_interval_ns
         self._end_ns = now_ns + self._lifetime_ns()
         sends = tuple(Send(text) for text in self._subscription())
@@ -369,6 +369,9 @@ class ConnectionLogic:
     def _probe_due_ns(self) -> int:
         return max(self._proved_ns(), self._probe_ns) + self._policy.probe_interval_ns
 
+    def _answer_due_ns(self) -> int:
+        return max(self._heard_ns, self._data_ns) + self._policy.pong_timeout_ns
+
     def _next_deadline_ns(self, now_ns: int) -> int:
         # Looked at again after the shortest patience, since data may end a longer one.
         again_ns = now_ns + (self._policy.silence_ns or _NEVER_NS)
@@ -377,7 +380,7 @@ class ConnectionLogic:
             deadline_ns = min(deadline_ns, self._probe_due_ns())
         if self._policy.ping_text is None:
             return deadline_ns
-        return min(deadline_ns, self._ping_ns, self._pong_ns + self._policy.pong_timeout_ns)
+        return min(deadline_ns, self._ping_ns, self._answer_due_ns())
 
     def _watch(self, now_ns: int) -> tuple[Action, ...]:
         if now_ns - self._silent_since_ns() >= self._silence_ns():
@@ -387,7 +390,7 @@ class ConnectionLogic:
             return self._close(now_ns, CloseCode.NORMAL, "old")
         sends = self._probes(now_ns)
         if self._policy.ping_text is not None:
-            if now_ns - self._pong_ns >= self._policy.pong_timeout_ns:
+            if now_ns >= self._answer_due_ns():
                 return self._close(now_ns, CloseCode.NORMAL, "no answer to ping")
             if now_ns >= self._ping_ns:
                 sends = (*sends, Send(self._policy.ping_text))

@@ -13,8 +13,10 @@ import codecs
 from enum import IntEnum
 from typing import Final
 
-MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
 CONTROL_BYTES_MAX: Final = 125
+# What a close frame may say besides its code.
+REASON_BYTES_MAX: Final = CONTROL_BYTES_MAX - 2
 
 # Codes a peer may put on the wire (RFC 6455 section 7.4 and the registry); 3000 to 4999 besides.
 _CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
@@ -55,6 +57,15 @@ class ProtocolViolation(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+def too_big(size: int | str, most: int | str) -> ProtocolViolation:
+    """A message of ``size`` bytes, or of more, where ``most`` are taken; says what to do."""
+    return ProtocolViolation(
+        CloseCode.TOO_BIG,
+        f"a message of {size} bytes is more than is taken, {most} (close code 1009): raise "
+        "frame_bytes_max in [feed] or SessionOptions",
+    )
 
 
 def check_text(payload: bytes) -> None:
@@ -127,9 +138,7 @@ class MessageAssembler:
     def _extend(self, parts: list[bytes], payload: bytes, fin: bool) -> bytes | None:
         self._size += len(payload)
         if self._size > self._max_bytes:
-            raise ProtocolViolation(
-                CloseCode.TOO_BIG, f"message larger than {self._max_bytes} bytes"
-            )
+            raise too_big(self._size, self._max_bytes)
         try:
             # Decoded piece by piece to fail at the first bad byte, which may be long before
             # the end; the text itself is not wanted.

@@ -10,6 +10,7 @@ buffered are delivered even after a callback raised, so the engine has to know b
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from bookfeed.live.framing import (
     ProtocolViolation,
     check_text,
     close_reason,
+    too_big,
 )
 from bookfeed.venues.base import Venue
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 BARE_TEXT_BYTES_MAX: Final = 64
 
 _TEXT: Final = WSMsgType.TEXT
+# How big a frame was and how big one may be, as the socket layer says it.
+_SIZES: Final = re.compile(r"(\d+) > (\d+)")
 _JSON_STARTS: Final = (b"[", b"{")
 
 
@@ -54,7 +58,7 @@ class FeedListener(WSListener):
         "close_code",
         "close_reason",
         "data_ns",
-        "pong_ns",
+        "heard_ns",
         "transport",
         "violation",
     )
@@ -66,7 +70,7 @@ class FeedListener(WSListener):
         self._flush = session.host.flush
         self._begin = session.clock.now_ns
         self._is_pong = venue.is_pong
-        self._assembler = MessageAssembler(venue.frame_bytes_max)
+        self._assembler = MessageAssembler(session.frame_bytes_max)
         self.transport: WSTransport | None = None
         # Whether this attempt is the session's present one.
         self.active = True
@@ -76,7 +80,8 @@ class FeedListener(WSListener):
         self._ts = 0
         self._pending = 0
         self.data_ns = 0
-        self.pong_ns = 0
+        # When something else came; all of it shows that the venue is there.
+        self.heard_ns = 0
         self.close_code = CLOSE_CODE_ABNORMAL
         self.close_reason = ""
         self.violation: ProtocolViolation | None = None
@@ -137,18 +142,24 @@ class FeedListener(WSListener):
             return  # An empty message says nothing, not even something malformed.
         if len(payload) > BARE_TEXT_BYTES_MAX:
             self.data_ns = ts
-        elif self._is_pong(payload):
-            self.pong_ns = ts
-            self._session.counters.pongs += 1
-        elif payload[:1] not in _JSON_STARTS:
-            self._session.on_notice(payload)
+        else:
+            self._remark(payload, ts)
         self._pending = self._inputs.ingest(self._conn, payload, ts)
+
+    def _remark(self, payload: bytes, ts: int) -> None:
+        """A text too short to be market data: an answer to a ping, however it looks, or words."""
+        self.heard_ns = ts
+        if self._is_pong(payload):
+            self._session.counters.pongs += 1
+        elif payload[:1] not in _JSON_STARTS and not payload.isspace():
+            self._session.on_notice(payload)
 
     def _uncommon(self, frame: WSFrame, ts: int) -> None:
         """Control frames, fragments, and what the protocol forbids."""
         opcode = frame.msg_type.value
         payload = frame.get_payload_as_bytes()
         reserved = bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
+        self.heard_ns = ts
         text = self._assembler.frame(opcode, bool(frame.fin), reserved, payload)
         self._plain = not self._assembler.open
         if text is not None:
@@ -168,17 +179,24 @@ class FeedListener(WSListener):
         """From now on every frame is dropped."""
         self.active = self._plain = False
 
-    def on_parser_failure(self) -> None:
+    def on_parser_failure(self, said: tuple[Any, ...]) -> None:
         """The socket layer refused a frame; it has answered with a close frame itself.
 
         The frame before the bad one is delivered only after this, and still counts. So this is
         acted upon at the end of the read, or right after it if nothing else was in it.
         """
         if self.active and self.violation is None:
-            self.violation = ProtocolViolation(
-                CloseCode.PROTOCOL_ERROR, "a frame that breaks the protocol"
-            )
+            self.violation = _violation(said)
             asyncio.get_running_loop().call_soon(self._session.on_parser_failure, self)
+
+
+def _violation(said: tuple[Any, ...]) -> ProtocolViolation:
+    """What the socket layer refused, from what it logs: a close code and a text, or neither."""
+    code, text = said[0] if said and isinstance(said[0], tuple) and len(said[0]) == 2 else (0, "")
+    sizes = _SIZES.search(str(text))
+    if code == CloseCode.TOO_BIG and sizes is not None:
+        return too_big(sizes[1], sizes[2])
+    return ProtocolViolation(CloseCode.PROTOCOL_ERROR, "a frame that breaks the protocol")
 
 
 class PicowsLog(logging.LoggerAdapter[logging.Logger]):
@@ -187,7 +205,7 @@ class PicowsLog(logging.LoggerAdapter[logging.Logger]):
     picows has no callback for that; an error line is the only thing it does in the same read.
     """
 
-    def __init__(self, on_error: Callable[[], None]) -> None:
+    def __init__(self, on_error: Callable[[tuple[Any, ...]], None]) -> None:
         super().__init__(logging.getLogger("bookfeed.live.session.picows"), {})
         self._on_error = on_error
 
@@ -202,9 +220,9 @@ class PicowsLog(logging.LoggerAdapter[logging.Logger]):
     def error(self, msg: object, *args: object, **kwargs: Any) -> None:
         """The parser, or a callback, failed."""
         self.debug(msg, *args, **kwargs)
-        self._on_error()
+        self._on_error(args)
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
         """The parser failed in an unforeseen way."""
         self.debug(msg, *args, exc_info=exc_info, **kwargs)
-        self._on_error()
+        self._on_error(())

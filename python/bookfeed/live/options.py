@@ -20,6 +20,8 @@ class SessionOptions:
     """How many symbols a connection carries; ``None``: as the venue has it."""
     connect_stagger_s: float | None = None
     """Least time between two attempts to connect; ``None``: as the venue has it."""
+    frame_bytes_max: int | None = None
+    """Longest message that is taken, in bytes; ``None``: as the venue has it (64 MiB)."""
     backoff_min_s: float = 1.0
     """Wait before the first attempt to reconnect; it doubles from there."""
     backoff_max_s: float = 60.0

@@ -26,9 +26,9 @@ from bookfeed.live.connection import (
     Data,
     Event,
     Failed,
+    Heard,
     Opened,
     Phase,
-    Pong,
     Reconnect,
     Revive,
     Send,
@@ -38,7 +38,12 @@ from bookfeed.live.connection import (
     Wait,
 )
 from bookfeed.live.dial import Dialer
-from bookfeed.live.framing import CLOSE_CODE_ABSENT, CloseCode, ProtocolViolation
+from bookfeed.live.framing import (
+    CLOSE_CODE_ABSENT,
+    REASON_BYTES_MAX,
+    CloseCode,
+    ProtocolViolation,
+)
 from bookfeed.live.handshake import headers, secrets, shown
 from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener, PicowsLog
@@ -81,12 +86,14 @@ class Session:
         inputs: EngineInput,
         clock: Clock,
         host: Host,
+        frame_bytes_max: int | None = None,
     ) -> None:
         self.conn: Final = conn
         self.inputs: Final = inputs
         self.clock: Final = clock
         self.host: Final = host
         self.counters: Final = SessionCounters()
+        self.frame_bytes_max: Final = frame_bytes_max or endpoint.venue.frame_bytes_max
         self._endpoint: Final = endpoint
         self._venue: Final = endpoint.venue
         self._logic: Final = logic
@@ -100,7 +107,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._stuck_ns: int | None = None
         self._data_noted_ns = 0
-        self._pong_noted_ns = 0
+        self._heard_noted_ns = 0
         self._lost = False
         self._closing = False
         # What is not to be shown of the present attempt.
@@ -305,7 +312,9 @@ class Session:
     def on_violation(self, listener: FeedListener, violation: ProtocolViolation) -> None:
         """The peer broke the protocol: its books are not to be believed."""
         self.counters.protocol_violations += 1
-        _log.warning("violation", "connection %d: %s", self.conn, violation.reason)
+        _log.warning(
+            f"violation {violation.code}", "connection %d: %s", self.conn, violation.reason
+        )
         self._give_up(listener, violation.code, violation.reason)
 
     @borne
@@ -375,16 +384,16 @@ class Session:
         return "reconnecting" if self.counters.connects else "connecting"
 
     def _note_receipts(self) -> None:
-        """Data and PONGs are noted by the listener and told only when a decision is due."""
+        """What comes is noted by the listener and told only when a decision is due."""
         listener = self._listener
         if listener is None:
             return
         if listener.data_ns > self._data_noted_ns:
             self._data_noted_ns = listener.data_ns
             self._logic.handle(listener.data_ns, Data())
-        if listener.pong_ns > self._pong_noted_ns:
-            self._pong_noted_ns = listener.pong_ns
-            self._logic.handle(listener.pong_ns, Pong())
+        if listener.heard_ns > self._heard_noted_ns:
+            self._heard_noted_ns = listener.heard_ns
+            self._logic.handle(listener.heard_ns, Heard())
 
     def _perform(self, action: Action, now_ns: int) -> None:
         match action:
@@ -443,7 +452,8 @@ class Session:
             return
         answered = transport.close_handshake is not None
         # The type says an enumeration; any number of the registry is meant.
-        transport.send_close(code, reason.encode())  # type: ignore[arg-type]
+        said = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+        transport.send_close(code, said.encode())  # type: ignore[arg-type]
         if answered:
             transport.disconnect()
         asyncio.get_running_loop().call_later(LINGER_S, _drop, listener)
@@ -466,7 +476,7 @@ class Session:
                     # the listener, not even as the last frame of a read.
                     enable_auto_pong=False,
                     websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                    max_frame_size=self._venue.frame_bytes_max,
+                    max_frame_size=self.frame_bytes_max,
                     extra_headers=sent or None,
                     max_redirects=0,
                     logger_name=PicowsLog(listener.on_parser_failure),

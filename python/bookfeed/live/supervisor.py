@@ -179,6 +179,7 @@ class Supervisor:
 
     def _put(self, shard: Shard, markets: Sequence[Market]) -> list[int]:
         """Markets come onto a connection, from another one or from nowhere."""
+            frame_bytes_max=self._options.frame_bytes_max,
         now_ns, depth = self.clock.now_ns(), self._endpoint.venue.depth
         instruments = []
         for market in markets:

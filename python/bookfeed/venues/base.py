@@ -199,8 +199,8 @@ class Venue:
     """The most connections at once; ``None``: no limit is known."""
     connect_stagger_s: float = 0.1
     """Least time between two attempts to connect."""
-    frame_bytes_max: int = 16 * 1024 * 1024
-    """Longest frame that is taken; a longer one ends the connection."""
+    frame_bytes_max: int = 64 * 1024 * 1024
+    """Longest frame that is taken unless told otherwise; a longer one ends the connection."""
     probe_interval_s: float = 0.0
     lifetime_s: float = 0.0
     depth: int | None = None

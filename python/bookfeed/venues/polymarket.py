@@ -92,7 +92,8 @@ def polymarket(
 
 
 def _is_pong(text: bytes) -> bool:
-    return text.upper() == b"PONG"
+    # Whatever it is wrapped in: a line break, quotes, an object.
+    return b"PONG" in text.upper()
 
 
 def _books_request(symbols: Sequence[str]) -> RestRequest:

@@ -45,6 +45,21 @@ pub struct Payload<'a> {
 /// `frame` must not be applied. What is wrong with a well-formed message is in its body instead.
 pub type Decode = fn(&Payload, &Instruments, &mut Frame, &mut Tally) -> Result<(), JsonError>;
 
+/// Most bytes of a remark.
+const REMARK_BYTES_MAX: usize = 64;
+
+/// What a bare text says, trimmed, if it is no more than words (or blank): one printable line
+/// without a bracket, a brace or a quote inside, so that it cannot be market data, nor a piece of
+/// it. Of a frame without a byte nobody knows what it was.
+#[cold]
+pub(crate) fn remark(bytes: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(bytes).ok()?.trim();
+    let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    let words = |c: char| !c.is_control() && !matches!(c, '{' | '}' | '[' | ']' | '"');
+    let size = 1..=REMARK_BYTES_MAX;
+    (size.contains(&bytes.len()) && inner.chars().all(words)).then_some(inner)
+}
+
 /// Most names of unknown message types that are kept apart.
 const UNKNOWN_NAMES: usize = 32;
 
@@ -78,6 +93,12 @@ impl Tally {
         } else {
             self.unknown_rest += 1;
         }
+    }
+
+    /// Counts a bare text that says nothing of any book.
+    #[cold]
+    pub(crate) fn count_remark(&mut self, text: &str) {
+        self.count_unknown(if text.is_empty() { b"blank" } else { text.as_bytes() });
     }
 
     /// Counts by message type, which the decoder numbers as `names` lists them; types never met

@@ -31,7 +31,7 @@ mod whole;
 mod world;
 
 use crate::book::integrity::{Cause, State};
-use crate::decode::{Mode, Payload, Source, Tally};
+use crate::decode::{Mode, Payload, Source, Tally, remark};
 use crate::event::{Body, Frame, Message};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN, Venue};
@@ -215,7 +215,8 @@ impl Engine {
         self.pending()
     }
 
-    /// Reads a payload into `frame`; `false` if it is neither JSON nor a text the venue sends.
+    /// Reads a payload into `frame`; `false` if it is neither JSON nor a text that says nothing of
+    /// any book.
     #[inline]
     fn decode(
         &mut self,
@@ -229,6 +230,12 @@ impl Engine {
         match (venue.row().decode)(payload, &self.world.instruments, frame, tally) {
             Ok(()) => true,
             Err(error) => {
+                let said = if payload.source == Source::Stream { remark(payload.bytes) } else { None };
+                if let Some(text) = said {
+                    frame.clear();
+                    tally.count_remark(text);
+                    return true;
+                }
                 self.world.counters.decode_errors += 1;
                 self.world.note_error(conn, ts_recv, json_complaint(&error), error.offset);
                 false

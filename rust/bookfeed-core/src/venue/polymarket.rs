@@ -6,7 +6,7 @@
 
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, decimal, elements, given, is_probability, is_text};
-use crate::decode::{Payload, Source, Tally};
+use crate::decode::{Payload, Source, Tally, remark};
 use crate::event::{
     Aggressor, Body, Change, Claim, Frame, Level, Malformed, Message, Place, ProofClaim, Side, Snapshot,
     TouchClaim, Trade, Winner,
@@ -115,7 +115,7 @@ pub fn decode(
     match cursor.peek() {
         b'{' => decoder.message(&mut cursor, tally)?,
         b'[' => decoder.array(&mut cursor, tally)?,
-        _ => decoder.bare_text(&mut cursor)?,
+        _ => decoder.bare_text(&mut cursor, tally)?,
     }
     cursor.finish()?;
     tally.count(&frame.kinds);
@@ -124,12 +124,19 @@ pub fn decode(
 
 impl Decoder<'_> {
     #[cold]
-    fn bare_text(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
+    fn bare_text(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         let text = self.bytes.trim_ascii();
         if let Some(kind) =
             (FIRST_BARE_TEXT..).zip(BARE_TEXTS).find(|(_, t)| t.eq_ignore_ascii_case(text))
         {
             self.frame.kinds.push(kind.0);
+            cursor.rewind(self.bytes.len());
+            return Ok(());
+        }
+        if self.source == Source::Stream
+            && let Some(said) = remark(self.bytes)
+        {
+            tally.count_remark(said);
             cursor.rewind(self.bytes.len());
             return Ok(());
         }
