@@ -370,11 +370,15 @@ async def test_a_market_that_never_comes_is_not_silently_absent(server: Server) 
         await server.until(lambda: feed.book(YES).live)
         with pytest.raises(TimeoutError, match=NO):
             await feed.wait_live(0.05)
-        # Without REST the remedy is a fresh connection, once, and then ever more rarely.
+        # Without REST the remedy is a connection of its own, once, and then ever more rarely.
         await server.peer(1)
+        await server.until(lambda: feed.book(NO).cause == "absent")
+        with pytest.raises(TimeoutError, match=r"no book for 2+; is the id right"):
+            await feed.wait_live(0.05)
         await asyncio.sleep(0.5)
         assert len(server.peers) == 2
-        assert feed.counters()["reconnects"] == 1
+        assert feed.counters()["reconnects"] == 0
+        assert feed.book(YES).epoch == 1
 
 
 async def test_no_socket_or_task_is_left_behind(server: Server) -> None:

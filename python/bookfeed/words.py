@@ -37,6 +37,7 @@ Cause: TypeAlias = Literal[
     "window",
     "expired",
     "late",
+    "absent",
 ]
 """Why a book is in its state."""
 

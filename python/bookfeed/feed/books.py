@@ -15,6 +15,7 @@ from bookfeed.errors import EngineError, SessionError
 from bookfeed.feed.lines import FeedLog
 from bookfeed.feed.quotes import UserQuotes
 from bookfeed.feed.source import BookSource
+from bookfeed.live.recovery.absent import in_words
 from bookfeed.live.session import Session
 from bookfeed.live.supervisor import Supervisor
 from bookfeed.market import Market
@@ -147,7 +148,13 @@ class LiveBooks(BookSource):
                 return [book_status(v, conn_of.get(v.instrument), now_ns) for v in views]
             views = [self._engine.book(i) for i in sorted(missing)]
             shown = ", ".join(f"{v.symbol} ({v.state}: {v.cause})" for v in views[:5])
-            raise TimeoutError(f"{len(views)} books are not live, first: {shown}") from None
+            absent = [
+                view.symbol
+                for view in views
+                if any(supervisor.absent(view.instrument) for supervisor in self._supervisors)
+            ]
+            why = f"; {in_words(absent)}" if absent else ""
+            raise TimeoutError(f"{len(views)} books are not live, first: {shown}{why}") from None
         return []
 
     def _missing(self, wanted: set[int] | None) -> set[int]:

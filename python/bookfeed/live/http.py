@@ -29,10 +29,13 @@ _CHUNK_BYTES: Final = 64 * 1024
 
 
 class RestError(SessionError):
-    """A REST request that brought no answer; ``retry_after_ns`` is what the server asked for."""
+    """A REST request that brought no answer; ``retry_after_ns`` is what the server asked for,
+    ``status`` what it answered with, 0 if it did not.
+    """
 
-    def __init__(self, problem: str, retry_after_ns: int = 0) -> None:
+    def __init__(self, problem: str, retry_after_ns: int = 0, status: int = 0) -> None:
         super().__init__(problem)
+        self.status: Final = status
         self.retry_after_ns: Final = retry_after_ns
 
 
@@ -120,6 +123,7 @@ class RestClient:
                     raise RestError(
                         f"{request.method} {request.path} answered {response.status}",
                         retry_after_ns(response.headers.get("Retry-After")),
+                        response.status,
                     )
                 return await _body(response)
         except RestError:

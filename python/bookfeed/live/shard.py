@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from bookfeed.clock import NS_PER_S
 from bookfeed.live.session import Session
 from bookfeed.market import Market
 from bookfeed.venues.base import Venue
+
+# Later than any session.
+NEVER_NS: Final = (1 << 62) // NS_PER_S * NS_PER_S
 
 
 @dataclass(slots=True, eq=False)
@@ -16,6 +21,8 @@ class Shard:
     conn: int
     instruments: dict[int, str] = field(default_factory=dict)
     market_of: dict[int, Market] = field(default_factory=dict)
+    # Whether none of the books was ever given: there is nothing to be heard then.
+    apart: bool = False
     # When the arrival of a book is to be checked, by instrument.
     due_ns: dict[int, int] = field(default_factory=dict)
     session: Session = field(init=False)
@@ -65,6 +72,8 @@ class Shard:
 
     def quiet_until_ns(self) -> int:
         """Return when the first of the markets opens; before, nothing is expected."""
+        if self.apart:
+            return NEVER_NS
         return min((market.open_ts or 0 for market in self.market_of.values()), default=0)
 
 

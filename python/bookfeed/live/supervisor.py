@@ -10,7 +10,7 @@ import logging
 import random
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -21,7 +21,8 @@ from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
 from bookfeed.live.host import borne
 from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Backoff, Stagger
-from bookfeed.live.recovery.plan import NOT_RESYNCED, ResyncPlan
+from bookfeed.live.recovery.apart import Apart
+from bookfeed.live.recovery.plan import NO_SNAPSHOT, NOT_RESYNCED, ResyncPlan
 from bookfeed.live.recovery.ways import mender_of
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
@@ -80,6 +81,7 @@ class Supervisor:
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
+        self._apart: Final = Apart(self, rng)
         self._failure: BaseException | None = None
         self._handler_errors = 0
         # Connections that are given up, and what those counted that are gone.
@@ -95,6 +97,11 @@ class Supervisor:
     def plan(self) -> ResyncPlan:
         """Which books are wanted back, and the budgets."""
         return self._plan
+
+    @property
+    def symbols_max(self) -> int:
+        """How many symbols a connection carries."""
+        return self._size()
 
     @property
     def sessions(self) -> list[Session]:
@@ -154,7 +161,7 @@ class Supervisor:
             )
         return size
 
-    def _new_shard(self, markets: Sequence[Market]) -> Shard:
+    def _new_shard(self, markets: Sequence[Market], only: Container[str] | None = None) -> Shard:
         venue, mender = self._endpoint.venue, self._mender
         shard = Shard(venue, next(self._conns))
         shard.session = Session(
@@ -172,20 +179,24 @@ class Supervisor:
             inputs=self.inputs,
             clock=self.clock,
             host=self,
+            frame_bytes_max=self._options.frame_bytes_max,
         )
-        self._put(shard, markets)
+        self._put(shard, markets, only)
         self._shards[shard.conn] = shard
         return shard
 
-    def _put(self, shard: Shard, markets: Sequence[Market]) -> list[int]:
-        """Markets come onto a connection, from another one or from nowhere."""
-            frame_bytes_max=self._options.frame_bytes_max,
+    def _put(
+        self, shard: Shard, markets: Sequence[Market], only: Container[str] | None = None
+    ) -> list[int]:
+        """Markets, or ``only`` some symbols of theirs, come onto a connection."""
         now_ns, depth = self.clock.now_ns(), self._endpoint.venue.depth
         instruments = []
         for market in markets:
             # A window is as deep as what is asked for, whatever the market says of itself.
             listed = market if depth is None else replace(market, depth=depth)
             for outcome in market.outcomes:
+                if only is not None and outcome.symbol not in only:
+                    continue
                 instrument = self.inputs.subscribe(listed, outcome, shard.conn, now_ns)
                 shard.add(instrument, outcome.symbol, market)
                 self._shard_of[instrument] = shard
@@ -216,7 +227,8 @@ class Supervisor:
         size, waiting = self._size(), list(markets)
         placed: list[tuple[Shard, list[Market]]] = []
         for shard in self._shards.values():
-            room, here = size - len(shard.instruments), []
+            # No fresh market among books that are not given.
+            room, here = 0 if shard.apart else size - len(shard.instruments), []
             while waiting and len(waiting[0].outcomes) <= room:
                 room -= len(waiting[0].outcomes)
                 here.append(waiting.pop(0))
@@ -247,13 +259,12 @@ class Supervisor:
                 continue
             for instrument in instruments:
                 self.inputs.unsubscribe(instrument, self.clock.now_ns())
+                self._apart.forget(instrument)
                 del self._shard_of[instrument]
             self._take_off(shard, instruments)
             removed += instruments
             if not shard.instruments:
-                del self._shards[shard.conn]
-                self._mender.gone(shard)
-                self._stop_later(shard)
+                self._retire(shard)
         return removed
 
     def _take_off(self, shard: Shard, instruments: Sequence[int]) -> None:
@@ -273,29 +284,43 @@ class Supervisor:
 
         task.add_done_callback(gone)
 
-    def move(self, shard: Shard, instruments: Sequence[int], reason: str) -> bool:
-        """Put books on a connection of their own; says whether there could be one."""
+    def move(
+        self, shard: Shard, instruments: Sequence[int], reason: str, *, onto: Shard | None = None
+    ) -> Shard | None:
+        """Put books on a connection of their own, or ``onto`` another; ``None`` if none may be."""
         most = self._endpoint.venue.connections_max
-        if most is not None and len(self._shards) >= most:
+        if onto is None and most is not None and len(self._shards) >= most:
             _log.warning("move", "connection %d: %s, and no other left", shard.conn, reason)
-            return False
+            return None
         markets = list(dict.fromkeys(shard.market_of[i] for i in instruments))
+        symbols = {shard.instruments[i] for i in instruments}
         self._take_off(shard, instruments)
         try:
-            fresh = self._new_shard(markets)
+            there = self._new_shard(markets, symbols) if onto is None else onto
+            if onto is not None:
+                self._put(onto, markets, symbols)
         except EngineError as error:
             self.fail(error)
-            return False
+            return None
         _log.warning(
             "move",
             "connection %d: %s; %d of them move to connection %d",
             shard.conn,
             reason,
-            len(markets),
-            fresh.conn,
+            len(instruments),
+            there.conn,
         )
-        fresh.session.start()
-        return True
+        if not shard.instruments:
+            self._retire(shard)
+        if onto is None:
+            there.session.start()
+        return there
+
+    def _retire(self, shard: Shard) -> None:
+        """A connection without books is given up."""
+        del self._shards[shard.conn]
+        self._mender.gone(shard)
+        self._stop_later(shard)
 
     def resync(self, instrument: int) -> None:
         """Have a book fetched anew, as soon as the budgets allow it.
@@ -316,6 +341,10 @@ class Supervisor:
             self._plan.want(instrument, "resync", now_ns)
             self.inputs.resync_begin(instrument, now_ns, asked=True)
             self.flush()
+
+    def absent(self, instrument: int) -> bool:
+        """Whether the venue was asked for a book and does not give it."""
+        return instrument in self._apart
 
     def conn_of(self) -> dict[int, int]:
         """The number of its connection, by instrument."""
@@ -404,6 +433,7 @@ class Supervisor:
         now_ns = self.clock.now_ns()
         shard = self._shard_of.get(update.instrument)
         if update.state == "live":
+            self._apart.given(update.instrument)
             self._mender.live(update.instrument)
             self._plan.settled(update.instrument, now_ns)
         elif update.cause == "poisoned":
@@ -448,7 +478,7 @@ class Supervisor:
             due = shard.take_due(now_ns)
             missing = [i for i in due if not self._arrived(shard, i)]
             for instrument in missing:
-                self._plan.want(instrument, "no_snapshot", now_ns)
+                self._plan.want(instrument, NO_SNAPSHOT, now_ns)
             if missing:
                 _log.warning(
                     "missing",
@@ -468,11 +498,13 @@ class Supervisor:
     def _resync(self, now_ns: int) -> None:
         up = [shard for shard in self._shards.values() if shard.session.open]
         self._mender.mend(up, now_ns)
+        self._apart.look(up, now_ns)
         if not self._plan.wanted():
             return
         for shard in up:
             hopeless = self._mender.may_replace(shard)
-            if hopeless and self._plan.take_reconnect(shard.conn, shard.instruments, now_ns):
+            asking = self._apart.asking(shard)
+            if hopeless and self._plan.take_reconnect(shard.conn, asking, now_ns):
                 self.replace(shard, "books that cannot be believed")
 
     def replace(self, shard: Shard, reason: str) -> None:

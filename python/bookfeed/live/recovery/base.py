@@ -39,6 +39,10 @@ class Connections(Protocol):
         """Which books are wanted, and the budgets."""
 
     @property
+    def symbols_max(self) -> int:
+        """How many symbols a connection carries."""
+
+    @property
     def clock(self) -> Clock:
         """The clock of the session."""
 
@@ -58,8 +62,10 @@ class Connections(Protocol):
     def replace(self, shard: Shard, reason: str) -> None:
         """Give a connection up for a fresh one."""
 
-    def move(self, shard: Shard, instruments: Sequence[int], reason: str) -> bool:
-        """Put books on a connection of their own; says whether there could be one."""
+    def move(
+        self, shard: Shard, instruments: Sequence[int], reason: str, *, onto: Shard | None = None
+    ) -> Shard | None:
+        """Put books on a connection of their own, or ``onto`` another; ``None`` if none may be."""
 
 
 class Mender:

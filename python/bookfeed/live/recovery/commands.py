@@ -26,6 +26,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.pacing import Backoff, TokenBucket
 from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.plan import NO_SNAPSHOT
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Commands, Fault
 
@@ -39,7 +40,7 @@ SENT_MAX: Final = 64
 SAID_MAX: Final = 64
 
 # Causes that a book in its place in the stream does not cure, because it has no place there.
-_OFF_STREAM: Final = frozenset(("channel", "no_snapshot"))
+_OFF_STREAM: Final = frozenset(("channel", NO_SNAPSHOT))
 
 
 class Stage(Enum):
@@ -222,7 +223,8 @@ class CommandMender(Mender):
     def _failed(self, instruments: Sequence[int], now_ns: int) -> None:
         self.resync_failures += bool(instruments)
         for instrument in instruments:
-            self.connections.plan.fetched(instrument, now_ns)
+            plan = self.connections.plan
+            plan.fetched(instrument, now_ns, given=plan.cause(instrument) != NO_SNAPSHOT)
 
     def _rejoin(self, shard: Shard, line: Line, now_ns: int) -> None:
         """Channels without books are begun anew by themselves."""
@@ -399,7 +401,7 @@ class CommandMender(Mender):
     ) -> bool:
         if not instruments or not self._splits.take(now_ns):
             return False
-        if not self.connections.move(shard, instruments, reason):
+        if self.connections.move(shard, instruments, reason) is None:
             return False
         line.overflows = 0
         return True

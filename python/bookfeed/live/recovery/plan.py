@@ -3,8 +3,9 @@
 A book that left ``live`` on evidence is to be recovered. Its whole book is fetched, many at once,
 by REST or by a command on the connection (``base.py``); where that does not help, or neither is
 there, its connection is replaced. Both have budgets: a token bucket over all, and a backoff for
-every book, so that one that cannot be recovered disturbs the others ever more rarely. What a book
-has cost is forgotten only after it was live for a while.
+every book. A book that the venue does not give is no reason to replace a connection on which there
+are others: it is set apart (``apart.py``). What a book has cost is forgotten only after it was
+live for a while.
 """
 
 import random
@@ -17,8 +18,11 @@ from bookfeed.live.pacing import Backoff, TokenBucket
 
 # Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will.
 NOT_RESYNCED: Final = frozenset(
-    ("none", "disconnected", "resolved", "unsubscribed", "poisoned", "transport")
+    ("none", "disconnected", "resolved", "unsubscribed", "poisoned", "transport", "absent")
 )
+
+# Why a book is wanted that never came.
+NO_SNAPSHOT: Final = "no_snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Resync:
     wanted: bool = True
     fetching: bool = False
     fetches: int = 0
+    # How many of them were answered without it.
+    not_given: int = 0
     reconnects: int = 0
     fetch_ns: int = 0
     reconnect_ns: int = 0
@@ -166,14 +172,36 @@ class ResyncPlan:
             self._resyncs[instrument].fetching = True
         return due
 
-    def fetched(self, instrument: int, now_ns: int) -> None:
-        """A fetch is over and the book is not live: it is tried again, later and later."""
+    def fetched(self, instrument: int, now_ns: int, *, given: bool = True) -> None:
+        """A fetch is over and the book is not live: it is tried again, later and later.
+
+        ``given`` is ``False`` where the venue answered, and without the book.
+        """
         resync = self._resyncs.get(instrument)
         if resync is None or not resync.fetching:
             return
         resync.fetching = False
         resync.fetch_ns = now_ns + self._fetch_backoff.delay_ns(resync.fetches, self.rng)
         resync.fetches += 1
+        resync.not_given += not given
+
+    def not_given(self, instrument: int) -> bool:
+        """Whether the venue was asked for a book as often as is worth it, and does not give it."""
+        resync = self._resyncs.get(instrument)
+        if resync is None or not resync.wanted:
+            return False
+        if not self.can_fetch:
+            return resync.cause == NO_SNAPSHOT
+        return resync.not_given >= self.policy.fetches_max
+
+    def lone(self, candidates: Iterable[int]) -> list[int]:
+        """Return those of ``candidates`` that only a connection of their own may yet bring."""
+        return [
+            i
+            for i in candidates
+            if self.not_given(i)
+            or (self.attempts(i) >= self.policy.fetches_max and self.cause(i) == NO_SNAPSHOT)
+        ]
 
     def hold(self, until_ns: int) -> None:
         """The server asked not to be asked before ``until_ns``."""
@@ -186,10 +214,11 @@ class ResyncPlan:
             for instrument in instruments
             if (resync := self._resyncs.get(instrument)) is not None
             and resync.wanted
-            and now_ns >= resync.reconnect_ns
             and (not self.can_fetch or resync.fetches >= self.policy.fetches_max)
         ]
-        if not asking or not self._budget(shard).take(now_ns):
+        # All that ask pay for it: fifty that cannot be had are no reason for fifty times as many.
+        due = any(now_ns >= resync.reconnect_ns for resync in asking)
+        if not due or not self._budget(shard).take(now_ns):
             return False
         for resync in asking:
             delay_ns = self._reconnect_backoff.delay_ns(resync.reconnects, self.rng)

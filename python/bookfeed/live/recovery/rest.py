@@ -46,8 +46,10 @@ class RestMender(Mender):
 
     async def _fetch(self, instruments: Sequence[int]) -> None:
         connections, plan = self.connections, self.connections.plan
+        given = True
         try:
             await self._fetch_books(instruments)
+            given = False
         except RestError as error:
             self.resync_failures += 1
             connections.log.warning("fetch", "cannot fetch books: %s", error)
@@ -59,10 +61,12 @@ class RestMender(Mender):
             self._fetching = None
             now_ns = connections.clock.now_ns()
             for instrument in instruments:
-                if connections.engine.book(instrument).live:
+                view = connections.engine.book(instrument)
+                if view.live:
                     plan.settled(instrument, now_ns)
                 else:
-                    plan.fetched(instrument, now_ns)
+                    # One that was in the answer is stale by it; one that was not waits still.
+                    plan.fetched(instrument, now_ns, given=given or view.state != "syncing")
 
     async def _fetch_books(self, instruments: Sequence[int]) -> None:
         connections = self.connections

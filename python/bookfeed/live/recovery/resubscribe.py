@@ -17,6 +17,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.plan import NO_SNAPSHOT
 from bookfeed.live.recovery.roll import Roll
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Resubscription
@@ -180,7 +181,8 @@ class ResubscribeMender(Mender):
     def _failed(self, line: Line, instrument: int, now_ns: int) -> None:
         del line.attempts[instrument]
         self.resync_failures += 1
-        self.connections.plan.fetched(instrument, now_ns)
+        plan = self.connections.plan
+        plan.fetched(instrument, now_ns, given=plan.cause(instrument) != NO_SNAPSHOT)
 
     # What the venue answers.
 

@@ -26,6 +26,8 @@ UNHEARD_NS: Final = 5 * NS_PER_S
 # How long a stream may take to come to a book that was fetched because it was silent.
 LATE_NS: Final = 5 * NS_PER_S
 
+# What an answer says that knows no such book; others say that there is no answer now.
+_UNKNOWN_SYMBOL: Final = frozenset((400, 404, 410))
 # What the engine counts for a book of which the stream speaks before there is a whole one.
 _HEARD: Final = "before_snapshot"
 
@@ -156,6 +158,7 @@ class SeedMender(Mender):
 
     async def _fetch(self, shard: Shard, instrument: int) -> None:
         connections, plan = self.connections, self.connections.plan
+        given = True
         try:
             opening = shard.session.counters.connects
             body = await self._client.fetch(self._seeds.request(shard.instruments[instrument]))
@@ -164,6 +167,7 @@ class SeedMender(Mender):
                 self._take(shard, instrument, body)
         except RestError as error:
             self.resync_failures += 1
+            given = error.status not in _UNKNOWN_SYMBOL
             connections.log.warning("fetch", "cannot fetch a book: %s", error)
             if error.retry_after_ns:
                 plan.hold(connections.clock.now_ns() + error.retry_after_ns)
@@ -172,7 +176,7 @@ class SeedMender(Mender):
         finally:
             self._fetching = None
             # Of a book that is not wanted any more this says nothing.
-            plan.fetched(instrument, connections.clock.now_ns())
+            plan.fetched(instrument, connections.clock.now_ns(), given=given)
 
     def _take(self, shard: Shard, instrument: int, body: bytes) -> None:
         connections = self.connections

@@ -92,6 +92,8 @@ named_codes! {
         Expired = "expired",
         /// Its connection delivers in order, and too late.
         Late = "late",
+        /// The venue was asked for it and does not give it.
+        Absent = "absent",
     }
 }
 
