@@ -48,8 +48,12 @@ FITTING: Final[dict[str, frozenset[str]]] = {
         {"hash_mismatch", "bbo_mismatch", "crossed", "out_of_order", "mirror_mismatch"}
     ),
     "corrupt_size": frozenset({"hash_mismatch", "mirror_mismatch", "bbo_mismatch"}),
+    "reset-behind-data": frozenset({"disconnected"}),
+    # These concern no book.
+    "broadcast": frozenset(),
+    "pong": frozenset(),
 }
-MUST_BE_NAMED: Final = frozenset({"disconnect", "reset", "malformed"})
+MUST_BE_NAMED: Final = frozenset({"disconnect", "reset", "reset-behind-data", "malformed"})
 # The bare consequences of a session that mends books; they name no fault.
 ORDINARY: Final = frozenset(
     {"subscribed", "snapshot", "resync", "evidence", "tick_change", "resolved"}
@@ -181,7 +185,8 @@ class Referee:
     def look(self, item: Item) -> None:
         """After an item: the books it was about, or all of them now and then."""
         news = item.message is not None and item.message.kind == "new_market"
-        if item.kind == "frame" and item.payload != b"PONG" and not news:
+        pong = b"PONG" in item.payload[:16].upper()
+        if item.kind == "frame" and not pong and not news:
             self.spoke_ns[item.conn] = item.ts_ns
         if item.message is None:
             for symbol in self.client.symbols:
@@ -240,13 +245,16 @@ def _best_price(levels: list[list[int]]) -> int | None:
 
 
 def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
-    """The faults of a seed: drawn ones, lost changes of which only a hash tells, and in every
-    sixth seed a venue whose changes come with hashes that are not those of books."""
+    """The faults of a seed: drawn ones, lost changes of which only a hash tells, what concerns no
+    book, and in every sixth seed a venue whose changes come with hashes that are not those of
+    books, or a reset behind unread data."""
     drawn = random_faults(seed, count=faults, frames=frames)
     noop = random_faults(seed + 1, count=2, frames=frames, kinds=("drop+noop",))
     # Where outcomes trade apart, nothing but hashes tells that from a torn book.
     foreign = (Fault("hash", at_frame=frames // 4),) if seed % 6 == 2 else ()
-    return (*drawn, *noop, *foreign)
+    beside = random_faults(seed + 2, count=2, frames=frames, kinds=("broadcast", "pong"))
+    behind = (Fault("reset-behind-data", at_frame=frames // 3),) if seed % 6 == 4 else ()
+    return (*drawn, *noop, *foreign, *beside, *behind)
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:

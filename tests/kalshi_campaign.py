@@ -51,8 +51,15 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "disconnect": frozenset({"disconnected"}),
     "reset": frozenset({"disconnected"}),
     "terminal": frozenset({"channel", "gap"}),
+    "reset-behind-data": frozenset({"disconnected"}),
+    # These concern no book.
+    "broadcast": frozenset(),
+    "pong": frozenset(),
+    "absent": frozenset(),
 }
-MUST_BE_NAMED: Final = frozenset({"drop", "malformed", "terminal", "disconnect"})
+MUST_BE_NAMED: Final = frozenset(
+    {"drop", "malformed", "terminal", "disconnect", "reset-behind-data"}
+)
 # What a session that mends books, and the venue's own news, bring about.
 ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "resolved"})
 OVER: Final = frozenset({"disconnected", "resolved", "unsubscribed"})
@@ -242,7 +249,11 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
     schedule: tuple[KalshiFault, ...] = ()
     if not clean:
         drawn = random_faults(seed, count=faults, frames=items * 2 // 3)
-        schedule = tuple(filter(detectable, drawn))
+        beside = random_faults(
+            seed + 2, count=2, frames=items * 2 // 3, kinds=("broadcast", "pong")
+        )
+        behind = KalshiFault("reset-behind-data", at_frame=items // 3)
+        schedule = (*filter(detectable, drawn), *beside, *((behind,) if seed % 6 == 4 else ()))
     stream = KalshiStream(
         config,
         faults=schedule,

@@ -162,6 +162,7 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
         ("drop@500", Fault("drop", at_frame=500)),
         ("freeze@2.5s+1s", Fault("freeze", at_s=2.5, duration_s=1.0)),
         ("malformed:truncated@7", Fault("malformed", at_frame=7, variant="truncated")),
+        ("reset-behind-data@5", Fault("reset-behind-data", at_frame=5)),
     ],
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from bookfeed.sim.binance.faults import BINANCE_VARIANTS
-from bookfeed.sim.faults import FaultEvent
-from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS
+from bookfeed.sim.faults import OF_ANY, FaultEvent
+from bookfeed.sim.kalshi.faults import HEARTBEAT, KALSHI_VARIANTS, KalshiFault
+from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
+from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 from bookfeed.sim.kraken.faults import KRAKEN_VARIANTS
 from bookfeed.sim.polymarket.faults import (
     DRAWN_KINDS,
@@ -281,6 +283,71 @@ def test_all_random_faults_happen_and_repeat() -> None:
         logs.append((stream.fault_log, digest.hexdigest()))
     assert logs[0] == logs[1]
     assert sorted(e.fault.at_frame or 0 for e in logs[0][0]) == [f.at_frame for f in mild]
+
+
+KALSHI_CONFIG = KalshiVenueConfig(seed=21, pause_every=0)
+
+
+def kalshi_run(*faults: KalshiFault, items: int = 300) -> tuple[list[KalshiItem], KalshiStream]:
+    stream = KalshiStream(KALSHI_CONFIG, faults=faults)
+    return list(stream.items(items)), stream
+
+
+def inserted(faulty: list[bytes], sound: list[bytes]) -> bytes:
+    """The one frame that is more; all others are as they should be."""
+    place = next(i for i, (a, b) in enumerate(zip(faulty, sound, strict=True)) if a != b)
+    extra = faulty[place]
+    assert [*faulty[:place], *faulty[place + 1 :]] == sound[: len(faulty) - 1]
+    return extra
+
+
+@pytest.mark.parametrize("variant", OF_ANY["broadcast"])
+def test_a_broadcast_is_one_frame_more_and_names_no_book(variant: str) -> None:
+    items, stream = run(Fault("broadcast", at_frame=AT, variant=variant))
+    extra = inserted(frames(items), clean())
+    assert not any(asset.encode() in extra for asset in stream.asset_ids(0))
+    told, kalshi = kalshi_run(KalshiFault("broadcast", at_frame=AT, variant=variant))
+    extra = inserted([i.payload for i in told], [i.payload for i in kalshi_run()[0]])
+    assert not any(ticker.encode() in extra for ticker in kalshi.tickers(0))
+
+
+@pytest.mark.parametrize(("variant", "said"), [("none", None), ("odd", b' "pong"\n')])
+def test_signs_of_life_that_fail(variant: str, said: bytes | None) -> None:
+    items, _ = run(Fault("pong", at_s=12, variant=variant), items=600, rate=10)
+    pongs = [i.payload for i in items if i.message is None and b"pong" in i.payload.lower()]
+    assert pongs[0] == b"PONG"
+    assert set(pongs[1:]) == ({said} if said else set())
+    told, _ = kalshi_run(KalshiFault("pong", at_s=12, variant=variant), items=5_000)
+    pings = [item.payload for item in told if item.kind == "ping"]
+    assert pings[0] == HEARTBEAT
+    assert set(pings[1:]) == ({said} if said else set())
+
+
+def test_a_reset_behind_data_comes_after_the_frame() -> None:
+    items, stream = run(Fault("reset-behind-data", at_frame=AT))
+    place = only_event(stream).frame + 1
+    assert [item.kind for item in items[place + 1 : place + 4]] == ["frame", "disconnected", "lost"]
+    told, _ = kalshi_run(KalshiFault("reset-behind-data", at_frame=AT))
+    down = next(n for n, item in enumerate(told) if item.kind == "disconnected")
+    assert told[down - 1].kind == "frame"
+
+
+def test_an_absent_asset_is_spoken_of_by_nobody() -> None:
+    items, stream = run(Fault("absent"))
+    gone, *others = stream.asset_ids(0)
+    assert only_event(stream).assets == (gone,)
+    text = b"".join(frames(items))
+    assert gone.encode() not in text
+    assert all(asset.encode() in text for asset in others)
+    with pytest.raises(KeyError):
+        stream.rest_book(gone)
+    told, kalshi = kalshi_run(KalshiFault("absent"))
+    gone, *others = kalshi.tickers(0)
+    text = b"".join(i.payload for i in told if b'"orderbook_' in i.payload)
+    with pytest.raises(KeyError):
+        kalshi.rest_book(gone)
+    assert gone.encode() not in text
+    assert all(ticker.encode() in text for ticker in others)
 
 
 def test_ghosts_are_counted() -> None:

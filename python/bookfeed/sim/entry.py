@@ -15,7 +15,7 @@ from bookfeed.sim import package
 from bookfeed.sim.faults import Mishap
 
 _FAULT: Final = re.compile(
-    r"(?P<kind>\w+(?:\+[a-z]+)?)(?::(?P<variant>\w+))?"
+    r"(?P<kind>[\w-]+(?:\+[a-z]+)?)(?::(?P<variant>\w+))?"
     r"(?:@(?P<when>\d+(?:\.\d+)?)(?P<unit>s?))?(?:\+(?P<lasts>\d+(?:\.\d+)?)s)?",
     re.ASCII,
 )

@@ -15,6 +15,27 @@ from bookfeed.sim.chance import seeded
 LATER_FRAMES: Final = 5
 """How many frames on a copy or an overtaken frame comes."""
 
+ODD_PONG: Final = b' "pong"\n'
+"""A sign of life that does not look like one."""
+
+OF_ANY: Final[dict[Any, tuple[str, ...]]] = {
+    "reset-behind-data": ("",),
+    "pong": ("none", "odd"),
+    "broadcast": ("surrogate", "foreign", "blank", "words"),
+    "absent": ("asset",),
+}
+"""
+reset-behind-data  the connection is torn down (TCP RST) while the frame is still unread
+pong               from then on the venue gives no sign of life, or one that looks odd
+broadcast          what concerns no subscribed book comes first: a title cut inside an emoji, a
+                   market nobody asked for, a blank text, bare words
+absent             from the next connection on the venue has no book of an asset
+
+What can happen with either prediction market.
+"""
+BARE_TEXTS: Final = {"blank": b" \n", "words": b"SLOW DOWN"}
+"""Texts of ``broadcast`` that are no messages at all, by variant."""
+
 F = TypeVar("F", bound="Mishap")
 P = TypeVar("P")
 
@@ -128,6 +149,8 @@ class Injector(Generic[F, P]):
         self._rng = seeded("faults", seed)
         self._start_ns = start_ns
         self._links: dict[int, Link[P]] = {}
+        self._pongs: dict[int, bytes | None] = {}
+        """Signs of life that are not as usual, by connection."""
         self.log: list[FaultEvent] = []
 
     def add(self, fault: F) -> None:
@@ -140,6 +163,28 @@ class Injector(Generic[F, P]):
         link.frozen.clear()
         link.held = None
         link.later.clear()
+        self._pongs.pop(conn, None)
+
+    def absent(self, conn: int, first: str, now_ns: int) -> list[str]:
+        """The assets of which the venue has no book from this connection on: those of the faults
+        ``absent`` that are due, ``first`` where they name none.
+        """
+        gone: list[str] = []
+        frame = self._links[conn].frame
+        while fault := self._take(conn, frame, now_ns, lambda one: one.kind == "absent"):
+            asset = fault.asset or first
+            gone.append(asset)
+            self.log.append(FaultEvent(fault, now_ns, conn, frame, (asset,), "no such book"))
+        return gone
+
+    def pong(self, conn: int, usual: bytes, now_ns: int) -> bytes | None:
+        """What the venue says as a sign of life where it ``usual`` says something else."""
+        link = self._links.setdefault(conn, Link())
+        fault = self._take(conn, link.frame, now_ns, lambda one: one.kind == "pong")
+        if fault is not None:
+            self._pongs[conn] = None if fault.variant == "none" else ODD_PONG
+            self.log.append(FaultEvent(fault, now_ns, conn, link.frame, (), fault.variant))
+        return self._pongs.get(conn, usual)
 
     def _next_frame(self, conn: int) -> Link[P]:
         """The connection, with the frame that is about to be looked at counted."""

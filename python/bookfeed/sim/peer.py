@@ -133,6 +133,13 @@ class Peer(WSListener):
         self._transport.underlying_transport.write(_close_frame(code, reason))
         asyncio.get_running_loop().call_later(_GOODBYE_S, self._transport.disconnect)
 
+    def reset_behind_data(self) -> None:
+        """Sends what is queued and hangs up without a word, before the client has read it."""
+        self.flush()
+        self.open = False
+        # Some loops write at the end of their turn; hanging up would throw it away.
+        asyncio.get_running_loop().call_soon(self.reset)
+
     def reset(self) -> None:
         """Hangs up without a word: the client's socket sees a TCP reset."""
         if not self._transport:

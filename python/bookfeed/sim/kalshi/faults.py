@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
-from bookfeed.sim.kalshi.session import Out
-from bookfeed.sim.kalshi.wire import BOOK_KINDS
+from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.kalshi.session import KalshiSession, Out
+from bookfeed.sim.kalshi.wire import BOOK_KINDS, envelope
 
 KalshiFaultKind = Literal[
     "drop",
@@ -26,6 +26,10 @@ KalshiFaultKind = Literal[
     "disconnect",
     "reset",
     "terminal",
+    "reset-behind-data",
+    "pong",
+    "broadcast",
+    "absent",
 ]
 """
 drop          the frame is never delivered, and its number is missing
@@ -38,6 +42,8 @@ zombie        nothing more of a connection but heartbeats
 disconnect    the connection is closed in an orderly way with a close code
 reset         the connection is torn down without a close frame (TCP RST)
 terminal      the subscription ends with an error, the connection stays
+
+The others are those ``OF_ANY`` venue.
 """
 
 KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
@@ -51,13 +57,27 @@ KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
     "disconnect": ("",),
     "reset": ("",),
     "terminal": ("25", "10"),
+    **OF_ANY,
 }
 """The ways each kind can happen; the first is the default."""
+
+DRAWN_KINDS: Final = tuple(kind for kind in KALSHI_VARIANTS if kind not in OF_ANY)
+"""The kinds that a random schedule draws from, unless told otherwise."""
 
 UNDETECTABLE: Final = frozenset({"size", "price", "side"})
 """Variants of ``corrupt`` that no number gives away; only a REST witness or luck finds them."""
 
-_FRAME_KINDS: Final = frozenset({"drop", "duplicate", "swap", "malformed", "corrupt"})
+HEARTBEAT: Final = b"heartbeat"
+"""What pings of the venue say."""
+_FRAME_KINDS: Final = frozenset(
+    {"drop", "duplicate", "swap", "malformed", "corrupt", "broadcast", "reset-behind-data"}
+)
+_NEWS_CHANNEL: Final = "market_lifecycle_v2"
+# News that concern no market of any subscriber, by variant of ``broadcast``.
+_FOREIGN: Final = {
+    "surrogate": '{"event_type":"created","market_ticker":"KXCUT-1","title":"Up or down \\ud83d"}',
+    "foreign": '{"event_type":"deactivated","market_ticker":"KXFOREIGN-1","is_deactivated":"?"}',
+}
 _SIZE: Final = re.compile(rb'(?:"delta_fp":|\["[0-9.]+",)"-?([0-9.]+)"')
 _PRICE: Final = re.compile(rb'(?:"price_dollars":|\[)"(0\.[0-9]{4})"')
 _SIDE: Final = re.compile(rb'"side":"(yes|no)"')
@@ -80,21 +100,22 @@ class KalshiFault(Mishap):
     message: str | None = None
 
 
+End = Literal["", "disconnect", "reset", "reset-behind-data", "terminal"]
+
+
 class KalshiDelivery(NamedTuple):
     """What becomes of one frame, and of the connection or the subscription after it."""
 
     frames: tuple[Out, ...]
-    end: Literal["", "disconnect", "reset", "terminal"] = ""
+    end: End = ""
     fault: KalshiFault | None = None
 
 
 class KalshiInjector(Injector[KalshiFault, Out]):
     """Decides what becomes of every frame of every connection."""
 
-    def deliver(
-        self, conn: int, out: Out, of_sid: Callable[[], Sequence[str]], now_ns: int
-    ) -> KalshiDelivery:
-        """What ``conn`` gets of ``out``; ``of_sid`` names the markets of its subscription."""
+    def deliver(self, conn: int, out: Out, session: KalshiSession, now_ns: int) -> KalshiDelivery:
+        """What ``conn``, whose subscriptions are those of ``session``, gets of ``out``."""
         link = self._next_frame(conn)
         if not self._waiting and not link.busy:
             return KalshiDelivery((out,))
@@ -103,25 +124,26 @@ class KalshiInjector(Injector[KalshiFault, Out]):
         fault = self._take(conn, link.frame, now_ns, lambda one: _fits(one, out))
         if fault is None:
             return KalshiDelivery(link.with_waiting(out.sid, out))
-        return self._inflict(fault, link, out, of_sid, conn, now_ns)
+        return self._inflict(fault, link, out, session, now_ns)
 
-    def heartbeat(self, conn: int, now_ns: int) -> bool:
-        """Whether a heartbeat gets through."""
+    def heartbeat(self, conn: int, now_ns: int) -> bytes | None:
+        """What a heartbeat of now says, ``None`` if none gets through."""
         link = self._links.get(conn)
         frozen = link.thaw(now_ns) if link else []
-        return not any(fault.kind == "freeze" and not sid for fault, sid in frozen)
+        if any(fault.kind == "freeze" and not sid for fault, sid in frozen):
+            return None
+        return self.pong(conn, HEARTBEAT, now_ns)
 
     def _inflict(
         self,
         fault: KalshiFault,
         link: Link[Out],
         out: Out,
-        of_sid: Callable[[], Sequence[str]],
-        conn: int,
+        session: KalshiSession,
         now_ns: int,
     ) -> KalshiDelivery:
         frames: tuple[Out, ...] = ()
-        end: Literal["", "disconnect", "reset", "terminal"] = ""
+        end: End = ""
         spoiled, sid = out.tickers, out.sid
         detail = f"{out.kind} {out.seq}"
         match fault.kind:
@@ -142,18 +164,24 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                 spoiled = () if fault.variant == "unattributable" else spoiled
             case "freeze" | "zombie":
                 sid = sid if fault.variant == "subscription" else 0
-                spoiled = tuple(of_sid()) if sid else ()
+                spoiled = _books_of(session) if sid else ()
                 link.freeze(fault, now_ns, sid)
             case "terminal":
                 # An overflow has lost something already; any other end comes after the frame.
                 frames = () if fault.variant == "25" else (out,)
                 end = "terminal"
-                spoiled = tuple(of_sid())
+                spoiled = _books_of(session)
                 detail = f"error {fault.variant} after {out.seq}"
+            case "broadcast":
+                frames = (_broadcast(fault.variant, session), *link.with_waiting(sid, out))
+                spoiled, sid = (), 0
+            case "reset-behind-data":
+                frames, end = link.with_waiting(sid, out), "reset-behind-data"
+                spoiled, sid = (), 0
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
                 spoiled, sid = (), 0
-        event = FaultEvent(fault, now_ns, conn, link.frame, spoiled, detail, sid)
+        event = FaultEvent(fault, now_ns, session.conn, link.frame, spoiled, detail, sid)
         self.log.append(event)
         return KalshiDelivery(frames, end, fault)
 
@@ -172,6 +200,19 @@ class KalshiInjector(Injector[KalshiFault, Out]):
         return data[:start] + new + data[end:], f"{fault.variant} {old!r} became {new!r}"
 
 
+def _books_of(session: KalshiSession) -> tuple[str, ...]:
+    return tuple(sorted(session.tickers()))
+
+
+def _broadcast(variant: str, session: KalshiSession) -> Out:
+    """Something that concerns no book of the connection."""
+    if variant in BARE_TEXTS:
+        return Out(BARE_TEXTS[variant], "text")
+    news = session.subscriptions.get(_NEWS_CHANNEL)
+    payload = envelope(_NEWS_CHANNEL, sid=news.sid if news else 0, msg=_FOREIGN[variant])
+    return Out(payload, _NEWS_CHANNEL)
+
+
 def _held_back(link: Link[Out], out: Out, now_ns: int) -> bool:
     """Whether a freeze keeps the frame; ends those that are over."""
     return any(not sid or sid == out.sid for _, sid in link.thaw(now_ns))
@@ -179,6 +220,8 @@ def _held_back(link: Link[Out], out: Out, now_ns: int) -> bool:
 
 def _fits(fault: KalshiFault, out: Out) -> bool:
     """Whether the fault could happen to this frame."""
+    if fault.kind in ("absent", "pong"):
+        return False
     narrow = fault.kind in _FRAME_KINDS or fault.kind == "terminal"
     if fault.variant == "subscription" or narrow or fault.message is not None:
         if fault.message is None and out.kind not in BOOK_KINDS:
@@ -223,7 +266,7 @@ def _malform(data: bytes, variant: str) -> bytes:
 
 
 def random_kalshi_faults(
-    seed: int, *, count: int, frames: int, kinds: Sequence[KalshiFaultKind] = tuple(KALSHI_VARIANTS)
+    seed: int, *, count: int, frames: int, kinds: Sequence[KalshiFaultKind] = DRAWN_KINDS
 ) -> tuple[KalshiFault, ...]:
     """A seeded schedule of ``count`` faults over the first ``frames`` frames, in order.
 

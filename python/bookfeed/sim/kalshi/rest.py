@@ -64,7 +64,7 @@ class KalshiRest(RestBase):
         return handle
 
     def _orderbook(self, request: web.Request) -> str:
-        market = self._venue.by_ticker[request.match_info["ticker"]]
+        market = self._venue.given(request.match_info["ticker"])
         return text.orderbook(market, _number(request, "depth", 0, _DEPTH_MAX))
 
     def _orderbooks(self, request: web.Request) -> str:

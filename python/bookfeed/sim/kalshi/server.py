@@ -47,7 +47,6 @@ from bookfeed.sim.server import (
 )
 
 WS_PATH: Final = "/trade-api/ws/v2"
-_HEARTBEAT: Final = b"heartbeat"
 # Fewer markets than these are short windows only.
 _SHAPES_MIN: Final = 6
 
@@ -141,9 +140,10 @@ class Client(Peer):
 
     def _beat(self) -> None:
         if self.open and self._transport:
-            if self._server.injector.heartbeat(self.conn, time.time_ns()):
+            heartbeat = self._server.injector.heartbeat(self.conn, time.time_ns())
+            if heartbeat is not None:
                 self.flush()
-                self._transport.send_ping(_HEARTBEAT)
+                self._transport.send_ping(heartbeat)
             self._await_heartbeat()
 
     def _receive(self, text: bytes) -> None:
@@ -175,9 +175,7 @@ class Client(Peer):
         if not self.open:
             return
         session = self.session
-        delivery = self._server.injector.deliver(
-            self.conn, out, lambda: sorted(session.tickers()), time.time_ns()
-        )
+        delivery = self._server.injector.deliver(self.conn, out, session, time.time_ns())
         for frame in delivery.frames:
             self._queue(frame.payload)
         match delivery.end, delivery.fault:
@@ -185,6 +183,8 @@ class Client(Peer):
                 self.end(out.sid, int(fault.variant))
             case "reset", _:
                 self.reset()
+            case "reset-behind-data", _:
+                self.reset_behind_data()
             case "disconnect", KalshiFault() as fault:
                 self.close(fault.close_code, b"simulated")
 
@@ -282,6 +282,8 @@ class KalshiSimServer(VenueServer[Client]):
 
     def _welcome(self, conn: int) -> None:
         self.injector.connected(conn)
+        first = self.venue.markets[0].spec.ticker
+        self.venue.absent.update(self.injector.absent(conn, first, time.time_ns()))
 
     def joined(self, client: Client) -> None:
         """Brings the list of markets that anyone follows up to date."""

@@ -112,7 +112,7 @@ class KalshiSession:
     def carry(self, message: Message, now_ms: int) -> Out | None:
         """The frame that this connection gets for a message of the venue, if any."""
         sub = self.subscriptions.get(message.channel)
-        if sub is None or not sub.wants(message):
+        if sub is None or not sub.wants(message) or message.ticker in self._venue.absent:
             return None
         return self._frame(sub, message, now_ms)
 

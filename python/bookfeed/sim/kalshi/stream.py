@@ -14,11 +14,11 @@ effect before the next moment::
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent
-from bookfeed.sim.kalshi.faults import KalshiFault, KalshiInjector
+from bookfeed.sim.kalshi.faults import HEARTBEAT, KalshiFault, KalshiInjector
 from bookfeed.sim.kalshi.rest_text import orderbook
 from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
 from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
@@ -26,9 +26,6 @@ from bookfeed.sim.kalshi.wire import INDEX_CHANNELS, Message
 from bookfeed.sim.virtual import NS_PER_MS, START_NS, TRANSIT_NS, VirtualRun
 
 __all__ = ["HEARTBEAT", "START_NS", "KalshiItem", "KalshiStream"]
-
-HEARTBEAT: Final = b"heartbeat"
-"""The payload of the venue's WebSocket pings."""
 
 
 class KalshiItem(NamedTuple):
@@ -113,7 +110,7 @@ class KalshiStream(VirtualRun[KalshiItem]):
 
     def rest_book(self, ticker: str) -> bytes:
         """What REST would answer now; ``KeyError`` if there is no such market."""
-        return orderbook(self.venue.by_ticker[ticker]).encode()
+        return orderbook(self.venue.given(ticker)).encode()
 
     # what the client says
 
@@ -186,13 +183,17 @@ class KalshiStream(VirtualRun[KalshiItem]):
             yield KalshiItem("disconnected", ts_ns, conn, b"")
         for conn in self._arrivals():
             self._injector.connected(conn)
+            if tickers := self.tickers(conn):
+                gone = self._injector.absent(conn, tickers[0], self._now_ns)
+                self.venue.absent.update(gone)
             self.sessions[conn] = KalshiSession(self.venue, conn)
             self._said = [said for said in self._said if said[0] != conn]
             self.subscribe(conn)
             yield KalshiItem("connected", ts_ns, conn, b"")
         for conn in self._heartbeats():
-            if self._injector.heartbeat(conn, self._now_ns):
-                yield KalshiItem("ping", ts_ns, conn, HEARTBEAT)
+            heartbeat = self._injector.heartbeat(conn, self._now_ns)
+            if heartbeat is not None:
+                yield KalshiItem("ping", ts_ns, conn, heartbeat)
 
     def _answers(self) -> Iterator[KalshiItem]:
         """What the venue answers to the commands that have arrived since the last moment."""
@@ -221,9 +222,7 @@ class KalshiStream(VirtualRun[KalshiItem]):
             return
         ts_ns = self._now_ns + TRANSIT_NS
         session = self.sessions[conn]
-        delivery = self._injector.deliver(
-            conn, out, lambda: sorted(session.tickers()), self._now_ns
-        )
+        delivery = self._injector.deliver(conn, out, session, self._now_ns)
         for frame in delivery.frames:
             yield KalshiItem("frame", ts_ns, conn, frame.payload, *_about(frame))
         if not delivery.frames:

@@ -132,6 +132,8 @@ class SimKalshi:
         self.events: dict[str, Event] = {}
         self.series: dict[str, Series] = {}
         self.by_ticker: dict[str, Market] = {}
+        self.absent: set[str] = set()
+        """Markets of which there are no books, for anybody."""
         self.by_id: dict[str, Market] = {}
         self.indices = [
             Index(index_id, seeded("index", config.seed, number))
@@ -288,6 +290,13 @@ class SimKalshi:
 
     # what is asked
 
+    def given(self, ticker: str) -> Market:
+        """The market of a book; ``KeyError`` if there is none."""
+        if ticker in self.absent:
+            raise KeyError(ticker)
+        return self.by_ticker[ticker]
+
     def known(self, tickers: Iterable[str]) -> Iterator[Market]:
-        """The listed markets among ``tickers``."""
-        return (self.by_ticker[ticker] for ticker in tickers if ticker in self.by_ticker)
+        """The markets among ``tickers`` that have books."""
+        listed, absent = self.by_ticker, self.absent
+        return (listed[one] for one in tickers if one in listed and one not in absent)

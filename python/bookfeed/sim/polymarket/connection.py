@@ -49,7 +49,7 @@ class Client(Peer):
     def _receive(self, text: bytes) -> None:
         if text.strip().upper() == b"PING":
             if self._started:
-                self._say(b"PONG")
+                self._pong()
             else:
                 self.close(POLICY_VIOLATION, _CLOSE_SUBSCRIPTION)
             return
@@ -65,6 +65,11 @@ class Client(Peer):
             self._say(b"INVALID OPERATION")
         else:
             self._update(request)
+
+    def _pong(self) -> None:
+        pong = self._hub.injector.pong(self.conn, b"PONG", self._now_ns())
+        if pong is not None:
+            self._say(pong)
 
     def _update(self, request: dict[str, Any]) -> None:
         if "custom_feature_enabled" in request:
@@ -116,6 +121,8 @@ class Client(Peer):
     def _end(self, delivery: Delivery) -> None:
         if delivery.end == "reset":
             self.reset()
+        elif delivery.end == "reset-behind-data":
+            self.reset_behind_data()
         elif delivery.fault:
             self.close(delivery.fault.close_code, b"simulated")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap
 from bookfeed.sim.polymarket.ladder import PRICE_TEXT, size_text
 from bookfeed.sim.polymarket.wire import Asset, Change, Message, book_hash
 
@@ -27,6 +27,10 @@ FaultKind = Literal[
     "swap",
     "corrupt_size",
     "ghost",
+    "reset-behind-data",
+    "pong",
+    "broadcast",
+    "absent",
 ]
 """
 drop          the frame is never delivered
@@ -41,6 +45,8 @@ malformed     the frame is not the message it should be
 swap          the frame arrives after the next one of the same market
 corrupt_size  a size in the frame is not the one the venue meant
 ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
+
+The others are those ``OF_ANY`` venue.
 """
 
 VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
@@ -56,6 +62,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "swap": ("",),
     "corrupt_size": ("one", "all"),
     "ghost": ("",),
+    **OF_ANY,
 }
 """The ways each kind can happen; the first is the default.
 
@@ -64,13 +71,29 @@ touches every entry alike. A ``truncated`` frame still names its asset, an ``una
 one names nothing.
 """
 
-STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind != "ghost")
-"""The kinds that hit the market channel rather than REST."""
+STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind not in ("ghost", "absent", "pong"))
+"""The kinds that hit the frames of the market channel."""
 
-DRAWN_KINDS: Final = tuple(kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash"))
+DRAWN_KINDS: Final = tuple(
+    kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash", *OF_ANY)
+)
 """The kinds that a random schedule draws from, unless told otherwise."""
 
 _CONTENT_KINDS: Final = frozenset(STREAM_KINDS) - {"freeze", "disconnect", "reset"}
+# What concerns no book of any subscriber, by variant of ``broadcast``.
+_FOREIGN: Final = {
+    "surrogate": (
+        b'{"id":"2900001", "question":"Up or down \\ud83d", "market":"0xf0", "slug":"cut-title", '
+        b'"assets_ids":["71","72"], "outcomes":["Yes","No \\ude00"], '
+        b'"event_message":{"id":"3900001", "title":"\\ud83d\\ud83d"}, '
+        b'"timestamp":"1790000000000", "event_type":"new_market"}'
+    ),
+    "foreign": (
+        b'{"id":"2900002", "market":"0xf1", "assets_ids":"[73, 74]", "winning_asset_id":73, '
+        b'"winning_outcome":null, "timestamp":"1790000000000", "event_type":"market_resolved"}'
+    ),
+    **BARE_TEXTS,
+}
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
@@ -89,11 +112,14 @@ class Fault(Mishap):
     kind: FaultKind
 
 
+End = Literal["", "disconnect", "reset", "reset-behind-data"]
+
+
 class Delivery(NamedTuple):
     """What becomes of one frame: payloads in order, then perhaps the end of the connection."""
 
     payloads: tuple[bytes, ...]
-    end: Literal["", "disconnect", "reset"] = ""
+    end: End = ""
     fault: Mishap | None = None
 
 
@@ -153,7 +179,7 @@ class FaultInjector(Injector[Fault, bytes]):
         spoiled = sent.named()
         detail = fault.variant
         payloads: tuple[bytes, ...] = ()
-        end: Literal["", "disconnect", "reset"] = ""
+        end: End = ""
         match fault.kind:
             case "drop":
                 detail = f"{message.kind} never delivered"
@@ -172,6 +198,12 @@ class FaultInjector(Injector[Fault, bytes]):
                 payloads = (message.text(left),) if left >= 0 else ()
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
+                spoiled = ()
+            case "reset-behind-data":
+                end = "reset-behind-data"
+                payloads, spoiled = link.with_waiting(message.market, data), ()
+            case "broadcast":
+                payloads = (_FOREIGN[fault.variant], *link.with_waiting(message.market, data))
                 spoiled = ()
             case "swap":
                 link.held = (message.market, data)
@@ -226,7 +258,7 @@ class FaultInjector(Injector[Fault, bytes]):
 def _fits(fault: Fault, sent: _Sent) -> bool:
     """Whether the fault could happen to this frame."""
     if fault.kind not in _CONTENT_KINDS:
-        return fault.kind != "ghost"
+        return fault.kind in STREAM_KINDS
     if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
         return False
     if fault.kind == "drop+noop" and not _could_do_nothing(sent.message):

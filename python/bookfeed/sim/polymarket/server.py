@@ -159,6 +159,8 @@ class SimServer(VenueServer[Client]):
 
     def _welcome(self, conn: int) -> None:
         self.injector.connected(conn)
+        first = self.venue.markets[0].spec.asset_ids[0]
+        self.venue.withdraw(self.injector.absent(conn, first, time.time_ns()))
 
     def joined(self, client: Client) -> None:
         """Brings the lists of who follows what up to date."""
@@ -204,7 +206,7 @@ class SimServer(VenueServer[Client]):
                 continue
             market = self.venue.markets[message.market]
             for client in self._audience.get(message.market, ()):
-                mask = message.mask & client.masks.get(message.market, 0)
+                mask = self.venue.mask(message) & client.masks.get(message.market, 0)
                 if mask and (client.custom or not message.custom):
                     sent += client.push(message, mask, market)
         return sent

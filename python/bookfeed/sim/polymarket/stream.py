@@ -113,11 +113,15 @@ class Stream(VirtualRun[Item]):
             yield Item("disconnected", ts_ns, conn, _NOTHING, None)
         for conn in self._arrivals():
             self._injector.connected(conn)
+            gone = self._injector.absent(conn, self.asset_ids(conn)[0], self._now_ns)
+            self.venue.withdraw(gone)
             yield Item("connected", ts_ns, conn, _NOTHING, None)
             books = self.venue.initial_books(self.asset_ids(conn))
             yield Item("frame", ts_ns, conn, books, None)
         for conn in self._heartbeats():
-            yield Item("frame", ts_ns, conn, b"PONG", None)
+            pong = self._injector.pong(conn, b"PONG", self._now_ns)
+            if pong is not None:
+                yield Item("frame", ts_ns, conn, pong, None)
 
     def _carry(self, message: Message) -> Iterator[Item]:
         """Delivers one message to whom it concerns, or to whom a fault lets it through."""
@@ -125,7 +129,9 @@ class Stream(VirtualRun[Item]):
         if message.custom and not self._custom:
             return
         if message.mask:
-            yield from self._hand_over(self.conn_of(message.market), message, message.mask)
+            mask = self.venue.mask(message)
+            if mask:
+                yield from self._hand_over(self.conn_of(message.market), message, mask)
         else:
             for conn in range(self.conns):
                 yield from self._hand_over(conn, message, 0)

@@ -5,7 +5,7 @@ clock and sends nothing: ``step`` says what happens next, ``due`` what was waiti
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Final
@@ -137,6 +137,19 @@ class SimVenue:
     def market_of(self, asset_id: str) -> Market | None:
         """The market of an asset, ``None`` if there is no such asset."""
         return self._market_of.get(asset_id)
+
+    def withdraw(self, asset_ids: Iterable[str]) -> None:
+        """From now on there are no books of these assets, for anybody."""
+        for asset_id in asset_ids:
+            self._market_of.pop(asset_id, None)
+            self.assets.pop(asset_id, None)
+
+    def mask(self, message: Message) -> int:
+        """The outcomes of which a message speaks, without those of which there are no books."""
+        if not message.mask:
+            return 0
+        outcomes = self.markets[message.market].assets
+        return message.mask & sum(a.bit for a in outcomes if a.asset_id in self.assets)
 
     def initial_books(self, asset_ids: Sequence[str]) -> bytes:
         """The array a new subscription is answered with; unknown assets are left out."""
