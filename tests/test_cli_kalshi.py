@@ -106,7 +106,7 @@ async def test_a_key_file_that_others_may_read_is_named(tmp_path: Path, key: Pat
         path = written(tmp_path, server, key)
         _, err = await told("run", "--config", path, "--seconds", "3", code=2)
         assert server.handshakes == []
-    assert f"{path}: kalshi.private_key_file: " in err
+    assert f"{path}:8: kalshi.private_key_file: " in err
     assert f"chmod 600 {key}" in err
 
 

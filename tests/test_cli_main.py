@@ -149,7 +149,7 @@ def test_a_wrong_configuration_names_file_key_and_what_is_allowed(tmp_path: Path
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        f'bookfeed run: {path}: engine.hash_check: must be one of "always", "sampled", "off", '
+        f'bookfeed run: {path}:2: engine.hash_check: must be one of "always", "sampled", "off", '
         'not "allways" (did you mean "always"?)\n'
     )
 

@@ -289,7 +289,8 @@ def test_a_wrong_file_is_told_where_and_what(
     error = refusal(tmp_path, text)
     assert error.key == key
     assert error.source == str(tmp_path / "bookfeed.toml")
-    assert str(error).startswith(f"{error.source}: {key}: ")
+    assert error.line is not None
+    assert str(error).startswith(f"{error.source}:{error.line}: {key}: ")
     for word in words:
         assert word in str(error)
 
@@ -297,7 +298,7 @@ def test_a_wrong_file_is_told_where_and_what(
 def test_what_is_no_toml_is_told_the_line(tmp_path: Path) -> None:
     error = refusal(tmp_path, "[engine\n")
     assert "not valid TOML" in str(error)
-    assert "line 1" in str(error)
+    assert f"{error.source}:1: " in str(error)
 
 
 def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_markets_of_both_venues_in_one_file() -> None:
         ('[[market]]\nvenue = "kalshy"', "market[0].venue", ['"kalshi"', "did you mean"]),
         ('[[market]]\nvenue = "kalshi"', "market[0].ticker", ["is required"]),
         ('[[market]]\nvenue = "kalshi"\nticker = "kx btc"', "market[0].ticker", ["such as KX"]),
-        (MARKET + "outcomes = []", "market[0].outcomes", ["no such key", "fee_type"]),
+        (MARKET + "outcomes = []", "market[0].outcomes", ["no such key", "leave it out"]),
         (MARKET + 'open_time = "soon"', "market[0].open_time", ["offset", "soon"]),
         (
             MARKET + 'open_time = "2026-10-01T20:00:00"',

@@ -255,7 +255,9 @@ def test_a_wrong_section_is_told_where_and_what(
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, MARKETS + text)
     assert caught.value.key == key
-    assert str(caught.value).startswith(f"{tmp_path / 'bookfeed.toml'}: {key}: ")
+    where = f"{tmp_path / 'bookfeed.toml'}:{caught.value.line}"
+    assert caught.value.line is not None
+    assert str(caught.value).startswith(f"{where}: {key}: ")
     for word in words:
         assert word in str(caught.value)
 

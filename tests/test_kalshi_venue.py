@@ -9,11 +9,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from test_signing import ED25519, RSA, pem
 
+from bookfeed.audit.fees.kalshi import _MAKER_SHARE
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market, Outcome
-from bookfeed.venues import VENUES
+from bookfeed.venues import VENUES, KalshiFee
 from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
-from bookfeed.venues.kalshi import PATH, Credentials, credentials, kalshi
+from bookfeed.venues.kalshi import FEE_TYPES, PATH, Credentials, credentials, kalshi
 from bookfeed.venues.kalshi_keys import Secret, parse_key
 
 KEY_ID = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
@@ -175,6 +176,70 @@ def test_half_a_key_or_two_are_refused(environ: dict[str, str], words: str) -> N
     with pytest.raises(ConfigError, match=words) as caught:
         credentials(environ=environ)
     assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [KEY_ID, f'"{KEY_ID}"', f"'{KEY_ID}'", f"\ufeff{KEY_ID}", f" {KEY_ID}\r\n", f"{KEY_ID}\\r\\n"],
+)
+def test_what_shells_and_editors_make_of_a_key_id_is_taken(text: str, tmp_path: Path) -> None:
+    environ = {"KALSHI_API_KEY_ID": text, "KALSHI_PRIVATE_KEY": pem(ED25519)}
+    found = credentials(environ=environ)
+    assert found is not None and found.key_id == KEY_ID
+    path = tmp_path / "id"
+    path.write_text(text, encoding="utf-8")
+    by_file = {"KALSHI_API_KEY_ID_FILE": str(path), "KALSHI_PRIVATE_KEY": pem(ED25519)}
+    found = credentials(environ=by_file)
+    assert found is not None and found.key_id == KEY_ID
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/run/secrets/CANARY", "not a path; KALSHI_API_KEY_ID_FILE may name a file"),
+        ("CANARY.txt", "not a path"),
+        (pem(ED25519), "as Kalshi shows it, not the private key"),
+        ("CANARY two", "must be the id as Kalshi shows it"),
+        ("CANARÄY", "must be the id as Kalshi shows it"),
+    ],
+)
+def test_what_is_no_key_id_says_where_it_came_from(text: str, words: str) -> None:
+    environ = {"KALSHI_API_KEY_ID": text, "KALSHI_PRIVATE_KEY": pem(ED25519)}
+    with pytest.raises(ConfigError, match=words) as caught:
+        credentials(environ=environ, source="bookfeed.toml")
+    assert caught.value.source == "KALSHI_API_KEY_ID"
+    assert "CANAR" not in str(caught.value) and "BEGIN" not in str(caught.value)
+
+
+# Fees.
+
+
+def test_a_fee_type_that_is_not_known_is_worth_a_warning() -> None:
+    doubt = VENUES["kalshi"].doubt
+
+    def market(kind: str, override: str | None = None) -> Market:
+        fee = KalshiFee(kind, override_type=override)
+        return Market("KXA", (Outcome("Yes", "KXA"),), venue="kalshi", fee=fee)
+
+    told = doubt(market("quadratc"))
+    assert 'fee type "quadratc" is not known, so no signal can be net of its fees' in told
+    assert 'did you mean "quadratic"?' in told
+    assert "flat" in doubt(market("quadratic", "flat"))
+    assert set(FEE_TYPES) == set(_MAKER_SHARE)  # the auditor's own list
+    assert {doubt(market(kind)) for kind in FEE_TYPES} == {""}
+    assert doubt(Market("KXA", (Outcome("Yes", "KXA"),), venue="kalshi")) == ""
+
+
+async def test_a_feed_warns_of_it_before_anything_is_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from bookfeed.feed.feed import Feed
+
+    market = Market("KXA", (Outcome("Yes", "KXA"),), venue="kalshi", fee=KalshiFee("quadratc"))
+    async with Feed([market], url="ws://127.0.0.1:1"):
+        pass
+    told = [record.getMessage() for record in caplog.records if record.name == "bookfeed.feed"]
+    assert any(line.startswith('market KXA: fee type "quadratc" is not known') for line in told)
 
 
 def test_a_key_is_needed_beyond_this_machine_and_only_over_tls() -> None:

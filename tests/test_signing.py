@@ -1,5 +1,6 @@
 """Keys: what is signed, where a key may lie, and that nobody gets to see it."""
 
+import base64
 import copy
 import logging
 import os
@@ -8,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -73,6 +75,40 @@ def test_line_ends_may_be_written_out() -> None:
     ED25519.public_key().verify(parse_key(Secret(text), "test").sign(MESSAGE), MESSAGE)
 
 
+def public() -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return ED25519.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+
+
+def openssh() -> str:
+    return pem(ED25519, serialization.PrivateFormat.OpenSSH)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\\r\\n"),
+        lambda text: text.replace("\n", "\\\\n"),
+        lambda text: f'"{text}"',
+        lambda text: f"'{text}'\n",
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", " "),
+        lambda text: text.replace("\n", ""),
+    ],
+)
+@pytest.mark.parametrize("key", [ED25519, RSA], ids=["Ed25519", "RSA"])
+def test_what_shells_and_editors_make_of_a_key_is_taken(
+    written: Callable[[str], str], key: Any, tmp_path: Path
+) -> None:
+    text = written(pem(key).strip())
+    assert parse_key(Secret(text), "test").sign(MESSAGE)
+    path = tmp_path / "key.pem"
+    path.write_bytes(text.encode())
+    path.chmod(0o600)
+    assert key_from_file(f'"{path}" ', "test").sign(MESSAGE)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -80,9 +116,14 @@ def test_line_ends_may_be_written_out() -> None:
         (lambda: pem(ec.generate_private_key(ec.SECP256R1())), "RSA or Ed25519"),
         (lambda: pem(RSA, PKCS8, b"CANARY"), "encrypted with a passphrase"),
         (lambda: pem(RSA, PKCS1, b"CANARY"), "encrypted with a passphrase"),
-        (lambda: pem(RSA)[:600], "PEM form"),
+        (lambda: pem(RSA)[:600], "cut short: -----END … is missing"),
+        (lambda: base64.b64encode(pem(RSA).encode()).decode(), "decode it first"),
+        (lambda: "/home/CANARY/kalshi.pem", "a path, .* give it in KALSHI_PRIVATE_KEY_PATH"),
+        (lambda: "CANARY.key", "a path, .* give it in KALSHI_PRIVATE_KEY_PATH"),
+        (public, "a public key or certificate; the private key is wanted"),
+        (openssh, "ssh-keygen -p -m PKCS8"),
         (lambda: pem(RSA).replace("A", "é"), "PEM form"),
-        (lambda: "", "PEM form"),
+        (lambda: "", "is empty; a private key in PEM form"),
         (lambda: "CANARY", "PEM form"),
     ],
 )
@@ -154,11 +195,41 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         key_from_file(tmp_path / "big", "test")
 
 
-def test_the_key_itself_is_no_path_and_is_not_repeated() -> None:
-    text = pem(ED25519)
-    with pytest.raises(ConfigError, match="path of a file") as caught:
-        key_from_file(text, "KALSHI_PRIVATE_KEY_PATH")
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda text: text,
+        lambda text: f'"{text}"',
+        lambda text: "".join(text.splitlines()[1:-1]),
+        lambda text: "\n".join(text.splitlines()[1:-1]),
+        lambda text: base64.b64encode(text.encode()).decode(),
+    ],
+)
+def test_the_key_itself_is_no_path_and_is_not_repeated(given: Callable[[str], str]) -> None:
+    text = pem(RSA)
+    with pytest.raises(ConfigError, match="path of a file, not the key itself") as caught:
+        key_from_file(given(text), "KALSHI_PRIVATE_KEY_PATH")
     assert text.splitlines()[1] not in str(caught.value)
+    assert str(caught.value).startswith("KALSHI_PRIVATE_KEY_PATH: must be")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (lambda: pem(ED25519).encode("utf-16"), "text in UTF-16; save it as plain text"),
+        (lambda: base64.b64decode("".join(pem(RSA).split("\n")[1:-2])), "openssl pkey -inform DER"),
+        (lambda: b"", "is empty"),
+    ],
+)
+def test_files_in_other_forms_are_named(
+    data: Callable[[], bytes], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(data())
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match=words) as caught:
+        key_from_file(path, "bookfeed.toml", "kalshi.private_key_file")
+    assert str(caught.value).startswith(f"bookfeed.toml: kalshi.private_key_file: {path}: ")
 
 
 # Nobody sees it.

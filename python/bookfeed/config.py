@@ -25,9 +25,9 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market
@@ -46,6 +46,7 @@ from bookfeed.schema import (
     suggestion,
 )
 from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
+from bookfeed.toml_lines import lines_of, told
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import MarketSection, Section
 
@@ -138,6 +139,12 @@ class ComplementConfig(Gates):
 class RulesConfig:
     """``[rules.*]``: a rule runs if its section is there and not ``enabled = false``."""
 
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "box pair": "pairs are stated each for itself, as [[pair]]",
+        "basket": "baskets are stated each for itself, as [[basket]]",
+        "ladder": "ladders are stated each for itself, as [[ladder]]",
+    }
+
     spread: SpreadConfig | None = None
     complement: ComplementConfig | None = None
 
@@ -199,7 +206,7 @@ class Config:
         seen: dict[tuple[str, str], int] = {}
         for index, market in enumerate(self.market):
             key, word = market.SYMBOL
-            for symbol in self._market(market).symbols:
+            for symbol in self._symbols(index, market):
                 first = seen.setdefault((market.venue, symbol), index)
                 if first != index:
                     problem = f"{word} {symbol} is already in market[{first}]"
@@ -211,6 +218,12 @@ class Config:
             if first != index:
                 problem = f'"{sink.called}" is already sink[{first}]; give one another name'
                 raise ConfigError("", f"sink[{index}].name", problem)
+
+    def _symbols(self, index: int, market: MarketSection) -> tuple[str, ...]:
+        try:
+            return self._market(market).symbols
+        except ValueError as error:
+            raise ConfigError("", f"market[{index}]", str(error)) from error
 
     def _check_bundles(self) -> None:
         outcomes = {
@@ -283,15 +296,39 @@ def load(
 
     ``targets``, such as ``"<venue>:<symbol>"``, are markets to follow besides those of the file.
     Raises ``ConfigError`` for a file that cannot be read or parsed, unknown keys, and values
-    out of bounds, naming the file or variable, the key and what is allowed.
+    out of bounds, naming the file and line, or the variable, the key and what is allowed.
     """
     source = str(path) if path is not None else "configuration"
-    table = _read_toml(Path(path)) if path is not None else {}
+    text = _read(Path(path)) if path is not None else ""
+    table = _parse_toml(source, text)
     if targets:
         markets = table.setdefault("market", [])
         if isinstance(markets, list):
             markets += map(_target, targets)
-    return parse(table, source, os.environ if environ is None else environ)
+    try:
+        return parse(table, source, os.environ if environ is None else environ)
+    except ConfigError as error:
+        if error.source != source:
+            raise
+        raise placed(error, text) from None
+
+
+def placed(error: ConfigError, text: str | None = None) -> ConfigError:
+    """The same error with the line of its key in the file it names, whose ``text`` may be given.
+
+    A key that is missing is placed where its table is.
+    """
+    if error.line is not None or not error.key:
+        return error
+    if text is None:
+        path = Path(error.source)
+        if not path.is_file():
+            return error
+        text = _read(path)
+    lines, key = lines_of(text), error.key
+    while key and key not in lines:
+        key = key[: max(key.rfind("."), key.rfind("["), 0)]
+    return ConfigError(error.source, error.key, error.problem, lines.get(key))
 
 
 def parse(
@@ -309,18 +346,42 @@ def parse(
         name = variable.removeprefix(ENV_PREFIX)
         if name != variable and ENV_SEPARATOR in name:
             _override(merged, variable, name.lower().split(ENV_SEPARATOR), text)
-    return Reader(source, "", moved=_MOVED).table(Config, merged)
+    return Reader(source, "", moved=_MOVED, places=_places()).table(Config, merged)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(str(path), "", f"cannot read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(str(path), "", f"not UTF-8 at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), "", f"not valid TOML: {error}") from error
+        problem = f"not UTF-8 at byte {error.start}: save it as UTF-8"
+        raise ConfigError(str(path), "", problem) from error
+
+
+def _parse_toml(source: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError(source, "", "tables or arrays are nested too deeply") from error
+    except ValueError as error:
+        problem, line = told(str(error), text, _FILE_ONLY)
+        raise ConfigError(source, "", problem, line) from error
+
+
+def _places() -> dict[str, str]:
+    """The table in which a key belongs, by its name, where there is but one."""
+    kinds: list[tuple[str, Any]] = [(f"[{name}]", kind) for name, kind in _SECTIONS.items()]
+    kinds += [("a [[market]]", kind) for kind in _MARKETS.values()]
+    kinds += [("a [[sink]]", kind) for kind in SINKS.values()]
+    for one in fields(Config):
+        if isinstance(one.default_factory, type) and is_dataclass(one.default_factory):
+            kinds.append((f"[{one.name}]", one.default_factory))
+    found: dict[str, set[str]] = {}
+    for place, kind in kinds:
+        for one in fields(kind):
+            found.setdefault(one.name, set()).add(place)
+    return {name: places.pop() for name, places in found.items() if len(places) == 1}
 
 
 def _target(text: str) -> Mapping[str, Value]:

@@ -30,17 +30,20 @@ class ConfigError(BookfeedError, ValueError):
     """A configuration that cannot be used.
 
     ``source`` is the file or environment variable it came from, ``key`` the dotted key inside
-    it (empty when the file as a whole is meant). ``str()`` names both, and what is allowed.
+    it (empty when the file as a whole is meant), ``line`` where it stands in a file (``None``
+    where that is not known). ``str()`` names them, and what is allowed.
     """
 
-    def __init__(self, source: str, key: str, problem: str) -> None:
-        super().__init__(source, key, problem)
+    def __init__(self, source: str, key: str, problem: str, line: int | None = None) -> None:
+        super().__init__(source, key, problem, line)
         self.source: Final = source
         self.key: Final = key
         self.problem: Final = problem
+        self.line: Final = line
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.source, self.key, self.problem) if part)
+        where = self.source if self.line is None else f"{self.source}:{self.line}"
+        return ": ".join(part for part in (where, self.key, self.problem) if part)
 
 
 class SessionError(BookfeedError):

@@ -3,7 +3,8 @@
 The dataclass is the schema: field names are the keys, defaults are the defaults, types say
 what is allowed, and ``Annotated`` adds the rest (``Range``, ``Text``, ``DecimalText``).
 Unknown keys, missing keys and wrong values are ``ConfigError``s that name source, key and what
-is allowed.
+is allowed. A class attribute ``HINTS`` says what to write instead of names, separated by spaces,
+that are often tried.
 
 It reads what configuration needs and no more: bool, int, float, str, Literal, optional,
 nested dataclasses, one of several dataclasses (``Tag``), tuples of those, and dataclasses by name
@@ -49,14 +50,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class DecimalText:
-    """A string holding a plain decimal within inclusive bounds, kept as text to stay exact."""
+    """A string holding a plain decimal within inclusive bounds, kept as text to stay exact.
+
+    ``places`` is how many decimals it may have, so that the engine can hold it.
+    """
 
     low: str
-    high: str | None = None
+    high: str
+    places: int = 9
 
     def __str__(self) -> str:
-        bounds = f"{self.low} to {self.high}" if self.high else f"{self.low} or more"
-        return f'a decimal in quotes, {bounds}, such as "0.05"'
+        return f'a decimal in quotes, {self.low} to {self.high}, such as "0.05"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,17 @@ class Tag:
     field: str
     kinds: Mapping[str, type[Any]]
 
+    def why(self, raw: Mapping[str, Any]) -> str:
+        """What makes a table the kind that it is."""
+        if self.field not in raw:
+            return f' while {self.field} is left out ("{next(iter(self.kinds))}")'
+        return f" with {self.field} = {shown_value(raw[self.field])}"
+
+    def others(self, name: str, kind: type[Any]) -> list[str]:
+        """Values with which a table would have the key ``name``, which ``kind`` has not."""
+        have = (v for v, one in self.kinds.items() if name in {f.name for f in fields(one)})
+        return [f'"{value}"' for value in have if self.kinds[value] is not kind]
+
 
 @dataclass(frozen=True, slots=True)
 class Sections:
@@ -94,8 +109,10 @@ class Value(NamedTuple):
     source: str
 
 
-_DECIMAL: Final = re.compile(r"(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
-_NONE_MOVED: Final[Mapping[str, str]] = {}
+_NUMBER: Final = re.compile(r"(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+_DECIMAL: Final = re.compile(r"(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?|\.\d{1,18}", re.ASCII)
+_NONE: Final[Mapping[str, str]] = {}
+_INDEX: Final = re.compile(r"\[\d+\]")
 _INT: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _BOOLS: Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -104,7 +121,10 @@ _BOOLS: Final = {
 
 
 class Reader:
-    """Reads one value; ``from_text`` marks values that could only be given as text."""
+    """Reads one value; ``from_text`` marks values that could only be given as text.
+
+    ``moved`` says where keys are by now, ``places`` in which table a key of such a name belongs.
+    """
 
     def __init__(
         self,
@@ -112,13 +132,14 @@ class Reader:
         key: str,
         *,
         from_text: bool = False,
-        moved: Mapping[str, str] = _NONE_MOVED,
+        moved: Mapping[str, str] = _NONE,
+        places: Mapping[str, str] = _NONE,
     ) -> None:
         self.source: Final = source
         self.key: Final = key
         self.from_text: Final = from_text
-        # Where keys are now that are no more where they were.
         self.moved: Final = moved
+        self.places: Final = places
 
     def fail(self, problem: str) -> NoReturn:
         """Raises the error for this key."""
@@ -131,7 +152,10 @@ class Reader:
 
     def at(self, name: str) -> "Reader":
         """The reader of a key inside this one."""
-        return Reader(self.source, f"{self.key}.{name}" if self.key else name, moved=self.moved)
+        return self._reader(f"{self.key}.{name}" if self.key else name)
+
+    def _reader(self, key: str) -> "Reader":
+        return Reader(self.source, key, moved=self.moved, places=self.places)
 
     def read(self, kind: Any, raw: object) -> Any:
         """``raw`` as a value of type ``kind``."""
@@ -161,15 +185,18 @@ class Reader:
         }[kind]
         return scalar(raw, extras)
 
-    def table(self, kind: type[T], raw: object) -> T:
-        """A dataclass from a table; every complaint names the key inside it."""
-        if not isinstance(raw, Mapping):
-            self.expected("a table", raw)
+    def table(self, kind: type[T], raw: object, tag: Tag | None = None) -> T:
+        """A dataclass from a table; every complaint names the key inside it.
+
+        ``tag`` is by what it was told from other kinds of tables.
+        """
+        raw = self._mapping(raw, kind)
         kinds = typing.get_type_hints(kind, include_extras=True)
         known = fields(typing.cast("Any", kind))
         sections = {field.name: s for field in known if (s := _sections(kinds[field.name]))}
         names = [field.name for field in known if field.name not in sections]
-        self._refuse_unknown(raw, [*names, *(n for s in sections.values() for n in s.kinds)])
+        known_names = [*names, *(n for s in sections.values() for n in s.kinds)]
+        self._refuse_unknown(raw, known_names, kind, tag)
         values: dict[str, Any] = {}
         for field in known:
             if field.name in sections:
@@ -187,32 +214,54 @@ class Reader:
             # Raised by `__post_init__`, which sees fields that are wrong together and no source.
             self.at(error.key).fail(error.problem)
 
-    def _tagged(self, tag: Tag, raw: object) -> Any:
+    def _mapping(self, raw: object, kind: type[Any]) -> Mapping[str, Any]:
+        if isinstance(raw, list) and raw and all(isinstance(each, Mapping) for each in raw):
+            self.fail(f"must be one table: write [{self.key}] in place of [[{self.key}]]")
         if not isinstance(raw, Mapping):
-            self.expected("a table", raw)
+            self.expected(f"a table of {', '.join(one.name for one in fields(kind))}", raw)
+        return raw
+
+    def _tagged(self, tag: Tag, raw: object) -> Any:
+        raw = self._mapping(raw, next(iter(tag.kinds.values())))
         values = tuple(tag.kinds)
         value = self.at(tag.field).read(
             Annotated[str, OneOf(values)], raw.get(tag.field, values[0])
         )
-        return self.table(tag.kinds[value], raw)
+        return self.table(tag.kinds[value], raw, tag)
 
     def _tables(self, kind: Any, raw: object) -> tuple[Any, ...]:
+        if isinstance(raw, Mapping):
+            header = _INDEX.sub("", self.key)
+            self.fail(f"must be an array of tables: write [[{header}]] for each, not [{header}]")
         if not isinstance(raw, list):
-            self.expected("an array", raw)
+            self.expected("an array of tables", raw)
         return tuple(
-            Reader(self.source, f"{self.key}[{index}]", moved=self.moved).read(kind, item)
-            for index, item in enumerate(raw)
+            self._reader(f"{self.key}[{index}]").read(kind, item) for index, item in enumerate(raw)
         )
 
-    def _refuse_unknown(self, raw: Mapping[str, object], known: list[str]) -> None:
+    def _refuse_unknown(
+        self, raw: Mapping[str, object], known: list[str], kind: type[Any], tag: Tag | None
+    ) -> None:
         for name, value in raw.items():
-            if name not in known:
-                source = value.source if isinstance(value, Value) else self.source
-                key = self.at(name).key
+            if name in known:
+                continue
+            source = value.source if isinstance(value, Value) else self.source
+            key = self.at(name).key
+            hints: Mapping[str, str] = getattr(kind, "HINTS", _NONE)
+            hint = next((hint for names, hint in hints.items() if name in names.split()), None)
+            others = [] if tag is None else tag.others(name, kind)
+            if key in self.moved:
+                problem = f"has moved: it is {self.moved[key]} now"
+            elif hint is not None:
+                problem = f"no such key: {hint}"
+            elif others and tag is not None:
+                wanted = " or ".join(f"{tag.field} = {value}" for value in others)
+                problem = f"no such key{tag.why(raw)}; it needs {wanted}"
+            elif name in self.places:
+                problem = f"no such key here: it belongs in {self.places[name]}"
+            else:
                 problem = f"no such key; {suggestion(name, known)}"
-                if key in self.moved:
-                    problem = f"has moved: it is {self.moved[key]} now"
-                raise ConfigError(source, key, problem)
+            raise ConfigError(source, key, problem)
 
     def _choice(self, allowed: tuple[str, ...], raw: object) -> str:
         if isinstance(raw, str) and raw in allowed:
@@ -229,22 +278,22 @@ class Reader:
             return raw
         if self.from_text and isinstance(raw, str) and raw.lower() in _BOOLS:
             return _BOOLS[raw.lower()]
-        self.expected("true or false", raw)
+        self.expected("true or false", raw, _unquoted(raw, raw in ("true", "false")))
 
     def _int(self, raw: object, extras: tuple[object, ...]) -> int:
         what = " ".join(["a whole number", *_bounds(extras)])
         if self.from_text and isinstance(raw, str) and _INT.fullmatch(raw):
             raw = int(raw)
         if isinstance(raw, bool) or not isinstance(raw, int) or not _within(raw, extras):
-            self.expected(what, raw)
+            self.expected(what, raw, _unquoted(raw, _INT.fullmatch(str(raw))))
         return raw
 
     def _float(self, raw: object, extras: tuple[object, ...]) -> float:
         what = " ".join(["a number", *_bounds(extras)])
-        if self.from_text and isinstance(raw, str) and _DECIMAL.fullmatch(raw):
+        if self.from_text and isinstance(raw, str) and _NUMBER.fullmatch(raw):
             raw = float(raw)
         if isinstance(raw, bool) or not isinstance(raw, int | float):
-            self.expected(what, raw)
+            self.expected(what, raw, _unquoted(raw, _NUMBER.fullmatch(str(raw))))
         if not math.isfinite(raw) or not _within(raw, extras):
             self.expected(what, raw)
         return float(raw)
@@ -270,8 +319,10 @@ class Reader:
         text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
         if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
             self.expected(str(rule), raw)
-        if exceeds(rule.low, text) or (rule.high is not None and exceeds(text, rule.high)):
+        if exceeds(rule.low, text) or exceeds(text, rule.high):
             self.expected(str(rule), raw)
+        if len(text.partition(".")[2]) > rule.places:
+            self.expected(f"{rule}, with at most {rule.places} decimals", raw)
         return text
 
 
@@ -299,6 +350,11 @@ def shown_value(value: object) -> str:
     if isinstance(value, list | tuple):
         return "an array"
     return str(value)
+
+
+def _unquoted(raw: object, fits: object) -> str:
+    """What to do about text that would be a value without its quotes."""
+    return f"; write {raw} without quotes" if isinstance(raw, str) and fits else ""
 
 
 def _scaled(text: str) -> int:

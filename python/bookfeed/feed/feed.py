@@ -35,7 +35,7 @@ from bookfeed.dispatch.dispatcher import (
     OnUpdate,
 )
 from bookfeed.dispatch.streams import Stream
-from bookfeed.errors import SessionError
+from bookfeed.errors import ConfigError, SessionError
 from bookfeed.feed import settings
 from bookfeed.feed.books import LiveBooks
 from bookfeed.live.endpoints import check_markets, endpoints_of
@@ -50,7 +50,7 @@ from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
-from bookfeed.venues import Endpoint, user_quote
+from bookfeed.venues import VENUES, Endpoint, user_quote
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 
@@ -168,10 +168,13 @@ class Feed(LiveBooks):
             source = str(config) if source is None else source
             config = load(config)
         source = "configuration" if source is None else source
-        arguments = settings.arguments(config, source, keys or {}, overrides)
-        if record and arguments.get("recorder") is None:
-            arguments["recorder"] = settings.journal(config, source)
-        return cls(**arguments)
+        try:
+            arguments = settings.arguments(config, source, keys or {}, overrides)
+            if record and arguments.get("recorder") is None:
+                arguments["recorder"] = settings.journal(config, source)
+            return cls(**arguments)
+        except ConfigError as error:
+            raise settings.placed_error(error, source) from None
 
     async def open(self) -> Self:
         """Open the sinks, subscribe and begin connecting; returns this feed.
@@ -254,6 +257,7 @@ class Feed(LiveBooks):
             markets = [m for m in self._markets if m.venue == name]
             self._added(supervisor.subscribe(markets), supervisor)
         self._follow_own(user_quote.split(self._markets)[1])
+        _tell_doubts(self._markets)
 
     async def __aexit__(
         self,
@@ -308,6 +312,7 @@ class Feed(LiveBooks):
         self._check_open()
         symbols = self._follow_own(own)
         self._markets.extend(own)
+        _tell_doubts([*added, *own])
         for supervisor, group in self._by_supervisor(added):
             fresh = supervisor.add_markets(group)
             self._markets.extend(group)
@@ -368,3 +373,9 @@ class Feed(LiveBooks):
         if isinstance(self._clock, AnchoredClock):
             counts["wall_step_ns"] = self._clock.wall_step_ns()
         return counts
+
+
+def _tell_doubts(markets: Iterable[Market]) -> None:
+    for market in markets:
+        if doubt := VENUES[market.venue].doubt(market):
+            _log.warning("market %s: %s", market.name or market.market, doubt)

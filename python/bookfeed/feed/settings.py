@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookfeed._bookfeed import Engine
-from bookfeed.config import Config
+from bookfeed.config import Config, placed
 from bookfeed.errors import ConfigError
 from bookfeed.live.http import available as rest_available
 from bookfeed.live.options import SessionOptions
 from bookfeed.recordings.writer import JournalWriter
-from bookfeed.venues import Endpoint
+from bookfeed.venues import VENUES, Endpoint
 
 _MIB: Final = 1024 * 1024
 
@@ -48,6 +48,13 @@ def arguments(
         own = given.get("endpoints") or {}
         made["endpoints"] = {**endpoints(config, source, keys, without=own), **own}
     return made
+
+
+def placed_error(error: ConfigError, source: str) -> ConfigError:
+    """The same error where the configuration ``source`` has it: venues know no files."""
+    if error.source in VENUES:
+        error = ConfigError(source, f"{error.source}.{error.key}", error.problem)
+    return placed(error)
 
 
 def session_options(config: Config) -> SessionOptions:

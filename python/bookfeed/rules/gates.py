@@ -5,10 +5,12 @@ Durations are whole milliseconds, sizes decimal text. ``docs/signals.md`` says w
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from bookfeed.schema import DecimalText, Range
 
+# A size in shares, as far as the engine goes.
+QTY: Final = DecimalText("0", "90000000000", places=8)
 DurationMs = Annotated[int, Range(0, 3_600_000)]
 
 
@@ -18,7 +20,7 @@ class Gates:
 
     enabled: bool = True
     """Whether the rule is watched at all."""
-    min_qty: Annotated[str | None, DecimalText("0")] = None
+    min_qty: Annotated[str | None, QTY] = None
     """Least size that must be executable, decimal text; ``None``: any."""
     max_age_ms: DurationMs = 30_000
     """Greatest age of each leg's newest evidence."""

@@ -19,7 +19,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, Literal
 
 from bookfeed.errors import ConfigError
-from bookfeed.rules.gates import Gates
+from bookfeed.rules.gates import QTY, Gates
 from bookfeed.rules.rule import Rule
 from bookfeed.schema import DecimalText, OneOf, Text, exceeds
 from bookfeed.venues import VENUES
@@ -72,7 +72,7 @@ class BasketLeg:
 class LadderLeg(BasketLeg):
     """One rung: an outcome that pays above ``strike``."""
 
-    strike: Annotated[str, DecimalText("0")]
+    strike: Annotated[str, DecimalText("0", "999999999999999999", places=18)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Bundle(Gates):
 
     min_edge: Annotated[str, DecimalText("0", "1")] = "0.001"
     """Least edge after fees, USD a share, decimal text."""
-    max_qty: Annotated[str | None, DecimalText("0")] = None
+    max_qty: Annotated[str | None, QTY] = None
     """Greatest size that is signalled, decimal text; ``None``: any."""
 
     def _settings(self) -> dict[str, object]:

@@ -339,7 +339,8 @@ class Row:
     nothing does. ``legs`` is ``None`` where markets pay nothing out, so that no bundle can be made
     of them. ``moved`` has keys that once stood elsewhere, by where they stood, as
     ``"section.key"``: their name in ``section`` now. ``credentials`` finds a key in variables of an
-    environment, which errors call by the name given; ``None`` where none is needed.
+    environment, which errors call by the name given; ``None`` where none is needed. ``doubt`` says
+    what of a market is worth a warning; empty if nothing is.
     """
 
     name: str
@@ -350,3 +351,4 @@ class Row:
     legs: Legs | None = None
     moved: Mapping[str, str] = field(default_factory=dict)
     credentials: Callable[[Mapping[str, str], str], Any] | None = None
+    doubt: Callable[[Market], str] = lambda _market: ""

@@ -22,7 +22,7 @@ import orjson
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market, Outcome
-from bookfeed.schema import DecimalText, Range, Text
+from bookfeed.schema import DecimalText, Range, Text, suggestion
 from bookfeed.venues.base import (
     AnyName,
     Commands,
@@ -37,7 +37,16 @@ from bookfeed.venues.base import (
     Venue,
     WsUrl,
 )
-from bookfeed.venues.kalshi_keys import Secret, SigningKey, key_from_file, parse_key
+from bookfeed.venues.kalshi_keys import (
+    Secret,
+    SigningKey,
+    is_key,
+    is_path,
+    key_from_file,
+    parse_key,
+    plain,
+    without_ends,
+)
 
 NAME: Final = "kalshi"
 PATH: Final = "/trade-api/ws/v2"
@@ -90,6 +99,13 @@ ApiKeyId = Annotated[
 KeyPath = Annotated[
     str, Text(r"(?!-----BEGIN)[^\n]{1,4096}", "the path of a file, not the key itself", hidden=True)
 ]
+
+# Those that the engine can compute.
+FEE_TYPES: Final = (
+    "quadratic",
+    "quadratic_with_maker_fees",
+    "quadratic_with_combo_maker_fees",
+)
 
 # What a connection that was asked for NO prices in YES terms is called in the core.
 YES_PRICES: Final = "use_yes_price"
@@ -161,30 +177,40 @@ def credentials(
     the id. Raises ``ConfigError`` for half a key, two keys, or one that cannot be used.
     """
     environ = os.environ if environ is None else environ
-    key_id = api_key_id or _key_id(environ)
+    key_id, where, name = _key_id(api_key_id, source, environ)
     key = _key(private_key_file, source, environ)
-    if key is None and key_id is None:
+    if key is None and not key_id:
         return None
-    if key_id is None:
+    if not key_id:
         problem = f"there is a private key, but no key id: set {KEY_ID_VARIABLE}"
         raise ConfigError(source, "kalshi.api_key_id", f"{problem} or api_key_id")
     if key is None:
         problem = f"there is a key id, but no private key: set {KEY_PATH_VARIABLES[0]}"
         raise ConfigError(source, "kalshi.private_key_file", f"{problem} or private_key_file")
-    if not (key_id.isascii() and key_id.isprintable()) or " " in key_id:
-        raise ConfigError(source, "kalshi.api_key_id", "must be the id as Kalshi shows it")
-    return Credentials(key_id, key)
+    problem = "must be the id as Kalshi shows it"
+    if is_key(key_id):
+        problem += ", not the private key"
+    elif is_path(key_id):
+        problem += f", not a path; {KEY_ID_VARIABLE}_FILE may name a file"
+    elif key_id.isascii() and key_id.isprintable() and " " not in key_id:
+        return Credentials(key_id, key)
+    raise ConfigError(where, name, problem)
 
 
-def _key_id(environ: Mapping[str, str]) -> str | None:
-    text = environ.get(KEY_ID_VARIABLE, "").strip()
-    variable = f"{KEY_ID_VARIABLE}_FILE"
+def _key_id(
+    configured: str | None, source: str, environ: Mapping[str, str]
+) -> tuple[str, str, str]:
+    """The id of the key, empty if there is none, and the source and key that errors call it by."""
+    if configured:
+        return without_ends(configured), source, "kalshi.api_key_id"
+    text, variable = without_ends(environ.get(KEY_ID_VARIABLE, "")), f"{KEY_ID_VARIABLE}_FILE"
     if text or not environ.get(variable):
-        return text or None
+        return text, KEY_ID_VARIABLE, ""
     try:
-        return Path(environ[variable]).read_text(encoding="utf-8").strip() or None
+        text = Path(plain(environ[variable])).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise ConfigError(variable, "", "cannot read the file it names") from None
+    return without_ends(text), variable, ""
 
 
 def _key(
@@ -291,10 +317,10 @@ def _check_url(url: str, key: Credentials | None) -> None:
     if _is_loopback(address.hostname or ""):
         return
     if address.scheme != "wss":
-        raise ConfigError(url, "", "an API key is sent over wss:// only")
+        raise ConfigError(NAME, "ws_url", "an API key is sent over wss:// only")
     if key is None:
         problem = f"Kalshi needs an API key, for public data too: set {KEY_ID_VARIABLE} and"
-        raise ConfigError(url, "", f"{problem} {KEY_PATH_VARIABLES[0]}")
+        raise ConfigError(NAME, "api_key_id", f"{problem} {KEY_PATH_VARIABLES[0]}")
 
 
 def _is_loopback(host: str) -> bool:
@@ -363,6 +389,14 @@ class KalshiMarket(MarketSection):
     """``[[market]]`` with ``venue = "kalshi"``: one market, which is one book, of Yes."""
 
     SYMBOL: ClassVar[tuple[str, str]] = ("ticker", "ticker")
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "market slug symbol market_ticker market_id id url": "a market is named by "
+        'ticker = "KX…", as Kalshi prints it',
+        "outcomes": "a market is one book, and NO is that book turned round: leave it out",
+        "event_ticker": "it is called event here",
+        "question title": "what people see is called name here",
+        "fee fees fee_rate": "fees are stated by fee_type and fee_multiplier",
+    }
 
     venue: Literal["kalshi"]
     ticker: Ticker
@@ -417,6 +451,16 @@ class KalshiMarket(MarketSection):
         )
 
 
+def _doubt(market: Market) -> str:
+    """A fee type that was misspelled, or that the engine is too old for."""
+    if not isinstance(fee := market.fee, KalshiFee):
+        return ""
+    kind = fee.override_type or fee.fee_type
+    known = suggestion(kind, FEE_TYPES)
+    text = f'fee type "{kind}" is not known, so no signal can be net of its fees; {known}'
+    return "" if kind in FEE_TYPES else text
+
+
 ROW: Final = Row(
     name=NAME,
     section=KalshiSection,
@@ -425,4 +469,5 @@ ROW: Final = Row(
     simulator="bookfeed.sim.kalshi",
     legs=Legs("the ticker of a", outcomes=("yes", "no")),
     credentials=lambda environ, source: credentials(environ=environ, source=source),
+    doubt=_doubt,
 )

@@ -9,8 +9,11 @@ the first key is read.
 """
 
 import os
+import re
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from bookfeed.errors import ConfigError
@@ -24,6 +27,16 @@ RSA_BITS_MIN: Final = 2048
 PSS_SALT_BYTES: Final = 32
 # No key is longer; a file that is was meant for something else.
 KEY_FILE_BYTES_MAX: Final = 64 * 1024
+
+_BEGIN: Final = "-----BEGIN"
+# How the base64 of a PEM text begins.
+_BEGIN_BASE64: Final = "LS0tLS1CRUdJTi"
+_ONE_LINE: Final = re.compile(r"(-----BEGIN [A-Z ]+-----)([^\n]+)(-----END [A-Z ]+-----)")
+_LINE_ENDS: Final = re.compile(r"(?:\\+r)?\\+n")
+_LOOKS_LIKE_BASE64: Final = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_DER: Final = b"\x30\x82"
+_NO_PEM: Final = "not a private key in PEM form (-----BEGIN … PRIVATE KEY-----)"
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -79,47 +92,101 @@ class SigningKey:
         raise TypeError("a private key is not copied or pickled")
 
 
+def plain(text: str) -> str:
+    """What was meant, without the mark, the blanks and the quotes that files and shells leave."""
+    text = text.strip().removeprefix("\ufeff").strip()
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1].strip() if quoted else text
+
+
+def without_ends(text: str) -> str:
+    """The same, without line ends that are written out."""
+    return plain(_LINE_ENDS.sub("\n", plain(text)))
+
+
+def is_key(text: str) -> bool:
+    """Whether a text is a private key, where something else was asked for."""
+    return (
+        _BEGIN in text or text.startswith(_BEGIN_BASE64) or bool(_LOOKS_LIKE_BASE64.fullmatch(text))
+    )
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is a path, where something else was asked for."""
+    ends = (".pem", ".key", ".txt")
+    return "\n" not in text and (text.startswith(("/", "~", ".")) or text.endswith(ends))
+
+
 def key_from_file(path: str | Path, source: str, key: str = "") -> SigningKey:
     """The key in a PEM file that nobody but its owner can read.
 
     Raises ``ConfigError``, in which ``source`` and ``key`` say where the path came from.
     """
-    if "-----BEGIN" in str(path):
+    given = plain(str(path))
+    if is_key(given):
         raise ConfigError(source, key, "must be the path of a file, not the key itself")
-    path = Path(path).expanduser()
-    return parse_key(Secret(_private_text(path, source, key)), f"{source}: {path}", key)
+    path = Path(given).expanduser()
+    return parse_key(Secret(_private_text(path, source, key)), source, key, f"{path}: ")
 
 
-def parse_key(pem: Secret, source: str, key: str = "") -> SigningKey:
-    """The key in PEM text; raises ``ConfigError`` with ``source`` and ``key``.
+def parse_key(pem: Secret, source: str, key: str = "", where: str = "") -> SigningKey:
+    """The key in PEM text; raises ``ConfigError`` with ``source``, ``key`` and a problem ``where``.
 
-    Text from an environment variable often has ``\\n`` written out instead of line ends; both
-    are understood.
+    Text from an environment variable often stands in quotes, in one line, or has ``\\n`` or
+    ``\\r\\n`` written out instead of line ends; all of it is understood.
     """
+
+    def refuse(problem: str) -> NoReturn:
+        # `from None`: what the library says of a key it cannot read is about its contents.
+        raise ConfigError(source, key, f"{where}{problem}") from None
+
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
-        problem = "signing needs the package cryptography: pip install 'bookfeed[kalshi]'"
-        raise ConfigError(source, key, problem) from None
-    text = pem.reveal().strip().replace("\\n", "\n")
-    # `from None` below: what the library says of a key it cannot read is about its contents.
+        refuse("signing needs the package cryptography: pip install 'bookfeed[kalshi]'")
+    text = _pem(pem.reveal())
     try:
         parsed: Any = load_pem_private_key(text.encode(), password=None)
     except TypeError:
-        problem = "the key is encrypted with a passphrase; give one that is not"
-        raise ConfigError(source, key, problem) from None
+        refuse("the key is encrypted with a passphrase; give one that is not")
     except (ValueError, UnsupportedAlgorithm):
-        problem = "not a private key in PEM form (-----BEGIN … PRIVATE KEY-----)"
-        raise ConfigError(source, key, problem) from None
+        refuse(_no_key(text))
     if isinstance(parsed, rsa.RSAPrivateKey):
         if parsed.key_size < RSA_BITS_MIN:
-            problem = f"an RSA key of {parsed.key_size} bits; at least {RSA_BITS_MIN} are needed"
-            raise ConfigError(source, key, problem)
+            refuse(f"an RSA key of {parsed.key_size} bits; at least {RSA_BITS_MIN} are needed")
     elif not isinstance(parsed, ed25519.Ed25519PrivateKey):
-        raise ConfigError(source, key, "must be an RSA or Ed25519 key")
+        refuse("must be an RSA or Ed25519 key")
     return SigningKey(parsed)
+
+
+def _pem(given: str) -> str:
+    """PEM text with line ends where they belong."""
+    text = _LINE_ENDS.sub("\n", plain(given)).strip()
+    one_line = _ONE_LINE.fullmatch(text)
+    if one_line is None:
+        return text
+    begin, body, end = one_line.groups()
+    return "\n".join([begin, *wrap("".join(body.split()), 64), end])
+
+
+def _no_key(text: str) -> str:
+    """What a text is that is no private key, as far as it shows, and what to do."""
+    if not text:
+        return "is empty; a private key in PEM form is wanted"
+    if text.startswith(_BEGIN_BASE64):
+        return "a key in PEM form, and that in base64 once more: decode it first (base64 -d)"
+    if is_path(text):
+        return "a path, where the key itself belongs: give it in KALSHI_PRIVATE_KEY_PATH"
+    first = text.partition("\n")[0]
+    if "PUBLIC KEY" in first or "CERTIFICATE" in first:
+        return "a public key or certificate; the private key is wanted"
+    if "OPENSSH" in first:
+        return "a key in the form of OpenSSH: ssh-keygen -p -m PKCS8 -f FILE turns it into PEM"
+    if _BEGIN in first and "-----END" not in text:
+        return f"cut short: -----END … is missing; {_NO_PEM}"
+    return _NO_PEM
 
 
 def _private_text(path: Path, source: str, key: str) -> str:
@@ -149,6 +216,11 @@ def _private_text(path: Path, source: str, key: str) -> str:
             data = file.read(KEY_FILE_BYTES_MAX + 1)
     finally:
         os.close(descriptor)
+    data = data.removeprefix(BOM_UTF8)
+    if data.startswith(_UTF16):
+        refuse("text in UTF-16; save it as plain text (ASCII or UTF-8)")
+    if data.startswith(_DER):
+        refuse(f"a key in DER form: openssl pkey -inform DER -in {path} turns it into PEM")
     if len(data) > KEY_FILE_BYTES_MAX or not data.isascii():
-        refuse("not a private key in PEM form (-----BEGIN … PRIVATE KEY-----)")
+        refuse(_NO_PEM)
     return data.decode("ascii")

@@ -5,7 +5,7 @@ before it closes the connection with 1008. Above 500 assets a connection stops s
 books, hence the ceiling.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -144,19 +144,32 @@ class PolymarketMarket(MarketSection):
     """``[[market]]``: one market to follow, of Polymarket unless it says otherwise."""
 
     SYMBOL: ClassVar[tuple[str, str]] = ("outcomes", "asset")
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "slug market_slug event event_slug url": "a market is named by its condition id (market) "
+        "and the token ids of its outcomes",
+        "condition_id conditionId id": "the condition id is called market here",
+        "asset asset_id assets token_id token_ids tokens clobTokenIds": "token ids stand in "
+        'outcomes = [{ name = "Yes", asset = "…" }, …]',
+        "question title": "what people see is called name here",
+        "fee_rate fee_exponent": 'fees are fee = { rate = "0.07", exponent = 1 }',
+    }
 
     market: MarketId
     outcomes: tuple[OutcomeSection, ...]
     venue: Literal["polymarket"] = "polymarket"
     name: AnyName = ""
     tick_size: Annotated[str | None, DecimalText("0.0001", "0.5")] = None
-    min_order_size: Annotated[str | None, DecimalText("0")] = None
+    min_order_size: Annotated[str | None, DecimalText("0", "9000000000", places=8)] = None
     neg_risk: bool | None = None
     fee: FeeSection | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.outcomes) <= 2:
             raise ConfigError("", "outcomes", "must hold one or two outcomes")
+        assets = [outcome.asset for outcome in self.outcomes]
+        if len(set(assets)) < len(assets):
+            problem = "is the asset of the other outcome, too; each has one of its own"
+            raise ConfigError("", "outcomes[1].asset", problem)
 
     def to_market(self, section: Any) -> Market:
         """The same as the feed knows it."""
