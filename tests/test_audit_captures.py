@@ -13,8 +13,8 @@ from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.cli import main
 from bookfeed.cli.witness import EngineWitness
+from bookfeed.recordings.capture import CAPTURE_ENGINE
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.opened import CAPTURE_ENGINE
 
 DATA = Path(__file__).parent / "data"
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures"

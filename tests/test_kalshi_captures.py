@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from bookfeed import Engine
-from bookfeed.recordings.capture import Capture, CaptureRecord
+from bookfeed.recordings.capture import CAPTURE_ENGINE, Capture, CaptureRecord
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.opened import CAPTURE_ENGINE
 
 FOLDER = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures" / "kalshi"
 CAPTURES = sorted(FOLDER.glob("*.ndjson.gz"))

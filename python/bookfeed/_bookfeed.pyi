@@ -29,6 +29,7 @@ __all__ = [
     "CLOSE_REASONS",
     "LEG_DTYPE",
     "LEVEL_DTYPE",
+    "MODES",
     "PRICE_SCALE",
     "QTY_SCALE",
     "REFUSALS",
@@ -90,6 +91,10 @@ VENUES: Final[dict[str, dict[str, str | int | None]]]
 """What the core knows of each venue, by name: how it notices a missing message
 (``"continuity"``), what proves a book (``"proof"``), and what a share and its opposite pay
 together (``"payout_e9"``, ``None`` where nothing is paid out)."""
+
+MODES: Final[dict[str, tuple[str, ...]]]
+"""How each venue may be asked to speak, where that changes what its frames mean, by the venue's
+name: the modes of ``Engine.connected``, the one without a name first."""
 
 # Names of the small integers in records, in order of their codes.
 

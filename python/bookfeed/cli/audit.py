@@ -25,7 +25,7 @@ _SHOWN: Final = 50
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Audits, prints, and succeeds only if nothing was found and the recording was whole."""
-    recording = open_recording(Path(args.file))
+    recording = open_recording(Path(args.file), args.mode)
     witness = EngineWitness(engine_of(recording, args.file))
     auditor = Auditor(witness, auto_subscribe=bool(recording.engine.get("auto_subscribe")))
     records = iter(recording.records)

@@ -8,15 +8,15 @@ from typing import Any
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import ExitCode
 from bookfeed.monitor.output import write_json, write_line, write_pairs
-from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.capture import CAPTURE_ENGINE, Capture
 from bookfeed.recordings.kinds import Kind, RecordTuple
-from bookfeed.recordings.opened import CAPTURE_ENGINE, CAPTURE_SOURCE
+from bookfeed.recordings.opened import CAPTURE_SOURCE
 from bookfeed.recordings.writer import write_journal
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Writes the journal and says what went into it; nothing is left behind on an error."""
-    capture, target = Capture(args.capture), Path(args.journal)
+    capture, target = Capture(args.capture, args.mode), Path(args.journal)
     counts = {"records": 0, "frames": 0}
     with Progress("importing") as progress:
 

@@ -285,9 +285,18 @@ def _add_replay(commands: _Commands) -> None:
         help="how often a book is checked against the venue's hash of it "
         "(default: as recorded; always for captures)",
     )
+    _mode(replay)
     _why(replay)
     _paper(replay)
     _output(replay)
+
+
+def _mode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mode",
+        help="how the venue of a capture was asked to speak, such as use_yes_price; '' for what it "
+        "does unasked (default: as the capture states it, else as its frames show it)",
+    )
 
 
 def _add_audit(commands: _Commands) -> None:
@@ -300,6 +309,7 @@ def _add_audit(commands: _Commands) -> None:
         codes={**_WORK_ON_DATA, 1: "something did not agree, or failed (nothing there)"},
     )
     _recording(audit)
+    _mode(audit)
     _output(audit)
 
 
@@ -337,6 +347,7 @@ def _add_import(commands: _Commands) -> None:
     importing.add_argument(
         "journal", type=_path, metavar="OUT.bfj", help="journal to write; it must not exist"
     )
+    _mode(importing)
     _output(importing)
 
 

@@ -39,7 +39,7 @@ _READ_AT_ONCE: Final = 4_096
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Replays, prints, and tells by the exit code whether the recording was whole."""
-    recording = open_recording(Path(args.file))
+    recording = open_recording(Path(args.file), args.mode)
     options = recording.engine | ({"hash_check": args.hash_check} if args.hash_check else {})
     options |= engine_options(args) | {"digest": True}
     engine = engine_of(recording, args.file, options)

@@ -103,6 +103,7 @@ class Replay(BookSource):
         source: str | Path | Iterable[Record],
         *,
         engine: Engine | None = None,
+        mode: str | None = None,
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
         on_signal: OnSignal | None = None,
@@ -111,7 +112,7 @@ class Replay(BookSource):
         every: Iterable[tuple[float, Callable[[int], object]]] = (),
         sinks: Iterable[Sink | tuple[Sink, SinkOptions]] = (),
     ) -> None:
-        self._recording: Final = _recording(source)
+        self._recording: Final = _recording(source, mode)
         self._source: Final = str(source) if isinstance(source, str | Path) else "the recording"
         self._engine_given: Final = engine is not None
         if engine is None:
@@ -252,6 +253,7 @@ def replay(
     source: str | Path | Iterable[Record],
     *,
     engine: Engine | None = None,
+    mode: str | None = None,
     on_batch: OnBatch | None = None,
     on_update: OnUpdate | None = None,
     on_signal: OnSignal | None = None,
@@ -264,7 +266,8 @@ def replay(
 
     ``source`` is a journal (a segment, a directory of them, or the beginning of file names), a
     capture, or anything that yields their records. Without ``engine`` there is one like the one
-    that made the recording; with one, its options count, such as another ``hash_check``.
+    that made the recording; with one, its options count, such as another ``hash_check``. ``mode``
+    is how the venue of a capture was asked to speak, where the capture does not say.
     Callbacks are those of ``Feed``; ``every`` is what to give to ``Replay.every``, as pairs of
     seconds and a function of the time in Unix nanoseconds. ``sinks`` are opened when it runs and
     closed at its end; it waits for them, so that they get everything.
@@ -277,6 +280,7 @@ def replay(
     return Replay(
         source,
         engine=engine,
+        mode=mode,
         on_batch=on_batch,
         on_update=on_update,
         on_signal=on_signal,
@@ -291,9 +295,9 @@ async def _result(call: Awaitable[object]) -> None:
     await call
 
 
-def _recording(source: str | Path | Iterable[Record]) -> Recording:
+def _recording(source: str | Path | Iterable[Record], mode: str | None) -> Recording:
     if isinstance(source, str | Path):
-        return open_recording(Path(source))
+        return open_recording(Path(source), mode)
     if isinstance(source, Journal | Capture):
         return opened(source)
     return Recording(venues=(), engine={}, records=source, journal=None, keeps_time=True)

@@ -6,6 +6,10 @@ A capture is UTF-8 text, plain, gzip or zstd (told apart by their first bytes)::
     {"ts_recv": 1786398368844000000, "conn": "a", "control": "connected"}
     {"ts_recv": 1786398368844000000, "conn": "a", "frame": "<text of one frame>"}
 
+The first line may say how the venue was asked to speak, where that changes what its frames mean:
+``"mode": "use_yes_price"``, or ``"mode": ""`` for what it does unasked. Where it does not, and
+nobody else does, the frames have to show it.
+
 ``Capture`` reads one as the records a journal would hold, so that importing and replaying
 need no second vocabulary. A connection that begins with a frame was connected at its time: the
 header says whose frames these are. Times are Unix nanoseconds. Empty lines are skipped; every other
@@ -24,12 +28,22 @@ from typing import IO, Any, Final, NamedTuple, NoReturn, cast
 
 import orjson
 
+from bookfeed._bookfeed import MODES
 from bookfeed.errors import CaptureError
 from bookfeed.recordings.kinds import JOURNAL_MAGIC, Kind
+from bookfeed.recordings.mode import mode_of
 
 CAPTURE_VERSION: Final = 1
 # Venues send at most 16 MiB in a frame; JSON escaping may double that.
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
+
+# A capture says nothing of the engine it was made with: every book it holds, every hash checked.
+# It may hold few of a connection's markets, so that its silence says nothing of the connection.
+CAPTURE_ENGINE: Final[dict[str, Any]] = {
+    "auto_subscribe": True,
+    "hash_check": "always",
+    "silence_s": 0.0,
+}
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -53,15 +67,39 @@ class CaptureRecord(NamedTuple):
 class Capture:
     """Iterates the records of one capture file; iterating again starts over.
 
-    Raises ``CaptureError`` when the file cannot be read or its first line is not a capture's,
-    and, while iterating, at the first bad line.
+    ``mode`` is how the venue was asked to speak, whatever the first line says of that: one of
+    ``bookfeed._bookfeed.MODES`` of the venue. Raises ``CaptureError`` when the file cannot be read,
+    its first line is not a capture's or the venue has no such mode, and, while iterating, at the
+    first bad line, or at once if its mode is neither stated nor shown by its frames.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, mode: str | None = None) -> None:
         self.path: Final = Path(path)
         self._conns: dict[str, int] = {}
         with closing(self._numbered_lines()) as lines:
-            self.venue: Final = self._header(next(lines, None))
+            venue, stated = self._header(next(lines, None))
+        self.venue: Final = venue
+        self._mode = stated if mode is None else mode
+        if self._mode is not None and self._mode not in MODES.get(self.venue, ("",)):
+            self._fail(1, f'{self.venue} has no mode "{self._mode}": it is {_choices(self.venue)}')
+
+    @property
+    def mode(self) -> str:
+        """How the venue was asked to speak, as stated, or else as the frames show it.
+
+        Raises ``CaptureError`` if they leave it open, or cannot be read.
+        """
+        if self._mode is None:
+            modes = MODES.get(self.venue, ("",))
+            with closing(self._records("")) as records:
+                self._mode = mode_of(records, modes, CAPTURE_ENGINE) if len(modes) > 1 else modes[0]
+        if self._mode is None:
+            self._fail(
+                1,
+                "its frames can be read in more than one way, and nothing says which is right: "
+                f'add "mode" to this line, or give `--mode`: {_choices(self.venue)}',
+            )
+        return self._mode
 
     @property
     def conns(self) -> dict[str, int]:
@@ -69,13 +107,19 @@ class Capture:
         return dict(self._conns)
 
     def __iter__(self) -> Iterator[CaptureRecord]:
+        return self._records(self.mode)
+
+    def _records(self, mode: str) -> Generator[CaptureRecord, None, None]:
+        venue = f"{self.venue} {mode}".rstrip().encode()
         with closing(self._numbered_lines()) as lines:
             next(lines, None)
             announced: set[int] = set()
             for number, line in lines:
                 record = self._record(number, line)
-                if record.kind is Kind.FRAME and record.conn not in announced:
-                    yield record._replace(kind=Kind.CONNECTED, payload=self.venue.encode())
+                if record.kind is Kind.CONNECTED:
+                    record = record._replace(payload=venue)
+                elif record.kind is Kind.FRAME and record.conn not in announced:
+                    yield record._replace(kind=Kind.CONNECTED, payload=venue)
                 announced.add(record.conn)
                 yield record
 
@@ -91,7 +135,8 @@ class Capture:
             self._fail(number, f"expected a JSON object, found {type(value).__name__}")
         return value
 
-    def _header(self, first: tuple[int, bytes] | None) -> str:
+    def _header(self, first: tuple[int, bytes] | None) -> tuple[str, str | None]:
+        """The venue, and the mode if it is stated."""
         if first is None:
             self._fail(1, "the file is empty; a capture starts with a header line")
         number, line = first
@@ -103,7 +148,10 @@ class Capture:
             self._fail(number, 'not a capture: expected {"capture": 1, "venue": "…"}')
         if version != CAPTURE_VERSION:
             self._fail(number, f"capture version {version} is not supported (expected 1)")
-        return venue
+        mode = header.get("mode")
+        if mode is not None and not isinstance(mode, str):
+            self._fail(number, f'"mode" must be text, found {type(mode).__name__}')
+        return venue, mode
 
     def _record(self, number: int, line: bytes) -> CaptureRecord:
         entry = self._object(number, line)
@@ -159,6 +207,10 @@ def _not_json(line: bytes, error: orjson.JSONDecodeError) -> str:
     except UnicodeDecodeError as wrong:
         return f"not UTF-8 at byte {wrong.start}; a capture is JSON lines, plain, gzip or zstd"
     return f"not valid JSON ({error})"
+
+
+def _choices(venue: str) -> str:
+    return " or ".join(f'"{mode}"' for mode in MODES.get(venue, ("",)))
 
 
 class _ZstdDamage(Exception):

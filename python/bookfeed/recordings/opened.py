@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError, JournalError, RecordingError
-from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.capture import CAPTURE_ENGINE, Capture
 from bookfeed.recordings.kinds import JOURNAL_MAGIC
 from bookfeed.recordings.listing import recorded_engine
 from bookfeed.recordings.reader import Journal
@@ -16,13 +16,6 @@ from bookfeed.recordings.segments import SUFFIX
 
 # What an imported capture says of where it came from.
 CAPTURE_SOURCE: Final = "capture"
-# A capture says nothing of the engine it was made with: every book it holds, every hash checked.
-# It may hold few of a connection's markets, so that its silence says nothing of the connection.
-CAPTURE_ENGINE: Final[dict[str, Any]] = {
-    "auto_subscribe": True,
-    "hash_check": "always",
-    "silence_s": 0.0,
-}
 
 
 @dataclass(slots=True)
@@ -55,14 +48,15 @@ class Recording:
         return problems
 
 
-def open_recording(path: Path) -> Recording:
+def open_recording(path: Path, mode: str | None = None) -> Recording:
     """Opens a journal (a segment, a directory or the beginning of file names) or a capture.
 
-    Raises ``RecordingError`` if it is neither, ``JournalError`` or ``CaptureError`` if it is
-    one that cannot be read.
+    ``mode`` is how the venue of a capture was asked to speak, where the capture does not say it; a
+    journal says it itself. Raises ``RecordingError`` if it is neither, ``JournalError`` or
+    ``CaptureError`` if it is one that cannot be read.
     """
     if path.is_file() and not _is_journal(path):
-        return opened(Capture(path))
+        return opened(Capture(path, mode))
     try:
         journal = Journal(path)
     except JournalError as error:

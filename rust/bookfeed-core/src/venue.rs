@@ -68,7 +68,7 @@ pub struct Row {
     /// The channels whose numbered streams carry news of markets.
     pub news: &'static [&'static str],
     /// The modes in which a connection may be subscribed, the usual one first.
-    pub(crate) modes: &'static [&'static str],
+    pub modes: &'static [&'static str],
     /// The message types the decoder knows, in order of their counters.
     pub messages: &'static [&'static str],
     /// Reads its payloads.

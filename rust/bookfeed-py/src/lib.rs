@@ -15,7 +15,7 @@ mod values;
 
 use bookfeed_core::instrument::Venue;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 /// What the core knows of each venue, by name.
 fn venues(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -26,6 +26,15 @@ fn venues(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         about.set_item("proof", row.proof.name())?;
         about.set_item("payout_e9", row.payout)?;
         all.set_item(row.name, about)?;
+    }
+    Ok(all)
+}
+
+/// The modes in which a connection of each venue may be subscribed, the usual one first.
+fn modes(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let all = PyDict::new(py);
+    for venue in Venue::ALL {
+        all.set_item(venue.row().name, PyTuple::new(py, venue.row().modes)?)?;
     }
     Ok(all)
 }
@@ -87,6 +96,7 @@ mod _bookfeed {
             module.add(name, PyTuple::new(py, names)?)?;
         }
         module.add("VENUES", venues(py)?)?;
+        module.add("MODES", modes(py)?)?;
         errors::add_to(module)
     }
 }
