@@ -107,6 +107,7 @@ campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wron
 
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
 	$(PY) tests/arbitrage.py --seeds $(SEEDS)
+	$(PY) tests/arbitrage_quiet.py --seeds $(SEEDS)
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
 	scripts/fuzz $(or $(SECONDS),600)

@@ -122,15 +122,18 @@ def _venue(rng: Random) -> Venue:
 class Desk:
     """An engine that follows both venues, its rules, and what it has signalled."""
 
-    def __init__(self, run: TwoVenueRun, engine: Engine) -> None:
+    def __init__(self, run: TwoVenueRun, engine: Engine, gates: dict[str, str] = GATES) -> None:
         self.run = run
         self.engine = engine
+        self.gates = gates
         self.rules: dict[int, str] = {}
         self.naive: set[int] = set()
         self.fallen_for: list[tuple[int, frozenset[LegKey]]] = []
         """What the twins opened: time, legs."""
         self.opened: list[tuple[int, str, frozenset[LegKey]]] = []
         """Time, name of pair, basket or ladder, legs."""
+        self.lasted: list[tuple[int, int, frozenset[LegKey]]] = []
+        """Of what was opened and closed again: both times, legs."""
         self.instruments: dict[int, tuple[Venue, str]] = {}
         self.mend_ns = 0
         self._sibling: dict[str, str] = {}
@@ -159,7 +162,7 @@ class Desk:
                 self.instruments[instrument] = ("kalshi", spec.ticker)
         for name, event in run.events.items():
             kind, params = self._rule(name, [spec.ticker for spec in event.markets])
-            self.rules[add_rule(kind, GATES | params)] = name
+            self.rules[add_rule(kind, self.gates | params)] = name
             switches = {"box": {"polarity_check": "off"}, "basket": {"augmented": "false"}}
             self.naive.add(add_rule(kind, params | UNGATED | switches.get(kind, {})))
 
@@ -184,6 +187,9 @@ class Desk:
                     self.fallen_for.append((signal.ts_recv, legs))
                     continue
                 self.opened.append((signal.ts_recv, self.rules[signal.rule_id], legs))
+            elif signal.phase == "close" and signal.rule_id not in self.naive:
+                legs = frozenset(self._leg(signal, i) for i in range(len(signal.legs)))
+                self.lasted.append((signal.ts_open, signal.ts_recv, legs))
 
     def _leg(self, signal: Signal, index: int) -> LegKey:
         leg = signal.legs[index]

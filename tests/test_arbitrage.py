@@ -1,6 +1,7 @@
 """A short tier of the two-venue campaign; ``make arbitrage`` plays hundreds of scenarios."""
 
 import arbitrage
+import arbitrage_quiet
 import pytest
 
 # What is made once for the whole file is made in one process.
@@ -44,3 +45,13 @@ def test_there_is_much_to_fall_for(reports: list[arbitrage.Report]) -> None:
 @pytest.mark.parametrize("seed", [9034])
 def test_seeds_that_once_failed(seed: int) -> None:
     assert arbitrage.play(seed).problems == []
+
+
+def test_quiet_markets_are_signalled_and_a_frozen_leg_is_not() -> None:
+    reports = [arbitrage_quiet.play(seed) for seed in (1, 2)]
+    assert [report.problems for report in reports] == [[], []]
+    stood_s = sum(report.stood_s for report in reports)
+    assert stood_s > 1_000
+    signalled_s = sum(report.signalled_s for report in reports)
+    assert signalled_s / stood_s >= arbitrage_quiet.SIGNALLED_MIN
+    assert sum(report.fallen_for for report in reports) > 5, "a frozen leg is a trap"

@@ -98,7 +98,7 @@ legs = [
 """
 
 GATES = {
-    "min_edge": "0.001", "max_age_ms": "30000", "max_skew_ms": "2000", "min_time_to_close_ms": "0",
+    "min_edge": "0.001", "max_age_ms": "30000", "min_time_to_close_ms": "0",
     "min_hold_ms": "0", "cooldown_ms": "0",
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument
 from bookfeed.audit.model import Model
-from bookfeed.audit.reading import Proof
+from bookfeed.audit.reading import Heard, Proof
 from bookfeed.audit.rule import Found, Rule, Subject
 from bookfeed.audit.rules import rule_class
 
@@ -58,6 +58,8 @@ class Measured(NamedTuple):
     skew: int | None
     """How far apart their newest evidence was received."""
     lag: int | None
+    """How much later the newest message of one venue was received than that of the other."""
+    heard: int | None
     """How far apart the venue times are at which their venues were last heard of."""
     proved: list[Proof]
     """Up to when their books are proved, but for those that stand by themselves."""
@@ -182,7 +184,7 @@ class Lives:
         legs = [self.model.instruments[leg.instrument] for leg in subject.legs]
         taken = [standings(leg.number) for leg in legs]
         measured = _measure(self.model, legs, taken)
-        at_one_time = measured.lag is not None and measured.lag <= _READING_LAG_MAX
+        at_one_time = measured.heard is not None and measured.heard <= _READING_LAG_MAX
         believed = all(standing.live for standing in taken)
         if moved and rule.asks_polarity and believed and at_one_time:
             _read_polarity(watched, legs, now)
@@ -222,7 +224,7 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
-    skew, lag, _, _ = measured
+    skew, lag = measured.skew, measured.lag
     if skew is not None and skew > gates.max_skew:
         return "skew"
     allowed = gates.lag_allowed(legs)
@@ -237,9 +239,11 @@ def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Mea
         for leg, standing in zip(legs, taken, strict=True)
         if (reading := model.reading_of(leg)) is None or not reading.stands_by_itself
     ]
+    heard = [Heard() if reading is None else reading.heard(leg) for leg, _, reading in read]
     return Measured(
         skew=_span([standing.ts_evidence for _, standing, _ in read]),
-        lag=_span([None if reading is None else reading.heard(leg) for leg, _, reading in read]),
+        lag=_span([each.delay for each in heard]),
+        heard=_span([each.ts for each in heard]),
         proved=[_UNPROVED if reading is None else reading.proved(leg) for leg, _, reading in read],
         by_themselves=len(read) < len(legs),
     )

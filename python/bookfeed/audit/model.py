@@ -1,13 +1,13 @@
 """The auditor's model of a journal: connections, instruments, and their books."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
 from bookfeed.audit import fees
 from bookfeed.audit.books import Instrument, OwnBook, Side
-from bookfeed.audit.reading import Peek, Reading
+from bookfeed.audit.reading import Heard, Peek, Reading
 from bookfeed.audit.readings import reading_class
 from bookfeed.recordings.kinds import Kind
 
@@ -20,7 +20,7 @@ class Connection:
     up: bool = True
     mode: str = ""
     """How the venue was asked to speak, in the venue's own words."""
-    ts_venue: int | None = None
+    heard: Heard = field(default_factory=Heard)
     """Newest venue time heard on it."""
 
 

@@ -68,6 +68,20 @@ class Effects:
         one.based = False
 
 
+@dataclass(slots=True)
+class Heard:
+    """The newest venue time of a stream or a connection, and how late it came."""
+
+    ts: int | None = None
+    delay: int | None = None
+    """Receive time less venue time of the first message that stated it."""
+
+    def hear(self, ts_event: int | None, now: int) -> None:
+        """A message came."""
+        if ts_event is not None and (self.ts is None or ts_event > self.ts):
+            self.ts, self.delay = ts_event, now - ts_event
+
+
 class Proof(NamedTuple):
     """Up to which venue time a book is proved, and by which numbered stream, if by one."""
 
@@ -139,10 +153,10 @@ class Reading:
 
     # How new what is known is.
 
-    def heard(self, one: Instrument) -> int | None:
+    def heard(self, one: Instrument) -> Heard:
         """Newest venue time on the book's numbered stream, or without one on its connection."""
         connection = self.model.connections.get(one.conn)
-        return None if connection is None else connection.ts_venue
+        return Heard() if connection is None else connection.heard
 
     def proved(self, one: Instrument) -> Proof:
         """Up to when the book is proved: by its stream, or by what is about it."""

@@ -87,15 +87,16 @@ class Gates:
         def ns(name: str, default: int) -> int:
             return units(plain(str(params.get(name, default)), 6), NS_PER_MS)
 
+        confirm = params.get("confirm", "on" if confirms else "off") == "on"
         return cls(
             max_age=ns("max_age_ms", 30_000),
-            max_skew=ns("max_skew_ms", 2_000),
+            max_skew=ns("max_skew_ms", 30_000 if confirm else 2_000),
             max_lag=ns("max_lag_ms", 0) if "max_lag_ms" in params else None,
             min_time_to_close=ns("min_time_to_close_ms", 0),
             min_hold=ns("min_hold_ms", 0),
             cooldown=ns("cooldown_ms", 0),
             min_qty=plain(str(params.get("min_qty", "0")), 8) or _SMALLEST_QTY,
-            confirm=params.get("confirm", "on" if confirms else "off") == "on",
+            confirm=confirm,
         )
 
     def lag_allowed(self, legs: Sequence[Instrument]) -> int:

@@ -176,8 +176,8 @@ class Signal:
     leg has none.
     """
     lag_ns: int | None
-    """How far apart the venue times last heard of for the legs are, in nanoseconds; ``None`` if a
-    venue states none.
+    """How much later one leg's venue delivered its newest message than another's, in nanoseconds;
+    ``None`` if a venue states no times.
     """
     maker_edge_e9: int | None
     """What one unit would leave if every leg rested at the best price of its own side, after maker

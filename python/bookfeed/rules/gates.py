@@ -24,10 +24,14 @@ class Gates:
     """Least size that must be executable, decimal text; ``None``: any."""
     max_age_ms: DurationMs = 30_000
     """Greatest age of each leg's newest evidence."""
-    max_skew_ms: DurationMs = 2_000
-    """How far apart in time the legs' evidence may be."""
+    max_skew_ms: DurationMs | None = None
+    """How far apart in time the legs' evidence may be; ``None``: 30,000 where legs confirm each
+    other, else 2,000.
+    """
     max_lag_ms: DurationMs | None = None
-    """How far apart the venue times last heard of for the legs may be; ``None``: any."""
+    """How much later one leg's venue may deliver than another's; ``None``: 1,000 if the legs are
+    of two venues, else any.
+    """
     min_time_to_close_ms: Annotated[int, Range(0, 86_400_000)] = 0
     """Least time left until a leg's market closes."""
     confirm: Literal["on", "off"] | None = None

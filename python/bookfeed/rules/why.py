@@ -18,7 +18,7 @@ SENTENCES: Final[dict[str, str]] = {
     "closing": "a leg's market closes too soon (min_time_to_close_ms)",
     "age": "a leg has not been heard of for too long (max_age_ms)",
     "skew": "the legs were heard of too far apart (max_skew_ms)",
-    "lag": "one venue is behind the other (max_lag_ms)",
+    "lag": "one venue delivers later than the other (max_lag_ms)",
     "polarity": "not seen to agree yet, or opposites (polarity_check)",
     "augmented": "outcomes may be added, so that the sum says nothing",
     "crossed": "a leg's book is crossed or locked",

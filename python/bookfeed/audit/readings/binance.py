@@ -134,8 +134,8 @@ class BinanceReading(Reading):
         if message.everyone:
             for one in self.model.on(conn):
                 effects.breaks(one, message.kind)
-        connection = self.model.connections[conn]
-        connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        if message.levels or message.kind == "bookTicker":
+            self.model.connections[conn].heard.hear(message.ts_event, self.model.now)
         for number in message.named:
             one = self.model.instruments[number]
             if one.conn != conn:

@@ -6,12 +6,12 @@ read: dollars in strings (or JSON numbers), whole cents and whole contracts of e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.books import Instrument, Side
 from bookfeed.audit.fees.kalshi import KalshiFees
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
@@ -25,7 +25,7 @@ from bookfeed.audit.numbers import (
     rfc3339,
     seconds,
 )
-from bookfeed.audit.reading import Effects, Message, Proof, Reading
+from bookfeed.audit.reading import Effects, Heard, Message, Proof, Reading
 
 # Mode of a connection: NO prices are stated as prices of YES.
 _YES_PRICES: Final = "use_yes_price"
@@ -74,7 +74,7 @@ class Stream:
     seq: int | None = None
     ended: bool = False
     """Whether the venue has ended it; what still comes on it is of no use."""
-    ts_venue: int | None = None
+    heard: Heard = field(default_factory=Heard)
     """Newest venue time heard on it."""
     news: bool = False
     """Whether it carries news of markets."""
@@ -120,18 +120,18 @@ class KalshiReading(Reading):
         """See ``Reading``."""
         self._of(one).sid = None
 
-    def heard(self, one: Instrument) -> int | None:
+    def heard(self, one: Instrument) -> Heard:
         """See ``Reading``."""
         sid = self._of(one).sid
         if sid is None:
             return super().heard(one)
         stream = self._streams.get(one.conn, {}).get(sid)
-        return None if stream is None else stream.ts_venue
+        return Heard() if stream is None else stream.heard
 
     def proved(self, one: Instrument) -> Proof:
         """See ``Reading``."""
         sid = self._of(one).sid
-        return super().proved(one) if sid is None else Proof((one.conn, sid), self.heard(one))
+        return super().proved(one) if sid is None else Proof((one.conn, sid), self.heard(one).ts)
 
     def read(self, conn: int, payload: bytes) -> list[Message]:
         """The one message of a frame; what is no JSON object concerns everyone."""
@@ -181,7 +181,7 @@ class KalshiReading(Reading):
             return effects
         connection = self.model.connections[conn]
         body: Numbered = message.body
-        connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        connection.heard.hear(message.ts_event, self.model.now)
         current = self._advance(conn, message, effects)
         if message.kind in _BOOKS and not (current and self._here(conn, message)):
             return effects
@@ -221,7 +221,7 @@ class KalshiReading(Reading):
             self._break_stream(conn, sid, f"gap: {last} then {seq}", effects)
             self._lose_news(conn, effects, of=stream)
         stream.seq = seq
-        stream.ts_venue = newest(stream.ts_venue, message.ts_event)
+        stream.heard.hear(message.ts_event, self.model.now)
         return True
 
     def _here(self, conn: int, message: Message) -> bool:

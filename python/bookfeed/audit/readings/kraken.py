@@ -123,8 +123,8 @@ class KrakenReading(Reading):
         if message.everyone:
             for one in self.model.on(conn):
                 effects.breaks(one, message.kind)
-        connection = self.model.connections[conn]
-        connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        if message.levels:
+            self.model.connections[conn].heard.hear(message.ts_event, self.model.now)
         if message.whole and not message.named:
             message.named = self.model.meet(conn, self.venue, message.body.symbol)
         for number in message.named:

@@ -209,9 +209,8 @@ class PolymarketReading(Reading):
     def apply(self, conn: int, message: Message) -> Effects:
         """See ``Reading``."""
         effects = Effects()
-        if message.kind not in ("nothing", "broken"):
-            connection = self.model.connections[conn]
-            connection.ts_venue = newest(connection.ts_venue, message.ts_event)
+        if message.levels or message.kind == "best_bid_ask":
+            self.model.connections[conn].heard.hear(message.ts_event, self.model.now)
         if message.kind == "price_change":
             seen: set[int] = set()
             for change in message.body:

@@ -346,7 +346,7 @@ impl Engine {
         if let Some(connection) = self.world.connection_mut(conn) {
             (connection.venue, connection.mode) = (venue, mode);
             (connection.up, connection.ts_data) = (true, ts);
-            connection.clock = VenueClock::default();
+            (connection.clock, connection.behind) = (VenueClock::default(), ABSENT);
         }
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);

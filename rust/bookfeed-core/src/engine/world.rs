@@ -180,6 +180,7 @@ impl World {
         let Some(connection) = self.connection_mut(conn) else { return (stated, Pace::Same) };
         connection.ts_data = ts_recv;
         let clock = &mut connection.clock;
+        let newest = clock.newest;
         let (believed, pace) = match message.body {
             Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Touch(_) => {
                 let believed = clock.take(stated, ts_recv);
@@ -188,6 +189,9 @@ impl World {
             Body::Snapshot(_) => (clock.take_whole(stated, ts_recv), Pace::Same),
             _ => (clock.believe(stated, ts_recv), Pace::Same),
         };
+        if clock.newest > newest {
+            connection.behind = ts_recv.saturating_sub(clock.newest);
+        }
         if believed != ABSENT {
             self.venue_latency.record(ts_recv.saturating_sub(believed));
         } else if stated != ABSENT {

@@ -30,6 +30,8 @@ pub struct Connection {
     pub(crate) ts_data: Nanos,
     /// What of the venue's time stamps is believed, and how late it delivers.
     pub clock: VenueClock,
+    /// Receive time less venue time of the first message of the newest venue time, or [`ABSENT`].
+    pub(crate) behind: Nanos,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
     /// The numbered streams on it: number given by the venue, and which stream that is.
@@ -42,7 +44,7 @@ impl Connection {
     pub fn new(venue: Venue, mode: Mode, ts: Nanos) -> Self {
         let (instruments, streams) = (Vec::new(), Vec::new());
         let clock = VenueClock::default();
-        Self { venue, mode, up: true, ts_data: ts, clock, instruments, streams }
+        Self { venue, mode, up: true, ts_data: ts, clock, behind: ABSENT, instruments, streams }
     }
 
     /// The stream that the venue calls `sid`.
@@ -62,6 +64,8 @@ pub struct Stream {
     pub ts_evidence: Nanos,
     /// Newest venue time of its messages, or [`ABSENT`].
     pub ts_event: Nanos,
+    /// Receive time less venue time of the first message of that time, or [`ABSENT`].
+    pub(crate) behind: Nanos,
     /// The channel it is of, once the venue has said so.
     pub channel: Box<str>,
     /// Whether it carries news of markets: by its channel, or because some came on it.
@@ -84,7 +88,8 @@ pub enum Order {
 impl Stream {
     fn new(channel: &str) -> Self {
         let channel = channel.into();
-        Self { last_seq: 0, ts_evidence: ABSENT, ts_event: ABSENT, channel, news: false, ended: false }
+        let (ts_evidence, ts_event, behind) = (ABSENT, ABSENT, ABSENT);
+        Self { last_seq: 0, ts_evidence, ts_event, behind, channel, news: false, ended: false }
     }
 
     /// The venue begins it, or a new one of the same number after the old one ended.
@@ -100,7 +105,9 @@ impl Stream {
     #[inline]
     pub(crate) fn hear(&mut self, ts_event: Nanos, ts_recv: Nanos) {
         self.ts_evidence = ts_recv;
-        self.ts_event = self.ts_event.max(ts_event);
+        if ts_event > self.ts_event {
+            (self.ts_event, self.behind) = (ts_event, ts_recv.saturating_sub(ts_event));
+        }
     }
 
     /// Takes the next number. After a gap the stream goes on from there; a number that came

@@ -45,7 +45,7 @@ struct Watched {
 pub struct Apart {
     /// Receive times of the newest evidence.
     pub skew: Nanos,
-    /// Venue times at which the venues were last heard of, or [`ABSENT`].
+    /// Delays with which the venues were last heard of, or [`ABSENT`].
     pub lag: Nanos,
 }
 
@@ -382,7 +382,7 @@ impl Signals {
     #[inline]
     fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
         let gates = self.rules[watched.rule].gates();
-        let (mut received, mut heard) = (Spread::default(), Spread::default());
+        let (mut received, mut behind) = (Spread::default(), Spread::default());
         for id in watched.subject.instruments() {
             let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
             if !book.believable() {
@@ -401,10 +401,10 @@ impl Signals {
             }
             if !view.stands_by_itself(id) {
                 received.take(ts_evidence);
-                heard.take(view.ts_heard(id));
+                behind.take(view.behind(id));
             }
         }
-        let apart = Apart { skew: received.width(), lag: heard.known_width() };
+        let apart = Apart { skew: received.width(), lag: behind.known_width() };
         self.gate_apart(watched, gates, apart)?;
         Ok(apart)
     }

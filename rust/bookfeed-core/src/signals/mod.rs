@@ -269,6 +269,19 @@ impl<'a> View<'a> {
         let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
         connection.map_or(ABSENT, |c| c.clock.newest)
     }
+
+    /// How late the venue was heard of there: receive time less venue time of the newest message,
+    /// or [`ABSENT`]. One that is quiet is no later for that.
+    #[inline]
+    #[must_use]
+    pub(crate) fn behind(&self, id: InstrumentId) -> Nanos {
+        let Some((book, about)) = self.at(id) else { return ABSENT };
+        if let Some(stream) = self.streams.at(book.stream) {
+            return stream.behind;
+        }
+        let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
+        connection.map_or(ABSENT, |c| c.behind)
+    }
 }
 
 /// What one opportunity of a rule is about.
@@ -296,7 +309,7 @@ pub struct Gates {
     pub(crate) max_age: Nanos,
     /// How far apart in time the legs' evidence may be.
     pub(crate) max_skew: Nanos,
-    /// How far apart the venue times may be at which the legs were last heard of; 0 for any.
+    /// How much later one leg's venue may be heard of than another's; 0 for any.
     pub max_lag: Nanos,
     /// Whether the legs' books must be known to have stood so at one time.
     pub confirm: bool,
@@ -443,9 +456,9 @@ impl<'a> ParamReader<'a> {
     /// If one of them is not a plain decimal.
     pub fn gates(&mut self, confirm: bool, max_lag: Nanos) -> Result<Gates, RuleError> {
         use crate::time::SECOND;
-        Ok(Gates {
+        let mut gates = Gates {
             max_age: self.millis("max_age_ms", 30 * SECOND)?,
-            max_skew: self.millis("max_skew_ms", 2 * SECOND)?,
+            max_skew: self.millis("max_skew_ms", ABSENT)?,
             max_lag: self.millis("max_lag_ms", max_lag)?,
             confirm: self.word("confirm", if confirm { &["on", "off"] } else { &["off", "on"] })?
                 == "on",
@@ -453,7 +466,13 @@ impl<'a> ParamReader<'a> {
             min_hold: self.millis("min_hold_ms", 0)?,
             cooldown: self.millis("cooldown_ms", 0)?,
             min_qty: self.decimal::<8>("min_qty", Some(1))?,
-        })
+        };
+        if gates.max_skew == ABSENT {
+            // What is confirmed stood so at one time, and holds as long as the evidence may be
+            // old. Else nearness in time has to do.
+            gates.max_skew = if gates.confirm { 30 * SECOND } else { 2 * SECOND };
+        }
+        Ok(gates)
     }
 
     /// Ends the reading.

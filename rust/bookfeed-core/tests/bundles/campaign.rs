@@ -31,13 +31,16 @@ struct Run {
     pit: Pit,
     rules: Vec<Rule>,
     open: BTreeSet<Key>,
-    /// Newest venue time heard when what is not open yet was first found.
-    found_at: BTreeMap<Key, Option<u64>>,
+    /// Whether Kalshi was heard of behind Polymarket, and ahead of it, since what is not open yet
+    /// was first found.
+    found: BTreeMap<Key, [bool; 2]>,
     seen: usize,
     /// Multiplier of the event's fees at Kalshi.
     multiplier: i64,
     /// Newest venue times heard on the stream of books, and from Polymarket.
     heard: [Option<u64>; 2],
+    /// Receive time less venue time of the messages that stated those first.
+    behind: [i64; 2],
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -97,11 +100,20 @@ impl Run {
             pit,
             rules,
             open: BTreeSet::new(),
-            found_at: BTreeMap::new(),
+            found: BTreeMap::new(),
             seen: 0,
             multiplier: PRICE_ONE,
             heard: [None; 2],
+            behind: [0; 2],
             counts: BTreeMap::new(),
+        }
+    }
+
+    /// A message came, just now, that states this venue time.
+    fn hear(&mut self, venue: usize, ms: u64) {
+        if self.heard[venue] < Some(ms) {
+            self.heard[venue] = Some(ms);
+            self.behind[venue] = self.pit.ts - i64::try_from(ms).unwrap() * MS;
         }
     }
 
@@ -139,14 +151,13 @@ impl Run {
             6..=9 => {
                 let book = self.random_book(3);
                 self.pit.book(3, &book);
-                let heard = self.heard[1].max(Some(self.pit.kalshi.ms));
-                self.heard[1] = heard;
+                self.hear(1, self.pit.kalshi.ms);
             }
             10..=14 => {
                 self.pit.kalshi.ms = now - late;
                 let n = self.rng.below(3);
                 self.pit.beat(n);
-                self.heard[0] = self.heard[0].max(Some(now - late));
+                self.hear(0, now - late);
             }
             15 => self.overlap(now),
             16 => {
@@ -167,7 +178,7 @@ impl Run {
             18 if self.rng.once_in(4) => {
                 self.pit.kalshi.seq(BOOKS);
                 self.pit.beat(0);
-                self.heard[0] = self.heard[0].max(Some(now));
+                self.hear(0, now);
             }
             _ => {
                 self.pit.wait(MS);
@@ -181,7 +192,7 @@ impl Run {
         let n = self.rng.below(3);
         let frame = self.pit.kalshi.delta(n, true, 9_000, 25);
         self.pit.say(0, &frame);
-        self.heard[0] = self.heard[0].max(Some(now));
+        self.hear(0, now);
         self.pit.wait(0);
         self.compare();
         if self.rng.once_in(2) {
@@ -220,8 +231,8 @@ impl Run {
             return Some("skew");
         }
         if rule.max_lag > 0 {
-            let (Some(a), Some(b)) = (self.heard[0], self.heard[1]) else { return Some("lag") };
-            if i64::try_from(a.abs_diff(b)).unwrap() * MS > rule.max_lag {
+            let [a, b] = self.behind;
+            if self.heard.contains(&None) || (a - b).abs() > rule.max_lag {
                 return Some("lag");
             }
         }
@@ -253,12 +264,12 @@ impl Run {
                 let open = self.open.contains(&key);
                 let mut shut = self.shut(rule, legs, *payout);
                 if shut.is_some() {
-                    self.found_at.remove(&key);
+                    self.found.remove(&key);
                 } else if rule.confirm && !open {
-                    let newest = self.heard.iter().flatten().max().copied();
-                    let found_at = *self.found_at.entry(key).or_insert(newest);
-                    let confirmed = self.heard.iter().all(|&heard| heard > found_at);
-                    shut = (!confirmed).then_some("unconfirmed");
+                    let order = self.found.entry(key).or_default();
+                    order[0] |= self.heard[0] < self.heard[1];
+                    order[1] |= self.heard[0] > self.heard[1];
+                    shut = (*order != [true; 2]).then_some("unconfirmed");
                 }
                 assert_eq!(open, shut.is_none(), "rule {rule_id} {legs:?} {shut:?}");
                 *self.counts.entry(shut.unwrap_or("open")).or_default() += 1;
@@ -276,7 +287,7 @@ fn what_is_open_is_what_a_naive_question_finds_at_every_moment() {
             let book = run.random_book(n);
             run.pit.book(n, &book);
         }
-        run.heard[1] = Some(run.pit.kalshi.ms);
+        run.hear(1, run.pit.kalshi.ms);
         for _ in 0..250 {
             run.step();
             run.compare();

@@ -57,6 +57,9 @@ fn counted(kind: &str, order: &[Refusal], from: usize) -> (Vec<(&'static str, u6
         let frame = pit.kalshi.delta(0, true, 5_000, 100);
         pit.say(0, &frame);
     }
+    if shut(Refusal::Lag) {
+        pit.ts += super::support::venue::MS;
+    }
     let ask = if shut(Refusal::Crossed) { 550 } else { 560 };
     let lives = pit.book(1, &sides(&[(550, 5)], &[(ask, 5)])).iter().map(Signal::short).collect();
     (pit.reasons(), lives)

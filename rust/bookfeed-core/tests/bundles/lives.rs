@@ -137,8 +137,9 @@ fn a_box_waits_until_both_venues_have_been_heard_of_at_one_time() {
     pit.kalshi.ms += 100;
     assert_eq!(pit.beat(other), [""; 0], "what waits is asked before a frame is looked at");
     assert_eq!(pit.beat(other), ["open"]);
-    assert_eq!(pit.signals[0].lag_ns, 50 * MS);
-    // It falls behind: the lag is seen when the leg moves, or in time.
+    // A millisecond passes with each of nine frames, and one lies between those compared.
+    assert_eq!(pit.signals[0].lag_ns, 57 * MS);
+    // The other comes sooner: the lag is seen when the leg moves, or in time.
     pit.kalshi.ms += 200;
     let (conn, frame) = pit.frame(1, &super::pit::sides(&[(550, 5)], &[(561, 5)]));
     assert_eq!(pit.say(conn, &frame)[0].short(), "close lag");
@@ -152,12 +153,35 @@ fn venues_may_be_a_second_apart_unless_it_is_said_otherwise() {
     pit.kalshi.ms -= 1_001;
     pit.beat(0);
     assert_eq!(pit.wait(MS), [""; 0]);
-    pit.clock(1);
+    pit.clock(4);
     pit.beat(0);
     assert_eq!(pit.wait(0), ["open"]);
     assert_eq!(pit.signals[0].lag_ns, SECOND);
     let (_, lives) = paying([Venue::KALSHI; 2], &[ANY]);
     assert_eq!(lives, ["open"], "one venue's legs need no time");
+}
+
+/// What both venues deliver in time is known, however seldom they have anything to say.
+#[test]
+fn a_quiet_leg_is_no_late_one() {
+    let (mut pit, _) = paying([Venue::KALSHI, Venue::POLYMARKET], &[ANY, ("confirm", "on")]);
+    let later = |pit: &mut Pit, s: u32| {
+        pit.ts += i64::from(s) * SECOND;
+        pit.clock(1_000 * u64::from(s));
+    };
+    later(&mut pit, 8);
+    pit.beat(0);
+    assert_eq!(pit.wait(0), [""; 0]);
+    assert_eq!(pit.reasons(), [("lag", 1), ("unconfirmed", 1)], "no time was stated before");
+    later(&mut pit, 9);
+    assert_eq!(pit.touch(1, 550, 5, 560, 5), ["open"]);
+    assert!(pit.signals[0].skew_ns > 9 * SECOND && pit.signals[0].lag_ns < 10 * MS);
+    later(&mut pit, 12);
+    assert_eq!(pit.wait(0), [""; 0], "both are quiet");
+    pit.beat(0);
+    assert_eq!(pit.wait(0), [""; 0], "and one of them speaks");
+    pit.ts += 1_100 * MS;
+    assert_eq!(pit.touch(1, 550, 5, 561, 5), ["close lag"], "this one was long under way");
 }
 
 #[test]
