@@ -27,6 +27,8 @@ from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 MS: Final = 1_000_000
 SILENCE_NS: Final = 3_000 * MS
 PROBE_NS: Final = 1_000 * MS
+PROBED: Final = 4
+"""How many books of a connection are compared at once, in turn."""
 TIMER_NS: Final = 100 * MS
 MEND_AFTER_NS: Final = 40 * MS
 MEND_EVERY_NS: Final = 1_000 * MS
@@ -51,6 +53,7 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "disconnect": frozenset({"disconnected"}),
     "reset": frozenset({"disconnected"}),
     "terminal": frozenset({"channel", "gap"}),
+    "deltas-stop": frozenset({"withheld", "underflow", "crossed", "gap"}),
     "reset-behind-data": frozenset({"disconnected"}),
     # These concern no book.
     "broadcast": frozenset(),
@@ -79,6 +82,7 @@ class Client:
         self.mend_ns: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self.timer_ns = self.probed_ns = start_ns
+        self.probes = 0
         self.reconnects = self.signals = 0
         for conn in range(stream.conns):
             for ticker in stream.tickers(conn):
@@ -108,7 +112,10 @@ class Client:
         if ts - self.probed_ns >= PROBE_NS:
             self.probed_ns = ts
             for conn in range(self.stream.conns):
-                self.stream.get_snapshot(conn, self.stream.tickers(conn)[:1])
+                tickers = self.stream.tickers(conn)
+                start = self.probes % max(1, len(tickers))
+                self.stream.get_snapshot(conn, (tickers[start:] + tickers[:start])[:PROBED])
+            self.probes += PROBED
         due = sorted(ticker for ticker, when in self.mend_ns.items() if when <= ts)
         for ticker in due:
             del self.mend_ns[ticker]
@@ -126,7 +133,8 @@ class Client:
         for ticker in tickers:
             self.asked[ticker] += 1
             self.mend_ns[ticker] = ts + MEND_EVERY_NS
-        if max(self.asked[ticker] for ticker in tickers) > 2:
+        withheld = any(self.views[ticker].cause == "withheld" for ticker in tickers)
+        if withheld or max(self.asked[ticker] for ticker in tickers) > 2:
             self.stream.reconnect(conn)
             self.reconnects += 1
             self.asked.subtract({t: self.asked[t] for t in self.symbols if self.conn_of[t] == conn})
@@ -168,6 +176,8 @@ class Referee:
         """When the stream of books of each connection last brought something."""
         self.books_sid: dict[int, int] = {}
         """Its number, by what came on it: the reply that says so may be lost."""
+        self.wrong_since: dict[str, int] = {}
+        """Since when a live book differs, for want of changes that were kept back."""
 
     def look(self, item: KalshiItem) -> None:
         """After a frame of a stream of books each of its books is right; at any other time none
@@ -189,12 +199,27 @@ class Referee:
         view = self.client.views[ticker]
         self.report.checks += 1
         truth = self.stream.truth(ticker)
+        if not view.live:
+            self.wrong_since.pop(ticker, None)
         if not view.live or truth.torn:
             return
         mine = (view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist())
         true = ([list(level) for level in truth.bids], [list(level) for level in truth.asks])
-        if mine != true:
+        if mine == true:
+            self.wrong_since.pop(ticker, None)
+            return
+        since = self.wrong_since.setdefault(ticker, item.ts_ns)
+        if item.ts_ns - since >= self.bound_ns(ticker):
             self.report.problems.append(f"{ticker} live and wrong at {item.ts_ns}")
+
+    def bound_ns(self, ticker: str) -> int:
+        """How long a book may be wrong: not at all, or until it is compared with a whole one."""
+        kept_back = any(
+            event.fault.kind == "deltas-stop" and ticker in event.assets
+            for event in self.stream.fault_log
+        )
+        rounds = 2 + len(self.client.symbols) // PROBED
+        return rounds * PROBE_NS if kept_back else 0
 
 
 def detectable(fault: KalshiFault) -> bool:

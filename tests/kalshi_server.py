@@ -127,7 +127,7 @@ class KalshiPeer(Peer):
             msg = {
                 "market_ticker": ticker,
                 "market_id": f"id-{ticker}",
-                "yes_dollars_fp": [["0.4400", "10.00"]],
+                "yes_dollars_fp": self.kalshi.book,
                 # 0.45 is an ask of YES in one form, a bid for NO in the other.
                 "no_dollars_fp": [["0.4500", "7.00"]],
             }
@@ -195,6 +195,8 @@ class KalshiServer(Server):
     handshakes: list[dict[str, str]] = field(default_factory=list)
     obeys: Callable[[KalshiPeer, Command], bool] = obey_all
     unknown: set[str] = field(default_factory=set)
+    # What is bid for YES in every market.
+    book: list[list[str]] = field(default_factory=lambda: [["0.4400", "10.00"]])
     # Whether a stream may get the number of one that has ended.
     reuses_numbers: bool = False
     refusal: tuple[int, bytes, dict[str, str]] | None = None

@@ -344,6 +344,33 @@ async def test_a_frozen_stream_of_books_is_not_hidden_by_other_channels(
         assert len(peer.asked("get_snapshot")) >= 3
 
 
+async def test_changes_that_are_kept_back_cost_the_connection(server: KalshiServer) -> None:
+    venue = kalshi(credentials=KEY, probe_interval_s=0.05)
+    async with connected(server, venue=venue) as (feed, peer):
+        server.book = [["0.4400", "11.00"]]  # and nothing said so, nor left out a number
+        await server.kalshi_peer(1)
+        await feed.wait_live(PATIENCE_S)
+        assert feed.book(A).bid_qty == feed.book(B).bid_qty == 11
+        assert feed.engine.evidence()["snapshot_mismatch"] == 1
+        assert peer.close_code == 1000
+        assert len(server.peers) == 2
+
+
+async def test_every_book_is_compared_however_busy_the_stream(
+    server: KalshiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "COMPARE_NS", S // 5)
+    monkeypatch.setattr(streams, "COMPARE_STEP_NS", S // 10)
+    async with connected(server) as (feed, peer):
+        async with asyncio.timeout(PATIENCE_S):
+            while len(peer.asked("get_snapshot")) < 6:
+                peer.delta(A, "0.00")
+                await asyncio.sleep(0.01)
+        asked = [c["params"]["market_tickers"] for c in peer.asked("get_snapshot")]
+        assert asked == [[A], [B]] * (len(asked) // 2) + [[A]] * (len(asked) % 2)
+        assert (feed.book(A).epoch, feed.book(B).epoch) == (1, 1)
+
+
 async def test_before_its_market_opens_a_book_is_not_missed(
     server: KalshiServer, caplog: pytest.LogCaptureFixture
 ) -> None:

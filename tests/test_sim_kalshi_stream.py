@@ -276,6 +276,28 @@ class TestFaults:
     def seqs(self, items: list[KalshiItem], sid: int) -> list[int]:
         return [i.seq for i in items if i.kind == "frame" and i.sid == sid and i.seq]
 
+    @pytest.mark.parametrize("variant", ["subscription", "market"])
+    def test_changes_are_kept_back_and_no_number_is_missing(self, variant: str) -> None:
+        stream, items = self.faulty("deltas-stop", variant)
+        (event,) = stream.fault_log
+        seqs = self.seqs(items, event.sid)
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+        kept = [i for i in items if i.kind == "lost"]
+        assert {ticker for i in kept for ticker in i.tickers} <= set(event.assets)
+        assert len(kept) > 10
+        after = [i for i in items[items.index(kept[0]) :] if i.kind == "frame"]
+        told = {i.tickers for i in after if b'"type":"orderbook_delta"' in i.payload}
+        assert bool(told) == (variant == "market")
+        assert all((asset,) not in told for asset in event.assets)
+
+    def test_kept_back_changes_end_with_the_fault_and_with_the_connection(self) -> None:
+        stream, items = self.faulty("deltas-stop", duration_s=0.5)
+        (event,) = stream.fault_log
+        lost = [i.ts_ns for i in items if i.kind == "lost"]
+        assert max(lost) <= event.ts_ns + 600_000_000
+        seqs = self.seqs(items, event.sid)
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
     def test_drop_leaves_a_gap_of_one(self) -> None:
         stream, items = self.faulty("drop")
         (event,) = stream.fault_log

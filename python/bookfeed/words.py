@@ -38,6 +38,7 @@ Cause: TypeAlias = Literal[
     "expired",
     "late",
     "absent",
+    "withheld",
 ]
 """Why a book is in its state."""
 

@@ -384,7 +384,9 @@ class Auditor:
         """What a book is said to have left live for must show in the frames."""
         number, cause = record.instrument, record.cause
         unfounded = number in self._based_before and number not in self._broken
-        if unfounded and record.state == "stale" and cause in _SHOWN_BY_FRAMES:
+        reading = self._model.reading_of(self._model.instruments[number])
+        shown = cause in _SHOWN_BY_FRAMES or (reading is not None and cause in reading.shows)
+        if unfounded and record.state == "stale" and shown:
             self._find("standing", f"book {number} is stale ({cause}), which no frame shows")
 
     def _judge_standing(self) -> None:

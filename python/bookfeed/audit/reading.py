@@ -104,6 +104,8 @@ class Reading:
     stands_by_itself: ClassVar[bool] = False
     """Whether a book says itself how long it holds: then it stands at every time until that is
     over, and its times are not held against those of other books."""
+    shows: ClassVar[tuple[str, ...]] = ()
+    """Causes of ``stale`` besides the usual ones that its frames show."""
     judges: ClassVar[bool] = True
     """Whether a book may be live only while it is ``based``, and what breaks one must show."""
 

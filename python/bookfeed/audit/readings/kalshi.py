@@ -5,7 +5,7 @@ unless the connection asked for YES prices on both sides. Every number ever used
 read: dollars in strings (or JSON numbers), whole cents and whole contracts of early recordings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -78,6 +78,22 @@ class Stream:
     """Newest venue time heard on it."""
     news: bool = False
     """Whether it carries news of markets."""
+    withholds: bool = False
+    """Whether it kept changes back, and has brought none since."""
+    restart: "Restart | None" = None
+    """Numbers that may have begun anew."""
+
+
+@dataclass(slots=True)
+class Restart:
+    """A run of numbers that came before: copies, or a new beginning that nobody announced."""
+
+    above: int
+    """The newest number when it began."""
+    seq: int
+    """The newest of the run."""
+    whole: dict[int, Message] = field(default_factory=dict)
+    """The newest whole book of each market in it."""
 
 
 @dataclass(slots=True)
@@ -94,6 +110,7 @@ class KalshiReading(Reading):
     """See ``Reading``."""
 
     venue = "kalshi"
+    shows = ("withheld",)
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
@@ -214,15 +231,43 @@ class KalshiReading(Reading):
         if last is not None and seq <= last:
             # An answer to a request may repeat the newest number: it is a book as of that number.
             if not (message.kind == "orderbook_snapshot" and requested and seq == last):
-                self._break_stream(conn, sid, f"out_of_order: {last} then {seq}", effects)
-                self._lose_news(conn, effects, of=stream)
-                return False
+                return self._again(conn, message, stream, effects)
         elif last is not None and seq > last + 1:
             self._break_stream(conn, sid, f"gap: {last} then {seq}", effects)
             self._lose_news(conn, effects, of=stream)
         stream.seq = seq
         stream.heard.hear(message.ts_event, self.model.now)
         return True
+
+    def _again(self, conn: int, message: Message, stream: Stream, effects: Effects) -> bool:
+        """A number that came before. In a row, and up to something later than all that was heard,
+        numbers began anew: true if that is known now.
+        """
+        sid, seq = message.body[:2]
+        run, stream.restart = stream.restart, None
+        if run is not None and not (run.above == stream.seq and seq == run.seq + 1):
+            run = None
+        timeless = message.kind == "orderbook_snapshot" or message.kind in _REPLIES
+        ts, newest = message.ts_event, stream.heard.ts
+        later = ts is not None and (newest is None or ts > newest)
+        if run is not None and later and not timeless:
+            stream.seq, stream.withholds = seq, False
+            stream.heard.hear(ts, self.model.now)
+            for number, whole in run.whole.items():
+                if not self.model.instruments[number].running:
+                    self._load(conn, whole)
+            return True
+        if timeless and stream.seq is not None:
+            run = run or Restart(stream.seq, seq)
+            run.seq, stream.restart = seq, run
+            ones = [self.model.instruments[number] for number in message.named]
+            if message.kind == "orderbook_snapshot" and self._here(conn, message):
+                # Those of this stream are about to be stale.
+                free = [one for one in ones if not one.running or self._of(one).sid == sid]
+                run.whole |= {one.number: message for one in free}
+        self._break_stream(conn, sid, f"out_of_order: {stream.seq} then {seq}", effects)
+        self._lose_news(conn, effects, of=stream)
+        return False
 
     def _here(self, conn: int, message: Message) -> bool:
         """Whether its instrument is subscribed on this connection, and not on another by now."""
@@ -235,9 +280,23 @@ class KalshiReading(Reading):
                 effects.breaks(known, "market_id under another name")
             else:
                 message.named = self.model.meet(conn, self.venue, ticker, ticker)
+        sid = message.body.sid
+        stream = self._streams.get(conn, {}).get(sid, Stream())
         for number in message.named:
             one = self.model.instruments[number]
-            if one.over or one.state == "idle":
+            known = message.body.requested and one.based and one.running
+            known = known and self._of(one).sid == sid
+            if known and not _same(one, message.body.content):
+                self._break_stream(conn, sid, "withheld: a whole book differs", effects)
+                stream.withholds = True
+        if not stream.withholds:
+            self._load(conn, message)
+
+    def _load(self, conn: int, message: Message) -> None:
+        """A whole book is the basis of what follows on its stream."""
+        for number in message.named:
+            one = self.model.instruments[number]
+            if one.over or one.state == "idle" or one.conn != conn:
                 continue
             one.book.load(*message.body.content)
             one.based, names = True, self._of(one)
@@ -262,6 +321,8 @@ class KalshiReading(Reading):
         side, at, change = message.body.content
         one = self.model.instruments[message.named[0]]
         if not one.based:
+            if (stream := self._streams.get(conn, {}).get(sid)) is not None:
+                stream.withholds = False
             return
         left = one.book.qty(side, at) + change
         if self._of(one).sid != sid:
@@ -385,6 +446,13 @@ class KalshiReading(Reading):
     def _break_all(self, conn: int, why: str, effects: Effects) -> None:
         for one in self.model.on(conn):
             effects.breaks(one, why)
+
+
+def _same(one: Instrument, content: Sequence[Mapping[Decimal, Decimal]]) -> bool:
+    """Whether a whole book has the levels of ours."""
+    sides: tuple[Side, Side] = ("bid", "ask")
+    ours = (dict(one.book.levels(side)) for side in sides)
+    return all(mine == theirs for mine, theirs in zip(ours, content, strict=True))
 
 
 def _count(value: object) -> int | None:

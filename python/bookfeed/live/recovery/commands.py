@@ -34,6 +34,9 @@ from bookfeed.venues.base import Commands, Fault
 ANSWER_NS: Final = 3 * NS_PER_S
 # The same for all the books of a stream that was begun anew.
 JOIN_NS: Final = 5 * NS_PER_S
+# Every book of a stream is compared with a whole one this often, a few in each step.
+COMPARE_NS: Final = 60 * NS_PER_S
+COMPARE_STEP_NS: Final = 3 * NS_PER_S
 # Commands whose markets are remembered, in case the venue refuses them.
 SENT_MAX: Final = 64
 # Error texts that were said; beyond it, no more are.
@@ -75,6 +78,9 @@ class Line:
     busy: int = 0
     hold_ns: int = 0
     probes: int = 0
+    # Books in the order in which they are compared, and when the next of them are.
+    compared: list[int] = field(default_factory=list)
+    compare_ns: int = 0
     # Books asked for over and over: a stream in that state is better replaced.
     rounds: TokenBucket = field(default_factory=lambda: TokenBucket(20, 3 * NS_PER_S))
     joins: TokenBucket = field(default_factory=lambda: TokenBucket(3, 20 * NS_PER_S))
@@ -93,6 +99,7 @@ class Line:
     def begin(self, now_ns: int) -> None:
         """The connection is fresh; budgets and the count of overflows are not."""
         self.stage, self.stage_ns = Stage.JOINING, now_ns + JOIN_NS
+        self.compare_ns = now_ns + COMPARE_STEP_NS
         self.dead.clear()
         self.joined.clear()
         self.asked.clear()
@@ -200,11 +207,38 @@ class CommandMender(Mender):
         for shard in up:
             line = self._line(shard)
             self._expire(shard, line, now_ns)
-            if now_ns < line.hold_ns:
+            if self._replace_withheld(shard, now_ns) or now_ns < line.hold_ns:
                 continue
             self._rejoin(shard, line, now_ns)
             if wanted and line.stage is not Stage.LEAVING:
                 self._ask(shard, line, now_ns)
+            if line.stage is Stage.STEADY and now_ns >= line.compare_ns:
+                line.compare_ns = now_ns + COMPARE_STEP_NS
+                self._compare(shard, line)
+
+    def _replace_withheld(self, shard: Shard, now_ns: int) -> bool:
+        """A stream that kept changes back will do so again: says whether that is so."""
+        plan = self.connections.plan
+        wanted = plan.wanted_of(shard.instruments)
+        if not any(plan.cause(instrument) == "withheld" for instrument in wanted):
+            return False
+        if plan.take_reconnect_now(shard.conn, now_ns):
+            self.connections.replace(shard, "the stream kept changes back")
+        return True
+
+    def _compare(self, shard: Shard, line: Line) -> None:
+        """Ask for whole books of some live markets: the engine compares them and convicts."""
+        sid = self._sid(shard)
+        line.compared = [i for i in line.compared if i in line.joined]
+        line.compared += sorted(line.joined.difference(line.compared))
+        steps = COMPARE_NS // COMPARE_STEP_NS
+        count = min(-(-len(line.compared) // steps), self._commands.snapshot_symbols_max)
+        due, later = line.compared[:count], line.compared[count:]
+        line.compared = later + due
+        live = [i for i in due if self._engine.book(i).live]
+        if sid is not None and live:
+            symbols = [shard.instruments[i] for i in live]
+            shard.session.send(self._commands.snapshot(line.take_id(), sid, symbols))
 
     def _expire(self, shard: Shard, line: Line, now_ns: int) -> None:
         plan = self.connections.plan

@@ -26,6 +26,7 @@ KalshiFaultKind = Literal[
     "disconnect",
     "reset",
     "terminal",
+    "deltas-stop",
     "reset-behind-data",
     "pong",
     "broadcast",
@@ -42,6 +43,8 @@ zombie        nothing more of a connection but heartbeats
 disconnect    the connection is closed in an orderly way with a close code
 reset         the connection is torn down without a close frame (TCP RST)
 terminal      the subscription ends with an error, the connection stays
+deltas-stop   changes are kept back without a number, of all its markets or of one, while
+              commands are still answered in order
 
 The others are those ``OF_ANY`` venue.
 """
@@ -57,6 +60,7 @@ KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
     "disconnect": ("",),
     "reset": ("",),
     "terminal": ("25", "10"),
+    "deltas-stop": ("subscription", "market"),
     **OF_ANY,
 }
 """The ways each kind can happen; the first is the default."""
@@ -67,6 +71,7 @@ DRAWN_KINDS: Final = tuple(kind for kind in KALSHI_VARIANTS if kind not in OF_AN
 UNDETECTABLE: Final = frozenset({"size", "price", "side"})
 """Variants of ``corrupt`` that no number gives away; only a REST witness or luck finds them."""
 
+_LASTING: Final = frozenset({"freeze", "zombie", "deltas-stop"})
 HEARTBEAT: Final = b"heartbeat"
 """What pings of the venue say."""
 _FRAME_KINDS: Final = frozenset(
@@ -111,11 +116,50 @@ class KalshiDelivery(NamedTuple):
     fault: KalshiFault | None = None
 
 
+@dataclass(slots=True)
+class _Stop:
+    """Changes that are kept back of one subscription."""
+
+    sid: int
+    ticker: str | None
+    """Those of one market; ``None`` for all."""
+    until_ns: int | None
+    kept: int = 0
+    """How many; the numbers of all later frames are lower by that."""
+
+    def keeps(self, out: Out, now_ns: int) -> bool:
+        """Whether a frame is kept back."""
+        over = self.until_ns is not None and now_ns >= self.until_ns
+        concerned = out.sid == self.sid and self.ticker in (None, *out.tickers)
+        return out.kind == "orderbook_delta" and concerned and not over
+
+    def renumber(self, out: Out) -> Out:
+        """A frame with the number it has if what was kept back never was."""
+        if out.sid != self.sid or not out.seq or not self.kept:
+            return out
+        seq = out.seq - self.kept
+        return out._replace(payload=_SEQ.sub(b'"seq":%d' % seq, out.payload, count=1), seq=seq)
+
+
 class KalshiInjector(Injector[KalshiFault, Out]):
     """Decides what becomes of every frame of every connection."""
 
+    def __init__(self, faults: Sequence[KalshiFault], seed: int, start_ns: int) -> None:
+        super().__init__(faults, seed, start_ns)
+        self._stops: dict[int, list[_Stop]] = {}
+
+    def connected(self, conn: int) -> None:
+        """Forgets what was under way on ``conn``, changes kept back among it."""
+        super().connected(conn)
+        self._stops.pop(conn, None)
+
     def deliver(self, conn: int, out: Out, session: KalshiSession, now_ns: int) -> KalshiDelivery:
         """What ``conn``, whose subscriptions are those of ``session``, gets of ``out``."""
+        for stop in self._stops.get(conn, ()):
+            if stop.keeps(out, now_ns):
+                stop.kept += 1
+                return KalshiDelivery(())
+            out = stop.renumber(out)
         link = self._next_frame(conn)
         if not self._waiting and not link.busy:
             return KalshiDelivery((out,))
@@ -178,12 +222,21 @@ class KalshiInjector(Injector[KalshiFault, Out]):
             case "reset-behind-data":
                 frames, end = link.with_waiting(sid, out), "reset-behind-data"
                 spoiled, sid = (), 0
+            case "deltas-stop":
+                spoiled = out.tickers if fault.variant == "market" else _books_of(session)
+                self._stop(fault, conn, out, now_ns)
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
                 spoiled, sid = (), 0
         event = FaultEvent(fault, now_ns, session.conn, link.frame, spoiled, detail, sid)
         self.log.append(event)
         return KalshiDelivery(frames, end, fault)
+
+    def _stop(self, fault: KalshiFault, conn: int, out: Out, now_ns: int) -> None:
+        lasts_s = fault.duration_s
+        until_ns = None if lasts_s is None else now_ns + int(lasts_s * 1e9)
+        ticker = out.tickers[0] if fault.variant == "market" else None
+        self._stops.setdefault(conn, []).append(_Stop(out.sid, ticker, until_ns, kept=1))
 
     def _damage(self, fault: KalshiFault, data: bytes) -> tuple[bytes, str]:
         """The frame after a fault of content, and what was done to it."""
@@ -228,6 +281,8 @@ def _fits(fault: KalshiFault, out: Out) -> bool:
             return False
         if fault.message is not None and out.kind != fault.message:
             return False
+    if fault.kind == "deltas-stop" and out.kind != "orderbook_delta":
+        return False
     if fault.kind == "corrupt" and not _CORRUPTIONS[fault.variant][0].search(out.payload):
         return False
     return fault.asset is None or fault.asset in out.tickers
@@ -277,6 +332,6 @@ def random_kalshi_faults(
     for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
         kind = kinds[int(rng.random() * len(kinds))]
         variant = KALSHI_VARIANTS[kind][int(rng.random() * len(KALSHI_VARIANTS[kind]))]
-        lasts_s = 1 + 9 * rng.random() if kind in ("freeze", "zombie") else None
+        lasts_s = 1 + 9 * rng.random() if kind in _LASTING else None
         faults.append(KalshiFault(kind, at_frame=at_frame, variant=variant, duration_s=lasts_s))
     return tuple(faults)

@@ -94,6 +94,8 @@ named_codes! {
         Late = "late",
         /// The venue was asked for it and does not give it.
         Absent = "absent",
+        /// A whole book in its place in the numbered stream differs: changes were kept back.
+        Withheld = "withheld",
     }
 }
 
@@ -148,6 +150,10 @@ named_codes! {
         ChecksumMatch = "checksum_match",
         /// It did not.
         ChecksumMismatch = "checksum_mismatch",
+        /// A whole book in its place in the numbered stream was the one that was known.
+        SnapshotMatch = "snapshot_match",
+        /// It was not, and nothing had been missing.
+        SnapshotMismatch = "snapshot_mismatch",
     }
 }
 

@@ -5,6 +5,7 @@ use super::applied::{Applied, How, Touched};
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
 use super::order::Older;
+use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
 use crate::book::Buffered;
 use crate::book::integrity::{Cause, Evidence, State};
@@ -60,6 +61,9 @@ impl Applier {
             }
             Body::Snapshot(snapshot) if heard.current => {
                 self.apply_snapshot(world, judge, origin, frame, message, snapshot, heard.stream);
+            }
+            Body::Snapshot(snapshot) if heard.apart => {
+                keep_apart(world, judge, origin, frame, snapshot, heard.stream);
             }
             _ => {}
         }
@@ -137,6 +141,9 @@ impl Applier {
         };
         if !book.running() {
             book.evidence.count(Evidence::BeforeSnapshot);
+            if let Some(stream) = world.streams.at_mut(stream) {
+                stream.withholds = false;
+            }
             return;
         }
         if book.stream != stream {

@@ -398,7 +398,13 @@ impl Judge {
     }
 
     /// A whole book at its place in a numbered stream.
-    fn judge_placed(&mut self, world: &mut World, origin: &Origin, id: InstrumentId, stream: StreamId) {
+    pub(super) fn judge_placed(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        stream: StreamId,
+    ) {
         let book = world.book(id);
         (book.stream, book.ts_evidence, book.rare.gap) = (stream, origin.ts_recv, None);
         self.begin_run(world, id, origin.ts_recv);

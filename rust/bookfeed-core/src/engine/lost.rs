@@ -29,6 +29,23 @@ pub(super) fn lose_stream(
     }
 }
 
+/// A whole book in its place differs from the one that the numbers proved complete up to there: the
+/// stream keeps changes back, of this book or of any, and its numbers prove nothing.
+#[cold]
+pub(super) fn convict_stream(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    stream: StreamId,
+) {
+    world.book(id).evidence.count(Evidence::SnapshotMismatch);
+    if let Some(stream) = world.streams.at_mut(stream) {
+        stream.withholds = true;
+    }
+    lose_stream(world, judge, origin, stream, Cause::Withheld);
+}
+
 /// A hole in the numbered updates of one book.
 #[cold]
 pub(super) fn note_hole(

@@ -9,11 +9,13 @@
 use super::judge::Judge;
 use super::lost::{books_on, lose_stream};
 use super::markets::lose_news;
+use super::whole::taking;
 use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::event::{Body, Message, Place, Reply, ReplyKind};
+use crate::fixed::ABSENT;
 use crate::instrument::UNKNOWN;
-use crate::sequence::stream::{Connection, Gap, NO_STREAM, Order, StreamId};
+use crate::sequence::stream::{Connection, Gap, NO_STREAM, Order, StreamId, Tells};
 use crate::span::Value;
 use crate::time::Nanos;
 use std::collections::VecDeque;
@@ -65,30 +67,27 @@ impl Sequencer {
     ) -> Heard {
         let place = message.place;
         if place.seq == 0 || place.sid == 0 {
-            return Heard { stream: NO_STREAM, current: true };
+            return Heard::current(NO_STREAM);
         }
         let id = stream_or_new(world, origin.conn, place.sid);
         let Some(stream) = world.streams.at_mut(id).filter(|stream| !stream.ended) else {
-            return Heard { stream: NO_STREAM, current: false };
+            return Heard::late(NO_STREAM);
         };
         stream.news |= message.body.is_news();
         match stream.take(place.seq) {
             Order::Next => {
                 stream.hear(origin.ts_event, origin.ts_recv);
-                return Heard { stream: id, current: true };
+                return Heard::current(id);
             }
             Order::Gap(expected) => self.note_gap(world, judge, origin, id, place, expected),
             // The venue may answer a request without spending a number on it.
             Order::Again(last) if place.seq == last && answers_request(&message.body) => {}
-            Order::Again(_) => {
-                note_regression(world, judge, origin, id);
-                return Heard { stream: id, current: false };
-            }
+            Order::Again(_) => return take_again(world, judge, origin, id, message),
         }
         if let Some(stream) = world.streams.at_mut(id) {
             stream.hear(origin.ts_event, origin.ts_recv);
         }
-        Heard { stream: id, current: true }
+        Heard::current(id)
     }
 
     #[cold]
@@ -234,8 +233,40 @@ pub(super) fn forget_streams(world: &mut World, conn: u32) {
     }
 }
 
+/// A number that came before. What follows may show that numbers began anew, which a recording
+/// need not say: the whole books that came since are believed then.
+#[cold]
+fn take_again(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: StreamId,
+    message: &Message,
+) -> Heard {
+    let Some(stream) = world.streams.at_mut(id) else { return Heard::late(NO_STREAM) };
+    let tells = match &message.body {
+        // Neither states a time of its own.
+        Body::Snapshot(_) | Body::Reply(_) => Tells::Nothing,
+        _ if origin.ts_event != ABSENT && origin.ts_event > stream.ts_event => Tells::Later,
+        _ => Tells::Earlier,
+    };
+    let Some(books) = stream.take_again(message.place.seq, tells) else {
+        note_regression(world, judge, origin, id);
+        return Heard { stream: id, current: false, apart: tells == Tells::Nothing };
+    };
+    stream.hear(origin.ts_event, origin.ts_recv);
+    for book in books {
+        if taking(world, origin, book).is_none_or(|book| book.running()) {
+            continue; // it is wanted elsewhere by now, or another stream has brought it
+        }
+        judge.judge_placed(world, origin, book, id);
+        judge.publish_one(world, book, origin.ts_recv);
+    }
+    Heard::current(id)
+}
+
 /// A number that came before: a message told twice, or a counter that was set back. Which
-/// of the two cannot be known, and after the second the numbers prove nothing.
+/// of the two is not known yet, and after the second the numbers prove nothing.
 #[cold]
 fn note_regression(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
     world.counters.regressions += 1;

@@ -4,7 +4,7 @@
 use super::applied::How;
 use super::apply::Applier;
 use super::judge::Judge;
-use super::lost::unknown_on_stream;
+use super::lost::{convict_stream, unknown_on_stream};
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Evidence, State, Testimony};
 use crate::book::side::BookSide;
@@ -109,7 +109,20 @@ impl Applier {
             return unknown_on_stream(world, judge, origin, stream, market_id);
         }
         let id = subscribed(world, judge, origin, message, snapshot);
+        let withholds = world.streams.at(stream).is_some_and(|stream| stream.withholds);
         let Some(book) = taking(world, origin, id) else { return };
+        if withholds {
+            book.evidence.count(Evidence::BeforeSnapshot);
+            return;
+        }
+        // One that nobody asked for may be news: the venue empties books that way, after a pause.
+        if snapshot.requested && book.running() && book.stream == stream {
+            match same_levels(book, frame, snapshot) {
+                Some(false) => return convict_stream(world, judge, origin, id, stream),
+                Some(true) => book.evidence.count(Evidence::SnapshotMatch),
+                None => {}
+            }
+        }
         (book.doubt, book.rare.witness, book.awaits_touch) = (None, None, false);
         if load(world, judge, id, origin, frame, snapshot) {
             world.learn_market_id(id, snapshot.market_id, origin.payload);
@@ -253,6 +266,29 @@ impl Applier {
     }
 }
 
+/// A whole book whose number came before, in a run that may be a new beginning. It is put in place,
+/// and believed as soon as that is known.
+#[cold]
+pub(super) fn keep_apart(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    stream: StreamId,
+) {
+    let id = snapshot.instrument;
+    if taking(world, origin, id).is_none_or(|book| book.running()) {
+        return;
+    }
+    if load(world, judge, id, origin, frame, snapshot) {
+        world.learn_market_id(id, snapshot.market_id, origin.payload);
+        if let Some(stream) = world.streams.at_mut(stream) {
+            stream.keep_apart(id);
+        }
+    }
+}
+
 /// A book by REST of a venue that numbers its messages. It has no number and no time, so it
 /// can neither replace a book nor convict one; that it is the same still says something.
 fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot) {
@@ -261,12 +297,7 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
         world.counters.rest_rejected += 1;
         return;
     };
-    let same = |side, ours: &BookSide, range: &Range<usize>| {
-        let mut theirs = BookSide::new(side);
-        let loaded = theirs.load(&frame.levels[range.clone()]).is_ok();
-        loaded && theirs.best_first().eq(ours.best_first())
-    };
-    if same(Side::Bid, &book.bids, &snapshot.bids) && same(Side::Ask, &book.asks, &snapshot.asks) {
+    if same_levels(book, frame, snapshot) == Some(true) {
         book.evidence.count(Evidence::RestMatch);
         book.rest_version = book.version;
         book.ts_evidence = origin.ts_recv;
@@ -276,6 +307,17 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
         book.rest_version = u64::MAX;
         world.counters.rest_rejected += 1;
     }
+}
+
+/// Whether a whole book has the levels of ours; `None` if it contradicts itself.
+fn same_levels(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
+    let same = |side, ours: &BookSide, range: &Range<usize>| {
+        let mut theirs = BookSide::new(side);
+        theirs.load(&frame.levels[range.clone()]).ok()?;
+        Some(theirs.best_first().eq(ours.best_first()))
+    };
+    let bids = same(Side::Bid, &book.bids, &snapshot.bids)?;
+    Some(same(Side::Ask, &book.asks, &snapshot.asks)? && bids)
 }
 
 /// Applies what the stream said while the REST book was on its way. Sizes are absolute, so a
@@ -297,7 +339,11 @@ fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaite
 
 /// The book that a whole one on its stream is for, unless another connection carries it, nobody
 /// follows it, or it has come to its end.
-fn taking<'a>(world: &'a mut World, origin: &Origin, id: InstrumentId) -> Option<&'a mut Book> {
+pub(super) fn taking<'a>(
+    world: &'a mut World,
+    origin: &Origin,
+    id: InstrumentId,
+) -> Option<&'a mut Book> {
     if world.elsewhere(id, origin.conn) {
         return None;
     }

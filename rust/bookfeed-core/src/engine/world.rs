@@ -35,6 +35,22 @@ pub(super) struct Heard {
     pub(super) stream: StreamId,
     /// Whether it may be applied to a book.
     pub(super) current: bool,
+    /// Whether its number came before, in a run that may be a new beginning: a whole book is kept
+    /// until that is known.
+    pub(super) apart: bool,
+}
+
+impl Heard {
+    /// A message that may be applied, on `stream`.
+    #[inline]
+    pub(super) const fn current(stream: StreamId) -> Self {
+        Self { stream, current: true, apart: false }
+    }
+
+    /// A message that may not.
+    pub(super) const fn late(stream: StreamId) -> Self {
+        Self { stream, current: false, apart: false }
+    }
 }
 
 /// Everything that is known, and what happened, counted.

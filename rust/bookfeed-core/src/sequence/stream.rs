@@ -72,6 +72,33 @@ pub struct Stream {
     pub news: bool,
     /// Whether the venue has ended it; what still comes on it is of no use.
     pub ended: bool,
+    /// Whether it kept changes back, and has brought none since: a whole book on it would be true
+    /// for a moment only.
+    pub(crate) withholds: bool,
+    /// Numbers that may have begun anew.
+    restart: Option<Box<Restart>>,
+}
+
+/// A run of numbers that came before: told twice, or a new beginning that nobody announced.
+#[derive(Debug)]
+struct Restart {
+    /// The newest number when it began: a higher one since shows that the old count goes on.
+    above: u64,
+    /// The newest number of the run.
+    last_seq: u64,
+    /// Books of which the run brought a whole one.
+    books: Vec<InstrumentId>,
+}
+
+/// What the time of a message tells of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// It states none.
+    Nothing,
+    /// It is later than all that was heard on the stream: no copy of what was told.
+    Later,
+    /// It may be such a copy.
+    Earlier,
 }
 
 /// Where a number stands against those before it.
@@ -87,9 +114,17 @@ pub enum Order {
 
 impl Stream {
     fn new(channel: &str) -> Self {
-        let channel = channel.into();
-        let (ts_evidence, ts_event, behind) = (ABSENT, ABSENT, ABSENT);
-        Self { last_seq: 0, ts_evidence, ts_event, behind, channel, news: false, ended: false }
+        Self {
+            last_seq: 0,
+            ts_evidence: ABSENT,
+            ts_event: ABSENT,
+            behind: ABSENT,
+            channel: channel.into(),
+            news: false,
+            ended: false,
+            withholds: false,
+            restart: None,
+        }
     }
 
     /// The venue begins it, or a new one of the same number after the old one ended.
@@ -120,6 +155,36 @@ impl Stream {
         }
         self.last_seq = seq;
         if last == 0 || seq == last + 1 { Order::Next } else { Order::Gap(last + 1) }
+    }
+
+    /// Takes a number that came before. Numbers in a row, up to a message that is later than all
+    /// that was heard, are a new beginning: the stream goes on from there, and the answer is whose
+    /// whole books came with them. Anything else may be told twice.
+    pub(crate) fn take_again(&mut self, seq: u64, tells: Tells) -> Option<Vec<InstrumentId>> {
+        let above = self.last_seq;
+        let follows = |run: &Restart| run.above == above && seq == run.last_seq + 1;
+        let run = self.restart.take().filter(|run| follows(run));
+        match (run, tells) {
+            (_, Tells::Earlier) | (None, Tells::Later) => None,
+            (Some(run), Tells::Later) => {
+                (self.last_seq, self.withholds) = (seq, false);
+                Some(run.books)
+            }
+            (run, Tells::Nothing) => {
+                let books = run.map_or_else(Vec::new, |run| run.books);
+                self.restart = Some(Box::new(Restart { above, last_seq: seq, books }));
+                None
+            }
+        }
+    }
+
+    /// A whole book came with the run of numbers that may be a new beginning.
+    pub(crate) fn keep_apart(&mut self, book: InstrumentId) {
+        if let Some(run) = &mut self.restart
+            && !run.books.contains(&book)
+        {
+            run.books.push(book);
+        }
     }
 }
 

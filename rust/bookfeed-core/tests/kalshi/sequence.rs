@@ -334,3 +334,109 @@ fn holes_are_kept_up_to_a_bound_and_counted_beyond() {
     let newest = floor.engine.gaps().last().unwrap();
     assert_eq!(newest.got, floor.venue.seqs[&BOOKS]);
 }
+
+#[test]
+fn a_snapshot_in_order_that_differs_convicts_the_stream() {
+    let mut floor = Floor::live(3);
+    // It may repeat what is known as often as it likes.
+    floor.delta(0, true, 4_400, 100);
+    let same = floor.venue.requested(0, 7);
+    assert_eq!(floor.say(&same), ["0 book live snapshot"]);
+    assert_eq!(floor.evidence(0, Evidence::SnapshotMatch), 1);
+    // A change is kept back, and its number with it.
+    floor.venue.change(1, true, 4_400, 100);
+    assert_eq!(floor.states(), [State::Live; 3]);
+    let probe = floor.venue.requested(1, 8);
+    let expected = [0, 1, 2].map(|id| format!("{id} state stale withheld"));
+    assert_eq!(floor.say(&probe), expected);
+    assert_eq!(floor.evidence(1, Evidence::SnapshotMismatch), 1);
+    assert_eq!(floor.engine.counters().gaps, 0, "no number was missing");
+    // More whole books would be true for a moment only; changes show that it goes on.
+    let answer = floor.venue.requested(0, 9);
+    assert_eq!(floor.say(&answer), [""; 0]);
+    assert_eq!(floor.delta(2, true, 4_400, 100), [""; 0]);
+    for market in 0..3 {
+        floor.snapshot(market);
+        assert!(floor.is_true(market) && floor.standing(market).0 == State::Live);
+    }
+}
+
+#[test]
+fn a_snapshot_that_contradicts_itself_convicts_its_own_book_only() {
+    let mut floor = Floor::live(2);
+    let twice = r#"[["0.4200","0.50"],["0.4200","2500.00"]]"#;
+    let seq = floor.venue.seq(BOOKS);
+    let ticker = &floor.venue.markets[0].ticker;
+    let msg = format!(r#"{{"market_ticker":"{ticker}","yes_dollars_fp":{twice}}}"#);
+    let frame = format!(r#"{{"type":"orderbook_snapshot","sid":{BOOKS},"seq":{seq},"msg":{msg}}}"#);
+    assert_eq!(floor.say(&frame), ["0 state stale malformed"]);
+    assert_eq!(floor.standing(1).0, State::Live);
+}
+
+#[test]
+fn numbers_that_begin_anew_unannounced_are_believed_once_something_later_follows() {
+    let mut floor = Floor::live(2);
+    for _ in 0..10 {
+        floor.delta(0, true, 4_400, 100);
+    }
+    // A recording that goes on with another connection and does not say so.
+    floor.venue.seqs.insert(BOOKS, 0);
+    floor.venue.change(0, true, 4_400, 700);
+    assert_eq!(floor.snapshot(0), ["0 state stale out_of_order", "1 state stale out_of_order"]);
+    assert_eq!(floor.snapshot(1), [""; 0], "as copies of what was told would be");
+    let records = floor.delta(1, true, 4_400, 100);
+    let expected = [
+        "0 state live snapshot",
+        "0 book live snapshot",
+        "1 state live snapshot",
+        "1 book live snapshot",
+        "1 book live snapshot",
+    ];
+    assert_eq!(records, expected);
+    assert!(floor.is_true(0) && floor.is_true(1));
+    floor.delta(0, true, 4_400, 100);
+    assert!(floor.is_true(0) && floor.engine.counters().gaps == 0);
+}
+
+#[test]
+fn copies_of_what_was_told_are_no_new_beginning() {
+    let mut floor = Floor::silent(Config::default(), 2, true);
+    let mut told = Vec::new();
+    for market in 0..2 {
+        told.push(floor.venue.snapshot(market));
+    }
+    floor.venue.ms += 1;
+    told.push(floor.venue.delta(0, true, 4_400, 100));
+    floor.venue.ms += 1;
+    told.push(floor.venue.delta(1, true, 4_400, 100));
+    for frame in &told {
+        floor.say(frame);
+    }
+    assert_eq!(floor.states(), [State::Live; 2]);
+    for frame in &told {
+        floor.say(frame);
+        assert_eq!(floor.states(), [State::Stale; 2]);
+    }
+    // The old count goes on, and the copies are forgotten.
+    floor.delta(0, true, 4_400, 100);
+    assert_eq!(floor.states(), [State::Stale; 2]);
+    floor.snapshot(0);
+    floor.snapshot(1);
+    assert!(floor.is_true(0) && floor.is_true(1) && floor.states() == [State::Live; 2]);
+}
+
+#[test]
+fn a_run_that_is_interrupted_is_no_new_beginning() {
+    let mut floor = Floor::live(1);
+    for _ in 0..10 {
+        floor.delta(0, true, 4_400, 100);
+    }
+    let last = floor.venue.seqs[&BOOKS];
+    floor.venue.seqs.insert(BOOKS, 0);
+    floor.snapshot(0);
+    floor.venue.seqs.insert(BOOKS, last);
+    floor.delta(0, true, 4_400, 100); // the old count went on
+    floor.venue.seqs.insert(BOOKS, 1);
+    assert_eq!(floor.delta(0, true, 4_400, 100), [""; 0]);
+    assert_eq!(floor.standing(0).0, State::Stale);
+}
