@@ -146,6 +146,10 @@ class Client:
             self.stream.get_snapshot(conn, tickers)
         self.drain()
 
+    def round_ns(self) -> int:
+        """How long it takes at most until every book is compared with a whole one."""
+        return (2 + len(self.symbols) // PROBED) * PROBE_NS
+
     def drain(self) -> None:
         """Takes in what changed, and plans to mend what was lost."""
         batch = self.engine.drain()
@@ -176,6 +180,8 @@ class Referee:
         """When the stream of books of each connection last brought something."""
         self.books_sid: dict[int, int] = {}
         """Its number, by what came on it: the reply that says so may be lost."""
+        self.heard_ns: dict[tuple[int, int], list[int]] = {}
+        """When something came on each stream of each connection."""
         self.wrong_since: dict[str, int] = {}
         """Since when a live book differs, for want of changes that were kept back."""
 
@@ -184,6 +190,8 @@ class Referee:
         has been silent for too long."""
         if b'"type":"orderbook_' in item.payload[:60]:
             self.books_sid[item.conn] = item.sid
+        if item.kind == "frame":
+            self.heard_ns.setdefault((item.conn, item.sid), []).append(item.ts_ns)
         if item.kind == "frame" and item.sid and item.sid == self.books_sid.get(item.conn):
             self.spoke_ns[item.conn] = item.ts_ns
             for ticker, conn in self.client.conn_of.items():
@@ -209,17 +217,21 @@ class Referee:
             self.wrong_since.pop(ticker, None)
             return
         since = self.wrong_since.setdefault(ticker, item.ts_ns)
-        if item.ts_ns - since >= self.bound_ns(ticker):
+        if item.ts_ns - since >= self.bound_ns(ticker, since):
             self.report.problems.append(f"{ticker} live and wrong at {item.ts_ns}")
 
-    def bound_ns(self, ticker: str) -> int:
-        """How long a book may be wrong: not at all, or until it is compared with a whole one."""
+    def bound_ns(self, ticker: str, since: int) -> int:
+        """How long a book may be wrong: not at all, or until it is compared with a whole one if its
+        connection has kept changes back.
+        """
+        changes = self.client.changes
+        ends = [ts for ts, one, _, cause in changes if one == ticker and cause == "disconnected"]
         kept_back = any(
             event.fault.kind == "deltas-stop" and ticker in event.assets
             for event in self.stream.fault_log
+            if max(ends, default=0) < event.ts_ns <= since
         )
-        rounds = 2 + len(self.client.symbols) // PROBED
-        return rounds * PROBE_NS if kept_back else 0
+        return self.client.round_ns() if kept_back else 0
 
 
 def detectable(fault: KalshiFault) -> bool:
@@ -247,11 +259,25 @@ def must_be_named(event: FaultEvent) -> bool:
     return fault.kind in MUST_BE_NAMED
 
 
-def was_live(event: FaultEvent, client: Client) -> bool:
-    """Whether a book that the fault concerns was live when it struck."""
+def was_live(event: FaultEvent, client: Client, shows_ns: int) -> bool:
+    """Whether a book that the fault concerns was live until it could be seen."""
     for ticker in event.assets or tuple(client.symbols):
-        states = [s for ts, t, s, _ in client.changes if t == ticker and ts <= event.ts_ns]
+        states = [s for ts, t, s, _ in client.changes if t == ticker and ts <= shows_ns]
         if states and states[-1] == "live":
+            return True
+    return False
+
+
+def unnoticed(event: FaultEvent, client: Client, end_ns: int) -> bool:
+    """Whether changes were kept back until every book was compared, and a book was live through."""
+    until_ns = event.ts_ns + client.round_ns()
+    if until_ns > min(end_ns, event.ts_ns + int((event.fault.duration_s or 0) * 1e9)):
+        return False
+    for ticker in event.assets:
+        states = [(ts, state) for ts, one, state, _ in client.changes if one == ticker]
+        before = [state for ts, state in states if ts <= event.ts_ns]
+        since = [state for ts, state in states if event.ts_ns < ts <= until_ns]
+        if before[-1:] == ["live"] and not since:
             return True
     return False
 
@@ -302,25 +328,33 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
         share = sum(view.live for view in client.views.values()) / len(client.views)
         report.live_ns += int((item.ts_ns - live_at) * share)
         live_at = item.ts_ns
-    assert client is not None
+    assert client is not None and referee is not None
     report.total_ns = live_at - start_ns
     report.signals = client.signals
     report.transitions = len(client.changes)
     report.causes.update(cause for _, _, _, cause in client.changes)
-    judge_faults(stream, client, report, live_at)
+    judge_faults(stream, referee, report, live_at)
     if clean:
         judge_clean(client, report)
     return report
 
 
-def judge_faults(stream: KalshiStream, client: Client, report: Report, end_ns: int) -> None:
+def judge_faults(stream: KalshiStream, referee: Referee, report: Report, end_ns: int) -> None:
     """Every fault that the engine could not miss has its name, and no book is lost without one."""
+    client = referee.client
     for event in stream.fault_log:
         report.faults[event.fault.kind] += 1
         ended = event.ts_ns > end_ns - 2_000 * MS
-        owed = must_be_named(event) and not ended and was_live(event, client)
+        shows_ns = event.ts_ns
+        if event.fault.kind == "drop":
+            # A hole shows with the next frame; silence may end belief in its books before that.
+            heard = referee.heard_ns.get((event.conn, event.sid), ())
+            shows_ns = min((ts for ts in heard if ts > event.ts_ns), default=end_ns) - 1
+        owed = must_be_named(event) and not ended and was_live(event, client, shows_ns)
         if owed and not named(event, client, end_ns):
             report.problems.append(f"a fault was not named: {event}")
+        if event.fault.kind == "deltas-stop" and unnoticed(event, client, end_ns):
+            report.problems.append(f"changes were kept back, and nobody noticed: {event}")
     kinds = [kind for kind in KALSHI_VARIANTS if report.faults[kind]]
     explained = ORDINARY.union(*(FITTING[kind] for kind in kinds))
     if client.reconnects:

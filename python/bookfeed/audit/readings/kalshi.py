@@ -284,9 +284,8 @@ class KalshiReading(Reading):
         stream = self._streams.get(conn, {}).get(sid, Stream())
         for number in message.named:
             one = self.model.instruments[number]
-            known = message.body.requested and one.based and one.running
-            known = known and self._of(one).sid == sid
-            if known and not _same(one, message.body.content):
+            stands = one.based and one.running and self._of(one).sid == sid
+            if message.body.requested and stands and not _same(one, message.body.content):
                 self._break_stream(conn, sid, "withheld: a whole book differs", effects)
                 stream.withholds = True
         if not stream.withholds:

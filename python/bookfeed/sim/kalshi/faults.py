@@ -224,7 +224,7 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                 spoiled, sid = (), 0
             case "deltas-stop":
                 spoiled = out.tickers if fault.variant == "market" else _books_of(session)
-                self._stop(fault, conn, out, now_ns)
+                self._stop(fault, session.conn, out, now_ns)
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
                 spoiled, sid = (), 0
