@@ -115,6 +115,20 @@ def test_the_page_of_the_command_line_has_the_options_that_there_are(
     assert set(OPTION.findall(page)) <= set.union(*there.values())
 
 
+@pytest.mark.parametrize(
+    ("asked", "same"), [([], ""), (["help"], ""), (["help", "replay"], "replay")]
+)
+def test_help_is_there_for_who_asks_for_it(
+    asked: list[str], same: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(asked)
+    assert ended.value.code == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert told.out == help_of(same, capsys)
+
+
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of("", capsys)
     assert all(f"    {command} " in text for command in COMMANDS)
@@ -123,8 +137,16 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "COMMAND"),
-        (["frob"], "invalid choice: 'frob'"),
+        (["frob"], "no such command: 'frob'; `bookfeed help` lists what there is"),
+        (["replya", "x"], "no such command: 'replya'; did you mean 'replay'?"),
+        (["help", "recrod"], "no such command: 'recrod'; did you mean 'record'?"),
+        (["kalshi:KXA"], "did you mean `bookfeed run kalshi:KXA`?"),
+        (["--demo"], "--demo stands behind a command: bookfeed COMMAND --demo"),
+        (["-v", "run"], "-v stands behind a command: bookfeed run -v"),
+        ([""], "no such command: ''"),
+        (["run", "--demo", "--secnds=3"], "'--secnds=3'; did you mean '--seconds'?"),
+        (["run", "--demo", "-x"], "no such argument: '-x'; `bookfeed help` lists"),
+        (["replay", "x", "y"], "no such argument: 'y': it is one too many"),
         (["run", "--demo", "--config", "x"], "not allowed with"),
         (["run", "--demo", "--seconds", "nan"], "must be a number from 0.1"),
         (["run", "--demo", "--markets", "0"], "must be a number from 1 to 100000"),

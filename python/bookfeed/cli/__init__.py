@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bookfeed.cli.parser import build_parser
+from bookfeed.cli.parser import parse
 from bookfeed.errors import BookfeedError, ExitCode, exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own) and returns its exit code."""
-    args = build_parser().parse_args(argv)
+    args = parse(sys.argv[1:] if argv is None else argv)
     from bookfeed import log  # not before: `--help` and `--version` start at once
 
     log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)

@@ -1,7 +1,9 @@
 """Arguments of every subcommand, with their help; nothing here does any work."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import Any, Final, TypeVar
 
@@ -26,6 +28,7 @@ _WORK: Final = {
 _WORK_ON_DATA: Final = dict(sorted({**_WORK, 3: "damaged or malformed data"}.items()))
 
 _PORT_MAX: Final = 65_535
+_OPTION: Final = re.compile(r"--[a-z-]+")
 # What help is wrapped at, as argparse does in a terminal of 80 columns.
 _HELP_COLUMNS: Final = 78
 
@@ -69,13 +72,14 @@ def _path(text: str) -> str:
 
 
 class _Commands:
-    """The subcommands of a parser."""
+    """The subcommands of a parser; ``parsers`` has them by name."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._commands: Final = parser.add_subparsers(
             dest="command", metavar="COMMAND", required=True
         )
         self._shared: Final = _shared()
+        self.parsers: Final[dict[str, argparse.ArgumentParser]] = {}
 
     def add(
         self,
@@ -101,6 +105,7 @@ class _Commands:
             parents=[self._shared],
         )
         parser.set_defaults(module=module or name)
+        self.parsers[name] = parser
         return parser
 
 
@@ -216,8 +221,40 @@ def _source(parser: argparse.ArgumentParser) -> None:
     _simulated(parser.add_argument_group("with --demo"), markets=4, rate=400)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command; ends the process for help, the version, and what is wrong.
+
+    Without any argument, and for ``help``, it shows help.
+    """
+    parser, commands = _build()
+    if not argv or argv[0] == "help":
+        argv = [*argv[1:2], "--help"]
+    name = next((each for each in argv if not each.startswith("-")), None)
+    if name is not None and name not in commands:
+        parser.error(f"no such command: {name!r}{_meant(name, commands)}")
+    if argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
+        where = f"bookfeed {name or 'COMMAND'} {argv[0]}"
+        parser.error(f"{argv[0]} stands behind a command: {where}")
+    args, left = parser.parse_known_args(argv)
+    if left and name is not None:
+        option, known = left[0].partition("=")[0], _OPTION.findall(commands[name].format_help())
+        hint = _meant(option, known) if option.startswith("-") else ": it is one too many"
+        commands[name].error(f"no such argument: {left[0]!r}{hint}")
+    return args
+
+
+def _meant(text: str, known: Iterable[str]) -> str:
+    """What may have been meant by a word that is not known."""
+    close = difflib.get_close_matches(text, known, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if ":" in text:
+        return f"; did you mean `bookfeed run {text}`?"
+    return "; `bookfeed help` lists what there is"
+
+
+def _build() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of the whole command line, and those of commands."""
     parser = argparse.ArgumentParser(
         prog="bookfeed",
         description=fill(
@@ -241,7 +278,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_bench,
     ):
         add(commands)
-    return parser
+    return parser, commands.parsers
 
 
 def _add_run(commands: _Commands) -> None:
