@@ -323,6 +323,36 @@ def test_a_full_disk_drops_counts_and_recovers(
     assert Journal(tmp_path).report().clean
 
 
+def test_what_a_full_disk_cost_at_the_end_is_said_once_and_adds_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever was accepted or refused is either readable or counted as lost."""
+    full = False
+
+    def fault(name: str, _call: int) -> None:
+        if name in ("write", "open") and full:
+            raise failure(errno.ENOSPC)
+
+    with JournalWriter(tmp_path, buffer_bytes_max=200_000) as writer:
+        for i in range(100):
+            writer.append(*numbered(i))
+        assert writer.sync(PATIENCE_S)
+        monkeypatch.setattr(segments, "os", FaultyOs(fault))
+        full = True
+        for i in range(100, 3000):
+            writer.append(*numbered(i))
+        wait_until(lambda: writer.status().error is not None)
+        status = writer.close()
+    readable = len(list(Journal(tmp_path)))
+    assert readable == status.records_written == status.records_synced == 100
+    assert status.records_dropped == 3000 - readable
+    assert status == writer.close()
+    lost = [r.getMessage() for r in caplog.records if "lost" in r.getMessage()]
+    (said,) = lost
+    assert said.startswith("2900 records are lost, and 0 of 100")
+    assert f"({tmp_path}: No space left on device)" in said
+
+
 def test_too_much_unsynced_holds_writing_back_until_a_sync_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,11 +41,9 @@ def execute(args: argparse.Namespace) -> ExitCode:
     if args.output == "table" or (args.output is None and on_terminal):
         counts = {"directory": directory, "records": status.records_synced}
         write_pairs([*counts.items(), ("digest", engine.digest())])
-    lost = status.records_appended - status.records_synced + status.records_dropped
-    if lost:
-        why = status.error or "the disk did not keep up"
-        print(f"bookfeed record: {lost:,} records were lost ({why})", file=sys.stderr)
-    return ExitCode.FAILURE if lost else ExitCode.OK
+    # What was lost, the writer has said.
+    whole = status.records_synced == status.records_appended and not status.records_dropped
+    return ExitCode.OK if whole else ExitCode.FAILURE
 
 
 def _journal_object(status: JournalStatus) -> dict[str, Any]:

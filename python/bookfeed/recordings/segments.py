@@ -247,9 +247,9 @@ class SegmentFiles:
         self._degrade(error)
 
     def _degrade(self, error: OSError) -> None:
-        if self.error is None:
-            _log.error("recording degraded: %s", error)
-        self.error = str(error)
+        told, self.error = self.error, f"{self._directory}: {error.strerror or error}"
+        if told is None:
+            _log.error("nothing can be recorded for now: %s", self.error)
         self._retry_at = time.monotonic() + self._retry_s
         self._retry_s = min(2 * self._retry_s, _RETRY_S_MAX)
 

@@ -14,6 +14,7 @@ import logging
 import re
 import secrets
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,8 @@ class JournalStatus:
     records_synced: int
     """Records known to be on the disk: they survive a power failure."""
     records_dropped: int
-    """Records refused because the disk did not keep up."""
+    """Records that are lost: refused because the disk did not keep up, and at the end, once it is
+    closed, also those that were accepted and never written."""
     bytes_pending: int
     """Uncompressed bytes waiting in memory."""
     segment: Path | None
@@ -87,7 +89,9 @@ class JournalWriter:
         self._appended = 0
         self._dropped = 0
         self._dropped_unnoted = 0
-        self._full = False
+        # Which of the appended records say how many were dropped, as far as they are not written.
+        self._notes: Final[deque[int]] = deque()
+        self._full = self._ended = False
         self._ts_last = 0
         # Requests are counted rather than flagged: the thread cannot lose one that way.
         self._flushes = self._flushes_done = 0
@@ -167,8 +171,8 @@ class JournalWriter:
     def close(self, timeout_s: float = 5.0) -> JournalStatus:
         """Writes and syncs what is left and ends the thread; closing twice is allowed.
 
-        Gives up after ``timeout_s`` if the disk hangs; ``records_synced`` in the answer tells.
-        Records appended later are counted as dropped.
+        Gives up after ``timeout_s`` if the disk hangs. What is lost then is in the answer, and an
+        error in the log. Records appended later are counted as dropped.
         """
         if not self._stopping:
             if self._dropped_unnoted:
@@ -176,23 +180,31 @@ class JournalWriter:
             self._full = self._stopping = True
             self._wake.set()
         self._thread.join(timeout_s)
+        told, self._ended = self._ended, True
         status = self.status()
-        if status.records_synced < status.records_appended:
+        unsafe = status.records_written - status.records_synced
+        if (status.records_dropped or unsafe) and not told:
             _log.error(
-                "recording ends with %d records not safely on disk (%s)",
-                status.records_appended - status.records_synced,
-                status.error or "the disk is still busy",
+                "%d records are lost, and %d of %d that are written may not be on the disk (%s)",
+                status.records_dropped,
+                unsafe,
+                status.records_written,
+                status.error or "the disk did not keep up",
             )
         return status
 
     def status(self) -> JournalStatus:
         """A snapshot of the counts; may be called from any thread."""
         disk = self._disk
+        dropped = self._dropped
+        if self._ended:
+            notes = sum(number > disk.written for number in self._notes)
+            dropped += max(0, self._appended - disk.written - notes)
         return JournalStatus(
             records_appended=self._appended,
             records_written=disk.written,
             records_synced=disk.synced,
-            records_dropped=self._dropped,
+            records_dropped=dropped,
             bytes_pending=self._encoder.pending,
             segment=disk.path,
             segments=disk.segments,
@@ -218,6 +230,9 @@ class JournalWriter:
         self._encoder.append(Kind.DROPPED, self._ts_last, 0, 0, payload)
         self._appended += 1
         self._dropped_unnoted = 0
+        while self._notes and self._notes[0] <= self._disk.synced:
+            self._notes.popleft()
+        self._notes.append(self._appended)
 
     def _run(self) -> None:
         """The thread: hands blocks to the disk when woken, and minds its deadlines."""
