@@ -223,3 +223,33 @@ def test_help_and_version_load_next_to_nothing(flag: str) -> None:
     assert "bookfeed.cli.parser" in loaded, "the list of imports is not read rightly"
     slow = {"asyncio", "dataclasses", "inspect", "logging", "numpy", "orjson", "picows", "uvloop"}
     assert loaded.isdisjoint(slow | {"bookfeed.config", "bookfeed.feed", "bookfeed.venues"})
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("127.0.0.1:1", "cannot connect: OSError: cannot connect to 127.0.0.1 port 1"),
+        ("absent.invalid", "cannot connect: OSError: no address of absent.invalid is known"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "record"])
+def test_a_run_that_never_connected_has_failed_and_says_to_what(
+    host: str,
+    words: str,
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bookfeed.toml").write_text(
+        f'[polymarket]\nws_url = "ws://{host}/ws"\n[[market]]\nmarket = ""\n'
+        'outcomes = [{ name = "Yes", asset = "71" }]\n'
+    )
+    asked = [command, "--config", "bookfeed.toml", "--seconds", "0.5", "-o", "json", "-qq"]
+    assert main(asked) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"bookfeed {command}: never connected to polymarket: {words}")
+    (connection,) = json.loads(told.out)["connections"]
+    assert (connection["state"], connection["live"]) == ("connecting", 0)
+    assert words in connection["cause"]

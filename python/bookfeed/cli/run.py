@@ -10,7 +10,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
-from bookfeed.errors import ConfigError, ExitCode
+from bookfeed.errors import ConfigError, ExitCode, SessionError
 from bookfeed.feed.feed import Feed
 from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
@@ -39,7 +39,8 @@ def follow(
     """Follows ``source`` with the output that ``args`` ask for, and with ``why`` what was refused.
 
     ``hint`` is shown in the table's first line; what ``more`` returns joins the summary. Nothing is
-    shown if a sink has standard output to itself; raises ``ConfigError`` if ``args`` want it too.
+    shown if a sink has standard output to itself; raises ``ConfigError`` if ``args`` want it too,
+    and at the end ``SessionError`` for venues that were never reached.
     """
     if args.output is not None and source.config.writes_stdout():
         problem = f"a sink writes to standard output; leave --output {args.output} out"
@@ -77,11 +78,15 @@ async def _follow(
             show.begin()
             await _until_ended(feed, show, args.seconds)
             summary = watch.summary()
+            unreached = feed.unreached()
         if sinks := feed.sink_status():
             summary["sinks"] = [asdict(status) for status in sinks]
     finally:
         show.close()
     show.end(summary | more())
+    if unreached:
+        told = "; ".join(f"{venue}: {cause}" for venue, cause in unreached.items())
+        raise SessionError(f"never connected to {told}")
 
 
 async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:

@@ -96,6 +96,19 @@ class LiveBooks(BookSource):
             ),
         )
 
+    def unreached(self) -> dict[str, str]:
+        """Return the venues of which no connection was ever open, and why the last attempt failed.
+
+        A venue is not among them before an attempt has failed.
+        """
+        found = {}
+        for supervisor in self._supervisors:
+            sessions = supervisor.sessions
+            causes = [session.cause for session in sessions if session.cause]
+            if causes and not any(session.counters.connects for session in sessions):
+                found[supervisor.venue.name] = causes[-1]
+        return found
+
     def _connection(self, supervisor: Supervisor, session: Session) -> ConnectionStatus:
         status, failure = supervisor.status(session), self.failure
         if failure is None:

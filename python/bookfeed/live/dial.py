@@ -29,7 +29,11 @@ class Dialer:
     async def open(self, host: str, port: int) -> socket.socket:
         """Return a connected socket; raises ``OSError`` if no address of the host answers."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise OSError(f"no address of {host} is known: {why}") from error
         errors: list[str] = []
         for family, address in _alternating((row[0], row[4]) for row in found):  # type: ignore[misc]
             sock = socket.socket(family, socket.SOCK_STREAM)

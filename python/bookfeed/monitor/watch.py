@@ -4,6 +4,7 @@ tell it, as a screen for people and as plain objects for programs.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -283,6 +284,7 @@ class Watch:
                 for name, histogram in self.feed.latency().items()
             },
             "evidence": engine.evidence(),
+            "connections": [asdict(one) for one in self.feed.status().connections],
             "counters": counters,
             **{name: answer for name, answer in asked.items() if answer is not None},
             "books": self.books(),
