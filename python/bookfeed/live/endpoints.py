@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bookfeed.live import proxy
 from bookfeed.live.http import available as rest_available
 from bookfeed.live.http import required_rest_url
 from bookfeed.market import Market
@@ -49,7 +50,7 @@ def endpoints_of(
             there = _default(name)
             rest_url = there.rest_url if rest_available() else None
             chosen[name] = replace(there, rest_url=rest_url, ssl_context=ssl_context)
-        endpoint = chosen[name]
+        endpoint = chosen[name] = proxy.checked(chosen[name])
         if endpoint.venue.check_url is not None:
             endpoint.venue.check_url(endpoint.url)
         if endpoint.venue.needs_rest:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bookfeed.clock import NS_PER_S, seconds_ns
 from bookfeed.errors import ConfigError, SessionError
+from bookfeed.live.proxy import proxy_of
 from bookfeed.venues.base import Endpoint, RestRequest
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class RestClient:
         self._url: Final = url.rstrip("/")
         self._ssl: Final = ssl_context
         self._timeout_s: Final = timeout_s
+        self._proxy: Final = proxy_of(url)
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: RestRequest) -> bytes:
@@ -116,6 +118,7 @@ class RestClient:
                     data=request.body,
                     headers={"Content-Type": "application/json"},
                     allow_redirects=False,
+                    proxy=self._proxy,
                     ssl=True if self._ssl is None else self._ssl,
                 ) as response,
             ):

@@ -47,6 +47,7 @@ from bookfeed.live.framing import (
 from bookfeed.live.handshake import headers, quoted, secrets, shown
 from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener, PicowsLog
+from bookfeed.live.proxy import proxy_of
 from bookfeed.live.refusal import refusal, retry_after
 from bookfeed.live.resets import ResetWatch
 from bookfeed.log import RateLimitedLog
@@ -98,6 +99,7 @@ class Session:
         self._venue: Final = endpoint.venue
         self._logic: Final = logic
         self._dialer: Final = Dialer()
+        self._proxy: Final = proxy_of(endpoint.url)
         self._listener: FeedListener | None = None
         # Listeners whose socket is not gone yet; more than one only for moments.
         self._sockets: dict[FeedListener, ResetWatch] = {}
@@ -476,7 +478,7 @@ class Session:
             # not follow the wall's steps, so that books do not age by them; the venue, however,
             # compares with what everybody's wall says now.
             sent = headers(self._endpoint, time.time_ns() // 1_000_000)
-            self._secrets = secrets(self._endpoint.url, sent)
+            self._secrets = secrets(self._endpoint.url, sent) | secrets(self._proxy or "", {})
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await ws_connect(
                     lambda _request, _response: listener,
@@ -490,6 +492,7 @@ class Session:
                     extra_headers=sent or None,
                     max_redirects=0,
                     logger_name=PicowsLog(listener.on_parser_failure),
+                    proxy=self._proxy,
                     socket_factory=lambda url: self._dialer.open(url.host, url.port),
                 )
         except Exception as error:  # whatever it was: no connection, and another attempt later
