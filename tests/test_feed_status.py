@@ -125,7 +125,7 @@ async def test_what_the_venue_says_when_it_closes_is_the_cause(server: Server) -
         peer.transport.send_close(1011, b"line\nCRITICAL forged \x1b[31m")  # type: ignore[arg-type]
         await server.recovered(feed, YES)
     cause = states(heard)[2][1]
-    assert cause.startswith("closed by the venue: 1011 line")
+    assert cause.startswith(r"closed by the venue: 1011 'line\nCRITICAL")
     assert cause.isprintable()
 
 
