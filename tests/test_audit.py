@@ -24,6 +24,7 @@ SPREADS: list[tuple[str, dict[str, Any]]] = [
     ("spread", {"mode": "bps", "when": "tight", "open": "300", "close": "400", "min_qty": "20"}),
     ("complement", {"min_edge": "0.005", "min_qty": "10", "max_skew_ms": "200"}),
     ("complement", {"min_edge": "0", "max_age_ms": "500"}),
+    ("spread", {"open": "0.02", "proof": "venue"}),
 ]
 STRIKES = "kalshi K-0 yes; kalshi K-1 yes; kalshi K-2 yes"
 BUNDLES: list[tuple[str, dict[str, Any]]] = [
@@ -41,6 +42,8 @@ BUNDLES: list[tuple[str, dict[str, Any]]] = [
                 "exhaustive": "true", "augmented": "true"}),
     ("basket", {"legs": "polymarket Y0 yes; polymarket Y1 yes; polymarket Y2 yes"}),
     ("complement", {"min_edge": "0"}),
+    ("box", {"a": "kalshi K-0 yes", "b": "polymarket N0 no", "polarity_check": "off",
+             "proof": "venue"}),
     ("spread", {"open": "0.05", "close": "0.03", "min_hold_ms": "60", "cooldown_ms": "100"}),
 ]  # fmt: skip
 ROUNDINGS = ("direct", "non_direct", "intermediate", "legacy")

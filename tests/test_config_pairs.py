@@ -47,6 +47,7 @@ min_qty = "5"
 max_qty = "500"
 max_age_ms = 5000
 max_skew_ms = 1000
+proof = "venue"
 max_lag_ms = 400
 min_time_to_close_ms = 60000
 confirm = "off"
@@ -99,7 +100,7 @@ legs = [
 
 GATES = {
     "min_edge": "0.001", "max_age_ms": "30000", "min_time_to_close_ms": "0",
-    "min_hold_ms": "0", "cooldown_ms": "0",
+    "min_hold_ms": "0", "cooldown_ms": "0", "proof": "off",
 }  # fmt: skip
 
 
@@ -130,6 +131,7 @@ def test_every_section_becomes_the_rule_it_means(tmp_path: Path) -> None:
         "max_age_ms": "5000", "max_skew_ms": "1000", "max_lag_ms": "400",
         "min_time_to_close_ms": "60000", "confirm": "off", "min_hold_ms": "400",
         "cooldown_ms": "50",
+        "proof": "venue",
     }  # fmt: skip
     legs = f"kalshi KXA yes; kalshi KXB no; polymarket {YES} yes"
     told = {"legs": legs, "exhaustive": "true", "augmented": "false"}

@@ -296,7 +296,7 @@ class TradeWindow:
 
 _Side: TypeAlias = Literal["bid", "ask"]
 _Aggressor: TypeAlias = Literal["buy", "sell"]
-_Proof: TypeAlias = Literal["hash", "sequence", "checksum", "touch", "rest"]
+_Proof: TypeAlias = Literal["hash", "sequence", "checksum", "touch", "rest", "venue"]
 
 @final
 class BookView:
@@ -559,11 +559,12 @@ class BookView:
           book's. Polymarket with every change; Kalshi and Binance when their ticker speaks of
           the book as it stands.
         * ``"rest"``: a whole book fetched by REST beside the stream was the same.
+        * ``"venue"``: whichever of the first three its venue gives. Prices of
+          ``Feed.push_quote`` stand by themselves until they expire.
 
-        A proof that the venue never gives is never met; prices of ``Feed.push_quote`` have
-        none, only their age. Each refusal is counted (``Engine.untrusted()``, and
-        ``untrusted_reads`` among the counters). Raises ``EngineError`` for another proof, and
-        for a ``max_age_s`` that is no duration.
+        A proof that the venue never gives is never met. Each refusal is counted
+        (``Engine.untrusted()``, and ``untrusted_reads`` among the counters). Raises ``EngineError``
+        for another proof, and for a ``max_age_s`` that is no duration.
         """
     def freeze(self) -> BookView:
         """A copy of the book as it stands, which does not change any more: the same class, with

@@ -88,5 +88,6 @@ RefusalReason: TypeAlias = Literal[
     "polarity",
     "fee_type",
     "unconfirmed",
+    "unproven",
 ]
 """Why an opportunity that was there at the touch was not signalled."""

@@ -22,7 +22,7 @@ _READING_LAG_MAX: Final = 250_000_000
 _READING_EVERY: Final = 100_000_000
 
 # Refusals that time alone may undo: they are asked again without news.
-_PASSING: Final = ("age", "skew", "lag", "status", "unconfirmed")
+_PASSING: Final = ("age", "skew", "lag", "status", "unconfirmed", "unproven")
 _REASONS: Final = {
     "fees": "edge", "not_live": "not_live", "age": "age", "skew": "skew", "lag": "lag",
     "status": "status", "closing": "closing", "min_qty": "min_qty", "polarity": "polarity",
@@ -61,6 +61,8 @@ class Measured(NamedTuple):
     """How much later the newest message of one venue was received than that of the other."""
     heard: int | None
     """How far apart the venue times are at which their venues were last heard of."""
+    vouched: list[bool]
+    """Whether each leg's venue vouches for its book as it stands, by what it gives for that."""
     proved: list[Proof]
     """Up to when their books are proved, but for those that stand by themselves."""
     by_themselves: bool
@@ -215,7 +217,7 @@ def _gate(
 ) -> str | None:
     """The first gate that is shut."""
     gates = rule.gates
-    for leg, standing in zip(legs, taken, strict=True):
+    for leg, standing, vouched in zip(legs, taken, measured.vouched, strict=True):
         if not standing.live:
             return "not_live"
         if not leg.status_ok(now):
@@ -224,6 +226,8 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
+        if gates.proof and not vouched:
+            return "unproven"
     skew, lag = measured.skew, measured.lag
     if skew is not None and skew > gates.max_skew:
         return "skew"
@@ -234,16 +238,21 @@ def _gate(
 
 
 def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Measured:
+    readings = [model.reading_of(leg) for leg in legs]
     read = [
         (leg, standing, reading)
-        for leg, standing in zip(legs, taken, strict=True)
-        if (reading := model.reading_of(leg)) is None or not reading.stands_by_itself
+        for leg, standing, reading in zip(legs, taken, readings, strict=True)
+        if reading is None or not reading.stands_by_itself
     ]
     heard = [Heard() if reading is None else reading.heard(leg) for leg, _, reading in read]
     return Measured(
         skew=_span([standing.ts_evidence for _, standing, _ in read]),
         lag=_span([each.delay for each in heard]),
         heard=_span([each.ts for each in heard]),
+        vouched=[
+            standing.verified or not (reading is None or reading.digests)
+            for standing, reading in zip(taken, readings, strict=True)
+        ],
         proved=[_UNPROVED if reading is None else reading.proved(leg) for leg, _, reading in read],
         by_themselves=len(read) < len(legs),
     )

@@ -106,6 +106,9 @@ class Reading:
     over, and its times are not held against those of other books."""
     shows: ClassVar[tuple[str, ...]] = ()
     """Causes of ``stale`` besides the usual ones that its frames show."""
+    digests: ClassVar[bool] = False
+    """Whether the venue states digests of its books: then one has to vouch for a book. Elsewhere
+    the numbers of its messages do, or its owner's word."""
     judges: ClassVar[bool] = True
     """Whether a book may be live only while it is ``based``, and what breaks one must show."""
 

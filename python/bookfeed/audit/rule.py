@@ -79,6 +79,8 @@ class Gates:
     cooldown: int
     min_qty: Decimal
     confirm: bool
+    proof: bool
+    """Whether what a venue gives to prove its books must vouch for each leg's as it stands."""
 
     @classmethod
     def read(cls, params: Mapping[str, Any], *, confirms: bool) -> "Gates":
@@ -97,6 +99,7 @@ class Gates:
             cooldown=ns("cooldown_ms", 0),
             min_qty=plain(str(params.get("min_qty", "0")), 8) or _SMALLEST_QTY,
             confirm=confirm,
+            proof=params.get("proof", "off") == "venue",
         )
 
     def lag_allowed(self, legs: Sequence[Instrument]) -> int:

@@ -32,6 +32,10 @@ class Gates:
     """How much later one leg's venue may deliver than another's; ``None``: 1,000 if the legs are
     of two venues, else any.
     """
+    proof: Literal["off", "venue"] = "off"
+    """``"venue"``: each leg's venue must vouch for its book exactly as it stands, as
+    ``BookView.trusted(proof="venue")`` says.
+    """
     min_time_to_close_ms: Annotated[int, Range(0, 86_400_000)] = 0
     """Least time left until a leg's market closes."""
     confirm: Literal["on", "off"] | None = None

@@ -17,6 +17,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status": "a leg's market is paused, not open yet, or closed",
     "closing": "a leg's market closes too soon (min_time_to_close_ms)",
     "age": "a leg has not been heard of for too long (max_age_ms)",
+    "unproven": "its venue does not vouch for a leg's book as it stands (proof)",
     "skew": "the legs were heard of too far apart (max_skew_ms)",
     "lag": "one venue delivers later than the other (max_lag_ms)",
     "polarity": "not seen to agree yet, or opposites (polarity_check)",

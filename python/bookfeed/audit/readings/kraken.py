@@ -55,6 +55,7 @@ class KrakenReading(Reading):
     """See ``Reading``."""
 
     venue = "kraken"
+    digests = True
     payout = None
 
     def __init__(self, model: Model) -> None:

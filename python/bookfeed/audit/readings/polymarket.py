@@ -58,6 +58,7 @@ class PolymarketReading(Reading):
     """See ``Reading``. Messages have no numbers: the standing of books is taken as given."""
 
     venue = "polymarket"
+    digests = True
     judges = False
 
     def __init__(self, model: Model) -> None:

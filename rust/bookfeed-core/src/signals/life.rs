@@ -3,6 +3,7 @@
 use super::confirm::Seen;
 use super::polarity::{Reading, Score};
 use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
+use crate::book::proof::vouched_by_venue;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, MarketStatus, Venue};
 use crate::time::{MILLISECOND, Nanos};
@@ -221,7 +222,9 @@ impl Signals {
         for &index in list {
             let watched = &self.watched[index as usize];
             let rule = &self.rules[watched.rule];
-            if (watched.open.is_none() || rule.rests_on_hash()) && !rule.quiet(&watched.subject, view) {
+            if (watched.open.is_none() || rule.rests_on_hash() || rule.gates().proof)
+                && !rule.quiet(&watched.subject, view)
+            {
                 into.extend(watched.subject.instruments());
             }
         }
@@ -372,7 +375,12 @@ impl Signals {
         }
         if matches!(
             refusal,
-            Refusal::Age | Refusal::Skew | Refusal::Lag | Refusal::Status | Refusal::Unconfirmed
+            Refusal::Age
+                | Refusal::Skew
+                | Refusal::Lag
+                | Refusal::Status
+                | Refusal::Unconfirmed
+                | Refusal::Unproven
         ) {
             self.ask_later(index, now);
         }
@@ -398,6 +406,9 @@ impl Signals {
             let ts_evidence = view.ts_evidence(id);
             if apart(now, ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
                 return Err(Refusal::Age);
+            }
+            if gates.proof && !vouched_by_venue(book, about.venue) {
+                return Err(Refusal::Unproven);
             }
             if !view.stands_by_itself(id) {
                 received.take(ts_evidence);

@@ -79,6 +79,8 @@ named_codes! {
         FeeType = "fee_type",
         /// It is not known yet that the legs' books ever stood so at one time.
         Unconfirmed = "unconfirmed",
+        /// The venue does not vouch for a leg's book exactly as it stands.
+        Unproven = "unproven",
     }
 }
 
@@ -313,6 +315,8 @@ pub struct Gates {
     pub max_lag: Nanos,
     /// Whether the legs' books must be known to have stood so at one time.
     pub confirm: bool,
+    /// Whether each leg's venue must vouch for its book exactly as it stands.
+    pub(crate) proof: bool,
     /// How long before its close a market is left alone.
     pub(crate) min_time_to_close: Nanos,
     /// How long an opportunity must last before it is opened.
@@ -462,6 +466,7 @@ impl<'a> ParamReader<'a> {
             max_lag: self.millis("max_lag_ms", max_lag)?,
             confirm: self.word("confirm", if confirm { &["on", "off"] } else { &["off", "on"] })?
                 == "on",
+            proof: self.word("proof", &["off", "venue"])? == "venue",
             min_time_to_close: self.millis("min_time_to_close_ms", 0)?,
             min_hold: self.millis("min_hold_ms", 0)?,
             cooldown: self.millis("cooldown_ms", 0)?,

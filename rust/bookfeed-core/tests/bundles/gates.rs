@@ -33,6 +33,7 @@ fn counted(kind: &str, order: &[Refusal], from: usize) -> (Vec<(&'static str, u6
     let mut rule = vec![
         ("min_time_to_close_ms", word(Refusal::Closing, "7200001", "0")),
         ("max_age_ms", word(Refusal::Age, "0", "30000")),
+        ("proof", word(Refusal::Unproven, "venue", "off")),
         ("max_skew_ms", word(Refusal::Skew, "0", "2000")),
         ("max_lag_ms", word(Refusal::Lag, "0.5", "0")),
         ("min_edge", word(Refusal::Fees, "0.1", "0.01")),
@@ -75,8 +76,8 @@ fn in_order(kind: &str, order: &[Refusal]) {
 #[test]
 fn gates_are_asked_in_their_order() {
     use Refusal::{Age, Augmented, Closing, Crossed, FeeType, FeeUnknown, Fees, Hold, Lag, MinQty};
-    use Refusal::{NotLive, Polarity, Skew, Status, Unconfirmed};
-    let first = [NotLive, Status, Closing, Age, Skew, Lag];
+    use Refusal::{NotLive, Polarity, Skew, Status, Unconfirmed, Unproven};
+    let first = [NotLive, Status, Closing, Age, Unproven, Skew, Lag];
     let last = [Crossed, FeeType, FeeUnknown, Fees, MinQty, Unconfirmed, Hold];
     in_order("box", &[&first[..], &[Polarity], &last[..]].concat());
     in_order("basket", &[&first[..], &[Augmented], &last[..]].concat());

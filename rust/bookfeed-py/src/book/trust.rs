@@ -5,6 +5,7 @@ use crate::durations::duration;
 use crate::errors::engine_error;
 use bookfeed_core::book::Book;
 use bookfeed_core::book::integrity::{Cause, State};
+use bookfeed_core::book::proof::vouched_by_venue;
 use bookfeed_core::fixed::ABSENT;
 use bookfeed_core::instrument::Venue;
 use bookfeed_core::time::Nanos;
@@ -24,14 +25,16 @@ enum Proof {
     Sequence,
     Touch,
     Rest,
+    Venue,
 }
 
-const PROOFS: [(&str, Proof); 5] = [
+const PROOFS: [(&str, Proof); 6] = [
     ("hash", Proof::Hash),
     ("sequence", Proof::Sequence),
     ("checksum", Proof::Checksum),
     ("touch", Proof::Touch),
     ("rest", Proof::Rest),
+    ("venue", Proof::Venue),
 ];
 
 /// The names above as Python keeps them: what is written in a program is mostly the same
@@ -71,6 +74,7 @@ impl Proof {
             Self::Sequence => matches!(row.continuity, Continuity::Stream | Continuity::UpdateIds),
             Self::Touch => book.touch_version == book.version,
             Self::Rest => book.rest_version == book.version,
+            Self::Venue => vouched_by_venue(book, venue),
         }
     }
 }
@@ -204,11 +208,12 @@ impl BookView {
     ///   book's. Polymarket with every change; Kalshi and Binance when their ticker speaks of
     ///   the book as it stands.
     /// * ``"rest"``: a whole book fetched by REST beside the stream was the same.
+    /// * ``"venue"``: whichever of the first three its venue gives. Prices of
+    ///   ``Feed.push_quote`` stand by themselves until they expire.
     ///
-    /// A proof that the venue never gives is never met; prices of ``Feed.push_quote`` have
-    /// none, only their age. Each refusal is counted (``Engine.untrusted()``, and
-    /// ``untrusted_reads`` among the counters). Raises ``EngineError`` for another proof, and
-    /// for a ``max_age_s`` that is no duration.
+    /// A proof that the venue never gives is never met. Each refusal is counted
+    /// (``Engine.untrusted()``, and ``untrusted_reads`` among the counters). Raises ``EngineError``
+    /// for another proof, and for a ``max_age_s`` that is no duration.
     #[pyo3(signature = (max_age_s = None, proof = None))]
     fn trusted<'py>(
         slf: &Bound<'py, Self>,

@@ -6,7 +6,9 @@ pub mod crc32;
 pub mod hash_memory;
 
 use super::Book;
+use crate::instrument::Venue;
 use crate::time::{MILLISECOND, Nanos};
+use crate::venue::{self, Continuity};
 use book_hash::{FieldSet, HexHash, Prefix, Profile};
 
 /// By how many milliseconds a hash of the oldest form may be older than its message.
@@ -71,6 +73,21 @@ impl HashClaim<'_> {
             let ts_event = self.ts_event.saturating_sub(i64::from(ms) * MILLISECOND);
             Self { ts_event, ..*self }.prefix(book, text).matches(&profile, b"")
         })
+    }
+}
+
+/// Whether all that the venue gives to prove its books vouches for a live one exactly as it stands:
+/// its hash or checksum, or the numbers of its messages. An owner's word stands by itself.
+#[inline]
+#[must_use]
+pub fn vouched_by_venue(book: &Book, venue: Venue) -> bool {
+    let row = venue.row();
+    match row.proof {
+        venue::Proof::BookHash | venue::Proof::Crc32 => book.verified(),
+        // A missing number takes a book out of `live` before anybody can read it.
+        venue::Proof::None => {
+            matches!(row.continuity, Continuity::Stream | Continuity::UpdateIds | Continuity::Expiry)
+        }
     }
 }
 
