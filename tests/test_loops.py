@@ -46,6 +46,25 @@ def test_busy_polling_uses_the_processor_while_it_waits(
     assert loops.run(wait(0.05), busy_poll=True) > 0.03
 
 
+def test_what_nobody_handles_is_one_line_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise ValueError("nobody")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for error in (ConnectionResetError("gone"), ConnectionResetError):
+            loop.call_exception_handler({"message": f"TLS failed {error!r}", "exception": error})
+        loop.call_soon(fail)
+        await asyncio.sleep(0)
+
+    loops.run(main())
+    assert {record.name for record in caplog.records} == {"bookfeed.loops"}
+    reset, unmade, failed = [record.getMessage() for record in caplog.records]
+    assert reset.endswith(": ConnectionResetError('gone')")
+    assert unmade.endswith(": <class 'ConnectionResetError'>")
+    assert "Traceback" in failed and failed.endswith("ValueError: nobody\n")
+
+
 def test_results_and_errors_come_through() -> None:
     async def fail() -> None:
         await asyncio.sleep(0)

@@ -8,10 +8,16 @@ own: the loop asks the sockets again and again instead of waiting for them.
 import asyncio
 import importlib
 import importlib.util
+import logging
+import traceback
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from bookfeed.log import RateLimitedLog
 
 T = TypeVar("T")
+
+_log: Final = RateLimitedLog(logging.getLogger("bookfeed.loops"))
 
 
 def uvloop_available() -> bool:
@@ -20,13 +26,27 @@ def uvloop_available() -> bool:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new event loop: uvloop's, or asyncio's where uvloop is not installed."""
-    if not uvloop_available():
-        return asyncio.new_event_loop()
-    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(
-        "uvloop"
-    ).new_event_loop
-    return factory()
+    """Return a new event loop: uvloop's, or asyncio's where uvloop is not installed.
+
+    What nobody in it handles goes to bookfeed's log.
+    """
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    if uvloop_available():
+        factory = importlib.import_module("uvloop").new_event_loop
+    loop = factory()
+    loop.set_exception_handler(_unhandled)
+    return loop
+
+
+def _unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A socket's end in one line, such as of a TLS handshake; anything else with its traceback."""
+    error, message = context.get("exception"), context["message"]
+    # Some loops give the class of an error where they have none.
+    if error is None or isinstance(error, type | OSError):
+        _log.warning(message, "%s: %r", message, error)
+    else:
+        lines = "".join(traceback.format_exception(error))
+        _log.error(message, "%s:\n%s", message, lines)
 
 
 def run(main: Coroutine[Any, Any, T], *, busy_poll: bool = False) -> T:
