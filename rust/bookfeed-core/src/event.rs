@@ -456,6 +456,8 @@ pub struct Frame {
     pub messages: Vec<Message>,
     /// Level changes of all messages.
     pub changes: Vec<Change>,
+    /// Of the changes, those of symbols that are not known: which, and where the symbol stands.
+    pub strangers: Vec<(usize, Value)>,
     /// Levels of all snapshots.
     pub levels: Vec<Level>,
     /// Instruments named by malformed or resolving messages.
@@ -487,6 +489,7 @@ impl Frame {
     pub fn clear(&mut self) {
         self.messages.clear();
         self.changes.clear();
+        self.strangers.clear();
         self.levels.clear();
         self.named.clear();
         self.kinds.clear();

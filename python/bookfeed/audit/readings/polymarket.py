@@ -33,12 +33,16 @@ class Whole(NamedTuple):
     asks: dict[Decimal, Decimal]
 
 
+# Venue time, side, price and new size.
+TimedChange = tuple[int | None, Side, Decimal, Decimal]
+
+
 @dataclass(slots=True)
 class Awaited:
     """A REST book on its way: how new it must be, and what the stream says meanwhile."""
 
     ts_begin: int | None
-    changes: list[tuple[int | None, Side, Decimal, Decimal]] = field(default_factory=list)
+    changes: list[TimedChange] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -52,6 +56,8 @@ class Times:
     recent: set[tuple[object, ...]] = field(default_factory=set)
     """Changes of the newest venue time, to recognise one that comes again."""
     awaited: Awaited | None = None
+    early: list[TimedChange] = field(default_factory=list)
+    """Changes before the first whole book."""
 
 
 class PolymarketReading(Reading):
@@ -80,6 +86,7 @@ class PolymarketReading(Reading):
             times.ts_discarded = None
         if one.state in ("syncing", "stale"):
             times.recent.clear()
+            times.early.clear()
             if standing != ("syncing", "resync"):
                 times.awaited = None
         if standing == ("syncing", "subscribed"):
@@ -235,9 +242,13 @@ class PolymarketReading(Reading):
         times = self._of(one)
         times.ts_seen = newest(times.ts_seen, ts_event)
         if not one.running:
+            timed = (ts_event, change.side, change.price, change.qty)
+            if (one.state, one.cause) == ("syncing", "subscribed"):
+                times.early.append(timed)
+                return
             times.ts_discarded = newest(times.ts_discarded, ts_event)
             if times.awaited is not None:
-                times.awaited.changes.append((ts_event, change.side, change.price, change.qty))
+                times.awaited.changes.append(timed)
             return
         if ts_event is not None and one.ts_event is not None and ts_event <= one.ts_event:
             older = ts_event < one.ts_event
@@ -269,7 +280,9 @@ class PolymarketReading(Reading):
             if one.running and one.ts_event is not None and ts_event < one.ts_event:
                 return
         _load(one, ts_event, whole)
+        _put_on(one, ts_event, times.early)
         times.awaited = None
+        times.early.clear()
 
     def apply_rest(self, message: Message) -> Effects:
         """A whole book, and on it what the stream said meanwhile."""
@@ -285,16 +298,21 @@ class PolymarketReading(Reading):
         if awaited.ts_begin is not None and ts_event < awaited.ts_begin:
             return effects
         _load(one, ts_event, message.body)
-        for ts_change, side, at, qty in awaited.changes:
-            if ts_change is not None and ts_change >= ts_event:
-                one.book.set(side, at, qty)
-                one.ts_event = newest(one.ts_event, ts_change)
+        _put_on(one, ts_event, awaited.changes)
         return effects
 
 
 def _load(one: Instrument, ts_event: int | None, whole: Whole) -> None:
     one.book.load(whole.bids, whole.asks)
     one.ts_event = ts_event
+
+
+def _put_on(one: Instrument, ts_event: int | None, changes: Sequence[TimedChange]) -> None:
+    """What the stream said of a book before it was there, as far as it does not hold it."""
+    for ts_change, side, at, qty in changes:
+        if ts_change is None or ts_event is None or ts_change >= ts_event:
+            one.book.set(side, at, qty)
+            one.ts_event = newest(one.ts_event, ts_change)
 
 
 def _assets(element: Mapping[str, Any]) -> list[str] | None:

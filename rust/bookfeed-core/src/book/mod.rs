@@ -161,6 +161,8 @@ pub struct Rare {
     pub(crate) ts_older: Nanos,
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
+    /// What came before the first whole book, in order.
+    pub(crate) early: Vec<Buffered>,
     /// Receive time from which on the book holds no longer, or [`ABSENT`].
     pub(crate) expires: Nanos,
     /// The hole that the book was lost to: the number expected, and what came.
@@ -226,7 +228,7 @@ pub struct Awaited {
     pub deltas: Vec<Buffered>,
 }
 
-/// A delta that came while the book was being fetched anew.
+/// A delta that came while its book was not there.
 #[derive(Clone, Copy, Debug)]
 pub struct Buffered {
     /// Venue time of its message, as far as it is believed.
@@ -316,6 +318,7 @@ impl Default for Rare {
             held: Cause::None,
             ts_older: ABSENT,
             awaited: None,
+            early: Vec::new(),
             expires: ABSENT,
             gap: None,
             witness: None,
@@ -532,6 +535,7 @@ impl Book {
         self.awaits_touch = false;
         let rare = &mut *self.rare;
         (rare.awaited, rare.witness) = (None, None);
+        rare.early.clear();
         rare.ahead.clear();
         rare.stitch.distrust();
     }

@@ -25,7 +25,7 @@ pub(super) enum How {
     Claimed { whole: bool },
     /// The book is whole and its numbers follow; `resumes` if it is believed from here on.
     Joined { resumes: bool },
-    /// A whole book replaced it.
+    /// A whole book replaced it, with what had overtaken it put on it (`Applied::testimony`).
     Whole,
     /// A whole book replaced it, at its place in this numbered stream.
     Placed(StreamId),
@@ -41,7 +41,7 @@ pub(super) struct Applied {
     pub(super) touched: Vec<Touched>,
     /// What the book has come to, if the message says so.
     pub(super) claim: ProofClaim,
-    /// What a fetched book, and all that was put on it, is judged by.
+    /// What a whole book with changes put on it is judged by; `None` if there were none.
     pub(super) testimony: Option<Testimony>,
 }
 

@@ -2,14 +2,13 @@
 //! be judged by is noted; nobody sees anything yet.
 
 use super::applied::{Applied, How, Touched};
+use super::early::set_aside;
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
 use super::order::Older;
 use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
-use crate::book::Buffered;
 use crate::book::integrity::{Cause, Evidence, State};
-use crate::book::proof::book_hash::hex_hash;
 use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place, Side};
 use crate::fixed::ABSENT;
 use crate::instrument::UNKNOWN;
@@ -18,9 +17,6 @@ use crate::sequence::stitch::Waiting;
 use crate::sequence::stream::StreamId;
 use crate::sequence::update_ids::{Updates, Verdict};
 use crate::venue::Continuity;
-
-/// Most deltas kept for one book while it is being fetched.
-const AWAITED_MAX: usize = 10_000;
 
 /// Puts messages on the ladders of their books.
 #[derive(Debug, Default)]
@@ -48,6 +44,7 @@ impl Applier {
                     let change = &frame.changes[index];
                     if change.instrument == UNKNOWN {
                         world.counters.unknown_instruments += 1;
+                        world.strangers.keep(origin, frame, index);
                     } else {
                         self.apply_change(world, judge, origin, change, index);
                     }
@@ -254,29 +251,5 @@ impl Applier {
         let kept = [bids, asks].concat().into();
         let waiting = Waiting { updates, ts_event: origin.ts_event, levels: kept, bids: bids.len() };
         world.book(id).rare.stitch.keep(waiting);
-    }
-}
-
-/// A change for a book that has no basis to change: kept if a fetch is under way.
-#[cold]
-fn set_aside(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Change) {
-    let id = change.instrument;
-    let book = world.book(id);
-    book.evidence.count(Evidence::BeforeSnapshot);
-    book.rare.ts_discarded = book.rare.ts_discarded.max(origin.ts_event);
-    if let Some(awaited) = &mut book.rare.awaited {
-        if awaited.deltas.len() == AWAITED_MAX {
-            book.rare.awaited = None;
-            return judge.turn(world, id, State::Stale, Cause::Resync, origin.ts_recv);
-        }
-        awaited.deltas.push(Buffered {
-            ts_event: origin.ts_event,
-            ts_stated: origin.ts_stated,
-            side: change.side,
-            level: change.level,
-            best_bid: change.best_bid,
-            best_ask: change.best_ask,
-            hash: hex_hash(change.digest.raw(origin.payload)),
-        });
     }
 }

@@ -175,7 +175,7 @@ impl Judge {
                     self.judge_claim(world, origin, id, applied.claim, whole);
                 }
                 How::Joined { resumes } => self.judge_joined(world, origin, id, resumes),
-                How::Whole => self.judge_snapshot(world, origin, id),
+                How::Whole => self.judge_snapshot(world, origin, id, applied.testimony),
                 How::Placed(stream) => self.judge_placed(world, origin, id, stream),
                 How::Fetched => self.judge_fetched(world, origin, id, applied.testimony),
             }
@@ -298,9 +298,16 @@ impl Judge {
         }
     }
 
-    fn judge_snapshot(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
-        let hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
-        let testimony = Testimony { hash, ..Testimony::of_snapshot(origin.ts_event, origin.ts_recv) };
+    fn judge_snapshot(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        testimony: Option<Testimony>,
+    ) {
+        let whole = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
+        let mut testimony = testimony.unwrap_or(whole);
+        testimony.hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
         let grace = world.config.batch_grace;
         let book = world.book(id);
         let was = book.state;

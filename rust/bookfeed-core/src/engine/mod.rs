@@ -11,6 +11,7 @@
 mod applied;
 mod apply;
 mod config;
+mod early;
 mod expiry;
 mod hashes;
 mod judge;

@@ -3,12 +3,13 @@
 
 use super::applied::How;
 use super::apply::Applier;
+use super::early::put_on;
 use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
 use super::world::{Origin, World};
-use crate::book::integrity::{Cause, Evidence, State, Testimony};
+use crate::book::Book;
+use crate::book::integrity::{Cause, Evidence, State};
 use crate::book::side::BookSide;
-use crate::book::{Awaited, Book, Claimed};
 use crate::event::{Body, Frame, Message, Side, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
@@ -85,7 +86,14 @@ impl Applier {
             // The new book replaces the doubtful one; the doubt was right all the same.
             judge.convict(world, id, origin.ts_recv);
         }
+        let early = std::mem::take(&mut world.book(id).rare.early);
         if load(world, judge, id, origin, frame, snapshot) {
+            self.applied.testimony = None;
+            if !early.is_empty() {
+                // Its own hash teaches what hashes contain, as long as it is that of the book.
+                judge.vouch(world, id, origin.ts_recv);
+                self.applied.testimony = Some(put_on(world, id, origin, &early));
+            }
             self.applied.touch(id, How::Whole);
         }
     }
@@ -213,7 +221,7 @@ impl Applier {
         }
         world.counters.rest_accepted += 1;
         if load(world, judge, id, origin, frame, snapshot) {
-            self.applied.testimony = Some(put_on(world, id, origin, &awaited));
+            self.applied.testimony = Some(put_on(world, id, origin, &awaited.deltas));
             self.applied.touch(id, How::Fetched);
         }
     }
@@ -320,23 +328,6 @@ fn same_levels(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> 
     Some(same(Side::Ask, &book.asks, &snapshot.asks)? && bids)
 }
 
-/// Applies what the stream said while the REST book was on its way. Sizes are absolute, so a
-/// delta the book already contains does no harm as long as all later ones follow.
-fn put_on(world: &mut World, id: InstrumentId, origin: &Origin, awaited: &Awaited) -> Testimony {
-    let mut testimony = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
-    let book = world.book_to_change(id);
-    for delta in awaited.deltas.iter().filter(|d| d.ts_event == ABSENT || d.ts_event >= origin.ts_event)
-    {
-        book.set(delta.side, delta.level);
-        book.ts_event = book.ts_event.max(delta.ts_event);
-        book.take_claim(Claimed { hash: delta.hash, ts: delta.ts_stated, whole: false });
-        testimony.ts_event = delta.ts_event;
-        (testimony.best_bid, testimony.best_ask) = (delta.best_bid, delta.best_ask);
-        testimony.snapshot = false;
-    }
-    testimony
-}
-
 /// The book that a whole one on its stream is for, unless another connection carries it, nobody
 /// follows it, or it has come to its end.
 pub(super) fn taking<'a>(
@@ -374,7 +365,10 @@ fn subscribed(
         tick_size: snapshot.tick_size,
         ..World::stranger(venue, &text(snapshot.symbol), origin.conn)
     };
-    judge.add(world, instrument, origin.ts_recv).unwrap_or(UNKNOWN)
+    let Some(id) = judge.add(world, instrument, origin.ts_recv) else { return UNKNOWN };
+    let World { books, strangers, .. } = world;
+    strangers.hand_over(snapshot.symbol, origin.payload, &mut books[id as usize].rare);
+    id
 }
 
 /// Puts a snapshot's levels and what it tells of the book's proof in place; `false` if the

@@ -2,6 +2,7 @@
 //! connections. The stages of the engine change it one after the other; rules only read it.
 
 use super::config::{Config, Counters, LastError};
+use super::early::Strangers;
 use super::levels::LevelWatch;
 use crate::book::Book;
 use crate::event::{Body, Message};
@@ -59,6 +60,8 @@ pub(super) struct World {
     pub(super) config: Config,
     pub(super) instruments: Instruments,
     pub(super) books: Vec<Book>,
+    /// What came of assets that only their first whole book makes known.
+    pub(super) strangers: Strangers,
     /// Who changed levels in the message in hand, while somebody asked for that.
     pub(super) levels: LevelWatch,
     pub(super) tapes: Vec<TradeTape>,
@@ -75,6 +78,7 @@ impl World {
             config,
             instruments: Instruments::default(),
             books: Vec::new(),
+            strangers: Strangers::new(config.auto_subscribe),
             levels: LevelWatch::default(),
             tapes: Vec::new(),
             connections: Vec::new(),

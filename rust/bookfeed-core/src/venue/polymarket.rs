@@ -447,6 +447,9 @@ impl Decoder<'_> {
             digest: entry.hash,
         };
         let result = self.fill_change(entry, &mut change);
+        if change.instrument == UNKNOWN && named {
+            self.frame.strangers.push((self.frame.changes.len(), entry.asset_id));
+        }
         self.frame.changes.push(change);
         if named && !is_text(entry.asset_id) {
             return Err("change without an asset_id");

@@ -1,11 +1,11 @@
 //! Fetching a book anew: REST answers and what the stream says meanwhile.
 
-use super::support::records::drain;
+use super::support::records::{drain, levels, shown, true_levels};
 use super::support::scene::Scene;
-use super::support::venue::{MS, T0, policy};
+use super::support::venue::{MS, Market, T0, policy};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
-use bookfeed_core::engine::HashCheck;
-use bookfeed_core::instrument::UNKNOWN;
+use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::instrument::{UNKNOWN, Venue};
 
 /// A book that was convicted, and whose fetch has begun.
 fn fetching(policy: HashCheck) -> Scene {
@@ -196,4 +196,60 @@ fn only_what_is_fetched_waits() {
     let body = scene.market.rest(0);
     scene.answer(&body);
     assert_eq!(scene.states(), [State::Syncing; 2]);
+}
+
+#[test]
+fn a_first_book_that_changes_overtook_has_them_put_on_it() {
+    for check in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = Scene::silent(policy(check));
+        let first = scene.market.books_frame();
+        scene.change(true, 350, "2");
+        scene.change(true, 399, "0");
+        assert_eq!(scene.states(), [State::Syncing; 2]);
+        let records = scene.say(&first);
+        assert_eq!(scene.states(), [State::Live; 2], "{check:?} {records:?}");
+        assert!(scene.is_true(0) && scene.is_true(1), "{check:?}");
+        scene.change(true, 397, "0");
+        assert!(scene.is_true(0) && scene.states() == [State::Live; 2]);
+    }
+}
+
+#[test]
+fn a_change_older_than_the_first_book_changes_nothing() {
+    let mut scene = Scene::silent(policy(HashCheck::Always));
+    let older = scene.tick().market.change(0, true, 350, "2");
+    scene.tick().market.set(0, true, 350, "3");
+    let first = scene.market.books_frame();
+    scene.say(&older);
+    scene.say(&first);
+    assert!(scene.is_true(0) && scene.states() == [State::Live; 2]);
+}
+
+#[test]
+fn a_first_book_is_not_live_if_what_overtook_it_was_lost_in_part() {
+    let mut scene = Scene::silent(policy(HashCheck::Always));
+    let first = scene.market.books_frame();
+    scene.lose_change(true, 350, "2");
+    scene.change(true, 340, "7");
+    scene.say(&first);
+    assert_eq!(scene.states(), [State::Suspect; 2]);
+}
+
+#[test]
+fn where_books_subscribe_themselves_what_overtook_them_is_kept_as_well() {
+    let config = Config { auto_subscribe: true, ..policy(HashCheck::Always) };
+    let mut engine = Engine::new(config);
+    engine.connected(0, Venue::POLYMARKET, "", T0).unwrap();
+    let mut market = Market::new(1, 20);
+    let first = market.books_frame();
+    market.ms += 1;
+    let change = market.change(0, true, 350, "2");
+    engine.ingest(0, change.as_bytes(), T0 + MS);
+    assert_eq!(engine.instruments().len(), 0);
+    engine.ingest(0, first.as_bytes(), T0 + 2 * MS);
+    for outcome in [0, 1] {
+        let id = u32::try_from(outcome).unwrap();
+        assert_eq!(shown(&engine, id).0, State::Live);
+        assert_eq!(levels(&engine, id), true_levels(&market.books[outcome]));
+    }
 }
