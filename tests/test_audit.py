@@ -101,7 +101,7 @@ def test_two_venues_agree_through_every_trouble() -> None:
 def test_a_simulated_kalshi_with_faults_agrees(use_yes_price: bool) -> None:
     agreed: Counter[str] = Counter()
     books = 0
-    for seed in range(1, 9):
+    for seed in range(1, 14):
         report = audited(kalshi_recorded(seed, use_yes_price=use_yes_price, items=1_500), {})
         assert report.findings == [], f"seed {seed}"
         books += report.books

@@ -28,6 +28,8 @@ batch_grace_ms = 200
 suspect_grace_ms = 900
 silence_s = 12.5
 max_delay_s = 2.5
+unheard_s = 60
+calendar = false
 
 [feed]
 busy_poll = true
@@ -148,6 +150,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "suspect_grace_s": 0.9,
         "silence_s": 12.5,
         "max_delay_s": 2.5,
+        "unheard_s": 60,
+        "calendar": False,
     }
     assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False, frame_bytes_max=1_000_000)
     assert loaded.sections["polymarket"] == PolymarketSection(

@@ -768,6 +768,9 @@ class Engine:
       switches the check off.
     * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
       it.
+    * ``unheard_s``: how long trading and fees that lost news may have changed are unknown where
+      nobody can say; 0, until they are said again.
+    * ``calendar``: whether venues pause when their calendars say so.
     * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
       recordings.
     * ``digest``: whether ``digest()`` is kept over all records.
@@ -785,6 +788,8 @@ class Engine:
         silence_s: _Duration = 30.0,
         max_delay_s: _Duration = 3.0,
         witness_grace_s: _Duration = 2.0,
+        unheard_s: _Duration = 300.0,
+        calendar: bool = True,
         auto_subscribe: bool = False,
         digest: bool = False,
         paper_latency_s: _Duration | None = None,
@@ -932,6 +937,11 @@ class Engine:
         """
     def sid(self, conn: int, channel: str) -> int | None:
         """The venue's number of the subscription to ``channel`` on a connection, or ``None``."""
+    def questions(self, conn: int) -> list[tuple[str, str]]:
+        """What the venue should be asked about the markets of a connection, as kind and name:
+        ``"market"`` with a symbol, ``"event"`` or ``"series"`` with its name. Their standing or
+        their fees may have changed without its being heard, or their news has just begun to come.
+        """
     def delay_ns(self, conn: int) -> int | None:
         """Receive time less venue time of the newest message of a connection that stated one, in
         nanoseconds; negative where the receiver's clock is behind, ``None`` before there was

@@ -78,6 +78,8 @@ class EngineConfig:
     suspect_grace_ms: Annotated[int, Range(1, 60_000)] = 1_000
     silence_s: Annotated[float, Range(0.1, 3_600)] = 30.0
     max_delay_s: Annotated[float, Range(0, 3_600)] = 3.0
+    unheard_s: Annotated[float, Range(0, 86_400)] = 300.0
+    calendar: bool = True
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``bookfeed.Engine``."""
@@ -88,6 +90,8 @@ class EngineConfig:
             "suspect_grace_s": self.suspect_grace_ms / 1e3,
             "silence_s": self.silence_s,
             "max_delay_s": self.max_delay_s,
+            "unheard_s": self.unheard_s,
+            "calendar": self.calendar,
         }
 
 

@@ -14,7 +14,7 @@ from bookfeed.audit.answers import ANSWERS, rest_book
 from bookfeed.audit.books import Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
 from bookfeed.audit.lives import Lives, Standing, Step
-from bookfeed.audit.model import Model
+from bookfeed.audit.model import WAITS, Model, Waits
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
 from bookfeed.audit.reading import Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
@@ -38,13 +38,16 @@ _TIMELESS: Final = (Kind.RULE, Kind.NOTE, Kind.DROPPED)
 class Auditor:
     """Holds an engine against an independent reading of what it is fed.
 
-    ``auto_subscribe`` says that the engine follows every book that comes, as for captures.
+    ``auto_subscribe`` says that the engine follows every book that comes, as for captures;
+    ``waits`` what it was told of waiting, where that is not the usual.
     """
 
-    def __init__(self, witness: Witness, *, auto_subscribe: bool = False) -> None:
+    def __init__(
+        self, witness: Witness, *, auto_subscribe: bool = False, waits: Waits = WAITS
+    ) -> None:
         self.report: Final = AuditReport()
         self._witness: Final = witness
-        self._model: Final = Model(witness.qty, witness.number if auto_subscribe else None)
+        self._model: Final = Model(witness.qty, witness.number if auto_subscribe else None, waits)
         self._lives: Final = Lives(self._model)
         self._queue: deque[Record] = deque()
         self._ts = 0
@@ -100,6 +103,8 @@ class Auditor:
         self._queue = self._witness.records()
         self._take_expired()
         self._expect(waiting)
+        if self._passes_time(kind, conn):
+            self._model.pass_time(ts)
         self._control(kind, conn, payload)
         for index, message in enumerate(self._messages):
             self._awaited = {n for later in self._messages[index + 1 :] for n in later.named}
@@ -145,11 +150,15 @@ class Auditor:
 
     def _ask_waiting(self, kind: int, conn: int) -> list[Step]:
         """What waits is asked before anything else is done with a frame."""
-        connection = self._model.connections.get(conn)
-        late = kind == Kind.FRAME and connection is not None and not connection.up
-        if late or kind not in (Kind.FRAME, Kind.ADVANCE):
+        if not self._passes_time(kind, conn):
             return []
         return list(self._lives.ask_waiting(self._ts, self._standing_now))
+
+    def _passes_time(self, kind: int, conn: int) -> bool:
+        """Whether a record tells the engine the time, before anything else."""
+        connection = self._model.connections.get(conn)
+        late = kind == Kind.FRAME and connection is not None and not connection.up
+        return not late and kind in (Kind.FRAME, Kind.ADVANCE)
 
     def _standing_now(self, number: int) -> Standing:
         """How a book stands before anything else is done with the record in hand."""

@@ -3,13 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from bookfeed.audit import fees
 from bookfeed.audit.books import Instrument, OwnBook, Side
+from bookfeed.audit.numbers import NS_PER_S
 from bookfeed.audit.reading import Heard, Peek, Reading
 from bookfeed.audit.readings import reading_class
 from bookfeed.recordings.kinds import Kind
+
+
+class Waits(NamedTuple):
+    """What an engine was told of how long to wait for a venue's word, and of its calendar."""
+
+    calendar: bool = True
+    unheard_s: float = 300.0
+
+
+WAITS: Final = Waits()
+"""What an engine does that was told nothing else."""
 
 
 @dataclass(slots=True)
@@ -39,8 +52,15 @@ class Model:
     With ``number_of`` a whole book of a symbol that nobody subscribed subscribes it.
     """
 
-    def __init__(self, peek: Peek = _nothing, number_of: Number | None = None) -> None:
+    def __init__(
+        self,
+        peek: Peek = _nothing,
+        number_of: Number | None = None,
+        waits: Waits = WAITS,
+    ) -> None:
         self.peek: Final = peek
+        self.calendar: Final = waits.calendar
+        self.unheard_ns: Final = round(waits.unheard_s * NS_PER_S)
         self._number_of: Final = number_of
         self.disputed: Final[list[str]] = []
         """Books that came by themselves here, but not in the engine."""
@@ -64,6 +84,12 @@ class Model:
             if found is None:
                 self.unread.add(venue)
         return self._readings[venue]
+
+    def pass_time(self, now: int) -> None:
+        """Time has passed; what it ends is told to the readings."""
+        for reading in self._readings.values():
+            if reading is not None:
+                reading.pass_time(now)
 
     def reading_of(self, one: Instrument) -> Reading | None:
         """How the venue of ``one`` is read."""
@@ -162,7 +188,8 @@ class Model:
         one = Instrument(number, venue, symbol, conn, market=market)
         if reading is not None:
             one.payout = reading.payout
-            one.pauses = reading.pauses
+            one.pauses = partial(reading.pauses, one)
+            reading.added(one)
         one.fees = fees.unstated(venue)
         self.instruments.append(one)
         self._numbers[venue, symbol] = number

@@ -115,12 +115,18 @@ class Reading:
     def __init__(self, model: "Model") -> None:
         self.model = model
 
-    def pauses(self, now: int) -> bool:
-        """Whether nothing is traded at ``now``, by the venue's own calendar."""
-        del now
+    def pauses(self, one: Instrument, now: int) -> bool:
+        """Whether nothing of the venue's part that trades ``one`` is traded at ``now``."""
+        del one, now
         return False
 
     # What the journal says besides data.
+
+    def added(self, one: Instrument) -> None:
+        """An instrument is subscribed that was never there."""
+
+    def pass_time(self, now: int) -> None:
+        """Time has passed, which may end what was unknown."""
 
     def renewed(self, conn: int) -> None:
         """A connection came up or was lost: whatever is numbered on it begins anew."""

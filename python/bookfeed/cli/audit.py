@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookfeed.audit import Auditor, AuditReport
+from bookfeed.audit.model import Waits
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.errors import ExitCode
@@ -27,7 +28,12 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """Audits, prints, and succeeds only if nothing was found and the recording was whole."""
     recording = open_recording(Path(args.file), args.mode)
     witness = EngineWitness(engine_of(recording, args.file))
-    auditor = Auditor(witness, auto_subscribe=bool(recording.engine.get("auto_subscribe")))
+    told = {name: recording.engine[name] for name in Waits._fields if name in recording.engine}
+    auditor = Auditor(
+        witness,
+        auto_subscribe=bool(recording.engine.get("auto_subscribe")),
+        waits=Waits(**told),
+    )
     records = iter(recording.records)
     with Progress("auditing", None) as progress:
         while chunk := list(islice(records, _AT_ONCE)):

@@ -244,6 +244,49 @@ pub enum Trading {
     Determined(Price),
 }
 
+/// How a market stands, as the venue lists it when asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    /// The market's instrument, or `UNKNOWN`.
+    pub instrument: InstrumentId,
+    /// Whether it trades.
+    pub stands: Stands,
+    /// When it opens.
+    pub opens: Option<Nanos>,
+    /// When it closes.
+    pub closes: Nanos,
+    /// Where the name of its event stands.
+    pub event: Value,
+    /// Which part of the venue trades it.
+    pub shard: Option<u32>,
+}
+
+/// Whether a market trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// It does, in its hours.
+    Open,
+    /// It is paused.
+    Paused,
+    /// It has closed.
+    Closed,
+    /// It is over: a share pays this much, or [`ABSENT`] where that is not told.
+    Decided(Price),
+}
+
+/// The fees of a series, or of an event's markets in their place.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedFees {
+    /// Where the event's name stands, or absent for the fees of the series itself.
+    pub event: Value,
+    /// Where the name of the series stands.
+    pub series: Value,
+    /// Where the name of the formula stands; absent if the event has none of its own.
+    pub kind: Value,
+    /// The multiplier, 1e-9; `None` if the event has none of its own.
+    pub multiplier: Option<i64>,
+}
+
 /// News that cannot be read: what it is about may have changed, and nobody knows to what.
 #[derive(Clone, Copy, Debug)]
 pub struct Unclear {
@@ -398,6 +441,15 @@ pub enum Body {
     Trading(InstrumentId, Trading),
     /// The fees of an event's markets changed.
     Fees(FeeChange),
+    /// How a market stands, as the venue lists it when asked.
+    Listed(Listed),
+    /// Fees, as the venue lists them when asked.
+    ListedFees(ListedFees),
+    /// Whether the venue trades as a whole, and which of its parts do: a range of
+    /// [`Frame::shards`].
+    Exchange(bool, Range<usize>),
+    /// When the venue will be closed: a range of [`Frame::closures`].
+    Closures(Range<usize>),
     /// News of a market that changes nothing here.
     News,
     /// News that cannot be read.
@@ -458,6 +510,10 @@ pub struct Frame {
     pub changes: Vec<Change>,
     /// Of the changes, those of symbols that are not known: which, and where the symbol stands.
     pub strangers: Vec<(usize, Value)>,
+    /// Parts of the venue by number, and whether each trades.
+    pub shards: Vec<(u32, bool)>,
+    /// When the venue will be closed, from and to.
+    pub closures: Vec<Range<Nanos>>,
     /// Levels of all snapshots.
     pub levels: Vec<Level>,
     /// Instruments named by malformed or resolving messages.
@@ -490,6 +546,8 @@ impl Frame {
         self.messages.clear();
         self.changes.clear();
         self.strangers.clear();
+        self.shards.clear();
+        self.closures.clear();
         self.levels.clear();
         self.named.clear();
         self.kinds.clear();

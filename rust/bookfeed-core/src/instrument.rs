@@ -2,8 +2,9 @@
 //! at subscribe; from then on an instrument is a dense number.
 
 use crate::fees::Fees;
-use crate::fixed::{Decimal, Price};
+use crate::fixed::{ABSENT, Decimal, Price};
 use crate::time::Nanos;
+use crate::trading::Exchange;
 use std::collections::HashMap;
 
 /// Dense number of an instrument; an index into every per-instrument array.
@@ -38,8 +39,16 @@ pub struct Instrument {
     pub paused: bool,
     /// Whether it may have been paused, or may be open for another time, without our hearing of it.
     pub unheard: Unheard,
-    /// Whether the venue as a whole pauses at a time, by its own calendar.
-    pub venue_pauses: Option<fn(Nanos) -> bool>,
+    /// Receive time from which on more could be missed, or the stream spoke last, or [`ABSENT`].
+    pub ts_news: Nanos,
+    /// When what may have changed counts as unchanged, since nobody can say; or [`ABSENT`].
+    pub doubt_ends: Nanos,
+    /// Whether the venue was asked how the market stands since its news come.
+    pub confirmed: bool,
+    /// Whether the venue as a whole trades.
+    pub exchange: Exchange,
+    /// Which part of the venue trades it, once known.
+    pub shard: Option<u32>,
     /// What a share was said to pay when the market was said to be over: [`crate::fixed::ABSENT`] for a result
     /// without a payout. `None` while it is not over.
     pub result: Option<Price>,
@@ -65,6 +74,10 @@ pub struct Instrument {
     pub fee_base_known: bool,
     /// Fees of the market; without them no signal can be net of fees.
     pub fees: Option<Fees>,
+    /// Fees as they were before they became unknown.
+    pub fees_before: Option<Fees>,
+    /// The venue's string for the series whose fees the market has, once known.
+    pub series: Option<Box<str>>,
 }
 
 /// The time in which a market trades, Unix ns; a bound that is not known does not bound.
@@ -76,18 +89,31 @@ pub struct Hours {
     pub close: Option<Nanos>,
 }
 
-/// What may have changed without our hearing of it; only the venue's own word ends the doubt.
+/// What may have changed without our hearing of it, until the venue says it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unheard {
     /// Whether it is paused.
     pub pause: bool,
     /// When it closes.
     pub close: bool,
+    /// What trading costs.
+    pub fees: bool,
 }
 
 impl Unheard {
     /// Anything may have changed.
-    pub const ALL: Self = Self { pause: true, close: true };
+    pub const ALL: Self = Self { pause: true, close: true, fees: true };
+    /// Whether and until when it trades may have changed.
+    pub const TRADING: Self = Self { fees: false, ..Self::ALL };
+    /// What trading costs may have changed.
+    pub const FEES: Self = Self { pause: false, close: false, fees: true };
+
+    /// Whether it may not be open for trading.
+    #[inline]
+    #[must_use]
+    pub fn trading(self) -> bool {
+        self.pause || self.close
+    }
 }
 
 /// Whether a market can be traded in.
@@ -132,7 +158,11 @@ impl Instrument {
             hours: Hours::default(),
             paused: false,
             unheard: Unheard::default(),
-            venue_pauses: None,
+            ts_news: ABSENT,
+            doubt_ends: ABSENT,
+            confirmed: false,
+            exchange: Exchange::default(),
+            shard: None,
             outcome: None,
             result: None,
             conn,
@@ -145,6 +175,8 @@ impl Instrument {
             fee_terms: None,
             fee_base_known: false,
             fees: None,
+            fees_before: None,
+            series: None,
         }
     }
 
@@ -156,9 +188,9 @@ impl Instrument {
             MarketStatus::Closed
         } else if self.hours.open.is_some_and(|open| now < open) {
             MarketStatus::BeforeOpen
-        } else if self.paused || self.venue_pauses.is_some_and(|pauses| pauses(now)) {
+        } else if self.paused || self.exchange.pauses(now) {
             MarketStatus::Paused
-        } else if self.unheard != Unheard::default() {
+        } else if self.unheard.trading() {
             MarketStatus::Unknown
         } else {
             MarketStatus::Open

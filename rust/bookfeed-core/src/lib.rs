@@ -24,6 +24,7 @@ pub mod span;
 pub mod time;
 
 pub mod fees;
+pub mod trading;
 
 pub mod instrument;
 

@@ -67,6 +67,8 @@ pub struct Row {
     pub pauses: Option<fn(Nanos) -> bool>,
     /// The channels whose numbered streams carry news of markets.
     pub news: &'static [&'static str],
+    /// Which of these channels has the news of a symbol.
+    pub news_of: fn(&str) -> &'static str,
     /// The modes in which a connection may be subscribed, the usual one first.
     pub modes: &'static [&'static str],
     /// The message types the decoder knows, in order of their counters.
@@ -102,6 +104,7 @@ venues! {
         fees: &fees::polymarket::TERMS,
         pauses: None,
         news: &[],
+        news_of: |_| "",
         modes: &[""],
         messages: &polymarket::MESSAGE_NAMES,
         decode: polymarket::decode,
@@ -115,6 +118,7 @@ venues! {
         fees: &fees::kalshi::TERMS,
         pauses: Some(kalshi::pauses),
         news: &kalshi::NEWS_CHANNELS,
+        news_of: kalshi::news_channel,
         modes: &["", kalshi::YES_PRICES],
         messages: &kalshi::MESSAGE_NAMES,
         decode: kalshi::decode,
@@ -128,6 +132,7 @@ venues! {
         fees: &Terms::UNKNOWN,
         pauses: None,
         news: &[],
+        news_of: |_| "",
         modes: &[""],
         messages: &binance::MESSAGE_NAMES,
         decode: binance::decode,
@@ -141,6 +146,7 @@ venues! {
         fees: &Terms::UNKNOWN,
         pauses: None,
         news: &[],
+        news_of: |_| "",
         modes: &[""],
         messages: &kraken::MESSAGE_NAMES,
         decode: kraken::decode,
@@ -154,6 +160,7 @@ venues! {
         fees: &fees::user::TERMS,
         pauses: None,
         news: &[],
+        news_of: |_| "",
         modes: &[""],
         messages: &user::MESSAGE_NAMES,
         decode: user::decode,

@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "kalshi/asked.rs"]
+mod asked;
 #[path = "kalshi/books.rs"]
 mod books;
 #[path = "kalshi/campaign.rs"]

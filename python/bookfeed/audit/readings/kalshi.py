@@ -6,16 +6,15 @@ read: dollars in strings (or JSON numbers), whole cents and whole contracts of e
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from bookfeed.audit import kalshi_news
 from bookfeed.audit.books import Instrument, Side
-from bookfeed.audit.fees.kalshi import KalshiFees
+from bookfeed.audit.kalshi_news import KalshiNews, Listed
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
-    NS_PER_S,
     ONE,
     count,
     millis,
@@ -29,8 +28,6 @@ from bookfeed.audit.reading import Effects, Heard, Message, Proof, Reading
 
 # Mode of a connection: NO prices are stated as prices of YES.
 _YES_PRICES: Final = "use_yes_price"
-
-_THURSDAY: Final = 3
 
 # Errors that end a subscription: channel error, buffer overflow.
 _TERMINAL: Final = ("10", "25")
@@ -78,6 +75,8 @@ class Stream:
     """Newest venue time heard on it."""
     news: bool = False
     """Whether it carries news of markets."""
+    channel: str = ""
+    """What it is of, once the venue has said so."""
     withholds: bool = False
     """Whether it kept changes back, and has brought none since."""
     restart: "Restart | None" = None
@@ -116,22 +115,30 @@ class KalshiReading(Reading):
         super().__init__(model)
         self._streams: Final[dict[int, dict[int, Stream]]] = {}
         self._names: Final[dict[int, Names]] = {}
+        self._news: Final = KalshiNews(model, model.calendar, model.unheard_ns)
 
     def _of(self, one: Instrument) -> Names:
         return self._names.setdefault(one.number, Names())
 
-    def pauses(self, now: int) -> bool:
-        """See ``Reading``: Thursdays from 03:00 to 05:00 in New York."""
-        moment = datetime.fromtimestamp(now // NS_PER_S, UTC)
-        year = moment.year
-        begins, ends = _sunday(datetime(year, 3, 8, 7)), _sunday(datetime(year, 11, 1, 6))
-        summer = begins <= moment < ends
-        local = moment - timedelta(hours=4 if summer else 5)
-        return local.weekday() == _THURSDAY and 3 <= local.hour < 5
+    def pauses(self, one: Instrument, now: int) -> bool:
+        """See ``Reading``."""
+        return self._news.pauses(one, now)
+
+    def added(self, one: Instrument) -> None:
+        """See ``Reading``."""
+        self._news.of(one)
+
+    def pass_time(self, now: int) -> None:
+        """See ``Reading``."""
+        self._news.pass_time(now)
 
     def renewed(self, conn: int) -> None:
         """See ``Reading``."""
-        self._streams[conn] = {}
+        streams, self._streams[conn] = self._streams.get(conn, {}), {}
+        if any(stream.news for stream in streams.values()):
+            # Nothing comes before they are subscribed again.
+            for one in self.model.on(conn):
+                self._news.doubt(one, fees=True, heard=False)
 
     def forget(self, one: Instrument) -> None:
         """See ``Reading``."""
@@ -226,7 +233,9 @@ class KalshiReading(Reading):
         stream = self._streams.setdefault(conn, {}).setdefault(sid, Stream())
         if stream.ended:
             return False
-        stream.news = stream.news or message.kind in _NEWS
+        if message.kind in _NEWS and not stream.news:
+            stream.news = True
+            self._news.begin(self.model.on(conn))
         last = stream.seq
         if last is not None and seq <= last:
             # An answer to a request may repeat the newest number: it is a book as of that number.
@@ -352,12 +361,23 @@ class KalshiReading(Reading):
             streams[sid].ended = True
             self._lose_news(conn, effects, of=streams[sid])
         elif sid is None and message.kind == "error" and code in _REFUSALS:
-            if not any(each.news and not each.ended for each in streams.values()):
-                self._lose_news(conn, effects)
+            for one in self.model.on(conn):
+                if not self._hears(one):
+                    self._doubt(one, effects)
         elif sid is not None and isinstance(content, dict) and (of := content.get("channel")):
             stream = streams.setdefault(sid, Stream())
             streams[sid] = stream = Stream() if stream.ended else stream
-            stream.news = stream.news or of in _LIFECYCLES
+            stream.channel = of
+            if of in _LIFECYCLES:
+                stream.news = True
+                self._news.begin(one for one in self.model.on(conn) if _channel(one) == of)
+
+    def _hears(self, one: Instrument) -> bool:
+        """Whether the news of a market comes on its connection."""
+        streams = self._streams.get(one.conn, {}).values()
+        return any(
+            each.news and not each.ended and each.channel in ("", _channel(one)) for each in streams
+        )
 
     def _lose_news(self, conn: int, effects: Effects, of: Stream | None = None) -> None:
         """Nothing is known any more of what news may have changed; ``of`` is where it was lost."""
@@ -366,10 +386,29 @@ class KalshiReading(Reading):
                 self._doubt(one, effects)
 
     def _doubt(self, one: Instrument, effects: Effects, *, fees: bool = True) -> None:
-        one.unheard |= {"pause", "close"}
-        if fees:
-            one.fees = None
+        self._news.doubt(one, fees=fees, heard=self._hears(one))
         effects.repriced.add(one.number)
+
+    def read_rest(
+        self, body: bytes, instrument: int | None, stands_at: int | None
+    ) -> list[Message]:
+        """What REST says besides books: those prove nothing where messages are numbered."""
+        del instrument, stands_at
+        answers = kalshi_news.read(body)
+        messages = []
+        for answer in answers:
+            message = Message("answer", body=answer, everyone=True)
+            if isinstance(answer, Listed):
+                number = self.model.find(self.venue, answer.ticker)
+                message.named = [] if number is None else [number]
+            messages.append(message)
+        return messages
+
+    def apply_rest(self, message: Message) -> Effects:
+        """See ``Reading``."""
+        ones = [self.model.instruments[number] for number in message.named]
+        self._news.take(message.body, heard=any(self._hears(one) for one in ones))
+        return Effects()
 
     def _lifecycle(self, conn: int, message: Message, effects: Effects) -> None:
         content = message.body.content
@@ -403,6 +442,7 @@ class KalshiReading(Reading):
             one.unheard.discard("pause")
         else:
             return
+        self._news.spoke(one, confirmed=True)
         effects.repriced.add(one.number)
 
     def _fee_update(self, conn: int, content: Any, effects: Effects) -> None:
@@ -418,23 +458,15 @@ class KalshiReading(Reading):
         if not _fees_stated(content):
             for one in self.model.instruments:
                 if one.event == event:
-                    one.fees = None
+                    self._news.doubt(one, trading=False, fees=True, heard=self._hears(one))
                     effects.repriced.add(one.number)
             return
         kind, multiplier = (content.get(f"fee_{what}_override") for what in ("type", "multiplier"))
-        ends = not kind and multiplier is None
+        factor = None if multiplier is None else plain(multiplier, 9)
         for one in self.model.instruments:
-            if one.event != event:
-                continue
-            if isinstance(listed := one.listed_fees, KalshiFees):
-                fees = replace(
-                    listed,
-                    kind_override=kind or None,
-                    multiplier_override=None if multiplier is None else plain(multiplier, 9),
-                    base_known=listed.base_known or not ends,
-                )
-                one.fees = fees if fees.base_known else None
-                one.listed_fees = replace(listed, base_known=fees.base_known)
+            if one.event == event:
+                self._news.spoke(one)
+                self._news.set_fees(one, kind or None, factor)
                 effects.repriced.add(one.number)
 
     def _break_stream(self, conn: int, sid: int | None, why: str, effects: Effects) -> None:
@@ -553,9 +585,9 @@ def _fees_stated(content: Mapping[str, Any]) -> bool:
         return False
 
 
-def _sunday(day: datetime) -> datetime:
-    """The first Sunday from ``day`` on, at its time of UTC."""
-    return (day + timedelta(days=(6 - day.weekday()) % 7)).replace(tzinfo=UTC)
+def _channel(one: Instrument) -> str:
+    """Where the news of a market come: combos have a channel of their own."""
+    return _LIFECYCLES[one.symbol.startswith("KXMVE")]
 
 
 READING = KalshiReading

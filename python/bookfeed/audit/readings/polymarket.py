@@ -1,6 +1,6 @@
 """Polymarket's market channel, as the auditor reads it: messages, and what they do to its books."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple

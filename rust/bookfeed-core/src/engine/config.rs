@@ -34,6 +34,10 @@ pub struct Config {
     pub witness_grace: Nanos,
     /// Longest delay of a connection beyond that of its fastest messages; 0 for any.
     pub max_delay: Nanos,
+    /// How long what news may have changed stays unknown where nobody can say; 0 for ever.
+    pub unheard: Nanos,
+    /// Whether venues pause when their calendars say so.
+    pub calendar: bool,
     /// Longest silence of a connection; 0 switches the check off.
     pub silence: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
@@ -53,6 +57,8 @@ impl Default for Config {
             suspect_grace: SECOND,
             witness_grace: 2 * SECOND,
             max_delay: 3 * SECOND,
+            unheard: 300 * SECOND,
+            calendar: true,
             silence: 30 * SECOND,
             auto_subscribe: false,
             digest: false,

@@ -6,6 +6,7 @@
 
 use super::applied::{Applied, How, Touched};
 use super::config::HashCheck;
+use super::news::join_exchange;
 use super::publish::Publisher;
 use super::searches::SearchBudget;
 use super::world::{Origin, World};
@@ -67,10 +68,11 @@ impl Judge {
         ts: Nanos,
     ) -> Option<InstrumentId> {
         let conn = instrument.conn;
-        let id = world.instruments.add(instrument)?;
+        let id = world.instruments.add(Instrument { ts_news: ts, ..instrument })?;
         world.books.push(Book::default());
         world.tapes.push(TradeTape::new(TapeLimits::default()));
         world.join_connection(conn, id);
+        join_exchange(world, id);
         self.publisher.rules.signals.add_instrument(id, &world.instruments);
         self.turn(world, id, State::Syncing, Cause::Subscribed, ts);
         Some(id)

@@ -2,16 +2,16 @@
 //! it costs, the touch as another channel has it, and the indices that settle it.
 
 use super::judge::Judge;
+use super::news::{set_fees, take_unclear};
 use super::publish::record;
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::{Book, NumberedTouch, Witness};
 use crate::event::{
-    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading, Unclear,
-    Whose, Winner,
+    Aggressor, Body, Claim, FeeChange, Frame, IndexValue, Message, TouchClaim, Trade, Trading, Winner,
 };
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
-use crate::instrument::{InstrumentId, Unheard};
+use crate::instrument::InstrumentId;
 use crate::sequence::recent::trade_fingerprint;
 use crate::time::Nanos;
 use crate::trades::Print;
@@ -373,11 +373,18 @@ fn take_trading(
         }
         Trading::Determined(payout) => return determine(world, judge, origin, id, payout),
     }
+    (instrument.ts_news, instrument.confirmed) = (origin.ts_recv, true);
     tell_market(world, judge, origin, id, UpdateKind::Trading);
 }
 
 /// Writes a record about a market, and asks the rules that rest on it.
-fn tell_market(world: &World, judge: &mut Judge, origin: &Origin, id: InstrumentId, kind: UpdateKind) {
+pub(super) fn tell_market(
+    world: &World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    kind: UpdateKind,
+) {
     let mut update = record(world, id, kind, origin.ts_recv);
     update.ts_event = origin.ts_event;
     judge.publisher.tell(world, &update);
@@ -400,7 +407,13 @@ fn determine(world: &mut World, judge: &mut Judge, origin: &Origin, id: Instrume
 }
 
 /// A market is over. What was said before is not told again: every connection may bring it.
-fn end_market(world: &mut World, judge: &mut Judge, origin: &Origin, id: InstrumentId, payout: Price) {
+pub(super) fn end_market(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    payout: Price,
+) {
     let Some(instrument) = world.instruments.at_mut(id) else { return };
     if instrument.result.is_some_and(|known| known == payout || payout == ABSENT) {
         return;
@@ -419,80 +432,16 @@ fn take_fees(world: &mut World, judge: &mut Judge, origin: &Origin, change: &Fee
     let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
     let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();
     let ids: Vec<_> = world.instruments.of_event(venue, &event).collect();
+    let kind = Some(change.kind).filter(|t| !t.is_absent());
+    let kind = kind.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
     for &id in &ids {
-        if let Some(instrument) = world.instruments.at_mut(id)
-            && let Some(terms) = &instrument.fee_terms
-        {
-            let kind = Some(change.kind).filter(|t| !t.is_absent());
-            let kind = kind.map(|t| String::from_utf8_lossy(t.raw(origin.payload)));
-            let ends = kind.is_none() && change.multiplier.is_none();
-            let fees = (venue.row().fees.changed)(terms, kind.as_deref(), change.multiplier);
-            instrument.fees = (instrument.fee_base_known || !ends).then_some(fees);
-            instrument.fee_base_known |= !ends;
+        if let Some(instrument) = world.instruments.at_mut(id) {
+            instrument.ts_news = origin.ts_recv;
+            set_fees(instrument, kind.as_deref(), change.multiplier);
         }
     }
     // Told only when all are changed: no rule may see the message half applied.
     for id in ids {
         tell_market(world, judge, origin, id, UpdateKind::Fees);
-    }
-}
-
-// What may have changed, and was not heard.
-
-/// News that cannot be read: what it may have changed is not known from here on.
-#[cold]
-fn take_unclear(world: &mut World, judge: &mut Judge, origin: &Origin, unclear: &Unclear) {
-    world.counters.malformed += 1;
-    world.note_error(origin.conn, origin.ts_recv, unclear.what, unclear.offset);
-    match unclear.whose {
-        Whose::Market(id) => doubt_news(world, judge, &[id], Unheard::ALL, false, origin.ts_recv),
-        Whose::Event(event) => {
-            let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
-            let event = String::from_utf8_lossy(event.raw(origin.payload)).into_owned();
-            let ids: Vec<_> = world.instruments.of_event(venue, &event).collect();
-            doubt_news(world, judge, &ids, Unheard::default(), true, origin.ts_recv);
-        }
-        Whose::Any => lose_news(world, judge, origin.conn, origin.ts_recv),
-    }
-}
-
-/// News of a connection's markets was lost: any of them may be paused, closing or dearer by now.
-#[cold]
-pub(super) fn lose_news(world: &mut World, judge: &mut Judge, conn: u32, ts_recv: Nanos) {
-    let Some(connection) = world.connection(conn) else { return };
-    if connection.venue.row().news.is_empty() {
-        return;
-    }
-    let ids = connection.instruments.clone();
-    doubt_news(world, judge, &ids, Unheard::ALL, true, ts_recv);
-}
-
-/// What may have changed is unknown until the venue says it again: whether markets trade, when they
-/// close, what they cost.
-fn doubt_news(
-    world: &mut World,
-    judge: &mut Judge,
-    ids: &[InstrumentId],
-    unheard: Unheard,
-    fees: bool,
-    ts_recv: Nanos,
-) {
-    let mut told = Vec::new();
-    for &id in ids {
-        let Some(instrument) = world.instruments.at_mut(id) else { continue };
-        let known = instrument.unheard;
-        instrument.unheard.pause |= unheard.pause;
-        instrument.unheard.close |= unheard.close;
-        if instrument.unheard != known {
-            told.push((id, UpdateKind::Trading));
-        }
-        if fees && instrument.fees.take().is_some() {
-            told.push((id, UpdateKind::Fees));
-        }
-    }
-    // Told only when all are in doubt: no rule may see the loss half noticed.
-    for (id, kind) in told {
-        let update = record(world, id, kind, ts_recv);
-        judge.publisher.tell(world, &update);
     }
 }

@@ -20,6 +20,7 @@ mod levels;
 mod lost;
 mod markets;
 mod mirror;
+mod news;
 mod order;
 mod output;
 mod publish;
@@ -46,6 +47,7 @@ use config::{Listed, json_complaint};
 use judge::Judge;
 pub use markets::IndexReading;
 use markets::Markets;
+pub use news::Question;
 pub use output::Output;
 use publish::Publisher;
 pub use sequence::Notice;
@@ -120,6 +122,9 @@ impl Engine {
         stands_at: Option<u64>,
     ) {
         let Self { world, applier, judge, .. } = self;
+        if news::take_answer(world, judge, origin, frame, message) {
+            return;
+        }
         applier.apply_rest(world, judge, origin, frame, message, stands_at);
         judge.judge(world, origin, frame, &applier.applied);
         judge.publish(world, &applier.applied.touched, origin.ts_recv);
@@ -352,6 +357,7 @@ impl Engine {
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);
         self.judge.turn_connection(&mut self.world, conn, state, cause, ts);
+        news::lose_connection(&mut self.world, &mut self.judge, conn, ts);
         sequence::forget_streams(&mut self.world, conn);
         Ok(())
     }
@@ -362,6 +368,7 @@ impl Engine {
             connection.up = false;
         }
         self.invalidate(conn, Cause::Disconnected, ts);
+        news::lose_connection(&mut self.world, &mut self.judge, conn, ts);
         sequence::forget_streams(&mut self.world, conn);
     }
 

@@ -8,7 +8,7 @@
 
 use super::judge::Judge;
 use super::lost::{books_on, lose_stream};
-use super::markets::lose_news;
+use super::news::{begin_news, lose_news, note_refusal};
 use super::whole::taking;
 use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
@@ -70,10 +70,12 @@ impl Sequencer {
             return Heard::current(NO_STREAM);
         }
         let id = stream_or_new(world, origin.conn, place.sid);
+        if message.body.is_news() {
+            note_news(world, judge, origin, id);
+        }
         let Some(stream) = world.streams.at_mut(id).filter(|stream| !stream.ended) else {
             return Heard::late(NO_STREAM);
         };
-        stream.news |= message.body.is_news();
         match stream.take(place.seq) {
             Order::Next => {
                 stream.hear(origin.ts_event, origin.ts_recv);
@@ -277,21 +279,19 @@ fn note_regression(world: &mut World, judge: &mut Judge, origin: &Origin, stream
     lose_news_of(world, judge, origin, stream);
 }
 
+/// A stream brings news. It may be the first sign that it is one of news.
+#[cold]
+fn note_news(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
+    let Some(stream) = world.streams.at_mut(stream).filter(|stream| !stream.ended) else { return };
+    if !std::mem::replace(&mut stream.news, true) {
+        begin_news(world, judge, origin.conn, "", origin.ts_recv);
+    }
+}
+
 /// Something of a stream was lost: if it carries news, nobody knows what they were.
 #[cold]
 fn lose_news_of(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
     if world.streams.at(stream).is_some_and(|stream| stream.news) {
-        lose_news(world, judge, origin.conn, origin.ts_recv);
-    }
-}
-
-/// A subscription was refused, or failed, without its number: where no stream of news is alive on
-/// the connection, it may have been that one.
-#[cold]
-fn note_refusal(world: &mut World, judge: &mut Judge, origin: &Origin) {
-    let Some(connection) = world.connection(origin.conn) else { return };
-    let alive = |&(_, id): &(u32, StreamId)| world.streams.at(id).is_some_and(|s| s.news && !s.ended);
-    if !connection.venue.row().news.is_empty() && !connection.streams.iter().any(alive) {
         lose_news(world, judge, origin.conn, origin.ts_recv);
     }
 }
@@ -320,6 +320,9 @@ fn follow_reply(
         if let Some(stream) = world.streams.at_mut(id) {
             stream.begin(channel);
             stream.news |= news;
+        }
+        if news {
+            begin_news(world, judge, origin.conn, channel, origin.ts_recv);
         }
     }
 }

@@ -77,6 +77,7 @@ impl Judge {
 
     fn sweep_book(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let grace = world.config.suspect_grace;
+        self.sweep_news(world, id, ts);
         if world.book(id).doubt.is_some_and(|d| ts >= d.deadline) {
             self.convict(world, id, ts);
             self.publish_one(world, id, ts);

@@ -15,6 +15,7 @@ use crate::signals::View;
 use crate::span::Value;
 use crate::time::Nanos;
 use crate::trades::TradeTape;
+use crate::trading::{Exchange, ExchangeKnown};
 use crate::venue::Continuity;
 
 /// Where a message comes from: what all of its parts share.
@@ -65,6 +66,8 @@ pub(super) struct World {
     /// Who changed levels in the message in hand, while somebody asked for that.
     pub(super) levels: LevelWatch,
     pub(super) tapes: Vec<TradeTape>,
+    /// What each venue last said of itself, and when it will be closed.
+    pub(super) exchanges: [ExchangeKnown; Venue::ALL.len()],
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) streams: Streams,
     pub(super) counters: Counters,
@@ -81,6 +84,7 @@ impl World {
             strangers: Strangers::new(config.auto_subscribe),
             levels: LevelWatch::default(),
             tapes: Vec::new(),
+            exchanges: Default::default(),
             connections: Vec::new(),
             streams: Streams::default(),
             counters: Counters::default(),
@@ -136,7 +140,8 @@ impl World {
         let row = venue.row();
         let fees = row.fees.unstated.and_then(|terms| (row.fees.parse)(terms).ok());
         let bare = Instrument::new(venue, symbol, conn);
-        Instrument { payout: row.payout, venue_pauses: row.pauses, fees, ..bare }
+        let exchange = Exchange { calendar: row.pauses, ..Exchange::default() };
+        Instrument { payout: row.payout, exchange, fees, ..bare }
     }
 
     /// Puts an instrument on a connection.

@@ -56,7 +56,7 @@ fn maker_rate(fee_type: &str) -> Option<u64> {
 /// name of the rounding rule. An event may replace the first two for a time: an override that
 /// stands already follows as `|type;multiplier`, where an empty part is as the series has it.
 pub(crate) const TERMS: Terms =
-    Terms { parse, changed, unstated: None, tells_override: |terms| apart(terms).1.is_some() };
+    Terms { parse, changed, rebased, unstated: None, tells_override: |terms| apart(terms).1.is_some() };
 
 fn parse(terms: &str) -> Result<Fees, String> {
     let (base, overrides) = apart(terms);
@@ -90,6 +90,12 @@ fn changed(terms: &str, fee_type: Option<&str>, multiplier: Option<i64>) -> Fees
         Fees::kalshi(fee_type.unwrap_or(listed), factor, Rounding::by_name(rounding)?)
     });
     fees.unwrap_or(Fees::Unsupported)
+}
+
+fn rebased(terms: &str, fee_type: &str, multiplier: i64) -> String {
+    let base = apart(terms).0;
+    let rounding = split(base).map_or("", |(_, _, rounding)| rounding);
+    format!("{fee_type};{};{rounding}", format_decimal(multiplier, PRICE_DECIMALS))
 }
 
 /// What the series has, and the override beside it, if one is told.

@@ -34,6 +34,8 @@ pub struct Terms {
     /// Fees from the terms that were listed, without their override, and an event's change to
     /// them: another formula, another multiplier (1e-9). Fees that cannot be computed are unsupported, never free.
     pub changed: fn(&str, Option<&str>, Option<i64>) -> Fees,
+    /// The terms with other fees in place of what was listed: a formula, a multiplier (1e-9).
+    pub rebased: fn(&str, &str, i64) -> String,
     /// The terms of a market that is listed without; `None` where its fees are unknown then.
     pub unstated: Option<&'static str>,
     /// Whether the terms tell an event's override apart from what they are without it.
@@ -45,6 +47,7 @@ impl Terms {
     pub const UNKNOWN: Self = Self {
         parse: |_| Err("are not known of this venue: leave them out".to_owned()),
         changed: |_, _, _| Fees::Unsupported,
+        rebased: |terms, _, _| terms.to_owned(),
         unstated: None,
         tells_override: |_| false,
     };

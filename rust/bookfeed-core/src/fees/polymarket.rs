@@ -11,8 +11,7 @@ const FEE_DECIMALS: u32 = 5;
 const EXPONENT_MAX: u32 = 4;
 
 /// Terms are `rate;exponent`: the rate as printed, 0 to 1, and the exponent, 0 to 4.
-pub(crate) const TERMS: Terms =
-    Terms { parse, changed: |_, _, _| Fees::Unsupported, unstated: None, tells_override: |_| false };
+pub(crate) const TERMS: Terms = Terms { parse, ..Terms::UNKNOWN };
 
 fn parse(terms: &str) -> Result<Fees, String> {
     let read = terms

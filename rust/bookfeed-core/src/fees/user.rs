@@ -5,12 +5,7 @@ use super::{Fees, Terms, Usd};
 use crate::fixed::{Price, QTY_ONE, Qty, parse_price};
 
 /// Terms are the dollars a share, a plain decimal.
-pub(crate) const TERMS: Terms = Terms {
-    parse,
-    changed: |_, _, _| Fees::Unsupported,
-    unstated: Some("0"),
-    tells_override: |_| false,
-};
+pub(crate) const TERMS: Terms = Terms { parse, unstated: Some("0"), ..Terms::UNKNOWN };
 
 fn parse(terms: &str) -> Result<Fees, String> {
     let read = parse_price(terms.as_bytes());

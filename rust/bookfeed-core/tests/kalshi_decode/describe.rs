@@ -163,6 +163,24 @@ impl About<'_> {
                 "closing_mean": i.closing_mean.map(|(mean, n)| json!([price(mean), n])),
             }}),
             Body::Own(own) => self.own(own),
+            Body::Listed(l) => json!({"listed": {
+                "instrument": self.symbol(l.instrument), "stands": format!("{:?}", l.stands),
+                "opens": l.opens.map(|ts| ts.to_string()), "closes": l.closes.to_string(),
+                "event": self.text(l.event), "shard": l.shard,
+            }}),
+            Body::ListedFees(f) => json!({"listed_fees": {
+                "event": self.text(f.event), "series": self.text(f.series),
+                "fee_type": self.text(f.kind), "multiplier": f.multiplier.map(price),
+            }}),
+            Body::Exchange(trading, shards) => {
+                json!({"exchange": {"trading": trading, "shards": self.frame.shards[shards.clone()]}})
+            }
+            Body::Closures(range) => {
+                let closures = self.frame.closures[range.clone()].iter();
+                let closures: Vec<_> =
+                    closures.map(|c| [c.start.to_string(), c.end.to_string()]).collect();
+                json!({"closures": closures})
+            }
             other => panic!("no message of Kalshi's is {other:?}"),
         }
     }

@@ -36,6 +36,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///   switches the check off.
 /// * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
 ///   it.
+/// * ``unheard_s``: how long trading and fees that lost news may have changed are unknown where
+///   nobody can say; 0, until they are said again.
+/// * ``calendar``: whether venues pause when their calendars say so.
 /// * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
 ///   recordings.
 /// * ``digest``: whether ``digest()`` is kept over all records.
@@ -137,10 +140,10 @@ impl Engine {
     #[pyo3(
         signature = (*, hash_check = "sampled", hash_interval_s = None, batch_grace_s = None,
             suspect_grace_s = None, silence_s = None, max_delay_s = None, witness_grace_s = None,
-            auto_subscribe = false, digest = false, paper_latency_s = None, **renamed),
+            unheard_s = None, calendar = true, auto_subscribe = false, digest = false, paper_latency_s = None, **renamed),
         text_signature = "(*, hash_check='sampled', hash_interval_s=0.25, batch_grace_s=0.25, \
             suspect_grace_s=1.0, silence_s=30.0, max_delay_s=3.0, witness_grace_s=2.0, \
-            auto_subscribe=False, digest=False, paper_latency_s=None)"
+            unheard_s=300.0, calendar=True, auto_subscribe=False, digest=False, paper_latency_s=None)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn new(
@@ -151,6 +154,8 @@ impl Engine {
         silence_s: Option<&Bound<'_, PyAny>>,
         max_delay_s: Option<&Bound<'_, PyAny>>,
         witness_grace_s: Option<&Bound<'_, PyAny>>,
+        unheard_s: Option<&Bound<'_, PyAny>>,
+        calendar: bool,
         auto_subscribe: bool,
         digest: bool,
         paper_latency_s: Option<&Bound<'_, PyAny>>,
@@ -169,6 +174,8 @@ impl Engine {
             silence: given("silence_s", silence_s, usual.silence)?,
             max_delay: given("max_delay_s", max_delay_s, usual.max_delay)?,
             witness_grace: given("witness_grace_s", witness_grace_s, usual.witness_grace)?,
+            unheard: given("unheard_s", unheard_s, usual.unheard)?,
+            calendar,
             auto_subscribe,
             digest,
             paper_latency: paper_latency_s.map(|s| duration("paper_latency_s", s)).transpose()?,

@@ -6,7 +6,7 @@ use crate::book::BookView;
 use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
 use crate::errors::engine_error;
 use crate::histogram::Histogram;
-use bookfeed_core::engine::EngineError;
+use bookfeed_core::engine::{EngineError, Question};
 use bookfeed_core::instrument::InstrumentId;
 use bookfeed_core::signals::Refusal;
 use pyo3::prelude::*;
@@ -125,6 +125,18 @@ impl Engine {
     /// The venue's number of the subscription to ``channel`` on a connection, or ``None``.
     fn sid(&self, conn: u32, channel: &str) -> Option<u32> {
         self.inner.sid(conn, channel)
+    }
+
+    /// What the venue should be asked about the markets of a connection, as kind and name:
+    /// ``"market"`` with a symbol, ``"event"`` or ``"series"`` with its name. Their standing or
+    /// their fees may have changed without its being heard, or their news has just begun to come.
+    fn questions(&self, conn: u32) -> Vec<(&'static str, String)> {
+        let pair = |question: Question<'_>| match question {
+            Question::Market(symbol) => ("market", symbol.to_owned()),
+            Question::Event(name) => ("event", name.to_owned()),
+            Question::Series(name) => ("series", name.to_owned()),
+        };
+        self.inner.questions(conn).into_iter().map(pair).collect()
     }
 
     /// Receive time less venue time of the newest message of a connection that stated one, in

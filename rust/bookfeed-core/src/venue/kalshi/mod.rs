@@ -12,6 +12,7 @@ mod book;
 mod fields;
 mod hours;
 mod index;
+mod listed;
 mod market;
 mod own;
 mod plain;
@@ -87,6 +88,11 @@ pub(crate) const YES_PRICES: &str = "use_yes_price";
 
 /// The channels that carry news of markets.
 pub(crate) const NEWS_CHANNELS: [&str; 2] = ["market_lifecycle_v2", "multivariate_market_lifecycle"];
+
+/// The channel with the news of a market: combos have one of their own.
+pub(crate) fn news_channel(ticker: &str) -> &'static str {
+    NEWS_CHANNELS[usize::from(ticker.starts_with("KXMVE"))]
+}
 
 /// What a message asks for, and its time by the venue.
 type Understood = (Nanos, Result<Body, Wrong>);

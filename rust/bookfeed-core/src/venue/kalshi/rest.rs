@@ -1,7 +1,10 @@
-//! REST books. Only the batch form names its markets, so only that one is read:
+//! REST answers, told apart by their members. Of books only the batch form names its markets, so
+//! only that one is read:
 //! `{"orderbooks":[{"ticker":…,"orderbook_fp":{"yes_dollars":[…],"no_dollars":[…]}}]}`.
+//! What is said of markets, fees and the exchange is read in `listed`.
 
 use super::fields::{Array, Format};
+use super::listed::Exchange;
 use super::{Decoder, REST_BOOK};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, elements, is_text, members};
@@ -19,22 +22,45 @@ struct Entry {
 
 impl Decoder<'_> {
     pub(super) fn rest(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
-        let (mut found, object) = (false, cursor.peek() == b'{');
+        let object = cursor.peek() == b'{';
         let begin = cursor.offset();
+        let mut exchange = Exchange::default();
         if object {
-            members(cursor, |name, cursor| {
-                if name == b"orderbooks" && cursor.peek() == b'[' {
-                    found = true;
-                    return elements(cursor, |cursor| self.rest_book(cursor));
+            members(cursor, |name, cursor| match (name, cursor.peek()) {
+                (b"orderbooks", b'[') => {
+                    exchange.found = true;
+                    elements(cursor, |cursor| self.rest_book(cursor))
                 }
-                cursor.skip()
+                (b"markets", b'[') => {
+                    exchange.found = true;
+                    elements(cursor, |cursor| self.rest_market(cursor))
+                }
+                (b"market", b'{') => {
+                    exchange.found = true;
+                    self.rest_market(cursor)
+                }
+                (b"event", b'{') => {
+                    exchange.found = true;
+                    self.rest_fees(cursor, true)
+                }
+                (b"series", b'{') => {
+                    exchange.found = true;
+                    self.rest_fees(cursor, false)
+                }
+                (b"schedule", b'{') => {
+                    exchange.found = true;
+                    self.rest_schedule(cursor)
+                }
+                _ => self.rest_exchange(name, cursor, &mut exchange),
             })?;
         } else {
             cursor.skip()?;
         }
         cursor.finish()?;
-        if !found {
-            self.refuse(Wrong { offset: begin, what: "answer without orderbooks" });
+        if exchange.is_there() {
+            self.exchange_said(&exchange);
+        } else if !exchange.found {
+            self.refuse(Wrong { offset: begin, what: "answer of no known kind" });
         }
         Ok(())
     }
@@ -104,7 +130,7 @@ impl Decoder<'_> {
     }
 
     /// What REST answers says nothing against the books of the stream.
-    fn refuse(&mut self, wrong: Wrong) {
+    pub(super) fn refuse(&mut self, wrong: Wrong) {
         let body = self.malformed(wrong, None, None);
         self.push(Place::NONE, Value::default(), (ABSENT, body));
     }
