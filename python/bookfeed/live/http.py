@@ -108,7 +108,7 @@ class RestClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: RestRequest) -> bytes:
-        """Return the body of the answer; raises ``RestError`` unless it is a whole 200."""
+        """Return the body of the answer; raises ``RestError`` unless it is whole, and is one."""
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
@@ -122,7 +122,7 @@ class RestClient:
                     ssl=True if self._ssl is None else self._ssl,
                 ) as response,
             ):
-                if response.status != 200:
+                if response.status not in request.answers:
                     raise RestError(
                         f"{request.method} {request.path} answered {response.status}",
                         retry_after_ns(response.headers.get("Retry-After")),

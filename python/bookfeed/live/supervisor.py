@@ -23,7 +23,7 @@ from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.recovery.apart import Apart
 from bookfeed.live.recovery.plan import NO_SNAPSHOT, NOT_RESYNCED, ResyncPlan
-from bookfeed.live.recovery.ways import mender_of
+from bookfeed.live.recovery.ways import mender_of, news_readers_of
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
 from bookfeed.log import RateLimitedLog
@@ -77,6 +77,7 @@ class Supervisor:
         spacing_s = venue.connect_stagger_s if spacing_s is None else spacing_s
         self._stagger: Final = Stagger(seconds_ns(spacing_s))
         self._mender: Final = mender_of(endpoint, self, rng)
+        self._news: Final = news_readers_of(endpoint, self)
         policy = self._mender.policy(options.resync)
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
         self._shards: Final[dict[int, Shard]] = {}
@@ -364,15 +365,22 @@ class Supervisor:
 
         If this is cancelled, ``abandon`` is still to be called.
         """
-        self._mender.halt()
+        self._halt()
         await asyncio.gather(*(shard.session.stop() for shard in self._shards.values()))
         await asyncio.gather(*self._leaving, return_exceptions=True)
         await self._mender.close()
+        for reader in self._news:
+            await reader.close()
         self.flush()
+
+    def _halt(self) -> None:
+        self._mender.halt()
+        for reader in self._news:
+            reader.halt()
 
     def abandon(self) -> None:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
-        self._mender.halt()
+        self._halt()
         for session in (*self.sessions, *self._leaving.values()):
             session.abandon()
 
@@ -499,6 +507,8 @@ class Supervisor:
         up = [shard for shard in self._shards.values() if shard.session.open]
         self._mender.mend(up, now_ns)
         self._apart.look(up, now_ns)
+        for reader in self._news:
+            reader.look(up, now_ns)
         if not self._plan.wanted():
             return
         for shard in up:

@@ -28,11 +28,35 @@ AnyName = Annotated[str, Text(r"(?s).{0,200}", "a name of at most 200 characters
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """One HTTP request, relative to the venue's REST address; ``body`` is JSON."""
+    """One HTTP request, relative to the venue's REST address; ``body`` is JSON.
+
+    ``answers`` are the status codes with which an answer is one.
+    """
 
     method: str
     path: str
     body: bytes | None = None
+    answers: frozenset[int] = frozenset((200,))
+
+
+@dataclass(frozen=True, slots=True)
+class RestNews:
+    """How a venue is asked by REST for what its stream of news may have left out.
+
+    The bodies of the answers are such that the engine's ``ingest_rest`` understands.
+    """
+
+    market: Callable[[Sequence[str]], RestRequest]
+    """(symbols): how markets stand, at most ``markets_max`` of them."""
+    event: Callable[[str], RestRequest]
+    """(name): the fees of an event's markets."""
+    series: Callable[[str], RestRequest]
+    """(name): the fees of a series."""
+    status: RestRequest
+    """Whether the venue trades as a whole."""
+    schedule: RestRequest
+    """When it will not."""
+    markets_max: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +207,8 @@ class Venue:
     """Address of its REST interface; ``None`` if none is used."""
     subscription: Callable[[Sequence[str]], tuple[str, ...]]
     recovery: Recovery = None
+    news: RestNews | None = None
+    """How it is asked for news by REST; ``None`` if it is not."""
     ping_text: str | None = None
     """Text that is sent as a heartbeat; ``None``: WebSocket pings are enough."""
     is_pong: Callable[[bytes], bool] = field(default=_never_pong)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 
@@ -31,6 +31,8 @@ from bookfeed.venues.base import (
     HandshakeRefusal,
     Legs,
     MarketSection,
+    RestNews,
+    RestRequest,
     RestUrl,
     Row,
     Section,
@@ -76,6 +78,17 @@ LIFECYCLE: Final = "market_lifecycle_v2"
 # News of combos, which the other channel leaves out; fees of events come on the other alone.
 COMBO_LIFECYCLE: Final = "multivariate_market_lifecycle"
 _COMBO: Final = "KXMVE"
+
+# The status comes with the same body when the exchange is closed or in trouble.
+NEWS: Final = RestNews(
+    market=lambda tickers: _read(
+        f"/markets?limit={len(tickers)}&tickers={','.join(map(_quoted, tickers))}"
+    ),
+    event=lambda event: _read(f"/events/{_quoted(event)}"),
+    series=lambda series: _read(f"/series/{_quoted(series)}"),
+    status=RestRequest("GET", "/exchange/status", answers=frozenset((200, 500, 503, 504))),
+    schedule=RestRequest("GET", "/exchange/schedule"),
+)
 
 FAULTS: Final = {10: Fault.DEAD, 25: Fault.OVERFLOW, 26: Fault.FULL, 27: Fault.BUSY}
 
@@ -272,12 +285,21 @@ def kalshi(
         # The venue's limit for one user.
         connections_max=200,
         recovery=_commands(channels, subscribe),
+        news=NEWS,
         probe_interval_s=probe_interval_s,
         mode=YES_PRICES if use_yes_price else "",
         handshake_headers=None if credentials is None else credentials.headers,
         explain_refusal=lambda refusal: _explain(refusal, credentials),
         check_url=lambda url: _check_url(url, credentials),
     )
+
+
+def _read(path: str) -> RestRequest:
+    return RestRequest("GET", path)
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
 
 
 def _command(id_: int, name: str, params: Mapping[str, object] | None = None) -> str:

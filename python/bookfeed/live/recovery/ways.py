@@ -1,10 +1,14 @@
-"""Which way of recovering books a venue gets: by what it offers, and where it is to be found."""
+"""Which way of recovering books a venue gets: by what it offers, and where it is to be found.
+
+And whether it is asked for news.
+"""
 
 import random
 
 from bookfeed.live.http import RestClient, required_rest_url
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.commands import CommandMender
+from bookfeed.live.recovery.news import NewsReader
 from bookfeed.live.recovery.rest import RestMender
 from bookfeed.live.recovery.resubscribe import ResubscribeMender
 from bookfeed.live.recovery.seeds import SeedMender
@@ -29,3 +33,11 @@ def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) 
             return RestMender(connections, RestClient(endpoint.rest_url, ssl_context=tls), books)
         case _:
             return Mender(connections)
+
+
+def news_readers_of(endpoint: Endpoint, connections: Connections) -> tuple[NewsReader, ...]:
+    """Who asks for news of the markets on the connections; nobody where there is no REST."""
+    if endpoint.venue.news is None or endpoint.rest_url is None:
+        return ()
+    client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+    return (NewsReader(connections, client, endpoint.venue.news),)

@@ -40,6 +40,7 @@ class KalshiRest(RestBase):
             "/events/{ticker}": self._event,
             "/series/{ticker}": self._series,
             "/exchange/status": self._status,
+            "/exchange/schedule": self._schedule,
         }
         super().__init__(
             web.get(f"{BASE_PATH}{path}", self._answering(answer)) for path, answer in paths.items()
@@ -122,6 +123,9 @@ class KalshiRest(RestBase):
     def _series(self, request: web.Request) -> str:
         series = self._venue.series[request.match_info["ticker"]]
         return dump({"series": text.series_object(series)})
+
+    def _schedule(self, request: web.Request) -> str:
+        return text.EXCHANGE_SCHEDULE
 
     def _status(self, request: web.Request) -> str:
         return text.exchange_status(self._venue.active)

@@ -134,3 +134,18 @@ def exchange_status(active: bool) -> str:
             "exchange_index_statuses": [shard | {"trading_active": active}],
         }
     )
+
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+EXCHANGE_SCHEDULE = dump(
+    {
+        "schedule": {
+            "standard_hours": [
+                {day: [{"open_time": "00:00", "close_time": "00:00"}] for day in _DAYS}
+            ],
+            "maintenance_windows": [],
+        }
+    }
+)
+"""It trades at all hours."""

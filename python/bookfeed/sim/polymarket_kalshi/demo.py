@@ -42,7 +42,8 @@ def configuration(listing: Mapping[str, Any]) -> Table:
     names = {pair["market"]: pair["name"] for pair in listing.get("pairs", ())}
     table: Table = {
         # On loopback there is time for it, and complements are vouched for by hashes.
-        "engine": {"hash_check": "always"},
+        # And it trades at all hours.
+        "engine": {"hash_check": "always", "calendar": False},
         "polymarket": {"ws_url": there["ws"], "rest_url": there["rest"] or ""},
         "rules": _RULES,
         "market": [_polymarket(market, names) for market in there["markets"]],
