@@ -280,10 +280,10 @@ async def test_errors_are_told_once_with_the_venue_s_words(
         await server.until(lambda: feed.book(A).bid == 0.441)
         assert feed.book(A).epoch == 1
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert [t for t in told if "11: Invalid parameter" in t] == [
-        "connection 0: the venue says error 11: Invalid parameter"
+    assert [t for t in told if "11: 'Invalid parameter'" in t] == [
+        "connection 0: the venue says error 11: 'Invalid parameter'"
     ]
-    assert sum("4711: Never heard of" in t for t in told) == 1
+    assert sum("4711: 'Never heard of'" in t for t in told) == 1
 
 
 @pytest.mark.usefixtures("impatient")
