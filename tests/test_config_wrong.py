@@ -87,6 +87,16 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         POLY + 'venue = "polymarket"\nfee_type = "quadratic"\n', 5, "market[0].fee_type",
         'with venue = "polymarket"; it needs venue = "kalshi"',
     ),
+    "ticker of a spot venue": (
+        '[[market]]\nvenue = "kraken"\nticker = "x"\n', 3, "market[0].ticker", 'symbol = "BTC-USDT"'
+    ),
+    "fee of one's own": (
+        '[[market]]\nvenue = "user"\nsymbol = "x"\nfee = "1"\n', 4, "market[0].fee", "fee_a_share"
+    ),
+    "leg by its ticker": (
+        KALSHI + PAIR.replace("symbol =", "ticker =", 1), 8, "pair[0].leg[0].ticker",
+        "a leg names its book by symbol",
+    ),
     "market on top": ('venue = "kalshi"\n', 1, "venue", "it belongs in a [[market]]"),
     "behind the market": (
         POLY + 'hash_check = "off"\n', 4, "market[0].hash_check", "it belongs in [engine]"
@@ -157,6 +167,10 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "market twice in the file": (POLY + POLY, 6, "market[1].outcomes", "already in market[0]"),
     "pair without a hyphen": (
         '[[market]]\nvenue = "binance"\nsymbol = "BTCUSDT"\n', 3, "market[0].symbol", '"BTC-USDT"'
+    ),
+    "pair in small letters": (
+        '[[market]]\nvenue = "kraken"\nsymbol = "btc-usd"\n', 3, "market[0].symbol",
+        'did you mean "BTC-USD"?',
     ),
     "time without quotes": (
         KALSHI + "open_time = 2026-10-01T20:00:00Z\n", 4, "market[0].open_time", "in quotes"

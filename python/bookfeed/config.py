@@ -302,7 +302,7 @@ def load(
     Raises ``ConfigError`` for a file that cannot be read or parsed, unknown keys, and values
     out of bounds, naming the file and line, or the variable, the key and what is allowed.
     """
-    source = str(path) if path is not None else "configuration"
+    source = str(path) if path is not None else ", ".join(targets) or "configuration"
     text = _read(Path(path)) if path is not None else ""
     table = _parse_toml(source, text)
     if targets:

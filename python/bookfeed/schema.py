@@ -307,7 +307,8 @@ class Reader:
             if isinstance(extra, Text) and not (
                 isinstance(raw, str) and re.fullmatch(extra.pattern, raw)
             ):
-                self.expected(extra.words, "…" if extra.hidden else raw)
+                shown = "…" if extra.hidden else raw
+                self.expected(extra.words, shown, _in_capitals(extra, shown))
         if not isinstance(raw, str):
             self.expected("a string", raw)
         return raw
@@ -355,6 +356,12 @@ def shown_value(value: object) -> str:
 def _unquoted(raw: object, fits: object) -> str:
     """What to do about text that would be a value without its quotes."""
     return f"; write {raw} without quotes" if isinstance(raw, str) and fits else ""
+
+
+def _in_capitals(rule: Text, raw: object) -> str:
+    """What to do about text that would do in capitals."""
+    fits = isinstance(raw, str) and re.fullmatch(rule.pattern, raw.upper())
+    return f' (did you mean "{raw.upper()}"?)' if isinstance(raw, str) and fits else ""
 
 
 def _scaled(text: str) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
 from bookfeed.rules.gates import QTY, Gates
@@ -43,6 +43,10 @@ _OPPOSITE: Final = {"yes": "no", "no": "yes"}
 @dataclass(frozen=True, slots=True)
 class BasketLeg:
     """One outcome of a market: ``symbol`` and ``outcome`` are spelled as ``venue`` does it."""
+
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "ticker asset asset_id token token_id market": "a leg names its book by symbol",
+    }
 
     venue: Venue
     symbol: Symbol

@@ -5,7 +5,7 @@ that says at which id it stands. Trades and the best prices are streams of their
 counts what a client sends, pongs too, and ends every connection after a day.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -26,7 +26,7 @@ from bookfeed.venues.base import (
     Venue,
     WsUrl,
 )
-from bookfeed.venues.spot import Pair, spot_market
+from bookfeed.venues.spot import HINTS, Pair, spot_market
 
 NAME: Final = "binance"
 
@@ -152,6 +152,7 @@ class BinanceMarket(MarketSection):
     """``[[market]]`` with ``venue = "binance"``: a pair of currencies, which is one book."""
 
     SYMBOL: ClassVar[tuple[str, str]] = ("symbol", "symbol")
+    HINTS: ClassVar[Mapping[str, str]] = HINTS
 
     venue: Literal["binance"]
     symbol: Pair

@@ -6,7 +6,7 @@ and a book that was lost is subscribed to again. A connection says something eve
 anything is subscribed, if only that it lives; so a quiet one is asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -26,7 +26,7 @@ from bookfeed.venues.base import (
     Venue,
     WsUrl,
 )
-from bookfeed.venues.spot import Pair, spot_market
+from bookfeed.venues.spot import HINTS, Pair, spot_market
 
 NAME: Final = "kraken"
 WS_URL: Final = "wss://ws.kraken.com/v2"
@@ -125,6 +125,7 @@ class KrakenMarket(MarketSection):
     """``[[market]]`` with ``venue = "kraken"``: a pair of currencies, which is one book."""
 
     SYMBOL: ClassVar[tuple[str, str]] = ("symbol", "symbol")
+    HINTS: ClassVar[Mapping[str, str]] = HINTS
 
     venue: Literal["kraken"]
     symbol: Pair

@@ -4,6 +4,7 @@ A pair is written ``BASE-QUOTE`` everywhere (``BTC-USDT``); how a venue spells i
 business, at its edge. Currencies are never equated: USDT is not USD.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from bookfeed.market import Market, Outcome
@@ -12,6 +13,10 @@ from bookfeed.schema import Text
 Pair = Annotated[
     str, Text(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", 'a pair of currencies such as "BTC-USDT"')
 ]
+
+HINTS: Final[Mapping[str, str]] = {
+    "ticker market pair slug id base quote": 'a market is named by symbol = "BTC-USDT"',
+}
 
 # What the one book of a pair is called where markets of other venues have outcomes.
 OUTCOME: Final = "spot"

@@ -46,6 +46,10 @@ class UserMarket(MarketSection):
     """
 
     SYMBOL: ClassVar[tuple[str, str]] = ("symbol", "symbol")
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "ticker market slug id": "a market is named by symbol, any word of your own",
+        "fee fee_type fee_rate": "fees are stated by fee_a_share",
+    }
 
     venue: Literal["user"]
     symbol: Symbol
