@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from calm import Calm, Delivery, stamped_readably
 from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
@@ -20,11 +21,13 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.faults import Fault, random_faults
 from bookfeed.sim.polymarket.stream import Item, Stream
 from bookfeed.sim.polymarket.venue import VenueConfig
+from bookfeed.sim.polymarket.wire import Message
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 2_000 * MS
 GRACE_NS: Final = 250 * MS
 SAMPLE_NS: Final = 250 * MS
+MAX_DELAY_NS: Final = 1_000 * MS
 TIMER_NS: Final = 100 * MS
 RESYNC_AFTER_NS: Final = 40 * MS
 RESYNC_EVERY_NS: Final = 1_000 * MS
@@ -52,6 +55,8 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     # These concern no book.
     "broadcast": frozenset(),
     "pong": frozenset(),
+    "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
+    "late": frozenset({"late", "out_of_order"}),
 }
 MUST_BE_NAMED: Final = frozenset({"disconnect", "reset", "reset-behind-data", "malformed"})
 # The bare consequences of a session that mends books; they name no fault.
@@ -70,6 +75,7 @@ class Client:
             hash_interval_s=SAMPLE_NS / 1e9,
             batch_grace_s=GRACE_NS / 1e9,
             silence_s=SILENCE_NS / 1e9,
+            max_delay_s=MAX_DELAY_NS / 1e9,
         )
         self.symbols: list[str] = []
         self.views: dict[str, BookView] = {}
@@ -104,6 +110,13 @@ class Client:
         self.symbols.append(symbol)
         self.views[symbol] = self.engine.book(instrument)
         self.conn_of[symbol] = conn
+
+    def books_of(self, event: FaultEvent) -> list[str]:
+        """The books that a fault may cost something: those it names, and what mirrors them."""
+        if not event.assets:
+            return [symbol for symbol, conn in self.conn_of.items() if conn == event.conn]
+        markets = [market.spec.asset_ids for market in self.stream.venue.markets]
+        return [one for pair in markets if set(pair) & set(event.assets) for one in pair]
 
     def take(self, item: Item) -> None:
         """One item of the stream."""
@@ -181,6 +194,9 @@ class Referee:
         self.wrong_since: dict[str, int] = {}
         self.spoke_ns: dict[int, int] = {}
         """When each connection last said something about a book."""
+        self.delivery = [Delivery(MAX_DELAY_NS, GRACE_NS + TIMER_NS) for _ in range(stream.conns)]
+        self.blind: set[str] = set()
+        """Books whose newest message has no time that could be read, and so no hash."""
 
     def look(self, item: Item) -> None:
         """After an item: the books it was about, or all of them now and then."""
@@ -188,13 +204,43 @@ class Referee:
         pong = b"PONG" in item.payload[:16].upper()
         if item.kind == "frame" and not pong and not news:
             self.spoke_ns[item.conn] = item.ts_ns
+        if item.kind == "frame" and item.message is not None:
+            self.look_at_delivery(item, item.message)
         if item.message is None:
             for symbol in self.client.symbols:
                 self.check(symbol, item.ts_ns, heard=False)
         elif item.message.kind in ("book", "price_change"):
             for asset in self.stream.venue.markets[item.message.market].assets:
                 heard = asset.asset_id.encode() in item.payload
+                if heard:
+                    self.note_stamps(asset.asset_id, item.payload)
                 self.check(asset.asset_id, item.ts_ns, heard=heard)
+
+    def note_stamps(self, symbol: str, payload: bytes) -> None:
+        """Whether the newest message about a book can have a hash."""
+        if stamped_readably(payload):
+            self.blind.discard(symbol)
+        else:
+            self.blind.add(symbol)
+
+    def look_at_delivery(self, item: Item, message: Message) -> None:
+        """No book is live on a connection that is known to deliver too late."""
+        if message.kind not in ("price_change", "best_bid_ask"):
+            return
+        delay_ns = item.ts_ns - message.ts_ms * MS
+        late = self.delivery[item.conn].too_late(delay_ns, item.ts_ns)
+        stamped = any(
+            e.fault.kind == "stamp" and e.conn == item.conn for e in self.stream.fault_log
+        )
+        live = [
+            s
+            for s, v in self.client.views.items()
+            if v.live and self.client.conn_of[s] == item.conn
+        ]
+        if late and live and not stamped:
+            self.report.problems.append(
+                f"{live[0][:8]} live at {item.ts_ns}, on a frame {delay_ns / MS:.0f} ms late"
+            )
 
     def check(self, symbol: str, ts: int, *, heard: bool) -> None:
         """Whether the book is right, or wrong within the bound.
@@ -206,7 +252,9 @@ class Referee:
         """
         view = self.client.views[symbol]
         self.report.checks += 1
-        if not view.live or self.right(symbol, view):
+        # What is under way has not been told: the book is of the time before it.
+        behind = self.stream.is_behind(self.client.conn_of[symbol])
+        if behind or not view.live or self.right(symbol, view):
             self.wrong_since.pop(symbol, None)
             return
         if heard:
@@ -231,7 +279,7 @@ class Referee:
         truth = self.stream.truth(symbol)
         mine = [view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist()]
         true = [[list(level) for level in side] for side in (truth.bids, truth.asks)]
-        if not self.hashes or view.cause == "untrusted_hash":
+        if not self.hashes or view.cause == "untrusted_hash" or symbol in self.blind:
             # Inside a batch the book may be that of its end already, by REST: no hash says so.
             return truth.torn or [_best_price(side) for side in mine] == [
                 _best_price(side) for side in true
@@ -246,15 +294,17 @@ def _best_price(levels: list[list[int]]) -> int | None:
 
 def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     """The faults of a seed: drawn ones, lost changes of which only a hash tells, what concerns no
-    book, and in every sixth seed a venue whose changes come with hashes that are not those of
-    books, or a reset behind unread data."""
+    book; in some seeds wrong time stamps, a connection that falls behind, hashes that are not those
+    of books, or a reset behind unread data."""
     drawn = random_faults(seed, count=faults, frames=frames)
     noop = random_faults(seed + 1, count=2, frames=frames, kinds=("drop+noop",))
     # Where outcomes trade apart, nothing but hashes tells that from a torn book.
     foreign = (Fault("hash", at_frame=frames // 4),) if seed % 6 == 2 else ()
     beside = random_faults(seed + 2, count=2, frames=frames, kinds=("broadcast", "pong"))
     behind = (Fault("reset-behind-data", at_frame=frames // 3),) if seed % 6 == 4 else ()
-    return (*drawn, *noop, *foreign, *beside, *behind)
+    stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
+    late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
+    return (*drawn, *noop, *foreign, *beside, *behind, *stamp, *late)
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:
@@ -303,13 +353,18 @@ def run(
     stream = Stream(config, faults=schedule, conns=1 + seed % 2, rate=60.0)
     client: Client | None = None
     referee: Referee | None = None
+    calm: Calm | None = None
     live_at = 0
     for item in stream.items(items):
-        if client is None or referee is None:
+        if client is None or referee is None or calm is None:
             client = Client(stream, hash_check=hash_check, start_ns=item.ts_ns)
             bound = 0 if hash_check == "always" else SAMPLE_NS + TIMER_NS
             referee = Referee(stream, client, report, bound_ns=bound, hashes=hashes)
+            calm = Calm(report, stream.fault_log, client.views, client.books_of)
             start_ns = live_at = item.ts_ns
+        calm.pass_time(item.ts_ns)
+        if item.kind == "connected":
+            calm.connected(item.conn, item.ts_ns)
         client.advance(item.ts_ns)
         client.take(item)
         referee.look(item)
@@ -335,7 +390,9 @@ def judge_faults(stream: Stream, client: Client, report: Report, end_ns: int) ->
         report.faults[event.fault.kind] += 1
         ended = event.ts_ns > end_ns - 1_000 * MS
         owed = event.fault.kind in MUST_BE_NAMED and not ended and not already_out(event, client)
-        if owed and not named_by_cause(event, client, end_ns):
+        # What was under way may have been lost with its connection.
+        late = any(e.fault.kind == "late" and e.conn == event.conn for e in stream.fault_log)
+        if owed and not late and not named_by_cause(event, client, end_ns):
             report.problems.append(f"a fault was not named: {event}")
     explained = ORDINARY.union(*(FITTING[kind] for kind in report.faults))
     if client.reconnects:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from calm import Calm, Delivery
 from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
@@ -23,9 +24,12 @@ from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, UNDETECTABLE, KalshiFaul
 from bookfeed.sim.kalshi.faults import random_kalshi_faults as random_faults
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
 from bookfeed.sim.kalshi.venue import KalshiVenueConfig
+from bookfeed.sim.kalshi.wire import Message
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 3_000 * MS
+GRACE_NS: Final = 250 * MS
+MAX_DELAY_NS: Final = 1_000 * MS
 PROBE_NS: Final = 1_000 * MS
 PROBED: Final = 4
 """How many books of a connection are compared at once, in turn."""
@@ -59,6 +63,8 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "broadcast": frozenset(),
     "pong": frozenset(),
     "absent": frozenset(),
+    "stamp": frozenset({"late"}),
+    "late": frozenset({"late"}),
 }
 MUST_BE_NAMED: Final = frozenset(
     {"drop", "malformed", "terminal", "disconnect", "reset-behind-data"}
@@ -73,7 +79,7 @@ class Client:
 
     def __init__(self, stream: KalshiStream, start_ns: int) -> None:
         self.stream = stream
-        self.engine = Engine(silence_s=SILENCE_NS / 1e9)
+        self.engine = Engine(silence_s=SILENCE_NS / 1e9, max_delay_s=MAX_DELAY_NS / 1e9)
         self.views: dict[str, BookView] = {}
         self.conn_of: dict[str, int] = {}
         self.symbols: list[str] = []
@@ -91,6 +97,10 @@ class Client:
                 self.views[ticker] = self.engine.book(instrument)
                 self.conn_of[ticker] = conn
         self.engine.add_rule("spread", {"open": "0.03", "close": "0.02"})
+
+    def books_of(self, event: FaultEvent) -> list[str]:
+        """The books that a fault may cost something: one number lost is a hole for all."""
+        return [ticker for ticker, conn in self.conn_of.items() if conn == event.conn]
 
     def take(self, item: KalshiItem) -> None:
         """One item of the stream."""
@@ -184,6 +194,7 @@ class Referee:
         """When something came on each stream of each connection."""
         self.wrong_since: dict[str, int] = {}
         """Since when a live book differs, for want of changes that were kept back."""
+        self.delivery = [Delivery(MAX_DELAY_NS, GRACE_NS + TIMER_NS) for _ in range(stream.conns)]
 
     def look(self, item: KalshiItem) -> None:
         """After a frame of a stream of books each of its books is right; at any other time none
@@ -197,19 +208,40 @@ class Referee:
             for ticker, conn in self.client.conn_of.items():
                 if conn == item.conn:
                     self.check(ticker, item)
+        if item.kind == "frame" and item.message and item.message.kind == "orderbook_delta":
+            self.look_at_delivery(item, item.message)
         for ticker, view in self.client.views.items():
             silent_ns = item.ts_ns - self.spoke_ns.get(self.client.conn_of[ticker], item.ts_ns)
             if view.live and silent_ns > SILENCE_NS + TIMER_NS:
                 self.report.problems.append(f"{ticker} live after {silent_ns / MS:.0f} ms")
+
+    def look_at_delivery(self, item: KalshiItem, message: Message) -> None:
+        """No book is live on a connection that is known to deliver too late."""
+        delay_ns = item.ts_ns - message.ts_ms * MS
+        late = self.delivery[item.conn].too_late(delay_ns, item.ts_ns)
+        stamped = any(
+            e.fault.kind == "stamp" and e.conn == item.conn for e in self.stream.fault_log
+        )
+        live = [
+            t
+            for t, v in self.client.views.items()
+            if v.live and self.client.conn_of[t] == item.conn
+        ]
+        if late and live and not stamped:
+            self.report.problems.append(
+                f"{live[0]} live at {item.ts_ns}, on a frame {delay_ns / MS:.0f} ms late"
+            )
 
     def check(self, ticker: str, item: KalshiItem) -> None:
         """Whether a live book is the true one."""
         view = self.client.views[ticker]
         self.report.checks += 1
         truth = self.stream.truth(ticker)
-        if not view.live:
+        # What is under way has not been told: the book is of the time before it.
+        behind = self.stream.is_behind(item.conn)
+        if behind or not view.live:
             self.wrong_since.pop(ticker, None)
-        if not view.live or truth.torn:
+        if behind or not view.live or truth.torn:
             return
         mine = (view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist())
         true = ([list(level) for level in truth.bids], [list(level) for level in truth.asks])
@@ -300,11 +332,13 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
     schedule: tuple[KalshiFault, ...] = ()
     if not clean:
         drawn = random_faults(seed, count=faults, frames=items * 2 // 3)
-        beside = random_faults(
-            seed + 2, count=2, frames=items * 2 // 3, kinds=("broadcast", "pong")
-        )
+        frames = items * 2 // 3
+        beside = random_faults(seed + 2, count=2, frames=frames, kinds=("broadcast", "pong"))
         behind = KalshiFault("reset-behind-data", at_frame=items // 3)
+        stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
+        late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
         schedule = (*filter(detectable, drawn), *beside, *((behind,) if seed % 6 == 4 else ()))
+        schedule = (*schedule, *stamp, *late)
     stream = KalshiStream(
         config,
         faults=schedule,
@@ -315,12 +349,17 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
     )
     client: Client | None = None
     referee: Referee | None = None
+    calm: Calm | None = None
     start_ns = live_at = 0
     for item in stream.items(items):
-        if client is None or referee is None:
+        if client is None or referee is None or calm is None:
             client = Client(stream, item.ts_ns)
             referee = Referee(stream, client, report)
+            calm = Calm(report, stream.fault_log, client.views, client.books_of)
             start_ns = live_at = item.ts_ns
+        calm.pass_time(item.ts_ns)
+        if item.kind == "connected":
+            calm.connected(item.conn, item.ts_ns)
         client.advance(item.ts_ns)
         client.take(item)
         referee.look(item)
@@ -351,7 +390,9 @@ def judge_faults(stream: KalshiStream, referee: Referee, report: Report, end_ns:
             heard = referee.heard_ns.get((event.conn, event.sid), ())
             shows_ns = min((ts for ts in heard if ts > event.ts_ns), default=end_ns) - 1
         owed = must_be_named(event) and not ended and was_live(event, client, shows_ns)
-        if owed and not named(event, client, end_ns):
+        # What was under way may have been lost with its connection.
+        late = any(e.fault.kind == "late" and e.conn == event.conn for e in stream.fault_log)
+        if owed and not late and not named(event, client, end_ns):
             report.problems.append(f"a fault was not named: {event}")
         if event.fault.kind == "deltas-stop" and unnoticed(event, client, end_ns):
             report.problems.append(f"changes were kept back, and nobody noticed: {event}")

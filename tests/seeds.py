@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-_SUMMED: Final = ("frames", "checks", "signals", "live_ns", "total_ns")
+_SUMMED: Final = (
+    "frames", "checks", "signals", "live_ns", "total_ns", "calm_live_ns", "calm_ns"
+)  # fmt: skip
 _PROBLEMS_SAID: Final = 2
 
 
@@ -27,6 +29,9 @@ class Report:
     problems: list[str] = field(default_factory=list)
     live_ns: int = 0
     total_ns: int = 0
+    calm_live_ns: int = 0
+    calm_ns: int = 0
+    """Outside faults: how long books were live, and there at all."""
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -63,6 +68,8 @@ def play(first: int, seeds: int, run: Callable[[int], Report]) -> int:
         "checks": totals["checks"],
         "signals": totals["signals"],
         "live_share": round(totals["live_ns"] / max(1, totals["total_ns"]), 4),
+        "live_share_outside_faults": round(totals["calm_live_ns"] / max(1, totals["calm_ns"]), 4),
+        "outside_faults_s": round(totals["calm_ns"] / 1e9),
         "faults": dict(faults.most_common()),
         "causes": dict(causes.most_common()),
         "elapsed_s": round(time.perf_counter() - begun, 1),

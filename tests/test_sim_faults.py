@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,61 @@ def test_corrupt_size(variant: str) -> None:
     assert changed == ([True, False] if variant == "one" else [True, True])
     assert [entry["hash"] for entry in wrong] == [entry["hash"] for entry in right]
     assert "became" in only_event(stream).detail
+
+
+STAMP = re.compile(rb'"timestamp":"([^"]*)"')
+
+
+def read_wrongly(variant: str, stamp: int, detail: str) -> str:
+    off_by_ms = int(detail.split()[-2])
+    numbers = {
+        "ahead": stamp + off_by_ms,
+        "back": stamp - off_by_ms,
+        "seconds": stamp // 1_000,
+        "micros": stamp * 1_000,
+        "negative": -stamp,
+    }
+    moment = datetime.fromtimestamp(stamp / 1_000, UTC).isoformat()
+    return str(numbers[variant]) if variant in numbers else moment
+
+
+@pytest.mark.parametrize("variant", OF_ANY["stamp"])
+def test_wrong_time_stamps_are_in_the_hashes_too(variant: str) -> None:
+    items, stream = run(Fault("stamp", at_frame=AT, variant=variant, duration_s=0.5))
+    event = only_event(stream)
+    sent = [item for item in items if item.kind == "frame"]
+    hashed = 0
+    for item, sound in zip(sent, clean(), strict=True):
+        if event.ts_ns <= item.ts_ns - 8_000_000 <= event.ts_ns + 500_000_000 and item.message:
+            stamp = int(STAMP.findall(sound)[0])
+            wrong = read_wrongly(variant, stamp, event.detail).encode()
+            assert STAMP.findall(item.payload) == [wrong]
+            sound = STAMP.sub(b'"timestamp":"%b"' % wrong, sound)
+            for right, text in item.message.hashed.items():
+                text = STAMP.sub(b'"timestamp":"%b"' % wrong, text)
+                sound = sound.replace(right.encode(), hashlib.sha1(text).hexdigest().encode())
+                hashed += 1
+        assert item.payload == sound
+    assert hashed > 40
+
+
+def test_one_frame_alone_may_have_a_wrong_stamp() -> None:
+    items, _ = run(Fault("stamp", at_frame=AT, variant="seconds", duration_s=0.0))
+    told = list(difference(frames(items), clean()))
+    moments = {STAMP.findall(sound)[0] for _, sound in told}
+    assert len(moments) == 1
+
+
+@pytest.mark.parametrize("variant", OF_ANY["late"])
+def test_a_connection_falls_behind_in_order_and_catches_up(variant: str) -> None:
+    items, _ = run(Fault("late", at_frame=AT, variant=variant, duration_s=3.0), items=2_000)
+    assert frames(items) == clean(2_500)[: len(frames(items))]
+    sent = [item for item in items if item.kind == "frame" and item.message]
+    late = [item.ts_ns / 1e9 - item.message.ts_ms / 1e3 for item in sent if item.message]
+    assert max(late) == pytest.approx(min(3.0, float(variant)), abs=0.1)
+    assert max(b - a for a, b in pairwise(late)) < 0.2, "little by little"
+    assert all(a.ts_ns <= b.ts_ns for a, b in pairwise(items))
+    assert late[-1] < 0.1
 
 
 @pytest.mark.parametrize("variant", VARIANTS["malformed"])

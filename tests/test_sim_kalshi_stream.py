@@ -383,6 +383,36 @@ class TestFaults:
         assert 30e9 <= max(silent) < 30.5e9
         assert event.assets == ()
 
+    @pytest.mark.parametrize("variant", KALSHI_VARIANTS["stamp"])
+    def test_wrong_time_stamps(self, variant: str) -> None:
+        stream, items = self.faulty("stamp", variant, duration_s=1.0)
+        (event,) = stream.fault_log
+        _, clean = run(CALM, 700)
+        sent = [item for item in items if item.kind == "frame"]
+        wrong = 0
+        for item, sound in zip(sent, clean, strict=True):
+            if item.payload == sound:
+                continue
+            assert 0 <= item.ts_ns - 8_000_000 - event.ts_ns <= 1_000_000_000
+            told, true = json.loads(item.payload), json.loads(sound)
+            stamp = told["msg"].pop("ts_ms"), true["msg"].pop("ts_ms")
+            told.pop("sending_ts_ms", None), true.pop("sending_ts_ms", None)
+            assert told == true and stamp[0] != stamp[1]
+            assert isinstance(stamp[0], str if variant == "text" else int)
+            wrong += 1
+        assert wrong > 30
+
+    @pytest.mark.parametrize("variant", KALSHI_VARIANTS["late"])
+    def test_a_connection_falls_behind_in_order_and_catches_up(self, variant: str) -> None:
+        _, items = self.faulty("late", variant, duration_s=3.0, items=3_000)
+        _, clean = run(CALM, 3_500)
+        ours = [item.payload for item in items if item.kind == "frame"]
+        assert ours == clean[: len(ours)]
+        deltas = [i for i in items if i.kind == "frame" and i.message and i.message.change]
+        late = [i.ts_ns / 1e9 - i.message.ts_ms / 1e3 for i in deltas if i.message]
+        assert max(late) == pytest.approx(min(3.0, float(variant)), abs=0.1)
+        assert late[-1] < 0.1
+
     def test_a_zombie_still_beats(self) -> None:
         stream = KalshiStream(CALM, faults=(KalshiFault("zombie", at_s=2),))
         items = list(stream.items(9_000))

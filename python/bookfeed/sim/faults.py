@@ -6,8 +6,11 @@ changes: faults happen to the delivery, not to the market. What each kind does, 
 there are, is the affair of each venue.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from bookfeed.sim.chance import seeded
@@ -17,12 +20,16 @@ LATER_FRAMES: Final = 5
 
 ODD_PONG: Final = b' "pong"\n'
 """A sign of life that does not look like one."""
+_OFF_BY_MS: Final = (300, 2_000, 60_000, 3_600_000)
+"""By how much a clock can be wrong."""
 
 OF_ANY: Final[dict[Any, tuple[str, ...]]] = {
     "reset-behind-data": ("",),
     "pong": ("none", "odd"),
     "broadcast": ("surrogate", "foreign", "blank", "words"),
     "absent": ("asset",),
+    "stamp": ("ahead", "back", "seconds", "micros", "text", "negative"),
+    "late": ("2", "5", "20"),
 }
 """
 reset-behind-data  the connection is torn down (TCP RST) while the frame is still unread
@@ -30,6 +37,8 @@ pong               from then on the venue gives no sign of life, or one that loo
 broadcast          what concerns no subscribed book comes first: a title cut inside an emoji, a
                    market nobody asked for, a blank text, bare words
 absent             from the next connection on the venue has no book of an asset
+stamp              from then on time stamps are wrong, and so are hashes that contain them
+late               the connection falls behind in order, up to so many seconds
 
 What can happen with either prediction market.
 """
@@ -38,6 +47,14 @@ BARE_TEXTS: Final = {"blank": b" \n", "words": b"SLOW DOWN"}
 
 F = TypeVar("F", bound="Mishap")
 P = TypeVar("P")
+
+
+def lasting(rng: Random, kind: str) -> float | None:
+    """How many seconds a fault of stamps or delays lasts in a schedule; ``None`` for ever."""
+    if kind == "stamp":
+        # One frame, a while, or for good.
+        return (0.0, 1 + 5 * rng.random(), None)[int(rng.random() * 3)]
+    return 3 + 5 * rng.random() if kind == "late" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +110,55 @@ class FaultEvent(NamedTuple):
     """What a right client owes those books now, where the venue's faults say so."""
 
 
+class WrongClock(NamedTuple):
+    """How the time stamps of a connection are wrong, and until when."""
+
+    variant: str
+    """That of the fault ``stamp``."""
+    off_by_ms: int
+    """How far ahead or back it is."""
+    until_ns: int | None
+
+    def stamp(self, found: re.Match[bytes]) -> bytes:
+        """The stamp in place of the one that is the group ``ms`` of ``found``."""
+        ms, quoted = int(found["ms"]), found["quote"] == b'"'
+        match self.variant:
+            case "ahead":
+                text = str(ms + self.off_by_ms)
+            case "back":
+                text = str(ms - self.off_by_ms)
+            case "seconds":
+                text = str(ms // 1_000)
+            case "micros":
+                text = str(ms * 1_000)
+            case "negative":
+                text = str(-ms)
+            case _:
+                text = datetime.fromtimestamp(ms / 1_000, UTC).isoformat()
+                text = text if quoted else f'"{text}"'
+        return found["before"] + text.encode()
+
+
+class Delay(NamedTuple):
+    """How late a connection delivers, from one time to another."""
+
+    by_ns: int
+    begun_ns: int
+    until_ns: int
+    slowly: bool = False
+    """Whether it falls behind little by little, at half its speed."""
+
+    def at(self, now_ns: int) -> int:
+        """By how much a frame is late that is sent now."""
+        if now_ns >= self.until_ns:
+            return 0
+        return min(self.by_ns, now_ns - self.begun_ns) if self.slowly else self.by_ns
+
+
 class Link(Generic[P]):
     """What faults have under way on one connection."""
 
-    __slots__ = ("frame", "frozen", "held", "later")
+    __slots__ = ("clock", "delay", "frame", "frozen", "held", "later")
 
     def __init__(self) -> None:
         self.frame = -1
@@ -106,11 +168,45 @@ class Link(Generic[P]):
         """A frame that waits for the next one of its market or subscription to overtake it."""
         self.later: list[tuple[int, P]] = []
         """Copies to deliver, by frame."""
+        self.clock: WrongClock | None = None
+        self.delay: Delay | None = None
 
     @property
     def busy(self) -> bool:
         """Whether anything is under way."""
-        return bool(self.frozen or self.held or self.later)
+        return bool(self.frozen or self.held or self.later or self.clock or self.delay)
+
+    def clear(self) -> None:
+        """Forgets what was under way: a new connection starts sound."""
+        self.frozen.clear()
+        self.held = None
+        self.later.clear()
+        self.clock = self.delay = None
+
+    def stamp_wrongly(self, fault: Mishap, now_ns: int, off_by_ms: int) -> None:
+        """Has stamps go wrong from now on, for as long as ``fault`` says."""
+        until_ns = None if fault.duration_s is None else now_ns + int(fault.duration_s * 1e9)
+        self.clock = WrongClock(fault.variant, off_by_ms, until_ns)
+
+    def wrong_clock(self, now_ns: int) -> WrongClock | None:
+        """The clock that stamps go by now, if it is wrong."""
+        clock = self.clock
+        if clock and clock.until_ns is not None and now_ns > clock.until_ns:
+            clock = self.clock = None
+        return clock
+
+    def fall_behind(self, fault: Mishap, now_ns: int) -> None:
+        """Delivers ever later, up to the seconds that are the variant of ``fault``."""
+        lasts_s = 3_600.0 if fault.duration_s is None else fault.duration_s
+        by_ns, until_ns = int(fault.variant) * 10**9, now_ns + int(lasts_s * 1e9)
+        self.delay = Delay(by_ns, now_ns, until_ns, slowly=True)
+
+    def late_ns(self, now_ns: int) -> int:
+        """By how much a frame is late that is sent now."""
+        late_ns = self.delay.at(now_ns) if self.delay else 0
+        if self.delay and now_ns >= self.delay.until_ns:
+            self.delay = None
+        return late_ns
 
     def freeze(self, fault: Mishap, now_ns: int, sid: int = 0) -> None:
         """Holds back what ``fault`` says from now on, for as long as it says."""
@@ -159,10 +255,7 @@ class Injector(Generic[F, P]):
 
     def connected(self, conn: int) -> None:
         """Forgets what was under way on ``conn``: a new connection starts sound."""
-        link = self._links.setdefault(conn, Link())
-        link.frozen.clear()
-        link.held = None
-        link.later.clear()
+        self._links.setdefault(conn, Link()).clear()
         self._pongs.pop(conn, None)
 
     def absent(self, conn: int, first: str, now_ns: int) -> list[str]:
@@ -205,6 +298,10 @@ class Injector(Generic[F, P]):
                 del self._waiting[index]
                 return fault
         return None
+
+    def _off_by_ms(self) -> int:
+        """By how much a clock is wrong this time."""
+        return self._rng.choice(_OFF_BY_MS)
 
     def _due(self, fault: F, now_ns: int) -> bool:
         return fault.at_s is None or now_ns - self._start_ns >= fault.at_s * 1e9

@@ -9,6 +9,8 @@ import logging
 import socket
 import struct
 from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
@@ -53,6 +55,9 @@ class Peer(WSListener):
         self._out: list[bytes] = []
         self._partial = bytearray()
         self._transport: WSTransport | None = None
+        self._late: deque[tuple[float, bytes]] = deque()
+        """Frames that come late, in order, each with the loop's time when it is due."""
+        self._timers: set[asyncio.TimerHandle] = set()
 
     # picows callbacks
 
@@ -64,8 +69,11 @@ class Peer(WSListener):
         self.conn = self._peer_hub.arrived(self)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Forgets the client."""
+        """Forgets the client, and what it was still to be told."""
         self.open = False
+        for timer in self._timers:
+            timer.cancel()
+        self._late.clear()
         self._out.clear()
         self._peer_hub.left(self)
 
@@ -112,6 +120,31 @@ class Peer(WSListener):
     def _queue(self, payload: bytes) -> None:
         self._out.append(_header(len(payload)))
         self._out.append(payload)
+
+    def _post(self, payload: bytes, late_ns: int) -> None:
+        """Queues a frame now or later, after those that are late already."""
+        if not late_ns and not self._late:
+            self._queue(payload)
+            return
+        now_s = asyncio.get_running_loop().time()
+        when_s = max(now_s + late_ns / 1e9, self._late[-1][0] if self._late else 0.0)
+        self._late.append((when_s, payload))
+        self._after(when_s - now_s, self._post_late)
+
+    def _post_late(self) -> None:
+        if self._late:
+            self._queue(self._late.popleft()[1])
+            self.flush()
+
+    def _after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Calls ``act`` in so many seconds, unless the client has gone by then."""
+        loop = asyncio.get_running_loop()
+        self._timers = {timer for timer in self._timers if timer.when() > loop.time()}
+        self._timers.add(loop.call_later(seconds, self._on_time, act))
+
+    def _on_time(self, act: Callable[[], None]) -> None:
+        if self.open:
+            act()
 
     def flush(self) -> None:
         """Hands everything queued to the socket in one write."""

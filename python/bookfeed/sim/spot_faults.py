@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from zlib import crc32
 
-from bookfeed.sim.faults import FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import Delay, FaultEvent, Injector, Link, Mishap
 
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "drop": ("",),
@@ -128,25 +128,18 @@ class SpotInjector(Injector[SpotFault, Out]):
     ) -> None:
         super().__init__(faults, seed, start_ns)
         self._wording = wording
-        self._late_ns: dict[int, tuple[int, int]] = {}
-        """By connection: how late its frames are, and until when that lasts."""
-
-    def connected(self, conn: int) -> None:
-        """Forgets what was under way on ``conn``: a new connection starts sound."""
-        super().connected(conn)
-        self._late_ns.pop(conn, None)
 
     def deliver(self, conn: int, out: Out, now_ns: int) -> SpotDelivery:
         """What ``conn`` gets of ``out``."""
         link = self._next_frame(conn)
-        late_ns = self._lateness(conn, now_ns)
+        late_ns = link.late_ns(now_ns)
         if _held_back(link, out, now_ns):
             return SpotDelivery((), late_ns=late_ns)
         fault = self._take(conn, link.frame, now_ns, lambda one: self._fits(one, out))
         if fault is None:
             return SpotDelivery(link.with_waiting(_key(out), out), late_ns=late_ns)
         done = self._inflict(fault, link, out, conn, now_ns)
-        return done._replace(late_ns=self._lateness(conn, now_ns))
+        return done._replace(late_ns=link.late_ns(now_ns))
 
     def alive(self, conn: int, now_ns: int) -> bool:
         """Whether signs of life (pings, heartbeats) get through."""
@@ -194,7 +187,7 @@ class SpotInjector(Injector[SpotFault, Out]):
                 link.held = (_key(out), out)
             case "delay":
                 lasts_s = fault.duration_s or 1.0
-                self._late_ns[conn] = (int(lasts_s * 1e9), now_ns + int(2 * lasts_s * 1e9))
+                link.delay = Delay(int(lasts_s * 1e9), now_ns, now_ns + int(2 * lasts_s * 1e9))
                 frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
             case "freeze":
                 duty = "silence"
@@ -222,13 +215,6 @@ class SpotInjector(Injector[SpotFault, Out]):
                 detail = f"{detail}: {change}"
         self.log.append(FaultEvent(fault, now_ns, conn, link.frame, spoiled, detail, duty=duty))
         return SpotDelivery(frames, _ENDS.get(fault.kind, ""), fault)
-
-    def _lateness(self, conn: int, now_ns: int) -> int:
-        late_ns, until_ns = self._late_ns.get(conn, (0, 0))
-        if now_ns < until_ns:
-            return late_ns
-        self._late_ns.pop(conn, None)
-        return 0
 
     def _besides(self, fault: SpotFault, link: Link[Out], out: Out) -> tuple[Out, ...]:
         """The frame with something beside it that means nothing to its reader."""

@@ -1,13 +1,9 @@
 """What the simulated spot venues have in common on sockets: peers with faults, and their server."""
 
-import asyncio
 import time
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
-
-from picows import WSTransport
 
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.peer import Peer
@@ -21,15 +17,6 @@ class SpotPeer(Peer):
     def __init__(self, server: "SpotServer[Any, Any]") -> None:
         super().__init__(server)
         self._server = server
-        self._late: deque[tuple[float, bytes]] = deque()
-        self._timers: set[asyncio.TimerHandle] = set()
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Forgets the client, and what it was still to be told."""
-        for timer in self._timers:
-            timer.cancel()
-        self._late.clear()
-        super().on_ws_disconnected(transport)
 
     def hand_over(self, out: Out) -> None:
         """Queues what faults leave of a frame; ends what they end."""
@@ -37,7 +24,7 @@ class SpotPeer(Peer):
             return
         delivery = self._server.injector.deliver(self.conn, out, time.time_ns())
         for frame in delivery.frames:
-            self._post(frame.payload, delivery.late_ns / 1e9)
+            self._post(frame.payload, delivery.late_ns)
         match delivery.end, delivery.fault:
             case "restart", _:
                 self._server.restart(out.payload)
@@ -60,30 +47,6 @@ class SpotPeer(Peer):
         self._out[-1] = payload[: len(payload) // 2]
         self.flush()
         self.reset()
-
-    def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        """Calls ``act`` in so many seconds, unless the client has gone by then."""
-        loop = asyncio.get_running_loop()
-        self._timers = {timer for timer in self._timers if timer.when() > loop.time()}
-        self._timers.add(loop.call_later(seconds, self._on_time, act))
-
-    def _on_time(self, act: Callable[[], None]) -> None:
-        if self.open:
-            act()
-
-    def _post(self, payload: bytes, late_s: float) -> None:
-        if not late_s and not self._late:
-            self._queue(payload)
-            return
-        now_s = asyncio.get_running_loop().time()
-        when_s = max(now_s + late_s, self._late[-1][0] if self._late else 0.0)
-        self._late.append((when_s, payload))
-        self._after(when_s - now_s, self._post_late)
-
-    def _post_late(self) -> None:
-        if self._late:
-            self._queue(self._late.popleft()[1])
-            self.flush()
 
 
 C = TypeVar("C", bound=SpotPeer)

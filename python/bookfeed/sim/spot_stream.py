@@ -5,7 +5,6 @@ the same bytes, in any process. What the client says takes effect before the nex
 """
 
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Literal, NamedTuple
@@ -14,7 +13,7 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotDelivery, SpotInjector
 from bookfeed.sim.spot_truth import SpotTruth
-from bookfeed.sim.virtual import TRANSIT_NS, VirtualRun
+from bookfeed.sim.virtual import VirtualRun
 
 
 class SpotItem(NamedTuple):
@@ -50,10 +49,6 @@ class SpotStream(VirtualRun[SpotItem]):
     def __init__(self, rng: Random, injector: SpotInjector, conns: int, rate: float) -> None:
         super().__init__(rng, conns, rate)
         self.injector = injector
-        self._late: dict[int, deque[tuple[int, SpotItem]]] = {
-            conn: deque() for conn in range(conns)
-        }
-        """By connection: frames under way for longer than usual, by when they arrive."""
 
     @property
     def fault_log(self) -> list[FaultEvent]:
@@ -72,10 +67,6 @@ class SpotStream(VirtualRun[SpotItem]):
     def conn_of(self, symbol: str) -> int:
         """The connection that follows a symbol; ``ValueError`` if there is no such symbol."""
         return tuple(self.listed).index(symbol) % self.conns
-
-    def lateness(self, conn: int) -> int:
-        """How many frames of ``conn`` are under way for longer than usual."""
-        return len(self._late[conn])
 
     # what each venue does in its own way
 
@@ -126,15 +117,6 @@ class SpotStream(VirtualRun[SpotItem]):
             if self.injector.alive(conn, self._now_ns):
                 yield self._beat(conn)
 
-    def _arrival_ns(self) -> int:
-        return self._now_ns + TRANSIT_NS
-
-    def _arriving(self) -> Iterator[SpotItem]:
-        """Frames that were late and are here now."""
-        for late in self._late.values():
-            while late and late[0][0] <= self._now_ns:
-                yield late.popleft()[1]._replace(ts_ns=self._arrival_ns())
-
     def _hand_over(self, conn: int, out: Out) -> Iterator[SpotItem]:
         """Delivers one frame, or what a fault leaves of it, to a connection."""
         if conn in self._back_ns:
@@ -143,12 +125,7 @@ class SpotStream(VirtualRun[SpotItem]):
         delivery = self.injector.deliver(conn, out, self._now_ns)
         for frame in delivery.frames:
             item = self._lost(conn, frame)._replace(kind="frame", payload=frame.payload)
-            late = self._late[conn]
-            if delivery.late_ns or late:
-                arrive_ns = self._now_ns + delivery.late_ns
-                late.append((max(arrive_ns, late[-1][0] if late else 0), item))
-            else:
-                yield item
+            yield from self._post(item, delivery.late_ns)
         if not delivery.frames:
             yield self._lost(conn, out)
         if delivery.end == "stumble":
@@ -170,7 +147,6 @@ class SpotStream(VirtualRun[SpotItem]):
                 yield self._gone(one)
 
     def _gone(self, conn: int) -> SpotItem:
-        self._late[conn].clear()
         return SpotItem("disconnected", self._arrival_ns(), conn)
 
     def _lost(self, conn: int, out: Out) -> SpotItem:

@@ -4,10 +4,11 @@ A stream of any venue is one of these: it says what one moment brings, this coun
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from math import log
 from random import Random
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 START_NS: Final = 1_790_000_000_000_000_000
 """When every run begins, Unix ns."""
@@ -25,6 +26,13 @@ class Happening(Protocol):
     @property
     def kind(self) -> str:
         """``frame`` for what is delivered."""
+
+    @property
+    def conn(self) -> int:
+        """The connection it happens to."""
+
+    def _replace(self, *, ts_ns: int) -> Self:
+        """The same at another time."""
 
 
 I = TypeVar("I", bound=Happening)  # noqa: E741 (an item)
@@ -44,6 +52,10 @@ class VirtualRun(ABC, Generic[I]):
         self._back_ns: dict[int, int] = dict.fromkeys(range(conns), START_NS)
         """Connections that are down, and when each will be up again."""
         self._leave: set[int] = set()
+        self._late: dict[int, deque[tuple[int, I]]] = {conn: deque() for conn in range(conns)}
+        """By connection: frames under way for longer than usual, by when they arrive."""
+        self._behind: set[int] = set()
+        """Connections whose newest frame was one of those."""
 
     def reconnect(self, conn: int) -> None:
         """Has the client drop ``conn``; it comes back with fresh books half a second later."""
@@ -63,12 +75,39 @@ class VirtualRun(ABC, Generic[I]):
                 count -= item.kind == "frame"
                 yield item
 
+    def lateness(self, conn: int) -> int:
+        """How many frames of ``conn`` are under way for longer than usual."""
+        return len(self._late[conn])
+
+    def is_behind(self, conn: int) -> bool:
+        """Whether the newest frame that ``conn`` got was late, or others are under way."""
+        return conn in self._behind or bool(self._late[conn])
+
     @abstractmethod
     def _moment(self) -> Iterator[I]:
         """All items of the next instant of virtual time."""
 
     def _pass_time(self) -> None:
         self._now_ns += int(-log(1 - self._rng.random()) * self._step_ns)
+
+    def _arrival_ns(self) -> int:
+        return self._now_ns + TRANSIT_NS
+
+    def _post(self, item: I, late_ns: int) -> Iterator[I]:
+        """Has a frame arrive, now or later, after those that are under way."""
+        late = self._late[item.conn]
+        if not late_ns and not late:
+            self._behind.discard(item.conn)
+            yield item
+            return
+        late.append((max(self._now_ns + late_ns, late[-1][0] if late else 0), item))
+
+    def _arriving(self) -> Iterator[I]:
+        """Frames that were late and are here now."""
+        for conn, late in self._late.items():
+            while late and late[0][0] <= self._now_ns:
+                self._behind.add(conn)
+                yield late.popleft()[1]._replace(ts_ns=self._arrival_ns())
 
     def _departures(self) -> Iterator[int]:
         """The connections that their clients drop now."""
@@ -80,6 +119,8 @@ class VirtualRun(ABC, Generic[I]):
 
     def _down(self, conn: int, for_s: float | None) -> None:
         """Takes ``conn`` down, for as long as a reconnect takes by default."""
+        self._late[conn].clear()
+        self._behind.discard(conn)
         away_s = RECONNECT_S if for_s is None else for_s
         self._back_ns[conn] = self._now_ns + int(away_s * NS_PER_S)
 

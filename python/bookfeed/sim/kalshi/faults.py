@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap, lasting
 from bookfeed.sim.kalshi.session import KalshiSession, Out
 from bookfeed.sim.kalshi.wire import BOOK_KINDS, envelope
 
@@ -31,6 +31,8 @@ KalshiFaultKind = Literal[
     "pong",
     "broadcast",
     "absent",
+    "stamp",
+    "late",
 ]
 """
 drop          the frame is never delivered, and its number is missing
@@ -75,14 +77,16 @@ _LASTING: Final = frozenset({"freeze", "zombie", "deltas-stop"})
 HEARTBEAT: Final = b"heartbeat"
 """What pings of the venue say."""
 _FRAME_KINDS: Final = frozenset(
-    {"drop", "duplicate", "swap", "malformed", "corrupt", "broadcast", "reset-behind-data"}
-)
+    {"drop", "duplicate", "swap", "malformed", "corrupt", "broadcast", "reset-behind-data",
+     "stamp", "late"}
+)  # fmt: skip
 _NEWS_CHANNEL: Final = "market_lifecycle_v2"
 # News that concern no market of any subscriber, by variant of ``broadcast``.
 _FOREIGN: Final = {
     "surrogate": '{"event_type":"created","market_ticker":"KXCUT-1","title":"Up or down \\ud83d"}',
     "foreign": '{"event_type":"deactivated","market_ticker":"KXFOREIGN-1","is_deactivated":"?"}',
 }
+_STAMP: Final = re.compile(rb'(?P<before>"(?:sending_)?ts_ms":(?P<quote>))(?P<ms>[0-9]+)')
 _SIZE: Final = re.compile(rb'(?:"delta_fp":|\["[0-9.]+",)"-?([0-9.]+)"')
 _PRICE: Final = re.compile(rb'(?:"price_dollars":|\[)"(0\.[0-9]{4})"')
 _SIDE: Final = re.compile(rb'"side":"(yes|no)"')
@@ -114,6 +118,8 @@ class KalshiDelivery(NamedTuple):
     frames: tuple[Out, ...]
     end: End = ""
     fault: KalshiFault | None = None
+    late_ns: int = 0
+    """How much later than usual the frames come, in order with the others."""
 
 
 @dataclass(slots=True)
@@ -166,9 +172,14 @@ class KalshiInjector(Injector[KalshiFault, Out]):
         if _held_back(link, out, now_ns):
             return KalshiDelivery(())
         fault = self._take(conn, link.frame, now_ns, lambda one: _fits(one, out))
+        if fault and fault.kind == "stamp":
+            link.stamp_wrongly(fault, now_ns, self._off_by_ms())
+        out = _said(link, out, now_ns)
         if fault is None:
-            return KalshiDelivery(link.with_waiting(out.sid, out))
-        return self._inflict(fault, link, out, session, now_ns)
+            delivery = KalshiDelivery(link.with_waiting(out.sid, out))
+        else:
+            delivery = self._inflict(fault, link, out, session, now_ns)
+        return delivery._replace(late_ns=link.late_ns(now_ns))
 
     def heartbeat(self, conn: int, now_ns: int) -> bytes | None:
         """What a heartbeat of now says, ``None`` if none gets through."""
@@ -206,6 +217,13 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                 frames = link.with_waiting(sid, out._replace(payload=data))
                 detail = f"{detail}: {change}"
                 spoiled = () if fault.variant == "unattributable" else spoiled
+            case "stamp":
+                off_by_ms = link.clock.off_by_ms if link.clock else 0
+                frames, spoiled = link.with_waiting(sid, out), ()
+                detail = f"{fault.variant}, ahead or back by {off_by_ms} ms"
+            case "late":
+                link.fall_behind(fault, now_ns)
+                frames, spoiled = link.with_waiting(sid, out), ()
             case "freeze" | "zombie":
                 sid = sid if fault.variant == "subscription" else 0
                 spoiled = _books_of(session) if sid else ()
@@ -264,6 +282,12 @@ def _broadcast(variant: str, session: KalshiSession) -> Out:
     news = session.subscriptions.get(_NEWS_CHANNEL)
     payload = envelope(_NEWS_CHANNEL, sid=news.sid if news else 0, msg=_FOREIGN[variant])
     return Out(payload, _NEWS_CHANNEL)
+
+
+def _said(link: Link[Out], out: Out, now_ns: int) -> Out:
+    """The frame as the venue makes it by its clock, which may be wrong."""
+    clock = link.wrong_clock(now_ns)
+    return out._replace(payload=_STAMP.sub(clock.stamp, out.payload)) if clock else out
 
 
 def _held_back(link: Link[Out], out: Out, now_ns: int) -> bool:
@@ -332,6 +356,6 @@ def random_kalshi_faults(
     for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
         kind = kinds[int(rng.random() * len(kinds))]
         variant = KALSHI_VARIANTS[kind][int(rng.random() * len(KALSHI_VARIANTS[kind]))]
-        lasts_s = 1 + 9 * rng.random() if kind in _LASTING else None
+        lasts_s = 1 + 9 * rng.random() if kind in _LASTING else lasting(rng, kind)
         faults.append(KalshiFault(kind, at_frame=at_frame, variant=variant, duration_s=lasts_s))
     return tuple(faults)

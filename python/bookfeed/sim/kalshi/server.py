@@ -167,7 +167,7 @@ class Client(Peer):
         """Ends a subscription with an error."""
         last = self.session.end(sid, code, time.time_ns() // NS_PER_MS)
         if last is not None:
-            self._queue(last.payload)
+            self._post(last.payload, 0)
             self.flush()
             self._server.joined(self)
 
@@ -177,7 +177,7 @@ class Client(Peer):
         session = self.session
         delivery = self._server.injector.deliver(self.conn, out, session, time.time_ns())
         for frame in delivery.frames:
-            self._queue(frame.payload)
+            self._post(frame.payload, delivery.late_ns)
         match delivery.end, delivery.fault:
             case "terminal", KalshiFault() as fault:
                 self.end(out.sid, int(fault.variant))

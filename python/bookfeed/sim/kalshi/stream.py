@@ -23,7 +23,7 @@ from bookfeed.sim.kalshi.rest_text import orderbook
 from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
 from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
 from bookfeed.sim.kalshi.wire import INDEX_CHANNELS, Message
-from bookfeed.sim.virtual import NS_PER_MS, START_NS, TRANSIT_NS, VirtualRun
+from bookfeed.sim.virtual import NS_PER_MS, START_NS, VirtualRun
 
 __all__ = ["HEARTBEAT", "START_NS", "KalshiItem", "KalshiStream"]
 
@@ -164,6 +164,7 @@ class KalshiStream(VirtualRun[KalshiItem]):
         if not venue.active:
             self._now_ns = max(self._now_ns, self._next_event_ns())
         yield from self._connections()
+        yield from self._arriving()
         yield from self._answers()
         now_ms = self._now_ns // NS_PER_MS
         for message in venue.due(now_ms):
@@ -178,7 +179,7 @@ class KalshiStream(VirtualRun[KalshiItem]):
         return min(events if due_ms is None else [*events, due_ms * NS_PER_MS])
 
     def _connections(self) -> Iterator[KalshiItem]:
-        ts_ns = self._now_ns + TRANSIT_NS
+        ts_ns = self._arrival_ns()
         for conn in self._departures():
             yield KalshiItem("disconnected", ts_ns, conn, b"")
         for conn in self._arrivals():
@@ -207,7 +208,7 @@ class KalshiStream(VirtualRun[KalshiItem]):
     def _carry(self, message: Message) -> Iterator[KalshiItem]:
         """Delivers one message to whom it concerns, or to whom a fault lets it through."""
         self.venue.truth.apply(message)
-        ts_ns = self._now_ns + TRANSIT_NS
+        ts_ns = self._arrival_ns()
         for conn, session in enumerate(self.sessions):
             if conn in self._back_ns:
                 if message.change is not None and self.conn_of(message.ticker) == conn:
@@ -220,17 +221,19 @@ class KalshiStream(VirtualRun[KalshiItem]):
     def _hand_over(self, conn: int, out: Out) -> Iterator[KalshiItem]:
         if conn in self._back_ns:
             return
-        ts_ns = self._now_ns + TRANSIT_NS
+        ts_ns = self._arrival_ns()
         session = self.sessions[conn]
         delivery = self._injector.deliver(conn, out, session, self._now_ns)
         for frame in delivery.frames:
-            yield KalshiItem("frame", ts_ns, conn, frame.payload, *_about(frame))
+            item = KalshiItem("frame", ts_ns, conn, frame.payload, *_about(frame))
+            yield from self._post(item, delivery.late_ns)
         if not delivery.frames:
             yield KalshiItem("lost", ts_ns, conn, b"", *_about(out))
         if delivery.end == "terminal" and delivery.fault:
             last = session.end(out.sid, int(delivery.fault.variant), self._now_ns // NS_PER_MS)
             if last is not None:
-                yield KalshiItem("frame", ts_ns, conn, last.payload, *_about(last))
+                item = KalshiItem("frame", ts_ns, conn, last.payload, *_about(last))
+                yield from self._post(item, 0)
         elif delivery.end:
             self._down(conn, delivery.fault.duration_s if delivery.fault else None)
             yield KalshiItem("disconnected", ts_ns, conn, b"")

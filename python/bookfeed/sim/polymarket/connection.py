@@ -113,7 +113,7 @@ class Client(Peer):
             ids = (first.asset_id, second.asset_id)
         delivery = self._hub.injector.deliver(self.conn, message, mask, ids, self._now_ns())
         for payload in delivery.payloads:
-            self._queue(payload)
+            self._post(payload, delivery.late_ns)
         if delivery.end:
             self._end(delivery)
         return 1

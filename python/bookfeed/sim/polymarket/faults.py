@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap, lasting
 from bookfeed.sim.polymarket.ladder import PRICE_TEXT, size_text
 from bookfeed.sim.polymarket.wire import Asset, Change, Message, book_hash
 
@@ -26,6 +26,8 @@ FaultKind = Literal[
     "malformed",
     "swap",
     "corrupt_size",
+    "stamp",
+    "late",
     "ghost",
     "reset-behind-data",
     "pong",
@@ -97,6 +99,7 @@ _FOREIGN: Final = {
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
+_STAMP: Final = re.compile(rb'(?P<before>"timestamp":(?P<quote>"))(?P<ms>[0-9]+)')
 _ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
 _LEVEL: Final = re.compile(
     rb'"asset_id":"([0-9]+)", "price":"[0-9.]+", "size":"[0-9.]+", "side":"(?:BUY|SELL)"'
@@ -121,6 +124,8 @@ class Delivery(NamedTuple):
     payloads: tuple[bytes, ...]
     end: End = ""
     fault: Mishap | None = None
+    late_ns: int = 0
+    """How much later than usual the payloads come, in order with the others."""
 
 
 class _Sent(NamedTuple):
@@ -154,6 +159,8 @@ class FaultInjector(Injector[Fault, bytes]):
     ) -> Delivery:
         """What connection ``conn`` gets of ``message``, of which it wants ``mask``."""
         delivery = self._deliver(conn, message, mask, asset_ids, now_ns)
+        if late_ns := self._links[conn].late_ns(now_ns):
+            delivery = delivery._replace(late_ns=late_ns)
         if conn not in self._foreign:
             return delivery
         return delivery._replace(payloads=tuple(_foreign(data) for data in delivery.payloads))
@@ -171,11 +178,13 @@ class FaultInjector(Injector[Fault, bytes]):
             return self._inflict(fault, link, sent)
         if sent.mask < 0:
             return Delivery(())
-        return Delivery(link.with_waiting(message.market, message.text(sent.mask)))
+        return Delivery(link.with_waiting(message.market, _said(link, sent)))
 
     def _inflict(self, fault: Fault, link: Link[bytes], sent: _Sent) -> Delivery:
         message, mask = sent.message, sent.mask
-        data = message.text(mask) if mask >= 0 else b""
+        if fault.kind == "stamp":
+            link.stamp_wrongly(fault, sent.now_ns, self._off_by_ms())
+        data = _said(link, sent) if mask >= 0 else b""
         spoiled = sent.named()
         detail = fault.variant
         payloads: tuple[bytes, ...] = ()
@@ -194,8 +203,8 @@ class FaultInjector(Injector[Fault, bytes]):
             case "freeze":
                 spoiled = (fault.asset,) if fault.asset else ()
                 link.freeze(fault, sent.now_ns)
-                left = _thaw(link, sent)
-                payloads = (message.text(left),) if left >= 0 else ()
+                left = sent._replace(mask=_thaw(link, sent))
+                payloads = (_said(link, left),) if left.mask >= 0 else ()
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
                 spoiled = ()
@@ -207,6 +216,13 @@ class FaultInjector(Injector[Fault, bytes]):
                 spoiled = ()
             case "swap":
                 link.held = (message.market, data)
+            case "stamp":
+                off_by_ms = link.clock.off_by_ms if link.clock else 0
+                payloads, spoiled = link.with_waiting(message.market, data), ()
+                detail = f"{fault.variant}, ahead or back by {off_by_ms} ms"
+            case "late":
+                link.fall_behind(fault, sent.now_ns)
+                payloads, spoiled = link.with_waiting(message.market, data), ()
             case "wrong_hash" | "corrupt_size" | "malformed":
                 data, detail = self._damage(fault, data)
                 payloads = link.with_waiting(message.market, data)
@@ -277,12 +293,24 @@ def _thaw(link: Link[bytes], sent: _Sent) -> int:
     return mask if mask or not sent.message.mask else -1
 
 
+def _said(link: Link[bytes], sent: _Sent, *, reverse: bool = False) -> bytes:
+    """The frame as the venue makes it by its clock, which may be wrong."""
+    data = sent.message.text(sent.mask, reverse=reverse)
+    clock = link.wrong_clock(sent.now_ns)
+    if clock is None:
+        return data
+    for told, text in sent.message.hashed.items():
+        if text:
+            data = data.replace(told.encode(), book_hash(_STAMP.sub(clock.stamp, text)).encode())
+    return _STAMP.sub(clock.stamp, data)
+
+
 def _duplicate(fault: Fault, link: Link[bytes], sent: _Sent, data: bytes) -> tuple[bytes, ...]:
     payloads = link.with_waiting(sent.message.market, data)
     if fault.variant == "at_once":
         return (*payloads, data)
     if fault.variant == "reversed":
-        return (*payloads, sent.message.text(sent.mask, reverse=True))
+        return (*payloads, _said(link, sent, reverse=True))
     link.repeat_later(data)
     return payloads
 
@@ -364,5 +392,6 @@ def random_faults(
     for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
         kind = kinds[int(rng.random() * len(kinds))]
         variant = VARIANTS[kind][int(rng.random() * len(VARIANTS[kind]))]
-        faults.append(Fault(kind, at_frame=at_frame, variant=variant))
+        lasts_s = lasting(rng, kind)
+        faults.append(Fault(kind, at_frame=at_frame, variant=variant, duration_s=lasts_s))
     return tuple(faults)

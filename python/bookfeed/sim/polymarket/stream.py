@@ -20,7 +20,7 @@ from bookfeed.sim.polymarket.faults import Fault, FaultInjector
 from bookfeed.sim.polymarket.truth import Truth
 from bookfeed.sim.polymarket.venue import SimVenue, VenueConfig
 from bookfeed.sim.polymarket.wire import Message
-from bookfeed.sim.virtual import NS_PER_MS, START_NS, TRANSIT_NS, VirtualRun
+from bookfeed.sim.virtual import NS_PER_MS, START_NS, VirtualRun
 
 __all__ = ["START_NS", "Item", "Stream"]
 
@@ -95,6 +95,7 @@ class Stream(VirtualRun[Item]):
         if not venue.active:
             self._now_ns = max(self._now_ns, self._next_event_ns())
         yield from self._connections()
+        yield from self._arriving()
         now_ms = self._now_ns // NS_PER_MS
         for message in venue.due(now_ms):
             yield from self._carry(message)
@@ -108,7 +109,7 @@ class Stream(VirtualRun[Item]):
         return min(events if due_ms is None else [*events, due_ms * NS_PER_MS])
 
     def _connections(self) -> Iterator[Item]:
-        ts_ns = self._now_ns + TRANSIT_NS
+        ts_ns = self._arrival_ns()
         for conn in self._departures():
             yield Item("disconnected", ts_ns, conn, _NOTHING, None)
         for conn in self._arrivals():
@@ -137,7 +138,7 @@ class Stream(VirtualRun[Item]):
                 yield from self._hand_over(conn, message, 0)
 
     def _hand_over(self, conn: int, message: Message, mask: int) -> Iterator[Item]:
-        ts_ns = self._now_ns + TRANSIT_NS
+        ts_ns = self._arrival_ns()
         if conn in self._back_ns:
             yield Item("lost", ts_ns, conn, _NOTHING, message)
             return
@@ -145,7 +146,8 @@ class Stream(VirtualRun[Item]):
         ids = (first.asset_id, second.asset_id)
         delivery = self._injector.deliver(conn, message, mask, ids, self._now_ns)
         for payload in delivery.payloads:
-            yield Item("frame", ts_ns, conn, payload, message)
+            item = Item("frame", ts_ns, conn, payload, message)
+            yield from self._post(item, delivery.late_ns)
         if delivery.end:
             self._down(conn, delivery.fault.duration_s if delivery.fault else None)
             yield Item("disconnected", ts_ns, conn, _NOTHING, None)

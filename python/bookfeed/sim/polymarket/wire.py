@@ -73,7 +73,7 @@ class Asset:
     """One outcome token: its identity, the ladders it shows, and its newest stamp and hash."""
 
     __slots__ = ("_hash_head", "_tail", "asks", "asset_id", "bids", "bit", "entry_head", "hash",
-                 "index", "market_id", "shown_touch", "ts_ms")  # fmt: skip
+                 "hashed", "index", "market_id", "shown_touch", "ts_ms")  # fmt: skip
 
     def __init__(self, market_id: str, asset_id: str, index: int, bids: Ladder, asks: Ladder):
         self.market_id = market_id
@@ -86,6 +86,8 @@ class Asset:
         """The ladder of the other outcome's bids, read as this one's asks."""
         self.ts_ms = 0
         self.hash = ""
+        self.hashed = b""
+        """The text that ``hash`` is of; nothing where it is of none."""
         self.shown_touch = (-1, -1)
         """The touch the last ``best_bid_ask`` told."""
         self._hash_head = f'{{"market":"{market_id}","asset_id":"{asset_id}","timestamp":"'
@@ -116,11 +118,12 @@ class Asset:
 
     def stamp(self, ts_ms: int, hash_value: str | None = None) -> str:
         """Dates the book's newest state, and hashes it unless told what to call the hash."""
+        text = b""
         if hash_value is None:
             text = self.rest_text(ts_ms).encode()
             hash_value = hashlib.sha1(text, usedforsecurity=False).hexdigest()
         self.ts_ms = ts_ms
-        self.hash = hash_value
+        self.hash, self.hashed = hash_value, text
         return hash_value
 
     def levels(self) -> Levels:
@@ -153,10 +156,11 @@ class Message:
 
     ``mask`` has one bit per outcome it speaks of; 0 means it is broadcast. ``change`` says
     what a receiver of the message must do to its books. ``torn`` marks a message after which a
-    receiver's books lag behind the venue's until the rest of its batch has arrived.
+    receiver's books lag behind the venue's until the rest of its batch has arrived. ``hashed``
+    has what each of its hashes is of.
     """
 
-    __slots__ = ("_data", "change", "custom", "entries", "head", "kind", "market", "mask",
+    __slots__ = ("_data", "change", "custom", "entries", "hashed", "head", "kind", "market", "mask",
                  "tail", "torn", "ts_ms")  # fmt: skip
 
     def __init__(
@@ -179,6 +183,7 @@ class Message:
         self.custom = kind in CUSTOM_KINDS
         self.head = self.tail = ""
         self.entries: tuple[tuple[int, str], ...] = ()
+        self.hashed: dict[str, bytes] = {}
         self._data = data.encode() if data else b""
 
     def text(self, mask: int, *, reverse: bool = False) -> bytes:
@@ -216,6 +221,7 @@ def price_change(
     message = Message("price_change", market, ts_ms, mask, change=changes, torn=torn)
     message.head = f'{{"market":"{market_id}", "price_changes":['
     message.entries = tuple(entries)
+    message.hashed = {change.asset.hash: change.asset.hashed for change in changes}
     message.tail = f'], "timestamp":"{ts_ms}", "event_type":"price_change"}}'
     return message
 
@@ -246,7 +252,9 @@ def trade_book(market: int, asset: Asset) -> Message:
         f'"bids":[{_spaced(asset.bids.bid_text)}], "asks":[{_spaced(asset.asks.ask_text)}], '
         f'"hash":"{asset.hash}", "timestamp":"{asset.ts_ms}", "event_type":"book"}}'
     )
-    return Message("book", market, asset.ts_ms, asset.bit, data, change=asset.levels())
+    message = Message("book", market, asset.ts_ms, asset.bit, data, change=asset.levels())
+    message.hashed = {asset.hash: asset.hashed}
+    return message
 
 
 def last_trade_price(

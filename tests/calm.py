@@ -1,0 +1,101 @@
+"""How much of the time outside faults books are live, and how late a live book may be."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from seeds import Report
+
+from bookfeed._bookfeed import BookView
+from bookfeed.sim.faults import FaultEvent
+
+RECOVERY_NS: Final = 3_000_000_000
+"""How long after a fault its books may be away."""
+AWAY: Final = frozenset({"disconnect", "reset", "reset-behind-data"})
+LASTING: Final = AWAY | {"freeze", "zombie", "deltas-stop", "stamp", "late", "hash"}
+"""What goes on until it says, or until the connection is replaced."""
+FOR_GOOD: Final = frozenset({"hash"})
+"""What no new connection ends."""
+NEVER: Final = 1 << 62
+FLOOR_NS: Final = 1_000_000_000
+"""How far clocks may be apart, for all that a connection shows that is late from the first on."""
+
+_STAMP: Final = re.compile(rb'"(?:timestamp|ts_ms)":"?([^",}]*)')
+
+
+class Calm:
+    """Adds up how long books were there, and live, while nothing was wrong with their stream."""
+
+    def __init__(
+        self,
+        report: Report,
+        log: Sequence[FaultEvent],
+        views: Mapping[str, BookView],
+        books_of: Callable[[FaultEvent], Iterable[str]],
+    ) -> None:
+        self._report = report
+        self._log = log
+        self._views = views
+        self._books_of = books_of
+        """The books that a fault may cost something."""
+        self._until_ns: dict[str, int] = {}
+        self._lasting: dict[int, list[FaultEvent]] = {}
+        self._seen = self._now_ns = 0
+
+    def pass_time(self, ts_ns: int) -> None:
+        """Time passes from the last item to one at ``ts_ns``, which is not taken in yet."""
+        for event in self._log[self._seen :]:
+            self._strike(event)
+        self._seen = len(self._log)
+        since_ns, self._now_ns = self._now_ns, ts_ns
+        if since_ns == 0:
+            return
+        for name, view in self._views.items():
+            if view.cause != "resolved" and since_ns >= self._until_ns.get(name, 0):
+                self._report.calm_ns += ts_ns - since_ns
+                self._report.calm_live_ns += (ts_ns - since_ns) * view.live
+
+    def connected(self, conn: int, ts_ns: int) -> None:
+        """A new connection ends what went on; its books are given time to come."""
+        for event in self._lasting.pop(conn, ()):
+            self._cost(event, ts_ns, over=event.fault.kind not in FOR_GOOD)
+
+    def _strike(self, event: FaultEvent) -> None:
+        fault = event.fault
+        lasts_s = fault.duration_s
+        if fault.kind in LASTING and (lasts_s is None or fault.kind in AWAY):
+            self._lasting.setdefault(event.conn, []).append(event)
+            return self._cost(event, event.ts_ns, over=False)
+        # What fell behind takes as long again to catch up.
+        late_s = float(fault.variant) if fault.kind == "late" else 0.0
+        self._cost(event, event.ts_ns + int(((lasts_s or 0) + late_s) * 1e9), over=True)
+
+    def _cost(self, event: FaultEvent, ts_ns: int, *, over: bool) -> None:
+        until_ns = ts_ns + RECOVERY_NS if over else NEVER
+        for name in self._books_of(event):
+            held_ns = self._until_ns.get(name, 0)
+            self._until_ns[name] = until_ns if held_ns == NEVER else max(held_ns, until_ns)
+
+
+class Delivery:
+    """When books of a connection may no longer be live, since it delivers too late."""
+
+    def __init__(self, max_delay_ns: int, grace_ns: int) -> None:
+        self._max_ns = max_delay_ns
+        self._grace_ns = grace_ns
+        self._late_since_ns: int | None = None
+
+    def too_late(self, delay_ns: int, ts_ns: int) -> bool:
+        """After a frame so late: whether that has lasted for longer than is borne."""
+        over_ns = delay_ns - FLOOR_NS
+        if over_ns <= self._max_ns:
+            self._late_since_ns = None
+            return False
+        if self._late_since_ns is None:
+            self._late_since_ns = ts_ns
+        return over_ns > 2 * self._max_ns or ts_ns - self._late_since_ns > self._grace_ns
+
+
+def stamped_readably(payload: bytes) -> bool:
+    """Whether all of a frame's time stamps are numbers of milliseconds, or seconds."""
+    return all(stamp.isdigit() and len(stamp) <= 13 for stamp in _STAMP.findall(payload))
