@@ -223,10 +223,69 @@ def test_a_late_whole_book_that_contradicts_is_evidence() -> None:
 
 def test_a_late_whole_book_that_agrees_is_history() -> None:
     market = Market("sampled")
+    market.say(market.change(market.ms + 50, "0.30", "20"), 50)
+    late = market.books(market.ms)
+    market.say(market.change(market.ms + 1, "0.30", "20"), 1)
+    market.say(late, 1)
+    assert market.state()[0] == "live" and market.right()
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled"])
+def test_a_late_whole_book_that_differs_is_doubted_until_the_next_hash(
+    hash_check: HashCheck,
+) -> None:
+    market = Market(hash_check)
     late = market.books(market.ms + 50)
     market.say(market.change(market.ms + 51, "0.30", "20"), 51)
     market.say(late, 1)
+    assert market.state()[0] == "suspect"
+    market.say(market.change(market.ms + 1, "0.31", "20"), 1)
     assert market.state()[0] == "live" and market.right()
+
+
+@pytest.mark.parametrize("hash_check", POLICIES)
+@pytest.mark.parametrize("back_ms", [200, 700, 2_000, 30_000])
+def test_a_batch_stamped_back_is_not_dropped_as_history(
+    hash_check: HashCheck, back_ms: int
+) -> None:
+    market = Market(hash_check)
+    for k in range(1, 30):
+        market.say(market.walk(k, market.ms + 100), 100)
+    one, two = market.change(market.ms, "0.30", "7"), market.change(market.ms, "0.31", "8")
+    stamp = market.ms + 1 - back_ms
+    last = market.change(stamp, "0.31", "8")["price_changes"]
+    for frame in (one, two):
+        for entry, final in zip(frame["price_changes"], last, strict=True):
+            entry |= {name: final[name] for name in ("hash", "best_bid", "best_ask")}
+        market.say(frame | {"timestamp": str(stamp)}, 1)
+    assert market.right(YES) and market.right(NO), market.state()
+    market.engine.advance((market.ms + 300) * MS)
+    assert market.right(YES) and market.right(NO), market.state()
+
+
+@pytest.mark.parametrize("back_ms", [1_500, 3_500, 20_000])
+def test_a_clock_set_back_is_no_delay(back_ms: int) -> None:
+    market = Market("sampled")
+    for k in range(1, 150):
+        off_ms = back_ms if k > 20 else 0
+        market.say(market.walk(k, market.ms + 100 - off_ms), 100)
+        market.engine.advance(market.ms * MS)
+        assert market.state()[1] != "late", k
+    assert market.state()[0] == "live" and market.right()
+
+
+def test_a_fresh_answer_by_rest_does_not_hide_that_the_stream_is_late() -> None:
+    market = Market("sampled")
+    for k in range(1, 200):
+        late_ms = min(20_000, 100 * k)
+        market.say(market.walk(k, market.ms + 200 - late_ms), 200)
+        market.engine.advance(market.ms * MS)
+        if k % 10 == 0:
+            market.engine.resync_begin(market.ids[YES], market.ms * MS, asked=True)
+            (book,) = market.books(market.ms, (YES,))
+            del book["event_type"]
+            market.engine.ingest_rest(0, json.dumps([book]).encode(), market.ms * MS)
+        assert late_ms < 6_100 or market.state(NO) == ("suspect", "late")
 
 
 def test_whole_books_of_long_ago_are_no_delay() -> None:

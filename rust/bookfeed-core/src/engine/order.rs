@@ -4,6 +4,7 @@
 //! A message of a book that is complete without it was overtaken, and is history. But a stamp is a
 //! claim: where the book's own is of the future, or the message's own hash fits once it is applied,
 //! or older messages keep coming and no newer one does, the order that stamps give is not believed.
+//! Until that shows, a book that an older message would change is in doubt.
 
 use super::config::HashCheck;
 use super::judge::Judge;
@@ -13,9 +14,10 @@ use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::proof::book_hash::hex_hash;
 use crate::book::proof::{self, Claim, HashClaim, Proved};
 use crate::book::side::BookSide;
-use crate::event::{Change, Frame, Level, Side, Snapshot};
-use crate::fixed::{ABSENT, Price, Qty};
+use crate::event::{Change, Frame, Side, Snapshot};
+use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
+use crate::time::Nanos;
 use std::ops::Range;
 
 /// What an older message is.
@@ -43,23 +45,28 @@ impl Judge {
         if !vouched {
             return Older::Doubtful;
         }
+        let book = world.book(id);
+        if book.qty_at(change.side, change.level.price) == change.level.qty {
+            return Older::History;
+        }
         // Two changes of one level that swapped places fit both ways, and are close to each other.
-        let close = world.book(id).ts_event.saturating_sub(origin.ts_event) <= world.config.batch_grace;
-        match self.fits(world, origin, change) {
-            Proved::Match if !close => Older::Doubtful,
-            Proved::Match | Proved::Mismatch => Older::History,
-            Proved::Unknown => {
-                // Nothing says whether it was overtaken. The next newer message does.
-                let deadline = ts.saturating_add(world.config.batch_grace);
-                let book = world.book(id);
-                let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
-                let ts_event = book.ts_event;
-                if book.doubt.is_none() {
-                    let doubt = Doubt { cause, ts_event, deadline, patient: true, against };
-                    self.doubt(world, id, doubt);
-                }
-                Older::History
-            }
+        let close = book.ts_event.saturating_sub(origin.ts_event) <= world.config.batch_grace;
+        if !close && self.fits(world, origin, change) == Proved::Match {
+            return Older::Doubtful;
+        }
+        self.doubt_order(world, id, ts);
+        Older::History
+    }
+
+    /// A message that would change the book may have been overtaken, or be new, the first of a batch
+    /// perhaps, with a stamp that is wrong. The next newer message says which.
+    fn doubt_order(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let deadline = ts.saturating_add(world.config.batch_grace);
+        let book = world.book(id);
+        if book.doubt.is_none() {
+            let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
+            let ts_event = book.ts_event;
+            self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
         }
     }
 
@@ -71,7 +78,7 @@ impl Judge {
     }
 
     /// Whether a whole book is to be taken that is older than the one there is. If not, but it
-    /// contradicts that one and no hash speaks for it, the book is suspect.
+    /// contradicts that one, the book is in doubt, and suspect if no hash speaks for it.
     #[cold]
     pub(super) fn take_older_book(
         &mut self,
@@ -85,13 +92,22 @@ impl Judge {
         if self.order_is_over(world, origin, id) {
             return true;
         }
-        if !self.vouch(world, id, origin.ts_recv) {
-            let book = world.book(id);
-            let best = |side, range: &Range<usize>| best_of(side, &frame.levels[range.clone()]);
-            let theirs = [best(Side::Bid, &snapshot.bids), best(Side::Ask, &snapshot.asks)];
-            if book.state == State::Live && theirs != [book.bids.best(), book.asks.best()] {
-                self.turn(world, id, State::Suspect, Cause::OutOfOrder, origin.ts_recv);
-            }
+        let ts = origin.ts_recv;
+        let vouched = self.vouch(world, id, ts);
+        let side = |side, range: &Range<usize>| {
+            let mut theirs = BookSide::new(side);
+            theirs.load(&frame.levels[range.clone()]).ok().map(|()| theirs)
+        };
+        let theirs = side(Side::Bid, &snapshot.bids).zip(side(Side::Ask, &snapshot.asks));
+        let Some((bids, asks)) = theirs else { return false };
+        let book = world.book(id);
+        let same = |theirs: &BookSide, ours: &BookSide| theirs.best_first().eq(ours.best_first());
+        let agrees = same(&bids, &book.bids) && same(&asks, &book.asks);
+        let touch_agrees = [bids.best(), asks.best()] == [book.bids.best(), book.asks.best()];
+        if vouched && !agrees {
+            self.doubt_order(world, id, ts);
+        } else if !vouched && !touch_agrees && book.state == State::Live {
+            self.turn(world, id, State::Suspect, Cause::OutOfOrder, ts);
         }
         false
     }
@@ -145,11 +161,4 @@ fn forget_order(book: &mut Book) {
     (book.ts_event, book.ts_seen) = (ABSENT, ABSENT);
     book.older_since = ABSENT;
     (book.rare.ts_discarded, book.rare.ts_older) = (ABSENT, ABSENT);
-}
-
-/// Best level of a side of a whole book.
-fn best_of(side: Side, levels: &[Level]) -> Option<(Price, Qty)> {
-    let mut theirs = BookSide::new(side);
-    theirs.load(levels).ok()?;
-    theirs.best()
 }

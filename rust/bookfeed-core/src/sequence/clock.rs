@@ -66,6 +66,8 @@ pub struct VenueClock {
     learned_at: Nanos,
     /// Receive time at which stamps began to look odd, or [`ABSENT`].
     odd_since: Nanos,
+    /// Whether that began with one that ran back, as no delivery in order does.
+    ran_back: bool,
     /// Receive time at which messages began to be late, or [`ABSENT`].
     late_since: Nanos,
     /// Whether the connection delivers too late.
@@ -81,6 +83,7 @@ impl Default for VenueClock {
             last: ABSENT,
             learned_at: ABSENT,
             odd_since: ABSENT,
+            ran_back: false,
             late_since: ABSENT,
             late: false,
         }
@@ -95,8 +98,9 @@ impl VenueClock {
         let delay = ts_recv.saturating_sub(stated);
         let lead = self.floor.saturating_sub(delay);
         // The usual case: neither ahead of the fastest, nor older than what came before.
-        if stated >= self.newest && lead <= 0 && delay < LONGEST_DELIVERY && self.floor != ABSENT {
-            (self.newest, self.delay, self.last, self.odd_since) = (stated, delay, delay, ABSENT);
+        let usual = self.floor != ABSENT && self.odd_since == ABSENT;
+        if stated >= self.newest && lead <= 0 && delay < LONGEST_DELIVERY && usual {
+            (self.newest, self.delay, self.last) = (stated, delay, delay);
             return stated;
         }
         self.take_unusual(stated, ts_recv, delay)
@@ -108,7 +112,7 @@ impl VenueClock {
             return ABSENT;
         }
         let ahead = self.leads(delay);
-        if ahead || self.newest != ABSENT && self.newest.saturating_sub(stated) > BACK {
+        if ahead || self.is_back(delay, stated) {
             let set = self.is_set(delay, stated, ts_recv);
             // A book's own order can still be judged by a stamp that runs back.
             return if ahead && !set { ABSENT } else { stated };
@@ -163,6 +167,15 @@ impl VenueClock {
             return delay < -FIRST_AHEAD;
         }
         self.floor.saturating_sub(delay) > AHEAD
+    }
+
+    /// Whether a stamp runs back, or is of a clock that did so and was not seen to be right since:
+    /// stamps go on, and soon are newer than the newest before it.
+    fn is_back(&mut self, delay: Nanos, stated: Nanos) -> bool {
+        self.ran_back &= self.odd_since != ABSENT;
+        let runs = self.newest != ABSENT && self.newest.saturating_sub(stated) > BACK;
+        self.ran_back |= runs;
+        runs || self.ran_back && self.last != ABSENT && delay.saturating_sub(self.last) > BACK
     }
 
     /// Whether a stamp that looks odd shows that one of the two clocks was set.

@@ -284,7 +284,9 @@ fn an_overtaken_change_does_not_undo_a_newer_one() {
         let older = scene.tick().market.change(0, true, 350, "9");
         scene.change(true, 350, "5");
         assert_eq!(scene.say(&older), [""; 0]);
-        assert_eq!(scene.states(), [State::Live; 2], "{policy:?}");
+        assert_eq!(scene.states(), [State::Suspect; 2], "{policy:?}: or its stamp is wrong");
+        scene.tick().change(true, 355, "4");
+        assert_eq!(scene.states(), [State::Live; 2], "{policy:?}: the next hash tells");
         assert!(scene.is_true(0) && scene.is_true(1));
     }
 }
@@ -306,8 +308,31 @@ fn an_older_snapshot_is_ignored() {
     let mut scene = Scene::live(HashCheck::Sampled);
     let older = scene.tick().market.books_frame();
     scene.change(true, 360, "5");
-    assert_eq!((scene.say(&older), scene.states()), (vec![], [State::Live; 2]));
+    assert_eq!((scene.say(&older), scene.states()), (vec![], [State::Suspect; 2]));
     assert_eq!(scene.evidence(0, Evidence::OutOfOrder), 1);
+    scene.tick().change(true, 355, "4");
+    assert_eq!(scene.states(), [State::Live; 2], "the next hash tells that it was overtaken");
+    assert!(scene.is_true(0));
+}
+
+#[test]
+fn an_older_message_that_nothing_explains_convicts_after_the_grace() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let older = scene.tick().market.books_frame();
+    scene.change(true, 360, "5");
+    scene.say(&older);
+    let records = scene.wait(Config::default().batch_grace);
+    assert_eq!(records[0], "0 state suspect out_of_order");
+}
+
+#[test]
+fn an_older_message_that_changes_nothing_is_history() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let older = scene.tick().market.change(0, true, 350, "9");
+    scene.tick();
+    let whole = scene.market.books_frame();
+    scene.say(&whole);
+    assert_eq!((scene.say(&older), scene.states()), (vec![], [State::Live; 2]));
     assert!(scene.is_true(0));
 }
 
