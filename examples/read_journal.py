@@ -46,11 +46,11 @@ def records(raw: bytes, count: int, ts: int) -> Iterator[Record]:
 def segment(data: bytes) -> Iterator[Record]:
     """The records of a whole file."""
     magic, version, flags, length, stream, crc = HEADER.unpack_from(data)
-    assert magic == b"\x89BFJ\r\n\x1a\n" and version == 1 and flags == 0
+    assert magic == b"\x89BFJ\r\n\x1a\n" and version in (1, 2) and flags == 0
     assert zlib.crc32(data[:24] + data[28 : 28 + length]) == crc
-    at = 28 + length
+    at, ended = 28 + length, version == 1
     while at < len(data):
-        magic, codec, _, of, _, ts, count, size, length, _, crc = BLOCK.unpack_from(data, at)
+        magic, codec, role, of, _, ts, count, size, length, _, crc = BLOCK.unpack_from(data, at)
         payload = data[at + 52 : at + 52 + length]
         assert magic == b"\xf5BK\xb1" and of == stream
         assert zlib.crc32(data[at : at + 48] + payload) == crc
@@ -59,6 +59,9 @@ def segment(data: bytes) -> Iterator[Record]:
         raw = zstandard.decompress(payload, max_output_size=size) if codec else payload
         yield from records(raw, count, ts)
         at += 52 + length
+        ended |= role == 1
+    if not ended:
+        print("no end mark: it goes on in another segment, or was cut off", file=sys.stderr)
 
 
 if len(sys.argv) == 1:

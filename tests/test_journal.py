@@ -332,9 +332,10 @@ class TestJournal:
         for i in range(6):
             encoder.append(*frame(i))
             blocks.append(encoder.take_block())
+        end = encoder.end_block()
         for tail in (blocks[3][:-7], bytes(len(blocks[3])), blocks[3], b""):
             (tmp_path / "t-0001.bfj").write_bytes(header + b"".join(blocks[:3]) + tail)
-            (tmp_path / "t-0002.bfj").write_bytes(header + b"".join(blocks[2:]))
+            (tmp_path / "t-0002.bfj").write_bytes(header + b"".join([*blocks[2:], end]))
             for recover in (False, True):
                 journal = Journal(tmp_path, recover=recover)
                 assert list(journal) == [frame(i) for i in range(6)]

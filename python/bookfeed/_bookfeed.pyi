@@ -773,6 +773,7 @@ class Engine:
     * ``calendar``: whether venues pause when their calendars say so.
     * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
       recordings.
+    * ``books_max``: how many books there may be; ``EngineError`` for one more.
     * ``digest``: whether ``digest()`` is kept over all records.
     * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
       ledger.
@@ -791,6 +792,7 @@ class Engine:
         unheard_s: _Duration = 300.0,
         calendar: bool = True,
         auto_subscribe: bool = False,
+        books_max: int = 100_000,
         digest: bool = False,
         paper_latency_s: _Duration | None = None,
     ) -> Engine: ...
@@ -999,6 +1001,10 @@ class JournalEncoder:
     @property
     def pending(self) -> int:
         """Bytes that wait to be packed."""
+    def end_block(self) -> bytes:
+        """The last block of a recording, which says that nothing is to follow; take all others
+        first.
+        """
     def take_block(self, *, partial: bool = True) -> bytes:
         """The next block, empty bytes if there is none: a full one, or with ``partial`` what
         there is.
@@ -1024,5 +1030,6 @@ class JournalReader:
     def __next__(self) -> tuple[int, int, int, int, bytes]: ...
     def report(self) -> dict[str, Any]:
         """What was read and what is missing, by name: ``records``, ``blocks``, ``valid_bytes``,
-        ``total_bytes``, ``clean``, ``missing`` (a list of offset, bytes and reason), and more.
+        ``total_bytes``, ``clean``, ``missing`` (a list of offset, bytes and reason), ``ended``
+        (whether the recording ends here; ``None`` if its format does not say), and more.
         """

@@ -1,8 +1,8 @@
 """Records of a journal that hold the body of a REST answer (``docs/journal.md``)."""
 
-import json
 from typing import Final, NamedTuple
 
+from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import Kind
 
 ANSWERS: Final = (Kind.REST, Kind.REST_BOOK)
@@ -21,8 +21,8 @@ class RestBook(NamedTuple):
 def rest_book(payload: bytes) -> RestBook:
     """The payload of a REST_BOOK record: a line of JSON, then the body. ``ValueError`` if not."""
     line, newline, body = payload.partition(b"\n")
-    about = json.loads(line)
-    if not newline or not isinstance(about, dict):
+    about = control_object(line)
+    if not newline:
         raise ValueError("no line of JSON before the body of a REST book")
     instrument, stands_at = about.get("instrument"), about.get("stands_at")
     if type(instrument) is not int or not (stands_at is None or type(stands_at) is int):

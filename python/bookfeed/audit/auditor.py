@@ -5,7 +5,6 @@ message is applied here, the records it caused are taken, and the subjects are a
 engine must have asked them: after the books a message published, and where a book left live.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
 from bookfeed.audit.reading import Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
+from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import Kind
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Auditor:
     def _control(self, kind: int, conn: int, payload: bytes) -> None:
         if kind in (Kind.FRAME, Kind.ADVANCE, *ANSWERS):
             return
-        options: dict[str, Any] = json.loads(payload) if kind in _JSON_KINDS else {}
+        options = control_object(payload) if kind in _JSON_KINDS else {}
         self._model.control(kind, conn, payload, options)
         if kind == Kind.RULE:
             self._lives.add_rule(options["kind"], dict(options["params"]))

@@ -19,6 +19,8 @@ from decimal import (
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
+from bookfeed.recordings.bounds import refuse_many_values
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -36,6 +38,8 @@ NS_PER_S: Final = 1_000_000_000
 _EXACT: Final = Context(prec=250, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 _ROUNDING: Final = Context(prec=250, traps=[InvalidOperation])
 
+_INT64: Final = Decimal(2**63)
+
 _PLAIN: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _SIGNED: Final = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _MILLIS: Final = re.compile(r"\d{1,13}", re.ASCII)
@@ -43,6 +47,7 @@ _MILLIS: Final = re.compile(r"\d{1,13}", re.ASCII)
 
 def read_json(payload: bytes) -> Any:
     """A JSON document, numbers as the text they were printed in; ``ValueError`` if it is none."""
+    refuse_many_values(payload)
     try:
         return json.loads(
             payload.decode(), parse_float=str, parse_int=str, parse_constant=_no_number
@@ -61,6 +66,8 @@ def plain(value: object, places: int, *, signed: bool = False) -> Decimal:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"{value!r} is no plain decimal")
     number = Decimal(value)
+    if abs(number) >= _INT64.scaleb(-places):
+        raise ValueError(f"{value!r} is larger than any number of its kind")
     if number != round(number, places):
         raise ValueError(f"{value!r} has more than {places} decimals")
     return number

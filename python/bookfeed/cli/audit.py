@@ -5,7 +5,6 @@ What is taken from the engine as given, and what is recomputed, says ``bookfeed.
 
 import argparse
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +12,12 @@ from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.model import Waits
 from bookfeed.cli.progress import Progress
 from bookfeed.cli.witness import EngineWitness
-from bookfeed.errors import ExitCode
+from bookfeed.errors import ExitCode, RecordingError
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
+from bookfeed.recordings.bounds import chunks
 from bookfeed.recordings.opened import engine_of, open_recording
 from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.replay import Record
 
 # Records between two looks at the progress bar.
 _AT_ONCE: Final = 1_024
@@ -34,11 +35,10 @@ def execute(args: argparse.Namespace) -> ExitCode:
         auto_subscribe=bool(recording.engine.get("auto_subscribe")),
         waits=Waits(**told),
     )
-    records = iter(recording.records)
     with Progress("auditing", None) as progress:
-        while chunk := list(islice(records, _AT_ONCE)):
+        for chunk in chunks(recording.records, _AT_ONCE):
             for record in chunk:
-                auditor.take(record[0], record[1], record[2], record[-1])
+                _take(auditor, record, args.file)
             progress.reach(auditor.report.frames)
     auditor.compare_all()
     problems = [] if recording.journal is None else _problems(recording.journal)
@@ -48,6 +48,15 @@ def execute(args: argparse.Namespace) -> ExitCode:
     if auditor.report.findings_total:
         return ExitCode.FAILURE
     return ExitCode.DATA if problems else ExitCode.OK
+
+
+def _take(auditor: Auditor, record: Record, source: str) -> None:
+    kind, ts, conn, payload = record[0], record[1], record[2], record[-1]
+    try:
+        auditor.take(kind, ts, conn, payload)
+    except Exception as error:
+        place = f"{source}: record {auditor.report.records} (kind {kind}, at {ts})"
+        raise RecordingError(f"{place} cannot be audited: {error!r}") from error
 
 
 def _problems(journal: Journal) -> list[str]:

@@ -9,7 +9,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from bookfeed.monitor.objects import fill_object, paper_object, rule_object, why
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.monitor.paper import PaperTape
 from bookfeed.monitor.text import printable
+from bookfeed.recordings.bounds import chunks
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.opened import engine_of, open_recording
@@ -72,8 +72,8 @@ def run(
     ``pause`` is called now and then, while the clock stands.
     """
     frames, elapsed_ns = 0, 0
-    source = iter(records if frames_max is None else _first_frames(records, frames_max))
-    while chunk := list(islice(source, _READ_AT_ONCE)):
+    source = records if frames_max is None else _first_frames(records, frames_max)
+    for chunk in chunks(source, _READ_AT_ONCE):
         start_ns = time.perf_counter_ns()
         for state in replay(door.engine, chunk, inputs=door):
             done = state.frames

@@ -30,12 +30,18 @@ import orjson
 
 from bookfeed._bookfeed import MODES
 from bookfeed.errors import CaptureError
+from bookfeed.recordings.bounds import TS_MAX, refuse_many_values
 from bookfeed.recordings.kinds import JOURNAL_MAGIC, Kind
 from bookfeed.recordings.mode import mode_of
 
 CAPTURE_VERSION: Final = 1
-# Venues send at most 16 MiB in a frame; JSON escaping may double that.
-LINE_BYTES_MAX: Final = 64 * 1024 * 1024
+# The longest line: a frame of 500 books of full depth has 13 MiB.
+LINE_BYTES_MAX: Final = 16 * 1024 * 1024
+# How many times its own size (and two lines more) a compressed file may unpack to.
+EXPANSION_MAX: Final = 100
+# Empty lines in a row; only a crafted file has many, and each costs as much as a frame.
+BLANK_LINES_MAX: Final = 1_000
+NAME_MAX: Final = 200
 
 # A capture says nothing of the engine it was made with: every book it holds, every hash checked.
 # It may hold few of a connection's markets, so that its silence says nothing of the connection.
@@ -47,7 +53,10 @@ CAPTURE_ENGINE: Final[dict[str, Any]] = {
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-_INT64_MAX: Final = 2**63 - 1
+# What is unpacked at once: a block of 128 KiB may be packed into 4 bytes.
+_ZSTD_BITE: Final = 256
+# The window that every zstd decoder should support (RFC 8878); one takes as much memory.
+_WINDOW_LOG_MAX: Final = 23
 
 
 class CaptureRecord(NamedTuple):
@@ -128,8 +137,9 @@ class Capture:
 
     def _object(self, number: int, line: bytes) -> dict[str, Any]:
         try:
+            refuse_many_values(line)
             value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+        except ValueError as error:
             self._fail(number, _not_json(line, error))
         if not isinstance(value, dict):
             self._fail(number, f"expected a JSON object, found {type(value).__name__}")
@@ -157,10 +167,11 @@ class Capture:
         entry = self._object(number, line)
         ts, name = entry.get("ts_recv"), entry.get("conn")
         # `type(...) is int`, because JSON `true` would pass isinstance.
-        if type(ts) is not int or not 0 <= ts <= _INT64_MAX:
-            self._fail(number, f'"ts_recv" must be Unix nanoseconds, found {ts!r}')
-        if not isinstance(name, str) or not name:
-            self._fail(number, f'"conn" must be a name, found {name!r}')
+        if type(ts) is not int or not 0 <= ts <= TS_MAX:
+            self._fail(number, f'"ts_recv" must be Unix nanoseconds, found {repr(ts)[:30]}')
+        if not isinstance(name, str) or not 0 < len(name) <= NAME_MAX:
+            problem = f'"conn" must be a name of up to {NAME_MAX} characters'
+            self._fail(number, f"{problem}, found {str(name)[:NAME_MAX]!r}")
         if ("frame" in entry) == ("control" in entry):
             self._fail(number, 'expected exactly one of "frame" and "control"')
         kind, payload = self._body(number, entry)
@@ -180,14 +191,26 @@ class Capture:
             return Kind.DISCONNECTED, reason.encode()
         self._fail(number, f'"control" must be "connected" or "disconnected", found {control!r}')
 
+    def _bounded_lines(self, file: IO[bytes]) -> Iterator[bytes]:
+        left = self.path.stat().st_size * EXPANSION_MAX + 2 * LINE_BYTES_MAX
+        number = blank = 0
+        while line := file.readline(LINE_BYTES_MAX + 1):
+            number, left = number + 1, left - len(line)
+            blank = blank + 1 if line.isspace() else 0
+            if len(line) > LINE_BYTES_MAX:
+                self._fail(number, f"line is longer than {LINE_BYTES_MAX} bytes")
+            if left < 0:
+                self._fail(number, f"the file unpacks to more than {EXPANSION_MAX} times its size")
+            if blank > BLANK_LINES_MAX:
+                self._fail(number, f"more than {BLANK_LINES_MAX} empty lines in a row")
+            yield line
+
     def _numbered_lines(self) -> Generator[tuple[int, bytes], None, None]:
         number = 0
         try:
             with _open(self.path) as file:
-                while line := file.readline(LINE_BYTES_MAX + 1):
+                for line in self._bounded_lines(file):
                     number += 1
-                    if len(line) > LINE_BYTES_MAX:
-                        self._fail(number, f"line is longer than {LINE_BYTES_MAX} bytes")
                     if number == 1:
                         line = line.removeprefix(BOM_UTF8)
                     if line and not line.isspace():
@@ -201,7 +224,7 @@ class Capture:
             self._fail(number + 1, f"compressed data is damaged or cut short ({error})")
 
 
-def _not_json(line: bytes, error: orjson.JSONDecodeError) -> str:
+def _not_json(line: bytes, error: ValueError) -> str:
     try:
         line.decode()
     except UnicodeDecodeError as wrong:
@@ -248,8 +271,7 @@ class _ZstdReader(io.RawIOBase):
         if self._frame.eof:
             self._input = self._frame.unused_data
             self._frame, self._frame_open = self._backend.decompressor(), False
-        # Small bites, because what one bite may expand to has no bound of its own.
-        data = self._input or self._file.read(4096)
+        data = self._input or self._file.read(_ZSTD_BITE)
         self._input = b""
         if not data:
             if self._frame_open:
@@ -272,7 +294,8 @@ def _zstd_backend(path: Path) -> _ZstdBackend:
     """The first zstd implementation there is: the standard library's, or `zstandard`."""
     try:
         module = importlib.import_module("compression.zstd")
-        return _ZstdBackend(module.ZstdDecompressor, module.ZstdError)
+        options = {module.DecompressionParameter.window_log_max: _WINDOW_LOG_MAX}
+        return _ZstdBackend(lambda: module.ZstdDecompressor(options=options), module.ZstdError)
     except ImportError:
         pass
     try:
@@ -282,7 +305,10 @@ def _zstd_backend(path: Path) -> _ZstdBackend:
             f"{path}: reading zstd needs Python 3.14 or the package `zstandard`; "
             "install it, or decompress the file first"
         ) from None
-    return _ZstdBackend(lambda: module.ZstdDecompressor().decompressobj(), module.ZstdError)
+    window = 1 << _WINDOW_LOG_MAX
+    return _ZstdBackend(
+        lambda: module.ZstdDecompressor(max_window_size=window).decompressobj(), module.ZstdError
+    )
 
 
 def _open(path: Path) -> IO[bytes]:

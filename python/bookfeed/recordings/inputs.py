@@ -16,6 +16,7 @@ from bookfeed.errors import BookfeedError
 from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market, Outcome
 from bookfeed.names import Names
+from bookfeed.recordings.bounds import TS_MAX, control_object
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.listing import listing
 from bookfeed.rules.rule import Rule
@@ -232,6 +233,8 @@ class EngineInput:
         of kinds that do not change an engine, or are not known, count as understood. Raises
         ``EngineError`` only if the engine itself failed.
         """
+        if abs(ts) > TS_MAX:
+            return self._refuse(kind, f"its time is {ts}")
         if kind == Kind.FRAME:
             self.ingest(conn, payload, ts)
             return True
@@ -244,10 +247,13 @@ class EngineInput:
         try:
             self._apply_control(kind, ts, conn, payload)
         except (BookfeedError, ValueError, TypeError, KeyError, OverflowError) as error:
-            self.records_refused += 1
-            _log.warning("apply", "a record of kind %d was left out: %r", kind, error)
-            return False
+            return self._refuse(kind, repr(error))
         return True
+
+    def _refuse(self, kind: int, why: str) -> bool:
+        self.records_refused += 1
+        _log.warning("apply", "a record of kind %d was left out: %s", kind, why)
+        return False
 
     def _apply_control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
         if kind == Kind.CONNECTED:
@@ -260,21 +266,21 @@ class EngineInput:
         elif kind == Kind.INVALIDATE:
             self.invalidate(conn, payload.decode(), ts)
         elif kind == Kind.SUBSCRIBE:
-            options = _json_object(payload)
+            options = control_object(payload)
             self._subscribe(options.pop("venue"), options.pop("symbol"), conn, ts, options)
         elif kind == Kind.UNSUBSCRIBE:
-            self.unsubscribe(_json_object(payload)["instrument"], ts)
+            self.unsubscribe(control_object(payload)["instrument"], ts)
         elif kind == Kind.RESYNC_BEGIN:
-            resync = _json_object(payload)
+            resync = control_object(payload)
             asked = resync.get("asked") is True
             self.resync_begin(resync["instrument"], ts, asked=asked)
         elif kind == Kind.REST_BOOK:
             line, _, body = payload.partition(b"\n")
-            head = _json_object(line)
+            head = control_object(line)
             stands_at = head["stands_at"]
             self.ingest_rest_book(conn, head["instrument"], body, ts, stands_at=stands_at)
         elif kind == Kind.RULE:
-            rule = _json_object(payload)
+            rule = control_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
         elif kind == Kind.NOTE:
             self._record(Kind.NOTE, ts, CONN_NONE, payload)
@@ -283,7 +289,7 @@ class EngineInput:
     def _learn(self, note: bytes) -> None:
         """What a note says about a rule; a note of any other form is nobody's business here."""
         try:
-            given = _json_object(note)[RULE_NOTE]
+            given = control_object(note)[RULE_NOTE]
             number, name, about = given["number"], str(given["name"]), dict(given["about"])
             self.rules[number] = replace(self.rules[number], name=name, about=about)
             self.names.learn_rule(number, name)
@@ -294,10 +300,3 @@ class EngineInput:
 def _instrument(instrument: int, *, asked: bool = False) -> bytes:
     told = {"instrument": instrument, "asked": True} if asked else {"instrument": instrument}
     return json.dumps(told).encode()
-
-
-def _json_object(payload: bytes) -> dict[str, Any]:
-    value = json.loads(payload)
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
-    return value

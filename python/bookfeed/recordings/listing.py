@@ -44,5 +44,7 @@ def recorded_engine(options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         del today[old]
         never = old == "silence_ns" and value >= _NEVER_NS
-        today[f"{old.removesuffix(_NANOSECONDS)}_s"] = 0.0 if never else value / 1e9
+        # However long it was meant to be: beyond this the engine refuses it all the same.
+        seconds = max(-_NEVER_NS, min(value, _NEVER_NS)) / 1e9
+        today[f"{old.removesuffix(_NANOSECONDS)}_s"] = 0.0 if never else seconds
     return today

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError, JournalError, RecordingError
+from bookfeed.recordings.bounds import books_max
 from bookfeed.recordings.capture import CAPTURE_ENGINE, Capture
 from bookfeed.recordings.kinds import JOURNAL_MAGIC
 from bookfeed.recordings.listing import recorded_engine
@@ -69,13 +70,15 @@ def open_recording(path: Path, mode: str | None = None) -> Recording:
 def opened(records: Journal | Capture) -> Recording:
     """What a journal or a capture says of itself, beside its records."""
     if isinstance(records, Capture):
-        return Recording((records.venue,), CAPTURE_ENGINE, records, None, keeps_time=False)
+        options = CAPTURE_ENGINE | {"books_max": books_max([records.path])}
+        return Recording((records.venue,), options, records, None, keeps_time=False)
     notes = records.metadata.get("notes")
     notes = notes if isinstance(notes, dict) else {}
-    options = notes.get("engine")
+    given = notes.get("engine")
+    options = recorded_engine(given) if isinstance(given, dict) else {}
     return Recording(
         venues=_venues(notes),
-        engine=recorded_engine(options) if isinstance(options, dict) else {},
+        engine=options | {"books_max": books_max(records.segments)},
         records=records,
         journal=records,
         keeps_time=notes.get("source") != CAPTURE_SOURCE,
@@ -86,7 +89,7 @@ def _venues(notes: Mapping[str, object]) -> tuple[str, ...]:
     """Of a journal; one written by another program may say nothing, or name one alone."""
     found = notes.get("venues")
     if isinstance(found, list) and found:
-        return tuple(map(str, found))
+        return tuple(dict.fromkeys(map(str, found)))
     return (str(notes["venue"]),) if "venue" in notes else ()
 
 
@@ -106,7 +109,7 @@ def engine_of(
     """
     try:
         engine = Engine(**(recording.engine if options is None else options))
-    except (TypeError, ValueError, BookfeedError) as error:
+    except (TypeError, ValueError, OverflowError, BookfeedError) as error:
         raise RecordingError(f"{source}: recorded with an engine unknown here ({error})") from error
     for venue in recording.venues:
         try:

@@ -6,7 +6,6 @@ that a later segment makes good (blocks written again after a failed fsync) is n
 """
 
 import errno
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +13,17 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import JournalReader
 from bookfeed.errors import JournalError
+from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import RecordTuple
 from bookfeed.recordings.segments import SUFFIX
+
+NOT_ENDED: Final = "no end mark: cut short between two blocks, or still being written"
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A stretch of a segment whose records are lost; ``bytes`` is 0 for absent blocks."""
+    """A stretch of a segment whose records are lost; ``bytes`` is 0 for absent blocks, and at the
+    end of a recording that lacks its end mark."""
 
     segment: Path
     offset: int
@@ -90,6 +93,7 @@ class Journal:
         recording: str | None = None
         last: int | None = None
         stopped = False
+        unended: list[Missing] = []
         for index, path in enumerate(self.segments):
             try:
                 segment = _Segment(path)
@@ -99,7 +103,8 @@ class Journal:
                 continue
             account.total_bytes += len(segment.data)
             if segment.recording not in (None, recording):
-                recording, last, stopped = segment.recording, None, False
+                account.missing += unended
+                recording, last, stopped, unended = segment.recording, None, False, []
             reader = JournalReader(segment.data, after=last)
             if stopped:
                 behind = reader.report()
@@ -108,6 +113,7 @@ class Journal:
             yield reader
             report = reader.report()
             last = account.add(report, last)
+            unended = _lacks_end(path, report)
             if not report["clean"] and not self._made_good(index, recording, last):
                 if self.recover:
                     reader = JournalReader(segment.data, recover=True, after=last)
@@ -118,7 +124,9 @@ class Journal:
                     stopped = True
                     account.records_behind += report["records_behind"]
                 account.missing += [Missing(path, **hole) for hole in report["missing"]]
+                unended = []
             account.valid_bytes += report["valid_bytes"]
+        account.missing += unended
 
     def _first_metadata(self, *, single: bool) -> dict[str, Any]:
         for path in self.segments:
@@ -163,10 +171,16 @@ class _Segment:
             metadata = JournalReader(self.data).metadata
         except JournalError as error:
             raise _NotASegment(path, len(self.data), str(error)) from error
-        self.metadata: Final = _json_object(metadata)
+        self.metadata: Final = _object_or_nothing(metadata)
         name = self.metadata.get("recording")
         # None where the header is damaged: taken to go on with the recording before it.
         self.recording: Final = name if isinstance(name, str) else None
+
+
+def _lacks_end(path: Path, report: dict[str, Any]) -> list[Missing]:
+    """What is missing if no further segment of the recording follows."""
+    ended = report["ended"] is not False
+    return [] if ended else [Missing(path, report["total_bytes"], 0, NOT_ENDED)]
 
 
 def segments(path: str | Path) -> list[Path]:
@@ -190,9 +204,8 @@ def _order(path: Path) -> tuple[str, int, str]:
     return (stem, int(number), path.name) if number.isdecimal() else (path.stem, 0, path.name)
 
 
-def _json_object(text: bytes) -> dict[str, Any]:
+def _object_or_nothing(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        return control_object(text)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}

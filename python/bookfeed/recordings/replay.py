@@ -14,8 +14,10 @@ from bookfeed.recordings.kinds import Kind
 
 Record = tuple[int, int, int, bytes] | tuple[int, int, int, int, bytes]
 
-# Records between two drains, so that memory stays flat; the outcome does not depend on it.
+# Records, and bytes of theirs, between two drains, so that memory stays flat; the outcome does
+# not depend on it.
 DRAIN_EVERY: Final = 1024
+_DRAIN_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def replay(
     to record what is replayed.
     """
     door = EngineInput(engine) if inputs is None else inputs
-    count = frames = 0
+    count = frames = waiting = size = 0
     ts: int | None = None
 
     def drain() -> Progress:
@@ -67,6 +69,8 @@ def replay(
             frames += 1
         door.apply(kind, ts, conn, record[-1])
         count += 1
-        if count % DRAIN_EVERY == 0:
+        waiting, size = waiting + 1, size + len(record[-1])
+        if waiting >= DRAIN_EVERY or size >= _DRAIN_BYTES:
+            waiting = size = 0
             yield drain()
     yield drain()

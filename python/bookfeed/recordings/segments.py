@@ -201,6 +201,15 @@ class SegmentFiles:
         self._retry_s, self.error = _RETRY_S_MIN, None
         return True
 
+    def end(self, mark: bytes) -> None:
+        """Writes the end mark of the recording, and syncs it; left out where nothing is written."""
+        if self._file is not None:
+            self.write(mark)
+            # Twice: a failure begins a segment anew, which needs a sync of its own.
+            for _ in range(2):
+                self.hurry()
+                self.sync(at_once=True)
+
     def hurry(self) -> None:
         """Forgets that something failed lately: the next attempt is made at once."""
         self._retry_at = 0.0

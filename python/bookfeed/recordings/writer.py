@@ -245,6 +245,8 @@ class JournalWriter:
             for _ in range(2):
                 self._disk.hurry()
                 self._store()
+            if not self._encoder.pending:
+                self._disk.end(self._encoder.end_block())
             self._disk.close()
         except Exception as error:
             # Nothing may reach the feed from here: it goes on, the recording has ended.
@@ -305,6 +307,7 @@ def write_journal(
                     file.write(encoder.take_block(partial=False))
             while block := encoder.take_block():
                 file.write(block)
+            file.write(encoder.end_block())
             file.sync()
     except OSError as error:
         raise JournalError(f"cannot write {target}: {error.strerror or error}") from error

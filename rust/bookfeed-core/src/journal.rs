@@ -8,7 +8,8 @@
 //! `docs/journal.md` gives the layout byte by byte. Two choices carry the crash contract:
 //! block numbers run on across the segment files of one recording, so a block may be written
 //! again into a later segment and is still read once; and every block carries the id of its
-//! recording (`stream`), so that bytes left over from another file are never taken for ours.
+//! recording (`stream`), so that bytes left over from another file are never taken for ours. The
+//! last block is an end mark, so that a file cut between two blocks does not read as whole.
 //!
 //! The reader accepts any input: it never panics, allocates at most [`RAW_LEN_MAX`] for a
 //! block whatever a header declares, and does a bounded amount of work per byte.
@@ -18,6 +19,7 @@ mod read;
 mod write;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 pub use read::{Damage, Missing, ReadOptions, Reader, Report};
 pub use write::{Packer, RawBlock, Sealer};
@@ -26,8 +28,12 @@ pub use write::{Packer, RawBlock, Sealer};
 pub const FILE_MAGIC: [u8; 8] = *b"\x89BFJ\r\n\x1a\n";
 /// First bytes of a block.
 pub const BLOCK_MAGIC: [u8; 4] = *b"\xf5BK\xb1";
-/// Format version written and read.
-pub(crate) const VERSION: u16 = 1;
+/// Format version written.
+pub(crate) const VERSION: u16 = 2;
+/// Format versions read.
+pub(crate) const VERSIONS: RangeInclusive<u16> = 1..=VERSION;
+/// From this version on a recording that was ended says so.
+pub(crate) const VERSION_WITH_END: u16 = 2;
 /// Bytes of a file header before its metadata.
 pub const FILE_HEADER_LEN: usize = 28;
 /// Bytes of a block header.
@@ -36,6 +42,10 @@ pub const BLOCK_HEADER_LEN: usize = 52;
 pub const BLOCK_RAW_LEN: usize = 64 * 1024;
 /// Largest uncompressed block a reader accepts.
 pub const RAW_LEN_MAX: usize = 32 * 1024 * 1024;
+/// How many times its own size (and one block more) a file may unpack to.
+///
+/// Recordings of feeds unpack to 5 to 10 times their size; a crafted file, to ten thousand times.
+pub const EXPANSION_MAX: usize = 64;
 /// Largest payload of one record.
 pub const PAYLOAD_LEN_MAX: usize = RAW_LEN_MAX - RECORD_OVERHEAD_MAX;
 /// Largest metadata of a file header.
@@ -92,7 +102,7 @@ impl fmt::Display for JournalError {
             Self::NotAJournal => f.write_str("not a journal: no header and no block found"),
             Self::Unsupported { version, flags } => write!(
                 f,
-                "journal format {version} (flags {flags:#x}) is not readable by this version, which reads {VERSION}"
+                "journal format {version} (flags {flags:#x}) is not readable by this version, which reads 1 to {VERSION}"
             ),
         }
     }

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bookfeed_core::journal::{
-    BLOCK_HEADER_LEN, BLOCK_MAGIC, BLOCK_RAW_LEN, Damage, FILE_HEADER_LEN, FILE_MAGIC, JournalError,
-    METADATA_LEN_MAX, Missing, PAYLOAD_LEN_MAX, Packer, ReadOptions, Reader, Record, Report, Sealer,
+    BLOCK_HEADER_LEN, BLOCK_MAGIC, BLOCK_RAW_LEN, Damage, EXPANSION_MAX, FILE_HEADER_LEN, FILE_MAGIC,
+    JournalError, METADATA_LEN_MAX, Missing, PAYLOAD_LEN_MAX, Packer, RAW_LEN_MAX, ReadOptions, Reader,
+    Record, Report, Sealer,
 };
 use proptest::prelude::*;
 
@@ -477,15 +478,62 @@ fn blocks_nested_to_make_the_search_quadratic_are_given_up() {
 }
 
 #[test]
+fn only_the_end_mark_says_that_a_recording_ended() {
+    let (mut packer, mut sealer) = (Packer::default(), Sealer::new(3));
+    assert_eq!(sealer.end(), Err(JournalError::NoHeader));
+    let mut bytes = sealer.header(b"{}").unwrap();
+    packer.append(&Record { kind: 1, ts: 0, conn: 0, epoch: 0, payload: b"x" }).unwrap();
+    bytes.extend(sealer.seal(&packer.take(true).unwrap()).unwrap());
+    let cut = bytes.clone();
+    bytes.extend(sealer.end().unwrap());
+    let (records, report) = read(&bytes, STRICT).unwrap();
+    assert_eq!((records.len(), report.blocks, report.ended), (1, 1, Some(true)));
+    assert!(report.clean() && report.valid_bytes == bytes.len());
+    let (records, report) = read(&cut, STRICT).unwrap();
+    assert_eq!((records.len(), report.clean(), report.ended), (1, true, Some(false)));
+    // The first version of the format had no such mark.
+    let mut old = cut;
+    old[8] = 1;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&old[..24]);
+    hasher.update(&old[FILE_HEADER_LEN..FILE_HEADER_LEN + 2]);
+    let crc = hasher.finalize();
+    old[24..28].copy_from_slice(&crc.to_le_bytes());
+    let (records, report) = read(&old, STRICT).unwrap();
+    assert_eq!((records.len(), report.ended), (1, None));
+}
+
+#[test]
+fn a_file_unpacks_to_so_much_and_no_more() {
+    let (mut packer, mut sealer) = (Packer::default(), Sealer::new(3));
+    let mut bytes = sealer.header(b"{}").unwrap();
+    let payload = vec![0; PAYLOAD_LEN_MAX / 4];
+    for _ in 0..12 {
+        packer.append(&Record { kind: 1, ts: 0, conn: 0, epoch: 0, payload: &payload }).unwrap();
+        while let Some(raw) = packer.take(true) {
+            bytes.extend(sealer.seal(&raw).unwrap());
+        }
+    }
+    let mut reader = Reader::new(&bytes[..], RECOVER).unwrap();
+    let mut unpacked = 0;
+    while let Some(record) = reader.next_record() {
+        unpacked += record.payload.len();
+    }
+    assert!(unpacked > 0 && unpacked <= RAW_LEN_MAX + EXPANSION_MAX * bytes.len());
+    assert!(reader.report().missing.iter().all(|hole| hole.damage == Damage::Expansion));
+    assert!(!reader.report().clean());
+}
+
+#[test]
 fn other_files_and_other_versions_are_errors() {
     for foreign in [&b"{\"capture\": 1}\n"[..], &[0; 5000], b"x"] {
         assert_eq!(read(foreign, STRICT), Err(JournalError::NotAJournal));
         assert_eq!(read(foreign, RECOVER), Err(JournalError::NotAJournal));
     }
     let mut bytes = Sealer::new(3).header(b"{}").unwrap();
-    for (at, version, flags) in [(8, 2, 0), (10, 1, 2)] {
+    for (at, version, flags) in [(8, 3, 0), (10, 1, 2)] {
         bytes[8..12].copy_from_slice(&[1, 0, 0, 0]);
-        bytes[at] = 2;
+        bytes[at] = if at == 8 { 3 } else { 2 };
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&bytes[..24]);
         hasher.update(&bytes[FILE_HEADER_LEN..]);
@@ -509,11 +557,11 @@ fn the_layout_is_pinned() {
     bytes.extend(sealer.seal(&packer.take(true).unwrap()).unwrap());
     let expected = concat!(
         "8942464a0d0a1a0a",
-        "0100",
+        "0200",
         "0000",
         "02000000",
         "44136fa355b3678a",
-        "126fc833",
+        "70b24ed9",
         "7b7d",
         "f5424bb1",
         "0000",

@@ -77,6 +77,13 @@ impl JournalEncoder {
         let block = block.map_err(journal_error)?.unwrap_or_default();
         Ok(PyBytes::new(py, &block))
     }
+
+    /// The last block of a recording, which says that nothing is to follow; take all others
+    /// first.
+    fn end_block<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let block = lock(&self.sealer).end().map_err(journal_error)?;
+        Ok(PyBytes::new(py, &block))
+    }
 }
 
 /// Iterates ``(kind, ts, conn, epoch, payload)`` over the longest valid part of a segment that
@@ -126,7 +133,8 @@ impl JournalReader {
     }
 
     /// What was read and what is missing, by name: ``records``, ``blocks``, ``valid_bytes``,
-    /// ``total_bytes``, ``clean``, ``missing`` (a list of offset, bytes and reason), and more.
+    /// ``total_bytes``, ``clean``, ``missing`` (a list of offset, bytes and reason), ``ended``
+    /// (whether the recording ends here; ``None`` if its format does not say), and more.
     fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let report = py.detach(|| self.reader.report());
         let missing = PyList::empty(py);
@@ -144,6 +152,7 @@ impl JournalReader {
         dict.set_item("total_bytes", report.total_bytes)?;
         dict.set_item("clean", report.clean())?;
         dict.set_item("missing", missing)?;
+        dict.set_item("ended", report.ended)?;
         dict.set_item("records_behind", report.records_behind)?;
         dict.set_item("blocks_skipped", report.blocks_skipped)?;
         dict.set_item("seq_first", report.seq_first)?;

@@ -15,7 +15,8 @@ fn read(bytes: &[u8], recover: bool) -> Option<(Vec<Vec<u8>>, bool)> {
     let report = reader.report();
     assert_eq!(report.records, payloads.len() as u64);
     assert!(report.valid_bytes <= bytes.len());
-    Some((payloads, report.clean()))
+    // What has no end mark may be cut off.
+    Some((payloads, report.clean() && report.ended == Some(true)))
 }
 
 fn write(payloads: &[&[u8]]) -> Vec<u8> {
@@ -33,6 +34,7 @@ fn write(payloads: &[&[u8]]) -> Vec<u8> {
     while let Some(raw) = packer.take(true) {
         bytes.extend_from_slice(&sealer.seal(&raw).unwrap());
     }
+    bytes.extend_from_slice(&sealer.end().unwrap());
     bytes
 }
 

@@ -176,7 +176,8 @@ class PolymarketReading(Reading):
     def _malformed(self, element: dict[str, Any]) -> Message:
         """Every book it may have been about."""
         entries = element.get("price_changes")
-        assets = [each.get("asset_id") for each in entries or [] if isinstance(each, dict)]
+        listed = entries if isinstance(entries, list) else []
+        assets = [each.get("asset_id") for each in listed if isinstance(each, dict)]
         assets += [element["asset_id"]] if element.get("asset_id") else []
         numbers = [self.model.find(self.venue, asset) for asset in assets]
         if not numbers or None in numbers:

@@ -42,6 +42,8 @@ pub struct Config {
     pub silence: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
     pub auto_subscribe: bool,
+    /// How many instruments there may be: a recording from anywhere may name any number.
+    pub books_max: usize,
     /// Whether the digest over all records is kept.
     pub digest: bool,
     /// How long orders of the paper ledger take to arrive; none for no ledger.
@@ -61,6 +63,7 @@ impl Default for Config {
             calendar: true,
             silence: 30 * SECOND,
             auto_subscribe: false,
+            books_max: 100_000,
             digest: false,
             paper_latency: None,
         }
@@ -113,6 +116,10 @@ pub enum EngineError {
     Hint(String),
     /// A mode in which the venue cannot be subscribed.
     Mode(Venue, String),
+    /// A symbol longer than [`SYMBOL_BYTES_MAX`].
+    Symbol(usize),
+    /// No room for another instrument beside so many.
+    BooksMax(usize),
     /// No such instrument.
     NoInstrument(InstrumentId),
     /// Connection numbers go up to [`MAX_CONNECTIONS`].
@@ -139,6 +146,12 @@ impl fmt::Display for EngineError {
                 let modes = venue.row().modes;
                 write!(f, "{venue:?} has no mode {mode:?}; there are {modes:?}")
             }
+            Self::Symbol(len) => {
+                write!(f, "a symbol of {len} bytes; at most {SYMBOL_BYTES_MAX} are allowed")
+            }
+            Self::BooksMax(books) => {
+                write!(f, "this engine follows {books} books and no more; start another process")
+            }
             Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
             Self::Connection(id) => {
                 write!(f, "connection {id} is out of range; use 0 to {}", MAX_CONNECTIONS - 1)
@@ -155,6 +168,9 @@ impl std::error::Error for EngineError {}
 
 /// Connections are an array; their numbers stay small.
 pub const MAX_CONNECTIONS: u32 = 65_536;
+
+/// The longest symbol; those of venues have up to 80 bytes.
+pub const SYMBOL_BYTES_MAX: usize = 512;
 
 /// What happened, counted.
 #[derive(Clone, Copy, Debug, Default)]

@@ -67,6 +67,9 @@ impl Judge {
         instrument: Instrument,
         ts: Nanos,
     ) -> Option<InstrumentId> {
+        if world.room_for(&instrument.symbol).is_err() {
+            return None;
+        }
         let conn = instrument.conn;
         let id = world.instruments.add(Instrument { ts_news: ts, ..instrument })?;
         world.books.push(Book::default());

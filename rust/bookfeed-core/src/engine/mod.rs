@@ -289,6 +289,7 @@ impl Engine {
             self.judge.turn(world, id, State::Syncing, Cause::Subscribed, ts);
             return Ok(id);
         }
+        world.room_for(symbol)?;
         let (neg_risk, depth) = (listed.neg_risk, listing.depth);
         let instrument = list(venue, symbol, conn, listing, listed);
         let id = self.judge.add(world, instrument, ts).ok_or(EngineError::NoInstrument(UNKNOWN))?;

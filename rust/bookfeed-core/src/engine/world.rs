@@ -1,7 +1,7 @@
 //! What is known: every instrument with its book and its trades, and what is heard on
 //! connections. The stages of the engine change it one after the other; rules only read it.
 
-use super::config::{Config, Counters, LastError};
+use super::config::{Config, Counters, EngineError, LastError, SYMBOL_BYTES_MAX};
 use super::early::Strangers;
 use super::levels::LevelWatch;
 use crate::book::Book;
@@ -142,6 +142,15 @@ impl World {
         let bare = Instrument::new(venue, symbol, conn);
         let exchange = Exchange { calendar: row.pauses, ..Exchange::default() };
         Instrument { payout: row.payout, exchange, fees, ..bare }
+    }
+
+    /// Whether another instrument may be added.
+    pub(super) fn room_for(&self, symbol: &str) -> Result<(), EngineError> {
+        if symbol.len() > SYMBOL_BYTES_MAX {
+            return Err(EngineError::Symbol(symbol.len()));
+        }
+        let full = self.books.len() >= self.config.books_max;
+        if full { Err(EngineError::BooksMax(self.books.len())) } else { Ok(()) }
     }
 
     /// Puts an instrument on a connection.

@@ -10,6 +10,11 @@ pub(super) const CODEC_STORED: u16 = 0;
 /// Payload is one zstd frame.
 pub(super) const CODEC_ZSTD: u16 = 1;
 
+/// A block of records.
+pub(super) const ROLE_RECORDS: u16 = 0;
+/// The last block of a recording: it says that nothing is to follow, and holds no record.
+pub(super) const ROLE_END: u16 = 1;
+
 pub(super) struct FileHeader {
     pub(super) version: u16,
     pub(super) flags: u16,
@@ -44,6 +49,7 @@ impl FileHeader {
 
 pub(super) struct BlockHeader {
     pub(super) codec: u16,
+    role: u16,
     pub(super) stream: u64,
     pub(super) seq: u64,
     pub(super) ts_first: i64,
@@ -54,6 +60,11 @@ pub(super) struct BlockHeader {
 }
 
 impl BlockHeader {
+    /// Whether this is the end mark.
+    pub(super) fn ends(&self) -> bool {
+        self.role == ROLE_END
+    }
+
     /// Reads and verifies the whole block at `at`, short of unpacking it.
     pub(super) fn check(data: &[u8], at: usize, stream: Option<u64>) -> Result<Self, Damage> {
         let block = Self::parse(data, at, stream)?;
@@ -70,22 +81,27 @@ impl BlockHeader {
         let fixed = rest.get(..BLOCK_HEADER_LEN - 8).ok_or(Damage::BlockTruncated)?;
         let mut reader = HeaderReader { data: rest, at: BLOCK_MAGIC.len() };
         let mut read = || {
-            let (codec, reserved) = (reader.u16()?, reader.u16()?);
+            let (codec, role) = (reader.u16()?, reader.u16()?);
             let (stream, seq, ts_first) = (reader.u64()?, reader.u64()?, reader.i64()?);
             let (records, raw_len, len) = (reader.u32()?, reader.len()?, reader.len()?);
             let (header_crc, crc) = (reader.u32()?, reader.u32()?);
             let start = at + BLOCK_HEADER_LEN;
             let payload = start..start.checked_add(len)?;
-            let block = Self { codec, stream, seq, ts_first, records, raw_len, crc, payload };
-            Some((block, reserved, header_crc))
+            let block = Self { codec, role, stream, seq, ts_first, records, raw_len, crc, payload };
+            Some((block, header_crc))
         };
-        let (block, reserved, header_crc) = read().ok_or(Damage::BlockTruncated)?;
+        let (block, header_crc) = read().ok_or(Damage::BlockTruncated)?;
         // A payload is never longer than what it unpacks to: such blocks are stored plain.
         let lengths_ok = block.raw_len <= RAW_LEN_MAX && block.payload.len() <= block.raw_len;
-        if crc32(&[fixed]) != header_crc || !lengths_ok || block.records == 0 {
+        if crc32(&[fixed]) != header_crc || !lengths_ok {
             return Err(Damage::BlockHeader);
         }
-        if block.codec > CODEC_ZSTD || reserved != 0 {
+        let fits_role = match block.role {
+            ROLE_RECORDS => block.records > 0,
+            ROLE_END => block.records == 0 && block.raw_len == 0,
+            _ => false,
+        };
+        if block.codec > CODEC_ZSTD || !fits_role {
             return Err(Damage::BlockHeader);
         }
         if stream.is_some_and(|stream| stream != block.stream) {

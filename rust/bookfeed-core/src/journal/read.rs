@@ -6,7 +6,10 @@ use std::ops::Range;
 use zstd::bulk::Decompressor;
 
 use super::layout::{BlockHeader, CODEC_STORED, FileHeader, unzigzag, varint};
-use super::{BLOCK_MAGIC, FILE_MAGIC, JournalError, RAW_LEN_MAX, Record, VERSION};
+use super::{
+    BLOCK_MAGIC, EXPANSION_MAX, FILE_MAGIC, JournalError, RAW_LEN_MAX, Record, VERSION_WITH_END,
+    VERSIONS,
+};
 
 /// What is wrong with a stretch of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub enum Damage {
     },
     /// The search for further blocks was given up; only crafted input takes that long.
     SearchLimit,
+    /// The blocks unpack to more than [`EXPANSION_MAX`] times the file; only crafted input does.
+    Expansion,
 }
 
 impl fmt::Display for Damage {
@@ -57,6 +62,7 @@ impl fmt::Display for Damage {
             Self::Repeated { seq } => write!(f, "block {seq} repeated"),
             Self::Absent { first, last } => write!(f, "blocks {first} to {last} absent"),
             Self::SearchLimit => f.write_str("search for further blocks given up"),
+            Self::Expansion => write!(f, "unpacks to more than {EXPANSION_MAX} times its size"),
         }
     }
 }
@@ -91,6 +97,8 @@ pub struct Report {
     pub seq_first: Option<u64>,
     /// Number of the last block handed out or skipped.
     pub seq_last: Option<u64>,
+    /// Whether the recording ends here, by its end mark; `None` if the format has none.
+    pub ended: Option<bool>,
     /// Damaged stretches in file order.
     pub missing: Vec<Missing>,
 }
@@ -122,6 +130,8 @@ pub struct Reader<D> {
     offset: usize,
     /// Bytes the search behind damage may still check.
     search_budget: usize,
+    /// Bytes the blocks to come may unpack to.
+    unpack_budget: usize,
     /// Set at the first damage unless recovering: from there on only count.
     stopped: bool,
     /// Number of the last valid block of this segment.
@@ -148,6 +158,7 @@ impl<D: AsRef<[u8]>> Reader<D> {
             offset: 0,
             // A few times the file's own length, so that only crafted input can run out.
             search_budget: total.saturating_mul(8).saturating_add(2 * RAW_LEN_MAX),
+            unpack_budget: total.saturating_mul(EXPANSION_MAX).saturating_add(RAW_LEN_MAX),
             stopped: false,
             seq_seen: None,
             decompressor: Decompressor::new().ok(),
@@ -156,10 +167,11 @@ impl<D: AsRef<[u8]>> Reader<D> {
             report: Report { total_bytes: total, ..Report::default() },
         };
         match header {
-            Ok(FileHeader { version, flags, .. }) if version != VERSION || flags != 0 => {
+            Ok(FileHeader { version, flags, .. }) if !VERSIONS.contains(&version) || flags != 0 => {
                 return Err(JournalError::Unsupported { version, flags });
             }
             Ok(header) => {
+                reader.report.ended = (header.version >= VERSION_WITH_END).then_some(false);
                 reader.stream = Some(header.stream);
                 reader.offset = header.metadata.end;
                 reader.report.valid_bytes = header.metadata.end;
@@ -256,6 +268,9 @@ impl<D: AsRef<[u8]>> Reader<D> {
         self.seq_seen = Some(block.seq);
         self.offset = block.payload.end;
         self.count(&block, block.payload.end - at, skipped);
+        if block.ends() && !self.stopped {
+            self.report.ended = Some(true);
+        }
         Ok(())
     }
 
@@ -269,13 +284,14 @@ impl<D: AsRef<[u8]>> Reader<D> {
         self.report.valid_bytes += len;
         if skipped {
             self.report.blocks_skipped += 1;
-        } else {
+        } else if !block.ends() {
             self.report.blocks += 1;
             self.report.records += u64::from(block.records);
         }
     }
 
     fn unpack(&mut self, block: &BlockHeader) -> Result<(), Damage> {
+        self.unpack_budget = self.unpack_budget.checked_sub(block.raw_len).ok_or(Damage::Expansion)?;
         let payload = self.data.as_ref().get(block.payload.clone()).ok_or(Damage::Content)?;
         self.raw.clear();
         if block.codec == CODEC_STORED {

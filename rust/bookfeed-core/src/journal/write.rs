@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use sha2::{Digest, Sha256};
 use zstd::bulk::Compressor;
 
-use super::layout::{CODEC_STORED, CODEC_ZSTD, crc32, put_varint, zigzag};
+use super::layout::{CODEC_STORED, CODEC_ZSTD, ROLE_END, ROLE_RECORDS, crc32, put_varint, zigzag};
 use super::{
     BLOCK_HEADER_LEN, BLOCK_MAGIC, BLOCK_RAW_LEN, FILE_HEADER_LEN, FILE_MAGIC, JournalError,
     METADATA_LEN_MAX, PAYLOAD_LEN_MAX, RECORD_OVERHEAD_MAX, Record, VERSION,
@@ -129,7 +129,6 @@ impl Sealer {
     /// # Errors
     /// [`JournalError::NoHeader`].
     pub fn seal(&mut self, raw: &RawBlock) -> Result<Vec<u8>, JournalError> {
-        let stream = self.stream.ok_or(JournalError::NoHeader)?;
         let packed = self
             .compressor
             .as_mut()
@@ -139,10 +138,29 @@ impl Sealer {
             Some(packed) => (CODEC_ZSTD, packed),
             None => (CODEC_STORED, &raw.bytes),
         };
+        self.block(codec, ROLE_RECORDS, raw, payload)
+    }
+
+    /// The bytes of the end mark: a recording that has one was ended, and nothing is cut off.
+    ///
+    /// # Errors
+    /// [`JournalError::NoHeader`].
+    pub fn end(&mut self) -> Result<Vec<u8>, JournalError> {
+        self.block(CODEC_STORED, ROLE_END, &RawBlock::default(), &[])
+    }
+
+    fn block(
+        &mut self,
+        codec: u16,
+        role: u16,
+        raw: &RawBlock,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, JournalError> {
+        let stream = self.stream.ok_or(JournalError::NoHeader)?;
         let mut out = Vec::with_capacity(BLOCK_HEADER_LEN + payload.len());
         out.extend_from_slice(&BLOCK_MAGIC);
         out.extend_from_slice(&codec.to_le_bytes());
-        out.extend_from_slice(&0u16.to_le_bytes());
+        out.extend_from_slice(&role.to_le_bytes());
         out.extend_from_slice(&stream.to_le_bytes());
         out.extend_from_slice(&self.seq.to_le_bytes());
         out.extend_from_slice(&raw.ts_first.to_le_bytes());

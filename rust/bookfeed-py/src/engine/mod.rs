@@ -41,6 +41,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// * ``calendar``: whether venues pause when their calendars say so.
 /// * ``auto_subscribe``: whether a whole book of an unknown symbol subscribes it; for
 ///   recordings.
+/// * ``books_max``: how many books there may be; ``EngineError`` for one more.
 /// * ``digest``: whether ``digest()`` is kept over all records.
 /// * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
 ///   ledger.
@@ -54,6 +55,9 @@ pub struct Engine {
     newest: Nanos,
 }
 
+/// Times have room to be added to; also in `recordings/bounds.py`.
+const TS_MAX: u64 = 1 << 62;
+
 impl Engine {
     /// The newest time it was told.
     #[inline]
@@ -65,6 +69,10 @@ impl Engine {
     /// of it as an `EngineError`, and no book is shown as good again.
     #[inline]
     fn guarded<R>(&mut self, ts: i64, work: impl FnOnce(&mut core::Engine) -> R) -> PyResult<R> {
+        if ts.unsigned_abs() > TS_MAX {
+            let limit = "between 1823 and 2116";
+            return Err(engine_error(format!("ts must be Unix nanoseconds {limit}, not {ts}")));
+        }
         self.newest = self.newest.max(ts);
         let inner = &mut self.inner;
         match catch_unwind(AssertUnwindSafe(|| work(inner))) {
@@ -140,10 +148,12 @@ impl Engine {
     #[pyo3(
         signature = (*, hash_check = "sampled", hash_interval_s = None, batch_grace_s = None,
             suspect_grace_s = None, silence_s = None, max_delay_s = None, witness_grace_s = None,
-            unheard_s = None, calendar = true, auto_subscribe = false, digest = false, paper_latency_s = None, **renamed),
+            unheard_s = None, calendar = true, auto_subscribe = false, books_max = 100_000,
+            digest = false, paper_latency_s = None, **renamed),
         text_signature = "(*, hash_check='sampled', hash_interval_s=0.25, batch_grace_s=0.25, \
             suspect_grace_s=1.0, silence_s=30.0, max_delay_s=3.0, witness_grace_s=2.0, \
-            unheard_s=300.0, calendar=True, auto_subscribe=False, digest=False, paper_latency_s=None)"
+            unheard_s=300.0, calendar=True, auto_subscribe=False, books_max=100_000, digest=False, \
+            paper_latency_s=None)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn new(
@@ -157,6 +167,7 @@ impl Engine {
         unheard_s: Option<&Bound<'_, PyAny>>,
         calendar: bool,
         auto_subscribe: bool,
+        books_max: usize,
         digest: bool,
         paper_latency_s: Option<&Bound<'_, PyAny>>,
         renamed: Option<&Bound<'_, PyDict>>,
@@ -177,6 +188,7 @@ impl Engine {
             unheard: given("unheard_s", unheard_s, usual.unheard)?,
             calendar,
             auto_subscribe,
+            books_max,
             digest,
             paper_latency: paper_latency_s.map(|s| duration("paper_latency_s", s)).transpose()?,
         };

@@ -1,0 +1,204 @@
+"""Mutated recordings: whatever is in a file, reading it ends in records or in a ``BookfeedError``.
+
+``python tests/hostile.py --seeds 1000000`` mutates so many journals and captures, and replays,
+audits and imports each of them as the commands do. It exits with 1 if one of them raised anything
+else, or took longer than a second. A failure prints its seed, which fails again the same way.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from audit_journals import Records, kalshi_recorded, recorded, spot_recorded, two_venues_recorded
+
+from bookfeed import replay
+from bookfeed._bookfeed import JournalEncoder
+from bookfeed.cli import main
+from bookfeed.errors import BookfeedError, ExitCode
+from bookfeed.recordings.kinds import Kind
+from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig
+
+SECONDS_MAX: Final = 1.0
+# What a number or a text may be replaced with.
+TOKENS: Final = (
+    b"0", b"-1", b"1e999", b"-0", b"0.0000000001", b"9" * 30, b"1" + b"0" * 400, b"NaN", b"null",
+    b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616", b"true", b'""', b"[]",
+    b"{}", b"[" * 2_000, b'{"a":' * 500, b'"\\ud800"', b'"\\u0000"', b'"' + b"x" * 600 + b'"',
+    b"\xff", b"\n" * 99,
+)  # fmt: skip
+TIMES: Final = (0, -1, 1, 2**63 - 1, -(2**63), 2**62, -(2**62))
+CONNS: Final = (0, 1, 65_535, 65_536, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A recording that is mutated."""
+
+    venues: tuple[str, ...]
+    engine: dict[str, Any]
+    records: Records
+
+
+@cache
+def bases() -> tuple[Base, ...]:
+    """One of each venue, with rules, and one of two venues."""
+    poly, poly_engine = recorded(1, items=60, rules=[("complement", {"min_edge": "0.001"})])
+    spot = [(venue, *spot_recorded(venue, 2, items=60)) for venue in ("binance", "kraken")]
+    return (
+        Base(("polymarket",), poly_engine, poly[:150]),
+        Base(("kalshi",), {}, kalshi_recorded(3, use_yes_price=True, items=80)),
+        Base(("polymarket", "kalshi"), {}, two_venues_recorded(TwoVenueConfig(seed=4), items=80)),
+        *(Base((venue,), engine, records[:150]) for venue, records, engine in spot),
+    )
+
+
+def mutated_bytes(rng: random.Random, data: bytes) -> bytes:
+    """A few bytes of it are others, more, fewer, or a token that readers stumble over."""
+    out = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        at, size = rng.randint(0, len(out)), rng.choice((0, 1, 1, 4, 30))
+        byte, again = bytes([rng.randrange(256)]), bytes(out[at : at + 40])
+        out[at : at + size] = rng.choice((b"", byte, again, rng.choice(TOKENS)))
+    return bytes(out)
+
+
+def mutated_value(rng: random.Random, value: Any) -> Any:
+    """A JSON value with one value in it replaced."""
+    if isinstance(value, dict) and value and rng.random() < 0.9:
+        key = rng.choice(sorted(value))
+        return value | {key: mutated_value(rng, value[key])}
+    if isinstance(value, list) and value and rng.random() < 0.9:
+        at = rng.randrange(len(value))
+        return [*value[:at], mutated_value(rng, value[at]), *value[at + 1 :]]
+    huge = [2**63, -(2**63), 2**64, 10**30, -1, 0, 1e308]
+    return rng.choice([*huge, "9" * 30, "-1", "", "NaN", None, True, [], {}, [[[]]], "x" * 600])
+
+
+def mutated_payload(rng: random.Random, payload: bytes) -> bytes:
+    """Its JSON with another value, or its bytes with others."""
+    if rng.random() < 0.5:
+        try:
+            return json.dumps(mutated_value(rng, json.loads(payload))).encode()
+        except ValueError:
+            pass
+    return mutated_bytes(rng, payload)
+
+
+def mutated_records(rng: random.Random, records: Records) -> Records:
+    """Records with other payloads, times, connections and kinds; out of order, absent, twice."""
+    out = list(records)
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randrange(len(out))
+        kind, ts, conn, epoch, payload = out[at]
+        match rng.randrange(9):
+            case 0:
+                kind = rng.choice([*map(int, Kind), 0, 99, 255])
+            case 1:
+                ts = rng.choice(TIMES)
+            case 2:
+                conn = rng.choice(CONNS)
+            case 3:
+                out.insert(rng.randrange(len(out)), out[at])
+            case 4:
+                out[at] = out[rng.randrange(len(out))]
+                continue
+            case _:
+                payload = mutated_payload(rng, payload)
+        out[at] = kind, ts, conn, epoch, payload
+    return out
+
+
+def journal(rng: random.Random, base: Base, path: Path) -> None:
+    """A journal of mutated records, metadata or bytes."""
+    where = rng.choice(("records", "records", "records", "metadata", "file"))
+    records = mutated_records(rng, base.records) if where == "records" else base.records
+    notes = {"venues": list(base.venues), "engine": base.engine}
+    metadata = json.dumps({"recording": "a", "notes": notes}).encode()
+    if where == "metadata":
+        metadata = mutated_payload(rng, metadata)
+    encoder = JournalEncoder(level=1)
+    blocks = [encoder.header(metadata)]
+    for record in records:
+        encoder.append(*record)
+        if rng.random() < 0.1:
+            blocks.append(encoder.take_block())
+    while block := encoder.take_block():
+        blocks.append(block)
+    data = b"".join([*blocks, encoder.end_block()])
+    if where == "file":
+        data = mutated_bytes(rng, data) if rng.random() < 0.5 else data[: rng.randrange(len(data))]
+    path.write_bytes(data)
+
+
+def capture(rng: random.Random, base: Base, path: Path) -> None:
+    """A capture of mutated lines."""
+    lines = [json.dumps({"capture": 1, "venue": base.venues[0]}).encode()]
+    for kind, ts, conn, _, payload in mutated_records(rng, base.records):
+        if kind == Kind.FRAME:
+            line = {"ts_recv": ts, "conn": f"c{conn}", "frame": payload.decode(errors="replace")}
+            lines.append(json.dumps(line).encode())
+    at = rng.randrange(len(lines))
+    lines[at] = mutated_payload(rng, lines[at])
+    path.write_bytes(b"\n".join(lines))
+
+
+def read(path: Path, target: Path) -> None:
+    """Each command that takes a recording, and Python's own way to it."""
+    source, imported = str(path), str(target)
+    for arguments in (["replay", source], ["audit", source], ["import", source, imported]):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            code = main([*arguments, "-o", "json"])
+        target.unlink(missing_ok=True)
+        assert code in (ExitCode.OK, ExitCode.FAILURE, ExitCode.DATA), f"exit code {code}"
+        for sign in ("Traceback", "cannot be audited"):
+            assert sign not in said.getvalue(), said.getvalue()
+    try:
+        replay(path).run()
+    except BookfeedError as error:
+        assert str(error), "an error without a word"
+
+
+def run(seed: int, directory: Path) -> str | None:
+    """What was wrong with one seed."""
+    rng = random.Random(seed)
+    path = directory / "recording"
+    rng.choice((journal, journal, capture))(rng, rng.choice(bases()), path)
+    begun = time.perf_counter()
+    try:
+        read(path, directory / "imported.bfj")
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    seconds = time.perf_counter() - begun
+    return f"took {seconds:.1f} s" if seconds > SECONDS_MAX else None
+
+
+def campaign() -> int:
+    """The campaign; 1 if anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10_000, help="how many (default 10000)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
+    args = parser.parse_args()
+    failed: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as directory:
+        for seed in range(args.first, args.first + args.seeds):
+            problem = run(seed, Path(directory))
+            if problem is not None:
+                failed[problem[:40]] += 1
+                print(f"seed {seed}: {problem[:300]}", file=sys.stderr)
+    print(json.dumps({"seeds": args.seeds, "failed": failed.total(), "kinds": dict(failed)}))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(campaign())

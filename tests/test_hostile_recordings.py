@@ -1,0 +1,187 @@
+"""Recordings from anywhere: mutated ones end in a ``BookfeedError``, small ones stay small.
+
+The bounds are those a person can rely on who is sent a file: reading one of at most 1 MB takes at
+most 128 MiB more than reading a tiny one, and no file makes a command show a traceback.
+"""
+
+import gzip
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import hostile
+import pytest
+import zstandard
+
+from bookfeed._bookfeed import JournalEncoder
+from bookfeed.errors import CaptureError
+from bookfeed.recordings.capture import Capture
+from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.reader import NOT_ENDED, Journal
+from bookfeed.recordings.writer import JournalWriter
+
+MIB: Final = 1 << 20
+TS: Final = 1_790_000_000_000_000_000
+Records = Iterable[tuple[int, int, int, int, bytes]]
+
+# Runs a command in a child and prints its exit code and its peak memory in KiB.
+MEASURE: Final = """
+import resource, subprocess, sys
+done = subprocess.run([sys.executable, "-m", "bookfeed", *sys.argv[1:]], capture_output=True)
+assert b"Traceback" not in done.stderr, done.stderr.decode()
+print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def frames(count: int, payload: Callable[[int], bytes]) -> Records:
+    yield int(Kind.CONNECTED), TS, 0, 1, b"polymarket"
+    for i in range(count):
+        yield int(Kind.FRAME), TS + i, 0, 1, payload(i)
+
+
+def book(asset: int, bids: bytes) -> bytes:
+    head = b'{"event_type":"book","asset_id":"%d","market":"0x1","timestamp":"1790000000000",'
+    return head % asset + b'"hash":"x","bids":[' + bids + b'],"asks":[]}'
+
+
+def levels(count: int) -> bytes:
+    return b",".join(b'{"price":"0.%09d","size":"1"}' % (i + 1) for i in range(count))
+
+
+def listed(count: int) -> Records:
+    for i in range(count):
+        yield int(Kind.SUBSCRIBE), TS, 0, 1, b'{"venue":"kalshi","symbol":"K%d"}' % i
+
+
+JOURNALS: Final[dict[str, Callable[[], Records]]] = {
+    "blank frames": lambda: frames(40, lambda _: b"\n" * (31 * MIB)),
+    "frames of empty objects": lambda: frames(20, lambda _: b"[" + b"{}," * (5 * MIB) + b"{}]"),
+    "frames of opening brackets": lambda: frames(20, lambda _: b"[" * (16 * MIB)),
+    "large books": lambda: frames(20, lambda i: book(i, levels(200_000))),
+    "one level, often": lambda: frames(20, lambda i: book(i, levels(1) + b"," + b"0" * 16 * MIB)),
+    "many small books": lambda: frames(60_000, lambda i: book(i, b"")),
+    "many subscriptions": lambda: listed(100_000),
+    "long notes": lambda: ((int(Kind.NOTE), TS, 0, 1, b"[" * (16 * MIB)) for _ in range(20)),
+    "long symbols": lambda: (
+        (
+            int(Kind.SUBSCRIBE),
+            TS,
+            0,
+            1,
+            b'{"venue":"kalshi","symbol":"%s"}' % (b"K" * MIB + b"%d" % i),
+        )
+        for i in range(100)
+    ),
+}
+CAPTURE_HEAD: Final = b'{"capture":1,"venue":"polymarket"}\n'
+CAPTURES: Final[dict[str, Callable[[], bytes]]] = {
+    "blank lines": lambda: CAPTURE_HEAD + b"\n" * (64 * MIB),
+    "one long line": lambda: CAPTURE_HEAD + b" " * (200 * MIB),
+    "empty arrays": lambda: CAPTURE_HEAD + b"[" + b"[]," * (4 * MIB) + b"[]]",
+    "escapes": lambda: (
+        CAPTURE_HEAD + b'{"ts_recv":1,"conn":"a","frame":"' + b"\\n" * (7 * MIB) + b'"}\n'
+    ),
+    "long names": lambda: (
+        CAPTURE_HEAD
+        + b"".join(
+            b'{"ts_recv":1,"conn":"%s%d","frame":""}\n' % (b"n" * 100_000, i) for i in range(300)
+        )
+    ),
+}
+
+
+def write_journal(path: Path, records: Records, *, bytes_max: int = 1_000_000) -> None:
+    """As much of the records as fits into a file of so many bytes."""
+    encoder = JournalEncoder(level=3)
+    metadata = {
+        "recording": "a",
+        "notes": {"venues": ["polymarket"], "engine": {"auto_subscribe": True}},
+    }
+    blocks, size = [encoder.header(json.dumps(metadata).encode())], 0
+    for record in records:
+        encoder.append(*record)
+        while block := encoder.take_block(partial=False):
+            blocks.append(block)
+            size += len(block)
+        if size > bytes_max:
+            break
+    while block := encoder.take_block():
+        blocks.append(block)
+    path.write_bytes(b"".join([*blocks, encoder.end_block()]))
+
+
+def peak_kib(*arguments: str) -> int:
+    """Peak memory of a command, which may fail but not with a traceback."""
+    command = [sys.executable, "-c", MEASURE, *arguments]
+    code, kib = map(int, subprocess.run(command, capture_output=True, check=True).stdout.split())
+    assert code in (0, 1, 3)
+    return kib
+
+
+@pytest.fixture(scope="module")
+def floor_kib(tmp_path_factory: pytest.TempPathFactory) -> int:
+    tiny = tmp_path_factory.mktemp("tiny") / "tiny.bfj"
+    write_journal(tiny, frames(1, lambda _: b"[]"))
+    return peak_kib("replay", str(tiny))
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+def test_a_small_journal_stays_small(name: str, tmp_path: Path, floor_kib: int) -> None:
+    path = tmp_path / "x.bfj"
+    write_journal(path, JOURNALS[name]())
+    for command in ("replay", "audit"):
+        assert peak_kib(command, str(path)) - floor_kib < 128 * 1024
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_small_capture_stays_small(
+    name: str, pack: Callable[[bytes], bytes], tmp_path: Path, floor_kib: int
+) -> None:
+    path = tmp_path / "x.capture"
+    path.write_bytes(pack(CAPTURES[name]()))
+    assert path.stat().st_size < 1_000_000
+    assert peak_kib("replay", str(path)) - floor_kib < 64 * 1024
+    assert peak_kib("import", str(path), str(tmp_path / "out.bfj")) - floor_kib < 64 * 1024
+
+
+def test_a_large_window_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "x.zst"
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=27)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    path.write_bytes(packer.compress(CAPTURE_HEAD + b"\n" * 100) + packer.flush())
+    with pytest.raises(CaptureError, match="memory"):
+        Capture(path)
+
+
+def test_mutated_recordings_raise_nothing_of_their_own(tmp_path: Path) -> None:
+    for seed in range(1, 250):
+        problem = hostile.run(seed, tmp_path)
+        assert problem is None or problem.startswith("took "), f"seed {seed}: {problem}"
+
+
+def test_a_recording_cut_between_two_blocks_is_not_whole(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path, rotate_bytes=10_000) as writer:
+        for i in range(3_000):
+            writer.append(Kind.FRAME, TS + i, 0, 1, b"%d" % (i * i * i))
+            if i % 100 == 0:
+                writer.sync()
+    journal = Journal(tmp_path)
+    assert journal.report().clean and len(journal.segments) > 1
+    last = journal.segments[-1]
+    last.write_bytes(last.read_bytes()[:-52])  # the end mark
+    (missing,) = Journal(tmp_path).report().missing
+    assert (missing.segment, missing.bytes, missing.reason) == (last, 0, NOT_ENDED)
+    last.unlink()  # a whole segment of it
+    (missing,) = Journal(tmp_path).report().missing
+    assert (missing.segment, missing.reason) == (journal.segments[-2], NOT_ENDED)
+
+
+def test_the_measure_measures() -> None:
+    """The child of the child is what is counted."""
+    assert peak_kib("replay", __file__) > 5_000
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 5_000
