@@ -208,7 +208,8 @@ class SegmentFiles:
             # Twice: a failure begins a segment anew, which needs a sync of its own.
             for _ in range(2):
                 self.hurry()
-                self.sync(at_once=True)
+                if self.ready(at_once=True):
+                    self.sync(at_once=True)
 
     def hurry(self) -> None:
         """Forgets that something failed lately: the next attempt is made at once."""
