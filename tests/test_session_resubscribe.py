@@ -31,6 +31,9 @@ class Session:
     def send(self, text: str) -> None:
         self.sent.append(orjson.loads(text))
 
+    def quoted(self, text: str) -> str:
+        return repr(text)
+
 
 class Bench:
     """One connection with two books, of which the first is wanted back."""

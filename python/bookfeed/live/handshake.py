@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
+from bookfeed.log import printable
 from bookfeed.venues.base import Endpoint
 
 # Shorter ones are no secrets, and would take words out of a sentence.
@@ -36,7 +37,19 @@ def secrets(url: str, sent: Mapping[str, str]) -> set[str]:
 
 def shown(text: str, hidden: Iterable[str] = ()) -> str:
     """``text`` as it may be logged: one line, printable, not endless, nothing ``hidden`` in it."""
-    for secret in sorted(hidden, key=len, reverse=True):
-        text = text.replace(secret, "…")
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip())
+    line = printable(_without(hidden, text.strip()).replace("\n", "\\n"))
     return line if len(line) <= _TEXT_MAX else line[: _TEXT_MAX - 1] + "…"
+
+
+def quoted(text: str, hidden: Iterable[str] = ()) -> str:
+    """What a peer said, in quotes, so that nobody takes it for ours; else as ``shown``."""
+    said = _without(hidden, text.strip())
+    return repr(said if len(said) <= _TEXT_MAX else said[: _TEXT_MAX - 1] + "…")
+
+
+def _without(hidden: Iterable[str], text: str) -> str:
+    """``text`` without secrets, as they are or as JSON or an address would spell them."""
+    for secret in sorted(hidden, key=len, reverse=True):
+        for spelt in (secret, secret.replace("/", "\\/"), quote(secret), quote(secret, safe="")):
+            text = text.replace(spelt, "…")
+    return text

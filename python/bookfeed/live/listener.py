@@ -175,6 +175,25 @@ class FeedListener(WSListener):
         if frame.msg_type is WSMsgType.CLOSE and self.transport is not None:
             self.transport.disconnect()
 
+    def end_error(self) -> Exception | None:
+        """By what error the socket ended; to be asked once it has.
+
+        The socket layer keeps it for whoever waits for the end. If nobody ever asks, asyncio logs
+        it by itself, in many lines.
+        """
+        if self.transport is None:
+            return None
+        end = self.transport.wait_disconnected()
+        try:
+            end.send(None)
+        except StopIteration:
+            return None
+        except Exception as error:
+            return error
+        finally:
+            end.close()
+        return None
+
     def detach(self) -> None:
         """From now on every frame is dropped."""
         self.active = self._plain = False

@@ -44,7 +44,7 @@ from bookfeed.live.framing import (
     CloseCode,
     ProtocolViolation,
 )
-from bookfeed.live.handshake import headers, secrets, shown
+from bookfeed.live.handshake import headers, quoted, secrets, shown
 from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener, PicowsLog
 from bookfeed.live.proxy import proxy_of
@@ -272,11 +272,19 @@ class Session:
             watch.close()
         if not self._sockets:
             self._gone.set()
+        asyncio.get_running_loop().call_soon(self._tell_end, listener)
         if listener is not self._listener:
             return
         self.counters.disconnects += 1
         self._lose(listener, "connection lost")
         self._step(Closed(listener.close_code, listener.close_reason))
+
+    @borne
+    def _tell_end(self, listener: FeedListener) -> None:
+        """Say by what error a socket ended, if nothing was said yet."""
+        error = listener.end_error()
+        if error is not None and listener.violation is None:
+            _log.warning("end", "connection %d: %s", self.conn, self._told(error))
 
     @borne
     def on_reset(self, listener: FeedListener) -> None:
@@ -298,7 +306,8 @@ class Session:
     def on_peer_close(self, listener: FeedListener) -> None:
         """The peer sent a close frame: answer it and part."""
         code = listener.close_code
-        reason = self._shown(f"closed by the venue: {code} {listener.close_reason}")
+        said = f" {self.quoted(listener.close_reason)}" if listener.close_reason else ""
+        reason = f"closed by the venue: {code}{said}"
         _log.warning("peer", "connection %d: %s", self.conn, reason)
         self._lose(listener, reason)
         self._part(listener, CloseCode.NORMAL if code == CLOSE_CODE_ABSENT else code)
@@ -308,7 +317,8 @@ class Session:
     def on_notice(self, text: bytes) -> None:
         """The venue said something in plain words, such as that it refused a request."""
         self.counters.notices += 1
-        _log.warning("notice", "connection %d: the venue says %r", self.conn, text)
+        said = self.quoted(text.decode(errors="backslashreplace"))
+        _log.warning("notice", "connection %d: the venue says %s", self.conn, said)
 
     @borne
     def on_violation(self, listener: FeedListener, violation: ProtocolViolation) -> None:
@@ -496,6 +506,10 @@ class Session:
             return self._shown(f"{type(error).__name__}: {error}")
         except Exception:  # an error that cannot even be printed
             return type(error).__name__
+
+    def quoted(self, text: str) -> str:
+        """What the venue said, in quotes, fit to be logged."""
+        return quoted(text, self._secrets)
 
     def _shown(self, text: str) -> str:
         """What others said, fit to be logged; it may hold our headers."""

@@ -9,7 +9,7 @@ gets is decided by what it offers; how often anything may be done, by ``ResyncPl
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Protocol
 
 from bookfeed._bookfeed import Engine, Notice
 from bookfeed.clock import Clock
@@ -18,9 +18,6 @@ from bookfeed.live.recovery.plan import ResyncPlan, ResyncPolicy
 from bookfeed.live.shard import Shard
 from bookfeed.log import RateLimitedLog
 from bookfeed.recordings.inputs import EngineInput
-
-# So much of an error's text is worth a line.
-TEXT_MAX: Final = 200
 
 
 class Connections(Protocol):
@@ -113,9 +110,9 @@ class Mender:
 
     def say(self, shard: Shard, notice: Notice) -> None:
         """Log an error of the venue's, each text by itself so that none holds another back."""
-        text = notice.text[:TEXT_MAX]
+        text = shard.session.quoted(notice.text)
         self.connections.log.warning(
-            f"error {text}", "connection %d: the venue says %r", shard.conn, text
+            f"error {text}", "connection %d: the venue says %s", shard.conn, text
         )
 
     def may_replace(self, shard: Shard) -> bool:

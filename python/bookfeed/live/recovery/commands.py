@@ -383,8 +383,7 @@ class CommandMender(Mender):
 
     def _say(self, shard: Shard, notice: Notice) -> None:
         """Every text once for all connections: the venue repeats itself."""
-        words = "".join(c if c.isprintable() else " " for c in notice.text[:200])
-        text = f"error {notice.code}: {words}"
+        text = f"error {notice.code}: {shard.session.quoted(notice.text)}"
         if text not in self._said and len(self._said) < SAID_MAX:
             self._said.add(text)
             # A key of its own, so that no other line holds this one back.
