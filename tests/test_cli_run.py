@@ -320,7 +320,7 @@ def test_a_table_that_nobody_watches_is_printed_once() -> None:
     raise AssertionError(f"the books are not live after {seconds} s: {out}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_when_told_within_two_seconds(number: signal.Signals) -> None:
     seed = own_seed(810100 + number)
     with running("run", *DEMO, "--seed", seed, "-o", "ndjson") as process:

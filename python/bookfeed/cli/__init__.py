@@ -16,12 +16,13 @@ from bookfeed.errors import BookfeedError, ExitCode, exit_code
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line ``argv`` (the process's own) and returns its exit code."""
+    _open_standard_streams()
     args = parse(sys.argv[1:] if argv is None else argv)
-    from bookfeed import log  # not before: `--help` and `--version` start at once
-
-    log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)
-    command = importlib.import_module(f"bookfeed.cli.{args.module}")
     try:
+        from bookfeed import log  # not before: `--help` and `--version` start at once
+
+        log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)
+        command = importlib.import_module(f"bookfeed.cli.{args.module}")
         code: ExitCode = command.execute(args)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -35,3 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bookfeed {args.command}: {error}", file=sys.stderr)
         return exit_code(error)
     return code
+
+
+def _open_standard_streams() -> None:
+    """Opens what whoever started us closed (``>&-``), to nothing.
+
+    Otherwise a socket gets the number of a standard stream, and what is printed goes there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is given out, so this is it.
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))

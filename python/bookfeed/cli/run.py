@@ -19,7 +19,7 @@ from bookfeed.recordings.inputs import Recorder
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
-    """Runs until the time is up, Ctrl-C or SIGTERM; raises what ended the feed otherwise."""
+    """Runs until the time or a signal ends it; raises what ended the feed otherwise."""
     with opened(args) as source:
         engine = Engine(**source.config.engine.arguments(), **engine_options(args))
         follow(args, source, engine, why=args.why)
@@ -90,7 +90,7 @@ async def _follow(
 
 
 async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:
-    """Refreshes the output until SIGINT, SIGTERM, the end of the time or of whoever reads."""
+    """Refreshes the output until a signal, the end of the time or of whoever reads."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
@@ -99,7 +99,8 @@ async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:
         # A second one ends the process the hard way.
         loop.remove_signal_handler(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    ending = ending_signals()
+    for number in ending:
         loop.add_signal_handler(number, end, number)
     end_s = None if seconds is None else loop.time() + seconds
     try:
@@ -114,5 +115,14 @@ async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:
             if feed.failure is not None:
                 raise feed.failure
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending:
             loop.remove_signal_handler(number)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """What ends a run in good order; a hangup, too, unless whoever began it said otherwise."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        signals.append(hangup)
+    return signals
