@@ -200,6 +200,14 @@ class TestWriter:
         assert file.stat().st_mode & 0o777 == 0o600
         assert tmp_path.stat().st_mode & 0o777 == 0o755
 
+    @pytest.mark.parametrize(("mode", "named"), [(0o777, True), (0o1777, False), (0o755, False)])
+    def test_a_directory_that_anybody_may_write_is_named(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, named: bool
+    ) -> None:
+        tmp_path.chmod(mode)
+        JournalWriter(tmp_path).close()
+        assert (f"chmod o-w {tmp_path}" in caplog.text) == named
+
     def test_never_writes_into_what_is_there(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

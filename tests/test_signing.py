@@ -5,6 +5,7 @@ import copy
 import logging
 import os
 import pickle
+import stat
 import sys
 import traceback
 from collections.abc import Callable
@@ -167,6 +168,16 @@ def test_a_file_that_others_may_use_is_refused(file: Path, mode: int) -> None:
     link.symlink_to(file)
     with pytest.raises(ConfigError, match=f"chmod 600 {file}"):
         key_from_file(link, "bookfeed.toml")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_file_that_others_may_replace_is_refused(file: Path, mode: int) -> None:
+    file.parent.chmod(mode)
+    with pytest.raises(ConfigError, match=f"others may replace it: chmod go-w {file.parent}"):
+        key_from_file(file, "bookfeed.toml")
+    # Where nobody may remove what is another's, such as in /tmp, nobody can replace it.
+    file.parent.chmod(mode | stat.S_ISVTX)
+    assert key_from_file(file, "bookfeed.toml")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

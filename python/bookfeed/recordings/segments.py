@@ -11,6 +11,7 @@ import errno
 import json
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -324,8 +325,15 @@ def segment_metadata(
 
 
 def make_private_directory(path: Path) -> None:
-    """Makes ``path`` and its missing parents, 0700; one that exists is left as it is."""
+    """Makes ``path`` and its missing parents, 0700; one that exists is left as it is, and named if
+    anybody may write there.
+    """
     if path.is_dir():
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            _log.warning(
+                "anybody may replace recordings in %s (mode %04o): chmod o-w %s", path, mode, path
+            )
         return
     make_private_directory(path.parent)
     with contextlib.suppress(FileExistsError):

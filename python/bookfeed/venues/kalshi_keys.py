@@ -189,6 +189,12 @@ def _no_key(text: str) -> str:
     return _NO_PEM
 
 
+def others_may_replace(directory: Path) -> bool:
+    """Whether others may put a file of theirs in place of one in ``directory``."""
+    mode = directory.stat().st_mode
+    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
+
+
 def _private_text(path: Path, source: str, key: str) -> str:
     """What is in a file, after a look at who else could have written or read it."""
 
@@ -212,6 +218,9 @@ def _private_text(path: Path, source: str, key: str) -> str:
         if found.st_mode & _OTHERS:
             mode = stat.S_IMODE(found.st_mode)
             refuse(f"others may use it (mode {mode:04o}): chmod 600 {path.resolve()}")
+        place = path.resolve().parent
+        if others_may_replace(place):
+            refuse(f"others may replace it: chmod go-w {place}")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(KEY_FILE_BYTES_MAX + 1)
     finally:
