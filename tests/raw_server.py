@@ -29,6 +29,8 @@ class RawServer:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.refusals: list[bytes] = []
+        # Headers of the next answer that upgrades.
+        self.promised = b""
         self.opened: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
         self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -91,8 +93,9 @@ class RawServer:
         accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
         sock.sendall(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n" + self.promised + b"\r\n"
         )
+        self.promised = b""
         head = reader.read(2)
         if not head:
             raise ConnectionError("the client was closed meanwhile")

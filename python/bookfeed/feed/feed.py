@@ -45,7 +45,7 @@ from bookfeed.live.pulse import Pulse
 from bookfeed.live.supervisor import Outlet, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
-from bookfeed.recordings.inputs import EngineInput, Recorder
+from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
@@ -142,6 +142,7 @@ class Feed(LiveBooks):
         self._spinner: Spinner | None = None
         self._alarm: Final = PolarityAlarm()
         self._alarm_timer: asyncio.TimerHandle | None = None
+        self._flush_timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def from_config(
@@ -201,6 +202,7 @@ class Feed(LiveBooks):
         for supervisor in self._supervisors:
             supervisor.start()
         self._pulse.start()
+        self._flush_records()
         self._rescheduled()
         if any(rule.kind == "box" for rule in self._rules):
             self._look()
@@ -208,6 +210,14 @@ class Feed(LiveBooks):
 
     async def __aenter__(self) -> Self:
         return await self.open()
+
+    def _flush_records(self) -> None:
+        """Have the recorder write at its own interval, which may be shorter than the pulse's."""
+        recorder = self._recorder
+        if isinstance(recorder, Flushing) and recorder.flush_interval_s:
+            recorder.flush()
+            loop = asyncio.get_running_loop()
+            self._flush_timer = loop.call_later(recorder.flush_interval_s, self._flush_records)
 
     def _look(self) -> None:
         self._alarm.look(self._engine, self._inputs.rules)
@@ -278,6 +288,8 @@ class Feed(LiveBooks):
             return
         self._closed = True
         self._pulse.stop()
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
         if self._alarm_timer is not None:
             self._alarm_timer.cancel()
             self._alarm.look(self._engine, self._inputs.rules)

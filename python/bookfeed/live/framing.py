@@ -78,6 +78,11 @@ def check_text(payload: bytes) -> None:
         ) from None
 
 
+def may_close_with(code: int) -> bool:
+    """Whether a peer may put the close code on the wire."""
+    return code in _CLOSE_CODES or 3000 <= code <= 4999
+
+
 def close_reason(payload: bytes) -> tuple[int, str]:
     """Return code and reason of a close frame; raise ``ProtocolViolation`` if it is malformed."""
     if not payload:
@@ -85,7 +90,7 @@ def close_reason(payload: bytes) -> tuple[int, str]:
     if len(payload) == 1:
         raise ProtocolViolation(CloseCode.PROTOCOL_ERROR, "close frame of one byte")
     code = int.from_bytes(payload[:2])
-    if code not in _CLOSE_CODES and not 3000 <= code <= 4999:
+    if not may_close_with(code):
         raise ProtocolViolation(CloseCode.PROTOCOL_ERROR, f"close code {code} is not allowed")
     check_text(payload[2:])
     return code, payload[2:].decode()

@@ -4,6 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from picows import WSUpgradeResponse
+
+from bookfeed.errors import SessionError
+from bookfeed.live.listener import FeedListener
 from bookfeed.log import printable
 from bookfeed.venues.base import Endpoint
 
@@ -24,6 +28,18 @@ def headers(endpoint: Endpoint, now_ms: int) -> dict[str, str]:
     taken = {name.lower() for name in signed}
     own = {name: value for name, value in endpoint.headers.items() if name.lower() not in taken}
     return own | signed
+
+
+def checked(response: WSUpgradeResponse, listener: FeedListener) -> FeedListener:
+    """``listener`` if the answer takes up nothing that was not asked for; ``SessionError`` if so.
+
+    We offer neither extensions nor subprotocols: frames in one of theirs would be read wrongly.
+    """
+    for name in ("Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"):
+        given = response.headers.get(name)
+        if given is not None:
+            raise SessionError(f"the server wants {name} {quoted(given)}, which was not offered")
+    return listener
 
 
 def secrets(url: str, sent: Mapping[str, str]) -> set[str]:

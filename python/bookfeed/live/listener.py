@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
+from picows.version import __version__ as PICOWS_INSTALLED
 
 from bookfeed.live.framing import (
     CLOSE_CODE_ABNORMAL,
@@ -24,6 +25,7 @@ from bookfeed.live.framing import (
     ProtocolViolation,
     check_text,
     close_reason,
+    may_close_with,
     too_big,
 )
 from bookfeed.venues.base import Venue
@@ -34,7 +36,17 @@ if TYPE_CHECKING:
 # Bare text messages of a venue are shorter than this; market data never is.
 BARE_TEXT_BYTES_MAX: Final = 64
 
+PICOWS_VERSION: Final = "2.3"
+
 _TEXT: Final = WSMsgType.TEXT
+# Refused frames are learned from what picows logs (``PicowsLog``): no promise of its interface, so
+# only the versions are taken whose behaviour the tests know.
+if PICOWS_INSTALLED.split(".")[:2] != PICOWS_VERSION.split("."):
+    raise ImportError(
+        f"bookfeed needs picows {PICOWS_VERSION}, not {PICOWS_INSTALLED}: "
+        f"pip install 'picows=={PICOWS_VERSION}.*'"
+    )
+
 # How big a frame was and how big one may be, as the socket layer says it.
 _SIZES: Final = re.compile(r"(\d+) > (\d+)")
 _JSON_STARTS: Final = (b"[", b"{")
@@ -204,9 +216,28 @@ class FeedListener(WSListener):
         The frame before the bad one is delivered only after this, and still counts. So this is
         acted upon at the end of the read, or right after it if nothing else was in it.
         """
+        if self._goodbye_answered():
+            return
         if self.active and self.violation is None:
             self.violation = _violation(said)
             asyncio.get_running_loop().call_soon(self._session.on_parser_failure, self)
+
+    def _goodbye_answered(self) -> bool:
+        """Whether the bad frame stands behind a close frame, where nothing is to be read.
+
+        The close frame is then answered as it should be, before the socket layer complains.
+        """
+        transport = self.transport
+        if transport is None or transport.close_handshake is None:
+            return False
+        said = transport.close_handshake.recv
+        if said is None:
+            return False
+        code: Any = said.code or CloseCode.NORMAL
+        if not may_close_with(code):
+            return False
+        transport.send_close(code)
+        return True
 
 
 def _violation(said: tuple[Any, ...]) -> ProtocolViolation:

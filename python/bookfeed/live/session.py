@@ -44,7 +44,7 @@ from bookfeed.live.framing import (
     CloseCode,
     ProtocolViolation,
 )
-from bookfeed.live.handshake import headers, quoted, secrets, shown
+from bookfeed.live.handshake import checked, headers, quoted, secrets, shown
 from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener, PicowsLog
 from bookfeed.live.proxy import proxy_of
@@ -481,7 +481,7 @@ class Session:
             self._secrets = secrets(self._endpoint.url, sent) | secrets(self._proxy or "", {})
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await ws_connect(
-                    lambda _request, _response: listener,
+                    lambda _request, response: checked(response, listener),
                     self._endpoint.url,
                     ssl_context=self._endpoint.ssl_context,
                     # Answering pings is ours: a ping that picows answers itself is not shown to

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError
@@ -41,6 +41,18 @@ class Recorder(Protocol):
 
     def close(self, timeout_s: float) -> object:
         """Write out everything; gives up after ``timeout_s``."""
+
+
+@runtime_checkable
+class Flushing(Recorder, Protocol):
+    """A recorder that says how long a record may wait in memory."""
+
+    @property
+    def flush_interval_s(self) -> float:
+        """The longest that a record waits; 0 for as long as whoever polls lets it."""
+
+    def flush(self) -> None:
+        """Have everything written soon; must neither block nor fail."""
 
 
 class EngineInput:

@@ -112,6 +112,11 @@ class JournalWriter:
         )
         self._thread.start()
 
+    @property
+    def flush_interval_s(self) -> float:
+        """The longest that a record waits in memory, if ``flush`` is called as often."""
+        return self._flush_ns / 1e9
+
     def __enter__(self) -> Self:
         return self
 
