@@ -11,6 +11,7 @@ from test_audit_user import quote
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor, AuditReport
+from bookfeed.audit.numbers import count
 from bookfeed.cli import main
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.capture import CAPTURE_ENGINE
@@ -111,3 +112,15 @@ def test_recorded_frames_agree(capsys: pytest.CaptureFixture[str]) -> None:
     for path in CAPTURES:
         assert main(["audit", str(path), "-o", "json"]) == 0
         assert json.loads(capsys.readouterr().out)["touches_compared"] > 5
+
+
+def test_names_and_numbers_that_nobody_can_hold_raise_nothing() -> None:
+    half = {"event_type": "book", "asset_id": "\ud800", "bids": [], "asks": []}
+    records: Records = [(int(Kind.CONNECTED), START, 0, 0, b"polymarket")]
+    records.append((int(Kind.FRAME), START, 0, 0, json.dumps(half).encode()))
+    report = audited(records)
+    assert report.findings and all(one.what.isprintable() for one in report.findings)
+    long = b'{"type":"ticker","sid":' + b"9" * 5_000 + b',"seq":1,"msg":{}}'
+    records = [(int(Kind.CONNECTED), START, 0, 0, b"kalshi"), (int(Kind.FRAME), START, 0, 0, long)]
+    assert audited(records).findings == []
+    assert (count(str(2**64 - 1)), count(str(2**64)), count("9" * 5_000)) == (2**64 - 1, None, None)

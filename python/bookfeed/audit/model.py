@@ -176,7 +176,7 @@ class Model:
         assert self._number_of is not None
         number, theirs = len(self.instruments), self._number_of(venue, symbol)
         if theirs != number:
-            self.disputed.append(f"{venue} {symbol}: book {number} here, {theirs} there")
+            self.disputed.append(f"{venue} {symbol!r}: book {number} here, {theirs} there")
             return []
         self._add(conn, venue, symbol, market if isinstance(market, str) else None)
         self.instruments[number].state = "syncing"

@@ -42,6 +42,8 @@ _INT64: Final = Decimal(2**63)
 
 _PLAIN: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _SIGNED: Final = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+# Of the largest number of 64 bits.
+_DIGITS_MAX: Final = 20
 _MILLIS: Final = re.compile(r"\d{1,13}", re.ASCII)
 
 
@@ -90,10 +92,12 @@ def positive_price(value: object) -> Decimal:
 
 
 def count(value: object) -> int | None:
-    """A whole number as it was printed; ``None`` if it is not that."""
-    if isinstance(value, str) and value.isdecimal() and value.isascii():
-        return int(value)
-    return None
+    """A whole number of 64 bits as it was printed; ``None`` if it is not that."""
+    if not isinstance(value, str) or not value.isdecimal() or not value.isascii():
+        return None
+    digits = value.lstrip("0")
+    number = int(digits or "0") if len(digits) <= _DIGITS_MAX else None
+    return None if number is None or number >= 2**64 else number
 
 
 def rfc3339(value: object) -> int | None:

@@ -45,7 +45,10 @@ class EngineWitness:
 
     def number(self, venue: str, symbol: str) -> int | None:
         """See ``Witness``."""
-        return self._engine.instrument(venue, symbol)
+        try:
+            return self._engine.instrument(venue, symbol)
+        except UnicodeEncodeError:  # half a character: no book is called that
+            return None
 
     def qty(self, number: int, side: Side, price: Decimal) -> Decimal:
         """See ``Witness``."""
