@@ -48,6 +48,14 @@ def book(asset: int, bids: bytes) -> bytes:
     return head % asset + b'"hash":"x","bids":[' + bids + b'],"asks":[]}'
 
 
+def change(asset: int) -> bytes:
+    entry = b'{"asset_id":"%d","price":"0.5","size":"1","side":"BUY","hash":"x"}' % asset
+    return (
+        b'{"event_type":"price_change","market":"0x1","timestamp":"1790000000000",'
+        b'"price_changes":[%s]}' % entry
+    )
+
+
 def levels(count: int) -> bytes:
     return b",".join(b'{"price":"0.%09d","size":"1"}' % (i + 1) for i in range(count))
 
@@ -64,6 +72,7 @@ JOURNALS: Final[dict[str, Callable[[], Records]]] = {
     "large books": lambda: frames(20, lambda i: book(i, levels(200_000))),
     "one level, often": lambda: frames(20, lambda i: book(i, levels(1) + b"," + b"0" * 16 * MIB)),
     "many small books": lambda: frames(60_000, lambda i: book(i, b"")),
+    "changes of books that never come": lambda: frames(150_000, change),
     "many subscriptions": lambda: listed(100_000),
     "long notes": lambda: ((int(Kind.NOTE), TS, 0, 1, b"[" * (16 * MIB)) for _ in range(20)),
     "long symbols": lambda: (

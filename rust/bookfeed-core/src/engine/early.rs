@@ -20,7 +20,7 @@ use std::collections::HashMap;
 /// Most changes kept for one book.
 const KEPT_MAX: usize = 10_000;
 /// Most changes kept for assets that are not known.
-const STRANGE_MAX: usize = 1_000_000;
+const STRANGE_MAX: usize = 100_000;
 
 /// Changes of assets that nobody subscribed yet, by symbol.
 #[derive(Debug, Default)]
