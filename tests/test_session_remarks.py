@@ -33,6 +33,7 @@ from bookfeed.live.connection import (
 )
 from bookfeed.live.pacing import Stagger
 from bookfeed.log import RateLimitedLog
+from bookfeed.records import Update
 from bookfeed.venues.polymarket import polymarket
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.02)
@@ -76,12 +77,17 @@ async def test_a_remark_is_counted_and_takes_out_nobody(server: Server, text: by
 async def test_what_may_be_market_data_takes_the_connection_out(
     server: Server, text: bytes
 ) -> None:
-    async with Feed([MARKET], url=server.url, options=QUICK) as feed:
+    lost: list[Update] = []
+
+    def keep(update: Update) -> None:
+        if update.kind == "state" and update.state == "stale":
+            lost.append(update)
+
+    async with Feed([MARKET], url=server.url, options=QUICK, on_update=keep) as feed:
         await feed.wait_live(PATIENCE_S)
-        peer = await server.peer(0)
-        peer.text(text)
-        await server.until(lambda: not feed.book(YES).live)
-        assert feed.book(YES).cause == feed.book(NO).cause == "malformed"
+        (await server.peer(0)).text(text)
+        await server.until(lambda: len(lost) >= 2)
+        assert {(u.symbol, u.cause) for u in lost[:2]} == {(YES, "malformed"), (NO, "malformed")}
 
 
 @pytest.mark.parametrize("answer", [None, b"PONG\n", b'{"type":"PONG"}', b"pong", b"HERE"])
