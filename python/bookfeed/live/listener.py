@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Bare text messages of a venue are shorter than this; market data never is.
 BARE_TEXT_BYTES_MAX: Final = 64
+# Bytes that may wait for a peer that does not read; a subscription has some 100,000.
+UNREAD_BYTES_MAX: Final = 1 << 20
 
 PICOWS_VERSION: Final = "2.3"
 
@@ -177,10 +179,20 @@ class FeedListener(WSListener):
         if text is not None:
             self._text(text, ts)
         elif opcode == Opcode.PING and self.transport is not None:
-            self.transport.send_pong(payload)
+            self._answer_ping(self.transport, payload)
         elif opcode == Opcode.CLOSE:
             self.close_code, self.close_reason = close_reason(payload)
             self._session.on_peer_close(self)
+
+    def _answer_ping(self, transport: WSTransport, payload: bytes) -> None:
+        """A peer that pings and reads no answer would have them all kept for it."""
+        transport.send_pong(payload)
+        waiting = transport.underlying_transport.get_write_buffer_size()
+        if waiting > UNREAD_BYTES_MAX:
+            raise ProtocolViolation(
+                CloseCode.POLICY_VIOLATION,
+                f"it pings without reading the answers: {waiting} bytes wait to be sent",
+            )
 
     def _late(self, frame: WSFrame) -> None:
         """A frame after the connection was given up: only the peer's goodbye matters."""
