@@ -176,7 +176,23 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         KALSHI + "open_time = 2026-10-01T20:00:00Z\n", 4, "market[0].open_time", "in quotes"
     ),
     "address of another kind": (
-        '[polymarket]\nws_url = "https://x"\n', 2, "polymarket.ws_url", "a ws:// or wss:// URL"
+        '[polymarket]\nws_url = "https://x"\n', 2, "polymarket.ws_url", "begins with ws:// or wss://"
+    ),
+    "port of no machine": (
+        '[kraken]\nws_url = "ws://127.0.0.1:99999"\n', 2, "kraken.ws_url", "with a host, not"
+    ),
+    "open bracket": ('[kraken]\nws_url = "ws://[::1/x"\n', 2, "kraken.ws_url", "with a host"),
+    "no host": ('[binance]\nrest_url = "https:///x"\n', 2, "binance.rest_url", "with a host, or"),
+    "address with a password": (
+        '[kalshi]\nws_url = "https://me:CANARY@x"\n', 2, "kalshi.ws_url", "begins with ws:// or"
+    ),
+    "no directory": ('[record]\ndirectory = ""\n', 2, "record.directory", "path of a directory"),
+    "path with a zero": (
+        '[[sink]]\nkind = "ndjson"\npath = "a\\u0000b"\n', 3, "sink[0].path", "a path, or"
+    ),
+    "no key": ('"" = 1\n', 1, '""', "no such key; known here: basket"),
+    "fee type in capitals": (
+        KALSHI + 'fee_type = "Quadratic"\n', 4, "market[0].fee_type", 'mean "quadratic"?'
     ),
     "leg nobody follows": (POLY + PAIR, 8, "pair[0].leg[0].symbol", "(there is none), not"),
     "required": ('[[sink]]\nkind = "ndjson"\n', 1, "sink[0].path", 'a path, or "-" for standard'),
@@ -184,7 +200,7 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         '[[market]]\nvenue = "binance"\nsymbol = "BTC-USDT"\n[binance]\nrest_url = ""\n', 5,
         "binance.rest_url", "is needed",
     ),
-    "no key": (KALSHI, None, "kalshi.api_key_id", "set KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_"),
+    "no key for Kalshi": (KALSHI, None, "kalshi.api_key_id", "set KALSHI_API_KEY_ID and KALSHI_"),
     "key that is not there": (
         KALSHI + '[kalshi]\napi_key_id = "abc"\nprivate_key_file = "/absent.pem"\n', 6,
         "kalshi.private_key_file", "/absent.pem: cannot read (No such file or directory)",

@@ -36,6 +36,7 @@ from bookfeed.rules.pairs import Basket, Ladder, Pair, check_followed
 from bookfeed.rules.rule import Rule
 from bookfeed.schema import (
     DecimalText,
+    DirectoryPath,
     Range,
     Reader,
     Sections,
@@ -162,7 +163,7 @@ class RulesConfig:
 class RecordConfig:
     """``[record]``: the journal that ``bookfeed record`` writes."""
 
-    directory: str = "recordings"
+    directory: DirectoryPath = "recordings"
     prefix: FilePrefix = "bookfeed"
     flush_interval_ms: Annotated[int, Range(0, 10_000)] = 50
     sync_interval_s: Annotated[float, Range(0, 3_600)] = 1.0

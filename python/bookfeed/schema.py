@@ -19,6 +19,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from bookfeed.errors import ConfigError
 
@@ -46,6 +47,34 @@ class Text:
     pattern: str
     words: str
     hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An address of one of the schemes, with a host; ``optional``: or empty, for none.
+
+    What may be a secret in one is not repeated in errors.
+    """
+
+    schemes: tuple[str, ...]
+    optional: bool = False
+
+    def __str__(self) -> str:
+        schemes = " or ".join(f"{scheme}://" for scheme in self.schemes)
+        none = ', or "" for none' if self.optional else ""
+        return f"an address that begins with {schemes}, with a host{none}"
+
+    def allows(self, text: str) -> bool:
+        """Whether it is one."""
+        try:
+            parts = urlsplit(text)
+            usable = bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port beyond 65535, a bracket that is not closed
+            return False
+        blank = any(c.isspace() for c in text) or "#" in text
+        return (not text and self.optional) or (
+            usable and not blank and parts.scheme in self.schemes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,11 @@ class Sections:
     kinds: Mapping[str, type[Any]]
 
 
+DirectoryPath = Annotated[
+    str, Text(r"[^\x00]+", 'the path of a directory; "." is where the command was started')
+]
+
+
 class Value(NamedTuple):
     """A value and where it came from, if not from the source of the table around it."""
 
@@ -152,6 +186,7 @@ class Reader:
 
     def at(self, name: str) -> "Reader":
         """The reader of a key inside this one."""
+        name = name or '""'
         return self._reader(f"{self.key}.{name}" if self.key else name)
 
     def _reader(self, key: str) -> "Reader":
@@ -304,11 +339,13 @@ class Reader:
                 return self._choice(extra.values, raw)
             if isinstance(extra, DecimalText):
                 return self._decimal(extra, raw)
+            if isinstance(extra, Url) and isinstance(raw, str) and not extra.allows(raw):
+                self.expected(str(extra), "…" if "@" in raw or "?" in raw else raw)
             if isinstance(extra, Text) and not (
                 isinstance(raw, str) and re.fullmatch(extra.pattern, raw)
             ):
                 shown = "…" if extra.hidden else raw
-                self.expected(extra.words, shown, _in_capitals(extra, shown))
+                self.expected(extra.words, shown, _in_other_case(extra, shown))
         if not isinstance(raw, str):
             self.expected("a string", raw)
         return raw
@@ -358,10 +395,11 @@ def _unquoted(raw: object, fits: object) -> str:
     return f"; write {raw} without quotes" if isinstance(raw, str) and fits else ""
 
 
-def _in_capitals(rule: Text, raw: object) -> str:
-    """What to do about text that would do in capitals."""
-    fits = isinstance(raw, str) and re.fullmatch(rule.pattern, raw.upper())
-    return f' (did you mean "{raw.upper()}"?)' if isinstance(raw, str) and fits else ""
+def _in_other_case(rule: Text, raw: object) -> str:
+    """What to do about text that would do in capitals or in small letters."""
+    others = (raw.upper(), raw.lower()) if isinstance(raw, str) else ()
+    fits = next((each for each in others if re.fullmatch(rule.pattern, each)), None)
+    return "" if fits is None else f' (did you mean "{fits}"?)'
 
 
 def _scaled(text: str) -> int:

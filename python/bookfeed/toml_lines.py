@@ -126,7 +126,7 @@ class _Scan:
         while found := _KEY.match(self._text, self._at):
             self._at = found.end()
             key = found[1]
-            keys.append(key[1:-1] if key[0] in "\"'" else key)
+            keys.append((key[1:-1] or '""') if key[0] in "\"'" else key)
             if not self._take("."):
                 break
         if not keys:

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Final, Literal, Protocol, get_args
 
 from bookfeed._bookfeed import Batch
 from bookfeed.names import Names
-from bookfeed.schema import Range, Text
+from bookfeed.schema import DirectoryPath, Range, Text
 
 QUEUE_MAX: Final = 65_536
 QUEUE_MAX_MAX: Final = 16_777_216
@@ -151,7 +151,7 @@ class SinkSection(ABC):
     name: Annotated[str | None, Text(_NAME, _NAME_WORDS)] = None
     queue_max: Annotated[int, Range(1, QUEUE_MAX_MAX)] = QUEUE_MAX
     full: Full = "conflate"
-    spill_dir: str | None = None
+    spill_dir: DirectoryPath | None = None
     spill_bytes_max: Annotated[int, Range(0, 1 << 50)] = SPILL_BYTES_MAX
     close_timeout_s: Annotated[float, Range(0, CLOSE_TIMEOUT_S_MAX)] = CLOSE_TIMEOUT_S
 

@@ -41,7 +41,7 @@ class NdjsonSection(SinkSection):
     """``[[sink]]``: lines of JSON, ``kind = "ndjson"``."""
 
     kind: Literal["ndjson"]
-    path: Annotated[str, Text(r"(?s).+", 'a path, or "-" for standard output')]
+    path: Annotated[str, Text(r"[^\x00]+", 'a path, or "-" for standard output')]
     sync: Sync = "close"
 
     @property

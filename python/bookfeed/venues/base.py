@@ -15,10 +15,10 @@ from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from bookfeed.market import Market
-from bookfeed.schema import Text
+from bookfeed.schema import Text, Url
 
-WsUrl = Annotated[str, Text(r"wss?://\S+", "a ws:// or wss:// URL")]
-RestUrl = Annotated[str, Text(r"(?:https?://\S+)?", 'an http:// or https:// URL, or "" for none')]
+WsUrl = Annotated[str, Url(("ws", "wss"))]
+RestUrl = Annotated[str, Url(("http", "https"), optional=True)]
 Name = Annotated[str, Text(r"(?s).{1,200}", "a name of 1 to 200 characters")]
 AnyName = Annotated[str, Text(r"(?s).{0,200}", "a name of at most 200 characters")]
 
