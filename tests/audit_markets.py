@@ -41,6 +41,7 @@ class Markets:
 
     def __init__(self, seed: int, *, events: int = 3, yes_prices: bool, trouble: float) -> None:
         self.rng = random.Random(seed)
+        self.crumbs = random.Random(f"crumbs {seed}")
         self.events = events
         self.yes_prices = yes_prices
         self.trouble = trouble
@@ -78,6 +79,8 @@ class Markets:
                     "venue": "polymarket", "symbol": f"{outcome}{event}", "market": f"P-{event}",
                     "outcome": outcome, "fee_rate": "0.04",
                 }  # fmt: skip
+                if event == 0:
+                    listing["min_order_size"] = "5"
                 self.put(Kind.SUBSCRIBE, POLYMARKET, json.dumps(listing).encode())
         self.connect_kalshi()
         self.put(Kind.CONNECTED, POLYMARKET, b"polymarket")
@@ -204,11 +207,14 @@ class Markets:
                 books.append({
                     "event_type": "book", "market": f"P-{event}", "asset_id": f"{outcome}{event}",
                     "timestamp": str(self.stamp()), "hash": "", "bids": bids, "asks": asks,
-                })  # fmt: skip
+                } | ({"min_order_size": "7.5"} if event == 1 else {}))  # fmt: skip
         self.frame(POLYMARKET, books)
 
     def change_polymarket(self, event: int) -> None:
-        self.polymarket_level(event, *self.moved(self.polymarket[event], event))
+        side, price, qty = self.moved(self.polymarket[event], event)
+        # What was partly filled is left in millionths of a share.
+        left = Decimal(self.crumbs.choice((0, 1, 250_001, 999_999))) / 1_000_000
+        self.polymarket_level(event, side, price, qty + left if qty else qty)
 
     def polymarket_level(self, event: int, side: int, price: Decimal, qty: Decimal) -> None:
         set_level(self.polymarket[event][side], price, qty)

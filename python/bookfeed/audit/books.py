@@ -91,6 +91,8 @@ class Instrument:
     sibling: int | None = None
     open_ts: int | None = None
     close_ts: int | None = None
+    min_order_size: Decimal = Decimal(0)
+    """Smallest order, 0 if it is not known."""
     paused: bool = False
     unheard: set[str] = field(default_factory=set)
     """What may have changed without being heard: ``"pause"``, ``"close"``."""

@@ -1,6 +1,7 @@
 """Rules that take several legs together: one unit of each, which pays at least so much."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -10,6 +11,7 @@ from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     ONE,
     PRICE_UNITS,
+    QTY_STEP,
     QTY_UNITS,
     USD_PLACES,
     USD_UNITS,
@@ -60,12 +62,15 @@ class Bundle(Rule):
             return "fee_type"
         if len(known) < len(ones):
             return "fee_unknown"
-        return self._walked(subject, ones, known)
+        steps = [
+            QTY_STEP if each is None else each.qty_step for each in map(model.reading_of, ones)
+        ]
+        return self._walked(subject, ones, known, max(steps))
 
     def _walked(
-        self, subject: Subject, ones: Sequence[Instrument], fees: Sequence[Fees]
+        self, subject: Subject, ones: Sequence[Instrument], fees: Sequence[Fees], step: Decimal
     ) -> Found | str | None:
-        terms = self.terms(subject)
+        terms = replace(self.terms(subject), step=step)
         ladders = [
             ladder(one, leg, sell=terms.sell) for one, leg in zip(ones, subject.legs, strict=True)
         ]
@@ -74,7 +79,7 @@ class Bundle(Rule):
         walked = walk(terms, ladders, fees)
         if walked is None:
             return "fees"
-        if walked.qty < self.gates.min_qty:
+        if walked.qty < max(self.gates.min_qty, *(one.min_order_size for one in ones)):
             return "min_qty"
         value = terms.edge([levels[0][0] for levels in ladders])
         return _stated(subject, ones, walked, value)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit import fees
 from bookfeed.audit.books import Instrument, OwnBook, Side
-from bookfeed.audit.numbers import NS_PER_S
+from bookfeed.audit.numbers import NS_PER_S, plain
 from bookfeed.audit.reading import Heard, Peek, Reading
 from bookfeed.audit.readings import reading_class
 from bookfeed.recordings.kinds import Kind
@@ -151,6 +151,9 @@ class Model:
             number = self._add(conn, venue, symbol, options.get("market"))
             if options.get("base") is not None:
                 self.instruments[number].payout = None  # a pair of currencies is no contract
+            if options.get("min_order_size") is not None:
+                least = plain(str(options["min_order_size"]), 8)
+                self.instruments[number].min_order_size = least
         one = self.instruments[number]
         one.conn = conn
         self._forget(one)

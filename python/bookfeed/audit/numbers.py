@@ -26,6 +26,7 @@ R = TypeVar("R")
 
 PRICE_UNITS: Final = 10**9
 QTY_UNITS: Final = 10**8
+QTY_STEP: Final = Decimal("0.00000001")
 USD_UNITS: Final = 10**9
 USD_PLACES: Final = 9
 PRICE_PLACES: Final = 9

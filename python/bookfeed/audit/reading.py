@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side
-from bookfeed.audit.numbers import ONE
+from bookfeed.audit.numbers import ONE, QTY_STEP
 
 if TYPE_CHECKING:
     from bookfeed.audit.model import Model
@@ -101,6 +101,8 @@ class Reading:
     venue: ClassVar[str]
     payout: ClassVar[Decimal | None] = ONE
     """What one contract pays if its outcome happens; ``None`` if it is none, as on spot venues."""
+    qty_step: ClassVar[Decimal] = QTY_STEP
+    """What sizes of orders are whole multiples of."""
     stands_by_itself: ClassVar[bool] = False
     """Whether a book says itself how long it holds: then it stands at every time until that is
     over, and its times are not held against those of other books."""

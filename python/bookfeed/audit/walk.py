@@ -6,7 +6,15 @@ from decimal import Decimal
 
 from bookfeed.audit.books import Level
 from bookfeed.audit.fees import Fees
-from bookfeed.audit.numbers import PRICE_UNITS, USD_PLACES, ceiling, exactly, per_unit, units
+from bookfeed.audit.numbers import (
+    PRICE_UNITS,
+    QTY_STEP,
+    USD_PLACES,
+    ceiling,
+    exactly,
+    per_unit,
+    units,
+)
 
 # Prices of all legs, and the quantity taken at them.
 Step = tuple[list[Decimal], Decimal]
@@ -20,6 +28,8 @@ class Terms:
     sell: bool
     min_edge: Decimal
     max_qty: Decimal | None = None
+    step: Decimal = QTY_STEP
+    """What the size is a whole multiple of."""
 
     def edge(self, prices: Sequence[Decimal]) -> Decimal:
         """Edge of one unit at these prices, before fees."""
@@ -87,15 +97,34 @@ class Walked:
 
 @exactly
 def walk(terms: Terms, ladders: Sequence[Sequence[Level]], fees: Sequence[Fees]) -> Walked | None:
-    """The longest beginning of the walk that nets the edge wanted; ``None`` if there is none."""
+    """The longest beginning of the walk that nets the edge wanted; ``None`` if there is none.
+
+    Of each beginning what is no whole multiple of the size step is left out; if nothing of the walk
+    remains, that is what is given.
+    """
     steps = _steps(terms, ladders, fees)
-    wanted = units(terms.min_edge, PRICE_UNITS)
-    whole = _take(terms, fees, steps)
-    if steps and whole.net_edge >= wanted:
+    if not steps:
+        return None
+    whole = _take(terms, fees, _tradable(steps, terms.step))
+    if not whole.qty:
         return whole
-    lengths = range(len(steps) - 1, 0, -1)
-    beginnings = (_take(terms, fees, steps[:length]) for length in lengths)
+    wanted = units(terms.min_edge, PRICE_UNITS)
+    lengths = range(len(steps), 0, -1)
+    cut = (_tradable(steps[:length], terms.step) for length in lengths)
+    beginnings = (_take(terms, fees, each) for each in cut if each)
     return next((each for each in beginnings if each.net_edge >= wanted), None)
+
+
+def _tradable(steps: Sequence[Step], step: Decimal) -> list[Step]:
+    """Steps of a walk without what is over a whole multiple of the size step, taken off the end."""
+    kept = list(steps)
+    over = sum((qty for _, qty in kept), Decimal(0)) % step
+    while over:
+        prices, qty = kept.pop()
+        if qty > over:
+            kept.append((prices, qty - over))
+        over = max(over - qty, Decimal(0))
+    return kept
 
 
 def _take(terms: Terms, fees: Sequence[Fees], steps: Sequence[Step]) -> Walked:

@@ -2,7 +2,7 @@
 //! at subscribe; from then on an instrument is a dense number.
 
 use crate::fees::Fees;
-use crate::fixed::{ABSENT, Decimal, Price};
+use crate::fixed::{ABSENT, Decimal, Price, Qty};
 use crate::time::Nanos;
 use crate::trading::Exchange;
 use std::collections::HashMap;
@@ -60,6 +60,8 @@ pub struct Instrument {
     pub tick_size: Option<Decimal>,
     /// Smallest order, as the venue prints it.
     pub min_order_size: Option<Box<str>>,
+    /// The same as a quantity, 0 if it is not known.
+    pub min_qty: Qty,
     /// What one share pays for certain with its opposite; `None` where nothing is ever paid out,
     /// as of a currency, which has no opposite.
     pub payout: Option<Price>,
@@ -169,6 +171,7 @@ impl Instrument {
             sibling: None,
             tick_size: None,
             min_order_size: None,
+            min_qty: 0,
             payout: None,
             base: None,
             quote: None,

@@ -12,7 +12,7 @@ pub mod user;
 
 use crate::decode::{Decode, Mode};
 use crate::fees::{self, Terms};
-use crate::fixed::{PRICE_ONE, Price};
+use crate::fixed::{PRICE_ONE, Price, QTY_ONE, Qty};
 use crate::instrument::Venue;
 use crate::names::named_codes;
 use crate::time::Nanos;
@@ -59,6 +59,8 @@ pub struct Row {
     /// What one share and its opposite pay together, unless an instrument is listed as a pair of
     /// currencies; `None` where nothing is ever paid out.
     pub payout: Option<Price>,
+    /// What sizes of orders are whole multiples of: a power of ten, in units of 1e-8.
+    pub qty_step: Qty,
     /// What proves a book.
     pub proof: Proof,
     /// How its fees are stated.
@@ -100,6 +102,7 @@ venues! {
         name: "polymarket",
         continuity: Continuity::Evidence,
         payout: Some(PRICE_ONE),
+        qty_step: QTY_ONE / 100,
         proof: Proof::BookHash,
         fees: &fees::polymarket::TERMS,
         pauses: None,
@@ -114,6 +117,7 @@ venues! {
         name: "kalshi",
         continuity: Continuity::Stream,
         payout: Some(PRICE_ONE),
+        qty_step: QTY_ONE / 100,
         proof: Proof::None,
         fees: &fees::kalshi::TERMS,
         pauses: Some(kalshi::pauses),
@@ -128,6 +132,7 @@ venues! {
         name: "binance",
         continuity: Continuity::UpdateIds,
         payout: None,
+        qty_step: 1,
         proof: Proof::None,
         fees: &Terms::UNKNOWN,
         pauses: None,
@@ -142,6 +147,7 @@ venues! {
         name: "kraken",
         continuity: Continuity::Checksum,
         payout: None,
+        qty_step: 1,
         proof: Proof::Crc32,
         fees: &Terms::UNKNOWN,
         pauses: None,
@@ -156,6 +162,7 @@ venues! {
         name: "user",
         continuity: Continuity::Expiry,
         payout: Some(PRICE_ONE),
+        qty_step: 1,
         proof: Proof::None,
         fees: &fees::user::TERMS,
         pauses: None,

@@ -109,6 +109,7 @@ class KalshiReading(Reading):
     """See ``Reading``."""
 
     venue = "kalshi"
+    qty_step = Decimal("0.01")
     shows = ("withheld",)
 
     def __init__(self, model: Model) -> None:

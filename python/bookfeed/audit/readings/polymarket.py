@@ -31,6 +31,7 @@ class Whole(NamedTuple):
     market: object
     bids: dict[Decimal, Decimal]
     asks: dict[Decimal, Decimal]
+    min_order_size: Decimal | None
 
 
 # Venue time, side, price and new size.
@@ -64,6 +65,7 @@ class PolymarketReading(Reading):
     """See ``Reading``. Messages have no numbers: the standing of books is taken as given."""
 
     venue = "polymarket"
+    qty_step = Decimal("0.01")
     digests = True
     judges = False
 
@@ -142,8 +144,10 @@ class PolymarketReading(Reading):
         number = self.model.find(self.venue, element.get("asset_id"))
         named = [] if number is None else [number]
         if kind == "book":
-            sides = (_levels(element.get(key)) for key in ("bids", "asks"))
-            whole = Whole(element.get("asset_id"), element.get("market"), *sides)
+            bids, asks = (_levels(element.get(key)) for key in ("bids", "asks"))
+            least = element.get("min_order_size")
+            smallest = None if least is None else plain(str(least), 8)
+            whole = Whole(element.get("asset_id"), element.get("market"), bids, asks, smallest)
             return Message(kind, named=named, levels=True, whole=True, body=whole)
         if kind == "price_change":
             return self._price_change(element)
@@ -306,6 +310,8 @@ class PolymarketReading(Reading):
 def _load(one: Instrument, ts_event: int | None, whole: Whole) -> None:
     one.book.load(whole.bids, whole.asks)
     one.ts_event = ts_event
+    if whole.min_order_size is not None:
+        one.min_order_size = whole.min_order_size
 
 
 def _put_on(one: Instrument, ts_event: int | None, changes: Sequence[TimedChange]) -> None:

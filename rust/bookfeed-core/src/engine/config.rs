@@ -2,7 +2,7 @@
 
 use crate::decode::json::{JsonError, JsonErrorKind};
 use crate::fees::Fees;
-use crate::fixed::{Decimal, parse_price};
+use crate::fixed::{Decimal, Qty, parse_price, parse_unsigned};
 use crate::instrument::{Hours, InstrumentId, Venue};
 use crate::sequence::clock::Patience;
 use crate::time::{MILLISECOND, Nanos, SECOND};
@@ -236,6 +236,7 @@ impl fmt::Display for LastError {
 /// What of a listing has to be read before it can be used.
 pub(super) struct Listed {
     pub(super) tick_size: Option<Decimal>,
+    pub(super) min_qty: Qty,
     pub(super) fees: Option<Fees>,
     pub(super) fee_terms: Option<Box<str>>,
     pub(super) fee_base_known: bool,
@@ -249,7 +250,10 @@ impl Listed {
             text.map(|t| parse_price(t.as_bytes()).map_err(|_| wrong(t))).transpose()
         };
         let tick_size = decimal("tick_size", listing.tick_size)?;
-        decimal("min_order_size", listing.min_order_size)?;
+        let min_order_size = listing.min_order_size.unwrap_or("0");
+        let min_qty = parse_unsigned::<8>(min_order_size.as_bytes())
+            .map_err(|_| EngineError::Decimal("min_order_size", min_order_size.to_owned()))?
+            .value;
         let (mut fees, mut fee_terms, mut fee_base_known) = (None, None, false);
         if let Some(text) = listing.fee {
             let terms = fee_terms_of(venue, text)?;
@@ -263,7 +267,7 @@ impl Listed {
             Some("neg_risk=false") => Some(false),
             Some(other) => return Err(EngineError::Hint(other.to_owned())),
         };
-        Ok(Self { tick_size, fees, fee_terms, fee_base_known, neg_risk })
+        Ok(Self { tick_size, min_qty, fees, fee_terms, fee_base_known, neg_risk })
     }
 }
 

@@ -460,6 +460,7 @@ fn list(venue: Venue, symbol: &str, conn: u32, listing: &Listing, listed: Listed
         outcome: listing.outcome.map(Into::into),
         tick_size: listed.tick_size,
         min_order_size: listing.min_order_size.map(Into::into),
+        min_qty: listed.min_qty,
         base: listing.base.map(Into::into),
         quote: listing.quote.map(Into::into),
         fees: listed.fees.or(stranger.fees),

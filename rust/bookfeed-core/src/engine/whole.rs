@@ -11,7 +11,7 @@ use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::book::side::BookSide;
 use crate::event::{Body, Frame, Message, Side, Snapshot};
-use crate::fixed::ABSENT;
+use crate::fixed::{ABSENT, parse_unsigned};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::sequence::stream::StreamId;
 use crate::sequence::update_ids::Seed;
@@ -408,6 +408,7 @@ fn load(
             let text = String::from_utf8_lossy(snapshot.min_order_size.raw(origin.payload));
             if instrument.min_order_size.as_deref() != Some(&*text) {
                 instrument.min_order_size = Some(Box::from(&*text));
+                instrument.min_qty = parse_unsigned::<8>(text.as_bytes()).map_or(0, |d| d.value);
             }
         }
     }

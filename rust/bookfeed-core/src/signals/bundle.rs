@@ -41,6 +41,32 @@ struct Taken {
     fee: i64,
 }
 
+/// The sizes that all legs can be traded in.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Smallest size.
+    min: Qty,
+    /// What a size is a whole multiple of. Steps are powers of ten: the largest is a multiple of
+    /// all others.
+    step: Qty,
+}
+
+impl Sizes {
+    fn of(subject: &Subject, view: &View, limits: &Limits) -> Self {
+        let legs = subject.instruments().filter_map(|id| view.instruments.at(id));
+        legs.fold(Self { min: limits.min_qty, step: 1 }, |all, about| Self {
+            min: all.min.max(about.min_qty),
+            step: all.step.max(about.venue.row().qty_step),
+        })
+    }
+
+    /// The part of a size that is no whole step.
+    #[inline]
+    const fn rest(self, qty: Qty) -> Qty {
+        qty % self.step
+    }
+}
+
 /// Legs of most bundles; those of larger ones are kept on the heap while they are walked.
 const FEW: usize = 4;
 
@@ -185,6 +211,7 @@ struct Bundle<'a> {
     subject: &'a Subject,
     view: &'a View<'a>,
     limits: &'a Limits,
+    sizes: Sizes,
     sell: bool,
     few: [Option<Walk<'a>>; FEW],
     many: Vec<Option<Walk<'a>>>,
@@ -199,7 +226,8 @@ impl<'a> Bundle<'a> {
     ) -> Result<Option<Self>, Refusal> {
         let Some(value) = touch_edge(subject, view) else { return Ok(None) };
         let sell = subject.direction == Direction::Sell;
-        let mut bundle = Self { subject, view, limits, sell, few: [None; FEW], many: Vec::new(), value };
+        let (sizes, few, many) = (Sizes::of(subject, view, limits), [None; FEW], Vec::new());
+        let mut bundle = Self { subject, view, limits, sizes, sell, few, many, value };
         if subject.legs.len() > FEW {
             bundle.many.resize(subject.legs.len(), None);
         }
@@ -230,6 +258,10 @@ impl<'a> Bundle<'a> {
         if qty == 0 {
             return Err(Refusal::Fees);
         }
+        let qty = qty - self.sizes.rest(qty);
+        if qty == 0 {
+            return Err(Refusal::MinQty);
+        }
         let found = self.found(qty, legs).ok_or(Refusal::Overflow)?;
         if found.net_edge >= self.limits.min_edge {
             return self.big_enough(found);
@@ -246,7 +278,7 @@ impl<'a> Bundle<'a> {
     }
 
     fn big_enough(&self, found: Found) -> Result<Found, Refusal> {
-        if found.qty < self.limits.min_qty { Err(Refusal::MinQty) } else { Ok(found) }
+        if found.qty < self.sizes.min { Err(Refusal::MinQty) } else { Ok(found) }
     }
 
     /// Walks all ladders while the marginal edge holds, and gives the size. `step` is told of
@@ -282,16 +314,20 @@ impl<'a> Bundle<'a> {
         Some(taken)
     }
 
-    /// The longest beginning of the walk, in whole steps, whose net edge is enough.
+    /// The longest beginning of the walk, as far as it can be traded, whose net edge is enough.
     #[cold]
     fn longest_that_pays(&mut self) -> Option<Qty> {
         let (sell, min_edge, payout) = (self.sell, self.limits.min_edge, self.subject.payout);
+        let sizes = self.sizes;
         // For each leg: the order up to the level in hand, and what was taken from that level.
         let mut orders: Vec<(Order, Qty, Price)> =
             self.walks().map(|w| (w.fees.order(Role::Taker, sell), 0, w.price)).collect();
         let (mut longest, mut notional) = (0, 0i128);
         self.walk(|slots, before, qty| {
-            let mut fees = 0i64;
+            let (mut fees, mut paid) = (0i64, notional);
+            // What cannot be traded is left of the last level. Where that is all that was taken in
+            // this step, the step before came to the same.
+            let rest = sizes.rest(before + qty).min(qty);
             for (walk, (order, here, price)) in slots.iter().flatten().zip(&mut orders) {
                 if walk.price != *price {
                     order.fill(*here, *price)?;
@@ -299,12 +335,15 @@ impl<'a> Bundle<'a> {
                 }
                 *here += qty;
                 notional += i128::from(walk.price) * i128::from(qty);
+                paid += i128::from(walk.price) * i128::from(qty - rest);
                 let mut so_far = *order;
-                so_far.fill(*here, *price)?;
+                if *here > rest {
+                    so_far.fill(*here - rest, *price)?;
+                }
                 fees = fees.checked_add(so_far.total()?)?;
             }
-            let size = before + qty;
-            if per_unit(net(sell, payout, size, notional, fees), size)? >= min_edge {
+            let size = before + qty - rest;
+            if rest < qty && per_unit(net(sell, payout, size, paid, fees), size)? >= min_edge {
                 longest = size;
             }
             Some(())
