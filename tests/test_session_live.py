@@ -24,7 +24,7 @@ from waiting import PATIENCE_S, until
 
 from bookfeed._bookfeed import Batch
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
-from bookfeed.live import session
+from bookfeed.live import handshake
 from bookfeed.market import Market, Outcome
 from bookfeed.records import Update, updates
 from bookfeed.venues import Venue
@@ -396,8 +396,8 @@ async def test_no_socket_or_task_is_left_behind(server: Server) -> None:
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server may take its time: nothing but closing ends an attempt to connect."""
-    monkeypatch.setattr(session, "CONNECT_TIMEOUT_S", 3_600.0)
-    monkeypatch.setattr(session, "HANDSHAKE_TIMEOUT_S", 3_600.0)
+    monkeypatch.setattr(handshake, "CONNECT_TIMEOUT_S", 3_600.0)
+    monkeypatch.setattr(handshake, "HANDSHAKE_TIMEOUT_S", 3_600.0)
 
 
 @pytest.mark.usefixtures("endless")

@@ -1,15 +1,20 @@
-"""The headers of a handshake, and keeping what is secret in them out of every text."""
+"""The handshake: its headers, its answer, and keeping what is secret out of every text."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from picows import WSUpgradeResponse
+from picows import WSUpgradeResponse, ws_connect
 
 from bookfeed.errors import SessionError
-from bookfeed.live.listener import FeedListener
+from bookfeed.live.dial import Dialer
+from bookfeed.live.listener import FeedListener, PicowsLog
 from bookfeed.log import printable
 from bookfeed.venues.base import Endpoint
+
+CONNECT_TIMEOUT_S: Final = 10.0
+HANDSHAKE_TIMEOUT_S: Final = 5.0
 
 # Shorter ones are no secrets, and would take words out of a sentence.
 _SECRET_MIN: Final = 6
@@ -30,7 +35,35 @@ def headers(endpoint: Endpoint, now_ms: int) -> dict[str, str]:
     return own | signed
 
 
-def checked(response: WSUpgradeResponse, listener: FeedListener) -> FeedListener:
+async def upgrade(
+    endpoint: Endpoint,
+    listener: FeedListener,
+    dialer: Dialer,
+    sent: Mapping[str, str],
+    *,
+    frame_bytes_max: int,
+    proxy: str | None,
+) -> None:
+    """Connects ``listener``, with the headers ``sent``; raises whatever keeps it from that."""
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        await ws_connect(
+            lambda _request, response: _checked(response, listener),
+            endpoint.url,
+            ssl_context=endpoint.ssl_context,
+            # Answering pings is ours: a ping that picows answers itself is not shown to the
+            # listener, not even as the last frame of a read.
+            enable_auto_pong=False,
+            websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            max_frame_size=frame_bytes_max,
+            extra_headers=sent or None,
+            max_redirects=0,
+            logger_name=PicowsLog(listener.on_parser_failure),
+            proxy=proxy,
+            socket_factory=lambda url: dialer.open(url.host, url.port),
+        )
+
+
+def _checked(response: WSUpgradeResponse, listener: FeedListener) -> FeedListener:
     """``listener`` if the answer takes up nothing that was not asked for; ``SessionError`` if so.
 
     We offer neither extensions nor subprotocols: frames in one of theirs would be read wrongly.
@@ -61,6 +94,14 @@ def quoted(text: str, hidden: Iterable[str] = ()) -> str:
     """What a peer said, in quotes, so that nobody takes it for ours; else as ``shown``."""
     said = _without(hidden, text.strip())
     return repr(said if len(said) <= _TEXT_MAX else said[: _TEXT_MAX - 1] + "…")
+
+
+def told(error: Exception, hidden: Iterable[str] = ()) -> str:
+    """What an error says, as ``shown``."""
+    try:
+        return shown(f"{type(error).__name__}: {error}", hidden)
+    except Exception:  # an error that cannot even be printed
+        return type(error).__name__
 
 
 def _without(hidden: Iterable[str], text: str) -> str:

@@ -12,7 +12,7 @@ import time
 import traceback
 from typing import Final
 
-from picows import WSMsgType, ws_connect
+from picows import WSMsgType
 
 from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.errors import EngineError
@@ -44,9 +44,9 @@ from bookfeed.live.framing import (
     CloseCode,
     ProtocolViolation,
 )
-from bookfeed.live.handshake import checked, headers, quoted, secrets, shown
+from bookfeed.live.handshake import headers, quoted, secrets, told, upgrade
 from bookfeed.live.host import Host, SessionCounters, borne
-from bookfeed.live.listener import FeedListener, PicowsLog
+from bookfeed.live.listener import FeedListener
 from bookfeed.live.proxy import proxy_of
 from bookfeed.live.refusal import refusal, retry_after
 from bookfeed.live.resets import ResetWatch
@@ -59,8 +59,6 @@ from bookfeed.venues.base import Endpoint
 _logger: Final = logging.getLogger("bookfeed.live.session")
 _log: Final = RateLimitedLog(_logger)
 
-CONNECT_TIMEOUT_S: Final = 10.0
-HANDSHAKE_TIMEOUT_S: Final = 5.0
 # After a close frame was sent or answered, how long the peer may take to close the socket.
 LINGER_S: Final = 0.5
 # After a reset was noticed, how long the loop may take to hand over what came before it.
@@ -284,7 +282,7 @@ class Session:
         """Say by what error a socket ended, if nothing was said yet."""
         error = listener.end_error()
         if error is not None and listener.violation is None:
-            _log.warning("end", "connection %d: %s", self.conn, self._told(error))
+            _log.warning("end", "connection %d: %s", self.conn, told(error, self._secrets))
 
     @borne
     def on_reset(self, listener: FeedListener) -> None:
@@ -479,41 +477,23 @@ class Session:
             # compares with what everybody's wall says now.
             sent = headers(self._endpoint, time.time_ns() // 1_000_000)
             self._secrets = secrets(self._endpoint.url, sent) | secrets(self._proxy or "", {})
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await ws_connect(
-                    lambda _request, response: checked(response, listener),
-                    self._endpoint.url,
-                    ssl_context=self._endpoint.ssl_context,
-                    # Answering pings is ours: a ping that picows answers itself is not shown to
-                    # the listener, not even as the last frame of a read.
-                    enable_auto_pong=False,
-                    websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                    max_frame_size=self.frame_bytes_max,
-                    extra_headers=sent or None,
-                    max_redirects=0,
-                    logger_name=PicowsLog(listener.on_parser_failure),
-                    proxy=self._proxy,
-                    socket_factory=lambda url: self._dialer.open(url.host, url.port),
-                )
+            await upgrade(
+                self._endpoint,
+                listener,
+                self._dialer,
+                sent,
+                frame_bytes_max=self.frame_bytes_max,
+                proxy=self._proxy,
+            )
         except Exception as error:  # whatever it was: no connection, and another attempt later
-            self._failed(self._told(error), error)
+            self._failed(told(error, self._secrets), error)
         else:
             if listener.transport is None:
                 self._failed("closed during the handshake", None)
 
-    def _told(self, error: Exception) -> str:
-        try:
-            return self._shown(f"{type(error).__name__}: {error}")
-        except Exception:  # an error that cannot even be printed
-            return type(error).__name__
-
     def quoted(self, text: str) -> str:
         """What the venue said, in quotes, fit to be logged."""
         return quoted(text, self._secrets)
-
-    def _shown(self, text: str) -> str:
-        """What others said, fit to be logged; it may hold our headers."""
-        return shown(text, self._secrets)
 
     def _failed(self, reason: str, error: Exception | None) -> None:
         """No connection came of it; whatever the answer was like, there will be another attempt."""
