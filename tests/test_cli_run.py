@@ -297,7 +297,7 @@ def test_a_pair_says_what_it_is_before_anything_else(tmp_path: Path) -> None:
     path.write_text(f'{venue}{markets}[[pair]]\nname = "BTC"\n{legs}')
     run = ("run", "--config", str(path), "--seconds", "1", "-o")
     done = ran(*run, "ndjson")
-    assert done.returncode == 0
+    assert done.returncode == 1  # nobody is there
     basis = 'oracle "BRTI" (polymarket), "Chainlink" (polymarket)'
     assert f'pair "BTC": basis, not the same contract: {basis}' in done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
@@ -488,8 +488,10 @@ def test_a_venue_that_is_not_there_is_no_crash(tmp_path: Path) -> None:
         '[polymarket]\nws_url = "ws://127.0.0.1:9/ws/market"\nrest_url = ""\n'
         '[[market]]\nmarket = "0xabc"\noutcomes = [{ name = "Yes", asset = "7" }]\n'
     )
-    out = finished("run", "--config", str(path), "--seconds", "3", "-o", "json", "-qq")
-    told = json.loads(out)
+    done = ran("run", "--config", str(path), "--seconds", "3", "-o", "json", "-qq")
+    assert done.returncode == 1
+    assert done.stderr.startswith("bookfeed run: never connected to polymarket: cannot connect: ")
+    told = json.loads(done.stdout)
     assert told["states"] == {"syncing": 1}
     assert told["counters"]["connect_failures"] >= 1
 
