@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -200,6 +201,23 @@ async def test_an_unknown_ticker_of_kalshi_costs_its_neighbours_nothing(
             await kalshi.until(lambda: feed.book("KXA-1").as_strings("bid") == [["0.44", "11"]])
             assert [feed.book(n).epoch for n in ("KXA-1", "KXB-1", "KXC-1")] == [1, 1, 1]
             assert feed.counters()["reconnects"] == 0
+
+
+async def test_without_reconnecting_each_is_asked_for_on_a_connection_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commands, "ANSWER_NS", NS_PER_S // 4)
+    monkeypatch.setattr(commands, "JOIN_NS", NS_PER_S // 4)
+    options = replace(QUICK, reconnect=False)
+    async with serving_kalshi() as kalshi:
+        kalshi.unknown = {"KXTYPO-26", "KXTYPO-27"}
+        listed = [market("KXA-1"), market("KXTYPO-26")]
+        async with feed_of(kalshi, *listed, options=options) as feed:
+            await kalshi.until(lambda: feed.book("KXTYPO-26").cause == "absent")
+            await feed.add_markets([market("KXTYPO-27")])
+            await kalshi.until(lambda: feed.book("KXTYPO-27").cause == "absent")
+            assert [c.books for c in feed.status().connections] == [1, 1, 1]
+            assert feed.book("KXA-1").epoch == 1
 
 
 def test_a_handful_of_tries_a_day() -> None:

@@ -105,6 +105,11 @@ class Supervisor:
         return self._size()
 
     @property
+    def can_replace(self) -> bool:
+        """Whether a connection may be replaced by a fresh one."""
+        return self._options.reconnect
+
+    @property
     def sessions(self) -> list[Session]:
         """The connections, in the order of their numbers."""
         return [shard.session for shard in self._shards.values()]
@@ -519,7 +524,7 @@ class Supervisor:
 
     def replace(self, shard: Shard, reason: str) -> None:
         """Give a connection up for a fresh one."""
-        if not self._options.reconnect:
+        if not self.can_replace:
             # It is all there is, and its other books may be good.
             _log.warning("replace", "connection %d: %s; not replaced", shard.conn, reason)
             return

@@ -71,6 +71,8 @@ class Apart:
         room = connections.symbols_max - len(instruments)
         if there is not None and (not there.apart or len(there.instruments) > room):
             there = None
+        if not connections.can_replace:
+            there = None  # what is asked for there is asked for once
         if there is not None and not connections.plan.take_reconnect_now(there.conn, now_ns):
             return  # Somebody has just been asked for there; a little later.
         moved = connections.move(shard, instruments, in_words(symbols), onto=there)

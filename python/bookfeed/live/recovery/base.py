@@ -40,6 +40,10 @@ class Connections(Protocol):
         """How many symbols a connection carries."""
 
     @property
+    def can_replace(self) -> bool:
+        """Whether a connection may be replaced by a fresh one."""
+
+    @property
     def clock(self) -> Clock:
         """The clock of the session."""
 
