@@ -12,6 +12,20 @@ from bookfeed._bookfeed import VENUES
 VENUE_FIRST: Final = next(iter(VENUES))
 
 
+def check_text(field: str, value: object, example: str) -> None:
+    """``TypeError`` that names the field, unless the value is text: no float is exact money."""
+    if not isinstance(value, str):
+        found = f"the {type(value).__name__} {value!r}"
+        raise TypeError(f"{field} must be text such as {example!r}, not {found}")
+
+
+def check_whole(field: str, value: object, example: int) -> None:
+    """``TypeError`` that names the field, unless the value is a whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        found = f"the {type(value).__name__} {value!r}"
+        raise TypeError(f"{field} must be a whole number such as {example}, not {found}")
+
+
 class Fee(Protocol):
     """What trading a market costs, in its venue's terms; each venue's module has its own."""
 
@@ -28,6 +42,10 @@ class Outcome:
     symbol: str
     """The venue's string for its book."""
 
+    def __post_init__(self) -> None:
+        check_text("name", self.name, "Yes")
+        check_text("symbol", self.symbol, "KXBTCD-26OCT0117-T84999.99")
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
@@ -39,7 +57,8 @@ class Market:
     expected before ``open_ts``. On spot venues ``base`` is what is traded and ``quote`` what it is
     priced in (``"BTC"``, ``"USDT"``). ``depth`` is how many levels a side are subscribed, ``None``
     for all.
-    Raises ``ValueError`` if there is no outcome or a symbol is empty or repeated.
+    Raises ``ValueError`` if there is no outcome or a symbol is empty or repeated, and ``TypeError``
+    for a field of another type.
     """
 
     market: str
@@ -67,6 +86,17 @@ class Market:
             raise ValueError(f"market {self.market!r} needs outcomes, each with a symbol")
         if len(set(symbols)) != len(symbols):
             raise ValueError(f"market {self.market!r} names a symbol twice")
+        check_text("market", self.market, "0x5f65177b…")
+        for field, example in (("tick_size", "0.01"), ("min_order_size", "5")):
+            if getattr(self, field) is not None:
+                check_text(field, getattr(self, field), example)
+        for field in ("open_ts", "close_ts"):
+            if getattr(self, field) is not None:
+                check_whole(field, getattr(self, field), 1_790_000_000_000_000_000)
+        if self.fee is not None and not callable(getattr(self.fee, "text", None)):
+            raise TypeError(
+                f"fee must be one of the venue's, such as FeeSchedule, not {self.fee!r}"
+            )
 
     @property
     def symbols(self) -> tuple[str, ...]:

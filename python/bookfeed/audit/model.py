@@ -148,7 +148,7 @@ class Model:
         self.connections.setdefault(conn, Connection(venue))
         number = self.find(venue, symbol)
         if number is None:
-            number = self._add(conn, venue, symbol, options.get("market"))
+            number = self._add(conn, venue, symbol, self._spelled(venue, options.get("market")))
             if options.get("base") is not None:
                 self.instruments[number].payout = None  # a pair of currencies is no contract
             if options.get("min_order_size") is not None:
@@ -165,6 +165,12 @@ class Model:
         one.event = options.get("event") or one.event
         one.depth = options.get("depth") or one.depth
         one.open_ts, one.close_ts = options.get("open_ts"), options.get("close_ts")
+
+    def _spelled(self, venue: str, market: str | None) -> str | None:
+        """The id of a market as the venue writes it, whatever was subscribed."""
+        reading = self.reading(venue)
+        lower = market is not None and reading is not None and reading.lower_case
+        return market.lower() if market is not None and lower else market
 
     @property
     def meets(self) -> bool:

@@ -101,6 +101,8 @@ class Reading:
     venue: ClassVar[str]
     payout: ClassVar[Decimal | None] = ONE
     """What one contract pays if its outcome happens; ``None`` if it is none, as on spot venues."""
+    lower_case: ClassVar[bool] = False
+    """Whether the venue writes ids of markets in lower case, whatever was subscribed."""
     qty_step: ClassVar[Decimal] = QTY_STEP
     """What sizes of orders are whole multiples of."""
     stands_by_itself: ClassVar[bool] = False

@@ -21,7 +21,7 @@ import orjson
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import ConfigError
-from bookfeed.market import Market, Outcome
+from bookfeed.market import Market, Outcome, check_text
 from bookfeed.schema import DecimalText, Range, Text, suggestion
 from bookfeed.venues.base import (
     AnyName,
@@ -135,7 +135,7 @@ class KalshiFee:
     ``override_multiplier`` are what its event has in their place now, as ``/events/…`` states it;
     ``""`` says that there is none. Where both are ``None``, the end of an override leaves the fees
     unknown: what was given may have been the override. ``rounding`` depends on who trades: the
-    default is dearer than what direct members pay.
+    default is dearer than what direct members pay. Raises ``TypeError`` for what is no text.
     """
 
     fee_type: str
@@ -143,6 +143,14 @@ class KalshiFee:
     rounding: FeeRounding = "non_direct"
     override_type: str | None = None
     override_multiplier: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("fee_type", self.fee_type, "quadratic")
+        check_text("multiplier", self.multiplier, "1")
+        check_text("rounding", self.rounding, "non_direct")
+        for name, example in (("override_type", "quadratic"), ("override_multiplier", "1")):
+            if getattr(self, name) is not None:
+                check_text(name, getattr(self, name), example)
 
     def text(self) -> str:
         """The same as the one text that the engine takes."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import orjson
 
 from bookfeed.errors import ConfigError
-from bookfeed.market import Market, Outcome
+from bookfeed.market import Market, Outcome, check_text, check_whole
 from bookfeed.schema import DecimalText, Range, Text
 from bookfeed.venues.base import (
     AnyName,
@@ -44,12 +44,17 @@ AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quo
 class FeeSchedule:
     """Taker fee of a market: ``shares * rate * (price * (1 - price)) ** exponent`` USD.
 
-    ``rate`` is a decimal string, exactly as the venue states it (``"0.07"``).
+    ``rate`` is a decimal string, exactly as the venue states it (``"0.07"``). Raises ``TypeError``
+    for numbers in its place, which are not exact, and for an exponent that is not whole.
     """
 
     rate: str
     exponent: int = 1
     """Exponent of ``price * (1 - price)``."""
+
+    def __post_init__(self) -> None:
+        check_text("rate", self.rate, "0.07")
+        check_whole("exponent", self.exponent, 1)
 
     def text(self) -> str:
         """The same as the one text that the engine takes."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
-from bookfeed.market import Market, Outcome
+from bookfeed.market import Market, Outcome, check_text
 from bookfeed.schema import DecimalText, Text
 from bookfeed.venues.base import AnyName, Legs, MarketSection, Row
 
@@ -23,12 +23,13 @@ Symbol = Annotated[
 class UserFee:
     """What trading at the user's own quotes costs: ``a_share`` USD a share, whoever takes.
 
-    ``a_share`` is decimal text. Raises ``ValueError`` for anything else.
+    ``a_share`` is decimal text. Raises ``ValueError`` for other text, ``TypeError`` for a number.
     """
 
     a_share: str
 
     def __post_init__(self) -> None:
+        check_text("a_share", self.a_share, "0.01")
         whole, point, decimals = self.a_share.partition(".")
         digits = whole + decimals
         if not (digits.isascii() and digits.isdigit()) or (point and not decimals):

@@ -59,6 +59,8 @@ pub struct Row {
     /// What one share and its opposite pay together, unless an instrument is listed as a pair of
     /// currencies; `None` where nothing is ever paid out.
     pub payout: Option<Price>,
+    /// Whether it writes the ids of markets in lower case, whatever a user writes. Hashes cover them.
+    pub lower_case: bool,
     /// What sizes of orders are whole multiples of: a power of ten, in units of 1e-8.
     pub qty_step: Qty,
     /// What proves a book.
@@ -102,6 +104,7 @@ venues! {
         name: "polymarket",
         continuity: Continuity::Evidence,
         payout: Some(PRICE_ONE),
+        lower_case: true,
         qty_step: QTY_ONE / 100,
         proof: Proof::BookHash,
         fees: &fees::polymarket::TERMS,
@@ -117,6 +120,7 @@ venues! {
         name: "kalshi",
         continuity: Continuity::Stream,
         payout: Some(PRICE_ONE),
+        lower_case: false,
         qty_step: QTY_ONE / 100,
         proof: Proof::None,
         fees: &fees::kalshi::TERMS,
@@ -132,6 +136,7 @@ venues! {
         name: "binance",
         continuity: Continuity::UpdateIds,
         payout: None,
+        lower_case: false,
         qty_step: 1,
         proof: Proof::None,
         fees: &Terms::UNKNOWN,
@@ -147,6 +152,7 @@ venues! {
         name: "kraken",
         continuity: Continuity::Checksum,
         payout: None,
+        lower_case: false,
         qty_step: 1,
         proof: Proof::Crc32,
         fees: &Terms::UNKNOWN,
@@ -162,6 +168,7 @@ venues! {
         name: "user",
         continuity: Continuity::Expiry,
         payout: Some(PRICE_ONE),
+        lower_case: false,
         qty_step: 1,
         proof: Proof::None,
         fees: &fees::user::TERMS,

@@ -65,6 +65,7 @@ class PolymarketReading(Reading):
     """See ``Reading``. Messages have no numbers: the standing of books is taken as given."""
 
     venue = "polymarket"
+    lower_case = True
     qty_step = Decimal("0.01")
     digests = True
     judges = False

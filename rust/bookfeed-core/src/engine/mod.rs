@@ -448,13 +448,18 @@ impl Engine {
     }
 }
 
+/// A market's id as its venue writes it.
+fn spelled(venue: Venue, market: &str) -> Box<str> {
+    if venue.row().lower_case { market.to_ascii_lowercase().into() } else { market.into() }
+}
+
 /// A new instrument, as it is listed.
 fn list(venue: Venue, symbol: &str, conn: u32, listing: &Listing, listed: Listed) -> Instrument {
     let stranger = World::stranger(venue, symbol, conn);
     Instrument {
         // A pair of currencies is no contract.
         payout: stranger.payout.filter(|_| listing.base.is_none()),
-        market: listing.market.map(Into::into),
+        market: listing.market.map(|market| spelled(venue, market)),
         event: listing.event.map(Into::into),
         hours: listing.hours,
         outcome: listing.outcome.map(Into::into),
