@@ -242,7 +242,7 @@ class KalshiReading(Reading):
             # An answer to a request may repeat the newest number: it is a book as of that number.
             if not (message.kind == "orderbook_snapshot" and requested and seq == last):
                 return self._again(conn, message, stream, effects)
-        elif last is not None and seq > last + 1:
+        elif seq > (0 if last is None and stream.news and stream.channel else last or seq) + 1:
             self._break_stream(conn, sid, f"gap: {last} then {seq}", effects)
             self._lose_news(conn, effects, of=stream)
         stream.seq = seq

@@ -154,7 +154,14 @@ impl Stream {
             return Order::Again(last);
         }
         self.last_seq = seq;
-        if last == 0 || seq == last + 1 { Order::Next } else { Order::Gap(last + 1) }
+        let next = seq == last + 1 || last == 0 && !self.begins_with_one();
+        if next { Order::Next } else { Order::Gap(last + 1) }
+    }
+
+    /// Whether a first number above one is a hole. A book stream begins with whole books, and has
+    /// nothing to miss before them; of news whose subscription was heard, the first may be missing.
+    fn begins_with_one(&self) -> bool {
+        self.news && !self.channel.is_empty()
     }
 
     /// Takes a number that came before. Numbers in a row, up to a message that is later than all

@@ -162,6 +162,18 @@ fn a_connection_that_is_lost_takes_the_news_with_it() {
 }
 
 #[test]
+fn the_first_news_of_a_subscription_may_be_lost_as_well() {
+    let mut floor = Floor::live(1);
+    floor.say(SUBSCRIBED);
+    lose(&mut floor);
+    let mut floor = Floor::live(1);
+    floor.venue.seq(NEWS);
+    let frame = floor.venue.lifecycle(0, "metadata_updated", "");
+    floor.say(&frame);
+    assert_eq!(status(&floor, 0), MarketStatus::Open, "it may have been subscribed long before");
+}
+
+#[test]
 fn a_connection_without_news_loses_none() {
     let mut floor = Floor::live(1);
     floor.engine.disconnected(0, floor.ts);
