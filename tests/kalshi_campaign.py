@@ -42,6 +42,10 @@ ARRIVE_NS: Final = 2_000 * MS
 STATE_KIND: Final = UPDATE_KINDS.index("state")
 STALE: Final = STATES.index("stale")
 BOOKS: Final = "orderbook_delta"
+NEWS: Final = "market_lifecycle_v2"
+ASK_NEWS_NS: Final = 1_000 * MS
+NEWS_BOUND_NS: Final = ASK_NEWS_NS + TIMER_NS
+"""How long a pause of the whole exchange may go unnoticed."""
 
 # What each fault may be called by the engine.
 FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
@@ -60,6 +64,8 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "deltas-stop": frozenset({"withheld", "underflow", "crossed", "gap"}),
     "reset-behind-data": frozenset({"disconnected"}),
     # These concern no book.
+    "lifecycle": frozenset(),
+    "pause": frozenset(),
     "broadcast": frozenset(),
     "pong": frozenset(),
     "absent": frozenset(),
@@ -87,12 +93,23 @@ class Client:
         """State changes: time, ticker, state, cause."""
         self.mend_ns: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
-        self.timer_ns = self.probed_ns = start_ns
+        self.timer_ns = self.probed_ns = self.news_ns = start_ns
         self.probes = 0
         self.reconnects = self.signals = 0
         for conn in range(stream.conns):
             for ticker in stream.tickers(conn):
-                instrument = self.engine.subscribe("kalshi", ticker, conn, start_ns, market=ticker)
+                spec = stream.venue.by_ticker[ticker].spec
+                instrument = self.engine.subscribe(
+                    "kalshi",
+                    ticker,
+                    conn,
+                    start_ns,
+                    market=ticker,
+                    event=spec.event_ticker,
+                    open_ts=spec.open_ms * MS,
+                    close_ts=spec.close_ms * MS,
+                    fee="kalshi:quadratic;1;direct|;",
+                )
                 self.symbols.append(ticker)
                 self.views[ticker] = self.engine.book(instrument)
                 self.conn_of[ticker] = conn
@@ -119,6 +136,9 @@ class Client:
             self.timer_ns += TIMER_NS
             self.engine.advance(self.timer_ns)
         self.drain()
+        if ts - self.news_ns >= ASK_NEWS_NS:
+            self.news_ns = ts
+            self.ask_news(ts)
         if ts - self.probed_ns >= PROBE_NS:
             self.probed_ns = ts
             for conn in range(self.stream.conns):
@@ -133,6 +153,14 @@ class Client:
             wanted = [ticker for ticker in due if self.conn_of[ticker] == conn]
             if wanted:
                 self.mend(conn, wanted, ts)
+
+    def ask_news(self, ts: int) -> None:
+        """Asks what the news left out; the exchange as a whole is asked every time."""
+        self.engine.ingest_rest(0, self.stream.rest_status(), ts)
+        for conn in range(self.stream.conns):
+            for kind, name in self.engine.questions(conn):
+                self.engine.ingest_rest(conn, self.stream.rest_news(kind, name), ts)
+        self.drain()
 
     def mend(self, conn: int, tickers: list[str], ts: int) -> None:
         """The ladder: ask for the books, subscribe anew, reconnect."""
@@ -195,6 +223,11 @@ class Referee:
         self.wrong_since: dict[str, int] = {}
         """Since when a live book differs, for want of changes that were kept back."""
         self.delivery = [Delivery(MAX_DELAY_NS, GRACE_NS + TIMER_NS) for _ in range(stream.conns)]
+        self.news_sid: dict[int, int] = {}
+        self.news_missed: set[int] = set()
+        """Connections on which news was lost, and nothing came since that could show it."""
+        self.shut_since: dict[str, int] = {}
+        """Since when a market is called open that is not."""
 
     def look(self, item: KalshiItem) -> None:
         """After a frame of a stream of books each of its books is right; at any other time none
@@ -231,6 +264,33 @@ class Referee:
             self.report.problems.append(
                 f"{live[0]} live at {item.ts_ns}, on a frame {delay_ns / MS:.0f} ms late"
             )
+
+    def look_trading(self, item: KalshiItem) -> None:
+        """No market of a live book is called open that is not, unless nothing could show it yet."""
+        if item.message is not None and item.message.channel == NEWS:
+            if item.kind == "frame":
+                self.news_sid[item.conn] = item.sid
+            else:
+                self.news_missed.add(item.conn)
+        if item.kind == "frame" and item.sid == self.news_sid.get(item.conn):
+            self.news_missed.discard(item.conn)
+        venue = self.stream.venue
+        # What is on its way there is no loss, and shows when it comes.
+        late = {e.conn for e in self.stream.fault_log if e.fault.kind == "late"}
+        for ticker, view in self.client.views.items():
+            trading = view.trading(item.ts_ns)
+            self.report.trading[trading] += 1
+            market = venue.by_ticker[ticker]
+            opens = market.status == "initialized" and item.ts_ns >= market.spec.open_ms * MS
+            shut = venue.halted or not (market.trading or opens)
+            if not (shut and view.live and trading == "open"):
+                self.shut_since.pop(ticker, None)
+                continue
+            since = self.shut_since.setdefault(ticker, item.ts_ns)
+            unseen = self.client.conn_of[ticker] in self.news_missed | late
+            waited = item.ts_ns - since
+            if waited > (NEWS_BOUND_NS if venue.halted else 0) and not unseen:
+                self.report.problems.append(f"{ticker} is not open at {item.ts_ns}, and called so")
 
     def check(self, ticker: str, item: KalshiItem) -> None:
         """Whether a live book is the true one."""
@@ -314,6 +374,22 @@ def unnoticed(event: FaultEvent, client: Client, end_ns: int) -> bool:
     return False
 
 
+def news_faults(seed: int, items: int) -> tuple[KalshiFault, ...]:
+    """One fault that concerns trading and no book, each seed another."""
+    at_frame = items // 4
+    match seed % 5:
+        case 0:
+            return (KalshiFault("pause", at_frame=at_frame, duration_s=2.8),)
+        case 1 | 2 as which:
+            variant = "lost" if which == 1 else "malformed"
+            return tuple(
+                KalshiFault("lifecycle", variant=variant, at_frame=at_frame * n) for n in (1, 2)
+            )
+        case 3:
+            return (KalshiFault("lifecycle", variant="refused"),)
+    return ()
+
+
 def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) -> Report:
     """One seed: a stream with random faults, or none, judged after every item."""
     report = Report(seed)
@@ -337,6 +413,7 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
         behind = KalshiFault("reset-behind-data", at_frame=items // 3)
         stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
         late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
+        beside = (*beside, *news_faults(seed, items))
         schedule = (*filter(detectable, drawn), *beside, *((behind,) if seed % 6 == 4 else ()))
         schedule = (*schedule, *stamp, *late)
     stream = KalshiStream(
@@ -363,6 +440,7 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
         client.advance(item.ts_ns)
         client.take(item)
         referee.look(item)
+        referee.look_trading(item)
         report.frames += item.kind == "frame"
         share = sum(view.live for view in client.views.values()) / len(client.views)
         report.live_ns += int((item.ts_ns - live_at) * share)
@@ -412,6 +490,8 @@ def judge_clean(client: Client, report: Report) -> None:
         states = [state for state, cause in changes if cause != "resolved"]
         if states not in (["syncing", "live"], ["syncing"]):
             report.problems.append(f"clean run, but {ticker} went through {changes}")
+    if report.trading["unknown"]:
+        report.problems.append("clean run, but trading was unknown")
     for kind in ("gaps", "regressions", "underflows", "malformed", "decode_errors"):
         if counters[kind]:
             report.problems.append(f"clean run, but {counters[kind]} {kind}")

@@ -26,6 +26,8 @@ class Report:
     signals: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    trading: Counter[str] = field(default_factory=Counter)
+    """How often markets were called open, paused and so on."""
     problems: list[str] = field(default_factory=list)
     live_ns: int = 0
     total_ns: int = 0

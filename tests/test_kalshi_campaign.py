@@ -1,7 +1,12 @@
 """A short tier of the numbered streams' campaign; ``make campaign`` runs 1,000 seeds."""
 
+from functools import partial
+
 import kalshi_campaign
 import pytest
+
+from bookfeed import Engine
+from bookfeed.sim.kalshi.stream import KalshiStream
 
 pytestmark = pytest.mark.slow
 
@@ -38,3 +43,22 @@ def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kalshi_campaign, "detectable", lambda _fault: True)
     wrong = sum(bool(kalshi_campaign.run(seed, items=600).problems) for seed in SEEDS)
     assert wrong > len(SEEDS) // 20
+
+
+def called_open(seeds: range) -> int:
+    """How many seeds end with markets called open that were not."""
+    reports = (kalshi_campaign.run(seed, items=600) for seed in seeds)
+    return sum(any("called so" in each for each in report.problems) for report in reports)
+
+
+def test_news_that_is_lost_and_believed_unchanged_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    believing = partial(Engine, unheard_s=0.001)
+    monkeypatch.setattr(kalshi_campaign, "Engine", believing)
+    assert called_open(range(1, 31)) > 3
+
+
+def test_a_pause_of_the_exchange_that_nobody_asks_for_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(KalshiStream, "rest_status", lambda _stream: b"{}")
+    assert called_open(range(5, 41, 5)) > 1

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap, lasting
+from bookfeed.sim.kalshi import wire
 from bookfeed.sim.kalshi.session import KalshiSession, Out
 from bookfeed.sim.kalshi.wire import BOOK_KINDS, envelope
 
@@ -27,6 +28,8 @@ KalshiFaultKind = Literal[
     "reset",
     "terminal",
     "deltas-stop",
+    "lifecycle",
+    "pause",
     "reset-behind-data",
     "pong",
     "broadcast",
@@ -47,6 +50,8 @@ reset         the connection is torn down without a close frame (TCP RST)
 terminal      the subscription ends with an error, the connection stays
 deltas-stop   changes are kept back without a number, of all its markets or of one, while
               commands are still answered in order
+lifecycle     news of a market is lost, cannot be read, or its subscription is refused
+pause         the exchange as a whole stops trading, which no message says
 
 The others are those ``OF_ANY`` venue.
 """
@@ -63,22 +68,29 @@ KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
     "reset": ("",),
     "terminal": ("25", "10"),
     "deltas-stop": ("subscription", "market"),
+    "lifecycle": ("lost", "malformed", "refused"),
+    "pause": ("",),
     **OF_ANY,
 }
 """The ways each kind can happen; the first is the default."""
 
-DRAWN_KINDS: Final = tuple(kind for kind in KALSHI_VARIANTS if kind not in OF_ANY)
+NEWS_KINDS: Final[tuple[KalshiFaultKind, ...]] = ("lifecycle", "pause")
+"""The kinds that concern trading and no book."""
+
+DRAWN_KINDS: Final = tuple(
+    kind for kind in KALSHI_VARIANTS if kind not in OF_ANY and kind not in NEWS_KINDS
+)
 """The kinds that a random schedule draws from, unless told otherwise."""
 
 UNDETECTABLE: Final = frozenset({"size", "price", "side"})
 """Variants of ``corrupt`` that no number gives away; only a REST witness or luck finds them."""
 
-_LASTING: Final = frozenset({"freeze", "zombie", "deltas-stop"})
+_LASTING: Final = frozenset({"freeze", "zombie", "deltas-stop", "pause"})
 HEARTBEAT: Final = b"heartbeat"
 """What pings of the venue say."""
 _FRAME_KINDS: Final = frozenset(
     {"drop", "duplicate", "swap", "malformed", "corrupt", "broadcast", "reset-behind-data",
-     "stamp", "late"}
+     "stamp", "late", "pause"}
 )  # fmt: skip
 _NEWS_CHANNEL: Final = "market_lifecycle_v2"
 # News that concern no market of any subscriber, by variant of ``broadcast``.
@@ -87,6 +99,13 @@ _FOREIGN: Final = {
     "foreign": '{"event_type":"deactivated","market_ticker":"KXFOREIGN-1","is_deactivated":"?"}',
 }
 _STAMP: Final = re.compile(rb'(?P<before>"(?:sending_)?ts_ms":(?P<quote>))(?P<ms>[0-9]+)')
+_NEWS: Final = (_NEWS_CHANNEL, "event_fee_update")
+_REFUSED: Final = 8
+_ID: Final = re.compile(rb'"id":([0-9]+)')
+# What of news makes it unreadable: a flag, a time, a multiplier.
+_UNREADABLE: Final = re.compile(
+    rb'("is_deactivated":|"close_ts":|"fee_multiplier_override":)(?:true|false|null|[0-9.]+)'
+)
 _SIZE: Final = re.compile(rb'(?:"delta_fp":|\["[0-9.]+",)"-?([0-9.]+)"')
 _PRICE: Final = re.compile(rb'(?:"price_dollars":|\[)"(0\.[0-9]{4})"')
 _SIDE: Final = re.compile(rb'"side":"(yes|no)"')
@@ -109,7 +128,7 @@ class KalshiFault(Mishap):
     message: str | None = None
 
 
-End = Literal["", "disconnect", "reset", "reset-behind-data", "terminal"]
+End = Literal["", "disconnect", "reset", "reset-behind-data", "terminal", "pause"]
 
 
 class KalshiDelivery(NamedTuple):
@@ -243,6 +262,11 @@ class KalshiInjector(Injector[KalshiFault, Out]):
             case "deltas-stop":
                 spoiled = out.tickers if fault.variant == "market" else _books_of(session)
                 self._stop(fault, session.conn, out, now_ns)
+            case "lifecycle":
+                frames, spoiled = _spoil_news(fault.variant, out, session, now_ns), ()
+            case "pause":
+                frames, end = link.with_waiting(sid, out), "pause"
+                spoiled, sid = (), 0
             case "disconnect" | "reset":
                 end = "reset" if fault.kind == "reset" else "disconnect"
                 spoiled, sid = (), 0
@@ -290,6 +314,26 @@ def _said(link: Link[Out], out: Out, now_ns: int) -> Out:
     return out._replace(payload=_STAMP.sub(clock.stamp, out.payload)) if clock else out
 
 
+def _spoil_news(variant: str, out: Out, session: KalshiSession, now_ns: int) -> tuple[Out, ...]:
+    """What is left of news, or of the reply to the subscription to it."""
+    if variant == "lost":
+        return ()
+    if variant == "malformed":
+        return (out._replace(payload=_UNREADABLE.sub(rb'\1"?"', out.payload, count=1)),)
+    session.subscriptions.pop(_NEWS_CHANNEL, None)
+    command = _ID.search(out.payload)
+    error = wire.error(int(command[1]) if command else 0, _REFUSED, now_ns // 1_000_000)
+    return (Out(error, "error"),)
+
+
+def _fits_news(fault: KalshiFault, out: Out) -> bool:
+    """Whether news, or the reply to the subscription to it, can be spoilt in that way."""
+    if fault.variant == "refused":
+        return out.kind == "subscribed" and _NEWS_CHANNEL.encode() in out.payload
+    readable = fault.variant == "lost" or _UNREADABLE.search(out.payload) is not None
+    return out.kind in _NEWS and readable
+
+
 def _held_back(link: Link[Out], out: Out, now_ns: int) -> bool:
     """Whether a freeze keeps the frame; ends those that are over."""
     return any(not sid or sid == out.sid for _, sid in link.thaw(now_ns))
@@ -299,6 +343,8 @@ def _fits(fault: KalshiFault, out: Out) -> bool:
     """Whether the fault could happen to this frame."""
     if fault.kind in ("absent", "pong"):
         return False
+    if fault.kind == "lifecycle":
+        return _fits_news(fault, out)
     narrow = fault.kind in _FRAME_KINDS or fault.kind == "terminal"
     if fault.variant == "subscription" or narrow or fault.message is not None:
         if fault.message is None and out.kind not in BOOK_KINDS:

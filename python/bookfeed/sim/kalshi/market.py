@@ -277,6 +277,14 @@ class Market:
         self.status = "active"
         return [*emptied, self._lifecycle("activated", now_ms, {"is_deactivated": False})]
 
+    def cancel(self, now_ms: int) -> list[Message]:
+        """Takes a part of one level away, which can be done even while nothing trades."""
+        deep = [change for change in self.crowd.cancel_all() if change.delta <= -2]
+        if not deep:
+            return []
+        change = self._rng.choice(deep)
+        return self.carry_out(Plan((change._replace(delta=change.delta // 2),)), now_ms)
+
     def empty(self, now_ms: int) -> list[Message]:
         """Cancels every order, told by changes or by an empty snapshot."""
         if self._rng.random() >= _EMPTIED_BY_SNAPSHOT:

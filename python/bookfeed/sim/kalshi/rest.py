@@ -128,7 +128,7 @@ class KalshiRest(RestBase):
         return text.EXCHANGE_SCHEDULE
 
     def _status(self, request: web.Request) -> str:
-        return text.exchange_status(self._venue.active)
+        return text.exchange_status(self._venue.active and not self._venue.halted)
 
 
 def _number(request: web.Request, name: str, default: int, most: int) -> int:

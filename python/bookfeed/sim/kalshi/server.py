@@ -179,6 +179,8 @@ class Client(Peer):
         for frame in delivery.frames:
             self._post(frame.payload, delivery.late_ns)
         match delivery.end, delivery.fault:
+            case "pause", KalshiFault() as fault:
+                self._server.venue.halt(time.time_ns() // NS_PER_MS, fault.duration_s)
             case "terminal", KalshiFault() as fault:
                 self.end(out.sid, int(fault.variant))
             case "reset", _:

@@ -19,10 +19,16 @@ from typing import Any, Literal, NamedTuple
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.faults import HEARTBEAT, KalshiFault, KalshiInjector
-from bookfeed.sim.kalshi.rest_text import orderbook
+from bookfeed.sim.kalshi.rest_text import (
+    event_object,
+    exchange_status,
+    market_object,
+    orderbook,
+    series_object,
+)
 from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
 from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
-from bookfeed.sim.kalshi.wire import INDEX_CHANNELS, Message
+from bookfeed.sim.kalshi.wire import INDEX_CHANNELS, Message, dump
 from bookfeed.sim.virtual import NS_PER_MS, START_NS, VirtualRun
 
 __all__ = ["HEARTBEAT", "START_NS", "KalshiItem", "KalshiStream"]
@@ -111,6 +117,19 @@ class KalshiStream(VirtualRun[KalshiItem]):
     def rest_book(self, ticker: str) -> bytes:
         """What REST would answer now; ``KeyError`` if there is no such market."""
         return orderbook(self.venue.given(ticker)).encode()
+
+    def rest_news(self, kind: str, name: str) -> bytes:
+        """What REST would answer now of a ``"market"``, an ``"event"`` or a ``"series"``."""
+        venue = self.venue
+        if kind == "market":
+            return dump({"markets": [market_object(venue.by_ticker[name])]}).encode()
+        if kind == "event":
+            return dump({"event": event_object(venue.events[name])}).encode()
+        return dump({"series": series_object(venue.series[name])}).encode()
+
+    def rest_status(self) -> bytes:
+        """What REST would answer now of the exchange as a whole."""
+        return exchange_status(self.venue.active and not self.venue.halted).encode()
 
     # what the client says
 
@@ -234,6 +253,9 @@ class KalshiStream(VirtualRun[KalshiItem]):
             if last is not None:
                 item = KalshiItem("frame", ts_ns, conn, last.payload, *_about(last))
                 yield from self._post(item, 0)
+        elif delivery.end == "pause":
+            lasts_s = delivery.fault.duration_s if delivery.fault else None
+            self.venue.halt(self._now_ns // NS_PER_MS, lasts_s)
         elif delivery.end:
             self._down(conn, delivery.fault.duration_s if delivery.fault else None)
             yield KalshiItem("disconnected", ts_ns, conn, b"")

@@ -23,6 +23,7 @@ _DETERMINED_AFTER_MS: Final = 1_000
 _SETTLED_AFTER_MS: Final = 6_000
 _STRIKE_AFTER_MS: Final = 300
 _INDEX_PAST_MS: Final = 61_000
+_FOR_GOOD_MS: Final = 1_000_000_000
 _PAUSED_MS: Final = (200, 2_000)
 _FEE_MULTIPLIERS: Final = (0.5, 1, 2)
 
@@ -142,6 +143,8 @@ class SimKalshi:
         self._rng = seeded("kalshi venue", config.seed)
         self._waiting: list[tuple[int, int, What, Market | None]] = []
         self._serial = 0
+        self._now_ms = now_ms
+        self._halted_until_ms = now_ms
         for event in Listing(config, self._rng, now_ms).draw() if events is None else events:
             self._enter(event, now_ms)
         if self.indices:
@@ -176,6 +179,16 @@ class SimKalshi:
         """Whether any market trades now."""
         return any(market.trading for market in self.markets)
 
+    @property
+    def halted(self) -> bool:
+        """Whether the exchange as a whole has stopped trading, as of the newest time told."""
+        return self._now_ms < self._halted_until_ms
+
+    def halt(self, now_ms: int, lasts_s: float | None) -> None:
+        """Stops trading as a whole, for a while or for good; no message says so."""
+        lasts_ms = _FOR_GOOD_MS if lasts_s is None else int(lasts_s * 1_000)
+        self._halted_until_ms = max(self._halted_until_ms, now_ms + lasts_ms)
+
     def next_due_ms(self) -> int | None:
         """When ``due`` will next have something."""
         return self._waiting[0][0] if self._waiting else None
@@ -187,6 +200,7 @@ class SimKalshi:
     def due(self, now_ms: int) -> list[Message]:
         """What happens by the clock, in order of time: openings, closings, index values."""
         messages: list[Message] = []
+        self._now_ms = max(self._now_ms, now_ms)
         while self._waiting and self._waiting[0][0] <= now_ms:
             when_ms, _, what, market = heapq.heappop(self._waiting)
             if market is not None:
@@ -246,9 +260,12 @@ class SimKalshi:
 
         Nothing if that market does not trade at the moment.
         """
+        self._now_ms = max(self._now_ms, now_ms)
         market = self._rng.choice(among or self.markets)
         if not market.trading:
             return []
+        if self.halted:
+            return market.cancel(now_ms)
         config = self.config
         if config.pause_every and self._chance(config.pause_every):
             return self.pause(market, now_ms)
