@@ -39,7 +39,9 @@ NS_PER_S: Final = 1_000_000_000
 _EXACT: Final = Context(prec=250, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 _ROUNDING: Final = Context(prec=250, traps=[InvalidOperation])
 
-_INT64: Final = Decimal(2**63)
+# No number of a venue's is as large. With nine decimals it has 27 digits, one less than decimals
+# are rounded at; what the engine can hold is less, but that is the engine's own affair.
+_LARGEST: Final = Decimal(10**18)
 
 _PLAIN: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _SIGNED: Final = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
@@ -69,7 +71,7 @@ def plain(value: object, places: int, *, signed: bool = False) -> Decimal:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"{value!r} is no plain decimal")
     number = Decimal(value)
-    if abs(number) >= _INT64.scaleb(-places):
+    if abs(number) >= _LARGEST:
         raise ValueError(f"{value!r} is larger than any number of its kind")
     if number != round(number, places):
         raise ValueError(f"{value!r} has more than {places} decimals")
