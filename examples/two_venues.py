@@ -48,7 +48,7 @@ async def main(seconds: float) -> None:
     listed, ticker = venues.polymarket.markets[0], venues.kalshi.venue.markets[0].spec.ticker
     key = kalshi.credentials(environ=demo.take_keys(ready(venues))["kalshi"])
     here = Endpoint(polymarket.polymarket(), venues.polymarket.url)
-    there = Endpoint(kalshi.kalshi(credentials=key), venues.kalshi.url)
+    there = Endpoint(kalshi.kalshi(credentials=key), venues.kalshi.url, venues.kalshi.rest_url)
     outcomes = tuple(map(Outcome, listed.outcomes, listed.asset_ids))
     a = Market(listed.condition_id, outcomes, fee=FeeSchedule(listed.fee_rate))
     b = Market(ticker, (Outcome("yes", ticker),), venue="kalshi", fee=KalshiFee("quadratic"))
