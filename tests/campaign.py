@@ -47,6 +47,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "wrong_hash": frozenset({"hash_mismatch", "mirror_mismatch"}),
     "hash": frozenset({"hash_mismatch", "untrusted_hash", "mirror_mismatch"}),
     "malformed": frozenset({"malformed"}),
+    "lifecycle": frozenset({"malformed"}),
     "swap": frozenset(
         {"hash_mismatch", "bbo_mismatch", "crossed", "out_of_order", "mirror_mismatch"}
     ),
@@ -58,7 +59,9 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
     "late": frozenset({"late", "out_of_order"}),
 }
-MUST_BE_NAMED: Final = frozenset({"disconnect", "reset", "reset-behind-data", "malformed"})
+MUST_BE_NAMED: Final = frozenset(
+    {"disconnect", "reset", "reset-behind-data", "malformed", "lifecycle"}
+)
 # The bare consequences of a session that mends books; they name no fault.
 ORDINARY: Final = frozenset(
     {"subscribed", "snapshot", "resync", "evidence", "tick_change", "resolved"}
@@ -295,7 +298,7 @@ def _best_price(levels: list[list[int]]) -> int | None:
 def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     """The faults of a seed: drawn ones, lost changes of which only a hash tells, what concerns no
     book; in some seeds wrong time stamps, a connection that falls behind, hashes that are not those
-    of books, or a reset behind unread data."""
+    of books, a reset behind unread data, or news that cannot be read."""
     drawn = random_faults(seed, count=faults, frames=frames)
     noop = random_faults(seed + 1, count=2, frames=frames, kinds=("drop+noop",))
     # Where outcomes trade apart, nothing but hashes tells that from a torn book.
@@ -304,7 +307,8 @@ def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     behind = (Fault("reset-behind-data", at_frame=frames // 3),) if seed % 6 == 4 else ()
     stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
     late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
-    return (*drawn, *noop, *foreign, *beside, *behind, *stamp, *late)
+    news = (Fault("lifecycle", at_frame=frames // 5),) if seed % 6 in (0, 3) else ()
+    return (*drawn, *noop, *foreign, *beside, *behind, *stamp, *late, *news)
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:

@@ -24,6 +24,7 @@ FaultKind = Literal[
     "wrong_hash",
     "hash",
     "malformed",
+    "lifecycle",
     "swap",
     "corrupt_size",
     "stamp",
@@ -44,6 +45,7 @@ reset         the connection is torn down without a close frame (TCP RST)
 wrong_hash    the book hash in the frame is not that of the book
 hash          from then on the hashes of changes are not those of books at all
 malformed     the frame is not the message it should be
+lifecycle     a change of the price grid, or the end of a market, cannot be read
 swap          the frame arrives after the next one of the same market
 corrupt_size  a size in the frame is not the one the venue meant
 ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
@@ -61,6 +63,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "wrong_hash": ("one", "all"),
     "hash": ("foreign",),
     "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
+    "lifecycle": ("malformed",),
     "swap": ("",),
     "corrupt_size": ("one", "all"),
     "ghost": ("",),
@@ -77,7 +80,7 @@ STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind not in ("ghost", "
 """The kinds that hit the frames of the market channel."""
 
 DRAWN_KINDS: Final = tuple(
-    kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash", *OF_ANY)
+    kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash", "lifecycle", *OF_ANY)
 )
 """The kinds that a random schedule draws from, unless told otherwise."""
 
@@ -97,6 +100,10 @@ _FOREIGN: Final = {
     **BARE_TEXTS,
 }
 _BOOK_KINDS: Final = frozenset({"book", "price_change"})
+_NEWS_KINDS: Final = frozenset({"tick_size_change", "market_resolved"})
+_NEWS_VALUE: Final = re.compile(rb'"(new_tick_size|winning_asset_id)":"[^"]*"')
+# What a fault of content hits where that is no message of a book.
+_KINDS_HIT: Final = {"lifecycle": _NEWS_KINDS}
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
 _STAMP: Final = re.compile(rb'(?P<before>"timestamp":(?P<quote>"))(?P<ms>[0-9]+)')
@@ -223,7 +230,7 @@ class FaultInjector(Injector[Fault, bytes]):
             case "late":
                 link.fall_behind(fault, sent.now_ns)
                 payloads, spoiled = link.with_waiting(message.market, data), ()
-            case "wrong_hash" | "corrupt_size" | "malformed":
+            case "wrong_hash" | "corrupt_size" | "malformed" | "lifecycle":
                 data, detail = self._damage(fault, data)
                 payloads = link.with_waiting(message.market, data)
                 if fault.variant == "unattributable":
@@ -238,6 +245,8 @@ class FaultInjector(Injector[Fault, bytes]):
         """The frame after a fault of content, and what was done to it."""
         if fault.kind == "malformed":
             return _malform(data, fault.variant), fault.variant
+        if fault.kind == "lifecycle":
+            return _NEWS_VALUE.sub(rb'"\1":{}', data), "a value that cannot be read"
         count = 1 if fault.variant == "one" else 0
         if fault.kind == "wrong_hash":
             wrong = f'"hash":"{self._rng.getrandbits(160):040x}"'.encode()
@@ -275,7 +284,7 @@ def _fits(fault: Fault, sent: _Sent) -> bool:
     """Whether the fault could happen to this frame."""
     if fault.kind not in _CONTENT_KINDS:
         return fault.kind in STREAM_KINDS
-    if sent.mask < 0 or sent.message.kind not in _BOOK_KINDS:
+    if sent.mask < 0 or sent.message.kind not in _KINDS_HIT.get(fault.kind, _BOOK_KINDS):
         return False
     if fault.kind == "drop+noop" and not _could_do_nothing(sent.message):
         return False
