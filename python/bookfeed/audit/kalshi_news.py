@@ -293,6 +293,19 @@ def _closures(windows: object) -> Closures | None:
     return Closures(tuple(found))
 
 
+def fees_stated(content: Mapping[str, Any]) -> bool:
+    """Whether an update says in words that can be read what the fees are."""
+    if not {"fee_type_override", "fee_multiplier_override"} & content.keys():
+        return False
+    kind, multiplier = content.get("fee_type_override"), content.get("fee_multiplier_override")
+    if kind is not None and (not isinstance(kind, str) or not kind):
+        return False
+    try:
+        return multiplier is None or plain(multiplier, 9) >= 0
+    except ValueError:
+        return False
+
+
 def _weekly(now: int) -> bool:
     """Thursdays from 03:00 to 05:00 in New York."""
     moment = datetime.fromtimestamp(now // NS_PER_S, UTC)

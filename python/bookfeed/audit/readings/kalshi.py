@@ -12,14 +12,13 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit import kalshi_news
 from bookfeed.audit.books import Instrument, Side
+from bookfeed.audit.kalshi_levels import delta, sides
 from bookfeed.audit.kalshi_news import KalshiNews, Listed
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
-    ONE,
     count,
     millis,
     plain,
-    price,
     read_json,
     rfc3339,
     seconds,
@@ -456,7 +455,7 @@ class KalshiReading(Reading):
         if not isinstance(event, str) or not event:
             self._lose_news(conn, effects)
             return
-        if not _fees_stated(content):
+        if not kalshi_news.fees_stated(content):
             for one in self.model.instruments:
                 if one.event == event:
                     self._news.doubt(one, trading=False, fees=True, heard=self._hears(one))
@@ -511,79 +510,9 @@ def _content(kind: str, content: Any, *, placed: bool, yes_prices: bool) -> Any:
         if not placed:
             raise ValueError("no place in a stream")
         if kind == "orderbook_delta":
-            return _delta(content, yes_prices=yes_prices)
-        return _sides(content, yes_prices=yes_prices)
+            return delta(content, yes_prices=yes_prices)
+        return sides(content, yes_prices=yes_prices)
     return content
-
-
-def _sides(content: Mapping[str, Any], *, yes_prices: bool) -> list[dict[Decimal, Decimal]]:
-    """Both sides, in the newest spelling of which there is any; an omitted side is empty."""
-    spelt = [
-        suffix
-        for suffix in ("_dollars_fp", "_dollars", "")
-        if any(content.get(f"{side}{suffix}") is not None for side in ("yes", "no"))
-    ]
-    best, others = (spelt[0], spelt[1:]) if spelt else ("", [])
-    for side in ("yes", "no"):
-        left_out = content.get(f"{side}{best}") is None
-        if left_out and any(content.get(f"{side}{suffix}") for suffix in others):
-            raise ValueError("sides in different spellings")
-    return [_side(content, side, best, yes_prices=yes_prices) for side in ("yes", "no")]
-
-
-def _side(
-    content: Mapping[str, Any], side: str, suffix: str, *, yes_prices: bool
-) -> dict[Decimal, Decimal]:
-    name = f"{side}{suffix}"
-    listed, cents = content.get(name), not suffix
-    if listed is None:
-        return {}
-    if not isinstance(listed, list):
-        raise ValueError("levels are not an array")
-    levels: dict[Decimal, Decimal] = {}
-    for pair in listed:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ValueError("a level is not a pair")
-        at, qty = _price(side, pair[0], cents=cents, yes_prices=yes_prices), plain(pair[1], 8)
-        if qty and at in levels:
-            raise ValueError("a price stands twice in one side")
-        if qty:
-            levels[at] = qty
-    return levels
-
-
-def _price(side: str, value: object, *, cents: bool, yes_prices: bool) -> Decimal:
-    """A level's price in YES terms."""
-    at = price(format(plain(value, 0) / 100, "f") if cents else value)
-    return ONE - at if side == "no" and not yes_prices else at
-
-
-def _delta(content: Mapping[str, Any], *, yes_prices: bool) -> tuple[Side, Decimal, Decimal]:
-    side = content.get("side")
-    if side not in ("yes", "no"):
-        raise ValueError("a delta without a side")
-    if content.get("price_dollars") is not None:
-        at = _price(side, content["price_dollars"], cents=False, yes_prices=yes_prices)
-    elif content.get("delta_fp") is not None:
-        raise ValueError("size in one spelling, price in another")
-    else:
-        at = _price(side, content.get("price"), cents=True, yes_prices=yes_prices)
-    change = content.get("delta_fp")
-    change = content.get("delta") if change is None else change
-    return ("bid" if side == "yes" else "ask"), at, plain(change, 8, signed=True)
-
-
-def _fees_stated(content: Mapping[str, Any]) -> bool:
-    """Whether an update says in words that can be read what the fees are."""
-    if not {"fee_type_override", "fee_multiplier_override"} & content.keys():
-        return False
-    kind, multiplier = content.get("fee_type_override"), content.get("fee_multiplier_override")
-    if kind is not None and (not isinstance(kind, str) or not kind):
-        return False
-    try:
-        return multiplier is None or plain(multiplier, 9) >= 0
-    except ValueError:
-        return False
 
 
 def _channel(one: Instrument) -> str:
