@@ -57,24 +57,28 @@ class Calm:
 
     def connected(self, conn: int, ts_ns: int) -> None:
         """A new connection ends what went on; its books are given time to come."""
-        for event in self._lasting.pop(conn, ()):
-            self._cost(event, ts_ns, over=event.fault.kind not in FOR_GOOD)
+        events = self._lasting.pop(conn, [])
+        lasting = [event for event in events if event.fault.kind in FOR_GOOD]
+        if lasting:
+            self._lasting[conn] = lasting
+        for event in events:
+            for name in self._books_of(event):
+                self._until_ns[name] = NEVER if lasting else ts_ns + RECOVERY_NS
 
     def _strike(self, event: FaultEvent) -> None:
         fault = event.fault
         lasts_s = fault.duration_s
         if fault.kind in LASTING and (lasts_s is None or fault.kind in AWAY):
             self._lasting.setdefault(event.conn, []).append(event)
-            return self._cost(event, event.ts_ns, over=False)
+            return self._cost(event, NEVER)
         # What fell behind takes as long again to catch up.
         late_s = float(fault.variant) if fault.kind == "late" else 0.0
-        self._cost(event, event.ts_ns + int(((lasts_s or 0) + late_s) * 1e9), over=True)
+        ends_ns = event.ts_ns + int(((lasts_s or 0) + late_s) * 1e9)
+        self._cost(event, ends_ns + RECOVERY_NS)
 
-    def _cost(self, event: FaultEvent, ts_ns: int, *, over: bool) -> None:
-        until_ns = ts_ns + RECOVERY_NS if over else NEVER
+    def _cost(self, event: FaultEvent, until_ns: int) -> None:
         for name in self._books_of(event):
-            held_ns = self._until_ns.get(name, 0)
-            self._until_ns[name] = until_ns if held_ns == NEVER else max(held_ns, until_ns)
+            self._until_ns[name] = max(self._until_ns.get(name, 0), until_ns)
 
 
 class Delivery:

@@ -69,8 +69,9 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "broadcast": frozenset(),
     "pong": frozenset(),
     "absent": frozenset(),
-    "stamp": frozenset({"late"}),
-    "late": frozenset({"late"}),
+    # A book that was held for being late is live by evidence, once it is in time.
+    "stamp": frozenset({"late", "evidence"}),
+    "late": frozenset({"late", "evidence"}),
 }
 MUST_BE_NAMED: Final = frozenset(
     {"drop", "malformed", "terminal", "disconnect", "reset-behind-data"}
