@@ -14,7 +14,16 @@ from itertools import count
 from typing import Any
 
 import orjson
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 from waiting import PATIENCE_S
 
 from bookfeed._bookfeed import Engine
@@ -138,6 +147,8 @@ class Server:
     answers_close: bool = True
     refuses: bool = False
     requests: list[WSUpgradeRequest] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """What the answer to a handshake says besides."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -172,9 +183,12 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """A server on a free port of loopback."""
     server = Server()
 
-    def accept(request: WSUpgradeRequest) -> Peer | None:
+    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | None:
         server.requests.append(request)
-        return None if server.refuses else Peer(server)
+        if server.refuses:
+            return None
+        answer = WSUpgradeResponse.create_101_response(server.headers)
+        return WSUpgradeResponseWithListener(answer, Peer(server))
 
     listening = await ws_create_server(accept, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]

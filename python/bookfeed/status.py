@@ -40,6 +40,9 @@ class ConnectionStatus:
     where the receiver's clock is behind, ``None`` before there was one."""
     reconnects: int
     """How many connections were made after the first."""
+    clock_ahead_s: int | None = None
+    """How many whole seconds the receiver's clock was ahead of the venue's when it connected,
+    negative if behind; ``None`` where the venue did not say."""
 
 
 @dataclass(frozen=True, slots=True)

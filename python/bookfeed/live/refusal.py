@@ -9,7 +9,8 @@ from typing import Final
 
 from picows import WSUpgradeResponse
 
-from bookfeed.live.http import http_date_s, retry_after_ns
+from bookfeed.live.handshake import clock_ahead_s
+from bookfeed.live.http import retry_after_ns
 from bookfeed.venues.base import HandshakeRefusal
 
 # Who we are is not accepted; asking again soon does not help.
@@ -32,16 +33,9 @@ def refusal(error: Exception | None, now_s: float) -> HandshakeRefusal | None:
         return None
     found = _CODE.search(getattr(error, "raw_body", None) or b"")
     code = found[1].decode() if found else None
-    return HandshakeRefusal(int(response.status), code, _skew_s(response, now_s))
+    return HandshakeRefusal(int(response.status), code, clock_ahead_s(response, now_s))
 
 
 def _response(error: Exception | None) -> WSUpgradeResponse | None:
     response = getattr(error, "response", None)
     return response if isinstance(response, WSUpgradeResponse) else None
-
-
-def _skew_s(response: WSUpgradeResponse, now_s: float) -> int | None:
-    """How many whole seconds our clock is ahead of the server's, as far as its header tells."""
-    moment_s = http_date_s(response.headers.get("Date"))
-    # The header is cut to the second: on average the server's clock is half a second further.
-    return None if moment_s is None else round(now_s - (moment_s + 0.5))

@@ -44,7 +44,15 @@ from bookfeed.live.framing import (
     CloseCode,
     ProtocolViolation,
 )
-from bookfeed.live.handshake import headers, quoted, secrets, told, upgrade
+from bookfeed.live.handshake import (
+    clock_ahead_s,
+    clock_complaint,
+    headers,
+    quoted,
+    secrets,
+    told,
+    upgrade,
+)
 from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener
 from bookfeed.live.proxy import proxy_of
@@ -115,6 +123,8 @@ class Session:
         self._reported: tuple[ConnectionState, str] = ("idle", "")
         self.cause = ""
         """Why the connection is not there, in words; empty if nothing went wrong."""
+        self.clock_ahead_s: int | None = None
+        """How far our clock was ahead of the venue's when it connected, where that is known."""
         self.since_ns = 0
         """Since when it is in its state."""
 
@@ -249,6 +259,10 @@ class Session:
         self.counters.connects += 1
         self._lost = False
         self.cause = ""
+        if transport.response is not None:
+            self.clock_ahead_s = clock_ahead_s(transport.response, self.clock.now_ns() / 1e9)
+            if off := clock_complaint(self.clock_ahead_s):
+                _log.warning("clock", "connection %d: %s", self.conn, off)
         try:
             self.inputs.connected(
                 self.conn,

@@ -439,6 +439,7 @@ class Supervisor:
             live=sum(book.live for book in books),
             delay_s=None if delay_ns is None else delay_ns / NS_PER_S,
             reconnects=session.counters.reconnects,
+            clock_ahead_s=session.clock_ahead_s,
         )
 
     def on_state(self, update: Update) -> None:
