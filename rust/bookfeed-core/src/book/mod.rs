@@ -159,6 +159,8 @@ pub struct Rare {
     pub(crate) held: Cause,
     /// Newest venue time of the run of older messages.
     pub(crate) ts_older: Nanos,
+    /// Since when older messages are counted that would change the book, and how many there were.
+    pub(crate) disorder: (Nanos, u32),
     /// The fetch that is under way, if any.
     pub awaited: Option<Awaited>,
     /// What came before the first whole book, in order.
@@ -317,6 +319,7 @@ impl Default for Rare {
             grid: Grid::default(),
             held: Cause::None,
             ts_older: ABSENT,
+            disorder: (ABSENT, 0),
             awaited: None,
             early: Vec::new(),
             expires: ABSENT,

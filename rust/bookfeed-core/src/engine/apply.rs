@@ -2,6 +2,7 @@
 //! be judged by is noted; nobody sees anything yet.
 
 use super::applied::{Applied, How, Touched};
+use super::config::HashCheck;
 use super::early::set_aside;
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
@@ -78,6 +79,7 @@ impl Applier {
         index: usize,
     ) {
         let (id, ts_event) = (change.instrument, origin.ts_event);
+        let checked = world.config.hash_check != HashCheck::Off;
         let Some(book) = world.books.get_mut(id as usize) else { return };
         book.ts_seen = book.ts_seen.max(ts_event);
         if !book.running() {
@@ -91,19 +93,21 @@ impl Applier {
         let digest = change.digest.raw(origin.payload);
         let side = if change.side == Side::Bid { 1 } else { 2 };
         let print = fingerprint(origin.ts_stated, digest, side, change.level.price, change.level.qty);
-        let not_newer = ts_event != ABSENT && ts_event <= book.ts_event;
+        // Where no time is believed, a hash that came before tells a copy.
+        let copies = ts_event != ABSENT || checked && !digest.is_empty();
+        let not_newer = ts_event <= book.ts_event && copies;
         // Entries of the message in hand follow each other; only earlier messages come again.
         if not_newer && known.is_none() && book.recent.seen(print) {
             book.evidence.count(Evidence::Duplicate);
             let undone = book.qty_at(change.side, change.level.price) != change.level.qty;
-            if undone && ts_event == book.ts_event {
+            if undone && (ts_event == book.ts_event || ts_event == ABSENT) {
                 // Within one venue time a level was set, changed, and now the first message
                 // comes again: told twice, or set back. Only the next hash can say which.
                 judge.turn(world, id, State::Suspect, Cause::OutOfOrder, origin.ts_recv);
             }
             return;
         }
-        let mut out_of_order = not_newer && ts_event < book.ts_event;
+        let mut out_of_order = not_newer && ts_event < book.ts_event && ts_event != ABSENT;
         if out_of_order {
             book.evidence.count(Evidence::OutOfOrder);
             match judge.place_older(world, origin, change) {

@@ -17,8 +17,13 @@ use crate::book::side::BookSide;
 use crate::event::{Change, Frame, Side, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
-use crate::time::Nanos;
+use crate::time::{Nanos, SECOND};
 use std::ops::Range;
+
+/// So many older messages that would change a book are no accident of the way.
+const DISORDER_MAX: u32 = 50;
+/// Within so long.
+const DISORDER_WITHIN: Nanos = 10 * SECOND;
 
 /// What an older message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,15 @@ impl Judge {
     fn doubt_order(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let deadline = ts.saturating_add(world.config.batch_grace);
         let book = world.book(id);
+        let (since, older) = &mut book.rare.disorder;
+        if ts.saturating_sub(*since) > DISORDER_WITHIN {
+            (*since, *older) = (ts, 0);
+        }
+        *older += 1;
+        if *older > DISORDER_MAX {
+            *older = 0;
+            return self.turn(world, id, State::Stale, Cause::OutOfOrder, ts);
+        }
         if book.doubt.is_none() {
             let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
             let ts_event = book.ts_event;
