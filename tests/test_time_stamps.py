@@ -373,3 +373,72 @@ def test_kalshi_late_from_the_first_message_on() -> None:
         engine.ingest(0, json.dumps(frame).encode(), now * MS)
         assert [view.cause for view in engine.books()] == ["late", "late"]
     assert len(engine.drain().signals) == 0 and rule == 0
+
+
+def snapshot(seq: int, ticker: str, sent_ms: int) -> bytes:
+    body = {
+        "market_ticker": ticker,
+        "yes_dollars_fp": [["0.40", "5"]],
+        "no_dollars_fp": [["0.58", "50"]],
+    }
+    message = {"type": "orderbook_snapshot", "sid": 1, "seq": seq, "msg": body}
+    return json.dumps(message | {"sending_ts_ms": sent_ms}).encode()
+
+
+def kalshi(use_sent: bool) -> Engine:
+    engine = Engine()
+    engine.connected(0, "kalshi", T0_MS * MS)
+    engine.subscribe("kalshi", "L1", 0, T0_MS * MS, market="L1", outcome="Yes")
+    reply = {"id": 1, "type": "subscribed", "msg": {"channel": "orderbook_delta", "sid": 1}}
+    sent = {"sending_ts_ms": T0_MS} if use_sent else {}
+    engine.ingest(0, json.dumps(reply | sent).encode(), T0_MS * MS)
+    return engine
+
+
+def test_a_whole_book_of_kalshi_is_as_late_as_its_time_of_sending_says() -> None:
+    engine = kalshi(use_sent=True)
+    engine.ingest(0, snapshot(1, "L1", T0_MS + 5), (T0_MS + 10) * MS)
+    assert engine.books()[0].state == "live"
+    engine.ingest(0, snapshot(2, "L1", T0_MS + 1_000), (T0_MS + 8_000) * MS)
+    assert [(view.state, view.cause) for view in engine.books()] == [("suspect", "late")]
+
+
+@pytest.mark.parametrize("use_sent", [True, False])
+def test_the_time_of_sending_shows_the_fastest_way_before_any_change_came(use_sent: bool) -> None:
+    engine = kalshi(use_sent)
+    now = T0_MS + 10_000
+    sent = now if use_sent else 0
+    engine.ingest(0, snapshot(1, "L1", sent), now * MS)
+    # 6.5 s late: more than twice what is borne, unless the receiver's clock is ahead by a second.
+    frame = delta(2, "L1", "no", "0.58", "1.00", ts_ms=now - 6_500)
+    engine.ingest(0, json.dumps(frame).encode(), now * MS)
+    assert (engine.books()[0].cause == "late") == use_sent
+
+
+def test_a_copy_is_one_where_no_stamp_is_believed() -> None:
+    market = Market("always")
+    frames = []
+    for k in range(1, 40):
+        stamp = (market.ms + 100) // 1_000 if k > 20 else market.ms + 100
+        frames.append(market.change(stamp, "0.47", str(10 + k)))
+        market.say(frames[-1], 100)
+        assert market.state()[0] == "live"
+    market.say(frames[-2], 1)
+    assert market.state() == ("suspect", "out_of_order")
+    market.say(market.change(market.ms // 1_000, "0.47", "7"), 1)
+    assert market.state()[0] == "live" and market.right()
+
+
+def test_a_stream_that_never_comes_to_order_is_given_up() -> None:
+    market = Market("always")
+    market.say(market.change(market.ms + 10, "0.30", "5"), 10)
+    for k in range(1, 60):
+        older = market.books(market.ms)
+        market.say(market.change(market.ms + 10, "0.30", str(10 + k)), 10)
+        assert market.right()
+        if market.state()[0] == "stale":
+            break
+        assert market.state()[0] == "live"
+        market.say(older)
+        assert market.state()[0] != "live"
+    assert market.state() == ("stale", "out_of_order") and 50 < k < 55

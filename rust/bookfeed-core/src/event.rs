@@ -520,6 +520,8 @@ pub struct Frame {
     pub named: Vec<InstrumentId>,
     /// Message types, as the decoder numbers them: counted once the frame has proved whole.
     pub kinds: Vec<u8>,
+    /// When the venue handed the frame to its network, where it says so.
+    pub ts_sent: Option<Nanos>,
     /// Scratch for strings with escapes.
     pub(crate) scratch: Vec<u8>,
 }
@@ -551,5 +553,6 @@ impl Frame {
         self.levels.clear();
         self.named.clear();
         self.kinds.clear();
+        self.ts_sent = None;
     }
 }

@@ -157,7 +157,7 @@ impl Engine {
         let mut frame = self.frame.take().unwrap_or_default();
         if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {
-                let (ts_event, pace) = self.world.hear(conn, message, ts_recv);
+                let (ts_event, pace) = self.world.hear(conn, message, frame.ts_sent, ts_recv);
                 let (payload, ts_stated) = (payload.bytes, message.ts_event);
                 let origin = Origin { conn, payload, ts_event, ts_stated, ts_recv };
                 match pace {

@@ -205,22 +205,35 @@ impl World {
     /// A message shows that its connection brings data, and how late: what of its time stamp is
     /// believed.
     #[inline]
-    pub(super) fn hear(&mut self, conn: u32, message: &Message, ts_recv: Nanos) -> (Nanos, Pace) {
+    pub(super) fn hear(
+        &mut self,
+        conn: u32,
+        message: &Message,
+        ts_sent: Option<Nanos>,
+        ts_recv: Nanos,
+    ) -> (Nanos, Pace) {
         let stated = message.ts_event;
+        let patience = self.config.patience();
+        let Some(connection) = self.connection_mut(conn) else { return (stated, Pace::Same) };
+        let clock = &mut connection.clock;
+        if let Some(sent) = ts_sent {
+            clock.note_sent(sent, ts_recv);
+        }
         if !is_data(message) {
             return (stated, Pace::Same);
         }
-        let patience = self.config.patience();
-        let Some(connection) = self.connection_mut(conn) else { return (stated, Pace::Same) };
         connection.ts_data = ts_recv;
-        let clock = &mut connection.clock;
         let newest = clock.newest;
         let (believed, pace) = match message.body {
             Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Touch(_) => {
                 let believed = clock.take(stated, ts_recv);
                 (believed, clock.pace(ts_recv, patience))
             }
-            Body::Snapshot(_) => (clock.take_whole(stated, ts_recv), Pace::Same),
+            Body::Snapshot(_) => match ts_sent {
+                // It says of itself only when it was sent.
+                Some(sent) if stated == ABSENT => (ABSENT, clock.pace_sent(sent, ts_recv, patience)),
+                _ => (clock.take_whole(stated, ts_recv), Pace::Same),
+            },
             _ => (clock.believe(stated, ts_recv), Pace::Same),
         };
         if clock.newest > newest {

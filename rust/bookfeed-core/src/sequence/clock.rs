@@ -9,10 +9,12 @@
 //! that was set, and the floor moves with it. A stream that is late in order never looks so.
 
 use crate::fixed::ABSENT;
-use crate::time::{Nanos, SECOND};
+use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// How much faster than the fastest before it a message may be.
 const AHEAD: Nanos = SECOND;
+/// How much faster than the fastest before it a message may be without a word on its stamp.
+const JITTER: Nanos = 100 * MILLISECOND;
 /// How far stamps may run back on one connection.
 const BACK: Nanos = SECOND;
 /// How far ahead of the receiver's clock the first stamp of a connection may be.
@@ -64,6 +66,9 @@ pub struct VenueClock {
     last: Nanos,
     /// Receive time of the newest message that the floor was learned from, or [`ABSENT`].
     learned_at: Nanos,
+    /// Delivery of the last frame that was faster than the floor by its time of sending; one alone
+    /// does not lower the floor.
+    fastest_sent: Nanos,
     /// Receive time at which stamps began to look odd, or [`ABSENT`].
     odd_since: Nanos,
     /// Whether that began with one that ran back, as no delivery in order does.
@@ -82,6 +87,7 @@ impl Default for VenueClock {
             delay: ABSENT,
             last: ABSENT,
             learned_at: ABSENT,
+            fastest_sent: Nanos::MAX,
             odd_since: ABSENT,
             ran_back: false,
             late_since: ABSENT,
@@ -148,6 +154,38 @@ impl VenueClock {
         if stated == ABSENT || delay > LONGEST_QUIET || self.leads(delay) { ABSENT } else { stated }
     }
 
+    /// The venue handed a frame to its network at `sent`: what the way alone takes. The first one
+    /// comes before anything that can be late.
+    #[inline]
+    pub fn note_sent(&mut self, sent: Nanos, ts_recv: Nanos) {
+        let delay = ts_recv.saturating_sub(sent);
+        if delay < self.floor || self.floor == ABSENT {
+            self.learn_sent(delay);
+        }
+    }
+
+    #[cold]
+    fn learn_sent(&mut self, delay: Nanos) {
+        if self.leads(delay) || delay > LONGEST_DELIVERY {
+            return;
+        }
+        self.floor = match self.floor {
+            ABSENT => delay.min(FLOOR_MAX),
+            floor => floor.min(delay.max(self.fastest_sent)),
+        };
+        self.fastest_sent = delay;
+    }
+
+    /// Judges the delivery of a frame by its time of sending alone.
+    pub fn pace_sent(&mut self, sent: Nanos, ts_recv: Nanos, patience: Patience) -> Pace {
+        let delay = ts_recv.saturating_sub(sent);
+        if self.leads(delay) || delay > LONGEST_DELIVERY {
+            return Pace::Same;
+        }
+        self.delay = delay;
+        self.pace(ts_recv, patience)
+    }
+
     /// Learns how fast the fastest way is. One frame alone does not show it.
     fn learn(&mut self, delay: Nanos, ts_recv: Nanos) {
         if ts_recv == self.learned_at {
@@ -196,10 +234,11 @@ impl VenueClock {
     }
 
     /// Whether a stamp is of a time that the venue's clock has not come to: whoever bears it was
-    /// stamped ahead, however little.
+    /// stamped ahead.
     #[must_use]
     pub fn is_future(&self, stamp: Nanos, ts_recv: Nanos) -> bool {
-        self.floor != ABSENT && stamp > ts_recv.saturating_sub(self.floor)
+        let fastest = self.floor.saturating_sub(JITTER);
+        self.floor != ABSENT && stamp > ts_recv.saturating_sub(fastest)
     }
 
     /// Judges the delivery of the message whose stamp was taken last.

@@ -21,6 +21,7 @@ pub struct Envelope {
     pub sid: Value,
     pub seq: Value,
     pub id: Value,
+    pub sending_ts_ms: Value,
     /// Where `msg` stands if it is no object.
     pub msg: Value,
     pub fields: KalshiFields,
@@ -154,6 +155,7 @@ impl Decoder<'_> {
                 b"sid" => e.sid = cursor.scalar()?,
                 b"seq" => e.seq = cursor.scalar()?,
                 b"id" => e.id = cursor.scalar()?,
+                b"sending_ts_ms" => e.sending_ts_ms = cursor.scalar()?,
                 b"msg" => {
                     // Of a member that comes twice the last counts.
                     (e.fields, e.msg) = (KalshiFields::default(), Value::default());

@@ -163,6 +163,7 @@ impl Decoder<'_> {
     /// Turns a collected frame into messages, by `type`.
     fn understand(&mut self, e: &Envelope, tally: &mut Tally) {
         let f = &e.fields;
+        self.frame.ts_sent = self.millis(e.sending_ts_ms);
         let place = self.place(e);
         let Some(kind) = self.kind(e, tally) else {
             return self.push(place, f.market_ticker, (ABSENT, Body::Unknown));

@@ -40,7 +40,8 @@ impl Decoder<'_> {
         take(cursor, b",\"delta_fp\":\"")?;
         let qty = signed(cursor)?;
         let (side, price) = self.plain_side(cursor, price)?;
-        let ts_event = plain_end(cursor)?;
+        let (ts_event, ts_sent) = plain_end(cursor)?;
+        self.frame.ts_sent = ts_sent;
         let body = Body::Delta(Delta { instrument, side, price, qty, market_id });
         Some(Message { ts_event, market, place: Place::one(sid, seq), body })
     }
@@ -56,20 +57,22 @@ impl Decoder<'_> {
     }
 }
 
-/// Everything behind the side: the time, which may be there as text as well, and both ends.
+/// Everything behind the side: the time, which may be there as text as well, and both ends, with
+/// the time of sending between them.
 #[inline(always)]
-fn plain_end(cursor: &mut Cursor) -> Option<Nanos> {
+fn plain_end(cursor: &mut Cursor) -> Option<(Nanos, Option<Nanos>)> {
     if cursor.take_literal(b",\"ts\":\"") {
         cursor.rest_of_string().ok()?;
     }
     take(cursor, b",\"ts_ms\":")?;
     let ts_event = millis(cursor)?;
-    if !cursor.take_literal(b"}}") {
-        take(cursor, b"},\"sending_ts_ms\":")?;
-        millis(cursor)?;
-        take(cursor, b"}")?;
+    if cursor.take_literal(b"}}") {
+        return Some((ts_event, None));
     }
-    Some(ts_event)
+    take(cursor, b"},\"sending_ts_ms\":")?;
+    let ts_sent = millis(cursor)?;
+    take(cursor, b"}")?;
+    Some((ts_event, Some(ts_sent)))
 }
 
 /// A number of milliseconds. Today's have thirteen digits, which are read as two words.
