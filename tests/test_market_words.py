@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any, Literal, cast
 
 import pytest
 from test_time_stamps import MARKET, MS, NO, YES, Market
 
 from bookfeed import Engine, FeeSchedule, KalshiFee, Outcome
 from bookfeed import Market as Listed
+from bookfeed.audit.fees import polymarket as audited
+from bookfeed.errors import EngineError
 from bookfeed.venues.user import UserFee
 
 OUTCOMES = (Outcome("Yes", YES), Outcome("No", NO))
@@ -60,3 +63,17 @@ def test_a_condition_id_in_other_case_is_the_same_market() -> None:
     over |= {"timestamp": str(true.ms)}
     engine.ingest(0, json.dumps(over).encode(), true.ms * MS)
     assert {(book.state, book.cause) for book in books.values()} == {("stale", "resolved")}
+
+
+@pytest.mark.parametrize(("rounding", "fee_e9"), [("half_up", 20_000), ("floor", 10_000)])
+def test_a_fill_is_rounded_by_the_rule_that_is_named(
+    rounding: Literal["half_up", "floor"], fee_e9: int
+) -> None:
+    schedule = FeeSchedule("0.04", 1, rounding)
+    terms = schedule.text().removeprefix("polymarket:")
+    fills = [(Decimal("0.5"), Decimal("0.0019"))]
+    theirs = audited.parse(terms).order(fills, sell=False, maker=False)
+    assert theirs == Decimal(fee_e9) / 10**9
+    with pytest.raises(EngineError, match="half_up or floor"):
+        Engine().subscribe("polymarket", YES, 0, 1, market=MARKET, fee="polymarket:0.04;1;up")
+    assert Engine().subscribe("polymarket", YES, 0, 1, market=MARKET, fee=schedule.text()) == 0

@@ -7,7 +7,7 @@ books, hence the ceiling.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import orjson
 
@@ -37,6 +37,7 @@ MarketId = Annotated[
     str,
     Text(r"(?s).{0,200}", 'the condition id, or "" if it is not known'),
 ]
+FillRounding: TypeAlias = Literal["half_up", "floor"]
 AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
 
 
@@ -51,14 +52,20 @@ class FeeSchedule:
     rate: str
     exponent: int = 1
     """Exponent of ``price * (1 - price)``."""
+    rounding: FillRounding = "half_up"
+    """How the fee of a fill is rounded to five decimals: ``"half_up"``, which is never less, or
+    ``"floor"``.
+    """
 
     def __post_init__(self) -> None:
         check_text("rate", self.rate, "0.07")
         check_whole("exponent", self.exponent, 1)
+        check_text("rounding", self.rounding, "half_up")
 
     def text(self) -> str:
         """The same as the one text that the engine takes."""
-        return f"{NAME}:{self.rate};{self.exponent}"
+        rounding = "" if self.rounding == "half_up" else f";{self.rounding}"
+        return f"{NAME}:{self.rate};{self.exponent}{rounding}"
 
 
 def polymarket(
@@ -134,6 +141,7 @@ class FeeSection:
 
     rate: Annotated[str, DecimalText("0", "1")]
     exponent: Annotated[int, Range(0, 4)] = 1
+    rounding: FillRounding = "half_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +186,7 @@ class PolymarketMarket(MarketSection):
 
     def to_market(self, section: Any) -> Market:
         """The same as the feed knows it."""
+        fee = self.fee
         return Market(
             market=self.market,
             outcomes=tuple(Outcome(outcome.name, outcome.asset) for outcome in self.outcomes),
@@ -186,7 +195,7 @@ class PolymarketMarket(MarketSection):
             tick_size=self.tick_size,
             min_order_size=self.min_order_size,
             neg_risk=self.neg_risk,
-            fee=FeeSchedule(self.fee.rate, self.fee.exponent) if self.fee else None,
+            fee=None if fee is None else FeeSchedule(fee.rate, fee.exponent, fee.rounding),
         )
 
 

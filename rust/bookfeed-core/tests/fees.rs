@@ -6,6 +6,7 @@ mod support;
 
 use bookfeed_core::fees::{Fees, Role, Rounding, Usd};
 use bookfeed_core::fixed::{PRICE_ONE, QTY_ONE, parse_price, parse_qty};
+use bookfeed_core::instrument::Venue;
 use num_bigint::BigInt;
 use support::Rng;
 use support::fee_rules::{Plain, half_up, model, ten};
@@ -167,6 +168,16 @@ fn polymarket_check_values() {
         assert_eq!((maker.fill(qty(shares), price(at)), maker.total()), (Some(0), Some(0)));
         assert_eq!(fees.marginal(Role::Maker, price(at)), Some(0));
     }
+    let rounded = |rule: &str| {
+        let parse = Venue::POLYMARKET.row().fees.parse;
+        parse(&format!("0.04;1{rule}")).map(|fees| single(fees, "0.0019", "0.5"))
+    };
+    // 0.0019 · 0.04 · 0.25 = 0.000019.
+    assert_eq!(
+        [";floor", ";half_up", ""].map(rounded),
+        ["0.00001", "0.00002", "0.00002"].map(|s| Ok(usd(s)))
+    );
+    assert!(rounded(";up").is_err() && rounded(";").is_err());
     let crypto = Fees::polymarket("0.07", 1).unwrap();
     assert_eq!(crypto.marginal(Role::Taker, PRICE_ONE / 2), usd("0.0175"));
     // 0.07 · 0.123456789 · 0.876543211 = 0.0075750647…

@@ -1,4 +1,4 @@
-"""Polymarket's fees: ``rate;exponent``. The same at ``p`` and at ``1 - p``."""
+"""Polymarket's fees: rate, exponent, how fills are rounded. The same at ``p`` and at ``1 - p``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bookfeed.audit.fees import Fills
-from bookfeed.audit.numbers import PRICE_PLACES, exactly, half_up, plain
+from bookfeed.audit.numbers import PRICE_PLACES, exactly, floor, half_up, plain
 
 _ZERO: Final = Decimal(0)
 
@@ -17,6 +17,8 @@ class PolymarketFees:
 
     rate: Decimal
     exponent: int
+    floored: bool = False
+    """Whether the fee of a fill is rounded down, and not half up."""
     computable: bool = True
 
     def _model(self, price: Decimal, qty: Decimal) -> Decimal:
@@ -32,13 +34,15 @@ class PolymarketFees:
         """See ``Fees``."""
         if maker:
             return _ZERO
-        return sum((half_up(self._model(price, qty), 5) for price, qty in fills), _ZERO)
+        rounded = floor if self.floored else half_up
+        return sum((rounded(self._model(price, qty), 5) for price, qty in fills), _ZERO)
 
 
 def parse(terms: str) -> PolymarketFees:
-    """``0.07;1``; the exponent is 1 if it is left out."""
-    rate, _, exponent = terms.partition(";")
-    return PolymarketFees(plain(rate, 9), int(exponent or 1))
+    """``0.07;1`` or ``0.07;1;floor``; the exponent is 1 if it is left out."""
+    rate, _, rest = terms.partition(";")
+    exponent, _, rounding = rest.partition(";")
+    return PolymarketFees(plain(rate, 9), int(exponent or 1), rounding == "floor")
 
 
 def old_text(options: Mapping[str, Any]) -> str | None:

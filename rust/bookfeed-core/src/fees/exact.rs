@@ -18,6 +18,7 @@ pub(super) const WEIGHT_DECIMALS: u32 = QTY_DECIMALS + 2 * PRICE_DECIMALS;
 pub(super) enum Round {
     Up,
     HalfUp,
+    Down,
 }
 
 impl Round {
@@ -27,6 +28,7 @@ impl Round {
         let raised = product.checked_add(match self {
             Self::Up => unit - 1,
             Self::HalfUp => unit / 2,
+            Self::Down => 0,
         })?;
         Some(raised / unit)
     }
@@ -62,6 +64,7 @@ impl Exact {
         let raised = self.digits.checked_add(match round {
             Round::Up => unit - 1,
             Round::HalfUp => unit / 2,
+            Round::Down => 0,
         })?;
         i64::try_from(raised / unit).ok()
     }
