@@ -42,7 +42,9 @@ use crate::sequence::stream::Connection;
 use crate::signals::{self, Params, RuleError};
 use crate::time::Nanos;
 use apply::Applier;
-pub use config::{Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS};
+pub use config::{
+    Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS, SYMBOL_BYTES_MAX,
+};
 use config::{Listed, json_complaint};
 use judge::Judge;
 pub use markets::IndexReading;
