@@ -53,6 +53,7 @@ class Markets:
         self.sid, self.seq = 0, 0
         self.paused: set[int] = set()
         self.lag_ns = 0
+        self.sent_ms = 0
 
     # The journal.
 
@@ -126,7 +127,9 @@ class Markets:
     # Kalshi.
 
     def stamp(self) -> int:
-        return (self.ts - 5 * MS - self.lag_ns) // MS
+        # What comes later was sent later: a stamp that ran back would be a clock that was set.
+        self.sent_ms = max(self.sent_ms, (self.ts - 5 * MS - self.lag_ns) // MS)
+        return self.sent_ms
 
     def numbered(self, kind: str, content: object, **more: object) -> None:
         self.seq += 1
