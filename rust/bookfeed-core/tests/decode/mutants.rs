@@ -2,7 +2,7 @@
 //! one refuses changes no level, and what both accept gives the same book or none.
 
 use super::support::Rng;
-use super::support::plain::{Model, apply};
+use super::support::plain::{Model, apply, is_remark};
 use super::support::scene::Scene;
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::engine::HashCheck;
@@ -59,8 +59,8 @@ fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
         scene.records();
         let case = || format!("seed {seed}, round {round}: {}", String::from_utf8_lossy(&bytes));
         let text = bytes.trim_ascii();
-        let words = text.len() <= 64 && !text.iter().any(|b| b"{}[]\"".contains(b));
-        let bare = words || MESSAGE_NAMES.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(text));
+        let bare =
+            is_remark(&bytes) || MESSAGE_NAMES.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(text));
         match parsed {
             Err(_) if !bare => {
                 refused += 1;

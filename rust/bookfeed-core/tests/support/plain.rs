@@ -146,3 +146,15 @@ pub fn apply(models: &mut [Option<Model>; 2], assets: &[String; 2], frame: &Valu
         }
     }
 }
+
+/// Whether a frame is no more than a few printable words, blank or in quotes: a remark of the venue
+/// that says nothing of any book.
+#[must_use]
+pub fn is_remark(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let text = text.trim();
+    let quoted = text.len() > 1 && text.starts_with('"') && text.ends_with('"');
+    let said = if quoted { &text[1..text.len() - 1] } else { text };
+    let structure = |c: char| c.is_control() || "{}[]\"".contains(c);
+    (1..=64).contains(&bytes.len()) && !said.contains(structure)
+}
