@@ -46,10 +46,10 @@ impl Floor {
         let id = streams.open("orderbook_delta");
         assert_eq!(id, 0);
         let stream = streams.at_mut(id).unwrap();
-        (stream.ts_evidence, stream.ts_event) = (T0, T0);
+        (stream.ts_evidence, stream.ts_event, stream.behind) = (T0, T0, 0);
         let connections = [Venue::KALSHI, Venue::POLYMARKET].map(|venue| {
             let mut connection = Connection::new(venue, Mode::default(), T0);
-            connection.clock.newest = T0;
+            (connection.clock.newest, connection.behind) = (T0, 0);
             Some(connection)
         });
         Self { venues: venues.to_vec(), instruments, streams, connections }

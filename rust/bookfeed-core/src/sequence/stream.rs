@@ -31,7 +31,7 @@ pub struct Connection {
     /// What of the venue's time stamps is believed, and how late it delivers.
     pub clock: VenueClock,
     /// Receive time less venue time of the first message of the newest venue time, or [`ABSENT`].
-    pub(crate) behind: Nanos,
+    pub behind: Nanos,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
     /// The numbered streams on it: number given by the venue, and which stream that is.
@@ -65,7 +65,7 @@ pub struct Stream {
     /// Newest venue time of its messages, or [`ABSENT`].
     pub ts_event: Nanos,
     /// Receive time less venue time of the first message of that time, or [`ABSENT`].
-    pub(crate) behind: Nanos,
+    pub behind: Nanos,
     /// The channel it is of, once the venue has said so.
     pub channel: Box<str>,
     /// Whether it carries news of markets: by its channel, or because some came on it.
