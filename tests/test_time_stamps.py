@@ -274,6 +274,22 @@ def test_a_clock_set_back_is_no_delay(back_ms: int) -> None:
     assert market.state()[0] == "live" and market.right()
 
 
+@pytest.mark.parametrize("back_ms", [5_000, 20_000])
+def test_whole_books_do_not_hide_that_a_clock_was_set_back(back_ms: int) -> None:
+    market = Market("sampled")
+    market.engine.disconnected(0, market.ms * MS)
+    market.engine.connected(0, "polymarket", market.ms * MS)
+    market.say(market.books(market.ms + back_ms))
+    for k in range(1, 600):
+        ahead_ms = back_ms if k < 20 else 0
+        market.say(market.walk(k, market.ms + 100 + ahead_ms), 100)
+        if k % 20 == 0:
+            market.say(market.books(market.ms + ahead_ms))
+        market.engine.advance(market.ms * MS)
+        assert market.state()[1] != "late", k
+    assert market.state()[0] == "live" and market.right()
+
+
 def test_a_fresh_answer_by_rest_does_not_hide_that_the_stream_is_late() -> None:
     market = Market("sampled")
     for k in range(1, 200):

@@ -138,7 +138,8 @@ impl VenueClock {
         if self.leads(delay) {
             return if self.is_set(delay, stated, ts_recv) { stated } else { ABSENT };
         }
-        if delay <= FLOOR_MAX {
+        // One that runs back says no more than the changes do, and must not end their run.
+        if delay <= FLOOR_MAX && !self.is_back(delay, stated) {
             self.learn(delay, ts_recv);
             self.odd_since = ABSENT;
         }
