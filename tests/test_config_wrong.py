@@ -53,6 +53,18 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "control character": ('[engine]\nhash_check = "a\x01b"\n', 2, "", "Illegal character '\\x01'"),
     "endless number": (f"[engine]\nsilence_s = {'9' * 5_000}\n", None, "", "number is too long"),
     "deep": (f"a = {'[' * 3_000}{']' * 3_000}\n", None, "", "nested too deeply"),
+    "deep keys": (f"{'a.' * 5_000}a = 1\n", None, "", "nested too deeply"),
+    # What would steer the terminal, or forge a line.
+    "escape in a value": (
+        '[[market]]\nvenue = "kalshi"\nticker = "\\u001b[31mX"\n', 3, "market[0].ticker",
+        r'not "\x1b[31mX"',
+    ),
+    "escape in a key": (
+        '[[market]]\nvenue = "kalshi"\n"a\\u001bb" = 1\n', 1, r"market[0].a\x1bb", "no such key",
+    ),
+    "line in a value": (
+        '[[market]]\nvenue = "kalshi"\nticker = "a\\nb"\n', 3, "market[0].ticker", r'not "a\nb"',
+    ),
     # Tables of another form.
     "one bracket": ('[market]\nmarket = "x"\n', 1, "market", "write [[market]] for each"),
     "one bracket inside": (
@@ -126,6 +138,10 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         '[engine]\nsilence_s = "30"\n', 2, "engine.silence_s", "write 30 without quotes"
     ),
     "unit": ('[engine]\nsilence_s = "30s"\n', 2, "engine.silence_s", "a number from 0.1 to 3600"),
+    "no decimal": (
+        f"{POLY}[rules.complement]\nmin_edge = nan\n", 5, "rules.complement.min_edge",
+        'such as "0.05", not nan\n',
+    ),
     "no number": ("[engine]\nsilence_s = nan\n", 2, "engine.silence_s", "from 0.1 to 3600"),
     "out of range": (
         "[kalshi]\nmarkets_per_connection = 0\n", 2, "kalshi.markets_per_connection",
@@ -234,7 +250,7 @@ def test_it_is_told_where_what_and_what_to_do(
     where = str(path) if line is None else f"{path}:{line}"
     told = refused(path, capsys)
     assert told.startswith(f"{where}: {key}: " if key else f"{where}: ")
-    assert words in told
+    assert words in told + "\n"
     assert "CANARY" not in told
 
 

@@ -316,6 +316,8 @@ def load(
         if error.source != source:
             raise
         raise placed(error, text) from None
+    except RecursionError as error:  # dotted keys nest as deep as one likes
+        raise _too_deep(source) from error
 
 
 def placed(error: ConfigError, text: str | None = None) -> ConfigError:
@@ -368,10 +370,14 @@ def _parse_toml(source: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise ConfigError(source, "", "tables or arrays are nested too deeply") from error
+        raise _too_deep(source) from error
     except ValueError as error:
         problem, line = told(str(error), text, _FILE_ONLY)
         raise ConfigError(source, "", problem, line) from error
+
+
+def _too_deep(source: str) -> ConfigError:
+    return ConfigError(source, "", "tables or arrays are nested too deeply")
 
 
 def _places() -> dict[str, str]:

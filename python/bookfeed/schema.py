@@ -353,7 +353,7 @@ class Reader:
     def _decimal(self, rule: DecimalText, raw: object) -> str:
         if isinstance(raw, float):
             hint = f'; write "{raw}": without quotes TOML reads an inexact binary number'
-            self.expected(str(rule), raw, hint)
+            self.expected(str(rule), raw, hint if math.isfinite(raw) else "")
         text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
         if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
             self.expected(str(rule), raw)

@@ -33,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         return exit_code(interrupt)
     except (BookfeedError, OSError) as error:
-        print(f"bookfeed {args.command}: {error}", file=sys.stderr)
+        from bookfeed.log import printable  # help and the version need no logging
+
+        # Files and what they say may come from anywhere: they neither steer the terminal nor
+        # begin a line of their own.
+        text = printable(str(error)).replace("\n", "\\n")
+        print(f"bookfeed {args.command}: {text}", file=sys.stderr)
         return exit_code(error)
     return code
 
