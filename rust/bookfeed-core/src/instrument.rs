@@ -187,7 +187,7 @@ impl Instrument {
     #[inline]
     #[must_use]
     pub fn status(&self, now: Nanos) -> MarketStatus {
-        if self.hours.close.is_some_and(|close| now >= close) {
+        if self.result.is_some() || self.hours.close.is_some_and(|close| now >= close) {
             MarketStatus::Closed
         } else if self.hours.open.is_some_and(|open| now < open) {
             MarketStatus::BeforeOpen

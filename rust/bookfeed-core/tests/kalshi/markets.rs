@@ -270,6 +270,7 @@ fn a_market_that_is_settled_or_decided_in_any_way_is_over() {
         let paid: Vec<_> = floor.updates(&frame).iter().map(|u| u.price).collect();
         assert_eq!(paid[0], i64::MIN, "{event} {members}: what it pays is not known");
         assert_eq!(floor.standing(0), (State::Stale, Cause::Resolved), "{event} {members}");
+        assert_eq!(statuses(&floor), [MarketStatus::Closed, MarketStatus::Open], "{event} {members}");
         let frame = floor.venue.lifecycle(0, "settled", "");
         assert_eq!(floor.say(&frame), [""; 0], "no news");
         assert_eq!(floor.standing(1).0, State::Live);
