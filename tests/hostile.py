@@ -7,6 +7,8 @@ else, or took longer than a second. A failure prints its seed, which fails again
 
 import argparse
 import contextlib
+import copy
+import gzip
 import io
 import json
 import random
@@ -14,19 +16,21 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from audit_journals import Records, kalshi_recorded, recorded, spot_recorded, two_venues_recorded
+import pytest
+import zstandard
+from audit_journals import Records
+from hostile_bases import Base, chosen
 
-from bookfeed import replay
+from bookfeed import cli, replay
 from bookfeed._bookfeed import JournalEncoder
-from bookfeed.cli import main
+from bookfeed.cli import parser as cli_parser
 from bookfeed.errors import BookfeedError, ExitCode
 from bookfeed.recordings.kinds import Kind
-from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig
 
 SECONDS_MAX: Final = 1.0
 # What a number or a text may be replaced with.
@@ -37,29 +41,9 @@ TOKENS: Final = (
     b"\xff", b"\n" * 99,
 )  # fmt: skip
 TIMES: Final = (0, -1, 1, 2**63 - 1, -(2**63), 2**62, -(2**62))
+# What a capture has a line for.
+CAPTURED: Final = (Kind.FRAME, Kind.CONNECTED, Kind.DISCONNECTED)
 CONNS: Final = (0, 1, 65_535, 65_536, 2**32 - 1)
-
-
-@dataclass(frozen=True)
-class Base:
-    """A recording that is mutated."""
-
-    venues: tuple[str, ...]
-    engine: dict[str, Any]
-    records: Records
-
-
-@cache
-def bases() -> tuple[Base, ...]:
-    """One of each venue, with rules, and one of two venues."""
-    poly, poly_engine = recorded(1, items=60, rules=[("complement", {"min_edge": "0.001"})])
-    spot = [(venue, *spot_recorded(venue, 2, items=60)) for venue in ("binance", "kraken")]
-    return (
-        Base(("polymarket",), poly_engine, poly[:150]),
-        Base(("kalshi",), {}, kalshi_recorded(3, use_yes_price=True, items=80)),
-        Base(("polymarket", "kalshi"), {}, two_venues_recorded(TwoVenueConfig(seed=4), items=80)),
-        *(Base((venue,), engine, records[:150]) for venue, records, engine in spot),
-    )
 
 
 def mutated_bytes(rng: random.Random, data: bytes) -> bytes:
@@ -118,10 +102,11 @@ def mutated_records(rng: random.Random, records: Records) -> Records:
     return out
 
 
-def journal(rng: random.Random, base: Base, path: Path) -> None:
+def journal(rng: random.Random, base: Base, records: Records) -> bytes:
     """A journal of mutated records, metadata or bytes."""
     where = rng.choice(("records", "records", "records", "metadata", "file"))
-    records = mutated_records(rng, base.records) if where == "records" else base.records
+    if where == "records":
+        records = mutated_records(rng, records)
     notes = {"venues": list(base.venues), "engine": base.engine}
     metadata = json.dumps({"recording": "a", "notes": notes}).encode()
     if where == "metadata":
@@ -135,21 +120,42 @@ def journal(rng: random.Random, base: Base, path: Path) -> None:
     while block := encoder.take_block():
         blocks.append(block)
     data = b"".join([*blocks, encoder.end_block()])
-    if where == "file":
-        data = mutated_bytes(rng, data) if rng.random() < 0.5 else data[: rng.randrange(len(data))]
-    path.write_bytes(data)
+    return damaged(rng, data) if where == "file" else data
 
 
-def capture(rng: random.Random, base: Base, path: Path) -> None:
-    """A capture of mutated lines."""
+def capture(rng: random.Random, base: Base, records: Records) -> bytes:
+    """A capture of mutated lines, as text or compressed."""
     lines = [json.dumps({"capture": 1, "venue": base.venues[0]}).encode()]
-    for kind, ts, conn, _, payload in mutated_records(rng, base.records):
-        if kind == Kind.FRAME:
-            line = {"ts_recv": ts, "conn": f"c{conn}", "frame": payload.decode(errors="replace")}
-            lines.append(json.dumps(line).encode())
+    for kind, ts, conn, _, payload in mutated_records(rng, records):
+        if kind in CAPTURED:
+            text = payload.decode(errors="replace")
+            said = {"frame": text} if kind == Kind.FRAME else {"control": Kind(kind).name.lower()}
+            lines.append(json.dumps({"ts_recv": ts, "conn": f"c{conn}", **said}).encode())
     at = rng.randrange(len(lines))
     lines[at] = mutated_payload(rng, lines[at])
-    path.write_bytes(b"\n".join(lines))
+    data = b"\n".join(lines)
+    if rng.random() < 0.8:
+        return data
+    packed = rng.choice((zstandard.compress, gzip.compress))(data)
+    return damaged(rng, packed) if rng.random() < 0.7 else packed
+
+
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    """A file with other bytes, or cut short."""
+    return mutated_bytes(rng, data) if rng.random() < 0.5 else data[: rng.randrange(len(data))]
+
+
+@contextlib.contextmanager
+def parsed_once() -> Iterator[None]:
+    """Arguments that come again are not parsed again: that takes longer than a small file."""
+    parse = cache(cli_parser.parse)
+
+    def known(argv: Sequence[str]) -> argparse.Namespace:
+        return copy.copy(parse(tuple(argv)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "parse", known)
+        yield
 
 
 def read(path: Path, target: Path) -> None:
@@ -158,7 +164,7 @@ def read(path: Path, target: Path) -> None:
     for arguments in (["replay", source], ["audit", source], ["import", source, imported]):
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = main([*arguments, "-o", "json"])
+            code = cli.main([*arguments, "-o", "json"])
         target.unlink(missing_ok=True)
         assert code in (ExitCode.OK, ExitCode.FAILURE, ExitCode.DATA), f"exit code {code}"
         for sign in ("Traceback", "cannot be audited"):
@@ -173,13 +179,15 @@ def run(seed: int, directory: Path) -> str | None:
     """What was wrong with one seed."""
     rng = random.Random(seed)
     path = directory / "recording"
-    rng.choice((journal, journal, capture))(rng, rng.choice(bases()), path)
-    begun = time.perf_counter()
+    make: Callable[[random.Random, Base, Records], bytes]
+    make = rng.choice((journal, journal, capture))
+    path.write_bytes(make(rng, *chosen(rng)))
+    begun = time.process_time()  # what others do on this machine is not the file's doing
     try:
         read(path, directory / "imported.bfj")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"{type(error).__name__}: {error}"
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     return f"took {seconds:.1f} s" if seconds > SECONDS_MAX else None
 
 
@@ -190,7 +198,7 @@ def campaign() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
     args = parser.parse_args()
     failed: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, parsed_once():
         for seed in range(args.first, args.first + args.seeds):
             problem = run(seed, Path(directory))
             if problem is not None:
