@@ -1,9 +1,12 @@
-"""What every test finds as it was: the logs, which a command run in the process configures."""
+"""Fixtures: the logs, which every test finds as they were, and what connections are tested on."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
+from tls import PLAIN, Tls, tls_at
+
+from bookfeed import loops
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +17,17 @@ def _logs_as_they_were() -> Iterator[None]:
     yield
     logger.handlers[:], logger.propagate = kept[0], kept[2]
     logger.setLevel(kept[1])
+
+
+@pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
+def either_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``loops.run`` runs on uvloop, and a second time on plain asyncio."""
+    if request.param and not loops.uvloop_available():
+        pytest.skip("uvloop is not installed")
+    monkeypatch.setattr(loops, "uvloop_available", lambda: request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def tls(request: pytest.FixtureRequest) -> Tls:
+    """What a connection to ``localhost`` is encrypted with: nothing, and a second time TLS."""
+    return Tls(*tls_at("localhost")) if request.param else PLAIN

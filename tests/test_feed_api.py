@@ -1,7 +1,6 @@
 """The public face of a live session: opening, listening, asking, closing."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,6 +18,7 @@ from session_server import (
     book_message,
     serving,
 )
+from tls import tls_at
 from waiting import PATIENCE_S, until
 
 from bookfeed._bookfeed import Batch, Engine
@@ -289,17 +289,12 @@ async def test_busy_polling_feed_works_and_lets_go(server: Server) -> None:
 
 
 async def test_a_certificate_nobody_vouches_for_is_refused() -> None:
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server_context)
-    async with serving(server_context) as server:
+    ours, theirs = tls_at("127.0.0.1")
+    async with serving(theirs) as server:
         url = server.url.replace("ws:", "wss:")
         async with Feed([MARKET], url=url) as feed:
             await server.until(lambda: feed.counters()["connect_failures"] >= 1)
             assert not feed.book(YES).live
-        client_context = ssl.create_default_context()
-        authority.configure_trust(client_context)
-        async with Feed([MARKET], url=url, ssl_context=client_context) as feed:
+        async with Feed([MARKET], url=url, ssl_context=ours) as feed:
             await feed.wait_live(PATIENCE_S)
             assert feed.book(YES).bid == 0.4

@@ -5,11 +5,11 @@ one than was shown before on the same connection.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tls import tls_at
 from waiting import PATIENCE_S, PatientClock, let_time_be_patient, until
 
 from bookfeed import loops
@@ -177,17 +177,12 @@ async def test_never_wrong_while_live(kind: str, variant: str, rest: bool) -> No
 
 
 async def test_many_markets_over_several_connections_and_tls() -> None:
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
-    client_tls = ssl.create_default_context()
-    authority.configure_trust(client_tls)
-    server = await serve(SimConfig(markets=30, rate=2000, rest=False, tls=server_tls))
+    ours, theirs = tls_at("127.0.0.1")
+    server = await serve(SimConfig(markets=30, rate=2000, rest=False, tls=theirs))
     options = SessionOptions(symbols_per_connection=20, connect_stagger_s=0.0)
     try:
         async with Feed(
-            markets_of(server), url=server.url, ssl_context=client_tls, options=options
+            markets_of(server), url=server.url, ssl_context=ours, options=options
         ) as feed:
             await feed.wait_live(PATIENCE_S)
             assert server.connections == 3
@@ -211,13 +206,9 @@ async def test_signals_of_unmirrored_markets_open_and_close() -> None:
                     break
 
 
-@pytest.mark.parametrize("uvloop", [True, False])
+@pytest.mark.usefixtures("either_loop")
 @pytest.mark.parametrize("busy_poll", [False, True])
-def test_every_kind_of_loop(monkeypatch: pytest.MonkeyPatch, uvloop: bool, busy_poll: bool) -> None:
-    if uvloop and not loops.uvloop_available():
-        pytest.skip("uvloop is not installed")
-    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
-
+def test_every_kind_of_loop(busy_poll: bool) -> None:
     async def main() -> None:
         async with running(SimConfig(markets=2, rate=1000, rest=False)) as (server, feed, auditor):
             await until(lambda: server.frames_sent > 300 and auditor.checked > 200)

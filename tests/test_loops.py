@@ -25,14 +25,8 @@ def test_plain_asyncio_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loops.run(loop_name(), busy_poll=True).startswith("asyncio")
 
 
-@pytest.mark.parametrize("uvloop", [True, False])
-def test_busy_polling_uses_the_processor_while_it_waits(
-    monkeypatch: pytest.MonkeyPatch, uvloop: bool
-) -> None:
-    if uvloop and not loops.uvloop_available():
-        pytest.skip("uvloop is not installed")
-    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
-
+@pytest.mark.usefixtures("either_loop")
+def test_busy_polling_uses_the_processor_while_it_waits() -> None:
     async def wait(used_s: float) -> float:
         """Sleeps until the thread has used so much of the processor, but three times at least."""
         begin_s, sleeps = time.thread_time(), 0

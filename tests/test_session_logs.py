@@ -5,15 +5,14 @@ import gc
 import io
 import json
 import logging
-import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import trustme
 from kalshi_server import market, serving_kalshi
 from raw_server import raw_serving, reset
 from session_server import MARKET, YES, Server, book_frame, raw_frame, serving
 from test_session_kalshi import KEY_ID, feed_of
+from tls import Tls
 from waiting import PATIENCE_S, until
 
 from bookfeed import loops
@@ -133,10 +132,10 @@ VIOLATIONS = {
 }
 
 
-async def noise_of(data: bytes, ours: ssl.SSLContext | None, theirs: ssl.SSLContext | None) -> None:
+async def noise_of(data: bytes, tls: Tls) -> None:
     """A connection is open, ``data`` come, and the socket is reset."""
-    with raw_serving(theirs) as server:
-        endpoint = Endpoint(polymarket(), server.url, ssl_context=ours)
+    with raw_serving(tls.theirs) as server:
+        endpoint = Endpoint(polymarket(), server.url, ssl_context=tls.ours)
         async with Feed([MARKET], endpoints={"polymarket": endpoint}, options=QUICK) as feed:
             for number in range(1, 4):
                 await feed.wait_live(PATIENCE_S)
@@ -150,25 +149,9 @@ async def noise_of(data: bytes, ours: ssl.SSLContext | None, theirs: ssl.SSLCont
     await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("uvloop", [True, False], ids=["uvloop", "asyncio"])
+@pytest.mark.usefixtures("either_loop")
 @pytest.mark.parametrize("data", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_asyncio_says_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    data: bytes,
-    uvloop: bool,
-    encrypted: bool,
-) -> None:
-    if uvloop and not loops.uvloop_available():
-        pytest.skip("uvloop is not installed")
-    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
-    ours, theirs = None, None
-    if encrypted:
-        authority = trustme.CA()
-        ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.configure_trust(ours)
-        authority.issue_cert("localhost").configure_cert(theirs)
-    loops.run(noise_of(data, ours, theirs))
+def test_asyncio_says_nothing(caplog: pytest.LogCaptureFixture, data: bytes, tls: Tls) -> None:
+    loops.run(noise_of(data, tls))
     gc.collect()
     assert [r.getMessage() for r in caplog.records if r.name.startswith("asyncio")] == []

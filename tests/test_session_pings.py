@@ -2,15 +2,14 @@
 
 import asyncio
 import socket
-import ssl
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import trustme
 from raw_server import raw_serving
 from session_server import MARKET, raw_frame
+from tls import Tls
 from waiting import PATIENCE_S, until
 
 from bookfeed import loops
@@ -34,11 +33,11 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-async def flooded(ours: ssl.SSLContext | None, theirs: ssl.SSLContext | None) -> tuple[int, str]:
+async def flooded(tls: Tls) -> tuple[int, str]:
     """How much memory it took until the connection was given up, and what was said of it."""
     options = SessionOptions(reconnect=False)
-    with raw_serving(theirs) as server:
-        endpoint = Endpoint(polymarket(), server.url, ssl_context=ours)
+    with raw_serving(tls.theirs) as server:
+        endpoint = Endpoint(polymarket(), server.url, ssl_context=tls.ours)
         async with Feed([MARKET], endpoints={"polymarket": endpoint}, options=options) as feed:
             await feed.wait_live(PATIENCE_S)
             sock = await asyncio.to_thread(server.opened.get)
@@ -56,18 +55,8 @@ async def flooded(ours: ssl.SSLContext | None, theirs: ssl.SSLContext | None) ->
             return most - before, feed.status().connections[0].cause
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("uvloop", [True, False], ids=["uvloop", "asyncio"])
-def test_pings_without_end(monkeypatch: pytest.MonkeyPatch, uvloop: bool, encrypted: bool) -> None:
-    if uvloop and not loops.uvloop_available():
-        pytest.skip("uvloop is not installed")
-    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
-    ours, theirs = None, None
-    if encrypted:
-        authority = trustme.CA()
-        ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.configure_trust(ours)
-        authority.issue_cert("localhost").configure_cert(theirs)
-    grown, cause = loops.run(flooded(ours, theirs))
+@pytest.mark.usefixtures("either_loop")
+def test_pings_without_end(tls: Tls) -> None:
+    grown, cause = loops.run(flooded(tls))
     assert grown < 16 * MIB
     assert "pings without reading the answers" in cause

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ import pytest
 from session_server import MARKET, YES, serving
 from test_feed_status import QUICK
 from test_session_rest import resting
+from tls import tls_at
 from waiting import PATIENCE_S, until
 
 from bookfeed import Endpoint, Feed
@@ -132,15 +132,11 @@ async def test_a_feed_goes_through_the_proxy(
 async def test_tls_goes_through_it_too_and_is_between_us_and_the_venue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trustme = pytest.importorskip("trustme")
-    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST).configure_cert(tls)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    async with proxied() as proxy, serving(tls) as server:
+    ours, theirs = tls_at(HOST)
+    async with proxied() as proxy, serving(theirs) as server:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         url = beyond(server.url).replace("ws:", "wss:")
-        async with Feed([MARKET], url=url, ssl_context=trusting, options=QUICK) as feed:
+        async with Feed([MARKET], url=url, ssl_context=ours, options=QUICK) as feed:
             await feed.wait_live(PATIENCE_S)
         assert proxy.asked == [f"CONNECT {HOST}:{urlsplit(url).port}"]
 

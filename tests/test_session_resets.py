@@ -3,12 +3,11 @@ TLS; however little is written.
 """
 
 import asyncio
-import ssl
 
 import pytest
-import trustme
 from raw_server import raw_serving, reset
 from session_server import MARKET, YES, book_frame, raw_frame
+from tls import PLAIN, Tls
 from waiting import PATIENCE_S, PatientClock, until
 
 from bookfeed import loops
@@ -22,14 +21,14 @@ FEEDS = 4
 NOTICED_NS_MAX = 100_000_000
 
 
-async def reset_often(ours: ssl.SSLContext | None, theirs: ssl.SSLContext | None) -> list[int]:
+async def reset_often(tls: Tls) -> list[int]:
     """How long each reset was not noticed, in nanoseconds of a clock that waits for the machine."""
     took: list[int] = []
     options = SessionOptions(backoff_min_s=0.001, backoff_max_s=0.01, connect_stagger_s=0.0)
     clock = PatientClock()
     for _ in range(FEEDS):
-        with raw_serving(theirs) as server:
-            endpoint = Endpoint(polymarket(), server.url, ssl_context=ours)
+        with raw_serving(tls.theirs) as server:
+            endpoint = Endpoint(polymarket(), server.url, ssl_context=tls.ours)
             async with Feed([MARKET], endpoints={"polymarket": endpoint}, options=options) as feed:
                 for number in range(1, RESETS_A_FEED + 1):
                     await feed.wait_live(PATIENCE_S)
@@ -44,26 +43,14 @@ async def reset_often(ours: ssl.SSLContext | None, theirs: ssl.SSLContext | None
     return took
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("uvloop", [True, False], ids=["uvloop", "asyncio"])
-def test_a_reset_behind_unread_data(
-    monkeypatch: pytest.MonkeyPatch, uvloop: bool, encrypted: bool
-) -> None:
-    if uvloop and not loops.uvloop_available():
-        pytest.skip("uvloop is not installed")
-    monkeypatch.setattr(loops, "uvloop_available", lambda: uvloop)
-    ours, theirs = None, None
-    if encrypted:
-        authority = trustme.CA()
-        ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.configure_trust(ours)
-        authority.issue_cert("localhost").configure_cert(theirs)
-    took = loops.run(reset_often(ours, theirs))
+@pytest.mark.usefixtures("either_loop")
+def test_a_reset_behind_unread_data(tls: Tls) -> None:
+    took = loops.run(reset_often(tls))
     assert len(took) == FEEDS * RESETS_A_FEED
     assert max(took) < NOTICED_NS_MAX
 
 
 def test_where_there_is_no_epoll_a_timer_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resets, "HAS_EPOLL", False)
-    took = loops.run(reset_often(None, None))
+    took = loops.run(reset_often(PLAIN))
     assert max(took) < NOTICED_NS_MAX

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import signal
-import ssl
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-import trustme
+from tls import tls_at
 from waiting import PATIENCE_S, let_time_be_patient, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
@@ -389,23 +388,17 @@ class TestLife:
             await connect(server.url)
 
     async def test_over_tls(self) -> None:
-        authority = trustme.CA()
-        tls, trust = (
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
-            ssl.create_default_context(),
-        )
-        authority.issue_cert("127.0.0.1").configure_cert(tls)
-        authority.configure_trust(trust)
-        async with simulator(rate=500, tls=tls, rest=True) as server:
+        ours, theirs = tls_at("127.0.0.1")
+        async with simulator(rate=500, tls=theirs, rest=True) as server:
             assert server.url.startswith("wss://") and server.rest_url
-            async with connect(server.url, ssl=trust) as ws:
+            async with connect(server.url, ssl=ours) as ws:
                 asset_id = server.markets[0].asset_ids[0]
                 await ask(ws, type="market", assets_ids=[asset_id])
                 assert json.loads(await receive(ws))[0]["asset_id"] == asset_id
                 for _ in range(100):
                     await receive(ws)
             async with aiohttp.ClientSession(server.rest_url) as http:
-                answer = await http.get("/book", params={"token_id": asset_id}, ssl=trust)
+                answer = await http.get("/book", params={"token_id": asset_id}, ssl=ours)
                 assert (await answer.json())["asset_id"] == asset_id
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])
