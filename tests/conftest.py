@@ -1,12 +1,15 @@
-"""Fixtures: the logs, which every test finds as they were, and what connections are tested on."""
+"""Fixtures: logs as they were before, and what connections are tested on and against."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from session_server import Server, serving
 from tls import PLAIN, Tls, tls_at
 
 from bookfeed import loops
+from bookfeed.live import session, supervisor
+from bookfeed.log import RateLimitedLog
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +34,18 @@ def either_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def tls(request: pytest.FixtureRequest) -> Tls:
     """What a connection to ``localhost`` is encrypted with: nothing, and a second time TLS."""
     return Tls(*tls_at("localhost")) if request.param else PLAIN
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """A server that speaks as Polymarket does and says what it is told to."""
+    async with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def logs_held_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What connections log is not held back because a test before has logged the same."""
+    for module in (session, supervisor):
+        limited = RateLimitedLog(logging.getLogger(module.__name__))
+        monkeypatch.setattr(module, "_log", limited)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -31,12 +30,6 @@ from bookfeed.venues import Venue
 from bookfeed.venues.polymarket import polymarket
 
 SPREAD = Rule("spread", {"mode": "bps", "open": "20", "close": "10"})
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 async def test_updates_signals_callbacks_and_books(server: Server) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from session_server import (
     Server,
     book_frame,
     book_message,
-    serving,
 )
 from waiting import PATIENCE_S, PatientClock, until
 
@@ -35,12 +33,6 @@ from bookfeed.venues.polymarket import polymarket
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.01)
 SECRET = "Bearer abcdef0123456789"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 def feed_of(server: Server, **more: Any) -> Feed:

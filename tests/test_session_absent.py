@@ -1,28 +1,26 @@
 """A book that the venue does not give: it is named, asked for rarely, and costs nobody anything."""
 
-import logging
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import orjson
 import pytest
 from aiohttp import web
 from kalshi_server import market, serving_kalshi
-from session_server import Peer, Server, book_frame, book_message, serving
+from session_server import Peer, Server, book_frame, book_message
 from test_session_kalshi import feed_of
 from test_session_rest import Rest, resting
 from waiting import PATIENCE_S
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.feed.feed import Feed, SessionOptions
-from bookfeed.live import supervisor
 from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery import absent, commands
 from bookfeed.live.recovery.absent import Absences
 from bookfeed.live.recovery.plan import NO_SNAPSHOT, ResyncPlan, ResyncPolicy
-from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market, Outcome
+
+pytestmark = pytest.mark.usefixtures("logs_held_nothing_back")
 
 QUICK = SessionOptions(
     backoff_min_s=0.01,
@@ -52,17 +50,6 @@ def markets(first: int, count: int) -> list[Market]:
 
 GOOD, DEAD = markets(100, 20), markets(900, 25)
 GIVEN = {symbol for good in GOOD for symbol in good.symbols}
-
-
-@pytest.fixture(autouse=True)
-def log_that_held_nothing_back_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "_log", RateLimitedLog(logging.getLogger(supervisor.__name__)))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 class Venue:

@@ -18,7 +18,6 @@ from session_server import (
     book_frame,
     book_message,
     raw_frame,
-    serving,
 )
 from waiting import PATIENCE_S, until
 
@@ -62,12 +61,6 @@ async def connected(
     async with feed:
         await feed.wait_live(PATIENCE_S)
         yield feed, log, await server.peer(0)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 async def test_one_subscription_then_books_live(server: Server) -> None:

@@ -5,38 +5,26 @@ import gc
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from kalshi_server import market, serving_kalshi
 from raw_server import raw_serving, reset
-from session_server import MARKET, YES, Server, book_frame, raw_frame, serving
+from session_server import MARKET, YES, Server, book_frame, raw_frame
 from test_session_kalshi import KEY_ID, feed_of
 from tls import Tls
 from waiting import PATIENCE_S, until
 
 from bookfeed import loops
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
-from bookfeed.live import session, supervisor
-from bookfeed.log import RateLimitedLog, configure
+from bookfeed.log import configure
 from bookfeed.venues.polymarket import polymarket
+
+pytestmark = pytest.mark.usefixtures("logs_held_nothing_back")
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.02)
 FORGED = "bye\n2026-01-01T00:00:00.000Z CRITICAL bookfeed.feed: all is lost \x1b[2J\x9b31m\u2028"
 SIGNATURE = "canary/signature+of==24bytes"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def log_that_held_nothing_back_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (session, supervisor):
-        limited = RateLimitedLog(logging.getLogger(module.__name__))
-        monkeypatch.setattr(module, "_log", limited)
 
 
 @pytest.fixture

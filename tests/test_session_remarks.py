@@ -1,8 +1,6 @@
 """What a venue says besides market data: PONGs of any look, words, nothing, and far too much."""
 
-import logging
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import orjson
@@ -16,12 +14,10 @@ from session_server import (
     book_frame,
     book_message,
     raw_frame,
-    serving,
 )
 from waiting import PATIENCE_S, PatientClock
 
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
-from bookfeed.live import session
 from bookfeed.live.connection import (
     Close,
     ConnectionLogic,
@@ -32,9 +28,10 @@ from bookfeed.live.connection import (
     Tick,
 )
 from bookfeed.live.pacing import Stagger
-from bookfeed.log import RateLimitedLog
 from bookfeed.records import Update
 from bookfeed.venues.polymarket import polymarket
+
+pytestmark = pytest.mark.usefixtures("logs_held_nothing_back")
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.02)
 BIG = 4_000_000
@@ -47,17 +44,6 @@ PIECES = (
     b'"asset_id":"1"', b'0.5","size":"3"}', b"{", b"[", b"}", b"[1]", b'{"a":1', b"\x01\x02",
     b"HELLO " * 20,
 )  # fmt: skip
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def log_that_held_nothing_back_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_log", RateLimitedLog(logging.getLogger(session.__name__)))
 
 
 @pytest.mark.parametrize("text", REMARKS)

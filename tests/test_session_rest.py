@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from aiohttp import web
-from session_server import MARKET, NO, YES, Server, book_frame, book_message, serving
+from session_server import MARKET, NO, YES, Server, book_frame, book_message
 from waiting import PATIENCE_S, PatientClock
 
 from bookfeed._bookfeed import Engine
@@ -60,12 +60,6 @@ async def resting() -> AsyncIterator[Rest]:
 @pytest.fixture
 async def rest() -> AsyncIterator[Rest]:
     async with resting() as running:
-        yield running
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
         yield running
 
 

@@ -3,14 +3,13 @@
 import importlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from picows import version
 from raw_server import raw_serving
-from session_server import MARKET, Server, raw_frame, serving
+from session_server import MARKET, Server, raw_frame
 from waiting import PATIENCE_S, until
 
 from bookfeed.feed.feed import Feed, SessionOptions
@@ -19,12 +18,6 @@ from bookfeed.recordings.writer import JournalWriter
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.02)
 CLOSE = 0x8
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,17 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from raw_server import raw_serving
-from session_server import MARKET, YES, Server, book_frame, serving
+from session_server import MARKET, YES, Server, book_frame
 from waiting import PATIENCE_S
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
-from bookfeed.live import http, session
+from bookfeed.live import http
 from bookfeed.live.connection import (
     Connect,
     ConnectionLogic,
@@ -32,9 +31,10 @@ from bookfeed.live.connection import (
 from bookfeed.live.pacing import Stagger
 from bookfeed.live.session import Session
 from bookfeed.live.supervisor import Supervisor
-from bookfeed.log import RateLimitedLog
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.venues.polymarket import polymarket
+
+pytestmark = pytest.mark.usefixtures("logs_held_nothing_back")
 
 QUICK = SessionOptions(backoff_min_s=0.01, backoff_max_s=0.05, advance_s=0.02)
 # Dates that no calendar holds, zones that overflow, numbers without an end.
@@ -48,17 +48,6 @@ UNREADABLE = (
     "",
     ",",
 )
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def log_that_held_nothing_back_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_log", RateLimitedLog(logging.getLogger(session.__name__)))
 
 
 @pytest.mark.parametrize("text", UNREADABLE)

@@ -3,24 +3,17 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pages
 import pytest
-from session_server import MARKET, NO, YES, Server, book_frame, serving
+from session_server import MARKET, NO, YES, Server, book_frame
 from waiting import PATIENCE_S, until
 
 from bookfeed import Batch, Feed, Names, SessionError, SinkOptions, records
 from bookfeed.sinks import Given
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 class Keeping:

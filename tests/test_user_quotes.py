@@ -1,13 +1,12 @@
 """A user's own prices as books: what is taken, how long it holds, and that recordings have it."""
 
 import math
-from collections.abc import AsyncIterator
 from decimal import Decimal, localcontext
 from typing import Any
 
 import orjson
 import pytest
-from session_server import MARKET, NO, YES, FailingEngine, Server, book_frame, serving
+from session_server import MARKET, NO, YES, FailingEngine, Server, book_frame
 from spot_live import Tape, audited
 from waiting import PATIENCE_S, PatientClock
 
@@ -108,12 +107,6 @@ def test_an_age_is_never_more_than_was_stated() -> None:
 def test_nothing_is_pushed_into_a_feed_that_is_not_open() -> None:
     with pytest.raises(SessionError, match="not open"):
         Feed().push_quote(MINE, max_age_s=1)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving() as running:
-        yield running
 
 
 async def test_a_quote_is_a_book_until_its_age_is_over_and_no_longer() -> None:
