@@ -1,8 +1,8 @@
 """How much of the time outside faults books are live, and how late a live book may be."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from seeds import Report
 
@@ -81,16 +81,39 @@ class Calm:
             self._until_ns[name] = max(self._until_ns.get(name, 0), until_ns)
 
 
-class Delivery:
-    """When books of a connection may no longer be live, since it delivers too late."""
+class Books(Protocol):
+    """The books of a client, by symbol, and the connections they are on."""
 
-    def __init__(self, max_delay_ns: int, grace_ns: int) -> None:
-        self._max_ns = max_delay_ns
+    views: dict[str, BookView]
+    conn_of: dict[str, int]
+
+
+class Delivery:
+    """Whether books of a connection are live although it is known to deliver too late."""
+
+    def __init__(
+        self, conn: int, books: Books, log: Sequence[FaultEvent], *, max_ns: int, grace_ns: int
+    ) -> None:
+        self._conn = conn
+        self._books = books
+        self._log = log
+        self._max_ns = max_ns
         self._grace_ns = grace_ns
         self._late_since_ns: int | None = None
 
-    def too_late(self, delay_ns: int, ts_ns: int) -> bool:
-        """After a frame so late: whether that has lasted for longer than is borne."""
+    def problems(self, sent_ns: int, ts_ns: int) -> Iterator[str]:
+        """After a frame that was sent, by its stamp, at ``sent_ns``."""
+        late = self._too_late(ts_ns - sent_ns, ts_ns)
+        # Of one whose stamps were falsified nobody can know.
+        if not late or any(e.fault.kind == "stamp" and e.conn == self._conn for e in self._log):
+            return
+        for symbol, view in self._books.views.items():
+            if view.live and self._books.conn_of[symbol] == self._conn:
+                late_ms = (ts_ns - sent_ns) / 1e6
+                yield f"{symbol} live at {ts_ns}, on a frame {late_ms:.0f} ms late"
+
+    def _too_late(self, delay_ns: int, ts_ns: int) -> bool:
+        """Whether delay has lasted, after a frame so late, for longer than is borne."""
         over_ns = delay_ns - FLOOR_NS
         if over_ns <= self._max_ns:
             self._late_since_ns = None

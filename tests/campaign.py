@@ -21,7 +21,6 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.faults import Fault, random_faults
 from bookfeed.sim.polymarket.stream import Item, Stream
 from bookfeed.sim.polymarket.venue import VenueConfig
-from bookfeed.sim.polymarket.wire import Message
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 2_000 * MS
@@ -34,6 +33,8 @@ RESYNC_EVERY_NS: Final = 1_000 * MS
 
 STATE_KIND: Final = UPDATE_KINDS.index("state")
 STALE: Final = STATES.index("stale")
+# Messages whose time stamps say how late they come.
+TIMED: Final = ("price_change", "best_bid_ask")
 
 # What each fault may be called by the engine. A fault that the very next frame heals, or that
 # changes nothing, needs no name.
@@ -197,7 +198,12 @@ class Referee:
         self.wrong_since: dict[str, int] = {}
         self.spoke_ns: dict[int, int] = {}
         """When each connection last said something about a book."""
-        self.delivery = [Delivery(MAX_DELAY_NS, GRACE_NS + TIMER_NS) for _ in range(stream.conns)]
+        self.delivery = [
+            Delivery(
+                conn, client, stream.fault_log, max_ns=MAX_DELAY_NS, grace_ns=GRACE_NS + TIMER_NS
+            )
+            for conn in range(stream.conns)
+        ]
         self.blind: set[str] = set()
         """Books whose newest message has no time that could be read, and so no hash."""
 
@@ -207,8 +213,9 @@ class Referee:
         pong = b"PONG" in item.payload[:16].upper()
         if item.kind == "frame" and not pong and not news:
             self.spoke_ns[item.conn] = item.ts_ns
-        if item.kind == "frame" and item.message is not None:
-            self.look_at_delivery(item, item.message)
+        if item.kind == "frame" and item.message and item.message.kind in TIMED:
+            delivery = self.delivery[item.conn]
+            self.report.problems += delivery.problems(item.message.ts_ms * MS, item.ts_ns)
         if item.message is None:
             for symbol in self.client.symbols:
                 self.check(symbol, item.ts_ns, heard=False)
@@ -225,25 +232,6 @@ class Referee:
             self.blind.discard(symbol)
         else:
             self.blind.add(symbol)
-
-    def look_at_delivery(self, item: Item, message: Message) -> None:
-        """No book is live on a connection that is known to deliver too late."""
-        if message.kind not in ("price_change", "best_bid_ask"):
-            return
-        delay_ns = item.ts_ns - message.ts_ms * MS
-        late = self.delivery[item.conn].too_late(delay_ns, item.ts_ns)
-        stamped = any(
-            e.fault.kind == "stamp" and e.conn == item.conn for e in self.stream.fault_log
-        )
-        live = [
-            s
-            for s, v in self.client.views.items()
-            if v.live and self.client.conn_of[s] == item.conn
-        ]
-        if late and live and not stamped:
-            self.report.problems.append(
-                f"{live[0][:8]} live at {item.ts_ns}, on a frame {delay_ns / MS:.0f} ms late"
-            )
 
     def check(self, symbol: str, ts: int, *, heard: bool) -> None:
         """Whether the book is right, or wrong within the bound.

@@ -24,7 +24,6 @@ from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, UNDETECTABLE, KalshiFaul
 from bookfeed.sim.kalshi.faults import random_kalshi_faults as random_faults
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
 from bookfeed.sim.kalshi.venue import KalshiVenueConfig
-from bookfeed.sim.kalshi.wire import Message
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 3_000 * MS
@@ -223,7 +222,12 @@ class Referee:
         """When something came on each stream of each connection."""
         self.wrong_since: dict[str, int] = {}
         """Since when a live book differs, for want of changes that were kept back."""
-        self.delivery = [Delivery(MAX_DELAY_NS, GRACE_NS + TIMER_NS) for _ in range(stream.conns)]
+        self.delivery = [
+            Delivery(
+                conn, client, stream.fault_log, max_ns=MAX_DELAY_NS, grace_ns=GRACE_NS + TIMER_NS
+            )
+            for conn in range(stream.conns)
+        ]
         self.news_sid: dict[int, int] = {}
         self.news_missed: set[int] = set()
         """Connections on which news was lost, and nothing came since that could show it."""
@@ -243,28 +247,12 @@ class Referee:
                 if conn == item.conn:
                     self.check(ticker, item)
         if item.kind == "frame" and item.message and item.message.kind == "orderbook_delta":
-            self.look_at_delivery(item, item.message)
+            delivery = self.delivery[item.conn]
+            self.report.problems += delivery.problems(item.message.ts_ms * MS, item.ts_ns)
         for ticker, view in self.client.views.items():
             silent_ns = item.ts_ns - self.spoke_ns.get(self.client.conn_of[ticker], item.ts_ns)
             if view.live and silent_ns > SILENCE_NS + TIMER_NS:
                 self.report.problems.append(f"{ticker} live after {silent_ns / MS:.0f} ms")
-
-    def look_at_delivery(self, item: KalshiItem, message: Message) -> None:
-        """No book is live on a connection that is known to deliver too late."""
-        delay_ns = item.ts_ns - message.ts_ms * MS
-        late = self.delivery[item.conn].too_late(delay_ns, item.ts_ns)
-        stamped = any(
-            e.fault.kind == "stamp" and e.conn == item.conn for e in self.stream.fault_log
-        )
-        live = [
-            t
-            for t, v in self.client.views.items()
-            if v.live and self.client.conn_of[t] == item.conn
-        ]
-        if late and live and not stamped:
-            self.report.problems.append(
-                f"{live[0]} live at {item.ts_ns}, on a frame {delay_ns / MS:.0f} ms late"
-            )
 
     def look_trading(self, item: KalshiItem) -> None:
         """No market of a live book is called open that is not, unless nothing could show it yet."""
