@@ -60,7 +60,6 @@ def kinds(report: AuditReport) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("hash_check", ["always", "sampled"])
 def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
     agreed: Counter[str] = Counter()
@@ -71,7 +70,6 @@ def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
     assert min(agreed[f"{rule} open"] for rule in ("spread", "complement")) > 20, agreed
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_two_venues_and_every_rule_agree() -> None:
     agreed: Counter[str] = Counter()
@@ -85,7 +83,6 @@ def test_two_venues_and_every_rule_agree() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_two_venues_agree_through_every_trouble() -> None:
     agreed: Counter[str] = Counter()
     for seed in range(1, 17):
@@ -95,7 +92,6 @@ def test_two_venues_agree_through_every_trouble() -> None:
     assert min(agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")) > 20, agreed
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.parametrize("use_yes_price", [False, True])
 def test_a_simulated_kalshi_with_faults_agrees(use_yes_price: bool) -> None:
@@ -116,7 +112,6 @@ EPISODES: tuple[EpisodeKind, ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_two_simulated_venues_agree_through_every_episode() -> None:
     agreed: Counter[str] = Counter()

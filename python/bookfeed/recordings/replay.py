@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookfeed._bookfeed import Batch, Engine
+from bookfeed.recordings.bounds import CHUNK_BYTES_MAX
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 
@@ -17,7 +18,6 @@ Record = tuple[int, int, int, bytes] | tuple[int, int, int, int, bytes]
 # Records, and bytes of theirs, between two drains, so that memory stays flat; the outcome does
 # not depend on it.
 DRAIN_EVERY: Final = 1024
-_DRAIN_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def replay(
         door.apply(kind, ts, conn, record[-1])
         count += 1
         waiting, size = waiting + 1, size + len(record[-1])
-        if waiting >= DRAIN_EVERY or size >= _DRAIN_BYTES:
+        if waiting >= DRAIN_EVERY or size >= CHUNK_BYTES_MAX:
             waiting = size = 0
             yield drain()
     yield drain()
