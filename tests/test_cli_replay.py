@@ -130,6 +130,19 @@ def test_a_damaged_journal_gives_what_is_left_and_says_so(tmp_path: Path, capsys
     assert "bytes lost" in told.err
 
 
+@pytest.mark.parametrize("command", ["replay", "audit"])
+def test_a_journal_without_its_end_says_so_without_losses(
+    command: str, tmp_path: Path, capsys: Capsys
+) -> None:
+    journal = tmp_path / "tiny.bfj"
+    assert main(["import", str(TINY), str(journal)]) == 0
+    journal.write_bytes(journal.read_bytes()[:-52])  # the end mark
+    assert main([command, str(journal), "-o", "json"]) == 3
+    told = capsys.readouterr().err
+    assert f"{journal} at byte {journal.stat().st_size}: no end mark" in told
+    assert "lost" not in told
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

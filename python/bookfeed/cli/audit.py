@@ -16,7 +16,6 @@ from bookfeed.errors import ExitCode, RecordingError
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.recordings.bounds import chunks
 from bookfeed.recordings.opened import engine_of, open_recording
-from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Record
 
 # Records between two looks at the progress bar.
@@ -41,7 +40,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
                 _take(auditor, record, args.file)
             progress.reach(auditor.report.frames)
     auditor.compare_all()
-    problems = [] if recording.journal is None else _problems(recording.journal)
+    problems = recording.problems()
     for problem in problems:
         print(f"bookfeed audit: {problem}", file=sys.stderr)
     _show(args.output, auditor.report)
@@ -57,17 +56,6 @@ def _take(auditor: Auditor, record: Record, source: str) -> None:
     except Exception as error:
         place = f"{source}: record {auditor.report.records} (kind {kind}, at {ts})"
         raise RecordingError(f"{place} cannot be audited: {error!r}") from error
-
-
-def _problems(journal: Journal) -> list[str]:
-    report = journal.report()
-    problems = [
-        f"{hole.segment} at byte {hole.offset}: {hole.bytes} bytes lost ({hole.reason})"
-        for hole in report.missing
-    ]
-    if report.records_behind:
-        problems.append(f"{report.records_behind} records behind the damage were not audited")
-    return problems
 
 
 def _result(report: AuditReport) -> dict[str, Any]:

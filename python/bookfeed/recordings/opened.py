@@ -30,22 +30,18 @@ class Recording:
     keeps_time: bool
     """Whether it says when time was let pass; one that came from a capture does not."""
 
-    def problems(self, refused: int, *, whole: bool = True) -> list[str]:
-        """What was not replayed, in words: ``refused`` records, and if it was read as a ``whole``,
-        what is missing from it.
+    def problems(self, refused: int = 0, *, whole: bool = True) -> list[str]:
+        """What was left out, in words: ``refused`` records, and if it was read as a ``whole``, what
+        is missing from it.
         """
-        problems = []
+        problems: list[str] = []
         if refused:
             problems.append(f"{refused} records could not be applied and were left out")
         if self.journal is not None and whole:
             report = self.journal.report()
-            problems += [
-                f"{hole.segment} at byte {hole.offset}: {hole.bytes} bytes lost ({hole.reason})"
-                for hole in report.missing
-            ]
+            problems += map(str, report.missing)
             if report.records_behind:
-                behind = f"{report.records_behind} records behind the damage were not replayed"
-                problems.append(behind)
+                problems.append(f"{report.records_behind} records behind the damage were not read")
         return problems
 
 

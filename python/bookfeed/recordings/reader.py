@@ -30,6 +30,10 @@ class Missing:
     bytes: int
     reason: str
 
+    def __str__(self) -> str:
+        lost = f"{self.bytes} bytes lost ({self.reason})" if self.bytes else self.reason
+        return f"{self.segment} at byte {self.offset}: {lost}"
+
 
 @dataclass(slots=True)
 class JournalReport:
