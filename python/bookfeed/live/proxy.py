@@ -7,7 +7,6 @@ hosts that are reached without one. This machine always is.
 
 import logging
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # typeshed knows the first alone
@@ -16,7 +15,7 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed knows the
 )
 
 from bookfeed.errors import ConfigError
-from bookfeed.venues.base import Endpoint
+from bookfeed.venues.base import Endpoint, is_loopback
 
 _VARIABLES: Final = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _HTTP: Final = ("http", "https")
@@ -35,7 +34,7 @@ def proxy_of(url: str) -> str | None:
     proxies = getproxies_environment()
     given, variable = _given(proxies, _VARIABLES.get(address.scheme, ""))
     host = address.hostname or ""
-    if not given or _is_here(host) or proxy_bypass_environment(host, proxies):
+    if not given or is_loopback(host) or proxy_bypass_environment(host, proxies):
         return None
     return _checked(given, variable)
 
@@ -80,12 +79,3 @@ def _checked(given: str, variable: str) -> str:
         kinds = ", ".join((*_HTTP, *_SOCKS))
         raise ConfigError(variable, "", f"must be a proxy of one of these kinds: {kinds}")
     return f"{_SOCKS.get(scheme, scheme)}://{where}"
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -272,6 +273,16 @@ class Endpoint:
             f"Endpoint({self.venue.name}, url={url!r}, rest_url={rest_url!r}, "
             f"headers={sorted(self.headers)})"
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name or number, is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _without_secrets(url: str) -> str:

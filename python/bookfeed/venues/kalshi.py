@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import quote, urlsplit
@@ -38,6 +37,7 @@ from bookfeed.venues.base import (
     Section,
     Venue,
     WsUrl,
+    is_loopback,
 )
 from bookfeed.venues.kalshi_keys import (
     Secret,
@@ -344,22 +344,13 @@ def _commands(channels: tuple[str, ...], subscribe: SubscribeCommand) -> Command
 def _check_url(url: str, key: Credentials | None) -> None:
     """Refuses an address where the key is missing, or would be readable on the way."""
     address = urlsplit(url)
-    if _is_loopback(address.hostname or ""):
+    if is_loopback(address.hostname or ""):
         return
     if address.scheme != "wss":
         raise ConfigError(NAME, "ws_url", "an API key is sent over wss:// only")
     if key is None:
         problem = f"Kalshi needs an API key, for public data too: set {KEY_ID_VARIABLE} and"
         raise ConfigError(NAME, "api_key_id", f"{problem} {KEY_PATH_VARIABLES[0]}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _explain(refusal: HandshakeRefusal, key: Credentials | None) -> str:
