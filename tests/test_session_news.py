@@ -162,12 +162,32 @@ async def test_a_venue_that_cannot_be_asked_is_asked_again_and_nothing_is_assume
     desk.engine.disconnected(0, desk.now)
     desk.begin()
     desk.venue.error = RestError("429", 40 * NS_PER_S)
-    assert len(await desk.wait(39)) <= 4, "not before it may be"
+    assert len(await desk.wait(39)) == 1, "not before it may be, and nothing else either"
     desk.venue.error = None
     assert desk.trading == "unknown"
     await desk.wait(30)
     assert desk.trading == "open"
     assert desk.reader.failures > 0
+
+
+async def test_what_a_venue_that_wants_quiet_was_not_asked_is_asked_when_it_may_be() -> None:
+    desk = Desk()
+    desk.venue.error = RestError("429", 3 * NS_PER_S)
+    desk.begin()
+    assert await desk.wait(3) == ["/exchange/status"]
+    desk.venue.error = None
+    everything = ["/exchange/status", "/exchange/schedule", f"/markets?limit=1&tickers={TICKER}"]
+    assert (await desk.wait(1))[:3] == everything
+
+
+async def test_a_schedule_that_did_not_come_is_asked_for_again_soon() -> None:
+    desk = Desk()
+    desk.venue.error = RestError("500")
+    desk.begin()
+    assert "/exchange/schedule" in await desk.wait(1)
+    desk.venue.error = None
+    assert "/exchange/schedule" in await desk.wait(news.STATUS_NS // NS_PER_S)
+    assert "/exchange/schedule" not in await desk.wait(news.SCHEDULE_NS // NS_PER_S - 60)
 
 
 async def test_the_same_question_is_asked_ever_more_rarely() -> None:

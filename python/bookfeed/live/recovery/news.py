@@ -68,7 +68,8 @@ class NewsReader:
             self._status_ns = now_ns + STATUS_NS
             yield any_conn, news.status
         if self._schedule_ns <= now_ns:
-            self._schedule_ns = now_ns + SCHEDULE_NS
+            # Again as soon as the status, unless it is answered.
+            self._schedule_ns = now_ns + STATUS_NS
             yield any_conn, news.schedule
         for shard in up:
             asking = self._asking.setdefault(shard.conn, Asking())
@@ -94,21 +95,36 @@ class NewsReader:
     async def _ask(self, requests: Sequence[tuple[int, RestRequest]]) -> None:
         connections = self._connections
         try:
-            for conn, request in requests:
+            for index, (conn, request) in enumerate(requests):
                 try:
                     body = await self._client.fetch(request)
                 except RestError as error:
                     self.failures += 1
                     connections.log.warning("news", "cannot ask for news: %s", error)
-                    self._hold_ns = connections.clock.now_ns() + error.retry_after_ns
+                    if error.retry_after_ns:
+                        self._hold_ns = connections.clock.now_ns() + error.retry_after_ns
+                        return self._put_back(requests[index:])
                     continue
                 self.answers += 1
-                connections.inputs.ingest_rest(conn, body, connections.clock.now_ns())
+                now_ns = connections.clock.now_ns()
+                if request is self._news.schedule:
+                    self._schedule_ns = now_ns + SCHEDULE_NS
+                connections.inputs.ingest_rest(conn, body, now_ns)
                 connections.flush()
         except EngineError as error:
             connections.fail(error)
         finally:
             self._task = None
+
+    def _put_back(self, unasked: Sequence[tuple[int, RestRequest]]) -> None:
+        """What a venue that asks for quiet was not asked is due when it may be."""
+        for conn, request in unasked:
+            if request is self._news.status:
+                self._status_ns = 0
+            elif request is self._news.schedule:
+                self._schedule_ns = 0
+            else:
+                self._asking[conn].due_ns = 0
 
     def halt(self) -> None:
         """Cancel the request under way."""
