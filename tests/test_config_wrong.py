@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "binary fee": (POLY + "fee = { rate = 0.07 }\n", 4, "market[0].fee.rate", 'write "0.07"'),
     "percent": (
         POLY + '[rules.complement]\nmin_edge = "1%"\n', 5, "rules.complement.min_edge",
-        'a decimal in quotes, 0 to 1, such as "0.05", not "1%"',
+        'a decimal in quotes, 0 to 1, such as "0.05", not "1%"; one per cent is "0.01"\n',
     ),
     "too fine": (
         POLY + 'tick_size = "0.0123456789"\n', 4, "market[0].tick_size", "with at most 9 decimals"
@@ -201,6 +201,95 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "no host": ('[binance]\nrest_url = "https:///x"\n', 2, "binance.rest_url", "with a host, or"),
     "address with a password": (
         '[kalshi]\nws_url = "https://me:CANARY@x"\n', 2, "kalshi.ws_url", "begins with ws:// or"
+    ),
+    "pair without legs": (
+        POLY + '[[pair]]\nname = "p"\n', 4, "pair[0].leg",
+        "is required: two legs, a [[pair.leg]] for each, with venue, symbol, outcome, polarity,",
+    ),
+    "basket without legs": (
+        POLY + '[[basket]]\nname = "b"\nexhaustive = true\n', 4, "basket[0].legs",
+        "is required: 2 to 128 legs, a [[basket.legs]] for each, with venue, symbol, outcome\n",
+    ),
+    "no outcomes": (
+        '[[market]]\nmarket = "x"\n', 1, "market[0].outcomes",
+        "one or two outcomes, a [[market.outcomes]] for each, with name, asset\n",
+    ),
+    "switch left out": (
+        POLY + '[[basket]]\nname = "b"\nlegs = []\n', 4, "basket[0].exhaustive",
+        "is required: true or false\n",
+    ),
+    "strike as a number": (
+        POLY + PAIR.replace('strike = "1"', "strike = 85000"), 12, "pair[0].leg[0].strike",
+        'not 85000; write "85000"\n',
+    ),
+    "cut-off without quotes": (
+        POLY + PAIR.replace('"x"', "2026-10-01T21:00:00Z"), 13, "pair[0].leg[0].cut_off",
+        'not 2026-10-01T21:00:00Z; write "2026-10-01T21:00:00Z"\n',
+    ),
+    "date without quotes": (
+        KALSHI + "close_time = 2026-10-01\n", 4, "market[0].close_time",
+        '"2026-10-01T21:00:00Z", not 2026-10-01; without quotes TOML reads a time of its own',
+    ),
+    "date in words": (
+        KALSHI + "close_time = 1 Oct 2026\n", 4, "", "(a line has one value; text stands in quotes)"
+    ),
+    "value with its unit": (
+        "[engine]\nsilence_s = 30s\n", 2, "", "(a line has one value; text stands in quotes)"
+    ),
+    "outcome over two lines": (
+        '[[market]]\nmarket = "x"\noutcomes = [{ name = "Yes",\n  asset = "7" }]\n', 3, "",
+        "({ … } stands on one line;",
+    ),
+    "ticker with a blank": (
+        '[[market]]\nvenue = "kalshi"\nticker = "KXA-1 "\n', 3, "market[0].ticker",
+        'not "KXA-1 "; leave out the blank at its end\n',
+    ),
+    "ticker after a blank": (
+        '[[market]]\nvenue = "kalshi"\nticker = " KXA-1"\n', 3, "market[0].ticker",
+        'not " KXA-1"; a blank precedes it\n',
+    ),
+    "ticker in two pairs of quotes": (
+        """[[market]]\nvenue = "kalshi"\nticker = '"KXA-1"'\n""", 3, "market[0].ticker",
+        r'not "\"KXA-1\""; leave out the quotes inside the quotes',
+    ),
+    "page for a ticker": (
+        '[[market]]\nvenue = "kalshi"\nticker = "https://kalshi.com/markets/kxa/a/kxa-1"\n', 3,
+        "market[0].ticker", "; the address of a page names an event; ticker is that of one market",
+    ),
+    "page for a pair": (
+        '[[market]]\nvenue = "kraken"\nsymbol = "https://pro.kraken.com/app/trade/btc-usd"\n', 3,
+        "market[0].symbol", "; that is the address of a page\n",
+    ),
+    "page for a condition": (
+        POLY.replace("0xabc", "https://polymarket.com/event/will-it"), 2, "market[0].market",
+        "; the address of a page ends in a slug; the condition id is in the venue's API\n",
+    ),
+    "slug for a condition": (
+        POLY.replace("0xabc", "will-it"), 2, "market[0].market",
+        'must be the condition id, 0x and 64 hexadecimal digits, or "" if it is not known, not',
+    ),
+    "condition with a blank": (
+        POLY.replace("0xabc", "0xabc "), 2, "market[0].market", "leave out the blank at its end\n"
+    ),
+    "tickers": (
+        '[[market]]\nvenue = "kalshi"\ntickers = ["KXA-1", "KXA-2"]\n', 3, "market[0].tickers",
+        "each market is a [[market]] of its own, with its ticker\n",
+    ),
+    "token of an outcome": (
+        POLY.replace("asset", "token_id", 1), 3, "market[0].outcomes[0].token_id",
+        "the token id is called asset here\n",
+    ),
+    "outcome in capitals": (
+        KALSHI + POLY + PAIR.replace('"KXZ"', '"KXA-1"').replace('"yes"', '"Yes"'), 12,
+        "pair[0].leg[0].outcome", '(venue = "kalshi"), not "Yes" (did you mean "yes"?)\n',
+    ),
+    "comma": (
+        POLY + '[rules.spread]\nopen = "0,05"\n', 5, "rules.spread.open",
+        'not "0,05" (did you mean "0.05"?)\n',
+    ),
+    "dollar": (
+        POLY + '[rules.spread]\nopen = "$0.05"\n', 5, "rules.spread.open",
+        'not "$0.05" (did you mean "0.05"?)\n',
     ),
     "no directory": ('[record]\ndirectory = ""\n', 2, "record.directory", "path of a directory"),
     "path with a zero": (

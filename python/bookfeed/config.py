@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
+from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.rules.gates import Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, check_followed
@@ -44,7 +45,6 @@ from bookfeed.schema import (
     Text,
     Value,
     exceeds,
-    suggestion,
 )
 from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
 from bookfeed.toml_lines import lines_of, told

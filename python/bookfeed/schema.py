@@ -11,17 +11,25 @@ nested dataclasses, one of several dataclasses (``Tag``), tuples of those, and d
 (``Sections``).
 """
 
-import difflib
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from bookfeed.errors import ConfigError
+from bookfeed.hints import (
+    closest,
+    of_decimal,
+    of_text,
+    one_of,
+    shown_value,
+    suggestion,
+    without_quotes,
+)
 
 T = TypeVar("T")
 
@@ -41,12 +49,18 @@ class Range:
 class Text:
     """What a string must look like: a pattern for all of it, and the same in words.
 
-    A ``hidden`` one is not repeated in errors, whatever was given by mistake.
+    A ``hidden`` one is not repeated in errors, whatever was given by mistake; ``address`` says what
+    to write in place of the address of a page.
     """
 
     pattern: str
     words: str
     hidden: bool = False
+    address: str = ""
+
+    def fits(self, text: str) -> bool:
+        """Whether it looks so."""
+        return re.fullmatch(self.pattern, text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,13 @@ class OneOf:
     """Strings that are allowed, where they are not known to the type."""
 
     values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many tables an array may have, in words; the dataclass around it counts them."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +205,11 @@ class Reader:
         shown = shown_value(found)
         self.fail(f"must be {what}, not {shown}{hint}")
 
+    def missing(self, kind: Any) -> NoReturn:
+        """Raises: a value of type ``kind`` is not there."""
+        wanted = _wanted(kind, _INDEX.sub("", self.key))
+        self.fail(f"is required{f': {wanted}' if wanted else ''}")
+
     def at(self, name: str) -> "Reader":
         """The reader of a key inside this one."""
         name = name or '""'
@@ -242,7 +268,7 @@ class Reader:
             elif field.name in raw:
                 values[field.name] = self.at(field.name).read(kinds[field.name], raw[field.name])
             elif _required(field):
-                self.at(field.name).fail(f"is required{_wanted(kinds[field.name])}")
+                self.at(field.name).missing(kinds[field.name])
         try:
             return kind(**values)
         except ConfigError as error:
@@ -301,26 +327,21 @@ class Reader:
     def _choice(self, allowed: tuple[str, ...], raw: object) -> str:
         if isinstance(raw, str) and raw in allowed:
             return raw
-        close = difflib.get_close_matches(str(raw), allowed, 1)
-        self.expected(
-            _one_of(allowed),
-            raw,
-            f' (did you mean "{close[0]}"?)' if close else "",
-        )
+        self.expected(one_of(allowed), raw, closest(raw, allowed))
 
     def _bool(self, raw: object, _extras: tuple[object, ...]) -> bool:
         if isinstance(raw, bool):
             return raw
         if self.from_text and isinstance(raw, str) and raw.lower() in _BOOLS:
             return _BOOLS[raw.lower()]
-        self.expected("true or false", raw, _unquoted(raw, raw in ("true", "false")))
+        self.expected("true or false", raw, without_quotes(raw, raw in ("true", "false")))
 
     def _int(self, raw: object, extras: tuple[object, ...]) -> int:
         what = " ".join(["a whole number", *_bounds(extras)])
         if self.from_text and isinstance(raw, str) and _INT.fullmatch(raw):
             raw = int(raw)
         if isinstance(raw, bool) or not isinstance(raw, int) or not _within(raw, extras):
-            self.expected(what, raw, _unquoted(raw, _INT.fullmatch(str(raw))))
+            self.expected(what, raw, without_quotes(raw, _INT.fullmatch(str(raw))))
         return raw
 
     def _float(self, raw: object, extras: tuple[object, ...]) -> float:
@@ -328,7 +349,7 @@ class Reader:
         if self.from_text and isinstance(raw, str) and _NUMBER.fullmatch(raw):
             raw = float(raw)
         if isinstance(raw, bool) or not isinstance(raw, int | float):
-            self.expected(what, raw, _unquoted(raw, _NUMBER.fullmatch(str(raw))))
+            self.expected(what, raw, without_quotes(raw, _NUMBER.fullmatch(str(raw))))
         if not math.isfinite(raw) or not _within(raw, extras):
             self.expected(what, raw)
         return float(raw)
@@ -341,22 +362,18 @@ class Reader:
                 return self._decimal(extra, raw)
             if isinstance(extra, Url) and isinstance(raw, str) and not extra.allows(raw):
                 self.expected(str(extra), "…" if "@" in raw or "?" in raw else raw)
-            if isinstance(extra, Text) and not (
-                isinstance(raw, str) and re.fullmatch(extra.pattern, raw)
-            ):
+            if isinstance(extra, Text) and not (isinstance(raw, str) and extra.fits(raw)):
                 shown = "…" if extra.hidden else raw
-                self.expected(extra.words, shown, _in_other_case(extra, shown))
+                self.expected(extra.words, shown, of_text(shown, extra.fits, extra.address))
         if not isinstance(raw, str):
-            self.expected("a string", raw)
+            self.expected("a string", raw, of_text(raw, lambda _text: True))
         return raw
 
     def _decimal(self, rule: DecimalText, raw: object) -> str:
-        if isinstance(raw, float):
-            hint = f'; write "{raw}": without quotes TOML reads an inexact binary number'
-            self.expected(str(rule), raw, hint if math.isfinite(raw) else "")
         text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
         if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
-            self.expected(str(rule), raw)
+            finite = not isinstance(raw, float) or math.isfinite(raw)
+            self.expected(str(rule), raw, of_decimal(raw, _DECIMAL.fullmatch) if finite else "")
         if exceeds(rule.low, text) or exceeds(text, rule.high):
             self.expected(str(rule), raw)
         if len(text.partition(".")[2]) > rule.places:
@@ -369,39 +386,6 @@ def exceeds(a: str, b: str) -> bool:
     return _scaled(a) > _scaled(b)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """What to write instead of ``name``."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, 1)
-    did_you_mean = f'did you mean "{close[0]}"? Known' if close else "known"
-    return f"{did_you_mean} here: {', '.join(known)}"
-
-
-def shown_value(value: object) -> str:
-    """A value as TOML would print it, cut short."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'"{value[:60]}…"' if len(value) > 60 else f'"{value}"'
-    if isinstance(value, Mapping):
-        return "a table"
-    if isinstance(value, list | tuple):
-        return "an array"
-    return str(value)
-
-
-def _unquoted(raw: object, fits: object) -> str:
-    """What to do about text that would be a value without its quotes."""
-    return f"; write {raw} without quotes" if isinstance(raw, str) and fits else ""
-
-
-def _in_other_case(rule: Text, raw: object) -> str:
-    """What to do about text that would do in capitals or in small letters."""
-    others = (raw.upper(), raw.lower()) if isinstance(raw, str) else ()
-    fits = next((each for each in others if re.fullmatch(rule.pattern, each)), None)
-    return "" if fits is None else f' (did you mean "{fits}"?)'
-
-
 def _scaled(text: str) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole or "0") * 10**18 + int(fraction.ljust(18, "0"))
@@ -411,18 +395,27 @@ def _sections(kind: Any) -> Sections | None:
     return next((extra for extra in typing.get_args(kind) if isinstance(extra, Sections)), None)
 
 
-def _wanted(kind: Any) -> str:
-    """``": "`` and what a value of type ``kind`` must be, where that can be said in few words."""
+def _wanted(kind: Any, key: str) -> str:
+    """What a value of type ``kind`` must be, where that can be said in few words.
+
+    ``key`` is where it belongs; an array of tables has a header of that name.
+    """
     if typing.get_origin(kind) is Literal:
-        return f": {_one_of(typing.get_args(kind))}"
-    words = [_one_of(e.values) for e in typing.get_args(kind) if isinstance(e, OneOf)]
-    words += [e.words for e in typing.get_args(kind) if isinstance(e, Text)]
-    words += [str(e) for e in typing.get_args(kind) if isinstance(e, DecimalText)]
-    return f": {words[0]}" if words else ""
-
-
-def _one_of(allowed: Iterable[str]) -> str:
-    return f"one of {', '.join(map(shown_value, allowed))}"
+        return one_of(typing.get_args(kind))
+    if kind is bool:
+        return "true or false"
+    for extra in typing.get_args(kind):
+        if isinstance(extra, OneOf):
+            return one_of(extra.values)
+        if isinstance(extra, Text):
+            return extra.words
+        if isinstance(extra, DecimalText):
+            return str(extra)
+        if isinstance(extra, Count):
+            (one, _), *_ = map(typing.get_args, typing.get_args(kind))
+            keys = ", ".join(field.name for field in fields(one) if _required(field))
+            return f"{extra.words}, a [[{key}]] for each, with {keys}"
+    return ""
 
 
 def _required(field: Field[Any]) -> bool:

@@ -34,6 +34,9 @@ _MEANINGS: Final = (
     ("Invalid hex value", _BACKSLASH),
     ("Expected '=' after a key", _LINES),
     ("Invalid statement", _LINES),
+    ("Expected newline or end of document", "a line has one value; text stands in quotes"),
+    ("Invalid initial character for a key", "{ … } stands on one line; keys are A-Z a-z 0-9 _ -"),
+    ("Invalid date or datetime", "there is no such day or time"),
 )
 _UNCLOSED: Final = "a bracket, brace or quote is not closed"
 _TWICE: Final = re.compile(r"Cannot declare \((.+?),?\) twice")

@@ -19,9 +19,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
+from bookfeed.hints import closest
 from bookfeed.rules.gates import QTY, Gates
 from bookfeed.rules.rule import Rule
-from bookfeed.schema import DecimalText, OneOf, Text, exceeds
+from bookfeed.schema import Count, DecimalText, OneOf, Text, exceeds
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import Legs, Name
 
@@ -31,6 +32,7 @@ Fact = Annotated[str, Text(r"(?s)(?=.*\S).{1,500}", "text of 1 to 500 characters
 Venue = Annotated[str, OneOf(tuple(name for name, row in VENUES.items() if row.legs is not None))]
 
 LEGS_MAX: Final = 128
+LEGS: Final = Count(f"2 to {LEGS_MAX} legs")
 # The facts that decide a contract, and what they are called in words.
 FACTS: Final = {"oracle": "oracle", "strike": "strike", "cut_off": "cut-off"}
 
@@ -59,6 +61,7 @@ class BasketLeg:
         if outcomes and self.outcome not in outcomes:
             allowed = ", ".join(f'"{outcome}"' for outcome in outcomes)
             problem = f'must be one of {allowed} (venue = "{self.venue}"), not "{self.outcome}"'
+            problem += closest(self.outcome, outcomes)
             raise ConfigError("", "outcome", problem)
 
     @property
@@ -117,7 +120,7 @@ class Pair(Bundle):
 
     name: Name
     """What it is called in signals."""
-    leg: tuple[PairLeg, ...]
+    leg: Annotated[tuple[PairLeg, ...], Count("two legs")]
     """Its two legs."""
     polarity_check: Literal["on", "off"] = "on"
     """``"on"``: no signal before both sides were seen to agree."""
@@ -161,7 +164,7 @@ class Basket(Bundle):
 
     name: Name
     """What it is called in signals."""
-    legs: tuple[BasketLeg, ...]
+    legs: Annotated[tuple[BasketLeg, ...], LEGS]
     """Its outcomes, 2 to 128."""
     exhaustive: bool
     augmented: bool | None = None
@@ -190,7 +193,7 @@ class Ladder(Bundle):
 
     name: Name
     """What it is called in signals."""
-    legs: tuple[LadderLeg, ...]
+    legs: Annotated[tuple[LadderLeg, ...], LEGS]
     """Its outcomes by rising strike, 2 to 128."""
 
     def __post_init__(self) -> None:
@@ -248,7 +251,7 @@ def _legs(venue: str) -> Legs:
 
 def _check_count(legs: Sequence[BasketLeg]) -> None:
     if not 2 <= len(legs) <= LEGS_MAX:
-        raise ConfigError("", "legs", f"must be 2 to {LEGS_MAX} legs, not {len(legs)}")
+        raise ConfigError("", "legs", f"must be {LEGS.words}, not {len(legs)}")
 
 
 def _check_different(key: str, legs: Sequence[BasketLeg]) -> None:

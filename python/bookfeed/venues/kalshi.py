@@ -20,8 +20,9 @@ import orjson
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import ConfigError
+from bookfeed.hints import suggestion
 from bookfeed.market import Market, Outcome, check_text
-from bookfeed.schema import DecimalText, Range, Text, suggestion
+from bookfeed.schema import DecimalText, Range, Text
 from bookfeed.venues.base import (
     AnyName,
     Commands,
@@ -93,7 +94,12 @@ NEWS: Final = RestNews(
 FAULTS: Final = {10: Fault.DEAD, 25: Fault.OVERFLOW, 26: Fault.FULL, 27: Fault.BUSY}
 
 Ticker = Annotated[
-    str, Text(r"[A-Z0-9][A-Za-z0-9._-]{0,127}", "a ticker such as KXBTCD-26OCT0117-T84999.99")
+    str,
+    Text(
+        r"[A-Z0-9][A-Za-z0-9._-]{0,127}",
+        "a ticker such as KXBTCD-26OCT0117-T84999.99",
+        address="the address of a page names an event; ticker is that of one market of it",
+    ),
 ]
 FeeType = Annotated[str, Text(r"[a-z][a-z0-9_]{0,63}", 'a fee type such as "quadratic"')]
 FeeTypeOverride = Annotated[
@@ -413,6 +419,7 @@ class KalshiMarket(MarketSection):
     HINTS: ClassVar[Mapping[str, str]] = {
         "market slug symbol market_ticker market_id id url": "a market is named by "
         'ticker = "KX…", as Kalshi prints it',
+        "tickers": "each market is a [[market]] of its own, with its ticker",
         "outcomes": "a market is one book, and NO is that book turned round: leave it out",
         "event_ticker": "it is called event here",
         "question title": "what people see is called name here",

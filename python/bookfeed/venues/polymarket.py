@@ -13,7 +13,7 @@ import orjson
 
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market, Outcome, check_text, check_whole
-from bookfeed.schema import DecimalText, Range, Text
+from bookfeed.schema import Count, DecimalText, Range, Text
 from bookfeed.venues.base import (
     AnyName,
     Endpoint,
@@ -33,9 +33,14 @@ NAME: Final = "polymarket"
 WS_URL: Final = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
 REST_URL: Final = "https://clob.polymarket.com"
 
+# No slug, no address, and nothing that came along with it.
 MarketId = Annotated[
     str,
-    Text(r"(?s).{0,200}", 'the condition id, or "" if it is not known'),
+    Text(
+        r"[^\s/-]{0,200}",
+        'the condition id, 0x and 64 hexadecimal digits, or "" if it is not known',
+        address="the address of a page ends in a slug; the condition id is in the venue's API",
+    ),
 ]
 FillRounding: TypeAlias = Literal["half_up", "floor"]
 AssetId = Annotated[str, Text(r"[0-9]{1,78}", "a token id: 1 to 78 digits in quotes")]
@@ -148,6 +153,11 @@ class FeeSection:
 class OutcomeSection:
     """One outcome of a market, which is one book."""
 
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "token token_id tokenId id asset_id clobTokenId": "the token id is called asset here",
+        "outcome title": "the outcome is called name here",
+    }
+
     name: Name
     asset: AssetId
 
@@ -168,7 +178,7 @@ class PolymarketMarket(MarketSection):
     }
 
     market: MarketId
-    outcomes: tuple[OutcomeSection, ...]
+    outcomes: Annotated[tuple[OutcomeSection, ...], Count("one or two outcomes")]
     venue: Literal["polymarket"] = "polymarket"
     name: AnyName = ""
     tick_size: Annotated[str | None, DecimalText("0.0001", "0.5")] = None

@@ -15,6 +15,7 @@ Pair = Annotated[
 ]
 
 HINTS: Final[Mapping[str, str]] = {
+    "symbols pairs": "each pair is a [[market]] of its own, with its symbol",
     "ticker market pair slug id base quote": 'a market is named by symbol = "BTC-USDT"',
 }
 
