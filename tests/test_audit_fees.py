@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from bookfeed import Engine
 from bookfeed.audit import fees
 from bookfeed.audit.fees.kalshi import KalshiFees
 from bookfeed.audit.fees.polymarket import PolymarketFees
@@ -137,3 +138,15 @@ def test_older_journals_state_fees_in_keys_of_their_venue() -> None:
     assert fees.stated("polymarket", {"fee_rate": "0.07"}) == PolymarketFees(D("0.07"), 1)
     squared = fees.stated("polymarket", {"fee_rate": "0.07", "fee_exponent": 2})
     assert squared == PolymarketFees(D("0.07"), 2)
+
+
+def test_what_belongs_to_a_type_that_is_not_known_may_be_anything() -> None:
+    """The engine takes such a listing, and signals nothing; so it has to be read here, too."""
+    for terms in ("kalshi:new;1000000000000000000000000000000;direct", "kalshi:a;b|c;1e9;direct"):
+        Engine().subscribe("kalshi", "KX", 0, 0, fee=terms)
+        assert not fees.parse(terms).computable
+    listed = fees.parse("kalshi:a;b|c;0.5;direct|quadratic;")
+    assert listed == KalshiFees(
+        "a;b|c", D("0.5"), "direct", kind_override=QUADRATIC, base_known=True
+    )
+    assert listed.computable

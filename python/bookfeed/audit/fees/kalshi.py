@@ -28,7 +28,8 @@ class KalshiFees:
     """
 
     kind: str
-    multiplier: Decimal
+    multiplier: Decimal | None
+    """``None`` if what was stated is no number, as may be where the type is not known either."""
     rounding: str = _ROUNDING
     kind_override: str | None = None
     multiplier_override: Decimal | None = None
@@ -38,12 +39,15 @@ class KalshiFees:
     @property
     def computable(self) -> bool:
         """See ``Fees``."""
-        return (self.kind_override or self.kind) in _MAKER_SHARE
+        return (self.kind_override or self.kind) in _MAKER_SHARE and self._factor is not None
+
+    @property
+    def _factor(self) -> Decimal | None:
+        return self.multiplier if self.multiplier_override is None else self.multiplier_override
 
     def _model(self, price: Decimal, qty: Decimal, *, maker: bool) -> Decimal:
-        multiplier = self.multiplier_override
-        if multiplier is None:
-            multiplier = self.multiplier
+        multiplier = self._factor
+        assert multiplier is not None, "fees that cannot be computed were asked for"
         share = _MAKER_SHARE[self.kind_override or self.kind] if maker else 1
         return multiplier * share * _RATE * qty * price * (1 - price)
 
@@ -78,17 +82,27 @@ def parse(terms: str) -> KalshiFees:
 
     An override that stands already follows as ``|type;multiplier``.
     """
-    base, told, override = terms.partition("|")
-    kind, multiplier, rounding = [*base.split(";"), "", ""][:3]
-    other, factor = [*override.split(";"), ""][:2]
+    # From the end: the type is the venue's text, and may be any.
+    base, told, override = terms.rpartition("|")
+    if ";" not in override or not told:
+        base, told, override = terms, "", ""
+    kind, multiplier, rounding = [*base.rsplit(";", 2), "", ""][:3]
+    other, _, factor = override.rpartition(";")
     return KalshiFees(
         kind,
-        plain(multiplier or "1", 9),
+        _number(multiplier or "1"),
         rounding or _ROUNDING,
         kind_override=other or None,
-        multiplier_override=plain(factor, 9) if factor else None,
+        multiplier_override=_number(factor),
         base_known=bool(told),
     )
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return plain(text, 9)
+    except ValueError:
+        return None
 
 
 def old_text(options: Mapping[str, Any]) -> str | None:
