@@ -18,6 +18,7 @@ import pytest
 import zstandard
 
 from bookfeed._bookfeed import JournalEncoder
+from bookfeed.cli import main
 from bookfeed.errors import CaptureError
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.kinds import Kind
@@ -171,6 +172,42 @@ def test_mutated_recordings_raise_nothing_of_their_own(tmp_path: Path) -> None:
     for seed in range(1, 250):
         problem = hostile.run(seed, tmp_path)
         assert problem is None or problem.startswith("took "), f"seed {seed}: {problem}"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"strike": 2**64},
+        {"strike": "\ud800"},
+        {"\ud800": "strike"},
+        {"legs": json.loads("[" * 300 + "]" * 300)},
+    ],
+)
+@pytest.mark.parametrize("form", ["json", "ndjson", "table"])
+def test_what_a_rule_is_about_can_be_told_to_programs(
+    about: dict[str, object], form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = {"kind": "spread", "params": {"open": "0.01"}}
+    note = {"rule": {"number": 0, "name": "a", "about": about}}
+    payloads = ((Kind.RULE, json.dumps(rule).encode()), (Kind.NOTE, json.dumps(note).encode()))
+    write_journal(tmp_path / "x.bfj", [(int(kind), TS, 0, 1, text) for kind, text in payloads])
+    assert main(["replay", str(tmp_path / "x.bfj"), "-o", form]) == 0
+    assert "spread" not in capsys.readouterr().out  # such a note says nothing
+
+
+def test_what_a_recording_calls_things_does_not_steer_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.capture"
+    book = {"event_type": "book", "market": "0x1", "asset_id": "7\u202e", "bids": [], "asks": []}
+    books = json.dumps([book | {"timestamp": "1790000000000"}], ensure_ascii=False)
+    frames = ('{"event_type":"\\u001b[2J"}', books)
+    lines = [json.dumps({"ts_recv": TS, "conn": "a", "frame": frame}).encode() for frame in frames]
+    path.write_bytes(CAPTURE_HEAD + b"\n".join(lines))
+    assert main(["replay", str(path), "--books"]) == 0
+    shown = capsys.readouterr().out
+    assert "?[2J" in shown and "7?" in shown
+    assert all(line.isprintable() for line in shown.splitlines())
 
 
 def test_a_recording_cut_between_two_blocks_is_not_whole(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _show_tables(result: dict[str, Any], views: Sequence[BookView]) -> None:
     if "why" in result:
         print()
         refused = (
-            (printable(one["name"] or one["rule"]), one["reason"], one["count"], one["text"])
+            (one["name"] or one["rule"], one["reason"], one["count"], one["text"])
             for one in result["why"]
         )
         write_table(("not signalled", "why", "times", ""), list(refused))

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from bookfeed.monitor.text import printable
+
 
 def write_json(value: Any) -> None:
     """One JSON object, indented where a person reads it."""
@@ -52,7 +54,7 @@ def _shown(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
-    return str(value)
+    return printable(str(value))
 
 
 def _write(data: bytes) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
+import orjson
+
 from bookfeed._bookfeed import Engine
 from bookfeed.errors import BookfeedError
 from bookfeed.log import RateLimitedLog
@@ -303,6 +305,8 @@ class EngineInput:
         try:
             given = control_object(note)[RULE_NOTE]
             number, name, about = given["number"], str(given["name"]), dict(given["about"])
+            # As programs are told it: not every JSON text can be written again.
+            orjson.dumps({"rules": [about | {"name": name}]})
             self.rules[number] = replace(self.rules[number], name=name, about=about)
             self.names.learn_rule(number, name)
         except (ValueError, TypeError, KeyError):
