@@ -8,6 +8,7 @@ else, or took longer than a second. A failure prints its seed, which fails again
 import argparse
 import contextlib
 import copy
+import gc
 import gzip
 import io
 import json
@@ -24,7 +25,7 @@ from typing import Any, Final
 import pytest
 import zstandard
 from audit_journals import Records
-from hostile_bases import Base, chosen
+from hostile_bases import Base, bases, chosen
 
 from bookfeed import cli, replay
 from bookfeed._bookfeed import JournalEncoder
@@ -38,11 +39,12 @@ TOKENS: Final = (
     b"0", b"-1", b"1e999", b"-0", b"0.0000000001", b"9" * 30, b"1" + b"0" * 400, b"NaN", b"null",
     b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616", b"true", b'""', b"[]",
     b"{}", b"[" * 2_000, b'{"a":' * 500, b'"\\ud800"', b'"\\u0000"', b'"' + b"x" * 600 + b'"',
-    b"\xff", b"\n" * 99,
+    b"\xff", b"\n" * 99, b"\x1b[2J", b'"\\u001b]0;x\\u0007"', b'"a\\nERROR b"',
 )  # fmt: skip
 TIMES: Final = (0, -1, 1, 2**63 - 1, -(2**63), 2**62, -(2**62))
 # What a capture has a line for.
 CAPTURED: Final = (Kind.FRAME, Kind.CONNECTED, Kind.DISCONNECTED)
+FORMS: Final = ("table", "json", "ndjson")
 CONNS: Final = (0, 1, 65_535, 65_536, 2**32 - 1)
 
 
@@ -65,7 +67,8 @@ def mutated_value(rng: random.Random, value: Any) -> Any:
         at = rng.randrange(len(value))
         return [*value[:at], mutated_value(rng, value[at]), *value[at + 1 :]]
     huge = [2**63, -(2**63), 2**64, 10**30, -1, 0, 1e308]
-    return rng.choice([*huge, "9" * 30, "-1", "", "NaN", None, True, [], {}, [[[]]], "x" * 600])
+    texts = ["9" * 30, "-1", "", "NaN", "x" * 600, "\x1b[31m"]
+    return rng.choice([*huge, *texts, None, True, [], {}, [[[]]]])
 
 
 def mutated_payload(rng: random.Random, payload: bytes) -> bytes:
@@ -73,7 +76,7 @@ def mutated_payload(rng: random.Random, payload: bytes) -> bytes:
     if rng.random() < 0.5:
         try:
             return json.dumps(mutated_value(rng, json.loads(payload))).encode()
-        except ValueError:
+        except (ValueError, RecursionError):  # mutated before
             pass
     return mutated_bytes(rng, payload)
 
@@ -158,17 +161,24 @@ def parsed_once() -> Iterator[None]:
         yield
 
 
-def read(path: Path, target: Path) -> None:
-    """Each command that takes a recording, and Python's own way to it."""
+def read(path: Path, target: Path, form: str) -> None:
+    """Each command that takes a recording, and Python's own way to it; ``form`` is the output's."""
     source, imported = str(path), str(target)
-    for arguments in (["replay", source], ["audit", source], ["import", source, imported]):
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = cli.main([*arguments, "-o", "json"])
+    commands = (
+        ["replay", source, "--books", "--why", "--paper"],
+        ["audit", source],
+        ["import", source, imported],
+    )
+    for arguments in commands:
+        shown, said = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
+            code = cli.main([*arguments, "-o", form])
         target.unlink(missing_ok=True)
         assert code in (ExitCode.OK, ExitCode.FAILURE, ExitCode.DATA), f"exit code {code}"
         for sign in ("Traceback", "cannot be audited"):
             assert sign not in said.getvalue(), said.getvalue()
+        for line in (said.getvalue() + shown.getvalue() * (form == "table")).splitlines():
+            assert line.isprintable(), f"steers a terminal: {line!r}"
     try:
         replay(path).run()
     except BookfeedError as error:
@@ -184,7 +194,7 @@ def run(seed: int, directory: Path) -> str | None:
     path.write_bytes(make(rng, *chosen(rng)))
     begun = time.process_time()  # what others do on this machine is not the file's doing
     try:
-        read(path, directory / "imported.bfj")
+        read(path, directory / "imported.bfj", rng.choice(FORMS))
     except (Exception, SystemExit) as error:
         return f"{type(error).__name__}: {error}"
     seconds = time.process_time() - begun
@@ -198,6 +208,8 @@ def campaign() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
     args = parser.parse_args()
     failed: Counter[str] = Counter()
+    bases()
+    gc.freeze()  # they stay, and need not be looked through again and again
     with tempfile.TemporaryDirectory() as directory, parsed_once():
         for seed in range(args.first, args.first + args.seeds):
             problem = run(seed, Path(directory))
