@@ -46,12 +46,14 @@ if TYPE_CHECKING:
         parse_price,
         parse_qty,
     )
+    from bookfeed.catalogue.series import Series
     from bookfeed.config import Config
     from bookfeed.dispatch.listeners import Listener
     from bookfeed.dispatch.streams import Lagged, Stream
     from bookfeed.errors import (
         BookfeedError,
         CaptureError,
+        CatalogueError,
         ConfigError,
         DecimalError,
         EngineError,
@@ -118,6 +120,7 @@ __all__ = [
     "BookView",
     "BookfeedError",
     "CaptureError",
+    "CatalogueError",
     "Cause",
     "CloseReason",
     "Config",
@@ -158,6 +161,7 @@ __all__ = [
     "ResyncPolicy",
     "Rule",
     "RuleKind",
+    "Series",
     "SessionError",
     "SessionOptions",
     "Signal",
@@ -191,10 +195,12 @@ __all__ = [
 
 _MODULES: Final = {
     "bookfeed.records.arrays": ("columns",),
+    "bookfeed.catalogue.series": ("Series",),
     "bookfeed.config": ("Config",),
     "bookfeed.errors": (
         "BookfeedError",
         "CaptureError",
+        "CatalogueError",
         "ConfigError",
         "DecimalError",
         "EngineError",

@@ -14,6 +14,7 @@ from bookfeed._bookfeed import BookfeedError, DecimalError, EngineError, Journal
 __all__ = [
     "BookfeedError",
     "CaptureError",
+    "CatalogueError",
     "ConfigError",
     "DecimalError",
     "EngineError",
@@ -60,6 +61,10 @@ class RecordingError(BookfeedError):
 
 class SimulatorError(BookfeedError):
     """The simulator process did not start, or died."""
+
+
+class CatalogueError(BookfeedError):
+    """A market, event or series that a venue does not list, or did not tell of as it should."""
 
 
 class ExitCode(IntEnum):

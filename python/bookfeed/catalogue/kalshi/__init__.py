@@ -1,0 +1,1 @@
+"""What Kalshi lists, and what it calls it."""

@@ -1,0 +1,1 @@
+"""What Polymarket lists, and what it calls it."""
