@@ -53,6 +53,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
         {"hash_mismatch", "bbo_mismatch", "crossed", "out_of_order", "mirror_mismatch"}
     ),
     "corrupt_size": frozenset({"hash_mismatch", "mirror_mismatch", "bbo_mismatch"}),
+    "sibling-ghost": frozenset({"mirror_mismatch", "bbo_mismatch", "hash_mismatch", "crossed"}),
     "reset-behind-data": frozenset({"disconnected"}),
     # These concern no book.
     "broadcast": frozenset(),
@@ -84,6 +85,7 @@ class Client:
         self.symbols: list[str] = []
         self.views: dict[str, BookView] = {}
         self.conn_of: dict[str, int] = {}
+        self.sibling_of: dict[str, str] = {}
         self.changes: list[tuple[int, str, str, str]] = []
         """State changes: time, symbol, state, cause."""
         self.resync_ns: dict[int, int] = {}
@@ -93,6 +95,8 @@ class Client:
         self.signals = 0
         self.reconnects = 0
         for market in stream.venue.markets:
+            first, second = (asset.asset_id for asset in market.assets)
+            self.sibling_of |= {first: second, second: first}
             for asset in market.assets:
                 self._subscribe(asset.asset_id, market.spec.condition_id, start_ns)
         self.engine.add_rule("spread", {"mode": "absolute", "open": "0.03", "close": "0.02"})
@@ -245,7 +249,8 @@ class Referee:
         self.report.checks += 1
         # What is under way has not been told: the book is of the time before it.
         behind = self.stream.is_behind(self.client.conn_of[symbol])
-        if behind or not view.live or self.right(symbol, view):
+        right = behind or not view.live or self.right(symbol, view)
+        if right or self.unopposed(symbol):
             self.wrong_since.pop(symbol, None)
             return
         if heard:
@@ -261,6 +266,16 @@ class Referee:
                 f"{silent_ns / MS:.0f} ms after the last of its connection"
             )
             self.wrong_since[symbol] = ts + 3_600_000 * MS
+
+    def unopposed(self, symbol: str) -> bool:
+        """Whether it is a ghost that the sibling cannot deny, not being live itself."""
+        ghosts = {
+            asset
+            for event in self.stream.fault_log
+            if event.fault.kind == "sibling-ghost"
+            for asset in event.assets
+        }
+        return symbol in ghosts and not self.client.views[self.client.sibling_of[symbol]].live
 
     def right(self, symbol: str, view: BookView) -> bool:
         """Whether the book is the true one; inside a batch, the one the venue's hash is of.

@@ -39,15 +39,19 @@ _ts_ms = count(1_781_000_000_000)
 def book_message(
     symbol: str, bid: str = "0.40", ask: str = "0.60", *, ts_ms: int | None = None
 ) -> dict[str, object]:
-    """A ``book`` message, newer than every one before it unless ``ts_ms`` is given."""
+    """A ``book`` message, newer than every one before it unless ``ts_ms`` is given.
+
+    The outcomes never mirror each other, so a test may send the book of either alone.
+    """
+    size = "11" if symbol == NO else "10"
     return {
         "event_type": "book",
         "market": MARKET.market,
         "asset_id": symbol,
         "timestamp": str(next(_ts_ms) if ts_ms is None else ts_ms),
         "hash": "",
-        "bids": [{"price": bid, "size": "10"}],
-        "asks": [{"price": ask, "size": "10"}],
+        "bids": [{"price": bid, "size": size}],
+        "asks": [{"price": ask, "size": size}],
     }
 
 

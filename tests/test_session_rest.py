@@ -14,6 +14,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.errors import SessionError
 from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.http import RestClient, RestError, retry_after_ns
+from bookfeed.live.recovery import rest as recovery
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.venues.base import RestRequest
 
@@ -243,6 +244,34 @@ async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest:
         rest.answer = moved
         await server.peer(1)
         await server.until(lambda: f.counters()["reconnects"] == 1)
+
+
+async def test_a_frozen_market_is_found_by_comparison(
+    server: Server, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is busy, and says nothing of one market."""
+    monkeypatch.setattr(recovery, "COMPARE_NS", S // 5)
+    monkeypatch.setattr(recovery, "COMPARE_EVERY_NS", S // 20)
+
+    async def as_ours(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=orjson.dumps([book_message(s) for s in rest.asked[-1]]))
+
+    async def moved(_request: web.Request) -> web.StreamResponse:
+        newest = int(str(book_message(YES)["timestamp"]))
+        books = [book_message(s, "0.44", ts_ms=newest + 60_000) for s in rest.asked[-1]]
+        return web.Response(body=orjson.dumps(books))
+
+    rest.answer = as_ours
+    async with feed(server, rest) as f:
+        await f.wait_live(PATIENCE_S)
+        await server.until(lambda: len(rest.asked) >= 3)
+        assert f.book(YES).live
+        assert (f.book(YES).epoch, f.counters()["reconnects"]) == (1, 0)
+        assert f.engine.evidence()["rest_match"] >= 2
+        rest.answer = moved
+        await server.peer(1)
+        await server.until(lambda: f.counters()["reconnects"] == 1)
+        assert f.engine.evidence()["rest_mismatch"] >= 1
 
 
 @pytest.mark.parametrize(

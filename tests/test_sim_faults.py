@@ -415,6 +415,27 @@ def test_ghosts_are_counted() -> None:
     assert [event.conn for event in injector.log] == [-1]
 
 
+def test_a_ghost_of_one_outcome_is_fresh_and_its_sibling_is_not_touched() -> None:
+    items, stream = run(Fault("sibling-ghost", at_frame=20))
+    event = only_event(stream)
+    (asset,) = event.assets
+    pairs = list(zip(frames(items), frames(items)[1:], strict=False))
+    (told, ghost), *_ = [(a, b) for a, b in pairs if b'"price":"0.99"' in b and b"[{" in b]
+    assert asset.encode() in told
+    book = json.loads(ghost)
+    assert (book["event_type"], book["asset_id"]) == ("book", asset)
+    assert [level["price"] for level in book["bids"] + book["asks"]] == ["0.01", "0.99"]
+    assert len(stream.truth(asset).bids) > 1
+
+
+def test_a_ghost_of_one_outcome_may_be_the_answer_of_rest() -> None:
+    stream = Stream(VenueConfig(markets=2, seed=3), faults=[Fault("sibling-ghost", variant="rest")])
+    asset = stream.asset_ids(0)[0]
+    ghost, book = (json.loads(stream.rest_book(asset)) for _ in range(2))
+    assert ghost["timestamp"] == book["timestamp"]
+    assert ghost["bids"] != book["bids"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

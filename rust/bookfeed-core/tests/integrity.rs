@@ -80,7 +80,7 @@ fn an_agreeing_change_is_one_record_a_book() {
         assert!(scene.is_true(0) && scene.is_true(1));
         for outcome in [0, 1] {
             assert_eq!(scene.evidence(outcome, Evidence::BboMatch), 1);
-            assert_eq!(scene.evidence(outcome, Evidence::MirrorMatch), 1);
+            assert_eq!(scene.evidence(outcome, Evidence::MirrorMatch), 2, "and the first books");
             let checked = u64::from(policy == HashCheck::Always);
             assert_eq!(scene.evidence(outcome, Evidence::HashChangeMatch), checked);
             assert_eq!(scene.epoch(outcome), 1);

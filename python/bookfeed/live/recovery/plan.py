@@ -172,6 +172,10 @@ class ResyncPlan:
             self._resyncs[instrument].fetching = True
         return due
 
+    def take_request(self, now_ns: int) -> bool:
+        """Whether a request may be made that mends nothing; it counts as those that do."""
+        return self.can_fetch and now_ns >= self._hold_ns and self._fetches.take(now_ns)
+
     def fetched(self, instrument: int, now_ns: int, *, given: bool = True) -> None:
         """A fetch is over and the book is not live: it is tried again, later and later.
 

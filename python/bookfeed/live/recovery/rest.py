@@ -1,7 +1,12 @@
-"""Recovers books by REST: whole books, one request at a time."""
+"""Recovers books by REST: whole books, one request at a time.
+
+When nothing is to be recovered, books that nothing vouched for in a while are compared: a market
+may be frozen on a connection that is busy with others.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
@@ -9,6 +14,14 @@ from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import RestBooks
+
+# A book is compared when nothing has vouched for it for so long.
+COMPARE_NS: Final = 45 * NS_PER_S
+# Comparisons are so far apart at least.
+COMPARE_EVERY_NS: Final = NS_PER_S
+
+# What a book is lost to if its stream says nothing of it that the venue knows.
+_SILENT: Final = ("silence", "withheld")
 
 
 class RestMender(Mender):
@@ -23,15 +36,39 @@ class RestMender(Mender):
         self._client = client
         self._books = books
         self._fetching: asyncio.Task[None] | None = None
+        self._compare_ns = 0
+        # When books were last asked for to be compared, by instrument.
+        self._compared: dict[int, int] = {}
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
         """Begin a request if books are due and none is under way."""
-        if self._fetching is not None or not self.connections.plan.wanted():
+        if self._fetching is not None:
+            return
+        if not self.connections.plan.wanted():
+            self._compare(up, now_ns)
             return
         candidates = [i for shard in up for i in shard.instruments]
         due = self.connections.plan.take_fetch(candidates, self._books.symbols_max, now_ns)
         if due:
             self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
+
+    def _compare(self, up: Sequence[Shard], now_ns: int) -> None:
+        """Begin a request for the books of one connection that were not proved for longest."""
+        if now_ns < self._compare_ns:
+            return
+        self._compare_ns = now_ns + COMPARE_EVERY_NS
+        book, since_ns = self.connections.engine.book, now_ns - COMPARE_NS
+        ages: dict[int, int] = {}
+        for instrument in (i for shard in up for i in shard.instruments):
+            view = book(instrument)
+            age_ns = max(view.ts_evidence or 0, self._compared.get(instrument, 0))
+            if view.live and age_ns <= since_ns:
+                ages[instrument] = age_ns
+        due = sorted(ages, key=ages.__getitem__)[: self._books.symbols_max]
+        if due and self.connections.plan.take_request(now_ns):
+            self._compared.update(dict.fromkeys(due, now_ns))
+            task = self._compare_books(due)
+            self._fetching = asyncio.get_running_loop().create_task(task)
 
     def halt(self) -> None:
         """Cancel the request under way."""
@@ -52,9 +89,7 @@ class RestMender(Mender):
             given = False
         except RestError as error:
             self.resync_failures += 1
-            connections.log.warning("fetch", "cannot fetch books: %s", error)
-            if error.retry_after_ns:
-                plan.hold(connections.clock.now_ns() + error.retry_after_ns)
+            self._refused(error)
         except EngineError as error:
             connections.fail(error)
         finally:
@@ -67,6 +102,33 @@ class RestMender(Mender):
                 else:
                     # One that was in the answer is stale by it; one that was not waits still.
                     plan.fetched(instrument, now_ns, given=given or view.state != "syncing")
+
+    def _refused(self, error: RestError) -> None:
+        connections = self.connections
+        connections.log.warning("fetch", "cannot fetch books: %s", error)
+        if error.retry_after_ns:
+            connections.plan.hold(connections.clock.now_ns() + error.retry_after_ns)
+
+    async def _compare_books(self, instruments: Sequence[int]) -> None:
+        """Ask for books that stay live meanwhile: the engine judges what the answer says."""
+        connections = self.connections
+        shards = [connections.shard_of(instrument) for instrument in instruments]
+        named = [
+            (shard.conn, shard.instruments[instrument])
+            for shard, instrument in zip(shards, instruments, strict=True)
+            if shard is not None
+        ]
+        try:
+            if named:
+                body = await self._client.fetch(self._books.request([name for _, name in named]))
+                connections.inputs.ingest_rest(named[0][0], body, connections.clock.now_ns())
+                connections.flush()
+        except RestError as error:
+            self._refused(error)
+        except EngineError as error:
+            connections.fail(error)
+        finally:
+            self._fetching = None
 
     async def _fetch_books(self, instruments: Sequence[int]) -> None:
         connections = self.connections
@@ -101,6 +163,6 @@ class RestMender(Mender):
             then, now = before.get(instrument), connections.engine.book(instrument).ts_event
             moved = then is not None and now is not None and now - then > NS_PER_S
             shard = connections.shard_of(instrument)
-            if moved and shard is not None and connections.plan.cause(instrument) == "silence":
+            if moved and shard is not None and connections.plan.cause(instrument) in _SILENT:
                 shards[shard.conn] = shard
         return list(shards.values())

@@ -30,6 +30,7 @@ FaultKind = Literal[
     "stamp",
     "late",
     "ghost",
+    "sibling-ghost",
     "reset-behind-data",
     "pong",
     "broadcast",
@@ -49,6 +50,8 @@ lifecycle     a change of the price grid, or the end of a market, cannot be read
 swap          the frame arrives after the next one of the same market
 corrupt_size  a size in the frame is not the one the venue meant
 ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
+sibling-ghost a book of 0.01 and 0.99 with a fresh time and a hash that fits it, of one outcome of a
+              market whose outcomes mirror each other, in the stream or by REST
 
 The others are those ``OF_ANY`` venue.
 """
@@ -67,6 +70,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "swap": ("",),
     "corrupt_size": ("one", "all"),
     "ghost": ("",),
+    "sibling-ghost": ("stream", "rest"),
     **OF_ANY,
 }
 """The ways each kind can happen; the first is the default.
@@ -155,11 +159,19 @@ class _Sent(NamedTuple):
 class FaultInjector(Injector[Fault, bytes]):
     """Decides what becomes of every frame of Polymarket's, and of its REST answers."""
 
-    def __init__(self, faults: Sequence[Fault], seed: int, start_ns: int) -> None:
+    def __init__(
+        self,
+        faults: Sequence[Fault],
+        seed: int,
+        start_ns: int,
+        fresh_ghost: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         super().__init__(faults, seed, start_ns)
-        self._ghosts: dict[str | None, int] = {}
         self._foreign: set[int] = set()
         """Connections on which the hashes of changes are not those of books."""
+        self._ghosts: dict[tuple[str, str | None], int] = {}
+        self._fresh_ghost: Final = fresh_ghost
+        """A book that is none of the venue's, of an asset; ``None`` where nothing shows that."""
 
     def deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
@@ -180,7 +192,7 @@ class FaultInjector(Injector[Fault, bytes]):
             return Delivery((message.text(mask),))
         sent = _Sent(conn, link.frame, message, mask, asset_ids, now_ns)
         sent = sent._replace(mask=_thaw(link, sent))
-        fault = self._take(conn, link.frame, now_ns, lambda one: _fits(one, sent))
+        fault = self._take(conn, link.frame, now_ns, lambda one: self._fits(one, sent))
         if fault is not None:
             return self._inflict(fault, link, sent)
         if sent.mask < 0:
@@ -230,6 +242,11 @@ class FaultInjector(Injector[Fault, bytes]):
             case "late":
                 link.fall_behind(fault, sent.now_ns)
                 payloads, spoiled = link.with_waiting(message.market, data), ()
+            case "sibling-ghost":
+                asset_id = self._ghost_of(fault, sent) or ""
+                ghost = (self._fresh_ghost(asset_id) or "").encode()
+                payloads = (*link.with_waiting(message.market, data), ghost)
+                spoiled, detail = (asset_id,), f"a book of 0.01 and 0.99 after {message.kind}"
             case "wrong_hash" | "corrupt_size" | "malformed" | "lifecycle":
                 data, detail = self._damage(fault, data)
                 payloads = link.with_waiting(message.market, data)
@@ -265,23 +282,49 @@ class FaultInjector(Injector[Fault, bytes]):
 
     def ghost(self, asset_id: str, now_ns: int) -> bool:
         """Whether REST shall answer for this asset with a stale book now."""
+        return self._haunts("ghost", asset_id, now_ns)
+
+    def sibling_ghost(self, asset_id: str, now_ns: int) -> str | None:
+        """What REST shall answer for this asset now in place of its book, if anything."""
+        ghost = self._fresh_ghost(asset_id)
+        return ghost if ghost and self._haunts("sibling-ghost", asset_id, now_ns) else None
+
+    def _haunts(self, kind: FaultKind, asset_id: str, now_ns: int) -> bool:
         for fault in self._waiting:
-            if fault.kind != "ghost" or not self._due(fault, now_ns):
+            if fault.kind != kind or not _by_rest(fault) or not self._due(fault, now_ns):
                 continue
             if fault.asset in (None, asset_id):
                 self._waiting.remove(fault)
-                self._ghosts[fault.asset] = self._ghosts.get(fault.asset, 0) + fault.count
+                key = (kind, fault.asset)
+                self._ghosts[key] = self._ghosts.get(key, 0) + fault.count
                 self.log.append(FaultEvent(fault, now_ns, -1, -1, (asset_id,), "stale REST book"))
                 break
-        for key in (asset_id, None):
+        for key in ((kind, asset_id), (kind, None)):
             if self._ghosts.get(key):
                 self._ghosts[key] -= 1
                 return True
         return False
 
+    def _ghost_of(self, fault: Fault, sent: _Sent) -> str | None:
+        """The asset of a frame of which a ghost could be told after it."""
+        named = [asset for asset in sent.named() if fault.asset in (None, asset)]
+        return next((asset for asset in named if self._fresh_ghost(asset)), None)
+
+    def _fits(self, fault: Fault, sent: _Sent) -> bool:
+        if fault.kind == "sibling-ghost" and not _by_rest(fault):
+            return _fits(fault, sent) and self._ghost_of(fault, sent) is not None
+        return _fits(fault, sent)
+
+
+def _by_rest(fault: Fault) -> bool:
+    """Whether a ghost is REST's."""
+    return fault.kind == "ghost" or fault.variant == "rest"
+
 
 def _fits(fault: Fault, sent: _Sent) -> bool:
     """Whether the fault could happen to this frame."""
+    if _by_rest(fault):
+        return False
     if fault.kind not in _CONTENT_KINDS:
         return fault.kind in STREAM_KINDS
     if sent.mask < 0 or sent.message.kind not in _KINDS_HIT.get(fault.kind, _BOOK_KINDS):

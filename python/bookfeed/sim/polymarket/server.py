@@ -112,7 +112,7 @@ class SimServer(VenueServer[Client]):
         now_ns = time.time_ns()
         self.config = config
         self.venue = SimVenue(config, now_ns // NS_PER_MS)
-        self.injector = FaultInjector(config.faults, config.seed, now_ns)
+        self.injector = FaultInjector(config.faults, config.seed, now_ns, self.venue.fresh_ghost)
         self._audience: dict[int, list[Client]] = {}
         self._among: list[Market] = []
 
@@ -181,7 +181,8 @@ class SimServer(VenueServer[Client]):
     def _book_text(self, asset_id: str) -> str:
         if self.injector.ghost(asset_id, time.time_ns()):
             return self.venue.ghost_book(asset_id)
-        return self.venue.rest_book(asset_id)
+        book = self.venue.rest_book(asset_id)
+        return self.injector.sibling_ghost(asset_id, time.time_ns()) or book
 
     # the markets
 

@@ -62,7 +62,7 @@ class Stream(VirtualRun[Item]):
     ) -> None:
         super().__init__(seeded("stream", config.seed), conns, rate)
         self.venue = SimVenue(config, START_NS // NS_PER_MS)
-        self._injector = FaultInjector(faults, config.seed, START_NS)
+        self._injector = FaultInjector(faults, config.seed, START_NS, self.venue.fresh_ghost)
         self._custom = custom_features
 
     @property
@@ -86,7 +86,8 @@ class Stream(VirtualRun[Item]):
 
     def rest_book(self, asset_id: str) -> bytes:
         """What REST would answer now; ``KeyError`` if there is no such asset."""
-        return self.venue.rest_book(asset_id).encode()
+        book = self.venue.rest_book(asset_id)
+        return (self._injector.sibling_ghost(asset_id, self._now_ns) or book).encode()
 
     def _moment(self) -> Iterator[Item]:
         """All items of the next instant of virtual time."""

@@ -170,6 +170,15 @@ class SimVenue:
         asset = self.assets[asset_id]
         return wire.ghost_book(asset, self._market_of[asset_id].terms, asset.ts_ms - 600_000)
 
+    def fresh_ghost(self, asset_id: str) -> str | None:
+        """The same as of now, as the stream or REST tells it; ``None`` if outcomes trade apart."""
+        market = self._market_of[asset_id]
+        if not market.spec.mirrored:
+            return None
+        asset = self.assets[asset_id]
+        text = wire.ghost_book(asset, market.terms, asset.ts_ms)
+        return f'{text[:-1]},"event_type":"book"}}'
+
     @property
     def active(self) -> bool:
         """Whether any market still trades."""

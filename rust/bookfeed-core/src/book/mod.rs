@@ -107,6 +107,12 @@ pub struct Book {
     pub(crate) hash_known: bool,
     /// Whether the hash of a change convicted the book and none matched since.
     pub(crate) hash_struck: bool,
+    /// Whether it and its sibling outcome denied each other, and have not agreed since. It outlasts
+    /// the run: a book fetched anew may be the same wrong one.
+    pub(crate) at_odds: bool,
+    /// Whether the venue's hashes once vouched for both of the market's outcomes, told together,
+    /// although they did not mirror each other: they trade apart.
+    pub(crate) apart: bool,
     /// The newest hash the venue gave, if the newest change had one.
     pub claimed: Claimed,
     /// The newest changes.
@@ -298,6 +304,8 @@ impl Default for Book {
             awaits_touch: false,
             hash_known: false,
             hash_struck: false,
+            at_odds: false,
+            apart: false,
             claimed: Claimed::default(),
             recent: Recent::default(),
             evidence: EvidenceCounts::default(),
@@ -525,6 +533,11 @@ impl Book {
     pub fn over(&self) -> bool {
         let final_cause = matches!(self.cause, Cause::Resolved | Cause::Unsubscribed | Cause::Poisoned);
         self.state == State::Stale && final_cause
+    }
+
+    /// It and its sibling outcome mirror each other.
+    pub(crate) fn reconciled(&mut self) {
+        (self.torn_since, self.at_odds) = (ABSENT, false);
     }
 
     /// Forgets everything that belongs to the run that ended.

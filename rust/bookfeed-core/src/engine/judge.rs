@@ -189,8 +189,11 @@ impl Judge {
             [Touched { id: a, how: How::Changed { .. } }, Touched { id: b, .. }] => {
                 self.check_mirror(world, *a, *b, origin.ts_event, origin.ts_recv);
             }
-            [Touched { id, how: How::Changed { .. } | How::Whole }] => {
+            [Touched { id, how: How::Changed { .. } }] => {
                 self.check_sibling(world, *id, origin.ts_recv);
+            }
+            [Touched { id, how: How::Whole | How::Fetched }] => {
+                self.check_whole(world, *id, origin.ts_recv);
             }
             _ => {}
         }
@@ -323,13 +326,16 @@ impl Judge {
                 }
             }
             Verdict::Agrees => {
-                let fetched = book.rare.awaited.take().is_some();
+                if self.contradicted(world, id, false, origin.ts_recv) {
+                    return;
+                }
+                let fetched = world.book(id).rare.awaited.take().is_some();
                 let cause = if fetched { Cause::Resync } else { Cause::Snapshot };
                 self.turn(world, id, State::Live, cause, origin.ts_recv);
             }
             // Not believed before, and doubtful now: not worth the grace of a live book.
             Verdict::Doubted if was != State::Live => {
-                if let Some(cause) = book.convict() {
+                if let Some(cause) = world.book(id).convict() {
                     self.turn(world, id, State::Suspect, cause, origin.ts_recv);
                 }
             }
@@ -351,10 +357,10 @@ impl Judge {
         let whole = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
         let mut testimony = testimony.unwrap_or(whole);
         testimony.hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
-        let book = world.book(id);
-        let (state, cause) = match book.judge(&testimony, 0) {
+        let (state, cause) = match world.book(id).judge(&testimony, 0) {
+            Verdict::Agrees if self.contradicted(world, id, true, origin.ts_recv) => return,
             Verdict::Agrees => (State::Live, Cause::Resync),
-            Verdict::Doubted => (State::Stale, book.convict().unwrap_or(Cause::Resync)),
+            Verdict::Doubted => (State::Stale, world.book(id).convict().unwrap_or(Cause::Resync)),
             Verdict::Convicted(cause) => (State::Stale, cause),
         };
         self.turn(world, id, state, cause, origin.ts_recv);

@@ -78,6 +78,7 @@ impl Publisher {
         if (state, cause) == (State::Syncing, Cause::Subscribed) {
             // What an earlier connection said does not bind the books of a new one.
             (book.ts_seen, book.rare.ts_discarded) = (ABSENT, ABSENT);
+            book.at_odds = false;
             book.rare.stitch.restart();
         }
         if (book.state, book.cause) == (state, cause) && state != State::Live {

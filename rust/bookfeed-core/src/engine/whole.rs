@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
 use super::world::{Origin, World};
 use crate::book::Book;
-use crate::book::integrity::{Cause, Evidence, State};
+use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::side::BookSide;
 use crate::event::{Body, Frame, Message, Side, Snapshot};
 use crate::fixed::{ABSENT, parse_unsigned};
@@ -211,8 +211,7 @@ impl Applier {
         let id = snapshot.instrument;
         let awaited = world.books.get_mut(id as usize).and_then(|book| book.rare.awaited.take());
         let Some(awaited) = awaited else {
-            world.counters.rest_rejected += 1;
-            return;
+            return compare_fetched(world, judge, origin, frame, snapshot);
         };
         if origin.ts_event == ABSENT || origin.ts_event < awaited.ts_begin {
             // Older than what the stream had already said: changes in between are unknown.
@@ -315,6 +314,36 @@ fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Sn
         book.rest_version = u64::MAX;
         world.counters.rest_rejected += 1;
     }
+}
+
+/// A book by REST that nothing waited for: a comparison. If the venue's book is not older than ours
+/// and differs, the stream has the grace of a batch to come to it.
+fn compare_fetched(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+) {
+    let id = snapshot.instrument;
+    let book = world.books.get_mut(id as usize).filter(|book| book.believable());
+    let book = book.filter(|book| origin.ts_event != ABSENT && origin.ts_event >= book.ts_event);
+    let Some((book, same)) = book.and_then(|b| same_levels(b, frame, snapshot).map(|s| (b, s))) else {
+        world.counters.rest_rejected += 1;
+        return;
+    };
+    if same {
+        book.evidence.count(Evidence::RestMatch);
+        book.rest_version = book.version;
+        book.ts_evidence = origin.ts_recv;
+        world.counters.rest_accepted += 1;
+        return;
+    }
+    book.rest_version = u64::MAX;
+    world.counters.rest_rejected += 1;
+    let (ts_event, deadline) = (book.ts_event, origin.ts_recv.saturating_add(world.config.batch_grace));
+    let (cause, against) = (Cause::Withheld, Evidence::RestMismatch);
+    judge.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
 }
 
 /// Whether a whole book has the levels of ours; `None` if it contradicts itself.

@@ -2,7 +2,7 @@
 
 use super::support::records::drain;
 use super::support::scene::Scene;
-use super::support::venue::{MS, policy};
+use super::support::venue::{MS, Market, policy};
 use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::engine::{Config, HashCheck};
 use bookfeed_core::instrument::Venue;
@@ -407,4 +407,72 @@ fn no_record_of_an_open_batch_says_live() {
     }
     scene.say(&second);
     assert_eq!(scene.states(), [State::Live; 2]);
+}
+
+/// A book of an outcome that the venue never had, with a fresh time and a hash that fits it.
+fn ghost(scene: &Scene, outcome: usize) -> Market {
+    let mut ghost = scene.market.clone();
+    for buy in [true, false] {
+        ghost.books[outcome].side(buy).clear();
+    }
+    ghost.set_one(outcome, true, 10, "1000");
+    ghost.set_one(outcome, false, 990, "1000");
+    ghost
+}
+
+#[test]
+fn a_whole_book_that_its_sibling_denies_takes_both_out_of_live() {
+    for policy in [HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = Scene::live(policy);
+        scene.change(true, 395, "77");
+        scene.tick();
+        let frame = ghost(&scene, 0).book(0);
+        assert_eq!(scene.say(&frame), [""; 0], "{policy:?}");
+        assert_eq!(scene.states(), [State::Suspect; 2], "either may be the wrong one");
+        scene.wait(Config::default().batch_grace);
+        assert_eq!(scene.standing(0), (State::Suspect, Cause::MirrorMismatch));
+        scene.wait(Config::default().suspect_grace);
+        assert_eq!(scene.states(), [State::Stale; 2]);
+    }
+}
+
+#[test]
+fn a_fetched_book_that_its_live_sibling_denies_is_not_believed_again_and_again() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.change(true, 395, "77");
+    for _ in 0..3 {
+        scene.engine.resync_asked(0, scene.ts).unwrap();
+        scene.records();
+        scene.tick();
+        let answer = ghost(&scene, 0).rest(0);
+        scene.answer(&answer);
+        assert_eq!(scene.standing(0), (State::Suspect, Cause::MirrorMismatch));
+        assert_ne!(scene.states()[1], State::Live);
+        scene.wait(Config::default().batch_grace + Config::default().suspect_grace);
+    }
+    for outcome in [0, 1] {
+        scene.engine.resync_asked(scene.ids[outcome], scene.ts).unwrap();
+    }
+    scene.tick();
+    for outcome in [0, 1] {
+        let answer = scene.market.rest(outcome);
+        scene.answer(&answer);
+    }
+    assert_eq!(scene.states(), [State::Live; 2], "they agree");
+    assert!(scene.is_true(0) && scene.is_true(1));
+}
+
+#[test]
+fn whole_books_of_both_outcomes_one_after_the_other_are_no_contradiction() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.change(true, 395, "77");
+    scene.tick();
+    scene.market.set(0, true, 399, "50");
+    let (yes, no) = (scene.market.book(0), scene.market.book(1));
+    scene.say(&yes);
+    let records = scene.say(&no);
+    assert_eq!(scene.states(), [State::Live; 2]);
+    assert!(records.contains(&"0 book live snapshot".to_owned()), "{records:?}");
+    assert!(records.contains(&"1 book live snapshot".to_owned()), "{records:?}");
+    assert!(scene.is_true(0) && scene.is_true(1));
 }

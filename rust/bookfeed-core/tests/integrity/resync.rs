@@ -89,10 +89,11 @@ fn an_answer_older_than_the_stream_is_refused() {
 }
 
 #[test]
-fn an_answer_nobody_waits_for_changes_nothing() {
+fn an_answer_nobody_waits_for_changes_no_level() {
     let mut scene = Scene::live(HashCheck::Sampled);
     let mut other = scene.market.clone();
     other.set(0, true, 350, "99");
+    other.ms -= 1;
     for body in [other.rest(0), "{}".into(), "[]".into(), "nonsense".into(), r#"{"bids":[]}"#.into()] {
         assert_eq!(scene.answer(&body), [""; 0], "{body}");
         assert_eq!(scene.states(), [State::Live; 2], "{body}");
@@ -252,4 +253,44 @@ fn where_books_subscribe_themselves_what_overtook_them_is_kept_as_well() {
         assert_eq!(shown(&engine, id).0, State::Live);
         assert_eq!(levels(&engine, id), true_levels(&market.books[outcome]));
     }
+}
+
+#[test]
+fn a_rest_book_that_nothing_waited_for_is_compared() {
+    for policy in [HashCheck::Off, HashCheck::Sampled] {
+        let mut scene = Scene::live(policy);
+        scene.change(true, 350, "1");
+        scene.ts += 40_000 * MS;
+        let body = scene.market.rest(0);
+        assert_eq!(scene.answer(&body), [""; 0]);
+        assert_eq!(scene.engine.ts_evidence(scene.ids[0]), scene.ts, "it vouches for the book");
+        assert_eq!(scene.evidence(0, Evidence::RestMatch), 1);
+        // The market moves, and the stream does not say so.
+        scene.lose_change(true, 350, "2");
+        let body = scene.market.rest(0);
+        scene.answer(&body);
+        assert_eq!(scene.standing(0), (State::Suspect, Cause::Withheld));
+        scene.wait(250 * MS);
+        assert_eq!(scene.evidence(0, Evidence::RestMismatch), 1);
+        assert_eq!(scene.standing(0), (State::Suspect, Cause::Withheld));
+        scene.wait(1_000 * MS);
+        assert_eq!(scene.standing(0), (State::Stale, Cause::Withheld));
+        assert_eq!(scene.states()[1], State::Live, "{policy:?}");
+    }
+}
+
+#[test]
+fn a_rest_book_ahead_of_its_stream_is_met_by_it() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.tick();
+    let frame = scene.market.change(0, true, 350, "2");
+    let body = scene.market.rest(0);
+    scene.answer(&body);
+    assert_eq!(scene.standing(0), (State::Suspect, Cause::Withheld));
+    scene.say(&frame);
+    assert_eq!(scene.states(), [State::Live; 2]);
+    // One that is older than the book says nothing.
+    let older = scene.market.rest(0);
+    scene.change(true, 350, "3");
+    assert_eq!((scene.answer(&older), scene.states()), (vec![], [State::Live; 2]));
 }
