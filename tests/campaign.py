@@ -9,6 +9,7 @@ The client here does what the session does: it asks REST for a book that went st
 reconnects where REST cannot help.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -35,6 +36,9 @@ STATE_KIND: Final = UPDATE_KINDS.index("state")
 STALE: Final = STATES.index("stale")
 # Messages whose time stamps say how late they come.
 TIMED: Final = ("price_change", "best_bid_ask")
+GHOST: Final = re.compile(
+    rb'"bids":\[{"price":"0.01","size":"1000"}\],"asks":\[{"price":"0.99","size":"1000"}\]'
+)
 
 # What each fault may be called by the engine. A fault that the very next frame heals, or that
 # changes nothing, needs no name.
@@ -86,6 +90,8 @@ class Client:
         self.views: dict[str, BookView] = {}
         self.conn_of: dict[str, int] = {}
         self.sibling_of: dict[str, str] = {}
+        self.newest: dict[str, bytes] = {}
+        """What was last told of each book, by the stream or by REST."""
         self.changes: list[tuple[int, str, str, str]] = []
         """State changes: time, symbol, state, cause."""
         self.resync_ns: dict[int, int] = {}
@@ -134,6 +140,9 @@ class Client:
             self.engine.disconnected(item.conn, item.ts_ns)
         elif item.kind == "frame":
             self.engine.ingest(item.conn, item.payload, item.ts_ns)
+            for symbol in self.symbols if item.message is not None else ():
+                if symbol.encode() in item.payload:
+                    self.newest[symbol] = item.payload
         self.drain()
 
     def advance(self, ts: int) -> None:
@@ -152,12 +161,13 @@ class Client:
         view = self.views[symbol]
         if view.state not in ("stale", "syncing") or view.cause in ("disconnected", "resolved"):
             return
-        if view.cause in ("silence", "malformed", "transport"):
+        if view.cause in ("silence", "transport"):
             self.stream.reconnect(self.conn_of[symbol])
             self.reconnects += 1
             return
         self.engine.resync_begin(instrument, ts)
-        self.engine.ingest_rest(self.conn_of[symbol], self.stream.rest_book(symbol), ts)
+        self.newest[symbol] = self.stream.rest_book(symbol)
+        self.engine.ingest_rest(self.conn_of[symbol], self.newest[symbol], ts)
         self.fetched_ns[symbol] = ts
         self.drain()
 
@@ -268,14 +278,10 @@ class Referee:
             self.wrong_since[symbol] = ts + 3_600_000 * MS
 
     def unopposed(self, symbol: str) -> bool:
-        """Whether it is a ghost that the sibling cannot deny, not being live itself."""
-        ghosts = {
-            asset
-            for event in self.stream.fault_log
-            if event.fault.kind == "sibling-ghost"
-            for asset in event.assets
-        }
-        return symbol in ghosts and not self.client.views[self.client.sibling_of[symbol]].live
+        """Whether it is a ghost that nothing can deny yet: its hash fits, nothing was told of the
+        book since, and the sibling is not live itself."""
+        ghost = GHOST.search(self.client.newest.get(symbol, b"")) is not None
+        return ghost and not self.client.views[self.client.sibling_of[symbol]].live
 
     def right(self, symbol: str, view: BookView) -> bool:
         """Whether the book is the true one; inside a batch, the one the venue's hash is of.

@@ -43,7 +43,7 @@ def book_message(
 
     The outcomes never mirror each other, so a test may send the book of either alone.
     """
-    size = "11" if symbol == NO else "10"
+    size = "11" if symbol.endswith("2") else "10"
     return {
         "event_type": "book",
         "market": MARKET.market,
