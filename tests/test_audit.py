@@ -63,7 +63,7 @@ def kinds(report: AuditReport) -> Counter[str]:
 @pytest.mark.parametrize("hash_check", ["always", "sampled"])
 def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
     agreed: Counter[str] = Counter()
-    for seed in range(1, 13):
+    for seed in range(1, 16):
         report = audited(*recorded(seed, rules=SPREADS, items=500, hash_check=hash_check))
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
