@@ -19,12 +19,10 @@ from typing import Any, Final
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.records import Signal, signals
+from bookfeed.sim.polymarket_kalshi.episodes import TRAPS, Episode, EpisodeKind
 from bookfeed.sim.polymarket_kalshi.truth import Combination, Opportunity, Venue
 from bookfeed.sim.polymarket_kalshi.twovenue import (
     CONN_OF,
-    TRAPS,
-    Episode,
-    EpisodeKind,
     TwoVenueConfig,
     TwoVenueItem,
     TwoVenueRun,

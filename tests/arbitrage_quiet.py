@@ -27,8 +27,9 @@ from arbitrage import (
 )
 
 from bookfeed._bookfeed import Engine
+from bookfeed.sim.polymarket_kalshi.episodes import Episode
 from bookfeed.sim.polymarket_kalshi.truth import Combination
-from bookfeed.sim.polymarket_kalshi.twovenue import Episode, TwoVenueConfig, TwoVenueRun
+from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig, TwoVenueRun
 from bookfeed.sim.virtual import NS_PER_S, START_NS
 
 SLOWEST, FASTEST = 0.2, 1.0

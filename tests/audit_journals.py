@@ -16,9 +16,9 @@ from bookfeed.audit.report import AuditReport
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import random_kalshi_faults
 from bookfeed.sim.kalshi.stream import KalshiStream
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 from bookfeed.sim.polymarket_kalshi.twovenue import CONN_OF, TwoVenueConfig, TwoVenueRun
 from bookfeed.sim.virtual import START_NS
 

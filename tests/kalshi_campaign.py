@@ -20,10 +20,10 @@ from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, UNDETECTABLE, KalshiFault, KalshiFaultKind
 from bookfeed.sim.kalshi.faults import random_kalshi_faults as random_faults
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 3_000 * MS

@@ -15,7 +15,8 @@ from bookfeed.cli import main
 from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import write_journal
-from bookfeed.sim.polymarket_kalshi.twovenue import Episode, EpisodeKind, TwoVenueConfig
+from bookfeed.sim.polymarket_kalshi.episodes import Episode, EpisodeKind
+from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig
 
 # What is made once for the whole file is made in one process.
 pytestmark = pytest.mark.xdist_group("audit")

@@ -13,9 +13,9 @@ import pytest
 
 from bookfeed.sim.binance.faults import BINANCE_VARIANTS
 from bookfeed.sim.faults import OF_ANY, FaultEvent
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import HEARTBEAT, KALSHI_VARIANTS, KalshiFault
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 from bookfeed.sim.kraken.faults import KRAKEN_VARIANTS
 from bookfeed.sim.polymarket.faults import (
     DRAWN_KINDS,

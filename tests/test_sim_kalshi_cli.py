@@ -8,9 +8,10 @@ import pytest
 from waiting import PATIENCE_S
 
 from bookfeed.sim.entry import OptionError, fault_of
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import KalshiFault
 from bookfeed.sim.kalshi.server import shapes
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.venue import SimKalshi
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from kalshi_reader import KalshiReader
 
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import (
     KALSHI_VARIANTS,
     UNDETECTABLE,
@@ -22,7 +23,6 @@ from bookfeed.sim.kalshi.faults import (
 )
 from bookfeed.sim.kalshi.grid import grid_of
 from bookfeed.sim.kalshi.stream import HEARTBEAT, START_NS, KalshiItem, KalshiStream
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 from bookfeed.sim.kalshi.wire import CHANNELS
 
 BUSY = KalshiVenueConfig(
@@ -224,7 +224,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process() -> None:
 import hashlib
 from bookfeed.sim.kalshi.faults import random_kalshi_faults
 from bookfeed.sim.kalshi.stream import KalshiStream
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 config = KalshiVenueConfig(seed=11, window_s=9, elapsed_s=5, pause_every=200)
 faults = random_kalshi_faults(11, count=6, frames=1500)
 channels = ("orderbook_delta", "trade", "ticker", "market_lifecycle_v2", "cfbenchmarks_value")

@@ -12,12 +12,13 @@ import pytest
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.kalshi import wire
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.crowd import Crowd
 from bookfeed.sim.kalshi.events import eastern
 from bookfeed.sim.kalshi.grid import PIPS, STRUCTURES, grid_of, price_text, size_text
 from bookfeed.sim.kalshi.index import Index
 from bookfeed.sim.kalshi.stream import KalshiStream
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.venue import SimKalshi
 from bookfeed.sim.kalshi.wire import Change, Identity, Levels, TickerState
 
 MARKET = Identity("KXTEST-26NOV01-T12.50", "0b1f6a3e-74c2-4c0d-9a55-1c2d3e4f5a6b")

@@ -12,13 +12,10 @@ from typing import Any
 import pytest
 from kalshi_reader import KalshiReader
 
+from bookfeed.sim.polymarket_kalshi.episodes import TRAPS, Episode, EpisodeKind, Label
 from bookfeed.sim.polymarket_kalshi.truth import Leg, Offer, Venue, worth
 from bookfeed.sim.polymarket_kalshi.twovenue import (
     CONN_OF,
-    TRAPS,
-    Episode,
-    EpisodeKind,
-    Label,
     TwoVenueConfig,
     TwoVenueItem,
     TwoVenueRun,
@@ -397,7 +394,8 @@ def test_what_cannot_be_is_refused(settings: dict[str, Any]) -> None:
 def test_the_same_seed_gives_the_same_bytes_in_any_process() -> None:
     code = """
 import hashlib
-from bookfeed.sim.polymarket_kalshi.twovenue import Episode, TwoVenueConfig, TwoVenueRun
+from bookfeed.sim.polymarket_kalshi.episodes import Episode
+from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig, TwoVenueRun
 kinds = ("genuine", "lead_lag", "frozen", "torn", "paused", "fee_change", "tiny", "lagging")
 episodes = tuple(Episode(kind, f"pair{n % 3}", 1 + 2 * n) for n, kind in enumerate(kinds))
 run = TwoVenueRun(TwoVenueConfig(seed=5, inverted=1, augmented=1, episodes=episodes))

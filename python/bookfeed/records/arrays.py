@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bookfeed import _bookfeed
+import bookfeed._bookfeed as extension
 from bookfeed._bookfeed import ABSENT, CAUSES, CLOSE_REASONS, RULES, SIGNAL_PHASES, STATES
 from bookfeed._bookfeed import UPDATE_KINDS as KINDS
 
@@ -38,8 +38,8 @@ _STATE: Final = KINDS.index("state")
 @cache
 def _kinds() -> dict[np.dtype[np.void], str]:
     """The layouts of records, and what they are called."""
-    names = [name for name in dir(_bookfeed) if name.endswith("_DTYPE")]
-    return {np.dtype(getattr(_bookfeed, name)): name for name in names}
+    names = [name for name in dir(extension) if name.endswith("_DTYPE")]
+    return {np.dtype(getattr(extension, name)): name for name in names}
 
 
 def columns(

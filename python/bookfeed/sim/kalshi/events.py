@@ -7,13 +7,11 @@ baskets of mutually exclusive markets; ladders of strikes on one price at one ti
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.market import MarketSpec
-
-if TYPE_CHECKING:
-    from bookfeed.sim.kalshi.venue import KalshiVenueConfig
 
 _COINS: Final = ("BTC", "ETH", "SOL", "XRP", "DOGE", "LTC", "ADA", "BNB")
 _CRYPTO_SHARD: Final = 2
@@ -74,7 +72,7 @@ def _stamp(ms: int, form: str) -> str:
 class Listing:
     """Draws everything there is to trade."""
 
-    def __init__(self, config: "KalshiVenueConfig", rng: Random, now_ms: int) -> None:
+    def __init__(self, config: KalshiVenueConfig, rng: Random, now_ms: int) -> None:
         self._config = config
         self._rng = rng
         self._now_ms = now_ms

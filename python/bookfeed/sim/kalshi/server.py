@@ -30,11 +30,12 @@ from bookfeed.sim.entry import Options
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi import rest_text
 from bookfeed.sim.kalshi.auth import Authenticator, KeyPair, generate_key
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.events import Event
 from bookfeed.sim.kalshi.faults import KalshiFault, KalshiInjector
 from bookfeed.sim.kalshi.market import Market
 from bookfeed.sim.kalshi.session import KalshiSession, Out
-from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.venue import KalshiTruth, SimKalshi
 from bookfeed.sim.kalshi.wire import Message
 from bookfeed.sim.peer import Peer
 from bookfeed.sim.server import (

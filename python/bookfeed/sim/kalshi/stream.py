@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import HEARTBEAT, KalshiFault, KalshiInjector
 from bookfeed.sim.kalshi.rest_text import (
     event_object,
@@ -27,7 +28,7 @@ from bookfeed.sim.kalshi.rest_text import (
     series_object,
 )
 from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
-from bookfeed.sim.kalshi.venue import KalshiTruth, KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.venue import KalshiTruth, SimKalshi
 from bookfeed.sim.kalshi.wire import INDEX_CHANNELS, Message, dump
 from bookfeed.sim.virtual import NS_PER_MS, START_NS, VirtualRun
 

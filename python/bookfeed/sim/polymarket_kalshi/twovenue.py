@@ -22,14 +22,16 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
+from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.events import Event
 from bookfeed.sim.kalshi.rest_text import orderbook
 from bookfeed.sim.kalshi.session import BOOK_CHANNEL, KalshiSession, Out
-from bookfeed.sim.kalshi.venue import KalshiVenueConfig, SimKalshi
+from bookfeed.sim.kalshi.venue import SimKalshi
 from bookfeed.sim.kalshi.wire import Message as KalshiMessage
 from bookfeed.sim.kalshi.wire import dump
 from bookfeed.sim.polymarket import wire
 from bookfeed.sim.polymarket.truth import Truth
+from bookfeed.sim.polymarket_kalshi.episodes import Episode, Label
 from bookfeed.sim.polymarket_kalshi.listing import (
     DEFAULT_CLOSE_S,
     basket,
@@ -42,24 +44,6 @@ from bookfeed.sim.polymarket_kalshi.truth import Fees, Leg, Offer, Opportunity, 
 from bookfeed.sim.truth import BookTruth
 from bookfeed.sim.virtual import NS_PER_MS, NS_PER_S, START_NS, VirtualRun
 
-EpisodeKind = Literal[
-    "genuine", "lagging", "fee_change", "tiny", "lead_lag", "frozen", "torn", "paused", "closed"
-]
-"""
-genuine     quotes of one venue really stand apart for a while, by more than fees
-lagging     the price moves, and makers of one venue follow that much later, which is as genuine
-fee_change  quotes stand apart, until half way the fees of the event rise and eat it up
-tiny        quotes stand apart, but for less than anyone may trade
-lead_lag    both venues move at once, and one of them is heard of ``delay_s`` later
-frozen      both venues move, and one connection has nothing but heartbeats any more
-torn        an order sweeps through and is gone in the same instant, told piece by piece
-paused      Kalshi's market is paused, its book stands, and the other venue moves on
-closed      the same, but the market has closed: which its ``close_time`` alone tells
-"""
-
-TRAPS: Final = frozenset({"tiny", "lead_lag", "frozen", "torn", "paused", "closed"})
-"""Kinds in which there is never anything to be earned; in ``fee_change``, until half way."""
-
 KALSHI_CHANNELS: Final = (BOOK_CHANNEL, "market_lifecycle_v2")
 CONN_OF: Final[dict[Venue, int]] = {"polymarket": 0, "kalshi": 1}
 _VENUE_OF: Final[dict[int, Venue]] = {0: "polymarket", 1: "kalshi"}
@@ -68,29 +52,6 @@ _OTHER: Final[dict[Venue, Venue]] = {"polymarket": "kalshi", "kalshi": "polymark
 _APART: Final = 900
 _DEARER: Final = 6.0
 _FAIR_MOVES: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """Something to happen to ``target`` (``pair0``, ``basket0``, ``ladder0``), and when."""
-
-    kind: EpisodeKind
-    target: str
-    at_s: float
-    """Seconds after the start."""
-    lasts_s: float = 1.0
-    venue: Venue = "kalshi"
-    """Where it happens, or whose frames come late or never."""
-    delay_s: float = 0.5
-    """How much later frames come, for ``lead_lag``."""
-
-
-class Label(NamedTuple):
-    """An episode that has happened: the log entry."""
-
-    episode: Episode
-    start_ns: int
-    end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
