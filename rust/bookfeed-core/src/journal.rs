@@ -14,6 +14,7 @@
 //! The reader accepts any input: it never panics, allocates at most [`RAW_LEN_MAX`] for a
 //! block whatever a header declares, and does a bounded amount of work per byte.
 
+mod damage;
 mod layout;
 mod read;
 mod write;
@@ -21,7 +22,8 @@ mod write;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-pub use read::{Damage, Missing, ReadOptions, Reader, Report};
+pub use damage::Damage;
+pub use read::{Missing, ReadOptions, Reader, Report};
 pub use write::{Packer, RawBlock, Sealer};
 
 /// First bytes of a segment file; the line ends reveal a transfer in text mode.

@@ -5,7 +5,7 @@
 //! (hash checks), `super::mirror` (the other outcome) and `super::time` (verdicts that time brings).
 
 use super::applied::{Applied, How, Touched};
-use super::config::HashCheck;
+use super::config::{EngineError, HashCheck};
 use super::news::join_exchange;
 use super::publish::Publisher;
 use super::searches::SearchBudget;
@@ -15,7 +15,7 @@ use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimo
 use crate::book::proof::{self, Proved};
 use crate::event::{Change, Claim, Frame, Malformed, ProofClaim};
 use crate::fixed::ABSENT;
-use crate::instrument::{Instrument, InstrumentId};
+use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::sequence::stream::StreamId;
 use crate::time::Nanos;
 use crate::trades::{TapeLimits, TradeTape};
@@ -60,25 +60,24 @@ impl Judge {
 
     // States.
 
-    /// Adds an instrument, whose book waits for its first snapshot.
+    /// Adds an instrument, whose book waits for its first snapshot; refused where there is no room.
     pub(super) fn add(
         &mut self,
         world: &mut World,
         instrument: Instrument,
         ts: Nanos,
-    ) -> Option<InstrumentId> {
-        if world.room_for(&instrument.symbol).is_err() {
-            return None;
-        }
+    ) -> Result<InstrumentId, EngineError> {
+        world.room_for(&instrument.symbol)?;
         let conn = instrument.conn;
-        let id = world.instruments.add(Instrument { ts_news: ts, ..instrument })?;
+        let added = world.instruments.add(Instrument { ts_news: ts, ..instrument });
+        let id = added.ok_or(EngineError::NoInstrument(UNKNOWN))?;
         world.books.push(Book::default());
         world.tapes.push(TradeTape::new(TapeLimits::default()));
         world.join_connection(conn, id);
         join_exchange(world, id);
         self.publisher.rules.signals.add_instrument(id, &world.instruments);
         self.turn(world, id, State::Syncing, Cause::Subscribed, ts);
-        Some(id)
+        Ok(id)
     }
 
     /// Changes a book's state; what is suspect is watched.

@@ -291,10 +291,9 @@ impl Engine {
             self.judge.turn(world, id, State::Syncing, Cause::Subscribed, ts);
             return Ok(id);
         }
-        world.room_for(symbol)?;
         let (neg_risk, depth) = (listed.neg_risk, listing.depth);
         let instrument = list(venue, symbol, conn, listing, listed);
-        let id = self.judge.add(world, instrument, ts).ok_or(EngineError::NoInstrument(UNKNOWN))?;
+        let id = self.judge.add(world, instrument, ts)?;
         let rare = &mut world.book(id).rare;
         rare.hashes.neg_risk = neg_risk;
         rare.depth = depth.map_or(0, |depth| depth as usize);

@@ -394,7 +394,7 @@ fn subscribed(
         tick_size: snapshot.tick_size,
         ..World::stranger(venue, &text(snapshot.symbol), origin.conn)
     };
-    let Some(id) = judge.add(world, instrument, origin.ts_recv) else { return UNKNOWN };
+    let Ok(id) = judge.add(world, instrument, origin.ts_recv) else { return UNKNOWN };
     let World { books, strangers, .. } = world;
     strangers.hand_over(snapshot.symbol, origin.payload, &mut books[id as usize].rare);
     id

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::read::Damage;
+use super::damage::Damage;
 use super::{BLOCK_HEADER_LEN, BLOCK_MAGIC, FILE_HEADER_LEN, FILE_MAGIC, METADATA_LEN_MAX, RAW_LEN_MAX};
 
 /// Payload as it is.
