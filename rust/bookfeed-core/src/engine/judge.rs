@@ -305,6 +305,20 @@ impl Judge {
         }
     }
 
+    /// What speaks for a whole book: its hash, and what came with it.
+    fn testimony_of_whole(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        told: Option<Testimony>,
+    ) -> Testimony {
+        let hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
+        let whole = || Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
+        Testimony { hash, ..told.unwrap_or_else(whole) }
+    }
+
+    /// A whole book of the stream.
     fn judge_snapshot(
         &mut self,
         world: &mut World,
@@ -312,9 +326,7 @@ impl Judge {
         id: InstrumentId,
         testimony: Option<Testimony>,
     ) {
-        let whole = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
-        let mut testimony = testimony.unwrap_or(whole);
-        testimony.hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
+        let testimony = self.testimony_of_whole(world, origin, id, testimony);
         let grace = world.config.batch_grace;
         let book = world.book(id);
         let was = book.state;
@@ -353,9 +365,7 @@ impl Judge {
         id: InstrumentId,
         testimony: Option<Testimony>,
     ) {
-        let whole = Testimony::of_snapshot(origin.ts_event, origin.ts_recv);
-        let mut testimony = testimony.unwrap_or(whole);
-        testimony.hash = self.hash_verdict_of_snapshot(world, id, origin.ts_recv);
+        let testimony = self.testimony_of_whole(world, origin, id, testimony);
         let (state, cause) = match world.book(id).judge(&testimony, 0) {
             Verdict::Agrees if self.contradicted(world, id, true, origin.ts_recv) => return,
             Verdict::Agrees => (State::Live, Cause::Resync),
