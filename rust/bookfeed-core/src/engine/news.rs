@@ -208,7 +208,9 @@ pub(super) fn take_answer(
             let report = ExchangeReport { trading: *trading, shards, ts: origin.ts_recv };
             take_exchange(world, judge, origin, report);
         }
-        Body::Closures(range) => take_closures(world, origin, &frame.closures[range.clone()]),
+        Body::Closures(range) => {
+            take_closures(world, judge, origin, &frame.closures[range.clone()]);
+        }
         _ => return false,
     }
     true
@@ -318,6 +320,18 @@ pub(super) fn set_fees(instrument: &mut Instrument, kind: Option<&str>, multipli
 fn take_exchange(world: &mut World, judge: &mut Judge, origin: &Origin, report: ExchangeReport) {
     let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
     world.exchanges[venue.number()].report = Some(report);
+    rejoin_exchange(world, judge, venue, origin.ts_recv);
+}
+
+/// When the venue will be closed, in place of what was said before.
+fn take_closures(world: &mut World, judge: &mut Judge, origin: &Origin, closures: &[Range<Nanos>]) {
+    let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
+    world.exchanges[venue.number()].closures = closures.into();
+    rejoin_exchange(world, judge, venue, origin.ts_recv);
+}
+
+/// What a venue said of itself holds for all its markets, and is told of those that it pauses.
+fn rejoin_exchange(world: &mut World, judge: &mut Judge, venue: Venue, ts: Nanos) {
     world.counters.rest_accepted += 1;
     let mut told = Vec::new();
     for id in 0..world.books.len() {
@@ -325,26 +339,14 @@ fn take_exchange(world: &mut World, judge: &mut Judge, origin: &Origin, report: 
         let Some(about) = world.instruments.at(id).filter(|about| about.venue == venue) else {
             continue;
         };
-        let before = about.exchange.pauses(origin.ts_recv);
+        let before = about.exchange.pauses(ts);
         join_exchange(world, id);
-        let after = world.instruments.at(id).map(|about| about.exchange.pauses(origin.ts_recv));
+        let after = world.instruments.at(id).map(|about| about.exchange.pauses(ts));
         if after != Some(before) {
             told.push((id, UpdateKind::Trading));
         }
     }
-    tell(world, judge, &told, origin.ts_recv);
-}
-
-/// When the venue will be closed, in place of what was said before.
-fn take_closures(world: &mut World, origin: &Origin, closures: &[Range<Nanos>]) {
-    let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
-    world.exchanges[venue.number()].closures = closures.into();
-    world.counters.rest_accepted += 1;
-    for id in 0..world.books.len() {
-        if let Ok(id) = InstrumentId::try_from(id) {
-            join_exchange(world, id);
-        }
-    }
+    tell(world, judge, &told, ts);
 }
 
 /// What a market's venue said of itself holds for the market.

@@ -290,6 +290,16 @@ fn maintenance_that_is_announced_is_a_pause() {
     let begins = 1_790_000_100;
     let seen = [begins - 1, begins, begins + 3_599, begins + 3_600].map(|s| at(&floor, s).name());
     assert_eq!(seen, ["open", "paused", "paused", "open"]);
-    answer(&mut floor, r#"{"schedule":{"maintenance_windows":[]}}"#);
+    let nothing = r#"{"schedule":{"maintenance_windows":[]}}"#;
+    answer(&mut floor, nothing);
     assert_eq!(at(&floor, begins), MarketStatus::Open);
+
+    // Told where it holds already: an open signal must not outlive it.
+    floor.ts = begins * SECOND;
+    for (said, told) in [(body, 1), (body, 0), (nothing, 1), (nothing, 0)] {
+        floor.wait(0);
+        answer(&mut floor, said);
+        let seen = floor.wait(0).iter().filter(|record| record.starts_with("0 trading")).count();
+        assert_eq!(seen, told, "{said}");
+    }
 }
