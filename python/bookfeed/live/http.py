@@ -1,4 +1,4 @@
-"""The REST client of a session: whole books for resync, and nothing else.
+"""The REST client: sends one request, and says what came of it.
 
 It needs aiohttp (``pip install bookfeed[rest]``); without it a session resyncs by reconnecting.
 Bodies are handed to the engine as they came; only the engine reads market data.
@@ -10,8 +10,9 @@ import importlib
 import importlib.util
 import ssl
 import time
+from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from bookfeed.clock import NS_PER_S, seconds_ns
@@ -38,6 +39,15 @@ class RestError(SessionError):
         super().__init__(problem)
         self.status: Final = status
         self.retry_after_ns: Final = retry_after_ns
+
+
+class Answer(NamedTuple):
+    """What was answered to a request."""
+
+    status: int
+    body: bytes
+    etag: str
+    """What tells this body from later ones; empty if the server does not say."""
 
 
 def available() -> bool:
@@ -109,6 +119,18 @@ class RestClient:
 
     async def fetch(self, request: RestRequest) -> bytes:
         """Return the body of the answer; raises ``RestError`` unless it is whole, and is one."""
+        return (await self.ask(request)).body
+
+    async def ask(self, request: RestRequest, *, unless_etag: str = "") -> Answer:
+        """Return the answer; raises ``RestError`` unless it is whole, and is one.
+
+        With ``unless_etag`` the server may answer 304, without a body, that nothing has changed.
+        """
+        headers = {"Content-Type": "application/json"}
+        answers = request.answers
+        if unless_etag:
+            headers["If-None-Match"] = unless_etag
+            answers |= {HTTPStatus.NOT_MODIFIED}
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
@@ -116,19 +138,20 @@ class RestClient:
                     request.method,
                     self._url + request.path,
                     data=request.body,
-                    headers={"Content-Type": "application/json"},
+                    headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
                     ssl=True if self._ssl is None else self._ssl,
                 ) as response,
             ):
-                if response.status not in request.answers:
+                if response.status not in answers:
                     raise RestError(
                         f"{request.method} {request.path} answered {response.status}",
                         retry_after_ns(response.headers.get("Retry-After")),
                         response.status,
                     )
-                return await _body(response)
+                etag = response.headers.get("ETag", "")
+                return Answer(response.status, await _body(response), etag)
         except RestError:
             raise
         except Exception as error:  # whatever the answer was like: there is none
