@@ -1,5 +1,6 @@
 """How the auditor reads spot venues: stitching by update ids, windows of levels, checksums."""
 
+import copy
 import json
 from decimal import Decimal
 from typing import Any
@@ -312,10 +313,14 @@ class Kraken:
     def take(
         self, kind: str, bids: str = "", asks: str = "", checksum: int | None = None
     ) -> dict[int, str]:
-        claim = "" if checksum is None else f'"checksum":{checksum},'
+        """With the checksum of what the book comes to, if no other is given."""
+        if checksum is None:
+            ahead = copy.deepcopy(self)
+            ahead.take(kind, bids, asks, 0)
+            checksum = ahead.reading.checksum(ahead.one)
         return self.raw(
             f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{SYMBOL}",'
-            f'"bids":[{listed(bids)}],"asks":[{listed(asks)}],{claim}'
+            f'"bids":[{listed(bids)}],"asks":[{listed(asks)}],"checksum":{checksum},'
             '"timestamp":"2026-10-01T00:00:00.123456Z"}]}'
         )
 

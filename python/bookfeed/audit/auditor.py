@@ -444,7 +444,7 @@ def _unfollowed(record: "Update") -> str:
     return f"book {record.instrument} is followed there, but nobody subscribed it here"
 
 
-def _trade_in_units(trade: Trade) -> tuple[int, str, int, int]:
+def _trade_in_units(trade: Trade) -> tuple[int, str | None, int, int]:
     price, qty = units(trade.price, PRICE_UNITS), units(trade.qty, QTY_UNITS)
     return trade.instrument, trade.side, price, qty
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from bookfeed.audit.fees import Fees
-from bookfeed.audit.numbers import ONE, PRICE_UNITS, QTY_UNITS, units
+from bookfeed.audit.numbers import ONE, PRICE_MAX, PRICE_UNITS, QTY_UNITS, units
 
 Side = Literal["bid", "ask"]
 Level = tuple[Decimal, Decimal]
@@ -21,7 +21,9 @@ class Touch(NamedTuple):
     ask_qty: Decimal | None = None
 
     def in_units(self) -> tuple[int | None, int | None, int | None, int | None]:
-        """The same as the engine's integers."""
+        """The same as the engine's integers, which hold no ask above ``PRICE_MAX``."""
+        if self.ask is not None and self.ask > PRICE_MAX:
+            return Touch(self.bid, self.bid_qty).in_units()
         scales = (PRICE_UNITS, QTY_UNITS, PRICE_UNITS, QTY_UNITS)
         bid, bid_qty, ask, ask_qty = (
             None if value is None else units(value, scale)
@@ -59,8 +61,9 @@ class OwnBook:
         return sorted(self._sides[side].items(), reverse=side == "bid")
 
     def in_units(self, side: Side) -> list[list[int]]:
-        """The same as the engine's integers."""
-        return [[units(p, PRICE_UNITS), units(q, QTY_UNITS)] for p, q in self.levels(side)]
+        """The same as the engine's integers, which hold no price above ``PRICE_MAX``."""
+        held = [(at, qty) for at, qty in self.levels(side) if at <= PRICE_MAX]
+        return [[units(at, PRICE_UNITS), units(qty, QTY_UNITS)] for at, qty in held]
 
     @property
     def touch(self) -> Touch:

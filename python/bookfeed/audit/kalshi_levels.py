@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from bookfeed.audit.books import Side
 from bookfeed.audit.numbers import ONE, plain, price
+
+# How the sides of a whole book are called, from the newest spelling on.
+_SPELLINGS: Final = ("_dollars_fp", "_dollars", "")
+
+
+def speaks_of_a_book(content: Mapping[str, Any]) -> bool:
+    """Whether a message that does not say what it is has levels, or a change of one."""
+    ladders = (f"{side}{suffix}" for side in ("yes", "no") for suffix in _SPELLINGS)
+    changes = (content.get(key) is not None for key in ("delta_fp", "delta"))
+    return any(key in content for key in ladders) or any(changes)
 
 
 def sides(content: Mapping[str, Any], *, yes_prices: bool) -> list[dict[Decimal, Decimal]]:
     """Both sides, in the newest spelling of which there is any; an omitted side is empty."""
     spelt = [
         suffix
-        for suffix in ("_dollars_fp", "_dollars", "")
+        for suffix in _SPELLINGS
         if any(content.get(f"{side}{suffix}") is not None for side in ("yes", "no"))
     ]
     best, others = (spelt[0], spelt[1:]) if spelt else ("", [])

@@ -40,22 +40,28 @@ _EXACT: Final = Context(prec=250, traps=[Inexact, InvalidOperation, DivisionByZe
 _ROUNDING: Final = Context(prec=250, traps=[InvalidOperation])
 
 # No number of a venue's is as large. With nine decimals it has 27 digits, one less than decimals
-# are rounded at; what the engine can hold is less, but that is the engine's own affair.
+# are rounded at. What the engine holds of the prices that sellers ask is less.
 _LARGEST: Final = Decimal(10**18)
+PRICE_MAX: Final = Decimal(2**63 - 1) / PRICE_UNITS
 
-_PLAIN: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)", re.ASCII)
-_SIGNED: Final = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
-# Of the largest number of 64 bits.
-_DIGITS_MAX: Final = 20
+_PLAIN: Final = re.compile(r"(0|[1-9]\d*)(\.\d+)?|\.\d+", re.ASCII)
+_SIGNED: Final = re.compile(rf"-?({_PLAIN.pattern})", re.ASCII)
+_COUNT: Final = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
 _MILLIS: Final = re.compile(r"\d{1,13}", re.ASCII)
 
 
+class Printed(str):
+    """A JSON number, as the text it was printed in."""
+
+    __slots__ = ()
+
+
 def read_json(payload: bytes) -> Any:
-    """A JSON document, numbers as the text they were printed in; ``ValueError`` if it is none."""
+    """A JSON document, numbers as ``Printed``; ``ValueError`` if it is none."""
     refuse_many_values(payload)
     try:
         return json.loads(
-            payload.decode(), parse_float=str, parse_int=str, parse_constant=_no_number
+            payload.decode(), parse_float=Printed, parse_int=Printed, parse_constant=_no_number
         )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -94,13 +100,21 @@ def positive_price(value: object) -> Decimal:
     return number
 
 
+def is_too_high(value: object) -> bool:
+    """Whether a price is a plain decimal, but too large to be read. A seller who asks it is behind
+    every other, and nobody will ever pay it.
+    """
+    return isinstance(value, str) and bool(_PLAIN.fullmatch(value)) and Decimal(value) >= _LARGEST
+
+
+def is_text(value: object) -> bool:
+    """Whether a member is a string with something in it."""
+    return isinstance(value, str) and not isinstance(value, Printed) and bool(value)
+
+
 def count(value: object) -> int | None:
-    """A whole number of 64 bits as it was printed; ``None`` if it is not that."""
-    if not isinstance(value, str) or not value.isdecimal() or not value.isascii():
-        return None
-    digits = value.lstrip("0")
-    number = int(digits or "0") if len(digits) <= _DIGITS_MAX else None
-    return None if number is None or number >= 2**64 else number
+    """A whole number of at most 18 digits as it was printed; ``None`` if it is not that."""
+    return int(value) if isinstance(value, str) and _COUNT.fullmatch(value) else None
 
 
 def rfc3339(value: object) -> int | None:

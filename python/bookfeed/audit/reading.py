@@ -20,10 +20,10 @@ Peek = Callable[[int, Side, Decimal], Decimal]
 
 
 class Trade(NamedTuple):
-    """One trade, the side being the aggressor's (``buy``, ``sell``)."""
+    """One trade, the side being the aggressor's (``buy``, ``sell``); ``None`` if it is not told."""
 
     instrument: int
-    side: str
+    side: str | None
     price: Decimal
     qty: Decimal
 

@@ -13,7 +13,15 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, Touch, newest
 from bookfeed.audit.model import Model
-from bookfeed.audit.numbers import count, millis, plain, positive_price, read_json
+from bookfeed.audit.numbers import (
+    count,
+    is_text,
+    is_too_high,
+    millis,
+    plain,
+    positive_price,
+    read_json,
+)
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
 
 # Diffs kept for a book that waits for its REST book: more than half an hour of them.
@@ -99,10 +107,8 @@ class BinanceReading(Reading):
             document = document["data"]
         if not isinstance(document, dict):
             return [Message("broken", everyone=True)]
-        kind = str(document.get("e") or "")
-        if not kind and "B" in document and "A" in document:
-            kind = "bookTicker"
-        if kind not in ("depthUpdate", "bookTicker", "trade"):
+        kind = _kind(document)
+        if kind not in ("depthUpdate", "bookTicker", "trade", "untyped"):
             return [Message("nothing")]
         message = Message(kind, _stamp(document.get("E")), levels=kind == "depthUpdate")
         number = self.model.find(self.venue, document.get("s"))
@@ -110,8 +116,9 @@ class BinanceReading(Reading):
         try:
             self._content(message, document)
         except ValueError:
-            message.kind, message.levels = "malformed", False
-            message.everyone = not message.named
+            of_a_book = kind in ("depthUpdate", "untyped")
+            message.kind, message.levels = "malformed" if of_a_book else "nothing", False
+            message.everyone = of_a_book and not message.named
         return [message]
 
     def _content(self, message: Message, document: dict[str, Any]) -> None:
@@ -120,12 +127,14 @@ class BinanceReading(Reading):
             message.body = _diff(document, message.ts_event)
         elif message.kind == "bookTicker":
             message.body = _claim(document)
+        elif message.kind == "untyped":
+            if any(isinstance(document.get(key), list) for key in ("b", "a", "bids", "asks")):
+                raise ValueError("levels without a type")
         else:
             at, qty = positive_price(document.get("p")), plain(document.get("q"), 8)
             maker_bought = document.get("m")
-            if not isinstance(maker_bought, bool):
-                raise ValueError("a trade that does not say who made it")
-            side = "sell" if maker_bought else "buy"
+            known = isinstance(maker_bought, bool)
+            side = ("sell" if maker_bought else "buy") if known else None
             message.trades = [Trade(number, side, at, qty) for number in message.named]
 
     def apply(self, conn: int, message: Message) -> Effects:
@@ -226,14 +235,27 @@ class BinanceReading(Reading):
         return effects
 
 
+def _kind(document: dict[str, Any]) -> str:
+    """The type of a message. Touches, books of a few levels and replies do not say theirs."""
+    kind, given = document.get("e"), {key for key, value in document.items() if value is not None}
+    if is_text(kind):
+        return str(kind)
+    if kind is None and given >= {"u", "B", "A"}:
+        return "bookTicker"
+    other = given & {"lastUpdateId", "code", "msg"} or "result" in document
+    return "nothing" if kind is None and other else "untyped"
+
+
 def _diff(document: dict[str, Any], ts_event: int | None) -> Diff:
     first, last = count(document.get("U")), count(document.get("u"))
-    if first is None or last is None or first > last:
+    if not is_text(document.get("s")):
+        raise ValueError("a diff without a symbol")
+    if not first or last is None or first > last:
         raise ValueError("a diff that does not say which ids it spans")
     changes: list[tuple[Side, Decimal, Decimal]] = []
     sides: tuple[tuple[Side, str], ...] = (("bid", "b"), ("ask", "a"))
     for side, key in sides:
-        changes += [(side, at, qty) for at, qty in _pairs(document.get(key))]
+        changes += [(side, at, qty) for at, qty in _pairs(document.get(key), side)]
     return Diff(first, last, changes, ts_event)
 
 
@@ -244,8 +266,9 @@ def _whole(document: Any, stands_at: int | None) -> Whole:
     if last is None or stands_at not in (None, last):
         raise ValueError(f"a book at {last}, asked for as one at {stands_at}")
     sides = []
-    for key in ("bids", "asks"):
-        pairs = _pairs(document.get(key))
+    whole: tuple[tuple[Side, str], ...] = (("bid", "bids"), ("ask", "asks"))
+    for side, key in whole:
+        pairs = _pairs(document.get(key), side)
         levels = {at: qty for at, qty in pairs if qty}
         if len(levels) < len([qty for _, qty in pairs if qty]):
             raise ValueError("a price stands twice in one side")
@@ -253,25 +276,27 @@ def _whole(document: Any, stands_at: int | None) -> Whole:
     return Whole(last, *sides)
 
 
-def _pairs(listed: object) -> list[tuple[Decimal, Decimal]]:
+def _pairs(listed: object, side: Side) -> list[tuple[Decimal, Decimal]]:
     if not isinstance(listed, list):
         raise ValueError("levels are not an array")
     pairs = []
     for each in listed:
-        if not isinstance(each, list) or len(each) != 2:
+        if not isinstance(each, list) or len(each) < 2:
             raise ValueError("a level is not a pair")
-        pairs.append((positive_price(each[0]), plain(each[1], 8)))
+        qty = plain(each[1], 8)
+        if side == "bid" or not is_too_high(each[0]):
+            pairs.append((positive_price(each[0]), qty))
     return pairs
 
 
 def _claim(document: dict[str, Any]) -> Claim:
     last = count(document.get("u"))
-    if last is None:
+    if not last:
         raise ValueError("a touch without an id")
     sides: list[Decimal | None] = []
     for price_key, qty_key in (("b", "B"), ("a", "A")):
         at, qty = plain(document.get(price_key), 9), plain(document.get(qty_key), 8)
-        sides += [at, qty] if qty else [None, None]
+        sides += [at, qty] if at else [None, None]
     return Claim(last, Touch(*sides))
 
 

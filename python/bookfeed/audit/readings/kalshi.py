@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from bookfeed.audit import kalshi_news
 from bookfeed.audit.books import Instrument, Side
-from bookfeed.audit.kalshi_levels import delta, sides
+from bookfeed.audit.kalshi_levels import delta, sides, speaks_of_a_book
 from bookfeed.audit.kalshi_news import KalshiNews, Listed
 from bookfeed.audit.kalshi_streams import Names, Numbered, Restart, Stream
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
+    is_text,
     millis,
     plain,
     read_json,
@@ -40,6 +41,7 @@ _HARMLESS: Final = (
 _REFUSALS: Final = ("8", "9")
 _REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
 _BOOKS: Final = ("orderbook_snapshot", "orderbook_delta")
+_UNTYPED: Final = "untyped"
 # Types that state when they happened. Others are told, but not dated.
 _TIMED: Final = ("orderbook_delta", "ticker", "trade", "fill")
 # Types that say nothing of books, markets or fees.
@@ -113,11 +115,11 @@ class KalshiReading(Reading):
             document = None
         if not isinstance(document, dict):
             return [Message("broken", everyone=True, body=Numbered(None, None, False, None))]
-        kind = str(document.get("type") or "")
+        kind = document["type"] if is_text(document.get("type")) else _UNTYPED
         msg = document.get("msg")
-        sid, seq = _count(document.get("sid")), _count(document.get("seq"))
+        sid, seq = _sid(document.get("sid")), _count(document.get("seq"))
         if kind == "subscribed" and sid is None and isinstance(msg, dict):
-            sid = _count(msg.get("sid"))
+            sid = _sid(msg.get("sid"))
         message = Message(kind, _time(kind, msg))
         yes_prices = self.model.connections[conn].mode == _YES_PRICES
         try:
@@ -438,6 +440,12 @@ def _count(value: object) -> int | None:
     return count(value) or None
 
 
+def _sid(value: object) -> int | None:
+    """The number of a stream, of 32 bits; ``None`` if it is no such number."""
+    number = _count(value)
+    return number if number is not None and number < 2**32 else None
+
+
 def _ticker(content: object) -> object:
     return content.get("market_ticker") if isinstance(content, dict) else None
 
@@ -460,6 +468,8 @@ def _content(kind: str, content: Any, *, placed: bool, yes_prices: bool) -> Any:
         if kind == "orderbook_delta":
             return delta(content, yes_prices=yes_prices)
         return sides(content, yes_prices=yes_prices)
+    if kind == _UNTYPED and isinstance(content, dict) and speaks_of_a_book(content):
+        raise ValueError("levels without a type")
     return content
 
 

@@ -5,6 +5,7 @@ subscribed and no more: what a better level pushes out is gone, and no message s
 message ends with a CRC-32 over the digits of the ten best levels of both sides, as printed.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,15 @@ from zlib import crc32
 
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.model import Model
-from bookfeed.audit.numbers import count, plain, positive_price, read_json, rfc3339
+from bookfeed.audit.numbers import (
+    count,
+    is_text,
+    is_too_high,
+    plain,
+    positive_price,
+    read_json,
+    rfc3339,
+)
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
 
 # Levels a side that a checksum is over.
@@ -32,7 +41,7 @@ class Levels(NamedTuple):
 
     symbol: str
     changes: list[tuple[Side, Level]]
-    checksum: int | None
+    checksum: int
 
 
 @dataclass(slots=True)
@@ -75,19 +84,29 @@ class KrakenReading(Reading):
             document = None
         if not isinstance(document, dict):
             return [Message("broken", everyone=True)]
-        channel, data = document.get("channel"), document.get("data")
-        if channel == "book":
-            if not isinstance(data, list):
-                return [Message("malformed", everyone=True)]
-            return [self._book(str(document.get("type")), each) for each in data]
-        if channel == "trade" and document.get("type") == "update":
-            return [self._trades(data)]
-        if document.get("method") == "unsubscribe" and document.get("success") is True:
+        if document.get("error") is not None or document.get("success") is False:
+            return [Message("nothing")]
+        if is_text(document.get("method")):
+            if document["method"] != "unsubscribe":
+                return [Message("nothing")]
             return [self._unsubscribed(document.get("result"))]
-        return [Message("nothing")]
+        return self._news(document.get("channel"), document.get("type"), document.get("data"))
 
-    def _book(self, kind: str, element: Any) -> Message:
-        members = element if isinstance(element, dict) else {}
+    def _news(self, channel: object, kind: object, data: object) -> list[Message]:
+        """Of a channel; what is none of it may be about any book."""
+        kind = kind if is_text(kind) else None
+        if channel == "trade" and kind == "snapshot":
+            return [Message("nothing")]  # what was traded before the subscription
+        if channel in ("book", "trade") and (channel == "trade" or kind in ("snapshot", "update")):
+            if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
+                return [Message("malformed", everyone=True)]
+            if channel == "trade":
+                return [self._trades(data)]
+            return [self._book(str(kind), each) for each in data]
+        untyped = data is not None and (channel == "book" or not is_text(channel))
+        return [Message("malformed" if untyped else "nothing", everyone=untyped)]
+
+    def _book(self, kind: str, members: dict[str, Any]) -> Message:
         symbol = members.get("symbol")
         number = self.model.find(self.venue, symbol)
         named = [] if number is None else [number]
@@ -98,18 +117,18 @@ class KrakenReading(Reading):
             return Message("malformed", ts_event, named, everyone=not named)
         return Message(kind, ts_event, named, levels=True, whole=kind == "snapshot", body=levels)
 
-    def _trades(self, data: object) -> Message:
-        message = Message("trade", trades=[])
-        try:
-            for each in data if isinstance(data, list) else []:
-                message.ts_event = newest(message.ts_event, rfc3339(each.get("timestamp")))
-                number = self.model.find(self.venue, each.get("symbol"))
-                if number is not None:
-                    message.named += [] if number in message.named else [number]
-                    assert message.trades is not None
-                    message.trades.append(_trade(number, each))
-        except (ValueError, AttributeError):
-            message.kind, message.trades = "malformed", None
+    def _trades(self, data: list[dict[str, Any]]) -> Message:
+        """All of a frame; one that cannot be read takes no book, and no other trade, with it."""
+        trades: list[Trade] = []
+        message = Message("trade", trades=trades)
+        for each in data:
+            message.ts_event = newest(message.ts_event, rfc3339(each.get("timestamp")))
+            number = self.model.find(self.venue, each.get("symbol"))
+            if number is None:
+                continue
+            with suppress(ValueError):
+                trades.append(_trade(number, each))
+                message.named += [] if number in message.named else [number]
         return message
 
     def _unsubscribed(self, result: object) -> Message:
@@ -167,10 +186,8 @@ class KrakenReading(Reading):
             del printed.side(side)[at]
             one.book.set(side, at, Decimal(0))
 
-    def _check(self, one: Instrument, claim: int | None, effects: Effects) -> None:
+    def _check(self, one: Instrument, claim: int, effects: Effects) -> None:
         mine = self.checksum(one)
-        if claim is None:
-            return
         if claim != mine:
             effects.breaks(one, f"checksum_mismatch: {mine}, told {claim}")
         self.checksums_agreed += claim == mine
@@ -192,21 +209,23 @@ def _digits(number: Decimal) -> str:
 
 def _levels(kind: str, symbol: object, element: dict[str, Any]) -> Levels:
     """Both sides of a message; ``ValueError`` if it is not that."""
-    if kind not in ("snapshot", "update"):
-        raise ValueError("a book that is neither whole nor a change")
-    if not isinstance(symbol, str):
+    if not isinstance(symbol, str) or not is_text(symbol):
         raise ValueError("a book without a symbol")
-    checksum = element.get("checksum")
-    claim = count(checksum)
-    if checksum is not None and (claim is None or claim >= 2**32):
+    claim = count(element.get("checksum"))
+    if claim is None or claim >= 2**32:
         raise ValueError("a checksum that is none")
+    told = [(side, key) for side, key in _SIDES if key in element]
+    if len(told) < (2 if kind == "snapshot" else 1):
+        raise ValueError("a whole book without a side, or a change without any")
     changes: list[tuple[Side, Level]] = []
-    for side, key in _SIDES:
-        listed = element.get(key)
+    for side, key in told:
+        listed = element[key]
         if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
             raise ValueError("levels are not an array of objects")
         levels = [
-            Level(positive_price(each.get("price")), plain(each.get("qty"), 8)) for each in listed
+            Level(positive_price(each.get("price")), plain(each.get("qty"), 8))
+            for each in listed
+            if side == "bid" or not is_too_high(each.get("price"))
         ]
         if kind == "snapshot" and len({level.price for level in levels}) < len(levels):
             raise ValueError("a price stands twice in one side")
@@ -216,10 +235,8 @@ def _levels(kind: str, symbol: object, element: dict[str, Any]) -> Levels:
 
 def _trade(number: int, element: dict[str, Any]) -> Trade:
     side = element.get("side")
-    if side not in ("buy", "sell"):
-        raise ValueError("a trade without a side")
     at, qty = positive_price(element.get("price")), plain(element.get("qty"), 8)
-    return Trade(number, side, at, qty)
+    return Trade(number, side if side in ("buy", "sell") else None, at, qty)
 
 
 READING = KrakenReading

@@ -1,0 +1,38 @@
+"""Frames that are not as they should be: the auditor and the engine read them alike.
+
+One frame of a recording is mutated, and the audit must find nothing: neither that a book is live
+which the frame broke, nor that it left ``live`` for what no frame shows.
+"""
+
+import random
+
+import hostile
+import pytest
+from audit_journals import Records, audited
+from hostile_bases import Base, bases
+
+from bookfeed.recordings.kinds import Kind
+
+SEEDS = 600
+# Frames before and after the one that is mutated.
+BEFORE, AFTER = 60, 8
+
+
+def with_one_mutated(rng: random.Random, base: Base) -> tuple[Records, bytes]:
+    """The beginning of a recording, one of its last frames mutated, and that frame."""
+    setup, rest = base.about(min(3, len(base.symbols)))
+    rest = rest[: rng.randint(AFTER, BEFORE)]
+    at = rng.choice([i for i, record in enumerate(rest) if record[0] == Kind.FRAME][-AFTER:])
+    kind, ts, conn, epoch, payload = rest[at]
+    mutated = hostile.mutated_payload(rng, payload)
+    return [*setup, *rest[:at], (kind, ts, conn, epoch, mutated), *rest[at + 1 :]], mutated
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_mutated_frame_is_read_alike(part: int) -> None:
+    for seed in range(part * SEEDS // 4, (part + 1) * SEEDS // 4):
+        rng = random.Random(seed)
+        base = rng.choice(bases())
+        records, mutated = with_one_mutated(rng, base)
+        findings = audited(records, base.engine).findings
+        assert not findings, (seed, base.venues, mutated, findings[:3])
