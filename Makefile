@@ -132,6 +132,11 @@ bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.
 bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, not for the record
 	$(PY) -m benches.report --quick
 
+# Tables of it, each by itself; printed.
+bench-polymarket bench-kalshi bench-binance bench-stages bench-questions bench-saturated \
+bench-paced bench-sinks: bench-%: setup $(STAMPS)/bench-tools
+	$(PY) -m benches.report --only $*
+
 instructions: ## instructions a frame, which two commits can be compared by; needs valgrind
 	@command -v valgrind >/dev/null || { echo "valgrind is not on PATH: it counts them" >&2; exit 1; }
 	cargo bench --locked --quiet -p bookfeed-core --bench instructions

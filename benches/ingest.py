@@ -1,6 +1,6 @@
 """Rows for bytes to book to touch: every stack over the same corpus, answers compared first.
 
-``python -m benches.ingest [--quick]`` prints the rows as JSON.
+``python -m benches.ingest [--quick] [VENUE ...]`` prints the rows as JSON.
 """
 
 import argparse
@@ -37,6 +37,14 @@ BINANCE_PARSE = "binance parse"
 OURS = "bookfeed, drained every 64 frames, touches read from the records"
 OURS_DRAINED = "bookfeed, drained every 64 frames"
 OURS_EACH = "bookfeed, drained every frame into an array"
+FRESH = ", frames fresh"
+"""Ends the name of a row whose frames were copied just before, as a socket leaves them; the other
+rows find them where the corpus put them, cold."""
+QUICKEST_PEER = "msgspec + dict, cached touch"
+"""Of every venue; the others' own cost hides where a frame comes from."""
+BLOCK = ours.DRAIN_EVERY
+"""Frames that are copied at a time."""
+VENUES = ("polymarket", "kalshi", "binance")
 CALLS_TIMED_MAX = 50_000
 PONGS = 200_000
 HASH_RATE = 10_000
@@ -50,6 +58,22 @@ def feed_all(stack: Stack, frames: list[bytes]) -> None:
     feed = stack.feed
     for frame in frames:
         feed(frame)
+
+
+Take = Callable[[list[bytes], list[int]], object]
+"""Feeds a block of frames with their receive times."""
+
+
+def fresh_us_per_frame(corpus: Recording, take: Take) -> float:
+    """CPU time of this thread for the whole corpus, µs a frame; copying a block is not timed."""
+    clock, spent_ns = time.thread_time_ns, 0
+    for start in range(0, len(corpus.frames), BLOCK):
+        block = [bytes(memoryview(f)) for f in corpus.frames[start : start + BLOCK]]
+        ts_recv = corpus.ts_recv[start : start + BLOCK]
+        spent_ns -= clock()
+        take(block, ts_recv)
+        spent_ns += clock()
+    return spent_ns / len(corpus.frames) / 1e3
 
 
 def check_peer(corpus: Recording, name: str, make: Callable[[], Stack]) -> None:
@@ -123,6 +147,34 @@ def peer_measure(corpus: Recording, make: Callable[[], Stack]) -> Callable[[], f
     return measure
 
 
+def our_fresh_measure(corpus: Recording, build: Build, *, read: bool) -> Callable[[], float]:
+    """A round of ours with frames freshly received, µs a frame; its answers are compared."""
+
+    def measure() -> float:
+        stack = ours.BookfeedStack(build(), drain_every=BLOCK)
+        spent_us = fresh_us_per_frame(corpus, partial(stack.take, read=read))
+        wrong = ours.wrong_answer(stack, corpus, read=read)
+        if wrong is not None:
+            raise ValueError(f"bookfeed ({corpus.venue}, frames fresh): {wrong}")
+        return spent_us
+
+    return measure
+
+
+def peer_fresh_measure(corpus: Recording, make: Callable[[], Stack]) -> Callable[[], float]:
+    """A round of a peer with frames freshly received, µs a frame; its answers are compared."""
+
+    def measure() -> float:
+        stack = make()
+        spent_us = fresh_us_per_frame(corpus, lambda frames, _: feed_all(stack, frames))
+        wrong = wrong_answer(stack, corpus)
+        if wrong is not None:
+            raise ValueError(f"{corpus.venue}, frames fresh: {wrong}")
+        return spent_us
+
+    return measure
+
+
 def parsers(
     typed: Callable[[], Callable[[bytes], object]] = msgspec_decoder,
 ) -> dict[str, Callable[[bytes], object] | str]:
@@ -191,9 +243,11 @@ class Contest:
             check_peer(corpus, name, make)
             row = self.add(table, name, peer_measure(corpus, make))
             row.spread = peer_call_spread(make, corpus.frames)
+            if name == QUICKEST_PEER:
+                self.add(table, name + FRESH, peer_fresh_measure(corpus, make))
 
     def add_ours(self, table: str, corpus: Recording, build: Build) -> None:
-        """bookfeed in three ways of reading it, its answers compared."""
+        """bookfeed in three ways of reading it, two with fresh frames too; answers compared."""
         for name, drain_every, read in (
             (OURS, ours.DRAIN_EVERY, True),
             (OURS_DRAINED, ours.DRAIN_EVERY, False),
@@ -204,6 +258,8 @@ class Contest:
             row = self.add(table, name, measure)
             row.facts = facts
             row.spread = our_call_spread(corpus, build, drain_every)
+        for name, read in ((OURS, True), (OURS_DRAINED, False)):
+            self.add(table, name + FRESH, our_fresh_measure(corpus, build, read=read))
 
     def add_parsers(
         self, table: str, corpus: Recording, typed: Callable[[], Callable[[bytes], object]]
@@ -265,20 +321,29 @@ def binance_rows(corpus: binance.Corpus, rounds: int) -> list[Row]:
     return contest.run(rounds)
 
 
+def polymarket_row_set(frames: int, valid_frames: int, rounds: int) -> list[Row]:
+    """Polymarket's rows, the corpora made or read."""
+    valid = load(Spec(frames=valid_frames, hashes="valid"))
+    return race_rows(load(Spec(frames=frames)), valid, rounds)
+
+
 def main(argv: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benches.ingest", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
+    parser.add_argument("venues", nargs="*", choices=VENUES, default=VENUES)
     options = parser.parse_args(argv)
     pin(0)
     frames, valid_frames, rounds = (20_000, 5_000, 3) if options.quick else (200_000, 20_000, 7)
-    corpus = load(Spec(frames=frames))
-    valid = load(Spec(frames=valid_frames, hashes="valid"))
-    write_rows(
-        race_rows(corpus, valid, rounds)
-        + kalshi_rows(kalshi.load(kalshi.Spec(frames=frames)), rounds)
-        + binance_rows(binance.load(binance.Spec(frames=frames // 10)), rounds)
-    )
+    rows: list[Row] = []
+    for venue in options.venues:
+        if venue == "polymarket":
+            rows += polymarket_row_set(frames, valid_frames, rounds)
+        elif venue == "kalshi":
+            rows += kalshi_rows(kalshi.load(kalshi.Spec(frames=frames)), rounds)
+        else:
+            rows += binance_rows(binance.load(binance.Spec(frames=frames // 10)), rounds)
+    write_rows(rows)
     return 0
 
 

@@ -1,8 +1,9 @@
 """Rows from a loopback socket to a book, a touch and a record: saturated, and paced for latency.
 
-``python -m benches.loopback [--quick]`` prints the rows as JSON. The sender is a process of its
-own (``benches.sender``). Saturated rows are wall time from the first frame to the last, so the
-slower end decides; the row that only counts frames says what the sender and the socket allow.
+``python -m benches.loopback [--quick] saturated|paced`` prints the rows as JSON. The sender is a
+process of its own (``benches.sender``). Saturated rows are wall time from the first frame to the
+last, so the slower end decides; the row that only counts frames says what the sender and the socket
+allow.
 Latencies run from the frame's due time on an open-loop schedule to the moment the callback holds
 it, so time lost to anybody's stall is counted (no coordinated omission).
 
@@ -389,6 +390,7 @@ def main(argv: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benches.loopback", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer frames, rates and rounds")
+    parser.add_argument("kind", choices=["saturated", "paced"])
     options = parser.parse_args(argv)
     frames, rounds, seconds = (20_000, 1, 0.5) if options.quick else (200_000, 3, 3.0)
     spec = Spec(frames=frames, hashes="valid")
@@ -396,15 +398,17 @@ def main(argv: list[str]) -> int:
     with Sender(spec) as sender:
         # Only now: the sender must not inherit this core.
         pin(0)
-        plain = Lane(sender, corpus, "plain")
-        lanes = [plain]
+        lanes = [Lane(sender, corpus, "plain")]
         if sender.tls is not None:
             lanes.append(Lane(sender, corpus, "tls"))
-        rows = saturated_rows(lanes, rounds + 2)
-        for rate in RATES if not options.quick else (RATE_TLS,):
-            rows += paced_rows(plain, rate, seconds, rounds)
-        if sender.tls is not None and not options.quick:
-            rows += paced_rows(lanes[1], RATE_TLS, seconds, rounds)
+        rows: list[Row] = []
+        if options.kind == "saturated":
+            rows = saturated_rows(lanes, rounds + 2)
+        else:
+            for rate in RATES if not options.quick else (RATE_TLS,):
+                rows += paced_rows(lanes[0], rate, seconds, rounds)
+            if sender.tls is not None and not options.quick:
+                rows += paced_rows(lanes[1], RATE_TLS, seconds, rounds)
     write_rows(rows)
     return 0
 

@@ -25,6 +25,9 @@ SENDER_LATE_US_MAX = 50.0
 """At 100,000 frames a second a sender that catches up is some 10 µs late at p99."""
 
 
+NOT_MEASURED = "not measured"
+
+
 class Disturbed(Exception):
     """Something else was running: the sender could not keep its own schedule."""
 
@@ -54,7 +57,7 @@ class Target:
         except Disturbed:
             return [self.name, asked, "-", "not valid: disturbed run"]
         except (KeyError, ValueError):
-            return [self.name, asked, "-", "not measured"]
+            return [self.name, asked, "-", NOT_MEASURED]
         met = value <= self.bound if self.at_most else value >= self.bound
         return [self.name, asked, f"{value:.3g} {self.unit}", "pass" if met else "**MISS**"]
 

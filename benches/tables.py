@@ -1,0 +1,271 @@
+"""The tables of ``BENCHMARKS.md``: each row set, the process that measures it and its lines."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benches import ingest, loopback, questions, sinks, stages
+from benches.targets import SENDER_LATE_US_MAX
+from benches.timing import Row
+
+Table = dict[str, Row]
+Tables = dict[str, Table]
+
+
+def number(value: float) -> str:
+    """Three significant digits or so."""
+    if value >= 1_000:
+        return f"{value:,.0f}"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def lines_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return [*lines, ""]
+
+
+def rounds_of(row: Row) -> list[str]:
+    """min, median, max of the rounds."""
+    return [number(row.min), number(row.median), number(row.max)]
+
+
+def race_lines(table: Table) -> list[str]:
+    """Bytes to book to touch."""
+    body = []
+    for name, row in table.items():
+        if row.skipped is not None:
+            body.append([name, *["-"] * 6, f"skipped: {row.skipped}"])
+            continue
+        peer = not name.startswith("bookfeed")
+        ours = table[ingest.OURS + (ingest.FRESH if name.endswith(ingest.FRESH) else "")]
+        ratio = f"{row.median / ours.median:.1f} x" if peer else ""
+        calls = [number(row.spread[p]) if row.spread else "" for p in ("p50", "p99", "max")]
+        body.append([name, *rounds_of(row), *calls, ratio])
+    head = ["stack", "min", "median", "max", "call p50", "call p99", "call max", "bookfeed is"]
+    return lines_of(head, body)
+
+
+def plain_lines(table: Table, unit: str) -> list[str]:
+    """Rows with nothing but their rounds."""
+    body = [
+        [name, *(rounds_of(row) if row.skipped is None else ["-", "-", f"skipped: {row.skipped}"])]
+        for name, row in table.items()
+    ]
+    return lines_of([unit, "min", "median", "max"], body)
+
+
+def saturated_lines(table: Table) -> list[str]:
+    """Wall time of the rounds, and the receiving thread's CPU time."""
+    body = [
+        [name, *rounds_of(row), number(row.facts["cpu"])]
+        if row.skipped is None
+        else [name, "-", "-", "-", f"skipped: {row.skipped}"]
+        for name, row in table.items()
+    ]
+    return lines_of(["client", "min", "median", "max", "CPU, median"], body)
+
+
+def question_lines(tables: dict[str, Table]) -> list[str]:
+    """One line a stack, one column a question: median, and p99 over the rounds."""
+    asked = [questions.TOUCH, questions.SPREAD, *questions.vwap_names().values()]
+    body = []
+    for stack in questions.ASKED:
+        cells = []
+        for question in asked:
+            row = tables[question][stack]
+            cells.append(
+                f"skipped: {row.skipped}"
+                if row.skipped is not None
+                else " / ".join(
+                    number(x) for x in (row.min, row.median, row.spread["p99"], row.max)
+                )
+            )
+        body.append([stack, *cells])
+    return lines_of(["min / median / p99 / max", *asked], body)
+
+
+def paced_lines(tables: dict[str, Table]) -> list[str]:
+    """Latency percentiles, and the difference to bare picows at p50 and p99."""
+    body = []
+    for title, table in tables.items():
+        if not title.startswith("paced "):
+            continue
+        for name, row in table.items():
+            busy = loopback.BUSY if name.endswith(loopback.BUSY) else ""
+            bare = table[loopback.BARE + busy]
+            against = [
+                "" if row is bare else f"{row.spread[p] - bare.spread[p]:+.1f}"
+                for p in ("p50", "p99")
+            ]
+            late = [number(row.facts[f"sender late {p}"]) for p in ("p50", "p99")]
+            spread = [number(row.spread[p]) for p in ("p50", "p99", "p99.9", "max")]
+            cells = [title.removeprefix("paced "), name, *spread, *against, " / ".join(late)]
+            body.append(cells)
+    head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 - bare", "p99 - bare"]
+    return lines_of([*head, "sender late p50 / p99"], body)
+
+
+def sink_lines(table: Table) -> list[str]:
+    """What the feed takes with more and more sinks."""
+    body = []
+    for name, row in table.items():
+        cells = [row.facts["emit p50"], row.facts["emit p99"], row.spread["p50"], row.spread["p99"]]
+        late = row.facts["sender late p99"]
+        body.append([name, *map(number, (*cells, row.facts["cpu"], late))])
+    head = ["sinks", "recv to emit p50", "p99", "due to callback p50", "p99"]
+    return lines_of([*head, "loop's CPU a frame", "sender late p99"], body)
+
+
+def disturbance_lines(rows: Iterable[Row]) -> list[str]:
+    """A warning where the sender could not keep its own schedule: something else was running."""
+    late_us = max((r.facts.get("sender late p99", 0.0) for r in rows), default=0.0)
+    if late_us <= SENDER_LATE_US_MAX:
+        return []
+    return [
+        f"**Disturbed run: the sender itself was up to {number(late_us)} µs late at p99, so",
+        "something else was running. The paced latencies below are not to be trusted.**",
+        "",
+    ]
+
+
+def race_section(title: str, told: Sequence[str], race: Table, parsing: Table) -> list[str]:
+    """A venue's two tables."""
+    return [
+        f"## {title}: bytes to book to touch, µs a frame",
+        "",
+        *told,
+        "",
+        *race_lines(race),
+        f"## {title}: parsing alone, µs a frame",
+        "",
+        *plain_lines(parsing, "row"),
+    ]
+
+
+def polymarket_lines(tables: Tables) -> list[str]:
+    """Polymarket's race, and what checking hashes costs."""
+    told = [
+        "The same corpus, books and touches in every row, compared before timing. CPU time over",
+        "the whole corpus; single calls on the wall clock, timer included. Frames are fresh where",
+        "they were copied just before, 64 at a time and untimed, as a socket leaves them.",
+    ]
+    parsing = tables[ingest.PARSE] | tables[ingest.CALL]
+    return [
+        *race_section("Polymarket", told, tables[ingest.RACE], parsing),
+        "## What checking the venue's hashes costs, µs a frame",
+        "",
+        "A shorter corpus with valid hashes on every `book` and `price_change`. Sampling goes by",
+        "receive time, so it costs less a frame the faster frames come.",
+        "",
+        *plain_lines(tables[ingest.HASH], "row"),
+    ]
+
+
+def kalshi_lines(tables: Tables) -> list[str]:
+    """Kalshi's race."""
+    told = [
+        "As Polymarket, another corpus. bookfeed has the spread rule on every market and a box",
+        "with a Polymarket outcome on every second one; some boxes open, some are refused for",
+        "fees.",
+    ]
+    return race_section("Kalshi", told, tables[ingest.KALSHI_RACE], tables[ingest.KALSHI_PARSE])
+
+
+def binance_lines(tables: Tables) -> list[str]:
+    """Binance's race."""
+    told = [
+        "As Polymarket, another corpus: differences of 20 to 100 levels, of books of 1,000 levels",
+        "a side and some far away. bookfeed checks the update ids and has the spread rule on each.",
+    ]
+    return race_section("Binance", told, tables[ingest.BINANCE_RACE], tables[ingest.BINANCE_PARSE])
+
+
+def stage_lines(tables: Tables) -> list[str]:
+    """The core's stages."""
+    return [
+        "## The core's own stages, ns",
+        "",
+        "Rust alone, by `cargo bench --bench stages`, which compares each answer before it is",
+        "timed. The time of an `ingest` is everything the engine does with a frame.",
+        "",
+        *plain_lines(tables[stages.STAGES], "stage"),
+    ]
+
+
+def asked_lines(tables: Tables) -> list[str]:
+    """Questions, and what relying on a book costs."""
+    return [
+        "## Questions asked of a book, 97 levels a side, ns",
+        "",
+        *question_lines(tables),
+        "## What relying on a book costs, ns",
+        "",
+        "A price is read; the book is asked whether it is live, its evidence at most two seconds",
+        "old, and the venue's hash vouches for it as it stands.",
+        "",
+        *plain_lines(tables[questions.TRUST], "statement"),
+    ]
+
+
+def all_saturated_lines(tables: Tables) -> list[str]:
+    """Socket to record, as fast as it goes."""
+    lines: list[str] = []
+    for transport in ("plain", "tls"):
+        table = tables.get(f"saturated {transport}")
+        if table is not None:
+            title = f"## Saturated loopback, {transport}, µs a frame"
+            lines += [title, "", *saturated_lines(table)]
+    return lines
+
+
+def all_paced_lines(tables: Tables) -> list[str]:
+    """Latency at a rate."""
+    return [
+        "## Paced loopback, µs from the frame's due time to the user's callback",
+        "",
+        "Open-loop schedule, percentiles pooled over the rounds; a stall delays every frame that",
+        "was due meanwhile and all of them count. `bare` is picows with a callback that only looks",
+        "at the clock. The sender's own lateness (worst round) is part of every latency.",
+        "",
+        *disturbance_lines(row for table in tables.values() for row in table.values()),
+        *paced_lines(tables),
+    ]
+
+
+def all_sink_lines(tables: Tables) -> list[str]:
+    """What sinks cost the feed."""
+    return [
+        f"## Sinks, {sinks.RATE:,} frames a second, µs",
+        "",
+        "The paced loopback with more and more sinks. The healthy one writes lines of JSON into a",
+        "file; the stalling one never comes back from its first batch, so its queue is full and is",
+        "conflated; the raising one raises at every batch. `recv to emit` is the engine's own",
+        "histogram, medians of the rounds.",
+        "",
+        *sink_lines(tables[sinks.TABLE]),
+    ]
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """A process that measures, and how its rows are printed."""
+
+    command: tuple[str, ...]
+    lines: Callable[[Tables], list[str]]
+
+
+ROW_SETS: Final = {
+    "polymarket": RowSet(("ingest", "polymarket"), polymarket_lines),
+    "kalshi": RowSet(("ingest", "kalshi"), kalshi_lines),
+    "binance": RowSet(("ingest", "binance"), binance_lines),
+    "stages": RowSet(("stages",), stage_lines),
+    "questions": RowSet(("questions",), asked_lines),
+    "saturated": RowSet(("loopback", "saturated"), all_saturated_lines),
+    "paced": RowSet(("loopback", "paced"), all_paced_lines),
+    "sinks": RowSet(("sinks",), all_sink_lines),
+}
+"""In the order of the report."""
