@@ -48,7 +48,7 @@ def test_the_core_depends_on_few_crates_and_its_bans_are_lints() -> None:
     """What may not be depended on is in ``deny.toml``, what may not be used in ``clippy.toml``."""
     manifest = tomllib.loads((CORE / "Cargo.toml").read_text())
     assert set(manifest["dependencies"]) == {
-        "bytemuck", "crc32fast", "sha1", "sha2", "wide", "zstd",
+        "bytemuck", "crc32fast", "foldhash", "sha1", "sha2", "wide", "zstd",
     }  # fmt: skip
     banned = {
         one["crate"] for one in tomllib.loads((ROOT / "deny.toml").read_text())["bans"]["deny"]

@@ -5,7 +5,10 @@ use crate::fees::Fees;
 use crate::fixed::{ABSENT, Decimal, Price, Qty};
 use crate::time::Nanos;
 use crate::trading::Exchange;
+use foldhash::SharedSeed;
+use foldhash::fast::FoldHasher;
 use std::collections::HashMap;
+use std::hash::Hasher;
 
 /// Dense number of an instrument; an index into every per-instrument array.
 pub type InstrumentId = u32;
@@ -219,27 +222,16 @@ pub struct Instruments {
     markets: HashMap<(Venue, Box<str>), Vec<InstrumentId>>,
 }
 
-/// A short hash over the length and three words of the symbol: symbols of one moment may share
-/// all but the first. Ids are compared in full
-/// afterwards; only subscribed symbols enter the table, so nobody can flood it.
+/// A short hash of the whole symbol: symbols of one event or one moment share long parts. Symbols
+/// are compared in full afterwards; only subscribed ones enter the table, so nobody can flood it.
 #[inline]
 fn short_hash(venue: Venue, symbol: &[u8]) -> u32 {
-    let word = |at: usize| -> u64 {
-        symbol.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |c: &[u8; 8]| u64::from_le_bytes(*c))
-    };
-    let length = symbol.len() as u64;
-    let mixed = if symbol.len() >= 8 {
-        word(symbol.len() - 8)
-            ^ word(symbol.len() / 2 - 4).rotate_left(21)
-            ^ word(0).rotate_left(43)
-            ^ length
-    } else {
-        symbol.iter().fold(length, |h, &b| h.wrapping_mul(257).wrapping_add(u64::from(b)))
-    };
-    let spread = (mixed ^ u64::from(venue.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[allow(clippy::cast_possible_truncation)] // the high half is the well-mixed one
-    let hash = (spread >> 32) as u32;
-    hash
+    let mut hasher = FoldHasher::with_seed(u64::from(venue.0), SharedSeed::global_fixed());
+    hasher.write(symbol);
+    let hash = hasher.finish();
+    #[allow(clippy::cast_possible_truncation)] // both halves together
+    let short = (hash ^ (hash >> 32)) as u32;
+    short
 }
 
 /// The symbol as it ends in JSON. One that JSON would have to escape never stands there
