@@ -223,7 +223,7 @@ impl World {
             return (stated, Pace::Same);
         }
         connection.ts_data = ts_recv;
-        let newest = clock.newest;
+        let (newest, delay) = (clock.newest, ts_recv.saturating_sub(stated));
         let (believed, pace) = match message.body {
             Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Touch(_) => {
                 let believed = clock.take(stated, ts_recv);
@@ -237,10 +237,10 @@ impl World {
             _ => (clock.believe(stated, ts_recv), Pace::Same),
         };
         if clock.newest > newest {
-            connection.behind = ts_recv.saturating_sub(clock.newest);
+            connection.behind = delay; // of this message: no other stamp is newer
         }
         if believed != ABSENT {
-            self.venue_latency.record(ts_recv.saturating_sub(believed));
+            self.venue_latency.record(delay);
         } else if stated != ABSENT {
             self.counters.odd_stamps += 1;
         }

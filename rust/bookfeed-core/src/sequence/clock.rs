@@ -102,14 +102,22 @@ impl VenueClock {
     #[inline]
     pub fn take(&mut self, stated: Nanos, ts_recv: Nanos) -> Nanos {
         let delay = ts_recv.saturating_sub(stated);
-        let lead = self.floor.saturating_sub(delay);
-        // The usual case: neither ahead of the fastest, nor older than what came before.
-        let usual = self.floor != ABSENT && self.odd_since == ABSENT;
-        if stated >= self.newest && lead <= 0 && delay < LONGEST_DELIVERY && usual {
-            (self.newest, self.delay, self.last) = (stated, delay, delay);
-            return stated;
+        // Where one of these overflows, the delay is not a short one, or the other is far off.
+        let (lead, back) = (self.floor.wrapping_sub(delay), self.newest.wrapping_sub(stated));
+        // The usual case: neither far ahead of the fastest, nor far older than what came before.
+        let known = self.floor != ABSENT && self.odd_since == ABSENT;
+        let short = (-LONGEST_DELIVERY..LONGEST_DELIVERY).contains(&delay);
+        if !(known && short) || lead > AHEAD || back > BACK {
+            return self.take_unusual(stated, ts_recv, delay);
         }
-        self.take_unusual(stated, ts_recv, delay)
+        if lead > 0 || back > 0 {
+            self.learn(delay, ts_recv);
+            self.ran_back = false;
+        } else {
+            self.last = delay;
+        }
+        (self.newest, self.delay) = (self.newest.max(stated), delay);
+        stated
     }
 
     #[cold]
@@ -291,5 +299,36 @@ impl VenueClock {
     fn be_late(&mut self) -> Pace {
         self.late = true;
         Pace::Late
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The short way of a stamp comes to what the long one does.
+        #[test]
+        fn usual_stamps_are_taken_as_any_other(steps in prop::collection::vec(
+            (-3_000..3_000_i64, 0..200_i64, 1..50_i64), 1..60,
+        )) {
+            let mut clock = VenueClock::default();
+            let mut ts_recv = 1_800_000_000 * SECOND;
+            for (jump, late, pause) in steps {
+                ts_recv += pause * MILLISECOND;
+                let jump = if jump % 7 == 0 { jump } else { jump % 100 };
+                let stated = ts_recv - (late + jump) * MILLISECOND;
+                let (before, mut at_length) = (clock, clock);
+                let taken = clock.take(stated, ts_recv);
+                prop_assert_eq!(taken, at_length.take_unusual(stated, ts_recv, ts_recv - stated));
+                if ts_recv - stated < before.floor || stated < before.newest {
+                    // In the order of their stamps and no faster than any, nothing is learned.
+                    prop_assert_eq!(format!("{clock:?}"), format!("{at_length:?}"));
+                }
+                prop_assert_eq!((clock.newest, clock.delay), (at_length.newest, at_length.delay));
+                prop_assert_eq!((clock.floor, clock.last), (at_length.floor, at_length.last));
+            }
+        }
     }
 }
