@@ -33,6 +33,7 @@ mod whole;
 mod world;
 
 use crate::book::integrity::{Cause, State};
+use crate::decode::json::JsonError;
 use crate::decode::{Mode, Payload, Source, Tally, remark};
 use crate::event::{Body, Frame, Message};
 use crate::fixed::ABSENT;
@@ -237,18 +238,30 @@ impl Engine {
         let tally = &mut self.tallies[venue.number()];
         match (venue.row().decode)(payload, &self.world.instruments, frame, tally) {
             Ok(()) => true,
-            Err(error) => {
-                let said = if payload.source == Source::Stream { remark(payload.bytes) } else { None };
-                if let Some(text) = said {
-                    frame.clear();
-                    tally.count_remark(text);
-                    return true;
-                }
-                self.world.counters.decode_errors += 1;
-                self.world.note_error(conn, ts_recv, json_complaint(&error), error.offset);
-                false
-            }
+            Err(error) => self.take_unread(conn, venue, payload, &error, frame, ts_recv),
         }
+    }
+
+    /// A payload that is not JSON: a remark, or an error.
+    #[cold]
+    fn take_unread(
+        &mut self,
+        conn: u32,
+        venue: Venue,
+        payload: &Payload,
+        error: &JsonError,
+        frame: &mut Frame,
+        ts_recv: Nanos,
+    ) -> bool {
+        let said = if payload.source == Source::Stream { remark(payload.bytes) } else { None };
+        if let Some(text) = said {
+            frame.clear();
+            self.tallies[venue.number()].count_remark(text);
+            return true;
+        }
+        self.world.counters.decode_errors += 1;
+        self.world.note_error(conn, ts_recv, json_complaint(error), error.offset);
+        false
     }
 }
 
