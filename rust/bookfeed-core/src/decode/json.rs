@@ -7,8 +7,9 @@
 //! byte offset.
 
 use super::digits::{decimal_until, quoted_pairs};
-use crate::fixed::{Decimal, quoted_unsigned};
+use crate::fixed::{Decimal, leading_number, quoted_unsigned};
 use crate::span::{Kind, Value, hex4};
+use crate::time::{Nanos, parse_millis};
 use std::fmt;
 use wide::{CmpEq, CmpLt, i8x16};
 
@@ -69,13 +70,19 @@ type Result<T> = std::result::Result<T, JsonError>;
 /// backslash, a control character or a non-ASCII byte.
 #[inline(always)]
 fn special_mask(chunk: &[u8; 16]) -> u32 {
+    special_lanes(chunk).move_mask().cast_unsigned()
+}
+
+/// The same, a lane of ones for each of them.
+#[inline(always)]
+fn special_lanes(chunk: &[u8; 16]) -> i8x16 {
     // Compared as signed bytes, "less than space" covers control characters and all bytes
     // above 0x7f.
     let bytes: i8x16 = bytemuck::cast(*chunk);
     let quote = bytes.cmp_eq(i8x16::splat(0x22));
     let slash = bytes.cmp_eq(i8x16::splat(0x5c));
     let other = bytes.cmp_lt(i8x16::splat(0x20));
-    (quote | slash | other).move_mask().cast_unsigned()
+    quote | slash | other
 }
 
 /// A position inside a JSON text.
@@ -204,6 +211,16 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) fn take_unsigned(&mut self) -> Option<u64> {
         let digits = self.bytes.get(self.pos..)?;
+        if let Some((number, length)) = leading_number(digits) {
+            self.pos += length;
+            return Some(number);
+        }
+        self.take_long_unsigned()
+    }
+
+    #[inline(never)]
+    fn take_long_unsigned(&mut self) -> Option<u64> {
+        let digits = self.bytes.get(self.pos..)?;
         let (mut number, mut length) = (0, 0);
         while let Some(digit) = digits.get(length).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
             number = number * 10 + u64::from(digit);
@@ -219,12 +236,32 @@ impl<'a> Cursor<'a> {
         Some(number)
     }
 
-    /// Takes the rest of a string and its quote, if it is `length` bytes without escapes.
+    /// Takes milliseconds of thirteen digits, as today's have, in nanoseconds.
     #[inline(always)]
-    pub(crate) fn take_quoted_exactly(&mut self, length: usize) -> Option<Value> {
-        let string = self.rest_of_string().ok()?;
-        let exact = string.kind == Kind::Text && (string.end - string.start) as usize == length;
-        exact.then_some(string)
+    pub(crate) fn take_millis(&mut self) -> Option<Nanos> {
+        let digits: &[u8; 13] = self.bytes.get(self.pos..)?.first_chunk()?;
+        let ts = parse_millis(digits).filter(|_| digits[0] != b'0')?;
+        self.pos += digits.len();
+        Some(ts)
+    }
+
+    /// Takes the rest of a string and its quote, if it is `N` bytes of ASCII without escapes.
+    #[inline(always)]
+    pub(crate) fn take_quoted_exactly<const N: usize>(&mut self) -> Option<Value> {
+        const { assert!(N >= 16) }
+        let begin = self.pos;
+        let rest = self.bytes.get(begin..)?;
+        let text: &[u8; N] = rest.first_chunk()?;
+        let (chunks, _) = text.as_chunks::<16>();
+        let mut special = special_lanes(text.last_chunk()?);
+        for chunk in chunks {
+            special |= special_lanes(chunk);
+        }
+        if special.move_mask() != 0 || rest.get(N) != Some(&b'"') {
+            return None;
+        }
+        self.pos = begin + N + 1;
+        Some(self.value(begin, begin + N, Kind::Text))
     }
 
     /// Goes back to a byte offset the cursor has been at.

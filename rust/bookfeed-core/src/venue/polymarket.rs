@@ -192,7 +192,7 @@ impl Decoder<'_> {
         if !cursor.take_literal(b"{\"market\":\"") {
             return None;
         }
-        let market = cursor.take_quoted_exactly(66)?;
+        let market = cursor.take_quoted_exactly::<66>()?;
         member(cursor, b",\"price_changes\":[", b", \"price_changes\":[")?;
         let start = self.frame.changes.len();
         loop {
@@ -206,8 +206,8 @@ impl Decoder<'_> {
             }
         }
         member(cursor, b",\"timestamp\":\"", b", \"timestamp\":\"")?;
-        let ts_event = parse_millis(cursor.take_quoted_exactly(13)?.raw(self.bytes))?;
-        let last = (b",\"event_type\":\"price_change\"}", b", \"event_type\":\"price_change\"}");
+        let ts_event = cursor.take_millis()?;
+        let last = (b"\",\"event_type\":\"price_change\"}", b"\", \"event_type\":\"price_change\"}");
         member(cursor, last.0, last.1)?;
         Some(Message {
             ts_event,
@@ -344,7 +344,7 @@ impl Decoder<'_> {
             return None;
         };
         member(cursor, b",\"hash\":\"", b", \"hash\":\"")?;
-        let digest = cursor.take_quoted_exactly(40)?;
+        let digest = cursor.take_quoted_exactly::<40>()?;
         member(cursor, b",\"best_bid\":\"", b", \"best_bid\":\"")?;
         let best_bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
         member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;

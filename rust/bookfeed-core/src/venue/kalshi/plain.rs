@@ -7,7 +7,7 @@ use crate::event::{Body, Delta, Message, Place, Side};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
 use crate::instrument::Venue;
 use crate::span::{Kind, Value};
-use crate::time::{MILLISECOND, Nanos, parse_millis};
+use crate::time::{MILLISECOND, Nanos};
 
 /// Length of a UUID.
 const MARKET_ID: usize = 36;
@@ -30,7 +30,7 @@ impl Decoder<'_> {
         take(cursor, b",\"market_id\":\"")?;
         let market_id = match self.instruments.at(instrument)?.market_id.as_deref() {
             Some(known) => take_known(cursor, known.as_bytes())?,
-            None => cursor.take_quoted_exactly(MARKET_ID)?,
+            None => cursor.take_quoted_exactly::<MARKET_ID>()?,
         };
         take(cursor, b",\"price_dollars\":\"")?;
         let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
@@ -78,12 +78,7 @@ fn plain_end(cursor: &mut Cursor) -> Option<(Nanos, Option<Nanos>)> {
 /// A number of milliseconds. Today's have thirteen digits, which are read as two words.
 #[inline(always)]
 fn millis(cursor: &mut Cursor) -> Option<Nanos> {
-    let begin = cursor.offset();
-    if let Some(text) = cursor.bytes().get(begin..).and_then(<[u8]>::first_chunk::<13>)
-        && text[0] != b'0'
-        && let Some(ts) = parse_millis(text)
-    {
-        cursor.rewind(begin + text.len());
+    if let Some(ts) = cursor.take_millis() {
         return Some(ts);
     }
     i64::try_from(cursor.take_unsigned()?).ok()?.checked_mul(MILLISECOND)
