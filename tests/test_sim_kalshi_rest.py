@@ -122,3 +122,20 @@ async def test_markets_close_on_time_though_nobody_listens() -> None:
         assert found["status"] == "determined" and found["result"] in ("yes", "no")
     finally:
         await server.close()
+
+
+async def test_events_and_series_in_lists(server: KalshiSimServer) -> None:
+    series = (await fetch(server, "/series"))["series"]
+    assert [one["ticker"] for one in series] == list(server.venue.series)
+    events = list(server.venue.events)
+    first = await fetch(server, "/events?limit=2&with_nested_markets=true")
+    second = await fetch(server, f"/events?limit=200&cursor={first['cursor']}")
+    assert [one["event_ticker"] for one in first["events"] + second["events"]] == events
+    assert second["cursor"] == "" and "markets" not in second["events"][0]
+    assert all(one["markets"] for one in first["events"])
+    market = server.venue.markets[-1].spec
+    found = await fetch(server, f"/events?series_ticker={market.series_ticker}&status=open")
+    assert [one["event_ticker"] for one in found["events"]] == [market.event_ticker]
+    assert (await fetch(server, "/events?status=settled"))["events"] == []
+    await fetch(server, "/events?status=active", 400)
+    await fetch(server, "/events?limit=201", 400)

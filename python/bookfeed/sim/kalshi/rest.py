@@ -19,6 +19,7 @@ BASE_PATH: Final = "/trade-api/v2"
 _DEPTH_MAX: Final = 100
 _BATCH_MAX: Final = 100
 _LIMIT_MAX: Final = 1000
+_EVENTS_MAX: Final = 200
 _MISSING: Final = '{"error":{"code":"not_found","message":"not found"}}'
 
 
@@ -37,7 +38,9 @@ class KalshiRest(RestBase):
             "/markets/orderbooks": self._orderbooks,
             "/markets/{ticker}": self._market,
             "/markets/{ticker}/orderbook": self._orderbook,
+            "/events": self._events,
             "/events/{ticker}": self._event,
+            "/series": self._all_series,
             "/series/{ticker}": self._series,
             "/exchange/status": self._status,
             "/exchange/schedule": self._schedule,
@@ -107,6 +110,28 @@ class KalshiRest(RestBase):
             "cursor": str(after) if after < len(found) else "",
         }
         return dump(body)
+
+    def _events(self, request: web.Request) -> str:
+        """A page of events that have a market of the ``status`` that is asked for."""
+        query = request.query
+        word, nested = query.get("status"), query.get("with_nested_markets") == "true"
+        if word is not None and word not in text.STATUS_OF_FILTER:
+            raise _Bad(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
+        found = []
+        for event in self._venue.events.values():
+            own = [m for m in self._venue.markets if m.spec.event_ticker == event.ticker]
+            fits = query.get("series_ticker") in (None, event.series.ticker)
+            if fits and (word is None or any(m.status in text.STATUS_OF_FILTER[word] for m in own)):
+                markets = {"markets": [text.market_object(m) for m in own]} if nested else {}
+                found.append(text.event_object(event) | markets)
+        limit = _number(request, "limit", _EVENTS_MAX, _EVENTS_MAX) or _EVENTS_MAX
+        start = _number(request, "cursor", 0, len(found))
+        after = start + limit
+        cursor = str(after) if after < len(found) else ""
+        return dump({"events": found[start:after], "cursor": cursor})
+
+    def _all_series(self, _request: web.Request) -> str:
+        return dump({"series": [text.series_object(one) for one in self._venue.series.values()]})
 
     def _event(self, request: web.Request) -> str:
         event = self._venue.events[request.match_info["ticker"]]

@@ -1,32 +1,50 @@
 """The REST side of the simulated Polymarket: books on request, in the key order that is hashed.
 
-Needs aiohttp. ``GET /book?token_id=``, ``POST /books``, ``GET /time``; answers are the venue's
-books of this moment, unless a ``ghost`` fault says otherwise.
+Needs aiohttp. ``GET /book?token_id=``, ``POST /books``, ``GET /clob-markets/…``, ``GET /time``;
+answers are the venue's books of this moment, unless a ``ghost`` fault says otherwise. What must be
+asked for by POST is refused by GET.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
+from bookfeed.sim.polymarket.ladder import PRICE_TEXT
+from bookfeed.sim.polymarket.market import MarketSpec
 from bookfeed.sim.rest import RestBase, json_answer
 
 _MISSING: Final = '{"error":"No orderbook exists for the requested token id"}'
 _BAD: Final = '{"error":"Invalid payload"}'
+_TOO_MANY: Final = '{"error":"Payload exceeds the limit"}'
+_UNKNOWN: Final = '{"error":"market not found"}'
+_BOOKS_MAX: Final = 500
+_POST_ONLY: Final = ("/books", "/prices", "/midpoints", "/last-trades-prices")
 
 
 class RestServer(RestBase):
-    """Serves ``book_text(asset_id)``, which raises ``KeyError`` for an unknown asset."""
+    """Serves ``book_text(asset_id)``, which raises ``KeyError`` for an unknown asset, and ``specs``
+    by condition id, without those that are ``not_yet`` known here.
+    """
 
-    def __init__(self, book_text: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        book_text: Callable[[str], str],
+        specs: Mapping[str, MarketSpec] | None = None,
+        not_yet: Collection[str] = (),
+    ) -> None:
         self._book_text = book_text
+        self._specs = specs or {}
+        self._not_yet = not_yet
         super().__init__(
             (
                 web.get("/book", self._book),
                 web.post("/books", self._books),
+                web.get("/clob-markets/{condition}", self._market),
                 web.get("/time", self._time),
+                *(web.get(path, self._refuse) for path in _POST_ONLY),
             )
         )
 
@@ -42,6 +60,8 @@ class RestServer(RestBase):
             asset_ids = [str(entry["token_id"]) for entry in wanted]
         except (ValueError, KeyError, TypeError):
             return json_answer(_BAD, 400)
+        if len(asset_ids) > _BOOKS_MAX:
+            return json_answer(_TOO_MANY, 400)
         books = []
         for asset_id in asset_ids:
             try:
@@ -49,6 +69,26 @@ class RestServer(RestBase):
             except KeyError:
                 continue  # the venue leaves out what it does not know
         return json_answer(f"[{','.join(books)}]")
+
+    async def _market(self, request: web.Request) -> web.Response:
+        condition = request.match_info["condition"]
+        if condition not in self._specs or condition in self._not_yet:
+            return json_answer(_UNKNOWN, 404)
+        spec = self._specs[condition]
+        tokens = zip(spec.asset_ids, spec.outcomes, strict=True)
+        body = {
+            "c": condition,
+            "t": [{"t": token, "o": outcome} for token, outcome in tokens],
+            "mts": float(PRICE_TEXT[spec.tick]),
+            "mos": float(spec.min_order_size),
+            "fd": {"r": float(spec.fee_rate), "e": spec.fee_exponent, "to": True},
+            "ao": True,
+            "cbos": True,
+        }
+        return json_answer(json.dumps(body | ({"nr": True} if spec.neg_risk else {})))
+
+    async def _refuse(self, _request: web.Request) -> web.Response:
+        return json_answer(_BAD, 400)
 
     async def _time(self, request: web.Request) -> web.Response:
         return json_answer(str(int(time.time())))

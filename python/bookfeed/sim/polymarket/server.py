@@ -113,6 +113,8 @@ class SimServer(VenueServer[Client]):
         self.config = config
         self.venue = SimVenue(config, now_ns // NS_PER_MS)
         self.injector = FaultInjector(config.faults, config.seed, now_ns, self.venue.fresh_ghost)
+        self.not_yet: set[str] = set()
+        """Condition ids of markets that REST calls do not know yet, as with new ones."""
         self._audience: dict[int, list[Client]] = {}
         self._among: list[Market] = []
 
@@ -176,7 +178,8 @@ class SimServer(VenueServer[Client]):
     def _make_rest(self) -> RestService:
         from bookfeed.sim.polymarket.rest import RestServer
 
-        return RestServer(self._book_text)
+        specs = {market.spec.condition_id: market.spec for market in self.venue.markets}
+        return RestServer(self._book_text, specs, self.not_yet)
 
     def _book_text(self, asset_id: str) -> str:
         if self.injector.ghost(asset_id, time.time_ns()):
