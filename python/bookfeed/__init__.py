@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         parse_price,
         parse_qty,
     )
+    from bookfeed.catalogue.catalogue import Catalogue
     from bookfeed.catalogue.series import Series
     from bookfeed.config import Config
     from bookfeed.dispatch.listeners import Listener
@@ -120,6 +121,7 @@ __all__ = [
     "BookView",
     "BookfeedError",
     "CaptureError",
+    "Catalogue",
     "CatalogueError",
     "Cause",
     "CloseReason",
@@ -195,6 +197,7 @@ __all__ = [
 
 _MODULES: Final = {
     "bookfeed.records.arrays": ("columns",),
+    "bookfeed.catalogue.catalogue": ("Catalogue",),
     "bookfeed.catalogue.series": ("Series",),
     "bookfeed.config": ("Config",),
     "bookfeed.errors": (

@@ -200,3 +200,8 @@ def time_ns(text: str) -> int | None:
     except (ValueError, OverflowError):
         return None
     return moment // timedelta(seconds=1) * NS_PER_S + int((fraction or "").ljust(9, "0"))
+
+
+def time_text(ts: int) -> str:
+    """Unix nanoseconds as venues want a time asked for: ``2026-11-01T05:30:00Z``."""
+    return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%S}Z"

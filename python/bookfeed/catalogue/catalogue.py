@@ -1,0 +1,172 @@
+"""The catalogue: from what people paste to markets that a feed can follow.
+
+    async with Catalogue() as catalogue:
+        (listing,) = await catalogue.markets("btc-updown-15m")
+        feed = Feed([listing.to_market()])
+
+What venues list is asked for by REST, which needs aiohttp; no key is needed.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from bookfeed.catalogue import VENUES, part
+from bookfeed.catalogue.client import TIMEOUT_S, Client, NotListed
+from bookfeed.catalogue.listing import ListedEvent, Listing
+from bookfeed.catalogue.series import Series
+from bookfeed.catalogue.source import Filter, Measure, Source
+from bookfeed.errors import CatalogueError
+from bookfeed.live.http import RestClient
+
+WAIT_S: Final = 600.0
+"""How long a new market's books are waited for; it takes minutes."""
+
+_ASK_AGAIN_S: Final = (2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+class Catalogue:
+    """Asks venues what they list.
+
+    ``urls`` are addresses in place of the venues' own, by ``"<venue>.<what for>"``: ``"listings"``,
+    and ``"books"`` where books are asked for elsewhere. Raises ``CatalogueError`` for an address
+    that nobody asks; its methods raise it for what is not listed, and for what brings no answer.
+    """
+
+    def __init__(self, *, urls: Mapping[str, str] | None = None) -> None:
+        given = dict(urls or {})
+        self._sources: Final[dict[str, Source]] = {}
+        for venue in VENUES:
+            kind: type[Source] = part(venue, "source").SOURCE
+            clients = {}
+            for purpose, own in kind.urls.items():
+                rest = RestClient(given.pop(f"{venue}.{purpose}", own), timeout_s=TIMEOUT_S)
+                clients[purpose] = Client(rest, kind.budget)
+            self._sources[venue] = kind(clients)
+        if given:
+            raise CatalogueError(f"nothing is asked at {', '.join(sorted(given))}")
+
+    async def market(self, target: str) -> Listing:
+        """The one market of a target; ``CatalogueError`` that names them if there are several."""
+        found = await self.markets(target)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise CatalogueError(f"{target!r} has no market that can be read")
+        names = ", ".join(one.slug for one in found[:5]) + (", …" if len(found) > 5 else "")
+        raise CatalogueError(f"{target!r} has {len(found)} markets, name one of them: {names}")
+
+    async def markets(self, target: str) -> tuple[Listing, ...]:
+        """The markets that a target stands for, with what a feed needs to know of them.
+
+        A target is an address of a page of the venue, a slug, a ticker, a condition id, a token id,
+        or a rolling series, of which it is the window that is on. An event's are all of its
+        markets.
+        """
+        try:
+            series = Series(target)
+        except CatalogueError:
+            source, name = self._source(target)
+            return await source.markets(name)
+        return await self.window(series)
+
+    async def window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
+        """The markets of a series' window at ``ts`` (Unix nanoseconds), by default the present one.
+
+        ``CatalogueError`` if the venue lists none of that name, or one that ends at another time.
+        """
+        window = series.window(ts)
+        try:
+            found = await self._sources[series.venue].markets(window.event)
+        except NotListed as error:
+            raise NotListed(
+                f"{series.name}: {window.event} is not listed; search for it"
+            ) from error
+        fitting = tuple(one for one in found if one.close_ts in (None, window.end_ts))
+        if not fitting:
+            problem = f"{window.event} ends at another time than that window; search for it"
+            raise CatalogueError(f"{series.name}: {problem}")
+        return fitting
+
+    async def event(self, target: str) -> ListedEvent:
+        """The event of a target, with its markets."""
+        source, name = self._source(target)
+        return await source.event(name)
+
+    async def search(
+        self, text: str, *, venue: str | None = None, limit: int = 20
+    ) -> tuple[ListedEvent, ...]:
+        """Events that a text finds, at most ``limit`` a venue, of one venue or of all."""
+        sources = self._sources.values() if venue is None else [self._of(venue)]
+        found = await asyncio.gather(*(source.search(text, limit) for source in sources))
+        return tuple(event for events in found for event in events)
+
+    async def top(
+        self, count: int, *, venue: str, by: Measure = "volume_24h"
+    ) -> tuple[Listing, ...]:
+        """The foremost markets of a venue; ``CatalogueError`` for one that does not sort."""
+        return await self._of(venue).top(count, by)
+
+    def events(
+        self,
+        venue: str,
+        *,
+        series: str | None = None,
+        tag: str | None = None,
+        ends_before_ts: int | None = None,
+        closed: bool = False,
+    ) -> AsyncIterator[ListedEvent]:
+        """Every event that fits, page by page; ``closed``: of those that are traded no more."""
+        return self._of(venue).events(Filter(series, tag, ends_before_ts, closed))
+
+    async def ready(self, listing: Listing, *, timeout_s: float = WAIT_S) -> Listing:
+        """The listing as soon as its market has books, which takes minutes for a new one.
+
+        ``CatalogueError`` if it has none in time.
+        """
+        source, end_s = self._of(listing.venue), time.monotonic() + timeout_s
+        waits = iter(_ASK_AGAIN_S)
+        wait_s = 0.0
+        while not await source.has_books(listing):
+            wait_s = next(waits, wait_s)
+            if time.monotonic() + wait_s > end_s:
+                problem = f"has no order books after {timeout_s:g} s: try again later"
+                raise CatalogueError(f"{listing.venue}: {listing.slug} {problem}")
+            await asyncio.sleep(wait_s)
+            if not all(outcome.symbol for outcome in listing.outcomes):
+                (listing,) = await source.markets(listing.slug)
+        return listing
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for source in self._sources.values():
+            await source.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _of(self, venue: str) -> Source:
+        source = self._sources.get(venue)
+        if source is None:
+            raise CatalogueError(f"nothing is asked of {venue!r}, only of {', '.join(VENUES)}")
+        return source
+
+    def _source(self, target: str) -> tuple[Source, str]:
+        for source in self._sources.values():
+            name = source.name_in(target.strip())
+            if name is not None:
+                return source, name
+        raise CatalogueError(
+            f"{target!r} is nothing that can be looked up: it should be the address of a market's "
+            "page, a slug, a ticker, a condition id or a token id"
+        )

@@ -1,0 +1,145 @@
+"""Asks Kalshi's REST interface what it lists; no key is needed.
+
+A market's fees stand in its series, so that is asked for as well. There is no search by text: the
+titles of all series are compared here. Nothing is sorted by the venue either.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar, Final
+
+from bookfeed.catalogue.client import Budget, NotListed
+from bookfeed.catalogue.fields import Fields
+from bookfeed.catalogue.kalshi import listings
+from bookfeed.catalogue.listing import ListedEvent, Listing, Page
+from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
+from bookfeed.errors import CatalogueError
+from bookfeed.venues.kalshi import NAME, REST_URLS
+
+_PAGE: Final = 200
+_HOST: Final = "kalshi.com"
+_TICKER: Final = re.compile(r"KX[A-Z0-9]+(-[A-Z0-9.]+)*")
+# Of a search: how many series are looked into.
+_SERIES_MAX: Final = 10
+_NEVER_NS: Final = 2**63
+
+
+class KalshiSource(Source):
+    """What Kalshi answers."""
+
+    venue: ClassVar[str] = NAME
+    urls: ClassVar[Mapping[str, str]] = {"listings": REST_URLS["prod"]}
+    # Who shows no key is counted by address, and 3 to 5 requests a second are safe.
+    budget: ClassVar[Budget] = Budget(burst=3, interval_s=0.34)
+
+    @staticmethod
+    def name_in(target: str) -> str | None:
+        """The ticker in an address of the venue's pages, which spells it small, or a ticker."""
+        if "://" not in target:
+            return target if _TICKER.fullmatch(target) else None
+        where = address(target)
+        if where is None or not is_host(where[0], _HOST):
+            return None
+        tickers = [step.upper() for step in where[1] if _TICKER.fullmatch(step.upper())]
+        return tickers[-1] if tickers else None
+
+    async def markets(self, name: str) -> tuple[Listing, ...]:
+        """One by its ticker; those of an event by the event's, of a series those that are open."""
+        if "-" not in name:
+            open_ones = [event async for event in self.events(Filter(series=name))]
+            return tuple(market for event in open_ones for market in event.markets)
+        try:
+            event = await self._event_of(name)
+        except NotListed:
+            event = await self._event(name)
+        return one_of(event.markets, name)
+
+    async def event(self, name: str) -> ListedEvent:
+        """The event of a ticker, or that of a market."""
+        try:
+            return await self._event(name)
+        except NotListed:
+            return await self._event_of(name)
+
+    async def search(self, text: str, limit: int) -> tuple[ListedEvent, ...]:
+        """Open events of the series whose titles, tags or tickers hold all words."""
+        words = text.lower().split()
+        everything = Fields(await self.ask("/series"), "the answer").children("series")
+        fitting = [series for series in everything if _fits(series, words)]
+        found: list[ListedEvent] = []
+        for series in fitting[:_SERIES_MAX]:
+            async for event in self.events(Filter(series=series.name("ticker"))):
+                found.append(event)
+                if len(found) >= limit:
+                    return tuple(found)
+        return tuple(found)
+
+    async def top(self, count: int, by: Measure) -> tuple[Listing, ...]:
+        """Always an error: the venue does not sort, and has too many markets to be read."""
+        raise CatalogueError(f"{NAME} does not sort its markets: name a series or search for text")
+
+    async def events(self, wanted: Filter) -> AsyncIterator[ListedEvent]:
+        """By series at the venue, by end here; there are no tags."""
+        if wanted.tag is not None:
+            raise CatalogueError(f"{NAME} has no tags: name a series")
+        query = [
+            ("status", "settled" if wanted.closed else "open"),
+            ("with_nested_markets", "true"),
+            ("limit", str(_PAGE)),
+        ]
+        series = None
+        if wanted.series is not None:
+            series = await self._series(wanted.series)
+            query.append(("series_ticker", wanted.series))
+
+        async def ask(cursor: str) -> Page:
+            after = (("cursor", cursor),) if cursor else ()
+            return self._read(await self.ask("/events", (*query, *after)), series)
+
+        async for page in pages(ask, NAME):
+            for event in page.events:
+                if wanted.ends_before_ts is None or _ends(event) < wanted.ends_before_ts:
+                    yield event
+
+    async def has_books(self, listing: Listing) -> bool:
+        """Always: a market that is listed has a book, be it empty."""
+        return True
+
+    async def _event_of(self, market: str) -> ListedEvent:
+        found = await self._object(f"/markets/{market}", "market")
+        return await self._event(found.name("event_ticker"))
+
+    async def _event(self, ticker: str) -> ListedEvent:
+        raw = await self.ask(f"/events/{ticker}")
+        found = Fields(Fields(raw, "the answer").value("event"), "event")
+        event = listings.event(raw, await self._series(found.name("series_ticker")))
+        self.tell(event.skipped)
+        return event
+
+    async def _series(self, ticker: str) -> Fields:
+        return await self._object(f"/series/{ticker}", "series")
+
+    async def _object(self, path: str, key: str) -> Fields:
+        return Fields(Fields(await self.ask(path), "the answer").value(key), key)
+
+    def _read(self, raw: object, series: Fields | None) -> Page:
+        page = listings.page(raw, series)
+        self.tell(page.skipped)
+        for event in page.events:
+            self.tell(event.skipped)
+        return page
+
+
+SOURCE: Final = KalshiSource
+
+
+def _fits(series: Fields, words: list[str]) -> bool:
+    parts = (series.text("ticker"), series.text("title"), *series.texts("tags"))
+    told = " ".join(parts).lower()
+    return all(word in told for word in words)
+
+
+def _ends(event: ListedEvent) -> int:
+    """When the last of its markets closes; never, where none says."""
+    closes = [market.close_ts for market in event.markets if market.close_ts is not None]
+    return max(closes, default=_NEVER_NS)

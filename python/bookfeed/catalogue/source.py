@@ -1,0 +1,129 @@
+"""What a venue's way of asking for its listings offers; each venue's folder has one."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from bookfeed.catalogue.client import Budget, Client, Query
+from bookfeed.catalogue.listing import ListedEvent, Listing, Page, Skipped
+from bookfeed.errors import CatalogueError
+
+Measure = Literal["volume_24h", "volume", "liquidity"]
+"""By what markets are the foremost."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Filter(NamedTuple):
+    """Which events are asked for; what is ``None`` does not matter."""
+
+    series: str | None = None
+    tag: str | None = None
+    ends_before_ts: int | None = None
+    """Unix nanoseconds."""
+    closed: bool = False
+    """Those that are no longer traded, in place of those that are."""
+
+
+class Source(ABC):
+    """Asks one venue what it lists. What cannot be read is logged, and left out.
+
+    Raises ``NotListed`` for a name that the venue does not know, and ``CatalogueError`` for what
+    brings no answer.
+    """
+
+    venue: ClassVar[str]
+    urls: ClassVar[Mapping[str, str]]
+    """Where the venue is asked, unless told otherwise, by what for: ``"listings"`` at least."""
+    budget: ClassVar[Budget]
+    """How often it may be asked at each of them."""
+
+    def __init__(self, clients: Mapping[str, Client]) -> None:
+        self._clients: Final = clients
+
+    async def ask(self, path: str, query: Query = (), *, at: str = "listings") -> Any:
+        """What is answered at one of the venue's addresses."""
+        return await self._clients[at].get(path, query)
+
+    @staticmethod
+    @abstractmethod
+    def name_in(target: str) -> str | None:
+        """The venue's name in what people paste: an address, a name; ``None``: another's."""
+
+    @abstractmethod
+    async def markets(self, name: str) -> tuple[Listing, ...]:
+        """The markets that a name stands for: one, or all of an event."""
+
+    @abstractmethod
+    async def event(self, name: str) -> ListedEvent:
+        """The event of this name, or that of the market of this name."""
+
+    @abstractmethod
+    async def search(self, text: str, limit: int) -> tuple[ListedEvent, ...]:
+        """Events that a text finds, the best first, as far as the venue tells which those are."""
+
+    @abstractmethod
+    async def top(self, count: int, by: Measure) -> tuple[Listing, ...]:
+        """The foremost markets that are traded."""
+
+    @abstractmethod
+    def events(self, wanted: Filter) -> AsyncIterator[ListedEvent]:
+        """Every event that is wanted, in the venue's order, page by page."""
+
+    @abstractmethod
+    async def has_books(self, listing: Listing) -> bool:
+        """Whether the books of a listed market are there already."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            await client.close()
+
+    def tell(self, skipped: Iterable[Skipped]) -> None:
+        """Log what cannot be read."""
+        for name, problem in skipped:
+            _log.warning("%s: %s is left out: %s", self.venue, name or "a nameless object", problem)
+
+
+async def pages(
+    ask: Callable[[str], Awaitable[Page]], venue: str, pages_max: int = 500
+) -> AsyncIterator[Page]:
+    """One page after the other, each asked for by the cursor of the one before, to the end.
+
+    ``CatalogueError`` for a cursor that comes again, and for more pages than can be meant.
+    """
+    seen: set[str] = {""}
+    cursor = ""
+    while len(seen) <= pages_max:
+        page = await ask(cursor)
+        yield page
+        cursor = page.cursor
+        if not cursor:
+            return
+        if cursor in seen:
+            raise CatalogueError(f"{venue} gives the same page again and again: ask for less")
+        seen.add(cursor)
+    raise CatalogueError(f"{venue} gives more than {pages_max} pages: ask for less")
+
+
+def address(target: str) -> tuple[str, tuple[str, ...]] | None:
+    """Host and steps of the path of an address; ``None`` for what is none."""
+    if "://" not in target:
+        return None
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    return (parts.hostname or ""), tuple(step for step in parts.path.split("/") if step)
+
+
+def is_host(host: str, domain: str) -> bool:
+    """Whether a host is a domain or in it."""
+    return host == domain or host.endswith(f".{domain}")
+
+
+def one_of(markets: Sequence[Listing], name: str) -> tuple[Listing, ...]:
+    """Those markets of an event that have this name, else all of them."""
+    return tuple(one for one in markets if name in (one.slug, one.market)) or tuple(markets)
