@@ -116,6 +116,11 @@ def test_a_cut_gzip_names_file_and_line(tmp_path: Path, cut: int) -> None:
         list(Capture(path))
 
 
+def test_what_is_no_capture_at_all_is_told_how_one_begins(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match=r'c\.txt:1: .*begins with {"capture": 1, "venue": "…"}'):
+        Capture(written(tmp_path / "c.txt", ["hello"]))
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

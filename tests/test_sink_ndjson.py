@@ -29,6 +29,7 @@ from bookfeed import (
     Rule,
     format_price,
 )
+from bookfeed.errors import SessionError
 from bookfeed.sinks import NdjsonSink, SinkSet, ndjson
 
 
@@ -126,6 +127,13 @@ def test_a_file_is_private_and_appended_to(tmp_path: Path) -> None:
             sink.write(records.books(1))
     assert [line["seq"] for line in lines(path)] == [1, 2]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "absent" / "x.ndjson"
+    with pytest.raises(SessionError) as caught:
+        SinkSet([NdjsonSink(path)], Names()).open_waiting()
+    assert str(caught.value) == (f"sink ndjson cannot be opened: {path}: No such file or directory")
 
 
 def test_half_a_line_that_is_there_is_ended(tmp_path: Path) -> None:

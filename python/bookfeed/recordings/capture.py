@@ -35,6 +35,7 @@ from bookfeed.recordings.kinds import JOURNAL_MAGIC, Kind
 from bookfeed.recordings.mode import mode_of
 
 CAPTURE_VERSION: Final = 1
+_HEADER: Final = '{"capture": 1, "venue": "…"}'
 # The longest line: a frame of 500 books of full depth has 13 MiB.
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 # How many times its own size (and two lines more) a compressed file may unpack to.
@@ -140,7 +141,8 @@ class Capture:
             refuse_many_values(line)
             value = orjson.loads(line)
         except ValueError as error:
-            self._fail(number, _not_json(line, error))
+            begins = f"; a capture begins with {_HEADER}" if number == 1 else ""
+            self._fail(number, _not_json(line, error) + begins)
         if not isinstance(value, dict):
             self._fail(number, f"expected a JSON object, found {type(value).__name__}")
         return value
@@ -155,7 +157,7 @@ class Capture:
         header = self._object(number, line)
         version, venue = header.get("capture"), header.get("venue")
         if type(version) is not int or not isinstance(venue, str) or not venue:
-            self._fail(number, 'not a capture: expected {"capture": 1, "venue": "…"}')
+            self._fail(number, f"not a capture: expected {_HEADER}")
         if version != CAPTURE_VERSION:
             self._fail(number, f"capture version {version} is not supported (expected 1)")
         mode = header.get("mode")

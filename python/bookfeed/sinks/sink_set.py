@@ -191,6 +191,8 @@ class SinkSet:
             if runner.refusal is not None:
                 error = runner.refusal
                 problem = f"{type(error).__name__}: {error}"
+                if isinstance(error, OSError) and error.filename is not None:
+                    problem = f"{error.filename}: {error.strerror}"
                 raise SessionError(f"sink {runner.name} cannot be opened: {problem}") from error
             if not runner.opened:
                 text = "sink %s is not open after %g s; the feed goes on, its records wait"
