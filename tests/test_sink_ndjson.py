@@ -133,7 +133,8 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "x.ndjson"
     with pytest.raises(SessionError) as caught:
         SinkSet([NdjsonSink(path)], Names()).open_waiting()
-    assert str(caught.value) == (f"sink ndjson_sink cannot be opened: {path}: No such file or directory")
+    why = f"{path}: No such file or directory"
+    assert str(caught.value) == f"sink ndjson_sink cannot be opened: {why}"
 
 
 def test_half_a_line_that_is_there_is_ended(tmp_path: Path) -> None:
