@@ -1,11 +1,9 @@
-"""Rows from a loopback socket to a book, a touch and a record: saturated, and paced for latency.
+"""Rows from a loopback socket to a book, a touch and a record, as fast as it goes.
 
-``python -m benches.loopback [--quick] saturated|paced`` prints the rows as JSON. The sender is a
-process of its own (``benches.sender``). Saturated rows are wall time from the first frame to the
-last, so the slower end decides; the row that only counts frames says what the sender and the socket
-allow.
-Latencies run from the frame's due time on an open-loop schedule to the moment the callback holds
-it, so time lost to anybody's stall is counted (no coordinated omission).
+``python -m benches.loopback [--quick]`` prints the rows as JSON. The sender is a process of its own
+(``benches.sender``). Rows are wall time from the first frame to the last, so the slower end
+decides; the row that only counts frames says what the sender, the socket and picows allow, and the
+others are compared with it.
 
 The hashes of this corpus are valid and bookfeed runs with its default hash sampling.
 """
@@ -18,31 +16,25 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSFrame, WSListener, WSTransport, ws_connect
 
 from benches import loopback_feed
 from benches.competitors import JsonSorted, Stack, installed, peer, wrong_answer
 from benches.corpus import Corpus, Spec, load
-from benches.sender import CA_FILE, SENT, SENT_HEAD
-from benches.timing import Row, Stopwatch, interleave, pin, spread_of, write_rows
+from benches.sender import CA_FILE
+from benches.timing import CoreWait, Row, Stopwatch, interleave, pin, write_rows
 from bookfeed.loops import run
 
 COUNT_ONLY = "picows + uvloop, counts frames only"
 USUAL = "websockets + json + dict + sorted()"
 BEST_PEER = "picows + uvloop + msgspec + dict, cached touch"
 OURS = "bookfeed Feed: books, evidence, rules, records in a callback"
-BARE = "picows + uvloop, frame in a callback"
-OURS_PACED = "bookfeed Feed, record in a callback"
-BUSY = ", busy-poll"
-RATES = (1_000, 10_000, 100_000)
-RATE_TLS = 10_000
 ROW_SECONDS_MAX = 60.0
 
 
@@ -117,9 +109,7 @@ class Receiver(WSListener):
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """One frame."""
-        if frame.msg_type is not WSMsgType.TEXT:
-            return
+        """One frame; the sender's are all text."""
         if self.count == 0:
             self.watch.start()
         self.count += 1
@@ -253,77 +243,12 @@ def saturated_ours(lane: Lane) -> Saturated:
     return measure
 
 
-@dataclass
-class Paced:
-    """A paced row: its rate, and the latencies (µs) pooled over the rounds."""
-
-    lane: Lane
-    rate: int
-    count: int
-    busy_poll: bool
-    latencies: list[float] = field(default_factory=list)
-    sender_late: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def path(self) -> str:
-        """What the sender is asked for."""
-        return f"paced/{self.rate}/{self.count}"
-
-    @property
-    def snapshots(self) -> int:
-        """Frames that come before the paced ones."""
-        return len(self.lane.corpus.markets)
-
-    def keep(self, latencies: list[float], answer: dict[str, Any]) -> float:
-        """Pools a round; returns its p50, µs."""
-        self.latencies += latencies
-        for name in ("p50", "p99"):
-            known = self.sender_late.get(f"sender late {name}", 0.0)
-            self.sender_late[f"sender late {name}"] = max(known, answer["late_us"][name])
-        return spread_of(latencies)["p50"]
-
-    def bare(self) -> float:
-        """A round of a listener that does nothing but look at the clock."""
-        arrivals: list[tuple[int, bytes]] = []
-        keep, clock, head = arrivals.append, time.monotonic_ns, len(SENT_HEAD)
-
-        def take(frame: WSFrame) -> None:
-            payload = frame.get_payload_as_bytes()
-            if payload[:head] == SENT_HEAD:
-                keep((clock(), payload[SENT]))
-
-        url = self.lane.begin(self.path)
-        work = receive(url, self.lane.tls, self.snapshots + self.count, take)
-        run(work, busy_poll=self.busy_poll)
-        latencies = [(at_ns - int(due_ns)) / 1e3 for at_ns, due_ns in arrivals]
-        return self.keep(latencies, self.lane.end())
-
-    def ours(self) -> float:
-        """A round of ours."""
-        corpus, first = self.lane.corpus, self.snapshots
-        records = loopback_feed.book_records(corpus, first + self.count)
-        url = self.lane.begin(self.path)
-        work = loopback_feed.receive(
-            corpus,
-            url,
-            self.lane.tls,
-            records,
-            busy_poll=self.busy_poll,
-            timeout_s=ROW_SECONDS_MAX,
-        )
-        arrivals = run(work)  # with busy_poll the feed itself keeps the loop awake
-        answer = self.lane.end()
-        latencies = loopback_feed.latencies_us(
-            arrivals, corpus, first, self.count, answer["t0_ns"], self.rate
-        )
-        return self.keep(latencies, answer)
-
-
 def saturated_rows(lanes: Sequence[Lane], rounds: int) -> list[Row]:
     """Socket to book to touch, as fast as it goes."""
     rows: dict[str, Row] = {}
     measures: dict[str, Callable[[], float]] = {}
     cpu_us: dict[str, list[float]] = {}
+    waits: dict[str, list[float]] = {}
     best = peer("msgspec + dict, cached touch")
     for lane in lanes:
         clients: dict[str, Saturated | str] = {
@@ -341,58 +266,36 @@ def saturated_rows(lanes: Sequence[Lane], rounds: int) -> list[Row]:
             if isinstance(client, str):
                 rows[key].skipped = client
             else:
-                cpu_us[key] = []
-                measures[key] = keeping_cpu(client, cpu_us[key])
+                cpu_us[key], waits[key] = [], []
+                measures[key] = keeping(client, cpu_us[key], waits[key])
     for key, values in interleave(measures, rounds).items():
         rows[key].rounds = values
-        rows[key].facts = {"cpu": statistics.median(cpu_us[key])}
+        rows[key].facts = {
+            "cpu": statistics.median(cpu_us[key]),
+            "core wait": statistics.median(waits[key]),
+        }
     return list(rows.values())
 
 
-def keeping_cpu(client: Saturated, kept: list[float]) -> Callable[[], float]:
-    """The wall time of a round; its CPU time goes to ``kept``."""
+def keeping(client: Saturated, cpu_us: list[float], waits: list[float]) -> Callable[[], float]:
+    """The wall time of a round; its CPU time and how long it waited for its core are kept."""
 
     def measure() -> float:
-        wall_us, cpu_us = client()
-        kept.append(cpu_us)
+        wait = CoreWait()
+        wall_us, spent_us = client()
+        waits.append(wait.share())
+        cpu_us.append(spent_us)
         return wall_us
 
     return measure
 
 
-def paced_rows(lane: Lane, rate: int, seconds: float, rounds: int) -> list[Row]:
-    """Latency at a rate, with and without sleeping, bare picows beside ours."""
-    count = min(int(rate * seconds), len(lane.corpus.frames) - len(lane.corpus.markets))
-    paced = {
-        name + (BUSY if busy else ""): Paced(lane, rate, count, busy)
-        for busy in (False, True)
-        for name in (BARE, OURS_PACED)
-    }
-    measures = {
-        name: row.bare if name.startswith(BARE) else row.ours for name, row in paced.items()
-    }
-    values = interleave(measures, rounds)
-    table = f"paced {lane.transport} {rate}/s"
-    return [
-        Row(
-            table,
-            name,
-            "µs, p50",
-            rounds=values[name],
-            spread=spread_of(row.latencies),
-            facts=row.sender_late,
-        )
-        for name, row in paced.items()
-    ]
-
-
 def main(argv: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benches.loopback", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer frames, rates and rounds")
-    parser.add_argument("kind", choices=["saturated", "paced"])
+    parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
     options = parser.parse_args(argv)
-    frames, rounds, seconds = (20_000, 1, 0.5) if options.quick else (200_000, 3, 3.0)
+    frames, rounds = (20_000, 3) if options.quick else (200_000, 5)
     spec = Spec(frames=frames, hashes="valid")
     corpus = load(spec)
     with Sender(spec) as sender:
@@ -401,14 +304,7 @@ def main(argv: list[str]) -> int:
         lanes = [Lane(sender, corpus, "plain")]
         if sender.tls is not None:
             lanes.append(Lane(sender, corpus, "tls"))
-        rows: list[Row] = []
-        if options.kind == "saturated":
-            rows = saturated_rows(lanes, rounds + 2)
-        else:
-            for rate in RATES if not options.quick else (RATE_TLS,):
-                rows += paced_rows(lanes[0], rate, seconds, rounds)
-            if sender.tls is not None and not options.quick:
-                rows += paced_rows(lanes[1], RATE_TLS, seconds, rounds)
+        rows = saturated_rows(lanes, rounds)
     write_rows(rows)
     return 0
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benches import ingest, loopback, questions, sinks, stages
-from benches.targets import SENDER_LATE_US_MAX
+from benches import ingest, loopback, paced, questions, sinks, stages
 from benches.timing import Row
 
 Table = dict[str, Row]
@@ -59,14 +58,19 @@ def plain_lines(table: Table, unit: str) -> list[str]:
 
 
 def saturated_lines(table: Table) -> list[str]:
-    """Wall time of the rounds, and the receiving thread's CPU time."""
-    body = [
-        [name, *rounds_of(row), number(row.facts["cpu"])]
-        if row.skipped is None
-        else [name, "-", "-", "-", f"skipped: {row.skipped}"]
-        for name, row in table.items()
-    ]
-    return lines_of(["client", "min", "median", "max", "CPU, median"], body)
+    """Wall time of the rounds, the receiving thread's CPU time, and both beside counting alone."""
+    body = []
+    bare = table[loopback.COUNT_ONLY]
+    for name, row in table.items():
+        if row.skipped is not None:
+            body.append([name, *["-"] * 6, f"skipped: {row.skipped}"])
+            continue
+        times = [row.median / bare.median, row.facts["cpu"] / bare.facts["cpu"]]
+        wall, cpu = (f"{value:.2f} x" for value in times)
+        wait = f"{row.facts['core wait']:.1%}"
+        body.append([name, *rounds_of(row), wall, number(row.facts["cpu"]), cpu, wait])
+    head = ["client", "min", "median", "max", "of bare", "CPU, median", "of bare", "core wait"]
+    return lines_of(head, body)
 
 
 def question_lines(tables: dict[str, Table]) -> list[str]:
@@ -95,18 +99,18 @@ def paced_lines(tables: dict[str, Table]) -> list[str]:
         if not title.startswith("paced "):
             continue
         for name, row in table.items():
-            busy = loopback.BUSY if name.endswith(loopback.BUSY) else ""
-            bare = table[loopback.BARE + busy]
+            bare = table[paced.BARE + (paced.BUSY if name.endswith(paced.BUSY) else "")]
             against = [
                 "" if row is bare else f"{row.spread[p] - bare.spread[p]:+.1f}"
                 for p in ("p50", "p99")
             ]
-            late = [number(row.facts[f"sender late {p}"]) for p in ("p50", "p99")]
+            late = " / ".join(number(row.facts[f"sender late {p}"]) for p in ("p50", "p99"))
             spread = [number(row.spread[p]) for p in ("p50", "p99", "p99.9", "max")]
-            cells = [title.removeprefix("paced "), name, *spread, *against, " / ".join(late)]
-            body.append(cells)
+            disturbed = f"{row.facts['disturbed']:.0f} of {len(row.rounds)}"
+            others = [late, f"{row.facts['core wait']:.1%}", disturbed]
+            body.append([title.removeprefix("paced "), name, *spread, *against, *others])
     head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 - bare", "p99 - bare"]
-    return lines_of([*head, "sender late p50 / p99"], body)
+    return lines_of([*head, "sender late p50 / p99", "core wait", "rounds disturbed"], body)
 
 
 def sink_lines(table: Table) -> list[str]:
@@ -121,13 +125,13 @@ def sink_lines(table: Table) -> list[str]:
 
 
 def disturbance_lines(rows: Iterable[Row]) -> list[str]:
-    """A warning where the sender could not keep its own schedule: something else was running."""
-    late_us = max((r.facts.get("sender late p99", 0.0) for r in rows), default=0.0)
-    if late_us <= SENDER_LATE_US_MAX:
+    """A warning where rounds were disturbed, however often they were repeated."""
+    if not any(row.facts.get("disturbed") for row in rows):
         return []
     return [
-        f"**Disturbed run: the sender itself was up to {number(late_us)} µs late at p99, so",
-        "something else was running. The paced latencies below are not to be trusted.**",
+        "**Disturbed run: the sender was late or the receiver waited for its core, in every",
+        "attempt to repeat a round. Latencies of rows with disturbed rounds are not to be",
+        "trusted.**",
         "",
     ]
 
@@ -227,9 +231,12 @@ def all_paced_lines(tables: Tables) -> list[str]:
     return [
         "## Paced loopback, µs from the frame's due time to the user's callback",
         "",
-        "Open-loop schedule, percentiles pooled over the rounds; a stall delays every frame that",
-        "was due meanwhile and all of them count. `bare` is picows with a callback that only looks",
-        "at the clock. The sender's own lateness (worst round) is part of every latency.",
+        "Open-loop schedule; a stall delays every frame that was due meanwhile and all of them",
+        "count. p50 and p99 are medians of the rounds, the others are of all frames together.",
+        "`bare` is picows with a callback that only looks at the clock. The sender's own lateness",
+        "(worst round) is part of every latency; `core wait` is the share of its time for which",
+        "the receiver was ready and another had its core. Rounds that something else disturbed are",
+        "repeated.",
         "",
         *disturbance_lines(row for table in tables.values() for row in table.values()),
         *paced_lines(tables),
@@ -264,8 +271,8 @@ ROW_SETS: Final = {
     "binance": RowSet(("ingest", "binance"), binance_lines),
     "stages": RowSet(("stages",), stage_lines),
     "questions": RowSet(("questions",), asked_lines),
-    "saturated": RowSet(("loopback", "saturated"), all_saturated_lines),
-    "paced": RowSet(("loopback", "paced"), all_paced_lines),
+    "saturated": RowSet(("loopback",), all_saturated_lines),
+    "paced": RowSet(("paced",), all_paced_lines),
     "sinks": RowSet(("sinks",), all_sink_lines),
 }
 """In the order of the report."""

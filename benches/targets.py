@@ -4,20 +4,18 @@ A verdict is ``pass`` or ``MISS``, from medians (latencies: from pooled percenti
 measured`` where a row it needs was skipped, ``not valid`` where a paced run was disturbed.
 """
 
+import operator
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benches import ingest, loopback, questions, sinks, stages
-from benches.timing import Row
+from benches import ingest, loopback, paced, questions, sinks, stages
+from benches.timing import CORE_WAIT_MAX, Row
 
 Tables = dict[str, dict[str, Row]]
 USUAL = "json + dict + sorted()"
 NAUTILUS = "msgspec + nautilus_trader OrderBook"
-BEST_PEER = "msgspec + dict, cached touch"
-KALSHI_BEST_PEER = "msgspec + order-book (C)"
-KALSHI_TIMES = 8.5
-"""What the best stack that could be assembled for Kalshi took, over what is asked of ours."""
+BEST_PEER = ingest.QUICKEST_PEER
 
 NOTHING = 1.05
 """What costs nothing takes no longer than this much of the time without it."""
@@ -29,12 +27,13 @@ NOT_MEASURED = "not measured"
 
 
 class Disturbed(Exception):
-    """Something else was running: the sender could not keep its own schedule."""
+    """Something else was running."""
 
 
 def undisturbed(row: Row) -> Row:
-    """The row. Raises :class:`Disturbed` if its sender was late."""
-    if row.facts["sender late p99"] > SENDER_LATE_US_MAX:
+    """The row. Raises :class:`Disturbed` if its sender was late, or it waited for its core."""
+    late = row.facts.get("sender late p99", 0.0) > paced.SENDER_LATE_US_MAX
+    if late or row.facts.get("core wait", 0.0) > CORE_WAIT_MAX:
         raise Disturbed
     return row
 
@@ -69,28 +68,19 @@ def median(table: str, name: str) -> Callable[[Tables], float]:
 
 def ratio(table: str, peer: str, ours: str) -> Callable[[Tables], float]:
     """How many times longer the peer takes."""
-    return lambda tables: tables[table][peer].median / tables[table][ours].median
-
-
-def behind_bare(table: str, percentile: str) -> Callable[[Tables], float]:
-    """How much later than bare picows ours has the record, µs."""
     return lambda tables: (
-        undisturbed(tables[table][loopback.OURS_PACED]).spread[percentile]
-        - undisturbed(tables[table][loopback.BARE]).spread[percentile]
+        undisturbed(tables[table][peer]).median / undisturbed(tables[table][ours]).median
     )
 
 
-def quickest_stack_margin(table: str, ours: str) -> Callable[[Tables], float]:
-    """How many times longer the quickest stack without bookfeed takes."""
-
-    def measure(tables: Tables) -> float:
-        rows = tables[table]
-        others = [
-            r.median for name, r in rows.items() if not name.startswith("bookfeed") and r.rounds
-        ]
-        return min(others) / rows[ours].median
-
-    return measure
+def beside_bare(
+    table: str, percentile: str, compare: Callable[[float, float], float], end: str = ""
+) -> Callable[[Tables], float]:
+    """Ours and bare picows compared at a percentile; ``end`` is that of both rows' names."""
+    return lambda tables: compare(
+        undisturbed(tables[table][paced.OURS + end]).spread[percentile],
+        undisturbed(tables[table][paced.BARE + end]).spread[percentile],
+    )
 
 
 def quickest_peer_margin(question: str) -> Callable[[Tables], float]:
@@ -105,26 +95,27 @@ def quickest_peer_margin(question: str) -> Callable[[Tables], float]:
 
 
 def race_targets() -> list[Target]:
-    """Bytes to book to touch."""
-    drained, read = ingest.OURS_DRAINED, ingest.OURS
+    """Bytes to book to touch, frames as a socket leaves them."""
+    table, drained, read = ingest.RACE, ingest.OURS_DRAINED, ingest.OURS
+    fresh_peer = BEST_PEER + ingest.FRESH
+    best = ratio(table, fresh_peer, read + ingest.FRESH)
     return [
-        Target("one ingest call a frame, drained", 0.40, "µs", median(ingest.RACE, drained)),
+        Target("one ingest call, frames fresh", 0.37, "µs", median(table, drained + ingest.FRESH)),
+        Target(f"against {fresh_peer}", 6, "x", best, at_most=False),
         *(
-            Target(f"against {name}", times, "x", ratio(ingest.RACE, name, read), at_most=False)
-            for name, times in ((BEST_PEER, 6), (NAUTILUS, 13), (USUAL, 20))
+            Target(f"against {name}", times, "x", ratio(table, name, read), at_most=False)
+            for name, times in ((NAUTILUS, 13), (USUAL, 20))
         ),
     ]
 
 
 def kalshi_targets() -> list[Target]:
-    """Bytes to book to touch, Kalshi, with rules across venues."""
-    table, read = ingest.KALSHI_RACE, ingest.OURS
-    best = ratio(table, KALSHI_BEST_PEER, read)
-    quickest = quickest_stack_margin(table, read)
+    """Bytes to book to touch, Kalshi, with rules across venues, frames as a socket leaves them."""
+    ours = ingest.OURS_DRAINED + ingest.FRESH
     return [
-        Target("Kalshi: one ingest call a frame", 0.22, "µs", median(table, ingest.OURS_DRAINED)),
-        Target(f"Kalshi: against {KALSHI_BEST_PEER}", KALSHI_TIMES, "x", best, at_most=False),
-        Target("Kalshi: against the quickest stack", KALSHI_TIMES, "x", quickest, at_most=False),
+        Target(
+            "Kalshi: one ingest call, frames fresh", 0.20, "µs", median(ingest.KALSHI_RACE, ours)
+        )
     ]
 
 
@@ -176,30 +167,31 @@ def question_targets() -> list[Target]:
     ]
 
 
-def loopback_targets() -> list[Target]:
-    """Socket to record."""
+def saturated_targets() -> list[Target]:
+    """Socket to record, beside picows that only counts frames in the same run."""
     targets = []
-    for transport, bound, usual, best in (("plain", 0.50, 24, 6), ("tls", 0.80, 15, 4)):
+    for transport, bare, usual, best in (("plain", 1.7, 24, 5), ("tls", 1.45, 15, 4)):
         table = f"saturated {transport}"
-        targets.append(Target(table, bound, "µs", median(table, loopback.OURS)))
+        # Here ours is what takes longer.
+        over_bare = ratio(table, loopback.OURS, loopback.COUNT_ONLY)
+        targets.append(Target(f"{table}, of {loopback.COUNT_ONLY}", bare, "x", over_bare))
         for name, times in ((loopback.USUAL, usual), (loopback.BEST_PEER, best)):
             against = ratio(table, name, loopback.OURS)
             targets.append(Target(f"{table}, against {name}", times, "x", against, at_most=False))
-    for rate in loopback.RATES:
-        table = f"paced plain {rate}/s"
-        for p in ("p50", "p99"):
-            name = f"{table}: {p} behind bare picows"
-            targets.append(Target(name, 3, "µs", behind_bare(table, p)))
-    table = f"paced plain {loopback.RATE_TLS}/s"
-    busy = loopback.OURS_PACED + loopback.BUSY
-    targets.append(
-        Target(
-            f"{table}, busy-poll p50",
-            10,
-            "µs",
-            lambda tables: undisturbed(tables[table][busy]).spread["p50"],
-        )
-    )
+    return targets
+
+
+def paced_targets() -> list[Target]:
+    """Due time to callback, beside bare picows in the same rounds."""
+    targets = []
+    for rate in paced.RATES:
+        table, behind_us = f"paced plain {rate}/s", 5 if rate == paced.RATES[0] else 2
+        for end in ("", paced.BUSY):
+            name = f"{table}{end}"
+            p50 = beside_bare(table, "p50", operator.sub, end)
+            p99 = beside_bare(table, "p99", operator.truediv, end)
+            targets.append(Target(f"{name}: p50 behind bare picows", behind_us, "µs", p50))
+            targets.append(Target(f"{name}: p99 of bare picows'", 1.1, "x", p99))
     return targets
 
 
@@ -229,5 +221,6 @@ def sink_targets() -> list[Target]:
 def verdicts(tables: Tables) -> list[list[str]]:
     """One line a target."""
     targets = race_targets() + kalshi_targets() + binance_targets()
-    targets += stage_targets(tables) + question_targets() + loopback_targets() + sink_targets()
+    targets += stage_targets(tables) + question_targets() + saturated_targets()
+    targets += paced_targets() + sink_targets()
     return [target.verdict(tables) for target in targets]

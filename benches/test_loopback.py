@@ -12,14 +12,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benches.competitors import peer
 from benches.corpus import Corpus
 from benches.loopback import (
-    RATE_TLS,
     Lane,
-    Paced,
     Saturated,
     Sender,
     saturated_ours,
     saturated_peer,
 )
+from benches.paced import RATE_TLS, Paced, Round
 from benches.pedantic import time_rounds
 
 ROUNDS = 3
@@ -63,8 +62,8 @@ def test_saturated_bookfeed(benchmark: BenchmarkFixture, lane: Lane) -> None:
 @pytest.mark.parametrize("client", ["bare", "ours"])
 def test_paced(benchmark: BenchmarkFixture, lane: Lane, client: str, busy_poll: bool) -> None:
     paced = Paced(lane, RATE_TLS, PACED_FRAMES, busy_poll)
-    measure: Callable[[], float] = {"bare": paced.bare, "ours": paced.ours}[client]
+    measure: Callable[[], Round] = {"bare": paced.bare, "ours": paced.ours}[client]
     p50_us: list[float] = []
-    time_rounds(benchmark, lambda: p50_us.append(measure()), rounds=ROUNDS)
+    time_rounds(benchmark, lambda: p50_us.append(measure().spread["p50"]), rounds=ROUNDS)
     assert len(p50_us) == ROUNDS
     benchmark.extra_info["p50_us"] = p50_us

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -69,6 +70,29 @@ def pin(core: int) -> int:
     chosen = allowed[min(core, len(allowed) - 1)]
     os.sched_setaffinity(0, {chosen})
     return chosen
+
+
+SCHEDSTAT = Path("/proc/thread-self/schedstat")
+CORE_WAIT_MAX = 0.05
+"""A thread that waits longer for its core was disturbed; waking up counts as waiting, too."""
+
+
+class CoreWait:
+    """The share of its time for which this thread was ready to run and another had its core."""
+
+    def __init__(self) -> None:
+        self.began_ns = time.perf_counter_ns()
+        self.waited_before_ns = self.waited_ns()
+
+    @staticmethod
+    def waited_ns() -> int:
+        """What this thread has waited so far; 0 where the system does not say."""
+        return int(SCHEDSTAT.read_text().split()[1]) if SCHEDSTAT.exists() else 0
+
+    def share(self) -> float:
+        """The share since this object was made."""
+        elapsed_ns = time.perf_counter_ns() - self.began_ns
+        return (self.waited_ns() - self.waited_before_ns) / elapsed_ns
 
 
 class Stopwatch:

@@ -216,6 +216,7 @@ fn decoding(frames: usize) -> [Stage<'static>; 2] {
 
 /// Frames through the engine, round after round; the books are compared after each.
 fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
+    let target = matches!(watch, Watch::Spread).then_some(150.0);
     let (mut engine, mut venue) = (Engine::new(policy(HashCheck::Off)), Venue::new());
     venue.begin(&mut engine);
     watch.set_up(&mut engine);
@@ -228,7 +229,7 @@ fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
         time
     };
     round();
-    stage(name, None, round)
+    stage(name, target, round)
 }
 
 /// The stages of this file that are wanted.

@@ -173,7 +173,7 @@ pub fn stages(corpus: &Corpus) -> Vec<Stage<'_>> {
     );
     vec![
         decode_only(corpus),
-        ingest(corpus, "polymarket: ingest, rules on, hashes off", HashCheck::Off, Some(352.0)),
+        ingest(corpus, "polymarket: ingest, rules on, hashes off", HashCheck::Off, Some(300.0)),
         ingest(corpus, "polymarket: ingest, rules on, hashes sampled", HashCheck::Sampled, None),
         ingest(corpus, "polymarket: ingest, rules on, every hash", HashCheck::Always, None),
         whole_books(1, None),
