@@ -5,7 +5,7 @@ Units everywhere: prices are integers of 1e-9 (``*_e9``), quantities integers of
 (``-2**63``) in records; never NaN and never 0.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal, Never, Self, TypeAlias, final, overload
 
@@ -48,6 +48,8 @@ __all__ = [
     "Engine",
     "EngineError",
     "Fill",
+    "FrameDoor",
+    "FrameIntake",
     "Gap",
     "Histogram",
     "Index",
@@ -979,15 +981,88 @@ class Engine:
         """
 
 @final
+class FrameDoor:
+    """Where the frames of all connections go in: an engine, and the encoder that records them.
+
+    ``attend`` is called when the recorder has something to do. ``open`` is whether frames may come
+    in this way: not while somebody wants to see each of them.
+    """
+
+    def __new__(
+        cls,
+        engine: Engine,
+        *,
+        encoder: JournalEncoder | None = None,
+        attend: Callable[[], object] | None = None,
+        kind: int = 0,
+    ) -> FrameDoor: ...
+    open: bool
+
+@final
+class FrameIntake:
+    """Takes the frames of one listener; see ``live/native.py``.
+
+    ``now`` gives the receive time of a socket read (Unix nanoseconds), ``flush(conn)`` hands
+    records over. The attributes are the listener's state, which its own methods share: ``direct``,
+    whether frames are taken here at all; ``plain``, whether the next whole text frame is a message;
+    ``epoch``, which attempt of the connection it is; ``ts``, the receive time of the socket read in
+    progress, 0 between reads; ``pending``, how many records wait; ``data_ns``, when market data
+    came last; ``frames``, how many frames were taken here.
+    """
+
+    def __new__(
+        cls,
+        door: FrameDoor,
+        conn: int,
+        now: Callable[[], int],
+        flush: Callable[[int], object],
+    ) -> FrameIntake: ...
+    BARE_TEXT_BYTES_MAX: Final[int]
+    """Text messages up to this long, in bytes, are not taken here."""
+    DRAIN_RECORDS_MAX: Final[int]
+    """How many records may wait while a socket read goes on."""
+    DRAIN_AFTER_NS: Final[int]
+    """How long they may, in nanoseconds."""
+    direct: bool
+    plain: bool
+    epoch: int
+    ts: int
+    pending: int
+    data_ns: int
+    @property
+    def frames(self) -> int: ...
+    @staticmethod
+    def learn(slotted: type, frame_type: type) -> str | None:
+        """Compares the layout of picows' types with the one that is known, and says what differs.
+
+        ``slotted`` is derived from ``WSListener`` and adds one slot, ``frame_type`` is ``WSFrame``.
+        To be called once the published declarations were compared.
+        """
+    def install(self, listener: object) -> str | None:
+        """Has ``listener``, in whose slot this is, hand its frames to it; says what differs.
+
+        Raises ``TypeError`` for a listener of another class.
+        """
+    @staticmethod
+    def agrees(frame: object) -> bool:
+        """Whether what is read of ``frame`` is what its getters say; only during its callback."""
+
+@final
 class JournalEncoder:
     """Packs records into checksummed, compressed journal blocks; it opens no file.
 
-    ``level`` is zstd's. ``append`` and ``take_block`` may be called from two threads:
+    ``level`` is zstd's. Once ``bytes_max`` wait, each frame that comes without a call of Python
+    has its owner called. ``append`` and ``take_block`` may be called from two threads:
     compression holds neither the GIL nor the lock that ``append`` needs. Errors are
     ``JournalError``.
     """
 
-    def __new__(cls, *, level: int = 3) -> JournalEncoder: ...
+    def __new__(cls, *, level: int = 3, bytes_max: int | None = None) -> JournalEncoder: ...
+    direct: bool
+    """Whether frames may be added without a call of Python (``FrameDoor``)."""
+    @property
+    def appended(self) -> int:
+        """Records added since the beginning."""
     def header(self, metadata: bytes) -> bytes:
         """The first bytes of a segment, with ``metadata`` inside; ``JournalError`` if it is too
         long.

@@ -70,3 +70,4 @@ class SessionCounters:
     notices: int = 0
     commands: int = 0
     handshakes_denied: int = 0
+    python_listeners: int = 0

@@ -1,8 +1,9 @@
 """The path of every frame: from the socket layer into the engine.
 
-``FeedListener`` hands whole text frames to the engine and, at the end of each socket read, has the
-records drained once. It is written for speed and does nothing else; what is not an ordinary text
-frame goes to the message assembler.
+``FeedListener`` hands whole text frames to the engine and has the records drained at the end of
+each socket read, and in a long one in between. It is written for speed and does nothing else; what
+is not an ordinary text frame goes to the message assembler. ``native.py`` has one that does the
+same without Python for each frame: what it does is decided here.
 
 Whatever goes wrong here, the books of the connection leave ``live`` first: frames already
 buffered are delivered even after a callback raised, so the engine has to know before they come.
@@ -11,12 +12,15 @@ buffered are delivered even after a callback raised, so the engine has to know b
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from picows.version import __version__ as PICOWS_INSTALLED
 
+from bookfeed._bookfeed import FrameIntake
+from bookfeed.live import trial
 from bookfeed.live.framing import (
     CLOSE_CODE_ABNORMAL,
     CloseCode,
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from bookfeed.live.session import Session
 
 # Bare text messages of a venue are shorter than this; market data never is.
-BARE_TEXT_BYTES_MAX: Final = 64
+BARE_TEXT_BYTES_MAX: Final = FrameIntake.BARE_TEXT_BYTES_MAX
 # Bytes that may wait for a peer that does not read; a subscription has some 100,000.
 UNREAD_BYTES_MAX: Final = 1 << 20
 
@@ -42,11 +46,16 @@ PICOWS_VERSION: Final = "2.3"
 
 _TEXT: Final = WSMsgType.TEXT
 # Refused frames are learned from what picows logs (``PicowsLog``): no promise of its interface, so
-# only the versions are taken whose behaviour the tests know.
+# only the versions are taken whose behaviour the tests know, and only if it still is that.
 if PICOWS_INSTALLED.split(".")[:2] != PICOWS_VERSION.split("."):
     raise ImportError(
         f"bookfeed needs picows {PICOWS_VERSION}, not {PICOWS_INSTALLED}: "
         f"pip install 'picows=={PICOWS_VERSION}.*'"
+    )
+if _behaves_otherwise := trial.difference():
+    raise ImportError(
+        f"picows {PICOWS_INSTALLED} does not behave as bookfeed needs it: {_behaves_otherwise}; "
+        f"install another release: pip install 'picows=={PICOWS_VERSION}.*'"
     )
 
 # How big a frame was and how big one may be, as the socket layer says it.
@@ -54,7 +63,14 @@ _SIZES: Final = re.compile(r"(\d+) > (\d+)")
 _JSON_STARTS: Final = (b"[", b"{")
 
 
-class FeedListener(WSListener):
+class SlottedListener(WSListener):
+    """Where compiled code finds the intake of a listener, if it has one: nothing else is here."""
+
+    __slots__ = ("intake",)
+    intake: Any
+
+
+class FeedListener(SlottedListener):
     """Receives the frames of one connection attempt and hands them to the engine."""
 
     __slots__ = (
@@ -67,12 +83,14 @@ class FeedListener(WSListener):
         "_pending",
         "_plain",
         "_session",
+        "_since_ns",
         "_ts",
         "active",
         "close_code",
         "close_reason",
         "data_ns",
         "heard_ns",
+        "native",
         "transport",
         "violation",
     )
@@ -86,12 +104,16 @@ class FeedListener(WSListener):
         self._is_pong = venue.is_pong
         self._assembler = MessageAssembler(session.frame_bytes_max)
         self.transport: WSTransport | None = None
+        # Whether ordinary frames are taken without Python.
+        self.native = False
         # Whether this attempt is the session's present one.
         self.active = True
         # Whether the next whole text frame can be taken as it is: active, nothing fragmented.
         self._plain = True
         # Receive time of the socket read in progress; 0 between reads.
         self._ts = 0
+        # Since when records may have waited in this read, by a clock of its own.
+        self._since_ns = 0
         self._pending = 0
         self.data_ns = 0
         # When something else came; all of it shows that the venue is there.
@@ -115,6 +137,7 @@ class FeedListener(WSListener):
             ts = self._ts
             if not ts:
                 ts = self._ts = self._begin()
+                self._since_ns = time.monotonic_ns()
             if (
                 self._plain
                 and frame.fin
@@ -134,20 +157,36 @@ class FeedListener(WSListener):
                 self._late(frame)
             if frame.last_in_buffer:
                 self._end_read()
+            elif self._pending and self._overdue():
+                self._hand_over()
+                self._since_ns = time.monotonic_ns()
         except ProtocolViolation as violation:
             self._ts = 0
             self._session.on_violation(self, violation)
         except BaseException as error:  # nothing may escape into the socket layer
-            self._ts = 0
-            self._session.on_error(self, error)
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        self._ts = 0
+        self._session.on_error(self, error)
 
     def _end_read(self) -> None:
         self._ts = 0
         if self.violation is not None and self.active:
             raise self.violation
         if self._pending:
-            self._pending = 0
-            self._flush(self._conn)
+            self._hand_over()
+
+    def _overdue(self) -> bool:
+        """Whether records should not wait for the end of the read: a socket may have megabytes."""
+        waited_ns = time.monotonic_ns() - self._since_ns
+        return self._pending >= FrameIntake.DRAIN_RECORDS_MAX or (
+            waited_ns >= FrameIntake.DRAIN_AFTER_NS
+        )
+
+    def _hand_over(self) -> None:
+        self._pending = 0
+        self._flush(self._conn)
 
     def _text(self, payload: bytes, ts: int) -> None:
         """A whole text message that is short or not plain ASCII."""

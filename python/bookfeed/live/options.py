@@ -34,5 +34,7 @@ class SessionOptions:
     advance_s: float = 0.1
     """How often the engine is told the time, whatever comes."""
     reconnect: bool = True
+    native: bool = True
+    """Whether ordinary frames may go into the engine without Python for each of them."""
     resync: ResyncPolicy = field(default_factory=ResyncPolicy)
     """Budgets for fetching books anew."""

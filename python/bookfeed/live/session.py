@@ -55,6 +55,7 @@ from bookfeed.live.handshake import (
 )
 from bookfeed.live.host import Host, SessionCounters, borne
 from bookfeed.live.listener import FeedListener
+from bookfeed.live.native import listener_of
 from bookfeed.live.proxy import proxy_of
 from bookfeed.live.refusal import refusal, retry_after
 from bookfeed.live.resets import ResetWatch
@@ -81,7 +82,8 @@ refusal_log: Final = RateLimitedLog(_logger, interval_s=60.0)
 class Session:
     """One connection, kept up for as long as the session lives.
 
-    ``conn`` is its number in the engine, the same through all attempts.
+    ``conn`` is its number in the engine, the same through all attempts. Without ``native`` all
+    frames are taken in Python.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Session:
         clock: Clock,
         host: Host,
         frame_bytes_max: int | None = None,
+        native: bool = True,
     ) -> None:
         self.conn: Final = conn
         self.inputs: Final = inputs
@@ -101,6 +104,7 @@ class Session:
         self.host: Final = host
         self.counters: Final = SessionCounters()
         self.frame_bytes_max: Final = frame_bytes_max or endpoint.venue.frame_bytes_max
+        self.native: Final = native
         self._endpoint: Final = endpoint
         self._venue: Final = endpoint.venue
         self._logic: Final = logic
@@ -257,6 +261,7 @@ class Session:
         self._gone.clear()
         self.counters.reconnects += self.counters.connects > 0
         self.counters.connects += 1
+        self.counters.python_listeners += not listener.native
         self._lost = False
         self.cause = ""
         if transport.response is not None:
@@ -483,7 +488,7 @@ class Session:
         asyncio.get_running_loop().call_later(LINGER_S, _drop, listener)
 
     async def _connect(self) -> None:
-        listener = FeedListener(self, self._venue)
+        listener = listener_of(self, self._venue)
         self._listener = listener
         try:
             # Signatures carry the wall clock's time, not the session's. The session's clock does

@@ -186,6 +186,7 @@ class Supervisor:
             clock=self.clock,
             host=self,
             frame_bytes_max=self._options.frame_bytes_max,
+            native=self._options.native,
         )
         self._put(shard, markets, only)
         self._shards[shard.conn] = shard

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import orjson
 
-from bookfeed._bookfeed import Engine
+from bookfeed._bookfeed import Engine, FrameDoor, JournalEncoder
 from bookfeed.errors import BookfeedError
 from bookfeed.log import RateLimitedLog
 from bookfeed.market import Market, Outcome
@@ -57,16 +57,29 @@ class Flushing(Recorder, Protocol):
         """Have everything written soon; must neither block nor fail."""
 
 
+@runtime_checkable
+class Packing(Recorder, Protocol):
+    """A recorder whose encoder may be given frames without a call of ``append``."""
+
+    @property
+    def encoder(self) -> JournalEncoder | None:
+        """The encoder; ``None`` where ``append`` is to be called for each frame."""
+
+    def attend(self) -> None:
+        """The encoder has blocks to write, or holds too much; must neither block nor fail."""
+
+
 class EngineInput:
     """Performs the changing calls of ``engine`` and records each of them.
 
     ``ingest(conn, payload, ts)`` is the hot one: without a recorder it is the engine's own
-    method, at no extra cost. Times are Unix nanoseconds.
+    method, at no extra cost. ``door`` is the way for frames that does the same without Python,
+    where there is one. Times are Unix nanoseconds.
     """
 
     __slots__ = (
-        "_engine", "_epochs", "_recorder", "_untapped", "ingest", "names", "records_failed",
-        "records_refused", "rules", "venues",
+        "_engine", "_epochs", "_recorder", "_untapped", "door", "ingest", "names",
+        "records_failed", "records_refused", "rules", "venues",
     )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
@@ -85,6 +98,26 @@ class EngineInput:
         self.records_failed = 0
         self._untapped = engine.ingest if recorder is None else self._ingest_recorded
         self.ingest = self._untapped
+        self.door: Final = self._door()
+
+    def _door(self) -> FrameDoor | None:
+        """The way of frames past Python, unless an engine or a recorder is not one of ours."""
+        if not isinstance(self._engine, Engine):
+            return None
+        if self._recorder is None:
+            return FrameDoor(self._engine)
+        encoder = self._recorder.encoder if isinstance(self._recorder, Packing) else None
+        if encoder is None:
+            return None
+        return FrameDoor(self._engine, encoder=encoder, attend=self._attend, kind=Kind.FRAME)
+
+    def _attend(self) -> None:
+        if isinstance(self._recorder, Packing):
+            self._minded(self._recorder.attend)
+
+    def epoch(self, conn: int) -> int:
+        """Which attempt of a connection it is: the number of its ``connected`` so far."""
+        return self._epochs.get(conn, 0)
 
     @property
     def engine(self) -> Engine:
@@ -95,7 +128,7 @@ class EngineInput:
         if self._recorder is None:
             return
         try:
-            self._recorder.append(kind, ts, conn, self._epochs.get(conn, 0), payload)
+            self._recorder.append(kind, ts, conn, self.epoch(conn), payload)
         except Exception as error:  # a recorder must never be able to stop the feed
             self.records_failed += 1
             _log.warning("record", "a record could not be journalled: %r", error)
@@ -118,6 +151,8 @@ class EngineInput:
             return ingest(conn, payload, ts)
 
         self.ingest = ingest if take is None else tapped
+        if self.door is not None:
+            self.door.open = take is None
 
     def watch_levels(self, on: bool) -> None:
         """Have the engine write a record of every change of a level from here on, or none.
@@ -128,12 +163,16 @@ class EngineInput:
 
     def poll(self, now_ns: int) -> None:
         """Let the recorder write out what has waited long enough."""
-        if self._recorder is not None:
-            try:
-                self._recorder.poll(now_ns)
-            except Exception as error:  # as above
-                self.records_failed += 1
-                _log.warning("poll", "the journal could not be written: %r", error)
+        if (recorder := self._recorder) is not None:
+            self._minded(lambda: recorder.poll(now_ns))
+
+    def _minded(self, work: Callable[[], None]) -> None:
+        """Work of a recorder, whose errors are counted: they must not be able to stop the feed."""
+        try:
+            work()
+        except Exception as error:
+            self.records_failed += 1
+            _log.warning("poll", "the journal could not be written: %r", error)
 
     def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
         """A connection is open; its epoch begins. ``mode`` is how the venue was asked to speak."""

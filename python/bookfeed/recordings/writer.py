@@ -82,11 +82,10 @@ class JournalWriter:
     ) -> None:
         if not _PREFIX.fullmatch(prefix):
             raise JournalError(f"prefix {prefix!r}: letters, digits, '.', '_' and '-' only")
-        self._encoder: Final = JournalEncoder(level=level)
+        self._encoder: Final = JournalEncoder(level=level, bytes_max=buffer_bytes_max)
         self._flush_ns: Final = int(flush_interval_s * 1e9)
         self._buffer_bytes_max: Final = buffer_bytes_max
         self._polled_at = 0
-        self._appended = 0
         self._dropped = 0
         self._dropped_unnoted = 0
         # Which of the appended records say how many were dropped, as far as they are not written.
@@ -111,6 +110,14 @@ class JournalWriter:
             target=self._run, name="bookfeed-journal", daemon=True
         )
         self._thread.start()
+
+    @property
+    def encoder(self) -> JournalEncoder | None:
+        """What may be given frames without ``append``, as long as it says so (``direct``).
+
+        ``None`` where a derived class has an ``append`` of its own.
+        """
+        return self._encoder if type(self).append is JournalWriter.append else None
 
     @property
     def flush_interval_s(self) -> float:
@@ -141,12 +148,16 @@ class JournalWriter:
         except JournalError:  # longer than any record may be
             self._drop()
             return
-        self._appended += 1
         if pending >= BLOCK_BYTES:
-            if not self._wake.is_set():
-                self._wake.set()
-            if pending > self._buffer_bytes_max:
-                self._full = True
+            self.attend()
+
+    def attend(self) -> None:
+        """Has the thread write what waits, and takes no more if that is too much."""
+        if not self._wake.is_set():
+            self._wake.set()
+        if self._encoder.pending > self._buffer_bytes_max:
+            self._full = True
+            self._encoder.direct = False
 
     def poll(self, now_ns: int) -> None:
         """Flushes if records waited for the flush interval; any clock, compared only to itself."""
@@ -164,7 +175,7 @@ class JournalWriter:
 
     def sync(self, timeout_s: float | None = None) -> bool:
         """Waits until everything appended so far is on the disk; false if it is not in time."""
-        target = self._appended
+        target = self._encoder.appended
         self._syncs += 1
         self.flush()
         with self._progress:
@@ -183,6 +194,7 @@ class JournalWriter:
             if self._dropped_unnoted:
                 self._note_dropped()
             self._full = self._stopping = True
+            self._encoder.direct = False
             self._wake.set()
         self._thread.join(timeout_s)
         told, self._ended = self._ended, True
@@ -204,9 +216,9 @@ class JournalWriter:
         dropped = self._dropped
         if self._ended:
             notes = sum(number > disk.written for number in self._notes)
-            dropped += max(0, self._appended - disk.written - notes)
+            dropped += max(0, self._encoder.appended - disk.written - notes)
         return JournalStatus(
-            records_appended=self._appended,
+            records_appended=self._encoder.appended,
             records_written=disk.written,
             records_synced=disk.synced,
             records_dropped=dropped,
@@ -220,6 +232,8 @@ class JournalWriter:
     def _drop(self) -> None:
         self._dropped += 1
         self._dropped_unnoted += 1
+        # Until it is noted, each record has to ask whether it may come in again.
+        self._encoder.direct = False
 
     def _resume(self) -> bool:
         """Ends a spell of dropping once half the buffer is free, leaving a record of it."""
@@ -228,16 +242,16 @@ class JournalWriter:
         self._full = False
         if self._dropped_unnoted:
             self._note_dropped()
+        self._encoder.direct = True
         return True
 
     def _note_dropped(self) -> None:
         payload = json.dumps({"records": self._dropped_unnoted}).encode()
         self._encoder.append(Kind.DROPPED, self._ts_last, 0, 0, payload)
-        self._appended += 1
         self._dropped_unnoted = 0
         while self._notes and self._notes[0] <= self._disk.synced:
             self._notes.popleft()
-        self._notes.append(self._appended)
+        self._notes.append(self._encoder.appended)
 
     def _run(self) -> None:
         """The thread: hands blocks to the disk when woken, and minds its deadlines."""

@@ -1,8 +1,9 @@
 //! `JournalEncoder` and `JournalReader`: the journal codec for Python. No files here either.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bookfeed_core::journal::{Packer, ReadOptions, Reader, Record, Sealer};
+use bookfeed_core::journal::{JournalError, Packer, ReadOptions, Reader, Record, Sealer};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -12,21 +13,89 @@ use crate::errors::journal_error;
 
 /// Packs records into checksummed, compressed journal blocks; it opens no file.
 ///
-/// ``level`` is zstd's. ``append`` and ``take_block`` may be called from two threads:
+/// ``level`` is zstd's. Once ``bytes_max`` wait, each frame that comes without a call of Python
+/// has its owner called. ``append`` and ``take_block`` may be called from two threads:
 /// compression holds neither the GIL nor the lock that ``append`` needs. Errors are
 /// ``JournalError``.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct JournalEncoder {
-    packer: Mutex<Packer>,
+    packer: Mutex<Counted>,
     sealer: Mutex<Sealer>,
+    bytes_max: usize,
+    direct: AtomicBool,
+}
+
+/// A packer, and how many records it took.
+#[derive(Default)]
+struct Counted {
+    packer: Packer,
+    appended: u64,
+}
+
+impl Counted {
+    fn append(&mut self, record: &Record<'_>) -> Result<(), JournalError> {
+        self.packer.append(record)?;
+        self.appended += 1;
+        Ok(())
+    }
+}
+
+/// What became of a record that came without a call of Python.
+pub(crate) enum Packed {
+    /// It is not taken: its owner is to be asked.
+    No,
+    /// It waits.
+    Waiting,
+    /// It waits, and its owner has something to do: a block is full, or too much waits.
+    Attend,
+}
+
+impl JournalEncoder {
+    /// Adds a record, if records may come without a call of Python now.
+    pub(crate) fn pack(&self, record: &Record<'_>) -> Packed {
+        if !self.direct.load(Relaxed) {
+            return Packed::No;
+        }
+        let mut counted = lock(&self.packer);
+        let closed = counted.packer.closed();
+        if counted.append(record).is_err() {
+            return Packed::No;
+        }
+        if counted.packer.closed() > closed || counted.packer.pending() > self.bytes_max {
+            return Packed::Attend;
+        }
+        Packed::Waiting
+    }
 }
 
 #[pymethods]
 impl JournalEncoder {
     #[new]
-    #[pyo3(signature = (*, level = 3))]
-    fn new(level: i32) -> Self {
-        Self { packer: Mutex::default(), sealer: Mutex::new(Sealer::new(level)) }
+    #[pyo3(signature = (*, level = 3, bytes_max = None))]
+    fn new(level: i32, bytes_max: Option<usize>) -> Self {
+        Self {
+            packer: Mutex::default(),
+            sealer: Mutex::new(Sealer::new(level)),
+            bytes_max: bytes_max.unwrap_or(usize::MAX),
+            direct: AtomicBool::new(true),
+        }
+    }
+
+    /// Whether frames may be added without a call of Python (``FrameDoor``).
+    #[getter]
+    fn direct(&self) -> bool {
+        self.direct.load(Relaxed)
+    }
+
+    #[setter]
+    fn set_direct(&self, direct: bool) {
+        self.direct.store(direct, Relaxed);
+    }
+
+    /// Records added since the beginning.
+    #[getter]
+    fn appended(&self) -> u64 {
+        lock(&self.packer).appended
     }
 
     /// The first bytes of a segment, with ``metadata`` inside; ``JournalError`` if it is too
@@ -46,7 +115,7 @@ impl JournalEncoder {
         epoch: u32,
         payload: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
-        let mut packer = lock(&self.packer);
+        let mut counted = lock(&self.packer);
         let copied;
         let payload = if let Ok(bytes) = payload.cast::<PyBytes>() {
             bytes.as_bytes()
@@ -54,14 +123,14 @@ impl JournalEncoder {
             copied = PyBuffer::<u8>::get(payload)?.to_vec(payload.py())?;
             &copied
         };
-        packer.append(&Record { kind, ts, conn, epoch, payload }).map_err(journal_error)?;
-        Ok(packer.pending())
+        counted.append(&Record { kind, ts, conn, epoch, payload }).map_err(journal_error)?;
+        Ok(counted.packer.pending())
     }
 
     /// Bytes that wait to be packed.
     #[getter]
     fn pending(&self) -> usize {
-        lock(&self.packer).pending()
+        lock(&self.packer).packer.pending()
     }
 
     /// The next block, empty bytes if there is none: a full one, or with ``partial`` what
@@ -71,7 +140,7 @@ impl JournalEncoder {
         let block = py.detach(|| {
             // The sealer's lock first, so that blocks are numbered in the order they are taken.
             let mut sealer = lock(&self.sealer);
-            let raw = lock(&self.packer).take(partial);
+            let raw = lock(&self.packer).packer.take(partial);
             raw.map(|raw| sealer.seal(&raw)).transpose()
         });
         let block = block.map_err(journal_error)?.unwrap_or_default();

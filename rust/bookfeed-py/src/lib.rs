@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod histogram;
 mod journal;
+mod listening;
 mod numbers;
 mod values;
 
@@ -68,6 +69,8 @@ mod _bookfeed {
     use super::histogram::Histogram;
     #[pymodule_export]
     use super::journal::{JournalEncoder, JournalReader};
+    #[pymodule_export]
+    use super::listening::{FrameDoor, FrameIntake};
     #[pymodule_export]
     use super::numbers::{format_price, format_qty, json_check, parse_price, parse_qty};
     #[pymodule_export]

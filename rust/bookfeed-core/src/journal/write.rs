@@ -67,6 +67,12 @@ impl Packer {
         self.closed_len + self.open.bytes.len()
     }
 
+    /// Blocks that are closed and wait to be taken.
+    #[must_use]
+    pub fn closed(&self) -> usize {
+        self.closed.len()
+    }
+
     /// The oldest block: a closed one, else (if `partial`) the open one, if it has records.
     pub fn take(&mut self, partial: bool) -> Option<RawBlock> {
         if self.closed.is_empty() && partial {

@@ -85,6 +85,12 @@ impl Engine {
         }
     }
 
+    /// `ingest` of bytes that are at hand.
+    #[inline]
+    pub(crate) fn take_frame(&mut self, conn: u32, payload: &[u8], ts: Nanos) -> PyResult<usize> {
+        self.guarded(ts, |engine| engine.ingest(conn, payload, ts))
+    }
+
     #[inline]
     fn with_payload<R>(
         &mut self,
