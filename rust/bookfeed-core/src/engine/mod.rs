@@ -21,6 +21,7 @@ mod lost;
 mod markets;
 mod mirror;
 mod news;
+mod numbered;
 mod order;
 mod output;
 mod publish;
