@@ -295,6 +295,13 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "path with a zero": (
         '[[sink]]\nkind = "ndjson"\npath = "a\\u0000b"\n', 3, "sink[0].path", "a path, or"
     ),
+    "section below one that is not there": (
+        POLY + '[sinks.ndjson]\npath = "x"\n', 4, "sinks", 'did you mean "sink"?'
+    ),
+    "true for on": (
+        POLY + '[rules.complement]\nconfirm = true\n', 5, "rules.complement.confirm",
+        'must be one of "on", "off", not true; write "on"\n',
+    ),
     "no key": ('"" = 1\n', 1, '""', "no such key; known here: basket"),
     "fee type in capitals": (
         KALSHI + 'fee_type = "Quadratic"\n', 4, "market[0].fee_type", 'mean "quadratic"?'
@@ -412,7 +419,7 @@ def test_lines_of_every_form_of_key() -> None:
         "market[1]": 17, "market[1].outcomes": 18,
         "market[1].outcomes[0]": 18, "market[1].outcomes[0].name": 19,
         "market[1].outcomes[1]": 20, "market[1].outcomes[1].name": 21,
-        "rules.spread": 22, "rules.spread.open": 23,
+        "rules": 22, "rules.spread": 22, "rules.spread.open": 23,
     }  # fmt: skip
     assert lines_of(TOML.replace("\n", "\r\n")) == lines_of(TOML)
 
@@ -428,6 +435,9 @@ def test_an_error_of_a_variable_has_no_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         config.load(path, {"BOOKFEED_ENGINE__SILENCE_S": "x"})
     assert (caught.value.source, caught.value.line) == ("BOOKFEED_ENGINE__SILENCE_S", None)
+    variable = "BOOKFEED_ENGINE__UNHEARD_S__MAX"
+    with pytest.raises(ConfigError, match=f"{variable}: engine.unheard_s: must be a number"):
+        config.load(path, {variable: "3"})
 
 
 def test_no_value_gets_past_the_file_and_fails_in_the_engine() -> None:

@@ -129,12 +129,22 @@ def test_a_file_is_private_and_appended_to(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "absent" / "x.ndjson"
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("absent/x.ndjson", "No such file or directory; make its directory first"),
+        ("file/x.ndjson", "Not a directory; a part of the path is a file"),
+        ("", "Is a directory; name a file in it"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_named_with_what_to_do(
+    name: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / name
     with pytest.raises(SessionError) as caught:
         SinkSet([NdjsonSink(path)], Names()).open_waiting()
-    why = f"{path}: No such file or directory"
-    assert str(caught.value) == f"sink ndjson_sink cannot be opened: {why}"
+    assert str(caught.value) == f"sink ndjson_sink cannot be opened: {path}: {told}"
 
 
 def test_half_a_line_that_is_there_is_ended(tmp_path: Path) -> None:

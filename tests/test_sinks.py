@@ -375,7 +375,7 @@ async def test_a_spill_directory_that_cannot_be_used_is_told_at_once(tmp_path: A
     (tmp_path / "file").write_text("")
     options = SinkOptions(full="spill", spill_dir=tmp_path / "file" / "below")
     for sink in (Keeping(), KeepingTask()):
-        with pytest.raises(SessionError, match="below: Not a directory"):
+        with pytest.raises(SessionError, match="file/below: Not a directory; a part of the path"):
             await opened((sink, options))
 
 

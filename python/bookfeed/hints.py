@@ -40,7 +40,11 @@ def one_of(allowed: Iterable[str]) -> str:
 
 def closest(value: object, allowed: Iterable[str]) -> str:
     """The allowed value that was meant."""
-    close = difflib.get_close_matches(str(value), list(allowed), 1)
+    allowed = list(allowed)
+    switch = "on" if value is True else "off" if value is False else None
+    if switch in allowed:
+        return f'; write "{switch}"'
+    close = difflib.get_close_matches(str(value), allowed, 1)
     return f' (did you mean "{close[0]}"?)' if close else ""
 
 

@@ -202,8 +202,8 @@ class Reader:
 
     def expected(self, what: str, found: object, hint: str = "") -> NoReturn:
         """Raises: what was wanted, what was found."""
-        shown = shown_value(found)
-        self.fail(f"must be {what}, not {shown}{hint}")
+        problem = f"must be {what}, not {shown_value(found)}{hint}"
+        raise ConfigError(_origin(found) or self.source, self.key, problem)
 
     def missing(self, kind: Any) -> NoReturn:
         """Raises: a value of type ``kind`` is not there."""
@@ -389,6 +389,13 @@ def exceeds(a: str, b: str) -> bool:
 def _scaled(text: str) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole or "0") * 10**18 + int(fraction.ljust(18, "0"))
+
+
+def _origin(found: object) -> str:
+    """The variable that has a key inside what is no table; empty if none has."""
+    while isinstance(found, Mapping) and found:
+        found = next(iter(found.values()))
+    return found.source if isinstance(found, Value) else ""
 
 
 def _sections(kind: Any) -> Sections | None:

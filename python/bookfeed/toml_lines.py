@@ -104,7 +104,9 @@ class _Scan:
         """A header: ``[a.b]``, or ``[[a.b]]``, which begins an ``element``."""
         table = ""
         for key in keys[:-1]:
-            table = self._newest(_join(table, key))
+            table = _join(table, key)
+            self._note(table)
+            table = self._newest(table)
         table = _join(table, keys[-1])
         self._note(table)
         if element:

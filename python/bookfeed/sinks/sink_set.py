@@ -7,6 +7,7 @@ sink cannot take is dealt with by its policy. A replay must not lose anything: `
 
 import asyncio
 import contextlib
+import errno
 import inspect
 import logging
 import re
@@ -30,6 +31,12 @@ GATHER_S: Final = 0.005
 # How long opening a feed waits for its sinks to open.
 OPEN_TIMEOUT_S: Final = 2.0
 _NAP_S: Final = 0.001
+# What to do about a path that cannot be opened.
+_REMEDY: Final = {
+    errno.ENOENT: "; make its directory first",
+    errno.EISDIR: "; name a file in it",
+    errno.ENOTDIR: "; a part of the path is a file",
+}
 _METHODS: Final = ("open", "write", "close")
 
 _log: Final = logging.getLogger("bookfeed.sinks")
@@ -191,8 +198,9 @@ class SinkSet:
             if runner.refusal is not None:
                 error = runner.refusal
                 problem = f"{type(error).__name__}: {error}"
-                if isinstance(error, OSError) and error.filename is not None:
-                    problem = f"{error.filename}: {error.strerror}"
+                if isinstance(error, OSError) and error.filename:
+                    remedy = _REMEDY.get(error.errno or 0, "")
+                    problem = f"{error.filename}: {error.strerror}{remedy}"
                 raise SessionError(f"sink {runner.name} cannot be opened: {problem}") from error
             if not runner.opened:
                 text = "sink %s is not open after %g s; the feed goes on, its records wait"
