@@ -48,6 +48,14 @@ class Catalogue:
         if given:
             raise CatalogueError(f"nothing is asked at {', '.join(sorted(given))}")
 
+    def names(self, target: str) -> bool:
+        """Whether a text has the form of a target; what is none can only be searched for."""
+        return _series(target) is not None or self._found(target) is not None
+
+    def venues(self, *, that_rank: bool = False) -> tuple[str, ...]:
+        """The venues that are asked; with ``that_rank`` those that sort all of their markets."""
+        return tuple(n for n, source in self._sources.items() if source.ranks or not that_rank)
+
     async def market(self, target: str) -> Listing:
         """The one market of a target; ``CatalogueError`` that names them if there are several."""
         found = await self.markets(target)
@@ -65,12 +73,11 @@ class Catalogue:
         or a rolling series, of which it is the window that is on. An event's are all of its
         markets.
         """
-        try:
-            series = Series(target)
-        except CatalogueError:
-            source, name = self._source(target)
-            return await source.markets(name)
-        return await self.window(series)
+        series = _series(target)
+        if series is not None:
+            return await self.window(series)
+        source, name = self._source(target)
+        return await source.markets(name)
 
     async def window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
         """The markets of a series' window at ``ts`` (Unix nanoseconds), by default the present one.
@@ -162,11 +169,24 @@ class Catalogue:
         return source
 
     def _source(self, target: str) -> tuple[Source, str]:
+        found = self._found(target)
+        if found is None:
+            problem = "is nothing that can be looked up: it should be the address of a market's"
+            raise CatalogueError(
+                f"{target!r} {problem} page, a slug, a ticker, a condition id or a token id"
+            )
+        return found
+
+    def _found(self, target: str) -> tuple[Source, str] | None:
         for source in self._sources.values():
             name = source.name_in(target.strip())
             if name is not None:
                 return source, name
-        raise CatalogueError(
-            f"{target!r} is nothing that can be looked up: it should be the address of a market's "
-            "page, a slug, a ticker, a condition id or a token id"
-        )
+        return None
+
+
+def _series(target: str) -> Series | None:
+    try:
+        return Series(target)
+    except CatalogueError:
+        return None

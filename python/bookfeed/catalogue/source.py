@@ -37,6 +37,8 @@ class Source(ABC):
     venue: ClassVar[str]
     urls: ClassVar[Mapping[str, str]]
     """Where the venue is asked, unless told otherwise, by what for: ``"listings"`` at least."""
+    ranks: ClassVar[bool]
+    """Whether the venue sorts its markets and filters them by end, all of them at once."""
     budget: ClassVar[Budget]
     """How often it may be asked at each of them."""
 

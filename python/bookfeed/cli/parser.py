@@ -3,14 +3,13 @@
 import argparse
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from bookfeed.cli.arguments import duration_s, path, within
 from bookfeed.sim import BOTH
 from bookfeed.sim import names as simulators
-
-Number = TypeVar("Number", int, float)
 
 # Exit codes of commands that go on until told to end, and of those that have an end.
 _SERVICE: Final = {
@@ -47,28 +46,6 @@ class _Version(argparse.Action):
 
         print(f"bookfeed {bookfeed.__version__}")
         parser.exit()
-
-
-def _within(parse: type[Number], low: float, high: float) -> Callable[[str], Number]:
-    """An argument type: a number with inclusive bounds."""
-
-    def number(text: str) -> Number:
-        try:
-            value = parse(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be a number from {low} to {high}, not {text!r}")
-        return value
-
-    return number
-
-
-def _path(text: str) -> str:
-    """An argument type: a path, which an unset variable of a shell is not."""
-    if not text:
-        raise argparse.ArgumentTypeError("must be a path, and is empty")
-    return text
 
 
 class _Commands:
@@ -148,7 +125,7 @@ def _paper(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--paper-latency-ms",
-        type=_within(int, 0, 60_000),
+        type=within(int, 0, 60_000),
         metavar="N",
         help="an order arrives N ms after its signal (default: 250); implies --paper",
     )
@@ -164,21 +141,21 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
     """What can be said about simulated markets."""
     parser.add_argument(
         "--markets",
-        type=_within(int, 1, 100_000),
+        type=within(int, 1, 100_000),
         default=markets,
         metavar="N",
         help="number of simulated markets (default: %(default)s)",
     )
     parser.add_argument(
         "--rate",
-        type=_within(float, 0, 10_000_000),
+        type=within(float, 0, 10_000_000),
         default=rate,
         metavar="N",
         help="frames a second from each venue; 0: as many as possible (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=_within(int, 0, 2**63 - 1),
+        type=within(int, 0, 2**63 - 1),
         default=1,
         metavar="N",
         help="number that the markets are made from; the same seed makes the same markets "
@@ -189,7 +166,7 @@ def _simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float)
 def _recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
-        type=_path,
+        type=path,
         metavar="FILE",
         help="a journal (a segment, a directory of segments, or the beginning of their names) "
         "or a capture",
@@ -208,13 +185,13 @@ def _source(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--demo", action="store_true", help="follow two simulated venues")
     group.add_argument(
         "--config",
-        type=_path,
+        type=path,
         metavar="FILE",
         help="follow the markets of this TOML file, with its settings",
     )
     parser.add_argument(
         "--seconds",
-        type=_within(float, 0.1, 10**9),
+        type=within(float, 0.1, 10**9),
         metavar="N",
         help="end after N seconds (default: run until Ctrl-C)",
     )
@@ -274,6 +251,7 @@ def _build() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPar
         _add_replay,
         _add_audit,
         _add_import,
+        _add_markets,
         _add_sim,
         _add_bench,
     ):
@@ -309,7 +287,7 @@ def _add_replay(commands: _Commands) -> None:
     _recording(replay)
     replay.add_argument(
         "--frames",
-        type=_within(int, 0, 2**63 - 1),
+        type=within(int, 0, 2**63 - 1),
         metavar="N",
         help="stop after N frames (default: all)",
     )
@@ -362,7 +340,7 @@ def _add_record(commands: _Commands) -> None:
     _source(record)
     record.add_argument(
         "--directory",
-        type=_path,
+        type=path,
         metavar="DIR",
         help="where to write (default: directory in [record] of the file, else recordings)",
     )
@@ -379,13 +357,53 @@ def _add_import(commands: _Commands) -> None:
         module="importing",
     )
     importing.add_argument(
-        "capture", type=_path, metavar="CAPTURE", help="JSON lines, plain, gzip or zstd"
+        "capture", type=path, metavar="CAPTURE", help="JSON lines, plain, gzip or zstd"
     )
     importing.add_argument(
-        "journal", type=_path, metavar="OUT.bfj", help="journal to write; it must not exist"
+        "journal", type=path, metavar="OUT.bfj", help="journal to write; it must not exist"
     )
     _mode(importing)
     _output(importing)
+
+
+def _add_markets(commands: _Commands) -> None:
+    markets = commands.add(
+        "markets",
+        "list markets of the venues, by a text, by name, or the foremost",
+        more="Each has the name to paste. No key is needed.",
+        example="markets bitcoin --ending 1d",
+        codes={**_WORK, 1: "failed (nothing of that name, no answer)"},
+    )
+    markets.add_argument(
+        "text",
+        nargs="*",
+        metavar="TEXT",
+        help="words of a title; or one name: the address of a page, a slug, a ticker, an id, a "
+        "rolling series (default: the markets with the highest volume)",
+    )
+    markets.add_argument("--venue", metavar="NAME", help="of one venue only (default: of all)")
+    markets.add_argument(
+        "--ending",
+        type=duration_s,
+        metavar="TIME",
+        help="only what closes within 30m, 1h, 2d, … from now",
+    )
+    markets.add_argument(
+        "--top",
+        type=within(int, 1, 1_000),
+        default=20,
+        metavar="N",
+        help="at most N markets (default: %(default)s)",
+    )
+    markets.add_argument(
+        "--url",
+        action="append",
+        default=[],
+        metavar="VENUE.WHAT=URL",
+        help="ask at another address than the venue's own (WHAT: listings, books), such as a "
+        "simulator's; may be given several times",
+    )
+    _output(markets)
 
 
 def _add_sim(commands: _Commands) -> None:
@@ -410,7 +428,7 @@ def _add_sim(commands: _Commands) -> None:
         metavar="NAME",
         help="another form of the venue, where it has one, such as another country's site",
     )
-    port = _within(int, 0, _PORT_MAX)
+    port = within(int, 0, _PORT_MAX)
     sim.add_argument(
         "--port", type=port, default=0, metavar="N", help="WebSocket port (default: any free one)"
     )
@@ -419,7 +437,7 @@ def _add_sim(commands: _Commands) -> None:
     )
     sim.add_argument(
         "--unmirrored",
-        type=_within(int, 0, 100_000),
+        type=within(int, 0, 100_000),
         default=0,
         metavar="N",
         help="let N markets trade their outcomes apart, so that YES and NO together sometimes "

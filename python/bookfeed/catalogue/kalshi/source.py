@@ -29,6 +29,7 @@ class KalshiSource(Source):
 
     venue: ClassVar[str] = NAME
     urls: ClassVar[Mapping[str, str]] = {"listings": REST_URLS["prod"]}
+    ranks: ClassVar[bool] = False
     # Who shows no key is counted by address, and 3 to 5 requests a second are safe.
     budget: ClassVar[Budget] = Budget(burst=3, interval_s=0.34)
 

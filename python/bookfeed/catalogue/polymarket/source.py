@@ -40,6 +40,7 @@ class GammaSource(Source):
 
     venue: ClassVar[str] = NAME
     urls: ClassVar[Mapping[str, str]] = {"listings": GAMMA_URL, "books": REST_URL}
+    ranks: ClassVar[bool] = True
     # Below the least of what the venue allows: 200 requests in 10 seconds.
     budget: ClassVar[Budget] = Budget(burst=10, interval_s=0.1)
 

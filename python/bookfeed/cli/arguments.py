@@ -1,0 +1,41 @@
+"""Types of arguments: each reads a text, or says what it should have been."""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+Number = TypeVar("Number", int, float)
+
+_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def within(parse: type[Number], low: float, high: float) -> Callable[[str], Number]:
+    """An argument type: a number with inclusive bounds."""
+
+    def number(text: str) -> Number:
+        try:
+            value = parse(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be a number from {low} to {high}, not {text!r}")
+        return value
+
+    return number
+
+
+def path(text: str) -> str:
+    """An argument type: a path, which an unset variable of a shell is not."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path, and is empty")
+    return text
+
+
+def duration_s(text: str) -> int:
+    """An argument type: a duration such as ``90s``, ``30m``, ``1h`` or ``2d``, in seconds."""
+    found = _DURATION.fullmatch(text)
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"must be such as 30m, 1h or 2d, not {text!r}")
+    return int(found[1]) * _UNITS_S[found[2]]

@@ -1,0 +1,152 @@
+"""``bookfeed markets``, against the simulated venues over real HTTP."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from threading import Thread
+from typing import Any, NamedTuple
+
+import pytest
+
+from bookfeed.cli import main
+from bookfeed.sim.kalshi import KalshiSimConfig
+from bookfeed.sim.kalshi import serve as serve_kalshi
+from bookfeed.sim.polymarket import SimConfig, serve
+from bookfeed.sim.polymarket.gamma import Gamma
+from bookfeed.sim.polymarket.listing import close, listed, window
+
+QUARTER_S = 900
+
+
+class Venues(NamedTuple):
+    gamma: Gamma
+    urls: tuple[str, ...]
+    tickers: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def venues() -> Iterator[Venues]:
+    """Both venues in a thread of their own, because a command has its own event loop."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start() -> tuple[list[Any], Venues]:
+        books = await serve(SimConfig(markets=5, seed=3))
+        kalshi = await serve_kalshi(KalshiSimConfig(seed=9))
+        now_s = int(time.time())
+        events = listed(books.venue, now_s * 1_000)
+        spec = books.venue.markets[4].spec
+        events[4] = window(spec, "btc", 15, now_s // QUARTER_S * QUARTER_S)
+        close(events[3], 0, now_s)
+        gamma = Gamma(events)
+        await gamma.start("127.0.0.1", 0, None)
+        urls = (
+            f"--url=polymarket.listings={gamma.url}",
+            f"--url=polymarket.books={books.rest_url}",
+            f"--url=kalshi.listings={kalshi.rest_url}",
+        )
+        tickers = tuple(market.spec.ticker for market in kalshi.venue.markets)
+        return [gamma, books, kalshi], Venues(gamma, urls, tickers)
+
+    servers, found = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    yield found
+    for server in servers:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def markets(venues: Venues, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[Any]:
+    code = main(["markets", *arguments, *venues.urls, "-o", "json"])
+    found: list[Any] = json.loads(capsys.readouterr().out)["markets"]
+    assert code == (0 if found else 1)
+    return found
+
+
+def test_the_foremost(venues: Venues, capsys: pytest.CaptureFixture[str]) -> None:
+    found = markets(venues, capsys)
+    assert len(found) == 4, "the closed one is none of them"
+    volumes = [one["volume_24h"] for one in found]
+    assert volumes == sorted(volumes, reverse=True)
+    assert len(markets(venues, capsys, "--top", "2")) == 2
+
+
+def test_a_table_for_people(venues: Venues, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["markets", "market-1", *venues.urls]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split("  ")[0] == "title" and header.endswith("name")
+    assert "polymarket" in row and "29d 23h" in row and row.endswith("market-1")
+
+
+def test_by_name_by_text_and_by_series(venues: Venues, capsys: pytest.CaptureFixture[str]) -> None:
+    ((one),) = markets(venues, capsys, "https://polymarket.com/event/market-2")
+    assert (one["slug"], one["fee"]) == ("market-2", "polymarket:0.07;1")
+    assert [outcome["name"] for outcome in one["outcomes"]] == ["Yes", "No"]
+    assert [one["market"] for one in markets(venues, capsys, venues.tickers[-1])] == [
+        venues.tickers[-1]
+    ]
+    both = markets(venues, capsys, "bitcoin", "--top", "100")
+    assert {one["venue"] for one in both} == {"polymarket", "kalshi"}
+    only = markets(venues, capsys, "bitcoin", "--venue", "kalshi")
+    assert {one["venue"] for one in only} == {"kalshi"}
+    assert markets(venues, capsys, "snow", "in", "summer") == []
+
+
+def test_what_ends_soon(venues: Venues, capsys: pytest.CaptureFixture[str]) -> None:
+    (soon,) = markets(venues, capsys, "--ending", "20m")
+    assert soon["slug"].startswith("btc-updown-15m-")
+    assert len(markets(venues, capsys, "--ending", "40d")) == 4
+
+
+def test_a_settled_market_says_how_it_ended(
+    venues: Venues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ((one),) = markets(venues, capsys, "market-4")
+    assert (one["status"], one["result"]) == ("settled", "Yes")
+    assert [outcome["payout"] for outcome in one["outcomes"]] == [1.0, 0.0]
+
+
+def test_lines_of_json(venues: Venues, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["markets", *venues.urls, "-o", "ndjson"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 4 and {line["type"] for line in lines} == {"market"}
+
+
+def test_a_venue_that_gives_no_answer_costs_the_other_nothing(
+    venues: Venues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its address refuses what it is asked."""
+    broken = f"--url=kalshi.listings={venues.gamma.url}/none"
+    code = main(["markets", "bitcoin", *venues.urls[:2], broken, "-o", "ndjson"])
+    told = capsys.readouterr()
+    assert code == 0 and json.loads(told.out)["venue"] == "polymarket"
+    assert "kalshi gave no answer" in told.err
+    assert main(["markets", "bitcoin", "--venue=kalshi", *venues.urls[:2], broken]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--venue", "kalshy"], 2, "--venue: must be one of kalshi, polymarket, not 'kalshy'"),
+        (["--venue", "kalshi"], 1, "kalshi does not sort its markets: give words of a title"),
+        (["--url", "kalshi.listings"], 2, "--url: must be VENUE.WHAT=URL"),
+        (["--url", "kalshi.books=http://x"], 1, "nothing is asked at kalshi.books"),
+        (["--url", "kalshi.listings=ftp://x"], 1, "must begin with http:// or https://"),
+    ],
+)
+def test_what_cannot_be_asked(
+    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["markets", *arguments]) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["1", "h", "0h", "1w", "-1h", "1.5h", "٣h"])
+def test_a_time_that_is_none(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["markets", f"--ending={text}"])
+    assert ended.value.code == 2
+    assert "must be such as 30m, 1h or 2d" in capsys.readouterr().err
