@@ -140,7 +140,7 @@ bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, 
 
 # Tables of it, each by itself; printed.
 bench-polymarket bench-kalshi bench-binance bench-stages bench-questions bench-saturated \
-bench-paced bench-sinks: bench-%: setup $(STAMPS)/bench-tools
+bench-paced bench-growth bench-sinks: bench-%: setup $(STAMPS)/bench-tools
 	$(PY) -m benches.report --only $*
 
 instructions: ## instructions a frame, which two commits can be compared by; needs valgrind

@@ -16,12 +16,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from benches import picture
 from benches.tables import ROW_SETS, Tables, lines_of
 from benches.targets import NOT_MEASURED, verdicts
 from benches.timing import Row, read_rows
 
 HERE = Path(__file__).parent
 OUTPUT = HERE / "BENCHMARKS.md"
+PICTURE = HERE / "growth.svg"
 PACKAGES = (
     "bookfeed",
     "numpy",
@@ -104,12 +106,13 @@ def document(
     if len(measured) < len(ROW_SETS):
         found = [line for line in found if line[-1] != NOT_MEASURED]
     lines = head_lines(command, load_before, quick=quick)
-    lines += ["## Targets", "", *lines_of(["target", "asked", "measured", "verdict"], found)]
-    lines += [
-        "Absolute targets were set on another machine, where parsing this mix with orjson took",
-        "1.47 µs a frame; ratios carry over, absolute times only as far as the machines agree.",
-        "",
-    ]
+    if found:
+        lines += ["## Targets", "", *lines_of(["target", "asked", "measured", "verdict"], found)]
+        lines += [
+            "Absolute targets were set on another machine, where parsing this mix with orjson took",
+            "1.47 µs a frame; ratios carry over, absolute times only as far as the machines agree.",
+            "",
+        ]
     for name in measured:
         lines += ROW_SETS[name].lines(tables)
     return "\n".join(lines).rstrip() + "\n"
@@ -123,6 +126,7 @@ def main(argv: list[str]) -> int:
         "--only", choices=ROW_SETS, action="append", help="this row set, printed; may be repeated"
     )
     parser.add_argument("--output", type=Path, help=f"file to write (default: {OUTPUT.name})")
+    parser.add_argument("--picture", type=Path, help=f"curves of growth (default: {PICTURE.name})")
     options = parser.parse_args(argv)
     names: list[str] = options.only or list(ROW_SETS)
     command = " ".join(["python -m benches.report", *argv])
@@ -141,6 +145,9 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(text)
     else:
         output.write_text(text)
+    drawn = options.picture or (PICTURE if output == OUTPUT else None)
+    if drawn is not None and "growth" in measured:
+        picture.draw(by_table(measured["growth"]), drawn)
     return 0
 
 

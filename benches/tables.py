@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benches import ingest, loopback, paced, questions, sinks, stages
+from benches import growth, ingest, loopback, paced, questions, sinks, stages
 from benches.timing import Row
 
 Table = dict[str, Row]
@@ -257,6 +257,27 @@ def all_sink_lines(tables: Tables) -> list[str]:
     ]
 
 
+def growth_lines(tables: Tables) -> list[str]:
+    """What a frame costs as an engine grows."""
+    body = []
+    for title in (growth.ALL, growth.QUIET, growth.LEVELS):
+        for name, row in tables[title].items():
+            each = row.facts["bytes a book"]
+            # Of few books the allocator's own steps are the larger part.
+            memory = number(each) if title == growth.ALL and row.facts["x"] >= 1_000 else ""
+            body.append([title.removeprefix("growth: "), name, *rounds_of(row), memory])
+    return [
+        "## Growth, µs a frame",
+        "",
+        "`price_change` frames with two mirrored entries, fresh; spread and complement rules on.",
+        "Where ten instruments change, the others, and the rules on them, are to cost nothing.",
+        "",
+        "![µs a frame by instruments and by levels](growth.svg)",
+        "",
+        *lines_of(["of", "so many", "min", "median", "max", "bytes a book"], body),
+    ]
+
+
 @dataclass(frozen=True)
 class RowSet:
     """A process that measures, and how its rows are printed."""
@@ -273,6 +294,7 @@ ROW_SETS: Final = {
     "questions": RowSet(("questions",), asked_lines),
     "saturated": RowSet(("loopback",), all_saturated_lines),
     "paced": RowSet(("paced",), all_paced_lines),
+    "growth": RowSet(("growth",), growth_lines),
     "sinks": RowSet(("sinks",), all_sink_lines),
 }
 """In the order of the report."""

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benches import ingest, loopback, paced, questions, sinks, stages
+from benches import growth, ingest, loopback, paced, questions, sinks, stages
 from benches.timing import CORE_WAIT_MAX, Row
 
 Tables = dict[str, dict[str, Row]]
@@ -195,6 +195,13 @@ def paced_targets() -> list[Target]:
     return targets
 
 
+def growth_targets() -> list[Target]:
+    """Instruments that are quiet cost nothing."""
+    few, many = (f"{growth.INSTRUMENTS[i]:,}" for i in (0, -1))
+    name = f"ten of {many} instruments change, over ten of {few}"
+    return [Target(name, NOTHING, "x", ratio(growth.QUIET, many, few))]
+
+
 def sink_ratio(more: str) -> Callable[[Tables], float]:
     """How many times longer the p99 of ``recv_to_emit`` is than with a healthy sink alone.
 
@@ -222,5 +229,5 @@ def verdicts(tables: Tables) -> list[list[str]]:
     """One line a target."""
     targets = race_targets() + kalshi_targets() + binance_targets()
     targets += stage_targets(tables) + question_targets() + saturated_targets()
-    targets += paced_targets() + sink_targets()
+    targets += paced_targets() + growth_targets() + sink_targets()
     return [target.verdict(tables) for target in targets]
