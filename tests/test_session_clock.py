@@ -10,7 +10,7 @@ from waiting import PATIENCE_S, PatientClock
 from bookfeed.clock import AnchoredClock, seconds_ns
 from bookfeed.feed.feed import Feed
 from bookfeed.live import session
-from bookfeed.live.handshake import clock_complaint
+from bookfeed.live.skew import clock_complaint
 
 HOUR = 3600 * 10**9
 

@@ -39,8 +39,10 @@ async def _found(args: argparse.Namespace) -> list[Listing]:
         now_ts = time.time_ns()
         before_ts = None if args.ending is None else now_ts + args.ending * NS_PER_S
         text = " ".join(args.text).strip()
-        found = await _by_text(catalogue, text, args) if text else await _foremost(
-            catalogue, args, before_ts
+        found = (
+            await _by_text(catalogue, text, args)
+            if text
+            else await _foremost(catalogue, args, before_ts)
         )
     if before_ts is not None:
         found = [one for one in found if now_ts < (one.close_ts or 0) < before_ts]

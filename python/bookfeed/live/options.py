@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from bookfeed.clock import seconds_ns
+from bookfeed.errors import SessionError
+from bookfeed.live.connection import ConnectionPolicy
+from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.venues.base import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +43,33 @@ class SessionOptions:
     """Whether ordinary frames may go into the engine without Python for each of them."""
     resync: ResyncPolicy = field(default_factory=ResyncPolicy)
     """Budgets for fetching books anew."""
+
+    def size(self, venue: Venue) -> int:
+        """How many symbols a connection to ``venue`` carries; ``SessionError`` if it may not."""
+        size = self.symbols_per_connection or venue.symbols_per_connection
+        if not 1 <= size <= venue.symbols_per_connection_max:
+            raise SessionError(
+                f"symbols per connection must be 1 to {venue.symbols_per_connection_max} "
+                f"on {venue.name}, not {size}"
+            )
+        return size
+
+    def connection_policy(
+        self, venue: Venue, *, can_probe: bool, has_witness: bool
+    ) -> ConnectionPolicy:
+        """What decides the life of a connection to ``venue``.
+
+        ``can_probe`` says that it can be asked for a sign of life, ``has_witness`` that silence can
+        be told from a quiet market.
+        """
+        silence_s = self.silence_rest_s if has_witness else self.silence_s
+        return ConnectionPolicy(
+            ping_text=venue.ping_text,
+            ping_interval_ns=seconds_ns(venue.ping_interval_s),
+            pong_timeout_ns=seconds_ns(venue.pong_timeout_s),
+            probe_interval_ns=seconds_ns(venue.probe_interval_s) if can_probe else 0,
+            lifetime_ns=seconds_ns(venue.lifetime_s),
+            silence_ns=seconds_ns(silence_s),
+            backoff=Backoff(seconds_ns(self.backoff_min_s), seconds_ns(self.backoff_max_s)),
+            reconnect=self.reconnect,
+        )

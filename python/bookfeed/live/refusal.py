@@ -9,8 +9,8 @@ from typing import Final
 
 from picows import WSUpgradeResponse
 
-from bookfeed.live.handshake import clock_ahead_s
 from bookfeed.live.http import retry_after_ns
+from bookfeed.live.skew import clock_ahead_s
 from bookfeed.venues.base import HandshakeRefusal
 
 # Who we are is not accepted; asking again soon does not help.

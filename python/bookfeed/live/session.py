@@ -45,8 +45,6 @@ from bookfeed.live.framing import (
     ProtocolViolation,
 )
 from bookfeed.live.handshake import (
-    clock_ahead_s,
-    clock_complaint,
     headers,
     quoted,
     secrets,
@@ -59,6 +57,7 @@ from bookfeed.live.native import listener_of
 from bookfeed.live.proxy import proxy_of
 from bookfeed.live.refusal import refusal, retry_after
 from bookfeed.live.resets import ResetWatch
+from bookfeed.live.skew import clock_ahead_s, clock_complaint
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
 from bookfeed.recordings.inputs import EngineInput

@@ -17,10 +17,10 @@ from typing import Final
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import EngineError, SessionError
-from bookfeed.live.connection import ConnectionLogic, ConnectionPolicy
+from bookfeed.live.connection import ConnectionLogic
 from bookfeed.live.host import borne
 from bookfeed.live.options import SessionOptions
-from bookfeed.live.pacing import Backoff, Stagger
+from bookfeed.live.pacing import Stagger
 from bookfeed.live.recovery.apart import Apart
 from bookfeed.live.recovery.plan import NO_SNAPSHOT, NOT_RESYNCED, ResyncPlan
 from bookfeed.live.recovery.ways import mender_of, news_readers_of
@@ -101,8 +101,8 @@ class Supervisor:
 
     @property
     def symbols_max(self) -> int:
-        """How many symbols a connection carries."""
-        return self._size()
+        """How many symbols a connection carries; ``SessionError`` if so many may not."""
+        return self._options.size(self.venue)
 
     @property
     def can_replace(self) -> bool:
@@ -144,7 +144,7 @@ class Supervisor:
 
         Raises ``SessionError`` if the venue does not allow so many connections or markets on one.
         """
-        groups = shard_markets(markets, self._size())
+        groups = shard_markets(markets, self.symbols_max)
         most = self._endpoint.venue.connections_max
         if most is not None and len(self._shards) + len(groups) > most:
             raise SessionError(
@@ -157,16 +157,6 @@ class Supervisor:
             symbols |= self._new_shard(group).instruments
         return symbols
 
-    def _size(self) -> int:
-        venue = self._endpoint.venue
-        size = self._options.symbols_per_connection or venue.symbols_per_connection
-        if not 1 <= size <= venue.symbols_per_connection_max:
-            raise SessionError(
-                f"symbols per connection must be 1 to {venue.symbols_per_connection_max} "
-                f"on {venue.name}, not {size}"
-            )
-        return size
-
     def _new_shard(self, markets: Sequence[Market], only: Container[str] | None = None) -> Shard:
         venue, mender = self._endpoint.venue, self._mender
         shard = Shard(venue, next(self._conns))
@@ -174,7 +164,9 @@ class Supervisor:
             shard.conn,
             endpoint=self._endpoint,
             logic=ConnectionLogic(
-                self._policy(),
+                self._options.connection_policy(
+                    venue, can_probe=mender.can_probe, has_witness=mender.has_witness
+                ),
                 lambda: venue.subscription(shard.symbols),
                 rng=self._rng,
                 stagger=self._stagger,
@@ -210,20 +202,6 @@ class Supervisor:
                 instruments.append(instrument)
         return instruments
 
-    def _policy(self) -> ConnectionPolicy:
-        venue, options = self._endpoint.venue, self._options
-        silence_s = options.silence_rest_s if self._mender.has_witness else options.silence_s
-        return ConnectionPolicy(
-            ping_text=venue.ping_text,
-            ping_interval_ns=seconds_ns(venue.ping_interval_s),
-            pong_timeout_ns=seconds_ns(venue.pong_timeout_s),
-            probe_interval_ns=seconds_ns(venue.probe_interval_s) if self._mender.can_probe else 0,
-            lifetime_ns=seconds_ns(venue.lifetime_s),
-            silence_ns=seconds_ns(silence_s),
-            backoff=Backoff(seconds_ns(options.backoff_min_s), seconds_ns(options.backoff_max_s)),
-            reconnect=options.reconnect,
-        )
-
     def add_markets(self, markets: Sequence[Market]) -> dict[int, str]:
         """Follow more markets on the connections that are open, or on further ones.
 
@@ -231,7 +209,7 @@ class Supervisor:
         cannot be changed.
         """
         self._mender.check_changeable()
-        size, waiting = self._size(), list(markets)
+        size, waiting = self.symbols_max, list(markets)
         placed: list[tuple[Shard, list[Market]]] = []
         for shard in self._shards.values():
             # No fresh market among books that are not given.
