@@ -132,7 +132,15 @@ async def test_what_is_not_listed(catalogue: Catalogue, target: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["", "Bitcoin?", "https://example.com/event/market-1", "https://[", "https://polymarket.com"],
+    [
+        "",
+        "Bitcoin?",
+        "https://polymarket.com/event/%2e%2e",
+        "https://kalshi.com/markets/a%2Fb",
+        "https://example.com/event/market-1",
+        "https://[",
+        "https://polymarket.com",
+    ],
 )
 async def test_what_names_nothing(catalogue: Catalogue, target: str) -> None:
     with pytest.raises(CatalogueError, match="nothing that can be looked up"):
@@ -326,8 +334,8 @@ async def test_a_ticker_an_event_and_an_address(
     assert found.close_ts == spec.close_ms // 1_000 * NS_PER_S
     assert found.strike is not None and str(found.strike.floor) == f"{spec.floor_strike}"
     small = spec.event_ticker.lower()
-    address = f"https://kalshi.com/markets/{spec.series_ticker.lower()}/bitcoin-above/{small}"
-    for target in (spec.event_ticker, address):
+    address = f"https://kalshi.com/markets/{spec.series_ticker.lower()}/bitcoin-above"
+    for target in (spec.event_ticker, f"{address}/{small}"):
         markets = await catalogue.markets(target)
         assert [one.market for one in markets] == [
             market.spec.ticker

@@ -7,9 +7,11 @@ catalogue's.
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
@@ -451,6 +453,8 @@ def test_words_that_are_not_known_are_no_reason_to_lose_a_market() -> None:
         ({"negRisk": "yes"}, "negRisk should be true or false"),
         ({"feeSchedule": [1]}, "feeSchedule should be an object"),
         ({"volumeNum": Decimal("1e999")}, "volumeNum should be a number"),
+        ({"question": "\ud800"}, "question should be text"),
+        ({"outcomes": '["Yes", "\\ud800"]'}, "outcomes should be a list of texts"),
     ],
 )
 def test_what_is_malformed_is_named_and_skipped_and_its_neighbours_are_not(
@@ -547,3 +551,79 @@ def test_numbers_stay_exact() -> None:
 def test_what_is_not_json_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed, match="not JSON"):
         parse(body)
+
+
+# Anything at all.
+
+ODD: Final[tuple[Any, ...]] = (
+    None, True, 0, -1, 10**30, Decimal("0.5"), Decimal("1e400"), Decimal("-0"), "", "x", "0",
+    "\ud800", "[]", '["1", "2"]', '[["1"]]', "9" * 200, "2026-13-01T00:00:00Z", "[" * 2_000,
+    [], [1], ["1"], [None], [{}], [{"t": 1}], {}, {"rate": "1"}, {"id": []},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_field_holds_a_listing_is_read_or_malformed(seed: int) -> None:
+    """Nothing but ``Malformed`` is raised, and what is read can be told to a feed or is refused."""
+    rng = Random(seed)
+    for _ in range(250):
+        reads: list[tuple[Any, dict[str, Any]]] = [
+            (gamma.page, {"events": [gamma_event()]}),
+            (kalshi.page, {"events": [kalshi_event()]}),
+        ]
+        for read, raw in reads:
+            for _ in range(rng.randint(1, 3)):
+                inner = rng.choice(list(objects(raw)))
+                inner[rng.choice([*inner, "extra"])] = deepcopy(rng.choice(ODD))
+            try:
+                page = read(raw)
+            except Malformed:
+                continue
+            for market in (*page.markets, *(m for event in page.events for m in event.markets)):
+                try:
+                    market.to_market()
+                except CatalogueError as error:
+                    assert "has no order books" in str(error)
+            json.dumps([skipped for skipped in page.skipped], ensure_ascii=False).encode()
+
+
+def objects(raw: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside another one."""
+    if isinstance(raw, dict):
+        if raw:
+            yield raw
+        for value in raw.values():
+            yield from objects(value)
+    elif isinstance(raw, list):
+        for value in raw:
+            yield from objects(value)
+
+
+def gamma_event() -> dict[str, Any]:
+    market = gamma_market(
+        clobRewards=[{"rewardsDailyRate": 1, "startDate": "2026-02-27"}],
+        rewardsMinSize=50,
+        cryptoMarketConfig={"id": "a", "asset": "btc", "twapEnabled": True},
+        bestBid="0.1",
+    )
+    return {
+        "slug": "rain",
+        "title": "Rain",
+        "tags": [{"slug": "weather"}],
+        "eventMetadata": {"priceToBeat": Decimal("1.5")},
+        "markets": [market],
+    }
+
+
+def kalshi_event() -> dict[str, Any]:
+    market = kalshi_market(
+        price_ranges=[{"start": "0", "end": "1", "step": "0.01"}],
+        floor_strike=1,
+        strike_type="greater",
+    )
+    return {
+        "event_ticker": "KXRAIN-26JUN01",
+        "series_ticker": "KXRAIN",
+        "settlement_sources": [{"name": "gauge", "url": ""}],
+        "markets": [market],
+    }

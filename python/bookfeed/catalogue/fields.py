@@ -92,7 +92,7 @@ class Fields:
         value = self.value(key)
         if value is None:
             return ""
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not _is_unicode(value):
             self._wrong(key, "text", value)
         return value
 
@@ -141,7 +141,7 @@ class Fields:
         """A list, or text that holds one; empty if it is absent."""
         value = self.value(key)
         if isinstance(value, str):
-            value = parse(value.encode())
+            value = parse(self.text(key).encode())
         if value is None:
             return []
         if not isinstance(value, list):
@@ -151,7 +151,7 @@ class Fields:
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
         found = self.items(key)
-        if not all(isinstance(one, str) for one in found):
+        if not all(isinstance(one, str) and _is_unicode(one) for one in found):
             self._wrong(key, "a list of texts", found)
         return tuple(found)
 
@@ -166,6 +166,15 @@ class Fields:
 
     def _wrong(self, key: str, what: str, value: object) -> NoReturn:
         raise Malformed(key, f"should be {what}, not {_shown(value)}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written: JSON may spell half of a pair of surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def exact(value: object) -> Decimal | None:

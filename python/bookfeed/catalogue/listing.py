@@ -213,5 +213,6 @@ def readable(
             found.append(read(one))
         except Malformed as error:
             called = one.get(name) if isinstance(one, Mapping) else None
-            skipped.append(Skipped(called if isinstance(called, str) else "", str(error)))
+            shown = called.encode("utf-8", "replace").decode() if isinstance(called, str) else ""
+            skipped.append(Skipped(shown, str(error)))
     return tuple(found), tuple(skipped)

@@ -18,7 +18,7 @@ from bookfeed.venues.kalshi import NAME, REST_URLS
 
 _PAGE: Final = 200
 _HOST: Final = "kalshi.com"
-_TICKER: Final = re.compile(r"KX[A-Z0-9]+(-[A-Z0-9.]+)*")
+_TICKER: Final = re.compile(r"[A-Z][A-Z0-9]+(-[A-Z0-9.]+)*")
 # Of a search: how many series are looked into.
 _SERIES_MAX: Final = 10
 _NEVER_NS: Final = 2**63
@@ -41,8 +41,10 @@ class KalshiSource(Source):
         where = address(target)
         if where is None or not is_host(where[0], _HOST):
             return None
-        tickers = [step.upper() for step in where[1] if _TICKER.fullmatch(step.upper())]
-        return tickers[-1] if tickers else None
+        # /markets/<series>/<title>/<event>, of which the last two may be missing.
+        _, *steps = (step.upper() for step in where[1] or ("",))
+        named = [step for step in steps if step == steps[0] or step.startswith(f"{steps[0]}-")]
+        return named[-1] if named and _TICKER.fullmatch(named[-1]) else None
 
     async def markets(self, name: str) -> tuple[Listing, ...]:
         """One by its ticker; those of an event by the event's, of a series those that are open."""

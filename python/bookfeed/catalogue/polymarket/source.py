@@ -25,6 +25,7 @@ _HOST: Final = "polymarket.com"
 
 _CONDITION: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _TOKEN: Final = re.compile(r"[0-9]{20,78}")
+_STEP: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 # By the number, and not by the text of it, which is sorted like a word.
@@ -49,7 +50,9 @@ class GammaSource(Source):
         """The slug in an address of the venue's pages, a slug, a condition id or a token id."""
         if "://" in target:
             where = address(target)
-            return where[1][-1] if where and where[1] and is_host(where[0], _HOST) else None
+            if where is None or not where[1] or not is_host(where[0], _HOST):
+                return None
+            return where[1][-1] if _STEP.fullmatch(where[1][-1]) else None
         forms = (_CONDITION, _TOKEN, _SLUG)
         return target if any(form.fullmatch(target) for form in forms) else None
 
