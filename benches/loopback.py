@@ -29,12 +29,17 @@ from benches.competitors import JsonSorted, Stack, installed, peer, wrong_answer
 from benches.corpus import Corpus, Spec, load
 from benches.sender import CA_FILE
 from benches.timing import CoreWait, Row, Stopwatch, interleave, pin, write_rows
+from bookfeed import JournalWriter
 from bookfeed.loops import run
+from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.reader import Journal, segments
 
 COUNT_ONLY = "picows + uvloop, counts frames only"
 USUAL = "websockets + json + dict + sorted()"
 BEST_PEER = "picows + uvloop + msgspec + dict, cached touch"
 OURS = "bookfeed Feed: books, evidence, rules, records in a callback"
+OURS_RECORDED = OURS + ", and a recording"
+BUFFER_BYTES = 1 << 30
 ROW_SECONDS_MAX = 60.0
 
 
@@ -43,6 +48,7 @@ class Sender:
 
     def __init__(self, spec: Spec) -> None:
         self.directory = tempfile.TemporaryDirectory(prefix="bookfeed-bench-")
+        self.journals = Path(self.directory.name) / "journals"
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -223,19 +229,34 @@ def saturated_peer(
     return measure
 
 
-def saturated_ours(lane: Lane) -> Saturated:
-    """A round of ours; its answers are compared after every round."""
+def saturated_ours(lane: Lane, directory: Path | None = None) -> Saturated:
+    """A round of ours; its answers are compared after every round.
+
+    With ``directory`` the frames are recorded there. Frames come faster than any disk takes them,
+    so they wait in memory: what is measured is what recording costs the loop's thread.
+    """
     count = len(lane.corpus.frames)
     records = loopback_feed.book_records(lane.corpus, count)
 
     def measure() -> tuple[float, float]:
         url = lane.begin(f"saturated/{count}")
+        recorder = JournalWriter(directory, buffer_bytes_max=BUFFER_BYTES) if directory else None
         work = loopback_feed.receive(
-            lane.corpus, url, lane.tls, records, busy_poll=False, timeout_s=ROW_SECONDS_MAX
+            lane.corpus,
+            url,
+            lane.tls,
+            records,
+            busy_poll=False,
+            timeout_s=ROW_SECONDS_MAX,
+            recorder=recorder,
         )
         arrivals = run(work)
         lane.end()
         wrong = loopback_feed.wrong_answer(arrivals, lane.corpus)
+        if directory is not None:
+            wrong = wrong or wrong_recording(directory, lane.corpus)
+        if wrong is None and not arrivals.native:
+            wrong = "frames were taken in Python: `bookfeed doctor` says why"
         if wrong is not None:
             raise ValueError(f"bookfeed, {lane.transport}: {wrong}")
         return arrivals.us_per_frame(count)
@@ -243,7 +264,15 @@ def saturated_ours(lane: Lane) -> Saturated:
     return measure
 
 
-def saturated_rows(lanes: Sequence[Lane], rounds: int) -> list[Row]:
+def wrong_recording(directory: Path, corpus: Corpus) -> str | None:
+    """What is wrong with a recording of the whole corpus, or None; removes it."""
+    frames = [payload for kind, *_, payload in Journal(directory) if kind == Kind.FRAME]
+    for segment in segments(directory):
+        segment.unlink()
+    return None if frames == corpus.frames else "the recording does not hold the frames"
+
+
+def saturated_rows(lanes: Sequence[Lane], rounds: int, directory: Path) -> list[Row]:
     """Socket to book to touch, as fast as it goes."""
     rows: dict[str, Row] = {}
     measures: dict[str, Callable[[], float]] = {}
@@ -256,6 +285,7 @@ def saturated_rows(lanes: Sequence[Lane], rounds: int) -> list[Row]:
             USUAL: "websockets is not installed",
             BEST_PEER: best if isinstance(best, str) else saturated_peer(lane, best),
             OURS: saturated_ours(lane),
+            OURS_RECORDED: saturated_ours(lane, directory),
         }
         if installed("websockets"):
             clients[USUAL] = saturated_peer(lane, JsonSorted, websockets=True)
@@ -304,7 +334,7 @@ def main(argv: list[str]) -> int:
         lanes = [Lane(sender, corpus, "plain")]
         if sender.tls is not None:
             lanes.append(Lane(sender, corpus, "tls"))
-        rows = saturated_rows(lanes, rounds)
+        rows = saturated_rows(lanes, rounds, sender.journals)
     write_rows(rows)
     return 0
 

@@ -17,6 +17,7 @@ from benches.market import MIN_ORDER_SIZE, TICK_SIZE
 from bookfeed import UPDATE_DTYPE, Batch, Feed
 from bookfeed.clock import AnchoredClock, Clock
 from bookfeed.market import Market, Outcome
+from bookfeed.recordings.inputs import Recorder
 from bookfeed.rules.rule import Rule
 from bookfeed.sinks import Given, SinkStatus
 from bookfeed.venues import FeeSchedule
@@ -47,7 +48,7 @@ class Arrivals:
     ``done_ns`` is when the last one was, on the feed's own clock, which also stamps the records;
     ``cpu_ns`` is the CPU time of this thread from opening the feed until then; ``emit_us`` are
     percentiles of the engine's ``recv_to_emit``; ``sinks`` is how they were when the feed was
-    closed.
+    closed; ``native`` is whether every frame went into the engine without Python.
     """
 
     batches: list[tuple[int, bytes]]
@@ -57,6 +58,7 @@ class Arrivals:
     states: set[State]
     emit_us: dict[str, float]
     sinks: tuple[SinkStatus, ...]
+    native: bool
 
     def us_per_frame(self, frames: int) -> tuple[float, float]:
         """Wall and CPU time, µs a frame.
@@ -114,6 +116,7 @@ async def receive(
     busy_poll: bool,
     timeout_s: float,
     sinks: Sequence[Given] = (),
+    recorder: Recorder | None = None,
 ) -> Arrivals:
     """Runs a feed until it delivered so many records of books."""
     clock = AnchoredClock()
@@ -130,6 +133,7 @@ async def receive(
         ssl_context=tls,
         clock=clock,
         sinks=sinks,
+        recorder=recorder,
     )
     cpu_before_ns = time.thread_time_ns()
     async with feed:
@@ -139,6 +143,7 @@ async def receive(
         states = {view.state for view in engine.books()}
         books = ours.final_books(engine)
         emit = feed.latency()["recv_to_emit"]
+        native = not feed.counters()["python_listeners"]
     return Arrivals(
         collector.batches,
         collector.done_ns,
@@ -147,6 +152,7 @@ async def receive(
         states,
         {name: (emit.percentile(p) or 0) / 1e3 for name, p in (("p50", 50.0), ("p99", 99.0))},
         feed.sink_status(),
+        native,
     )
 
 

@@ -178,7 +178,14 @@ def saturated_targets() -> list[Target]:
         for name, times in ((loopback.USUAL, usual), (loopback.BEST_PEER, best)):
             against = ratio(table, name, loopback.OURS)
             targets.append(Target(f"{table}, against {name}", times, "x", against, at_most=False))
+    targets.append(Target("recording, the loop's thread", 0.15, "µs", recording_us))
     return targets
+
+
+def recording_us(tables: Tables) -> float:
+    """CPU time of the loop's thread that recording adds to a frame."""
+    plain = tables["saturated plain"]
+    return plain[loopback.OURS_RECORDED].facts["cpu"] - plain[loopback.OURS].facts["cpu"]
 
 
 def paced_targets() -> list[Target]:
