@@ -1,6 +1,7 @@
 """WebSocket message assembly against RFC 6455: a table of cases, and every way to split one."""
 
 import itertools
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -121,6 +122,19 @@ def test_bad_text_is_refused_at_the_first_bad_fragment() -> None:
     with pytest.raises(ProtocolViolation) as caught:
         assembler.frame(CONT, False, False, b"\xff")
     assert caught.value.code == CloseCode.INVALID_TEXT
+
+
+@pytest.mark.parametrize("fragment", [b"", b"ab"])
+def test_fragments_without_end_take_no_more_than_what_they_hold(fragment: bytes) -> None:
+    assembler = MessageAssembler(max_bytes=1 << 20)
+    tracemalloc.start()
+    try:
+        assembler.frame(TEXT, False, False, b"")
+        for _ in range(200_000):
+            assembler.frame(CONT, False, False, fragment)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_size_is_counted_for_each_message_anew() -> None:

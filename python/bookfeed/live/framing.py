@@ -99,18 +99,18 @@ def close_reason(payload: bytes) -> tuple[int, str]:
 class MessageAssembler:
     """Turns the frames of one connection into whole messages."""
 
-    __slots__ = ("_decoder", "_max_bytes", "_parts", "_size")
+    __slots__ = ("_begun", "_decoder", "_max_bytes")
 
     def __init__(self, max_bytes: int = MESSAGE_BYTES_MAX) -> None:
         self._max_bytes = max_bytes
-        self._parts: list[bytes] | None = None
-        self._size = 0
+        # Not a list of fragments: a peer may send any number of them, and empty ones, too.
+        self._begun: bytearray | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     @property
     def open(self) -> bool:
         """Whether a fragmented message has begun and not ended."""
-        return self._parts is not None
+        return self._begun is not None
 
     def frame(self, opcode: int, fin: bool, reserved: bool, payload: bytes) -> bytes | None:
         """Take one frame and return the text message it completes, if it completes one.
@@ -126,37 +126,36 @@ class MessageAssembler:
             _check_control(opcode, fin, payload)
             return None
         if opcode == Opcode.CONTINUATION:
-            if self._parts is None:
+            if self._begun is None:
                 raise ProtocolViolation(
                     CloseCode.PROTOCOL_ERROR, "continuation without a message to continue"
                 )
-            return self._extend(self._parts, payload, fin)
-        if self._parts is not None:
+            return self._extend(self._begun, payload, fin)
+        if self._begun is not None:
             raise ProtocolViolation(CloseCode.PROTOCOL_ERROR, "new message inside a fragmented one")
         if opcode == Opcode.BINARY:
             raise ProtocolViolation(CloseCode.UNSUPPORTED_DATA, "binary message")
         if opcode != Opcode.TEXT:
             raise ProtocolViolation(CloseCode.PROTOCOL_ERROR, f"unknown opcode {opcode}")
-        self._parts = []
-        return self._extend(self._parts, payload, fin)
+        self._begun = bytearray()
+        return self._extend(self._begun, payload, fin)
 
-    def _extend(self, parts: list[bytes], payload: bytes, fin: bool) -> bytes | None:
-        self._size += len(payload)
-        if self._size > self._max_bytes:
-            raise too_big(self._size, self._max_bytes)
+    def _extend(self, begun: bytearray, payload: bytes, fin: bool) -> bytes | None:
+        size = len(begun) + len(payload)
+        if size > self._max_bytes:
+            raise too_big(size, self._max_bytes)
         try:
             # Decoded piece by piece to fail at the first bad byte, which may be long before
             # the end; the text itself is not wanted.
             self._decoder.decode(payload, fin)
         except UnicodeDecodeError:
             raise ProtocolViolation(CloseCode.INVALID_TEXT, "invalid UTF-8") from None
-        parts.append(payload)
+        begun += payload
         if not fin:
             return None
-        self._parts = None
-        self._size = 0
+        self._begun = None
         self._decoder.reset()
-        return b"".join(parts)
+        return bytes(begun)
 
 
 def _check_control(opcode: int, fin: bool, payload: bytes) -> None:
