@@ -184,6 +184,10 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "pair without a hyphen": (
         '[[market]]\nvenue = "binance"\nsymbol = "BTCUSDT"\n', 3, "market[0].symbol", '"BTC-USDT"'
     ),
+    "pair with a slash": (
+        '[[market]]\nvenue = "kraken"\nsymbol = "btc/usd"\n', 3, "market[0].symbol",
+        'not "btc/usd" (did you mean "BTC-USD"?)\n',
+    ),
     "pair in small letters": (
         '[[market]]\nvenue = "kraken"\nsymbol = "btc-usd"\n', 3, "market[0].symbol",
         'did you mean "BTC-USD"?',

@@ -88,7 +88,8 @@ def _of_unfit(raw: str, fits: Fits, address: str) -> str:
         return "; leave out the quotes inside the quotes"
     if re.match(r"https?://|www\.|[a-z.]+\.com/", raw, re.IGNORECASE):
         return f"; {address or 'that is the address of a page'}"
-    fitting = next((each for each in (raw.upper(), raw.lower()) if fits(each)), None)
+    spellings = (raw.upper(), raw.lower(), re.sub("[/_]", "-", raw.upper()))
+    fitting = next((each for each in spellings if fits(each)), None)
     return "" if fitting is None else f' (did you mean "{fitting}"?)'
 
 

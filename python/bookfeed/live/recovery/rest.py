@@ -53,7 +53,7 @@ class RestMender(Mender):
             self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
 
     def _compare(self, up: Sequence[Shard], now_ns: int) -> None:
-        """Begin a request for the books of one connection that were not proved for longest."""
+        """Begin a request for the books that were not proved for longest, if one is due."""
         if now_ns < self._compare_ns:
             return
         self._compare_ns = now_ns + COMPARE_EVERY_NS
