@@ -1,62 +1,19 @@
 """``bookfeed markets``, against the simulated venues over real HTTP."""
 
-import asyncio
 import json
-import time
 from collections.abc import Iterator
-from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from listed_venues import Venues, listing_venues
 
 from bookfeed.cli import main
-from bookfeed.sim.kalshi import KalshiSimConfig
-from bookfeed.sim.kalshi import serve as serve_kalshi
-from bookfeed.sim.polymarket import SimConfig, serve
-from bookfeed.sim.polymarket.gamma import Gamma
-from bookfeed.sim.polymarket.listing import close, listed, window
-
-QUARTER_S = 900
-
-
-class Venues(NamedTuple):
-    gamma: Gamma
-    urls: tuple[str, ...]
-    tickers: tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
 def venues() -> Iterator[Venues]:
-    """Both venues in a thread of their own, because a command has its own event loop."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-
-    async def start() -> tuple[list[Any], Venues]:
-        books = await serve(SimConfig(markets=5, seed=3))
-        kalshi = await serve_kalshi(KalshiSimConfig(seed=9))
-        now_s = int(time.time())
-        events = listed(books.venue, now_s * 1_000)
-        spec = books.venue.markets[4].spec
-        events[4] = window(spec, "btc", 15, now_s // QUARTER_S * QUARTER_S)
-        close(events[3], 0, now_s)
-        gamma = Gamma(events)
-        await gamma.start("127.0.0.1", 0, None)
-        urls = (
-            f"--url=polymarket.listings={gamma.url}",
-            f"--url=polymarket.books={books.rest_url}",
-            f"--url=kalshi.listings={kalshi.rest_url}",
-        )
-        tickers = tuple(market.spec.ticker for market in kalshi.venue.markets)
-        return [gamma, books, kalshi], Venues(gamma, urls, tickers)
-
-    servers, found = asyncio.run_coroutine_threadsafe(start(), loop).result()
-    yield found
-    for server in servers:
-        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with listing_venues() as found:
+        yield found
 
 
 def markets(venues: Venues, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[Any]:

@@ -27,7 +27,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.errors import ConfigError
 from bookfeed.hints import suggestion
@@ -291,25 +291,36 @@ class Config:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+class Found(NamedTuple):
+    """A market that was looked up: the name it was asked for by, and its ``[[market]]``."""
+
+    name: str
+    table: Mapping[str, object]
+
+
 def load(
     path: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
     *,
     targets: Sequence[str] = (),
+    found: Sequence[Found] = (),
 ) -> Config:
     """Configuration from a TOML file (none: defaults), overridden by environment variables.
 
-    ``targets``, such as ``"<venue>:<symbol>"``, are markets to follow besides those of the file.
+    ``targets``, such as ``"<venue>:<symbol>"``, and those that were ``found`` by name are markets
+    to follow besides those of the file.
     Raises ``ConfigError`` for a file that cannot be read or parsed, unknown keys, and values
     out of bounds, naming the file and line, or the variable, the key and what is allowed.
     """
-    source = str(path) if path is not None else ", ".join(targets) or "configuration"
+    named = ", ".join((*targets, *dict.fromkeys(one.name for one in found)))
+    source = str(path) if path is not None else named or "configuration"
     text = _read(Path(path)) if path is not None else ""
     table = _parse_toml(source, text)
-    if targets:
+    if targets or found:
         markets = table.setdefault("market", [])
         if isinstance(markets, list):
             markets += map(_target, targets)
+            markets += [{k: Value(v, name) for k, v in raw.items()} for name, raw in found]
     try:
         return parse(table, source, os.environ if environ is None else environ)
     except ConfigError as error:

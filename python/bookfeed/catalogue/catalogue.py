@@ -52,6 +52,10 @@ class Catalogue:
         """Whether a text has the form of a target; what is none can only be searched for."""
         return _series(target) is not None or self._found(target) is not None
 
+    def rolls(self, target: str) -> bool:
+        """Whether a target is a rolling series."""
+        return _series(target) is not None
+
     def venues(self, *, that_rank: bool = False) -> tuple[str, ...]:
         """The venues that are asked; with ``that_rank`` those that sort all of their markets."""
         return tuple(n for n, source in self._sources.items() if source.ranks or not that_rank)
@@ -145,6 +149,13 @@ class Catalogue:
             if not all(outcome.symbol for outcome in listing.outcomes):
                 (listing,) = await source.markets(listing.slug)
         return listing
+
+    def table(self, listing: Listing) -> Mapping[str, object]:
+        """The ``[[market]]`` of a configuration that follows a listed market.
+
+        ``CatalogueError`` if it has no books yet.
+        """
+        return self._of(listing.venue).table(listing)
 
     async def close(self) -> None:
         """Close the connections."""

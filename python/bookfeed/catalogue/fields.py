@@ -212,5 +212,8 @@ def time_ns(text: str) -> int | None:
 
 
 def time_text(ts: int) -> str:
-    """Unix nanoseconds as venues want a time asked for: ``2026-11-01T05:30:00Z``."""
+    """Unix nanoseconds as venues and configurations spell a time: ``2026-11-01T05:30:00Z``.
+
+    What is less than a second is left out.
+    """
     return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%S}Z"

@@ -7,13 +7,16 @@ field that has no place here is kept in ``more``, as it came.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from bookfeed.catalogue.fields import Malformed, plain
 from bookfeed.errors import CatalogueError
 from bookfeed.market import Fee, Market, Outcome
 
 T = TypeVar("T")
+
+NAME_MAX: Final = 200
+"""How long the name of a market may be in a configuration."""
 
 Status = Literal["unopened", "open", "paused", "closed", "settled", "unknown"]
 """``closed``: no longer traded, ``settled``: paid out; ``unknown``: a word that is not known."""

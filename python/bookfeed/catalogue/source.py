@@ -78,6 +78,11 @@ class Source(ABC):
     async def has_books(self, listing: Listing) -> bool:
         """Whether the books of a listed market are there already."""
 
+    @staticmethod
+    @abstractmethod
+    def table(listing: Listing) -> Mapping[str, object]:
+        """The ``[[market]]`` of a configuration that follows a listed market."""
+
     async def close(self) -> None:
         """Close the connections."""
         for client in self._clients.values():

@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.catalogue.client import NotListed
 from bookfeed.catalogue.listing import Listing
+from bookfeed.cli.targets import ENDED, addresses
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import BookfeedError, CatalogueError, ConfigError, ExitCode
 from bookfeed.loops import run
@@ -19,7 +20,6 @@ from bookfeed.monitor.text import cut
 
 _TITLE_COLUMNS: Final = 48
 _HEADER: Final = ("title", "venue", "bid", "ask", "spread", "24h volume", "liquidity", "closes in")
-_ENDED: Final = ("closed", "settled")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
 
 async def _found(args: argparse.Namespace) -> list[Listing]:
-    async with Catalogue(urls=_urls(args.url)) as catalogue:
+    async with Catalogue(urls=addresses(args.url)) as catalogue:
         if args.venue is not None and args.venue not in catalogue.venues():
             problem = f"must be one of {', '.join(catalogue.venues())}, not {args.venue!r}"
             raise ConfigError("--venue", "", problem)
@@ -65,7 +65,7 @@ async def _by_text(catalogue: Catalogue, text: str, args: argparse.Namespace) ->
     )
     events = _without_failures(venues, answers)
     open_ones = [
-        market for event in events for market in event.markets if market.status not in _ENDED
+        market for event in events for market in event.markets if market.status not in ENDED
     ]
     return sorted(open_ones, key=_volume, reverse=True)
 
@@ -106,16 +106,6 @@ def _volume(listing: Listing) -> Decimal:
     return listing.volume_24h or Decimal(0)
 
 
-def _urls(given: Iterable[str]) -> dict[str, str]:
-    urls = {}
-    for text in given:
-        name, equals, url = text.partition("=")
-        if not equals:
-            raise ConfigError("--url", "", f"must be VENUE.WHAT=URL, not {text!r}")
-        urls[name] = url
-    return urls
-
-
 def _show(output: str | None, found: Sequence[Listing]) -> None:
     if output == "json":
         write_json({"markets": [_object(one) for one in found]})
@@ -143,7 +133,7 @@ def _spread(listing: Listing) -> Decimal | None:
 
 def _left(listing: Listing, now_ts: int) -> str:
     """How long it is open: ``2d 3h``, ``1h 05m``, ``4m 10s``; how it ended, if it has."""
-    if listing.status in _ENDED or listing.close_ts is None:
+    if listing.status in ENDED or listing.close_ts is None:
         return listing.result or listing.status
     seconds = max(0, listing.close_ts - now_ts) // NS_PER_S
     minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400

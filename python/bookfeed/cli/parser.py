@@ -178,9 +178,12 @@ def _source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "targets",
         nargs="*",
-        metavar="VENUE:SYMBOL",
-        help="a market to follow, in its venue's spelling, in addition to those of --config",
+        metavar="TARGET",
+        help="what to follow, in addition to the markets of --config: VENUE:SYMBOL in the venue's "
+        "spelling; the address of a page, a slug, a ticker, an event, a rolling series, which are "
+        "looked up; or @FILE with one a line",
     )
+    _addresses(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--demo", action="store_true", help="follow two simulated venues")
     group.add_argument(
@@ -395,15 +398,20 @@ def _add_markets(commands: _Commands) -> None:
         metavar="N",
         help="at most N markets (default: %(default)s)",
     )
-    markets.add_argument(
+    _addresses(markets)
+    _output(markets)
+
+
+def _addresses(parser: argparse.ArgumentParser) -> None:
+    """Where names are looked up."""
+    parser.add_argument(
         "--url",
         action="append",
         default=[],
         metavar="VENUE.WHAT=URL",
-        help="ask at another address than the venue's own (WHAT: listings, books), such as a "
-        "simulator's; may be given several times",
+        help="look names up at another address than the venue's own (WHAT: listings, books), such "
+        "as a simulator's; may be given several times",
     )
-    _output(markets)
 
 
 def _add_sim(commands: _Commands) -> None:

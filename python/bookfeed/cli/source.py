@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed import config
 from bookfeed.cli.demo import demo_config, demo_keys, demo_simulator
+from bookfeed.cli.targets import expanded, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError, SimulatorError
 from bookfeed.venues import VENUES
@@ -50,16 +51,19 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
             keys = demo_keys(listing)
             yield Source(f"demo seed {args.seed}", demo_config(listing), keys)
         return
-    yield _configured(args.config, args.targets)
+    yield _configured(args.config, args.targets, args.url)
 
 
-def _configured(path: str | None, targets: Sequence[str]) -> Source:
+def _configured(path: str | None, given: Sequence[str], urls: Sequence[str]) -> Source:
     """A file's markets, those named by the command line, or both together."""
+    targets = expanded(given)
     if path is None and not targets:
         problem = "nothing to follow: give --config, --demo, or targets such as"
         example = next(iter(VENUES.values()))
         raise ConfigError("", "", f"{problem} {example.name}:SYMBOL")
-    loaded = config.load(path, targets=targets)
+    names = [target for target in targets if not is_symbol(target)]
+    found = looked_up(names, urls) if names else []
+    loaded = config.load(path, targets=list(filter(is_symbol, targets)), found=found)
     if not loaded.market:
         raise ConfigError(str(path), "market", "nothing to follow: add a [[market]]")
     return Source(path or ", ".join(targets), loaded)

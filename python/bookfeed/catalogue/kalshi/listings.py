@@ -7,8 +7,9 @@ something else in its place: without the series the fee is unknown.
 from decimal import Decimal
 from typing import Final
 
-from bookfeed.catalogue.fields import Fields, Malformed, plain
+from bookfeed.catalogue.fields import Fields, Malformed, plain, time_text
 from bookfeed.catalogue.listing import (
+    NAME_MAX,
     ListedEvent,
     ListedOutcome,
     Listing,
@@ -125,6 +126,28 @@ def page(raw: object, series: Fields | None = None) -> Page:
         fields.items("markets"), lambda one: listing(one, None, series), "ticker"
     )
     return Page(events, markets, odd_events + odd_markets, fields.text("cursor"))
+
+
+def table(one: Listing) -> dict[str, object]:
+    """The ``[[market]]`` of a configuration that follows a listed market."""
+    market = one.to_market()
+    found: dict[str, object] = {
+        "venue": NAME,
+        "ticker": market.market,
+        "event": market.event,
+        "name": market.name[:NAME_MAX],
+        "open_time": None if market.open_ts is None else time_text(market.open_ts),
+        "close_time": None if market.close_ts is None else time_text(market.close_ts),
+    }
+    if isinstance(fee := market.fee, KalshiFee):
+        found |= {
+            "fee_type": fee.fee_type,
+            "fee_multiplier": fee.multiplier,
+            "fee_type_override": fee.override_type,
+            # A configuration has no empty number: no override of the multiplier is none at all.
+            "fee_multiplier_override": fee.override_multiplier or None,
+        }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _decided_by(fields: Fields) -> Decimal | None:

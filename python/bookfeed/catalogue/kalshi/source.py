@@ -112,6 +112,11 @@ class KalshiSource(Source):
         found = await self._object(f"/markets/{market}", "market")
         return await self._event(found.name("event_ticker"))
 
+    @staticmethod
+    def table(listing: Listing) -> Mapping[str, object]:
+        """Its ids, names, terms and fees."""
+        return listings.table(listing)
+
     async def _event(self, ticker: str) -> ListedEvent:
         raw = await self.ask(f"/events/{ticker}")
         found = Fields(Fields(raw, "the answer").value("event"), "event")

@@ -10,6 +10,7 @@ from typing import Final
 
 from bookfeed.catalogue.fields import Fields, Malformed, exact, plain
 from bookfeed.catalogue.listing import (
+    NAME_MAX,
     ListedEvent,
     ListedOutcome,
     Listing,
@@ -131,6 +132,23 @@ def page(raw: object) -> Page:
     events, odd_events = readable(fields.items("events"), event, "slug")
     markets, odd_markets = readable(fields.items("markets"), listing, "slug")
     return Page(events, markets, odd_events + odd_markets, fields.text("next_cursor"))
+
+
+def table(one: Listing) -> dict[str, object]:
+    """The ``[[market]]`` of a configuration that follows a listed market."""
+    market = one.to_market()
+    found: dict[str, object] = {
+        "venue": NAME,
+        "market": market.market,
+        "name": market.name[:NAME_MAX],
+        "outcomes": [{"name": o.name, "asset": o.symbol} for o in market.outcomes],
+        "tick_size": market.tick_size,
+        "min_order_size": market.min_order_size,
+        "neg_risk": market.neg_risk,
+    }
+    if isinstance(market.fee, FeeSchedule):
+        found["fee"] = {"rate": market.fee.rate, "exponent": market.fee.exponent}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _outcomes(fields: Fields) -> tuple[ListedOutcome, ...]:

@@ -139,6 +139,11 @@ class GammaSource(Source):
             raise CatalogueError(f"{NAME}: {listing.slug}: {problem}")
         return True
 
+    @staticmethod
+    def table(listing: Listing) -> Mapping[str, object]:
+        """Its ids, names, terms and fees."""
+        return listings.table(listing)
+
     async def _event(self, slug: str) -> ListedEvent:
         event = listings.event(await self.ask(f"/events/slug/{slug}"))
         self.tell(event.skipped)

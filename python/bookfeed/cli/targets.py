@@ -1,0 +1,93 @@
+"""Targets of a command: symbols as venues spell them, names that are looked up, files of either."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from bookfeed.config import Found
+from bookfeed.errors import CatalogueError, ConfigError
+from bookfeed.loops import run
+
+ENDED: Final = ("closed", "settled")
+"""How markets stand that are traded no more."""
+
+# How long a market is waited for that is so new that it has no order books.
+_READY_S: Final = 60.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+def expanded(targets: Iterable[str]) -> list[str]:
+    """The targets, and in place of ``@FILE`` those of its lines; ``#`` begins a remark there."""
+    found: list[str] = []
+    for target in targets:
+        if not target.startswith("@"):
+            found.append(target)
+            continue
+        path = Path(target[1:])
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except OSError as error:
+            raise ConfigError(str(path), "", f"cannot read ({error.strerror or error})") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(str(path), "", "not UTF-8: save it as UTF-8") from error
+        # In an address a `#` stands behind something.
+        found += [line.split(" #")[0].strip() for line in lines if not line.startswith("#")]
+    return [target for target in found if target]
+
+
+def is_symbol(target: str) -> bool:
+    """Whether a target is ``VENUE:SYMBOL``, and no name that is looked up."""
+    _, colon, rest = target.partition(":")
+    return bool(colon) and not rest.startswith("//")
+
+
+def addresses(given: Iterable[str]) -> dict[str, str]:
+    """What ``--url`` says, by ``VENUE.WHAT``."""
+    urls = {}
+    for text in given:
+        name, equals, url = text.partition("=")
+        if not equals:
+            raise ConfigError("--url", "", f"must be VENUE.WHAT=URL, not {text!r}")
+        urls[name] = url
+    return urls
+
+
+def looked_up(names: Sequence[str], urls: Iterable[str]) -> list[Found]:
+    """The markets that names stand for, each once; those that are traded no more are left out.
+
+    ``ConfigError`` for what is no name, ``CatalogueError`` for one that nobody lists.
+    """
+    return run(_look_up(names, addresses(urls)))
+
+
+async def _look_up(names: Sequence[str], urls: dict[str, str]) -> list[Found]:
+    # Not before: it needs aiohttp, which symbols do without.
+    from bookfeed.catalogue.catalogue import Catalogue
+
+    found: dict[tuple[str, str], Found] = {}
+    async with Catalogue(urls=urls) as catalogue:
+        for name in names:
+            if not catalogue.names(name):
+                problem = "must be VENUE:SYMBOL, the address of a market's page, a slug, a ticker,"
+                raise ConfigError(name, "", f"{problem} a condition id, a token id or a series")
+            before = len(found)
+            listed = [one for one in await catalogue.markets(name) if one.status not in ENDED]
+            for listing in listed:
+                try:
+                    ready = await catalogue.ready(listing, timeout_s=_READY_S)
+                except CatalogueError as error:
+                    _log.warning("%s is not followed: %s", listing.slug, error)
+                    continue
+                key = (listing.venue, listing.slug)
+                found.setdefault(key, Found(name, catalogue.table(ready)))
+            if not listed:
+                raise CatalogueError(f"{name}: none of its markets is traded any more")
+            if len(found) == before:
+                _log.info("%s: nothing that is not followed already", name)
+            if catalogue.rolls(name):
+                _log.warning("%s: its present window is followed, and none of the next", name)
+    if not found:
+        raise CatalogueError(f"no market of {', '.join(names)} can be followed now")
+    return list(found.values())
