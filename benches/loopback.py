@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from picows import WSFrame, WSListener, WSTransport, ws_connect
 
-from benches import loopback_feed
+from benches import loopback_feed, rust_peer
 from benches.competitors import JsonSorted, Stack, installed, peer, wrong_answer
 from benches.corpus import Corpus, Spec, load
 from benches.sender import CA_FILE
@@ -38,6 +38,7 @@ COUNT_ONLY = "picows + uvloop, counts frames only"
 USUAL = "websockets + json + dict + sorted()"
 BEST_PEER = "picows + uvloop + msgspec + dict, cached touch"
 OURS = "bookfeed Feed: books, evidence, rules, records in a callback"
+RUST_PEER = "Rust: tungstenite + serde + BTreeMap"
 OURS_RECORDED = OURS + ", and a recording"
 BUFFER_BYTES = 1 << 30
 ROW_SECONDS_MAX = 60.0
@@ -198,8 +199,18 @@ class Lane:
         return answer
 
 
-Saturated = Callable[[], tuple[float, float]]
-"""A round: wall time and CPU time of the receiving thread, µs a frame."""
+@dataclass(frozen=True)
+class Pass:
+    """A round: wall time and CPU time of the receiving thread, µs a frame, and the share of it
+    for which the thread waited for its core."""
+
+    wall_us: float
+    cpu_us: float
+    core_wait: float
+
+
+Saturated = Callable[[], Pass]
+"""Has the whole corpus sent, receives it and compares the answers."""
 
 
 def saturated_peer(
@@ -208,8 +219,8 @@ def saturated_peer(
     """A round of a peer; its answers are compared after every round."""
     count = len(lane.corpus.frames)
 
-    def measure() -> tuple[float, float]:
-        url = lane.begin(f"saturated/{count}")
+    def measure() -> Pass:
+        url, wait = lane.begin(f"saturated/{count}"), CoreWait()
         stack = make() if make is not None else None
         work: Coroutine[Any, Any, Stopwatch]
         if stack is None:
@@ -219,12 +230,12 @@ def saturated_peer(
         else:
             feed: Callable[[Any], None] = stack.feed
             work = receive(url, lane.tls, count, lambda f: feed(f.get_payload_as_memoryview()))
-        watch = run(work)
+        watch, share = run(work), wait.share()
         lane.end()
         wrong = wrong_answer(stack, lane.corpus) if stack is not None else None
         if wrong is not None:
             raise ValueError(f"{lane.transport}: {wrong}")
-        return watch.us_per_item(count)
+        return Pass(*watch.us_per_item(count), share)
 
     return measure
 
@@ -238,8 +249,8 @@ def saturated_ours(lane: Lane, directory: Path | None = None) -> Saturated:
     count = len(lane.corpus.frames)
     records = loopback_feed.book_records(lane.corpus, count)
 
-    def measure() -> tuple[float, float]:
-        url = lane.begin(f"saturated/{count}")
+    def measure() -> Pass:
+        url, wait = lane.begin(f"saturated/{count}"), CoreWait()
         recorder = JournalWriter(directory, buffer_bytes_max=BUFFER_BYTES) if directory else None
         work = loopback_feed.receive(
             lane.corpus,
@@ -250,7 +261,7 @@ def saturated_ours(lane: Lane, directory: Path | None = None) -> Saturated:
             timeout_s=ROW_SECONDS_MAX,
             recorder=recorder,
         )
-        arrivals = run(work)
+        arrivals, share = run(work), wait.share()
         lane.end()
         wrong = loopback_feed.wrong_answer(arrivals, lane.corpus)
         if directory is not None:
@@ -259,7 +270,21 @@ def saturated_ours(lane: Lane, directory: Path | None = None) -> Saturated:
             wrong = "frames were taken in Python: `bookfeed doctor` says why"
         if wrong is not None:
             raise ValueError(f"bookfeed, {lane.transport}: {wrong}")
-        return arrivals.us_per_frame(count)
+        return Pass(*arrivals.us_per_frame(count), share)
+
+    return measure
+
+
+def saturated_rust(lane: Lane) -> Saturated:
+    """A round of a client in Rust, a process on the same core."""
+    count = len(lane.corpus.frames)
+
+    def measure() -> Pass:
+        url = lane.begin(f"saturated/{count}")
+        told = rust_peer.receive(url, lane.corpus, ROW_SECONDS_MAX)
+        lane.end()
+        wall, cpu = (told[name] / count / 1e3 for name in ("wall_ns", "cpu_ns"))
+        return Pass(wall, cpu, told["waited_ns"] / told["wall_ns"])
 
     return measure
 
@@ -272,50 +297,56 @@ def wrong_recording(directory: Path, corpus: Corpus) -> str | None:
     return None if frames == corpus.frames else "the recording does not hold the frames"
 
 
-def saturated_rows(lanes: Sequence[Lane], rounds: int, directory: Path) -> list[Row]:
+def clients_of(lane: Lane, journals: Path, rust_missing: str | None) -> dict[str, Saturated | str]:
+    """Every row of a transport, or why it is skipped."""
+    best, websockets = peer("msgspec + dict, cached touch"), installed("websockets")
+    if lane.transport == "tls":
+        rust_missing = "it has no TLS"
+    return {
+        COUNT_ONLY: saturated_peer(lane, None),
+        USUAL: (
+            saturated_peer(lane, JsonSorted, websockets=True)
+            if websockets
+            else "websockets is not installed"
+        ),
+        BEST_PEER: best if isinstance(best, str) else saturated_peer(lane, best),
+        RUST_PEER: rust_missing or saturated_rust(lane),
+        OURS: saturated_ours(lane),
+        OURS_RECORDED: saturated_ours(lane, journals),
+    }
+
+
+def saturated_rows(lanes: Sequence[Lane], rounds: int, journals: Path) -> list[Row]:
     """Socket to book to touch, as fast as it goes."""
     rows: dict[str, Row] = {}
     measures: dict[str, Callable[[], float]] = {}
-    cpu_us: dict[str, list[float]] = {}
-    waits: dict[str, list[float]] = {}
-    best = peer("msgspec + dict, cached touch")
+    passes: dict[str, list[Pass]] = {}
+    rust_missing = rust_peer.missing()
     for lane in lanes:
-        clients: dict[str, Saturated | str] = {
-            COUNT_ONLY: saturated_peer(lane, None),
-            USUAL: "websockets is not installed",
-            BEST_PEER: best if isinstance(best, str) else saturated_peer(lane, best),
-            OURS: saturated_ours(lane),
-            OURS_RECORDED: saturated_ours(lane, directory),
-        }
-        if installed("websockets"):
-            clients[USUAL] = saturated_peer(lane, JsonSorted, websockets=True)
-        for name, client in clients.items():
-            table = f"saturated {lane.transport}"
+        table = f"saturated {lane.transport}"
+        for name, client in clients_of(lane, journals, rust_missing).items():
             key = f"{table}/{name}"
             rows[key] = Row(table, name, "µs a frame")
             if isinstance(client, str):
                 rows[key].skipped = client
             else:
-                cpu_us[key], waits[key] = [], []
-                measures[key] = keeping(client, cpu_us[key], waits[key])
+                passes[key] = []
+                measures[key] = keeping(client, passes[key])
     for key, values in interleave(measures, rounds).items():
         rows[key].rounds = values
         rows[key].facts = {
-            "cpu": statistics.median(cpu_us[key]),
-            "core wait": statistics.median(waits[key]),
+            "cpu": statistics.median(one.cpu_us for one in passes[key]),
+            "core wait": statistics.median(one.core_wait for one in passes[key]),
         }
     return list(rows.values())
 
 
-def keeping(client: Saturated, cpu_us: list[float], waits: list[float]) -> Callable[[], float]:
-    """The wall time of a round; its CPU time and how long it waited for its core are kept."""
+def keeping(client: Saturated, passes: list[Pass]) -> Callable[[], float]:
+    """The wall time of a round; the rest of it is kept."""
 
     def measure() -> float:
-        wait = CoreWait()
-        wall_us, spent_us = client()
-        waits.append(wait.share())
-        cpu_us.append(spent_us)
-        return wall_us
+        passes.append(client())
+        return passes[-1].wall_us
 
     return measure
 

@@ -13,6 +13,7 @@ from benches.competitors import peer
 from benches.corpus import Corpus
 from benches.loopback import (
     Lane,
+    Pass,
     Saturated,
     Sender,
     saturated_ours,
@@ -36,11 +37,11 @@ def lane(request: pytest.FixtureRequest, sender: Sender, valid_corpus: Corpus) -
 
 def run_saturated(benchmark: BenchmarkFixture, client: Saturated) -> None:
     """Benchmarks a client and notes its own figures."""
-    rounds: list[tuple[float, float]] = []
+    rounds: list[Pass] = []
     time_rounds(benchmark, lambda: rounds.append(client()), rounds=ROUNDS)
     assert len(rounds) == ROUNDS
-    benchmark.extra_info["us_per_frame"] = [wall for wall, _ in rounds]
-    benchmark.extra_info["cpu_us_per_frame"] = [cpu for _, cpu in rounds]
+    benchmark.extra_info["us_per_frame"] = [one.wall_us for one in rounds]
+    benchmark.extra_info["cpu_us_per_frame"] = [one.cpu_us for one in rounds]
 
 
 def test_saturated_count_only(benchmark: BenchmarkFixture, lane: Lane) -> None:
