@@ -13,7 +13,7 @@ from waiting import PATIENCE_S
 import bookfeed
 from bookfeed.cli import main
 
-COMMANDS = ("run", "record", "replay", "audit", "import", "markets", "sim", "bench")
+COMMANDS = ("run", "record", "replay", "audit", "import", "markets", "add", "sim", "bench")
 TINY = Path(__file__).parent / "data" / "tiny.ndjson"
 CLI_PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

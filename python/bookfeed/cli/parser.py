@@ -255,6 +255,7 @@ def _build() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPar
         _add_audit,
         _add_import,
         _add_markets,
+        _add_add,
         _add_sim,
         _add_bench,
     ):
@@ -400,6 +401,26 @@ def _add_markets(commands: _Commands) -> None:
     )
     _addresses(markets)
     _output(markets)
+
+
+def _add_add(commands: _Commands) -> None:
+    add = commands.add(
+        "add",
+        "look markets up, and write them as a configuration has them",
+        more="The blocks are printed, or put at the end of a file, which stays as it was if they "
+        "do not go together.",
+        example="add ADDRESS-OF-A-PAGE --to bookfeed.toml",
+        codes={**_WORK, 2: "wrong arguments, or blocks that do not go with the file"},
+    )
+    add.add_argument(
+        "targets",
+        nargs="+",
+        metavar="NAME",
+        help="the address of a page, a slug, a ticker, an event, an id, a rolling series (its "
+        "present window), or @FILE with one a line",
+    )
+    add.add_argument("--to", type=path, metavar="FILE", help="add to this file (default: print)")
+    _addresses(add)
 
 
 def _addresses(parser: argparse.ArgumentParser) -> None:
