@@ -1,0 +1,78 @@
+"""The benchmarks' own judgement: what was disturbed has no verdict, what is wrong has no time."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from benches import paced, targets
+from benches.growth import Grown, Size
+from benches.ingest import fresh_us_per_frame
+from benches.paced import BARE, BUSY, OURS, Round, row_of, tried
+from benches.targets import paced_targets
+
+TABLE = "paced plain 10000/s"
+
+
+def a_round(p50: float, *, late_us: float = 1.0, core_wait: float = 0.0) -> Round:
+    """A round of one latency."""
+    return Round({"p50": p50, "p99": 2 * p50}, [p50], {"p50": late_us, "p99": late_us}, core_wait)
+
+
+def measuring(rounds: list[Round]) -> Callable[[], Round]:
+    """Rounds as they come."""
+    coming: Iterator[Round] = iter(rounds)
+    return lambda: next(coming)
+
+
+@pytest.mark.parametrize("disturbed", [{"late_us": 51.0}, {"core_wait": 0.06}])
+def test_a_round_that_was_disturbed_in_one_row_is_repeated_in_all(
+    disturbed: dict[str, float],
+) -> None:
+    rows = {
+        "a": measuring([a_round(1), a_round(2), a_round(3)]),
+        "b": measuring([a_round(10), a_round(20, **disturbed), a_round(30)]),
+    }
+    kept = tried(rows, 2)
+    assert [one["a"].latencies for one in kept] == [[1], [3]]
+    assert [one["b"].latencies for one in kept] == [[10], [30]]
+
+
+def test_a_machine_that_is_never_quiet_gives_no_verdict() -> None:
+    rows = {"a": measuring([a_round(i, late_us=1_000.0) for i in range(100)])}
+    kept = tried(rows, 2)
+    assert len(kept) == 2 * paced.ATTEMPTS
+    row = row_of(TABLE, "a", [one["a"] for one in kept])
+    assert row.facts["disturbed"] == len(kept)
+    with pytest.raises(targets.Disturbed):
+        targets.undisturbed(row)
+
+
+def test_a_paced_row_is_judged_by_the_medians_of_its_rounds() -> None:
+    values = {BARE: [10.0, 11.0, 90.0], OURS: [12.5, 1.0, 400.0], BARE + BUSY: [1.0]}
+    table = {
+        name: row_of(TABLE, name, [a_round(p50) for p50 in p50s]) for name, p50s in values.items()
+    }
+    verdicts = {line[0]: line[1:] for line in (t.verdict({TABLE: table}) for t in paced_targets())}
+    assert verdicts[f"{TABLE}: p50 behind bare picows"] == ["at most 2 µs", "1.5 µs", "pass"]
+    assert verdicts[f"{TABLE}: p99 of bare picows'"] == ["at most 1.1 x", "1.14 x", "**MISS**"]
+    assert verdicts[f"{TABLE}{BUSY}: p50 behind bare picows"][-1] == targets.NOT_MEASURED
+
+
+def test_fresh_frames_are_copies_and_every_one_is_taken_in_order() -> None:
+    frames, times = [b"frame %d" % i for i in range(150)], list(range(150))
+    taken: list[tuple[bytes, int]] = []
+
+    def take(block: list[bytes], ts_recv: list[int]) -> None:
+        taken.extend(zip(block, ts_recv, strict=True))
+
+    assert fresh_us_per_frame(frames, times, take) >= 0
+    assert taken == list(zip(frames, times, strict=True))
+    assert all(copy is not frame for (copy, _), frame in zip(taken, frames, strict=True))
+
+
+def test_growth_notices_a_book_that_is_not_the_model() -> None:
+    grown = Grown(Size(instruments=4, changing=4, depth=10))
+    grown.measure(200)
+    grown.check()
+    grown.change()  # and nobody is told
+    with pytest.raises(ValueError, match="wrong"):
+        grown.check()
