@@ -45,7 +45,7 @@ impl Exchange {
 
     fn planned(&self, now: Nanos) -> bool {
         self.calendar.is_some_and(|pauses| pauses(now))
-            || self.closures.iter().any(|closure| closure.contains(&now))
+            || !self.closures.is_empty() && self.closures.iter().any(|closure| closure.contains(&now))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::confirm::Seen;
 use super::polarity::{Reading, Score};
-use super::{Assessment, CloseReason, Found, Gates, Leg, Phase, Refusal, Rule, Subject, View, apart};
+use super::{
+    Assessment, CloseReason, Found, Leg, Phase, Refusal, Rule, Subject, View, apart, stands_by_itself,
+};
 use crate::book::proof::vouched_by_venue;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, MarketStatus, Venue};
@@ -389,7 +391,8 @@ impl Signals {
     /// The gates that all rules share; gives how far apart the legs are.
     #[inline]
     fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
-        let gates = self.rules[watched.rule].gates();
+        let rule = &*self.rules[watched.rule];
+        let gates = rule.gates();
         let (mut received, mut behind) = (Spread::default(), Spread::default());
         for id in watched.subject.instruments() {
             let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
@@ -399,39 +402,33 @@ impl Signals {
             if about.status(now) != MarketStatus::Open {
                 return Err(Refusal::Status);
             }
-            let left = about.hours.close.map_or(Nanos::MAX, |close| close.saturating_sub(now));
-            if left < gates.min_time_to_close {
+            let left = |close: Nanos| close.saturating_sub(now);
+            if about.hours.close.is_some_and(|close| left(close) < gates.min_time_to_close) {
                 return Err(Refusal::Closing);
             }
-            let ts_evidence = view.ts_evidence(id);
-            if apart(now, ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
+            let heard = view.heard_of(book, about);
+            if apart(now, heard.ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
                 return Err(Refusal::Age);
             }
             if gates.proof && !vouched_by_venue(book, about.venue) {
                 return Err(Refusal::Unproven);
             }
-            if !view.stands_by_itself(id) {
-                received.take(ts_evidence);
-                behind.take(view.behind(id));
+            if !stands_by_itself(about) {
+                received.take(heard.ts_evidence);
+                behind.take(heard.behind);
             }
         }
         let apart = Apart { skew: received.width(), lag: behind.known_width() };
-        self.gate_apart(watched, gates, apart)?;
-        Ok(apart)
-    }
-
-    #[inline]
-    fn gate_apart(&self, watched: &Watched, gates: &Gates, apart: Apart) -> Result<(), Refusal> {
         if apart.skew > gates.max_skew {
             return Err(Refusal::Skew);
         }
         if gates.max_lag > 0 && (apart.lag == ABSENT || apart.lag > gates.max_lag) {
             return Err(Refusal::Lag);
         }
-        if self.rules[watched.rule].checks_polarity() && !watched.polarity.trusted() {
+        if rule.checks_polarity() && !watched.polarity.trusted() {
             return Err(Refusal::Polarity);
         }
-        Ok(())
+        Ok(apart)
     }
 
     #[allow(clippy::too_many_arguments)] // what one question has come to, taken apart

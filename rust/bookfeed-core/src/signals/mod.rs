@@ -241,13 +241,25 @@ impl<'a> View<'a> {
         self.streams.at(book.stream).map_or(book.ts_evidence, |s| s.ts_evidence.max(book.ts_evidence))
     }
 
+    /// How newly, and how late, a book was heard of.
+    #[inline]
+    #[must_use]
+    pub(crate) fn heard_of(&self, book: &Book, about: &Instrument) -> HeardOf {
+        if let Some(stream) = self.streams.at(book.stream) {
+            let ts_evidence = stream.ts_evidence.max(book.ts_evidence);
+            return HeardOf { ts_evidence, behind: stream.behind };
+        }
+        let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
+        let behind = connection.map_or(ABSENT, |c| c.behind);
+        HeardOf { ts_evidence: book.ts_evidence, behind }
+    }
+
     /// Whether a book's owner says himself how long it holds. It stands at every time until then,
     /// so that there is no time to hold against those of other books.
     #[inline]
     #[must_use]
     pub(crate) fn stands_by_itself(&self, id: InstrumentId) -> bool {
-        let about = self.instruments.at(id);
-        about.is_some_and(|about| about.venue.row().continuity == Continuity::Expiry)
+        self.instruments.at(id).is_some_and(stands_by_itself)
     }
 
     /// Newest venue time up to which a book is proved complete, or [`ABSENT`]: by its numbered
@@ -271,19 +283,23 @@ impl<'a> View<'a> {
         let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
         connection.map_or(ABSENT, |c| c.clock.newest)
     }
+}
 
-    /// How late the venue was heard of there: receive time less venue time of the newest message,
-    /// or [`ABSENT`]. One that is quiet is no later for that.
-    #[inline]
-    #[must_use]
-    pub(crate) fn behind(&self, id: InstrumentId) -> Nanos {
-        let Some((book, about)) = self.at(id) else { return ABSENT };
-        if let Some(stream) = self.streams.at(book.stream) {
-            return stream.behind;
-        }
-        let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
-        connection.map_or(ABSENT, |c| c.behind)
-    }
+/// How newly, and how late, a book was heard of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeardOf {
+    /// Receive time of the newest evidence for it, or [`ABSENT`].
+    pub(crate) ts_evidence: Nanos,
+    /// Receive time less venue time of the newest message on its numbered stream, or else on its
+    /// connection, or [`ABSENT`]. One that is quiet is no later for that.
+    pub(crate) behind: Nanos,
+}
+
+/// See [`View::stands_by_itself`].
+#[inline]
+#[must_use]
+pub(crate) fn stands_by_itself(about: &Instrument) -> bool {
+    about.venue.row().continuity == Continuity::Expiry
 }
 
 /// What one opportunity of a rule is about.
@@ -515,5 +531,9 @@ pub fn build(kind: &str, params: &Params) -> Result<Box<dyn Rule>, RuleError> {
 #[inline]
 #[must_use]
 pub(crate) fn apart(a: Nanos, b: Nanos) -> Option<Nanos> {
-    if a == ABSENT || b == ABSENT { None } else { Some(a.saturating_sub(b).saturating_abs()) }
+    if a == ABSENT || b == ABSENT {
+        None
+    } else {
+        Some(i64::try_from(a.abs_diff(b)).unwrap_or(i64::MAX))
+    }
 }

@@ -5,6 +5,7 @@ use crate::time::{Nanos, SECOND};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
+const WEEK: i64 = 7 * DAY;
 /// New York's hours behind UTC in winter; one less in summer.
 const WINTER: i64 = 5;
 /// From and to, seconds of the day in New York.
@@ -12,12 +13,16 @@ const PAUSE: std::ops::Range<i64> = 3 * HOUR..5 * HOUR;
 
 /// Whether nothing can be traded at `ts`.
 pub(crate) fn pauses(ts: Nanos) -> bool {
+    // The epoch was a Thursday, and the pause comes to the same day in UTC.
+    let of_week = ts.rem_euclid(WEEK * SECOND);
+    (7 * HOUR * SECOND..10 * HOUR * SECOND).contains(&of_week) && pauses_on_thursday(ts)
+}
+
+/// The same, on a Thursday in UTC.
+#[cold]
+fn pauses_on_thursday(ts: Nanos) -> bool {
     let seconds = ts.div_euclid(SECOND);
-    // The epoch was a Thursday. Hours behind UTC come to the same day here.
     let (day, of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    if day.rem_euclid(7) != 0 || !(7 * HOUR..10 * HOUR).contains(&of_day) {
-        return false;
-    }
     let behind = WINTER - i64::from(summer(day));
     PAUSE.contains(&(of_day - behind * HOUR))
 }
