@@ -235,28 +235,6 @@ pub fn quoted_unsigned<const SCALE: u32>(text: &[u8]) -> Option<(Decimal, usize)
     Some((Decimal { value, form: Form::new(fraction, false) }, at + 1))
 }
 
-/// The character `0` in each byte of a word.
-const DIGIT_ZEROS: u64 = 0x3030_3030_3030_3030;
-
-/// The highest bit of each byte that is no digit's value, up to the first such byte and of plain
-/// ASCII behind it.
-#[inline(always)]
-const fn not_digits(values: u64) -> u64 {
-    (values | values.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080
-}
-
-/// The number that up to eight digits at the beginning of `text` make, and how many they are;
-/// `None` if there is none, or something else than digits does not follow within a word.
-#[inline(always)]
-pub(crate) fn leading_number(text: &[u8]) -> Option<(u64, usize)> {
-    let values = u64::from_le_bytes(*text.first_chunk()?) ^ DIGIT_ZEROS;
-    let length = not_digits(values).trailing_zeros() & !7;
-    if length == 0 || length >= 64 || (length > 8 && values & 0xff == 0) {
-        return None;
-    }
-    Some((eight_digits(values << (64 - length)), length as usize / 8))
-}
-
 /// The number whose decimal digits are the bytes of `digits`, the first in the lowest byte.
 #[inline(always)]
 pub(crate) const fn eight_digits(digits: u64) -> u64 {

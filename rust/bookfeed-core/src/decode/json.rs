@@ -6,8 +6,10 @@
 //! reason to give a frame up. A frame it accepts is a JSON text; any other is an error with a
 //! byte offset.
 
-use super::digits::{decimal_until, quoted_pairs};
-use crate::fixed::{Decimal, leading_number, quoted_unsigned};
+use super::digits::{
+    decimal_until, leading_number, quoted_hundredths, quoted_pairs, quoted_ten_thousandths,
+};
+use crate::fixed::{Decimal, Price, Qty, quoted_unsigned};
 use crate::span::{Kind, Value, hex4};
 use crate::time::{Nanos, parse_millis};
 use std::fmt;
@@ -187,6 +189,22 @@ impl<'a> Cursor<'a> {
         let (decimal, taken) = quoted_unsigned::<SCALE>(self.bytes.get(self.pos..)?)?;
         self.pos += taken;
         Some(decimal)
+    }
+
+    /// Takes a price below one with four decimals, and the quote behind it.
+    #[inline(always)]
+    pub(crate) fn take_price_of_four(&mut self) -> Option<Price> {
+        let ten_thousandths = quoted_ten_thousandths(self.bytes.get(self.pos..)?)?;
+        self.pos += 7;
+        Some(i64::from(ten_thousandths) * 100_000)
+    }
+
+    /// Takes a size with two decimals, and the quote behind it.
+    #[inline(always)]
+    pub(crate) fn take_qty_of_two(&mut self) -> Option<Qty> {
+        let (hundredths, taken) = quoted_hundredths(self.bytes.get(self.pos..)?)?;
+        self.pos += taken;
+        Some(hundredths.cast_signed() * 1_000_000)
     }
 
     /// Takes a plain decimal and the byte `END` behind it, quickly if it has many digits; not all

@@ -11,6 +11,8 @@ use crate::time::{MILLISECOND, Nanos};
 
 /// Length of a UUID.
 const MARKET_ID: usize = 36;
+/// Length of a time as text, with microseconds.
+const TIME: usize = 27;
 
 impl Decoder<'_> {
     /// A delta of a known market, complete and without a flaw; `None` leaves anything else to
@@ -33,7 +35,10 @@ impl Decoder<'_> {
             None => cursor.take_quoted_exactly::<MARKET_ID>()?,
         };
         take(cursor, b",\"price_dollars\":\"")?;
-        let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+        let price = match cursor.take_price_of_four() {
+            Some(price) => price,
+            None => cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value,
+        };
         if !is_probability(price) {
             return None;
         }
@@ -61,7 +66,7 @@ impl Decoder<'_> {
 /// the time of sending between them.
 #[inline(always)]
 fn plain_end(cursor: &mut Cursor) -> Option<(Nanos, Option<Nanos>)> {
-    if cursor.take_literal(b",\"ts\":\"") {
+    if cursor.take_literal(b",\"ts\":\"") && cursor.take_quoted_exactly::<TIME>().is_none() {
         cursor.rest_of_string().ok()?;
     }
     take(cursor, b",\"ts_ms\":")?;
@@ -102,6 +107,9 @@ fn take_known(cursor: &mut Cursor, known: &[u8]) -> Option<Value> {
 #[inline(always)]
 fn signed(cursor: &mut Cursor) -> Option<Qty> {
     let negative = cursor.take_literal(b"-");
-    let magnitude = cursor.take_quoted_decimal::<QTY_DECIMALS>()?.value;
+    let magnitude = match cursor.take_qty_of_two() {
+        Some(magnitude) => magnitude,
+        None => cursor.take_quoted_decimal::<QTY_DECIMALS>()?.value,
+    };
     Some(if negative { -magnitude } else { magnitude })
 }
