@@ -219,10 +219,6 @@ impl World {
         if let Some(sent) = ts_sent {
             clock.note_sent(sent, ts_recv);
         }
-        if !is_data(message) {
-            return (stated, Pace::Same);
-        }
-        connection.ts_data = ts_recv;
         let (newest, delay) = (clock.newest, ts_recv.saturating_sub(stated));
         let (believed, pace) = match message.body {
             Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Touch(_) => {
@@ -234,8 +230,15 @@ impl World {
                 Some(sent) if stated == ABSENT => (ABSENT, clock.pace_sent(sent, ts_recv, patience)),
                 _ => (clock.take_whole(stated, ts_recv), Pace::Same),
             },
+            // None of these shows that market data flows, unless it takes a number.
+            Body::Nothing | Body::News | Body::Reply(_) | Body::Unknown | Body::Own(_)
+                if message.place.seq == 0 =>
+            {
+                return (stated, Pace::Same);
+            }
             _ => (clock.believe(stated, ts_recv), Pace::Same),
         };
+        connection.ts_data = ts_recv;
         if clock.newest > newest {
             connection.behind = delay; // of this message: no other stamp is newer
         }
@@ -256,16 +259,5 @@ impl World {
     #[cold]
     pub(super) fn note_error(&mut self, conn: u32, ts_recv: Nanos, what: &'static str, offset: usize) {
         self.last_error = Some(LastError { conn, ts_recv, what, offset });
-    }
-}
-
-/// Whether a message shows that market data flows. A reply does only if it takes a number.
-#[inline]
-fn is_data(message: &Message) -> bool {
-    match message.body {
-        Body::Nothing | Body::News | Body::Reply(_) | Body::Unknown | Body::Own(_) => {
-            message.place.seq != 0
-        }
-        _ => true,
     }
 }
