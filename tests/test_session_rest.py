@@ -1,7 +1,8 @@
 """Resync by REST: what is asked, how often, and what is believed of the answer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import orjson
@@ -303,6 +304,38 @@ async def test_client_errors_are_typed() -> None:
     async with RestClient("http://127.0.0.1:1", timeout_s=0.5) as client:
         with pytest.raises(RestError, match="POST /books failed"):
             await client.fetch(RestRequest("POST", "/books", b"[]"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "Content-Length"),
+        (b"\x1b[2J\nCRITICAL all is lost\r\n\r\n", "ClientResponseError: 400"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000, "400"),
+        (b"", "no answer in 0.2 s"),
+    ],
+)
+async def test_an_answer_that_is_none_is_told_in_one_line(answer: bytes, problem: str) -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await reader.read()  # until the client has gone
+            writer.close()
+            await writer.wait_closed()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        async with RestClient(f"http://127.0.0.1:{port}", timeout_s=0.2) as client:
+            with pytest.raises(RestError) as caught:
+                await client.fetch(RestRequest("POST", "/books", b"[]"))
+        await ended.wait()
+    line = str(caught.value)
+    assert line.startswith("POST /books failed: ") and problem in line
+    assert line.isprintable() and len(line) < 400 and "RequestInfo" not in line
 
 
 async def test_redirects_are_not_followed(rest: Rest) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from bookfeed.clock import NS_PER_S, seconds_ns
 from bookfeed.errors import ConfigError, SessionError
+from bookfeed.live.handshake import told
 from bookfeed.live.proxy import proxy_of
 from bookfeed.venues.base import Endpoint, RestRequest
 
@@ -154,8 +155,11 @@ class RestClient:
                 return Answer(response.status, await _body(response), etag)
         except RestError:
             raise
+        except TimeoutError as error:
+            problem = f"{request.method} {request.path} failed: no answer in {self._timeout_s:g} s"
+            raise RestError(problem) from error
         except Exception as error:  # whatever the answer was like: there is none
-            raise RestError(f"{request.method} {request.path} failed: {error!r}") from error
+            raise RestError(f"{request.method} {request.path} failed: {told(error)}") from error
 
     def _open(self) -> "aiohttp.ClientSession":
         import aiohttp
