@@ -170,10 +170,13 @@ async def test_what_is_kept_is_bounded(
     assert client.reused == 0, "the oldest is forgotten first"
     await client.get("/c")
     assert client.reused == 1
+    await client.get("/d")
+    await client.get("/c")
+    assert client.reused == 2, "what was used again is not the oldest"
     monkeypatch.setattr(client_module, "KEPT_BYTES_MAX", 7)
-    await client.get("/d")
-    await client.get("/d")
-    assert client.reused == 1, "too large to be kept"
+    await client.get("/e")
+    await client.get("/e")
+    assert client.reused == 2, "too large to be kept"
 
 
 async def test_numbers_come_exactly(make: Make, server: Server) -> None:

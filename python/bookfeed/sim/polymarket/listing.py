@@ -56,8 +56,10 @@ def event_of(specs: Sequence[MarketSpec], slug: str, now_s: int) -> dict[str, An
 
 
 def market_object(spec: MarketSpec, slug: str, since_s: int, end_s: int) -> dict[str, Any]:
-    """One market; its volume follows from its number, so that sorting can be checked."""
-    volume = 1_000.25 * (spec.index * 7 % 10 + 1)
+    """One market; its amounts follow from its number, each in another order, to check sorting."""
+    volume, volume_24h, liquidity = (
+        unit * (spec.index * step % 10 + 1) for unit, step in ((1_000.25, 7), (90.25, 3), (10.5, 9))
+    )
     return {
         "id": str(500_000 + spec.index),
         "question": spec.question,
@@ -78,9 +80,9 @@ def market_object(spec: MarketSpec, slug: str, since_s: int, end_s: int) -> dict
         "enableOrderBook": True,
         "volume": str(volume),
         "volumeNum": volume,
-        "volume24hr": volume / 4,
-        "liquidity": str(volume / 10),
-        "liquidityNum": volume / 10,
+        "volume24hr": volume_24h,
+        "liquidity": str(liquidity),
+        "liquidityNum": liquidity,
         "orderPriceMinTickSize": float(PRICE_TEXT[spec.tick]),
         "orderMinSize": int(spec.min_order_size),
         "negRisk": spec.neg_risk,
