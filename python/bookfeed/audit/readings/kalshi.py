@@ -402,7 +402,7 @@ class KalshiReading(Reading):
         that cannot be read: those of its event, or of all.
         """
         event = content.get("event_ticker") if isinstance(content, dict) else None
-        if not isinstance(event, str) or not event:
+        if not isinstance(event, str) or not is_text(event):
             self._lose_news(conn, effects)
             return
         if not kalshi_news.fees_stated(content):
