@@ -290,6 +290,47 @@ def test_whole_books_do_not_hide_that_a_clock_was_set_back(back_ms: int) -> None
     assert market.state()[0] == "live" and market.right()
 
 
+@pytest.mark.parametrize("hash_check", POLICIES)
+@pytest.mark.parametrize("by_rest", [True, False])
+def test_a_clock_set_back_keeps_no_whole_book_out(hash_check: HashCheck, by_rest: bool) -> None:
+    """Changes that a lost book could not take bear times that the clock has not come to again."""
+    market = Market(hash_check)
+    for k in range(1, 20):
+        market.say(market.walk(k, market.ms + 100), 100)
+    market.say({"event_type": "price_change", "market": MARKET, "price_changes": 0, "timestamp": 0})
+    market.say(market.walk(20, market.ms + 100), 100)
+    assert market.state()[0] == "stale"
+    for k in range(21, 60):
+        market.say(market.walk(k, market.ms + 100 - 60_000), 100)
+    instrument = market.ids[YES]
+
+    def bring(stamp: int) -> None:
+        if by_rest:
+            market.engine.resync_begin(instrument, market.ms * MS)
+            body = json.dumps(market.books(stamp, (YES,))).encode()
+            market.engine.ingest_rest(0, body, market.ms * MS)
+        else:
+            market.say(market.books(stamp, (YES,)))
+
+    bring(market.ms - 62_000)
+    assert market.state()[0] == "stale", "changes came after it that it lacks"
+    bring(market.ms - 60_000)
+    assert market.state() == ("live", "resync" if by_rest else "snapshot")
+    assert market.right()
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled"])
+def test_a_clock_set_back_twice_at_once(hash_check: HashCheck) -> None:
+    market = Market(hash_check)
+    for k in range(1, 60):
+        back_ms = 0 if k < 20 else 2_000 if k == 20 else 12_000
+        market.say(market.walk(k, market.ms + 100 - back_ms), 100)
+        market.engine.advance(market.ms * MS)
+        assert market.right(YES) and market.right(NO), (k, market.state())
+        assert market.state()[0] != "stale", (k, market.state())
+    assert market.state() == ("live", "evidence")
+
+
 def test_a_fresh_answer_by_rest_does_not_hide_that_the_stream_is_late() -> None:
     market = Market("sampled")
     for k in range(1, 200):

@@ -133,7 +133,9 @@ impl Judge {
         let clock = world.connection(origin.conn).map(|c| c.clock);
         let book = world.book(id);
         let ahead = clock.is_some_and(|clock| clock.is_future(book.ts_event, ts));
-        if !ahead && book.older_since == ABSENT {
+        // A run that itself runs back is one of a clock that was set again: another one begins.
+        let again = book.rare.ts_older.saturating_sub(origin.ts_event) > SECOND;
+        if !ahead && (book.older_since == ABSENT || again) {
             (book.older_since, book.rare.ts_older) = (ts, origin.ts_event);
             return false;
         }

@@ -241,6 +241,8 @@ impl World {
         connection.ts_data = ts_recv;
         if clock.newest > newest {
             connection.behind = delay; // of this message: no other stamp is newer
+        } else if clock.newest < newest {
+            self.set_back(conn);
         }
         if believed != ABSENT {
             self.venue_latency.record(delay);
@@ -248,6 +250,23 @@ impl World {
             self.counters.odd_stamps += 1;
         }
         (believed, pace)
+    }
+
+    /// The clock of a connection was set back: what its books were told before is not newer than
+    /// what they are told now, and waits for no later time.
+    #[cold]
+    fn set_back(&mut self, conn: u32) {
+        let Self { connections, books, .. } = self;
+        let Some(Some(connection)) = connections.get(conn as usize) else { return };
+        let now = connection.clock.newest;
+        for &id in &connection.instruments {
+            let Some(book) = books.get_mut(id as usize) else { continue };
+            book.ts_seen = book.ts_seen.min(now);
+            book.rare.ts_discarded = book.rare.ts_discarded.min(now);
+            if let Some(awaited) = &mut book.rare.awaited {
+                awaited.ts_begin = awaited.ts_begin.min(now);
+            }
+        }
     }
 
     /// What of the time stamp of a REST answer is believed. It says nothing of the stream, which
