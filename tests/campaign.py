@@ -52,7 +52,8 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "wrong_hash": frozenset({"hash_mismatch", "mirror_mismatch"}),
     "hash": frozenset({"hash_mismatch", "untrusted_hash", "mirror_mismatch"}),
     "malformed": frozenset({"malformed"}),
-    "lifecycle": frozenset({"malformed"}),
+    # The hash of a whole book covers the tick size, which it need not state.
+    "lifecycle": frozenset({"malformed", "hash_mismatch"}),
     "swap": frozenset(
         {"hash_mismatch", "bbo_mismatch", "crossed", "out_of_order", "mirror_mismatch"}
     ),
@@ -332,7 +333,7 @@ def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:
 
 def already_out(event: FaultEvent, client: Client) -> bool:
     """Whether no book that the fault concerns was in ``live`` any more: nothing to name."""
-    for symbol in event.assets or tuple(client.symbols):
+    for symbol in event.assets or client.books_of(event):
         states = [
             state for ts, name, state, _ in client.changes if name == symbol and ts <= event.ts_ns
         ]

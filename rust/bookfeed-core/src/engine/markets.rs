@@ -219,6 +219,10 @@ fn take_tick_size(
     let book = world.book(id);
     // A snapshot that already states the new grid was taken after the change.
     let taken_after = book.rare.grid.stated == Some(new.value);
+    if !taken_after {
+        // What it and its sibling said of each other was of the old grid.
+        book.reconciled();
+    }
     if old.value != new.value && book.running() && !taken_after {
         judge.turn(world, id, State::Stale, Cause::TickChange, origin.ts_recv);
     }

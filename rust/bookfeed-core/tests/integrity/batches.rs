@@ -476,3 +476,26 @@ fn whole_books_of_both_outcomes_one_after_the_other_are_no_contradiction() {
     assert!(records.contains(&"1 book live snapshot".to_owned()), "{records:?}");
     assert!(scene.is_true(0) && scene.is_true(1));
 }
+
+#[test]
+fn what_siblings_said_of_each_other_ends_with_the_grid() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    scene.change(true, 395, "77");
+    scene.tick();
+    let frame = ghost(&scene, 0).book(0);
+    scene.say(&frame);
+    assert_eq!(scene.states(), [State::Suspect; 2]);
+    for outcome in [0, 1] {
+        let frame = scene.market.tick(outcome, "0.001", "0.01");
+        scene.say(&frame);
+        assert_eq!(scene.standing(outcome), (State::Stale, Cause::TickChange));
+    }
+    scene.market.profile.tick_size = "0.01".into();
+    for outcome in [0, 1] {
+        scene.engine.resync_asked(scene.ids[outcome], scene.ts).unwrap();
+        scene.tick();
+        let answer = scene.market.rest(outcome);
+        scene.answer(&answer);
+        assert_eq!(scene.standing(outcome), (State::Live, Cause::Resync), "{outcome}");
+    }
+}
