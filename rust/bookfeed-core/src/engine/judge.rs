@@ -231,6 +231,9 @@ impl Judge {
         }
         for i in 0..self.publisher.staged.len() {
             let id = self.publisher.staged[i].id;
+            if !self.publisher.will_ask(world, id) {
+                continue; // what rules look at is as it was when they found nothing there
+            }
             self.publisher.rules.signals.to_vouch(id, &world.view(), &mut self.to_vouch);
             while let Some(leg) = self.to_vouch.pop() {
                 self.check_now(world, leg, ts);

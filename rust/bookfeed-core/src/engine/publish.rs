@@ -132,6 +132,14 @@ impl Publisher {
         }
     }
 
+    /// Whether rules will be asked about a staged book once it is published.
+    #[inline]
+    pub(super) fn will_ask(&self, world: &World, id: InstrumentId) -> bool {
+        let book = &world.books[id as usize];
+        let moved = book.rules_due || book.touch != book.published_touch;
+        moved || self.rules.signals.attentive(id)
+    }
+
     /// Writes the records of what is staged, then has the rules asked. A book that came into doubt
     /// meanwhile is left out.
     #[inline]
