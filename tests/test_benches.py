@@ -64,7 +64,7 @@ def test_fresh_frames_are_copies_and_every_one_is_taken_in_order() -> None:
     def take(block: list[bytes], ts_recv: list[int]) -> None:
         taken.extend(zip(block, ts_recv, strict=True))
 
-    assert fresh_us_per_frame(frames, times, take) >= 0
+    fresh_us_per_frame(frames, times, take)
     assert taken == list(zip(frames, times, strict=True))
     assert all(copy is not frame for (copy, _), frame in zip(taken, frames, strict=True))
 
