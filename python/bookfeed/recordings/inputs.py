@@ -106,14 +106,16 @@ class EngineInput:
             return None
         if self._recorder is None:
             return FrameDoor(self._engine)
-        encoder = self._recorder.encoder if isinstance(self._recorder, Packing) else None
-        if encoder is None:
+        if not isinstance(self._recorder, Packing) or (encoder := self._recorder.encoder) is None:
             return None
-        return FrameDoor(self._engine, encoder=encoder, attend=self._attend, kind=Kind.FRAME)
-
-    def _attend(self) -> None:
-        if isinstance(self._recorder, Packing):
-            self._minded(self._recorder.attend)
+        # Looked up here: whether it is one takes longer to find out than a block to fill.
+        attend = self._recorder.attend
+        return FrameDoor(
+            self._engine,
+            encoder=encoder,
+            attend=lambda: self._minded(attend),
+            kind=Kind.FRAME,
+        )
 
     def epoch(self, conn: int) -> int:
         """Which attempt of a connection it is: the number of its ``connected`` so far."""

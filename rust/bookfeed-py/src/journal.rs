@@ -140,8 +140,10 @@ impl JournalEncoder {
         let block = py.detach(|| {
             // The sealer's lock first, so that blocks are numbered in the order they are taken.
             let mut sealer = lock(&self.sealer);
-            let raw = lock(&self.packer).packer.take(partial);
-            raw.map(|raw| sealer.seal(&raw)).transpose()
+            let Some(raw) = lock(&self.packer).packer.take(partial) else { return Ok(None) };
+            let block = sealer.seal(&raw);
+            lock(&self.packer).packer.give_back(raw);
+            block.map(Some)
         });
         let block = block.map_err(journal_error)?.unwrap_or_default();
         Ok(PyBytes::new(py, &block))

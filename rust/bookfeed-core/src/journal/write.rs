@@ -19,6 +19,10 @@ pub struct RawBlock {
     bytes: Vec<u8>,
 }
 
+/// Buffers of blocks that are kept to be filled again: fresh memory costs more than what is put
+/// there.
+const SPARE_MAX: usize = 16;
+
 /// Collects records into raw blocks; cheap enough for the thread that receives frames.
 #[derive(Debug, Default)]
 pub struct Packer {
@@ -26,6 +30,7 @@ pub struct Packer {
     ts_last: i64,
     closed: VecDeque<RawBlock>,
     closed_len: usize,
+    spare: Vec<Vec<u8>>,
 }
 
 impl Packer {
@@ -42,6 +47,9 @@ impl Packer {
             self.close();
         }
         if self.open.records == 0 {
+            if let Some(spare) = self.spare.pop() {
+                self.open.bytes = spare;
+            }
             self.open.bytes.reserve(BLOCK_RAW_LEN.max(len + RECORD_OVERHEAD_MAX));
             self.open.ts_first = record.ts;
             self.ts_last = record.ts;
@@ -81,6 +89,15 @@ impl Packer {
         let block = self.closed.pop_front()?;
         self.closed_len -= block.bytes.len();
         Some(block)
+    }
+
+    /// Takes the buffer of a block back that was sealed; one of a usual size is filled again.
+    pub fn give_back(&mut self, block: RawBlock) {
+        let RawBlock { mut bytes, .. } = block;
+        if self.spare.len() < SPARE_MAX && bytes.capacity() <= 2 * BLOCK_RAW_LEN {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
     }
 
     fn close(&mut self) {
