@@ -6,6 +6,7 @@ plays one of them to a listener of either kind and tells everything that came of
 
 import random
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,7 +25,7 @@ from bookfeed.rules.rule import Rule
 from bookfeed.venues.polymarket import polymarket
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-T0: Final = 1_781_000_000_000_000_000
+T0: Final = time.time_ns()
 SIZE_MAX: Final = 4000
 OTHER_WORD: Final = '{"event_type":"новость","what":"' + "é" * 40 + '"}'
 

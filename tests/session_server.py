@@ -7,10 +7,10 @@ simulator cannot.
 import asyncio
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import orjson
@@ -33,13 +33,26 @@ from bookfeed.market import Market, Outcome
 YES, NO = "1" * 77, "2" * 76
 MARKET = Market("0xabc", (Outcome("Yes", YES), Outcome("No", NO)), name="Will it?")
 
-_ts_ms = count(1_781_000_000_000)
+
+class Stamps:
+    """Milliseconds of now, or of so long ago, each later than the one before."""
+
+    def __init__(self, ago_ms: int = 0) -> None:
+        self._ago_ms = ago_ms
+        self._newest_ms = 0
+
+    def next_ms(self) -> int:
+        self._newest_ms = max(self._newest_ms + 1, time.time_ns() // 1_000_000 - self._ago_ms)
+        return self._newest_ms
+
+
+STAMPS = Stamps()
 
 
 def book_message(
     symbol: str, bid: str = "0.40", ask: str = "0.60", *, ts_ms: int | None = None
 ) -> dict[str, object]:
-    """A ``book`` message, newer than every one before it unless ``ts_ms`` is given.
+    """A ``book`` message of now, newer than every one before it unless ``ts_ms`` is given.
 
     The outcomes never mirror each other, so a test may send the book of either alone.
     """
@@ -48,7 +61,7 @@ def book_message(
         "event_type": "book",
         "market": MARKET.market,
         "asset_id": symbol,
-        "timestamp": str(next(_ts_ms) if ts_ms is None else ts_ms),
+        "timestamp": str(STAMPS.next_ms() if ts_ms is None else ts_ms),
         "hash": "",
         "bids": [{"price": bid, "size": size}],
         "asks": [{"price": ask, "size": size}],

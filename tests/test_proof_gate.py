@@ -60,6 +60,7 @@ def test_numbers_vouch_and_a_quote_of_ones_own_stands_by_itself() -> None:
     sides = {"yes": [[44, 10]], "no": [[52, 7]]}
     message: dict[str, Any] = {"market_ticker": "KX-1", **sides}
     frame = {"type": "orderbook_snapshot", "sid": 1, "seq": 1, "msg": message}
+    frame["sending_ts_ms"] = S // MS
     engine.ingest(0, json.dumps(frame).encode(), S + MS)
     assert phases(engine) == ["open none"] and kalshi.trusted(proof="venue") is kalshi
     quote = {"symbol": "mine", "bid": ["0.40", "5"], "ask": ["0.46", "5"], "max_age_ns": S}

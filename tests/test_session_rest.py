@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+import session_server
 from aiohttp import web
 from session_server import MARKET, NO, YES, Server, book_frame, book_message
 from waiting import PATIENCE_S, PatientClock
@@ -219,8 +220,11 @@ async def test_a_book_that_never_came_is_fetched(server: Server, rest: Rest) -> 
         assert f.book(NO).bid == 0.47
 
 
-async def test_a_frozen_stream_is_told_from_a_quiet_market(server: Server, rest: Rest) -> None:
+async def test_a_frozen_stream_is_told_from_a_quiet_market(
+    server: Server, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Silence brings a witness: did the venue's own book change meanwhile?"""
+    monkeypatch.setattr(session_server, "STAMPS", session_server.Stamps(ago_ms=120_000))
 
     async def unchanged(_request: web.Request) -> web.StreamResponse:
         stamps = {symbol: f.book(symbol).ts_event for symbol in rest.asked[-1]}
@@ -251,6 +255,7 @@ async def test_a_frozen_market_is_found_by_comparison(
     server: Server, rest: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection is busy, and says nothing of one market."""
+    monkeypatch.setattr(session_server, "STAMPS", session_server.Stamps(ago_ms=120_000))
     monkeypatch.setattr(recovery, "COMPARE_NS", S // 5)
     monkeypatch.setattr(recovery, "COMPARE_EVERY_NS", S // 20)
 

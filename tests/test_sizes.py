@@ -30,7 +30,8 @@ class Desk:
     def tell(self, no: Rows, asks_of_no: Rows, **members: Any) -> list[Signal]:
         """Sellers of YES at Kalshi, as NO bids, and buyers at Polymarket; what is signalled."""
         content = {"market_ticker": "KX-1", "yes_dollars_fp": [], "no_dollars_fp": no}
-        frame = {"type": "orderbook_snapshot", "sid": 1, "seq": 1, "msg": content}
+        head = {"type": "orderbook_snapshot", "sid": 1, "seq": 1}
+        frame = head | {"msg": content, "sending_ts_ms": T0 // 1_000_000}
         self.engine.ingest(0, json.dumps(frame).encode(), T0)
         bids = [{"price": p, "size": q} for p, q in asks_of_no]
         book = {

@@ -33,6 +33,8 @@ _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "check
 _REPRICED: Final = ("trading", "fees")
 # What has a time of its own that the engine is not told, or nothing to do with it.
 _TIMELESS: Final = (Kind.RULE, Kind.NOTE, Kind.DROPPED)
+# How late a whole book that shows its delivery may be, ns: one that is older may be quiet.
+_FRESH_NS: Final = 1_000_000_000
 
 
 class Auditor:
@@ -61,6 +63,8 @@ class Auditor:
         """Instruments that later messages of the frame are about."""
         self._before: dict[int, Standing] = {}
         """How those of a frame of several messages stood before it."""
+        self._undelayed: set[int] = set()
+        """The connection of such a frame, until a message of it shows how late it comes."""
         self._published: dict[int, Touch] = {}
         self._left_live: set[int] = set()
         """Books that a state record took out of live in this journal record."""
@@ -91,6 +95,7 @@ class Auditor:
         self._left_live.clear()
         self._broken.clear()
         self._changed.clear()
+        self._undelayed.clear()
         self._live_before, self._based_before = set(), set()
         self._expire(kind, ts)
         self._reading, self._messages, self._before = None, [], {}
@@ -163,7 +168,9 @@ class Auditor:
     def _standing_now(self, number: int) -> Standing:
         """How a book stands before anything else is done with the record in hand."""
         standing = self._witness.standing(number)
-        return standing._replace(live=standing.live and number not in self._expired)
+        known = self._witness.delay_known(self._model.instruments[number].conn)
+        live = standing.live and number not in self._expired
+        return standing._replace(live=live, delay_known=known)
 
     def _read(self, kind: int, conn: int, payload: bytes) -> None:
         """Reads the messages of a frame or a REST answer, by the venue's own reading."""
@@ -180,7 +187,9 @@ class Auditor:
                 self._messages = self._reading.read(conn, payload)
         if len(self._messages) > 1:
             named = {number for message in self._messages for number in message.named}
-            self._before = {number: self._witness.standing(number) for number in named}
+            self._before = {number: self._standing_now(number) for number in named}
+            if not self._witness.delay_known(conn):
+                self._undelayed.add(conn)
 
     def _read_rest_book(self, payload: bytes) -> None:
         try:
@@ -226,6 +235,8 @@ class Auditor:
         for what in self._model.disputed:
             self._find("standing", what)
         self._model.disputed.clear()
+        if message.ts_event is not None and _shows_delay(message, self._ts - message.ts_event):
+            self._undelayed.discard(conn)
         self._heard.update(message.named)
         self._changed.update(message.named)
         self._broken.update(effects.broken)
@@ -325,8 +336,9 @@ class Auditor:
         if number in self._before and number not in self._heard:
             return self._before[number]
         standing = self._witness.standing(number)
-        live = standing.live and self._model.instruments[number].state == "live"
-        return standing._replace(live=live)
+        one = self._model.instruments[number]
+        known = self._witness.delay_known(one.conn) and one.conn not in self._undelayed
+        return standing._replace(live=standing.live and one.state == "live", delay_known=known)
 
     # Signals.
 
@@ -438,6 +450,11 @@ class Auditor:
 
     def _find(self, kind: str, what: str) -> None:
         self.report.find(Finding(kind, self.report.records, self._ts, what))
+
+
+def _shows_delay(message: Message, delay_ns: int) -> bool:
+    """Whether a message's stamp is of now: that of a whole book may be of its last change."""
+    return not message.whole or delay_ns <= _FRESH_NS
 
 
 def _unfollowed(record: "Update") -> str:

@@ -38,6 +38,8 @@ class Standing(NamedTuple):
     live: bool
     verified: bool
     ts_evidence: int | None
+    delay_known: bool = False
+    """Whether its connection has shown how late it delivers; the auditor knows which that is."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class Measured(NamedTuple):
     """How much later the newest message of one venue was received than that of the other."""
     heard: int | None
     """How far apart the venue times are at which their venues were last heard of."""
+    delays_known: bool
+    """Whether every leg's connection has shown how late it delivers."""
     vouched: list[bool]
     """Whether each leg's venue vouches for its book as it stands, by what it gives for that."""
     proved: list[Proof]
@@ -232,7 +236,8 @@ def _gate(
     if skew is not None and skew > gates.max_skew:
         return "skew"
     allowed = gates.lag_allowed(legs)
-    if len(legs) > 1 and allowed and (lag is None or lag > allowed):
+    too_far = len(legs) > 1 and allowed and (lag is None or lag > allowed)
+    if too_far or not measured.delays_known:
         return "lag"
     return None
 
@@ -249,6 +254,7 @@ def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Mea
         skew=_span([standing.ts_evidence for _, standing, _ in read]),
         lag=_span([each.delay for each in heard]),
         heard=_span([each.ts for each in heard]),
+        delays_known=all(standing.delay_known for _, standing, _ in read),
         vouched=[
             standing.verified or not (reading is None or reading.digests)
             for standing, reading in zip(taken, readings, strict=True)

@@ -28,6 +28,9 @@ class Witness(Protocol):
     def standing(self, number: int) -> Standing:
         """Whether a book may be believed now, and on what evidence."""
 
+    def delay_known(self, conn: int) -> bool:
+        """Whether a connection has shown how late it delivers."""
+
     def levels(self, number: int, side: Side) -> list[list[int]]:
         """Levels of a book, best first, in its integers; in any state."""
 

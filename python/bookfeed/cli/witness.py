@@ -38,6 +38,10 @@ class EngineWitness:
         view = self._engine.book(number)
         return Standing(view.live, view.verified, view.ts_evidence)
 
+    def delay_known(self, conn: int) -> bool:
+        """See ``Witness``."""
+        return self._engine.delay_ns(conn) is not None
+
     def levels(self, number: int, side: Side) -> list[list[int]]:
         """See ``Witness``."""
         levels: list[list[int]] = self._engine.book(number).levels_exact(side).tolist()

@@ -60,7 +60,8 @@ pub struct VenueClock {
     floor: Nanos,
     /// Newest stamp believed, or [`ABSENT`].
     pub newest: Nanos,
-    /// Receive time less venue time of the newest message that states one, or [`ABSENT`].
+    /// Receive time less venue time of the newest message that shows it, or [`ABSENT`]. A whole
+    /// book does if it is fresh: an old stamp may be that of its last change.
     pub delay: Nanos,
     /// Delay of the newest message that was compared with the floor, or [`ABSENT`].
     last: Nanos,
@@ -149,7 +150,7 @@ impl VenueClock {
         // One that runs back says no more than the changes do, and must not end their run.
         if delay <= FLOOR_MAX && !self.is_back(delay, stated) {
             self.learn(delay, ts_recv);
-            self.odd_since = ABSENT;
+            (self.delay, self.odd_since) = (delay, ABSENT);
         }
         self.newest = self.newest.max(stated);
         stated

@@ -394,6 +394,7 @@ impl Signals {
         let rule = &*self.rules[watched.rule];
         let gates = rule.gates();
         let (mut received, mut behind) = (Spread::default(), Spread::default());
+        let mut delay_unknown = false;
         for id in watched.subject.instruments() {
             let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
             if !book.believable() {
@@ -414,6 +415,7 @@ impl Signals {
                 return Err(Refusal::Unproven);
             }
             if !stands_by_itself(about) {
+                delay_unknown |= view.delay_unknown(about.conn);
                 received.take(heard.ts_evidence);
                 behind.take(heard.behind);
             }
@@ -422,7 +424,8 @@ impl Signals {
         if apart.skew > gates.max_skew {
             return Err(Refusal::Skew);
         }
-        if gates.max_lag > 0 && (apart.lag == ABSENT || apart.lag > gates.max_lag) {
+        let too_far = gates.max_lag > 0 && (apart.lag == ABSENT || apart.lag > gates.max_lag);
+        if delay_unknown || too_far {
             return Err(Refusal::Lag);
         }
         if rule.checks_polarity() && !watched.polarity.trusted() {

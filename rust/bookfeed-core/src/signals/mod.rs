@@ -283,6 +283,15 @@ impl<'a> View<'a> {
         let connection = self.connections.get(about.conn as usize).and_then(Option::as_ref);
         connection.map_or(ABSENT, |c| c.clock.newest)
     }
+
+    /// Whether nothing has shown yet how late a connection delivers: what its books hold may be of
+    /// long ago.
+    #[inline]
+    #[must_use]
+    pub(crate) fn delay_unknown(&self, conn: u32) -> bool {
+        let connection = self.connections.get(conn as usize).and_then(Option::as_ref);
+        connection.is_none_or(|c| c.clock.delay == ABSENT)
+    }
 }
 
 /// How newly, and how late, a book was heard of.

@@ -13,6 +13,7 @@ use bookfeed_core::signals::Refusal;
 const FLAT: &str = "kalshi:flat;1;non_direct";
 const HOUR: i64 = 3_600_000_000_000;
 const T0: i64 = super::support::venue::T0;
+const MS: i64 = super::support::venue::MS;
 
 /// Refused for everything from this gate on, what is counted? Kalshi's book first, then
 /// Polymarket's, which completes the bundle.
@@ -59,7 +60,7 @@ fn counted(kind: &str, order: &[Refusal], from: usize) -> (Vec<(&'static str, u6
         pit.say(0, &frame);
     }
     if shut(Refusal::Lag) {
-        pit.ts += super::support::venue::MS;
+        pit.ts += MS;
     }
     let ask = if shut(Refusal::Crossed) { 550 } else { 560 };
     let lives = pit.book(1, &sides(&[(550, 5)], &[(ask, 5)])).iter().map(Signal::short).collect();
@@ -159,4 +160,42 @@ fn refusals_are_counted_by_rule() {
     };
     assert_eq!((of(0), of(1), of(2)), (Some((1, 0)), Some((0, 1)), None));
     assert_eq!(pit.reasons(), [("min_qty", 1), ("polarity", 1)]);
+}
+
+/// A change far from the touch on Polymarket's connection, at the venue's time.
+fn polymarket_beat(pit: &mut Pit) -> Vec<String> {
+    let change = r#"{"asset_id":"P0","price":"0.1","size":"1","side":"BUY","hash":"","best_bid":"0.44","best_ask":"0.45"}"#;
+    let frame = format!(
+        r#"{{"event_type":"price_change","market":"m0","timestamp":"{}","price_changes":[{change}]}}"#,
+        pit.kalshi.ms
+    );
+    pit.say(1, &frame).iter().map(Signal::short).collect()
+}
+
+#[test]
+fn what_may_be_of_long_ago_is_not_signalled() {
+    // A whole book of Kalshi that does not say when it was sent, and one of Polymarket whose stamp
+    // may be that of its last change: either may have been under way for twenty seconds.
+    for venue in [Venue::KALSHI, Venue::POLYMARKET] {
+        for late in [0, 20_000] {
+            let mut pit = Pit::free(Config::default(), &[venue]);
+            pit.rule("spread", &[("open", "0.01")]);
+            pit.kalshi.ms -= 20_000;
+            let (conn, frame) = pit.frame(0, &sides(&[(440, 5)], &[(450, 5)]));
+            let frame = match frame.split_once(r#","sending_ts_ms""#) {
+                Some((unsaid, _)) => format!("{unsaid}}}"),
+                None => frame,
+            };
+            assert!(pit.say(conn, &frame).is_empty(), "{}", venue.name());
+            assert_eq!(pit.wait(100 * MS), [""; 0]);
+            assert_eq!(pit.reasons(), [("lag", 1)]);
+            pit.kalshi.ms += 20_000 - late;
+            let mut told = match venue {
+                Venue::KALSHI => pit.beat(0),
+                _ => polymarket_beat(&mut pit),
+            };
+            told.extend(pit.wait(100 * MS));
+            assert_eq!(told, vec!["open"; usize::from(late == 0)], "{} {late}", venue.name());
+        }
+    }
 }

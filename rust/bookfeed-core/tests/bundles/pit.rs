@@ -179,7 +179,9 @@ impl Pit {
             };
             market.yes = book.bids.iter().map(level).collect();
             market.no = book.asks.iter().map(level).map(|(p, q)| (10_000 - p, q)).collect();
-            return (0, self.kalshi.snapshot(place.n));
+            let frame = self.kalshi.snapshot(place.n);
+            let sent = format!(r#","sending_ts_ms":{}}}"#, self.kalshi.ms);
+            return (0, format!("{}{sent}", &frame[..frame.len() - 1]));
         }
         self.clock(1);
         let levels = |side: &Side| {
