@@ -268,16 +268,18 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
 }
 
 /// The venue's touch at one of the book's numbered updates: exact where the book stands there,
-/// and kept until it does where it does not yet.
+/// and kept until it does where it does not yet, or is not there yet.
 fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u64, touch: &TouchClaim) {
     let id = touch.instrument;
     let Some(book) = world.books.get_mut(id as usize) else {
         world.counters.unknown_instruments += 1;
         return;
     };
-    let stands_at = book.rare.stitch.book_id();
-    let Some(stands_at) = stands_at.filter(|_| book.running()) else { return };
-    if id_at > stands_at {
+    if book.over() {
+        return;
+    }
+    let stands_at = book.rare.stitch.book_id().filter(|_| book.running());
+    if stands_at.is_none_or(|stands_at| id_at > stands_at) {
         if book.rare.ahead.back().is_some_and(|last| last.id >= id_at) {
             // Ids that run backwards say nothing that could be waited for.
             return;
@@ -285,15 +287,15 @@ fn take_touch_at(world: &mut World, judge: &mut Judge, origin: &Origin, id_at: u
         if book.rare.ahead.len() == TOUCHES_AHEAD_MAX {
             book.rare.ahead.pop_front();
         }
-        if !book.agrees_with(touch) {
+        if stands_at.is_some() && !book.agrees_with(touch) {
             book.touch_disagrees();
         }
         book.rare.ahead.push_back(NumberedTouch { id: id_at, touch: *touch });
         book.awaits_touch = true;
-    } else if id_at == stands_at && book.agrees_with(touch) {
+    } else if stands_at == Some(id_at) && book.agrees_with(touch) {
         book.touch_agrees(Evidence::TouchMatch, touch.bid, touch.ask);
         book.ts_evidence = origin.ts_recv;
-    } else if id_at == stands_at {
+    } else if stands_at == Some(id_at) {
         book.evidence.count(Evidence::TouchMismatch);
         book.touch_disagrees();
         if book.state == State::Live {

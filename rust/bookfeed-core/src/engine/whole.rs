@@ -259,10 +259,16 @@ impl Applier {
         let book = world.book_to_change(id);
         book.note_end();
         book.rare.stitch.seed(stands_at);
+        let mut denied = book.meet_touches();
         while let Some(waiting) = book.rare.stitch.take_waiting() {
             let (bids, asks) = waiting.levels.split_at(waiting.bids);
             book.set_all(bids, asks);
             book.ts_event = book.ts_event.max(waiting.ts_event);
+            denied |= book.meet_touches();
+        }
+        if denied {
+            // The venue gave another touch for one of the updates that the book passed through.
+            return judge.turn(world, id, State::Stale, Cause::BboMismatch, origin.ts_recv);
         }
         if book.beyond_known() {
             return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);

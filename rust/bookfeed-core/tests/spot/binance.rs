@@ -293,6 +293,37 @@ fn a_touch_that_disagrees_where_the_book_stands_makes_it_suspect() {
 }
 
 #[test]
+fn a_touch_that_came_before_the_first_book_is_kept_for_it() {
+    for (from, to) in [("\"B\":\"", "\"B\":\"9"), ("\"b\":\"", "\"b\":\"1")] {
+        for after in [0, 1, 2] {
+            let mut desk = desk(Venue::new("BTCUSDT", 12, 40));
+            let frame = next(&mut desk, 8);
+            desk.hear(&frame);
+            let book = desk.venue.rest_book();
+            for _ in 0..after {
+                let frame = next(&mut desk, 8);
+                desk.hear(&frame);
+            }
+            let right = desk.venue.book_ticker();
+            let wrong = right.replacen(from, to, 1);
+            desk.hear(&wrong);
+            assert_eq!(desk.answer(&book), ["state stale bbo_mismatch"], "{to} {after}");
+            assert!(!desk.live());
+        }
+    }
+    let mut desk = desk(Venue::new("BTCUSDT", 12, 40));
+    let frame = next(&mut desk, 8);
+    desk.hear(&frame);
+    let (touch, book) = (desk.venue.book_ticker(), desk.venue.rest_book());
+    desk.hear(&touch);
+    desk.answer(&book);
+    let frame = next(&mut desk, 8);
+    desk.hear(&frame);
+    assert!(desk.live() && desk.is_true());
+    assert_eq!((desk.evidence(Evidence::TouchMatch), desk.evidence(Evidence::TouchMismatch)), (1, 0));
+}
+
+#[test]
 fn a_book_is_known_to_the_last_levels_of_its_answer() {
     let mut desk = live_small();
     let cent = PRICE_ONE / 100;
