@@ -13,6 +13,7 @@ from zipfile import ZipFile
 PACKAGES: Final = (
     "",
     "audit/((fees|readings|rules)/)?",
+    "catalogue/((kalshi|polymarket)/)?",
     "cli/",
     "dispatch/",
     "feed/",
