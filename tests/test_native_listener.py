@@ -169,7 +169,7 @@ def test_records_wait_for_no_more_than_so_many() -> None:
             talk.hear(wire)
         assert len(stage.batches) > 1
         assert max(stage.batches) < FrameIntake.DRAIN_RECORDS_MAX + 10
-        assert sum(stage.batches) > 2000
+        assert sum(stage.batches) >= 2000
 
 
 def test_records_wait_no_longer_than_a_millisecond_of_work() -> None:

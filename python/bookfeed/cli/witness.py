@@ -40,7 +40,8 @@ class EngineWitness:
 
     def delay_known(self, conn: int) -> bool:
         """See ``Witness``."""
-        return self._engine.delay_ns(conn) is not None
+        # A book that belongs to no connection has the number -1.
+        return conn >= 0 and self._engine.delay_ns(conn) is not None
 
     def levels(self, number: int, side: Side) -> list[list[int]]:
         """See ``Witness``."""
