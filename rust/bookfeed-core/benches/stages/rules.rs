@@ -49,7 +49,7 @@ impl Floor {
         (stream.ts_evidence, stream.ts_event, stream.behind) = (T0, T0, 0);
         let connections = [Venue::KALSHI, Venue::POLYMARKET].map(|venue| {
             let mut connection = Connection::new(venue, Mode::default(), T0);
-            (connection.clock.newest, connection.behind) = (T0, 0);
+            (connection.clock.newest, connection.clock.delay, connection.behind) = (T0, 0, 0);
             Some(connection)
         });
         Self { venues: venues.to_vec(), instruments, streams, connections }
