@@ -9,6 +9,15 @@ use crate::instrument::InstrumentId;
 use crate::signals::complement::mirrored;
 use crate::time::Nanos;
 
+/// The venue vouches for both outcomes although they do not mirror each other.
+fn trade_apart(world: &mut World, pair: [InstrumentId; 2]) {
+    for id in pair {
+        let book = world.book(id);
+        book.evidence.count(Evidence::MirrorMismatch);
+        book.apart = true;
+    }
+}
+
 impl Judge {
     /// Compares the touches of a market's two outcomes after both took part in a message.
     #[inline]
@@ -116,7 +125,7 @@ impl Judge {
         if !mirrored(whole, sibling) {
             if self.told_apart(world, told, other, ts_recv) {
                 self.settle_mirror(world, other, ts_recv);
-            } else if self.at_odds(world, told, other, false, ts_recv) {
+            } else if self.ought_to_mirror(world, told, other, false, ts_recv) {
                 for id in [told, other] {
                     let ts_event = world.book(id).ts_event;
                     self.doubt_mirror(world, id, ts_event, ts_recv);
@@ -160,7 +169,7 @@ impl Judge {
         let waits = if quarrel {
             !agree
         } else {
-            live && !torn && !agree && self.at_odds(world, told, other, fetched, ts_recv)
+            live && !torn && !agree && self.ought_to_mirror(world, told, other, fetched, ts_recv)
         };
         if !waits {
             return false;
@@ -192,17 +201,14 @@ impl Judge {
         if !together || !pair.iter().all(|&id| self.vouch(world, id, ts_recv)) {
             return false;
         }
-        for id in pair {
-            world.book(id).evidence.count(Evidence::MirrorMismatch);
-            world.book(id).apart = true;
-        }
+        trade_apart(world, pair);
         true
     }
 
     /// Whether two outcomes that do not mirror each other ought to. Where they have always done so
     /// they ought; where they never did, hashes that vouch for both show that they trade apart.
     /// What came by REST shows nothing of the kind: an answer may be old, hash and all.
-    fn at_odds(
+    fn ought_to_mirror(
         &mut self,
         world: &mut World,
         told: InstrumentId,
@@ -220,10 +226,7 @@ impl Judge {
         }
         let vouched = pair.iter().all(|&id| self.vouch(world, id, ts_recv));
         if vouched && !fetched {
-            for id in pair {
-                world.book(id).evidence.count(Evidence::MirrorMismatch);
-                world.book(id).apart = true;
-            }
+            trade_apart(world, pair);
         }
         vouched && fetched
     }
@@ -237,14 +240,11 @@ impl Judge {
         ts_event: Nanos,
         ts_recv: Nanos,
     ) {
-        let vouched = pair.iter().all(|&id| self.vouch(world, id, ts_recv));
+        if pair.iter().all(|&id| self.vouch(world, id, ts_recv)) {
+            return trade_apart(world, pair);
+        }
         for id in pair {
-            if vouched {
-                world.book(id).evidence.count(Evidence::MirrorMismatch);
-                world.book(id).apart = true;
-            } else {
-                self.doubt_mirror(world, id, ts_event, ts_recv);
-            }
+            self.doubt_mirror(world, id, ts_event, ts_recv);
         }
     }
 
