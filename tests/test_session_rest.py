@@ -18,6 +18,7 @@ from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.http import RestClient, RestError, retry_after_ns
 from bookfeed.live.recovery import rest as recovery
 from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.rules.gates import Gates
 from bookfeed.venues.base import RestRequest
 
 S = 1_000_000_000
@@ -278,6 +279,13 @@ async def test_a_frozen_market_is_found_by_comparison(
         await server.peer(1)
         await server.until(lambda: f.counters()["reconnects"] == 1)
         assert f.engine.evidence()["rest_mismatch"] >= 1
+
+
+def test_a_quiet_book_is_compared_before_it_is_too_old_for_a_signal() -> None:
+    compared_ns = recovery.COMPARE_NS + recovery.COMPARE_EVERY_NS
+    answered_ns = compared_ns + S  # a step of the timer, and the way there and back
+    assert answered_ns < Gates().max_age_ms * (S // 1_000)
+    assert answered_ns < SessionOptions().silence_s * S
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import RestBooks
 
-# A book is compared when nothing has vouched for it for so long.
-COMPARE_NS: Final = 45 * NS_PER_S
+# A book is compared when nothing has vouched for it for so long: before a connection that says
+# nothing takes its books out, and before the gate `max_age_ms` hides what stands on a quiet one.
+COMPARE_NS: Final = 25 * NS_PER_S
 # Comparisons are so far apart at least.
 COMPARE_EVERY_NS: Final = NS_PER_S
 
