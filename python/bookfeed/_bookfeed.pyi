@@ -205,7 +205,8 @@ class Batch:
 
 @final
 class Fill:
-    """What sweeping one side of a book would execute, before fees; made by ``BookView.sweep``.
+    """What sweeping one side of a book would execute; made by ``BookView.sweep``. All but ``fee``
+    is before fees.
 
     Where it is not ``complete``, the rest is not in the book; or, where it is ``truncated``
     too, the book is not known so deep.
@@ -238,6 +239,14 @@ class Fill:
     @property
     def notional_e17(self) -> int:
         """The notional in 1e-17, exactly; it may need more than 64 bits."""
+    @property
+    def fee(self) -> float | None:
+        """What the venue charges a taker for it, in dollars. ``None`` where the fees are not known,
+        or are of a type that cannot be computed.
+        """
+    @property
+    def fee_e9(self) -> int | None:
+        """The fee in 1e-9 dollars, exactly; ``None`` as ``fee``."""
     @property
     def levels(self) -> int:
         """How many levels it uses."""
@@ -491,7 +500,7 @@ class BookView:
         """Gone: use ``sweep_notional("sell", notional)``."""
     def sweep(self, side: _Aggressor, qty: float | str) -> Fill | None:
         """What taking ``qty`` out of the book would execute: ``"buy"`` walks the asks, ``"sell"``
-        the bids, best level first, before fees. Nothing is ordered.
+        the bids, best level first. Nothing is ordered, and ``Fill.fee`` stands beside the money.
 
         ``qty`` is a number, or decimal text to be exact. ``None`` if nothing would execute (no
         level that is known, a quantity of 0) or the book may not be believed. Raises

@@ -1,10 +1,12 @@
 //! Answers a book gives: named results, exact integers beside their nearest doubles.
 
+use bookfeed_core::fees::Usd;
 use bookfeed_core::metrics::{self, Sweep};
 use bookfeed_core::trades;
 use pyo3::prelude::*;
 
-/// What sweeping one side of a book would execute, before fees; made by ``BookView.sweep``.
+/// What sweeping one side of a book would execute; made by ``BookView.sweep``. All but ``fee`` is
+/// before fees.
 ///
 /// Where it is not ``complete``, the rest is not in the book; or, where it is ``truncated``
 /// too, the book is not known so deep.
@@ -12,6 +14,7 @@ use pyo3::prelude::*;
 pub struct Fill {
     pub(crate) sweep: Sweep,
     pub(crate) touch: Option<metrics::Quote>,
+    pub(crate) fee: Option<Usd>,
 }
 
 #[pymethods]
@@ -68,6 +71,20 @@ impl Fill {
     #[getter]
     fn notional_e17(&self) -> i128 {
         self.sweep.notional
+    }
+
+    /// What the venue charges a taker for it, in dollars. ``None`` where the fees are not known,
+    /// or are of a type that cannot be computed.
+    #[getter]
+    fn fee(&self) -> Option<f64> {
+        // Dollars are counted in the units of prices.
+        self.fee.map(|fee| metrics::price_f64(i128::from(fee)))
+    }
+
+    /// The fee in 1e-9 dollars, exactly; ``None`` as ``fee``.
+    #[getter]
+    fn fee_e9(&self) -> Option<i64> {
+        self.fee
     }
 
     /// How many levels it uses.

@@ -5,6 +5,7 @@
 
 use super::{BPS, Levels, Notional, Quote, Ratio, notional_f64, qty_f64};
 use crate::event::Side;
+use crate::fees::{Fees, Role, Usd};
 use crate::fixed::{PRICE_ONE, Price, Qty};
 
 /// The whole in units of [`Levels::depth_within`]'s band.
@@ -109,6 +110,25 @@ impl Levels<'_> {
             complete,
             truncated,
         })
+    }
+
+    /// What the venue charges a taker for a sweep of this side: its fills are those of one order.
+    ///
+    /// `None` if the fees cannot be computed, or `sweep` is of another book: the levels that are
+    /// known do not hold it.
+    #[must_use]
+    pub fn taker_fee(self, sweep: &Sweep, fees: &Fees) -> Option<Usd> {
+        let mut order = fees.order(Role::Taker, sweep.side == Side::Bid);
+        let mut left = sweep.filled_qty;
+        for (price, size) in self.known().best_first() {
+            let here = size.min(left);
+            if here == 0 {
+                break;
+            }
+            order.fill(here, price)?;
+            left -= here;
+        }
+        order.total().filter(|_| left == 0)
     }
 
     /// Cumulative size of the best `levels` levels, or of all that are known if those are fewer.

@@ -9,7 +9,7 @@ use crate::values::{Depth, Fill, TradeWindow};
 use bookfeed_core::engine::EngineError;
 use bookfeed_core::event::Side;
 use bookfeed_core::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, Qty, format_decimal};
-use bookfeed_core::metrics::{price_f64, qty_f64};
+use bookfeed_core::metrics::{Levels, Sweep, price_f64, qty_f64};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -44,20 +44,35 @@ impl BookView {
     }
 }
 
+impl BookView {
+    /// What a walk along one side would execute, and its fee.
+    fn fill(
+        &self,
+        py: Python<'_>,
+        side: Side,
+        walk: impl FnOnce(Levels<'_>) -> Option<Sweep>,
+    ) -> PyResult<Option<Fill>> {
+        let fees = self.read(py, |seen| seen.about.fees).unwrap_or_default();
+        self.believe(py, |book| {
+            let levels = book.levels(side);
+            let sweep = walk(levels)?;
+            let fee = fees.as_ref().and_then(|fees| levels.taker_fee(&sweep, fees));
+            Some(Fill { sweep, touch: book.touch(), fee })
+        })
+    }
+}
+
 #[pymethods]
 impl BookView {
     /// What taking ``qty`` out of the book would execute: ``"buy"`` walks the asks, ``"sell"``
-    /// the bids, best level first, before fees. Nothing is ordered.
+    /// the bids, best level first. Nothing is ordered, and ``Fill.fee`` stands beside the money.
     ///
     /// ``qty`` is a number, or decimal text to be exact. ``None`` if nothing would execute (no
     /// level that is known, a quantity of 0) or the book may not be believed. Raises
     /// ``DecimalError`` for a quantity that is none, ``EngineError`` for another side.
     fn sweep(&self, py: Python<'_>, side: &str, qty: &Bound<'_, PyAny>) -> PyResult<Option<Fill>> {
         let (side, qty) = (taken_by(side)?, qty_of(qty)?);
-        self.believe(py, |book| {
-            let sweep = book.levels(side).sweep_qty(qty)?;
-            Some(Fill { sweep, touch: book.touch() })
-        })
+        self.fill(py, side, |levels| levels.sweep_qty(qty))
     }
 
     /// As ``sweep``, for at most so much money: it spends (``"buy"``) or raises (``"sell"``)
@@ -72,10 +87,7 @@ impl BookView {
     ) -> PyResult<Option<Fill>> {
         // Users give dollars with the precision of a size; the walk counts in 1e-17.
         let (side, notional) = (taken_by(side)?, i128::from(qty_of(notional)?) * i128::from(PRICE_ONE));
-        self.believe(py, |book| {
-            let sweep = book.levels(side).sweep_notional(notional)?;
-            Some(Fill { sweep, touch: book.touch() })
-        })
+        self.fill(py, side, |levels| levels.sweep_notional(notional))
     }
 
     /// What stands on ``side`` (``"bid"`` or ``"ask"``) within ``bps`` basis points of the
