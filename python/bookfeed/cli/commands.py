@@ -1,0 +1,262 @@
+"""The arguments of every subcommand, with their help; nothing here does any work."""
+
+from typing import Final
+
+from bookfeed.cli.arguments import duration_s, path, within
+from bookfeed.cli.options import (
+    SERVICE,
+    WORK,
+    WORK_ON_DATA,
+    Commands,
+    addresses,
+    mode,
+    output,
+    paper,
+    recording,
+    simulated,
+    source,
+    why,
+)
+from bookfeed.sim import BOTH
+from bookfeed.sim import names as simulators
+
+_PORT_MAX: Final = 65_535
+
+
+def add_run(commands: Commands) -> None:
+    """``bookfeed run``."""
+    run = commands.add(
+        "run",
+        "follow markets, and show their books and signals as they change",
+        more="Name the markets on the command line, in a file, or take --demo, which needs no "
+        "account and no network. On a terminal it draws a live table; into a pipe or a file it "
+        "writes a line of JSON for each thing that happens.",
+        example="run --demo --seconds 30",
+        codes=SERVICE,
+    )
+    source(run)
+    why(run)
+    paper(run)
+    output(run, "table on a terminal, else ndjson")
+
+
+def add_replay(commands: Commands) -> None:
+    """``bookfeed replay``."""
+    replay = commands.add(
+        "replay",
+        "run a recording through the engine, and report on it",
+        more="The engine gives the same books and signals as it gave live; the digest it prints "
+        "proves it. Use it for research, back-tests and regression tests.",
+        example="replay recordings --books -o json",
+        codes=WORK_ON_DATA,
+    )
+    recording(replay)
+    replay.add_argument(
+        "--frames",
+        type=within(int, 0, 2**63 - 1),
+        metavar="N",
+        help="stop after N frames (default: all)",
+    )
+    replay.add_argument(
+        "--books", action="store_true", help="report every level of the books at the end"
+    )
+    replay.add_argument(
+        "--hash-check",
+        choices=("always", "sampled", "off"),
+        help="how often a book is checked against the venue's hash of it "
+        "(default: as recorded; always for captures)",
+    )
+    mode(replay)
+    why(replay)
+    paper(replay)
+    output(replay)
+
+
+def add_audit(commands: Commands) -> None:
+    """``bookfeed audit``."""
+    audit = commands.add(
+        "audit",
+        "check a recording: compute every book and signal again, independently",
+        more="It reads the frames in plain Python, with none of the engine's code, and compares "
+        "what it finds with what the engine makes of them. It is slow on purpose.",
+        example="audit recordings -o json",
+        codes={**WORK_ON_DATA, 1: "something did not agree, or failed (nothing there)"},
+    )
+    recording(audit)
+    mode(audit)
+    output(audit)
+
+
+def add_record(commands: Commands) -> None:
+    """``bookfeed record``."""
+    record = commands.add(
+        "record",
+        "follow markets as `run` does, and write every frame into a journal",
+        more="`bookfeed replay` gives the same books and signals from it, bit for bit, and "
+        "`bookfeed audit` checks them.",
+        example="record --config bookfeed.toml --directory recordings",
+        codes=SERVICE,
+    )
+    source(record)
+    record.add_argument(
+        "--directory",
+        type=path,
+        metavar="DIR",
+        help="where to write (default: directory in [record] of the file, else recordings)",
+    )
+    output(record, "table on a terminal, else ndjson")
+
+
+def add_import(commands: Commands) -> None:
+    """``bookfeed import``."""
+    importing = commands.add(
+        "import",
+        "turn a capture (JSON lines) into a journal",
+        more="A journal is checksummed and compressed.",
+        example="import capture.ndjson.gz capture.bfj",
+        codes=WORK_ON_DATA,
+        module="importing",
+    )
+    importing.add_argument(
+        "capture", type=path, metavar="CAPTURE", help="JSON lines, plain, gzip or zstd"
+    )
+    importing.add_argument(
+        "journal", type=path, metavar="OUT.bfj", help="journal to write; it must not exist"
+    )
+    mode(importing)
+    output(importing)
+
+
+def add_markets(commands: Commands) -> None:
+    """``bookfeed markets``."""
+    markets = commands.add(
+        "markets",
+        "list markets of the venues, by a text, by name, or the foremost",
+        more="Each has the name to paste. No key is needed.",
+        example="markets bitcoin --ending 1d",
+        codes={**WORK, 1: "failed (nothing of that name, no answer)"},
+    )
+    markets.add_argument(
+        "text",
+        nargs="*",
+        metavar="TEXT",
+        help="words of a title; or one name: the address of a page, a slug, a ticker, an id, a "
+        "rolling series (default: the markets with the highest volume)",
+    )
+    markets.add_argument("--venue", metavar="NAME", help="of one venue only (default: of all)")
+    markets.add_argument(
+        "--ending",
+        type=duration_s,
+        metavar="TIME",
+        help="only what closes within 30m, 1h, 2d, … from now",
+    )
+    markets.add_argument(
+        "--top",
+        type=within(int, 1, 1_000),
+        default=20,
+        metavar="N",
+        help="at most N markets (default: %(default)s)",
+    )
+    addresses(markets)
+    output(markets)
+
+
+def add_add(commands: Commands) -> None:
+    """``bookfeed add``."""
+    add = commands.add(
+        "add",
+        "look markets up, and write them as a configuration has them",
+        more="The blocks are printed, or put at the end of a file, which stays as it was if they "
+        "do not go together.",
+        example="add ADDRESS-OF-A-PAGE --to bookfeed.toml",
+        codes={**WORK, 2: "wrong arguments, or blocks that do not go with the file"},
+    )
+    add.add_argument(
+        "targets",
+        nargs="+",
+        metavar="NAME",
+        help="the address of a page, a slug, a ticker, an event, an id, a rolling series (its "
+        "present window), or @FILE with one a line",
+    )
+    add.add_argument("--to", type=path, metavar="FILE", help="add to this file (default: print)")
+    addresses(add)
+
+
+def add_sim(commands: Commands) -> None:
+    """``bookfeed sim``."""
+    sim = commands.add(
+        "sim",
+        "serve a simulated venue on this machine, to try and to test a client",
+        more="It speaks the venue's protocol on loopback, knows the true books, and makes faults "
+        "on demand. The first line it prints is JSON: where it listens, and its markets.",
+        example="sim --markets 20 --rate 1000 --fault disconnect@5s",
+        codes=SERVICE,
+    )
+    simulated(sim, markets=10, rate=500)
+    sim.add_argument(
+        "--venue",
+        choices=(*simulators(), BOTH),
+        help="whose protocol to speak; both: two venues whose markets belong together "
+        "(default: the venue of a [[market]] that names none)",
+    )
+    sim.add_argument(
+        "--variant",
+        default="",
+        metavar="NAME",
+        help="another form of the venue, where it has one, such as another country's site",
+    )
+    port = within(int, 0, _PORT_MAX)
+    sim.add_argument(
+        "--port", type=port, default=0, metavar="N", help="WebSocket port (default: any free one)"
+    )
+    sim.add_argument(
+        "--rest-port", type=port, default=0, metavar="N", help="REST port (default: any free one)"
+    )
+    sim.add_argument(
+        "--unmirrored",
+        type=within(int, 0, 100_000),
+        default=0,
+        metavar="N",
+        help="let N markets trade their outcomes apart, so that YES and NO together sometimes "
+        "cost less than 1 (default: 0)",
+    )
+    sim.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND@WHEN",
+        help="make a fault after so many frames (drop@500) or seconds (freeze@2.5s); may be "
+        "given several times",
+    )
+    sim.add_argument(
+        "--exit-with-parent", action="store_true", help="end when standard input is closed"
+    )
+
+
+def add_bench(commands: Commands) -> None:
+    """``bookfeed bench``."""
+    bench = commands.add(
+        "bench",
+        "measure what a frame costs on this machine, beside a plain Python client",
+        more="Every answer is compared with the simulator's truth before any clock starts.",
+        example="bench --quick",
+        codes=WORK,
+    )
+    bench.add_argument(
+        "--quick", action="store_true", help="take a few seconds instead of a minute"
+    )
+    output(bench)
+
+
+EVERY: Final = (
+    add_run,
+    add_record,
+    add_replay,
+    add_audit,
+    add_import,
+    add_markets,
+    add_add,
+    add_sim,
+    add_bench,
+)
+"""In the order in which help lists them."""
