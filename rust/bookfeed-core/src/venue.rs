@@ -10,7 +10,7 @@ pub mod kraken;
 pub mod polymarket;
 pub mod user;
 
-use crate::decode::{Decode, Mode};
+use crate::decode::{Decode, Mode, ReadBroken};
 use crate::fees::{self, Terms};
 use crate::fixed::{PRICE_ONE, Price, QTY_ONE, Qty};
 use crate::instrument::Venue;
@@ -79,6 +79,8 @@ pub struct Row {
     pub messages: &'static [&'static str],
     /// Reads its payloads.
     pub decode: Decode,
+    /// Reads broadcasts in frames that are no JSON.
+    pub read_broken: ReadBroken,
 }
 
 macro_rules! venues {
@@ -114,6 +116,7 @@ venues! {
         modes: &[""],
         messages: &polymarket::MESSAGE_NAMES,
         decode: polymarket::decode,
+        read_broken: polymarket::read_broken,
     };
     /// Kalshi, the WebSocket of version 2.
     KALSHI = Row {
@@ -130,6 +133,7 @@ venues! {
         modes: &["", kalshi::YES_PRICES],
         messages: &kalshi::MESSAGE_NAMES,
         decode: kalshi::decode,
+        read_broken: kalshi::read_broken,
     };
     /// Binance, spot, and Binance.US.
     BINANCE = Row {
@@ -146,6 +150,7 @@ venues! {
         modes: &[""],
         messages: &binance::MESSAGE_NAMES,
         decode: binance::decode,
+        read_broken: |_, _, _| None,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -162,6 +167,7 @@ venues! {
         modes: &[""],
         messages: &kraken::MESSAGE_NAMES,
         decode: kraken::decode,
+        read_broken: kraken::read_broken,
     };
     /// The user's own quotes.
     USER = Row {
@@ -178,6 +184,7 @@ venues! {
         modes: &[""],
         messages: &user::MESSAGE_NAMES,
         decode: user::decode,
+        read_broken: |_, _, _| None,
     };
 }
 

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "decode/broadcasts.rs"]
+mod broadcasts;
 #[path = "decode/mutants.rs"]
 mod mutants;
 #[path = "decode/numbers.rs"]

@@ -1,10 +1,13 @@
 //! Bytes to events: what the decoders of all venues share. The decoders themselves stand with
 //! their venues, in [`crate::venue`].
 
+pub(crate) mod broken;
 mod digits;
 pub mod json;
 pub mod read;
 pub mod stamp;
+
+pub use broken::ReadBroken;
 
 use crate::event::Frame;
 use crate::instrument::{InstrumentId, Instruments};

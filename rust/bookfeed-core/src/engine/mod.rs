@@ -243,7 +243,8 @@ impl Engine {
         }
     }
 
-    /// A payload that is not JSON: a remark, or an error.
+    /// A payload that is not JSON: a remark, or an error, which a broadcast about nobody here may
+    /// have without harm.
     #[cold]
     fn take_unread(
         &mut self,
@@ -262,7 +263,11 @@ impl Engine {
         }
         self.world.counters.decode_errors += 1;
         self.world.note_error(conn, ts_recv, json_complaint(error), error.offset);
-        false
+        let read = (payload.source == Source::Stream).then_some(venue.row().read_broken);
+        let foreign = read.and_then(|read| read(payload, error, &self.world.instruments));
+        frame.clear();
+        frame.messages.extend(foreign);
+        !frame.messages.is_empty()
     }
 }
 

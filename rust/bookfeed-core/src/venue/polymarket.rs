@@ -4,6 +4,7 @@
 //! order, so an object is first collected into `PolymarketFields` and understood at its end, when
 //! `event_type` is known. Level arrays are parsed where they stand.
 
+use crate::decode::broken::{Broken, heard};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, decimal, elements, given, is_probability, is_text};
 use crate::decode::{Payload, Source, Tally, remark};
@@ -120,6 +121,33 @@ pub fn decode(
     cursor.finish()?;
     tally.count(&frame.kinds);
     Ok(())
+}
+
+/// Members of messages about books, which no broadcast has.
+const OF_A_BOOK: [&str; 5] = ["asset_id", "bids", "asks", "price_changes", "changes"];
+
+/// A broken broadcast about nobody who is subscribed; see [`crate::decode::ReadBroken`].
+#[cold]
+pub fn read_broken(payload: &Payload, error: &JsonError, instruments: &Instruments) -> Option<Message> {
+    let broken = Broken::object(payload.bytes, error)?;
+    let of_others = match broken.name("event_type")? {
+        // It changes no book, whosever it is: the names that are cut off do not matter.
+        b"new_market" => true,
+        b"market_resolved" => tells_whose(payload.bytes, &broken),
+        _ => false,
+    };
+    let known = broken.has_any(&OF_A_BOOK) || broken.names_any(Venue::POLYMARKET, instruments);
+    (of_others && !known).then(|| heard(Place::NONE, Body::Nothing))
+}
+
+/// Whether the market that is over, and all its assets, can be read.
+fn tells_whose(bytes: &[u8], broken: &Broken) -> bool {
+    let market = broken.name("market").or_else(|| broken.name("condition_id"));
+    let listed = ["assets_ids", "asset_ids", "clob_token_ids"].iter().find_map(|n| broken.member(n));
+    let listed = asset_list(bytes, listed.unwrap_or_default());
+    let digits = |asset: &Vec<u8>| !asset.is_empty() && asset.iter().all(u8::is_ascii_digit);
+    let assets = !listed.broken && !listed.assets.is_empty() && listed.assets.iter().all(digits);
+    market.is_some() && assets
 }
 
 impl Decoder<'_> {

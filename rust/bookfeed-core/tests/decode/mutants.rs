@@ -1,8 +1,9 @@
 //! Mutated frames against a plain reading of the same bytes by another JSON reader: what that
 //! one refuses changes no level, and what both accept gives the same book or none.
 
+use super::broadcasts::{new_market, resolved_elsewhere};
 use super::support::Rng;
-use super::support::plain::{Model, apply, is_remark};
+use super::support::plain::{Model, apply, is_broadcast_of_others, is_remark};
 use super::support::scene::Scene;
 use bookfeed_core::book::integrity::State;
 use bookfeed_core::engine::HashCheck;
@@ -39,14 +40,16 @@ fn mutate(rng: &mut Rng, frame: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
+fn campaign(seed: u64, rounds: usize) -> [u64; 4] {
     let mut rng = Rng(seed);
     let mut scene = Scene::live(HashCheck::Off);
-    let [mut refused, mut compared, mut closed] = [0; 3];
+    let [mut refused, mut left, mut compared, mut closed] = [0; 4];
     for round in 0..rounds {
         scene.tick();
         let before = scene.market.books.clone();
-        let frame = match rng.below(8) {
+        let frame = match rng.below(10) {
+            8 => new_market(),
+            9 => resolved_elsewhere(),
             0 => scene.market.books_frame(),
             1 => scene.market.trade(0, "0.4", "3", "BUY"),
             _ => scene.market.random_change(&mut rng),
@@ -64,7 +67,13 @@ fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
         match parsed {
             Err(_) if !bare => {
                 refused += 1;
-                assert_eq!(scene.states(), [State::Stale; 2], "{}", case());
+                let ours = [&scene.market.market, &scene.market.assets[0], &scene.market.assets[1]];
+                if scene.states() == [State::Live; 2] {
+                    left += 1;
+                    assert!(is_broadcast_of_others(&bytes, &ours.map(String::as_str)), "{}", case());
+                } else {
+                    assert_eq!(scene.states(), [State::Stale; 2], "{}", case());
+                }
                 let same = [0, 1].map(|i| Some(Model::of_engine(&scene.engine, scene.ids[i]))) == models;
                 assert!(same, "{}", case());
             }
@@ -88,19 +97,19 @@ fn campaign(seed: u64, rounds: usize) -> [u64; 3] {
         scene.say(&frame);
         assert_eq!(scene.states(), [State::Live; 2], "{}", case());
     }
-    [refused, compared, closed]
+    [refused, left, compared, closed]
 }
 
 #[test]
 fn mutants_change_nothing_or_the_same_as_a_plain_reading() {
-    let mut totals = [0; 3];
+    let mut totals = [0; 4];
     for seed in 0..4 {
         for (total, n) in totals.iter_mut().zip(campaign(seed, 1_500)) {
             *total += n;
         }
     }
-    let [refused, compared, closed] = totals;
-    assert!(refused > 1_000 && compared > 1_000 && closed > 300, "{totals:?}");
+    let [refused, left, compared, closed] = totals;
+    assert!(refused > 1_000 && left > 100 && compared > 1_000 && closed > 300, "{totals:?}");
 }
 
 /// The same for longer, for the nightly tier.

@@ -147,6 +147,23 @@ pub fn apply(models: &mut [Option<Model>; 2], assets: &[String; 2], frame: &Valu
     }
 }
 
+/// Whether a frame that is no JSON may have been left alone: it says once that it is a broadcast,
+/// carries nothing of a book, and no word of it is the name of an outcome or of their market.
+#[must_use]
+pub fn is_broadcast_of_others(bytes: &[u8], ours: &[&str]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut kinds = text.split("\"event_type\"").skip(1).filter_map(|rest| {
+        let value = rest.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
+        Some(["\"new_market\"", "\"market_resolved\""].iter().any(|kind| value.starts_with(kind)))
+    });
+    let broadcast = kinds.next() == Some(true) && kinds.next().is_none();
+    let of_a_book = ["asset_id", "bids", "asks", "price_changes"]
+        .iter()
+        .any(|key| text.contains(&format!("\"{key}\":")));
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    broadcast && !of_a_book && !words.any(|word| ours.contains(&word))
+}
+
 /// Whether a frame is no more than a few printable words, blank or in quotes: a remark of the venue
 /// that says nothing of any book.
 #[must_use]

@@ -19,6 +19,7 @@ mod plain;
 mod reply;
 mod rest;
 
+use crate::decode::broken::{Broken, heard};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, Wrong, given, is_text};
 use crate::decode::{Mode, Payload, Source, Tally, stamp};
@@ -126,6 +127,23 @@ pub fn decode(
     }
     tally.count(&frame.kinds);
     Ok(())
+}
+
+/// Broken news of a market that nobody subscribed, which still takes its number; see
+/// [`crate::decode::ReadBroken`].
+#[cold]
+pub fn read_broken(payload: &Payload, error: &JsonError, instruments: &Instruments) -> Option<Message> {
+    let broken = Broken::object(payload.bytes, error)?;
+    let kind = broken.name("type")?;
+    let news = NEWS_CHANNELS.iter().any(|channel| channel.as_bytes() == kind);
+    broken.name("market_ticker").filter(|_| news)?;
+    let number = |name| {
+        let value = broken.member(name).filter(|value| value.kind == Kind::Number)?;
+        read::integer(payload.bytes, value, &mut Vec::new()).filter(|&n| n > 0)
+    };
+    let (sid, seq) = (u32::try_from(number("sid")?).ok()?, number("seq")?);
+    let known = broken.names_any(Venue::KALSHI, instruments);
+    (!known).then(|| heard(Place::one(sid, seq), Body::News))
 }
 
 impl Decoder<'_> {

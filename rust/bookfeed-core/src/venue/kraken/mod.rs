@@ -8,11 +8,12 @@
 
 mod plain;
 
+use crate::decode::broken::{Broken, heard};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
 use crate::event::{
-    Aggressor, Body, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot, Trade,
+    Aggressor, Body, Frame, Levels, Message, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot, Trade,
 };
 use crate::fixed::ABSENT;
 use crate::instrument::{Instruments, UNKNOWN, Venue};
@@ -109,6 +110,17 @@ pub fn decode(
     }
     tally.count(&frame.kinds);
     Ok(())
+}
+
+/// A broken notice of how the exchange stands, or that it is there; see
+/// [`crate::decode::ReadBroken`].
+#[cold]
+pub fn read_broken(payload: &Payload, error: &JsonError, instruments: &Instruments) -> Option<Message> {
+    let broken = Broken::object(payload.bytes, error)?;
+    let to_all = matches!(broken.name("channel")?, b"status" | b"heartbeat");
+    let known = broken.has_any(&["symbol", "bids", "asks", "method"])
+        || broken.names_any(Venue::KRAKEN, instruments);
+    (to_all && !known).then(|| heard(Place::NONE, Body::Nothing))
 }
 
 impl Decoder<'_> {
