@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from bookfeed.audit import kalshi_news
 from bookfeed.audit.books import Instrument, Side
+from bookfeed.audit.broadcasts import Broken
 from bookfeed.audit.kalshi_levels import delta, sides, speaks_of_a_book
 from bookfeed.audit.kalshi_news import KalshiNews, Listed
 from bookfeed.audit.kalshi_streams import Names, Numbered, Restart, Stream
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
+    Printed,
     count,
     is_text,
     millis,
@@ -113,6 +115,8 @@ class KalshiReading(Reading):
             document = read_json(payload)
         except ValueError:
             document = None
+            if (news := self._news_of_others(Broken(payload))) is not None:
+                return [news]
         if not isinstance(document, dict):
             return [Message("broken", everyone=True, body=Numbered(None, None, False, None))]
         kind = document["type"] if is_text(document.get("type")) else _UNTYPED
@@ -133,6 +137,20 @@ class KalshiReading(Reading):
         message.body = Numbered(sid, seq, requested, content, market_id, ticker)
         self._name(message, ticker)
         return [message]
+
+    def _news_of_others(self, broken: Broken) -> Message | None:
+        """News of a market that is not ours, in a frame that is no JSON: it takes its number."""
+        kind, ticker = broken.name("type"), broken.name("market_ticker")
+        if kind not in _LIFECYCLES or ticker is None or not broken.is_one_object():
+            return None
+        sid, seq = (broken.member(name) for name in ("sid", "seq"))
+        numbers = isinstance(sid, Printed) and isinstance(seq, Printed)
+        sid, seq = _sid(sid), _count(seq)
+        ours = [each for each in self.model.instruments if each.venue == self.venue]
+        names = ((each.symbol, each.market, self._of(each).market_id) for each in ours)
+        if not (numbers and sid and seq) or broken.names_any(n for each in names for n in each):
+            return None
+        return Message(kind, body=Numbered(sid, seq, False, {"market_ticker": ticker}))
 
     def _name(self, message: Message, ticker: object) -> None:
         """Which books it is about; two names of different books make it malformed."""

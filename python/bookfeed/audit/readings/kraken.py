@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.broadcasts import Broken
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -82,6 +83,8 @@ class KrakenReading(Reading):
             document = read_json(payload)
         except ValueError:
             document = None
+            if self._is_notice_to_all(Broken(payload)):
+                return [Message("nothing")]
         if not isinstance(document, dict):
             return [Message("broken", everyone=True)]
         if document.get("error") is not None or document.get("success") is False:
@@ -91,6 +94,14 @@ class KrakenReading(Reading):
                 return [Message("nothing")]
             return [self._unsubscribed(document.get("result"))]
         return self._news(document.get("channel"), document.get("type"), document.get("data"))
+
+    def _is_notice_to_all(self, broken: Broken) -> bool:
+        """Whether a frame that is no JSON says how the exchange stands, or that it is there."""
+        of_a_book = broken.has_any(("symbol", "bids", "asks", "method"))
+        if of_a_book or broken.name("channel") not in ("status", "heartbeat"):
+            return False
+        ours = (each.symbol for each in self.model.instruments if each.venue == self.venue)
+        return broken.is_one_object() and not broken.names_any(ours)
 
     def _news(self, channel: object, kind: object, data: object) -> list[Message]:
         """Of a channel; what is none of it may be about any book."""

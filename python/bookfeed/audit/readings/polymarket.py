@@ -6,11 +6,15 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.broadcasts import Broken
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import ONE, millis, plain, price, read_json
 from bookfeed.audit.reading import Effects, Message, Reading
 
 _BARE: Final = (b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION")
+_LISTS: Final = ("assets_ids", "asset_ids", "clob_token_ids")
+# Members of messages about books, which no broadcast has.
+_OF_A_BOOK: Final = ("asset_id", "bids", "asks", "price_changes", "changes")
 _SIDES: Final[dict[str, Side]] = {"BUY": "bid", "SELL": "ask"}
 
 
@@ -116,9 +120,20 @@ class PolymarketReading(Reading):
         try:
             document = read_json(payload)
         except ValueError:
-            return [Message("broken", everyone=not rest)]
+            nobody = rest or self._is_broadcast_of_others(Broken(payload))
+            return [Message("broken", everyone=not nobody)]
         elements = document if isinstance(document, list) else [document]
         return [self._message(element, rest=rest) for element in elements]
+
+    def _is_broadcast_of_others(self, broken: Broken) -> bool:
+        """Whether a frame that is no JSON tells everybody of a market that is not ours."""
+        if not broken.is_one_object() or broken.has_any(_OF_A_BOOK):
+            return False
+        kind = broken.name("event_type")
+        if kind != "new_market" and not (kind == "market_resolved" and _tells_whose(broken)):
+            return False
+        ours = [each for each in self.model.instruments if each.venue == self.venue]
+        return not broken.names_any(name for each in ours for name in (each.symbol, each.market))
 
     def _message(self, element: Any, *, rest: bool) -> Message:
         if not isinstance(element, dict):
@@ -323,10 +338,17 @@ def _put_on(one: Instrument, ts_event: int | None, changes: Sequence[TimedChange
             one.ts_event = newest(one.ts_event, ts_change)
 
 
+def _tells_whose(broken: Broken) -> bool:
+    """Whether the market that is over, and all its assets, can be read."""
+    listed = {name: broken.member(name) for name in _LISTS}
+    assets = _assets(listed) or []
+    digits = all(asset.isascii() and asset.isdigit() for asset in assets)
+    return bool(broken.name("market") or broken.name("condition_id")) and bool(assets) and digits
+
+
 def _assets(element: Mapping[str, Any]) -> list[str] | None:
     """The ids that a message lists, in an array or a text that is one; ``None`` if unreadable."""
-    names = ("assets_ids", "asset_ids", "clob_token_ids")
-    listed = next((element[name] for name in names if element.get(name) is not None), None)
+    listed = next((element[name] for name in _LISTS if element.get(name) is not None), None)
     if isinstance(listed, str):
         try:
             listed = read_json(listed.encode())

@@ -126,7 +126,7 @@ fn in_doubt(ours: &Market) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("our asset", with(&new, &format!(r#""x":"{asset}""#))),
         ("our asset, spelled in escapes", with(&new, &format!(r#""x":"{spelled}""#))),
-        ("our asset in an address", with(&new, &format!(r#""x":"https://a.b/c/{asset}?d""#))),
+        ("our asset in an address", with(&new, &format!(r#""x":"a.b/c/{asset}?d""#))),
         ("our asset as a number", with(&over, &format!(r#""x":{asset}"#))),
         ("our market", with(&new, &format!(r#""x":"{}""#, ours.market))),
         ("our market in capitals", with(&over, &format!(r#""x":"{market}""#))),

@@ -429,3 +429,60 @@ fn indices_keep_their_newest_value() {
     assert_eq!(reading.closing_mean, Some((85_849_900_000_000, 14)));
     assert_eq!(floor.states(), [State::Live]);
 }
+
+#[test]
+fn broken_news_of_a_market_nobody_subscribed_takes_its_number_and_hurts_nobody() {
+    let broken = |frame: &str| {
+        let cut = frame.len() - 2;
+        let member =
+            |text: &str| frame.replacen(r#""event_type""#, &format!(r#"{text},"event_type""#), 1);
+        vec![
+            member("\"title\":\"raw\nnewline\""),
+            member("\"title\":\"raw\ttab\""),
+            member(r#""title":"\x20""#),
+            member(r#""line":NaN"#),
+            member(r#""line":05"#),
+            format!("\u{feff}{frame}"),
+            frame[..cut].to_owned(),
+        ]
+    };
+    for channel in ["market_lifecycle_v2", "multivariate_market_lifecycle"] {
+        for form in 0..7 {
+            let mut floor = Floor::live(600);
+            let frame = floor.venue.lifecycle(0, "determined", r#","result":"yes""#);
+            floor.say(&frame.replace(&floor.venue.markets[0].ticker, "KXOTHER-1"));
+            let frame = floor.venue.lifecycle(0, "determined", r#","result":"yes""#);
+            let frame = frame.replace("market_lifecycle_v2", channel);
+            let ours = broken(&frame).swap_remove(form);
+            let others = ours.replace(&floor.venue.markets[0].ticker, "KXOTHER-1");
+            assert_eq!(floor.say(&others), [""; 0], "{others}");
+            assert_eq!(floor.engine.counters().decode_errors, 1, "{others}");
+            assert_eq!(floor.states(), vec![State::Live; 600], "{others}");
+            // The number was taken: what follows is next.
+            let next = floor.venue.lifecycle(1, "created", "");
+            floor.say(&next);
+            assert_eq!(floor.engine.counters().gaps, 0, "{others}");
+            floor.say(&ours);
+            assert_eq!(floor.states(), vec![State::Stale; 600], "{ours}");
+        }
+    }
+}
+
+#[test]
+fn broken_news_that_does_not_say_whose_it_is_closes_the_books_of_its_connection() {
+    let changes: [(&str, &str); 6] = [
+        (r#""market_ticker":"KXOTHER-1""#, r#""market_ticker":"KXOTH"#),
+        (r#""market_ticker":"KXOTHER-1""#, r#""title":"KXOTHER-1""#),
+        (r#""seq":1"#, r#""number":1"#),
+        (r#""sid":"#, r#""sid":"","sid":"#),
+        ("market_lifecycle_v2", "orderbook_delta"),
+        ("KXOTHER-1", "KXOTHER\n-1"),
+    ];
+    for (from, to) in changes {
+        let mut floor = Floor::live(2);
+        let frame = floor.venue.lifecycle(0, "determined", r#","result":yes"#);
+        let frame = frame.replace(&floor.venue.markets[0].ticker, "KXOTHER-1");
+        floor.say(&frame.replacen(from, to, 1));
+        assert_eq!(floor.standing(0), (State::Stale, Cause::Malformed), "{from} {to}");
+    }
+}

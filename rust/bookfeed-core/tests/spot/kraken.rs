@@ -236,3 +236,29 @@ fn asks_too_high_to_be_held_end_what_is_known_of_their_side() {
     desk.hear(&frame);
     assert_eq!(desk.engine.book(desk.id).unwrap().depth_known(Side::Ask), None);
 }
+
+#[test]
+fn a_broken_notice_to_all_takes_no_book_out() {
+    let status = r#"{"channel":"status","type":"update","data":[{"system":"online","version":"2"}]}"#;
+    let forms = [
+        status.replace("online", "on\nline"),
+        status.replace("online", r"\x"),
+        status.replace(r#""2""#, "NaN"),
+        status[..40].to_owned(),
+        r#"{"channel":"heartbeat""#.to_owned(),
+    ];
+    for frame in forms {
+        let mut desk = live();
+        assert_eq!(desk.hear(&frame), [""; 0], "{frame}");
+        assert!(desk.live() && is_true(&desk), "{frame}");
+    }
+    let doubtful = [
+        status.replace("online", "BTC/USD\n"),
+        status.replace(r#""version""#, r#""symbol":NaN,"version""#),
+        status[..15].to_owned(),
+        format!("{status}{{"),
+    ];
+    for frame in doubtful {
+        assert_eq!(live().hear(&frame), ["state stale malformed"], "{frame}");
+    }
+}
