@@ -150,7 +150,7 @@ venues! {
         modes: &[""],
         messages: &binance::MESSAGE_NAMES,
         decode: binance::decode,
-        read_broken: |_, _, _| None,
+        read_broken: |_, _| None,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -184,7 +184,7 @@ venues! {
         modes: &[""],
         messages: &user::MESSAGE_NAMES,
         decode: user::decode,
-        read_broken: |_, _, _| None,
+        read_broken: |_, _| None,
     };
 }
 

@@ -4,7 +4,7 @@
 //! the frame what it was: about any book of its connection.
 
 use super::Payload;
-use super::json::{Cursor, JsonError, JsonErrorKind};
+use super::json::{self, Cursor, JsonErrorKind};
 use crate::event::{Body, Message, Place};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instruments, Venue};
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 /// What a venue reads in a frame that is no JSON: the message it was, if it was a broadcast about
 /// nobody who is subscribed; else `None`.
-pub type ReadBroken = fn(&Payload, &JsonError, &Instruments) -> Option<Message>;
+pub type ReadBroken = fn(&Payload, &Instruments) -> Option<Message>;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -26,9 +26,10 @@ pub(crate) struct Broken<'a> {
 impl<'a> Broken<'a> {
     /// The frame, if it is one object, as far as it goes: what follows an object, or is one of
     /// many, may be a message of its own.
-    pub(crate) fn object(bytes: &'a [u8], error: &JsonError) -> Option<Self> {
+    pub(crate) fn object(bytes: &'a [u8]) -> Option<Self> {
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let one = !matches!(error.kind, JsonErrorKind::Trailing | JsonErrorKind::Length);
+        let error = json::check(text).err().map(|error| error.kind);
+        let one = !matches!(error, Some(JsonErrorKind::Trailing | JsonErrorKind::Length));
         (one && text.trim_ascii_start().first() == Some(&b'{')).then_some(Self { bytes })
     }
 

@@ -264,7 +264,7 @@ impl Engine {
         self.world.counters.decode_errors += 1;
         self.world.note_error(conn, ts_recv, json_complaint(error), error.offset);
         let read = (payload.source == Source::Stream).then_some(venue.row().read_broken);
-        let foreign = read.and_then(|read| read(payload, error, &self.world.instruments));
+        let foreign = read.and_then(|read| read(payload, &self.world.instruments));
         frame.clear();
         frame.messages.extend(foreign);
         !frame.messages.is_empty()

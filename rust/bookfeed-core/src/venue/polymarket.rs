@@ -128,8 +128,8 @@ const OF_A_BOOK: [&str; 5] = ["asset_id", "bids", "asks", "price_changes", "chan
 
 /// A broken broadcast about nobody who is subscribed; see [`crate::decode::ReadBroken`].
 #[cold]
-pub fn read_broken(payload: &Payload, error: &JsonError, instruments: &Instruments) -> Option<Message> {
-    let broken = Broken::object(payload.bytes, error)?;
+pub fn read_broken(payload: &Payload, instruments: &Instruments) -> Option<Message> {
+    let broken = Broken::object(payload.bytes)?;
     let of_others = match broken.name("event_type")? {
         // It changes no book, whosever it is: the names that are cut off do not matter.
         b"new_market" => true,

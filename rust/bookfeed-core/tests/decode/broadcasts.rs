@@ -142,6 +142,7 @@ fn in_doubt(ours: &Market) -> Vec<(&'static str, Vec<u8>)> {
         ("over, without a list", over.replacen("\"tags\":", "\"tags\"", 1).replace("assets_ids", "x")),
         ("one of many", format!("[{}]", broken(&new))),
         ("another behind it", format!("{new}{}", &glued[..5])),
+        ("another behind it, and a byte order mark", format!("\u{feff}{new}{}", &glued[..5])),
         ("another inside it", new.replacen("\"outcomes\"", &glued[..20], 1)),
         ("no object", format!("\"{}", broken(&new))),
     ]

@@ -132,8 +132,8 @@ pub fn decode(
 /// Broken news of a market that nobody subscribed, which still takes its number; see
 /// [`crate::decode::ReadBroken`].
 #[cold]
-pub fn read_broken(payload: &Payload, error: &JsonError, instruments: &Instruments) -> Option<Message> {
-    let broken = Broken::object(payload.bytes, error)?;
+pub fn read_broken(payload: &Payload, instruments: &Instruments) -> Option<Message> {
+    let broken = Broken::object(payload.bytes)?;
     let kind = broken.name("type")?;
     let news = NEWS_CHANNELS.iter().any(|channel| channel.as_bytes() == kind);
     broken.name("market_ticker").filter(|_| news)?;

@@ -115,8 +115,8 @@ pub fn decode(
 /// A broken notice of how the exchange stands, or that it is there; see
 /// [`crate::decode::ReadBroken`].
 #[cold]
-pub fn read_broken(payload: &Payload, error: &JsonError, instruments: &Instruments) -> Option<Message> {
-    let broken = Broken::object(payload.bytes, error)?;
+pub fn read_broken(payload: &Payload, instruments: &Instruments) -> Option<Message> {
+    let broken = Broken::object(payload.bytes)?;
     let to_all = matches!(broken.name("channel")?, b"status" | b"heartbeat");
     let known = broken.has_any(&["symbol", "bids", "asks", "method"])
         || broken.names_any(Venue::KRAKEN, instruments);
