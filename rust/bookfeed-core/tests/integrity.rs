@@ -8,6 +8,8 @@ mod support;
 mod batches;
 #[path = "integrity/campaign.rs"]
 mod campaign;
+#[path = "integrity/distrust.rs"]
+mod distrust;
 #[path = "integrity/hashes.rs"]
 mod hashes;
 #[path = "integrity/news.rs"]

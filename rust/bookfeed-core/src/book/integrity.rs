@@ -316,8 +316,11 @@ impl Book {
             let whole = doubt.against == Evidence::HashBookMismatch;
             let kind = if whole { HashKind::Whole } else { HashKind::Change };
             // A book that was believed, or a whole book just told: nothing was missing.
-            self.rare.hashes.convicted(kind, self.state != State::Suspect);
+            self.rare.hashes.convicted(kind, self.state != State::Suspect, self.ts_recv);
             self.hash_struck = self.rare.hashes.struck();
+        }
+        if doubt.against != Evidence::HashChangeMismatch {
+            self.rare.hashes.struck_again_alone = false;
         }
         Some(doubt.cause)
     }

@@ -491,7 +491,7 @@ impl Book {
     #[inline]
     pub(crate) fn hash_matches(&mut self) {
         self.verified_version = self.version;
-        self.rare.hashes.matched(self.claimed.kind());
+        self.rare.hashes.matched(self.claimed.kind(), self.ts_recv);
         self.hash_struck = self.rare.hashes.struck();
     }
 
@@ -500,6 +500,15 @@ impl Book {
     #[must_use]
     pub(crate) fn hashes_vindicated(&self) -> bool {
         self.state == State::Live && self.cause == Cause::UntrustedHash && self.rare.hashes.trusted()
+    }
+
+    /// Whether nothing speaks against the book but the hash of a change, of which it is known by now
+    /// that it is not that of the book.
+    #[must_use]
+    pub(crate) fn acquitted(&self) -> bool {
+        let hashes = &self.rare.hashes;
+        let accused = self.state == State::Suspect && self.cause == Cause::HashMismatch;
+        accused && hashes.struck_again_alone && !hashes.trusts(HashKind::Change)
     }
 
     /// The venue's own best prices agree: counts it as `kind`, and if both sides were stated

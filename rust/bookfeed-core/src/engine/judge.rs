@@ -35,6 +35,8 @@ pub(super) struct Judge {
     pub(super) checks: VecDeque<(Nanos, InstrumentId)>,
     /// What may be spent on searching for last trade prices.
     pub(super) searches: SearchBudget,
+    /// Whether hashes of changes struck a book again: those of its connection may not be of books.
+    pub(super) hashes_due: bool,
     /// Books worth a hash check before a signal opens.
     to_vouch: Vec<InstrumentId>,
     /// Where a book is printed for its hash.
@@ -51,6 +53,7 @@ impl Judge {
             next_expiry: Nanos::MAX,
             checks: VecDeque::new(),
             searches: SearchBudget::default(),
+            hashes_due: false,
             to_vouch: Vec::new(),
             text: Vec::new(),
         }
@@ -295,7 +298,11 @@ impl Judge {
         match book.judge(testimony, grace) {
             Verdict::Agrees => {
                 let strong = testimony.hash == HashVerdict::Match;
-                if strong && (book.state == State::Suspect || book.hashes_vindicated()) {
+                let touch = testimony.best_bid.given() && testimony.best_ask.given();
+                let suspect = book.state == State::Suspect;
+                if (strong && (suspect || book.hashes_vindicated()))
+                    || (suspect && touch && book.acquitted())
+                {
                     self.turn(world, id, State::Live, Cause::Evidence, testimony.ts_recv);
                 }
             }
@@ -387,6 +394,9 @@ impl Judge {
     /// The batch is over, or its grace is, and the disagreement stands.
     pub(super) fn convict(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let Some(cause) = world.book(id).convict() else { return };
+        if world.book(id).rare.hashes.struck_again() {
+            (self.hashes_due, self.next_sweep) = (true, self.next_sweep.min(ts));
+        }
         if world.book(id).state == State::Live || world.book(id).is_held() {
             self.turn(world, id, State::Suspect, cause, ts);
         }

@@ -11,6 +11,7 @@
 mod applied;
 mod apply;
 mod config;
+mod distrust;
 mod early;
 mod expiry;
 mod hashes;

@@ -67,10 +67,14 @@ impl Judge {
             world.book(id).watched = false;
             self.sweep_book(world, id, ts);
         }
+        let weigh_hashes = std::mem::take(&mut self.hashes_due);
         for conn in 0..world.connections.len() {
             if let Ok(conn) = u32::try_from(conn) {
                 self.sweep_late(world, conn, ts);
                 self.sweep_connection(world, conn, ts);
+                if weigh_hashes {
+                    self.weigh_hashes(world, conn, ts);
+                }
             }
         }
     }

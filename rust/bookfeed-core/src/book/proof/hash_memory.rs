@@ -9,6 +9,8 @@ use crate::time::Nanos;
 /// Convictions by hashes of one kind without a match between them, after which that kind is not
 /// trusted.
 const STRIKES_MAX: u32 = 4;
+/// Strikes by hashes of changes after which a book that was told anew in between was struck again.
+const STRIKES_AGAIN: u32 = 2;
 /// Matches in a row after which it is trusted again.
 const MATCHES_TO_TRUST: u32 = 4;
 /// Hashes that nothing explains after which that says something.
@@ -26,16 +28,31 @@ pub enum HashKind {
 }
 
 /// What hashes of one kind have earned.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Trust {
     /// Mismatches convicted since the last match.
     mismatches: u32,
     /// Those among them that befell a book nothing was known to be missing from.
     strikes: u32,
+    /// Receive time of the first of the newest strikes, or [`ABSENT`].
+    struck_since: Nanos,
+    /// Receive time of the newest match, or [`ABSENT`].
+    ts_match: Nanos,
     /// Whether they are no evidence against the book.
     withdrawn: bool,
     /// Matches in a row since then.
     matches: u32,
+}
+
+impl Trust {
+    const FULL: Self = Self {
+        mismatches: 0,
+        strikes: 0,
+        struck_since: ABSENT,
+        ts_match: ABSENT,
+        withdrawn: false,
+        matches: 0,
+    };
 }
 
 /// What is known of the venue's hashes for this book.
@@ -57,6 +74,9 @@ pub struct HashMemory {
     search_due: Nanos,
     /// Of changes, and of whole books.
     trust: [Trust; 2],
+    /// Whether the hash of a change that struck the book again, after it was told anew, is all that
+    /// speaks against it.
+    pub(crate) struck_again_alone: bool,
 }
 
 impl Default for HashMemory {
@@ -69,7 +89,8 @@ impl Default for HashMemory {
             lag_ms: 0,
             unexplained: 0,
             search_due: ABSENT,
-            trust: [Trust::default(); 2],
+            trust: [Trust::FULL; 2],
+            struck_again_alone: false,
         }
     }
 }
@@ -107,7 +128,7 @@ impl HashMemory {
         self.profile = Some(profile);
         self.note_trade_price(last_trade_price);
         (self.unexplained, self.search_due) = (0, ABSENT);
-        self.trust = [Trust::default(); 2];
+        self.trust = [Trust::FULL; 2];
     }
 
     /// Whether a full search may be made at `ts`: seldom, if earlier ones were of no use.
@@ -131,21 +152,28 @@ impl HashMemory {
     // Whether they are believed.
 
     /// A hash matched: earlier mismatches of its kind do not count any more.
-    pub(crate) fn matched(&mut self, kind: HashKind) {
+    pub(crate) fn matched(&mut self, kind: HashKind, ts_recv: Nanos) {
         let trust = &mut self.trust[kind as usize];
-        (trust.mismatches, trust.strikes) = (0, 0);
+        (trust.mismatches, trust.strikes, trust.ts_match) = (0, 0, ts_recv);
         if trust.withdrawn {
             trust.matches += 1;
             trust.withdrawn = trust.matches < MATCHES_TO_TRUST;
         }
     }
 
-    /// A mismatch was convicted; `fresh` if nothing was known to be missing from the book. If
-    /// whole books go on disagreeing with their own hashes, no hash is that of a book.
-    pub(crate) fn convicted(&mut self, kind: HashKind, fresh: bool) {
+    /// A mismatch with a message of `ts_recv` was convicted; `fresh` if nothing was known to be
+    /// missing from the book. If whole books go on disagreeing with their own hashes, no hash is that
+    /// of a book.
+    pub(crate) fn convicted(&mut self, kind: HashKind, fresh: bool, ts_recv: Nanos) {
         let trust = &mut self.trust[kind as usize];
         trust.mismatches += 1;
-        trust.strikes += u32::from(fresh);
+        if fresh {
+            if trust.strikes == 0 {
+                trust.struck_since = ts_recv;
+            }
+            trust.strikes += 1;
+            self.struck_again_alone = kind == HashKind::Change && trust.strikes >= STRIKES_AGAIN;
+        }
         if trust.strikes >= STRIKES_MAX {
             match kind {
                 HashKind::Change => self.withdraw(&[HashKind::Change]),
@@ -157,6 +185,11 @@ impl HashMemory {
     /// From now on no hash is evidence against the book.
     pub(crate) fn withdraw_all(&mut self) {
         self.withdraw(&[HashKind::Change, HashKind::Whole]);
+    }
+
+    /// From now on no hash of a change is evidence against the book.
+    pub(crate) fn withdraw_changes(&mut self) {
+        self.withdraw(&[HashKind::Change]);
     }
 
     fn withdraw(&mut self, kinds: &[HashKind]) {
@@ -175,6 +208,25 @@ impl HashMemory {
     /// a change that was lost from hashes that are not those of books.
     pub(crate) fn struck(&self) -> bool {
         self.trust[HashKind::Change as usize].strikes > 0
+    }
+
+    /// Whether it did so again after the book was told anew.
+    pub(crate) fn struck_again(&self) -> bool {
+        self.trust[HashKind::Change as usize].strikes >= STRIKES_AGAIN
+    }
+
+    /// Receive time of the newest match with the hash of a change, or [`ABSENT`].
+    pub(crate) fn change_matched(&self) -> Nanos {
+        self.trust[HashKind::Change as usize].ts_match
+    }
+
+    /// Strikes by hashes of changes against a book that was told anew in between and whose hashes
+    /// of whole books are trusted, and since when; all of them after `ts_match`.
+    pub(crate) fn strikes_after(&self, ts_match: Nanos) -> Option<(u32, Nanos)> {
+        let trust = &self.trust[HashKind::Change as usize];
+        let strikes = if trust.withdrawn { STRIKES_AGAIN } else { trust.strikes };
+        let counts = strikes >= STRIKES_AGAIN && self.trusts(HashKind::Whole);
+        (counts && trust.struck_since > ts_match).then_some((strikes, trust.struck_since))
     }
 
     /// Whether hashes of this kind may speak against the book.
