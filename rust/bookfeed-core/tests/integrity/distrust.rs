@@ -164,6 +164,23 @@ fn one_market_whose_hashes_match_keeps_the_trust_of_its_connection() {
     }
 }
 
+/// Either before the connection was opened anew, or since: where hashes are sampled, it may not have
+/// been looked at by the time the others are struck again.
+#[test]
+fn one_match_between_strikes_keeps_trust() {
+    for policy in [HashCheck::Sampled, HashCheck::Always] {
+        for (before, since) in [(0..5, 1..5), (1..5, 0..5)] {
+            let mut crowd = Crowd::new(policy, 5);
+            crowd.changes(5 * SECOND, before, &(1..5));
+            crowd.reconnect();
+            crowd.changes(5 * SECOND, since.clone(), &(1..5));
+            let standings = crowd.standings();
+            assert_eq!(standings[..2], [(State::Live, Cause::Snapshot); 2], "{policy:?} {since:?}");
+            assert_eq!(standings[2..], [(State::Stale, Cause::HashMismatch); 8], "{policy:?} {since:?}");
+        }
+    }
+}
+
 /// When trust ends, a book is not believed again that was not told anew since its first mismatch.
 #[test]
 fn a_hole_found_while_trust_ends_is_still_a_hole() {
