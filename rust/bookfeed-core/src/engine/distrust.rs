@@ -66,8 +66,8 @@ impl Judge {
         book.rare.hashes.withdraw_changes();
         book.hash_struck = false;
         if book.state == State::Live {
+            // Rules are asked about it with the venue's next word of it.
             self.turn(world, id, State::Live, Cause::UntrustedHash, ts);
-            self.publish_one(world, id, ts);
         }
     }
 }
