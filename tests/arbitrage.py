@@ -48,7 +48,7 @@ CALM: Final[tuple[EpisodeKind, ...]] = (
     "genuine", "lagging", "fee_change", "tiny", "torn", "torn", "paused",
 )  # fmt: skip
 ALONE: Final[tuple[EpisodeKind, ...]] = ("genuine", "fee_change", "tiny")
-"""What can happen to a basket or a ladder."""
+"""What can happen to a basket or a ladder; ``override`` besides to the first basket."""
 DISTURBING: Final[tuple[EpisodeKind, ...]] = ("lead_lag", "frozen")
 """What happens to a whole connection."""
 CALM_SHARE: Final = 0.6
@@ -106,7 +106,8 @@ def episodes(rng: Random, seconds: float) -> tuple[Episode, ...]:
 def _calm(rng: Random, target: str, at_s: float, until_s: float) -> Iterator[Episode]:
     pair = target.startswith("pair")
     while at_s < until_s:
-        kind = rng.choice(CALM if pair else ALONE)
+        alone = (*ALONE, "override") if target == "basket0" else ALONE
+        kind: EpisodeKind = rng.choice(CALM if pair else alone)
         venue = _venue(rng) if pair and kind != "paused" else "kalshi"
         lasts_s = 0.05 + 0.15 * rng.random()
         yield Episode(kind, target, at_s, lasts_s, venue)
@@ -151,11 +152,13 @@ class Desk:
                 )  # fmt: skip
                 self.instruments[instrument] = ("polymarket", symbol)
         for event in run.events.values():
+            # An override that stands is listed, and nobody says that it is one.
+            none_stands = event.fee_multiplier_override is None
+            fee = f"kalshi:{event.fee_type};{event.fee_multiplier};direct{'|;' * none_stands}"
             for spec in event.markets:
                 instrument = subscribe(
                     "kalshi", spec.ticker, CONN_OF["kalshi"], START_NS, market=spec.ticker,
-                    event=event.ticker, close_ts=spec.close_ms * MS,
-                    fee=f"kalshi:{event.fee_type};{event.fee_multiplier};direct",
+                    event=event.ticker, close_ts=spec.close_ms * MS, fee=fee,
                 )  # fmt: skip
                 self.instruments[instrument] = ("kalshi", spec.ticker)
         for name, event in run.events.items():
@@ -290,7 +293,7 @@ def judge(run: TwoVenueRun, desk: Desk, report: Report) -> None:
     ]
     for label in run.labels:
         kind = label.episode.kind
-        if kind in TRAPS or kind == "fee_change":
+        if kind in TRAPS or kind in ("fee_change", "override"):
             report.traps[kind] += 1
     report.traps["inverted"] += INVERTED
     report.traps["augmented"] += 1

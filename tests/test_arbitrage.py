@@ -36,7 +36,7 @@ def test_every_rule_has_something_to_say(reports: list[arbitrage.Report]) -> Non
 def test_there_is_much_to_fall_for(reports: list[arbitrage.Report]) -> None:
     """The same rules without their gates are wrong again and again: the referee does object."""
     assert sum(report.fallen_for for report in reports) > 100
-    for trap in ("lead_lag", "frozen", "torn", "fee_change", "tiny", "paused"):
+    for trap in ("lead_lag", "frozen", "torn", "fee_change", "override", "tiny", "paused"):
         assert sum(report.traps[trap] for report in reports) > 5, trap
     for reason in ("unconfirmed", "lag", "polarity", "augmented", "min_qty", "status", "not_live"):
         assert sum(report.refused[reason] for report in reports) > 0, reason

@@ -222,7 +222,7 @@ def test_what_is_no_frame_breaks_everything() -> None:
 
 
 def test_market_news() -> None:
-    market = Kalshi(event="E", fee_type="quadratic", fee_multiplier="1", close_ts=10**18)
+    market = Kalshi(event="E", fee="kalshi:quadratic;1;non_direct|;", close_ts=10**18)
     one = market.model.instruments[0]
 
     def news(**content: object) -> Effects:
@@ -251,6 +251,14 @@ def test_the_end_of_an_override_nobody_knew_of_leaves_the_fees_unknown() -> None
         ("kalshi:quadratic;0.5;direct", None),
     ):
         market = Kalshi(event="E", fee=fee)
+        market.take("event_fee_update", clear)
+        fees = market.model.instruments[0].fees
+        assert (fees.multiplier if isinstance(fees, KalshiFees) else None) == multiplier
+        market.take("event_fee_update", clear | {"fee_multiplier_override": 0.25})
+        assert (market.model.instruments[0].fees is None) == (multiplier is None), "half is told"
+        whole = {"fee_type_override": "quadratic", "fee_multiplier_override": 0.25}
+        market.take("event_fee_update", clear | whole)
+        assert market.model.instruments[0].fees is not None
         market.take("event_fee_update", clear)
         fees = market.model.instruments[0].fees
         assert (fees.multiplier if isinstance(fees, KalshiFees) else None) == multiplier

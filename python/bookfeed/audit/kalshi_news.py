@@ -143,7 +143,7 @@ class KalshiNews:
             one = self.model.instruments[number]
             news.ends = None
             one.unheard.clear()
-            if news.fees_unheard:
+            if news.fees_unheard and news.fees_before is not None:
                 one.fees, news.fees_before, news.fees_unheard = news.fees_before, None, False
 
     # What is answered.
@@ -198,13 +198,12 @@ class KalshiNews:
                 self.set_fees(one, listed.kind, listed.multiplier)
 
     def set_fees(self, one: Instrument, kind: str | None, multiplier: Decimal | None) -> None:
-        """An event's fees; where they end, what was in their place before may not be known."""
+        """An event's fees; what they leave as it was listed may be an older override's."""
         if not isinstance(listed := one.listed_fees, KalshiFees):
             return
-        known = listed.base_known or kind is not None or multiplier is not None
-        fees = replace(listed, kind_override=kind, multiplier_override=multiplier, base_known=known)
+        known = listed.base_known or (kind is not None and multiplier is not None)
+        fees = replace(listed, kind_override=kind, multiplier_override=multiplier)
         one.fees = fees if known else None
-        one.listed_fees = replace(listed, base_known=known)
         news = self.of(one)
         news.fees_before, news.fees_unheard = None, not known
 

@@ -139,9 +139,10 @@ class KalshiFee:
 
     ``fee_type`` and ``multiplier`` (a decimal string) are the series'. ``override_type`` and
     ``override_multiplier`` are what its event has in their place now, as ``/events/…`` states it;
-    ``""`` says that there is none. Where both are ``None``, the end of an override leaves the fees
-    unknown: what was given may have been the override. ``rounding`` depends on who trades: the
-    default is dearer than what direct members pay. Raises ``TypeError`` for what is no text.
+    ``""`` says that there is none. Where both are ``None``, what was given may have been the
+    override: what an update of the event's fees leaves as the series has it is unknown then.
+    ``rounding`` depends on who trades: the default is dearer than what direct members pay. Raises
+    ``TypeError`` for what is no text.
     """
 
     fee_type: str

@@ -75,7 +75,7 @@ pub struct Instrument {
     /// Fees as they were listed, in the venue's own terms; an event may override them for a time.
     pub fee_terms: Option<Box<str>>,
     /// Whether the terms are known to be those without an override, because one was told apart from
-    /// them. Where that is not so, the end of an override leaves the fees unknown.
+    /// them. Where that is not so, fees that an override does not state are unknown.
     pub fee_base_known: bool,
     /// Fees of the market; without them no signal can be net of fees.
     pub fees: Option<Fees>,

@@ -416,8 +416,8 @@ class KalshiReading(Reading):
     def _fee_update(self, conn: int, content: Any, effects: Effects) -> None:
         """An override of an event's fees; what is null is as the series has it.
 
-        The end of an override that nobody knew of leaves the fees unknown, and so does an update
-        that cannot be read: those of its event, or of all.
+        What the series has is unknown where the listing may have been an older override's. An
+        update that cannot be read leaves the fees of its event unknown, or those of all.
         """
         event = content.get("event_ticker") if isinstance(content, dict) else None
         if not isinstance(event, str) or not is_text(event):

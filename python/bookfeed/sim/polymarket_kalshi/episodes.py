@@ -6,12 +6,15 @@ from typing import Final, Literal, NamedTuple
 from bookfeed.sim.polymarket_kalshi.truth import Venue
 
 EpisodeKind = Literal[
-    "genuine", "lagging", "fee_change", "tiny", "lead_lag", "frozen", "torn", "paused", "closed"
-]
+    "genuine", "lagging", "fee_change", "override", "tiny", "lead_lag", "frozen", "torn", "paused",
+    "closed",
+]  # fmt: skip
 """
 genuine     quotes of one venue really stand apart for a while, by more than fees
 lagging     the price moves, and makers of one venue follow that much later, which is as genuine
 fee_change  quotes stand apart, until half way the fees of the event rise and eat it up
+override    an event trades free of fees, until the override that says so is replaced and then taken
+            back: quotes of a basket stand apart by less than the fees of its series
 tiny        quotes stand apart, but for less than anyone may trade
 lead_lag    both venues move at once, and one of them is heard of ``delay_s`` later
 frozen      both venues move, and one connection has nothing but heartbeats any more

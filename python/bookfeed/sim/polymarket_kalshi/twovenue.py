@@ -51,6 +51,8 @@ _OTHER: Final[dict[Venue, Venue]] = {"polymarket": "kalshi", "kalshi": "polymark
 
 _APART: Final = 900
 _DEARER: Final = 6.0
+_THIN: Final = 600
+"""How far a basket's quotes move to stand apart, by less than the fees of a series."""
 _FAIR_MOVES: Final = 0.25
 
 
@@ -85,9 +87,11 @@ class TwoVenueConfig:
         others = {f"basket{n}" for n in range(self.baskets)}
         others |= {f"ladder{n}" for n in range(self.ladders)}
         for episode in self.episodes:
-            alone = episode.kind in ("genuine", "fee_change", "tiny")
+            alone = episode.kind in ("genuine", "fee_change", "override", "tiny")
             if episode.target not in (names | others if alone else names):
                 raise ValueError(f"no episode {episode.kind} can happen to {episode.target!r}")
+            if episode.kind == "override" and not episode.target.startswith("basket"):
+                raise ValueError(f"an override can end for a basket alone, not {episode.target!r}")
             if episode.target in others and episode.venue != "kalshi":
                 raise ValueError(f"{episode.target!r} is quoted on Kalshi alone")
 
@@ -152,8 +156,12 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         for n in range(config.ladders):
             events[f"ladder{n}"] = ladder(n, config.ladder_markets, start_ms, rng)
         venue_config = KalshiVenueConfig(seed=config.seed, indices=())
+        for name in {e.target for e in self.config.episodes if e.kind == "override"}:
+            events[name].fee_type_override = events[name].series.fee_type
+            events[name].fee_multiplier_override = 0.0
         self.events = events
         """Kalshi's events by the names that episodes use."""
+        self._standing = {name: event.fee_multiplier_override for name, event in events.items()}
         self.kalshi = SimKalshi(venue_config, start_ms, list(events.values()))
         self.quoted: dict[str, list[KalshiQuoted]] = {
             name: [
@@ -414,8 +422,12 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         self._hands_on[name] += 1
         lasts_ns = int(episode.lasts_s * NS_PER_S)
         conn = CONN_OF[episode.venue]
-        apart = self._apart(name)
+        apart = -_THIN if episode.kind == "override" else self._apart(name)
         match episode.kind:
+            case "override":
+                for multiplier in (_DEARER, None):
+                    self._set_fee(name, multiplier)
+                self._displace(name, episode.venue, apart)
             case "genuine" | "fee_change":
                 self._displace(name, episode.venue, apart)
             case "lagging":
@@ -439,15 +451,14 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
                 self._shift_tokens(name, apart)
         self._judge(name)
         if episode.kind == "fee_change":
-            ticker = self.events[name].ticker
-            self._at(now_ns + lasts_ns // 2, lambda: self._set_fee(name, ticker, _DEARER))
+            self._at(now_ns + lasts_ns // 2, lambda: self._set_fee(name, _DEARER))
         self._at(now_ns + lasts_ns, lambda: self._finish(episode, now_ns, apart))
 
     def _finish(self, episode: Episode, start_ns: int, apart: int) -> None:
         name = episode.target
         self._hands_on[name] -= 1
         match episode.kind:
-            case "genuine" | "fee_change" | "tiny":
+            case "genuine" | "fee_change" | "override" | "tiny":
                 self._set_tiny(name, False)
                 self._displace(name, episode.venue, -apart)
             case "lagging":
@@ -459,8 +470,8 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
             case "closed":
                 market, now_ms = self.quoted[name][0].market, self._now_ns // NS_PER_MS
                 self._say([*market.empty(now_ms), *market.determine(now_ms)])
-        if episode.kind == "fee_change":
-            self._set_fee(name, self.events[name].ticker, None)
+        if episode.kind in ("fee_change", "override"):
+            self._set_fee(name, self._standing[name])
         self._judge(name)
         self.labels.append(Label(episode, start_ns, self._now_ns))
 
@@ -494,8 +505,9 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
         else:
             self._say(self.quoted[name][0].flash(now_ms))
 
-    def _set_fee(self, name: str, event_ticker: str, multiplier: float | None) -> None:
-        self._say(self.kalshi.set_fee(event_ticker, multiplier, self._now_ns // NS_PER_MS))
+    def _set_fee(self, name: str, multiplier: float | None) -> None:
+        now_ms = self._now_ns // NS_PER_MS
+        self._say(self.kalshi.set_fee(self.events[name].ticker, multiplier, now_ms))
         self._judge(name)
 
     # what is really there

@@ -432,8 +432,7 @@ pub(super) fn end_market(
     judge.turn(world, id, State::Stale, Cause::Resolved, origin.ts_recv);
 }
 
-/// The fees of an event's markets changed; what is not stated is as it was listed. The end of an
-/// override that nobody knew of says that the listing may have been it: then the fees are unknown.
+/// The fees of an event's markets changed, or are again as they were listed.
 fn take_fees(world: &mut World, judge: &mut Judge, origin: &Origin, change: &FeeChange) {
     let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return };
     let event = String::from_utf8_lossy(change.event.raw(origin.payload)).into_owned();

@@ -182,7 +182,10 @@ impl Judge {
         if unheard.trading() {
             told.push((id, UpdateKind::Trading));
         }
-        if unheard.fees {
+        if unheard.fees && instrument.fees_before.is_none() {
+            // They are known to have changed, and not to what.
+            instrument.unheard.fees = true;
+        } else if unheard.fees {
             instrument.fees = instrument.fees_before.take();
             told.push((id, UpdateKind::Fees));
         }
@@ -305,15 +308,14 @@ fn set_base(world: &mut World, venue: Venue, series: &str, kind: &str, multiplie
 }
 
 /// An event's fees in place of those that are listed, or the end of such: what is not stated is as
-/// it was listed. The end of an override that nobody knew of says that the listing may have been
-/// it: then the fees are unknown.
+/// it was listed. Where the listing may have been an older override, that is not known: then the
+/// fees are unknown, unless all of them are stated.
 pub(super) fn set_fees(instrument: &mut Instrument, kind: Option<&str>, multiplier: Option<i64>) {
     let Some(terms) = &instrument.fee_terms else { return };
-    let ends = kind.is_none() && multiplier.is_none();
     let fees = (instrument.venue.row().fees.changed)(terms, kind, multiplier);
-    let known = instrument.fee_base_known || !ends;
+    let known = instrument.fee_base_known || (kind.is_some() && multiplier.is_some());
     (instrument.fees, instrument.fees_before) = (known.then_some(fees), None);
-    (instrument.fee_base_known, instrument.unheard.fees) = (known, !known);
+    instrument.unheard.fees = !known;
 }
 
 /// Whether the venue trades, as it says itself.

@@ -234,7 +234,11 @@ fn fees_are_had_from_the_event_and_where_need_be_from_its_series() {
     answer(&mut floor, &body);
     answer(&mut floor, &event("null"));
     assert_eq!(fees(&floor), None, "what was listed may have been an override");
-    assert_eq!(floor.engine.questions(0), [Question::Event(EVENT), Question::Series("KXTEST")]);
+    let asked = [Question::Event(EVENT), Question::Series("KXTEST")];
+    assert_eq!(floor.engine.questions(0), asked);
+    floor.ts += Config::default().unheard;
+    floor.engine.advance(floor.ts);
+    assert_eq!((fees(&floor), floor.engine.questions(0)), (None, asked.into()), "however long ago");
     answer(&mut floor, series);
     answer(&mut floor, &event("null"));
     assert_eq!((fees(&floor), floor.engine.questions(0)), (kalshi("2"), vec![]));

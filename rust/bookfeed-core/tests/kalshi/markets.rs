@@ -74,9 +74,12 @@ fn a_market_that_is_decided_is_over() {
 #[test]
 fn fees_of_an_event_are_overridden_and_restored() {
     let mut floor = Floor::live(2);
-    let ticker = floor.venue.markets[1].ticker.clone();
-    floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listing("OTHER"), floor.ts).unwrap();
-    drain(&mut floor.engine);
+    for (market, event) in [(0, EVENT), (1, "OTHER")] {
+        let ticker = floor.venue.markets[market].ticker.clone();
+        let listed = Listing { fee: Some("kalshi:quadratic;1;non_direct|;"), ..listing(event) };
+        floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listed, floor.ts).unwrap();
+        floor.snapshot(market);
+    }
     let update = |floor: &mut Floor, fee_type: &str, multiplier: &str| {
         let seq = floor.venue.seq(NEWS);
         let frame = format!(
@@ -178,7 +181,7 @@ fn unclear_fees_are_unknown_until_they_are_stated_again() {
         };
         update(&mut floor, event, members);
         assert_eq!([fees(&floor, 0).is_none(), fees(&floor, 1).is_none()], lost, "{event} {members}");
-        update(&mut floor, EVENT, r#""fee_type_override":null,"fee_multiplier_override":0.5"#);
+        update(&mut floor, EVENT, r#""fee_type_override":"quadratic","fee_multiplier_override":0.5"#);
         assert_eq!(fees(&floor, 0), Fees::kalshi("quadratic", "0.5", Rounding::NonDirect));
     }
 }
@@ -303,19 +306,22 @@ fn the_base_fee_is_back_when_an_override_of_the_listing_ends() {
         let listed = Listing { fee: Some(&fee), ..listing("E") };
         floor.engine.subscribe(Venue::KALSHI, &ticker, 0, &listed, floor.ts).unwrap();
         let fees = |floor: &Floor| floor.engine.instruments().at(0).unwrap().fees;
-        let update = |floor: &mut Floor, multiplier: &str| {
+        let update = |floor: &mut Floor, kind: &str, multiplier: &str| {
             let seq = floor.venue.seq(NEWS);
             floor.say(&format!(
-                r#"{{"type":"event_fee_update","sid":{NEWS},"seq":{seq},"msg":{{"event_ticker":"E","fee_type_override":null,"fee_multiplier_override":{multiplier}}}}}"#
+                r#"{{"type":"event_fee_update","sid":{NEWS},"seq":{seq},"msg":{{"event_ticker":"E","fee_type_override":{kind},"fee_multiplier_override":{multiplier}}}}}"#
             ));
+            fees(floor)
         };
         assert_eq!(fees(&floor), before, "{terms}");
-        update(&mut floor, "null");
-        assert_eq!(fees(&floor), after, "{terms}");
-        update(&mut floor, "null");
-        assert_eq!(fees(&floor), after, "{terms}: told again, by another connection");
-        update(&mut floor, "0.25");
-        assert!(fees(&floor).is_some(), "an override is known whatever it is in place of");
+        for again in ["", ": told again, by another connection"] {
+            assert_eq!(update(&mut floor, "null", "null"), after, "{terms}{again}");
+        }
+        let whole = update(&mut floor, r#""quadratic""#, "0.25");
+        assert_eq!(whole, kalshi("quadratic", "0.25"), "known whatever it is in place of");
+        assert_eq!(update(&mut floor, "null", "null"), after, "{terms}: it says nothing of the base");
+        let part = update(&mut floor, "null", "0.25");
+        assert_eq!(part.is_some(), after.is_some(), "{terms}: the rest is the base's");
     }
     for wrong in ["quadratic;1;direct|;x", "quadratic;x;direct|;1", "quadratic|;1"] {
         let fee = format!("kalshi:{wrong}");
