@@ -10,6 +10,7 @@ from listed_venues import Venues, listing_venues
 from bookfeed import config
 from bookfeed.catalogue.listing import NAME_MAX
 from bookfeed.cli import main
+from bookfeed.cli.places import addresses
 from bookfeed.cli.targets import looked_up
 
 ADDRESS = "https://polymarket.com/event/market-1"
@@ -31,7 +32,7 @@ def test_what_is_printed_is_a_configuration_of_the_same_markets(
     names = [ADDRESS, venues.tickers[-1], "btc-updown-15m"]
     assert add(venues, *names) == 0
     printed = capsys.readouterr().out
-    urls = [url.removeprefix("--url=") for url in venues.urls]
+    urls = addresses(url.removeprefix("--url=") for url in venues.urls)
     expected = config.load(None, {}, found=looked_up(names, urls)).markets()
     assert config.parse(tomllib.loads(printed)).markets() == expected
     assert printed.startswith(f"# {ADDRESS}\n[[market]]\n")

@@ -10,7 +10,8 @@ from listed_venues import Venues, listing_venues
 from bookfeed import CatalogueError, config
 from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.cli import main
-from bookfeed.cli.targets import addresses, expanded, is_symbol, looked_up
+from bookfeed.cli.places import addresses
+from bookfeed.cli.targets import expanded, is_symbol, looked_up
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market
 
@@ -23,8 +24,8 @@ def venues() -> Iterator[Venues]:
         yield found
 
 
-def urls(venues: Venues) -> list[str]:
-    return [url.removeprefix("--url=") for url in venues.urls]
+def urls(venues: Venues) -> dict[str, str]:
+    return addresses(url.removeprefix("--url=") for url in venues.urls)
 
 
 def followed(venues: Venues, *names: str) -> list[Market]:
@@ -38,7 +39,7 @@ async def test_a_configuration_says_what_the_listing_does(
     """But for what no configuration of a venue has."""
     (target,) = targets
     name = venues.tickers[-1] if target == "kalshi" else target
-    async with Catalogue(urls=addresses(urls(venues))) as catalogue:
+    async with Catalogue(urls=urls(venues)) as catalogue:
         listing = await catalogue.market(name)
         table = catalogue.table(listing)
     (market,) = config.load(None, {}, found=[config.Found(name, table)]).markets()

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from bookfeed.catalogue import VENUES, part
 from bookfeed.catalogue.client import TIMEOUT_S, Client, NotListed
-from bookfeed.catalogue.listing import ListedEvent, Listing
+from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing
 from bookfeed.catalogue.series import Series
 from bookfeed.catalogue.source import Filter, Measure, Source
 from bookfeed.errors import CatalogueError
@@ -23,6 +23,9 @@ from bookfeed.live.http import RestClient
 
 WAIT_S: Final = 600.0
 """How long a new market's books are waited for; it takes minutes."""
+
+TRADES_MAX: Final = 500
+"""How many trades can be had at once."""
 
 _ASK_AGAIN_S: Final = (2.0, 4.0, 8.0, 15.0, 30.0)
 
@@ -149,6 +152,12 @@ class Catalogue:
             if not all(outcome.symbol for outcome in listing.outcomes):
                 (listing,) = await source.markets(listing.slug)
         return listing
+
+    async def trades(self, listing: Listing, count: int = 20) -> tuple[ListedTrade, ...]:
+        """The newest trades of a listed market, newest first, at most ``count`` (1 to 500)."""
+        if not 1 <= count <= TRADES_MAX:
+            raise CatalogueError(f"trades can be had 1 to {TRADES_MAX} at a time, not {count}")
+        return await self._of(listing.venue).trades(listing, count)
 
     def table(self, listing: Listing) -> Mapping[str, object]:
         """The ``[[market]]`` of a configuration that follows a listed market.

@@ -120,6 +120,13 @@ class Fields:
             self._wrong(key, "a number", value)
         return found
 
+    def number(self, key: str) -> Decimal:
+        """A number that must be there."""
+        found = self.decimal(key)
+        if found is None:
+            raise Malformed(key, "is missing")
+        return found
+
     def whole(self, key: str) -> int | None:
         """A whole number; ``None`` if it is absent."""
         found = self.decimal(key)

@@ -194,6 +194,21 @@ class ListedEvent:
     more: Mapping[str, object] = field(default_factory=dict, repr=False, hash=False)
 
 
+class ListedTrade(NamedTuple):
+    """One trade of a market, as its venue remembers it."""
+
+    ts: int
+    """When it happened, Unix nanoseconds; some venues tell whole seconds."""
+    outcome: str
+    """Which outcome was traded, as in the market's ``outcomes``."""
+    price: Decimal
+    qty: Decimal
+    aggressor: Literal["buy", "sell"] | None
+    """Who crossed the spread, in terms of that outcome; ``None`` where the venue does not say."""
+    id: str
+    """What the venue calls it: a number of its own, a transaction; empty if nothing."""
+
+
 class Page(NamedTuple):
     """Some of what a venue lists, and where the next page begins."""
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from bookfeed.catalogue.client import Budget, Client, Query
-from bookfeed.catalogue.listing import ListedEvent, Listing, Page, Skipped
+from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, Skipped
 from bookfeed.errors import CatalogueError
 
 Measure = Literal["volume_24h", "volume", "liquidity"]
@@ -77,6 +77,10 @@ class Source(ABC):
     @abstractmethod
     async def has_books(self, listing: Listing) -> bool:
         """Whether the books of a listed market are there already."""
+
+    @abstractmethod
+    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
+        """The newest trades of a market, newest first, at most ``count``."""
 
     @staticmethod
     @abstractmethod

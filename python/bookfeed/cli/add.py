@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from bookfeed import config
+from bookfeed.cli.places import places
 from bookfeed.cli.targets import expanded, looked_up
 from bookfeed.config import Found
 from bookfeed.errors import ConfigError, ExitCode
@@ -18,7 +19,8 @@ from bookfeed.errors import ConfigError, ExitCode
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Looks up, and prints the blocks or puts them at the end of a file that stays whole."""
-    found = looked_up(expanded(args.targets), args.url)
+    with places(args) as there:
+        found = looked_up(expanded(args.targets), there.urls)
     blocks = "\n".join(map(_block, found))
     if args.to is None:
         print(blocks, end="")

@@ -4,14 +4,15 @@ import argparse
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.catalogue.client import NotListed
 from bookfeed.catalogue.listing import Listing
-from bookfeed.cli.targets import ENDED, addresses
+from bookfeed.cli.places import places
+from bookfeed.cli.targets import ENDED
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import BookfeedError, CatalogueError, ConfigError, ExitCode
 from bookfeed.loops import run
@@ -26,13 +27,14 @@ _log: Final = logging.getLogger(__name__)
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Asks, prints, and fails if nothing is found."""
-    found = run(_found(args))
+    with places(args) as there:
+        found = run(_found(args, there.urls))
     _show(args.output, found)
     return ExitCode.OK if found else ExitCode.FAILURE
 
 
-async def _found(args: argparse.Namespace) -> list[Listing]:
-    async with Catalogue(urls=addresses(args.url)) as catalogue:
+async def _found(args: argparse.Namespace, urls: Mapping[str, str]) -> list[Listing]:
+    async with Catalogue(urls=urls) as catalogue:
         if args.venue is not None and args.venue not in catalogue.venues():
             problem = f"must be one of {', '.join(catalogue.venues())}, not {args.venue!r}"
             raise ConfigError("--venue", "", problem)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from textwrap import fill
-from typing import Final
+from typing import Any, Final
 
 from bookfeed.cli.arguments import path, within
 
@@ -117,6 +117,10 @@ def why(parser: argparse.ArgumentParser) -> None:
     )
 
 
+# What --demo and --sim serve unless told otherwise.
+SIMULATED: Final[dict[str, Any]] = {"markets": 4, "rate": 400.0, "seed": 1}
+
+
 def simulated(parser: argparse._ActionsContainer, *, markets: int, rate: float) -> None:
     """What can be said about simulated markets."""
     parser.add_argument(
@@ -179,7 +183,7 @@ def source(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end after N seconds (default: run until Ctrl-C)",
     )
-    simulated(parser.add_argument_group("with --demo"), markets=4, rate=400)
+    simulated(parser.add_argument_group("with --demo or --sim"), markets=4, rate=400)
 
 
 def mode(parser: argparse.ArgumentParser) -> None:
@@ -198,6 +202,13 @@ def addresses(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="VENUE.WHAT=URL",
-        help="look names up at another address than the venue's own (WHAT: listings, books), such "
-        "as a simulator's; may be given several times",
+        help="look names up at another address than the venue's own (WHAT: listings, books, "
+        "trades), such as a simulator's; may be given several times",
     )
+    parser.add_argument(
+        "--sim",
+        action="store_true",
+        help="ask and follow simulated venues on this machine in place of the real ones: no "
+        "account, no key, no network",
+    )
+    parser.set_defaults(**SIMULATED)

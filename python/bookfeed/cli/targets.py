@@ -1,7 +1,7 @@
 """Targets of a command: symbols as venues spell them, names that are looked up, files of either."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,26 +43,17 @@ def is_symbol(target: str) -> bool:
     return bool(colon) and not rest.startswith("//")
 
 
-def addresses(given: Iterable[str]) -> dict[str, str]:
-    """What ``--url`` says, by ``VENUE.WHAT``."""
-    urls = {}
-    for text in given:
-        name, equals, url = text.partition("=")
-        if not equals:
-            raise ConfigError("--url", "", f"must be VENUE.WHAT=URL, not {text!r}")
-        urls[name] = url
-    return urls
-
-
-def looked_up(names: Sequence[str], urls: Iterable[str]) -> list[Found]:
+def looked_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
     """The markets that names stand for, each once; those that are traded no more are left out.
+
+    ``urls`` are addresses in place of the venues' own, by ``VENUE.WHAT``.
 
     ``ConfigError`` for what is no name, ``CatalogueError`` for one that nobody lists.
     """
-    return run(_look_up(names, addresses(urls)))
+    return run(_look_up(names, urls))
 
 
-async def _look_up(names: Sequence[str], urls: dict[str, str]) -> list[Found]:
+async def _look_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
     # Not before: it needs aiohttp, which symbols do without.
     from bookfeed.catalogue.catalogue import Catalogue
 

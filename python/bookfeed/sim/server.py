@@ -28,6 +28,8 @@ _STEPS_PER_TURN: Final = 64
 _DEBT_S_MAX: Final = 0.1
 _IDLE_S_MAX: Final = 0.02
 NS_PER_MS: Final = 1_000_000
+TRADES_MAX: Final = 5_000
+"""How many prints a venue remembers."""
 
 _log = logging.getLogger("bookfeed.sim")
 
@@ -332,6 +334,16 @@ async def started(server: S) -> S:
         await server.close()
         raise
     return server
+
+
+async def either(*services: Service) -> None:
+    """Returns when one of several stops, or raises what broke it."""
+    waits = [asyncio.create_task(one.wait()) for one in services]
+    done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
+    for one in done:
+        one.result()
 
 
 def serve_until_told(

@@ -11,7 +11,8 @@ from typing import ClassVar, Final
 from bookfeed.catalogue.client import Budget, NotListed
 from bookfeed.catalogue.fields import Fields
 from bookfeed.catalogue.kalshi import listings
-from bookfeed.catalogue.listing import ListedEvent, Listing, Page
+from bookfeed.catalogue.kalshi.trades import trade
+from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, readable
 from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
 from bookfeed.errors import CatalogueError
 from bookfeed.venues.kalshi import NAME, REST_URLS
@@ -107,6 +108,14 @@ class KalshiSource(Source):
     async def has_books(self, listing: Listing) -> bool:
         """Always: a market that is listed has a book, be it empty."""
         return True
+
+    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
+        """As the venue remembers them, block trades included."""
+        query = (("ticker", listing.market), ("limit", str(count)))
+        answer = Fields(await self.ask("/markets/trades", query), "the answer")
+        found, skipped = readable(answer.items("trades"), trade, "trade_id")
+        self.tell(skipped)
+        return found[:count]
 
     async def _event_of(self, market: str) -> ListedEvent:
         found = await self._object(f"/markets/{market}", "market")

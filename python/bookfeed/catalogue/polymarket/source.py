@@ -1,22 +1,25 @@
-"""Asks Gamma what Polymarket lists.
+"""Asks Gamma what Polymarket lists, and its record of trades what was traded.
 
 Pages end where the cursor does: their length says nothing, since limits are clamped without a word.
 Closed markets are found only where they are asked for as such.
 """
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar, Final
 
 from bookfeed.catalogue.client import Budget, NotListed, Query
 from bookfeed.catalogue.fields import Fields, time_text
-from bookfeed.catalogue.listing import ListedEvent, Listing, Page
+from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, readable
 from bookfeed.catalogue.polymarket import listings
+from bookfeed.catalogue.polymarket.trades import trade
 from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
 from bookfeed.errors import CatalogueError
 from bookfeed.venues.polymarket import NAME, REST_URL
 
 GAMMA_URL: Final = "https://gamma-api.polymarket.com"
+DATA_URL: Final = "https://data-api.polymarket.com"
 
 _PAGE: Final = 100
 _SEARCH_PAGE: Final = 20
@@ -40,7 +43,11 @@ class GammaSource(Source):
     """What Gamma answers."""
 
     venue: ClassVar[str] = NAME
-    urls: ClassVar[Mapping[str, str]] = {"listings": GAMMA_URL, "books": REST_URL}
+    urls: ClassVar[Mapping[str, str]] = {
+        "listings": GAMMA_URL,
+        "books": REST_URL,
+        "trades": DATA_URL,
+    }
     ranks: ClassVar[bool] = True
     # Below the least of what the venue allows: 200 requests in 10 seconds.
     budget: ClassVar[Budget] = Budget(burst=10, interval_s=0.1)
@@ -138,6 +145,19 @@ class GammaSource(Source):
             problem = "its listing and its order books tell different tokens; do not trade it"
             raise CatalogueError(f"{NAME}: {listing.slug}: {problem}")
         return True
+
+    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
+        """One row an order that took; what is minutes old comes from a cache, hence ``fresh``."""
+        query = (
+            ("condition", listing.market),
+            ("limit", str(count)),
+            ("fresh", str(time.time_ns())),
+        )
+        answer = await self.ask("/v2/trades", query, at="trades")
+        rows = answer if isinstance(answer, list) else Fields(answer, "the answer").items("data")
+        found, skipped = readable(rows, lambda one: trade(one, listing), "transactionHash")
+        self.tell(skipped)
+        return found[:count]
 
     @staticmethod
     def table(listing: Listing) -> Mapping[str, object]:

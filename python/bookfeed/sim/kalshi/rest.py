@@ -4,7 +4,7 @@ Needs aiohttp. Answers are of this moment, not as stale as a cache's may be; nob
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -12,7 +12,7 @@ from aiohttp import web
 from bookfeed.sim.kalshi import rest_text as text
 from bookfeed.sim.kalshi.market import Market
 from bookfeed.sim.kalshi.venue import SimKalshi
-from bookfeed.sim.kalshi.wire import dump
+from bookfeed.sim.kalshi.wire import Message, dump
 from bookfeed.sim.rest import RestBase, json_answer
 
 BASE_PATH: Final = "/trade-api/v2"
@@ -28,14 +28,20 @@ class _Bad(Exception):
 
 
 class KalshiRest(RestBase):
-    """Serves what ``venue`` lists; ``catch_up`` brings it to the present first."""
+    """Serves what ``venue`` lists; ``catch_up`` brings it to the present first. ``trades`` are the
+    newest prints, oldest first.
+    """
 
-    def __init__(self, venue: SimKalshi, catch_up: Callable[[], None]) -> None:
+    def __init__(
+        self, venue: SimKalshi, catch_up: Callable[[], None], trades: Sequence[Message] = ()
+    ) -> None:
         self._venue = venue
         self._catch_up = catch_up
+        self._prints = trades
         paths = {
             "/markets": self._markets,
             "/markets/orderbooks": self._orderbooks,
+            "/markets/trades": self._trades,
             "/markets/{ticker}": self._market,
             "/markets/{ticker}/orderbook": self._orderbook,
             "/events": self._events,
@@ -78,6 +84,20 @@ class KalshiRest(RestBase):
         # A list with commas is no ticker: the parameter is repeated, and the first one counts.
         names = [ticker.partition(",")[0] for ticker in tickers]
         return text.orderbooks(list(self._venue.known(names)))
+
+    def _trades(self, request: web.Request) -> str:
+        """A page of prints, newest first; the cursor is how many newer ones there are."""
+        ticker = request.query.get("ticker")
+        found = [one for one in reversed(self._prints) if ticker in (None, one.ticker)]
+        limit = _number(request, "limit", 100, _LIMIT_MAX) or 100
+        start = _number(request, "cursor", 0, len(found))
+        after = start + limit
+        return dump(
+            {
+                "trades": [text.trade_object(one) for one in found[start:after]],
+                "cursor": str(after) if after < len(found) else "",
+            }
+        )
 
     def _market(self, request: web.Request) -> str:
         market = self._venue.by_ticker[request.match_info["ticker"]]

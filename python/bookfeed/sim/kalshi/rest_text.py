@@ -3,12 +3,20 @@
 NO prices are always NO prices here, both sides are always there, and times are RFC 3339 text.
 """
 
+import json
 from typing import Any
 
 from bookfeed.sim.kalshi.events import Event, Series
 from bookfeed.sim.kalshi.grid import PIPS, price_text, size_text
 from bookfeed.sim.kalshi.market import Market
-from bookfeed.sim.kalshi.wire import dump, levels_text, price_ranges, rfc3339_seconds
+from bookfeed.sim.kalshi.wire import (
+    Message,
+    dump,
+    levels_text,
+    price_ranges,
+    rfc3339,
+    rfc3339_seconds,
+)
 from bookfeed.sim.ladder import Rungs
 
 STATUS_OF_FILTER = {
@@ -91,6 +99,20 @@ def market_object(market: Market) -> dict[str, Any]:
         "is_provisional": False,
         "rules_primary": f"Resolves to YES if {spec.title}, as chance decides.",
         "rules_secondary": "",
+    }
+
+
+def trade_object(message: Message) -> dict[str, Any]:
+    """A print of the stream as REST names its fields."""
+    told = json.loads(message.body)
+    same = (
+        "trade_id", "count_fp", "yes_price_dollars", "no_price_dollars", "taker_side",
+        "taker_outcome_side", "taker_book_side", "is_block_trade",
+    )  # fmt: skip
+    return {
+        "ticker": message.ticker,
+        **{name: told[name] for name in same},
+        "created_time": rfc3339(message.ts_ms),
     }
 
 

@@ -14,6 +14,7 @@ import asyncio
 import json
 import ssl
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -40,6 +41,7 @@ from bookfeed.sim.kalshi.wire import Message
 from bookfeed.sim.peer import Peer
 from bookfeed.sim.server import (
     NS_PER_MS,
+    TRADES_MAX,
     RestService,
     VenueServer,
     check_listening,
@@ -207,6 +209,8 @@ class KalshiSimServer(VenueServer[Client]):
         keys = {self.key.key_id: self.key.public_pem} if self.key else config.keys
         self.venue = SimKalshi(config, now_ns // NS_PER_MS, events)
         self.injector = KalshiInjector(config.faults, config.seed, now_ns)
+        self.trades: deque[Message] = deque(maxlen=TRADES_MAX)
+        """The newest prints, oldest first."""
         self.refused = 0
         """Handshakes refused so far."""
         self._auth = Authenticator(keys, config.timestamp_tolerance_s)
@@ -309,7 +313,7 @@ class KalshiSimServer(VenueServer[Client]):
     def _make_rest(self) -> RestService:
         from bookfeed.sim.kalshi.rest import KalshiRest
 
-        return KalshiRest(self.venue, self.catch_up)
+        return KalshiRest(self.venue, self.catch_up, self.trades)
 
     # the markets
 
@@ -332,6 +336,8 @@ class KalshiSimServer(VenueServer[Client]):
         now_ms = time.time_ns() // NS_PER_MS
         for message in messages:
             self.venue.truth.apply(message)
+            if message.kind == "trade":
+                self.trades.append(message)
             for client in list(self._clients.values()):
                 sent += client.push(message, now_ms)
         return sent

@@ -13,6 +13,7 @@ checked against ``server.truth``. It listens on loopback and refuses to do other
 import json
 import ssl
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -29,6 +30,7 @@ from bookfeed.sim.polymarket.venue import SimVenue, VenueConfig
 from bookfeed.sim.polymarket.wire import Message
 from bookfeed.sim.server import (
     NS_PER_MS,
+    TRADES_MAX,
     RestService,
     VenueServer,
     check_listening,
@@ -113,6 +115,8 @@ class SimServer(VenueServer[Client]):
         self.config = config
         self.venue = SimVenue(config, now_ns // NS_PER_MS)
         self.injector = FaultInjector(config.faults, config.seed, now_ns, self.venue.fresh_ghost)
+        self.trades: deque[Message] = deque(maxlen=TRADES_MAX)
+        """The newest prints, oldest first."""
         self.not_yet: set[str] = set()
         """Condition ids of markets that REST calls do not know yet, as with new ones."""
         self._audience: dict[int, list[Client]] = {}
@@ -203,6 +207,8 @@ class SimServer(VenueServer[Client]):
         sent = 0
         for message in messages:
             self.venue.truth.apply(message)
+            if message.kind == "last_trade_price":
+                self.trades.append(message)
             if not message.mask:
                 for client in list(self._clients.values()):
                     if client.custom:

@@ -34,6 +34,14 @@ def served() -> tuple[str, str]:
     )
 
 
+def missing() -> str:
+    """What has to be done before all that both venues list can be served; empty if nothing."""
+    for package, extra in (("aiohttp", "rest"), ("cryptography", "kalshi")):
+        if find_spec(package) is None:
+            return f"needs the package {package}: pip install 'bookfeed[{extra}]'"
+    return ""
+
+
 def configuration(listing: Mapping[str, Any]) -> Table:
     """Sections of a configuration for the simulator whose ready line is ``listing``."""
     both = ALONE in listing

@@ -10,8 +10,6 @@ quotes stand apart by more than all fees, so that opportunities come and go::
     await server.close()
 """
 
-import asyncio
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +18,6 @@ from typing import Any, Final
 
 from bookfeed.sim import kalshi, polymarket
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.entry import OptionError, Options
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
 from bookfeed.sim.kalshi.events import Event
 from bookfeed.sim.polymarket import SimConfig, SimServer
@@ -28,7 +25,7 @@ from bookfeed.sim.polymarket.market import Market as PolymarketMarket
 from bookfeed.sim.polymarket_kalshi.listing import basket, ladder, pair
 from bookfeed.sim.polymarket_kalshi.makers import BasketMakers, LadderMakers, Makers, PairMakers
 from bookfeed.sim.polymarket_kalshi.quotes import KalshiQuoted
-from bookfeed.sim.server import NS_PER_MS, serve_until_told, started
+from bookfeed.sim.server import NS_PER_MS, either, started
 
 _CLOSE_AFTER_MS: Final = 86_400_000
 _OPEN_BEFORE_MS: Final = 3_600_000
@@ -77,22 +74,6 @@ class PairedConfig:
     def kalshi(self) -> KalshiSimConfig:
         """Kalshi's part, but for its events."""
         return KalshiSimConfig(seed=self.seed, rate=self.rate, rest=self.rest, indices=())
-
-
-def configured(options: Options) -> PairedConfig:
-    """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
-    options.variant_of(())
-    for name, given in (("--port", options.port), ("--rest-port", options.rest_port)):
-        if given:
-            raise OptionError(name, given, "two venues listen on two ports, any free ones")
-    if options.faults:
-        raise OptionError("--fault", options.faults[0], "one venue at a time has faults")
-    return PairedConfig(
-        markets=options.markets,
-        rate=options.rate,
-        seed=options.seed,
-        unmirrored=options.unmirrored,
-    )
 
 
 class QuotedKalshiServer(KalshiSimServer):
@@ -202,12 +183,7 @@ class PairedServer:
 
     async def wait(self) -> None:
         """Returns when the markets of either venue stop, or raises what broke them."""
-        waits = [asyncio.create_task(one.wait()) for one in (self.polymarket, self.kalshi)]
-        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for other in others:
-            other.cancel()
-        for one in done:
-            one.result()
+        await either(self.polymarket, self.kalshi)
 
 
 async def serve(config: PairedConfig) -> PairedServer:
@@ -238,16 +214,3 @@ def ready(server: PairedServer) -> dict[str, Any]:
         "baskets": found["basket"],
         "ladders": found["ladder"],
     }
-
-
-def run_blocking(config: PairedConfig, *, exit_with_parent: bool = False) -> None:
-    """Serves until SIGINT or SIGTERM; prints ``ready`` as JSON on stdout once both listen.
-
-    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if they cannot
-    listen; whatever broke the markets, should that happen.
-    """
-    serve_until_told(
-        lambda: serve(config),
-        lambda server: json.dumps(ready(server)),
-        exit_with_parent=exit_with_parent,
-    )

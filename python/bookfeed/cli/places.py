@@ -1,0 +1,79 @@
+"""Where a command finds venues and what they list: out there, or simulated here (``--sim``)."""
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from bookfeed.cli.demo import missing
+from bookfeed.cli.simulator import simulator
+from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR
+from bookfeed.errors import ConfigError
+from bookfeed.sim import BOTH
+from bookfeed.venues import VENUES
+
+
+class Places(NamedTuple):
+    """Addresses and keys; ``served`` are the venues that are simulated, ``None`` if none is."""
+
+    urls: Mapping[str, str]
+    """Where names are looked up in place of the venues' own addresses, by ``VENUE.WHAT``."""
+    environ: Mapping[str, str]
+    """Variables that override a configuration."""
+    keys: Mapping[str, Any]
+    """By venue, in place of the user's."""
+    served: frozenset[str] | None = None
+
+    def check(self, venues: Iterable[str]) -> None:
+        """``ConfigError`` if a venue would have to be asked out there, and is not to be."""
+        if self.served is None:
+            return
+        for name in venues:
+            if VENUES[name].section is not None and name not in self.served:
+                told = ", ".join(sorted(self.served))
+                raise ConfigError("--sim", name, f"is not simulated here, only {told}")
+
+
+@contextmanager
+def places(args: argparse.Namespace) -> Iterator[Places]:
+    """What ``--url`` and ``--sim`` say; simulators live as long as the context.
+
+    Raises ``ConfigError`` for what cannot be, ``SimulatorError`` if no simulator starts.
+    """
+    if not args.sim:
+        yield Places(addresses(args.url), os.environ, {})
+        return
+    if args.url:
+        raise ConfigError("--sim", "", "says where names are looked up: leave --url out")
+    if told := missing():
+        raise ConfigError("--sim", "", told)
+    with simulator(args, BOTH, "--variant", "listed") as ready:
+        yield _simulated(ready)
+
+
+def _simulated(told: dict[str, Any]) -> Places:
+    """The places that a simulator tells of; its keys go from its pipe into what signs with them."""
+    keys = {}
+    for name, variables in told.pop("keys").items():
+        if (find := VENUES[name].credentials) is not None:
+            keys[name] = find(variables, "--sim")
+    sections = told["configuration"]
+    own = tuple(f"{ENV_PREFIX}{name.upper()}{ENV_SEPARATOR}" for name in VENUES)
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(own)}
+    for section, table in sections.items():
+        for key, value in table.items():
+            variable = f"{ENV_PREFIX}{section}{ENV_SEPARATOR}{key}".upper()
+            environ[variable] = value if isinstance(value, str) else str(value).lower()
+    return Places(told["lookup"], environ, keys, frozenset(sections) & frozenset(VENUES))
+
+
+def addresses(given: Iterable[str]) -> dict[str, str]:
+    """What ``--url`` says, by ``VENUE.WHAT``."""
+    urls = {}
+    for text in given:
+        name, equals, url = text.partition("=")
+        if not equals:
+            raise ConfigError("--url", "", f"must be VENUE.WHAT=URL, not {text!r}")
+        urls[name] = url
+    return urls

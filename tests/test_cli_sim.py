@@ -1,0 +1,77 @@
+"""``--sim`` from an empty folder, as its user runs it: real processes, simulated venues."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from waiting import PATIENCE_S
+
+from bookfeed.cli import main
+
+pytestmark = pytest.mark.slow
+
+QUARTER_S = 900
+ENDS_S = 30
+
+
+def ran(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "bookfeed", *arguments, "--sim"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def within_a_window() -> None:
+    """Waits for the next window of the series if this one is about to end."""
+    left_s = QUARTER_S - time.time() % QUARTER_S
+    if left_s < ENDS_S:
+        time.sleep(left_s + 1)
+
+
+def test_from_a_word_to_live_books(tmp_path: Path) -> None:
+    found = json.loads(ran(tmp_path, "markets", "bitcoin", "-o", "json").stdout)["markets"]
+    assert {one["venue"] for one in found} == {"polymarket", "kalshi"}
+    targets = ("KXBTC15M", "btc-updown-15m", "https://polymarket.com/event/market-1")
+    within_a_window()
+    done = ran(tmp_path, "run", *targets, "--rate", "40", "--seconds", "4", "-o", "json")
+    states = json.loads(done.stdout)["states"]
+    assert sum(states.values()) == 5, "one book of Kalshi's, two of each of Polymarket's"
+    assert states["live"] >= 3, "but for those inside a batch"
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_a_configuration_keeps_what_it_says_but_for_places_and_keys(tmp_path: Path) -> None:
+    within_a_window()
+    written = ran(tmp_path, "add", "market-1", "KXBTC15M", "--to", "mine.toml")
+    assert "2 added to" in written.stderr
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[kalshi]\nws_url = "wss://example.invalid/"\nprivate_key_file = "none.pem"\n'
+        f'api_key_id = "mine"\n\n{path.read_text()}'
+    )
+    # Another simulator of the same seed: the same markets.
+    done = ran(tmp_path, "run", "--config", "mine.toml", "--seconds", "3", "-o", "json")
+    assert json.loads(done.stdout)["states"]["live"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--demo", "--sim"], "is simulated already: leave --sim out"),
+        (["markets", "--sim", "--url=a.b=http://c"], "leave --url out"),
+        (["run", "binance:BTC-USDT", "--sim"], "--sim: binance: is not simulated here"),
+    ],
+)
+def test_what_cannot_be_simulated(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
