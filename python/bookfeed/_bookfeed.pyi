@@ -788,6 +788,8 @@ class Engine:
     * ``digest``: whether ``digest()`` is kept over all records.
     * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
       ledger.
+    * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
+      way; the records are the same either way.
     """
 
     def __new__(
@@ -806,6 +808,7 @@ class Engine:
         books_max: int = 100_000,
         digest: bool = False,
         paper_latency_s: _Duration | None = None,
+        fast_frames: bool = True,
     ) -> Engine: ...
     # Control inputs. Each is one journal record, so that a replay is exact.
     @overload

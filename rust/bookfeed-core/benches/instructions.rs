@@ -91,7 +91,7 @@ fn decode(engine: &Engine, venue: Name, frames: &[String]) {
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
     for text in frames {
         let (bytes, source, mode) = (text.as_bytes(), Source::Stream, Mode::default());
-        let payload = Payload { bytes, source, mode, about: UNKNOWN };
+        let payload = Payload { bytes, source, mode, about: UNKNOWN, fast: true };
         (venue.row().decode)(&payload, engine.instruments(), &mut frame, &mut tally).unwrap();
         assert!(!frame.messages.is_empty(), "nothing in {text}");
     }

@@ -153,7 +153,7 @@ impl Decoder {
     fn delta(&mut self, text: &str) -> &Delta {
         let (all, frame, tally) = (self.engine.instruments(), &mut self.frame, &mut self.tally);
         let (bytes, source, mode) = (text.as_bytes(), Source::Stream, Mode::default());
-        let payload = Payload { bytes, source, mode, about: UNKNOWN };
+        let payload = Payload { bytes, source, mode, about: UNKNOWN, fast: true };
         (Kind::KALSHI.row().decode)(&payload, all, frame, tally).unwrap();
         match &frame.messages[0].body {
             Body::Delta(delta) => delta,

@@ -89,7 +89,7 @@ fn decode_only(corpus: &Corpus) -> Stage<'_> {
         let mut changes = 0;
         for bytes in &corpus.frames {
             let (bytes, source, mode) = (bytes.as_bytes(), Source::Stream, Mode::default());
-            let payload = Payload { bytes, source, mode, about: UNKNOWN };
+            let payload = Payload { bytes, source, mode, about: UNKNOWN, fast: true };
             (Venue::POLYMARKET.row().decode)(&payload, engine.instruments(), &mut frame, &mut tally)
                 .unwrap();
             changes += frame.changes.len();

@@ -45,7 +45,7 @@ impl Corpus {
         let mut levels = 0;
         for text in &self.frames {
             let (bytes, source) = (text.as_bytes(), Source::Stream);
-            let payload = Payload { bytes, source, mode: Mode::default(), about: UNKNOWN };
+            let payload = Payload { bytes, source, mode: Mode::default(), about: UNKNOWN, fast: true };
             (self.venue.row().decode)(&payload, &self.known, frame, tally).unwrap();
             if let Body::Levels(found) = &frame.messages[0].body {
                 levels += found.bids.len() + found.asks.len();

@@ -40,6 +40,9 @@ pub struct Payload<'a> {
     /// The instrument they are about, where whoever asked for them knows it and the bytes do
     /// not say so; else `UNKNOWN`.
     pub about: InstrumentId,
+    /// Whether what is spelled as the venue spells it is read the fast way. What is read is the
+    /// same either way.
+    pub fast: bool,
 }
 
 /// A venue's decoder: reads one payload into `frame`, and counts message types in `tally`.

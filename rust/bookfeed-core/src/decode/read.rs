@@ -125,6 +125,8 @@ pub struct Reader<'a> {
     pub instruments: &'a Instruments,
     /// What it says.
     pub frame: &'a mut Frame,
+    /// As in [`crate::decode::Payload`].
+    pub fast: bool,
 }
 
 impl Reader<'_> {

@@ -48,6 +48,8 @@ pub struct Config {
     pub digest: bool,
     /// How long orders of the paper ledger take to arrive; none for no ledger.
     pub paper_latency: Option<Nanos>,
+    /// Whether what is spelled as its venue spells it is read the fast way. Records do not depend on it.
+    pub fast_frames: bool,
 }
 
 impl Default for Config {
@@ -66,6 +68,7 @@ impl Default for Config {
             books_max: 100_000,
             digest: false,
             paper_latency: None,
+            fast_frames: true,
         }
     }
 }

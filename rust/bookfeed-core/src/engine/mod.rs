@@ -156,7 +156,8 @@ impl Engine {
         self.world.counters.frames += 1;
         self.world.counters.bytes += payload.len() as u64;
         self.judge.run_due(&mut self.world, ts_recv);
-        let payload = Payload { bytes: payload, source: Source::Stream, mode, about: UNKNOWN };
+        let (fast, about) = (self.world.config.fast_frames, UNKNOWN);
+        let payload = Payload { bytes: payload, source: Source::Stream, mode, about, fast };
         // The frame is taken out for the time it is applied, so that it can be read while the
         // rest of the engine changes; its buffers come back with it.
         let mut frame = self.frame.take().unwrap_or_default();
@@ -202,7 +203,8 @@ impl Engine {
             return self.refuse_unannounced(conn, ts_recv);
         };
         let (venue, mode) = (connection.venue, connection.mode);
-        let payload = Payload { bytes: payload, source: Source::Rest, mode, about };
+        let fast = self.world.config.fast_frames;
+        let payload = Payload { bytes: payload, source: Source::Rest, mode, about, fast };
         let mut frame = self.frame.take().unwrap_or_default();
         if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {

@@ -97,6 +97,7 @@ struct Decoder<'a> {
     instruments: &'a Instruments,
     frame: &'a mut Frame,
     source: Source,
+    fast: bool,
 }
 
 /// Decodes one payload; see [`crate::decode::Decode`].
@@ -110,9 +111,9 @@ pub fn decode(
     tally: &mut Tally,
 ) -> Result<(), JsonError> {
     frame.clear();
-    let Payload { bytes, source, .. } = *payload;
+    let Payload { bytes, source, fast, .. } = *payload;
     let mut cursor = Cursor::new(bytes)?;
-    let mut decoder = Decoder { bytes, instruments, frame, source };
+    let mut decoder = Decoder { bytes, instruments, frame, source, fast };
     match cursor.peek() {
         b'{' => decoder.message(&mut cursor, tally)?,
         b'[' => decoder.array(&mut cursor, tally)?,
@@ -200,7 +201,9 @@ impl Decoder<'_> {
     #[inline]
     fn message(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         let (begin, changes) = (cursor.offset(), self.frame.changes.len());
-        if let Some(message) = self.plain_price_change(cursor) {
+        if self.fast
+            && let Some(message) = self.plain_price_change(cursor)
+        {
             self.frame.kinds.push(PRICE_CHANGE);
             self.frame.messages.push(message);
             return Ok(());
@@ -319,7 +322,7 @@ impl Decoder<'_> {
             cursor.skip()?;
             return Ok(Err("level is not an object"));
         }
-        if cursor.take_literal(b"{\"price\":\"") {
+        if self.fast && cursor.take_literal(b"{\"price\":\"") {
             // The venue's own way of writing a level, nearly always.
             if let Some(level) = self.plain_level(cursor) {
                 return Ok(Ok(level));

@@ -46,7 +46,8 @@ pub fn decode(
     frame.clear();
     let bytes = payload.bytes;
     let mut cursor = Cursor::new(bytes)?;
-    let mut decoder = Decoder(Reader { bytes, venue: Venue::USER, instruments, frame });
+    let mut decoder =
+        Decoder(Reader { bytes, venue: Venue::USER, instruments, frame, fast: payload.fast });
     let mut quote = Quote::default();
     let offset = {
         cursor.peek();

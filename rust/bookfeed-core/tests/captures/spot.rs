@@ -175,7 +175,7 @@ impl Follower {
 fn follow(text: &str, known: &Instruments, id: InstrumentId, follower: &mut Follower) -> bool {
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
     let (bytes, source, mode) = (text.as_bytes(), Source::Stream, Mode::default());
-    let payload = Payload { bytes, source, mode, about: UNKNOWN };
+    let payload = Payload { bytes, source, mode, about: UNKNOWN, fast: true };
     (Venue::KRAKEN.row().decode)(&payload, known, &mut frame, &mut tally).unwrap();
     assert_eq!(frame.messages.len(), 1, "{text}");
     let body = &frame.messages[0].body;

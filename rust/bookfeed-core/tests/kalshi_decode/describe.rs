@@ -31,7 +31,7 @@ pub fn say(
 ) -> Result<Said, String> {
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
     let mode = Venue::KALSHI.mode(if yes_prices { "use_yes_price" } else { "" }).unwrap();
-    let bytes = Payload { bytes: payload, source, mode, about: UNKNOWN };
+    let bytes = Payload { bytes: payload, source, mode, about: UNKNOWN, fast: true };
     (Venue::KALSHI.row().decode)(&bytes, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
     let about = About { payload, known, frame: &frame };
     let messages = frame.messages.iter().map(|m| about.message(m)).collect();

@@ -38,7 +38,7 @@ pub fn say(venue: Venue, from: From, bytes: &[u8], known: &Instruments) -> Resul
             (Source::Rest, about.and_then(find).unwrap_or(UNKNOWN))
         }
     };
-    let payload = Payload { bytes, source, mode: Mode::default(), about };
+    let payload = Payload { bytes, source, mode: Mode::default(), about, fast: true };
     (venue.row().decode)(&payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
     let about = About { bytes, known, frame: &frame };
     let messages = frame.messages.iter().map(|m| about.message(m)).collect();

@@ -14,9 +14,11 @@ pub mod plain;
 pub mod quotes;
 pub mod records;
 pub mod scene;
+pub mod script;
 pub mod spot;
 pub mod surrogates;
 pub mod texts;
+pub mod twins;
 pub mod venue;
 
 /// SplitMix64: small, seeded, the same on every platform.

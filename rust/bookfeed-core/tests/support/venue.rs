@@ -222,7 +222,7 @@ impl Market {
     pub fn trade(&mut self, outcome: usize, price: &str, size: &str, side: &str) -> String {
         self.books[outcome].last_trade_price = price.into();
         format!(
-            r#"{{"event_type":"last_trade_price","market":"{}","asset_id":"{}","price":"{price}","size":"{size}","side":"{side}","fee_rate_bps":"","timestamp":"{}","transaction_hash":"0x{:064x}"}}"#,
+            r#"{{"market":"{}","asset_id":"{}","price":"{price}","size":"{size}","fee_rate_bps":"0","side":"{side}","timestamp":"{}","event_type":"last_trade_price","transaction_hash":"0x{:064x}"}}"#,
             self.market, self.assets[outcome], self.ms, self.ms,
         )
     }
@@ -235,7 +235,7 @@ impl Market {
 
     pub fn touch_of(&self, outcome: usize, bid: &str, ask: &str) -> String {
         format!(
-            r#"{{"event_type":"best_bid_ask","market":"{}","asset_id":"{}","best_bid":"{bid}","best_ask":"{ask}","spread":"0.002","timestamp":"{}"}}"#,
+            r#"{{"market":"{}","asset_id":"{}","best_bid":"{bid}","best_ask":"{ask}","spread":"0.002","timestamp":"{}","event_type":"best_bid_ask"}}"#,
             self.market, self.assets[outcome], self.ms,
         )
     }

@@ -6,7 +6,9 @@ mod support;
 use bookfeed_core::journal::{Packer, Record, Sealer};
 use std::path::Path;
 use support::Rng;
+use support::kalshi::Kalshi;
 use support::quotes::quote;
+use support::spot;
 use support::venue::Market;
 
 /// Frames about the very market that the decoder target follows.
@@ -51,6 +53,34 @@ fn vectors(venue: &str) -> std::io::Result<Vec<Vec<u8>>> {
     Ok(frames)
 }
 
+/// Frames about the books that a script of Kalshi follows.
+fn kalshi() -> Vec<Vec<u8>> {
+    let mut venue = Kalshi::new(2, false);
+    let frames = [
+        venue.snapshot(0),
+        venue.delta(0, true, 4_300, 100),
+        venue.delta(0, false, 5_400, -25_000),
+        venue.trade(1, 4_400, 150),
+        venue.ticker(1),
+    ];
+    frames.map(String::into_bytes).into()
+}
+
+/// Likewise of Binance.
+fn binance() -> Vec<Vec<u8>> {
+    let mut venue = spot::Venue::new("BTCUSDT", 5, 25);
+    let (ticker, first) = (venue.book_ticker(), venue.id + 1);
+    let changes = venue.change(6);
+    [ticker, venue.depth_update(first, &changes)].map(String::into_bytes).into()
+}
+
+/// Likewise of Kraken.
+fn kraken() -> Vec<Vec<u8>> {
+    let mut venue = spot::Venue::new("BTC/USD", 5, 25);
+    let changes = venue.change(6);
+    vec![venue.kraken_book("update", &changes).into_bytes()]
+}
+
 /// Quotes of the symbol that the decoder target follows.
 fn quotes() -> Vec<Vec<u8>> {
     let (bid, ask) = (Some(("0.48", "100")), Some((".52", "0.00000001")));
@@ -82,7 +112,12 @@ fn main() -> std::io::Result<()> {
     let mut rng = Rng(2);
     let mut noise =
         |length: usize| (0..length).map(|_| rng.next().to_le_bytes()[0]).collect::<Vec<u8>>();
-    let corpora: [(&str, Vec<Vec<u8>>); 7] = [
+    let script = |kind: u8, steps: u8, rest: &[u8]| [&[kind, steps], rest].concat();
+    let mut scripts: Vec<_> = (0..16).map(|kind| script(kind * 17, 63, &noise(252))).collect();
+    for (kind, frames) in (0..).zip([frames(), kalshi(), binance(), kraken()]) {
+        scripts.extend(frames.iter().map(|frame| script(kind, 0, frame)));
+    }
+    let corpora: [(&str, Vec<Vec<u8>>); 8] = [
         ("decoder", [frames(), vectors("kalshi")?, quotes()].concat()),
         ("spot", [vectors("binance")?, vectors("kraken")?].concat()),
         ("json", text(&json)),
@@ -90,6 +125,7 @@ fn main() -> std::io::Result<()> {
         ("book", vec![noise(64), noise(400)]),
         ("engine", vec![noise(20), noise(200)]),
         ("journal", vec![journal(), noise(300)]),
+        ("twins", scripts),
     ];
     for (target, seeds) in corpora {
         let folder = Path::new(&directory).join(target);

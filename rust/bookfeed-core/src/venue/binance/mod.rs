@@ -101,7 +101,8 @@ pub fn decode(
     frame.clear();
     let bytes = payload.bytes;
     let mut cursor = Cursor::new(bytes)?;
-    let mut decoder = Decoder(Reader { bytes, venue: Venue::BINANCE, instruments, frame });
+    let mut decoder =
+        Decoder(Reader { bytes, venue: Venue::BINANCE, instruments, frame, fast: payload.fast });
     match payload.source {
         Source::Stream => decoder.stream(&mut cursor, tally)?,
         Source::Rest => decoder.rest(&mut cursor, payload.about)?,
@@ -112,7 +113,9 @@ pub fn decode(
 
 impl Decoder<'_> {
     fn stream(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
-        if let Some(message) = self.plain_depth(cursor) {
+        if self.0.fast
+            && let Some(message) = self.plain_depth(cursor)
+        {
             cursor.finish()?;
             self.0.frame.kinds.push(DEPTH);
             self.0.frame.messages.push(message);

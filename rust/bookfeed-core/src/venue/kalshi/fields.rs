@@ -294,7 +294,8 @@ impl Decoder<'_> {
         turned: bool,
     ) -> Result<Result<Level, &'static str>, JsonError> {
         let begin = cursor.offset();
-        let read = match plain_level(cursor) {
+        let plain = if self.fast { plain_level(cursor) } else { None };
+        let read = match plain {
             Some(level) if format != Format::Cents => Ok(level),
             _ => {
                 cursor.rewind(begin);

@@ -104,6 +104,8 @@ struct Decoder<'a> {
     frame: &'a mut Frame,
     /// Whether prices of the `no` ladder are YES prices already.
     yes_prices: bool,
+    /// As in [`Payload`].
+    fast: bool,
 }
 
 /// Decodes one payload; see [`crate::decode::Decode`].
@@ -120,7 +122,8 @@ pub fn decode(
     let mut cursor = Cursor::new(payload.bytes)?;
     // A REST book states NO prices, whatever was agreed for the stream.
     let yes_prices = payload.mode != Mode::default() && payload.source == Source::Stream;
-    let mut decoder = Decoder { bytes: payload.bytes, instruments, frame, yes_prices };
+    let fast = payload.fast;
+    let mut decoder = Decoder { bytes: payload.bytes, instruments, frame, yes_prices, fast };
     match payload.source {
         Source::Stream => decoder.stream(&mut cursor, tally)?,
         Source::Rest => decoder.rest(&mut cursor)?,
@@ -150,7 +153,9 @@ impl Decoder<'_> {
     fn stream(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         cursor.peek();
         let begin = cursor.offset();
-        if let Some(message) = self.plain_delta(cursor) {
+        if self.fast
+            && let Some(message) = self.plain_delta(cursor)
+        {
             cursor.finish()?;
             self.frame.kinds.push(DELTA);
             self.frame.messages.push(message);

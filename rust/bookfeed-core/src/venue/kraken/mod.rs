@@ -98,10 +98,11 @@ pub fn decode(
     frame.clear();
     let bytes = payload.bytes;
     let mut cursor = Cursor::new(bytes)?;
-    let mut decoder = Decoder(Reader { bytes, venue: Venue::KRAKEN, instruments, frame });
+    let mut decoder =
+        Decoder(Reader { bytes, venue: Venue::KRAKEN, instruments, frame, fast: payload.fast });
     if payload.source == Source::Rest {
         decoder.rest(&mut cursor)?;
-    } else if decoder.plain_update(&mut cursor).is_some() {
+    } else if payload.fast && decoder.plain_update(&mut cursor).is_some() {
         cursor.finish()?;
     } else {
         decoder.0.frame.clear();
@@ -290,7 +291,9 @@ impl Decoder<'_> {
                 cursor.skip()?;
                 return Ok(Err(NoLevel::Wrong("level is not an object")));
             }
-            if let Some(level) = plain::level(cursor) {
+            if reader.fast
+                && let Some(level) = plain::level(cursor)
+            {
                 return Ok(Ok(level));
             }
             let (mut price, mut size) = (Value::default(), Value::default());

@@ -1,0 +1,98 @@
+//! Two engines that hear the same: one reads what it can the fast way, the other everything the
+//! general way. They may not differ in anything that can be asked of them.
+
+use super::venue::T0;
+use bookfeed_core::decode::{Mode, Payload, Source, Tally};
+use bookfeed_core::engine::{Config, Engine};
+use bookfeed_core::event::Frame;
+use bookfeed_core::instrument::{Instruments, UNKNOWN, Venue};
+use bookfeed_core::time::Nanos;
+use std::fmt::Debug;
+
+/// Both engines, and the time they were last told.
+pub struct Twins {
+    pub fast: Engine,
+    pub general: Engine,
+    pub ts: Nanos,
+}
+
+impl Twins {
+    pub fn new(config: Config) -> Self {
+        let config = Config { digest: true, paper_latency: Some(3_000_000), ..config };
+        let engine = |fast_frames| Engine::new(Config { fast_frames, ..config });
+        Self { fast: engine(true), general: engine(false), ts: T0 }
+    }
+
+    /// Does the same with both. They must answer alike.
+    pub fn both<T: Debug + PartialEq>(&mut self, act: impl Fn(&mut Engine) -> T) -> T {
+        let (fast, general) = (act(&mut self.fast), act(&mut self.general));
+        assert_eq!(fast, general);
+        fast
+    }
+
+    /// A frame on connection 0. What it comes to must be the same.
+    pub fn hear(&mut self, frame: &[u8]) {
+        let ts = self.ts;
+        self.both(|engine| engine.ingest(0, frame, ts));
+        self.compare(&String::from_utf8_lossy(frame));
+    }
+
+    /// Compares the records that wait, and what was counted; forgets the records.
+    pub fn compare(&mut self, case: &str) {
+        let (fast, general) = (self.fast.output(), self.general.output());
+        assert!(fast.updates() == general.updates(), "updates differ after {case}");
+        assert!(fast.signals() == general.signals(), "signals differ after {case}");
+        assert!(fast.legs() == general.legs(), "legs differ after {case}");
+        assert!(fast.levels() == general.levels(), "levels differ after {case}");
+        fast.clear();
+        general.clear();
+        assert_eq!(counted(&self.fast), counted(&self.general), "{case}");
+    }
+
+    /// Compares all there is, to the end of every book.
+    pub fn compare_all(&mut self, case: &str) {
+        self.compare(case);
+        let books = u32::try_from(self.fast.instruments().len()).unwrap();
+        for id in 0..books {
+            self.both(|engine| format!("{:?} {:?}", engine.book(id), engine.trades(id)));
+        }
+        self.both(|engine| engine.messages());
+        self.both(|engine| format!("{:?} {:?}", engine.venue_latency(), engine.paper()));
+        self.both(|engine| engine.output().digest());
+    }
+}
+
+/// What an engine counted, as text.
+fn counted(engine: &Engine) -> String {
+    let (counters, evidence, refusals) = (engine.counters(), engine.evidence(), engine.refusals());
+    format!("{counters:?} {evidence:?} {refusals:?} {:?} {:?}", engine.delay(0), engine.last_error())
+}
+
+/// What a payload says, read one way; the error as text.
+fn read(venue: Venue, payload: &Payload, known: &Instruments) -> Result<String, String> {
+    let (mut frame, mut tally) = (Frame::default(), Tally::default());
+    (venue.row().decode)(payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
+    let Frame { messages, changes, strangers, shards, closures, levels, named, kinds, ts_sent, .. } =
+        &frame;
+    Ok(format!(
+        "{messages:?} {changes:?} {strangers:?} {shards:?} {closures:?} {levels:?} {named:?} {kinds:?} \
+         {ts_sent:?} {tally:?}"
+    ))
+}
+
+/// Reads bytes both ways, as a frame and as an answer to a request; each way must find the same, to
+/// the byte where it stands. Whether they are a frame that was understood.
+pub fn read_alike(venue: Venue, bytes: &[u8], known: &Instruments) -> bool {
+    let modes = venue.row().modes.len();
+    let mut understood = false;
+    for source in [Source::Stream, Source::Rest] {
+        for mode in (0..modes).map(|mode| Mode(u8::try_from(mode).unwrap())) {
+            let payload = Payload { bytes, source, mode, about: UNKNOWN, fast: true };
+            let fast = read(venue, &payload, known);
+            let general = read(venue, &Payload { fast: false, ..payload }, known);
+            assert_eq!(fast, general, "{source:?} {}", String::from_utf8_lossy(bytes));
+            understood |= source == Source::Stream && fast.is_ok();
+        }
+    }
+    understood
+}
