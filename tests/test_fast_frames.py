@@ -1,0 +1,71 @@
+"""The fast ways change nothing: recordings and captures, replayed with them and without.
+
+The core's own tests compare frame by frame (``rust/bookfeed-core/tests/twins``); here are streams
+of the simulated venues with all their faults, and the captures.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+from audit_journals import (
+    Records,
+    kalshi_recorded,
+    recorded,
+    spot_recorded,
+    two_venues_recorded,
+)
+
+from bookfeed._bookfeed import Engine
+from bookfeed.recordings.capture import CAPTURE_ENGINE, Capture
+from bookfeed.recordings.replay import replay
+from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig
+
+SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures"
+CAPTURES = sorted(SHARED.glob("*/*.ndjson.gz"))
+
+SIDES: Final[tuple[Literal["bid", "ask"], ...]] = ("bid", "ask")
+
+Found = dict[str, Any]
+
+
+def replayed(records: Iterable[Any], fast_frames: bool, options: dict[str, Any]) -> Found:
+    """All that can be asked of an engine after a replay."""
+    engine = Engine(**options | {"digest": True, "fast_frames": fast_frames})
+    (*_, progress) = replay(engine, records)
+    books = [
+        (view.state, view.cause, view.epoch, [view.levels_exact(s).tolist() for s in SIDES])
+        for view in engine.books()
+    ]
+    return {
+        "digest": engine.digest(),
+        "evidence": engine.evidence(),
+        "counters": engine.counters(),
+        "messages": engine.messages(),
+        "books": books,
+        "progress": progress,
+    }
+
+
+def alike(records: Records | Capture, options: dict[str, Any]) -> Found:
+    fast, general = (replayed(records, fast, options) for fast in (True, False))
+    assert fast == general
+    assert fast["books"] and fast["counters"]["frames"] >= 20
+    return fast
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_of_streams_with_faults(seed: int) -> None:
+    alike(*recorded(seed, items=400))
+    alike(kalshi_recorded(seed, use_yes_price=seed % 2 == 0, items=600), {})
+    for venue in ("binance", "kraken"):
+        alike(*spot_recorded(venue, seed, items=300))
+    alike(two_venues_recorded(TwoVenueConfig(seed=seed), items=400), {})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CAPTURES, reason="no captures beside the project")
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
+def test_of_captures(path: Path) -> None:
+    alike(Capture(path), CAPTURE_ENGINE)
