@@ -9,7 +9,7 @@ What venues list is asked for by REST, which needs aiohttp; no key is needed.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -65,13 +65,7 @@ class Catalogue:
 
     async def market(self, target: str) -> Listing:
         """The one market of a target; ``CatalogueError`` that names them if there are several."""
-        found = await self.markets(target)
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise CatalogueError(f"{target!r} has no market that can be read")
-        names = ", ".join(one.slug for one in found[:5]) + (", …" if len(found) > 5 else "")
-        raise CatalogueError(f"{target!r} has {len(found)} markets, name one of them: {names}")
+        return only(target, await self.markets(target))
 
     async def markets(self, target: str) -> tuple[Listing, ...]:
         """The markets that a target stands for, with what a feed needs to know of them.
@@ -203,6 +197,18 @@ class Catalogue:
             if name is not None:
                 return source, name
         return None
+
+
+def only(target: str, markets: Sequence[Listing]) -> Listing:
+    """The one market among those of a target; ``CatalogueError`` that names them if there are
+    several.
+    """
+    if len(markets) == 1:
+        return markets[0]
+    if not markets:
+        raise CatalogueError(f"{target!r} has no market that can be read")
+    names = ", ".join(one.slug for one in markets[:5]) + (", …" if len(markets) > 5 else "")
+    raise CatalogueError(f"{target!r} has {len(markets)} markets, name one of them: {names}")
 
 
 def _series(target: str) -> Series | None:

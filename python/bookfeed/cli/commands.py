@@ -10,11 +10,13 @@ from bookfeed.cli.options import (
     Commands,
     addresses,
     mode,
+    one_book,
     output,
     paper,
     recording,
     simulated,
     source,
+    target,
     why,
 )
 from bookfeed.sim import BOTH
@@ -161,6 +163,75 @@ def add_markets(commands: Commands) -> None:
     output(markets)
 
 
+# Exit codes of commands that ask once.
+_ONCE: Final = {
+    **WORK,
+    1: "the book may not be believed or is too thin; or failed (no answer)",
+    2: "wrong arguments or configuration",
+}
+
+
+def add_book(commands: Commands) -> None:
+    """``bookfeed book``."""
+    book = commands.add(
+        "book",
+        "show one book once, and whether to believe it",
+        more="It is followed until it is live, then shown as of that moment.",
+        example="book btc-updown-15m --outcome down",
+        codes=dict(sorted(_ONCE.items())),
+    )
+    one_book(book)
+    book.add_argument(
+        "--depth",
+        type=within(int, 1, 10_000),
+        default=10,
+        metavar="N",
+        help="at most N levels a side (default: %(default)s)",
+    )
+    output(book)
+
+
+def add_price(commands: Commands) -> None:
+    """``bookfeed price``."""
+    price = commands.add(
+        "price",
+        "show what a size would really cost now, and whether to believe it",
+        more="The book is walked as deep as the size needs: average and worst price, fee, "
+        "slippage. Nothing is ordered.",
+        example="price btc-updown-15m buy 500usd",
+        codes=dict(sorted(_ONCE.items())),
+    )
+    one_book(price)
+    price.add_argument("side", choices=("buy", "sell"), help="buy takes asks, sell takes bids")
+    price.add_argument(
+        "amount",
+        metavar="AMOUNT",
+        help="how much: 500usd or 200sh of a contract; of a pair of currencies 0.5btc, 900usdt",
+    )
+    output(price)
+
+
+def add_trades(commands: Commands) -> None:
+    """``bookfeed trades``."""
+    trades = commands.add(
+        "trades",
+        "list the newest trades of a market",
+        more="Its venue is asked for them by REST; the newest come first. No key is needed.",
+        example="trades KXBTC15M -n 50",
+        codes={**WORK, 1: "failed (no trades, nothing of that name, no answer)"},
+    )
+    target(trades)
+    trades.add_argument(
+        "-n",
+        "--count",
+        type=within(int, 1, 500),
+        default=20,
+        metavar="N",
+        help="at most N trades (default: %(default)s)",
+    )
+    output(trades)
+
+
 def add_add(commands: Commands) -> None:
     """``bookfeed add``."""
     add = commands.add(
@@ -255,6 +326,9 @@ EVERY: Final = (
     add_audit,
     add_import,
     add_markets,
+    add_book,
+    add_price,
+    add_trades,
     add_add,
     add_sim,
     add_bench,

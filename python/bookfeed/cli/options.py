@@ -195,6 +195,38 @@ def mode(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def target(parser: argparse.ArgumentParser) -> None:
+    """Which market is meant, and where it is looked up."""
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help="one market: the address of its page, a slug, a ticker, an id, a rolling series (its "
+        "present window), or VENUE:SYMBOL in the venue's spelling",
+    )
+    addresses(parser)
+
+
+def one_book(parser: argparse.ArgumentParser) -> None:
+    """Which book is meant, and how it is followed."""
+    target(parser)
+    parser.add_argument(
+        "--outcome", metavar="NAME", help="of this outcome (default: the market's first)"
+    )
+    parser.add_argument(
+        "--wait",
+        type=within(float, 0.1, 3_600),
+        default=10.0,
+        metavar="N",
+        help="wait at most N seconds for the book to be live (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="with the settings and keys of this TOML file; its markets are not followed",
+    )
+
+
 def addresses(parser: argparse.ArgumentParser) -> None:
     """Where names are looked up."""
     parser.add_argument(

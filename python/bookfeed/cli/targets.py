@@ -3,11 +3,15 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bookfeed.config import Found
 from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.loops import run
+
+if TYPE_CHECKING:
+    from bookfeed.catalogue.catalogue import Catalogue
+    from bookfeed.catalogue.listing import Listing
 
 ENDED: Final = ("closed", "settled")
 """How markets stand that are traded no more."""
@@ -53,6 +57,37 @@ def looked_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
     return run(_look_up(names, urls))
 
 
+def one_looked_up(target: str, urls: Mapping[str, str]) -> Found:
+    """The one market that a name stands for, where several cannot be meant.
+
+    Raises as ``looked_up`` does, and ``CatalogueError`` that names them if there are several.
+    """
+    return run(_look_one_up(target, urls))
+
+
+async def _look_one_up(name: str, urls: Mapping[str, str]) -> Found:
+    from bookfeed.catalogue.catalogue import Catalogue, only
+
+    async with Catalogue(urls=urls) as catalogue:
+        _check_name(catalogue, name)
+        listing = only(name, _traded(name, await catalogue.markets(name)))
+        ready = await catalogue.ready(listing, timeout_s=_READY_S)
+        return Found(name, catalogue.table(ready))
+
+
+def _check_name(catalogue: "Catalogue", name: str) -> None:
+    if not catalogue.names(name):
+        problem = "must be VENUE:SYMBOL, the address of a market's page, a slug, a ticker,"
+        raise ConfigError(name, "", f"{problem} a condition id, a token id or a series")
+
+
+def _traded(name: str, markets: Iterable["Listing"]) -> list["Listing"]:
+    listed = [one for one in markets if one.status not in ENDED]
+    if not listed:
+        raise CatalogueError(f"{name}: none of its markets is traded any more")
+    return listed
+
+
 async def _look_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
     # Not before: it needs aiohttp, which symbols do without.
     from bookfeed.catalogue.catalogue import Catalogue
@@ -60,11 +95,9 @@ async def _look_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]
     found: dict[tuple[str, str], Found] = {}
     async with Catalogue(urls=urls) as catalogue:
         for name in names:
-            if not catalogue.names(name):
-                problem = "must be VENUE:SYMBOL, the address of a market's page, a slug, a ticker,"
-                raise ConfigError(name, "", f"{problem} a condition id, a token id or a series")
+            _check_name(catalogue, name)
             before = len(found)
-            listed = [one for one in await catalogue.markets(name) if one.status not in ENDED]
+            listed = _traded(name, await catalogue.markets(name))
             for listing in listed:
                 try:
                     ready = await catalogue.ready(listing, timeout_s=_READY_S)
@@ -73,8 +106,6 @@ async def _look_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]
                     continue
                 key = (listing.venue, listing.slug)
                 found.setdefault(key, Found(name, catalogue.table(ready)))
-            if not listed:
-                raise CatalogueError(f"{name}: none of its markets is traded any more")
             if len(found) == before:
                 _log.info("%s: nothing that is not followed already", name)
             if catalogue.rolls(name):

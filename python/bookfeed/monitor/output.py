@@ -1,7 +1,7 @@
 """What commands print on standard output: tables for people, JSON for programs."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -21,12 +21,17 @@ def write_line(value: Any) -> None:
     sys.stdout.flush()
 
 
-def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as their content; what is a number stands to the right."""
+def write_table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], *, right: Collection[str] = ()
+) -> None:
+    """Columns as wide as their content; what is a number stands to the ``right``, as do columns of
+    these titles.
+    """
     table = [[_shown(cell) for cell in row] for row in (header, *rows)]
     numeric = [
-        bool(rows) and all(row[i] is None or isinstance(row[i], int | float) for row in rows)
-        for i in range(len(header))
+        title in right
+        or (bool(rows) and all(row[i] is None or isinstance(row[i], int | float) for row in rows))
+        for i, title in enumerate(header)
     ]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     for row in table:
