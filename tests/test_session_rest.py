@@ -1,9 +1,12 @@
 """Resync by REST: what is asked, how often, and what is believed of the answer."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
@@ -17,9 +20,11 @@ from bookfeed.errors import SessionError
 from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.http import RestClient, RestError, retry_after_ns
 from bookfeed.live.recovery import rest as recovery
-from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.live.recovery.plan import ResyncPlan, ResyncPolicy
+from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.gates import Gates
-from bookfeed.venues.base import RestRequest
+from bookfeed.venues.base import RestBooks, RestRequest
+from bookfeed.venues.polymarket import polymarket
 
 S = 1_000_000_000
 
@@ -279,6 +284,46 @@ async def test_a_frozen_market_is_found_by_comparison(
         await server.peer(1)
         await server.until(lambda: f.counters()["reconnects"] == 1)
         assert f.engine.evidence()["rest_mismatch"] >= 1
+
+
+async def test_books_that_are_gone_are_not_kept_in_mind() -> None:
+    engine, now_ns = Engine(), 1_000 * S
+    names = {engine.subscribe("polymarket", symbol, 0, now_ns): symbol for symbol in (YES, NO)}
+    for symbol in (YES, NO):
+        engine.ingest(0, book_frame(symbol), now_ns)
+    assert all(engine.book(i).live for i in names)
+    shard: Any = SimpleNamespace(conn=0, instruments=names)
+    connections: Any = SimpleNamespace(
+        engine=engine,
+        inputs=EngineInput(engine),
+        plan=ResyncPlan(ResyncPolicy(), random.Random(1), can_fetch=True),
+        clock=SimpleNamespace(now_ns=lambda: now_ns),
+        flush=engine.drain,
+        shard_of=lambda instrument: shard if instrument in shard.instruments else None,
+    )
+
+    answered = asyncio.Event()
+
+    async def fetch(_request: RestRequest) -> bytes:
+        answered.set()
+        return b"[]"
+
+    books = polymarket().recovery
+    assert isinstance(books, RestBooks)
+    client: Any = SimpleNamespace(fetch=fetch)
+    mender = recovery.RestMender(connections, client, books)
+
+    async def compare() -> list[int]:
+        nonlocal now_ns
+        now_ns += recovery.COMPARE_NS
+        mender.mend([shard], now_ns)
+        await asyncio.wait_for(answered.wait(), PATIENCE_S)
+        answered.clear()
+        return sorted(mender._compared)  # noqa: SLF001
+
+    assert await compare() == sorted(names)
+    shard.instruments = dict(list(names.items())[:1])
+    assert await compare() == sorted(shard.instruments)
 
 
 def test_a_quiet_book_is_compared_before_it_is_too_old_for_a_signal() -> None:

@@ -67,7 +67,8 @@ class RestMender(Mender):
                 ages[instrument] = age_ns
         due = sorted(ages, key=ages.__getitem__)[: self._books.symbols_max]
         if due and self.connections.plan.take_request(now_ns):
-            self._compared.update(dict.fromkeys(due, now_ns))
+            followed = {i: ns for i, ns in self._compared.items() if self.connections.shard_of(i)}
+            self._compared = followed | dict.fromkeys(due, now_ns)
             task = self._compare_books(due)
             self._fetching = asyncio.get_running_loop().create_task(task)
 
