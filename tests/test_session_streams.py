@@ -176,17 +176,6 @@ async def test_a_dead_stream_is_begun_anew_at_once(server: KalshiServer, code: i
         assert len(server.peers) == 1
 
 
-async def test_a_dead_channel_without_books_is_begun_anew_by_itself(server: KalshiServer) -> None:
-    async with connected(server) as (feed, peer):
-        for channel in ("trade", "market_lifecycle_v2"):
-            commands = len(peer.commands)
-            peer.error(10, "gone", channel=channel)
-            await server.until(lambda n=commands: len(peer.commands) > n)  # type: ignore[misc]
-            (again,) = peer.commands[commands:]
-            assert again["params"]["channels"] == [channel]
-        assert feed.book(A).epoch == 1
-
-
 async def test_a_second_overflow_moves_half_of_the_markets(server: KalshiServer) -> None:
     async with connected(server, A, B, C, D) as (feed, peer):
         peer.error(25, "too slow", channel=BOOKS)

@@ -96,6 +96,8 @@ class Commands:
     """
 
     channels: tuple[str, ...]
+    beside: Callable[[Sequence[str]], tuple[str, ...]]
+    """(symbols): the channels that a connection with them has besides that of the books."""
     subscribe: Callable[[int, str, Sequence[str]], str]
     """(id, channel, symbols): begins the stream, or adds to it if there is one."""
     unsubscribe: Callable[[int, int], str]

@@ -276,14 +276,12 @@ def kalshi(
     asked = {"use_yes_price": use_yes_price}
 
     def subscription(symbols: Sequence[str]) -> tuple[str, ...]:
-        frames = (
-            _subscribe(1, (BOOKS,), symbols, **asked),
+        news = enumerate(_news_channels(symbols), 3)
+        return (
+            subscribe(1, BOOKS, symbols),
             _subscribe(2, channels[1:], symbols),
-            _command(3, "subscribe", {"channels": [LIFECYCLE]}),
+            *(subscribe(id_, channel, symbols) for id_, channel in news),
         )
-        if not any(symbol.startswith(_COMBO) for symbol in symbols):
-            return frames
-        return (*frames, _command(4, "subscribe", {"channels": [COMBO_LIFECYCLE]}))
 
     def subscribe(id_: int, channel: str, symbols: Sequence[str]) -> str:
         if channel in (LIFECYCLE, COMBO_LIFECYCLE):
@@ -335,9 +333,15 @@ def _update(id_: int, sid: int, action: str, symbols: Sequence[str]) -> str:
     return _command(id_, "update_subscription", params)
 
 
+def _news_channels(symbols: Sequence[str]) -> tuple[str, ...]:
+    combos = any(symbol.startswith(_COMBO) for symbol in symbols)
+    return (LIFECYCLE, COMBO_LIFECYCLE) if combos else (LIFECYCLE,)
+
+
 def _commands(channels: tuple[str, ...], subscribe: SubscribeCommand) -> Commands:
     return Commands(
         channels=channels,
+        beside=lambda symbols: (*channels[1:], *_news_channels(symbols)),
         subscribe=subscribe,
         unsubscribe=lambda id_, sid: _command(id_, "unsubscribe", {"sids": [sid]}),
         add=lambda id_, sid, symbols: _update(id_, sid, "add_markets", symbols),

@@ -37,6 +37,8 @@ JOIN_NS: Final = 5 * NS_PER_S
 # Every book of a stream is compared with a whole one this often, a few in each step.
 COMPARE_NS: Final = 60 * NS_PER_S
 COMPARE_STEP_NS: Final = 3 * NS_PER_S
+# How often a channel without books is subscribed again that was refused, or dies again and again.
+CHANNEL_AGAIN: Final = Backoff(5 * NS_PER_S, 600 * NS_PER_S)
 # Commands whose markets are remembered, in case the venue refuses them.
 SENT_MAX: Final = 64
 # Error texts that were said; beyond it, no more are.
@@ -52,6 +54,14 @@ class Stage(Enum):
     STEADY = auto()
     LEAVING = auto()
     JOINING = auto()
+
+
+@dataclass(slots=True)
+class Missing:
+    """A channel without books that is not there: when it is subscribed again."""
+
+    due_ns: int
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -72,8 +82,8 @@ class Line:
     sent: dict[int, tuple[str, ...]] = field(default_factory=dict)
     # Channels by the number of their stream: an error names the number alone.
     channel_of: dict[int, str] = field(default_factory=dict)
-    # Channels without books that died.
-    lost: set[str] = field(default_factory=set)
+    # Channels without books that died, were refused or not answered, or were so lately.
+    missing: dict[str, Missing] = field(default_factory=dict)
     overflows: int = 0
     busy: int = 0
     hold_ns: int = 0
@@ -105,7 +115,7 @@ class Line:
         self.asked.clear()
         self.sent.clear()
         self.channel_of.clear()
-        self.lost.clear()
+        self.missing.clear()
 
 
 class CommandMender(Mender):
@@ -261,11 +271,18 @@ class CommandMender(Mender):
             plan.fetched(instrument, now_ns, given=plan.cause(instrument) != NO_SNAPSHOT)
 
     def _rejoin(self, shard: Shard, line: Line, now_ns: int) -> None:
-        """Channels without books are begun anew by themselves."""
-        if line.lost and line.joins.take(now_ns):
-            for channel in sorted(line.lost):
+        """Channels without books that are not there are begun anew by themselves."""
+        for channel in self._commands.beside(shard.symbols):
+            missing = line.missing.get(channel)
+            if self._sid(shard, channel) is not None:
+                if missing is not None and now_ns >= missing.due_ns:
+                    del line.missing[channel]
+            elif missing is None:
+                line.missing[channel] = Missing(now_ns + ANSWER_NS)
+            elif now_ns >= missing.due_ns:
+                missing.due_ns = now_ns + CHANNEL_AGAIN.delay_ns(missing.tries, self._rng)
+                missing.tries += 1
                 self._join(shard, channel, shard.symbols)
-            line.lost.clear()
 
     def _ask(self, shard: Shard, line: Line, now_ns: int) -> None:
         plan = self.connections.plan
@@ -367,8 +384,11 @@ class CommandMender(Mender):
 
     def _error(self, shard: Shard, line: Line, notice: Notice, now_ns: int) -> None:
         match self._commands.faults.get(notice.code):
+            case Fault.DEAD | Fault.OVERFLOW if not notice.sid:
+                if self.connections.plan.take_reconnect_now(shard.conn, now_ns):
+                    self.connections.replace(shard, "the venue ended a stream, not saying which")
             case Fault.DEAD:
-                self._died(line, notice)
+                self._died(line, notice, now_ns)
             case Fault.OVERFLOW:
                 self._overflowed(shard, line, notice, now_ns)
             case Fault.FULL:
@@ -391,19 +411,19 @@ class CommandMender(Mender):
                 f"error {text}", "connection %d: the venue says %s", shard.conn, text
             )
 
-    def _died(self, line: Line, notice: Notice) -> bool:
+    def _died(self, line: Line, notice: Notice, now_ns: int) -> bool:
         """A stream is dead; says whether it was the books'."""
         line.dead.add(notice.sid)
         books = self._commands.channels[0]
         channel = line.channel_of.pop(notice.sid, "") or notice.channel or books
         if channel != books:
-            line.lost.add(channel)
+            line.missing.setdefault(channel, Missing(now_ns))
             return False
         line.stage = Stage.STEADY
         return True
 
     def _overflowed(self, shard: Shard, line: Line, notice: Notice, now_ns: int) -> None:
-        if not self._died(line, notice):
+        if not self._died(line, notice, now_ns):
             return
         # The venue is behind with us already; begin again a moment later.
         line.hold_ns = now_ns + self._hold.delay_ns(line.overflows, self._rng)
