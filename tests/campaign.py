@@ -2,8 +2,9 @@
 
 ``python tests/campaign.py --seeds 1000`` runs that many seeds and exits with 1 if in any of
 them a book that was shown as live differed from the truth beyond the bound that
-docs/states.md states, if a fault was not named by a fitting cause, or if a clean run changed
-any state. A failure prints its seed, and the same seed fails again the same way.
+docs/states.md states, if a fault was not named by a fitting cause, if a trade was left out or
+told twice, or if a clean run changed any state. A failure prints its seed, and the same seed fails
+again the same way.
 
 The client here does what the session does: it asks REST for a book that went stale, and
 reconnects where REST cannot help.
@@ -11,11 +12,13 @@ reconnects where REST cannot help.
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from calm import Calm, Delivery, stamped_readably
 from seeds import Report, arguments, play
+from told_trades import ToldTrades
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.sim.faults import FaultEvent
@@ -33,6 +36,7 @@ RESYNC_AFTER_NS: Final = 40 * MS
 RESYNC_EVERY_NS: Final = 1_000 * MS
 
 STATE_KIND: Final = UPDATE_KINDS.index("state")
+TRADE_KIND: Final = UPDATE_KINDS.index("trade")
 STALE: Final = STATES.index("stale")
 # Messages whose time stamps say how late they come.
 TIMED: Final = ("price_change", "best_bid_ask")
@@ -62,6 +66,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "reset-behind-data": frozenset({"disconnected"}),
     # These concern no book.
     "broadcast": frozenset(),
+    "fill": frozenset(),
     "pong": frozenset(),
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
     "late": frozenset({"late", "out_of_order"}),
@@ -95,6 +100,8 @@ class Client:
         """What was last told of each book, by the stream or by REST."""
         self.changes: list[tuple[int, str, str, str]] = []
         """State changes: time, symbol, state, cause."""
+        self.trades: Counter[str] = Counter()
+        self.told = ToldTrades()
         self.resync_ns: dict[int, int] = {}
         self.next_resync_ns: dict[int, int] = {}
         self.fetched_ns: dict[str, int] = {}
@@ -141,6 +148,7 @@ class Client:
             self.engine.disconnected(item.conn, item.ts_ns)
         elif item.kind == "frame":
             self.engine.ingest(item.conn, item.payload, item.ts_ns)
+            self.told.hear(item.payload)
             for symbol in self.symbols if item.message is not None else ():
                 if symbol.encode() in item.payload:
                     self.newest[symbol] = item.payload
@@ -179,6 +187,8 @@ class Client:
             if row["phase"] != 2:
                 self._check_legs(batch, row)
         for update in batch.updates:
+            if update["kind"] == TRADE_KIND:
+                self.trades[self.symbols[int(update["instrument"])]] += 1
             if update["kind"] != STATE_KIND:
                 continue
             instrument = int(update["instrument"])
@@ -307,18 +317,20 @@ def _best_price(levels: list[list[int]]) -> int | None:
 
 def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     """The faults of a seed: drawn ones, lost changes of which only a hash tells, what concerns no
-    book; in some seeds wrong time stamps, a connection that falls behind, hashes that are not those
-    of books, a reset behind unread data, or news that cannot be read."""
+    book, fills that are alike, copies of trades; in some seeds wrong time stamps, a connection that
+    falls behind, hashes that are not those of books, a reset behind unread data, or news that
+    cannot be read."""
     drawn = random_faults(seed, count=faults, frames=frames)
     noop = random_faults(seed + 1, count=2, frames=frames, kinds=("drop+noop",))
     # Where outcomes trade apart, nothing but hashes tells that from a torn book.
     foreign = (Fault("hash", at_frame=frames // 4),) if seed % 6 == 2 else ()
     beside = random_faults(seed + 2, count=2, frames=frames, kinds=("broadcast", "pong"))
+    fills = random_faults(seed + 4, count=3, frames=frames, kinds=("fill",))
     behind = (Fault("reset-behind-data", at_frame=frames // 3),) if seed % 6 == 4 else ()
     stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
     late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
     news = (Fault("lifecycle", at_frame=frames // 5),) if seed % 6 in (0, 3) else ()
-    return (*drawn, *noop, *foreign, *beside, *behind, *stamp, *late, *news)
+    return (*drawn, *noop, *foreign, *beside, *fills, *behind, *stamp, *late, *news)
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:
@@ -393,6 +405,7 @@ def run(
     report.transitions = len(client.changes)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(stream, client, report, end_ns)
+    judge_trades(stream, client, report)
     if clean:
         judge_clean(client, report)
     return report
@@ -413,6 +426,13 @@ def judge_faults(stream: Stream, client: Client, report: Report, end_ns: int) ->
         explained |= FITTING["disconnect"]
     for cause in sorted(set(report.causes) - explained):
         report.problems.append(f"cause {cause} names no fault of this run ({dict(report.faults)})")
+
+
+def judge_trades(stream: Stream, client: Client, report: Report) -> None:
+    """Every trade is told once. Where stamps are wrong, nothing tells a copy from a second fill."""
+    owed = client.told.owed(stream.fault_log)
+    if client.trades != owed and not report.faults["stamp"]:
+        report.problems.append(f"trades told {dict(client.trades)}, there were {dict(owed)}")
 
 
 def judge_clean(client: Client, report: Report) -> None:

@@ -280,6 +280,8 @@ class Auditor:
             near = True
         if record.kind == "state":
             return near or message.everyone
+        if record.kind == "trade" and message.trades is not None:
+            return bool(self._trades)
         if record.kind != "book":
             return near and not message.levels
         claims = message.claims.get(record.instrument)

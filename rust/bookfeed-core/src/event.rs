@@ -407,8 +407,10 @@ pub struct Trade {
     pub aggressor: Option<Aggressor>,
     /// Where the printed price stands in the frame.
     pub price_text: Value,
-    /// Where the transaction hash, or the trade's id, stands in the frame.
-    pub transaction: Value,
+    /// Where its id, or that of its transaction, stands in the frame.
+    pub id: Value,
+    /// Whether the id is that of a transaction, which may be of several trades.
+    pub id_shared: bool,
     /// Whether it was agreed outside the book, which it then says nothing about.
     pub off_book: bool,
 }

@@ -7,15 +7,17 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.broadcasts import Broken
+from bookfeed.audit.fills import Fills
 from bookfeed.audit.model import Model
-from bookfeed.audit.numbers import ONE, millis, plain, price, read_json
-from bookfeed.audit.reading import Effects, Message, Reading
+from bookfeed.audit.numbers import ONE, is_text, millis, plain, price, read_json
+from bookfeed.audit.reading import Effects, Message, Reading, Trade
 
 _BARE: Final = (b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION")
 _LISTS: Final = ("assets_ids", "asset_ids", "clob_token_ids")
 # Members of messages about books, which no broadcast has.
 _OF_A_BOOK: Final = ("asset_id", "bids", "asks", "price_changes", "changes")
 _SIDES: Final[dict[str, Side]] = {"BUY": "bid", "SELL": "ask"}
+_TAKERS: Final = {"BUY": "buy", "SELL": "sell"}
 
 
 class Change(NamedTuple):
@@ -36,6 +38,13 @@ class Whole(NamedTuple):
     bids: dict[Decimal, Decimal]
     asks: dict[Decimal, Decimal]
     min_order_size: Decimal | None
+
+
+class Fill(NamedTuple):
+    """A trade, and the transaction it is of; nothing where that is not said."""
+
+    trade: Trade
+    transaction: str
 
 
 # Venue time, side, price and new size.
@@ -63,6 +72,7 @@ class Times:
     awaited: Awaited | None = None
     early: list[TimedChange] = field(default_factory=list)
     """Changes before the first whole book."""
+    fills: Fills = field(default_factory=Fills)
 
 
 class PolymarketReading(Reading):
@@ -80,6 +90,10 @@ class PolymarketReading(Reading):
 
     def _of(self, one: Instrument) -> Times:
         return self._times.setdefault(one.number, Times())
+
+    def forget(self, one: Instrument) -> None:
+        """See ``Reading``."""
+        self._of(one).fills.renewed()
 
     def resync(self, one: Instrument) -> None:
         """See ``Reading``."""
@@ -167,7 +181,9 @@ class PolymarketReading(Reading):
             return Message(kind, named=named, levels=True, whole=True, body=whole)
         if kind == "price_change":
             return self._price_change(element)
-        if kind in ("last_trade_price", "tick_size_change", "best_bid_ask"):
+        if kind == "last_trade_price":
+            return Message(kind, named=named, body=_printed(number, element))
+        if kind in ("tick_size_change", "best_bid_ask"):
             return Message(kind, named=named)
         if kind == "market_resolved":
             return self._resolved(element)
@@ -253,7 +269,18 @@ class PolymarketReading(Reading):
             message.named = message.named or met
             for number in message.named:
                 self._whole(message.ts_event, self.model.instruments[number], whole)
+        elif message.kind == "last_trade_price":
+            message.trades = self._trades(message.ts_event, message.body)
         return effects
+
+    def _trades(self, ts_event: int | None, printed: Fill | None) -> list[Trade]:
+        """The trade that a message tells, unless it was told before."""
+        if printed is None:
+            return []
+        times = self._of(self.model.instruments[printed.trade.instrument])
+        fill = (ts_event, *printed)
+        latest = newest(times.ts_seen, ts_event) or 0
+        return [printed.trade] if not printed.transaction or times.fills.take(fill, latest) else []
 
     def _change(
         self, ts_event: int | None, change: Change, seen: set[int], effects: Effects
@@ -344,6 +371,18 @@ def _tells_whose(broken: Broken) -> bool:
     assets = _assets(listed) or []
     digits = all(asset.isascii() and asset.isdigit() for asset in assets)
     return bool(broken.name("market") or broken.name("condition_id")) and bool(assets) and digits
+
+
+def _printed(number: int | None, element: dict[str, Any]) -> Fill | None:
+    """The trade of a ``last_trade_price``; ``None`` if it is unreadable, or of no instrument."""
+    try:
+        at, qty = price(element.get("price")), plain(element.get("size"), 8)
+    except ValueError:
+        return None
+    if number is None or not is_text(element.get("asset_id")):
+        return None
+    side = _TAKERS.get(str(element.get("side")).upper())
+    return Fill(Trade(number, side, at, qty), str(element.get("transaction_hash") or ""))
 
 
 def _assets(element: Mapping[str, Any]) -> list[str] | None:

@@ -91,6 +91,8 @@ class Client(Peer):
         self._recount()
         if dump and len(self._subscribed) <= SNAPSHOT_ASSETS_MAX:
             self._say(self._hub.venue.initial_books(fresh))
+        for trade in self._hub.injector.trades_anew(fresh):
+            self._say(trade)
 
     def _recount(self) -> None:
         self.masks.clear()

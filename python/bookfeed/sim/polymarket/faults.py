@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap, lasting
+from bookfeed.sim.polymarket.fills import Copies
 from bookfeed.sim.polymarket.ladder import PRICE_TEXT, size_text
 from bookfeed.sim.polymarket.wire import Asset, Change, Message, book_hash
 
@@ -31,6 +32,7 @@ FaultKind = Literal[
     "late",
     "ghost",
     "sibling-ghost",
+    "fill",
     "reset-behind-data",
     "pong",
     "broadcast",
@@ -52,6 +54,8 @@ corrupt_size  a size in the frame is not the one the venue meant
 ghost         REST answers with a stale book of 0.01 bid and 0.99 ask
 sibling-ghost a book of 0.01 and 0.99 with a fresh time and a hash that fits it, of one outcome of a
               market whose outcomes mirror each other, in the stream or by REST
+fill          two fills of one transaction that are alike; or only a copy of a trade, behind newer
+              changes of its book or anew on the next connection
 
 The others are those ``OF_ANY`` venue.
 """
@@ -71,6 +75,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "corrupt_size": ("one", "all"),
     "ghost": ("",),
     "sibling-ghost": ("stream", "rest"),
+    "fill": ("twice", "again", "anew"),
     **OF_ANY,
 }
 """The ways each kind can happen; the first is the default.
@@ -84,7 +89,7 @@ STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind not in ("ghost", "
 """The kinds that hit the frames of the market channel."""
 
 DRAWN_KINDS: Final = tuple(
-    kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash", "lifecycle", *OF_ANY)
+    kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash", "lifecycle", "fill", *OF_ANY)
 )
 """The kinds that a random schedule draws from, unless told otherwise."""
 
@@ -107,10 +112,11 @@ _BOOK_KINDS: Final = frozenset({"book", "price_change"})
 _NEWS_KINDS: Final = frozenset({"tick_size_change", "market_resolved"})
 _NEWS_VALUE: Final = re.compile(rb'"(new_tick_size|winning_asset_id)":"[^"]*"')
 # What a fault of content hits where that is no message of a book.
-_KINDS_HIT: Final = {"lifecycle": _NEWS_KINDS}
+_KINDS_HIT: Final = {"lifecycle": _NEWS_KINDS, "fill": frozenset({"last_trade_price"})}
 _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
 _STAMP: Final = re.compile(rb'(?P<before>"timestamp":(?P<quote>"))(?P<ms>[0-9]+)')
+_TRANSACTION: Final = re.compile(rb'"transaction_hash":"(\w+)"')
 _ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
 _LEVEL: Final = re.compile(
     rb'"asset_id":"([0-9]+)", "price":"[0-9.]+", "size":"[0-9.]+", "side":"(?:BUY|SELL)"'
@@ -169,9 +175,19 @@ class FaultInjector(Injector[Fault, bytes]):
         super().__init__(faults, seed, start_ns)
         self._foreign: set[int] = set()
         """Connections on which the hashes of changes are not those of books."""
+        self._copies: Final = Copies()
         self._ghosts: dict[tuple[str, str | None], int] = {}
         self._fresh_ghost: Final = fresh_ghost
         """A book that is none of the venue's, of an asset; ``None`` where nothing shows that."""
+
+    def connected(self, conn: int) -> None:
+        """See ``Injector``."""
+        super().connected(conn)
+        self._copies.forget(conn)
+
+    def trades_anew(self, asset_ids: Sequence[str]) -> list[bytes]:
+        """The trades that a new connection which follows ``asset_ids`` tells again."""
+        return self._copies.of_new(asset_ids)
 
     def deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
@@ -188,7 +204,7 @@ class FaultInjector(Injector[Fault, bytes]):
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
     ) -> Delivery:
         link = self._next_frame(conn)
-        if not self._waiting and not link.busy:
+        if not (self._waiting or link.busy or self._copies.waiting):
             return Delivery((message.text(mask),))
         sent = _Sent(conn, link.frame, message, mask, asset_ids, now_ns)
         sent = sent._replace(mask=_thaw(link, sent))
@@ -197,7 +213,9 @@ class FaultInjector(Injector[Fault, bytes]):
             return self._inflict(fault, link, sent)
         if sent.mask < 0:
             return Delivery(())
-        return Delivery(link.with_waiting(message.market, _said(link, sent)))
+        said = link.with_waiting(message.market, _said(link, sent))
+        told = sent.named() if message.kind in _BOOK_KINDS else ()
+        return Delivery((*said, *self._copies.due(conn, message, told)))
 
     def _inflict(self, fault: Fault, link: Link[bytes], sent: _Sent) -> Delivery:
         message, mask = sent.message, sent.mask
@@ -247,6 +265,10 @@ class FaultInjector(Injector[Fault, bytes]):
                 ghost = (self._fresh_ghost(asset_id) or "").encode()
                 payloads = (*link.with_waiting(message.market, data), ghost)
                 spoiled, detail = (asset_id,), f"a book of 0.01 and 0.99 after {message.kind}"
+            case "fill":
+                payloads, spoiled = self._tell_again(fault, link, sent, data), ()
+                transaction = _TRANSACTION.search(data)
+                detail += f" {transaction.group(1).decode()}" if transaction else ""
             case "wrong_hash" | "corrupt_size" | "malformed" | "lifecycle":
                 data, detail = self._damage(fault, data)
                 payloads = link.with_waiting(message.market, data)
@@ -257,6 +279,17 @@ class FaultInjector(Injector[Fault, bytes]):
         log = FaultEvent(fault, sent.now_ns, sent.conn, sent.frame, spoiled, detail)
         self.log.append(log)
         return Delivery(payloads, end, fault)
+
+    def _tell_again(
+        self, fault: Fault, link: Link[bytes], sent: _Sent, data: bytes
+    ) -> tuple[bytes, ...]:
+        (asset_id,) = sent.named()
+        if fault.variant == "again":
+            self._copies.behind(sent.conn, asset_id, sent.message, data)
+        elif fault.variant == "anew":
+            self._copies.anew(asset_id, data)
+        both = (data,) if fault.variant == "twice" else ()
+        return (*link.with_waiting(sent.message.market, data), *both)
 
     def _damage(self, fault: Fault, data: bytes) -> tuple[bytes, str]:
         """The frame after a fault of content, and what was done to it."""

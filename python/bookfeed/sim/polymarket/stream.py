@@ -120,6 +120,8 @@ class Stream(VirtualRun[Item]):
             yield Item("connected", ts_ns, conn, _NOTHING, None)
             books = self.venue.initial_books(self.asset_ids(conn))
             yield Item("frame", ts_ns, conn, books, None)
+            for trade in self._injector.trades_anew(self.asset_ids(conn)):
+                yield Item("frame", ts_ns, conn, trade, None)
         for conn in self._heartbeats():
             pong = self._injector.pong(conn, b"PONG", self._now_ns)
             if pong is not None:

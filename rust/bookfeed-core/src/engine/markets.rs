@@ -137,12 +137,12 @@ fn take_trade(world: &mut World, judge: &mut Judge, origin: &Origin, trade: &Tra
         world.counters.unknown_instruments += 1;
         return;
     };
-    // Where there is a transaction in place of an id, it may be that of several fills. One that is
-    // the same in time, side, price and size, too, came twice.
-    let transaction = trade.transaction.raw(origin.payload);
+    let name = trade.id.raw(origin.payload);
     let side = trade.aggressor.map_or(0, |aggressor| if aggressor == Aggressor::Buy { 1 } else { 2 });
-    let print = trade_fingerprint(origin.ts_stated, transaction, side, trade.price, trade.qty);
-    if !transaction.is_empty() && !book.rare.trades.take(print) {
+    let print = trade_fingerprint(origin.ts_stated, name, side, trade.price, trade.qty);
+    // One of these is there while the book is not running, the other while no stamp is believed.
+    let newest = [book.ts_seen, book.claimed.ts].map(|ts| ts.max(origin.ts_stated));
+    if !name.is_empty() && !book.rare.trades.take(print, trade.id_shared.then_some(newest)) {
         book.evidence.count(Evidence::Duplicate);
         return;
     }

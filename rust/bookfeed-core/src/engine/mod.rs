@@ -306,6 +306,7 @@ impl Engine {
             }
             world.join_connection(conn, id);
             let book = world.book(id);
+            book.rare.trades.count_anew();
             if let Some(depth) = listing.depth {
                 book.rare.depth = depth as usize;
             }

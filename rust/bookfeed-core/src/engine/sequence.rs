@@ -231,7 +231,7 @@ pub(super) fn forget_streams(world: &mut World, conn: u32) {
         world.streams.close(id);
     }
     for &id in &connection.instruments {
-        world.books[id as usize].rare.trades.forget();
+        world.books[id as usize].rare.trades.count_anew();
     }
 }
 

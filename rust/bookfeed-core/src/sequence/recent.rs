@@ -38,30 +38,67 @@ impl Recent {
     }
 }
 
-/// Fingerprints of the newest trades of one instrument. It takes no memory before the first.
+/// A trade that was told, and how often.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    fingerprint: u64,
+    /// How many trades that are equal to it there are.
+    trades: u16,
+    /// How many of them the present connection has told.
+    here: u16,
+    /// The moment at which it told the last.
+    moment: u32,
+}
+
+/// The newest trades of one instrument, to recognise one that is told again. It takes no memory
+/// before the first.
+///
+/// Fills of one transaction may be equal in all that is told of them. A connection tells them before
+/// anything newer than they are, and its n-th is the n-th of any other connection. One that it tells
+/// again after that is a copy.
 #[derive(Clone, Debug, Default)]
 pub struct RecentTrades {
-    prints: Vec<u64>,
+    told: Vec<Told>,
     at: usize,
+    /// What was newest so far, and how often something newer came.
+    newest: [Nanos; 2],
+    moments: u32,
 }
 
 impl RecentTrades {
-    /// Remembers a trade; whether it is a new one.
-    pub fn take(&mut self, fingerprint: u64) -> bool {
-        if self.prints.contains(&fingerprint) {
-            return false;
+    /// Remembers a trade; whether it is a new one. `newest` is its time, or
+    /// that of its book if that is newer, by two clocks; `None` where each trade has its own id.
+    pub fn take(&mut self, fingerprint: u64, newest: Option<[Nanos; 2]>) -> bool {
+        for (known, ts) in self.newest.iter_mut().zip(newest.into_iter().flatten()) {
+            if ts > *known {
+                *known = ts;
+                self.moments = self.moments.wrapping_add(1);
+            }
         }
-        if self.prints.is_empty() {
-            self.prints.resize(RECENT_TRADES, 0);
+        let moment = self.moments;
+        if let Some(told) = self.told.iter_mut().find(|told| told.fingerprint == fingerprint) {
+            let later = told.here > 0 && told.moment != moment;
+            if newest.is_none() || later {
+                return false;
+            }
+            (told.here, told.moment) = (told.here.saturating_add(1), moment);
+            let new = told.here > told.trades;
+            told.trades = told.trades.max(told.here);
+            return new;
         }
-        self.prints[self.at % RECENT_TRADES] = fingerprint;
+        if self.told.is_empty() {
+            self.told.resize(RECENT_TRADES, Told::default());
+        }
+        self.told[self.at % RECENT_TRADES] = Told { fingerprint, trades: 1, here: 1, moment };
         self.at = self.at.wrapping_add(1);
         true
     }
 
-    /// Forgets them all, but keeps the memory: another connection begins.
-    pub(crate) fn forget(&mut self) {
-        self.prints.fill(0);
+    /// Another connection begins, which has told none of them.
+    pub(crate) fn count_anew(&mut self) {
+        for told in &mut self.told {
+            told.here = 0;
+        }
     }
 }
 
@@ -147,10 +184,37 @@ mod tests {
     #[test]
     fn the_newest_trades_are_remembered() {
         let mut trades = RecentTrades::default();
-        assert!((1..=300).all(|print| trades.take(print)));
-        assert!((45..=300).all(|print| !trades.take(print)));
-        assert!(trades.take(44));
-        trades.forget();
-        assert!(trades.take(300));
+        assert!((1..=300).all(|print| trades.take(print, None)));
+        assert!((45..=300).all(|print| !trades.take(print, None)));
+        assert!(trades.take(44, None));
+        trades.count_anew();
+        assert!(!trades.take(300, None), "its id is its own on any connection");
+    }
+
+    #[test]
+    fn equal_fills_are_counted_by_connection() {
+        let mut trades = RecentTrades::default();
+        let mut take = |connection: &[bool]| {
+            for &new in connection {
+                assert_eq!(trades.take(7, Some([1, 0])), new, "{connection:?}");
+            }
+            trades.count_anew();
+        };
+        take(&[true, true]);
+        take(&[false, false]);
+        take(&[false, false, true]);
+        take(&[false]);
+    }
+
+    #[test]
+    fn an_equal_fill_behind_something_newer_is_a_copy() {
+        let mut trades = RecentTrades::default();
+        assert!(trades.take(7, Some([1, 0])));
+        assert!(!trades.take(7, Some([2, 0])), "the book went on");
+        assert!(trades.take(8, Some([3, 0])));
+        assert!(!trades.take(7, Some([2, 0])), "another trade came between");
+        trades.count_anew();
+        assert!(!trades.take(7, Some([4, 0])));
+        assert!(trades.take(7, Some([4, 0])), "this connection tells it a second time at once");
     }
 }

@@ -101,7 +101,7 @@ impl About<'_> {
             Body::Trade(t) => json!({"trade": {
                 "instrument": self.symbol(t.instrument), "price": price(t.price), "qty": qty(t.qty),
                 "aggressor": t.aggressor.map(|a| if a == Aggressor::Buy { "buy" } else { "sell" }),
-                "transaction": self.text(t.transaction), "off_book": t.off_book,
+                "transaction": self.text(t.id), "off_book": t.off_book,
             }}),
             Body::Witness(id, bid, ask) => {
                 let (bid, ask) = (claim(*bid), claim(*ask));

@@ -120,7 +120,7 @@ impl About<'_> {
                 "instrument": self.symbol(t.instrument),
                 "price": format_decimal(t.price, PRICE_DECIMALS), "qty": format_decimal(t.qty, QTY_DECIMALS),
                 "aggressor": t.aggressor.map(|a| if a == Aggressor::Buy { "buy" } else { "sell" }),
-                "id": self.text(t.transaction), "off_book": t.off_book,
+                "id": self.text(t.id), "off_book": t.off_book,
             }}),
             Body::Reply(r) => {
                 let kind = r.kind.name();

@@ -335,7 +335,8 @@ impl Decoder<'_> {
             qty: level.qty,
             aggressor,
             price_text: f.price,
-            transaction: if kind == TRADE { f.trade_id } else { f.ask },
+            id: if kind == TRADE { f.trade_id } else { f.ask },
+            id_shared: false,
             off_book: false,
         };
         Ok((Place::NONE, Body::Trade(trade)))

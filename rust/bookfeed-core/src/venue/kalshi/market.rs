@@ -55,7 +55,8 @@ impl Decoder<'_> {
             qty,
             aggressor: self.aggressor(f),
             price_text: if in_dollars { f.count.dollars } else { f.count.cents },
-            transaction: f.trade_id,
+            id: f.trade_id,
+            id_shared: false,
             off_book: self.boolean(f.is_block_trade) == Some(true),
         }))
     }

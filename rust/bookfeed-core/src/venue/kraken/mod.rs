@@ -384,7 +384,8 @@ impl Decoder<'_> {
             qty: level.qty,
             aggressor,
             price_text: entry.price,
-            transaction: entry.trade_id,
+            id: entry.trade_id,
+            id_shared: false,
             off_book: false,
         }))
     }

@@ -63,7 +63,8 @@ impl Decoder<'_> {
             qty: level.qty,
             aggressor,
             price_text: f.price,
-            transaction: f.transaction_hash,
+            id: f.transaction_hash,
+            id_shared: true,
             off_book: false,
         })
     }
