@@ -24,6 +24,7 @@ COMMANDS = (
     "price",
     "trades",
     "add",
+    "pairs",
     "sim",
     "bench",
 )

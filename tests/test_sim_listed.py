@@ -98,7 +98,10 @@ async def test_what_is_asked_of_trades_by_others(server: ListedServer) -> None:
             return answer.status, json.loads(await answer.text())
 
     urls = lookup(server)
-    assert await ask(f"{urls['polymarket.trades']}/v2/trades?condition=0xnone") == (200, [])
+    assert await ask(f"{urls['polymarket.trades']}/v2/trades?condition=0xnone") == (
+        200,
+        {"data": []},
+    )
     status, _ = await ask(f"{urls['polymarket.trades']}/v2/trades?limit=x")
     assert status == 400
     kalshi = f"{urls['kalshi.listings']}/markets/trades"

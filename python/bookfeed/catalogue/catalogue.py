@@ -98,6 +98,18 @@ class Catalogue:
             raise CatalogueError(f"{series.name}: {problem}")
         return fitting
 
+    async def quarters(self, venue: str, asset: str) -> tuple[Listing, ...]:
+        """The present quarter of an hour of an asset (``"btc"``) on a venue; empty if none is
+        listed.
+        """
+        name = part(venue, "series").of_asset(asset)
+        if (series := _series(name)) is None:
+            return ()
+        try:
+            return await self.window(series)
+        except NotListed:
+            return ()
+
     async def event(self, target: str) -> ListedEvent:
         """The event of a target, with its markets."""
         source, name = self._source(target)

@@ -253,6 +253,42 @@ def add_add(commands: Commands) -> None:
     addresses(add)
 
 
+def add_pairs(commands: Commands) -> None:
+    """``bookfeed pairs``."""
+    pairs = commands.add(
+        "pairs",
+        "suggest markets of two venues that may be about the same",
+        more="Each candidate names its relation, with rules, oracles, strikes and cut-offs side by "
+        "side. Nothing becomes a pair until you accept it.",
+        example="pairs suggest bitcoin",
+        codes={**WORK, 1: "failed (no candidate, no answer)"},
+    )
+    pairs.add_argument("action", choices=("suggest",), metavar="suggest", help="compare markets")
+    pairs.add_argument(
+        "text",
+        nargs="*",
+        metavar="TEXT",
+        help="words of a title (default: the foremost markets, and windows of their assets)",
+    )
+    pairs.add_argument(
+        "--top",
+        type=within(int, 1, 1_000),
+        default=5,
+        metavar="N",
+        help="at most N candidates (default: %(default)s)",
+    )
+    pairs.add_argument(
+        "--accept",
+        action="append",
+        type=within(int, 1, 1_000),
+        metavar="N",
+        help="write candidate N into the file of --to; may be given several times",
+    )
+    pairs.add_argument("--to", type=path, metavar="FILE", help="where accepted candidates go")
+    addresses(pairs)
+    output(pairs)
+
+
 def add_sim(commands: Commands) -> None:
     """``bookfeed sim``."""
     sim = commands.add(
@@ -330,6 +366,7 @@ EVERY: Final = (
     add_price,
     add_trades,
     add_add,
+    add_pairs,
     add_sim,
     add_bench,
 )

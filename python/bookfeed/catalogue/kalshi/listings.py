@@ -75,7 +75,7 @@ def listing(raw: object, event: Fields | None = None, series: Fields | None = No
         rules="\n\n".join(
             text for key in ("rules_primary", "rules_secondary") if (text := fields.text(key))
         ),
-        resolution_source=_sources(around),
+        resolution_source=_sources(around) or ("" if series is None else _sources(series)),
         strike=_strike(fields),
         bid=_touch(fields, "yes_bid_dollars", "0"),
         ask=_touch(fields, "yes_ask_dollars", "1"),

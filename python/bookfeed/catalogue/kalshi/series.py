@@ -33,6 +33,11 @@ def grammar(series: str) -> Grammar | None:
     return None
 
 
+def of_asset(asset: str) -> str:
+    """The series of quarters of an hour of an asset, which may not be listed."""
+    return f"KX{asset.upper()}15M"
+
+
 def _quarters(series: str, asset: str) -> Grammar:
     def event(span: Span) -> str:
         return f"{series}-{_stamp(span.end_s)}{eastern_time(span.end_s):%M}"

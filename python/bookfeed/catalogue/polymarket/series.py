@@ -54,6 +54,11 @@ def grammar(series: str) -> Grammar | None:
     return None
 
 
+def of_asset(asset: str) -> str:
+    """The series of quarters of an hour of an asset, which may not be listed."""
+    return f"{asset}-updown-15m"
+
+
 def _stamped(series: str, asset: str, cadence: Cadence) -> Grammar:
     def slug(span: Span) -> str:
         return f"{series}-{span.start_s}"

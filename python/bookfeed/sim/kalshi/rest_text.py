@@ -29,6 +29,10 @@ STATUS_OF_FILTER = {
 """Which states of a market a ``status`` filter finds: its words are not the states'."""
 
 
+SETTLEMENT_SOURCES = [{"name": "chance", "url": ""}]
+"""What decides every market here."""
+
+
 def _side(rungs: Rungs, depth: int) -> str:
     levels = rungs.levels()
     if depth:
@@ -129,6 +133,7 @@ def event_object(event: Event) -> dict[str, Any]:
         "fee_type_override": event.fee_type_override,
         "fee_multiplier_override": event.fee_multiplier_override,
         "product_metadata": {"cadence": event.series.frequency},
+        "settlement_sources": SETTLEMENT_SOURCES,
     }
 
 
@@ -141,7 +146,7 @@ def series_object(series: Series) -> dict[str, Any]:
         "fee_type": series.fee_type,
         "fee_multiplier": series.fee_multiplier,
         "exchange_index": series.exchange_index,
-        "settlement_sources": [{"name": "chance", "url": ""}],
+        "settlement_sources": SETTLEMENT_SOURCES,
     }
 
 

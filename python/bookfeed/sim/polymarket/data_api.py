@@ -37,9 +37,10 @@ class DataApi(RestBase):
         limit = min(int(given), _LIMIT_MAX)
         spec = self._specs.get(request.query.get("condition", ""))
         if spec is None:
-            return json_answer("[]")
+            return json_answer('{"data":[]}')
         prints = (one for one in reversed(self._trades) if one.market == spec.index)
-        return json_answer(json.dumps([_row(one, spec) for one in islice(prints, limit)]))
+        rows = [_row(one, spec) for one in islice(prints, limit)]
+        return json_answer(json.dumps({"data": rows}))
 
 
 def _row(message: Message, spec: MarketSpec) -> dict[str, Any]:
@@ -47,13 +48,13 @@ def _row(message: Message, spec: MarketSpec) -> dict[str, Any]:
     index = spec.asset_ids.index(told["asset_id"])
     return {
         "asset": told["asset_id"],
-        "conditionId": spec.condition_id,
+        "condition_id": spec.condition_id,
         "title": spec.question,
         "outcome": spec.outcomes[index],
-        "outcomeIndex": index,
+        "outcome_index": index,
         "price": float(told["price"]),
         "size": float(told["size"]),
         "side": told["side"],
         "timestamp": message.ts_ms // _MS,
-        "transactionHash": told["transaction_hash"],
+        "transaction_hash": told["transaction_hash"],
     }

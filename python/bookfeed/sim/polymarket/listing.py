@@ -111,6 +111,8 @@ def window(spec: MarketSpec, asset: str, minutes: int, start_s: int) -> dict[str
     config = f"{asset}-{minutes}m-twap-60"
     market = event["markets"][0] | {
         "question": title,
+        "description": f"Up if {_NAMES[asset]} is not lower when the window ends than when it "
+        "began; Down otherwise.",
         "outcomes": json.dumps(["Up", "Down"]),
         "endDate": _zulu(end_s),
         "eventStartTime": _zulu(start_s),

@@ -184,7 +184,8 @@ def _strike_event(specs: Sequence[MarketSpec], ladder: Event, now_s: int) -> dic
     event = event_of(specs, "bitcoin-above-this-hour", now_s)
     close = datetime.fromtimestamp(ladder.markets[0].close_ms // _MS, UTC)
     end = {"endDate": f"{close:%Y-%m-%dT%H:%M:%S}Z"}
-    source = {"resolutionSource": "https://www.binance.com/en/trade/BTC_USDT"}
+    # The same that Kalshi's ladder states.
+    source = {"resolutionSource": "chance"}
     markets = [market | end | source for market in event["markets"]]
     return event | end | {"title": "Bitcoin above this hour", "markets": markets}
 
