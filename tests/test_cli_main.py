@@ -23,6 +23,7 @@ COMMANDS = (
     "book",
     "price",
     "trades",
+    "init",
     "add",
     "pairs",
     "sim",

@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bookfeed import log  # not before: `--help` and `--version` start at once
 
         log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)
+        if os.path.isfile(".env"):  # noqa: PTH113 (help and the version do without pathlib)
+            importlib.import_module("bookfeed.cli.env").read_here()
         command = importlib.import_module(f"bookfeed.cli.{args.module}")
         code: ExitCode = command.execute(args)
         sys.stdout.flush()

@@ -253,6 +253,26 @@ def add_add(commands: Commands) -> None:
     addresses(add)
 
 
+def add_init(commands: Commands) -> None:
+    """``bookfeed init``."""
+    init = commands.add(
+        "init",
+        "begin a configuration file that tells what may be set",
+        more="On a terminal it asks for the keys of venues that need one: their ids, and the paths "
+        "of their files, never the keys themselves.",
+        example="init bookfeed.toml",
+        codes={**WORK, 2: "wrong arguments, a key that cannot be used, or the file is there"},
+    )
+    init.add_argument(
+        "file",
+        nargs="?",
+        type=path,
+        default="bookfeed.toml",
+        metavar="FILE",
+        help="what to write (default: %(default)s)",
+    )
+
+
 def add_pairs(commands: Commands) -> None:
     """``bookfeed pairs``."""
     pairs = commands.add(
@@ -365,6 +385,7 @@ EVERY: Final = (
     add_book,
     add_price,
     add_trades,
+    add_init,
     add_add,
     add_pairs,
     add_sim,
