@@ -39,6 +39,8 @@ class Calm:
         self._books_of = books_of
         """The books that a fault may cost something."""
         self._until_ns: dict[str, int] = {}
+        self._gone: set[str] = set()
+        """What the venue has no more."""
         self._lasting: dict[int, list[FaultEvent]] = {}
         self._seen = self._now_ns = 0
 
@@ -51,7 +53,8 @@ class Calm:
         if since_ns == 0:
             return
         for name, view in self._views.items():
-            if view.cause != "resolved" and since_ns >= self._until_ns.get(name, 0):
+            over = view.cause == "resolved" or name in self._gone
+            if not over and since_ns >= self._until_ns.get(name, 0):
                 self._report.calm_ns += ts_ns - since_ns
                 self._report.calm_live_ns += (ts_ns - since_ns) * view.live
 
@@ -68,6 +71,9 @@ class Calm:
     def _strike(self, event: FaultEvent) -> None:
         fault = event.fault
         lasts_s = fault.duration_s
+        if fault.kind == "absent":
+            self._gone.update(event.assets)
+            return
         if fault.kind in LASTING and (lasts_s is None or fault.kind in AWAY):
             self._lasting.setdefault(event.conn, []).append(event)
             return self._cost(event, NEVER)

@@ -68,6 +68,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "broadcast": frozenset(),
     "fill": frozenset(),
     "pong": frozenset(),
+    "absent": frozenset(),
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
     "late": frozenset({"late", "out_of_order"}),
 }
@@ -174,6 +175,8 @@ class Client:
             self.stream.reconnect(self.conn_of[symbol])
             self.reconnects += 1
             return
+        if symbol not in self.stream.venue.assets:
+            return  # REST has it no more, either.
         self.engine.resync_begin(instrument, ts)
         self.newest[symbol] = self.stream.rest_book(symbol)
         self.engine.ingest_rest(self.conn_of[symbol], self.newest[symbol], ts)
@@ -318,8 +321,8 @@ def _best_price(levels: list[list[int]]) -> int | None:
 def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     """The faults of a seed: drawn ones, lost changes of which only a hash tells, what concerns no
     book, fills that are alike, copies of trades; in some seeds wrong time stamps, a connection that
-    falls behind, hashes that are not those of books, a reset behind unread data, or news that
-    cannot be read."""
+    falls behind, hashes that are not those of books, a reset behind unread data, news that cannot
+    be read, or an asset that the venue has no more when its connection opens again."""
     drawn = random_faults(seed, count=faults, frames=frames)
     noop = random_faults(seed + 1, count=2, frames=frames, kinds=("drop+noop",))
     # Where outcomes trade apart, nothing but hashes tells that from a torn book.
@@ -330,7 +333,9 @@ def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
     late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
     news = (Fault("lifecycle", at_frame=frames // 5),) if seed % 6 in (0, 3) else ()
-    return (*drawn, *noop, *foreign, *beside, *fills, *behind, *stamp, *late, *news)
+    gone = (Fault("absent", at_frame=1), Fault("disconnect", at_frame=frames // 4))
+    absent = gone if seed % 7 == 3 else ()
+    return (*drawn, *noop, *foreign, *beside, *fills, *behind, *stamp, *late, *news, *absent)
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:

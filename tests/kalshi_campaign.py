@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from calm import Calm, Delivery
+from kalshi_schedule import schedule_of
 from seeds import Report, arguments, play
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
-from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, UNDETECTABLE, KalshiFault, KalshiFaultKind
-from bookfeed.sim.kalshi.faults import random_kalshi_faults as random_faults
+from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, KalshiFaultKind
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
 
 MS: Final = 1_000_000
@@ -93,6 +93,8 @@ class Client:
         """State changes: time, ticker, state, cause."""
         self.mend_ns: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
+        self.given: set[str] = set()
+        """Books that came since they were subscribed last."""
         self.timer_ns = self.probed_ns = self.news_ns = start_ns
         self.probes = 0
         self.reconnects = self.signals = 0
@@ -172,7 +174,10 @@ class Client:
             self.asked[ticker] += 1
             self.mend_ns[ticker] = ts + MEND_EVERY_NS
         withheld = any(self.views[ticker].cause == "withheld" for ticker in tickers)
-        if withheld or max(self.asked[ticker] for ticker in tickers) > 2:
+        here = [ticker for ticker in self.symbols if self.conn_of[ticker] == conn]
+        # A book that the venue does not give shall not cost the others theirs.
+        lost = self.given.intersection(tickers) if self.given.intersection(here) else tickers
+        if withheld or max((self.asked[ticker] for ticker in lost), default=0) > 2:
             self.stream.reconnect(conn)
             self.reconnects += 1
             self.asked.subtract({t: self.asked[t] for t in self.symbols if self.conn_of[t] == conn})
@@ -200,8 +205,10 @@ class Client:
             self.changes.append((ts, ticker, STATES[update["state"]], cause))
             if STATES[update["state"]] == "live":
                 self.asked[ticker] = 0
+                self.given.add(ticker)
                 self.mend_ns.pop(ticker, None)
             elif cause == "subscribed":
+                self.given.discard(ticker)
                 self.mend_ns[ticker] = ts + ARRIVE_NS
             elif update["state"] == STALE and cause not in OVER:
                 self.mend_ns.setdefault(ticker, ts + MEND_AFTER_NS)
@@ -315,11 +322,6 @@ class Referee:
         return self.client.round_ns() if kept_back else 0
 
 
-def detectable(fault: KalshiFault) -> bool:
-    """Whether the bytes, or their absence, give it away: not a plausible other number."""
-    return fault.variant not in UNDETECTABLE
-
-
 def named(event: FaultEvent, client: Client, until_ns: int) -> bool:
     """Whether a fault has a fitting name among the state changes after it."""
     fitting = FITTING[event.fault.kind]  # type: ignore[index]
@@ -363,22 +365,6 @@ def unnoticed(event: FaultEvent, client: Client, end_ns: int) -> bool:
     return False
 
 
-def news_faults(seed: int, items: int) -> tuple[KalshiFault, ...]:
-    """One fault that concerns trading and no book, each seed another."""
-    at_frame = items // 4
-    match seed % 5:
-        case 0:
-            return (KalshiFault("pause", at_frame=at_frame, duration_s=2.8),)
-        case 1 | 2 as which:
-            variant = "lost" if which == 1 else "malformed"
-            return tuple(
-                KalshiFault("lifecycle", variant=variant, at_frame=at_frame * n) for n in (1, 2)
-            )
-        case 3:
-            return (KalshiFault("lifecycle", variant="refused"),)
-    return ()
-
-
 def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) -> Report:
     """One seed: a stream with random faults, or none, judged after every item."""
     report = Report(seed)
@@ -394,17 +380,7 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
         early_close_every=0 if clean else 900,
         use_yes_price_default=bool(seed % 2),
     )
-    schedule: tuple[KalshiFault, ...] = ()
-    if not clean:
-        drawn = random_faults(seed, count=faults, frames=items * 2 // 3)
-        frames = items * 2 // 3
-        beside = random_faults(seed + 2, count=2, frames=frames, kinds=("broadcast", "pong"))
-        behind = KalshiFault("reset-behind-data", at_frame=items // 3)
-        stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
-        late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
-        beside = (*beside, *news_faults(seed, items))
-        schedule = (*filter(detectable, drawn), *beside, *((behind,) if seed % 6 == 4 else ()))
-        schedule = (*schedule, *stamp, *late)
+    schedule = () if clean else schedule_of(seed, faults=faults, items=items)
     stream = KalshiStream(
         config,
         faults=schedule,

@@ -3,6 +3,7 @@
 from functools import partial
 
 import kalshi_campaign
+import kalshi_schedule
 import pytest
 
 from bookfeed import Engine
@@ -40,7 +41,7 @@ def test_clean_runs_change_no_state() -> None:
 
 def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plausible other numbers give nothing away: the referee must object to what they leave."""
-    monkeypatch.setattr(kalshi_campaign, "detectable", lambda _fault: True)
+    monkeypatch.setattr(kalshi_schedule, "detectable", lambda _fault: True)
     wrong = sum(bool(kalshi_campaign.run(seed, items=600).problems) for seed in SEEDS)
     assert wrong > len(SEEDS) // 20
 

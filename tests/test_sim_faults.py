@@ -9,10 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from bookfeed.sim.binance.faults import BINANCE_VARIANTS
-from bookfeed.sim.faults import OF_ANY, FaultEvent
+from bookfeed.sim.faults import BROKEN, OF_ANY, FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import HEARTBEAT, KALSHI_VARIANTS, KalshiFault
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
@@ -346,7 +347,8 @@ KALSHI_CONFIG = KalshiVenueConfig(seed=21, pause_every=0)
 
 
 def kalshi_run(*faults: KalshiFault, items: int = 300) -> tuple[list[KalshiItem], KalshiStream]:
-    stream = KalshiStream(KALSHI_CONFIG, faults=faults)
+    channels = ("orderbook_delta", "trade", "market_lifecycle_v2")
+    stream = KalshiStream(KALSHI_CONFIG, faults=faults, channels=channels)
     return list(stream.items(items)), stream
 
 
@@ -366,6 +368,19 @@ def test_a_broadcast_is_one_frame_more_and_names_no_book(variant: str) -> None:
     told, kalshi = kalshi_run(KalshiFault("broadcast", at_frame=AT, variant=variant))
     extra = inserted([i.payload for i in told], [i.payload for i in kalshi_run()[0]])
     assert not any(ticker.encode() in extra for ticker in kalshi.tickers(0))
+
+
+def test_a_broken_broadcast_is_no_json_in_one_of_three_ways() -> None:
+    places = range(AT, AT + 20)
+    items, _ = run(*(Fault("broadcast", at_frame=n, variant="broken") for n in places))
+    told, _ = kalshi_run(*(KalshiFault("broadcast", at_frame=n, variant="broken") for n in places))
+    for payloads in (frames(items), [item.payload for item in told]):
+        broken = [data for data in payloads if b'"new_market"' in data or b"KXBROKEN" in data]
+        for data in broken:
+            with pytest.raises(orjson.JSONDecodeError):
+                orjson.loads(data)
+        ways = {next(end for end in BROKEN if end.encode() in data) for data in broken}
+        assert ways == {*BROKEN}
 
 
 @pytest.mark.parametrize(("variant", "said"), [("none", None), ("odd", b' "pong"\n')])

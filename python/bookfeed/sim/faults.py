@@ -26,7 +26,7 @@ _OFF_BY_MS: Final = (300, 2_000, 60_000, 3_600_000)
 OF_ANY: Final[dict[Any, tuple[str, ...]]] = {
     "reset-behind-data": ("",),
     "pong": ("none", "odd"),
-    "broadcast": ("surrogate", "foreign", "blank", "words"),
+    "broadcast": ("surrogate", "foreign", "broken", "blank", "words"),
     "absent": ("asset",),
     "stamp": ("ahead", "back", "seconds", "micros", "text", "negative"),
     "late": ("2", "5", "20"),
@@ -35,13 +35,16 @@ OF_ANY: Final[dict[Any, tuple[str, ...]]] = {
 reset-behind-data  the connection is torn down (TCP RST) while the frame is still unread
 pong               from then on the venue gives no sign of life, or one that looks odd
 broadcast          what concerns no subscribed book comes first: a title cut inside an emoji, a
-                   market nobody asked for, a blank text, bare words
+                   market nobody asked for, what is no JSON, a blank text, bare words
 absent             from the next connection on the venue has no book of an asset
 stamp              from then on time stamps are wrong, and so are hashes that contain them
 late               the connection falls behind in order, up to so many seconds
 
 What can happen with either prediction market.
 """
+BROKEN: Final = ('"Up\nor down"}', '"Up or down","line":NaN}', '"Up or do')
+"""What a title of ``broadcast`` and all after it can be that is no JSON: a raw line feed in it, a
+number that is none, nothing more."""
 BARE_TEXTS: Final = {"blank": b" \n", "words": b"SLOW DOWN"}
 """Texts of ``broadcast`` that are no messages at all, by variant."""
 

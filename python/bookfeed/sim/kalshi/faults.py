@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap, lasting
+from bookfeed.sim.faults import (
+    BARE_TEXTS,
+    BROKEN,
+    OF_ANY,
+    FaultEvent,
+    Injector,
+    Link,
+    Mishap,
+    lasting,
+)
 from bookfeed.sim.kalshi import wire
 from bookfeed.sim.kalshi.session import KalshiSession, Out
 from bookfeed.sim.kalshi.wire import BOOK_KINDS, envelope
@@ -97,6 +106,7 @@ _NEWS_CHANNEL: Final = "market_lifecycle_v2"
 _FOREIGN: Final = {
     "surrogate": '{"event_type":"created","market_ticker":"KXCUT-1","title":"Up or down \\ud83d"}',
     "foreign": '{"event_type":"deactivated","market_ticker":"KXFOREIGN-1","is_deactivated":"?"}',
+    "broken": '{"event_type":"created","market_ticker":"KXBROKEN-1","title":',
 }
 _STAMP: Final = re.compile(rb'(?P<before>"(?:sending_)?ts_ms":(?P<quote>))(?P<ms>[0-9]+)')
 _NEWS: Final = (_NEWS_CHANNEL, "event_fee_update")
@@ -254,7 +264,9 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                 spoiled = _books_of(session)
                 detail = f"error {fault.variant} after {out.seq}"
             case "broadcast":
-                frames = (_broadcast(fault.variant, session), *link.with_waiting(sid, out))
+                broken = self._rng.choice(BROKEN) if fault.variant == "broken" else ""
+                frames = _broadcast(fault.variant, session, broken)
+                frames += link.with_waiting(sid, out)
                 spoiled, sid = (), 0
             case "reset-behind-data":
                 frames, end = link.with_waiting(sid, out), "reset-behind-data"
@@ -299,13 +311,20 @@ def _books_of(session: KalshiSession) -> tuple[str, ...]:
     return tuple(sorted(session.tickers()))
 
 
-def _broadcast(variant: str, session: KalshiSession) -> Out:
-    """Something that concerns no book of the connection."""
+def _broadcast(variant: str, session: KalshiSession, broken: str) -> tuple[Out, ...]:
+    """Something that concerns no book of the connection; ``broken`` is how its text ends."""
     if variant in BARE_TEXTS:
-        return Out(BARE_TEXTS[variant], "text")
+        return (Out(BARE_TEXTS[variant], "text"),)
     news = session.subscriptions.get(_NEWS_CHANNEL)
-    payload = envelope(_NEWS_CHANNEL, sid=news.sid if news else 0, msg=_FOREIGN[variant])
-    return Out(payload, _NEWS_CHANNEL)
+    if not broken:
+        payload = envelope(_NEWS_CHANNEL, sid=news.sid if news else 0, msg=_FOREIGN[variant])
+        return (Out(payload, _NEWS_CHANNEL),)
+    if news is None:
+        return ()
+    # What its stream lost cannot be told unless it has a number.
+    seq = news.next_seq()
+    payload = envelope(_NEWS_CHANNEL, sid=news.sid, seq=seq, msg=_FOREIGN[variant] + broken)
+    return (Out(payload, _NEWS_CHANNEL, news.sid, seq),)
 
 
 def _said(link: Link[Out], out: Out, now_ns: int) -> Out:

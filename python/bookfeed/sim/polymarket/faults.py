@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import BARE_TEXTS, OF_ANY, FaultEvent, Injector, Link, Mishap, lasting
+from bookfeed.sim.faults import (
+    BARE_TEXTS,
+    BROKEN,
+    OF_ANY,
+    FaultEvent,
+    Injector,
+    Link,
+    Mishap,
+    lasting,
+)
 from bookfeed.sim.polymarket.fills import Copies
 from bookfeed.sim.polymarket.ladder import PRICE_TEXT, size_text
 from bookfeed.sim.polymarket.wire import Asset, Change, Message, book_hash
@@ -105,6 +114,10 @@ _FOREIGN: Final = {
     "foreign": (
         b'{"id":"2900002", "market":"0xf1", "assets_ids":"[73, 74]", "winning_asset_id":73, '
         b'"winning_outcome":null, "timestamp":"1790000000000", "event_type":"market_resolved"}'
+    ),
+    "broken": (
+        b'{"event_type":"new_market", "id":"2900003", "market":"0xf2", "assets_ids":["75","76"], '
+        b'"timestamp":"1790000000000", "question":'
     ),
     **BARE_TEXTS,
 }
@@ -249,7 +262,9 @@ class FaultInjector(Injector[Fault, bytes]):
                 end = "reset-behind-data"
                 payloads, spoiled = link.with_waiting(message.market, data), ()
             case "broadcast":
-                payloads = (_FOREIGN[fault.variant], *link.with_waiting(message.market, data))
+                broken = self._rng.choice(BROKEN) if fault.variant == "broken" else ""
+                strange = _FOREIGN[fault.variant] + broken.encode()
+                payloads = (strange, *link.with_waiting(message.market, data))
                 spoiled = ()
             case "swap":
                 link.held = (message.market, data)
