@@ -151,6 +151,7 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         POLY + 'fee = { rate = "0.07", exponent = 1.0 }\n', 4, "market[0].fee.exponent",
         "a whole number from 0 to 4, not 1.0",
     ),
+    "no grid": (POLY + 'tick_size = "0.03"\n', 4, "market[0].tick_size", 'must divide 1, as'),
     "binary price": (POLY + "tick_size = 0.01\n", 4, "market[0].tick_size", 'write "0.01"'),
     "binary fee": (POLY + "fee = { rate = 0.07 }\n", 4, "market[0].fee.rate", 'write "0.07"'),
     "percent": (
@@ -311,6 +312,16 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         KALSHI + 'fee_type = "Quadratic"\n', 4, "market[0].fee_type", 'mean "quadratic"?'
     ),
     "leg nobody follows": (POLY + PAIR, 8, "pair[0].leg[0].symbol", "(there is none), not"),
+    "two sinks, one file": (
+        '[[sink]]\nkind = "ndjson"\npath = "a/b"\n'
+        '[[sink]]\nkind = "ndjson"\nname = "again"\npath = "./a/../a/b"\n',
+        7, "sink[1].path", "sink[0] writes the same file; give each its own",
+    ),
+    "two sinks, one output": (
+        '[[sink]]\nkind = "ndjson"\npath = "-"\n'
+        '[[sink]]\nkind = "ndjson"\nname = "again"\npath = "-"\n',
+        7, "sink[1].path", "sink[0] writes the same file",
+    ),
     "required": ('[[sink]]\nkind = "ndjson"\n', 1, "sink[0].path", 'a path, or "-" for standard'),
     "no REST": (
         '[[market]]\nvenue = "binance"\nsymbol = "BTC-USDT"\n[binance]\nrest_url = ""\n', 5,

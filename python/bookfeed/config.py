@@ -217,12 +217,20 @@ class Config:
                     problem = f"{word} {symbol} is already in market[{first}]"
                     raise ConfigError("", f"market[{index}].{key}", problem)
         self._check_bundles()
+        self._check_sinks()
+
+    def _check_sinks(self) -> None:
         names: dict[str, int] = {}
+        files: dict[str, int] = {}
         for index, sink in enumerate(self.sink):
             first = names.setdefault(sink.called, index)
             if first != index:
                 problem = f'"{sink.called}" is already sink[{first}]; give one another name'
                 raise ConfigError("", f"sink[{index}].name", problem)
+            first = index if sink.file is None else files.setdefault(sink.file, index)
+            if first != index:
+                problem = f"sink[{first}] writes the same file; give each its own"
+                raise ConfigError("", f"sink[{index}].path", problem)
 
     def _symbols(self, index: int, market: MarketSection) -> tuple[str, ...]:
         try:

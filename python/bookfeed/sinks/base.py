@@ -160,6 +160,11 @@ class SinkSection(ABC):
         """Whether it writes to standard output."""
         return False
 
+    @property
+    def file(self) -> str | None:
+        """The file that it writes, however it was spelled; ``None`` if it writes none."""
+        return None
+
     @abstractmethod
     def sink(self) -> Sink:
         """The sink itself, not open yet."""

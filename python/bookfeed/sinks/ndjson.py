@@ -49,6 +49,11 @@ class NdjsonSection(SinkSection):
         """Whether it writes to standard output."""
         return self.path == STDOUT
 
+    @property
+    def file(self) -> str:
+        """The file that it writes, however it was spelled."""
+        return STDOUT if self.stdout else str(Path(self.path).resolve())
+
     def sink(self) -> "NdjsonSink":
         """The sink itself, not open yet."""
         return NdjsonSink(self.path, sync=self.sync)

@@ -7,6 +7,7 @@ books, hence the ceiling.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import orjson
@@ -193,6 +194,9 @@ class PolymarketMarket(MarketSection):
         if len(set(assets)) < len(assets):
             problem = "is the asset of the other outcome, too; each has one of its own"
             raise ConfigError("", "outcomes[1].asset", problem)
+        if self.tick_size is not None and 1 % Decimal(self.tick_size):
+            problem = f'must divide 1, as "0.01" does; "{self.tick_size}" does not'
+            raise ConfigError("", "tick_size", problem)
 
     def to_market(self, section: Any) -> Market:
         """The same as the feed knows it."""
