@@ -32,7 +32,7 @@ impl Corpus {
             let market = &mut end[rng.below(MARKETS)];
             market.ms += 1;
             match rng.below(100) {
-                0..=1 => market.book(rng.below(2)),
+                0..=1 => market.traded_book(rng.below(2)),
                 2..=6 => market.trade(rng.below(2), "0.5", "12.5", "BUY"),
                 7..=9 => market.touch(rng.below(2)),
                 _ => market.random_change(&mut rng),

@@ -282,6 +282,18 @@ impl<'a> Cursor<'a> {
         Some(self.value(begin, begin + N, Kind::Text))
     }
 
+    /// The text between a byte offset and the quote that was taken last.
+    #[inline(always)]
+    pub(crate) fn taken_since(&self, begin: usize) -> Value {
+        self.value(begin, self.pos - 1, Kind::Text)
+    }
+
+    /// Takes the rest of a string and its quote, if it has no escapes.
+    #[inline(always)]
+    pub(crate) fn take_text(&mut self) -> Option<Value> {
+        self.rest_of_string().ok().filter(|text| text.kind == Kind::Text)
+    }
+
     /// Goes back to a byte offset the cursor has been at.
     #[inline]
     pub(crate) fn rewind(&mut self, offset: usize) {

@@ -217,7 +217,7 @@ fn spot_venue(twins: &mut Twins, name: Venue) -> Teller {
 fn tell_polymarket(market: &mut Market, what: u8, rng: &mut Rng) -> String {
     market.ms += u64::from(what & 1);
     match what {
-        0 => market.book(rng.below(2)),
+        0 => market.traded_book(rng.below(2)),
         1 => market.books_frame(),
         2 | 3 => market.trade(rng.below(2), "0.4", "31.250001", rng.word(&["BUY", "SELL"])),
         4 | 5 => market.touch(rng.below(2)),

@@ -171,6 +171,17 @@ impl Market {
         )
     }
 
+    /// Likewise as trades bring it: without what does not change, in another order.
+    pub fn traded_book(&self, outcome: usize) -> String {
+        let (bids, asks) = self.books[outcome].sides();
+        let Self { market, assets, ms, .. } = self;
+        format!(
+            r#"{{"market":"{market}","asset_id":"{}","bids":[{bids}],"asks":[{asks}],"hash":"{}","timestamp":"{ms}","event_type":"book"}}"#,
+            assets[outcome],
+            self.hash(outcome),
+        )
+    }
+
     /// Both `book` messages in one frame.
     pub fn books_frame(&self) -> String {
         format!("[{},{}]", self.book(0), self.book(1))

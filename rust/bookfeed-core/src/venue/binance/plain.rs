@@ -5,7 +5,6 @@ use crate::decode::json::Cursor;
 use crate::decode::read::take;
 use crate::decode::stamp;
 use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
-use crate::span::Kind;
 use std::ops::Range;
 
 impl Decoder<'_> {
@@ -21,7 +20,7 @@ impl Decoder<'_> {
         take(cursor, b"{\"e\":\"depthUpdate\",\"E\":")?;
         let ts_event = stamp::millis_or_micros(cursor.take_unsigned()?)?;
         take(cursor, b",\"s\":\"")?;
-        let symbol = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
+        let symbol = cursor.take_text()?;
         let instrument = self.0.instruments.find(self.0.venue, symbol.raw(self.0.bytes))?;
         take(cursor, b",\"U\":")?;
         let first = cursor.take_unsigned()?;

@@ -154,10 +154,10 @@ impl Decoder<'_> {
         cursor.peek();
         let begin = cursor.offset();
         if self.fast
-            && let Some(message) = self.plain_delta(cursor)
+            && let Some((kind, message)) = self.plain(cursor)
         {
             cursor.finish()?;
-            self.frame.kinds.push(DELTA);
+            self.frame.kinds.push(kind);
             self.frame.messages.push(message);
             return Ok(());
         }

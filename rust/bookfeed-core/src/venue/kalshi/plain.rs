@@ -1,9 +1,9 @@
-//! The commonest message, in the venue's own order and spelling, in one pass.
+//! The commonest messages, in the venue's own order and spelling, in one pass.
 
-use super::Decoder;
+use super::{DELTA, Decoder, TRADE};
 use crate::decode::json::Cursor;
 use crate::decode::read::{is_probability, take};
-use crate::event::{Body, Delta, Message, Place, Side};
+use crate::event::{Aggressor, Body, Delta, Message, Place, Side, Trade};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
 use crate::instrument::Venue;
 use crate::span::{Kind, Value};
@@ -15,19 +15,23 @@ const MARKET_ID: usize = 36;
 const TIME: usize = 27;
 
 impl Decoder<'_> {
-    /// A delta of a known market, complete and without a flaw; `None` leaves anything else to
-    /// the general way, which must read the same out of it.
+    /// A delta or a trade of a known market, complete and without a flaw; `None` leaves anything
+    /// else to the general way, which must read the same out of it.
     #[inline]
-    pub(super) fn plain_delta(&mut self, cursor: &mut Cursor) -> Option<Message> {
-        take(cursor, b"{\"type\":\"orderbook_delta\",\"sid\":")?;
-        let sid = u32::try_from(cursor.take_unsigned()?).ok()?;
-        take(cursor, b",\"seq\":")?;
-        let seq = cursor.take_unsigned()?;
-        if sid == 0 || seq == 0 {
-            return None;
+    pub(super) fn plain(&mut self, cursor: &mut Cursor) -> Option<(u8, Message)> {
+        if cursor.take_literal(b"{\"type\":\"orderbook_delta\"") {
+            return Some((DELTA, self.plain_delta(cursor)?));
         }
+        take(cursor, b"{\"type\":\"trade\"")?;
+        Some((TRADE, self.plain_trade(cursor)?))
+    }
+
+    /// A delta, from behind its type on.
+    #[inline(always)]
+    fn plain_delta(&mut self, cursor: &mut Cursor) -> Option<Message> {
+        let place = plain_place(cursor)?;
         take(cursor, b",\"msg\":{\"market_ticker\":\"")?;
-        let market = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
+        let market = cursor.take_text()?;
         let instrument = self.instruments.find(Venue::KALSHI, market.raw(self.bytes))?;
         take(cursor, b",\"market_id\":\"")?;
         let market_id = match self.instruments.at(instrument)?.market_id.as_deref() {
@@ -45,10 +49,43 @@ impl Decoder<'_> {
         take(cursor, b",\"delta_fp\":\"")?;
         let qty = signed(cursor)?;
         let (side, price) = self.plain_side(cursor, price)?;
+        if cursor.take_literal(b",\"ts\":\"") && cursor.take_quoted_exactly::<TIME>().is_none() {
+            cursor.rest_of_string().ok()?;
+        }
         let (ts_event, ts_sent) = plain_end(cursor)?;
         self.frame.ts_sent = ts_sent;
         let body = Body::Delta(Delta { instrument, side, price, qty, market_id });
-        Some(Message { ts_event, market, place: Place::one(sid, seq), body })
+        Some(Message { ts_event, market, place, body })
+    }
+
+    /// A trade, likewise.
+    #[inline(never)]
+    fn plain_trade(&mut self, cursor: &mut Cursor) -> Option<Message> {
+        let place = plain_place(cursor)?;
+        take(cursor, b",\"msg\":{\"trade_id\":\"")?;
+        let transaction = cursor.take_text()?;
+        take(cursor, b",\"market_ticker\":\"")?;
+        let market = cursor.take_text()?;
+        let instrument = self.instruments.find(Venue::KALSHI, market.raw(self.bytes))?;
+        take(cursor, b",\"yes_price_dollars\":\"")?;
+        let begin = cursor.offset();
+        let price = cursor.take_price_of_four().filter(|&price| is_probability(price))?;
+        let price_text = cursor.taken_since(begin);
+        take(cursor, b",\"no_price_dollars\":\"")?;
+        cursor.take_price_of_four().filter(|&of_no| of_no == PRICE_ONE - price)?;
+        take(cursor, b",\"count_fp\":\"")?;
+        let qty = cursor.take_qty_of_two()?;
+        let aggressor = Some(plain_taker(cursor)?);
+        let off_book = cursor.take_literal(b",\"is_block_trade\":true");
+        if !off_book {
+            cursor.take_literal(b",\"is_block_trade\":false");
+        }
+        take(cursor, b",\"ts\":")?;
+        cursor.take_unsigned()?;
+        let (ts_event, ts_sent) = plain_end(cursor)?;
+        self.frame.ts_sent = ts_sent;
+        let trade = Trade { instrument, price, qty, aggressor, price_text, transaction, off_book };
+        Some(Message { ts_event, market, place, body: Body::Trade(trade) })
     }
 
     /// The side, and the price in YES terms.
@@ -62,13 +99,32 @@ impl Decoder<'_> {
     }
 }
 
-/// Everything behind the side: the time, which may be there as text as well, and both ends, with
-/// the time of sending between them.
+/// Where the message stands, from behind its type on.
+#[inline(always)]
+fn plain_place(cursor: &mut Cursor) -> Option<Place> {
+    take(cursor, b",\"sid\":")?;
+    let sid = u32::try_from(cursor.take_unsigned()?).ok()?;
+    take(cursor, b",\"seq\":")?;
+    let seq = cursor.take_unsigned()?;
+    (sid != 0 && seq != 0).then_some(Place::one(sid, seq))
+}
+
+/// Who took, where all three members that say so agree: buying NO is selling YES.
+#[inline(always)]
+fn plain_taker(cursor: &mut Cursor) -> Option<Aggressor> {
+    const YES: &[u8] =
+        b",\"taker_side\":\"yes\",\"taker_outcome_side\":\"yes\",\"taker_book_side\":\"bid\"";
+    const NO: &[u8] =
+        b",\"taker_side\":\"no\",\"taker_outcome_side\":\"no\",\"taker_book_side\":\"ask\"";
+    if cursor.take_literal(YES) {
+        return Some(Aggressor::Buy);
+    }
+    cursor.take_literal(NO).then_some(Aggressor::Sell)
+}
+
+/// The time in milliseconds and both ends, with the time of sending between them.
 #[inline(always)]
 fn plain_end(cursor: &mut Cursor) -> Option<(Nanos, Option<Nanos>)> {
-    if cursor.take_literal(b",\"ts\":\"") && cursor.take_quoted_exactly::<TIME>().is_none() {
-        cursor.rest_of_string().ok()?;
-    }
     take(cursor, b",\"ts_ms\":")?;
     let ts_event = millis(cursor)?;
     if cursor.take_literal(b"}}") {

@@ -6,7 +6,6 @@ use crate::decode::read::take;
 use crate::decode::stamp;
 use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
 use crate::fixed::{PRICE_DECIMALS, QTY_DECIMALS};
-use crate::span::Kind;
 use std::ops::Range;
 
 impl Decoder<'_> {
@@ -29,7 +28,7 @@ impl Decoder<'_> {
     #[inline(always)]
     fn plain_entry(&mut self, cursor: &mut Cursor) -> Option<Message> {
         take(cursor, b"{\"symbol\":\"")?;
-        let symbol = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
+        let symbol = cursor.take_text()?;
         let instrument = self.0.instruments.find(self.0.venue, symbol.raw(self.0.bytes))?;
         take(cursor, b",\"bids\":[")?;
         let bids = self.plain_side(cursor)?;
@@ -38,7 +37,7 @@ impl Decoder<'_> {
         take(cursor, b",\"checksum\":")?;
         let claim = ProofClaim::Checksum(u32::try_from(cursor.take_unsigned()?).ok()?);
         take(cursor, b",\"timestamp\":\"")?;
-        let timestamp = cursor.rest_of_string().ok().filter(|v| v.kind == Kind::Text)?;
+        let timestamp = cursor.take_text()?;
         let ts_event = stamp::parse(timestamp.raw(self.0.bytes))?;
         take(cursor, b"}")?;
         let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut: false };

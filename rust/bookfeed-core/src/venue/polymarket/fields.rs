@@ -1,7 +1,7 @@
 //! The members of a message, in whatever order they come: collected first, understood later. Arrays
 //! of levels and of changes are read where they stand.
 
-use super::Decoder;
+use super::{Decoder, plain};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, given, is_probability, is_text};
 use crate::event::{Change, Claim, Level, Side};
@@ -138,11 +138,10 @@ impl Decoder<'_> {
             cursor.skip()?;
             return Ok(Err("level is not an object"));
         }
-        if self.fast && cursor.take_literal(b"{\"price\":\"") {
-            // The venue's own way of writing a level, nearly always.
-            if let Some(level) = self.plain_level(cursor) {
-                return Ok(Ok(level));
-            }
+        if self.fast
+            && let Some(level) = plain::level(cursor)
+        {
+            return Ok(Ok(level));
         }
         let entry = Self::entry(self.bytes, cursor)?;
         Ok(self.price_and_size(&entry))

@@ -35,8 +35,13 @@ pub const MESSAGE_NAMES: [&str; 12] = [
     "INVALID OPERATION",
     "untyped",
 ];
+const BOOK: u8 = 0;
 const PRICE_CHANGE: u8 = 1;
 const TRADE: u8 = 2;
+const TICK_SIZE: u8 = 3;
+const TOUCH: u8 = 4;
+const NEW_MARKET: u8 = 5;
+const RESOLVED: u8 = 6;
 const REST_BOOK: u8 = 7;
 const FIRST_BARE_TEXT: u8 = 8;
 const BARE_TEXTS: [&[u8]; 3] = [b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION"];
@@ -123,16 +128,18 @@ impl Decoder<'_> {
 
     #[inline]
     fn message(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
-        let (begin, changes) = (cursor.offset(), self.frame.changes.len());
+        let begin = cursor.offset();
+        let (changes, levels) = (self.frame.changes.len(), self.frame.levels.len());
         if self.fast
-            && let Some(message) = self.plain_price_change(cursor)
+            && let Some((kind, message)) = self.plain_message(cursor)
         {
-            self.frame.kinds.push(PRICE_CHANGE);
+            self.frame.kinds.push(kind);
             self.frame.messages.push(message);
             return Ok(());
         }
         cursor.rewind(begin);
         self.frame.changes.truncate(changes);
+        self.frame.levels.truncate(levels);
         let mut fields = PolymarketFields::default();
         self.fields(cursor, &mut fields)?;
         self.understand(&fields, tally);
@@ -185,27 +192,27 @@ impl Decoder<'_> {
         };
         let kind = match f.event_type.text(self.bytes, &mut scratch) {
             b"price_change" => PRICE_CHANGE,
-            b"book" => 0,
+            b"book" => BOOK,
             b"last_trade_price" => TRADE,
-            b"best_bid_ask" => 4,
-            b"tick_size_change" => 3,
-            b"new_market" => 5,
-            b"market_resolved" => 6,
+            b"best_bid_ask" => TOUCH,
+            b"tick_size_change" => TICK_SIZE,
+            b"new_market" => NEW_MARKET,
+            b"market_resolved" => RESOLVED,
             _ if f.event_type.is_absent() => return self.untyped(f, ts_event),
             unknown => return tally.count_unknown(unknown),
         };
         self.frame.kinds.push(kind);
-        let about_an_asset = matches!(kind, 0 | 3 | 4);
+        let about_an_asset = matches!(kind, BOOK | TICK_SIZE | TOUCH);
         let body = match kind {
             TRADE => Ok(self.trade(f)),
             _ if about_an_asset && !is_text(f.asset_id) => {
                 Err(Wrong { offset: f.asset_id.start as usize, what: "message without an asset_id" })
             }
-            0 => self.snapshot(f),
+            BOOK => self.snapshot(f),
             PRICE_CHANGE => self.price_change(f),
-            3 => self.tick_size_change(f),
-            4 => self.touch(f),
-            6 => return self.resolved(f, ts_event),
+            TICK_SIZE => self.tick_size_change(f),
+            TOUCH => self.touch(f),
+            RESOLVED => return self.resolved(f, ts_event),
             _ => Ok(Body::Nothing),
         };
         self.push(f, ts_event, body);

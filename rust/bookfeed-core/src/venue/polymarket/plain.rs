@@ -1,23 +1,31 @@
 //! The commonest messages, in the venue's own order and spelling, in one pass.
 
-use super::{Decoder, price_or_none};
+use super::{BOOK, Decoder, PRICE_CHANGE, TOUCH, TRADE, price_or_none};
 use crate::decode::json::Cursor;
-use crate::decode::read::is_probability;
-use crate::event::{Body, Change, Level, Message, Place, Side};
+use crate::decode::read::{is_probability, take};
+use crate::event::{
+    Aggressor, Body, Change, Level, Message, Place, ProofClaim, Side, Snapshot, TouchClaim, Trade,
+};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS};
 use crate::instrument::{InstrumentId, Venue};
-use crate::span::Kind;
+use crate::span::Value;
+use crate::time::Nanos;
+use std::ops::Range;
+
+/// The number of a message's type, and the message.
+type Read = Option<(u8, Message)>;
 
 impl Decoder<'_> {
-    /// The commonest message, if its members come in the order and spelling the venue uses
-    /// and all its assets are known; `None` leaves it to the general way.
+    /// The commonest messages, if their members come in the order and spelling the venue uses and
+    /// all their assets are known; `None` leaves anything else to the general way, which must read
+    /// the same out of it. What was added to the frame by then is of no use.
     #[inline]
-    pub(super) fn plain_price_change(&mut self, cursor: &mut Cursor) -> Option<Message> {
-        if !cursor.take_literal(b"{\"market\":\"") {
-            return None;
-        }
+    pub(super) fn plain_message(&mut self, cursor: &mut Cursor) -> Read {
+        take(cursor, b"{\"market\":\"")?;
         let market = cursor.take_quoted_exactly::<66>()?;
-        member(cursor, b",\"price_changes\":[", b", \"price_changes\":[")?;
+        if member(cursor, b",\"price_changes\":[", b", \"price_changes\":[").is_none() {
+            return self.plain_of_asset(cursor, market);
+        }
         let start = self.frame.changes.len();
         loop {
             let change = self.plain_change(cursor)?;
@@ -29,24 +37,103 @@ impl Decoder<'_> {
                 return None;
             }
         }
-        member(cursor, b",\"timestamp\":\"", b", \"timestamp\":\"")?;
-        let ts_event = cursor.take_millis()?;
-        let last = (b"\",\"event_type\":\"price_change\"}", b"\", \"event_type\":\"price_change\"}");
-        member(cursor, last.0, last.1)?;
-        Some(Message {
-            ts_event,
-            market,
-            place: Place::NONE,
-            body: Body::Changes(start..self.frame.changes.len()),
-        })
+        let ts_event = plain_time(cursor)?;
+        member(cursor, b",\"event_type\":\"price_change\"}", b", \"event_type\":\"price_change\"}")?;
+        let body = Body::Changes(start..self.frame.changes.len());
+        Some((PRICE_CHANGE, Message { ts_event, market, place: Place::NONE, body }))
+    }
+
+    /// A message about one asset, from behind its market on.
+    #[inline(never)]
+    fn plain_of_asset(&mut self, cursor: &mut Cursor, market: Value) -> Read {
+        member(cursor, b",\"asset_id\":\"", b", \"asset_id\":\"")?;
+        let symbol = cursor.take_text()?;
+        let instrument = self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes))?;
+        let (kind, ts_event, body) = if member(cursor, b",\"price\":\"", b", \"price\":\"").is_some() {
+            plain_trade(cursor, instrument)?
+        } else if member(cursor, b",\"best_bid\":\"", b", \"best_bid\":\"").is_some() {
+            plain_touch(cursor, instrument)?
+        } else {
+            self.plain_book(cursor, instrument, symbol)?
+        };
+        Some((kind, Message { ts_event, market, place: Place::NONE, body }))
+    }
+
+    /// A whole book, from behind its asset on: the first one of a subscription says more than those
+    /// that trades bring, in another order.
+    fn plain_book(
+        &mut self,
+        cursor: &mut Cursor,
+        instrument: InstrumentId,
+        symbol: Value,
+    ) -> Option<(u8, Nanos, Body)> {
+        let missing = Value::default();
+        let (ts_event, hash, [bids, asks], tick_size, last_trade_price);
+        if cursor.take_literal(b",\"timestamp\"") || cursor.take_literal(b", \"timestamp\"") {
+            ts_event = plain_moment(cursor)?;
+            hash = plain_hash(cursor)?;
+            [bids, asks] = self.plain_sides(cursor)?;
+            member(cursor, b",\"tick_size\":\"", b", \"tick_size\":\"")?;
+            tick_size = Some(cursor.take_quoted_decimal::<PRICE_DECIMALS>()?);
+            member(cursor, b",\"event_type\":\"book\"", b", \"event_type\":\"book\"")?;
+            member(cursor, b",\"last_trade_price\":\"", b", \"last_trade_price\":\"")?;
+            last_trade_price = cursor.take_text()?;
+            take(cursor, b"}")?;
+        } else {
+            [bids, asks] = self.plain_sides(cursor)?;
+            hash = plain_hash(cursor)?;
+            ts_event = plain_time(cursor)?;
+            member(cursor, b",\"event_type\":\"book\"}", b", \"event_type\":\"book\"}")?;
+            (tick_size, last_trade_price) = (None, missing);
+        }
+        let body = Body::Snapshot(Snapshot {
+            instrument,
+            symbol,
+            bids,
+            asks,
+            claim: ProofClaim::Digest(hash),
+            asks_cut: false,
+            tick_size,
+            min_order_size: missing,
+            hints: [last_trade_price, missing],
+            market_id: missing,
+            requested: false,
+            holds_for: None,
+        });
+        Some((BOOK, ts_event, body))
+    }
+
+    /// Bids and asks, with their names.
+    fn plain_sides(&mut self, cursor: &mut Cursor) -> Option<[Range<usize>; 2]> {
+        member(cursor, b",\"bids\":[", b", \"bids\":[")?;
+        let bids = self.plain_side(cursor)?;
+        member(cursor, b",\"asks\":[", b", \"asks\":[")?;
+        Some([bids, self.plain_side(cursor)?])
+    }
+
+    /// Levels up to the end of their array, whose beginning was taken.
+    fn plain_side(&mut self, cursor: &mut Cursor) -> Option<Range<usize>> {
+        let start = self.frame.levels.len();
+        if cursor.take_literal(b"]") {
+            return Some(start..start);
+        }
+        loop {
+            let level = plain_level(cursor)?;
+            if level.qty > 0 {
+                self.frame.levels.push(level);
+            }
+            if !cursor.take_literal(b",") {
+                take(cursor, b"]")?;
+                return Some(start..self.frame.levels.len());
+            }
+            cursor.take_literal(b" ");
+        }
     }
 
     /// A change in the order and spelling the venue uses, of a known asset.
     #[inline(always)]
     fn plain_change(&mut self, cursor: &mut Cursor) -> Option<Change> {
-        if !cursor.take_literal(b"{\"asset_id\":\"") {
-            return None;
-        }
+        take(cursor, b"{\"asset_id\":\"")?;
         let instrument = self.plain_instrument(cursor)?;
         member(cursor, b",\"price\":\"", b", \"price\":\"")?;
         let price =
@@ -54,15 +141,8 @@ impl Decoder<'_> {
         member(cursor, b",\"size\":\"", b", \"size\":\"")?;
         let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
         member(cursor, b",\"side\":\"", b", \"side\":\"")?;
-        let side = if cursor.take_literal(b"BUY\"") {
-            Side::Bid
-        } else if cursor.take_literal(b"SELL\"") {
-            Side::Ask
-        } else {
-            return None;
-        };
-        member(cursor, b",\"hash\":\"", b", \"hash\":\"")?;
-        let digest = cursor.take_quoted_exactly::<40>()?;
+        let side = plain_side(cursor)?;
+        let digest = plain_hash(cursor)?;
         member(cursor, b",\"best_bid\":\"", b", \"best_bid\":\"")?;
         let best_bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
         member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;
@@ -89,31 +169,100 @@ impl Decoder<'_> {
         {
             return Some(id);
         }
-        let symbol = cursor.rest_of_string().ok().filter(|s| s.kind == Kind::Text)?;
+        let symbol = cursor.take_text()?;
         self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes))
     }
+}
 
-    /// A level written as `{"price":"0.3","size":"5005"}`, blanks after the comma allowed.
-    /// On anything else the cursor goes back to where the level began.
-    #[inline]
-    pub(super) fn plain_level(&mut self, cursor: &mut Cursor) -> Option<Level> {
-        let begin = cursor.offset() - 10;
-        let level = Self::try_plain_level(cursor);
-        if level.is_none() {
-            cursor.rewind(begin);
-        }
-        level
+/// A level as the venue writes it, `{"price":"0.3","size":"5005"}`, if that is what stands here; else
+/// nothing is taken.
+#[inline]
+pub(super) fn level(cursor: &mut Cursor) -> Option<Level> {
+    let begin = cursor.offset();
+    let level = plain_level(cursor);
+    if level.is_none() {
+        cursor.rewind(begin);
     }
+    level
+}
 
-    #[inline(always)]
-    fn try_plain_level(cursor: &mut Cursor) -> Option<Level> {
-        let price =
-            cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
-        member(cursor, b",\"size\":\"", b", \"size\":\"")?;
-        let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
-        let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
-        cursor.take_literal(b"}").then_some(level)
+#[inline(always)]
+fn plain_level(cursor: &mut Cursor) -> Option<Level> {
+    take(cursor, b"{\"price\":\"")?;
+    let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
+    member(cursor, b",\"size\":\"", b", \"size\":\"")?;
+    let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
+    let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
+    cursor.take_literal(b"}").then_some(level)
+}
+
+/// A trade, from its price on.
+fn plain_trade(cursor: &mut Cursor, instrument: InstrumentId) -> Option<(u8, Nanos, Body)> {
+    let begin = cursor.offset();
+    let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
+    let price_text = cursor.taken_since(begin);
+    member(cursor, b",\"size\":\"", b", \"size\":\"")?;
+    let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
+    member(cursor, b",\"fee_rate_bps\":\"", b", \"fee_rate_bps\":\"")?;
+    cursor.take_text()?;
+    member(cursor, b",\"side\":\"", b", \"side\":\"")?;
+    let aggressor = match plain_side(cursor)? {
+        Side::Bid => Aggressor::Buy,
+        Side::Ask => Aggressor::Sell,
+    };
+    let ts_event = plain_time(cursor)?;
+    member(cursor, b",\"event_type\":\"last_trade_price\"", b", \"event_type\":\"last_trade_price\"")?;
+    member(cursor, b",\"transaction_hash\":\"", b", \"transaction_hash\":\"")?;
+    let transaction = cursor.take_quoted_exactly::<66>()?;
+    take(cursor, b"}")?;
+    let (price, qty, aggressor) = (price.value, size.value, Some(aggressor));
+    let trade = Trade { instrument, price, qty, aggressor, price_text, transaction, off_book: false };
+    Some((TRADE, ts_event, Body::Trade(trade)))
+}
+
+/// The venue's touch, from its best bid on.
+fn plain_touch(cursor: &mut Cursor, instrument: InstrumentId) -> Option<(u8, Nanos, Body)> {
+    let bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+    member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;
+    let ask = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+    member(cursor, b",\"spread\":\"", b", \"spread\":\"")?;
+    cursor.take_text()?;
+    let ts_event = plain_time(cursor)?;
+    member(cursor, b",\"event_type\":\"best_bid_ask\"}", b", \"event_type\":\"best_bid_ask\"}")?;
+    let (bid, ask) = (price_or_none(bid, 0), price_or_none(ask, PRICE_ONE));
+    Some((TOUCH, ts_event, Body::Touch(TouchClaim::prices(instrument, bid, ask))))
+}
+
+/// The time of a message, with its name.
+#[inline(always)]
+fn plain_time(cursor: &mut Cursor) -> Option<Nanos> {
+    member(cursor, b",\"timestamp\"", b", \"timestamp\"")?;
+    plain_moment(cursor)
+}
+
+/// The time of a message, from behind its name on.
+#[inline(always)]
+fn plain_moment(cursor: &mut Cursor) -> Option<Nanos> {
+    take(cursor, b":\"")?;
+    let ts_event = cursor.take_millis()?;
+    take(cursor, b"\"")?;
+    Some(ts_event)
+}
+
+/// The hash of a book, with its name.
+#[inline(always)]
+fn plain_hash(cursor: &mut Cursor) -> Option<Value> {
+    member(cursor, b",\"hash\":\"", b", \"hash\":\"")?;
+    cursor.take_quoted_exactly::<40>()
+}
+
+/// A side and its quote.
+#[inline(always)]
+fn plain_side(cursor: &mut Cursor) -> Option<Side> {
+    if cursor.take_literal(b"BUY\"") {
+        return Some(Side::Bid);
     }
+    cursor.take_literal(b"SELL\"").then_some(Side::Ask)
 }
 
 /// Takes the separator and name of the next member, and the quote its value begins with, in
