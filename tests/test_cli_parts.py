@@ -10,7 +10,7 @@ import pytest
 from waiting import wait_until
 
 from bookfeed.cli.progress import Progress
-from bookfeed.monitor.output import write_pairs, write_table
+from bookfeed.monitor.output import Fit, write_pairs, write_table
 from bookfeed.monitor.terminal import LineWriter
 from bookfeed.sim.entry import OptionError, fault_of
 from bookfeed.sim.polymarket.faults import Fault
@@ -183,3 +183,38 @@ def test_faults_that_cannot_be_read(text: str, words: str) -> None:
     with pytest.raises(OptionError) as caught:
         fault_of(text, Fault)
     assert caught.value.option == "--fault" and words in str(caught.value)
+
+
+TITLES = ("title", "venue", "ask", "name")
+ROWS = [("A market with a long title that goes on and on (4)", "polymarket", "0.81", "slug-" * 5)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "titles"),
+    [
+        (200, ["title", "venue", "ask", "name"]),
+        (90, ["title", "venue", "ask", "name"]),
+        (60, ["title", "ask", "name"]),
+        (54, ["title", "name"]),
+        (40, ["title", "ask"]),
+        (10, ["title"]),
+    ],
+)
+def test_a_table_fits_its_terminal_and_the_name_is_whole(
+    columns: int, titles: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = Fit("title", ("venue", "ask"))
+    write_table(TITLES, ROWS, right=("ask",), fit=fit, columns=columns)
+    lines = capsys.readouterr().out.splitlines()
+    below = "name" not in titles
+    assert lines[0].split() == titles
+    assert any(line.endswith("slug-" * 5) for line in lines)
+    assert len(lines) == (4 if below else 2)
+    rows = lines[::2] if below else lines
+    assert max(map(len, rows)) <= columns
+
+
+def test_a_table_into_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(TITLES, ROWS, fit=Fit("title", ("venue", "ask")))
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split("  ") == list(ROWS[0])

@@ -75,3 +75,20 @@ def test_what_cannot_be_simulated(
 ) -> None:
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("book", "KXBTC15M", "--depth", "2"), '"believed":true'),
+        (("price", "btc-updown-15m", "buy", "50usd"), '"complete":true'),
+        (("trades", "https://polymarket.com/event/market-1", "-n", "3"), '"trades":[{"ts":'),
+        (("pairs", "suggest", "bitcoin"), '"relation":"complement"'),
+    ],
+)
+def test_each_command_from_an_empty_folder(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    within_a_window()
+    assert said in ran(tmp_path, *arguments, "-o", "json").stdout
+    assert not list(tmp_path.iterdir())

@@ -1,26 +1,35 @@
 """``bookfeed book``: one book once, its best levels, and whether to believe it."""
 
 import argparse
+import shutil
 from typing import Any, Final
 
 from bookfeed.cli import exact
 from bookfeed.cli.once import Asked, asked, vouched
 from bookfeed.errors import ExitCode
-from bookfeed.monitor.output import write_json, write_line
-from bookfeed.monitor.text import printable
+from bookfeed.monitor.output import terminal_columns, write_json, write_line
+from bookfeed.monitor.text import cut, printable
 
 _CENTS: Final = 2
+_DEPTH: Final = 10
+# Beside levels: two lines above, titles, the middle, and the shell's.
+_OTHER_LINES: Final = 6
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Shows the book; fails if it may not be believed."""
     found = asked(args)
     if args.output == "json":
-        write_json(_object(found, args.depth))
+        write_json(_object(found, args.depth or _DEPTH))
     elif args.output == "ndjson":
-        write_line({"type": "book", **_object(found, args.depth)})
+        write_line({"type": "book", **_object(found, args.depth or _DEPTH)})
     else:
-        print("\n".join(_table(found, args.depth)))
+        columns, height = terminal_columns(), shutil.get_terminal_size().lines
+        room = max(1, (height - _OTHER_LINES) // 2)
+        depth = args.depth or (_DEPTH if columns is None else min(_DEPTH, room))
+        named, *lines = _table(found, depth)
+        print(named if columns is None else cut(named, columns))
+        print("\n".join(line[:columns] for line in lines))
     return ExitCode.OK if found.believed else ExitCode.FAILURE
 
 

@@ -184,9 +184,8 @@ def add_book(commands: Commands) -> None:
     book.add_argument(
         "--depth",
         type=within(int, 1, 10_000),
-        default=10,
         metavar="N",
-        help="at most N levels a side (default: %(default)s)",
+        help="at most N levels a side (default: 10, on a terminal no more than fit)",
     )
     output(book)
 

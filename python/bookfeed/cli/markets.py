@@ -16,11 +16,16 @@ from bookfeed.cli.targets import ENDED
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import BookfeedError, CatalogueError, ConfigError, ExitCode
 from bookfeed.loops import run
-from bookfeed.monitor.output import write_json, write_line, write_table
+from bookfeed.monitor.output import Fit, write_json, write_line, write_table
 from bookfeed.monitor.text import cut
 
 _TITLE_COLUMNS: Final = 48
 _HEADER: Final = ("title", "venue", "bid", "ask", "spread", "24h volume", "liquidity", "closes in")
+
+_RIGHT: Final = ("bid", "ask", "spread", "24h volume", "liquidity")
+_FIT: Final = Fit(
+    "title", ("liquidity", "24h volume", "spread", "venue", "closes in", "bid", "ask")
+)
 
 _log: Final = logging.getLogger(__name__)
 
@@ -116,14 +121,15 @@ def _show(output: str | None, found: Sequence[Listing]) -> None:
             write_line({"type": "market", **_object(one)})
     else:
         now_ts = time.time_ns()
-        write_table((*_HEADER, "name"), [(*_row(one, now_ts), one.slug) for one in found])
+        rows = [(*_row(one, now_ts), one.slug) for one in found]
+        write_table((*_HEADER, "name"), rows, right=_RIGHT, fit=_FIT)
 
 
 def _row(listing: Listing, now_ts: int) -> tuple[object, ...]:
     spread = _spread(listing)
     title = f"{listing.title}: {listing.subtitle}" if listing.subtitle else listing.title
     prices = (_text(price) for price in (listing.bid, listing.ask, spread))
-    amounts = (_float(amount) for amount in (listing.volume_24h, listing.liquidity))
+    amounts = (_whole(amount) for amount in (listing.volume_24h, listing.liquidity))
     return (cut(title, _TITLE_COLUMNS), listing.venue, *prices, *amounts, _left(listing, now_ts))
 
 
@@ -165,6 +171,10 @@ def _object(listing: Listing) -> dict[str, object]:
         | {name: _float(getattr(listing, name)) for name in numbers}
         | {"outcomes": outcomes, "fee": None if listing.fee is None else listing.fee.text()}
     )
+
+
+def _whole(number: Decimal | None) -> int | None:
+    return None if number is None else round(number)
 
 
 def _float(number: Decimal | None) -> float | None:

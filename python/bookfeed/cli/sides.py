@@ -1,12 +1,11 @@
 """Two things side by side on a terminal: what each says of the same, wrapped."""
 
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 from typing import Final, NamedTuple
 
+from bookfeed.monitor.output import terminal_columns
 from bookfeed.monitor.text import printable
 
 _NAME_WIDTH: Final = 8
@@ -35,8 +34,7 @@ class Row(NamedTuple):
 def side_by_side(rows: Sequence[Row], columns: int | None = None) -> list[str]:
     """Lines of at most ``columns``, by default what the terminal has."""
     if columns is None:
-        wide = shutil.get_terminal_size((_COLUMNS, 0)).columns if sys.stdout.isatty() else _COLUMNS
-        columns = min(wide, _COLUMNS_MAX)
+        columns = min(terminal_columns() or _COLUMNS, _COLUMNS_MAX)
     room = columns - len(_MARGIN)
     width = (room - 2 * len(_GAP)) // 2
     if width < _SIDE_MIN:

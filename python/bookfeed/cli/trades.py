@@ -1,6 +1,7 @@
 """``bookfeed trades``: the newest trades of a market, as its venue remembers them."""
 
 import argparse
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -30,7 +31,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         for one in found:
             write_line({"type": "trade", **_object(one)})
     else:
-        write_table(_HEADER, _rows(found), right=("price", "size"))
+        write_table(_HEADER, _rows(found, time.time_ns()), right=("price", "size"))
     return ExitCode.OK if found else ExitCode.FAILURE
 
 
@@ -57,14 +58,16 @@ def _object(trade: ListedTrade) -> dict[str, object]:
     }
 
 
-def _rows(trades: Sequence[ListedTrade]) -> list[tuple[object, ...]]:
+def _rows(trades: Sequence[ListedTrade], now_ts: int) -> list[tuple[object, ...]]:
     prices = exact.aligned([plain(one.price) for one in trades], _CENTS)
     sizes = exact.aligned([plain(one.qty) for one in trades])
     return [
-        (_time(one.ts), one.outcome, one.aggressor, price, size)
+        (_time(one.ts, now_ts), one.outcome, one.aggressor, price, size)
         for one, price, size in zip(trades, prices, sizes, strict=True)
     ]
 
 
-def _time(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"
+def _time(ts: int, now_ts: int) -> str:
+    """The time, and the day if it was another one."""
+    then, now = (datetime.fromtimestamp(one // NS_PER_S, UTC) for one in (ts, now_ts))
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"
