@@ -10,7 +10,7 @@ from bookfeed._bookfeed import BookView
 from bookfeed.sim.faults import FaultEvent
 
 RECOVERY_NS: Final = 3_000_000_000
-"""How long after a fault its books may be away."""
+"""How long after the beginning, or after a fault, its books may be away."""
 AWAY: Final = frozenset({"disconnect", "reset", "reset-behind-data"})
 LASTING: Final = AWAY | {"freeze", "zombie", "deltas-stop", "stamp", "late", "hash"}
 """What goes on until it says, or until the connection is replaced."""
@@ -51,10 +51,11 @@ class Calm:
         self._seen = len(self._log)
         since_ns, self._now_ns = self._now_ns, ts_ns
         if since_ns == 0:
+            self._until_ns |= dict.fromkeys(self._views, ts_ns + RECOVERY_NS)
             return
         for name, view in self._views.items():
             over = view.cause == "resolved" or name in self._gone
-            if not over and since_ns >= self._until_ns.get(name, 0):
+            if not over and since_ns >= self._until_ns[name]:
                 self._report.calm_ns += ts_ns - since_ns
                 self._report.calm_live_ns += (ts_ns - since_ns) * view.live
 
@@ -84,7 +85,7 @@ class Calm:
 
     def _cost(self, event: FaultEvent, until_ns: int) -> None:
         for name in self._books_of(event):
-            self._until_ns[name] = max(self._until_ns.get(name, 0), until_ns)
+            self._until_ns[name] = max(self._until_ns[name], until_ns)
 
 
 class Books(Protocol):

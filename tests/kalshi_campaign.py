@@ -322,9 +322,9 @@ class Referee:
         return self.client.round_ns() if kept_back else 0
 
 
-def named(event: FaultEvent, client: Client, until_ns: int) -> bool:
+def named(event: FaultEvent, client: Client, until_ns: int, also: frozenset[str]) -> bool:
     """Whether a fault has a fitting name among the state changes after it."""
-    fitting = FITTING[event.fault.kind]  # type: ignore[index]
+    fitting = FITTING[event.fault.kind] | also  # type: ignore[index]
     tickers = event.assets or tuple(client.symbols)
     return any(
         event.ts_ns <= ts <= until_ns and ticker in tickers and cause in fitting
@@ -349,6 +349,14 @@ def was_live(event: FaultEvent, client: Client, shows_ns: int) -> bool:
         if states and states[-1] == "live":
             return True
     return False
+
+
+def silenced_ns(event: FaultEvent, fault_log: Sequence[FaultEvent]) -> int:
+    """From when on nothing is answered on the connection of a fault: that is silence, and noticed
+    as such.
+    """
+    later = (e for e in fault_log if e.conn == event.conn and e.ts_ns >= event.ts_ns)
+    return min((e.ts_ns for e in later if e.fault.kind in ("freeze", "zombie")), default=sys.maxsize)
 
 
 def unnoticed(event: FaultEvent, client: Client, end_ns: int) -> bool:
@@ -435,9 +443,17 @@ def judge_faults(stream: KalshiStream, referee: Referee, report: Report, end_ns:
         owed = must_be_named(event) and not ended and was_live(event, client, shows_ns)
         # What was under way may have been lost with its connection.
         late = any(e.fault.kind == "late" and e.conn == event.conn for e in stream.fault_log)
-        if owed and not late and not named(event, client, end_ns):
+        # A stream that was convicted of something else in the same read was out before.
+        kept_back = any(
+            e.fault.kind == "deltas-stop" and (e.conn, e.sid) == (event.conn, event.sid)
+            for e in stream.fault_log
+            if e.ts_ns < event.ts_ns
+        )
+        also = frozenset({"withheld"} if kept_back else ())
+        if owed and not late and not named(event, client, end_ns, also):
             report.problems.append(f"a fault was not named: {event}")
-        if event.fault.kind == "deltas-stop" and unnoticed(event, client, end_ns):
+        until_ns = min(end_ns, silenced_ns(event, stream.fault_log))
+        if event.fault.kind == "deltas-stop" and unnoticed(event, client, until_ns):
             report.problems.append(f"changes were kept back, and nobody noticed: {event}")
     kinds = [kind for kind in KALSHI_VARIANTS if report.faults[kind]]
     explained = ORDINARY.union(*(FITTING[kind] for kind in kinds))

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, NamedTuple
 
+from calm import Calm
 from seeds import Report, arguments
 from seeds import play as play_seeds
 from spot_client import (
@@ -121,17 +122,16 @@ class Referee(ABC, Generic[S]):
         self._changes += len(self.fresh)
         struck = self.stream.fault_log[self._judged :]
         self._judged += len(struck)
-        for event in self._arrived(item):
-            self._strike(event, item)
+        arrived = self._arrived(item)
         for event in struck:
-            if self.hides(event):
-                for symbol in event.assets or self.client.symbols:
-                    self.unproved[symbol] = self.stream.truth.version(symbol)
-            ahead = self.stream.lateness(event.conn) if event.duty == "prompt" else 0
+            felt = event.duty == "prompt" or self.hides(event)
+            ahead = self.stream.lateness(event.conn) if felt else 0
             if ahead:
                 self._under_way.append((ahead, event))
             else:
-                self._strike(event, item)
+                arrived.append(event)
+        for event in arrived:
+            self._strike(event, item)
         if item.kind in ("frame", "ping"):
             self.spoke_ns[item.conn] = item.ts_ns
         self._made_up(item, self._struck(struck))
@@ -160,7 +160,10 @@ class Referee(ABC, Generic[S]):
         return [event for ahead, event in counted if not ahead]
 
     def _strike(self, event: FaultEvent, item: SpotItem) -> None:
-        """A fault is felt with this item: no book is believed through it."""
+        """A fault is felt with this item: no book is believed through it, or nothing shows it."""
+        if self.hides(event):
+            for symbol in event.assets or self.client.symbols:
+                self.unproved[symbol] = self.stream.truth.version(symbol)
         if event.duty not in ("prompt", "reconnect"):
             return
         if any(self._states[symbol] == "live" for symbol in event.assets or self._states):
@@ -355,12 +358,17 @@ def run(
     stream = play.stream(seed, items, faults, clean)
     client: Client[Any] | None = None
     referee: Referee[Any] | None = None
+    calm: Calm | None = None
     start_ns = live_at = 0
     for item in stream.items(items):
-        if client is None or referee is None:
+        if client is None or referee is None or calm is None:
             client = play.client(stream, item.ts_ns)
             referee = play.referee(client, report)
+            calm = Calm(report, stream.fault_log, client.views, client.books_of)
             start_ns = live_at = item.ts_ns
+        calm.pass_time(item.ts_ns)
+        if item.kind == "connected":
+            calm.connected(item.conn, item.ts_ns)
         client.advance(item.ts_ns)
         client.take(item)
         referee.look(item)

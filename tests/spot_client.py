@@ -10,6 +10,7 @@ from typing import Final, Generic, Literal, TypeVar
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.sim.binance.stream import BinanceStream
+from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kraken.stream import KrakenStream
 from bookfeed.sim.spot_stream import SpotItem, SpotStream
 
@@ -96,6 +97,12 @@ class Client(ABC, Generic[S]):
     @abstractmethod
     def ask(self, symbol: str) -> None:
         """Asks for a whole book."""
+
+    def books_of(self, event: FaultEvent) -> list[str]:
+        """The books that a fault may cost something: its own, or those of its connection."""
+        return list(event.assets) or [
+            symbol for symbol in self.symbols if self.stream.conn_of(symbol) == event.conn
+        ]
 
     def take(self, item: SpotItem) -> None:
         """One item of the stream."""
