@@ -11,7 +11,7 @@ from bookfeed.sim.faults import FaultEvent
 
 RECOVERY_NS: Final = 3_000_000_000
 """How long after the beginning, or after a fault, its books may be away."""
-AWAY: Final = frozenset({"disconnect", "reset", "reset-behind-data"})
+AWAY: Final = frozenset({"disconnect", "reset", "reset-behind-data", "restart", "shutdown"})
 LASTING: Final = AWAY | {"freeze", "zombie", "deltas-stop", "stamp", "late", "hash"}
 """What goes on until it says, or until the connection is replaced."""
 FOR_GOOD: Final = frozenset({"hash"})

@@ -356,7 +356,9 @@ def silenced_ns(event: FaultEvent, fault_log: Sequence[FaultEvent]) -> int:
     as such.
     """
     later = (e for e in fault_log if e.conn == event.conn and e.ts_ns >= event.ts_ns)
-    return min((e.ts_ns for e in later if e.fault.kind in ("freeze", "zombie")), default=sys.maxsize)
+    return min(
+        (e.ts_ns for e in later if e.fault.kind in ("freeze", "zombie")), default=sys.maxsize
+    )
 
 
 def unnoticed(event: FaultEvent, client: Client, end_ns: int) -> bool:

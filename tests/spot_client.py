@@ -99,7 +99,9 @@ class Client(ABC, Generic[S]):
         """Asks for a whole book."""
 
     def books_of(self, event: FaultEvent) -> list[str]:
-        """The books that a fault may cost something: its own, or those of its connection."""
+        """The books that a fault may cost something: its own, those of its connection, or all."""
+        if event.fault.kind == "restart":  # of the venue
+            return self.symbols
         return list(event.assets) or [
             symbol for symbol in self.symbols if self.stream.conn_of(symbol) == event.conn
         ]

@@ -76,6 +76,8 @@ class News:
     series: str | None = None
     fees_before: Fees | None = None
     fees_unheard: bool = False
+    cut_off: bool = False
+    """Whether its connection was lost before the news of it came."""
 
 
 @dataclass(slots=True)
@@ -121,7 +123,9 @@ class KalshiNews:
         """The news of markets come from here on."""
         for one in ones:
             news = self.of(one)
-            news.since, news.confirmed = self.model.now, False
+            if news.cut_off:
+                self.doubt(one, fees=True, heard=True)
+            news.since, news.confirmed, news.cut_off = self.model.now, False, False
             self._bound(one, heard=True)
 
     def _bound(self, one: Instrument, *, heard: bool) -> None:

@@ -44,6 +44,8 @@ pub struct Instrument {
     pub unheard: Unheard,
     /// Receive time from which on more could be missed, or the stream spoke last, or [`ABSENT`].
     pub ts_news: Nanos,
+    /// Whether its connection was lost before the news of it came.
+    pub cut_off: bool,
     /// When what may have changed counts as unchanged, since nobody can say; or [`ABSENT`].
     pub doubt_ends: Nanos,
     /// Whether the venue was asked how the market stands since its news come.
@@ -164,6 +166,7 @@ impl Instrument {
             paused: false,
             unheard: Unheard::default(),
             ts_news: ABSENT,
+            cut_off: false,
             doubt_ends: ABSENT,
             confirmed: false,
             exchange: Exchange::default(),

@@ -91,6 +91,10 @@ class KalshiReading(Reading):
             # Nothing comes before they are subscribed again.
             for one in self.model.on(conn):
                 self._news.doubt(one, fees=True, heard=False)
+        elif streams:
+            # They may come on the next connection, without what was said until then.
+            for one in self.model.on(conn):
+                self._news.of(one).cut_off = True
 
     def forget(self, one: Instrument) -> None:
         """See ``Reading``."""

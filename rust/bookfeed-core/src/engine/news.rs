@@ -59,7 +59,8 @@ pub(super) fn lose_news(world: &mut World, judge: &mut Judge, conn: u32, ts_recv
     doubt_news(world, judge, &ids, Unheard::ALL, ts_recv);
 }
 
-/// A connection is no more, or another than it was: if news came on it, some may be lost.
+/// A connection is no more, or another than it was: if news came on it, some may be lost. If none
+/// did, they may still come on the next one, and what was said meanwhile is lost then.
 pub(super) fn lose_connection(world: &mut World, judge: &mut Judge, conn: u32, ts_recv: Nanos) {
     let Some(connection) = world.connection_mut(conn) else { return };
     let mut streams = std::mem::take(&mut connection.streams);
@@ -67,6 +68,12 @@ pub(super) fn lose_connection(world: &mut World, judge: &mut Judge, conn: u32, t
     if streams.iter().any(came) {
         // Without its streams: nothing comes before they are subscribed again.
         lose_news(world, judge, conn, ts_recv);
+    } else if !streams.is_empty() {
+        for id in world.connection(conn).map(|c| c.instruments.clone()).unwrap_or_default() {
+            if let Some(instrument) = world.instruments.at_mut(id) {
+                instrument.cut_off = true;
+            }
+        }
     }
     if let Some(connection) = world.connection_mut(conn) {
         connection.streams.append(&mut streams);
@@ -156,13 +163,29 @@ fn tell(world: &World, judge: &mut Judge, told: &[(InstrumentId, UpdateKind)], t
 pub(super) fn begin_news(world: &mut World, judge: &mut Judge, conn: u32, channel: &str, ts: Nanos) {
     let Some(connection) = world.connection(conn) else { return };
     let news_of = connection.venue.row().news_of;
-    for id in connection.instruments.clone() {
-        let Some(instrument) = world.instruments.at_mut(id) else { continue };
-        if channel.is_empty() || channel == news_of(&instrument.symbol) {
+    let mut ids = connection.instruments.clone();
+    ids.retain(|&id| {
+        let instrument = world.instruments.at(id);
+        instrument.is_some_and(|i| channel.is_empty() || channel == news_of(&i.symbol))
+    });
+    doubt_first_news(world, judge, &ids, ts);
+    for id in ids {
+        if let Some(instrument) = world.instruments.at_mut(id) {
             (instrument.ts_news, instrument.confirmed) = (ts, false);
             bound_doubt(world, judge, id, ts);
         }
     }
+}
+
+/// What was said of markets before the first news of them could come is not known, if their
+/// connection was lost in between.
+fn doubt_first_news(world: &mut World, judge: &mut Judge, ids: &[InstrumentId], ts: Nanos) {
+    let cut_off = |&id: &InstrumentId| {
+        let instrument = world.instruments.at_mut(id);
+        instrument.is_some_and(|instrument| std::mem::take(&mut instrument.cut_off))
+    };
+    let missed: Vec<_> = ids.iter().copied().filter(cut_off).collect();
+    doubt_news(world, judge, &missed, Unheard::ALL, ts);
 }
 
 impl Judge {

@@ -151,7 +151,11 @@ impl Applier {
         let id = subscribed(world, judge, origin, message, snapshot);
         let Some(book) = taking(world, origin, id) else { return };
         let discarded = std::mem::replace(&mut book.rare.ts_discarded, ABSENT);
-        if !book.running() && origin.ts_event != ABSENT && origin.ts_event < discarded {
+        let first = (book.state, book.cause) == (State::Syncing, Cause::Subscribed);
+        // Of two messages of one time the first book comes first. Asked for anew, it may stand where
+        // the last change of the old subscription left it.
+        let overtaken = origin.ts_event < discarded || (first && origin.ts_event == discarded);
+        if !book.running() && origin.ts_event != ABSENT && overtaken {
             // A newer change overtook it and was discarded for want of it: this book lacks it. The
             // next one does not, whatever time a damaged message may have claimed.
             book.evidence.count(Evidence::OutOfOrder);

@@ -1,6 +1,6 @@
 //! What was not heard of markets, and what the venue says when it is asked.
 
-use super::support::kalshi::{Floor, NEWS, listing};
+use super::support::kalshi::{BOOKS, Floor, Kalshi, NEWS, listing};
 use super::support::venue::T0;
 use bookfeed_core::book::integrity::{Cause, State};
 use bookfeed_core::engine::{Config, Engine, Listing, Question};
@@ -67,6 +67,28 @@ fn an_answer_that_is_newer_than_the_doubt_ends_it() {
         assert_eq!(status(&floor, 0), after, "{said}");
         let kinds: Vec<_> = floor.engine.questions(0);
         assert_eq!(kinds, [Question::Event(EVENT)], "fees are another question");
+    }
+}
+
+#[test]
+fn what_was_said_before_the_first_news_is_missed_with_a_connection_that_was_lost() {
+    for lost in [false, true] {
+        let mut floor = Floor::live(1);
+        if lost {
+            floor.engine.disconnected(0, floor.ts);
+            floor.engine.connected(0, Venue::KALSHI, "use_yes_price", floor.ts).unwrap();
+            let books = Kalshi::subscribed("orderbook_delta", BOOKS);
+            floor.say(&books);
+        }
+        assert_eq!(status(&floor, 0), MarketStatus::Open, "no news may come at all");
+        floor.say(SUBSCRIBED);
+        let then = if lost { MarketStatus::Unknown } else { MarketStatus::Open };
+        assert_eq!((status(&floor, 0), fees(&floor).is_none()), (then, lost));
+        floor.say(SUBSCRIBED);
+        floor.ts += 20 * SECOND;
+        let body = listed(&floor, "inactive", "");
+        answer(&mut floor, &body);
+        assert_eq!(status(&floor, 0), MarketStatus::Paused);
     }
 }
 

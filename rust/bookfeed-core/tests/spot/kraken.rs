@@ -110,7 +110,7 @@ fn a_whole_book_that_was_overtaken_is_no_basis() {
     desk.hear(&deep);
     assert!(!desk.hear(&overtaken).contains(&"state live snapshot".to_owned()));
     assert_eq!(desk.standing(), (State::Syncing, Cause::Subscribed));
-    // Of one time is not behind, and a time that is refused is refused once.
+    // A time that is refused is refused once.
     let frame = snapshot(&desk.venue);
     desk.hear(&frame);
     assert!(desk.live() && is_true(&desk));
@@ -120,6 +120,28 @@ fn a_whole_book_that_was_overtaken_is_no_basis() {
     desk.hear(&frame);
     desk.hear(&frame);
     assert!(desk.live() && is_true(&desk));
+}
+
+#[test]
+fn of_two_messages_of_one_time_the_first_book_comes_first() {
+    let stamp = |frame: &str| frame[frame.find("\"timestamp\"").unwrap()..].to_owned();
+    for again in [false, true] {
+        let mut desk = live();
+        desk.engine.connected(0, instrument::Venue::KRAKEN, "", desk.ts).unwrap();
+        let before = snapshot(&desk.venue);
+        let behind_the_sum = update(&mut desk, &[(true, 9_990, "8.00000000")]);
+        let before = before.replace(&stamp(&before), &stamp(&behind_the_sum));
+        if again {
+            desk.hear(&before);
+            desk.engine.invalidate(0, Cause::Gap, desk.ts);
+        }
+        desk.hear(&behind_the_sum);
+        desk.hear(&before);
+        assert_eq!(desk.live(), again, "asked for anew, it stands where the old subscription ended");
+        let whole = snapshot(&desk.venue);
+        desk.hear(&whole);
+        assert!(desk.live());
+    }
 }
 
 #[test]
