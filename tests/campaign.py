@@ -232,6 +232,8 @@ class Referee:
             )
             for conn in range(stream.conns)
         ]
+        self.heard_ns: dict[str, int] = {}
+        """When each book was spoken of last."""
         self.blind: set[str] = set()
         """Books whose newest message has no time that could be read, and so no hash."""
 
@@ -253,6 +255,8 @@ class Referee:
                 if heard:
                     self.note_stamps(asset.asset_id, item.payload)
                 self.check(asset.asset_id, item.ts_ns, heard=heard)
+                if heard:
+                    self.heard_ns[asset.asset_id] = item.ts_ns
 
     def note_stamps(self, symbol: str, payload: bytes) -> None:
         """Whether the newest message about a book can have a hash."""
@@ -277,7 +281,7 @@ class Referee:
         if right or self.unopposed(symbol):
             self.wrong_since.pop(symbol, None)
             return
-        if heard:
+        if heard and not self.unordered(symbol, ts):
             self.wrong_since.setdefault(symbol, ts)
         since = self.wrong_since.get(symbol)
         spoke_ns = self.spoke_ns.get(self.client.conn_of[symbol], ts)
@@ -290,6 +294,20 @@ class Referee:
                 f"{silent_ns / MS:.0f} ms after the last of its connection"
             )
             self.wrong_since[symbol] = ts + 3_600_000 * MS
+
+    def unordered(self, symbol: str, ts: int) -> bool:
+        """Whether two messages about it that came in one read were swapped, and their stamps, which
+        are wrong, do not tell: the hash of the earlier one fits until the next word."""
+        log = self.stream.fault_log
+        swaps = [e for e in log if e.fault.kind == "swap" and symbol in e.assets]
+        wrong = [(e, e.ts_ns + int((e.fault.duration_s or 0) * 1e9)) for e in log
+                 if e.fault.kind == "stamp"]  # fmt: skip
+        untold = any(
+            stamp.conn == swap.conn and stamp.ts_ns <= swap.ts_ns <= until_ns
+            for swap in swaps
+            for stamp, until_ns in wrong
+        )
+        return untold and self.heard_ns.get(symbol) == ts
 
     def unopposed(self, symbol: str) -> bool:
         """Whether it is a ghost that nothing can deny yet: its hash fits, nothing was told of the
