@@ -300,8 +300,7 @@ class Referee:
         are wrong, do not tell: the hash of the earlier one fits until the next word."""
         log = self.stream.fault_log
         swaps = [e for e in log if e.fault.kind == "swap" and symbol in e.assets]
-        wrong = [(e, e.ts_ns + int((e.fault.duration_s or 0) * 1e9)) for e in log
-                 if e.fault.kind == "stamp"]  # fmt: skip
+        wrong = [(e, ends_ns(e)) for e in log if e.fault.kind == "stamp"]
         untold = any(
             stamp.conn == swap.conn and stamp.ts_ns <= swap.ts_ns <= until_ns
             for swap in swaps
@@ -330,6 +329,12 @@ class Referee:
             ]
         same = mine == true
         return view.verified if truth.torn else same
+
+
+def ends_ns(event: FaultEvent) -> int:
+    """When a fault ends that lasts; one without an end may go on."""
+    lasts_s = event.fault.duration_s
+    return sys.maxsize if lasts_s is None else event.ts_ns + int(lasts_s * 1e9)
 
 
 def _best_price(levels: list[list[int]]) -> int | None:
