@@ -63,7 +63,7 @@ impl Decoder<'_> {
     fn plain_trade(&mut self, cursor: &mut Cursor) -> Option<Message> {
         let place = plain_place(cursor)?;
         take(cursor, b",\"msg\":{\"trade_id\":\"")?;
-        let transaction = cursor.take_text()?;
+        let id = cursor.take_text()?;
         take(cursor, b",\"market_ticker\":\"")?;
         let market = cursor.take_text()?;
         let instrument = self.instruments.find(Venue::KALSHI, market.raw(self.bytes))?;
@@ -84,7 +84,8 @@ impl Decoder<'_> {
         cursor.take_unsigned()?;
         let (ts_event, ts_sent) = plain_end(cursor)?;
         self.frame.ts_sent = ts_sent;
-        let trade = Trade { instrument, price, qty, aggressor, price_text, transaction, off_book };
+        let trade =
+            Trade { instrument, price, qty, aggressor, price_text, id, id_shared: false, off_book };
         Some(Message { ts_event, market, place, body: Body::Trade(trade) })
     }
 

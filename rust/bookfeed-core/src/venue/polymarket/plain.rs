@@ -213,10 +213,18 @@ fn plain_trade(cursor: &mut Cursor, instrument: InstrumentId) -> Option<(u8, Nan
     let ts_event = plain_time(cursor)?;
     member(cursor, b",\"event_type\":\"last_trade_price\"", b", \"event_type\":\"last_trade_price\"")?;
     member(cursor, b",\"transaction_hash\":\"", b", \"transaction_hash\":\"")?;
-    let transaction = cursor.take_quoted_exactly::<66>()?;
+    let id = cursor.take_quoted_exactly::<66>()?;
     take(cursor, b"}")?;
-    let (price, qty, aggressor) = (price.value, size.value, Some(aggressor));
-    let trade = Trade { instrument, price, qty, aggressor, price_text, transaction, off_book: false };
+    let trade = Trade {
+        instrument,
+        price: price.value,
+        qty: size.value,
+        aggressor: Some(aggressor),
+        price_text,
+        id,
+        id_shared: true,
+        off_book: false,
+    };
     Some((TRADE, ts_event, Body::Trade(trade)))
 }
 
