@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -86,6 +87,15 @@ def test_a_book_that_is_too_thin_is_said_and_fails(
     code, told = quoted(monkeypatch, capsys, asked(), "buy", "1000sh")
     assert (code, told["complete"], told["qty"]) == (1, False, "442.75")
     assert told["doubts"] == ["the book does not hold so much"]
+
+
+def test_less_than_the_smallest_order_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = replace(asked(), market=replace(MARKET, min_order_size="5"))
+    code, told = quoted(monkeypatch, capsys, found, "buy", "4.99sh")
+    assert (code, told["doubts"]) == (1, ["the smallest order is of 5 sh"])
+    assert quoted(monkeypatch, capsys, found, "buy", "5sh")[0] == 0
 
 
 def test_an_unknown_fee_is_no_zero(

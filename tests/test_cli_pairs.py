@@ -70,7 +70,8 @@ def test_what_is_accepted_is_a_configuration_that_runs(
         wanted.setdefault(one["relation"], one["number"])
     path = tmp_path / "pairs.toml"
     names = ("same", "complement", "implies", "other reference", "alike")
-    accepted = [f"--accept={wanted[name]}" for name in names]
+    named = {one["number"]: one["markets"][1]["name"] for one in found}
+    accepted = [f"--accept={wanted[name]}:{named[wanted[name]]}" for name in names]
     arguments = ["--top", "20", *accepted, "--to", str(path), *world]
     assert main(["pairs", "suggest", *arguments]) == 0
     assert capsys.readouterr().err.count(": added to ") == len(names)
@@ -95,6 +96,7 @@ def test_what_is_accepted_is_a_configuration_that_runs(
         (["--accept", "1"], "goes with --to"),
         (["--to", "FILE"], "goes with --to"),
         (["--accept", "900", "--to", "FILE"], "there is no candidate 900"),
+        (["--accept", "1:market-900", "--to", "FILE"], "by now, not market-900: look again"),
     ],
 )
 def test_what_cannot_be_accepted(
@@ -119,3 +121,10 @@ def test_rows_fit_any_width(columns: int) -> None:
     told = " ".join(lines)
     assert told.startswith("≠ rules") and "\x1b" not in told
     assert sum(line.count("x") for line in lines) == 90 and told.count("three") == 12
+
+
+@pytest.mark.parametrize("number", ["0", "x", "", "-1", "1.5", "99999", "\u0663"])
+def test_a_number_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["pairs", "suggest", f"--accept={number}", "--to", "x"])
+    assert ended.value.code == 2 and "must be such as 3 or 3:NAME" in capsys.readouterr().err

@@ -110,6 +110,29 @@ async def test_what_is_asked_of_trades_by_others(server: ListedServer) -> None:
     assert len(first["trades"]) == len(second["trades"]) == 2 and first != second
 
 
+async def test_a_window_that_is_over_is_listed_as_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = await over(monkeypatch)
+    try:
+        async with Catalogue(urls=lookup(later)) as catalogue:
+            async with asyncio.timeout(5):
+                while True:
+                    slug = later.gamma.events[-1]["slug"]
+                    listing = await catalogue.market(slug)
+                    if listing.status == "settled":
+                        break
+                    await asyncio.sleep(0.05)
+        assert listing.result in ("Up", "Down")
+        assert later.polymarket.venue.active, "questions go on"
+    finally:
+        await later.close()
+
+
+async def over(monkeypatch: pytest.MonkeyPatch) -> ListedServer:
+    """A world of which all windows are over as soon as it is there."""
+    monkeypatch.setattr(listed, "_end_s", lambda _event: 0)
+    return await listed.serve(ListedConfig())
+
+
 async def test_the_world_goes_on(server: ListedServer) -> None:
     waiting = asyncio.create_task(server.wait())
     await asyncio.sleep(0.05)

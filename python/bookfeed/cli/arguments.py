@@ -26,6 +26,14 @@ def within(parse: type[Number], low: float, high: float) -> Callable[[str], Numb
     return number
 
 
+def numbered(text: str) -> tuple[int, str]:
+    """An argument type: a number from 1 on, and perhaps a name behind a colon to check it by."""
+    number, _, name = text.partition(":")
+    if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 4 and int(number) > 0):
+        raise argparse.ArgumentTypeError(f"must be such as 3 or 3:NAME, not {text!r}")
+    return int(number), name
+
+
 def path(text: str) -> str:
     """An argument type: a path, which an unset variable of a shell is not."""
     if not text:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bookfeed.cli.arguments import duration_s, path, within
+from bookfeed.cli.arguments import duration_s, numbered, path, within
 from bookfeed.cli.options import (
     SERVICE,
     WORK,
@@ -299,9 +299,10 @@ def add_pairs(commands: Commands) -> None:
     pairs.add_argument(
         "--accept",
         action="append",
-        type=within(int, 1, 1_000),
-        metavar="N",
-        help="write candidate N into the file of --to; may be given several times",
+        type=numbered,
+        metavar="N[:NAME]",
+        help="write candidate N into the file of --to, if NAME is one of its markets; may be given "
+        "several times",
     )
     pairs.add_argument("--to", type=path, metavar="FILE", help="where accepted candidates go")
     addresses(pairs)

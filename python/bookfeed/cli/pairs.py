@@ -24,6 +24,7 @@ from bookfeed.cli.targets import ENDED
 from bookfeed.errors import ConfigError, ExitCode
 from bookfeed.loops import run
 from bookfeed.monitor.output import write_json, write_line
+from bookfeed.monitor.text import printable
 from bookfeed.venues import VENUES
 
 # Without a text: how many markets of a venue are compared with those of the other.
@@ -55,7 +56,7 @@ async def _suggest(args: argparse.Namespace, urls: Mapping[str, str]) -> ExitCod
             found += candidates(first, second)
         found = found[: args.top]
         if args.accept:
-            await _accept(catalogue, found, args.accept, Path(args.to))
+            await _accept(catalogue, _chosen(found, args.accept), Path(args.to))
         else:
             _show(args.output, found)
     return ExitCode.OK if found else ExitCode.FAILURE
@@ -100,7 +101,9 @@ def _show(output: str | None, found: Sequence[Candidate]) -> None:
     else:
         for at, one in enumerate(found, 1):
             print("\n".join(_lines(at, one)), end="\n\n")
-        print("Read both rules before --accept N --to FILE: alike is not the same.")
+        if found:
+            name = found[0].second.listing.slug
+            print(f"Read both rules before --accept 1:{name} --to FILE: alike is not the same.")
 
 
 def _object(number: int, one: Candidate) -> dict[str, Any]:
@@ -151,17 +154,28 @@ def _lines(number: int, one: Candidate) -> list[str]:
 # What is accepted.
 
 
-async def _accept(
-    catalogue: Catalogue, found: Sequence[Candidate], numbers: Sequence[int], path: Path
-) -> None:
+def _chosen(found: Sequence[Candidate], wanted: Sequence[tuple[int, str]]) -> list[Candidate]:
+    """The candidates of these numbers; another search may number them otherwise, so that a name
+    beside a number must be that of one of its markets.
+    """
+    chosen = []
+    for number, name in wanted:
+        if number > len(found):
+            raise ConfigError("--accept", "", f"there is no candidate {number}, only {len(found)}")
+        one = found[number - 1]
+        names = [side.listing.slug for side in one.sides]
+        if name and name not in names:
+            problem = f"candidate {number} is {' and '.join(names)} by now, not {name}: look again"
+            raise ConfigError("--accept", "", problem)
+        chosen.append(one)
+    return chosen
+
+
+async def _accept(catalogue: Catalogue, chosen: Sequence[Candidate], path: Path) -> None:
     """Writes the markets and what binds them, as a person wants it."""
-    beyond = [number for number in numbers if number > len(found)]
-    if beyond:
-        raise ConfigError("--accept", "", f"there is no candidate {beyond[0]}, only {len(found)}")
     followed = _followed(path)
     blocks = []
-    for number in numbers:
-        one = found[number - 1]
+    for one in chosen:
         bundle = _bundle(one)
         for side in one.sides:
             listing = await catalogue.ready(side.listing)
@@ -174,10 +188,9 @@ async def _accept(
                 blocks.append(block("market", catalogue.table(listing), listing.slug))
         blocks.append(bundle)
     append(path, "\n".join(blocks))
-    for number in numbers:
-        one = found[number - 1]
+    for one in chosen:
         told = " | ".join(side.text for side in one.sides)
-        print(f"{one.relation}: {told}: added to {path}", file=sys.stderr)
+        print(f"{one.relation}: {printable(told)}: added to {path}", file=sys.stderr)
 
 
 def _followed(path: Path) -> set[tuple[str, str]]:

@@ -37,7 +37,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         write_line({"type": "price", **quoted.to_dict()})
     else:
         write_pairs(quoted.lines())
-    return ExitCode.OK if quoted.complete and found.believed else ExitCode.FAILURE
+    return ExitCode.FAILURE if quoted.doubts() else ExitCode.OK
 
 
 def _amount(text: str) -> tuple[str, str]:
@@ -88,13 +88,17 @@ class Quoted:
         """Whether the book holds all that was asked for."""
         return self.fill is not None and self.fill.complete
 
-    def _doubts(self) -> list[str]:
+    def doubts(self) -> list[str]:
+        """Why the price is not to be relied on; empty if it is."""
         doubts = [doubt] if (doubt := self.asked.doubt()) else []
         if not self.complete and self.asked.book.live:
             deep = self.fill is not None and self.fill.truncated
             doubts.append(
                 "the book is not known so deep" if deep else "the book does not hold so much"
             )
+        least, fill = self.asked.market.min_order_size or "0", self.fill
+        if fill is not None and exact.qty(fill.qty_e8) < exact.parse(least):
+            doubts.append(f"the smallest order is of {least} {self.units[0]}")
         return doubts
 
     def _numbers(self) -> dict[str, Fraction | None]:
@@ -146,14 +150,14 @@ class Quoted:
             "complete": self.complete,
             "levels": None if fill is None else fill.levels,
             **self._texts(),
-            "doubts": self._doubts(),
+            "doubts": self.doubts(),
         }
 
     def lines(self) -> list[tuple[str, object]]:
         """All of it for people."""
         texts, (each, money) = self._texts(_SHOWN_PLACES), self.units
         named = self.asked.market.name or self.asked.book.symbol
-        doubts = self._doubts()
+        doubts = self.doubts()
         head: list[tuple[str, object]] = [
             ("market", printable(f"{named}: {self.asked.outcome} ({self.asked.book.venue})")),
             ("believe it?", f"no: {'; '.join(doubts)}" if doubts else vouched(self.asked)),

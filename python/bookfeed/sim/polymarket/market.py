@@ -77,6 +77,8 @@ class Market:
     def __init__(self, spec: MarketSpec, rng: Random, now_ms: int, *, valid_hashes: bool) -> None:
         self.spec = spec
         self.active = True
+        self.winner: int | None = None
+        """Which outcome came true, once it is decided."""
         self.terms = Terms(spec.min_order_size, spec.tick, spec.neg_risk)
         self._rng = rng
         self._valid_hashes = valid_hashes
@@ -263,7 +265,7 @@ class Market:
     def resolve(self, now_ms: int) -> list[Message]:
         """Ends the market; nothing more will come from it."""
         self.active = False
-        winner = 0 if self._rng.random() < 0.5 else 1
+        self.winner = winner = 0 if self._rng.random() < 0.5 else 1
         spec = self.spec
         ts_ms = self._now(now_ms)
         return [wire.market_resolved(spec.index, self.assets, spec.outcomes, ts_ms, winner)]

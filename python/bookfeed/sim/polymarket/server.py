@@ -156,6 +156,13 @@ class SimServer(VenueServer[Client]):
         """Adds a fault to the schedule; ``at_s`` still counts from the start."""
         self.injector.add(fault)
 
+    def resolve(self, market: Market) -> None:
+        """Ends a market, if it has not ended."""
+        if market.active:
+            self.frames_sent += self._publish(
+                self.venue.resolve(market, time.time_ns() // NS_PER_MS)
+            )
+
     # the hub of the connections
 
     def _accept(self, request: WSUpgradeRequest) -> Client | None:

@@ -213,11 +213,15 @@ class SimVenue:
         if config.tick_change_every and self._chance(config.tick_change_every):
             return market.change_tick(now_ms)
         if config.resolve_every and self._chance(config.resolve_every):
-            self._unresolved -= 1
-            return market.resolve(now_ms)
+            return self.resolve(market, now_ms)
         messages, late = market.step(now_ms)
         self._keep(late, now_ms)
         return messages
+
+    def resolve(self, market: Market, now_ms: int) -> list[Message]:
+        """Ends a market that has not ended; nothing more will come from it."""
+        self._unresolved -= 1
+        return market.resolve(now_ms)
 
     def _chance(self, every: int) -> bool:
         return self._rng.random() * every < 1

@@ -9,8 +9,9 @@ names say, questions, and strikes on one price. What looks alike is not always t
     await server.close()
 """
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
@@ -26,7 +27,7 @@ from bookfeed.sim.kalshi.market import Market as KalshiMarket
 from bookfeed.sim.polymarket import SimConfig, SimServer
 from bookfeed.sim.polymarket import wire as polymarket_wire
 from bookfeed.sim.polymarket.ladder import PIPS
-from bookfeed.sim.polymarket.listing import event_of, window
+from bookfeed.sim.polymarket.listing import close, event_of, window
 from bookfeed.sim.polymarket.market import Market as PolymarketMarket
 from bookfeed.sim.polymarket.market import MarketSpec
 from bookfeed.sim.polymarket_kalshi.listing import pair
@@ -49,6 +50,7 @@ _TRADES: Final = 30
 _PAST_MS: Final = 1_200_000
 _AWAY: Final = 3
 _CENT: Final = 100
+_RESOLVED_AFTER_S: Final = 2.0
 _HOST: Final = "127.0.0.1"
 
 
@@ -91,6 +93,7 @@ class ListedServer:
         from bookfeed.sim.polymarket.gamma import Gamma
 
         now_s = int(time.time())
+        self._ends: asyncio.Task[None] | None = None
         self._rng = rng = seeded("listed", config.seed)
         self.polymarket = SimServer(config.polymarket())
         here = [market.spec for market in self.polymarket.venue.markets]
@@ -124,6 +127,7 @@ class ListedServer:
         self._tell_touches()
         for rest in (self.gamma, self.data):
             await rest.start(_HOST, 0, None)
+        self._ends = asyncio.create_task(self._end_windows())
 
     def _tell_touches(self) -> None:
         """Gamma's prices are of when it was started: nobody trades by them."""
@@ -135,14 +139,34 @@ class ListedServer:
                 asset = first[market["conditionId"]]
                 market |= {"bestBid": asset.best_bid / PIPS, "bestAsk": asset.best_ask / PIPS}
 
+    async def _end_windows(self) -> None:
+        """Ends the markets of windows as their time comes, and lists them as closed."""
+        markets = {m.spec.condition_id: m for m in self.polymarket.venue.markets}
+        ends = sorted(
+            (_end_s(event), at, event)
+            for at, event in enumerate(self.gamma.events)
+            if "seriesSlug" in event
+        )
+        for end_s, _, event in ends:
+            await asyncio.sleep(max(0.0, end_s + _RESOLVED_AFTER_S - time.time()))
+            market = markets[event["markets"][0]["conditionId"]]
+            self.polymarket.resolve(market)
+            close(event, market.winner or 0, end_s)
+
     async def close(self) -> None:
         """Closes every connection (1001) and stops listening."""
+        if self._ends is not None:
+            self._ends.cancel()
         for service in (self.kalshi, self.polymarket, self.gamma, self.data):
             await service.close()
 
     async def wait(self) -> None:
         """Returns when the markets of either venue stop, or raises what broke them."""
         await either(self.polymarket, self.kalshi)
+
+
+def _end_s(event: Mapping[str, Any]) -> int:
+    return int(datetime.fromisoformat(event["endDate"]).timestamp())
 
 
 def _priced(events: Sequence[Event], windows: Sequence[MarketSpec]) -> None:
