@@ -67,6 +67,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     # These concern no book.
     "broadcast": frozenset(),
     "fill": frozenset(),
+    "first-book": frozenset(),
     "pong": frozenset(),
     "absent": frozenset(),
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
@@ -251,7 +252,8 @@ class Referee:
                 self.check(symbol, item.ts_ns, heard=False)
         elif item.message.kind in ("book", "price_change"):
             for asset in self.stream.venue.markets[item.message.market].assets:
-                heard = asset.asset_id.encode() in item.payload
+                # Initial books that come late are of the time of the connection's beginning.
+                heard = asset.asset_id.encode() in item.payload and item.payload[:1] != b"["
                 if heard:
                     self.note_stamps(asset.asset_id, item.payload)
                 self.check(asset.asset_id, item.ts_ns, heard=heard)
@@ -343,22 +345,28 @@ def _best_price(levels: list[list[int]]) -> int | None:
 
 def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
     """The faults of a seed: drawn ones, lost changes of which only a hash tells, what concerns no
-    book, fills that are alike, copies of trades; in some seeds wrong time stamps, a connection that
-    falls behind, hashes that are not those of books, a reset behind unread data, news that cannot
-    be read, or an asset that the venue has no more when its connection opens again."""
+    book, fills that are alike, copies of trades, first books that come late; in some seeds wrong
+    time stamps, a connection that falls behind, hashes that are not those of books, a reset behind
+    unread data, news that cannot be read, or an asset that the venue has no more when its
+    connection opens again."""
     drawn = random_faults(seed, count=faults, frames=frames)
     noop = random_faults(seed + 1, count=2, frames=frames, kinds=("drop+noop",))
     # Where outcomes trade apart, nothing but hashes tells that from a torn book.
     foreign = (Fault("hash", at_frame=frames // 4),) if seed % 6 == 2 else ()
     beside = random_faults(seed + 2, count=2, frames=frames, kinds=("broadcast", "pong"))
     fills = random_faults(seed + 4, count=3, frames=frames, kinds=("fill",))
+    # Of a reconnect, if there is one, and in some seeds of the very first connection.
+    first = random_faults(seed + 5, count=1, frames=frames, kinds=("first-book",))
+    if seed % 5 == 1:
+        first += (Fault("first-book", variant=("late", "unstamped")[seed % 2]),)
     behind = (Fault("reset-behind-data", at_frame=frames // 3),) if seed % 6 == 4 else ()
     stamp = random_faults(seed + 2, count=seed % 2, frames=frames, kinds=("stamp",))
     late = random_faults(seed + 3, count=seed % 4 == 0, frames=frames, kinds=("late",))
     news = (Fault("lifecycle", at_frame=frames // 5),) if seed % 6 in (0, 3) else ()
     gone = (Fault("absent", at_frame=1), Fault("disconnect", at_frame=frames // 4))
     absent = gone if seed % 7 == 3 else ()
-    return (*drawn, *noop, *foreign, *beside, *fills, *behind, *stamp, *late, *news, *absent)
+    beside = (*beside, *fills, *first)
+    return (*drawn, *noop, *foreign, *beside, *behind, *stamp, *late, *news, *absent)
 
 
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:

@@ -90,7 +90,10 @@ class Client(Peer):
         self._subscribed.update(fresh)
         self._recount()
         if dump and len(self._subscribed) <= SNAPSHOT_ASSETS_MAX:
-            self._say(self._hub.venue.initial_books(fresh))
+            initial = self._hub.venue.initial_books(fresh)
+            books = self._hub.injector.first_books(self.conn, initial, self._now_ns())
+            if books is not None:
+                self._say(books)
         for trade in self._hub.injector.trades_anew(fresh):
             self._say(trade)
 

@@ -42,6 +42,7 @@ FaultKind = Literal[
     "ghost",
     "sibling-ghost",
     "fill",
+    "first-book",
     "reset-behind-data",
     "pong",
     "broadcast",
@@ -65,6 +66,8 @@ sibling-ghost a book of 0.01 and 0.99 with a fresh time and a hash that fits it,
               market whose outcomes mirror each other, in the stream or by REST
 fill          two fills of one transaction that are alike; or only a copy of a trade, behind newer
               changes of its book or anew on the next connection
+first-book    the initial books of the next connection come behind the first changes of them, with
+              their time stamps or without
 
 The others are those ``OF_ANY`` venue.
 """
@@ -85,6 +88,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "ghost": ("",),
     "sibling-ghost": ("stream", "rest"),
     "fill": ("twice", "again", "anew"),
+    "first-book": ("late", "unstamped"),
     **OF_ANY,
 }
 """The ways each kind can happen; the first is the default.
@@ -94,8 +98,9 @@ touches every entry alike. A ``truncated`` frame still names its asset, an ``una
 one names nothing.
 """
 
-STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind not in ("ghost", "absent", "pong"))
-"""The kinds that hit the frames of the market channel."""
+_NO_FRAMES: Final = ("ghost", "absent", "pong", "first-book")
+STREAM_KINDS: Final = tuple(kind for kind in VARIANTS if kind not in _NO_FRAMES)
+"""The kinds that hit the frames of the market channel, initial books apart."""
 
 DRAWN_KINDS: Final = tuple(
     kind for kind in STREAM_KINDS if kind not in ("drop+noop", "hash", "lifecycle", "fill", *OF_ANY)
@@ -130,6 +135,7 @@ _HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
 _SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
 _STAMP: Final = re.compile(rb'(?P<before>"timestamp":(?P<quote>"))(?P<ms>[0-9]+)')
 _TRANSACTION: Final = re.compile(rb'"transaction_hash":"(\w+)"')
+_WHOLE_STAMP: Final = re.compile(rb'"timestamp":"[0-9]*"')
 _ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
 _LEVEL: Final = re.compile(
     rb'"asset_id":"([0-9]+)", "price":"[0-9.]+", "size":"[0-9.]+", "side":"(?:BUY|SELL)"'
@@ -201,6 +207,18 @@ class FaultInjector(Injector[Fault, bytes]):
     def trades_anew(self, asset_ids: Sequence[str]) -> list[bytes]:
         """The trades that a new connection which follows ``asset_ids`` tells again."""
         return self._copies.of_new(asset_ids)
+
+    def first_books(self, conn: int, books: bytes, now_ns: int) -> bytes | None:
+        """The initial books of a new connection; ``None`` if they come later."""
+        link = self._links.setdefault(conn, Link())
+        fault = self._take(conn, link.frame, now_ns, lambda one: one.kind == "first-book")
+        if fault is None:
+            return books
+        if fault.variant == "unstamped":
+            books = _WHOLE_STAMP.sub(b'"timestamp":""', books)
+        link.repeat_later(books)
+        self.log.append(FaultEvent(fault, now_ns, conn, link.frame, (), fault.variant))
+        return None
 
     def deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int

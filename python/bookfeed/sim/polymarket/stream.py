@@ -118,8 +118,10 @@ class Stream(VirtualRun[Item]):
             gone = self._injector.absent(conn, self.asset_ids(conn)[0], self._now_ns)
             self.venue.withdraw(gone)
             yield Item("connected", ts_ns, conn, _NOTHING, None)
-            books = self.venue.initial_books(self.asset_ids(conn))
-            yield Item("frame", ts_ns, conn, books, None)
+            initial = self.venue.initial_books(self.asset_ids(conn))
+            books = self._injector.first_books(conn, initial, self._now_ns)
+            if books is not None:
+                yield Item("frame", ts_ns, conn, books, None)
             for trade in self._injector.trades_anew(self.asset_ids(conn)):
                 yield Item("frame", ts_ns, conn, trade, None)
         for conn in self._heartbeats():
