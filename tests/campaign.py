@@ -67,7 +67,8 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     # These concern no book.
     "broadcast": frozenset(),
     "fill": frozenset(),
-    "first-book": frozenset(),
+    # It may come inside a batch.
+    "first-book": frozenset({"bbo_mismatch", "hash_mismatch", "crossed", "mirror_mismatch"}),
     "pong": frozenset(),
     "absent": frozenset(),
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),

@@ -51,6 +51,16 @@ def test_changes_whose_hashes_are_no_book_hashes_cost_a_few_fetches_and_are_said
         assert report.live_ns > 0.85 * report.total_ns
 
 
+@pytest.mark.parametrize("variant", ["late", "unstamped"])
+def test_first_books_behind_changes_are_brought_up_to_date(variant: str) -> None:
+    for seed in range(1, 7):
+        late = (Fault("first-book", variant=variant),)
+        report = campaign.run(seed, items=400, schedule=late)
+        assert report.problems == [], f"seed {seed}: {report.problems}"
+        assert report.faults["first-book"] == 1
+        assert report.live_ns > 0.9 * report.total_ns, seed
+
+
 def test_the_referee_notices_lies() -> None:
     """With hash checks off, changes lost deep in a book go unnoticed: the referee must object."""
     wrong = sum(bool(campaign.run(seed, items=600, hash_check="off").problems) for seed in SEEDS)

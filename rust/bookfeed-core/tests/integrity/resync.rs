@@ -64,6 +64,19 @@ fn a_fetched_book_that_the_stream_contradicts_is_not_believed() {
 }
 
 #[test]
+fn the_hash_of_a_change_put_on_a_fetched_book_is_counted_as_such() {
+    for policy in [HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = fetching(policy);
+        let body = scene.market.rest(0);
+        scene.lose_change(true, 350, "7"); // neither in the answer nor heard, and not at the touch
+        scene.change(true, 351, "2");
+        assert_eq!(scene.answer(&body)[0], "0 state stale hash_mismatch");
+        assert_eq!(scene.evidence(0, Evidence::HashChangeMismatch), 1);
+        assert_eq!(scene.evidence(0, Evidence::HashBookMismatch), 0);
+    }
+}
+
+#[test]
 fn a_live_book_is_lost_to_a_request_only_if_somebody_asked() {
     let mut scene = Scene::live(HashCheck::Sampled);
     scene.engine.resync_begin(0, scene.ts).unwrap();
