@@ -160,6 +160,59 @@ def test_every_stamp_turns_odd(hash_check: HashCheck, kind: str, hashes: bool) -
     assert market.state()[0] == "live", market.state()
 
 
+def touch(market: Market, asset: str = YES) -> dict[str, Any]:
+    bids, asks = market.sides(asset)
+    return {
+        "event_type": "best_bid_ask",
+        "market": MARKET,
+        "asset_id": asset,
+        "best_bid": max(bids),
+        "best_ask": min(asks),
+        "timestamp": str(market.ms // 1_000),
+    }
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled"])
+def test_what_is_set_back_within_a_second_is_no_copy(hash_check: HashCheck) -> None:
+    """Stamps in seconds: a level that flickers is told in the very same words again and again."""
+    market = Market(hash_check)
+    live = 0
+    for k in range(1, 400):
+        market.say(market.walk(k % 2, (market.ms + 100) // 1_000), 100)
+        market.say(touch(market))
+        market.engine.advance(market.ms * MS)
+        assert market.right(YES) and market.right(NO), (k, market.state())
+        live += market.state()[0] == market.state(NO)[0] == "live"
+    assert live > 0.99 * 400
+    # Deep in a book no touch says which, but the next hash does.
+    deep = [market.change((market.ms + 100) // 1_000, "0.41", size) for size in ("9", "0", "9", "0")]
+    for frame in deep:
+        market.say(frame, 100)
+    assert market.state() == ("suspect", "out_of_order")
+    market.say(market.change(market.ms // 1_000, "0.42", "9"), 100)
+    assert market.state()[0] == "live" and market.right(YES) and market.right(NO)
+
+
+@pytest.mark.parametrize("hash_check", ["always", "sampled"])
+def test_a_copy_within_a_second_is_not_believed(hash_check: HashCheck) -> None:
+    market = Market(hash_check)
+    for k in range(1, 40):
+        market.say(market.walk(k, (market.ms + 100) // 1_000), 100)
+    market.ms = market.ms // 1_000 * 1_000
+    second = market.ms // 1_000
+    there = market.change(second, "0.50", "77")
+    market.say(there, 100)
+    market.say(market.change(second, "0.50", "0"), 100)
+    assert market.state()[0] == market.state(NO)[0] == "live"
+    market.say(there, 100)
+    market.say(touch(market))
+    assert market.state() == ("suspect", "out_of_order")
+    market.engine.advance((market.ms + 300) * MS)
+    assert market.state() == market.state(NO) == ("suspect", "out_of_order")
+    market.say(market.change(second, "0.30", "5"), 100)
+    assert market.right(YES) and market.right(NO)
+
+
 @pytest.mark.parametrize("hash_check", POLICIES)
 @pytest.mark.parametrize("kind", STAMPS)
 @pytest.mark.parametrize("whole", [True, False])

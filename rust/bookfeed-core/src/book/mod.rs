@@ -187,7 +187,9 @@ pub struct Rare {
     pub ahead: VecDeque<NumberedTouch>,
     /// What the venue's checksums were last computed from.
     pub checksums: Crc32Memory,
-    /// The newest trades of its connection.
+    /// Whether the venue's touch decides the doubt about a change that was told before.
+    pub(crate) touch_decides: bool,
+    /// The newest trades.
     pub(crate) trades: RecentTrades,
 }
 
@@ -338,6 +340,7 @@ impl Default for Rare {
             stitch: Stitch::default(),
             ahead: VecDeque::new(),
             checksums: Crc32Memory::default(),
+            touch_decides: false,
             trades: RecentTrades::default(),
         }
     }
@@ -534,6 +537,12 @@ impl Book {
             Side::Bid => self.bids.qty_at(price),
             Side::Ask => self.asks.qty_at(price),
         }
+    }
+
+    /// Whether it is in doubt about its best level alone, which may have been set back or told twice.
+    #[must_use]
+    pub(crate) fn decided_by_touch(&self) -> bool {
+        self.doubt.is_some_and(|doubt| doubt.cause == Cause::OutOfOrder) && self.rare.touch_decides
     }
 
     /// Whether the book has come to its end, for a reason that only a new subscription, or

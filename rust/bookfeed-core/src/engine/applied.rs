@@ -16,8 +16,9 @@ pub(super) struct Touched {
 /// How a message changed a book, and with that what it is judged by.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum How {
-    /// Levels were set that carry evidence; `last` is the last of them in the frame.
-    Changed { last: usize, out_of_order: bool },
+    /// Levels were set that carry evidence; `last` is the last of them in the frame. They are
+    /// `repeated` if the same was told before, within a time that is not believed.
+    Changed { last: usize, out_of_order: bool, repeated: bool },
     /// Levels changed in the order of numbers.
     InSequence,
     /// Levels were set, or `whole` if all of them were, and the message says what the book comes

@@ -97,9 +97,12 @@ impl Applier {
         let copies = ts_event != ABSENT || checked && !digest.is_empty();
         let not_newer = ts_event <= book.ts_event && copies;
         // Entries of the message in hand follow each other; only earlier messages come again.
-        if not_newer && known.is_none() && book.recent.seen(print) {
+        let seen = not_newer && known.is_none() && book.recent.seen(print);
+        let undone = seen && book.qty_at(change.side, change.level.price) != change.level.qty;
+        let repeated = undone && ts_event == ABSENT && judge.may_be_set_back(world, origin, change);
+        let book = world.book(id);
+        if seen && !repeated {
             book.evidence.count(Evidence::Duplicate);
-            let undone = book.qty_at(change.side, change.level.price) != change.level.qty;
             if undone && (ts_event == book.ts_event || ts_event == ABSENT) {
                 // Within one venue time a level was set, changed, and now the first message
                 // comes again: told twice, or set back. Only the next hash can say which.
@@ -121,7 +124,7 @@ impl Applier {
         book.recent.remember(print);
         match known.and_then(|i| self.applied.touched.get_mut(i)) {
             Some(Touched { how: How::Changed { last, .. }, .. }) => *last = index,
-            _ => self.applied.touch(id, How::Changed { last: index, out_of_order }),
+            _ => self.applied.touch(id, How::Changed { last: index, out_of_order, repeated }),
         }
     }
 

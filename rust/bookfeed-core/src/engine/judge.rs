@@ -171,8 +171,11 @@ impl Judge {
         for one in &applied.touched {
             let id = one.id;
             match one.how {
-                How::Changed { last, out_of_order } => {
+                How::Changed { last, out_of_order, repeated } => {
                     self.judge_change(world, origin, id, out_of_order, &frame.changes[last]);
+                    if repeated {
+                        self.doubt_repeated(world, id, origin.ts_recv);
+                    }
                 }
                 // A message in the order of numbers is about one book.
                 How::InSequence => return self.judge_numbered(world, origin, id),

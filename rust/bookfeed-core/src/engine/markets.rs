@@ -241,7 +241,8 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
     if !book.running() || older || !(bid.given() || ask.given()) {
         return;
     }
-    let doubted_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch);
+    let decided = book.decided_by_touch() && bid.given() && ask.given();
+    let doubted_by_touch = book.doubt.is_some_and(|d| d.against == Evidence::TouchMismatch) || decided;
     if book.agrees(bid, ask) {
         book.touch_agrees(Evidence::TouchMatch, bid, ask);
         if doubted_by_touch {
@@ -251,6 +252,9 @@ fn take_touch(world: &mut World, judge: &mut Judge, origin: &Origin, touch: &Tou
         if book.believable() {
             book.ts_evidence = origin.ts_recv;
             judge.publish_one(world, id, origin.ts_recv);
+        }
+        if doubted_by_touch {
+            judge.check_sibling(world, id, origin.ts_recv);
         }
         return;
     }

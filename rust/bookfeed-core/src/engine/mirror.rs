@@ -72,6 +72,9 @@ impl Judge {
             Some(doubt) if doubt.cause == Cause::MirrorMismatch && !broken => {
                 self.settle_mirror(world, other, ts_recv);
             }
+            Some(_) if silent.decided_by_touch() && !broken && !silent.apart => {
+                self.settle_mirror(world, other, ts_recv);
+            }
             Some(_) => {}
         }
     }

@@ -80,6 +80,7 @@ impl Judge {
         if book.doubt.is_none() {
             let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
             let ts_event = book.ts_event;
+            book.rare.touch_decides = false;
             self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
         }
     }
@@ -150,6 +151,37 @@ impl Judge {
             self.turn(world, id, State::Suspect, Cause::OutOfOrder, ts);
         }
         true
+    }
+
+    /// Whether a change that was told before, with a stamp that is not believed, may be a new one
+    /// that sets a level back: the book is then as it was, and so is its hash.
+    #[cold]
+    pub(super) fn may_be_set_back(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        change: &Change,
+    ) -> bool {
+        if self.fits(world, origin, change) != Proved::Match {
+            return false;
+        }
+        let book = world.book(change.instrument);
+        let before = if change.side == Side::Bid { &book.bids } else { &book.asks };
+        let mut after = before.clone();
+        after.set(change.level);
+        book.rare.touch_decides = after.best_price() != before.best_price();
+        true
+    }
+
+    /// It was applied, and may have been a copy all the same: the venue's next word decides, its
+    /// touch as well if it is the best level that was set back.
+    pub(super) fn doubt_repeated(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let deadline = ts.saturating_add(world.config.batch_grace);
+        let book = world.book(id);
+        let (cause, against, ts_event) = (Cause::OutOfOrder, Evidence::OutOfOrder, book.ts_event);
+        if book.believable() {
+            self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
+        }
     }
 
     /// Whether the hash of a change fits the book once the change is applied.
