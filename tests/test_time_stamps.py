@@ -185,7 +185,9 @@ def test_what_is_set_back_within_a_second_is_no_copy(hash_check: HashCheck) -> N
         live += market.state()[0] == market.state(NO)[0] == "live"
     assert live > 0.99 * 400
     # Deep in a book no touch says which, but the next hash does.
-    deep = [market.change((market.ms + 100) // 1_000, "0.41", size) for size in ("9", "0", "9", "0")]
+    deep = [
+        market.change((market.ms + 100) // 1_000, "0.41", size) for size in ("9", "0", "9", "0")
+    ]
     for frame in deep:
         market.say(frame, 100)
     assert market.state() == ("suspect", "out_of_order")

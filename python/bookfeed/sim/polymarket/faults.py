@@ -20,9 +20,16 @@ from bookfeed.sim.faults import (
     Mishap,
     lasting,
 )
+from bookfeed.sim.polymarket.damage import (
+    HASH,
+    SIZE,
+    could_do_nothing,
+    foreign,
+    malform,
+    without_effect,
+)
 from bookfeed.sim.polymarket.fills import Copies
-from bookfeed.sim.polymarket.ladder import PRICE_TEXT, size_text
-from bookfeed.sim.polymarket.wire import Asset, Change, Message, book_hash
+from bookfeed.sim.polymarket.wire import Message, book_hash
 
 FaultKind = Literal[
     "drop",
@@ -131,15 +138,9 @@ _NEWS_KINDS: Final = frozenset({"tick_size_change", "market_resolved"})
 _NEWS_VALUE: Final = re.compile(rb'"(new_tick_size|winning_asset_id)":"[^"]*"')
 # What a fault of content hits where that is no message of a book.
 _KINDS_HIT: Final = {"lifecycle": _NEWS_KINDS, "fill": frozenset({"last_trade_price"})}
-_HASH: Final = re.compile(rb'"hash":"[0-9a-f]{40}"')
-_SIZE: Final = re.compile(rb'"size":"([0-9.]+)"')
 _STAMP: Final = re.compile(rb'(?P<before>"timestamp":(?P<quote>"))(?P<ms>[0-9]+)')
 _TRANSACTION: Final = re.compile(rb'"transaction_hash":"(\w+)"')
 _WHOLE_STAMP: Final = re.compile(rb'"timestamp":"[0-9]*"')
-_ASSET_END: Final = re.compile(rb'"asset_id":"[0-9]+"')
-_LEVEL: Final = re.compile(
-    rb'"asset_id":"([0-9]+)", "price":"[0-9.]+", "size":"[0-9.]+", "side":"(?:BUY|SELL)"'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ class FaultInjector(Injector[Fault, bytes]):
             delivery = delivery._replace(late_ns=late_ns)
         if conn not in self._foreign:
             return delivery
-        return delivery._replace(payloads=tuple(_foreign(data) for data in delivery.payloads))
+        return delivery._replace(payloads=tuple(foreign(data) for data in delivery.payloads))
 
     def _deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int
@@ -261,7 +262,7 @@ class FaultInjector(Injector[Fault, bytes]):
             case "drop":
                 detail = f"{message.kind} never delivered"
             case "drop+noop":
-                data, detail = _without_effect(message, data), f"{message.kind} without effect"
+                data, detail = without_effect(message, data), f"{message.kind} without effect"
                 payloads = link.with_waiting(message.market, data)
             case "hash":
                 self._foreign.add(sent.conn)
@@ -327,14 +328,14 @@ class FaultInjector(Injector[Fault, bytes]):
     def _damage(self, fault: Fault, data: bytes) -> tuple[bytes, str]:
         """The frame after a fault of content, and what was done to it."""
         if fault.kind == "malformed":
-            return _malform(data, fault.variant), fault.variant
+            return malform(data, fault.variant), fault.variant
         if fault.kind == "lifecycle":
             return _NEWS_VALUE.sub(rb'"\1":{}', data), "a value that cannot be read"
         count = 1 if fault.variant == "one" else 0
         if fault.kind == "wrong_hash":
             wrong = f'"hash":"{self._rng.getrandbits(160):040x}"'.encode()
-            return _HASH.sub(wrong, data, count), f"{fault.variant}: {wrong.decode()}"
-        found = _SIZE.search(data)
+            return HASH.sub(wrong, data, count), f"{fault.variant}: {wrong.decode()}"
+        found = SIZE.search(data)
         if found is None:
             return data, "no size to corrupt"
         old = found.group(1)
@@ -395,7 +396,7 @@ def _fits(fault: Fault, sent: _Sent) -> bool:
         return fault.kind in STREAM_KINDS
     if sent.mask < 0 or sent.message.kind not in _KINDS_HIT.get(fault.kind, _BOOK_KINDS):
         return False
-    if fault.kind == "drop+noop" and not _could_do_nothing(sent.message):
+    if fault.kind == "drop+noop" and not could_do_nothing(sent.message):
         return False
     return fault.asset is None or fault.asset in sent.named()
 
@@ -433,72 +434,11 @@ def _duplicate(fault: Fault, link: Link[bytes], sent: _Sent, data: bytes) -> tup
     return payloads
 
 
-def _unchanged_bid(asset: Asset, message: Message) -> tuple[int, int] | None:
-    """A bid of the asset that the message leaves as it was: price and size."""
-    changed = {
-        change.price
-        for change in message.change
-        if isinstance(change, Change) and change.asset is asset and change.is_bid
-    }
-    levels = zip(asset.bids.prices, asset.bids.sizes, strict=True)
-    return next((level for level in levels if level[0] not in changed), None)
-
-
-def _could_do_nothing(message: Message) -> bool:
-    """Whether the message ends a batch of changes that leave a bid of every book as it was."""
-    if message.kind != "price_change" or message.torn:
-        return False
-    assets = [change.asset for change in message.change if isinstance(change, Change)]
-    return all(_unchanged_bid(asset, message) is not None for asset in assets)
-
-
-def _without_effect(message: Message, data: bytes) -> bytes:
-    """The frame with its hashes and touches, but with changes to what the levels are already."""
-    assets = {
-        change.asset.asset_id.encode(): change.asset
-        for change in message.change
-        if isinstance(change, Change)
-    }
-
-    def restate(found: re.Match[bytes]) -> bytes:
-        asset = assets[found.group(1)]
-        price, size = _unchanged_bid(asset, message) or (0, 0)
-        text = f'", "price":"{PRICE_TEXT[price]}", "size":"{size_text(size)}", "side":"BUY"'
-        return b'"asset_id":"' + found.group(1) + text.encode()
-
-    return _LEVEL.sub(restate, data)
-
-
-def _foreign(data: bytes) -> bytes:
-    """The frame with other hashes if it is one of changes; a copy of it gets the same ones."""
-    if b'"price_changes"' not in data:
-        return data
-    return _HASH.sub(lambda found: b'"hash":"%b"' % book_hash(found.group(0)).encode(), data)
-
-
 def _first_bit(message: Message, mask: int) -> int:
     for bit, _ in message.entries:
         if bit & mask:
             return bit
     return message.mask & mask
-
-
-def _malform(data: bytes, variant: str) -> bytes:
-    if variant == "truncated":
-        named = _ASSET_END.search(data)
-        start = named.end() if named else 0
-        return data[: start + (len(data) - start) * 6 // 10]
-    if variant == "bad_number":
-        return _replace_first(data, _SIZE, lambda found: b'"size":"' + found.group(1) + b'e1"')
-    if variant == "invalid_utf8":
-        return _replace_first(data, _HASH, lambda found: found.group(0)[:-5] + b'\xff\xc0\xaf"')
-    return b'{"market":"0x'
-
-
-def _replace_first(
-    data: bytes, pattern: re.Pattern[bytes], change: Callable[[re.Match[bytes]], bytes]
-) -> bytes:
-    return pattern.sub(change, data, count=1)
 
 
 def random_faults(
