@@ -238,9 +238,15 @@ class Referee:
         """When each book was spoken of last."""
         self.blind: set[str] = set()
         """Books whose newest message has no time that could be read, and so no hash."""
+        self.unread: set[str] = set()
+        """Those of first books without a time, until a hash of theirs was read."""
 
     def look(self, item: Item) -> None:
         """After an item: the books it was about, or all of them now and then."""
+        if item.payload[:1] == b"[" and not stamped_readably(item.payload):
+            self.unread |= {
+                symbol for symbol in self.client.symbols if symbol.encode() in item.payload
+            }
         news = item.message is not None and item.message.kind == "new_market"
         pong = b"PONG" in item.payload[:16].upper()
         if item.kind == "frame" and not pong and not news:
@@ -325,7 +331,10 @@ class Referee:
         truth = self.stream.truth(symbol)
         mine = [view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist()]
         true = [[list(level) for level in side] for side in (truth.bids, truth.asks)]
-        if not self.hashes or view.cause == "untrusted_hash" or symbol in self.blind:
+        if view.verified:
+            self.unread.discard(symbol)
+        unheard = symbol in self.blind or symbol in self.unread
+        if not self.hashes or view.cause == "untrusted_hash" or unheard:
             # Inside a batch the book may be that of its end already, by REST: no hash says so.
             return truth.torn or [_best_price(side) for side in mine] == [
                 _best_price(side) for side in true

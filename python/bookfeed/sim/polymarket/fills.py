@@ -1,8 +1,12 @@
 """Trades that a connection, or the next one, tells once more though there was only one."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from bookfeed.sim.polymarket.wire import Message
+
+_NEWER_MS: Final = 1_000
+"""So much newer than a trade is nothing of its book that was told before it."""
 
 
 class Copies:
@@ -19,8 +23,8 @@ class Copies:
         return bool(self._behind)
 
     def behind(self, conn: int, asset_id: str, trade: Message, data: bytes) -> None:
-        """Tells it again on ``conn`` behind the next newer message about the asset's book."""
-        self._behind.append((conn, asset_id, trade.ts_ms, data))
+        """Tells it again on ``conn`` behind a message about the asset's book that is newer."""
+        self._behind.append((conn, asset_id, trade.ts_ms + _NEWER_MS, data))
 
     def anew(self, asset_id: str, data: bytes) -> None:
         """Has the next connection that follows the asset tell it again."""
