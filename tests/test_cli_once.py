@@ -136,7 +136,7 @@ def test_a_market_that_is_over_is_not_believed_whatever_its_book() -> None:
 
 
 @pytest.mark.parametrize(
-    "amount", ["", "500", "usd", "-5usd", "1e3usd", "5 000usd", "1.123456789sh"]
+    "amount", ["", "0usd", "500", "usd", "-5usd", "1e3usd", "5 000usd", "1.123456789sh"]
 )
 def test_an_amount_that_is_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], amount: str

@@ -42,7 +42,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
 def _amount(text: str) -> tuple[str, str]:
     found = _AMOUNT.fullmatch(text.strip().lower())
-    if found is None:
+    if found is None or not exact.parse(found[1]):
         raise ConfigError("AMOUNT", "", f"must be such as 500usd or 200sh, not {text!r}")
     return found[1], found[2]
 
