@@ -170,6 +170,21 @@ def test_other_years_and_words_are_no_candidates(first: str, second: str) -> Non
     assert related(listed(first), kalshi(second)) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("Will {} win the 2028 Democratic presidential nomination?",
+         "{} wins Democratic presidential nomination in 2028", 
+         ("Stephen Smith", "Gretchen Whitmer")),
+        ("Will the {} win the NBA championship?", "{} win NBA championship", ("Lakers", "Celtics")),
+    ],
+)  # fmt: skip
+def test_another_name_is_another_question(first: str, second: str, found: tuple[str, str]) -> None:
+    one, other = found
+    assert related(listed(first.format(one)), kalshi(second.format(other))) == []
+    assert related(listed(first.format(one)), kalshi(second.format(one))) == [("same", None)]
+
+
 def test_what_is_not_stated_is_told_apart_from_what_differs() -> None:
     ours = listed("Will the bill pass the senate?", close_ts=None)
     found = only(ours, kalshi("Bill pass senate", resolution_source="the press"))

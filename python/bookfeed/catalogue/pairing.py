@@ -5,7 +5,7 @@ for a person to read: nothing here says that two contracts are the same, only th
 fields says otherwise.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
@@ -34,6 +34,7 @@ FACTS: Final = ("oracle", "strike", "cut-off")
 _SCORE_MIN: Final = 80
 _SCORE_MAX: Final = 100
 _OTHER_NUMBERS: Final = 10
+_OTHER_WORD: Final = 10
 # Prices are told in cents: above 79,999.99 is 80,000 or above.
 _CENT: Final = Decimal("0.01")
 _NEAR_NS: Final = 60 * NS_PER_S
@@ -194,15 +195,26 @@ def _alike(ours: Sequence[Claim], theirs: Sequence[Claim]) -> Iterator[tuple[Cla
         found = process.extract(
             one.subject, subjects, scorer=fuzz.token_sort_ratio, score_cutoff=_SCORE_MIN, limit=10
         )
-        scored = [(round(score) - _unlike(one, theirs[at]), theirs[at]) for _, score, at in found]
+        scored = [
+            (round(score) - _unlike(one, theirs[at], fuzz.ratio), theirs[at])
+            for _, score, at in found
+        ]
         best = max((score for score, _ in scored), default=0)
         yield from ((one, other, score) for score, other in scored if score == best >= _SCORE_MIN)
 
 
-def _unlike(one: Claim, other: Claim) -> int:
-    """What other numbers take from the likeness of two titles."""
+def _unlike(one: Claim, other: Claim, likeness: Callable[[str, str], float]) -> int:
+    """What other numbers, and other words in place of some, take from the likeness of two titles:
+    one name in place of another is another question.
+    """
     both = one.numbers and other.numbers
-    return _OTHER_NUMBERS if both and one.numbers.isdisjoint(other.numbers) else 0
+    numbers = _OTHER_NUMBERS if both and one.numbers.isdisjoint(other.numbers) else 0
+    ours, theirs = one.words - other.words, other.words - one.words
+
+    def without(words: frozenset[str], among: frozenset[str]) -> int:
+        return sum(all(likeness(w, o) < _SCORE_MIN for o in among) for w in words)
+
+    return numbers + _OTHER_WORD * min(without(ours, other.words), without(theirs, one.words))
 
 
 def _of_questions(one: Claim, other: Claim) -> Relation:
