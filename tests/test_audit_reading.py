@@ -243,6 +243,28 @@ def test_market_news() -> None:
     assert one.fees == KalshiFees("quadratic", D(1), base_known=True)
 
 
+def test_news_of_a_market_outlive_its_move_and_may_be_missed_after_it() -> None:
+    options: dict[str, Any] = {"event": "E", "fee": "kalshi:quadratic;1;direct|;", "close_ts": 1}
+    market = Kalshi(**options)
+    one = market.model.instruments[0]
+    market.take("event_fee_update", {"event_ticker": "E", "fee_multiplier_override": 2})
+    closes = {"market_ticker": TICKER, "event_type": "close_date_updated", "close_ts": 600}
+    market.take("market_lifecycle_v2", closes)
+
+    def subscribe(conn: int, **more: object) -> tuple[Decimal | None, int | None, set[str]]:
+        market.model.control(Kind.SUBSCRIBE, conn, b"", listing(**options | more))
+        fees = one.fees
+        override = fees.multiplier_override if isinstance(fees, KalshiFees) else None
+        return override, one.close_ts, one.unheard
+
+    assert subscribe(0) == (D(2), 600 * 10**9, set())
+    assert subscribe(1) == (None, 600 * 10**9, {"pause", "close"})
+    assert subscribe(1, fee="kalshi:quadratic;1;direct|;3")[0] == D(3)
+    market.model.control(Kind.UNSUBSCRIBE, 1, b"", {"instrument": 0})
+    assert subscribe(1, close_ts=7)[:2] == (None, 7)
+    assert isinstance(one.fees, KalshiFees)
+
+
 def test_the_end_of_an_override_nobody_knew_of_leaves_the_fees_unknown() -> None:
     clear = {"event_ticker": "E", "fee_type_override": None, "fee_multiplier_override": None}
     for fee, multiplier in (

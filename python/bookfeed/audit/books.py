@@ -94,6 +94,10 @@ class Instrument:
     sibling: int | None = None
     open_ts: int | None = None
     close_ts: int | None = None
+    listed_hours: tuple[int | None, int | None] = (None, None)
+    """When it opens and closes, as the subscription stated them."""
+    listed_terms: str | None = None
+    """The same of its fees, in words."""
     min_order_size: Decimal = Decimal(0)
     """Smallest order, 0 if it is not known."""
     paused: bool = False

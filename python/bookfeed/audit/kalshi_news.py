@@ -201,6 +201,14 @@ class KalshiNews:
             if self._new(one):
                 self.set_fees(one, listed.kind, listed.multiplier)
 
+    def listed(self, one: Instrument, *, new_fees: bool, missed: bool) -> None:
+        """A market is subscribed, maybe elsewhere: until its news come there, some are missed."""
+        news = self.of(one)
+        if new_fees:
+            news.fees_before, news.fees_unheard = None, False
+        if missed:
+            self.doubt(one, fees=True, heard=False)
+
     def set_fees(self, one: Instrument, kind: str | None, multiplier: Decimal | None) -> None:
         """An event's fees; what they leave as it was listed may be an older override's."""
         if not isinstance(listed := one.listed_fees, KalshiFees):

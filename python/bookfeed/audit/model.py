@@ -155,16 +155,25 @@ class Model:
                 least = plain(str(options["min_order_size"]), 8)
                 self.instruments[number].min_order_size = least
         one = self.instruments[number]
+        reading, followed = self.reading_of(one), one.conn >= 0
+        came = reading is not None and reading.hears(one)
         one.conn = conn
         self._forget(one)
         # Said when it is done: `over` must not outlive a new subscription.
         one.state, one.cause = "idle", "none"
-        listed = fees.stated(venue, options)
-        if listed is not None:
-            one.fees = one.listed_fees = listed
+        # What news said since is newer than the same listing again.
+        terms = fees.stated(venue, options)
+        new = terms is not None and not (followed and terms == one.listed_terms)
+        if terms is not None and new:
+            one.fees = one.listed_fees = fees.parse(terms)
         one.event = options.get("event") or one.event
         one.depth = options.get("depth") or one.depth
-        one.open_ts, one.close_ts = options.get("open_ts"), options.get("close_ts")
+        hours = options.get("open_ts"), options.get("close_ts")
+        if not (followed and hours == one.listed_hours):
+            one.open_ts, one.close_ts = hours
+        one.listed_hours, one.listed_terms = hours, terms or one.listed_terms
+        if reading is not None:
+            reading.listed(one, new_fees=new, news_came=came)
 
     def _spelled(self, venue: str, market: str | None) -> str | None:
         """The id of a market as the venue writes it, whatever was subscribed."""

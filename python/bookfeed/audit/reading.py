@@ -135,6 +135,16 @@ class Reading:
     def renewed(self, conn: int) -> None:
         """A connection came up or was lost: whatever is numbered on it begins anew."""
 
+    def hears(self, one: Instrument) -> bool:
+        """Whether the news of a market comes on its connection."""
+        del one
+        return False
+
+    def listed(self, one: Instrument, *, new_fees: bool, news_came: bool) -> None:
+        """An instrument is subscribed, with ``new_fees`` or without; ``news_came`` says whether
+        its news came until now.
+        """
+
     def forget(self, one: Instrument) -> None:
         """Nothing that came for a book so far is a basis any more."""
 

@@ -38,6 +38,8 @@ pub struct Instrument {
     pub event: Option<Box<str>>,
     /// When the market opens, and when it closes, as far as is known.
     pub hours: Hours,
+    /// The same, and the terms of fees, as it was listed last.
+    pub listed: (Hours, Option<Box<str>>),
     /// Whether the venue has paused it.
     pub paused: bool,
     /// Whether it may have been paused, or may be open for another time, without our hearing of it.
@@ -163,6 +165,7 @@ impl Instrument {
             market_id: None,
             event: None,
             hours: Hours::default(),
+            listed: Default::default(),
             paused: false,
             unheard: Unheard::default(),
             ts_news: ABSENT,

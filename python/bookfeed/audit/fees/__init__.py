@@ -50,10 +50,10 @@ def unstated(venue: str) -> Fees | None:
     return None if terms is None else parse(f"{venue}:{terms}")
 
 
-def stated(venue: str, options: Mapping[str, Any]) -> Fees | None:
-    """The fees a SUBSCRIBE record states, in today's key or in older ones."""
-    text = options.get("fee")
+def stated(venue: str, options: Mapping[str, Any]) -> str | None:
+    """The fees a SUBSCRIBE record states, in today's key or in older ones: text for ``parse``."""
+    text: str | None = options.get("fee")
     if text is None and venue in VENUES:
         terms = import_module(f"{__name__}.{venue}").old_text(options)
         text = None if terms is None else f"{venue}:{terms}"
-    return None if text is None else parse(text)
+    return text

@@ -84,6 +84,10 @@ class KalshiReading(Reading):
         """See ``Reading``."""
         self._news.pass_time(now)
 
+    def listed(self, one: Instrument, *, new_fees: bool, news_came: bool) -> None:
+        """See ``Reading``."""
+        self._news.listed(one, new_fees=new_fees, missed=news_came and not self.hears(one))
+
     def renewed(self, conn: int) -> None:
         """See ``Reading``."""
         streams, self._streams[conn] = self._streams.get(conn, {}), {}
@@ -334,7 +338,7 @@ class KalshiReading(Reading):
             self._lose_news(conn, effects, of=streams[sid])
         elif sid is None and message.kind == "error" and code in _REFUSALS:
             for one in self.model.on(conn):
-                if not self._hears(one):
+                if not self.hears(one):
                     self._doubt(one, effects)
         elif sid is not None and isinstance(content, dict) and (of := content.get("channel")):
             stream = streams.setdefault(sid, Stream())
@@ -344,8 +348,8 @@ class KalshiReading(Reading):
                 stream.news = True
                 self._news.begin(one for one in self.model.on(conn) if _channel(one) == of)
 
-    def _hears(self, one: Instrument) -> bool:
-        """Whether the news of a market comes on its connection."""
+    def hears(self, one: Instrument) -> bool:
+        """See ``Reading``."""
         streams = self._streams.get(one.conn, {}).values()
         return any(
             each.news and not each.ended and each.channel in ("", _channel(one)) for each in streams
@@ -358,7 +362,7 @@ class KalshiReading(Reading):
                 self._doubt(one, effects)
 
     def _doubt(self, one: Instrument, effects: Effects, *, fees: bool = True) -> None:
-        self._news.doubt(one, fees=fees, heard=self._hears(one))
+        self._news.doubt(one, fees=fees, heard=self.hears(one))
         effects.repriced.add(one.number)
 
     def read_rest(
@@ -379,7 +383,7 @@ class KalshiReading(Reading):
     def apply_rest(self, message: Message) -> Effects:
         """See ``Reading``."""
         ones = [self.model.instruments[number] for number in message.named]
-        self._news.take(message.body, heard=any(self._hears(one) for one in ones))
+        self._news.take(message.body, heard=any(self.hears(one) for one in ones))
         return Effects()
 
     def _lifecycle(self, conn: int, message: Message, effects: Effects) -> None:
@@ -430,7 +434,7 @@ class KalshiReading(Reading):
         if not kalshi_news.fees_stated(content):
             for one in self.model.instruments:
                 if one.event == event:
-                    self._news.doubt(one, trading=False, fees=True, heard=self._hears(one))
+                    self._news.doubt(one, trading=False, fees=True, heard=self.hears(one))
                     effects.repriced.add(one.number)
             return
         kind, multiplier = (content.get(f"fee_{what}_override") for what in ("type", "multiplier"))

@@ -1,8 +1,6 @@
 //! What an engine is built with and told, what it counts, and what it refuses.
 
 use crate::decode::json::{JsonError, JsonErrorKind};
-use crate::fees::Fees;
-use crate::fixed::{Decimal, Qty, parse_price, parse_unsigned};
 use crate::instrument::{Hours, InstrumentId, Venue};
 use crate::sequence::clock::Patience;
 use crate::time::{MILLISECOND, Nanos, SECOND};
@@ -234,50 +232,6 @@ impl fmt::Display for LastError {
         let Self { conn, ts_recv, what, offset } = self;
         write!(f, "connection {conn}: {what} at byte {offset} of the frame received at {ts_recv}")
     }
-}
-
-/// What of a listing has to be read before it can be used.
-pub(super) struct Listed {
-    pub(super) tick_size: Option<Decimal>,
-    pub(super) min_qty: Qty,
-    pub(super) fees: Option<Fees>,
-    pub(super) fee_terms: Option<Box<str>>,
-    pub(super) fee_base_known: bool,
-    pub(super) neg_risk: Option<bool>,
-}
-
-impl Listed {
-    pub(super) fn check(venue: Venue, listing: &Listing) -> Result<Self, EngineError> {
-        let decimal = |what, text: Option<&str>| {
-            let wrong = |t: &str| EngineError::Decimal(what, t.to_owned());
-            text.map(|t| parse_price(t.as_bytes()).map_err(|_| wrong(t))).transpose()
-        };
-        let tick_size = decimal("tick_size", listing.tick_size)?;
-        let min_order_size = listing.min_order_size.unwrap_or("0");
-        let min_qty = parse_unsigned::<8>(min_order_size.as_bytes())
-            .map_err(|_| EngineError::Decimal("min_order_size", min_order_size.to_owned()))?
-            .value;
-        let (mut fees, mut fee_terms, mut fee_base_known) = (None, None, false);
-        if let Some(text) = listing.fee {
-            let terms = fee_terms_of(venue, text)?;
-            fees = Some((venue.row().fees.parse)(terms).map_err(EngineError::Fees)?);
-            fee_base_known = (venue.row().fees.tells_override)(terms);
-            fee_terms = Some(terms.into());
-        }
-        let neg_risk = match listing.hints {
-            None | Some("") => None,
-            Some("neg_risk=true") => Some(true),
-            Some("neg_risk=false") => Some(false),
-            Some(other) => return Err(EngineError::Hint(other.to_owned())),
-        };
-        Ok(Self { tick_size, min_qty, fees, fee_terms, fee_base_known, neg_risk })
-    }
-}
-
-/// Fees without the name of their venue, which has to be that of the market.
-fn fee_terms_of(venue: Venue, text: &str) -> Result<&str, EngineError> {
-    let terms = text.strip_prefix(venue.name()).and_then(|rest| rest.strip_prefix(':'));
-    terms.ok_or_else(|| EngineError::Fees(format!("must begin with \"{venue:?}:\", not {text:?}")))
 }
 
 /// What is wrong with a text that is not JSON.

@@ -18,6 +18,7 @@ mod hashes;
 mod judge;
 mod late;
 mod levels;
+mod listing;
 mod lost;
 mod markets;
 mod mirror;
@@ -39,17 +40,18 @@ use crate::decode::json::JsonError;
 use crate::decode::{Mode, Payload, Source, Tally, remark};
 use crate::event::{Body, Frame, Message};
 use crate::fixed::ABSENT;
-use crate::instrument::{Instrument, InstrumentId, UNKNOWN, Venue};
+use crate::instrument::{InstrumentId, UNKNOWN, Venue};
 use crate::sequence::clock::{Pace, VenueClock};
 use crate::sequence::stream::Connection;
 use crate::signals::{self, Params, RuleError};
 use crate::time::Nanos;
 use apply::Applier;
+use config::json_complaint;
 pub use config::{
     Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS, SYMBOL_BYTES_MAX,
 };
-use config::{Listed, json_complaint};
 use judge::Judge;
+use listing::{Listed, list, relist};
 pub use markets::IndexReading;
 use markets::Markets;
 pub use news::Question;
@@ -299,12 +301,16 @@ impl Engine {
             return Err(EngineError::OtherVenue(conn, of, venue));
         }
         if let Some(id) = world.instruments.find(venue, symbol.as_bytes()) {
-            world.leave_connection(id);
+            let news_came = news::heard(world, id);
+            let followed = world.leave_connection(id);
             if let Some(instrument) = world.instruments.at_mut(id) {
                 instrument.conn = conn;
-                relist(instrument, listing, listed);
+                relist(instrument, listing, listed, followed);
             }
             world.join_connection(conn, id);
+            if news_came {
+                news::miss_news(world, &mut self.judge, id, ts);
+            }
             let book = world.book(id);
             book.rare.trades.count_anew();
             if let Some(depth) = listing.depth {
@@ -469,46 +475,6 @@ impl Engine {
     #[inline]
     fn pending(&self) -> usize {
         self.judge.publisher.output.pending()
-    }
-}
-
-/// A market's id as its venue writes it.
-fn spelled(venue: Venue, market: &str) -> Box<str> {
-    if venue.row().lower_case { market.to_ascii_lowercase().into() } else { market.into() }
-}
-
-/// A new instrument, as it is listed.
-fn list(venue: Venue, symbol: &str, conn: u32, listing: &Listing, listed: Listed) -> Instrument {
-    let stranger = World::stranger(venue, symbol, conn);
-    Instrument {
-        // A pair of currencies is no contract.
-        payout: stranger.payout.filter(|_| listing.base.is_none()),
-        market: listing.market.map(|market| spelled(venue, market)),
-        event: listing.event.map(Into::into),
-        hours: listing.hours,
-        outcome: listing.outcome.map(Into::into),
-        tick_size: listed.tick_size,
-        min_order_size: listing.min_order_size.map(Into::into),
-        min_qty: listed.min_qty,
-        base: listing.base.map(Into::into),
-        quote: listing.quote.map(Into::into),
-        fees: listed.fees.or(stranger.fees),
-        fee_terms: listed.fee_terms,
-        fee_base_known: listed.fee_base_known,
-        ..stranger
-    }
-}
-
-/// What is said anew of an instrument that is known.
-fn relist(instrument: &mut Instrument, listing: &Listing, listed: Listed) {
-    instrument.tick_size = listed.tick_size.or(instrument.tick_size);
-    if listed.fees.is_some() {
-        (instrument.fees, instrument.fee_terms) = (listed.fees, listed.fee_terms);
-        instrument.fee_base_known = listed.fee_base_known;
-    }
-    (instrument.hours, instrument.result) = (listing.hours, None);
-    if listing.event.is_some() {
-        instrument.event = listing.event.map(Into::into);
     }
 }
 

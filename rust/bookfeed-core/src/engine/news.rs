@@ -80,6 +80,13 @@ pub(super) fn lose_connection(world: &mut World, judge: &mut Judge, conn: u32, t
     }
 }
 
+/// A market came onto another connection: until its news come there, some may be missed.
+pub(super) fn miss_news(world: &mut World, judge: &mut Judge, id: InstrumentId, ts_recv: Nanos) {
+    if !heard(world, id) {
+        doubt_news(world, judge, &[id], Unheard::ALL, ts_recv);
+    }
+}
+
 /// A subscription was refused, or failed, without its number: it may have been the news of those
 /// markets whose channel is not alive.
 #[cold]
@@ -101,7 +108,7 @@ fn covered(world: &World, connection: &Connection, id: InstrumentId) -> bool {
 }
 
 /// The same of a market wherever it is subscribed.
-fn heard(world: &World, id: InstrumentId) -> bool {
+pub(super) fn heard(world: &World, id: InstrumentId) -> bool {
     let connection = world.instruments.at(id).and_then(|about| world.connection(about.conn));
     connection.is_some_and(|connection| covered(world, connection, id))
 }

@@ -160,12 +160,13 @@ impl World {
         }
     }
 
-    /// Takes an instrument off its connection.
-    pub(super) fn leave_connection(&mut self, id: InstrumentId) {
-        let Some(conn) = self.instruments.at(id).map(|i| i.conn) else { return };
-        if let Some(connection) = self.connection_mut(conn) {
-            connection.instruments.retain(|&i| i != id);
-        }
+    /// Takes an instrument off its connection; whether it was on one.
+    pub(super) fn leave_connection(&mut self, id: InstrumentId) -> bool {
+        let conn = self.instruments.at(id).map(|i| i.conn);
+        let Some(connection) = conn.and_then(|conn| self.connection_mut(conn)) else { return false };
+        let before = connection.instruments.len();
+        connection.instruments.retain(|&i| i != id);
+        connection.instruments.len() < before
     }
 
     /// Whether an instrument is subscribed on another connection than `conn`, which may be left

@@ -5,7 +5,7 @@ use super::support::venue::T0;
 use bookfeed_core::book::integrity::{Cause, State};
 use bookfeed_core::engine::{Config, Engine, Listing, Question};
 use bookfeed_core::fees::{Fees, Rounding};
-use bookfeed_core::instrument::{MarketStatus, UNKNOWN, Venue};
+use bookfeed_core::instrument::{Hours, MarketStatus, UNKNOWN, Venue};
 
 const SECOND: i64 = 1_000_000_000;
 const EVENT: &str = "KXTEST-26OCT0117";
@@ -236,6 +236,50 @@ fn a_refusal_concerns_the_markets_whose_channel_is_not_alive() {
     engine.ingest(0, br#"{"id":4,"type":"error","msg":{"code":8,"msg":"Unknown channel"}}"#, T0 + 2);
     let status = |id| engine.instruments().at(id).unwrap().status(T0 + 3);
     assert_eq!([status(0), status(1)], [MarketStatus::Open, MarketStatus::Unknown]);
+}
+
+#[test]
+fn what_news_said_of_a_market_outlives_its_move_to_another_connection() {
+    let listed = Listing {
+        fee: Some("kalshi:quadratic;1;non_direct|;"),
+        hours: Hours { open: None, close: Some(T0 + 3_600 * SECOND) },
+        ..listing(EVENT)
+    };
+    let mut floor = floor();
+    let ticker = floor.venue.markets[0].ticker.clone();
+    let subscribe = |floor: &mut Floor, conn: u32, listed: &Listing| {
+        floor.engine.subscribe(Venue::KALSHI, &ticker, conn, listed, floor.ts).unwrap()
+    };
+    let stands = |floor: &Floor| {
+        let about = floor.engine.instruments().at(0).unwrap();
+        (about.status(floor.ts), about.fees, about.hours.close.map(|close| (close - T0) / SECOND))
+    };
+    let fees = |multiplier: &str| Fees::kalshi("quadratic", multiplier, Rounding::NonDirect);
+    subscribe(&mut floor, 0, &listed);
+    let said = [
+        format!(r#"{{"event_ticker":"{EVENT}","fee_type_override":null,"fee_multiplier_override":2}}"#),
+        format!(
+            r#"{{"market_ticker":"{ticker}","event_type":"close_date_updated","close_ts":{}}}"#,
+            T0 / SECOND + 600
+        ),
+    ];
+    for (kind, msg) in ["event_fee_update", "market_lifecycle_v2"].iter().zip(said) {
+        let seq = floor.venue.seq(NEWS);
+        floor.say(&format!(r#"{{"type":"{kind}","sid":{NEWS},"seq":{seq},"msg":{msg}}}"#));
+    }
+    let heard = (MarketStatus::Open, fees("2"), Some(600));
+    assert_eq!(stands(&floor), heard);
+    subscribe(&mut floor, 0, &listed);
+    assert_eq!(stands(&floor), heard, "the same listing again is older");
+    subscribe(&mut floor, 1, &listed);
+    let missed = (MarketStatus::Unknown, None, Some(600));
+    assert_eq!(stands(&floor), missed, "its news do not come there yet");
+    subscribe(&mut floor, 1, &Listing { fee: Some("kalshi:quadratic;3;non_direct|;"), ..listed });
+    assert_eq!(stands(&floor), (MarketStatus::Unknown, fees("3"), Some(600)), "another is newer");
+    floor.engine.unsubscribe(0, floor.ts).unwrap();
+    subscribe(&mut floor, 1, &listed);
+    assert_eq!(stands(&floor).1, fees("1"), "nobody heard what was said meanwhile");
+    assert_eq!(stands(&floor).2, Some(3_600));
 }
 
 #[test]
