@@ -37,6 +37,19 @@ def test_answers_are_on_the_tape_with_whose_they_are() -> None:
     assert {json.loads(answer.partition(b"\n")[0])["stands_at"] for answer in answers} == {None}
 
 
+@pytest.mark.parametrize("venue", PLAYS)
+def test_trades_that_come_again_are_told_once(venue: str) -> None:
+    records, options = spot_recorded(venue, 3, items=400, clean=True)
+    once = audited(list(records), options)
+    told = [n for n, record in enumerate(records[:-5]) if b'"trade"' in record[4]]
+    for number in reversed(told):
+        place = number + 5
+        records.insert(place, (*records[place][:4], records[number][4]))
+    twice = audited(records, options)
+    assert once.findings == twice.findings == []
+    assert once.trades == twice.trades > 10
+
+
 class Mistaken(EngineWitness):
     """An engine that knows one size of every whole side by another number."""
 

@@ -1,4 +1,4 @@
-"""Which trades are new where they have no id of their own, as the auditor counts them."""
+"""Which trades are new, and which were told before, as the auditor counts them."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -7,8 +7,27 @@ LAST: Final = 256
 """How many trades of an outcome are remembered, the equal ones as one."""
 
 
+class Named:
+    """The newest trades of one instrument, where each has an id of its own."""
+
+    def __init__(self) -> None:
+        self._known: Final[dict[Hashable, None]] = {}
+
+    def take(self, id_: object, trade: Hashable) -> bool:
+        """Whether a trade is a new one; without an id it is."""
+        if id_ is None or id_ == "":
+            return True
+        told = (str(id_), trade)
+        if told in self._known:
+            return False
+        if len(self._known) == LAST:
+            del self._known[next(iter(self._known))]
+        self._known[told] = None
+        return True
+
+
 class Fills:
-    """The newest trades of one outcome.
+    """The newest trades of one outcome, where they have no id of their own.
 
     Fills of one order may be alike in all that is told of them. A connection tells them before
     anything newer about the outcome, so that its second one is the second of every connection;

@@ -6,12 +6,13 @@ are absolute. ``bookTicker`` states the touch at an id of the same kind: where a
 that very id, it must agree. Frames are raw or in the envelope of a combined stream.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, Touch, newest
+from bookfeed.audit.fills import Named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -82,6 +83,7 @@ class BinanceReading(Reading):
         self.touches_agreed = 0
         """Touches that the venue stated at the very id at which a book stood."""
         self._ids: Final[dict[int, Ids]] = {}
+        self._told: Final[defaultdict[int, Named]] = defaultdict(Named)
 
     def _of(self, one: Instrument) -> Ids:
         return self._ids.setdefault(one.number, Ids())
@@ -135,7 +137,11 @@ class BinanceReading(Reading):
             maker_bought = document.get("m")
             known = isinstance(maker_bought, bool)
             side = ("sell" if maker_bought else "buy") if known else None
-            message.trades = [Trade(number, side, at, qty) for number in message.named]
+            message.trades = [
+                Trade(number, side, at, qty)
+                for number in message.named
+                if self._told[number].take(document.get("t"), (message.ts_event, side, at, qty))
+            ]
 
     def apply(self, conn: int, message: Message) -> Effects:
         """See ``Reading``."""

@@ -5,6 +5,7 @@ subscribed and no more: what a better level pushes out is gone, and no message s
 message ends with a CRC-32 over the digits of the ten best levels of both sides, as printed.
 """
 
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +14,7 @@ from zlib import crc32
 
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.broadcasts import Broken
+from bookfeed.audit.fills import Named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -72,6 +74,7 @@ class KrakenReading(Reading):
         super().__init__(model)
         self.checksums_agreed = 0
         self._printed: Final[dict[int, Printed]] = {}
+        self._told: Final[defaultdict[int, Named]] = defaultdict(Named)
 
     def _of(self, one: Instrument) -> Printed:
         return self._printed.setdefault(one.number, Printed())
@@ -133,12 +136,15 @@ class KrakenReading(Reading):
         trades: list[Trade] = []
         message = Message("trade", trades=trades)
         for each in data:
-            message.ts_event = newest(message.ts_event, rfc3339(each.get("timestamp")))
+            ts_event = rfc3339(each.get("timestamp"))
+            message.ts_event = newest(message.ts_event, ts_event)
             number = self.model.find(self.venue, each.get("symbol"))
             if number is None:
                 continue
             with suppress(ValueError):
-                trades.append(_trade(number, each))
+                trade = _trade(number, each)
+                if self._told[number].take(each.get("trade_id"), (ts_event, trade)):
+                    trades.append(trade)
                 message.named += [] if number in message.named else [number]
         return message
 
