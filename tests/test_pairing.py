@@ -173,10 +173,11 @@ def test_other_years_and_words_are_no_candidates(first: str, second: str) -> Non
 @pytest.mark.parametrize(
     ("first", "second", "found"),
     [
-        ("Will {} win the 2028 Democratic presidential nomination?",
-         "{} wins Democratic presidential nomination in 2028", 
-         ("Stephen Smith", "Gretchen Whitmer")),
-        ("Will the {} win the NBA championship?", "{} win NBA championship", ("Lakers", "Celtics")),
+        ("Will {} win the 2028 Democratic presidential nomination at the convention in Chicago?",
+         "{} wins Democratic presidential nomination at convention in Chicago in 2028",
+         ("Smith", "Whitmer")),
+        ("Will the {} beat the Knicks and win the eastern conference finals?",
+         "{} beat Knicks and win eastern conference finals", ("Celtics", "Hornets")),
     ],
 )  # fmt: skip
 def test_another_name_is_another_question(first: str, second: str, found: tuple[str, str]) -> None:

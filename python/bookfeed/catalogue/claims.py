@@ -67,6 +67,8 @@ class Claim:
     """Whether it may happen any time until it closes."""
     words: frozenset[str]
     """What it is about: its words without those that all titles have, dates and numbers."""
+    names: frozenset[str]
+    """Those of its words that begin with a capital letter."""
     years: frozenset[str]
     numbers: frozenset[str]
 
@@ -112,6 +114,7 @@ def claim(listing: Listing) -> Claim:
         negated=not _NOT.isdisjoint(words),
         deadline=not _DEADLINE.isdisjoint(words),
         words=frozenset(kept - _DIRECTIONS.keys()),
+        names=frozenset(word.casefold() for word in _WORD.findall(text) if word[0].isupper()),
         years=frozenset(_YEAR.findall(text)),
         numbers=frozenset(re.findall(r"[0-9]+", text)),
     )

@@ -209,12 +209,14 @@ def _unlike(one: Claim, other: Claim, likeness: Callable[[str, str], float]) -> 
     """
     both = one.numbers and other.numbers
     numbers = _OTHER_NUMBERS if both and one.numbers.isdisjoint(other.numbers) else 0
-    ours, theirs = one.words - other.words, other.words - one.words
 
-    def without(words: frozenset[str], among: frozenset[str]) -> int:
-        return sum(all(likeness(w, o) < _SCORE_MIN for o in among) for w in words)
+    def without(words: frozenset[str], among: frozenset[str]) -> list[str]:
+        return [w for w in words if all(likeness(w, other) < _SCORE_MIN for other in among)]
 
-    return numbers + _OTHER_WORD * min(without(ours, other.words), without(theirs, one.words))
+    ours, theirs = without(one.words, other.words), without(other.words, one.words)
+    if not (one.names.isdisjoint(ours) or other.names.isdisjoint(theirs)):
+        return _SCORE_MAX
+    return numbers + _OTHER_WORD * min(len(ours), len(theirs))
 
 
 def _of_questions(one: Claim, other: Claim) -> Relation:
