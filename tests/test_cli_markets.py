@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from listed_venues import Venues, listing_venues
+from listed_venues import QUARTER_S, Venues, listed_world, listing_venues
 
 from bookfeed.cli import main
 
@@ -56,6 +57,29 @@ def test_what_ends_soon(venues: Venues, capsys: pytest.CaptureFixture[str]) -> N
     (soon,) = markets(venues, capsys, "--ending", "20m")
     assert soon["slug"].startswith("btc-updown-15m-")
     assert len(markets(venues, capsys, "--ending", "40d")) == 4
+
+
+def test_a_series(capsys: pytest.CaptureFixture[str]) -> None:
+    with listed_world() as world:
+
+        def of(*arguments: str) -> list[Any]:
+            assert main(["markets", *arguments, *world, "-o", "json"]) == 0
+            found: list[Any] = json.loads(capsys.readouterr().out)["markets"]
+            return found
+
+        windows = of("--series", "btc-updown-15m")
+        starts = [int(one["slug"].rpartition("-")[2]) for one in windows]
+        assert len(windows) > 3 and {b - a for a, b in pairwise(starts)} == {QUARTER_S}
+        assert len(of("--series", "KXBTC15M", "--top", "2")) == 2
+        assert {one["series"] for one in of("--series", "KXWINNER0")} == {"KXWINNER0"}
+        assert all(one["series"] == "KXBTCD" for one in of("--series", "KXBTCD", "--ending", "2h"))
+        for arguments, said in (
+            (["--series", "KXBTC15M", "--venue", "polymarket"], "of a series of polymarket"),
+            (["--series", "what is it"], "the name of a series"),
+            (["--series", "KXBTC15M", "bitcoin"], "leave the text out"),
+        ):
+            assert main(["markets", *arguments, *world]) == 2
+            assert said in capsys.readouterr().err
 
 
 def test_a_settled_market_says_how_it_ended(

@@ -55,6 +55,13 @@ class Catalogue:
         """Whether a text has the form of a target; what is none can only be searched for."""
         return _series(target) is not None or self._found(target) is not None
 
+    def venue_of(self, target: str) -> str | None:
+        """The venue whose names look like a target; ``None`` if it has the form of none."""
+        if (series := _series(target)) is not None:
+            return series.venue
+        found = self._found(target)
+        return None if found is None else found[0].venue
+
     def rolls(self, target: str) -> bool:
         """Whether a target is a rolling series."""
         return _series(target) is not None

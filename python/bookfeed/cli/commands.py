@@ -147,6 +147,11 @@ def add_markets(commands: Commands) -> None:
     )
     markets.add_argument("--venue", metavar="NAME", help="of one venue only (default: of all)")
     markets.add_argument(
+        "--series",
+        metavar="NAME",
+        help="only of this series; of a rolling one its next windows",
+    )
+    markets.add_argument(
         "--ending",
         type=duration_s,
         metavar="TIME",

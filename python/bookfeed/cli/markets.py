@@ -11,6 +11,7 @@ from typing import Any, Final
 from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.catalogue.client import NotListed
 from bookfeed.catalogue.listing import Listing
+from bookfeed.catalogue.series import Series
 from bookfeed.cli.places import places
 from bookfeed.cli.targets import ENDED
 from bookfeed.clock import NS_PER_S
@@ -20,6 +21,7 @@ from bookfeed.monitor.output import Fit, write_json, write_line, write_table
 from bookfeed.monitor.text import cut
 
 _TITLE_COLUMNS: Final = 48
+_WINDOWS_MAX: Final = 20
 _HEADER: Final = ("title", "venue", "bid", "ask", "spread", "24h volume", "liquidity", "closes in")
 
 _RIGHT: Final = ("bid", "ask", "spread", "24h volume", "liquidity")
@@ -46,11 +48,14 @@ async def _found(args: argparse.Namespace, urls: Mapping[str, str]) -> list[List
         now_ts = time.time_ns()
         before_ts = None if args.ending is None else now_ts + args.ending * NS_PER_S
         text = " ".join(args.text).strip()
-        found = (
-            await _by_text(catalogue, text, args)
-            if text
-            else await _foremost(catalogue, args, before_ts)
-        )
+        if args.series and text:
+            raise ConfigError("--series", "", "says what is listed: leave the text out")
+        if args.series:
+            found = await _of_series(catalogue, args, before_ts)
+        elif text:
+            found = await _by_text(catalogue, text, args)
+        else:
+            found = await _foremost(catalogue, args, before_ts)
     if before_ts is not None:
         found = [one for one in found if now_ts < (one.close_ts or 0) < before_ts]
     return found[: args.top]
@@ -75,6 +80,26 @@ async def _by_text(catalogue: Catalogue, text: str, args: argparse.Namespace) ->
         market for event in events for market in event.markets if market.status not in ENDED
     ]
     return sorted(open_ones, key=_volume, reverse=True)
+
+
+async def _of_series(
+    catalogue: Catalogue, args: argparse.Namespace, before_ts: int | None
+) -> list[Listing]:
+    """The windows of a rolling series from the present one on, or what another one has now."""
+    venue = catalogue.venue_of(args.series)
+    if venue is None or args.venue not in (None, venue):
+        where = f"of a series of {args.venue}" if args.venue else "of a series"
+        raise ConfigError("--series", "", f"must be the name {where}, not {args.series!r}")
+    if not catalogue.rolls(args.series):
+        events = catalogue.events(venue, series=args.series, ends_before_ts=before_ts)
+        return [market async for event in events for market in event.markets]
+    series, found = Series(args.series), list[Listing]()
+    for window in series.upcoming(min(args.top, _WINDOWS_MAX)):
+        try:
+            found += await catalogue.window(series, window.start_ts)
+        except NotListed:
+            break
+    return found
 
 
 def _without_failures(venues: Sequence[str], answers: Sequence[Any]) -> list[Any]:
