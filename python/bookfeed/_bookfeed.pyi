@@ -852,6 +852,12 @@ class Engine:
         """Gives up a book: it is ``stale(unsubscribed)`` from now on. Raises ``EngineError`` if
         there is no such instrument.
         """
+    def forget(self, instrument: int, ts: int) -> None:
+        """Lets go of a book that was given up, with all its memory: its number means nothing any
+        more, and its symbol, subscribed anew, is another instrument.
+
+        Raises ``EngineError`` if there is no such instrument, or it was not given up.
+        """
     def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
         """A connection to ``venue`` is open; ``mode`` is how the venue was asked to speak, if it
         speaks in more ways than one.
@@ -883,6 +889,10 @@ class Engine:
         ``EngineError`` for an unknown rule or parameter, and for a value that is not allowed.
         """
     # Data inputs; each returns the number of records pending.
+    def remove_rule(self, rule: int, ts: int) -> None:
+        """Removes a signal rule; what is open of it is closed for the reason ``removed``. Its
+        number is not given again. Raises ``EngineError`` if there is no such rule.
+        """
     def ingest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int:
         """Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and
         returns the number of records that wait to be drained.
@@ -932,11 +942,11 @@ class Engine:
     def book(self, instrument: int) -> BookView:
         """The live view of a book. Raises ``EngineError`` if there is no such instrument."""
     def instrument(self, venue: str, symbol: str) -> int | None:
-        """Number of the instrument that a venue calls ``symbol``, or ``None`` if it was never
-        subscribed. Raises ``EngineError`` for an unknown venue.
+        """Number of the instrument that a venue calls ``symbol``, or ``None`` if there is none.
+        Raises ``EngineError`` for an unknown venue.
         """
     def books(self) -> Sequence[BookView]:
-        """The live views of all books ever subscribed, in the order of their numbers."""
+        """The live views of all books, in the order of their numbers."""
     def counters(self) -> dict[str, int]:
         """What happened, counted, by name."""
     def untrusted(self) -> dict[str, int]:

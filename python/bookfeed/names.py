@@ -1,13 +1,17 @@
 """What numbers in records stand for: ``Names`` tells of every instrument which book it is.
 
 Records carry small numbers, since those are quick to write and to compare. Names are looked up
-when a record becomes an object, a line or a row. ``Names`` grows as markets come and forgets
-nobody, so that a reader who is behind still finds the name of a book that is no longer followed.
+when a record becomes an object, a line or a row. A number is never given twice, and the names of
+those that went last are kept, so that a reader who is behind still finds them.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+# So many names of books that are gone are kept.
+GONE_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Name:
 class Names(Mapping[int, Name]):
     """Names of books by instrument number, and of rules by theirs.
 
-    A mapping that only grows: ``names[update.instrument].title``. An instrument that it does not
+    A mapping that grows as they come: ``names[update.instrument].title``. An instrument that it does not
     know raises ``KeyError``; ``names.get(number)`` is ``None`` then. ``names.rules`` has the name
     of each rule by its number, empty for a rule without one.
     """
@@ -38,6 +42,7 @@ class Names(Mapping[int, Name]):
         self._names: Final[dict[int, Name]] = {}
         self._symbols: Final[dict[int, str]] = {}
         self._rules: Final[dict[int, str]] = {}
+        self._gone: Final[deque[int]] = deque()
 
     def __getitem__(self, instrument: int) -> Name:
         """Return the name of an instrument; ``KeyError`` if it is not known."""
@@ -68,6 +73,14 @@ class Names(Mapping[int, Name]):
         shown = title or market or symbol
         self._names[instrument] = Name(venue, market, outcome, symbol, shown)
         self._symbols[instrument] = symbol
+
+    def forget(self, instrument: int) -> None:
+        """A book is gone; its name is kept until those of many others are."""
+        self._gone.append(instrument)
+        if len(self._gone) > GONE_MAX:
+            oldest = self._gone.popleft()
+            self._names.pop(oldest, None)
+            self._symbols.pop(oldest, None)
 
     def learn_rule(self, number: int, name: str) -> None:
         """Add a rule, or tell its name."""

@@ -65,6 +65,7 @@ CloseReason: TypeAlias = Literal[
     "status",
     "closing",
     "polarity",
+    "removed",
 ]
 """Why a signal closed; ``"none"`` while it is open."""
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 # All live books are compared after so many journal records, and at the end.
 COMPARE_ALL_EVERY: Final = 1_000
 
-_JSON_KINDS: Final = (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.RESYNC_BEGIN, Kind.RULE)
+_JSON_KINDS: Final = (
+    Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.FORGET, Kind.RESYNC_BEGIN, Kind.RULE, Kind.RULE_END,
+)  # fmt: skip
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
 _REPRICED: Final = ("trading", "fees")
@@ -210,8 +212,12 @@ class Auditor:
         self._model.control(kind, conn, payload, options)
         if kind == Kind.RULE:
             self._lives.add_rule(options["kind"], dict(options["params"]))
+        elif kind == Kind.RULE_END:
+            self._expect(list(self._lives.remove_rule(options["rule"])))
         elif kind == Kind.SUBSCRIBE:
             self._lives.watch()
+        elif kind == Kind.FORGET:
+            self._lives.forget(options["instrument"])
         self._tell_unread()
 
     def _tell_unread(self) -> None:
@@ -434,7 +440,8 @@ class Auditor:
     def compare_all(self) -> None:
         """Every live book, level by level."""
         for one in self._model.instruments:
-            self._compare_levels(one.number)
+            if not one.gone:
+                self._compare_levels(one.number)
 
     def _compare_levels(self, number: int) -> None:
         if not self._witness.standing(number).live:

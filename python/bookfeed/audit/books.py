@@ -118,6 +118,8 @@ class Instrument:
     """Levels a side that were subscribed, where the venue keeps no more."""
     based: bool = False
     """Whether it rests on a whole book, and nothing broke it since."""
+    gone: bool = False
+    """Whether its number means nothing any more."""
 
     @property
     def running(self) -> bool:

@@ -161,6 +161,26 @@ class Lives:
                 for number in dict.fromkeys(leg.instrument for leg in subject.legs):
                     self._by_instrument.setdefault(number, []).append(watched)
 
+    def remove_rule(self, number: int) -> Iterator[Step]:
+        """A RULE_END record: what is open of the rule is closed."""
+        self.rules[:] = [rule for rule in self.rules if rule.number != number]
+        for watched in [watched for watched in self.watched if watched.rule.number == number]:
+            if watched.open is not None:
+                yield Step(watched, "close", "removed", watched.open, None, None)
+            self._watch_no_more(watched)
+
+    def forget(self, number: int) -> None:
+        """A FORGET record: nothing with a leg on the instrument is watched any more."""
+        for watched in self._by_instrument.pop(number, []):
+            self._watch_no_more(watched)
+
+    def _watch_no_more(self, watched: Watched) -> None:
+        self.watched[:] = [each for each in self.watched if each is not watched]
+        self._waiting.pop(watched.key, None)
+        for leg in watched.subject.legs:
+            if (ones := self._by_instrument.get(leg.instrument)) is not None:
+                ones[:] = [each for each in ones if each is not watched]
+
     def ask(
         self, number: int, now: int, standings: Standings, *, moved: bool = False
     ) -> Iterator[Step]:

@@ -121,6 +121,8 @@ class Model:
             self._subscribe(conn, dict(options))
         elif kind == Kind.UNSUBSCRIBE:
             self._unsubscribe(self.instruments[options["instrument"]])
+        elif kind == Kind.FORGET:
+            self._gone(self.instruments[options["instrument"]])
         elif kind == Kind.RESYNC_BEGIN:
             asked = options.get("asked") is True
             self._resync(self.instruments[options["instrument"]], asked=asked)
@@ -230,6 +232,16 @@ class Model:
         self._forget(one)
         one.conn = -1
         one.book = OwnBook()
+
+    def _gone(self, one: Instrument) -> None:
+        """Its number is not given again; its symbol may be, and is another instrument's then."""
+        one.gone = True
+        del self._numbers[one.venue, one.symbol]
+        if one.sibling is not None:
+            self.instruments[one.sibling].sibling = one.sibling = None
+        if one.market is not None:
+            self._outcomes[one.venue, one.market].remove(one.number)
+        one.event = None
 
     def _resync(self, one: Instrument, *, asked: bool) -> None:
         connection = self.connections.get(one.conn)

@@ -238,6 +238,18 @@ class EngineInput:
         self._record(Kind.UNSUBSCRIBE, ts, CONN_NONE, _instrument(instrument))
         self._engine.unsubscribe(instrument, ts)
 
+    def forget(self, instrument: int, ts: int) -> None:
+        """Let go of a book that was unsubscribed; its symbol, subscribed anew, is another."""
+        self._record(Kind.FORGET, ts, CONN_NONE, _instrument(instrument))
+        self._engine.forget(instrument, ts)
+        self.names.forget(instrument)
+
+    def remove_rule(self, number: int, ts: int) -> None:
+        """Remove a signal rule; what is open of it is closed."""
+        self._record(Kind.RULE_END, ts, CONN_NONE, json.dumps({"rule": number}).encode())
+        self._engine.remove_rule(number, ts)
+        self.rules.pop(number, None)
+
     def add_rule(self, rule: Rule, ts: int) -> int:
         """Add a signal rule and return its number."""
         content = {"kind": rule.kind, "params": dict(rule.params)}
@@ -325,6 +337,10 @@ class EngineInput:
             self._subscribe(options.pop("venue"), options.pop("symbol"), conn, ts, options)
         elif kind == Kind.UNSUBSCRIBE:
             self.unsubscribe(control_object(payload)["instrument"], ts)
+        elif kind == Kind.FORGET:
+            self.forget(control_object(payload)["instrument"], ts)
+        elif kind == Kind.RULE_END:
+            self.remove_rule(control_object(payload)["rule"], ts)
         elif kind == Kind.RESYNC_BEGIN:
             resync = control_object(payload)
             asked = resync.get("asked") is True

@@ -26,3 +26,5 @@ class Kind(IntEnum):
     RULE = 11
     NOTE = 12
     REST_BOOK = 13
+    FORGET = 14
+    RULE_END = 15

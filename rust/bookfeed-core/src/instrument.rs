@@ -10,7 +10,8 @@ use foldhash::fast::FoldHasher;
 use std::collections::HashMap;
 use std::hash::Hasher;
 
-/// Dense number of an instrument; an index into every per-instrument array.
+/// Where an instrument stands in every per-instrument array. An instrument that comes takes the
+/// place of one that went; [`Instrument::number`] tells them apart.
 pub type InstrumentId = u32;
 
 /// "No such instrument", where an id would stand.
@@ -23,6 +24,9 @@ pub struct Venue(pub(crate) u8);
 /// What is known of an instrument besides its book.
 #[derive(Clone, Debug)]
 pub struct Instrument {
+    /// What it is called in records and outside: how many were there before it. Never given twice,
+    /// so that a number that is kept too long means nothing, and no other instrument.
+    pub number: u32,
     /// The venue that trades it.
     pub venue: Venue,
     /// The venue's own string for it.
@@ -159,6 +163,7 @@ impl Instrument {
     #[must_use]
     pub fn new(venue: Venue, symbol: &str, conn: u32) -> Self {
         Self {
+            number: UNKNOWN,
             venue,
             symbol: symbol.into(),
             market: None,
@@ -222,6 +227,12 @@ pub struct Instruments {
     list: Vec<Instrument>,
     /// Of each, the symbol and the quote that ends it in JSON.
     quoted: Vec<Box<[u8]>>,
+    /// Places in `list` that nobody has; what stands there means nothing.
+    vacant: Vec<InstrumentId>,
+    /// How many there were so far.
+    given: u32,
+    /// Ids of those that are there, by number.
+    numbers: HashMap<u32, InstrumentId>,
     /// Open addressing, power-of-two size: short hash and id; `UNKNOWN` marks a free slot.
     table: Vec<(u32, InstrumentId)>,
     /// First outcome seen of each market, to pair the second with.
@@ -248,7 +259,7 @@ fn quoted(symbol: &[u8]) -> Box<[u8]> {
 }
 
 impl Instruments {
-    /// The id of `symbol`, if it was ever subscribed.
+    /// The id of `symbol`, if it is there.
     #[inline]
     #[must_use]
     pub fn find(&self, venue: Venue, symbol: &[u8]) -> Option<InstrumentId> {
@@ -271,18 +282,28 @@ impl Instruments {
     }
 
     /// Adds an instrument; `None` if the symbol is there already or ids have run out.
-    pub fn add(&mut self, instrument: Instrument) -> Option<InstrumentId> {
+    pub fn add(&mut self, mut instrument: Instrument) -> Option<InstrumentId> {
         let symbol = instrument.symbol.as_bytes();
         if self.find(instrument.venue, symbol).is_some() {
             return None;
         }
-        let id = InstrumentId::try_from(self.list.len()).ok().filter(|&id| id != UNKNOWN)?;
+        let number = Some(self.given).filter(|&number| number != UNKNOWN)?;
         let (venue, hash) = (instrument.venue, short_hash(instrument.venue, symbol));
-        let market = instrument.market.clone();
-        self.quoted.push(quoted(symbol));
-        self.list.push(instrument);
-        if self.list.len() * 2 > self.table.len() {
-            self.grow();
+        let (market, quoted) = (instrument.market.clone(), quoted(symbol));
+        instrument.number = number;
+        let id = if let Some(id) = self.vacant.pop() {
+            (self.list[id as usize], self.quoted[id as usize]) = (instrument, quoted);
+            id
+        } else {
+            self.quoted.push(quoted);
+            self.list.push(instrument);
+            // No more of them than numbers.
+            InstrumentId::try_from(self.list.len() - 1).ok()?
+        };
+        self.given += 1;
+        self.numbers.insert(number, id);
+        if self.len() * 2 > self.table.len() {
+            self.resize();
         } else {
             self.insert(hash, id);
         }
@@ -308,14 +329,13 @@ impl Instruments {
         }
     }
 
-    fn grow(&mut self) {
-        let size = (self.list.len() * 4).next_power_of_two().max(64);
+    /// Makes the table as large as what is in it wants.
+    fn resize(&mut self) {
+        let size = (self.len() * 4).next_power_of_two().max(64);
         self.table = vec![(0, UNKNOWN); size];
-        for index in 0..self.list.len() {
-            let hash = short_hash(self.list[index].venue, self.list[index].symbol.as_bytes());
-            if let Ok(id) = InstrumentId::try_from(index) {
-                self.insert(hash, id);
-            }
+        for id in self.ids() {
+            let one = &self.list[id as usize];
+            self.insert(short_hash(one.venue, one.symbol.as_bytes()), id);
         }
     }
 
@@ -326,6 +346,66 @@ impl Instruments {
             slot = (slot + 1) & mask;
         }
         self.table[slot] = (hash, id);
+    }
+
+    /// Gives up an instrument and its symbol, which may be added again and is another one then.
+    /// What was its sibling has none any more.
+    pub(crate) fn remove(&mut self, id: InstrumentId) {
+        let Some(one) = self.list.get_mut(id as usize).filter(|one| one.number != UNKNOWN) else {
+            return;
+        };
+        let gone = std::mem::replace(one, Instrument::new(one.venue, "", 0));
+        self.quoted[id as usize] = Box::default();
+        self.numbers.remove(&gone.number);
+        self.vacant.push(id);
+        self.take_out(short_hash(gone.venue, gone.symbol.as_bytes()), id);
+        if let Some(sibling) = gone.sibling.and_then(|sibling| self.at_mut(sibling)) {
+            sibling.sibling = None;
+        }
+        let Some(market) = gone.market else { return };
+        let key = (gone.venue, market);
+        if let Some(outcomes) = self.markets.get_mut(&key) {
+            outcomes.retain(|&other| other != id);
+            if outcomes.is_empty() {
+                self.markets.remove(&key);
+            }
+        }
+    }
+
+    /// Frees the table's slot of an id, and closes the gap: whoever stands behind it is found by
+    /// walking on from where his hash points, past no free slot.
+    fn take_out(&mut self, hash: u32, id: InstrumentId) {
+        let mask = self.table.len().wrapping_sub(1);
+        let after = |slot: usize| (slot + 1) & mask;
+        let mut gap = hash as usize & mask;
+        while self.table[gap].1 != id {
+            gap = after(gap);
+        }
+        let mut slot = after(gap);
+        while self.table[slot].1 != UNKNOWN {
+            let home = self.table[slot].0 as usize;
+            if slot.wrapping_sub(home) & mask >= slot.wrapping_sub(gap) & mask {
+                self.table[gap] = self.table[slot];
+                gap = slot;
+            }
+            slot = after(slot);
+        }
+        self.table[gap] = (0, UNKNOWN);
+        if self.len() * 16 < self.table.len() && self.table.len() > 64 {
+            self.resize();
+        }
+    }
+
+    /// Whether an instrument has this id now.
+    #[must_use]
+    pub(crate) fn holds(&self, id: InstrumentId) -> bool {
+        self.at(id).is_some_and(|one| one.number != UNKNOWN)
+    }
+
+    /// The id of the instrument that is called `number` outside, if it is there.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Option<InstrumentId> {
+        self.numbers.get(&number).copied()
     }
 
     /// The outcomes subscribed so far of the venue's `market`.
@@ -341,10 +421,10 @@ impl Instruments {
         event: &'a str,
     ) -> impl Iterator<Item = InstrumentId> + 'a {
         let found = move |i: &Instrument| i.venue == venue && i.event.as_deref() == Some(event);
-        (0..).zip(&self.list).filter(move |(_, i)| found(i)).map(|(id, _)| id)
+        self.iter().filter(move |(_, i)| found(i)).map(|(id, _)| id)
     }
 
-    /// Everything known of `id`.
+    /// Everything known of `id`, which an instrument has.
     #[inline]
     #[must_use]
     pub fn at(&self, id: InstrumentId) -> Option<&Instrument> {
@@ -365,21 +445,27 @@ impl Instruments {
         self.list.get_mut(id as usize)
     }
 
-    /// Number of instruments ever subscribed.
+    /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() - self.vacant.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.len() == 0
     }
 
-    /// All of them, in order of id.
-    pub fn iter(&self) -> impl Iterator<Item = &Instrument> {
-        self.list.iter()
+    /// All of them with their ids, in that order.
+    pub fn iter(&self) -> impl Iterator<Item = (InstrumentId, &Instrument)> {
+        (0..).zip(&self.list).filter(|(_, one)| one.number != UNKNOWN)
+    }
+
+    /// The ids of all of them, in order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<InstrumentId> {
+        self.iter().map(|(id, _)| id).collect()
     }
 }
 
@@ -405,6 +491,54 @@ mod tests {
             assert_eq!(all.find(Venue(0), symbol.as_bytes()), Some(u32::try_from(i).unwrap()));
         }
         assert_eq!(all.find(Venue(0), b"short"), None);
+    }
+
+    #[test]
+    fn finds_what_is_there_and_nothing_that_went() {
+        let (mut all, mut there) = (Instruments::default(), std::collections::BTreeMap::new());
+        let mut state = 1u64;
+        for _ in 0..30_000u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let symbol = format!("{}", (state >> 33) % 500);
+            let known = all.find(Venue(0), symbol.as_bytes());
+            assert_eq!(known, there.get(&symbol).map(|&(id, _)| id));
+            if let Some(id) = known {
+                all.remove(id);
+                let (_, number) = there.remove(&symbol).unwrap();
+                assert_eq!(all.numbered(number), None);
+            } else {
+                let id = all.add(instrument(&symbol, None)).unwrap();
+                let number = all.at(id).unwrap().number;
+                there.insert(symbol, (id, number));
+                assert_eq!((all.numbered(number), number + 1), (Some(id), all.given));
+            }
+            assert_eq!(all.len(), there.len());
+        }
+        for (symbol, &(id, _)) in &there {
+            assert_eq!(all.find(Venue(0), symbol.as_bytes()), Some(id));
+        }
+        assert!(all.list.len() <= 500, "places are used again");
+        for id in all.ids() {
+            all.remove(id);
+        }
+        assert!(all.is_empty() && all.table.len() <= 64);
+        assert!(all.table.iter().all(|&(_, id)| id == UNKNOWN));
+    }
+
+    #[test]
+    fn what_goes_leaves_its_market() {
+        let mut all = Instruments::default();
+        for symbol in ["yes", "no"] {
+            all.add(instrument(symbol, Some("m")));
+        }
+        all.remove(1);
+        assert_eq!((all.at(0).unwrap().sibling, all.of_market(Venue(0), "m")), (None, &[0][..]));
+        assert_eq!(all.add(instrument("no", Some("m"))), Some(1));
+        assert_eq!((all.at(0).unwrap().sibling, all.at(1).unwrap().sibling), (Some(1), Some(0)));
+        assert_eq!(all.at(1).unwrap().number, 2);
+        all.remove(0);
+        all.remove(1);
+        assert!(all.markets.is_empty());
     }
 
     #[test]

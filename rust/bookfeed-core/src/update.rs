@@ -8,7 +8,6 @@ use crate::book::integrity::{Cause, State};
 use crate::book::level_log::LevelChange;
 use crate::event::Side;
 use crate::fixed::{ABSENT, Price, Qty};
-use crate::instrument::InstrumentId;
 use crate::names::named_codes;
 use crate::signals::life::Step;
 use crate::time::Nanos;
@@ -149,8 +148,8 @@ pub struct Update {
     pub price: Price,
     /// Trade size, or [`ABSENT`].
     pub qty: Qty,
-    /// The instrument.
-    pub instrument: InstrumentId,
+    /// Number of the instrument.
+    pub instrument: u32,
     /// Number of the unbroken run.
     pub epoch: u32,
     /// Connection it came on.
@@ -201,6 +200,8 @@ impl Update {
 /// What a leg record says besides the leg itself.
 #[derive(Clone, Copy, Debug)]
 pub struct LegStanding {
+    /// Number of its instrument.
+    pub instrument: u32,
     /// Number of the book's unbroken run.
     pub epoch: u32,
     /// Age of its newest evidence, or [`ABSENT`].
@@ -256,7 +257,7 @@ pub fn legs_of(record: &[u8]) -> (usize, usize) {
 pub(crate) fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
     let mut record = [0u8; LEG_SIZE];
     let mut w = Writer(&mut record);
-    w.put(0, leg.leg.instrument.to_le_bytes());
+    w.put(0, standing.instrument.to_le_bytes());
     w.put(4, standing.epoch.to_le_bytes());
     w.put(8, leg.avg_price.to_le_bytes());
     w.put(16, leg.worst_price.to_le_bytes());
@@ -275,8 +276,8 @@ pub struct LevelRecord {
     pub ts_recv: Nanos,
     /// What changed.
     pub change: LevelChange,
-    /// The instrument.
-    pub instrument: InstrumentId,
+    /// Number of the instrument.
+    pub instrument: u32,
     /// State of the book at the end of the message.
     pub state: State,
     /// Why it is in that state.
@@ -304,7 +305,7 @@ impl LevelRecord {
 
 /// An update about `instrument` with nothing in it but the instrument and the time.
 #[must_use]
-pub const fn blank(instrument: InstrumentId, kind: UpdateKind, ts_recv: Nanos) -> Update {
+pub const fn blank(instrument: u32, kind: UpdateKind, ts_recv: Nanos) -> Update {
     Update {
         ts_recv,
         ts_event: ABSENT,

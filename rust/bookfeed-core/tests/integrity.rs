@@ -17,8 +17,8 @@ mod news;
 #[path = "integrity/resync.rs"]
 mod resync;
 
-use bookfeed_core::book::integrity::{Cause, Evidence, State};
-use bookfeed_core::engine::{Config, HashCheck};
+use bookfeed_core::book::integrity::{Cause, Evidence, EvidenceCounts, State};
+use bookfeed_core::engine::{Config, EngineError, HashCheck};
 use bookfeed_core::fixed::ABSENT;
 use bookfeed_core::instrument::Venue;
 use bookfeed_core::update::{FLAG_VERIFIED, UpdateKind};
@@ -230,6 +230,34 @@ fn what_is_given_up_is_not_believed_again() {
     let frame = scene.market.books_frame();
     scene.say(&frame);
     assert_eq!((scene.states(), scene.epoch(0)), ([State::Live; 2], 2));
+}
+
+#[test]
+fn what_is_let_go_of_is_another_when_it_comes_again() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let (seen, frame) = (scene.engine.evidence(), scene.market.books_frame());
+    assert_eq!(scene.engine.forget(0), Err(EngineError::Subscribed(0)));
+    // With a doubt, a check and a deadline that somebody would come back to.
+    scene.lose_change(true, 400, "7");
+    scene.tick().change(true, 300, "5");
+    for id in [0, 1] {
+        scene.engine.unsubscribe(id, scene.ts).unwrap();
+        scene.engine.forget(id).unwrap();
+    }
+    assert_eq!(scene.engine.unsubscribe(0, scene.ts), Err(EngineError::NoInstrument(0)));
+    scene.records();
+    assert_eq!((scene.say(&frame), scene.wait(60 * SECOND)), (vec![], vec![]), "nobody's");
+    let count = |all: EvidenceCounts| all.of(Evidence::HashBookMatch);
+    assert!(count(scene.engine.evidence()) >= count(seen), "what was counted stays counted");
+    let ts = scene.ts;
+    scene.market.subscribe(&mut scene.engine, 0, ts);
+    assert_eq!(scene.records(), ["2 state syncing subscribed", "3 state syncing subscribed"]);
+    scene.market.ms += 61_000;
+    let frame = scene.market.books_frame();
+    scene.say(&frame);
+    assert_eq!((scene.states(), scene.epoch(0)), ([State::Live; 2], 1));
+    let numbers: Vec<_> = scene.engine.instruments().iter().map(|(id, i)| (id, i.number)).collect();
+    assert_eq!(numbers, [(0, 3), (1, 2)], "places are used again, numbers are not");
 }
 
 #[test]

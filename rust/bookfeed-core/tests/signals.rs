@@ -10,7 +10,7 @@ mod complement;
 mod desk;
 
 use bookfeed_core::book::integrity::State;
-use bookfeed_core::engine::{Config, Engine, HashCheck};
+use bookfeed_core::engine::{Config, Engine, EngineError, HashCheck};
 use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::{CloseReason, Phase, Refusal};
 use desk::{Desk, params};
@@ -144,6 +144,43 @@ fn a_book_that_is_not_live_closes_and_refuses() {
     assert_eq!(desk.lives(), [""; 0]);
     assert_eq!(desk.touch("0.44", "1", "0.45", "1"), [""; 0], "never at the prices of before");
     assert_eq!(desk.touch("0.40", "1", "0.45", "1"), ["open"]);
+}
+
+#[test]
+fn a_rule_that_is_removed_closes_and_is_asked_no_more() {
+    let mut desk = Desk::one(&[("open", "0.05")]);
+    desk.engine.add_rule("spread", &params(&[("open", "0.04")])).unwrap();
+    assert_eq!(desk.touch("0.40", "1", "0.45", "1"), ["open", "open"]);
+    desk.engine.remove_rule(0, desk.ts).unwrap();
+    assert_eq!(desk.lives(), ["close removed"]);
+    assert_eq!(desk.touch("0.41", "1", "0.45", "1"), ["update"], "of the other rule");
+    assert_eq!(desk.engine.remove_rule(0, desk.ts), Err(EngineError::NoRule(0)));
+    assert_eq!(desk.engine.remove_rule(2, desk.ts), Err(EngineError::NoRule(2)));
+    let number = desk.engine.add_rule("spread", &params(&[("open", "0.05")])).unwrap();
+    assert_eq!((number, desk.touch("0.40", "1", "0.45", "1").len()), (2, 2));
+    // What comes is watched by those that are left.
+    desk.subscribe("1", "m1", "0");
+    let ids: Vec<_> =
+        desk.book_of(1, &[("0.40", "1")], &[("0.47", "1")]).iter().map(|s| s.rule_id).collect();
+    assert_eq!(ids, [1, 2]);
+}
+
+#[test]
+fn a_leg_that_is_let_go_of_is_no_leg_of_what_takes_its_place() {
+    let mut desk = Desk::with(policy(HashCheck::Off), 2);
+    desk.engine.add_rule("spread", &params(&[("open", "0.05")])).unwrap();
+    let legs = [("a", "polymarket 0 yes"), ("b", "polymarket 1 yes")];
+    desk.engine.add_rule("box", &params(&legs)).unwrap();
+    assert_eq!(desk.touch("0.40", "1", "0.45", "1"), ["open"]);
+    desk.engine.unsubscribe(0, desk.ts).unwrap();
+    assert_eq!(desk.lives(), ["close not_live"]);
+    desk.engine.forget(0).unwrap();
+    desk.subscribe("2", "m2", "0");
+    desk.symbols.swap(0, 2);
+    let refused = desk.engine.refusals();
+    assert_eq!(desk.touch("0.40", "1", "0.45", "1"), ["open"], "at once: it did not cool down");
+    desk.book_of(1, &[("0.30", "1")], &[("0.31", "1")]);
+    assert_eq!(desk.engine.refusals(), refused, "no box is asked");
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod side;
 
 use crate::event::{Claim, Level, Side, TouchClaim};
 use crate::fixed::{ABSENT, Price, Qty};
+use crate::instrument::UNKNOWN;
 use crate::sequence::recent::{Recent, RecentTrades};
 use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
@@ -87,6 +88,8 @@ pub struct Book {
     pub(crate) older_since: Nanos,
     /// The numbered stream that carries the running book, or [`NO_STREAM`].
     pub stream: StreamId,
+    /// Number of its instrument, as in records.
+    pub number: u32,
     /// Number of the current unbroken run; 0 before the first snapshot.
     pub epoch: u32,
     /// Whether the book may be believed.
@@ -296,6 +299,7 @@ impl Default for Book {
             torn_since: ABSENT,
             older_since: ABSENT,
             stream: NO_STREAM,
+            number: UNKNOWN,
             epoch: 0,
             state: State::Idle,
             cause: Cause::None,

@@ -123,6 +123,10 @@ pub enum EngineError {
     BooksMax(usize),
     /// No such instrument.
     NoInstrument(InstrumentId),
+    /// An instrument that was not given up.
+    Subscribed(InstrumentId),
+    /// No such rule.
+    NoRule(u32),
     /// Connection numbers go up to [`MAX_CONNECTIONS`].
     Connection(u32),
     /// An instrument on a connection of another venue, whose decoder cannot read it.
@@ -154,6 +158,8 @@ impl fmt::Display for EngineError {
                 write!(f, "this engine follows {books} books and no more; start another process")
             }
             Self::NoInstrument(id) => write!(f, "there is no instrument {id}"),
+            Self::Subscribed(id) => write!(f, "instrument {id} is subscribed; unsubscribe it first"),
+            Self::NoRule(rule) => write!(f, "there is no rule {rule}"),
             Self::Connection(id) => {
                 write!(f, "connection {id} is out of range; use 0 to {}", MAX_CONNECTIONS - 1)
             }

@@ -72,13 +72,33 @@ impl Judge {
         let conn = instrument.conn;
         let added = world.instruments.add(Instrument { ts_news: ts, ..instrument });
         let id = added.ok_or(EngineError::NoInstrument(UNKNOWN))?;
-        world.books.push(Book::default());
-        world.tapes.push(TradeTape::new(TapeLimits::default()));
+        let number = world.instruments.at(id).map_or(UNKNOWN, |added| added.number);
+        let (book, tape) = (Book { number, ..Book::default() }, TradeTape::new(TapeLimits::default()));
+        match world.books.get_mut(id as usize) {
+            Some(vacant) => (*vacant, world.tapes[id as usize]) = (book, tape),
+            None => {
+                world.books.push(book);
+                world.tapes.push(tape);
+            }
+        }
         world.join_connection(conn, id);
         join_exchange(world, id);
         self.publisher.rules.signals.add_instrument(id, &world.instruments);
         self.turn(world, id, State::Syncing, Cause::Subscribed, ts);
         Ok(id)
+    }
+
+    /// Lets go of an instrument, and of everything that was to be done for it.
+    pub(super) fn forget(&mut self, world: &mut World, id: InstrumentId) {
+        self.watchlist.retain(|&other| other != id);
+        self.expiring.retain(|&other| other != id);
+        self.checks.retain(|&(_, other)| other != id);
+        self.publisher.rules.forget(id);
+        world.streams.forget(id);
+        world.instruments.remove(id);
+        world.tapes[id as usize] = TradeTape::new(TapeLimits::default());
+        let gone = std::mem::take(world.book(id));
+        world.evidence_gone.add(&gone.evidence);
     }
 
     /// Changes a book's state; what is suspect is watched.

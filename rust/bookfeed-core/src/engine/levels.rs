@@ -39,12 +39,12 @@ impl LevelWatch {
 
     #[cold]
     fn write(&mut self, books: &mut [Book], output: &mut Output, ts_recv: Nanos) {
-        for instrument in self.changing.drain(..) {
-            let book = &mut books[instrument as usize];
+        for id in self.changing.drain(..) {
+            let book = &mut books[id as usize];
             let Some(mut log) = book.level_log.take() else { continue };
             let (state, cause) = (book.shown_state(), book.shown_cause());
             let flags = if log.whole { FLAG_WHOLE } else { 0 };
-            let mut first = true;
+            let (instrument, mut first) = (book.number, true);
             log.settle(book, |change| {
                 let record = LevelRecord { ts_recv, change, instrument, state, cause, flags };
                 output.push_level(&record, std::mem::take(&mut first));

@@ -335,7 +335,7 @@ impl Engine {
     /// [`EngineError::NoInstrument`].
     pub fn unsubscribe(&mut self, id: InstrumentId, ts: Nanos) -> Result<(), EngineError> {
         let world = &mut self.world;
-        if world.instruments.at(id).is_none() {
+        if !world.instruments.holds(id) {
             return Err(EngineError::NoInstrument(id));
         }
         self.judge.expire_due(world, ts);
@@ -346,6 +346,23 @@ impl Engine {
         book.clear();
         world.tapes[id as usize].clear();
         world.levels.publish(&mut world.books, &mut self.judge.publisher.output, ts);
+        Ok(())
+    }
+
+    /// Lets go of an instrument that was given up: its number means nothing any more, and its
+    /// symbol, subscribed anew, is another instrument. Not before its connection has brought
+    /// everything that it may still bring: a symbol that is not known may be a damaged one.
+    ///
+    /// # Errors
+    /// [`EngineError::NoInstrument`], [`EngineError::Subscribed`].
+    pub fn forget(&mut self, id: InstrumentId) -> Result<(), EngineError> {
+        if !self.world.instruments.holds(id) {
+            return Err(EngineError::NoInstrument(id));
+        }
+        if self.world.book(id).cause != Cause::Unsubscribed {
+            return Err(EngineError::Subscribed(id));
+        }
+        self.judge.forget(&mut self.world, id);
         Ok(())
     }
 
@@ -427,12 +444,24 @@ impl Engine {
     }
 
     fn resync(&mut self, id: InstrumentId, asked: bool, ts: Nanos) -> Result<(), EngineError> {
-        if self.world.instruments.at(id).is_none() {
+        if !self.world.instruments.holds(id) {
             return Err(EngineError::NoInstrument(id));
         }
         self.judge.expire_due(&mut self.world, ts);
         self.judge.resync_begin(&mut self.world, id, asked, ts);
         Ok(())
+    }
+
+    /// Gives a rule up; what is open of it is closed. Its number is not given again, and what it
+    /// refused stays counted.
+    ///
+    /// # Errors
+    /// [`EngineError::NoRule`].
+    pub fn remove_rule(&mut self, rule: u32, ts: Nanos) -> Result<(), EngineError> {
+        self.judge.expire_due(&mut self.world, ts);
+        let publisher = &mut self.judge.publisher;
+        let removed = publisher.rules.remove(&self.world, &mut publisher.output, rule, ts);
+        if removed { Ok(()) } else { Err(EngineError::NoRule(rule)) }
     }
 
     /// Adds a rule over all instruments there are and will be; returns its number.
@@ -456,10 +485,8 @@ impl Engine {
     /// The engine failed in the middle of something: nothing it holds may be believed again.
     pub fn poison(&mut self, ts: Nanos) {
         self.poisoned = true;
-        for id in 0..self.world.books.len() {
-            if let Ok(id) = InstrumentId::try_from(id) {
-                self.judge.turn(&mut self.world, id, State::Stale, Cause::Poisoned, ts);
-            }
+        for id in self.world.instruments.ids() {
+            self.judge.turn(&mut self.world, id, State::Stale, Cause::Poisoned, ts);
         }
         self.world.levels.publish(&mut self.world.books, &mut self.judge.publisher.output, ts);
     }

@@ -325,8 +325,7 @@ fn take_listed_fees(world: &mut World, judge: &mut Judge, origin: &Origin, liste
 
 /// What the fees of a series are, from now on told apart from an event's in their place.
 fn set_base(world: &mut World, venue: Venue, series: &str, kind: &str, multiplier: i64) {
-    for id in 0..world.books.len() {
-        let Ok(id) = InstrumentId::try_from(id) else { return };
+    for id in world.instruments.ids() {
         let Some(instrument) = world.instruments.at_mut(id) else { continue };
         if instrument.venue == venue && instrument.series.as_deref() == Some(series) {
             let rebased = venue.row().fees.rebased;
@@ -366,8 +365,7 @@ fn take_closures(world: &mut World, judge: &mut Judge, origin: &Origin, closures
 fn rejoin_exchange(world: &mut World, judge: &mut Judge, venue: Venue, ts: Nanos) {
     world.counters.rest_accepted += 1;
     let mut told = Vec::new();
-    for id in 0..world.books.len() {
-        let Ok(id) = InstrumentId::try_from(id) else { break };
+    for id in world.instruments.ids() {
         let Some(about) = world.instruments.at(id).filter(|about| about.venue == venue) else {
             continue;
         };

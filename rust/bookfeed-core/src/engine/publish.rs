@@ -42,7 +42,7 @@ pub(super) fn record(world: &World, id: InstrumentId, kind: UpdateKind, ts_recv:
         touch: book.touch,
         price: ABSENT,
         qty: ABSENT,
-        instrument: id,
+        instrument: book.number,
         epoch: book.epoch,
         conn: world.instruments.at(id).map_or(0, |i| i.conn),
         kind,

@@ -56,10 +56,10 @@ impl Engine {
         all
     }
 
-    /// Evidence for and against, over all books.
+    /// Evidence for and against, over all books, those that are gone included.
     #[must_use]
     pub fn evidence(&self) -> EvidenceCounts {
-        let mut all = EvidenceCounts::default();
+        let mut all = self.world.evidence_gone;
         for book in &self.world.books {
             all.add(&book.evidence);
         }

@@ -5,7 +5,7 @@ use super::output::Output;
 use super::world::World;
 use crate::book::integrity::State;
 use crate::fixed::ABSENT;
-use crate::instrument::InstrumentId;
+use crate::instrument::{InstrumentId, UNKNOWN};
 use crate::signals::apart;
 use crate::signals::life::{Signals, Steps};
 use crate::signals::paper::Ledger;
@@ -37,6 +37,21 @@ impl Rules {
     ) {
         self.signals.evaluate(id, moved, &world.view(), ts, &mut self.steps);
         self.write(world, output, ts);
+    }
+
+    /// Gives a rule up, and closes what is open of it; `false` if there is no such rule.
+    pub(super) fn remove(&mut self, world: &World, output: &mut Output, rule: u32, ts: Nanos) -> bool {
+        let removed = self.signals.remove_rule(rule, &mut self.steps);
+        self.write(world, output, ts);
+        removed
+    }
+
+    /// An instrument is gone; its id may become another's.
+    pub(super) fn forget(&mut self, id: InstrumentId) {
+        self.signals.forget(id);
+        if let Some(paper) = &mut self.paper {
+            paper.forget(id);
+        }
     }
 
     /// Asks again about everything that is open.
@@ -71,9 +86,10 @@ impl Rules {
             let legs = self.steps.legs_of(step).iter().map(|leg| {
                 let id = leg.leg.instrument;
                 let age = apart(ts, view.ts_evidence(id)).unwrap_or(ABSENT);
-                let (epoch, state) =
-                    view.at(id).map_or((0, State::Idle), |(book, _)| (book.epoch, book.shown_state()));
-                (leg, LegStanding { epoch, age, state })
+                let (instrument, epoch, state) = view
+                    .at(id)
+                    .map_or((UNKNOWN, 0, State::Idle), |(b, _)| (b.number, b.epoch, b.shown_state()));
+                (leg, LegStanding { instrument, epoch, age, state })
             });
             output.push_signal(step, legs, ts);
         }

@@ -5,6 +5,7 @@ use super::config::{Config, Counters, EngineError, LastError, SYMBOL_BYTES_MAX};
 use super::early::Strangers;
 use super::levels::LevelWatch;
 use crate::book::Book;
+use crate::book::integrity::EvidenceCounts;
 use crate::event::{Body, Message};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
@@ -71,6 +72,8 @@ pub(super) struct World {
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) streams: Streams,
     pub(super) counters: Counters,
+    /// Evidence for and against books that are gone.
+    pub(super) evidence_gone: EvidenceCounts,
     pub(super) last_error: Option<LastError>,
     pub(super) venue_latency: Histogram,
 }
@@ -88,6 +91,7 @@ impl World {
             connections: Vec::new(),
             streams: Streams::default(),
             counters: Counters::default(),
+            evidence_gone: EvidenceCounts::default(),
             last_error: None,
             venue_latency: Histogram::new(),
         }
@@ -149,8 +153,8 @@ impl World {
         if symbol.len() > SYMBOL_BYTES_MAX {
             return Err(EngineError::Symbol(symbol.len()));
         }
-        let full = self.books.len() >= self.config.books_max;
-        if full { Err(EngineError::BooksMax(self.books.len())) } else { Ok(()) }
+        let full = self.instruments.len() >= self.config.books_max;
+        if full { Err(EngineError::BooksMax(self.instruments.len())) } else { Ok(()) }
     }
 
     /// Puts an instrument on a connection.

@@ -220,6 +220,13 @@ impl Streams {
         }
     }
 
+    /// A book is gone; its id may become another's.
+    pub(crate) fn forget(&mut self, book: InstrumentId) {
+        for run in self.list.iter_mut().filter_map(|stream| stream.restart.as_mut()) {
+            run.books.retain(|&other| other != book);
+        }
+    }
+
     /// The stream `id`, unless it is [`NO_STREAM`].
     #[inline]
     #[must_use]

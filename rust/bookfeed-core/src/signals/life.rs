@@ -28,9 +28,9 @@ struct Open {
 
 /// One thing a rule watches, and the opportunity on it.
 #[derive(Debug)]
-struct Watched {
-    rule: usize,
-    subject: Subject,
+pub(super) struct Watched {
+    pub(super) rule: usize,
+    pub(super) subject: Subject,
     open: Option<Box<Open>>,
     /// What was seen of it since it was first found, while something keeps it from being opened.
     seen: Option<Seen>,
@@ -41,6 +41,21 @@ struct Watched {
     refused: Option<Refusal>,
     /// Whether it is among those that wait.
     waits: bool,
+}
+
+impl Watched {
+    pub(super) fn new(rule: usize, subject: Subject) -> Self {
+        Self {
+            rule,
+            subject,
+            open: None,
+            seen: None,
+            ts_close: None,
+            polarity: Score::default(),
+            refused: None,
+            waits: false,
+        }
+    }
 }
 
 /// How far apart in time the evidence for the legs of an opportunity is.
@@ -110,21 +125,23 @@ pub type Refusals = [u64; Refusal::NAMES.len()];
 /// All rules and what they watch.
 #[derive(Debug, Default)]
 pub struct Signals {
-    rules: Vec<Box<dyn Rule>>,
+    pub(super) rules: Vec<Box<dyn Rule>>,
     /// Numbers of the rules that may be about any instrument.
-    about_any: Vec<usize>,
+    pub(super) about_any: Vec<usize>,
     /// Numbers of the others, by the instruments they name: there may be very many.
-    about: HashMap<(Venue, Box<str>), Vec<usize>>,
-    watched: Vec<Watched>,
-    by_instrument: Vec<Vec<u32>>,
+    pub(super) about: HashMap<(Venue, Box<str>), Vec<usize>>,
+    pub(super) watched: Vec<Watched>,
+    /// Places in `watched` where nothing is watched any more.
+    pub(super) vacant: Vec<u32>,
+    pub(super) by_instrument: Vec<Vec<u32>>,
     /// Whether anything that watches the instrument was open, or more than quiet, when it
     /// was last asked: then it must be asked again even though the touch has not moved.
-    attentive: Vec<bool>,
+    pub(super) attentive: Vec<bool>,
     /// Of each rule.
     refusals: Vec<Refusals>,
     next_id: u64,
     /// Opportunities that only time keeps from being opened, and when to ask again.
-    waiting: Vec<(u32, Nanos)>,
+    pub(super) waiting: Vec<(u32, Nanos)>,
     /// The earliest of these times.
     next_due: Option<Nanos>,
     /// Legs of what was found last.
@@ -145,7 +162,7 @@ impl Signals {
             }
             None => {
                 self.about_any.push(number);
-                (0..).take(instruments.len()).collect()
+                instruments.ids()
             }
         };
         self.rules.push(rule);
@@ -176,7 +193,8 @@ impl Signals {
             if watching.is_some_and(|list| list.iter().any(|&i| known(&self.watched[i as usize]))) {
                 continue;
             }
-            let Ok(index) = u32::try_from(self.watched.len()) else { return };
+            let next = self.vacant.pop().or_else(|| u32::try_from(self.watched.len()).ok());
+            let Some(index) = next else { return };
             for id in subject.instruments() {
                 let slot = id as usize;
                 if self.by_instrument.len() <= slot {
@@ -185,16 +203,11 @@ impl Signals {
                 }
                 self.by_instrument[slot].push(index);
             }
-            self.watched.push(Watched {
-                rule,
-                subject,
-                open: None,
-                seen: None,
-                ts_close: None,
-                polarity: Score::default(),
-                refused: None,
-                waits: false,
-            });
+            let fresh = Watched::new(rule, subject);
+            match self.watched.get_mut(index as usize) {
+                Some(vacant) => *vacant = fresh,
+                None => self.watched.push(fresh),
+            }
         }
     }
 
@@ -494,6 +507,12 @@ impl Signals {
         self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
 
+    /// Closes an opportunity, if it is open.
+    pub(super) fn close(&mut self, index: u32, reason: CloseReason, steps: &mut Steps) {
+        self.push_step(index, Phase::Close, reason, Apart::default(), steps);
+        self.watched[index as usize].open = None;
+    }
+
     /// The opportunity is not there: closes it if it was open.
     fn gone(&mut self, index: u32, assessment: Assessment, now: Nanos, steps: &mut Steps) {
         let watched = &mut self.watched[index as usize];
@@ -514,8 +533,7 @@ impl Signals {
             Assessment::Refused(Refusal::MinQty) => CloseReason::MinQty,
             Assessment::Refused(_) | Assessment::Found(_) => CloseReason::Refused,
         };
-        self.push_step(index, Phase::Close, reason, Apart::default(), steps);
-        self.watched[index as usize].open = None;
+        self.close(index, reason, steps);
     }
 
     fn push_step(&self, index: u32, phase: Phase, reason: CloseReason, apart: Apart, steps: &mut Steps) {

@@ -5,6 +5,7 @@
 pub mod bundle;
 pub mod complement;
 pub mod confirm;
+pub mod leave;
 pub mod legs;
 pub mod life;
 pub mod paper;
@@ -109,6 +110,8 @@ named_codes! {
         Closing = "closing",
         /// The two contracts look like opposites.
         Polarity = "polarity",
+        /// Its rule was removed.
+        Removed = "removed",
     }
 }
 
@@ -352,6 +355,21 @@ pub struct Gates {
     pub min_qty: Qty,
 }
 
+impl Gates {
+    /// Those of a rule that is never asked.
+    const NONE: Self = Self {
+        max_age: 0,
+        max_skew: 0,
+        max_lag: 0,
+        confirm: false,
+        proof: false,
+        min_time_to_close: 0,
+        min_hold: 0,
+        cooldown: 0,
+        min_qty: 0,
+    };
+}
+
 /// A question about books.
 pub trait Rule: fmt::Debug + Send + Sync {
     /// Which rule it is.
@@ -377,6 +395,10 @@ pub trait Rule: fmt::Debug + Send + Sync {
     /// then they are checked at every change while the opportunity is there, not only before
     /// it is opened.
     fn rests_on_hash(&self) -> bool {
+        false
+    }
+    /// Whether it was removed, and only its number is kept.
+    fn is_gone(&self) -> bool {
         false
     }
     /// As [`Self::quiet`], for an opportunity that is open: hysteresis lives here.

@@ -6,6 +6,7 @@ use super::life::{Step, Steps};
 use super::{Leg, Phase, RuleKind, View};
 use crate::fees::{Role, Usd};
 use crate::fixed::{Price, QTY_ONE, Qty};
+use crate::instrument::{InstrumentId, UNKNOWN};
 use crate::time::Nanos;
 use std::collections::VecDeque;
 
@@ -127,6 +128,15 @@ impl Ledger {
                 self.fills.pop_front();
             }
             self.fills.push_back(fill);
+        }
+    }
+
+    /// A book is gone, and its id may become another's: orders on it find nothing.
+    pub(crate) fn forget(&mut self, id: InstrumentId) {
+        for leg in self.pending.iter_mut().flat_map(|order| &mut order.legs) {
+            if leg.leg.instrument == id {
+                leg.leg.instrument = UNKNOWN;
+            }
         }
     }
 

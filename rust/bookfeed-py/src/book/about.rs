@@ -3,7 +3,6 @@
 use super::BookView;
 use crate::errors::engine_error;
 use bookfeed_core::engine::present;
-use bookfeed_core::instrument::InstrumentId;
 use bookfeed_core::metrics::Terms;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
@@ -12,8 +11,8 @@ use std::collections::BTreeMap;
 impl BookView {
     /// Number of the instrument in its engine, the same as in records.
     #[getter]
-    fn instrument(&self) -> InstrumentId {
-        self.id
+    fn instrument(&self) -> u32 {
+        self.number
     }
 
     /// The same book as the other side of its contract, for example the NO of a YES.

@@ -40,7 +40,9 @@ pub use trust::{Refused, Untrusted};
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct BookView {
     engine: Py<Engine>,
+    /// Where its instrument stands, as long as the one that stands there has this number.
     id: InstrumentId,
+    number: u32,
     /// Whether the book is read as it is, or as the other side of the contract.
     terms: Terms,
     /// The moment it is about, unless that is now.
@@ -85,13 +87,24 @@ fn side_by_name(name: &str) -> PyResult<Side> {
 }
 
 impl BookView {
-    pub(crate) fn new(engine: Py<Engine>, id: InstrumentId) -> Self {
-        Self { engine, id, terms: Terms::OWN, frozen: None }
+    pub(crate) fn new(engine: Py<Engine>, id: InstrumentId, number: u32) -> Self {
+        Self { engine, id, number, terms: Terms::OWN, frozen: None }
+    }
+
+    /// The book, unless the engine has let go of it.
+    #[inline]
+    fn held<'a>(&self, inner: &'a core::Engine) -> Option<&'a Book> {
+        inner.book(self.id).filter(|book| book.number == self.number)
+    }
+
+    fn no_instrument(&self) -> PyErr {
+        engine_error(core::EngineError::NoInstrument(self.number))
     }
 
     /// The same book at the same moment, in other terms.
     fn in_terms(&self, py: Python<'_>, terms: Terms) -> Self {
-        Self { engine: self.engine.clone_ref(py), id: self.id, terms, frozen: self.frozen.clone() }
+        let (id, number, frozen) = (self.id, self.number, self.frozen.clone());
+        Self { engine: self.engine.clone_ref(py), id, number, terms, frozen }
     }
 
     /// Reads the book, whatever its state.
@@ -103,11 +116,11 @@ impl BookView {
         }
         let engine = self.engine.bind(py).try_borrow()?;
         let inner = &engine.inner;
-        match (inner.book(self.id), inner.instruments().at(self.id)) {
+        match (self.held(inner), inner.instruments().at(self.id)) {
             (Some(book), Some(about)) => {
                 Ok(question(&Seen { book, about, when: When::Now(inner, self.id) }))
             }
-            _ => Err(engine_error(core::EngineError::NoInstrument(self.id))),
+            _ => Err(self.no_instrument()),
         }
     }
 
@@ -123,7 +136,7 @@ impl BookView {
             return Ok(book.and_then(|book| question(self.view(book))));
         }
         let engine = self.engine.bind(py).try_borrow()?;
-        let book = engine.inner.book(self.id).filter(|book| book.believable());
+        let book = self.held(&engine.inner).filter(|book| book.believable());
         Ok(book.and_then(|book| question(self.view(book))))
     }
 

@@ -63,7 +63,7 @@ impl BookView {
         dict.set_item("symbol", &*about.symbol)?;
         dict.set_item("market", about.market.as_deref())?;
         dict.set_item("outcome", about.outcome.as_deref())?;
-        dict.set_item("instrument", self.id)?;
+        dict.set_item("instrument", self.number)?;
         dict.set_item("is_complement", self.terms.is_turned())?;
         dict.set_item("state", book.shown_state().name())?;
         dict.set_item("cause", book.shown_cause().name())?;

@@ -230,9 +230,7 @@ impl BookView {
             demand.refusal(&frozen.book, || Some(frozen.about.venue), || frozen.ts_evidence, frozen.now)
         } else {
             let inner = &engine.inner;
-            let Some(book) = inner.book(this.id) else {
-                return Err(engine_error(bookfeed_core::engine::EngineError::NoInstrument(this.id)));
-            };
+            let book = this.held(inner).ok_or_else(|| this.no_instrument())?;
             let venue = || inner.instruments().at(this.id).map(|about| about.venue);
             demand.refusal(book, venue, || inner.ts_evidence(this.id), engine.now())
         };

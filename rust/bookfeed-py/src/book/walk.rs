@@ -6,7 +6,6 @@ use crate::durations::{duration, refuse_keywords};
 use crate::errors::{decimal_error, engine_error};
 use crate::numbers::qty_of;
 use crate::values::{Depth, Fill, TradeWindow};
-use bookfeed_core::engine::EngineError;
 use bookfeed_core::event::Side;
 use bookfeed_core::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, Qty, format_decimal};
 use bookfeed_core::metrics::{Levels, Sweep, price_f64, qty_f64};
@@ -147,7 +146,7 @@ impl BookView {
         })?;
         inner
             .map(|inner| TradeWindow { inner: inner.in_terms(self.terms) })
-            .ok_or_else(|| engine_error(EngineError::NoInstrument(self.id)))
+            .ok_or_else(|| self.no_instrument())
     }
 
     /// The levels of ``side`` (``"bid"`` or ``"ask"``), best first, at most ``depth`` of them,

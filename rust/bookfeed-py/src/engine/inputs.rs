@@ -4,7 +4,7 @@ use super::{Engine, venue_by_name};
 use crate::errors::engine_error;
 use bookfeed_core::book::integrity::Cause;
 use bookfeed_core::engine::{self as core, Listing};
-use bookfeed_core::instrument::{Hours, InstrumentId, UNKNOWN};
+use bookfeed_core::instrument::{Hours, UNKNOWN};
 use bookfeed_core::signals::Params;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -107,16 +107,26 @@ impl Engine {
         };
         let (symbol, conn, ts) = given.of_symbol()?;
         let (venue, symbol) = (venue_by_name(name.to_str()?)?, symbol.to_str()?);
-        let id: InstrumentId = self
+        let id = self
             .guarded(ts, |e| e.subscribe(venue, symbol, conn, &listing, ts))?
             .map_err(engine_error)?;
-        Ok(id.into_pyobject(py)?.into_any())
+        Ok(self.number_of(id).into_pyobject(py)?.into_any())
     }
 
     /// Gives up a book: it is ``stale(unsubscribed)`` from now on. Raises ``EngineError`` if
     /// there is no such instrument.
-    fn unsubscribe(&mut self, instrument: InstrumentId, ts: i64) -> PyResult<()> {
-        self.guarded(ts, |e| e.unsubscribe(instrument, ts))?.map_err(engine_error)
+    fn unsubscribe(&mut self, instrument: u32, ts: i64) -> PyResult<()> {
+        let id = self.id_of(instrument)?;
+        self.guarded(ts, |e| e.unsubscribe(id, ts))?.map_err(engine_error)
+    }
+
+    /// Lets go of a book that was given up, with all its memory: its number means nothing any
+    /// more, and its symbol, subscribed anew, is another instrument.
+    ///
+    /// Raises ``EngineError`` if there is no such instrument, or it was not given up.
+    fn forget(&mut self, instrument: u32, ts: i64) -> PyResult<()> {
+        let id = self.id_of(instrument)?;
+        self.guarded(ts, |e| e.forget(id))?.map_err(engine_error)
     }
 
     /// A connection to ``venue`` is open; ``mode`` is how the venue was asked to speak, if it
@@ -151,9 +161,10 @@ impl Engine {
     ///
     /// Raises ``EngineError`` if there is no such instrument.
     #[pyo3(signature = (instrument, ts, *, asked = false))]
-    fn resync_begin(&mut self, instrument: InstrumentId, ts: i64, asked: bool) -> PyResult<()> {
+    fn resync_begin(&mut self, instrument: u32, ts: i64, asked: bool) -> PyResult<()> {
+        let id = self.id_of(instrument)?;
         let begin = if asked { core::Engine::resync_asked } else { core::Engine::resync_begin };
-        self.guarded(ts, |e| begin(e, instrument, ts))?.map_err(engine_error)
+        self.guarded(ts, |e| begin(e, id, ts))?.map_err(engine_error)
     }
 
     /// Adds a signal rule, which watches all instruments, those to come as well, and returns
@@ -170,6 +181,12 @@ impl Engine {
             texts.insert(key, value.str()?.to_string());
         }
         self.guarded(0, |e| e.add_rule(kind, &texts))?.map_err(engine_error)
+    }
+
+    /// Removes a signal rule; what is open of it is closed for the reason ``removed``. Its number
+    /// is not given again. Raises ``EngineError`` if there is no such rule.
+    fn remove_rule(&mut self, rule: u32, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.remove_rule(rule, ts))?.map_err(engine_error)
     }
 
     /// Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and
@@ -194,10 +211,10 @@ impl Engine {
         conn: u32,
         payload: &Bound<'_, PyAny>,
         ts_recv: i64,
-        instrument: Option<InstrumentId>,
+        instrument: Option<u32>,
         stands_at: Option<u64>,
     ) -> PyResult<usize> {
-        let about = instrument.unwrap_or(UNKNOWN);
+        let about = instrument.map_or(Ok(UNKNOWN), |number| self.id_of(number))?;
         self.with_payload(payload, ts_recv, |engine, bytes| {
             engine.ingest_rest(conn, bytes, about, stands_at, ts_recv)
         })

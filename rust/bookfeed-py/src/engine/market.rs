@@ -3,7 +3,7 @@
 use super::{Engine, venue_by_name};
 use crate::errors::engine_error;
 use bookfeed_core::engine::Listing;
-use bookfeed_core::instrument::{Hours, InstrumentId};
+use bookfeed_core::instrument::Hours;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -87,10 +87,10 @@ impl Engine {
             let name: String = outcome.getattr("name")?.extract()?;
             let symbol: String = outcome.getattr("symbol")?.extract()?;
             let listing = terms.listing(&name);
-            let id: InstrumentId = self
+            let id = self
                 .guarded(ts, |e| e.subscribe(venue, &symbol, conn, &listing, ts))?
                 .map_err(engine_error)?;
-            dict.set_item(symbol, id)?;
+            dict.set_item(symbol, self.number_of(id))?;
         }
         Ok(dict)
     }

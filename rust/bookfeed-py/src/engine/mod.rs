@@ -8,7 +8,7 @@ use crate::book::Refused;
 use crate::durations::{duration, refuse_keywords};
 use crate::errors::engine_error;
 use bookfeed_core::engine::{self as core, Config, HashCheck};
-use bookfeed_core::instrument::Venue;
+use bookfeed_core::instrument::{InstrumentId, UNKNOWN, Venue};
 use bookfeed_core::latency;
 use bookfeed_core::time::Nanos;
 use pyo3::buffer::PyBuffer;
@@ -85,6 +85,16 @@ impl Engine {
                 Err(engine_error("the engine failed; every book is poisoned, build a new engine"))
             }
         }
+    }
+
+    /// Where the instrument of a number stands; an error if there is none.
+    pub(crate) fn id_of(&self, number: u32) -> PyResult<InstrumentId> {
+        let found = self.inner.instruments().numbered(number);
+        found.ok_or_else(|| engine_error(core::EngineError::NoInstrument(number)))
+    }
+
+    fn number_of(&self, id: InstrumentId) -> u32 {
+        self.inner.instruments().at(id).map_or(UNKNOWN, |about| about.number)
     }
 
     /// `ingest` of bytes that are at hand.

@@ -6,8 +6,7 @@ use crate::book::BookView;
 use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
 use crate::errors::engine_error;
 use crate::histogram::Histogram;
-use bookfeed_core::engine::{EngineError, Question};
-use bookfeed_core::instrument::InstrumentId;
+use bookfeed_core::engine::Question;
 use bookfeed_core::signals::Refusal;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -41,24 +40,25 @@ impl Engine {
     }
 
     /// The live view of a book. Raises ``EngineError`` if there is no such instrument.
-    fn book(slf: Bound<'_, Self>, instrument: InstrumentId) -> PyResult<BookView> {
-        if slf.borrow().inner.book(instrument).is_none() {
-            return Err(engine_error(EngineError::NoInstrument(instrument)));
-        }
-        Ok(BookView::new(slf.unbind(), instrument))
+    fn book(slf: Bound<'_, Self>, instrument: u32) -> PyResult<BookView> {
+        let id = slf.borrow().id_of(instrument)?;
+        Ok(BookView::new(slf.unbind(), id, instrument))
     }
 
-    /// Number of the instrument that a venue calls ``symbol``, or ``None`` if it was never
-    /// subscribed. Raises ``EngineError`` for an unknown venue.
-    fn instrument(&self, venue: &str, symbol: &str) -> PyResult<Option<InstrumentId>> {
-        Ok(self.inner.instruments().find(venue_by_name(venue)?, symbol.as_bytes()))
+    /// Number of the instrument that a venue calls ``symbol``, or ``None`` if there is none.
+    /// Raises ``EngineError`` for an unknown venue.
+    fn instrument(&self, venue: &str, symbol: &str) -> PyResult<Option<u32>> {
+        let all = self.inner.instruments();
+        let found = all.find(venue_by_name(venue)?, symbol.as_bytes()).and_then(|id| all.at(id));
+        Ok(found.map(|about| about.number))
     }
 
-    /// The live views of all books ever subscribed, in the order of their numbers.
+    /// The live views of all books, in the order of their numbers.
     fn books(slf: Bound<'_, Self>) -> Vec<BookView> {
-        let count = slf.borrow().inner.instruments().len();
-        let view = |id| BookView::new(slf.clone().unbind(), id);
-        (0..count).filter_map(|id| InstrumentId::try_from(id).ok()).map(view).collect()
+        let engine = slf.borrow();
+        let mut all: Vec<_> = engine.inner.instruments().iter().map(|(id, i)| (i.number, id)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(number, id)| BookView::new(slf.clone().unbind(), id, number)).collect()
     }
 
     /// What happened, counted, by name.

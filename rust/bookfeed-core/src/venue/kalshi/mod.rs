@@ -289,7 +289,7 @@ impl Decoder<'_> {
         let same = |i: &Instrument| {
             i.venue == Venue::KALSHI && i.market_id.as_deref().is_some_and(|id| id.as_bytes() == wanted)
         };
-        (0..).zip(instruments.iter()).find(|(_, i)| same(i)).map(|(id, _)| id)
+        instruments.iter().find(|(_, i)| same(i)).map(|(id, _)| id)
     }
 
     /// The text of a string; empty for anything else.
