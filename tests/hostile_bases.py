@@ -30,6 +30,8 @@ _RARE: Final[tuple[tuple[Kind, bytes], ...]] = (
     (Kind.RESYNC_BEGIN, b'{"instrument": 0}'),
     (Kind.RESYNC_BEGIN, b'{"instrument": 1, "asked": true}'),
     (Kind.UNSUBSCRIBE, b'{"instrument": 0}'),
+    (Kind.FORGET, b'{"instrument": 0}'),
+    (Kind.RULE_END, b'{"rule": 0}'),
     (Kind.DROPPED, b'{"records": 3}'),
     (Kind.NOTE, b'{"rule": {"number": 0, "name": "a", "about": {"basis": ["b", 1]}}}'),
     (Kind.REST, b"[]"),

@@ -13,7 +13,7 @@ def market() -> Market:
     return Market("0xab", (Outcome("Yes", YES), Outcome("No", NO)), name="Rain?")
 
 
-def test_names_grow_and_forget_nobody() -> None:
+def test_names_grow() -> None:
     names = Names()
     symbols = names.symbols
     names.learn(0, venue="kalshi", symbol="K", market="", outcome="Yes", title="")
@@ -24,6 +24,16 @@ def test_names_grow_and_forget_nobody() -> None:
     assert names.get(7) is None
     with pytest.raises(KeyError):
         names[7]
+
+
+def test_the_names_of_those_that_went_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bookfeed.names.GONE_MAX", 2)
+    names = Names()
+    for number in range(5):
+        names.learn(number, venue="kraken", symbol=f"{number}", market="", outcome="", title="")
+    for number in (0, 1, 2, 4):
+        names.forget(number)
+    assert (list(names), dict(names.symbols)) == ([2, 3, 4], {2: "2", 3: "3", 4: "4"})
 
 
 async def test_a_feed_names_its_books_and_rules() -> None:

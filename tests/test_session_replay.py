@@ -70,12 +70,15 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     inputs.disconnected(3, "gone", 9)
     inputs.unsubscribe(number, 10)
     inputs.note({"hello": "world"}, 11)
+    inputs.forget(number, 12)
+    inputs.remove_rule(0, 13)
     kinds = [Kind(record[0]) for record in tape.records]
     assert kinds == [
         Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.RESYNC_BEGIN, Kind.REST,
         Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.UNSUBSCRIBE, Kind.NOTE,
+        Kind.FORGET, Kind.RULE_END,
     ]  # fmt: skip
-    assert [record[1] for record in tape.records] == list(range(1, 12))
+    assert [record[1] for record in tape.records] == list(range(1, 14))
     # The epoch counts the connection's attempts from the moment it is open.
     assert [record[3] for record in tape.records if record[2] == 3] == [0, 1, 1, 1, 1, 1]
     assert json.loads(tape.records[1][4]) == {
@@ -206,6 +209,10 @@ def test_captures_replay_too() -> None:
         (Kind.UNSUBSCRIBE, b'{"instrument": 77}'),
         (Kind.UNSUBSCRIBE, b'{"instrument": -1}'),
         (Kind.UNSUBSCRIBE, b'{"instrument": "x"}'),
+        (Kind.FORGET, b'{"instrument": 77}'),
+        (Kind.FORGET, b"{}"),
+        (Kind.RULE_END, b'{"rule": 0}'),
+        (Kind.RULE_END, b'{"rule": "x"}'),
         (Kind.RESYNC_BEGIN, b"{}"),
         (Kind.RULE, b'{"kind": "no such rule", "params": {}}'),
         (Kind.RULE, b'{"kind": "spread", "params": 5}'),

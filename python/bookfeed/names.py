@@ -33,9 +33,9 @@ class Name:
 class Names(Mapping[int, Name]):
     """Names of books by instrument number, and of rules by theirs.
 
-    A mapping that grows as they come: ``names[update.instrument].title``. An instrument that it does not
-    know raises ``KeyError``; ``names.get(number)`` is ``None`` then. ``names.rules`` has the name
-    of each rule by its number, empty for a rule without one.
+    A mapping that grows with them: ``names[update.instrument].title``. An instrument that it does
+    not know raises ``KeyError``; ``names.get(number)`` is ``None`` then. ``names.rules`` has the
+    name of each rule by its number, empty for a rule without one.
     """
 
     def __init__(self) -> None:

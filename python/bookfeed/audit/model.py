@@ -238,7 +238,8 @@ class Model:
         one.gone = True
         del self._numbers[one.venue, one.symbol]
         if one.sibling is not None:
-            self.instruments[one.sibling].sibling = one.sibling = None
+            self.instruments[one.sibling].sibling = None
+        one.sibling = None
         if one.market is not None:
             self._outcomes[one.venue, one.market].remove(one.number)
         one.event = None

@@ -46,7 +46,7 @@ from bookfeed.live.supervisor import Outlet, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
-from bookfeed.rules.pairs import basis_line
+from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
@@ -118,6 +118,9 @@ class Feed(LiveBooks):
         check_markets(self._markets)
         self._rules: Final = tuple(rules)
         self._endpoints: Final = endpoints_of(self._markets, url, rest_url, ssl_context, endpoints)
+        # For venues that come later.
+        self._given: Final = dict(endpoints or {})
+        self._ssl_context: Final = ssl_context
         self._rng: Final = random.Random(seed)  # noqa: S311 - jitter, not secrets
         self._recorder: Final = recorder
         inputs = EngineInput(Engine() if engine is None else engine, recorder)
@@ -204,8 +207,7 @@ class Feed(LiveBooks):
         self._pulse.start()
         self._flush_records()
         self._rescheduled()
-        if any(rule.kind == "box" for rule in self._rules):
-            self._look()
+        self._look_out()
         return self
 
     async def __aenter__(self) -> Self:
@@ -218,6 +220,11 @@ class Feed(LiveBooks):
             recorder.flush()
             loop = asyncio.get_running_loop()
             self._flush_timer = loop.call_later(recorder.flush_interval_s, self._flush_records)
+
+    def _look_out(self) -> None:
+        """Look at refusals from now on, if there is a rule whose refusals may deserve a warning."""
+        if self._alarm_timer is None and any(r.kind == "box" for r in self._inputs.rules.values()):
+            self._look()
 
     def _look(self) -> None:
         self._alarm.look(self._engine, self._inputs.rules)
@@ -249,25 +256,33 @@ class Feed(LiveBooks):
             self._inputs.advance(now_ns)
             self._schedule.run(now_ns)
         for rule in self._rules:
-            self._inputs.add_rule(rule, now_ns)
-            basis = basis_line(rule)
-            if basis is not None:
-                _log.warning("%s", basis)
+            self._add_rule(rule, now_ns)
         for name, endpoint in self._endpoints.items():
-            supervisor = Supervisor(
-                endpoint,
-                inputs=self._inputs,
-                outlet=self._outlet,
-                clock=self._clock,
-                rng=self._rng,
-                options=self._options,
-                conns=self._conns,
-            )
-            self._supervisors.append(supervisor)
+            supervisor = self._supervise(endpoint)
             markets = [m for m in self._markets if m.venue == name]
             self._added(supervisor.subscribe(markets), supervisor)
         self._follow_own(user_quote.split(self._markets)[1])
         _tell_doubts(self._markets)
+
+    def _supervise(self, endpoint: Endpoint) -> Supervisor:
+        supervisor = Supervisor(
+            endpoint,
+            inputs=self._inputs,
+            outlet=self._outlet,
+            clock=self._clock,
+            rng=self._rng,
+            options=self._options,
+            conns=self._conns,
+        )
+        self._supervisors.append(supervisor)
+        return supervisor
+
+    def _add_rule(self, rule: Rule, now_ns: int) -> int:
+        number = self._inputs.add_rule(rule, now_ns)
+        basis = basis_line(rule)
+        if basis is not None:
+            _log.warning("%s", basis)
+        return number
 
     async def __aexit__(
         self,
@@ -312,16 +327,21 @@ class Feed(LiveBooks):
 
     # Markets that come and go.
 
-    async def add_markets(self, markets: Iterable[Market]) -> dict[int, str]:
+    async def add_markets(
+        self, markets: Iterable[Market], *, endpoints: Mapping[str, Endpoint] | None = None
+    ) -> dict[int, str]:
         """Follow more markets from now on; returns symbols by instrument number.
 
-        Does not wait for their books. Raises ``SessionError`` if the feed is not open, has no
-        market of that venue yet, or the venue's markets cannot be changed while it is open;
-        ``ValueError`` for markets that contradict those that are followed.
+        Does not wait for their books, and those that are followed notice nothing. A venue that had
+        no markets yet is found where ``endpoints`` say, by its name, else where the feed's own say,
+        else where it is by itself. Raises ``SessionError`` if the feed is not open or so many
+        connections are not allowed; ``ValueError`` for markets that contradict those that are
+        followed, and ``ConfigError``, which is one, for a venue that needs a key and has none.
         """
         added, own = user_quote.split(list(markets))
         check_markets([*self._markets, *added, *own])
         self._check_open()
+        self._meet_venues(added, {**self._given, **(endpoints or {})})
         symbols = self._follow_own(own)
         self._markets.extend(own)
         _tell_doubts([*added, *own])
@@ -336,9 +356,11 @@ class Feed(LiveBooks):
     async def remove_markets(self, markets: Iterable[Market]) -> None:
         """Follow these markets no more; those that are not followed are passed over.
 
-        Raises ``SessionError`` as ``add_markets`` does.
+        Their books are gone at once, and what they took of memory a little later, when nothing of
+        them can be on its way. Raises ``SessionError`` if the feed is not open.
         """
-        others, own = user_quote.split(list(markets))
+        self._check_open()
+        others, own = user_quote.split([m for m in markets if m in self._markets])
         groups = self._by_supervisor(others)
         removed = self._quotes.unsubscribe(own)
         for supervisor, group in groups:
@@ -351,21 +373,52 @@ class Feed(LiveBooks):
             self._not_live.discard(instrument)
         self._announce()
 
+    def _meet_venues(self, markets: Sequence[Market], given: Mapping[str, Endpoint]) -> None:
+        """Have somebody to connect to the venues of which there were no markets yet."""
+        fresh = [market for market in markets if market.venue not in self._endpoints]
+        found = endpoints_of(fresh, None, None, self._ssl_context, given)
+        for name in dict.fromkeys(market.venue for market in fresh):
+            self._endpoints[name] = found[name]
+            self._supervise(found[name])
+
     def _by_supervisor(self, markets: Sequence[Market]) -> list[tuple[Supervisor, list[Market]]]:
-        self._check_open()
         groups: dict[str, list[Market]] = {}
         for market in markets:
             groups.setdefault(market.venue, []).append(market)
-        known = {supervisor.venue.name: supervisor for supervisor in self._supervisors}
-        for name in groups:
-            if name not in known:
-                raise SessionError(f"the feed was opened without markets of {name}")
-        return [(known[name], group) for name, group in groups.items()]
+        return [(s, groups[s.venue.name]) for s in self._supervisors if s.venue.name in groups]
+
+    # Rules that come and go.
+
+    async def add_rule(self, rule: Rule) -> int:
+        """Have a rule asked from now on, of books that come later as well; returns its number.
+
+        Raises ``SessionError`` if the feed is not open, ``EngineError`` for a rule that is none.
+        """
+        self._check_open()
+        number = self._add_rule(rule, self._clock.now_ns())
+        self._look_out()
+        return number
+
+    async def add_pair(self, pair: Pair) -> int:
+        """The same for a pair of contracts, whose markets are to be added by themselves."""
+        return await self.add_rule(pair.rule())
+
+    async def remove_rule(self, number: int) -> None:
+        """Ask a rule no more, by its number; what is open of it closes for the reason ``removed``.
+
+        Raises ``SessionError`` if the feed is not open, ``KeyError`` if it has no such rule.
+        """
+        self._check_open()
+        if number not in self._inputs.rules:
+            raise KeyError(f"no rule {number} in this feed")
+        self._inputs.remove_rule(number, self._clock.now_ns())
+        self._flush()
 
     # Listening.
 
     def _rule_names(self) -> Collection[str]:
-        return {rule.name for rule in self._rules}
+        rules = self._inputs.rules.values() if self._opened else self._rules
+        return {rule.name for rule in rules}
 
     def counters(self) -> dict[str, int]:
         """Return everything that is counted: by the engine, by listeners, by connections.

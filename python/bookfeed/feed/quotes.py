@@ -70,7 +70,10 @@ class UserQuotes:
         engine = self._inputs.engine
         removed = [i for i in self._until_ns if engine.book(i).symbol in symbols]
         for instrument in removed:
-            self._inputs.unsubscribe(instrument, self._clock.now_ns())
+            now_ns = self._clock.now_ns()
+            self._inputs.unsubscribe(instrument, now_ns)
+            # Nobody else speaks of it, so nothing of it is on its way.
+            self._inputs.forget(instrument, now_ns)
             del self._until_ns[instrument]
         return removed
 

@@ -26,7 +26,7 @@ from bookfeed import records
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.clock import NS_PER_S
 from bookfeed.dispatch.dispatcher import Dispatcher, OnBatch, OnLevels, OnRaw, OnSignal, OnUpdate
-from bookfeed.errors import RecordingError
+from bookfeed.errors import EngineError, RecordingError
 from bookfeed.feed.source import BookSource
 from bookfeed.loops import new_event_loop
 from bookfeed.recordings.capture import Capture
@@ -179,7 +179,11 @@ class Replay(BookSource):
         self._runner.get_loop().run_until_complete(_result(call))
 
     def _has(self, instrument: int) -> bool:
-        return instrument in self.names
+        try:
+            self._engine.book(instrument)
+        except EngineError:
+            return False
+        return True
 
     def _walk(self) -> Generator[Batch, None, None]:
         self._sinks.open_waiting()

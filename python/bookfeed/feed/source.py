@@ -39,7 +39,7 @@ class BookSource(Listening):
 
     def books(self) -> Sequence[BookView]:
         """Return the views of all books, in the order of their instrument numbers."""
-        return self._engine.books()
+        return [view for view in self._engine.books() if self._has(view.instrument)]
 
     def _instrument(self, key: int | str) -> int:
         """The instrument number of a book; ``KeyError`` if there is no such book here."""

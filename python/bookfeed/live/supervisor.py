@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.clock import NS_PER_S, Clock, seconds_ns
@@ -33,8 +33,20 @@ from bookfeed.records import Update
 from bookfeed.status import ConnectionStatus
 from bookfeed.venues.base import Endpoint, Venue
 
+# A book that is followed no more is let go of so long after its venue was told: what was said of it
+# before may be on its way, and a symbol that nobody knows might be a damaged one.
+FORGET_NS: Final = 15 * NS_PER_S
+
 _logger: Final = logging.getLogger("bookfeed.live.supervisor")
 _log: Final = RateLimitedLog(_logger)
+
+
+class Removed(NamedTuple):
+    """A book that is followed no more, and where its venue is told so."""
+
+    shard: Shard
+    symbol: str
+    due_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,8 @@ class Supervisor:
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
         self._apart: Final = Apart(self, rng)
+        # In the order in which they are due.
+        self._removed: Final[dict[int, Removed]] = {}
         self._failure: BaseException | None = None
         self._handler_errors = 0
         # Connections that are given up, and what those counted that are gone.
@@ -197,6 +211,7 @@ class Supervisor:
                 if only is not None and outcome.symbol not in only:
                     continue
                 instrument = self.inputs.subscribe(listed, outcome, shard.conn, now_ns)
+                self._removed.pop(instrument, None)
                 shard.add(instrument, outcome.symbol, market)
                 self._shard_of[instrument] = shard
                 instruments.append(instrument)
@@ -242,9 +257,12 @@ class Supervisor:
             instruments = shard.of_markets(markets)
             if not instruments:
                 continue
+            now_ns = self.clock.now_ns()
             for instrument in instruments:
-                self.inputs.unsubscribe(instrument, self.clock.now_ns())
+                self.inputs.unsubscribe(instrument, now_ns)
                 self._apart.forget(instrument)
+                symbol = shard.instruments[instrument]
+                self._removed[instrument] = Removed(shard, symbol, now_ns + FORGET_NS)
                 del self._shard_of[instrument]
             self._take_off(shard, instruments)
             removed += instruments
@@ -447,6 +465,7 @@ class Supervisor:
         for session in self.sessions:
             session.look(now_ns)
         self._hear()
+        self._forget(now_ns)
         self._miss_books(now_ns)
         self._resync(now_ns)
 
@@ -463,6 +482,21 @@ class Supervisor:
         self.flush()
         for shard in list(self._shards.values()):
             self._mender.hear(shard)
+
+    @borne
+    def _forget(self, now_ns: int) -> None:
+        """Let go of books of which nothing can come any more."""
+        for instrument, (shard, symbol, due_ns) in list(self._removed.items()):
+            if due_ns > now_ns:
+                return
+            late_ns = max(self.engine.delay_ns(shard.conn) or 0, 0)
+            roll = self._mender.roll(shard) if shard.conn in self._shards else None
+            if due_ns + late_ns > now_ns or (roll is not None and roll.leaving(symbol)):
+                continue
+            del self._removed[instrument]
+            self._plan.forget(instrument)
+            self._mender.forget(instrument)
+            self.inputs.forget(instrument, now_ns)
 
     @borne
     def _miss_books(self, now_ns: int) -> None:

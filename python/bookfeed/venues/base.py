@@ -212,6 +212,9 @@ class Venue:
     recovery: Recovery = None
     news: RestNews | None = None
     """How it is asked for news by REST; ``None`` if it is not."""
+    members: Membership | None = None
+    """How symbols come and go on an open connection; ``None`` where ``recovery`` says so, or they
+    cannot."""
     ping_text: str | None = None
     """Text that is sent as a heartbeat; ``None``: WebSocket pings are enough."""
     is_pong: Callable[[bytes], bool] = field(default=_never_pong)

@@ -20,6 +20,7 @@ from bookfeed.venues.base import (
     Endpoint,
     Legs,
     MarketSection,
+    Membership,
     Name,
     RestBooks,
     RestRequest,
@@ -95,12 +96,28 @@ def polymarket(
         }
         return (orjson.dumps(frame).decode(),)
 
+    def update(operation: str, symbols: Sequence[str]) -> tuple[str, ...]:
+        # What is left out of the features would be taken as told before, of the whole connection.
+        frame = {
+            "operation": operation,
+            "assets_ids": list(symbols),
+            "custom_feature_enabled": custom_features,
+        }
+        return (orjson.dumps(frame).decode(),)
+
     return Venue(
         name=NAME,
         ws_url=WS_URL,
         rest_url=REST_URL,
         subscription=subscription,
         recovery=RestBooks(_books_request, symbols_max=50),
+        members=Membership(
+            join=lambda _id, symbols: update("subscribe", symbols),
+            leave=lambda _id, symbols: update("unsubscribe", symbols),
+            symbols_max=100,
+            burst=10,
+            interval_s=0.2,
+        ),
         ping_text="PING",
         is_pong=_is_pong,
         ping_interval_s=ping_interval_s,

@@ -158,11 +158,14 @@ fn a_rule_that_is_removed_closes_and_is_asked_no_more() {
     assert_eq!(desk.engine.remove_rule(2, desk.ts), Err(EngineError::NoRule(2)));
     let number = desk.engine.add_rule("spread", &params(&[("open", "0.05")])).unwrap();
     assert_eq!((number, desk.touch("0.40", "1", "0.45", "1").len()), (2, 2));
+    // A book that stands already is news to a new rule.
+    desk.engine.add_rule("spread", &params(&[("open", "0.05")])).unwrap();
+    assert_eq!(desk.deeper(), ["open"]);
     // What comes is watched by those that are left.
     desk.subscribe("1", "m1", "0");
     let ids: Vec<_> =
         desk.book_of(1, &[("0.40", "1")], &[("0.47", "1")]).iter().map(|s| s.rule_id).collect();
-    assert_eq!(ids, [1, 2]);
+    assert_eq!(ids, [1, 2, 3]);
 }
 
 #[test]

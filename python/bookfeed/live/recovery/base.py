@@ -15,9 +15,11 @@ from bookfeed._bookfeed import Engine, Notice
 from bookfeed.clock import Clock
 from bookfeed.errors import SessionError
 from bookfeed.live.recovery.plan import ResyncPlan, ResyncPolicy
+from bookfeed.live.recovery.roll import Roll
 from bookfeed.live.shard import Shard
 from bookfeed.log import RateLimitedLog
 from bookfeed.recordings.inputs import EngineInput
+from bookfeed.venues.base import Membership
 
 
 class Connections(Protocol):
@@ -84,10 +86,19 @@ class Mender:
     # After how many fetches that did not help a connection is replaced; None: as the policy says.
     attempts_max: int | None = None
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, members: Membership | None = None) -> None:
         self.connections = connections
         self.resyncs = 0
         self.resync_failures = 0
+        self._members = members
+        self._rolls: dict[int, Roll] = {}
+
+    def roll(self, shard: Shard) -> Roll | None:
+        """Who is to come onto a connection and to leave it; ``None`` if that is not told so."""
+        roll = self._rolls.get(shard.conn)
+        if roll is None and self._members is not None:
+            roll = self._rolls[shard.conn] = Roll(self._members)
+        return roll
 
     def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
         """The budgets that suit this way, given those of the session."""
@@ -97,12 +108,18 @@ class Mender:
 
     def opened(self, shard: Shard, now_ns: int) -> None:
         """A connection is open and its subscription on its way."""
+        if (roll := self.roll(shard)) is not None:
+            roll.opened(now_ns)
 
     def live(self, instrument: int) -> None:
         """A book is live."""
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
         """Do what is due for the books of the open connections ``up``."""
+        for shard in up:
+            if (roll := self.roll(shard)) is not None:
+                for frame in roll.due(now_ns):
+                    shard.session.send(frame)
 
     def hear(self, shard: Shard) -> None:
         """Take what the venue answered to commands on a connection, or said of it."""
@@ -132,17 +149,26 @@ class Mender:
         return None
 
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
-        """Books came onto a connection that may be open."""
+        """Subscribe on a connection that is open; one that is not will with its next opening."""
+        if shard.session.open and (roll := self.roll(shard)) is not None:
+            roll.add([shard.instruments[i] for i in instruments])
 
     def removed(self, shard: Shard, symbols: Sequence[str]) -> None:
-        """Books left a connection that may be open."""
+        """Unsubscribe on a connection, if it is open."""
+        if shard.session.open and (roll := self.roll(shard)) is not None:
+            roll.remove(symbols)
 
     def gone(self, shard: Shard) -> None:
         """A connection is given up for good."""
+        self._rolls.pop(shard.conn, None)
+
+    def forget(self, instrument: int) -> None:
+        """A book is gone, and its number means nothing any more."""
 
     def check_changeable(self) -> None:
         """Raise ``SessionError`` if markets cannot come and go on open connections."""
-        raise SessionError("markets of this venue cannot be changed while a feed is open")
+        if self._members is None:
+            raise SessionError("markets of this venue cannot be changed while a feed is open")
 
     def halt(self) -> None:
         """Begin nothing more."""

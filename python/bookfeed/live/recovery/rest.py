@@ -13,7 +13,7 @@ from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.shard import Shard
-from bookfeed.venues.base import RestBooks
+from bookfeed.venues.base import Membership, RestBooks
 
 # A book is compared when nothing has vouched for it for so long: before a connection that says
 # nothing takes its books out, and before the gate `max_age_ms` hides what stands on a quiet one.
@@ -32,8 +32,14 @@ class RestMender(Mender):
     prompt = True
     has_witness = True
 
-    def __init__(self, connections: Connections, client: RestClient, books: RestBooks) -> None:
-        super().__init__(connections)
+    def __init__(
+        self,
+        connections: Connections,
+        client: RestClient,
+        books: RestBooks,
+        members: Membership | None = None,
+    ) -> None:
+        super().__init__(connections, members)
         self._client = client
         self._books = books
         self._fetching: asyncio.Task[None] | None = None
@@ -42,7 +48,8 @@ class RestMender(Mender):
         self._compared: dict[int, int] = {}
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
-        """Begin a request if books are due and none is under way."""
+        """Say who comes and goes; begin a request if books are due and none is under way."""
+        super().mend(up, now_ns)
         if self._fetching is not None:
             return
         if not self.connections.plan.wanted():
@@ -98,6 +105,8 @@ class RestMender(Mender):
             self._fetching = None
             now_ns = connections.clock.now_ns()
             for instrument in instruments:
+                if connections.shard_of(instrument) is None:
+                    continue  # nobody wants it any more
                 view = connections.engine.book(instrument)
                 if view.live:
                     plan.settled(instrument, now_ns)

@@ -81,6 +81,10 @@ class ResubscribeMender(Mender):
         self._lines: dict[int, Line] = {}
         self._hold = Backoff()
 
+    def roll(self, shard: Shard) -> Roll:
+        """Who is to come onto a connection and to leave it."""
+        return self._line(shard).roll
+
     def _line(self, shard: Shard) -> Line:
         line = self._lines.get(shard.conn)
         if line is None:

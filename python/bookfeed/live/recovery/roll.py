@@ -59,6 +59,10 @@ class Roll:
             else:
                 self._leaving[symbol] = None
 
+    def leaving(self, symbol: str) -> bool:
+        """Whether it has yet to be said that a symbol leaves."""
+        return symbol in self._leaving
+
     def due(self, now_ns: int) -> list[str]:
         """Return the frames to send now."""
         frames: list[str] = []

@@ -62,6 +62,10 @@ class SeedMender(Mender):
         interval_s = max(policy.fetch_interval_s, self._seeds.interval_s)
         return replace(policy, fetch_burst=self._seeds.burst, fetch_interval_s=interval_s)
 
+    def roll(self, shard: Shard) -> Roll:
+        """Who is to come onto a connection and to leave it."""
+        return self._line(shard).roll
+
     def _line(self, shard: Shard) -> Line:
         line = self._lines.get(shard.conn)
         if line is None:
@@ -95,6 +99,10 @@ class SeedMender(Mender):
             line.roll.remove(symbols)
         for instrument in line.unheard.keys() - shard.instruments.keys():
             del line.unheard[instrument]
+
+    def forget(self, instrument: int) -> None:
+        """A book is gone."""
+        self._late.pop(instrument, None)
 
     def gone(self, shard: Shard) -> None:
         """A connection is given up for good."""

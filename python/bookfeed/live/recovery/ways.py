@@ -30,9 +30,10 @@ def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) 
             client = RestClient(required_rest_url(endpoint), ssl_context=tls)
             return SeedMender(connections, client, seeds)
         case RestBooks() as books if endpoint.rest_url is not None:
-            return RestMender(connections, RestClient(endpoint.rest_url, ssl_context=tls), books)
+            client = RestClient(endpoint.rest_url, ssl_context=tls)
+            return RestMender(connections, client, books, endpoint.venue.members)
         case _:
-            return Mender(connections)
+            return Mender(connections, endpoint.venue.members)
 
 
 def news_readers_of(endpoint: Endpoint, connections: Connections) -> tuple[NewsReader, ...]:

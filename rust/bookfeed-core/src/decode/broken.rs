@@ -66,7 +66,7 @@ impl<'a> Broken<'a> {
             said.extend(text.split(|&b| !of_a_name(b)).map(<[u8]>::to_ascii_lowercase));
             said.extend(text.split(|b| !b.is_ascii_alphanumeric()).map(<[u8]>::to_ascii_lowercase));
         }
-        instruments.iter().filter(|i| i.venue == venue).any(|i| {
+        instruments.iter().filter(|(_, i)| i.venue == venue).any(|(_, i)| {
             let names = [Some(&i.symbol), i.market.as_ref(), i.market_id.as_ref()];
             names.into_iter().flatten().any(|name| said.contains(&name.as_bytes().to_ascii_lowercase()))
         })

@@ -169,6 +169,10 @@ impl Signals {
         self.refusals.push(Refusals::default());
         for id in known {
             self.watch(number, id, instruments);
+            if let Some(attentive) = self.attentive.get_mut(id as usize) {
+                // Books that stand already are news to it, whether they move or not.
+                *attentive = true;
+            }
         }
         u32::try_from(number).unwrap_or(u32::MAX)
     }
