@@ -11,7 +11,6 @@ from test_session_kalshi import KEY, QUICK, A, B, C, D, S, connected, feed_of
 from waiting import PATIENCE_S, PatientClock
 
 from bookfeed.errors import SessionError
-from bookfeed.feed.feed import Feed
 from bookfeed.live.recovery import commands as streams
 from bookfeed.records import Update
 from bookfeed.venues.kalshi import kalshi

@@ -890,8 +890,8 @@ class Engine:
         """
     # Data inputs; each returns the number of records pending.
     def remove_rule(self, rule: int, ts: int) -> None:
-        """Removes a signal rule; what is open of it is closed for the reason ``removed``. Its
-        number is not given again. Raises ``EngineError`` if there is no such rule.
+        """Removes a signal rule; what is open of it is closed (``removed``). Its number is not
+        given again. Raises ``EngineError`` if there is no such rule.
         """
     def ingest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int:
         """Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and

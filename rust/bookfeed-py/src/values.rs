@@ -5,8 +5,8 @@ use bookfeed_core::metrics::{self, Sweep};
 use bookfeed_core::trades;
 use pyo3::prelude::*;
 
-/// What sweeping one side of a book would execute; made by ``BookView.sweep``. All but ``fee`` is
-/// before fees.
+/// What sweeping one side of a book would execute; made by ``BookView.sweep``. All but ``fee``
+/// is before fees.
 ///
 /// Where it is not ``complete``, the rest is not in the book; or, where it is ``truncated``
 /// too, the book is not known so deep.

@@ -183,8 +183,8 @@ impl Engine {
         self.guarded(0, |e| e.add_rule(kind, &texts))?.map_err(engine_error)
     }
 
-    /// Removes a signal rule; what is open of it is closed for the reason ``removed``. Its number
-    /// is not given again. Raises ``EngineError`` if there is no such rule.
+    /// Removes a signal rule; what is open of it is closed (``removed``). Its number is not
+    /// given again. Raises ``EngineError`` if there is no such rule.
     fn remove_rule(&mut self, rule: u32, ts: i64) -> PyResult<()> {
         self.guarded(ts, |e| e.remove_rule(rule, ts))?.map_err(engine_error)
     }
