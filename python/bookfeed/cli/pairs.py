@@ -5,6 +5,7 @@ decided by something else.
 """
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from bookfeed import config
 from bookfeed.catalogue.catalogue import Catalogue
-from bookfeed.catalogue.claims import Claim, assets_in
+from bookfeed.catalogue.claims import Claim, assets_in, claim
 from bookfeed.catalogue.fields import plain
 from bookfeed.catalogue.listing import Listing
 from bookfeed.catalogue.pairing import FACTS, Candidate, candidates, fact
@@ -49,7 +50,9 @@ def execute(args: argparse.Namespace) -> ExitCode:
 async def _suggest(args: argparse.Namespace, urls: Mapping[str, str]) -> ExitCode:
     text = " ".join(args.text).strip()
     async with Catalogue(urls=urls) as catalogue:
-        listings = {venue: await _listings(catalogue, venue, text) for venue in catalogue.venues()}
+        venues = catalogue.venues()
+        answers = await asyncio.gather(*(_listings(catalogue, one, text) for one in venues))
+        listings = dict(zip(venues, answers, strict=True))
         await _add_quarters(catalogue, listings, text)
         found: list[Candidate] = []
         for first, second in combinations(listings.values(), 2):
@@ -83,10 +86,20 @@ async def _add_quarters(
 ) -> None:
     """The windows that are on, of assets that the text or else the markets name."""
     titles = text or " ".join(one.title for found in listings.values() for one in found)
-    for asset in assets_in(titles)[:_ASSETS_MAX]:
-        for venue, found in listings.items():
-            known = {one.slug for one in found}
-            found += [o for o in await catalogue.quarters(venue, asset) if o.slug not in known]
+    assets = assets_in(titles)[:_ASSETS_MAX]
+    await asyncio.gather(
+        *(_add_of(catalogue, venue, assets, found) for venue, found in listings.items())
+    )
+
+
+async def _add_of(
+    catalogue: Catalogue, venue: str, assets: Sequence[str], found: list[Listing]
+) -> None:
+    """The windows of assets of which none was found."""
+    there = {one.asset for one in map(claim, found) if one.is_window}
+    for asset in assets:
+        if asset not in there:
+            found += await catalogue.quarters(venue, asset)
 
 
 # What is shown.
