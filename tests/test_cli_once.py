@@ -16,7 +16,7 @@ from test_sweep_fees import book, taken
 
 from bookfeed import ConfigError, Engine
 from bookfeed.audit import fees as audited
-from bookfeed.cli import exact, main
+from bookfeed.cli import exact, main, once
 from bookfeed.cli import price as price_command
 from bookfeed.cli.once import Asked, vouched
 from bookfeed.market import Market, Outcome
@@ -220,6 +220,23 @@ def test_a_book_for_people_and_for_programs(
     assert Decimal(told["spread"]) == Decimal(ask) - Decimal(bid)
     assert Decimal(told["mid"]) * 2 == Decimal(ask) + Decimal(bid)
     assert len(told["bids"]) <= 10
+
+
+async def test_a_book_inside_a_batch_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record tells of that state, so the feed has nothing to wait for."""
+    views = [lost().book, lost().book, asked().book]
+
+    class Batching:
+        async def wait_live(self, _timeout_s: float, *, symbols: list[str]) -> list[Any]:
+            return []
+
+        def book(self, _symbol: str) -> Any:
+            return views.pop(0) if len(views) > 1 else views[0]
+
+    found = await once.live_book(Batching(), "KX-1", 5.0)  # type: ignore[arg-type]
+    assert found.live
+    views = [lost().book]
+    assert not (await once.live_book(Batching(), "KX-1", 0.05)).live  # type: ignore[arg-type]
 
 
 def test_the_other_outcome_is_the_other_side(

@@ -1,8 +1,10 @@
 """One book for commands that ask once: found by its target, followed until it is live, frozen."""
 
 import argparse
+import asyncio
+import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from bookfeed import config
 from bookfeed._bookfeed import BookView, Engine
@@ -15,6 +17,8 @@ from bookfeed.feed.feed import Feed
 from bookfeed.loops import run
 from bookfeed.market import Market
 from bookfeed.venues import VENUES
+
+_BATCH_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,24 @@ async def _book(args: argparse.Namespace, followed: Config, there: Places) -> As
         followed, source=args.config or args.target, keys=there.keys, engine=engine, clock=clock
     )
     async with feed:
-        missing = await feed.wait_live(args.wait, symbols=[symbol])
+        book = await live_book(feed, symbol, args.wait)
+        now_ns = clock.now_ns()
+    return Asked(book.complement if turned else book, market, outcome, now_ns)
+
+
+async def live_book(feed: Feed, symbol: str, wait_s: float) -> BookView:
+    """The book as it stands when it is live, or when the time is up."""
+    end_s = time.monotonic() + wait_s
+    while True:
+        missing = await feed.wait_live(max(0.0, end_s - time.monotonic()), symbols=[symbol])
         if missing and (causes := feed.unreached()):
             told = "; ".join(f"{venue}: {cause}" for venue, cause in causes.items())
             raise SessionError(f"never connected to {told}")
-        book, now_ns = feed.book(symbol).freeze(), clock.now_ns()
-    return Asked(book.complement if turned else book, market, outcome, now_ns)
+        book = feed.book(symbol).freeze()
+        if book.live or missing or time.monotonic() >= end_s:
+            return book
+        # It is inside a batch, of which no record tells.
+        await asyncio.sleep(_BATCH_S)
 
 
 def _outcome(market: Market, wanted: str | None) -> tuple[str, bool, str]:
