@@ -1,5 +1,6 @@
 """``--sim`` from an empty folder, as its user runs it: real processes, simulated venues."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from waiting import PATIENCE_S
 
 from bookfeed.cli import main
+from bookfeed.cli.places import places
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +62,13 @@ def test_a_configuration_keeps_what_it_says_but_for_places_and_keys(tmp_path: Pa
     # Another simulator of the same seed: the same markets.
     done = ran(tmp_path, "run", "--config", "mine.toml", "--seconds", "3", "-o", "json")
     assert json.loads(done.stdout)["states"]["live"] >= 1
+
+
+def test_places_do_not_show_what_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KALSHI_PRIVATE_KEY", "CANARY")
+    with places(argparse.Namespace(sim=False, url=["a.b=c"])) as there:
+        assert there.environ["KALSHI_PRIVATE_KEY"] == "CANARY"
+        assert "CANARY" not in repr(there) and "a.b" in repr(there)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from bookfeed.cli.demo import missing
 from bookfeed.cli.simulator import simulator
@@ -14,14 +15,15 @@ from bookfeed.sim import BOTH
 from bookfeed.venues import VENUES
 
 
-class Places(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Places:
     """Addresses and keys; ``served`` are the venues that are simulated, ``None`` if none is."""
 
     urls: Mapping[str, str]
     """Where names are looked up in place of the venues' own addresses, by ``VENUE.WHAT``."""
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     """Variables that override a configuration."""
-    keys: Mapping[str, Any]
+    keys: Mapping[str, Any] = field(repr=False)
     """By venue, in place of the user's."""
     served: frozenset[str] | None = None
 
