@@ -64,7 +64,8 @@ fn fee(venue: Venue, schedule: Option<Schedule>) -> Option<String> {
                 175 => "quadratic_with_maker_fees",
                 _ => "quadratic_with_combo_maker_fees",
             };
-            format!("kalshi:{fee_type};{};{}", format_decimal(nano, 9), rule.name())
+            // Told apart from an override, of which there is none.
+            format!("kalshi:{fee_type};{};{}|;", format_decimal(nano, 9), rule.name())
         }
         Schedule::Kalshi(..) => "polymarket:0;1".to_owned(),
     })
