@@ -9,6 +9,12 @@ from bookfeed.audit.numbers import ONE, plain, price
 
 # How the sides of a whole book are called, from the newest spelling on.
 _SPELLINGS: Final = ("_dollars_fp", "_dollars", "")
+_KNOWN: Final = {f"{side}{suffix}" for side in ("yes", "no") for suffix in _SPELLINGS} | {
+    "market_ticker",
+    "market_id",
+    "ts",
+    "ts_ms",
+}
 
 
 def speaks_of_a_book(content: Mapping[str, Any]) -> bool:
@@ -26,8 +32,11 @@ def sides(content: Mapping[str, Any], *, yes_prices: bool) -> list[dict[Decimal,
         if any(content.get(f"{side}{suffix}") is not None for side in ("yes", "no"))
     ]
     best, others = (spelt[0], spelt[1:]) if spelt else ("", [])
+    strange = any(isinstance(content[key], list | dict) for key in content.keys() - _KNOWN)
     for side in ("yes", "no"):
         left_out = content.get(f"{side}{best}") is None
+        if left_out and strange:
+            raise ValueError("a side is missing, and something unknown is there")
         if left_out and any(content.get(f"{side}{suffix}") for suffix in others):
             raise ValueError("sides in different spellings")
     return [_side(content, side, best, yes_prices=yes_prices) for side in ("yes", "no")]

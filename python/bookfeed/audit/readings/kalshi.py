@@ -32,15 +32,17 @@ from bookfeed.audit.reading import Effects, Heard, Message, Proof, Reading
 _YES_PRICES: Final = "use_yes_price"
 
 # Errors that end a subscription: channel error, buffer overflow.
-_TERMINAL: Final = ("10", "25")
+_TERMINAL: Final = (10, 25)
+# All there are: an error of a subscription with another may end it.
+_CODES: Final = range(1, 29)
 _LIFECYCLES: Final = ("market_lifecycle_v2", "multivariate_market_lifecycle")
 _NEWS: Final = (*_LIFECYCLES, "event_fee_update")
 # News that changes nothing here.
 _HARMLESS: Final = (
     "created", "metadata_updated", "price_level_structure_updated", "fractional_trading_updated",
 )  # fmt: skip
-# Errors of a subscription that never came to be: unknown channel, authentication required.
-_REFUSALS: Final = ("8", "9")
+# Errors that no subscription to news can meet with.
+_NOT_OF_NEWS: Final = (4, 7, *range(12, 17), *range(19, 25), 26, 28)
 _REPLIES: Final = ("subscribed", "unsubscribed", "ok", "error")
 _BOOKS: Final = ("orderbook_snapshot", "orderbook_delta")
 _UNTYPED: Final = "untyped"
@@ -326,8 +328,10 @@ class KalshiReading(Reading):
     def _reply(self, conn: int, message: Message, effects: Effects) -> None:
         """A subscription that ended takes its books along, until its number is given out again."""
         content, sid = message.body.content, message.body.sid
-        code = content.get("code") if isinstance(content, dict) else None
-        ended = message.kind == "unsubscribed" or (message.kind == "error" and code in _TERMINAL)
+        code = _count(content.get("code")) if isinstance(content, dict) else None
+        failed = message.kind == "error"
+        fatal = code in _TERMINAL or (sid is not None and code not in _CODES)
+        ended = message.kind == "unsubscribed" or (failed and fatal)
         streams = self._streams.setdefault(conn, {})
         if ended and sid is None:
             self._lose_news(conn, effects)
@@ -336,7 +340,7 @@ class KalshiReading(Reading):
             self._break_stream(conn, sid, "the subscription ended", effects)
             streams[sid].ended = True
             self._lose_news(conn, effects, of=streams[sid])
-        elif sid is None and message.kind == "error" and code in _REFUSALS:
+        elif sid is None and failed and code not in _NOT_OF_NEWS:
             for one in self.model.on(conn):
                 if not self.hears(one):
                     self._doubt(one, effects)

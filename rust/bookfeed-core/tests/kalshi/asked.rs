@@ -228,14 +228,24 @@ fn where_nobody_can_say_it_counts_as_unchanged_after_a_stated_time() {
 
 #[test]
 fn a_refusal_concerns_the_markets_whose_channel_is_not_alive() {
-    let mut engine = Engine::new(Config { silence: 0, ..Config::default() });
-    let listed = Listing { market: None, ..listing("E") };
-    engine.subscribe(Venue::KALSHI, "KXA-1", 0, &listed, T0).unwrap();
-    engine.subscribe(Venue::KALSHI, "KXMVE-2", 0, &listed, T0).unwrap();
-    engine.ingest(0, SUBSCRIBED.as_bytes(), T0 + 1);
-    engine.ingest(0, br#"{"id":4,"type":"error","msg":{"code":8,"msg":"Unknown channel"}}"#, T0 + 2);
-    let status = |id| engine.instruments().at(id).unwrap().status(T0 + 3);
-    assert_eq!([status(0), status(1)], [MarketStatus::Open, MarketStatus::Unknown]);
+    use MarketStatus::{Open, Unknown};
+    let after = |code: u32| {
+        let mut engine = Engine::new(Config { silence: 0, ..Config::default() });
+        let listed = Listing { market: None, ..listing("E") };
+        for symbol in ["KXA-1", "KXMVE-2"] {
+            engine.subscribe(Venue::KALSHI, symbol, 0, &listed, T0).unwrap();
+        }
+        engine.ingest(0, SUBSCRIBED.as_bytes(), T0 + 1);
+        let refusal = format!(r#"{{"id":4,"type":"error","msg":{{"code":{code},"msg":"no"}}}}"#);
+        engine.ingest(0, refusal.as_bytes(), T0 + 2);
+        [0, 1].map(|id| engine.instruments().at(id).unwrap().status(T0 + 3))
+    };
+    for code in [8, 9, 18, 27, 99] {
+        assert_eq!(after(code), [Open, Unknown], "{code}");
+    }
+    for code in [14, 26] {
+        assert_eq!(after(code), [Open, Open], "{code} is about markets, which news do not name");
+    }
 }
 
 #[test]

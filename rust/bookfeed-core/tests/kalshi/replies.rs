@@ -79,7 +79,10 @@ fn notices_that_nobody_takes_are_dropped_and_counted() {
 
 #[test]
 fn a_subscription_that_ends_takes_its_books_along() {
-    let ends: [(&str, &str); 3] = [
+    let ends: [(&str, &str); 6] = [
+        ("error", r#","msg":{"code":29,"msg":"An end nobody has heard of"}"#),
+        ("error", r#","msg":{"code":"soon","msg":"Channel error"}"#),
+        ("error", ""),
         ("error", r#","msg":{"code":10,"msg":"Channel error"}"#),
         ("error", r#","msg":{"code":25,"msg":"Subscription buffer overflow"}"#),
         ("unsubscribed", ""),

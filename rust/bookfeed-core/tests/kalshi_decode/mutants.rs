@@ -73,6 +73,32 @@ fn a_book_message_without_a_part_is_never_taken_for_a_whole_one() {
     assert!(checked > 200, "{checked}");
 }
 
+#[test]
+fn a_ladder_under_another_name_is_no_empty_side() {
+    let mut checked = 0;
+    for v in Vector::all().into_iter().filter(|v| !v.name.ends_with("formats")) {
+        let Ok(frame) = serde_json::from_str::<Value>(v.frame()) else { continue };
+        let known = v.known();
+        let decode = |f: &Value| say(v.yes_prices(), v.source(), f.to_string().as_bytes(), &known);
+        let (_, whole) = decode(&frame).unwrap();
+        if !whole.first().is_some_and(|m| m["body"].get("snapshot").is_some()) {
+            continue;
+        }
+        let Some(Value::Object(members)) = frame.pointer("/msg") else { continue };
+        for (name, _) in members.iter().filter(|(_, value)| value.is_array()) {
+            let mut other = frame.clone();
+            let object = other.pointer_mut("/msg").unwrap().as_object_mut().unwrap();
+            let levels = object.remove(name).unwrap();
+            object.insert(format!("{name}_v2"), levels);
+            let (_, messages) = decode(&other).unwrap();
+            let body = &messages[0]["body"];
+            assert!(body.get("malformed").is_some(), "{} without {name}: {body}", v.name);
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{checked}");
+}
+
 fn campaign(seed: u64, rounds: usize) -> [u64; 2] {
     let mut rng = Rng(seed);
     let frames: Vec<_> = Vector::all();

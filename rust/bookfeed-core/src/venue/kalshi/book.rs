@@ -101,12 +101,15 @@ impl Decoder<'_> {
 }
 
 /// Both sides, as ranges of the frame's levels, in the best format of which there is any. What
-/// else is there is ignored, unless a side stands in another format only.
+/// else is there is ignored, unless a side stands in another format only, or may stand under a name
+/// that is not known.
 fn sides(f: &KalshiFields) -> Result<[(usize, usize); 2], Wrong> {
     let mut ranges = [(0, 0); 2];
     let given = f.ladders.iter().position(|sides| sides.iter().any(Option::is_some));
+    let renamed =
+        || Err(Wrong::at(f.market_ticker, "a side is missing, and something unknown is there"));
     let Some((best, others)) = given.and_then(|at| f.ladders.get(at..)?.split_first()) else {
-        return Ok(ranges);
+        return if f.strange { renamed() } else { Ok(ranges) };
     };
     for (outcome, range) in ranges.iter_mut().enumerate() {
         match best[outcome] {
@@ -115,6 +118,7 @@ fn sides(f: &KalshiFields) -> Result<[(usize, usize); 2], Wrong> {
             None if others.iter().any(|o| o[outcome].is_some_and(|a| !a.empty)) => {
                 return Err(Wrong::at(f.market_ticker, "sides in different formats"));
             }
+            None if f.strange => return renamed(),
             None => {}
         }
     }

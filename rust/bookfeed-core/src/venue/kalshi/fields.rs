@@ -37,6 +37,8 @@ pub struct KalshiFields {
     pub ts_ms: Value,
     /// The ladders, by [`Format`] and then by outcome: YES, NO.
     pub ladders: [[Option<Array>; 2]; 3],
+    /// Whether there is an array or an object under a name that is not known: levels, maybe.
+    pub strange: bool,
     /// Price and size of a delta.
     pub delta: Amount,
     /// Price (of YES) and size of a trade or a fill.
@@ -247,7 +249,10 @@ impl Decoder<'_> {
             b"position" => &mut f.own.position,
             b"created_ts_ms" => &mut f.own.created_ts_ms,
             b"last_updated_ts_ms" => &mut f.own.last_updated_ts_ms,
-            _ => return cursor.skip(),
+            _ => {
+                f.strange |= matches!(cursor.peek(), b'[' | b'{');
+                return cursor.skip();
+            }
         };
         *place = cursor.scalar()?;
         Ok(())

@@ -7,12 +7,17 @@ use crate::event::{Body, Place, Reply, ReplyKind};
 use crate::fixed::ABSENT;
 use crate::instrument::UNKNOWN;
 use crate::span::Value;
+use std::ops::RangeInclusive;
 
 /// The codes for "this subscription is dead": channel error, buffer overflow.
 const TERMINAL_CODES: [u32; 2] = [10, 25];
 
-/// The codes for "there is no such subscription": unknown channel, authentication required.
-const REFUSAL_CODES: [u32; 2] = [8, 9];
+/// The codes there are. An error with another, or with none that can be read, may end what it names.
+const CODES: RangeInclusive<u32> = 1..=28;
+
+/// The codes for what no subscription to news can meet with: they concern markets, indices, shards,
+/// or a subscription that there is.
+const NOT_OF_NEWS: [u32; 15] = [4, 7, 12, 13, 14, 15, 16, 19, 20, 21, 22, 23, 24, 26, 28];
 
 impl Decoder<'_> {
     pub(super) fn reply(&mut self, e: &Envelope, place: Place, kind: u8) {
@@ -24,6 +29,8 @@ impl Decoder<'_> {
             _ => ReplyKind::Unsubscribed,
         };
         let code = self.integer(f.code).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        // `subscribed` names its subscription in `msg`.
+        let sid = if place.sid == 0 { self.sid(f.sid) } else { place.sid };
         let reply = Reply {
             kind,
             id: self.integer(e.id).unwrap_or(0),
@@ -33,16 +40,16 @@ impl Decoder<'_> {
             ends: match kind {
                 ReplyKind::Subscribed | ReplyKind::Ok | ReplyKind::Ending => false,
                 ReplyKind::Unsubscribed => true,
-                ReplyKind::Error => TERMINAL_CODES.contains(&code),
+                ReplyKind::Error => {
+                    TERMINAL_CODES.contains(&code) || (sid != 0 && !CODES.contains(&code))
+                }
             },
-            refuses: kind == ReplyKind::Error && REFUSAL_CODES.contains(&code),
+            refuses: kind == ReplyKind::Error && !NOT_OF_NEWS.contains(&code),
             instrument: UNKNOWN,
         };
         if kind == ReplyKind::Ok && self.listed(e.msg, reply) {
             return;
         }
-        // `subscribed` names its subscription in `msg`.
-        let sid = if place.sid == 0 { self.sid(f.sid) } else { place.sid };
         self.push(Place { sid, ..place }, Value::default(), (ABSENT, Body::Reply(reply)));
     }
 
