@@ -81,7 +81,7 @@ fn a_ladder_under_another_name_is_no_empty_side() {
         let known = v.known();
         let decode = |f: &Value| say(v.yes_prices(), v.source(), f.to_string().as_bytes(), &known);
         let (_, whole) = decode(&frame).unwrap();
-        if !whole.first().is_some_and(|m| m["body"].get("snapshot").is_some()) {
+        if whole.first().is_none_or(|m| m["body"].get("snapshot").is_none()) {
             continue;
         }
         let Some(Value::Object(members)) = frame.pointer("/msg") else { continue };
