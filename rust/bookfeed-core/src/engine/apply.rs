@@ -97,22 +97,13 @@ impl Applier {
         let copies = ts_event != ABSENT || checked && !digest.is_empty();
         let not_newer = ts_event <= book.ts_event && copies;
         // Entries of the message in hand follow each other; only earlier messages come again.
-        let seen = not_newer && known.is_none() && book.recent.seen(print);
-        let undone = seen && book.qty_at(change.side, change.level.price) != change.level.qty;
-        let repeated = undone && ts_event == ABSENT && judge.may_be_set_back(world, origin, change);
-        let book = world.book(id);
-        if seen && !repeated {
-            book.evidence.count(Evidence::Duplicate);
-            if undone && (ts_event == book.ts_event || ts_event == ABSENT) {
-                // Within one venue time a level was set, changed, and now the first message
-                // comes again: told twice, or set back. Only the next hash can say which.
-                judge.turn(world, id, State::Suspect, Cause::OutOfOrder, origin.ts_recv);
-            }
+        let repeated = not_newer && known.is_none() && book.recent.seen(print);
+        let mut out_of_order = not_newer && ts_event < book.ts_event && ts_event != ABSENT;
+        if repeated && judge.is_copy(world, origin, change) {
             return;
         }
-        let mut out_of_order = not_newer && ts_event < book.ts_event && ts_event != ABSENT;
         if out_of_order {
-            book.evidence.count(Evidence::OutOfOrder);
+            world.book(id).evidence.count(Evidence::OutOfOrder);
             match judge.place_older(world, origin, change) {
                 Older::History => return,
                 Older::Current => out_of_order = false,

@@ -153,23 +153,28 @@ impl Judge {
         true
     }
 
-    /// Whether a change that was told before, with a stamp that is not believed, may be a new one
-    /// that sets a level back: the book is then as it was, and so is its hash.
+    /// Whether a change of which an earlier message told in the very same words is a copy. Within one
+    /// venue time a level may be set, changed and set back: told twice, or set back, only the next
+    /// word can say. Where the time is not believed, and may be a long one, it is applied if the
+    /// book is then as it was, hash and all.
     #[cold]
-    pub(super) fn may_be_set_back(
-        &mut self,
-        world: &mut World,
-        origin: &Origin,
-        change: &Change,
-    ) -> bool {
-        if self.fits(world, origin, change) != Proved::Match {
+    pub(super) fn is_copy(&mut self, world: &mut World, origin: &Origin, change: &Change) -> bool {
+        let (id, ts_event) = (change.instrument, origin.ts_event);
+        let book = world.book(id);
+        let undone = book.qty_at(change.side, change.level.price) != change.level.qty;
+        let of_now = ts_event == book.ts_event || ts_event == ABSENT;
+        if undone && ts_event == ABSENT && self.fits(world, origin, change) == Proved::Match {
+            let book = world.book(id);
+            let before = if change.side == Side::Bid { &book.bids } else { &book.asks };
+            let mut after = before.clone();
+            after.set(change.level);
+            book.rare.touch_decides = after.best_price() != before.best_price();
             return false;
         }
-        let book = world.book(change.instrument);
-        let before = if change.side == Side::Bid { &book.bids } else { &book.asks };
-        let mut after = before.clone();
-        after.set(change.level);
-        book.rare.touch_decides = after.best_price() != before.best_price();
+        world.book(id).evidence.count(Evidence::Duplicate);
+        if undone && of_now {
+            self.turn(world, id, State::Suspect, Cause::OutOfOrder, origin.ts_recv);
+        }
         true
     }
 
