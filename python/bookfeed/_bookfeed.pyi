@@ -790,6 +790,8 @@ class Engine:
       ledger.
     * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
       way; the records are the same either way.
+    * ``ask_always``: whether rules are asked at every frame about what they refused; the records are
+      the same either way.
     """
 
     def __new__(
@@ -809,6 +811,7 @@ class Engine:
         digest: bool = False,
         paper_latency_s: _Duration | None = None,
         fast_frames: bool = True,
+        ask_always: bool = False,
     ) -> Engine: ...
     # Control inputs. Each is one journal record, so that a replay is exact.
     @overload

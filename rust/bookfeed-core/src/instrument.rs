@@ -214,6 +214,13 @@ impl Instrument {
         }
     }
 
+    /// A time until which the status is as it is at `now`, unless there is news.
+    #[must_use]
+    pub(crate) fn status_until(&self, now: Nanos) -> Nanos {
+        let bounds = [self.hours.open, self.hours.close].into_iter().flatten();
+        bounds.filter(|&ts| ts > now).fold(self.exchange.pauses_until(now), Nanos::min)
+    }
+
     /// The tick size as a price, if known.
     #[must_use]
     pub fn tick(&self) -> Option<Price> {

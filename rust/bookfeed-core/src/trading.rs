@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// How long the venue's word that it trades counts against its calendar.
 const WORD_HOLDS: Nanos = 60 * SECOND;
 
+/// What calendars are told in.
+const MINUTE: Nanos = 60 * SECOND;
+
 /// When a venue will not trade, as announced: from and to.
 pub type Closures = Arc<[Range<Nanos>]>;
 
@@ -41,6 +44,16 @@ impl Exchange {
             Some((true, ts)) if now.saturating_sub(ts) < WORD_HOLDS => false,
             Some(_) | None => self.planned(now),
         }
+    }
+
+    /// A time until which it pauses, or does not, as at `now`, unless there is news. Calendars
+    /// change on whole minutes.
+    #[must_use]
+    pub(crate) fn pauses_until(&self, now: Nanos) -> Nanos {
+        let word = self.word.map(|(_, ts)| ts.saturating_add(WORD_HOLDS));
+        let minute = self.calendar.map(|_| (now / MINUTE).saturating_add(1).saturating_mul(MINUTE));
+        let closures = self.closures.iter().flat_map(|closure| [closure.start, closure.end]);
+        closures.chain(word).chain(minute).filter(|&ts| ts > now).min().unwrap_or(Nanos::MAX)
     }
 
     fn planned(&self, now: Nanos) -> bool {

@@ -9,7 +9,7 @@ use crate::book::level_log::LevelChange;
 use crate::event::Side;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::names::named_codes;
-use crate::signals::life::Step;
+use crate::signals::steps::Step;
 use crate::time::Nanos;
 
 /// Bytes of an update record.

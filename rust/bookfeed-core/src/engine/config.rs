@@ -48,6 +48,9 @@ pub struct Config {
     pub paper_latency: Option<Nanos>,
     /// Whether what is spelled as its venue spells it is read the fast way. Records do not depend on it.
     pub fast_frames: bool,
+    /// Whether rules are asked at every frame about what they refused, though nothing changed for it.
+    /// Records do not depend on it.
+    pub ask_always: bool,
 }
 
 impl Default for Config {
@@ -67,6 +70,7 @@ impl Default for Config {
             digest: false,
             paper_latency: None,
             fast_frames: true,
+            ask_always: false,
         }
     }
 }

@@ -73,6 +73,7 @@ impl Judge {
     /// Compares the newest hash with the book. A hash that is not trusted may still vouch for the
     /// book, but says nothing against it.
     fn check_hash(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) -> HashVerdict {
+        self.publisher.rules.signals.stir(id);
         let verdict = self.compare_hash(world, id, ts);
         let book = world.book(id);
         let kind = book.claimed.kind();

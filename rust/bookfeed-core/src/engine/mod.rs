@@ -84,7 +84,7 @@ impl Engine {
             world: World::new(config),
             sequencer: Sequencer::default(),
             applier: Applier::default(),
-            judge: Judge::new(Publisher::new(config.digest, config.paper_latency)),
+            judge: Judge::new(Publisher::new(&config)),
             markets: Markets::default(),
             tallies: Default::default(),
             poisoned: false,
@@ -118,6 +118,7 @@ impl Engine {
             _ => markets.take(world, judge, origin, frame, message),
         }
         world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
+        judge.publisher.rules.hear(world, origin.conn, heard.stream, &message.body);
     }
 
     /// One message of a REST answer. It says nothing about whether the stream still flows.
@@ -200,7 +201,7 @@ impl Engine {
         if self.poisoned {
             return self.pending();
         }
-        self.judge.expire_due(&mut self.world, ts_recv);
+        self.begin(ts_recv);
         let Some(connection) = self.world.connection(conn) else {
             return self.refuse_unannounced(conn, ts_recv);
         };
@@ -295,7 +296,7 @@ impl Engine {
     ) -> Result<InstrumentId, EngineError> {
         let listed = Listed::check(venue, listing)?;
         self.announce(conn, venue, Mode::default(), ts)?;
-        self.judge.expire_due(&mut self.world, ts);
+        self.begin(ts);
         let world = &mut self.world;
         if let Some(of) = world.connection(conn).map(|c| c.venue).filter(|&of| of != venue) {
             return Err(EngineError::OtherVenue(conn, of, venue));
@@ -334,11 +335,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoInstrument`].
     pub fn unsubscribe(&mut self, id: InstrumentId, ts: Nanos) -> Result<(), EngineError> {
-        let world = &mut self.world;
-        if !world.instruments.holds(id) {
+        if !self.world.instruments.holds(id) {
             return Err(EngineError::NoInstrument(id));
         }
-        self.judge.expire_due(world, ts);
+        self.begin(ts);
+        let world = &mut self.world;
         world.leave_connection(id);
         self.judge.turn(world, id, State::Stale, Cause::Unsubscribed, ts);
         let book = world.book_to_change(id);
@@ -364,6 +365,12 @@ impl Engine {
         }
         self.judge.forget(&mut self.world, id);
         Ok(())
+    }
+
+    /// A call that is no frame begins. What it changes is not followed book by book.
+    fn begin(&mut self, ts: Nanos) {
+        self.judge.publisher.rules.unsettled = true;
+        self.judge.expire_due(&mut self.world, ts);
     }
 
     /// Makes sure that a connection is there; a new one counts as up.
@@ -396,7 +403,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mode = venue.mode(mode).ok_or_else(|| EngineError::Mode(venue, mode.to_owned()))?;
         self.announce(conn, venue, mode, ts)?;
-        self.judge.expire_due(&mut self.world, ts);
+        self.begin(ts);
         if let Some(connection) = self.world.connection_mut(conn) {
             (connection.venue, connection.mode) = (venue, mode);
             (connection.up, connection.ts_data) = (true, ts);
@@ -422,7 +429,7 @@ impl Engine {
 
     /// The caller has reason not to believe a connection: all its books are stale.
     pub fn invalidate(&mut self, conn: u32, cause: Cause, ts: Nanos) {
-        self.judge.expire_due(&mut self.world, ts);
+        self.begin(ts);
         self.judge.turn_connection(&mut self.world, conn, State::Stale, cause, ts);
     }
 
@@ -447,7 +454,7 @@ impl Engine {
         if !self.world.instruments.holds(id) {
             return Err(EngineError::NoInstrument(id));
         }
-        self.judge.expire_due(&mut self.world, ts);
+        self.begin(ts);
         self.judge.resync_begin(&mut self.world, id, asked, ts);
         Ok(())
     }

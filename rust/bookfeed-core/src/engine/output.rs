@@ -1,7 +1,7 @@
 //! Records waiting to be taken, and the digest over all of them.
 
 use crate::signals::Leg;
-use crate::signals::life::Step;
+use crate::signals::steps::Step;
 use crate::time::Nanos;
 use crate::update::{LEG_SIZE, LegStanding, LevelRecord, SIGNAL_SIZE, Update, write_leg, write_signal};
 use sha2::{Digest, Sha256};

@@ -2,6 +2,7 @@
 //! that rest on the book are closed, before anybody can see the book; a message's books are
 //! published only when all of them are as it leaves them.
 
+use super::config::Config;
 use super::output::Output;
 use super::rules::Rules;
 use super::world::World;
@@ -53,8 +54,8 @@ pub(super) fn record(world: &World, id: InstrumentId, kind: UpdateKind, ts_recv:
 }
 
 impl Publisher {
-    pub(super) fn new(digest: bool, paper_latency: Option<Nanos>) -> Self {
-        Self { output: Output::new(digest), rules: Rules::new(paper_latency), staged: Vec::new() }
+    pub(super) fn new(config: &Config) -> Self {
+        Self { output: Output::new(config.digest), rules: Rules::new(config), staged: Vec::new() }
     }
 
     /// Changes a book's state, writes the record of it, and has the rules asked where the book
@@ -67,6 +68,7 @@ impl Publisher {
         cause: Cause,
         ts: Nanos,
     ) -> bool {
+        self.rules.unsettled = true;
         let Some(book) = world.books.get_mut(id as usize) else { return false };
         if book.over() && cause != Cause::Poisoned {
             return false;
@@ -129,6 +131,8 @@ impl Publisher {
         if book.unpublished && book.doubt.is_none() && book.running() {
             book.touch = book.current_touch();
             self.staged.push(Staged { id, moved: false, doubted: false });
+        } else {
+            self.rules.signals.stir(id);
         }
     }
 
@@ -161,7 +165,9 @@ impl Publisher {
         }
         let Self { staged, rules, output } = self;
         for &Staged { id, moved, doubted } in staged.iter() {
-            if !doubted && (moved || rules.signals.attentive(id)) {
+            if doubted {
+                rules.signals.stir(id);
+            } else if moved || rules.signals.attentive(id) {
                 rules.ask(world, output, id, moved, ts_recv);
             }
         }

@@ -1,14 +1,18 @@
 //! The last stage: the rules that watch a book are asked, and what became of opportunities is
 //! written down.
 
+use super::config::Config;
 use super::output::Output;
 use super::world::World;
 use crate::book::integrity::State;
+use crate::event::Body;
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN};
+use crate::sequence::stream::StreamId;
 use crate::signals::apart;
-use crate::signals::life::{Signals, Steps};
+use crate::signals::life::Signals;
 use crate::signals::paper::Ledger;
+use crate::signals::steps::Steps;
 use crate::time::Nanos;
 use crate::update::LegStanding;
 
@@ -18,11 +22,14 @@ pub(super) struct Rules {
     pub(super) signals: Signals,
     pub(super) paper: Option<Ledger>,
     steps: Steps,
+    /// Whether something happened of which it is not followed book by book what it changes.
+    pub(super) unsettled: bool,
 }
 
 impl Rules {
-    pub(super) fn new(paper_latency: Option<Nanos>) -> Self {
-        Self { paper: paper_latency.map(Ledger::new), ..Self::default() }
+    pub(super) fn new(config: &Config) -> Self {
+        let signals = Signals::new(config.ask_always);
+        Self { signals, paper: config.paper_latency.map(Ledger::new), ..Self::default() }
     }
 
     /// Asks the rules that watch a book; `moved` if its touch did.
@@ -66,10 +73,35 @@ impl Rules {
         if let Some(paper) = self.paper.as_mut().filter(|paper| paper.due(ts)) {
             paper.settle(&world.view(), ts);
         }
+        if std::mem::take(&mut self.unsettled) {
+            self.signals.stir_all();
+        }
         if self.signals.due(ts) {
             self.signals.evaluate_waiting(&world.view(), ts, &mut self.steps);
             self.write(world, output, ts);
         }
+    }
+
+    /// A message was taken: what rests on its books or on what it came on is looked at again.
+    #[inline]
+    pub(super) fn hear(&mut self, world: &World, conn: u32, stream: StreamId, body: &Body) {
+        if self.signals.rest() {
+            self.hear_resting(world, conn, stream, body);
+        }
+    }
+
+    #[inline(never)]
+    fn hear_resting(&mut self, world: &World, conn: u32, stream: StreamId, body: &Body) {
+        match body {
+            // Each book was published, or found to stay as it was shown.
+            Body::Changes(_) | Body::Delta(_) | Body::Levels(_) => {}
+            Body::Snapshot(snapshot) => self.signals.stir(snapshot.instrument),
+            Body::Touch(touch) => self.signals.stir(touch.instrument),
+            Body::Witness(id, ..) => self.signals.stir(*id),
+            Body::Trade(_) | Body::Index(_) | Body::Own(_) | Body::Nothing => {}
+            _ => self.unsettled = true,
+        }
+        self.signals.hear(&world.view(), conn, stream);
     }
 
     /// Writes the records of signals that opened, changed or closed.

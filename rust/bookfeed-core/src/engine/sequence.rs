@@ -102,6 +102,7 @@ impl Sequencer {
         place: Place,
         expected: u64,
     ) {
+        judge.publisher.rules.unsettled = true;
         world.counters.gaps += 1;
         if self.gaps.len() == GAPS_KEPT {
             self.gaps.pop_front();
@@ -245,6 +246,7 @@ fn take_again(
     id: StreamId,
     message: &Message,
 ) -> Heard {
+    judge.publisher.rules.unsettled = true;
     let Some(stream) = world.streams.at_mut(id) else { return Heard::late(NO_STREAM) };
     let tells = match &message.body {
         // Neither states a time of its own.
@@ -284,6 +286,7 @@ fn note_regression(world: &mut World, judge: &mut Judge, origin: &Origin, stream
 fn note_news(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
     let Some(stream) = world.streams.at_mut(stream).filter(|stream| !stream.ended) else { return };
     if !std::mem::replace(&mut stream.news, true) {
+        judge.publisher.rules.unsettled = true;
         begin_news(world, judge, origin.conn, "", origin.ts_recv);
     }
 }

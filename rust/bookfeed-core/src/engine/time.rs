@@ -21,6 +21,7 @@ impl Judge {
         let publisher = &mut self.publisher;
         publisher.rules.run_due(world, &mut publisher.output, ts);
         if ts >= self.next_sweep {
+            self.publisher.rules.unsettled = true;
             self.sweep(world, ts);
         }
         if self.checks.front().is_some_and(|&(due, _)| due <= ts) {
@@ -33,6 +34,7 @@ impl Judge {
         self.next_sweep = self.next_sweep.min(ts);
         self.expire_due(world, ts);
         self.run_due(world, ts);
+        self.publisher.rules.unsettled = true;
         self.run_checks(world, ts, usize::MAX);
         let publisher = &mut self.publisher;
         publisher.rules.ask_open(world, &mut publisher.output, ts);
@@ -47,6 +49,7 @@ impl Judge {
     }
 
     pub(super) fn watch_until(&mut self, world: &mut World, id: InstrumentId, due: Nanos) {
+        self.publisher.rules.unsettled = true;
         if !std::mem::replace(&mut world.book(id).watched, true) {
             self.watchlist.push(id);
         }

@@ -8,6 +8,7 @@
 //! A book that stands by itself, until a time its owner stated, stands at all of these times. Beside
 //! it the others only have to be heard of again, since they may have been behind.
 
+use super::waiting::Queue;
 use super::{Subject, View};
 use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
@@ -72,5 +73,31 @@ impl Seen {
             confirmed &= self.ahead & self.behind & bit != 0;
         }
         confirmed
+    }
+
+    /// What is not confirmed stays so until the venue time of one of these streams moves on; that of
+    /// a book on none moves with the book.
+    pub(super) fn keep(&self, subject: &Subject, view: &View, queue: &mut Queue) {
+        let mut keep = |(stream, ts): (StreamId, Nanos)| {
+            if stream != NO_STREAM {
+                queue.streams.at(stream).keep_event(ts);
+            }
+        };
+        let mut legs = compared(subject, view);
+        let Some(first) = legs.next().map(|id| proof(id, view)) else { return };
+        if compared(subject, view).count() < subject.legs.len() {
+            keep(first);
+        }
+        for (bit, id) in (0..).zip(legs).map(|(i, id)| (1u128 << i, id)) {
+            let other = proof(id, view);
+            let unknown = other.1 == ABSENT || first.1 == ABSENT;
+            // The first has to come to be later where the other was only ahead, or is on its stream.
+            if other.0 == first.0 || unknown || self.behind & bit == 0 {
+                keep(first);
+            }
+            if unknown || self.ahead & bit == 0 {
+                keep(other);
+            }
+        }
     }
 }

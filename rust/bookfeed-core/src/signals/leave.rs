@@ -1,6 +1,7 @@
 //! Rules and instruments that go: nothing is asked about them any more, and their memory is free.
 
-use super::life::{Signals, Steps, Watched};
+use super::life::{Signals, Watched};
+use super::steps::Steps;
 use super::{Assessment, CloseReason, Direction, Gates, Leg, Rule, RuleKind, Subject, View};
 use crate::instrument::{InstrumentId, Instruments, Venue};
 
@@ -84,7 +85,7 @@ impl Signals {
         for id in gone.subject.instruments() {
             self.by_instrument[id as usize].retain(|&other| other != index);
         }
-        self.waiting.retain(|&(other, _)| other != index);
+        self.queue.forget(index);
         self.vacant.push(index);
     }
 }

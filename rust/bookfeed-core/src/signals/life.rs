@@ -1,16 +1,16 @@
-//! The life of opportunities: open, update, close, once each; gates and counted refusals.
+//! The life of opportunities: open, update, close, once each.
 
 use super::confirm::Seen;
+use super::gates::{self, Apart, Extent};
 use super::polarity::{Reading, Score};
-use super::{
-    Assessment, CloseReason, Found, Leg, Phase, Refusal, Rule, Subject, View, apart, stands_by_itself,
-};
-use crate::book::proof::vouched_by_venue;
+use super::steps::{Refusals, Step, Steps};
+use super::waiting::{Queue, Until};
+use super::{Assessment, CloseReason, Found, Leg, Phase, Refusal, Rule, Subject, View};
 use crate::fixed::{ABSENT, Price, Qty};
-use crate::instrument::{InstrumentId, Instruments, MarketStatus, Venue};
+use crate::instrument::{InstrumentId, Instruments, Venue};
+use crate::sequence::stream::StreamId;
 use crate::time::{MILLISECOND, Nanos};
 use std::collections::HashMap;
-use std::ops::Range;
 
 /// How far apart in venue time two venues may have been heard of for their prices to be compared.
 const READING_LAG_MAX: Nanos = 250 * MILLISECOND;
@@ -39,8 +39,6 @@ pub(super) struct Watched {
     polarity: Score,
     /// Why it was refused when it was last asked, if it was.
     refused: Option<Refusal>,
-    /// Whether it is among those that wait.
-    waits: bool,
 }
 
 impl Watched {
@@ -53,74 +51,9 @@ impl Watched {
             ts_close: None,
             polarity: Score::default(),
             refused: None,
-            waits: false,
         }
     }
 }
-
-/// How far apart in time the evidence for the legs of an opportunity is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Apart {
-    /// Receive times of the newest evidence.
-    pub skew: Nanos,
-    /// Delays with which the venues were last heard of, or [`ABSENT`].
-    pub lag: Nanos,
-}
-
-/// A step in an opportunity's life, ready to be recorded.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// Number of the rule, in the order rules were added.
-    pub rule_id: u32,
-    /// Which rule it is.
-    pub rule: super::RuleKind,
-    /// Which opportunity.
-    pub id: u64,
-    /// Where it is in its life.
-    pub phase: Phase,
-    /// Why it closed.
-    pub reason: CloseReason,
-    /// When it was opened.
-    pub ts_open: Nanos,
-    /// Size when it was opened.
-    pub qty_open: Qty,
-    /// Best net edge of its life.
-    pub peak_edge: Price,
-    /// How far apart in time the legs are.
-    pub apart: Apart,
-    /// What a unit of every leg together pays at least.
-    pub payout: Price,
-    /// The opportunity as it stands, or as it last stood.
-    pub found: Found,
-    /// Its legs, as a range of [`Steps::legs`].
-    pub legs: Range<usize>,
-}
-
-/// Steps that happened, in order. The buffers keep their memory.
-#[derive(Debug, Default)]
-pub struct Steps {
-    /// The steps.
-    pub list: Vec<Step>,
-    /// Legs of all of them.
-    pub legs: Vec<Leg>,
-}
-
-impl Steps {
-    /// Forgets all steps.
-    pub fn clear(&mut self) {
-        self.list.clear();
-        self.legs.clear();
-    }
-
-    /// The legs of a step.
-    #[must_use]
-    pub(crate) fn legs_of(&self, step: &Step) -> &[Leg] {
-        self.legs.get(step.legs.clone()).unwrap_or_default()
-    }
-}
-
-/// Counted refusals, by reason.
-pub type Refusals = [u64; Refusal::NAMES.len()];
 
 /// All rules and what they watch.
 #[derive(Debug, Default)]
@@ -140,15 +73,24 @@ pub struct Signals {
     /// Of each rule.
     refusals: Vec<Refusals>,
     next_id: u64,
-    /// Opportunities that only time keeps from being opened, and when to ask again.
-    pub(super) waiting: Vec<(u32, Nanos)>,
-    /// The earliest of these times.
-    next_due: Option<Nanos>,
+    /// Opportunities that are kept from being opened, until when, and by what.
+    pub(super) queue: Queue,
+    /// What of them is due, while it is asked about.
+    due: Vec<(u64, u32)>,
     /// Legs of what was found last.
     legs: Vec<Leg>,
+    /// Whether what is refused is asked about at every frame, though nothing changed for it: what
+    /// tests hold the usual way to.
+    always: bool,
 }
 
 impl Signals {
+    /// No rules yet; `always` if what is refused is asked about at every frame.
+    #[must_use]
+    pub fn new(always: bool) -> Self {
+        Self { always, ..Self::default() }
+    }
+
     /// Adds a rule; it watches all instruments there are and will be. Returns its number.
     pub fn add_rule(&mut self, rule: Box<dyn Rule>, instruments: &Instruments) -> u32 {
         let number = self.rules.len();
@@ -270,11 +212,16 @@ impl Signals {
             if moved {
                 self.read_polarity(index, view, now);
             }
+            let (rested, puts) = (self.queue.rests(index), self.queue.puts());
             if self.evaluate_one(index, false, view, now, steps) {
                 let Self { watched, attentive, .. } = self;
                 for leg in watched[index as usize].subject.instruments() {
                     attentive[leg as usize] = true;
                 }
+            }
+            if rested && self.queue.puts() == puts {
+                // It was not refused again.
+                self.queue.stir(index);
             }
         }
     }
@@ -286,7 +233,7 @@ impl Signals {
             return;
         }
         // While one of the venues is behind, the prices are not of one time.
-        let mut heard = Spread::default();
+        let mut heard = Extent::default();
         for id in watched.subject.instruments() {
             if !view.stands_by_itself(id) {
                 heard.take(view.ts_heard(id));
@@ -312,33 +259,63 @@ impl Signals {
     #[inline]
     #[must_use]
     pub(crate) fn due(&self, now: Nanos) -> bool {
-        self.next_due.is_some_and(|due| due <= now)
+        self.queue.due(now)
     }
 
-    /// Asks again about what only time kept from being opened, as far as it is due.
+    /// Asks again about what was kept from being opened, as far as it is due.
     pub(crate) fn evaluate_waiting(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
-        if !self.due(now) {
+        let mut due = std::mem::take(&mut self.due);
+        self.queue.take_due(now, &mut due);
+        for (place, index) in due.drain(..) {
+            self.evaluate_one(index, true, view, now, steps);
+            self.queue.keep_place(index, place);
+        }
+        self.due = due;
+    }
+
+    /// A book, or what is known of its market, may be another one: refusals that rest on it are
+    /// looked at again.
+    #[inline]
+    pub(crate) fn stir(&mut self, id: InstrumentId) {
+        if !self.queue.none_rests()
+            && let Some(list) = self.by_instrument.get(id as usize)
+        {
+            list.iter().for_each(|&index| self.queue.stir(index));
+        }
+    }
+
+    /// The same of every book.
+    #[inline]
+    pub(crate) fn stir_all(&mut self) {
+        self.queue.stir_all();
+    }
+
+    /// Whether any refusal rests on what is heard.
+    #[inline]
+    #[must_use]
+    pub(crate) fn rest(&self) -> bool {
+        !self.queue.none_rests()
+    }
+
+    /// A message was heard on a connection, and on a numbered stream, if there is one.
+    pub(crate) fn hear(&mut self, view: &View, conn: u32, stream: StreamId) {
+        let queue = &mut self.queue;
+        let connection = view.connections.get(conn as usize).and_then(Option::as_ref);
+        let of_stream = view.streams.at(stream).is_some_and(|s| queue.streams.stream_passes(stream, s));
+        let of_connection = connection.is_some_and(|c| queue.connections.connection_passes(conn, c));
+        if !(of_stream || of_connection) {
             return;
         }
-        let mut kept = 0;
-        // What waits again is appended, and not asked a second time.
-        for at in 0..self.waiting.len() {
-            let (index, due) = self.waiting[at];
-            if due > now {
-                self.waiting[kept] = (index, due);
-                kept += 1;
-                continue;
-            }
-            self.watched[index as usize].waits = false;
-            self.evaluate_one(index, true, view, now, steps);
-            if let (true, Some(&again)) = (self.watched[index as usize].waits, self.waiting.last()) {
-                self.waiting.pop();
-                self.waiting[kept] = again;
-                kept += 1;
-            }
-        }
-        self.waiting.truncate(kept);
-        self.next_due = self.waiting.iter().map(|&(_, due)| due).min();
+        let watched = &self.watched;
+        let rests_on_it = |&index: &u32| {
+            watched[index as usize].subject.instruments().filter_map(|id| view.at(id)).any(
+                |(book, about)| {
+                    of_stream && book.stream == stream || of_connection && about.conn == conn
+                },
+            )
+        };
+        let concerned: Vec<u32> = queue.resting().iter().copied().filter(rests_on_it).collect();
+        concerned.into_iter().for_each(|index| queue.stir(index));
     }
 
     /// Asks one question; `false` if it is quiet and was so before. `again` if it has only
@@ -377,22 +354,34 @@ impl Signals {
             }
         };
         match assessment {
-            Assessment::Refused(refusal) if !quiet => self.refuse(index, refusal, again, now),
+            Assessment::Refused(refusal) if !quiet => self.refuse(index, refusal, again, view, now),
             _ => self.watched[index as usize].refused = None,
         }
         self.gone(index, assessment, now, steps);
         true
     }
 
+    /// The gates that come before what a rule finds; gives how far apart the legs are.
+    #[inline]
+    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
+        let rule = &*self.rules[watched.rule];
+        let apart = gates::pass(rule, &watched.subject, watched.open.is_none(), view, now)?;
+        if rule.checks_polarity() && !watched.polarity.trusted() {
+            return Err(Refusal::Polarity);
+        }
+        Ok(apart)
+    }
+
     /// Counts a refusal, unless it only waits for the same reason as before, and has it asked
     /// again if time or other messages may lift it.
-    fn refuse(&mut self, index: u32, refusal: Refusal, again: bool, now: Nanos) {
-        let watched = &mut self.watched[index as usize];
+    fn refuse(&mut self, index: u32, refusal: Refusal, again: bool, view: &View, now: Nanos) {
+        let Self { watched, rules, queue, .. } = self;
+        let watched = &mut watched[index as usize];
         let known = watched.refused.replace(refusal) == Some(refusal);
         if !(again && known) {
             self.refusals[watched.rule][refusal as usize] += 1;
         }
-        if matches!(
+        if !matches!(
             refusal,
             Refusal::Age
                 | Refusal::Skew
@@ -401,54 +390,20 @@ impl Signals {
                 | Refusal::Unconfirmed
                 | Refusal::Unproven
         ) {
-            self.ask_later(index, now);
+            return;
         }
-    }
-
-    /// The gates that all rules share; gives how far apart the legs are.
-    #[inline]
-    fn gate(&self, watched: &Watched, view: &View, now: Nanos) -> Result<Apart, Refusal> {
-        let rule = &*self.rules[watched.rule];
-        let gates = rule.gates();
-        let (mut received, mut behind) = (Spread::default(), Spread::default());
-        let mut delay_unknown = false;
-        for id in watched.subject.instruments() {
-            let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
-            if !book.believable() {
-                return Err(Refusal::NotLive);
+        // What is open is closed by this, and is asked otherwise then.
+        let until = if watched.open.is_some() || self.always {
+            Until::Next
+        } else {
+            queue.rouse(index);
+            let gates = rules[watched.rule].gates();
+            if let (Refusal::Unconfirmed, Some(seen)) = (refusal, &watched.seen) {
+                seen.keep(&watched.subject, view, queue);
             }
-            if about.status(now) != MarketStatus::Open {
-                return Err(Refusal::Status);
-            }
-            let left = |close: Nanos| close.saturating_sub(now);
-            if about.hours.close.is_some_and(|close| left(close) < gates.min_time_to_close) {
-                return Err(Refusal::Closing);
-            }
-            let heard = view.heard_of(book, about);
-            if apart(now, heard.ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
-                return Err(Refusal::Age);
-            }
-            if gates.proof && !vouched_by_venue(book, about.venue) {
-                return Err(Refusal::Unproven);
-            }
-            if !stands_by_itself(about) {
-                delay_unknown |= view.delay_unknown(about.conn);
-                received.take(heard.ts_evidence);
-                behind.take(heard.behind);
-            }
-        }
-        let apart = Apart { skew: received.width(), lag: behind.known_width() };
-        if apart.skew > gates.max_skew {
-            return Err(Refusal::Skew);
-        }
-        let too_far = gates.max_lag > 0 && (apart.lag == ABSENT || apart.lag > gates.max_lag);
-        if delay_unknown || too_far {
-            return Err(Refusal::Lag);
-        }
-        if rule.checks_polarity() && !watched.polarity.trusted() {
-            return Err(Refusal::Polarity);
-        }
-        Ok(apart)
+            Until::News(gates::stands(gates, &watched.subject, refusal, view, now, queue))
+        };
+        queue.put(index, until, now);
     }
 
     #[allow(clippy::too_many_arguments)] // what one question has come to, taken apart
@@ -475,17 +430,17 @@ impl Signals {
         let gates = *self.rules[watched.rule].gates();
         let seen = watched.seen.get_or_insert_with(|| Seen::first(&watched.subject, view, now));
         if gates.confirm && !seen.confirms(&watched.subject, view) {
-            return self.refuse(index, Refusal::Unconfirmed, again, now);
+            return self.refuse(index, Refusal::Unconfirmed, again, view, now);
         }
         let hold_ends = seen.since.saturating_add(gates.min_hold);
         if now < hold_ends {
-            self.refuse(index, Refusal::Hold, again, now);
-            return self.ask_later(index, hold_ends);
+            self.refuse(index, Refusal::Hold, again, view, now);
+            return self.queue.put(index, Until::Time(hold_ends), now);
         }
         let cooled = watched.ts_close.map_or(now, |ts| ts.saturating_add(gates.cooldown));
         if now < cooled {
-            self.refuse(index, Refusal::Cooldown, again, now);
-            return self.ask_later(index, cooled);
+            self.refuse(index, Refusal::Cooldown, again, view, now);
+            return self.queue.put(index, Until::Time(cooled), now);
         }
         watched.refused = None;
         self.next_id += 1;
@@ -498,17 +453,6 @@ impl Signals {
             legs: self.legs.clone(),
         }));
         self.push_step(index, Phase::Open, CloseReason::None, apart, steps);
-    }
-
-    fn ask_later(&mut self, index: u32, due: Nanos) {
-        let waits = std::mem::replace(&mut self.watched[index as usize].waits, true);
-        if waits && let Some(waiting) = self.waiting.iter_mut().find(|(known, _)| *known == index) {
-            // What it waits for now counts, not what it waited for before.
-            waiting.1 = due;
-        } else {
-            self.waiting.push((index, due));
-        }
-        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
 
     /// Closes an opportunity, if it is open.
@@ -571,36 +515,5 @@ impl Signals {
                 self.evaluate_one(index, false, view, now, steps);
             }
         }
-    }
-}
-
-/// The span of some times.
-#[derive(Clone, Copy)]
-struct Spread {
-    first: Nanos,
-    last: Nanos,
-}
-
-impl Default for Spread {
-    fn default() -> Self {
-        Self { first: Nanos::MAX, last: Nanos::MIN }
-    }
-}
-
-impl Spread {
-    #[inline]
-    fn take(&mut self, ts: Nanos) {
-        (self.first, self.last) = (self.first.min(ts), self.last.max(ts));
-    }
-
-    #[inline]
-    fn width(self) -> Nanos {
-        self.last.saturating_sub(self.first).max(0)
-    }
-
-    /// As [`Self::width`], or [`ABSENT`] if one of the times is.
-    #[inline]
-    fn known_width(self) -> Nanos {
-        if self.first == ABSENT { ABSENT } else { self.width() }
     }
 }

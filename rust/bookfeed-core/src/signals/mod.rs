@@ -5,12 +5,16 @@
 pub mod bundle;
 pub mod complement;
 pub mod confirm;
+mod gates;
 pub mod leave;
 pub mod legs;
 pub mod life;
 pub mod paper;
+mod params;
 pub mod polarity;
 pub mod spread;
+pub mod steps;
+mod waiting;
 
 use crate::book::Book;
 use crate::fees::Usd;
@@ -20,8 +24,10 @@ use crate::names::named_codes;
 use crate::sequence::stream::{Connection, Streams};
 use crate::time::Nanos;
 use crate::venue::Continuity;
-use std::collections::BTreeMap;
 use std::fmt;
+
+pub use gates::{Apart, Gates};
+pub use params::{ParamReader, Params, RuleError};
 
 named_codes! {
     /// The rules there are.
@@ -332,44 +338,6 @@ impl Subject {
     }
 }
 
-/// Gates common to all rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gates {
-    /// Oldest evidence a leg may rest on.
-    pub(crate) max_age: Nanos,
-    /// How far apart in time the legs' evidence may be.
-    pub(crate) max_skew: Nanos,
-    /// How much later one leg's venue may be heard of than another's; 0 for any.
-    pub max_lag: Nanos,
-    /// Whether the legs' books must be known to have stood so at one time.
-    pub confirm: bool,
-    /// Whether each leg's venue must vouch for its book exactly as it stands.
-    pub(crate) proof: bool,
-    /// How long before its close a market is left alone.
-    pub(crate) min_time_to_close: Nanos,
-    /// How long an opportunity must last before it is opened.
-    pub(crate) min_hold: Nanos,
-    /// How long after a close the same one may not open again.
-    pub cooldown: Nanos,
-    /// Smallest size.
-    pub min_qty: Qty,
-}
-
-impl Gates {
-    /// Those of a rule that is never asked.
-    const NONE: Self = Self {
-        max_age: 0,
-        max_skew: 0,
-        max_lag: 0,
-        confirm: false,
-        proof: false,
-        min_time_to_close: 0,
-        min_hold: 0,
-        cooldown: 0,
-        min_qty: 0,
-    };
-}
-
 /// A question about books.
 pub trait Rule: fmt::Debug + Send + Sync {
     /// Which rule it is.
@@ -404,142 +372,6 @@ pub trait Rule: fmt::Debug + Send + Sync {
     /// As [`Self::quiet`], for an opportunity that is open: hysteresis lives here.
     fn quiet_when_open(&self, subject: &Subject, view: &View) -> bool {
         self.quiet(subject, view)
-    }
-}
-
-/// Parameters of a rule, as text, with the names used in configuration.
-pub type Params = BTreeMap<String, String>;
-
-/// A rule that cannot be built from its parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleError(pub String);
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for RuleError {}
-
-/// Reads parameters one by one, and complains of those nobody asked for.
-#[derive(Debug)]
-pub struct ParamReader<'a> {
-    rule: &'static str,
-    params: &'a Params,
-    asked: Vec<&'static str>,
-}
-
-impl<'a> ParamReader<'a> {
-    /// A reader of `params` for the rule called `rule`.
-    #[must_use]
-    pub fn new(rule: &'static str, params: &'a Params) -> Self {
-        Self { rule, params, asked: Vec::new() }
-    }
-
-    /// The rule that is read.
-    #[must_use]
-    pub(crate) const fn rule(&self) -> &'static str {
-        self.rule
-    }
-
-    fn take(&mut self, key: &'static str) -> Option<&'a str> {
-        self.asked.push(key);
-        self.params.get(key).map(String::as_str)
-    }
-
-    pub(crate) fn wrong(&self, key: &str, wanted: &str, given: &str) -> RuleError {
-        RuleError(format!("rule {}: {key} must be {wanted}, not {given:?}", self.rule))
-    }
-
-    /// A text that must be there.
-    ///
-    /// # Errors
-    /// If it is missing.
-    pub fn text(&mut self, key: &'static str) -> Result<&'a str, RuleError> {
-        self.take(key).ok_or_else(|| RuleError(format!("rule {}: {key} is required", self.rule)))
-    }
-
-    /// A decimal in units of 10^-`SCALE`.
-    ///
-    /// # Errors
-    /// If it is not a plain decimal, or missing without a default.
-    pub fn decimal<const SCALE: u32>(
-        &mut self,
-        key: &'static str,
-        default: Option<i64>,
-    ) -> Result<i64, RuleError> {
-        match (self.take(key), default) {
-            (Some(text), _) => crate::fixed::parse_unsigned::<SCALE>(text.as_bytes())
-                .map(|d| d.value)
-                .map_err(|_| self.wrong(key, "a plain decimal such as \"0.01\"", text)),
-            (None, Some(default)) => Ok(default),
-            (None, None) => Err(RuleError(format!("rule {}: {key} is required", self.rule))),
-        }
-    }
-
-    /// A duration in milliseconds, as nanoseconds.
-    ///
-    /// # Errors
-    /// If it is not a plain decimal.
-    pub fn millis(&mut self, key: &'static str, default: Nanos) -> Result<Nanos, RuleError> {
-        self.decimal::<6>(key, Some(default))
-    }
-
-    /// One of several words.
-    ///
-    /// # Errors
-    /// If it is none of them.
-    pub fn word(
-        &mut self,
-        key: &'static str,
-        allowed: &'static [&'static str],
-    ) -> Result<&'static str, RuleError> {
-        let Some(text) = self.take(key) else { return Ok(allowed[0]) };
-        let found = allowed.iter().copied().find(|a| *a == text);
-        found.ok_or_else(|| self.wrong(key, &format!("one of {}", allowed.join(", ")), text))
-    }
-
-    /// The common gates, of a rule whose legs `confirm` each other or not, and may be `max_lag`
-    /// apart, unless it is said otherwise.
-    ///
-    /// # Errors
-    /// If one of them is not a plain decimal.
-    pub fn gates(&mut self, confirm: bool, max_lag: Nanos) -> Result<Gates, RuleError> {
-        use crate::time::SECOND;
-        let mut gates = Gates {
-            max_age: self.millis("max_age_ms", 30 * SECOND)?,
-            max_skew: self.millis("max_skew_ms", ABSENT)?,
-            max_lag: self.millis("max_lag_ms", max_lag)?,
-            confirm: self.word("confirm", if confirm { &["on", "off"] } else { &["off", "on"] })?
-                == "on",
-            proof: self.word("proof", &["off", "venue"])? == "venue",
-            min_time_to_close: self.millis("min_time_to_close_ms", 0)?,
-            min_hold: self.millis("min_hold_ms", 0)?,
-            cooldown: self.millis("cooldown_ms", 0)?,
-            min_qty: self.decimal::<8>("min_qty", Some(1))?,
-        };
-        if gates.max_skew == ABSENT {
-            // What is confirmed stood so at one time, and holds as long as the evidence may be
-            // old. Else nearness in time has to do.
-            gates.max_skew = if gates.confirm { 30 * SECOND } else { 2 * SECOND };
-        }
-        Ok(gates)
-    }
-
-    /// Ends the reading.
-    ///
-    /// # Errors
-    /// If a parameter was given that the rule does not have.
-    pub(crate) fn finish(self) -> Result<(), RuleError> {
-        match self.params.keys().find(|k| !self.asked.contains(&k.as_str())) {
-            Some(key) => Err(RuleError(format!(
-                "rule {}: no parameter {key:?}; there are {}",
-                self.rule,
-                self.asked.join(", ")
-            ))),
-            None => Ok(()),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! a latency later, and what was already gone. It moves nothing and no book.
 
 use super::bundle;
-use super::life::{Step, Steps};
+use super::steps::{Step, Steps};
 use super::{Leg, Phase, RuleKind, View};
 use crate::fees::{Role, Usd};
 use crate::fixed::{Price, QTY_ONE, Qty};

@@ -1,12 +1,16 @@
 //! Two engines that hear the same: one reads what it can the fast way, the other everything the
 //! general way. They may not differ in anything that can be asked of them.
 
+use super::records::{code, field};
 use super::venue::T0;
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::engine::{Config, Engine};
 use bookfeed_core::event::Frame;
 use bookfeed_core::instrument::{Instruments, UNKNOWN, Venue};
+use bookfeed_core::signals::Phase;
 use bookfeed_core::time::Nanos;
+use bookfeed_core::update::{SIGNAL_FIELDS, SIGNAL_SIZE};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 /// Both engines, and the time they were last told.
@@ -14,13 +18,20 @@ pub struct Twins {
     pub fast: Engine,
     pub general: Engine,
     pub ts: Nanos,
+    /// Numbers of the rules that a signal opened of.
+    pub opened: BTreeSet<i64>,
 }
 
 impl Twins {
     pub fn new(config: Config) -> Self {
-        let config = Config { digest: true, paper_latency: Some(3_000_000), ..config };
-        let engine = |fast_frames| Engine::new(Config { fast_frames, ..config });
-        Self { fast: engine(true), general: engine(false), ts: T0 }
+        Self::of(Config { fast_frames: true, ..config }, Config { fast_frames: false, ..config })
+    }
+
+    /// One with each of two settings.
+    pub fn of(fast: Config, general: Config) -> Self {
+        let engine =
+            |config| Engine::new(Config { digest: true, paper_latency: Some(3_000_000), ..config });
+        Self { fast: engine(fast), general: engine(general), ts: T0, opened: BTreeSet::new() }
     }
 
     /// Does the same with both. They must answer alike.
@@ -32,8 +43,13 @@ impl Twins {
 
     /// A frame on connection 0. What it comes to must be the same.
     pub fn hear(&mut self, frame: &[u8]) {
+        self.hear_on(0, frame);
+    }
+
+    /// A frame on any connection.
+    pub fn hear_on(&mut self, conn: u32, frame: &[u8]) {
         let ts = self.ts;
-        self.both(|engine| engine.ingest(0, frame, ts));
+        self.both(|engine| engine.ingest(conn, frame, ts));
         self.compare(&String::from_utf8_lossy(frame));
     }
 
@@ -44,6 +60,11 @@ impl Twins {
         assert!(fast.signals() == general.signals(), "signals differ after {case}");
         assert!(fast.legs() == general.legs(), "legs differ after {case}");
         assert!(fast.levels() == general.levels(), "levels differ after {case}");
+        for signal in fast.signals().chunks_exact(SIGNAL_SIZE) {
+            if Phase::ALL[code(&SIGNAL_FIELDS, signal, "phase")] == Phase::Open {
+                self.opened.insert(field(&SIGNAL_FIELDS, signal, "rule_id"));
+            }
+        }
         fast.clear();
         general.clear();
         assert_eq!(counted(&self.fast), counted(&self.general), "{case}");

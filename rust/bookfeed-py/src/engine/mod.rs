@@ -47,6 +47,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///   ledger.
 /// * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
 ///   way; the records are the same either way.
+/// * ``ask_always``: whether rules are asked at every frame about what they refused; the records are
+///   the same either way.
 #[pyclass(module = "bookfeed._bookfeed")]
 pub struct Engine {
     pub(crate) inner: core::Engine,
@@ -167,11 +169,12 @@ impl Engine {
         signature = (*, hash_check = "sampled", hash_interval_s = None, batch_grace_s = None,
             suspect_grace_s = None, silence_s = None, max_delay_s = None, witness_grace_s = None,
             unheard_s = None, calendar = true, auto_subscribe = false, books_max = 100_000,
-            digest = false, paper_latency_s = None, fast_frames = true, **renamed),
+            digest = false, paper_latency_s = None, fast_frames = true, ask_always = false,
+            **renamed),
         text_signature = "(*, hash_check='sampled', hash_interval_s=0.25, batch_grace_s=0.25, \
             suspect_grace_s=1.0, silence_s=30.0, max_delay_s=3.0, witness_grace_s=2.0, \
             unheard_s=300.0, calendar=True, auto_subscribe=False, books_max=100_000, digest=False, \
-            paper_latency_s=None, fast_frames=True)"
+            paper_latency_s=None, fast_frames=True, ask_always=False)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
     fn new(
@@ -189,6 +192,7 @@ impl Engine {
         digest: bool,
         paper_latency_s: Option<&Bound<'_, PyAny>>,
         fast_frames: bool,
+        ask_always: bool,
         renamed: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         refuse_keywords("Engine", renamed, &RENAMED)?;
@@ -211,6 +215,7 @@ impl Engine {
             digest,
             paper_latency: paper_latency_s.map(|s| duration("paper_latency_s", s)).transpose()?,
             fast_frames,
+            ask_always,
         };
         Ok(Self {
             inner: core::Engine::new(config),
