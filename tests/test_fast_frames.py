@@ -1,7 +1,7 @@
 """The fast ways change nothing: recordings and captures, replayed with them and without.
 
-The core's own tests compare frame by frame (``rust/bookfeed-core/tests/twins``); here are streams
-of the simulated venues with all their faults, and the captures.
+The core's own tests compare frame by frame (``rust/bookfeed-core/tests/twins`` and ``asking.rs``);
+here are streams of the simulated venues with all their faults, and the captures.
 """
 
 from collections.abc import Iterable
@@ -30,9 +30,9 @@ SIDES: Final[tuple[Literal["bid", "ask"], ...]] = ("bid", "ask")
 Found = dict[str, Any]
 
 
-def replayed(records: Iterable[Any], fast_frames: bool, options: dict[str, Any]) -> Found:
+def replayed(records: Iterable[Any], options: dict[str, Any]) -> Found:
     """All that can be asked of an engine after a replay."""
-    engine = Engine(**options | {"digest": True, "fast_frames": fast_frames})
+    engine = Engine(**options | {"digest": True})
     (*_, progress) = replay(engine, records)
     books = [
         (view.state, view.cause, view.epoch, [view.levels_exact(s).tolist() for s in SIDES])
@@ -42,6 +42,7 @@ def replayed(records: Iterable[Any], fast_frames: bool, options: dict[str, Any])
         "digest": engine.digest(),
         "evidence": engine.evidence(),
         "counters": engine.counters(),
+        "refusals": engine.refusals(),
         "messages": engine.messages(),
         "books": books,
         "progress": progress,
@@ -49,8 +50,9 @@ def replayed(records: Iterable[Any], fast_frames: bool, options: dict[str, Any])
 
 
 def alike(records: Records | Capture, options: dict[str, Any]) -> Found:
-    fast, general = (replayed(records, fast, options) for fast in (True, False))
-    assert fast == general
+    fast = replayed(records, options)
+    assert replayed(records, options | {"fast_frames": False}) == fast
+    assert replayed(records, options | {"ask_always": True}) == fast
     assert fast["books"] and fast["counters"]["frames"] > 10
     return fast
 

@@ -790,8 +790,8 @@ class Engine:
       ledger.
     * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
       way; the records are the same either way.
-    * ``ask_always``: whether rules are asked at every frame about what they refused; the records are
-      the same either way.
+    * ``ask_always``: whether rules are asked at every frame about what they refused; the records
+      are the same either way.
     """
 
     def __new__(

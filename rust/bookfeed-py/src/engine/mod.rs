@@ -47,8 +47,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///   ledger.
 /// * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
 ///   way; the records are the same either way.
-/// * ``ask_always``: whether rules are asked at every frame about what they refused; the records are
-///   the same either way.
+/// * ``ask_always``: whether rules are asked at every frame about what they refused; the records
+///   are the same either way.
 #[pyclass(module = "bookfeed._bookfeed")]
 pub struct Engine {
     pub(crate) inner: core::Engine,
