@@ -334,79 +334,127 @@ fn write_padded(out: &mut Vec<u8>, mut value: u64, digits: usize) {
     }
 }
 
-/// A short text put together on the stack.
-#[derive(Debug)]
-pub(crate) struct Line {
-    bytes: [u8; 96],
-    length: usize,
+/// Bytes that a number below 10^8 may take, with a point and eight places, printed in whole words.
+pub(crate) const USUAL_BYTES: usize = 24;
+
+/// Prints a decimal to the beginning of `out`, if it is below 10^8 and of a form of whole digits, a
+/// point, and at most eight places, no fewer than it needs. `None` for any other; else how many bytes
+/// it takes. What is behind them is of no use.
+#[inline]
+pub(crate) fn put_usual<const SCALE: u32>(
+    out: &mut [u8; USUAL_BYTES],
+    value: i64,
+    form: Form,
+) -> Option<usize> {
+    const { assert!(SCALE == 8 || SCALE == 9) }
+    let one = 10u64.pow(SCALE);
+    // A negative number is a huge one here.
+    let (whole, fraction) = (value.cast_unsigned() / one, value.cast_unsigned() % one);
+    let needless = SCALE == 9 && fraction % 10 != 0;
+    let fraction = spread_digits(if SCALE == 9 { fraction / 10 } else { fraction });
+    let digits = form.fraction_digits() as usize;
+    if whole >= 100_000_000 || needless || form.bare() || digits > 8 {
+        return None;
+    }
+    if digits < 8 && fraction >> (8 * digits) != 0 {
+        return None;
+    }
+    let before = put_whole(out, whole)?;
+    *out.get_mut(before..)?.first_chunk_mut()? = *b".";
+    *out.get_mut(before + 1..)?.first_chunk_mut()? = digits_as_text(fraction).to_le_bytes();
+    Some(before + digits + usize::from(digits > 0))
 }
 
-impl Line {
-    #[inline(always)]
-    pub(crate) const fn new() -> Self {
-        Self { bytes: [0; 96], length: 0 }
-    }
-
-    /// Appends a text of fixed length.
-    #[inline(always)]
-    pub(crate) fn put<const N: usize>(&mut self, text: &[u8; N]) -> &mut Self {
-        self.bytes[self.length..self.length + N].copy_from_slice(text);
-        self.length += N;
-        self
-    }
-
-    /// Appends a decimal of a common form: not negative, with the zero before the point, and
-    /// with exactly the fraction digits it was printed with. `None` for any other.
-    #[inline(always)]
-    pub(crate) fn put_decimal<const SCALE: u32>(&mut self, value: i64, form: Form) -> Option<()> {
-        let digits = form.fraction_digits();
-        if value < 0 || form.bare() || digits > SCALE {
-            return None;
-        }
-        let unit = POW10[SCALE as usize];
-        let (whole, fraction) = (value.unsigned_abs() / unit, value.unsigned_abs() % unit);
-        let dropped = POW10[(SCALE - digits) as usize];
-        if digits < SCALE && !fraction.is_multiple_of(dropped) {
-            return None;
-        }
-        let end = self.length + whole_digits(whole);
-        self.put_padded(whole, end);
-        if digits > 0 {
-            self.bytes[end] = b'.';
-            self.length = end + 1;
-            self.put_padded(fraction / dropped, end + 1 + digits as usize);
-        }
-        Some(())
-    }
-
-    /// Fills the bytes up to `end` with the digits of `value`.
-    #[inline(always)]
-    fn put_padded(&mut self, mut value: u64, end: usize) {
-        for place in self.bytes[self.length..end].iter_mut().rev() {
-            #[allow(clippy::cast_possible_truncation)] // a single decimal digit
-            let digit = (value % 10) as u8;
-            *place = b'0' + digit;
-            value /= 10;
-        }
-        self.length = end;
-    }
-
-    #[inline(always)]
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-/// How many digits a number has; zero has one.
+/// Likewise of a quantity with at most two places, as nearly all are printed.
 #[inline(always)]
-const fn whole_digits(value: u64) -> usize {
-    let mut digits = 1;
-    let mut reached = 10;
-    while digits < 19 && value >= reached {
-        digits += 1;
-        reached *= 10;
+pub(crate) fn put_hundredths(out: &mut [u8; USUAL_BYTES], value: Qty, form: Form) -> Option<usize> {
+    let hundredths = value.cast_unsigned() / 1_000_000;
+    let (whole, fraction) = (hundredths / 100, hundredths % 100);
+    let (first, second) = (fraction / 10, fraction % 10);
+    let digits = form.fraction_digits() as usize;
+    let fits = match digits {
+        0 => fraction == 0,
+        1 => second == 0,
+        _ => digits == 2,
+    };
+    if !fits || form.bare() || hundredths.wrapping_mul(1_000_000) != value.cast_unsigned() {
+        return None;
     }
-    digits
+    let before = put_whole(out, whole)?;
+    let behind = u64::from(b'.') | digits_as_text(first | second << 8) << 8;
+    *out.get_mut(before..)?.first_chunk_mut()? = behind.to_le_bytes();
+    Some(before + digits + usize::from(digits > 0))
+}
+
+/// Prints a number below 10^8, and says how many bytes it takes.
+#[inline(always)]
+fn put_whole(out: &mut [u8; USUAL_BYTES], value: u64) -> Option<usize> {
+    let digits = match value {
+        0..10_000 => spread_four(value) << 32,
+        10_000..100_000_000 => spread_digits(value),
+        _ => return None,
+    };
+    // Zero has one digit as well.
+    let zeros = (digits | 1 << 56).trailing_zeros() & !7;
+    *out.first_chunk_mut()? = (digits_as_text(digits) >> zeros).to_le_bytes();
+    Some(8 - zeros as usize / 8)
+}
+
+/// The digits behind the point of the thousandths from 0 to 999, and how many each needs.
+const THOUSANDTHS: [[u8; 4]; 1_000] = {
+    let mut table = [[0; 4]; 1_000];
+    let mut at: usize = 0;
+    while at < 1_000 {
+        let digits = spread_four(at as u64).to_le_bytes();
+        let needs = if !at.is_multiple_of(10) {
+            3
+        } else if !at.is_multiple_of(100) {
+            2
+        } else {
+            (at > 0) as u8
+        };
+        table[at] = [b'0' + digits[1], b'0' + digits[2], b'0' + digits[3], needs];
+        at += 1;
+    }
+    table
+};
+
+/// The digits behind the point of a price below one in whole thousandths, as nearly all are printed,
+/// and how many were printed; `None` for any other.
+#[inline(always)]
+pub(crate) fn thousandths(price: Price, form: Form) -> Option<([u8; 4], usize)> {
+    let at = price.cast_unsigned() / 1_000_000;
+    let text = *THOUSANDTHS.get(usize::try_from(at).ok()?)?;
+    let digits = form.fraction_digits() as usize;
+    let fits = (usize::from(text[3])..=3).contains(&digits) && digits > 0 && !form.bare();
+    (fits && at * 1_000_000 == price.cast_unsigned()).then_some((text, digits))
+}
+
+/// The four decimal digits of a number below 10^4, one a byte, the first in the lowest.
+#[inline(always)]
+const fn spread_four(value: u64) -> u64 {
+    // A hundredth, rounded down, and a tenth of each half.
+    let hundreds = value.wrapping_mul(10_486) >> 20;
+    let twos = hundreds | (value.wrapping_sub(hundreds.wrapping_mul(100)) << 16);
+    let tens = (twos.wrapping_mul(103) >> 10) & 0x000f_000f;
+    tens | (twos.wrapping_sub(tens.wrapping_mul(10)) << 8)
+}
+
+/// The eight decimal digits of a number below 10^8, likewise: two lots of four, each two of two, each
+/// two of one, without a loop.
+#[inline(always)]
+const fn spread_digits(value: u64) -> u64 {
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    // A hundredth, rounded down, of anything below 10,000; and a tenth of anything below 100.
+    let hundreds = (fours.wrapping_mul(10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16);
+    let tens = (twos.wrapping_mul(103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos.wrapping_sub(tens.wrapping_mul(10)) << 8)
+}
+
+#[inline(always)]
+const fn digits_as_text(digits: u64) -> u64 {
+    digits | 0x3030_3030_3030_3030
 }
 
 /// Appends an unsigned integer in decimal.
@@ -541,6 +589,64 @@ mod tests {
     }
 
     #[test]
+    fn every_digit_has_its_place() {
+        for value in (0..100_000_000).step_by(997).chain(99_990_000..100_000_000).chain(0..20_000) {
+            let text = digits_as_text(spread_digits(value)).to_le_bytes();
+            assert_eq!(String::from_utf8_lossy(&text), format!("{value:08}"));
+        }
+    }
+
+    #[test]
+    fn what_is_printed_the_usual_way_is_printed_the_same_in_any_way() {
+        let (mut state, mut usual) = (3u64, 0);
+        let mut below = |n: u64| {
+            state =
+                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % n
+        };
+        for _ in 0..100_000 {
+            let most = 10u64.pow(u32::try_from(1 + below(17)).unwrap());
+            let value = below(most).cast_signed() - 5;
+            let dropped = 10i64.pow(u32::try_from(below(9)).unwrap());
+            let (value, digits) = (value / dropped * dropped, u8::try_from(below(12)).unwrap());
+            let form = Form::new(digits.into(), below(9) == 0);
+            let (mut out, mut strict) = ([0; USUAL_BYTES], Vec::new());
+            write_decimal(&mut strict, value, QTY_DECIMALS, form);
+            if let Some(length) = put_usual::<QTY_DECIMALS>(&mut out, value, form) {
+                assert_eq!(String::from_utf8_lossy(&out[..length]), String::from_utf8_lossy(&strict));
+                usual += 1;
+            }
+            if let Some(length) = put_hundredths(&mut out, value, form) {
+                assert_eq!(String::from_utf8_lossy(&out[..length]), String::from_utf8_lossy(&strict));
+                usual += 1;
+            }
+            strict.clear();
+            write_decimal(&mut strict, value, PRICE_DECIMALS, form);
+            if let Some(length) = put_usual::<PRICE_DECIMALS>(&mut out, value, form) {
+                assert_eq!(String::from_utf8_lossy(&out[..length]), String::from_utf8_lossy(&strict));
+            }
+        }
+        assert!(usual > 20_000, "{usual}");
+    }
+
+    #[test]
+    fn thousandths_are_printed_with_as_many_digits_as_they_had() {
+        let mut usual = 0;
+        for price in (-5_000_000..1_010_000_000).step_by(500_000) {
+            for form in
+                [0, 1, 2, 3, 4].into_iter().flat_map(|n| [Form::new(n, false), Form::new(n, true)])
+            {
+                let mut strict = Vec::new();
+                write_decimal(&mut strict, price, PRICE_DECIMALS, form);
+                let Some((text, digits)) = thousandths(price, form) else { continue };
+                assert_eq!([b"0.", &text[..digits]].concat(), strict);
+                usual += 1;
+            }
+        }
+        assert_eq!(usual, 1_000 + 100 + 10);
+    }
+
+    #[test]
     fn prints_back_what_it_read() {
         for text in [
             "0.48",
@@ -561,11 +667,13 @@ mod tests {
             let mut out = Vec::new();
             write_decimal(&mut out, parsed.value, PRICE_DECIMALS, parsed.form);
             assert_eq!(String::from_utf8(out).unwrap(), text);
-            let mut line = Line::new();
-            if line.put_decimal::<PRICE_DECIMALS>(parsed.value, parsed.form).is_some() {
-                assert_eq!(String::from_utf8_lossy(line.text()), text);
-            } else {
-                assert!(text.starts_with('.') || text.len() > 11, "{text} is common and was declined");
+            let mut usual = [0; USUAL_BYTES];
+            match put_usual::<PRICE_DECIMALS>(&mut usual, parsed.value, parsed.form) {
+                Some(length) => assert_eq!(String::from_utf8_lossy(&usual[..length]), text),
+                None => {
+                    let odd = text.starts_with('.') || text.len() > 11;
+                    assert!(odd, "{text} is common and was declined");
+                }
             }
         }
         assert_eq!(format_decimal(480_000_000, 9), "0.48");

@@ -8,13 +8,14 @@
 //! unknowns are learned from the first hash that comes, and a last trade price whose print
 //! is still on its way is recovered from the hash that already contains it.
 
+use super::digest::Digest;
 use crate::book::side::BookSide;
 use crate::event::Level;
 use crate::fixed::{
-    Form, Line, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, write_decimal, write_digits,
+    Form, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, put_hundredths, put_usual,
+    thousandths, write_decimal, write_digits,
 };
 use crate::time::{MILLISECOND, Nanos};
-use sha1::{Digest, Sha1};
 
 /// A hash as printed: 40 lower-case hexadecimal digits.
 pub type HexHash = [u8; 40];
@@ -81,7 +82,7 @@ pub struct Book<'a> {
 /// Digest of a book up to its unknown tail; each guess at the tail is cheap.
 #[derive(Debug)]
 pub struct Prefix {
-    state: Sha1,
+    digest: Digest,
     claimed: HexHash,
 }
 
@@ -91,35 +92,80 @@ pub fn hex_hash(text: &[u8]) -> Option<HexHash> {
     text.try_into().ok()
 }
 
+/// Prints a book up to `asks`.
+fn print(text: &mut Vec<u8>, book: &Book) {
+    text.extend_from_slice(b"{\"market\":\"");
+    text.extend_from_slice(book.market);
+    text.extend_from_slice(b"\",\"asset_id\":\"");
+    text.extend_from_slice(book.asset);
+    text.extend_from_slice(b"\",\"timestamp\":\"");
+    write_digits(text, u64::try_from(book.ts_event / MILLISECOND).unwrap_or(0));
+    text.extend_from_slice(b"\",\"hash\":\"\"");
+    print_side(text, b",\"bids\":[", book.bids);
+    print_side(text, b",\"asks\":[", book.asks);
+}
+
+/// Room for a level of the usual forms, whatever its numbers.
+const ROOM: usize = 96;
+
+/// Prints a side. Levels are nearly all of a hash's text: room for all of them is made at once, and
+/// what is left of it given back.
 fn print_side(out: &mut Vec<u8>, name: &[u8], side: &BookSide) {
     out.extend_from_slice(name);
-    for (i, level) in side.levels().iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        print_level(out, level);
+    let mut at = out.len();
+    out.resize(at + ROOM * side.levels().len(), 0);
+    for level in side.levels() {
+        let room = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+        at += match room.and_then(|room| print_usual(room, level)) {
+            Some(length) => length,
+            None => insert_odd(out, at, level),
+        };
     }
+    // There is a comma behind each level.
+    out.truncate(at - usize::from(!side.levels().is_empty()));
     out.push(b']');
 }
 
-/// Prints `{"price":"0.3","size":"5005"}`. Levels are nearly all of a hash's text, so the
-/// line is put together on the stack; what does not fit a plain line takes the general way.
-#[inline]
-fn print_level(out: &mut Vec<u8>, level: &Level) {
-    let mut line = Line::new();
-    line.put(b"{\"price\":\"");
-    let plain = line.put_decimal::<PRICE_DECIMALS>(level.price, level.forms.0).is_some()
-        && line.put(b"\",\"size\":\"").put_decimal::<QTY_DECIMALS>(level.qty, level.forms.1).is_some();
-    if plain {
-        line.put(b"\"}");
-        out.extend_from_slice(line.text());
-        return;
+/// Prints `{"price":"0.3","size":"5005"},`, and says how many bytes that takes; `None` for numbers
+/// that are printed in an unusual form.
+#[inline(always)]
+fn print_usual(room: &mut [u8; ROOM], level: &Level) -> Option<usize> {
+    let mut at = put(room, 0, b"{\"price\":\"0.")?;
+    if let Some((text, digits)) = thousandths(level.price, level.forms.0) {
+        put(room, at, &text)?;
+        at += digits;
+    } else {
+        at -= 2;
+        let out = room.get_mut(at..)?.first_chunk_mut()?;
+        at += put_usual::<PRICE_DECIMALS>(out, level.price, level.forms.0)?;
     }
-    out.extend_from_slice(b"{\"price\":\"");
-    write_decimal(out, level.price, PRICE_DECIMALS, level.forms.0);
-    out.extend_from_slice(b"\",\"size\":\"");
-    write_decimal(out, level.qty, QTY_DECIMALS, level.forms.1);
-    out.extend_from_slice(b"\"}");
+    at = put(room, at, b"\",\"size\":\"")?;
+    let out = room.get_mut(at..)?.first_chunk_mut()?;
+    at += match put_hundredths(out, level.qty, level.forms.1) {
+        Some(length) => length,
+        None => put_usual::<QTY_DECIMALS>(out, level.qty, level.forms.1)?,
+    };
+    put(room, at, b"\"},")
+}
+
+/// Puts a text of fixed length where it belongs, and says where it ends.
+#[inline(always)]
+fn put<const N: usize>(room: &mut [u8; ROOM], at: usize, text: &[u8; N]) -> Option<usize> {
+    *room.get_mut(at..)?.first_chunk_mut()? = *text;
+    Some(at + N)
+}
+
+/// Likewise prints a level of any form, where room is made for it.
+#[cold]
+fn insert_odd(out: &mut Vec<u8>, at: usize, level: &Level) -> usize {
+    let mut line = b"{\"price\":\"".to_vec();
+    write_decimal(&mut line, level.price, PRICE_DECIMALS, level.forms.0);
+    line.extend_from_slice(b"\",\"size\":\"");
+    write_decimal(&mut line, level.qty, QTY_DECIMALS, level.forms.1);
+    line.extend_from_slice(b"\"},");
+    let length = line.len();
+    out.splice(at..at, line);
+    length
 }
 
 impl Prefix {
@@ -128,41 +174,43 @@ impl Prefix {
     #[must_use]
     pub fn new(book: &Book, claimed: HexHash, text: &mut Vec<u8>) -> Self {
         text.clear();
-        text.extend_from_slice(b"{\"market\":\"");
-        text.extend_from_slice(book.market);
-        text.extend_from_slice(b"\",\"asset_id\":\"");
-        text.extend_from_slice(book.asset);
-        text.extend_from_slice(b"\",\"timestamp\":\"");
-        write_digits(text, u64::try_from(book.ts_event / MILLISECOND).unwrap_or(0));
-        text.extend_from_slice(b"\",\"hash\":\"\"");
-        print_side(text, b",\"bids\":[", book.bids);
-        print_side(text, b",\"asks\":[", book.asks);
-        let mut state = Sha1::new();
-        state.update(text.as_slice());
-        Self { state, claimed }
+        print(text, book);
+        Self { digest: Digest::of(text), claimed }
+    }
+
+    /// Likewise of two books.
+    #[must_use]
+    pub fn of_both(books: [&Book; 2], claimed: [HexHash; 2], text: &mut Vec<u8>) -> [Self; 2] {
+        text.clear();
+        print(text, books[0]);
+        let end = text.len();
+        print(text, books[1]);
+        let (one, other) = text.split_at(end);
+        let [one, other] = Digest::of_both(one, other);
+        let [first, second] = claimed;
+        [Self { digest: one, claimed: first }, Self { digest: other, claimed: second }]
     }
 
     /// Whether the claimed hash is that of the book with this profile and last trade price.
     #[must_use]
     pub fn matches(&self, profile: &Profile, last_trade_price: &[u8]) -> bool {
-        let mut state = self.state.clone();
+        let mut digest = self.digest.clone();
         if profile.fields != FieldSet::Six {
-            state.update(b",\"min_order_size\":\"");
-            state.update(profile.min_order_size.as_bytes());
-            state.update(b"\",\"tick_size\":\"");
-            state.update(profile.tick_size.as_bytes());
+            digest.update(b",\"min_order_size\":\"");
+            digest.update(profile.min_order_size.as_bytes());
+            digest.update(b"\",\"tick_size\":\"");
+            digest.update(profile.tick_size.as_bytes());
             let risk: &[u8] =
                 if profile.neg_risk { b"\",\"neg_risk\":true" } else { b"\",\"neg_risk\":false" };
-            state.update(risk);
+            digest.update(risk);
         }
         if profile.fields == FieldSet::Ten {
-            state.update(b",\"last_trade_price\":\"");
-            state.update(last_trade_price);
-            state.update(b"\"");
+            digest.update(b",\"last_trade_price\":\"");
+            digest.update(last_trade_price);
+            digest.update(b"\"");
         }
-        state.update(b"}");
-        let digest = state.finalize();
-        digest.iter().zip(self.claimed.chunks_exact(2)).all(|(&byte, hex)| {
+        digest.update(b"}");
+        digest.finish().iter().zip(self.claimed.chunks_exact(2)).all(|(&byte, hex)| {
             const DIGITS: &[u8; 16] = b"0123456789abcdef";
             hex == [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
         })

@@ -3,6 +3,7 @@
 
 pub mod book_hash;
 pub mod crc32;
+pub mod digest;
 pub mod hash_memory;
 
 use super::Book;
