@@ -6,7 +6,7 @@ use super::judge::Judge;
 use super::world::World;
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State};
-use crate::book::proof::book_hash::{FieldSet, Grid, Hints, Prefix, Profile};
+use crate::book::proof::book_hash::{FieldSet, Grid, HexHash, Hints, Prefix, Profile};
 use crate::book::proof::hash_memory::HashKind;
 use crate::book::proof::{self, Claim, HashClaim, Proved};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, write_decimal};
@@ -92,17 +92,37 @@ impl Judge {
         };
         let Some(claim) = claim_of(book, about) else { return HashVerdict::Unknown };
         counters.hashes_checked += 1;
-        match proof::check(book, &Claim::Hash(claim), &mut self.text) {
-            Proved::Match => HashVerdict::Match,
-            Proved::Unknown => {
-                let prefix = claim.prefix(book, &mut self.text);
-                self.learn(world, id, &prefix, ts)
-            }
-            Proved::Mismatch => {
-                let prefix = claim.prefix(book, &mut self.text);
-                self.search(world, id, &prefix, ts)
-            }
+        if book.rare.hashes.oldest()
+            && proof::check(book, &Claim::Hash(claim), &mut self.text) == Proved::Match
+        {
+            return HashVerdict::Match;
         }
+        let Some(prefix) = self.prefix(world, id) else { return HashVerdict::Unknown };
+        match proof::compare(&world.books[id as usize], &prefix) {
+            Proved::Match => HashVerdict::Match,
+            Proved::Unknown => self.learn(world, id, &prefix, ts),
+            Proved::Mismatch => self.search(world, id, &prefix, ts),
+        }
+    }
+
+    /// The digest of a book with its claim. Where the market's other outcome has a claim of the same
+    /// time to check, its digest is made along with this one: it is mostly asked for next.
+    fn prefix(&mut self, world: &World, id: InstrumentId) -> Option<Prefix> {
+        let (book, claim) = claimed(world, id)?;
+        if let Some(beside) = self.beside.take().filter(|beside| beside.of == Digested::of(id, book)) {
+            return Some(beside.prefix);
+        }
+        let other =
+            world.instruments.at(id)?.sibling.and_then(|other| Some((other, claimed(world, other)?)));
+        let due = |book: &Book| book.hash_known && !book.verified() && !book.rare.hashes.oldest();
+        let Some((other, (of_other, theirs))) =
+            other.filter(|(_, (book, theirs))| theirs.ts_event == claim.ts_event && due(book))
+        else {
+            return Some(claim.prefix(book, &mut self.text));
+        };
+        let [prefix, beside] = claim.both_prefixes(book, (&theirs, of_other), &mut self.text);
+        self.beside = Some(Beside { of: Digested::of(other, of_other), prefix: beside });
+        Some(prefix)
     }
 
     /// A hash that does not match may cover a last trade price whose print is late, or members
@@ -255,6 +275,34 @@ impl Judge {
             }
         }
     }
+}
+
+/// A digest that was made before it was asked for.
+#[derive(Debug)]
+pub(super) struct Beside {
+    of: Digested,
+    prefix: Prefix,
+}
+
+/// What a digest is of: a book as it stood, and its claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Digested {
+    id: InstrumentId,
+    version: u64,
+    hash: Option<HexHash>,
+    ts: Nanos,
+}
+
+impl Digested {
+    fn of(id: InstrumentId, book: &Book) -> Self {
+        Self { id, version: book.version, hash: book.claimed.hash, ts: book.claimed.ts }
+    }
+}
+
+/// A book and the newest hash that the venue gave for it, if the newest change had one.
+fn claimed(world: &World, id: InstrumentId) -> Option<(&Book, HashClaim<'_>)> {
+    let (book, about) = (world.books.get(id as usize)?, world.instruments.at(id)?);
+    Some((book, claim_of(book, about)?))
 }
 
 /// The newest hash that the venue gave for a book, if the newest change had one.

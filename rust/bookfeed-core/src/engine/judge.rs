@@ -6,6 +6,7 @@
 
 use super::applied::{Applied, How, Touched};
 use super::config::{EngineError, HashCheck};
+use super::hashes::Beside;
 use super::news::join_exchange;
 use super::publish::Publisher;
 use super::searches::SearchBudget;
@@ -41,6 +42,8 @@ pub(super) struct Judge {
     to_vouch: Vec<InstrumentId>,
     /// Where a book is printed for its hash.
     pub(super) text: Vec<u8>,
+    /// The digest of a book that was made along with the last one asked for.
+    pub(super) beside: Option<Beside>,
 }
 
 impl Judge {
@@ -56,6 +59,7 @@ impl Judge {
             hashes_due: false,
             to_vouch: Vec::new(),
             text: Vec::new(),
+            beside: None,
         }
     }
 

@@ -363,6 +363,24 @@ fn with_sampling_a_true_book_is_vouched_for_and_never_doubted() {
     assert_eq!(scene.engine.counters().transitions, 4);
 }
 
+/// Digests of both outcomes are made together; each is that of its own book.
+#[test]
+fn of_two_outcomes_checked_together_the_wrong_one_alone_is_doubted() {
+    for wrong in [0, 1] {
+        let mut scene = Scene::live(HashCheck::Sampled);
+        scene.market.set_one(wrong, true, 340, "77");
+        scene.change(true, 395, "12");
+        scene.wait(300 * MS);
+        scene.wait(300 * MS);
+        let mut states = [State::Live; 2];
+        states[wrong] = State::Suspect;
+        assert_eq!(scene.states(), states);
+        assert_eq!(scene.evidence(wrong, Evidence::HashChangeMatch), 0);
+        assert_eq!(scene.evidence(1 - wrong, Evidence::HashChangeMatch), 1);
+        assert_eq!(scene.evidence(1 - wrong, Evidence::HashChangeMismatch), 0);
+    }
+}
+
 #[test]
 fn without_hashes_nothing_is_hashed() {
     let mut scene = Scene::live(HashCheck::Off);

@@ -2,7 +2,7 @@
 //! believed. Hashes of changes and hashes of whole books earn and lose trust apart, because one
 //! kind may stop being that of the book while the other goes on.
 
-use super::book_hash::Profile;
+use super::book_hash::{FieldSet, Profile};
 use crate::fixed::ABSENT;
 use crate::time::Nanos;
 
@@ -96,6 +96,12 @@ impl Default for HashMemory {
 }
 
 impl HashMemory {
+    /// Whether the hashes are of the oldest form, which may be older than their messages.
+    #[inline]
+    pub(crate) fn oldest(&self) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.fields == FieldSet::Six)
+    }
+
     /// Takes what a message says besides the levels: last trade price and negative risk, as
     /// printed, empty where it does not say.
     pub(crate) fn hear(&mut self, [last_trade_price, neg_risk]: [&[u8]; 2]) {

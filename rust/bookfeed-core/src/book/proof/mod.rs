@@ -10,7 +10,7 @@ use super::Book;
 use crate::instrument::Venue;
 use crate::time::{MILLISECOND, Nanos};
 use crate::venue::{self, Continuity};
-use book_hash::{FieldSet, HexHash, Prefix, Profile};
+use book_hash::{HexHash, Prefix, Profile};
 
 /// By how many milliseconds a hash of the oldest form may be older than its message.
 const LAG_MAX_MS: u8 = 15;
@@ -51,18 +51,29 @@ pub enum Proved {
 }
 
 impl HashClaim<'_> {
+    /// What is hashed.
+    fn hashed<'a>(&'a self, book: &'a Book) -> book_hash::Book<'a> {
+        let (bids, asks) = (&book.bids, &book.asks);
+        book_hash::Book { market: self.market, asset: self.symbol, ts_event: self.ts_event, bids, asks }
+    }
+
     /// The part of the hashed text that the book and the claim make, digested; `text` is where it
     /// is printed.
     #[must_use]
     pub fn prefix(&self, book: &Book, text: &mut Vec<u8>) -> Prefix {
-        let hashed = book_hash::Book {
-            market: self.market,
-            asset: self.symbol,
-            ts_event: self.ts_event,
-            bids: &book.bids,
-            asks: &book.asks,
-        };
-        Prefix::new(&hashed, self.hash, text)
+        Prefix::new(&self.hashed(book), self.hash, text)
+    }
+
+    /// Likewise, along with that of another book and claim: two take little longer than one.
+    #[must_use]
+    pub fn both_prefixes(
+        &self,
+        book: &Book,
+        (other, of_other): (&Self, &Book),
+        text: &mut Vec<u8>,
+    ) -> [Prefix; 2] {
+        let books = [&self.hashed(book), &other.hashed(of_other)];
+        Prefix::of_both(books, [self.hash, other.hash], text)
     }
 
     /// Hashes of the oldest form were made up to some milliseconds before the message was: says
@@ -101,18 +112,22 @@ pub fn check(book: &mut Book, claim: &Claim, text: &mut Vec<u8>) -> Proved {
             crc32::check(&book.bids, &book.asks, *claimed, &mut book.rare.checksums)
         }
         Claim::Hash(claim) => {
-            let known = &book.rare.hashes;
-            let Some(profile) = &known.profile else { return Proved::Unknown };
-            let matches = if profile.fields == FieldSet::Six {
-                let lag_ms = claim.lag(book, known.lag_ms, text);
-                book.rare.hashes.lag_ms = lag_ms.unwrap_or_default();
-                lag_ms.is_some()
-            } else {
-                let prefix = claim.prefix(book, text);
-                let traded = [&known.last_trade_price, &known.earlier_trade_price];
-                traded.iter().any(|price| prefix.matches(profile, price))
-            };
-            if matches { Proved::Match } else { Proved::Mismatch }
+            if !book.rare.hashes.oldest() {
+                return compare(book, &claim.prefix(book, text));
+            }
+            let lag_ms = claim.lag(book, book.rare.hashes.lag_ms, text);
+            book.rare.hashes.lag_ms = lag_ms.unwrap_or_default();
+            if lag_ms.is_some() { Proved::Match } else { Proved::Mismatch }
         }
     }
+}
+
+/// Compares a hash with a book of which `prefix` is the digest.
+#[must_use]
+pub(crate) fn compare(book: &Book, prefix: &Prefix) -> Proved {
+    let known = &book.rare.hashes;
+    let Some(profile) = &known.profile else { return Proved::Unknown };
+    let traded = [&known.last_trade_price, &known.earlier_trade_price];
+    let matches = traded.iter().any(|price| prefix.matches(profile, price));
+    if matches { Proved::Match } else { Proved::Mismatch }
 }
