@@ -1,12 +1,13 @@
 """Polymarket's trades have no id: equal fills of one transaction are told apart, copies are not
-told again, and the auditor counts them alike."""
+told again, and the auditor counts them alike. A trade with an id is one on any connection."""
 
 import json
 from typing import Any
 
+import pytest
 from audit_journals import Tape, TapedEngine, audited
 
-from bookfeed import records
+from bookfeed import Engine, records
 
 MS = 1_000_000
 T0_MS = 1_790_000_000_000
@@ -124,3 +125,26 @@ def test_a_market_that_moves_to_another_connection_is_counted_anew() -> None:
     session.told(book(20), conn=1)
     assert [session.told(fill(), conn=1), session.told(fill(), conn=1)] == [0, 1]
     assert session.agrees()
+
+
+KALSHI = {"type": "trade", "sid": 2, "seq": 1, "msg": {
+    "trade_id": "d91bc706-ee49-470d-82d8-11418bda6fed", "market_ticker": "T", "count_fp": "5.00",
+    "yes_price_dollars": "0.5200", "no_price_dollars": "0.4800", "taker_side": "yes",
+    "ts_ms": T0_MS,
+}}  # fmt: skip
+KRAKEN = {"channel": "trade", "type": "update", "data": [{
+    "symbol": "T", "side": "buy", "price": 84000.1, "qty": 0.01, "trade_id": 7,
+    "ord_type": "market", "timestamp": "2026-09-21T14:13:20.000000Z",
+}]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("venue", "trade"), [("kalshi", KALSHI), ("kraken", KRAKEN)])
+def test_a_new_connection_tells_no_trade_with_an_id_again(venue: str, trade: Message) -> None:
+    engine = Engine()
+    engine.subscribe(venue, "T", 0, T0_MS * MS)
+    for told in (1, 0):
+        engine.connected(0, venue, T0_MS * MS)
+        engine.ingest(0, json.dumps(trade).encode(), T0_MS * MS)
+        kinds = [update.kind for update in records.updates(engine.drain(), {0: "T"})]
+        assert kinds.count("trade") == told, kinds
+        engine.disconnected(0, T0_MS * MS)
