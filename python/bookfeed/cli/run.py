@@ -5,9 +5,11 @@ import asyncio
 import signal
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
+from bookfeed.cli.reloading import Reloading
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
 from bookfeed.errors import ConfigError, ExitCode, SessionError
@@ -16,6 +18,8 @@ from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
 from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
+
+HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
@@ -76,7 +80,8 @@ async def _follow(
         watch.attach(feed)
         async with feed:
             show.begin()
-            await _until_ended(feed, show, args.seconds)
+            reloading = None if source.again is None else Reloading(feed, source)
+            await _until_ended(feed, show, args.seconds, reloading)
             summary = watch.summary()
             unreached = feed.unreached()
         if sinks := feed.sink_status():
@@ -89,12 +94,17 @@ async def _follow(
         raise SessionError(f"never connected to {told}")
 
 
-async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:
+async def _until_ended(
+    feed: Feed, show: Show, seconds: float | None, reloading: Reloading | None
+) -> None:
     """Refreshes the output until a signal, the end of the time or of whoever reads."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
     def end(number: signal.Signals) -> None:
+        if number == HANGUP and reloading is not None and not reloading.hung_up:
+            reloading.begin()
+            return
         ended.set()
         # A second one ends the process the hard way.
         loop.remove_signal_handler(number)
@@ -122,7 +132,6 @@ async def _until_ended(feed: Feed, show: Show, seconds: float | None) -> None:
 def ending_signals() -> list[signal.Signals]:
     """What ends a run in good order; a hangup, too, unless whoever began it said otherwise."""
     signals = [signal.SIGINT, signal.SIGTERM]
-    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
-        signals.append(hangup)
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:
+        signals.append(HANGUP)
     return signals

@@ -2,8 +2,9 @@
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bookfeed import config
@@ -20,11 +21,15 @@ _log = logging.getLogger(__name__)
 
 
 class Source(NamedTuple):
-    """A name for people, what to follow, and with which keys, by venue, if not the user's."""
+    """A name for people, what to follow, and with which keys, by venue, if not the user's.
+
+    ``again`` reads it anew, in a thread of its own; ``None`` where there is no file to read.
+    """
 
     name: str
     config: Config
     keys: Mapping[str, Any] = _NO_KEYS
+    again: Callable[[], "Source"] | None = None
 
 
 @contextmanager
@@ -68,4 +73,5 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     if not loaded.market:
         raise ConfigError(str(path), "market", "nothing to follow: add a [[market]]")
     there.check(loaded.venues())
-    return Source(path or ", ".join(targets), loaded, there.keys)
+    again = None if path is None else partial(configured, path, given, there)
+    return Source(path or ", ".join(targets), loaded, there.keys, again)
