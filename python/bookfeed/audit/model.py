@@ -65,6 +65,9 @@ class Model:
         self.disputed: Final[list[str]] = []
         """Books that came by themselves here, but not in the engine."""
         self.instruments: Final[list[Instrument]] = []
+        """By number, those that are gone included."""
+        self.present: Final[dict[int, Instrument]] = {}
+        """Those that are not."""
         self.connections: Final[dict[int, Connection]] = {}
         self.now = 0
         """Receive time of the journal record in hand."""
@@ -105,7 +108,7 @@ class Model:
 
     def on(self, conn: int) -> list[Instrument]:
         """All instruments of a connection."""
-        return [each for each in self.instruments if each.conn == conn]
+        return [each for each in self.present.values() if each.conn == conn]
 
     def control(self, kind: int, conn: int, payload: bytes, options: dict[str, Any]) -> None:
         """A record that is no data; ``options`` is its JSON, if it has any."""
@@ -212,6 +215,7 @@ class Model:
             reading.added(one)
         one.fees = fees.unstated(venue)
         self.instruments.append(one)
+        self.present[number] = one
         self._numbers[venue, symbol] = number
         if market is not None:
             self._pair(venue, market, number)
@@ -236,6 +240,7 @@ class Model:
     def _gone(self, one: Instrument) -> None:
         """Its number is not given again; its symbol may be, and is another instrument's then."""
         one.gone = True
+        del self.present[one.number]
         del self._numbers[one.venue, one.symbol]
         if one.sibling is not None:
             self.instruments[one.sibling].sibling = None

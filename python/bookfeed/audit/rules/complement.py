@@ -17,7 +17,7 @@ class Complement(Bundle):
 
     def subjects(self, model: Model) -> Iterator[Subject]:
         """Both outcomes of each market that has two, both ways."""
-        for each in model.instruments:
+        for each in model.present.values():
             pays = each.payout is not None
             if pays and each.sibling is not None and each.number < each.sibling:
                 pair = LegRef(each.number), LegRef(each.sibling)

@@ -15,7 +15,7 @@ class Spread(Rule):
 
     def subjects(self, model: Model) -> Iterator[Subject]:
         """Every book."""
-        for each in model.instruments:
+        for each in model.present.values():
             yield Subject((LegRef(each.number),), None, ONE)
 
     def quiet(self, subject: Subject, model: Model, *, opened: bool) -> bool:

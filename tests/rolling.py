@@ -1,0 +1,158 @@
+"""Markets come and go under traffic: ``python tests/rolling.py --seconds 60``.
+
+Each second 50 markets of a simulated venue come onto an open feed, and each leaves a second later;
+others stay. A recording of it is audited afterwards. Prints one JSON line; exits with 1 if memory
+grew by more than 5 MiB beyond what the first seconds took, a book that went is still there, one
+that stayed changed its state, or one was wrong while live.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from soak import GROWTH_MAX_BYTES, resident_bytes
+
+from bookfeed._bookfeed import Engine
+from bookfeed.audit import Auditor
+from bookfeed.cli.witness import EngineWitness
+from bookfeed.feed.feed import Endpoint, Feed
+from bookfeed.live.supervisor import FORGET_NS
+from bookfeed.market import Market, Outcome
+from bookfeed.recordings.reader import Journal
+from bookfeed.recordings.writer import JournalWriter
+from bookfeed.records import Update
+from bookfeed.rules.rule import Rule
+from bookfeed.venues.polymarket import polymarket
+
+RATE: Final = 50
+STAYING: Final = 10
+# Longer than the names of a market's books are known, so that each comes again as another.
+MARKETS: Final = STAYING + RATE * (FORGET_NS // 1_000_000_000 + 5)
+WARM_S: Final = 20
+RULES: Final = (Rule("spread", {"open": "0.02"}), Rule("complement", {"min_edge": "0.01"}))
+
+
+class Simulator:
+    """A simulated venue in a process of its own, so that memory is the feed's alone."""
+
+    async def __aenter__(self) -> dict[str, Any]:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bookfeed", "sim", "--markets", str(MARKETS), "--rate", "400",
+            "-q", "--exit-with-parent",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        told: dict[str, Any] = json.loads(await self._process.stdout.readline())
+        return told
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+
+
+def market_of(told: dict[str, Any]) -> Market:
+    outcomes = tuple(Outcome(one["name"], one["asset"]) for one in told["outcomes"])
+    return Market(told["market"], outcomes, tick_size=told.get("tick_size"))
+
+
+class Rolling:
+    """Those that come and go on one feed, and what was seen meanwhile."""
+
+    def __init__(self, feed: Feed, markets: list[Market]) -> None:
+        self.feed = feed
+        self.rolling = markets
+        self.at = 0
+        self.live: set[str] = set()
+
+    async def for_seconds(self, seconds: float) -> None:
+        """Each step one comes, and the one that came a second ago goes."""
+        loop = asyncio.get_running_loop()
+        begun_s, steps = loop.time(), round(seconds * RATE)
+        for step in range(steps):
+            await asyncio.sleep(max(begun_s + step / RATE - loop.time(), 0))
+            await self.feed.add_markets([self.rolling[self.at % len(self.rolling)]])
+            if self.at >= RATE:
+                await self.feed.remove_markets([self.rolling[(self.at - RATE) % len(self.rolling)]])
+            self.at += 1
+
+    async def end(self) -> None:
+        """The last ones go, and are let go of."""
+        last = [self.rolling[at % len(self.rolling)] for at in range(self.at - RATE, self.at)]
+        await self.feed.remove_markets(last)
+        async with asyncio.timeout(3 * FORGET_NS / 1e9):
+            while len(self.feed.engine.books()) > 2 * STAYING:  # noqa: ASYNC110 - rings no bell
+                await asyncio.sleep(0.1)
+
+
+async def roll(seconds: float, warm_s: float, directory: Path) -> dict[str, object]:
+    """The figures of so many seconds, after so many others."""
+    async with Simulator() as told:
+        markets = [market_of(one) for one in told["markets"]]
+        recorder = JournalWriter(directory, prefix="rolling")
+        where = {"polymarket": Endpoint(polymarket(), told["ws"], told["rest"])}
+        left: list[str] = []
+        came: set[int] = set()
+
+        def seen(update: Update) -> None:
+            if update.kind == "state" and update.symbol in staying and update.state != "live":
+                left.append(f"{update.symbol} {update.state} {update.cause}")
+            if update.kind == "state" and update.state == "live":
+                came.add(update.instrument)
+
+        staying = {symbol for market in markets[:STAYING] for symbol in market.symbols}
+        feed = Feed(markets[:STAYING], endpoints=where, rules=RULES, recorder=recorder)
+        async with feed:
+            await feed.wait_live(30)
+            feed.on_update(seen)
+            rolling = Rolling(feed, markets[STAYING:])
+            await rolling.for_seconds(warm_s)
+            await asyncio.sleep(0)
+            gc.collect()
+            baseline, before = resident_bytes(), rolling.at
+            await rolling.for_seconds(seconds)
+            await rolling.end()
+            gc.collect()
+            grew = resident_bytes() - baseline
+            counters, disturbed = feed.counters(), list(left)
+    return {
+        "markets": rolling.at - before,
+        "books_live": len(came),
+        "baseline_mib": round(baseline / 2**20, 2),
+        "growth_mib": round(grew / 2**20, 2),
+        "disturbed": disturbed,
+        "reconnects": counters["reconnects"],
+        "connects": counters["connects"],
+        "callback_errors": counters["callback_errors"],
+    }
+
+
+def audited(directory: Path) -> dict[str, object]:
+    """What the auditor finds in the recording."""
+    report = Auditor(EngineWitness(Engine())).run(Journal(directory))
+    wrong = [finding.what for finding in report.findings]
+    return {"compared": report.books, "refused": report.refused, "wrong": wrong[:5]}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Has markets come and go under traffic.")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--warm-up", type=float, default=WARM_S, help="before the baseline, s")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as directory:
+        figures = asyncio.run(roll(options.seconds, options.warm_up, Path(directory)))
+        figures |= audited(Path(directory))
+    print(json.dumps(figures))
+    bad = figures["disturbed"] or figures["wrong"] or figures["refused"] or figures["reconnects"]
+    grew = float(str(figures["growth_mib"])) * 2**20 > GROWTH_MAX_BYTES
+    return 1 if bad or grew or figures["callback_errors"] or not figures["books_live"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
