@@ -1,5 +1,6 @@
 """Polymarket's market channel, as the auditor reads it: messages, and what they do to its books."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -28,6 +29,7 @@ class Change(NamedTuple):
     price: Decimal
     qty: Decimal
     hash: str
+    asset: str
 
 
 class Whole(NamedTuple):
@@ -87,6 +89,8 @@ class PolymarketReading(Reading):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self._times: Final[dict[int, Times]] = {}
+        self._strangers: Final[defaultdict[str, list[TimedChange]]] = defaultdict(list)
+        """Changes of assets that nobody subscribed, of which a book may come yet."""
 
     def _of(self, one: Instrument) -> Times:
         return self._times.setdefault(one.number, Times())
@@ -245,7 +249,7 @@ class PolymarketReading(Reading):
                 raise ValueError("a change without a side")
             hash_ = str(entry.get("hash") or "")
             at, qty = price(entry.get("price")), plain(entry.get("size"), 8)
-            message.body.append(Change(number, side, at, qty, hash_))
+            message.body.append(Change(number, side, at, qty, hash_, name))
             if number is not None:
                 message.named += [] if number in message.named else [number]
                 message.claims[number] = _claims(entry)
@@ -261,12 +265,18 @@ class PolymarketReading(Reading):
             for change in message.body:
                 if change.number is not None:
                     self._change(message.ts_event, change, seen, effects)
+                elif self.model.meets:
+                    timed = (message.ts_event, change.side, change.price, change.qty)
+                    self._strangers[change.asset].append(timed)
             for number in seen:
                 self._newer(self.model.instruments[number], message.ts_event)
         elif message.kind == "book":
             whole: Whole = message.body
             met = self.model.meet(conn, self.venue, whole.asset, whole.market)
             message.named = message.named or met
+            for number in met:
+                early = self._strangers.pop(str(whole.asset), [])
+                self._of(self.model.instruments[number]).early = early
             for number in message.named:
                 self._whole(message.ts_event, self.model.instruments[number], whole)
         elif message.kind == "last_trade_price":
