@@ -49,6 +49,36 @@ MADE: dict[str, Callable[[int], Records]] = {
 }
 
 
+def test_messages_of_one_frame_follow_each_other_though_the_first_makes_the_asset_known() -> None:
+    asset = {"market": "0xaa", "asset_id": "71"}
+
+    def book(ms: int, bid: str) -> dict[str, object]:
+        sides = {"bids": [{"price": bid, "size": "9"}], "asks": [{"price": "0.6", "size": "9"}]}
+        stamp = {"timestamp": str(START // MS + ms), "hash": ""}
+        return {"event_type": "book", **asset, **stamp, **sides}
+
+    def change(ms: int) -> dict[str, object]:
+        level = {"asset_id": "71", "price": "0.45", "size": "7", "side": "BUY", "hash": ""}
+        touch = {"best_bid": "0.45", "best_ask": "0.6"}
+        stamp = {"market": "0xaa", "timestamp": str(START // MS + ms)}
+        return {"event_type": "price_change", **stamp, "price_changes": [level | touch]}
+
+    both = [["0.45", "7"], ["0.44", "9"]]
+    for messages, bids in (
+        ([book(0, "0.44"), change(1)], both),
+        ([change(1), book(0, "0.44")], both),
+        ([book(0, "0.44"), book(1, "0.43")], [["0.43", "9"]]),
+    ):
+        frame = (int(Kind.FRAME), START + 9 * MS, 0, 0, json.dumps(messages).encode())
+        connected = (int(Kind.CONNECTED), START, 0, 0, b"polymarket")
+        assert audited([connected, frame]).findings == []
+        engine = Engine(**CAPTURE_ENGINE)
+        engine.connected(0, "polymarket", START)
+        engine.ingest(0, frame[4], frame[1])
+        (view,) = engine.books()
+        assert (view.live, view.as_strings("bid")) == (True, bids)
+
+
 @pytest.mark.parametrize("venue", MADE)
 def test_every_venue_agrees_through_every_fault(venue: str) -> None:
     books = touches = 0
@@ -69,7 +99,7 @@ def test_several_strangers_in_one_frame_are_met_in_their_order() -> None:
     records: Records = [(int(Kind.CONNECTED), START, 0, 0, b"polymarket")]
     records.append((int(Kind.FRAME), START, 0, 0, json.dumps(books).encode()))
     report = audited(records)
-    assert (report.findings, report.touches) == ([], 2)
+    assert (report.findings, report.touches) == ([], 3)
 
 
 class Forgetful(EngineWitness):

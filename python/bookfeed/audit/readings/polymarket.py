@@ -263,8 +263,12 @@ class PolymarketReading(Reading):
         if message.kind == "price_change":
             seen: set[int] = set()
             for change in message.body:
-                if change.number is not None:
-                    self._change(message.ts_event, change, seen, effects)
+                number = change.number
+                if number is None and self.model.meets:
+                    # An earlier message of the same frame may have made it known.
+                    number = self.model.find(self.venue, change.asset)
+                if number is not None:
+                    self._change(message.ts_event, change._replace(number=number), seen, effects)
                 elif self.model.meets:
                     timed = (message.ts_event, change.side, change.price, change.qty)
                     self._strangers[change.asset].append(timed)
@@ -273,7 +277,8 @@ class PolymarketReading(Reading):
         elif message.kind == "book":
             whole: Whole = message.body
             met = self.model.meet(conn, self.venue, whole.asset, whole.market)
-            message.named = message.named or met
+            known = self.model.find(self.venue, whole.asset) if self.model.meets else None
+            message.named = message.named or ([] if known is None else [known])
             for number in met:
                 early = self._strangers.pop(str(whole.asset), [])
                 self._of(self.model.instruments[number]).early = early

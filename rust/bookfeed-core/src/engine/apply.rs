@@ -3,7 +3,7 @@
 
 use super::applied::{Applied, How, Touched};
 use super::config::HashCheck;
-use super::early::set_aside;
+use super::early::{self, set_aside};
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
 use super::order::Older;
@@ -43,11 +43,14 @@ impl Applier {
             Body::Changes(range) => {
                 for index in range.clone() {
                     let change = &frame.changes[index];
-                    if change.instrument == UNKNOWN {
+                    if change.instrument != UNKNOWN {
+                        self.apply_change(world, judge, origin, change, index);
+                    } else if let Some(instrument) = early::met_since(world, origin, frame, index) {
+                        let change = Change { instrument, ..*change };
+                        self.apply_change(world, judge, origin, &change, index);
+                    } else {
                         world.counters.unknown_instruments += 1;
                         world.strangers.keep(origin, frame, index);
-                    } else {
-                        self.apply_change(world, judge, origin, change, index);
                     }
                 }
             }

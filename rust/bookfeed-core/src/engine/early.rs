@@ -68,6 +68,20 @@ impl Strangers {
     }
 }
 
+/// The asset of a change, if an earlier message of the same frame made it known.
+#[cold]
+pub(super) fn met_since(
+    world: &World,
+    origin: &Origin,
+    frame: &Frame,
+    index: usize,
+) -> Option<InstrumentId> {
+    let stranger = frame.strangers.iter().find(|(of, _)| *of == index);
+    let (_, symbol) = stranger.filter(|_| world.strangers.wanted)?;
+    let venue = world.connection(origin.conn)?.venue;
+    world.instruments.find(venue, symbol.raw(origin.payload))
+}
+
 /// A change for a book that has no basis to change: kept if its first whole book is awaited, or a
 /// fetch is under way.
 #[cold]

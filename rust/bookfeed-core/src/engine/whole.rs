@@ -398,6 +398,10 @@ fn subscribed(
     }
     let text = |value: Value| String::from_utf8_lossy(value.raw(origin.payload)).into_owned();
     let Some(venue) = world.connection(origin.conn).map(|c| c.venue) else { return UNKNOWN };
+    // An earlier message of the same frame may have made it known.
+    if let Some(known) = world.instruments.find(venue, snapshot.symbol.raw(origin.payload)) {
+        return known;
+    }
     let market = Some(message.market).filter(|m| !m.is_absent()).map(|m| text(m).into());
     let instrument = Instrument {
         market,
