@@ -31,11 +31,12 @@ def test_what_is_printed_is_a_configuration_of_the_same_markets(
 ) -> None:
     names = [ADDRESS, venues.tickers[-1], "btc-updown-15m"]
     assert add(venues, *names) == 0
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
     urls = addresses(url.removeprefix("--url=") for url in venues.urls)
     expected = config.load(None, {}, found=looked_up(names, urls)).markets()
     assert config.parse(tomllib.loads(printed)).markets() == expected
     assert printed.startswith(f"# {ADDRESS}\n[[market]]\n")
+    assert "btc-updown-15m: its present window is written, and none of the next" in told
 
 
 def test_a_file_grows_and_keeps_what_it_had(

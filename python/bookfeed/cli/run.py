@@ -3,7 +3,8 @@
 import argparse
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final
 
@@ -81,7 +82,8 @@ async def _follow(
         async with feed:
             show.begin()
             reloading = None if source.again is None else Reloading(feed, source)
-            await _until_ended(feed, show, args.seconds, reloading)
+            async with _rolling(feed, source):
+                await _until_ended(feed, show, args.seconds, reloading)
             summary = watch.summary()
             unreached = feed.unreached()
         if sinks := feed.sink_status():
@@ -92,6 +94,22 @@ async def _follow(
     if unreached:
         told = "; ".join(f"{venue}: {cause}" for venue, cause in unreached.items())
         raise SessionError(f"never connected to {told}")
+
+
+@asynccontextmanager
+async def _rolling(feed: Feed, source: Source) -> AsyncIterator[None]:
+    """The series among what was named roll on."""
+    if not source.series:
+        yield
+        return
+    # Not before: it needs aiohttp, which symbols do without.
+    from bookfeed.catalogue.catalogue import Catalogue
+    from bookfeed.catalogue.series import Series
+    from bookfeed.feed.rolling import Rolling
+
+    series = [Series(name) for name in source.series]
+    async with Catalogue(urls=source.urls) as catalogue, Rolling(feed, catalogue, series):
+        yield
 
 
 async def _until_ended(

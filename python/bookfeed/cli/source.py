@@ -11,7 +11,7 @@ from bookfeed import config
 from bookfeed.cli.demo import demo_config, demo_keys, demo_simulator
 from bookfeed.cli.places import Places, places
 from bookfeed.cli.simulator import simulator
-from bookfeed.cli.targets import expanded, is_symbol, looked_up
+from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
 from bookfeed.venues import VENUES
@@ -23,13 +23,18 @@ _log = logging.getLogger(__name__)
 class Source(NamedTuple):
     """A name for people, what to follow, and with which keys, by venue, if not the user's.
 
-    ``again`` reads it anew, in a thread of its own; ``None`` where there is no file to read.
+    ``again`` reads it anew, in a thread of its own; ``None`` where there is no file to read, or
+    series roll beside it.
     """
 
     name: str
     config: Config
     keys: Mapping[str, Any] = _NO_KEYS
     again: Callable[[], "Source"] | None = None
+    series: tuple[str, ...] = ()
+    """The rolling series among what was named."""
+    urls: Mapping[str, str] = _NO_KEYS
+    """Where names are looked up in place of the venues' own addresses."""
 
 
 @contextmanager
@@ -73,5 +78,8 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     if not loaded.market:
         raise ConfigError(str(path), "market", "nothing to follow: add a [[market]]")
     there.check(loaded.venues())
-    again = None if path is None else partial(configured, path, given, there)
-    return Source(path or ", ".join(targets), loaded, there.keys, again)
+    rolling = tuple(name for name in names if is_series(name))
+    # Looked up anew, a series would lose the window that is not settled yet.
+    again = None if path is None or rolling else partial(configured, path, given, there)
+    name = path or ", ".join(targets)
+    return Source(name, loaded, there.keys, again, rolling, there.urls)

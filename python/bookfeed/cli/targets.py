@@ -47,6 +47,17 @@ def is_symbol(target: str) -> bool:
     return bool(colon) and not rest.startswith("//")
 
 
+def is_series(name: str) -> bool:
+    """Whether a name is that of a rolling series."""
+    from bookfeed.catalogue.series import Series
+
+    try:
+        Series(name)
+    except CatalogueError:
+        return False
+    return True
+
+
 def looked_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
     """The markets that names stand for, each once; those that are traded no more are left out.
 
@@ -108,8 +119,6 @@ async def _look_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]
                 found.setdefault(key, Found(name, catalogue.table(ready)))
             if len(found) == before:
                 _log.info("%s: nothing that is not followed already", name)
-            if catalogue.rolls(name):
-                _log.warning("%s: its present window is followed, and none of the next", name)
     if not found:
         raise CatalogueError(f"no market of {', '.join(names)} can be followed now")
     return list(found.values())

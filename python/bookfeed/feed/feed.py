@@ -327,6 +327,11 @@ class Feed(LiveBooks):
 
     # Markets that come and go.
 
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The markets that are followed, the user's own included."""
+        return tuple(self._markets)
+
     async def add_markets(
         self, markets: Iterable[Market], *, endpoints: Mapping[str, Endpoint] | None = None
     ) -> dict[int, str]:

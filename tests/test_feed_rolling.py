@@ -1,0 +1,180 @@
+"""Rolling series on an open feed: which windows are followed when, and what if one is not there."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from session_server import Server, book_frame, serving
+from test_session_kalshi import QUICK
+from waiting import PATIENCE_S, PatientClock
+
+from bookfeed.catalogue.client import NotListed
+from bookfeed.catalogue.listing import ListedOutcome, Listing
+from bookfeed.catalogue.series import Series
+from bookfeed.errors import CatalogueError
+from bookfeed.feed.feed import Feed
+from bookfeed.feed.rolling import AGAIN_S, LEAD_S, UNSETTLED_S, Followed, Rolling
+
+S = 1_000_000_000
+SERIES = Series("btc-updown-15m")
+START = SERIES.window(1_795_856_400 * S).start_ts
+QUARTER = 900 * S
+
+
+class Listed:
+    """A catalogue that lists every window but some."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.missing: set[int] = set()
+        self.late: set[int] = set()
+
+    async def window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
+        window = series.window(ts)
+        self.asked.append(window.start_ts)
+        if window.start_ts in self.missing:
+            raise NotListed(f"{window.event} is not listed")
+        number = window.start_ts // QUARTER
+        outcomes = [
+            ListedOutcome(name=name, symbol=f"{number}{side}")
+            for side, name in ((1, "Up"), (2, "Down"))
+        ]
+        return (
+            Listing(
+                venue="polymarket",
+                market=f"0x{number}",
+                slug=window.event,
+                title=window.event,
+                outcomes=tuple(outcomes),
+                status="open",
+                close_ts=window.end_ts,
+            ),
+        )
+
+    async def ready(self, listing: Listing, *, timeout_s: float = 0.0) -> Listing:
+        if listing.close_ts in self.late:
+            raise CatalogueError(f"{listing.slug} has no order books")
+        return listing
+
+
+class World:
+    """A feed, what is listed, and the time."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.listed = Listed()
+        self.now_ns = START + 60 * S
+        how = {"url": server.url, "options": QUICK, "clock": PatientClock()}
+        number = START // QUARTER
+        (first,) = [market_of(number)]
+        self.feed = Feed([first], **how)  # type: ignore[arg-type]
+        self.rolling = Rolling(self.feed, self.listed, [SERIES], now_ns=lambda: self.now_ns)
+        self.one = Followed(SERIES)
+
+    async def at(self, seconds: float) -> list[int]:
+        """The windows that are followed so long after the first one began, by their number."""
+        self.now_ns = START + round(seconds * S)
+        await self.rolling.step(self.one)
+        return sorted({int(symbol[:-1]) - START // QUARTER for symbol in self.followed})
+
+    @property
+    def followed(self) -> list[str]:
+        return [symbol for market in self.feed.markets for symbol in market.symbols]
+
+    async def settle(self, window: int) -> None:
+        """The venue says who won."""
+        number = START // QUARTER + window
+        peer = await self.server.peer(0)
+        for symbol in (f"{number}1", f"{number}2"):
+            peer.text(book_frame(symbol))
+        await self.server.until(lambda: self.feed.book(f"{number}1").live)
+        resolved = {
+            "event_type": "market_resolved", "market": f"0x{number}", "id": "1",
+            "assets_ids": [f"{number}1", f"{number}2"], "winning_asset_id": f"{number}1",
+            "winning_outcome": "Up", "timestamp": str(self.now_ns // 1_000_000),
+        }  # fmt: skip
+        peer.text(orjson.dumps(resolved))
+        await self.server.until(lambda: self.feed.book(f"{number}2").cause == "resolved")
+
+
+def market_of(number: int):  # type: ignore[no-untyped-def]
+    from bookfeed.market import Market, Outcome
+
+    outcomes = (Outcome("Up", f"{number}1"), Outcome("Down", f"{number}2"))
+    return Market(f"0x{number}", outcomes, name="as it was given")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with serving() as server:
+        world = World(server)
+        async with world.feed:
+            await world.feed.wait_live(PATIENCE_S)
+            yield world
+
+
+async def test_the_next_window_comes_before_it_begins_and_the_old_one_stays(world: World) -> None:
+    assert await world.at(60) == [0]
+    assert world.feed.markets[0].name == "as it was given"
+    assert await world.at(900 - LEAD_S - 1) == [0]
+    assert world.listed.asked == [START], "nothing is asked for before it is due"
+    assert await world.at(900 - LEAD_S) == [0, 1]
+    assert await world.at(910) == [0, 1], "until it is settled"
+    await world.settle(0)
+    assert await world.at(930) == [1]
+    assert await world.at(1800 - LEAD_S) == [1, 2]
+    assert len(world.server.peers) == 1
+    assert len(world.listed.asked) == 3
+
+
+async def test_a_window_that_nobody_settles_goes_some_time_after_its_end(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.at(60)
+    assert 0 in await world.at(900 + UNSETTLED_S - 1)
+    assert 0 not in await world.at(900 + UNSETTLED_S)
+    assert "nobody settled as it was given" in caplog.text
+
+
+async def test_a_window_that_is_not_listed_is_asked_for_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.listed.missing = {START + QUARTER}
+    assert await world.at(60) == [0]
+    assert await world.at(800) == [0]
+    assert await world.at(800 + AGAIN_S - 1) == [0]
+    assert len(world.listed.asked) == 2
+    assert await world.at(800 + AGAIN_S) == [0]
+    assert len(world.listed.asked) == 3
+    assert caplog.text.count("is not listed; asked for again") == 1
+    world.listed.missing.clear()
+    assert await world.at(800 + 2 * AGAIN_S) == [0, 1]
+    assert await world.at(1800 - LEAD_S) == [0, 1, 2]
+
+
+async def test_books_that_are_not_there_yet_are_an_error_that_is_tried_again(world: World) -> None:
+    world.listed.late = {START + 2 * QUARTER}
+    await world.at(60)
+    with pytest.raises(CatalogueError, match="no order books"):
+        await world.at(800)
+    world.listed.late.clear()
+    assert await world.at(801) == [0, 1]
+
+
+async def test_what_somebody_else_took_off_is_over(world: World) -> None:
+    await world.at(60)
+    await world.feed.remove_markets(world.feed.markets)
+    assert await world.at(901) == [1]
+    assert list(world.one.windows) == [START + 2 * QUARTER]
+
+
+async def test_it_runs_by_itself_and_survives_errors(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.now_ns = START + 850 * S
+    world.listed.late = {START + 2 * QUARTER}
+    async with world.rolling:
+        await world.server.until(lambda: "no order books" in caplog.text)
+        world.listed.late.clear()
+        world.now_ns += 11 * S
+        await world.server.until(lambda: len(world.feed.markets) == 2)
