@@ -8,7 +8,9 @@
 use bookfeed_core::event::{Aggressor, Level, Side};
 use bookfeed_core::fixed::{Price, Qty};
 use bookfeed_core::latency::Histogram;
-use bookfeed_core::metrics::{Levels, NoQuote, Quote, Ratio, Requested, Sweep, imbalance};
+use bookfeed_core::metrics::{
+    Levels, NoQuote, Quote, Ratio, Requested, Sweep, imbalance, price_f64, qty_f64,
+};
 use bookfeed_core::trades::{Print, TapeLimits, TradeTape};
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -301,6 +303,19 @@ proptest! {
         for (num, den) in [(num >> shrink.0, (den >> shrink.1).max(1)), (num, den)] {
             let ratio = Ratio::new(num, den);
             prop_assert!(ratio.is_some_and(|r| is_nearest(r.value_f64(), &exact(r))));
+        }
+    }
+
+    /// Small and large ones, and those at the last integer of which all before it are doubles.
+    #[test]
+    fn prices_and_quantities_become_the_nearest_double(
+        any: i128,
+        shrink in 0..127u32,
+        near in -1_000..1_000_i128,
+    ) {
+        for units in [any >> shrink, (1 << 53) + near, near - (1 << 53), near] {
+            prop_assert!(is_nearest(price_f64(units), &BigRational::new(units.into(), 1_000_000_000.into())));
+            prop_assert!(is_nearest(qty_f64(units), &BigRational::new(units.into(), 100_000_000.into())));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The touch: both best levels of a book, and what follows from them alone.
 
+use super::ratio::nearest_f64;
 use super::{BPS, Ratio, price_f64};
 use crate::fixed::{PRICE_ONE, Price, Qty};
 
@@ -86,7 +87,7 @@ impl Quote {
     #[inline]
     #[must_use]
     pub fn mid_f64(&self) -> f64 {
-        Ratio { num: self.twice_mid(), den: 2 * i128::from(PRICE_ONE) }.value_f64()
+        nearest_f64(self.twice_mid(), 2 * PRICE_ONE)
     }
 
     /// Mid with each price weighted by the size on the *other* side, 1e-9: a large bid pulls

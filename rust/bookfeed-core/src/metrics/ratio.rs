@@ -3,6 +3,9 @@
 use super::{NOTIONAL_ONE, Notional};
 use crate::fixed::{PRICE_ONE, QTY_ONE};
 
+/// Integers up to here are doubles, and the quotient of two doubles is rounded once.
+const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+
 /// An exact quotient; the denominator is positive.
 #[derive(Clone, Copy, Debug)]
 pub struct Ratio {
@@ -35,8 +38,6 @@ impl Ratio {
     /// The double nearest to the quotient, ties to even: never a rounding of a rounding.
     #[must_use]
     pub fn value_f64(self) -> f64 {
-        /// Integers up to here are doubles, and the quotient of two doubles is rounded once.
-        const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
         let (num, den) = (self.num.unsigned_abs(), self.den.unsigned_abs());
         let twos = num.trailing_zeros().min(den.trailing_zeros());
         let (num, den) = (num >> twos, den >> twos);
@@ -69,18 +70,27 @@ fn quotient_f64(num: u128, den: u128) -> f64 {
     (quotient | u128::from(rest != 0)) as f64 * scale
 }
 
+/// As [`Ratio::value_f64`], where the quotient is usually that of two doubles.
+#[inline]
+pub(super) fn nearest_f64(num: i128, den: i64) -> f64 {
+    match i64::try_from(num) {
+        Ok(num) if num.unsigned_abs() <= EXACT && den.unsigned_abs() <= EXACT => num as f64 / den as f64,
+        _ => Ratio { num, den: i128::from(den) }.value_f64(),
+    }
+}
+
 /// A price (1e-9) in whole units: the nearest double.
 #[inline]
 #[must_use]
 pub fn price_f64(price: i128) -> f64 {
-    Ratio { num: price, den: i128::from(PRICE_ONE) }.value_f64()
+    nearest_f64(price, PRICE_ONE)
 }
 
 /// A quantity (1e-8) in whole units: the nearest double.
 #[inline]
 #[must_use]
 pub fn qty_f64(qty: i128) -> f64 {
-    Ratio { num: qty, den: i128::from(QTY_ONE) }.value_f64()
+    nearest_f64(qty, QTY_ONE)
 }
 
 /// A notional (1e-17) in whole units: the nearest double.
