@@ -48,7 +48,8 @@ fn update_in_place() -> Stage<'static> {
     })
 }
 
-fn hash_check(depth: u32) -> Stage<'static> {
+/// A hash of a book, and one of two whose digests are made together.
+fn hash_checks(depth: u32) -> [Stage<'static>; 2] {
     let market = Market::new(0, depth);
     let truth: Truth = market.books[0].clone();
     let (bids, asks) = (ladder(Side::Bid, &truth.bids), ladder(Side::Ask, &truth.asks));
@@ -61,7 +62,7 @@ fn hash_check(depth: u32) -> Stage<'static> {
         neg_risk: printed.neg_risk,
     };
     let mut text = Vec::new();
-    let mut check = move || {
+    let mut check = move |together: bool| {
         let book = book_hash::Book {
             market: market.market.as_bytes(),
             asset: market.assets[0].as_bytes(),
@@ -69,12 +70,22 @@ fn hash_check(depth: u32) -> Stage<'static> {
             bids: &bids,
             asks: &asks,
         };
-        Prefix::new(&book, claimed, &mut text).matches(&profile, truth.last_trade_price.as_bytes())
+        let matches = |prefix: Prefix| prefix.matches(&profile, truth.last_trade_price.as_bytes());
+        if together {
+            Prefix::of_both([&book, &book], [claimed, claimed], &mut text).into_iter().all(matches)
+        } else {
+            matches(Prefix::new(&book, claimed, &mut text))
+        }
     };
-    assert!(check());
-    stage(&format!("parts: hash of a book of {depth} levels a side"), None, move || {
-        timed(1_000, || (0..1_000).for_each(|_| assert!(check())))
-    })
+    assert!(check(false) && check(true));
+    let mut alone = check.clone();
+    let name = format!("parts: hash of a book of {depth} levels a side");
+    [
+        stage(&name, None, move || timed(1_000, || (0..1_000).for_each(|_| assert!(alone(false))))),
+        stage(&format!("{name}, digested with another"), Some(3_400.0), move || {
+            timed(1_000, || (0..500).for_each(|_| assert!(check(true))))
+        }),
+    ]
 }
 
 /// A thousand levels of shares in millionths at Polymarket or hundredths at Kalshi: one more
@@ -168,7 +179,8 @@ fn journal(frames: &[String]) -> [Stage<'static>; 2] {
 
 /// All stages of this file.
 pub fn stages(frames: &[String]) -> Vec<Stage<'static>> {
-    let mut all = vec![update_in_place(), hash_check(97)];
+    let mut all = vec![update_in_place()];
+    all.extend(hash_checks(97));
     all.extend(all_fees());
     all.extend(journal(frames));
     all
