@@ -13,6 +13,6 @@ fuzz_target!(|data: &[u8]| {
     let mut run = Run::new(*kind);
     let (script, frame) = rest.split_at(rest.len().min(4 * usize::from(steps % 64)));
     script.as_chunks::<4>().0.iter().for_each(|&step| run.step(step));
-    run.twins.hear(frame);
+    run.hear(frame.to_vec());
     run.twins.compare_all("the script");
 });

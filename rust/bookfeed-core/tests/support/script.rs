@@ -5,7 +5,7 @@ use super::Rng;
 use super::kalshi::{BOOKS, Kalshi, listing};
 use super::spot;
 use super::texts::{mutate, respell};
-use super::twins::Twins;
+use super::twins::{Twins, read_alike};
 use super::venue::{Market, T0, policy};
 use bookfeed_core::book::integrity::Cause;
 use bookfeed_core::engine::{Config, HashCheck, Listing};
@@ -106,7 +106,9 @@ impl Run {
         }
     }
 
-    fn hear(&mut self, frame: Vec<u8>) {
+    /// A frame comes. What it says must be the same, and what comes of it.
+    pub fn hear(&mut self, frame: Vec<u8>) {
+        read_alike(self.venue(), &frame, self.twins.fast.instruments());
         self.twins.hear(&frame);
         self.past.push(frame);
         if self.past.len() > 8 {
@@ -130,12 +132,7 @@ impl Run {
         match a % 4 {
             0 => self.twins.ts += i64::from(b) * 10_000_000,
             1 => {
-                let venue = match &self.teller {
-                    Teller::Polymarket(_) => Venue::POLYMARKET,
-                    Teller::Kalshi(_) => Venue::KALSHI,
-                    Teller::Spot(name, _) => *name,
-                };
-                let mode = self.mode();
+                let (venue, mode) = (self.venue(), self.mode());
                 self.twins
                     .both(|engine| {
                         engine.disconnected(0, ts);
@@ -149,6 +146,14 @@ impl Run {
         let ts = self.twins.ts;
         self.twins.both(|engine| engine.advance(ts));
         self.twins.compare("what is no frame");
+    }
+
+    fn venue(&self) -> Venue {
+        match &self.teller {
+            Teller::Polymarket(_) => Venue::POLYMARKET,
+            Teller::Kalshi(_) => Venue::KALSHI,
+            Teller::Spot(name, _) => *name,
+        }
     }
 
     fn mode(&self) -> &'static str {
@@ -220,7 +225,8 @@ fn tell_polymarket(market: &mut Market, what: u8, rng: &mut Rng) -> String {
         0 => market.traded_book(rng.below(2)),
         1 => market.books_frame(),
         2 | 3 => market.trade(rng.below(2), "0.4", "31.250001", rng.word(&["BUY", "SELL"])),
-        4 | 5 => market.touch(rng.below(2)),
+        4 => market.touch(rng.below(2)),
+        5 => market.touch_of(rng.below(2), rng.word(&["0", "0.4"]), rng.word(&["1", "0", "0.401"])),
         6 => market.tick(rng.below(2), "0.001", rng.word(&["0.001", "0.01"])),
         7 => market.change_one(rng.below(2), true, 300, rng.word(&["5.0", "0", ".5", "12"])),
         8 => format!("[{},{}]", market.touch(0), market.random_change(rng)),
