@@ -475,9 +475,12 @@ def judge_faults(stream: Stream, client: Client, report: Report, end_ns: int) ->
 
 
 def judge_trades(stream: Stream, client: Client, report: Report) -> None:
-    """Every trade is told once. Where stamps are wrong, nothing tells a copy from a second fill."""
+    """Every trade is told once. Nothing tells a copy from a second fill where stamps are wrong, or
+    nothing newer came in between on a stream that is behind.
+    """
     owed = client.told.owed(stream.fault_log)
-    if client.trades != owed and not report.faults["stamp"]:
+    untold = report.faults["stamp"] or report.faults["late"]
+    if client.trades != owed and not untold:
         report.problems.append(f"trades told {dict(client.trades)}, there were {dict(owed)}")
 
 

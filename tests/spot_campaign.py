@@ -124,6 +124,7 @@ class Referee(ABC, Generic[S]):
         self._judged += len(struck)
         arrived = self._arrived(item)
         for event in struck:
+            self._note_hidden(event)
             felt = event.duty == "prompt" or self.hides(event)
             ahead = self.stream.lateness(event.conn) if felt else 0
             if ahead:
@@ -161,15 +162,19 @@ class Referee(ABC, Generic[S]):
 
     def _strike(self, event: FaultEvent, item: SpotItem) -> None:
         """A fault is felt with this item: no book is believed through it, or nothing shows it."""
-        if self.hides(event):
-            for symbol in event.assets or self.client.symbols:
-                self.unproved[symbol] = self.stream.truth.version(symbol)
+        self._note_hidden(event)
         if event.duty not in ("prompt", "reconnect"):
             return
         if any(self._states[symbol] == "live" for symbol in event.assets or self._states):
             self.owed.append(event)
         if event.duty == "prompt" and item.kind in ("frame", "rest"):
             self._prompt(event, item)
+
+    def _note_hidden(self, event: FaultEvent) -> None:
+        """A fault that no message shows: from now on, and anew when what is late comes."""
+        if self.hides(event):
+            for symbol in event.assets or self.client.symbols:
+                self.unproved[symbol] = self.stream.truth.version(symbol)
 
     def _made_up(self, item: SpotItem, struck: set[str]) -> None:
         """Forgets what a whole book has made up for, once it shows: with it, or the next frame."""
