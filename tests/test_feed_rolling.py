@@ -14,6 +14,7 @@ from bookfeed.catalogue.series import Series
 from bookfeed.errors import CatalogueError
 from bookfeed.feed.feed import Feed
 from bookfeed.feed.rolling import AGAIN_S, LEAD_S, UNSETTLED_S, Followed, Rolling
+from bookfeed.live import supervisor
 
 S = 1_000_000_000
 SERIES = Series("btc-updown-15m")
@@ -125,6 +126,16 @@ async def test_the_next_window_comes_before_it_begins_and_the_old_one_stays(worl
     assert await world.at(1800 - LEAD_S) == [1, 2]
     assert len(world.server.peers) == 1
     assert len(world.listed.asked) == 3
+
+
+async def test_a_settled_window_is_let_go_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FORGET_NS", S // 20)
+    await world.at(60)
+    await world.at(900 - LEAD_S)
+    await world.settle(0)
+    assert await world.at(930) == [1]
+    await world.server.until(lambda: len(world.feed.engine.books()) == 2)
+    assert world.feed.failure is None
 
 
 async def test_a_window_that_nobody_settles_goes_some_time_after_its_end(

@@ -261,6 +261,17 @@ fn what_is_let_go_of_is_another_when_it_comes_again() {
 }
 
 #[test]
+fn a_market_that_is_over_can_be_let_go_of() {
+    let mut scene = Scene::live(HashCheck::Sampled);
+    let frame = scene.market.resolved(1);
+    scene.say(&frame);
+    assert_eq!(scene.engine.forget(0), Err(EngineError::Subscribed(0)));
+    scene.engine.unsubscribe(0, scene.ts).unwrap();
+    assert_eq!(scene.standing(0), (State::Stale, Cause::Resolved));
+    assert_eq!(scene.engine.forget(0), Ok(()));
+}
+
+#[test]
 fn a_poisoned_engine_believes_nothing_any_more() {
     let mut scene = Scene::live(HashCheck::Sampled);
     scene.engine.poison(scene.ts);

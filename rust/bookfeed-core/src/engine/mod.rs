@@ -360,7 +360,9 @@ impl Engine {
         if !self.world.instruments.holds(id) {
             return Err(EngineError::NoInstrument(id));
         }
-        if self.world.book(id).cause != Cause::Unsubscribed {
+        // Whatever its cause says: a market that is over stays so when it is given up.
+        let conn = self.world.instruments.at(id).map_or(UNKNOWN, |about| about.conn);
+        if self.world.connection(conn).is_some_and(|c| c.instruments.contains(&id)) {
             return Err(EngineError::Subscribed(id));
         }
         self.judge.forget(&mut self.world, id);
