@@ -145,7 +145,7 @@ class PolymarketReading(Reading):
 
     def _is_broadcast_of_others(self, broken: Broken) -> bool:
         """Whether a frame that is no JSON tells everybody of a market that is not ours."""
-        if not broken.is_one_object() or broken.has_any(_OF_A_BOOK):
+        if broken.has_any(_OF_A_BOOK) or not broken.is_one_object():
             return False
         kind = broken.name("event_type")
         if kind != "new_market" and not (kind == "market_resolved" and _tells_whose(broken)):
