@@ -198,7 +198,7 @@ def test_what_shells_and_editors_make_of_a_key_id_is_taken(text: str, tmp_path: 
     [
         ("/run/secrets/CANARY", "not a path; KALSHI_API_KEY_ID_FILE may name a file"),
         ("CANARY.txt", "not a path"),
-        (pem(ED25519), "as Kalshi shows it, not the private key"),
+        pytest.param(pem(ED25519), "as Kalshi shows it, not the private key", id="private key"),
         ("CANARY two", "must be the id as Kalshi shows it"),
         ("CANARÄY", "must be the id as Kalshi shows it"),
     ],
