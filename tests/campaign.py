@@ -28,6 +28,8 @@ from bookfeed.sim.polymarket.venue import VenueConfig
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 2_000 * MS
+SWAPPED_NS: Final = 1_000 * MS
+"""How long two messages that are swapped may be under way."""
 GRACE_NS: Final = 250 * MS
 SAMPLE_NS: Final = 250 * MS
 MAX_DELAY_NS: Final = 1_000 * MS
@@ -308,7 +310,8 @@ class Referee:
         """Whether two messages about it that came in one read were swapped, and their stamps, which
         are wrong, do not tell: the hash of the earlier one fits until the next word."""
         log = self.stream.fault_log
-        swaps = [e for e in log if e.fault.kind == "swap" and symbol in e.assets]
+        struck = (e for e in log if e.fault.kind == "swap" and symbol in e.assets)
+        swaps = [e for e in struck if ts - e.ts_ns < SWAPPED_NS]
         wrong = [(e, ends_ns(e)) for e in log if e.fault.kind == "stamp"]
         untold = any(
             stamp.conn == swap.conn and stamp.ts_ns <= swap.ts_ns <= until_ns
