@@ -212,6 +212,8 @@ class Venue:
     recovery: Recovery = None
     news: RestNews | None = None
     """How it is asked for news by REST; ``None`` if it is not."""
+    time: RestRequest | None = None
+    """A question by REST that costs little: any answer has its date, and some the venue's time."""
     members: Membership | None = None
     """How symbols come and go on an open connection; ``None`` where ``recovery`` says so, or they
     cannot."""

@@ -103,6 +103,7 @@ def binance(
             burst=burst,
             interval_s=interval_s,
         ),
+        time=RestRequest("GET", "/api/v3/time"),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=STREAMS_MAX // len(names),
         # Of all attempts together, 300 in five minutes are allowed.

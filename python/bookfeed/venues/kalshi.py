@@ -299,6 +299,7 @@ def kalshi(
         connections_max=200,
         recovery=_commands(channels, subscribe),
         news=NEWS,
+        time=NEWS.status,
         probe_interval_s=probe_interval_s,
         mode=YES_PRICES if use_yes_price else "",
         handshake_headers=None if credentials is None else credentials.headers,

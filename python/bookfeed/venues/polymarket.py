@@ -111,6 +111,7 @@ def polymarket(
         rest_url=REST_URL,
         subscription=subscription,
         recovery=RestBooks(_books_request, symbols_max=50),
+        time=RestRequest("GET", "/time"),
         members=Membership(
             join=lambda _id, symbols: update("subscribe", symbols),
             leave=lambda _id, symbols: update("unsubscribe", symbols),
