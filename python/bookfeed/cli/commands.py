@@ -380,6 +380,46 @@ def add_bench(commands: Commands) -> None:
     output(bench)
 
 
+def add_doctor(commands: Commands) -> None:
+    """``bookfeed doctor``."""
+    doctor = commands.add(
+        "doctor",
+        "say what stands between this machine and live books, and what to do about it",
+        more="It looks at the machine, then at each venue's name, TLS, clock, key, handshake and "
+        "first book, and whether its messages are as they were.",
+        example="doctor bookfeed.toml --seconds 10",
+        codes={**WORK, 1: "something is bad", 2: "wrong arguments or configuration"},
+    )
+    doctor.add_argument(
+        "file",
+        nargs="?",
+        type=path,
+        metavar="FILE",
+        help="the configuration whose venues are looked at (default: all venues, no markets)",
+    )
+    doctor.add_argument(
+        "--seconds",
+        type=within(float, 0.1, 86_400),
+        default=60.0,
+        metavar="N",
+        help="watch for N seconds what comes (default: %(default)g)",
+    )
+    doctor.add_argument(
+        "--wait",
+        type=within(float, 0.1, 3_600),
+        default=15.0,
+        metavar="N",
+        help="wait at most N seconds for the books (default: %(default)g)",
+    )
+    doctor.add_argument(
+        "--compare",
+        type=within(float, 1, 86_400),
+        metavar="N",
+        help="stream and poll the same books side by side for N seconds",
+    )
+    output(doctor, "a line for each finding")
+
+
 EVERY: Final = (
     add_run,
     add_record,
@@ -393,6 +433,7 @@ EVERY: Final = (
     add_init,
     add_add,
     add_pairs,
+    add_doctor,
     add_sim,
     add_bench,
 )

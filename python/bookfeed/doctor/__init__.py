@@ -1,0 +1,1 @@
+"""What `bookfeed doctor` looks at: the machine, the way to each venue, what comes from there."""

@@ -1,0 +1,206 @@
+"""What comes once a feed is open: the first book, how much, how late, and whether it is known."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bookfeed.audit.drift import Drift
+from bookfeed.doctor.clock import ClockWindow
+from bookfeed.doctor.finding import Finding, Tell
+from bookfeed.feed.feed import Feed
+from bookfeed.status import BookStatus, ConnectionStatus
+
+_LOOK_S: Final = 0.05
+# A book that arrived, whatever it is worth.
+_NOT_THERE: Final = ("idle", "syncing")
+_SHOWN_MAX: Final = 5
+# Worth a word, though no book is held back for it.
+_DELAY_S_WARN: Final = 1.0
+
+_PAGE: Final = "see docs/troubleshooting.md, books that are not live"
+_ADVICE: Final = {
+    "subscribed": "check the id: no such market, or it is over",
+    "absent": "the venue has no such book: correct the id, or remove the market",
+    "late": "set the clock if it is off; else the network or the venue is slow",
+    "silence": "nothing came: raise silence_s in [engine] if the market is only quiet",
+    "disconnect": "the connection was lost: see the log",
+    "malformed": "the venue says what is not understood: upgrade bookfeed, or report it",
+    "resolved": "the market is over: remove it",
+    "gap": "frames are lost on the way: see whether it recovers",
+}
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is seen of one venue."""
+
+    symbols: Sequence[str]
+    drift: Drift | None
+    clock: ClockWindow
+    first_s: float | None = None
+    """When the first book was there, in seconds since the feed was opened."""
+    all_s: float | None = None
+    """When every book was live."""
+    frames: int = 0
+    payload_bytes: int = 0
+    delays_s: list[float] = field(default_factory=list)
+
+    def hear(self, _conn: int, payload: bytes, _ts_recv: int) -> None:
+        """A frame came."""
+        self.frames += 1
+        self.payload_bytes += len(payload)
+        if self.drift is not None:
+            self.drift.hear(payload)
+
+
+async def watch(
+    feed: Feed,
+    venues: Mapping[str, Watched],
+    *,
+    wait_s: float,
+    seconds: float,
+    delay_s_max: float,
+    beside: Sequence[Callable[[float], Awaitable[None]]],
+    tell: Tell,
+) -> None:
+    """Watches an open feed, until its books are there or ``wait_s`` are over, then ``seconds``;
+    then, what goes on ``beside`` it is begun, too.
+    """
+    for name, venue in venues.items():
+        feed.on_raw(venue.hear, venue=name)
+    begun_s = time.monotonic()
+    while (passed_s := time.monotonic() - begun_s) < wait_s:
+        _look(feed, venues, passed_s)
+        if all(venue.all_s is not None for venue in venues.values()):
+            break
+        await asyncio.sleep(_LOOK_S)
+    for name, venue in venues.items():
+        for finding in _arrived(name, venue, _connections(feed, name), wait_s):
+            tell(finding)
+    before = {name: (venue.frames, venue.payload_bytes) for name, venue in venues.items()}
+    since_s = time.monotonic()
+
+    async def look_on() -> None:
+        while time.monotonic() - since_s < seconds:
+            await asyncio.sleep(_LOOK_S)
+            _look(feed, venues, time.monotonic() - begun_s)
+
+    await asyncio.gather(look_on(), *(go(seconds) for go in beside))
+    took_s, status = time.monotonic() - since_s, feed.status()
+    for name, venue in venues.items():
+        frames, size = venue.frames - before[name][0], venue.payload_bytes - before[name][1]
+        for finding in (
+            *_standing(name, [book for book in status.books if book.venue == name]),
+            *_traffic(name, frames, size, took_s),
+            *_delayed(name, venue, delay_s_max),
+            *_drifted(name, venue),
+        ):
+            tell(finding)
+
+
+def _connections(feed: Feed, name: str) -> list[ConnectionStatus]:
+    return [one for one in feed.status().connections if one.venue == name]
+
+
+def _look(feed: Feed, venues: Mapping[str, Watched], passed_s: float) -> None:
+    status = feed.status()
+    for name, venue in venues.items():
+        books = [book for book in status.books if book.venue == name]
+        if venue.first_s is None and any(book.state not in _NOT_THERE for book in books):
+            venue.first_s = passed_s
+        if venue.all_s is None and all(book.live for book in books):
+            venue.all_s = passed_s
+        for connection in status.connections:
+            if connection.venue == name and connection.delay_s is not None:
+                venue.delays_s.append(connection.delay_s)
+
+
+def _arrived(
+    name: str, venue: Watched, connections: Sequence[ConnectionStatus], wait_s: float
+) -> Iterator[Finding]:
+    count = len(venue.symbols)
+    lost = [one for one in connections if one.state != "connected"]
+    if lost:
+        text = f"{len(lost)} of {len(connections)} connections are not open: {lost[0].cause}"
+        advice = "follow fewer markets if the venue refuses so many; else see the log: -v"
+        yield Finding(name, "connections", "bad", text, advice)
+    if venue.first_s is None:
+        text = f"none of {count} books came in {wait_s:g} s"
+        advice = "check the ids in its [[market]] blocks: no such market, or it is over"
+        yield Finding(name, "first book", "bad", text, advice, {"books": count})
+        return
+    more = "" if venue.all_s is None else f", all {count} live after {venue.all_s:.2f} s"
+    facts = {"books": count, "first_s": venue.first_s, "all_s": venue.all_s}
+    yield Finding(name, "first book", "ok", f"after {venue.first_s:.2f} s{more}", facts=facts)
+
+
+def _standing(name: str, books: Sequence[BookStatus]) -> Iterator[Finding]:
+    lost = [book for book in books if not book.live]
+    facts: dict[str, Any] = {"books": len(books), "live": len(books) - len(lost)}
+    if not lost:
+        yield Finding(name, "books", "ok", f"all {len(books)} are live", facts=facts)
+        return
+    causes = {book.cause: book for book in lost}
+    shown = ", ".join(f"{book.symbol} {book.state}({book.cause})" for book in lost[:_SHOWN_MAX])
+    more = f" and {len(lost) - _SHOWN_MAX} more" if len(lost) > _SHOWN_MAX else ""
+    advice = "; ".join(dict.fromkeys(_ADVICE.get(cause, _PAGE) for cause in causes))
+    text = f"{len(lost)} of {len(books)} are not live: {shown}{more}"
+    yield Finding(name, "books", "bad", text, advice, {**facts, "causes": sorted(causes)})
+
+
+def _traffic(name: str, frames: int, size: int, took_s: float) -> Iterator[Finding]:
+    facts = {"frames": frames, "bytes": size, "seconds": took_s}
+    if not frames:
+        text = f"nothing came in {took_s:.0f} s"
+        advice = "quiet markets say nothing: look longer (--seconds), or follow a busier one"
+        yield Finding(name, "traffic", "warn", text, advice, facts)
+        return
+    text = f"{frames / took_s:.1f} frames/s, {size / took_s / 1024:.1f} KiB/s"
+    yield Finding(name, "traffic", "ok", text, facts=facts)
+
+
+def _delayed(name: str, venue: Watched, delay_s_max: float) -> Iterator[Finding]:
+    if not venue.delays_s:
+        return
+    seen_s, worst_s = statistics.median(venue.delays_s), max(venue.delays_s)
+    ahead_s = venue.clock.ahead_s if venue.clock.known else 0.0
+    true_s = seen_s - ahead_s
+    text = f"{seen_s:.3f} s (median), at most {worst_s:.3f} s"
+    text += f"; {true_s:.2f} s if our clock were the venue's" if venue.clock.known else ""
+    facts = {"delay_s": seen_s, "delay_s_max": worst_s, "clock_ahead_s": ahead_s}
+    room_s = venue.clock.error_s if venue.clock.known else 0.0
+    if delay_s_max and true_s - room_s > delay_s_max:
+        advice = (
+            f"books are held suspect(late) beyond {delay_s_max:g} s: another network or a region "
+            "nearer to the venue; max_delay_s in [engine] only hides it"
+        )
+        yield Finding(name, "delay", "bad", text, advice, facts)
+    elif true_s - room_s > _DELAY_S_WARN:
+        advice = "another network or a region nearer to the venue; else the venue itself is slow"
+        yield Finding(name, "delay", "warn", text, advice, facts)
+    elif true_s + room_s < -_DELAY_S_WARN:
+        advice = "the venue's stamps are ahead of its own clock: trust no latency of these books"
+        yield Finding(name, "delay", "warn", text, advice, facts)
+    else:
+        yield Finding(name, "delay", "ok", text, facts=facts)
+
+
+def _drifted(name: str, venue: Watched) -> Iterator[Finding]:
+    if venue.drift is None or not venue.frames:
+        return
+    oddities = venue.drift.found()
+    if not oddities:
+        text = f"every field and type of {venue.drift.messages} messages is known"
+        yield Finding(name, "schema", "ok", text, facts={"messages": venue.drift.messages})
+        return
+    shown = "; ".join(str(one) for one in oddities[:_SHOWN_MAX])
+    more = f"; and {len(oddities) - _SHOWN_MAX} more" if len(oddities) > _SHOWN_MAX else ""
+    advice = (
+        "the venue has changed: upgrade bookfeed, else report this line; what is not understood "
+        "takes its books out of live"
+    )
+    facts = {"oddities": [one.to_dict() for one in oddities]}
+    yield Finding(name, "schema", "warn", f"{shown}{more}", advice, facts)
