@@ -14,6 +14,9 @@ from typing import Final
 _UNIX: Final = re.compile(rb"(?<![\d.])(\d{10}|\d{13}|\d{16})(?![\d])")
 _DIGITS_S: Final = 10
 
+# What a ``Date`` is cut to, and for how long servers go on with one that they have made.
+DATE_STEP_S: Final = 1.5
+
 # More of it is said, and what breaks handshakes and holds books back.
 AHEAD_S_WARN: Final = 0.5
 AHEAD_S_BAD: Final = 2.0

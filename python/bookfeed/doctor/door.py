@@ -9,7 +9,7 @@ from picows import WSListener, WSTransport, WSUpgradeResponse, ws_connect
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.doctor import answers
-from bookfeed.doctor.clock import ClockWindow
+from bookfeed.doctor.clock import DATE_STEP_S, ClockWindow
 from bookfeed.doctor.finding import Finding
 from bookfeed.live import handshake
 from bookfeed.live.dial import Dialer
@@ -80,7 +80,7 @@ async def knock(endpoint: Endpoint, clock: ClockWindow) -> Opened:
 def _hear(clock: ClockWindow, response: WSUpgradeResponse, asked_s: float, came_s: float) -> None:
     date_s = http_date_s(response.headers.get("Date"))
     if date_s is not None:
-        clock.hear(asked_s, came_s, date_s, 1.0)
+        clock.hear(asked_s, came_s, date_s, DATE_STEP_S)
 
 
 def _shut(endpoint: Endpoint, error: Exception, hidden: set[str]) -> list[Finding]:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bookfeed.doctor import answers
-from bookfeed.doctor.clock import ClockWindow, told_time
+from bookfeed.doctor.clock import DATE_STEP_S, ClockWindow, told_time
 from bookfeed.doctor.finding import Finding
 from bookfeed.live.handshake import shown, told
 from bookfeed.live.http import available, http_date_s
@@ -107,7 +107,7 @@ def _hear(clock: ClockWindow, answer: _Answer) -> None:
         return
     date_s = http_date_s(answer.header("Date"))
     if date_s is not None:
-        clock.hear(answer.asked_s, answer.came_s, date_s, 1.0)
+        clock.hear(answer.asked_s, answer.came_s, date_s, DATE_STEP_S)
     if answer.status == HTTPStatus.OK and (said := told_time(answer.body)) is not None:
         clock.hear(answer.asked_s, answer.came_s, *said)
 
