@@ -82,7 +82,8 @@ class Drift:
         for message in messages:
             self.messages += 1
             if not isinstance(message, dict):
-                self._note(f"no object: {_type(message)}", "", "")
+                what = "an array" if isinstance(message, list) else LETTERS[_type(message)]
+                self._note(f"no object: {what}", "", "")
                 continue
             self._hear_message(message)
 
