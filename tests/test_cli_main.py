@@ -26,6 +26,7 @@ COMMANDS = (
     "init",
     "add",
     "pairs",
+    "doctor",
     "sim",
     "bench",
 )

@@ -188,7 +188,7 @@ def test_a_race_knows_what_polling_missed_and_for_how_long() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "body", "said", "todo"),
+    ("status", "kind", "body", "said", "advised"),
     [
         (302, "text/html", b"", "HTTP 302", "leads somewhere else"),
         (404, "text/plain", b"no", "HTTP 404", "path of ws_url"),
@@ -199,10 +199,10 @@ def test_a_race_knows_what_polling_missed_and_for_how_long() -> None:
     ],
 )
 def test_an_answer_that_is_none_says_what_it_is_and_what_to_do(
-    status: int, kind: str, body: bytes, said: str, todo: str
+    status: int, kind: str, body: bytes, said: str, advised: str
 ) -> None:
     text, advice = answers.refused("ws_url", status, kind, body)
-    assert said in text and todo in advice
+    assert said in text and advised in advice
 
 
 def test_what_may_be_asked_is_read_off_headers() -> None:
@@ -225,11 +225,11 @@ def test_what_is_slow_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     (tmp_path / "clock").write_text("hpet\n")
     monkeypatch.setattr(machine, "_CPUS", tmp_path)
     monkeypatch.setattr(machine, "_CLOCK", tmp_path / "clock")
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _pid: {0, 1, 2, 5})
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(machine.os, "getloadavg", lambda: (9.0, 9.0, 9.0))
-    monkeypatch.setattr(machine.loops, "uvloop_available", lambda: False)
-    monkeypatch.setattr(machine.native, "DIFFERENCE", "declares another WSFrame")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 5})
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("os.getloadavg", lambda: (9.0, 9.0, 9.0))
+    monkeypatch.setattr("bookfeed.loops.uvloop_available", lambda: False)
+    monkeypatch.setattr("bookfeed.live.native.DIFFERENCE", "declares another WSFrame")
     found = checks()
     for check in ("governor", "clock source", "processors", "loop", "listener"):
         assert found[check].grade == "warn", check
@@ -243,7 +243,7 @@ def test_each_connection_needs_files() -> None:
 
 
 def test_a_folder_that_nothing_may_be_written_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.os, "access", lambda _path, _mode: False)
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
     found = checks("/var/nowhere/deep")["disk"]
     assert found.grade == "bad" and "/var" in found.advice
 

@@ -98,8 +98,8 @@ def _shut(endpoint: Endpoint, error: Exception, hidden: set[str]) -> list[Findin
     denied = refusal(error, time.time())
     if denied is None or venue.handshake_headers is None or facts["page"]:
         return [Finding(venue.name, "handshake", "bad", text, advice, facts)]
-    explained, _, todo = venue.explain_refusal(denied).partition(": ")
+    explained, _, told = venue.explain_refusal(denied).partition(": ")
     return [
         Finding(venue.name, "handshake", "ok", text, facts=facts),
-        Finding(venue.name, "key", "bad", explained, todo or advice, {"code": denied.code}),
+        Finding(venue.name, "key", "bad", explained, told or advice, {"code": denied.code}),
     ]

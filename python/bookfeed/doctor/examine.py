@@ -23,7 +23,7 @@ from bookfeed.live.shard import shard_markets
 from bookfeed.venues import VENUES, Endpoint
 
 # How an error says what to do.
-_TODO: Final = re.compile(
+_ADVICE: Final = re.compile(
     r": ((?:chmod|chown|decode|export|give|name|openssl|pip|save|set|ssh-keygen)\b.*)$"
 )
 _AGAIN: Final = "correct that, and ask again"
@@ -96,10 +96,12 @@ def _find(what: Examination, one: _Patient) -> list[Finding]:
             endpoint.venue.check_url(endpoint.url)
     except ConfigError as error:
         placed = settings.placed_error(error, what.source)
-        todo = _TODO.search(placed.problem)
-        text = str(placed) if todo is None else str(placed).removesuffix(todo[0])
+        advised = _ADVICE.search(placed.problem)
+        text = str(placed) if advised is None else str(placed).removesuffix(advised[0])
         grade: Any = "bad" if wanted else "skip"
-        return [Finding(one.name, "settings", grade, text, _AGAIN if todo is None else todo[1])]
+        return [
+            Finding(one.name, "settings", grade, text, _AGAIN if advised is None else advised[1])
+        ]
     one.endpoint = endpoint
     if endpoint.venue.handshake_headers is None:
         return []

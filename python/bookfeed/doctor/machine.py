@@ -29,7 +29,7 @@ _PACKAGES: Final = {
     "orjson": "",
     "uvloop": "the event loop is slower without: pip install uvloop",
     "aiohttp": "no books by REST without: pip install 'bookfeed[rest]'",
-    "cryptography": "no key can be used without: pip install 'bookfeed[kalshi]'",
+    "cryptography": "no key can be used without: pip install cryptography",
 }
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
