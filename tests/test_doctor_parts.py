@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from bookfeed.doctor import answers, machine
 from bookfeed.doctor.clock import DATE_STEP_S, ClockWindow, told_time
 from bookfeed.doctor.compare import Race
 from bookfeed.doctor.finding import Finding
+from bookfeed.doctor.newest import newest
+from bookfeed.doctor.traffic import Watched
 from bookfeed.venues import VENUES
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "captures"
@@ -184,6 +187,31 @@ def test_a_race_knows_what_polling_missed_and_for_how_long() -> None:
     assert (race.both_s, race.apart_s, race.behind_s) == (4.0, 2.0, [1.0])
 
 
+# What comes.
+
+
+def test_reading_along_takes_a_share_of_the_time_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each frame takes a millisecond to read, and as many come as there is time for."""
+    now_s = [NOW_S]
+    monkeypatch.setattr("bookfeed.doctor.traffic.time.monotonic", lambda: now_s[0])
+
+    class Slow(Drift):
+        def hear(self, payload: bytes) -> None:
+            now_s[0] += 0.001
+            super().hear(payload)
+
+    venue = Watched((), Slow(ONE), ClockWindow())
+    for _ in range(10_000):
+        venue.hear(0, b'{"type":"a"}', 0)
+        now_s[0] += 0.000_1
+    assert venue.drift is not None and venue.frames == 10_000
+    assert venue.drift.messages + venue.unread == 10_000
+    spent_s, passed_s = venue.drift.messages * 0.001, now_s[0] - NOW_S
+    assert 0.2 * passed_s < spent_s < 0.2 * passed_s + 0.51
+
+
 # Answers.
 
 
@@ -246,6 +274,33 @@ def test_a_folder_that_nothing_may_be_written_into(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("os.access", lambda _path, _mode: False)
     found = checks("/var/nowhere/deep")["disk"]
     assert found.grade == "bad" and "/var" in found.advice
+
+
+async def test_newer_packages_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def page(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name == "gone":
+            raise web.HTTPNotFound
+        wheel = f"{name}-2.10-py3-none-any.whl"
+        return web.Response(text=f'<a href="{wheel}">{wheel}</a>', content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/{name}/", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:{1}/".format(*runner.addresses[0]))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    wanted = (("thing", "2.9"), ("other", "2.10"), ("gone", "1"))
+    found = {one.facts["package"]: one async for one in newest(wanted)}
+    await runner.cleanup()
+    assert {name: one.grade for name, one in found.items()} == {
+        "thing": "warn",
+        "other": "ok",
+        "gone": "skip",
+    }
+    assert found["thing"].facts["newest"] == "2.10"
+    assert found["thing"].advice == "pip install --upgrade thing"
 
 
 # The simulators are well.

@@ -417,6 +417,9 @@ def add_doctor(commands: Commands) -> None:
         metavar="N",
         help="stream and poll the same books side by side for N seconds",
     )
+    doctor.add_argument(
+        "--newest", action="store_true", help="ask pip whether there are newer packages"
+    )
     output(doctor, "a line for each finding")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from picows import WSListener, WSTransport, WSUpgradeResponse, ws_connect
 
@@ -94,12 +94,10 @@ def _shut(endpoint: Endpoint, error: Exception, hidden: set[str]) -> list[Findin
     status, body = int(response.status), getattr(error, "raw_body", None) or b""
     kind = response.headers.get("Content-Type") or ""
     text, advice = answers.refused("ws_url", status, kind, body)
-    facts = {"status": status, "page": answers.is_page(kind, body)}
+    facts: dict[str, Any] = {"status": status, "page": answers.is_page(kind, body)}
     denied = refusal(error, time.time())
     if denied is None or venue.handshake_headers is None or facts["page"]:
         return [Finding(venue.name, "handshake", "bad", text, advice, facts)]
     explained, _, told = venue.explain_refusal(denied).partition(": ")
-    return [
-        Finding(venue.name, "handshake", "ok", text, facts=facts),
-        Finding(venue.name, "key", "bad", explained, told or advice, {"code": denied.code}),
-    ]
+    facts["code"] = denied.code
+    return [Finding(venue.name, "key", "bad", explained, told or advice, facts)]

@@ -13,9 +13,10 @@ from bookfeed.config import Config, RulesConfig
 from bookfeed.doctor import door, machine, rest, wires
 from bookfeed.doctor.clock import AHEAD_S_BAD, AHEAD_S_WARN, ClockWindow
 from bookfeed.doctor.compare import Comparison
-from bookfeed.doctor.finding import Finding, Tell
+from bookfeed.doctor.finding import MACHINE, Finding, Grade, Tell
+from bookfeed.doctor.newest import newest
 from bookfeed.doctor.traffic import Watched, watch
-from bookfeed.errors import ConfigError
+from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.feed import settings
 from bookfeed.feed.feed import Feed
 from bookfeed.live import proxy
@@ -44,6 +45,8 @@ class Examination:
     """How long books are waited for."""
     compare: bool = False
     """Whether polling is tried beside the stream meanwhile."""
+    newest: bool = False
+    """Whether pip is asked for newer packages."""
 
 
 @dataclass(slots=True)
@@ -60,17 +63,21 @@ class _Patient:
 async def examine(what: Examination, tell: Tell) -> None:
     """Looks at everything, and tells what it finds as soon as it is there."""
     patients = [_patient(what.config, name) for name in _venues(what.config)]
-    keyless = [finding for one in patients for finding in _find(what, one)]
+    settled = [_find(what, one) for one in patients]
     for finding in machine.findings(what.config, _connections(what.config, patients)):
         tell(finding)
-    for finding in keyless:
-        tell(finding)
+    if what.newest:
+        versions = ((name, one) for name, one in machine.installed().items() if one is not None)
+        async for finding in newest(versions):
+            tell(finding)
 
     async def visited(one: _Patient) -> list[Finding]:
         return [finding async for finding in _visit(one)]
 
-    for coming in [asyncio.ensure_future(visited(one)) for one in patients]:
-        for finding in await coming:
+    # All at once, and told one venue after the other.
+    visits = [asyncio.ensure_future(visited(one)) for one in patients]
+    for first, visit in zip(settled, visits, strict=True):
+        for finding in (*first, *await visit):
             tell(finding)
     await _listen(what, patients, tell)
 
@@ -98,7 +105,7 @@ def _find(what: Examination, one: _Patient) -> list[Finding]:
         placed = settings.placed_error(error, what.source)
         advised = _ADVICE.search(placed.problem)
         text = str(placed) if advised is None else str(placed).removesuffix(advised[0])
-        grade: Any = "bad" if wanted else "skip"
+        grade: Grade = "bad" if wanted else "skip"
         return [
             Finding(one.name, "settings", grade, text, _AGAIN if advised is None else advised[1])
         ]
@@ -159,7 +166,7 @@ def _clock(one: _Patient) -> Finding:
         return Finding(one.name, "clock", "warn", text, advice, facts)
     if not clock.surely_beyond(AHEAD_S_WARN):
         return Finding(one.name, "clock", "ok", text, facts=facts)
-    grade: Any = "bad" if clock.surely_beyond(AHEAD_S_BAD) else "warn"
+    grade: Grade = "bad" if clock.surely_beyond(AHEAD_S_BAD) else "warn"
     advice = "set the clock: timedatectl set-ntp true, or chronyc makestep"
     return Finding(one.name, "clock", grade, text, advice, facts)
 
@@ -191,6 +198,19 @@ async def _listen(what: Examination, patients: list[_Patient], tell: Tell) -> No
         sink=(),
         rules=RulesConfig(),
     )
+    try:
+        await _watch(what, config, watched, endpoints, tell)
+    except BookfeedError as error:
+        tell(Finding(MACHINE, "feed", "bad", f"it cannot be opened: {error}", _AGAIN))
+
+
+async def _watch(
+    what: Examination,
+    config: Config,
+    watched: Mapping[str, Watched],
+    endpoints: Mapping[str, Endpoint],
+    tell: Tell,
+) -> None:
     engine = Engine(**config.engine.arguments())
     feed = Feed.from_config(
         config, source=what.source, keys=what.keys, engine=engine, endpoints=endpoints
@@ -207,5 +227,5 @@ async def _listen(what: Examination, patients: list[_Patient], tell: Tell) -> No
             tell=tell,
         )
     if what.compare:
-        for one_venue in comparisons:
-            tell(one_venue.finding())
+        for comparison in comparisons:
+            tell(comparison.finding())

@@ -59,13 +59,19 @@ def _finding(check: str, grade: Grade, text: str, advice: str = "", **facts: Any
     return Finding(MACHINE, check, grade, text, advice, facts)
 
 
-def _versions(*, needs_key: bool) -> Iterator[Finding]:
+def installed() -> dict[str, str | None]:
+    """The versions of what bookfeed runs on; ``None`` for what is not there."""
     versions: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
+    return versions
+
+
+def _versions(*, needs_key: bool) -> Iterator[Finding]:
+    versions = installed()
     python = f"{platform.python_implementation()} {platform.python_version()}"
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     there = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
@@ -92,7 +98,7 @@ def _files(connections: int) -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = _FILES_BESIDE + _FILES_A_CONNECTION * connections
     told = f"{soft if soft != resource.RLIM_INFINITY else 'any number of'} may be open"
-    text = f"{told}; {connections} connections need {need}"
+    text = f"{told}, {need} are needed"
     facts: dict[str, Any] = {"limit": soft, "limit_max": hard, "need": need}
     if soft == resource.RLIM_INFINITY or soft >= need:
         return _finding("open files", "ok", text, **facts)

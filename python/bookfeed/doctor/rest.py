@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import aiohttp
 
 TIMEOUT_S: Final = 5.0
-# Asked so often, at parts of a second that are far from each other, the clock is known to a fifth
-# of a second, whatever the answers are cut to.
+# Asked so often, each at another fifth of a second, the clock is known to a fraction of one,
+# although answers are cut to seconds.
 QUESTIONS: Final = 5
-_APART_S: Final = 1.2
+_APART_S: Final = 0.4
 _BODY_BYTES_MAX: Final = 64 * 1024
 # For a venue that has no question about the time: any answer has a date.
 _BY_ITSELF: Final = RestRequest("GET", "/")
