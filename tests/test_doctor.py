@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ from session_server import MARKET, YES, Peer, Server, Stamps, book_message
 from test_architecture import change_frame
 from test_signing import ED25519, pem
 from tls import tls_at
+from waiting import PATIENCE_S
 
 from bookfeed.cli import main
 
@@ -329,6 +332,29 @@ async def test_13_too_much_is_asked(server: Server, diagnose: Diagnose) -> None:
     assert "less often" in told.of("rest")["advice"]
 
 
+async def test_something_that_says_nothing(
+    diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bookfeed.live.handshake.HANDSHAKE_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told = await diagnose(following(f"ws://127.0.0.1:{silent.getsockname()[1]}/ws"))
+    assert told.bad() == ["handshake"]
+    assert "no WebSocket" in told.of("handshake")["advice"]
+
+
+async def test_no_secret_of_an_address_is_told(
+    raw: RawServer, diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "Canary-7f3a"
+    place = raw.url.removeprefix("ws://")
+    url = f"ws://me:{secret}@{place}?token={secret}"
+    rest_url = f"http://me:{secret}@127.0.0.1:1?token={secret}"
+    for status, body in (("403 Forbidden", secret), ("500 Oops", ""), ("200 OK", "<html>")):
+        raw.refusals = [refusal(status, body.encode(), "text/plain")]
+        told = await diagnose(following(url, rest_url))
+        assert "handshake" in told.bad() and secret not in json.dumps(told.findings)
+
+
 # What comes.
 
 
@@ -435,6 +461,20 @@ async def test_polling_is_compared_with_the_stream(server: Server, diagnose: Dia
 
 async def _now(_request: web.Request) -> web.Response:
     return web.Response(text=str(int(time.time())))
+
+
+async def test_ctrl_c_ends_it(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "bookfeed.toml"
+    path.write_text(following(server.url))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bookfeed", "doctor", str(path), "-o", "ndjson"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    while b"first book" not in await process.stdout.readline():
+        assert not process.stdout.at_eof()
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
 
 
 async def test_lines_for_people_say_what_to_do(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bookfeed.doctor import answers
 from bookfeed.doctor.clock import DATE_STEP_S, ClockWindow, told_time
 from bookfeed.doctor.finding import Finding
-from bookfeed.live.handshake import shown, told
+from bookfeed.live.handshake import secrets, shown, told
 from bookfeed.live.http import available, http_date_s
 from bookfeed.live.proxy import proxy_of
 from bookfeed.venues.base import Endpoint, RestRequest
@@ -55,6 +55,7 @@ async def asked(endpoint: Endpoint, clock: ClockWindow) -> AsyncIterator[Finding
         return
     import aiohttp
 
+    hidden = secrets(endpoint.rest_url, {}) | secrets(proxy_of(endpoint.rest_url) or "", {})
     took_s: list[float] = []
     left: dict[str, str] = {}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
@@ -64,7 +65,7 @@ async def asked(endpoint: Endpoint, clock: ClockWindow) -> AsyncIterator[Finding
             try:
                 answer = await _ask(session, endpoint, request)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                text = f"{request.method} {request.path} failed: {told(error)}"
+                text = f"{request.method} {request.path} failed: {told(error, hidden)}"
                 advice = "without REST, books come back by reconnecting: see the lines above"
                 yield Finding(name, "rest", "bad", text, advice)
                 return
