@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from session_server import Server, serving
@@ -10,6 +12,9 @@ from tls import PLAIN, Tls, tls_at
 from bookfeed import loops
 from bookfeed.live import session, supervisor
 from bookfeed.log import RateLimitedLog
+
+if TYPE_CHECKING:
+    from diagnoses import Diagnose
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +54,16 @@ def logs_held_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (session, supervisor):
         limited = RateLimitedLog(logging.getLogger(module.__name__))
         monkeypatch.setattr(module, "_log", limited)
+
+
+@pytest.fixture
+def diagnose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> "Diagnose":
+    """Runs ``bookfeed doctor`` on a configuration, without anybody's key."""
+    from diagnoses import diagnosing  # not before: few tests need what it needs
+
+    for name in ("KALSHI_API_KEY_ID", "KALSHI_PRIVATE_KEY_PATH", "KALSHI_PRIVATE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return diagnosing(tmp_path, capsys)

@@ -1,7 +1,7 @@
 """What an answer over HTTP is that is not the one that was asked for, and what to do about it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -30,12 +30,17 @@ def is_page(content_type: str, body: bytes) -> bool:
     return "html" in content_type.lower() or start.startswith((b"<!doctype html", b"<html"))
 
 
-def refused(what: str, status: int, content_type: str, body: bytes) -> tuple[str, str]:
-    """What an answer is, and what to do; ``what`` is the key of the address in a configuration."""
+def refused(
+    what: str, status: int, content_type: str, body: bytes, hidden: Collection[str] = ()
+) -> tuple[str, str]:
+    """What an answer is, and what to do; ``what`` is the key of the address in a configuration.
+
+    A page may say again what is ``hidden``.
+    """
     text = f"answered with HTTP {status}"
     if is_page(content_type, body):
         title = _TITLE.search(body)
-        named = f" {quoted(title[1].decode(errors='replace'))}" if title else ""
+        named = f" {quoted(title[1].decode(errors='replace'), hidden)}" if title else ""
         text += f", a page of HTML{named}"
     if 300 <= status < 400:
         return text, f"check {what}: it leads somewhere else"

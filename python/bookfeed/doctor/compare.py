@@ -13,6 +13,7 @@ from typing import Final
 from bookfeed._bookfeed import BookView, Engine
 from bookfeed.doctor.finding import Finding
 from bookfeed.feed.feed import Feed
+from bookfeed.live.handshake import secrets, shown
 from bookfeed.live.http import RestClient, RestError, available
 from bookfeed.records import Update
 from bookfeed.venues.base import Endpoint, RestBooks
@@ -94,15 +95,19 @@ class Comparison:
         for symbol in self._races:
             self._note(self._feed.book(symbol))
         async with RestClient(self._rest_url, ssl_context=self._ssl_context) as client:
-            while (begun_s := time.monotonic()) < end_s:
+            due_s = time.monotonic()
+            while due_s < end_s:
+                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+                begun_s = time.monotonic()
+                due_s = begun_s + EVERY_S
                 try:
                     body = await client.fetch(request)
                 except RestError as error:
-                    self._failed.append(str(error))
+                    self._failed.append(shown(str(error), secrets(self._rest_url, {})))
                 else:
                     self._took_s.append(time.monotonic() - begun_s)
                     self._answered(body)
-                await asyncio.sleep(max(0.0, min(begun_s + EVERY_S, end_s) - time.monotonic()))
+            await asyncio.sleep(max(0.0, end_s - time.monotonic()))
         listener.close()
         for race in self._races.values():
             race.end(time.monotonic())

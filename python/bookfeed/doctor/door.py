@@ -93,7 +93,7 @@ def _shut(endpoint: Endpoint, error: Exception, hidden: set[str]) -> list[Findin
         return [Finding(venue.name, "handshake", "bad", text, advice)]
     status, body = int(response.status), getattr(error, "raw_body", None) or b""
     kind = response.headers.get("Content-Type") or ""
-    text, advice = answers.refused("ws_url", status, kind, body)
+    text, advice = answers.refused("ws_url", status, kind, body, hidden)
     facts: dict[str, Any] = {"status": status, "page": answers.is_page(kind, body)}
     denied = refusal(error, time.time())
     if denied is None or venue.handshake_headers is None or facts["page"]:

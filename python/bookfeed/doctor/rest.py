@@ -3,7 +3,7 @@
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -72,7 +72,7 @@ async def asked(endpoint: Endpoint, clock: ClockWindow) -> AsyncIterator[Finding
             took_s.append(answer.came_s - answer.asked_s)
             left |= answers.budgets(answer.headers)
             _hear(clock, answer)
-            if wrong := _wrong(name, request, answer):
+            if wrong := _wrong(name, request, answer, hidden):
                 yield wrong
                 return
     # The first one opens the connection.
@@ -80,7 +80,7 @@ async def asked(endpoint: Endpoint, clock: ClockWindow) -> AsyncIterator[Finding
     text = f"{request.method} {request.path} answers in {usual_s * 1e3:.1f} ms"
     yield Finding(name, "rest", "ok", text, facts={"took_s": usual_s})
     if left:
-        said = ", ".join(f"{key}: {shown(value)}" for key, value in sorted(left.items()))
+        said = ", ".join(f"{key}: {shown(value, hidden)}" for key, value in sorted(left.items()))
         yield Finding(name, "rate budget", "ok", said, facts={"headers": left})
 
 
@@ -113,14 +113,16 @@ def _hear(clock: ClockWindow, answer: _Answer) -> None:
         clock.hear(answer.asked_s, answer.came_s, *said)
 
 
-def _wrong(name: str, request: RestRequest, answer: _Answer) -> Finding | None:
+def _wrong(
+    name: str, request: RestRequest, answer: _Answer, hidden: Collection[str]
+) -> Finding | None:
     """What is wrong with an answer; a server without the question that was asked is one."""
     kind = answer.header("Content-Type")
     page = answers.is_page(kind, answer.body)
     known = request is not _BY_ITSELF
     if not page and (answer.status == HTTPStatus.OK or not known):
         return None
-    text, advice = answers.refused("rest_url", answer.status, kind, answer.body)
+    text, advice = answers.refused("rest_url", answer.status, kind, answer.body, hidden)
     return Finding(
         name,
         "rest",
