@@ -12,10 +12,11 @@ from zipfile import ZipFile
 
 PACKAGES: Final = (
     "",
-    "audit/((fees|readings|rules)/)?",
+    "audit/((fees|readings|rules|shapes)/)?",
     "catalogue/((kalshi|polymarket)/)?",
     "cli/",
     "dispatch/",
+    "doctor/",
     "feed/",
     "live/(recovery/)?",
     "monitor/",
