@@ -17,6 +17,9 @@ SEEDS ?= 1000
 # Processes that the Python tests are shared out to.
 WORKERS ?= 2
 
+# Where the campaigns are that the scorecard plays, too.
+CAMPAIGNS := bookfeed.scorecard.campaigns
+
 CARGO_FLAGS := --workspace --locked
 RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '*.rs') \
 	$(wildcard rust/bookfeed-*/Cargo.toml) Cargo.toml Cargo.lock
@@ -101,14 +104,14 @@ test-quick: setup ## the Python tests that take no time
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
 
 campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wrong while live
-	$(PY) tests/campaign.py --seeds $(SEEDS)
-	$(PY) tests/kalshi_campaign.py --seeds $(SEEDS)
-	$(PY) tests/spot_campaign.py --venue binance --seeds $(SEEDS)
-	$(PY) tests/spot_campaign.py --venue kraken --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).polymarket --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).kalshi --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).binance_kraken --venue binance --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).binance_kraken --venue kraken --seeds $(SEEDS)
 
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
-	$(PY) tests/arbitrage.py --seeds $(SEEDS)
-	$(PY) tests/arbitrage_quiet.py --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_quiet --seeds $(SEEDS)
 
 hostile: setup ## SEEDS=N mutated recordings: errors of ours alone, each within a second
 	$(PY) tests/hostile.py --seeds $(SEEDS)
@@ -129,10 +132,10 @@ memory-quick: setup ## the same with every case and 10 random wires
 	$(PY) tests/memory.py --seeds 10
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
-	$(PY) tests/soak.py
+	$(PY) -m $(CAMPAIGNS).polymarket_soak
 
 rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
-	$(PY) tests/rolling.py
+	$(PY) -m $(CAMPAIGNS).polymarket_rolling
 
 # How fast it is.
 

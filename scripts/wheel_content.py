@@ -23,6 +23,7 @@ PACKAGES: Final = (
     "recordings/",
     "records/",
     "rules/",
+    "scorecard/(campaigns/)?",
     "sim/([a-z_]+/)?",
     "sinks/",
     "venues/",

@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final
 
-import campaign
 import pytest
-import spot_campaign
-import spot_client
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
 from bookfeed.audit.report import AuditReport
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
+from bookfeed.scorecard.campaigns import binance_kraken as spot_campaign
+from bookfeed.scorecard.campaigns import binance_kraken_client as spot_client
+from bookfeed.scorecard.campaigns import polymarket as campaign
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import random_kalshi_faults
 from bookfeed.sim.kalshi.stream import KalshiStream

@@ -9,12 +9,12 @@ from waiting import PatientClock
 
 from bookfeed._bookfeed import Batch, BookView, Engine
 from bookfeed.audit import Auditor, AuditReport
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.market import Market
 from bookfeed.recordings.replay import replay
 from bookfeed.records import Update
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.sim.spot_truth import SpotTruth, top
 from bookfeed.sim.truth import BookTruth
 from bookfeed.venues import Endpoint

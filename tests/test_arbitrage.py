@@ -1,8 +1,9 @@
 """A short tier of the two-venue campaign; ``make arbitrage`` plays hundreds of scenarios."""
 
-import arbitrage
-import arbitrage_quiet
 import pytest
+
+from bookfeed.scorecard.campaigns import polymarket_kalshi as arbitrage
+from bookfeed.scorecard.campaigns import polymarket_kalshi_quiet as arbitrage_quiet
 
 # What is made once for the whole file is made in one process.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("arbitrage")]

@@ -12,9 +12,9 @@ from audit_markets import SECOND, T0, Markets
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.cli import main
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.writer import write_journal
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.sim.polymarket_kalshi.episodes import Episode, EpisodeKind
 from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig
 

@@ -13,9 +13,9 @@ from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.numbers import count
 from bookfeed.cli import main
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.capture import CAPTURE_ENGINE
 from bookfeed.recordings.kinds import Kind
+from bookfeed.scorecard.witness import EngineWitness
 
 DATA = Path(__file__).parent / "data"
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures"

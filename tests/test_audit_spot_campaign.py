@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 from audit_journals import audited, spot_recorded
-from spot_campaign import PLAYS
 
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
 from bookfeed.audit.books import Side
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.recordings.kinds import Kind
+from bookfeed.scorecard.campaigns.binance_kraken import PLAYS
+from bookfeed.scorecard.witness import EngineWitness
 
 pytestmark = pytest.mark.slow
 

@@ -1,8 +1,8 @@
 """A short tier of the never-wrong-while-live campaign; ``make campaign`` runs 1,000 seeds."""
 
-import campaign
 import pytest
 
+from bookfeed.scorecard.campaigns import polymarket as campaign
 from bookfeed.sim.polymarket.faults import Fault
 
 pytestmark = pytest.mark.slow

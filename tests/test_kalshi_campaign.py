@@ -2,11 +2,11 @@
 
 from functools import partial
 
-import kalshi_campaign
-import kalshi_schedule
 import pytest
 
 from bookfeed import Engine
+from bookfeed.scorecard.campaigns import kalshi as kalshi_campaign
+from bookfeed.scorecard.campaigns import kalshi_schedule
 from bookfeed.sim.kalshi.stream import KalshiStream
 
 pytestmark = pytest.mark.slow

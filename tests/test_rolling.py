@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-import rolling
+
+from bookfeed.scorecard.campaigns import polymarket_rolling as rolling
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 import sys
 
 import pytest
-import soak
+
+from bookfeed.scorecard.campaigns import polymarket_soak as soak
 
 pytestmark = pytest.mark.slow
 

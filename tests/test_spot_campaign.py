@@ -1,7 +1,8 @@
 """A short tier of the spot venues' campaign; ``make campaign`` runs 1,000 seeds of each."""
 
 import pytest
-import spot_campaign
+
+from bookfeed.scorecard.campaigns import binance_kraken as spot_campaign
 
 pytestmark = pytest.mark.slow
 

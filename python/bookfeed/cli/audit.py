@@ -11,12 +11,12 @@ from typing import Any, Final
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.model import Waits
 from bookfeed.cli.progress import Progress
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.errors import ExitCode, RecordingError
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.recordings.bounds import chunks
 from bookfeed.recordings.opened import engine_of, open_recording
 from bookfeed.recordings.replay import Record
+from bookfeed.scorecard.witness import EngineWitness
 
 # Records between two looks at the progress bar.
 _AT_ONCE: Final = 1_024

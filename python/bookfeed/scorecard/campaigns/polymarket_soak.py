@@ -1,4 +1,4 @@
-"""Memory stays flat: ``python tests/soak.py --frames 10000000`` feeds that many frames.
+"""Memory stays flat: as a program it feeds ``--frames`` (10000000) to one engine.
 
 One process, one engine, both rules on. After a warm-up the resident set may not grow by more
 than 5 MiB, the bound that CONTRIBUTING states. Prints one JSON line; exits with 1 if it grew more.

@@ -1,6 +1,6 @@
 """No false arbitrage: seeded two-venue scenarios full of traps, against what is really there.
 
-``python tests/arbitrage.py --seeds 100`` plays that many scenarios and exits with 1 if any signal
+As a program with ``--seeds 100`` it plays that many scenarios and exits with 1 if any signal
 was opened where the true books and fees of that moment offered nothing, or if too many of the
 opportunities that lasted at least 50 ms went unreported. Traps are deliveries delayed by 5 ms to
 5 s, frozen connections, torn batches, fee changes, pairs that are really opposite, augmented sets,

@@ -1,4 +1,4 @@
-"""Markets come and go under traffic: ``python tests/rolling.py --seconds 60``.
+"""Markets come and go under traffic; as a program for the ``--seconds`` that are given.
 
 Each second 50 markets of a simulated venue come onto an open feed, and each leaves a second later;
 others stay. A recording of it is audited afterwards. Prints one JSON line; exits with 1 if memory
@@ -16,11 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from soak import GROWTH_MAX_BYTES, resident_bytes
-
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
-from bookfeed.cli.witness import EngineWitness
 from bookfeed.feed.feed import Endpoint, Feed
 from bookfeed.live.supervisor import FORGET_NS
 from bookfeed.market import Market, Outcome
@@ -28,6 +25,8 @@ from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.records import Update
 from bookfeed.rules.rule import Rule
+from bookfeed.scorecard.campaigns.polymarket_soak import GROWTH_MAX_BYTES, resident_bytes
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.venues.polymarket import polymarket
 
 RATE: Final = 50

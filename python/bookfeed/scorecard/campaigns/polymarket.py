@@ -1,6 +1,6 @@
 """Never wrong while live: seeded fault runs of the simulator, in process, against its truth.
 
-``python tests/campaign.py --seeds 1000`` runs that many seeds and exits with 1 if in any of
+As a program with ``--seeds 1000`` it runs that many seeds and exits with 1 if in any of
 them a book that was shown as live differed from the truth beyond the bound that
 docs/states.md states, if a fault was not named by a fitting cause, if a trade was left out or
 told twice, or if a clean run changed any state. A failure prints its seed, and the same seed fails
@@ -16,11 +16,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from calm import Calm, Delivery, stamped_readably
-from seeds import Report, arguments, play
-from told_trades import ToldTrades
-
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed.scorecard.campaigns.calm import Calm, Delivery, stamped_readably
+from bookfeed.scorecard.campaigns.polymarket_trades import ToldTrades
+from bookfeed.scorecard.campaigns.seeds import Report, arguments, play
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.faults import Fault, random_faults
 from bookfeed.sim.polymarket.stream import Item, Stream

@@ -1,6 +1,6 @@
 """Never wrong while live, on spot venues: seeded fault runs of the simulated Binance and Kraken.
 
-``python tests/spot_campaign.py --venue binance --seeds 1000`` runs that many seeds and exits with
+As a program with ``--venue binance --seeds 1000`` it runs that many seeds and exits with
 1 if in any of them a book that was shown as live differed from the truth at the place where it
 says it stands, stayed live through a longer silence than it is allowed or through damage that
 could be seen, was lost without a fault, or if a clean run changed any state. A failure prints its
@@ -19,10 +19,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, NamedTuple
 
-from calm import Calm
-from seeds import Report, arguments
-from seeds import play as play_seeds
-from spot_client import (
+from bookfeed._bookfeed import BookView
+from bookfeed.scorecard.campaigns.binance_kraken_client import (
     MS,
     SIDES,
     SILENCE_NS,
@@ -36,8 +34,9 @@ from spot_client import (
     known_to,
     sides_of,
 )
-
-from bookfeed._bookfeed import BookView
+from bookfeed.scorecard.campaigns.calm import Calm
+from bookfeed.scorecard.campaigns.seeds import Report, arguments
+from bookfeed.scorecard.campaigns.seeds import play as play_seeds
 from bookfeed.sim.binance.faults import random_binance_faults
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig

@@ -1,6 +1,6 @@
 """Never wrong while live, on numbered streams: seeded fault runs of the simulated Kalshi.
 
-``python tests/kalshi_campaign.py --seeds 1000`` runs that many seeds and exits with 1 if in any
+As a program with ``--seeds 1000`` it runs that many seeds and exits with 1 if in any
 of them a book that was shown as live differed from the truth after a frame of its stream, stayed
 live through a longer silence than it is allowed, was lost without a fault, or if a clean run
 changed any state. A failure prints its seed, and the same seed fails again the same way.
@@ -15,11 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from calm import Calm, Delivery
-from kalshi_schedule import schedule_of
-from seeds import Report, arguments, play
-
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed.scorecard.campaigns.calm import Calm, Delivery
+from bookfeed.scorecard.campaigns.kalshi_schedule import schedule_of
+from bookfeed.scorecard.campaigns.seeds import Report, arguments, play
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, KalshiFaultKind

@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
-from seeds import Report
-
 from bookfeed._bookfeed import BookView
+from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.sim.faults import FaultEvent
 
 RECOVERY_NS: Final = 3_000_000_000

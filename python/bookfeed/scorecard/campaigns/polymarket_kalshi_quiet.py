@@ -1,6 +1,6 @@
 """Quiet markets: what stands there is signalled, and a frozen leg is not taken for a quiet one.
 
-``python tests/arbitrage_quiet.py --seeds 40`` plays that many scenarios, in which each book of a
+As a program with ``--seeds 40`` it plays that many scenarios, in which each book of a
 pair changes 0.2 to 1 times a second and the rules have their default gates. Opportunities stand
 for two minutes; in between, prices move while one of the venues is frozen. It exits with 1 if any
 signal was false, or if less than 95 % of the time was signalled for which something stood there.
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from arbitrage import (
+from bookfeed._bookfeed import Engine
+from bookfeed.scorecard.campaigns.polymarket_kalshi import (
     BASKETS,
     INVERTED,
     LADDERS,
@@ -25,8 +26,6 @@ from arbitrage import (
     legs_of,
     mend,
 )
-
-from bookfeed._bookfeed import Engine
 from bookfeed.sim.polymarket_kalshi.episodes import Episode
 from bookfeed.sim.polymarket_kalshi.truth import Combination
 from bookfeed.sim.polymarket_kalshi.twovenue import TwoVenueConfig, TwoVenueRun

@@ -1,0 +1,1 @@
+"""Seeded runs of simulated venues, held against what is true: a file for each kind."""
