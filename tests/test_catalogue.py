@@ -268,13 +268,57 @@ async def test_a_window_that_is_not_listed_or_ends_otherwise_is_said(
     catalogue: Catalogue, gamma: Gamma, books: SimServer
 ) -> None:
     series, start_s = Series("btc-updown-15m"), 1_790_616_600
-    with pytest.raises(NotListed, match="btc-updown-15m-1790616600 is not listed; search for it"):
+    with pytest.raises(NotListed, match="btc-updown-15m-1790616600 is not listed"):
         await catalogue.window(series, start_s * NS_PER_S)
     event = window(books.venue.markets[0].spec, "btc", 15, start_s)
     event["markets"][0]["endDate"] = "2026-09-28T17:46:00Z"
     gamma.events.append(event)
     with pytest.raises(CatalogueError, match="ends at another time than that window"):
         await catalogue.window(series, start_s * NS_PER_S)
+
+
+def renamed(event: dict[str, Any], slug: str) -> dict[str, Any]:
+    event["slug"] = event["markets"][0]["slug"] = slug
+    return event
+
+
+async def test_a_window_of_another_name_is_found_by_asset_and_time(
+    catalogue: Catalogue, gamma: Gamma, books: SimServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    series = Series("btc-updown-15m")
+    now = series.window()
+    start_s = now.start_ts // NS_PER_S
+    specs = [market.spec for market in books.venue.markets]
+    gamma.events += [
+        renamed(window(specs[0], "btc", 15, start_s), "btc-quarter"),
+        window(specs[1], "eth", 15, start_s),
+        # It ends with that quarter, and is no quarter.
+        window(specs[2], "btc", 5, start_s + 600),
+    ]
+    (found,) = await catalogue.searched_window(series, now.start_ts)
+    assert found.slug == "btc-quarter"
+    (same,) = await catalogue.markets("btc-updown-15m")
+    assert same == found
+    assert "found by search: btc-quarter" in caplog.text
+    with pytest.raises(NotListed, match=r"no window that ends at .* is listed"):
+        await catalogue.searched_window(series, now.end_ts)
+
+
+async def test_a_ticker_of_another_form_is_found_by_its_close(
+    catalogue: Catalogue, kalshi: KalshiSimServer
+) -> None:
+    """Windows of the simulator do not close at whole quarters, so that no name fits."""
+    market = kalshi.venue.markets[0].spec
+    series = Series("KXBTC15M")
+    assert market.series_ticker == series.name
+    source = catalogue._of("kalshi")  # noqa: SLF001 - any time will do
+    close_ts = market.close_ms // 1_000 * NS_PER_S
+    (found,) = await source.ending(series.name, close_ts)
+    assert (found.slug, found.series, found.close_ts) == (market.ticker, series.name, close_ts)
+    assert found.fee is not None
+    assert await source.ending(series.name, close_ts + NS_PER_S) == ()
+    with pytest.raises(NotListed):
+        await catalogue.searched_window(series)
 
 
 # Markets that are new.

@@ -8,16 +8,20 @@ What venues list is asked for by REST, which needs aiohttp; no key is needed.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
 from bookfeed.catalogue import VENUES, part
+from bookfeed.catalogue.claims import claim
 from bookfeed.catalogue.client import TIMEOUT_S, Client, NotListed
+from bookfeed.catalogue.fields import time_text
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing
 from bookfeed.catalogue.series import Series
 from bookfeed.catalogue.source import Filter, Measure, Source
+from bookfeed.catalogue.windows import Window
 from bookfeed.errors import CatalogueError
 from bookfeed.live.http import RestClient
 
@@ -28,6 +32,8 @@ TRADES_MAX: Final = 500
 """How many trades can be had at once."""
 
 _ASK_AGAIN_S: Final = (2.0, 4.0, 8.0, 15.0, 30.0)
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Catalogue:
@@ -83,27 +89,49 @@ class Catalogue:
         """
         series = _series(target)
         if series is not None:
-            return await self.window(series)
+            return await self.present(series)
         source, name = self._source(target)
         return await source.markets(name)
 
     async def window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
         """The markets of a series' window at ``ts`` (Unix nanoseconds), by default the present one.
 
-        ``CatalogueError`` if the venue lists none of that name, or one that ends at another time.
+        They are asked for by the name that the window should have; ``NotListed``, a
+        ``CatalogueError``, if the venue lists none of that name, or one that ends at another time.
         """
         window = series.window(ts)
         try:
             found = await self._sources[series.venue].markets(window.event)
         except NotListed as error:
-            raise NotListed(
-                f"{series.name}: {window.event} is not listed; search for it"
-            ) from error
+            raise NotListed(f"{series.name}: {window.event} is not listed") from error
         fitting = tuple(one for one in found if one.close_ts in (None, window.end_ts))
         if not fitting:
-            problem = f"{window.event} ends at another time than that window; search for it"
-            raise CatalogueError(f"{series.name}: {problem}")
+            problem = f"{window.event} ends at another time than that window"
+            raise NotListed(f"{series.name}: {problem}")
         return fitting
+
+    async def searched_window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
+        """The same by what is listed for that asset and that time, whatever it is called.
+
+        ``NotListed`` if nothing fits.
+        """
+        window = series.window(ts)
+        found = await self._sources[series.venue].ending(series.name, window.end_ts)
+        fitting = tuple(one for one in found if _is_of(series, window, one))
+        if not fitting:
+            at = time_text(window.end_ts)
+            raise NotListed(f"{series.name}: no window that ends at {at} is listed")
+        return fitting
+
+    async def present(self, series: Series) -> tuple[Listing, ...]:
+        """The markets of the window that is on: by its name, and if there is none by search."""
+        try:
+            return await self.window(series)
+        except NotListed as error:
+            found = await self.searched_window(series)
+            names = ", ".join(dict.fromkeys(one.event or one.slug for one in found))
+            _log.warning("%s; found by search: %s", error, names)
+            return found
 
     async def quarters(self, venue: str, asset: str) -> tuple[Listing, ...]:
         """The present quarter of an hour of an asset (``"btc"``) on a venue; empty if none is
@@ -228,6 +256,19 @@ def only(target: str, markets: Sequence[Listing]) -> Listing:
         raise CatalogueError(f"{target!r} has no market that can be read")
     names = ", ".join(one.slug for one in markets[:5]) + (", …" if len(markets) > 5 else "")
     raise CatalogueError(f"{target!r} has {len(markets)} markets, name one of them: {names}")
+
+
+def _is_of(series: Series, window: Window, listing: Listing) -> bool:
+    """Whether a market that ends with a window is of its series.
+
+    Where the venue says when a window begins and what it is about, both must fit; elsewhere it was
+    asked for one series alone.
+    """
+    if listing.start_ts is None:
+        return listing.series == series.name
+    about = claim(listing)
+    asset = about.asset if listing.reference is None else listing.reference.asset
+    return listing.start_ts == window.start_ts and asset == series.asset and about.direction == "up"
 
 
 def _series(target: str) -> Series | None:

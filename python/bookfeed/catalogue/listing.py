@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from bookfeed.catalogue.fields import Malformed, plain
+from bookfeed.catalogue.regime import NOT_STATED, Regime
 from bookfeed.errors import CatalogueError
 from bookfeed.market import Fee, Market, Outcome
 
@@ -135,6 +136,8 @@ class Listing:
     resolution_source: str = ""
     strike: Strike | None = None
     reference: Reference | None = None
+    regime: Regime = NOT_STATED
+    """By which price it is decided, where it is about a price."""
     bid: Decimal | None = None
     ask: Decimal | None = None
     last: Decimal | None = None

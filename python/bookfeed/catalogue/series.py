@@ -4,6 +4,7 @@ This is arithmetic: nothing is asked of a venue, and whether a window is listed 
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
@@ -75,6 +76,20 @@ class Series:
         its close tells.
         """
         return windows_named(self._grammar, name)
+
+
+def check_pair(names: Sequence[str]) -> None:
+    """``CatalogueError`` unless the names are of series of one asset and one length, with one
+    market a window.
+    """
+    series = [Series(name) for name in names]
+    if len({(one.asset, one.cadence) for one in series}) > 1:
+        told = " and ".join(f"{one.name} ({one.asset}, {one.cadence})" for one in series)
+        raise CatalogueError(f"a pair is of series of one asset and one length, not {told}")
+    for one in series:
+        if one.window().market is None:
+            problem = "has several markets a window; a pair is of one on each side"
+            raise CatalogueError(f"{one.name} {problem}")
 
 
 def _find(name: str) -> Grammar | None:

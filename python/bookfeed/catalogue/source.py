@@ -75,6 +75,10 @@ class Source(ABC):
         """Every event that is wanted, in the venue's order, page by page."""
 
     @abstractmethod
+    async def ending(self, series: str, end_ts: int) -> tuple[Listing, ...]:
+        """What ends at that time and may be of a rolling series, whatever it is called."""
+
+    @abstractmethod
     async def has_books(self, listing: Listing) -> bool:
         """Whether the books of a listed market are there already."""
 

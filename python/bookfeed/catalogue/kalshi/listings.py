@@ -19,6 +19,7 @@ from bookfeed.catalogue.listing import (
     Strike,
     readable,
 )
+from bookfeed.catalogue.regime import Regime, in_rules
 from bookfeed.venues.kalshi import NAME, KalshiFee
 
 _STATUS: Final[dict[str, Status]] = {
@@ -47,6 +48,9 @@ def listing(raw: object, event: Fields | None = None, series: Fields | None = No
     fields, around = Fields(raw), Fields({}) if event is None else event
     ticker, word = fields.name("ticker"), fields.text("status")
     status, bands = _STATUS.get(word, "unknown"), _bands(fields)
+    texts = (fields.text("rules_primary"), fields.text("rules_secondary"))
+    rules = "\n\n".join(text for text in texts if text)
+    source = _sources(around) or ("" if series is None else _sources(series))
     payout = fields.decimal("settlement_value_dollars") if status == "settled" else None
     return Listing(
         venue=NAME,
@@ -72,11 +76,10 @@ def listing(raw: object, event: Fields | None = None, series: Fields | None = No
         price_bands=bands,
         qty_step=_QTY_STEP,
         fee=_fee(event, series),
-        rules="\n\n".join(
-            text for key in ("rules_primary", "rules_secondary") if (text := fields.text(key))
-        ),
-        resolution_source=_sources(around) or ("" if series is None else _sources(series)),
+        rules=rules,
+        resolution_source=source,
         strike=_strike(fields),
+        regime=Regime.of(source, in_rules(rules)),
         bid=_touch(fields, "yes_bid_dollars", "0"),
         ask=_touch(fields, "yes_ask_dollars", "1"),
         last=_touch(fields, "last_price_dollars", "0"),

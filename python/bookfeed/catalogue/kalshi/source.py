@@ -14,6 +14,7 @@ from bookfeed.catalogue.kalshi import listings
 from bookfeed.catalogue.kalshi.trades import trade
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, readable
 from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
+from bookfeed.clock import NS_PER_S
 from bookfeed.errors import CatalogueError
 from bookfeed.venues.kalshi import NAME, REST_URLS
 
@@ -104,6 +105,22 @@ class KalshiSource(Source):
             for event in page.events:
                 if wanted.ends_before_ts is None or _ends(event) < wanted.ends_before_ts:
                     yield event
+
+    async def ending(self, series: str, end_ts: int) -> tuple[Listing, ...]:
+        """Of the series that is named; each event that has one of them is asked for as a whole."""
+        at_s = end_ts // NS_PER_S
+        query = [("series_ticker", series), ("limit", str(_PAGE))]
+        query += [("min_close_ts", str(at_s - 1)), ("max_close_ts", str(at_s + 1))]
+
+        async def ask(cursor: str) -> Page:
+            after = (("cursor", cursor),) if cursor else ()
+            return self._read(await self.ask("/markets", (*query, *after)), None)
+
+        events: dict[str, None] = {}
+        async for page in pages(ask, NAME):
+            events |= {one.event: None for one in page.markets if one.close_ts == end_ts}
+        found = [market for name in events for market in (await self._event(name)).markets]
+        return tuple(one for one in found if one.close_ts == end_ts)
 
     async def has_books(self, listing: Listing) -> bool:
         """Always: a market that is listed has a book, be it empty."""

@@ -22,6 +22,8 @@ from bookfeed.catalogue.listing import (
     Strike,
     readable,
 )
+from bookfeed.catalogue.polymarket.regime import in_source
+from bookfeed.catalogue.regime import Regime, Stated, in_rules
 from bookfeed.venues.polymarket import NAME, FeeSchedule
 
 # Sizes of orders have two decimals.
@@ -47,6 +49,8 @@ def listing(raw: object, event: Fields | None = None) -> Listing:
     fee, reference, rewards = _fee(fields), _reference(fields), _rewards(fields)
     status, word = _status(fields, outcomes), fields.text("umaResolutionStatus")
     touch = _touch(fields, "bestBid", "0"), _touch(fields, "bestAsk", "1")
+    rules = fields.text("description")
+    source = fields.text("resolutionSource") or event.text("resolutionSource")
     volume, liquidity = (_number(fields, name) for name in ("volume", "liquidity"))
     return Listing(
         venue=NAME,
@@ -75,10 +79,11 @@ def listing(raw: object, event: Fields | None = None) -> Listing:
         fee=fee,
         neg_risk=fields.flag("negRisk"),
         augmented=event.flag("negRiskAugmented"),
-        rules=fields.text("description"),
-        resolution_source=fields.text("resolutionSource") or event.text("resolutionSource"),
+        rules=rules,
+        resolution_source=source,
         strike=_strike(event),
         reference=reference,
+        regime=Regime.of(source, _stated(reference), in_source(source), in_rules(rules)),
         bid=touch[0],
         ask=touch[1],
         last=fields.decimal("lastTradePrice"),
@@ -220,6 +225,13 @@ def _reference(fields: Fields) -> Reference | None:
         return None
     twap_s = config.whole("twapLookbackSeconds") if config.flag("twapEnabled") else None
     return Reference(config.text("id"), config.text("asset"), twap_s)
+
+
+def _stated(reference: Reference | None) -> Stated | None:
+    """What the venue's own configuration says; of other regimes than means it says little."""
+    if reference is None or reference.twap_s is None:
+        return None
+    return "mean", reference.twap_s
 
 
 def _touch(fields: Fields, key: str, none: str) -> Decimal | None:

@@ -25,6 +25,8 @@ _PAGE: Final = 100
 _SEARCH_PAGE: Final = 20
 _SEARCH_PAGES_MAX: Final = 50
 _HOST: Final = "polymarket.com"
+# The tag of all windows that go up or down.
+_ROLLING: Final = "up-or-down"
 
 _CONDITION: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _TOKEN: Final = re.compile(r"[0-9]{20,78}")
@@ -125,6 +127,15 @@ class GammaSource(Source):
             for event in page.events:
                 if wanted.series in (None, event.series):
                     yield event
+
+    async def ending(self, series: str, end_ts: int) -> tuple[Listing, ...]:
+        """Of all rolling series alike, shares and currencies among them: names are in doubt."""
+        at = time_text(end_ts)
+        query = (("tag_slug", _ROLLING), ("end_date_min", at), ("end_date_max", at))
+        found: list[Listing] = []
+        async for page in self._pages("/events/keyset", query):
+            found += (market for event in page.events for market in event.markets)
+        return tuple(one for one in found if one.close_ts == end_ts)
 
     async def has_books(self, listing: Listing) -> bool:
         """Whether the order books know its tokens, as they do some minutes after it is listed.

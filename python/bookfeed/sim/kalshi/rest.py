@@ -20,6 +20,7 @@ _DEPTH_MAX: Final = 100
 _BATCH_MAX: Final = 100
 _LIMIT_MAX: Final = 1000
 _EVENTS_MAX: Final = 200
+_TIME_MAX: Final = 10**11
 _MISSING: Final = '{"error":{"code":"not_found","message":"not found"}}'
 
 
@@ -117,7 +118,7 @@ class KalshiRest(RestBase):
             if word not in text.STATUS_OF_FILTER:
                 raise _Bad(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
             found = [market for market in found if market.status in text.STATUS_OF_FILTER[word]]
-        return self._page(request, found)
+        return self._page(request, _closing(request, found))
 
     def _page(self, request: web.Request, found: list[Market]) -> str:
         """One page; the cursor is where the next one begins."""
@@ -174,6 +175,18 @@ class KalshiRest(RestBase):
 
     def _status(self, request: web.Request) -> str:
         return text.exchange_status(self._venue.active and not self._venue.halted)
+
+
+def _closing(request: web.Request, found: list[Market]) -> list[Market]:
+    """Those that close within the bounds that are given, Unix seconds, which only go with markets
+    that are closed or of any status.
+    """
+    bounds = {key: _number(request, key, 0, _TIME_MAX) for key in ("min_close_ts", "max_close_ts")}
+    given = {key: at_s for key, at_s in bounds.items() if at_s}
+    if given and request.query.get("status") not in (None, "closed"):
+        raise _Bad(f"{', '.join(given)} cannot be given with this status")
+    first_s, last_s = bounds["min_close_ts"], bounds["max_close_ts"] or _TIME_MAX
+    return [market for market in found if first_s * 1000 <= market.close_ms <= last_s * 1000]
 
 
 def _number(request: web.Request, name: str, default: int, most: int) -> int:

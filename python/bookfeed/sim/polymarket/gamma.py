@@ -113,6 +113,8 @@ class Gamma(RestBase):
             found = [one for one in found if tag in [own["slug"] for own in one.get("tags", [])]]
         if before := query.get("end_date_max"):
             found = [one for one in found if one["endDate"] <= before]
+        if after := query.get("end_date_min"):
+            found = [one for one in found if one["endDate"] >= after]
         return _ordered(found, query, kind)
 
     def _offset(self, request: web.Request, kind: str) -> list[Object]:
