@@ -10,6 +10,7 @@ from bookfeed.cli.demo import demo_config, demo_keys
 from bookfeed.cli.source import Source
 from bookfeed.config import Config
 from bookfeed.feed.settings import endpoints
+from bookfeed.rules.pairs import Pair
 from bookfeed.sim import polymarket
 from bookfeed.sim import polymarket_kalshi as paired
 
@@ -42,7 +43,7 @@ async def test_both_venues_are_followed_with_what_belongs_together() -> None:
     names = [pair["name"] for pair in told["pairs"]]
     boxes = [("box", name, 2) for name in names]
     assert bundles(made) == [*boxes, ("basket", "who wins", 3), ("ladder", "index above", 3)]
-    assert [bool(pair.basis()) for pair in made.pair] == [True, False]
+    assert [isinstance(pair, Pair) and bool(pair.basis()) for pair in made.pair] == [True, False]
     of_kalshi = [market for market in made.markets() if market.venue == "kalshi"]
     assert len(of_kalshi) == 2 + 3 + 3
     for market in of_kalshi:

@@ -39,6 +39,13 @@ venue = "kalshi"
 ticker = "KXB"
 """
 
+SERIES = """
+[[pair]]
+name = "BTC quarter"
+series = ["btc-updown-15m", "KXBTC15M"]
+min_edge = "0.01"
+"""
+
 PAIR = f"""
 [[pair]]
 name = "BTC"
@@ -206,6 +213,29 @@ def test_facts_are_compared_by_what_they_say(fact: str, a: str, b: str, differ: 
     assert bool(one.basis()) is differ
 
 
+def test_a_pair_of_series_has_rules_as_its_windows_come(tmp_path: Path) -> None:
+    made = load(tmp_path, SERIES)
+    assert made.signal_rules() == []
+    (pair,) = made.series_pairs()
+    assert pair.series == ("btc-updown-15m", "KXBTC15M")
+    box = pair.pair((leg(), leg(symbol="KXB"))).rule()
+    assert (box.kind, box.name, box.params["min_edge"]) == ("box", "BTC quarter", "0.01")
+    assert load(tmp_path, changed(SERIES, 'min_edge = "0.01"', "enabled = false")).pair != ()
+    assert load(tmp_path, SERIES + "enabled = false").series_pairs() == []
+
+
+def test_a_rule_is_described_anew_and_a_recording_keeps_it() -> None:
+    tape = Tape()
+    live = EngineInput(Engine(), tape)
+    rule = pair(leg(), leg(symbol="KXB")).rule()
+    number = live.add_rule(rule, 1)
+    live.describe_rule(number, {"basis": ["strike"]}, 2)
+    assert basis_line(live.rules[number]) is not None
+    again = EngineInput(Engine())
+    assert all(again.apply(kind, ts, conn, payload) for kind, ts, conn, payload in tape.records)
+    assert again.rules == live.rules
+
+
 def changed(text: str, old: str, new: str) -> str:
     assert old in text
     return text.replace(old, new, 1)
@@ -249,6 +279,17 @@ def changed(text: str, old: str, new: str) -> str:
          ['before it ("85000")']),
         (changed(LADDER, '"85000"', '"8_500"'), "ladder[0].legs[0].strike", ["a decimal"]),
         (changed(LADDER, '"kalshi"', '"kalshy"'), "ladder[0].legs[0].venue", ['mean "kalshi"']),
+        (changed(SERIES, '"KXBTC15M"', '"KXETH15M"'), "pair[0].series",
+         ["one asset and one length", "btc-updown-15m (btc, 15m)", "KXETH15M (eth, 15m)"]),
+        (changed(SERIES, '"KXBTC15M"', '"KXBTC15"'), "pair[0].series", ["mean 'KXBTC15M'?"]),
+        (changed(SERIES, ', "KXBTC15M"', ""), "pair[0].series", ["two series"]),
+        (changed(SERIES, "updown-15m", "updown-15"), "pair[0].series", ["no windows are known"]),
+        ('[[pair]]\nname = "x"\nseries = ["bitcoin-up-or-down", "KXBTCD"]', "pair[0].series",
+         ["KXBTCD has several markets a window"]),
+        (changed(SERIES, '["btc-updown-15m", "KXBTC15M"]', '"KXBTC15M"'), "pair[0].series",
+         ["texts in brackets"]),
+        (SERIES + "[[pair.leg]]", "pair[0].leg", ["finds its legs window by window"]),
+        (SERIES + PAIR.replace('"BTC"', '"BTC quarter"'), "pair[1].name", ["already pair[0]"]),
     ],
 )  # fmt: skip
 def test_a_wrong_section_is_told_where_and_what(

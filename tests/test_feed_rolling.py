@@ -1,6 +1,7 @@
 """Rolling series on an open feed: which windows are followed when, and what if one is not there."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import orjson
 import pytest
@@ -9,11 +10,13 @@ from test_session_kalshi import QUICK
 from waiting import PATIENCE_S, PatientClock
 
 from bookfeed.catalogue.client import NotListed
-from bookfeed.catalogue.listing import ListedOutcome, Listing
+from bookfeed.catalogue.listing import ListedOutcome, Listing, Strike
 from bookfeed.catalogue.series import Series
+from bookfeed.catalogue.windows import Window
 from bookfeed.errors import CatalogueError
 from bookfeed.feed.feed import Feed
-from bookfeed.feed.rolling import AGAIN_S, LEAD_S, UNSETTLED_S, Followed, Rolling
+from bookfeed.feed.rolling import AGAIN_S, LEAD_S, UNSETTLED_S, Rolling
+from bookfeed.feed.windows import WindowEnd
 from bookfeed.live import supervisor
 
 S = 1_000_000_000
@@ -27,14 +30,27 @@ class Listed:
 
     def __init__(self) -> None:
         self.asked: list[int] = []
+        self.searched: list[int] = []
         self.missing: set[int] = set()
+        self.misnamed: set[int] = set()
         self.late: set[int] = set()
+        self.result: str | None = None
 
     async def window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
         window = series.window(ts)
         self.asked.append(window.start_ts)
-        if window.start_ts in self.missing:
+        if window.start_ts in self.missing | self.misnamed:
             raise NotListed(f"{window.event} is not listed")
+        return self.listing(series, window, window.event)
+
+    async def searched_window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
+        window = series.window(ts)
+        self.searched.append(window.start_ts)
+        if window.start_ts in self.missing:
+            raise NotListed("no window is listed")
+        return self.listing(series, window, f"{window.event}-by-another-name")
+
+    def listing(self, series: Series, window: Window, slug: str) -> tuple[Listing, ...]:
         number = window.start_ts // QUARTER
         outcomes = [
             ListedOutcome(name=name, symbol=f"{number}{side}")
@@ -44,10 +60,14 @@ class Listed:
             Listing(
                 venue="polymarket",
                 market=f"0x{number}",
-                slug=window.event,
+                slug=slug,
+                event=slug,
                 title=window.event,
                 outcomes=tuple(outcomes),
                 status="open",
+                strike=Strike("greater_or_equal", Decimal("85000.5"), None),
+                decided_by=Decimal(85001) if self.result else None,
+                result=self.result,
                 close_ts=window.end_ts,
             ),
         )
@@ -69,8 +89,15 @@ class World:
         number = START // QUARTER
         (first,) = [market_of(number)]
         self.feed = Feed([first], **how)  # type: ignore[arg-type]
-        self.rolling = Rolling(self.feed, self.listed, [SERIES], now_ns=lambda: self.now_ns)
-        self.one = Followed(SERIES)
+        self.ends: list[WindowEnd] = []
+        self.rolling = Rolling(
+            self.feed,
+            self.listed,
+            [SERIES],
+            on_end=self.ends.append,
+            now_ns=lambda: self.now_ns,
+        )
+        (self.one,) = self.rolling.followed
 
     async def at(self, seconds: float) -> list[int]:
         """The windows that are followed so long after the first one began, by their number."""
@@ -125,7 +152,7 @@ async def test_the_next_window_comes_before_it_begins_and_the_old_one_stays(worl
     assert await world.at(930) == [1]
     assert await world.at(1800 - LEAD_S) == [1, 2]
     assert len(world.server.peers) == 1
-    assert len(world.listed.asked) == 3
+    assert len(world.listed.asked) == 4, "each window once, and the one that ended for its result"
 
 
 async def test_a_settled_window_is_let_go_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,29 +174,72 @@ async def test_a_window_that_nobody_settles_goes_some_time_after_its_end(
     assert "nobody settled as it was given" in caplog.text
 
 
-async def test_a_window_that_is_not_listed_is_asked_for_again(
+async def test_a_window_that_is_not_listed_is_searched_for_again_and_again(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.listed.missing = {START + QUARTER}
     assert await world.at(60) == [0]
     assert await world.at(800) == [0]
     assert await world.at(800 + AGAIN_S - 1) == [0]
-    assert len(world.listed.asked) == 2
+    assert len(world.listed.searched) == 1
     assert await world.at(800 + AGAIN_S) == [0]
-    assert len(world.listed.asked) == 3
-    assert caplog.text.count("is not listed; asked for again") == 1
+    assert len(world.listed.searched) == 2
+    assert len(world.listed.asked) == 2, "a name is guessed once"
+    assert caplog.text.count("searched for by its series from now on") == 1
+    assert caplog.text.count("asked for again every") == 1
     world.listed.missing.clear()
     assert await world.at(800 + 2 * AGAIN_S) == [0, 1]
+    assert "found by search" in caplog.text
     assert await world.at(1800 - LEAD_S) == [0, 1, 2]
+    assert world.one.missed == 0
 
 
-async def test_books_that_are_not_there_yet_are_an_error_that_is_tried_again(world: World) -> None:
+async def test_a_window_of_another_name_is_followed_to_its_end(world: World) -> None:
+    world.listed.misnamed = {START + QUARTER}
+    await world.at(60)
+    assert await world.at(800) == [0, 1]
+    assert await world.at(901) == [0, 1]
+    await world.settle(0)
+    await world.settle(1)
+    await world.at(1801)
+    assert [end.window.start_ts for end in world.ends] == [START, START + QUARTER]
+    assert len(world.listed.searched) == 2, "when it came, and for its result"
+
+
+async def test_a_window_that_never_came_was_missed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.listed.missing = {START + QUARTER}
+    await world.at(60)
+    await world.at(800)
+    assert await world.at(1800) == [0, 2]
+    assert world.one.missed == 1
+    assert f"missed {SERIES.window(START + QUARTER).event}" in caplog.text
+
+
+async def test_books_that_are_not_there_yet_are_waited_for(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.listed.late = {START + 2 * QUARTER}
     await world.at(60)
-    with pytest.raises(CatalogueError, match="no order books"):
-        await world.at(800)
+    assert await world.at(800) == [0]
+    assert "no order books" in caplog.text
     world.listed.late.clear()
-    assert await world.at(801) == [0, 1]
+    assert await world.at(801) == [0]
+    assert await world.at(800 + AGAIN_S) == [0, 1]
+
+
+async def test_how_a_window_came_out_is_told_with_what_comes_next(world: World) -> None:
+    await world.at(60)
+    await world.at(800)
+    await world.settle(0)
+    world.listed.result = "Up"
+    await world.at(910)
+    (end,) = world.ends
+    following = SERIES.window(START + QUARTER).event
+    assert (end.venue, end.window.start_ts, end.following) == ("polymarket", START, following)
+    title = SERIES.window(START).event
+    assert end.line() == f"{title} ended: Up, strike 85000.5, decided by 85001; next {following}"
 
 
 async def test_what_somebody_else_took_off_is_over(world: World) -> None:

@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     )
     from bookfeed.feed.feed import Feed
     from bookfeed.feed.replay import Replay, replay
+    from bookfeed.feed.rolling import Rolling
+    from bookfeed.feed.windows import WindowEnd
     from bookfeed.live.options import SessionOptions
     from bookfeed.live.recovery.plan import ResyncPolicy
     from bookfeed.market import Fee, Market, Outcome
@@ -74,7 +76,15 @@ if TYPE_CHECKING:
     from bookfeed.records import Leg, Signal, Update
     from bookfeed.records.arrays import columns
     from bookfeed.records.levels import LevelChange, LevelChanges
-    from bookfeed.rules.pairs import Basket, BasketLeg, Ladder, LadderLeg, Pair, PairLeg
+    from bookfeed.rules.pairs import (
+        Basket,
+        BasketLeg,
+        Ladder,
+        LadderLeg,
+        Pair,
+        PairLeg,
+        SeriesPair,
+    )
     from bookfeed.rules.rule import Rule
     from bookfeed.rules.why import Why
     from bookfeed.sinks import Sink, SinkOptions, SinkStatus
@@ -161,9 +171,11 @@ __all__ = [
     "RefusalReason",
     "Replay",
     "ResyncPolicy",
+    "Rolling",
     "Rule",
     "RuleKind",
     "Series",
+    "SeriesPair",
     "SessionError",
     "SessionOptions",
     "Signal",
@@ -181,6 +193,7 @@ __all__ = [
     "UserFee",
     "Venue",
     "Why",
+    "WindowEnd",
     "__version__",
     "binance",
     "columns",
@@ -223,7 +236,17 @@ _MODULES: Final = {
     "bookfeed.recordings.writer": ("JournalWriter",),
     "bookfeed.records": ("Leg", "Signal", "Update"),
     "bookfeed.feed.replay": ("Replay", "replay"),
-    "bookfeed.rules.pairs": ("Basket", "BasketLeg", "Ladder", "LadderLeg", "Pair", "PairLeg"),
+    "bookfeed.feed.rolling": ("Rolling",),
+    "bookfeed.feed.windows": ("WindowEnd",),
+    "bookfeed.rules.pairs": (
+        "Basket",
+        "BasketLeg",
+        "Ladder",
+        "LadderLeg",
+        "Pair",
+        "PairLeg",
+        "SeriesPair",
+    ),
     "bookfeed.rules.rule": ("Rule",),
     "bookfeed.rules.why": ("Why",),
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),

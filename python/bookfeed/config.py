@@ -29,15 +29,17 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
-from bookfeed.errors import ConfigError
+from bookfeed.catalogue.series import check_pair
+from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.rules.gates import Gates
-from bookfeed.rules.pairs import Basket, Ladder, Pair, check_followed
+from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
 from bookfeed.rules.rule import Rule
 from bookfeed.schema import (
     DecimalText,
     DirectoryPath,
+    Having,
     Range,
     Reader,
     Sections,
@@ -194,8 +196,8 @@ class Config:
     """``[[market]]``: what is watched."""
     rules: RulesConfig = field(default_factory=RulesConfig)
     """``[rules]``: what is looked for in every market."""
-    pair: tuple[Pair, ...] = ()
-    """``[[pair]]``: one event in two contracts."""
+    pair: tuple[Annotated[Pair | SeriesPair, Having("series", SeriesPair)], ...] = ()
+    """``[[pair]]``: one event in two contracts, or two series window by window."""
     basket: tuple[Basket, ...] = ()
     """``[[basket]]``: outcomes that exclude each other."""
     ladder: tuple[Ladder, ...] = ()
@@ -249,21 +251,31 @@ class Config:
             first = names.setdefault(bundle.name, key)
             if first != key:
                 raise ConfigError("", f"{key}.name", f'"{bundle.name}" is already {first}')
+            if isinstance(bundle, SeriesPair):
+                _check_series(key, bundle)
+                continue
             legs = "leg" if isinstance(bundle, Pair) else "legs"
             for index, leg in enumerate(bundle.legs):
                 check_followed(f"{key}.{legs}[{index}]", leg, outcomes)
 
-    def _bundles(self) -> list[tuple[str, Pair | Basket | Ladder]]:
-        found: list[tuple[str, Pair | Basket | Ladder]] = []
+    def _bundles(self) -> list[tuple[str, Pair | SeriesPair | Basket | Ladder]]:
+        found: list[tuple[str, Pair | SeriesPair | Basket | Ladder]] = []
         found += ((f"pair[{i}]", one) for i, one in enumerate(self.pair))
         found += ((f"basket[{i}]", one) for i, one in enumerate(self.basket))
         found += ((f"ladder[{i}]", one) for i, one in enumerate(self.ladder))
         return found
 
     def signal_rules(self) -> list[Rule]:
-        """Every rule to run, those of ``[rules.*]`` first, then pairs, baskets and ladders."""
-        bundles = [bundle for _, bundle in self._bundles() if bundle.enabled]
-        return [*self.rules.enabled(), *(bundle.rule() for bundle in bundles)]
+        """Every rule to run, those of ``[rules.*]`` first, then pairs, baskets and ladders.
+
+        Pairs of series have rules as their windows come.
+        """
+        bundles = [one for _, one in self._bundles() if not isinstance(one, SeriesPair)]
+        return [*self.rules.enabled(), *(bundle.rule() for bundle in bundles if bundle.enabled)]
+
+    def series_pairs(self) -> list[SeriesPair]:
+        """The pairs of rolling series that are watched."""
+        return [one for one in self.pair if isinstance(one, SeriesPair) and one.enabled]
 
     def sinks(self) -> list[tuple[Sink, SinkOptions]]:
         """All sinks as a feed takes them, not open yet; new ones with each call."""
@@ -297,6 +309,13 @@ class Config:
             for secret in sink.SECRETS:
                 del kept[secret]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _check_series(key: str, pair: SeriesPair) -> None:
+    try:
+        check_pair(pair.series)
+    except CatalogueError as error:
+        raise ConfigError("", f"{key}.series", str(error)) from None
 
 
 class Found(NamedTuple):

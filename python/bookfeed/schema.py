@@ -7,8 +7,8 @@ is allowed. A class attribute ``HINTS`` says what to write instead of names, sep
 that are often tried.
 
 It reads what configuration needs and no more: bool, int, float, str, Literal, optional,
-nested dataclasses, one of several dataclasses (``Tag``), tuples of those, and dataclasses by name
-(``Sections``).
+nested dataclasses, one of several dataclasses (``Tag``, ``Having``), tuples of those and of texts,
+and dataclasses by name (``Sections``).
 """
 
 import math
@@ -143,6 +143,14 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Having:
+    """A table that has the key ``field`` is a ``kind``, and not what its type says."""
+
+    field: str
+    kind: type[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Sections:
     """A field that holds tables by name, which stand beside the other keys, not in one of its own.
 
@@ -229,6 +237,10 @@ class Reader:
         for extra in extras:
             if isinstance(extra, Tag):
                 return self._tagged(extra, raw)
+            if isinstance(extra, Having) and isinstance(raw, Mapping) and extra.field in raw:
+                return self.table(extra.kind, raw)
+        if any(isinstance(extra, Having) for extra in extras):
+            kind = typing.get_args(kind)[0]
         if typing.get_origin(kind) in (types.UnionType, typing.Union):
             (kind,) = (k for k in typing.get_args(kind) if k is not types.NoneType)
             return self.read(Annotated[kind, *extras] if extras else kind, raw)
@@ -291,6 +303,8 @@ class Reader:
         return self.table(tag.kinds[value], raw, tag)
 
     def _tables(self, kind: Any, raw: object) -> tuple[Any, ...]:
+        if _plain(kind) is str and not isinstance(raw, list):
+            self.expected('texts in brackets, such as ["a", "b"]', raw)
         if isinstance(raw, Mapping):
             header = _INDEX.sub("", self.key)
             self.fail(f"must be an array of tables: write [[{header}]] for each, not [{header}]")
@@ -420,9 +434,16 @@ def _wanted(kind: Any, key: str) -> str:
             return str(extra)
         if isinstance(extra, Count):
             (one, _), *_ = map(typing.get_args, typing.get_args(kind))
+            if not is_dataclass(one):
+                return f'{extra.words}, such as {key} = ["…", "…"]'
             keys = ", ".join(field.name for field in fields(one) if _required(field))
             return f"{extra.words}, a [[{key}]] for each, with {keys}"
     return ""
+
+
+def _plain(kind: Any) -> Any:
+    """A type without what is annotated to it."""
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
 
 
 def _required(field: Field[Any]) -> bool:

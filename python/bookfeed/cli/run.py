@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
@@ -19,6 +19,9 @@ from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
 from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
+
+if TYPE_CHECKING:
+    from bookfeed.feed.windows import WindowEnd
 
 HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 
@@ -82,7 +85,7 @@ async def _follow(
         async with feed:
             show.begin()
             reloading = None if source.again is None else Reloading(feed, source)
-            async with _rolling(feed, source):
+            async with _rolling(feed, source, watch.window_ended):
                 await _until_ended(feed, show, args.seconds, reloading)
             summary = watch.summary()
             unreached = feed.unreached()
@@ -97,8 +100,10 @@ async def _follow(
 
 
 @asynccontextmanager
-async def _rolling(feed: Feed, source: Source) -> AsyncIterator[None]:
-    """The series among what was named roll on."""
+async def _rolling(
+    feed: Feed, source: Source, on_end: "Callable[[WindowEnd], None]"
+) -> AsyncIterator[None]:
+    """The series among what was named roll on, and those that are paired."""
     if not source.series:
         yield
         return
@@ -108,7 +113,11 @@ async def _rolling(feed: Feed, source: Source) -> AsyncIterator[None]:
     from bookfeed.feed.rolling import Rolling
 
     series = [Series(name) for name in source.series]
-    async with Catalogue(urls=source.urls) as catalogue, Rolling(feed, catalogue, series):
+    pairs = source.config.series_pairs()
+    async with (
+        Catalogue(urls=source.urls) as catalogue,
+        Rolling(feed, catalogue, series, pairs=pairs, on_end=on_end),
+    ):
         yield
 
 

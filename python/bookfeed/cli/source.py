@@ -32,7 +32,7 @@ class Source(NamedTuple):
     keys: Mapping[str, Any] = _NO_KEYS
     again: Callable[[], "Source"] | None = None
     series: tuple[str, ...] = ()
-    """The rolling series among what was named."""
+    """The rolling series among what was named, and those that are paired."""
     urls: Mapping[str, str] = _NO_KEYS
     """Where names are looked up in place of the venues' own addresses."""
 
@@ -61,6 +61,14 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
         yield configured(args.config, args.targets, there)
 
 
+def _paired(path: str | None, there: Places) -> list[str]:
+    """The series that a file pairs, which are followed without being named."""
+    if path is None:
+        return []
+    pairs = config.load(path, there.environ).series_pairs()
+    return [name for pair in pairs for name in pair.series]
+
+
 def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     """A file's markets, those named by the command line, or both together; names looked up.
 
@@ -71,7 +79,8 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
         problem = "nothing to follow: give --config, --demo, or targets such as"
         example = next(iter(VENUES.values()))
         raise ConfigError("", "", f"{problem} {example.name}:SYMBOL")
-    names = [target for target in targets if not is_symbol(target)]
+    named = [target for target in targets if not is_symbol(target)]
+    names = list(dict.fromkeys((*named, *_paired(path, there))))
     found = looked_up(names, there.urls) if names else []
     symbols = list(filter(is_symbol, targets))
     loaded = config.load(path, there.environ, targets=symbols, found=found)

@@ -279,9 +279,7 @@ class Feed(LiveBooks):
 
     def _add_rule(self, rule: Rule, now_ns: int) -> int:
         number = self._inputs.add_rule(rule, now_ns)
-        basis = basis_line(rule)
-        if basis is not None:
-            _log.warning("%s", basis)
+        _tell_basis(rule)
         return number
 
     async def __aexit__(
@@ -408,16 +406,28 @@ class Feed(LiveBooks):
         """The same for a pair of contracts, whose markets are to be added by themselves."""
         return await self.add_rule(pair.rule())
 
+    async def describe_rule(self, number: int, about: Mapping[str, object]) -> None:
+        """Say anew what a rule is about, in JSON values for people; it goes on as it is.
+
+        Raises ``SessionError`` if the feed is not open, ``KeyError`` if it has no such rule.
+        """
+        self._check_has_rule(number)
+        self._inputs.describe_rule(number, about, self._clock.now_ns())
+        _tell_basis(self._inputs.rules[number])
+
     async def remove_rule(self, number: int) -> None:
         """Ask a rule no more, by its number; what is open of it closes for the reason ``removed``.
 
         Raises ``SessionError`` if the feed is not open, ``KeyError`` if it has no such rule.
         """
+        self._check_has_rule(number)
+        self._inputs.remove_rule(number, self._clock.now_ns())
+        self._flush()
+
+    def _check_has_rule(self, number: int) -> None:
         self._check_open()
         if number not in self._inputs.rules:
             raise KeyError(f"no rule {number} in this feed")
-        self._inputs.remove_rule(number, self._clock.now_ns())
-        self._flush()
 
     # Listening.
 
@@ -443,6 +453,12 @@ class Feed(LiveBooks):
         if isinstance(self._clock, AnchoredClock):
             counts["wall_step_ns"] = self._clock.wall_step_ns()
         return counts
+
+
+def _tell_basis(rule: Rule) -> None:
+    basis = basis_line(rule)
+    if basis is not None:
+        _log.warning("%s", basis)
 
 
 def _tell_doubts(markets: Iterable[Market]) -> None:

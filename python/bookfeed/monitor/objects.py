@@ -4,9 +4,11 @@ The numbers are floats, for display; exact integers are in the Python API.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from bookfeed._bookfeed import QTY_SCALE, PaperFill
+from bookfeed.feed.windows import WindowEnd
 from bookfeed.records import Leg, Signal, Update
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why
@@ -33,6 +35,33 @@ def state_object(update: Update) -> dict[str, Any]:
         "epoch": update.epoch,
         "conn": update.conn,
     }
+
+
+def window_object(end: WindowEnd) -> dict[str, Any]:
+    """A window of a rolling series that is over; times are Unix nanoseconds."""
+    window = end.window
+    return {
+        "type": "window",
+        "venue": end.venue,
+        "series": window.series,
+        "window": window.event,
+        "start_ts": window.start_ts,
+        "end_ts": window.end_ts,
+        "markets": [
+            {
+                "title": one.title,
+                "strike": _number(one.strike),
+                "decided_by": _number(one.decided_by),
+                "result": one.result,
+            }
+            for one in end.markets
+        ],
+        "following": end.following,
+    }
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def signal_object(signal: Signal) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import orjson
 
 from bookfeed import log
 from bookfeed.monitor.console import render
-from bookfeed.monitor.objects import state_object
+from bookfeed.monitor.objects import state_object, window_object
 from bookfeed.monitor.output import write_json
 from bookfeed.monitor.terminal import LineWriter
 from bookfeed.monitor.text import paint, printable
@@ -139,16 +139,26 @@ class _Lines:
         )
         watch.on_state = lambda update: self._sink.put(_line(state_object(update)))
         watch.on_signal = lambda one: self._sink.put(_line(watch.signal(one)))
+        watch.on_window_end = lambda end: self._sink.put(_line(window_object(end)))
+        self._rules: list[dict[str, Any]] = []
 
     @property
     def over(self) -> bool:
         return self._sink.error is not None
 
     def begin(self) -> None:
-        for rule in self._watch.rules():
-            self._sink.put(_line({"type": "rule", **rule}))
+        self._put_rules()
+
+    def _put_rules(self) -> None:
+        """Those that are new, or about something else by now."""
+        rules = self._watch.rules()
+        for rule in rules:
+            if rule not in self._rules:
+                self._sink.put(_line({"type": "rule", **rule}))
+        self._rules = rules
 
     def refresh(self) -> None:
+        self._put_rules()
         self._put_fills()
         self._sink.put(_line({"type": "books", "books": self._watch.books()}))
         paper, refusals = self._watch.paper(), self._watch.refusals()
@@ -162,7 +172,7 @@ class _Lines:
             self._sink.put(_line(fill))
 
     def close(self) -> None:
-        self._watch.on_state = self._watch.on_signal = None
+        self._watch.on_state = self._watch.on_signal = self._watch.on_window_end = None
 
     def end(self, summary: Summary) -> None:
         self._put_fills()

@@ -14,6 +14,7 @@ from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
 from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.feed.feed import Feed
+from bookfeed.feed.windows import WindowEnd
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen
 from bookfeed.monitor.objects import (
     fill_object,
@@ -30,6 +31,9 @@ from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, 
 from bookfeed.rules.pairs import basis_line
 
 _SIGNALS_KEPT: Final = 64
+# How many windows that ended are told on the screen, and for how long.
+_ENDS_KEPT: Final = 2
+_END_SHOWN_NS: Final = 300 * NS_PER_S
 # Updates are counted by book when this many bytes have gathered, at the latest.
 _UNCOUNTED_MAX: Final = 1 << 20
 _PERCENTILES: Final = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9))
@@ -58,6 +62,7 @@ class Watch:
         self._clock: Final = clock
         self.on_state: Callable[[Update], None] | None = None
         self.on_signal: Callable[[Signal], None] | None = None
+        self.on_window_end: Callable[[WindowEnd], None] | None = None
         self._feed: Feed | None = None
         self._tape: Final = PaperTape(engine)
         self._started_ns = clock.now_ns()
@@ -66,6 +71,7 @@ class Watch:
         self._updates = np.zeros(0, np.int64)
         self._signals: Final[deque[Signal]] = deque(maxlen=_SIGNALS_KEPT)
         self._open: Final[set[int]] = set()
+        self._ends: Final[deque[tuple[int, str]]] = deque(maxlen=_ENDS_KEPT)
         self._opened: Final[dict[str, int]] = {}
         self._closed: Final[dict[str, int]] = {}
         self._pace: _Pace = _Pace(self._started_ns, {}, np.zeros(0, np.int64))
@@ -97,6 +103,12 @@ class Watch:
         if batch.signal_bytes:
             for signal in records.signals(batch, self._names):
                 self._take_signal(signal)
+
+    def window_ended(self, end: WindowEnd) -> None:
+        """Takes in how a window of a rolling series came out."""
+        self._ends.appendleft((self._clock.now_ns(), end.line()))
+        if self.on_window_end is not None:
+            self.on_window_end(end)
 
     def _take_signal(self, signal: Signal) -> None:
         if signal.phase == "open":
@@ -154,13 +166,15 @@ class Watch:
             signals_open=len(self._open),
             counters=[(word, counters.get(name, 0)) for name, word in _TOLD.items()],
             hint=hint,
-            notes=self._notes(),
+            notes=self._notes(now_ns),
             paper=None if (totals := self.engine.paper()) is None else PaperRow(**totals),
             refusals=self._refusal_rows() if self._why else None,
         )
 
-    def _notes(self) -> list[str]:
-        return [line for rule in self.feed.rules.values() if (line := basis_line(rule))]
+    def _notes(self, now_ns: int) -> list[str]:
+        ends = [line for ts, line in self._ends if now_ns - ts < _END_SHOWN_NS]
+        rules = self.feed.rules.values()
+        return ends + [line for rule in rules if (line := basis_line(rule))]
 
     def _refusal_rows(self) -> list[RefusalRow]:
         return [RefusalRow(w.name or w.rule, w.reason, w.count, w.text) for w in self.feed.why()]

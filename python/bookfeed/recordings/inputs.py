@@ -258,9 +258,17 @@ class EngineInput:
         self.rules[number] = rule
         self.names.learn_rule(number, rule.name)
         if rule.name or rule.about:
-            about = {"number": number, "name": rule.name, "about": dict(rule.about)}
-            self.note({RULE_NOTE: about}, ts)
+            self._note_rule(number, rule, ts)
         return number
+
+    def describe_rule(self, number: int, about: Mapping[str, object], ts: int) -> None:
+        """Say anew what a rule is about, which changes nothing of what it does."""
+        self.rules[number] = replace(self.rules[number], about=about)
+        self._note_rule(number, self.rules[number], ts)
+
+    def _note_rule(self, number: int, rule: Rule, ts: int) -> None:
+        about = {"number": number, "name": rule.name, "about": dict(rule.about)}
+        self.note({RULE_NOTE: about}, ts)
 
     def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
         """A whole book is being fetched for ``instrument``; ``asked`` if it may be live still."""

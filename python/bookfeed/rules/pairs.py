@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
 from bookfeed.hints import closest
@@ -152,6 +152,33 @@ class Pair(Bundle):
         params = {"a": a, "b": b, "polarity_check": self.polarity_check} | self._settings()
         about = {"legs": [asdict(leg) for leg in self.leg], "basis": self.basis()}
         return Rule("box", params, self.name, about)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPair(Bundle):
+    """``[[pair]]`` of two rolling series: each window of one with that of the other that begins and
+    ends with it.
+    """
+
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "leg legs": "a pair of series finds its legs window by window",
+    }
+
+    name: Name
+    """What each of its pairs is called in signals."""
+    series: Annotated[tuple[Symbol, ...], Count("two series")]
+    """The venues' names of both."""
+    polarity_check: Literal["on", "off"] = "on"
+    """``"on"``: no signal before both sides were seen to agree."""
+
+    def __post_init__(self) -> None:
+        if len(self.series) != 2 or self.series[0] == self.series[1]:
+            raise ConfigError("", "series", f"must be two series, not {list(self.series)}")
+
+    def pair(self, leg: tuple[PairLeg, PairLeg]) -> Pair:
+        """The pair of two windows, with the settings of this one."""
+        settings: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Bundle)}
+        return Pair(name=self.name, leg=leg, polarity_check=self.polarity_check, **settings)
 
 
 @dataclass(frozen=True, slots=True)
