@@ -27,8 +27,9 @@ from bookfeed.sim.polymarket.faults import Fault
 from bookfeed.venues import Endpoint
 from bookfeed.venues.kalshi import Credentials
 from bookfeed.venues.kalshi import kalshi as kalshi_venue
-from bookfeed.venues.kalshi_keys import Secret, parse_key
+from bookfeed.venues.kalshi_keys import parse_key
 from bookfeed.venues.polymarket import polymarket as polymarket_venue
+from bookfeed.venues.secret import Secret
 
 AT = 40
 # Patience with a book that does not come, and with a PONG.

@@ -31,8 +31,9 @@ from bookfeed.sim import binance, kalshi, kraken, polymarket
 from bookfeed.venues import Endpoint
 from bookfeed.venues.kalshi import Credentials
 from bookfeed.venues.kalshi import kalshi as kalshi_venue
-from bookfeed.venues.kalshi_keys import Secret, parse_key
+from bookfeed.venues.kalshi_keys import parse_key
 from bookfeed.venues.polymarket import polymarket as polymarket_venue
+from bookfeed.venues.secret import Secret
 
 
 @dataclass

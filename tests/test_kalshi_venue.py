@@ -15,7 +15,8 @@ from bookfeed.market import Market, Outcome
 from bookfeed.venues import VENUES, KalshiFee
 from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
 from bookfeed.venues.kalshi import FEE_TYPES, PATH, Credentials, credentials, kalshi
-from bookfeed.venues.kalshi_keys import Secret, parse_key
+from bookfeed.venues.kalshi_keys import parse_key
+from bookfeed.venues.secret import Secret
 
 KEY_ID = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
 ED_KEY = Credentials(KEY_ID, parse_key(Secret(pem(ED25519)), "test"))

@@ -26,7 +26,8 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.venues import Venue
 from bookfeed.venues.kalshi import Credentials, kalshi
-from bookfeed.venues.kalshi_keys import Secret, parse_key
+from bookfeed.venues.kalshi_keys import parse_key
+from bookfeed.venues.secret import Secret
 
 S = 1_000_000_000
 KEY_ID = "CANARY-ec3b-4b5b-b8f9-11dae589608c"

@@ -20,7 +20,8 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.sim.kalshi import KalshiSimConfig, serve
 from bookfeed.venues.base import RestRequest
 from bookfeed.venues.kalshi import NEWS, Credentials, kalshi
-from bookfeed.venues.kalshi_keys import Secret, parse_key
+from bookfeed.venues.kalshi_keys import parse_key
+from bookfeed.venues.secret import Secret
 
 TICKER: Final = "KXA-26OCT01-T1.5"
 EVENT: Final = "KXA-26OCT01"

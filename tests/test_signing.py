@@ -18,13 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from bookfeed.errors import ConfigError
-from bookfeed.venues.kalshi_keys import (
-    KEY_FILE_BYTES_MAX,
-    Secret,
-    SigningKey,
-    key_from_file,
-    parse_key,
-)
+from bookfeed.venues.kalshi_keys import SigningKey, key_from_file, parse_key
+from bookfeed.venues.secret import KEY_FILE_BYTES_MAX, Secret
 
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 MESSAGE = b"1790000000123GET/trade-api/ws/v2"

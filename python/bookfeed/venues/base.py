@@ -8,7 +8,7 @@ configured, what serves it in tests). Nothing here reads market data.
 import re
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from ipaddress import ip_address
@@ -242,6 +242,8 @@ class Venue:
     handshake_headers: Callable[[int], Mapping[str, str]] | None = None
     explain_refusal: Callable[[HandshakeRefusal], str] = field(default=_refused)
     check_url: Callable[[str], None] | None = None
+    hidden: Callable[[], Iterable[str]] = tuple
+    """What must not be shown of what its peer says, besides headers and addresses."""
 
     @property
     def needs_rest(self) -> bool:

@@ -40,16 +40,8 @@ from bookfeed.venues.base import (
     WsUrl,
     is_loopback,
 )
-from bookfeed.venues.kalshi_keys import (
-    Secret,
-    SigningKey,
-    is_key,
-    is_path,
-    key_from_file,
-    parse_key,
-    plain,
-    without_ends,
-)
+from bookfeed.venues.kalshi_keys import SigningKey, is_key, is_path, key_from_file, parse_key
+from bookfeed.venues.secret import Secret, plain, without_ends
 
 NAME: Final = "kalshi"
 PATH: Final = "/trade-api/ws/v2"
@@ -183,7 +175,11 @@ class Credentials:
 
     def headers(self, now_ms: int) -> dict[str, str]:
         """Headers of a handshake at ``now_ms``, Unix milliseconds by the wall clock."""
-        signature = self.key.sign(f"{now_ms}GET{PATH}".encode())
+        return self.signed(now_ms, "GET", PATH)
+
+    def signed(self, now_ms: int, method: str, path: str) -> dict[str, str]:
+        """Headers of any request; ``path`` is all of the address but host and query."""
+        signature = self.key.sign(f"{now_ms}{method}{path}".encode())
         return {
             "KALSHI-ACCESS-KEY": self.key_id,
             "KALSHI-ACCESS-TIMESTAMP": str(now_ms),

@@ -1,22 +1,21 @@
 """Private keys: where they may lie, how they are read, what they sign.
 
-``SigningKey`` holds a parsed key and signs with it; ``Secret`` holds text that must not be seen.
-Neither shows what it holds, whoever asks: not in ``repr``, not in an error, not pickled. Errors
-name the file or variable and what to do, never a byte of what was in it.
+``SigningKey`` holds a parsed key and signs with it. It shows what it holds to nobody: not in
+``repr``, not in an error, not pickled. Errors name the file or variable and what to do, never a
+byte of what was in it.
 
 The arithmetic is the package ``cryptography``'s (``pip install bookfeed[kalshi]``), imported when
 the first key is read.
 """
 
-import os
 import re
-import stat
 from codecs import BOM_UTF8
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from bookfeed.errors import ConfigError
+from bookfeed.venues.secret import KEY_FILE_BYTES_MAX, LINE_ENDS, Secret, plain, private_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,40 +24,15 @@ if TYPE_CHECKING:
 RSA_BITS_MIN: Final = 2048
 # The salt is as long as the digest: what the venue verifies with.
 PSS_SALT_BYTES: Final = 32
-# No key is longer; a file that is was meant for something else.
-KEY_FILE_BYTES_MAX: Final = 64 * 1024
 
 _BEGIN: Final = "-----BEGIN"
 # How the base64 of a PEM text begins.
 _BEGIN_BASE64: Final = "LS0tLS1CRUdJTi"
 _ONE_LINE: Final = re.compile(r"(-----BEGIN [A-Z ]+-----)([^\n]+)(-----END [A-Z ]+-----)")
-_LINE_ENDS: Final = re.compile(r"(?:\\+r)?\\+n")
 _LOOKS_LIKE_BASE64: Final = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _DER: Final = b"\x30\x82"
 _NO_PEM: Final = "not a private key in PEM form (-----BEGIN … PRIVATE KEY-----)"
-
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-
-
-@final
-class Secret:
-    """Text that is not to be shown; ``reveal`` is the one way to it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself, for whoever is to have it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError("a secret is not copied or pickled")
 
 
 @final
@@ -90,18 +64,6 @@ class SigningKey:
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError("a private key is not copied or pickled")
-
-
-def plain(text: str) -> str:
-    """What was meant, without the mark, the blanks and the quotes that files and shells leave."""
-    text = text.strip().removeprefix("\ufeff").strip()
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return text[1:-1].strip() if quoted else text
-
-
-def without_ends(text: str) -> str:
-    """The same, without line ends that are written out."""
-    return plain(_LINE_ENDS.sub("\n", plain(text)))
 
 
 def is_key(text: str) -> bool:
@@ -163,7 +125,7 @@ def parse_key(pem: Secret, source: str, key: str = "", where: str = "") -> Signi
 
 def _pem(given: str) -> str:
     """PEM text with line ends where they belong."""
-    text = _LINE_ENDS.sub("\n", plain(given)).strip()
+    text = LINE_ENDS.sub("\n", plain(given)).strip()
     one_line = _ONE_LINE.fullmatch(text)
     if one_line is None:
         return text
@@ -189,43 +151,13 @@ def _no_key(text: str) -> str:
     return _NO_PEM
 
 
-def others_may_replace(directory: Path) -> bool:
-    """Whether others may put a file of theirs in place of one in ``directory``."""
-    mode = directory.stat().st_mode
-    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
-
-
 def _private_text(path: Path, source: str, key: str) -> str:
-    """What is in a file, after a look at who else could have written or read it."""
+    """What is in a file that is to hold a key in PEM form."""
 
     def refuse(problem: str) -> NoReturn:
         raise ConfigError(source, key, f"{path}: {problem}")
 
-    try:
-        link = path.lstat()
-        # Not to hang on a pipe; what was opened is what is looked at, whatever the name says next.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        refuse(f"cannot read ({error.strerror})")
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            refuse("not a file")
-        if stat.S_ISLNK(link.st_mode) and link.st_uid not in (os.geteuid(), 0):
-            refuse("a symbolic link that belongs to another user; name the file itself")
-        if found.st_uid != os.geteuid():
-            refuse(f"belongs to another user; it must be yours: chown {os.geteuid()} {path}")
-        if found.st_mode & _OTHERS:
-            mode = stat.S_IMODE(found.st_mode)
-            refuse(f"others may use it (mode {mode:04o}): chmod 600 {path.resolve()}")
-        place = path.resolve().parent
-        if others_may_replace(place):
-            refuse(f"others may replace it: chmod go-w {place}")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(KEY_FILE_BYTES_MAX + 1)
-    finally:
-        os.close(descriptor)
-    data = data.removeprefix(BOM_UTF8)
+    data = private_bytes(path, source, key).removeprefix(BOM_UTF8)
     if data.startswith(_UTF16):
         refuse("text in UTF-16; save it as plain text (ASCII or UTF-8)")
     if data.startswith(_DER):
