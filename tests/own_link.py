@@ -136,7 +136,7 @@ class Line:
             try:
                 request = next(steps)
                 while True:
-                    if trades and self.rng.random() < 0.3:
+                    if trades and self.rng.random() < 0.15:
                         self.run(1, Rates(0, self.rates.doubled, self.rates.late))
                     status, body = self.account.answer(request.path)  # type: ignore[attr-defined]
                     assert status in request.answers, (status, request.path)
@@ -164,7 +164,7 @@ class _NoKey:
 def kalshi_line(seed: int) -> Line:
     rng = Random(f"line {seed}")
     account = KalshiAccount(seed, lag_steps=rng.choice((0, 0, 1, 4)))
-    return Line(account, KalshiChannel(_NoKey()), rng)
+    return Line(account, KalshiChannel(_NoKey()), rng)  # type: ignore[arg-type]
 
 
 def orders(line: Line) -> dict[str, tuple[int, int]]:

@@ -39,7 +39,11 @@ _LIMIT: Final = 1000
 _FIRST_NS: Final = 24 * 3600 * NS_PER_S
 _OVERLAP_NS: Final = 600 * NS_PER_S
 _FEE_SCALE: Final = 10**9
-# A position may be another than after its last fill because the market was settled, but not so soon.
+# How far our clock may be ahead of the venue's.
+_CLOCKS_NS: Final = 60 * NS_PER_S
+# How often positions are asked for in a row.
+_TRIES: Final = 20
+# A settled market's position is another than after its last fill, but not so soon.
 _RECENT_NS: Final = 10 * NS_PER_S
 
 _STATUSES: Final[dict[str, OrderStatus]] = {
@@ -243,22 +247,15 @@ class KalshiChannel:
         seen_ns = moment(answer, "as_of_time") or 0
         if seen_ns < known_ns:
             raise NotYet(f"the portfolio is {(known_ns - seen_ns) / 1e9:.1f} s behind the channel")
-        before = yield from self._positions(asked_ns)
-        listed: set[FillKey] = set()
-        from_ns = since_ns - _OVERLAP_NS if since_ns else now_ns() - _FIRST_NS
-        path = f"/portfolio/fills?limit={_LIMIT}&min_ts={max(0, from_ns) // NS_PER_S}"
-        for row in (yield from _pages(path, "fills")):
-            fill = self.fill(row, now_ns(), "rest")
-            listed.add(fill.key)
-            taker.take(fill, asked_ns=asked_ns)
+        from_ns = since_ns - _OVERLAP_NS if since_ns else asked_ns - _FIRST_NS
+        listed = yield from self._fills(from_ns, taker, now_ns, asked_ns)
         path = f"/portfolio/orders?limit={_LIMIT}&status=resting"
         for row in (yield from _pages(path, "orders")):
             order = self.order(row, now_ns(), "rest")
             missing.discard(order.order_id)
             taker.take(order, asked_ns=asked_ns)
-        if before != (yield from self._positions(asked_ns)):
-            raise NotYet("the positions changed while they were asked for")
-        state.anchor((claim for claim, _ in before.values()), told_before | listed)
+        rows = yield from self._agreed(listed, taker, now_ns, asked_ns)
+        state.anchor(rows, told_before | listed)
         if differs := state.disagreeing(seen_ns - _RECENT_NS):
             raise NotYet(f"the position in {differs} is another than after its last fill")
         for order_id in sorted(missing):
@@ -267,6 +264,33 @@ class KalshiChannel:
             if found is None:
                 raise NotYet(f"order {order_id} is neither listed nor known")
             taker.take(self.order(found, now_ns(), "rest"), asked_ns=asked_ns)
+
+    def _fills(
+        self, from_ns: int, taker: Taker, now_ns: Callable[[], int], asked_ns: int
+    ) -> Steps[set[FillKey]]:
+        """Take every fill from a time on; returns what is unique about them."""
+        listed = set()
+        path = f"/portfolio/fills?limit={_LIMIT}&min_ts={max(0, from_ns) // NS_PER_S}"
+        for row in (yield from _pages(path, "fills")):
+            fill = self.fill(row, now_ns(), "rest")
+            listed.add(fill.key)
+            taker.take(fill, asked_ns=asked_ns)
+        return listed
+
+    def _agreed(
+        self, listed: set[FillKey], taker: Taker, now_ns: Callable[[], int], asked_ns: int
+    ) -> Steps[list[OwnClaim]]:
+        """Positions between two answers of which nothing was traded; what was until then is added
+        to what is ``listed``.
+        """
+        before = yield from self._positions(asked_ns)
+        for _ in range(_TRIES):
+            listed |= yield from self._fills(asked_ns - _CLOCKS_NS, taker, now_ns, asked_ns)
+            after = yield from self._positions(asked_ns)
+            if before == after:
+                return [claim for claim, _ in after.values()]
+            before = after
+        raise NotYet("positions changed each time they were asked for")
 
     def _positions(self, asked_ns: int) -> Steps[dict[str, tuple[OwnClaim, str]]]:
         """Positions by ticker, and what was traded so far, which no trade leaves as it was."""

@@ -344,7 +344,7 @@ class OwnState:
         for order in list(self._orders.values()):
             if order.ended and (order.ts_event or 0) < before_ns:
                 for known in (self._orders, self._filled_e8, self._untold_e8):
-                    known.pop(order.order_id, None)  # type: ignore[attr-defined]
+                    known.pop(order.order_id, None)
                 self._doubts.pop(_doubt_of(order.order_id), None)
         self._positions.clear()
 

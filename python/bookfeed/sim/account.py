@@ -113,6 +113,7 @@ class SimAccount:
         self.orders: dict[str, SimOrder] = {}
         self.trades: list[SimTrade] = []
         self.symbols = [self._symbol(index) for index in range(symbols)]
+        self._held: dict[str, Held] = {}
         self._count = 0
 
     # What is true.
@@ -124,6 +125,8 @@ class SimAccount:
 
     def held(self) -> dict[str, Held]:
         """What is held by symbol, from the first trade on; trades that failed never happened."""
+        if self.NETS:
+            return self._held  # no trade fails
         found: dict[str, Held] = {}
         for trade in sorted(self.trades, key=self._place):
             for part in trade.parts:
@@ -250,7 +253,9 @@ class SimAccount:
             part.order.updated_ms = self.now_ms
             if part.order.filled == part.order.size:
                 part.order.ended = "executed"
-        trade.post = {symbol: held.size for symbol, held in self.held().items()}
+            held = self._held.setdefault(part.order.symbol, Held())
+            held.trade(part.order.buys, part.size, part.price)
+        trade.post = {symbol: held.size for symbol, held in self._held.items()}
         messages = list(self._told_trade(trade))
         for part in parts:
             messages += self._told_order(part.order, "UPDATE")

@@ -1,7 +1,7 @@
 """Secrets: text that must not be seen, and files that nobody but their owner may read.
 
-``Secret`` shows its text to nobody but who asks for it by name. Errors name the file or variable and
-what to do, never a byte of what was in it.
+``Secret`` shows its text to nobody but who asks for it by name. Errors name the file or variable
+and what to do, never a byte of what was in it.
 """
 
 import os

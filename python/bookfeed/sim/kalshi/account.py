@@ -154,7 +154,7 @@ class KalshiAccount(SimAccount):
 
     def position_object(self, symbol: str) -> dict[str, Any]:
         """A position as its channel has it."""
-        held = self.held().get(symbol, Held())
+        held = self._held.get(symbol, Held())
         parts = [part for trade in self.trades for part in trade.parts if trade.symbol == symbol]
         return {
             "user_id": "user-1",
@@ -184,6 +184,8 @@ class KalshiAccount(SimAccount):
 
     def answer(self, target: str) -> tuple[int, str]:
         """Status and body of a GET of ``target``, a path below the API's root with its query."""
+        if not self._lag_steps:
+            return self._answered(target)
         if self._seen is None or self._age > self._lag_steps:
             self._seen, self._age = None, 0
             self._seen = copy.deepcopy(self)
