@@ -53,18 +53,18 @@ def test_orders_and_positions_are_true_after_every_reconnect(venue: str, part: i
     told = 0
     for seed in range(part, SEEDS, PARTS):
         line = make(seed)
-        line.run(line.rng.randint(0, 30))
+        line.run(line.rng.randint(0, 10))
         for _ in range(3):
             line.connect()
-            line.run(line.rng.randint(0, 10))
+            line.run(line.rng.randint(0, 5))
             settle(line)
             check(line, seed)
-            line.run(line.rng.randint(5, 25), Rates(0, 0.3, 0.4))
+            line.run(line.rng.randint(2, 10), Rates(0, 0.3, 0.4))
             line.quiet()
             check(line, seed)  # nothing was lost since: the channel alone keeps it true
-            line.run(line.rng.randint(5, 25))
+            line.run(line.rng.randint(2, 10))
             if line.rng.random() < 0.5:
                 line.disconnect()
-                line.run(line.rng.randint(0, 20))
+                line.run(line.rng.randint(0, 6))
         told += len(line.events)
-    assert told > 1_000
+    assert told > 1_000, "messages came through, or nothing was tested"
