@@ -2,8 +2,8 @@
 
 Prices are integers of 1e-9 USD a share, quantities of 1e-8 shares, fees of 1e-9 USD, costs of 1e-17
 USD (a price times a quantity, exactly). Times are Unix nanoseconds. What a venue does not say is
-``None``. ``side`` is what the user does with the book of ``symbol``: on Kalshi buying NO is selling
-that book, and ``price_e9`` is the price of YES.
+``None``. ``side`` is what the user does with the book of ``symbol``: where a market has one book, buying
+NO is selling it, and ``price_e9`` is the price of YES.
 """
 
 from dataclasses import dataclass
@@ -216,7 +216,7 @@ class OwnPosition:
     symbol: str
     """The venue's string for the book."""
     qty_e8: int
-    """Shares held; negative are shares of the other side (Kalshi's NO)."""
+    """Shares held; negative are shares of the other side, NO."""
     pending_e8: int
     """How many of the shares that changed hands are not settled yet; they may still fail."""
     cost_e17: int | None
