@@ -2,8 +2,8 @@
 
 Prices are integers of 1e-9 USD a share, quantities of 1e-8 shares, fees of 1e-9 USD, costs of 1e-17
 USD (a price times a quantity, exactly). Times are Unix nanoseconds. What a venue does not say is
-``None``. ``side`` is what the user does with the book of ``symbol``: where a market has one book, buying
-NO is selling it, and ``price_e9`` is the price of YES.
+``None``. ``side`` is what the user does with the book of ``symbol``: where a market has one book,
+buying NO is selling it, and ``price_e9`` is the price of YES.
 """
 
 from dataclasses import dataclass
