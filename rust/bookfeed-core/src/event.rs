@@ -19,6 +19,18 @@ pub enum Side {
     Ask,
 }
 
+impl Side {
+    /// 1 for bids, 2 for asks: for numbers that are made of what a message says.
+    #[inline]
+    #[must_use]
+    pub(crate) const fn number(self) -> u64 {
+        match self {
+            Self::Bid => 1,
+            Self::Ask => 2,
+        }
+    }
+}
+
 /// Who crossed the spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggressor {

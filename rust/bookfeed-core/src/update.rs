@@ -177,8 +177,11 @@ impl Update {
     /// Appends the record, numbered `seq`.
     #[inline]
     pub fn write(&self, seq: u64, out: &mut Vec<u8>) {
-        let mut record = [0u8; UPDATE_SIZE];
-        let mut w = Writer(&mut record);
+        // Written where it stays: a copy of what was just written in words waits for all of them.
+        let at = out.len();
+        out.extend_from_slice(&[0; UPDATE_SIZE]);
+        let Some(record) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) else { return };
+        let mut w: Writer<'_, UPDATE_SIZE> = Writer(record);
         w.put(0, self.ts_recv.to_le_bytes());
         w.put(8, self.ts_event.to_le_bytes());
         w.put(16, self.ts_evidence.to_le_bytes());
@@ -193,7 +196,6 @@ impl Update {
         w.put(84, self.epoch.to_le_bytes());
         w.put(88, self.conn.to_le_bytes());
         w.put(92, [self.kind as u8, self.state as u8, self.cause as u8, self.flags]);
-        out.extend_from_slice(&record);
     }
 }
 

@@ -52,4 +52,10 @@ impl Applied {
     pub(super) fn touch(&mut self, id: InstrumentId, how: How) {
         self.touched.push(Touched { id, how });
     }
+
+    /// The books that the message changed.
+    #[inline]
+    pub(super) fn books(&self) -> impl ExactSizeIterator<Item = InstrumentId> + Clone {
+        self.touched.iter().map(|one| one.id)
+    }
 }

@@ -10,7 +10,7 @@ use super::order::Older;
 use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
-use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place, Side};
+use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place};
 use crate::fixed::ABSENT;
 use crate::instrument::UNKNOWN;
 use crate::sequence::recent::fingerprint;
@@ -94,8 +94,8 @@ impl Applier {
         }
         let book = world.book(id);
         let digest = change.digest.raw(origin.payload);
-        let side = if change.side == Side::Bid { 1 } else { 2 };
-        let print = fingerprint(origin.ts_stated, digest, side, change.level.price, change.level.qty);
+        let (side, level) = (change.side.number(), change.level);
+        let print = fingerprint(origin.ts_stated, digest, side, level.price, level.qty);
         // Where no time is believed, a hash that came before tells a copy.
         let copies = ts_event != ABSENT || checked && !digest.is_empty();
         let not_newer = ts_event <= book.ts_event && copies;

@@ -229,15 +229,27 @@ impl Judge {
     /// Shows what a message changed, and has the rules asked. Where hashes are sampled, the books
     /// on which a signal would open are checked first, any other within the interval.
     #[inline]
-    pub(super) fn publish(&mut self, world: &mut World, touched: &[Touched], ts: Nanos) {
-        for one in touched {
-            self.publisher.stage(world, one.id);
+    pub(super) fn publish(
+        &mut self,
+        world: &mut World,
+        mut changed: impl ExactSizeIterator<Item = InstrumentId> + Clone,
+        ts: Nanos,
+    ) {
+        let sampled = world.config.hash_check == HashCheck::Sampled;
+        if changed.len() == 1
+            && !sampled
+            && let Some(id) = changed.next()
+        {
+            return self.publisher.publish_alone(world, id, ts);
         }
-        self.check_staged(world, ts);
-        if world.config.hash_check == HashCheck::Sampled {
+        for id in changed.clone() {
+            self.publisher.stage(world, id);
+        }
+        if sampled {
+            self.check_staged(world, ts);
             // A message that changed nothing here is not staged; its hash may deny the book.
-            for one in touched {
-                self.owe_check(world, one.id, ts);
+            for id in changed {
+                self.owe_check(world, id, ts);
             }
         }
         self.publisher.publish_staged(world, ts);
@@ -245,20 +257,12 @@ impl Judge {
 
     /// Publishes one book outside any message that changed it.
     pub(super) fn publish_one(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
-        self.publisher.stage(world, id);
-        self.check_staged(world, ts);
-        if world.config.hash_check == HashCheck::Sampled {
-            self.owe_check(world, id, ts);
-        }
-        self.publisher.publish_staged(world, ts);
+        self.publish(world, [id].into_iter(), ts);
     }
 
     /// With sampled checks: the books on which a signal would open are checked first.
     #[inline]
     fn check_staged(&mut self, world: &mut World, ts: Nanos) {
-        if world.config.hash_check != HashCheck::Sampled {
-            return;
-        }
         for i in 0..self.publisher.staged.len() {
             let id = self.publisher.staged[i].id;
             if !self.publisher.will_ask(world, id) {

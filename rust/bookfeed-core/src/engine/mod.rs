@@ -32,6 +32,7 @@ mod rules;
 mod searches;
 mod sequence;
 mod time;
+mod usual;
 mod whole;
 mod world;
 
@@ -59,6 +60,7 @@ pub use output::Output;
 use publish::Publisher;
 pub use sequence::Notice;
 use sequence::Sequencer;
+use usual::{Taken, take_pair};
 use world::{Origin, World};
 
 /// Every book of a process, and everything that happens to them.
@@ -102,12 +104,22 @@ impl Engine {
         let heard = sequencer.take(world, judge, origin, message);
         match &message.body {
             Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Snapshot(_) => {
-                // 2. All of its changes, on the ladders.
-                applier.apply(world, judge, origin, frame, message, heard);
-                // 3. Does the evidence agree? Which state?
-                judge.judge(world, origin, frame, &applier.applied);
+                let taken = match &message.body {
+                    Body::Changes(changes) if world.config.fast_frames => {
+                        take_pair(world, origin, frame, changes, &mut applier.applied)
+                    }
+                    _ => Taken::Not,
+                };
+                if taken == Taken::Not {
+                    // 2. All of its changes, on the ladders.
+                    applier.apply(world, judge, origin, frame, message, heard);
+                }
+                if taken != Taken::Judged {
+                    // 3. Does the evidence agree? Which state?
+                    judge.judge(world, origin, frame, &applier.applied);
+                }
                 // 4. The books as they are now, for all to see; and 5., the rules that watch them.
-                judge.publish(world, &applier.applied.touched, origin.ts_recv);
+                judge.publish(world, applier.applied.books(), origin.ts_recv);
             }
             Body::Malformed(malformed) => judge.quarantine(world, origin, frame, malformed),
             Body::Unknown => sequence::take_unknown(world, judge, origin, heard.stream),
@@ -135,7 +147,7 @@ impl Engine {
         }
         applier.apply_rest(world, judge, origin, frame, message, stands_at);
         judge.judge(world, origin, frame, &applier.applied);
-        judge.publish(world, &applier.applied.touched, origin.ts_recv);
+        judge.publish(world, applier.applied.books(), origin.ts_recv);
         world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }
 

@@ -6,8 +6,8 @@ use super::config::Config;
 use super::output::Output;
 use super::rules::Rules;
 use super::world::World;
-use crate::book::Touch;
 use crate::book::integrity::{Cause, State};
+use crate::book::{Book, Touch};
 use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
 use crate::time::Nanos;
@@ -51,6 +51,12 @@ pub(super) fn record(world: &World, id: InstrumentId, kind: UpdateKind, ts_recv:
         cause: book.cause,
         flags: if book.verified() { FLAG_VERIFIED } else { 0 },
     }
+}
+
+/// Whether a book changed and is neither inside an open batch nor out of its stream.
+#[inline]
+fn may_be_shown(book: &Book) -> bool {
+    book.unpublished && book.doubt.is_none() && book.running()
 }
 
 impl Publisher {
@@ -122,13 +128,40 @@ impl Publisher {
         self.output.push_update(&update);
     }
 
+    /// Publishes the only book of a message.
+    #[inline]
+    pub(super) fn publish_alone(&mut self, world: &mut World, id: InstrumentId, ts_recv: Nanos) {
+        let book = world.book(id);
+        if !may_be_shown(book) {
+            return self.rules.signals.stir(id);
+        }
+        book.touch = book.current_touch();
+        let moved = self.show(world, id, ts_recv);
+        if moved || self.rules.signals.attentive(id) {
+            self.rules.ask(world, &mut self.output, id, moved, ts_recv);
+        }
+    }
+
+    /// Writes the record of a book whose touch was set; says whether that is news for rules.
+    #[inline]
+    fn show(&mut self, world: &mut World, id: InstrumentId, ts_recv: Nanos) -> bool {
+        let book = world.book(id);
+        book.unpublished = false;
+        let moved = std::mem::take(&mut book.rules_due) | (book.touch != book.published_touch);
+        book.published_touch = book.touch;
+        let mut update = record(world, id, UpdateKind::Book, ts_recv);
+        update.flags |= if moved { FLAG_TOUCH } else { 0 };
+        self.output.push_update(&update);
+        moved
+    }
+
     /// Sets a book's new touch for all to see, unless it is inside an open batch or not
     /// running. A message is published only after all of its books are staged: no rule may
     /// see one outcome of a market as it is and the other as it was.
     #[inline]
     pub(super) fn stage(&mut self, world: &mut World, id: InstrumentId) {
         let book = world.book(id);
-        if book.unpublished && book.doubt.is_none() && book.running() {
+        if may_be_shown(book) {
             book.touch = book.current_touch();
             self.staged.push(Staged { id, moved: false, doubted: false });
         } else {
@@ -148,23 +181,18 @@ impl Publisher {
     /// meanwhile is left out.
     #[inline]
     pub(super) fn publish_staged(&mut self, world: &mut World, ts_recv: Nanos) {
-        for staged in &mut self.staged {
-            let id = staged.id;
-            let book = world.book(id);
+        let mut staged = std::mem::take(&mut self.staged);
+        for Staged { id, moved, doubted } in &mut staged {
+            let book = world.book(*id);
             if book.doubt.is_some() {
                 book.touch = book.published_touch;
-                staged.doubted = true;
-                continue;
+                *doubted = true;
+            } else {
+                *moved = self.show(world, *id, ts_recv);
             }
-            book.unpublished = false;
-            staged.moved = std::mem::take(&mut book.rules_due) | (book.touch != book.published_touch);
-            book.published_touch = book.touch;
-            let mut update = record(world, id, UpdateKind::Book, ts_recv);
-            update.flags |= if staged.moved { FLAG_TOUCH } else { 0 };
-            self.output.push_update(&update);
         }
-        let Self { staged, rules, output } = self;
-        for &Staged { id, moved, doubted } in staged.iter() {
+        let Self { rules, output, .. } = self;
+        for &Staged { id, moved, doubted } in &staged {
             if doubted {
                 rules.signals.stir(id);
             } else if moved || rules.signals.attentive(id) {
@@ -172,6 +200,7 @@ impl Publisher {
             }
         }
         staged.clear();
+        self.staged = staged;
     }
 
     /// Writes a record, and has the rules that rest on its market asked.

@@ -38,6 +38,7 @@ impl ComplementRule {
 }
 
 /// Whether two books of a market mirror each other at their touches.
+#[inline]
 #[must_use]
 pub fn mirrored(a: &Book, b: &Book) -> bool {
     let flip = |best: Option<(Price, Qty)>| best.map(|(price, qty)| (PRICE_ONE - price, qty));
