@@ -10,6 +10,7 @@ from listed_venues import Venues, listing_venues
 from bookfeed import config
 from bookfeed.catalogue.listing import NAME_MAX
 from bookfeed.cli import main
+from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import addresses
 from bookfeed.cli.targets import looked_up
 
@@ -33,7 +34,7 @@ def test_what_is_printed_is_a_configuration_of_the_same_markets(
     assert add(venues, *names) == 0
     printed, told = capsys.readouterr()
     urls = addresses(url.removeprefix("--url=") for url in venues.urls)
-    expected = config.load(None, {}, found=looked_up(names, urls)).markets()
+    expected = config.load(None, {}, found=looked_up(names, Lookup(urls))).markets()
     assert config.parse(tomllib.loads(printed)).markets() == expected
     assert printed.startswith(f"# {ADDRESS}\n[[market]]\n")
     assert "btc-updown-15m: its present window is written, and none of the next" in told

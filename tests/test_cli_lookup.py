@@ -10,6 +10,7 @@ from listed_venues import Venues, listing_venues
 from bookfeed import CatalogueError, config
 from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.cli import main
+from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import addresses
 from bookfeed.cli.targets import expanded, is_symbol, looked_up
 from bookfeed.errors import ConfigError
@@ -29,7 +30,7 @@ def urls(venues: Venues) -> dict[str, str]:
 
 
 def followed(venues: Venues, *names: str) -> list[Market]:
-    return config.load(None, {}, found=looked_up(names, urls(venues))).markets()
+    return config.load(None, {}, found=looked_up(names, Lookup(urls(venues)))).markets()
 
 
 @pytest.mark.parametrize("targets", [(ADDRESS,), ("kalshi",), ("btc-updown-15m",)])

@@ -18,9 +18,11 @@ from bookfeed.catalogue import VENUES, part
 from bookfeed.catalogue.claims import claim
 from bookfeed.catalogue.client import TIMEOUT_S, Client, NotListed
 from bookfeed.catalogue.fields import time_text
+from bookfeed.catalogue.kept import Kept
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing
 from bookfeed.catalogue.series import Series
 from bookfeed.catalogue.source import Filter, Measure, Source
+from bookfeed.catalogue.store import Store
 from bookfeed.catalogue.windows import Window
 from bookfeed.errors import CatalogueError
 from bookfeed.live.http import RestClient
@@ -40,11 +42,21 @@ class Catalogue:
     """Asks venues what they list.
 
     ``urls`` are addresses in place of the venues' own, by ``"<venue>.<what for>"``: ``"listings"``,
-    and ``"books"`` where books are asked for elsewhere. Raises ``CatalogueError`` for an address
-    that nobody asks; its methods raise it for what is not listed, and for what brings no answer.
+    and ``"books"`` where books are asked for elsewhere. With a ``store`` what is found is kept
+    there, and told again where a venue does not answer; ``offline`` nobody is asked. Raises
+    ``CatalogueError`` for an address that nobody asks; its methods raise it for what is not listed,
+    and for what brings no answer.
     """
 
-    def __init__(self, *, urls: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        urls: Mapping[str, str] | None = None,
+        store: Store | None = None,
+        offline: bool = False,
+    ) -> None:
+        if offline and store is None:
+            raise CatalogueError("offline there is only what a store remembers: give one")
         given = dict(urls or {})
         self._sources: Final[dict[str, Source]] = {}
         for venue in VENUES:
@@ -53,7 +65,8 @@ class Catalogue:
             for purpose, own in kind.urls.items():
                 rest = RestClient(given.pop(f"{venue}.{purpose}", own), timeout_s=TIMEOUT_S)
                 clients[purpose] = Client(rest, kind.budget)
-            self._sources[venue] = kind(clients)
+            source = kind(clients)
+            self._sources[venue] = source if store is None else Kept(source, store, offline=offline)
         if given:
             raise CatalogueError(f"nothing is asked at {', '.join(sorted(given))}")
 

@@ -37,6 +37,10 @@ class NotListed(CatalogueError):
     """The venue answers that it has nothing of that name."""
 
 
+class NoAnswer(CatalogueError):
+    """The venue could not be reached, or wants to be left alone for longer than can be waited."""
+
+
 class Budget(NamedTuple):
     """At most ``burst`` requests at once, and one more every ``interval_s``."""
 
@@ -133,7 +137,7 @@ class Client:
         self._quiet_ns = self._clock.now_ns() + quiet_ns
         if quiet_ns > QUIET_NS_MAX:
             problem = f"the venue asks for {quiet_ns // NS_PER_S} s of quiet: try again then"
-            raise CatalogueError(f"{error}: {problem}") from error
+            raise NoAnswer(f"{error}: {problem}") from error
         if failures + 1 == ATTEMPTS_MAX:
             problem = f"no answer in {ATTEMPTS_MAX} attempts"
-            raise CatalogueError(f"{error}: {problem}; check the address") from error
+            raise NoAnswer(f"{error}: {problem}; check the address") from error

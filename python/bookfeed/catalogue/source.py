@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from bookfeed.catalogue.client import Budget, Client, Query
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, Skipped
 from bookfeed.errors import CatalogueError
+from bookfeed.market import Fee
 
 Measure = Literal["volume_24h", "volume", "liquidity"]
 """By what markets are the foremost."""
@@ -41,6 +42,8 @@ class Source(ABC):
     """Whether the venue sorts its markets and filters them by end, all of them at once."""
     budget: ClassVar[Budget]
     """How often it may be asked at each of them."""
+    fee: ClassVar[type[Fee]]
+    """What its listings say trading costs."""
 
     def __init__(self, clients: Mapping[str, Client]) -> None:
         self._clients: Final = clients

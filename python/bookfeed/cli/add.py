@@ -19,7 +19,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """Looks up, and prints the blocks or puts them at the end of a file that stays whole."""
     targets = expanded(args.targets)
     with places(args) as there:
-        found = looked_up(targets, there.urls)
+        found = looked_up(targets, there.lookup)
     for name in filter(is_series, targets):
         _log.warning("%s: its present window is written, and none of the next", name)
     blocks = "\n".join(block("market", one.table, one.name) for one in found)

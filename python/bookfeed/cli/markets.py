@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.catalogue.client import NotListed
 from bookfeed.catalogue.listing import Listing
 from bookfeed.catalogue.series import Series
+from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import places
 from bookfeed.cli.targets import ENDED
 from bookfeed.clock import NS_PER_S
@@ -35,13 +36,13 @@ _log: Final = logging.getLogger(__name__)
 def execute(args: argparse.Namespace) -> ExitCode:
     """Asks, prints, and fails if nothing is found."""
     with places(args) as there:
-        found = run(_found(args, there.urls))
+        found = run(_found(args, there.lookup))
     _show(args.output, found)
     return ExitCode.OK if found else ExitCode.FAILURE
 
 
-async def _found(args: argparse.Namespace, urls: Mapping[str, str]) -> list[Listing]:
-    async with Catalogue(urls=urls) as catalogue:
+async def _found(args: argparse.Namespace, where: Lookup) -> list[Listing]:
+    async with where.catalogue() as catalogue:
         if args.venue is not None and args.venue not in catalogue.venues():
             problem = f"must be one of {', '.join(catalogue.venues())}, not {args.venue!r}"
             raise ConfigError("--venue", "", problem)

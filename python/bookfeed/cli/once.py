@@ -95,7 +95,7 @@ def _followed(args: argparse.Namespace, there: Places) -> Config:
     if is_symbol(target):
         wanted = config.load(None, {}, targets=[target])
     else:
-        wanted = config.load(None, {}, found=[one_looked_up(target, there.urls)])
+        wanted = config.load(None, {}, found=[one_looked_up(target, there.lookup)])
     return replace(
         settings, market=wanted.market, pair=(), basket=(), ladder=(), sink=(), rules=RulesConfig()
     )

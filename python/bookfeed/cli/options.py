@@ -243,4 +243,15 @@ def addresses(parser: argparse.ArgumentParser) -> None:
         help="ask and follow simulated venues on this machine in place of the real ones: no "
         "account, no key, no network",
     )
+    parser.add_argument(
+        "--catalogue",
+        metavar="FILE",
+        help="remember what is found in FILE, '-' for nowhere (default: catalogue.sqlite in "
+        "$XDG_DATA_HOME/bookfeed, or in ~/.local/share/bookfeed; with --url or --sim nowhere)",
+    )
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="look names up in that file alone; venues are not asked what they list",
+    )
     parser.set_defaults(**SIMULATED)

@@ -19,6 +19,7 @@ from bookfeed.catalogue.fields import plain
 from bookfeed.catalogue.listing import Listing
 from bookfeed.catalogue.pairing import FACTS, Candidate, candidates, fact
 from bookfeed.cli.blocks import append, block
+from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import places
 from bookfeed.cli.sides import Row, side_by_side
 from bookfeed.cli.targets import ENDED
@@ -44,12 +45,12 @@ def execute(args: argparse.Namespace) -> ExitCode:
     if bool(args.accept) != bool(args.to):
         raise ConfigError("--accept", "", "goes with --to: which candidates, and into which file")
     with places(args) as there:
-        return run(_suggest(args, there.urls))
+        return run(_suggest(args, there.lookup))
 
 
-async def _suggest(args: argparse.Namespace, urls: Mapping[str, str]) -> ExitCode:
+async def _suggest(args: argparse.Namespace, where: Lookup) -> ExitCode:
     text = " ".join(args.text).strip()
-    async with Catalogue(urls=urls) as catalogue:
+    async with where.catalogue() as catalogue:
         venues = catalogue.venues()
         answers = await asyncio.gather(*(_listings(catalogue, one, text) for one in venues))
         listings = dict(zip(venues, answers, strict=True))

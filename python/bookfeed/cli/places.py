@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bookfeed.cli.demo import missing
+from bookfeed.cli.lookup import Lookup, lookup
 from bookfeed.cli.simulator import simulator
 from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR
 from bookfeed.errors import ConfigError
@@ -19,8 +20,8 @@ from bookfeed.venues import VENUES
 class Places:
     """Addresses and keys; ``served`` are the venues that are simulated, ``None`` if none is."""
 
-    urls: Mapping[str, str]
-    """Where names are looked up in place of the venues' own addresses, by ``VENUE.WHAT``."""
+    lookup: Lookup
+    """Where names are looked up."""
     environ: Mapping[str, str] = field(repr=False)
     """Variables that override a configuration."""
     keys: Mapping[str, Any] = field(repr=False)
@@ -44,17 +45,17 @@ def places(args: argparse.Namespace) -> Iterator[Places]:
     Raises ``ConfigError`` for what cannot be, ``SimulatorError`` if no simulator starts.
     """
     if not args.sim:
-        yield Places(addresses(args.url), os.environ, {})
+        yield Places(lookup(args, addresses(args.url)), os.environ, {})
         return
     if args.url:
         raise ConfigError("--sim", "", "says where names are looked up: leave --url out")
     if told := missing():
         raise ConfigError("--sim", "", told)
     with simulator(args, BOTH, "--variant", "listed") as ready:
-        yield _simulated(ready)
+        yield _simulated(args, ready)
 
 
-def _simulated(told: dict[str, Any]) -> Places:
+def _simulated(args: argparse.Namespace, told: dict[str, Any]) -> Places:
     """The places that a simulator tells of; its keys go from its pipe into what signs with them."""
     keys = {}
     for name, variables in told.pop("keys").items():
@@ -67,7 +68,8 @@ def _simulated(told: dict[str, Any]) -> Places:
         for key, value in table.items():
             variable = f"{ENV_PREFIX}{section}{ENV_SEPARATOR}{key}".upper()
             environ[variable] = value if isinstance(value, str) else str(value).lower()
-    return Places(told["lookup"], environ, keys, frozenset(sections) & frozenset(VENUES))
+    where = lookup(args, told["lookup"])
+    return Places(where, environ, keys, frozenset(sections) & frozenset(VENUES))
 
 
 def addresses(given: Iterable[str]) -> dict[str, str]:

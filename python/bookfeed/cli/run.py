@@ -108,14 +108,13 @@ async def _rolling(
         yield
         return
     # Not before: it needs aiohttp, which symbols do without.
-    from bookfeed.catalogue.catalogue import Catalogue
     from bookfeed.catalogue.series import Series
     from bookfeed.feed.rolling import Rolling
 
     series = [Series(name) for name in source.series]
     pairs = source.config.series_pairs()
     async with (
-        Catalogue(urls=source.urls) as catalogue,
+        source.lookup.catalogue() as catalogue,
         Rolling(feed, catalogue, series, pairs=pairs, on_end=on_end),
     ):
         yield

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed import config
 from bookfeed.cli.demo import demo_config, demo_keys, demo_simulator
+from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import Places, places
 from bookfeed.cli.simulator import simulator
 from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
@@ -33,8 +34,8 @@ class Source(NamedTuple):
     again: Callable[[], "Source"] | None = None
     series: tuple[str, ...] = ()
     """The rolling series among what was named, and those that are paired."""
-    urls: Mapping[str, str] = _NO_KEYS
-    """Where names are looked up in place of the venues' own addresses."""
+    lookup: Lookup = Lookup()
+    """Where names are looked up."""
 
 
 @contextmanager
@@ -81,7 +82,7 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
         raise ConfigError("", "", f"{problem} {example.name}:SYMBOL")
     named = [target for target in targets if not is_symbol(target)]
     names = list(dict.fromkeys((*named, *_paired(path, there))))
-    found = looked_up(names, there.urls) if names else []
+    found = looked_up(names, there.lookup) if names else []
     symbols = list(filter(is_symbol, targets))
     loaded = config.load(path, there.environ, targets=symbols, found=found)
     if not loaded.market:
@@ -91,4 +92,4 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     # Looked up anew, a series would lose the window that is not settled yet.
     again = None if path is None or rolling else partial(configured, path, given, there)
     name = path or ", ".join(targets)
-    return Source(name, loaded, there.keys, again, rolling, there.urls)
+    return Source(name, loaded, there.keys, again, rolling, there.lookup)

@@ -1,10 +1,11 @@
 """Targets of a command: symbols as venues spell them, names that are looked up, files of either."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bookfeed.cli.lookup import Lookup
 from bookfeed.config import Found
 from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.loops import run
@@ -58,28 +59,26 @@ def is_series(name: str) -> bool:
     return True
 
 
-def looked_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
+def looked_up(names: Sequence[str], where: Lookup) -> list[Found]:
     """The markets that names stand for, each once; those that are traded no more are left out.
-
-    ``urls`` are addresses in place of the venues' own, by ``VENUE.WHAT``.
 
     ``ConfigError`` for what is no name, ``CatalogueError`` for one that nobody lists.
     """
-    return run(_look_up(names, urls))
+    return run(_look_up(names, where))
 
 
-def one_looked_up(target: str, urls: Mapping[str, str]) -> Found:
+def one_looked_up(target: str, where: Lookup) -> Found:
     """The one market that a name stands for, where several cannot be meant.
 
     Raises as ``looked_up`` does, and ``CatalogueError`` that names them if there are several.
     """
-    return run(_look_one_up(target, urls))
+    return run(_look_one_up(target, where))
 
 
-async def _look_one_up(name: str, urls: Mapping[str, str]) -> Found:
-    from bookfeed.catalogue.catalogue import Catalogue, only
+async def _look_one_up(name: str, where: Lookup) -> Found:
+    from bookfeed.catalogue.catalogue import only
 
-    async with Catalogue(urls=urls) as catalogue:
+    async with where.catalogue() as catalogue:
         _check_name(catalogue, name)
         listing = only(name, _traded(name, await catalogue.markets(name)))
         ready = await catalogue.ready(listing, timeout_s=_READY_S)
@@ -99,12 +98,9 @@ def _traded(name: str, markets: Iterable["Listing"]) -> list["Listing"]:
     return listed
 
 
-async def _look_up(names: Sequence[str], urls: Mapping[str, str]) -> list[Found]:
-    # Not before: it needs aiohttp, which symbols do without.
-    from bookfeed.catalogue.catalogue import Catalogue
-
+async def _look_up(names: Sequence[str], where: Lookup) -> list[Found]:
     found: dict[tuple[str, str], Found] = {}
-    async with Catalogue(urls=urls) as catalogue:
+    async with where.catalogue() as catalogue:
         for name in names:
             _check_name(catalogue, name)
             before = len(found)

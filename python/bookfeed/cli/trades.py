@@ -2,14 +2,14 @@
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from bookfeed.catalogue.catalogue import Catalogue
 from bookfeed.catalogue.fields import plain
 from bookfeed.catalogue.listing import ListedTrade
 from bookfeed.cli import exact
+from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import places
 from bookfeed.cli.targets import is_symbol
 from bookfeed.clock import NS_PER_S
@@ -24,7 +24,7 @@ _CENTS: Final = 2
 def execute(args: argparse.Namespace) -> ExitCode:
     """Asks and prints; fails if there are none."""
     with places(args) as there:
-        found = run(_trades(args.target, args.count, there.urls))
+        found = run(_trades(args.target, args.count, there.lookup))
     if args.output == "json":
         write_json({"trades": [_object(one) for one in found]})
     elif args.output == "ndjson":
@@ -35,8 +35,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
     return ExitCode.OK if found else ExitCode.FAILURE
 
 
-async def _trades(target: str, count: int, urls: Mapping[str, str]) -> Sequence[ListedTrade]:
-    async with Catalogue(urls=urls) as catalogue:
+async def _trades(target: str, count: int, where: Lookup) -> Sequence[ListedTrade]:
+    async with where.catalogue() as catalogue:
         name = target
         if is_symbol(target):
             venue, _, name = target.partition(":")

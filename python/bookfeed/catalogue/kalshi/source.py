@@ -16,7 +16,8 @@ from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, 
 from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import CatalogueError
-from bookfeed.venues.kalshi import NAME, REST_URLS
+from bookfeed.market import Fee
+from bookfeed.venues.kalshi import NAME, REST_URLS, KalshiFee
 
 _PAGE: Final = 200
 _HOST: Final = "kalshi.com"
@@ -34,6 +35,7 @@ class KalshiSource(Source):
     ranks: ClassVar[bool] = False
     # Who shows no key is counted by address, and 3 to 5 requests a second are safe.
     budget: ClassVar[Budget] = Budget(burst=3, interval_s=0.34)
+    fee: ClassVar[type[Fee]] = KalshiFee
 
     @staticmethod
     def name_in(target: str) -> str | None:

@@ -16,7 +16,8 @@ from bookfeed.catalogue.polymarket import listings
 from bookfeed.catalogue.polymarket.trades import trade
 from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
 from bookfeed.errors import CatalogueError
-from bookfeed.venues.polymarket import NAME, REST_URL
+from bookfeed.market import Fee
+from bookfeed.venues.polymarket import NAME, REST_URL, FeeSchedule
 
 GAMMA_URL: Final = "https://gamma-api.polymarket.com"
 DATA_URL: Final = "https://data-api.polymarket.com"
@@ -53,6 +54,7 @@ class GammaSource(Source):
     ranks: ClassVar[bool] = True
     # Below the least of what the venue allows: 200 requests in 10 seconds.
     budget: ClassVar[Budget] = Budget(burst=10, interval_s=0.1)
+    fee: ClassVar[type[Fee]] = FeeSchedule
 
     @staticmethod
     def name_in(target: str) -> str | None:
