@@ -233,7 +233,8 @@ async def test_labels_say_how_it_ended_and_who_told_when(store: Store, now: Now)
     await store.remember([settled])
     (label,) = await store.labels(venue="polymarket", series="daily")
     assert (label.slug, label.result, label.decided_by) == ("rain", "Yes", WHOLE.decided_by)
-    assert (label.outcomes, label.payouts) == (("No", "Yes"), (0, 1))
+    assert label.outcomes == ("No", "Yes")
+    assert label.payouts == (Decimal(0), Decimal(1))
     assert label.strike == WHOLE.strike
     assert (label.first_ts, label.decided_ts) == (began_ns, began_ns + 2 * DAY_NS)
     assert label.witness == "resolutions"
@@ -444,7 +445,7 @@ async def test_how_a_market_ended_becomes_a_label(
         await catalogue.market("market-1")
         (label,) = await store.labels()
         assert (label.slug, label.result) == ("market-1", "No")
-        assert label.payouts == (0, 1)
+        assert label.payouts == (Decimal(0), Decimal(1))
 
 
 def test_offline_without_a_store_is_an_error() -> None:
