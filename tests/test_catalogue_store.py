@@ -395,7 +395,7 @@ async def test_offline_it_answers_what_was_found_before(
             assert "market-2" in [one.event for one in searched]
             with pytest.raises(NotListed, match="nothing called market-9 is remembered"):
                 await catalogue.markets("market-9")
-            with pytest.raises(NoAnswer, match="trades are not kept"):
+            with pytest.raises(NoAnswer, match="what was traded is not kept"):
                 await catalogue.trades(named)
 
 
@@ -443,7 +443,7 @@ async def test_how_a_market_ended_becomes_a_label(
         await catalogue.market("market-1")
         close(gamma.events[0], 1, int(time.time()))
         await catalogue.market("market-1")
-        (label,) = await store.labels()
+        (label,) = await catalogue.labels(venue="polymarket")
         assert (label.slug, label.result) == ("market-1", "No")
         assert label.payouts == (Decimal(0), Decimal(1))
 
@@ -451,6 +451,12 @@ async def test_how_a_market_ended_becomes_a_label(
 def test_offline_without_a_store_is_an_error() -> None:
     with pytest.raises(CatalogueError, match="give one"):
         Catalogue(offline=True)
+
+
+async def test_without_a_store_there_are_no_labels() -> None:
+    async with Catalogue() as catalogue:
+        with pytest.raises(CatalogueError, match="give the catalogue one"):
+            await catalogue.labels()
 
 
 # From the command line.

@@ -18,20 +18,25 @@ from bookfeed.catalogue import VENUES, part
 from bookfeed.catalogue.claims import claim
 from bookfeed.catalogue.client import TIMEOUT_S, Client, NotListed
 from bookfeed.catalogue.fields import time_text
+from bookfeed.catalogue.history import (
+    CANDLE_MINUTES,
+    ROWS_MAX,
+    Candle,
+    CandleMinutes,
+    PricePoint,
+)
 from bookfeed.catalogue.kept import Kept
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing
 from bookfeed.catalogue.series import Series
 from bookfeed.catalogue.source import Filter, Measure, Source
-from bookfeed.catalogue.store import Store
+from bookfeed.catalogue.store import Label, Store
 from bookfeed.catalogue.windows import Window
+from bookfeed.clock import NS_PER_S
 from bookfeed.errors import CatalogueError
 from bookfeed.live.http import RestClient
 
 WAIT_S: Final = 600.0
 """How long a new market's books are waited for; it takes minutes."""
-
-TRADES_MAX: Final = 500
-"""How many trades can be had at once."""
 
 _ASK_AGAIN_S: Final = (2.0, 4.0, 8.0, 15.0, 30.0)
 
@@ -58,6 +63,7 @@ class Catalogue:
         if offline and store is None:
             raise CatalogueError("offline there is only what a store remembers: give one")
         given = dict(urls or {})
+        self._store: Final = store
         self._sources: Final[dict[str, Source]] = {}
         for venue in VENUES:
             kind: type[Source] = part(venue, "source").SOURCE
@@ -207,11 +213,70 @@ class Catalogue:
                 (listing,) = await source.markets(listing.slug)
         return listing
 
-    async def trades(self, listing: Listing, count: int = 20) -> tuple[ListedTrade, ...]:
-        """The newest trades of a listed market, newest first, at most ``count`` (1 to 500)."""
-        if not 1 <= count <= TRADES_MAX:
-            raise CatalogueError(f"trades can be had 1 to {TRADES_MAX} at a time, not {count}")
-        return await self._of(listing.venue).trades(listing, count)
+    async def trades(
+        self, listing: Listing, count: int = 20, *, since_ts: int = 0
+    ) -> tuple[ListedTrade, ...]:
+        """The newest trades of a listed market, newest first, at most ``count`` (1 to 100,000).
+
+        ``since_ts``: none before, Unix nanoseconds.
+        """
+        if not 1 <= count <= ROWS_MAX:
+            raise CatalogueError(f"trades can be had 1 to {ROWS_MAX} at a time, not {count}")
+        return await self._of(listing.venue).trades(listing, count, since_ts)
+
+    async def candles(
+        self,
+        listing: Listing,
+        minutes: CandleMinutes,
+        *,
+        since_ts: int,
+        until_ts: int,
+        outcome: str | None = None,
+    ) -> tuple[Candle, ...]:
+        """What an outcome (by default the first) traded at in each period, the earliest first.
+
+        Periods of 1, 60 or 1440 minutes that end after ``since_ts`` and by ``until_ts``, Unix
+        nanoseconds. Periods of which the venue knows nothing are left out. Polymarket has no
+        candles: they are computed from the trades of the outcome's own token, and have no bids and
+        asks.
+        """
+        name = _asked(listing, outcome, minutes, since_ts, until_ts)
+        source = self._of(listing.venue)
+        return await source.candles(listing, name, minutes, since_ts, until_ts)
+
+    async def price_history(
+        self,
+        listing: Listing,
+        minutes: CandleMinutes = 1,
+        *,
+        since_ts: int,
+        until_ts: int,
+        outcome: str | None = None,
+    ) -> tuple[PricePoint, ...]:
+        """The price of an outcome (by default the first), about every so many minutes, the earliest
+        first: as Polymarket draws it, on Kalshi that of the last trade of each period.
+        """
+        name = _asked(listing, outcome, minutes, since_ts, until_ts)
+        source = self._of(listing.venue)
+        return await source.prices(listing, name, minutes, since_ts, until_ts)
+
+    async def labels(
+        self,
+        *,
+        venue: str | None = None,
+        series: str | None = None,
+        since_ts: int | None = None,
+        until_ts: int | None = None,
+    ) -> tuple[Label, ...]:
+        """How markets ended, as the store remembers it; see ``Store.labels``.
+
+        ``CatalogueError`` if there is no store.
+        """
+        if self._store is None:
+            raise CatalogueError("labels are in a store: give the catalogue one")
+        return await self._store.labels(
+            venue=venue, series=series, since_ts=since_ts, until_ts=until_ts
+        )
 
     def table(self, listing: Listing) -> Mapping[str, object]:
         """The ``[[market]]`` of a configuration that follows a listed market.
@@ -282,6 +347,22 @@ def _is_of(series: Series, window: Window, listing: Listing) -> bool:
     about = claim(listing)
     asset = about.asset if listing.reference is None else listing.reference.asset
     return listing.start_ts == window.start_ts and asset == series.asset and about.direction == "up"
+
+
+def _asked(
+    listing: Listing, outcome: str | None, minutes: int, since_ts: int, until_ts: int
+) -> str:
+    """The outcome that a history is asked of; ``CatalogueError`` for what cannot be asked."""
+    names = [one.name for one in listing.outcomes]
+    if minutes not in CANDLE_MINUTES:
+        raise CatalogueError(f"periods are {', '.join(map(str, CANDLE_MINUTES))} minutes long")
+    if not since_ts < until_ts or (until_ts - since_ts) // (minutes * 60 * NS_PER_S) > ROWS_MAX:
+        raise CatalogueError(f"a history has 1 to {ROWS_MAX} periods: ask for another time")
+    if outcome is None and names:
+        return names[0]
+    if outcome not in names:
+        raise CatalogueError(f"{listing.slug} has no outcome {outcome!r}, only {', '.join(names)}")
+    return outcome
 
 
 def _series(target: str) -> Series | None:

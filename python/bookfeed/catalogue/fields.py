@@ -66,6 +66,11 @@ class Fields:
         self._raw: Final = raw
         self._read: set[str] = set()
 
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The object as it came."""
+        return self._raw
+
     def unread(self, keep: Collection[str] = ()) -> dict[str, object]:
         """What nobody has asked for so far, as it came, and ``keep``, of which more is to be told
         than was.

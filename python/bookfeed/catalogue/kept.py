@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from bookfeed.catalogue.client import NoAnswer, NotListed
+from bookfeed.catalogue.history import Candle, PricePoint
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing
 from bookfeed.catalogue.source import Filter, Measure, Source, one_of
 from bookfeed.catalogue.store import Store
@@ -129,11 +130,30 @@ class Kept(Source):
             return bool(listing.outcomes) and all(one.symbol for one in listing.outcomes)
         return await self._source.has_books(listing)
 
-    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
-        """The newest trades of a market, which are not kept."""
+    async def trades(
+        self, listing: Listing, count: int, since_ts: int = 0
+    ) -> tuple[ListedTrade, ...]:
+        """The newest trades of a market."""
+        return await self._online().trades(listing, count, since_ts)
+
+    async def candles(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[Candle, ...]:
+        """The candles of an outcome that end in a time."""
+        source = self._online()
+        return await source.candles(listing, outcome, minutes, since_ts, until_ts)
+
+    async def prices(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[PricePoint, ...]:
+        """The prices of an outcome in a time."""
+        source = self._online()
+        return await source.prices(listing, outcome, minutes, since_ts, until_ts)
+
+    def _online(self) -> Source:
         if self._offline:
-            raise NoAnswer(f"{self.venue} is not asked offline: trades are not kept")
-        return await self._source.trades(listing, count)
+            raise NoAnswer(f"{self.venue} is not asked offline: what was traded is not kept")
+        return self._source
 
     async def _either(
         self,

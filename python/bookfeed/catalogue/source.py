@@ -3,11 +3,12 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from bookfeed.catalogue.client import Budget, Client, Query
-from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, Skipped
+from bookfeed.catalogue.history import Candle, PricePoint
+from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Skipped
 from bookfeed.errors import CatalogueError
 from bookfeed.market import Fee
 
@@ -86,8 +87,22 @@ class Source(ABC):
         """Whether the books of a listed market are there already."""
 
     @abstractmethod
-    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
-        """The newest trades of a market, newest first, at most ``count``."""
+    async def trades(
+        self, listing: Listing, count: int, since_ts: int = 0
+    ) -> tuple[ListedTrade, ...]:
+        """The newest trades of a market since ``since_ts``, newest first, at most ``count``."""
+
+    @abstractmethod
+    async def candles(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[Candle, ...]:
+        """The candles of an outcome that end in a time, the earliest first."""
+
+    @abstractmethod
+    async def prices(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[PricePoint, ...]:
+        """The prices of an outcome in a time, about so many minutes apart, the earliest first."""
 
     @staticmethod
     @abstractmethod
@@ -105,9 +120,20 @@ class Source(ABC):
             _log.warning("%s: %s is left out: %s", self.venue, name or "a nameless object", problem)
 
 
+class Paged(Protocol):
+    """An answer that says where the next one begins."""
+
+    @property
+    def cursor(self) -> str:
+        """Empty at the end."""
+
+
+P = TypeVar("P", bound=Paged)
+
+
 async def pages(
-    ask: Callable[[str], Awaitable[Page]], venue: str, pages_max: int = 500
-) -> AsyncIterator[Page]:
+    ask: Callable[[str], Awaitable[P]], venue: str, pages_max: int = 500
+) -> AsyncIterator[P]:
     """One page after the other, each asked for by the cursor of the one before, to the end.
 
     ``CatalogueError`` for a cursor that comes again, and for more pages than can be meant.
@@ -124,6 +150,23 @@ async def pages(
             raise CatalogueError(f"{venue} gives the same page again and again: ask for less")
         seen.add(cursor)
     raise CatalogueError(f"{venue} gives more than {pages_max} pages: ask for less")
+
+
+class Rows(NamedTuple):
+    """Some trades of a record of them, newest first, and where older ones begin."""
+
+    trades: tuple[ListedTrade, ...]
+    cursor: str
+
+
+async def newest(found: AsyncIterator[Rows], count: int, since_ts: int) -> tuple[ListedTrade, ...]:
+    """The trades of pages until there are enough, or they are too old."""
+    trades: list[ListedTrade] = []
+    async for page in found:
+        trades += page.trades
+        if len(trades) >= count or (page.trades and page.trades[-1].ts < since_ts):
+            break
+    return tuple(one for one in trades[:count] if one.ts >= since_ts)
 
 
 def address(target: str) -> tuple[str, tuple[str, ...]] | None:

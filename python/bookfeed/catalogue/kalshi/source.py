@@ -5,21 +5,38 @@ titles of all series are compared here. Nothing is sorted by the venue either.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import ClassVar, Final
 
-from bookfeed.catalogue.client import Budget, NotListed
+from bookfeed.catalogue.client import Budget, NotListed, Query
 from bookfeed.catalogue.fields import Fields
+from bookfeed.catalogue.history import Candle, PricePoint
 from bookfeed.catalogue.kalshi import listings
+from bookfeed.catalogue.kalshi.history import candle, price_point
 from bookfeed.catalogue.kalshi.trades import trade
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, readable
-from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
+from bookfeed.catalogue.source import (
+    Filter,
+    Measure,
+    Rows,
+    Source,
+    address,
+    is_host,
+    newest,
+    one_of,
+    pages,
+)
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import CatalogueError
 from bookfeed.market import Fee
 from bookfeed.venues.kalshi import NAME, REST_URLS, KalshiFee
 
 _PAGE: Final = 200
+_TRADES_PAGE: Final = 1_000
+_CANDLES_MAX: Final = 5_000
+# Where markets stand that were settled long ago.
+_OLD: Final = "/historical"
 _HOST: Final = "kalshi.com"
 _TICKER: Final = re.compile(r"[A-Z][A-Z0-9]+(-[A-Z0-9.]+)*")
 # Of a search: how many series are looked into.
@@ -55,18 +72,12 @@ class KalshiSource(Source):
         if "-" not in name:
             open_ones = [event async for event in self.events(Filter(series=name))]
             return tuple(market for event in open_ones for market in event.markets)
-        try:
-            event = await self._event_of(name)
-        except NotListed:
-            event = await self._event(name)
+        event = await _first(self._event_of, self._event, self._old_event_of, name=name)
         return one_of(event.markets, name)
 
     async def event(self, name: str) -> ListedEvent:
         """The event of a ticker, or that of a market."""
-        try:
-            return await self._event(name)
-        except NotListed:
-            return await self._event_of(name)
+        return await _first(self._event, self._event_of, self._old_event_of, name=name)
 
     async def search(self, text: str, limit: int) -> tuple[ListedEvent, ...]:
         """Open events of the series whose titles, tags or tickers hold all words."""
@@ -128,17 +139,84 @@ class KalshiSource(Source):
         """Always: a market that is listed has a book, be it empty."""
         return True
 
-    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
-        """As the venue remembers them, block trades included."""
-        query = (("ticker", listing.market), ("limit", str(count)))
-        answer = Fields(await self.ask("/markets/trades", query), "the answer")
-        found, skipped = readable(answer.items("trades"), trade, "trade_id")
-        self.tell(skipped)
-        return found[:count]
+    async def trades(
+        self, listing: Listing, count: int, since_ts: int = 0
+    ) -> tuple[ListedTrade, ...]:
+        """As the venue remembers them, block trades included; those of long ago stand apart."""
+        query = [("ticker", listing.market), ("limit", str(min(count, _TRADES_PAGE)))]
+        if since_ts:
+            query.append(("min_ts", str(since_ts // NS_PER_S)))
+        recent = await newest(self._trades("/markets/trades", query), count, since_ts)
+        if len(recent) == count or not await self._is_old(listing):
+            return recent
+        older = self._trades(f"{_OLD}/trades", query)
+        known = {one.id for one in recent}
+        found = [one for one in await newest(older, count, since_ts) if one.id not in known]
+        return (*recent, *found)[:count]
 
-    async def _event_of(self, market: str) -> ListedEvent:
-        found = await self._object(f"/markets/{market}", "market")
-        return await self._event(found.name("event_ticker"))
+    def _trades(self, path: str, query: Query) -> AsyncIterator[Rows]:
+        async def ask(cursor: str) -> Rows:
+            after = (("cursor", cursor),) if cursor else ()
+            answer = Fields(await self.ask(path, (*query, *after)), "the answer")
+            found, skipped = readable(answer.items("trades"), trade, "trade_id")
+            self.tell(skipped)
+            return Rows(found, answer.text("cursor"))
+
+        return pages(ask, NAME)
+
+    async def candles(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[Candle, ...]:
+        """As the venue remembers them, so many at a time as it gives."""
+        if await self._is_old(listing):
+            path = f"{_OLD}/markets/{listing.market}/candlesticks"
+        else:
+            series = listing.series or listing.market.partition("-")[0]
+            path = f"/series/{series}/markets/{listing.market}/candlesticks"
+        found: list[Candle] = []
+        step_ns = _CANDLES_MAX * minutes * 60 * NS_PER_S
+        for start_ts in range(since_ts, until_ts, step_ns):
+            end_ts = min(start_ts + step_ns, until_ts)
+            query = (
+                ("start_ts", str(start_ts // NS_PER_S)),
+                ("end_ts", str(end_ts // NS_PER_S)),
+                ("period_interval", str(minutes)),
+            )
+            answer = Fields(await self.ask(path, query), "the answer")
+            rows = answer.items("candlesticks")
+            some, skipped = readable(rows, lambda one: candle(one, minutes), "end_period_ts")
+            self.tell(skipped)
+            last_ts = found[-1].end_ts if found else since_ts
+            # One that ends where two questions meet is in both answers.
+            found += [one for one in some if last_ts < one.end_ts <= end_ts]
+        return tuple(found)
+
+    async def prices(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[PricePoint, ...]:
+        """The last price of each candle in which there was a trade."""
+        candles = await self.candles(listing, outcome, minutes, since_ts, until_ts)
+        return tuple(point for one in candles if (point := price_point(one)) is not None)
+
+    async def _is_old(self, listing: Listing) -> bool:
+        """Whether the market was settled so long ago that it stands among old ones."""
+        if listing.status != "settled" or listing.closed_ts is None:
+            return False
+        answer = Fields(await self.ask(f"{_OLD}/cutoff"), "the answer")
+        cutoff_ts = answer.time("market_settled_ts")
+        return cutoff_ts is not None and listing.closed_ts < cutoff_ts
+
+    async def _old_event_of(self, market: str) -> ListedEvent:
+        return await self._event_of(market, _OLD)
+
+    async def _event_of(self, market: str, where: str = "") -> ListedEvent:
+        """The event of a market, with that market, which an old event does not have in it."""
+        found = await self._object(f"{where}/markets/{market}", "market")
+        event, around, series = await self._whole_event(found.name("event_ticker"))
+        if any(one.market == market for one in event.markets):
+            return event
+        old = listings.listing(found.raw, around, series)
+        return replace(event, markets=(*event.markets, old))
 
     @staticmethod
     def table(listing: Listing) -> Mapping[str, object]:
@@ -146,11 +224,16 @@ class KalshiSource(Source):
         return listings.table(listing)
 
     async def _event(self, ticker: str) -> ListedEvent:
+        return (await self._whole_event(ticker))[0]
+
+    async def _whole_event(self, ticker: str) -> tuple[ListedEvent, Fields, Fields]:
+        """An event, its object, and that of its series."""
         raw = await self.ask(f"/events/{ticker}")
         found = Fields(Fields(raw, "the answer").value("event"), "event")
-        event = listings.event(raw, await self._series(found.name("series_ticker")))
+        series = await self._series(found.name("series_ticker"))
+        event = listings.event(raw, series)
         self.tell(event.skipped)
-        return event
+        return event, found, series
 
     async def _series(self, ticker: str) -> Fields:
         return await self._object(f"/series/{ticker}", "series")
@@ -167,6 +250,17 @@ class KalshiSource(Source):
 
 
 SOURCE: Final = KalshiSource
+
+
+async def _first(*ways: Callable[[str], Awaitable[ListedEvent]], name: str) -> ListedEvent:
+    """What the first of several ways finds under a name; ``NotListed`` if none finds anything."""
+    *others, last = ways
+    for way in others:
+        try:
+            return await way(name)
+        except NotListed:
+            continue
+    return await last(name)
 
 
 def _fits(series: Fields, words: list[str]) -> bool:

@@ -11,10 +11,22 @@ from typing import ClassVar, Final
 
 from bookfeed.catalogue.client import Budget, NotListed, Query
 from bookfeed.catalogue.fields import Fields, time_text
+from bookfeed.catalogue.history import ROWS_MAX, Candle, PricePoint, candles_of
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, readable
 from bookfeed.catalogue.polymarket import listings
-from bookfeed.catalogue.polymarket.trades import trade
-from bookfeed.catalogue.source import Filter, Measure, Source, address, is_host, one_of, pages
+from bookfeed.catalogue.polymarket.trades import price_point, trade, trade_rows
+from bookfeed.catalogue.source import (
+    Filter,
+    Measure,
+    Rows,
+    Source,
+    address,
+    is_host,
+    newest,
+    one_of,
+    pages,
+)
+from bookfeed.clock import NS_PER_S
 from bookfeed.errors import CatalogueError
 from bookfeed.market import Fee
 from bookfeed.venues.polymarket import NAME, REST_URL, FeeSchedule
@@ -23,6 +35,7 @@ GAMMA_URL: Final = "https://gamma-api.polymarket.com"
 DATA_URL: Final = "https://data-api.polymarket.com"
 
 _PAGE: Final = 100
+_TRADES_PAGE: Final = 500
 _SEARCH_PAGE: Final = 20
 _SEARCH_PAGES_MAX: Final = 50
 _HOST: Final = "polymarket.com"
@@ -159,18 +172,50 @@ class GammaSource(Source):
             raise CatalogueError(f"{NAME}: {listing.slug}: {problem}")
         return True
 
-    async def trades(self, listing: Listing, count: int) -> tuple[ListedTrade, ...]:
+    async def trades(
+        self, listing: Listing, count: int, since_ts: int = 0
+    ) -> tuple[ListedTrade, ...]:
         """One row an order that took; what is minutes old comes from a cache, hence ``fresh``."""
+        limit, fresh = str(min(count, _TRADES_PAGE)), str(time.time_ns())
+
+        async def ask(cursor: str) -> Rows:
+            # A cursor carries the size of its pages.
+            page = ("cursor", cursor) if cursor else ("limit", limit)
+            query = (("condition", listing.market), page, ("fresh", fresh))
+            answer = await self.ask("/v2/trades", query, at="trades")
+            raw, cursor = trade_rows(answer)
+            found, skipped = readable(raw, lambda one: trade(one, listing), "transaction_hash")
+            self.tell(skipped)
+            return Rows(found, cursor)
+
+        return await newest(pages(ask, NAME), count, since_ts)
+
+    async def candles(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[Candle, ...]:
+        """Computed from the trades of the outcome's token: the venue has none."""
+        trades = await self.trades(listing, ROWS_MAX + 1, since_ts)
+        if len(trades) > ROWS_MAX:
+            raise CatalogueError(f"{NAME}: more than {ROWS_MAX} trades since then: ask for less")
+        return candles_of(trades, outcome, minutes, since_ts, until_ts)
+
+    async def prices(
+        self, listing: Listing, outcome: str, minutes: int, since_ts: int, until_ts: int
+    ) -> tuple[PricePoint, ...]:
+        """As the venue draws them; a last point that it makes up of the present is left out."""
+        (token,) = (one.symbol for one in listing.outcomes if one.name == outcome)
         query = (
-            ("condition", listing.market),
-            ("limit", str(count)),
-            ("fresh", str(time.time_ns())),
+            ("market", token),
+            ("startTs", str(since_ts // NS_PER_S)),
+            ("endTs", str(until_ts // NS_PER_S)),
+            ("fidelity", str(minutes)),
         )
-        answer = await self.ask("/v2/trades", query, at="trades")
-        rows = answer if isinstance(answer, list) else Fields(answer, "the answer").items("data")
-        found, skipped = readable(rows, lambda one: trade(one, listing), "transactionHash")
+        answer = Fields(await self.ask("/prices-history", query, at="books"), "the answer")
+        found, skipped = readable(
+            answer.items("history"), lambda one: price_point(one, outcome), "t"
+        )
         self.tell(skipped)
-        return found[:count]
+        return tuple(one for one in found if since_ts <= one.ts < until_ts)
 
     @staticmethod
     def table(listing: Listing) -> Mapping[str, object]:

@@ -4,13 +4,14 @@ Needs aiohttp. Answers are of this moment, not as stale as a cache's may be; nob
 """
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from aiohttp import web
 
 from bookfeed.sim.kalshi import rest_text as text
 from bookfeed.sim.kalshi.market import Market
+from bookfeed.sim.kalshi.rest_history import BadRequest, History
 from bookfeed.sim.kalshi.venue import SimKalshi
 from bookfeed.sim.kalshi.wire import Message, dump
 from bookfeed.sim.rest import RestBase, json_answer
@@ -24,21 +25,22 @@ _TIME_MAX: Final = 10**11
 _MISSING: Final = '{"error":{"code":"not_found","message":"not found"}}'
 
 
-class _Bad(Exception):
-    """A request that is answered with 400."""
-
-
 class KalshiRest(RestBase):
     """Serves what ``venue`` lists; ``catch_up`` brings it to the present first. ``trades`` are the
-    newest prints, oldest first.
+    newest prints, oldest first; ``archived`` are the tickers of markets that stand among old ones.
     """
 
     def __init__(
-        self, venue: SimKalshi, catch_up: Callable[[], None], trades: Sequence[Message] = ()
+        self,
+        venue: SimKalshi,
+        catch_up: Callable[[], None],
+        trades: Sequence[Message] = (),
+        archived: Collection[str] = (),
     ) -> None:
         self._venue = venue
         self._catch_up = catch_up
         self._prints = trades
+        self._archived = archived
         paths = {
             "/markets": self._markets,
             "/markets/orderbooks": self._orderbooks,
@@ -51,6 +53,7 @@ class KalshiRest(RestBase):
             "/series/{ticker}": self._series,
             "/exchange/status": self._status,
             "/exchange/schedule": self._schedule,
+            **History(venue, trades, archived).paths,
         }
         super().__init__(
             web.get(f"{BASE_PATH}{path}", self._answering(answer)) for path, answer in paths.items()
@@ -68,7 +71,7 @@ class KalshiRest(RestBase):
                 return json_answer(answer(request))
             except KeyError:
                 return json_answer(_MISSING, 404)
-            except _Bad as error:
+            except BadRequest as error:
                 body = {"error": {"code": "bad_request", "message": str(error)}}
                 return json_answer(dump(body), 400)
 
@@ -81,7 +84,7 @@ class KalshiRest(RestBase):
     def _orderbooks(self, request: web.Request) -> str:
         tickers = request.query.getall("tickers", [])
         if not 1 <= len(tickers) <= _BATCH_MAX:
-            raise _Bad(f"tickers must be given 1 to {_BATCH_MAX} times")
+            raise BadRequest(f"tickers must be given 1 to {_BATCH_MAX} times")
         # A list with commas is no ticker: the parameter is repeated, and the first one counts.
         names = [ticker.partition(",")[0] for ticker in tickers]
         return text.orderbooks(list(self._venue.known(names)))
@@ -89,7 +92,14 @@ class KalshiRest(RestBase):
     def _trades(self, request: web.Request) -> str:
         """A page of prints, newest first; the cursor is how many newer ones there are."""
         ticker = request.query.get("ticker")
-        found = [one for one in reversed(self._prints) if ticker in (None, one.ticker)]
+        since_ms = _number(request, "min_ts", 0, _TIME_MAX) * 1_000
+        found = [
+            one
+            for one in reversed(self._prints)
+            if ticker in (None, one.ticker)
+            and one.ts_ms >= since_ms
+            and one.ticker not in self._archived
+        ]
         limit = _number(request, "limit", 100, _LIMIT_MAX) or 100
         start = _number(request, "cursor", 0, len(found))
         after = start + limit
@@ -102,6 +112,8 @@ class KalshiRest(RestBase):
 
     def _market(self, request: web.Request) -> str:
         market = self._venue.by_ticker[request.match_info["ticker"]]
+        if market.spec.ticker in self._archived:
+            raise KeyError(market.spec.ticker)
         return dump({"market": text.market_object(market)})
 
     def _markets(self, request: web.Request) -> str:
@@ -116,7 +128,7 @@ class KalshiRest(RestBase):
             found = [market for market in found if market.spec.series_ticker == series]
         if word := query.get("status"):
             if word not in text.STATUS_OF_FILTER:
-                raise _Bad(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
+                raise BadRequest(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
             found = [market for market in found if market.status in text.STATUS_OF_FILTER[word]]
         return self._page(request, _closing(request, found))
 
@@ -137,7 +149,7 @@ class KalshiRest(RestBase):
         query = request.query
         word, nested = query.get("status"), query.get("with_nested_markets") == "true"
         if word is not None and word not in text.STATUS_OF_FILTER:
-            raise _Bad(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
+            raise BadRequest(f"status must be one of {', '.join(text.STATUS_OF_FILTER)}")
         found = []
         for event in self._venue.events.values():
             own = [m for m in self._venue.markets if m.spec.event_ticker == event.ticker]
@@ -159,7 +171,7 @@ class KalshiRest(RestBase):
         markets = [
             text.market_object(market)
             for market in self._venue.markets
-            if market.spec.event_ticker == event.ticker
+            if market.spec.event_ticker == event.ticker and market.spec.ticker not in self._archived
         ]
         body = text.event_object(event)
         if request.query.get("with_nested_markets") == "true":
@@ -194,5 +206,5 @@ def _number(request: web.Request, name: str, default: int, most: int) -> int:
     if not given:
         return default
     if not (given.isascii() and given.isdigit()) or int(given) > most:
-        raise _Bad(f"{name} must be a number up to {most}")
+        raise BadRequest(f"{name} must be a number up to {most}")
     return int(given)

@@ -211,6 +211,8 @@ class KalshiSimServer(VenueServer[Client]):
         self.injector = KalshiInjector(config.faults, config.seed, now_ns)
         self.trades: deque[Message] = deque(maxlen=TRADES_MAX)
         """The newest prints, oldest first."""
+        self.archived: set[str] = set()
+        """Tickers of markets that were settled so long ago that they stand among old ones."""
         self.refused = 0
         """Handshakes refused so far."""
         self._auth = Authenticator(keys, config.timestamp_tolerance_s)
@@ -313,7 +315,7 @@ class KalshiSimServer(VenueServer[Client]):
     def _make_rest(self) -> RestService:
         from bookfeed.sim.kalshi.rest import KalshiRest
 
-        return KalshiRest(self.venue, self.catch_up, self.trades)
+        return KalshiRest(self.venue, self.catch_up, self.trades, self.archived)
 
     # the markets
 

@@ -2,7 +2,8 @@
 
 Needs aiohttp. ``GET /book?token_id=``, ``POST /books``, ``GET /clob-markets/…``, ``GET /time``;
 answers are the venue's books of this moment, unless a ``ghost`` fault says otherwise. What must be
-asked for by POST is refused by GET.
+asked for by POST is refused by GET. ``GET /prices-history`` draws the prints of a token, and one
+point of now that nobody asked for; ``GET /markets/…`` says who won.
 """
 
 import json
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from bookfeed.sim.polymarket.ladder import PRICE_TEXT
 from bookfeed.sim.polymarket.market import MarketSpec
+from bookfeed.sim.polymarket.wire import Message
 from bookfeed.sim.rest import RestBase, json_answer
 
 _MISSING: Final = '{"error":"No orderbook exists for the requested token id"}'
@@ -34,15 +36,22 @@ class RestServer(RestBase):
         book_text: Callable[[str], str],
         specs: Mapping[str, MarketSpec] | None = None,
         not_yet: Collection[str] = (),
+        trades: Collection[Message] = (),
+        winner: Callable[[MarketSpec], int | None] = lambda _spec: None,
     ) -> None:
+        """``trades`` are prints, oldest first; ``winner`` is the index of what came true."""
         self._book_text = book_text
         self._specs = specs or {}
         self._not_yet = not_yet
+        self._trades = trades
+        self._winner = winner
         super().__init__(
             (
                 web.get("/book", self._book),
                 web.post("/books", self._books),
                 web.get("/clob-markets/{condition}", self._market),
+                web.get("/markets/{condition}", self._whole_market),
+                web.get("/prices-history", self._prices),
                 web.get("/time", self._time),
                 *(web.get(path, self._refuse) for path in _POST_ONLY),
             )
@@ -86,6 +95,42 @@ class RestServer(RestBase):
             "cbos": True,
         }
         return json_answer(json.dumps(body | ({"nr": True} if spec.neg_risk else {})))
+
+    async def _whole_market(self, request: web.Request) -> web.Response:
+        condition = request.match_info["condition"]
+        if condition not in self._specs or condition in self._not_yet:
+            return json_answer(_UNKNOWN, 404)
+        spec = self._specs[condition]
+        won = self._winner(spec)
+        body = {
+            "condition_id": condition,
+            "closed": won is not None,
+            "accepting_orders": won is None,
+            "tokens": [
+                {"token_id": token, "outcome": outcome, "price": 0.5, "winner": at == won}
+                for at, (token, outcome) in enumerate(
+                    zip(spec.asset_ids, spec.outcomes, strict=True)
+                )
+            ],
+        }
+        return json_answer(json.dumps(body))
+
+    async def _prices(self, request: web.Request) -> web.Response:
+        query, now_s = request.query, int(time.time())
+        numbers = (query.get(name, "") for name in ("startTs", "endTs", "fidelity"))
+        try:
+            start_s, end_s, minutes = map(int, numbers)
+        except ValueError:
+            return json_answer(_BAD, 400)
+        last: dict[int, float] = {}
+        for message in self._trades:
+            told = json.loads(message.text(message.mask))
+            at_s = message.ts_ms // 1_000
+            if told["asset_id"] == query.get("market") and start_s <= at_s <= end_s:
+                last[at_s // (minutes * 60)] = float(told["price"])
+        points = [{"t": number * minutes * 60, "p": price} for number, price in last.items()]
+        now = [{"t": now_s, "p": points[-1]["p"]}] if points else []
+        return json_answer(json.dumps({"history": points + now}))
 
     async def _refuse(self, _request: web.Request) -> web.Response:
         return json_answer(_BAD, 400)

@@ -24,7 +24,7 @@ from bookfeed.sim.entry import Options
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.connection import Client
 from bookfeed.sim.polymarket.faults import Fault, FaultInjector
-from bookfeed.sim.polymarket.market import Market
+from bookfeed.sim.polymarket.market import Market, MarketSpec
 from bookfeed.sim.polymarket.truth import Truth
 from bookfeed.sim.polymarket.venue import SimVenue, VenueConfig
 from bookfeed.sim.polymarket.wire import Message
@@ -190,7 +190,10 @@ class SimServer(VenueServer[Client]):
         from bookfeed.sim.polymarket.rest import RestServer
 
         specs = {market.spec.condition_id: market.spec for market in self.venue.markets}
-        return RestServer(self._book_text, specs, self.not_yet)
+        return RestServer(self._book_text, specs, self.not_yet, self.trades, self._winner)
+
+    def _winner(self, spec: MarketSpec) -> int | None:
+        return self.venue.markets[spec.index].winner
 
     def _book_text(self, asset_id: str) -> str:
         if self.injector.ghost(asset_id, time.time_ns()):
