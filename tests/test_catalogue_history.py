@@ -116,10 +116,11 @@ async def test_a_long_time_is_asked_for_in_pieces_and_nothing_comes_twice(
     listing = await catalogue.market(ticker_of(world))
     newest = (await catalogue.trades(listing, 1))[0].ts
     until_ts = (newest // MINUTE_NS + 1) * MINUTE_NS
-    span = {"since_ts": until_ts - 30 * MINUTE_NS, "until_ts": until_ts}
-    at_once = await catalogue.candles(listing, 1, **span)
+    since_ts = until_ts - 30 * MINUTE_NS
+    at_once = await catalogue.candles(listing, 1, since_ts=since_ts, until_ts=until_ts)
     monkeypatch.setattr(kalshi_source, "_CANDLES_MAX", 4)
-    assert await catalogue.candles(listing, 1, **span) == at_once
+    in_pieces = await catalogue.candles(listing, 1, since_ts=since_ts, until_ts=until_ts)
+    assert in_pieces == at_once
 
 
 async def test_a_market_of_long_ago_is_found_and_its_history_too(

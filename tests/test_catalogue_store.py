@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from bookfeed import Catalogue, CatalogueError, FeeSchedule, KalshiFee
+from bookfeed import Catalogue, CatalogueError, FeeSchedule, KalshiFee, Series
 from bookfeed.catalogue import client as client_module
 from bookfeed.catalogue.catalogue import only
 from bookfeed.catalogue.changes import Change, changes, merged
@@ -397,6 +397,23 @@ async def test_offline_it_answers_what_was_found_before(
                 await catalogue.markets("market-9")
             with pytest.raises(NoAnswer, match="what was traded is not kept"):
                 await catalogue.trades(named)
+
+
+async def test_a_series_is_its_remembered_window(
+    tmp_path: Path, urls: dict[str, str], kalshi: KalshiSimServer
+) -> None:
+    async with Store(tmp_path / "c") as store:
+        async with Catalogue(urls=urls, store=store) as catalogue:
+            first = min(
+                (m for m in kalshi.venue.markets if m.spec.series_ticker == "KXBTC15M"),
+                key=lambda one: one.close_ms,
+            )
+            listing = await catalogue.market(first.spec.ticker)
+            assert listing.close_ts is not None
+            in_it_ts = listing.close_ts - NS_PER_S
+        async with Catalogue(store=store, offline=True) as catalogue:
+            found = await catalogue.searched_window(Series("KXBTC15M"), in_it_ts)
+            assert list(map(told, found)) == [told(listing)]
 
 
 async def test_while_a_venue_is_away_memory_answers_and_says_so(

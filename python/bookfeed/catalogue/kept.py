@@ -124,6 +124,17 @@ class Kept(Source):
         for event in await self._remembered_events(wanted):
             yield event
 
+    async def ending(self, series: str, end_ts: int) -> tuple[Listing, ...]:
+        """What ends at that time and may be of a rolling series."""
+
+        async def ask(series: str) -> tuple[Listing, ...]:
+            return await self._source.ending(series, end_ts)
+
+        async def remembered() -> tuple[Listing, ...]:
+            return await self._store.ending(self.venue, end_ts)
+
+        return await self._either(ask, remembered, series)
+
     async def has_books(self, listing: Listing) -> bool:
         """Whether its books are there; offline nobody can say, and its symbols must do."""
         if self._offline:

@@ -201,6 +201,10 @@ class Store:
         """The markets that are traded no more; those that ended last first."""
         return await self.found(self._ended(True), {"venue": venue}, "close_ts DESC, slug")
 
+    async def ending(self, venue: str, end_ts: int) -> tuple[Listing, ...]:
+        """The markets that end at that time."""
+        return await self.found("close_ts = :end", {"venue": venue, "end": end_ts})
+
     async def events_named(self, venue: str, names: Iterable[str]) -> dict[str, ListedEvent]:
         """Events by their names, without their markets; those that are not known are left out."""
 

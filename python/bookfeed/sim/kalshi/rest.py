@@ -196,7 +196,7 @@ def _closing(request: web.Request, found: list[Market]) -> list[Market]:
     bounds = {key: _number(request, key, 0, _TIME_MAX) for key in ("min_close_ts", "max_close_ts")}
     given = {key: at_s for key, at_s in bounds.items() if at_s}
     if given and request.query.get("status") not in (None, "closed"):
-        raise _Bad(f"{', '.join(given)} cannot be given with this status")
+        raise BadRequest(f"{', '.join(given)} cannot be given with this status")
     first_s, last_s = bounds["min_close_ts"], bounds["max_close_ts"] or _TIME_MAX
     return [market for market in found if first_s * 1000 <= market.close_ms <= last_s * 1000]
 
