@@ -236,9 +236,8 @@ class Catalogue:
         """What an outcome (by default the first) traded at in each period, the earliest first.
 
         Periods of 1, 60 or 1440 minutes that end after ``since_ts`` and by ``until_ts``, Unix
-        nanoseconds. Periods of which the venue knows nothing are left out. Polymarket has no
-        candles: they are computed from the trades of the outcome's own token, and have no bids and
-        asks.
+        nanoseconds. Periods of which the venue knows nothing are left out. Of a venue that has
+        no candles they are computed from the outcome's trades, and have no bids and asks.
         """
         name = _asked(listing, outcome, minutes, since_ts, until_ts)
         source = self._of(listing.venue)
@@ -254,7 +253,7 @@ class Catalogue:
         outcome: str | None = None,
     ) -> tuple[PricePoint, ...]:
         """The price of an outcome (by default the first), about every so many minutes, the earliest
-        first: as Polymarket draws it, on Kalshi that of the last trade of each period.
+        first: as the venue draws it, or else that of the last trade of each period.
         """
         name = _asked(listing, outcome, minutes, since_ts, until_ts)
         source = self._of(listing.venue)
