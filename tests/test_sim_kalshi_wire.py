@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bookfeed.sim.chance import seeded
+from bookfeed.sim.eastern import eastern
 from bookfeed.sim.kalshi import wire
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.crowd import Crowd
-from bookfeed.sim.kalshi.events import eastern
 from bookfeed.sim.kalshi.grid import PIPS, STRUCTURES, grid_of, price_text, size_text
 from bookfeed.sim.kalshi.index import Index
 from bookfeed.sim.kalshi.stream import KalshiStream

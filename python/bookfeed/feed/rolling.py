@@ -60,7 +60,7 @@ class Rolling:
 
     Markets that the feed follows already are taken over. ``pairs`` of these series are watched
     window by window. ``on_end`` is called with each window that is followed no more. ``now_ns`` is
-    the wall clock.
+    the time, by default the wall clock's.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Rolling:
         *,
         pairs: Iterable[SeriesPair] = (),
         on_end: Callable[[WindowEnd], None] | None = None,
-        now_ns: Callable[[], int] = time.time_ns,
+        now_ns: Callable[[], int] | None = None,
     ) -> None:
         self._feed: Final = feed
         self._catalogue: Final = catalogue
@@ -79,7 +79,7 @@ class Rolling:
         """Each series with its windows."""
         self._pairs: Final = SeriesPairs(feed, self.followed, pairs)
         self._on_end: Final = on_end
-        self._now_ns: Final = now_ns
+        self._now_ns: Final = time.time_ns if now_ns is None else now_ns
         self._tasks: Final[list[asyncio.Task[None]]] = []
 
     async def __aenter__(self) -> Self:

@@ -7,6 +7,7 @@ as a strike is known, which is some time after a window began.
 
 import contextlib
 import logging
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -33,10 +34,11 @@ _log: Final = logging.getLogger("bookfeed.feed.rolling")
 
 
 class _Watched(NamedTuple):
-    """A rule, and the pair that it was told to be about."""
+    """A rule, the pair that it was told to be about, and of which listings that was made."""
 
     number: int
     pair: Pair
+    made_of: tuple[Listing, ...]
 
 
 class SeriesPairs:
@@ -86,17 +88,20 @@ class SeriesPairs:
     async def _watch(
         self, key: tuple[str, int], wanted: SeriesPair, one: Held, other: Held
     ) -> None:
+        watched, made_of = self._watched.get(key), one.listings + other.listings
+        if watched is not None and all(map(operator.is_, watched.made_of, made_of)):
+            return
         try:
             pair = wanted.pair((leg(one), leg(other)))
         except CatalogueError as error:
             self._refused[key] = None
             _log.warning("pair %s: not watched: %s", wanted.name, error)
             return
-        watched = self._watched.get(key)
         if watched is None:
-            self._watched[key] = _Watched(await self._feed.add_pair(pair), pair)
-        elif watched.pair != pair:
-            self._watched[key] = watched._replace(pair=pair)
+            self._watched[key] = _Watched(await self._feed.add_pair(pair), pair, made_of)
+            return
+        self._watched[key] = watched._replace(pair=pair, made_of=made_of)
+        if watched.pair != pair:
             with contextlib.suppress(KeyError):
                 await self._feed.describe_rule(watched.number, pair.rule().about)
 

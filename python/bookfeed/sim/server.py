@@ -111,6 +111,8 @@ class VenueServer(ABC, Generic[C]):
         self.rest_url: str | None = None
         self.frames_sent = 0
         """Frames meant for connections so far, first books and replies aside."""
+        self.idle_s_max = _IDLE_S_MAX
+        """How long paced markets rest at most before they look what is due."""
         self._listening = listening
         # One address, so that one port is free on it.
         self._host = "127.0.0.1" if listening.host == "localhost" else listening.host
@@ -276,7 +278,7 @@ class VenueServer(ABC, Generic[C]):
             now_ms = max(since_ms, _now_ms())
             owed -= self.turn(since_ms, now_ms, owed)
             start_s, since_ms = now_s, now_ms
-            await asyncio.sleep(min(_IDLE_S_MAX, max(0.0, (1 - owed) / rate)))
+            await asyncio.sleep(min(self.idle_s_max, max(0.0, (1 - owed) / rate)))
 
     def turn(self, since_ms: int, now_ms: int, frames: float) -> int:
         """Lets the markets step until ``frames`` whole ones have gone out, evenly from one time in

@@ -5,11 +5,11 @@ baskets of mutually exclusive markets; ladders of strikes on one price at one ti
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 from uuid import UUID
 
+from bookfeed.sim.eastern import eastern
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.market import MarketSpec
 
@@ -54,15 +54,6 @@ class Event:
         """The multiplier that holds now."""
         override = self.fee_multiplier_override
         return self.series.fee_multiplier if override is None else override
-
-
-def eastern(ms: int) -> datetime:
-    """The time in New York, where tickers are dated; daylight saving by the rule of 2007."""
-    utc = datetime.fromtimestamp(ms // 1000, UTC).replace(tzinfo=None)
-    march, november = datetime(utc.year, 3, 1, 7), datetime(utc.year, 11, 1, 6)
-    starts = march + timedelta(days=(6 - march.weekday()) % 7 + 7)
-    ends = november + timedelta(days=(6 - november.weekday()) % 7)
-    return utc - timedelta(hours=4 if starts <= utc < ends else 5)
 
 
 def _stamp(ms: int, form: str) -> str:

@@ -48,6 +48,10 @@ class MarketSpec:
     """When the market is created; 0 for one that has always been there."""
     strike_at_open: bool = False
     """Whether the strike is published around the opening only."""
+    rules: str = ""
+    """What decides it, in words; by default chance."""
+    decided_by: str = ""
+    """The value that decides it, told when it is determined."""
 
 
 class Market:
@@ -224,7 +228,7 @@ class Market:
             "title": spec.title,
             "yes_sub_title": self.yes_sub_title,
             "no_sub_title": self.yes_sub_title,
-            "rules_primary": f"Resolves to YES if {spec.title}, as chance decides.",
+            "rules_primary": self.rules,
             "rules_secondary": "",
             "can_close_early": True,
             "event_ticker": spec.event_ticker,
@@ -242,6 +246,11 @@ class Market:
             "additional_metadata": metadata,
         }
         return [self._lifecycle("created", now_ms, members)]
+
+    @property
+    def rules(self) -> str:
+        """What decides it, in words."""
+        return self.spec.rules or f"Resolves to YES if {self.spec.title}, as chance decides."
 
     @property
     def yes_sub_title(self) -> str:

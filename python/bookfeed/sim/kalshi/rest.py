@@ -168,11 +168,11 @@ class KalshiRest(RestBase):
 
     def _event(self, request: web.Request) -> str:
         event = self._venue.events[request.match_info["ticker"]]
-        markets = [
-            text.market_object(market)
-            for market in self._venue.markets
-            if market.spec.event_ticker == event.ticker and market.spec.ticker not in self._archived
-        ]
+        listed = [one for one in self._venue.markets if one.spec.event_ticker == event.ticker]
+        if event.markets and not listed:
+            raise KeyError(event.ticker)  # its markets are listed later, and it with them
+        kept = (market for market in listed if market.spec.ticker not in self._archived)
+        markets = [text.market_object(market) for market in kept]
         body = text.event_object(event)
         if request.query.get("with_nested_markets") == "true":
             return dump({"event": body | {"markets": markets}})

@@ -91,7 +91,7 @@ def market_object(market: Market) -> dict[str, Any]:
         "result": spec.result if decided else "",
         "settlement_value_dollars": market.settlement_text if decided else None,
         "settlement_ts": rfc3339_seconds(market.settled_ms) if market.settled_ms else None,
-        "expiration_value": "",
+        "expiration_value": spec.decided_by if decided else "",
         "can_close_early": True,
         "strike_type": spec.strike_type,
         "floor_strike": market.floor_strike,
@@ -101,7 +101,7 @@ def market_object(market: Market) -> dict[str, Any]:
         "fee_waiver_expiration_time": None,
         "exchange_index": spec.exchange_index,
         "is_provisional": False,
-        "rules_primary": f"Resolves to YES if {spec.title}, as chance decides.",
+        "rules_primary": market.rules,
         "rules_secondary": "",
     }
 

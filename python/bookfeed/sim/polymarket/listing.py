@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from bookfeed.sim.eastern import eastern
 from bookfeed.sim.polymarket.ladder import PRICE_TEXT
 from bookfeed.sim.polymarket.market import MarketSpec
 from bookfeed.sim.polymarket.venue import SimVenue
@@ -104,11 +105,16 @@ def market_object(spec: MarketSpec, slug: str, since_s: int, end_s: int) -> dict
 
 def window(spec: MarketSpec, asset: str, minutes: int, start_s: int) -> dict[str, Any]:
     """The event of one window of a rolling series, with its only market."""
-    end_s = start_s + minutes * 60
-    slug = f"{asset}-updown-{minutes}m-{start_s}"
+    slug, title = f"{asset}-updown-{minutes}m-{start_s}", _window_title(asset, start_s, minutes)
+    return rolled(spec, asset, f"{minutes}m", (start_s, start_s + minutes * 60), slug, title)
+
+
+def rolled(
+    spec: MarketSpec, asset: str, length: str, span: tuple[int, int], slug: str, title: str
+) -> dict[str, Any]:
+    """The same of any length (``"15m"``, ``"1d"``), under any name; ``span`` in Unix seconds."""
+    start_s, end_s = span
     event = event_of([spec], slug, start_s)
-    title = f"{_NAMES[asset]} Up or Down - {_zulu(start_s)}"
-    config = f"{asset}-{minutes}m-twap-60"
     market = event["markets"][0] | {
         "question": title,
         "description": f"Up if {_NAMES[asset]} is not lower when the window ends than when it "
@@ -116,24 +122,40 @@ def window(spec: MarketSpec, asset: str, minutes: int, start_s: int) -> dict[str
         "outcomes": json.dumps(["Up", "Down"]),
         "endDate": _zulu(end_s),
         "eventStartTime": _zulu(start_s),
-        "resolutionSource": f"https://data.chain.link/streams/{asset}-usd-twap-60s-streams",
-        "cryptoMarketConfigId": config,
-        "cryptoMarketConfig": {
-            "id": config,
-            "asset": asset,
-            "duration": f"{minutes}m",
-            "twapEnabled": True,
-            "twapLookbackSeconds": 60,
-        },
+        **_decided_by(asset, length),
     }
     return event | {
         "title": title,
         "endDate": _zulu(end_s),
         "startTime": _zulu(start_s),
-        "seriesSlug": f"{asset}-up-or-down-{minutes}m",
+        "seriesSlug": f"{asset}-up-or-down-{length}",
         "tags": [_UP_OR_DOWN],
         "markets": [market],
     }
+
+
+def _decided_by(asset: str, length: str) -> dict[str, Any]:
+    """A mean of 60 seconds; of hours and days a candle."""
+    if length in ("1h", "1d"):
+        return {"resolutionSource": f"https://www.binance.com/en/trade/{asset.upper()}_USDT"}
+    config = f"{asset}-{length}-twap-60"
+    return {
+        "resolutionSource": f"https://data.chain.link/streams/{asset}-usd-twap-60s-streams",
+        "cryptoMarketConfigId": config,
+        "cryptoMarketConfig": {
+            "id": config,
+            "asset": asset,
+            "duration": length,
+            "twapEnabled": True,
+            "twapLookbackSeconds": 60,
+        },
+    }
+
+
+def _window_title(asset: str, start_s: int, minutes: int) -> str:
+    start, end = (eastern(at_s * _MS) for at_s in (start_s, start_s + minutes * 60))
+    first, last = (f"{at.hour % 12 or 12}:{at:%M%p}" for at in (start, end))
+    return f"{_NAMES[asset]} Up or Down - {start:%B} {start.day}, {first}-{last} ET"
 
 
 def close(event: dict[str, Any], winner: int, at_s: int) -> None:

@@ -262,10 +262,12 @@ class Market:
                 if not ladder.size_at(price):
                     ladder.put(price, pair.crowd.size())
 
-    def resolve(self, now_ms: int) -> list[Message]:
-        """Ends the market; nothing more will come from it."""
+    def resolve(self, now_ms: int, winner: int | None = None) -> list[Message]:
+        """Ends the market, by chance unless a ``winner`` is given; nothing more comes from it."""
         self.active = False
-        self.winner = winner = 0 if self._rng.random() < 0.5 else 1
+        if winner is None:
+            winner = 0 if self._rng.random() < 0.5 else 1
+        self.winner = winner
         spec = self.spec
         ts_ms = self._now(now_ms)
         return [wire.market_resolved(spec.index, self.assets, spec.outcomes, ts_ms, winner)]

@@ -156,12 +156,11 @@ class SimServer(VenueServer[Client]):
         """Adds a fault to the schedule; ``at_s`` still counts from the start."""
         self.injector.add(fault)
 
-    def resolve(self, market: Market) -> None:
-        """Ends a market, if it has not ended."""
+    def resolve(self, market: Market, winner: int | None = None) -> None:
+        """Ends a market, if it has not ended, by chance unless a ``winner`` is given."""
         if market.active:
-            self.frames_sent += self._publish(
-                self.venue.resolve(market, time.time_ns() // NS_PER_MS)
-            )
+            now_ms = time.time_ns() // NS_PER_MS
+            self.frames_sent += self._publish(self.venue.resolve(market, now_ms, winner))
 
     # the hub of the connections
 

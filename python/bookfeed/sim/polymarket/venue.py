@@ -218,10 +218,12 @@ class SimVenue:
         self._keep(late, now_ms)
         return messages
 
-    def resolve(self, market: Market, now_ms: int) -> list[Message]:
-        """Ends a market that has not ended; nothing more will come from it."""
+    def resolve(self, market: Market, now_ms: int, winner: int | None = None) -> list[Message]:
+        """Ends a market that has not ended, by chance unless a ``winner`` is given; nothing more
+        will come from it.
+        """
         self._unresolved -= 1
-        return market.resolve(now_ms)
+        return market.resolve(now_ms, winner)
 
     def _chance(self, every: int) -> bool:
         return self._rng.random() * every < 1

@@ -19,9 +19,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from bookfeed.sim.chance import seeded
+from bookfeed.sim.eastern import eastern
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
 from bookfeed.sim.kalshi import wire as kalshi_wire
-from bookfeed.sim.kalshi.events import Event, Listing, eastern
+from bookfeed.sim.kalshi.events import Event, Listing
 from bookfeed.sim.kalshi.grid import LOTS
 from bookfeed.sim.kalshi.market import Market as KalshiMarket
 from bookfeed.sim.polymarket import SimConfig, SimServer
