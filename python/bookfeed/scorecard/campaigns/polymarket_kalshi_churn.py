@@ -1,9 +1,9 @@
 """Markets come and go under traffic; as a program for the ``--seconds`` that are given.
 
-Each second 50 markets of a simulated venue come onto an open feed, and each leaves a second later;
-others stay. A recording of it is audited afterwards. Prints one JSON line; exits with 1 if memory
-grew by more than 5 MiB beyond what the first seconds took, a book that went is still there, one
-that stayed changed its state, or one was wrong while live.
+Each second 50 markets of a simulated venue (``--venue``) come onto an open feed, and each leaves a
+second later; others stay. A recording of it is audited afterwards. Prints one JSON line; exits with
+1 if memory grew by more than 5 MiB beyond what the first seconds took, a book that went is still
+there, one that stayed changed its state, or one was wrong while live.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from bookfeed.records import Update
 from bookfeed.rules.rule import Rule
 from bookfeed.scorecard.campaigns.polymarket_soak import GROWTH_MAX_BYTES, resident_bytes
 from bookfeed.scorecard.witness import EngineWitness
+from bookfeed.venues.kalshi import credentials, kalshi
 from bookfeed.venues.polymarket import polymarket
 
 RATE: Final = 50
@@ -40,10 +41,12 @@ RULES: Final = (Rule("spread", {"open": "0.02"}), Rule("complement", {"min_edge"
 class Simulator:
     """A simulated venue in a process of its own, so that memory is the feed's alone."""
 
+    def __init__(self, venue: str) -> None:
+        self._arguments = (*_OPTIONS[venue], "--markets", str(MARKETS), "--rate", "400")
+
     async def __aenter__(self) -> dict[str, Any]:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bookfeed", "sim", "--markets", str(MARKETS), "--rate", "400",
-            "-q", "--exit-with-parent",
+            sys.executable, "-m", "bookfeed", "sim", *self._arguments, "-q", "--exit-with-parent",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26,
         )  # fmt: skip
         assert self._process.stdout is not None
@@ -56,9 +59,28 @@ class Simulator:
         await self._process.wait()
 
 
-def market_of(told: dict[str, Any]) -> Market:
-    outcomes = tuple(Outcome(one["name"], one["asset"]) for one in told["outcomes"])
-    return Market(told["market"], outcomes, tick_size=told.get("tick_size"))
+def _polymarket(told: dict[str, Any]) -> tuple[list[Market], Endpoint]:
+    markets = []
+    for one in told["markets"]:
+        outcomes = tuple(Outcome(each["name"], each["asset"]) for each in one["outcomes"])
+        markets.append(Market(one["market"], outcomes, tick_size=one.get("tick_size")))
+    return markets, Endpoint(polymarket(), told["ws"], told["rest"])
+
+
+def _kalshi(told: dict[str, Any]) -> tuple[list[Market], Endpoint]:
+    # All that is listed is open; windows go on for longer than this lasts.
+    markets = [
+        Market(one["ticker"], (Outcome("Yes", one["ticker"]),), venue="kalshi")
+        for one in told["markets"]
+        if one["status"] == "active"
+    ]
+    key = {"KALSHI_API_KEY_ID": told["key_id"], "KALSHI_PRIVATE_KEY": told["private_key"]}
+    venue = kalshi(credentials=credentials(environ=key))
+    return markets, Endpoint(venue, told["ws"], told["rest"])
+
+
+_OPTIONS: Final = {"polymarket": (), "kalshi": ("--venue", "kalshi")}
+_TOLD: Final = {"polymarket": _polymarket, "kalshi": _kalshi}
 
 
 class Rolling:
@@ -86,16 +108,19 @@ class Rolling:
         last = [self.rolling[at % len(self.rolling)] for at in range(self.at - RATE, self.at)]
         await self.feed.remove_markets(last)
         async with asyncio.timeout(3 * FORGET_NS / 1e9):
-            while len(self.feed.engine.books()) > 2 * STAYING:  # noqa: ASYNC110 - rings no bell
+            staying = sum(len(market.symbols) for market in self.feed.markets)
+            while len(self.feed.engine.books()) > staying:  # noqa: ASYNC110 - rings no bell
                 await asyncio.sleep(0.1)
 
 
-async def roll(seconds: float, warm_s: float, directory: Path) -> dict[str, object]:
+async def roll(
+    seconds: float, warm_s: float, directory: Path, venue: str = "polymarket"
+) -> dict[str, object]:
     """The figures of so many seconds, after so many others."""
-    async with Simulator() as told:
-        markets = [market_of(one) for one in told["markets"]]
-        recorder = JournalWriter(directory, prefix="rolling")
-        where = {"polymarket": Endpoint(polymarket(), told["ws"], told["rest"])}
+    async with Simulator(venue) as told:
+        markets, endpoint = _TOLD[venue](told)
+        recorder = JournalWriter(directory, prefix="churn")
+        where = {venue: endpoint}
         left: list[str] = []
         came: set[int] = set()
 
@@ -121,6 +146,7 @@ async def roll(seconds: float, warm_s: float, directory: Path) -> dict[str, obje
             grew = resident_bytes() - baseline
             counters, disturbed = feed.counters(), list(left)
     return {
+        "venue": venue,
         "markets": rolling.at - before,
         "books_live": len(came),
         "baseline_mib": round(baseline / 2**20, 2),
@@ -143,9 +169,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Has markets come and go under traffic.")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--warm-up", type=float, default=WARM_S, help="before the baseline, s")
+    parser.add_argument("--venue", choices=tuple(_TOLD), default="polymarket")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as directory:
-        figures = asyncio.run(roll(options.seconds, options.warm_up, Path(directory)))
+        figures = asyncio.run(
+            roll(options.seconds, options.warm_up, Path(directory), options.venue)
+        )
         figures |= audited(Path(directory))
     print(json.dumps(figures))
     bad = figures["disturbed"] or figures["wrong"] or figures["refused"] or figures["reconnects"]
