@@ -17,6 +17,7 @@ the last whole book.
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple
 
 from bookfeed._bookfeed import BookView
@@ -37,13 +38,15 @@ from bookfeed.scorecard.campaigns.binance_kraken_client import (
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
 from bookfeed.scorecard.campaigns.seeds import play as play_seeds
-from bookfeed.sim.binance.faults import random_binance_faults
+from bookfeed.scorecard.campaigns.world import World
+from bookfeed.sim.binance.faults import BinanceFault, random_binance_faults
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig
 from bookfeed.sim.faults import FaultEvent
-from bookfeed.sim.kraken.faults import random_kraken_faults
+from bookfeed.sim.kraken.faults import KrakenFault, random_kraken_faults
 from bookfeed.sim.kraken.stream import KrakenStream
 from bookfeed.sim.kraken.venue import KrakenVenueConfig
+from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_stream import SpotItem
 from bookfeed.sim.spot_truth import top
 from bookfeed.sim.truth import BookTruth
@@ -313,26 +316,38 @@ def named(event: FaultEvent, client: Client[Any], until_ns: int) -> bool:
     )
 
 
-def binance(seed: int, items: int, faults: int, clean: bool) -> BinanceStream:
-    """A run of the simulated Binance with random faults, or none."""
-    schedule = random_binance_faults(seed, count=faults, frames=items * 2 // 3)
+Schedule = tuple[SpotFault, ...]
+
+
+def binance_drawn(seed: int, count: int, frames: int) -> Schedule:
+    """Random faults of Binance, but for what nothing gives away."""
+    schedule = random_binance_faults(seed, count=count, frames=frames)
+    return tuple(fault for fault in schedule if fault.kind not in SPARED)
+
+
+def kraken_drawn(seed: int, count: int, frames: int) -> Schedule:
+    """Random faults of Kraken."""
+    return random_kraken_faults(seed, count=count, frames=frames)
+
+
+def binance(seed: int, schedule: Schedule) -> BinanceStream:
+    """A run of the simulated Binance with these faults."""
     return BinanceStream(
         BinanceVenueConfig(
             seed=seed, markets=1 + seed % 3, levels=12 if seed % 4 == 0 else 40, us=seed % 5 == 0
         ),
-        faults=() if clean else [fault for fault in schedule if fault.kind not in SPARED],
+        faults=schedule,
         conns=1 + seed % 2,
         rate=60.0,
         combined=seed % 7 != 0,
     )
 
 
-def kraken(seed: int, items: int, faults: int, clean: bool) -> KrakenStream:
-    """A run of the simulated Kraken with random faults, or none."""
-    schedule = random_kraken_faults(seed, count=faults, frames=items * 2 // 3)
+def kraken(seed: int, schedule: Schedule) -> KrakenStream:
+    """A run of the simulated Kraken with these faults."""
     return KrakenStream(
         KrakenVenueConfig(seed=seed, markets=1 + seed % 3, levels=8 if seed % 4 == 0 else 40),
-        faults=() if clean else schedule,
+        faults=schedule,
         conns=1 + seed % 2,
         rate=60.0,
         depth=(10, 25, 100)[seed % 3],
@@ -342,24 +357,34 @@ def kraken(seed: int, items: int, faults: int, clean: bool) -> KrakenStream:
 class Play(NamedTuple):
     """What a venue is played with."""
 
-    stream: Callable[[int, int, int, bool], Any]
+    draw: Callable[[int, int, int], Schedule]
+    stream: Callable[[int, Schedule], Any]
     client: Callable[[Any, int], Client[Any]]
     referee: Callable[[Any, Report], Referee[Any]]
 
 
 PLAYS: Final = {
-    "binance": Play(binance, BinanceClient, BinanceReferee),
-    "kraken": Play(kraken, KrakenClient, KrakenReferee),
+    "binance": Play(binance_drawn, binance, BinanceClient, BinanceReferee),
+    "kraken": Play(kraken_drawn, kraken, KrakenClient, KrakenReferee),
 }
 
 
 def run(
-    seed: int, *, venue: str, items: int = 1_000, faults: int = 6, clean: bool = False
+    seed: int,
+    *,
+    venue: str,
+    items: int = 1_000,
+    faults: int = 6,
+    clean: bool = False,
+    schedule: Schedule | None = None,
 ) -> Report:
-    """One seed: a stream with random faults, or none, judged after every item."""
+    """One seed: a stream with random faults, those of ``schedule``, or none, judged after every
+    item."""
     report = Report(seed)
     play = PLAYS[venue]
-    stream = play.stream(seed, items, faults, clean)
+    if schedule is None:
+        schedule = () if clean else play.draw(seed, faults, items * 2 // 3)
+    stream = play.stream(seed, schedule)
     client: Client[Any] | None = None
     referee: Referee[Any] | None = None
     calm: Calm | None = None
@@ -383,6 +408,7 @@ def run(
     assert client is not None and referee is not None
     report.total_ns = live_at - start_ns
     report.signals = client.signals
+    report.digest = client.trace.digest()
     report.transitions = len(client.changes)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(referee, report, live_at)
@@ -420,6 +446,52 @@ def judge_clean(client: Client[Any], report: Report) -> None:
     for kind in ("malformed", "bbo_mismatch", "checksum_mismatch"):
         if client.engine.evidence().get(kind):
             report.problems.append(f"clean run, but {client.engine.evidence()[kind]} {kind}")
+
+
+_SHARED: Final = {
+    "F01": ("reset",),
+    "F02": ("disconnect",),
+    "F04": ("freeze",),
+    "F05": ("delay",),
+    "F08": ("malformed:invalid_utf8",),
+    "F09": ("malformed:truncated", "malformed:unattributable", "bit_flip"),
+    "F10": ("unknown:type", "unknown:member", "foreign"),
+    "F11": ("malformed:bad_number",),
+    "F14": ("drop",),
+    "F15": ("duplicate:at_once", "duplicate:later"),
+    "F16": ("swap",),
+    "F21": ("restart",),
+}
+WORLDS: Final = (
+    World(
+        "binance",
+        partial(run, venue="binance"),
+        BinanceFault,
+        binance_drawn,
+        {
+            **_SHARED,
+            "F14": ("drop", "gap", "rewind"),
+            "F17": ("disconnect & rest_late", "disconnect & rest_short"),
+            "F18": ("disconnect & rest_stale",),
+            "F26": (
+                "disconnect & rest_error:429", "disconnect & rest_error:418", "disconnect & rest_error:500", "disconnect & rest_malformed:truncated",
+                "disconnect & rest_malformed:bad_number",
+            ),
+            "F38": ("shutdown",),
+        },
+    ),
+    World(
+        "kraken",
+        partial(run, venue="kraken"),
+        KrakenFault,
+        kraken_drawn,
+        {
+            **_SHARED,
+            "F20": ("checksum", "level:top", "corrupt:top"),
+            "F39": ("refused",),
+        },
+    ),
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

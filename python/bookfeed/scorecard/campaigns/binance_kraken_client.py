@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Final, Generic, Literal, TypeVar
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed.scorecard.campaigns.seeds import Trace
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kraken.stream import KrakenStream
@@ -74,6 +75,7 @@ class Client(ABC, Generic[S]):
         """Causes of losses that this client brings about."""
         self.timer_ns = start_ns
         self.signals = 0
+        self.trace = Trace()
         for symbol, spec in stream.listed.items():
             instrument = self.engine.subscribe(
                 self.VENUE,
@@ -155,6 +157,7 @@ class Client(ABC, Generic[S]):
     def drain(self) -> None:
         """Takes in what changed, and plans to mend what was lost."""
         batch = self.engine.drain()
+        self.trace.take(batch)
         self.signals += len(batch.signals)
         for update in batch.updates:
             if update["kind"] != _STATE_KIND:

@@ -17,11 +17,12 @@ from typing import Final
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.scorecard.campaigns.calm import Calm, Delivery
-from bookfeed.scorecard.campaigns.kalshi_schedule import schedule_of
-from bookfeed.scorecard.campaigns.seeds import Report, arguments, play
+from bookfeed.scorecard.campaigns.kalshi_schedule import detectable, random_faults, schedule_of
+from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
+from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
-from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, KalshiFaultKind
+from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, KalshiFault, KalshiFaultKind
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
 
 MS: Final = 1_000_000
@@ -97,6 +98,7 @@ class Client:
         self.timer_ns = self.probed_ns = self.news_ns = start_ns
         self.probes = 0
         self.reconnects = self.signals = 0
+        self.trace = Trace()
         for conn in range(stream.conns):
             for ticker in stream.tickers(conn):
                 spec = stream.venue.by_ticker[ticker].spec
@@ -195,6 +197,7 @@ class Client:
     def drain(self) -> None:
         """Takes in what changed, and plans to mend what was lost."""
         batch = self.engine.drain()
+        self.trace.take(batch)
         self.signals += len(batch.signals)
         for update in batch.updates:
             if update["kind"] != STATE_KIND:
@@ -374,8 +377,16 @@ def unnoticed(event: FaultEvent, client: Client, end_ns: int) -> bool:
     return False
 
 
-def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) -> Report:
-    """One seed: a stream with random faults, or none, judged after every item."""
+def run(
+    seed: int,
+    *,
+    items: int = 1_000,
+    faults: int = 6,
+    clean: bool = False,
+    schedule: tuple[KalshiFault, ...] | None = None,
+) -> Report:
+    """One seed: a stream with random faults, those of ``schedule``, or none, judged after every
+    item."""
     report = Report(seed)
     config = KalshiVenueConfig(
         seed=seed,
@@ -389,7 +400,8 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
         early_close_every=0 if clean else 900,
         use_yes_price_default=bool(seed % 2),
     )
-    schedule = () if clean else schedule_of(seed, faults=faults, items=items)
+    if schedule is None:
+        schedule = () if clean else schedule_of(seed, faults=faults, items=items)
     stream = KalshiStream(
         config,
         faults=schedule,
@@ -422,6 +434,7 @@ def run(seed: int, *, items: int = 1_000, faults: int = 6, clean: bool = False) 
     assert client is not None and referee is not None
     report.total_ns = live_at - start_ns
     report.signals = client.signals
+    report.digest = client.trace.digest()
     report.transitions = len(client.changes)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(stream, referee, report, live_at)
@@ -477,6 +490,43 @@ def judge_clean(client: Client, report: Report) -> None:
     for kind in ("gaps", "regressions", "underflows", "malformed", "decode_errors"):
         if counters[kind]:
             report.problems.append(f"clean run, but {counters[kind]} {kind}")
+
+
+def drawn(seed: int, count: int, frames: int) -> tuple[KalshiFault, ...]:
+    """Random faults of a seed, but for what nothing gives away."""
+    return tuple(filter(detectable, random_faults(seed, count=count, frames=frames)))
+
+
+WORLDS: Final = (
+    World(
+        "kalshi",
+        run,
+        KalshiFault,
+        drawn,
+        {
+            "F01": ("reset", "reset-behind-data"),
+            "F02": ("disconnect",),
+            "F04": (
+                "freeze:connection", "freeze:subscription", "zombie", "deltas-stop:subscription",
+                "deltas-stop:market",
+            ),
+            "F05": ("late:2", "late:5", "late:20"),
+            "F08": ("malformed:invalid_utf8",),
+            "F09": ("malformed:truncated", "malformed:unattributable", "broadcast:surrogate"),
+            "F10": ("broadcast:foreign", "lifecycle:malformed", "corrupt:ticker"),
+            "F11": ("malformed:bad_number",),
+            "F14": ("drop", "corrupt:seq"),
+            "F15": ("duplicate:at_once", "duplicate:later"),
+            "F16": ("swap",),
+            "F22": ("pause", "lifecycle:lost"),
+            "F29": (
+                "stamp:ahead", "stamp:back", "stamp:seconds", "stamp:micros", "stamp:text",
+                "stamp:negative",
+            ),
+            "F39": ("terminal:25", "terminal:10", "disconnect & lifecycle:refused"),
+        },
+    ),
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

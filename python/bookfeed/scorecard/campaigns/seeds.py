@@ -1,6 +1,7 @@
 """Playing many seeds and saying what they came to: what the campaigns have in common."""
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -8,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+
+from bookfeed._bookfeed import Batch
 
 _SUMMED: Final = (
     "frames", "checks", "signals", "live_ns", "total_ns", "calm_live_ns", "calm_ns"
@@ -29,11 +32,29 @@ class Report:
     trading: Counter[str] = field(default_factory=Counter)
     """How often markets were called open, paused and so on."""
     problems: list[str] = field(default_factory=list)
+    digest: str = ""
+    """Of every record, in their order; the same seed has the same."""
     live_ns: int = 0
     total_ns: int = 0
     calm_live_ns: int = 0
     calm_ns: int = 0
     """Outside faults: how long books were live, and there at all."""
+
+
+class Trace:
+    """Everything that an engine handed out, as a digest."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def take(self, batch: Batch) -> None:
+        """The next records."""
+        for records in (batch.updates, batch.signals, batch.legs):
+            self._hash.update(records.tobytes())
+
+    def digest(self) -> str:
+        """Of all of them so far, in hexadecimal."""
+        return self._hash.hexdigest()
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:

@@ -1,0 +1,60 @@
+"""What a campaign can play: a simulated venue with its referee, and the faults that it can make.
+
+A module beside this one that names ``WORLDS`` offers some; they are found by that name, so that
+nothing here lists venues.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Final
+
+from bookfeed.scorecard import campaigns
+from bookfeed.scorecard.campaigns.seeds import Report
+from bookfeed.sim.faults import Mishap
+
+_EARLIEST: Final = 60
+"""The frame from which on a fault that is alone may strike."""
+_SPREAD: Final = 40
+
+
+@dataclass(frozen=True)
+class World:
+    """One simulated venue, played and judged frame by frame under a clock of its own."""
+
+    name: str
+    run: Callable[..., Report]
+    """``run(seed, items=, clean=, schedule=)``."""
+    fault: Callable[..., Mishap]
+    draw: Callable[[int, int, int], tuple[Mishap, ...]]
+    """Random faults of a seed: so many, over so many frames."""
+    cells: Mapping[str, tuple[str, ...]]
+    """By the row of the fault matrix that they belong to: faults as ``kind`` or ``kind:variant``,
+    with ``&`` between two that strike one after the other.
+    """
+
+    def alone(self, text: str, seed: int, *, items: int) -> Report:
+        """A run with the faults of one cell and nothing else. That one never struck is a problem."""
+        at_frame = _EARLIEST + seed % _SPREAD
+        faults = tuple(
+            self.fault(kind, at_frame=at_frame, variant=variant)
+            for kind, _, variant in (each.partition(":") for each in text.split(" & "))
+        )
+        report = self.run(seed, items=items, schedule=faults)
+        for fault in faults:
+            if not report.faults[fault.kind]:
+                report.problems.append(f"the fault {fault.kind} never struck")
+        return report
+
+
+@cache
+def worlds() -> tuple[World, ...]:
+    """All there are, in the order of their names."""
+    return tuple(sorted(_found(), key=lambda world: world.name))
+
+
+def _found() -> Iterator[World]:
+    for module in iter_modules(campaigns.__path__):
+        yield from getattr(import_module(f"{campaigns.__name__}.{module.name}"), "WORLDS", ())

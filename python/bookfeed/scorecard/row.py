@@ -1,0 +1,91 @@
+"""A row of the scorecard: what is measured, what is asked of it, and what it came to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Grade = Literal["pass", "fail", "amber"]
+Tier = Literal["quick", "full"]
+
+
+class NotMeasuredError(Exception):
+    """Why a row cannot be measured here, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is to be played."""
+
+    tier: Tier = "quick"
+    seed: int | None = None
+    """One seed alone, such as one that failed; ``None`` for all of the tier."""
+    workers: int = 1
+    """Processes that seeds are shared out to."""
+
+    def of(self, quick: int, full: int) -> int:
+        """One of two numbers, by the tier."""
+        return quick if self.tier == "quick" else full
+
+    def seeds(self, quick: int, full: int) -> range:
+        """The seeds to play: from 1 on so many, or the one that was named."""
+        if self.seed is not None:
+            return range(self.seed, self.seed + 1)
+        return range(1, self.of(quick, full) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a row came to: good, unless something is among its problems."""
+
+    text: str
+    problems: tuple[str, ...] = ()
+    seed: int | None = None
+    """The first seed that failed, where seeds are played."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the scorecard."""
+
+    id: str
+    what: str
+    target: str
+    play: Callable[[Effort], Figure] | None
+    """Measures it; raises ``NotMeasuredError`` where it cannot be. ``None``: it is not built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a row."""
+
+    row: Row
+    grade: Grade
+    figure: str
+    reason: str
+    """Why it is amber; empty otherwise."""
+    problems: tuple[str, ...]
+    seed: int | None
+    seconds: float
+
+    @property
+    def again(self) -> str:
+        """The command that plays a failure again; empty where nothing failed."""
+        if self.grade != "fail":
+            return ""
+        seed = "" if self.seed is None else f" --seed {self.seed}"
+        return f"bookfeed score {self.row.id}{seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "id": self.row.id,
+            "what": self.row.what,
+            "figure": self.figure,
+            "target": self.row.target,
+            "grade": self.grade,
+            "reason": self.reason,
+            "problems": list(self.problems),
+            "seed": self.seed,
+            "again": self.again,
+            "seconds": round(self.seconds, 1),
+        }
