@@ -423,6 +423,47 @@ def add_doctor(commands: Commands) -> None:
     output(doctor, "a line for each finding")
 
 
+def add_score(commands: Commands) -> None:
+    """``bookfeed score``."""
+    score = commands.add(
+        "score",
+        "measure how far the warranty of books goes, on this machine",
+        more="One line a row: what it came to, what is asked of it, and the command that plays a "
+        "failure again. Rows that need the source tree are amber without it.",
+        example="score A1 F14 --quick",
+        codes={**WORK, 1: "a row failed", 2: "wrong arguments"},
+    )
+    score.add_argument(
+        "ids",
+        nargs="*",
+        metavar="ID",
+        help="rows, such as A1 or F14, or a letter for all of its rows (default: all of the tier)",
+    )
+    tier = score.add_mutually_exclusive_group()
+    tier.add_argument("--quick", action="store_true", help="a few minutes (default)")
+    tier.add_argument("--full", action="store_true", help="all there is, more than an hour")
+    score.add_argument(
+        "--seed",
+        type=within(int, 0, 2**31),
+        metavar="N",
+        help="play seed N alone, such as one that failed",
+    )
+    score.add_argument(
+        "--workers",
+        type=within(int, 1, 1_024),
+        metavar="N",
+        help="share seeds out to N processes (default: one for each processor)",
+    )
+    score.add_argument("--list", action="store_true", help="list the rows, and play none")
+    score.add_argument(
+        "-o",
+        "--output",
+        choices=("table", "json", "ndjson", "markdown"),
+        help="a line for people as each row is done, one JSON object at the end, one JSON object "
+        "a line, or a page (default: table)",
+    )
+
+
 EVERY: Final = (
     add_run,
     add_record,
@@ -439,5 +480,6 @@ EVERY: Final = (
     add_doctor,
     add_sim,
     add_bench,
+    add_score,
 )
 """In the order in which help lists them."""

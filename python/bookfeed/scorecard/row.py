@@ -52,6 +52,8 @@ class Row:
     target: str
     play: Callable[[Effort], Figure] | None
     """Measures it; raises ``NotMeasuredError`` where it cannot be. ``None``: it is not built."""
+    long: bool = False
+    """Whether it takes so long that the quick tier leaves it out, unless it is named."""
 
 
 @dataclass(frozen=True, slots=True)

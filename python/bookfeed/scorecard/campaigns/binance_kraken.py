@@ -474,7 +474,8 @@ WORLDS: Final = (
             "F17": ("disconnect & rest_late", "disconnect & rest_short"),
             "F18": ("disconnect & rest_stale",),
             "F26": (
-                "disconnect & rest_error:429", "disconnect & rest_error:418", "disconnect & rest_error:500", "disconnect & rest_malformed:truncated",
+                "disconnect & rest_error:429", "disconnect & rest_error:418",
+                "disconnect & rest_error:500", "disconnect & rest_malformed:truncated",
                 "disconnect & rest_malformed:bad_number",
             ),
             "F38": ("shutdown",),

@@ -17,12 +17,17 @@ from typing import Final
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.scorecard.campaigns.calm import Calm, Delivery
-from bookfeed.scorecard.campaigns.kalshi_schedule import detectable, random_faults, schedule_of
+from bookfeed.scorecard.campaigns.kalshi_schedule import detectable, schedule_of
 from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
-from bookfeed.sim.kalshi.faults import KALSHI_VARIANTS, KalshiFault, KalshiFaultKind
+from bookfeed.sim.kalshi.faults import (
+    KALSHI_VARIANTS,
+    KalshiFault,
+    KalshiFaultKind,
+    random_kalshi_faults,
+)
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
 
 MS: Final = 1_000_000
@@ -494,7 +499,7 @@ def judge_clean(client: Client, report: Report) -> None:
 
 def drawn(seed: int, count: int, frames: int) -> tuple[KalshiFault, ...]:
     """Random faults of a seed, but for what nothing gives away."""
-    return tuple(filter(detectable, random_faults(seed, count=count, frames=frames)))
+    return tuple(filter(detectable, random_kalshi_faults(seed, count=count, frames=frames)))
 
 
 WORLDS: Final = (

@@ -326,6 +326,10 @@ def is_owed(run: TwoVenueRun, chance: Opportunity, disturbed: list[tuple[int, in
     return not any(start < end_ns and chance.start_ns < end for start, end in disturbed)
 
 
+SCENARIO: Final = play
+"""What the scorecard plays."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(

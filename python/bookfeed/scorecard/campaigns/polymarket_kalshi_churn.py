@@ -165,17 +165,24 @@ def audited(directory: Path) -> dict[str, object]:
     return {"compared": report.books, "refused": report.refused, "wrong": wrong[:5]}
 
 
+def churn(seconds: float, warm_s: float, venue: str = "polymarket") -> dict[str, object]:
+    """All figures of so many seconds, after so many others."""
+    with tempfile.TemporaryDirectory() as directory:
+        figures = asyncio.run(roll(seconds, warm_s, Path(directory), venue))
+        return figures | audited(Path(directory))
+
+
+CHURN: Final = churn
+"""What the scorecard plays."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Has markets come and go under traffic.")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--warm-up", type=float, default=WARM_S, help="before the baseline, s")
     parser.add_argument("--venue", choices=tuple(_TOLD), default="polymarket")
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as directory:
-        figures = asyncio.run(
-            roll(options.seconds, options.warm_up, Path(directory), options.venue)
-        )
-        figures |= audited(Path(directory))
+    figures = churn(options.seconds, options.warm_up, options.venue)
     print(json.dumps(figures))
     bad = figures["disturbed"] or figures["wrong"] or figures["refused"] or figures["reconnects"]
     grew = float(str(figures["growth_mib"])) * 2**20 > GROWTH_MAX_BYTES

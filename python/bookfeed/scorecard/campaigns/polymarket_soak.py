@@ -126,6 +126,10 @@ def soak(frames: int, warm_up: int) -> dict[str, object]:
     }
 
 
+SOAK: Final = soak
+"""What the scorecard plays."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Feeds many frames and watches memory.")
     parser.add_argument("--frames", type=int, default=10_000_000, help="frames (default 10^7)")

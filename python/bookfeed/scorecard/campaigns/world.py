@@ -1,15 +1,15 @@
 """What a campaign can play: a simulated venue with its referee, and the faults that it can make.
 
-A module beside this one that names ``WORLDS`` offers some; they are found by that name, so that
-nothing here lists venues.
+A module beside this one that names ``WORLDS`` offers some. What else is played is found in the
+same way, so that nothing here lists venues.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
-from typing import Final
+from pkgutil import ModuleInfo, iter_modules
+from typing import Any, Final
 
 from bookfeed.scorecard import campaigns
 from bookfeed.scorecard.campaigns.seeds import Report
@@ -36,7 +36,7 @@ class World:
     """
 
     def alone(self, text: str, seed: int, *, items: int) -> Report:
-        """A run with the faults of one cell and nothing else. That one never struck is a problem."""
+        """A run with the faults of one cell alone. That one never struck is a problem."""
         at_frame = _EARLIEST + seed % _SPREAD
         faults = tuple(
             self.fault(kind, at_frame=at_frame, variant=variant)
@@ -50,11 +50,18 @@ class World:
 
 
 @cache
+def found(name: str) -> tuple[Any, ...]:
+    """What the modules here call by that name."""
+    modules = (import_module(f"{campaigns.__name__}.{one.name}") for one in _modules())
+    return tuple(getattr(module, name) for module in modules if hasattr(module, name))
+
+
+@cache
 def worlds() -> tuple[World, ...]:
     """All there are, in the order of their names."""
-    return tuple(sorted(_found(), key=lambda world: world.name))
+    each = (world for offered in found("WORLDS") for world in offered)
+    return tuple(sorted(each, key=lambda world: world.name))
 
 
-def _found() -> Iterator[World]:
-    for module in iter_modules(campaigns.__path__):
-        yield from getattr(import_module(f"{campaigns.__name__}.{module.name}"), "WORLDS", ())
+def _modules() -> Iterator[ModuleInfo]:
+    return iter_modules(campaigns.__path__)

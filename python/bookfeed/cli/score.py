@@ -1,0 +1,59 @@
+"""``bookfeed score``: what the warranty is measured by, a line a row."""
+
+import argparse
+import logging
+import os
+import shlex
+
+from bookfeed.errors import ConfigError, ExitCode
+from bookfeed.monitor.output import write_json, write_line
+from bookfeed.monitor.text import printable
+from bookfeed.scorecard.play import played
+from bookfeed.scorecard.row import Effort, Result, Row, Tier
+from bookfeed.scorecard.rows import ROWS
+from bookfeed.scorecard.told import below, counted, line, page, summary
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Plays the rows that are asked for; fails if one of them does."""
+    if args.list:
+        for row in _wanted(args.ids, "full"):
+            print(f"{row.id:<4} {row.what} (asked: {row.target})")
+        return ExitCode.OK
+    # What campaigns do to books on purpose is no news.
+    logging.getLogger("bookfeed").setLevel(logging.CRITICAL)
+    tier: Tier = "full" if args.full else "quick"
+    effort = Effort(tier, args.seed, args.workers or os.cpu_count() or 1)
+    results: list[Result] = []
+    for row in _wanted(args.ids, tier):
+        result = played(row, effort)
+        results.append(result)
+        if args.output == "ndjson":
+            write_line({"type": "row", **result.to_dict()})
+        elif args.output in (None, "table"):
+            print("\n".join(map(printable, [line(result), *below(result)])), flush=True)
+    if args.output == "json":
+        rows = [one.to_dict() for one in results]
+        write_json({"tier": tier, "counts": counted(results), "rows": rows})
+    elif args.output == "markdown":
+        flags = [*args.ids, "--full" if args.full else "--quick", "-o", "markdown"]
+        print(page(results, tier, shlex.join(["bookfeed", "score", *flags])))
+    elif args.output != "ndjson":
+        print(summary(results))
+    failed = any(one.grade == "fail" for one in results)
+    return ExitCode.FAILURE if failed else ExitCode.OK
+
+
+def _wanted(ids: list[str], tier: Tier) -> list[Row]:
+    """The rows of these ids, or whose ids begin so; all of the tier without any."""
+    if not ids:
+        return [row for row in ROWS if tier == "full" or not row.long]
+    wanted: list[Row] = []
+    for name in ids:
+        upper = name.upper()
+        exact = [row for row in ROWS if row.id == upper]
+        rows = exact or [row for row in ROWS if row.id.startswith(upper) and len(upper) == 1]
+        if not rows:
+            raise ConfigError("ID", name, "no such row: `bookfeed score --list` has them")
+        wanted += [row for row in rows if row not in wanted]
+    return wanted

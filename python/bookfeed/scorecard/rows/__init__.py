@@ -1,0 +1,16 @@
+"""The rows of the scorecard, a file for each part of it."""
+
+from typing import Final
+
+from bookfeed.scorecard.row import Row
+from bookfeed.scorecard.rows import campaign, matrix, oracle, recorder, security, source
+
+ROWS: Final[tuple[Row, ...]] = (
+    *campaign.ROWS,
+    *matrix.ROWS,
+    *oracle.ROWS,
+    *source.ROWS,
+    *recorder.ROWS,
+    *security.ROWS,
+)
+"""All of them, in the order in which they are told."""

@@ -1,0 +1,176 @@
+"""Rows A: whole campaigns of simulated venues, under a clock of their own."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import starmap
+from typing import Final, NamedTuple
+
+from bookfeed.scorecard.campaigns.seeds import Report
+from bookfeed.scorecard.campaigns.world import World, worlds
+from bookfeed.scorecard.held import held
+from bookfeed.scorecard.play import shared_out
+from bookfeed.scorecard.row import Effort, Figure, Row
+from bookfeed.scorecard.tree import run
+
+ITEMS: Final = 1_000
+"""Messages and other things that happen in a seed."""
+RATE: Final = 60
+"""Frames a second of a campaign."""
+FAULT_EVERY_S: Final = 30
+LIVE_MIN: Final = 0.98
+_PIECE_S: Final = 300
+"""A day is played in pieces of so many seconds, each with its seed."""
+_PIECE_ITEMS: Final = _PIECE_S * RATE
+_DAY_PIECES: Final = 24 * 3_600 // _PIECE_S
+HASH_SEEDS: Final = ("0", "1", "random")
+
+
+class Played(NamedTuple):
+    """What a run came to, as it is sent between processes."""
+
+    seed: int
+    world: str
+    frames: int
+    faults: int
+    live_ns: int
+    total_ns: int
+    transitions: int
+    problems: tuple[str, ...]
+    digest: str
+
+
+def of_report(report: Report, world: str) -> Played:
+    """The same of a report."""
+    return Played(
+        report.seed,
+        world,
+        report.frames,
+        sum(report.faults.values()),
+        report.live_ns,
+        report.total_ns,
+        report.transitions,
+        tuple(report.problems),
+        report.digest,
+    )
+
+
+def world_of(seed: int) -> World:
+    """Seeds are shared among the venues."""
+    return worlds()[seed % len(worlds())]
+
+
+def mixed(seed: int) -> Played:
+    """One seed with a random mix of faults."""
+    world = world_of(seed)
+    return of_report(world.run(seed, items=ITEMS), world.name)
+
+
+def clean(items: int, seed: int) -> Played:
+    """One seed without any fault."""
+    world = world_of(seed)
+    return of_report(world.run(seed, items=items, clean=True), world.name)
+
+
+def scheduled(seed: int) -> Played:
+    """A piece of a day with a fault every so many seconds."""
+    world = world_of(seed)
+    faults = world.draw(seed, _PIECE_S // FAULT_EVERY_S, _PIECE_ITEMS)
+    return of_report(world.run(seed, items=_PIECE_ITEMS, schedule=faults), world.name)
+
+
+def failed(runs: Iterable[Played]) -> tuple[tuple[str, ...], int | None]:
+    """What is wrong with runs, and the first seed of which something is."""
+    bad = [one for one in runs if one.problems]
+    problems = tuple(f"seed {one.seed}, {one.world}: {one.problems[0]}" for one in bad)
+    return problems, bad[0].seed if bad else None
+
+
+def sweep(effort: Effort) -> Figure:
+    """A1."""
+    runs = list(shared_out(mixed, effort.seeds(1_000, 10_000), effort))
+    frames, faults = sum(one.frames for one in runs), sum(one.faults for one in runs)
+    problems, seed = failed(runs)
+    names = ", ".join(sorted({one.world for one in runs}))
+    text = f"{len(problems)} of {len(runs)} seeds ({frames} frames, {faults} faults; {names})"
+    return Figure(text, problems, seed)
+
+
+def availability(effort: Effort) -> Figure:
+    """A2."""
+    venues = len(worlds())
+    seeds = effort.seeds(2 * venues, _DAY_PIECES * venues)
+    runs = list(shared_out(scheduled, seeds, effort, chunk=1))
+    problems, seed = failed(runs)
+    told: list[str] = []
+    for name in sorted({one.world for one in runs}):
+        mine = [one for one in runs if one.world == name]
+        share = sum(one.live_ns for one in mine) / sum(one.total_ns for one in mine)
+        told.append(f"{name} {share:.2%}")
+        if share < LIVE_MIN:
+            problems = (*problems, f"{name} was live {share:.2%} of the time")
+            seed = seed or mine[0].seed
+    hours = sum(one.total_ns for one in runs) / 3.6e12
+    return Figure(f"live {', '.join(told)} over {hours:.1f} h", problems, seed)
+
+
+def no_faults(effort: Effort) -> Figure:
+    """A3."""
+    items = 10_000
+    runs = list(shared_out(partial(clean, items), effort.seeds(12, 1_000), effort, chunk=1))
+    problems, seed = failed(runs)
+    frames = sum(one.frames for one in runs)
+    share = sum(one.live_ns for one in runs) / sum(one.total_ns for one in runs)
+    return Figure(
+        f"{len(problems)} false alarms in {frames} frames, live {share:.2%}", problems, seed
+    )
+
+
+def digests(first: int, count: int) -> Iterator[str]:
+    """Of each seed everything that was handed out."""
+    return (mixed(seed).digest for seed in range(first, first + count))
+
+
+def _elsewhere(first: int, count: int, hash_seed: str) -> list[str]:
+    """The same, by a process of its own."""
+    code = f"from {__name__} import digests; print(*digests({first}, {count}))"
+    done = run([sys.executable, "-c", code], env={"PYTHONHASHSEED": hash_seed})
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    return done.stdout.split()
+
+
+def determinism(effort: Effort) -> Figure:
+    """A5."""
+    seeds = effort.seeds(20, 1_000)
+    first, *others = starmap(_elsewhere, [(seeds[0], len(seeds), one) for one in HASH_SEEDS])
+    differ = [
+        seed for at, seed in enumerate(seeds) if any(other[at] != first[at] for other in others)
+    ]
+    problems = tuple(f"seed {seed}: other records in another process" for seed in differ)
+    version = ".".join(map(str, sys.version_info[:2]))
+    text = f"{len(seeds) - len(differ)} of {len(seeds)} seeds alike in {len(HASH_SEEDS)} processes"
+    return Figure(f"{text}, CPython {version}", problems, differ[0] if differ else None)
+
+
+ROWS: Final = (
+    Row("A1", "random mixes of faults, every venue", "0 violations", sweep),
+    Row("A2", "live under one fault each 30 s", ">= 98 %, never live but wrong", availability),
+    Row("A3", "clean streams", "0 false alarms", no_faults),
+    Row("A4", "fault matrix over real sockets", "every cell green", None),
+    Row("A5", "same seed, same records, whatever the process", "identical", determinism),
+    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day", None),
+    Row("A7", "mutants of the engine", "30 of 30 killed", None),
+    Row(
+        "A8",
+        "manners of reconnecting",
+        "<= 300 connects in 5 min, jitter at the cap, backoff reset by data alone",
+        held(
+            "a_thousand_drops_are_no_storm",
+            "jitter_spreads_clients_at_the_cap",
+            "backoff_is_reset_by_data_and_not_by_connecting",
+            "token_bucket_bounds_every_window",
+            "thousands_of_faults_leave_no_connection_stuck",
+        ),
+    ),
+)

@@ -1,0 +1,71 @@
+"""Rows R and G: how durable a recording is, and what long use leaves behind."""
+
+import sys
+from typing import Final
+
+from bookfeed.scorecard.campaigns.world import found
+from bookfeed.scorecard.held import both, held, held_by_rust
+from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
+
+GROWTH_MAX_MIB: Final = 5.0
+
+
+def soaked(effort: Effort) -> Figure:
+    """G1."""
+    if sys.platform != "linux":
+        raise NotMeasuredError("reads the resident set from /proc")
+    (soak,) = found("SOAK")
+    frames = effort.of(3_000_000, 100_000_000)
+    figures = soak(frames, effort.of(1_000_000, 10_000_000))
+    grew = float(figures["growth_mib"])
+    problems = [] if grew <= GROWTH_MAX_MIB else [f"grew by {grew} MiB"]
+    if figures["errors"]:
+        problems.append(f"{figures['errors']} errors")
+    return Figure(f"+{grew} MiB over {figures['frames']} frames", tuple(problems))
+
+
+def churned(effort: Effort) -> Figure:
+    """G7."""
+    (churn,) = found("CHURN")
+    figures = churn(effort.of(5, 60), effort.of(3, 20))
+    grew = float(figures["growth_mib"])
+    problems = [f"{name}: {figures[name]}" for name in ("disturbed", "wrong") if figures[name]]
+    problems += [] if grew <= GROWTH_MAX_MIB else [f"grew by {grew} MiB"]
+    problems += [] if figures["books_live"] else ["no book was ever live"]
+    text = f"+{grew} MiB, {figures['markets']} markets came and went"
+    return Figure(text, tuple(problems))
+
+
+ROWS: Final = (
+    Row("R1", "kill -9 at any instant", "0 written frames lost",
+        held("kill_at_random_instants_loses_nothing_written",
+             env={"BOOKFEED_KILL_REPS": ("20", "500")})),
+    Row("R2", "cut at every offset", "the longest valid prefix, no panic",
+        both(held_by_rust("cut_at_every_offset_the_longest_valid_prefix_is_read"),
+             held("a_recording_cut_between_two_blocks_is_not_whole"))),
+    Row("R3", "flipped bits", "all detected, at most one block lost",
+        held_by_rust("every_bit_of_every_header_is_guarded",
+                     "random_bit_flips_cost_at_most_one_block",
+                     "overwritten_stretches_lose_only_the_blocks_they_touch")),
+    Row("R4", "power loss", "nothing synced lost, nothing invented",
+        held("power_loss_loses_nothing_synced_and_invents_nothing",
+             env={"BOOKFEED_POWER_LOSS_STATES": ("500", "10000")})),
+    Row("R5", "every call that can fail fails once", "the feed unaffected",
+        held("any_single_failure_costs_nothing")),
+    Row("R6", "fsync fails", "never durable after it",
+        held("after_a_failed_fsync_that_file_is_not_believed",
+             "while_fsync_keeps_failing_nothing_is_called_durable")),
+    Row("R7", "what a recording carries", "bytes, times, epochs, gaps, configuration",
+        held("every_changing_call_is_one_record_with_its_time", "round_trip_and_header",
+             "frames_are_recorded_with_their_attempt", "what_is_known_of_a_market_is_recorded")),
+    Row("R8", "a disk that stalls", "bounded, counted, the feed not slowed",
+        held("a_stalled_disk_never_stalls_append",
+             "a_hanging_disk_does_not_hang_close",
+             "too_much_unsynced_holds_writing_back_until_a_sync_succeeds")),
+    Row("G1", "memory over 10^8 frames", "<= 5 MiB more", soaked),
+    Row("G2", "memory over sockets, with reconnects", "<= 5 MiB more", None),
+    Row("G3", "1,000 connections made and dropped", "tasks, descriptors, threads as before",
+        held("no_task_no_descriptor_and_no_thread_is_left", "no_socket_or_task_is_left_behind")),
+    Row("G7", "markets that come and go", "<= 5 MiB more, neighbours undisturbed", churned),
+    Row("G8", "stalls of the loop", "none over 100 ms", None),
+)  # fmt: skip
