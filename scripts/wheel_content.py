@@ -23,7 +23,7 @@ PACKAGES: Final = (
     "recordings/",
     "records/",
     "rules/",
-    "scorecard/(campaigns/)?",
+    "scorecard/((campaigns|rows)/)?",
     "sim/([a-z_]+/)?",
     "sinks/",
     "venues/",

@@ -29,6 +29,7 @@ COMMANDS = (
     "doctor",
     "sim",
     "bench",
+    "score",
 )
 TINY = Path(__file__).parent / "data" / "tiny.ndjson"
 CLI_PAGE = Path(__file__).parents[1] / "docs" / "cli.md"

@@ -361,6 +361,12 @@ def add_sim(commands: Commands) -> None:
         "given several times",
     )
     sim.add_argument(
+        "--faults",
+        type=path,
+        metavar="PLAN.toml",
+        help="make the faults of this file, too: tables [[fault]] with kind, at_s, every_s, …",
+    )
+    sim.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input is closed"
     )
 

@@ -5,11 +5,13 @@ from typing import Any
 
 from bookfeed.errors import ConfigError, ExitCode, SimulatorError
 from bookfeed.sim.entry import OptionError, Options, Simulator, simulator
+from bookfeed.sim.plan import Plan, PlanError, read_plan
 from bookfeed.venues import VENUES
 
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Serves until SIGINT, SIGTERM or, if asked, the end of standard input."""
+    name = args.venue or next(iter(VENUES))
     options = Options(
         markets=args.markets,
         rate=args.rate,
@@ -18,10 +20,12 @@ def execute(args: argparse.Namespace) -> ExitCode:
         rest_port=args.rest_port,
         unmirrored=args.unmirrored,
         faults=tuple(args.fault),
+        plan=_plan(args.faults),
+        venue=name,
         variant=args.variant,
     )
     try:
-        venue = simulator(args.venue or next(iter(VENUES)))
+        venue = simulator(name)
         config = _configured(venue, options)
         venue.run_blocking(config, exit_with_parent=args.exit_with_parent)
     except ModuleNotFoundError as error:
@@ -29,10 +33,19 @@ def execute(args: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
+def _plan(path: str | None) -> Plan | None:
+    try:
+        return None if path is None else read_plan(path)
+    except PlanError as error:
+        raise ConfigError("", "", str(error)) from error
+
+
 def _configured(venue: Simulator, options: Options) -> Any:
     try:
         return venue.configured(options)
     except OptionError as error:
         raise ConfigError(error.option, error.given, str(error)) from error
+    except PlanError as error:
+        raise ConfigError("", "", str(error)) from error
     except ValueError as error:
         raise ConfigError("sim", "", str(error)) from error

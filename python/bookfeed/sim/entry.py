@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from bookfeed.sim import package
 from bookfeed.sim.faults import Mishap
+from bookfeed.sim.plan import Plan
 
 _FAULT: Final = re.compile(
     r"(?P<kind>[\w-]+(?:\+[a-z]+)?)(?::(?P<variant>\w+))?"
@@ -49,12 +50,19 @@ class Options:
     """Markets of which each outcome trades by itself."""
     faults: tuple[str, ...] = ()
     """As ``fault_of`` reads them."""
+    plan: Plan | None = None
+    """Others, from a file."""
+    venue: str = ""
+    """Whose simulator it is: a plan may have faults of several venues."""
     variant: str = ""
     """Another form of the venue, where it has one."""
 
     def faults_of(self, kind: type[M]) -> tuple[M, ...]:
-        """The faults as those of a venue; ``OptionError`` for what they cannot be there."""
-        return tuple(fault_of(text, kind) for text in self.faults)
+        """The faults as those of a venue; ``OptionError`` and ``PlanError`` for what they cannot be
+        there.
+        """
+        planned = () if self.plan is None else self.plan.faults_of(kind, self.venue)
+        return (*(fault_of(text, kind) for text in self.faults), *planned)
 
     def variant_of(self, known: Sequence[str]) -> str:
         """The variant, one of ``known`` or none; ``OptionError`` for another."""

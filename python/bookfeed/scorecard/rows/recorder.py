@@ -64,8 +64,9 @@ ROWS: Final = (
              "too_much_unsynced_holds_writing_back_until_a_sync_succeeds")),
     Row("G1", "memory over 10^8 frames", "<= 5 MiB more", soaked),
     Row("G2", "memory over sockets, with reconnects", "<= 5 MiB more", None),
-    Row("G3", "1,000 connections made and dropped", "tasks, descriptors, threads as before",
-        held("no_task_no_descriptor_and_no_thread_is_left", "no_socket_or_task_is_left_behind")),
+    Row("G3", "feeds opened and closed, 40 or 1,000 times", "tasks, descriptors, threads as before",
+        held("no_task_no_descriptor_and_no_thread_is_left", "no_socket_or_task_is_left_behind",
+             env={"BOOKFEED_CYCLES": ("40", "1000")})),
     Row("G7", "markets that come and go", "<= 5 MiB more, neighbours undisturbed", churned),
     Row("G8", "stalls of the loop", "none over 100 ms", None),
 )  # fmt: skip

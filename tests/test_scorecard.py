@@ -1,0 +1,162 @@
+"""The scorecard: its rows, what becomes of them, and the command."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bookfeed.cli import main
+from bookfeed.scorecard import tree
+from bookfeed.scorecard.campaigns.world import worlds
+from bookfeed.scorecard.held import both, held, tests_of
+from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
+from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
+from bookfeed.scorecard.rows import ROWS, campaign, matrix
+from bookfeed.scorecard.told import below, counted, line, page
+
+ALONE = Effort("quick", seed=3)
+
+
+def row(play: Callable[[Effort], Figure] | None) -> Row:
+    return Row("X1", "a thing", "is there", play)
+
+
+def raising(error: Exception) -> Callable[[Effort], Figure]:
+    def play(_: Effort) -> Figure:
+        raise error
+
+    return play
+
+
+# Rows.
+
+
+def test_every_row_has_an_id_of_its_own() -> None:
+    ids = [one.id for one in ROWS]
+    assert len(ids) == len(set(ids)) > 80
+    assert all(one.what and one.target for one in ROWS)
+
+
+@pytest.mark.parametrize("one", ROWS, ids=lambda one: one.id)
+def test_the_tests_that_hold_a_row_are_there(one: Row) -> None:
+    for name, rust in tests_of(one.play):
+        assert tree.rust_tests(name) if rust else tree.python_tests(name)
+
+
+def test_a_test_that_is_not_there_is_an_error_and_no_pass() -> None:
+    assert played(row(held("of_a_name_that_nobody_gave")), ALONE).grade == "fail"
+
+
+def test_every_cell_of_the_matrix_has_a_row() -> None:
+    told = {one.id for one in matrix.ROWS}
+    assert {name for world in worlds() for name in world.cells} <= told
+
+
+# What becomes of them.
+
+
+def test_a_figure_without_problems_passes_and_one_with_some_fails() -> None:
+    assert played(row(lambda _: Figure("3 of 3")), ALONE).grade == "pass"
+    result = played(row(lambda _: Figure("2 of 3", ("the third",), 7)), ALONE)
+    assert (result.grade, result.again) == ("fail", "bookfeed score X1 --seed 7")
+    assert below(result) == ["     the third", "     again: bookfeed score X1 --seed 7"]
+
+
+def test_what_cannot_be_measured_is_amber_with_its_reason_and_never_green() -> None:
+    result = played(row(raising(NotMeasuredError("no such machine"))), ALONE)
+    assert (result.grade, result.reason) == ("amber", "no such machine")
+    assert played(row(None), ALONE).reason == NOT_BUILT
+
+
+def test_an_error_fails_its_row() -> None:
+    result = played(row(raising(RuntimeError("broken"))), ALONE)
+    assert (result.grade, result.problems) == ("fail", ("RuntimeError: broken",))
+
+
+def test_of_two_things_the_one_that_cannot_be_measured_is_said() -> None:
+    absent = raising(NotMeasuredError("no sockets"))
+    figure = both(lambda _: Figure("4 cells"), absent)(ALONE)
+    assert figure.text == "4 cells; part not measured: no sockets"
+    with pytest.raises(NotMeasuredError):
+        both(absent, absent)(ALONE)
+
+
+def test_what_is_not_built_is_counted_apart() -> None:
+    results = [played(row(play), ALONE) for play in (None, raising(NotMeasuredError("x")))]
+    assert counted(results) == {"pass": 0, "fail": 0, "amber": 1, "not built": 1}
+
+
+def test_a_page_has_a_line_for_each_row() -> None:
+    result = played(row(lambda _: Figure("a | b")), ALONE)
+    assert "| X1 | a thing | is there | a / b | pass |" in page([result], "full", "bookfeed score")
+    assert line(result).startswith("X1   pass")
+
+
+def test_seeds_are_shared_out_and_come_back_in_order() -> None:
+    effort = replace(ALONE, workers=2)
+    assert list(shared_out(abs, [-3, 2, -1, 4], effort, chunk=1)) == [3, 2, 1, 4]
+
+
+# Campaigns.
+
+
+def test_a_seed_is_played_alone() -> None:
+    figure = campaign.sweep(ALONE)
+    assert figure.text.startswith("0 of 1 seeds") and figure.problems == ()
+
+
+def test_a_violation_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = campaign.mixed(3)._replace(problems=("live and wrong",))
+    monkeypatch.setattr(campaign, "mixed", lambda seed: bad._replace(seed=seed))
+    figure = campaign.sweep(ALONE)
+    assert figure.seed == 3 and "live and wrong" in figure.problems[0]
+
+
+def test_a_cell_of_which_the_fault_never_strikes_is_no_pass() -> None:
+    world = next(one for one in worlds() if "F01" in one.cells)
+    assert world.alone("reset", 1, items=10).problems == ["the fault reset never struck"]
+
+
+@pytest.mark.parametrize("world", worlds(), ids=lambda world: world.name)
+def test_every_cell_strikes_and_is_recovered_from(world: matrix.World) -> None:
+    for name, faults in world.cells.items():
+        for fault in faults:
+            report = world.alone(fault, 2, items=matrix.ITEMS)
+            assert report.problems == [], f"{name} {fault}"
+
+
+def test_the_same_seed_has_the_same_digest() -> None:
+    first, again, other = campaign.mixed(5), campaign.mixed(5), campaign.mixed(9)
+    assert len(first.digest) == 64 and first.digest == again.digest != other.digest
+
+
+# The command.
+
+
+def test_the_command_tells_rows_as_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "A1", "--seed", "4", "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"]["pass"] == 1
+    (one,) = told["rows"]
+    assert (one["id"], one["grade"], one["seed"], one["again"]) == ("A1", "pass", None, "")
+
+
+def test_a_failure_is_in_the_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = replace(row(lambda _: Figure("", ("bad",), 8)), id="A1")
+    monkeypatch.setattr("bookfeed.cli.score.ROWS", (failing,))
+    assert main(["score", "A1"]) == 1
+    assert "again: bookfeed score A1 --seed 8" in capsys.readouterr().out
+
+
+def test_a_letter_stands_for_all_of_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "d", "--list"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [one.split()[0] for one in told] == ["D2", "D3", "D4", "D5"]
+
+
+def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "A99"]) == 2
+    assert "no such row" in capsys.readouterr().err
