@@ -8,8 +8,8 @@ import pytest
 
 from bookfeed.cli import main
 from bookfeed.scorecard import tree
-from bookfeed.scorecard.campaigns.world import worlds
-from bookfeed.scorecard.held import both, held, tests_of
+from bookfeed.scorecard.campaigns.world import World, worlds
+from bookfeed.scorecard.held import both, held, named_tests
 from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
 from bookfeed.scorecard.rows import ROWS, campaign, matrix
@@ -40,7 +40,7 @@ def test_every_row_has_an_id_of_its_own() -> None:
 
 @pytest.mark.parametrize("one", ROWS, ids=lambda one: one.id)
 def test_the_tests_that_hold_a_row_are_there(one: Row) -> None:
-    for name, rust in tests_of(one.play):
+    for name, rust in named_tests(one.play):
         assert tree.rust_tests(name) if rust else tree.python_tests(name)
 
 
@@ -119,7 +119,7 @@ def test_a_cell_of_which_the_fault_never_strikes_is_no_pass() -> None:
 
 
 @pytest.mark.parametrize("world", worlds(), ids=lambda world: world.name)
-def test_every_cell_strikes_and_is_recovered_from(world: matrix.World) -> None:
+def test_every_cell_strikes_and_is_recovered_from(world: World) -> None:
     for name, faults in world.cells.items():
         for fault in faults:
             report = world.alone(fault, 2, items=matrix.ITEMS)

@@ -109,12 +109,12 @@ def both(*plays: Play) -> Both:
     return Both(plays)
 
 
-def tests_of(play: Play | None) -> Iterator[tuple[str, bool]]:
+def named_tests(play: Play | None) -> Iterator[tuple[str, bool]]:
     """The tests that a row names, and whether they are Rust's."""
     match play:
         case Both(plays):
             for each in plays:
-                yield from tests_of(each)
+                yield from named_tests(each)
         case Held(names):
             yield from ((name, False) for name in names)
         case HeldByRust(names, long):

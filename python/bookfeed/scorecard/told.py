@@ -32,7 +32,7 @@ def counted(results: Sequence[Result]) -> dict[str, int]:
     """How many passed, failed, could not be measured, and are not built."""
     built = [one for one in results if one.reason != NOT_BUILT]
     grades = Counter(one.grade for one in built)
-    counts = {grade: grades[grade] for grade in ("pass", "fail", "amber")}  # type: ignore[index]
+    counts = {grade: grades[grade] for grade in ("pass", "fail", "amber")}
     return {**counts, "not built": len(results) - len(built)}
 
 

@@ -47,7 +47,7 @@ M = TypeVar("M", bound=Mishap)
 
 
 class PlanError(ValueError):
-    """A plan that cannot be used; ``str()`` names the file, the fault by its number, and the key."""
+    """A plan that cannot be used; ``str()`` names the file, the fault by number, and the key."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _problem(table: object) -> str:
             return f"{key}: no such key; known: {', '.join(_TYPES)}"
         if not isinstance(value, types) or isinstance(value, bool):
             return f"{key}: must be {'text' if types is _TEXT else 'a number'}"
-        if not isinstance(value, str) and not 0 <= value < 1e9:
+        if isinstance(value, int | float) and not 0 <= value < 1e9:
             return f"{key}: must be from 0 to a thousand million"
     every_s = table.get("every_s")
     if every_s is None:
