@@ -48,4 +48,6 @@ pub mod latency;
 
 pub mod engine;
 
+pub mod relay;
+
 pub mod journal;
