@@ -29,10 +29,16 @@ __all__ = [
     "CLOSE_REASONS",
     "LEG_DTYPE",
     "LEVEL_DTYPE",
+    "MARKET_STATUSES",
     "MODES",
+    "ORIGINS",
+    "POINT_DTYPE",
     "PRICE_SCALE",
     "QTY_SCALE",
     "REFUSALS",
+    "RELAYS",
+    "RELAY_EVENTS",
+    "RELAY_TOPICS",
     "RULES",
     "SIGNAL_DTYPE",
     "SIGNAL_PHASES",
@@ -58,6 +64,8 @@ __all__ = [
     "JournalReader",
     "Notice",
     "PaperFill",
+    "RelayBatch",
+    "Relays",
     "TradeWindow",
     "Untrusted",
     "__version__",
@@ -88,6 +96,19 @@ LEG_DTYPE: Final[dict[str, Any]]
 """Layout of a leg of a signal, 64 bytes."""
 LEVEL_DTYPE: Final[dict[str, Any]]
 """Layout of a change of a level, 48 bytes."""
+POINT_DTYPE: Final[dict[str, Any]]
+"""Layout of a value of a reference, 72 bytes."""
+
+RELAYS: Final[tuple[str, ...]]
+"""Sockets that tell prices, trades and comments beside books."""
+RELAY_TOPICS: Final[tuple[str, ...]]
+"""What relays tell of, in the order of the codes in ``POINT_DTYPE``."""
+RELAY_EVENTS: Final[dict[str, tuple[str, ...]]]
+"""The fields of each kind of event of a relay that is no value of a reference."""
+ORIGINS: Final[tuple[str, ...]]
+"""Who states a value; the empty one where nobody says."""
+MARKET_STATUSES: Final[tuple[str, ...]]
+"""Whether the market of a value trades; the empty one where nobody says."""
 
 VENUES: Final[dict[str, dict[str, str | int | None]]]
 """What the core knows of each venue, by name: how it notices a missing message
@@ -682,6 +703,60 @@ class Notice:
     @property
     def ts(self) -> int:
         """When it was received, Unix nanoseconds."""
+
+@final
+class Relays:
+    """Everything that relays tell beside books: prices of references, trades, comments, quotes.
+
+    It reads no clock and opens nothing: times are arguments (Unix nanoseconds), and the same
+    calls give the same records. It knows no book, and no ``Engine`` knows it. If it fails (a
+    defect), each further call raises ``EngineError``.
+    """
+
+    def __new__(cls) -> Self: ...
+    def connected(self, conn: int, relay: str) -> None:
+        """A connection to ``relay`` (``RELAYS``) is open; the numbers of its frames begin anew.
+        Raises ``EngineError`` for a relay that there is not.
+        """
+    def disconnected(self, conn: int) -> None:
+        """A connection is gone."""
+    def ingest(self, conn: int, payload: bytes, ts: int) -> int:
+        """Takes one frame of a connection, received at ``ts`` (Unix nanoseconds); returns how many
+        records wait. Bad frames are counted and told as an event, ``lost``.
+        """
+    @property
+    def pending(self) -> int:
+        """Records that wait to be drained."""
+    def drain(self) -> RelayBatch:
+        """Hands over the records that wait."""
+    def symbol(self, number: int) -> str | None:
+        """What a symbol is called, by the number that points carry; ``None`` if there is none."""
+    def counters(self) -> dict[str, int]:
+        """What happened, counted, by name."""
+    def last_error(self) -> str | None:
+        """The newest complaint about a frame: connection, time, place and what was wrong;
+        ``None`` before the first.
+        """
+
+@final
+class RelayBatch:
+    """Records handed over together, by one ``Relays.drain()``; its length is their number."""
+
+    @property
+    def points(self) -> npt.NDArray[np.void]:
+        """Values of references, in order: an array of ``POINT_DTYPE`` over the bytes, read-only.
+        The value is ``value_e18_high * 2**64 + value_e18_low``.
+        """
+    @property
+    def point_bytes(self) -> bytes:
+        """The bytes of ``points``."""
+    @property
+    def events(self) -> list[tuple[Any, ...]]:
+        """Everything else, in order, each as kind, topic, type, connection, receive time, time,
+        time sent (Unix nanoseconds, ``None`` where it is not told), and the fields that
+        ``RELAY_EVENTS`` names.
+        """
+    def __len__(self) -> int: ...
 
 @final
 class Gap:

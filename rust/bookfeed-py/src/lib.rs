@@ -12,6 +12,7 @@ mod histogram;
 mod journal;
 mod listening;
 mod numbers;
+mod relay;
 mod values;
 
 use bookfeed_core::instrument::Venue;
@@ -50,6 +51,8 @@ mod _bookfeed {
     use super::*;
     use bookfeed_core::book::integrity::{Cause, State};
     use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS};
+    use bookfeed_core::relay::Relay;
+    use bookfeed_core::relay::record::{MarketStatus, Origin, POINT_FIELDS, POINT_SIZE, Topic};
     use bookfeed_core::signals::{CloseReason, Phase, Refusal, RuleKind};
     use bookfeed_core::update::{
         LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
@@ -74,6 +77,8 @@ mod _bookfeed {
     #[pymodule_export]
     use super::numbers::{format_price, format_qty, json_check, parse_price, parse_qty};
     #[pymodule_export]
+    use super::relay::{RelayBatch, Relays};
+    #[pymodule_export]
     use super::values::{Depth, Fill, TradeWindow};
 
     #[pymodule_init]
@@ -87,6 +92,8 @@ mod _bookfeed {
         module.add("SIGNAL_DTYPE", batch::dtype_dict(py, &SIGNAL_FIELDS, SIGNAL_SIZE)?)?;
         module.add("LEG_DTYPE", batch::dtype_dict(py, &LEG_FIELDS, LEG_SIZE)?)?;
         module.add("LEVEL_DTYPE", batch::dtype_dict(py, &LEVEL_FIELDS, LEVEL_SIZE)?)?;
+        module.add("POINT_DTYPE", batch::dtype_dict(py, &POINT_FIELDS, POINT_SIZE)?)?;
+        module.add("RELAY_EVENTS", relay::event_fields(py)?)?;
         for (name, names) in [
             ("STATES", State::NAMES),
             ("CAUSES", Cause::NAMES),
@@ -95,6 +102,10 @@ mod _bookfeed {
             ("RULES", RuleKind::NAMES),
             ("CLOSE_REASONS", CloseReason::NAMES),
             ("REFUSALS", Refusal::NAMES),
+            ("RELAYS", Relay::NAMES),
+            ("RELAY_TOPICS", Topic::NAMES),
+            ("ORIGINS", Origin::NAMES),
+            ("MARKET_STATUSES", MarketStatus::NAMES),
         ] {
             module.add(name, PyTuple::new(py, names)?)?;
         }

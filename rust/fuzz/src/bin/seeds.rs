@@ -117,9 +117,10 @@ fn main() -> std::io::Result<()> {
     for (kind, frames) in (0..).zip([frames(), kalshi(), binance(), kraken()]) {
         scripts.extend(frames.iter().map(|frame| script(kind, 0, frame)));
     }
-    let corpora: [(&str, Vec<Vec<u8>>); 8] = [
+    let corpora: [(&str, Vec<Vec<u8>>); 9] = [
         ("decoder", [frames(), vectors("kalshi")?, quotes()].concat()),
         ("spot", [vectors("binance")?, vectors("kraken")?].concat()),
+        ("relay", vectors("relay")?),
         ("json", text(&json)),
         ("number", text(&numbers)),
         ("book", vec![noise(64), noise(400)]),
