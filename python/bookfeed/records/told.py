@@ -173,7 +173,7 @@ class RequestedQuote(RelayEvent):
 
 @dataclass(frozen=True, slots=True)
 class TokenTouch(RelayEvent):
-    """The best bid and ask of a token, by ``price.polymarket``: it has no sizes."""
+    """The best bid and ask of a token, without sizes."""
 
     asset: str
     """Id of the token."""

@@ -48,6 +48,4 @@ pub mod latency;
 
 pub mod engine;
 
-pub mod relay;
-
 pub mod journal;

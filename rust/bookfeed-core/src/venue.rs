@@ -10,6 +10,9 @@ pub mod kraken;
 pub mod polymarket;
 pub mod user;
 
+// Beside the books; not of the table.
+pub use polymarket::relay;
+
 use crate::decode::{Decode, Mode, ReadBroken};
 use crate::fees::{self, Terms};
 use crate::fixed::{PRICE_ONE, Price, QTY_ONE, Qty};

@@ -51,13 +51,14 @@ mod _bookfeed {
     use super::*;
     use bookfeed_core::book::integrity::{Cause, State};
     use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS};
-    use bookfeed_core::relay::Relay;
-    use bookfeed_core::relay::record::{MarketStatus, Origin, POINT_FIELDS, POINT_SIZE, Topic};
     use bookfeed_core::signals::{CloseReason, Phase, Refusal, RuleKind};
     use bookfeed_core::update::{
         LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
         UPDATE_SIZE, UpdateKind,
     };
+    use bookfeed_core::venue::relay::Relay;
+    use bookfeed_core::venue::relay::record::{POINT_FIELDS, POINT_SIZE};
+    use bookfeed_core::venue::relay::topics::{MarketStatus, Origin, Topic};
     use pyo3::types::PyTuple;
 
     #[pymodule_export]

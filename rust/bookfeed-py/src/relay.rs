@@ -2,9 +2,9 @@
 
 use crate::batch::{dtype_dict, frombuffer};
 use crate::errors::engine_error;
-use bookfeed_core::relay::forms::Kind;
-use bookfeed_core::relay::record::{Event, FieldValue, POINT_FIELDS, POINT_SIZE};
-use bookfeed_core::relay::{self as core, Relay};
+use bookfeed_core::venue::relay::forms::Kind;
+use bookfeed_core::venue::relay::record::{Event, FieldValue, POINT_FIELDS, POINT_SIZE};
+use bookfeed_core::venue::relay::{self as core, Relay};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};

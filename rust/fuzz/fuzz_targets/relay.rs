@@ -10,7 +10,7 @@ mod oracle;
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
 mod support;
 
-use bookfeed_core::relay::Relay;
+use bookfeed_core::venue::relay::Relay;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

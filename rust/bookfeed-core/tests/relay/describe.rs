@@ -1,10 +1,9 @@
 //! What a frame of a relay comes to, as JSON.
 
 use bookfeed_core::fixed::ABSENT;
-use bookfeed_core::relay::record::{
-    Event, FieldValue, MarketStatus, Origin, Output, POINT_FIELDS, POINT_SIZE, Topic,
-};
-use bookfeed_core::relay::{Relay, Relays};
+use bookfeed_core::venue::relay::record::{Event, FieldValue, Output, POINT_FIELDS, POINT_SIZE};
+use bookfeed_core::venue::relay::topics::{MarketStatus, Origin, Topic};
+use bookfeed_core::venue::relay::{Relay, Relays};
 use serde_json::{Map, Value, json};
 
 /// Receive time of all frames here.

@@ -3,9 +3,10 @@
 use super::describe::{T_RECV, connected, field, value};
 use super::support::plain::is_remark;
 use super::support::surrogates::paired;
-use bookfeed_core::relay::Relay;
-use bookfeed_core::relay::forms::Kind;
-use bookfeed_core::relay::record::{FieldValue, Output, POINT_SIZE, Topic};
+use bookfeed_core::venue::relay::Relay;
+use bookfeed_core::venue::relay::forms::Kind;
+use bookfeed_core::venue::relay::record::{FieldValue, Output, POINT_SIZE};
+use bookfeed_core::venue::relay::topics::Topic;
 use serde_json::Value;
 
 /// Feeds `frame` twice; panics if anything comes of it that is not there, or comes twice.

@@ -2,7 +2,7 @@
 
 use super::describe::{T_RECV, connected, take};
 use super::support::Rng;
-use bookfeed_core::relay::{Relay, Relays};
+use bookfeed_core::venue::relay::{Relay, Relays};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -3,9 +3,9 @@
 use super::describe::{T_RECV, connected, take};
 use super::oracle;
 use super::support::Rng;
-use bookfeed_core::relay::Relay;
-use bookfeed_core::relay::forms::Kind;
-use bookfeed_core::relay::record::Topic;
+use bookfeed_core::venue::relay::Relay;
+use bookfeed_core::venue::relay::forms::Kind;
+use bookfeed_core::venue::relay::topics::Topic;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;

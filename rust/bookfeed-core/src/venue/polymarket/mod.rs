@@ -8,6 +8,7 @@ mod book;
 mod fields;
 mod market;
 mod plain;
+pub mod relay;
 
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, decimal, is_text};

@@ -84,7 +84,7 @@ fn near(before: Told, now: Told) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{MarketStatus, Origin, Topic};
+    use super::super::topics::{MarketStatus, Origin, Topic};
     use super::*;
 
     fn point(ts: Nanos, value: i128, flags: u8) -> Point {
@@ -97,7 +97,7 @@ mod tests {
             symbol: 1,
             window_s: 0,
             topic: Topic::CryptoPrices,
-            origin: Origin::Binance,
+            origin: Origin::Chainlink,
             status: MarketStatus::Unsaid,
             flags,
         }

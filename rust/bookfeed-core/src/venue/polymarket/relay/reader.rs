@@ -2,11 +2,9 @@
 
 use super::exact::{self, Exact};
 use super::forms::{Kind, text};
-use super::record::{
-    FLAG_BACKFILL, FLAG_CARRIED, FLAG_DOUBLE, FLAG_ROUNDED, MarketStatus, Origin, Point, Told, Topic,
-    event,
-};
+use super::record::{FLAG_BACKFILL, FLAG_CARRIED, FLAG_DOUBLE, FLAG_ROUNDED, Point, Told, event};
 use super::symbols::Symbols;
+use super::topics::{MarketStatus, Origin, Topic};
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, boolean, elements, given, inside, integer, is_text, members};
 use crate::fixed::ABSENT;
@@ -136,14 +134,7 @@ impl Reader<'_> {
         if is_text(source) {
             return Origin::by_name(&self.text(source)).unwrap_or(Origin::Other);
         }
-        match topic {
-            Topic::CryptoPrices => Origin::Binance,
-            Topic::CryptoPricesChainlink
-            | Topic::CryptoPricesTwapThirty
-            | Topic::CryptoPricesTwapSixty => Origin::Chainlink,
-            Topic::EquityPrices => Origin::Pyth,
-            _ => Origin::Unknown,
-        }
+        topic.origin()
     }
 
     fn backfill(&mut self, topic: Topic, head: &Members) -> Result<(), Wrong> {

@@ -3,8 +3,9 @@
 
 use super::forms::Kind;
 use super::reader::Reader;
-use super::record::{FieldValue, Told, Topic, event};
+use super::record::{FieldValue, Told, event};
 use super::symbols::Symbols;
+use super::topics::Topic;
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, elements, given, inside, members};
 use crate::fixed::ABSENT;

@@ -1,4 +1,4 @@
-//! Relays: sockets of Polymarket's that tell prices of references, trades of all markets, comments
+//! Relays: sockets that tell prices of references, trades of all markets, comments
 //! and quotes. Beside the books, and apart from them: no frame of a relay changes one, and nothing
 //! here is asked on the way of a book's frame.
 //!
@@ -14,10 +14,12 @@ pub mod exact;
 pub mod forms;
 mod known;
 mod polybolt;
+
 mod reader;
 pub mod record;
 mod rtds;
 mod symbols;
+pub mod topics;
 
 use crate::decode::read::Wrong;
 use crate::decode::remark;
@@ -26,9 +28,10 @@ use crate::names::named_codes;
 use crate::time::Nanos;
 use forms::Kind;
 use known::{Known, Verdict};
-use record::{FieldValue, Output, Told, Topic, event};
+use record::{FieldValue, Output, Told, event};
 use std::collections::BTreeMap;
 use symbols::Symbols;
+use topics::Topic;
 
 named_codes! {
     /// Which relay a connection goes to.

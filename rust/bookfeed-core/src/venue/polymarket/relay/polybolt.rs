@@ -2,8 +2,9 @@
 
 use super::forms::{Kind, text};
 use super::reader::Reader;
-use super::record::{FieldValue, Told, Topic, event};
+use super::record::{FieldValue, Told, event};
 use super::symbols::Symbols;
+use super::topics::Topic;
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{Wrong, given, integer, members};
 use crate::fixed::ABSENT;
@@ -112,7 +113,7 @@ impl Reader<'_> {
             self.told.dropped = number(found.dropped).ok_or(wrong)?;
         }
         self.ts_sent = self.millis(found.ts)?;
-        if topic != Topic::PricePolymarket {
+        if topic != Topic::PriceTouch {
             return self.prices(topic, found.payload);
         }
         let snapshot = found.snapshot.raw(self.bytes) == b"true";
