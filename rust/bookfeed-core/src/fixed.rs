@@ -365,25 +365,26 @@ pub(crate) fn put_usual<const SCALE: u32>(
     Some(before + digits + usize::from(digits > 0))
 }
 
-/// Likewise of a quantity with at most two places, as nearly all are printed.
+/// Likewise of a quantity below 10^6 with at most two places, as nearly all are printed.
 #[inline(always)]
 pub(crate) fn put_hundredths(out: &mut [u8; USUAL_BYTES], value: Qty, form: Form) -> Option<usize> {
     let hundredths = value.cast_unsigned() / 1_000_000;
-    let (whole, fraction) = (hundredths / 100, hundredths % 100);
-    let (first, second) = (fraction / 10, fraction % 10);
-    let digits = form.fraction_digits() as usize;
-    let fits = match digits {
-        0 => fraction == 0,
-        1 => second == 0,
-        _ => digits == 2,
-    };
-    if !fits || form.bare() || hundredths.wrapping_mul(1_000_000) != value.cast_unsigned() {
+    // With the bit that says that there is no zero before the point it is no number of places.
+    let places = usize::from(form.0);
+    if hundredths >= 100_000_000 || hundredths * 1_000_000 != value.cast_unsigned() || places > 2 {
         return None;
     }
-    let before = put_whole(out, whole)?;
-    let behind = u64::from(b'.') | digits_as_text(first | second << 8) << 8;
-    *out.get_mut(before..)?.first_chunk_mut()? = behind.to_le_bytes();
-    Some(before + digits + usize::from(digits > 0))
+    // Six before the point and two behind it. What is known to be small is divided in fewer steps.
+    let digits = spread_digits(u64::from(u32::try_from(hundredths).ok()?));
+    if digits >> 48 >> (8 * places) != 0 {
+        return None;
+    }
+    // The last digit before the point is printed even if it is zero.
+    let zeros = (digits | 1 << 40).trailing_zeros() & !7;
+    let (text, before) = (digits_as_text(digits), 6 - zeros as usize / 8);
+    *out.first_chunk_mut()? = (text >> zeros).to_le_bytes();
+    *out.get_mut(before..)?.first_chunk_mut()? = (u64::from(b'.') | text >> 48 << 8).to_le_bytes();
+    Some(before + places + usize::from(places > 0))
 }
 
 /// Prints a number below 10^8, and says how many bytes it takes.
@@ -400,9 +401,10 @@ fn put_whole(out: &mut [u8; USUAL_BYTES], value: u64) -> Option<usize> {
     Some(8 - zeros as usize / 8)
 }
 
-/// The digits behind the point of the thousandths from 0 to 999, and how many each needs.
-const THOUSANDTHS: [[u8; 4]; 1_000] = {
-    let mut table = [[0; 4]; 1_000];
+/// The digits behind the point of the thousandths from 0 to 999, and how many each needs if there is
+/// a point.
+const THOUSANDTHS: [u32; 1_000] = {
+    let mut table = [0; 1_000];
     let mut at: usize = 0;
     while at < 1_000 {
         let digits = spread_four(at as u64).to_le_bytes();
@@ -411,9 +413,9 @@ const THOUSANDTHS: [[u8; 4]; 1_000] = {
         } else if !at.is_multiple_of(100) {
             2
         } else {
-            (at > 0) as u8
+            1
         };
-        table[at] = [b'0' + digits[1], b'0' + digits[2], b'0' + digits[3], needs];
+        table[at] = u32::from_le_bytes([b'0' + digits[1], b'0' + digits[2], b'0' + digits[3], needs]);
         at += 1;
     }
     table
@@ -425,9 +427,10 @@ const THOUSANDTHS: [[u8; 4]; 1_000] = {
 pub(crate) fn thousandths(price: Price, form: Form) -> Option<([u8; 4], usize)> {
     let at = price.cast_unsigned() / 1_000_000;
     let text = *THOUSANDTHS.get(usize::try_from(at).ok()?)?;
-    let digits = form.fraction_digits() as usize;
-    let fits = (usize::from(text[3])..=3).contains(&digits) && digits > 0 && !form.bare();
-    (fits && at * 1_000_000 == price.cast_unsigned()).then_some((text, digits))
+    // With the bit that says that there is no zero before the point it is no number of digits.
+    let fits = u32::from(form.0) >= text >> 24 && form.0 <= 3;
+    let fits = fits && at * 1_000_000 == price.cast_unsigned();
+    fits.then_some((text.to_le_bytes(), usize::from(form.0)))
 }
 
 /// The four decimal digits of a number below 10^4, one a byte, the first in the lowest.
@@ -457,9 +460,16 @@ const fn digits_as_text(digits: u64) -> u64 {
     digits | 0x3030_3030_3030_3030
 }
 
+/// Digits that an unsigned integer takes at most.
+pub(crate) const DIGITS_MAX: usize = 20;
+
 /// Appends an unsigned integer in decimal.
-pub(crate) fn write_digits(out: &mut Vec<u8>, mut value: u64) {
-    let mut buffer = [0u8; 20];
+pub(crate) fn write_digits(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(digits_of(value, &mut [0; DIGITS_MAX]));
+}
+
+/// An unsigned integer in decimal, at the end of `buffer`.
+pub(crate) fn digits_of(mut value: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
     let mut at = buffer.len();
     loop {
         at -= 1;
@@ -468,10 +478,9 @@ pub(crate) fn write_digits(out: &mut Vec<u8>, mut value: u64) {
         buffer[at] = b'0' + digit;
         value /= 10;
         if value == 0 {
-            break;
+            return &buffer[at..];
         }
     }
-    out.extend_from_slice(&buffer[at..]);
 }
 
 fn needed_digits(fraction: u64, scale: u32) -> u32 {

@@ -83,7 +83,8 @@ impl Truth {
         (levels(all(&self.bids).into_iter()), levels(all(&self.asks).into_iter().rev()))
     }
 
-    pub fn hash(&self, market: &str, asset: &str, ms: u64, profile: &HashProfile) -> String {
+    /// The text that is hashed.
+    pub fn hashed(&self, market: &str, asset: &str, ms: u64, profile: &HashProfile) -> String {
         let (bids, asks) = self.sides();
         let mut text = format!(
             r#"{{"market":"{market}","asset_id":"{asset}","timestamp":"{ms}","hash":"","bids":[{bids}],"asks":[{asks}]"#
@@ -100,6 +101,11 @@ impl Truth {
             write!(text, r#","last_trade_price":"{}""#, self.last_trade_price).unwrap();
         }
         text.push('}');
+        text
+    }
+
+    pub fn hash(&self, market: &str, asset: &str, ms: u64, profile: &HashProfile) -> String {
+        let text = self.hashed(market, asset, ms, profile);
         Sha1::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
     }
 }

@@ -9,13 +9,8 @@
 //! is still on its way is recovered from the hash that already contains it.
 
 use super::digest::Digest;
-use crate::book::side::BookSide;
-use crate::event::Level;
-use crate::fixed::{
-    Form, PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, parse_price, put_hundredths, put_usual,
-    thousandths, write_decimal, write_digits,
-};
-use crate::time::{MILLISECOND, Nanos};
+use super::printed::Book;
+use crate::fixed::{Form, PRICE_DECIMALS, PRICE_ONE, Price, parse_price, write_decimal};
 
 /// A hash as printed: 40 lower-case hexadecimal digits.
 pub type HexHash = [u8; 40];
@@ -64,21 +59,6 @@ impl Profile {
     }
 }
 
-/// The book a hash is claimed for.
-#[derive(Clone, Copy, Debug)]
-pub struct Book<'a> {
-    /// The venue's name of the market.
-    pub market: &'a [u8],
-    /// The venue's name of the asset.
-    pub asset: &'a [u8],
-    /// The message's own time.
-    pub ts_event: Nanos,
-    /// Bids, as they stand after the message.
-    pub bids: &'a BookSide,
-    /// Asks, likewise.
-    pub asks: &'a BookSide,
-}
-
 /// Digest of a book up to its unknown tail; each guess at the tail is cheap.
 #[derive(Debug)]
 pub struct Prefix {
@@ -92,101 +72,18 @@ pub fn hex_hash(text: &[u8]) -> Option<HexHash> {
     text.try_into().ok()
 }
 
-/// Prints a book up to `asks`.
-fn print(text: &mut Vec<u8>, book: &Book) {
-    text.extend_from_slice(b"{\"market\":\"");
-    text.extend_from_slice(book.market);
-    text.extend_from_slice(b"\",\"asset_id\":\"");
-    text.extend_from_slice(book.asset);
-    text.extend_from_slice(b"\",\"timestamp\":\"");
-    write_digits(text, u64::try_from(book.ts_event / MILLISECOND).unwrap_or(0));
-    text.extend_from_slice(b"\",\"hash\":\"\"");
-    print_side(text, b",\"bids\":[", book.bids);
-    print_side(text, b",\"asks\":[", book.asks);
-}
-
-/// Room for a level of the usual forms, whatever its numbers.
-const ROOM: usize = 96;
-
-/// Prints a side. Levels are nearly all of a hash's text: room for all of them is made at once, and
-/// what is left of it given back.
-fn print_side(out: &mut Vec<u8>, name: &[u8], side: &BookSide) {
-    out.extend_from_slice(name);
-    let mut at = out.len();
-    out.resize(at + ROOM * side.levels().len(), 0);
-    for level in side.levels() {
-        let room = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
-        at += match room.and_then(|room| print_usual(room, level)) {
-            Some(length) => length,
-            None => insert_odd(out, at, level),
-        };
-    }
-    // There is a comma behind each level.
-    out.truncate(at - usize::from(!side.levels().is_empty()));
-    out.push(b']');
-}
-
-/// Prints `{"price":"0.3","size":"5005"},`, and says how many bytes that takes; `None` for numbers
-/// that are printed in an unusual form.
-#[inline(always)]
-fn print_usual(room: &mut [u8; ROOM], level: &Level) -> Option<usize> {
-    let mut at = put(room, 0, b"{\"price\":\"0.")?;
-    if let Some((text, digits)) = thousandths(level.price, level.forms.0) {
-        put(room, at, &text)?;
-        at += digits;
-    } else {
-        at -= 2;
-        let out = room.get_mut(at..)?.first_chunk_mut()?;
-        at += put_usual::<PRICE_DECIMALS>(out, level.price, level.forms.0)?;
-    }
-    at = put(room, at, b"\",\"size\":\"")?;
-    let out = room.get_mut(at..)?.first_chunk_mut()?;
-    at += match put_hundredths(out, level.qty, level.forms.1) {
-        Some(length) => length,
-        None => put_usual::<QTY_DECIMALS>(out, level.qty, level.forms.1)?,
-    };
-    put(room, at, b"\"},")
-}
-
-/// Puts a text of fixed length where it belongs, and says where it ends.
-#[inline(always)]
-fn put<const N: usize>(room: &mut [u8; ROOM], at: usize, text: &[u8; N]) -> Option<usize> {
-    *room.get_mut(at..)?.first_chunk_mut()? = *text;
-    Some(at + N)
-}
-
-/// Likewise prints a level of any form, where room is made for it.
-#[cold]
-fn insert_odd(out: &mut Vec<u8>, at: usize, level: &Level) -> usize {
-    let mut line = b"{\"price\":\"".to_vec();
-    write_decimal(&mut line, level.price, PRICE_DECIMALS, level.forms.0);
-    line.extend_from_slice(b"\",\"size\":\"");
-    write_decimal(&mut line, level.qty, QTY_DECIMALS, level.forms.1);
-    line.extend_from_slice(b"\"},");
-    let length = line.len();
-    out.splice(at..at, line);
-    length
-}
-
 impl Prefix {
     /// Prints and digests `book` up to `asks`, to test tails against `claimed`. `text` is
     /// scratch memory.
     #[must_use]
     pub fn new(book: &Book, claimed: HexHash, text: &mut Vec<u8>) -> Self {
-        text.clear();
-        print(text, book);
-        Self { digest: Digest::of(text), claimed }
+        Self { digest: book.digest(text), claimed }
     }
 
     /// Likewise of two books.
     #[must_use]
     pub fn of_both(books: [&Book; 2], claimed: [HexHash; 2], text: &mut Vec<u8>) -> [Self; 2] {
-        text.clear();
-        print(text, books[0]);
-        let end = text.len();
-        print(text, books[1]);
-        let (one, other) = text.split_at(end);
-        let [one, other] = Digest::of_both(one, other);
+        let [one, other] = books[0].digest_with(books[1], text);
         let [first, second] = claimed;
         [Self { digest: one, claimed: first }, Self { digest: other, claimed: second }]
     }
@@ -404,8 +301,10 @@ impl Hints<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Side;
-    use crate::fixed::{parse_price, parse_qty};
+    use crate::book::side::BookSide;
+    use crate::event::{Level, Side};
+    use crate::fixed::parse_qty;
+    use crate::time::MILLISECOND;
 
     fn ladder(side: Side, levels: &[(&str, &str)]) -> BookSide {
         let mut ladder = BookSide::new(side);

@@ -1,5 +1,4 @@
-//! SHA-1 of texts, where there are two of both at a time: the rounds of one text wait for each
-//! other, those of two do not, so that two digests take little longer than one.
+//! SHA-1 of a text that comes in pieces, or goes on in several ways.
 
 use sha1::block_api::compress;
 
@@ -22,35 +21,28 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The digest of a text.
+    /// The digest of nothing so far.
     #[must_use]
-    pub fn of(text: &[u8]) -> Self {
-        let (blocks, rest) = text.as_chunks();
-        let mut state = START;
-        compress(&mut state, blocks);
-        Self::going_on(state, text.len(), rest)
+    pub(super) const fn new() -> Self {
+        Self { state: START, length: 0, tail: [0; BLOCK] }
     }
 
-    /// The digests of two texts.
-    #[must_use]
-    pub fn of_both(one: &[u8], other: &[u8]) -> [Self; 2] {
-        let ((a, a_rest), (b, b_rest)) = (one.as_chunks(), other.as_chunks());
-        let mut states = [START; 2];
-        for (a, b) in a.iter().zip(b) {
-            compress(&mut states[0], std::slice::from_ref(a));
-            compress(&mut states[1], std::slice::from_ref(b));
+    /// Follows a text from its beginning as it grows: takes in the whole blocks that are new.
+    #[inline(always)]
+    pub(super) fn follow(&mut self, text: &[u8]) {
+        let before = usize::try_from(self.length).unwrap_or(usize::MAX);
+        for block in text.get(before..).unwrap_or_default().as_chunks().0 {
+            compress(&mut self.state, std::slice::from_ref(block));
+            self.length += BLOCK as u64;
         }
-        let both = a.len().min(b.len());
-        compress(&mut states[0], &a[both..]);
-        compress(&mut states[1], &b[both..]);
-        [Self::going_on(states[0], one.len(), a_rest), Self::going_on(states[1], other.len(), b_rest)]
     }
 
-    /// `rest` is less than a block.
-    fn going_on(state: [u32; 5], length: usize, rest: &[u8]) -> Self {
-        let mut tail = [0; BLOCK];
-        tail[..rest.len()].copy_from_slice(rest);
-        Self { state, length: length as u64, tail }
+    /// Takes in what is left of a text that was followed.
+    pub(super) fn end(&mut self, text: &[u8]) {
+        self.follow(text);
+        let rest = text.as_chunks::<BLOCK>().1;
+        self.tail[..rest.len()].copy_from_slice(rest);
+        self.length += rest.len() as u64;
     }
 
     /// Bytes of the block that is not whole yet.
@@ -59,7 +51,7 @@ impl Digest {
     }
 
     /// Goes on with more text.
-    pub fn update(&mut self, text: &[u8]) {
+    pub(super) fn update(&mut self, text: &[u8]) {
         let used = self.used();
         self.length += text.len() as u64;
         let Some((fills, rest)) = text.split_at_checked(BLOCK - used) else {
@@ -74,7 +66,7 @@ impl Digest {
 
     /// The digest of the text as it is.
     #[must_use]
-    pub fn finish(mut self) -> [u8; 20] {
+    pub(super) fn finish(mut self) -> [u8; 20] {
         let (bits, used) = (8 * self.length, self.used());
         // A single one, zeros, and the length.
         self.tail[used] = 0x80;
@@ -110,21 +102,17 @@ mod tests {
     fn texts_of_every_length_in_pieces_of_every_length() {
         for length in 0..200 {
             let text = text(length);
-            assert_eq!(Digest::of(&text).finish(), plain(&text), "{length}");
             for cut in 0..=length {
-                let mut digest = Digest::of(&text[..cut]);
+                let mut digest = Digest::new();
+                digest.update(&text[..cut]);
                 digest.update(&text[cut..]);
+                let mut followed = Digest::new();
+                followed.follow(&text[..cut / 2]);
+                followed.follow(&text[..cut]);
+                followed.end(&text);
+                assert_eq!(followed.finish(), plain(&text), "{length}, followed to {cut}");
                 assert_eq!(digest.finish(), plain(&text), "{length}, cut at {cut}");
             }
-        }
-    }
-
-    #[test]
-    fn two_at_a_time_are_each_what_they_are_alone() {
-        for (one, other) in [(0, 0), (0, 500), (64, 63), (128, 640), (1_000, 1_001), (6_430, 6_000)] {
-            let texts = [text(one), text(other)];
-            let both = Digest::of_both(&texts[0], &texts[1]).map(Digest::finish);
-            assert_eq!(both, [plain(&texts[0]), plain(&texts[1])], "{one} and {other}");
         }
     }
 }

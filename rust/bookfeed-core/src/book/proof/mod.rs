@@ -5,6 +5,7 @@ pub mod book_hash;
 pub mod crc32;
 pub mod digest;
 pub mod hash_memory;
+pub mod printed;
 
 use super::Book;
 use crate::instrument::Venue;
@@ -52,9 +53,9 @@ pub enum Proved {
 
 impl HashClaim<'_> {
     /// What is hashed.
-    fn hashed<'a>(&'a self, book: &'a Book) -> book_hash::Book<'a> {
+    fn hashed<'a>(&'a self, book: &'a Book) -> printed::Book<'a> {
         let (bids, asks) = (&book.bids, &book.asks);
-        book_hash::Book { market: self.market, asset: self.symbol, ts_event: self.ts_event, bids, asks }
+        printed::Book { market: self.market, asset: self.symbol, ts_event: self.ts_event, bids, asks }
     }
 
     /// The part of the hashed text that the book and the claim make, digested; `text` is where it
