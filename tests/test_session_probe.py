@@ -49,7 +49,7 @@ class Probing(Bench):
         return (f"subscribe {self.openings}",)
 
     def sends(self) -> list[tuple[int, str]]:
-        return [(at, action.text) for at, action in self.log if isinstance(action, Send)]
+        return [(at, str(action.text)) for at, action in self.log if isinstance(action, Send)]
 
 
 def test_frames_are_made_anew_for_every_connection() -> None:

@@ -33,6 +33,7 @@ from bookfeed.catalogue.series import check_pair
 from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.hints import suggestion
 from bookfeed.market import Market
+from bookfeed.own.endpoint import own_venues
 from bookfeed.rules.gates import Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
 from bookfeed.rules.rule import Rule
@@ -40,6 +41,7 @@ from bookfeed.schema import (
     DecimalText,
     DirectoryPath,
     Having,
+    OneOf,
     Range,
     Reader,
     Sections,
@@ -172,6 +174,25 @@ class RecordConfig:
     rotate_mib: Annotated[int, Range(1, 65_536)] = 256
 
 
+OwnVenue = Annotated[str, OneOf(own_venues())]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnConfig:
+    """``[own]``: the user's own orders and positions, from private channels, read only.
+
+    Credentials are never here: the environment has them, or files that it names.
+    """
+
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "api_key api_secret secret passphrase private_key": "credentials are not written here: "
+        "export them, or name a file that holds one in a variable that ends in _FILE",
+    }
+
+    venues: tuple[OwnVenue, ...] = ()
+    ask_every_s: Annotated[float, Range(5, 3_600)] = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleConfig:
     """``[console]``: the terminal."""
@@ -206,6 +227,8 @@ class Config:
     """``[[sink]]``: where records go."""
     record: RecordConfig = field(default_factory=RecordConfig)
     """``[record]``: the journal."""
+    own: OwnConfig = field(default_factory=OwnConfig)
+    """``[own]``: the user's own orders and positions."""
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
     """``[console]``: what the terminal shows."""
 

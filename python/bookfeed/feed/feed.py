@@ -38,6 +38,7 @@ from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import ConfigError, SessionError
 from bookfeed.feed import settings
 from bookfeed.feed.books import LiveBooks
+from bookfeed.feed.own import OwnChannels, OwnFace
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.host import SessionCounters
 from bookfeed.live.options import SessionOptions
@@ -45,6 +46,7 @@ from bookfeed.live.pulse import Pulse
 from bookfeed.live.supervisor import Outlet, Supervisor
 from bookfeed.loops import Spinner
 from bookfeed.market import Market
+from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
 from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
@@ -72,7 +74,7 @@ _OF_CONNECTIONS: Final = (
 )
 
 
-class Feed(LiveBooks):
+class Feed(LiveBooks, OwnFace):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -82,8 +84,9 @@ class Feed(LiveBooks):
 
     ``sinks`` get every record, each in its own time (``Sink``, ``SinkOptions``); they are opened
     and closed with the feed. ``recorder`` gets every input as a journal record and is closed with
-    the feed. ``busy_poll`` keeps the running event loop from sleeping for as long as the feed is
-    open; it takes a core.
+    the feed. ``own`` are private channels to follow besides (``own_endpoint``): the user's orders
+    and positions, which are neither recorded nor handed to sinks. ``busy_poll`` keeps the running
+    event loop from sleeping for as long as the feed is open; it takes a core.
     ``engine`` replaces the engine made by default, for other than its default options.
     ``seed`` makes the jitter of reconnects repeatable.
 
@@ -107,6 +110,7 @@ class Feed(LiveBooks):
         on_status: OnStatus | None = None,
         on_raw: OnRaw | None = None,
         on_levels: OnLevels | None = None,
+        own: Iterable[OwnEndpoint] = (),
         recorder: Recorder | None = None,
         busy_poll: bool = False,
         engine: Engine | None = None,
@@ -130,6 +134,7 @@ class Feed(LiveBooks):
             SinkSet(sinks, inputs.names),
             AnchoredClock() if clock is None else clock,
         )
+        self._channels: Final = OwnChannels(own)
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
@@ -204,6 +209,7 @@ class Feed(LiveBooks):
             self._spinner.__enter__()
         for supervisor in self._supervisors:
             supervisor.start()
+        self._channels.begin(self._clock, self._rng, self._options, self._conns)
         self._pulse.start()
         self._flush_records()
         self._rescheduled()
@@ -248,6 +254,7 @@ class Feed(LiveBooks):
     def _beat(self, now_ns: int) -> None:
         for supervisor in self._supervisors:
             supervisor.beat(now_ns)
+        self._channels.beat(now_ns)
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
@@ -309,7 +316,8 @@ class Feed(LiveBooks):
         self._quotes.close()
         self._flush()
         try:
-            await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors))
+            stopping = (supervisor.stop() for supervisor in self._supervisors)
+            await asyncio.gather(*stopping, self._channels.end())
         finally:
             for supervisor in self._supervisors:
                 supervisor.abandon()
@@ -322,6 +330,10 @@ class Feed(LiveBooks):
                 if self._recorder is not None:
                     self._recorder.close(RECORDER_TIMEOUT_S)
                 await self._sinks.close()
+
+    @property
+    def _private(self) -> OwnChannels:
+        return self._channels
 
     # Markets that come and go.
 
@@ -447,6 +459,7 @@ class Feed(LiveBooks):
                 counts[name] += value
             counts["resyncs"] += supervisor.resyncs
             counts["resync_failures"] += supervisor.resync_failures
+        counts |= self._channels.counters()
         counts["loop_stalls"] = self._pulse.stalls
         counts["loop_stall_ns_max"] = self._pulse.stall_ns_max
         counts["records_failed"] = self._inputs.records_failed

@@ -14,6 +14,7 @@ from bookfeed.config import Config, placed
 from bookfeed.errors import ConfigError
 from bookfeed.live.http import available as rest_available
 from bookfeed.live.options import SessionOptions
+from bookfeed.own.endpoint import OwnEndpoint, own_endpoint
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.venues import VENUES, Endpoint
 
@@ -41,6 +42,8 @@ def arguments(
         "busy_poll": config.feed.busy_poll,
         "options": session_options(config),
     }
+    if config.own.venues and "own" not in given:
+        made["own"] = own_endpoints(config, source)
     if "engine" not in given:
         made["engine"] = Engine(**config.engine.arguments())
     made |= given
@@ -94,6 +97,19 @@ def endpoints(
             endpoint = replace(endpoint, rest_url=None)
         found[name] = endpoint
     return found
+
+
+def own_endpoints(config: Config, source: str) -> list[OwnEndpoint]:
+    """The private channels that are configured; ``ConfigError`` where credentials are missing."""
+    return [
+        own_endpoint(
+            name,
+            section=config.sections.get(name),
+            source=source,
+            ask_every_s=config.own.ask_every_s,
+        )
+        for name in config.own.venues
+    ]
 
 
 def journal(config: Config, source: str, directory: Path | None = None) -> JournalWriter:

@@ -32,6 +32,7 @@ from typing import Final
 from bookfeed.clock import NS_PER_S
 from bookfeed.live.framing import CloseCode
 from bookfeed.live.pacing import Backoff, Stagger, TokenBucket
+from bookfeed.venues.secret import Secret
 
 # Far beyond any session, and small enough for every timer.
 _NEVER_NS: Final = 366 * 24 * 3600 * NS_PER_S
@@ -50,9 +51,9 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one text frame."""
+    """Send one text frame; a ``Secret`` one is not shown."""
 
-    text: str
+    text: str | Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ class ConnectionLogic:
     def __init__(
         self,
         policy: ConnectionPolicy,
-        subscription: Callable[[], tuple[str, ...]],
+        subscription: Callable[[], tuple[str | Secret, ...]],
         *,
         rng: random.Random,
         stagger: Stagger,

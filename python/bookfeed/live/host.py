@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from bookfeed._bookfeed import FrameDoor
     from bookfeed.live.session import Session
 
 _P = ParamSpec("_P")
@@ -34,6 +35,33 @@ def borne(
             session.bear(error)
 
     return bearing
+
+
+class Intake(Protocol):
+    """Where the frames of a session go, and who is told of its life; times in Unix nanoseconds.
+
+    ``EngineInput`` is one, for books.
+    """
+
+    @property
+    def door(self) -> "FrameDoor | None":
+        """The way of ordinary frames past Python; ``None`` where there is none."""
+
+    @property
+    def ingest(self) -> Callable[[int, bytes, int], int]:
+        """(conn, payload, ts_recv): takes a text; returns how many records wait."""
+
+    def epoch(self, conn: int) -> int:
+        """Which attempt of a connection it is."""
+
+    def connected(self, conn: int, venue: str, ts: int, *, mode: str = "") -> None:
+        """The connection is open."""
+
+    def disconnected(self, conn: int, reason: str, ts: int) -> None:
+        """The connection is of no use any more."""
+
+    def invalidate(self, conn: int, cause: str, ts: int) -> None:
+        """What it said last is not to be believed."""
 
 
 class Host(Protocol):

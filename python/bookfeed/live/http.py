@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import ssl
 import time
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -94,6 +95,8 @@ def http_date_s(text: str | None) -> float | None:
 class RestClient:
     """Sends requests to one address over kept-alive connections.
 
+    ``sign`` makes headers of a request and its path, from the root of the host on and without its
+    query; ``hidden`` is what errors must not show.
     Raises ``SessionError`` if aiohttp is not installed or the address is not http or https.
     """
 
@@ -103,6 +106,8 @@ class RestClient:
         *,
         ssl_context: ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
+        sign: Callable[[RestRequest, str], Mapping[str, str]] | None = None,
+        hidden: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise SessionError(f"REST address {url!r} must begin with http:// or https://")
@@ -116,6 +121,8 @@ class RestClient:
         self._ssl: Final = ssl_context
         self._timeout_s: Final = timeout_s
         self._proxy: Final = proxy_of(url)
+        self._sign: Final = sign
+        self._hidden: Final = hidden
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: RestRequest) -> bytes:
@@ -128,6 +135,9 @@ class RestClient:
         With ``unless_etag`` the server may answer 304, without a body, that nothing has changed.
         """
         headers = {"Content-Type": "application/json"}
+        if self._sign is not None:
+            path = urlsplit(self._url).path + request.path.partition("?")[0]
+            headers |= self._sign(request, path)
         answers = request.answers
         if unless_etag:
             headers["If-None-Match"] = unless_etag
@@ -159,7 +169,8 @@ class RestClient:
             problem = f"{request.method} {request.path} failed: no answer in {self._timeout_s:g} s"
             raise RestError(problem) from error
         except Exception as error:  # whatever the answer was like: there is none
-            raise RestError(f"{request.method} {request.path} failed: {told(error)}") from error
+            said = told(error, self._hidden())
+            raise RestError(f"{request.method} {request.path} failed: {said}") from error
 
     def _open(self) -> "aiohttp.ClientSession":
         import aiohttp

@@ -51,7 +51,7 @@ from bookfeed.live.handshake import (
     told,
     upgrade,
 )
-from bookfeed.live.host import Host, SessionCounters, borne
+from bookfeed.live.host import Host, Intake, SessionCounters, borne
 from bookfeed.live.listener import FeedListener
 from bookfeed.live.native import listener_of
 from bookfeed.live.proxy import proxy_of
@@ -60,9 +60,9 @@ from bookfeed.live.resets import ResetWatch
 from bookfeed.live.skew import clock_ahead_s, clock_complaint
 from bookfeed.log import RateLimitedLog
 from bookfeed.loops import raise_from_loop
-from bookfeed.recordings.inputs import EngineInput
 from bookfeed.status import ConnectionState
 from bookfeed.venues.base import Endpoint
+from bookfeed.venues.secret import Secret
 
 _logger: Final = logging.getLogger("bookfeed.live.session")
 _log: Final = RateLimitedLog(_logger)
@@ -91,14 +91,14 @@ class Session:
         *,
         endpoint: Endpoint,
         logic: ConnectionLogic,
-        inputs: EngineInput,
+        inputs: Intake,
         clock: Clock,
         host: Host,
         frame_bytes_max: int | None = None,
         native: bool = True,
     ) -> None:
         self.conn: Final = conn
-        self.inputs: Final = inputs
+        self.inputs: Final[Intake] = inputs
         self.clock: Final = clock
         self.host: Final = host
         self.counters: Final = SessionCounters()
@@ -440,10 +440,16 @@ class Session:
             case Wait(until_ns):
                 self._wait(max(0, until_ns - now_ns))
 
-    def _send(self, text: str) -> None:
-        if self._listener is not None and self._listener.transport is not None:
-            self._listener.transport.send(WSMsgType.TEXT, text.encode())
-            self.counters.pings += text == self._venue.ping_text
+    def _send(self, text: str | Secret) -> None:
+        if self._listener is None or self._listener.transport is None:
+            return
+        transport = self._listener.transport
+        if isinstance(text, Secret):
+            # Nowhere else, so that no traceback with its variables has it.
+            transport.send(WSMsgType.TEXT, text.reveal().encode())
+            return
+        transport.send(WSMsgType.TEXT, text.encode())
+        self.counters.pings += text == self._venue.ping_text
 
     def _abort(self) -> None:
         self._dialer.shutdown()
@@ -495,6 +501,7 @@ class Session:
             # compares with what everybody's wall says now.
             sent = headers(self._endpoint, time.time_ns() // 1_000_000)
             self._secrets = secrets(self._endpoint.url, sent) | secrets(self._proxy or "", {})
+            self._secrets |= set(self._venue.hidden())
             await upgrade(
                 self._endpoint,
                 listener,

@@ -6,7 +6,7 @@ that it has seen what was streamed. From there on, fills move them.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -14,7 +14,9 @@ import orjson
 
 from bookfeed.catalogue.fields import Fields, Malformed, parse
 from bookfeed.clock import NS_PER_S
+from bookfeed.errors import ConfigError
 from bookfeed.own.channel import PAGES_MAX, NotYet, Steps, Taker, Walk, page
+from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import (
     FillKey,
     OrderStatus,
@@ -28,7 +30,16 @@ from bookfeed.own.events import (
 from bookfeed.own.reading import moment, money_e17, needed, price_e9, qty_e8, scaled, size_e8
 from bookfeed.own.state import OwnState
 from bookfeed.venues.base import RestRequest, Venue
-from bookfeed.venues.kalshi import NAME, Credentials, Environment, kalshi
+from bookfeed.venues.kalshi import (
+    KEY_ID_VARIABLE,
+    KEY_PATH_VARIABLES,
+    NAME,
+    Credentials,
+    Environment,
+    KalshiSection,
+    credentials,
+    kalshi,
+)
 from bookfeed.venues.secret import Secret
 
 CHANNELS: Final = ("fill", "user_orders", "market_positions", "order_group_updates")
@@ -344,3 +355,25 @@ def _command(id_: int, name: str, params: dict[str, object] | None) -> str:
     if params is not None:
         frame["params"] = params
     return orjson.dumps(frame).decode()
+
+
+def endpoint(
+    section: KalshiSection, source: str, environ: Mapping[str, str], ask_every_s: float
+) -> OwnEndpoint:
+    """The private channels at the address that is configured, with the same key."""
+    key = credentials(
+        api_key_id=section.api_key_id,
+        private_key_file=section.private_key_file,
+        source=source,
+        environ=environ,
+    )
+    if key is None:
+        problem = f"no API key: set {KEY_ID_VARIABLE} and {KEY_PATH_VARIABLES[0]}"
+        raise ConfigError(source, "own.venues", problem)
+    channel = KalshiChannel(key, section.environment)
+    venue = channel.venue()
+    url, rest_url = section.ws_url or venue.ws_url, section.rest_url or venue.rest_url
+    if venue.check_url is not None:
+        venue.check_url(url)
+    assert rest_url is not None, "the venue has one"
+    return OwnEndpoint(channel, url, rest_url, ask_every_s)

@@ -10,14 +10,17 @@ import binascii
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
 from bookfeed.catalogue.fields import Fields, Malformed, parse
 from bookfeed.clock import NS_PER_S
+from bookfeed.errors import ConfigError
 from bookfeed.own.channel import PAGES_MAX, NotYet, Taker, Walk, page, rows
+from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import (
     FillKey,
     FillStatus,
@@ -29,9 +32,9 @@ from bookfeed.own.events import (
 )
 from bookfeed.own.reading import moment, needed, price_e9, size_e8
 from bookfeed.own.state import OwnState
-from bookfeed.venues.base import RestRequest, Venue
-from bookfeed.venues.polymarket import NAME, REST_URL, polymarket
-from bookfeed.venues.polymarket_keys import ClobCredentials
+from bookfeed.venues.base import RestRequest, Venue, is_loopback
+from bookfeed.venues.polymarket import NAME, REST_URL, PolymarketSection, polymarket
+from bookfeed.venues.polymarket_keys import KEY_NAMES, ClobCredentials, clob_credentials
 from bookfeed.venues.secret import Secret
 
 WS_URL: Final = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
@@ -303,3 +306,22 @@ def _signature(secret: Secret, message: str) -> str:
 
 
 _STANDARD: Final = str.maketrans("-_", "+/")
+
+
+def endpoint(
+    section: PolymarketSection, source: str, environ: Mapping[str, str], ask_every_s: float
+) -> OwnEndpoint:
+    """The user channel beside the market channel that is configured."""
+    credentials = clob_credentials(environ)
+    if credentials is None:
+        problem = f"no API key: set {', '.join(names[0] for names in KEY_NAMES)}"
+        raise ConfigError(source, "own.venues", f"{problem} (docs/own.md)")
+    url, rest_url = urlsplit(section.ws_url), section.rest_url
+    if url.scheme != "wss" and not is_loopback(url.hostname or ""):
+        raise ConfigError(source, "polymarket.ws_url", "an API key is sent over wss:// only")
+    if not rest_url:
+        raise ConfigError(source, "polymarket.rest_url", "is needed: orders are asked for by REST")
+    path = url.path.removesuffix("/market").rstrip("/") + "/user"
+    return OwnEndpoint(
+        PolymarketChannel(credentials), urlunsplit(url._replace(path=path)), rest_url, ask_every_s
+    )

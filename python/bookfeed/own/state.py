@@ -135,6 +135,10 @@ class OwnState:
         fills = (fill.ts_event or 0 for fill in self._fills.values())
         return max((*orders, *fills), default=0)
 
+    def knows(self, key: FillKey) -> bool:
+        """Whether a fill was told."""
+        return key in self._fills
+
     def keys(self) -> frozenset[FillKey]:
         """The fills that were told."""
         return frozenset(self._fills)

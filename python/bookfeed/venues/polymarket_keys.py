@@ -29,6 +29,7 @@ PASSPHRASE_VARIABLES: Final = (
 )
 ADDRESS_VARIABLES: Final = ("POLYMARKET_ADDRESS", "POLY_ADDRESS")
 FUNDER_VARIABLES: Final = ("POLYMARKET_FUNDER",)
+KEY_NAMES: Final = (KEY_VARIABLES, SECRET_VARIABLES, PASSPHRASE_VARIABLES, ADDRESS_VARIABLES)
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,400}")
@@ -70,8 +71,7 @@ def clob_credentials(environ: Mapping[str, str] | None = None) -> ClobCredential
     key, for two of them, and for what cannot be one.
     """
     environ = os.environ if environ is None else environ
-    names = (KEY_VARIABLES, SECRET_VARIABLES, PASSPHRASE_VARIABLES, ADDRESS_VARIABLES)
-    found = [found_in(environ, variables) for variables in names]
+    found = [found_in(environ, variables) for variables in KEY_NAMES]
     if all(secret is None for _, secret in found[:3]):
         return None
     for variable, secret in found:

@@ -1,0 +1,145 @@
+"""The user's own orders and positions on an open feed: ``own``, ``on_own``, ``account``.
+
+The base of ``Feed`` that keeps private channels. They have connections of their own, so that books
+do not wait for them, and nothing of them is recorded.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any, Final, overload
+
+from bookfeed._bookfeed import BookView
+from bookfeed.clock import Clock
+from bookfeed.dispatch.listeners import Listener
+from bookfeed.dispatch.streams import QUEUE_MAX, Stream
+from bookfeed.live.options import SessionOptions
+from bookfeed.market import Market
+from bookfeed.own.account import OwnAccount
+from bookfeed.own.endpoint import OwnEndpoint
+from bookfeed.own.events import OwnEvent
+from bookfeed.own.outlet import OnOwn, OwnOutlet
+from bookfeed.own.view import Account, exposures, holdings
+
+COUNTED: Final = ("walks", "walk_failures", "missed", "unreadable")
+
+
+class OwnChannels:
+    """The private channels of one feed."""
+
+    def __init__(self, endpoints: Iterable[OwnEndpoint]) -> None:
+        self.endpoints: Final = tuple(endpoints)
+        self.outlet: Final = OwnOutlet()
+        self.accounts: Final[dict[str, OwnAccount]] = {}
+
+    def begin(
+        self, clock: Clock, rng: random.Random, options: SessionOptions, conns: "count[int]"
+    ) -> None:
+        """Begin connecting."""
+        for endpoint in self.endpoints:
+            account = OwnAccount(
+                endpoint,
+                clock=clock,
+                rng=rng,
+                options=options,
+                conn=next(conns),
+                deliver=self.outlet.deliver,
+                wall_ms=lambda: time.time_ns() // 1_000_000,
+            )
+            if account.venue in self.accounts:
+                raise ValueError(f"{account.venue} has two private channels; one is enough")
+            self.accounts[account.venue] = account
+            account.start()
+
+    def beat(self, now_ns: int) -> None:
+        """Time has passed."""
+        for account in self.accounts.values():
+            account.beat(now_ns)
+
+    async def end(self) -> None:
+        """Close them all."""
+        await asyncio.gather(*(account.stop() for account in self.accounts.values()))
+        self.outlet.end()
+
+    def counters(self) -> dict[str, int]:
+        """What they count."""
+        found = dict.fromkeys((f"own_{name}" for name in COUNTED), 0)
+        for account in self.accounts.values():
+            for name in COUNTED:
+                found[f"own_{name}"] += getattr(account, name)
+            found["own_duplicates"] = found.get("own_duplicates", 0) + account.state.duplicates
+        return found if self.accounts else {}
+
+
+class OwnFace:
+    """What a user asks of private channels; the base of ``Feed``."""
+
+    @property
+    def _private(self) -> OwnChannels:
+        """The channels."""
+        raise NotImplementedError
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The markets that are followed."""
+        raise NotImplementedError
+
+    def book(self, key: int | str) -> BookView:
+        """A book."""
+        raise NotImplementedError
+
+    @overload
+    def on_own(self, fn: OnOwn) -> Listener: ...
+
+    @overload
+    def on_own(self) -> Callable[[OnOwn], Listener]: ...
+
+    def on_own(self, fn: Any = ...) -> Listener | Callable[[OnOwn], Listener]:
+        """Call ``fn(event)`` with every ``OwnEvent``: an order, a fill, a venue's claim, a status.
+
+        Each is handed over once, however often the venue told it, and again when it changed. What
+        happened before the feed was opened is in ``account``, and is no event.
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        if fn is ...:
+            return lambda fn: self.on_own(fn)
+        return self._private.outlet.listen(fn)
+
+    def own(self, *, queue_max: int = QUEUE_MAX) -> Stream[OwnEvent]:
+        """Return an async iterator over the user's own events from now on, as ``on_own`` has them.
+
+        At most ``queue_max`` wait; then the oldest are dropped and the reader gets ``Lagged`` once.
+        Raises ``ValueError`` if ``queue_max`` is below 1.
+        """
+        return self._private.outlet.stream(queue_max)
+
+    def account(self, venue: str) -> Account:
+        """Return the user's orders and positions on a venue as they are now; never waits.
+
+        Believe it only while its ``state`` is ``live``. Raises ``KeyError`` for a venue whose
+        private channel is not followed, and before the feed is open.
+        """
+        account = self._private.accounts.get(venue)
+        if account is None:
+            raise KeyError(f"no private channel of {venue!r} is followed")
+        events = {symbol: market.event for market in self.markets for symbol in market.symbols}
+        status, state = account.status, account.state
+        held = holdings(state, self._book_or_none, events.get)
+        orders = state.open_orders()
+        return Account(
+            venue=venue,
+            state=status.state,
+            cause=status.cause,
+            evidence_age_s=account.evidence_age_s,
+            orders=orders,
+            holdings=held,
+            exposures=exposures(orders, held, events.get),
+        )
+
+    def _book_or_none(self, symbol: str) -> BookView | None:
+        try:
+            return self.book(symbol)
+        except KeyError:
+            return None
