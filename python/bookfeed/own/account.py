@@ -22,7 +22,7 @@ from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.session import Session
 from bookfeed.log import RateLimitedLog
-from bookfeed.own.channel import NotYet
+from bookfeed.own.channel import NotYet, unread
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import AccountState, OwnEvent, OwnFill, OwnStatus
 from bookfeed.own.state import OwnState
@@ -172,7 +172,9 @@ class OwnAccount:
         if self._agreed_ns < self._open_ns:
             return "syncing", self._trouble or "REST is being asked"
         doubts = self.state.doubts(self._clock.now_ns() - GRACE_NS)
-        return ("suspect", doubts[0]) if doubts else ("live", "")
+        if not doubts:
+            return "live", ""
+        return "suspect", shown(doubts[0], self._channel.secrets())
 
     # What the session wants of its host, and of where its frames go.
 
@@ -221,7 +223,7 @@ class OwnAccount:
                 self._channel.read(payload, ts_recv, self)
             except Malformed as error:
                 self.unreadable += 1
-                self.doubt(f"a frame could not be read: {error}")
+                self.doubt(f"a frame could not be read: {unread(error)}")
             self._judge()
         return 0
 
@@ -279,7 +281,8 @@ class OwnAccount:
             except (NotYet, RestError, Malformed) as error:
                 self.walk_failures += 1
                 failures += 1
-                self._trouble = shown(str(error), self._channel.secrets())
+                said = unread(error) if isinstance(error, Malformed) else str(error)
+                self._trouble = shown(said, self._channel.secrets())
                 _log.warning("rest", "%s: orders by REST: %s", self.venue, self._trouble)
                 asked_s = error.retry_after_ns / 1e9 if isinstance(error, RestError) else 0.0
                 least_s = max(asked_s, backoff.delay_ns(failures - 1, self._rng) / 1e9)

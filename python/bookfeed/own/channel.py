@@ -85,10 +85,15 @@ def page(answer: Reply) -> Fields:
     return Fields(parse(answer[1]), "answer")
 
 
+def unread(error: Malformed) -> str:
+    """What could not be read, by its name alone: what stood there may be a piece of a secret."""
+    return error.key or "it is no JSON"
+
+
 def rows(found: Fields, key: str, taker: Taker) -> Iterator[Fields]:
     """The objects of a list; one that cannot be read is a doubt, and none of its neighbours'."""
     for raw in found.items(key):
         try:
             yield Fields(raw, key)
         except Malformed as error:
-            taker.doubt(f"an answer could not be read: {error}")
+            taker.doubt(f"an answer could not be read: {unread(error)}")

@@ -15,7 +15,7 @@ import orjson
 from bookfeed.catalogue.fields import Fields, Malformed, parse
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import ConfigError
-from bookfeed.own.channel import PAGES_MAX, NotYet, Steps, Taker, Walk, page
+from bookfeed.own.channel import PAGES_MAX, NotYet, Steps, Taker, Walk, page, unread
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import (
     FillKey,
@@ -127,7 +127,7 @@ class KalshiChannel:
             self._count(fields, taker)
             self._read(fields, fields.text("type"), ts_recv, taker)
         except Malformed as error:
-            taker.doubt(f"a message could not be read: {error}")
+            taker.doubt(f"a message could not be read: {unread(error)}")
 
     def _count(self, fields: Fields, taker: Taker) -> None:
         """Streams that are numbered are missing nothing; replies take up numbers, too."""

@@ -19,7 +19,7 @@ import orjson
 from bookfeed.catalogue.fields import Fields, Malformed, parse
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import ConfigError
-from bookfeed.own.channel import PAGES_MAX, NotYet, Taker, Walk, page, rows
+from bookfeed.own.channel import PAGES_MAX, NotYet, Taker, Walk, page, rows, unread
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import (
     FillKey,
@@ -141,7 +141,7 @@ class PolymarketChannel:
             else:
                 self.unknown[kind] += 1
         except Malformed as error:
-            taker.doubt(f"a message could not be read: {error}")
+            taker.doubt(f"a message could not be read: {unread(error)}")
 
     def order(self, fields: Fields, ts_recv: int, source: Source) -> OwnOrder:
         """An order, as a message or an answer has it."""
@@ -255,7 +255,7 @@ class PolymarketChannel:
             taker.take(order, asked_ns=asked_ns)
             return {order.order_id}
         except Malformed as error:
-            taker.doubt(f"an answer could not be read: {error}")
+            taker.doubt(f"an answer could not be read: {unread(error)}")
             return set()
 
 
@@ -316,12 +316,12 @@ def endpoint(
     if credentials is None:
         problem = f"no API key: set {', '.join(names[0] for names in KEY_NAMES)}"
         raise ConfigError(source, "own.venues", f"{problem} (docs/own.md)")
-    url, rest_url = urlsplit(section.ws_url), section.rest_url
+    address = section.user_ws_url or section.ws_url
+    url, rest_url = urlsplit(address), section.rest_url
     if url.scheme != "wss" and not is_loopback(url.hostname or ""):
         raise ConfigError(source, "polymarket.ws_url", "an API key is sent over wss:// only")
     if not rest_url:
         raise ConfigError(source, "polymarket.rest_url", "is needed: orders are asked for by REST")
     path = url.path.removesuffix("/market").rstrip("/") + "/user"
-    return OwnEndpoint(
-        PolymarketChannel(credentials), urlunsplit(url._replace(path=path)), rest_url, ask_every_s
-    )
+    beside = urlunsplit(url._replace(path=path)) if section.user_ws_url is None else address
+    return OwnEndpoint(PolymarketChannel(credentials), beside, rest_url, ask_every_s)

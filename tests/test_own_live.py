@@ -1,0 +1,153 @@
+"""Private channels over real sockets, beside simulated venues: true after every reconnect."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import groupby
+from typing import Any
+
+import pytest
+from own_link import OWNER, WALLET
+
+from bookfeed import Feed, SessionOptions
+from bookfeed.own.endpoint import OwnEndpoint
+from bookfeed.own.events import OwnFill, OwnOrder, OwnStatus
+from bookfeed.own.kalshi import KalshiChannel
+from bookfeed.own.polymarket import PolymarketChannel
+from bookfeed.sim.kalshi.account import KalshiAccount
+from bookfeed.sim.kalshi.auth import generate_key
+from bookfeed.sim.kalshi.private import AccountServer
+from bookfeed.sim.polymarket.account import PolymarketAccount
+from bookfeed.sim.polymarket.private import UserServer
+from bookfeed.sim.private import PrivateServer
+from bookfeed.venues.kalshi import Credentials
+from bookfeed.venues.kalshi_keys import parse_key
+from bookfeed.venues.polymarket_keys import ClobCredentials
+from bookfeed.venues.secret import Secret
+
+SECRET, PASSPHRASE = "c2VjcmV0LWtleS1vZi10ZXN0cw==", "passphrase-of-tests"
+OPTIONS = SessionOptions(backoff_min_s=0.05, backoff_max_s=0.1)
+
+
+def polymarket_server(seed: int, secret: str = SECRET) -> tuple[PrivateServer, OwnEndpoint]:
+    account = PolymarketAccount(seed, owner=OWNER, wallet=WALLET)
+    account.now_ms = time.time_ns() // 1_000_000 - 120_000
+    server = UserServer(account, secret=SECRET, passphrase=PASSPHRASE, address=WALLET, rate=0)
+    key = ClobCredentials(Secret(OWNER), Secret(secret), Secret(PASSPHRASE), Secret(WALLET))
+    return server, OwnEndpoint(PolymarketChannel(key), "", "")
+
+
+def kalshi_server(seed: int) -> tuple[PrivateServer, OwnEndpoint]:
+    pair = generate_key()
+    account = KalshiAccount(seed)
+    account.now_ms = time.time_ns() // 1_000_000 - 120_000
+    server = AccountServer(account, keys={pair.key_id: pair.public_pem}, rate=0)
+    key = Credentials(pair.key_id, parse_key(Secret(pair.private_pem), "test"))
+    return server, OwnEndpoint(KalshiChannel(key), "", "")
+
+
+SERVERS: dict[str, Callable[[int], tuple[PrivateServer, OwnEndpoint]]] = {
+    "polymarket": polymarket_server,
+    "kalshi": kalshi_server,
+}
+
+
+@asynccontextmanager
+async def followed(
+    made: tuple[PrivateServer, OwnEndpoint], **more: Any
+) -> AsyncIterator[tuple[PrivateServer, Feed]]:
+    """A server, and a feed that follows its account."""
+    server, endpoint = made
+    await server.begin()
+    there = OwnEndpoint(endpoint.channel, server.ws_url, server.rest_url)
+    try:
+        async with Feed(own=[there], options=OPTIONS, **more) as feed:
+            yield server, feed
+    finally:
+        await server.end()
+
+
+async def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def check(server: PrivateServer, feed: Feed, venue: str) -> bool:
+    """Whether the feed has what the simulator has."""
+    unit = 10**8 // (100 if venue == "kalshi" else 10**6)
+    account = feed.account(venue)
+    orders = {o.order_id: (o.filled_e8 // unit, o.remaining_e8 // unit) for o in account.orders}
+    held = {h.position.symbol: h.position.qty_e8 // unit for h in account.holdings}
+    true_held = {symbol: one.size for symbol, one in server.account.held().items()}
+    return orders == server.account.open_orders() and {s: q for s, q in held.items() if q} == {
+        s: q for s, q in true_held.items() if q
+    }
+
+
+@pytest.mark.parametrize("venue", SERVERS)
+async def test_live_after_rest_agreed_and_true_after_a_reconnect(venue: str) -> None:
+    made = SERVERS[venue](5)
+    for _ in range(40):
+        made[0].account.step()  # before anybody listens
+    made[0].account.now_ms = time.time_ns() // 1_000_000
+    async with followed(made) as (server, feed):
+        seen: list[Any] = []
+        feed.on_own(seen.append)
+        stream = feed.own()
+        assert not feed.account(venue).live
+        await until(lambda: feed.account(venue).live)
+        assert check(server, feed, venue)
+        assert not [one for one in seen if isinstance(one, OwnFill)], "of the past is no news"
+        await server.step(30)
+        await until(lambda: check(server, feed, venue))
+        assert any(isinstance(one, OwnFill) for one in seen)
+        assert any(isinstance(one, OwnOrder) for one in seen)
+        # Lost for good: the connection is gone while things happen.
+        await server.drop()
+        await until(lambda: feed.account(venue).state == "stale")
+        for _ in range(20):
+            server.account.step()
+        await until(lambda: feed.account(venue).live)
+        assert check(server, feed, venue)
+        states = [state for state, _ in groupby(s.state for s in seen if isinstance(s, OwnStatus))]
+        assert states[-3:] == ["stale", "syncing", "live"]
+        assert stream.drain() == seen
+        age_s = feed.account(venue).evidence_age_s
+        assert age_s is not None and age_s < 5
+        assert feed.counters()["own_walks"] >= 2
+
+
+async def test_a_channel_that_loses_fills_is_suspect_asked_about_and_true_again() -> None:
+    async with followed(kalshi_server(7)) as (server, feed):
+        await until(lambda: feed.account("kalshi").live)
+        await server.step(20)
+        server.muted = True
+        while not server.account.trades or server.account.trades[-1].ms < server.account.now_ms:
+            server.account.step()
+        server.muted = False
+        server.account.now_ms = max(server.account.now_ms, time.time_ns() // 1_000_000)
+        await server.step(40)
+        await until(lambda: check(server, feed, "kalshi"), 30)
+
+
+async def test_a_wrong_key_says_so_and_nothing_is_believed() -> None:
+    server, endpoint = polymarket_server(1, secret="d3Jvbmc=")
+    async with followed((server, endpoint)) as (_, feed):
+        await until(lambda: server.refused >= 1)
+        await asyncio.sleep(0.2)
+        account = feed.account("polymarket")
+        assert not account.live
+        assert account.cause
+        with pytest.raises(KeyError, match="no private channel of 'kalshi'"):
+            feed.account("kalshi")
+
+
+async def test_a_channel_that_is_not_confirmed_is_not_believed() -> None:
+    made = kalshi_server(2)
+    assert isinstance(made[0], AccountServer)
+    made[0].unconfirmed = ("market_positions",)
+    async with followed(made) as (_, feed):
+        await until(lambda: "market_positions" in feed.account("kalshi").cause)
+        assert feed.account("kalshi").state == "syncing"
