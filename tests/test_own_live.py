@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from own_link import OWNER, WALLET
+from waiting import until
 
 from bookfeed import Feed, SessionOptions
 from bookfeed.own.endpoint import OwnEndpoint
@@ -68,12 +69,6 @@ async def followed(
         await server.end()
 
 
-async def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
 def check(server: PrivateServer, feed: Feed, venue: str) -> bool:
     """Whether the feed has what the simulator has."""
     unit = 10**8 // (100 if venue == "kalshi" else 10**6)
@@ -129,7 +124,7 @@ async def test_a_channel_that_loses_fills_is_suspect_asked_about_and_true_again(
         server.muted = False
         server.account.now_ms = max(server.account.now_ms, time.time_ns() // 1_000_000)
         await server.step(40)
-        await until(lambda: check(server, feed, "kalshi"), 30)
+        await until(lambda: check(server, feed, "kalshi"))
 
 
 async def test_a_wrong_key_says_so_and_nothing_is_believed() -> None:
