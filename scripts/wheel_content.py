@@ -20,6 +20,7 @@ PACKAGES: Final = (
     "feed/",
     "live/(recovery/)?",
     "monitor/",
+    "own/",
     "recordings/",
     "records/",
     "rules/",

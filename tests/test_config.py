@@ -45,6 +45,11 @@ rest_url = ""
 ping_interval_s = 5
 custom_features = false
 assets_per_connection = 450
+user_ws_url = "ws://127.0.0.1:1234/ws/user"
+
+[own]
+venues = ["kalshi"]
+ask_every_s = 30
 
 [kalshi]
 environment = "demo"
@@ -155,8 +160,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     }
     assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False, frame_bytes_max=1_000_000)
     assert loaded.sections["polymarket"] == PolymarketSection(
-        "ws://127.0.0.1:1234/ws/market", "", 5.0, custom_features=False, assets_per_connection=450
+        "ws://127.0.0.1:1234/ws/market",
+        "",
+        5.0,
+        custom_features=False,
+        assets_per_connection=450,
+        user_ws_url="ws://127.0.0.1:1234/ws/user",
     )
+    assert loaded.own == config.OwnConfig(("kalshi",), 30.0)
     assert loaded.sections["kalshi"] == KalshiSection(
         environment="demo",
         ws_url="ws://127.0.0.1:1234/trade-api/ws/v2",
@@ -209,7 +220,8 @@ def test_the_full_file_names_every_key_there_is() -> None:
     venues = {name: row.section for name, row in VENUES.items() if row.section is not None}
     for section in (own | venues.keys()) - {"pair", "basket", "ladder"}:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
-    kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values(), config.RecordConfig)
+    kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
+    kinds += (config.RecordConfig, config.OwnConfig)
     for kind in kinds:
         assert all(f"{key} = " in FULL for key in keys(kind))
 

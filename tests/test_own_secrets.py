@@ -31,7 +31,7 @@ from bookfeed.sim.kalshi.auth import generate_key
 from bookfeed.sim.kalshi.private import AccountServer
 from bookfeed.sim.polymarket.account import PolymarketAccount
 from bookfeed.sim.polymarket.private import UserServer
-from bookfeed.sim.polymarket.server import SimConfig, serve
+from bookfeed.sim.polymarket.server import SimConfig, SimServer, serve
 from bookfeed.venues.polymarket_keys import clob_credentials
 
 CANARIES = {
@@ -101,8 +101,8 @@ class TellingServer(UserServer):
         return await super()._asked(request)
 
 
-def configuration(public: object, user: TellingServer, account: AccountServer) -> str:
-    market = public.markets[0]  # type: ignore[attr-defined]
+def configuration(public: SimServer, user: TellingServer, account: AccountServer) -> str:
+    market = public.markets[0]
     outcomes = ", ".join(
         f'{{ name = "{name}", asset = "{asset}" }}'
         for name, asset in zip(market.outcomes, market.asset_ids, strict=True)
@@ -128,7 +128,7 @@ rest_url = "{account.rest_url}"
 [[market]]
 market = "{market.condition_id}"
 outcomes = [{outcomes}]
-"""  # type: ignore[attr-defined]
+"""
 
 
 def private(file: Path, text: str) -> Path:

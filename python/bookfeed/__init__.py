@@ -71,6 +71,18 @@ if TYPE_CHECKING:
     from bookfeed.live.recovery.plan import ResyncPolicy
     from bookfeed.market import Fee, Market, Outcome
     from bookfeed.names import Name, Names
+    from bookfeed.own.endpoint import OwnEndpoint, own_endpoint
+    from bookfeed.own.events import (
+        FillKey,
+        OwnClaim,
+        OwnEvent,
+        OwnFill,
+        OwnGroup,
+        OwnOrder,
+        OwnPosition,
+        OwnStatus,
+    )
+    from bookfeed.own.view import Account, Exposure, Holding
     from bookfeed.recordings.reader import Journal
     from bookfeed.recordings.writer import JournalWriter
     from bookfeed.records import Leg, Signal, Update
@@ -124,6 +136,7 @@ __all__ = [
     "STATES",
     "UPDATE_DTYPE",
     "UPDATE_KINDS",
+    "Account",
     "Basket",
     "BasketLeg",
     "Batch",
@@ -144,12 +157,15 @@ __all__ = [
     "Endpoint",
     "Engine",
     "EngineError",
+    "Exposure",
     "Fee",
     "FeeSchedule",
     "Feed",
     "FeedStatus",
     "Fill",
+    "FillKey",
     "Histogram",
+    "Holding",
     "Journal",
     "JournalError",
     "JournalWriter",
@@ -165,6 +181,14 @@ __all__ = [
     "Name",
     "Names",
     "Outcome",
+    "OwnClaim",
+    "OwnEndpoint",
+    "OwnEvent",
+    "OwnFill",
+    "OwnGroup",
+    "OwnOrder",
+    "OwnPosition",
+    "OwnStatus",
     "Pair",
     "PairLeg",
     "RecordingError",
@@ -202,6 +226,7 @@ __all__ = [
     "format_qty",
     "kalshi",
     "kraken",
+    "own_endpoint",
     "parse_price",
     "parse_qty",
     "polymarket",
@@ -232,6 +257,25 @@ _MODULES: Final = {
     "bookfeed.live.recovery.plan": ("ResyncPolicy",),
     "bookfeed.market": ("Fee", "Market", "Outcome"),
     "bookfeed.names": ("Name", "Names"),
+    "bookfeed.own.endpoint": (
+        "OwnEndpoint",
+        "own_endpoint",
+    ),
+    "bookfeed.own.events": (
+        "FillKey",
+        "OwnClaim",
+        "OwnEvent",
+        "OwnFill",
+        "OwnGroup",
+        "OwnOrder",
+        "OwnPosition",
+        "OwnStatus",
+    ),
+    "bookfeed.own.view": (
+        "Account",
+        "Exposure",
+        "Holding",
+    ),
     "bookfeed.recordings.reader": ("Journal",),
     "bookfeed.recordings.writer": ("JournalWriter",),
     "bookfeed.records": ("Leg", "Signal", "Update"),

@@ -105,7 +105,7 @@ class OwnFace:
         """
         if fn is ...:
             return lambda fn: self.on_own(fn)
-        return self._private.outlet.listen(fn)
+        return self._private.outlet.add(fn)
 
     def own(self, *, queue_max: int = QUEUE_MAX) -> Stream[OwnEvent]:
         """Return an async iterator over the user's own events from now on, as ``on_own`` has them.

@@ -23,7 +23,7 @@ class OwnOutlet:
         self._takers: Final[Takers[OwnEvent]] = Takers()
         self.callback_errors = 0
 
-    def listen(self, callback: OnOwn) -> Listener:
+    def add(self, callback: OnOwn) -> Listener:
         """Hand events to ``callback``."""
         listener = Listener(callback, "on_own", failed=self._failed, closed=self._left)
         self._takers.add(listener, listener.deliver)

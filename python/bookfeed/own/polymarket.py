@@ -315,7 +315,7 @@ def endpoint(
     credentials = clob_credentials(environ)
     if credentials is None:
         problem = f"no API key: set {', '.join(names[0] for names in KEY_NAMES)}"
-        raise ConfigError(source, "own.venues", f"{problem} (docs/own.md)")
+        raise ConfigError(source, "own.venues", f"{problem} (docs/configuration.md)")
     address = section.user_ws_url or section.ws_url
     url, rest_url = urlsplit(address), section.rest_url
     if url.scheme != "wss" and not is_loopback(url.hostname or ""):

@@ -144,11 +144,11 @@ class PolymarketSection(Section):
     """``[polymarket]``: where the venue is, its heartbeat, how its markets are followed."""
 
     ws_url: WsUrl = WS_URL
-    user_ws_url: WsUrl | None = None
     rest_url: RestUrl = REST_URL
     ping_interval_s: Annotated[float, Range(0.1, 60)] = 10.0
     custom_features: bool = True
     assets_per_connection: Annotated[int, Range(1, 450)] = 200
+    user_ws_url: WsUrl | None = None
 
     def endpoint(self, source: str, key: Any = None) -> Endpoint:
         """The venue as it is configured; it needs no key."""
