@@ -150,10 +150,11 @@ bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.
 bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, not for the record
 	$(PY) -m benches.report --quick
 
-# Tables of it, each by itself; printed.
+# Tables of it, each by itself; printed, and with KEEP=DIRECTORY kept until all of them are there.
 bench-polymarket bench-kalshi bench-binance bench-stages bench-questions bench-saturated \
-bench-paced bench-growth bench-sinks: bench-%: setup $(STAMPS)/bench-tools
-	$(PY) -m benches.report --only $*
+bench-paced-plain-1000 bench-paced-plain-10000 bench-paced-plain-100000 bench-paced-tls-10000 \
+bench-growth bench-sinks: bench-%: setup $(STAMPS)/bench-tools
+	$(PY) -m benches.report --only $* $(if $(KEEP),--keep $(KEEP))
 
 instructions: ## instructions a frame of each stage, held to those that are kept; needs valgrind
 	@command -v valgrind >/dev/null || { echo "valgrind is not on PATH: it counts them" >&2; exit 1; }

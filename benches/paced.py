@@ -1,8 +1,8 @@
 """Latency at a rate: from the time a frame is due, on an open-loop schedule, to the callback.
 
-``python -m benches.paced [--quick]`` prints the rows as JSON. Time lost to anybody's stall is
-counted (no coordinated omission). A round in which the sender could not keep its schedule, or the
-receiver waited for its core, was disturbed by something else: it is repeated, so often as
+``python -m benches.paced plain 10000 [--quick]`` prints its rows as JSON. Time lost to anybody's
+stall is counted (no coordinated omission). A round in which the sender could not keep its schedule,
+or the receiver waited for its core, was disturbed by something else: it is repeated, so often as
 ``ATTEMPTS`` allows, and a row that had too few undisturbed rounds says so.
 """
 
@@ -27,7 +27,9 @@ BARE = "picows + uvloop, frame in a callback"
 OURS = "bookfeed Feed, record in a callback"
 BUSY = ", busy-poll"
 RATES = (1_000, 10_000, 100_000)
-RATE_TLS = 10_000
+SETTINGS = (*(("plain", rate) for rate in RATES), ("tls", 10_000))
+"""What is measured: transports and frames a second."""
+USUAL = ("plain", 10_000)
 ROUNDS = 5
 ATTEMPTS = 3
 """Times as many rounds are tried as are asked for."""
@@ -138,6 +140,11 @@ def row_of(table: str, name: str, rounds: list[Round]) -> Row:
     return Row(table, name, "µs, p50", rounds=p50s, spread=spread, facts=facts)
 
 
+def table_of(transport: str, rate: int) -> str:
+    """The name of its table."""
+    return f"paced {transport} {rate}/s"
+
+
 def paced_rows(lane: Lane, rate: int, seconds: float, rounds: int) -> list[Row]:
     """Latency at a rate, with and without sleeping, bare picows beside ours."""
     count = min(int(rate * seconds), len(lane.corpus.frames) - len(lane.corpus.markets))
@@ -146,14 +153,16 @@ def paced_rows(lane: Lane, rate: int, seconds: float, rounds: int) -> list[Row]:
         paced, end = Paced(lane, rate, count, busy), BUSY if busy else ""
         measures |= {BARE + end: paced.bare, OURS + end: paced.ours}
     kept = tried(measures, rounds)
-    table = f"paced {lane.transport} {rate}/s"
+    table = table_of(lane.transport, rate)
     return [row_of(table, name, [one[name] for one in kept]) for name in measures]
 
 
 def main(argv: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benches.paced", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer frames, rates and rounds")
+    parser.add_argument("transport", choices=("plain", "tls"))
+    parser.add_argument("rate", type=int, help="frames a second")
+    parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
     options = parser.parse_args(argv)
     frames, rounds, seconds = (20_000, 1, 0.5) if options.quick else (200_000, ROUNDS, 3.0)
     spec = Spec(frames=frames, hashes="valid")
@@ -162,11 +171,9 @@ def main(argv: list[str]) -> int:
     with Sender(spec) as sender:
         # Only now: the sender must not inherit this core.
         pin(0)
-        plain = Lane(sender, corpus, "plain")
-        for rate in RATES if not options.quick else (RATE_TLS,):
-            rows += paced_rows(plain, rate, seconds, rounds)
-        if sender.tls is not None and not options.quick:
-            rows += paced_rows(Lane(sender, corpus, "tls"), RATE_TLS, seconds, rounds)
+        if options.transport == "plain" or sender.tls is not None:
+            lane = Lane(sender, corpus, options.transport)
+            rows = paced_rows(lane, options.rate, seconds, rounds)
     write_rows(rows)
     return 0
 

@@ -92,24 +92,20 @@ def question_lines(tables: dict[str, Table]) -> list[str]:
     return lines_of(["min / median / p99 / max", *asked], body)
 
 
-def paced_lines(tables: dict[str, Table]) -> list[str]:
+def paced_lines(table: Table) -> list[str]:
     """Latency percentiles, and the difference to bare picows at p50 and p99."""
     body = []
-    for title, table in tables.items():
-        if not title.startswith("paced "):
-            continue
-        for name, row in table.items():
-            bare = table[paced.BARE + (paced.BUSY if name.endswith(paced.BUSY) else "")]
-            against = [
-                "" if row is bare else f"{row.spread[p] - bare.spread[p]:+.1f}"
-                for p in ("p50", "p99")
-            ]
-            late = " / ".join(number(row.facts[f"sender late {p}"]) for p in ("p50", "p99"))
-            spread = [number(row.spread[p]) for p in ("p50", "p99", "p99.9", "max")]
-            disturbed = f"{row.facts['disturbed']:.0f} of {len(row.rounds)}"
-            others = [late, f"{row.facts['core wait']:.1%}", disturbed]
-            body.append([title.removeprefix("paced "), name, *spread, *against, *others])
-    head = ["rate", "client", "p50", "p99", "p99.9", "max", "p50 - bare", "p99 - bare"]
+    for name, row in table.items():
+        bare = table[paced.BARE + (paced.BUSY if name.endswith(paced.BUSY) else "")]
+        against = [
+            "" if row is bare else f"{row.spread[p] - bare.spread[p]:+.1f}" for p in ("p50", "p99")
+        ]
+        late = " / ".join(number(row.facts[f"sender late {p}"]) for p in ("p50", "p99"))
+        spread = [number(row.spread[p]) for p in ("p50", "p99", "p99.9", "max")]
+        disturbed = f"{row.facts['disturbed']:.0f} of {len(row.rounds)}"
+        others = [late, f"{row.facts['core wait']:.1%}", disturbed]
+        body.append([name, *spread, *against, *others])
+    head = ["client", "p50", "p99", "p99.9", "max", "p50 - bare", "p99 - bare"]
     return lines_of([*head, "sender late p50 / p99", "core wait", "rounds disturbed"], body)
 
 
@@ -226,11 +222,9 @@ def all_saturated_lines(tables: Tables) -> list[str]:
     return lines
 
 
-def all_paced_lines(tables: Tables) -> list[str]:
-    """Latency at a rate."""
-    return [
-        "## Paced loopback, µs from the frame's due time to the user's callback",
-        "",
+def paced_section(transport: str, rate: int) -> Callable[[Tables], list[str]]:
+    """Latency at a rate; the first one says what all of them are."""
+    told = [
         "Open-loop schedule; a stall delays every frame that was due meanwhile and all of them",
         "count. p50 and p99 are medians of the rounds, the others are of all frames together.",
         "`bare` is picows with a callback that only looks at the clock. The sender's own lateness",
@@ -238,9 +232,18 @@ def all_paced_lines(tables: Tables) -> list[str]:
         "the receiver was ready and another had its core. Rounds that something else disturbed are",
         "repeated.",
         "",
-        *disturbance_lines(row for table in tables.values() for row in table.values()),
-        *paced_lines(tables),
     ]
+    first = (transport, rate) == ("plain", paced.RATES[0])
+
+    def lines(tables: Tables) -> list[str]:
+        table = tables.get(paced.table_of(transport, rate), {})
+        if not table:
+            return []
+        title = f"## Paced loopback, {transport}, {rate:,} frames a second, µs from due to callback"
+        disturbed = disturbance_lines(table.values())
+        return [title, "", *(told if first else []), *disturbed, *paced_lines(table)]
+
+    return lines
 
 
 def all_sink_lines(tables: Tables) -> list[str]:
@@ -280,10 +283,11 @@ def growth_lines(tables: Tables) -> list[str]:
 
 @dataclass(frozen=True)
 class RowSet:
-    """A process that measures, and how its rows are printed."""
+    """A process that measures, how its rows are printed, and whether the quick tier has them."""
 
     command: tuple[str, ...]
     lines: Callable[[Tables], list[str]]
+    quick: bool = True
 
 
 ROW_SETS: Final = {
@@ -293,7 +297,14 @@ ROW_SETS: Final = {
     "stages": RowSet(("stages",), stage_lines),
     "questions": RowSet(("questions",), asked_lines),
     "saturated": RowSet(("loopback",), all_saturated_lines),
-    "paced": RowSet(("paced",), all_paced_lines),
+    **{
+        f"paced-{transport}-{rate}": RowSet(
+            ("paced", transport, str(rate)),
+            paced_section(transport, rate),
+            quick=(transport, rate) == paced.USUAL,
+        )
+        for transport, rate in paced.SETTINGS
+    },
     "growth": RowSet(("growth",), growth_lines),
     "sinks": RowSet(("sinks",), all_sink_lines),
 }

@@ -192,7 +192,7 @@ def paced_targets() -> list[Target]:
     """Due time to callback, beside bare picows in the same rounds."""
     targets = []
     for rate in paced.RATES:
-        table, behind_us = f"paced plain {rate}/s", 5 if rate == paced.RATES[0] else 2
+        table, behind_us = paced.table_of("plain", rate), 5 if rate == paced.RATES[0] else 2
         for end in ("", paced.BUSY):
             name = f"{table}{end}"
             p50 = beside_bare(table, "p50", operator.sub, end)

@@ -19,7 +19,7 @@ from benches.loopback import (
     saturated_ours,
     saturated_peer,
 )
-from benches.paced import RATE_TLS, Paced, Round
+from benches.paced import USUAL, Paced, Round
 from benches.pedantic import time_rounds
 
 ROUNDS = 3
@@ -62,7 +62,7 @@ def test_saturated_bookfeed(benchmark: BenchmarkFixture, lane: Lane) -> None:
 @pytest.mark.parametrize("busy_poll", [False, True], ids=["default", "busy_poll"])
 @pytest.mark.parametrize("client", ["bare", "ours"])
 def test_paced(benchmark: BenchmarkFixture, lane: Lane, client: str, busy_poll: bool) -> None:
-    paced = Paced(lane, RATE_TLS, PACED_FRAMES, busy_poll)
+    paced = Paced(lane, USUAL[1], PACED_FRAMES, busy_poll)
     measure: Callable[[], Round] = {"bare": paced.bare, "ours": paced.ours}[client]
     p50_us: list[float] = []
     time_rounds(benchmark, lambda: p50_us.append(measure().spread["p50"]), rounds=ROUNDS)

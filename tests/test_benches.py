@@ -1,13 +1,17 @@
 """The benchmarks' own judgement: what was disturbed has no verdict, what is wrong has no time."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from benches import paced, targets
+from benches import paced, report, targets
 from benches.growth import Grown, Size
 from benches.ingest import fresh_us_per_frame
 from benches.paced import BARE, BUSY, OURS, Round, row_of, tried
+from benches.report import Measured
+from benches.tables import ROW_SETS
 from benches.targets import paced_targets
+from benches.timing import Row
 
 TABLE = "paced plain 10000/s"
 
@@ -76,3 +80,22 @@ def test_growth_notices_a_book_that_is_not_the_model() -> None:
     grown.change()  # and nobody is told
     with pytest.raises(ValueError, match="wrong"):
         grown.check()
+
+
+def test_row_sets_that_are_measured_one_by_one_make_a_whole_of_one_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Row("stages", "one", "ns", rounds=[1.0, 2.0], facts={"target": 3.0})]
+    measured = Measured(rows, "2026-01-01 00:00", 0.5, report.build())
+    for name in ROW_SETS:
+        assert report.all_kept(tmp_path) is None, name
+        assert f"{name}: measured not yet" in capsys.readouterr().err
+        measured.keep(tmp_path / f"{name}.json")
+    kept = report.all_kept(tmp_path)
+    assert kept is not None
+    assert list(kept) == list(ROW_SETS)
+    assert all(one == measured for one in kept.values())
+    # With another build there is nothing yet.
+    monkeypatch.setattr(report, "build", lambda: "another")
+    assert report.all_kept(tmp_path) is None
+    assert "by another build" in capsys.readouterr().err
