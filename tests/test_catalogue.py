@@ -307,7 +307,6 @@ async def test_a_window_of_another_name_is_found_by_asset_and_time(
 async def test_a_ticker_of_another_form_is_found_by_its_close(
     catalogue: Catalogue, kalshi: KalshiSimServer
 ) -> None:
-    """Windows of the simulator do not close at whole quarters, so that no name fits."""
     market = kalshi.venue.markets[0].spec
     series = Series("KXBTC15M")
     assert market.series_ticker == series.name
@@ -318,7 +317,7 @@ async def test_a_ticker_of_another_form_is_found_by_its_close(
     assert found.fee is not None
     assert await source.ending(series.name, close_ts + NS_PER_S) == ()
     with pytest.raises(NotListed):
-        await catalogue.searched_window(series)
+        await catalogue.searched_window(series, close_ts + 86_400 * NS_PER_S)
 
 
 # Markets that are new.

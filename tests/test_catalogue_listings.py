@@ -627,3 +627,26 @@ def kalshi_event() -> dict[str, Any]:
         "settlement_sources": [{"name": "gauge", "url": ""}],
         "markets": [market],
     }
+
+
+def test_windows_and_strikes_of_one_title_are_told_apart() -> None:
+    quarter = kalshi.listing(
+        {
+            "ticker": "KXBTC15M-26NOV291445-45",
+            "title": "BTC price up in next 15 mins?",
+            "yes_sub_title": "Target price: TBD",
+            "strike_type": "greater_or_equal",
+            "close_time": "2026-11-29T19:45:00Z",
+        },
+        Fields({"series_ticker": "KXBTC15M"}),
+    )
+    assert quarter.to_market().name == "BTC price up in next 15 mins? (to 2:45PM ET)"
+    rung = kalshi.listing(
+        {
+            "ticker": "KXBTCD-26NOV2915-T84999.99",
+            "title": "Bitcoin price on Nov 29, 2026?",
+            "yes_sub_title": "$85,000 or above",
+            "strike_type": "greater",
+        }
+    )
+    assert rung.to_market().name == "Bitcoin price on Nov 29, 2026? ($85,000 or above)"

@@ -98,6 +98,8 @@ class Listing:
     title: str
     subtitle: str = ""
     """Which of its event's markets it is."""
+    label: str = ""
+    """What tells it from others of its title, where the title does not."""
     event: str = ""
     """The venue's name of its event."""
     series: str = ""
@@ -156,7 +158,7 @@ class Listing:
         return Market(
             market=self.market,
             outcomes=tuple(Outcome(outcome.name, outcome.symbol) for outcome in self.outcomes),
-            name=self.title,
+            name=f"{self.title} ({self.label})" if self.label else self.title,
             venue=self.venue,
             tick_size=None if self.tick_size is None else plain(self.tick_size),
             min_order_size=None if self.min_order_size is None else plain(self.min_order_size),

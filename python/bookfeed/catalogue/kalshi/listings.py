@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from bookfeed.catalogue.fields import Fields, Malformed, plain, time_text
+from bookfeed.catalogue.kalshi.series import grammar
 from bookfeed.catalogue.listing import (
     NAME_MAX,
     ListedEvent,
@@ -20,6 +21,8 @@ from bookfeed.catalogue.listing import (
     readable,
 )
 from bookfeed.catalogue.regime import Regime, in_rules
+from bookfeed.catalogue.windows import eastern_time
+from bookfeed.clock import NS_PER_S
 from bookfeed.venues.kalshi import NAME, KalshiFee
 
 _STATUS: Final[dict[str, Status]] = {
@@ -37,6 +40,8 @@ _QTY_STEP: Final = Decimal("0.01")
 _MULTIPLIER_MAX: Final = 100
 # More is in these than is taken from them.
 _KEPT: Final = ("settlement_value_dollars", "status", "result")
+# Kinds of strikes of which an event has several.
+_LADDERS: Final = ("greater", "less", "between")
 _OVERRIDES: Final = ("fee_type_override", "fee_multiplier_override")
 
 
@@ -58,6 +63,7 @@ def listing(raw: object, event: Fields | None = None, series: Fields | None = No
         slug=ticker,
         title=fields.text("title"),
         subtitle=fields.text("yes_sub_title"),
+        label=_label(fields, around),
         event=fields.text("event_ticker") or around.text("event_ticker"),
         series=around.text("series_ticker"),
         outcomes=(ListedOutcome("Yes", ticker, payout),),
@@ -151,6 +157,18 @@ def table(one: Listing) -> dict[str, object]:
             "fee_multiplier_override": fee.override_multiplier or None,
         }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _label(fields: Fields, event: Fields) -> str:
+    """The strike of one of a ladder, the end of a quarter of an hour: their titles are all one."""
+    title, told = fields.text("title"), fields.text("yes_sub_title")
+    if fields.text("strike_type") in _LADDERS:
+        return "" if told in title else told
+    found, close_ts = grammar(event.text("series_ticker")), fields.time("close_time")
+    if found is None or found.cadence != "15m" or close_ts is None:
+        return ""
+    close = eastern_time(close_ts // NS_PER_S)
+    return f"to {close.hour % 12 or 12}:{close:%M%p} ET"
 
 
 def _decided_by(fields: Fields) -> Decimal | None:

@@ -98,7 +98,7 @@ class Listing:
             self._add(
                 event,
                 f"-{eastern(close_ms):%M}",
-                title=f"{coin} price up in the window {at + 1}",
+                title=f"{coin} price up in next {round(config.window_s / 60)} mins?",
                 sub_title=f"Target Price: ${strike:,.2f}",
                 fair=3_000 + int(rng.random() * 4_000),
                 structure=config.structure or "tapered_deci_cent",
