@@ -1,5 +1,6 @@
 """How a command begins: with standard streams that are closed, and interrupted while it loads."""
 
+import argparse
 import importlib
 import json
 import shlex
@@ -7,13 +8,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from waiting import PATIENCE_S
 
 import bookfeed.cli
 from bookfeed.__main__ import start
+from bookfeed.cli import simulator
 from bookfeed.cli.run import ending_signals
+from bookfeed.sim import BOTH
 
 TINY = Path(__file__).parent / "data" / "tiny.ndjson"
 
@@ -57,3 +61,52 @@ def test_who_told_hangups_to_be_ignored_is_obeyed(monkeypatch: pytest.MonkeyPatc
     assert ending_signals() == [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_IGN)
     assert ending_signals() == [signal.SIGINT, signal.SIGTERM]
+
+
+class Started:
+    """The simulators that a command started, and those that were ended."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.started: list[list[str]] = []
+        self.ended: list[object] = []
+        patch.setattr(simulator, "_start", self.start)
+        patch.setattr(simulator, "_end", self.ended.append)
+        patch.setattr(simulator, "_ready_line", lambda process: {"process": process})
+
+    def start(self, command: list[str]) -> object:
+        self.started.append(command)
+        return SimpleNamespace(args=command)
+
+
+def simulated(**more: object) -> argparse.Namespace:
+    given = {"sim": True, "demo": False, "url": [], "markets": 1, "rate": 100, "seed": 1}
+    return argparse.Namespace(**given | more)
+
+
+def test_a_simulator_starts_while_its_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, args = Started(monkeypatch), simulated()
+    with simulator.begun(args):
+        assert len(seen.started) == 1
+        with simulator.simulator(args, BOTH, *simulator.LISTED) as told:
+            assert told["process"] is args.begun
+        with simulator.simulator(args, "polymarket"):
+            assert len(seen.started) == 2, "another one is another process"
+    assert seen.ended[-1] is args.begun
+
+
+def test_a_simulator_ends_with_a_command_that_never_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen, args = Started(monkeypatch), simulated()
+    with pytest.raises(ImportError), simulator.begun(args):
+        raise ImportError
+    assert seen.ended == [args.begun]
+
+
+@pytest.mark.parametrize("more", [{"sim": False}, {"demo": True}, {"url": ["kalshi.listings=x"]}])
+def test_no_simulator_starts_that_is_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, object]
+) -> None:
+    seen = Started(monkeypatch)
+    with simulator.begun(simulated(**more)):
+        assert seen.started == seen.ended == []

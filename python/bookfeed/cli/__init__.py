@@ -5,10 +5,12 @@ it is asked for, so that ``bookfeed --version`` and ``--help`` start at once. Da
 standard output, logs and progress to standard error.
 """
 
+import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from bookfeed.cli.parser import parse
 from bookfeed.errors import BookfeedError, ExitCode, exit_code
@@ -24,8 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.configure(verbosity=args.verbose - args.quiet, log_format=args.log_format)
         if os.path.isfile(".env"):  # noqa: PTH113 (help and the version do without pathlib)
             importlib.import_module("bookfeed.cli.env").read_here()
-        command = importlib.import_module(f"bookfeed.cli.{args.module}")
-        code: ExitCode = command.execute(args)
+        with _simulator_begun(args):
+            command = importlib.import_module(f"bookfeed.cli.{args.module}")
+            code: ExitCode = command.execute(args)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`). Nothing more can be said to it, and the
@@ -43,6 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bookfeed {args.command}: {text}", file=sys.stderr)
         return exit_code(error)
     return code
+
+
+def _simulator_begun(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """What ``--sim`` asks for starts before the command is imported, which takes as long."""
+    if not getattr(args, "sim", False):
+        return nullcontext()
+    from bookfeed.cli.simulator import begun
+
+    return begun(args)
 
 
 def _open_standard_streams() -> None:

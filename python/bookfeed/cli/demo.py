@@ -19,12 +19,6 @@ def demo_simulator() -> tuple[str, str]:
     return served
 
 
-def missing() -> str:
-    """What has to be done before listings can be simulated; empty if nothing."""
-    told: str = _demo.missing()
-    return told
-
-
 def demo_config(listing: Mapping[str, Any]) -> Config:
     """Configuration for the simulator whose ready line is ``listing``.
 

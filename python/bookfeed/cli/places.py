@@ -1,19 +1,22 @@
 """Where a command finds venues and what they list: out there, or simulated here (``--sim``)."""
 
 import argparse
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from bookfeed.cli.demo import missing
 from bookfeed.cli.lookup import Lookup, lookup
-from bookfeed.cli.simulator import simulator
+from bookfeed.cli.simulator import LISTED, missing, simulator
 from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR
 from bookfeed.errors import ConfigError
 from bookfeed.sim import BOTH
 from bookfeed.venues import VENUES
+
+# What names are looked up with takes as long to import as the simulator to start.
+_LOOKING_UP: Final = ("bookfeed.catalogue.catalogue", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ def places(args: argparse.Namespace) -> Iterator[Places]:
         raise ConfigError("--sim", "", "says where names are looked up: leave --url out")
     if told := missing():
         raise ConfigError("--sim", "", told)
-    with simulator(args, BOTH, "--variant", "listed") as ready:
+    for module in _LOOKING_UP:
+        importlib.import_module(module)
+    with simulator(args, BOTH, *LISTED) as ready:
         yield _simulated(args, ready)
 
 

@@ -9,12 +9,36 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Final
 
 from bookfeed.errors import SimulatorError
+from bookfeed.sim import BOTH, package
+
+LISTED: Final = ("--variant", "listed")
+"""The world in which names can be looked up."""
 
 _READY_S_MAX: Final = 20.0
 _END_S_MAX: Final = 1.0
+
+
+def missing() -> str:
+    """What has to be done before listings can be simulated; empty if nothing."""
+    told: str = import_module(f"{package(BOTH)}.demo").missing()
+    return told
+
+
+@contextmanager
+def begun(args: argparse.Namespace) -> Iterator[None]:
+    """Has the simulator that ``--sim`` asks for start now, while the command is being imported."""
+    if not getattr(args, "sim", False) or getattr(args, "demo", False) or args.url or missing():
+        yield
+        return
+    args.begun = _start(_command(args, BOTH, *LISTED))
+    try:
+        yield
+    finally:
+        _end(args.begun)
 
 
 @contextmanager
@@ -24,20 +48,32 @@ def simulator(args: argparse.Namespace, venue: str, *more: str) -> Iterator[dict
 
     Raises ``SimulatorError`` if it does not start.
     """
+    command = _command(args, venue, *more)
+    begun: subprocess.Popen[bytes] | None = getattr(args, "begun", None)
+    process = begun if begun is not None and begun.args == command else _start(command)
+    try:
+        yield _ready_line(process)
+    finally:
+        _end(process)
+
+
+def _command(args: argparse.Namespace, venue: str, *more: str) -> list[str]:
     command = [sys.executable, "-m", "bookfeed", "sim", "-q", "--exit-with-parent"]
     command += ["--venue", venue, *more]
-    command += ["--markets", str(args.markets), "--rate", str(args.rate), "--seed", str(args.seed)]
-    process = subprocess.Popen(  # noqa: S603 (our own interpreter and numbers)
+    return [
+        *command,
+        *("--markets", str(args.markets), "--rate", str(args.rate), "--seed", str(args.seed)),
+    ]
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and numbers)
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Ctrl-C is for us: we close our connections first, then end the simulator.
         start_new_session=True,
     )
-    try:
-        yield _ready_line(process)
-    finally:
-        _end(process)
 
 
 def _ready_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:

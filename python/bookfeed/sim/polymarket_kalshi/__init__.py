@@ -5,14 +5,18 @@ they list; ``twovenue.TwoVenueRun`` runs both in process under one clock, with o
 what only looks like them.
 """
 
-from bookfeed.sim.polymarket_kalshi.entry import configured, run_blocking
-from bookfeed.sim.polymarket_kalshi.server import (
-    PairedConfig,
-    PairedServer,
-    QuotedKalshiServer,
-    ready,
-    serve,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from bookfeed.sim.polymarket_kalshi.entry import configured, run_blocking
+    from bookfeed.sim.polymarket_kalshi.server import (
+        PairedConfig,
+        PairedServer,
+        QuotedKalshiServer,
+        ready,
+        serve,
+    )
 
 __all__ = [
     "PairedConfig",
@@ -23,3 +27,13 @@ __all__ = [
     "run_blocking",
     "serve",
 ]
+
+_ENTRY: Final = ("configured", "run_blocking")
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the above, imported now: who configures a client needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{'entry' if name in _ENTRY else 'server'}")
+    return getattr(module, name)
