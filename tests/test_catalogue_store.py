@@ -32,6 +32,7 @@ from bookfeed.catalogue.listing import (
     Rewards,
     Strike,
 )
+from bookfeed.catalogue.regime import Regime
 from bookfeed.catalogue.store import Store, close_part, default_path
 from bookfeed.catalogue.stored import event_of, event_text, listing_of, listing_text
 from bookfeed.cli import main
@@ -51,6 +52,7 @@ WHOLE: Final = Listing(
     slug="rain",
     title="Rain?",
     subtitle="tomorrow",
+    label="to noon",
     event="weather",
     series="daily",
     outcomes=(ListedOutcome("No", "22", Decimal(0)), ListedOutcome("Yes", "11", Decimal("1.0"))),
@@ -76,6 +78,7 @@ WHOLE: Final = Listing(
     resolution_source="a gauge",
     strike=Strike("greater_or_equal", Decimal("0.1"), None),
     reference=Reference("btc-15m-twap-60", "btc", 60),
+    regime=Regime("mean", 60, "a gauge"),
     bid=Decimal("0.48"),
     ask=Decimal("0.480000000000000000000000000001"),
     last=Decimal("0.5"),

@@ -277,11 +277,16 @@ def test_books_that_are_wrong_come_before_books_that_are_right() -> None:
     assert hidden.endswith("of them not live")
 
 
-def test_below_72_columns_lines_are_cut_and_not_laid_out_anew() -> None:
-    whole, narrow = text(SCREEN, 72, 24), text(SCREEN, 50, 24)
-    assert [line.removesuffix("…").rstrip() for line in narrow] == [
-        line if len(line) <= 50 else line[:49].rstrip() for line in whole
-    ]
+def test_below_72_columns_books_are_told_in_fewer_words_and_the_rest_is_cut() -> None:
+    whole, narrow = text(SCREEN, 72, 24), text(SCREEN, 40, 24)
+    assert max(map(len, narrow)) <= 40
+    assert narrow[0] == " bookfeed  2/2 live  01:15"
+    assert narrow[1].split() == ["book", "bid", "ask", "state"]
+    assert [line.split()[-1] for line in narrow[2:4]] == ["live", "live"]
+    (stale,) = text(dataclasses.replace(SCREEN, books=[STALE]), 40, 24)[2:3]
+    assert stale.rstrip().endswith("stale bb")
+    rest = [line.removesuffix("…").rstrip() for line in narrow[4:]]
+    assert rest == [line if len(line) <= 40 else line[:39].rstrip() for line in whole[4:]]
 
 
 def test_numbers_stay_beside_their_names_however_wide_the_terminal_is() -> None:

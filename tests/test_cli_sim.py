@@ -66,7 +66,7 @@ def test_a_configuration_keeps_what_it_says_but_for_places_and_keys(tmp_path: Pa
 
 def test_places_do_not_show_what_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KALSHI_PRIVATE_KEY", "CANARY")
-    with places(argparse.Namespace(sim=False, url=["a.b=c"])) as there:
+    with places(argparse.Namespace(sim=False, url=["a.b=c"], catalogue="", offline=False)) as there:
         assert there.environ["KALSHI_PRIVATE_KEY"] == "CANARY"
         assert "CANARY" not in repr(there) and "a.b" in repr(there)
 

@@ -100,8 +100,10 @@ _NOTES_MAX: Final = 3
 _NOTE_LINES_MAX: Final = 2
 # Books that details of a signal leave in sight.
 _BOOKS_MIN: Final = 4
-# Lines are laid out for no less; what is narrower shows what fits of them.
+# Lines are laid out for no less; what is narrower shows what fits of them. Of books it shows less,
+# in words that are cut.
 _WIDTH_MIN: Final = 72
+_NARROW_STATE: Final = 8
 _NAME_WIDTH_MIN: Final = 12
 _SIZE_WIDTH: Final = 8
 # Prices of contracts fit into the first; nothing that a book can hold has more digits before
@@ -115,7 +117,7 @@ _FIXED_LINES: Final = 8
 def render(screen: Screen, width: int, height: int) -> list[Line]:
     """At most ``height`` lines of at most ``width`` columns, the most important things first."""
     shown_width, width = width, max(width, _WIDTH_MIN)
-    above = [_header(screen, width), *_note_lines(screen.notes, width)]
+    above = [_header(screen, shown_width), *_note_lines(screen.notes, width)]
     below: list[Line] = []
     if screen.refusals is not None:
         most = max(height // 5, 3)
@@ -129,7 +131,7 @@ def render(screen: Screen, width: int, height: int) -> list[Line]:
     kept = signals + len(details)
     if room - kept < _BOOKS_MIN:
         kept = signals
-    lines = [*above, *_book_lines(screen.books, width, room - kept)]
+    lines = [*above, *_book_lines(screen.books, shown_width, room - kept)]
     lines += [(), *_latency_lines(screen), ()]
     if screen.paper is not None:
         lines.append(paper_line(screen.paper))
@@ -195,6 +197,7 @@ def _header(screen: Screen, width: int) -> Line:
         (*name, state, frames, data, uptime, hint),
         (*name, state, frames, uptime, hint),
         (*name, state, uptime, hint),
+        (name[0], state, uptime),
     ]
     return next((line for line in wholes if columns(line) <= width), wholes[-1])
 
@@ -227,6 +230,8 @@ class _Column(NamedTuple):
     """Left out where there is little room and several venues have to be told apart."""
     fitted: bool = False
     """Wider where what it shows is longer: what is cut off a price makes it another one."""
+    narrow: int | None = None
+    """How wide it is on a terminal that has no room for all of them; ``None`` if it is left out."""
 
     def fit(self, rows: Sequence[BookRow]) -> Self:
         """As wide as its cells are long, if that is what it is like."""
@@ -266,21 +271,33 @@ def _size(qty_e8: int | None) -> str:
 
 _VENUE: Final = _Column("venue", 10, "<", lambda row: row.venue, _dim)
 _COLUMNS: Final = (
-    _Column("", 4, "<", lambda row: row.outcome, _dim),
+    _Column("", 4, "<", lambda row: row.outcome, _dim, narrow=4),
     _Column(
         "size", _SIZE_WIDTH, ">", lambda row: _size(row.bid_qty_e8), _dim, sized=True, fitted=True
     ),
     _Column(
-        "bid", _PRICE_WIDTH_MIN, ">", lambda row: _price(row.bid_e9), _price_style, fitted=True
+        "bid",
+        _PRICE_WIDTH_MIN,
+        ">",
+        lambda row: _price(row.bid_e9),
+        _price_style,
+        fitted=True,
+        narrow=_PRICE_WIDTH_MIN,
     ),
     _Column(
-        "ask", _PRICE_WIDTH_MIN, ">", lambda row: _price(row.ask_e9), _price_style, fitted=True
+        "ask",
+        _PRICE_WIDTH_MIN,
+        ">",
+        lambda row: _price(row.ask_e9),
+        _price_style,
+        fitted=True,
+        narrow=_PRICE_WIDTH_MIN,
     ),
     _Column(
         "size", _SIZE_WIDTH, ">", lambda row: _size(row.ask_qty_e8), _dim, sized=True, fitted=True
     ),
     _Column("spread", _PRICE_WIDTH_MIN, ">", _spread, _price_style, spared=True, fitted=True),
-    _Column("state", 21, "<", _state, _state_style),
+    _Column("state", 21, "<", _state, _state_style, narrow=_NARROW_STATE),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
     _Column("upd/s", 5, ">", lambda row: shown_rate(row.rate), _dim, spared=True),
 )
@@ -288,6 +305,9 @@ _COLUMNS: Final = (
 
 def _columns(width: int, books: Sequence[BookRow], *, several: bool) -> tuple[list[_Column], int]:
     """The columns that fit, and what the name of a market has of the rest."""
+    if width < _WIDTH_MIN:
+        chosen = [c._replace(width=c.narrow).fit(books) for c in _COLUMNS if c.narrow is not None]
+        return chosen, max(width - 1 - sum(column.width + 1 for column in chosen), 1)
     chosen = [column.fit(books) for column in _COLUMNS if width >= _WIDE or not column.sized]
     if several and width < _VERY_WIDE:
         chosen = [column for column in chosen if not column.spared]
