@@ -11,7 +11,7 @@ import pytest
 from own_link import OWNER, WALLET
 from waiting import until
 
-from bookfeed import Feed, SessionOptions
+from bookfeed import Endpoint, Feed, Market, Outcome, SessionOptions, polymarket
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import OwnFill, OwnOrder, OwnStatus
 from bookfeed.own.kalshi import KalshiChannel
@@ -56,12 +56,12 @@ SERVERS: dict[str, Callable[[int], tuple[PrivateServer, OwnEndpoint]]] = {
 
 @asynccontextmanager
 async def followed(
-    made: tuple[PrivateServer, OwnEndpoint], **more: Any
+    made: tuple[PrivateServer, OwnEndpoint], *, ask_every_s: float = 60.0, **more: Any
 ) -> AsyncIterator[tuple[PrivateServer, Feed]]:
     """A server, and a feed that follows its account."""
     server, endpoint = made
     await server.begin()
-    there = OwnEndpoint(endpoint.channel, server.ws_url, server.rest_url)
+    there = OwnEndpoint(endpoint.channel, server.ws_url, server.rest_url, ask_every_s)
     try:
         async with Feed(own=[there], options=OPTIONS, **more) as feed:
             yield server, feed
@@ -114,17 +114,76 @@ async def test_live_after_rest_agreed_and_true_after_a_reconnect(venue: str) -> 
         assert feed.counters()["own_walks"] >= 2
 
 
-async def test_a_channel_that_loses_fills_is_suspect_asked_about_and_true_again() -> None:
-    async with followed(kalshi_server(7)) as (server, feed):
-        await until(lambda: feed.account("kalshi").live)
-        await server.step(20)
+@pytest.mark.parametrize("venue", SERVERS)
+async def test_a_fill_that_the_channel_lost_is_noticed_asked_for_and_the_channel_replaced(
+    venue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bookfeed.own.account.GRACE_NS", 100_000_000)
+    monkeypatch.setattr("bookfeed.own.account.ASK_AGAIN_S", 1.0)
+    async with followed(SERVERS[venue](7), ask_every_s=1.0) as (server, feed):
+        await until(lambda: feed.account(venue).live)
+        await until(lambda: server.requests and feed.counters()["own_walks"] >= 1)
         server.muted = True
-        while not server.account.trades or server.account.trades[-1].ms < server.account.now_ms:
+        before = len(server.account.trades)
+        while len(server.account.trades) == before:
             server.account.step()
         server.muted = False
-        server.account.now_ms = max(server.account.now_ms, time.time_ns() // 1_000_000)
-        await server.step(40)
-        await until(lambda: check(server, feed, "kalshi"))
+        await until(lambda: feed.counters()["own_missed"], 20)
+        await until(lambda: server.connections >= 2 and feed.account(venue).live)
+        await until(lambda: check(server, feed, venue))
+
+
+async def test_an_answer_that_cannot_be_read_is_told_and_is_no_reason_to_ask_without_end() -> None:
+    server, endpoint = polymarket_server(3)
+    for _ in range(30):
+        server.account.step()
+    whole = server.answer
+
+    def broken(target: str) -> tuple[int, str]:
+        status, body = whole(target)
+        return status, body.replace('"price": "', '"price": "x', 1)
+
+    server.answer = broken
+    async with followed((server, endpoint)) as (_, feed):
+        await until(lambda: feed.account("polymarket").state == "suspect")
+        assert "could not be read: price" in feed.account("polymarket").cause
+        asked = server.requests
+        await asyncio.sleep(2.0)
+        assert server.requests - asked < 3 * asked, "at most a walk or two in two seconds"
+        server.answer = whole
+        await until(lambda: feed.account("polymarket").live)
+        assert check(server, feed, "polymarket")
+
+
+async def test_what_rests_is_known_beside_the_books_and_what_they_pay() -> None:
+    server, endpoint = polymarket_server(11)
+    for _ in range(60):
+        server.account.step()
+    first, second = (symbol for _, symbol in server.account.symbols[:2])
+    market = Market(
+        server.account.symbols[0][0],
+        (Outcome("Yes", first), Outcome("No", second)),
+        event="the event",
+    )
+    nowhere = Endpoint(polymarket(), "ws://127.0.0.1:9/ws/market")
+    async with followed(
+        (server, endpoint), markets=[market], endpoints={"polymarket": nowhere}
+    ) as (_, feed):
+        await until(lambda: feed.account("polymarket").live)
+        account = feed.account("polymarket")
+        assert account.orders and account.holdings
+        found = [one for one in account.holdings if one.position.symbol == first]
+        assert all(one.event == "the event" for one in found)
+        assert all(one.why.startswith("its book is") for one in found if one.position.qty_e8)
+        resting = feed.own_resting(first)
+        expected = 0
+        for order in account.orders:
+            if order.symbol in (first, second) and order.status == "open":
+                expected += order.remaining_e8
+        assert sum(resting.values()) == expected > 0
+        assert feed.levels_net(first, "bid") == []
+        with pytest.raises(KeyError, match="no book"):
+            feed.own_resting("elsewhere")
 
 
 async def test_a_wrong_key_says_so_and_nothing_is_believed() -> None:
@@ -134,7 +193,7 @@ async def test_a_wrong_key_says_so_and_nothing_is_believed() -> None:
         await asyncio.sleep(0.2)
         account = feed.account("polymarket")
         assert not account.live
-        assert account.cause
+        assert "the credentials were refused" in account.cause or account.state == "stale"
         with pytest.raises(KeyError, match="no private channel of 'kalshi'"):
             feed.account("kalshi")
 

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any, Final, overload
+from typing import Any, Final, Literal, overload
 
 from bookfeed._bookfeed import BookView
 from bookfeed.clock import Clock
@@ -21,7 +21,15 @@ from bookfeed.own.account import OwnAccount
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import OwnEvent
 from bookfeed.own.outlet import OnOwn, OwnOutlet
-from bookfeed.own.view import Account, exposures, holdings
+from bookfeed.own.view import (
+    Account,
+    exposures,
+    holdings,
+    mirrored,
+    net_levels,
+    taken_of_own,
+)
+from bookfeed.records import Signal
 
 COUNTED: Final = ("walks", "walk_failures", "missed", "unreadable")
 
@@ -137,6 +145,47 @@ class OwnFace:
             holdings=held,
             exposures=exposures(orders, held, events.get),
         )
+
+    def own_resting(self, symbol: str) -> dict[tuple[str, int], int]:
+        """Return what of the user's own rests in a book, in 1e-8 shares by side and price in 1e-9.
+
+        Where a market has two books that mirror each other, what was ordered in the other one is
+        in it, as this book shows it. Empty where no private channel is followed; believe it as
+        ``account``. Raises ``KeyError`` if the feed does not follow the book.
+        """
+        market = next((one for one in self.markets if symbol in one.symbols), None)
+        if market is None:
+            raise KeyError(f"no book {symbol!r} in this feed")
+        account = self._private.accounts.get(market.venue)
+        if account is None:
+            return {}
+        found = account.state.resting_e8(symbol)
+        for sibling in market.symbols:
+            if sibling != symbol and len(market.symbols) == 2:
+                for place, qty_e8 in mirrored(account.state.resting_e8(sibling)).items():
+                    found[place] = found.get(place, 0) + qty_e8
+        return found
+
+    def levels_net(self, symbol: str, side: Literal["bid", "ask"]) -> list[tuple[int, int]]:
+        """Return a side of a book without what is the user's own, best level first.
+
+        Each level is its price in 1e-9 and its size in 1e-8; what is all the user's own is left
+        out. Raises ``KeyError`` if the feed does not follow the book.
+        """
+        return net_levels(self.book(symbol), side, self.own_resting(symbol))
+
+    def takes_own(self, signal: Signal) -> dict[str, int]:
+        """Return how much of the user's own a signal would take, in 1e-8 shares by symbol.
+
+        Only books of which it would take some: a signal for which this is not empty trades with
+        oneself. Raises ``KeyError`` if the feed does not follow a book of it.
+        """
+        found: dict[str, int] = {}
+        for leg in signal.legs:
+            own_e8 = taken_of_own(leg, self.own_resting(leg.symbol))
+            if own_e8:
+                found[leg.symbol] = found.get(leg.symbol, 0) + own_e8
+        return found
 
     def _book_or_none(self, symbol: str) -> BookView | None:
         try:

@@ -282,6 +282,8 @@ class OwnAccount:
                 self.walk_failures += 1
                 failures += 1
                 said = unread(error) if isinstance(error, Malformed) else str(error)
+                if isinstance(error, RestError) and error.status in (401, 403):
+                    said += ": the credentials were refused; check that they belong together"
                 self._trouble = shown(said, self._channel.secrets())
                 _log.warning("rest", "%s: orders by REST: %s", self.venue, self._trouble)
                 asked_s = error.retry_after_ns / 1e9 if isinstance(error, RestError) else 0.0

@@ -7,12 +7,18 @@ Money is in 1e-17 USD.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from bookfeed._bookfeed import PRICE_SCALE, BookView, format_qty
 from bookfeed.own.events import AccountState, OwnOrder, OwnPosition
 from bookfeed.own.state import OwnState
+from bookfeed.records import Leg
 
-FindBook = Callable[[str], "BookView | None"]
+FindBook: TypeAlias = Callable[[str], "BookView | None"]
+Resting: TypeAlias = dict[tuple[str, int], int]
+"""What rests of the user's own, in 1e-8 shares by side and price in 1e-9."""
+Levels: TypeAlias = list[tuple[int, int]]
+"""Price in 1e-9 and size in 1e-8 of each level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,42 @@ def exposures(
         Exposure(event, costs.get(event, 0), resting.get(event, 0))
         for event in sorted(costs.keys() | resting.keys())
     )
+
+
+def mirrored(resting: Resting) -> Resting:
+    """What rests in the book of one outcome, as the book of the other one shows it."""
+    return {
+        ("ask" if side == "bid" else "bid", PRICE_SCALE - price_e9): qty_e8
+        for (side, price_e9), qty_e8 in resting.items()
+    }
+
+
+def net_levels(book: BookView, side: Literal["bid", "ask"], resting: Resting) -> Levels:
+    """The levels of a side without what is the user's own, best first; empty ones are left out."""
+    found = []
+    for price_e9, qty_e8 in book.levels_exact(side).tolist():
+        left_e8 = qty_e8 - resting.get((side, price_e9), 0)
+        if left_e8 > 0:
+            found.append((price_e9, left_e8))
+    return found
+
+
+def taken_of_own(leg: Leg, resting: Resting) -> int:
+    """How much of the user's own a leg of a signal would take, in 1e-8 shares, at most its size."""
+    worst_e9, qty_e8 = leg.worst_price_e9, leg.qty_e8
+    if worst_e9 is None or qty_e8 is None:
+        return 0
+    takes_asks = leg.side == "buy"
+    if leg.view == "no":
+        # The other side of the contract is had from the other side of the book.
+        takes_asks, worst_e9 = not takes_asks, PRICE_SCALE - worst_e9
+    side = "ask" if takes_asks else "bid"
+    own_e8 = sum(
+        size_e8
+        for (where, price_e9), size_e8 in resting.items()
+        if where == side and (price_e9 <= worst_e9 if takes_asks else price_e9 >= worst_e9)
+    )
+    return min(own_e8, qty_e8)
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
