@@ -133,7 +133,10 @@ async def test_a_fill_that_the_channel_lost_is_noticed_asked_for_and_the_channel
         await until(lambda: check(server, feed, venue))
 
 
-async def test_an_answer_that_cannot_be_read_is_told_and_is_no_reason_to_ask_without_end() -> None:
+async def test_an_answer_that_cannot_be_read_is_told_and_is_no_reason_to_ask_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bookfeed.own.account.GRACE_NS", 100_000_000)
     server, endpoint = polymarket_server(3)
     for _ in range(30):
         server.account.step()
@@ -141,7 +144,7 @@ async def test_an_answer_that_cannot_be_read_is_told_and_is_no_reason_to_ask_wit
 
     def broken(target: str) -> tuple[int, str]:
         status, body = whole(target)
-        return status, body.replace('"price": "', '"price": "x', 1)
+        return status, body.replace('"price": "', '"price": "x')
 
     server.answer = broken
     async with followed((server, endpoint)) as (_, feed):
