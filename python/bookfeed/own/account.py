@@ -45,6 +45,7 @@ KEPT_NS: Final = 3600 * NS_PER_S
 # What is always answered is asked for after so much silence; so much more ends the connection.
 _SILENCE_S: Final = 90.0
 _TIMEOUT_S: Final = 10.0
+_REFUSED: Final = "the credentials were refused; check that they belong together"
 
 
 class OwnAccount:
@@ -100,6 +101,8 @@ class OwnAccount:
         # When the walk that agreed last was begun; 0 before.
         self._agreed_ns = 0
         self._trouble = ""
+        # What REST says of the credentials; a channel only closes.
+        self._refused = ""
         # What did not fit since the present walk began.
         self._doubted: list[str] = []
         self.walks = 0
@@ -165,7 +168,8 @@ class OwnAccount:
         if self._task is None:
             return "idle", ""
         if self._open_ns is None:
-            return "stale", self._session.cause or "connecting"
+            cause = self._session.cause or "connecting"
+            return "stale", f"{cause}; {self._refused}" if self._refused else cause
         if self._unconfirmed:
             names = ", ".join(sorted(self._unconfirmed))
             return "syncing", f"not confirmed yet: {names}"
@@ -283,7 +287,8 @@ class OwnAccount:
                 failures += 1
                 said = unread(error) if isinstance(error, Malformed) else str(error)
                 if isinstance(error, RestError) and error.status in (401, 403):
-                    said += ": the credentials were refused; check that they belong together"
+                    self._refused = _REFUSED
+                    said += f": {_REFUSED}"
                 self._trouble = shown(said, self._channel.secrets())
                 _log.warning("rest", "%s: orders by REST: %s", self.venue, self._trouble)
                 asked_s = error.retry_after_ns / 1e9 if isinstance(error, RestError) else 0.0
@@ -340,7 +345,7 @@ class OwnAccount:
         for doubt in self._doubted:
             self.state.doubt(doubt, now_ns)
         self.state.forget(min(began_ns, self.state.newest_ns) - KEPT_NS)
-        self._agreed_ns, self._trouble = began_ns, ""
+        self._agreed_ns, self._trouble, self._refused = began_ns, "", ""
         self.walks += 1
         if self.missed > missed:
             self.lost(f"REST told of {self.missed - missed} fills that the channel did not")
