@@ -27,7 +27,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 # Checks what Rust is built from. Built without optimising, which is soon done: it reads a few files.
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help setup run test lint lint-rust lint-python lint-rooms test-rust test-python \
+.PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage autobahn hostile memory memory-quick soak rolling rolling-day picture clean
 
@@ -67,6 +67,9 @@ setup: $(STAMPS)/extension ## build the extension and install everything into .v
 
 run: setup ## two simulated venues, books and signals across them; SECONDS=N, else Ctrl-C
 	@$(BIN)/bookfeed run --demo $(if $(SECONDS),--seconds $(SECONDS))
+
+run-rolling: setup ## the same with windows of rolling series, which come and go; SECONDS=N
+	@$(BIN)/bookfeed run --sim --config examples/rolling.toml $(if $(SECONDS),--seconds $(SECONDS))
 
 # Whether it is right.
 

@@ -129,7 +129,7 @@ async def test_a_window_that_is_over_is_listed_as_settled(monkeypatch: pytest.Mo
 
 async def over(monkeypatch: pytest.MonkeyPatch) -> ListedServer:
     """A world of which all windows are over as soon as it is there."""
-    monkeypatch.setattr(listed, "_end_s", lambda _event: 0)
+    monkeypatch.setattr(listed, "_unix_s", lambda _text: 0)
     return await listed.serve(ListedConfig())
 
 

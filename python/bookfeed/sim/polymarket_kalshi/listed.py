@@ -11,7 +11,7 @@ names say, questions, and strikes on one price. What looks alike is not always t
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
@@ -52,6 +52,9 @@ _PAST_MS: Final = 1_200_000
 _AWAY: Final = 3
 _CENT: Final = 100
 _RESOLVED_AFTER_S: Final = 2.0
+# When a window's strike is told, and how far the venues' indices are apart, dollars.
+_STRIKE_AFTER_S: Final = 30.0
+_BASIS: Final = 20.0
 _HOST: Final = "127.0.0.1"
 
 
@@ -102,7 +105,7 @@ class ListedServer:
         windows = here[config.questions + _STRIKES :]
         there = config.kalshi(now_s)
         listed = Listing(there, rng, now_s * _MS).draw()
-        _priced(listed, windows)
+        self._strikes = _priced(listed, windows, seeded("strikes", config.seed))
         (ladder,) = (event for event in listed if event.ticker.startswith("KXBTCD"))
         strikes = _worded(strikes, ladder)
         asked = [_question(number, spec, now_s, rng) for number, spec in enumerate(questions)]
@@ -128,7 +131,7 @@ class ListedServer:
         self._tell_touches()
         for rest in (self.gamma, self.data):
             await rest.start(_HOST, 0, None)
-        self._ends = asyncio.create_task(self._end_windows())
+        self._ends = asyncio.create_task(self._live_windows())
 
     def _tell_touches(self) -> None:
         """Gamma's prices are of when it was started: nobody trades by them."""
@@ -140,19 +143,22 @@ class ListedServer:
                 asset = first[market["conditionId"]]
                 market |= {"bestBid": asset.best_bid / PIPS, "bestAsk": asset.best_ask / PIPS}
 
-    async def _end_windows(self) -> None:
-        """Ends the markets of windows as their time comes, and lists them as closed."""
+    async def _live_windows(self) -> None:
+        """Tells strikes and ends markets of windows as their time comes."""
         markets = {m.spec.condition_id: m for m in self.polymarket.venue.markets}
-        ends = sorted(
-            (_end_s(event), at, event)
-            for at, event in enumerate(self.gamma.events)
-            if "seriesSlug" in event
-        )
-        for end_s, _, event in ends:
-            await asyncio.sleep(max(0.0, end_s + _RESOLVED_AFTER_S - time.time()))
-            market = markets[event["markets"][0]["conditionId"]]
-            self.polymarket.resolve(market)
-            close(event, market.winner or 0, end_s)
+        due: list[tuple[float, bool, int, dict[str, Any]]] = []
+        for at, event in enumerate(self.gamma.events):
+            if "seriesSlug" in event:
+                due.append((_unix_s(event["startTime"]) + _STRIKE_AFTER_S, False, at, event))
+                due.append((_unix_s(event["endDate"]) + _RESOLVED_AFTER_S, True, at, event))
+        for at_s, over, _, event in sorted(due, key=lambda one: one[:3]):
+            await asyncio.sleep(max(0.0, at_s - time.time()))
+            condition = event["markets"][0]["conditionId"]
+            if not over:
+                event["eventMetadata"] = {"priceToBeat": self._strikes[condition]}
+                continue
+            self.polymarket.resolve(markets[condition])
+            close(event, markets[condition].winner or 0, _unix_s(event["endDate"]))
 
     async def close(self) -> None:
         """Closes every connection (1001) and stops listening."""
@@ -166,15 +172,23 @@ class ListedServer:
         await either(self.polymarket, self.kalshi)
 
 
-def _end_s(event: Mapping[str, Any]) -> int:
-    return int(datetime.fromisoformat(event["endDate"]).timestamp())
+def _unix_s(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
 
 
-def _priced(events: Sequence[Event], windows: Sequence[MarketSpec]) -> None:
-    """Lets the windows of both venues begin at one price."""
+def _priced(
+    events: Sequence[Event], windows: Sequence[MarketSpec], rng: Random
+) -> dict[str, float]:
+    """Lets the windows of both venues begin at one price; returns what Polymarket's index makes of
+    each strike, by condition id.
+    """
+    strikes = {}
     of_windows = (event for event in events if event.series.ticker.endswith("15M"))
     for event, there in zip(of_windows, windows, strict=True):
         event.markets = [replace(spec, fair=there.fair) for spec in event.markets]
+        strike = event.markets[0].floor_strike or 0.0
+        strikes[there.condition_id] = round(strike + _BASIS * (rng.random() - 0.5), 8)
+    return strikes
 
 
 def _question(number: int, spec: MarketSpec, now_s: int, rng: Random) -> Event:
