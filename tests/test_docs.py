@@ -251,7 +251,7 @@ def test_what_the_troubleshooting_page_quotes_is_what_is_said() -> None:
 
 
 def test_make_targets_in_the_pages_exist() -> None:
-    rules = re.findall(r"^((?:[a-z -]|\\\n)+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rules = re.findall(r"^((?:[a-z0-9 -]|\\\n)+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets = {target for rule in rules for target in rule.replace("\\", " ").split()}
     for page in PAGES:
         for target in re.findall(r"`make ([a-z-]+)|^    make ([a-z-]+)", page.read_text(), re.M):
