@@ -7,7 +7,7 @@ those that went last are kept, so that a reader who is behind still finds them.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 # So many names of books that are gone are kept.
@@ -42,6 +42,7 @@ class Names(Mapping[int, Name]):
         self._names: Final[dict[int, Name]] = {}
         self._symbols: Final[dict[int, str]] = {}
         self._rules: Final[dict[int, str]] = {}
+        self._titles: Final[dict[tuple[str, str], str]] = {}
         self._gone: Final[deque[int]] = deque()
 
     def __getitem__(self, instrument: int) -> Name:
@@ -70,9 +71,20 @@ class Names(Mapping[int, Name]):
         self, instrument: int, *, venue: str, symbol: str, market: str, outcome: str, title: str
     ) -> None:
         """Add an instrument, or tell more of one; empty text is what is not known."""
-        shown = title or market or symbol
+        shown = title or self._titles.get((venue, market)) or market or symbol
         self._names[instrument] = Name(venue, market, outcome, symbol, shown)
         self._symbols[instrument] = symbol
+
+    def entitle(self, venue: str, market: str, title: str) -> None:
+        """Tell the title of a market, whose instruments may be known already."""
+        if not title or self._titles.get((venue, market)) == title:
+            return
+        self._titles[venue, market] = title
+        if len(self._titles) > GONE_MAX:
+            del self._titles[next(iter(self._titles))]
+        for instrument, name in self._names.items():
+            if (name.venue, name.market) == (venue, market):
+                self._names[instrument] = replace(name, title=title)
 
     def forget(self, instrument: int) -> None:
         """A book is gone; its name is kept until those of many others are."""

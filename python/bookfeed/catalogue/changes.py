@@ -5,8 +5,10 @@ Prices, volumes and the like change all the time and are no news here.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final, NamedTuple
 
+from bookfeed.catalogue.fields import plain
 from bookfeed.catalogue.listing import ListedOutcome, Listing
 
 WATCHED: Final = (
@@ -17,11 +19,12 @@ WATCHED: Final = (
 
 
 class Change(NamedTuple):
-    """One field of a listing that is no longer what it was."""
+    """One field of a listing that is no longer what it was, both values as text."""
 
     field: str
-    before: object
-    after: object
+    before: str
+    """Empty where it was absent."""
+    after: str
 
 
 def changes(before: Listing, after: Listing) -> tuple[Change, ...]:
@@ -30,7 +33,7 @@ def changes(before: Listing, after: Listing) -> tuple[Change, ...]:
     for field in WATCHED:
         old, new = getattr(before, field), getattr(after, field)
         if new != old and new not in (None, "", (), "unknown"):
-            found.append(Change(field, old, new))
+            found.append(Change(field, shown(old), shown(new)))
     return tuple(found)
 
 
@@ -51,6 +54,18 @@ def merged(before: Listing, after: Listing) -> Listing:
     if before.status == "settled" and after.status != "settled":
         found = replace(found, status="settled", result=before.result, closed_ts=before.closed_ts)
     return found
+
+
+def shown(value: object) -> str:
+    """A value of a field as text; empty for one that is absent."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, tuple):
+        return " ".join(filter(None, map(shown, value)))
+    told = getattr(value, "text", None)
+    return str(told()) if callable(told) else str(value)
 
 
 def _outcomes(

@@ -170,6 +170,22 @@ class Listing:
         )
 
 
+def listing_of_market(market: Market) -> Listing:
+    """What the market of a feed says of itself, where nobody looked it up."""
+    symbol = market.symbols[0]
+    return Listing(
+        venue=market.venue,
+        market=market.market or symbol,
+        slug=market.market or symbol,
+        title=market.name,
+        event=market.event or "",
+        outcomes=tuple(ListedOutcome(one.name, one.symbol) for one in market.outcomes),
+        status="unknown",
+        open_ts=market.open_ts,
+        close_ts=market.close_ts,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedEvent:
     """An event as its venue lists it, with those of its markets that can be read."""

@@ -376,7 +376,7 @@ def _keep(db: sqlite3.Connection, listing: Listing, now_ns: int, witness: str) -
     db.executemany("INSERT OR IGNORE INTO symbol VALUES (?, ?, ?, ?)", symbols)
     db.executemany(
         "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(*key, now_ns, one.field, _shown(one.before), _shown(one.after)) for one in news],
+        [(*key, now_ns, *one) for one in news],
     )
     return Remembered(listing, row is None, news)
 
@@ -396,12 +396,6 @@ def close_part(listing: Listing) -> int:
     grammar = part(listing.venue, "series").grammar(listing.series)
     named = () if grammar is None else windows_named(grammar, listing.slug)
     return listing.close_ts if len(named) > 1 else 0
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
 def _like(word: str) -> str:

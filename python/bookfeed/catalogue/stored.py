@@ -1,4 +1,4 @@
-"""Listings as text and back, nothing lost: what is kept on disk, and what goes into recordings.
+"""Listings, and news of them, as text and back, nothing lost: for the disk and for recordings.
 
 A listing is one JSON object with the names of its fields; what is absent or has its default is left
 out, numbers are exact. What a later version adds is passed over, what it left out is the default.
@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origi
 from bookfeed.catalogue import VENUES, part
 from bookfeed.catalogue.fields import Malformed, exact, parse
 from bookfeed.catalogue.listing import ListedEvent, Listing
+from bookfeed.catalogue.news import MarketNews
 from bookfeed.market import Fee
 
 T = TypeVar("T")
@@ -33,6 +34,16 @@ def event_text(event: ListedEvent) -> str:
     told.pop("markets", None)
     told.pop("skipped", None)
     return _text(told)
+
+
+def news_text(news: MarketNews) -> str:
+    """News of a market as one line of JSON."""
+    return _text(_plain(news))
+
+
+def news_of(text: bytes | str) -> MarketNews:
+    """The news that a text says; raises ``Malformed``, which names the field."""
+    return _object(MarketNews, _parsed(text))
 
 
 def listing_of(text: bytes | str) -> Listing:

@@ -105,6 +105,8 @@ class Dispatcher:
         self._signals: Final[Takers[Signal]] = Takers()
         self._statuses: Final[Takers[ConnectionStatus]] = Takers()
         self._frames: Final[Takers[_Frame]] = Takers()
+        # Of what markets are, which is nothing that is known here.
+        self._markets: Final[Takers[Any]] = Takers()
         self.schedule: Final[Schedule[Listener]] = Schedule()
         """What is called at which instants; run by whoever lets time pass."""
         self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
@@ -163,6 +165,19 @@ class Dispatcher:
         """Hand the changed statuses of connections to ``callback``."""
         listener = self._listener(callback, "on_status")
         self._statuses.add(listener, listener.deliver)
+        return listener
+
+    def on_market(
+        self, callback: Callable[[Any], object], wanted: Callable[[Any], bool]
+    ) -> Listener:
+        """Hand the news of markets that are ``wanted`` to ``callback``."""
+        listener = self._listener(callback, "on_market")
+
+        def take(news: Any) -> None:
+            if wanted(news):
+                listener.deliver(news)
+
+        self._markets.add(listener, take)
         return listener
 
     def on_raw(self, callback: OnRaw, *, venue: str | None = None) -> Listener:
@@ -265,6 +280,7 @@ class Dispatcher:
             self._signals,
             self._statuses,
             self._frames,
+            self._markets,
         )
 
     def _listeners(self) -> list[Listener]:
@@ -318,6 +334,11 @@ class Dispatcher:
         """Hand over that a connection's state is another, or its cause."""
         for take in self._statuses.takes:
             take(status)
+
+    def market(self, news: object) -> None:
+        """Hand over news of a market."""
+        for take in self._markets.takes:
+            take(news)
 
     def raw(self, conn: int, payload: bytes, ts_recv: int) -> None:
         """Hand over a frame, as it was received on a connection at ``ts_recv``, Unix ns."""

@@ -37,8 +37,8 @@ from bookfeed.dispatch.dispatcher import (
 from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import ConfigError, SessionError
 from bookfeed.feed import settings
-from bookfeed.feed.books import LiveBooks
 from bookfeed.feed.own import OwnChannels, OwnFace
+from bookfeed.feed.told import ToldMarkets
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.host import SessionCounters
 from bookfeed.live.options import SessionOptions
@@ -74,7 +74,7 @@ _OF_CONNECTIONS: Final = (
 )
 
 
-class Feed(LiveBooks, OwnFace):
+class Feed(ToldMarkets, OwnFace):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -269,6 +269,7 @@ class Feed(LiveBooks, OwnFace):
             markets = [m for m in self._markets if m.venue == name]
             self._added(supervisor.subscribe(markets), supervisor)
         self._follow_own(user_quote.split(self._markets)[1])
+        self._tell_titles(self._markets)
         _tell_doubts(self._markets)
 
     def _supervise(self, endpoint: Endpoint) -> Supervisor:
@@ -366,6 +367,7 @@ class Feed(LiveBooks, OwnFace):
             self._added(fresh, supervisor)
             supervisor.flush()
             symbols |= fresh
+        self._tell_titles(added)
         return symbols
 
     async def remove_markets(self, markets: Iterable[Market]) -> None:

@@ -142,6 +142,8 @@ class Rolling:
         fresh = [market for market in markets if market.symbols[0] not in known]
         await self._feed.add_markets(fresh)
         theirs = [known.get(market.symbols[0], market) for market in markets]
+        for listing in ready:
+            self._feed.know(listing)
         one.windows[window.end_ts] = Held(window, tuple(ready), theirs)
         del one.lacking[window.end_ts]
         if fresh:
@@ -184,6 +186,8 @@ class Rolling:
             await self._pairs.look()
             await self._feed.remove_markets(held.markets)
             held.listings = await self._listed_again(one, held)
+            for listing in held.listings:
+                self._feed.know(listing)
             self._tell(one, held, now_ns)
 
     def _tell(self, one: Followed, held: Held, now_ns: int) -> None:

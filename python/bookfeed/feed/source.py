@@ -1,16 +1,26 @@
 """What a live feed and a replayed recording have in common: books, listeners and questions."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, overload
 
 from bookfeed._bookfeed import VENUES, BookView, Engine, Histogram
+from bookfeed.catalogue.changes import merged
+from bookfeed.catalogue.listing import Listing
+from bookfeed.catalogue.news import QUIET, MarketNews, Wanted
+from bookfeed.catalogue.stored import news_of
 from bookfeed.dispatch.dispatcher import Dispatcher
+from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.listening import Listening
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
 from bookfeed.sinks import SinkSet, SinkStatus
+
+OnMarket: TypeAlias = Callable[[MarketNews], object]
+
+LISTINGS_MAX: Final = 10_000
+"""Of so many markets it is known what they are; then the one told longest ago is forgotten."""
 
 
 class BookSource(Listening):
@@ -22,6 +32,8 @@ class BookSource(Listening):
         self._inputs: Final = inputs
         self._sinks: Final = sinks
         self._schedule: Final = dispatcher.schedule
+        self._listings: Final[dict[tuple[str, str], Listing]] = {}
+        inputs.on_market = self._heard
 
     # Asking.
 
@@ -40,6 +52,70 @@ class BookSource(Listening):
     def books(self) -> Sequence[BookView]:
         """Return the views of all books, in the order of their instrument numbers."""
         return [view for view in self._engine.books() if self._has(view.instrument)]
+
+    # What markets are.
+
+    def listing(self, key: int | str) -> Listing | None:
+        """Return what is known of the market of a book, by instrument number or symbol.
+
+        ``None`` if nothing was told of it. In a replay it is what was known at that time. Raises
+        ``KeyError`` if there is no such book here.
+        """
+        name = self.names[self._instrument(key)]
+        return self._listings.get((name.venue, name.market or name.symbol))
+
+    @overload
+    def on_market(
+        self,
+        fn: OnMarket,
+        *,
+        venue: str | None = None,
+        tag: str | None = None,
+        series: str | None = None,
+        text: str | None = None,
+    ) -> Listener: ...
+
+    @overload
+    def on_market(
+        self,
+        *,
+        venue: str | None = None,
+        tag: str | None = None,
+        series: str | None = None,
+        text: str | None = None,
+    ) -> Callable[[OnMarket], Listener]: ...
+
+    def on_market(
+        self,
+        fn: Any = ...,
+        *,
+        venue: str | None = None,
+        tag: str | None = None,
+        series: str | None = None,
+        text: str | None = None,
+    ) -> Listener | Callable[[OnMarket], Listener]:
+        """Call ``fn(news)`` with ``MarketNews``: new markets, changed terms, strikes, results.
+
+        They come from whoever looks for them: ``MarketWatch``, ``Rolling``. ``venue``, ``tag``,
+        ``series`` and ``text`` (words of a title) say of which markets. A replay hands over what
+        was recorded. Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        if fn is ...:
+            return lambda fn: self.on_market(fn, venue=venue, tag=tag, series=series, text=text)
+        return self._dispatcher.on_market(fn, Wanted(venue, tag, series, text).fits)
+
+    def _heard(self, text: bytes) -> None:
+        """News of a market, as they are recorded; raises ``Malformed`` for what is none."""
+        news = news_of(text)
+        one = news.listing
+        key = (one.venue, one.market or one.slug)
+        known = self._listings.pop(key, None)
+        self._listings[key] = one if known is None else merged(known, one)
+        if len(self._listings) > LISTINGS_MAX:
+            del self._listings[next(iter(self._listings))]
+        self.names.entitle(one.venue, one.market, one.title)
+        if news.kind != QUIET:
+            self._dispatcher.market(news)
 
     def _instrument(self, key: int | str) -> int:
         """The instrument number of a book; ``KeyError`` if there is no such book here."""

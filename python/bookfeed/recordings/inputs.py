@@ -78,7 +78,7 @@ class EngineInput:
     """
 
     __slots__ = (
-        "_engine", "_epochs", "_recorder", "_untapped", "door", "ingest", "names",
+        "_engine", "_epochs", "_recorder", "_untapped", "door", "ingest", "names", "on_market",
         "records_failed", "records_refused", "rules", "venues",
     )  # fmt: skip
 
@@ -92,6 +92,8 @@ class EngineInput:
         """The rules by number, with what a recording says about them."""
         self.names = Names()
         """What books and rules are called; a recording does not say the titles of markets."""
+        self.on_market: Callable[[bytes], object] | None = None
+        """Called with each piece of news of a market; it does not concern the engine."""
         self.venues: Final[dict[int, str]] = {}
         """The venue of each connection by its number, as soon as it was open once."""
         self.records_refused = 0
@@ -120,6 +122,11 @@ class EngineInput:
     def epoch(self, conn: int) -> int:
         """Which attempt of a connection it is: the number of its ``connected`` so far."""
         return self._epochs.get(conn, 0)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there is a recorder."""
+        return self._recorder is not None
 
     @property
     def engine(self) -> Engine:
@@ -301,6 +308,15 @@ class EngineInput:
         """Record something that does not change the engine."""
         self._record(Kind.NOTE, ts, CONN_NONE, json.dumps(dict(content)).encode())
 
+    def market(self, news: bytes, ts: int) -> None:
+        """Record news of a market, and have them heard; they do not change the engine.
+
+        Raises what whoever hears them raises.
+        """
+        self._record(Kind.MARKET, ts, CONN_NONE, news)
+        if self.on_market is not None:
+            self.on_market(news)
+
     def apply(self, kind: int, ts: int, conn: int, payload: bytes) -> bool:
         """Feed one record of a recording back and say whether it was understood.
 
@@ -361,6 +377,8 @@ class EngineInput:
         elif kind == Kind.RULE:
             rule = control_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
+        elif kind == Kind.MARKET:
+            self.market(payload, ts)
         elif kind == Kind.NOTE:
             self._record(Kind.NOTE, ts, CONN_NONE, payload)
             self._learn(payload)

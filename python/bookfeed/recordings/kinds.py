@@ -28,3 +28,4 @@ class Kind(IntEnum):
     REST_BOOK = 13
     FORGET = 14
     RULE_END = 15
+    MARKET = 17
