@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         parse_qty,
     )
     from bookfeed.catalogue.catalogue import Catalogue
+    from bookfeed.catalogue.news import MarketNews
     from bookfeed.catalogue.series import Series
     from bookfeed.config import Config
     from bookfeed.dispatch.listeners import Listener
@@ -178,6 +179,7 @@ __all__ = [
     "LevelChanges",
     "Listener",
     "Market",
+    "MarketNews",
     "Name",
     "Names",
     "Outcome",
@@ -236,6 +238,7 @@ __all__ = [
 _MODULES: Final = {
     "bookfeed.records.arrays": ("columns",),
     "bookfeed.catalogue.catalogue": ("Catalogue",),
+    "bookfeed.catalogue.news": ("MarketNews",),
     "bookfeed.catalogue.series": ("Series",),
     "bookfeed.config": ("Config",),
     "bookfeed.errors": (
