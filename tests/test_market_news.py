@@ -269,13 +269,8 @@ async def test_a_look_that_fails_is_made_again_and_finds_nothing_new_before_it_w
 
 async def test_new_markets_are_followed_by_themselves_up_to_a_number() -> None:
     lists, told = Lists(), Told()
-    watch = MarketWatch(
-        told,
-        lists,
-        [Watched("polymarket")],
-        follow=True,
-        follow_max=2,  # type: ignore[arg-type]
-    )
+    watched = [Watched("polymarket")]
+    watch = MarketWatch(told, lists, watched, follow=True, follow_max=2)  # type: ignore[arg-type]
     await watch.look()
     for number in range(4):
         outcomes = (ListedOutcome("Yes", f"{number}1"), ListedOutcome("No", f"{number}2"))

@@ -79,7 +79,7 @@ async def test_listeners_get_what_they_got_live(tmp_path: Path) -> None:
     assert seen.progress.frames == 22
     assert seen.counters()["callback_errors"] == 0
     assert seen.book(YES).state == "stale"
-    assert seen.names[seen.book(YES).instrument].title == "0xabc"
+    assert seen.names[seen.book(YES).instrument].title == "Will it?"
     assert [rule.name for rule in seen.rules.values()] == ["wide"]
 
 

@@ -28,6 +28,7 @@ class MarketNews:
     """One piece of news of a market."""
 
     kind: NewsKind
+    """What kind of news it is."""
     listing: Listing
     """The market as it is known now."""
     changes: tuple[Change, ...] = ()

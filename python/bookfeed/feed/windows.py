@@ -29,8 +29,11 @@ class WindowEnd:
     """A window that is followed no more."""
 
     venue: str
+    """Name of the venue."""
     window: Window
+    """The window that ended."""
     markets: tuple[Ended, ...]
+    """Its markets, and how they ended."""
     following: str | None
     """The venue's name of the window that is on now; ``None`` if it is not followed."""
 

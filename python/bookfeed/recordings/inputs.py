@@ -91,7 +91,7 @@ class EngineInput:
         self.rules: dict[int, Rule] = {}
         """The rules by number, with what a recording says about them."""
         self.names = Names()
-        """What books and rules are called; a recording does not say the titles of markets."""
+        """What books and rules are called; titles of markets are in news of them."""
         self.on_market: Callable[[bytes], object] | None = None
         """Called with each piece of news of a market; it does not concern the engine."""
         self.venues: Final[dict[int, str]] = {}
