@@ -2,7 +2,7 @@
 
     async with Feed(...) as feed, Catalogue() as catalogue:
         feed.on_market(print, tag="crypto")
-        async with MarketWatch(feed, catalogue, [Watched("polymarket", tag="crypto")]):
+        async with MarketWatch(feed, catalogue, [Watched(venue, tag="crypto")]):
             ...
 
 Venues are asked by REST, page by page; what is listed when it begins is no news.
