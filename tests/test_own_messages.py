@@ -328,3 +328,52 @@ def test_what_was_settled_long_ago_is_condensed_and_stays_what_it_was() -> None:
         assert {p.symbol: p.qty_e8 for p in line.state.positions() if p.qty_e8} == {
             p.symbol: p.qty_e8 for p in before if p.qty_e8
         }
+
+
+ODD: list[Any] = [
+    None,
+    "",
+    0,
+    -1,
+    1.5,
+    True,
+    [],
+    {},
+    [1],
+    "x",
+    "-5",
+    "1e9",
+    "9" * 50,
+    "²",
+    "\ud800",
+    "1795996800000",
+    10**40,
+]
+
+
+@pytest.mark.parametrize("venue", ["polymarket", "kalshi"])
+def test_no_value_of_a_field_is_more_than_a_doubt(venue: str) -> None:
+    """Every field of every message with every odd value: nothing raises, nothing is lost."""
+    make = polymarket_line if venue == "polymarket" else kalshi_line
+    samples: list[dict[str, Any]]
+    if venue == "polymarket":
+        samples = [order(), trade(maker("5")), maker("5")]
+    else:
+        samples = [fill(), fill()["msg"], {"type": "error", "id": 1, "msg": {"code": 9}}]
+        samples += [
+            {"type": "subscribed", "msg": {"channel": "fill", "sid": 1}, "sid": 1, "seq": 1}
+        ]
+    line, told_of = make(0), 0
+    for sample in samples:
+        for key in sample:
+            for value in ODD:
+                odd = sample | {key: value}
+                if "order_id" in odd and venue == "polymarket":
+                    odd = trade(odd)
+                elif "trade_id" in odd:
+                    odd = {"type": "fill", "sid": 1, "msg": odd}
+                line.channel.read(json.dumps(odd).encode(), T * S, line)
+                told_of += 1
+    assert told_of > 300
+    assert line.doubts
+    assert told(line, order(id="0xnew") if venue == "polymarket" else fill(trade_id="new"))

@@ -22,6 +22,7 @@ from own_link import Line, kalshi_line
 from waiting import until
 
 from bookfeed import Journal
+from bookfeed.cli import env
 from bookfeed.errors import ConfigError
 from bookfeed.live.connection import Send
 from bookfeed.own.endpoint import own_endpoint
@@ -276,3 +277,11 @@ def test_errors_of_a_venue_are_told_without_what_it_repeats() -> None:
     }
     line.channel.read(json.dumps(message).encode(), 1, line)
     assert line.doubts == ["a message could not be read: order_id"]
+
+
+def test_a_file_of_variables_may_hold_the_names_that_other_clients_use(tmp_path: Path) -> None:
+    lines = "".join(f"{name}='{value}'\n" for name, value in CANARIES.items())
+    environ: dict[str, str] = {}
+    env.read(private(tmp_path / ".env", lines), environ)
+    assert environ == CANARIES
+    assert own_endpoint("polymarket", environ=environ)

@@ -27,7 +27,8 @@ _LINE: Final = re.compile(
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
-_OURS: Final = (ENV_PREFIX, *(f"{name.upper()}_" for name in VENUES))
+# The last two are what clients of a venue's order book call its keys.
+_OURS: Final = (ENV_PREFIX, *(f"{name.upper()}_" for name in VENUES), "CLOB_", "POLY_")
 _SECRETS: Final = ("PRIVATE_KEY", "SECRET", "PASS")
 _PATHS: Final = ("_PATH", "_FILE")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from bookfeed._bookfeed import format_price, format_qty
 from bookfeed.catalogue.fields import Malformed
 from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.live import proxy
@@ -21,10 +22,10 @@ from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Backoff, Stagger
 from bookfeed.live.session import Session
-from bookfeed.log import RateLimitedLog
+from bookfeed.log import RateLimitedLog, printable
 from bookfeed.own.channel import NotYet, unread
 from bookfeed.own.endpoint import OwnEndpoint
-from bookfeed.own.events import AccountState, OwnEvent, OwnFill, OwnStatus
+from bookfeed.own.events import AccountState, OwnEvent, OwnFill, OwnOrder, OwnStatus
 from bookfeed.own.state import OwnState
 from bookfeed.venues.base import Endpoint, RestRequest
 
@@ -246,6 +247,7 @@ class OwnAccount:
             opened_ns = self._open_ns or asked_ns
             if self._agreed_ns >= opened_ns and told_ns < asked_ns - GRACE_NS:
                 self.missed += 1
+        _tell(news)
         self._deliver(news)
 
     def doubt(self, what: str) -> None:
@@ -360,3 +362,35 @@ def _policy(options: SessionOptions, *, probes: bool, pings: str | None) -> Conn
         backoff=Backoff(seconds_ns(options.backoff_min_s), seconds_ns(options.backoff_max_s)),
         reconnect=options.reconnect,
     )
+
+
+def _tell(event: OwnEvent) -> None:
+    """Write a fill or an order into the log, by its fixed first words, for people who grep."""
+    if not _logger.isEnabledFor(logging.INFO):
+        return
+    match event:
+        case OwnFill():
+            _logger.info(
+                "own-fill venue=%s symbol=%s side=%s price=%s qty=%s status=%s maker=%s trade=%s",
+                event.venue,
+                event.symbol,
+                event.side,
+                format_price(event.price_e9),
+                format_qty(event.qty_e8),
+                event.status,
+                str(event.maker).lower(),
+                printable(event.key.trade_id),
+            )
+        case OwnOrder():
+            _logger.info(
+                "own-order venue=%s symbol=%s side=%s price=%s filled=%s rests=%s status=%s "
+                "order=%s",
+                event.venue,
+                event.symbol,
+                event.side,
+                "-" if event.price_e9 is None else format_price(event.price_e9),
+                format_qty(event.filled_e8),
+                format_qty(event.remaining_e8),
+                event.status,
+                printable(event.order_id),
+            )
