@@ -82,6 +82,12 @@ impl Claim {
         self.0 != ABSENT
     }
 
+    /// The price that the venue named, if it did.
+    #[must_use]
+    pub(crate) const fn named(self) -> Option<Price> {
+        if self.0 < 0 { None } else { Some(self.0) }
+    }
+
     /// Whether the claim holds for a side whose best price is `best`; a silent one does.
     #[inline]
     #[must_use]

@@ -84,6 +84,8 @@ pub struct Row {
     pub decode: Decode,
     /// Reads broadcasts in frames that are no JSON.
     pub read_broken: ReadBroken,
+    /// Whether its REST answers now and then hold a book that says nothing, in place of the true one.
+    pub ghosts: bool,
 }
 
 macro_rules! venues {
@@ -120,6 +122,7 @@ venues! {
         messages: &polymarket::MESSAGE_NAMES,
         decode: polymarket::decode,
         read_broken: polymarket::read_broken,
+        ghosts: true,
     };
     /// Kalshi, the WebSocket of version 2.
     KALSHI = Row {
@@ -137,6 +140,7 @@ venues! {
         messages: &kalshi::MESSAGE_NAMES,
         decode: kalshi::decode,
         read_broken: kalshi::read_broken,
+        ghosts: false,
     };
     /// Binance, spot, and Binance.US.
     BINANCE = Row {
@@ -154,6 +158,7 @@ venues! {
         messages: &binance::MESSAGE_NAMES,
         decode: binance::decode,
         read_broken: |_, _| None,
+        ghosts: false,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -171,6 +176,7 @@ venues! {
         messages: &kraken::MESSAGE_NAMES,
         decode: kraken::decode,
         read_broken: kraken::read_broken,
+        ghosts: false,
     };
     /// The user's own quotes.
     USER = Row {
@@ -188,6 +194,7 @@ venues! {
         messages: &user::MESSAGE_NAMES,
         decode: user::decode,
         read_broken: |_, _| None,
+        ghosts: false,
     };
 }
 

@@ -7,6 +7,8 @@
 //!                       └──── resync ◀──── stale(cause) ◀──────────────────┘
 //! ```
 //!
+//! Beside these, `live_poll` is the state of a book that nothing streams (`engine/poll.rs`).
+//!
 //! A disagreement on a live book opens a [`Doubt`], because a venue may spread one batch over
 //! several frames of one timestamp: until the batch is complete readers are shown `suspect`
 //! and nothing is published. Agreement closes the doubt without a trace. A message with
@@ -33,6 +35,9 @@ named_codes! {
         Suspect = "suspect",
         /// Not to be believed; the cause says why.
         Stale = "stale",
+        /// Nothing streams: as the venue told it when it was last asked. Signals come from it only
+        /// where a rule asks for that.
+        LivePoll = "live_poll",
     }
 }
 
@@ -96,6 +101,8 @@ named_codes! {
         Absent = "absent",
         /// A whole book in its place in the numbered stream differs: changes were kept back.
         Withheld = "withheld",
+        /// Nothing streams, and the venue is asked for it again and again.
+        Polled = "polled",
     }
 }
 

@@ -176,6 +176,8 @@ pub struct Rare {
     pub(crate) early: Vec<Buffered>,
     /// Receive time from which on the book holds no longer, or [`ABSENT`].
     pub(crate) expires: Nanos,
+    /// What polling knows of it besides.
+    pub(crate) poll: PollMemory,
     /// The hole that the book was lost to: the number expected, and what came.
     pub gap: Option<(u64, u64)>,
     /// What another channel says of the touch and the book has not come to yet.
@@ -194,6 +196,15 @@ pub struct Rare {
     pub(crate) touch_decides: bool,
     /// The newest trades.
     pub(crate) trades: RecentTrades,
+}
+
+/// What polling knows of a book besides the book.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PollMemory {
+    /// When the venue was last asked for the touch alone, and whether that says next to nothing.
+    pub(crate) witness: Option<(Nanos, bool)>,
+    /// Whether an answer with the book was left out for want of such a word.
+    pub(crate) doubted: bool,
 }
 
 /// The price grid, as whole books and changes of it have it.
@@ -337,6 +348,7 @@ impl Default for Rare {
             awaited: None,
             early: Vec::new(),
             expires: ABSENT,
+            poll: PollMemory::default(),
             gap: None,
             witness: None,
             witness_strikes: 0,
@@ -448,6 +460,20 @@ impl Book {
     #[must_use]
     pub fn believable(&self) -> bool {
         self.state == State::Live && self.doubt.is_none()
+    }
+
+    /// Whether the book is kept by polling, and holds.
+    #[inline]
+    #[must_use]
+    pub fn polled(&self) -> bool {
+        self.state == State::LivePoll
+    }
+
+    /// Whether a reader may look at its prices: those of now, or those of when it was last polled.
+    #[inline]
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.believable() || self.polled()
     }
 
     /// Whether nothing speaks against the book but that its connection is late.

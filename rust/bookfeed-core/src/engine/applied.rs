@@ -5,6 +5,7 @@ use crate::book::integrity::Testimony;
 use crate::event::ProofClaim;
 use crate::instrument::InstrumentId;
 use crate::sequence::stream::StreamId;
+use crate::time::Nanos;
 
 /// A book changed by the message in hand.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub(super) enum How {
     /// A whole book by REST replaced it, with what the stream said since put on it
     /// (`Applied::testimony`).
     Fetched,
+    /// A whole book that was asked for at this time, and that nothing streams, replaced it.
+    Polled(Nanos),
 }
 
 /// The books that the message in hand changed, and what it brought to judge them by. The buffer

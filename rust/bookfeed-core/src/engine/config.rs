@@ -38,6 +38,8 @@ pub struct Config {
     pub calendar: bool,
     /// Longest silence of a connection; 0 switches the check off.
     pub silence: Nanos,
+    /// How old a polled book may be.
+    pub poll_age: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
     pub auto_subscribe: bool,
     /// How many instruments there may be: a recording from anywhere may name any number.
@@ -65,6 +67,7 @@ impl Default for Config {
             unheard: 300 * SECOND,
             calendar: true,
             silence: 30 * SECOND,
+            poll_age: 10 * SECOND,
             auto_subscribe: false,
             books_max: 100_000,
             digest: false,

@@ -1,5 +1,5 @@
-//! Books that hold only for as long as their owner said: no other message renews them, and no
-//! call sees one when its time is over.
+//! Books that hold only for as long as their owner said, or as a polled one may be old: no other
+//! message renews them, and no call sees one when its time is over.
 
 use super::judge::Judge;
 use super::world::World;
@@ -41,7 +41,9 @@ impl Judge {
             }
             self.expiring.remove(at);
             world.book(id).rare.expires = ABSENT;
-            if world.book(id).running() {
+            // One whose time was taken back meanwhile is another: a stream keeps it by now.
+            let book = world.book(id);
+            if expires != ABSENT && (book.running() || book.polled()) {
                 self.turn(world, id, State::Stale, Cause::Expired, ts);
             }
         }

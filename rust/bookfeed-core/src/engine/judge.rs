@@ -210,6 +210,7 @@ impl Judge {
                 How::Whole => self.judge_snapshot(world, origin, id, applied.testimony),
                 How::Placed(stream) => self.judge_placed(world, origin, id, stream),
                 How::Fetched => self.judge_fetched(world, origin, id, applied.testimony),
+                How::Polled(asked) => self.judge_polled(world, origin, id, asked),
             }
         }
         match &applied.touched[..] {
@@ -345,7 +346,7 @@ impl Judge {
     }
 
     /// What speaks for a whole book: its hash, and what came with it.
-    fn testimony_of_whole(
+    pub(super) fn testimony_of_whole(
         &mut self,
         world: &mut World,
         origin: &Origin,

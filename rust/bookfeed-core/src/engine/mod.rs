@@ -26,6 +26,7 @@ mod news;
 mod numbered;
 mod order;
 mod output;
+mod poll;
 mod publish;
 mod questions;
 mod rules;
@@ -151,6 +152,15 @@ impl Engine {
         world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }
 
+    /// One message of the answer to a poll.
+    fn take_polled(&mut self, origin: &Origin, frame: &Frame, message: &Message, asked: Nanos) {
+        let Self { world, applier, judge, .. } = self;
+        applier.apply_poll(world, judge, origin, frame, message, asked);
+        judge.judge(world, origin, frame, &applier.applied);
+        judge.publish(world, &applier.applied.touched, origin.ts_recv);
+        world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
+    }
+
     // Data inputs.
 
     /// Takes one frame of a connection. Bad input is counted and takes the books concerned
@@ -210,6 +220,37 @@ impl Engine {
         stands_at: Option<u64>,
         ts_recv: Nanos,
     ) -> usize {
+        self.read_answer(conn, payload, about, ts_recv, |engine, origin, frame, message| {
+            engine.take_answer(origin, frame, message, stands_at);
+        })
+    }
+
+    /// Takes an answer with whole books of instruments that nothing streams, which was asked for at
+    /// `asked`: that is how old they are. What a connection that is open carries is left alone.
+    /// `about` is as in [`Self::ingest_rest`].
+    pub fn ingest_poll(
+        &mut self,
+        conn: u32,
+        payload: &[u8],
+        about: InstrumentId,
+        asked: Nanos,
+        ts_recv: Nanos,
+    ) -> usize {
+        let asked = asked.min(ts_recv);
+        self.read_answer(conn, payload, about, ts_recv, |engine, origin, frame, message| {
+            engine.take_polled(origin, frame, message, asked);
+        })
+    }
+
+    /// Reads the body of an answer and hands each of its messages to `take`.
+    fn read_answer(
+        &mut self,
+        conn: u32,
+        payload: &[u8],
+        about: InstrumentId,
+        ts_recv: Nanos,
+        mut take: impl FnMut(&mut Self, &Origin, &Frame, &Message),
+    ) -> usize {
         if self.poisoned {
             return self.pending();
         }
@@ -226,7 +267,7 @@ impl Engine {
                 let (payload, ts_stated) = (payload.bytes, message.ts_event);
                 let ts_event = self.world.believe_answer(conn, ts_stated, ts_recv);
                 let origin = Origin { conn, payload, ts_event, ts_stated, ts_recv };
-                self.take_answer(&origin, &frame, message, stands_at);
+                take(self, &origin, &frame, message);
             }
         } else {
             self.world.counters.rest_rejected += 1;
@@ -420,7 +461,7 @@ impl Engine {
         self.begin(ts);
         if let Some(connection) = self.world.connection_mut(conn) {
             (connection.venue, connection.mode) = (venue, mode);
-            (connection.up, connection.ts_data) = (true, ts);
+            (connection.up, connection.open, connection.ts_data) = (true, true, ts);
             (connection.clock, connection.behind) = (VenueClock::default(), ABSENT);
         }
         self.judge.expect_data(&self.world, ts);
@@ -434,7 +475,7 @@ impl Engine {
     /// A connection was lost: all its books are stale at once.
     pub fn disconnected(&mut self, conn: u32, ts: Nanos) {
         if let Some(connection) = self.world.connection_mut(conn) {
-            connection.up = false;
+            (connection.up, connection.open) = (false, false);
         }
         self.invalidate(conn, Cause::Disconnected, ts);
         news::lose_connection(&mut self.world, &mut self.judge, conn, ts);

@@ -56,7 +56,7 @@ pub(super) fn record(world: &World, id: InstrumentId, kind: UpdateKind, ts_recv:
 /// Whether a book changed and is neither inside an open batch nor out of its stream.
 #[inline]
 fn may_be_shown(book: &Book) -> bool {
-    book.unpublished && book.doubt.is_none() && book.running()
+    book.unpublished && book.doubt.is_none() && (book.running() || book.polled())
 }
 
 impl Publisher {
@@ -92,12 +92,13 @@ impl Publisher {
         if (book.state, book.cause) == (state, cause) && state != State::Live {
             return false;
         }
-        if state == State::Live && !matches!(cause, Cause::Evidence | Cause::UntrustedHash) {
+        let shown = matches!(state, State::Live | State::LivePoll);
+        if shown && !matches!(cause, Cause::Evidence | Cause::UntrustedHash) {
             book.epoch += 1;
             (book.touch, book.published_touch) = (Touch::EMPTY, Touch::EMPTY);
             book.rare.ts_discarded = ABSENT;
         }
-        if state == State::Live {
+        if shown {
             (book.rules_due, book.unpublished) = (true, true);
         }
         if cause != Cause::Gap {
@@ -112,7 +113,7 @@ impl Publisher {
         (book.state, book.cause) = (state, cause);
         world.counters.transitions += 1;
         self.write_state(world, id, ts);
-        if state != State::Live {
+        if !shown {
             // A book that became live is published next, and asked about then.
             self.rules.ask(world, &mut self.output, id, false, ts);
         }

@@ -416,7 +416,7 @@ fn subscribed(
 
 /// Puts a snapshot's levels and what it tells of the book's proof in place; `false` if the
 /// levels contradict themselves.
-fn load(
+pub(super) fn load(
     world: &mut World,
     judge: &mut Judge,
     id: InstrumentId,

@@ -26,6 +26,8 @@ pub struct Connection {
     pub mode: Mode,
     /// Whether it is up.
     pub up: bool,
+    /// Whether somebody said that it is open: one that is only listed counts as up as well.
+    pub open: bool,
     /// Receive time of the newest message that said something about a market.
     pub(crate) ts_data: Nanos,
     /// What of the venue's time stamps is believed, and how late it delivers.
@@ -44,7 +46,7 @@ impl Connection {
     pub fn new(venue: Venue, mode: Mode, ts: Nanos) -> Self {
         let (instruments, streams) = (Vec::new(), Vec::new());
         let clock = VenueClock::default();
-        Self { venue, mode, up: true, ts_data: ts, clock, behind: ABSENT, instruments, streams }
+        Self { venue, mode, up: true, open: false, ts_data: ts, clock, behind: ABSENT, instruments, streams }
     }
 
     /// The stream that the venue calls `sid`.

@@ -6,7 +6,8 @@
 //! stood as they were then at one venue time in between, and the opportunity was real.
 //!
 //! A book that stands by itself, until a time its owner stated, stands at all of these times. Beside
-//! it the others only have to be heard of again, since they may have been behind.
+//! it the others only have to be heard of again, since they may have been behind. The same goes for a
+//! polled book, which a rule has to ask for.
 
 use super::waiting::Queue;
 use super::{Subject, View};
@@ -39,7 +40,7 @@ fn proof(id: InstrumentId, view: &View) -> (StreamId, Nanos) {
 /// The instruments whose times are compared: all but those that stand by themselves.
 #[inline]
 fn compared(subject: &Subject, view: &View) -> impl Iterator<Item = InstrumentId> {
-    subject.instruments().filter(|&id| !view.stands_by_itself(id))
+    subject.instruments().filter(|&id| !view.is_timeless(id))
 }
 
 impl Seen {

@@ -29,6 +29,8 @@ pub struct Gates {
     pub cooldown: Nanos,
     /// Smallest size.
     pub min_qty: Qty,
+    /// Whether a leg's book may be one that is kept by polling.
+    pub(crate) allow_poll: bool,
 }
 
 impl Gates {
@@ -43,6 +45,7 @@ impl Gates {
         min_hold: 0,
         cooldown: 0,
         min_qty: 0,
+        allow_poll: false,
     };
 }
 
@@ -100,7 +103,7 @@ pub(super) fn pass(
     let (mut received, mut behind) = (Extent::default(), Extent::default());
     for id in subject.instruments() {
         let (book, about) = view.at(id).ok_or(Refusal::NotLive)?;
-        if !book.believable() {
+        if !(book.believable() || gates.allow_poll && book.polled()) {
             return Err(Refusal::NotLive);
         }
         if about.status(now) != MarketStatus::Open {
@@ -119,7 +122,9 @@ pub(super) fn pass(
         }
         if !stands_by_itself(about) {
             received.take(heard.ts_evidence);
-            behind.take(heard.behind);
+            if !book.polled() {
+                behind.take(heard.behind);
+            }
         }
     }
     let apart = Apart { skew: received.width(), lag: behind.known_width() };
@@ -136,8 +141,10 @@ pub(super) fn pass(
 
 /// The connection of a leg of which nothing has shown yet how late it delivers, if there is one.
 fn late_for_all_we_know(subject: &Subject, view: &View) -> Option<u32> {
-    let told = subject.instruments().filter_map(|id| view.instruments.at(id));
-    let mut connections = told.filter(|about| !stands_by_itself(about)).map(|about| about.conn);
+    let told = subject.instruments().filter_map(|id| view.at(id));
+    // Of a polled book the delay is known: its evidence is of when it was asked for.
+    let streamed = told.filter(|&(book, about)| !(stands_by_itself(about) || book.polled()));
+    let mut connections = streamed.map(|(_, about)| about.conn);
     connections.find(|&conn| view.delay_unknown(conn))
 }
 
@@ -234,7 +241,8 @@ fn keep_evidence(subject: &Subject, view: &View, queue: &mut Queue, most: impl F
 fn behind(subject: &Subject, view: &View) -> impl Iterator<Item = (InstrumentId, Nanos)> {
     subject.instruments().filter_map(|id| {
         let (book, about) = view.at(id)?;
-        (!stands_by_itself(about)).then(|| (id, view.heard_of(book, about).behind))
+        let streamed = !(stands_by_itself(about) || book.polled());
+        streamed.then(|| (id, view.heard_of(book, about).behind))
     })
 }
 

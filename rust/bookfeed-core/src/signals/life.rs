@@ -235,7 +235,7 @@ impl Signals {
         // While one of the venues is behind, the prices are not of one time.
         let mut heard = Extent::default();
         for id in watched.subject.instruments() {
-            if !view.stands_by_itself(id) {
+            if !view.is_timeless(id) {
                 heard.take(view.ts_heard(id));
             }
         }

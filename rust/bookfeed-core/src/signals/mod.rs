@@ -271,6 +271,14 @@ impl<'a> View<'a> {
         self.instruments.at(id).is_some_and(stands_by_itself)
     }
 
+    /// Whether a book has no venue time to hold against those of others: it stands by itself, or it
+    /// is polled, and nothing says what happened since.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_timeless(&self, id: InstrumentId) -> bool {
+        self.stands_by_itself(id) || self.books.get(id as usize).is_some_and(Book::polled)
+    }
+
     /// Newest venue time up to which a book is proved complete, or [`ABSENT`]: by its numbered
     /// stream, or else by the newest message about the book itself.
     #[inline]

@@ -178,7 +178,7 @@ fn fill(order: &Pending, view: &View) -> PaperFill {
 /// What a leg's book offers at the signal's worst price or better.
 fn available(leg: &Leg, view: &View) -> Qty {
     let Some((book, _)) = view.at(leg.leg.instrument) else { return 0 };
-    if !book.believable() {
+    if !book.readable() {
         return 0;
     }
     bundle::levels_of(leg.leg, book, leg.sell)

@@ -117,6 +117,7 @@ impl<'a> ParamReader<'a> {
             min_hold: self.millis("min_hold_ms", 0)?,
             cooldown: self.millis("cooldown_ms", 0)?,
             min_qty: self.decimal::<8>("min_qty", Some(1))?,
+            allow_poll: self.word("allow_poll", &["off", "on"])? == "on",
         };
         if gates.max_skew == ABSENT {
             // What is confirmed stood so at one time, and holds as long as the evidence may be

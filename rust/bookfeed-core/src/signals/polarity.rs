@@ -69,7 +69,7 @@ impl Reading {
     pub fn of(subject: &Subject, view: &View) -> Option<Self> {
         let [a, b] = &*subject.legs else { return None };
         let doubled_mid = |leg: &LegRef| {
-            let book = view.books.get(leg.instrument as usize).filter(|book| book.believable())?;
+            let book = view.books.get(leg.instrument as usize).filter(|book| book.readable())?;
             let Touch { bid, ask, .. } = book.touch;
             book.touch.both()?;
             Some(if leg.complement { 2 * PRICE_ONE - bid - ask } else { bid + ask })

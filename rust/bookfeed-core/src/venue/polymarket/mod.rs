@@ -8,6 +8,7 @@ mod book;
 mod fields;
 mod market;
 mod plain;
+mod prices;
 pub mod relay;
 
 use crate::decode::json::{Cursor, JsonError};
@@ -22,7 +23,7 @@ use fields::PolymarketFields;
 pub use market::read_broken;
 
 /// Message types, in order of their counters.
-pub const MESSAGE_NAMES: [&str; 12] = [
+pub const MESSAGE_NAMES: [&str; 13] = [
     "book",
     "price_change",
     "last_trade_price",
@@ -35,6 +36,7 @@ pub const MESSAGE_NAMES: [&str; 12] = [
     "NO NEW ASSETS",
     "INVALID OPERATION",
     "untyped",
+    "rest_prices",
 ];
 const BOOK: u8 = 0;
 const PRICE_CHANGE: u8 = 1;
@@ -47,6 +49,7 @@ const REST_BOOK: u8 = 7;
 const FIRST_BARE_TEXT: u8 = 8;
 const BARE_TEXTS: [&[u8]; 3] = [b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION"];
 const UNTYPED: u8 = 11;
+const REST_PRICES: u8 = 12;
 
 struct Decoder<'a> {
     bytes: &'a [u8],
@@ -71,6 +74,9 @@ pub fn decode(
     let mut cursor = Cursor::new(bytes)?;
     let mut decoder = Decoder { bytes, instruments, frame, source, fast };
     match cursor.peek() {
+        b'{' if source == Source::Rest && decoder.holds_prices(&mut cursor)? => {
+            decoder.prices(&mut cursor)?;
+        }
         b'{' => decoder.message(&mut cursor, tally)?,
         b'[' => decoder.array(&mut cursor, tally)?,
         _ => decoder.bare_text(&mut cursor, tally)?,

@@ -1,0 +1,173 @@
+//! Books kept by polling, where nothing streams: no key, no venue, or no way to it.
+//!
+//! Such a book is `live_poll`. It is as the venue had it at some time since it was asked, and nothing
+//! says what happened after: so its evidence is of when it was asked, and it holds for
+//! `Config::poll_age`. An answer never replaces a newer book, and never one that a connection carries:
+//! as soon as that is open, its word alone counts.
+//!
+//! Where a venue answers with ghosts now and then (`Row::ghosts`), a touch that says next to nothing
+//! is believed only if the venue, asked for the touch alone, says so as well.
+
+use super::Engine;
+use super::applied::How;
+use super::apply::Applier;
+use super::judge::Judge;
+use super::whole::load;
+use super::world::{Origin, World};
+use crate::book::Book;
+use crate::book::integrity::{Cause, Evidence, State, Verdict};
+use crate::event::{Body, Frame, Message, Snapshot, TouchClaim};
+use crate::fixed::{ABSENT, PRICE_ONE, Price};
+use crate::instrument::InstrumentId;
+use crate::time::Nanos;
+use std::ops::Range;
+
+/// A best bid up to here, or none, and a best ask from one minus it on, or none, say nothing.
+const GHOST_BID: Price = PRICE_ONE / 100;
+
+impl Engine {
+    /// The instruments of a connection of which a polled book waits until the venue, asked for their
+    /// touch alone, says whether it is a ghost.
+    #[must_use]
+    pub fn poll_doubts(&self, conn: u32) -> Vec<InstrumentId> {
+        let ids = self.world.connection(conn).map_or(&[][..], |c| &c.instruments);
+        let doubted = |id: &InstrumentId| self.world.books[*id as usize].rare.poll.doubted;
+        ids.iter().copied().filter(doubted).collect()
+    }
+}
+
+impl Applier {
+    /// One message of the answer to a poll.
+    pub(super) fn apply_poll(
+        &mut self,
+        world: &mut World,
+        judge: &mut Judge,
+        origin: &Origin,
+        frame: &Frame,
+        message: &Message,
+        asked: Nanos,
+    ) {
+        self.applied.touched.clear();
+        let taken = match &message.body {
+            Body::Snapshot(snapshot) => {
+                takes(world, origin, frame, snapshot, asked)
+                    && load(world, judge, snapshot.instrument, origin, frame, snapshot)
+            }
+            Body::Touch(claim) => return hear_witness(world, claim, asked),
+            Body::Malformed(malformed) => {
+                world.note_error(origin.conn, origin.ts_recv, malformed.what, malformed.offset);
+                false
+            }
+            _ => false,
+        };
+        if let (true, Body::Snapshot(snapshot)) = (taken, &message.body) {
+            world.counters.rest_accepted += 1;
+            self.applied.touch(snapshot.instrument, How::Polled(asked));
+        } else {
+            world.counters.rest_rejected += 1;
+        }
+    }
+}
+
+impl Judge {
+    /// A book by polling: it holds from when it was asked for.
+    pub(super) fn judge_polled(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        id: InstrumentId,
+        asked: Nanos,
+    ) {
+        let proved = world.book(id).ts_evidence;
+        let expires = asked.saturating_add(world.config.poll_age);
+        let testimony = self.testimony_of_whole(world, origin, id, None);
+        let book = world.book(id);
+        let (state, cause) = match book.judge(&testimony, 0) {
+            Verdict::Agrees => (State::LivePoll, Cause::Polled),
+            Verdict::Doubted => (State::Stale, book.convict().unwrap_or(Cause::Polled)),
+            Verdict::Convicted(cause) => (State::Stale, cause),
+        };
+        if state == State::LivePoll {
+            book.ts_evidence = asked;
+            book.rare.expires = expires;
+            self.await_expiry(world, id);
+        } else {
+            book.ts_evidence = proved;
+        }
+        self.turn(world, id, state, cause, origin.ts_recv);
+    }
+}
+
+/// Whether the answer to a poll may replace the book.
+fn takes(
+    world: &mut World,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    asked: Nanos,
+) -> bool {
+    let id = snapshot.instrument;
+    let Some(about) = world.instruments.at(id) else {
+        world.counters.unknown_instruments += 1;
+        return false;
+    };
+    let (conn, ghosts) = (about.conn, about.venue.row().ghosts);
+    let open = world.connection(conn).is_some_and(|c| c.open);
+    let age = world.config.poll_age;
+    let too_old = asked.saturating_add(age) <= origin.ts_recv;
+    let book = world.book(id);
+    if open || too_old || book.running() || book.over() || book.state == State::Idle {
+        return false;
+    }
+    if is_older(book, origin.ts_event, asked) {
+        book.evidence.count(Evidence::OutOfOrder);
+        return false;
+    }
+    if ghosts && is_ghost(book, frame, snapshot, asked, age) {
+        return false;
+    }
+    world.book(id).rare.poll.doubted = false;
+    true
+}
+
+/// Whether the book holds something that the venue said after the answer was asked for, or that is
+/// newer by the venue's own time.
+fn is_older(book: &Book, ts_event: Nanos, asked: Nanos) -> bool {
+    let known = if book.polled() { book.ts_evidence } else { book.ts_recv.max(book.ts_evidence) };
+    let overtaken = ts_event != ABSENT && book.ts_event != ABSENT && ts_event < book.ts_event;
+    asked <= known || overtaken
+}
+
+/// Whether an answer says nothing, and the venue's word of the touch is another, or wanting.
+fn is_ghost(book: &mut Book, frame: &Frame, snapshot: &Snapshot, asked: Nanos, age: Nanos) -> bool {
+    let prices = |levels: &Range<usize>| {
+        frame.levels[levels.clone()].iter().filter(|level| level.qty > 0).map(|level| level.price)
+    };
+    if !says_nothing(prices(&snapshot.bids).max(), prices(&snapshot.asks).min()) {
+        return false;
+    }
+    if book.polled() && says_nothing(book.bids.best_price(), book.asks.best_price()) {
+        return false; // as it was when that was looked into
+    }
+    let witness = book.rare.poll.witness.filter(|&(ts, _)| asked.saturating_sub(ts) < age);
+    if let Some((_, false)) = witness {
+        book.evidence.count(Evidence::RestMismatch);
+    }
+    let ghost = witness.is_none_or(|(_, nothing)| !nothing);
+    book.rare.poll.doubted = ghost;
+    ghost
+}
+
+/// What the venue says of the touch alone.
+fn hear_witness(world: &mut World, claim: &TouchClaim, asked: Nanos) {
+    let Some(book) = world.books.get_mut(claim.instrument as usize) else {
+        world.counters.unknown_instruments += 1;
+        return;
+    };
+    let nothing = says_nothing(claim.bid.named(), claim.ask.named());
+    book.rare.poll.witness = Some((asked, nothing));
+}
+
+fn says_nothing(bid: Option<Price>, ask: Option<Price>) -> bool {
+    bid.is_none_or(|bid| bid <= GHOST_BID) && ask.is_none_or(|ask| ask >= PRICE_ONE - GHOST_BID)
+}
