@@ -340,7 +340,7 @@ class BookView:
     and 1e-8; those without are the nearest floats. Times are Unix nanoseconds.
 
     The touch, the metrics and the fills are ``None`` unless the book may be believed
-    (``live``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
+    (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
     ``EngineError`` if the engine no longer has the book. Views come from ``Engine.book()`` and
     ``Feed.book()``.
     """
@@ -413,13 +413,20 @@ class BookView:
         """
     @property
     def state(self) -> State:
-        """Whether the book may be believed: one of ``STATES``. Only ``"live"`` says yes."""
+        """Whether the book may be believed: one of ``STATES``. Only ``"live"`` says yes;
+        ``"live_poll"`` says that it was so at ``ts_evidence``.
+        """
     @property
     def cause(self) -> Cause:
         """Why it is in that state: one of ``CAUSES``; ``docs/states.md`` explains each."""
     @property
     def live(self) -> bool:
         """Whether the book may be believed. The same as ``state == "live"``."""
+    @property
+    def polled(self) -> bool:
+        """Whether nothing streams the book, and it is as the venue told it when it was last asked,
+        at ``ts_evidence``. The same as ``state == "live_poll"``.
+        """
     @property
     def verified(self) -> bool:
         """Whether the venue's own hash or checksum vouches for the book exactly as it stands.
@@ -614,9 +621,9 @@ class BookView:
 
         ``bids`` and ``asks`` list at most ``depth`` levels each (all of them if ``None``),
         best first, as ``[price, size]`` in floats, whatever the book's state, which is beside
-        them in ``state``, ``cause`` and ``live``. ``bid``, ``ask``, their sizes, ``spread``
-        and ``mid`` are ``None`` unless the book may be believed. Times are Unix nanoseconds or
-        ``None``.
+        them in ``state``, ``cause``, ``live`` and ``polled``. ``bid``, ``ask``, their sizes,
+        ``spread`` and ``mid`` are ``None`` unless one of the two is true. Times are Unix
+        nanoseconds or ``None``.
         """
     def _repr_html_(self) -> str:
         """The ladder as an HTML table, for notebooks."""
@@ -850,6 +857,7 @@ class Engine:
     * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
     * ``suspect_grace_s``: how long a book stays suspect before it is given up.
     * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+    * ``poll_age_s``: how old a book may be that is kept by polling.
     * ``max_delay_s``: how much later than its fastest messages a connection may deliver; 0
       switches the check off.
     * ``witness_grace_s``: how long a book may take to come to the touch another channel has of
@@ -879,6 +887,7 @@ class Engine:
         silence_s: _Duration = 30.0,
         max_delay_s: _Duration = 3.0,
         witness_grace_s: _Duration = 2.0,
+        poll_age_s: _Duration = 10.0,
         unheard_s: _Duration = 300.0,
         calendar: bool = True,
         auto_subscribe: bool = False,
@@ -995,6 +1004,23 @@ class Engine:
         it stands, where the body does not say so itself. A bad answer is counted, never an
         error.
         """
+    def ingest_poll(
+        self,
+        conn: int,
+        payload: bytes | bytearray | memoryview,
+        ts_recv: int,
+        *,
+        asked: int,
+        instrument: int | None = None,
+    ) -> int:
+        """Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams,
+        which are ``live_poll`` from then on. Returns the number of records that wait.
+
+        ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that is
+        how old the books are. ``instrument`` says which book it is where the body does not. Books
+        of a connection that is open, and answers that are older than what is known, are left alone
+        and counted. A bad answer is counted, never an error.
+        """
     def watch_levels(self, on: bool) -> None:
         """Whether each change of a level is a record from here on (``Batch.levels``).
 
@@ -1022,6 +1048,10 @@ class Engine:
     def instrument(self, venue: str, symbol: str) -> int | None:
         """Number of the instrument that a venue calls ``symbol``, or ``None`` if there is none.
         Raises ``EngineError`` for an unknown venue.
+        """
+    def poll_doubts(self, conn: int) -> list[int]:
+        """The books of a connection whose polled answers say next to nothing, and which wait until
+        the venue, asked for their best prices alone, says so as well: their instrument numbers.
         """
     def books(self) -> Sequence[BookView]:
         """The live views of all books, in the order of their numbers."""

@@ -82,6 +82,7 @@ class EngineConfig:
     batch_grace_ms: Annotated[int, Range(1, 60_000)] = 250
     suspect_grace_ms: Annotated[int, Range(1, 60_000)] = 1_000
     silence_s: Annotated[float, Range(0.1, 3_600)] = 30.0
+    poll_age_s: Annotated[float, Range(0.1, 3_600)] = 10.0
     max_delay_s: Annotated[float, Range(0, 3_600)] = 3.0
     unheard_s: Annotated[float, Range(0, 86_400)] = 300.0
     calendar: bool = True
@@ -94,6 +95,7 @@ class EngineConfig:
             "batch_grace_s": self.batch_grace_ms / 1e3,
             "suspect_grace_s": self.suspect_grace_ms / 1e3,
             "silence_s": self.silence_s,
+            "poll_age_s": self.poll_age_s,
             "max_delay_s": self.max_delay_s,
             "unheard_s": self.unheard_s,
             "calendar": self.calendar,
@@ -109,6 +111,8 @@ class FeedConfig:
     backoff_min_s: Annotated[float, Range(0.05, 600)] = 1.0
     backoff_max_s: Annotated[float, Range(0.05, 3_600)] = 60.0
     reconnect: bool = True
+    poll_interval_s: Annotated[float, Range(0, 60)] = 1.5
+    poll_after_s: Annotated[float, Range(0, 3_600)] = 5.0
     frame_bytes_max: Annotated[int, Range(65_536, 1_073_741_824)] = 67_108_864
 
     def __post_init__(self) -> None:

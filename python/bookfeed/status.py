@@ -11,7 +11,7 @@ from bookfeed._bookfeed import BookView
 from bookfeed.words import Cause, State
 
 ConnectionState = Literal["idle", "connecting", "connected", "reconnecting", "polling", "down"]
-"""``polling`` is reserved for venues whose books are kept by REST polling; none is today."""
+"""``polling``: nothing streams, and its books are kept by REST (``live_poll``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class ConnectionStatus:
     where the receiver's clock is behind, ``None`` before there was one."""
     reconnects: int
     """How many connections were made after the first."""
+    polled: int = 0
+    """How many of its books are kept by polling (``live_poll``)."""
     clock_ahead_s: int | None = None
     """How many whole seconds the receiver's clock was ahead of the venue's when it connected,
     negative if behind; ``None`` where the venue did not say."""
@@ -65,6 +67,8 @@ class BookStatus:
     """One of ``CAUSES``: why the book is in that state."""
     live: bool
     """Whether it may be believed."""
+    polled: bool
+    """Whether it is kept by polling, since nothing streams."""
     evidence_age_s: float | None
     """Seconds since the venue last vouched for it; ``None`` if it never did."""
     conn: int | None
@@ -83,6 +87,7 @@ def book_status(book: BookView, conn: int | None, now_ns: int) -> BookStatus:
         state=book.state,
         cause=book.cause,
         live=book.live,
+        polled=book.polled,
         evidence_age_s=None if proved_ns is None else (now_ns - proved_ns) / 1e9,
         conn=conn,
     )

@@ -7,7 +7,7 @@ each alias equal to its tuple. ``docs/states.md`` and ``docs/signals.md`` say wh
 
 from typing import Literal, TypeAlias
 
-State: TypeAlias = Literal["idle", "syncing", "live", "suspect", "stale"]
+State: TypeAlias = Literal["idle", "syncing", "live", "suspect", "stale", "live_poll"]
 """Whether a book may be believed; ``"live"`` alone says yes."""
 
 Cause: TypeAlias = Literal[
@@ -39,6 +39,7 @@ Cause: TypeAlias = Literal[
     "late",
     "absent",
     "withheld",
+    "polled",
 ]
 """Why a book is in its state."""
 

@@ -71,6 +71,8 @@ _OF_CONNECTIONS: Final = (
     *(field.name for field in fields(SessionCounters)),
     "resyncs",
     "resync_failures",
+    "polls",
+    "poll_failures",
 )
 
 
@@ -461,6 +463,8 @@ class Feed(ToldMarkets, OwnFace):
                 counts[name] += value
             counts["resyncs"] += supervisor.resyncs
             counts["resync_failures"] += supervisor.resync_failures
+            counts["polls"] += supervisor.polls
+            counts["poll_failures"] += supervisor.poll_failures
         counts |= self._channels.counters()
         counts["loop_stalls"] = self._pulse.stalls
         counts["loop_stall_ns_max"] = self._pulse.stall_ns_max

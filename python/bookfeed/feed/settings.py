@@ -70,6 +70,8 @@ def session_options(config: Config) -> SessionOptions:
         backoff_min_s=how.backoff_min_s,
         backoff_max_s=how.backoff_max_s,
         silence_s=config.engine.silence_s,
+        poll_interval_s=how.poll_interval_s,
+        poll_after_s=how.poll_after_s,
         reconnect=how.reconnect,
     )
 

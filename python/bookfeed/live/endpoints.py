@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bookfeed.errors import ConfigError
 from bookfeed.live import proxy
 from bookfeed.live.http import available as rest_available
 from bookfeed.live.http import required_rest_url
@@ -55,6 +56,9 @@ def endpoints_of(
             endpoint.venue.check_url(endpoint.url)
         if endpoint.venue.needs_rest:
             required_rest_url(endpoint)
+        if endpoint.unstreamed and endpoint.rest_url is None:
+            problem = f"{endpoint.unstreamed}, or REST to have them polled: rest_url, and aiohttp"
+            raise ConfigError(name, "rest_url", f"{problem} (pip install 'bookfeed[rest]')")
     return {name: chosen[name] for name in names}
 
 

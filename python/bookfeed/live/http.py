@@ -50,6 +50,8 @@ class Answer(NamedTuple):
     body: bytes
     etag: str
     """What tells this body from later ones; empty if the server does not say."""
+    age_s: int = 0
+    """For how many whole seconds a cache on the way has kept it."""
 
 
 def available() -> bool:
@@ -162,7 +164,8 @@ class RestClient:
                         response.status,
                     )
                 etag = response.headers.get("ETag", "")
-                return Answer(response.status, await _body(response), etag)
+                age_s = _age_s(response.headers.get("Age"))
+                return Answer(response.status, await _body(response), etag, age_s)
         except RestError:
             raise
         except TimeoutError as error:
@@ -195,6 +198,12 @@ class RestClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _age_s(value: str | None) -> int:
+    """An ``Age`` header in seconds; 0 where there is none that can be read."""
+    text = (value or "").strip()
+    return int(text[:10]) if text.isascii() and text.isdigit() else 0
 
 
 async def _body(response: "aiohttp.ClientResponse") -> bytes:

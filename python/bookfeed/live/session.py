@@ -124,6 +124,8 @@ class Session:
         # What is not to be shown of the present attempt.
         self._secrets: set[str] = set()
         self._reported: tuple[ConnectionState, str] = ("idle", "")
+        self.denied = False
+        """Whether the last attempt to connect was refused because of who we are."""
         self.cause = ""
         """Why the connection is not there, in words; empty if nothing went wrong."""
         self.clock_ahead_s: int | None = None
@@ -261,7 +263,7 @@ class Session:
         self.counters.reconnects += self.counters.connects > 0
         self.counters.connects += 1
         self.counters.python_listeners += not listener.native
-        self._lost = False
+        self._lost = self.denied = False
         self.cause = ""
         if transport.response is not None:
             self.clock_ahead_s = clock_ahead_s(transport.response, self.clock.now_ns() / 1e9)
@@ -533,6 +535,7 @@ class Session:
 
     def _understood(self, reason: str, error: Exception | None) -> Failed:
         denied = refusal(error, time.time())
+        self.denied = denied is not None
         if denied is None:
             self.cause = f"cannot connect: {reason}"
             _log.warning(f"connect {self.conn}", "connection %d: %s", self.conn, self.cause)
@@ -544,7 +547,7 @@ class Session:
             refusal_log.error(
                 f"denied {self._venue.name}", "connection %d: %s", self.conn, explained
             )
-        return Failed(reason, retry_after(error), denied=denied is not None)
+        return Failed(reason, retry_after(error), denied=self.denied)
 
 
 def _drop(listener: FeedListener) -> None:

@@ -23,6 +23,8 @@ class Shard:
     market_of: dict[int, Market] = field(default_factory=dict)
     # Whether none of the books was ever given: there is nothing to be heard then.
     apart: bool = False
+    # Whether its books are asked for again and again, since nothing streams.
+    polled: bool = False
     # When the arrival of a book is to be checked, by instrument.
     due_ns: dict[int, int] = field(default_factory=dict)
     session: Session = field(init=False)

@@ -23,6 +23,7 @@ from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Stagger
 from bookfeed.live.recovery.apart import Apart
 from bookfeed.live.recovery.plan import NO_SNAPSHOT, NOT_RESYNCED, ResyncPlan
+from bookfeed.live.recovery.poll import poller_of
 from bookfeed.live.recovery.ways import mender_of, news_readers_of
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
@@ -90,6 +91,7 @@ class Supervisor:
         self._stagger: Final = Stagger(seconds_ns(spacing_s))
         self._mender: Final = mender_of(endpoint, self, rng)
         self._news: Final = news_readers_of(endpoint, self)
+        self._poller: Final = poller_of(endpoint, self, rng, options, self._polled)
         policy = self._mender.policy(options.resync)
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
         self._shards: Final[dict[int, Shard]] = {}
@@ -142,6 +144,16 @@ class Supervisor:
     def resync_failures(self) -> int:
         """How often that did not help."""
         return self._mender.resync_failures
+
+    @property
+    def polls(self) -> int:
+        """How often books were polled, where nothing streams."""
+        return 0 if self._poller is None else self._poller.polls
+
+    @property
+    def poll_failures(self) -> int:
+        """How often nothing came of that."""
+        return 0 if self._poller is None else self._poller.failures
 
     def session_counts(self) -> Counter[str]:
         """What all connections counted, those that are no more included."""
@@ -237,7 +249,7 @@ class Supervisor:
         # First, since it can be refused.
         symbols = self.subscribe(waiting)
         for conn in self._shards.keys() - before:
-            self._shards[conn].session.start()
+            self._begin(self._shards[conn])
         for shard, here in placed:
             instruments = self._put(shard, here)
             if instruments:
@@ -316,13 +328,15 @@ class Supervisor:
         if not shard.instruments:
             self._retire(shard)
         if onto is None:
-            there.session.start()
+            self._begin(there)
         return there
 
     def _retire(self, shard: Shard) -> None:
         """A connection without books is given up."""
         del self._shards[shard.conn]
         self._mender.gone(shard)
+        if self._poller is not None:
+            self._poller.gone(shard)
         self._stop_later(shard)
 
     def resync(self, instrument: int) -> None:
@@ -360,6 +374,13 @@ class Supervisor:
     def start(self) -> None:
         """Begin connecting."""
         for shard in self._shards.values():
+            self._begin(shard)
+
+    def _begin(self, shard: Shard) -> None:
+        """Begin connecting, unless it is known that nothing streams."""
+        if why := self._endpoint.unstreamed:
+            shard.session.cause = why
+        else:
             shard.session.start()
 
     async def stop(self) -> None:
@@ -373,12 +394,16 @@ class Supervisor:
         await self._mender.close()
         for reader in self._news:
             await reader.close()
+        if self._poller is not None:
+            await self._poller.close()
         self.flush()
 
     def _halt(self) -> None:
         self._mender.halt()
         for reader in self._news:
             reader.halt()
+        if self._poller is not None:
+            self._poller.halt()
 
     def abandon(self) -> None:
         """Drop whatever is left without waiting for anybody; harmless after ``stop``."""
@@ -421,6 +446,17 @@ class Supervisor:
         """The state of a connection is another, or its cause."""
         self._outlet.status_changed(self, session)
 
+    def _polled(self, shard: Shard) -> None:
+        """The books of a connection are polled from now on, or no more."""
+        if shard.polled:
+            _log.warning(
+                f"polled {shard.conn}",
+                "connection %d: nothing streams; its books are polled: %s",
+                shard.conn,
+                shard.session.cause,
+            )
+        self._outlet.status_changed(self, shard.session)
+
     def status(self, session: Session) -> ConnectionStatus:
         """What is to be said of a connection now."""
         shard = self._shards.get(session.conn)
@@ -429,11 +465,12 @@ class Supervisor:
         return ConnectionStatus(
             venue=self._endpoint.venue.name,
             conn=session.conn,
-            state=session.state,
+            state="polling" if shard is not None and shard.polled else session.state,
             cause=session.cause,
             since_ns=session.since_ns,
             books=len(books),
             live=sum(book.live for book in books),
+            polled=sum(book.polled for book in books),
             delay_s=None if delay_ns is None else delay_ns / NS_PER_S,
             reconnects=session.counters.reconnects,
             clock_ahead_s=session.clock_ahead_s,
@@ -447,6 +484,8 @@ class Supervisor:
             self._apart.given(update.instrument)
             self._mender.live(update.instrument)
             self._plan.settled(update.instrument, now_ns)
+        elif update.state == "live_poll":
+            self._apart.given(update.instrument)
         elif update.cause == "poisoned":
             self.fail(EngineError("the engine failed; every book is stale"))
         elif update.state == "stale" and shard is not None:
@@ -496,6 +535,8 @@ class Supervisor:
             del self._removed[instrument]
             self._plan.forget(instrument)
             self._mender.forget(instrument)
+            if self._poller is not None:
+                self._poller.forget(instrument)
             self.inputs.forget(instrument, now_ns)
 
     @borne
@@ -526,8 +567,9 @@ class Supervisor:
         up = [shard for shard in self._shards.values() if shard.session.open]
         self._mender.mend(up, now_ns)
         self._apart.look(up, now_ns)
+        polled = [] if self._poller is None else self._poller.look(self._shards.values(), now_ns)
         for reader in self._news:
-            reader.look(up, now_ns)
+            reader.look([*up, *polled], now_ns)
         if not self._plan.wanted():
             return
         for shard in up:

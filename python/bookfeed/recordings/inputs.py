@@ -299,6 +299,18 @@ class EngineInput:
         self._record(Kind.REST_BOOK, ts, conn, head + b"\n" + body)
         return self._engine.ingest_rest(conn, body, ts, instrument=instrument, stands_at=stands_at)
 
+    def ingest_poll(
+        self, conn: int, body: bytes, ts: int, *, asked: int, instrument: int | None = None
+    ) -> int:
+        """Apply the answer to a poll that was ``asked`` for then; returns the records pending.
+
+        ``instrument`` says which book it is where the body does not; raises ``EngineError`` if
+        there is no such one.
+        """
+        head = json.dumps({"asked": asked, "instrument": instrument}).encode()
+        self._record(Kind.POLL, ts, conn, head + b"\n" + body)
+        return self._engine.ingest_poll(conn, body, ts, asked=asked, instrument=instrument)
+
     def advance(self, ts: int) -> int:
         """Let time pass; returns the records pending."""
         self._record(Kind.ADVANCE, ts, CONN_NONE, b"")
@@ -374,6 +386,11 @@ class EngineInput:
             head = control_object(line)
             stands_at = head["stands_at"]
             self.ingest_rest_book(conn, head["instrument"], body, ts, stands_at=stands_at)
+        elif kind == Kind.POLL:
+            line, _, body = payload.partition(b"\n")
+            head = control_object(line)
+            asked, instrument = head["asked"], head["instrument"]
+            self.ingest_poll(conn, body, ts, asked=asked, instrument=instrument)
         elif kind == Kind.RULE:
             rule = control_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)

@@ -28,4 +28,5 @@ class Kind(IntEnum):
     REST_BOOK = 13
     FORGET = 14
     RULE_END = 15
+    POLL = 16
     MARKET = 17

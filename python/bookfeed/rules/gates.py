@@ -44,6 +44,8 @@ class Gates:
     """How long an edge must last before it is signalled."""
     cooldown_ms: DurationMs = 0
     """How long after one opportunity the next may not begin."""
+    allow_poll: Literal["off", "on"] = "off"
+    """``"on"``: a leg's book may be one that is kept by polling (``live_poll``)."""
 
     def parameters(self) -> dict[str, object]:
         """Parameters of ``Engine.add_rule``; what is not set is left to the rule."""

@@ -159,6 +159,23 @@ class RestSeeds:
 
 
 @dataclass(frozen=True, slots=True)
+class RestPoll:
+    """Whole books by REST, asked for again and again where nothing streams.
+
+    ``books`` asks for at most ``symbols_max`` symbols, each of which the answer names, in a form
+    that the engine's ``ingest_poll`` understands. At most ``burst`` requests are sent at once, and
+    one more every ``interval_s`` seconds. ``witness`` asks for the best prices of symbols alone,
+    where answers may hold books that are none; ``None`` where they do not.
+    """
+
+    books: Callable[[Sequence[str]], RestRequest]
+    symbols_max: int
+    burst: int
+    interval_s: float
+    witness: Callable[[Sequence[str]], RestRequest] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Resubscription:
     """Whole books come with a subscription: a symbol's book is given up and subscribed again.
 
@@ -197,6 +214,9 @@ class Venue:
     side a subscription tells (``None``: all). ``mode`` tells the venue's decoder how the venue was
     asked to speak; it is recorded with every connection.
 
+    ``poll`` is how books are kept where nothing streams, ``unstreamed`` why that is so for whoever
+    is not on this machine; empty if it is not.
+
     ``handshake_headers`` is called with the wall clock's milliseconds for every attempt to
     connect; ``explain_refusal`` says what to do when they were refused. ``check_url`` raises
     ``ConfigError`` for an address the venue cannot be used at as it is.
@@ -214,6 +234,8 @@ class Venue:
     """How it is asked for news by REST; ``None`` if it is not."""
     time: RestRequest | None = None
     """A question by REST that costs little: any answer has its date, and some the venue's time."""
+    poll: RestPoll | None = None
+    unstreamed: str = ""
     members: Membership | None = None
     """How symbols come and go on an open connection; ``None`` where ``recovery`` says so, or they
     cannot."""
@@ -275,6 +297,12 @@ class Endpoint:
             raise TypeError("headers must be a mapping of names to values")
         for name, value in self.headers.items():
             _check_header(name, value)
+
+    @property
+    def unstreamed(self) -> str:
+        """Why nothing streams from there, in words; empty if it may."""
+        here = is_loopback(urlsplit(self.url).hostname or "")
+        return "" if here else self.venue.unstreamed
 
     def __repr__(self) -> str:
         url, rest_url = (text and _without_secrets(text) for text in (self.url, self.rest_url))

@@ -32,6 +32,7 @@ from bookfeed.venues.base import (
     Legs,
     MarketSection,
     RestNews,
+    RestPoll,
     RestRequest,
     RestUrl,
     Row,
@@ -81,6 +82,20 @@ NEWS: Final = RestNews(
     series=lambda series: _read(f"/series/{_quoted(series)}"),
     status=RestRequest("GET", "/exchange/status", answers=frozenset((200, 500, 503, 504))),
     schedule=RestRequest("GET", "/exchange/schedule"),
+)
+
+# Books are public, though their stream is not. Without a key an address may ask a few times a
+# second, and whoever lists markets asks as well.
+POLL: Final = RestPoll(
+    books=lambda tickers: _read(
+        f"/markets/orderbooks?{'&'.join(f'tickers={_quoted(ticker)}' for ticker in tickers)}"
+    ),
+    symbols_max=100,
+    burst=2,
+    interval_s=0.5,
+)
+UNSTREAMED: Final = (
+    f"no API key: set {KEY_ID_VARIABLE} and {KEY_PATH_VARIABLES[0]} to have books streamed"
 )
 
 FAULTS: Final = {10: Fault.DEAD, 25: Fault.OVERFLOW, 26: Fault.FULL, 27: Fault.BUSY}
@@ -266,7 +281,8 @@ def kalshi(
 
     ``use_yes_price`` is the form in which NO prices are sent; it is always stated, since the
     venue's default is going to change. ``tickers`` asks for the ``ticker`` channel, an independent
-    check of the touch. Without ``credentials`` only a simulator on this machine can be reached.
+    check of the touch. Without ``credentials`` books are polled, unless the address is on this
+    machine.
     """
     channels = (BOOKS, TRADES, TICKER) if tickers else (BOOKS, TRADES)
     asked = {"use_yes_price": use_yes_price}
@@ -296,6 +312,8 @@ def kalshi(
         recovery=_commands(channels, subscribe),
         news=NEWS,
         time=NEWS.status,
+        poll=POLL,
+        unstreamed=UNSTREAMED if credentials is None else "",
         probe_interval_s=probe_interval_s,
         mode=YES_PRICES if use_yes_price else "",
         handshake_headers=None if credentials is None else credentials.headers,
@@ -350,15 +368,10 @@ def _commands(channels: tuple[str, ...], subscribe: SubscribeCommand) -> Command
 
 
 def _check_url(url: str, key: Credentials | None) -> None:
-    """Refuses an address where the key is missing, or would be readable on the way."""
+    """Refuses an address on the way to which the key would be readable."""
     address = urlsplit(url)
-    if is_loopback(address.hostname or ""):
-        return
-    if address.scheme != "wss":
+    if key is not None and address.scheme != "wss" and not is_loopback(address.hostname or ""):
         raise ConfigError(NAME, "ws_url", "an API key is sent over wss:// only")
-    if key is None:
-        problem = f"Kalshi needs an API key, for public data too: set {KEY_ID_VARIABLE} and"
-        raise ConfigError(NAME, "api_key_id", f"{problem} {KEY_PATH_VARIABLES[0]}")
 
 
 def _explain(refusal: HandshakeRefusal, key: Credentials | None) -> str:

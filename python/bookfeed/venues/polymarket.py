@@ -23,6 +23,7 @@ from bookfeed.venues.base import (
     Membership,
     Name,
     RestBooks,
+    RestPoll,
     RestRequest,
     RestUrl,
     Row,
@@ -119,6 +120,10 @@ def polymarket(
             burst=10,
             interval_s=0.2,
         ),
+        # A tenth of what the venue allows: there may be others behind the same address.
+        poll=RestPoll(
+            _books_request, symbols_max=100, burst=5, interval_s=0.2, witness=_prices_request
+        ),
         ping_text="PING",
         is_pong=_is_pong,
         ping_interval_s=ping_interval_s,
@@ -134,6 +139,11 @@ def _is_pong(text: bytes) -> bool:
 
 def _books_request(symbols: Sequence[str]) -> RestRequest:
     return RestRequest("POST", "/books", orjson.dumps([{"token_id": s} for s in symbols]))
+
+
+def _prices_request(symbols: Sequence[str]) -> RestRequest:
+    asked = [{"token_id": s, "side": side} for s in symbols for side in ("BUY", "SELL")]
+    return RestRequest("POST", "/prices", orjson.dumps(asked))
 
 
 # Configuration.

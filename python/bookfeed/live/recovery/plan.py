@@ -16,9 +16,10 @@ from typing import Final
 from bookfeed.clock import seconds_ns
 from bookfeed.live.pacing import Backoff, TokenBucket
 
-# Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will.
+# Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will. What
+# has expired is the user's, or polled.
 NOT_RESYNCED: Final = frozenset(
-    ("none", "disconnected", "resolved", "unsubscribed", "poisoned", "transport", "absent")
+    ("none", "disconnected", "resolved", "unsubscribed", "poisoned", "transport", "absent", "expired")
 )
 
 # Why a book is wanted that never came.

@@ -124,7 +124,8 @@ impl BookView {
         self.read(py, |seen| seen.about.quote.as_deref().map(str::to_owned))
     }
 
-    /// Whether the book may be believed: one of ``STATES``. Only ``"live"`` says yes.
+    /// Whether the book may be believed: one of ``STATES``. Only ``"live"`` says yes;
+    /// ``"live_poll"`` says that it was so at ``ts_evidence``.
     #[getter]
     fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.read(py, |seen| seen.book.shown_state().name())
@@ -140,6 +141,13 @@ impl BookView {
     #[getter]
     fn live(&self, py: Python<'_>) -> PyResult<bool> {
         self.read(py, |seen| seen.book.believable())
+    }
+
+    /// Whether nothing streams the book, and it is as the venue told it when it was last asked, at
+    /// ``ts_evidence``. The same as ``state == "live_poll"``.
+    #[getter]
+    fn polled(&self, py: Python<'_>) -> PyResult<bool> {
+        self.read(py, |seen| seen.book.polled())
     }
 
     /// Whether the venue's own hash or checksum vouches for the book exactly as it stands.

@@ -34,7 +34,7 @@ pub use trust::{Refused, Untrusted};
 /// and 1e-8; those without are the nearest floats. Times are Unix nanoseconds.
 ///
 /// The touch, the metrics and the fills are ``None`` unless the book may be believed
-/// (``live``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
+/// (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
 /// ``EngineError`` if the engine no longer has the book. Views come from ``Engine.book()`` and
 /// ``Feed.book()``.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
@@ -124,7 +124,7 @@ impl BookView {
         }
     }
 
-    /// Asks the book if it may be believed.
+    /// Asks the book if its prices may be looked at.
     #[inline]
     fn believe<R>(
         &self,
@@ -132,11 +132,11 @@ impl BookView {
         question: impl FnOnce(View<'_>) -> Option<R>,
     ) -> PyResult<Option<R>> {
         if let Some(frozen) = self.frozen.as_deref() {
-            let book = Some(&frozen.book).filter(|book| book.believable());
+            let book = Some(&frozen.book).filter(|book| book.readable());
             return Ok(book.and_then(|book| question(self.view(book))));
         }
         let engine = self.engine.bind(py).try_borrow()?;
-        let book = self.held(&engine.inner).filter(|book| book.believable());
+        let book = self.held(&engine.inner).filter(|book| book.readable());
         Ok(book.and_then(|book| question(self.view(book))))
     }
 

@@ -18,9 +18,9 @@ impl BookView {
     ///
     /// ``bids`` and ``asks`` list at most ``depth`` levels each (all of them if ``None``),
     /// best first, as ``[price, size]`` in floats, whatever the book's state, which is beside
-    /// them in ``state``, ``cause`` and ``live``. ``bid``, ``ask``, their sizes, ``spread``
-    /// and ``mid`` are ``None`` unless the book may be believed. Times are Unix nanoseconds or
-    /// ``None``.
+    /// them in ``state``, ``cause``, ``live`` and ``polled``. ``bid``, ``ask``, their sizes,
+    /// ``spread`` and ``mid`` are ``None`` unless one of the two is true. Times are Unix
+    /// nanoseconds or ``None``.
     #[pyo3(signature = (depth = None))]
     fn to_dict<'py>(&self, py: Python<'py>, depth: Option<usize>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
@@ -68,12 +68,13 @@ impl BookView {
         dict.set_item("state", book.shown_state().name())?;
         dict.set_item("cause", book.shown_cause().name())?;
         dict.set_item("live", book.believable())?;
+        dict.set_item("polled", book.polled())?;
         dict.set_item("verified", book.verified())?;
         dict.set_item("epoch", book.epoch)?;
         dict.set_item("ts_event", present(book.ts_event))?;
         dict.set_item("ts_recv", present(book.ts_recv))?;
         dict.set_item("ts_evidence", present(seen.ts_evidence()))?;
-        let believed = Some(view).filter(|_| book.believable());
+        let believed = Some(view).filter(|_| book.readable());
         for (price, size, side) in [("bid", "bid_qty", Side::Bid), ("ask", "ask_qty", Side::Ask)] {
             let best = believed.and_then(|view| view.best(side));
             dict.set_item(price, best.map(|level| price_f64(i128::from(level.0))))?;

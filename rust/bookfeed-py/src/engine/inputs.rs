@@ -220,6 +220,28 @@ impl Engine {
         })
     }
 
+    /// Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams, which
+    /// are ``live_poll`` from then on. Returns the number of records that wait.
+    ///
+    /// ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that is
+    /// how old the books are. ``instrument`` says which book it is where the body does not. Books
+    /// of a connection that is open, and answers that are older than what is known, are left alone
+    /// and counted. A bad answer is counted, never an error.
+    #[pyo3(signature = (conn, payload, ts_recv, *, asked, instrument = None))]
+    fn ingest_poll(
+        &mut self,
+        conn: u32,
+        payload: &Bound<'_, PyAny>,
+        ts_recv: i64,
+        asked: i64,
+        instrument: Option<u32>,
+    ) -> PyResult<usize> {
+        let about = instrument.map_or(Ok(UNKNOWN), |number| self.id_of(number))?;
+        self.with_payload(payload, ts_recv, |engine, bytes| {
+            engine.ingest_poll(conn, bytes, about, asked, ts_recv)
+        })
+    }
+
     /// Whether each change of a level is a record from here on (``Batch.levels``).
     ///
     /// Then whoever applies ``new_qty_e8`` to his copy has ``BookView.levels_exact`` after

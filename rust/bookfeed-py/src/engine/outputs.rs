@@ -53,6 +53,14 @@ impl Engine {
         Ok(found.map(|about| about.number))
     }
 
+    /// The books of a connection whose polled answers say next to nothing, and which wait until the
+    /// venue, asked for their best prices alone, says so as well: their instrument numbers.
+    fn poll_doubts(&self, conn: u32) -> Vec<u32> {
+        let all = self.inner.instruments();
+        let doubted = self.inner.poll_doubts(conn);
+        doubted.into_iter().filter_map(|id| all.at(id)).map(|about| about.number).collect()
+    }
+
     /// The live views of all books, in the order of their numbers.
     fn books(slf: Bound<'_, Self>) -> Vec<BookView> {
         let engine = slf.borrow();
