@@ -99,13 +99,14 @@ class LiveBooks(BookSource):
     def unreached(self) -> dict[str, str]:
         """Return the venues of which no connection was ever open, and why the last attempt failed.
 
-        A venue is not among them before an attempt has failed.
+        A venue is not among them before an attempt has failed, nor if its books are polled.
         """
         found = {}
         for supervisor in self._supervisors:
             sessions = supervisor.sessions
             causes = [session.cause for session in sessions if session.cause]
-            if causes and not any(session.counters.connects for session in sessions):
+            reached = supervisor.polls or any(session.counters.connects for session in sessions)
+            if causes and not reached:
                 found[supervisor.venue.name] = causes[-1]
         return found
 

@@ -50,8 +50,8 @@ class Answer(NamedTuple):
     body: bytes
     etag: str
     """What tells this body from later ones; empty if the server does not say."""
-    age_s: int = 0
-    """For how many whole seconds a cache on the way has kept it."""
+    age_s: int | None = None
+    """For how many whole seconds a cache on the way has kept it; ``None``: none did."""
 
 
 def available() -> bool:
@@ -200,10 +200,10 @@ class RestClient:
         await self.close()
 
 
-def _age_s(value: str | None) -> int:
-    """An ``Age`` header in seconds; 0 where there is none that can be read."""
+def _age_s(value: str | None) -> int | None:
+    """An ``Age`` header in seconds; ``None`` where there is none that can be read."""
     text = (value or "").strip()
-    return int(text[:10]) if text.isascii() and text.isdigit() else 0
+    return int(text[:10]) if text.isascii() and text.isdigit() else None
 
 
 async def _body(response: "aiohttp.ClientResponse") -> bytes:

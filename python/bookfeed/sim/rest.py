@@ -10,6 +10,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bookfeed.sim.rest_faults import RestFaults
+
 _SHUTDOWN_S: Final = 1.0
 
 
@@ -23,11 +25,13 @@ class RestBase:
         self.url = ""
         self.requests = 0
         """Requests answered so far."""
+        self.faults: Final = RestFaults()
+        """What goes wrong with them."""
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests += 1
-        return await handler(request)
+        return await self.faults.answer(request, handler)
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listens; port 0 picks a free one. ``OSError`` if it cannot."""

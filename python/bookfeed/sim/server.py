@@ -16,11 +16,22 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Generic, Protocol, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener, ws_create_server
+from picows import (
+    WSListener,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 
 from bookfeed.sim.peer import Peer
+
+if TYPE_CHECKING:
+    # It needs aiohttp, which a server without REST does without.
+    from bookfeed.sim.rest_faults import RestFaults
 
 # Steps of one turn of the loop when nothing paces them: enough to fill a few socket writes.
 _STEPS_PER_TURN: Final = 64
@@ -67,6 +78,7 @@ class RestService(Protocol):
 
     url: str
     requests: int
+    faults: "RestFaults"
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listens."""
@@ -113,6 +125,9 @@ class VenueServer(ABC, Generic[C]):
         """Frames meant for connections so far, first books and replies aside."""
         self.idle_s_max = _IDLE_S_MAX
         """How long paced markets rest at most before they look what is due."""
+        self.refusing: HTTPStatus | None = None
+        """With what handshakes are refused, whoever asks; ``None`` if they are not."""
+        self._roused = False
         self._listening = listening
         # One address, so that one port is free on it.
         self._host = "127.0.0.1" if listening.host == "localhost" else listening.host
@@ -140,13 +155,39 @@ class VenueServer(ABC, Generic[C]):
         """REST requests answered so far."""
         return self._rest.requests if self._rest else 0
 
+    @property
+    def rest_faults(self) -> "RestFaults":
+        """What goes wrong with REST; ``RuntimeError`` where there is none."""
+        if self._rest is None:
+            raise RuntimeError("this simulator serves no REST")
+        return self._rest.faults
+
+    def rouse(self) -> None:
+        """All markets move from now on, whether or not anybody is subscribed."""
+        self._roused = True
+        self._follow()
+
+    def block(self, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> None:
+        """Ends every connection and refuses further ones, until ``refusing`` is ``None``."""
+        self.refusing = status
+        for client in list(self._clients.values()):
+            client.close(1001, b"going away")
+
+    def _admit(
+        self, request: WSUpgradeRequest
+    ) -> WSListener | WSUpgradeResponseWithListener | None:
+        if self.refusing is None:
+            return self._accept(request)
+        answer = WSUpgradeResponse.create_error_response(self.refusing, b"")
+        return WSUpgradeResponseWithListener(answer, None)
+
     # life
 
     async def start(self) -> None:
         """Listens and starts the markets; ``OSError`` if a port cannot be had."""
         config = self._listening
         self._server = await ws_create_server(
-            self._accept,
+            self._admit,
             self._host,
             config.port,
             ssl=config.tls,
@@ -226,9 +267,14 @@ class VenueServer(ABC, Generic[C]):
 
     # what each venue does in its own way
 
-    @abstractmethod
     def joined(self, client: C) -> None:
         """Is told when what ``client`` follows may have changed."""
+        del client
+        self._follow()
+
+    @abstractmethod
+    def _follow(self) -> None:
+        """Brings the lists of who follows what up to date."""
 
     @abstractmethod
     def _accept(

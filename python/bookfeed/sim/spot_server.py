@@ -76,11 +76,12 @@ class SpotServer(VenueServer[C], Generic[C, M]):
             if client.open:
                 client.tear(payload)
 
-    def joined(self, client: C) -> None:
-        """Brings the list of symbols that anyone follows up to date."""
+    def _follow(self) -> None:
         followed = {
             symbol for one in self._clients.values() if one.open for symbol in self._followed(one)
         }
+        if self._roused:
+            followed.update(self.venue.markets)
         self._among = sorted(followed)
         self._set_awake(bool(followed))
 

@@ -158,7 +158,7 @@ class Poller:
 
 def _kept_ns(answer: Answer) -> int:
     """How long a cache may have kept an answer: it counts whole seconds."""
-    return (answer.age_s + 1) * NS_PER_S if answer.age_s else 0
+    return 0 if answer.age_s is None else (answer.age_s + 1) * NS_PER_S
 
 
 def poller_of(

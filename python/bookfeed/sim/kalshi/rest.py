@@ -78,7 +78,8 @@ class KalshiRest(RestBase):
         return handle
 
     def _orderbook(self, request: web.Request) -> str:
-        market = self._venue.given(request.match_info["ticker"])
+        (ticker,) = self.faults.given([request.match_info["ticker"]]) or [""]
+        market = self._venue.given(ticker)
         return text.orderbook(market, _number(request, "depth", 0, _DEPTH_MAX))
 
     def _orderbooks(self, request: web.Request) -> str:
@@ -87,7 +88,7 @@ class KalshiRest(RestBase):
             raise BadRequest(f"tickers must be given 1 to {_BATCH_MAX} times")
         # A list with commas is no ticker: the parameter is repeated, and the first one counts.
         names = [ticker.partition(",")[0] for ticker in tickers]
-        return text.orderbooks(list(self._venue.known(names)))
+        return text.orderbooks(list(self._venue.known(self.faults.given(names))))
 
     def _trades(self, request: web.Request) -> str:
         """A page of prints, newest first; the cursor is how many newer ones there are."""

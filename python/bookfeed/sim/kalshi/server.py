@@ -294,10 +294,6 @@ class KalshiSimServer(VenueServer[Client]):
         first = self.venue.markets[0].spec.ticker
         self.venue.absent.update(self.injector.absent(conn, first, time.time_ns()))
 
-    def joined(self, client: Client) -> None:
-        """Brings the list of markets that anyone follows up to date."""
-        self._follow()
-
     def _follow(self) -> None:
         subs = [
             sub
@@ -305,12 +301,12 @@ class KalshiSimServer(VenueServer[Client]):
             if one.open
             for sub in one.session.subscriptions.values()
         ]
-        if any(sub.names is None for sub in subs):
+        if self._roused or any(sub.names is None for sub in subs):
             self.followed = self.venue.markets
         else:
             named = dict.fromkeys(name for sub in subs for name in sub.names or ())
             self.followed = list(self.venue.known(named))
-        self._set_awake(bool(subs))
+        self._set_awake(self._roused or bool(subs))
 
     def _make_rest(self) -> RestService:
         from bookfeed.sim.kalshi.rest import KalshiRest

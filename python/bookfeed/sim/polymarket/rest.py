@@ -1,9 +1,9 @@
 """The REST side of the simulated Polymarket: books on request, in the key order that is hashed.
 
-Needs aiohttp. ``GET /book?token_id=``, ``POST /books``, ``GET /clob-markets/…``, ``GET /time``;
-answers are the venue's books of this moment, unless a ``ghost`` fault says otherwise. What must be
-asked for by POST is refused by GET. ``GET /prices-history`` draws the prints of a token, and one
-point of now that nobody asked for; ``GET /markets/…`` says who won.
+Needs aiohttp. ``GET /book?token_id=``, ``POST /books``, ``POST /prices``, ``GET /clob-markets/…``,
+``GET /time``; answers are the venue's books of this moment, unless a fault says otherwise. What
+must be asked for by POST is refused by GET. ``GET /prices-history`` draws the prints of a token,
+and one point of now that nobody asked for; ``GET /markets/…`` says who won.
 """
 
 import json
@@ -28,7 +28,8 @@ _POST_ONLY: Final = ("/books", "/prices", "/midpoints", "/last-trades-prices")
 
 class RestServer(RestBase):
     """Serves ``book_text(asset_id)``, which raises ``KeyError`` for an unknown asset, and ``specs``
-    by condition id, without those that are ``not_yet`` known here.
+    by condition id, without those that are ``not_yet`` known here. ``touch`` is the best bid and
+    ask of an asset as printed, ``ghost_text`` a book of it that says nothing, under a fresh time.
     """
 
     def __init__(
@@ -38,6 +39,9 @@ class RestServer(RestBase):
         not_yet: Collection[str] = (),
         trades: Collection[Message] = (),
         winner: Callable[[MarketSpec], int | None] = lambda _spec: None,
+        *,
+        touch: Callable[[str], tuple[str, str]],
+        ghost_text: Callable[[str], str],
     ) -> None:
         """``trades`` are prints, oldest first; ``winner`` is the index of what came true."""
         self._book_text = book_text
@@ -45,10 +49,13 @@ class RestServer(RestBase):
         self._not_yet = not_yet
         self._trades = trades
         self._winner = winner
+        self._touch = touch
+        self._ghost_text = ghost_text
         super().__init__(
             (
                 web.get("/book", self._book),
                 web.post("/books", self._books),
+                web.post("/prices", self._best_prices),
                 web.get("/clob-markets/{condition}", self._market),
                 web.get("/markets/{condition}", self._whole_market),
                 web.get("/prices-history", self._prices),
@@ -57,9 +64,15 @@ class RestServer(RestBase):
             )
         )
 
+    def _text_of(self, asset_id: str) -> str:
+        """A book, or what is told in its place; ``KeyError`` for one that is not known."""
+        text = self._book_text(asset_id)
+        return self._ghost_text(asset_id) if self.faults.is_ghost(asset_id) else text
+
     async def _book(self, request: web.Request) -> web.Response:
         try:
-            return json_answer(self._book_text(request.query.get("token_id", "")))
+            (asset_id,) = self.faults.given([request.query.get("token_id", "")]) or [""]
+            return json_answer(self._text_of(asset_id))
         except KeyError:
             return json_answer(_MISSING, 404)
 
@@ -72,12 +85,24 @@ class RestServer(RestBase):
         if len(asset_ids) > _BOOKS_MAX:
             return json_answer(_TOO_MANY, 400)
         books = []
-        for asset_id in asset_ids:
+        for asset_id in self.faults.given(asset_ids):
             try:
-                books.append(self._book_text(asset_id))
+                books.append(self._text_of(asset_id))
             except KeyError:
                 continue  # the venue leaves out what it does not know
         return json_answer(f"[{','.join(books)}]")
+
+    async def _best_prices(self, request: web.Request) -> web.Response:
+        """Best prices by asset: ``BUY`` is the best bid, ``SELL`` the best ask."""
+        found: dict[str, dict[str, str]] = {}
+        try:
+            for entry in json.loads(await request.text()):
+                asset_id, side = str(entry["token_id"]), str(entry.get("side", "SELL"))
+                bid, ask = self._touch(asset_id)
+                found.setdefault(asset_id, {})[side] = bid if side == "BUY" else ask
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return json_answer(_BAD, 400)
+        return json_answer(json.dumps(found))
 
     async def _market(self, request: web.Request) -> web.Response:
         condition = request.match_info["condition"]

@@ -174,14 +174,14 @@ class SimServer(VenueServer[Client]):
         first = self.venue.markets[0].spec.asset_ids[0]
         self.venue.withdraw(self.injector.absent(conn, first, time.time_ns()))
 
-    def joined(self, client: Client) -> None:
-        """Brings the lists of who follows what up to date."""
+    def _follow(self) -> None:
         self._audience = {}
         for one in self._clients.values():
             for market in one.masks:
                 self._audience.setdefault(market, []).append(one)
         self._among = [self.venue.markets[index] for index in sorted(self._audience)]
-        if not self._among and any(one.custom for one in self._clients.values()):
+        custom = any(one.custom for one in self._clients.values())
+        if self._roused or (not self._among and custom):
             self._among = self.venue.markets
         self._set_awake(bool(self._among))
 
@@ -189,7 +189,15 @@ class SimServer(VenueServer[Client]):
         from bookfeed.sim.polymarket.rest import RestServer
 
         specs = {market.spec.condition_id: market.spec for market in self.venue.markets}
-        return RestServer(self._book_text, specs, self.not_yet, self.trades, self._winner)
+        return RestServer(
+            self._book_text,
+            specs,
+            self.not_yet,
+            self.trades,
+            self._winner,
+            touch=self.venue.touch,
+            ghost_text=self.venue.newest_ghost,
+        )
 
     def _winner(self, spec: MarketSpec) -> int | None:
         return self.venue.markets[spec.index].winner

@@ -165,10 +165,20 @@ class SimVenue:
         asset = self.assets[asset_id]
         return asset.rest_text(asset.ts_ms, asset.hash)
 
+    def touch(self, asset_id: str) -> tuple[str, str]:
+        """Best bid and ask of an asset as printed; ``KeyError`` if there is no such asset."""
+        asset = self.assets[asset_id]
+        return PRICE_TEXT[asset.best_bid], PRICE_TEXT[asset.best_ask]
+
     def ghost_book(self, asset_id: str) -> str:
         """A stale answer of ``/book``, ten minutes old; ``KeyError`` as for ``rest_book``."""
         asset = self.assets[asset_id]
         return wire.ghost_book(asset, self._market_of[asset_id].terms, asset.ts_ms - 600_000)
+
+    def newest_ghost(self, asset_id: str) -> str:
+        """The same with the time of the newest book; ``KeyError`` as for ``rest_book``."""
+        asset = self.assets[asset_id]
+        return wire.ghost_book(asset, self._market_of[asset_id].terms, asset.ts_ms)
 
     def fresh_ghost(self, asset_id: str) -> str | None:
         """The same as of now, as the stream or REST tells it; ``None`` if outcomes trade apart."""

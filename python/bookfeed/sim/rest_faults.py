@@ -1,0 +1,131 @@
+"""What can go wrong with the REST side of any simulated venue, from now until it is mended.
+
+    faults.begin("limit", retry_after_s=2)
+    ...
+    faults.end("limit")
+
+Kinds, as the venues' pages have them:
+
+* ``limit``: 429, with ``Retry-After`` or without; ``away``: 503, likewise.
+* ``page``: 200, with an HTML page in place of an answer; ``hang``: no answer for a while.
+* ``stale``: what a cache keeps: the first answer of a path, whatever is asked, with its ``Age``.
+* ``poison``: a request that names ``symbol`` is refused as a whole, with 422.
+* ``clamp``: an answer has the first ``count`` books that were asked for, and does not say so.
+* ``hidden``: ``symbol`` is not known yet.
+* ``ghost``: the book of ``symbol``, or any, is 0.01 to 0.99, under a fresh time.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from aiohttp import web
+
+RestFaultKind = Literal[
+    "limit", "away", "page", "hang", "stale", "poison", "clamp", "hidden", "ghost"
+]
+_PAGE: Final = "<!DOCTYPE html><html><head><title>Just a moment</title></head></html>"
+_STATUS: Final[dict[str, int]] = {"limit": 429, "away": 503}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class RestFault:
+    """One thing that goes wrong; what is not said of it does not matter for its kind."""
+
+    retry_after_s: int | None = None
+    symbol: str = ""
+    count: int = 0
+    hang_s: float = 60.0
+
+
+class RestFaults:
+    """What goes wrong now, and how often it did."""
+
+    def __init__(self) -> None:
+        self._now: dict[RestFaultKind, RestFault] = {}
+        self._kept: dict[str, tuple[float, str]] = {}
+        self.hits: Counter[RestFaultKind] = Counter()
+        """Requests, or books, that each kind has spoilt so far."""
+
+    def begin(
+        self,
+        kind: RestFaultKind,
+        *,
+        retry_after_s: int | None = None,
+        symbol: str = "",
+        count: int = 0,
+        hang_s: float = 60.0,
+    ) -> None:
+        """Something goes wrong from now on."""
+        self._now[kind] = RestFault(retry_after_s, symbol, count, hang_s)
+
+    def end(self, kind: RestFaultKind) -> None:
+        """It does so no more."""
+        self._now.pop(kind, None)
+        if kind == "stale":
+            self._kept.clear()
+
+    def _hit(self, kind: RestFaultKind) -> RestFault | None:
+        fault = self._now.get(kind)
+        if fault is not None:
+            self.hits[kind] += 1
+        return fault
+
+    # Whole answers.
+
+    async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The answer to a request, by ``handler`` or in its place."""
+        kinds: tuple[RestFaultKind, ...] = ("limit", "away")
+        for kind in kinds:
+            if (fault := self._hit(kind)) is not None:
+                after = fault.retry_after_s
+                headers = {} if after is None else {"Retry-After": str(after)}
+                body = '{"error":"too many requests"}' if kind == "limit" else ""
+                return web.Response(status=_STATUS[kind], text=body, headers=headers)
+        if (fault := self._hit("hang")) is not None:
+            await asyncio.sleep(fault.hang_s)
+        if self._hit("page") is not None:
+            return web.Response(text=_PAGE, content_type="text/html")
+        poison = self._now.get("poison")
+        if poison is not None and poison.symbol in request.path_qs + await request.text():
+            self._hit("poison")
+            return web.Response(status=422, text='{"error":"invalid payload"}')
+        if "stale" in self._now:
+            return await self._cached(request, handler)
+        return await handler(request)
+
+    async def _cached(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        key = request.path
+        now_s = time.monotonic()
+        if key not in self._kept:
+            answer = await handler(request)
+            if answer.status != 200 or not isinstance(answer, web.Response):
+                return answer
+            self._kept[key] = now_s, answer.text or ""
+            return answer
+        self._hit("stale")
+        since_s, text = self._kept[key]
+        age = {"Age": str(int(now_s - since_s))}
+        return web.Response(text=text, content_type="application/json", headers=age)
+
+    # Books of an answer.
+
+    def given(self, symbols: Sequence[str]) -> list[str]:
+        """Those of the books asked for that an answer has."""
+        hidden, clamp = self._now.get("hidden"), self._now.get("clamp")
+        found = [s for s in symbols if hidden is None or s != hidden.symbol]
+        if len(found) < len(symbols):
+            self._hit("hidden")
+        if clamp is not None and len(found) > clamp.count:
+            self._hit("clamp")
+            return found[: clamp.count]
+        return found
+
+    def is_ghost(self, symbol: str) -> bool:
+        """Whether a book is answered with one that says nothing."""
+        fault = self._now.get("ghost")
+        return fault is not None and fault.symbol in ("", symbol) and self._hit("ghost") is not None
