@@ -93,9 +93,10 @@ async def test_record_and_replay_come_to_the_same(tmp_path: Path, key: Path) -> 
     assert KEY_ID.encode() not in everything(Path(directory))
 
 
-async def test_without_a_key_nothing_is_started(tmp_path: Path) -> None:
+async def test_without_a_key_and_without_rest_nothing_is_started(tmp_path: Path) -> None:
     path = tmp_path / "bookfeed.toml"
-    path.write_text(f'[[market]]\nvenue = "kalshi"\nticker = "{TICKER}"\n')
+    market = f'[[market]]\nvenue = "kalshi"\nticker = "{TICKER}"\n'
+    path.write_text(f'{market}[kalshi]\nrest_url = ""\n')
     _, err = await told("run", "--config", str(path), "--seconds", "3", code=2)
     assert "KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH" in err
 

@@ -27,6 +27,7 @@ hash_interval_ms = 100
 batch_grace_ms = 200
 suspect_grace_ms = 900
 silence_s = 12.5
+poll_age_s = 20
 max_delay_s = 2.5
 unheard_s = 60
 calendar = false
@@ -36,6 +37,8 @@ busy_poll = true
 connect_stagger_ms = 5
 backoff_min_s = 0.5
 backoff_max_s = 8
+poll_interval_s = 2
+poll_after_s = 0
 reconnect = false
 frame_bytes_max = 1_000_000
 
@@ -154,11 +157,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "batch_grace_s": 0.2,
         "suspect_grace_s": 0.9,
         "silence_s": 12.5,
+        "poll_age_s": 20,
         "max_delay_s": 2.5,
         "unheard_s": 60,
         "calendar": False,
     }
-    assert loaded.feed == FeedConfig(True, 5, 0.5, 8.0, reconnect=False, frame_bytes_max=1_000_000)
+    assert loaded.feed == FeedConfig(
+        True, 5, 0.5, 8.0, False, poll_interval_s=2.0, poll_after_s=0.0, frame_bytes_max=1_000_000
+    )
     assert loaded.sections["polymarket"] == PolymarketSection(
         "ws://127.0.0.1:1234/ws/market",
         "",

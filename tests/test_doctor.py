@@ -31,6 +31,9 @@ from session_server import YES, Peer, Server, Stamps, book_message
 from test_architecture import change_frame
 from tls import tls_at
 
+from bookfeed.sim.kalshi import KalshiSimConfig
+from bookfeed.sim.kalshi import serve as serve_kalshi
+
 
 @pytest.fixture
 def raw() -> Iterator[RawServer]:
@@ -198,7 +201,6 @@ async def test_9_a_key_that_others_may_read(
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ((), "needs an API key"),
         ((f'api_key_id = "{KEY_ID}"',), "no private key"),
         ((f'api_key_id = "{KEY_ID}"', 'private_key_file = "/nowhere/key.pem"'), "cannot read"),
     ],
@@ -210,6 +212,24 @@ async def test_10_a_key_that_is_missing(
     assert told.bad() == ["settings"]
     finding = told.of("settings", "kalshi")
     assert said in finding["found"]
+
+
+async def test_books_of_kalshi_are_polled_without_a_key(diagnose: Diagnose) -> None:
+    venue = await serve_kalshi(KalshiSimConfig(seed=4))
+    market = f'[[market]]\nvenue = "kalshi"\nticker = "{venue.venue.markets[0].spec.ticker}"'
+    # There is no such host, and nobody asks for it.
+    there = f'[kalshi]\nws_url = "wss://kalshi.invalid/"\nrest_url = "{venue.rest_url}"'
+    try:
+        told = await diagnose(f"{market}\n{there}")
+    finally:
+        await venue.close()
+    assert told.bad() == []
+    key = told.of("key file", "kalshi")
+    assert key["grade"] == "warn" and key["found"].startswith("no API key")
+    assert "KALSHI_API_KEY_ID" in key["advice"]
+    assert "polled" in told.of("first book", "kalshi")["found"]
+    books = told.of("books", "kalshi")
+    assert (books["polled"], books["live"]) == (1, 0) and "live_poll" in books["found"]
 
 
 async def test_11_something_that_answers_in_the_venues_place(

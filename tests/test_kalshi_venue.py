@@ -13,7 +13,7 @@ from bookfeed.audit.fees.kalshi import _MAKER_SHARE
 from bookfeed.errors import ConfigError
 from bookfeed.market import Market, Outcome
 from bookfeed.venues import VENUES, KalshiFee
-from bookfeed.venues.base import Commands, Fault, HandshakeRefusal, Venue
+from bookfeed.venues.base import Commands, Endpoint, Fault, HandshakeRefusal, Venue
 from bookfeed.venues.kalshi import FEE_TYPES, PATH, Credentials, credentials, kalshi
 from bookfeed.venues.kalshi_keys import parse_key
 from bookfeed.venues.secret import Secret
@@ -243,12 +243,15 @@ async def test_a_feed_warns_of_it_before_anything_is_refused(
     assert any(line.startswith('market KXA: fee type "quadratc" is not known') for line in told)
 
 
-def test_a_key_is_needed_beyond_this_machine_and_only_over_tls() -> None:
+def test_a_key_is_sent_only_over_tls_or_on_this_machine() -> None:
     for loopback in ("ws://127.0.0.1:1/x", "ws://localhost/x", "ws://[::1]:2/x"):
         check(kalshi(), loopback)
+        assert Endpoint(kalshi(), loopback).unstreamed == ""
+    check(kalshi(), PROD)
     check(kalshi(credentials=ED_KEY), PROD)
-    with pytest.raises(ConfigError, match="KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH"):
-        check(kalshi(), PROD)
+    told = Endpoint(kalshi(), PROD).unstreamed
+    assert "KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH" in told
+    assert Endpoint(kalshi(credentials=ED_KEY), PROD).unstreamed == ""
     with pytest.raises(ConfigError, match="wss:// only"):
         check(kalshi(credentials=ED_KEY), PROD.replace("wss", "ws"))
 
@@ -264,8 +267,11 @@ def test_a_feed_without_a_key_says_so_before_it_connects(monkeypatch: pytest.Mon
     for name in ("KALSHI_API_KEY_ID", "KALSHI_PRIVATE_KEY_PATH", "KALSHI_PRIVATE_KEY"):
         monkeypatch.delenv(name, raising=False)
     market = Market(SYMBOLS[0], (Outcome("Yes", SYMBOLS[0]),), venue="kalshi")
-    with pytest.raises(ConfigError, match="Kalshi needs an API key"):
-        Feed([market])
+    # Books are public: they are polled, if there is REST.
+    assert Feed([market]).markets == (market,)
+    bare = Endpoint(kalshi(), PROD)
+    with pytest.raises(ConfigError, match="or REST to have them polled"):
+        Feed([market], endpoints={"kalshi": bare})
     section = VENUES["kalshi"].section
     assert section is not None
     assert section().endpoint("environment").venue.handshake_headers is None

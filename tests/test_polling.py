@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,10 +18,8 @@ from test_feed_sim import RULES, markets_of
 from waiting import PATIENCE_S, until
 
 from bookfeed._bookfeed import Batch, Engine
-from bookfeed.audit import Auditor as Witness
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.market import Market, Outcome
-from bookfeed.recordings.replay import replay
 from bookfeed.records import Signal, Update
 from bookfeed.rules.rule import Rule
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
@@ -48,7 +46,7 @@ class Watch:
         self.feed: Feed | None = None
         self.polled = self.live = 0
         self.wrong: list[str] = []
-        self.states: list[tuple[str, str]] = []
+        self.states: dict[str, list[str]] = {}
         self.signals: list[Signal] = []
         # When each version of a book was first seen to be there, by symbol.
         self.since: dict[str, dict[int, int]] = {}
@@ -61,7 +59,7 @@ class Watch:
 
     def on_update(self, update: Update) -> None:
         if update.kind == "state":
-            self.states.append((update.state, update.cause))
+            self.states.setdefault(update.symbol, []).append(update.state)
 
     def on_batch(self, batch: Batch) -> None:
         assert self.feed is not None
@@ -102,19 +100,18 @@ async def running(
     else:
         markets = kalshi_markets(server)
         arguments = {"endpoints": {"kalshi": Endpoint(kalshi(), server.url, server.rest_url)}}
+    arguments |= {
+        "rules": RULES,
+        "options": OPTIONS,
+        "engine": Engine(hash_check="always", poll_age_s=AGE_S),
+        "seed": 1,
+    }
     feed = Feed(
         markets,
         on_batch=watch.on_batch,
         on_update=watch.on_update,
         on_signal=watch.signals.append,
-        **{
-            "rules": RULES,
-            "options": OPTIONS,
-            "engine": Engine(hash_check="always", poll_age_s=AGE_S),
-            "seed": 1,
-        }
-        | arguments
-        | more,
+        **arguments | more,
     )
     watch.feed = feed
     server.rouse()
@@ -167,9 +164,11 @@ async def test_a_venue_that_is_away_is_polled_and_streams_again_by_itself() -> N
         assert feed.counters()["polls"] == polls
         assert [c.state for c in feed.status().connections] == ["connected"]
         # Never both: between the two nobody has a say.
-        for before, after in zip(watch.states, watch.states[1:], strict=False):
-            assert (before[0], after[0]) not in (("live_poll", "live"),), watch.states
-        assert all(leg.state == "live" for s in watch.signals for leg in s.legs if s.phase != "close")
+        for states in watch.states.values():
+            assert "live_poll" in states and states[-1] == "live"
+            assert ("live_poll", "live") not in pairwise(states)
+        opened = [signal for signal in watch.signals if signal.phase != "close"]
+        assert all(leg.state == "live" for signal in opened for leg in signal.legs)
 
 
 async def test_who_is_refused_need_not_wait_and_see() -> None:
@@ -186,7 +185,7 @@ async def test_without_a_key_books_are_polled() -> None:
     async with running(server, rules=()) as (feed, watch):
         await until(lambda: all_are(feed, "live_poll"))
         await until(lambda: watch.polled > 100)
-        assert watch.live == 0 and not any(state == "live" for state, _ in watch.states)
+        assert watch.live == 0 and not any("live" in states for states in watch.states.values())
         (connection,) = feed.status().connections
         assert connection.state == "polling" and "no API key" in connection.cause
         assert feed.unreached() == {}

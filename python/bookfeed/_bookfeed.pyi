@@ -424,8 +424,8 @@ class BookView:
         """Whether the book may be believed. The same as ``state == "live"``."""
     @property
     def polled(self) -> bool:
-        """Whether nothing streams the book, and it is as the venue told it when it was last asked,
-        at ``ts_evidence``. The same as ``state == "live_poll"``.
+        """Whether nothing streams the book, and it is as the venue told it when it was last asked, at
+        ``ts_evidence``. The same as ``state == "live_poll"``.
         """
     @property
     def verified(self) -> bool:
@@ -1013,8 +1013,8 @@ class Engine:
         asked: int,
         instrument: int | None = None,
     ) -> int:
-        """Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams,
-        which are ``live_poll`` from then on. Returns the number of records that wait.
+        """Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams, which
+        are ``live_poll`` from then on. Returns the number of records that wait.
 
         ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that is
         how old the books are. ``instrument`` says which book it is where the body does not. Books
@@ -1050,8 +1050,8 @@ class Engine:
         Raises ``EngineError`` for an unknown venue.
         """
     def poll_doubts(self, conn: int) -> list[int]:
-        """The books of a connection whose polled answers say next to nothing, and which wait until
-        the venue, asked for their best prices alone, says so as well: their instrument numbers.
+        """The books of a connection whose polled answers say next to nothing, and which wait until the
+        venue, asked for their best prices alone, says so as well: their instrument numbers.
         """
     def books(self) -> Sequence[BookView]:
         """The live views of all books, in the order of their numbers."""

@@ -58,6 +58,9 @@ class _Patient:
     clock: ClockWindow
     endpoint: Endpoint | None = None
     open: bool = False
+    """Whether something streams."""
+    polled: bool = False
+    """Whether nothing does, and it answers by REST."""
 
 
 async def examine(what: Examination, tell: Tell) -> None:
@@ -110,6 +113,10 @@ def _find(what: Examination, one: _Patient) -> list[Finding]:
             Finding(one.name, "settings", grade, text, _AGAIN if advised is None else advised[1])
         ]
     one.endpoint = endpoint
+    if endpoint.unstreamed:
+        text, _, advice = endpoint.unstreamed.partition(": ")
+        said = f"{text}: nothing streams, and books are polled"
+        return [Finding(one.name, "key file", "warn" if wanted else "skip", said, advice)]
     if endpoint.venue.handshake_headers is None:
         return []
     return [Finding(one.name, "key file", "ok", "a key that can sign, and that only you may use")]
@@ -130,10 +137,11 @@ async def _visit(one: _Patient) -> AsyncIterator[Finding]:
     endpoint = one.endpoint
     if endpoint is None:
         return
-    way, reached = wires.way_to(one.name, "ws_url", endpoint.url), True
-    async for finding in wires.walk(way, endpoint.ssl_context):
-        reached = reached and finding.grade != "bad"
-        yield finding
+    way, reached = wires.way_to(one.name, "ws_url", endpoint.url), not endpoint.unstreamed
+    if reached:
+        async for finding in wires.walk(way, endpoint.ssl_context):
+            reached = reached and finding.grade != "bad"
+            yield finding
     if reached:
         opened = await door.knock(endpoint, one.clock)
         one.open = opened.open
@@ -142,13 +150,15 @@ async def _visit(one: _Patient) -> AsyncIterator[Finding]:
     if endpoint.rest_url is not None:
         answers = True
         other = wires.way_to(one.name, "rest_url", endpoint.rest_url)
-        if (other.host, other.port) != (way.host, way.port):
+        if endpoint.unstreamed or (other.host, other.port) != (way.host, way.port):
             async for finding in wires.walk(other, endpoint.ssl_context):
                 answers = answers and finding.grade != "bad"
                 yield finding
         if answers:
             async for finding in rest.asked(endpoint, one.clock):
+                answers = answers and finding.grade != "bad"
                 yield finding
+        one.polled = answers and bool(endpoint.unstreamed)
     if one.clock.known:
         yield _clock(one)
 
@@ -176,15 +186,16 @@ async def _listen(what: Examination, patients: list[_Patient], tell: Tell) -> No
     watched: dict[str, Watched] = {}
     endpoints: dict[str, Endpoint] = {}
     for one in patients:
-        if one.open and one.symbols and one.endpoint is not None:
+        there = one.open or one.polled
+        if there and one.symbols and one.endpoint is not None:
             shapes = shapes_of(one.name)
             drift = None if shapes is None else Drift(shapes)
             watched[one.name] = Watched(one.symbols, drift, one.clock)
             endpoints[one.name] = one.endpoint
-        elif not one.open and one.symbols:
+        elif not there and one.symbols:
             advice = "mend what is bad above"
             tell(Finding(one.name, "first book", "skip", "there is no connection", advice))
-        elif one.open:
+        elif there:
             advice = "give a FILE with a [[market]]: bookfeed add writes one"
             tell(Finding(one.name, "first book", "skip", "no market is followed", advice))
     if not watched:

@@ -48,7 +48,7 @@ class Watched:
     first_s: float | None = None
     """When the first book was there, in seconds since the feed was opened."""
     all_s: float | None = None
-    """When every book was live."""
+    """When every book was live, or polled."""
     frames: int = 0
     payload_bytes: int = 0
     unread: int = 0
@@ -109,7 +109,7 @@ async def watch(
         frames, size = venue.frames - before[name][0], venue.payload_bytes - before[name][1]
         for finding in (
             *_standing(name, [book for book in status.books if book.venue == name]),
-            *_traffic(name, frames, size, took_s),
+            *(_traffic(name, frames, size, took_s) if _streams(feed, name) else ()),
             *_delayed(name, venue, delay_s_max),
             *_drifted(name, venue),
         ):
@@ -120,13 +120,17 @@ def _connections(feed: Feed, name: str) -> list[ConnectionStatus]:
     return [one for one in feed.status().connections if one.venue == name]
 
 
+def _streams(feed: Feed, name: str) -> bool:
+    return any(one.state != "polling" for one in _connections(feed, name))
+
+
 def _look(feed: Feed, venues: Mapping[str, Watched], passed_s: float) -> None:
     status = feed.status()
     for name, venue in venues.items():
         books = [book for book in status.books if book.venue == name]
         if venue.first_s is None and any(book.state not in _NOT_THERE for book in books):
             venue.first_s = passed_s
-        if venue.all_s is None and all(book.live for book in books):
+        if venue.all_s is None and all(book.live or book.polled for book in books):
             venue.all_s = passed_s
         for connection in status.connections:
             if connection.venue == name and connection.delay_s is not None:
@@ -137,7 +141,12 @@ def _arrived(
     name: str, venue: Watched, connections: Sequence[ConnectionStatus], wait_s: float
 ) -> Iterator[Finding]:
     count = len(venue.symbols)
-    lost = [one for one in connections if one.state != "connected"]
+    polled = [one for one in connections if one.state == "polling"]
+    lost = [one for one in connections if one.state != "connected" and one not in polled]
+    if polled:
+        text = f"nothing streams on {len(polled)} of {len(connections)}: {polled[0].cause}"
+        advice = "books are polled until something does; signals leave them out"
+        yield Finding(name, "connections", "warn", text, advice)
     if lost:
         text = f"{len(lost)} of {len(connections)} connections are not open: {lost[0].cause}"
         advice = "follow fewer markets if the venue refuses so many; else see the log: -v"
@@ -147,14 +156,23 @@ def _arrived(
         advice = "check the ids in its [[market]] blocks: no such market, or it is over"
         yield Finding(name, "first book", "bad", text, advice, {"books": count})
         return
-    more = "" if venue.all_s is None else f", all {count} live after {venue.all_s:.2f} s"
+    how = "polled" if polled else "live"
+    more = "" if venue.all_s is None else f", all {count} {how} after {venue.all_s:.2f} s"
     facts = {"books": count, "first_s": venue.first_s, "all_s": venue.all_s}
     yield Finding(name, "first book", "ok", f"after {venue.first_s:.2f} s{more}", facts=facts)
 
 
 def _standing(name: str, books: Sequence[BookStatus]) -> Iterator[Finding]:
-    lost = [book for book in books if not book.live]
-    facts: dict[str, Any] = {"books": len(books), "live": len(books) - len(lost)}
+    polled = [book for book in books if book.polled]
+    lost = [book for book in books if not (book.live or book.polled)]
+    live = len(books) - len(lost) - len(polled)
+    facts: dict[str, Any] = {"books": len(books), "live": live, "polled": len(polled)}
+    if polled and not lost:
+        age_s = max(book.evidence_age_s or 0.0 for book in polled)
+        text = f"{len(polled)} of {len(books)} are live_poll, the oldest {age_s:.1f} s old"
+        advice = "a rule takes them if it says allow_poll; have them streamed to act on them"
+        yield Finding(name, "books", "warn", text, advice, {**facts, "age_s": age_s})
+        return
     if not lost:
         yield Finding(name, "books", "ok", f"all {len(books)} are live", facts=facts)
         return

@@ -78,7 +78,10 @@ class RestService(Protocol):
 
     url: str
     requests: int
-    faults: "RestFaults"
+
+    @property
+    def faults(self) -> "RestFaults":
+        """What goes wrong with its answers."""
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listens."""
@@ -163,7 +166,9 @@ class VenueServer(ABC, Generic[C]):
         return self._rest.faults
 
     def rouse(self) -> None:
-        """All markets move from now on, whether or not anybody is subscribed."""
+        """All markets move from now on, whether or not anybody is subscribed; not of spot venues,
+        which are not polled.
+        """
         self._roused = True
         self._follow()
 

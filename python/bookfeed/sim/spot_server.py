@@ -80,8 +80,6 @@ class SpotServer(VenueServer[C], Generic[C, M]):
         followed = {
             symbol for one in self._clients.values() if one.open for symbol in self._followed(one)
         }
-        if self._roused:
-            followed.update(self.venue.markets)
         self._among = sorted(followed)
         self._set_awake(bool(followed))
 

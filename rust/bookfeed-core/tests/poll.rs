@@ -278,7 +278,7 @@ fn words_that_are_no_prices_are_counted() {
         desk.poll(&body);
         assert_eq!(desk.engine.counters().rest_rejected, rejected + 1, "{body}");
     }
-    desk.poll(&format!(r#"{{"77":{{"BUY":"0.4"}}}}"#));
+    desk.poll(r#"{"77":{"BUY":"0.4"}}"#);
     assert_eq!(desk.engine.counters().unknown_instruments, 1);
 }
 
@@ -333,7 +333,8 @@ fn an_empty_book_is_one_where_both_sides_say_so() {
     let mut floor = Floor::silent(Config::default(), 1, false);
     floor.engine.disconnected(0, floor.ts);
     let ticker = floor.venue.markets[0].ticker.clone();
-    let body = |sides: &str| format!(r#"{{"orderbooks":[{{"ticker":"{ticker}","orderbook_fp":{sides}}}]}}"#);
+    let body =
+        |sides: &str| format!(r#"{{"orderbooks":[{{"ticker":"{ticker}","orderbook_fp":{sides}}}]}}"#);
     for sides in [r"{}", r#"{"yes_dollars":[]}"#, r#"{"yes_dollars":null,"no_dollars":[]}"#] {
         poll(&mut floor, &body(sides));
         assert_eq!(floor.states(), [State::Stale], "{sides}");

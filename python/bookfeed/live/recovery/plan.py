@@ -19,7 +19,16 @@ from bookfeed.live.pacing import Backoff, TokenBucket
 # Causes of ``stale`` that a fresh book does not cure, or that a reconnect in progress will. What
 # has expired is the user's, or polled.
 NOT_RESYNCED: Final = frozenset(
-    ("none", "disconnected", "resolved", "unsubscribed", "poisoned", "transport", "absent", "expired")
+    (
+        "none",
+        "disconnected",
+        "resolved",
+        "unsubscribed",
+        "poisoned",
+        "transport",
+        "absent",
+        "expired",
+    )
 )
 
 # Why a book is wanted that never came.

@@ -157,7 +157,7 @@ impl Engine {
         let Self { world, applier, judge, .. } = self;
         applier.apply_poll(world, judge, origin, frame, message, asked);
         judge.judge(world, origin, frame, &applier.applied);
-        judge.publish(world, &applier.applied.touched, origin.ts_recv);
+        judge.publish(world, applier.applied.books(), origin.ts_recv);
         world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }
 

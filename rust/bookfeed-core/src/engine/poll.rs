@@ -99,13 +99,7 @@ impl Judge {
 }
 
 /// Whether the answer to a poll may replace the book.
-fn takes(
-    world: &mut World,
-    origin: &Origin,
-    frame: &Frame,
-    snapshot: &Snapshot,
-    asked: Nanos,
-) -> bool {
+fn takes(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot, asked: Nanos) -> bool {
     let id = snapshot.instrument;
     let Some(about) = world.instruments.at(id) else {
         world.counters.unknown_instruments += 1;

@@ -46,7 +46,17 @@ impl Connection {
     pub fn new(venue: Venue, mode: Mode, ts: Nanos) -> Self {
         let (instruments, streams) = (Vec::new(), Vec::new());
         let clock = VenueClock::default();
-        Self { venue, mode, up: true, open: false, ts_data: ts, clock, behind: ABSENT, instruments, streams }
+        Self {
+            venue,
+            mode,
+            up: true,
+            open: false,
+            ts_data: ts,
+            clock,
+            behind: ABSENT,
+            instruments,
+            streams,
+        }
     }
 
     /// The stream that the venue calls `sid`.

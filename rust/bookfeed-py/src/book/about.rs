@@ -143,8 +143,8 @@ impl BookView {
         self.read(py, |seen| seen.book.believable())
     }
 
-    /// Whether nothing streams the book, and it is as the venue told it when it was last asked, at
-    /// ``ts_evidence``. The same as ``state == "live_poll"``.
+    /// Whether nothing streams the book, and it is as the venue told it when it was last
+    /// asked, at ``ts_evidence``. The same as ``state == "live_poll"``.
     #[getter]
     fn polled(&self, py: Python<'_>) -> PyResult<bool> {
         self.read(py, |seen| seen.book.polled())

@@ -34,7 +34,8 @@ pub use trust::{Refused, Untrusted};
 /// and 1e-8; those without are the nearest floats. Times are Unix nanoseconds.
 ///
 /// The touch, the metrics and the fills are ``None`` unless the book may be believed
-/// (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
+/// (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and
+/// ``cause`` are always there. Every read raises
 /// ``EngineError`` if the engine no longer has the book. Views come from ``Engine.book()`` and
 /// ``Feed.book()``.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]

@@ -220,13 +220,13 @@ impl Engine {
         })
     }
 
-    /// Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams, which
-    /// are ``live_poll`` from then on. Returns the number of records that wait.
+    /// Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams,
+    /// which are ``live_poll`` from then on. Returns the number of records that wait.
     ///
-    /// ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that is
-    /// how old the books are. ``instrument`` says which book it is where the body does not. Books
-    /// of a connection that is open, and answers that are older than what is known, are left alone
-    /// and counted. A bad answer is counted, never an error.
+    /// ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that
+    /// is how old the books are. ``instrument`` says which book it is where the body does not.
+    /// Books of a connection that is open, and answers that are older than what is known, are
+    /// left alone and counted. A bad answer is counted, never an error.
     #[pyo3(signature = (conn, payload, ts_recv, *, asked, instrument = None))]
     fn ingest_poll(
         &mut self,

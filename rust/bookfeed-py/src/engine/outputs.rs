@@ -53,8 +53,8 @@ impl Engine {
         Ok(found.map(|about| about.number))
     }
 
-    /// The books of a connection whose polled answers say next to nothing, and which wait until the
-    /// venue, asked for their best prices alone, says so as well: their instrument numbers.
+    /// The books of a connection whose polled answers say next to nothing, and which wait until
+    /// the venue, asked for their best prices alone, says so as well: their instrument numbers.
     fn poll_doubts(&self, conn: u32) -> Vec<u32> {
         let all = self.inner.instruments();
         let doubted = self.inner.poll_doubts(conn);

@@ -43,11 +43,7 @@ impl Decoder<'_> {
     }
 
     /// The touch of one asset; `None` if it is not stated as one.
-    fn touch_of(
-        &mut self,
-        asset: Value,
-        cursor: &mut Cursor,
-    ) -> Result<Option<TouchClaim>, JsonError> {
+    fn touch_of(&mut self, asset: Value, cursor: &mut Cursor) -> Result<Option<TouchClaim>, JsonError> {
         if cursor.peek() != b'{' {
             cursor.skip()?;
             return Ok(None);
