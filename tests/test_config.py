@@ -208,7 +208,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert options == SinkOptions("lines", 1000, "spill", "/data/spill", 1_000_000, 2.5)
     assert loaded.console.refresh_hz == 10.0
     gates = {"max_age_ms": "30000", "cooldown_ms": "0", "proof": "off"}
-    gates |= {"min_time_to_close_ms": "0", "min_hold_ms": "0"}
+    gates |= {"min_time_to_close_ms": "0", "min_hold_ms": "0", "allow_poll": "off"}
     spread = {"mode": "bps", "when": "tight", "open": "10", "close": "12.5"}
     lag = {"max_lag_ms": "500", "min_time_to_close_ms": "60000"}
     assert loaded.rules.enabled() == [

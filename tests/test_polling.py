@@ -151,7 +151,7 @@ async def test_a_venue_that_is_away_is_polled_and_streams_again_by_itself() -> N
         await until(lambda: all_are(feed, "live_poll"))
         status = feed.status()
         assert [(c.state, c.live, c.polled) for c in status.connections] == [("polling", 0, 6)]
-        assert "503" in status.connections[0].cause
+        await until(lambda: "503" in feed.status().connections[0].cause)
         assert all(book.polled and not book.live for book in status.books)
         book = feed.book(status.books[0].symbol)
         assert book.ask is not None and not book.trusted() and book.ts_evidence is not None

@@ -340,9 +340,9 @@ class BookView:
     and 1e-8; those without are the nearest floats. Times are Unix nanoseconds.
 
     The touch, the metrics and the fills are ``None`` unless the book may be believed
-    (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and ``cause`` are always there. Every read raises
-    ``EngineError`` if the engine no longer has the book. Views come from ``Engine.book()`` and
-    ``Feed.book()``.
+    (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and
+    ``cause`` are always there. Every read raises ``EngineError`` if the engine no longer has
+    the book. Views come from ``Engine.book()`` and ``Feed.book()``.
     """
 
     @property
@@ -424,8 +424,8 @@ class BookView:
         """Whether the book may be believed. The same as ``state == "live"``."""
     @property
     def polled(self) -> bool:
-        """Whether nothing streams the book, and it is as the venue told it when it was last asked, at
-        ``ts_evidence``. The same as ``state == "live_poll"``.
+        """Whether nothing streams the book, and it is as the venue told it when it was last
+        asked, at ``ts_evidence``. The same as ``state == "live_poll"``.
         """
     @property
     def verified(self) -> bool:
@@ -1013,13 +1013,13 @@ class Engine:
         asked: int,
         instrument: int | None = None,
     ) -> int:
-        """Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams, which
-        are ``live_poll`` from then on. Returns the number of records that wait.
+        """Takes the answer to a poll, received at ``ts_recv``: whole books that nothing streams,
+        which are ``live_poll`` from then on. Returns the number of records that wait.
 
-        ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that is
-        how old the books are. ``instrument`` says which book it is where the body does not. Books
-        of a connection that is open, and answers that are older than what is known, are left alone
-        and counted. A bad answer is counted, never an error.
+        ``asked`` is when it was asked for (Unix nanoseconds), earlier if a cache answered: that
+        is how old the books are. ``instrument`` says which book it is where the body does not.
+        Books of a connection that is open, and answers that are older than what is known, are
+        left alone and counted. A bad answer is counted, never an error.
         """
     def watch_levels(self, on: bool) -> None:
         """Whether each change of a level is a record from here on (``Batch.levels``).
@@ -1050,8 +1050,8 @@ class Engine:
         Raises ``EngineError`` for an unknown venue.
         """
     def poll_doubts(self, conn: int) -> list[int]:
-        """The books of a connection whose polled answers say next to nothing, and which wait until the
-        venue, asked for their best prices alone, says so as well: their instrument numbers.
+        """The books of a connection whose polled answers say next to nothing, and which wait until
+        the venue, asked for their best prices alone, says so as well: their instrument numbers.
         """
     def books(self) -> Sequence[BookView]:
         """The live views of all books, in the order of their numbers."""

@@ -35,9 +35,8 @@ pub use trust::{Refused, Untrusted};
 ///
 /// The touch, the metrics and the fills are ``None`` unless the book may be believed
 /// (``live``), or was so when it was last polled (``polled``). Levels, trades, ``state`` and
-/// ``cause`` are always there. Every read raises
-/// ``EngineError`` if the engine no longer has the book. Views come from ``Engine.book()`` and
-/// ``Feed.book()``.
+/// ``cause`` are always there. Every read raises ``EngineError`` if the engine no longer has
+/// the book. Views come from ``Engine.book()`` and ``Feed.book()``.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct BookView {
     engine: Py<Engine>,
