@@ -86,6 +86,7 @@ impl Signals {
             self.by_instrument[id as usize].retain(|&other| other != index);
         }
         self.queue.forget(index);
+        self.opened.remove(&index);
         self.vacant.push(index);
     }
 }

@@ -10,7 +10,7 @@ use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, Venue};
 use crate::sequence::stream::StreamId;
 use crate::time::{MILLISECOND, Nanos};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How far apart in venue time two venues may have been heard of for their prices to be compared.
 const READING_LAG_MAX: Nanos = 250 * MILLISECOND;
@@ -70,6 +70,8 @@ pub struct Signals {
     /// Whether anything that watches the instrument was open, or more than quiet, when it
     /// was last asked: then it must be asked again even though the touch has not moved.
     pub(super) attentive: Vec<bool>,
+    /// Numbers of those of `watched` that are open.
+    pub(super) opened: BTreeSet<u32>,
     /// Of each rule.
     refusals: Vec<Refusals>,
     next_id: u64,
@@ -452,6 +454,7 @@ impl Signals {
             last: found,
             legs: self.legs.clone(),
         }));
+        self.opened.insert(index);
         self.push_step(index, Phase::Open, CloseReason::None, apart, steps);
     }
 
@@ -459,6 +462,7 @@ impl Signals {
     pub(super) fn close(&mut self, index: u32, reason: CloseReason, steps: &mut Steps) {
         self.push_step(index, Phase::Close, reason, Apart::default(), steps);
         self.watched[index as usize].open = None;
+        self.opened.remove(&index);
     }
 
     /// The opportunity is not there: closes it if it was open.
@@ -508,12 +512,10 @@ impl Signals {
     /// Re-examines every open opportunity, so that one whose evidence ages while nothing
     /// comes in is closed.
     pub(crate) fn evaluate_open(&mut self, view: &View, now: Nanos, steps: &mut Steps) {
-        for index in 0..self.watched.len() {
-            if self.watched[index].open.is_some()
-                && let Ok(index) = u32::try_from(index)
-            {
-                self.evaluate_one(index, false, view, now, steps);
-            }
+        let mut next = 0;
+        while let Some(&index) = self.opened.range(next..).next() {
+            self.evaluate_one(index, false, view, now, steps);
+            next = index + 1;
         }
     }
 }
