@@ -3,6 +3,7 @@
 //! A frame is decoded whole, into buffers that are reused, before anything is applied: a
 //! frame that turns out to be broken at its last byte has changed nothing.
 
+use crate::decode::openings::Openings;
 use crate::fixed::{ABSENT, Decimal, Form, Price, Qty};
 use crate::instrument::InstrumentId;
 use crate::names::named_codes;
@@ -544,6 +545,9 @@ pub struct Frame {
     pub ts_sent: Option<Nanos>,
     /// Scratch for strings with escapes.
     pub(crate) scratch: Vec<u8>,
+    /// How earlier frames began, by which decoders know the next ones. It is the only thing that is
+    /// not of this frame.
+    pub(crate) openings: Openings,
 }
 
 impl Frame {

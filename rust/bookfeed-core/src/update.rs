@@ -175,7 +175,7 @@ impl<const N: usize> Writer<'_, N> {
 
 impl Update {
     /// Appends the record, numbered `seq`.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, seq: u64, out: &mut Vec<u8>) {
         // Written where it stays: a copy of what was just written in words waits for all of them.
         let at = out.len();

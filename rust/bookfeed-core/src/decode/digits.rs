@@ -202,6 +202,55 @@ pub(super) fn leading_number(text: &[u8]) -> Option<(u64, usize)> {
     Some((eight_digits(values << (64 - length)), length as usize / 8))
 }
 
+/// Reads `0.441"`, a decimal below one of at most five places, and the quote behind it, in units of
+/// 1e-9; `None` declines anything else.
+///
+/// Returns the decimal and how many bytes it took.
+#[inline(always)]
+pub(super) fn quoted_below_one(text: &[u8; 8]) -> Option<(Decimal, usize)> {
+    let word = u64::from_le_bytes(*text);
+    #[allow(clippy::cast_possible_truncation)] // the places
+    let values = (word >> 16) as u32 ^ 0x3030_3030;
+    let others = (values | values.wrapping_add(0x7676_7676)) & 0x8080_8080;
+    let (hundreds, tens, ones) = (values & 0xff, values >> 8 & 0xff, values >> 16 & 0xff);
+    let decimal = |units: u32, places| {
+        let value = i64::from(units).wrapping_mul(1_000_000);
+        Decimal { value, form: Form::with_fraction(places) }
+    };
+    // Thousandths and hundredths are the usual ticks; zeros at the end are not printed.
+    if word & 0x0000_ff00_0000_ffff == 0x0000_2200_0000_2e30 && others & 0x0080_8080 == 0 {
+        let thousandths =
+            hundreds.wrapping_mul(100).wrapping_add(tens.wrapping_mul(10)).wrapping_add(ones);
+        return Some((decimal(thousandths, 3), 6));
+    }
+    if word & 0x0000_00ff_0000_ffff == 0x0000_0022_0000_2e30 && others & 0x8080 == 0 {
+        let thousandths = hundreds.wrapping_mul(100).wrapping_add(tens.wrapping_mul(10));
+        return Some((decimal(thousandths, 2), 5));
+    }
+    if word & 0xff00_ffff == 0x2200_2e30 && others & 0x80 == 0 {
+        return Some((decimal(hundreds.wrapping_mul(100), 1), 4));
+    }
+    below_one_of_other_places(word)
+}
+
+/// The same of any places that fit.
+#[inline(never)]
+fn below_one_of_other_places(word: u64) -> Option<(Decimal, usize)> {
+    let values = word >> 16 ^ ZEROS >> 16;
+    // The bits of the places: those below the first byte that is no digit.
+    let end = not_digits(values).trailing_zeros() & !7;
+    let quoted = word.wrapping_shr(end.wrapping_add(16)) & 0xff == u64::from(b'"');
+    if word & 0xffff != 0x2e30 || !(8..=40).contains(&end) || !quoted {
+        return None;
+    }
+    let places = end / 8;
+    // As many zeros follow as are missing from eight digits.
+    let value = eight_digits(values & (1u64.wrapping_shl(end).wrapping_sub(1))).wrapping_mul(10);
+    #[allow(clippy::cast_possible_truncation)] // at most five
+    let form = Form::with_fraction(places as u8);
+    Some((Decimal { value: value.cast_signed(), form }, places as usize + 3))
+}
+
 /// Reads `0.4410"`, a price with four decimals and its quote, in ten-thousandths; seven bytes.
 #[inline(always)]
 pub(super) fn quoted_ten_thousandths(text: &[u8]) -> Option<u32> {
@@ -284,6 +333,26 @@ mod tests {
             read += 1;
         }
         assert_eq!(read, 10);
+    }
+
+    #[test]
+    fn prices_are_read_as_the_strict_reader_does() {
+        let mut read = 0;
+        // Every text of three or four of these behind `0.`, then some of other kinds.
+        let bytes = b"0159\"./:-e\xe9";
+        for number in 0..11usize.pow(5) {
+            let tail: Vec<u8> = (0..5).map(|n| bytes[number / 11usize.pow(n) % 11]).collect();
+            let text = [b"0.", &tail[..], b"\",\"size\""].concat();
+            let Some((price, taken)) = quoted_below_one(text.first_chunk().unwrap()) else { continue };
+            assert_eq!(Some(price), parse_price(&text[..taken - 1]).ok());
+            assert_eq!(text[taken - 1], b'"');
+            read += 1;
+        }
+        let with_quote: usize = (1..5).map(|places| 4usize.pow(places) * 11usize.pow(4 - places)).sum();
+        assert_eq!(read, with_quote + 4usize.pow(5));
+        for other in [b"1.5\",\"si", b"0\",\"size", b"0.123456", b"00.5\",\"a", b".5\",\"siz"] {
+            assert_eq!(quoted_below_one(other), None);
+        }
     }
 
     #[test]

@@ -7,9 +7,11 @@
 //! byte offset.
 
 use super::digits::{
-    decimal_until, leading_number, quoted_hundredths, quoted_pairs, quoted_ten_thousandths,
+    decimal_until, leading_number, quoted_below_one, quoted_hundredths, quoted_pairs,
+    quoted_ten_thousandths,
 };
-use crate::fixed::{Decimal, Price, Qty, quoted_unsigned};
+use super::window::Window;
+use crate::fixed::{Decimal, PRICE_DECIMALS, Price, Qty, quoted_unsigned};
 use crate::span::{Kind, Value, hex4};
 use crate::time::{Nanos, parse_millis};
 use std::fmt;
@@ -77,7 +79,7 @@ fn special_mask(chunk: &[u8; 16]) -> u32 {
 
 /// The same, a lane of ones for each of them.
 #[inline(always)]
-fn special_lanes(chunk: &[u8; 16]) -> i8x16 {
+pub(super) fn special_lanes(chunk: &[u8; 16]) -> i8x16 {
     // Compared as signed bytes, "less than space" covers control characters and all bytes
     // above 0x7f.
     let bytes: i8x16 = bytemuck::cast(*chunk);
@@ -191,6 +193,21 @@ impl<'a> Cursor<'a> {
         Some(decimal)
     }
 
+    /// Takes a price and the quote behind it, quickly if it is below one and of a few places.
+    #[inline(always)]
+    pub(crate) fn take_quoted_price(&mut self) -> Option<Decimal> {
+        if let Some((price, taken)) = quoted_below_one(self.bytes.get(self.pos..)?.first_chunk()?) {
+            self.pos += taken;
+            return Some(price);
+        }
+        self.take_other_price()
+    }
+
+    #[inline(never)]
+    fn take_other_price(&mut self) -> Option<Decimal> {
+        self.take_quoted_decimal::<PRICE_DECIMALS>()
+    }
+
     /// Takes a price below one with four decimals, and the quote behind it.
     #[inline(always)]
     pub(crate) fn take_price_of_four(&mut self) -> Option<Price> {
@@ -282,6 +299,12 @@ impl<'a> Cursor<'a> {
         Some(self.value(begin, begin + N, Kind::Text))
     }
 
+    /// A text without escapes between two byte offsets.
+    #[inline(always)]
+    pub(crate) fn text_at(&self, start: usize, end: usize) -> Value {
+        self.value(start, end, Kind::Text)
+    }
+
     /// The text between a byte offset and the quote that was taken last.
     #[inline(always)]
     pub(crate) fn taken_since(&self, begin: usize) -> Value {
@@ -292,6 +315,18 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) fn take_text(&mut self) -> Option<Value> {
         self.rest_of_string().ok().filter(|text| text.kind == Kind::Text)
+    }
+
+    /// The bytes from here on, as many as the window holds.
+    #[inline(always)]
+    pub(crate) fn window<const N: usize>(&self) -> Option<Window<'a, N>> {
+        Window::new(self.bytes.get(self.pos..)?)
+    }
+
+    /// Goes on behind a text that is known to stand here.
+    #[inline(always)]
+    pub(crate) fn skip_known(&mut self, length: usize) {
+        self.pos += length;
     }
 
     /// Goes back to a byte offset the cursor has been at.

@@ -4,8 +4,10 @@
 pub(crate) mod broken;
 mod digits;
 pub mod json;
+pub(crate) mod openings;
 pub mod read;
 pub mod stamp;
+pub(crate) mod window;
 
 pub use broken::ReadBroken;
 

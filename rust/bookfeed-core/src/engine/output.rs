@@ -84,7 +84,7 @@ impl Output {
         &self.levels
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_update(&mut self, update: &Update) {
         if self.pending == 0 {
             self.ts_first = update.ts_recv;

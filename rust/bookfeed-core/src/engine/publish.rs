@@ -33,7 +33,7 @@ pub(super) struct Staged {
 }
 
 /// A record about `id` as its book stands.
-#[inline]
+#[inline(always)]
 pub(super) fn record(world: &World, id: InstrumentId, kind: UpdateKind, ts_recv: Nanos) -> Update {
     let book = &world.books[id as usize];
     Update {

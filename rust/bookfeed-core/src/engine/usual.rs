@@ -48,9 +48,8 @@ pub(super) fn take_pair(
     set(a, first, origin);
     set(b, second, origin);
     applied.touched.clear();
-    for (id, last) in ids.into_iter().zip(changes.start..) {
-        applied.touch(id, How::Changed { last, out_of_order: false, repeated: false });
-    }
+    applied.touch(ids[0], changed(changes.start));
+    applied.touch(ids[1], changed(changes.start + 1));
     if !(confirms(first, a) && confirms(second, b) && mirrored(a, b)) {
         return Taken::Applied;
     }
@@ -61,6 +60,11 @@ pub(super) fn take_pair(
         book.reconciled();
     }
     Taken::Judged
+}
+
+#[inline(always)]
+const fn changed(last: usize) -> How {
+    How::Changed { last, out_of_order: false, repeated: false }
 }
 
 #[inline]

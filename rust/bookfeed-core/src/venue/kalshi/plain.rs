@@ -2,10 +2,11 @@
 
 use super::{DELTA, Decoder, TRADE};
 use crate::decode::json::Cursor;
+use crate::decode::openings::key;
 use crate::decode::read::{is_probability, take};
 use crate::event::{Aggressor, Body, Delta, Message, Place, Side, Trade};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
-use crate::instrument::Venue;
+use crate::instrument::{InstrumentId, Venue};
 use crate::span::{Kind, Value};
 use crate::time::{MILLISECOND, Nanos};
 
@@ -13,6 +14,18 @@ use crate::time::{MILLISECOND, Nanos};
 const MARKET_ID: usize = 36;
 /// Length of a time as text, with microseconds.
 const TIME: usize = 27;
+
+/// What stands between the two names of a market.
+const BETWEEN: &[u8] = b",\"market_id\":\"";
+/// Words that tell the names of markets apart, from the first byte of the first name on.
+const OPENING: [usize; 4] = [8, 16, 24, 32];
+
+/// A market, and where its two names stand.
+struct Named {
+    instrument: InstrumentId,
+    market: Value,
+    market_id: Value,
+}
 
 impl Decoder<'_> {
     /// A delta or a trade of a known market, complete and without a flaw; `None` leaves anything
@@ -31,14 +44,7 @@ impl Decoder<'_> {
     fn plain_delta(&mut self, cursor: &mut Cursor) -> Option<Message> {
         let place = plain_place(cursor)?;
         take(cursor, b",\"msg\":{\"market_ticker\":\"")?;
-        let market = cursor.take_text()?;
-        let instrument = self.instruments.find(Venue::KALSHI, market.raw(self.bytes))?;
-        take(cursor, b",\"market_id\":\"")?;
-        let market_id = match self.instruments.at(instrument)?.market_id.as_deref() {
-            Some(known) => take_known(cursor, known.as_bytes())?,
-            None => cursor.take_quoted_exactly::<MARKET_ID>()?,
-        };
-        take(cursor, b",\"price_dollars\":\"")?;
+        let Named { instrument, market, market_id } = self.plain_market(cursor)?;
         let price = match cursor.take_price_of_four() {
             Some(price) => price,
             None => cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value,
@@ -56,6 +62,38 @@ impl Decoder<'_> {
         self.frame.ts_sent = ts_sent;
         let body = Body::Delta(Delta { instrument, side, price, qty, market_id });
         Some(Message { ts_event, market, place, body })
+    }
+
+    /// A market by both of its names, up to the price that follows them.
+    #[inline(always)]
+    fn plain_market(&mut self, cursor: &mut Cursor) -> Option<Named> {
+        let begin = cursor.offset();
+        let text = self.bytes.get(begin..)?;
+        let key = key(text, OPENING);
+        if let Some((instrument, length)) =
+            key.and_then(|key| self.frame.openings.find(key, text, self.instruments))
+        {
+            cursor.skip_known(length);
+            let ends = begin + self.instruments.at(instrument)?.symbol.len();
+            let second = ends + BETWEEN.len() + 1;
+            let market_id = cursor.text_at(second, second + MARKET_ID);
+            return Some(Named { instrument, market: cursor.text_at(begin, ends), market_id });
+        }
+        let market = cursor.take_text()?;
+        let instrument = self.instruments.find(Venue::KALSHI, market.raw(self.bytes))?;
+        take(cursor, BETWEEN)?;
+        let known = self.instruments.at(instrument)?.market_id.as_deref();
+        let market_id = match known {
+            Some(known) => take_known(cursor, known.as_bytes())?,
+            None => cursor.take_quoted_exactly::<MARKET_ID>()?,
+        };
+        take(cursor, b",\"price_dollars\":\"")?;
+        // What stands there while the second name is not known may turn out to be a wrong one.
+        if let (Some(key), Some(_)) = (key, known) {
+            let text = self.bytes.get(begin..cursor.offset())?;
+            self.frame.openings.keep(key, text, instrument, self.instruments);
+        }
+        Some(Named { instrument, market, market_id })
     }
 
     /// A trade, likewise.

@@ -2,15 +2,24 @@
 
 use super::{BOOK, Decoder, PRICE_CHANGE, TOUCH, TRADE, price_or_none};
 use crate::decode::json::Cursor;
+use crate::decode::openings::key;
 use crate::decode::read::{is_probability, take};
+use crate::decode::window::Window;
 use crate::event::{
     Aggressor, Body, Change, Level, Message, Place, ProofClaim, Side, Snapshot, TouchClaim, Trade,
 };
-use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS};
+use crate::fixed::{PRICE_ONE, QTY_DECIMALS};
 use crate::instrument::{InstrumentId, Venue};
 use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
+
+/// Length of a hash and its quote.
+const HASH_QUOTED: usize = 41;
+/// Where the market stands in a frame of one message.
+const MARKET: Range<usize> = 11..77;
+/// Words that tell the beginnings of such frames apart: the end of the market, and two of the asset.
+const OPENING: [usize; 4] = [61, 69, 109, 165];
 
 /// The number of a message's type, and the message.
 type Read = Option<(u8, Message)>;
@@ -21,14 +30,35 @@ impl Decoder<'_> {
     /// the same out of it. What was added to the frame by then is of no use.
     #[inline]
     pub(super) fn plain_message(&mut self, cursor: &mut Cursor) -> Read {
+        let alone = cursor.offset() == 0;
+        let key = if alone { key(self.bytes, OPENING) } else { None };
+        if let Some(key) = key
+            && let Some((first, length)) = self.frame.openings.find(key, self.bytes, self.instruments)
+        {
+            cursor.skip_known(length);
+            return self.plain_changes(cursor, cursor.text_at(MARKET.start, MARKET.end), first);
+        }
         take(cursor, b"{\"market\":\"")?;
         let market = cursor.take_quoted_exactly::<66>()?;
         if member(cursor, b",\"price_changes\":[", b", \"price_changes\":[").is_none() {
             return self.plain_of_asset(cursor, market);
         }
+        let first = self.plain_asset(cursor)?;
+        let opening = cursor.offset();
+        let read = self.plain_changes(cursor, market, first)?;
+        if let Some((key, text)) = key.zip(self.bytes.get(..opening)) {
+            self.frame.openings.keep(key, text, first, self.instruments);
+        }
+        Some(read)
+    }
+
+    /// The changes of a message, from the price of the first one on.
+    #[inline(always)]
+    fn plain_changes(&mut self, cursor: &mut Cursor, market: Value, first: InstrumentId) -> Read {
         let start = self.frame.changes.len();
+        let mut instrument = first;
         loop {
-            let change = self.plain_change(cursor)?;
+            let change = plain_change(cursor, instrument)?;
             self.frame.changes.push(change);
             if cursor.take_literal(b"]") {
                 break;
@@ -36,6 +66,7 @@ impl Decoder<'_> {
             if !(cursor.take_literal(b",") && (cursor.take_literal(b" ") || cursor.peek() == b'{')) {
                 return None;
             }
+            instrument = self.plain_asset(cursor)?;
         }
         let ts_event = plain_time(cursor)?;
         member(cursor, b",\"event_type\":\"price_change\"}", b", \"event_type\":\"price_change\"}")?;
@@ -74,7 +105,7 @@ impl Decoder<'_> {
             hash = plain_hash(cursor)?;
             [bids, asks] = self.plain_sides(cursor)?;
             member(cursor, b",\"tick_size\":\"", b", \"tick_size\":\"")?;
-            tick_size = Some(cursor.take_quoted_decimal::<PRICE_DECIMALS>()?);
+            tick_size = Some(cursor.take_quoted_price()?);
             member(cursor, b",\"event_type\":\"book\"", b", \"event_type\":\"book\"")?;
             member(cursor, b",\"last_trade_price\":\"", b", \"last_trade_price\":\"")?;
             last_trade_price = cursor.take_text()?;
@@ -130,33 +161,13 @@ impl Decoder<'_> {
         }
     }
 
-    /// A change in the order and spelling the venue uses, of a known asset.
+    /// The asset of a change, with its name and that of the price.
     #[inline(always)]
-    fn plain_change(&mut self, cursor: &mut Cursor) -> Option<Change> {
+    fn plain_asset(&mut self, cursor: &mut Cursor) -> Option<InstrumentId> {
         take(cursor, b"{\"asset_id\":\"")?;
         let instrument = self.plain_instrument(cursor)?;
         member(cursor, b",\"price\":\"", b", \"price\":\"")?;
-        let price =
-            cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
-        member(cursor, b",\"size\":\"", b", \"size\":\"")?;
-        let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
-        member(cursor, b",\"side\":\"", b", \"side\":\"")?;
-        let side = plain_side(cursor)?;
-        let digest = plain_hash(cursor)?;
-        member(cursor, b",\"best_bid\":\"", b", \"best_bid\":\"")?;
-        let best_bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
-        member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;
-        let best_ask = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
-        let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
-        let (best_bid, best_ask) = (price_or_none(best_bid, 0), price_or_none(best_ask, PRICE_ONE));
-        cursor.take_literal(b"}").then_some(Change {
-            instrument,
-            side,
-            level,
-            best_bid,
-            best_ask,
-            digest,
-        })
+        Some(instrument)
     }
 
     /// The asset id that stands here. The second change of a message is mostly that of the
@@ -174,6 +185,30 @@ impl Decoder<'_> {
     }
 }
 
+/// A change in the order and spelling the venue uses, from its price on.
+#[inline(always)]
+fn plain_change(cursor: &mut Cursor, instrument: InstrumentId) -> Option<Change> {
+    let mut w: Window<'_, 128> = cursor.window()?;
+    let price = w.price().filter(|p| is_probability(p.value))?;
+    w.member(b",\"size\":\"", b", \"size\":\"")?;
+    let size = w.decimal::<QTY_DECIMALS>()?;
+    w.member(b",\"side\":\"", b", \"side\":\"")?;
+    let side =
+        if w.literal(b"BUY\"") { Side::Bid } else { w.literal(b"SELL\"").then_some(Side::Ask)? };
+    w.member(b",\"hash\":\"", b", \"hash\":\"")?;
+    let digest = w.hash(cursor.offset())?;
+    cursor.skip_known(w.taken(HASH_QUOTED)?);
+    let mut w: Window<'_, 88> = cursor.window()?;
+    w.member(b",\"best_bid\":\"", b", \"best_bid\":\"")?;
+    let best_bid = price_or_none(w.price()?.value, 0);
+    w.member(b",\"best_ask\":\"", b", \"best_ask\":\"")?;
+    let best_ask = price_or_none(w.price()?.value, PRICE_ONE);
+    let ended = w.literal(b"}");
+    cursor.skip_known(w.taken(1)?);
+    let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
+    ended.then_some(Change { instrument, side, level, best_bid, best_ask, digest })
+}
+
 /// A level as the venue writes it, `{"price":"0.3","size":"5005"}`, if that is what stands here; else
 /// nothing is taken.
 #[inline]
@@ -188,18 +223,20 @@ pub(super) fn level(cursor: &mut Cursor) -> Option<Level> {
 
 #[inline(always)]
 fn plain_level(cursor: &mut Cursor) -> Option<Level> {
-    take(cursor, b"{\"price\":\"")?;
-    let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
-    member(cursor, b",\"size\":\"", b", \"size\":\"")?;
-    let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
-    let level = Level { price: price.value, qty: size.value, forms: (price.form, size.form) };
-    cursor.take_literal(b"}").then_some(level)
+    let mut w: Window<'_, 88> = cursor.window()?;
+    w.literal(b"{\"price\":\"").then_some(())?;
+    let price = w.price().filter(|p| is_probability(p.value))?;
+    w.member(b",\"size\":\"", b", \"size\":\"")?;
+    let size = w.decimal::<QTY_DECIMALS>()?;
+    w.literal(b"}").then_some(())?;
+    cursor.skip_known(w.taken(1)?);
+    Some(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
 }
 
 /// A trade, from its price on.
 fn plain_trade(cursor: &mut Cursor, instrument: InstrumentId) -> Option<(u8, Nanos, Body)> {
     let begin = cursor.offset();
-    let price = cursor.take_quoted_decimal::<PRICE_DECIMALS>().filter(|p| is_probability(p.value))?;
+    let price = cursor.take_quoted_price().filter(|p| is_probability(p.value))?;
     let price_text = cursor.taken_since(begin);
     member(cursor, b",\"size\":\"", b", \"size\":\"")?;
     let size = cursor.take_quoted_decimal::<QTY_DECIMALS>()?;
@@ -230,9 +267,9 @@ fn plain_trade(cursor: &mut Cursor, instrument: InstrumentId) -> Option<(u8, Nan
 
 /// The venue's touch, from its best bid on.
 fn plain_touch(cursor: &mut Cursor, instrument: InstrumentId) -> Option<(u8, Nanos, Body)> {
-    let bid = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+    let bid = cursor.take_quoted_price()?.value;
     member(cursor, b",\"best_ask\":\"", b", \"best_ask\":\"")?;
-    let ask = cursor.take_quoted_decimal::<PRICE_DECIMALS>()?.value;
+    let ask = cursor.take_quoted_price()?.value;
     member(cursor, b",\"spread\":\"", b", \"spread\":\"")?;
     cursor.take_text()?;
     let ts_event = plain_time(cursor)?;
