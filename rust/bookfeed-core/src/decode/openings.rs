@@ -84,7 +84,7 @@ mod tests {
     fn instruments(symbols: &[&str]) -> Instruments {
         let mut all = Instruments::default();
         for symbol in symbols {
-            all.add(Instrument::new(Venue::KALSHI, symbol, 0)).unwrap();
+            all.add(Instrument::new(Venue(0), symbol, 0)).unwrap();
         }
         all
     }
@@ -112,7 +112,7 @@ mod tests {
         openings.keep(7, b"about A", 0, &all);
         all.remove(0);
         assert_eq!(openings.find(7, b"about A: 1", &all), None);
-        assert_eq!(all.add(Instrument::new(Venue::KALSHI, "B", 0)), Some(0));
+        assert_eq!(all.add(Instrument::new(Venue(0), "B", 0)), Some(0));
         assert_eq!(openings.find(7, b"about A: 1", &all), None);
     }
 
