@@ -11,9 +11,9 @@ import pytest
 from own_link import OWNER, WALLET
 from waiting import until
 
-from bookfeed import Endpoint, Feed, Market, Outcome, SessionOptions, polymarket
+from bookfeed import Endpoint, Feed, Market, Outcome, SessionError, SessionOptions, polymarket
 from bookfeed.own.endpoint import OwnEndpoint
-from bookfeed.own.events import OwnFill, OwnOrder, OwnStatus
+from bookfeed.own.events import OwnEvent, OwnFill, OwnOrder, OwnStatus
 from bookfeed.own.kalshi import KalshiChannel
 from bookfeed.own.polymarket import PolymarketChannel
 from bookfeed.sim.kalshi.account import KalshiAccount
@@ -206,3 +206,32 @@ async def test_a_channel_that_is_not_confirmed_is_not_believed() -> None:
     async with followed(made) as (_, feed):
         await until(lambda: "market_positions" in feed.account("kalshi").cause)
         assert feed.account("kalshi").state == "syncing"
+
+
+async def test_the_end_of_a_feed_ends_its_iterators_too() -> None:
+    server, endpoint = polymarket_server(4)
+    with pytest.raises(ValueError, match="two private channels"):
+        Feed(own=[endpoint, endpoint])
+    async with followed((server, endpoint)) as (_, feed):
+        stream = feed.own()
+        raised: list[OwnEvent] = []
+
+        @feed.on_own
+        def broken(event: OwnEvent) -> None:
+            raised.append(event)
+            raise RuntimeError("a defect of the user's")
+
+        await until(lambda: feed.account("polymarket").live)
+    assert raised == [event async for event in stream]
+    assert [event async for event in feed.own()] == []
+    assert feed.account("polymarket").state == "stale"
+    assert feed.counters()["own_callback_errors"] == len(raised)
+
+
+async def test_an_address_of_no_use_closes_the_feed_again() -> None:
+    _, endpoint = polymarket_server(4)
+    feed = Feed(own=[OwnEndpoint(endpoint.channel, "ws://127.0.0.1:9", "ftp://127.0.0.1:9")])
+    with pytest.raises(SessionError, match="must begin with http"):
+        await feed.open()
+    with pytest.raises(SessionError):
+        await feed.open()

@@ -201,6 +201,7 @@ class Feed(ToldMarkets, OwnFace):
         self._changed = asyncio.Event()
         try:
             self._subscribe()
+            self._channels.make(self._clock, self._rng, self._options, self._conns)
             await self._sinks.open()
             self._check_open()  # it may have been closed meanwhile
         except BaseException:
@@ -211,7 +212,7 @@ class Feed(ToldMarkets, OwnFace):
             self._spinner.__enter__()
         for supervisor in self._supervisors:
             supervisor.start()
-        self._channels.begin(self._clock, self._rng, self._options, self._conns)
+        self._channels.begin()
         self._pulse.start()
         self._flush_records()
         self._rescheduled()

@@ -38,15 +38,18 @@ class OwnChannels:
     """The private channels of one feed."""
 
     def __init__(self, endpoints: Iterable[OwnEndpoint]) -> None:
-        self.endpoints: Final = tuple(endpoints)
+        self._endpoints: Final = tuple(endpoints)
+        names = [endpoint.channel.venue().name for endpoint in self._endpoints]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]} has two private channels; one is enough")
         self.outlet: Final = OwnOutlet()
         self.accounts: Final[dict[str, OwnAccount]] = {}
 
-    def begin(
+    def make(
         self, clock: Clock, rng: random.Random, options: SessionOptions, conns: "count[int]"
     ) -> None:
-        """Begin connecting."""
-        for endpoint in self.endpoints:
+        """Have an account for each; ``SessionError`` or ``ConfigError`` for what cannot be."""
+        for endpoint in self._endpoints:
             account = OwnAccount(
                 endpoint,
                 clock=clock,
@@ -56,9 +59,11 @@ class OwnChannels:
                 deliver=self.outlet.deliver,
                 wall_ms=lambda: time.time_ns() // 1_000_000,
             )
-            if account.venue in self.accounts:
-                raise ValueError(f"{account.venue} has two private channels; one is enough")
             self.accounts[account.venue] = account
+
+    def begin(self) -> None:
+        """Begin connecting."""
+        for account in self.accounts.values():
             account.start()
 
     def beat(self, now_ns: int) -> None:
@@ -73,12 +78,13 @@ class OwnChannels:
 
     def counters(self) -> dict[str, int]:
         """What they count."""
-        found = dict.fromkeys((f"own_{name}" for name in COUNTED), 0)
-        for account in self.accounts.values():
-            for name in COUNTED:
-                found[f"own_{name}"] += getattr(account, name)
-            found["own_duplicates"] = found.get("own_duplicates", 0) + account.state.duplicates
-        return found if self.accounts else {}
+        if not self.accounts:
+            return {}
+        accounts = self.accounts.values()
+        found = {f"own_{name}": sum(getattr(one, name) for one in accounts) for name in COUNTED}
+        found["own_duplicates"] = sum(one.state.duplicates for one in accounts)
+        found["own_callback_errors"] = self.outlet.callback_errors
+        return found
 
 
 class OwnFace:

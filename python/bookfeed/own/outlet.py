@@ -21,6 +21,7 @@ class OwnOutlet:
 
     def __init__(self) -> None:
         self._takers: Final[Takers[OwnEvent]] = Takers()
+        self._ended = False
         self.callback_errors = 0
 
     def add(self, callback: OnOwn) -> Listener:
@@ -33,7 +34,10 @@ class OwnOutlet:
         """Return a new iterator over events from now on."""
         queue: Queue[OwnEvent] = Queue(queue_max, self._left)
         self._takers.add(queue, queue.take)
-        return Stream(queue)
+        stream = Stream(queue)
+        if self._ended:
+            stream.end()
+        return stream
 
     def deliver(self, event: OwnEvent) -> None:
         """Hand over one event; never raises because of a callback."""
@@ -41,7 +45,8 @@ class OwnOutlet:
             take(event)
 
     def end(self, error: BaseException | None = None) -> None:
-        """No more will come."""
+        """No more will come; iterators that are asked for from now on are at their end."""
+        self._ended = True
         self._takers.end(error)
         for listener in self._takers.listeners:
             listener.close()
