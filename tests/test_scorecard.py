@@ -8,7 +8,7 @@ import pytest
 
 from bookfeed.cli import main
 from bookfeed.scorecard import tree
-from bookfeed.scorecard.campaigns.world import World, worlds
+from bookfeed.scorecard.campaigns.world import World, found, worlds
 from bookfeed.scorecard.held import both, held, named_tests
 from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
@@ -129,6 +129,14 @@ def test_every_cell_strikes_and_is_recovered_from(world: World) -> None:
 def test_the_same_seed_has_the_same_digest() -> None:
     first, again, other = campaign.mixed(5), campaign.mixed(5), campaign.mixed(9)
     assert len(first.digest) == 64 and first.digest == again.digest != other.digest
+
+
+@pytest.mark.slow
+def test_all_venues_over_sockets_with_faults_are_right_by_the_auditor() -> None:
+    (sockets,) = found("SOCKETS")
+    figures = sockets(6.0, 1.0)
+    assert figures["wrong"] == [] and figures["refused"] == figures["callback_errors"] == 0
+    assert figures["compared"] > figures["books"] > 50 and figures["connects"] > len(worlds())
 
 
 # The command.

@@ -19,6 +19,7 @@ from waiting import PATIENCE_S, let_time_be_patient, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
+from bookfeed import loops
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
 from bookfeed.sim.polymarket.faults import Fault
 
@@ -442,3 +443,16 @@ async def test_as_a_process_of_its_own(end: str) -> None:
             process.stdin.close()
         assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
     process.stdin.close()
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_a_connection_that_falls_behind_does_not_end_the_markets() -> None:
+    late = Fault("late", variant="2", duration_s=0.2)
+
+    async def main() -> None:
+        async with simulator(rate=2000, faults=(late,)) as server, client(server) as ws:
+            for _ in range(1_000):
+                await receive(ws)
+            assert [event.fault for event in server.fault_log] == [late]
+
+    loops.run(main())

@@ -22,6 +22,7 @@ POLICY_VIOLATION: Final = 1008
 
 _WRITE_HIGH_BYTES: Final = 256 * 1024
 _GOODBYE_S: Final = 0.5
+_TIMER_S_MIN: Final = 0.001
 _CLOSE_SLOW: Final = b"slow consumer"
 _LINGER_RESET: Final = struct.pack("ii", 1, 0)
 
@@ -140,7 +141,8 @@ class Peer(WSListener):
         """Calls ``act`` in so many seconds, unless the client has gone by then."""
         loop = asyncio.get_running_loop()
         self._timers = {timer for timer in self._timers if timer.when() > loop.time()}
-        self._timers.add(loop.call_later(seconds, self._on_time, act))
+        # Of less than a millisecond uvloop makes no timer, which would know its time.
+        self._timers.add(loop.call_later(max(seconds, _TIMER_S_MIN), self._on_time, act))
 
     def _on_time(self, act: Callable[[], None]) -> None:
         if self.open:

@@ -12,7 +12,8 @@ import gc
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,28 +39,27 @@ WARM_S: Final = 20
 RULES: Final = (Rule("spread", {"open": "0.02"}), Rule("complement", {"min_edge": "0.01"}))
 
 
-class Simulator:
-    """A simulated venue in a process of its own, so that memory is the feed's alone."""
-
-    def __init__(self, venue: str) -> None:
-        self._arguments = (*_OPTIONS[venue], "--markets", str(MARKETS), "--rate", "400")
-
-    async def __aenter__(self) -> dict[str, Any]:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bookfeed", "sim", *self._arguments, "-q", "--exit-with-parent",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26,
-        )  # fmt: skip
-        assert self._process.stdout is not None
-        told: dict[str, Any] = json.loads(await self._process.stdout.readline())
-        return told
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.wait()
+Listing = tuple[list[Market], Endpoint]
 
 
-def _polymarket(told: dict[str, Any]) -> tuple[list[Market], Endpoint]:
+@asynccontextmanager
+async def simulated(*arguments: str) -> AsyncIterator[dict[str, Any]]:
+    """What a simulated venue tells that is a process of its own, so that memory is the feed's."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bookfeed", "sim", *arguments, "-q", "--exit-with-parent",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield json.loads(await process.stdout.readline())
+        if process.returncode is not None:
+            raise RuntimeError("a simulated venue ended by itself")
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+def _polymarket(told: dict[str, Any]) -> Listing:
     markets = []
     for one in told["markets"]:
         outcomes = tuple(Outcome(each["name"], each["asset"]) for each in one["outcomes"])
@@ -67,7 +67,7 @@ def _polymarket(told: dict[str, Any]) -> tuple[list[Market], Endpoint]:
     return markets, Endpoint(polymarket(), told["ws"], told["rest"])
 
 
-def _kalshi(told: dict[str, Any]) -> tuple[list[Market], Endpoint]:
+def _kalshi(told: dict[str, Any]) -> Listing:
     # All that is listed is open; windows go on for longer than this lasts.
     markets = [
         Market(one["ticker"], (Outcome("Yes", one["ticker"]),), venue="kalshi")
@@ -81,6 +81,11 @@ def _kalshi(told: dict[str, Any]) -> tuple[list[Market], Endpoint]:
 
 _OPTIONS: Final = {"polymarket": (), "kalshi": ("--venue", "kalshi")}
 _TOLD: Final = {"polymarket": _polymarket, "kalshi": _kalshi}
+
+
+def listing_of(venue: str, told: dict[str, Any]) -> Listing:
+    """The markets of a simulated venue, and where it is, by what it tells."""
+    return _TOLD[venue](told)
 
 
 class Rolling:
@@ -117,8 +122,9 @@ async def roll(
     seconds: float, warm_s: float, directory: Path, venue: str = "polymarket"
 ) -> dict[str, object]:
     """The figures of so many seconds, after so many others."""
-    async with Simulator(venue) as told:
-        markets, endpoint = _TOLD[venue](told)
+    arguments = (*_OPTIONS[venue], "--markets", str(MARKETS), "--rate", "400")
+    async with simulated(*arguments) as told:
+        markets, endpoint = listing_of(venue, told)
         recorder = JournalWriter(directory, prefix="churn")
         where = {venue: endpoint}
         left: list[str] = []

@@ -1,13 +1,15 @@
 """Rows R and G: how durable a recording is, and what long use leaves behind."""
 
 import sys
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from bookfeed.scorecard.campaigns.world import found
 from bookfeed.scorecard.held import both, held, held_by_rust
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
 
 GROWTH_MAX_MIB: Final = 5.0
+STALL_MAX_MS: Final = 100
 
 
 def soaked(effort: Effort) -> Figure:
@@ -22,6 +24,37 @@ def soaked(effort: Effort) -> Figure:
     if figures["errors"]:
         problems.append(f"{figures['errors']} errors")
     return Figure(f"+{grew} MiB over {figures['frames']} frames", tuple(problems))
+
+
+@cache
+def _sockets(seconds: float, every_s: float) -> dict[str, Any]:
+    """All simulated venues over sockets, with faults; once for all rows that look at it."""
+    (run,) = found("SOCKETS")
+    figures: dict[str, Any] = run(seconds, every_s)
+    return figures
+
+
+def over_sockets(effort: Effort) -> dict[str, Any]:
+    """The run of a tier."""
+    return _sockets(effort.of(30, 600), effort.of(5, 10))
+
+
+def grown(effort: Effort) -> Figure:
+    """G2."""
+    figures = over_sockets(effort)
+    grew = figures["growth_mib"]
+    problems = [] if grew <= GROWTH_MAX_MIB else [f"grew by {grew} MiB"]
+    if figures["callback_errors"]:
+        problems.append(f"{figures['callback_errors']} errors of callbacks")
+    text = f"+{grew} MiB over {figures['frames']} frames, {figures['connects']} connects"
+    return Figure(text, tuple(problems))
+
+
+def stalled(effort: Effort) -> Figure:
+    """G8."""
+    longest_ms = over_sockets(effort)["stall_ms_max"]
+    problems = [] if longest_ms <= STALL_MAX_MS else [f"the loop stood still for {longest_ms} ms"]
+    return Figure(f"{longest_ms} ms at most", tuple(problems))
 
 
 def churned(effort: Effort) -> Figure:
@@ -63,10 +96,10 @@ ROWS: Final = (
              "a_hanging_disk_does_not_hang_close",
              "too_much_unsynced_holds_writing_back_until_a_sync_succeeds")),
     Row("G1", "memory over 10^8 frames", "<= 5 MiB more", soaked),
-    Row("G2", "memory over sockets, with reconnects", "<= 5 MiB more", None),
+    Row("G2", "memory over sockets, with faults", "<= 5 MiB more", grown),
     Row("G3", "feeds opened and closed, 40 or 1,000 times", "tasks, descriptors, threads as before",
         held("no_task_no_descriptor_and_no_thread_is_left", "no_socket_or_task_is_left_behind",
              env={"BOOKFEED_CYCLES": ("40", "1000")})),
     Row("G7", "markets that come and go", "<= 5 MiB more, neighbours undisturbed", churned),
-    Row("G8", "stalls of the loop", "none over 100 ms", None),
+    Row("G8", "stalls of the loop over sockets, with faults", "none over 100 ms", stalled),
 )  # fmt: skip
