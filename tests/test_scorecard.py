@@ -1,13 +1,17 @@
 """The scorecard: its rows, what becomes of them, and the command."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bookfeed.cli import main
-from bookfeed.scorecard import tree
+from bookfeed.scorecard import pytests, tree
 from bookfeed.scorecard.campaigns.world import World, found, worlds
 from bookfeed.scorecard.held import both, held, named_tests
 from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
@@ -15,6 +19,16 @@ from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
 from bookfeed.scorecard.rows import ROWS, campaign, matrix
 from bookfeed.scorecard.told import below, counted, line, page
 
+FEW = """
+import pytest
+@pytest.mark.parametrize("n", [1, 2])
+def test_twice(n): assert n
+@pytest.mark.skip(reason="no")
+def test_never(): pass
+def test_wrong(): raise AssertionError("two")
+class TestClass:
+    def test_in_it(self): pass
+"""
 ALONE = Effort("quick", seed=3)
 
 
@@ -46,6 +60,21 @@ def test_the_tests_that_hold_a_row_are_there(one: Row) -> None:
 
 def test_a_test_that_is_not_there_is_an_error_and_no_pass() -> None:
     assert played(row(held("of_a_name_that_nobody_gave")), ALONE).grade == "fail"
+
+
+def test_tests_are_told_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_few.py").write_text(FEW)
+    monkeypatch.setattr(pytests, "run", partial(subprocess.run, cwd=tmp_path, capture_output=True,
+                                                text=True, check=False))  # fmt: skip
+    told = pytests.Tests(os.environ, 1)
+    file = "tests/test_few.py"
+    assert told.of([f"{file}::test_twice", f"{file}::TestClass::test_in_it"])[:3] == (3, 0, ())
+    assert told.of([f"{file}::test_never"])[:3] == (0, 1, ())
+    (said,) = told.of([f"{file}::test_wrong"]).failed
+    assert "test_wrong" in said and "two" in said
+    (said,) = told.of([f"{file}::test_absent"]).failed
+    assert "was not run" in said
 
 
 def test_every_cell_of_the_matrix_has_a_row() -> None:

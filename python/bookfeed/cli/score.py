@@ -1,6 +1,7 @@
 """``bookfeed score``: what the warranty is measured by, a line a row."""
 
 import argparse
+import contextlib
 import logging
 import os
 import shlex
@@ -8,8 +9,9 @@ import shlex
 from bookfeed.errors import ConfigError, ExitCode
 from bookfeed.monitor.output import write_json, write_line
 from bookfeed.monitor.text import printable
+from bookfeed.scorecard.held import prepare
 from bookfeed.scorecard.play import played
-from bookfeed.scorecard.row import Effort, Result, Row, Tier
+from bookfeed.scorecard.row import Effort, NotMeasuredError, Result, Row, Tier
 from bookfeed.scorecard.rows import ROWS
 from bookfeed.scorecard.told import below, counted, line, page, summary
 
@@ -25,7 +27,10 @@ def execute(args: argparse.Namespace) -> ExitCode:
     tier: Tier = "full" if args.full else "quick"
     effort = Effort(tier, args.seed, args.workers or os.cpu_count() or 1)
     results: list[Result] = []
-    for row in _wanted(args.ids, tier):
+    wanted = _wanted(args.ids, tier)
+    with contextlib.suppress(NotMeasuredError, LookupError):  # each row says so itself
+        prepare(wanted, effort)
+    for row in wanted:
         result = played(row, effort)
         results.append(result)
         if args.output == "ndjson":

@@ -1,16 +1,22 @@
 """Rows that tests hold, wherever these stand: they are named as functions are."""
 
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError
+from bookfeed.scorecard.pytests import Tests
+from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
 from bookfeed.scorecard.tree import program, python_tests, run, rust_tests, said
 
 Play = Callable[[Effort], Figure]
-_COUNTED: Final = re.compile(r"\b(\d+) (passed|failed|skipped|error)")
+HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
+    "BOOKFEED_KILL_REPS": ("20", "500"),
+    "BOOKFEED_POWER_LOSS_STATES": ("500", "10000"),
+    "BOOKFEED_CYCLES": ("40", "1000"),
+}
+"""How often tests repeat what they do, in the quick tier and in the full one."""
 
 
 @dataclass(frozen=True)
@@ -18,20 +24,42 @@ class Held:
     """By Python tests of these names, without their ``test_``."""
 
     names: tuple[str, ...]
-    env: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """What is set for them in the quick tier, and in the full one."""
+
+    def nodes(self) -> list[str]:
+        """The tests, as pytest takes them."""
+        return [node for name in self.names for node in python_tests(name)]
 
     def __call__(self, effort: Effort) -> Figure:
-        nodes = sorted(node for name in self.names for node in python_tests(name))
-        given = {key: values[effort.of(0, 1)] for key, values in self.env.items()}
-        done = run([sys.executable, "-m", "pytest", *nodes], env=given)
-        if "No module named pytest" in done.stderr:
-            raise NotMeasuredError("needs pytest, which is not here")
-        counts = {word: int(number) for number, word in _COUNTED.findall(done.stdout)}
-        passed = counts.get("passed", 0)
-        skipped = f", {counts['skipped']} skipped" if "skipped" in counts else ""
-        bad = () if done.returncode == 0 and passed else (said(done),)
-        return Figure(f"{passed} tests pass{skipped}", bad)
+        told = tests_of(effort).of(self.nodes())
+        skipped = f", {told.skipped} skipped" if told.skipped else ""
+        bad = told.failed if told.passed or told.failed else ("every test was skipped",)
+        return Figure(f"{told.passed} tests pass{skipped} ({told.seconds:.0f} s)", bad)
+
+
+@cache
+def tests_of(effort: Effort) -> Tests:
+    """The tests of an effort: those that hold several rows are run once."""
+    env = {name: values[effort.of(0, 1)] for name, values in HOW_OFTEN.items()}
+    return Tests(env, effort.workers)
+
+
+def prepare(rows: Iterable[Row], effort: Effort) -> None:
+    """Runs all Python tests that hold any of these rows, in one go."""
+    nodes: set[str] = set()
+    for row in rows:
+        for one in _parts(row.play):
+            if isinstance(one, Held):
+                nodes.update(one.nodes())
+    tests_of(effort).run(nodes)
+
+
+def _parts(play: Play | None) -> Iterator[Play]:
+    """What a row is held by."""
+    if isinstance(play, Both):
+        for each in play.plays:
+            yield from _parts(each)
+    elif play is not None:
+        yield play
 
 
 @dataclass(frozen=True)
@@ -94,9 +122,9 @@ class Both:
         return Figure("; ".join(texts) + said, tuple(problems), seed)
 
 
-def held(*names: str, env: Mapping[str, tuple[str, str]] | None = None) -> Held:
+def held(*names: str) -> Held:
     """See ``Held``."""
-    return Held(names, env or {})
+    return Held(names)
 
 
 def held_by_rust(*names: str, long: Sequence[str] = ()) -> HeldByRust:
@@ -111,13 +139,8 @@ def both(*plays: Play) -> Both:
 
 def named_tests(play: Play | None) -> Iterator[tuple[str, bool]]:
     """The tests that a row names, and whether they are Rust's."""
-    match play:
-        case Both(plays):
-            for each in plays:
-                yield from named_tests(each)
-        case Held(names):
-            yield from ((name, False) for name in names)
-        case HeldByRust(names, long):
-            yield from ((name, True) for name in (*names, *long))
-        case _:
-            return
+    for one in _parts(play):
+        if isinstance(one, Held):
+            yield from ((name, False) for name in one.names)
+        elif isinstance(one, HeldByRust):
+            yield from ((name, True) for name in (*one.names, *one.long))

@@ -89,7 +89,7 @@ def failed(runs: Iterable[Played]) -> tuple[tuple[str, ...], int | None]:
 
 def sweep(effort: Effort) -> Figure:
     """A1."""
-    runs = list(shared_out(mixed, effort.seeds(1_000, 10_000), effort))
+    runs = list(shared_out(mixed, effort.seeds(400, 10_000), effort))
     frames, faults = sum(one.frames for one in runs), sum(one.faults for one in runs)
     problems, seed = failed(runs)
     names = ", ".join(sorted({one.world for one in runs}))

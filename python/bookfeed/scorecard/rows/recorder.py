@@ -71,8 +71,7 @@ def churned(effort: Effort) -> Figure:
 
 ROWS: Final = (
     Row("R1", "kill -9 at any instant", "0 written frames lost",
-        held("kill_at_random_instants_loses_nothing_written",
-             env={"BOOKFEED_KILL_REPS": ("20", "500")})),
+        held("kill_at_random_instants_loses_nothing_written")),
     Row("R2", "cut at every offset", "the longest valid prefix, no panic",
         both(held_by_rust("cut_at_every_offset_the_longest_valid_prefix_is_read"),
              held("a_recording_cut_between_two_blocks_is_not_whole"))),
@@ -81,8 +80,7 @@ ROWS: Final = (
                      "random_bit_flips_cost_at_most_one_block",
                      "overwritten_stretches_lose_only_the_blocks_they_touch")),
     Row("R4", "power loss", "nothing synced lost, nothing invented",
-        held("power_loss_loses_nothing_synced_and_invents_nothing",
-             env={"BOOKFEED_POWER_LOSS_STATES": ("500", "10000")})),
+        held("power_loss_loses_nothing_synced_and_invents_nothing")),
     Row("R5", "every call that can fail fails once", "the feed unaffected",
         held("any_single_failure_costs_nothing")),
     Row("R6", "fsync fails", "never durable after it",
@@ -98,8 +96,7 @@ ROWS: Final = (
     Row("G1", "memory over 10^8 frames", "<= 5 MiB more", soaked),
     Row("G2", "memory over sockets, with faults", "<= 5 MiB more", grown),
     Row("G3", "feeds opened and closed, 40 or 1,000 times", "tasks, descriptors, threads as before",
-        held("no_task_no_descriptor_and_no_thread_is_left", "no_socket_or_task_is_left_behind",
-             env={"BOOKFEED_CYCLES": ("40", "1000")})),
+        held("no_task_no_descriptor_and_no_thread_is_left", "no_socket_or_task_is_left_behind")),
     Row("G7", "markets that come and go", "<= 5 MiB more, neighbours undisturbed", churned),
     Row("G8", "stalls of the loop over sockets, with faults", "none over 100 ms", stalled),
 )  # fmt: skip
