@@ -418,13 +418,13 @@ def run(
     client: Client | None = None
     referee: Referee | None = None
     calm: Calm | None = None
-    start_ns = live_at = 0
+    live_at = 0
     for item in stream.items(items):
         if client is None or referee is None or calm is None:
             client = Client(stream, item.ts_ns)
             referee = Referee(stream, client, report)
             calm = Calm(report, stream.fault_log, client.views, client.books_of)
-            start_ns = live_at = item.ts_ns
+            live_at = item.ts_ns
         calm.pass_time(item.ts_ns)
         if item.kind == "connected":
             calm.connected(item.conn, item.ts_ns)
@@ -433,11 +433,14 @@ def run(
         referee.look(item)
         referee.look_trading(item)
         report.frames += item.kind == "frame"
-        share = sum(view.live for view in client.views.values()) / len(client.views)
-        report.live_ns += int((item.ts_ns - live_at) * share)
+        # A market that is over is not owed.
+        there = [view for view in client.views.values() if view.cause != "resolved"]
+        if there:
+            share = sum(view.live for view in there) / len(there)
+            report.live_ns += int((item.ts_ns - live_at) * share)
+            report.total_ns += item.ts_ns - live_at
         live_at = item.ts_ns
     assert client is not None and referee is not None
-    report.total_ns = live_at - start_ns
     report.signals = client.signals
     report.digest = client.trace.digest()
     report.transitions = len(client.changes)

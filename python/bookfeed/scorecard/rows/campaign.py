@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import starmap
 from typing import Final, NamedTuple
 
 from bookfeed.scorecard.campaigns.seeds import Report
@@ -20,10 +19,9 @@ RATE: Final = 60
 """Frames a second of a campaign."""
 FAULT_EVERY_S: Final = 30
 LIVE_MIN: Final = 0.98
-_PIECE_S: Final = 300
-"""A day is played in pieces of so many seconds, each with its seed."""
-_PIECE_ITEMS: Final = _PIECE_S * RATE
-_DAY_PIECES: Final = 24 * 3_600 // _PIECE_S
+_PIECE_ITEMS: Final = FAULT_EVERY_S * RATE
+_DAY_PIECES: Final = 24 * 3_600 // FAULT_EVERY_S
+"""A day is played in pieces with a fault each."""
 HASH_SEEDS: Final = ("0", "1", "random")
 
 
@@ -74,9 +72,9 @@ def clean(items: int, seed: int) -> Played:
 
 
 def scheduled(seed: int) -> Played:
-    """A piece of a day with a fault every so many seconds."""
+    """A piece of a day, with one fault."""
     world = world_of(seed)
-    faults = world.draw(seed, _PIECE_S // FAULT_EVERY_S, _PIECE_ITEMS)
+    faults = world.draw(seed, 1, _PIECE_ITEMS)
     return of_report(world.run(seed, items=_PIECE_ITEMS, schedule=faults), world.name)
 
 
@@ -100,8 +98,8 @@ def sweep(effort: Effort) -> Figure:
 def availability(effort: Effort) -> Figure:
     """A2."""
     venues = len(worlds())
-    seeds = effort.seeds(2 * venues, _DAY_PIECES * venues)
-    runs = list(shared_out(scheduled, seeds, effort, chunk=1))
+    seeds = effort.seeds(20 * venues, _DAY_PIECES * venues)
+    runs = list(shared_out(scheduled, seeds, effort))
     problems, seed = failed(runs)
     told: list[str] = []
     for name in sorted({one.world for one in runs}):
@@ -132,8 +130,9 @@ def digests(first: int, count: int) -> Iterator[str]:
     return (mixed(seed).digest for seed in range(first, first + count))
 
 
-def _elsewhere(first: int, count: int, hash_seed: str) -> list[str]:
-    """The same, by a process of its own."""
+def _elsewhere(task: tuple[int, int, str]) -> list[str]:
+    """The same, by a process of its own with that seed of hashes."""
+    first, count, hash_seed = task
     code = f"from {__name__} import digests; print(*digests({first}, {count}))"
     done = run([sys.executable, "-c", code], env={"PYTHONHASHSEED": hash_seed})
     if done.returncode:
@@ -144,7 +143,8 @@ def _elsewhere(first: int, count: int, hash_seed: str) -> list[str]:
 def determinism(effort: Effort) -> Figure:
     """A5."""
     seeds = effort.seeds(20, 1_000)
-    first, *others = starmap(_elsewhere, [(seeds[0], len(seeds), one) for one in HASH_SEEDS])
+    tasks = [(seeds[0], len(seeds), one) for one in HASH_SEEDS]
+    first, *others = shared_out(_elsewhere, tasks, effort, chunk=1)
     differ = [
         seed for at, seed in enumerate(seeds) if any(other[at] != first[at] for other in others)
     ]
