@@ -51,13 +51,14 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
 def _wanted(ids: list[str], tier: Tier) -> list[Row]:
     """The rows of these ids, or whose ids begin so; all of the tier without any."""
+    usual = [row for row in ROWS if tier == "full" or not row.long]
     if not ids:
-        return [row for row in ROWS if tier == "full" or not row.long]
+        return usual
     wanted: list[Row] = []
     for name in ids:
         upper = name.upper()
         exact = [row for row in ROWS if row.id == upper]
-        rows = exact or [row for row in ROWS if row.id.startswith(upper) and len(upper) == 1]
+        rows = exact or [row for row in usual if row.id.startswith(upper) and len(upper) == 1]
         if not rows:
             raise ConfigError("ID", name, "no such row: `bookfeed score --list` has them")
         wanted += [row for row in rows if row not in wanted]

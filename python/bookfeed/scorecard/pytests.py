@@ -48,8 +48,8 @@ class Tests:
             done = run(command, env=self._env)
             told = _read(path) if path.exists() else {}
         for node in new:
-            scope, _, name = node.rpartition("::")
-            module = scope.replace(".py", "").replace("/", ".").replace("::", ".")
+            file, *classes, name = re.split(":+", node)
+            module = ".".join([file.removesuffix(".py").replace("/", "."), *classes])
             missing = Told(failed=(f"{node} was not run: {said(done)}",))
             self._told[node] = told.get(f"{module}::{name}", missing)
 
