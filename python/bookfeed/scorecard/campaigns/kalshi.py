@@ -533,6 +533,7 @@ WORLDS: Final = (
             ),
             "F39": ("terminal:25", "terminal:10", "disconnect & lifecycle:refused"),
         },
+        lasts_s=30,
     ),
 )  # fmt: skip
 

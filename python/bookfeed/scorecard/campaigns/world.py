@@ -35,6 +35,9 @@ class World:
     with ``&`` between two that strike one after the other.
     """
 
+    lasts_s: int = 120
+    """How long a run may be in which faults are drawn: its markets are there for so long."""
+
     def alone(self, text: str, seed: int, *, items: int) -> Report:
         """A run with the faults of one cell alone. That one never struck is a problem."""
         at_frame = _EARLIEST + seed % _SPREAD
