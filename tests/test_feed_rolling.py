@@ -1,7 +1,8 @@
 """Rolling series on an open feed: which windows are followed when, and what if one is not there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from bookfeed.feed.feed import Feed
 from bookfeed.feed.rolling import AGAIN_S, LEAD_S, UNSETTLED_S, Rolling
 from bookfeed.feed.windows import WindowEnd
 from bookfeed.live import supervisor
+from bookfeed.market import Market, Outcome
 
 S = 1_000_000_000
 SERIES = Series("btc-updown-15m")
@@ -35,6 +37,9 @@ class Listed:
         self.misnamed: set[int] = set()
         self.late: set[int] = set()
         self.result: str | None = None
+        self.firmly = False
+        self.shared: set[int] = set()
+        """The starts of windows whose symbols are those of the window before."""
 
     async def window(self, series: Series, ts: int | None = None) -> tuple[Listing, ...]:
         window = series.window(ts)
@@ -51,7 +56,7 @@ class Listed:
         return self.listing(series, window, f"{window.event}-by-another-name")
 
     def listing(self, series: Series, window: Window, slug: str) -> tuple[Listing, ...]:
-        number = window.start_ts // QUARTER
+        number = window.start_ts // QUARTER - (window.start_ts in self.shared)
         outcomes = [
             ListedOutcome(name=name, symbol=f"{number}{side}")
             for side, name in ((1, "Up"), (2, "Down"))
@@ -69,6 +74,7 @@ class Listed:
                 decided_by=Decimal(85001) if self.result else None,
                 result=self.result,
                 close_ts=window.end_ts,
+                closes_firmly=self.firmly,
             ),
         )
 
@@ -125,9 +131,7 @@ class World:
         await self.server.until(lambda: self.feed.book(f"{number}2").cause == "resolved")
 
 
-def market_of(number: int):  # type: ignore[no-untyped-def]
-    from bookfeed.market import Market, Outcome
-
+def market_of(number: int) -> Market:
     outcomes = (Outcome("Up", f"{number}1"), Outcome("Down", f"{number}2"))
     return Market(f"0x{number}", outcomes, name="as it was given")
 
@@ -240,6 +244,47 @@ async def test_how_a_window_came_out_is_told_with_what_comes_next(world: World) 
     assert (end.venue, end.window.start_ts, end.following) == ("polymarket", START, following)
     title = SERIES.window(START).event
     assert end.line() == f"{title} ended: Up, strike 85000.5, decided by 85001; next {following}"
+
+
+class Followed:
+    """A feed's markets without connections, and which symbols are settled."""
+
+    def __init__(self) -> None:
+        self.markets: tuple[Market, ...] = ()
+        self.settled: set[str] = set()
+
+    async def add_markets(self, markets: Iterable[Market]) -> None:
+        self.markets += tuple(markets)
+
+    async def remove_markets(self, markets: Iterable[Market]) -> None:
+        gone = list(markets)
+        self.markets = tuple(market for market in self.markets if market not in gone)
+
+    def know(self, listing: Listing) -> None:
+        pass
+
+    def book(self, symbol: str) -> SimpleNamespace:
+        return SimpleNamespace(cause="resolved" if symbol in self.settled else "none")
+
+
+async def test_a_symbol_that_two_windows_share_is_the_first_one_until_that_is_settled() -> None:
+    feed, listed, now_ns = Followed(), Listed(), START
+    listed.firmly, listed.shared = True, {START + QUARTER}
+    rolling = Rolling(feed, listed, [SERIES], now_ns=lambda: now_ns)  # type: ignore[arg-type]
+    (one,) = rolling.followed
+    for seconds in (60, 800, 899):
+        now_ns = START + seconds * S
+        await rolling.step(one)
+        (first,) = feed.markets
+        assert first.close_ts == START + QUARTER
+    feed.settled.update(first.symbols)
+    for seconds in (901, 903):
+        now_ns = START + seconds * S
+        await rolling.step(one)
+    (second,) = feed.markets
+    assert second.symbols == first.symbols
+    assert second.close_ts == START + 2 * QUARTER
+    assert one.missed == 0
 
 
 async def test_what_somebody_else_took_off_is_over(world: World) -> None:

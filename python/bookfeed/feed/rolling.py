@@ -139,6 +139,11 @@ class Rolling:
             return
         known = {symbol: market for market in self._feed.markets for symbol in market.symbols}
         markets = [listing.to_market() for listing in ready]
+        if any(_another(market, known.get(market.symbols[0])) for market in markets):
+            # In the hour that clocks show twice two windows may share a symbol: it goes with the
+            # first one, as soon as that is settled.
+            lacking.due_ns = now_ns + round(LOOK_S * NS_PER_S)
+            return
         fresh = [market for market in markets if market.symbols[0] not in known]
         await self._feed.add_markets(fresh)
         theirs = [known.get(market.symbols[0], market) for market in markets]
@@ -214,6 +219,13 @@ class Rolling:
         except BookfeedError as error:
             _log.warning("%s: how it is listed now is not known: %s", name, error)
             return held.listings
+
+
+def _another(market: Market, followed: Market | None) -> bool:
+    """Whether what is followed under its symbol is another market, which ends at another time."""
+    if followed is None or None in (market.close_ts, followed.close_ts):
+        return False
+    return market.close_ts != followed.close_ts
 
 
 def _wanted(series: Series, now_ns: int) -> list[Window]:

@@ -167,7 +167,9 @@ class KalshiReading(Reading):
         number, market_id = self.model.find(self.venue, ticker), message.body.market_id
         message.named = [] if number is None else [number]
         known = self._names.items() if market_id else ()
-        second = [each for each, names in known if names.market_id == market_id]
+        # One that was let go of may have come again under its own name, as another instrument.
+        here = self.model.present
+        second = [n for n, names in known if names.market_id == market_id and n in here]
         if message.named and message.kind in _BOOKS and second not in ([], message.named):
             message.kind = "malformed"
         if message.kind == "malformed":
