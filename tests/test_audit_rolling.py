@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from audit_journals import audited
-from audit_markets import POLYMARKET, Markets
+from audit_journals import Records, audited
+from audit_markets import POLYMARKET, T0, Markets
 
 from bookfeed.recordings.kinds import Kind
 
@@ -64,3 +64,28 @@ def test_what_went_is_nothing_any_more(seed: int) -> None:
     assert report.refused == 0
     assert report.signals["spread open"] > 20
     assert report.signals["spread close"] > 20
+
+
+def test_a_market_that_comes_again_has_its_second_name_again() -> None:
+    """Not that of the one which went, by which it would be two markets at once."""
+    records: Records = [(int(Kind.CONNECTED), T0, 0, 1, b"kalshi")]
+    rule = {"kind": "spread", "params": {"open": "0.02"}}
+
+    def put(kind: Kind, content: dict[str, object]) -> None:
+        records.append((int(kind), T0 + len(records), 0, 1, json.dumps(content).encode()))
+
+    put(Kind.RULE, rule)
+    for number in range(3):
+        put(Kind.SUBSCRIBE, {"venue": "kalshi", "symbol": "K-1"})
+        msg = {
+            "market_ticker": "K-1",
+            "market_id": "9b0f6b43-5b68-4f9f-9f02-9a2d1b8ac1a1",
+            "yes_dollars_fp": [["0.3000", "10.00"]],
+            "no_dollars_fp": [["0.6000", "10.00"]],
+        }
+        put(Kind.FRAME, {"type": "orderbook_snapshot", "sid": 1, "seq": number + 1, "msg": msg})
+        put(Kind.UNSUBSCRIBE, {"instrument": number})
+        put(Kind.FORGET, {"instrument": number})
+    report = audited(records, {})
+    assert not report.findings, report.findings[:5]
+    assert (report.refused, report.books) == (0, 3)
