@@ -69,7 +69,7 @@ def test_what_went_is_nothing_any_more(seed: int) -> None:
 def test_a_market_that_comes_again_has_its_second_name_again() -> None:
     """Not that of the one which went, by which it would be two markets at once."""
     records: Records = [(int(Kind.CONNECTED), T0, 0, 1, b"kalshi")]
-    rule = {"kind": "spread", "params": {"open": "0.02"}}
+    rule: dict[str, object] = {"kind": "spread", "params": {"open": "0.02"}}
 
     def put(kind: Kind, content: dict[str, object]) -> None:
         records.append((int(kind), T0 + len(records), 0, 1, json.dumps(content).encode()))
