@@ -17,6 +17,7 @@ from typing import Final, Self
 from bookfeed.catalogue import VENUES, part
 from bookfeed.catalogue.claims import claim
 from bookfeed.catalogue.client import TIMEOUT_S, Client, NotListed
+from bookfeed.catalogue.deciding import Verdict
 from bookfeed.catalogue.fields import time_text
 from bookfeed.catalogue.history import (
     CANDLE_MINUTES,
@@ -258,6 +259,17 @@ class Catalogue:
         name = _asked(listing, outcome, minutes, since_ts, until_ts)
         source = self._of(listing.venue)
         return await source.prices(listing, name, minutes, since_ts, until_ts)
+
+    async def listed_now(self, listing: Listing) -> Listing:
+        """How a market is listed now; raises as ``market`` does."""
+        source = self._of(listing.venue)
+        found = await source.markets(listing.market or listing.slug)
+        same = [one for one in found if listing.close_ts in (None, one.close_ts)]
+        return only(listing.slug, same or found)
+
+    async def verdicts(self, listing: Listing) -> tuple[Verdict, ...]:
+        """How a market ended, as each witness of its venue tells it that tells it by now."""
+        return await self._of(listing.venue).verdicts(listing)
 
     async def labels(
         self,

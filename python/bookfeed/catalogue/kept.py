@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from bookfeed.catalogue.client import NoAnswer, NotListed
+from bookfeed.catalogue.deciding import Decision, Verdict
 from bookfeed.catalogue.history import Candle, PricePoint
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing
 from bookfeed.catalogue.source import Filter, Measure, Source, one_of
@@ -135,6 +136,17 @@ class Kept(Source):
 
         return await self._either(ask, remembered, series)
 
+    async def verdicts(self, listing: Listing) -> tuple[Verdict, ...]:
+        """How a market ended; what is certain is kept as its end."""
+        found = await self._online().verdicts(listing)
+        decision = Decision(listing)
+        for verdict in found:
+            decision.verdict(verdict)
+            if decision.ended:
+                await self._keep([decision.listing], witness=verdict.witness)
+                break
+        return found
+
     async def has_books(self, listing: Listing) -> bool:
         """Whether its books are there; offline nobody can say, and its symbols must do."""
         if self._offline:
@@ -189,10 +201,16 @@ class Kept(Source):
     def _say(self, error: NoAnswer) -> None:
         _log.warning("%s: what is remembered is told in its place", error)
 
-    async def _keep(self, listings: Sequence[Listing], events: Sequence[ListedEvent] = ()) -> None:
+    async def _keep(
+        self,
+        listings: Sequence[Listing],
+        events: Sequence[ListedEvent] = (),
+        *,
+        witness: str = "",
+    ) -> None:
         """A file that cannot be written must not keep anybody from what was found."""
         try:
-            await self._store.remember(listings, events)
+            await self._store.remember(listings, events, witness=witness)
         except CatalogueError as error:
             _log.warning("nothing is remembered: %s", error)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from bookfeed.catalogue.client import Budget, Client, Query
+from bookfeed.catalogue.deciding import Verdict
 from bookfeed.catalogue.history import Candle, PricePoint
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Skipped
 from bookfeed.errors import CatalogueError
@@ -85,6 +86,10 @@ class Source(ABC):
     @abstractmethod
     async def has_books(self, listing: Listing) -> bool:
         """Whether the books of a listed market are there already."""
+
+    @abstractmethod
+    async def verdicts(self, listing: Listing) -> tuple[Verdict, ...]:
+        """How a market ended, as each witness of the venue tells it that tells it by now."""
 
     @abstractmethod
     async def trades(

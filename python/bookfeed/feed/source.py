@@ -64,6 +64,11 @@ class BookSource(Listening):
         name = self.names[self._instrument(key)]
         return self._listings.get((name.venue, name.market or name.symbol))
 
+    @property
+    def listings(self) -> Mapping[tuple[str, str], Listing]:
+        """What is known of markets, by venue and the venue's id; grows with the news of them."""
+        return self._listings
+
     @overload
     def on_market(
         self,

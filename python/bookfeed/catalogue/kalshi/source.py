@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import ClassVar, Final
 
 from bookfeed.catalogue.client import Budget, NotListed, Query
+from bookfeed.catalogue.deciding import Verdict
 from bookfeed.catalogue.fields import Fields
 from bookfeed.catalogue.history import Candle, PricePoint
 from bookfeed.catalogue.kalshi import listings
@@ -138,6 +139,14 @@ class KalshiSource(Source):
     async def has_books(self, listing: Listing) -> bool:
         """Always: a market that is listed has a book, be it empty."""
         return True
+
+    async def verdicts(self, listing: Listing) -> tuple[Verdict, ...]:
+        """What its object says, which has the last word once it is paid out."""
+        found = await self._object(f"/markets/{listing.market}", "market")
+        word, value = found.text("status"), found.decimal("settlement_value_dollars")
+        if value is None or word not in ("determined", "finalized"):
+            return ()
+        return (Verdict("listing", (value,), final=word == "finalized"),)
 
     async def trades(
         self, listing: Listing, count: int, since_ts: int = 0

@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar, Final
 
 from bookfeed.catalogue.client import Budget, NotListed, Query
+from bookfeed.catalogue.deciding import Verdict
 from bookfeed.catalogue.fields import Fields, time_text
 from bookfeed.catalogue.history import ROWS_MAX, Candle, PricePoint, candles_of
 from bookfeed.catalogue.listing import ListedEvent, ListedTrade, Listing, Page, readable
 from bookfeed.catalogue.polymarket import listings
+from bookfeed.catalogue.polymarket import verdicts as said
 from bookfeed.catalogue.polymarket.trades import price_point, trade, trade_rows
 from bookfeed.catalogue.source import (
     Filter,
@@ -171,6 +173,28 @@ class GammaSource(Source):
             problem = "its listing and its order books tell different tokens; do not trade it"
             raise CatalogueError(f"{NAME}: {listing.slug}: {problem}")
         return True
+
+    async def verdicts(self, listing: Listing) -> tuple[Verdict, ...]:
+        """As resolutions on the chain, the listing and the order books tell it, in this order."""
+        ways = (self._resolved, self._closed, self._won)
+        told = []
+        for way in ways:
+            try:
+                told.append(await way(listing))
+            except NotListed:
+                continue  # not by this witness
+        return tuple(one for one in told if one is not None)
+
+    async def _resolved(self, listing: Listing) -> Verdict | None:
+        query = (("condition", listing.market), ("fresh", str(time.time_ns())))
+        return said.resolved(await self.ask("/v2/resolutions", query, at="trades"), listing)
+
+    async def _closed(self, listing: Listing) -> Verdict | None:
+        return said.closed(await self._by_id("condition_ids", listing.market), listing)
+
+    async def _won(self, listing: Listing) -> Verdict | None:
+        whole = await self.ask(f"/markets/{listing.market}", at="books")
+        return said.won(Fields(whole, "the answer"), listing)
 
     async def trades(
         self, listing: Listing, count: int, since_ts: int = 0

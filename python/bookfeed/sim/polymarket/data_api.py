@@ -38,7 +38,19 @@ class DataApi(RestBase):
         self._trades = trades
         self._specs = specs
         self.resolutions: dict[str, dict[str, Any]] = {}
-        """What is said of the resolution of markets, by condition id; see ``resolution``."""
+        """What is said of the resolution of markets, by condition id; see ``resolve``."""
+
+    def resolve(self, condition_id: str, payouts: Sequence[int], at: str) -> None:
+        """Say from now on that a market is resolved; ``payouts`` in micro-dollars a share."""
+        self.resolutions[condition_id] = {
+            "condition_id": condition_id,
+            "status": "resolved",
+            "was_disputed": False,
+            "payouts": list(payouts),
+            "resolution_source": "reported",
+            "last_update_timestamp": at,
+            "resolved_at": at,
+        }
 
     async def _trades_of(self, request: web.Request) -> web.Response:
         cursor, given = request.query.get("cursor", ""), request.query.get("limit", str(_LIMIT))
@@ -67,19 +79,6 @@ class DataApi(RestBase):
             return json_answer('{"error":"condition is invalid"}', 400)
         rows = [self.resolutions[one] for one in asked if one in self.resolutions]
         return json_answer(json.dumps({"data": rows}))
-
-
-def resolution(condition_id: str, payouts: Sequence[int], at: str) -> dict[str, Any]:
-    """What is said of a market that is resolved; ``payouts`` in micro-dollars a share."""
-    return {
-        "condition_id": condition_id,
-        "status": "resolved",
-        "was_disputed": False,
-        "payouts": list(payouts),
-        "resolution_source": "reported",
-        "last_update_timestamp": at,
-        "resolved_at": at,
-    }
 
 
 def _row(message: Message, spec: MarketSpec) -> dict[str, Any]:

@@ -158,7 +158,10 @@ class ListedServer:
                 event["eventMetadata"] = {"priceToBeat": self._strikes[condition]}
                 continue
             self.polymarket.resolve(markets[condition])
-            close(event, markets[condition].winner or 0, _unix_s(event["endDate"]))
+            winner = markets[condition].winner or 0
+            close(event, winner, _unix_s(event["endDate"]))
+            paid = [1_000_000 if at == winner else 0 for at in range(2)]
+            self.data.resolve(condition, paid, event["closedTime"])
 
     async def close(self) -> None:
         """Closes every connection (1001) and stops listening."""
