@@ -22,7 +22,7 @@ from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.polymarket import verdicts as said
 from bookfeed.catalogue.store import Store
 from bookfeed.clock import NS_PER_S
-from bookfeed.feed.deciding import Deciding
+from bookfeed.feed.deciding import Deciding, strike_ts
 from bookfeed.sim.polymarket_kalshi import listed
 from bookfeed.sim.polymarket_kalshi.listed import ListedConfig, ListedServer
 
@@ -361,6 +361,15 @@ async def test_who_nobody_answers_for_expires() -> None:
         now.ns += 10 * NS_PER_S
     assert told(feed.news) == [("expired", "", False)]
     assert venue.asked < 50, "it is asked ever less often"
+
+
+async def test_a_strike_is_asked_for_where_there_is_one() -> None:
+    """A question has none; a window has one from its start on, which some listings do not say."""
+    quarter = replace(MARKET, venue="kalshi", series="KXBTC15M", start_ts=None, open_ts=7)
+    assert strike_ts(quarter) == 7
+    assert strike_ts(replace(quarter, series="KXHIGHNY")) is None
+    assert strike_ts(replace(MARKET, start_ts=None, open_ts=7)) is None
+    assert strike_ts(MARKET) == MARKET.start_ts
 
 
 async def test_an_end_that_was_moved_counts() -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from bookfeed._bookfeed import UPDATE_KINDS, Batch
+from bookfeed.catalogue import part
 from bookfeed.catalogue.deciding import Decision, Verdict
 from bookfeed.catalogue.listing import Listing, Strike
 from bookfeed.catalogue.news import MarketNews
@@ -140,8 +141,9 @@ class Deciding:
         listing = decision.listing
         if decision.ended:
             return
-        start_ts, close_ts = listing.start_ts or listing.open_ts, listing.close_ts
-        if not decision.strike_known and start_ts is not None and start_ts <= now_ns:
+        start_ts, close_ts = strike_ts(listing), listing.close_ts
+        waits = not decision.strike_known and start_ts is not None and start_ts <= now_ns
+        if waits:
             price = self._strike_at(listing)
             if price is not None:
                 strike = Strike("greater_or_equal", price, None)
@@ -151,7 +153,6 @@ class Deciding:
         if told and len(told) == len(paid):
             self._tell(decision.verdict(Verdict("stream", told, final=False)))
         over = close_ts is not None and close_ts <= now_ns
-        waits = not decision.strike_known and start_ts is not None and start_ts <= now_ns
         if (over or waits) and one.due_ns <= now_ns:
             one.next(now_ns)
             await self._ask(decision, over=over)
@@ -169,3 +170,11 @@ class Deciding:
     def _tell(self, news: list[MarketNews]) -> None:
         for one in news:
             self._feed.tell(one)
+
+
+def strike_ts(listing: Listing) -> int | None:
+    """When the strike of a window is made: at its start; ``None`` for what is no window."""
+    if listing.start_ts is not None:
+        return listing.start_ts
+    rolls = part(listing.venue, "series").grammar(listing.series) is not None
+    return listing.open_ts if rolls else None
