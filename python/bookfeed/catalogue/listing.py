@@ -150,6 +150,11 @@ class Listing:
     rewards: Rewards | None = None
     more: Mapping[str, object] = field(default_factory=dict, repr=False, hash=False)
 
+    @property
+    def called(self) -> str:
+        """What people are shown: its title, with what tells it from others of the same one."""
+        return f"{self.title} ({self.label})" if self.label else self.title
+
     def to_market(self) -> Market:
         """The market for a feed; ``CatalogueError`` if it has no books yet."""
         if not self.outcomes or not all(outcome.symbol for outcome in self.outcomes):
@@ -158,7 +163,7 @@ class Listing:
         return Market(
             market=self.market,
             outcomes=tuple(Outcome(outcome.name, outcome.symbol) for outcome in self.outcomes),
-            name=f"{self.title} ({self.label})" if self.label else self.title,
+            name=self.called,
             venue=self.venue,
             tick_size=None if self.tick_size is None else plain(self.tick_size),
             min_order_size=None if self.min_order_size is None else plain(self.min_order_size),

@@ -118,7 +118,7 @@ class BookSource(Listening):
         self._listings[key] = one if known is None else merged(known, one)
         if len(self._listings) > LISTINGS_MAX:
             del self._listings[next(iter(self._listings))]
-        self.names.entitle(one.venue, one.market, one.title)
+        self.names.entitle(one.venue, one.market, one.called)
         if news.kind != QUIET:
             self._dispatcher.market(news)
 

@@ -104,7 +104,7 @@ def ended(listings: Sequence[Listing]) -> tuple[Ended, ...]:
     """How markets came out, as far as their listings say."""
     return tuple(
         Ended(
-            f"{one.title} ({one.label})" if one.label else one.title,
+            one.called,
             None if one.strike is None else one.strike.floor or one.strike.cap,
             one.decided_by,
             one.result,
