@@ -161,9 +161,9 @@ def test_the_same_seed_has_the_same_digest() -> None:
 
 
 @pytest.mark.slow
-def test_all_venues_over_sockets_with_faults_are_right_by_the_auditor() -> None:
+def test_all_venues_over_sockets_that_lose_connections_are_right_by_the_auditor() -> None:
     (sockets,) = found("SOCKETS")
-    figures = sockets(6.0, 1.0)
+    figures = sockets(3.5, 1.0)  # time for the first three: resets and closed connections
     assert figures["wrong"] == [] and figures["refused"] == figures["callback_errors"] == 0
     assert figures["compared"] > figures["books"] > 50 and figures["connects"] > len(worlds())
 
