@@ -15,13 +15,19 @@ from typing import Any
 
 import pytest
 from test_feed_sim import RULES, markets_of
+from test_session_replay import Output, Tape
 from waiting import PATIENCE_S, until
 
 from bookfeed._bookfeed import Batch, Engine
+from bookfeed.audit import Auditor
+from bookfeed.audit.model import Waits
 from bookfeed.feed.feed import Endpoint, Feed, SessionOptions
 from bookfeed.market import Market, Outcome
+from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.kinds import Kind
 from bookfeed.records import Signal, Update
 from bookfeed.rules.rule import Rule
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
 from bookfeed.sim.kalshi import serve as serve_kalshi
 from bookfeed.sim.polymarket import SimConfig, SimServer, serve
@@ -48,6 +54,7 @@ class Watch:
         self.wrong: list[str] = []
         self.states: dict[str, list[str]] = {}
         self.signals: list[Signal] = []
+        self.told = Output()
         # When each version of a book was first seen to be there, by symbol.
         self.since: dict[str, dict[int, int]] = {}
 
@@ -63,6 +70,7 @@ class Watch:
 
     def on_batch(self, batch: Batch) -> None:
         assert self.feed is not None
+        self.told.keep(batch)
         for instrument in set(batch.updates["instrument"].tolist()):
             view = self.feed.book(instrument)
             if view.live or view.polled:
@@ -81,6 +89,10 @@ class Watch:
             replaced = [ns for v, ns in versions.items() if v > version]
             if replaced and min(replaced) < view.ts_evidence:
                 self.wrong.append(f"{view.symbol}: was so only before its evidence")
+
+
+def engine() -> Engine:
+    return Engine(hash_check="always", poll_age_s=AGE_S)
 
 
 def kalshi_markets(server: KalshiSimServer) -> list[Market]:
@@ -103,7 +115,7 @@ async def running(
     arguments |= {
         "rules": RULES,
         "options": OPTIONS,
-        "engine": Engine(hash_check="always", poll_age_s=AGE_S),
+        "engine": engine(),
         "seed": 1,
     }
     feed = Feed(
@@ -310,3 +322,29 @@ async def test_rules_signal_on_polled_books_only_if_they_ask_to() -> None:
         polled = [s for s in watch.signals if any(leg.state == "live_poll" for leg in s.legs)]
         assert {s.name for s in polled if s.phase != "close"} == {"asks"}
         assert feed.counters()["callback_errors"] == 0
+
+
+async def test_a_polled_session_replays_byte_for_byte_and_the_auditor_agrees() -> None:
+    tape = Tape()
+    asks = [Rule(r.kind, {**r.params, "allow_poll": "on"}) for r in RULES]
+    more: Any = {"recorder": tape, "rules": [*RULES, *asks]}
+    async with running(await polymarket(unmirrored=2), **more) as (feed, watch):
+        await feed.wait_live(PATIENCE_S)
+        watch.server.block(HTTPStatus.SERVICE_UNAVAILABLE)
+        await until(lambda: all_are(feed, "live_poll"))
+        watch.server.rest_faults.begin("ghost")
+        await until(lambda: all_are(feed, "stale"))
+        watch.server.rest_faults.end("ghost")
+        await until(lambda: all_are(feed, "live_poll"))
+        watch.server.refusing = None
+        await feed.wait_live(PATIENCE_S)
+    assert Kind.POLL in {record[0] for record in tape.records}
+    again, replayed = EngineInput(engine()), Output()
+    for kind, ts, conn, _, payload in tape.records:
+        assert again.apply(kind, ts, conn, payload)
+    replayed.keep(again.engine.drain())
+    assert replayed == watch.told
+    waits = Waits(poll_age_s=AGE_S)
+    report = Auditor(EngineWitness(engine()), waits=waits).run(tape.records)
+    assert report.findings == []
+    assert report.polled > 20 and report.agreed > 0

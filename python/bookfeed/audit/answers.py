@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import Kind
 
-ANSWERS: Final = (Kind.REST, Kind.REST_BOOK)
+ANSWERS: Final = (Kind.REST, Kind.REST_BOOK, Kind.POLL)
 
 
 class RestBook(NamedTuple):
@@ -28,3 +28,19 @@ def rest_book(payload: bytes) -> RestBook:
     if type(instrument) is not int or not (stands_at is None or type(stands_at) is int):
         raise ValueError(f"a REST book of instrument {instrument!r} at {stands_at!r}")
     return RestBook(instrument, stands_at, body)
+
+
+class Poll(NamedTuple):
+    """The body of the answer to a poll, and since when it may be true, Unix ns."""
+
+    asked: int
+    body: bytes
+
+
+def poll(payload: bytes) -> Poll:
+    """The payload of a POLL record: a line of JSON, then the body. ``ValueError`` if not."""
+    line, newline, body = payload.partition(b"\n")
+    asked = control_object(line).get("asked")
+    if not newline or type(asked) is not int:
+        raise ValueError("a poll that does not say when it was asked for")
+    return Poll(asked, body)

@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from bookfeed.audit.answers import ANSWERS, rest_book
+from bookfeed.audit.answers import ANSWERS, poll, rest_book
 from bookfeed.audit.books import Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
 from bookfeed.audit.lives import Lives, Standing, Step
 from bookfeed.audit.model import WAITS, Model, Waits
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
-from bookfeed.audit.reading import Message, Reading, Trade
+from bookfeed.audit.reading import Effects, Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.bounds import control_object
@@ -55,6 +55,8 @@ class Auditor:
         self._lives: Final = Lives(self._model)
         self._queue: deque[Record] = deque()
         self._ts = 0
+        self._asked = 0
+        """When the poll in hand was asked for."""
         self._reading: Reading | None = None
         """That of the frame or answer in hand."""
         self._messages: list[Message] = []
@@ -150,7 +152,8 @@ class Auditor:
                 continue
             self._other(record, Message("nothing"))
         for number in self._expired:
-            if self._model.instruments[number].running:
+            one = self._model.instruments[number]
+            if one.running or one.state == "live_poll":
                 self._find("standing", f"book {number} is believed beyond its time")
 
     # What the record says.
@@ -178,6 +181,8 @@ class Auditor:
         """Reads the messages of a frame or a REST answer, by the venue's own reading."""
         if kind == Kind.REST_BOOK:
             self._read_rest_book(payload)
+        elif kind == Kind.POLL:
+            self._read_poll(conn, payload)
         elif kind in (Kind.FRAME, Kind.REST):
             connection = self._model.connections.get(conn)
             if connection is None:
@@ -204,6 +209,33 @@ class Auditor:
             self._messages = self._reading.read_rest(
                 answer.body, answer.instrument, answer.stands_at
             )
+
+    def _read_poll(self, conn: int, payload: bytes) -> None:
+        connection = self._model.connections.get(conn)
+        try:
+            self._asked, body = poll(payload)
+        except ValueError:
+            return  # the engine has to refuse it
+        self._reading = None if connection is None else self._model.reading(connection.venue)
+        if self._reading is not None:
+            self._messages = self._reading.read_poll(body)
+
+    def _take_poll(self, message: Message) -> None:
+        """A book of an answer to a poll that the engine took; whether it may is looked at."""
+        (number,) = message.named
+        taken = (each for each in self._queue if is_update(each) and each.instrument == number)
+        if not any(each.state == "live_poll" for each in taken):
+            return
+        one, asked = self._model.instruments[number], self._asked
+        one.book.load(*message.body)
+        self.report.polled += 1
+        connection = self._model.connections.get(one.conn)
+        if connection is not None and connection.opened:
+            self._find("standing", f"book {number} is polled while its connection is open")
+        if one.state in ("live", "suspect") or asked <= self._model.asked.get(number, asked - 1):
+            self._find("standing", f"book {number}: a poll replaced something newer")
+        self._model.asked[number] = asked
+        self._model.expires[number] = asked + self._model.poll_age_ns
 
     def _control(self, kind: int, conn: int, payload: bytes) -> None:
         if kind in (Kind.FRAME, Kind.ADVANCE, *ANSWERS):
@@ -236,8 +268,13 @@ class Auditor:
             ones = [self._model.instruments[number] for number in on]
             self._live_before = {one.number for one in ones if one.state == "live"}
             self._based_before = {one.number for one in ones if one.based}
-        answers = kind in ANSWERS
-        effects = reading.apply_rest(message) if answers else reading.apply(conn, message)
+        if kind == Kind.POLL:
+            self._take_poll(message)
+            effects = Effects()
+        elif kind in ANSWERS:
+            effects = reading.apply_rest(message)
+        else:
+            effects = reading.apply(conn, message)
         for what in self._model.disputed:
             self._find("standing", what)
         self._model.disputed.clear()
@@ -326,9 +363,11 @@ class Auditor:
             whole = number in message.named and message.whole
             self._model.state_changed(number, record.state, record.cause, snapshot=whole)
             self._changed.add(number)
+            if record.state != "live_poll" and number in self._model.asked:
+                self._model.expires.pop(number, None)
             # The first book of a run is news, whatever was published before.
             self._published.pop(number, None)
-            if record.state == "live":
+            if record.state in ("live", "live_poll"):
                 return
             self._left_live.add(number)
             self._judge_cause(record)
@@ -444,7 +483,8 @@ class Auditor:
                 self._compare_levels(one.number)
 
     def _compare_levels(self, number: int) -> None:
-        if not self._witness.standing(number).live:
+        polled = self._model.instruments[number].state == "live_poll"
+        if not (polled or self._witness.standing(number).live):
             return
         self.report.books += 1
         book = self._model.instruments[number].book

@@ -55,7 +55,9 @@ def _pairs(step: Step, signal: "Signal") -> Iterator[tuple[str, Any, Any]]:
     if step.phase != "close":
         yield "skew_ns", step.skew, signal.skew_ns
         yield "lag_ns", step.lag, signal.lag_ns
-        yield "legs live", True, all(leg.state == "live" for leg in signal.legs)
+        polls = step.watched.rule.gates.allow_poll
+        good = ("live", "live_poll") if polls else ("live",)
+        yield "legs live", True, all(leg.state in good for leg in signal.legs)
     yield "legs", len(found.legs), len(signal.legs)
     for index, (mine, leg) in enumerate(zip(found.legs, signal.legs, strict=False)):
         for name, here, there in _leg_pairs(mine, leg):

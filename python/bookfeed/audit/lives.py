@@ -242,7 +242,8 @@ def _gate(
     """The first gate that is shut."""
     gates = rule.gates
     for leg, standing, vouched in zip(legs, taken, measured.vouched, strict=True):
-        if not standing.live:
+        polled = gates.allow_poll and leg.state == "live_poll"
+        if not (standing.live or polled):
             return "not_live"
         if not leg.status_ok(now):
             return "status"
@@ -269,18 +270,22 @@ def _measure(model: Model, legs: list[Instrument], taken: list[Standing]) -> Mea
         for leg, standing, reading in zip(legs, taken, readings, strict=True)
         if reading is None or not reading.stands_by_itself
     ]
-    heard = [Heard() if reading is None else reading.heard(leg) for leg, _, reading in read]
+    # A polled book has no time to hold against those of others.
+    streamed = [each for each in read if each[0].state != "live_poll"]
+    heard = [Heard() if reading is None else reading.heard(leg) for leg, _, reading in streamed]
     return Measured(
         skew=_span([standing.ts_evidence for _, standing, _ in read]),
         lag=_span([each.delay for each in heard]),
         heard=_span([each.ts for each in heard]),
-        delays_known=all(standing.delay_known for _, standing, _ in read),
+        delays_known=all(standing.delay_known for _, standing, _ in streamed),
         vouched=[
             standing.verified or not (reading is None or reading.digests)
             for standing, reading in zip(taken, readings, strict=True)
         ],
-        proved=[_UNPROVED if reading is None else reading.proved(leg) for leg, _, reading in read],
-        by_themselves=len(read) < len(legs),
+        proved=[
+            _UNPROVED if reading is None else reading.proved(leg) for leg, _, reading in streamed
+        ],
+        by_themselves=len(streamed) < len(legs),
     )
 
 

@@ -19,6 +19,7 @@ class Waits(NamedTuple):
 
     calendar: bool = True
     unheard_s: float = 300.0
+    poll_age_s: float = 10.0
 
 
 WAITS: Final = Waits()
@@ -31,6 +32,8 @@ class Connection:
 
     venue: str
     up: bool = True
+    opened: bool = False
+    """Whether it was said to be open; one that is only listed counts as up as well."""
     mode: str = ""
     """How the venue was asked to speak, in the venue's own words."""
     heard: Heard = field(default_factory=Heard)
@@ -61,6 +64,7 @@ class Model:
         self.peek: Final = peek
         self.calendar: Final = waits.calendar
         self.unheard_ns: Final = round(waits.unheard_s * NS_PER_S)
+        self.poll_age_ns: Final = round(waits.poll_age_s * NS_PER_S)
         self._number_of: Final = number_of
         self.disputed: Final[list[str]] = []
         """Books that came by themselves here, but not in the engine."""
@@ -73,6 +77,8 @@ class Model:
         """Receive time of the journal record in hand."""
         self.expires: Final[dict[int, int]] = {}
         """From when on books hold no longer, by instrument, where that was said."""
+        self.asked: Final[dict[int, int]] = {}
+        """When the newest answer to a poll was asked for, by instrument."""
         self.unread: Final[set[str]] = set()
         """Venues that no reading is written for."""
         self._readings: Final[dict[str, Reading | None]] = {}
@@ -114,7 +120,7 @@ class Model:
         """A record that is no data; ``options`` is its JSON, if it has any."""
         if kind == Kind.CONNECTED:
             venue, _, mode = payload.decode().partition(" ")
-            self._renew(conn, Connection(venue, mode=mode))
+            self._renew(conn, Connection(venue, opened=True, mode=mode))
         elif kind == Kind.DISCONNECTED:
             if conn in self.connections:
                 self._renew(conn, Connection(self.connections[conn].venue, up=False))

@@ -167,6 +167,11 @@ class Reading:
         del body, instrument, stands_at
         return []
 
+    def read_poll(self, body: bytes) -> list[Message]:
+        """The whole books of an answer to a poll; the body of each is its bids and its asks."""
+        del body
+        return []
+
     def apply(self, conn: int, message: Message) -> Effects:
         """What a message of the stream does to the books, and which of them it breaks."""
         raise NotImplementedError

@@ -37,7 +37,9 @@ class AuditReport:
     touches: int = 0
     """Published touches that were compared."""
     books: int = 0
-    """Live books that were compared level by level."""
+    """Live and polled books that were compared level by level."""
+    polled: int = 0
+    """Books that an answer to a poll replaced."""
     trades: int = 0
     """Trades that were compared, of venues whose reading reads them."""
     overtaken: int = 0

@@ -81,6 +81,8 @@ class Gates:
     confirm: bool
     proof: bool
     """Whether what a venue gives to prove its books must vouch for each leg's as it stands."""
+    allow_poll: bool
+    """Whether a leg's book may be one that is polled."""
 
     @classmethod
     def read(cls, params: Mapping[str, Any], *, confirms: bool) -> "Gates":
@@ -100,6 +102,7 @@ class Gates:
             min_qty=plain(str(params.get("min_qty", "0")), 8) or _SMALLEST_QTY,
             confirm=confirm,
             proof=params.get("proof", "off") == "venue",
+            allow_poll=params.get("allow_poll", "off") == "on",
         )
 
     def lag_allowed(self, legs: Sequence[Instrument]) -> int:

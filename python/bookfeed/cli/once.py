@@ -19,6 +19,8 @@ from bookfeed.market import Market
 from bookfeed.venues import VENUES
 
 _BATCH_S: Final = 0.01
+# How often a book is looked at that is not live: it may be polled.
+_LOOK_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,16 @@ class Asked:
         proved_ns = self.book.ts_evidence
         return None if proved_ns is None else max(0, self.now_ns - proved_ns)
 
+    @property
+    def age_text(self) -> str:
+        """How long ago that was, for people; empty if nothing ever vouched for it."""
+        age_ns = self.evidence_age_ns
+        return "" if age_ns is None else f"{age_ns / NS_PER_S:.1f} s"
+
     def doubt(self) -> str:
         """Why it is not believed; empty if it is."""
+        if self.book.polled:
+            return f"{self.book.state}: nothing streams, so it is as it was {self.age_text} ago"
         if not self.book.live:
             return f"{self.book.state} ({self.book.cause})"
         return "" if self.believed else f"the market is {self.trading.replace('_', ' ')}"
@@ -117,18 +127,22 @@ async def _book(args: argparse.Namespace, followed: Config, there: Places) -> As
 
 
 async def live_book(feed: Feed, symbol: str, wait_s: float) -> BookView:
-    """The book as it stands when it is live, or when the time is up."""
+    """The book as it stands when it is live, or polled, or when the time is up."""
     end_s = time.monotonic() + wait_s
     while True:
-        missing = await feed.wait_live(max(0.0, end_s - time.monotonic()), symbols=[symbol])
-        if missing and (causes := feed.unreached()):
+        left_s = max(0.0, end_s - time.monotonic())
+        missing = await feed.wait_live(min(left_s, _LOOK_S), symbols=[symbol])
+        book = feed.book(symbol).freeze()
+        # One that is inside a batch, of which no record tells, is neither.
+        if book.live or book.polled:
+            return book
+        if time.monotonic() < end_s:
+            await asyncio.sleep(_BATCH_S)
+        elif missing and (causes := feed.unreached()):
             told = "; ".join(f"{venue}: {cause}" for venue, cause in causes.items())
             raise SessionError(f"never connected to {told}")
-        book = feed.book(symbol).freeze()
-        if book.live or missing or time.monotonic() >= end_s:
+        else:
             return book
-        # It is inside a batch, of which no record tells.
-        await asyncio.sleep(_BATCH_S)
 
 
 def _outcome(market: Market, wanted: str | None) -> tuple[str, bool, str]:
@@ -155,9 +169,6 @@ def _outcome(market: Market, wanted: str | None) -> tuple[str, bool, str]:
 
 def vouched(found: Asked) -> str:
     """Whether to believe it, in a line for people."""
-    age_ns = found.evidence_age_ns
-    age = (
-        "nothing has vouched for it" if age_ns is None else f"proved {age_ns / NS_PER_S:.1f} s ago"
-    )
+    age = f"proved {found.age_text} ago" if found.age_text else "nothing has vouched for it"
     proof = ", hash or checksum equal" if found.book.verified else ""
     return f"no: {found.doubt()}" if not found.believed else f"yes: live, {age}{proof}"

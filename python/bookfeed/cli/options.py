@@ -244,6 +244,11 @@ def addresses(parser: argparse.ArgumentParser) -> None:
         "account, no key, no network",
     )
     parser.add_argument(
+        "--no-keys",
+        action="store_true",
+        help="with --sim: as somebody without an account; books of Kalshi are polled then",
+    )
+    parser.add_argument(
         "--catalogue",
         metavar="FILE",
         help="remember what is found in FILE, '-' for nowhere (default: catalogue.sqlite in "

@@ -14,6 +14,7 @@ from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR
 from bookfeed.errors import ConfigError
 from bookfeed.sim import BOTH
 from bookfeed.venues import VENUES
+from bookfeed.venues.base import NO_KEY
 
 # What names are looked up with takes as long to import as the simulator to start.
 _LOOKING_UP: Final = ("bookfeed.catalogue.catalogue", "aiohttp")
@@ -47,6 +48,8 @@ def places(args: argparse.Namespace) -> Iterator[Places]:
 
     Raises ``ConfigError`` for what cannot be, ``SimulatorError`` if no simulator starts.
     """
+    if args.no_keys and not args.sim:
+        raise ConfigError("--no-keys", "", "goes with --sim; elsewhere, configure no key")
     if not args.sim:
         yield Places(lookup(args, addresses(args.url)), os.environ, {})
         return
@@ -64,7 +67,9 @@ def _simulated(args: argparse.Namespace, told: dict[str, Any]) -> Places:
     """The places that a simulator tells of; its keys go from its pipe into what signs with them."""
     keys = {}
     for name, variables in told.pop("keys").items():
-        if (find := VENUES[name].credentials) is not None:
+        if args.no_keys:
+            keys[name] = NO_KEY
+        elif (find := VENUES[name].credentials) is not None:
             keys[name] = find(variables, "--sim")
     sections = told["configuration"]
     own = tuple(f"{ENV_PREFIX}{name.upper()}{ENV_SEPARATOR}" for name in VENUES)

@@ -91,7 +91,7 @@ class Quoted:
     def doubts(self) -> list[str]:
         """Why the price is not to be relied on; empty if it is."""
         doubts = [doubt] if (doubt := self.asked.doubt()) else []
-        if not self.complete and self.asked.book.live:
+        if not self.complete and (self.asked.book.live or self.asked.book.polled):
             deep = self.fill is not None and self.fill.truncated
             doubts.append(
                 "the book is not known so deep" if deep else "the book does not hold so much"

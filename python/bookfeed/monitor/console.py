@@ -89,7 +89,12 @@ class Screen:
     """``None`` if nobody asked."""
 
 
-_STATE_STYLE: Final[dict[str, Style]] = {"live": "good", "syncing": "warn", "suspect": "warn"}
+_STATE_STYLE: Final[dict[str, Style]] = {
+    "live": "good",
+    "syncing": "warn",
+    "suspect": "warn",
+    "live_poll": "warn",
+}
 
 # Width from which sizes are shown beside prices.
 _WIDE: Final = 100
@@ -188,7 +193,9 @@ def _header(screen: Screen, width: int) -> Line:
     minutes, seconds = divmod(int(screen.uptime_s), 60)
     all_live = live == len(screen.books)
     name = (Span(" bookfeed ", "bold"), Span(f" {screen.source} ", "dim"))
-    state = Span(f" {live}/{len(screen.books)} live", "good" if all_live else "warn")
+    polled = sum(row.state == "live_poll" for row in screen.books)
+    also = f", {polled} polled" if polled else ""
+    state = Span(f" {live}/{len(screen.books)} live{also}", "good" if all_live else "warn")
     frames = Span(f"  {shown_rate(screen.frames_per_s)} frames/s")
     data = Span(f"  {shown_rate(screen.bytes_per_s)}B/s")
     uptime = Span(f"  {minutes:02d}:{seconds:02d}", "dim")
@@ -259,7 +266,7 @@ def _state_style(row: BookRow) -> Style:
 
 
 def _state(row: BookRow) -> str:
-    return row.state if row.state == "live" else f"{row.state} {row.cause}"
+    return row.state if row.state in ("live", "live_poll") else f"{row.state} {row.cause}"
 
 
 def _size(qty_e8: int | None) -> str:

@@ -353,6 +353,9 @@ def _check_header(name: object, value: object) -> None:
 
 # How a venue is configured.
 
+# In place of a key: none at all, whatever is configured or in the environment.
+NO_KEY: Final = object()
+
 
 class Section(ABC):
     """``[<venue>]`` of a configuration: a dataclass, every field of which has a default."""
@@ -367,7 +370,8 @@ class Section(ABC):
         """The venue as it is configured, with the address of its REST or without one.
 
         ``source`` is what errors call the configuration, ``key`` replaces the key that is
-        configured or in the environment. Raises ``ConfigError`` for a key that cannot be used.
+        configured or in the environment; ``NO_KEY`` means none. Raises ``ConfigError`` for a key
+        that cannot be used.
         """
 
 

@@ -24,6 +24,7 @@ from bookfeed.hints import suggestion
 from bookfeed.market import Market, Outcome, check_text
 from bookfeed.schema import DecimalText, Range, Text
 from bookfeed.venues.base import (
+    NO_KEY,
     AnyName,
     Commands,
     Endpoint,
@@ -411,11 +412,12 @@ class KalshiSection(Section):
 
     def endpoint(self, source: str, key: Any = None) -> Endpoint:
         """The venue as it is configured, with ``key`` or the one that ``credentials`` finds."""
-        venue = kalshi(
-            credentials=key
-            or credentials(
+        if key is None:
+            key = credentials(
                 api_key_id=self.api_key_id, private_key_file=self.private_key_file, source=source
-            ),
+            )
+        venue = kalshi(
+            credentials=None if key is NO_KEY else key,
             environment=self.environment,
             use_yes_price=self.use_yes_price,
             tickers=self.tickers,

@@ -386,6 +386,24 @@ class KalshiReading(Reading):
             messages.append(message)
         return messages
 
+    def read_poll(self, body: bytes) -> list[Message]:
+        """See ``Reading``. NO prices are of NO here, however the stream was asked to speak."""
+        try:
+            document = read_json(body)
+        except ValueError:
+            return []
+        listed = document.get("orderbooks") if isinstance(document, dict) else None
+        messages = []
+        for each in listed if isinstance(listed, list) else []:
+            if not isinstance(each, dict):
+                continue
+            number = self.model.find(self.venue, each.get("ticker"))
+            sides = each.get("orderbook_fp")
+            if number is not None and isinstance(sides, dict):
+                book = _polled(sides)
+                messages.append(Message("poll", named=[number], levels=True, whole=True, body=book))
+        return messages
+
     def apply_rest(self, message: Message) -> Effects:
         """See ``Reading``."""
         ones = [self.model.instruments[number] for number in message.named]
@@ -508,6 +526,17 @@ def _content(kind: str, content: Any, *, placed: bool, yes_prices: bool) -> Any:
 def _channel(one: Instrument) -> str:
     """Where the news of a market come: combos have a channel of their own."""
     return _LIFECYCLES[one.symbol.startswith("KXMVE")]
+
+
+def _polled(sides: Mapping[str, Any]) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
+    """Bids and asks of YES in a REST book; what cannot be read is left out, and will differ."""
+    found: list[dict[Decimal, Decimal]] = []
+    for name in ("yes_dollars", "no_dollars"):
+        listed = sides.get(name)
+        levels = listed if isinstance(listed, list) else []
+        found.append({plain(str(at), 9): plain(str(qty), 8) for at, qty in levels})
+    yes, no = found
+    return yes, {1 - at: qty for at, qty in no.items()}
 
 
 READING = KalshiReading

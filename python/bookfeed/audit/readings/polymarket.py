@@ -134,6 +134,13 @@ class PolymarketReading(Reading):
             return messages
         return [each for each in messages if instrument in each.named]
 
+    def read_poll(self, body: bytes) -> list[Message]:
+        """See ``Reading``."""
+        books = [each for each in self._documents(body, rest=True) if each.kind == "book"]
+        for each in books:
+            each.body = each.body.bids, each.body.asks
+        return [each for each in books if each.named]
+
     def _documents(self, payload: bytes, *, rest: bool) -> list[Message]:
         try:
             document = read_json(payload)
