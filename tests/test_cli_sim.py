@@ -66,7 +66,8 @@ def test_a_configuration_keeps_what_it_says_but_for_places_and_keys(tmp_path: Pa
 
 def test_places_do_not_show_what_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KALSHI_PRIVATE_KEY", "CANARY")
-    with places(argparse.Namespace(sim=False, url=["a.b=c"], catalogue="", offline=False)) as there:
+    given = {"sim": False, "no_keys": False, "url": ["a.b=c"], "catalogue": "", "offline": False}
+    with places(argparse.Namespace(**given)) as there:
         assert there.environ["KALSHI_PRIVATE_KEY"] == "CANARY"
         assert "CANARY" not in repr(there) and "a.b" in repr(there)
 
@@ -101,3 +102,20 @@ def test_each_command_from_an_empty_folder(
     within_a_window()
     assert said in ran(tmp_path, *arguments, "-o", "json").stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_without_keys_books_of_kalshi_are_polled(tmp_path: Path) -> None:
+    command = ("run", "KXBTC15M", "btc-updown-15m", "--sim", "--no-keys", "--seconds", "5")
+    process = subprocess.run(
+        [sys.executable, "-m", "bookfeed", *command, "-o", "json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    summary = json.loads(process.stdout.splitlines()[-1])
+    states = {(book["venue"], book["state"]) for book in summary["books"]}
+    assert states == {("kalshi", "live_poll"), ("polymarket", "live")}
+    (polling,) = (one for one in summary["connections"] if one["venue"] == "kalshi")
+    assert polling["state"] == "polling" and "no API key" in polling["cause"]
