@@ -246,7 +246,7 @@ def addresses(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-keys",
         action="store_true",
-        help="with --sim: as somebody without an account; books of Kalshi are polled then",
+        help="with --sim: as somebody without an account; where one is needed, books are polled",
     )
     parser.add_argument(
         "--catalogue",
