@@ -3,10 +3,10 @@
 //! A frame is decoded whole, into buffers that are reused, before anything is applied: a
 //! frame that turns out to be broken at its last byte has changed nothing.
 
-use crate::decode::openings::Openings;
 use crate::fixed::{ABSENT, Decimal, Form, Price, Qty};
 use crate::instrument::InstrumentId;
 use crate::names::named_codes;
+use crate::openings::Openings;
 use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;

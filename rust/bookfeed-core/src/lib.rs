@@ -27,6 +27,7 @@ pub mod fees;
 pub mod trading;
 
 pub mod instrument;
+pub(crate) mod openings;
 
 pub mod event;
 

@@ -12,7 +12,10 @@ fn source() -> PathBuf {
 /// The modules that `lib.rs` lists, in its order.
 fn listed() -> Vec<String> {
     let lib = fs::read_to_string(source().join("lib.rs")).unwrap();
-    let name = |line: &str| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned());
+    let name = |line: &str| {
+        let shown = line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("pub(crate) mod "));
+        Some(shown?.strip_suffix(';')?.to_owned())
+    };
     lib.lines().filter_map(name).collect()
 }
 

@@ -4,7 +4,6 @@
 pub(crate) mod broken;
 mod digits;
 pub mod json;
-pub(crate) mod openings;
 pub mod read;
 pub mod stamp;
 pub(crate) mod window;

@@ -2,11 +2,11 @@
 
 use super::{DELTA, Decoder, TRADE};
 use crate::decode::json::Cursor;
-use crate::decode::openings::key;
 use crate::decode::read::{is_probability, take};
 use crate::event::{Aggressor, Body, Delta, Message, Place, Side, Trade};
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, QTY_DECIMALS, Qty};
 use crate::instrument::{InstrumentId, Venue};
+use crate::openings::key;
 use crate::span::{Kind, Value};
 use crate::time::{MILLISECOND, Nanos};
 

@@ -2,7 +2,6 @@
 
 use super::{BOOK, Decoder, PRICE_CHANGE, TOUCH, TRADE, price_or_none};
 use crate::decode::json::Cursor;
-use crate::decode::openings::key;
 use crate::decode::read::{is_probability, take};
 use crate::decode::window::Window;
 use crate::event::{
@@ -10,6 +9,7 @@ use crate::event::{
 };
 use crate::fixed::{PRICE_ONE, QTY_DECIMALS};
 use crate::instrument::{InstrumentId, Venue};
+use crate::openings::key;
 use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
