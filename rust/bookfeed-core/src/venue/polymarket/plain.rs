@@ -9,17 +9,12 @@ use crate::event::{
 };
 use crate::fixed::{PRICE_ONE, QTY_DECIMALS};
 use crate::instrument::{InstrumentId, Venue};
-use crate::openings::key;
 use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
 
 /// Length of a hash and its quote.
 const HASH_QUOTED: usize = 41;
-/// Where the market stands in a frame of one message.
-const MARKET: Range<usize> = 11..77;
-/// Words that tell the beginnings of such frames apart: the end of the market, and two of the asset.
-const OPENING: [usize; 4] = [61, 69, 109, 165];
 
 /// The number of a message's type, and the message.
 type Read = Option<(u8, Message)>;
@@ -30,26 +25,13 @@ impl Decoder<'_> {
     /// the same out of it. What was added to the frame by then is of no use.
     #[inline]
     pub(super) fn plain_message(&mut self, cursor: &mut Cursor) -> Read {
-        let alone = cursor.offset() == 0;
-        let key = if alone { key(self.bytes, OPENING) } else { None };
-        if let Some(key) = key
-            && let Some((first, length)) = self.frame.openings.find(key, self.bytes, self.instruments)
-        {
-            cursor.skip_known(length);
-            return self.plain_changes(cursor, cursor.text_at(MARKET.start, MARKET.end), first);
-        }
         take(cursor, b"{\"market\":\"")?;
         let market = cursor.take_quoted_exactly::<66>()?;
         if member(cursor, b",\"price_changes\":[", b", \"price_changes\":[").is_none() {
             return self.plain_of_asset(cursor, market);
         }
         let first = self.plain_asset(cursor)?;
-        let opening = cursor.offset();
-        let read = self.plain_changes(cursor, market, first)?;
-        if let Some((key, text)) = key.zip(self.bytes.get(..opening)) {
-            self.frame.openings.keep(key, text, first, self.instruments);
-        }
-        Some(read)
+        self.plain_changes(cursor, market, first)
     }
 
     /// The changes of a message, from the price of the first one on.
