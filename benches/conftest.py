@@ -6,7 +6,7 @@ import pytest
 
 from benches import binance, kalshi
 from benches.corpus import Corpus, Spec, load
-from benches.loopback import Sender
+from benches.loopback import FRAMES_PER_MS, Sender
 
 FRAMES = 20_000
 
@@ -36,7 +36,13 @@ def binance_corpus() -> binance.Corpus:
 
 
 @pytest.fixture(scope="session")
-def sender(valid_corpus: Corpus) -> Iterator[Sender]:
-    """A process that sends the corpus over loopback."""
-    with Sender(valid_corpus.spec) as running:
+def sent_corpus() -> Corpus:
+    """The same with the times at which it is sent."""
+    return load(Spec(frames=FRAMES, hashes="valid", frames_per_ms=FRAMES_PER_MS))
+
+
+@pytest.fixture(scope="session")
+def sender(sent_corpus: Corpus) -> Iterator[Sender]:
+    """A process that sends that corpus over loopback."""
+    with Sender(sent_corpus.spec) as running:
         yield running

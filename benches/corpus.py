@@ -4,8 +4,9 @@ A corpus is a list of WebSocket frames as the venue prints them: 2 % ``book``, 9
 ``price_change`` with two mirrored entries, 5 % ``last_trade_price``, 3 % ``best_bid_ask``.
 The first frames are the initial snapshots, one array of both outcomes for each market.
 Prices lie on a 0.001 grid, because a 0.01 grid has 99 prices and cannot hold 97 levels a
-side. Every venue time is distinct and rises, no book is ever crossed, and every entry really
-changes a level, so that each is worth one record.
+side. Venue times rise, and each is one frame's unless ``frames_per_ms`` says how many share one:
+what is sent to a feed has the times at which it is sent. No book is ever crossed, and every entry
+really changes a level, so that each is worth one record.
 
 ``python -m benches.corpus --write FILE`` writes it for other programs: each frame as a
 little-endian u32 length and its bytes.
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from benches.frames import (
+    TS_START_MS,
     Answers,
     FrameWriter,
     Recording,
@@ -54,11 +56,14 @@ class Spec:
     markets: int = 100
     seed: int = 20_261_120
     hashes: Hashes = "random"
+    frames_per_ms: int = 0
+    """Frames of one venue time; 0: each has its own, which are 1 to 2 ms apart."""
 
     @property
     def name(self) -> str:
         """File stem of the cached corpus."""
-        return f"v{FORMAT}-{self.frames}-{self.markets}-{self.seed}-{self.hashes}"
+        dense = f"-{self.frames_per_ms}" if self.frames_per_ms else ""
+        return f"v{FORMAT}-{self.frames}-{self.markets}-{self.seed}-{self.hashes}{dense}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,15 @@ class Generator(FrameWriter):
         self.hash_rng = random.Random(spec.seed + 1)
         self.models = [MarketModel(self.rng) for _ in range(spec.markets)]
         self.moved_last = self.models[0]
+        self.ticks = 0
+
+    def tick_clock(self) -> int:
+        """Moves venue time on and returns it."""
+        if not self.spec.frames_per_ms:
+            return super().tick_clock()
+        self.ts_ms = TS_START_MS + self.ticks // self.spec.frames_per_ms
+        self.ticks += 1
+        return self.ts_ms
 
     def count_reads(self, model: MarketModel, *outcomes: bool) -> None:
         """Adds the touches a reader of these outcomes finds now."""

@@ -41,6 +41,8 @@ OURS = "bookfeed Feed: books, evidence, rules, records in a callback"
 RUST_PEER = "Rust: tungstenite + serde + BTreeMap"
 OURS_RECORDED = OURS + ", and a recording"
 BUFFER_BYTES = 1 << 30
+FRAMES_PER_MS = 400
+"""Frames of one venue time: times may not run ahead of the clock of a feed that takes two µs."""
 ROW_SECONDS_MAX = 60.0
 
 
@@ -57,6 +59,7 @@ class Sender:
                 "benches.sender",
                 str(spec.frames),
                 spec.hashes,
+                str(spec.frames_per_ms),
                 self.directory.name,
             ],
             stdin=subprocess.PIPE,
@@ -357,7 +360,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
     options = parser.parse_args(argv)
     frames, rounds = (20_000, 3) if options.quick else (200_000, 5)
-    spec = Spec(frames=frames, hashes="valid")
+    spec = Spec(frames=frames, hashes="valid", frames_per_ms=FRAMES_PER_MS)
     corpus = load(spec)
     with Sender(spec) as sender:
         # Only now: the sender must not inherit this core.

@@ -165,7 +165,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
     options = parser.parse_args(argv)
     frames, rounds, seconds = (20_000, 1, 0.5) if options.quick else (200_000, ROUNDS, 3.0)
-    spec = Spec(frames=frames, hashes="valid")
+    spec = Spec(frames=frames, hashes="valid", frames_per_ms=options.rate // 1_000)
     corpus = load(spec)
     rows: list[Row] = []
     with Sender(spec) as sender:

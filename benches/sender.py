@@ -1,7 +1,7 @@
 """The other end of the loopback benchmarks: a venue that only sends, in a process of its own.
 
-``python -m benches.sender FRAMES HASHES DIRECTORY`` listens on two loopback ports, plain and TLS,
-and prints them as one JSON line. What a connection gets is in the path it asks for:
+``python -m benches.sender FRAMES HASHES FRAMES_PER_MS DIRECTORY`` listens on two loopback ports,
+plain and TLS, and prints them as one JSON line. What a connection gets is in the path it asks for:
 ``/saturated/N`` sends the first N frames of the corpus in 64 KiB writes as fast as they are taken;
 ``/paced/RATE/N`` sends the snapshots, then N frames at RATE a second.
 
@@ -174,10 +174,12 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benches.sender", description=__doc__)
     parser.add_argument("frames", type=int)
     parser.add_argument("hashes", choices=["random", "valid"])
+    parser.add_argument("frames_per_ms", type=int)
     parser.add_argument("directory", type=Path)
     options = parser.parse_args(argv)
     pin(1)
-    sender = Sender(load(Spec(frames=options.frames, hashes=options.hashes)))
+    spec = Spec(frames=options.frames, hashes=options.hashes, frames_per_ms=options.frames_per_ms)
+    sender = Sender(load(spec))
     context = tls_context(options.directory)
     listeners = {"plain": listening()}
     if context is not None:

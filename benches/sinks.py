@@ -155,7 +155,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
     options = parser.parse_args(argv)
     frames, rounds, seconds = (20_000, 1, 1.0) if options.quick else (20_000, 7, 4.0)
-    spec = Spec(frames=frames, hashes="valid")
+    spec = Spec(frames=frames, hashes="valid", frames_per_ms=RATE // 1_000)
     corpus = load(spec)
     with Sender(spec) as sender:
         # Only now: the sender must not inherit this core.

@@ -28,11 +28,11 @@ TRANSPORTS = ["plain", "tls"]
 
 
 @pytest.fixture(params=TRANSPORTS)
-def lane(request: pytest.FixtureRequest, sender: Sender, valid_corpus: Corpus) -> Lane:
+def lane(request: pytest.FixtureRequest, sender: Sender, sent_corpus: Corpus) -> Lane:
     """A way to the sender."""
     if request.param == "tls" and sender.tls is None:
         pytest.skip("trustme is not installed")
-    return Lane(sender, valid_corpus, request.param)
+    return Lane(sender, sent_corpus, request.param)
 
 
 def run_saturated(benchmark: BenchmarkFixture, client: Saturated) -> None:
