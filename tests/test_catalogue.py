@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from bookfeed import Catalogue, CatalogueError, Feed, FeeSchedule, KalshiFee, Series
+from bookfeed import Catalogue, CatalogueError, Feed, FeeSchedule, KalshiFee, Market, Series
 from bookfeed.catalogue import catalogue as catalogue_module
 from bookfeed.catalogue.client import NotListed
 from bookfeed.catalogue.listing import Page
@@ -97,6 +97,48 @@ async def test_from_an_address_to_live_books(catalogue: Catalogue, books: SimSer
     async with Feed([found.to_market()], url=books.url, rest_url=books.rest_url) as feed:
         await feed.wait_live(PATIENCE_S)
         assert all(feed.book(one.symbol).live for one in found.outcomes)
+
+
+@pytest.mark.parametrize("spelled", ["slug", "address", "condition", "token"])
+async def test_a_market_from_what_is_pasted(
+    catalogue: Catalogue, books: SimServer, spelled: str
+) -> None:
+    spec = books.venue.markets[0].spec
+    target = {
+        "slug": "market-1",
+        "address": "https://polymarket.com/event/market-1",
+        "condition": spec.condition_id,
+        "token": spec.asset_ids[0],
+    }[spelled]
+    market = await Market.from_polymarket(target, catalogue=catalogue)
+    assert (market.venue, market.symbols) == ("polymarket", spec.asset_ids)
+    assert market == (await catalogue.market("market-1")).to_market()
+
+
+async def test_a_market_of_each_venue_by_its_own_name(
+    catalogue: Catalogue, kalshi: KalshiSimServer
+) -> None:
+    spec = kalshi.venue.markets[0].spec
+    market = await Market.from_kalshi(spec.ticker, catalogue=catalogue)
+    assert (market.venue, market.symbols) == ("kalshi", (spec.ticker,))
+    with pytest.raises(CatalogueError, match="is a name of kalshi, not of polymarket"):
+        await Market.from_polymarket(spec.ticker, catalogue=catalogue)
+    with pytest.raises(CatalogueError, match="has 3 markets, name one of them"):
+        await Market.from_polymarket("who-wins", catalogue=catalogue)
+    with pytest.raises(CatalogueError, match="nothing is listed"):
+        await Market.from_polymarket("no-such-market", catalogue=catalogue)
+    assert "rolling series" in str(Market.from_kalshi.__doc__)
+    for name in ("from_binance", "from_nowhere", "from_", "of"):
+        with pytest.raises(AttributeError):
+            getattr(Market, name)
+
+
+async def test_books_that_are_not_there_yet_are_waited_for_so_long(
+    catalogue: Catalogue, books: SimServer
+) -> None:
+    books.not_yet.add(books.venue.markets[0].spec.condition_id)
+    with pytest.raises(CatalogueError, match="no order books after 0 s"):
+        await Market.from_polymarket("market-1", catalogue=catalogue, wait_s=0)
 
 
 async def test_an_event_of_several_markets(catalogue: Catalogue, books: SimServer) -> None:

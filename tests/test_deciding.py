@@ -2,18 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Final
 
+import numpy as np
 import pytest
 from waiting import until
 
-from bookfeed import Catalogue, CatalogueError, Feed
+from bookfeed import UPDATE_DTYPE, UPDATE_KINDS, Catalogue, CatalogueError, Feed
 from bookfeed.catalogue.catalogue import only
 from bookfeed.catalogue.deciding import Decision, Verdict
 from bookfeed.catalogue.fields import Fields, Malformed, parse
@@ -22,6 +24,7 @@ from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.polymarket import verdicts as said
 from bookfeed.catalogue.store import Store
 from bookfeed.clock import NS_PER_S
+from bookfeed.feed import deciding as deciding_module
 from bookfeed.feed.deciding import Deciding, strike_ts
 from bookfeed.sim.polymarket_kalshi import listed
 from bookfeed.sim.polymarket_kalshi.listed import ListedConfig, ListedServer
@@ -310,6 +313,22 @@ class Told:
     def tell(self, news: MarketNews) -> None:
         self.news.append(news)
 
+    names: Final = {
+        number: SimpleNamespace(symbol=symbol) for number, symbol in ((1, "11"), (2, "22"))
+    }
+
+    def on_batch(self, fn: Callable[[SimpleNamespace], None]) -> SimpleNamespace:
+        self.batch = fn
+        return SimpleNamespace(close=lambda: None)
+
+    def paid(self, dollars: Sequence[int], ts: int) -> None:
+        """The stream says what shares of the outcomes pay."""
+        updates = np.zeros(2, UPDATE_DTYPE)
+        updates["kind"] = UPDATE_KINDS.index("resolved")
+        updates["instrument"], updates["ts_recv_ns"] = [1, 2], ts
+        updates["price_e9"] = [one * 10**9 for one in dollars]
+        self.batch(SimpleNamespace(updates=updates))
+
 
 class Now:
     def __init__(self, ns: int) -> None:
@@ -398,6 +417,106 @@ async def test_what_is_no_longer_known_is_not_asked_about() -> None:
     asked = venue.asked
     await deciding.look()
     assert venue.asked == asked
+
+
+class Slow(Venue):
+    """A catalogue that notes what it is asked, and answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[str] = []
+        self.waiting: dict[str, int] = {}
+        self.most = 0
+        self.go = asyncio.Semaphore(0)
+
+    async def _wait(self, what: str, listing: Listing) -> None:
+        self.order.append(f"{what} {listing.market}")
+        count = self.waiting[listing.venue] = self.waiting.get(listing.venue, 0) + 1
+        self.most = max(self.most, count)
+        await self.go.acquire()
+        self.waiting[listing.venue] -= 1
+
+    async def listed_now(self, listing: Listing) -> Listing:
+        await self._wait("strike", listing)
+        return await super().listed_now(listing)
+
+    async def verdicts(self, listing: Listing) -> tuple[Verdict, ...]:
+        await self._wait("end", listing)
+        return await super().verdicts(listing)
+
+
+def ladder(count: int) -> list[Listing]:
+    known = replace(MARKET, strike=at("84000"))
+    return [replace(known, market=f"0x{number}") for number in range(count)]
+
+
+async def test_a_ladder_that_ends_holds_nothing_up() -> None:
+    """One question a venue at a time; the strike of the next window, and another venue, first."""
+    venue = Slow()
+    following = replace(MARKET, market="next", start_ts=END_NS, close_ts=END_NS + 900 * NS_PER_S)
+    other = replace(MARKET, venue="kalshi", market="other", strike=at("84000"))
+    feed = Told(*ladder(50), following, other)
+    deciding = Deciding(feed, venue, now_ns=Now(END_NS))  # type: ignore[arg-type]
+    looking = asyncio.create_task(deciding.look())
+    await until(lambda: len(venue.order) == 2)
+    assert set(venue.order) == {"strike next", "end other"}
+    assert sum(venue.waiting.values()) == 2
+    for _ in range(60):
+        venue.go.release()
+    await looking
+    assert len(venue.order) == 52 and venue.most == 1
+
+
+async def test_what_the_stream_says_waits_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding_module, "LOOK_S", 0.01)
+    venue, feed = Slow(), Told(*ladder(3))
+    deciding = Deciding(feed, venue, now_ns=Now(END_NS))  # type: ignore[arg-type]
+    async with deciding:
+        await until(lambda: len(venue.order) == 1)
+        feed.paid((1, 0), END_NS)
+        await until(lambda: len(feed.news) == 3)
+        assert told(feed.news) == [("decided", "stream", True)] * 3
+        assert len(venue.order) == 1
+
+
+async def test_what_was_paid_before_its_end_was_another_window() -> None:
+    """In the hour that clocks show twice two windows have one symbol."""
+    now = Now(END_NS)
+    feed = Told(replace(MARKET, closes_firmly=True))
+    deciding = Deciding(feed, Venue(), now_ns=now)  # type: ignore[arg-type]
+    async with deciding:
+        feed.paid((1, 0), END_NS - 3_000 * NS_PER_S)
+        await deciding.look()
+        assert feed.news == []
+        feed.paid((0, 1), END_NS + NS_PER_S)
+        await deciding.look()
+    assert [one.listing.result for one in feed.news] == ["Down"]
+
+
+async def test_a_market_that_is_never_closed_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    feed, venue, now = Told(MARKET), Venue(), Now(END_NS + 40 * 86_400 * NS_PER_S)
+    venue.error = CatalogueError("away")
+    deciding = Deciding(feed, venue, now_ns=now)  # type: ignore[arg-type]
+    await deciding.look()
+    assert venue.asked == 1, "of one that ended long ago it is asked, too"
+    now.ns = END_NS
+    deciding = Deciding(feed, venue, now_ns=now)  # type: ignore[arg-type]
+    for _ in range(400):
+        await deciding.look()
+        now.ns += 600 * NS_PER_S
+    assert venue.asked < 150
+    assert [one.kind for one in feed.news] == ["expired"]
+    assert sum("away" in record.message for record in caplog.records) == 2, "once each"
+
+
+async def test_a_defect_in_one_market_is_told_and_stops_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    feed, venue = Told(MARKET), Venue()
+    venue.error = RuntimeError("a defect")
+    deciding = Deciding(feed, venue, now_ns=Now(END_NS))  # type: ignore[arg-type]
+    await deciding.look()
+    assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
 async def test_the_stream_is_heard_on_a_live_feed(over: ListedServer) -> None:

@@ -27,7 +27,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.catalogue.series import check_pair
 from bookfeed.errors import CatalogueError, ConfigError
@@ -54,6 +54,9 @@ from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
 from bookfeed.toml_lines import lines_of, told
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import MarketSection, Section
+
+if TYPE_CHECKING:
+    from bookfeed.catalogue.listing import Listing
 
 ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
@@ -350,6 +353,8 @@ class Found(NamedTuple):
 
     name: str
     table: Mapping[str, object]
+    listing: "Listing | None" = None
+    """How it is listed."""
 
 
 def load(
@@ -374,7 +379,7 @@ def load(
         markets = table.setdefault("market", [])
         if isinstance(markets, list):
             markets += map(_target, targets)
-            markets += [{k: Value(v, name) for k, v in raw.items()} for name, raw in found]
+            markets += [{k: Value(v, one.name) for k, v in one.table.items()} for one in found]
     try:
         return parse(table, source, os.environ if environ is None else environ)
     except ConfigError as error:

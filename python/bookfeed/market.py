@@ -3,10 +3,15 @@
 The words in which a user names markets to a feed and in which venues describe theirs.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bookfeed._bookfeed import VENUES
+
+if TYPE_CHECKING:
+    from bookfeed.catalogue.catalogue import Catalogue
 
 # What a market is of that does not say: the first of the core's table.
 VENUE_FIRST: Final = next(iter(VENUES))
@@ -47,9 +52,33 @@ class Outcome:
         check_text("symbol", self.symbol, "KXBTCD-26OCT0117-T84999.99")
 
 
+class FromVenue(Protocol):
+    """``Market.from_<venue>``, of every venue that the catalogue asks."""
+
+    def __call__(
+        self, target: str, *, catalogue: "Catalogue | None" = None, wait_s: float = ...
+    ) -> "Awaitable[Market]":
+        """The market that a name of the venue stands for, as it is listed."""
+
+
+class _FromVenues(type):
+    """Gives ``Market`` its ``from_<venue>``: the venues that list are found by their names."""
+
+    def __getattr__(cls, name: str) -> FromVenue:
+        prefix, _, venue = name.partition("from_")
+        if prefix or venue not in VENUES:
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        # The catalogue is far above this room, and is there for whoever asks venues.
+        found: FromVenue = import_module("bookfeed.catalogue.named").finder(venue)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
-class Market:
+class Market(metaclass=_FromVenues):
     """One market and its outcomes, each of which has a book.
+
+    ``await Market.from_<venue>(target)`` asks the venue for the one that an address, a slug or
+    a ticker stands for (``help`` of it says more).
 
     ``market`` is the venue's id of the market, empty where it is not known, ``event`` that of the
     event it belongs to, ``name`` is for people. ``tick_size`` and ``min_order_size`` are decimal

@@ -18,6 +18,9 @@ from bookfeed.clock import NS_PER_S
 PATIENCE_S: Final = 1_800.0
 """How long after its end a market that nobody decides has expired."""
 
+# Some witnesses print a price exactly, others the double that is nearest to it.
+_DOUBLE: Final = Decimal(2) ** -52
+
 
 class Verdict(NamedTuple):
     """How a market ended, as one witness tells it."""
@@ -59,8 +62,8 @@ class Decision:
         if was_final and before == strike:
             return []
         news = []
-        if before is not None and (before.floor, before.cap) != (strike.floor, strike.cap):
-            news = self._odds("strike", witness, f"strike {_shown(strike)}, not {_shown(before)}")
+        if before is not None and not _alike(before, strike):
+            news = self._odds("strike", witness, f"strike {strike}, not {before}")
             if not final or was_final:
                 return news
         elif before is not None and not final:
@@ -133,8 +136,15 @@ def _result(outcomes: Sequence[ListedOutcome]) -> str | None:
     return winner if len(outcomes) > 1 or winner is None else winner.lower()
 
 
-def _shown(strike: Strike) -> str:
-    return " to ".join(plain(one) for one in (strike.floor, strike.cap) if one is not None)
+def _alike(one: Strike, other: Strike) -> bool:
+    """Whether two strikes are the same one, as far as a double can tell."""
+    for a, b in ((one.floor, other.floor), (one.cap, other.cap)):
+        if a is None or b is None:
+            if a is not b:
+                return False
+        elif abs(a - b) > abs(a) * _DOUBLE:
+            return False
+    return True
 
 
 def _numbers(payouts: Sequence[Decimal]) -> str:

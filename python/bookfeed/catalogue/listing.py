@@ -48,6 +48,10 @@ class Strike(NamedTuple):
     floor: Decimal | None
     cap: Decimal | None
 
+    def __str__(self) -> str:
+        """Its numbers, for people."""
+        return " to ".join(plain(one) for one in (self.floor, self.cap) if one is not None)
+
 
 class Reference(NamedTuple):
     """The price that decides a market, as far as the listing states it in fields."""

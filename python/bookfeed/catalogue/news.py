@@ -42,6 +42,22 @@ class MarketNews:
     remark: str = ""
     """What is at odds, in words."""
 
+    def line(self) -> str:
+        """The same in one line for people."""
+        one = self.listing
+        who = ", ".join(filter(None, [self.witness, "provisional" if self.provisional else ""]))
+        by = f" ({who})" if who else ""
+        strike = "" if one.strike is None else f"strike {one.strike}"
+        told = {
+            "strike": f"{strike}{by}",
+            "decided": f"{one.result or 'shared out'}{by}",
+            "expired": "nobody says how it ended",
+            "disagreement": f"{self.witness} differs: {self.remark}",
+            "changed": f"changed: {', '.join(change.field for change in self.changes)}",
+            "new": "is new",
+        }
+        return f"{one.called}: {told.get(self.kind, 'is known')}"
+
 
 def news_since(
     before: Listing | None, after: Listing, tags: Sequence[str] = ()

@@ -53,6 +53,8 @@ class Reloading:
         except BookfeedError as error:
             _log.error("%s was not reloaded, nothing is changed: %s", name, error)
             return
+        for listing in fresh.listings:
+            self._feed.know(listing)
         self._source = fresh
         lines = difference.lines() or ["nothing changed"]
         _log.warning("%s was reloaded: %s", name, "; ".join(lines))

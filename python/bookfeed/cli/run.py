@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +85,7 @@ async def _follow(
         async with feed:
             show.begin()
             reloading = None if source.again is None else Reloading(feed, source)
-            async with _rolling(feed, source, watch.window_ended):
+            async with _looked_after(feed, source, watch.window_ended):
                 await _until_ended(feed, show, args.seconds, reloading)
             summary = watch.summary()
             unreached = feed.unreached()
@@ -100,23 +100,32 @@ async def _follow(
 
 
 @asynccontextmanager
-async def _rolling(
+async def _looked_after(
     feed: Feed, source: Source, on_end: "Callable[[WindowEnd], None]"
 ) -> AsyncIterator[None]:
-    """The series among what was named roll on, and those that are paired."""
-    if not source.series:
+    """Series roll on, those that are named and those that are paired; of all markets that were
+    looked up it is told what they are, what their price is compared with, and how they end.
+    """
+    if not (source.series or source.listings):
         yield
         return
     # Not before: it needs aiohttp, which symbols do without.
     from bookfeed.catalogue.series import Series
+    from bookfeed.feed.boundaries import BoundaryPrices
+    from bookfeed.feed.deciding import Deciding
     from bookfeed.feed.rolling import Rolling
 
-    series = [Series(name) for name in source.series]
-    pairs = source.config.series_pairs()
-    async with (
-        source.lookup.catalogue() as catalogue,
-        Rolling(feed, catalogue, series, pairs=pairs, on_end=on_end),
-    ):
+    for listing in source.listings:
+        feed.know(listing)
+    async with AsyncExitStack() as stack:
+        catalogue = await stack.enter_async_context(source.lookup.catalogue())
+        if source.series:
+            series = [Series(name) for name in source.series]
+            pairs = source.config.series_pairs()
+            rolling = Rolling(feed, catalogue, series, pairs=pairs, on_end=on_end)
+            await stack.enter_async_context(rolling)
+        if not source.lookup.offline:
+            await stack.enter_async_context(Deciding(feed, catalogue, strike_at=BoundaryPrices()))
         yield
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed import config
 from bookfeed.cli.demo import demo_config, demo_keys, demo_simulator
@@ -16,6 +16,9 @@ from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
 from bookfeed.venues import VENUES
+
+if TYPE_CHECKING:
+    from bookfeed.catalogue.listing import Listing
 
 _NO_KEYS: Final[Mapping[str, Any]] = {}
 _log = logging.getLogger(__name__)
@@ -36,6 +39,8 @@ class Source(NamedTuple):
     """The rolling series among what was named, and those that are paired."""
     lookup: Lookup = Lookup()
     """Where names are looked up."""
+    listings: "tuple[Listing, ...]" = ()
+    """How the markets are listed that were looked up."""
 
 
 @contextmanager
@@ -92,4 +97,5 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     # Looked up anew, a series would lose the window that is not settled yet.
     again = None if path is None or rolling else partial(configured, path, given, there)
     name = path or ", ".join(targets)
-    return Source(name, loaded, there.keys, again, rolling, there.lookup)
+    listings = tuple(one.listing for one in found if one.listing is not None)
+    return Source(name, loaded, there.keys, again, rolling, there.lookup, listings)

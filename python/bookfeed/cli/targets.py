@@ -82,7 +82,7 @@ async def _look_one_up(name: str, where: Lookup) -> Found:
         _check_name(catalogue, name)
         listing = only(name, _traded(name, await catalogue.markets(name)))
         ready = await catalogue.ready(listing, timeout_s=_READY_S)
-        return Found(name, catalogue.table(ready))
+        return Found(name, catalogue.table(ready), ready)
 
 
 def _check_name(catalogue: "Catalogue", name: str) -> None:
@@ -112,7 +112,7 @@ async def _look_up(names: Sequence[str], where: Lookup) -> list[Found]:
                     _log.warning("%s is not followed: %s", listing.slug, error)
                     continue
                 key = (listing.venue, listing.slug)
-                found.setdefault(key, Found(name, catalogue.table(ready)))
+                found.setdefault(key, Found(name, catalogue.table(ready), ready))
             if len(found) == before:
                 _log.info("%s: nothing that is not followed already", name)
     if not found:

@@ -5,15 +5,18 @@
 
 The stream is heard first; then, from the end of a market on, the venue is asked in all the ways in
 which it says how it ended. What comes of it is news of the feed, recorded like all others.
+
+Each venue is asked one question at a time, the strikes of windows that have begun first: whoever
+looks for the next window beside it waits for one answer, however many markets have just ended.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from bookfeed._bookfeed import UPDATE_KINDS, Batch
 from bookfeed.catalogue import part
@@ -31,6 +34,8 @@ LOOK_S: Final = 1.0
 # How long after a start or an end the venue is asked first, and how long at most between questions.
 _FIRST_NS: Final = 5 * NS_PER_S
 _WAIT_NS_MAX: Final = 60 * NS_PER_S
+# Some markets are never closed: so long after its end it is asked about no more.
+_ASKED_NS_MAX: Final = 86_400 * NS_PER_S
 _RESOLVED: Final = UPDATE_KINDS.index("resolved")
 _SCALE: Final = Decimal(1).scaleb(-9)
 
@@ -55,19 +60,48 @@ class _Asked:
 
     def __init__(self, listing: Listing) -> None:
         self.decision: Final = Decision(listing)
-        self.wait_ns = _FIRST_NS
         self.due_ns = 0
+        self.asked = self.failed = False
+        """Whether it was asked about, and whether it was told that this failed."""
+        self._start_ts: Final = strike_ts(listing)
+        self._wait_ns = _FIRST_NS
 
     def next(self, now_ns: int) -> None:
-        """Ask again later, and later still."""
-        self.due_ns = now_ns + self.wait_ns
-        self.wait_ns = min(self.wait_ns * 2, _WAIT_NS_MAX)
+        """It is asked about now; then again later, and later still."""
+        self.asked = True
+        self.due_ns = now_ns + self._wait_ns
+        self._wait_ns = min(self._wait_ns * 2, _WAIT_NS_MAX)
+
+    def lacks_strike(self, now_ns: int) -> bool:
+        """Whether its window has begun, and what its price is compared with is not certain."""
+        begun = self._start_ts is not None and self._start_ts <= now_ns
+        return begun and not self.decision.strike_known
+
+    def over(self, now_ns: int) -> bool:
+        """Whether it has ended."""
+        close_ts = self.decision.listing.close_ts
+        return close_ts is not None and close_ts <= now_ns
+
+    def done(self, now_ns: int) -> bool:
+        """Whether there is nothing left to ask about."""
+        close_ts = self.decision.listing.close_ts
+        given_up = close_ts is not None and close_ts + _ASKED_NS_MAX <= now_ns
+        return self.decision.ended or (given_up and self.asked)
+
+
+class _Paid(NamedTuple):
+    """What the stream says that a share pays."""
+
+    price: Decimal
+    ts: int
+    """When it said so, Unix nanoseconds."""
 
 
 class Deciding:
     """Asks for as long as its context lasts, about every market of ``feed.listings``.
 
-    ``strike_at`` tells strikes before the venue does; they are provisional until it does.
+    ``strike_at`` tells strikes before the venue does, such as ``BoundaryPrices``; they are
+    provisional until it does.
     ``now_ns`` is the wall clock.
     """
 
@@ -84,8 +118,10 @@ class Deciding:
         self._strike_at: Final = strike_at
         self._now_ns: Final = now_ns
         self._asked: Final[dict[tuple[str, str], _Asked]] = {}
-        self._paid: Final[dict[str, Decimal]] = {}
+        self._done: Final[set[tuple[str, str]]] = set()
+        self._paid: Final[dict[str, _Paid]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._asking: Final[dict[str, asyncio.Task[None]]] = {}
 
     async def __aenter__(self) -> Self:
         self._listener = self._feed.on_batch(self._heard)
@@ -99,9 +135,10 @@ class Deciding:
         trace: TracebackType | None,
     ) -> None:
         self._listener.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._asking.values(), *filter(None, [self._task])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _heard(self, batch: Batch) -> None:
         """What the stream says that shares pay."""
@@ -112,58 +149,91 @@ class Deciding:
         for record in updates[kinds == _RESOLVED]:
             name = self._feed.names.get(int(record["instrument"]))
             if name is not None and record["price_e9"] >= 0:
-                self._paid[name.symbol] = int(record["price_e9"]) * _SCALE
+                price = int(record["price_e9"]) * _SCALE
+                self._paid[name.symbol] = _Paid(price, int(record["ts_recv_ns"]))
                 if len(self._paid) > LISTINGS_MAX:
                     del self._paid[next(iter(self._paid))]
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            await self.look()
+            for venue in self._hear():
+                asking = self._asking.get(venue)
+                if asking is None or asking.done():
+                    self._asking[venue] = loop.create_task(self._ask_due(venue))
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
         """Hear what there is to be heard, and ask what is due."""
+        await asyncio.gather(*map(self._ask_due, self._hear()))
+
+    def _hear(self) -> set[str]:
+        """Tell what is known without asking; returns the venues of which something is due."""
         now_ns = self._now_ns()
-        for key, listing in list(self._feed.listings.items()):
+        listings = self._feed.listings
+        for key in self._asked.keys() - listings.keys():
+            del self._asked[key]
+        self._done.intersection_update(listings.keys())
+        for key, listing in list(listings.items()):
+            if key in self._done:
+                continue
             one = self._asked.get(key)
             if one is None:
                 one = self._asked[key] = _Asked(listing)
             one.decision.moved(listing.close_ts)
             try:
-                await self._look_at(one, now_ns)
-            except BookfeedError as error:
-                _log.warning("%s: %s", listing.slug, error)
-        for key in self._asked.keys() - self._feed.listings.keys():
-            del self._asked[key]
+                self._hear_of(one, now_ns)
+            except Exception as error:  # one market is no reason to stop
+                _complain(one, error)
+            if one.done(now_ns):
+                self._done.add(key)
+                del self._asked[key]
+        return {one.decision.listing.venue for one in self._due(now_ns)}
 
-    async def _look_at(self, one: _Asked, now_ns: int) -> None:
+    def _hear_of(self, one: _Asked, now_ns: int) -> None:
         decision = one.decision
         listing = decision.listing
-        if decision.ended:
-            return
-        start_ts, close_ts = strike_ts(listing), listing.close_ts
-        waits = not decision.strike_known and start_ts is not None and start_ts <= now_ns
-        if waits:
+        if one.lacks_strike(now_ns):
             price = self._strike_at(listing)
             if price is not None:
                 strike = Strike("greater_or_equal", price, None)
                 self._tell(decision.strike(strike, "index", final=False))
         paid = [self._paid.get(outcome.symbol) for outcome in listing.outcomes]
-        told = tuple(price for price in paid if price is not None)
+        # A symbol may be another window's before it is this one's.
+        since_ns = listing.close_ts if listing.closes_firmly and listing.close_ts else 0
+        told = tuple(said.price for said in paid if said is not None and said.ts >= since_ns)
         if told and len(told) == len(paid):
             self._tell(decision.verdict(Verdict("stream", told, final=False)))
-        over = close_ts is not None and close_ts <= now_ns
-        if (over or waits) and one.due_ns <= now_ns:
-            one.next(now_ns)
-            await self._ask(decision, over=over)
-        self._tell(decision.passed(now_ns))
+        if one.asked:
+            self._tell(decision.passed(now_ns))
 
-    async def _ask(self, decision: Decision, *, over: bool) -> None:
-        if not decision.strike_known:
+    def _due(self, now_ns: int) -> Iterator[_Asked]:
+        for one in self._asked.values():
+            wanted = one.over(now_ns) or one.lacks_strike(now_ns)
+            if wanted and one.due_ns <= now_ns and not one.done(now_ns):
+                yield one
+
+    async def _ask_due(self, venue: str) -> None:
+        """Ask a venue about one market after the other, those that lack a strike first."""
+        while True:
+            now_ns = self._now_ns()
+            due = [one for one in self._due(now_ns) if one.decision.listing.venue == venue]
+            if not due:
+                return
+            one = min(due, key=lambda one: (one.over(now_ns), one.due_ns))
+            one.next(now_ns)
+            try:
+                await self._ask(one, now_ns)
+            except Exception as error:  # what failed for one market is asked of others
+                _complain(one, error)
+
+    async def _ask(self, one: _Asked, now_ns: int) -> None:
+        decision = one.decision
+        if one.lacks_strike(now_ns):
             listing = await self._catalogue.listed_now(decision.listing)
             if listing.strike is not None:
                 self._tell(decision.strike(listing.strike, "listing", final=True))
-        if over:
+        if one.over(now_ns):
             for verdict in await self._catalogue.verdicts(decision.listing):
                 self._tell(decision.verdict(verdict))
 
@@ -178,3 +248,13 @@ def strike_ts(listing: Listing) -> int | None:
         return listing.start_ts
     rolls = part(listing.venue, "series").grammar(listing.series) is not None
     return listing.open_ts if rolls else None
+
+
+def _complain(one: _Asked, error: Exception) -> None:
+    """Once of each market, unless it is a defect; it is asked about again."""
+    if not isinstance(error, BookfeedError):
+        _log.error("%s", one.decision.listing.slug, exc_info=error)
+        return
+    level = logging.DEBUG if one.failed else logging.WARNING
+    one.failed = True
+    _log.log(level, "%s: %s", one.decision.listing.slug, error)

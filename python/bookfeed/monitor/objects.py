@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bookfeed._bookfeed import QTY_SCALE, PaperFill
+from bookfeed.catalogue.news import MarketNews
 from bookfeed.feed.windows import WindowEnd
 from bookfeed.records import Leg, Signal, Update
 from bookfeed.rules.rule import Rule
@@ -57,6 +58,24 @@ def window_object(end: WindowEnd) -> dict[str, Any]:
             for one in end.markets
         ],
         "following": end.following,
+    }
+
+
+def news_object(news: MarketNews) -> dict[str, Any]:
+    """News of a market: what is new, who says so, and what is known of it now."""
+    one = news.listing
+    return {
+        "type": "market",
+        "kind": news.kind,
+        "venue": one.venue,
+        "market": one.market or one.slug,
+        "title": one.called,
+        "witness": news.witness,
+        "provisional": news.provisional,
+        "strike": None if one.strike is None else _number(one.strike.floor or one.strike.cap),
+        "result": one.result,
+        "changes": [change._asdict() for change in news.changes],
+        "remark": news.remark,
     }
 
 

@@ -16,7 +16,7 @@ import orjson
 
 from bookfeed import log
 from bookfeed.monitor.console import render
-from bookfeed.monitor.objects import state_object, window_object
+from bookfeed.monitor.objects import news_object, state_object, window_object
 from bookfeed.monitor.output import write_json
 from bookfeed.monitor.terminal import LineWriter
 from bookfeed.monitor.text import paint, printable
@@ -140,6 +140,7 @@ class _Lines:
         watch.on_state = lambda update: self._sink.put(_line(state_object(update)))
         watch.on_signal = lambda one: self._sink.put(_line(watch.signal(one)))
         watch.on_window_end = lambda end: self._sink.put(_line(window_object(end)))
+        watch.on_news = lambda news: self._sink.put(_line(news_object(news)))
         self._rules: list[dict[str, Any]] = []
 
     @property
@@ -172,7 +173,8 @@ class _Lines:
             self._sink.put(_line(fill))
 
     def close(self) -> None:
-        self._watch.on_state = self._watch.on_signal = self._watch.on_window_end = None
+        self._watch.on_state = self._watch.on_signal = None
+        self._watch.on_window_end = self._watch.on_news = None
 
     def end(self, summary: Summary) -> None:
         self._put_fills()

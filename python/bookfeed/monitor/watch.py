@@ -12,6 +12,7 @@ import numpy as np
 
 from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
+from bookfeed.catalogue.news import MarketNews
 from bookfeed.clock import NS_PER_S, Clock
 from bookfeed.feed.feed import Feed
 from bookfeed.feed.windows import WindowEnd
@@ -34,6 +35,8 @@ _SIGNALS_KEPT: Final = 64
 # How many windows that ended are told on the screen, and for how long.
 _ENDS_KEPT: Final = 2
 _END_SHOWN_NS: Final = 300 * NS_PER_S
+_NEWS_KEPT: Final = 2
+_NEWS_SHOWN_NS: Final = 60 * NS_PER_S
 # Updates are counted by book when this many bytes have gathered, at the latest.
 _UNCOUNTED_MAX: Final = 1 << 20
 _PERCENTILES: Final = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9))
@@ -63,6 +66,7 @@ class Watch:
         self.on_state: Callable[[Update], None] | None = None
         self.on_signal: Callable[[Signal], None] | None = None
         self.on_window_end: Callable[[WindowEnd], None] | None = None
+        self.on_news: Callable[[MarketNews], None] | None = None
         self._feed: Feed | None = None
         self._tape: Final = PaperTape(engine)
         self._started_ns = clock.now_ns()
@@ -72,6 +76,7 @@ class Watch:
         self._signals: Final[deque[Signal]] = deque(maxlen=_SIGNALS_KEPT)
         self._open: Final[set[int]] = set()
         self._ends: Final[deque[tuple[int, str]]] = deque(maxlen=_ENDS_KEPT)
+        self._news: Final[deque[tuple[int, str]]] = deque(maxlen=_NEWS_KEPT)
         self._opened: Final[dict[str, int]] = {}
         self._closed: Final[dict[str, int]] = {}
         self._pace: _Pace = _Pace(self._started_ns, {}, np.zeros(0, np.int64))
@@ -86,6 +91,7 @@ class Watch:
     def attach(self, feed: Feed) -> None:
         """Begins to follow a feed, best before it is open: its first records have names then."""
         self._feed = feed
+        feed.on_market(self.market_told)
         self._started_ns = self._clock.now_ns()
         self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
 
@@ -109,6 +115,12 @@ class Watch:
         self._ends.appendleft((self._clock.now_ns(), end.line()))
         if self.on_window_end is not None:
             self.on_window_end(end)
+
+    def market_told(self, news: MarketNews) -> None:
+        """Takes in news of a market: its strike, how it ended, who differs."""
+        self._news.appendleft((self._clock.now_ns(), news.line()))
+        if self.on_news is not None:
+            self.on_news(news)
 
     def _take_signal(self, signal: Signal) -> None:
         if signal.phase == "open":
@@ -173,6 +185,7 @@ class Watch:
 
     def _notes(self, now_ns: int) -> list[str]:
         ends = [line for ts, line in self._ends if now_ns - ts < _END_SHOWN_NS]
+        ends += [line for ts, line in self._news if now_ns - ts < _NEWS_SHOWN_NS]
         rules = self.feed.rules.values()
         return ends + [line for rule in rules if (line := basis_line(rule))]
 
