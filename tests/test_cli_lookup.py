@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from listed_venues import Venues, listing_venues
@@ -14,6 +15,7 @@ from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import addresses
 from bookfeed.cli.targets import expanded, is_symbol, looked_up
 from bookfeed.errors import ConfigError
+from bookfeed.feed import deciding
 from bookfeed.market import Market
 
 ADDRESS = "https://polymarket.com/event/market-1"
@@ -89,6 +91,28 @@ def test_from_an_address_to_live_books(
     books = summary["books"].values() if isinstance(summary["books"], dict) else summary["books"]
     assert len(books) == 4
     assert {book["state"] for book in books} == {"live"}
+
+
+def test_what_a_window_is_compared_with_is_told(
+    venues: Venues,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As soon as the venue lists it, which is after the window began."""
+    monkeypatch.setattr(deciding, "_FIRST_NS", 500_000_000)
+    path = tmp_path / "places.toml"
+    path.write_text(f'[polymarket]\nws_url = "{venues.ws_url}"\nrest_url = ""\n')
+    event = venues.gamma.events[4]
+    event.pop("eventMetadata", None)
+    listing = Timer(2.0, lambda: event.update(eventMetadata={"priceToBeat": 84000.5}))
+    listing.start()
+    arguments = ["run", "btc-updown-15m", "--config", str(path), "--seconds", "5", "-o", "ndjson"]
+    assert main([*arguments, *venues.urls]) == 0
+    listing.join()
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (news,) = (line for line in lines if line["type"] == "market" and line["kind"] == "strike")
+    assert (news["strike"], news["witness"], news["provisional"]) == (84000.5, "listing", False)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Rolling series on an open feed: which windows are followed when, and what if one is not there."""
 
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from waiting import PATIENCE_S, PatientClock
 
 from bookfeed.catalogue.client import NotListed
 from bookfeed.catalogue.listing import ListedOutcome, Listing, Strike
+from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.series import Series
 from bookfeed.catalogue.windows import Window
 from bookfeed.errors import CatalogueError
@@ -246,6 +248,18 @@ async def test_how_a_window_came_out_is_told_with_what_comes_next(world: World) 
     assert end.line() == f"{title} ended: Up, strike 85000.5, decided by 85001; next {following}"
 
 
+async def test_what_is_known_of_an_end_that_is_not_listed_yet_is_told(world: World) -> None:
+    await world.at(60)
+    await world.settle(0)
+    (listing,) = world.one.windows[START + QUARTER].listings
+    outcomes = tuple(one._replace(payout=Decimal(one.name == "Down")) for one in listing.outcomes)
+    decided = replace(listing, status="settled", result="Down", outcomes=outcomes)
+    world.feed.tell(MarketNews(kind="decided", listing=decided, witness="stream"))
+    assert await world.at(901) == [1]
+    (end,) = world.ends
+    assert end.markets[0].result == "Down"
+
+
 class Followed:
     """A feed's markets without connections, and which symbols are settled."""
 
@@ -262,6 +276,9 @@ class Followed:
 
     def know(self, listing: Listing) -> None:
         pass
+
+    def known(self, listing: Listing) -> Listing:
+        return listing
 
     def book(self, symbol: str) -> SimpleNamespace:
         return SimpleNamespace(cause="resolved" if symbol in self.settled else "none")

@@ -193,6 +193,8 @@ class Rolling:
             held.listings = await self._listed_again(one, held)
             for listing in held.listings:
                 self._feed.know(listing)
+            # The stream, or the chain, may have told how it ended before it is listed so.
+            held.listings = tuple(map(self._feed.known, held.listings))
             self._tell(one, held, now_ns)
 
     def _tell(self, one: Followed, held: Held, now_ns: int) -> None:

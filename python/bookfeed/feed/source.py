@@ -64,6 +64,10 @@ class BookSource(Listening):
         name = self.names[self._instrument(key)]
         return self._listings.get((name.venue, name.market or name.symbol))
 
+    def known(self, listing: Listing) -> Listing:
+        """What is known of the market of a listing; the listing itself where that is nothing."""
+        return self._listings.get((listing.venue, listing.market or listing.slug), listing)
+
     @property
     def listings(self) -> Mapping[tuple[str, str], Listing]:
         """What is known of markets, by venue and the venue's id; grows with the news of them."""
