@@ -37,3 +37,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"{__name__}.{'entry' if name in _ENTRY else 'server'}")
     return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)
