@@ -89,6 +89,17 @@ if TYPE_CHECKING:
     from bookfeed.records import Leg, Signal, Update
     from bookfeed.records.arrays import columns
     from bookfeed.records.levels import LevelChange, LevelChanges
+    from bookfeed.records.points import PricePoint
+    from bookfeed.records.told import (
+        ActivityTrade,
+        Comment,
+        QuoteRequest,
+        Reaction,
+        RelayEvent,
+        RequestedQuote,
+        TokenTouch,
+    )
+    from bookfeed.relays.topic import Topic, TopicStatus
     from bookfeed.rules.pairs import (
         Basket,
         BasketLeg,
@@ -138,6 +149,7 @@ __all__ = [
     "UPDATE_DTYPE",
     "UPDATE_KINDS",
     "Account",
+    "ActivityTrade",
     "Basket",
     "BasketLeg",
     "Batch",
@@ -149,6 +161,7 @@ __all__ = [
     "CatalogueError",
     "Cause",
     "CloseReason",
+    "Comment",
     "Config",
     "ConfigError",
     "ConnectionStatus",
@@ -193,9 +206,14 @@ __all__ = [
     "OwnStatus",
     "Pair",
     "PairLeg",
+    "PricePoint",
+    "QuoteRequest",
+    "Reaction",
     "RecordingError",
     "RefusalReason",
+    "RelayEvent",
     "Replay",
+    "RequestedQuote",
     "ResyncPolicy",
     "Rolling",
     "Rule",
@@ -212,6 +230,9 @@ __all__ = [
     "SinkStatus",
     "State",
     "Stream",
+    "TokenTouch",
+    "Topic",
+    "TopicStatus",
     "TradeWindow",
     "Untrusted",
     "Update",
@@ -255,6 +276,17 @@ _MODULES: Final = {
     ),
     "bookfeed.feed.feed": ("Feed",),
     "bookfeed.records.levels": ("LevelChange", "LevelChanges"),
+    "bookfeed.records.points": ("PricePoint",),
+    "bookfeed.records.told": (
+        "ActivityTrade",
+        "Comment",
+        "QuoteRequest",
+        "Reaction",
+        "RelayEvent",
+        "RequestedQuote",
+        "TokenTouch",
+    ),
+    "bookfeed.relays.topic": ("Topic", "TopicStatus"),
     "bookfeed.dispatch.listeners": ("Listener",),
     "bookfeed.live.options": ("SessionOptions",),
     "bookfeed.live.recovery.plan": ("ResyncPolicy",),

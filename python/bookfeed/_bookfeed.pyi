@@ -763,6 +763,11 @@ class RelayBatch:
         time sent (Unix nanoseconds, ``None`` where it is not told), and the fields that
         ``RELAY_EVENTS`` names.
         """
+    @property
+    def heard(self) -> list[tuple[int, str, str]]:
+        """Connections, topics and symbols of which values came, other than of the past; also such
+        as had been told, for they show that the stream lives.
+        """
     def __len__(self) -> int: ...
 
 @final

@@ -34,6 +34,8 @@ from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.own.endpoint import own_venues
+from bookfeed.relays import polybolt, rtds
+from bookfeed.relays.topic import Topic
 from bookfeed.rules.gates import Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
 from bookfeed.rules.rule import Rule
@@ -53,7 +55,7 @@ from bookfeed.schema import (
 from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
 from bookfeed.toml_lines import lines_of, told
 from bookfeed.venues import VENUES
-from bookfeed.venues.base import MarketSection, Section
+from bookfeed.venues.base import MarketSection, Section, WsUrl
 
 if TYPE_CHECKING:
     from bookfeed.catalogue.listing import Listing
@@ -181,6 +183,7 @@ class RecordConfig:
     rotate_mib: Annotated[int, Range(1, 65_536)] = 256
 
 
+TopicText = Annotated[str, Text(r"\S{1,300}", 'a topic, such as "rtds:activity/trades"')]
 OwnVenue = Annotated[str, OneOf(own_venues())]
 
 
@@ -198,6 +201,22 @@ class OwnConfig:
 
     venues: tuple[OwnVenue, ...] = ()
     ask_every_s: Annotated[float, Range(5, 3_600)] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RelaysConfig:
+    """``[relays]``: prices of references, trades and comments beside the books."""
+
+    topics: tuple[TopicText, ...] = ()
+    rtds_url: WsUrl = rtds.URL
+    polybolt_url: WsUrl = polybolt.URL
+
+    def __post_init__(self) -> None:
+        for index, text in enumerate(self.topics):
+            try:
+                Topic.parse(text)
+            except ValueError as error:
+                raise ConfigError("", f"topics[{index}]", str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +253,8 @@ class Config:
     """``[[sink]]``: where records go."""
     record: RecordConfig = field(default_factory=RecordConfig)
     """``[record]``: the journal."""
+    relays: RelaysConfig = field(default_factory=RelaysConfig)
+    """``[relays]``: what is told beside the books."""
     own: OwnConfig = field(default_factory=OwnConfig)
     """``[own]``: the user's own orders and positions."""
     console: ConsoleConfig = field(default_factory=ConsoleConfig)

@@ -19,7 +19,7 @@ from struct import Struct
 from typing import Any, Final, Protocol, TypeVar
 
 from bookfeed import records
-from bookfeed._bookfeed import VENUES, Batch, Engine
+from bookfeed._bookfeed import RELAY_EVENTS, VENUES, Batch, Engine
 from bookfeed.dispatch.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
 from bookfeed.dispatch.listeners import WAITING_MAX, Drive, Listener
 from bookfeed.dispatch.schedule import Schedule, distance_ns
@@ -36,6 +36,8 @@ from bookfeed.records import (
     Update,
 )
 from bookfeed.records.levels import LevelChanges, level_changes, whole_book
+from bookfeed.records.points import PricePoint
+from bookfeed.records.told import RelayEvent
 from bookfeed.status import ConnectionStatus
 
 T = TypeVar("T")
@@ -48,6 +50,8 @@ OnStatus = Callable[[ConnectionStatus], object]
 OnRaw = Callable[[int, bytes, int], object]
 OnLevels = Callable[[LevelChanges], object]
 OnInstant = Callable[[int], object]
+OnPrice = Callable[[PricePoint], object]
+OnEvent = Callable[[RelayEvent], object]
 
 _Frame = tuple[int, bytes, int]
 
@@ -107,6 +111,8 @@ class Dispatcher:
         self._frames: Final[Takers[_Frame]] = Takers()
         # Of what markets are, which is nothing that is known here.
         self._markets: Final[Takers[Any]] = Takers()
+        self._prices: Final[Takers[PricePoint]] = Takers()
+        self._events: Final[Takers[RelayEvent]] = Takers()
         self.schedule: Final[Schedule[Listener]] = Schedule()
         """What is called at which instants; run by whoever lets time pass."""
         self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
@@ -241,6 +247,46 @@ class Dispatcher:
         self._signals.add(queue, queue.take, passing)
         return Stream(queue)
 
+    # What relays tell.
+
+    def on_price(
+        self, callback: OnPrice, *, topic: str | None = None, symbol: str | None = None
+    ) -> Listener:
+        """Hand values of references to ``callback``, all or those of a topic or symbol."""
+        listener = self._listener(callback, "on_price")
+        self._prices.add(listener, _price_filter(listener.deliver, topic, symbol))
+        return listener
+
+    def on_event(self, callback: OnEvent, *, kind: str | None = None) -> Listener:
+        """Hand everything else that relays tell to ``callback``, or one kind of it."""
+        listener = self._listener(callback, "on_event")
+        self._events.add(listener, _event_filter(listener.deliver, kind))
+        return listener
+
+    def prices(
+        self, queue_max: int = QUEUE_MAX, *, topic: str | None = None, symbol: str | None = None
+    ) -> Stream[PricePoint]:
+        """Return a new iterator over values of references from now on."""
+        queue: Queue[PricePoint] = Queue(queue_max, self._left)
+        self._prices.add(queue, _price_filter(queue.take, topic, symbol))
+        return Stream(queue)
+
+    def events(self, queue_max: int = QUEUE_MAX, *, kind: str | None = None) -> Stream[RelayEvent]:
+        """Return a new iterator over everything else that relays tell from now on."""
+        queue: Queue[RelayEvent] = Queue(queue_max, self._left)
+        self._events.add(queue, _event_filter(queue.take, kind))
+        return Stream(queue)
+
+    def price(self, point: PricePoint) -> None:
+        """Hand over a value of a reference."""
+        for take in self._prices.takes:
+            take(point)
+
+    def event(self, event: RelayEvent) -> None:
+        """Hand over something else that a relay told."""
+        for take in self._events.takes:
+            take(event)
+
     def _listener(
         self,
         callback: Callable[..., object],
@@ -281,6 +327,8 @@ class Dispatcher:
             self._statuses,
             self._frames,
             self._markets,
+            self._prices,
+            self._events,
         )
 
     def _listeners(self) -> list[Listener]:
@@ -382,8 +430,8 @@ class Dispatcher:
 
     def end(self, error: BaseException | None = None) -> None:
         """End every iterator, with ``error`` if there is one."""
-        self._updates.end(error)
-        self._signals.end(error)
+        for takers in (self._updates, self._signals, self._prices, self._events):
+            takers.end(error)
 
     async def finish(self, timeout_s: float) -> None:
         """End every iterator, and close every listener once its ``async`` calls are done.
@@ -404,6 +452,7 @@ class Dispatcher:
     def dropped(self) -> int:
         """Records dropped by the bounds of iterators."""
         queues: list[Queue[Any]] = [*self._update_streams, *self._signal_streams]
+        queues += [*self._prices.queues, *self._events.queues]
         return self._streams_dropped + sum(queue.dropped for queue in queues)
 
     def callbacks_dropped(self) -> int:
@@ -440,3 +489,32 @@ def _signal_filter(
     if rule is None and min_edge is None:
         return None
     return SignalFilter(take, rule=rule, min_edge=min_edge)
+
+
+def _price_filter(
+    take: Callable[[PricePoint], object], topic: str | None, symbol: str | None
+) -> Callable[[PricePoint], object]:
+    if topic is symbol is None:
+        return take
+    wanted = None if symbol is None else symbol.lower()
+
+    def passing(point: PricePoint) -> None:
+        if topic in (None, point.topic) and wanted in (None, point.symbol):
+            take(point)
+
+    return passing
+
+
+def _event_filter(
+    take: Callable[[RelayEvent], object], kind: str | None
+) -> Callable[[RelayEvent], object]:
+    if kind is None:
+        return take
+    if kind not in RELAY_EVENTS:
+        raise ValueError(f"no kind {kind!r} of event: there are {', '.join(RELAY_EVENTS)}")
+
+    def passing(event: RelayEvent) -> None:
+        if event.kind == kind:
+            take(event)
+
+    return passing

@@ -7,8 +7,10 @@ from bookfeed._bookfeed import RULES
 from bookfeed.dispatch.dispatcher import (
     Dispatcher,
     OnBatch,
+    OnEvent,
     OnInstant,
     OnLevels,
+    OnPrice,
     OnRaw,
     OnSignal,
     OnStatus,
@@ -18,6 +20,8 @@ from bookfeed.dispatch.filters import Amount, Symbols
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.streams import QUEUE_MAX, Stream
 from bookfeed.records import Signal, Update
+from bookfeed.records.points import PricePoint
+from bookfeed.records.told import RelayEvent
 
 T = TypeVar("T")
 
@@ -181,6 +185,68 @@ class Listening:
         if fn is ...:
             return lambda fn: self.on_levels(fn, symbols=symbols)
         return self._dispatcher.on_levels(fn, symbols=symbols)
+
+    @overload
+    def on_price(
+        self, fn: OnPrice, *, topic: str | None = None, symbol: str | None = None
+    ) -> Listener: ...
+
+    @overload
+    def on_price(
+        self, *, topic: str | None = None, symbol: str | None = None
+    ) -> Callable[[OnPrice], Listener]: ...
+
+    def on_price(
+        self, fn: Any = ..., *, topic: str | None = None, symbol: str | None = None
+    ) -> Listener | Callable[[OnPrice], Listener]:
+        """Call ``fn(point)`` with every ``PricePoint`` that relays tell, each once.
+
+        ``topic``, ``symbol``: only those of this topic, or symbol. What came with a subscription of
+        the past says so (``backfill``).
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        if fn is ...:
+            return lambda fn: self.on_price(fn, topic=topic, symbol=symbol)
+        return self._dispatcher.on_price(fn, topic=topic, symbol=symbol)
+
+    @overload
+    def on_event(self, fn: OnEvent, *, kind: str | None = None) -> Listener: ...
+
+    @overload
+    def on_event(self, *, kind: str | None = None) -> Callable[[OnEvent], Listener]: ...
+
+    def on_event(
+        self, fn: Any = ..., *, kind: str | None = None
+    ) -> Listener | Callable[[OnEvent], Listener]:
+        """Call ``fn(event)`` with every ``RelayEvent``: trades, comments, quotes, losses.
+
+        ``kind``: only those of this kind, such as ``"trade"``.
+        Raises ``ValueError`` for a kind that there is not, ``TypeError`` if ``fn`` is no function.
+        """
+        if fn is ...:
+            return lambda fn: self.on_event(fn, kind=kind)
+        return self._dispatcher.on_event(fn, kind=kind)
+
+    def prices(
+        self,
+        *,
+        queue_max: int = QUEUE_MAX,
+        topic: str | None = None,
+        symbol: str | None = None,
+    ) -> Stream[PricePoint]:
+        """Return an async iterator over ``PricePoint``s from now on; filters as in ``on_price``.
+
+        At most ``queue_max`` wait; then the oldest are dropped and the reader gets ``Lagged`` once.
+        Raises ``ValueError`` for a ``queue_max`` that is not above zero.
+        """
+        return self._begin(self._dispatcher.prices(queue_max, topic=topic, symbol=symbol))
+
+    def events(self, *, queue_max: int = QUEUE_MAX, kind: str | None = None) -> Stream[RelayEvent]:
+        """Return an async iterator over ``RelayEvent``s from now on; bounded as ``prices`` is.
+
+        Raises ``ValueError`` for a kind that there is not, or a ``queue_max`` not above zero.
+        """
+        return self._begin(self._dispatcher.events(queue_max, kind=kind))
 
     @overload
     def every(self, seconds: float, fn: OnInstant) -> Listener: ...

@@ -38,7 +38,7 @@ from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import ConfigError, SessionError
 from bookfeed.feed import settings
 from bookfeed.feed.own import OwnChannels, OwnFace
-from bookfeed.feed.told import ToldMarkets
+from bookfeed.feed.relays import RelayFace, RelayFeed, topic_of
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.host import SessionCounters
 from bookfeed.live.options import SessionOptions
@@ -48,6 +48,7 @@ from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
+from bookfeed.relays.topic import Topic
 from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
@@ -76,7 +77,7 @@ _OF_CONNECTIONS: Final = (
 )
 
 
-class Feed(ToldMarkets, OwnFace):
+class Feed(RelayFace, OwnFace):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -87,8 +88,10 @@ class Feed(ToldMarkets, OwnFace):
     ``sinks`` get every record, each in its own time (``Sink``, ``SinkOptions``); they are opened
     and closed with the feed. ``recorder`` gets every input as a journal record and is closed with
     the feed. ``own`` are private channels to follow besides (``own_endpoint``): the user's orders
-    and positions, which are neither recorded nor handed to sinks. ``busy_poll`` keeps the running
-    event loop from sleeping for as long as the feed is open; it takes a core.
+    and positions, which are neither recorded nor handed to sinks. ``topics`` are what to ask relays
+    for (``on_price``, ``on_event``), as ``Topic`` or its text; ``relay_urls`` and
+    ``relay_credentials`` are by relay. ``busy_poll`` keeps the running event loop from sleeping for
+    as long as the feed is open; it takes a core.
     ``engine`` replaces the engine made by default, for other than its default options.
     ``seed`` makes the jitter of reconnects repeatable.
 
@@ -113,6 +116,9 @@ class Feed(ToldMarkets, OwnFace):
         on_raw: OnRaw | None = None,
         on_levels: OnLevels | None = None,
         own: Iterable[OwnEndpoint] = (),
+        topics: Iterable[Topic | str] = (),
+        relay_urls: Mapping[str, str] | None = None,
+        relay_credentials: Mapping[str, Any] | None = None,
         recorder: Recorder | None = None,
         busy_poll: bool = False,
         engine: Engine | None = None,
@@ -137,6 +143,7 @@ class Feed(ToldMarkets, OwnFace):
             AnchoredClock() if clock is None else clock,
         )
         self._channels: Final = OwnChannels(own)
+        self._relay_feed = RelayFeed(map(topic_of, topics), relay_urls, relay_credentials)
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
@@ -213,6 +220,7 @@ class Feed(ToldMarkets, OwnFace):
         for supervisor in self._supervisors:
             supervisor.start()
         self._channels.begin()
+        self._begin_relays(self._rng, self._options)
         self._pulse.start()
         self._flush_records()
         self._rescheduled()
@@ -258,6 +266,7 @@ class Feed(ToldMarkets, OwnFace):
         for supervisor in self._supervisors:
             supervisor.beat(now_ns)
         self._channels.beat(now_ns)
+        self._relay_feed.beat(now_ns)
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()
@@ -321,10 +330,12 @@ class Feed(ToldMarkets, OwnFace):
         self._flush()
         try:
             stopping = (supervisor.stop() for supervisor in self._supervisors)
-            await asyncio.gather(*stopping, self._channels.end())
+            ending = (self._channels.end(), self._relay_feed.end())
+            await asyncio.gather(*stopping, *ending)
         finally:
             for supervisor in self._supervisors:
                 supervisor.abandon()
+            self._relay_feed.abandon()
             if self._spinner is not None:
                 self._spinner.__exit__()
             try:
@@ -467,6 +478,8 @@ class Feed(ToldMarkets, OwnFace):
             counts["polls"] += supervisor.polls
             counts["poll_failures"] += supervisor.poll_failures
         counts |= self._channels.counters()
+        for name, value in self._relay_feed.counts().items():
+            counts[name] += value
         counts["loop_stalls"] = self._pulse.stalls
         counts["loop_stall_ns_max"] = self._pulse.stall_ns_max
         counts["records_failed"] = self._inputs.records_failed

@@ -36,6 +36,7 @@ from bookfeed.recordings.opened import Recording, engine_of, open_recording, ope
 from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Progress, Record
 from bookfeed.records import UPDATE_BYTES, UPDATE_INSTRUMENT_OFFSET, Update
+from bookfeed.records.told import RelayEvent
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
 
 # A gap in a recording that says nothing of time: instants in it are not called one by one.
@@ -211,6 +212,8 @@ class Replay(BookSource):
             self._ts = ts
             self._records += 1
             self._frames += kind == Kind.FRAME
+            if inputs.relays.relays.pending:
+                self._deliver_relays(_is_told)
             if engine.pending:
                 yield self._deliver(ts)
             if kind == Kind.ADVANCE:
@@ -293,6 +296,11 @@ def replay(
         every=every,
         sinks=sinks,
     )
+
+
+def _is_told(event: RelayEvent) -> bool:
+    """Whether an event is for users: answers to what was asked are not."""
+    return event.kind != "acknowledged"
 
 
 async def _result(call: Awaitable[object]) -> None:

@@ -17,6 +17,7 @@ from bookfeed.live.options import SessionOptions
 from bookfeed.own.endpoint import OwnEndpoint, own_endpoint
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.venues import VENUES, Endpoint
+from bookfeed.venues.polymarket_keys import clob_credentials
 
 _MIB: Final = 1024 * 1024
 
@@ -33,7 +34,7 @@ def arguments(
     are configured or in the environment. Raises ``ConfigError`` if there is nothing to follow, or
     for a venue that needs a key and has none that can be used.
     """
-    if not config.market and "markets" not in given:
+    if not (config.market or config.relays.topics) and "markets" not in given:
         raise ConfigError(source, "market", "nothing to follow: add a [[market]]")
     made: dict[str, Any] = {
         "markets": config.markets(),
@@ -44,6 +45,8 @@ def arguments(
     }
     if config.own.venues and "own" not in given:
         made["own"] = own_endpoints(config, source)
+    if config.relays.topics and "topics" not in given:
+        made |= relays(config)
     if "engine" not in given:
         made["engine"] = Engine(**config.engine.arguments())
     made |= given
@@ -99,6 +102,23 @@ def endpoints(
             endpoint = replace(endpoint, rest_url=None)
         found[name] = endpoint
     return found
+
+
+def relays(config: Config) -> dict[str, Any]:
+    """The topics that are configured, where their relays are, and the environment's key.
+
+    Raises ``ConfigError`` for a key that cannot be one.
+    """
+    keyed = any(topic.startswith("polybolt:") for topic in config.relays.topics)
+    key = clob_credentials() if keyed else None
+    return {
+        "topics": config.relays.topics,
+        "relay_urls": {
+            "rtds": config.relays.rtds_url,
+            "polybolt": config.relays.polybolt_url,
+        },
+        "relay_credentials": {} if key is None else {"polybolt": key},
+    }
 
 
 def own_endpoints(config: Config, source: str) -> list[OwnEndpoint]:

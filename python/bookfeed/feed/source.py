@@ -13,6 +13,8 @@ from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.listening import Listening
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
+from bookfeed.records.points import points
+from bookfeed.records.told import RelayEvent, told
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
 from bookfeed.sinks import SinkSet, SinkStatus
@@ -140,6 +142,21 @@ class BookSource(Listening):
     def _has(self, instrument: int) -> bool:
         raise NotImplementedError
 
+    def _deliver_relays(self, wanted: Callable[[RelayEvent], bool]) -> None:
+        """Hand over what relays told, of events those that are ``wanted``."""
+        relays = self._inputs.relays
+        batch = relays.drain()
+        for conn, topic, symbol in batch.heard:
+            self._heard_topic(conn, topic, symbol)
+        for point in points(batch.point_bytes, relays.relays.symbol):
+            self._dispatcher.price(point)
+        for event in told(batch.events):
+            if wanted(event):
+                self._dispatcher.event(event)
+
+    def _heard_topic(self, conn: int, topic: str, symbol: str) -> None:
+        """Values of a topic came on a connection, before anybody hears of them."""
+
     def counters(self) -> dict[str, int]:
         """Return everything that is counted: by the engine, by listeners, by sinks.
 
@@ -149,6 +166,8 @@ class BookSource(Listening):
         counts["callback_errors"] = self._dispatcher.callback_errors
         counts["callbacks_dropped"] = self._dispatcher.callbacks_dropped()
         counts["stream_dropped"] = self._dispatcher.dropped()
+        if self._inputs.relays.used:
+            counts |= self._inputs.relays.relays.counters()
         return counts | self._sinks.counters()
 
     def sink_status(self) -> tuple[SinkStatus, ...]:

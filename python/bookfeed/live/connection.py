@@ -14,7 +14,8 @@ faults run under a virtual clock. The rules:
 * A stream that proves nothing is asked for a sign of life, where the venue has such a question.
   Where it has none, nothing is expected before the first market opens. Where the books have a
   stream of their own, only that one counts: it can freeze while others of the connection go on.
-* A handshake that was refused because of who we are (401, 403) is tried again much more rarely.
+* A handshake that was refused because of who we are (401, 403) is tried again much more rarely;
+  so is a connection that was closed for such a reason, where the venue has a code for it.
 * Where the venue ends every connection at some age, it is replaced a little before, each at a time
   of its own.
 * A connection of which nothing is to be expected any more, because somebody's error ended it, is
@@ -186,6 +187,11 @@ class ConnectionPolicy:
     close_timeout_ns: int = NS_PER_S // 2
     attempts_burst: int = 6
     attempt_interval_ns: int = 10 * NS_PER_S
+    # Close codes that say as much as 401 does, and those by which a server sends everybody away
+    # at once: then each comes back at a time of its own.
+    denied_codes: frozenset[int] = frozenset()
+    draining_codes: frozenset[int] = frozenset()
+    draining_ns_max: int = 10 * NS_PER_S
     reconnect: bool = True
 
 
@@ -327,7 +333,8 @@ class ConnectionLogic:
 
     def _opened(self, now_ns: int) -> tuple[Action, ...]:
         self.phase = Phase.OPEN
-        self._denials = 0
+        if not self._policy.denied_codes:
+            self._denials = 0
         self._opened_ns = self._data_ns = self._heard_ns = self._probe_ns = now_ns
         self._ping_ns = now_ns + self._policy.ping_interval_ns
         self._end_ns = now_ns + self._lifetime_ns()
@@ -348,7 +355,7 @@ class ConnectionLogic:
         if now_ns - self._opened_ns > self._policy.settle_ns:
             self._quiet_streak = 0
         if now_ns - self._opened_ns > self._policy.refusal_forgiven_ns:
-            self._refusals = 0
+            self._refusals = self._denials = 0
 
     def _silence_ns(self) -> int:
         if self._policy.silence_ns == 0:
@@ -419,7 +426,10 @@ class ConnectionLogic:
             return ()
         if code == CloseCode.POLICY_VIOLATION:
             self._refusals += 1
-        return self._again(now_ns, 0)
+        if code in self._policy.draining_codes:
+            delay_ns = round(self._rng.random() * self._policy.draining_ns_max)
+            return self._retry(now_ns, now_ns + delay_ns)
+        return self._again(now_ns, self._denied_ns() if code in self._policy.denied_codes else 0)
 
     def _again(self, now_ns: int, at_least_ns: int) -> tuple[Action, ...]:
         return self._retry(now_ns, now_ns + max(at_least_ns, self._delay_ns()))

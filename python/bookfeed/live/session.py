@@ -151,7 +151,7 @@ class Session:
         """Give this connection up for a fresh one; does nothing unless it is open."""
         self._step(Reconnect(CloseCode.NORMAL, reason))
 
-    def send(self, text: str) -> None:
+    def send(self, text: str | Secret) -> None:
         """Send a command; does nothing unless the connection is open."""
         if self.open:
             self.counters.commands += 1

@@ -21,6 +21,7 @@ from bookfeed.names import Names
 from bookfeed.recordings.bounds import TS_MAX, control_object
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.listing import listing
+from bookfeed.recordings.relays import RelayInput
 from bookfeed.rules.rule import Rule
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
@@ -79,7 +80,7 @@ class EngineInput:
 
     __slots__ = (
         "_engine", "_epochs", "_recorder", "_untapped", "door", "ingest", "names", "on_market",
-        "records_failed", "records_refused", "rules", "venues",
+        "records_failed", "records_refused", "relays", "rules", "venues",
     )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
@@ -98,6 +99,8 @@ class EngineInput:
         """The venue of each connection by its number, as soon as it was open once."""
         self.records_refused = 0
         self.records_failed = 0
+        self.relays: Final = RelayInput(self._append)
+        """The way of whatever relays tell beside the books."""
         self._untapped = engine.ingest if recorder is None else self._ingest_recorded
         self.ingest = self._untapped
         self.door: Final = self._door()
@@ -134,10 +137,14 @@ class EngineInput:
         return self._engine
 
     def _record(self, kind: Kind, ts: int, conn: int, payload: bytes) -> None:
+        if self._recorder is not None:
+            self._append(kind, ts, conn, payload, self.epoch(conn))
+
+    def _append(self, kind: Kind, ts: int, conn: int, payload: bytes, epoch: int) -> None:
         if self._recorder is None:
             return
         try:
-            self._recorder.append(kind, ts, conn, self.epoch(conn), payload)
+            self._recorder.append(kind, ts, conn, epoch, payload)
         except Exception as error:  # a recorder must never be able to stop the feed
             self.records_failed += 1
             _log.warning("record", "a record could not be journalled: %r", error)
@@ -348,7 +355,8 @@ class EngineInput:
             self.ingest_rest(conn, payload, ts)
             return True
         try:
-            self._apply_control(kind, ts, conn, payload)
+            if not self.relays.apply(kind, ts, conn, payload):
+                self._apply_control(kind, ts, conn, payload)
         except (BookfeedError, ValueError, TypeError, KeyError, OverflowError) as error:
             return self._refuse(kind, repr(error))
         return True

@@ -30,3 +30,11 @@ class Kind(IntEnum):
     RULE_END = 15
     POLL = 16
     MARKET = 17
+    # Of relays, beside the books.
+    RELAY_FRAME = 32
+    RELAY_CONNECTED = 33
+    RELAY_DISCONNECTED = 34
+
+
+RELAY_KINDS: Final = frozenset((Kind.RELAY_FRAME, Kind.RELAY_CONNECTED, Kind.RELAY_DISCONNECTED))
+"""Records that change no engine: those of relays."""

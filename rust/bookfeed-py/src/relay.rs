@@ -4,6 +4,7 @@ use crate::batch::{dtype_dict, frombuffer};
 use crate::errors::engine_error;
 use bookfeed_core::venue::relay::forms::Kind;
 use bookfeed_core::venue::relay::record::{Event, FieldValue, POINT_FIELDS, POINT_SIZE};
+use bookfeed_core::venue::relay::topics::Topic;
 use bookfeed_core::venue::relay::{self as core, Relay};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -90,7 +91,12 @@ impl Relays {
             events.append(told(py, event)?)?;
         }
         let points = PyBytes::new(py, &output.points).unbind();
-        Ok(RelayBatch { points, events: events.unbind(), count })
+        let named = |&(conn, topic, symbol): &(u32, u8, u32)| {
+            let topic = Topic::NAMES.get(usize::from(topic)).copied().unwrap_or_default();
+            (conn, topic, self.inner.symbol(symbol).unwrap_or_default().to_owned())
+        };
+        let heard = output.heard.iter().map(named).collect();
+        Ok(RelayBatch { points, events: events.unbind(), heard, count })
     }
 
     /// What a symbol is called, by the number that points carry; ``None`` if there is none.
@@ -130,6 +136,7 @@ impl Relays {
 pub struct RelayBatch {
     points: Py<PyBytes>,
     events: Py<PyList>,
+    heard: Vec<(u32, &'static str, String)>,
     count: usize,
 }
 
@@ -159,6 +166,13 @@ impl RelayBatch {
     #[getter]
     fn events(&self, py: Python<'_>) -> Py<PyList> {
         self.events.clone_ref(py)
+    }
+
+    /// Connections, topics and symbols of which values came, other than of the past; also such
+    /// as had been told, for they show that the stream lives.
+    #[getter]
+    fn heard(&self) -> Vec<(u32, &'static str, String)> {
+        self.heard.clone()
     }
 
     fn __len__(&self) -> usize {

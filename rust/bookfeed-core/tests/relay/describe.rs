@@ -20,7 +20,7 @@ pub fn connected(relay: Relay) -> Relays {
 
 /// Takes what waits: points, then events.
 pub fn take(relays: &mut Relays) -> (Vec<Value>, Vec<Value>) {
-    let Output { points, events } = std::mem::take(relays.output());
+    let Output { points, events, .. } = std::mem::take(relays.output());
     let points = points.chunks_exact(POINT_SIZE).map(|record| point(relays, record)).collect();
     (points, events.iter().map(event).collect())
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub fn check(relay: Relay, frame: &[u8]) {
     let mut relays = connected(relay);
     relays.ingest(0, frame, T_RECV);
-    let Output { points, events } = std::mem::take(relays.output());
+    let Output { points, events, .. } = std::mem::take(relays.output());
     let told = events.iter().filter(|event| event.kind != Kind::Lost).count();
     let parsed = serde_json::from_slice::<Value>(&paired(frame));
     let Ok(document) = parsed else {

@@ -140,6 +140,22 @@ fn a_status_alone_is_told_though_the_price_is_that_of_before() {
 }
 
 #[test]
+fn what_was_told_already_shows_that_its_stream_lives() {
+    let mut relays = connected(Relay::Rtds);
+    relays.connected(1, Relay::Rtds);
+    let heard = |relays: &mut Relays| std::mem::take(relays.output()).heard.into_iter().collect();
+    relays.ingest(0, backfill(0..5, |s| s).as_bytes(), T_RECV);
+    let none: Vec<(u32, u8, u32)> = heard(&mut relays);
+    assert_eq!(none, []);
+    for conn in [0, 1, 1] {
+        relays.ingest(conn, update(5, 7_000_000).as_bytes(), T_RECV);
+    }
+    assert_eq!(relays.counters().duplicates, 2);
+    let both: Vec<_> = heard(&mut relays);
+    assert_eq!(both, [(0, 1, 0), (1, 1, 0)]);
+}
+
+#[test]
 fn words_and_empty_frames_say_nothing() {
     for relay in [Relay::Rtds, Relay::Polybolt] {
         let mut relays = connected(relay);

@@ -173,6 +173,9 @@ impl Relays {
         }
         self.counters.unknown += u64::from(told.unknown);
         for point in &mut told.points {
+            if point.flags & record::FLAG_BACKFILL == 0 {
+                self.output.heard.insert((conn, point.topic as u8, point.symbol));
+            }
             match self.known.take(point) {
                 Verdict::Told | Verdict::Forgotten => {
                     self.counters.duplicates += 1;

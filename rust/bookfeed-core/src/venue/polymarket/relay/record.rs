@@ -5,6 +5,7 @@ use super::forms::Kind;
 use super::topics::{MarketStatus, Origin, Topic};
 use crate::fixed::{ABSENT, Price};
 use crate::time::Nanos;
+use std::collections::BTreeSet;
 
 /// A field of a record: name, numpy type, byte offset.
 pub type Field = (&'static str, &'static str, usize);
@@ -132,6 +133,9 @@ pub struct Output {
     pub points: Vec<u8>,
     /// Events, in order.
     pub events: Vec<Event>,
+    /// Connections, topics and symbols of which values came, other than of the past; also such as
+    /// had been told, for they show that the stream lives.
+    pub heard: BTreeSet<(u32, u8, u32)>,
 }
 
 impl Output {
