@@ -112,7 +112,7 @@ async def test_a_recording_tells_the_same(tmp_path: Path) -> None:
         feed.on_price(heard.append)
         feed.on_event(heard.append)
         async with feed:
-            await until(lambda: len(heard) > 130)
+            await until(lambda: len(heard) > 60)
     seen = replay(tmp_path)
     prices: list[PricePoint] = []
     events: list[RelayEvent] = []

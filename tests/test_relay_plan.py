@@ -178,6 +178,7 @@ def test_no_filter_has_a_blank() -> None:
     frame = rtds.RELAY.subscribe(SPOT, "")
     assert r"{\"symbol\":\"eth/usd\"}" in frame
     session = sim.RtdsSession(Prices(1), START_MS)
+    session.greeting()
     assert session.receive(frame.replace(r"\":\"", r"\": \""), START_MS)
     for ms in range(START_MS, START_MS + 20_000, 1_000):
         assert not session.tick(ms)
