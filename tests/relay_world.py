@@ -28,10 +28,9 @@ from bookfeed.live.connection import (
 from bookfeed.live.pacing import Stagger
 from bookfeed.records.points import PricePoint, points
 from bookfeed.records.told import RelayEvent, told
-from bookfeed.relays.base import Relay
 from bookfeed.relays.plan import LinePlan
-from bookfeed.relays.topic import Topic
 from bookfeed.sim.relay_prices import Prices, double
+from bookfeed.venues.relay import Relay, Topic
 from bookfeed.venues.secret import Secret
 
 START_MS = 1_790_000_000_000

@@ -54,6 +54,11 @@ user_ws_url = "ws://127.0.0.1:1234/ws/user"
 venues = ["kalshi"]
 ask_every_s = 30
 
+[relays]
+topics = ["rtds:activity/trades"]
+rtds_url = "ws://127.0.0.1:1234"
+polybolt_url = "ws://127.0.0.1:1234/ws"
+
 [kalshi]
 environment = "demo"
 ws_url = "ws://127.0.0.1:1234/trade-api/ws/v2"
@@ -174,6 +179,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         user_ws_url="ws://127.0.0.1:1234/ws/user",
     )
     assert loaded.own == config.OwnConfig(("kalshi",), 30.0)
+    assert loaded.relays == config.RelaysConfig(
+        ("rtds:activity/trades",), "ws://127.0.0.1:1234", "ws://127.0.0.1:1234/ws"
+    )
     assert loaded.sections["kalshi"] == KalshiSection(
         environment="demo",
         ws_url="ws://127.0.0.1:1234/trade-api/ws/v2",
@@ -227,7 +235,7 @@ def test_the_full_file_names_every_key_there_is() -> None:
     for section in (own | venues.keys()) - {"pair", "basket", "ladder"}:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
     kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
-    kinds += (config.RecordConfig, config.OwnConfig)
+    kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig)
     for kind in kinds:
         assert all(f"{key} = " in FULL for key in keys(kind))
 

@@ -18,7 +18,7 @@ from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.writer import JournalWriter
 from bookfeed.records.points import PricePoint
 from bookfeed.records.told import RelayEvent
-from bookfeed.sim import polybolt, rtds
+from bookfeed.sim.polymarket import polybolt, rtds
 from bookfeed.sim.relay_server import RelaySimConfig, RelaySimServer
 from bookfeed.venues.secret import Secret
 

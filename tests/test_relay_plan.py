@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from relay_world import START_MS, World
 
-from bookfeed.relays import polybolt, rtds
-from bookfeed.relays.topic import Topic
-from bookfeed.sim.polybolt import session as bolt
+from bookfeed.sim.polymarket.polybolt import session as bolt
+from bookfeed.sim.polymarket.rtds import session as sim
 from bookfeed.sim.relay_prices import Prices
-from bookfeed.sim.rtds import session as sim
+from bookfeed.venues import RELAYS
+from bookfeed.venues.relay import Topic
 from bookfeed.venues.secret import Secret
 
 SIXTY = Topic("rtds", "crypto_prices_twap_sixty", symbol="btc/usd")
@@ -36,7 +36,7 @@ def of_rtds(*topics: Topic, faults: sim.Faults | None = None, seed: int = 1) -> 
         wrong = faults if faults is not None and attempt == 0 else sim.Faults()
         return sim.RtdsSession(prices, opened_ms, seed + attempt, wrong)
 
-    world = World(rtds.RELAY, peer, prices, seed)
+    world = World(RELAYS["rtds"], peer, prices, seed)
     for topic in topics:
         world.plan.add(topic)
     return world
@@ -51,7 +51,7 @@ def of_polybolt(
         wrong = faults if faults is not None and (always or attempt == 0) else bolt.Faults()
         return bolt.PolyboltSession(prices, opened_ms, attempt, wrong)
 
-    world = World(polybolt.RELAY, peer, prices, credentials=key)
+    world = World(RELAYS["polybolt"], peer, prices, credentials=key)
     for topic in topics:
         world.plan.add(topic)
     return world
@@ -175,7 +175,7 @@ def test_topics_come_and_go_without_a_gap_for_the_others() -> None:
 
 def test_no_filter_has_a_blank() -> None:
     """One with a blank would get the past, and never an update."""
-    frame = rtds.RELAY.subscribe(SPOT, "")
+    frame = RELAYS["rtds"].subscribe(SPOT, "")
     assert r"{\"symbol\":\"eth/usd\"}" in frame
     session = sim.RtdsSession(Prices(1), START_MS)
     session.greeting()

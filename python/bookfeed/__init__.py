@@ -99,7 +99,7 @@ if TYPE_CHECKING:
         RequestedQuote,
         TokenTouch,
     )
-    from bookfeed.relays.topic import Topic, TopicStatus
+    from bookfeed.relays.status import TopicStatus
     from bookfeed.rules.pairs import (
         Basket,
         BasketLeg,
@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
     from bookfeed.venues.kraken import kraken
     from bookfeed.venues.polymarket import polymarket
+    from bookfeed.venues.relay import Topic
     from bookfeed.words import (
         Cause,
         CloseReason,
@@ -286,7 +287,8 @@ _MODULES: Final = {
         "RequestedQuote",
         "TokenTouch",
     ),
-    "bookfeed.relays.topic": ("Topic", "TopicStatus"),
+    "bookfeed.relays.status": ("TopicStatus",),
+    "bookfeed.venues.relay": ("Topic",),
     "bookfeed.dispatch.listeners": ("Listener",),
     "bookfeed.live.options": ("SessionOptions",),
     "bookfeed.live.recovery.plan": ("ResyncPolicy",),

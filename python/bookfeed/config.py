@@ -34,8 +34,6 @@ from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.own.endpoint import own_venues
-from bookfeed.relays import polybolt, rtds
-from bookfeed.relays.topic import Topic
 from bookfeed.rules.gates import Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
 from bookfeed.rules.rule import Rule
@@ -54,8 +52,9 @@ from bookfeed.schema import (
 )
 from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
 from bookfeed.toml_lines import lines_of, told
-from bookfeed.venues import VENUES
+from bookfeed.venues import RELAYS, VENUES
 from bookfeed.venues.base import MarketSection, Section, WsUrl
+from bookfeed.venues.relay import Topic
 
 if TYPE_CHECKING:
     from bookfeed.catalogue.listing import Listing
@@ -208,8 +207,8 @@ class RelaysConfig:
     """``[relays]``: prices of references, trades and comments beside the books."""
 
     topics: tuple[TopicText, ...] = ()
-    rtds_url: WsUrl = rtds.URL
-    polybolt_url: WsUrl = polybolt.URL
+    rtds_url: WsUrl = RELAYS["rtds"].venue.ws_url
+    polybolt_url: WsUrl = RELAYS["polybolt"].venue.ws_url
 
     def __post_init__(self) -> None:
         for index, text in enumerate(self.topics):

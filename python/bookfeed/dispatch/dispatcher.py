@@ -19,8 +19,17 @@ from struct import Struct
 from typing import Any, Final, Protocol, TypeVar
 
 from bookfeed import records
-from bookfeed._bookfeed import RELAY_EVENTS, VENUES, Batch, Engine
-from bookfeed.dispatch.filters import Amount, Selection, SignalFilter, Symbols, Timers, UpdateFilter
+from bookfeed._bookfeed import VENUES, Batch, Engine
+from bookfeed.dispatch.filters import (
+    Amount,
+    Selection,
+    SignalFilter,
+    Symbols,
+    Timers,
+    UpdateFilter,
+    event_filter,
+    price_filter,
+)
 from bookfeed.dispatch.listeners import WAITING_MAX, Drive, Listener
 from bookfeed.dispatch.schedule import Schedule, distance_ns
 from bookfeed.dispatch.streams import QUEUE_MAX, Queue, Stream, update_taker
@@ -254,13 +263,13 @@ class Dispatcher:
     ) -> Listener:
         """Hand values of references to ``callback``, all or those of a topic or symbol."""
         listener = self._listener(callback, "on_price")
-        self._prices.add(listener, _price_filter(listener.deliver, topic, symbol))
+        self._prices.add(listener, price_filter(listener.deliver, topic, symbol))
         return listener
 
     def on_event(self, callback: OnEvent, *, kind: str | None = None) -> Listener:
         """Hand everything else that relays tell to ``callback``, or one kind of it."""
         listener = self._listener(callback, "on_event")
-        self._events.add(listener, _event_filter(listener.deliver, kind))
+        self._events.add(listener, event_filter(listener.deliver, kind))
         return listener
 
     def prices(
@@ -268,13 +277,13 @@ class Dispatcher:
     ) -> Stream[PricePoint]:
         """Return a new iterator over values of references from now on."""
         queue: Queue[PricePoint] = Queue(queue_max, self._left)
-        self._prices.add(queue, _price_filter(queue.take, topic, symbol))
+        self._prices.add(queue, price_filter(queue.take, topic, symbol))
         return Stream(queue)
 
     def events(self, queue_max: int = QUEUE_MAX, *, kind: str | None = None) -> Stream[RelayEvent]:
         """Return a new iterator over everything else that relays tell from now on."""
         queue: Queue[RelayEvent] = Queue(queue_max, self._left)
-        self._events.add(queue, _event_filter(queue.take, kind))
+        self._events.add(queue, event_filter(queue.take, kind))
         return Stream(queue)
 
     def price(self, point: PricePoint) -> None:
@@ -489,32 +498,3 @@ def _signal_filter(
     if rule is None and min_edge is None:
         return None
     return SignalFilter(take, rule=rule, min_edge=min_edge)
-
-
-def _price_filter(
-    take: Callable[[PricePoint], object], topic: str | None, symbol: str | None
-) -> Callable[[PricePoint], object]:
-    if topic is symbol is None:
-        return take
-    wanted = None if symbol is None else symbol.lower()
-
-    def passing(point: PricePoint) -> None:
-        if topic in (None, point.topic) and wanted in (None, point.symbol):
-            take(point)
-
-    return passing
-
-
-def _event_filter(
-    take: Callable[[RelayEvent], object], kind: str | None
-) -> Callable[[RelayEvent], object]:
-    if kind is None:
-        return take
-    if kind not in RELAY_EVENTS:
-        raise ValueError(f"no kind {kind!r} of event: there are {', '.join(RELAY_EVENTS)}")
-
-    def passing(event: RelayEvent) -> None:
-        if event.kind == kind:
-            take(event)
-
-    return passing

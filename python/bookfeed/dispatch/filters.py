@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation, Overflow
 from typing import Final, Protocol, TypeAlias
 
-from bookfeed._bookfeed import PRICE_SCALE
+from bookfeed._bookfeed import PRICE_SCALE, RELAY_EVENTS
 from bookfeed.records import Signal, Update
+from bookfeed.records.points import PricePoint
+from bookfeed.records.told import RelayEvent
 
 NS_PER_S: Final = 1_000_000_000
 # An update in thirty years; less is a mistake.
@@ -258,3 +260,34 @@ class SignalFilter:
             return False
         edge_e9 = signal.net_edge_e9
         return self._least_e9 is None or (edge_e9 is not None and edge_e9 >= self._least_e9)
+
+
+def price_filter(
+    take: Callable[[PricePoint], object], topic: str | None, symbol: str | None
+) -> Callable[[PricePoint], object]:
+    """Hands over values of a topic or symbol alone, where one is named."""
+    if topic is symbol is None:
+        return take
+    wanted = None if symbol is None else symbol.lower()
+
+    def passing(point: PricePoint) -> None:
+        if topic in (None, point.topic) and wanted in (None, point.symbol):
+            take(point)
+
+    return passing
+
+
+def event_filter(
+    take: Callable[[RelayEvent], object], kind: str | None
+) -> Callable[[RelayEvent], object]:
+    """Hands over events of a kind alone, where one is named; ``ValueError`` if there is none."""
+    if kind is None:
+        return take
+    if kind not in RELAY_EVENTS:
+        raise ValueError(f"no kind {kind!r} of event: there are {', '.join(RELAY_EVENTS)}")
+
+    def passing(event: RelayEvent) -> None:
+        if event.kind == kind:
+            take(event)
+
+    return passing

@@ -48,12 +48,12 @@ from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
-from bookfeed.relays.topic import Topic
 from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
 from bookfeed.venues import VENUES, Endpoint, user_quote
+from bookfeed.venues.relay import Topic
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 

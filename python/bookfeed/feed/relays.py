@@ -9,28 +9,21 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
 from typing import Any, Final
 
-from bookfeed._bookfeed import RELAYS
 from bookfeed.clock import Clock
 from bookfeed.errors import EngineError
 from bookfeed.feed.told import ToldMarkets
 from bookfeed.live.options import SessionOptions
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records.told import RelayEvent
-from bookfeed.relays.base import Relay
 from bookfeed.relays.lines import RelayLines, RelayOutlet
-from bookfeed.relays.topic import Topic, TopicStatus
+from bookfeed.relays.status import TopicStatus
 from bookfeed.status import ConnectionStatus
+from bookfeed.venues import RELAYS
+from bookfeed.venues.relay import Topic
 
 _log: Final = logging.getLogger("bookfeed.relays")
-
-
-def relay_of(name: str) -> Relay:
-    """How to talk to a relay: its module in ``relays`` says it."""
-    found: Relay = import_module(f"bookfeed.relays.{name}").RELAY
-    return found
 
 
 class RelayFeed:
@@ -67,7 +60,7 @@ class RelayFeed:
         """Begin connecting."""
 
         def made(name: str) -> RelayLines:
-            relay = relay_of(name)
+            relay = RELAYS[name]
             return RelayLines(
                 relay,
                 self._urls.get(name, relay.venue.ws_url),

@@ -16,8 +16,7 @@ from bookfeed.live.http import available as rest_available
 from bookfeed.live.options import SessionOptions
 from bookfeed.own.endpoint import OwnEndpoint, own_endpoint
 from bookfeed.recordings.writer import JournalWriter
-from bookfeed.venues import VENUES, Endpoint
-from bookfeed.venues.polymarket_keys import clob_credentials
+from bookfeed.venues import RELAYS, VENUES, Endpoint
 
 _MIB: Final = 1024 * 1024
 
@@ -109,15 +108,15 @@ def relays(config: Config) -> dict[str, Any]:
 
     Raises ``ConfigError`` for a key that cannot be one.
     """
-    keyed = any(topic.startswith("polybolt:") for topic in config.relays.topics)
-    key = clob_credentials() if keyed else None
+    used = dict.fromkeys(topic.partition(":")[0] for topic in config.relays.topics)
+    keys = {name: RELAYS[name].credentials() for name in used}
     return {
         "topics": config.relays.topics,
         "relay_urls": {
             "rtds": config.relays.rtds_url,
             "polybolt": config.relays.polybolt_url,
         },
-        "relay_credentials": {} if key is None else {"polybolt": key},
+        "relay_credentials": {name: key for name, key in keys.items() if key is not None},
     }
 
 

@@ -1,1 +1,1 @@
-"""Relays: sockets that tell prices, trades and comments beside books. One file a relay."""
+"""Connections to relays: sockets that tell prices, trades and comments beside books."""

@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import SessionError
@@ -20,14 +20,11 @@ from bookfeed.live.session import Session
 from bookfeed.log import RateLimitedLog
 from bookfeed.recordings.relays import RelayInput
 from bookfeed.records.told import RelayEvent
-from bookfeed.relays.base import Relay
 from bookfeed.relays.plan import LinePlan
-from bookfeed.relays.topic import Topic, TopicStatus
+from bookfeed.relays.status import TopicStatus
 from bookfeed.status import ConnectionStatus
 from bookfeed.venues.base import Endpoint
-
-if TYPE_CHECKING:
-    pass
+from bookfeed.venues.relay import Relay, Topic
 
 LINES_MAX: Final = 8
 # After a silence that a new connection did not end, the next is borne no longer than this.

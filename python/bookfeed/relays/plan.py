@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bookfeed.clock import NS_PER_S, seconds_ns
 from bookfeed.live.pacing import TokenBucket
-from bookfeed.relays.base import Relay
-from bookfeed.relays.topic import Topic, TopicState
+from bookfeed.relays.status import TopicState
+from bookfeed.venues.relay import Relay, Topic
 
 if TYPE_CHECKING:
     from bookfeed.venues.secret import Secret
@@ -40,10 +40,6 @@ KEY_TRIES_MAX: Final = 4
 QUIET_NS: Final = 600 * NS_PER_S
 
 _FAR_NS: Final = 366 * 86_400 * NS_PER_S
-_NO_KEY: Final = (
-    "it needs the API key of an account: export POLYMARKET_API_KEY, POLYMARKET_API_SECRET, "
-    "POLYMARKET_API_PASSPHRASE and POLYMARKET_ADDRESS"
-)
 
 
 @dataclass(slots=True)
@@ -282,7 +278,7 @@ class LinePlan:
             return None
         if self._credentials is None:
             for wanted in self._keyed():
-                self._set(wanted, "refused", _NO_KEY)
+                self._set(wanted, "refused", self._relay.no_key)
             return None
         if self._key_due_ns is None or now_ns < self._key_due_ns:
             return None

@@ -12,6 +12,7 @@ from bookfeed.venues.kalshi import KalshiFee
 from bookfeed.venues.kraken import ROW as KRAKEN
 from bookfeed.venues.polymarket import ROW as POLYMARKET
 from bookfeed.venues.polymarket import FeeSchedule
+from bookfeed.venues.relay import Relay
 from bookfeed.venues.user import ROW as USER
 from bookfeed.venues.user import UserFee
 
@@ -19,11 +20,18 @@ VENUES: Final[dict[str, Row]] = {
     row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN, USER)
 }
 
+RELAYS: Final[dict[str, Relay]] = {
+    relay.venue.name: relay for row in VENUES.values() for relay in row.relays
+}
+"""What venues tell beside their books, by name."""
+
 __all__ = [
+    "RELAYS",
     "VENUES",
     "Endpoint",
     "FeeSchedule",
     "KalshiFee",
+    "Relay",
     "RestRequest",
     "Row",
     "UserFee",

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from ipaddress import ip_address
-from typing import Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from bookfeed.market import Market
 from bookfeed.schema import Text, Url
+
+if TYPE_CHECKING:
+    from bookfeed.venues.relay import Relay
 
 WsUrl = Annotated[str, Url(("ws", "wss"))]
 RestUrl = Annotated[str, Url(("http", "https"), optional=True)]
@@ -418,7 +421,8 @@ class Row:
     of them. ``moved`` has keys that once stood elsewhere, by where they stood, as
     ``"section.key"``: their name in ``section`` now. ``credentials`` finds a key in variables of an
     environment, which errors call by the name given; ``None`` where none is needed. ``doubt`` says
-    what of a market is worth a warning; empty if nothing is.
+    what of a market is worth a warning; empty if nothing is. ``relays`` tell prices, trades and
+    comments beside the books.
     """
 
     name: str
@@ -430,3 +434,4 @@ class Row:
     moved: Mapping[str, str] = field(default_factory=dict)
     credentials: Callable[[Mapping[str, str], str], Any] | None = None
     doubt: Callable[[Market], str] = lambda _market: ""
+    relays: "tuple[Relay, ...]" = ()

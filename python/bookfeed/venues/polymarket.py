@@ -31,6 +31,8 @@ from bookfeed.venues.base import (
     Venue,
     WsUrl,
 )
+from bookfeed.venues.polymarket_polybolt import RELAY as POLYBOLT
+from bookfeed.venues.polymarket_rtds import RELAY as RTDS
 
 NAME: Final = "polymarket"
 WS_URL: Final = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
@@ -263,4 +265,5 @@ ROW: Final = Row(
         "else false",
     ),
     moved={"feed.assets_per_connection": "assets_per_connection"},
+    relays=(RTDS, POLYBOLT),
 )

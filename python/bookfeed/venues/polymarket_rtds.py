@@ -9,9 +9,8 @@ from typing import Final
 
 import orjson
 
-from bookfeed.relays.base import Relay
-from bookfeed.relays.topic import Topic
 from bookfeed.venues.base import Venue
+from bookfeed.venues.relay import Relay, Topic
 
 NAME: Final = "rtds"
 URL: Final = "wss://ws-live-data.polymarket.com"
@@ -62,6 +61,8 @@ RELAY: Final = Relay(
     patience_s=_patience_s,
     needs_key=lambda _topic: False,
     authenticate=None,
+    credentials=lambda: None,
+    no_key="",
     topics_max=100,
     frames_burst=10,
     frame_interval_s=0.05,

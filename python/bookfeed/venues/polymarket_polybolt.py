@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from bookfeed.relays.base import Relay
-from bookfeed.relays.topic import Topic
 from bookfeed.venues.base import Venue
+from bookfeed.venues.polymarket_keys import clob_credentials
+from bookfeed.venues.relay import Relay, Topic
 from bookfeed.venues.secret import Secret
 
 NAME: Final = "polybolt"
@@ -23,6 +23,11 @@ _TOUCHES: Final = "price.polymarket"
 _EQUITIES: Final = "price.equity"
 _PATIENCE_S: Final = 30.0
 _EQUITY_PATIENCE_S: Final = 90.0
+
+_NO_KEY: Final = (
+    "it needs the API key of an account: export POLYMARKET_API_KEY, POLYMARKET_API_SECRET, "
+    "POLYMARKET_API_PASSPHRASE and POLYMARKET_ADDRESS"
+)
 
 # Close codes: a key that is refused; too slow; draining; a limit that was exceeded.
 AUTH: Final = 4001
@@ -74,6 +79,8 @@ RELAY: Final = Relay(
     patience_s=_patience_s,
     needs_key=lambda topic: topic.name != _TOUCHES,
     authenticate=_authenticate,
+    credentials=clob_credentials,
+    no_key=_NO_KEY,
     topics_max=64,
     frames_burst=5,
     frame_interval_s=0.11,

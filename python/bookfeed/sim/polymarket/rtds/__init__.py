@@ -1,9 +1,9 @@
 """RTDS, simulated: prices of references, their past, trades; on loopback or in process."""
 
 from bookfeed.sim import relay_server
+from bookfeed.sim.polymarket.rtds.session import Faults, RtdsSession
 from bookfeed.sim.relay_prices import Prices
 from bookfeed.sim.relay_server import RelaySimConfig, RelaySimServer, configured
-from bookfeed.sim.rtds.session import Faults, RtdsSession
 
 __all__ = ["Faults", "RtdsSession", "configured", "made", "run_blocking"]
 

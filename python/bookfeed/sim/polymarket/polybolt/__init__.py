@@ -1,7 +1,7 @@
 """PolyBolt, simulated: numbered channels of prices, keys, limits; on loopback or in process."""
 
 from bookfeed.sim import relay_server
-from bookfeed.sim.polybolt.session import KEY, Faults, PolyboltSession
+from bookfeed.sim.polymarket.polybolt.session import KEY, Faults, PolyboltSession
 from bookfeed.sim.relay_prices import Prices
 from bookfeed.sim.relay_server import RelaySimConfig, RelaySimServer, configured
 

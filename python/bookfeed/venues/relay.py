@@ -1,13 +1,19 @@
-"""``Topic``: one thing that a relay is asked to tell of."""
+"""What a relay of a venue is to those who talk to it, and ``Topic``: what it is asked to tell of.
+
+A relay tells prices, trades or comments beside books: its frames, its limits, how long silence is
+borne. Each is a module beside this one, named in the ``Row`` of its venue.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bookfeed._bookfeed import RELAYS
+from bookfeed.venues.base import Venue
 
-TopicState = Literal["waiting", "live", "silent", "refused", "down"]
+if TYPE_CHECKING:
+    from bookfeed.venues.secret import Secret
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 _TYPE: Final = re.compile(r"\*|[a-z][a-z0-9_]{0,63}")
@@ -31,7 +37,7 @@ class Topic:
     type: str = ""
     """The type within the topic; empty for the usual one."""
     symbol: str = ""
-    """Of what; empty for everything there is. For ``price.polymarket``, the id of a token."""
+    """Of what; empty for everything there is. Of a touch, the id of a token."""
     filter: Mapping[str, str | int] = field(default_factory=dict, hash=False)
     """Any other filter, as the relay calls its members: ``{"event_slug": "…"}``."""
 
@@ -67,17 +73,36 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class TopicStatus:
-    """How a topic is at one moment."""
+class Relay:
+    """How to talk to a relay; durations in seconds."""
 
-    topic: Topic
-    """The topic."""
-    state: TopicState
-    """``waiting`` until the first data, ``live`` while they come, ``silent`` when none came for too
-    long, ``refused`` when the relay does not give it, ``down`` without a connection."""
-    cause: str
-    """Why, in words; empty if nothing is wrong."""
-    heard_ns: int | None
-    """When data last came, in Unix nanoseconds; ``None`` if they never did."""
-    conn: int
-    """The number of its connection."""
+    venue: Venue
+    """Its address, its heartbeat."""
+    subscribe: Callable[[Topic, str], str]
+    """(topic, rid): asks for one topic, and for no other in the same frame."""
+    unsubscribe: Callable[[Topic, str], str]
+    """(topic, rid): gives it up."""
+    patience_s: Callable[[Topic], float | None]
+    """How long a topic may say nothing; ``None`` where nothing may be to be said."""
+    needs_key: Callable[[Topic], bool]
+    """Whether a topic is told to those alone who have a key."""
+    authenticate: "Callable[[Any, str], Secret] | None"
+    """(credentials, rid): the frame that shows the key, which nobody else is to see."""
+    credentials: Callable[[], Any]
+    """The key that is in the environment, ``None`` without one; ``ConfigError`` if it cannot be."""
+    no_key: str
+    """What to do without a key, in words."""
+    topics_max: int
+    """The most topics on a connection."""
+    frames_burst: int
+    """How many frames may be sent at once."""
+    frame_interval_s: float
+    """Least time between two frames beyond those."""
+    silence_s: float
+    """How long a connection may bring nothing of topics that are never quiet."""
+    denied_codes: frozenset[int] = frozenset()
+    """Close codes after which coming back soon is wrong."""
+    draining_codes: frozenset[int] = frozenset()
+    """Close codes after which everybody is to come back, each at a time of its own."""
+    backoff_max_s: float = 30.0
+    """Longest wait before an attempt to reconnect."""
