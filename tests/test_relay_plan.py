@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from relay_world import START_MS, World
 
+from bookfeed._bookfeed import RELAYS as READ
+from bookfeed.sim import names
 from bookfeed.sim.polymarket.polybolt import session as bolt
 from bookfeed.sim.polymarket.rtds import session as sim
 from bookfeed.sim.relay_prices import Prices
@@ -273,6 +275,11 @@ def test_a_channel_that_is_none_harms_no_other() -> None:
     assert [world.plan.status(topic)[0] for topic in world.plan.topics] == [
         "live", "refused", "live",
     ]  # fmt: skip
+
+
+def test_each_relay_that_the_core_reads_can_be_followed_and_simulated() -> None:
+    assert RELAYS.keys() == set(READ) <= set(names())
+    assert all(relay.venue.name == name for name, relay in RELAYS.items())
 
 
 def test_topics_as_text() -> None:

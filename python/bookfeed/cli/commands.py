@@ -328,8 +328,9 @@ def add_sim(commands: Commands) -> None:
     sim.add_argument(
         "--venue",
         choices=(*simulators(), BOTH),
-        help="whose protocol to speak; both: two venues whose markets belong together "
-        "(default: the venue of a [[market]] that names none)",
+        metavar="NAME",
+        help="whose protocol to speak: %(choices)s (two venues whose markets belong together); "
+        "by default the venue of a [[market]] that names none",
     )
     sim.add_argument(
         "--variant",
