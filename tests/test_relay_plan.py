@@ -8,6 +8,8 @@ from relay_world import START_MS, World
 
 from bookfeed._bookfeed import RELAYS as READ
 from bookfeed.sim import names
+from bookfeed.sim.entry import OptionError, Options, simulator
+from bookfeed.sim.plan import Plan
 from bookfeed.sim.polymarket.polybolt import session as bolt
 from bookfeed.sim.polymarket.rtds import session as sim
 from bookfeed.sim.relay_prices import Prices
@@ -280,6 +282,22 @@ def test_a_channel_that_is_none_harms_no_other() -> None:
 def test_each_relay_that_the_core_reads_can_be_followed_and_simulated() -> None:
     assert RELAYS.keys() == set(READ) <= set(names())
     assert all(relay.venue.name == name for name, relay in RELAYS.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        (Options(rest_port=1), "--rest-port"),
+        (Options(faults=("drop@1",)), "--fault"),
+        (Options(plan=Plan("plan.toml", ())), "--faults"),
+        (Options(unmirrored=1), "--unmirrored"),
+    ],
+)
+def test_a_simulated_relay_refuses_what_it_cannot_do(options: Options, wrong: str) -> None:
+    for relay in RELAYS:
+        with pytest.raises(OptionError) as caught:
+            simulator(relay).configured(options)
+        assert caught.value.option == wrong
 
 
 def test_topics_as_text() -> None:

@@ -60,6 +60,8 @@ def configured(options: Options) -> RelaySimConfig:
         raise OptionError("--rest-port", options.rest_port, "a relay has no REST side")
     if options.faults:
         raise OptionError("--fault", options.faults[0], "tests give a relay its faults")
+    if options.plan is not None:
+        raise OptionError("--faults", options.plan.path, "tests give a relay its faults")
     return RelaySimConfig(port=options.port, seed=options.seed)
 
 
