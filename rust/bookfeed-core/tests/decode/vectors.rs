@@ -122,8 +122,9 @@ fn there_is_a_vector_for_every_message_type_and_some_emit_nothing() {
         kinds.extend(expect["messages"].as_object().unwrap().keys().cloned());
         silent += u32::from(expect["records"].as_array().unwrap().is_empty());
     }
-    for name in Venue::POLYMARKET.row().messages {
-        assert!(kinds.contains(*name) || *name == "rest_book", "no vector for {name}");
+    // Answers by REST are no frames: they have tests of their own.
+    for name in Venue::POLYMARKET.row().messages.iter().filter(|name| !name.starts_with("rest_")) {
+        assert!(kinds.contains(*name), "no vector for {name}");
     }
     assert!(silent >= 5);
 }
