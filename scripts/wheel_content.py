@@ -23,9 +23,10 @@ PACKAGES: Final = (
     "own/",
     "recordings/",
     "records/",
+    "relays/",
     "rules/",
     "scorecard/((campaigns|rows)/)?",
-    "sim/([a-z_]+/)?",
+    "sim/([a-z_]+/){0,2}",
     "sinks/",
     "venues/",
 )
