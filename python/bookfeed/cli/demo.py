@@ -1,11 +1,13 @@
 """What ``--demo`` follows: a configuration for the simulators, made from their ready line."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Final
 
 from bookfeed import config
+from bookfeed.clock import NS_PER_S
 from bookfeed.config import Config
 from bookfeed.sim import BOTH, package
 from bookfeed.venues import VENUES
@@ -13,10 +15,18 @@ from bookfeed.venues import VENUES
 _demo: Final = import_module(f"{package(BOTH)}.demo")
 
 
-def demo_simulator() -> tuple[str, str]:
-    """The simulator to start, and what is to be said if it is not the whole demo."""
-    served: tuple[str, str] = _demo.served()
+def demo_simulator() -> tuple[tuple[str, ...], str]:
+    """The simulator to start, with its arguments, and what is to be said if it is not the whole
+    demo.
+    """
+    served: tuple[tuple[str, ...], str] = _demo.served()
     return served
+
+
+def demo_clock(listing: Mapping[str, Any]) -> Callable[[], int]:
+    """The time by which windows of rolling series begin and end there, Unix nanoseconds."""
+    ahead_ns = listing.get("ahead_s", 0) * NS_PER_S
+    return lambda: time.time_ns() + ahead_ns
 
 
 def demo_config(listing: Mapping[str, Any]) -> Config:

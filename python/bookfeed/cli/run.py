@@ -122,10 +122,14 @@ async def _looked_after(
         if source.series:
             series = [Series(name) for name in source.series]
             pairs = source.config.series_pairs()
-            rolling = Rolling(feed, catalogue, series, pairs=pairs, on_end=on_end)
+            rolling = Rolling(
+                feed, catalogue, series, pairs=pairs, on_end=on_end, now_ns=source.now_ns
+            )
             await stack.enter_async_context(rolling)
         if not source.lookup.offline:
-            await stack.enter_async_context(Deciding(feed, catalogue, strike_at=BoundaryPrices()))
+            await stack.enter_async_context(
+                Deciding(feed, catalogue, strike_at=BoundaryPrices(), now_ns=source.now_ns)
+            )
         yield
 
 

@@ -2,13 +2,14 @@
 
 import argparse
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed import config
-from bookfeed.cli.demo import demo_config, demo_keys, demo_simulator
+from bookfeed.cli.demo import demo_clock, demo_config, demo_keys, demo_simulator
 from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import Places, places
 from bookfeed.cli.simulator import simulator
@@ -41,6 +42,8 @@ class Source(NamedTuple):
     """Where names are looked up."""
     listings: "tuple[Listing, ...]" = ()
     """How the markets are listed that were looked up."""
+    now_ns: Callable[[], int] = time.time_ns
+    """By which time the windows of series begin and end."""
 
 
 @contextmanager
@@ -55,16 +58,28 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
             raise ConfigError("--demo", args.targets[0], "the demo follows markets of its own")
         if args.sim:
             raise ConfigError("--demo", "", "is simulated already: leave --sim out")
-        venue, said = demo_simulator()
-        if said:
-            _log.warning("%s", said)
-        # A third of the markets trades both outcomes by themselves, so that complements happen.
-        with simulator(args, venue, "--unmirrored", str(args.markets // 3)) as listing:
-            keys = demo_keys(listing)
-            yield Source(f"demo seed {args.seed}", demo_config(listing), keys)
+        with _demo(args) as source:
+            yield source
         return
     with places(args) as there:
         yield configured(args.config, args.targets, there)
+
+
+@contextmanager
+def _demo(args: argparse.Namespace) -> Iterator[Source]:
+    (venue, *more), said = demo_simulator()
+    if said:
+        _log.warning("%s", said)
+    # A third of the markets trades both outcomes by themselves, so that complements happen.
+    with simulator(args, venue, *more, "--unmirrored", str(args.markets // 3)) as listing:
+        yield Source(
+            f"demo seed {args.seed}",
+            demo_config(listing),
+            demo_keys(listing),
+            series=tuple(listing.get("series", ())),
+            lookup=Lookup(listing.get("lookup", {})),
+            now_ns=demo_clock(listing),
+        )
 
 
 def _paired(path: str | None, there: Places) -> list[str]:

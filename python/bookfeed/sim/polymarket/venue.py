@@ -31,6 +31,8 @@ class VenueConfig:
     seed: int = 1
     unmirrored: int = 0
     """How many of the markets, the last ones, have a book of their own for each outcome."""
+    windows: int = 0
+    """Markets besides, after the others: each is for a window of a rolling series."""
     one_sided: int = 0
     """How many, the first ones, start without asks for the first outcome."""
     tick_size: str | None = None
@@ -54,6 +56,8 @@ class VenueConfig:
     def __post_init__(self) -> None:
         if self.markets < 1:
             raise ValueError(f"markets must be at least 1, not {self.markets}")
+        if self.windows < 0:
+            raise ValueError(f"windows must be at least 0, not {self.windows}")
         if not 0 <= self.unmirrored <= self.markets:
             raise ValueError(f"unmirrored must be from 0 to markets, not {self.unmirrored}")
         if not 0 <= self.one_sided <= self.markets - self.unmirrored:
@@ -83,7 +87,7 @@ class SimVenue:
         self._market_of: dict[str, Market] = {}
         self._waiting: list[tuple[int, int, Message | Market]] = []
         self._serial = 0
-        self._unresolved = config.markets
+        self._unresolved = config.markets + config.windows
         for spec in self._specs():
             rng = seeded("market", config.seed, spec.index)
             market = Market(spec, rng, now_ms, valid_hashes=config.valid_hashes)
@@ -98,7 +102,7 @@ class SimVenue:
     def _specs(self) -> list[MarketSpec]:
         config, rng = self.config, self._rng
         specs = []
-        for index in range(config.markets):
+        for index in range(config.markets + config.windows):
             tick = 10 if rng.random() < _FINE_TICK_SHARE else 100
             spread = config.levels_max - config.levels_min
             specs.append(
@@ -114,7 +118,7 @@ class SimVenue:
                     neg_risk=config.neg_risk,
                     fee_rate=config.fee_rate,
                     fee_exponent=config.fee_exponent,
-                    mirrored=index < config.markets - config.unmirrored,
+                    mirrored=not 0 < config.markets - index <= config.unmirrored,
                     one_sided=index < config.one_sided,
                 )
             )

@@ -24,14 +24,18 @@ _ORACLE: Final = "the official record"
 _OTHER_ORACLE: Final = "UMA vote"
 
 
-def served() -> tuple[str, str]:
-    """The simulator to start, and what is to be said if it is not that of both venues."""
-    if find_spec("cryptography") is not None:
-        return BOTH, ""
-    return ALONE, (
-        "the demo shows Polymarket alone: Kalshi needs the package cryptography "
-        "(pip install 'bookfeed[kalshi]')"
-    )
+def served() -> tuple[tuple[str, ...], str]:
+    """The simulator to start, with its arguments, and what is to be said if it is not the whole
+    demo.
+    """
+    if find_spec("cryptography") is None:
+        return (ALONE,), (
+            "the demo shows Polymarket alone: Kalshi needs the package cryptography "
+            "(pip install 'bookfeed[kalshi]')"
+        )
+    if told := missing():
+        return (BOTH,), f"the demo has no rolling windows: it {told}"
+    return (BOTH, "--variant", "windows"), ""
 
 
 def missing() -> str:

@@ -1,4 +1,6 @@
-"""How both venues are started by name: with markets that belong together, or with all listings."""
+"""How both venues are started by name: with markets that belong together, with windows beside
+them, or with all listings.
+"""
 
 import json
 from typing import Final
@@ -10,17 +12,21 @@ from bookfeed.sim.polymarket_kalshi.server import PairedConfig
 from bookfeed.sim.server import serve_until_told
 
 LISTED: Final = "listed"
+WINDOWS: Final = "windows"
+
+# Six hours of them.
+_WINDOWS: Final = 72
 
 
 def configured(options: Options) -> PairedConfig | ListedConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
-    variant = options.variant_of((LISTED,))
+    variant = options.variant_of((LISTED, WINDOWS))
     for name, given in (("--port", options.port), ("--rest-port", options.rest_port)):
         if given:
             raise OptionError(name, given, "two venues listen on two ports, any free ones")
     if options.faults:
         raise OptionError("--fault", options.faults[0], "one venue at a time has faults")
-    if variant:
+    if variant == LISTED:
         options.only_mirrored("what is listed has one book a market")
         return ListedConfig(questions=options.markets, rate=options.rate, seed=options.seed)
     return PairedConfig(
@@ -28,6 +34,7 @@ def configured(options: Options) -> PairedConfig | ListedConfig:
         rate=options.rate,
         seed=options.seed,
         unmirrored=options.unmirrored,
+        windows=_WINDOWS if variant == WINDOWS else 0,
     )
 
 

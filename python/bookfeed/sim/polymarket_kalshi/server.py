@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bookfeed.sim import kalshi, polymarket
 from bookfeed.sim.chance import seeded
@@ -25,7 +25,11 @@ from bookfeed.sim.polymarket.market import Market as PolymarketMarket
 from bookfeed.sim.polymarket_kalshi.listing import basket, ladder, pair
 from bookfeed.sim.polymarket_kalshi.makers import BasketMakers, LadderMakers, Makers, PairMakers
 from bookfeed.sim.polymarket_kalshi.quotes import KalshiQuoted
+from bookfeed.sim.polymarket_kalshi.schedule import COINS
 from bookfeed.sim.server import NS_PER_MS, either, started
+
+if TYPE_CHECKING:
+    from bookfeed.sim.polymarket_kalshi.windows import Windows
 
 _CLOSE_AFTER_MS: Final = 86_400_000
 _OPEN_BEFORE_MS: Final = 3_600_000
@@ -47,6 +51,8 @@ class PairedConfig:
     """Markets of Polymarket, each of them with a counterpart on Kalshi."""
     unmirrored: int = 0
     """How many of Polymarket's, the last ones, have a book of their own for each outcome."""
+    windows: int = 0
+    """Windows of each of Polymarket's rolling series, one after the other (``windows.py``)."""
     seed: int = 1
     rate: float = 1000.0
     """Frames a second on either venue; 0 as fast as the clients read."""
@@ -65,6 +71,7 @@ class PairedConfig:
         return SimConfig(
             markets=self.markets,
             unmirrored=self.unmirrored,
+            windows=self.windows * len(COINS),
             seed=self.seed,
             rate=self.rate,
             rest=self.rest,
@@ -169,15 +176,29 @@ class PairedServer:
     def __init__(self, config: PairedConfig) -> None:
         self.polymarket = SimServer(config.polymarket())
         now_ms = time.time_ns() // NS_PER_MS
-        self.kalshi = QuotedKalshiServer(config, self.polymarket.venue.markets, now_ms)
+        markets = self.polymarket.venue.markets
+        self.paired = markets[: config.markets]
+        """Polymarket's markets that have a counterpart on Kalshi."""
+        self.kalshi = QuotedKalshiServer(config, self.paired, now_ms)
+        self.windows: Windows | None = None
+        """Polymarket's windows of rolling series, if there are any."""
+        if config.windows:
+            # Not before: their listings need aiohttp.
+            from bookfeed.sim.polymarket_kalshi.windows import Windows
+
+            self.windows = Windows(self.polymarket, markets[config.markets :], config.seed)
 
     async def start(self) -> None:
         """Listens and starts the markets; ``OSError`` if a port cannot be had."""
         await self.polymarket.start()
         await self.kalshi.start()
+        if self.windows is not None:
+            await self.windows.start()
 
     async def close(self) -> None:
         """Closes every connection (1001) and stops listening."""
+        if self.windows is not None:
+            await self.windows.close()
         await self.kalshi.close()
         await self.polymarket.close()
 
@@ -189,13 +210,17 @@ class PairedServer:
 async def serve(config: PairedConfig) -> PairedServer:
     """Starts both venues in the running event loop.
 
-    ``OSError`` if they cannot listen, ``ModuleNotFoundError`` without the ``cryptography`` package.
+    ``OSError`` if they cannot listen, ``ModuleNotFoundError`` without the ``cryptography`` package,
+    or with windows without aiohttp.
     """
     return await started(PairedServer(config))
 
 
 def ready(server: PairedServer) -> dict[str, Any]:
-    """What a client needs to know: where both venues are, their markets, what belongs together."""
+    """What a client needs to know: where both venues are, their markets, what belongs together.
+
+    Windows of rolling series are no markets of these, but what is looked up where ``lookup`` says.
+    """
     found: dict[str, list[dict[str, Any]]] = {"pair": [], "basket": [], "ladder": []}
     for makers in server.kalshi.makers:
         specs = [quoted.market.spec for quoted in makers.quoted]
@@ -206,11 +231,24 @@ def ready(server: PairedServer) -> dict[str, Any]:
             told["exhaustive"] = server.kalshi.venue.events[told["event"]].exhaustive
         told["tickers"] = [spec.ticker for spec in specs]
         found[makers.shape].append(told)
+    here = polymarket.ready(server.polymarket)
+    here["markets"] = here["markets"][: len(server.paired)]
+    rolling = {} if server.windows is None else _rolling(server, server.windows)
     return {
         "venue": "both",
-        "polymarket": polymarket.ready(server.polymarket),
+        "polymarket": here,
         "kalshi": kalshi.ready(server.kalshi),
         "pairs": found["pair"],
         "baskets": found["basket"],
         "ladders": found["ladder"],
+        **rolling,
     }
+
+
+def _rolling(server: PairedServer, windows: "Windows") -> dict[str, Any]:
+    """Where windows are looked up, and how far their clock is ahead."""
+    lookup = {
+        "polymarket.listings": windows.gamma.url,
+        "polymarket.books": server.polymarket.rest_url,
+    }
+    return {"series": list(windows.series), "ahead_s": windows.ahead_s, "lookup": lookup}
