@@ -27,8 +27,9 @@ pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "bookfeed"]
 DEMO = ("--demo", "--markets", "3", "--rate", "500")
-# Two of each market of Polymarket's, one of each on Kalshi, three in a basket, three strikes.
-POLYMARKET_BOOKS, BOOKS = 6, 15
+# Two of each market of Polymarket's; and one of each on Kalshi, three in a basket, three strikes,
+# and two of each window: of two series the present one and the next, which begins within a minute.
+POLYMARKET_BOOKS, BOOKS = 6, 23
 VENUES = ("polymarket", "kalshi")
 # What every private key of the simulator begins with, and what holds it.
 KEY_WORDS = ("PRIVATE KEY", "MC4CAQAwBQYDK2VwBCIEI", "private_key")
@@ -43,7 +44,7 @@ USUAL = re.compile(
 ENDS_S_MAX = 10.0
 HOME = b"\x1b[H"
 # But for some that are inside a batch of frames.
-ALL_LIVE = f"1[0-5]/{BOOKS} live"
+ALL_LIVE = f"(1[89]|2[0-3])/{BOOKS} live"
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -177,8 +178,16 @@ def test_the_demo_runs_and_tells_what_it_saw() -> None:
     for book in told["books"]:
         assert book["bid"] < book["ask"]
         assert book["spread"] == pytest.approx(book["ask"] - book["bid"])
-        assert book["outcome"] in ("Yes", "No")
-    names = [{b["market"] for b in told["books"] if b["venue"] == v} for v in VENUES]
+    windows = [book for book in told["books"] if book["outcome"] in ("Up", "Down")]
+    titles = {book["market"] for book in windows}
+    assert len(titles) == 4 and len(windows) == 8
+    assert {title.split(" - ")[0] for title in titles} == {
+        "Bitcoin Up or Down",
+        "Ethereum Up or Down",
+    }
+    others = [book for book in told["books"] if book not in windows]
+    assert {book["outcome"] for book in others} == {"Yes", "No"}
+    names = [{b["market"] for b in others if b["venue"] == v} for v in VENUES]
     assert len(names[0]) == 3
     assert names[0] < names[1]
     assert told["counters"]["handshakes_denied"] == 0

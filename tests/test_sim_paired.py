@@ -43,6 +43,46 @@ async def simulator(**settings: Any) -> AsyncIterator[PairedServer]:
         await server.close()
 
 
+async def test_windows_are_beside_the_markets_that_belong_together_and_end() -> None:
+    plain, server = (PairedServer(PairedConfig(markets=2, windows=n)) for n in (0, 3))
+    with_windows = server.windows
+    assert plain.windows is None and with_windows is not None
+    await server.start()
+    try:
+        told = ready(server)
+        # The same markets with windows and without, and a pair of each.
+        conditions = [market["market"] for market in told["polymarket"]["markets"]]
+        assert conditions == [one.spec.condition_id for one in plain.polymarket.venue.markets]
+        assert [pair["market"] for pair in told["pairs"]] == conditions
+        assert told["series"] == ["btc-updown-5m", "eth-updown-5m"]
+        ahead_s, events = told["ahead_s"], with_windows.gamma.events
+        starts = [int(event["slug"].rpartition("-")[2]) for event in events]
+        assert [event["slug"][:13] for event in events] == told["series"] * 3
+        assert starts == sorted(starts) and {start % 300 for start in starts} == {0}
+        # The first ones are on by their clock, and end within a minute.
+        assert 0 < starts[0] + 300 - (time.time() + ahead_s) <= 60
+        listed = {market["conditionId"] for event in events for market in event["markets"]}
+        assert listed == {m.spec.condition_id for m in server.polymarket.venue.markets[2:]}
+    finally:
+        await server.close()
+
+
+async def test_a_window_that_is_over_is_settled_as_its_prices_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bookfeed.sim.polymarket_kalshi.windows._FIRST_ENDS_AFTER_S", 1)
+    monkeypatch.setattr("bookfeed.sim.polymarket_kalshi.windows._SETTLED_AFTER_S", 0)
+    async with simulator(windows=2) as server:
+        assert server.windows is not None
+        over, following = server.windows.gamma.events[0], server.windows.gamma.events[2]
+        await until(lambda: over["closed"])
+        metadata = over["eventMetadata"]
+        market = server.polymarket.venue.markets[2]
+        up = metadata["finalPrice"] >= metadata["priceToBeat"]
+        assert (market.active, market.winner) == (False, 0 if up else 1)
+        assert not following["closed"]
+
+
 class PolymarketReader:
     """Books of decimals from frames, taken at their word."""
 

@@ -184,9 +184,10 @@ class PairedServer:
         """Polymarket's windows of rolling series, if there are any."""
         if config.windows:
             # Not before: their listings need aiohttp.
-            from bookfeed.sim.polymarket_kalshi.windows import Windows
+            from bookfeed.sim.polymarket_kalshi import windows
 
-            self.windows = Windows(self.polymarket, markets[config.markets :], config.seed)
+            rolling = markets[config.markets :]
+            self.windows = windows.Windows(self.polymarket, rolling, config.seed)
 
     async def start(self) -> None:
         """Listens and starts the markets; ``OSError`` if a port cannot be had."""
