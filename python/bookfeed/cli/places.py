@@ -5,13 +5,14 @@ import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bookfeed.cli.lookup import Lookup, lookup
 from bookfeed.cli.simulator import LISTED, missing, simulator
-from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR
+from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR, Config
 from bookfeed.errors import ConfigError
+from bookfeed.own.endpoint import OwnEndpoint, own_endpoint
 from bookfeed.sim import BOTH
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import NO_KEY
@@ -31,6 +32,25 @@ class Places:
     keys: Mapping[str, Any] = field(repr=False)
     """By venue, in place of the user's."""
     served: frozenset[str] | None = None
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Addresses of private channels that are simulated, by venue."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What they take for the user's keys."""
+
+    def own(self, config: Config) -> list[OwnEndpoint] | None:
+        """The simulated private channels that are configured; ``None`` where none is simulated."""
+        if self.served is None:
+            return None
+        return [
+            own_endpoint(
+                name,
+                section=replace(config.sections[name], **self.sections[name]),  # type: ignore[type-var]
+                source="--sim",
+                environ=self.variables,
+                ask_every_s=config.own.ask_every_s,
+            )
+            for name in config.own.venues
+        ]
 
     def check(self, venues: Iterable[str]) -> None:
         """``ConfigError`` if a venue would have to be asked out there, and is not to be."""
@@ -78,8 +98,15 @@ def _simulated(args: argparse.Namespace, told: dict[str, Any]) -> Places:
         for key, value in table.items():
             variable = f"{ENV_PREFIX}{section}{ENV_SEPARATOR}{key}".upper()
             environ[variable] = value if isinstance(value, str) else str(value).lower()
-    where = lookup(args, told["lookup"])
-    return Places(where, environ, keys, frozenset(sections) & frozenset(VENUES))
+    where, own = lookup(args, told["lookup"]), told.pop("own")
+    return Places(
+        where,
+        environ,
+        keys,
+        frozenset(sections) & frozenset(VENUES),
+        own["sections"],
+        {} if args.no_keys else own["variables"],
+    )
 
 
 def addresses(given: Iterable[str]) -> dict[str, str]:

@@ -80,6 +80,7 @@ async def _follow(
             recorder=recorder,
             engine=watch.engine,
             clock=clock,
+            **({} if source.own is None else {"own": source.own}),
         )
         watch.attach(feed)
         async with feed:

@@ -16,6 +16,7 @@ from bookfeed.cli.simulator import simulator
 from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
+from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.venues import VENUES
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Source(NamedTuple):
     """Where names are looked up."""
     listings: "tuple[Listing, ...]" = ()
     """How the markets are listed that were looked up."""
+    own: Sequence[OwnEndpoint] | None = None
+    """Private channels, if not those of the configuration."""
     now_ns: Callable[[], int] = time.time_ns
     """By which time the windows of series begin and end."""
 
@@ -113,4 +116,5 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     again = None if path is None or rolling else partial(configured, path, given, there)
     name = path or ", ".join(targets)
     listings = tuple(one.listing for one in found if one.listing is not None)
-    return Source(name, loaded, there.keys, again, rolling, there.lookup, listings)
+    own = there.own(loaded)
+    return Source(name, loaded, there.keys, again, rolling, there.lookup, listings, own)

@@ -1,8 +1,9 @@
 """Both simulated venues with all that they list, for who begins with a word or an address.
 
 Besides books there are Gamma and the record of trades for Polymarket, and for Kalshi its public
-calls. Some markets are on both venues: windows of rolling series, which begin and end when their
-names say, questions, and strikes on one price. What looks alike is not always the same::
+calls; and an account on each, by its private channel. Some markets are on both venues: windows of
+rolling series, which begin and end when their names say, questions, and strikes on one price. What
+looks alike is not always the same::
 
     server = await serve(ListedConfig())
     ready(server)["lookup"]  # where a client asks for what
@@ -95,6 +96,7 @@ class ListedServer:
     def __init__(self, config: ListedConfig) -> None:
         from bookfeed.sim.polymarket.data_api import DataApi
         from bookfeed.sim.polymarket.gamma import Gamma
+        from bookfeed.sim.polymarket_kalshi.accounts import Accounts
 
         now_s = int(time.time())
         self._ends: asyncio.Task[None] | None = None
@@ -119,6 +121,9 @@ class ListedServer:
         )
         specs = {spec.condition_id: spec for spec in (*questions, *strikes, *windows)}
         self.data = DataApi(self.polymarket.trades, specs)
+        tickers = [market.ticker for event in asked for market in event.markets]
+        assert self.kalshi.key is not None, "it was given none"
+        self.accounts = Accounts(questions, tickers, self.kalshi.key, config.seed)
 
     async def start(self) -> None:
         """Remembers a past, then listens; ``OSError`` if a port cannot be had."""
@@ -131,6 +136,7 @@ class ListedServer:
         self._tell_touches()
         for rest in (self.gamma, self.data):
             await rest.start(_HOST, 0, None)
+        await self.accounts.start()
         self._ends = asyncio.create_task(self._live_windows())
 
     def _tell_touches(self) -> None:
@@ -167,7 +173,7 @@ class ListedServer:
         """Closes every connection (1001) and stops listening."""
         if self._ends is not None:
             self._ends.cancel()
-        for service in (self.kalshi, self.polymarket, self.gamma, self.data):
+        for service in (self.accounts, self.kalshi, self.polymarket, self.gamma, self.data):
             await service.close()
 
     async def wait(self) -> None:
@@ -298,9 +304,10 @@ async def serve(config: ListedConfig) -> ListedServer:
 
 def ready(server: ListedServer) -> dict[str, Any]:
     """What a client needs to know: where names are looked up (``lookup``, by ``VENUE.WHAT``), what
-    it has to configure, and the variables that hold the key to sign with, by venue.
+    it has to configure, the variables that hold the key to sign with, by venue, and where the
+    private channels are (``own``).
 
-    The private key is one of the simulator's own making; it opens nothing else.
+    All keys are of the simulator's own making; they open nothing else.
     """
     key = server.kalshi.key
     assert key is not None
@@ -325,4 +332,5 @@ def ready(server: ListedServer) -> dict[str, Any]:
                 "KALSHI_PRIVATE_KEY": key.private_pem,
             }
         },
+        "own": server.accounts.ready(),
     }
