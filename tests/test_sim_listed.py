@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from waiting import until
 
-from bookfeed import Catalogue, CatalogueError, Series
+from bookfeed import Catalogue, CatalogueError, Feed, Series
+from bookfeed.own.endpoint import own_endpoint
 from bookfeed.sim.entry import OptionError, Options
 from bookfeed.sim.polymarket_kalshi import configured, listed
 from bookfeed.sim.polymarket_kalshi.listed import ListedConfig, ListedServer
+from bookfeed.venues import VENUES
 
 
 @pytest.fixture
@@ -58,6 +61,26 @@ async def test_trades_are_told_newest_first_and_exactly(server: ListedServer) ->
         for count in (0, 100_001):
             with pytest.raises(CatalogueError, match="1 to 100000 at a time"):
                 await catalogue.trades(listing, count)
+
+
+@pytest.mark.parametrize("venue", ["polymarket", "kalshi"])
+async def test_an_account_trades_what_is_listed_and_its_key_is_told(
+    server: ListedServer, venue: str
+) -> None:
+    told = json.loads(json.dumps(listed.ready(server)))["own"]
+    kind = VENUES[venue].section
+    assert kind is not None
+    endpoint = own_endpoint(
+        venue, section=kind(**told["sections"][venue]), environ=told["variables"]
+    )
+    followed = {asset for listing in server.polymarket.markets for asset in listing.asset_ids}
+    followed |= set(server.kalshi.venue.by_ticker)
+    async with Feed(own=[endpoint]) as feed:
+        await until(lambda: feed.account(venue).live)
+        orders = feed.account(venue).orders
+        assert orders and {order.symbol for order in orders} <= followed
+        now_ns = time.time_ns()
+        assert all(abs(now_ns - (order.ts_event or 0)) < 600e9 for order in orders)
 
 
 async def told(catalogue: Catalogue, server: ListedServer, name: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from bookfeed._bookfeed import Engine
 from bookfeed.audit.drift import Drift
 from bookfeed.audit.shapes import shapes_of
-from bookfeed.config import Config, RulesConfig
-from bookfeed.doctor import door, machine, rest, wires
+from bookfeed.config import Config, OwnConfig, RulesConfig
+from bookfeed.doctor import door, machine, private, rest, wires
 from bookfeed.doctor.clock import AHEAD_S_BAD, AHEAD_S_WARN, ClockWindow
 from bookfeed.doctor.compare import Comparison
 from bookfeed.doctor.finding import MACHINE, Finding, Grade, Tell
@@ -79,9 +79,12 @@ async def examine(what: Examination, tell: Tell) -> None:
 
     # All at once, and told one venue after the other.
     visits = [asyncio.ensure_future(visited(one)) for one in patients]
+    own = [asyncio.ensure_future(_own(what, name)) for name in what.config.own.venues]
     for first, visit in zip(settled, visits, strict=True):
         for finding in (*first, *await visit):
             tell(finding)
+    for asked in own:
+        tell(await asked)
     await _listen(what, patients, tell)
 
 
@@ -105,13 +108,8 @@ def _find(what: Examination, one: _Patient) -> list[Finding]:
         if endpoint.venue.check_url is not None:
             endpoint.venue.check_url(endpoint.url)
     except ConfigError as error:
-        placed = settings.placed_error(error, what.source)
-        advised = _ADVICE.search(placed.problem)
-        text = str(placed) if advised is None else str(placed).removesuffix(advised[0])
         grade: Grade = "bad" if wanted else "skip"
-        return [
-            Finding(one.name, "settings", grade, text, _AGAIN if advised is None else advised[1])
-        ]
+        return [Finding(one.name, "settings", grade, *_told(error, what.source))]
     one.endpoint = endpoint
     if endpoint.unstreamed:
         text, _, advice = endpoint.unstreamed.partition(": ")
@@ -120,6 +118,27 @@ def _find(what: Examination, one: _Patient) -> list[Finding]:
     if endpoint.venue.handshake_headers is None:
         return []
     return [Finding(one.name, "key file", "ok", "a key that can sign, and that only you may use")]
+
+
+def _told(error: ConfigError, source: str) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    placed = settings.placed_error(error, source)
+    advised = _ADVICE.search(placed.problem)
+    if advised is None:
+        return str(placed), _AGAIN
+    return str(placed).removesuffix(advised[0]), advised[1]
+
+
+async def _own(what: Examination, name: str) -> Finding:
+    """The private channel of a venue, where ``[own]`` asks for it."""
+    try:
+        (endpoint,) = settings.own_endpoints(
+            replace(what.config, own=replace(what.config.own, venues=(name,))), what.source
+        )
+        return await private.asked(name, endpoint, what.wait_s)
+    except BookfeedError as error:
+        told = _told(error, what.source) if isinstance(error, ConfigError) else (str(error), _AGAIN)
+        return Finding(name, private.CHECK, "bad", *told)
 
 
 def _connections(config: Config, patients: list[_Patient]) -> int:
@@ -208,6 +227,7 @@ async def _listen(what: Examination, patients: list[_Patient], tell: Tell) -> No
         ladder=(),
         sink=(),
         rules=RulesConfig(),
+        own=OwnConfig(),
     )
     try:
         await _watch(what, config, watched, endpoints, tell)
