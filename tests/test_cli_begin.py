@@ -79,7 +79,8 @@ class Started:
 
 
 def simulated(**more: object) -> argparse.Namespace:
-    given = {"sim": True, "demo": False, "url": [], "markets": 1, "rate": 100, "seed": 1}
+    given = {"sim": True, "demo": False, "url": [], "targets": []}
+    given |= {"markets": 1, "rate": 100, "seed": 1}
     return argparse.Namespace(**given | more)
 
 
@@ -103,7 +104,25 @@ def test_a_simulator_ends_with_a_command_that_never_asks_for_it(
     assert seen.ended == [args.begun]
 
 
-@pytest.mark.parametrize("more", [{"sim": False}, {"demo": True}, {"url": ["kalshi.listings=x"]}])
+def test_the_demo_begins_its_own_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, args = Started(monkeypatch), simulated(sim=False, demo=True)
+    with simulator.begun(args):
+        (venue, *more), said = simulator.of_demo(args)
+        assert (venue, said) == (BOTH, "")
+        with simulator.simulator(args, venue, *more) as told:
+            assert told["process"] is args.begun
+    assert len(seen.started) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"sim": False},
+        {"demo": True},
+        {"sim": False, "demo": True, "targets": ["kalshi:X"]},
+        {"url": ["kalshi.listings=x"]},
+    ],
+)
 def test_no_simulator_starts_that_is_not_asked_for(
     monkeypatch: pytest.MonkeyPatch, more: dict[str, object]
 ) -> None:

@@ -15,14 +15,6 @@ from bookfeed.venues import VENUES
 _demo: Final = import_module(f"{package(BOTH)}.demo")
 
 
-def demo_simulator() -> tuple[tuple[str, ...], str]:
-    """The simulator to start, with its arguments, and what is to be said if it is not the whole
-    demo.
-    """
-    served: tuple[tuple[str, ...], str] = _demo.served()
-    return served
-
-
 def demo_clock(listing: Mapping[str, Any]) -> Callable[[], int]:
     """The time by which windows of rolling series begin and end there, Unix nanoseconds."""
     ahead_ns = listing.get("ahead_s", 0) * NS_PER_S

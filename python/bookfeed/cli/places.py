@@ -17,8 +17,8 @@ from bookfeed.sim import BOTH
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import NO_KEY
 
-# What names are looked up with takes as long to import as the simulator to start.
-_LOOKING_UP: Final = ("bookfeed.catalogue.catalogue", "aiohttp")
+# It takes as long to import as the simulator to start.
+_LOOKING_UP: Final = ("bookfeed.catalogue.catalogue", "bookfeed.feed.rolling", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,12 @@ class Places:
                 raise ConfigError("--sim", name, f"is not simulated here, only {told}")
 
 
+def load_lookup() -> None:
+    """Imports what names are looked up with, while a simulator starts."""
+    for module in _LOOKING_UP:
+        importlib.import_module(module)
+
+
 @contextmanager
 def places(args: argparse.Namespace) -> Iterator[Places]:
     """What ``--url`` and ``--sim`` say; simulators live as long as the context.
@@ -77,8 +83,7 @@ def places(args: argparse.Namespace) -> Iterator[Places]:
         raise ConfigError("--sim", "", "says where names are looked up: leave --url out")
     if told := missing():
         raise ConfigError("--sim", "", told)
-    for module in _LOOKING_UP:
-        importlib.import_module(module)
+    load_lookup()
     with simulator(args, BOTH, *LISTED) as ready:
         yield _simulated(args, ready)
 

@@ -28,13 +28,25 @@ def missing() -> str:
     return told
 
 
+def of_demo(args: argparse.Namespace) -> tuple[list[str], str]:
+    """The simulator that ``--demo`` follows, with its arguments, and what is to be said if it is
+    not the whole demo.
+    """
+    served, said = import_module(f"{package(BOTH)}.demo").served()
+    # A third of the markets trades both outcomes by themselves, so that complements happen.
+    return [*served, "--unmirrored", str(args.markets // 3)], said
+
+
 @contextmanager
 def begun(args: argparse.Namespace) -> Iterator[None]:
-    """Has the simulator that ``--sim`` asks for start now, while the command is being imported."""
-    if not getattr(args, "sim", False) or getattr(args, "demo", False) or args.url or missing():
+    """Has the simulator that ``--sim`` or ``--demo`` asks for start now, while the command is being
+    imported.
+    """
+    wanted = _wanted(args)
+    if not wanted:
         yield
         return
-    args.begun = _start(_command(args, BOTH, *LISTED))
+    args.begun = _start(_command(args, *wanted))
     try:
         yield
     finally:
@@ -55,6 +67,16 @@ def simulator(args: argparse.Namespace, venue: str, *more: str) -> Iterator[dict
         yield _ready_line(process)
     finally:
         _end(process)
+
+
+def _wanted(args: argparse.Namespace) -> list[str]:
+    """The simulator that will be asked for, with its arguments; nothing where none will be, or
+    what is asked for cannot be.
+    """
+    demo, sim = getattr(args, "demo", False), getattr(args, "sim", False)
+    if demo:
+        return [] if sim or args.targets else of_demo(args)[0]
+    return [BOTH, *LISTED] if sim and not args.url and not missing() else []
 
 
 def _command(args: argparse.Namespace, venue: str, *more: str) -> list[str]:

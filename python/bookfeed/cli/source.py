@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed import config
-from bookfeed.cli.demo import demo_clock, demo_config, demo_keys, demo_simulator
+from bookfeed.cli.demo import demo_clock, demo_config, demo_keys
 from bookfeed.cli.lookup import Lookup
-from bookfeed.cli.places import Places, places
-from bookfeed.cli.simulator import simulator
+from bookfeed.cli.places import Places, load_lookup, places
+from bookfeed.cli.simulator import of_demo, simulator
 from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
@@ -70,11 +70,12 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
 
 @contextmanager
 def _demo(args: argparse.Namespace) -> Iterator[Source]:
-    (venue, *more), said = demo_simulator()
+    (venue, *more), said = of_demo(args)
     if said:
         _log.warning("%s", said)
-    # A third of the markets trades both outcomes by themselves, so that complements happen.
-    with simulator(args, venue, *more, "--unmirrored", str(args.markets // 3)) as listing:
+    else:
+        load_lookup()
+    with simulator(args, venue, *more) as listing:
         yield Source(
             f"demo seed {args.seed}",
             demo_config(listing),
