@@ -64,6 +64,23 @@ def test_a_configuration_keeps_what_it_says_but_for_places_and_keys(tmp_path: Pa
     assert json.loads(done.stdout)["states"]["live"] >= 1
 
 
+def test_ones_own_orders_are_followed_without_a_key_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('[own]\nvenues = ["polymarket", "kalshi"]\n')
+    run = ("run", "market-1", "--config", str(path), "--seconds", "4", "-v", "-o", "json")
+    done = ran(tmp_path, *run)
+    for venue in ("polymarket", "kalshi"):
+        assert f"own venue={venue} state=live" in done.stderr
+        assert f"own-order venue={venue}" in done.stderr
+    counters = json.loads(done.stdout)["counters"]
+    assert counters["own_walks"] >= 2 and counters["own_unreadable"] == 0
+    told = done.stdout + done.stderr
+    assert not any(word in told for word in ("PRIVATE KEY", "passphrase", "apiKey"))
+    # Somebody without an account has no orders either.
+    refused = ran(tmp_path, "run", "market-1", "--config", str(path), "--no-keys", code=2)
+    assert "no API key" in refused.stderr
+
+
 def test_places_do_not_show_what_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KALSHI_PRIVATE_KEY", "CANARY")
     given = {"sim": False, "no_keys": False, "url": ["a.b=c"], "catalogue": "", "offline": False}
