@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
@@ -71,6 +71,7 @@ async def _follow(
         show: Show = Silent()
     else:
         show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
+    own: dict[str, Any] = {} if source.own is None else {"own": source.own}
     try:
         feed = Feed.from_config(
             source.config,
@@ -80,7 +81,7 @@ async def _follow(
             recorder=recorder,
             engine=watch.engine,
             clock=clock,
-            **({} if source.own is None else {"own": source.own}),
+            **own,
         )
         watch.attach(feed)
         async with feed:
