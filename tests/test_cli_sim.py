@@ -45,7 +45,7 @@ def test_from_a_word_to_live_books(tmp_path: Path) -> None:
     within_a_window()
     done = ran(tmp_path, "run", *targets, "--rate", "40", "--seconds", "4", "-o", "json")
     states = json.loads(done.stdout)["states"]
-    # One book of Kalshi's, two of each of Polymarket's; and of the next windows, if they begin soon.
+    # One book of Kalshi's, two of each of Polymarket's; of the next windows, too, if they are near.
     assert sum(states.values()) in (5, 8)
     assert states["live"] >= 3, "but for those inside a batch"
     assert not list(tmp_path.iterdir()), "nothing is left behind"

@@ -251,5 +251,6 @@ def _rolling(server: PairedServer, windows: "Windows") -> dict[str, Any]:
     lookup = {
         "polymarket.listings": windows.gamma.url,
         "polymarket.books": server.polymarket.rest_url,
+        "polymarket.trades": windows.data.url,
     }
     return {"series": list(windows.series), "ahead_s": windows.ahead_s, "lookup": lookup}

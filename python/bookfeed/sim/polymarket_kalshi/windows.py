@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bookfeed.sim.polymarket import SimServer
+from bookfeed.sim.polymarket.data_api import DataApi
 from bookfeed.sim.polymarket.gamma import Gamma
 from bookfeed.sim.polymarket.listing import close, window
 from bookfeed.sim.polymarket.market import Market
@@ -35,6 +36,8 @@ class Windows:
         self.series: Final = tuple(f"{coin}-updown-{_MINUTES}m" for coin in _COINS)
         """The venue's names of the series."""
         self.gamma: Final = Gamma([])
+        specs = {market.spec.condition_id: market.spec for market in markets}
+        self.data: Final = DataApi(server.trades, specs)
         self._server: Final = server
         self._seed: Final = seed
         self._task: asyncio.Task[None] | None = None
@@ -60,6 +63,8 @@ class Windows:
             self._server.resolve(market, winner)
             event["eventMetadata"]["finalPrice"] = last
             close(event, winner, settled_s - self.ahead_s)
+            paid = [1_000_000 if at == winner else 0 for at in range(2)]
+            self.data.resolve(market.spec.condition_id, paid, event["closedTime"])
 
         self._at(settled_s, settle)
 
@@ -67,8 +72,9 @@ class Windows:
         self._due.append((at_s, len(self._due), act))
 
     async def start(self) -> None:
-        """Lists them, on a port of its own; ``OSError`` if none can be had."""
-        await self.gamma.start(_HOST, 0, None)
+        """Lists them, and their trades; ``OSError`` if no port can be had."""
+        for rest in (self.gamma, self.data):
+            await rest.start(_HOST, 0, None)
         self._task = asyncio.create_task(self._live())
 
     async def _live(self) -> None:
@@ -80,4 +86,5 @@ class Windows:
         """Nothing ends any more, and nothing is listed."""
         if self._task is not None:
             self._task.cancel()
-        await self.gamma.close()
+        for rest in (self.gamma, self.data):
+            await rest.close()
