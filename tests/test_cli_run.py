@@ -168,7 +168,8 @@ def test_the_demo_runs_and_tells_what_it_saw() -> None:
     assert told["frames"] > 200
     assert told["messages"]["price_change"] > 100
     assert told["messages"]["orderbook_delta"] > 100
-    assert told["messages"]["orderbook_snapshot"] == 9
+    # One for each book; then those that books are compared with, every few seconds.
+    assert told["messages"]["orderbook_snapshot"] >= 9
     assert told["counters"]["decode_errors"] == 0
     assert told["counters"]["disconnects"] == 0
     assert told["evidence"]["bbo_mismatch"] == told["evidence"]["hash_change_mismatch"] == 0
