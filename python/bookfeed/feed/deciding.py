@@ -102,7 +102,7 @@ class Deciding:
 
     ``strike_at`` tells strikes before the venue does, such as ``BoundaryPrices``; they are
     provisional until it does.
-    ``now_ns`` is the wall clock.
+    ``now_ns`` is the time, by default the wall clock's.
     """
 
     def __init__(
@@ -111,12 +111,12 @@ class Deciding:
         catalogue: Witnesses,
         *,
         strike_at: StrikeAt = lambda _listing: None,
-        now_ns: Callable[[], int] = time.time_ns,
+        now_ns: Callable[[], int] | None = None,
     ) -> None:
         self._feed: Final = feed
         self._catalogue: Final = catalogue
         self._strike_at: Final = strike_at
-        self._now_ns: Final = now_ns
+        self._now_ns: Final = time.time_ns if now_ns is None else now_ns
         self._asked: Final[dict[tuple[str, str], _Asked]] = {}
         self._done: Final[set[tuple[str, str]]] = set()
         self._paid: Final[dict[str, _Paid]] = {}

@@ -3,7 +3,8 @@
 Eight series, of all shapes that there are, are followed by the clock of ``virtual_time`` from
 ``--start`` on, over the sockets of both simulated venues; quarters of an hour are paired. Prints
 one JSON line; exits with 1 if a window was missed or its books came later than 2 s after its start,
-a result is missing, a pair was not watched, or something of what is over is still there.
+a result is missing, uncertain or at odds, a pair was not watched, or something of what is over is
+still there.
 """
 
 import argparse
@@ -18,8 +19,10 @@ from datetime import datetime
 from typing import Final
 
 from bookfeed.catalogue.catalogue import Catalogue
+from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.series import Series
 from bookfeed.clock import NS_PER_S
+from bookfeed.feed.deciding import Deciding
 from bookfeed.feed.feed import Feed
 from bookfeed.feed.rolling import UNSETTLED_S, Rolling
 from bookfeed.feed.windows import WindowEnd
@@ -97,6 +100,9 @@ class Day:
         self.seen = Seen()
         self.clock = virtual_time.clock()
         self.ends: list[WindowEnd] = []
+        self.certain: set[str] = set()
+        """The symbols of markets of which it is certain how they ended."""
+        self.at_odds: list[str] = []
         self.paired: set[tuple[str, str]] = set()
         key = server.kalshi.key
         assert key is not None
@@ -113,10 +119,12 @@ class Day:
             options=SessionOptions(advance_s=_ADVANCE_S),
             clock=self.clock,
         )
+        self.feed.on_market(self._take_news)
         self.catalogue = Catalogue(
             urls={
                 "polymarket.listings": server.gamma.url,
                 "polymarket.books": str(here.rest_url),
+                "polymarket.trades": server.data.url,
                 "kalshi.listings": str(there.rest_url),
             }
         )
@@ -127,12 +135,19 @@ class Day:
         series = [Series(one.name) for one in EIGHT]
         begun_ns = self.clock.now_ns()
         rolling = Rolling(self.feed, self.catalogue, series, pairs=PAIRS, on_end=self.ends.append)
-        async with self.feed, self.catalogue, rolling:
+        deciding = Deciding(self.feed, self.catalogue)
+        async with self.feed, self.catalogue, rolling, deciding:
             end_s = loop.time() + hours * 3_600
             while loop.time() < end_s:
                 await asyncio.sleep(60)
                 self._note_pairs()
             return self._figures(rolling, begun_ns, self.clock.now_ns())
+
+    def _take_news(self, news: MarketNews) -> None:
+        if news.kind == "decided" and not news.provisional:
+            self.certain.update(one.symbol for one in news.listing.outcomes)
+        if news.kind == "disagreement":
+            self.at_odds.append(news.line())
 
     def _note_pairs(self) -> None:
         for rule in self.feed.rules.values():
@@ -156,6 +171,8 @@ class Day:
             "away_s_max": max(away.values()),
             "away": _worst(away),
             "unresolved": self._unresolved(slots, now_ns),
+            "uncertain": self._uncertain(slots, now_ns),
+            "at_odds": self.at_odds[:5],
             "unpaired": self._unpaired(slots, now_ns),
             "left": self._left(rolling),
             "reconnects": self.feed.counters()["reconnects"],
@@ -175,6 +192,16 @@ class Day:
             if unknown and one.odd != "unsettled":
                 found.append(one.slot.name)
         return found
+
+    def _uncertain(self, slots: Sequence[RollingSlot], now_ns: int) -> list[str]:
+        """The windows of which it should be certain by now how they ended."""
+        patience_ns = round((UNSETTLED_S + 60) * NS_PER_S)
+        over = [one for one in slots if one.slot.end_s * NS_PER_S + patience_ns <= now_ns]
+        return [
+            one.slot.name
+            for one in over
+            if one.odd != "unsettled" and not self.certain.issuperset(one.symbols)
+        ]
 
     def _unpaired(self, slots: Sequence[RollingSlot], now_ns: int) -> list[str]:
         """The quarters on Polymarket that were not watched with Kalshi's, both strikes known."""
@@ -230,7 +257,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = virtual_time.run(pass_day(config), loop)
     print(json.dumps(figures))
     gaps = float(str(figures["gap_s_max"])), float(str(figures["away_s_max"]))
-    bad = [figures[name] for name in ("missed", "unresolved", "unpaired", "reconnects")]
+    bad = [
+        figures[name]
+        for name in ("missed", "unresolved", "uncertain", "at_odds", "unpaired", "reconnects")
+    ]
     left = figures["left"]
     assert isinstance(left, dict)
     return 1 if max(gaps) > GAP_S_MAX or any(bad) or any(left.values()) else 0

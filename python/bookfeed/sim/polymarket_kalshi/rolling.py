@@ -22,6 +22,7 @@ from bookfeed.sim.kalshi import KalshiSimConfig, KalshiSimServer
 from bookfeed.sim.kalshi.events import Event, Series
 from bookfeed.sim.kalshi.market import MarketSpec as KalshiSpec
 from bookfeed.sim.polymarket import SimConfig, SimServer
+from bookfeed.sim.polymarket.data_api import DataApi
 from bookfeed.sim.polymarket.gamma import Gamma
 from bookfeed.sim.polymarket.listing import close, rolled
 from bookfeed.sim.polymarket.market import MarketSpec
@@ -98,6 +99,7 @@ class RollingServer:
             )
         )  # fmt: skip
         self.gamma = Gamma([])
+        self.data = DataApi((), {})
         self.slots: list[RollingSlot] = []
         """Every window, series by series."""
         self._due: list[tuple[int, int, Callable[[], None]]] = []
@@ -144,6 +146,9 @@ class RollingServer:
         self.polymarket.resolve(self.polymarket.venue.markets[index], winner)
         event["eventMetadata"]["finalPrice"] = last
         close(event, winner, at_s)
+        market = event["markets"][0]
+        paid = [1_000_000 * (winner == 0), 1_000_000 * (winner == 1)]
+        self.data.resolve(market["conditionId"], paid, market["closedTime"])
 
     def _at(self, at_s: int, act: Callable[[], None]) -> None:
         self._due.append((at_s, len(self._due), act))
@@ -218,7 +223,8 @@ class RollingServer:
         for server in (self.polymarket, self.kalshi):
             server.idle_s_max = _IDLE_S
             await server.start()
-        await self.gamma.start(_HOST, 0, None)
+        for rest in (self.gamma, self.data):
+            await rest.start(_HOST, 0, None)
         self._task = asyncio.create_task(self._live())
 
     async def _live(self) -> None:
@@ -230,7 +236,7 @@ class RollingServer:
         """Closes every connection and stops listening."""
         if self._task is not None:
             self._task.cancel()
-        for service in (self.kalshi, self.polymarket, self.gamma):
+        for service in (self.kalshi, self.polymarket, self.gamma, self.data):
             await service.close()
 
     async def wait(self) -> None:
