@@ -129,8 +129,10 @@ async def _looked_after(
             )
             await stack.enter_async_context(rolling)
         if not source.lookup.offline:
+            prices = BoundaryPrices()
+            feed.on_price(prices.heard)
             await stack.enter_async_context(
-                Deciding(feed, catalogue, strike_at=BoundaryPrices(), now_ns=source.now_ns)
+                Deciding(feed, catalogue, strike_at=prices, now_ns=source.now_ns)
             )
         yield
 
