@@ -53,6 +53,7 @@ user_ws_url = "ws://127.0.0.1:1234/ws/user"
 [own]
 venues = ["kalshi"]
 ask_every_s = 30
+net = false
 
 [relays]
 topics = ["rtds:activity/trades"]

@@ -169,8 +169,9 @@ async def test_what_rests_is_known_beside_the_books_and_what_they_pay() -> None:
         event="the event",
     )
     nowhere = Endpoint(polymarket(), "ws://127.0.0.1:9/ws/market")
+    tape = Tape()
     async with followed(
-        (server, endpoint), markets=[market], endpoints={"polymarket": nowhere}
+        (server, endpoint), markets=[market], endpoints={"polymarket": nowhere}, recorder=tape
     ) as (_, feed):
         await until(lambda: feed.account("polymarket").live)
         account = feed.account("polymarket")
@@ -185,6 +186,16 @@ async def test_what_rests_is_known_beside_the_books_and_what_they_pay() -> None:
                 expected += order.remaining_e8
         assert sum(resting.values()) == expected > 0
         assert feed.levels_net(first, "bid") == []
+        # Rules were told of both books, by records of a recording.
+        told: dict[int, dict[tuple[str, int], int]] = {}
+        for kind, *_, payload in tape.records:
+            if kind == Kind.OWN:
+                own = json.loads(payload)
+                told[own["instrument"]] = {
+                    (side, price): qty for side in ("bid", "ask") for price, qty in own[f"{side}s"]
+                }
+        for symbol in (first, second):
+            assert told[feed.book(symbol).instrument] == feed.own_resting(symbol)
         with pytest.raises(KeyError, match="no book"):
             feed.own_resting("elsewhere")
 

@@ -272,13 +272,13 @@ def test_an_order_is_amended_and_decreased_but_never_goes_back() -> None:
     (found,) = news(**amended, last_update_reason="Amend")
     assert (found.price_e9, found.detail) == (420_000_000, "resting Amend")
     assert not news(), "what was true before is no news"
-    assert line.state.resting_e8("KXT-1.5") == {("bid", 420_000_000): 10 * 10**8}
+    assert line.state.resting_e8() == {"KXT-1.5": {("bid", 420_000_000): 10 * 10**8}}
     less = {"remaining_count_fp": "4.00", "last_updated_ts_ms": T * 1000 + 9}
     (found,) = news(**amended | less)
     assert found.remaining_e8 == 4 * 10**8
     (found,) = news(status="canceled", last_updated_ts_ms=T * 1000 + 10)
     assert found.ended
-    assert not line.state.resting_e8("KXT-1.5")
+    assert not line.state.resting_e8()
 
 
 def test_numbers_of_a_stream_are_counted_and_replies_take_some() -> None:

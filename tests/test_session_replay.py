@@ -68,6 +68,7 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     inputs.advance(7)
     inputs.invalidate(3, "transport", 8)
     inputs.disconnected(3, "gone", 9)
+    inputs.own_resting(number, [(1, 2)], [(3, 4), (5, 6)], 9)
     inputs.unsubscribe(number, 10)
     inputs.note({"hello": "world"}, 11)
     inputs.forget(number, 12)
@@ -75,10 +76,13 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     kinds = [Kind(record[0]) for record in tape.records]
     assert kinds == [
         Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.RESYNC_BEGIN, Kind.REST,
-        Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.UNSUBSCRIBE, Kind.NOTE,
+        Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.OWN, Kind.UNSUBSCRIBE, Kind.NOTE,
         Kind.FORGET, Kind.RULE_END,
     ]  # fmt: skip
-    assert [record[1] for record in tape.records] == list(range(1, 14))
+    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 14)]
+    assert json.loads(tape.records[9][4]) == {
+        "instrument": number, "bids": [[1, 2]], "asks": [[3, 4], [5, 6]],
+    }  # fmt: skip
     # The epoch counts the connection's attempts from the moment it is open.
     assert [record[3] for record in tape.records if record[2] == 3] == [0, 1, 1, 1, 1, 1]
     assert json.loads(tape.records[1][4]) == {
@@ -95,6 +99,7 @@ def random_records(seed: int) -> list[Record]:
     inputs = EngineInput(Engine(), tape)
     ts = 1_800_000_000_000_000_000
     inputs.add_rule(Rule("spread", {"mode": "bps", "open": "20", "close": "10"}), ts)
+    inputs.add_rule(Rule("complement", {}), ts)
     numbers = [inputs.subscribe(MARKET, outcome, 0, ts) for outcome in MARKET.outcomes]
     for _ in range(400):
         ts += rng.randrange(1, 400_000_000)
@@ -103,7 +108,10 @@ def random_records(seed: int) -> list[Record]:
         book = orjson.dumps(
             book_message(symbol, f"0.{bid:02}", f"0.{bid + 9:02}", ts_ms=ts // 1_000_000)
         )
-        match rng.randrange(10):
+        match rng.randrange(11):
+            case 10:
+                own = [(bid * 10_000_000, rng.randrange(1, 10**10))]
+                inputs.own_resting(rng.choice(numbers), own, [], ts)
             case 0:
                 inputs.connected(0, "polymarket", ts)
             case 1:

@@ -980,11 +980,25 @@ class Engine:
         (``docs/configuration.md``); numbers are best given as decimal text. Raises
         ``EngineError`` for an unknown rule or parameter, and for a value that is not allowed.
         """
-    # Data inputs; each returns the number of records pending.
     def remove_rule(self, rule: int, ts: int) -> None:
         """Removes a signal rule; what is open of it is closed (``removed``). Its number is not
         given again. Raises ``EngineError`` if there is no such rule.
         """
+    def own_resting(
+        self,
+        instrument: int,
+        bids: Sequence[tuple[int, int]],
+        asks: Sequence[tuple[int, int]],
+        ts: int,
+    ) -> None:
+        """Says what of the user's own rests in a book from now on: price in 1e-9 and size in 1e-8
+        of each level, in place of what was said before.
+
+        Rules walk the book without it. What is open is asked about at once, and closes where it
+        is not there any more (``refused``); what does not open for this is counted (``own``).
+        Raises ``EngineError`` if there is no such instrument, and for levels that are none.
+        """
+    # Data inputs; each returns the number of records pending.
     def ingest(self, conn: int, payload: bytes | bytearray | memoryview, ts_recv: int) -> int:
         """Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and
         returns the number of records that wait to be drained.

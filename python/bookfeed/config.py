@@ -200,6 +200,7 @@ class OwnConfig:
 
     venues: tuple[OwnVenue, ...] = ()
     ask_every_s: Annotated[float, Range(5, 3_600)] = 60.0
+    net: bool = True
 
 
 @dataclass(frozen=True, slots=True)

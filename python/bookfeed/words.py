@@ -91,5 +91,6 @@ RefusalReason: TypeAlias = Literal[
     "fee_type",
     "unconfirmed",
     "unproven",
+    "own",
 ]
 """Why an opportunity that was there at the touch was not signalled."""

@@ -29,6 +29,7 @@ COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (
     Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.FORGET, Kind.RESYNC_BEGIN, Kind.RULE, Kind.RULE_END,
+    Kind.OWN,
 )  # fmt: skip
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
@@ -250,6 +251,9 @@ class Auditor:
             self._lives.watch()
         elif kind == Kind.FORGET:
             self._lives.forget(options["instrument"])
+        elif kind == Kind.OWN:
+            steps = self._lives.ask(options["instrument"], self._ts, self._standing)
+            self._expect(list(steps))
         self._tell_unread()
 
     def _tell_unread(self) -> None:

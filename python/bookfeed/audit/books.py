@@ -120,6 +120,8 @@ class Instrument:
     """Whether it rests on a whole book, and nothing broke it since."""
     gone: bool = False
     """Whether its number means nothing any more."""
+    own: dict[tuple[Side, Decimal], Decimal] = field(default_factory=dict)
+    """What rests of the user's own, as he told."""
 
     @property
     def running(self) -> bool:

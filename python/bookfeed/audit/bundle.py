@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from bookfeed.audit.books import Instrument, Level
+from bookfeed.audit.books import Instrument, Level, Side
 from bookfeed.audit.fees import Fees
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
@@ -71,18 +71,34 @@ class Bundle(Rule):
         self, subject: Subject, ones: Sequence[Instrument], fees: Sequence[Fees], step: Decimal
     ) -> Found | str | None:
         terms = replace(self.terms(subject), step=step)
-        ladders = [
-            ladder(one, leg, sell=terms.sell) for one, leg in zip(ones, subject.legs, strict=True)
-        ]
-        if not all(ladders):
-            return None
-        walked = walk(terms, ladders, fees)
-        if walked is None:
-            return "fees"
-        if walked.qty < max(self.gates.min_qty, *(one.min_order_size for one in ones)):
-            return "min_qty"
-        value = terms.edge([levels[0][0] for levels in ladders])
-        return _stated(subject, ones, walked, value)
+        pairs = list(zip(ones, subject.legs, strict=True))
+        ladders = [ladder(one, leg, sell=terms.sell) for one, leg in pairs]
+        whole = _answer(subject, ones, fees, terms, ladders, self.gates.min_qty)
+        others = [ladder(one, leg, sell=terms.sell, others=True) for one, leg in pairs]
+        if not isinstance(whole, Found) or others == ladders:
+            return whole
+        # It must be there without the user's own orders, too.
+        net = _answer(subject, ones, fees, terms, others, self.gates.min_qty)
+        return net if isinstance(net, Found) else "own"
+
+
+def _answer(
+    subject: Subject,
+    ones: Sequence[Instrument],
+    fees: Sequence[Fees],
+    terms: Terms,
+    ladders: Sequence[list[Level]],
+    min_qty: Decimal,
+) -> Found | str | None:
+    """What these ladders come to."""
+    if not all(ladders):
+        return None
+    walked = walk(terms, ladders, fees)
+    if walked is None:
+        return "fees"
+    if walked.qty < max(min_qty, *(one.min_order_size for one in ones)):
+        return "min_qty"
+    return _stated(subject, ones, walked, terms.edge([levels[0][0] for levels in ladders]))
 
 
 def stated_leg(model: Model, text: str) -> LegRef | None:
@@ -102,12 +118,14 @@ def stated_legs(model: Model, text: str) -> list[LegRef | None]:
     return [stated_leg(model, each) for each in text.split(";") if each.strip()]
 
 
-def ladder(one: Instrument, leg: LegRef, *, sell: bool) -> list[Level]:
-    """What a leg is taken from, best first."""
-    if leg.complement:
-        opposite = one.book.levels("ask" if sell else "bid")
-        return [(ONE - price, qty) for price, qty in opposite]
-    return one.book.levels("bid" if sell else "ask")
+def ladder(one: Instrument, leg: LegRef, *, sell: bool, others: bool = False) -> list[Level]:
+    """What a leg is taken from, best first; only what is of ``others`` than the user, if asked."""
+    side: Side = "bid" if sell != leg.complement else "ask"
+    levels = one.book.levels(side)
+    if others:
+        left = ((price, qty - one.own.get((side, price), Decimal(0))) for price, qty in levels)
+        levels = [(price, qty) for price, qty in left if qty > 0]
+    return [(ONE - price, qty) for price, qty in levels] if leg.complement else levels
 
 
 def best(one: Instrument, leg: LegRef, *, sell: bool, resting: bool) -> Decimal | None:

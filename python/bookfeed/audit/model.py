@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit import fees
 from bookfeed.audit.books import Instrument, OwnBook, Side
-from bookfeed.audit.numbers import NS_PER_S, plain
+from bookfeed.audit.numbers import NS_PER_S, PRICE_UNITS, QTY_UNITS, plain
 from bookfeed.audit.reading import Heard, Peek, Reading
 from bookfeed.audit.readings import reading_class
 from bookfeed.recordings.kinds import Kind
@@ -130,6 +130,8 @@ class Model:
             self._subscribe(conn, dict(options))
         elif kind == Kind.UNSUBSCRIBE:
             self._unsubscribe(self.instruments[options["instrument"]])
+        elif kind == Kind.OWN:
+            self.instruments[options["instrument"]].own = _own_levels(options)
         elif kind == Kind.FORGET:
             self._gone(self.instruments[options["instrument"]])
         elif kind == Kind.RESYNC_BEGIN:
@@ -274,3 +276,13 @@ class Model:
         reading = self.reading_of(one)
         if reading is not None:
             reading.state_changed(one)
+
+
+def _own_levels(told: dict[str, Any]) -> dict[tuple[Side, Decimal], Decimal]:
+    """What of the user's own rests in a book: sizes by side and price."""
+    sides: tuple[tuple[Side, str], ...] = (("bid", "bids"), ("ask", "asks"))
+    return {
+        (side, Decimal(price) / PRICE_UNITS): Decimal(qty) / QTY_UNITS
+        for side, name in sides
+        for price, qty in told[name]
+    }

@@ -35,10 +35,11 @@ from bookfeed.dispatch.dispatcher import (
     OnUpdate,
 )
 from bookfeed.dispatch.streams import Stream
-from bookfeed.errors import ConfigError, SessionError
+from bookfeed.errors import ConfigError, EngineError, SessionError
 from bookfeed.feed import settings
 from bookfeed.feed.own import OwnChannels, OwnFace
 from bookfeed.feed.relays import RelayFace, RelayFeed, topic_of
+from bookfeed.feed.resting import RestingTold
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.host import SessionCounters
 from bookfeed.live.options import SessionOptions
@@ -88,8 +89,9 @@ class Feed(RelayFace, OwnFace):
     ``sinks`` get every record, each in its own time (``Sink``, ``SinkOptions``); they are opened
     and closed with the feed. ``recorder`` gets every input as a journal record and is closed with
     the feed. ``own`` are private channels to follow besides (``own_endpoint``): the user's orders
-    and positions, which are neither recorded nor handed to sinks. ``topics`` are what to ask relays
-    for (``on_price``, ``on_event``), as ``Topic`` or its text; ``relay_urls`` and
+    and positions, which are not handed to sinks. With ``net_own`` rules take none of what rests of
+    them in books; recordings have those sizes, and nothing else of them. ``topics`` are what to ask
+    relays for (``on_price``, ``on_event``), as ``Topic`` or its text; ``relay_urls`` and
     ``relay_credentials`` are by relay. ``busy_poll`` keeps the running event loop from sleeping for
     as long as the feed is open; it takes a core.
     ``engine`` replaces the engine made by default, for other than its default options.
@@ -116,6 +118,7 @@ class Feed(RelayFace, OwnFace):
         on_raw: OnRaw | None = None,
         on_levels: OnLevels | None = None,
         own: Iterable[OwnEndpoint] = (),
+        net_own: bool = True,
         topics: Iterable[Topic | str] = (),
         relay_urls: Mapping[str, str] | None = None,
         relay_credentials: Mapping[str, Any] | None = None,
@@ -143,6 +146,7 @@ class Feed(RelayFace, OwnFace):
             AnchoredClock() if clock is None else clock,
         )
         self._channels: Final = OwnChannels(own)
+        self._resting: Final = RestingTold(inputs) if net_own else None
         self._relay_feed = RelayFeed(map(topic_of, topics), relay_urls, relay_credentials)
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
         self._options: Final = options or SessionOptions()
@@ -208,7 +212,9 @@ class Feed(RelayFace, OwnFace):
         self._changed = asyncio.Event()
         try:
             self._subscribe()
-            self._channels.make(self._clock, self._rng, self._options, self._conns)
+            self._channels.make(
+                self._clock, self._rng, self._options, self._conns, self._tell_resting
+            )
             await self._sinks.open()
             self._check_open()  # it may have been closed meanwhile
         except BaseException:
@@ -267,6 +273,20 @@ class Feed(RelayFace, OwnFace):
             supervisor.beat(now_ns)
         self._channels.beat(now_ns)
         self._relay_feed.beat(now_ns)
+        self._tell_resting()
+
+    def _tell_resting(self) -> None:
+        """Have rules take none of the user's own orders, as they are by now."""
+        if self._resting is None or self._closed or not self._channels.accounts:
+            return
+        now_ns = self._clock.now_ns()
+        try:
+            changed = self._resting.look(self._channels.accounts, self.markets, now_ns)
+        except EngineError as error:
+            self._fail(error)
+            return
+        if changed:
+            self._flush()
 
     def _subscribe(self) -> None:
         now_ns = self._clock.now_ns()

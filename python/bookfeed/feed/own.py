@@ -1,7 +1,8 @@
 """The user's own orders and positions on an open feed: ``own``, ``on_own``, ``account``.
 
 The base of ``Feed`` that keeps private channels. They have connections of their own, so that books
-do not wait for them, and nothing of them is recorded.
+do not wait for them. Of what they tell, only the sizes that rest in books are recorded, since rules
+go by them.
 """
 
 import asyncio
@@ -25,13 +26,17 @@ from bookfeed.own.view import (
     Account,
     exposures,
     holdings,
-    mirrored,
     net_levels,
+    resting_in,
     taken_of_own,
 )
 from bookfeed.records import Signal
 
 COUNTED: Final = ("walks", "walk_failures", "missed", "unreadable")
+
+
+def _nothing() -> None:
+    """What is done with news before there is an account."""
 
 
 class OwnChannels:
@@ -43,12 +48,22 @@ class OwnChannels:
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"{twice[0]} has two private channels; one is enough")
         self.outlet: Final = OwnOutlet()
+        self._heard: Callable[[], None] = _nothing
         self.accounts: Final[dict[str, OwnAccount]] = {}
 
     def make(
-        self, clock: Clock, rng: random.Random, options: SessionOptions, conns: "count[int]"
+        self,
+        clock: Clock,
+        rng: random.Random,
+        options: SessionOptions,
+        conns: "count[int]",
+        heard: Callable[[], None],
     ) -> None:
-        """Have an account for each; ``SessionError`` or ``ConfigError`` for what cannot be."""
+        """Have an account for each; ``heard`` is called when something new is known.
+
+        Raises ``SessionError`` or ``ConfigError`` for what cannot be.
+        """
+        self._heard = heard
         for endpoint in self._endpoints:
             account = OwnAccount(
                 endpoint,
@@ -56,10 +71,14 @@ class OwnChannels:
                 rng=rng,
                 options=options,
                 conn=next(conns),
-                deliver=self.outlet.deliver,
+                deliver=self._deliver,
                 wall_ms=lambda: time.time_ns() // 1_000_000,
             )
             self.accounts[account.venue] = account
+
+    def _deliver(self, event: OwnEvent) -> None:
+        self._heard()
+        self.outlet.deliver(event)
 
     def begin(self) -> None:
         """Begin connecting."""
@@ -163,14 +182,7 @@ class OwnFace:
         if market is None:
             raise KeyError(f"no book {symbol!r} in this feed")
         account = self._private.accounts.get(market.venue)
-        if account is None:
-            return {}
-        found = account.state.resting_e8(symbol)
-        for sibling in market.symbols:
-            if sibling != symbol and len(market.symbols) == 2:
-                for place, qty_e8 in mirrored(account.state.resting_e8(sibling)).items():
-                    found[place] = found.get(place, 0) + qty_e8
-        return found
+        return {} if account is None else resting_in(account.state.resting_e8(), market, symbol)
 
     def levels_net(self, symbol: str, side: Literal["bid", "ask"]) -> list[tuple[int, int]]:
         """Return a side of a book without what is the user's own, best level first.
@@ -184,7 +196,7 @@ class OwnFace:
         """Return how much of the user's own a signal would take, in 1e-8 shares by symbol.
 
         Only books of which it would take some: a signal for which this is not empty trades with
-        oneself. Raises ``KeyError`` if the feed does not follow a book of it.
+        oneself. Rules that know of an order take none of it (``net_own``). Raises ``KeyError`` if the feed does not follow a book of it.
         """
         found: dict[str, int] = {}
         for leg in signal.legs:

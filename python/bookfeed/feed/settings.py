@@ -44,6 +44,7 @@ def arguments(
     }
     if config.own.venues and "own" not in given:
         made["own"] = own_endpoints(config, source)
+    made["net_own"] = config.own.net
     if config.relays.topics and "topics" not in given:
         made |= relays(config)
     if "engine" not in given:

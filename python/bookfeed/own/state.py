@@ -76,6 +76,8 @@ class OwnState:
         self._claims: Final[dict[str, int]] = {}
         self._positions: Final[dict[str, OwnPosition]] = {}
         self._doubts: Final[dict[str, int]] = {}
+        self.order_changes = 0
+        """How often an order became another; what rests is the same while this is."""
         self.duplicates = 0
         """Claims that said nothing new."""
         self.contradictions = 0
@@ -109,13 +111,14 @@ class OwnState:
             found = self._positions[symbol] = self._walk(symbol, fresh)
         return found
 
-    def resting_e8(self, symbol: str) -> dict[tuple[str, int], int]:
-        """What of the user's own rests in a book, in 1e-8 shares by side and price in 1e-9."""
-        found: dict[tuple[str, int], int] = {}
+    def resting_e8(self) -> dict[str, dict[tuple[str, int], int]]:
+        """What rests by symbol: in 1e-8 shares by side and price in 1e-9."""
+        found: dict[str, dict[tuple[str, int], int]] = {}
         for order in self._orders.values():
-            if order.symbol == symbol and order.status == "open" and order.price_e9 is not None:
+            if order.status == "open" and order.price_e9 is not None and order.remaining_e8 > 0:
                 place = ("bid" if order.side == "buy" else "ask", order.price_e9)
-                found[place] = found.get(place, 0) + order.remaining_e8
+                sizes = found.setdefault(order.symbol, {})
+                sizes[place] = sizes.get(place, 0) + order.remaining_e8
         return found
 
     def doubts(self, before_ns: int) -> tuple[str, ...]:
@@ -248,6 +251,7 @@ class OwnState:
                 group=order.group or known.group,
             )
         self._orders[order.order_id] = order
+        self.order_changes += 1
         self._weigh_order(order.order_id, order.ts_recv)
         return order
 

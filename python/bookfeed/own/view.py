@@ -5,11 +5,12 @@ shares of the other side, a dollar less the asks. A book that may not be believe
 Money is in 1e-17 USD.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from bookfeed._bookfeed import PRICE_SCALE, BookView, format_qty
+from bookfeed.market import Market
 from bookfeed.own.events import AccountState, OwnOrder, OwnPosition
 from bookfeed.own.state import OwnState
 from bookfeed.records import Leg
@@ -147,6 +148,19 @@ def mirrored(resting: Resting) -> Resting:
         ("ask" if side == "bid" else "bid", PRICE_SCALE - price_e9): qty_e8
         for (side, price_e9), qty_e8 in resting.items()
     }
+
+
+def resting_in(orders: Mapping[str, Resting], market: Market, symbol: str) -> Resting:
+    """What rests in a book of a market by what was ordered in each, by symbol.
+
+    Of two books that mirror each other, both show what was ordered in either.
+    """
+    found = dict(orders.get(symbol, {}))
+    for sibling in market.symbols:
+        if sibling != symbol and len(market.symbols) == 2:
+            for place, qty_e8 in mirrored(orders.get(sibling, {})).items():
+                found[place] = found.get(place, 0) + qty_e8
+    return found
 
 
 def net_levels(book: BookView, side: Literal["bid", "ask"], resting: Resting) -> Levels:

@@ -7,7 +7,7 @@ and a replay feeds the records back through ``EngineInput.apply``.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -284,6 +284,21 @@ class EngineInput:
         about = {"number": number, "name": rule.name, "about": dict(rule.about)}
         self.note({RULE_NOTE: about}, ts)
 
+    def own_resting(
+        self,
+        instrument: int,
+        bids: Sequence[tuple[int, int]],
+        asks: Sequence[tuple[int, int]],
+        ts: int,
+    ) -> None:
+        """Say what of the user's own rests in a book, in place of what was said before.
+
+        Price in 1e-9 and size in 1e-8 of each level; rules take none of it.
+        """
+        told = {"instrument": instrument, "bids": list(bids), "asks": list(asks)}
+        self._record(Kind.OWN, ts, CONN_NONE, json.dumps(told).encode())
+        self._engine.own_resting(instrument, bids, asks, ts)
+
     def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
         """A whole book is being fetched for ``instrument``; ``asked`` if it may be live still."""
         self._record(Kind.RESYNC_BEGIN, ts, CONN_NONE, _instrument(instrument, asked=asked))
@@ -402,6 +417,10 @@ class EngineInput:
         elif kind == Kind.RULE:
             rule = control_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
+        elif kind == Kind.OWN:
+            own = control_object(payload)
+            bids, asks = ([(price, qty) for price, qty in own[side]] for side in ("bids", "asks"))
+            self.own_resting(own["instrument"], bids, asks, ts)
         elif kind == Kind.MARKET:
             self.market(payload, ts)
         elif kind == Kind.NOTE:

@@ -30,6 +30,7 @@ class Kind(IntEnum):
     RULE_END = 15
     POLL = 16
     MARKET = 17
+    OWN = 18
     # Of relays, beside the books.
     RELAY_FRAME = 32
     RELAY_CONNECTED = 33

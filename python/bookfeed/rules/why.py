@@ -30,6 +30,7 @@ SENTENCES: Final[dict[str, str]] = {
     "overflow": "the numbers do not fit",
     "fees": "fees eat the edge (min_edge)",
     "min_qty": "too little can be executed (min_qty)",
+    "own": "without orders of your own it would not be there",
     "unconfirmed": "a leg has not been heard of again yet (confirm)",
     "hold": "it had not lasted long enough (min_hold_ms)",
     "cooldown": "the one before ended too recently (cooldown_ms)",

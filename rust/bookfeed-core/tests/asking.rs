@@ -26,7 +26,7 @@ const POLYMARKET: u32 = 1;
 /// How many rules there are, of every kind.
 const RULES: i64 = 11;
 /// What each run is to be refused for.
-const REASONS: [Refusal; 12] = [
+const REASONS: [Refusal; 13] = [
     Refusal::NotLive,
     Refusal::Status,
     Refusal::Closing,
@@ -39,6 +39,7 @@ const REASONS: [Refusal; 12] = [
     Refusal::Polarity,
     Refusal::Unconfirmed,
     Refusal::Unproven,
+    Refusal::Own,
 ];
 const WEEK: Nanos = 7 * 86_400 * SECOND;
 /// Kalshi pauses at this time of a week that begins on a Thursday, in summer.
@@ -282,7 +283,8 @@ impl Run {
     fn happen(&mut self, a: u8, b: u8) {
         let (ts, conn) = (self.twins.ts, u32::from(b % 3));
         match a % 6 {
-            0 | 1 => {}
+            0 => {}
+            1 => self.rest(b),
             2 => self.reconnect(conn),
             3 => self.twins.both(|engine| engine.invalidate(conn, Cause::Transport, ts)),
             4 => {
@@ -301,6 +303,19 @@ impl Run {
             self.twins.both(|engine| engine.advance(ts));
         }
         self.twins.compare("what is no frame");
+    }
+
+    /// The user's own orders rest at the touch of a book, alone or among others, or no more.
+    fn rest(&mut self, b: u8) {
+        let (ts, id) = (self.twins.ts, u32::from(b % 6));
+        let share = [0, 1, 2, 2, 4][usize::from(b) % 5];
+        let book = self.twins.fast.book(id).unwrap();
+        let own = |best: Option<(i64, i64)>| best.map(|(price, qty)| (price, (qty / 2 * share).max(1)));
+        let (bid, ask) = (own(book.bids.best()), own(book.asks.best()));
+        let told =
+            |level: Option<(i64, i64)>| level.filter(|_| share > 0).into_iter().collect::<Vec<_>>();
+        let (bids, asks) = (told(bid), told(ask));
+        self.twins.both(|engine| engine.own_resting(id, &bids, &asks, ts).unwrap());
     }
 
     fn reconnect(&mut self, conn: u32) {

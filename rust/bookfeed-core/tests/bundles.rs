@@ -12,6 +12,8 @@ mod gates;
 mod lives;
 #[path = "bundles/oracle.rs"]
 mod oracle;
+#[path = "bundles/own.rs"]
+mod own;
 #[path = "bundles/paper.rs"]
 mod paper;
 #[path = "bundles/params.rs"]

@@ -3,6 +3,7 @@
 use crate::decode::json::{JsonError, JsonErrorKind};
 use crate::instrument::{Hours, InstrumentId, Venue};
 use crate::sequence::clock::Patience;
+use crate::signals::own::OwnError;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use std::fmt;
 
@@ -138,6 +139,8 @@ pub enum EngineError {
     Connection(u32),
     /// An instrument on a connection of another venue, whose decoder cannot read it.
     OtherVenue(u32, Venue, Venue),
+    /// Levels that cannot be the user's own.
+    Own(OwnError),
     /// The engine failed earlier and holds nothing to be believed.
     Poisoned,
 }
@@ -173,6 +176,7 @@ impl fmt::Display for EngineError {
             Self::OtherVenue(conn, of, wanted) => {
                 write!(f, "connection {conn} is of {of:?}; subscribe {wanted:?} on one of its own")
             }
+            Self::Own(error) => error.fmt(f),
             Self::Poisoned => f.write_str("the engine failed earlier; build a new one"),
         }
     }

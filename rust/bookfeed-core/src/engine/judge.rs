@@ -16,6 +16,7 @@ use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimo
 use crate::event::{Change, Claim, Frame, Malformed};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
+use crate::signals::own::OwnLevels;
 use crate::time::Nanos;
 use crate::trades::{TapeLimits, TradeTape};
 use std::collections::VecDeque;
@@ -100,6 +101,9 @@ impl Judge {
         self.publisher.rules.forget(id);
         world.streams.forget(id);
         world.instruments.remove(id);
+        if let Some(own) = world.own.get_mut(id as usize) {
+            *own = OwnLevels::default();
+        }
         world.tapes[id as usize] = TradeTape::new(TapeLimits::default());
         let gone = std::mem::take(world.book(id));
         world.evidence_gone.add(&gone.evidence);

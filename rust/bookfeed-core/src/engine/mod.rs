@@ -26,6 +26,7 @@ mod news;
 mod numbered;
 mod order;
 mod output;
+mod own;
 mod poll;
 mod publish;
 mod questions;

@@ -13,6 +13,7 @@ use crate::latency::Histogram;
 use crate::sequence::clock::Pace;
 use crate::sequence::stream::{Connection, StreamId, Streams};
 use crate::signals::View;
+use crate::signals::own::OwnLevels;
 use crate::span::Value;
 use crate::time::Nanos;
 use crate::trades::TradeTape;
@@ -71,6 +72,8 @@ pub(super) struct World {
     pub(super) exchanges: [ExchangeKnown; Venue::ALL.len()],
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) streams: Streams,
+    /// What rests of the user's own, by instrument, as far as somebody told.
+    pub(super) own: Vec<OwnLevels>,
     pub(super) counters: Counters,
     /// Evidence for and against books that are gone.
     pub(super) evidence_gone: EvidenceCounts,
@@ -90,6 +93,7 @@ impl World {
             exchanges: Default::default(),
             connections: Vec::new(),
             streams: Streams::default(),
+            own: Vec::new(),
             counters: Counters::default(),
             evidence_gone: EvidenceCounts::default(),
             last_error: None,
@@ -105,6 +109,7 @@ impl World {
             instruments: &self.instruments,
             streams: &self.streams,
             connections: &self.connections,
+            own: &self.own,
         }
     }
 

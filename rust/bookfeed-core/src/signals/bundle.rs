@@ -2,6 +2,7 @@
 //! much whatever happens. Their ladders are walked together to the size where the marginal net
 //! edge falls to the threshold; every level is looked at once.
 
+use super::own::{meets_own, others};
 use super::{Assessment, Direction, Found, Leg, LegRef, Refusal, Subject, View};
 use crate::book::{Book, Touch};
 use crate::event::Level;
@@ -26,6 +27,8 @@ struct Walk<'a> {
     fees: Fees,
     /// Levels not used up, the one in hand last.
     levels: &'a [Level],
+    /// What of them is not to be taken, being the user's own.
+    own: &'a [(Price, Qty)],
     price: Price,
     left: Qty,
     /// What the leg costs, or brings, for one unit at the level in hand: signed price and fee.
@@ -97,44 +100,52 @@ impl LegRef {
     }
 }
 
-/// Price and size of each level a leg takes from, in the leg's terms, the best first.
-pub(crate) fn levels_of(leg: LegRef, book: &Book, sell: bool) -> impl Iterator<Item = (Price, Qty)> {
-    leg.levels_taken(book, sell).iter().rev().map(move |level| (leg.turned(level.price), level.qty))
+/// Price and size of each level a leg can take from, in the leg's terms, the best first: without
+/// what is the user's own.
+pub(crate) fn levels_of<'a>(
+    leg: LegRef,
+    book: &'a Book,
+    view: &View<'a>,
+    sell: bool,
+) -> impl Iterator<Item = (Price, Qty)> {
+    let own = leg.own_taken(view, sell);
+    let levels = leg.levels_taken(book, sell).iter().rev();
+    levels.map(move |level| (leg.turned(level.price), others(level, own))).filter(|&(_, qty)| qty > 0)
 }
 
 impl<'a> Walk<'a> {
     #[inline]
-    fn new(leg: LegRef, sell: bool, view: &View<'a>) -> Result<Option<Self>, Refusal> {
+    fn new(leg: LegRef, sell: bool, net: bool, view: &View<'a>) -> Result<Option<Self>, Refusal> {
         let Some((book, about)) = view.at(leg.instrument) else { return Ok(None) };
         let fees = about.fees.ok_or(Refusal::FeeUnknown)?;
         let levels = leg.levels_taken(book, sell);
-        let mut walk = Self { leg, fees, levels, price: 0, left: 0, unit: 0 };
-        if levels.is_empty() {
-            return Ok(None);
-        }
-        walk.take_up(sell).ok_or(Refusal::Overflow)?;
-        Ok(Some(walk))
+        let own = if net { leg.own_taken(view, sell) } else { &[] };
+        let mut walk = Self { leg, fees, levels, own, price: 0, left: 0, unit: 0 };
+        let found = walk.take_up(sell).ok_or(Refusal::Overflow)?;
+        Ok(found.then_some(walk))
     }
 
-    /// Takes the last level in hand.
+    /// Takes the last level in hand that is not all the user's own; `Some(false)` if there is none.
     #[inline]
-    fn take_up(&mut self, sell: bool) -> Option<()> {
-        let level = self.levels.last()?;
-        (self.price, self.left) = (self.leg.turned(level.price), level.qty);
-        let fee = self.fees.marginal(Role::Taker, self.price)?;
-        self.unit = if sell { self.price - fee } else { -self.price - fee };
-        Some(())
+    fn take_up(&mut self, sell: bool) -> Option<bool> {
+        while let Some((level, rest)) = self.levels.split_last() {
+            self.left = others(level, self.own);
+            if self.left > 0 {
+                self.price = self.leg.turned(level.price);
+                let fee = self.fees.marginal(Role::Taker, self.price)?;
+                self.unit = if sell { self.price - fee } else { -self.price - fee };
+                return Some(true);
+            }
+            self.levels = rest;
+        }
+        Some(false)
     }
 
     /// Goes on to the next level; `Some(false)` if there is none.
     #[inline]
     fn advance(&mut self, sell: bool) -> Option<bool> {
         self.levels = self.levels.split_last()?.1;
-        if self.levels.is_empty() {
-            return Some(false);
-        }
-        self.take_up(sell)?;
-        Some(true)
+        self.take_up(sell)
     }
 
     /// What `qty` of the leg comes to, level by level from the touch on.
@@ -146,7 +157,10 @@ impl<'a> Walk<'a> {
             if left == 0 {
                 break;
             }
-            let (price, here) = (self.leg.turned(level.price), level.qty.min(left));
+            let (price, here) = (self.leg.turned(level.price), others(level, self.own).min(left));
+            if here == 0 {
+                continue;
+            }
             order.fill(here, price)?;
             taken.notional += i128::from(price) * i128::from(here);
             taken.worst = price;
@@ -194,10 +208,29 @@ fn check_fees(subject: &Subject, view: &View) -> Result<(), Refusal> {
     answer
 }
 
-/// Walks a bundle's ladders and says what there is; the legs are left in `legs`.
+/// Walks a bundle's ladders and says what there is; the legs are left in `legs`. What the books give
+/// as they are has to be there without the user's own orders, too, and is what is there then.
 #[must_use]
 pub fn assess(subject: &Subject, view: &View, limits: &Limits, legs: &mut Vec<Leg>) -> Assessment {
-    match Bundle::new(subject, view, limits) {
+    let whole = walked(subject, view, limits, false, legs);
+    if !(matches!(whole, Assessment::Found(_)) && meets_own(subject, view)) {
+        return whole;
+    }
+    match walked(subject, view, limits, true, legs) {
+        Assessment::Found(found) => Assessment::Found(found),
+        Assessment::Quiet | Assessment::Refused(_) => Assessment::Refused(Refusal::Own),
+    }
+}
+
+/// The answer by the books as they are, or `net` of what is the user's own.
+fn walked(
+    subject: &Subject,
+    view: &View,
+    limits: &Limits,
+    net: bool,
+    legs: &mut Vec<Leg>,
+) -> Assessment {
+    match Bundle::new(subject, view, limits, net) {
         Ok(Some(bundle)) => match bundle.assess(legs) {
             Ok(found) => Assessment::Found(found),
             Err(refusal) => Assessment::Refused(refusal),
@@ -223,6 +256,7 @@ impl<'a> Bundle<'a> {
         subject: &'a Subject,
         view: &'a View<'a>,
         limits: &'a Limits,
+        net: bool,
     ) -> Result<Option<Self>, Refusal> {
         let Some(value) = touch_edge(subject, view) else { return Ok(None) };
         let sell = subject.direction == Direction::Sell;
@@ -233,10 +267,14 @@ impl<'a> Bundle<'a> {
         }
         check_fees(subject, view)?;
         for (slot, &leg) in bundle.slots().iter_mut().zip(&subject.legs) {
-            match Walk::new(leg, sell, view)? {
+            match Walk::new(leg, sell, net, view)? {
                 Some(walk) => *slot = Some(walk),
                 None => return Ok(None),
             }
+        }
+        if net {
+            let sum: Price = bundle.walks().map(|walk| walk.price).sum();
+            bundle.value = if sell { sum - subject.payout } else { subject.payout - sum };
         }
         Ok(Some(bundle))
     }

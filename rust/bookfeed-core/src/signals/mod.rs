@@ -9,6 +9,7 @@ mod gates;
 pub mod leave;
 pub mod legs;
 pub mod life;
+pub mod own;
 pub mod paper;
 mod params;
 pub mod polarity;
@@ -24,6 +25,7 @@ use crate::names::named_codes;
 use crate::sequence::stream::{Connection, Streams};
 use crate::time::Nanos;
 use crate::venue::Continuity;
+use own::OwnLevels;
 use std::fmt;
 
 pub use gates::{Apart, Gates};
@@ -88,6 +90,8 @@ named_codes! {
         Unconfirmed = "unconfirmed",
         /// The venue does not vouch for a leg's book exactly as it stands.
         Unproven = "unproven",
+        /// Without the user's own orders it would not be there.
+        Own = "own",
     }
 }
 
@@ -231,6 +235,8 @@ pub struct View<'a> {
     pub streams: &'a Streams,
     /// All connections.
     pub connections: &'a [Option<Connection>],
+    /// What rests of the user's own, by instrument; nothing beyond the end.
+    pub own: &'a [OwnLevels],
 }
 
 impl<'a> View<'a> {

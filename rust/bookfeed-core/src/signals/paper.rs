@@ -181,7 +181,7 @@ fn available(leg: &Leg, view: &View) -> Qty {
     if !book.readable() {
         return 0;
     }
-    bundle::levels_of(leg.leg, book, leg.sell)
+    bundle::levels_of(leg.leg, book, view, leg.sell)
         .take_while(
             |&(price, _)| {
                 if leg.sell { price >= leg.worst_price } else { price <= leg.worst_price }
@@ -196,7 +196,7 @@ fn net(order: &Pending, qty: Qty, view: &View) -> Option<Usd> {
         let (book, about) = view.at(leg.leg.instrument)?;
         let mut fees = about.fees?.order(Role::Taker, leg.sell);
         let mut left = qty;
-        for (price, there) in bundle::levels_of(leg.leg, book, leg.sell) {
+        for (price, there) in bundle::levels_of(leg.leg, book, view, leg.sell) {
             let here = there.min(left);
             if here == 0 {
                 break;

@@ -41,6 +41,8 @@ struct Run {
     heard: [Option<u64>; 2],
     /// Receive time less venue time of the messages that stated those first.
     behind: [i64; 2],
+    /// What rests of the user's own in each book: bids and asks.
+    own: [[Side; 2]; 4],
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -105,6 +107,7 @@ impl Run {
             multiplier: PRICE_ONE,
             heard: [None; 2],
             behind: [0; 2],
+            own: Default::default(),
             counts: BTreeMap::new(),
         }
     }
@@ -180,6 +183,7 @@ impl Run {
                 self.pit.beat(0);
                 self.hear(0, now);
             }
+            19 => self.rest(),
             _ => {
                 self.pit.wait(MS);
             }
@@ -201,10 +205,38 @@ impl Run {
         }
     }
 
-    fn leg(&self, n: usize, no: bool) -> Leg {
+    /// The user's own orders rest in a book, at its levels and elsewhere, or no more.
+    fn rest(&mut self) {
+        let n = self.rng.below(4);
+        let id = u32::try_from(n).unwrap();
+        let book = self.pit.engine.book(id).unwrap();
+        let levels: [Side; 2] = [book.bids.best_first().collect(), book.asks.best_first().collect()];
+        let most = *self.rng.pick(&[0, 1, 20]);
+        for (own, levels) in self.own[n].iter_mut().zip(levels) {
+            own.clear();
+            for (price, qty) in levels.into_iter().chain([(CENT, QUARTER)]) {
+                let size = QUARTER * i64::try_from(self.rng.below(1 + most)).unwrap();
+                let size = if self.rng.once_in(3) { qty.min(size * 40) } else { size };
+                if size > 0 && own.iter().all(|&(at, _)| at != price) {
+                    own.push((price, size));
+                }
+            }
+        }
+        let [bids, asks] = &self.own[n];
+        self.pit.engine.own_resting(id, bids, asks, self.pit.ts).unwrap();
+    }
+
+    /// What a leg finds; without the user's own orders, if it is asked `net` of them.
+    fn leg(&self, n: usize, no: bool, net: bool) -> Leg {
         let book = self.pit.engine.book(u32::try_from(n).unwrap()).unwrap();
-        let (bids, asks): (Side, Side) =
-            (book.bids.best_first().collect(), book.asks.best_first().collect());
+        let others = |levels: Side, own: &Side| -> Side {
+            let own = |price| own.iter().filter(|l| net && l.0 == price).map(|l| l.1).sum::<i64>();
+            let left = levels.into_iter().map(|(price, qty)| (price, qty - own(price)));
+            left.filter(|&(_, qty)| qty > 0).collect()
+        };
+        let [own_bids, own_asks] = &self.own[n];
+        let bids = others(book.bids.best_first().collect(), own_bids);
+        let asks = others(book.asks.best_first().collect(), own_asks);
         let fees = match n {
             3 => Schedule::Polymarket(40_000_000),
             _ => Schedule::Kalshi(self.multiplier, 0, DIRECT),
@@ -236,11 +268,15 @@ impl Run {
                 return Some("lag");
             }
         }
-        let legs: Vec<_> = legs.iter().map(|&(n, no)| self.leg(n, no)).collect();
+        let [whole, net] = [false, true]
+            .map(|net| legs.iter().map(|&(n, no)| self.leg(n, no, net)).collect::<Vec<_>>());
         let question =
             Question { sell: false, payout, min_edge: 2_000_000, min_qty: 1, max_qty: i64::MAX };
-        match question.ask(&legs) {
-            Outcome::Found(_) => None,
+        match question.ask(&whole) {
+            Outcome::Found(_) => match question.ask(&net) {
+                Outcome::Found(_) => None,
+                _ => Some("own"),
+            },
             Outcome::Quiet => Some("quiet"),
             _ => Some("fees"),
         }
@@ -294,7 +330,9 @@ fn what_is_open_is_what_a_naive_question_finds_at_every_moment() {
         }
         run.counts.into_iter().for_each(|(why, n)| *all.entry(why).or_default() += n);
     }
-    for why in ["open", "quiet", "not_live", "status", "age", "skew", "lag", "fees", "unconfirmed"] {
+    for why in
+        ["open", "quiet", "not_live", "status", "age", "skew", "lag", "fees", "unconfirmed", "own"]
+    {
         assert!(all.get(why).copied().unwrap_or(0) > 100, "{why} in {all:?}");
     }
 }

@@ -196,6 +196,7 @@ fn fees_of_a_type_nobody_knows_are_never_zero() {
             instruments: &instruments,
             streams: &Streams::default(),
             connections: &[],
+            own: &[],
         };
         rule.assess(&subject, &view, &mut Vec::new())
     };

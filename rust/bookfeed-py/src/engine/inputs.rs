@@ -189,6 +189,23 @@ impl Engine {
         self.guarded(ts, |e| e.remove_rule(rule, ts))?.map_err(engine_error)
     }
 
+    /// Says what of the user's own rests in a book from now on: price in 1e-9 and size in 1e-8
+    /// of each level, in place of what was said before.
+    ///
+    /// Rules walk the book without it. What is open is asked about at once, and closes where it
+    /// is not there any more (``refused``); what does not open for this is counted (``own``).
+    /// Raises ``EngineError`` if there is no such instrument, and for levels that are none.
+    fn own_resting(
+        &mut self,
+        instrument: u32,
+        bids: Vec<(i64, i64)>,
+        asks: Vec<(i64, i64)>,
+        ts: i64,
+    ) -> PyResult<()> {
+        let id = self.id_of(instrument)?;
+        self.guarded(ts, |e| e.own_resting(id, &bids, &asks, ts))?.map_err(engine_error)
+    }
+
     /// Takes one frame of a connection, received at ``ts_recv`` (Unix nanoseconds), and
     /// returns the number of records that wait to be drained.
     ///
