@@ -32,6 +32,7 @@ _RARE: Final[tuple[tuple[Kind, bytes], ...]] = (
     (Kind.UNSUBSCRIBE, b'{"instrument": 0}'),
     (Kind.FORGET, b'{"instrument": 0}'),
     (Kind.RULE_END, b'{"rule": 0}'),
+    (Kind.OWN, b'{"instrument": 0, "bids": [[400000000, 5]], "asks": [[410000000, 10000000]]}'),
     (Kind.DROPPED, b'{"records": 3}'),
     (Kind.NOTE, b'{"rule": {"number": 0, "name": "a", "about": {"basis": ["b", 1]}}}'),
     (Kind.REST, b"[]"),

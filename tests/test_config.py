@@ -179,7 +179,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         assets_per_connection=450,
         user_ws_url="ws://127.0.0.1:1234/ws/user",
     )
-    assert loaded.own == config.OwnConfig(("kalshi",), 30.0)
+    assert loaded.own == config.OwnConfig(("kalshi",), 30.0, net=False)
     assert loaded.relays == config.RelaysConfig(
         ("rtds:activity/trades",), "ws://127.0.0.1:1234", "ws://127.0.0.1:1234/ws"
     )

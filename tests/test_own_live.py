@@ -1,6 +1,7 @@
 """Private channels over real sockets, beside simulated venues: true after every reconnect."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import pytest
+from audit_journals import Tape
 from own_link import OWNER, WALLET
 from waiting import until
 
@@ -16,6 +18,7 @@ from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import OwnEvent, OwnFill, OwnOrder, OwnStatus
 from bookfeed.own.kalshi import KalshiChannel
 from bookfeed.own.polymarket import PolymarketChannel
+from bookfeed.recordings.kinds import Kind
 from bookfeed.sim.kalshi.account import KalshiAccount
 from bookfeed.sim.kalshi.auth import generate_key
 from bookfeed.sim.kalshi.private import AccountServer

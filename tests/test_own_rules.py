@@ -16,16 +16,19 @@ from bookfeed.recordings.replay import apply_record
 
 STRIKES = "kalshi K-0 yes; kalshi K-1 yes; kalshi K-2 yes"
 RULES: list[tuple[str, dict[str, Any]]] = [
-    ("box", {"a": "kalshi K-2 yes", "b": "polymarket Y2 yes", "polarity_check": "off",
-             "confirm": "off", "max_lag_ms": "0"}),
-    ("box", {"a": "kalshi K-0 yes", "b": "polymarket Y0 yes", "polarity_check": "off",
-             "confirm": "off", "min_hold_ms": "20", "max_lag_ms": "0"}),
+    *(
+        ("box", {"a": f"kalshi K-{n} yes", "b": f"polymarket {outcome}{n} yes",
+                 "polarity_check": "off", "confirm": "off", "max_lag_ms": "0",
+                 "min_edge": "0.001"})
+        for n in range(3)
+        for outcome in "YN"
+    ),
     ("ladder", {"legs": STRIKES, "min_edge": "0.001"}),
     ("basket", {"legs": STRIKES, "exhaustive": "true", "min_qty": "5", "confirm": "off"}),
     ("complement", {"min_edge": "0"}),
     ("spread", {"open": "0.05", "close": "0.03"}),
 ]  # fmt: skip
-REFUSED = {"hash_check": "off"}
+OPTIONS: dict[str, Any] = {"hash_check": "off"}
 
 
 def resting(rng: random.Random, engine: Engine) -> bytes:
@@ -39,9 +42,9 @@ def resting(rng: random.Random, engine: Engine) -> bytes:
     return json.dumps(told).encode()
 
 
-def with_own(seed: int, steps: int) -> tuple[Records, dict[str, int]]:
-    """A journal in which the user's orders come and go, and what its engine refused."""
-    rng, engine = random.Random(seed), Engine(**REFUSED)
+def with_own(seed: int, steps: int) -> tuple[Records, int]:
+    """A journal in which the user's orders come and go, and what was refused for them."""
+    rng, engine = random.Random(seed), Engine(**OPTIONS)
     markets = Markets(seed, yes_prices=seed % 2 == 0, trouble=0.02)
     markets.begin(RULES, "direct")
     records: Records = []
@@ -52,18 +55,18 @@ def with_own(seed: int, steps: int) -> tuple[Records, dict[str, int]]:
             own = (int(Kind.OWN), record[1], 0, 0, resting(rng, engine))
             records.append(own)
             assert apply_record(engine, own[0], own[1], own[2], own[-1])
-    return records, dict(engine.refusals())
+    return records, engine.refusals()["own"]
 
 
 def test_the_auditor_agrees_on_what_is_left_without_the_users_orders() -> None:
     agreed: Counter[str] = Counter()
     refused = 0
     for seed in range(1, 9):
-        records, refusals = with_own(seed, 300)
-        report = audited(records, REFUSED)
+        records, count = with_own(seed, 300)
+        report = audited(records, OPTIONS)
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
-        refused += refusals["own"]
+        refused += count
     assert refused > 50, refused
     assert min(agreed[f"{rule} open"] for rule in ("box", "ladder", "basket")) > 5, agreed
 
@@ -77,7 +80,7 @@ def test_an_auditor_that_knows_no_orders_would_not_agree(monkeypatch: pytest.Mon
             known(self, kind, *rest)
 
     monkeypatch.setattr(Model, "control", deaf)
-    kinds = {finding.kind for finding in audited(records, REFUSED).findings}
+    kinds = {finding.kind for finding in audited(records, OPTIONS).findings}
     assert kinds & {"missing", "different", "extra"}
 
 

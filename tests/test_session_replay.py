@@ -221,6 +221,8 @@ def test_captures_replay_too() -> None:
         (Kind.FORGET, b"{}"),
         (Kind.RULE_END, b'{"rule": 0}'),
         (Kind.RULE_END, b'{"rule": "x"}'),
+        (Kind.OWN, b"{}"),
+        (Kind.OWN, b'{"instrument": 77, "bids": [], "asks": []}'),
         (Kind.RESYNC_BEGIN, b"{}"),
         (Kind.RULE, b'{"kind": "no such rule", "params": {}}'),
         (Kind.RULE, b'{"kind": "spread", "params": 5}'),

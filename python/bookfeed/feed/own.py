@@ -196,7 +196,8 @@ class OwnFace:
         """Return how much of the user's own a signal would take, in 1e-8 shares by symbol.
 
         Only books of which it would take some: a signal for which this is not empty trades with
-        oneself. Rules that know of an order take none of it (``net_own``). Raises ``KeyError`` if the feed does not follow a book of it.
+        oneself. Rules that know of an order take none of it (``net_own``). Raises ``KeyError`` if
+        the feed does not follow a book of it.
         """
         found: dict[str, int] = {}
         for leg in signal.legs:

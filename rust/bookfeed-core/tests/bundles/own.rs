@@ -98,8 +98,8 @@ fn what_is_found_is_what_the_books_hold_without_the_users_own() {
                 pit.book(n, book);
             }
         }
-        for n in 0..2 {
-            rest(&mut after, n, &own[n]);
+        for (n, own) in own.iter().enumerate() {
+            rest(&mut after, n, own);
         }
         let (whole, bare) = (open(&whole), open(&bare));
         let found: Vec<_> = bare.iter().map(|signal| taken(signal)).collect();
