@@ -59,6 +59,7 @@ max_lag_ms = 400
 min_time_to_close_ms = 60000
 confirm = "off"
 min_hold_ms = 400
+allow_poll = "on"
 cooldown_ms = 50
 polarity_check = "off"
 enabled = true
@@ -107,7 +108,7 @@ legs = [
 
 GATES = {
     "min_edge": "0.001", "max_age_ms": "30000", "min_time_to_close_ms": "0",
-    "min_hold_ms": "0", "cooldown_ms": "0", "proof": "off",
+    "min_hold_ms": "0", "cooldown_ms": "0", "proof": "off", "allow_poll": "off",
 }  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def test_every_section_becomes_the_rule_it_means(tmp_path: Path) -> None:
         "max_age_ms": "5000", "max_skew_ms": "1000", "max_lag_ms": "400",
         "min_time_to_close_ms": "60000", "confirm": "off", "min_hold_ms": "400",
         "cooldown_ms": "50",
-        "proof": "venue",
+        "proof": "venue", "allow_poll": "on",
     }  # fmt: skip
     legs = f"kalshi KXA yes; kalshi KXB no; polymarket {YES} yes"
     told = {"legs": legs, "exhaustive": "true", "augmented": "false"}

@@ -327,7 +327,10 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         '[[market]]\nvenue = "binance"\nsymbol = "BTC-USDT"\n[binance]\nrest_url = ""\n', 5,
         "binance.rest_url", "is needed",
     ),
-    "no key for Kalshi": (KALSHI, None, "kalshi.api_key_id", "set KALSHI_API_KEY_ID and KALSHI_"),
+    "no key and no REST for Kalshi": (
+        KALSHI + '[kalshi]\nrest_url = ""\n', 5, "kalshi.rest_url",
+        "set KALSHI_API_KEY_ID and KALSHI_",
+    ),
     "key that is not there": (
         KALSHI + '[kalshi]\napi_key_id = "abc"\nprivate_key_file = "/absent.pem"\n', 6,
         "kalshi.private_key_file", "/absent.pem: cannot read (No such file or directory)",

@@ -148,8 +148,9 @@ async def test_a_venue_comes_later(server: Server) -> None:
 async def test_a_venue_that_cannot_come_changes_nothing(server: Server) -> None:
     async with feed_of(server) as feed:
         await feed.wait_live(PATIENCE_S)
+        nowhere = {"kalshi": Endpoint(kalshi(), "wss://kalshi.example/trade-api/ws/v2")}
         with pytest.raises(ValueError, match="KALSHI_API_KEY_ID"):
-            await feed.add_markets([SECOND, kalshi_market("KXA")])
+            await feed.add_markets([SECOND, kalshi_market("KXA")], endpoints=nowhere)
         assert [view.symbol for view in feed.books()] == [YES, NO]
         await feed.add_markets([SECOND])
     with pytest.raises(SessionError, match="was closed"):

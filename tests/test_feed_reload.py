@@ -77,7 +77,7 @@ async def test_markets_and_rules_change_and_what_stays_does_not(
 
 async def test_what_cannot_be_used_changes_nothing(tmp_path: Path, server: Server) -> None:
     old = config_of(tmp_path, OLD)
-    kalshi = '[[market]]\nvenue = "kalshi"\nticker = "KXA-1"\n'
+    kalshi = '[[market]]\nvenue = "kalshi"\nticker = "KXA-1"\n[kalshi]\nrest_url = ""\n'
     new = config_of(tmp_path, OLD.replace('"0.05"', '"0.06"') + MORE + kalshi)
     async with feed_of(server, old) as feed:
         before = dict(feed.rules)
