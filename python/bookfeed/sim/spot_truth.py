@@ -6,7 +6,7 @@ ladders that messages are printed from. Prices go out as integers of 1e-9, sizes
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from bookfeed.sim.truth import BookTruth
@@ -57,6 +57,13 @@ class SpotTruth:
 
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
+        self.on_change: Callable[[str], None] | None = None
+        """Is told of every symbol whose book has a new version."""
+
+    @property
+    def symbols(self) -> list[str]:
+        """All there are, in the order in which they came."""
+        return list(self._books)
 
     def start(
         self, symbol: str, version: int, bids: Mapping[int, int], asks: Mapping[int, int]
@@ -70,6 +77,8 @@ class SpotTruth:
         for change in changes:
             book.put(version, change)
         book.version = version
+        if self.on_change is not None:
+            self.on_change(symbol)
 
     def version(self, symbol: str) -> int:
         """The newest version of the book of ``symbol``."""

@@ -7,7 +7,7 @@ affair of each venue.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -86,6 +86,19 @@ class Books:
         self._qty_e8 = qty_e8
         self._past_max = past_max
         self._books: dict[str, _Book] = {}
+        self.on_change: Callable[[str], None] | None = None
+        """Is told of every symbol whose book has a new version."""
+
+    @property
+    def symbols(self) -> list[str]:
+        """All there are, in the order in which they came."""
+        return list(self._books)
+
+    def _close_version(self, symbol: str, torn: bool) -> None:
+        """What was done to a book is its next version."""
+        self._books[symbol].close_version(torn)
+        if self.on_change is not None:
+            self.on_change(symbol)
 
     def _book(self, symbol: str) -> _Book:
         book = self._books.get(symbol)

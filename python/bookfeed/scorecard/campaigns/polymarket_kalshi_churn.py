@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,11 +42,16 @@ RULES: Final = (Rule("spread", {"open": "0.02"}), Rule("complement", {"min_edge"
 Listing = tuple[list[Market], Endpoint]
 
 
-@asynccontextmanager
-async def simulated(*arguments: str) -> AsyncIterator[dict[str, Any]]:
+def simulated(*arguments: str) -> AbstractAsyncContextManager[dict[str, Any]]:
     """What a simulated venue tells that is a process of its own, so that memory is the feed's."""
+    return started("-m", "bookfeed", "sim", *arguments, "-q", "--exit-with-parent")
+
+
+@asynccontextmanager
+async def started(*command: str) -> AsyncIterator[dict[str, Any]]:
+    """What a Python program tells when it is ready, which ends when its input does."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bookfeed", "sim", *arguments, "-q", "--exit-with-parent",
+        sys.executable, *command,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None

@@ -1,9 +1,10 @@
 """All simulated venues at once, over real sockets, with a fault at each of them every few seconds.
 
 Each venue is a process of its own and has a plan of faults: all that its campaign knows, in turn.
-One feed follows them all. What it saw is recorded, and audited afterwards. As a program with
-``--seconds 1800`` it prints one JSON line, and exits with 1 if a book was wrong while live by what
-the auditor reads, a callback failed, or memory grew by more than 5 MiB.
+One feed follows them all. What it saw is recorded, and audited afterwards; what it showed as live
+is held against the true books, which the venues write down. As a program it does so for
+``--seconds`` (1800) with 400 books, prints one JSON line, and exits with 1 if ``problems`` finds
+any.
 """
 
 import argparse
@@ -13,30 +14,46 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from bookfeed.feed.feed import Feed
+from bookfeed import loops
+from bookfeed.feed.feed import Endpoint, Feed
 from bookfeed.live.options import SessionOptions
 from bookfeed.market import Market
 from bookfeed.recordings.writer import JournalWriter
+from bookfeed.scorecard.campaigns import true_books
 from bookfeed.scorecard.campaigns.polymarket_kalshi_churn import (
     RULES,
     Listing,
     audited,
     listing_of,
-    simulated,
+    started,
 )
 from bookfeed.scorecard.campaigns.polymarket_soak import GROWTH_MAX_BYTES, resident_bytes
+from bookfeed.scorecard.campaigns.stalls import Stalls
+from bookfeed.scorecard.campaigns.true_books import Shown, judged
 from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
 from bookfeed.venues.kraken import KrakenMarket, KrakenSection
 
-MARKETS: Final = {"polymarket": 20, "kalshi": 20, "binance": 3, "kraken": 3}
+Markets = Mapping[str, int]
+FEW: Final[Markets] = {"polymarket": 20, "kalshi": 20, "binance": 3, "kraken": 3}
+MANY: Final[Markets] = {"polymarket": 100, "kalshi": 276, "binance": 8, "kraken": 8}
+"""400 books: a market of the first has two, and of the second's a third are windows that end."""
 RATE: Final = 200
+"""Frames a second of each venue."""
+LIVE_MIN: Final = 0.98
+STALL_MAX_S: Final = 0.1
+STALL_PERMILLE_MAX_S: Final = 0.02
+SHOWN_EACH: Final = 12
+"""Books that are held against the truth, a look."""
 FAULT_S: Final = 2
 """How long a fault goes on that would go on for ever."""
 LOOK_S: Final = 0.05
@@ -83,67 +100,125 @@ _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
 
 
 class Looking:
-    """How much of the time books are live, and how long the loop stood still."""
+    """How much of the time books are live, and what they show."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, shown: Shown) -> None:
         self._feed = feed
+        self._shown = shown
         self.looks = 0
         self.live = 0.0
-        self.stall_s = 0.0
 
     async def until(self, end_s: float) -> None:
         """Looks now and then until that time of the loop."""
         loop = asyncio.get_running_loop()
-        while (now_s := loop.time()) < end_s:
-            books = self._feed.engine.books()
+        while loop.time() < end_s:
+            books = [book for book in self._feed.engine.books() if book.cause != "resolved"]
+            self._shown.look(books)
             self.looks += 1
             self.live += sum(book.live for book in books) / max(1, len(books))
             await asyncio.sleep(LOOK_S)
-            self.stall_s = max(self.stall_s, loop.time() - now_s - LOOK_S)
+
+    @property
+    def live_share(self) -> float:
+        """Of all books and looks."""
+        return self.live / max(1, self.looks)
 
 
-async def sockets(seconds: float, every_s: float, directory: Path) -> dict[str, Any]:
-    """The figures of so many seconds."""
-    loop = asyncio.get_running_loop()
-    markets: list[Market] = []
-    endpoints = {}
+@dataclass(frozen=True)
+class Venues:
+    """The simulated venues of a run, as far as a feed has to know them."""
+
+    markets: list[Market]
+    endpoints: dict[str, Endpoint]
+    truth: dict[str, Path]
+    """Where each writes its true books down."""
+
+
+@asynccontextmanager
+async def venues(
+    seconds: float, every_s: float, counts: Markets, directory: Path
+) -> AsyncIterator[Venues]:
+    """All of them, each in a process of its own."""
+    found = Venues([], {}, {})
     async with AsyncExitStack() as stack:
         for world in worlds():
-            path = directory / f"{world.name}.toml"
-            path.write_text(plan_of(world, seconds, every_s))
-            count = str(MARKETS[world.name])
-            arguments = ("--venue", world.name, "--markets", count, "--faults", str(path))
-            told = await stack.enter_async_context(simulated(*arguments, "--rate", str(RATE)))
-            listed, endpoints[world.name] = _TOLD[world.name](told)
-            markets += listed
-        recorder = JournalWriter(directory / "journal", prefix="sockets")
-        feed = Feed(markets, endpoints=endpoints, rules=RULES, recorder=recorder, options=OPTIONS)
-        async with feed:
-            await feed.wait_live(LIVE_WITHIN_S)
-            gc.collect()
-            begun_s, baseline = loop.time(), resident_bytes()
-            looking = Looking(feed)
+            plan, name = directory / f"{world.name}.toml", world.name
+            plan.write_text(plan_of(world, seconds, every_s))
+            found.truth[name] = directory / f"{name}.truth"
+            command = (
+                *("-m", true_books.__name__, "--venue", name, "--markets", str(counts[name])),
+                *("--rate", str(RATE), "--faults", str(plan), "--truth", str(found.truth[name])),
+            )
+            told = await stack.enter_async_context(started(*command))
+            listed, found.endpoints[name] = _TOLD[name](lasting(told, LIVE_WITHIN_S + seconds))
+            found.markets.extend(listed)
+        yield found
+
+
+def lasting(told: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Of what a venue lists, the markets that are open for so many seconds more."""
+    until_s = time.time() + seconds
+
+    def stays(market: dict[str, Any]) -> bool:
+        closes = market.get("close_time")
+        return closes is None or datetime.fromisoformat(closes).timestamp() > until_s
+
+    return told | {"markets": [one for one in told["markets"] if stays(one)]}
+
+
+async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, Any]:
+    """What a feed makes of them in so many seconds."""
+    loop = asyncio.get_running_loop()
+    recorder = JournalWriter(directory / "journal", prefix="sockets")
+    options = {"endpoints": found.endpoints, "rules": RULES, "options": OPTIONS}
+    feed = Feed(found.markets, recorder=recorder, **options)  # type: ignore[arg-type]
+    shown = Shown(directory / "shown", SHOWN_EACH)
+    async with feed:
+        await feed.wait_live(LIVE_WITHIN_S)
+        gc.collect()
+        begun_s, baseline = loop.time(), resident_bytes()
+        looking = Looking(feed, shown)
+        async with Stalls() as stalls:
             await looking.until(begun_s + seconds)
-            gc.collect()
-            grew = resident_bytes() - baseline
-            counters = feed.counters()
+        gc.collect()
+        grew = resident_bytes() - baseline
+        counters = feed.counters()
+    shown.close()
     return {
         "seconds": seconds,
-        "books": sum(len(market.symbols) for market in markets),
+        "books": sum(len(market.symbols) for market in found.markets),
         "frames": counters["frames"],
         "connects": counters["connects"],
-        "live_share": round(looking.live / max(1, looking.looks), 4),
-        "stall_ms_max": round(looking.stall_s * 1e3),
+        "live_share": round(looking.live_share, 4),
+        "stall_ms_max": round(stalls.longest_s * 1e3, 1),
+        "own_stall_ms_max": round(stalls.own_longest_s * 1e3, 1),
+        "own_stall_ms_permille": round(stalls.own_permille_s() * 1e3, 1),
         "growth_mib": round(grew / 2**20, 2),
         "callback_errors": counters["callback_errors"],
     }
 
 
-def run(seconds: float, every_s: float) -> dict[str, Any]:
+async def sockets(
+    seconds: float, every_s: float, counts: Markets, directory: Path
+) -> dict[str, Any]:
+    """The figures of so many seconds, without those of the auditor."""
+    async with venues(seconds, every_s, counts, directory) as found:
+        figures = await followed(found, seconds, directory)
+    told = judged(directory / "shown", found.truth)
+    return figures | {
+        "shown": told.shown,
+        "mistaken": told.never,
+        "mistaken_s_max": round(told.mistaken_s_max, 2),
+        "old_s_max": round(told.old_s_max, 2),
+        "untrue": told.wrong[:5],
+    }
+
+
+def run(seconds: float, every_s: float, counts: Markets = FEW) -> dict[str, Any]:
     """All figures of so many seconds, with a fault at each venue every so many."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        figures = asyncio.run(sockets(seconds, every_s, directory))
+        figures = loops.run(sockets(seconds, every_s, counts, directory))
         return figures | audited(directory / "journal")
 
 
@@ -151,16 +226,42 @@ SOCKETS: Final = run
 """What the scorecard plays."""
 
 
+def problems(figures: dict[str, Any]) -> list[str]:
+    """What of a run is not as it has to be."""
+    found = [f"{name}: {figures[name]}" for name in ("wrong", "untrue", "callback_errors")
+             if figures[name]]  # fmt: skip
+    if figures["live_share"] < LIVE_MIN:
+        found.append(f"live {figures['live_share']:.2%} of the time")
+    if figures["growth_mib"] * 2**20 > GROWTH_MAX_BYTES:
+        found.append(f"memory grew by {figures['growth_mib']} MiB")
+    return [*found, *stood_still(figures)]
+
+
+def stood_still(figures: dict[str, Any]) -> list[str]:
+    """What is wrong with how long the loop stood still by its own doing."""
+    longest_ms, permille_ms = figures["own_stall_ms_max"], figures["own_stall_ms_permille"]
+    found = []
+    if longest_ms > STALL_MAX_S * 1e3:
+        found.append(f"the loop stood still for {longest_ms} ms")
+    if permille_ms > STALL_PERMILLE_MAX_S * 1e3:
+        found.append(f"one in a thousand stalls of the loop was longer than {permille_ms} ms")
+    return found
+
+
+STOOD_STILL: Final = stood_still
+"""What the scorecard judges such a run by."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--every", type=float, default=10.0, help="seconds between two faults")
+    parser.add_argument("--seconds", type=float, default=1_800.0)
+    parser.add_argument("--every", type=float, default=30.0, help="seconds between two faults")
     options = parser.parse_args(argv)
-    figures = run(options.seconds, options.every)
-    print(json.dumps(figures))
-    grew = figures["growth_mib"] * 2**20 > GROWTH_MAX_BYTES
-    return 1 if grew or figures["wrong"] or figures["callback_errors"] else 0
+    figures = run(options.seconds, options.every, MANY)
+    found = problems(figures)
+    print(json.dumps(figures | {"problems": found}))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class KalshiTruth(Books):
             price = PIPS - change.price if change.side else change.price
             there = (book.asks if change.side else book.bids).get(price, 0)
             book.put(not change.side, price, there + change.delta)
-        book.close_version(message.torn)
+        self._close_version(message.ticker, message.torn)
 
 
 def _asks(levels: Levels) -> dict[int, int]:

@@ -19,14 +19,14 @@ class Truth(Books):
         if isinstance(change, Levels):
             book = self._book(change.asset.asset_id)
             book.replace(change.bids, change.asks)
-            book.close_version(message.torn)
+            self._close_version(change.asset.asset_id, message.torn)
             return
         touched = {}
         for asset, is_bid, price, size in change:
-            book = touched[asset.index] = self._book(asset.asset_id)
-            book.put(is_bid, price, size)
-        for book in touched.values():
-            book.close_version(message.torn)
+            touched[asset.index] = asset.asset_id
+            self._book(asset.asset_id).put(is_bid, price, size)
+        for symbol in touched.values():
+            self._close_version(symbol, message.torn)
 
     def start(self, levels: Levels) -> None:
         """Version 0 of an asset."""
