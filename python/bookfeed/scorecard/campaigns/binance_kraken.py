@@ -38,6 +38,7 @@ from bookfeed.scorecard.campaigns.binance_kraken_client import (
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
 from bookfeed.scorecard.campaigns.seeds import play as play_seeds
+from bookfeed.scorecard.campaigns.seen import seen
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.binance.faults import BinanceFault, random_binance_faults
 from bookfeed.sim.binance.stream import BinanceStream
@@ -410,6 +411,7 @@ def run(
     report.signals = client.signals
     report.digest = client.trace.digest()
     report.transitions = len(client.changes)
+    report.seen = seen(stream.fault_log, client.changes, FITTING)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(referee, report, live_at)
     if clean:

@@ -19,6 +19,7 @@ from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.scorecard.campaigns.calm import Calm, Delivery
 from bookfeed.scorecard.campaigns.kalshi_schedule import detectable, schedule_of
 from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
+from bookfeed.scorecard.campaigns.seen import seen
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
@@ -444,6 +445,7 @@ def run(
     report.signals = client.signals
     report.digest = client.trace.digest()
     report.transitions = len(client.changes)
+    report.seen = seen(stream.fault_log, client.changes, FITTING)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(stream, referee, report, live_at)
     if clean:

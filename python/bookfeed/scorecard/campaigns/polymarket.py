@@ -20,6 +20,7 @@ from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.scorecard.campaigns.calm import Calm, Delivery, stamped_readably
 from bookfeed.scorecard.campaigns.polymarket_trades import ToldTrades
 from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
+from bookfeed.scorecard.campaigns.seen import seen
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.faults import Fault, random_faults
@@ -456,6 +457,7 @@ def run(
     report.signals = client.signals
     report.digest = client.trace.digest()
     report.transitions = len(client.changes)
+    report.seen = seen(stream.fault_log, client.changes, FITTING)
     report.causes.update(cause for _, _, _, cause in client.changes)
     judge_faults(stream, client, report, end_ns)
     judge_trades(stream, client, report)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bookfeed._bookfeed import Batch
+from bookfeed.scorecard.campaigns.seen import Seen
 
 _SUMMED: Final = (
     "frames", "checks", "signals", "live_ns", "total_ns", "calm_live_ns", "calm_ns"
@@ -39,6 +40,8 @@ class Report:
     calm_live_ns: int = 0
     calm_ns: int = 0
     """Outside faults: how long books were live, and there at all."""
+    seen: list[Seen] = field(default_factory=list)
+    """When each fault was seen."""
 
 
 class Trace:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bookfeed.scorecard.row import Row
-from bookfeed.scorecard.rows import campaign, matrix, oracle, recorder, security, source
+from bookfeed.scorecard.rows import campaign, matrix, oracle, recorder, security, source, stated
 
 ROWS: Final[tuple[Row, ...]] = (
     *campaign.ROWS,
@@ -12,5 +12,6 @@ ROWS: Final[tuple[Row, ...]] = (
     *source.ROWS,
     *recorder.ROWS,
     *security.ROWS,
+    *stated.ROWS,
 )
 """All of them, in the order in which they are told."""

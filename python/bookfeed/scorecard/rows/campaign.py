@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from bookfeed.scorecard.campaigns.seeds import Report
@@ -15,6 +15,7 @@ from bookfeed.scorecard.tree import run
 
 ITEMS: Final = 1_000
 """Messages and other things that happen in a seed."""
+CLEAN_ITEMS: Final = 10_000
 RATE: Final = 60
 """Frames a second of a campaign."""
 FAULT_EVERY_S: Final = 30
@@ -36,6 +37,8 @@ class Played(NamedTuple):
     transitions: int
     problems: tuple[str, ...]
     digest: str
+    calm_ns: int
+    """Time of books outside faults, all added up."""
 
 
 def of_report(report: Report, world: str) -> Played:
@@ -50,6 +53,7 @@ def of_report(report: Report, world: str) -> Played:
         report.transitions,
         tuple(report.problems),
         report.digest,
+        report.calm_ns,
     )
 
 
@@ -85,9 +89,22 @@ def failed(runs: Iterable[Played]) -> tuple[tuple[str, ...], int | None]:
     return problems, bad[0].seed if bad else None
 
 
+@cache
+def mixed_runs(effort: Effort) -> tuple[Played, ...]:
+    """Random mixes of faults; played once for all rows that look at them."""
+    return tuple(shared_out(mixed, effort.seeds(400, 10_000), effort))
+
+
+@cache
+def clean_runs(effort: Effort) -> tuple[Played, ...]:
+    """Streams without faults; likewise."""
+    seeds = effort.seeds(12, 1_000)
+    return tuple(shared_out(partial(clean, CLEAN_ITEMS), seeds, effort, chunk=1))
+
+
 def sweep(effort: Effort) -> Figure:
     """A1."""
-    runs = list(shared_out(mixed, effort.seeds(400, 10_000), effort))
+    runs = mixed_runs(effort)
     frames, faults = sum(one.frames for one in runs), sum(one.faults for one in runs)
     problems, seed = failed(runs)
     names = ", ".join(sorted({one.world for one in runs}))
@@ -115,8 +132,7 @@ def availability(effort: Effort) -> Figure:
 
 def no_faults(effort: Effort) -> Figure:
     """A3."""
-    items = 10_000
-    runs = list(shared_out(partial(clean, items), effort.seeds(12, 1_000), effort, chunk=1))
+    runs = clean_runs(effort)
     problems, seed = failed(runs)
     frames = sum(one.frames for one in runs)
     share = sum(one.live_ns for one in runs) / sum(one.total_ns for one in runs)

@@ -4,8 +4,10 @@ out, at every venue whose simulator can; tests make it on sockets, files and clo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, NamedTuple
 
+from bookfeed.scorecard.campaigns.seen import Seen
 from bookfeed.scorecard.campaigns.world import found, worlds
 from bookfeed.scorecard.held import Play, both, held, held_by_rust
 from bookfeed.scorecard.play import shared_out
@@ -32,6 +34,7 @@ class Struck(NamedTuple):
     problem: str
     calm_ns: int
     live_ns: int
+    seen: tuple[Seen, ...]
 
 
 def cells(row: str) -> Iterator[Cell]:
@@ -46,7 +49,14 @@ def strike(task: tuple[Cell, int]) -> Struck:
     world = next(world for world in worlds() if world.name == cell.venue)
     report = world.alone(cell.fault, seed, items=ITEMS)
     problem = report.problems[0] if report.problems else ""
-    return Struck(cell, seed, problem, report.calm_ns, report.calm_live_ns)
+    return Struck(cell, seed, problem, report.calm_ns, report.calm_live_ns, tuple(report.seen))
+
+
+@cache
+def struck(row: str, effort: Effort) -> tuple[Struck, ...]:
+    """All runs of a row of the matrix; played once for all rows that look at them."""
+    tasks = [(cell, seed) for cell in cells(row) for seed in effort.seeds(3, 20)]
+    return tuple(shared_out(strike, tasks, effort, chunk=20))
 
 
 @dataclass(frozen=True)
@@ -56,18 +66,19 @@ class Cells:
     row: str
 
     def __call__(self, effort: Effort) -> Figure:
-        tasks = [(cell, seed) for cell in cells(self.row) for seed in effort.seeds(3, 20)]
-        found = list(shared_out(strike, tasks, effort, chunk=20))
+        found = struck(self.row, effort)
         bad = [one for one in found if one.problem]
         problems = [f"{' '.join(one.cell)}, seed {one.seed}: {one.problem}" for one in bad]
-        struck = {cell: [one for one in found if one.cell == cell] for cell, _ in tasks}
-        for cell, runs in struck.items():
+        by_cell: dict[Cell, list[Struck]] = {}
+        for one in found:
+            by_cell.setdefault(one.cell, []).append(one)
+        for cell, runs in by_cell.items():
             calm_ns = sum(one.calm_ns for one in runs)
             live_ns = sum(one.live_ns for one in runs)
             if live_ns < CALM_MIN * calm_ns:
                 problems.append(f"{' '.join(cell)}: live {live_ns / calm_ns:.1%} after recovery")
-        venues = len({cell.venue for cell, _ in tasks})
-        text = f"{len(struck)} cells of {venues} venues, {len(tasks)} runs"
+        venues = len({cell.venue for cell in by_cell})
+        text = f"{len(by_cell)} cells of {venues} venues, {len(found)} runs"
         return Figure(text, tuple(problems), bad[0].seed if bad else None)
 
 
