@@ -35,7 +35,10 @@ LINE_MAX: Final = 100
 # Of what is written for people who use or change bookfeed: all pages but the record of changes
 # and what the benchmarks print. The first figure held the books of venues alone; the second is for
 # what came beside them: doctor, private channels, prices of other streams, polling, the catalogue.
-WORDS_MAX: Final = 27_000 + 1_500
+# The third is for how the warranty is measured: kept results, what others make of the same faults.
+WORDS_MAX: Final = 27_000 + 1_500 + 150
+# Written by commands, as the benchmarks are.
+WRITTEN: Final = {"docs/scorecard.md", "docs/versus.md"}
 
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -290,6 +293,7 @@ def test_the_readme_is_read_in_one_go() -> None:
 def test_all_pages_together_have_a_bound() -> None:
     told = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/")
     pages = [page for page in PAGES if relative(page).startswith(told)]
+    pages = [page for page in pages if relative(page) not in WRITTEN]
     words = {relative(page): len(page.read_text().split()) for page in pages}
     assert sum(words.values()) < WORDS_MAX, sorted(words.items(), key=lambda item: -item[1])
 

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from bookfeed.cli import main
-from bookfeed.scorecard import pytests, tree
+from bookfeed.scorecard import kept, pytests, tree
 from bookfeed.scorecard.campaigns.world import World, found, worlds
 from bookfeed.scorecard.held import both, held, named_tests
+from bookfeed.scorecard.kept import Kept
 from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
-from bookfeed.scorecard.rows import ROWS, campaign, matrix
+from bookfeed.scorecard.rows import ROWS, campaign, matrix, stated
 from bookfeed.scorecard.told import below, counted, line, page
 
 FEW = """
@@ -127,6 +128,59 @@ def test_seeds_are_shared_out_and_come_back_in_order() -> None:
     assert list(shared_out(abs, [-3, 2, -1, 4], effort, chunk=1)) == [3, 2, 1, 4]
 
 
+# Results that are kept.
+
+
+def test_a_kept_result_is_that_of_its_build_and_tier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = played(row(lambda _: Figure("2 of 3", ("the third",), 7)), ALONE)
+    Kept(tmp_path, "full").put(result)
+    assert Kept(tmp_path, "full").result(result.row) == result
+    assert Kept(tmp_path, "quick").result(result.row) is None
+    assert Kept(tmp_path, "full").result(replace(result.row, id="X2")) is None
+    monkeypatch.setattr(kept, "build", lambda: "another")
+    assert Kept(tmp_path, "full").result(result.row) is None
+
+
+def test_kept_rows_are_not_played_again_unless_they_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(range(10))
+    counting = replace(row(lambda _: Figure(f"time {next(times)}")), id="A1")
+    monkeypatch.setattr("bookfeed.cli.score.ROWS", (counting,))
+    for ids, told in (([], 0), ([], 0), (["A1"], 1), ([], 1)):
+        assert main(["score", *ids, "--keep", str(tmp_path)]) == 0
+        assert f"time {told} " in capsys.readouterr().out
+    assert main(["score", "--keep", str(tmp_path), "-o", "markdown"]) == 0
+    assert "| time 1 | pass |\n" in capsys.readouterr().out
+    assert main(["score", "A1", "--seed", "3", "--keep", str(tmp_path)]) == 2
+    assert "leave --seed out" in capsys.readouterr().err
+
+
+# Figures that are stated.
+
+
+def test_how_long_a_fault_was_there_before_it_was_seen() -> None:
+    (world,) = (one for one in worlds() if "F14" in one.cells and one.name == "kalshi")
+    report = world.alone("drop", 2, items=matrix.ITEMS)
+    assert [one.kind for one in report.seen] == ["drop"]
+    assert report.seen[0].after_ns is not None and report.seen[0].after_ns < 1_000_000_000
+    report = world.alone("malformed:truncated", 2, items=matrix.ITEMS)
+    assert [one.after_ns for one in report.seen] == [0]
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_what_was_wrong_while_live_is_counted_as_undetected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = campaign.mixed(3)._replace(problems=("A live and wrong at 1", "a fault was not named"))
+    monkeypatch.setattr(campaign, "mixed", lambda seed: bad._replace(seed=seed))
+    figure = stated.undetected(ALONE)
+    assert figure.text == "1 in 0.00 million updates"
+    assert figure.problems == (f"seed 3, {bad.world}: A live and wrong at 1",)
+
+
 # Campaigns.
 
 
@@ -135,6 +189,15 @@ def test_a_seed_is_played_alone() -> None:
     assert figure.text.startswith("0 of 1 seeds") and figure.problems == ()
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """What was played is played anew, in this test and after it."""
+    campaign.mixed_runs.cache_clear()
+    yield
+    campaign.mixed_runs.cache_clear()
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_a_violation_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = campaign.mixed(3)._replace(problems=("live and wrong",))
     monkeypatch.setattr(campaign, "mixed", lambda seed: bad._replace(seed=seed))
@@ -165,6 +228,7 @@ def test_all_venues_over_sockets_that_lose_connections_are_right_by_the_auditor(
     (sockets,) = found("SOCKETS")
     figures = sockets(3.5, 1.0)  # time for the first three: resets and closed connections
     assert figures["wrong"] == [] and figures["refused"] == figures["callback_errors"] == 0
+    assert figures["untrue"] == [] and figures["shown"] > 200
     assert figures["compared"] > figures["books"] > 50 and figures["connects"] > len(worlds())
 
 

@@ -461,6 +461,13 @@ def add_score(commands: Commands) -> None:
         metavar="N",
         help="share seeds out to N processes (default: one for each processor)",
     )
+    score.add_argument(
+        "--keep",
+        type=path,
+        metavar="DIR",
+        help="keep each result in DIR; one that is kept there, of this build and tier, is not "
+        "played again unless its row is named",
+    )
     score.add_argument("--list", action="store_true", help="list the rows, and play none")
     score.add_argument(
         "-o",

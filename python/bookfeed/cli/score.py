@@ -5,11 +5,13 @@ import contextlib
 import logging
 import os
 import shlex
+from pathlib import Path
 
 from bookfeed.errors import ConfigError, ExitCode
 from bookfeed.monitor.output import write_json, write_line
 from bookfeed.monitor.text import printable
 from bookfeed.scorecard.held import prepare
+from bookfeed.scorecard.kept import Kept
 from bookfeed.scorecard.play import played
 from bookfeed.scorecard.row import Effort, NotMeasuredError, Result, Row, Tier
 from bookfeed.scorecard.rows import ROWS
@@ -28,10 +30,15 @@ def execute(args: argparse.Namespace) -> ExitCode:
     effort = Effort(tier, args.seed, args.workers or os.cpu_count() or 1)
     results: list[Result] = []
     wanted = _wanted(args.ids, tier)
+    kept = _kept(args, tier)
+    # A row that is named is to be played, whatever is kept of it.
+    earlier = {row.id: kept.result(row) for row in wanted if kept and not args.ids}
     with contextlib.suppress(NotMeasuredError, LookupError):  # each row says so itself
-        prepare(wanted, effort)
+        prepare([row for row in wanted if earlier.get(row.id) is None], effort)
     for row in wanted:
-        result = played(row, effort)
+        result = earlier.get(row.id) or played(row, effort)
+        if kept:
+            kept.put(result)
         results.append(result)
         if args.output == "ndjson":
             write_line({"type": "row", **result.to_dict()})
@@ -41,12 +48,22 @@ def execute(args: argparse.Namespace) -> ExitCode:
         rows = [one.to_dict() for one in results]
         write_json({"tier": tier, "counts": counted(results), "rows": rows})
     elif args.output == "markdown":
-        flags = [*args.ids, "--full" if args.full else "--quick", "-o", "markdown"]
+        flags = [*args.ids, f"--{tier}", *(["--keep", args.keep] if kept else [])]
+        flags += ["-o", "markdown"]
         print(page(results, tier, shlex.join(["bookfeed", "score", *flags])))
     elif args.output != "ndjson":
         print(summary(results))
     failed = any(one.grade == "fail" for one in results)
     return ExitCode.FAILURE if failed else ExitCode.OK
+
+
+def _kept(args: argparse.Namespace, tier: Tier) -> Kept | None:
+    """The folder of results, if one was named."""
+    if args.keep is None:
+        return None
+    if args.seed is not None:
+        raise ConfigError("--keep", args.keep, "one seed is not the row: leave --seed out")
+    return Kept(Path(args.keep), tier)
 
 
 def _wanted(ids: list[str], tier: Tier) -> list[Row]:

@@ -1,7 +1,8 @@
 """A row of the scorecard: what is measured, what is asked of it, and what it came to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 Grade = Literal["pass", "fail", "amber"]
@@ -68,6 +69,8 @@ class Result:
     problems: tuple[str, ...]
     seed: int | None
     seconds: float
+    day: str = field(default_factory=lambda: date.today().isoformat())
+    """When it was measured."""
 
     @property
     def again(self) -> str:

@@ -3,9 +3,9 @@
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
 from typing import Final
 
+from bookfeed.scorecard.kept import build
 from bookfeed.scorecard.play import NOT_BUILT
 from bookfeed.scorecard.row import Result, Tier
 
@@ -52,12 +52,18 @@ def page(results: Sequence[Result], tier: Tier, command: str) -> str:
         "This page shows how far the warranty of a book goes, and how to measure that yourself:",
         f"`{command}`, which wrote it. It is the {tier} tier.",
         "",
-        f"{date.today().isoformat()}; {machine}. {summary(results)}.",
+        f"{_days(results)}; {machine}; build {build()}. {summary(results)}.",
         "",
         "| row | what | asked | came to | grade |",
         "|---|---|---|---|---|",
     ]
     return "\n".join([*head, *map(_cells, results), ""])
+
+
+def _days(results: Sequence[Result]) -> str:
+    """When they were measured."""
+    days = sorted({one.day for one in results})
+    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
 
 
 def _cells(result: Result) -> str:
