@@ -1,6 +1,7 @@
 //! Many frames: numbers, backfills that overlap, connections that come and go.
 
 use super::describe::{T_RECV, connected, take};
+use super::oracle;
 use super::support::Rng;
 use bookfeed_core::venue::relay::{Relay, Relays};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ fn update(second: i64, cents: i64) -> String {
     )
 }
 
-fn backfill(seconds: impl Iterator<Item = i64>, price: impl Fn(i64) -> i64) -> String {
+fn backfill(seconds: impl Iterator<Item = i64>, mut price: impl FnMut(i64) -> i64) -> String {
     let points: Vec<_> = seconds
         .map(|s| {
             let cents = price(s);
@@ -30,6 +31,20 @@ fn backfill(seconds: impl Iterator<Item = i64>, price: impl Fn(i64) -> i64) -> S
         r#"{{"topic":"crypto_prices","type":"subscribe","timestamp":{T},"payload":{{"symbol":"btc/usd","data":[{}]}}}}"#,
         points.join(",")
     )
+}
+
+#[test]
+fn two_values_of_one_time_are_each_told_once() {
+    let mut next = 0..;
+    let frame = backfill([5, 5, 6].into_iter(), |_| 7_000_000 + next.next().unwrap());
+    oracle::check(Relay::Rtds, frame.as_bytes());
+    let mut relays = connected(Relay::Rtds);
+    relays.ingest(0, frame.as_bytes(), T_RECV);
+    let flags = |point: &Value| point["flags"].to_string().contains("revised");
+    let revised: Vec<bool> = take(&mut relays).0.iter().map(flags).collect();
+    assert_eq!(revised, [false, true, false]);
+    relays.ingest(0, frame.as_bytes(), T_RECV + 1);
+    assert!(take(&mut relays).0.is_empty());
 }
 
 #[test]

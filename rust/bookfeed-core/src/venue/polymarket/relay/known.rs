@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 /// Points that are remembered of a symbol of a topic: more than any backfill holds.
 const POINTS_MAX: usize = 512;
+/// What is remembered of one time: values that were revised come again with the next backfill.
+const TOLD_MAX: usize = 8;
 
-/// What was told of a time.
+/// One thing that was told of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Told {
     value: i128,
@@ -25,14 +27,15 @@ pub(super) enum Verdict {
     Told,
     /// Something else was told of its time.
     Revised,
-    /// It is older than everything that is remembered, so it may have been told.
+    /// It may have been told: it is older than everything that is remembered, or its time has had
+    /// as many values as are remembered.
     Forgotten,
 }
 
 /// The points that were told, by topic, symbol and window.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    series: BTreeMap<(u8, u32, u16), BTreeMap<Nanos, Told>>,
+    series: BTreeMap<(u8, u32, u16), BTreeMap<Nanos, Vec<Told>>>,
 }
 
 impl Known {
@@ -43,26 +46,25 @@ impl Known {
         let double = point.flags & FLAG_DOUBLE != 0;
         let mark = (point.flags & FLAG_CARRIED, point.status as u8);
         let told = Told { value: point.value, double, mark };
-        let before = series.get(&point.ts_event).copied();
-        if before.is_some_and(|before| same(before, told)) {
+        let before = series.get(&point.ts_event).map_or(&[][..], Vec::as_slice);
+        if before.iter().any(|&before| same(before, told)) {
             return Verdict::Told;
         }
         let oldest = series.first_key_value().map(|(&ts, _)| ts);
-        let full = series.len() >= POINTS_MAX;
-        if before.is_none() && full && oldest.is_some_and(|oldest| point.ts_event < oldest) {
+        let too_old = series.len() >= POINTS_MAX && oldest.is_some_and(|ts| point.ts_event < ts);
+        if before.is_empty() && too_old || before.len() >= TOLD_MAX {
             return Verdict::Forgotten;
         }
-        series.insert(point.ts_event, told);
+        let revised = before.last().is_some_and(|&last| !near(last, told));
+        series.entry(point.ts_event).or_default().push(told);
         if series.len() > POINTS_MAX {
             series.pop_first();
         }
-        match before {
-            Some(before) if !near(before, told) => {
-                point.flags |= FLAG_REVISED;
-                Verdict::Revised
-            }
-            _ => Verdict::New,
+        if revised {
+            point.flags |= FLAG_REVISED;
+            return Verdict::Revised;
         }
+        Verdict::New
     }
 }
 
@@ -119,6 +121,19 @@ mod tests {
         let mut closed = point(2, exact + 1, 0);
         closed.status = MarketStatus::Closed;
         assert_eq!(known.take(&mut closed), Verdict::New);
+    }
+
+    #[test]
+    fn a_revised_value_that_comes_again_is_not_told_again() {
+        let mut known = Known::default();
+        assert_eq!(known.take(&mut point(1, 5, 0)), Verdict::New);
+        assert_eq!(known.take(&mut point(1, 6, 0)), Verdict::Revised);
+        assert_eq!(known.take(&mut point(1, 5, 0)), Verdict::Told);
+        assert_eq!(known.take(&mut point(1, 6, 0)), Verdict::Told);
+        for value in 0..1_000 {
+            known.take(&mut point(1, value, 0));
+        }
+        assert_eq!(known.take(&mut point(1, 2_000, 0)), Verdict::Forgotten);
     }
 
     #[test]
