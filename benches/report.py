@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -144,13 +145,24 @@ def head_lines(command: str, measured: dict[str, Measured], *, quick: bool) -> l
     return lines
 
 
+def contents(lines: Iterable[str]) -> list[str]:
+    """What a page has: a link to each of its tables, a line each."""
+    headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    return [f"* [{heading}](#{anchor(heading)})" for heading in headings]
+
+
+def anchor(heading: str) -> str:
+    """The name by which a browser finds a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def document(measured: dict[str, Measured], command: str, *, quick: bool) -> str:
     """The whole of BENCHMARKS.md, from the rows of each row set, or what was measured of it."""
     tables = by_table(row for one in measured.values() for row in one.rows)
     found = verdicts(tables)
     if len(measured) < len(ROW_SETS):
         found = [line for line in found if line[-1] != NOT_MEASURED]
-    lines = head_lines(command, measured, quick=quick)
+    lines: list[str] = []
     if found:
         lines += ["## Targets", "", *lines_of(["target", "asked", "measured", "verdict"], found)]
         lines += [
@@ -160,7 +172,8 @@ def document(measured: dict[str, Measured], command: str, *, quick: bool) -> str
         ]
     for name in measured:
         lines += ROW_SETS[name].lines(tables)
-    return "\n".join(lines).rstrip() + "\n"
+    head = head_lines(command, measured, quick=quick)
+    return "\n".join([*head, *contents(lines), "", *lines]).rstrip() + "\n"
 
 
 def main(argv: list[str]) -> int:
