@@ -40,6 +40,7 @@ Cause: TypeAlias = Literal[
     "absent",
     "withheld",
     "polled",
+    "unsound",
 ]
 """Why a book is in its state."""
 

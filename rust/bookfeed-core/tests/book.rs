@@ -189,6 +189,65 @@ impl Pair {
     }
 }
 
+/// One of all the ways in which a side changes; how many levels that were.
+fn change_somehow(ladder: &mut BookSide, rng: &mut Rng) -> u64 {
+    let price = |rng: &mut Rng| i64::try_from(rng.below(300)).unwrap();
+    // Sizes up to the largest ones, whose sum does not fit, and zero.
+    let qty = |rng: &mut Rng| match rng.below(4) {
+        0 => 0,
+        1 => i64::MAX - price(rng),
+        _ => 1 + price(rng),
+    };
+    match rng.below(20) {
+        0 => {
+            let levels: Vec<_> =
+                (0..rng.below(80)).map(|_| Level::new(price(rng), 1 + qty(rng) / 2)).collect();
+            // The same price twice leaves the side empty, which adds up, too.
+            let _ = ladder.load(&levels);
+            levels.len() as u64
+        }
+        1 => {
+            ladder.truncate(rng.below(200));
+            1
+        }
+        2 if rng.once_in(20) => {
+            ladder.clear();
+            1
+        }
+        2..=7 => {
+            let levels: Vec<_> =
+                (0..rng.below(90)).map(|_| Level::new(price(rng), qty(rng))).collect();
+            ladder.apply(&levels);
+            levels.len() as u64
+        }
+        8..=13 => {
+            let less = rng.once_in(2);
+            let change = if less { -(1 + price(rng)) } else { qty(rng) };
+            // More than is there is refused, and changes nothing.
+            let _ = ladder.add(price(rng), change);
+            1
+        }
+        _ => {
+            ladder.set(Level::new(price(rng), qty(rng)));
+            1
+        }
+    }
+}
+
+/// For the nightly tier: nothing of the above goes astray in 10^8 changes.
+#[test]
+#[ignore = "long: a hundred million changes"]
+fn a_hundred_million_changes_add_up() {
+    let mut ladders = [BookSide::new(Side::Bid), BookSide::new(Side::Ask)];
+    let (mut rng, mut changes) = (Rng(9), 0);
+    while changes < 100_000_000 {
+        for ladder in &mut ladders {
+            changes += change_somehow(ladder, &mut rng);
+            assert!(!ladder.audit_due() || ladder.audit());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -235,6 +294,7 @@ proptest! {
             let changed = levels.iter().fold(false, |changed, &level| changed | single.set(level));
             prop_assert_eq!(together.apply(&levels), changed);
             prop_assert_eq!(together.levels(), single.levels());
+            prop_assert!(together.audit() && single.audit());
         }
     }
 
@@ -258,6 +318,17 @@ proptest! {
                 expected.reverse();
             }
             prop_assert_eq!(ladder.best_first().collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn whatever_changes_a_side_it_adds_up(seed: u64, ask: bool, steps in 1..400u64) {
+        let side = if ask { Side::Ask } else { Side::Bid };
+        let mut ladder = BookSide::new(side);
+        let mut rng = Rng(seed);
+        for _ in 0..steps {
+            change_somehow(&mut ladder, &mut rng);
+            prop_assert!(ladder.audit());
         }
     }
 

@@ -68,6 +68,17 @@ impl Book {
         loaded[0].and(loaded[1])
     }
 
+    /// Whether its levels should be added up ([`Self::audit`]).
+    #[inline]
+    pub(crate) const fn audit_due(&self) -> bool {
+        self.bids.audit_due() || self.asks.audit_due()
+    }
+
+    /// Adds up the levels of the sides whose turn it is: whether they are what changes made of them.
+    pub(crate) fn audit(&mut self) -> bool {
+        [&mut self.bids, &mut self.asks].into_iter().all(|side| !side.audit_due() || side.audit())
+    }
+
     /// Removes every level, and the memory they took.
     pub(crate) fn clear(&mut self) {
         self.log_loss();

@@ -103,6 +103,8 @@ named_codes! {
         Withheld = "withheld",
         /// Nothing streams, and the venue is asked for it again and again.
         Polled = "polled",
+        /// Its levels do not add up to what was put in and taken out: a defect of this engine.
+        Unsound = "unsound",
     }
 }
 

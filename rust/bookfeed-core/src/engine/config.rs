@@ -225,6 +225,8 @@ pub struct Counters {
     pub regressions: u64,
     /// Changes that took more from a level than it held.
     pub underflows: u64,
+    /// Books whose levels did not add up to their changes.
+    pub unsound: u64,
     /// Messages about the user's own orders and positions.
     pub own: u64,
     /// Replies and errors that nobody collected in time.

@@ -194,8 +194,9 @@ impl Judge {
         world: &mut World,
         origin: &Origin,
         frame: &Frame,
-        applied: &Applied,
+        applied: &mut Applied,
     ) {
+        self.audit(world, applied, origin.ts_recv);
         for one in &applied.touched {
             let id = one.id;
             match one.how {

@@ -33,6 +33,7 @@ mod questions;
 mod rules;
 mod searches;
 mod sequence;
+mod soundness;
 mod time;
 mod usual;
 mod whole;
@@ -118,7 +119,7 @@ impl Engine {
                 }
                 if taken != Taken::Judged {
                     // 3. Does the evidence agree? Which state?
-                    judge.judge(world, origin, frame, &applier.applied);
+                    judge.judge(world, origin, frame, &mut applier.applied);
                 }
                 // 4. The books as they are now, for all to see; and 5., the rules that watch them.
                 judge.publish(world, applier.applied.books(), origin.ts_recv);
@@ -148,7 +149,7 @@ impl Engine {
             return;
         }
         applier.apply_rest(world, judge, origin, frame, message, stands_at);
-        judge.judge(world, origin, frame, &applier.applied);
+        judge.judge(world, origin, frame, &mut applier.applied);
         judge.publish(world, applier.applied.books(), origin.ts_recv);
         world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }
@@ -157,7 +158,7 @@ impl Engine {
     fn take_polled(&mut self, origin: &Origin, frame: &Frame, message: &Message, asked: Nanos) {
         let Self { world, applier, judge, .. } = self;
         applier.apply_poll(world, judge, origin, frame, message, asked);
-        judge.judge(world, origin, frame, &applier.applied);
+        judge.judge(world, origin, frame, &mut applier.applied);
         judge.publish(world, applier.applied.books(), origin.ts_recv);
         world.levels.publish(&mut world.books, &mut judge.publisher.output, origin.ts_recv);
     }

@@ -77,7 +77,8 @@ fn siblings(instruments: &Instruments, [a, b]: [u32; 2]) -> bool {
 fn is_usual(book: &Book, origin: &Origin) -> bool {
     // No time, or none that is believed, is not newer than any.
     let newer = origin.ts_event > book.ts_event;
-    newer && book.state == State::Live && book.doubt.is_none() && !book.hash_struck
+    let sound = !book.hash_struck && !book.audit_due();
+    newer && book.state == State::Live && book.doubt.is_none() && sound
 }
 
 /// Puts a change on its book, and notes when it was and what hash it came with.

@@ -90,6 +90,7 @@ impl Engine {
             ("gaps", c.gaps),
             ("regressions", c.regressions),
             ("underflows", c.underflows),
+            ("unsound", c.unsound),
             ("own", c.own),
             ("notices_dropped", c.notices_dropped),
             ("rest_accepted", c.rest_accepted),
