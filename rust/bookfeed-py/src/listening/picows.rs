@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyType};
 use std::ffi::{c_int, c_void};
 use std::mem::{offset_of, size_of};
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 /// A frame that is a text message, or begins one.
@@ -150,28 +150,27 @@ pub(super) fn install(
     {
         return Err(PyTypeError::new_err("not a listener of the class that was learned"));
     }
-    let raw = listener.as_ptr().cast::<RawListener>();
     // SAFETY: the type of `listener` has the very table that was learned, so it is `WSListener` or
     // derived from it; and it is as large as the class whose fields were compared with
-    // `RawListener`. It is alive for the call.
-    let (table, kept) = unsafe { ((*raw).table, (*raw).intake) };
-    if table as usize != known.table_address {
+    // `RawListener`. It is alive for the call. This thread holds the GIL and calls nobody until it
+    // returns, so nobody else reads or writes the object meanwhile.
+    let raw = unsafe { &mut *listener.as_ptr().cast::<RawListener>() };
+    if raw.table as usize != known.table_address {
         return Ok(Some("the table of a listener is not that of its type".to_owned()));
     }
-    if kept != intake.as_ptr() {
+    if raw.intake != intake.as_ptr() {
         return Ok(Some("the slot of a listener is not where it should be".to_owned()));
     }
-    // SAFETY: as above. `known` is static, so the table outlives every listener. Whoever reads the
-    // field is picows, on the thread that holds the GIL.
-    unsafe { (*raw).table = &raw const known.table };
+    // `known` is static, so the table outlives every listener.
+    raw.table = &raw const known.table;
     Ok(None)
 }
 
 /// Whether what is read of `frame` here is what its own getters say. Only during its callback.
 pub(super) fn agrees(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
-    // SAFETY: `frame` is alive for the call. It is the frame that picows hands to its callback, as
-    // the caller promises, so its payload is in picows' buffer until the callback ends.
-    let Some(seen) = (unsafe { read(frame.as_ptr()) }) else { return Ok(false) };
+    // SAFETY: it is the frame that picows hands to its callback, as the caller promises, so its
+    // payload is in picows' buffer until the callback ends.
+    let Some(seen) = (unsafe { read(frame) }) else { return Ok(false) };
     let flag = |name: &str| frame.getattr(name)?.extract::<u8>();
     let (opcode, size): (c_int, usize) =
         (frame.getattr("msg_type")?.extract()?, frame.getattr("payload_size")?.extract()?);
@@ -191,22 +190,18 @@ fn payload_agrees(frame: &Bound<'_, PyAny>, payload: &[u8]) -> PyResult<bool> {
 /// What is in a frame; nothing if it is not one of the type that was compared.
 ///
 /// # Safety
-/// `frame` is an object that is alive, and if it is a `WSFrame`, its callback has not ended before
-/// `'a` ends.
-unsafe fn read<'a>(frame: *mut ffi::PyObject) -> Option<Frame<'a>> {
-    // SAFETY: the object is alive, so its type can be asked for.
-    let kind = unsafe { ffi::Py_TYPE(frame) };
-    if kind as usize != KNOWN.get()?.frame_address {
+/// If `frame` is a `WSFrame`, its callback has not ended before `'a` ends.
+unsafe fn read<'a>(frame: &'a Bound<'_, PyAny>) -> Option<Frame<'a>> {
+    if frame.get_type_ptr() as usize != KNOWN.get()?.frame_address {
         return None;
     }
-    // SAFETY: it is of the very type whose size was compared with `RawFrame`.
-    let raw = unsafe { &*frame.cast::<RawFrame>() };
-    let size = usize::try_from(raw.payload_size).ok()?;
-    if raw.payload.is_null() {
-        return None;
-    }
-    // SAFETY: picows has `payload_size` bytes there and changes none of them during the callback.
-    let payload = unsafe { std::slice::from_raw_parts(raw.payload, size) };
+    // SAFETY: it is of the very type whose size was compared with `RawFrame`. During the callback
+    // picows has `payload_size` bytes at `payload`, unless that is null, and changes none of them.
+    let (raw, payload) = unsafe {
+        let raw = &*frame.as_ptr().cast::<RawFrame>();
+        let size = usize::try_from(raw.payload_size).ok().filter(|_| !raw.payload.is_null())?;
+        (raw, std::slice::from_raw_parts(raw.payload, size))
+    };
     let reserved = [raw.rsv1, raw.rsv2, raw.rsv3];
     Some(Frame { opcode: raw.opcode, fin: raw.fin, reserved, last: raw.last_in_buffer, payload })
 }
@@ -222,10 +217,14 @@ unsafe extern "C" fn on_ws_frame(
     frame: *mut ffi::PyObject,
     skip_dispatch: c_int,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the thread holds the GIL.
-    let py = unsafe { Python::assume_attached() };
+    // SAFETY: the caller's promise: the thread holds the GIL, and both are alive for the call.
+    let (py, heard, given) = unsafe {
+        let py = Python::assume_attached();
+        (py, Borrowed::from_ptr(py, listener), Borrowed::from_ptr(py, frame))
+    };
+    // What a panic leaves behind is not looked at again: the engine poisons its books itself.
     // SAFETY: the caller's promise.
-    let offered = catch_unwind(|| unsafe { offer(py, listener, frame) });
+    let offered = catch_unwind(AssertUnwindSafe(|| unsafe { offer(&heard, &given) }));
     let error = match (offered, KNOWN.get()) {
         (Ok(Ok(true)), _) => return py.None().into_ptr(),
         (Ok(Ok(false)), Some(known)) => {
@@ -235,9 +234,7 @@ unsafe extern "C" fn on_ws_frame(
         (Ok(Err(error)), _) => error,
         (Err(_), _) | (_, None) => engine_error("the native listener failed"),
     };
-    // SAFETY: as above; the listener is alive while its callback runs.
-    let listener = unsafe { Bound::from_borrowed_ptr(py, listener) };
-    match super::tell(&listener, error) {
+    match super::tell(&heard, error) {
         Ok(()) => py.None().into_ptr(),
         Err(error) => {
             error.restore(py);
@@ -249,25 +246,20 @@ unsafe extern "C" fn on_ws_frame(
 /// Offers a frame to the intake of its listener; whether it was taken.
 ///
 /// # Safety
-/// As `on_ws_frame`.
-unsafe fn offer(
-    py: Python<'_>,
-    listener: *mut ffi::PyObject,
-    frame: *mut ffi::PyObject,
-) -> PyResult<bool> {
-    // SAFETY: `install` compared the type of the listener with `RawListener`, and it is alive.
-    let kept = unsafe { (*listener.cast::<RawListener>()).intake };
-    // SAFETY: a slot holds nothing, or an object that is alive at least as long as it is there; from
-    // here on this reference keeps it, too.
-    let Some(kept) = (unsafe { Bound::from_borrowed_ptr_or_opt(py, kept) }) else {
-        return Ok(false);
+/// `install` succeeded on `listener`, and this is the callback of `frame`.
+unsafe fn offer<'py>(listener: &Bound<'py, PyAny>, frame: &Bound<'py, PyAny>) -> PyResult<bool> {
+    // SAFETY: `install` compared the type of the listener with `RawListener`. Its slot holds
+    // nothing, or an object that is alive as long as it is there; from here on this reference keeps
+    // it, too. The frame is the one whose callback this is, and it is not used after that.
+    let (kept, frame) = unsafe {
+        let intake = (*listener.as_ptr().cast::<RawListener>()).intake;
+        (Bound::from_borrowed_ptr_or_opt(listener.py(), intake), read(frame))
     };
-    // SAFETY: it is the frame whose callback this is, and it is not used after that.
-    let (Ok(intake), Some(frame)) = (kept.cast_into::<FrameIntake>(), unsafe { read(frame) }) else {
+    let (Some(Ok(intake)), Some(frame)) = (kept.map(Bound::cast_into::<FrameIntake>), frame) else {
         return Ok(false);
     };
     if frame.opcode != TEXT || frame.fin != 1 || frame.reserved != [0; 3] {
         return Ok(false);
     }
-    intake.get().take(py, frame.payload, frame.last != 0)
+    intake.get().take(listener.py(), frame.payload, frame.last != 0)
 }
