@@ -27,13 +27,15 @@ class RawServer:
     ``refusals`` are answered, one each, instead of upgrading.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self.refusals: list[bytes] = []
         # Headers of the next answer that upgrades.
         self.promised = b""
         self.opened: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
         self._tls = tls
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(address)
         self._sockets: list[socket.socket] = []
         self._greeting: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._serve)

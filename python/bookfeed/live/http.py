@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
 from bookfeed.clock import NS_PER_S, seconds_ns
 from bookfeed.errors import ConfigError, SessionError
 from bookfeed.live.handshake import told
+from bookfeed.live.lookup import Resolver
 from bookfeed.live.proxy import proxy_of
 from bookfeed.venues.base import Endpoint, RestRequest
 
@@ -179,7 +180,9 @@ class RestClient:
         import aiohttp
 
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            resolver = cast("aiohttp.abc.AbstractResolver", Resolver())
+            connector = aiohttp.TCPConnector(resolver=resolver)
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
     async def close(self) -> None:
