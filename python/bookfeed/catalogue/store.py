@@ -304,7 +304,8 @@ class Store:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
-        except (sqlite3.Error, OSError) as error:
+        # The last of them where no thread is to be had.
+        except (sqlite3.Error, OSError, RuntimeError) as error:
             problem = "cannot be used: give another file, or move this one away"
             raise CatalogueError(f"{self.path} {problem} ({error})") from error
 

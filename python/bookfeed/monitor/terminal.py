@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from bookfeed.threads import begin
+
 
 class LineWriter:
     """Writes texts to the file descriptor ``fd`` in order, from a thread.
@@ -39,8 +41,7 @@ class LineWriter:
         """Texts that were not written, so far."""
         self.error: OSError | None = None
         """Why nothing is written any more; ``BrokenPipeError`` once the reader has gone."""
-        self._thread: Final = threading.Thread(target=self._run, name="bookfeed-out", daemon=True)
-        self._thread.start()
+        self._thread: Final = begin(self._run, "bookfeed-out")
 
     @property
     def waiting(self) -> int:

@@ -222,6 +222,13 @@ class SegmentFiles:
             self._file.close()
             self._file = None
 
+    def discard(self) -> None:
+        """Closes the segment and deletes it: nothing was recorded."""
+        file = self._file
+        self.close()
+        if file is not None:
+            file.remove()
+
     def _takes_more(self) -> bool:
         return self._file is not None and self._unsynced_bytes < UNSYNCED_BYTES_MAX
 

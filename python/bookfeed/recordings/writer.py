@@ -25,6 +25,7 @@ from bookfeed._bookfeed import JournalEncoder, __version__
 from bookfeed.errors import JournalError
 from bookfeed.recordings.kinds import Kind, RecordTuple
 from bookfeed.recordings.segments import BLOCK_BYTES, NewFile, SegmentFiles, segment_metadata
+from bookfeed.threads import begin
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
@@ -106,10 +107,11 @@ class JournalWriter:
             rotate_bytes=rotate_bytes,
             sync_interval_s=sync_interval_s,
         )
-        self._thread: Final = threading.Thread(
-            target=self._run, name="bookfeed-journal", daemon=True
-        )
-        self._thread.start()
+        try:
+            self._thread: Final = begin(self._run, "bookfeed-journal")
+        except OSError as error:
+            self._disk.discard()
+            raise JournalError(f"cannot record to {directory}: {error.strerror}") from error
 
     @property
     def encoder(self) -> JournalEncoder | None:

@@ -22,6 +22,7 @@ from bookfeed.log import RateLimitedLog
 from bookfeed.sinks.base import SinkOptions
 from bookfeed.sinks.batches import EMPTY, conflated, join, merged, without_oldest
 from bookfeed.sinks.spill import SpillFile
+from bookfeed.threads import begin
 
 # As many fresh records are handed to a sink at once, or moved to disk, about.
 PIECE: Final = 4_096
@@ -232,13 +233,11 @@ class Spill(Queue):
         self._on_disk = 0
 
     def open(self) -> None:
-        """Make the file and start the thread; ``OSError`` if the directory takes no file."""
+        """Make the file and start the thread; ``OSError`` if either cannot be had."""
         if self._file is not None:
             return
         self._file = self._open_file()
-        threading.Thread(
-            target=self._move_all, name=f"bookfeed-spill-{self._name}", daemon=True
-        ).start()
+        begin(self._move_all, f"bookfeed-spill-{self._name}")
 
     @property
     def dropped(self) -> int:

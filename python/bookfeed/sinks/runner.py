@@ -13,16 +13,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from bookfeed._bookfeed import Batch
 from bookfeed.log import RateLimitedLog
 from bookfeed.names import Names
 from bookfeed.sinks.base import Sink, SinkOptions, SinkState, SinkStatus
 from bookfeed.sinks.policies import Queue, WouldBlock, queue_for
-
-T = TypeVar("T")
+from bookfeed.threads import begin, in_a_thread
 
 # Failures in a row before a sink is left alone for a while, and how long: doubled each time.
 FAILURES_IN_A_ROW: Final = 3
@@ -234,9 +232,11 @@ class ThreadRunner(Runner):
 
     def start(self, names: Names) -> None:
         """Begin in a new thread."""
-        threading.Thread(
-            target=self._run, args=(names,), name=f"bookfeed-sink-{self.name}", daemon=True
-        ).start()
+        try:
+            begin(lambda: self._run(names), f"bookfeed-sink-{self.name}")
+        except OSError as error:
+            if not self._was_refused(error):
+                self._has_closed()
 
     def wake(self) -> None:
         """Say that records wait."""
@@ -346,7 +346,7 @@ class TaskRunner(Runner):
     async def _open(self, names: Names) -> bool:
         while not self.stopping:
             try:
-                await asyncio.wrap_future(in_a_thread(self.queue.open))
+                await asyncio.wrap_future(in_a_thread(self.queue.open, "bookfeed-disk"))
                 await _awaited(self._sink.open(names))
             except BaseException as error:
                 self._raise_ours(error)
@@ -385,7 +385,7 @@ class TaskRunner(Runner):
         try:
             return self.queue.take(block=False)
         except WouldBlock:
-            return await asyncio.wrap_future(in_a_thread(self.queue.take))
+            return await asyncio.wrap_future(in_a_thread(self.queue.take, "bookfeed-disk"))
 
     async def _leave_alone(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -396,20 +396,3 @@ class TaskRunner(Runner):
 async def _awaited(result: Any) -> None:
     if inspect.isawaitable(result):
         await result
-
-
-def in_a_thread(work: Callable[[], T]) -> "Future[T]":
-    """Do ``work`` in a daemon thread of its own: if it never returns, the process still ends."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        done.set_running_or_notify_cancel()
-        try:
-            result = work()
-        except BaseException as error:
-            done.set_exception(error)
-        else:
-            done.set_result(result)
-
-    threading.Thread(target=run, name="bookfeed-disk", daemon=True).start()
-    return done
