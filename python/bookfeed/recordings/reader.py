@@ -6,6 +6,8 @@ that a later segment makes good (blocks written again after a failed fsync) is n
 """
 
 import errno
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,16 +67,18 @@ class Journal:
     """The records of a journal: iterate for ``(kind, ts, conn, epoch, payload)``.
 
     ``path`` is a segment file, a directory (all its ``.bfj`` files) or the beginning of file
-    names. A segment is held in memory while it is read. With ``recover``, valid blocks behind
-    damage are handed out too. Raises ``JournalError`` if there is no journal at ``path``, or
-    the one file there is none or of a newer format; among several, such a file is ``missing``
+    names. Of a directory, links and what is no file are not read: an archive of somebody else's
+    may hold some. A segment is held in memory while it is read. With ``recover``, valid blocks
+    behind damage are handed out too. Raises ``JournalError`` if there is no journal at ``path``,
+    or the one file there is none or of a newer format; among several, such a file is ``missing``
     (a power failure can wipe the newest).
     """
 
     def __init__(self, path: str | Path, *, recover: bool = False) -> None:
         self.segments: Final = segments(path)
         self.recover: Final = recover
-        self.metadata: Final = self._first_metadata(single=Path(path) in self.segments)
+        self._named: Final = Path(path) in self.segments
+        self.metadata: Final = self._first_metadata()
         self._report: JournalReport | None = None
 
     def __iter__(self) -> Iterator[RecordTuple]:
@@ -100,7 +104,7 @@ class Journal:
         unended: list[Missing] = []
         for index, path in enumerate(self.segments):
             try:
-                segment = _Segment(path)
+                segment = self._segment(path)
             except _NotASegment as error:
                 account.total_bytes += error.size
                 account.missing.append(Missing(path, 0, error.size, error.reason))
@@ -132,12 +136,15 @@ class Journal:
             account.valid_bytes += report["valid_bytes"]
         account.missing += unended
 
-    def _first_metadata(self, *, single: bool) -> dict[str, Any]:
+    def _segment(self, path: Path) -> "_Segment":
+        return _Segment(path, named=self._named)
+
+    def _first_metadata(self) -> dict[str, Any]:
         for path in self.segments:
             try:
-                return _Segment(path).metadata
+                return self._segment(path).metadata
             except _NotASegment:
-                if single:
+                if self._named:
                     raise
         return {}
 
@@ -146,7 +153,7 @@ class Journal:
         if index + 1 == len(self.segments):
             return False
         try:
-            following = _Segment(self.segments[index + 1])
+            following = self._segment(self.segments[index + 1])
         except _NotASegment:
             return False
         first = JournalReader(following.data).report()["seq_first"]
@@ -164,11 +171,11 @@ class _NotASegment(JournalError):
 
 
 class _Segment:
-    """One file's bytes and metadata."""
+    """One file's bytes and metadata; ``named`` if its path was given, and not found."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, named: bool) -> None:
         try:
-            self.data: Final = path.read_bytes()
+            self.data: Final = path.read_bytes() if named else _plain_bytes(path)
         except OSError as error:
             raise JournalError(f"cannot read {path}: {error.strerror or error}") from error
         try:
@@ -179,6 +186,19 @@ class _Segment:
         name = self.metadata.get("recording")
         # None where the header is damaged: taken to go on with the recording before it.
         self.recording: Final = name if isinstance(name, str) else None
+
+
+def _plain_bytes(path: Path) -> bytes:
+    """The bytes of a file that was found in a directory: of no link, pipe or device."""
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        raise _NotASegment(path, 0, "a link, which is followed only if it is named itself")
+    if not stat.S_ISREG(mode):
+        raise _NotASegment(path, 0, "no file")
+    # In case that it is another by now.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
+        return file.read()
 
 
 def _lacks_end(path: Path, report: dict[str, Any]) -> list[Missing]:
