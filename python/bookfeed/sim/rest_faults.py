@@ -8,6 +8,8 @@ Kinds, as the venues' pages have them:
 
 * ``limit``: 429, with ``Retry-After`` or without; ``away``: 503, likewise.
 * ``page``: 200, with an HTML page in place of an answer; ``hang``: no answer for a while.
+* ``late``: an answer of when it was asked for is sent a while later.
+* ``older``: every third answer is the one before the last, and does not say so.
 * ``stale``: what a cache keeps: the first answer of a path, whatever is asked, with its ``Age``.
 * ``poison``: a request that names ``symbol`` is refused as a whole, with 422.
 * ``clamp``: an answer has the first ``count`` books that were asked for, and does not say so.
@@ -25,7 +27,7 @@ from typing import Final, Literal
 from aiohttp import web
 
 RestFaultKind = Literal[
-    "limit", "away", "page", "hang", "stale", "poison", "clamp", "hidden", "ghost"
+    "limit", "away", "page", "hang", "late", "older", "stale", "poison", "clamp", "hidden", "ghost"
 ]
 _PAGE: Final = "<!DOCTYPE html><html><head><title>Just a moment</title></head></html>"
 _STATUS: Final[dict[str, int]] = {"limit": 429, "away": 503}
@@ -48,6 +50,7 @@ class RestFaults:
     def __init__(self) -> None:
         self._now: dict[RestFaultKind, RestFault] = {}
         self._kept: dict[str, tuple[float, str]] = {}
+        self._newest: dict[str, list[str]] = {}
         self.hits: Counter[RestFaultKind] = Counter()
         """Requests, or books, that each kind has spoilt so far."""
 
@@ -68,6 +71,8 @@ class RestFaults:
         self._now.pop(kind, None)
         if kind == "stale":
             self._kept.clear()
+        if kind == "older":
+            self._newest.clear()
 
     def _hit(self, kind: RestFaultKind) -> RestFault | None:
         fault = self._now.get(kind)
@@ -96,7 +101,27 @@ class RestFaults:
             return web.Response(status=422, text='{"error":"invalid payload"}')
         if "stale" in self._now:
             return await self._cached(request, handler)
-        return await handler(request)
+        answer = await handler(request)
+        if "older" in self._now:
+            answer = await self._set_back(request, answer)
+        if (fault := self._hit("late")) is not None:
+            await asyncio.sleep(fault.hang_s)
+        return answer
+
+    async def _set_back(
+        self, request: web.Request, answer: web.StreamResponse
+    ) -> web.StreamResponse:
+        """The answer, or one that came before the last."""
+        if answer.status != 200 or not isinstance(answer, web.Response):
+            return answer
+        newest = self._newest.setdefault(request.path_qs + await request.text(), [])
+        if len(newest) < 2:
+            newest.append(answer.text or "")
+            return answer
+        self._hit("older")
+        text = newest[0]
+        newest.clear()
+        return web.Response(text=text, content_type="application/json")
 
     async def _cached(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         key = request.path
