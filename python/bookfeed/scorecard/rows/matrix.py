@@ -5,16 +5,19 @@ out, at every venue whose simulator can; tests make it on sockets, files and clo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from bookfeed.scorecard.campaigns.seen import Seen
 from bookfeed.scorecard.campaigns.world import found, worlds
 from bookfeed.scorecard.held import Play, both, held, held_by_rust
 from bookfeed.scorecard.play import shared_out
 from bookfeed.scorecard.row import Effort, Figure, Row
+from bookfeed.scorecard.tree import campaign
+from bookfeed.sim.rest_faults import RestFaultKind
 
 ITEMS: Final = 600
 """Things that happen in a run with one fault: ten seconds of a stream."""
+_SEEDS_AT_ONCE: Final = 4
 CALM_MIN: Final = 0.99
 """How much of the time outside the fault, and three seconds after it, books must be live."""
 
@@ -101,6 +104,27 @@ def traps(effort: Effort) -> Figure:
     return Figure(text, tuple(problems), bad[0] if bad else None)
 
 
+def _polled(task: tuple[int, int]) -> dict[str, Any]:
+    first, count = task
+    return campaign("polymarket_kalshi_polled", "--first", str(first), "--seeds", str(count))
+
+
+def polled(effort: Effort) -> Figure:
+    """REST instead of a stream, with every fault of REST."""
+    seeds = effort.seeds(8, 200)
+    tasks = [(first, min(_SEEDS_AT_ONCE, seeds.stop - first)) for first in seeds[::_SEEDS_AT_ONCE]]
+    runs = list(shared_out(_polled, tasks, effort, chunk=1))
+    wrong = [one for run in runs for one in run["problems"]]
+    kinds: set[str] = set().union(*(run["faults"] for run in runs))
+    problems = [f"seed {seed}: {text}" for seed, text in wrong]
+    if len(seeds) > 1 and (missing := set(get_args(RestFaultKind)) - kinds):
+        problems.append(f"never struck: {', '.join(sorted(missing))}")
+    text = f"{len(wrong)} wrong among {sum(run['polled'] for run in runs)} polled books"
+    text += f", {len(seeds)} seeds, {len(kinds)} kinds of faults"
+    text += f", back within {max(run['back_s_max'] for run in runs):.0f} s"
+    return Figure(text, tuple(problems), wrong[0][0] if wrong else None)
+
+
 def _row(name: str, what: str, target: str, *more: Play) -> Row:
     plays: tuple[Play, ...] = (Cells(name), *more) if any(cells(name)) else more
     return Row(name, what, target, both(*plays) if plays else None)
@@ -179,14 +203,22 @@ ROWS: Final = (
               "who_is_refused_waits_half_a_minute_and_then_longer",
               "those_who_are_refused_do_not_come_back_together",
               "every_attempt_is_signed_anew")),
-    _row("F25", "DNS faults", "resolver off the loop, new address used"),
+    _row("F25", "DNS faults", "resolver off the loop, new address used",
+         held("a_name_that_is_not_known_is_asked_for_until_it_is",
+              "a_resolver_that_hangs_stops_neither_the_loop_nor_its_end",
+              "who_hung_before_keeps_nobody_from_an_answer", "so_many_may_hang_and_no_more",
+              "the_first_address_is_dead", "all_addresses_are_dead",
+              "an_address_that_changes_is_used_at_the_next_attempt", "rest_asks_the_same_way")),
     _row("F26", "HTTP 429, 418, 503, HTML, redirects", "waits what it is told, HTML is no book",
          held("retry_after", "a_server_that_wants_to_be_left_alone_is",
               "redirects_are_not_followed", "an_endless_answer_is_cut_off",
               "an_answer_that_is_none_is_told_in_one_line", "a_page_of_html_is_no_answer",
               "after_429_nothing_is_sent_until_it_may_be",
               "the_server_s_retry_after_is_honoured_and_capped")),
-    _row("F27", "REST polling instead of a stream", "a state of its own, no signal by default"),
+    _row("F27", "REST polling instead of a stream", "a state of its own, no signal by default",
+         polled, held("a_venue_that_is_away_is_polled_and_streams_again_by_itself",
+                      "rules_signal_on_polled_books_only_if_they_ask_to",
+                      "retry_after_is_kept")),
     _row("F28", "clock steps", "staleness by the steady clock alone",
          held("a_wall_step_is_reported_and_not_followed",
               "starts_at_the_wall_and_follows_the_steady_clock")),
@@ -220,5 +252,7 @@ ROWS: Final = (
     Row("F40", "one venue behind the other", "0 false arbitrage", traps),
     _row("F41", "semantic traps", "no signal, each with its reason",
          held("there_is_much_to_fall_for")),
-    _row("F42", "memory, descriptors, threads run out", "typed error or an end, never a lie"),
+    _row("F42", "memory, descriptors, threads run out", "typed error or an end, never a lie",
+         held("descriptors_run_out_while_a_connection_is_lost", "threads_run_out",
+              "memory_runs_out")),
 )  # fmt: skip
