@@ -53,9 +53,9 @@ def run(
     )
 
 
-def campaign(name: str, *arguments: str) -> dict[str, Any]:
+def campaign(module: str, *arguments: str) -> dict[str, Any]:
     """The figures of a campaign that needs a process of its own, because it has its own clock."""
-    done = run([sys.executable, "-m", f"bookfeed.scorecard.campaigns.{name}", *arguments])
+    done = run([sys.executable, "-m", module, *arguments])
     lines = done.stdout.strip().splitlines()
     if not lines:
         raise RuntimeError(said(done))

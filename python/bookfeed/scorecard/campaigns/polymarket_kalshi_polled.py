@@ -31,6 +31,8 @@ from bookfeed.scorecard.campaigns.polymarket_kalshi_churn import listing_of
 from bookfeed.sim.entry import Options, simulator
 from bookfeed.sim.rest_faults import RestFaultKind
 
+POLLED: Final = __name__
+"""What the scorecard plays, in a process of its own."""
 VENUES: Final = ("polymarket", "kalshi")
 KINDS: Final[dict[str, tuple[RestFaultKind, ...]]] = {
     "polymarket": get_args(RestFaultKind),

@@ -106,7 +106,8 @@ def traps(effort: Effort) -> Figure:
 
 def _polled(task: tuple[int, int]) -> dict[str, Any]:
     first, count = task
-    return campaign("polymarket_kalshi_polled", "--first", str(first), "--seeds", str(count))
+    (module,) = found("POLLED")
+    return campaign(module, "--first", str(first), "--seeds", str(count))
 
 
 def polled(effort: Effort) -> Figure:
