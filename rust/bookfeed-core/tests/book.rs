@@ -215,8 +215,7 @@ fn change_somehow(ladder: &mut BookSide, rng: &mut Rng) -> u64 {
             1
         }
         2..=7 => {
-            let levels: Vec<_> =
-                (0..rng.below(90)).map(|_| Level::new(price(rng), qty(rng))).collect();
+            let levels: Vec<_> = (0..rng.below(90)).map(|_| Level::new(price(rng), qty(rng))).collect();
             ladder.apply(&levels);
             levels.len() as u64
         }
