@@ -38,17 +38,24 @@ def program(name: str) -> str:
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    at: Path | None = None,
+    within_s: float = _TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
-    """A program run to its end in the source tree, whatever comes of it."""
+    """A program run to its end in the source tree, or ``at`` another place, whatever comes of it.
+
+    ``subprocess.TimeoutExpired`` if it does not come to its end.
+    """
     return subprocess.run(  # noqa: S603 (our own programs)
         command,
-        cwd=root(),
+        cwd=at or root(),
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=_TIMEOUT_S,
+        timeout=within_s,
         check=False,
     )
 
