@@ -258,16 +258,21 @@ async def test_every_end_of_a_connection(server: Server, how: str | int | None) 
         assert feed.counters()["connects"] == 2
 
 
-async def test_frames_after_the_end_are_dropped(server: Server) -> None:
+@pytest.mark.parametrize("end", [(0x8, b"\x03\xe8"), (0x2, b"what makes the client close")])
+async def test_frames_after_the_end_are_dropped(server: Server, end: tuple[int, bytes]) -> None:
+    """Behind the end in the same read, before the next connection, and beside it."""
     async with connected(server) as (feed, log, peer):
         server.answers_close = False
         late = raw_frame(0x1, book_frame(YES, "0.9", "0.99"))
-        peer.raw(raw_frame(0x8, b"\x03\xe8") + late)
+        peer.raw(raw_frame(*end) + late)
         await server.until(lambda: len(log.states()) > 2)
         peer.raw(late)
         await server.peer(1)
         await feed.wait_live(PATIENCE_S)
+        peer.raw(late)
+        await server.until(peer.gone.is_set)
         assert all(u.bid != 0.9 for u in log.updates)
+        assert feed.counters()["late_frames"] == 0, "the engine, which drops them too, has none"
 
 
 async def test_a_server_that_never_answers_a_close_is_dropped(server: Server) -> None:

@@ -91,7 +91,7 @@ class Fate(NamedTuple):
 
 
 def mutants(only: Iterable[int] = ()) -> list[Mutant]:
-    """All of them in their order, or those of these numbers; ``LookupError`` if one is not there."""
+    """All of them in their order, or those of these numbers; ``LookupError`` if one is absent."""
     found = [Mutant.read(patch) for patch in sorted((root() / "tests/mutants").glob("*.patch"))]
     wanted = set(only)
     if absent := wanted - {one.number for one in found}:
@@ -204,7 +204,9 @@ class Bench:
 
     def _build_extension(self) -> None:
         features = ("--features", "pyo3/extension-module")
-        self._must([program("cargo"), "build", "--locked", "--quiet", "-p", "bookfeed-py", *features])
+        self._must(
+            [program("cargo"), "build", "--locked", "--quiet", "-p", "bookfeed-py", *features]
+        )
         self._put_extension(self._built / "debug" / "lib_bookfeed.so")
 
     def _put_extension(self, built: Path) -> None:
