@@ -4,7 +4,7 @@
 suites are tried first; if none of those fails, all others are. A mutant is put on a copy of the
 source tree, built and tried there. A suite counts only if it passes without any mutant. As a
 program it plays all mutants, or those that are named (``--only 07``), and exits with 1 if one of
-them lives.
+them lives. With ``--by campaign`` it tries suites of that kind alone, to see how far they reach.
 """
 
 import argparse
@@ -106,7 +106,9 @@ class TroubleError(Exception):
 class Bench:
     """A copy of the source tree, in which mutants are tried one after the other."""
 
-    def __init__(self, place: Path, built: Path) -> None:
+    def __init__(self, place: Path, built: Path, *, kind: str = "") -> None:
+        """Tries suites of that ``kind`` alone, if one is named."""
+        self._kind: Final = kind
         self._tree: Final = place
         self._built: Final = built
         self._env: Final = {
@@ -151,9 +153,15 @@ class Bench:
 
     def _first_to_fail(self, mutant: Mutant, tried: set[str]) -> str | None:
         """The first suite to fail of those that were not tried yet, if any does."""
-        suites = [one for one in dict.fromkeys((*mutant.suites, *_EVERYTHING)) if one not in tried]
-        # What fails by itself need not be tried, as far as that is known.
-        suites = [one for one in suites if self._passes.get(one, True)]
+        suites = [
+            suite
+            for suite in dict.fromkeys((*mutant.suites, *_EVERYTHING))
+            if suite not in tried
+            and suite.startswith(self._kind)
+            and (mutant.rust or not suite.startswith("rust:"))
+            # What fails by itself need not be tried, as far as that is known.
+            and self._passes.get(suite, True)
+        ]
         if not suites:
             return None
         self._apply(mutant)
@@ -162,8 +170,6 @@ class Bench:
             self._check_python(mutant)
             for suite in suites:
                 tried.add(suite)
-                if suite.startswith("rust:") and not mutant.rust:
-                    continue
                 if not suite.startswith("rust:") and mutant.rust and not extension:
                     self._build_extension()
                     extension = True
@@ -234,7 +240,9 @@ def _command(suite: str) -> list[str]:
         module, *flags = CAMPAIGNS[name]
         return [sys.executable, "-m", f"bookfeed.scorecard.campaigns.{module}", *flags]
     if kind == "pytest":
-        which = ("-m", "not slow") if name == "*" else (f"tests/{name}.py",)
+        # Those of mutants make copies of their own.
+        all_else = ("-m", "not slow", "--ignore", "tests/test_mutants.py")
+        which = all_else if name == "*" else (f"tests/{name}.py",)
         return [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *which]
     raise LookupError(f"there is no suite {suite!r}")
 
@@ -253,14 +261,16 @@ def _copy(place: Path) -> None:
             shutil.copy(source, target)
 
 
-def fates(only: Iterable[int] = ()) -> Iterator[Fate]:
+def fates(only: Iterable[int] = (), kind: str = "") -> Iterator[Fate]:
     """What becomes of each mutant. Suites are tried without any first, all at once, since what is
-    built for one serves the next."""
+    built for one serves the next.
+    """
     wanted = mutants(only)
     place = root() / "target" / "mutants"
-    bench = Bench(place / "tree", place / "built")
+    bench = Bench(place / "tree", place / "built", kind=kind)
     for suite in dict.fromkeys(suite for one in wanted for suite in one.suites[:1]):
-        bench.passes(suite)
+        if suite.startswith(kind):
+            bench.passes(suite)
     yield from map(bench.fate, wanted)
 
 
@@ -284,8 +294,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Plays them and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, nargs="*", default=(), help="numbers of mutants")
+    parser.add_argument("--by", default="", choices=tuple(_FAILED), help="suites of one kind")
     told: list[Fate] = []
-    for fate in fates(parser.parse_args(args).only):
+    asked = parser.parse_args(args)
+    for fate in fates(asked.only, asked.by):
         told.append(fate)
         print(fate.line(), flush=True)
     came = figure(told)
