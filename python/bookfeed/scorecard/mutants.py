@@ -13,29 +13,24 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from bookfeed import _bookfeed
+from bookfeed.scorecard import campaigns
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError
 from bookfeed.scorecard.tree import program, root, run, said
 
-CAMPAIGNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "polymarket": ("polymarket", "--seeds", "6"),
-        "polymarket-off": ("polymarket", "--seeds", "6", "--hash-check", "off"),
-        "kalshi": ("kalshi", "--seeds", "10"),
-        "binance": ("binance_kraken", "--venue", "binance", "--seeds", "6"),
-        "kraken": ("binance_kraken", "--venue", "kraken", "--seeds", "6"),
-        "arbitrage": ("polymarket_kalshi", "--seeds", "4"),
-        "quiet": ("polymarket_kalshi_quiet", "--seeds", "2"),
-    }
+_SEEDS: Final = 6
+"""Of a campaign that is named."""
+_SWEEP: Final = (
+    "import sys; from bookfeed.scorecard.rows.campaign import failed, mixed; "
+    "sys.exit(bool(failed(map(mixed, range(1, 25)))[0]))"
 )
-"""Campaigns by name: which one, and how much of it."""
-_EVERYTHING: Final = ("rust:*", *(f"campaign:{name}" for name in CAMPAIGNS), "pytest:*")
+"""Row A1 with few seeds: every venue in turn."""
+_EVERYTHING: Final = ("rust:*", "campaign:*", "pytest:*")
 """What is tried where no suite that is named has failed."""
 _WITHIN_S: Final = 900
 _HEAD: Final = "Suites:"
@@ -236,9 +231,12 @@ def _command(suite: str) -> list[str]:
     if kind == "rust":
         package = ("-p", "bookfeed-core", "--test", name)
         return [program("cargo"), "test", "--locked", "--quiet", *package]
+    if suite == "campaign:*":
+        return [sys.executable, "-c", _SWEEP]
     if kind == "campaign":
-        module, *flags = CAMPAIGNS[name]
-        return [sys.executable, "-m", f"bookfeed.scorecard.campaigns.{module}", *flags]
+        module, *flags = name.split("/")
+        played = [f"{campaigns.__name__}.{module}", f"--seeds={_SEEDS}", *flags]
+        return [sys.executable, "-m", *played]
     if kind == "pytest":
         # Those of mutants make copies of their own.
         all_else = ("-m", "not slow", "--ignore", "tests/test_mutants.py")
