@@ -32,7 +32,7 @@ CARGO_DENY_VERSION := 0.20.2
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage mutants autobahn hostile memory memory-quick score score-quick soak soak-faults \
-	rolling rolling-day picture clean
+	rolling rolling-day versus picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -180,6 +180,20 @@ instructions: ## instructions a frame of each stage, held to those that are kept
 
 instructions-kept: ## counts them anew and keeps them
 	cargo bench --locked --quiet -p bookfeed-core --bench instructions -- write
+
+# What others make of the same faults.
+
+VERSUS := target/versus
+VERSUS_PYTHON ?= python3.13
+
+$(VERSUS)/.installed: pyproject.toml
+	PYTHON=$(VERSUS_PYTHON) scripts/venv $(VERSUS)
+	$(VERSUS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VERSUS)/bin/python -m pip install --quiet --group versus
+	@touch $@
+
+versus: setup $(VERSUS)/.installed ## the same faults at other clients' book code; writes docs/versus.md
+	$(PY) -m benches.versus.report --others $(VERSUS)/bin/python --cases $(VERSUS)/cases
 
 # What is shipped.
 
