@@ -28,6 +28,7 @@ PAGES: Final = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benches").glob("*.md")]
 )
 BENCHMARKS: Final = ROOT / "benches" / "BENCHMARKS.md"
+SCORECARD: Final = ROOT / "docs" / "scorecard.md"
 
 README_LINES_MAX: Final = 120
 PAGE_LINES_MAX: Final = 250
@@ -304,7 +305,7 @@ def test_all_pages_together_have_a_bound() -> None:
 def test_every_measured_number_has_a_row_in_the_benchmarks() -> None:
     if not BENCHMARKS.exists():
         pytest.skip("benches/BENCHMARKS.md is not there yet; `make bench` writes it")
-    measured = BENCHMARKS.read_text()
+    measured = BENCHMARKS.read_text() + SCORECARD.read_text()
     for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "tuning.md"):
         text = FENCE.sub("", page.read_text())
         assert not PLACEHOLDER.search(text), f"{page.name} has a number to fill in"
@@ -313,6 +314,13 @@ def test_every_measured_number_has_a_row_in_the_benchmarks() -> None:
             assert re.search(rf"(?<![\d.,]){bare}(?![\d]|[.,]\d)", measured), (
                 f"{page.name}: {number}"
             )
+
+
+def test_the_readme_states_the_three_figures_of_the_scorecard() -> None:
+    rows = dict(re.findall(r"^\| (W\d) \|.*\| ([^|]*) \| pass \|$", SCORECARD.read_text(), re.M))
+    readme = " ".join((ROOT / "README.md").read_text().replace("**", "").split())
+    assert rows["W1"].partition(":")[0] in readme
+    assert rows["W2"] in readme and rows["W3"] in readme
 
 
 # The project speaks of itself alone.

@@ -465,8 +465,8 @@ def add_score(commands: Commands) -> None:
         "--keep",
         type=path,
         metavar="DIR",
-        help="keep each result in DIR; one that is kept there, of this build and tier, is not "
-        "played again unless its row is named",
+        help="keep each result as DIR/ID.json; while it is there, and of this build and tier, the "
+        "row is not played again",
     )
     score.add_argument("--list", action="store_true", help="list the rows, and play none")
     score.add_argument(

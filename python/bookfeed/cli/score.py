@@ -31,8 +31,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
     results: list[Result] = []
     wanted = _wanted(args.ids, tier)
     kept = _kept(args, tier)
-    # A row that is named is to be played, whatever is kept of it.
-    earlier = {row.id: kept.result(row) for row in wanted if kept and not args.ids}
+    earlier = {row.id: kept.result(row) for row in wanted if kept}
     with contextlib.suppress(NotMeasuredError, LookupError):  # each row says so itself
         prepare([row for row in wanted if earlier.get(row.id) is None], effort)
     for row in wanted:
