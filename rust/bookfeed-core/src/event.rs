@@ -209,7 +209,8 @@ pub struct Snapshot {
 pub struct Place {
     /// Number of the stream; 0 for none.
     pub sid: u32,
-    /// First number that the message stands for; 0 for none.
+    /// First number that the message stands for; 0 for none, or for a further part of a message
+    /// whose number was taken.
     pub first: u64,
     /// Last number that it stands for; 0 for none. Most messages stand for one number.
     pub seq: u64,
@@ -224,6 +225,13 @@ impl Place {
     #[must_use]
     pub const fn one(sid: u32, seq: u64) -> Self {
         Self { sid, first: seq, seq }
+    }
+
+    /// A further part of the message that stands here: it takes no number of its own.
+    #[inline]
+    #[must_use]
+    pub const fn part(self) -> Self {
+        Self { first: 0, ..self }
     }
 
     /// A run of changes of one book.
@@ -477,6 +485,8 @@ pub enum Body {
     Unclear(Unclear),
     /// The venue answers a command.
     Reply(Reply),
+    /// Whose books the connection is subscribed to, all of them: a range of [`Frame::named`].
+    Subscribed(Range<usize>),
     /// A reference index has a new value.
     Index(IndexValue),
     /// The user's own orders and positions.
@@ -537,7 +547,7 @@ pub struct Frame {
     pub closures: Vec<Range<Nanos>>,
     /// Levels of all snapshots.
     pub levels: Vec<Level>,
-    /// Instruments named by malformed or resolving messages.
+    /// Instruments named by malformed or resolving messages, and in lists of subscriptions.
     pub named: Vec<InstrumentId>,
     /// Message types, as the decoder numbers them: counted once the frame has proved whole.
     pub kinds: Vec<u8>,

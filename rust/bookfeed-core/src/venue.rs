@@ -5,6 +5,7 @@
 //! is asked for by its kind; nothing else in this crate asks which venue it is.
 
 pub mod binance;
+pub mod coinbase;
 pub mod kalshi;
 pub mod kraken;
 pub mod polymarket;
@@ -193,6 +194,25 @@ venues! {
         modes: &[""],
         messages: &user::MESSAGE_NAMES,
         decode: user::decode,
+        read_broken: |_, _| None,
+        ghosts: false,
+    };
+    /// Coinbase, spot, the WebSocket of Advanced Trade.
+    COINBASE = Row {
+        name: "coinbase",
+        continuity: Continuity::Stream,
+        payout: None,
+        lower_case: false,
+        qty_step: 1,
+        proof: Proof::None,
+        fees: &Terms::UNKNOWN,
+        pauses: None,
+        news: &[],
+        news_of: |_| "",
+        modes: &[""],
+        messages: &coinbase::MESSAGE_NAMES,
+        decode: coinbase::decode,
+        // A frame that is no JSON leaves a hole in the numbers, whomever it was about.
         read_broken: |_, _| None,
         ghosts: false,
     };

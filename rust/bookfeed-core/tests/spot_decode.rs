@@ -1,4 +1,4 @@
-//! Frames of Binance and Kraken to messages: vectors for every message type, any spelling of a
+//! Frames of spot venues to messages: vectors for every message type, any spelling of a
 //! frame means the same, a broken frame never passes for a whole one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

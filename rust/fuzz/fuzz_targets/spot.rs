@@ -1,5 +1,5 @@
-//! Any bytes as a frame of Binance's and of Kraken's, and as an answer to a request: the short
-//! cut and the general way agree, and levels come out only where a plain reading finds them.
+//! Any bytes as a frame of each spot venue, and as an answer to a request: the short cut and the
+//! general way agree, and levels come out only where a plain reading finds them.
 #![no_main]
 
 #[path = "../../bookfeed-core/tests/spot_decode/describe.rs"]
@@ -9,11 +9,10 @@ mod oracle;
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
 mod support;
 
-use bookfeed_core::instrument::Venue;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+    for venue in oracle::SPOT {
         oracle::check(venue, data);
         let asked = describe::From::Rest(Some(oracle::symbols(venue)[0]));
         let _ = describe::say(venue, asked, data, &oracle::known(venue));

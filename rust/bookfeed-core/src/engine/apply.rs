@@ -15,9 +15,12 @@ use crate::fixed::ABSENT;
 use crate::instrument::UNKNOWN;
 use crate::sequence::recent::fingerprint;
 use crate::sequence::stitch::Waiting;
-use crate::sequence::stream::StreamId;
+use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::sequence::update_ids::{Updates, Verdict};
 use crate::venue::Continuity;
+
+/// What is wrong with a change that should not come where it comes.
+const ELSEWHERE: &str = "a change on another subscription than the book's";
 
 /// Puts messages on the ladders of their books.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ impl Applier {
                 self.apply_delta(world, judge, origin, heard.stream, delta);
             }
             Body::Levels(levels) if heard.current => {
-                self.apply_levels(world, judge, origin, frame, message.place, levels);
+                self.apply_levels(world, judge, origin, frame, message.place, levels, heard.stream);
             }
             Body::Snapshot(snapshot) if heard.current => {
                 self.apply_snapshot(world, judge, origin, frame, message, snapshot, heard.stream);
@@ -148,8 +151,7 @@ impl Applier {
             if world.elsewhere(id, origin.conn) {
                 return;
             }
-            let what = "a change on another subscription than the book's";
-            return judge.refuse(world, origin, id, what, delta.market_id.start as usize);
+            return judge.refuse(world, origin, id, ELSEWHERE, delta.market_id.start as usize);
         }
         let book = world.book_to_change(id);
         if book.add(delta.side, delta.price, delta.qty).is_err() {
@@ -166,6 +168,7 @@ impl Applier {
     // Absolute levels of one book.
 
     #[inline]
+    #[allow(clippy::too_many_arguments)] // a message, its levels, and where both stand
     fn apply_levels(
         &mut self,
         world: &mut World,
@@ -174,8 +177,12 @@ impl Applier {
         frame: &Frame,
         place: Place,
         levels: &Levels,
+        stream: StreamId,
     ) {
         let id = levels.instrument;
+        if id == UNKNOWN && stream != NO_STREAM {
+            return unknown_on_stream(world, judge, origin, stream, levels.symbol);
+        }
         if world.books.get(id as usize).is_none() || world.elsewhere(id, origin.conn) {
             world.counters.unknown_instruments += u64::from(id == UNKNOWN);
             return;
@@ -195,13 +202,18 @@ impl Applier {
             book.rare.ts_discarded = book.rare.ts_discarded.max(origin.ts_event);
             return;
         }
+        let numbered = stream != NO_STREAM;
+        if numbered && book.stream != stream {
+            let offset = levels.symbol.start as usize;
+            return judge.refuse(world, origin, id, ELSEWHERE, offset);
+        }
         let book = world.book_to_change(id);
         book.set_all(bids, asks);
         book.rare.asks_cut |= levels.asks_cut;
         book.fit_window();
         book.ts_event = book.ts_event.max(origin.ts_event);
         self.applied.claim = levels.claim;
-        self.applied.touch(id, How::Claimed { whole: false });
+        self.applied.touch(id, if numbered { How::InSequence } else { How::Claimed { whole: false } });
     }
 
     /// A message that says which updates of its book it holds.

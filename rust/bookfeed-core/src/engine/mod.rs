@@ -129,6 +129,9 @@ impl Engine {
             Body::Reply(reply) => {
                 sequencer.take_reply(world, judge, origin, message.place, reply);
             }
+            Body::Subscribed(books) => {
+                sequence::end_others(world, judge, origin, &frame.named[books.clone()]);
+            }
             Body::Nothing | Body::News => {}
             _ => markets.take(world, judge, origin, frame, message),
         }

@@ -14,7 +14,7 @@ use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::event::{Body, Message, Place, Reply, ReplyKind};
 use crate::fixed::ABSENT;
-use crate::instrument::UNKNOWN;
+use crate::instrument::{InstrumentId, UNKNOWN};
 use crate::sequence::stream::{Connection, Gap, NO_STREAM, Order, StreamId, Tells};
 use crate::span::Value;
 use crate::time::Nanos;
@@ -76,6 +76,10 @@ impl Sequencer {
         let Some(stream) = world.streams.at_mut(id).filter(|stream| !stream.ended) else {
             return Heard::late(NO_STREAM);
         };
+        if place.first == 0 {
+            // Its first part took the number, if it was the next one.
+            return if stream.last_seq == place.seq { Heard::current(id) } else { Heard::late(id) };
+        }
         match stream.take(place.seq) {
             Order::Next => {
                 stream.hear(origin.ts_event, origin.ts_recv);
@@ -327,6 +331,22 @@ fn follow_reply(
         if news {
             begin_news(world, judge, origin.conn, channel, origin.ts_recv);
         }
+    }
+}
+
+/// The venue lists whose books a connection is subscribed to: nothing more comes of any other.
+#[cold]
+pub(super) fn end_others(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    subscribed: &[InstrumentId],
+) {
+    let Some(connection) = world.connection(origin.conn) else { return };
+    let ended = |&&id: &&InstrumentId| !subscribed.contains(&id) && world.books[id as usize].running();
+    let ended: Vec<_> = connection.instruments.iter().filter(ended).copied().collect();
+    for id in ended {
+        judge.turn(world, id, State::Stale, Cause::Channel, origin.ts_recv);
     }
 }
 

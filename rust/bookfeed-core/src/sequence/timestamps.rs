@@ -1,6 +1,6 @@
-//! Continuity by time, where a venue numbers nothing (Bitstamp's differences, Coinbase
-//! Exchange): messages say when they are of, and so does a whole book. That orders them; it
-//! never proves that none is missing. Whoever uses it needs other evidence for that.
+//! Continuity by time, where a venue numbers nothing: messages say when they are of, and so does a
+//! whole book. That orders them; it never proves that none is missing. Whoever uses it needs other
+//! evidence for that.
 //!
 //! One [`Timestamps`] belongs to one book. Without a whole book every message is to be kept. A
 //! whole book fits if a message from before it, or of its very time, was heard: then nothing

@@ -40,12 +40,13 @@ pub fn say(venue: Venue, from: From, bytes: &[u8], known: &Instruments) -> Resul
     };
     let payload = Payload { bytes, source, mode: Mode::default(), about, fast: true };
     (venue.row().decode)(&payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
-    let about = About { bytes, known, frame: &frame };
+    let about = About { venue, bytes, known, frame: &frame };
     let messages = frame.messages.iter().map(|m| about.message(m)).collect();
     Ok((tally.by_name(venue.row().messages), messages))
 }
 
 struct About<'a> {
+    venue: Venue,
     bytes: &'a [u8],
     known: &'a Instruments,
     frame: &'a Frame,
@@ -85,7 +86,9 @@ fn checksum(claim: ProofClaim) -> Value {
 impl About<'_> {
     fn message(&self, m: &Message) -> Value {
         let ts = (m.ts_event != ABSENT).then(|| m.ts_event.to_string());
-        assert_eq!(m.place.sid, 0);
+        // The parts of a frame of Coinbase's share its number: those behind the first begin at 0.
+        let numbered = self.venue == Venue::COINBASE && m.place.seq != 0;
+        assert_eq!(m.place.sid, u32::from(numbered));
         let place = (m.place.seq != 0).then_some([m.place.first, m.place.seq]);
         json!({"place": place, "ts_event": ts, "body": self.body(&m.body)})
     }
@@ -130,6 +133,10 @@ impl About<'_> {
                     "kind": kind, "id": r.id, "code": r.code, "channel": channel, "text": text,
                     "ends": ends,
                 }})
+            }
+            Body::Subscribed(range) => {
+                let named = &self.frame.named[range.clone()];
+                json!({"subscribed": named.iter().map(|&id| self.symbol(id)).collect::<Vec<_>>()})
             }
             Body::Malformed(m) => {
                 let named = &self.frame.named[m.named.clone()];

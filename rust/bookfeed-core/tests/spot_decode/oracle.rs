@@ -7,9 +7,16 @@ use super::support::texts::quote_numbers;
 use bookfeed_core::instrument::{Instruments, Venue};
 use serde_json::{Value, json};
 
+/// The venues whose decoders are tested here.
+pub const SPOT: [Venue; 3] = [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE];
+
 /// The symbols that are known, the first in every frame made here.
 pub fn symbols(venue: Venue) -> [&'static str; 2] {
-    if venue == Venue::BINANCE { ["BTCUSDT", "ETHUSDT"] } else { ["BTC/USD", "ETH/USD"] }
+    match venue {
+        Venue::BINANCE => ["BTCUSDT", "ETHUSDT"],
+        Venue::KRAKEN => ["BTC/USD", "ETH/USD"],
+        _ => ["BTC-USD", "ETH-USD"],
+    }
 }
 
 pub fn known(venue: Venue) -> Instruments {
@@ -70,9 +77,38 @@ fn plain_levels(venue: Venue, entry: &Value) -> Option<Value> {
     Some(json!([side(names[0])?, side(names[1])?]))
 }
 
+/// The sides of an event of Coinbase's, which stand in one array.
+fn plain_updates(event: &Value) -> Option<Value> {
+    let mut sides = [Vec::new(), Vec::new()];
+    for update in event["updates"].as_array()? {
+        let at = ["bid", "offer"].iter().position(|side| update["side"] == *side)?;
+        let price = plain_decimal(&update["price_level"], 9).filter(|p| p != "0")?;
+        let size = plain_decimal(&update["new_quantity"], 8)?;
+        if at == 0 || !too_high(&price) {
+            sides[at].push(json!([price, size]));
+        }
+    }
+    Some(json!(sides))
+}
+
+/// The changes of levels that a frame of Coinbase's states completely.
+fn plain_coinbase(frame: &Value) -> Vec<Value> {
+    let number = frame["sequence_num"].as_str().and_then(|text| text.parse::<u64>().ok());
+    let events = frame["events"].as_array().filter(|_| frame["channel"] == "l2_data");
+    let said = events.into_iter().flatten().filter_map(|event| {
+        let complete = event["type"] == "update" && event["product_id"].is_string();
+        let sides = plain_updates(event).filter(|_| complete)?;
+        Some(json!({"symbol": event["product_id"], "number": number?.checked_add(1)?, "sides": sides}))
+    });
+    said.collect()
+}
+
 /// All changes of levels that a frame states completely.
 fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
     let number = |v: &Value| v.as_str()?.parse::<u64>().ok();
+    if venue == Venue::COINBASE {
+        return plain_coinbase(frame);
+    }
     if venue == Venue::BINANCE {
         let message = if frame["data"].is_object() { &frame["data"] } else { frame };
         let place = number(&message["U"]).zip(number(&message["u"]));
@@ -105,6 +141,9 @@ fn decoded(venue: Venue, message: &Value) -> Value {
     let sides = json!([side("bids", [9, 8]), side("asks", [9, 8])]);
     if venue == Venue::BINANCE {
         return json!({"symbol": levels["symbol"], "place": message["place"], "sides": sides});
+    }
+    if venue == Venue::COINBASE {
+        return json!({"symbol": levels["symbol"], "number": message["place"][1], "sides": sides});
     }
     json!({"symbol": levels["symbol"], "checksum": levels["checksum"], "sides": sides})
 }

@@ -1,9 +1,10 @@
-//! The vectors under `tests/data/binance` and `tests/data/kraken`, one JSON object a file, for any
-//! language to run: `name`, `about`, `source` (`stream` or `rest`), `of` (the symbol that whoever
+//! The vectors under `tests/data/<venue>` of spot venues, one JSON object a file, for any language
+//! to run: `name`, `about`, `source` (`stream` or `rest`), `of` (the symbol that whoever
 //! asked for a REST body states), `known` (symbols), `frame`, and what it says, `expect`:
 //! `json_error`, `messages` by type, and `decoded`, every message as [`super::describe`] notes it.
 
 use super::describe::{From, instruments, say};
+use super::oracle::SPOT;
 use bookfeed_core::instrument::{Instruments, Venue};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +32,8 @@ impl Vector {
         all
     }
 
-    pub fn of_both() -> Vec<Self> {
-        [Venue::BINANCE, Venue::KRAKEN].into_iter().flat_map(Self::all).collect()
+    pub fn of_spot() -> Vec<Self> {
+        SPOT.into_iter().flat_map(Self::all).collect()
     }
 
     pub fn known(&self) -> Instruments {
@@ -51,8 +52,8 @@ impl Vector {
 
 #[test]
 fn every_vector_says_what_it_says() {
-    let vectors = Vector::of_both();
-    assert!(vectors.len() >= 90, "{}", vectors.len());
+    let vectors = Vector::of_spot();
+    assert!(vectors.len() >= 130, "{}", vectors.len());
     for v in &vectors {
         assert_eq!(v.json["name"], *v.name);
         let expect = &v.json["expect"];
@@ -67,7 +68,7 @@ fn every_vector_says_what_it_says() {
 
 #[test]
 fn there_is_a_vector_for_every_message_type() {
-    for venue in [Venue::BINANCE, Venue::KRAKEN] {
+    for venue in SPOT {
         let mut met = BTreeSet::new();
         for v in Vector::all(venue) {
             met.extend(v.json["expect"]["messages"].as_object().unwrap().keys().cloned());

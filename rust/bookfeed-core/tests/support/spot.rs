@@ -1,5 +1,5 @@
 //! Spot venues as they print: true books in maps from ticks to printed sizes, and the frames
-//! Binance and Kraken would send of them. Nothing here goes through the code under test.
+//! Binance, Kraken and Coinbase would send of them. Nothing here goes through the code under test.
 
 use super::Rng;
 use super::checksum::{Printed, by_the_rule};
@@ -116,6 +116,24 @@ impl Venue {
         let micros = 1_000 * (self.ms % 1_000);
         format!(
             r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{bids}],"asks":[{asks}],"checksum":{sum},"timestamp":"2026-09-21T14:13:20.{micros:06}Z"}}]}}"#
+        )
+    }
+
+    /// A message about Coinbase's book, the `number`th of its connection: the levels given.
+    pub fn coinbase_book(&self, kind: &str, number: u64, levels: &Changes) -> String {
+        let (micros, symbol) = (1_000 * (self.ms % 1_000), &self.symbol);
+        let time = format!("2026-09-21T14:13:20.{micros:06}Z");
+        let level = |side: &str, price: i64, size: &str| {
+            let price = price_text(price, 2);
+            format!(
+                r#"{{"side":"{side}","event_time":"{time}","price_level":"{price}","new_quantity":"{size}"}}"#
+            )
+        };
+        let bids = levels[0].iter().rev().map(|(price, size)| level("bid", *price, size));
+        let asks = levels[1].iter().map(|(price, size)| level("offer", *price, size));
+        let updates = bids.chain(asks).collect::<Vec<_>>().join(",");
+        format!(
+            r#"{{"channel":"l2_data","timestamp":"2026-09-21T14:13:20.{micros:06}789Z","sequence_num":{number},"events":[{{"type":"{kind}","product_id":"{symbol}","updates":[{updates}]}}]}}"#
         )
     }
 }

@@ -39,12 +39,13 @@ impl Vectors {
         Self { venue, known, frames }
     }
 
-    fn all() -> [Self; 4] {
+    fn all() -> [Self; 5] {
         [
             Self::of(Venue::POLYMARKET, "vectors"),
             Self::of(Venue::KALSHI, "kalshi"),
             Self::of(Venue::BINANCE, "binance"),
             Self::of(Venue::KRAKEN, "kraken"),
+            Self::of(Venue::COINBASE, "coinbase"),
         ]
     }
 }
