@@ -1,0 +1,24 @@
+"""Coinbase spot, simulated: whole books and trades by its Advanced Trade WebSocket.
+
+``serve`` starts it on loopback, ``stream.CoinbaseStream`` runs it in process under a virtual clock.
+"""
+
+from bookfeed.sim.coinbase.server import (
+    CoinbaseSimConfig,
+    CoinbaseSimServer,
+    configured,
+    ready,
+    ready_line,
+    run_blocking,
+    serve,
+)
+
+__all__ = [
+    "CoinbaseSimConfig",
+    "CoinbaseSimServer",
+    "configured",
+    "ready",
+    "ready_line",
+    "run_blocking",
+    "serve",
+]

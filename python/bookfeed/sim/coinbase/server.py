@@ -1,0 +1,211 @@
+"""Coinbase's Advanced Trade WebSocket, simulated on loopback.
+
+``serve`` starts it inside a running event loop, ``run_blocking`` as a process of its own::
+
+    server = await serve(CoinbaseSimConfig(rate=500))
+    ...  # connect to server.url, subscribe to level2 of "BTC-USD"
+    await server.close()
+
+Markets move only while somebody follows them. It listens on loopback and refuses to do otherwise.
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from picows import WSTransport, WSUpgradeRequest
+
+from bookfeed.sim.coinbase import wire
+from bookfeed.sim.coinbase.faults import CoinbaseFault, CoinbaseInjector
+from bookfeed.sim.coinbase.session import CoinbaseSession
+from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig, SimCoinbase
+from bookfeed.sim.coinbase.wire import Message
+from bookfeed.sim.entry import OptionError, Options
+from bookfeed.sim.server import NS_PER_MS, RestService, check_listening, serve_until_told, started
+from bookfeed.sim.spot import decimal_text
+from bookfeed.sim.spot_faults import Out, SpotFault
+from bookfeed.sim.spot_server import SpotPeer, SpotServer
+from bookfeed.sim.spot_truth import SpotTruth
+
+WS_PATH: Final = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class CoinbaseSimConfig(CoinbaseVenueConfig):
+    """A simulated venue and where it listens. ``ValueError`` for what cannot be."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """WebSocket port; 0 picks a free one."""
+    rate: float = 1000.0
+    """Frames a second over all connections; 0 as fast as the clients read."""
+    faults: tuple[SpotFault, ...] = ()
+    tls: ssl.SSLContext | None = None
+    heartbeat_s: float = 1.0
+    """Time between two signs of life."""
+    subscribe_s: float = 5.0
+    """After how long a connection is closed that has subscribed to nothing."""
+    idle_s: float = 60.0
+    """After how long a connection is closed that was told nothing."""
+    rest: bool = False
+    """There is no REST side: books come on the stream."""
+    rest_port: int = 0
+
+    def __post_init__(self) -> None:
+        CoinbaseVenueConfig.__post_init__(self)
+        check_listening(self)
+        if min(self.heartbeat_s, self.subscribe_s, self.idle_s) <= 0:
+            raise ValueError("heartbeat_s, subscribe_s and idle_s must be above 0")
+        if self.rest or self.rest_port:
+            raise ValueError("no REST side is simulated: books come on the stream")
+
+
+def configured(options: Options) -> CoinbaseSimConfig:
+    """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
+    options.variant_of(())
+    options.only_mirrored("a spot market has one book")
+    if options.rest_port:
+        raise OptionError("--rest-port", options.rest_port, "books come on the stream, not by REST")
+    return CoinbaseSimConfig(
+        port=options.port,
+        markets=options.markets,
+        rate=options.rate,
+        seed=options.seed,
+        faults=options.faults_of(CoinbaseFault),
+    )
+
+
+class Client(SpotPeer):
+    """The server's end of one connection."""
+
+    def __init__(self, server: "CoinbaseSimServer") -> None:
+        super().__init__(server)
+        self._venue = server
+        self._spoke_ns = time.time_ns()
+        self.session: CoinbaseSession
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Takes the connection into service."""
+        super().on_ws_connected(transport)
+        config = self._venue.config
+        self.session = CoinbaseSession(self._venue.venue, self.conn)
+        self._after(config.heartbeat_s, self._beat)
+        self._after(config.subscribe_s, self._check_subscribed)
+        self._after(config.idle_s, self._check_idle)
+
+    def hand_over(self, out: Out) -> None:
+        """Queues what faults leave of a frame; ends what they end."""
+        self._spoke_ns = time.time_ns()
+        super().hand_over(out)
+
+    def end_subscription(self, symbol: str) -> None:
+        """Ends the subscription to a book without being asked."""
+        self.hand_over(self.session.end(symbol, time.time_ns()))
+        self.flush()
+
+    def _receive(self, text: bytes) -> None:
+        for out in self.session.receive(text, time.time_ns()):
+            self.hand_over(out)
+        self.flush()
+        self._venue.joined(self)
+
+    def _beat(self) -> None:
+        beat = self.session.heartbeat(time.time_ns())
+        if beat is not None:
+            self.hand_over(beat)
+            self.flush()
+        self._after(self._venue.config.heartbeat_s, self._beat)
+
+    def _check_subscribed(self) -> None:
+        if not self.session.subscribed:
+            self.close(1001, b"no subscription")
+
+    def _check_idle(self) -> None:
+        idle_s = self._venue.config.idle_s
+        quiet_s = (time.time_ns() - self._spoke_ns) / 1e9
+        if quiet_s >= idle_s:
+            self.close(1001, b"idle")
+        else:
+            self._after(idle_s - quiet_s, self._check_idle)
+
+
+class CoinbaseSimServer(SpotServer[Client, Message]):
+    """A running simulator; made by ``serve``."""
+
+    WS_PATH = WS_PATH
+
+    def __init__(self, config: CoinbaseSimConfig) -> None:
+        super().__init__(config, CoinbaseInjector(config.faults, config.seed, time.time_ns()))
+        self.config = config
+        self.venue = SimCoinbase(config)
+
+    @property
+    def truth(self) -> SpotTruth:
+        """The true books, whole; ``truth(symbol)`` is one of them."""
+        return self.venue.truth
+
+    def end_subscription(self, symbol: str) -> None:
+        """Ends every subscription to a book without being asked, and says so."""
+        for client in list(self._clients.values()):
+            if client.open:
+                client.end_subscription(symbol)
+
+    def stumble(self, client: Client, symbol: str) -> None:
+        """Refuses the next command of a client."""
+        client.session.refuse()
+
+    def _accept(self, request: WSUpgradeRequest) -> Client | None:
+        return Client(self) if request.path.split(b"?")[0] == WS_PATH.encode() else None
+
+    def _make_rest(self) -> RestService:
+        raise NotImplementedError("the configuration refuses REST")
+
+    def _followed(self, client: Client) -> Sequence[str]:
+        return sorted(client.session.symbols())
+
+    def _messages_due(self, now_ms: int) -> Sequence[Message]:
+        return ()
+
+    def _messages_of_a_turn(self, now_ms: int) -> Sequence[Message]:
+        return self.venue.step(now_ms * NS_PER_MS, self._among)
+
+    def _carry(self, client: Client, message: Message) -> Out | None:
+        return client.session.carry(message)
+
+
+async def serve(config: CoinbaseSimConfig) -> CoinbaseSimServer:
+    """Starts a simulator in the running event loop; ``OSError`` if it cannot listen."""
+    return await started(CoinbaseSimServer(config))
+
+
+def ready(server: CoinbaseSimServer) -> dict[str, Any]:
+    """What a client needs to know: where it listens, and its markets."""
+    markets = [
+        {
+            "symbol": spec.name,
+            "venue_symbol": symbol,
+            "base": spec.base,
+            "quote": spec.quote,
+            "tick_size": wire.price_text(spec, 1),
+            "step_size": decimal_text(1, spec.lot_e8, 8, wire.QTY_DECIMALS),
+        }
+        for symbol, spec in server.venue.listed.items()
+    ]
+    return {"venue": "coinbase", "ws": server.url, "rest": None, "markets": markets}
+
+
+def ready_line(server: CoinbaseSimServer) -> str:
+    """What a process that started a simulator needs to know, as one line of JSON."""
+    return json.dumps(ready(server))
+
+
+def run_blocking(config: CoinbaseSimConfig, *, exit_with_parent: bool = False) -> None:
+    """Serves until SIGINT or SIGTERM; prints ``ready_line`` on stdout once it listens.
+
+    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if it cannot
+    listen; whatever broke the markets, should that happen.
+    """
+    serve_until_told(lambda: serve(config), ready_line, exit_with_parent=exit_with_parent)
