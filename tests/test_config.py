@@ -14,6 +14,7 @@ from bookfeed.rules.rule import Rule
 from bookfeed.sinks import SINKS, NdjsonSink, SinkOptions
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
+from bookfeed.venues.coinbase import CoinbaseSection
 from bookfeed.venues.kalshi import KalshiSection
 from bookfeed.venues.kraken import KrakenSection
 from bookfeed.venues.polymarket import FeeSection, PolymarketMarket, PolymarketSection
@@ -85,6 +86,11 @@ ws_url = "ws://127.0.0.1:1234/v2"
 depth = 1000
 probe_interval_s = 5
 symbols_per_connection = 50
+
+[coinbase]
+ws_url = "ws://127.0.0.1:1234"
+probe_interval_s = 5
+symbols_per_connection = 5
 
 [[market]]
 market = "0xabc"
@@ -203,6 +209,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         touch=False,
         symbols_per_connection=50,
     )
+    assert loaded.sections["coinbase"] == CoinbaseSection("ws://127.0.0.1:1234", 5.0, 5)
     assert loaded.sections["kraken"] == KrakenSection("ws://127.0.0.1:1234/v2", 1000, 5.0, 50)
     (market,) = loaded.market
     assert isinstance(market, PolymarketMarket)

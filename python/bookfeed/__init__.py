@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, UserFee, Venue
     from bookfeed.venues.binance import binance
+    from bookfeed.venues.coinbase import coinbase
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
     from bookfeed.venues.kraken import kraken
     from bookfeed.venues.polymarket import polymarket
@@ -244,6 +245,7 @@ __all__ = [
     "WindowEnd",
     "__version__",
     "binance",
+    "coinbase",
     "columns",
     "credentials",
     "format_price",
@@ -335,6 +337,7 @@ _MODULES: Final = {
     "bookfeed.dispatch.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "UserFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),
+    "bookfeed.venues.coinbase": ("coinbase",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),
     "bookfeed.venues.kraken": ("kraken",),
     "bookfeed.venues.polymarket": ("polymarket",),

@@ -184,7 +184,9 @@ class Resubscription:
 
     ``leave`` and ``join`` are called with a number that the venue's reply will carry. ``hello`` is
     anything that is always answered. ``is_busy`` says of the text of an error that there were too
-    many commands.
+    many commands. ``confirms`` says that an answer carries the number of its command, so that a
+    book is subscribed again once it is given up; else both are sent, and the venue takes them in
+    order.
     """
 
     members: Membership
@@ -192,6 +194,7 @@ class Resubscription:
     leave: Callable[[int, str], str]
     hello: Callable[[int], str]
     is_busy: Callable[[str], bool]
+    confirms: bool = True
 
 
 Recovery = Commands | RestBooks | RestSeeds | Resubscription | None

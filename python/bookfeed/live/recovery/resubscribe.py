@@ -1,9 +1,9 @@
 """Recovers books by subscribing again, where a whole book comes with every subscription.
 
-One symbol at a time and only its book: unsubscribe, wait for the confirmation, subscribe, wait for
-the book. Neighbours on the connection notice nothing. Whatever is refused or not answered is begun
-again from the start, later and later; a new connection is had only when no book of the old one can
-be.
+One symbol at a time and only its book: unsubscribe, wait for the confirmation (where the venue
+gives one), subscribe, wait for the book. Neighbours on the connection notice nothing. Whatever is
+refused or not answered is begun again from the start, later and later; a new connection is had only
+when no book of the old one can be.
 """
 
 import random
@@ -173,6 +173,8 @@ class ResubscribeMender(Mender):
             id_ = line.roll.take_id()
             line.attempts[instrument] = Attempt(Stage.LEAVING, id_, now_ns + ANSWER_NS)
             shard.session.send(self._commands.leave(id_, shard.instruments[instrument]))
+            if not self._commands.confirms:
+                self._left(shard, line, instrument, now_ns)
             self.connections.flush()
 
     def _join(self, shard: Shard, line: Line, instrument: int, now_ns: int) -> None:

@@ -1,0 +1,133 @@
+"""Coinbase's spot streams, the WebSocket of Advanced Trade: address, subscriptions, commands.
+
+A subscription to a book begins with all of it. Every message of a connection has a number, whatever
+it is about, so that a missing one shows with the next, and the venue says something every second.
+A book that was lost is subscribed to again. Answers name no command: the venue takes commands in
+order, and tells after each what the connection is subscribed to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import orjson
+
+from bookfeed.errors import ConfigError
+from bookfeed.market import Market
+from bookfeed.schema import Range
+from bookfeed.venues.base import (
+    AnyName,
+    Endpoint,
+    MarketSection,
+    Membership,
+    Resubscription,
+    Row,
+    Section,
+    Venue,
+    WsUrl,
+)
+from bookfeed.venues.spot import HINTS, Pair, spot_market
+
+NAME: Final = "coinbase"
+WS_URL: Final = "wss://advanced-trade-ws.coinbase.com"
+
+BOOKS: Final = "level2"
+TRADES: Final = "market_trades"
+SIGNS_OF_LIFE: Final = "heartbeats"
+# How its errors call what was too much; the documents do not say.
+TOO_MUCH: Final = "rate limit"
+
+
+def coinbase(*, probe_interval_s: float = 10.0, symbols_per_connection: int = 10) -> Venue:
+    """Return the venue. A hole in the numbers costs every book of its connection, so that few
+    share one.
+    """
+
+    def command(kind: str, channel: str, symbols: Sequence[str] = ()) -> str:
+        told = {"type": kind, "product_ids": list(symbols), "channel": channel}
+        return orjson.dumps({key: value for key, value in told.items() if value}).decode()
+
+    def both(kind: str, symbols: Sequence[str]) -> tuple[str, ...]:
+        return tuple(command(kind, channel, symbols) for channel in (BOOKS, TRADES))
+
+    return Venue(
+        name=NAME,
+        ws_url=WS_URL,
+        rest_url=None,
+        # Channels that say nothing for a minute are closed, unless there are signs of life.
+        subscription=lambda symbols: (
+            *both("subscribe", symbols),
+            command("subscribe", SIGNS_OF_LIFE),
+        ),
+        recovery=Resubscription(
+            # Of eight frames a second from one address, a connection sends at most four.
+            Membership(
+                join=lambda _id, symbols: both("subscribe", symbols),
+                leave=lambda _id, symbols: both("unsubscribe", symbols),
+                symbols_max=100,
+                burst=2,
+                interval_s=0.5,
+            ),
+            join=lambda _id, symbol: command("subscribe", BOOKS, (symbol,)),
+            leave=lambda _id, symbol: command("unsubscribe", BOOKS, (symbol,)),
+            hello=lambda _id: command("subscribe", SIGNS_OF_LIFE),
+            is_busy=lambda text: TOO_MUCH in text.lower(),
+            confirms=False,
+        ),
+        symbols_per_connection=symbols_per_connection,
+        symbols_per_connection_max=100,
+        # Of all attempts together, eight a second are borne.
+        connect_stagger_s=0.5,
+        probe_interval_s=probe_interval_s,
+    )
+
+
+# Configuration.
+
+
+@dataclass(frozen=True, slots=True)
+class CoinbaseSection(Section):
+    """``[coinbase]``: where the venue is, how its markets are followed."""
+
+    ws_url: WsUrl = WS_URL
+    probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
+    symbols_per_connection: Annotated[int, Range(1, 100)] = 10
+
+    def endpoint(self, source: str, key: Any = None) -> Endpoint:
+        """The venue as it is configured; it needs no key."""
+        venue = coinbase(
+            probe_interval_s=self.probe_interval_s,
+            symbols_per_connection=self.symbols_per_connection,
+        )
+        return Endpoint(venue, self.ws_url)
+
+
+@dataclass(frozen=True, slots=True)
+class CoinbaseMarket(MarketSection):
+    """``[[market]]`` with ``venue = "coinbase"``: a pair of currencies, which is one book."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("symbol", "symbol")
+    HINTS: ClassVar[Mapping[str, str]] = HINTS
+
+    venue: Literal["coinbase"]
+    symbol: Pair
+    name: AnyName = ""
+
+    def __post_init__(self) -> None:
+        base, _, quote = self.symbol.partition("-")
+        if quote == "USDC":
+            problem = f"is told under the name {base}-USD, which has the same book: name that"
+            raise ConfigError("", "symbol", problem)
+
+    def to_market(self, section: Any) -> Market:
+        """The same as the feed knows it, by the venue's spelling, which is ours: ``BTC-USD``."""
+        return spot_market(NAME, self.symbol, "-", name=self.name)
+
+
+ROW: Final = Row(
+    name=NAME,
+    section=CoinbaseSection,
+    market=CoinbaseMarket,
+    target=lambda text: {"venue": NAME, "symbol": text},
+    simulator="bookfeed.sim.coinbase",
+)
