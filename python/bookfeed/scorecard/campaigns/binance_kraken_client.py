@@ -93,8 +93,8 @@ class Client(ABC, Generic[S]):
 
     @property
     @abstractmethod
-    def depth(self) -> int:
-        """Levels a side that are asked for."""
+    def depth(self) -> int | None:
+        """Levels a side that are asked for; ``None``: all."""
 
     @abstractmethod
     def ask(self, symbol: str) -> None:

@@ -41,11 +41,14 @@ from bookfeed.scorecard.campaigns.stalls import Stalls
 from bookfeed.scorecard.campaigns.true_books import Shown, judged
 from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
+from bookfeed.venues.coinbase import CoinbaseMarket, CoinbaseSection
 from bookfeed.venues.kraken import KrakenMarket, KrakenSection
 
 Markets = Mapping[str, int]
-FEW: Final[Markets] = {"polymarket": 20, "kalshi": 20, "binance": 3, "kraken": 3}
-MANY: Final[Markets] = {"polymarket": 100, "kalshi": 276, "binance": 8, "kraken": 8}
+FEW: Final[Markets] = {"polymarket": 20, "kalshi": 20, "binance": 3, "kraken": 3, "coinbase": 3}
+MANY: Final[Markets] = {
+    "polymarket": 100, "kalshi": 264, "binance": 8, "kraken": 8, "coinbase": 8,
+}  # fmt: skip
 """400 books: a market of the first has two, and of the second's a third are windows that end."""
 RATE: Final = 200
 """Frames a second of each venue."""
@@ -91,11 +94,18 @@ def _kraken(told: dict[str, Any]) -> Listing:
     return markets, section.endpoint("simulated")
 
 
+def _coinbase(told: dict[str, Any]) -> Listing:
+    names = [one["symbol"] for one in told["markets"]]
+    markets = [CoinbaseMarket("coinbase", name).to_market(None) for name in names]
+    return markets, CoinbaseSection(ws_url=told["ws"]).endpoint("simulated")
+
+
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "polymarket": partial(listing_of, "polymarket"),
     "kalshi": partial(listing_of, "kalshi"),
     "binance": _binance,
     "kraken": _kraken,
+    "coinbase": _coinbase,
 }
 
 
