@@ -39,10 +39,11 @@ class Logs:
         if shown:
             self.shown.put("sim X", shown)
 
-    def judged(self) -> tuple[list[str], int, float, float]:
+    def judged(self, kept_back_s: float | None = None) -> tuple[list[str], int, float, float]:
         self.shown.close()
         self.true.close()
-        told = judged(self.paths[0], {"sim": self.paths[1]})
+        kept_back = {} if kept_back_s is None else {"sim": [kept_back_s]}
+        told = judged(self.paths[0], {"sim": self.paths[1]}, kept_back)
         return told.wrong, told.never, told.old_s_max, told.mistaken_s_max
 
 
@@ -81,6 +82,18 @@ def test_a_book_that_never_was_is_borne_until_the_true_one_has_moved_on(logs: Lo
     wrong, never, _, mistaken_s_max = logs.judged()
     assert len(wrong) == 1 and "never was" in wrong[0]
     assert (never, mistaken_s_max) == (4, SETTLE_S + 1)
+
+
+@pytest.mark.parametrize(("kept_back_s", "wrong"), [(9, 1), (40, 2), (None, 2)])
+def test_changes_that_are_kept_back_are_borne_until_a_comparison(
+    logs: Logs, kept_back_s: float | None, wrong: int
+) -> None:
+    logs.at(1, true=A)
+    logs.at(11, shown=NEVER)
+    logs.at(12, true=B)
+    logs.at(12 + OLD_S - 1, shown=NEVER)
+    logs.at(12 + OLD_S + 1, shown=NEVER)
+    assert len(logs.judged(kept_back_s)[0]) == wrong
 
 
 def test_a_mistake_that_was_mended_begins_anew(logs: Logs) -> None:

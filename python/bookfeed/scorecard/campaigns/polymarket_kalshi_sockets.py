@@ -63,18 +63,26 @@ LOOK_S: Final = 0.05
 LIVE_WITHIN_S: Final = 60
 # What ends a stream for good, or takes the venue with it.
 _LEFT_OUT: Final = frozenset({"hash", "absent", "restart", "pause"})
+KEPT_BACK: Final = "deltas-stop"
+"""What leaves no trace in a stream: only a comparison shows it."""
 OPTIONS: Final = SessionOptions(backoff_min_s=0.2, backoff_max_s=2.0, connect_stagger_s=0.1)
 
 
-def plan_of(world: World, seconds: float, every_s: float) -> str:
-    """A plan for so many seconds: one fault after the other, all that the venue knows in turn."""
+def schedule(world: World, seconds: float, every_s: float) -> list[tuple[str, float]]:
+    """For so many seconds one fault after the other, all that the venue knows in turn, and when."""
     alone = [one for faults in world.cells.values() for one in faults if " & " not in one]
     usable = [one for one in alone if one.partition(":")[0] not in _LEFT_OUT]
+    times = [every_s * (number + 1) for number in range(int(seconds / every_s))]
+    return list(zip(itertools.cycle(usable), times, strict=False))
+
+
+def plan_of(faults: Sequence[tuple[str, float]]) -> str:
+    """The same as a plan."""
     tables = []
-    for number, text in zip(range(int(seconds / every_s)), itertools.cycle(usable), strict=False):
+    for text, at_s in faults:
         kind, _, variant = text.partition(":")
         tables.append(
-            f'[[fault]]\nkind = "{kind}"\nvariant = "{variant}"\nat_s = {every_s * (number + 1)}\n'
+            f'[[fault]]\nkind = "{kind}"\nvariant = "{variant}"\nat_s = {at_s}\n'
             f"duration_s = {FAULT_S}\n"
         )
     return "\n".join(tables)
@@ -98,6 +106,13 @@ def _coinbase(told: dict[str, Any]) -> Listing:
     names = [one["symbol"] for one in told["markets"]]
     markets = [CoinbaseMarket("coinbase", name).to_market(None) for name in names]
     return markets, CoinbaseSection(ws_url=told["ws"]).endpoint("simulated")
+
+
+def _coinbase(told: dict[str, Any]) -> Listing:
+    section = CoinbaseSection(ws_url=told["ws"])
+    names = [one["symbol"] for one in told["markets"]]
+    markets = [CoinbaseMarket("coinbase", name).to_market(None) for name in names]
+    return markets, section.endpoint("simulated")
 
 
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
@@ -142,6 +157,8 @@ class Venues:
     endpoints: dict[str, Endpoint]
     truth: dict[str, Path]
     """Where each writes its true books down."""
+    kept_back_s: dict[str, list[float]]
+    """When each keeps changes back."""
 
 
 @asynccontextmanager
@@ -149,11 +166,14 @@ async def venues(
     seconds: float, every_s: float, counts: Markets, directory: Path
 ) -> AsyncIterator[Venues]:
     """All of them, each in a process of its own."""
-    found = Venues([], {}, {})
+    found = Venues([], {}, {}, {})
     async with AsyncExitStack() as stack:
         for world in worlds():
             plan, name = directory / f"{world.name}.toml", world.name
-            plan.write_text(plan_of(world, seconds, every_s))
+            faults = schedule(world, seconds, every_s)
+            plan.write_text(plan_of(faults))
+            kept_back = [at_s for text, at_s in faults if text.startswith(KEPT_BACK)]
+            found.kept_back_s[name] = kept_back
             found.truth[name] = directory / f"{name}.truth"
             command = (
                 *("-m", true_books.__name__, "--venue", name, "--markets", str(counts[name])),
@@ -214,7 +234,7 @@ async def sockets(
     """The figures of so many seconds, without those of the auditor."""
     async with venues(seconds, every_s, counts, directory) as found:
         figures = await followed(found, seconds, directory)
-    told = judged(directory / "shown", found.truth)
+    told = judged(directory / "shown", found.truth, found.kept_back_s)
     return figures | {
         "shown": told.shown,
         "mistaken": told.never,

@@ -30,7 +30,8 @@ SETTLE_S: Final = 5.0
 """How long after a book moved on a mistake in it may be live: delay that is borne (twice
 ``max_delay``, 3 s), a batch (0.25 s), the interval of hashes (0.25 s), a step of the timer."""
 OLD_S: Final = 61.0
-"""How old a live book may be: a market that froze is compared with a whole book within 60 s."""
+"""How old a live book may be, or how long mistaken after its venue kept changes back without a
+trace: a market that froze, or froze for a while, is compared with a whole book within 60 s."""
 _ENTRY: Final = np.dtype([("ts", "<i8"), ("book", "<u4"), ("digest", "<u8")])
 _NS: Final = 1_000_000_000
 
@@ -145,9 +146,29 @@ class Judged:
     """Those beyond the bounds."""
 
 
-def judged(shown: Path, true: Mapping[str, Path]) -> Judged:
+class KeptBack:
+    """When venues kept changes back, in seconds after they began, by venue."""
+
+    def __init__(self, at_s: Mapping[str, Sequence[float]], known: Mapping[str, _Truth]) -> None:
+        self._at_ns: dict[str, list[int]] = {}
+        for name, truth in known.items():
+            venue = name.partition(" ")[0]
+            begun_ns = truth.begun_ns[0]
+            self._at_ns.setdefault(venue, [begun_ns + int(at * _NS) for at in at_s.get(venue, ())])
+
+    def borne_s(self, name: str, since_ns: int) -> float:
+        """How long a book may be mistaken that was first seen so at that time."""
+        times = self._at_ns[name.partition(" ")[0]]
+        kept = any(0 <= since_ns - at_ns <= 2 * SETTLE_S * _NS for at_ns in times)
+        return OLD_S if kept else SETTLE_S
+
+
+def judged(
+    shown: Path, true: Mapping[str, Path], kept_back_s: Mapping[str, Sequence[float]] | None = None
+) -> Judged:
     """Holds a log of what was shown against the logs of the truth, by venue."""
     told, known = Judged(), truths(true)
+    kept_back = KeptBack(kept_back_s or {}, known)
     mistaken_ns: dict[str, int] = {}
     for name, ts_ns, digest in entries(shown):
         told.shown += 1
@@ -163,7 +184,7 @@ def judged(shown: Path, true: Mapping[str, Path]) -> Judged:
         moved_ns = known[name].moved_on_ns(since_ns)
         lasted_s = 0.0 if moved_ns is None else (ts_ns - moved_ns) / _NS
         told.mistaken_s_max = max(told.mistaken_s_max, lasted_s)
-        if lasted_s > SETTLE_S:
+        if lasted_s > kept_back.borne_s(name, since_ns):
             told.wrong.append(f"{name} never was as it is at {ts_ns}")
     return told
 
