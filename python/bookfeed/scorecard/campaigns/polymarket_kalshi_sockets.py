@@ -108,13 +108,6 @@ def _coinbase(told: dict[str, Any]) -> Listing:
     return markets, CoinbaseSection(ws_url=told["ws"]).endpoint("simulated")
 
 
-def _coinbase(told: dict[str, Any]) -> Listing:
-    section = CoinbaseSection(ws_url=told["ws"])
-    names = [one["symbol"] for one in told["markets"]]
-    markets = [CoinbaseMarket("coinbase", name).to_market(None) for name in names]
-    return markets, section.endpoint("simulated")
-
-
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "polymarket": partial(listing_of, "polymarket"),
     "kalshi": partial(listing_of, "kalshi"),
