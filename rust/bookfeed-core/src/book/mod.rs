@@ -168,6 +168,9 @@ pub struct Rare {
     pub(crate) held: Cause,
     /// Newest venue time of the run of older messages.
     pub(crate) ts_older: Nanos,
+    /// Venue time of the REST answer that the book began with, if that was not of the future, or
+    /// [`ABSENT`].
+    pub(crate) ts_answered: Nanos,
     /// Since when older messages are counted that would change the book, and how many there were.
     pub(crate) disorder: (Nanos, u32),
     /// The fetch that is under way, if any.
@@ -344,6 +347,7 @@ impl Default for Rare {
             grid: Grid::default(),
             held: Cause::None,
             ts_older: ABSENT,
+            ts_answered: ABSENT,
             disorder: (ABSENT, 0),
             awaited: None,
             early: Vec::new(),

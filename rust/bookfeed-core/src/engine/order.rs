@@ -5,6 +5,9 @@
 //! claim: where the book's own is of the future, or the message's own hash fits once it is applied,
 //! or older messages keep coming and no newer one does, the order that stamps give is not believed.
 //! Until that shows, a book that an older message would change is in doubt.
+//!
+//! A book by REST may be ahead of a stream that is late. What the stream tells until it has come to
+//! the time of the answer never replaces it, and never proves it either.
 
 use super::config::HashCheck;
 use super::judge::Judge;
@@ -41,6 +44,13 @@ impl Judge {
     #[cold]
     pub(super) fn place_older(&mut self, world: &mut World, origin: &Origin, change: &Change) -> Older {
         let (id, ts) = (change.instrument, origin.ts_recv);
+        if is_ahead_of_stream(world, origin, id) {
+            let book = world.book(id);
+            if book.qty_at(change.side, change.level.price) != change.level.qty {
+                self.doubt_answer(world, id, ts);
+            }
+            return Older::History;
+        }
         let vouched = self.vouch(world, id, ts);
         let denied = !vouched && self.speaks(world, id);
         if self.order_is_over(world, origin, id) {
@@ -85,6 +95,19 @@ impl Judge {
         }
     }
 
+    /// A stream that has not come to the book contradicts it: it is late, or its stamps are. Which,
+    /// it says when it has come there; until then no other answer can say more.
+    fn doubt_answer(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let deadline = ts.saturating_add(world.config.batch_grace);
+        let book = world.book(id);
+        if book.doubt.is_none() && book.state == State::Live {
+            let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
+            let ts_event = book.ts_event;
+            book.rare.touch_decides = false;
+            self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
+        }
+    }
+
     /// Whether there is a hash that says what the book should be, and it is known how to read it.
     fn speaks(&self, world: &mut World, id: InstrumentId) -> bool {
         let checked = world.config.hash_check != HashCheck::Off;
@@ -104,11 +127,12 @@ impl Judge {
         id: InstrumentId,
     ) -> bool {
         world.book(id).evidence.count(Evidence::OutOfOrder);
-        if self.order_is_over(world, origin, id) {
+        let ahead = is_ahead_of_stream(world, origin, id);
+        if !ahead && self.order_is_over(world, origin, id) {
             return true;
         }
         let ts = origin.ts_recv;
-        let vouched = self.vouch(world, id, ts);
+        let vouched = !ahead && self.vouch(world, id, ts);
         let side = |side, range: &Range<usize>| {
             let mut theirs = BookSide::new(side);
             theirs.load(&frame.levels[range.clone()]).ok().map(|()| theirs)
@@ -119,9 +143,11 @@ impl Judge {
         let same = |theirs: &BookSide, ours: &BookSide| theirs.best_first().eq(ours.best_first());
         let agrees = same(&bids, &book.bids) && same(&asks, &book.asks);
         let touch_agrees = [bids.best(), asks.best()] == [book.bids.best(), book.asks.best()];
-        if vouched && !agrees {
+        if ahead && !agrees {
+            self.doubt_answer(world, id, ts);
+        } else if vouched && !agrees {
             self.doubt_order(world, id, ts);
-        } else if !vouched && !touch_agrees && book.state == State::Live {
+        } else if !ahead && !vouched && !touch_agrees && book.state == State::Live {
             self.turn(world, id, State::Suspect, Cause::OutOfOrder, ts);
         }
         false
@@ -209,9 +235,27 @@ impl Judge {
     }
 }
 
+/// Whether the book was had by REST, and its stream has not come to the time of the answer yet:
+/// it runs forward and is late.
+fn is_ahead_of_stream(world: &World, origin: &Origin, id: InstrumentId) -> bool {
+    let Some(newest) = awaits_stream(world, id) else { return false };
+    newest.saturating_sub(origin.ts_event) <= world.config.batch_grace
+}
+
+/// The newest time that the stream of a book told, if the book was had by REST and is newer.
+pub(super) fn awaits_stream(world: &World, id: InstrumentId) -> Option<Nanos> {
+    let answered = world.books[id as usize].rare.ts_answered;
+    if answered == ABSENT {
+        return None;
+    }
+    let conn = world.instruments.at(id)?.conn;
+    Some(world.connection(conn)?.clock.newest).filter(|&newest| newest < answered)
+}
+
 /// Forgets how new a book was said to be: whatever comes next is newer.
 fn forget_order(book: &mut Book) {
     (book.ts_event, book.ts_seen) = (ABSENT, ABSENT);
     book.older_since = ABSENT;
     (book.rare.ts_discarded, book.rare.ts_older) = (ABSENT, ABSENT);
+    book.rare.ts_answered = ABSENT;
 }

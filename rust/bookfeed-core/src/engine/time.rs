@@ -1,6 +1,7 @@
 //! Verdicts that time brings: graces that end, silence, fetches that begin.
 
 use super::judge::Judge;
+use super::order::awaits_stream;
 use super::world::World;
 use crate::book::Awaited;
 use crate::book::integrity::{Cause, State};
@@ -167,6 +168,7 @@ fn given_up(world: &World, id: InstrumentId, ts: Nanos) -> bool {
     let lone = book.cause == Cause::HashMismatch && book.rare.hashes.lone();
     let graces = if lone { LONE_MISMATCH_GRACES } else { 1 };
     let waited = ts.saturating_sub(book.rare.ts_state);
-    // Nothing is missing from a book that is only late.
-    book.cause != Cause::Late && waited >= world.config.suspect_grace.saturating_mul(graces)
+    // Nothing is missing from a book that is only late, or that its stream is too late to judge.
+    let awaits = book.cause == Cause::OutOfOrder && awaits_stream(world, id).is_some();
+    book.cause != Cause::Late && !awaits && waited >= world.config.suspect_grace.saturating_mul(graces)
 }

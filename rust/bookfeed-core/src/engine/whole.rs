@@ -224,6 +224,10 @@ impl Applier {
         }
         world.counters.rest_accepted += 1;
         if load(world, judge, id, origin, frame, snapshot) {
+            let clock = world.connection(origin.conn).map(|c| c.clock);
+            if clock.is_some_and(|clock| clock.has_come_to(origin.ts_event, origin.ts_recv)) {
+                world.book(id).rare.ts_answered = origin.ts_event;
+            }
             self.applied.testimony = Some(put_on(world, id, origin, &awaited.deltas));
             self.applied.touch(id, How::Fetched);
         }
@@ -435,7 +439,7 @@ pub(super) fn load(
         return false;
     }
     book.ts_event = origin.ts_event;
-    book.older_since = ABSENT;
+    (book.older_since, book.rare.ts_answered) = (ABSENT, ABSENT);
     book.ts_recv = origin.ts_recv;
     let expires = |holds_for| origin.ts_recv.saturating_add(holds_for);
     book.rare.expires = snapshot.holds_for.map_or(ABSENT, expires);

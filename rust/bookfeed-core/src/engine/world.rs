@@ -273,6 +273,7 @@ impl World {
             let Some(book) = books.get_mut(id as usize) else { continue };
             book.ts_seen = book.ts_seen.min(now);
             book.rare.ts_discarded = book.rare.ts_discarded.min(now);
+            book.rare.ts_answered = ABSENT;
             if let Some(awaited) = &mut book.rare.awaited {
                 awaited.ts_begin = awaited.ts_begin.min(now);
             }

@@ -251,6 +251,14 @@ impl VenueClock {
         self.floor != ABSENT && stamp > ts_recv.saturating_sub(fastest)
     }
 
+    /// Whether the venue's clock had come to the stamp of a REST answer. How slow the stream is says
+    /// nothing of that: an answer may be faster. How far its clock is ahead of the receiver's does.
+    #[must_use]
+    pub fn has_come_to(&self, stamp: Nanos, ts_recv: Nanos) -> bool {
+        let apart = if self.floor == ABSENT { 0 } else { self.floor.saturating_sub(JITTER).min(0) };
+        stamp <= ts_recv.saturating_sub(apart)
+    }
+
     /// Judges the delivery of the message whose stamp was taken last.
     #[inline]
     pub fn pace(&mut self, ts_recv: Nanos, patience: Patience) -> Pace {

@@ -307,3 +307,76 @@ fn a_rest_book_ahead_of_its_stream_is_met_by_it() {
     scene.change(true, 350, "3");
     assert_eq!((scene.answer(&older), scene.states()), (vec![], [State::Live; 2]));
 }
+
+/// A second of changes that the stream tells late, one whole book among them.
+fn told_late(scene: &mut Scene) -> Vec<String> {
+    let mut late = Vec::new();
+    for n in 0..20 {
+        scene.market.ms += 50;
+        scene.ts += 50 * MS;
+        late.push(scene.market.change(0, true, 350, &format!("{}", 2 + n)));
+        if n == 12 {
+            late.push(scene.market.book(0));
+        }
+    }
+    late
+}
+
+#[test]
+fn a_late_stream_replaces_no_answer_that_is_newer() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = fetching(policy);
+        let late = told_late(&mut scene);
+        let body = scene.market.rest(0);
+        assert_eq!(scene.answer(&body), ["0 state live resync", "0 book live resync"]);
+        let (last, before) = late.split_last().unwrap();
+        for frame in before {
+            scene.wait(59 * MS);
+            scene.say(frame);
+            assert!(scene.is_true(0), "{policy:?}");
+        }
+        assert_eq!(scene.standing(0), (State::Suspect, Cause::OutOfOrder), "the stream denies it");
+        assert_eq!(scene.evidence(0, Evidence::OutOfOrder), 21, "and one doubt was right");
+        scene.say(last);
+        scene.change(true, 351, "4");
+        if policy == HashCheck::Off {
+            assert_ne!(scene.states()[0], State::Live, "without hashes another answer is needed");
+        } else {
+            assert_eq!(scene.standing(0), (State::Live, Cause::Evidence), "{policy:?}");
+            assert!(scene.is_true(0), "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_not_asked_for_again_until_its_stream_has_come_to_it() {
+    let mut scene = fetching(HashCheck::Always);
+    let late = told_late(&mut scene);
+    let body = scene.market.rest(0);
+    scene.answer(&body);
+    scene.say(&late[0]);
+    scene.wait(250 * MS);
+    assert_eq!(scene.standing(0), (State::Suspect, Cause::OutOfOrder));
+    scene.wait(1_500 * MS);
+    assert_eq!(scene.standing(0), (State::Suspect, Cause::OutOfOrder), "nothing newer can be had");
+    // A change was lost: when the stream has come to the answer, the book does not fit.
+    scene.lose_change(true, 352, "4");
+    scene.change(true, 351, "4");
+    scene.wait(1_500 * MS);
+    assert_eq!(scene.states()[0], State::Stale);
+}
+
+#[test]
+fn an_answer_of_the_future_does_not_stand_against_its_stream() {
+    let mut scene = fetching(HashCheck::Always);
+    scene.market.ms += 900;
+    let body = scene.market.rest(0);
+    scene.market.ms -= 900;
+    scene.answer(&body);
+    for n in 0..8 {
+        scene.market.ms += 50;
+        scene.wait(49 * MS);
+        scene.change(true, 350, &format!("{}", 2 + n));
+    }
+    assert!(scene.is_true(0) && scene.states()[0] == State::Live);
+}
