@@ -37,6 +37,8 @@ MAX_DELAY_NS: Final = 1_000 * MS
 TIMER_NS: Final = 100 * MS
 RESYNC_AFTER_NS: Final = 40 * MS
 RESYNC_EVERY_NS: Final = 1_000 * MS
+DOUBTED_EVERY_NS: Final = 700 * MS
+"""How often the client asks REST for a live book of a connection that is behind."""
 
 STATE_KIND: Final = UPDATE_KINDS.index("state")
 TRADE_KIND: Final = UPDATE_KINDS.index("trade")
@@ -112,6 +114,10 @@ class Client:
         self.resync_ns: dict[int, int] = {}
         self.next_resync_ns: dict[int, int] = {}
         self.fetched_ns: dict[str, int] = {}
+        self.answered_ns: dict[str, int] = {}
+        """The venue's time of the answer by REST that the run of each book began with."""
+        self.doubted_ns: dict[int, int] = {}
+        """When a live book of each connection was last asked for because that is behind."""
         self.timer_ns = start_ns
         self.signals = 0
         self.trace = Trace()
@@ -172,6 +178,23 @@ class Client:
             if due <= ts:
                 del self.resync_ns[instrument]
                 self._resync(instrument, ts)
+        for conn in range(self.stream.conns):
+            due = self.doubted_ns.get(conn, 0) + DOUBTED_EVERY_NS
+            if self.stream.lateness(conn) and ts >= due:
+                self.doubted_ns[conn] = ts
+                self._doubt(conn, ts)
+
+    def _doubt(self, conn: int, ts: int) -> None:
+        """Asks REST for the live book of a late connection that was asked for longest ago."""
+        live = [
+            number
+            for number, symbol in enumerate(self.symbols)
+            if self.conn_of[symbol] == conn and self.views[symbol].live
+        ]
+        known = [number for number in live if self.symbols[number] in self.stream.venue.assets]
+        if known:
+            number = min(known, key=lambda one: self.fetched_ns.get(self.symbols[one], 0))
+            self._fetch(number, ts, asked=True)
 
     def _resync(self, instrument: int, ts: int) -> None:
         symbol = self.symbols[instrument]
@@ -184,11 +207,20 @@ class Client:
             return
         if symbol not in self.stream.venue.assets:
             return  # REST has it no more, either.
-        self.engine.resync_begin(instrument, ts)
+        self._fetch(instrument, ts, asked=False)
+
+    def _fetch(self, instrument: int, ts: int, *, asked: bool) -> None:
+        symbol = self.symbols[instrument]
+        self.engine.resync_begin(instrument, ts, asked=asked)
         self.newest[symbol] = self.stream.rest_book(symbol)
         self.engine.ingest_rest(self.conn_of[symbol], self.newest[symbol], ts)
         self.fetched_ns[symbol] = ts
         self.drain()
+        ts_event = self.views[symbol].ts_event if self.views[symbol].live else None
+        if ts_event is None:
+            self.answered_ns.pop(symbol, None)
+        else:
+            self.answered_ns[symbol] = ts_event
 
     def drain(self) -> None:
         batch = self.engine.drain()
@@ -206,6 +238,8 @@ class Client:
             ts = int(update["ts_recv_ns"])
             cause = CAUSES[update["cause"]]
             self.changes.append((ts, self.symbols[instrument], STATES[update["state"]], cause))
+            if STATES[update["state"]] not in ("live", "suspect"):
+                self.answered_ns.pop(self.symbols[instrument], None)  # another run begins
             if update["state"] == STALE and cause not in ("disconnected", "resolved"):
                 due = max(ts + RESYNC_AFTER_NS, self.next_resync_ns.get(instrument, 0))
                 self.resync_ns[instrument] = due
@@ -292,6 +326,8 @@ class Referee:
         self.report.checks += 1
         # What is under way has not been told: the book is of the time before it.
         behind = self.stream.is_behind(self.client.conn_of[symbol])
+        if behind and view.live:
+            self.check_answer(symbol, view, ts)
         right = behind or not view.live or self.right(symbol, view)
         if right or self.unopposed(symbol):
             self.wrong_since.pop(symbol, None)
@@ -309,6 +345,19 @@ class Referee:
                 f"{silent_ns / MS:.0f} ms after the last of its connection"
             )
             self.wrong_since[symbol] = ts + 3_600_000 * MS
+
+    def check_answer(self, symbol: str, view: BookView, ts: int) -> None:
+        """What a late stream tells never takes a live book back to before an answer by REST, as
+        long as no stamp on its connection is wrong."""
+        conn = self.client.conn_of[symbol]
+        if any(e.fault.kind == "stamp" and e.conn == conn for e in self.stream.fault_log):
+            return
+        answered_ns = self.client.answered_ns.get(symbol)
+        if answered_ns is not None and (view.ts_event or 0) < answered_ns:
+            self.report.problems.append(
+                f"{symbol[:8]} live at {ts} as it was before the answer by REST"
+            )
+            del self.client.answered_ns[symbol]
 
     def unordered(self, symbol: str, ts: int) -> bool:
         """Whether two messages about it that came in one read were swapped, and their stamps, which
