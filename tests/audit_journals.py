@@ -87,8 +87,8 @@ class TapedEngine:
     def advance(self, ts: int) -> int:
         return self._input.advance(ts)
 
-    def resync_begin(self, instrument: int, ts: int) -> None:
-        self._input.resync_begin(instrument, ts)
+    def resync_begin(self, instrument: int, ts: int, *, asked: bool = False) -> None:
+        self._input.resync_begin(instrument, ts, asked=asked)
 
 
 def recorded(seed: int, *, rules: Rules = (), **options: Any) -> tuple[Records, dict[str, Any]]:
