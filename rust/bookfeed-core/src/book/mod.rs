@@ -171,6 +171,9 @@ pub struct Rare {
     /// Venue time of the REST answer that the book began with, if that was not of the future, or
     /// [`ABSENT`].
     pub(crate) ts_answered: Nanos,
+    /// The book's time when its stream contradicted that answer without having come to it, or
+    /// [`ABSENT`].
+    pub(crate) ts_denied: Nanos,
     /// Since when older messages are counted that would change the book, and how many there were.
     pub(crate) disorder: (Nanos, u32),
     /// The fetch that is under way, if any.
@@ -348,6 +351,7 @@ impl Default for Rare {
             held: Cause::None,
             ts_older: ABSENT,
             ts_answered: ABSENT,
+            ts_denied: ABSENT,
             disorder: (ABSENT, 0),
             awaited: None,
             early: Vec::new(),
@@ -485,6 +489,12 @@ impl Book {
     #[must_use]
     pub(crate) fn is_held(&self) -> bool {
         self.state == State::Suspect && self.cause == Cause::Late
+    }
+
+    /// Whether it is an answer by REST, unchanged since, that its late stream contradicts.
+    #[must_use]
+    pub(crate) fn denied(&self) -> bool {
+        self.rare.ts_denied != ABSENT && self.rare.ts_denied == self.ts_event
     }
 
     /// Notes the cause with which it will be live when its connection is prompt again: a new run

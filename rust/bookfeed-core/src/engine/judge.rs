@@ -123,6 +123,8 @@ impl Judge {
             // It is as the venue had it some time ago.
             world.book(id).hold(cause);
             (state, cause) = (State::Suspect, Cause::Late);
+        } else if state == State::Live && world.book(id).denied() {
+            (state, cause) = (State::Suspect, Cause::OutOfOrder);
         }
         if self.publisher.turn(world, id, state, cause, ts) && state == State::Suspect {
             self.watch(world, id);

@@ -85,6 +85,7 @@ impl Judge {
         book.doubt = None;
         book.reconciled();
         book.evidence.count(Evidence::BatchSettled);
+        self.doubt_denied(world, id, ts_recv);
         self.publish_one(world, id, ts_recv);
     }
 

@@ -47,7 +47,7 @@ impl Judge {
         if is_ahead_of_stream(world, origin, id) {
             let book = world.book(id);
             if book.qty_at(change.side, change.level.price) != change.level.qty {
-                self.doubt_answer(world, id, ts);
+                self.deny_answer(world, id, ts);
             }
             return Older::History;
         }
@@ -76,7 +76,6 @@ impl Judge {
     /// A message that would change the book may have been overtaken, or be new, the first of a batch
     /// perhaps, with a stamp that is wrong. The next newer message says which.
     fn doubt_order(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
-        let deadline = ts.saturating_add(world.config.batch_grace);
         let book = world.book(id);
         let (since, older) = &mut book.rare.disorder;
         if ts.saturating_sub(*since) > DISORDER_WITHIN {
@@ -88,23 +87,33 @@ impl Judge {
             return self.turn(world, id, State::Stale, Cause::OutOfOrder, ts);
         }
         if book.doubt.is_none() {
-            let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
-            let ts_event = book.ts_event;
-            book.rare.touch_decides = false;
-            self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
+            self.await_newer(world, id, ts);
         }
     }
 
-    /// A stream that has not come to the book contradicts it: it is late, or its stamps are. Which,
-    /// it says when it has come there; until then no other answer can say more.
-    fn doubt_answer(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+    /// Has a book be in doubt until the next newer message.
+    fn await_newer(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let deadline = ts.saturating_add(world.config.batch_grace);
         let book = world.book(id);
-        if book.doubt.is_none() && book.state == State::Live {
-            let (cause, against) = (Cause::OutOfOrder, Evidence::OutOfOrder);
-            let ts_event = book.ts_event;
-            book.rare.touch_decides = false;
-            self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
+        let (cause, against, ts_event) = (Cause::OutOfOrder, Evidence::OutOfOrder, book.ts_event);
+        book.rare.touch_decides = false;
+        self.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
+    }
+
+    /// A stream that has not come to the book contradicts it: it is late, or its stamps are. Which,
+    /// it says when it has come there. Until then no other answer can say more, and nothing that was
+    /// said before makes the book live.
+    fn deny_answer(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = world.book(id);
+        book.rare.ts_denied = book.ts_event;
+        self.doubt_denied(world, id, ts);
+    }
+
+    /// Has a live book be in doubt that its stream denied.
+    pub(super) fn doubt_denied(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = world.book(id);
+        if book.denied() && book.doubt.is_none() && book.state == State::Live {
+            self.await_newer(world, id, ts);
         }
     }
 
@@ -144,7 +153,7 @@ impl Judge {
         let agrees = same(&bids, &book.bids) && same(&asks, &book.asks);
         let touch_agrees = [bids.best(), asks.best()] == [book.bids.best(), book.asks.best()];
         if ahead && !agrees {
-            self.doubt_answer(world, id, ts);
+            self.deny_answer(world, id, ts);
         } else if vouched && !agrees {
             self.doubt_order(world, id, ts);
         } else if !ahead && !vouched && !touch_agrees && book.state == State::Live {
@@ -257,5 +266,5 @@ fn forget_order(book: &mut Book) {
     (book.ts_event, book.ts_seen) = (ABSENT, ABSENT);
     book.older_since = ABSENT;
     (book.rare.ts_discarded, book.rare.ts_older) = (ABSENT, ABSENT);
-    book.rare.ts_answered = ABSENT;
+    (book.rare.ts_answered, book.rare.ts_denied) = (ABSENT, ABSENT);
 }

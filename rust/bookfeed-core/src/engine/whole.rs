@@ -440,6 +440,7 @@ pub(super) fn load(
     }
     book.ts_event = origin.ts_event;
     (book.older_since, book.rare.ts_answered) = (ABSENT, ABSENT);
+    book.rare.ts_denied = ABSENT;
     book.ts_recv = origin.ts_recv;
     let expires = |holds_for| origin.ts_recv.saturating_add(holds_for);
     book.rare.expires = snapshot.holds_for.map_or(ABSENT, expires);

@@ -251,11 +251,16 @@ impl VenueClock {
         self.floor != ABSENT && stamp > ts_recv.saturating_sub(fastest)
     }
 
-    /// Whether the venue's clock had come to the stamp of a REST answer. How slow the stream is says
-    /// nothing of that: an answer may be faster. How far its clock is ahead of the receiver's does.
+    /// Whether the clock of the stream had come to the stamp of a REST answer. How slow the stream is
+    /// says nothing of that: an answer may be faster. How far its clock is ahead does, and how far it
+    /// was set back: no stream is thought to be slower than [`FLOOR_MAX`].
     #[must_use]
     pub fn has_come_to(&self, stamp: Nanos, ts_recv: Nanos) -> bool {
-        let apart = if self.floor == ABSENT { 0 } else { self.floor.saturating_sub(JITTER).min(0) };
+        let apart = match self.floor {
+            ABSENT => 0,
+            floor if floor > FLOOR_MAX => floor.saturating_sub(JITTER),
+            floor => floor.saturating_sub(JITTER).min(0),
+        };
         stamp <= ts_recv.saturating_sub(apart)
     }
 

@@ -380,3 +380,25 @@ fn an_answer_of_the_future_does_not_stand_against_its_stream() {
     }
     assert!(scene.is_true(0) && scene.states()[0] == State::Live);
 }
+
+#[test]
+fn an_answer_that_its_stream_denied_is_not_live_for_what_the_other_outcome_says() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = fetching(policy);
+        // The clock behind the stream is set back, by less than looks odd; that of REST is right.
+        (scene.ts, scene.market.ms) = (scene.ts + 900 * MS, scene.market.ms + 900);
+        scene.lose_change(true, 399, "5");
+        let body = scene.market.rest(0);
+        scene.answer(&body);
+        assert_eq!(scene.states()[0], State::Live);
+        scene.market.ms -= 900;
+        scene.lose_change(true, 399, "0");
+        let whole = scene.market.book(1);
+        scene.say(&whole);
+        assert_eq!(scene.standing(0), (State::Suspect, Cause::MirrorMismatch));
+        scene.change(true, 398, "77");
+        scene.change(true, 399, "5");
+        assert!(!scene.is_true(0), "its stream is taken for late");
+        assert_ne!(scene.states()[0], State::Live, "{policy:?}");
+    }
+}
