@@ -77,8 +77,9 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "pong": frozenset(),
     "absent": frozenset(),
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
-    # A book by REST is ahead of a stream that is late, which then contradicts it.
-    "late": frozenset({"late", "out_of_order", "hash_mismatch", "bbo_mismatch"}),
+    # A book by REST is ahead of a stream that is late: what that says of it, and of the other
+    # outcome, contradicts it.
+    "late": frozenset({"late", "out_of_order", "hash_mismatch", "bbo_mismatch", "mirror_mismatch"}),
 }
 MUST_BE_NAMED: Final = frozenset(
     {"disconnect", "reset", "reset-behind-data", "malformed", "lifecycle"}
