@@ -4,7 +4,9 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bookfeed.scorecard.campaigns.stalls import Stalls
@@ -12,6 +14,7 @@ from bookfeed.scorecard.campaigns.true_books import (
     OLD_S,
     SETTLE_S,
     BookLog,
+    best_of,
     digest_of,
     entries,
     judged,
@@ -122,6 +125,31 @@ def test_every_version_of_a_book_is_written_down(tmp_path: Path) -> None:
     books = [([(10, 5), (9, 6)], [(12, 7)]), ([(11, 3), (10, 5), (9, 6)], [(12, 7)])]
     told = [(name, digest) for name, _, digest in entries(tmp_path / "true")]
     assert told == [("X", digest_of(*book)) for book in books]
+
+
+class View:
+    """A book that is known down to one bid and up to one ask."""
+
+    def __init__(self, bid_end: float | None, ask_end: float | None) -> None:
+        self._ends = {"bid": bid_end, "ask": ask_end}
+
+    def levels_exact(self, side: str, _depth: int) -> Any:
+        prices = (7.0, 6.0, 5.0) if side == "bid" else (8.0, 9.0)
+        return np.array([[int(price * 1e9), 1] for price in prices])
+
+    def depth_known(self, side: str) -> float | None:
+        return self._ends[side]
+
+
+@pytest.mark.parametrize(
+    ("bid_end", "ask_end", "known"),
+    [(None, None, True), (5.0, 9.0, True), (5.5, None, False), (None, 8.5, False)],
+)
+def test_levels_beyond_what_is_known_are_not_compared(
+    bid_end: float | None, ask_end: float | None, known: bool
+) -> None:
+    best = best_of(View(bid_end, ask_end))  # type: ignore[arg-type]
+    assert (best is not None) == known
 
 
 async def test_work_and_blocking_are_stalls_of_the_loop_s_own_doing() -> None:

@@ -25,7 +25,7 @@ from bookfeed.sim.plan import read_plan
 from bookfeed.sim.server import serve_until_told
 
 DEPTH: Final = 5
-"""Levels a side that are compared: no venue here shows fewer."""
+"""Levels a side that are compared: every venue here shows as many."""
 SETTLE_S: Final = 5.0
 """How long after a book moved on a mistake in it may be live: delay that is borne (twice
 ``max_delay``, 3 s), a batch (0.25 s), the interval of hashes (0.25 s), a step of the timer."""
@@ -72,6 +72,18 @@ def entries(path: Path) -> Iterator[tuple[str, int, int]]:
         yield names[number], ts_ns, digest
 
 
+def best_of(view: BookView) -> tuple[list[list[int]], list[list[int]]] | None:
+    """The best levels of a book; ``None`` if it is not known as deep, and says so."""
+    sides = []
+    for side, sign in (("bid", -1), ("ask", 1)):
+        levels = view.levels_exact(side, DEPTH).tolist()  # type: ignore[arg-type]
+        end = view.depth_known(side)  # type: ignore[arg-type]
+        if levels and end is not None and sign * levels[-1][0] > sign * round(end * 1e9):
+            return None
+        sides.append(levels)
+    return sides[0], sides[1]
+
+
 class Shown:
     """What a feed shows, a few live books at a time, each of them in its turn."""
 
@@ -84,9 +96,9 @@ class Shown:
         """The next few of these books."""
         for step in range(min(self._each, len(books))):
             view = books[(self._at + step) % len(books)]
-            if view.live:
-                bids, asks = (view.levels_exact(side, DEPTH).tolist() for side in ("bid", "ask"))
-                self._log.put(f"{view.venue} {view.symbol}", digest_of(bids, asks))
+            best = best_of(view) if view.live else None
+            if best is not None:
+                self._log.put(f"{view.venue} {view.symbol}", digest_of(*best))
         self._at += self._each
 
     def close(self) -> None:
