@@ -110,6 +110,12 @@ def test_a_suite_that_fails_by_itself_kills_nothing(bench: Bench, patched: Patch
     assert bench.fate(patched(SECOND, WRONG, suites[0])).killed_by == ""
 
 
+def test_suites_of_another_kind_are_left_out(tmp_path: Path, patched: Patched) -> None:
+    bench = Bench(tmp_path / "tree", tmp_path / "built", kind="campaign")
+    fate = bench.fate(patched(SECOND, WRONG, "pytest:test_clock", "rust:kalshi"))
+    assert (fate.killed_by, fate.trouble) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("new", "suite"), [("NS_PER_S: Final =", "test_answer"), (WRONG, "test_that_nobody_wrote")]
 )
