@@ -99,8 +99,9 @@ impl Queue {
     }
 
     /// Whether something rests.
+    #[inline]
     pub(super) fn rests(&self, index: u32) -> bool {
-        self.waits.get(&index).is_some_and(|wait| wait.rests.is_some())
+        !self.none_rests() && self.waits.get(&index).is_some_and(|wait| wait.rests.is_some())
     }
 
     /// How often anything was put here.
@@ -149,9 +150,10 @@ impl Queue {
             self.next = self.next.min(wait.due);
         }
         if self.times.len() > TIMES_SPARE + 2 * self.waits.len() {
-            self.times.retain(|Reverse((time, index))| {
-                self.waits.get(index).is_some_and(|wait| wait.timed == *time)
-            });
+            // Nothing is kept twice: what waits for one time again and again has noted it each time.
+            let own = self.waits.iter().map(|(&index, wait)| Reverse((wait.timed, index)));
+            self.times.clear();
+            self.times.extend(own.filter(|Reverse((time, _))| *time < Nanos::MAX));
         }
     }
 
@@ -322,5 +324,28 @@ impl Bounded {
             within(bounds.behind, connection.behind)
                 && (bounds.delay || connection.clock.delay == ABSENT)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_same_time_again_and_again_takes_no_more_memory() {
+        let (mut queue, mut due) = (Queue::default(), Vec::new());
+        for now in 0..10_000 {
+            for index in 0..20 {
+                queue.put(index, Until::News(1_000_000 + Nanos::from(index)), now);
+            }
+            queue.stir_all();
+            queue.take_due(now, &mut due);
+            assert_eq!(due.len(), 20);
+            due.clear();
+            assert!(queue.times.len() <= TIMES_SPARE + 40, "{} times", queue.times.len());
+        }
+        (0..20).for_each(|index| queue.put(index, Until::News(1_000_000 + Nanos::from(index)), 10_000));
+        queue.take_due(1_000_009, &mut due);
+        assert_eq!(due.iter().map(|&(_, index)| index).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     }
 }
