@@ -6,8 +6,8 @@ use crate::instrument::{InstrumentId, Instruments};
 /// Most beginnings that are kept.
 const KEPT_MAX: usize = 1 << 16;
 
-/// Beginnings of frames, each in the place that its key gives it: another one with the same place takes
-/// it over. What is not found here is read.
+/// Beginnings of frames, each in the place that its key gives it, or in the one beside it: a third one
+/// takes a place over. What is not found here is read.
 #[derive(Debug, Default)]
 pub(crate) struct Openings {
     places: Vec<Opening>,
@@ -22,6 +22,13 @@ struct Opening {
     number: u32,
 }
 
+impl Opening {
+    #[inline(always)]
+    fn begins(&self, text: &[u8]) -> bool {
+        !self.text.is_empty() && text.get(..self.text.len()) == Some(&self.text[..])
+    }
+}
+
 impl Openings {
     /// The instrument that the beginning of `text` names, and how long that beginning is, if it is
     /// kept under `key`.
@@ -32,10 +39,13 @@ impl Openings {
         text: &[u8],
         instruments: &Instruments,
     ) -> Option<(InstrumentId, usize)> {
-        let opening = self.places.get(place(key, self.places.len())?)?;
+        let at = place(key, self.places.len())?;
+        let opening = match self.places.get(at)? {
+            first if first.begins(text) => first,
+            _ => self.places.get(at ^ 1).filter(|beside| beside.begins(text))?,
+        };
         let (id, length) = (opening.id, opening.text.len());
-        let same = length > 0 && text.get(..length)? == opening.text;
-        (same && instruments.at(id)?.number == opening.number).then_some((id, length))
+        (instruments.at(id)?.number == opening.number).then_some((id, length))
     }
 
     /// Keeps the beginning of a frame, which names an instrument and nothing else.
@@ -46,7 +56,10 @@ impl Openings {
         if self.places.len() < wanted {
             self.places = vec![Opening::default(); wanted];
         }
-        let at = place(key, self.places.len()).and_then(|place| self.places.get_mut(place));
+        let Some(at) = place(key, self.places.len()) else { return };
+        let beside = self.places.get(at ^ 1).is_some_and(|beside| beside.text.is_empty());
+        let taken = self.places.get(at).is_some_and(|first| !first.text.is_empty());
+        let at = self.places.get_mut(if taken && beside { at ^ 1 } else { at });
         // Text of other bytes than these is checked where it ends.
         if let (Some(opening), Some(about), true) = (at, instruments.at(id), text.is_ascii()) {
             (opening.id, opening.number) = (id, about.number);
@@ -100,7 +113,11 @@ mod tests {
         assert_eq!(openings.find(7, b"about", &all), None, "it is cut off");
         assert_eq!(openings.find(7, b"", &all), None);
         openings.keep(7, b"about B", 1, &all);
-        assert_eq!(openings.find(7, b"about A: 1", &all), None, "another one took its place");
+        assert_eq!(openings.find(7, b"about B: 1", &all), Some((1, 7)));
+        assert_eq!(openings.find(7, b"about A: 1", &all), Some((0, 7)), "there is room for two");
+        openings.keep(7, b"on B", 1, &all);
+        assert_eq!(openings.find(7, b"on B: 1", &all), Some((1, 4)));
+        assert_eq!(openings.find(7, b"about A: 1", &all), None, "a third one took its place");
         openings.keep(7, "about \u{e9}".as_bytes(), 0, &all);
         assert_eq!(openings.find(7, "about \u{e9}".as_bytes(), &all), None);
     }

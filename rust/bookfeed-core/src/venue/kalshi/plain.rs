@@ -17,8 +17,10 @@ const TIME: usize = 27;
 
 /// What stands between the two names of a market.
 const BETWEEN: &[u8] = b",\"market_id\":\"";
-/// Words that tell the names of markets apart, from the first byte of the first name on.
-const OPENING: [usize; 4] = [8, 16, 24, 32];
+/// Words that tell the names of markets apart, from the first byte of the first name on. Names of one
+/// event may differ in their last letters alone: of two second names, which stand behind first ones
+/// of up to 57 letters, the last two words hold different parts.
+const OPENING: [usize; 4] = [8, 24, 48, 72];
 
 /// A market, and where its two names stand.
 struct Named {
