@@ -9,6 +9,7 @@ use bookfeed_core::event::{Level, Side};
 use bookfeed_core::fees::{Fees, Role, Rounding};
 use bookfeed_core::instrument::{Instrument, Instruments, Venue};
 use bookfeed_core::sequence::stream::{Connection, Streams};
+use bookfeed_core::signals::kept::Walked;
 use bookfeed_core::signals::life::Signals;
 use bookfeed_core::signals::steps::Steps;
 use bookfeed_core::signals::{Assessment, Direction, Found, Params, Phase, Subject, View, build};
@@ -242,14 +243,14 @@ fn walk(name: &str, target: Option<f64>, rule: &str, floor: Floor, depth: i64) -
         .collect();
     let all = (10_000 / legs + 10_000 * (depth - 1)) * 1_000_000;
     stage(name, target, move || {
-        let (view, mut legs) = (floor.view(&books), Vec::new());
-        let Assessment::Found(found) = rule.assess(&subject, &view, &mut legs) else {
+        let (view, mut walked) = (floor.view(&books), Walked::default());
+        let Assessment::Found(found) = rule.assess(&subject, &view, &mut walked) else {
             panic!("nothing found")
         };
         check(&floor, &books, &subject, &found, all);
         timed(TIMES, || {
             for _ in 0..TIMES {
-                black_box(rule.assess(black_box(&subject), &view, &mut legs));
+                black_box(rule.assess(black_box(&subject), &view, &mut walked));
             }
         })
     })
@@ -310,14 +311,14 @@ fn complement_walk(venue: &str, fees: Fees) -> Stage<'static> {
     let subjects = rule.subjects(1, &floor.instruments);
     let name = format!("rules: complement walked, 50 levels, {venue} fees");
     stage(&name, None, move || {
-        let (view, mut legs) = (floor.view(&books), Vec::new());
-        let Assessment::Found(found) = rule.assess(&subjects[0], &view, &mut legs) else {
+        let (view, mut walked) = (floor.view(&books), Walked::default());
+        let Assessment::Found(found) = rule.assess(&subjects[0], &view, &mut walked) else {
             panic!("nothing found")
         };
         assert_eq!(found.qty, 50 * 10_000 * 1_000_000);
         timed(TIMES, || {
             for _ in 0..TIMES {
-                black_box(rule.assess(black_box(&subjects[0]), &view, &mut legs));
+                black_box(rule.assess(black_box(&subjects[0]), &view, &mut walked));
             }
         })
     })

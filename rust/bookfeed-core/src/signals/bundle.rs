@@ -2,6 +2,7 @@
 //! much whatever happens. Their ladders are walked together to the size where the marginal net
 //! edge falls to the threshold; every level is looked at once.
 
+use super::kept::{Reach, Walked};
 use super::own::{meets_own, others};
 use super::{Assessment, Direction, Found, Leg, LegRef, Refusal, Subject, View};
 use crate::book::{Book, Touch};
@@ -95,7 +96,7 @@ impl LegRef {
 
     /// The levels the leg takes from, the best last.
     #[inline]
-    fn levels_taken(self, book: &Book, sell: bool) -> &[Level] {
+    pub(super) fn levels_taken(self, book: &Book, sell: bool) -> &[Level] {
         if self.complement == sell { book.asks.levels() } else { book.bids.levels() }
     }
 }
@@ -208,30 +209,30 @@ fn check_fees(subject: &Subject, view: &View) -> Result<(), Refusal> {
     answer
 }
 
-/// Walks a bundle's ladders and says what there is; the legs are left in `legs`. What the books give
+/// Walks a bundle's ladders and says what there is; the legs are left in `walked`. What the books give
 /// as they are has to be there without the user's own orders, too, and is what is there then.
 #[must_use]
-pub fn assess(subject: &Subject, view: &View, limits: &Limits, legs: &mut Vec<Leg>) -> Assessment {
-    let whole = walked(subject, view, limits, false, legs);
+pub fn assess(subject: &Subject, view: &View, limits: &Limits, walked: &mut Walked) -> Assessment {
+    let whole = answer(subject, view, limits, false, walked);
     if !(matches!(whole, Assessment::Found(_)) && meets_own(subject, view)) {
         return whole;
     }
-    match walked(subject, view, limits, true, legs) {
+    match answer(subject, view, limits, true, walked) {
         Assessment::Found(found) => Assessment::Found(found),
         Assessment::Quiet | Assessment::Refused(_) => Assessment::Refused(Refusal::Own),
     }
 }
 
 /// The answer by the books as they are, or `net` of what is the user's own.
-fn walked(
+fn answer(
     subject: &Subject,
     view: &View,
     limits: &Limits,
     net: bool,
-    legs: &mut Vec<Leg>,
+    walked: &mut Walked,
 ) -> Assessment {
     match Bundle::new(subject, view, limits, net) {
-        Ok(Some(bundle)) => match bundle.assess(legs) {
+        Ok(Some(bundle)) => match bundle.assess(walked) {
             Ok(found) => Assessment::Found(found),
             Err(refusal) => Assessment::Refused(refusal),
         },
@@ -290,9 +291,11 @@ impl<'a> Bundle<'a> {
         slots.iter().flatten()
     }
 
-    fn assess(mut self, legs: &mut Vec<Leg>) -> Result<Found, Refusal> {
+    fn assess(mut self, walked: &mut Walked) -> Result<Found, Refusal> {
         let begun = (self.few, self.many.clone());
         let qty = self.walk(|_, _, _| Some(())).ok_or(Refusal::Overflow)?;
+        self.reach(&mut walked.reach);
+        let legs = &mut walked.legs;
         if qty == 0 {
             return Err(Refusal::Fees);
         }
@@ -317,6 +320,17 @@ impl<'a> Bundle<'a> {
 
     fn big_enough(&self, found: Found) -> Result<Found, Refusal> {
         if found.qty < self.sizes.min { Err(Refusal::MinQty) } else { Ok(found) }
+    }
+
+    /// Notes how much of its ladder each leg has looked at: the level in hand is the last of it.
+    fn reach(&self, reach: &mut Vec<Reach>) {
+        reach.clear();
+        reach.extend(self.walks().filter_map(|walk| {
+            let (book, _) = self.view.at(walk.leg.instrument)?;
+            let all = walk.leg.levels_taken(book, self.sell).len();
+            let used_up = walk.levels.is_empty();
+            Some(if used_up { Reach::All } else { Reach::Best(all - walk.levels.len() + 1) })
+        }));
     }
 
     /// Walks all ladders while the marginal edge holds, and gives the size. `step` is told of

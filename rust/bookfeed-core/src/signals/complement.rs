@@ -7,8 +7,9 @@
 //! each other at their touches or the venue's own hashes vouch for both.
 
 use super::bundle::{self, Limits};
+use super::kept::Walked;
 use super::{
-    Assessment, Direction, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
+    Assessment, Direction, Gates, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
     Subject, View,
 };
 use crate::book::Book;
@@ -70,7 +71,7 @@ impl Rule for ComplementRule {
         bundle::touch_edge(subject, view).is_none_or(|edge| edge < self.limits.min_edge)
     }
 
-    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment {
+    fn assess(&self, subject: &Subject, view: &View, walked: &mut Walked) -> Assessment {
         let [a, b] = &*subject.legs else { return Assessment::Quiet };
         let (Some((a, _)), Some((b, _))) = (view.at(a.instrument), view.at(b.instrument)) else {
             return Assessment::Quiet;
@@ -83,6 +84,6 @@ impl Rule for ComplementRule {
             let hashed = a.hash_known && b.hash_known;
             return Assessment::Refused(if hashed { Refusal::Hash } else { Refusal::Torn });
         }
-        bundle::assess(subject, view, &self.limits, legs)
+        bundle::assess(subject, view, &self.limits, walked)
     }
 }

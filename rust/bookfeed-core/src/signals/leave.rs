@@ -1,8 +1,9 @@
 //! Rules and instruments that go: nothing is asked about them any more, and their memory is free.
 
+use super::kept::Walked;
 use super::life::{Signals, Watched};
 use super::steps::Steps;
-use super::{Assessment, CloseReason, Direction, Gates, Leg, Rule, RuleKind, Subject, View};
+use super::{Assessment, CloseReason, Direction, Gates, Rule, RuleKind, Subject, View};
 use crate::instrument::{InstrumentId, Instruments, Venue};
 
 /// Stands where a rule was, so that the others keep their numbers.
@@ -30,7 +31,7 @@ impl Rule for Gone {
         true
     }
 
-    fn assess(&self, _subject: &Subject, _view: &View, _legs: &mut Vec<Leg>) -> Assessment {
+    fn assess(&self, _subject: &Subject, _view: &View, _walked: &mut Walked) -> Assessment {
         Assessment::Quiet
     }
 

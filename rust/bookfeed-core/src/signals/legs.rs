@@ -3,8 +3,9 @@
 //! [`bundle`]'s.
 
 use super::bundle::{self, Limits};
+use super::kept::Walked;
 use super::{
-    Assessment, Direction, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
+    Assessment, Direction, Gates, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
     Subject, View,
 };
 use crate::fixed::{PRICE_ONE, Qty};
@@ -197,13 +198,13 @@ impl Rule for LegsRule {
         self.shape == Shape::BoxSpread { checked: true }
     }
 
-    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment {
+    fn assess(&self, subject: &Subject, view: &View, walked: &mut Walked) -> Assessment {
         if matches!(self.shape, Shape::Basket { augmented: true, .. }) {
             return Assessment::Refused(Refusal::Augmented);
         }
         if bundle::overlaps(subject, view) {
             return Assessment::Refused(Refusal::Crossed);
         }
-        bundle::assess(subject, view, &self.limits, legs)
+        bundle::assess(subject, view, &self.limits, walked)
     }
 }

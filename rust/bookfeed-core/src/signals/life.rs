@@ -2,6 +2,7 @@
 
 use super::confirm::Seen;
 use super::gates::{self, Apart, Extent};
+use super::kept::{self, Kept, Walked};
 use super::polarity::{Reading, Score};
 use super::steps::{Refusals, Step, Steps};
 use super::waiting::{Queue, Until};
@@ -39,6 +40,8 @@ pub(super) struct Watched {
     polarity: Score,
     /// Why it was refused when it was last asked, if it was.
     refused: Option<Refusal>,
+    /// What the rule answered last.
+    kept: Kept,
 }
 
 impl Watched {
@@ -51,6 +54,7 @@ impl Watched {
             ts_close: None,
             polarity: Score::default(),
             refused: None,
+            kept: Kept::default(),
         }
     }
 }
@@ -79,10 +83,10 @@ pub struct Signals {
     pub(super) queue: Queue,
     /// What of them is due, while it is asked about.
     due: Vec<(u64, u32)>,
-    /// Legs of what was found last.
-    legs: Vec<Leg>,
-    /// Whether what is refused is asked about at every frame, though nothing changed for it: what
-    /// tests hold the usual way to.
+    /// What the last answer came with.
+    walked: Walked,
+    /// Whether what is refused is asked about at every frame, though nothing changed for it, and
+    /// no answer is kept: what tests hold the usual way to.
     always: bool,
 }
 
@@ -347,7 +351,7 @@ impl Signals {
             Err(refusal) => Assessment::Refused(refusal),
             Ok(_) if quiet => Assessment::Quiet,
             Ok(apart) => {
-                let assessment = rule.assess(&watched.subject, view, &mut self.legs);
+                let assessment = self.assess(index, view);
                 if let Assessment::Found(found) = assessment {
                     self.found(index, again, found, apart, view, now, steps);
                     return true;
@@ -361,6 +365,25 @@ impl Signals {
         }
         self.gone(index, assessment, now, steps);
         true
+    }
+
+    /// A rule's full answer: the last one, if that still stands.
+    #[inline]
+    fn assess(&mut self, index: u32, view: &View) -> Assessment {
+        let Self { watched, rules, walked, always, .. } = self;
+        let Watched { rule, subject, kept, .. } = &mut watched[index as usize];
+        if let Some((assessment, legs)) = kept.answer(subject, view) {
+            debug_assert!(kept::is_given(&*rules[*rule], subject, view, walked, assessment, legs));
+            walked.legs.clear();
+            walked.legs.extend_from_slice(legs);
+            return assessment;
+        }
+        walked.reach.clear();
+        let assessment = rules[*rule].assess(subject, view, walked);
+        if !*always {
+            kept.keep(subject, view, assessment, walked);
+        }
+        assessment
     }
 
     /// The gates that come before what a rule finds; gives how far apart the legs are.
@@ -421,10 +444,10 @@ impl Signals {
     ) {
         let watched = &mut self.watched[index as usize];
         if let Some(open) = watched.open.as_deref_mut() {
-            if open.last != found || open.legs != self.legs {
+            if open.last != found || open.legs != self.walked.legs {
                 open.peak_edge = open.peak_edge.max(found.net_edge);
                 open.last = found;
-                open.legs.clone_from(&self.legs);
+                open.legs.clone_from(&self.walked.legs);
                 self.push_step(index, Phase::Update, CloseReason::None, apart, steps);
             }
             return;
@@ -452,7 +475,7 @@ impl Signals {
             qty_open: found.qty,
             peak_edge: found.net_edge,
             last: found,
-            legs: self.legs.clone(),
+            legs: self.walked.legs.clone(),
         }));
         self.opened.insert(index);
         self.push_step(index, Phase::Open, CloseReason::None, apart, steps);

@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod complement;
 pub mod confirm;
 mod gates;
+pub mod kept;
 pub mod leave;
 pub mod legs;
 pub mod life;
@@ -25,6 +26,7 @@ use crate::names::named_codes;
 use crate::sequence::stream::{Connection, Streams};
 use crate::time::Nanos;
 use crate::venue::Continuity;
+use kept::Walked;
 use own::OwnLevels;
 use std::fmt;
 
@@ -366,9 +368,9 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn subjects(&self, added: InstrumentId, instruments: &Instruments) -> Vec<Subject>;
     /// Whether the touches alone rule an opportunity out: the cheap answer, asked first.
     fn quiet(&self, subject: &Subject, view: &View) -> bool;
-    /// The full answer, walked through depth, and the legs of what was found. Asked only of
-    /// believable books.
-    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment;
+    /// The full answer, walked through depth, with the legs of what was found and what it rests on.
+    /// Asked only of believable books.
+    fn assess(&self, subject: &Subject, view: &View, walked: &mut Walked) -> Assessment;
     /// Whether the subject's two legs are to be watched for being opposites.
     fn checks_polarity(&self) -> bool {
         false

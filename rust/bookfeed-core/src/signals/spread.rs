@@ -1,6 +1,7 @@
 //! Spread rule: a book's spread is at or beyond a threshold, in price units or basis points
 //! of the mid, with hysteresis. `wide` is what a maker looks for, `tight` what a taker does.
 
+use super::kept::{Reach, Walked};
 use super::{
     Assessment, Direction, Found, Gates, Leg, LegRef, ParamReader, Params, Refusal, Rule, RuleError,
     RuleKind, Subject, View,
@@ -97,7 +98,7 @@ impl Rule for SpreadRule {
         !self.beyond(&Self::touch(subject, view), self.close)
     }
 
-    fn assess(&self, subject: &Subject, view: &View, legs: &mut Vec<Leg>) -> Assessment {
+    fn assess(&self, subject: &Subject, view: &View, walked: &mut Walked) -> Assessment {
         let [leg] = *subject.legs else { return Assessment::Quiet };
         let touch = Self::touch(subject, view);
         let Some((bid, ask)) = touch.both() else { return Assessment::Quiet };
@@ -111,8 +112,9 @@ impl Rule for SpreadRule {
         let spread: Price = ask - bid;
         // A maker at the touch pays no fee and ties up the bid's price.
         let capital = i64::try_from(i128::from(bid) * i128::from(qty) / i128::from(QTY_ONE));
-        legs.clear();
-        legs.extend([(false, bid), (true, ask)].map(|(sell, price)| Leg {
+        walked.reach.push(Reach::Best(0));
+        walked.legs.clear();
+        walked.legs.extend([(false, bid), (true, ask)].map(|(sell, price)| Leg {
             leg,
             sell,
             avg_price: price,

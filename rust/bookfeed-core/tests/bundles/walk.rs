@@ -12,6 +12,7 @@ use bookfeed_core::fixed::{ABSENT, PRICE_ONE, format_decimal};
 use bookfeed_core::instrument::Venue;
 use bookfeed_core::instrument::{Instrument, Instruments};
 use bookfeed_core::sequence::stream::Streams;
+use bookfeed_core::signals::kept::Walked;
 use bookfeed_core::signals::{Assessment, Direction, Refusal, View, build};
 
 const CENT: i64 = 10_000_000;
@@ -340,7 +341,7 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
                 Leg { taken, resting: resting.first().map(|l| l.0), fees: schedule }
             });
             let question = Question { sell, payout: PRICE_ONE, min_edge, min_qty: 1, max_qty: i64::MAX };
-            let mut out = Vec::new();
+            let mut out = Walked::default();
             let quiet = rule.quiet(&subject, &view);
             match (question.ask(&legs), rule.assess(&subject, &view, &mut out)) {
                 (Outcome::Quiet, _) => assert!(quiet, "seed {seed}"),
@@ -350,7 +351,7 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
                     let Answer { value, qty, gross_edge, net_edge, fee, capital, .. } = expected;
                     assert_eq!(got, (value, qty, gross_edge, net_edge, fee, capital), "seed {seed}");
                     assert_eq!(f.maker_edge, expected.maker_edge.unwrap_or(ABSENT), "seed {seed}");
-                    for (leg, expected) in out.iter().zip(&expected.legs) {
+                    for (leg, expected) in out.legs.iter().zip(&expected.legs) {
                         assert_eq!((leg.sell, leg.qty, leg.leg.complement), (sell, qty, false));
                         let got = (leg.avg_price, leg.worst_price, leg.fee, leg.maker_fee);
                         let maker_fee = expected.maker_fee.unwrap_or(ABSENT);

@@ -12,6 +12,7 @@ use bookfeed_core::fixed::format_decimal;
 use bookfeed_core::instrument::Venue;
 use bookfeed_core::instrument::{Instrument, Instruments};
 use bookfeed_core::sequence::stream::Streams;
+use bookfeed_core::signals::kept::Walked;
 use bookfeed_core::signals::{Assessment, Phase, Refusal, View, build};
 
 const ONE: i64 = 1_000_000_000;
@@ -198,7 +199,7 @@ fn fees_of_a_type_nobody_knows_are_never_zero() {
             connections: &[],
             own: &[],
         };
-        rule.assess(&subject, &view, &mut Vec::new())
+        rule.assess(&subject, &view, &mut Walked::default())
     };
     assert_eq!(assessed(Some(Fees::Unsupported)), Assessment::Refused(Refusal::FeeType));
     assert_eq!(assessed(None), Assessment::Refused(Refusal::FeeUnknown));
