@@ -10,7 +10,7 @@ use bookfeed_core::fees::{Fees, Role, Rounding};
 use bookfeed_core::instrument::{Instrument, Instruments, Venue};
 use bookfeed_core::sequence::stream::{Connection, Streams};
 use bookfeed_core::signals::kept::Walked;
-use bookfeed_core::signals::life::Signals;
+use bookfeed_core::signals::life::{Moves, Signals};
 use bookfeed_core::signals::steps::Steps;
 use bookfeed_core::signals::{Assessment, Direction, Found, Params, Phase, Subject, View, build};
 use bookfeed_core::time::Nanos;
@@ -157,7 +157,7 @@ fn quiet(
     let mut now = T0;
     for books in [&one, &other, &one, &other, &open, &other] {
         now += READING_EVERY;
-        signals.evaluate(id, true, &floor.view(books), now, &mut steps);
+        signals.evaluate(id, Moves::Own, &floor.view(books), now, &mut steps);
     }
     let opened = steps.list.iter().filter(|step| step.phase == Phase::Open).count();
     let closed = steps.list.iter().filter(|step| step.phase == Phase::Close).count();
@@ -169,7 +169,7 @@ fn quiet(
             for _ in 0..TIMES {
                 for books in [&one, &other] {
                     let view = floor.view(black_box(books));
-                    signals.evaluate(id, true, &view, now, &mut steps);
+                    signals.evaluate(id, Moves::Own, &view, now, &mut steps);
                 }
             }
         });
@@ -195,7 +195,7 @@ fn box_updated(name: &str, target: Option<f64>) -> Stage<'static> {
     let mut now = T0;
     for books in agreeing.iter().chain([&one, &other]) {
         now += READING_EVERY;
-        signals.evaluate(0, true, &floor.view(books), now, &mut steps);
+        signals.evaluate(0, Moves::Own, &floor.view(books), now, &mut steps);
     }
     assert_eq!(steps.list.iter().map(|s| s.phase).collect::<Vec<_>>(), [Phase::Open, Phase::Update]);
     let rule = build("box", &floor.params("box")).unwrap();
@@ -209,7 +209,7 @@ fn box_updated(name: &str, target: Option<f64>) -> Stage<'static> {
                 for books in [&one, &other] {
                     steps.clear();
                     let view = floor.view(black_box(books));
-                    signals.evaluate(0, true, &view, now, &mut steps);
+                    signals.evaluate(0, Moves::Own, &view, now, &mut steps);
                     assert_eq!(steps.list.len(), 1);
                 }
             }

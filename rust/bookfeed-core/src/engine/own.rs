@@ -3,6 +3,7 @@
 use super::{Engine, EngineError};
 use crate::fixed::{Price, Qty};
 use crate::instrument::InstrumentId;
+use crate::signals::life::Moves;
 use crate::signals::own::OwnLevels;
 use crate::time::Nanos;
 
@@ -36,7 +37,7 @@ impl Engine {
             world.own.clear();
         }
         let publisher = &mut self.judge.publisher;
-        publisher.rules.ask(&self.world, &mut publisher.output, id, false, ts);
+        publisher.rules.ask(&self.world, &mut publisher.output, id, Moves::Other, ts);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::book::integrity::{Cause, State};
 use crate::book::{Book, Touch};
 use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
+use crate::signals::life::Moves;
 use crate::time::Nanos;
 use crate::update::{FLAG_TOUCH, FLAG_VERIFIED, Update, UpdateKind};
 
@@ -115,7 +116,7 @@ impl Publisher {
         self.write_state(world, id, ts);
         if !shown {
             // A book that became live is published next, and asked about then.
-            self.rules.ask(world, &mut self.output, id, false, ts);
+            self.rules.ask(world, &mut self.output, id, Moves::Other, ts);
         }
         true
     }
@@ -139,7 +140,8 @@ impl Publisher {
         book.touch = book.current_touch();
         let moved = self.show(world, id, ts_recv);
         if moved || self.rules.signals.attentive(id) {
-            self.rules.ask(world, &mut self.output, id, moved, ts_recv);
+            let moves = if moved { Moves::Own } else { Moves::Nothing };
+            self.rules.ask(world, &mut self.output, id, moves, ts_recv);
         }
     }
 
@@ -192,12 +194,14 @@ impl Publisher {
                 *moved = self.show(world, *id, ts_recv);
             }
         }
+        let any_moved = staged.iter().any(|one| one.moved);
+        let unmoved = if any_moved { Moves::Other } else { Moves::Nothing };
         let Self { rules, output, .. } = self;
         for &Staged { id, moved, doubted } in &staged {
             if doubted {
-                rules.signals.stir(id);
+                rules.signals.take_back(id);
             } else if moved || rules.signals.attentive(id) {
-                rules.ask(world, output, id, moved, ts_recv);
+                rules.ask(world, output, id, if moved { Moves::Own } else { unmoved }, ts_recv);
             }
         }
         staged.clear();
@@ -207,6 +211,6 @@ impl Publisher {
     /// Writes a record, and has the rules that rest on its market asked.
     pub(super) fn tell(&mut self, world: &World, update: &Update) {
         self.output.push_update(update);
-        self.rules.ask(world, &mut self.output, update.instrument, false, update.ts_recv);
+        self.rules.ask(world, &mut self.output, update.instrument, Moves::Other, update.ts_recv);
     }
 }

@@ -10,7 +10,7 @@ use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN};
 use crate::sequence::stream::StreamId;
 use crate::signals::apart;
-use crate::signals::life::Signals;
+use crate::signals::life::{Moves, Signals};
 use crate::signals::paper::Ledger;
 use crate::signals::steps::Steps;
 use crate::time::Nanos;
@@ -32,17 +32,17 @@ impl Rules {
         Self { signals, paper: config.paper_latency.map(Ledger::new), ..Self::default() }
     }
 
-    /// Asks the rules that watch a book; `moved` if its touch did.
+    /// Asks the rules that watch a book.
     #[inline]
     pub(super) fn ask(
         &mut self,
         world: &World,
         output: &mut Output,
         id: InstrumentId,
-        moved: bool,
+        moves: Moves,
         ts: Nanos,
     ) {
-        self.signals.evaluate(id, moved, &world.view(), ts, &mut self.steps);
+        self.signals.evaluate(id, moves, &world.view(), ts, &mut self.steps);
         self.write(world, output, ts);
     }
 

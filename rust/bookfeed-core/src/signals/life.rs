@@ -42,6 +42,8 @@ pub(super) struct Watched {
     refused: Option<Refusal>,
     /// What the rule answered last.
     kept: Kept,
+    /// Whether the touches alone ruled it out when it was last asked: they do so until one moves.
+    asleep: bool,
 }
 
 impl Watched {
@@ -55,8 +57,20 @@ impl Watched {
             polarity: Score::default(),
             refused: None,
             kept: Kept::default(),
+            asleep: false,
         }
     }
+}
+
+/// Which touches a message moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// That of the book that is asked about.
+    Own,
+    /// Another's, or none and something else happened.
+    Other,
+    /// None: it changed what lies behind them.
+    Nothing,
 }
 
 /// All rules and what they watch.
@@ -197,13 +211,12 @@ impl Signals {
         }
     }
 
-    /// Asks every rule that watches `id`, now that its book, its state or its market changed;
-    /// `moved` if its touch did.
+    /// Asks every rule that watches `id`, now that its book, its state or its market changed.
     #[inline]
     pub fn evaluate(
         &mut self,
         id: InstrumentId,
-        moved: bool,
+        moves: Moves,
         view: &View,
         now: Nanos,
         steps: &mut Steps,
@@ -215,13 +228,18 @@ impl Signals {
         self.attentive[id as usize] = false;
         for i in 0..count {
             let index = self.by_instrument[id as usize][i];
-            if moved {
-                self.read_polarity(index, view, now);
+            match moves {
+                Moves::Own => self.read_polarity(index, view, now),
+                Moves::Nothing if self.watched[index as usize].asleep && !self.always => continue,
+                Moves::Other | Moves::Nothing => {}
             }
             let (rested, puts) = (self.queue.rests(index), self.queue.puts());
-            if self.evaluate_one(index, false, view, now, steps) {
-                let Self { watched, attentive, .. } = self;
-                for leg in watched[index as usize].subject.instruments() {
+            let awake = self.evaluate_one(index, false, view, now, steps);
+            let Self { watched, attentive, .. } = self;
+            let watched = &mut watched[index as usize];
+            watched.asleep = !awake;
+            if awake {
+                for leg in watched.subject.instruments() {
                     attentive[leg as usize] = true;
                 }
             }
@@ -290,7 +308,15 @@ impl Signals {
         }
     }
 
-    /// The same of every book.
+    /// A book's new touch was taken back: whoever was asked meanwhile may have seen it.
+    pub(crate) fn take_back(&mut self, id: InstrumentId) {
+        self.stir(id);
+        for &index in self.by_instrument.get(id as usize).into_iter().flatten() {
+            self.watched[index as usize].asleep = false;
+        }
+    }
+
+    /// All refusals are looked at again.
     #[inline]
     pub(crate) fn stir_all(&mut self) {
         self.queue.stir_all();
