@@ -22,7 +22,8 @@ use std::ops::Range;
 pub(super) enum Taken {
     /// It is not a usual one: nothing has changed.
     Not,
-    /// Its changes are on the ladders, but something speaks against what they came to.
+    /// Its changes are on the ladders, but something speaks against what they came to, or is to be
+    /// asked.
     Applied,
     /// Its books are judged as well, and may be published.
     Judged,
@@ -41,8 +42,7 @@ pub(super) fn take_pair(
     let Some([first, second]) = frame.changes.get(changes.clone()) else { return Taken::Not };
     let ids = [first.instrument, second.instrument];
     let Ok([a, b]) = books.get_disjoint_mut(ids.map(|id| id as usize)) else { return Taken::Not };
-    let unusual = config.hash_check == HashCheck::Always || levels.on || !siblings(instruments, ids);
-    if unusual || !(is_usual(a, origin) && is_usual(b, origin)) {
+    if levels.on || !siblings(instruments, ids) || !(is_usual(a, origin) && is_usual(b, origin)) {
         return Taken::Not;
     }
     set(a, first, origin);
@@ -50,7 +50,9 @@ pub(super) fn take_pair(
     applied.touched.clear();
     applied.touch(ids[0], changed(changes.start));
     applied.touch(ids[1], changed(changes.start + 1));
-    if !(confirms(first, a) && confirms(second, b) && mirrored(a, b)) {
+    // Where every hash is checked, both are known by now, and are digested together.
+    let judged = config.hash_check != HashCheck::Always;
+    if !(judged && confirms(first, a) && confirms(second, b) && mirrored(a, b)) {
         return Taken::Applied;
     }
     for book in [a, b] {
