@@ -21,6 +21,7 @@ mod kalshi;
 #[allow(dead_code)]
 #[path = "stages/kalshi_venue.rs"]
 mod kalshi_venue;
+#[allow(dead_code)]
 #[path = "stages/play.rs"]
 mod play;
 #[allow(dead_code)]

@@ -2,7 +2,7 @@
 
 use crate::clock::{Stage, stage, timed};
 use crate::kalshi_venue::{Change, MARKETS, Mix, Venue, ticker};
-use crate::play::play;
+use crate::play::{play, play_fresh};
 use crate::support::venue::{MS0, Market, T0, policy};
 use bookfeed_core::book::Book;
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
@@ -14,6 +14,9 @@ use std::hint::black_box;
 
 /// Pairs that wait for a venue which lags behind; the stage is named after them.
 const WAITING: usize = 10;
+
+/// Ends the name of a stage whose frames were copied just before.
+const FRESH: &str = ", frames fresh";
 
 /// What an engine watches besides the books that change.
 #[derive(Clone, Copy)]
@@ -216,14 +219,18 @@ fn decoding(frames: usize) -> [Stage<'static>; 2] {
 
 /// Frames through the engine, round after round; the books are compared after each.
 fn ingest(frames: usize, mix: Mix, watch: Watch, name: &str) -> Stage<'static> {
-    let target = matches!(watch, Watch::Spread).then_some(150.0);
+    let fresh = name.ends_with(FRESH);
+    let target = (matches!(watch, Watch::Spread) && !fresh).then_some(150.0);
     let (mut engine, mut venue) = (Engine::new(policy(HashCheck::Off)), Venue::new());
     venue.begin(&mut engine);
     watch.set_up(&mut engine);
     let mut ts = T0;
     let mut round = move || {
         let sent: Vec<_> = (0..frames).map(|_| venue.frame(mix).0).collect();
-        let time = timed(frames, || play(&mut engine, &sent, &mut ts));
+        let time = match fresh {
+            true => play_fresh(&mut engine, &sent, &mut ts),
+            false => timed(frames, || play(&mut engine, &sent, &mut ts)),
+        };
         check(&engine, &venue);
         watch.check(&mut engine);
         time
@@ -245,6 +252,7 @@ pub fn stages(frames: usize, pairs: usize, wanted: impl Fn(&str) -> bool) -> Vec
     let engines = [
         (Mix::All, Watch::Nothing, "no rules"),
         (Mix::All, Watch::Spread, "a spread rule"),
+        (Mix::All, Watch::Spread, "a spread rule, frames fresh"),
         (Mix::Deep, Watch::Nothing, "touch unmoved, no rules"),
         (Mix::Deep, Watch::Boxes, "touch unmoved, a box on each market"),
         (Mix::Touch, Watch::Nothing, "touch moved, no rules"),

@@ -1,7 +1,7 @@
 //! Polymarket: a frame decoded, a frame through the whole engine, whole books.
 
 use crate::clock::{Stage, stage, timed};
-use crate::play::play;
+use crate::play::{play, play_fresh};
 use crate::support::Rng;
 use crate::support::records::{drain, levels, true_levels};
 use crate::support::venue::{Market, T0, policy};
@@ -121,6 +121,15 @@ fn ingest(corpus: &Corpus, name: &str, hash_check: HashCheck, target: Option<f64
     })
 }
 
+fn ingest_fresh(corpus: &Corpus) -> Stage<'_> {
+    stage("polymarket: ingest, rules on, hashes off, frames fresh", None, || {
+        let mut engine = corpus.engine(HashCheck::Off, true);
+        let time = play_fresh(&mut engine, &corpus.frames, &mut T0.clone());
+        corpus.check(&engine);
+        time
+    })
+}
+
 fn whole_books(depth: u32, target: Option<f64>) -> Stage<'static> {
     let mut market = Market::new(0, depth);
     let mut engine = Engine::new(policy(HashCheck::Off));
@@ -174,6 +183,7 @@ pub fn stages(corpus: &Corpus) -> Vec<Stage<'_>> {
     vec![
         decode_only(corpus),
         ingest(corpus, "polymarket: ingest, rules on, hashes off", HashCheck::Off, Some(300.0)),
+        ingest_fresh(corpus),
         ingest(corpus, "polymarket: ingest, rules on, hashes sampled", HashCheck::Sampled, None),
         ingest(corpus, "polymarket: ingest, rules on, every hash", HashCheck::Always, None),
         whole_books(1, None),
