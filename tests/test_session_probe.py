@@ -33,6 +33,7 @@ class Probing(Bench):
         self.openings = 0
         self.probe: str | None = "alive?"
         self.proof: int | None = None
+        self.vouched = 0
         self.logic = ConnectionLogic(
             policy,
             self.subscription,
@@ -40,6 +41,7 @@ class Probing(Bench):
             stagger=Stagger(0),
             probe=lambda: self.probe,
             proof_ns=lambda: self.proof,
+            vouched_ns=lambda: self.vouched,
             quiet_until_ns=lambda: opens_ns,
         )
         self.tell(Start())
@@ -89,6 +91,31 @@ def test_without_an_answer_it_is_asked_within_reason_and_given_up() -> None:
     bench.tell(Heard())
     assert [at - begin for at, text in bench.sends() if text == "alive?"] == [10 * S, 20 * S]
     bench.run(S)
+    assert bench.times(Close) == [begin + 30 * S]
+
+
+def test_a_witness_beside_the_stream_tells_quiet_from_lost_for_as_long_as_it_does() -> None:
+    bench = Probing()
+    bench.probe = None
+    bench.open()
+    for _ in range(100):
+        bench.run(25 * S)
+        bench.vouched = bench.now
+    assert not bench.times(Close)
+    begin = bench.now
+    bench.run(29 * S)
+    assert not bench.times(Close)
+    bench.run(S)
+    assert bench.times(Close) == [begin + 30 * S]
+
+
+def test_a_witness_does_not_speak_for_a_stream_that_proves_itself() -> None:
+    bench = Probing()
+    bench.open()
+    bench.proof = begin = bench.now
+    for _ in range(30):
+        bench.run(S)
+        bench.vouched = bench.now
     assert bench.times(Close) == [begin + 30 * S]
 
 

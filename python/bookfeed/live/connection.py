@@ -198,10 +198,11 @@ class ConnectionPolicy:
 class ConnectionLogic:
     """Decides for one connection; ``handle`` is the only way in.
 
-    It asks its owner four things: ``subscription``, the frames to send when the connection has
+    It asks its owner five things: ``subscription``, the frames to send when the connection has
     opened; ``probe``, a frame that is answered, or ``None``; ``proof_ns``, when the books' own
-    stream was last proved alive, ``None`` where any data is proof; ``quiet_until_ns``, before which
-    nothing is expected.
+    stream was last proved alive, ``None`` where any data is proof; ``vouched_ns``, when a witness
+    beside the stream last said that nothing is missing, 0 without one; ``quiet_until_ns``, before
+    which nothing is expected.
     """
 
     __slots__ = (
@@ -226,6 +227,7 @@ class ConnectionLogic:
         "_rng",
         "_stagger",
         "_subscription",
+        "_vouched_ns",
         "attempt",
         "phase",
     )
@@ -239,12 +241,14 @@ class ConnectionLogic:
         stagger: Stagger,
         probe: Callable[[], str | None] = lambda: None,
         proof_ns: Callable[[], int | None] = lambda: None,
+        vouched_ns: Callable[[], int] = lambda: 0,
         quiet_until_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._policy = policy
         self._subscription = subscription
         self._probe = probe
         self._proof_ns = proof_ns
+        self._vouched_ns = vouched_ns
         self._quiet_until_ns = quiet_until_ns
         self._rng = rng
         self._stagger = stagger
@@ -366,7 +370,9 @@ class ConnectionLogic:
 
     def _proved_ns(self) -> int:
         proof_ns = self._proof_ns()
-        return self._data_ns if proof_ns is None else max(proof_ns, self._opened_ns)
+        if proof_ns is None:
+            return max(self._data_ns, self._vouched_ns())
+        return max(proof_ns, self._opened_ns)
 
     def _silent_since_ns(self) -> int:
         if self._policy.probe_interval_ns:

@@ -15,7 +15,8 @@ class SessionOptions:
     """The numbers of a session; durations in seconds. The defaults suit every venue.
 
     ``silence_s`` is how long a connection may bring no data before it is replaced where there
-    is no REST client to ask whether the market is merely quiet; with one, ``silence_rest_s``.
+    is no REST client to ask whether the market is merely quiet; with one, ``silence_rest_s``
+    without data and without a book by REST that agrees.
     0 switches either off.
     ``snapshot_s`` is how long a book may take to arrive after its connection opened.
     Without ``reconnect`` each connection is tried once; a lost one stays down, its books stale.

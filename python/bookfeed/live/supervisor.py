@@ -198,6 +198,7 @@ class Supervisor:
                 stagger=self._stagger,
                 probe=lambda: mender.probe(shard),
                 proof_ns=lambda: mender.proof_ns(shard),
+                vouched_ns=lambda: mender.vouched_ns(shard),
                 quiet_until_ns=shard.quiet_until_ns,
             ),
             inputs=self.inputs,

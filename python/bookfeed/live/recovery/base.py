@@ -148,6 +148,16 @@ class Mender:
         """When the books' own stream was last proved alive; ``None`` if they have none."""
         return None
 
+    def vouched_ns(self, shard: Shard) -> int:
+        """When something last vouched for a book of a connection, where REST is asked about books
+        whose stream is silent: what it finds to have moved has the connection replaced at once, so
+        that silence alone says no more than that the market is quiet. Else 0.
+        """
+        if not self.has_witness:
+            return 0
+        book = self.connections.engine.book
+        return max((book(i).ts_evidence or 0 for i in shard.instruments), default=0)
+
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Subscribe on a connection that is open; one that is not will with its next opening."""
         if shard.session.open and (roll := self.roll(shard)) is not None:

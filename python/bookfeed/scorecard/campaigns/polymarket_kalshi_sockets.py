@@ -117,6 +117,15 @@ _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
 }
 
 
+def listed(name: str, told: dict[str, Any]) -> Listing:
+    """The markets of any simulated venue, and where it is, by what it tells."""
+    return _TOLD[name](told)
+
+
+LISTED: Final = listed
+"""For other campaigns."""
+
+
 class Looking:
     """How much of the time books are live, and what they show."""
 

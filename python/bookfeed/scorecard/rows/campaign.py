@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from typing import Final, NamedTuple
 
+from bookfeed.scorecard.campaigns import quiet_day
 from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.scorecard.held import both, held
@@ -12,7 +13,7 @@ from bookfeed.scorecard.mutants import killed
 from bookfeed.scorecard.play import shared_out
 from bookfeed.scorecard.row import Effort, Figure, Row
 from bookfeed.scorecard.rows.recorder import over_sockets
-from bookfeed.scorecard.tree import run
+from bookfeed.scorecard.tree import campaign, run
 
 ITEMS: Final = 1_000
 """Messages and other things that happen in a seed."""
@@ -182,6 +183,20 @@ def over_real_sockets(effort: Effort) -> Figure:
     return Figure(text, wrong)
 
 
+def quiet(effort: Effort) -> Figure:
+    """A6."""
+    hours, seed = effort.of(3, 24), effort.seeds(1, 1)[0]
+    figures = campaign(quiet_day.__name__, "--hours", str(hours), "--seed", str(seed))
+    told = [
+        f"{name} {one['needless_reconnects']} reconnects, {sum(one['stale'].values())} times stale"
+        for name, one in figures["venues"].items()
+    ]
+    silent_s = max(one["silent_s_max"] for one in figures["venues"].values())
+    text = f"{hours} h, silent up to {silent_s / 60:.0f} min: {'; '.join(told)}"
+    problems = tuple(figures["problems"])
+    return Figure(text, problems, seed if problems else None)
+
+
 ROWS: Final = (
     Row("A1", "random mixes of faults, every venue", "0 violations", sweep),
     Row("A2", "live under one fault each 30 s", ">= 98 %, never live but wrong", availability),
@@ -200,7 +215,7 @@ ROWS: Final = (
         ),
     ),
     Row("A5", "same seed, same records, whatever the process", "identical", determinism),
-    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day", None),
+    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day", quiet),
     Row("A7", "mutants of what keeps books right", "30 of 30 killed", killed, long=True),
     Row(
         "A8",
