@@ -3,7 +3,7 @@
 As a program with ``--hours 24`` it lets the markets of each venue be silent for up to half an hour,
 move for a moment, and be silent again. It prints one JSON line, and exits with 1 if connections
 were replaced needlessly more than once a day each, or books are not live in the end. How often
-books were called stale is told: no venue here has heartbeats with numbers, which prove a stream.
+books were called stale is told besides.
 """
 
 import argparse
