@@ -48,7 +48,7 @@ def test_the_core_depends_on_few_crates_and_its_bans_are_lints() -> None:
     """What may not be depended on is in ``deny.toml``, what may not be used in ``clippy.toml``."""
     manifest = tomllib.loads((CORE / "Cargo.toml").read_text())
     assert set(manifest["dependencies"]) == {
-        "bytemuck", "crc32fast", "foldhash", "sha1", "sha2", "wide", "zstd",
+        "bytemuck", "crc32fast", "foldhash", "libm", "sha1", "sha2", "wide", "zstd",
     }  # fmt: skip
     banned = {
         one["crate"] for one in tomllib.loads((ROOT / "deny.toml").read_text())["bans"]["deny"]
@@ -79,10 +79,23 @@ def test_the_payload_is_borrowed_for_the_call_only() -> None:
 
 
 def test_floats_are_for_presentation_only() -> None:
-    """Only metrics, trade windows and latencies may give floats: elsewhere they are an error."""
+    """Only metrics, trade windows and latencies may give floats, and only the index and what rests
+    on it may compute in them: elsewhere they are an error.
+    """
     said = hits(r"clippy::float_arithmetic", CORE / "src", suffix=".rs")
     found = {hit.split(":")[0].removeprefix("rust/bookfeed-core/src/") for hit in said}
-    assert found == {"latency.rs", "lib.rs", "metrics/mod.rs", "trades.rs"}
+    shown, computed = (
+        {"latency.rs", "metrics/mod.rs", "trades.rs"},
+        ("fairvalue", "index", "settlement"),
+    )
+    assert found == {"lib.rs"} | shown | {f"{room}/mod.rs" for room in computed}
+
+
+def test_floats_that_are_computed_in_come_from_one_library() -> None:
+    """The functions of ``f64`` are those of each platform: ``libm`` has the same bits on all."""
+    rooms = [CORE / "src" / room for room in ("fairvalue", "index", "settlement")]
+    functions = r"\.(exp|exp2|ln|log\w*|sqrt|pow[if]|sin|cos|tan|a?tan2?|round|mul_add)\("
+    assert not [hit for hit in hits(functions, *rooms, suffix=".rs") if "//!" not in hit]
 
 
 # 4. No market data in Python, no URL in Rust.

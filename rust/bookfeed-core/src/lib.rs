@@ -6,7 +6,8 @@
 //!
 //! [`engine::Engine`] is the one door: frames of venue connections and control events go in,
 //! [`update`] records come out. Units: prices `i64` of 1e-9, quantities `i64` of 1e-8, times
-//! Unix nanoseconds. No float enters a book, a fee or a comparison.
+//! Unix nanoseconds. No float enters a book, a fee or a comparison: an index and fair values are
+//! rounded before they are compared.
 //!
 //! What this crate does not do: it opens no socket and no file, reads no clock, starts no
 //! thread and knows no URL. The same input gives the same records, bit for bit.
@@ -40,6 +41,11 @@ pub mod book;
 
 pub mod metrics;
 pub mod trades;
+
+pub mod index;
+pub mod settlement;
+
+pub mod fairvalue;
 
 pub mod signals;
 
