@@ -1,0 +1,153 @@
+"""What windows settle at and what contracts on them are worth, read from the rules: slow, and by
+other mathematics than the engine's.
+
+Variances come from the covariances of a walk, conditioned on what was heard; probabilities of
+Student's t from the area under its density. Nothing is shared with the engine's.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+S: Final = 10**9
+Tick = tuple[int, int]
+"""Unix nanoseconds, and a value in 1e-18."""
+
+
+@dataclass(frozen=True)
+class MeanRule:
+    """A mean of equally spaced samples before a boundary."""
+
+    samples: int = 60
+    step: int = S
+    endpoints: Literal["start", "end"] = "start"
+
+    def times(self, boundary: int) -> list[int]:
+        """When its samples are."""
+        last = boundary if self.endpoints == "end" else boundary - self.step
+        return [last - self.step * back for back in reversed(range(self.samples))]
+
+
+Rule = MeanRule | Literal["tick", "first", "last"]
+
+
+def first_heard(ticks: Sequence[Tick]) -> dict[int, int]:
+    """The first value that was heard of each time."""
+    heard: dict[int, int] = {}
+    for at, value in ticks:
+        heard.setdefault(at, value)
+    return heard
+
+
+def boundary_value(rule: Rule, boundary: int, ticks: Sequence[Tick]) -> Fraction | str:
+    """The value at a boundary, exactly, or ``"open"`` or ``"missing"``."""
+    heard = first_heard(ticks)
+    newest = max(heard, default=-1)
+    if isinstance(rule, MeanRule):
+        times = rule.times(boundary)
+        if newest < times[-1]:
+            return "open"
+        if any(at not in heard for at in times):
+            return "missing"
+        return Fraction(sum(heard[at] for at in times), rule.samples)
+    if newest < boundary:
+        return "open"
+    before = [at for at in heard if at < boundary]
+    found = {
+        "tick": boundary if boundary in heard else None,
+        "first": min(at for at in heard if at >= boundary),
+        "last": max(before) if before else None,
+    }[rule]
+    return "missing" if found is None else Fraction(heard[found])
+
+
+def expected_mean(rule: MeanRule, boundary: int, ticks: Sequence[Tick]) -> tuple[float, float]:
+    """Expected mean, in whole units, and its variance in seconds: of a driftless walk that is
+    conditioned on the samples that were heard, the newest tick before them and the newest of all.
+    There must be one.
+    """
+    heard = first_heard(ticks)
+    times = rule.times(boundary)
+    before = sorted(at for at in heard if at < times[0])
+    known = sorted({*before[-1:], max(heard)} | (heard.keys() & set(times)))
+    asked = [at for at in times if at not in heard]
+    banked = sum(heard[at] for at in times if at in heard)
+    anchor = known[-1]
+    # Times are counted from the newest tick, forwards and backwards: two independent walks.
+    mean, covariance = _conditioned(anchor, [at for at in known if at != anchor], asked, heard)
+    total = banked / 1e18 + float(mean.sum())
+    return total / rule.samples, float(covariance.sum()) / rule.samples**2
+
+
+def _conditioned(
+    anchor: int, known: Sequence[int], asked: Sequence[int], heard: dict[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def shared(a: Sequence[int], b: Sequence[int]) -> npt.NDArray[np.float64]:
+        x = (np.array(a, dtype=np.float64)[:, None] - anchor) / S
+        y = (np.array(b, dtype=np.float64)[None, :] - anchor) / S
+        return np.where(x * y > 0, np.minimum(abs(x), abs(y)), 0.0)
+
+    base = heard[anchor]
+    free = shared(asked, asked)
+    if not known or not asked:
+        return np.full(len(asked), base / 1e18), free
+    moved = np.array([(heard[at] - base) / 1e18 for at in known])
+    gain = np.linalg.solve(shared(known, known), shared(known, asked)).T
+    return base / 1e18 + gain @ moved, free - gain @ shared(known, asked)
+
+
+def normal(z: float) -> float:
+    """Probability of a standard normal move of at most ``z``."""
+    return math.erfc(-z / math.sqrt(2)) / 2
+
+
+def student(z: float, freedom: int, steps: int = 4000) -> float:
+    """The same of Student's t, stretched to a deviation of 1: the area under its density."""
+    scale = math.sqrt((freedom - 2) / freedom)
+    log_norm = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+    norm = math.exp(log_norm) / math.sqrt(freedom * math.pi) / scale
+    x = np.linspace(0.0, z, 2 * steps + 1)
+    density = norm * (1 + (x / scale) ** 2 / freedom) ** (-(freedom + 1) / 2)
+    weights = np.ones(2 * steps + 1)
+    weights[1:-1:2], weights[2:-1:2] = 4, 2
+    return 0.5 + float(density @ weights) * z / (2 * steps) / 3
+
+
+def probability(
+    expected: float, sd: float, at_least: float | None, below: float | None, freedom: int | None
+) -> float:
+    """Probability that a value is at least one bound and below the other, in whole units."""
+
+    def under(bound: float) -> float:
+        z = (bound - expected) / sd
+        return normal(z) if freedom is None else student(z, freedom)
+
+    upper = 1.0 if below is None else under(below)
+    return upper - (0.0 if at_least is None else under(at_least))
+
+
+def variance_a_second(ticks: Sequence[Tick], half_life_s: float, step: int) -> float | None:
+    """Exponentially weighted variance of the logarithm, every weight written out; ``None`` until
+    nine tenths of all weights are had.
+    """
+    used: list[Tick] = []
+    for tick in ticks:
+        if not used or tick[0] - used[-1][0] >= step:
+            used.append(tick)
+    decay = half_life_s / math.log(2)
+    moves = []
+    for (before, low), (at, high) in pairwise(used):
+        passed = (at - before) / S
+        age = (used[-1][0] - at) / S
+        weight = math.exp(-age / decay) * -math.expm1(-passed / decay)
+        moves.append((weight, math.log(high / low) ** 2 / passed))
+    total = math.fsum(weight for weight, _ in moves)
+    if total < 0.9:
+        return None
+    return math.fsum(weight * rate for weight, rate in moves) / total
