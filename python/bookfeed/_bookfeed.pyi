@@ -49,10 +49,12 @@ __all__ = [
     "Batch",
     "BookView",
     "BookfeedError",
+    "BoundaryMeasure",
     "DecimalError",
     "Depth",
     "Engine",
     "EngineError",
+    "FairValue",
     "Fill",
     "FrameDoor",
     "FrameIntake",
@@ -66,14 +68,21 @@ __all__ = [
     "PaperFill",
     "RelayBatch",
     "Relays",
+    "SettlementWindow",
+    "SpotBook",
+    "SpotIndex",
+    "SpotIndexValue",
     "TradeWindow",
     "Untrusted",
+    "Volatility",
     "__version__",
+    "fair_value",
     "format_price",
     "format_qty",
     "json_check",
     "parse_price",
     "parse_qty",
+    "payoff_probability",
 ]
 
 __version__: Final[str]
@@ -811,6 +820,302 @@ class Index:
         """The venue's mean that a market is going to be settled at, in 1e-9, and how many values
         are in it so far; ``None`` outside its window.
         """
+
+@final
+class SpotBook:
+    """A spot venue's book at one moment, as levels.
+
+    ``ts`` is when the venue last vouched for it (any frame or heartbeat), Unix nanoseconds.
+    Levels are pairs of a price in 1e-9 and a size in 1e-8, in any order. ``believed`` says
+    whether the book may be believed; one that may not is left out of an index.
+    """
+
+    def __new__(
+        cls,
+        ts: int,
+        bids: Sequence[tuple[int, int]],
+        asks: Sequence[tuple[int, int]],
+        *,
+        believed: bool = True,
+    ) -> Self: ...
+
+@final
+class SpotIndex:
+    """An index of spot books by its administrator's published method: an estimate of our own, never
+    the administrator's value.
+
+    ``asset`` chooses the published parameters: ``"BTC"``, ``"ETH"``, ``"SOL"`` or ``"XRP"``.
+    Where public sources disagree about the method there is a switch:
+
+    * ``spacing``: ``"integral"``, over each step of the curve; ``"published"``, multiples of the
+      size that was published until June 2026; ``"hundredth"``, hundredths of the depth that is
+      used; or a size in 1e-8.
+    * ``sample``: which orders the size cap is computed from: ``("at_least", n)``, all within 5 %
+      of the best price, but n of each side; ``("at_most", n)``, the best n of those.
+    * ``order``: what is capped as one order: a venue's ``"level"``, or all of a ``"price"``.
+    * ``crossed``: whether bids above asks of other venues are ``"kept"`` or ``"matched"``.
+    * ``median``: whether mids are compared with the median of those that are not excluded
+      (``"valid"``) or of ``"all"``.
+    * ``lag_max_s``: how old a book's newest sign of life may not be, seconds or ``timedelta``.
+    * ``half_spread_ppm``, ``erroneous_ppm``: how wide half the spread may become, and how far a
+      mid may stray, in parts per million.
+
+    Raises ``EngineError`` for what is none of these.
+    """
+
+    def __new__(
+        cls,
+        asset: Literal["BTC", "ETH", "SOL", "XRP"],
+        *,
+        spacing: Literal["integral", "published", "hundredth"] | int | None = None,
+        sample: tuple[Literal["at_least", "at_most"], int] | None = None,
+        order: Literal["level", "price"] = "level",
+        crossed: Literal["kept", "matched"] = "kept",
+        median: Literal["valid", "all"] = "valid",
+        lag_max_s: _Duration | None = None,
+        half_spread_ppm: int | None = None,
+        erroneous_ppm: int | None = None,
+    ) -> Self: ...
+    def tick(self, ts: int, books: dict[str, BookView | SpotBook]) -> SpotIndexValue | None:
+        """The index at the effective time ``ts`` (Unix nanoseconds), from the books of its
+        constituents by name: ``BookView`` or ``SpotBook``. A view counts while it is live; its
+        newest evidence is its sign of life. A constituent that was given before and is not now
+        is delayed.
+
+        ``None`` if no book is left after the screening: nothing is carried forward.
+        """
+    @property
+    def standings(self) -> dict[str, str]:
+        """How each constituent stood at the last tick, by name: ``"included"``, ``"delayed"``,
+        ``"erroneous"`` (cannot be read or believed, lacks a side, or crosses itself) or
+        ``"potentially_erroneous"`` (too far from the others, until it is well back).
+        """
+
+@final
+class SpotIndexValue:
+    """An index of spot books at one effective time."""
+
+    @property
+    def ts(self) -> int:
+        """The effective time, Unix nanoseconds."""
+    @property
+    def value(self) -> float:
+        """The value."""
+    @property
+    def value_e9(self) -> int:
+        """The value, in 1e-9."""
+    @property
+    def published_e9(self) -> int:
+        """The value, rounded half up to the decimal places it is published with, in 1e-9."""
+    @property
+    def utilised_depth(self) -> float:
+        """Size up to which the merged book is tight enough to count."""
+    @property
+    def utilised_depth_e8(self) -> int:
+        """The same in 1e-8."""
+    @property
+    def cap_e8(self) -> int:
+        """Size above which an order counts no more, in 1e-8."""
+    @property
+    def crossed_e8(self) -> int:
+        """Size that the books of different venues would match with each other, in 1e-8."""
+    @property
+    def touch_e9(self) -> tuple[int, int]:
+        """Best bid and best ask of the merged book, in 1e-9."""
+    @property
+    def included(self) -> int:
+        """How many constituents are in it."""
+
+@final
+class BoundaryMeasure:
+    """How the value at a boundary of a window is had.
+
+    ``BoundaryMeasure("mean")`` is the mean of the 60 one-second samples before it; ``samples``,
+    ``step_s`` and ``endpoints`` change that: whether the beginning of the stretch has a sample
+    (``"start"``) or its end has one (``"end"``). ``"tick"`` is the tick stamped with that very
+    time, ``"first"`` the first one at that time or after (the open of a candle), ``"last"`` the
+    last one before it (the close of a candle).
+    """
+
+    def __new__(
+        cls,
+        kind: Literal["mean", "tick", "first", "last"],
+        *,
+        samples: int = 60,
+        step_s: _Duration | None = None,
+        endpoints: Literal["start", "end"] = "start",
+    ) -> Self: ...
+
+@final
+class SettlementWindow:
+    """A window of a rolling market: what it opens and closes with by its market's own rule, and how
+    much of that is known.
+
+    ``start`` and ``end`` are Unix nanoseconds, ``opening`` and ``closing`` say how their values
+    are had. ``tie`` says what a closing value equal to the strike means: ``"yes"``, or
+    ``"half"`` each. Values are integers of 1e-18, as in ``PricePoint.value_e18``. Ticks come in
+    any order, late and repeated; the first value of a time stays. One that is missing is never
+    made up: without it the outcome is ``"unknown"``.
+
+    Raises ``EngineError`` for times and samples that make no sense.
+    """
+
+    def __new__(
+        cls,
+        start: int,
+        end: int,
+        opening: BoundaryMeasure,
+        closing: BoundaryMeasure,
+        *,
+        tie: Literal["yes", "half"] = "yes",
+    ) -> Self: ...
+    def tick(self, ts: int, value_e18: int) -> None:
+        """Takes a tick of the reference: the venue's time of it, Unix nanoseconds, and its value in
+        1e-18.
+        """
+    def tell_strike(self, strike_e18: int) -> None:
+        """Takes the strike that the venue states, in 1e-18: it overrules what was read at the
+        start. Raises ``EngineError`` if it is not positive.
+        """
+    @property
+    def strike_e18(self) -> int | None:
+        """The strike, in 1e-18: as the venue states it, else as it was read at the start. ``None``
+        until it is known.
+        """
+    @property
+    def opening_e18(self) -> int | None:
+        """The value at the start, in 1e-18, a mean rounded down; ``None`` until it is known, and if
+        a tick of it is missing.
+        """
+    @property
+    def closing_e18(self) -> int | None:
+        """The value at the end, in the same way."""
+    @property
+    def outcome(self) -> Literal["open", "yes", "no", "half", "unknown"]:
+        """Who has won: ``"open"``, ``"yes"``, ``"no"``, ``"half"``, or ``"unknown"`` if a tick that
+        it takes to say so was not heard. Compared exactly.
+        """
+    @property
+    def banked(self) -> int | None:
+        """How many samples of the closing mean are known; ``None`` if it closes with no mean."""
+    @property
+    def missing(self) -> int | None:
+        """How many of them passed and were not heard."""
+    @property
+    def left(self) -> int | None:
+        """How many of them are to come."""
+    @property
+    def mean_of_banked_e18(self) -> int | None:
+        """Mean of the known samples, in 1e-18, rounded down; ``None`` before the first."""
+    @property
+    def needed_e18(self) -> int | None:
+        """The least average of the samples to come that makes it a yes, in 1e-18. ``None`` where no
+        sample is to come, or the strike is not known.
+        """
+    @property
+    def expected_e18(self) -> int | None:
+        """What is expected of the closing value at the newest tick, in 1e-18; ``None`` before the
+        first. Samples that were missed lie on a line between their neighbours.
+        """
+    @property
+    def variance_s(self) -> float | None:
+        """How far it may still move: seconds of the reference's own variance."""
+    @property
+    def newest_ts(self) -> int | None:
+        """The venue's time of the newest tick, Unix nanoseconds."""
+
+@final
+class Volatility:
+    """How much a reference moves a second lately: an exponentially weighted mean of squared moves
+    of its logarithm, over unequal times.
+
+    What is ``half_life_s`` old counts half; ticks nearer to each other than ``step_s`` are left
+    out. Durations are seconds or ``timedelta``. The reference must be the raw one: a mean of a
+    minute moves by a seventh of it. Raises ``EngineError`` unless 0 < ``step_s`` <
+    ``half_life_s``.
+    """
+
+    def __new__(cls, half_life_s: _Duration, *, step_s: _Duration | None = None) -> Self: ...
+    def tick(self, ts: int, value_e18: int) -> None:
+        """Takes a tick: Unix nanoseconds, and a value in 1e-18."""
+    @property
+    def variance(self) -> float | None:
+        """Variance of the logarithm a second; ``None`` until nine tenths of all weights are had."""
+    @property
+    def sigma(self) -> float | None:
+        """Units of the reference a root second, at its newest value; ``None`` as ``variance``."""
+    @property
+    def relative_error(self) -> float:
+        """Standard deviation of the estimate, as a part of it."""
+
+@final
+class FairValue:
+    """The probability that a contract pays, and what it rests on."""
+
+    @property
+    def price(self) -> float:
+        """Probability of yes: what a share is worth."""
+    @property
+    def price_e9(self) -> int:
+        """The same in 1e-9."""
+    @property
+    def low_e9(self) -> int:
+        """The least probability that the doubts allow, in 1e-9."""
+    @property
+    def high_e9(self) -> int:
+        """The greatest probability that the doubts allow, in 1e-9."""
+    @property
+    def expected_e18(self) -> int:
+        """The expected closing value, in 1e-18."""
+    @property
+    def sd_e18(self) -> int:
+        """Its standard deviation, in 1e-18."""
+    @property
+    def reference_age_ns(self) -> int:
+        """How old the newest tick of the reference is, nanoseconds."""
+    @property
+    def volatility_age_ns(self) -> int:
+        """How old the newest move is that the volatility was measured by, nanoseconds."""
+
+def fair_value(
+    window: SettlementWindow,
+    volatility: Volatility,
+    ts: int,
+    *,
+    at_least_e18: int | None = None,
+    below_e18: int | None = None,
+    half_on_tie: bool = False,
+    freedom: int | None = None,
+    scale: float = 1.0,
+    reference_doubt_e18: int = 0,
+    volatility_doubt: float = 2.0,
+) -> FairValue | None:
+    """What a contract on the closing value of a window is worth at ``ts`` (Unix nanoseconds).
+
+    It pays 1 if that value is at least ``at_least_e18`` and below ``below_e18``; with neither it
+    is the window's own question, at least its strike. ``half_on_tie`` says that a value equal to
+    the lower bound pays half. ``freedom`` is degrees of freedom of Student's t, 3 to 100, or
+    ``None`` for normal moves; ``scale`` multiplies their deviation. The interval allows for a
+    reference that is off by ``reference_doubt_e18`` and a volatility that is off by
+    ``volatility_doubt`` standard deviations of its estimate.
+
+    ``None`` before the first tick, while the strike or the volatility is not known. Raises
+    ``EngineError`` for tails that make no sense.
+    """
+
+def payoff_probability(
+    expected_e18: int,
+    sd: float,
+    *,
+    at_least_e18: int | None = None,
+    below_e18: int | None = None,
+    freedom: int | None = None,
+    scale: float = 1.0,
+) -> int:
+    """Probability, in 1e-9, that a value with an expectation (in 1e-18) and a standard deviation
+    (in whole units) is at least one bound and below another. ``freedom`` and ``scale`` as in
+    ``fair_value``. Raises ``EngineError`` for tails and deviations that make no sense.
+    """
 
 @final
 class PaperFill:

@@ -8,7 +8,9 @@ mod control;
 mod durations;
 mod engine;
 mod errors;
+mod fair;
 mod histogram;
+mod index;
 mod journal;
 mod listening;
 mod numbers;
@@ -70,7 +72,13 @@ mod _bookfeed {
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]
+    use super::fair::{
+        BoundaryMeasure, FairValue, SettlementWindow, Volatility, fair_value, payoff_probability,
+    };
+    #[pymodule_export]
     use super::histogram::Histogram;
+    #[pymodule_export]
+    use super::index::{SpotBook, SpotIndex, SpotIndexValue};
     #[pymodule_export]
     use super::journal::{JournalEncoder, JournalReader};
     #[pymodule_export]

@@ -6,6 +6,7 @@
 
 mod about;
 mod freeze;
+mod held;
 mod prices;
 mod renamed;
 mod shown;
@@ -22,6 +23,7 @@ use bookfeed_core::metrics::{Terms, View};
 use bookfeed_core::time::Nanos;
 use bookfeed_core::trades::TradeTape;
 use freeze::Frozen;
+pub use held::HeldBook;
 use pyo3::prelude::*;
 use std::sync::Arc;
 pub use trust::{Refused, Untrusted};
