@@ -31,8 +31,8 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage mutants autobahn hostile memory memory-quick score score-quick soak soak-faults \
-	rolling rolling-day versus picture clean
+	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick soak \
+	soak-faults rolling rolling-day versus picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,6 +125,9 @@ hostile: setup ## SEEDS=N mutated recordings: errors of ours alone, each within 
 
 mutants: setup ## the source broken in 30 ways, one by one: a suite must fail each time; ONLY=N
 	$(PY) -m bookfeed.scorecard.mutants $(if $(ONLY),--only $(ONLY))
+
+oracles: setup ## CASES=N random books, windows and contracts against slow readings (default 100,000)
+	$(PY) tests/oracles.py --cases $(or $(CASES),100000)
 
 autobahn: setup ## the Autobahn suite on both event loops; its server needs Python 2.7
 	scripts/autobahn
