@@ -49,7 +49,9 @@ def main(argv: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benches.stages", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
-    parser.add_argument("group", nargs="?", help="polymarket, kalshi, rules or parts")
+    parser.add_argument(
+        "group", nargs="?", help="polymarket, kalshi, rules, spot, reference or parts"
+    )
     options = parser.parse_args(argv)
     pin(0)
     write_rows(stage_rows(options.group, quick=options.quick))

@@ -23,6 +23,8 @@ mod parts;
 mod play;
 #[path = "stages/polymarket.rs"]
 mod polymarket;
+#[path = "stages/reference.rs"]
+mod reference;
 #[path = "stages/rules.rs"]
 mod rules;
 #[path = "stages/spot.rs"]
@@ -77,6 +79,9 @@ fn main() {
     }
     if wanted("spot") {
         stages.extend(spot::stages());
+    }
+    if wanted("reference") {
+        stages.extend(reference::stages());
     }
     if wanted("parts") {
         stages.extend(parts::stages(&corpus.frames));
