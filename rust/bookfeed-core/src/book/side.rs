@@ -36,7 +36,7 @@ const BATCH: usize = 64;
 /// Fewest changes after which levels are added up. A side of many levels waits for more: so many
 /// for each of them, which keeps the cost of a change the same.
 const AUDIT_AFTER: usize = 32;
-const AUDIT_CHANGES_PER_LEVEL: usize = 2;
+const AUDIT_CHANGES_PER_LEVEL: usize = 8;
 
 /// A level that comes in front of the one at `at`, or the one there that goes.
 #[derive(Clone, Copy, Debug, Default)]
