@@ -397,7 +397,7 @@ pub(super) fn tell_market(
 ) {
     let mut update = record(world, id, kind, origin.ts_recv);
     update.ts_event = origin.ts_event;
-    judge.publisher.tell(world, &update);
+    judge.publisher.tell(world, id, &update);
 }
 
 fn resolve(world: &mut World, judge: &mut Judge, origin: &Origin, ids: &[InstrumentId], winner: Winner) {

@@ -161,7 +161,7 @@ fn bound_doubt(world: &mut World, judge: &mut Judge, id: InstrumentId, ts: Nanos
 fn tell(world: &World, judge: &mut Judge, told: &[(InstrumentId, UpdateKind)], ts_recv: Nanos) {
     for &(id, kind) in told {
         let update = record(world, id, kind, ts_recv);
-        judge.publisher.tell(world, &update);
+        judge.publisher.tell(world, id, &update);
     }
 }
 

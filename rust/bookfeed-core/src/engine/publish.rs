@@ -209,8 +209,8 @@ impl Publisher {
     }
 
     /// Writes a record, and has the rules that rest on its market asked.
-    pub(super) fn tell(&mut self, world: &World, update: &Update) {
+    pub(super) fn tell(&mut self, world: &World, id: InstrumentId, update: &Update) {
         self.output.push_update(update);
-        self.rules.ask(world, &mut self.output, update.instrument, Moves::Other, update.ts_recv);
+        self.rules.ask(world, &mut self.output, id, Moves::Other, update.ts_recv);
     }
 }

@@ -6,7 +6,7 @@ use super::pit::{FREE, Listed, Pit};
 use super::support::kalshi::NEWS;
 use super::support::records::Signal;
 use super::support::venue::{MS, T0};
-use bookfeed_core::engine::Config;
+use bookfeed_core::engine::{Config, Listing};
 use bookfeed_core::instrument::Hours;
 use bookfeed_core::instrument::Venue;
 use bookfeed_core::signals::Refusal;
@@ -78,6 +78,21 @@ fn both_directions_are_watched_each_by_itself() {
     assert_eq!(pit.touch(1, 340, 5, 350, 5), ["close edge", "open"], "now the other way round");
     let views = |s: &Signal| s.legs.iter().map(|l| l.complement).collect::<Vec<_>>();
     assert_eq!((views(&pit.signals[0]), views(&pit.signals[2])), (vec![false, true], vec![true, false]));
+}
+
+#[test]
+fn news_of_a_market_in_a_place_that_is_used_again_closes_what_is_open_of_it() {
+    let mut pit = Pit::boxed([Venue::KALSHI; 2], &[("polarity_check", "off"), ANY]);
+    let (id, symbol) = (pit.places[1].id, pit.symbol(1));
+    pit.engine.unsubscribe(id, pit.ts).unwrap();
+    pit.engine.forget(id).unwrap();
+    let listing = Listing { fee: Some("kalshi:quadratic;0;direct"), ..Listing::default() };
+    let anew = pit.engine.subscribe(Venue::KALSHI, &symbol, 0, &listing, pit.ts).unwrap();
+    assert_eq!(anew, id, "its place is used again");
+    pit.touch(0, 440, 5, 450, 5);
+    assert_eq!(pit.touch(1, 550, 5, 560, 5), ["open"]);
+    assert_eq!(lifecycle(&mut pit, 1, "deactivated", ""), ["close status"]);
+    assert_eq!(lifecycle(&mut pit, 1, "activated", ""), ["open"]);
 }
 
 #[test]
