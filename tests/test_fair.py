@@ -202,8 +202,8 @@ def test_fair_values_of_a_day_are_calibrated(
     """Windows of that day as they are settled since August 2026, by means of a minute: what is said
     to be likely comes true about as often, and the closer the end, the more is known.
 
-    The very tick at a boundary is no fair test: on that day it was pushed. Ten seconds before,
-    29 of 242 windows stood on the other side; where nothing was settled, five in a hundred did.
+    The very tick at a boundary is no fair test: ten seconds before, 29 of 242 windows stood on
+    the other side, which no walk explains.
     """
     said: dict[int, list[tuple[float, bool]]] = {120: [], 30: []}
     times, volatility, fed = [at for at, _ in ticks], Volatility(300, step_s=10), 0
