@@ -253,7 +253,7 @@ impl VenueClock {
 
     /// Whether the clock of the stream had come to the stamp of a REST answer. How slow the stream is
     /// says nothing of that: an answer may be faster. How far its clock is ahead does, and how far it
-    /// was set back: no stream is thought to be slower than [`FLOOR_MAX`].
+    /// was set back: no stream is thought to be slower than `FLOOR_MAX`.
     #[must_use]
     pub fn has_come_to(&self, stamp: Nanos, ts_recv: Nanos) -> bool {
         let apart = match self.floor {
