@@ -13,7 +13,7 @@
 //! // 84,050 now, 120 s to go, 6 dollars a root second, a mean of 60 at the end.
 //! let outlook = Outlook { expected: 84_050 * VALUE_ONE, sd: 6.0 * 80.502_777_f64.sqrt() };
 //! let up = Payoff::at_least(84_000 * VALUE_ONE);
-//! assert_eq!(up.probability(outlook, Tails::NORMAL), 823_498_703);
+//! assert_eq!(up.probability(outlook, Tails::NORMAL), 823_498_704);
 //! ```
 
 #![allow(
