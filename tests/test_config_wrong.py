@@ -126,7 +126,7 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         '[[market]]\nvenue = "Kalshi"\n', 2, "market[0].venue", 'did you mean "kalshi"?'
     ),
     "unknown venue": (
-        '[[market]]\nvenue = "coinbase"\n', 2, "market[0].venue", 'one of "polymarket", "kalshi"'
+        '[[market]]\nvenue = "nyse"\n', 2, "market[0].venue", 'one of "polymarket", "kalshi"'
     ),
     "value misspelt": (
         '[engine]\nhash_check = "alway"\n', 2, "engine.hash_check", 'did you mean "always"?'
