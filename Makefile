@@ -16,8 +16,8 @@ SECONDS ?=
 SEEDS ?= 1000
 # Of `make mutants`, the number of one; empty are all.
 ONLY ?=
-# Processes that the Python tests are shared out to.
-WORKERS ?= 2
+# Processes that the Python tests are shared out to: more than two cores, as many tests wait.
+WORKERS ?= 3
 
 # Where the campaigns are that the scorecard plays, too.
 CAMPAIGNS := bookfeed.scorecard.campaigns
