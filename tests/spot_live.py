@@ -3,18 +3,23 @@
 Wrong means: a book shown as ``live`` that differs from the venue's own at the update it stands at.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
 
-from waiting import PatientClock
+from waiting import PATIENCE_S, PatientClock, until
 
 from bookfeed._bookfeed import Batch, BookView, Engine
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.feed.feed import Feed, SessionOptions
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.market import Market
+from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.replay import replay
 from bookfeed.records import Update
 from bookfeed.scorecard.witness import EngineWitness
+from bookfeed.sim.spot_faults import SpotFault
+from bookfeed.sim.spot_server import SpotServer
 from bookfeed.sim.spot_truth import SpotTruth, top
 from bookfeed.sim.truth import BookTruth
 from bookfeed.venues import Endpoint
@@ -150,3 +155,56 @@ def feed_of(
     )
     watcher.feed = feed
     return feed
+
+
+V = TypeVar("V", bound=SpotServer[Any, Any])
+
+
+class Running(Generic[V]):
+    """A simulator and a feed that follows some of its markets."""
+
+    def __init__(
+        self, venue: str, server: V, markets: list[Market], fault: type[SpotFault]
+    ) -> None:
+        self.venue = venue
+        self.server = server
+        self.markets = markets
+        self.watcher = Watcher({venue: server.truth})
+        self.tape = Tape()
+        self.feed: Feed
+        self._fault = fault
+
+    @property
+    def symbols(self) -> list[str]:
+        return [symbol for market in self.markets for symbol in market.symbols]
+
+    async def live(self) -> None:
+        await self.feed.wait_live(PATIENCE_S)
+
+    async def checked(self, more: int = 30) -> None:
+        """Waits until so many more live books were held to the truth; none was wrong."""
+        enough = self.watcher.checked + more
+        await until(lambda: self.watcher.checked >= enough)
+        assert self.watcher.wrong == []
+
+    async def lost(self, symbol: str, cause: str) -> None:
+        await until(lambda: cause in self.watcher.causes(symbol))
+
+    def frames(self) -> list[bytes]:
+        return [record[4] for record in self.tape.records if record[0] == Kind.FRAME]
+
+    def inject(self, kind: str, variant: str = "", **more: Any) -> None:
+        self.server.inject(self._fault(kind, variant=variant, **more))
+
+
+@asynccontextmanager
+async def following(one: Running[V], endpoint: Endpoint) -> AsyncIterator[Running[V]]:
+    """Opens the feed of one that is running; at the end no book was wrong. Closes the simulator."""
+    try:
+        one.feed = feed_of(one.markets, {one.venue: endpoint}, one.watcher, one.tape)
+        async with one.feed:
+            yield one
+        assert one.feed.counters()["callback_errors"] == 0
+        assert one.watcher.wrong == []
+    finally:
+        await one.server.close()

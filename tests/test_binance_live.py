@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from spot_live import Tape, Watcher, audited, feed_of, replayed
+from spot_live import Running, Tape, Watcher, audited, feed_of, following, replayed
 from waiting import PATIENCE_S, until
 
 from bookfeed.errors import ConfigError
@@ -35,55 +35,15 @@ def endpoint_of(server: BinanceSimServer, **settings: Any) -> Endpoint:
     return section.endpoint("test")
 
 
-class Running:
-    """A simulator and a feed that follows all of its markets."""
-
-    def __init__(self, server: BinanceSimServer, markets: list[Market]) -> None:
-        self.server = server
-        self.markets = markets
-        self.watcher = Watcher({"binance": server.truth})
-        self.tape = Tape()
-        self.feed: Feed
-
-    @property
-    def symbols(self) -> list[str]:
-        return [symbol for market in self.markets for symbol in market.symbols]
-
-    async def live(self) -> None:
-        await self.feed.wait_live(PATIENCE_S)
-
-    async def checked(self, more: int = 30) -> None:
-        """Waits until so many more live books were held to the truth; none was wrong."""
-        enough = self.watcher.checked + more
-        await until(lambda: self.watcher.checked >= enough)
-        assert self.watcher.wrong == []
-
-    async def lost(self, symbol: str, cause: str) -> None:
-        await until(lambda: cause in self.watcher.causes(symbol))
-
-    def frames(self) -> list[bytes]:
-        return [record[4] for record in self.tape.records if record[0] == Kind.FRAME]
-
-    def inject(self, kind: str, variant: str = "", **more: Any) -> None:
-        self.server.inject(BinanceFault(kind, variant=variant, **more))
-
-
 @asynccontextmanager
 async def running(
     followed: int | None = None, endpoint: dict[str, Any] | None = None, **settings: Any
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[Running[BinanceSimServer]]:
     settings = {"markets": 2, "levels": 60, "rate": 400.0, **settings}
     server = await serve(BinanceSimConfig(**settings))
-    try:
-        one = Running(server, markets_of(server)[:followed])
-        at = {"binance": endpoint_of(server, **(endpoint or {}))}
-        one.feed = feed_of(one.markets, at, one.watcher, one.tape)
-        async with one.feed:
-            yield one
-        assert one.feed.counters()["callback_errors"] == 0
-        assert one.watcher.wrong == []
-    finally:
-        await server.close()
+    one = Running("binance", server, markets_of(server)[:followed], BinanceFault)
+    async with following(one, endpoint_of(server, **(endpoint or {}))):
+        yield one
 
 
 async def test_books_become_live_and_are_the_truth() -> None:

@@ -5,12 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from spot_live import Tape, Watcher, audited, feed_of, replayed
-from waiting import PATIENCE_S, until
+from spot_live import Running, Tape, Watcher, audited, feed_of, following, replayed
+from waiting import until
 
-from bookfeed.feed.feed import Feed
 from bookfeed.market import Market
-from bookfeed.recordings.kinds import Kind
 from bookfeed.sim.coinbase import CoinbaseSimConfig, CoinbaseSimServer, serve
 from bookfeed.sim.coinbase.faults import CoinbaseFault
 from bookfeed.venues import Endpoint
@@ -25,48 +23,15 @@ def endpoint_of(server: CoinbaseSimServer) -> Endpoint:
     return CoinbaseSection(ws_url=server.url, probe_interval_s=0.2).endpoint("test")
 
 
-class Running:
-    """A simulator and a feed that follows some of its markets."""
-
-    def __init__(self, server: CoinbaseSimServer, markets: list[Market]) -> None:
-        self.server = server
-        self.markets = markets
-        self.watcher = Watcher({"coinbase": server.truth})
-        self.tape = Tape()
-        self.feed: Feed
-
-    async def live(self) -> None:
-        await self.feed.wait_live(PATIENCE_S)
-
-    async def checked(self, more: int = 30) -> None:
-        """Waits until so many more live books were held to the truth; none was wrong."""
-        enough = self.watcher.checked + more
-        await until(lambda: self.watcher.checked >= enough)
-        assert self.watcher.wrong == []
-
-    async def lost(self, symbol: str, cause: str) -> None:
-        await until(lambda: cause in self.watcher.causes(symbol))
-
-    def frames(self) -> list[bytes]:
-        return [record[4] for record in self.tape.records if record[0] == Kind.FRAME]
-
-    def inject(self, kind: str, variant: str = "", **more: Any) -> None:
-        self.server.inject(CoinbaseFault(kind, variant=variant, **more))
-
-
 @asynccontextmanager
-async def running(followed: int | None = None, **settings: Any) -> AsyncIterator[Running]:
+async def running(
+    followed: int | None = None, **settings: Any
+) -> AsyncIterator[Running[CoinbaseSimServer]]:
     settings = {"markets": 2, "levels": 60, "rate": 300.0, **settings}
     server = await serve(CoinbaseSimConfig(**settings))
-    try:
-        one = Running(server, markets_of(server)[:followed])
-        one.feed = feed_of(one.markets, {"coinbase": endpoint_of(server)}, one.watcher, one.tape)
-        async with one.feed:
-            yield one
-        assert one.feed.counters()["callback_errors"] == 0
-        assert one.watcher.wrong == []
-    finally:
-        await server.close()
+    one = Running("coinbase", server, markets_of(server)[:followed], CoinbaseFault)
+    async with following(one, endpoint_of(server)):
+        yield one
 
 
 async def test_books_become_live_and_are_the_truth() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from spot_live import Tape, Watcher, audited, feed_of, replayed
+from spot_live import Running, Tape, Watcher, audited, feed_of, following, replayed
 from waiting import PATIENCE_S, until
 
-from bookfeed.feed.feed import Feed
 from bookfeed.market import Market
 from bookfeed.recordings.kinds import Kind
 from bookfeed.sim import binance
@@ -30,51 +29,15 @@ def endpoint_of(server: KrakenSimServer, depth: int = 10) -> Endpoint:
     return section.endpoint("test")
 
 
-class Running:
-    """A simulator and a feed that follows some of its markets."""
-
-    def __init__(self, server: KrakenSimServer, markets: list[Market]) -> None:
-        self.server = server
-        self.markets = markets
-        self.watcher = Watcher({"kraken": server.truth})
-        self.tape = Tape()
-        self.feed: Feed
-
-    async def live(self) -> None:
-        await self.feed.wait_live(PATIENCE_S)
-
-    async def checked(self, more: int = 30) -> None:
-        """Waits until so many more live books were held to the truth; none was wrong."""
-        enough = self.watcher.checked + more
-        await until(lambda: self.watcher.checked >= enough)
-        assert self.watcher.wrong == []
-
-    async def lost(self, symbol: str, cause: str) -> None:
-        await until(lambda: cause in self.watcher.causes(symbol))
-
-    def frames(self) -> list[bytes]:
-        return [record[4] for record in self.tape.records if record[0] == Kind.FRAME]
-
-    def inject(self, kind: str, variant: str = "", **more: Any) -> None:
-        self.server.inject(KrakenFault(kind, variant=variant, **more))
-
-
 @asynccontextmanager
 async def running(
     followed: int | None = None, depth: int = 10, **settings: Any
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[Running[KrakenSimServer]]:
     settings = {"markets": 2, "levels": 60, "rate": 300.0, **settings}
     server = await serve(KrakenSimConfig(**settings))
-    try:
-        one = Running(server, markets_of(server)[:followed])
-        at = {"kraken": endpoint_of(server, depth)}
-        one.feed = feed_of(one.markets, at, one.watcher, one.tape)
-        async with one.feed:
-            yield one
-        assert one.feed.counters()["callback_errors"] == 0
-        assert one.watcher.wrong == []
-    finally:
-        await server.close()
+    one = Running("kraken", server, markets_of(server)[:followed], KrakenFault)
+    async with following(one, endpoint_of(server, depth)):
+        yield one
 
 
 @pytest.mark.parametrize("depth", [10, 25, 1000])

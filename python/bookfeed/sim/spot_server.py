@@ -9,6 +9,7 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.peer import Peer
 from bookfeed.sim.server import NS_PER_MS, Listening, VenueServer
 from bookfeed.sim.spot_faults import Out, SpotFault, SpotInjector
+from bookfeed.sim.spot_truth import SpotTruth
 
 
 class SpotPeer(Peer):
@@ -87,6 +88,11 @@ class SpotServer(VenueServer[C], Generic[C, M]):
         self.injector.connected(conn)
 
     # what each venue does in its own way
+
+    @property
+    @abstractmethod
+    def truth(self) -> SpotTruth:
+        """The true books."""
 
     @abstractmethod
     def stumble(self, client: C, symbol: str) -> None:
