@@ -203,6 +203,28 @@ pub struct Snapshot {
     pub holds_for: Option<Nanos>,
 }
 
+/// A whole book of which nothing is said but its levels.
+impl From<Levels> for Snapshot {
+    #[inline]
+    fn from(levels: Levels) -> Self {
+        let Levels { instrument, symbol, bids, asks, claim, asks_cut } = levels;
+        Self {
+            instrument,
+            symbol,
+            bids,
+            asks,
+            claim,
+            asks_cut,
+            tick_size: None,
+            min_order_size: Value::default(),
+            hints: [Value::default(); 2],
+            market_id: Value::default(),
+            requested: false,
+            holds_for: None,
+        }
+    }
+}
+
 /// Where a message stands among those of its venue: in a numbered stream, or in the numbers of
 /// its book's changes. Venues without numbers leave it at [`Place::NONE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 
 use super::json::{Cursor, JsonError};
 use crate::event::{Body, Frame, Level, Message, Place, Side};
-use crate::fixed::{Decimal, DecimalError, PRICE_ONE, Price, parse_price, parse_qty, parse_unsigned};
+use crate::fixed::{
+    ABSENT, Decimal, DecimalError, PRICE_ONE, Price, parse_price, parse_qty, parse_unsigned,
+};
 use crate::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
 use crate::time::Nanos;
@@ -23,6 +25,12 @@ impl Wrong {
     #[must_use]
     pub fn at(value: Value, what: &'static str) -> Self {
         Self { offset: value.start as usize, what }
+    }
+
+    /// Likewise; what is missing has no place, and is looked for where its part of the frame begins.
+    #[must_use]
+    pub const fn or_at(self, offset: usize) -> Self {
+        if self.offset == 0 { Self { offset, ..self } } else { self }
     }
 }
 
@@ -235,6 +243,17 @@ impl Reader<'_> {
     #[cold]
     pub(crate) fn broken_notice(&mut self, wrong: Wrong) -> Body {
         self.frame.malformed(None, false, wrong.offset, wrong.what)
+    }
+
+    /// An answer by REST of a venue whose whole books come in the stream: none is asked for.
+    #[cold]
+    pub(crate) fn no_rest(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
+        cursor.skip()?;
+        cursor.finish()?;
+        let wrong = Wrong { offset: 0, what: "no book of this venue comes by REST" };
+        let body = self.broken_notice(wrong);
+        self.push(Place::NONE, Value::default(), ABSENT, body);
+        Ok(())
     }
 }
 

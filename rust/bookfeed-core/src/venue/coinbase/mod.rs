@@ -14,9 +14,7 @@ mod plain;
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, NoLevel, Reader, Wrong, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
-use crate::event::{
-    Aggressor, Body, Frame, Level, Levels, Place, ProofClaim, Reply, ReplyKind, Snapshot, Trade,
-};
+use crate::event::{Aggressor, Body, Frame, Level, Levels, Place, ProofClaim, Reply, ReplyKind, Trade};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instruments, UNKNOWN, Venue};
 use crate::span::Value;
@@ -120,7 +118,7 @@ pub fn decode(
     let reader = Reader { bytes, venue: Venue::COINBASE, instruments, frame, fast: payload.fast };
     let mut decoder = Decoder { reader, place: Place::NONE };
     if payload.source == Source::Rest {
-        decoder.rest(&mut cursor)?;
+        decoder.reader.no_rest(&mut cursor)?;
     } else if payload.fast && decoder.plain_book(&mut cursor).is_some() {
         cursor.finish()?;
     } else {
@@ -152,16 +150,6 @@ impl Decoder<'_> {
             // Whatever the frame was, its number was used.
             self.push(Value::default(), ABSENT, Body::Nothing);
         }
-        Ok(())
-    }
-
-    /// Whole books come in the stream: none is asked for beside it.
-    fn rest(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
-        cursor.skip()?;
-        cursor.finish()?;
-        let wrong = Wrong { offset: 0, what: "no book of this venue comes by REST" };
-        let body = self.reader.broken_notice(wrong);
-        self.push(Value::default(), ABSENT, body);
         Ok(())
     }
 
@@ -275,9 +263,7 @@ impl Decoder<'_> {
                 decoder.reader.frame.kinds.push(kind);
                 let book = if numbered { decoder.book(&event, kind)? } else { Err(UNNUMBERED) };
                 let (ts_event, body) = book.unwrap_or_else(|wrong| {
-                    // What is missing has no place: it is looked for where its event begins.
-                    let wrong = if wrong.offset == 0 { Wrong { offset: at, ..wrong } } else { wrong };
-                    (ABSENT, decoder.reader.broken_book(event.product_id, wrong))
+                    (ABSENT, decoder.reader.broken_book(event.product_id, wrong.or_at(at)))
                 });
                 decoder.push(event.product_id, ts_event, body);
                 Ok(())
@@ -305,24 +291,9 @@ impl Decoder<'_> {
         let instrument = self.reader.instrument(symbol);
         let Updates { bids, asks, asks_cut, ts_event } = updates;
         let claim = ProofClaim::None;
-        let body = if kind == BOOK_UPDATE {
-            Body::Levels(Levels { instrument, symbol, bids, asks, claim, asks_cut })
-        } else {
-            Body::Snapshot(Snapshot {
-                instrument,
-                symbol,
-                bids,
-                asks,
-                claim,
-                asks_cut,
-                tick_size: None,
-                min_order_size: Value::default(),
-                hints: [Value::default(); 2],
-                market_id: Value::default(),
-                requested: false,
-                holds_for: None,
-            })
-        };
+        let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut };
+        let whole = kind == BOOK_SNAPSHOT;
+        let body = if whole { Body::Snapshot(levels.into()) } else { Body::Levels(levels) };
         Ok(Ok((ts_event, body)))
     }
 
@@ -393,11 +364,9 @@ impl Decoder<'_> {
                 let walked = decoder.objects(event.trades, what, |decoder, trade, at| {
                     decoder.reader.frame.kinds.push(TRADE);
                     let ts_event = decoder.time(trade.time);
-                    let body = decoder.trade(&trade).unwrap_or_else(|wrong| {
-                        let wrong =
-                            if wrong.offset == 0 { Wrong { offset: at, ..wrong } } else { wrong };
-                        decoder.reader.broken_notice(wrong)
-                    });
+                    let body = decoder
+                        .trade(&trade)
+                        .unwrap_or_else(|wrong| decoder.reader.broken_notice(wrong.or_at(at)));
                     decoder.push(trade.product_id, ts_event, body);
                     Ok(())
                 })?;

@@ -4,9 +4,8 @@ use super::{BOOK_SNAPSHOT, BOOK_UPDATE, Decoder, STREAM};
 use crate::decode::json::Cursor;
 use crate::decode::read::take;
 use crate::decode::stamp;
-use crate::event::{Body, Level, Levels, Message, Place, ProofClaim, Snapshot};
+use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
 use crate::fixed::{PRICE_DECIMALS, QTY_DECIMALS};
-use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
 
@@ -33,24 +32,8 @@ impl Decoder<'_> {
         let (ts_event, bids, asks) = self.plain_sides(cursor, whole)?;
         take(cursor, b"}]}")?;
         let (claim, asks_cut) = (ProofClaim::None, false);
-        let body = if whole {
-            Body::Snapshot(Snapshot {
-                instrument,
-                symbol,
-                bids,
-                asks,
-                claim,
-                asks_cut,
-                tick_size: None,
-                min_order_size: Value::default(),
-                hints: [Value::default(); 2],
-                market_id: Value::default(),
-                requested: false,
-                holds_for: None,
-            })
-        } else {
-            Body::Levels(Levels { instrument, symbol, bids, asks, claim, asks_cut })
-        };
+        let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut };
+        let body = if whole { Body::Snapshot(levels.into()) } else { Body::Levels(levels) };
         let frame = &mut *self.reader.frame;
         frame.ts_sent = Some(sent);
         frame.kinds.push(if whole { BOOK_SNAPSHOT } else { BOOK_UPDATE });

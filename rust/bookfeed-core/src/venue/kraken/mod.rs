@@ -13,7 +13,7 @@ use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
 use crate::event::{
-    Aggressor, Body, Frame, Levels, Message, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot, Trade,
+    Aggressor, Body, Frame, Levels, Message, Place, ProofClaim, Reply, ReplyKind, Side, Trade,
 };
 use crate::fixed::ABSENT;
 use crate::instrument::{Instruments, UNKNOWN, Venue};
@@ -101,7 +101,7 @@ pub fn decode(
     let mut decoder =
         Decoder(Reader { bytes, venue: Venue::KRAKEN, instruments, frame, fast: payload.fast });
     if payload.source == Source::Rest {
-        decoder.rest(&mut cursor)?;
+        decoder.0.no_rest(&mut cursor)?;
     } else if payload.fast && decoder.plain_update(&mut cursor).is_some() {
         cursor.finish()?;
     } else {
@@ -138,16 +138,6 @@ impl Decoder<'_> {
         read::members(cursor, |name, cursor| member(name, cursor, &mut envelope))?;
         cursor.finish()?;
         self.understand(&envelope, tally)
-    }
-
-    /// Whole books come in the stream: none is asked for beside it.
-    fn rest(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
-        cursor.skip()?;
-        cursor.finish()?;
-        let body =
-            self.0.broken_notice(Wrong { offset: 0, what: "no book of this venue comes by REST" });
-        self.0.push(Place::NONE, Value::default(), ABSENT, body);
-        Ok(())
     }
 
     /// A frame that may be about any book of its connection.
@@ -314,8 +304,7 @@ impl Decoder<'_> {
         let ts_event = self.time(entry.timestamp);
         let understood = if kind == TRADE { self.trade(entry) } else { self.book(entry, kind) };
         let body = understood.unwrap_or_else(|wrong| {
-            // What is missing has no place: it is looked for where its entry begins.
-            let wrong = if wrong.offset == 0 { Wrong { offset, ..wrong } } else { wrong };
+            let wrong = wrong.or_at(offset);
             if kind == TRADE {
                 self.0.broken_notice(wrong)
             } else {
@@ -354,20 +343,7 @@ impl Decoder<'_> {
                 .ok_or(Wrong::at(symbol, "update without levels"));
         }
         let (bids, asks) = bids.zip(asks).ok_or(Wrong::at(symbol, "whole book without both sides"))?;
-        Ok(Body::Snapshot(Snapshot {
-            instrument,
-            symbol,
-            bids,
-            asks,
-            claim,
-            asks_cut,
-            tick_size: None,
-            min_order_size: Value::default(),
-            hints: [Value::default(); 2],
-            market_id: Value::default(),
-            requested: false,
-            holds_for: None,
-        }))
+        Ok(Body::Snapshot(Levels { instrument, symbol, bids, asks, claim, asks_cut }.into()))
     }
 
     /// A trade; `side` is that of whoever took.
