@@ -72,6 +72,14 @@ def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [39, 49, 61, 65, 96, 271])
+def test_polymarket_agrees_where_whole_books_come_with_stamps_that_are_wrong(seed: int) -> None:
+    report = audited(*recorded(seed, rules=SPREADS, items=900))
+    assert report.findings == []
+    assert report.books > 500
+
+
+@pytest.mark.slow
 def test_two_venues_and_every_rule_agree() -> None:
     agreed: Counter[str] = Counter()
     for seed in range(1, 11):

@@ -299,6 +299,7 @@ class Polymarket:
             options = {"venue": "polymarket", "symbol": symbol, "market": "m"}
             self.model.control(Kind.SUBSCRIBE, 0, b"", options)
         self.engine_qty = D(0)
+        self.model.now = 6 * MS
         self.take(book("1", 5, bids=[("0.4", "10")], asks=[("0.6", "10")]))
         self.model.state_changed(0, "live", "snapshot", snapshot=False)
 
@@ -350,6 +351,58 @@ def test_books_by_time() -> None:
     assert market.levels("bid") == [(D("0.4"), D(10))], "older than ours"
     market.take(book("1", 5, bids=[], asks=[("0.7", "1"), ("0.8", "0")]))
     assert (market.levels("bid"), market.levels("ask")) == ([], [(D("0.7"), D(1))])
+
+
+def told(market: Polymarket, ms: int, now_ms: int, size: str) -> Decimal:
+    """The size of the best bid after a whole book with this one, of these times."""
+    market.model.now = now_ms * MS
+    market.take(book("1", ms, bids=[("0.4", size)], asks=[("0.6", "10")]))
+    return market.levels("bid")[0][1]
+
+
+def test_a_stamp_that_no_delivery_explains_orders_nothing() -> None:
+    market, now_ms = Polymarket(), 1_790_000_000_000
+    assert told(market, now_ms - 8, now_ms, "11") == 11
+    assert told(market, 1_790_000_000, now_ms + 20, "12") == 12, "in seconds"
+    assert told(market, now_ms * 1_000, now_ms + 30, "13") == 13, "in microseconds"
+    assert told(market, now_ms + 42, now_ms + 50, "14") == 14
+    assert told(market, now_ms + 41, now_ms + 51, "15") == 14, "overtaken on the way"
+
+
+def test_a_book_that_was_stamped_ahead_is_older_than_nothing() -> None:
+    market, now_ms = Polymarket(), 1_790_000_000_000
+    for step in range(3):
+        assert told(market, now_ms + step * 10 - 8, now_ms + step * 10, f"1{step}") == 10 + step
+        market.take({"event_type": "best_bid_ask", "timestamp": str(now_ms + step * 10 - 8)})
+    assert told(market, now_ms + 300, now_ms + 30, "20") == 20
+    assert told(market, now_ms + 32, now_ms + 40, "21") == 21
+    assert told(market, now_ms + 31, now_ms + 41, "22") == 21, "its own stamp is in order again"
+
+
+def test_where_nothing_newer_comes_for_longer_than_a_batch_a_clock_was_set() -> None:
+    market, now_ms = Polymarket(), 1_790_000_000_000
+    assert told(market, now_ms - 8, now_ms, "11") == 11
+    for at_ms in (20, 100, 240):
+        assert told(market, now_ms + at_ms - 2_000, now_ms + at_ms, "12") == 11
+    again = now_ms + 100 - 2_000
+    assert told(market, again, now_ms + 400, "13") == 11, "told again, it does not run forward"
+    assert told(market, now_ms + 410 - 2_000, now_ms + 410, "14") == 14
+    assert told(market, now_ms + 405 - 2_000, now_ms + 415, "15") == 14, "in order anew"
+
+
+def test_a_stream_that_is_late_does_not_take_back_an_answer_by_rest() -> None:
+    market, now_ms = Polymarket(), 1_790_000_000_000
+    told(market, now_ms - 8, now_ms, "11")
+    market.take({"event_type": "best_bid_ask", "timestamp": str(now_ms - 8)})
+    market.model.state_changed(0, "stale", "bbo_mismatch", snapshot=False)
+    market.model.control(Kind.RESYNC_BEGIN, 0, b"", {"instrument": 0})
+    market.model.now += 5_000 * MS
+    rest = json.dumps(book("1", now_ms + 4_990, bids=[("0.4", "30")], asks=[])).encode()
+    (message,) = market.reading.read_rest(rest, None, None)
+    market.reading.apply_rest(message)
+    market.model.state_changed(0, "live", "resync", snapshot=True)
+    for at_ms in (5_010, 5_200, 5_400):
+        assert told(market, now_ms + at_ms - 4_000, now_ms + at_ms, "31") == 30
 
 
 def test_a_rest_book_and_what_the_stream_said_meanwhile() -> None:

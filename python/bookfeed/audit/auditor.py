@@ -389,7 +389,9 @@ class Auditor:
         standing = self._witness.standing(number)
         one = self._model.instruments[number]
         known = self._witness.delay_known(one.conn) and one.conn not in self._undelayed
-        return standing._replace(live=standing.live and one.state == "live", delay_known=known)
+        # A later message of the frame, of its sibling, may have contradicted it since.
+        live = standing.live or one.sibling in self._awaited
+        return standing._replace(live=live and one.state == "live", delay_known=known)
 
     # Signals.
 

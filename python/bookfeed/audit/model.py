@@ -20,6 +20,7 @@ class Waits(NamedTuple):
     calendar: bool = True
     unheard_s: float = 300.0
     poll_age_s: float = 10.0
+    batch_grace_s: float = 0.25
 
 
 WAITS: Final = Waits()
@@ -65,6 +66,7 @@ class Model:
         self.calendar: Final = waits.calendar
         self.unheard_ns: Final = round(waits.unheard_s * NS_PER_S)
         self.poll_age_ns: Final = round(waits.poll_age_s * NS_PER_S)
+        self.batch_ns: Final = round(waits.batch_grace_s * NS_PER_S)
         self._number_of: Final = number_of
         self.disputed: Final[list[str]] = []
         """Books that came by themselves here, but not in the engine."""

@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.broadcasts import Broken
-from bookfeed.audit.fills import Fills
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import ONE, is_text, millis, plain, price, read_json
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
+from bookfeed.audit.times import Awaited, TimedChange, Times, Way, believed
 
 _BARE: Final = (b"PONG", b"NO NEW ASSETS", b"INVALID OPERATION")
 _LISTS: Final = ("assets_ids", "asset_ids", "clob_token_ids")
@@ -49,34 +48,6 @@ class Fill(NamedTuple):
     transaction: str
 
 
-# Venue time, side, price and new size.
-TimedChange = tuple[int | None, Side, Decimal, Decimal]
-
-
-@dataclass(slots=True)
-class Awaited:
-    """A REST book on its way: how new it must be, and what the stream says meanwhile."""
-
-    ts_begin: int | None
-    changes: list[TimedChange] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Times:
-    """What is remembered of a book, where times are all that orders messages."""
-
-    ts_seen: int | None = None
-    """Newest venue time of any message about it."""
-    ts_discarded: int | None = None
-    """Newest venue time of a change that had no basis, since the book was last live."""
-    recent: set[tuple[object, ...]] = field(default_factory=set)
-    """Changes of the newest venue time, to recognise one that comes again."""
-    awaited: Awaited | None = None
-    early: list[TimedChange] = field(default_factory=list)
-    """Changes before the first whole book."""
-    fills: Fills = field(default_factory=Fills)
-
-
 class PolymarketReading(Reading):
     """See ``Reading``. Messages have no numbers: the standing of books is taken as given."""
 
@@ -89,11 +60,17 @@ class PolymarketReading(Reading):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self._times: Final[dict[int, Times]] = {}
+        self._ways: Final[defaultdict[int, Way]] = defaultdict(Way)
+        """By connection."""
         self._strangers: Final[defaultdict[str, list[TimedChange]]] = defaultdict(list)
         """Changes of assets that nobody subscribed, of which a book may come yet."""
 
     def _of(self, one: Instrument) -> Times:
         return self._times.setdefault(one.number, Times())
+
+    def renewed(self, conn: int) -> None:
+        """See ``Reading``."""
+        self._ways.pop(conn, None)
 
     def forget(self, one: Instrument) -> None:
         """See ``Reading``."""
@@ -172,7 +149,8 @@ class PolymarketReading(Reading):
                 return self._malformed(element)
             else:
                 return Message("nothing")
-        ts_event = millis(element.get("timestamp"))
+        stated = millis(element.get("timestamp"))
+        ts_event = believed(stated, self.model.now, whole=kind == "book")
         try:
             message = self._known(str(kind), element)
         except ValueError:
@@ -267,6 +245,8 @@ class PolymarketReading(Reading):
         effects = Effects()
         if message.levels or message.kind == "best_bid_ask":
             self.model.connections[conn].heard.hear(message.ts_event, self.model.now)
+            if not message.whole:
+                self._ways[conn].hear(message.ts_event, self.model.now)
         if message.kind == "price_change":
             seen: set[int] = set()
             for change in message.body:
@@ -320,8 +300,11 @@ class PolymarketReading(Reading):
             if times.awaited is not None:
                 times.awaited.changes.append(timed)
             return
-        if ts_event is not None and one.ts_event is not None and ts_event <= one.ts_event:
-            older = ts_event < one.ts_event
+        older = False
+        if ts_event is not None and one.ts_event is not None and ts_event < one.ts_event:
+            older = True
+            self._is_overtaken(one, times, ts_event)
+        if ts_event is None or one.ts_event is None or ts_event <= one.ts_event:
             again = one.number not in seen and (ts_event, *change) in times.recent
             if older or again:
                 # Told again, or overtaken: whether it still counts is for hashes to say.
@@ -332,10 +315,27 @@ class PolymarketReading(Reading):
         times.recent.add((ts_event, *change))
         seen.add(one.number)
 
+    def _is_overtaken(self, one: Instrument, times: Times, ts_event: int) -> bool:
+        """Whether a message is history that is older than its book; if not, the order that stamps
+        gave the book is forgotten.
+        """
+        assert one.ts_event is not None
+        heard, answered = self.heard(one).ts, times.ts_answered
+        awaited = answered is not None and heard is not None and heard < answered
+        if awaited and heard is not None and heard - ts_event <= self.model.batch_ns:
+            return True  # the stream runs forward, is late, and has not come to the answer
+        # A stamp is a claim: one that is of the future orders nothing.
+        future = self._ways[one.conn].is_future(one.ts_event, self.model.now)
+        if not future and times.is_overtaken(ts_event, self.model.now, self.model.batch_ns):
+            return True
+        one.ts_event = times.ts_seen = times.ts_discarded = times.older_from = None
+        return False
+
     def _newer(self, one: Instrument, ts_event: int | None) -> None:
         """The book is as new as ``ts_event``; changes of earlier times are told by their time."""
         if ts_event is not None and (one.ts_event is None or ts_event > one.ts_event):
             times, one.ts_event = self._of(one), ts_event
+            times.older_from = None
             times.recent = {each for each in times.recent if each[0] == ts_event}
 
     def _whole(self, ts_event: int | None, one: Instrument, whole: Whole) -> None:
@@ -347,8 +347,10 @@ class PolymarketReading(Reading):
             if discarded is not None and ts_event < discarded:
                 return  # a newer change overtook it, and is lost
             times.ts_seen = newest(times.ts_seen, ts_event)
-            if one.running and one.ts_event is not None and ts_event < one.ts_event:
+            older = one.running and one.ts_event is not None and ts_event < one.ts_event
+            if older and self._is_overtaken(one, times, ts_event):
                 return
+        times.older_from = times.ts_answered = None
         _load(one, ts_event, whole)
         _put_on(one, ts_event, times.early)
         times.awaited = None
@@ -367,6 +369,7 @@ class PolymarketReading(Reading):
             return effects
         if awaited.ts_begin is not None and ts_event < awaited.ts_begin:
             return effects
+        times.older_from, times.ts_answered = None, ts_event
         _load(one, ts_event, message.body)
         _put_on(one, ts_event, awaited.changes)
         return effects
