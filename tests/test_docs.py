@@ -319,7 +319,8 @@ def test_every_measured_number_has_a_row_in_the_benchmarks() -> None:
 
 
 def test_the_readme_states_the_three_figures_of_the_scorecard() -> None:
-    rows = dict(re.findall(r"^\| (W\d) \|.*\| ([^|]*) \| pass \|$", SCORECARD.read_text(), re.M))
+    passed = re.compile(r"^\| (W\d) \|.*\| ([^|]*) \| [^|]* \| pass \|$", re.M)
+    rows = dict(passed.findall(SCORECARD.read_text()))
     readme = " ".join((ROOT / "README.md").read_text().replace("**", "").split())
     assert rows["W1"].partition(":")[0] in readme
     assert rows["W2"] in readme and rows["W3"] in readme

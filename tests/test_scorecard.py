@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from bookfeed.cli import main
-from bookfeed.scorecard import kept, pytests, tree
+from bookfeed.scorecard import cargo, kept, pytests, tree
 from bookfeed.scorecard.campaigns.world import World, found, worlds
 from bookfeed.scorecard.held import both, held, named_tests
 from bookfeed.scorecard.kept import Kept
 from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
 from bookfeed.scorecard.rows import ROWS, campaign, matrix, stated
+from bookfeed.scorecard.runs import Runs, Told
 from bookfeed.scorecard.told import below, counted, line, page
 
 FEW = """
@@ -119,7 +121,8 @@ def test_what_is_not_built_is_counted_apart() -> None:
 
 def test_a_page_has_a_line_for_each_row() -> None:
     result = played(row(lambda _: Figure("a | b")), ALONE)
-    assert "| X1 | a thing | is there | a / b | pass |" in page([result], "full", "bookfeed score")
+    page_of_it = page([result], "bookfeed score")
+    assert "| X1 | a thing | is there | a / b | quick | pass |" in page_of_it
     assert line(result).startswith("X1   pass")
 
 
@@ -135,12 +138,16 @@ def test_a_kept_result_is_that_of_its_build_and_tier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = played(row(lambda _: Figure("2 of 3", ("the third",), 7)), ALONE)
-    Kept(tmp_path, "full").put(result)
-    assert Kept(tmp_path, "full").result(result.row) == result
-    assert Kept(tmp_path, "quick").result(result.row) is None
-    assert Kept(tmp_path, "full").result(replace(result.row, id="X2")) is None
+    here = Kept(tmp_path)
+    here.put(result)
+    assert here.result(result.row, "quick") == here.best(result.row) == result
+    assert here.result(result.row, "full") is None
+    full = replace(result, tier="full", figure="30 of 30")
+    here.put(full)
+    assert here.result(result.row, "quick") == result and here.best(result.row) == full
+    assert here.best(replace(result.row, id="X2")) is None
     monkeypatch.setattr(kept, "build", lambda: "another")
-    assert Kept(tmp_path, "full").result(result.row) is None
+    assert here.result(result.row, "quick") is None and here.best(result.row) == full
 
 
 def test_kept_rows_are_not_played_again(
@@ -151,13 +158,83 @@ def test_kept_rows_are_not_played_again(
     monkeypatch.setattr("bookfeed.cli.score.ROWS", (counting,))
     for ids, told in (([], 0), (["A1"], 0), ([], 1)):
         if told:
-            (tmp_path / "A1.json").unlink()
+            (tmp_path / "A1.quick.json").unlink()
         assert main(["score", *ids, "--keep", str(tmp_path)]) == 0
         assert f"time {told} " in capsys.readouterr().out
     assert main(["score", "--keep", str(tmp_path), "-o", "markdown"]) == 0
-    assert "| time 1 | pass |\n" in capsys.readouterr().out
+    assert "| time 1 | quick | pass |\n" in capsys.readouterr().out
     assert main(["score", "A1", "--seed", "3", "--keep", str(tmp_path)]) == 2
     assert "leave --seed out" in capsys.readouterr().err
+
+
+def test_what_is_kept_is_told_whatever_its_tier_and_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tuple(replace(row(lambda _: Figure("new")), id=name) for name in ("A1", "A2", "A7"))
+    monkeypatch.setattr("bookfeed.cli.score.ROWS", rows)
+    quick, full = (replace(played(one, ALONE), figure="old") for one in rows[:2])
+    Kept(tmp_path).put(replace(quick, build="abcdef12"))
+    Kept(tmp_path).put(replace(full, tier="full", build="12345678"))
+    assert main(["score", "--tell", "--keep", str(tmp_path), "-o", "markdown"]) == 0
+    told = capsys.readouterr().out
+    assert "| old | quick, abcdef | pass |\n" in told and "| old | full, 123456 | pass |\n" in told
+    assert "| not measured yet | quick, " in told and "1 rows are of the full tier" in told
+    assert main(["score", "--tell"]) == 2
+    assert "--keep DIR" in capsys.readouterr().err
+
+
+# What tests cost and told.
+
+
+def test_what_is_run_ahead_is_a_part_of_the_first_row_that_it_holds() -> None:
+    class Three(Runs):
+        def play(self, names: Sequence[str]) -> Mapping[str, Told]:
+            time.sleep(0.02)
+            return {name: Told(1, seconds=float(name)) for name in names}
+
+    runs = Three()
+    runs.ahead(["1", "3"])
+    assert runs.of(["1", "3", "2"])[0] == 3
+    first, again, alone = runs.claim(["3", "2"]), runs.claim(["3"]), runs.claim(["1"])
+    assert 0.015 <= first.wall_s == pytest.approx(3 * alone.wall_s) and again == (0, 0)
+
+
+def test_rust_tests_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "test a::one ... ok\ntest one_more ... ok\ntest b::two ... ok\ntest two ... FAILED\n"
+    commands: list[Sequence[str]] = []
+
+    def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 101, said, "")
+
+    monkeypatch.setattr(cargo, "run", run)
+    monkeypatch.setattr(cargo, "program", lambda name: name)
+    places = {"one": ("--lib",), "two": ("--test", "t"), "three": ("--test", "t")}
+    monkeypatch.setattr(cargo, "rust_tests", lambda name: [("-p", "core", *places[name])])
+    tests = cargo.RustTests()
+    tests.ahead(["one", "two", "three"])
+    assert tests.of(["one"])[:3] == (1, 0, ())
+    assert tests.of(["two"])[:3] == (1, 0, ("two failed",))
+    (missing,) = tests.of(["three"]).failed
+    assert missing.startswith("three was not run")
+    (command,) = commands
+    assert " ".join(command).count("-p core") == 1 and list(command).count("t") == 1
+
+
+def test_tests_that_a_report_has_are_not_run_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = tmp_path / "tests.xml"
+    cases = '<testcase classname="tests.test_a" name="test_b[1]" time="2"/>' * 2
+    report.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    told = pytests.Tests({}, 1, report)
+    assert told.of(["tests/test_a.py::test_b"])[:2] == (2, 0)
+    assert told.told_by(["tests/test_a.py::test_b"]) == report
+    assert told.told_by(["tests/test_a.py::test_b", "tests/test_a.py::test_c"]) is None
+    assert main(["score", "A1", "--full", "--tests", str(report)]) == 2
+    os.utime(report, (0, 0))
+    assert main(["score", "A1", "--tests", str(report)]) == 2
+    assert "run the tests again" in capsys.readouterr().err
 
 
 # Figures that are stated.

@@ -38,15 +38,19 @@ class OwnBook:
     def __init__(self) -> None:
         self._sides: dict[Side, dict[Decimal, Decimal]] = {"bid": {}, "ask": {}}
         self._touch: Touch | None = None
+        self._in_units: dict[Side, list[list[int]]] = {}
+        """Sides as they were asked for, as long as they are so."""
 
     def load(self, bids: Mapping[Decimal, Decimal], asks: Mapping[Decimal, Decimal]) -> None:
         """Replaces both sides."""
         self._sides = {"bid": dict(bids), "ask": dict(asks)}
         self._touch = None
+        self._in_units.clear()
 
     def set(self, side: Side, price: Decimal, qty: Decimal) -> None:
         """Sets a level's size; zero removes it."""
         self._touch = None
+        self._in_units.pop(side, None)
         if qty:
             self._sides[side][price] = qty
         else:
@@ -62,8 +66,12 @@ class OwnBook:
 
     def in_units(self, side: Side) -> list[list[int]]:
         """The same as the engine's integers, which hold no price above ``PRICE_MAX``."""
-        held = [(at, qty) for at, qty in self.levels(side) if at <= PRICE_MAX]
-        return [[units(at, PRICE_UNITS), units(qty, QTY_UNITS)] for at, qty in held]
+        if side not in self._in_units:
+            held = [(at, qty) for at, qty in self.levels(side) if at <= PRICE_MAX]
+            self._in_units[side] = [
+                [units(at, PRICE_UNITS), units(qty, QTY_UNITS)] for at, qty in held
+            ]
+        return self._in_units[side]
 
     @property
     def touch(self) -> Touch:

@@ -99,6 +99,10 @@ class Watched:
     ts_close: int | None = None
     waits_until: int | None = None
     """When it is asked again without news."""
+    shut: Instrument | None = None
+    """A leg whose market did not trade when it was asked: until it does, the answer is the same,
+    as whatever else might change it is news.
+    """
     score: int = 0
     """What speaks for the two sides of a box being one event, less what speaks against."""
     reading: tuple[Decimal, Decimal] | None = None
@@ -112,6 +116,10 @@ class Watched:
     def key(self) -> tuple[object, ...]:
         """What records tell it by."""
         return self.rule.number, self.subject.direction, self.subject.legs
+
+    def still_shut(self, now: int) -> bool:
+        """Whether the market of a leg has not traded since it was asked."""
+        return self.shut is not None and not self.shut.status_ok(now)
 
 
 class Step(NamedTuple):
@@ -193,7 +201,7 @@ class Lives:
         for key, watched in list(self._waiting.items()):
             if watched.waits_until is None:
                 del self._waiting[key]
-            elif watched.waits_until <= now:
+            elif watched.waits_until <= now and not watched.still_shut(now):
                 yield from self._ask(watched, now, standings, moved=False)
 
     def ask_open(self, now: int, standings: Standings) -> Iterator[Step]:
@@ -206,7 +214,7 @@ class Lives:
         self, watched: Watched, now: int, standings: Standings, *, moved: bool
     ) -> Iterator[Step]:
         rule, subject = watched.rule, watched.subject
-        watched.waits_until = None
+        watched.waits_until = watched.shut = None
         legs = [self.model.instruments[leg.instrument] for leg in subject.legs]
         taken = [standings(leg.number) for leg in legs]
         measured = _measure(self.model, legs, taken)
@@ -219,6 +227,8 @@ class Lives:
             watched.seen = None
             return
         answer: Found | str | None = _gate(rule, legs, taken, now, measured)
+        if answer == "status":
+            watched.shut = next(leg for leg in legs if not leg.status_ok(now))
         if answer is None and rule.asks_polarity and watched.score < _TRUSTED:
             answer = "polarity"
         if answer is None and not silent:

@@ -16,7 +16,7 @@ from decimal import (
     Overflow,
     localcontext,
 )
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
 from bookfeed.recordings.bounds import refuse_many_values
@@ -154,6 +154,7 @@ def exactly(function: Callable[P, R]) -> Callable[P, R]:
     return exact
 
 
+@lru_cache(maxsize=1 << 16)  # the levels of books come again and again
 def units(number: Decimal, scale: int) -> int:
     """``number`` as an integer of 1/``scale``, cut off towards zero."""
     return int(_EXACT.multiply(number, scale))

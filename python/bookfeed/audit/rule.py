@@ -124,10 +124,15 @@ class Rule:
         self.number: Final = number
         self.params: Final = params
         self.gates: Final = Gates.read(params, confirms=self.confirms)
+        self._decimals: Final[dict[tuple[str, str | None, int], Decimal]] = {}
+        """Those that were read before."""
 
     def decimal(self, name: str, default: str | None = None, places: int = 9) -> Decimal:
         """A parameter that is a decimal."""
-        return plain(str(self.params.get(name, default)), places)
+        asked = (name, default, places)
+        if asked not in self._decimals:
+            self._decimals[asked] = plain(str(self.params.get(name, default)), places)
+        return self._decimals[asked]
 
     def on(self, name: str, default: str) -> bool:
         """A parameter that is a switch."""

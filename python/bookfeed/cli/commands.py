@@ -465,8 +465,19 @@ def add_score(commands: Commands) -> None:
         "--keep",
         type=path,
         metavar="DIR",
-        help="keep each result as DIR/ID.json; while it is there, and of this build and tier, the "
-        "row is not played again",
+        help="keep each result as DIR/ID.TIER.json; while it is there, and of this build, the row "
+        "is not played again",
+    )
+    score.add_argument(
+        "--tell",
+        action="store_true",
+        help="play nothing: tell what --keep has, of either tier and of whatever build",
+    )
+    score.add_argument(
+        "--tests",
+        type=path,
+        metavar="XML",
+        help="what pytest told of this tree (--junitxml): tests that are in it are not run again",
     )
     score.add_argument("--list", action="store_true", help="list the rows, and play none")
     score.add_argument(

@@ -1,14 +1,15 @@
 """Rows that tests hold, wherever these stand: they are named as functions are."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from bookfeed.scorecard.cargo import RustTests
 from bookfeed.scorecard.pytests import Tests
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
-from bookfeed.scorecard.tree import program, python_tests, run, rust_tests, said
+from bookfeed.scorecard.spent import Spent
+from bookfeed.scorecard.tree import python_tests
 
 Play = Callable[[Effort], Figure]
 HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
@@ -30,27 +31,36 @@ class Held:
         return [node for name in self.names for node in python_tests(name)]
 
     def __call__(self, effort: Effort) -> Figure:
-        told = tests_of(effort).of(self.nodes())
+        tests, nodes = tests_of(effort), self.nodes()
+        told = tests.of(nodes)
         skipped = f", {told.skipped} skipped" if told.skipped else ""
+        report = tests.told_by(nodes)
+        earlier = f", as {report} tells" if report else ""
         bad = told.failed if told.passed or told.failed else ("every test was skipped",)
-        return Figure(f"{told.passed} tests pass{skipped} ({told.seconds:.0f} s)", bad)
+        text = f"{told.passed} tests pass{skipped} ({told.seconds:.0f} s{earlier})"
+        return Figure(text, bad, before=tests.claim(nodes))
 
 
 @cache
 def tests_of(effort: Effort) -> Tests:
     """The tests of an effort: those that hold several rows are run once."""
     env = {name: values[effort.of(0, 1)] for name, values in HOW_OFTEN.items()}
-    return Tests(env, effort.workers)
+    return Tests(env, effort.workers, effort.tests)
 
 
-def prepare(rows: Iterable[Row], effort: Effort) -> None:
-    """Runs all Python tests that hold any of these rows, in one go."""
-    nodes: set[str] = set()
-    for row in rows:
-        for one in _parts(row.play):
-            if isinstance(one, Held):
-                nodes.update(one.nodes())
-    tests_of(effort).run(nodes)
+@cache
+def rust_tests_of(*, long: bool) -> RustTests:
+    """Those of the Rust part, likewise."""
+    return RustTests(long=long)
+
+
+def prepare(rows: Sequence[Row], effort: Effort) -> None:
+    """Runs all tests that hold any of these rows, in one go for each language."""
+    parts = [one for row in rows for one in _parts(row.play)]
+    by_python = [one for one in parts if isinstance(one, Held)]
+    tests_of(effort).ahead(node for one in by_python for node in one.nodes())
+    by_rust = [one for one in parts if isinstance(one, HeldByRust)]
+    rust_tests_of(long=False).ahead(name for one in by_rust for name in one.names)
 
 
 def _parts(play: Play | None) -> Iterator[Play]:
@@ -70,30 +80,15 @@ class HeldByRust:
     long: tuple[str, ...] = ()
 
     def __call__(self, effort: Effort) -> Figure:
-        figures = [_cargo(self.names, "--test-threads=2")]
+        asked = [(rust_tests_of(long=False), self.names)]
         if self.long and effort.tier == "full":
-            figures.append(_cargo(self.long, "--ignored", "--release"))
-        passed = sum(count for count, _ in figures)
-        return Figure(f"{passed} tests pass", tuple(one for _, bad in figures for one in bad))
-
-
-def _cargo(names: Sequence[str], *flags: str) -> tuple[int, list[str]]:
-    """How many of these pass, and what is wrong with the others."""
-    cargo, passed, bad = program("cargo"), 0, []
-    profile = [flag for flag in flags if flag == "--release"]
-    more = [flag for flag in flags if flag != "--release"]
-    targets: dict[tuple[str, ...], list[str]] = {}
-    for name in names:
-        for target in rust_tests(name):
-            targets.setdefault(target, []).append(name)
-    for target, wanted in targets.items():
-        command = [cargo, "test", "--locked", "--quiet", *profile, *target, "--", *more, *wanted]
-        done = run(command)
-        count = sum(map(int, re.findall(r"(\d+) passed", done.stdout)))
-        passed += count
-        if done.returncode or count < len(wanted):
-            bad.append(f"{', '.join(wanted)}: {said(done)}")
-    return passed, bad
+            asked.append((rust_tests_of(long=True), self.long))
+        told = [tests.of(names) for tests, names in asked]
+        spent = Spent()
+        for tests, names in asked:
+            spent = spent.plus(tests.claim(names))
+        bad = tuple(bad for one in told for bad in one.failed)
+        return Figure(f"{sum(one.passed for one in told)} tests pass", bad, before=spent)
 
 
 @dataclass(frozen=True)
@@ -106,6 +101,7 @@ class Both:
         texts: list[str] = []
         problems: list[str] = []
         seed: int | None = None
+        before = Spent()
         reasons: list[str] = []
         for play in self.plays:
             try:
@@ -115,11 +111,12 @@ class Both:
                 continue
             texts.append(figure.text)
             problems += figure.problems
+            before = before.plus(figure.before)
             seed = figure.seed if seed is None else seed
         if not texts:
             raise NotMeasuredError(reasons[0])
         said = "".join(f"; part not measured: {reason}" for reason in reasons)
-        return Figure("; ".join(texts) + said, tuple(problems), seed)
+        return Figure("; ".join(texts) + said, tuple(problems), seed, before)
 
 
 def held(*names: str) -> Held:

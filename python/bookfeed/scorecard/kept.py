@@ -1,59 +1,55 @@
 """Results that are kept in a folder, so that a scorecard of hours can be measured in pieces.
 
-A row is a file there. It counts for the build and the tier of which it was measured, and for no
-other: a row of another build would say of this one what nobody measured.
+A row is a file there for each tier. It counts for the build of which it was measured, and for no
+other: a row of another build would say of this one what nobody measured. A page of what is kept
+may have rows of several builds, and says so.
 """
 
 import json
 from dataclasses import replace
-from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import bookfeed
+from bookfeed.scorecard.build import build
 from bookfeed.scorecard.row import Result, Row, Tier
+from bookfeed.scorecard.spent import Spent
 
-_PARTS: Final = ("*.py", "*.so", "*.pyd")
-_FIELDS: Final = ("grade", "figure", "reason", "problems", "seed", "seconds", "day")
-
-
-@cache
-def build() -> str:
-    """A digest of the package as it is installed here, compiled part and all."""
-    digest = sha256()
-    root = Path(bookfeed.__file__).parent
-    for path in sorted(path for part in _PARTS for path in root.rglob(part)):
-        digest.update(f"{path.relative_to(root)}\0".encode())
-        digest.update(sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+_FIELDS: Final = ("grade", "figure", "reason", "problems", "seed", "build", "day")
 
 
 class Kept:
     """The results in one folder. ``OSError`` if it cannot be read or written."""
 
-    def __init__(self, folder: Path, tier: Tier) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._tier = tier
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, result: Result) -> None:
-        """Keeps a result, in place of an older one of its row."""
+        """Keeps a result, in place of an older one of its row and tier."""
         told: dict[str, Any] = {name: getattr(result, name) for name in _FIELDS}
-        told |= {"id": result.row.id, "tier": self._tier, "build": build()}
-        path = self._folder / f"{result.row.id}.json"
+        told |= {"id": result.row.id, "tier": result.tier, "spent": result.spent}
+        path = self._path(result.row, result.tier)
         waiting = path.with_suffix(".new")
         waiting.write_text(json.dumps(told, indent=1) + "\n")
         waiting.replace(path)
 
-    def result(self, row: Row) -> Result | None:
+    def result(self, row: Row, tier: Tier) -> Result | None:
         """What is kept of a row; ``None`` if nothing is that was measured of this build."""
-        path = self._folder / f"{row.id}.json"
+        found = self._read(row, tier)
+        return found if found is not None and found.build == build() else None
+
+    def best(self, row: Row) -> Result | None:
+        """What is kept of a row of any build, of the full tier if that was measured."""
+        return self._read(row, "full") or self._read(row, "quick")
+
+    def _path(self, row: Row, tier: Tier) -> Path:
+        return self._folder / f"{row.id}.{tier}.json"
+
+    def _read(self, row: Row, tier: Tier) -> Result | None:
+        path = self._path(row, tier)
         if not path.exists():
             return None
         told = json.loads(path.read_text())
-        if (told["tier"], told["build"]) != (self._tier, build()):
-            return None
-        blank = Result(row, "amber", "", "", (), None, 0.0)
+        blank = Result(row, "amber", "", "", (), None, Spent(), tier)
         found = replace(blank, **{name: told[name] for name in _FIELDS})
-        return replace(found, problems=tuple(told["problems"]))
+        return replace(found, problems=tuple(told["problems"]), spent=Spent(*told["spent"]))

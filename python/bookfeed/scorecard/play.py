@@ -1,12 +1,12 @@
 """Plays rows, one after the other, and shares the seeds of one out to processes."""
 
 import multiprocessing
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final, TypeVar
 
-from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Result, Row
+from bookfeed.scorecard.row import Effort, Figure, Grade, NotMeasuredError, Result, Row
+from bookfeed.scorecard.spent import Spent, so_far
 
 NOT_BUILT: Final = "not built"
 """The reason of rows that nobody has built."""
@@ -19,8 +19,9 @@ V = TypeVar("V")
 
 def played(row: Row, effort: Effort) -> Result:
     """What becomes of a row. Whatever it raises is a failure of it, and no end of the others."""
-    begun_s = time.perf_counter()
-    grade, reason = "pass", ""
+    begun = so_far()
+    grade: Grade = "pass"
+    reason = ""
     figure = Figure("")
     try:
         if row.play is None:
@@ -32,9 +33,14 @@ def played(row: Row, effort: Effort) -> Result:
         figure = Figure("", (f"{type(error).__name__}: {error}",))
     if figure.problems:
         grade = "fail"
-    seconds = time.perf_counter() - begun_s
+    spent = figure.before.plus(begun.since())
     problems = figure.problems[:_PROBLEMS_MAX]
-    return Result(row, grade, figure.text, reason, problems, figure.seed, seconds)  # type: ignore[arg-type]
+    return Result(row, grade, figure.text, reason, problems, figure.seed, spent, effort.tier)
+
+
+def unmeasured(row: Row) -> Result:
+    """What is said of a row that nobody has played."""
+    return Result(row, "amber", "", "not measured yet", (), None, Spent())
 
 
 def shared_out(

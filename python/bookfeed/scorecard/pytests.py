@@ -1,43 +1,45 @@
-"""Python tests, run in one go for all rows that they hold, and asked for one by one."""
+"""Python tests, run by pytest, or as an earlier run of it told."""
 
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from xml.etree import ElementTree
 
+from bookfeed.scorecard.build import PARTS
 from bookfeed.scorecard.row import NotMeasuredError
-from bookfeed.scorecard.tree import run, said
+from bookfeed.scorecard.runs import Runs, Told
+from bookfeed.scorecard.tree import root, run, said
 
 _PARAMETERS: Final = re.compile(r"\[.*\Z", re.DOTALL)
 _WORDS_MAX: Final = 200
 
 
-class Told(NamedTuple):
-    """What became of one test function, with all its parameters."""
+class Tests(Runs):
+    """Tests by their nodes. ``env`` is set for all of them, ``workers`` share them out; those that
+    ``report`` has, which pytest wrote of this tree, are not run again.
+    """
 
-    passed: int = 0
-    skipped: int = 0
-    failed: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-
-class Tests:
-    """What was run so far. ``env`` is set for all of them, ``workers`` share them out."""
-
-    def __init__(self, env: Mapping[str, str], workers: int) -> None:
+    def __init__(self, env: Mapping[str, str], workers: int, report: Path | None = None) -> None:
+        super().__init__()
         self._env: Final = env
         self._workers: Final = workers
-        self._told: Final[dict[str, Told]] = {}
+        self._report: Final = report
+        self._earlier: Final = {} if report is None else _read(report)
 
-    def run(self, nodes: Iterable[str]) -> None:
-        """Runs those that were not run yet; ``NotMeasuredError`` without pytest."""
-        new = sorted(set(nodes) - self._told.keys())
+    def told_by(self, nodes: Sequence[str]) -> Path | None:
+        """The report that has all of these."""
+        return self._report if set(_by_node(nodes, self._earlier)) == set(nodes) else None
+
+    def play(self, names: Sequence[str]) -> Mapping[str, Told]:
+        """See ``Runs``."""
+        told = dict(_by_node(names, self._earlier))
+        new = [node for node in names if node not in told]
         if not new:
-            return
+            return told
         if find_spec("pytest") is None:
             raise NotMeasuredError("needs pytest, which is not here")
         several = self._workers > 1 and len(new) > 1 and find_spec("xdist") is not None
@@ -46,24 +48,28 @@ class Tests:
             path = Path(directory) / "told.xml"
             command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={path}", *shared, *new]
             done = run(command, env=self._env)
-            told = _read(path) if path.exists() else {}
-        for node in new:
-            file, *classes, name = re.split(":+", node)
-            module = ".".join([file.removesuffix(".py").replace("/", "."), *classes])
-            missing = Told(failed=(f"{node} was not run: {said(done)}",))
-            self._told[node] = told.get(f"{module}::{name}", missing)
+            missing = {node: Told(failed=(f"{node} was not run: {said(done)}",)) for node in new}
+            return {**missing, **_by_node(new, _read(path) if path.exists() else {}), **told}
 
-    def of(self, nodes: Iterable[str]) -> Told:
-        """What became of these, run now if they were not; together."""
-        wanted = list(nodes)
-        self.run(wanted)
-        each = [self._told[node] for node in wanted]
-        return Told(
-            sum(one.passed for one in each),
-            sum(one.skipped for one in each),
-            tuple(text for one in each for text in one.failed),
-            sum(one.seconds for one in each),
-        )
+
+def younger(report: Path) -> Iterator[Path]:
+    """What of the package and its tests is younger than a report, compiled part and all."""
+    written_ns = report.stat().st_mtime_ns
+    for place in (root() / "python" / "bookfeed", root() / "tests"):
+        for path in (path for part in PARTS for path in place.rglob(part)):
+            if path.stat().st_mtime_ns > written_ns:
+                yield path
+
+
+def _by_node(nodes: Sequence[str], told: Mapping[str, Told]) -> dict[str, Told]:
+    """What a report has of these."""
+    found = {}
+    for node in nodes:
+        file, *classes, name = re.split(":+", node)
+        module = ".".join([file.removesuffix(".py").replace("/", "."), *classes])
+        if (one := told.get(f"{module}::{name}")) is not None:
+            found[node] = one
+    return found
 
 
 def _read(path: Path) -> dict[str, Told]:

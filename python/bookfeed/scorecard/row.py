@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from bookfeed.scorecard.build import build
+from bookfeed.scorecard.spent import Spent
 
 Grade = Literal["pass", "fail", "amber"]
 Tier = Literal["quick", "full"]
+_NOTHING: Final = Spent()
 
 
 class NotMeasuredError(Exception):
@@ -22,6 +27,8 @@ class Effort:
     """One seed alone, such as one that failed; ``None`` for all of the tier."""
     workers: int = 1
     """Processes that seeds are shared out to."""
+    tests: Path | None = None
+    """What pytest told of this tree before: tests that are in it are not run again."""
 
     def of(self, quick: int, full: int) -> int:
         """One of two numbers, by the tier."""
@@ -42,6 +49,8 @@ class Figure:
     problems: tuple[str, ...] = ()
     seed: int | None = None
     """The first seed that failed, where seeds are played."""
+    before: Spent = _NOTHING
+    """What was spent on it before it was asked for, such as on tests that hold several rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,10 @@ class Result:
     """Why it is amber; empty otherwise."""
     problems: tuple[str, ...]
     seed: int | None
-    seconds: float
+    spent: Spent
+    tier: Tier = "quick"
+    build: str = field(default_factory=build)
+    """Of what it was measured."""
     day: str = field(default_factory=lambda: date.today().isoformat())
     """When it was measured."""
 
@@ -92,5 +104,9 @@ class Result:
             "problems": list(self.problems),
             "seed": self.seed,
             "again": self.again,
-            "seconds": round(self.seconds, 1),
+            "tier": self.tier,
+            "build": self.build,
+            "day": self.day,
+            "seconds": round(self.spent.wall_s, 1),
+            "cpu_seconds": round(self.spent.cpu_s, 1),
         }

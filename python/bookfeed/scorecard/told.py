@@ -1,15 +1,18 @@
 """Results for people, on a terminal and as a page."""
 
+import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
-from bookfeed.scorecard.kept import build
 from bookfeed.scorecard.play import NOT_BUILT
-from bookfeed.scorecard.row import Result, Tier
+from bookfeed.scorecard.row import Result
+from bookfeed.scorecard.spent import Spent
 
 _WORDS: Final = {"pass": "pass", "fail": "FAIL", "amber": "amber"}
+_BUILD_DIGITS: Final = 6
 
 
 def line(result: Result) -> str:
@@ -17,7 +20,7 @@ def line(result: Result) -> str:
     seed = f"  seed {result.seed}" if result.seed is not None else ""
     came = result.figure or result.reason
     wanted = f"  (asked: {result.row.target})"
-    head = f"{result.row.id:<4} {_WORDS[result.grade]:<6}{result.seconds:6.1f} s  "
+    head = f"{result.row.id:<4} {_WORDS[result.grade]:<6}{result.spent.wall_s:6.1f} s  "
     return f"{head}{result.row.what}: {came}{wanted}{seed}"
 
 
@@ -37,30 +40,33 @@ def counted(results: Sequence[Result]) -> dict[str, int]:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """The last line."""
-    seconds = sum(one.seconds for one in results)
+    """The last line: what all of these came to, and what they cost together."""
+    spent = reduce(Spent.plus, (one.spent for one in results), Spent())
     parts = [f"{count} {name}" for name, count in counted(results).items()]
-    return f"{', '.join(parts)}; {seconds:.0f} s"
+    return f"{', '.join(parts)}; {spent.wall_s:.0f} s, {spent.cpu_s:.0f} s of processors"
 
 
-def page(results: Sequence[Result], tier: Tier, command: str) -> str:
+def page(results: Sequence[Result], command: str) -> str:
     """A page of all rows, in Markdown."""
-    machine = f"{platform.machine()}, {platform.system()}, CPython {platform.python_version()}"
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    tiers = Counter(one.tier for one in results)
     head = [
         "# The scorecard",
         "",
-        "This page shows how far the warranty of a book goes. To measure that yourself, run the",
-        f"command that wrote it, of the {tier} tier:",
+        "This page shows how far the warranty of a book goes, row by row; a row of the full tier",
+        "plays more than one of the quick tier. To measure that yourself:",
         "",
         f"    {command}",
         "",
-        f"{_days(results)}; {machine}; build {build()}.",
-        f"{summary(results)}.",
+        f"{_days(results)}; {machine}, CPython {platform.python_version()}; {_builds(results)}.",
+        f"{summary(results)}. {tiers['full']} rows are of the full tier, {tiers['quick']} of the",
+        "quick one; a single row is played by `bookfeed score ID --full`.",
         "",
-        "| row | what | asked | came to | grade |",
-        "|---|---|---|---|---|",
+        "| row | what | asked | came to | tier | grade |",
+        "|---|---|---|---|---|---|",
     ]
-    return "\n".join([*head, *map(_cells, results), ""])
+    several = len({one.build for one in results}) > 1
+    return "\n".join([*head, *(_cells(one, several=several) for one in results), ""])
 
 
 def _days(results: Sequence[Result]) -> str:
@@ -69,8 +75,17 @@ def _days(results: Sequence[Result]) -> str:
     return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
 
 
-def _cells(result: Result) -> str:
+def _builds(results: Sequence[Result]) -> str:
+    """Of what they were measured."""
+    builds = {one.build for one in results}
+    if len(builds) == 1:
+        return f"build {builds.pop()}"
+    return f"{len(builds)} builds, named by their first {_BUILD_DIGITS} digits in each row"
+
+
+def _cells(result: Result, *, several: bool) -> str:
     came = [result.figure or result.reason, *result.problems]
-    row = result.row
-    cells = (row.id, row.what, row.target, "; ".join(came), result.grade)
+    row, tier = result.row, result.tier
+    measured = f"{tier}, {result.build[:_BUILD_DIGITS]}" if several else tier
+    cells = (row.id, row.what, row.target, "; ".join(came), measured, result.grade)
     return f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in cells)} |"

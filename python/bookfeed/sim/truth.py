@@ -35,7 +35,7 @@ class BookTruth(NamedTuple):
 class _Book:
     """Mutable truth of one instrument, in the units of its venue."""
 
-    __slots__ = ("asks", "bids", "fingerprint", "past", "torn", "version")
+    __slots__ = ("asks", "bids", "fingerprint", "past", "sorted", "torn", "version")
 
     def __init__(self, past_max: int) -> None:
         self.bids: dict[int, int] = {}
@@ -45,13 +45,17 @@ class _Book:
         self.fingerprint = 0
         self.past: deque[tuple[int, int, bool]] = deque(maxlen=past_max)
         """Version, fingerprint and whether it was torn, oldest first."""
+        self.sorted: BookTruth | None = None
+        """What was handed out of it, as long as nothing changes."""
 
     def replace(self, bids: Mapping[int, int], asks: Mapping[int, int]) -> None:
+        self.sorted = None
         self.bids = dict(bids)
         self.asks = dict(asks)
         self.fingerprint = _fingerprint(self.bids.items(), self.asks.items())
 
     def put(self, is_bid: bool, price: int, size: int) -> None:
+        self.sorted = None
         side = self.bids if is_bid else self.asks
         old = side.get(price)
         if old is not None:
@@ -63,6 +67,7 @@ class _Book:
             del side[price]
 
     def close_version(self, torn: bool) -> None:
+        self.sorted = None
         self.version += 1
         self.torn = torn
         self.past.append((self.version, self.fingerprint, torn))
@@ -109,8 +114,10 @@ class Books:
     def __call__(self, symbol: str) -> BookTruth:
         """The book of ``symbol`` now; ``KeyError`` if there is no such book."""
         book = self._books[symbol]
-        bids, asks = self._out(book.bids, True), self._out(book.asks, False)
-        return BookTruth(book.version, bids, asks, book.torn)
+        if book.sorted is None:
+            bids, asks = self._out(book.bids, True), self._out(book.asks, False)
+            book.sorted = BookTruth(book.version, bids, asks, book.torn)
+        return book.sorted
 
     def version(self, symbol: str) -> int:
         """How many times the book of ``symbol`` has changed."""

@@ -22,18 +22,15 @@ from typing import Any, Final, NamedTuple
 from bookfeed._bookfeed import BookView
 from bookfeed.scorecard.campaigns.binance_kraken_client import (
     MS,
-    SIDES,
     BinanceClient,
     Client,
     KrakenClient,
-    Levels,
-    Side,
     known_to,
-    sides_of,
 )
 from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseClient, CoinbaseReferee, coinbase
+from bookfeed.scorecard.campaigns.levels import SIDES, Levels, Side, sides_of
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
 from bookfeed.scorecard.campaigns.seeds import play as play_seeds
 from bookfeed.scorecard.campaigns.seen import seen
@@ -132,6 +129,8 @@ class BinanceReferee(Referee[BinanceStream]):
         """Every level is a true one, and as far as the book is known none is missing; the best
         one never is.
         """
+        if mine == true:
+            return
         reach = known_to(view, name)
         owed = {level for level in true if reach is None or outwards(name, level[0]) <= reach}
         wrong = sorted(set(mine) - set(true))

@@ -6,9 +6,10 @@ neither helps. Nothing here knows the truth.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, TypeVar
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
+from bookfeed.scorecard.campaigns.levels import Side
 from bookfeed.scorecard.campaigns.seeds import Trace
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.faults import FaultEvent
@@ -34,19 +35,6 @@ OVER: Final = frozenset({"disconnected", "unsubscribed"})
 _STATE_KIND: Final = UPDATE_KINDS.index("state")
 
 S = TypeVar("S", bound=SpotStream)
-
-
-Levels = list[tuple[int, int]]
-Side = Literal["bid", "ask"]
-SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
-
-
-def sides_of(view: BookView) -> tuple[Levels, Levels]:
-    """Bids and asks as (price 1e-9, size 1e-8), best first."""
-    bids, asks = (
-        [(int(price), int(size)) for price, size in view.levels_exact(side)] for side in SIDES
-    )
-    return bids, asks
 
 
 def known_to(view: BookView, side: Side) -> int | None:

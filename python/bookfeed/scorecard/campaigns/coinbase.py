@@ -5,8 +5,9 @@ them. So a live book is the whole true one as of the last message about it.
 """
 
 from bookfeed._bookfeed import BookView
-from bookfeed.scorecard.campaigns.binance_kraken_client import Client, sides_of
+from bookfeed.scorecard.campaigns.binance_kraken_client import Client
 from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
+from bookfeed.scorecard.campaigns.levels import sides_of
 from bookfeed.sim.coinbase.stream import CoinbaseStream
 from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig
 from bookfeed.sim.faults import FaultEvent

@@ -18,6 +18,7 @@ from typing import Final
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.scorecard.campaigns.calm import Calm, Delivery
 from bookfeed.scorecard.campaigns.kalshi_schedule import detectable, schedule_of
+from bookfeed.scorecard.campaigns.levels import sides_of
 from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
 from bookfeed.scorecard.campaigns.seen import seen
 from bookfeed.scorecard.campaigns.world import World
@@ -307,9 +308,7 @@ class Referee:
             self.wrong_since.pop(ticker, None)
         if behind or not view.live or truth.torn:
             return
-        mine = (view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist())
-        true = ([list(level) for level in truth.bids], [list(level) for level in truth.asks])
-        if mine == true:
+        if sides_of(view) == (truth.bids, truth.asks):
             self.wrong_since.pop(ticker, None)
             return
         since = self.wrong_since.setdefault(ticker, item.ts_ns)

@@ -18,6 +18,7 @@ from typing import Final
 
 from bookfeed._bookfeed import CAUSES, STATES, UPDATE_KINDS, BookView, Engine
 from bookfeed.scorecard.campaigns.calm import Calm, Delivery, stamped_readably
+from bookfeed.scorecard.campaigns.levels import Levels, sides_of
 from bookfeed.scorecard.campaigns.polymarket_trades import ToldTrades
 from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
 from bookfeed.scorecard.campaigns.seen import seen
@@ -386,8 +387,7 @@ class Referee:
         A book that says that its hashes are not trusted promises its best prices alone.
         """
         truth = self.stream.truth(symbol)
-        mine = [view.levels_exact("bid").tolist(), view.levels_exact("ask").tolist()]
-        true = [[list(level) for level in side] for side in (truth.bids, truth.asks)]
+        mine, true = sides_of(view), (truth.bids, truth.asks)
         if view.verified:
             self.unread.discard(symbol)
         unheard = symbol in self.blind or symbol in self.unread
@@ -406,7 +406,7 @@ def ends_ns(event: FaultEvent) -> int:
     return sys.maxsize if lasts_s is None else event.ts_ns + int(lasts_s * 1e9)
 
 
-def _best_price(levels: list[list[int]]) -> int | None:
+def _best_price(levels: Levels) -> int | None:
     return levels[0][0] if levels else None
 
 

@@ -22,8 +22,8 @@ RATE: Final = 60
 """Frames a second of a campaign."""
 FAULT_EVERY_S: Final = 30
 LIVE_MIN: Final = 0.98
-_DAY_PIECES: Final = 24 * 3_600 // 120
-"""A day is played in pieces, of two minutes where the markets of a venue last as long."""
+_PIECES: Final = 6 * 3_600 // 120
+"""Six hours of a venue are played in pieces, of two minutes where its markets last as long."""
 HASH_SEEDS: Final = ("0", "1", "random")
 
 
@@ -77,7 +77,7 @@ def clean(items: int, seed: int) -> Played:
 
 
 def scheduled(seed: int) -> Played:
-    """A piece of a day, with a fault every so many seconds."""
+    """A piece of some hours, with a fault every so many seconds."""
     world = world_of(seed)
     items = world.lasts_s * RATE
     faults = world.draw(seed, world.lasts_s // FAULT_EVERY_S, items)
@@ -117,7 +117,7 @@ def sweep(effort: Effort) -> Figure:
 def availability(effort: Effort) -> Figure:
     """A2."""
     venues = len(worlds())
-    seeds = effort.seeds(6 * venues, _DAY_PIECES * venues)
+    seeds = effort.seeds(6 * venues, _PIECES * venues)
     runs = list(shared_out(scheduled, seeds, effort, chunk=1))
     problems, seed = failed(runs)
     told: list[str] = []

@@ -2,6 +2,7 @@
 out, at every venue whose simulator can; tests make it on sockets, files and clocks.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,10 @@ from bookfeed.sim.rest_faults import RestFaultKind
 ITEMS: Final = 600
 """Things that happen in a run with one fault: ten seconds of a stream."""
 _SEEDS_AT_ONCE: Final = 4
+TRAPS: Final = ("lead_lag", "frozen", "torn", "fee_change", "override", "tiny", "paused")
+REASONS: Final = (
+    "unconfirmed", "lag", "polarity", "augmented", "min_qty", "status", "not_live",
+)  # fmt: skip
 CALM_MIN: Final = 0.99
 """How much of the time outside the fault, and three seconds after it, books must be live."""
 
@@ -90,9 +95,15 @@ def _scenario(seed: int) -> Any:
     return play(seed, seconds=8.0)
 
 
+@cache
+def _scenarios(effort: Effort) -> tuple[Any, ...]:
+    """Two venues full of traps; played once for both rows that look at it."""
+    return tuple(shared_out(_scenario, effort.seeds(2, 60), effort, chunk=1))
+
+
 def traps(effort: Effort) -> Figure:
-    """Two venues full of traps: signals that were false, and chances that were missed."""
-    reports = list(shared_out(_scenario, effort.seeds(2, 60), effort, chunk=1))
+    """F40: signals that were false, and chances that were missed."""
+    reports = _scenarios(effort)
     problems = [f"seed {one.seed}: {text}" for one in reports for text in one.problems]
     bad = [one.seed for one in reports if one.problems]
     owed, missed = sum(one.owed for one in reports), sum(len(one.misses) for one in reports)
@@ -102,6 +113,18 @@ def traps(effort: Effort) -> Figure:
     text = f"{len(bad)} false among {sum(one.opened.total() for one in reports)} signals"
     text += f", {owed - missed} of {owed} chances told; without gates {fallen} would be false"
     return Figure(text, tuple(problems), bad[0] if bad else None)
+
+
+def refusals(effort: Effort) -> Figure:
+    """F41: what there was to fall for, and for which reasons nobody did."""
+    reports = _scenarios(effort)
+    struck = sum((one.traps for one in reports), Counter[str]())
+    refused = sum((one.refused for one in reports), Counter[str]())
+    problems = [f"the trap {name} was never set" for name in TRAPS if not struck[name]]
+    problems += [f"nothing was refused for {name}" for name in REASONS if not refused[name]]
+    problems += [f"seed {one.seed}: {text}" for one in reports for text in one.problems]
+    text = f"{len(TRAPS)} kinds of traps set {struck.total()} times, {len(REASONS)} reasons named"
+    return Figure(text, tuple(problems) if effort.seed is None else ())
 
 
 def _polled(task: tuple[int, int]) -> dict[str, Any]:
@@ -251,8 +274,7 @@ ROWS: Final = (
               "what_is_not_answered_is_subscribed_anew",
               "a_channel_that_is_refused_is_asked_for_again_ever_more_rarely")),
     Row("F40", "one venue behind the other", "0 false arbitrage", traps),
-    _row("F41", "semantic traps", "no signal, each with its reason",
-         held("there_is_much_to_fall_for")),
+    Row("F41", "semantic traps", "no signal, each with its reason", refusals),
     _row("F42", "memory, descriptors, threads run out", "typed error or an end, never a lie",
          held("descriptors_run_out_while_a_connection_is_lost", "threads_run_out",
               "memory_runs_out")),
