@@ -117,7 +117,7 @@ def sweep(effort: Effort) -> Figure:
 def availability(effort: Effort) -> Figure:
     """A2."""
     venues = len(worlds())
-    seeds = effort.seeds(6 * venues, _PIECES * venues)
+    seeds = effort.seeds(3 * venues, _PIECES * venues)
     runs = list(shared_out(scheduled, seeds, effort, chunk=1))
     problems, seed = failed(runs)
     told: list[str] = []
@@ -160,7 +160,7 @@ def _elsewhere(task: tuple[int, int, str]) -> list[str]:
 
 def determinism(effort: Effort) -> Figure:
     """A5."""
-    seeds = effort.seeds(20, 1_000)
+    seeds = effort.seeds(10, 1_000)
     tasks = [(seeds[0], len(seeds), one) for one in HASH_SEEDS]
     first, *others = shared_out(_elsewhere, tasks, effort, chunk=1)
     differ = [

@@ -28,6 +28,8 @@ HALF_SPREAD: Final = 100
 _LEVELS: Final = 6
 _KEPT_LEVELS: Final = 9
 _TINY: Final = 2_000
+_PRICES: Final = [Decimal(pips).scaleb(-4) for pips in range(PIPS + 1)]
+"""By pips: a price is asked for again and again."""
 
 M = TypeVar("M")
 
@@ -104,7 +106,7 @@ class Quoted(ABC, Generic[M]):
         """What outcome 0 or 1 can be bought for: the bids of the other, best first."""
         rungs = self._book[1 - outcome]
         return [
-            (Decimal(PIPS - price).scaleb(-4), Decimal(size) / self._unit)
+            (_PRICES[PIPS - price], Decimal(size) / self._unit)
             for price, size in reversed(rungs.levels().items())
         ]
 

@@ -515,9 +515,11 @@ class TwoVenueRun(VirtualRun[TwoVenueItem]):
     def _judge(self, name: str) -> None:
         """Looks whether anything is to be earned now; called when an instant is over."""
         min_qty = Decimal(self.config.min_order_size)
-        for combination in self.combinations[name]:
-            offers = [self._offer(name, leg) for leg in combination.legs]
-            combination.judge(offers, self.fees, min_qty, self._now_ns)
+        combinations = self.combinations[name]
+        legs = dict.fromkeys(leg for one in combinations for leg in one.legs)
+        offers = {leg: self._offer(name, leg) for leg in legs}
+        for one in combinations:
+            one.judge([offers[leg] for leg in one.legs], self.fees, min_qty, self._now_ns)
 
     def _offer(self, name: str, leg: Leg) -> Offer:
         if leg.venue == "polymarket":
