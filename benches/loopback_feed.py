@@ -46,7 +46,8 @@ class Arrivals:
     """What a feed delivered: each batch with the CLOCK_MONOTONIC ns at which it was in hand.
 
     ``done_ns`` is when the last one was, on the feed's own clock, which also stamps the records;
-    ``cpu_ns`` is the CPU time of this thread from opening the feed until then; ``emit_us`` are
+    ``cpu_ns`` is the CPU time of this thread from opening the feed until then, ``flow_cpu_ns`` from
+    the first batch on; ``emit_us`` are
     percentiles of the engine's ``recv_to_emit``; ``sinks`` is how they were when the feed was
     closed; ``native`` is whether every frame went into the engine without Python.
     """
@@ -54,6 +55,7 @@ class Arrivals:
     batches: list[tuple[int, bytes]]
     done_ns: int
     cpu_ns: int
+    flow_cpu_ns: int
     books: FinalBooks
     states: set[State]
     emit_us: dict[str, float]
@@ -99,6 +101,7 @@ class Collector:
         self.left = book_records
         self.clock = clock
         self.done_ns = 0
+        self.first_cpu_ns = 0
         self.cpu_ns = 0
         self.batches: list[tuple[int, bytes]] = []
         self.done = asyncio.Event()
@@ -109,6 +112,8 @@ class Collector:
         now_ns = time.monotonic_ns()
         books = data[ours.KIND_OFFSET :: ours.UPDATE.itemsize].count(ours.BOOK)
         if books:
+            if not self.batches:
+                self.first_cpu_ns = time.thread_time_ns()
             self.batches.append((now_ns, data))
             self.left -= books
             if self.left <= 0:
@@ -160,6 +165,7 @@ async def receive(
         collector.batches,
         collector.done_ns,
         collector.cpu_ns - cpu_before_ns,
+        collector.cpu_ns - collector.first_cpu_ns,
         books,
         states,
         {name: (emit.percentile(p) or 0) / 1e3 for name, p in (("p50", 50.0), ("p99", 99.0))},

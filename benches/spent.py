@@ -2,8 +2,9 @@
 
 ``python -m benches.spent VENUE`` prints them stage by stage, counted by callgrind over the corpus
 of ``ingest.py``. It plays that twice, one time with more frames: what comes before the first of
-them is the same both times and cancels out. It needs valgrind, and an extension with its symbols.
-It is no row set of the report: ``make instructions`` holds the core's own counts.
+them is the same both times and cancels out. It needs valgrind, and an extension with its symbols,
+as ``cargo build`` makes it and ``make setup`` does not. It is no row set of the report: ``make
+instructions`` holds the core's own counts, and ``where.py`` has times.
 """
 
 import argparse
@@ -31,15 +32,15 @@ FUNCTION = re.compile(r"c?fn=\((\d+)\)(?: (.*))?")
 COST = re.compile(r"[+\-*\d]\S* (\d+)")
 
 
-def scene(venue: str) -> tuple[Recording, Engine]:
+def scene(venue: str, frames: int = 20_000) -> tuple[Recording, Engine]:
     """A venue's corpus, and the engine of its row in ``ingest.py``, hashes off."""
     if venue == "polymarket":
-        corpus = load(Spec(frames=20_000, hashes="valid"))
+        corpus = load(Spec(frames=frames, hashes="valid"))
         return corpus, ours.build_engine(corpus, "off")
     if venue == "kalshi":
-        deltas = kalshi.load(kalshi.Spec(frames=20_000))
+        deltas = kalshi.load(kalshi.Spec(frames=frames))
         return deltas, ours.build_kalshi_engine(deltas)
-    spot = binance.load(binance.Spec(frames=20_000))
+    spot = binance.load(binance.Spec(frames=frames))
     return spot, ours.build_binance_engine(spot)
 
 
@@ -92,7 +93,7 @@ def stages(spent: Counter[str], venue: str) -> dict[str, int]:
     decode = of(lambda name: name == f"bookfeed_core::venue::{venue}::decode")
     rules = of(lambda name: name.endswith(RULES))
     if not (call and core and decode):
-        raise ValueError("the extension has no symbols: `make build` leaves them in")
+        raise ValueError("the extension has no symbols: `cargo build --release` leaves them in")
     return {
         "call": call - core,
         "decode": decode,

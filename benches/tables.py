@@ -6,6 +6,7 @@ from typing import Final
 
 from benches import growth, ingest, loopback, paced, questions, sinks, stages
 from benches.timing import Row
+from benches.where_lines import where_lines
 
 Table = dict[str, Row]
 Tables = dict[str, Table]
@@ -297,6 +298,7 @@ ROW_SETS: Final = {
     "stages": RowSet(("stages",), stage_lines),
     "questions": RowSet(("questions",), asked_lines),
     "saturated": RowSet(("loopback",), all_saturated_lines),
+    "where": RowSet(("where",), where_lines, quick=False),
     **{
         f"paced-{transport}-{rate}": RowSet(
             ("paced", transport, str(rate)),

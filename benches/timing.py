@@ -96,25 +96,29 @@ class CoreWait:
 
 
 class Stopwatch:
-    """Wall time and CPU time of this thread between :meth:`start` and :meth:`stop`."""
+    """Wall time and CPU time of this thread between :meth:`start` and :meth:`stop`.
+
+    ``began_ns`` and ``ended_ns`` are when that was (CLOCK_MONOTONIC).
+    """
 
     def __init__(self) -> None:
-        self.wall_ns = 0
+        self.began_ns = 0
+        self.ended_ns = 0
         self.cpu_ns = 0
 
     def start(self) -> None:
         """Begins."""
-        self.wall_ns = -time.perf_counter_ns()
+        self.began_ns = time.perf_counter_ns()
         self.cpu_ns = -time.thread_time_ns()
 
     def stop(self) -> None:
         """Ends."""
-        self.wall_ns += time.perf_counter_ns()
+        self.ended_ns = time.perf_counter_ns()
         self.cpu_ns += time.thread_time_ns()
 
     def us_per_item(self, items: int) -> tuple[float, float]:
         """Wall and CPU time, µs an item."""
-        return self.wall_ns / items / 1e3, self.cpu_ns / items / 1e3
+        return (self.ended_ns - self.began_ns) / items / 1e3, self.cpu_ns / items / 1e3
 
 
 def cpu_us_per_item(work: Callable[[], object], items: int) -> float:

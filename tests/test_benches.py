@@ -1,10 +1,11 @@
 """The benchmarks' own judgement: what was disturbed has no verdict, what is wrong has no time."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from benches import paced, report, targets
+from benches import paced, report, targets, where
 from benches.growth import Grown, Size
 from benches.ingest import fresh_us_per_frame
 from benches.paced import BARE, BUSY, OURS, Round, row_of, tried
@@ -12,6 +13,7 @@ from benches.report import Measured
 from benches.tables import ROW_SETS
 from benches.targets import paced_targets
 from benches.timing import Row
+from benches.where_lines import where_lines
 
 TABLE = "paced plain 10000/s"
 
@@ -99,3 +101,47 @@ def test_row_sets_that_are_measured_one_by_one_make_a_whole_of_one_build(
     monkeypatch.setattr(report, "build", lambda: "another")
     assert report.all_kept(tmp_path) is None
     assert "by another build" in capsys.readouterr().err
+
+
+def test_samples_belong_to_the_stage_of_the_function_they_hit() -> None:
+    lib = "/venv/site-packages"
+    sampled = [
+        "9.999999999:  ffff some_early_thing ([kernel.kallsyms])",
+        "10.000000000:  ffff copy_to_user ([kernel.kallsyms])",
+        f"10.000000001:  7f00 [unknown] ({lib}/uvloop/loop.cpython-311-x86_64-linux-gnu.so)",
+        f"10.000000002:  7f01 read_frame ({lib}/picows/picows.cpython-311-x86_64-linux-gnu.so)",
+        "10.000000003:  7f02 bookfeed_core::venue::kalshi::decode (/t/lib_bookfeed.so)",
+        "10.000000004:  7f03 bookfeed_core::engine::rules::Rules::ask (/t/lib_bookfeed.so)",
+        "10.000000005:  7f04 bookfeed_core::engine::Engine::ingest (/t/lib_bookfeed.so)",
+        "10.000000006:  7f05 sha1::compress::x86::compress (/t/lib_bookfeed.so)",
+        "10.000000007:  7f06 _bookfeed::listening::take (/t/lib_bookfeed.so)",
+        "10.000000008:  7f07 __memmove_avx512_unaligned_erms (/lib/x86_64-linux-gnu/libc.so.6)",
+        "10.000000009:  7f08 _PyEval_EvalFrameDefault (/lib/libpython3.11.so.1.0)",
+        "10.000000010:  7f09 EVP_DecryptUpdate (/lib/x86_64-linux-gnu/libcrypto.so.3)",
+        "10.000000011:  7f0a some_late_thing (/lib/libpython3.11.so.1.0)",
+        "",
+    ]
+    found = where.shared_out(sampled, 10 * 10**9, 10 * 10**9 + 10)
+    assert found == Counter(where.STAGES)
+
+
+def test_what_keeps_a_socket_from_its_target_is_said_in_figures() -> None:
+    bare, ours = (f"{where.TABLE}{client}, plain" for client in where.CLIENTS)
+    took = dict.fromkeys(where.STAGES, 10.0) | {where.DECODE: 300.0, where.HASHES: 100.0}
+    tables = {
+        bare: {stage: Row(bare, stage, "ns", [50.0]) for stage in where.STAGES},
+        ours: {stage: Row(ours, stage, "ns", [ns]) for stage, ns in took.items()},
+    }
+    for name, together in ((bare, 400.0), (ours, 1_000.0)):
+        facts = {where.SAMPLES: 1_234.0}
+        tables[name][where.TOGETHER] = Row(name, where.TOGETHER, "ns", [together], facts=facts)
+    printed = "\n".join(where_lines(tables))
+    assert "| decode | 50 | 300 |" in printed
+    assert "| samples | 1,234 | 1,234 |" in printed
+    said = " ".join(printed.split())
+    assert "takes 400 ns, so 680 may be taken; bookfeed takes 1000." in said
+    assert "leaves 630 for a frame's text" in said
+    assert "it would be 1.48 times bare" in said
+    assert "tls" not in said, "it was not measured"
+    skipped = {ours: {where.TOGETHER: Row(ours, where.TOGETHER, "ns", skipped="no perf")}}
+    assert "Not measured: no perf." in where_lines(skipped)
