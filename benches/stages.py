@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benches.stages", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer frames and rounds")
     parser.add_argument(
-        "group", nargs="?", help="polymarket, kalshi, rules, spot, reference or parts"
+        "group", nargs="?", help="polymarket, kalshi, rules, spot, long, reference or parts"
     )
     options = parser.parse_args(argv)
     pin(0)

@@ -17,6 +17,8 @@ mod clock;
 mod kalshi;
 #[path = "stages/kalshi_venue.rs"]
 mod kalshi_venue;
+#[path = "stages/long.rs"]
+mod long;
 #[path = "stages/parts.rs"]
 mod parts;
 #[path = "stages/play.rs"]
@@ -79,6 +81,9 @@ fn main() {
     }
     if wanted("spot") {
         stages.extend(spot::stages());
+    }
+    if wanted("long") {
+        stages.extend(long::stages());
     }
     if wanted("reference") {
         stages.extend(reference::stages());

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use bookfeed_core::book::side::Ladder;
 use bookfeed_core::event::Level;
 use bookfeed_core::fixed::QTY_ONE;
 use bookfeed_core::index::{
@@ -39,7 +40,12 @@ fn seen(books: &[Book]) -> Vec<Constituent<'_>> {
         .iter()
         .map(|book| {
             let (retrieved, believed) = one(book);
-            Constituent { bids: &book.bids, asks: &book.asks, retrieved, believed }
+            Constituent {
+                bids: Ladder::of(&book.bids),
+                asks: Ladder::of(&book.asks),
+                retrieved,
+                believed,
+            }
         })
         .collect()
 }

@@ -98,7 +98,7 @@ impl Worst {
 /// Levels that live as long as the test.
 fn fixed(side: Side, prices: &[Price], qtys: &[Qty]) -> Levels<'static> {
     let levels: Vec<_> = prices.iter().zip(qtys).map(|(&p, &q)| Level::new(p, q)).collect();
-    Levels::new(side, levels.leak())
+    Levels::new(side, &*levels.leak())
 }
 
 /// Quantity taken from each level when `left(k)` is what may still be taken at level `k`.

@@ -3,6 +3,7 @@
 use crate::book::{BookView, HeldBook};
 use crate::durations::duration;
 use crate::errors::engine_error;
+use bookfeed_core::book::side::Ladder;
 use bookfeed_core::event::Level;
 use bookfeed_core::fixed::{Price, Qty};
 use bookfeed_core::index::{
@@ -82,8 +83,8 @@ impl Source<'_> {
                 believed: book.believable(),
             }),
             Self::Levels(spot) => Constituent {
-                bids: &spot.bids,
-                asks: &spot.asks,
+                bids: Ladder::of(&spot.bids),
+                asks: Ladder::of(&spot.asks),
                 retrieved: spot.retrieved,
                 believed: spot.believed,
             },
@@ -93,7 +94,7 @@ impl Source<'_> {
 
 /// A constituent that nobody has heard of this time.
 const ABSENT: Constituent<'static> =
-    Constituent { bids: &[], asks: &[], retrieved: Nanos::MIN, believed: false };
+    Constituent { bids: Ladder::of(&[]), asks: Ladder::of(&[]), retrieved: Nanos::MIN, believed: false };
 
 /// The one of `choices` that is called `given`.
 fn choice<T: Copy>(name: &str, given: &str, choices: &[(&str, T)]) -> PyResult<T> {

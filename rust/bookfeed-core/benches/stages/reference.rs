@@ -3,6 +3,7 @@
 
 use crate::clock::{Stage, stage, timed};
 use crate::support::Rng;
+use bookfeed_core::book::side::Ladder;
 use bookfeed_core::event::Level;
 use bookfeed_core::fairvalue::{Doubt, Payoff, Tails, Volatility, fair_value};
 use bookfeed_core::fixed::{PRICE_ONE, QTY_ONE};
@@ -42,7 +43,12 @@ fn index_stage() -> Stage<'static> {
     stage("reference: an index of five venues at full depth", Some(300_000.0), move || {
         let seen: Vec<_> = venues
             .iter()
-            .map(|v| Constituent { bids: &v.bids, asks: &v.asks, retrieved: 0, believed: true })
+            .map(|v| Constituent {
+                bids: Ladder::of(&v.bids),
+                asks: Ladder::of(&v.asks),
+                retrieved: 0,
+                believed: true,
+            })
             .collect();
         assert_eq!(index.tick(0, &seen).map(|value| value.value), Some(MID * PRICE_ONE));
         timed(TICKS, || {

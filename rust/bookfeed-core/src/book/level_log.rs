@@ -2,8 +2,8 @@
 //! while somebody asked for its changes, and only for the time of one message.
 
 use super::Book;
-use super::side::BookSide;
-use crate::event::{Level, Side};
+use super::side::{BookSide, Ladder};
+use crate::event::Side;
 use crate::fixed::{Price, Qty};
 
 /// A level that was set, and its size before.
@@ -70,12 +70,12 @@ impl LevelLog {
 
     /// Notes every level, of which some or all are about to go.
     pub(super) fn before_loss(&mut self, side: Side, levels: &BookSide) {
-        levels.levels().iter().for_each(|level| self.note(side, level.price, level.qty));
+        levels.best_first().for_each(|(price, qty)| self.note(side, price, qty));
     }
 
     /// Notes the levels that came with a whole book, behind those that were there before it.
-    pub(super) fn after_load(&mut self, side: Side, levels: &[Level]) {
-        levels.iter().for_each(|level| self.note(side, level.price, 0));
+    pub(super) fn after_load(&mut self, side: Side, levels: Ladder<'_>) {
+        levels.best_first().for_each(|level| self.note(side, level.price, 0));
     }
 
     /// Hands over what changed, bids before asks and the best first, and forgets it.

@@ -5,6 +5,7 @@
 
 use super::merge::Merged;
 use super::{Order, Params, Sample, merge};
+use crate::book::side::Ladder;
 use crate::event::{Level, Side};
 use crate::fixed::{Price, Qty};
 
@@ -69,12 +70,19 @@ fn within(side: &Merged<'_>, price: Price, limit: Price) -> bool {
 }
 
 /// Sizes of one venue's levels up to a price.
-fn all_near(levels: &[Level], side: Side, limit: Price, sizes: &mut Vec<Qty>) {
-    let from = match side {
-        Side::Bid => levels.partition_point(|level| level.price < limit),
-        Side::Ask => levels.partition_point(|level| level.price > limit),
+fn all_near((head, behind): (&Level, Ladder<'_>), side: Side, limit: Price, sizes: &mut Vec<Qty>) {
+    let is_far = |price| match side {
+        Side::Bid => price < limit,
+        Side::Ask => price > limit,
     };
-    sizes.extend(merge::sound(&levels[from..]).map(|(_, qty)| qty));
+    if !is_far(head.price) {
+        let far = behind.count_worse(limit, |a, b| match side {
+            Side::Bid => a < b,
+            Side::Ask => a > b,
+        });
+        sizes.push(head.qty);
+        sizes.extend(merge::sound(behind.without_worst(far)).map(|(_, qty)| qty));
+    }
 }
 
 /// Trimmed mean and five winsorised sample deviations; `None` of nothing. Reorders the sizes.

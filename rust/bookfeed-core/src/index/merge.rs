@@ -1,34 +1,35 @@
 //! One side of all included books, best price first, as if it were one book's.
 
 use super::{Constituent, Order};
+use crate::book::side::Ladder;
 use crate::event::{Level, Side};
 use crate::fixed::{Price, Qty};
 use std::cmp::Ordering;
 
 /// The entries of one venue's side that are no errors of single entries, the best first.
-pub(super) fn sound(levels: &[Level]) -> impl Iterator<Item = (Price, Qty)> + '_ {
-    levels.iter().rev().filter(|l| l.price > 0 && l.qty > 0).map(|l| (l.price, l.qty))
+pub(super) fn sound(levels: Ladder<'_>) -> impl Iterator<Item = (Price, Qty)> {
+    levels.best_first().filter(|level| is_sound(level)).map(|l| (l.price, l.qty))
+}
+
+const fn is_sound(level: &Level) -> bool {
+    level.price > 0 && level.qty > 0
 }
 
 /// What is left of one venue's side.
 #[derive(Clone, Debug)]
 struct Rest<'a> {
-    /// The best last; the last one is sound.
-    levels: &'a [Level],
+    /// The best one, which is sound.
+    head: &'a Level,
+    behind: Ladder<'a>,
 }
 
 impl<'a> Rest<'a> {
-    fn new(levels: &'a [Level]) -> Option<Self> {
-        let end = levels.iter().rposition(|l| l.price > 0 && l.qty > 0)?;
-        Some(Self { levels: &levels[..=end] })
-    }
-
-    fn head(&self) -> &'a Level {
-        &self.levels[self.levels.len() - 1]
-    }
-
-    fn behind(&self) -> Option<Self> {
-        Self::new(&self.levels[..self.levels.len() - 1])
+    fn new(levels: Ladder<'a>) -> Option<Self> {
+        let (mut head, mut behind) = levels.split_best()?;
+        while !is_sound(head) {
+            (head, behind) = behind.split_best()?;
+        }
+        Some(Self { head, behind })
     }
 }
 
@@ -69,12 +70,12 @@ impl<'a> Merged<'a> {
 
     /// Best price.
     pub(super) fn best(&self) -> Option<Price> {
-        self.rests.get(self.current).map(|rest| rest.head().price)
+        self.rests.get(self.current).map(|rest| rest.head.price)
     }
 
-    /// The sides of the venues, each with its best level last.
-    pub(super) fn venues(&self) -> impl Iterator<Item = &'a [Level]> + '_ {
-        self.rests.iter().map(|rest| rest.levels)
+    /// The best level of each venue, and those behind it.
+    pub(super) fn venues(&self) -> impl Iterator<Item = (&'a Level, Ladder<'a>)> + '_ {
+        self.rests.iter().map(|rest| (rest.head, rest.behind))
     }
 
     /// Which side it is.
@@ -95,7 +96,7 @@ impl<'a> Merged<'a> {
         let mut first: Option<(Price, usize)> = None;
         let mut second = None;
         for (place, rest) in self.rests.iter().enumerate() {
-            let head = (rest.head().price, place);
+            let head = (rest.head.price, place);
             let better = |than: Option<(Price, usize)>| {
                 than.is_none_or(|than| self.compare(head.0, than.0).is_lt())
             };
@@ -114,11 +115,11 @@ impl<'a> Merged<'a> {
     #[inline]
     fn entry(&mut self) -> Option<(Price, Qty)> {
         let rest = self.rests.get_mut(self.current)?;
-        let level = rest.head();
+        let level = rest.head;
         let (price, qty) = (level.price, level.qty);
-        match rest.behind() {
+        match Rest::new(rest.behind) {
             Some(behind) => {
-                let next = behind.head().price;
+                let next = behind.head.price;
                 *rest = behind;
                 // Most levels in a row are one venue's: only a change of venue is looked for.
                 let stays = |(rival, place): (Price, usize)| {

@@ -20,12 +20,14 @@
 //! erroneous, because that sticks.
 //!
 //! ```
+//! use bookfeed_core::book::side::Ladder;
 //! use bookfeed_core::event::Level;
 //! use bookfeed_core::index::{Constituent, Params, SpotIndex};
 //!
 //! let bids = [Level::new(99_000_000_000, 500_000_000)];
 //! let asks = [Level::new(101_000_000_000, 500_000_000)];
-//! let only = Constituent { bids: &bids, asks: &asks, retrieved: 0, believed: true };
+//! let (bids, asks) = (Ladder::of(&bids), Ladder::of(&asks));
+//! let only = Constituent { bids, asks, retrieved: 0, believed: true };
 //! let mut index = SpotIndex::new(Params { half_spread_ppm: 10_000, ..Params::BTC });
 //! let value = index.tick(200_000_000, &[only]).unwrap();
 //! assert_eq!((value.value, value.utilised_depth), (100_000_000_000, 500_000_000));
@@ -42,7 +44,7 @@ mod curve;
 mod merge;
 mod screen;
 
-use crate::event::Level;
+use crate::book::side::Ladder;
 use crate::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, Qty};
 use crate::time::{Nanos, SECOND};
 pub use screen::Standing;
@@ -53,10 +55,10 @@ const MILLION: i128 = 1_000_000;
 /// A book as the index sees it at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Constituent<'a> {
-    /// Bids, the best last, as a book holds them.
-    pub bids: &'a [Level],
-    /// Asks, the best last.
-    pub asks: &'a [Level],
+    /// Bids.
+    pub bids: Ladder<'a>,
+    /// Asks.
+    pub asks: Ladder<'a>,
     /// When the venue last vouched for the book: any frame or heartbeat of its stream, not the
     /// last change. A quiet book is not delayed.
     pub retrieved: Nanos,

@@ -124,7 +124,7 @@ fn median_of_mids(
 ///
 /// Whether it crosses is asked of what the venue said, before single entries are dropped.
 fn twice_mid(book: &Constituent<'_>) -> Option<i128> {
-    let (bid, ask) = (book.bids.last()?, book.asks.last()?);
+    let (bid, ask) = (book.bids.best()?, book.asks.best()?);
     if !book.believed || bid.price >= ask.price {
         return None;
     }

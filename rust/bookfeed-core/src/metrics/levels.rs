@@ -2,16 +2,16 @@
 //! are known.
 
 use super::Terms;
-use crate::event::{Level, Side};
+use crate::book::side::Ladder;
+use crate::event::Side;
 use crate::fixed::{Price, Qty};
 
-/// One side of a book, borrowed: the worst level first and the best one last, so bids
-/// ascend and asks descend. Prices are not negative and quantities are positive.
+/// One side of a book, borrowed. Prices are not negative and quantities are positive.
 #[derive(Clone, Copy, Debug)]
 pub struct Levels<'a> {
     side: Side,
     /// As the book holds them; `terms` says how they are read.
-    levels: &'a [Level],
+    levels: Ladder<'a>,
     terms: Terms,
     known_end: Option<Price>,
 }
@@ -20,8 +20,8 @@ impl<'a> Levels<'a> {
     /// The levels of `side`, all of which are known.
     #[inline]
     #[must_use]
-    pub const fn new(side: Side, levels: &'a [Level]) -> Self {
-        Self { side, levels, terms: Terms::OWN, known_end: None }
+    pub fn new(side: Side, levels: impl Into<Ladder<'a>>) -> Self {
+        Self { side, levels: levels.into(), terms: Terms::OWN, known_end: None }
     }
 
     /// The same side of a book that is known up to and including the price `end`, in whole if
@@ -64,14 +64,14 @@ impl<'a> Levels<'a> {
     #[inline]
     #[must_use]
     pub fn best(self) -> Option<(Price, Qty)> {
-        self.levels.last().map(|l| (self.terms.price(l.price), l.qty))
+        self.levels.best().map(|l| (self.terms.price(l.price), l.qty))
     }
 
     /// Price and quantity of each level, the best first, those included that lie beyond what
     /// is known in full.
     #[inline]
     pub fn best_first(self) -> impl ExactSizeIterator<Item = (Price, Qty)> {
-        self.levels.iter().rev().map(move |l| (self.terms.price(l.price), l.qty))
+        self.levels.best_first().map(move |l| (self.terms.price(l.price), l.qty))
     }
 
     /// Price up to which the side is known, `None` if all of it is.
@@ -92,14 +92,14 @@ impl<'a> Levels<'a> {
     #[inline]
     pub(super) fn known(self) -> Self {
         let Some(end) = self.known_end else { return self };
-        Self { levels: &self.levels[self.count_worse(end)..], ..self }
+        Self { levels: self.levels.without_worst(self.count_worse(end)), ..self }
     }
 
     /// Quantity of the best `count` levels.
     #[inline]
     pub(super) fn qty_of_best(self, count: usize) -> i128 {
-        let from = self.len().saturating_sub(count);
-        self.levels[from..].iter().map(|level| i128::from(level.qty)).sum()
+        let best = self.levels.without_worst(self.len().saturating_sub(count));
+        best.best_first().map(|level| i128::from(level.qty)).sum()
     }
 
     /// Number of levels worse than `price`.
@@ -107,8 +107,8 @@ impl<'a> Levels<'a> {
     pub(super) fn count_worse(self, price: Price) -> usize {
         let price = self.terms.price(price);
         match self.terms.side(self.side) {
-            Side::Bid => self.levels.partition_point(|level| level.price < price),
-            Side::Ask => self.levels.partition_point(|level| level.price > price),
+            Side::Bid => self.levels.count_worse(price, |a, b| a < b),
+            Side::Ask => self.levels.count_worse(price, |a, b| a > b),
         }
     }
 }

@@ -5,8 +5,8 @@
 use super::kept::{Reach, Walked};
 use super::own::{meets_own, others};
 use super::{Assessment, Direction, Found, Leg, LegRef, Refusal, Subject, View};
+use crate::book::side::Ladder;
 use crate::book::{Book, Touch};
-use crate::event::Level;
 use crate::fees::{Fees, Order, Role};
 use crate::fixed::{ABSENT, PRICE_ONE, Price, QTY_ONE, Qty};
 
@@ -27,7 +27,7 @@ struct Walk<'a> {
     leg: LegRef,
     fees: Fees,
     /// Levels not used up, the one in hand last.
-    levels: &'a [Level],
+    levels: Ladder<'a>,
     /// What of them is not to be taken, being the user's own.
     own: &'a [(Price, Qty)],
     price: Price,
@@ -94,9 +94,9 @@ impl LegRef {
         if self.complement && price != ABSENT { PRICE_ONE - price } else { price }
     }
 
-    /// The levels the leg takes from, the best last.
+    /// The levels the leg takes from.
     #[inline]
-    pub(super) fn levels_taken(self, book: &Book, sell: bool) -> &[Level] {
+    pub(super) fn levels_taken(self, book: &Book, sell: bool) -> Ladder<'_> {
         if self.complement == sell { book.asks.levels() } else { book.bids.levels() }
     }
 }
@@ -110,7 +110,7 @@ pub(crate) fn levels_of<'a>(
     sell: bool,
 ) -> impl Iterator<Item = (Price, Qty)> {
     let own = leg.own_taken(view, sell);
-    let levels = leg.levels_taken(book, sell).iter().rev();
+    let levels = leg.levels_taken(book, sell).best_first();
     levels.map(move |level| (leg.turned(level.price), others(level, own))).filter(|&(_, qty)| qty > 0)
 }
 
@@ -129,7 +129,7 @@ impl<'a> Walk<'a> {
     /// Takes the last level in hand that is not all the user's own; `Some(false)` if there is none.
     #[inline]
     fn take_up(&mut self, sell: bool) -> Option<bool> {
-        while let Some((level, rest)) = self.levels.split_last() {
+        while let Some((level, rest)) = self.levels.split_best() {
             self.left = others(level, self.own);
             if self.left > 0 {
                 self.price = self.leg.turned(level.price);
@@ -145,16 +145,16 @@ impl<'a> Walk<'a> {
     /// Goes on to the next level; `Some(false)` if there is none.
     #[inline]
     fn advance(&mut self, sell: bool) -> Option<bool> {
-        self.levels = self.levels.split_last()?.1;
+        self.levels = self.levels.split_best()?.1;
         self.take_up(sell)
     }
 
     /// What `qty` of the leg comes to, level by level from the touch on.
-    fn settle(&self, all: &[Level], qty: Qty, sell: bool) -> Option<Taken> {
+    fn settle(&self, all: Ladder<'_>, qty: Qty, sell: bool) -> Option<Taken> {
         let mut order = self.fees.order(Role::Taker, sell);
         let mut taken = Taken { notional: 0, worst: ABSENT, fee: 0 };
         let mut left = qty;
-        for level in all.iter().rev() {
+        for level in all.best_first() {
             if left == 0 {
                 break;
             }

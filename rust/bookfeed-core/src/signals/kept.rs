@@ -4,6 +4,7 @@
 
 use super::{Assessment, Direction, Leg, LegRef, Rule, Subject, View};
 use crate::book::Touch;
+use crate::book::side::Ladder;
 use crate::event::Level;
 use crate::fees::Fees;
 use crate::fixed::{Price, Qty};
@@ -89,7 +90,7 @@ impl Kept {
                 return answer.stood.clear();
             };
             answer.stood.push(stood);
-            answer.levels.extend(levels.iter().map(|level| (level.price, level.qty)));
+            answer.levels.extend(levels.best_first().map(|level| (level.price, level.qty)));
         }
     }
 
@@ -114,7 +115,7 @@ impl Answer {
             }
             let Some((ours, others)) = kept.split_at_checked(before.count) else { return false };
             let same = |(level, kept): (&Level, &(Price, Qty))| (level.price, level.qty) == *kept;
-            if !levels.iter().zip(ours).all(same) {
+            if !levels.best_first().zip(ours).all(same) {
                 return false;
             }
             kept = others;
@@ -145,7 +146,7 @@ fn look<'a>(
     reach: Reach,
     direction: Direction,
     view: &View<'a>,
-) -> Option<(Stood, &'a [Level])> {
+) -> Option<(Stood, Ladder<'a>)> {
     let sell = direction == Direction::Sell;
     let (book, about) = view.at(leg.instrument)?;
     let (touch, all) = (book.current_touch(), leg.levels_taken(book, sell));
@@ -153,7 +154,7 @@ fn look<'a>(
         return None;
     }
     let levels = match reach {
-        Reach::Best(count) => all.get(all.len().checked_sub(count)?..)?,
+        Reach::Best(count) => all.without_worst(all.len().checked_sub(count)?),
         Reach::All => all,
     };
     let (count, hashes) = (levels.len(), [book.verified(), book.hash_known]);

@@ -8,7 +8,7 @@ use bookfeed_core::book::proof::Proved;
 use bookfeed_core::book::proof::crc32::{Crc32Memory, check};
 use bookfeed_core::book::side::BookSide;
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
-use bookfeed_core::event::{Body, Frame, ProofClaim, Side};
+use bookfeed_core::event::{Body, Frame, Level, ProofClaim, Side};
 use bookfeed_core::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -145,9 +145,7 @@ impl Follower {
                 ladder.set(*level);
             }
             while ladder.len() > DEPTH {
-                let mut worst = ladder.levels()[0];
-                worst.qty = 0;
-                ladder.set(worst);
+                ladder.set(Level::new(ladder.worst_price().unwrap(), 0));
             }
         }
     }

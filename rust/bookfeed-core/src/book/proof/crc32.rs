@@ -93,8 +93,7 @@ impl Printed {
     /// Makes the text that of the side's best levels. Returns whether it had to change.
     #[inline]
     fn follow(&mut self, side: &BookSide) -> bool {
-        let all = side.levels();
-        let best = &all[all.len().saturating_sub(DEPTH)..];
+        let best = side.nearest::<DEPTH>();
         if best.iter().rev().eq(self.lines.levels()) {
             return false;
         }

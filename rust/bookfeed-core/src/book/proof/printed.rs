@@ -5,7 +5,7 @@
 //! printed some levels before, for bytes that have just been stored are slow to load.
 
 use super::digest::Digest;
-use crate::book::side::BookSide;
+use crate::book::side::{BookSide, Runs};
 use crate::event::Level;
 use crate::fixed::{
     DIGITS_MAX, PRICE_DECIMALS, QTY_DECIMALS, digits_of, put_hundredths, put_usual, thousandths,
@@ -46,16 +46,18 @@ struct Printer<'a> {
     end: usize,
     /// Of the beginning of it.
     digest: Digest,
-    /// Levels of this side that are not printed yet.
+    /// Levels of this side that are not printed yet, as far as they lie together.
     levels: Iter<'a, Level>,
+    /// The others of this side.
+    others: Runs<'a>,
     /// The other side, until it is this one's turn.
-    asks: Option<Iter<'a, Level>>,
+    asks: Option<Runs<'a>>,
 }
 
 impl Book<'_> {
     /// Bytes that its text takes at most.
     fn room(&self) -> usize {
-        let levels = self.bids.levels().len() + self.asks.levels().len();
+        let levels = self.bids.len() + self.asks.len();
         HEAD_ROOM + self.market.len() + self.asset.len() + ROOM * levels
     }
 
@@ -90,8 +92,9 @@ fn room_in(text: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
 
 impl<'a> Printer<'a> {
     fn new(book: &Book<'a>, text: &'a mut [u8]) -> Self {
-        let (levels, asks) = (book.bids.levels().iter(), book.asks.levels().iter());
-        let mut new = Self { text, end: 0, digest: Digest::new(), levels, asks: Some(asks) };
+        let (others, asks) = (book.bids.levels().runs(), Some(book.asks.levels().runs()));
+        let mut new = Self { text, end: 0, digest: Digest::new(), levels: [].iter(), others, asks };
+        new.next_run();
         let mut digits = [0; DIGITS_MAX];
         let ms = digits_of(u64::try_from(book.ts_event / MILLISECOND).unwrap_or(0), &mut digits);
         for part in [
@@ -124,16 +127,23 @@ impl<'a> Printer<'a> {
                 None => self.print_unusual(level),
             }
         }
-        let more = !self.levels.as_slice().is_empty() || self.next_side();
+        let more = !self.levels.as_slice().is_empty() || self.next_run() || self.next_side();
         self.digest.follow(&self.text[..self.end.saturating_sub(WAITING)]);
         more
+    }
+
+    fn next_run(&mut self) -> bool {
+        let Some(run) = self.others.find(|run| !run.is_empty()) else { return false };
+        self.levels = run.iter();
+        true
     }
 
     fn next_side(&mut self) -> bool {
         let Some(asks) = self.asks.take() else { return false };
         self.close();
         self.put(ASKS);
-        self.levels = asks;
+        self.others = asks;
+        self.next_run();
         true
     }
 
@@ -207,7 +217,7 @@ mod tests {
     /// Levels as a venue might print them: usual ones, and of every odd form.
     fn side(side: Side, count: usize) -> (BookSide, Vec<(String, String)>) {
         let prices = ["0.{}", "0.{}0", ".{}", "{}", "{}.000000001", "0.{}00000000000000000000"];
-        let sizes = ["{}", "{}.5", "{}.25", "{}.00", "{}.12345678", "9{}000000", "{}.2500000000000000"];
+        let sizes = ["{}", "{}.5", "{}.25", "{}.00", "{}.12345678", "9{}00000", "{}.2500000000000000"];
         let mut printed: Vec<(String, String)> = (0..count)
             .map(|i| {
                 let number = (101 + i).to_string();
@@ -239,7 +249,9 @@ mod tests {
     fn the_digest_is_that_of_the_text_however_long_alone_and_with_another() {
         let mut text = Vec::new();
         let mut before: Option<(usize, usize, [u8; 20])> = None;
-        for (bids, asks) in [(0, 0), (0, 1), (1, 0), (2, 3), (97, 97), (400, 7), (33, 250), (5, 4)] {
+        for (bids, asks) in
+            [(0, 0), (0, 1), (1, 0), (2, 3), (97, 97), (400, 7), (33, 250), (5, 4), (4_500, 9)]
+        {
             let digest = |text: &mut Vec<u8>, bids, asks, with: Option<(usize, usize)>| {
                 let ((b, printed_b), (a, printed_a)) = (side(Side::Bid, bids), side(Side::Ask, asks));
                 let book = Book { market: b"0xab", asset: b"123", ts_event: 0, bids: &b, asks: &a };
@@ -268,8 +280,10 @@ mod tests {
         let form = Form::with_fraction(31);
         let level = Level { price: i64::MIN, qty: i64::MIN, forms: (form, form) };
         let mut text = [0; ROOM];
-        let mut printer =
-            Printer { text: &mut text, end: 0, digest: Digest::new(), levels: [].iter(), asks: None };
+        let (none, others) = ([].iter(), BookSide::new(Side::Bid));
+        let others = others.levels().runs();
+        let digest = Digest::new();
+        let mut printer = Printer { text: &mut text, end: 0, digest, levels: none, others, asks: None };
         printer.print_unusual(&level);
         assert!(printer.end > 100);
     }
