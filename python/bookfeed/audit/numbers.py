@@ -154,7 +154,7 @@ def exactly(function: Callable[P, R]) -> Callable[P, R]:
     return exact
 
 
-@lru_cache(maxsize=1 << 16)  # the levels of books come again and again
+@lru_cache(maxsize=1 << 14)  # the levels of books come again and again
 def units(number: Decimal, scale: int) -> int:
     """``number`` as an integer of 1/``scale``, cut off towards zero."""
     return int(_EXACT.multiply(number, scale))
