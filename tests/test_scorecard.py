@@ -1,5 +1,6 @@
 """The scorecard: its rows, what becomes of them, and the command."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -181,6 +182,27 @@ def test_what_is_kept_is_told_whatever_its_tier_and_build(
     assert "| not measured yet | quick, " in told and "1 rows are of the full tier" in told
     assert main(["score", "--tell"]) == 2
     assert "--keep DIR" in capsys.readouterr().err
+
+
+def _came_to(text: str, _: Effort) -> Figure:
+    return Figure(text)
+
+
+def test_the_readme_gets_its_figures_from_the_page() -> None:
+    path = tree.root() / "scripts" / "scorecard.py"
+    spec = importlib.util.spec_from_file_location("scorecard_page", path)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    figures = ("3 of 4 classes: F01 2 ms", "0 in 7 market-days", "0 in 9 million updates")
+    rows = [replace(row(partial(_came_to, text)), id=f"W{n}") for n, text in enumerate(figures, 1)]
+    told = page([played(one, ALONE) for one in rows], "bookfeed score")
+    readme = script.stated((tree.root() / "README.md").read_text(), told)
+    assert "**3 of 4 classes**" in readme and "**0 in 7 market-days**" in " ".join(readme.split())
+    assert script.stated(readme, told) == readme
+    failing = told.replace("| 0 in 9 million updates | quick | pass |", "| 1 | quick | fail |")
+    with pytest.raises(KeyError):
+        script.stated(readme, failing)
 
 
 # What tests cost and told.
