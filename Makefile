@@ -159,7 +159,7 @@ score-page: setup ## docs/scorecard.md and the README's figures from what KEPT=D
 score-tested: setup
 	$(BIN)/bookfeed score --quick --tests $(TOLD)
 
-score: setup ## all of it, which takes an hour or more
+score: setup ## all of it, an hour and a half or so; an hour more unless mutants were played before
 	$(BIN)/bookfeed score --full
 
 soak: setup ## ten million frames through one engine; its memory must stay flat
