@@ -185,6 +185,13 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     "pair without a hyphen": (
         '[[market]]\nvenue = "binance"\nsymbol = "BTCUSDT"\n', 3, "market[0].symbol", '"BTC-USDT"'
     ),
+    "pair in dollars without a hyphen": (
+        '[[market]]\nvenue = "coinbase"\nsymbol = "BTCUSD"\n', 3, "market[0].symbol", '"BTC-USD"'
+    ),
+    "ticker of a spot venue in dollars": (
+        '[[market]]\nvenue = "coinbase"\nticker = "x"\n', 3, "market[0].ticker",
+        'symbol = "BTC-USD"',
+    ),
     "pair with a slash": (
         '[[market]]\nvenue = "kraken"\nsymbol = "btc/usd"\n', 3, "market[0].symbol",
         'not "btc/usd" (did you mean "BTC-USD"?)\n',

@@ -7,12 +7,13 @@ there are, is the affair of each venue.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
+from bookfeed.sim.beside import BESIDE
 from bookfeed.sim.chance import seeded
 
 LATER_FRAMES: Final = 5
@@ -94,6 +95,8 @@ class Mishap:
             raise ValueError(f"fault {self.kind} has no variant {self.variant!r}; known: {allowed}")
         if not self.variant:
             object.__setattr__(self, "variant", allowed[0])
+        if self.kind in BESIDE and self.at_frame is not None:
+            raise ValueError(f"fault {self.kind} strikes no frame: say when in seconds (at_s)")
 
 
 class FaultEvent(NamedTuple):
@@ -244,7 +247,10 @@ class Injector(Generic[F, P]):
     """
 
     def __init__(self, faults: Sequence[F], seed: int, start_ns: int) -> None:
-        self._waiting = list(faults)
+        self._waiting = [fault for fault in faults if fault.kind not in BESIDE]
+        self._beside = [fault for fault in faults if fault.kind in BESIDE]
+        self._begun: set[int] = set()
+        """Those of them that have struck, by identity."""
         self._rng = seeded("faults", seed)
         self._start_ns = start_ns
         self._links: dict[int, Link[P]] = {}
@@ -254,7 +260,30 @@ class Injector(Generic[F, P]):
 
     def add(self, fault: F) -> None:
         """Schedules one more fault."""
-        self._waiting.append(fault)
+        (self._beside if fault.kind in BESIDE else self._waiting).append(fault)
+
+    def only_frames(self) -> None:
+        """``ValueError`` if a fault needs sockets: there are none in process."""
+        for fault in self._beside:
+            raise ValueError(f"fault {fault.kind} needs a server: there is no socket in process")
+
+    def end_beside(self) -> None:
+        """Ends all faults beside frames, and forgets those that were to come."""
+        self._beside.clear()
+
+    def beside(self, kinds: Collection[Any], now_ns: int) -> list[F]:
+        """The faults of these kinds that last now, beside the frames of any connection."""
+        found = []
+        for fault in self._beside:
+            begins_ns = self._start_ns + int((fault.at_s or 0.0) * 1e9)
+            ends_ns = begins_ns + int((fault.duration_s or 0.0) * 1e9)
+            over = fault.duration_s is not None and now_ns >= ends_ns
+            if fault.kind in kinds and now_ns >= begins_ns and not over:
+                found.append(fault)
+                if id(fault) not in self._begun:
+                    self._begun.add(id(fault))
+                    self.log.append(FaultEvent(fault, now_ns, -1, -1, (), fault.variant))
+        return found
 
     def connected(self, conn: int) -> None:
         """Forgets what was under way on ``conn``: a new connection starts sound."""

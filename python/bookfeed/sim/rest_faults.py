@@ -15,6 +15,8 @@ Kinds, as the venues' pages have them:
 * ``clamp``: an answer has the first ``count`` books that were asked for, and does not say so.
 * ``hidden``: ``symbol`` is not known yet.
 * ``ghost``: the book of ``symbol``, or any, is 0.01 to 0.99, under a fresh time.
+
+Faults of a schedule (``bookfeed.sim.beside``) come on top of these, by their own names.
 """
 
 import asyncio
@@ -26,11 +28,24 @@ from typing import Final, Literal
 
 from aiohttp import web
 
+from bookfeed.sim.beside import ELSEWHERE, LATE_S, retry_after
+from bookfeed.sim.faults import Mishap
+
 RestFaultKind = Literal[
     "limit", "away", "page", "hang", "late", "older", "stale", "poison", "clamp", "hidden", "ghost"
 ]
 _PAGE: Final = "<!DOCTYPE html><html><head><title>Just a moment</title></head></html>"
 _STATUS: Final[dict[str, int]] = {"limit": 429, "away": 503}
+_STATUSES: Final = {"rest-429": 429, "rest-418": 418, "rest-503": 503}
+# What a fault of a schedule is begun as, here; the others are answers of their own.
+_AS: Final[dict[str, RestFaultKind]] = {
+    "rest-page": "page",
+    "rest-hang": "hang",
+    "rest-late": "late",
+    "rest-older": "older",
+    "rest-cached": "stale",
+}
+Scheduled = Callable[[], Sequence[Mishap]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,6 +63,9 @@ class RestFaults:
     """What goes wrong now, and how often it did."""
 
     def __init__(self) -> None:
+        self.scheduled: Scheduled = tuple
+        """What of a schedule lasts now."""
+        self._planned: set[RestFaultKind] = set()
         self._now: dict[RestFaultKind, RestFault] = {}
         self._kept: dict[str, tuple[float, str]] = {}
         self._newest: dict[str, list[str]] = {}
@@ -84,6 +102,8 @@ class RestFaults:
 
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The answer to a request, by ``handler`` or in its place."""
+        if (spoilt := await self._as_scheduled(request)) is not None:
+            return spoilt
         kinds: tuple[RestFaultKind, ...] = ("limit", "away")
         for kind in kinds:
             if (fault := self._hit(kind)) is not None:
@@ -107,6 +127,22 @@ class RestFaults:
         if (fault := self._hit("late")) is not None:
             await asyncio.sleep(fault.hang_s)
         return answer
+
+    async def _as_scheduled(self, request: web.Request) -> web.StreamResponse | None:
+        """What a schedule answers in place of the venue; begins and ends what it has in common."""
+        lasting = {fault.kind: fault for fault in self.scheduled()}
+        planned = {_AS[kind] for kind in lasting if kind in _AS}
+        for kind in planned - self._planned:
+            self.begin(kind, hang_s=LATE_S if kind == "late" else 60.0)
+        for kind in self._planned - planned:
+            self.end(kind)
+        self._planned = planned
+        for name, status in _STATUSES.items():
+            if (fault := lasting.get(name)) is not None:
+                return web.Response(status=status, headers=retry_after(fault.variant))
+        if "rest-redirect" in lasting:
+            return web.Response(status=302, headers={"Location": ELSEWHERE})
+        return await _cut(request) if "rest-cut" in lasting else None
 
     async def _set_back(
         self, request: web.Request, answer: web.StreamResponse
@@ -154,3 +190,14 @@ class RestFaults:
         """Whether a book is answered with one that says nothing."""
         fault = self._now.get("ghost")
         return fault is not None and fault.symbol in ("", symbol) and self._hit("ghost") is not None
+
+
+async def _cut(request: web.Request) -> web.StreamResponse:
+    """An answer whose connection is lost in the middle of a chunk."""
+    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+    answer.enable_chunked_encoding()
+    await answer.prepare(request)
+    await answer.write(b'{"bids":[["0.')
+    if request.transport is not None:
+        request.transport.abort()
+    return answer

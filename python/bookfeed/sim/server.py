@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from picows import (
     WSListener,
@@ -27,6 +27,8 @@ from picows import (
     ws_create_server,
 )
 
+from bookfeed.sim.beside import ANSWERS, ELSEWHERE, HANDSHAKES, status_of
+from bookfeed.sim.faults import Injector
 from bookfeed.sim.peer import Peer
 
 if TYPE_CHECKING:
@@ -120,6 +122,8 @@ class VenueServer(ABC, Generic[C]):
     """Where the WebSocket is."""
     ANSWERS_PINGS = True
     """Whether pings are answered without a client's end hearing of them."""
+    injector: Injector[Any, Any]
+    """What goes wrong, and when."""
 
     def __init__(self, listening: Listening) -> None:
         self.url = ""
@@ -181,9 +185,15 @@ class VenueServer(ABC, Generic[C]):
     def _admit(
         self, request: WSUpgradeRequest
     ) -> WSListener | WSUpgradeResponseWithListener | None:
-        if self.refusing is None:
+        refusing = self.refusing
+        for fault in self.injector.beside(HANDSHAKES, time.time_ns()):
+            if fault.kind == "redirect":
+                moved = WSUpgradeResponse.create_redirect_response(HTTPStatus.FOUND, ELSEWHERE)
+                return WSUpgradeResponseWithListener(moved, None)
+            refusing = status_of(fault.variant)
+        if refusing is None:
             return self._accept(request)
-        answer = WSUpgradeResponse.create_error_response(self.refusing, b"")
+        answer = WSUpgradeResponse.create_error_response(refusing, b"")
         return WSUpgradeResponseWithListener(answer, None)
 
     # life
@@ -214,6 +224,7 @@ class VenueServer(ABC, Generic[C]):
             _log.warning("no REST: %s is not installed", error.name)
             return
         self._rest = rest
+        rest.faults.scheduled = lambda: self.injector.beside(ANSWERS, time.time_ns())
         await rest.start(self._host, self._listening.rest_port, self._listening.tls)
         self.rest_url = rest.url
 

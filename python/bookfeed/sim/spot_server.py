@@ -57,6 +57,8 @@ M = TypeVar("M")
 class SpotServer(VenueServer[C], Generic[C, M]):
     """A running simulator of a spot venue, whose messages are of type ``M``."""
 
+    injector: SpotInjector
+
     def __init__(self, listening: Listening, injector: SpotInjector) -> None:
         super().__init__(listening)
         self.injector = injector

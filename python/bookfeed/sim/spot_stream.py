@@ -48,6 +48,7 @@ class SpotStream(VirtualRun[SpotItem]):
 
     def __init__(self, rng: Random, injector: SpotInjector, conns: int, rate: float) -> None:
         super().__init__(rng, conns, rate)
+        injector.only_frames()
         self.injector = injector
 
     @property

@@ -26,7 +26,7 @@ from bookfeed.venues.base import (
     Venue,
     WsUrl,
 )
-from bookfeed.venues.spot import HINTS, Pair, spot_market
+from bookfeed.venues.spot import HINTS_IN_USD, PairInUsd, spot_market
 
 NAME: Final = "coinbase"
 WS_URL: Final = "wss://advanced-trade-ws.coinbase.com"
@@ -107,10 +107,10 @@ class CoinbaseMarket(MarketSection):
     """``[[market]]`` with ``venue = "coinbase"``: a pair of currencies, which is one book."""
 
     SYMBOL: ClassVar[tuple[str, str]] = ("symbol", "symbol")
-    HINTS: ClassVar[Mapping[str, str]] = HINTS
+    HINTS: ClassVar[Mapping[str, str]] = HINTS_IN_USD
 
     venue: Literal["coinbase"]
-    symbol: Pair
+    symbol: PairInUsd
     name: AnyName = ""
 
     def __post_init__(self) -> None:

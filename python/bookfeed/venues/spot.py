@@ -10,14 +10,23 @@ from typing import Annotated, Final
 from bookfeed.market import Market, Outcome
 from bookfeed.schema import Text
 
-Pair = Annotated[
-    str, Text(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", 'a pair of currencies such as "BTC-USDT"')
-]
+_PAIR: Final = r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}"
 
-HINTS: Final[Mapping[str, str]] = {
-    "symbols pairs": "each pair is a [[market]] of its own, with its symbol",
-    "ticker market pair slug id base quote": 'a market is named by symbol = "BTC-USDT"',
-}
+Pair = Annotated[str, Text(_PAIR, 'a pair of currencies such as "BTC-USDT"')]
+PairInUsd = Annotated[str, Text(_PAIR, 'a pair of currencies such as "BTC-USD"')]
+"""The same where the usual quote is US dollars."""
+
+
+def hints(example: str) -> Mapping[str, str]:
+    """What to write instead of keys that other venues have, with a pair of the venue's own."""
+    return {
+        "symbols pairs": "each pair is a [[market]] of its own, with its symbol",
+        "ticker market pair slug id base quote": f'a market is named by symbol = "{example}"',
+    }
+
+
+HINTS: Final = hints("BTC-USDT")
+HINTS_IN_USD: Final = hints("BTC-USD")
 
 # What the one book of a pair is called where markets of other venues have outcomes.
 OUTCOME: Final = "spot"

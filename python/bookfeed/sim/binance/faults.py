@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from bookfeed.sim.beside import BESIDE
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import FaultEvent, Link
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
@@ -68,7 +69,7 @@ _IDS: Final = re.compile(rb'"U":([0-9]+),"u":([0-9]+)')
 class BinanceFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = BINANCE_VARIANTS
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**BINANCE_VARIANTS, **BESIDE}
 
 
 class BinanceInjector(SpotInjector):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from bookfeed.sim.beside import HANDSHAKES
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
@@ -38,7 +39,7 @@ _WORDING: Final = Wording(
 class CoinbaseFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = COINBASE_VARIANTS
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**COINBASE_VARIANTS, **HANDSHAKES}
 
 
 class CoinbaseInjector(SpotInjector):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
+from bookfeed.sim.beside import BESIDE, BesideKind
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import (
     BARE_TEXTS,
@@ -132,9 +133,9 @@ class KalshiFault(Mishap):
     speaks of a book.
     """
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = KALSHI_VARIANTS
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**KALSHI_VARIANTS, **BESIDE}
 
-    kind: KalshiFaultKind
+    kind: KalshiFaultKind | BesideKind
     message: str | None = None
 
 

@@ -197,6 +197,8 @@ class Client(Peer):
 class KalshiSimServer(VenueServer[Client]):
     """A running simulator; made by ``serve``."""
 
+    injector: KalshiInjector
+
     WS_PATH = WS_PATH
 
     def __init__(self, config: KalshiSimConfig, events: Sequence[Event] | None = None) -> None:

@@ -83,6 +83,7 @@ class KalshiStream(VirtualRun[KalshiItem]):
         self.channels = tuple(channels)
         self.sessions = [KalshiSession(self.venue, conn) for conn in range(conns)]
         self._injector = KalshiInjector(faults, config.seed, START_NS)
+        self._injector.only_frames()
         self._said: list[tuple[int, str]] = []
         self._ids = 0
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
+from bookfeed.sim.beside import BESIDE, BesideKind
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import (
     BARE_TEXTS,
@@ -147,9 +148,9 @@ _WHOLE_STAMP: Final = re.compile(rb'"timestamp":"[0-9]*"')
 class Fault(Mishap):
     """One thing that will go wrong on Polymarket."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = VARIANTS
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**VARIANTS, **BESIDE}
 
-    kind: FaultKind
+    kind: FaultKind | BesideKind
 
 
 End = Literal["", "disconnect", "reset", "reset-behind-data"]

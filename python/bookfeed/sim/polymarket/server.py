@@ -107,6 +107,8 @@ class MarketListing(NamedTuple):
 class SimServer(VenueServer[Client]):
     """A running simulator; made by ``serve``."""
 
+    injector: FaultInjector
+
     WS_PATH = WS_PATH
 
     def __init__(self, config: SimConfig) -> None:

@@ -63,6 +63,7 @@ class Stream(VirtualRun[Item]):
         super().__init__(seeded("stream", config.seed), conns, rate)
         self.venue = SimVenue(config, START_NS // NS_PER_MS)
         self._injector = FaultInjector(faults, config.seed, START_NS, self.venue.fresh_ghost)
+        self._injector.only_frames()
         self._custom = custom_features
 
     @property
