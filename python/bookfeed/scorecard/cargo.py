@@ -21,9 +21,9 @@ class RustTests(Runs):
 
     def play(self, names: Sequence[str]) -> Mapping[str, Told]:
         """See ``Runs``."""
-        programs = [one for name in names for one in rust_tests(name)]
-        flags = dict.fromkeys(part for one in programs for part in (one[:2], one[2:]))
-        command = [program("cargo"), "test", "--locked", "--no-fail-fast"]
+        flags = dict.fromkeys(one for name in names for one in rust_tests(name))
+        # All of the workspace, as `make test` builds it: a part by itself may be built otherwise.
+        command = [program("cargo"), "test", "--workspace", "--locked", "--no-fail-fast"]
         command += [*(["--release"] if self._long else []), *chain.from_iterable(flags), "--"]
         command += ["--test-threads=2", *(["--ignored"] if self._long else []), *names]
         begun_s = time.monotonic()

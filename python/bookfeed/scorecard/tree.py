@@ -99,10 +99,9 @@ def rust_tests(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _target(parts: tuple[str, ...]) -> tuple[str, ...]:
-    package = ("--package", parts[1])
     if "tests" not in parts:
-        return (*package, "--lib")
-    return (*package, "--test", parts[parts.index("tests") + 1].removesuffix(".rs"))
+        return ("--lib",)
+    return ("--test", parts[parts.index("tests") + 1].removesuffix(".rs"))
 
 
 @cache
