@@ -50,6 +50,9 @@ __all__ = [
     "BookView",
     "BookfeedError",
     "BoundaryMeasure",
+    "ConsolidatedFill",
+    "ConsolidatedLevel",
+    "Consolidation",
     "DecimalError",
     "Depth",
     "Engine",
@@ -64,6 +67,7 @@ __all__ = [
     "JournalEncoder",
     "JournalError",
     "JournalReader",
+    "LeadLag",
     "Notice",
     "PaperFill",
     "RelayBatch",
@@ -74,6 +78,8 @@ __all__ = [
     "SpotIndexValue",
     "TradeWindow",
     "Untrusted",
+    "VenueCrossing",
+    "VenueLead",
     "Volatility",
     "__version__",
     "fair_value",
@@ -925,6 +931,150 @@ class SpotIndexValue:
     @property
     def included(self) -> int:
         """How many constituents are in it."""
+
+@final
+class Consolidation:
+    """The books of several venues read as one: made by ``Consolidated.now()``, or of ``BookView``
+    and ``SpotBook`` by name.
+
+    Each answer is of the moment it is asked, and only from books that may be believed then. All
+    is before fees.
+    """
+
+    def __new__(cls, books: dict[str, BookView] | dict[str, SpotBook]) -> Self: ...
+    @property
+    def included(self) -> list[str]:
+        """Names of the books that may be believed now; no others are in any answer."""
+    def ladder(self, side: _Side, depth: int | None = None) -> list[ConsolidatedLevel]:
+        """The levels of ``side`` (``"bid"`` or ``"ask"``) of all venues, the best first: the best
+        ``depth`` prices, or all.
+        """
+    def depth_known(self, side: _Side) -> float | None:
+        """Whether some venue does not tell ``side`` as deep as another does: ``ladder`` may miss
+        levels of it from this price on. ``None`` if all are known in whole.
+        """
+    def sweep(self, side: _Aggressor, qty: float | str) -> ConsolidatedFill | None:
+        """What taking ``qty`` from all venues would execute: ``"buy"`` walks the asks, ``"sell"``
+        the bids, the best price first, and of one price the venues in their order.
+
+        ``None`` if nothing would. Raises as ``BookView.sweep`` does.
+        """
+    def sweep_notional(self, side: _Aggressor, notional: float | str) -> ConsolidatedFill | None:
+        """As ``sweep``, for at most so much money."""
+    def crossing(self) -> VenueCrossing:
+        """What could be bought at one venue and sold at another for more: how far books overlap."""
+    @property
+    def mid(self) -> float | None:
+        """The median of the venues' mids; ``None`` if none has both sides."""
+    def basis(self) -> dict[str, float]:
+        """How far each venue's mid is above ``mid``; a venue without both sides is not in it."""
+    def basis_bps(self) -> dict[str, float]:
+        """The same in basis points of ``mid``."""
+
+@final
+class ConsolidatedLevel:
+    """All that venues have at one price."""
+
+    @property
+    def price(self) -> float:
+        """The price."""
+    @property
+    def price_e9(self) -> int:
+        """The price in 1e-9, exactly."""
+    @property
+    def qty(self) -> float:
+        """Size of all venues."""
+    @property
+    def qty_e8(self) -> int:
+        """Size of all venues in 1e-8, exactly."""
+    @property
+    def venues(self) -> dict[str, int]:
+        """Size of each venue that is there, in 1e-8, in their order."""
+
+@final
+class ConsolidatedFill:
+    """What a sweep of all venues would execute."""
+
+    @property
+    def whole(self) -> Fill:
+        """The whole of it, without a fee: its average price is the VWAP across venues."""
+    @property
+    def venues(self) -> dict[str, Fill]:
+        """What each venue does of it, of those that do anything."""
+
+@final
+class VenueCrossing:
+    """How far books of several venues overlap."""
+
+    @property
+    def qty(self) -> float:
+        """Size that bids above asks of other venues would match."""
+    @property
+    def qty_e8(self) -> int:
+        """The same in 1e-8, exactly."""
+    @property
+    def gain(self) -> float:
+        """What that would gain, before fees."""
+    @property
+    def gain_e17(self) -> int:
+        """The same in 1e-17, exactly."""
+    @property
+    def last_bid_e9(self) -> int | None:
+        """The last bid matched, in 1e-9; ``None`` if nothing crosses."""
+    @property
+    def last_ask_e9(self) -> int | None:
+        """The last ask matched, in 1e-9; ``None`` if nothing crosses."""
+    @property
+    def sold_e8(self) -> dict[str, int]:
+        """Size that would be sold to each venue, in 1e-8."""
+    @property
+    def bought_e8(self) -> dict[str, int]:
+        """Size that would be bought at each venue, in 1e-8."""
+    @property
+    def truncated(self) -> bool:
+        """Whether more may cross behind what is known of a book."""
+
+@final
+class LeadLag:
+    """Which of several venues moves first: their mids, looked at on a grid of time.
+
+    ``venues`` are names. ``step_s`` is the time between two looks, ``window_s`` how far back they
+    are remembered, ``reach_s`` how far a venue may be ahead or behind: seconds or ``timedelta``.
+    Raises ``EngineError`` for a step of 0, and for more than 10,000 steps in the window.
+    """
+
+    def __new__(
+        cls,
+        venues: list[str],
+        *,
+        step_s: _Duration | None = None,
+        window_s: _Duration | None = None,
+        reach_s: _Duration | None = None,
+    ) -> Self: ...
+    def look(self, ts: int, books: Consolidation) -> None:
+        """Looks at the mids as they are at ``ts``, Unix nanoseconds. The first look in each step
+        counts, and a step without one is unknown. A venue that may not be believed is unknown, too.
+        """
+    def lead(self, venue: str) -> VenueLead | None:
+        """How far a venue is ahead of the others together.
+
+        ``None`` while it, or the others, moved fewer than 20 times in the window, where nothing
+        goes together, and for another name.
+        """
+
+@final
+class VenueLead:
+    """How far a venue is ahead of others."""
+
+    @property
+    def lead_ns(self) -> int:
+        """Nanoseconds by which its moves come before theirs; negative if they come behind."""
+    @property
+    def correlation_ppm(self) -> int:
+        """How well they go together then, in millionths: 1,000,000 is the same moves."""
+    @property
+    def moves(self) -> int:
+        """How many moves of its own that rests on."""
 
 @final
 class BoundaryMeasure:

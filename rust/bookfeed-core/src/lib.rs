@@ -42,6 +42,7 @@ pub mod book;
 pub mod metrics;
 pub mod trades;
 
+pub mod consolidated;
 pub mod index;
 pub mod settlement;
 

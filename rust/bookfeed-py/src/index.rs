@@ -1,8 +1,8 @@
 //! The index of spot books, for Python: from views of live books, or from levels.
 
-use crate::book::{BookView, HeldBook};
 use crate::durations::duration;
 use crate::errors::engine_error;
+use crate::sources::Source;
 use bookfeed_core::book::side::Ladder;
 use bookfeed_core::event::Level;
 use bookfeed_core::fixed::{Price, Qty};
@@ -22,10 +22,10 @@ use pyo3::types::{PyDict, PyTuple};
 /// whether the book may be believed; one that may not is left out of an index.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct SpotBook {
-    bids: Vec<Level>,
-    asks: Vec<Level>,
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
     retrieved: Nanos,
-    believed: bool,
+    pub(crate) believed: bool,
 }
 
 #[pymethods]
@@ -67,16 +67,10 @@ pub struct SpotIndex {
     names: Vec<String>,
 }
 
-/// Where the levels of a constituent are.
-enum Source<'py> {
-    View(HeldBook<'py>),
-    Levels(PyRef<'py, SpotBook>),
-}
-
 impl Source<'_> {
     fn constituent(&self) -> Constituent<'_> {
         match self {
-            Self::View(held) => held.book().map_or(ABSENT, |book| Constituent {
+            Self::View(held, _) => held.book().map_or(ABSENT, |book| Constituent {
                 bids: book.bids.levels(),
                 asks: book.asks.levels(),
                 retrieved: held.ts_evidence(),
@@ -168,10 +162,7 @@ impl SpotIndex {
         let mut sources: Vec<Option<Source<'_>>> = (0..self.names.len()).map(|_| None).collect();
         for (name, book) in books {
             let name: String = name.extract()?;
-            let source = match book.cast::<BookView>() {
-                Ok(view) => Source::View(HeldBook::of(view)?),
-                Err(_) => Source::Levels(book.cast::<SpotBook>()?.try_borrow()?),
-            };
+            let source = Source::of(&book)?;
             match self.names.iter().position(|known| *known == name) {
                 Some(place) => sources[place] = Some(source),
                 None => {

@@ -4,6 +4,7 @@
 
 mod batch;
 mod book;
+mod consolidated;
 mod control;
 mod durations;
 mod engine;
@@ -15,6 +16,7 @@ mod journal;
 mod listening;
 mod numbers;
 mod relay;
+mod sources;
 mod values;
 
 use bookfeed_core::instrument::Venue;
@@ -67,6 +69,10 @@ mod _bookfeed {
     use super::batch::Batch;
     #[pymodule_export]
     use super::book::{BookView, Untrusted};
+    #[pymodule_export]
+    use super::consolidated::{
+        ConsolidatedFill, ConsolidatedLevel, Consolidation, LeadLag, VenueCrossing, VenueLead,
+    };
     #[pymodule_export]
     use super::control::{Gap, Index, Notice, PaperFill};
     #[pymodule_export]

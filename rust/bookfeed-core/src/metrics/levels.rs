@@ -67,6 +67,14 @@ impl<'a> Levels<'a> {
         self.levels.best().map(|l| (self.terms.price(l.price), l.qty))
     }
 
+    /// Price and quantity of the best level, and the levels behind it.
+    #[inline]
+    #[must_use]
+    pub fn split_best(self) -> Option<((Price, Qty), Self)> {
+        let (best, levels) = self.levels.split_best()?;
+        Some(((self.terms.price(best.price), best.qty), Self { levels, ..self }))
+    }
+
     /// Price and quantity of each level, the best first, those included that lie beyond what
     /// is known in full.
     #[inline]

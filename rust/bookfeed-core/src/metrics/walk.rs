@@ -20,37 +20,7 @@ impl Levels<'_> {
     /// below `2^63`, so the notional stays below `2^126`.
     #[must_use]
     pub fn sweep_qty(self, qty: Qty) -> Option<Sweep> {
-        let known = self.known();
-        let (best_price, _) = known.best()?;
-        if qty <= 0 {
-            return None;
-        }
-        let mut left = qty;
-        let mut notional: Notional = 0;
-        let mut worst_price = best_price;
-        let mut levels = 0;
-        for (price, size) in known.best_first() {
-            levels += 1;
-            worst_price = price;
-            if size >= left {
-                notional += Notional::from(price) * Notional::from(left);
-                left = 0;
-                break;
-            }
-            notional += Notional::from(price) * Notional::from(size);
-            left -= size;
-        }
-        Some(Sweep {
-            side: self.side(),
-            requested: Requested::Qty(qty),
-            filled_qty: qty - left,
-            notional,
-            best_price,
-            worst_price,
-            levels,
-            complete: left == 0,
-            truncated: left > 0 && self.is_cut_off(),
-        })
+        Sweep::of_qty(self.side(), self.known().best_first(), qty, self.is_cut_off())
     }
 
     /// What spending (or, on bids, raising) `notional` would execute, best level first.
@@ -64,52 +34,7 @@ impl Levels<'_> {
     /// carry the quantity past `i64::MAX` (9.2e10 whole units) ends the sweep, incomplete.
     #[must_use]
     pub fn sweep_notional(self, notional: Notional) -> Option<Sweep> {
-        let known = self.known();
-        let (best_price, _) = known.best()?;
-        if notional <= 0 {
-            return None;
-        }
-        let mut left = notional;
-        let mut filled_qty: Qty = 0;
-        let mut worst_price = best_price;
-        let mut levels = 0;
-        let mut too_dear = None;
-        for (price, size) in known.best_first() {
-            let cost = Notional::from(price) * Notional::from(size);
-            if cost > left {
-                too_dear = Some(price);
-                break;
-            }
-            let Some(filled) = filled_qty.checked_add(size) else { break };
-            filled_qty = filled;
-            left -= cost;
-            worst_price = price;
-            levels += 1;
-        }
-        let mut complete = left == 0;
-        let truncated = !complete && levels as usize == known.len() && self.is_cut_off();
-        if let Some(price) = too_dear {
-            // Less than the level's size, and its price is positive: it costs something.
-            let affordable = Qty::try_from(left / Notional::from(price)).ok();
-            if let Some(taken) = affordable.filter(|&taken| taken <= Qty::MAX - filled_qty) {
-                complete = true;
-                filled_qty += taken;
-                left -= Notional::from(price) * Notional::from(taken);
-                levels += u32::from(taken > 0);
-                worst_price = if taken > 0 { price } else { worst_price };
-            }
-        }
-        (filled_qty > 0).then_some(Sweep {
-            side: self.side(),
-            requested: Requested::Notional(notional),
-            filled_qty,
-            notional: notional - left,
-            best_price,
-            worst_price,
-            levels,
-            complete,
-            truncated,
-        })
+        Sweep::of_notional(self.side(), self.known().best_first(), notional, self.is_cut_off())
     }
 
     /// What the venue charges a taker for a sweep of this side: its fills are those of one order.
@@ -239,6 +164,105 @@ pub struct Sweep {
 }
 
 impl Sweep {
+    /// A sweep of levels that are known, the best first; [`Levels::sweep_qty`] says more.
+    pub(crate) fn of_qty(
+        side: Side,
+        levels: impl Iterator<Item = (Price, Qty)>,
+        qty: Qty,
+        is_cut_off: bool,
+    ) -> Option<Self> {
+        let mut known = levels.peekable();
+        let &(best_price, _) = known.peek()?;
+        if qty <= 0 {
+            return None;
+        }
+        let mut left = qty;
+        let mut notional: Notional = 0;
+        let mut worst_price = best_price;
+        let mut levels = 0;
+        for (price, size) in known {
+            levels += 1;
+            worst_price = price;
+            if size >= left {
+                notional += Notional::from(price) * Notional::from(left);
+                left = 0;
+                break;
+            }
+            notional += Notional::from(price) * Notional::from(size);
+            left -= size;
+        }
+        Some(Self {
+            side,
+            requested: Requested::Qty(qty),
+            filled_qty: qty - left,
+            notional,
+            best_price,
+            worst_price,
+            levels,
+            complete: left == 0,
+            truncated: left > 0 && is_cut_off,
+        })
+    }
+
+    /// The same for an amount of money; [`Levels::sweep_notional`] says more.
+    pub(crate) fn of_notional(
+        side: Side,
+        levels: impl Iterator<Item = (Price, Qty)>,
+        notional: Notional,
+        is_cut_off: bool,
+    ) -> Option<Self> {
+        let mut known = levels.peekable();
+        let &(best_price, _) = known.peek()?;
+        if notional <= 0 {
+            return None;
+        }
+        let mut left = notional;
+        let mut filled_qty: Qty = 0;
+        let mut worst_price = best_price;
+        let mut levels = 0;
+        // The level that stops it, and its price if that is for want of money.
+        let mut stop = None;
+        for (price, size) in known {
+            let cost = Notional::from(price) * Notional::from(size);
+            if cost > left {
+                stop = Some(Some(price));
+                break;
+            }
+            let Some(filled) = filled_qty.checked_add(size) else {
+                stop = Some(None);
+                break;
+            };
+            filled_qty = filled;
+            left -= cost;
+            worst_price = price;
+            levels += 1;
+        }
+        let mut complete = left == 0;
+        let truncated = !complete && stop.is_none() && is_cut_off;
+        if let Some(Some(price)) = stop {
+            // Less than the level's size, and its price is positive: it costs something.
+            let affordable = Qty::try_from(left / Notional::from(price)).ok();
+            if let Some(taken) = affordable.filter(|&taken| taken <= Qty::MAX - filled_qty) {
+                complete = true;
+                filled_qty += taken;
+                left -= Notional::from(price) * Notional::from(taken);
+                levels += u32::from(taken > 0);
+                worst_price = if taken > 0 { price } else { worst_price };
+            }
+        }
+        (filled_qty > 0).then_some(Self {
+            side,
+            requested: Requested::Notional(notional),
+            filled_qty,
+            notional: notional - left,
+            best_price,
+            worst_price,
+            levels,
+            complete,
+            truncated,
+        })
+    }
+
     /// Average price (VWAP) of what is executed, 1e-9.
     #[inline]
     #[must_use]

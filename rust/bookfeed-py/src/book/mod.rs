@@ -27,6 +27,7 @@ pub use held::HeldBook;
 use pyo3::prelude::*;
 use std::sync::Arc;
 pub use trust::{Refused, Untrusted};
+pub(crate) use walk::taken_by;
 
 /// One book: a live view, of which every property reads the engine's current state, or a
 /// frozen copy of one moment.
@@ -80,7 +81,7 @@ impl<'a> Seen<'a> {
 }
 
 /// The side called `name`.
-fn side_by_name(name: &str) -> PyResult<Side> {
+pub(crate) fn side_by_name(name: &str) -> PyResult<Side> {
     match name {
         "bid" => Ok(Side::Bid),
         "ask" => Ok(Side::Ask),
@@ -89,6 +90,11 @@ fn side_by_name(name: &str) -> PyResult<Side> {
 }
 
 impl BookView {
+    /// In whose terms it is read.
+    pub(crate) const fn terms(&self) -> Terms {
+        self.terms
+    }
+
     pub(crate) fn new(engine: Py<Engine>, id: InstrumentId, number: u32) -> Self {
         Self { engine, id, number, terms: Terms::OWN, frozen: None }
     }

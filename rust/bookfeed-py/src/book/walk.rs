@@ -18,7 +18,7 @@ static FLOAT64: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static INT64: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The side of the book that somebody who buys or sells would take from.
-fn taken_by(side: &str) -> PyResult<Side> {
+pub(crate) fn taken_by(side: &str) -> PyResult<Side> {
     match side {
         "buy" => Ok(Side::Ask),
         "sell" => Ok(Side::Bid),
