@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Final
 
 from bookfeed.sim.beside import BESIDE
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.faults import FaultEvent, Link
+from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
-from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording, random_faults
+from bookfeed.sim.spot_faults import Duty, Out, SpotFault, Wording, random_faults
+from bookfeed.sim.spot_rest_faults import REST_VARIANTS, RestInjector
 
 STREAM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
@@ -25,21 +26,6 @@ corrupt   a size or a price is not what the venue meant, all else is in order
 shutdown  the venue says that it will end the connection, and soon does
 """
 
-REST_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
-    "rest_late": ("",),
-    "rest_stale": ("",),
-    "rest_error": ("429", "500", "418"),
-    "rest_short": ("",),
-    "rest_malformed": ("truncated", "bad_number"),
-}
-"""
-rest_late       the answer is of the time of the request, and takes seconds
-rest_stale      the answer is of long before the request
-rest_error      the answer is an error with that status
-rest_short      the answer has fewer levels than was asked for
-rest_malformed  the answer is not the message it should be
-"""
-
 BINANCE_VARIANTS: Final = {**STREAM_VARIANTS, **REST_VARIANTS}
 """The kinds and the ways each can happen; the first is the default."""
 
@@ -49,9 +35,7 @@ REST_ERRORS: Final = {
     500: '{"code":-1000,"msg":"An unknown error occurred while processing the request."}',
 }
 """Bodies of the answers that are errors, by status."""
-LATE_S: Final = 3.0
 STALE_UPDATES: Final = 400
-SHORT_LEVELS: Final = 5
 _LONG_AGO: Final = 7_000
 _WORDING: Final = Wording(
     number=re.compile(rb'\["[0-9.]+","([0-9.]+)"\]'),
@@ -72,32 +56,13 @@ class BinanceFault(SpotFault):
     KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**BINANCE_VARIANTS, **BESIDE}
 
 
-class BinanceInjector(SpotInjector):
+class BinanceInjector(RestInjector):
     """Decides what becomes of every frame of every connection, and of every REST answer."""
 
     def __init__(self, faults: Sequence[SpotFault], seed: int, start_ns: int) -> None:
         super().__init__(faults, seed, start_ns, _WORDING)
 
-    def rest(self, symbol: str, now_ns: int) -> SpotFault | None:
-        """What goes wrong with the next answer about ``symbol``, if anything."""
-        frames = max((link.frame for link in self._links.values()), default=-1)
-        for fault in self._waiting:
-            if fault.kind not in REST_VARIANTS or not self._due(fault, now_ns):
-                continue
-            if fault.asset not in (None, symbol):
-                continue
-            if fault.at_frame is not None and frames < fault.at_frame:
-                continue
-            self._waiting.remove(fault)
-            # An answer that is of no use says nothing against a book that is there.
-            event = FaultEvent(fault, now_ns, -1, -1, (symbol,), fault.variant, duty="none")
-            self.log.append(event)
-            return fault
-        return None
-
     def _fits(self, fault: SpotFault, out: Out) -> bool:
-        if fault.kind in REST_VARIANTS:
-            return False
         if fault.kind == "corrupt":
             pattern = _PRICE if fault.variant == "price" else _WORDING.number
             return super()._fits(fault, out) and pattern.search(out.payload) is not None
@@ -117,13 +82,6 @@ class BinanceInjector(SpotInjector):
         renumbered = _IDS.sub(f'"U":{first},"u":{last}'.encode(), data, count=1)
         hurt = out._replace(payload=renumbered, first=first, last=last)
         return hurt, f"ids of {_LONG_AGO} before", "resync"
-
-
-def damaged(body: str, variant: str) -> str:
-    """A REST answer that is not what it should be."""
-    if variant == "truncated":
-        return body[: len(body) * 6 // 10]
-    return re.sub(r'"([0-9.]+)"\]', r'"\1e1"]', body, count=1)
 
 
 def _another(old: bytes) -> bytes:

@@ -10,10 +10,11 @@ from typing import Final
 from aiohttp import web
 
 from bookfeed.sim.binance import wire
-from bookfeed.sim.binance.faults import LATE_S, REST_ERRORS, SHORT_LEVELS, STALE_UPDATES, damaged
+from bookfeed.sim.binance.faults import REST_ERRORS, STALE_UPDATES
 from bookfeed.sim.binance.venue import SimBinance, depth_limit
 from bookfeed.sim.rest import RestBase, json_answer
 from bookfeed.sim.spot_faults import SpotFault
+from bookfeed.sim.spot_rest_faults import LATE_S, SHORT_LEVELS, damaged
 
 _NO_SYMBOL: Final = '{"code":-1102,"msg":"Mandatory parameter \'symbol\' was not sent."}'
 _BAD_SYMBOL: Final = '{"code":-1121,"msg":"Invalid symbol."}'

@@ -12,11 +12,10 @@ Markets move only while somebody follows them. It listens on loopback and refuse
 import json
 import ssl
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from picows import WSTransport, WSUpgradeRequest
+from picows import WSTransport
 
 from bookfeed.sim.coinbase import wire
 from bookfeed.sim.coinbase.faults import CoinbaseFault, CoinbaseInjector
@@ -24,11 +23,10 @@ from bookfeed.sim.coinbase.session import CoinbaseSession
 from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig, SimCoinbase
 from bookfeed.sim.coinbase.wire import Message
 from bookfeed.sim.entry import OptionError, Options
-from bookfeed.sim.server import NS_PER_MS, RestService, check_listening, serve_until_told, started
+from bookfeed.sim.server import check_listening, serve_until_told, started
 from bookfeed.sim.spot import decimal_text
-from bookfeed.sim.spot_faults import Out, SpotFault
-from bookfeed.sim.spot_server import SpotPeer, SpotServer
-from bookfeed.sim.spot_truth import SpotTruth
+from bookfeed.sim.spot_faults import SpotFault
+from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
 
 WS_PATH: Final = "/"
 
@@ -78,39 +76,27 @@ def configured(options: Options) -> CoinbaseSimConfig:
     )
 
 
-class Client(SpotPeer):
+class Client(SessionPeer):
     """The server's end of one connection."""
+
+    session: CoinbaseSession
 
     def __init__(self, server: "CoinbaseSimServer") -> None:
         super().__init__(server)
         self._venue = server
-        self._spoke_ns = time.time_ns()
-        self.session: CoinbaseSession
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Takes the connection into service."""
         super().on_ws_connected(transport)
         config = self._venue.config
-        self.session = CoinbaseSession(self._venue.venue, self.conn)
         self._after(config.heartbeat_s, self._beat)
         self._after(config.subscribe_s, self._check_subscribed)
         self._after(config.idle_s, self._check_idle)
-
-    def hand_over(self, out: Out) -> None:
-        """Queues what faults leave of a frame; ends what they end."""
-        self._spoke_ns = time.time_ns()
-        super().hand_over(out)
 
     def end_subscription(self, symbol: str) -> None:
         """Ends the subscription to a book without being asked."""
         self.hand_over(self.session.end(symbol, time.time_ns()))
         self.flush()
-
-    def _receive(self, text: bytes) -> None:
-        for out in self.session.receive(text, time.time_ns()):
-            self.hand_over(out)
-        self.flush()
-        self._venue.joined(self)
 
     def _beat(self) -> None:
         beat = self.session.heartbeat(time.time_ns())
@@ -125,55 +111,33 @@ class Client(SpotPeer):
 
     def _check_idle(self) -> None:
         idle_s = self._venue.config.idle_s
-        quiet_s = (time.time_ns() - self._spoke_ns) / 1e9
+        quiet_s = (time.time_ns() - self.spoke_ns) / 1e9
         if quiet_s >= idle_s:
             self.close(1001, b"idle")
         else:
             self._after(idle_s - quiet_s, self._check_idle)
 
 
-class CoinbaseSimServer(SpotServer[Client, Message]):
+class CoinbaseSimServer(SessionServer[Client, Message]):
     """A running simulator; made by ``serve``."""
 
     WS_PATH = WS_PATH
+    PEER = Client
 
     def __init__(self, config: CoinbaseSimConfig) -> None:
         super().__init__(config, CoinbaseInjector(config.faults, config.seed, time.time_ns()))
         self.config = config
         self.venue = SimCoinbase(config)
 
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, whole; ``truth(symbol)`` is one of them."""
-        return self.venue.truth
+    def session_of(self, conn: int) -> CoinbaseSession:
+        """The session of a new connection."""
+        return CoinbaseSession(self.venue, conn)
 
     def end_subscription(self, symbol: str) -> None:
         """Ends every subscription to a book without being asked, and says so."""
         for client in list(self._clients.values()):
             if client.open:
                 client.end_subscription(symbol)
-
-    def stumble(self, client: Client, symbol: str) -> None:
-        """Refuses the next command of a client."""
-        client.session.refuse()
-
-    def _accept(self, request: WSUpgradeRequest) -> Client | None:
-        return Client(self) if request.path.split(b"?")[0] == WS_PATH.encode() else None
-
-    def _make_rest(self) -> RestService:
-        raise NotImplementedError("the configuration refuses REST")
-
-    def _followed(self, client: Client) -> Sequence[str]:
-        return sorted(client.session.symbols())
-
-    def _messages_due(self, now_ms: int) -> Sequence[Message]:
-        return ()
-
-    def _messages_of_a_turn(self, now_ms: int) -> Sequence[Message]:
-        return self.venue.step(now_ms * NS_PER_MS, self._among)
-
-    def _carry(self, client: Client, message: Message) -> Out | None:
-        return client.session.carry(message)
 
 
 async def serve(config: CoinbaseSimConfig) -> CoinbaseSimServer:

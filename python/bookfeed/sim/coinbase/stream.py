@@ -22,14 +22,15 @@ from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig, SimCoinbase
 from bookfeed.sim.coinbase.wire import HEARTBEATS, LEVEL2, TRADES
 from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
-from bookfeed.sim.spot_stream import SpotItem, SpotStream
+from bookfeed.sim.spot_said_stream import SpotSaidStream
+from bookfeed.sim.spot_stream import SpotItem
 from bookfeed.sim.spot_truth import SpotTruth
 from bookfeed.sim.virtual import NS_PER_S, START_NS
 
 __all__ = ["CoinbaseStream", "SpotItem"]
 
 
-class CoinbaseStream(SpotStream):
+class CoinbaseStream(SpotSaidStream):
     """A seeded run of the venue, seen by clients that follow every symbol.
 
     Symbols are dealt out over ``conns`` connections. ``rate`` is the mean number of turns of a
@@ -50,7 +51,6 @@ class CoinbaseStream(SpotStream):
         self.venue = SimCoinbase(config)
         self.channels = tuple(channels)
         self._sessions = [CoinbaseSession(self.venue, conn) for conn in range(conns)]
-        self._said: list[tuple[int, str]] = []
         self._beat_ns = [START_NS] * conns
 
     @property
@@ -79,25 +79,11 @@ class CoinbaseStream(SpotStream):
 
     def _open(self, conn: int) -> Iterator[Out]:
         self._sessions[conn] = CoinbaseSession(self.venue, conn)
-        self._said = [said for said in self._said if said[0] != conn]
+        self._begin(conn)
         self._beat_ns[conn] = self._now_ns
         for channel in self.channels:
             self.say(conn, "subscribe", channel, self.symbols(conn))
         yield from ()
-
-    def _beat(self, conn: int) -> SpotItem:
-        return SpotItem("ping", self._arrival_ns(), conn)
-
-    def _stumble(self, conn: int, symbol: str) -> None:
-        self._sessions[conn].refuse()
-
-    def _answers(self) -> Iterator[SpotItem]:
-        said, self._said = self._said, []
-        for conn, text in said:
-            if conn in self._back_ns:
-                continue
-            for out in self._sessions[conn].receive(text, self._now_ns):
-                yield from self._hand_over(conn, out)
 
     def _happen(self) -> Iterator[SpotItem]:
         for conn, session in enumerate(self._sessions):

@@ -12,11 +12,10 @@ Markets move only while somebody follows them. It listens on loopback and refuse
 import json
 import ssl
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from picows import WSTransport, WSUpgradeRequest
+from picows import WSTransport
 
 from bookfeed.sim.entry import OptionError, Options
 from bookfeed.sim.kraken import wire
@@ -24,10 +23,9 @@ from bookfeed.sim.kraken.faults import KrakenFault, KrakenInjector
 from bookfeed.sim.kraken.session import KrakenSession, heartbeat
 from bookfeed.sim.kraken.venue import KrakenVenueConfig, SimKraken
 from bookfeed.sim.kraken.wire import Message
-from bookfeed.sim.server import NS_PER_MS, RestService, check_listening, serve_until_told, started
-from bookfeed.sim.spot_faults import Out, SpotFault
-from bookfeed.sim.spot_server import SpotPeer, SpotServer
-from bookfeed.sim.spot_truth import SpotTruth
+from bookfeed.sim.server import check_listening, serve_until_told, started
+from bookfeed.sim.spot_faults import SpotFault
+from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
 
 WS_PATH: Final = "/v2"
 
@@ -75,37 +73,25 @@ def configured(options: Options) -> KrakenSimConfig:
     )
 
 
-class Client(SpotPeer):
+class Client(SessionPeer):
     """The server's end of one connection."""
+
+    session: KrakenSession
 
     def __init__(self, server: "KrakenSimServer") -> None:
         super().__init__(server)
         self._venue = server
-        self._spoke_ns = time.time_ns()
-        self.session: KrakenSession
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Takes the connection into service and greets it."""
         super().on_ws_connected(transport)
-        self.session = KrakenSession(self._venue.venue, self.conn)
         self.hand_over(self.session.greeting())
         self.flush()
         self._after(self._venue.config.heartbeat_s, self._beat)
         self._after(self._venue.config.idle_s, self._check_idle)
 
-    def hand_over(self, out: Out) -> None:
-        """Queues what faults leave of a frame; ends what they end."""
-        self._spoke_ns = time.time_ns()
-        super().hand_over(out)
-
-    def _receive(self, text: bytes) -> None:
-        for out in self.session.receive(text, time.time_ns()):
-            self.hand_over(out)
-        self.flush()
-        self._venue.joined(self)
-
     def _beat(self) -> None:
-        quiet_s = (time.time_ns() - self._spoke_ns) / 1e9
+        quiet_s = (time.time_ns() - self.spoke_ns) / 1e9
         every_s = self._venue.config.heartbeat_s
         if quiet_s >= every_s:
             quiet_s = 0.0
@@ -121,44 +107,20 @@ class Client(SpotPeer):
             self.close(1001, b"idle")
 
 
-class KrakenSimServer(SpotServer[Client, Message]):
+class KrakenSimServer(SessionServer[Client, Message]):
     """A running simulator; made by ``serve``."""
 
     WS_PATH = WS_PATH
+    PEER = Client
 
     def __init__(self, config: KrakenSimConfig) -> None:
         super().__init__(config, KrakenInjector(config.faults, config.seed, time.time_ns()))
         self.config = config
         self.venue = SimKraken(config)
 
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, whole; ``truth(symbol)`` is one of them."""
-        return self.venue.truth
-
-    def stumble(self, client: Client, symbol: str) -> None:
-        """Refuses the next request of a client."""
-        client.session.refuse()
-
-    def _accept(self, request: WSUpgradeRequest) -> Client | None:
-        if request.path.split(b"?")[0] != WS_PATH.encode():
-            return None
-        return Client(self)
-
-    def _make_rest(self) -> RestService:
-        raise NotImplementedError("the configuration refuses REST")
-
-    def _followed(self, client: Client) -> Sequence[str]:
-        return sorted(client.session.symbols())
-
-    def _messages_due(self, now_ms: int) -> Sequence[Message]:
-        return ()
-
-    def _messages_of_a_turn(self, now_ms: int) -> Sequence[Message]:
-        return self.venue.step(now_ms * NS_PER_MS, self._among)
-
-    def _carry(self, client: Client, message: Message) -> Out | None:
-        return client.session.carry(message)
+    def session_of(self, conn: int) -> KrakenSession:
+        """The session of a new connection."""
+        return KrakenSession(self.venue, conn)
 
 
 async def serve(config: KrakenSimConfig) -> KrakenSimServer:

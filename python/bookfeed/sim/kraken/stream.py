@@ -21,7 +21,8 @@ from bookfeed.sim.kraken.venue import KrakenVenueConfig, SimKraken
 from bookfeed.sim.kraken.wire import BOOK, INSTRUMENT, TRADE
 from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
-from bookfeed.sim.spot_stream import SpotItem, SpotStream
+from bookfeed.sim.spot_said_stream import SpotSaidStream
+from bookfeed.sim.spot_stream import SpotItem
 from bookfeed.sim.spot_truth import SpotTruth
 from bookfeed.sim.virtual import NS_PER_S, START_NS
 
@@ -30,7 +31,7 @@ __all__ = ["KrakenStream", "SpotItem"]
 _QUIET_NS = NS_PER_S
 
 
-class KrakenStream(SpotStream):
+class KrakenStream(SpotSaidStream):
     """A seeded run of the venue, seen by clients that follow every symbol to one depth.
 
     Symbols are dealt out over ``conns`` connections. ``rate`` is the mean number of turns of a
@@ -53,7 +54,6 @@ class KrakenStream(SpotStream):
         self.depth = depth
         self.channels = tuple(channels)
         self._sessions = [KrakenSession(self.venue, conn) for conn in range(conns)]
-        self._said: list[tuple[int, str]] = []
         self._req_id = 0
         self._spoke_ns = [START_NS] * conns
 
@@ -88,7 +88,7 @@ class KrakenStream(SpotStream):
 
     def _open(self, conn: int) -> Iterator[Out]:
         session = self._sessions[conn] = KrakenSession(self.venue, conn)
-        self._said = [said for said in self._said if said[0] != conn]
+        self._begin(conn)
         for channel in self.channels:
             params: dict[str, Any] = {"channel": channel}
             if channel != INSTRUMENT:
@@ -97,20 +97,6 @@ class KrakenStream(SpotStream):
                 params["depth"] = self.depth
             self.say(conn, "subscribe", params)
         yield session.greeting()
-
-    def _beat(self, conn: int) -> SpotItem:
-        return SpotItem("ping", self._arrival_ns(), conn)
-
-    def _stumble(self, conn: int, symbol: str) -> None:
-        self._sessions[conn].refuse()
-
-    def _answers(self) -> Iterator[SpotItem]:
-        said, self._said = self._said, []
-        for conn, text in said:
-            if conn in self._back_ns:
-                continue
-            for out in self._sessions[conn].receive(text, self._now_ns):
-                yield from self._send(conn, out)
 
     def _happen(self) -> Iterator[SpotItem]:
         for conn, session in enumerate(self._sessions):
