@@ -14,6 +14,7 @@ from bookfeed.rules.rule import Rule
 from bookfeed.sinks import SINKS, NdjsonSink, SinkOptions
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
+from bookfeed.venues.bitstamp import BitstampSection
 from bookfeed.venues.coinbase import CoinbaseSection
 from bookfeed.venues.kalshi import KalshiSection
 from bookfeed.venues.kraken import KrakenSection
@@ -90,6 +91,11 @@ symbols_per_connection = 50
 [coinbase]
 ws_url = "ws://127.0.0.1:1234"
 probe_interval_s = 5
+symbols_per_connection = 5
+
+[bitstamp]
+ws_url = "ws://127.0.0.1:1234"
+rest_url = "http://127.0.0.1:1234"
 symbols_per_connection = 5
 
 [[market]]
@@ -209,6 +215,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         touch=False,
         symbols_per_connection=50,
     )
+    here = "ws://127.0.0.1:1234", "http://127.0.0.1:1234"
+    assert loaded.sections["bitstamp"] == BitstampSection(*here, 5)
     assert loaded.sections["coinbase"] == CoinbaseSection("ws://127.0.0.1:1234", 5.0, 5)
     assert loaded.sections["kraken"] == KrakenSection("ws://127.0.0.1:1234/v2", 1000, 5.0, 50)
     (market,) = loaded.market

@@ -13,6 +13,7 @@ import pytest
 from bookfeed.cli import main
 from bookfeed.sim.beside import ANSWERS, BESIDE, ELSEWHERE, HANDSHAKES
 from bookfeed.sim.binance.server import BinanceSimConfig
+from bookfeed.sim.bitstamp.server import BitstampSimConfig
 from bookfeed.sim.coinbase.faults import CoinbaseFault
 from bookfeed.sim.coinbase.server import CoinbaseSimConfig
 from bookfeed.sim.faults import Mishap
@@ -30,13 +31,14 @@ aiohttp = pytest.importorskip("aiohttp")
 
 CONFIGS: list[tuple[str, Any]] = [
     ("polymarket", SimConfig), ("kalshi", KalshiSimConfig), ("binance", BinanceSimConfig),
-    ("kraken", KrakenSimConfig), ("coinbase", CoinbaseSimConfig),
+    ("bitstamp", BitstampSimConfig), ("kraken", KrakenSimConfig), ("coinbase", CoinbaseSimConfig),
 ]  # fmt: skip
-WITH_REST = CONFIGS[:3]
+WITH_REST = CONFIGS[:4]
 PATHS = {
     "polymarket": "/book?token_id={asset}",
     "kalshi": "/exchange/status",
     "binance": "/api/v3/time",
+    "bitstamp": "/api/v2/order_book/btcusd/",
 }
 
 

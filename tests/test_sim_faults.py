@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from bookfeed.sim.binance.faults import BINANCE_VARIANTS
+from bookfeed.sim.bitstamp.faults import BITSTAMP_VARIANTS
 from bookfeed.sim.coinbase.faults import COINBASE_VARIANTS
 from bookfeed.sim.faults import BROKEN, OF_ANY, FaultEvent
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
@@ -465,7 +466,15 @@ def test_unknown_faults_are_refused(arguments: dict[str, Any], message: str) -> 
 
 
 @pytest.mark.parametrize(
-    "known", [VARIANTS, KALSHI_VARIANTS, BINANCE_VARIANTS, KRAKEN_VARIANTS, COINBASE_VARIANTS]
+    "known",
+    [
+        VARIANTS,
+        KALSHI_VARIANTS,
+        BINANCE_VARIANTS,
+        KRAKEN_VARIANTS,
+        COINBASE_VARIANTS,
+        BITSTAMP_VARIANTS,
+    ],
 )
 def test_every_fault_is_explained(known: Mapping[str, tuple[str, ...]]) -> None:
     page = (Path(__file__).parents[1] / "docs" / "simulator.md").read_text(encoding="utf-8")

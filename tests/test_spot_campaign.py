@@ -3,6 +3,7 @@
 import pytest
 
 from bookfeed.scorecard.campaigns import binance_kraken as spot_campaign
+from bookfeed.scorecard.campaigns.bitstamp import BitstampReferee
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseReferee
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,7 @@ def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no message shows stays wrong: the referees must object once they forgive nothing."""
     monkeypatch.setattr(spot_campaign.KrakenReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(spot_campaign.BinanceReferee, "hides", lambda _referee, _event: False)
+    monkeypatch.setattr(BitstampReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(CoinbaseReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(spot_campaign, "SPARED", frozenset())
     for venue in VENUES:

@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, UserFee, Venue
     from bookfeed.venues.binance import binance
+    from bookfeed.venues.bitstamp import bitstamp
     from bookfeed.venues.coinbase import coinbase
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
     from bookfeed.venues.kraken import kraken
@@ -275,6 +276,7 @@ __all__ = [
     "WindowEnd",
     "__version__",
     "binance",
+    "bitstamp",
     "coinbase",
     "columns",
     "credentials",
@@ -370,6 +372,7 @@ _MODULES: Final = {
     "bookfeed.dispatch.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "UserFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),
+    "bookfeed.venues.bitstamp": ("bitstamp",),
     "bookfeed.venues.coinbase": ("coinbase",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),
     "bookfeed.venues.kraken": ("kraken",),

@@ -7,6 +7,7 @@ from typing import Final
 
 from bookfeed.venues.base import Endpoint, RestRequest, Row, Venue
 from bookfeed.venues.binance import ROW as BINANCE
+from bookfeed.venues.bitstamp import ROW as BITSTAMP
 from bookfeed.venues.coinbase import ROW as COINBASE
 from bookfeed.venues.kalshi import ROW as KALSHI
 from bookfeed.venues.kalshi import KalshiFee
@@ -18,7 +19,7 @@ from bookfeed.venues.user import ROW as USER
 from bookfeed.venues.user import UserFee
 
 VENUES: Final[dict[str, Row]] = {
-    row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN, COINBASE, USER)
+    row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN, COINBASE, BITSTAMP, USER)
 }
 
 RELAYS: Final[dict[str, Relay]] = {

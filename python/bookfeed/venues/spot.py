@@ -32,12 +32,17 @@ HINTS_IN_USD: Final = hints("BTC-USD")
 OUTCOME: Final = "spot"
 
 
-def spot_market(venue: str, pair: str, joint: str, *, name: str = "") -> Market:
-    """The market of a pair, whose symbol the venue spells with ``joint`` between the currencies."""
+def spot_market(
+    venue: str, pair: str, joint: str, *, name: str = "", lower: bool = False
+) -> Market:
+    """The market of a pair, whose symbol the venue spells with ``joint`` between the currencies,
+    and in lower case if it says so.
+    """
     base, _, quote = pair.partition("-")
+    symbol = f"{base}{joint}{quote}"
     return Market(
         market=pair,
-        outcomes=(Outcome(OUTCOME, f"{base}{joint}{quote}"),),
+        outcomes=(Outcome(OUTCOME, symbol.lower() if lower else symbol),),
         name=name,
         venue=venue,
         base=base,

@@ -5,6 +5,7 @@
 //! is asked for by its kind; nothing else in this crate asks which venue it is.
 
 pub mod binance;
+pub mod bitstamp;
 pub mod coinbase;
 pub mod kalshi;
 pub mod kraken;
@@ -213,6 +214,24 @@ venues! {
         messages: &coinbase::MESSAGE_NAMES,
         decode: coinbase::decode,
         // A frame that is no JSON leaves a hole in the numbers, whomever it was about.
+        read_broken: |_, _| None,
+        ghosts: false,
+    };
+    /// Bitstamp, spot, the WebSocket of version 2.
+    BITSTAMP = Row {
+        name: "bitstamp",
+        continuity: Continuity::Timestamps,
+        payout: None,
+        lower_case: false,
+        qty_step: 1,
+        proof: Proof::None,
+        fees: &Terms::UNKNOWN,
+        pauses: None,
+        news: &[],
+        news_of: |_| "",
+        modes: &[""],
+        messages: &bitstamp::MESSAGE_NAMES,
+        decode: bitstamp::decode,
         read_broken: |_, _| None,
         ghosts: false,
     };

@@ -8,6 +8,8 @@ mod support;
 
 #[path = "spot/binance.rs"]
 mod binance;
+#[path = "spot/bitstamp.rs"]
+mod bitstamp;
 #[path = "spot/coinbase.rs"]
 mod coinbase;
 #[path = "spot/desk.rs"]

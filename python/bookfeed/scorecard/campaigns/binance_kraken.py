@@ -12,6 +12,7 @@ always. A book that the price has left (``window``) is held against the truth as
 Kraken's are held against the truth of the message that was heard last: the best ten levels a side
 always, which its sums cover; the whole window unless a fault that no sum can show has struck since
 the last whole book. Coinbase's are held against it whole, since every message has a number.
+Bitstamp's say of when they are; what no message shows, its best levels must show soon.
 """
 
 import sys
@@ -28,6 +29,7 @@ from bookfeed.scorecard.campaigns.binance_kraken_client import (
     known_to,
 )
 from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
+from bookfeed.scorecard.campaigns.bitstamp import BitstampClient, BitstampReferee, bitstamp
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseClient, CoinbaseReferee, coinbase
 from bookfeed.scorecard.campaigns.levels import SIDES, Levels, Side, sides_of
@@ -38,6 +40,7 @@ from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.binance.faults import BinanceFault, random_binance_faults
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig
+from bookfeed.sim.bitstamp.faults import BitstampFault, random_bitstamp_faults
 from bookfeed.sim.coinbase.faults import CoinbaseFault, random_coinbase_faults
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kraken.faults import KrakenFault, random_kraken_faults
@@ -60,33 +63,35 @@ SPARED: Final = frozenset({"corrupt"})
 """Kinds that books without a sum are spared: nothing gives another number away, and it stays."""
 _NUMBERED: Final = frozenset({"gap", "out_of_order"})
 _SUMS: Final = frozenset({"checksum_mismatch", "crossed"})
-_ANY: Final = _NUMBERED | _SUMS | {"malformed", "bbo_mismatch"}
+_BESIDE: Final = frozenset({"withheld"})
+"""What the best levels on a channel of their own show."""
+_ANY: Final = _NUMBERED | _SUMS | _BESIDE | {"malformed", "bbo_mismatch"}
 _QUIET: Final = frozenset({"silence", "late"})
 # What each fault may be called by the engine. Faults that no engine need notice have no name.
 FITTING: Final[dict[str, frozenset[str]]] = {
-    "drop": _NUMBERED | _SUMS,
+    "drop": _NUMBERED | _SUMS | _BESIDE,
     "duplicate": _NUMBERED | _SUMS,
-    "swap": _NUMBERED | _SUMS,
+    "swap": _NUMBERED | _SUMS | _BESIDE,
     "delay": _QUIET,
     "malformed": _ANY,
     "bit_flip": _ANY,
     "unknown": frozenset(),
     "foreign": frozenset(),
-    "freeze": _QUIET | _NUMBERED | _SUMS,
+    "freeze": _QUIET | _NUMBERED | _SUMS | _BESIDE,
     "disconnect": frozenset({"disconnected"}),
     "reset": frozenset({"disconnected"}),
     "restart": frozenset({"disconnected"}),
     "shutdown": frozenset({"disconnected"}),
     "gap": _NUMBERED,
     "rewind": _NUMBERED,
-    "corrupt": _SUMS | {"bbo_mismatch"},
+    "corrupt": _SUMS | _BESIDE | {"bbo_mismatch"},
     "checksum": _SUMS,
     "level": _SUMS,
     "refused": frozenset(),
     "rest_late": frozenset(),
     "rest_stale": frozenset(),
     "rest_error": frozenset(),
-    "rest_short": frozenset(),
+    "rest_short": _BESIDE,
     "rest_malformed": frozenset({"malformed"}),
 }
 
@@ -215,6 +220,11 @@ def coinbase_drawn(seed: int, count: int, frames: int) -> Schedule:
     return tuple(fault for fault in schedule if fault.kind not in SPARED)
 
 
+def bitstamp_drawn(seed: int, count: int, frames: int) -> Schedule:
+    """Random faults of Bitstamp."""
+    return random_bitstamp_faults(seed, count=count, frames=frames)
+
+
 def binance(seed: int, schedule: Schedule) -> BinanceStream:
     """A run of the simulated Binance with these faults."""
     return BinanceStream(
@@ -252,6 +262,7 @@ PLAYS: Final = {
     "binance": Play(binance_drawn, binance, BinanceClient, BinanceReferee),
     "kraken": Play(kraken_drawn, kraken, KrakenClient, KrakenReferee),
     "coinbase": Play(coinbase_drawn, coinbase, CoinbaseClient, CoinbaseReferee),
+    "bitstamp": Play(bitstamp_drawn, bitstamp, BitstampClient, BitstampReferee),
 }
 
 
@@ -390,6 +401,23 @@ WORLDS: Final = (
             "F09": ("malformed:truncated", "malformed:unattributable"),
             "F10": ("unknown:type", "unknown:member"),
             "F39": ("refused",),
+        },
+    ),
+    World(
+        "bitstamp",
+        partial(run, venue="bitstamp"),
+        BitstampFault,
+        bitstamp_drawn,
+        {
+            **_SHARED,
+            "F17": ("disconnect & rest_late", "disconnect & rest_short"),
+            "F18": ("disconnect & rest_stale",),
+            "F26": (
+                "disconnect & rest_error:429", "disconnect & rest_error:418",
+                "disconnect & rest_error:500", "disconnect & rest_malformed:truncated",
+                "disconnect & rest_malformed:bad_number",
+            ),
+            "F38": ("shutdown",),
         },
     ),
 )  # fmt: skip

@@ -51,7 +51,7 @@ class Referee(ABC, Generic[S]):
         for event in struck:
             self._note_hidden(event)
             felt = event.duty == "prompt" or self.hides(event)
-            ahead = self.stream.lateness(event.conn) if felt else 0
+            ahead = self.stream.lateness(event.conn) if felt and event.conn >= 0 else 0
             if ahead:
                 self._under_way.append((ahead, event))
             else:

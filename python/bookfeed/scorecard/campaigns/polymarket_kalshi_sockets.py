@@ -41,13 +41,21 @@ from bookfeed.scorecard.campaigns.stalls import Stalls
 from bookfeed.scorecard.campaigns.true_books import Shown, judged
 from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
+from bookfeed.venues.bitstamp import BitstampMarket, BitstampSection
 from bookfeed.venues.coinbase import CoinbaseMarket, CoinbaseSection
 from bookfeed.venues.kraken import KrakenMarket, KrakenSection
 
 Markets = Mapping[str, int]
-FEW: Final[Markets] = {"polymarket": 20, "kalshi": 20, "binance": 3, "kraken": 3, "coinbase": 3}
+FEW: Final[Markets] = {
+    "polymarket": 20,
+    "kalshi": 20,
+    "binance": 3,
+    "kraken": 3,
+    "coinbase": 3,
+    "bitstamp": 3,
+}
 MANY: Final[Markets] = {
-    "polymarket": 100, "kalshi": 264, "binance": 8, "kraken": 8, "coinbase": 8,
+    "polymarket": 100, "kalshi": 264, "binance": 8, "kraken": 8, "coinbase": 8, "bitstamp": 8,
 }  # fmt: skip
 """400 books: a market of the first has two, and of the second's a third are windows that end."""
 RATE: Final = 200
@@ -108,12 +116,19 @@ def _coinbase(told: dict[str, Any]) -> Listing:
     return markets, CoinbaseSection(ws_url=told["ws"]).endpoint("simulated")
 
 
+def _bitstamp(told: dict[str, Any]) -> Listing:
+    names = [one["symbol"] for one in told["markets"]]
+    markets = [BitstampMarket("bitstamp", name).to_market(None) for name in names]
+    return markets, BitstampSection(told["ws"], told["rest"]).endpoint("simulated")
+
+
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "polymarket": partial(listing_of, "polymarket"),
     "kalshi": partial(listing_of, "kalshi"),
     "binance": _binance,
     "kraken": _kraken,
     "coinbase": _coinbase,
+    "bitstamp": _bitstamp,
 }
 
 

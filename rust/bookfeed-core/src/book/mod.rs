@@ -4,6 +4,7 @@
 //! [`Book`] holds what every message touches, and as little as that; the rest of what is known
 //! of a book is in [`Rare`], elsewhere in memory.
 
+pub(crate) mod beside;
 mod change;
 pub mod integrity;
 pub mod level_log;
@@ -17,6 +18,7 @@ use crate::sequence::recent::{Recent, RecentTrades};
 use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
+use beside::Beside;
 use integrity::{Cause, Doubt, Evidence, EvidenceCounts, State};
 use level_log::LevelLog;
 use proof::book_hash::{HexHash, hex_hash};
@@ -196,6 +198,8 @@ pub struct Rare {
     pub stitch: Stitch,
     /// Touches at updates that the book has not come to yet.
     pub ahead: VecDeque<NumberedTouch>,
+    /// What the best levels of another channel differ in.
+    pub(crate) beside: Beside,
     /// What the venue's checksums were last computed from.
     pub checksums: Crc32Memory,
     /// Whether the venue's touch decides the doubt about a change that was told before.
@@ -363,6 +367,7 @@ impl Default for Rare {
             hashes: HashMemory::default(),
             stitch: Stitch::default(),
             ahead: VecDeque::new(),
+            beside: Beside::default(),
             checksums: Crc32Memory::default(),
             touch_decides: false,
             trades: RecentTrades::default(),
@@ -615,6 +620,7 @@ impl Book {
         (rare.awaited, rare.witness) = (None, None);
         rare.early.clear();
         rare.ahead.clear();
+        rare.beside.clear();
         rare.stitch.distrust();
     }
 }

@@ -225,6 +225,35 @@ impl Reader<'_> {
         Ok(LevelArray { range: start..self.frame.levels.len(), wrong, cut })
     }
 
+    /// As [`Self::levels`], of levels that are arrays, `["price","size"]` each; what follows the two
+    /// is ignored.
+    ///
+    /// # Errors
+    /// If what stands here is not JSON.
+    pub(crate) fn pairs(
+        &mut self,
+        cursor: &mut Cursor,
+        terms: (Side, Zero),
+    ) -> Result<LevelArray, JsonError> {
+        self.levels(cursor, terms, |reader, cursor| {
+            if cursor.peek() != b'[' {
+                cursor.skip()?;
+                return Ok(Err(NoLevel::Wrong("level is not an array")));
+            }
+            let mut values = [Value::default(); 2];
+            let mut count = 0;
+            elements(cursor, |cursor| {
+                match values.get_mut(count) {
+                    Some(value) => *value = cursor.scalar()?,
+                    None => cursor.skip()?,
+                }
+                count += 1;
+                Ok(())
+            })?;
+            Ok(reader.level(values[0], values[1]))
+        })
+    }
+
     /// Adds a message.
     #[inline]
     pub fn push(&mut self, place: Place, market: Value, ts_event: Nanos, body: Body) {

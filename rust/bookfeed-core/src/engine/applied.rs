@@ -22,6 +22,8 @@ pub(super) enum How {
     Changed { last: usize, out_of_order: bool, repeated: bool },
     /// Levels changed in the order of numbers.
     InSequence,
+    /// Levels changed in the order of times, which proves nothing.
+    Timed,
     /// Levels were set, or `whole` if all of them were, and the message says what the book comes
     /// to (`Applied::claim`).
     Claimed { whole: bool },

@@ -19,6 +19,8 @@ use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::sequence::update_ids::{Updates, Verdict};
 use crate::venue::Continuity;
 
+/// How far a time in the place of a number must run back to show that the venue's clock was set.
+const CLOCK_SET_MICROS: u64 = 1_000_000;
 /// What is wrong with a change that should not come where it comes.
 const ELSEWHERE: &str = "a change on another subscription than the book's";
 
@@ -193,8 +195,14 @@ impl Applier {
             return;
         }
         let (bids, asks) = (&frame.levels[levels.bids.clone()], &frame.levels[levels.asks.clone()]);
-        if world.continuity(id) == Some(Continuity::UpdateIds) {
-            return self.apply_updates(world, judge, origin, place, levels, [bids, asks]);
+        match world.continuity(id) {
+            Some(Continuity::UpdateIds) => {
+                return self.apply_updates(world, judge, origin, place, levels, [bids, asks], false);
+            }
+            Some(Continuity::Timestamps) => {
+                return self.apply_updates(world, judge, origin, place, levels, [bids, asks], true);
+            }
+            _ => {}
         }
         let book = world.book(id);
         if !book.running() {
@@ -216,8 +224,9 @@ impl Applier {
         self.applied.touch(id, if numbered { How::InSequence } else { How::Claimed { whole: false } });
     }
 
-    /// A message that says which updates of its book it holds.
+    /// A message that says which updates of its book it holds, or `timed`, of when it is.
     #[inline]
+    #[allow(clippy::too_many_arguments)] // as of `apply_levels`
     fn apply_updates(
         &mut self,
         world: &mut World,
@@ -226,14 +235,23 @@ impl Applier {
         place: Place,
         levels: &Levels,
         [bids, asks]: [&[Level]; 2],
+        timed: bool,
     ) {
         let id = levels.instrument;
+        let offset = levels.symbol.start as usize;
         let Some(updates) = Updates::new(place.first, place.seq) else {
-            let offset = levels.symbol.start as usize;
             return judge.refuse(world, origin, id, "update ids run backwards", offset);
         };
+        if timed && origin.ts_event == ABSENT {
+            // It would put all that follows in the past.
+            return judge.refuse(world, origin, id, "a time that no delivery explains", offset);
+        }
         let book = world.book(id);
         let caught_up = book.rare.stitch.caught_up();
+        if timed {
+            let before = book.rare.stitch.book_id().unwrap_or(0);
+            book.rare.beside.note_change(before, bids, asks);
+        }
         let verdict = book.rare.stitch.take(updates, bids.len() + asks.len());
         match verdict {
             Verdict::Apply => {
@@ -244,7 +262,8 @@ impl Applier {
                     return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
                 }
                 let resumes = !book.running();
-                self.applied.touch(id, if resumes { How::Joined { resumes } } else { How::InSequence });
+                let how = if timed { How::Timed } else { How::InSequence };
+                self.applied.touch(id, if resumes { How::Joined { resumes } } else { how });
                 return;
             }
             Verdict::Contained if !caught_up && book.rare.stitch.caught_up() => {
@@ -259,7 +278,16 @@ impl Applier {
             Verdict::Gap { expected, got } => {
                 note_hole(world, judge, origin, id, expected, got);
             }
-            Verdict::SetBack { .. } => note_set_back(world, judge, origin, id),
+            Verdict::SetBack { newest, got } => {
+                note_set_back(world, judge, origin, id);
+                if timed {
+                    // A whole book that fits holds what is older; unless the clock was set.
+                    if newest.saturating_sub(got) > CLOCK_SET_MICROS {
+                        world.book(id).rare.stitch.lose();
+                    }
+                    return;
+                }
+            }
         }
         let kept = [bids, asks].concat().into();
         let waiting = Waiting { updates, ts_event: origin.ts_event, levels: kept, bids: bids.len() };

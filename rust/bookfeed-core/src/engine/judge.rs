@@ -16,9 +16,11 @@ use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimo
 use crate::event::{Change, Claim, Frame, Malformed};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
+use crate::sequence::stitch::Stitch;
 use crate::signals::own::OwnLevels;
 use crate::time::Nanos;
 use crate::trades::{TapeLimits, TradeTape};
+use crate::venue::Continuity;
 use std::collections::VecDeque;
 
 /// Books in doubt, checks to make, and the stages that come after.
@@ -78,7 +80,11 @@ impl Judge {
         let added = world.instruments.add(Instrument { ts_news: ts, ..instrument });
         let id = added.ok_or(EngineError::NoInstrument(UNKNOWN))?;
         let number = world.instruments.at(id).map_or(UNKNOWN, |added| added.number);
-        let (book, tape) = (Book { number, ..Book::default() }, TradeTape::new(TapeLimits::default()));
+        let (mut book, tape) =
+            (Book { number, ..Book::default() }, TradeTape::new(TapeLimits::default()));
+        if world.continuity(id) == Some(Continuity::Timestamps) {
+            book.rare.stitch = Stitch::by_time();
+        }
         match world.books.get_mut(id as usize) {
             Some(vacant) => (*vacant, world.tapes[id as usize]) = (book, tape),
             None => {
@@ -210,6 +216,7 @@ impl Judge {
                 }
                 // A message in the order of numbers is about one book.
                 How::InSequence => return self.judge_numbered(world, origin, id),
+                How::Timed => return self.judge_timed(world, origin, id),
                 How::Claimed { whole } => {
                     self.judge_claim(world, origin, id, applied.claim, whole);
                 }

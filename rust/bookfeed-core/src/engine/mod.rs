@@ -10,6 +10,7 @@
 
 mod applied;
 mod apply;
+mod beside;
 mod config;
 mod distrust;
 mod early;

@@ -28,6 +28,13 @@ impl Judge {
         }
     }
 
+    /// Judges a book after a message in the order of times. Nothing vouches for it by that.
+    #[inline]
+    pub(super) fn judge_timed(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
+        world.book(id).ts_recv = origin.ts_recv;
+        self.settle_overlap(world, origin, id);
+    }
+
     /// Orders cannot overlap for longer than one match takes to be told.
     #[inline]
     fn settle_overlap(&mut self, world: &mut World, origin: &Origin, id: InstrumentId) {
@@ -81,7 +88,9 @@ impl Judge {
     ) {
         let book = world.book(id);
         (book.ts_recv, book.ts_evidence) = (origin.ts_recv, origin.ts_recv);
-        book.evidence.count(Evidence::InSequence);
+        if book.rare.stitch.is_numbered() {
+            book.evidence.count(Evidence::InSequence);
+        }
         if resumes {
             self.begin_run(world, id, origin.ts_recv);
         }

@@ -84,6 +84,9 @@ impl Publisher {
             // Also where the state stays as it is: what was begun since is not believed either.
             book.forget_stream();
         }
+        if matches!(cause, Cause::Malformed | Cause::Transport) {
+            book.rare.stitch.lose();
+        }
         if (state, cause) == (State::Syncing, Cause::Subscribed) {
             // What an earlier connection said does not bind the books of a new one.
             (book.ts_seen, book.rare.ts_discarded) = (ABSENT, ABSENT);

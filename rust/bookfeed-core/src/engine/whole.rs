@@ -3,6 +3,7 @@
 
 use super::applied::How;
 use super::apply::Applier;
+use super::beside::hear_beside;
 use super::early::put_on;
 use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
@@ -37,10 +38,10 @@ impl Applier {
                 self.apply_placed(world, judge, origin, frame, message, snapshot, stream);
             }
             Continuity::Evidence => self.apply_whole(world, judge, origin, frame, message, snapshot),
-            Continuity::UpdateIds
-            | Continuity::Checksum
-            | Continuity::Timestamps
-            | Continuity::Expiry => {
+            Continuity::Timestamps => {
+                hear_beside(world, judge, origin, frame, snapshot, message.place.seq);
+            }
+            Continuity::UpdateIds | Continuity::Checksum | Continuity::Expiry => {
                 self.apply_begin(world, judge, origin, frame, message, snapshot);
             }
         }
@@ -195,7 +196,7 @@ impl Applier {
         };
         match world.continuity(snapshot.instrument) {
             Some(Continuity::Stream) => compare_rest(world, origin, frame, snapshot),
-            Some(Continuity::UpdateIds) => {
+            Some(Continuity::UpdateIds | Continuity::Timestamps) => {
                 let stands_at = stands_at.unwrap_or(message.place.seq);
                 self.apply_seed(world, judge, origin, frame, snapshot, stands_at);
             }
@@ -245,9 +246,11 @@ impl Applier {
         stands_at: u64,
     ) {
         let id = snapshot.instrument;
+        let timed = world.continuity(id) == Some(Continuity::Timestamps);
+        let stated = stands_at != 0 && !(timed && origin.ts_event == ABSENT);
         let book = world.book(id);
         // A running book needs none: its stream proves it, and nothing proves the answer.
-        let wanted = stands_at != 0 && book.state != State::Idle && !book.running() && !book.over();
+        let wanted = stated && book.state != State::Idle && !book.running() && !book.over();
         let seed = if wanted { Some(book.rare.stitch.weigh(stands_at)) } else { None };
         match seed {
             Some(Seed::Fits) => {}
@@ -265,7 +268,9 @@ impl Applier {
             return;
         }
         let book = world.book_to_change(id);
-        book.note_end();
+        if !timed {
+            book.note_end();
+        }
         book.rare.stitch.seed(stands_at);
         let mut denied = book.meet_touches();
         while let Some(waiting) = book.rare.stitch.take_waiting() {

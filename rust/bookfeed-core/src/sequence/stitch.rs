@@ -1,6 +1,10 @@
-//! A stream of numbered updates without a whole book, and what is kept of it until one comes: the
-//! numbers are judged by [`UpdateIds`], the levels wait here.
+//! A stream of updates without a whole book, and what is kept of it until one comes: numbers are
+//! judged by [`UpdateIds`], times where there are no numbers by [`Timestamps`]; the levels wait here.
+//!
+//! A time stands in the place of a number, in any unit: an update of a time has it as its first
+//! and as its last.
 
+use super::timestamps::{self, Timestamps};
 use super::update_ids::{Seed, UpdateIds, Updates, Verdict};
 use crate::event::Level;
 use crate::time::Nanos;
@@ -19,19 +23,87 @@ pub struct Waiting {
     pub bids: usize,
 }
 
-/// Where one book stands in its numbered updates, and what waits for it.
-#[derive(Clone, Debug, Default)]
+/// What orders the updates of a book.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Numbers(UpdateIds),
+    Times(Timestamps),
+}
+
+impl Order {
+    #[inline]
+    fn take(&mut self, updates: Updates, levels: usize) -> Verdict {
+        match self {
+            Self::Numbers(ids) => ids.take(updates, levels),
+            Self::Times(times) => {
+                let got = updates.last();
+                match times.take(time(got), levels) {
+                    timestamps::Verdict::Keep => Verdict::Keep,
+                    timestamps::Verdict::KeepAlone => Verdict::KeepAlone,
+                    timestamps::Verdict::Newer | timestamps::Verdict::Same => Verdict::Apply,
+                    timestamps::Verdict::Contained => Verdict::Contained,
+                    timestamps::Verdict::Older { newest } => {
+                        Verdict::SetBack { newest: number(newest), got }
+                    }
+                    // An update without a time has no number either, and does not come here.
+                    timestamps::Verdict::Unplaced => Verdict::SetBack { newest: got, got },
+                }
+            }
+        }
+    }
+
+    fn seed(&mut self, at: u64) -> Seed {
+        match self {
+            Self::Numbers(ids) => ids.seed(at),
+            Self::Times(times) => match times.seed(time(at)) {
+                timestamps::Seed::Fits => Seed::Fits,
+                timestamps::Seed::TooOld => Seed::TooOld { kept_from: at.saturating_add(1) },
+                timestamps::Seed::Behind { book } => Seed::Behind { book: number(book) },
+            },
+        }
+    }
+}
+
+/// A time that stands in the place of a number.
+fn time(number: u64) -> Nanos {
+    Nanos::try_from(number).unwrap_or(Nanos::MAX)
+}
+
+fn number(time: Nanos) -> u64 {
+    u64::try_from(time).unwrap_or(0)
+}
+
+/// Where one book stands in its updates, and what waits for it.
+#[derive(Clone, Debug)]
 pub struct Stitch {
-    ids: UpdateIds,
+    order: Order,
     waiting: VecDeque<Waiting>,
 }
 
+impl Default for Stitch {
+    fn default() -> Self {
+        Self { order: Order::Numbers(UpdateIds::default()), waiting: VecDeque::new() }
+    }
+}
+
 impl Stitch {
+    /// For a book whose updates have times and no numbers.
+    #[must_use]
+    pub fn by_time() -> Self {
+        Self { order: Order::Times(Timestamps::default()), waiting: VecDeque::new() }
+    }
+
+    /// Whether updates have numbers, so that a missing one shows.
+    #[must_use]
+    pub const fn is_numbered(&self) -> bool {
+        matches!(self.order, Order::Numbers(_))
+    }
+
     /// Takes the numbers of the next message, which changes `levels` levels. What is to be kept
     /// of it, [`Self::keep`] takes.
     #[inline]
     pub fn take(&mut self, updates: Updates, levels: usize) -> Verdict {
-        let verdict = self.ids.take(updates, levels);
+        let verdict = self.order.take(updates, levels);
         if !matches!(verdict, Verdict::Apply | Verdict::Keep | Verdict::Contained | Verdict::Again) {
             self.waiting.clear();
         }
@@ -46,21 +118,21 @@ impl Stitch {
     /// What [`Self::seed`] would say of a whole book that stands at update `id`.
     #[must_use]
     pub fn weigh(&self, id: u64) -> Seed {
-        let mut ids = self.ids;
-        ids.seed(id)
+        let mut order = self.order;
+        order.seed(id)
     }
 
     /// Takes a whole book that stands at update `id`. If it fits, the messages that wait are to
     /// be taken, all of them, by [`Self::take_waiting`].
     pub fn seed(&mut self, id: u64) -> Seed {
-        self.ids.seed(id)
+        self.order.seed(id)
     }
 
     /// The next message that waited, if it goes beyond the whole book.
     pub fn take_waiting(&mut self) -> Option<Waiting> {
         loop {
             let message = self.waiting.pop_front()?;
-            match self.ids.take(message.updates, message.levels.len()) {
+            match self.order.take(message.updates, message.levels.len()) {
                 Verdict::Apply => return Some(message),
                 Verdict::Contained | Verdict::Again => {}
                 // Those that wait follow each other, and the first follows the book. Should
@@ -72,35 +144,59 @@ impl Stitch {
 
     /// The stream itself brought a whole book, which stands at update `id`.
     pub fn begin(&mut self, id: u64) {
-        self.ids.begin(id);
+        match &mut self.order {
+            Order::Numbers(ids) => ids.begin(id),
+            Order::Times(times) => times.begin(time(id)),
+        }
         self.waiting.clear();
     }
 
     /// The running book is not believed any more: messages are kept from here on.
     pub fn distrust(&mut self) {
-        if self.ids.book_id().is_some() {
-            self.ids.distrust();
+        if self.book_id().is_none() {
+            return;
+        }
+        match &mut self.order {
+            Order::Numbers(ids) => ids.distrust(),
+            Order::Times(times) => times.distrust(),
+        }
+        self.waiting.clear();
+    }
+
+    /// A message was lost. Numbers will show that; where there are none, what is kept has a hole.
+    pub fn lose(&mut self) {
+        if let Order::Times(times) = &mut self.order {
+            times.lose();
             self.waiting.clear();
         }
     }
 
     /// Another connection: its stream begins anew.
     pub(crate) fn restart(&mut self) {
-        *self = Self::default();
+        *self = match self.order {
+            Order::Numbers(_) => Self::default(),
+            Order::Times(_) => Self::by_time(),
+        };
     }
 
-    /// Number of the update that the book stands at, if there is a whole one.
+    /// Number of the update that the book stands at, or its time, if there is a whole one.
     #[inline]
     #[must_use]
     pub fn book_id(&self) -> Option<u64> {
-        self.ids.book_id()
+        match &self.order {
+            Order::Numbers(ids) => ids.book_id(),
+            Order::Times(times) => times.book_time().map(number),
+        }
     }
 
     /// Whether there is a whole book and its stream has come to it.
     #[inline]
     #[must_use]
     pub fn caught_up(&self) -> bool {
-        self.ids.caught_up()
+        match &self.order {
+            Order::Numbers(ids) => ids.caught_up(),
+            Order::Times(times) => times.caught_up(),
+        }
     }
 }
 
@@ -139,6 +235,27 @@ mod tests {
         assert_eq!(stitch.seed(11), Seed::Fits);
         assert_eq!(stitch.take_waiting().map(|next| next.updates.last()), Some(12));
         assert!(stitch.take_waiting().is_none());
+    }
+
+    #[test]
+    fn times_stand_in_the_place_of_numbers() {
+        let mut stitch = Stitch::by_time();
+        for ts in [10, 20, 20, 30] {
+            assert_eq!(hear(&mut stitch, ts, ts), Verdict::Keep);
+        }
+        assert_eq!(stitch.weigh(9), Seed::TooOld { kept_from: 10 }, "nothing from before it");
+        assert_eq!((stitch.seed(10), stitch.book_id()), (Seed::Fits, Some(10)));
+        let applied: Vec<_> = std::iter::from_fn(|| stitch.take_waiting()).collect();
+        assert_eq!(applied.iter().map(|m| m.updates.last()).collect::<Vec<_>>(), [20, 20, 30]);
+        assert!(stitch.caught_up());
+        assert_eq!(hear(&mut stitch, 30, 30), Verdict::Apply, "another one of the same time");
+        assert_eq!(hear(&mut stitch, 90, 90), Verdict::Apply, "a hole does not show");
+        assert_eq!(stitch.weigh(80), Seed::Behind { book: 90 });
+        assert_eq!(hear(&mut stitch, 80, 80), Verdict::SetBack { newest: 90, got: 80 });
+        stitch.distrust();
+        assert_eq!((stitch.book_id(), stitch.seed(85)), (None, Seed::TooOld { kept_from: 86 }));
+        stitch.restart();
+        assert_eq!(stitch.seed(95), Seed::TooOld { kept_from: 96 }, "and they stay times");
     }
 
     #[test]

@@ -154,6 +154,20 @@ impl Timestamps {
         }
     }
 
+    /// Time of the newest message that the book holds, if there is a whole one.
+    #[must_use]
+    pub fn book_time(&self) -> Option<Nanos> {
+        match self.standing {
+            Standing::Seeded { seed } => self.newest.max(seed),
+            Standing::Collecting { .. } => None,
+        }
+    }
+
+    /// Something of the stream was lost, nobody knows of when: what was kept has a hole.
+    pub fn lose(&mut self) {
+        self.standing = Standing::Collecting { from: None, kept: Kept::default() };
+    }
+
     /// Whether there is a whole book and the stream has come to its time.
     #[must_use]
     pub fn caught_up(&self) -> bool {
@@ -181,11 +195,13 @@ mod tests {
         }
         assert_eq!(times.seed(19), Seed::TooOld);
         assert_eq!(times.seed(ABSENT), Seed::TooOld);
+        assert_eq!(times.book_time(), None);
         assert_eq!((times.seed(30), times.caught_up()), (Seed::Fits, false));
+        assert_eq!(times.book_time(), Some(30));
         assert_eq!(take(&mut times, 20), Verdict::Contained);
         assert_eq!(take(&mut times, 30), Verdict::Contained);
         assert_eq!(take(&mut times, 40), Verdict::Newer);
-        assert!(times.caught_up());
+        assert_eq!((times.caught_up(), times.book_time()), (true, Some(40)));
         assert_eq!(take(&mut times, 40), Verdict::Same);
         assert_eq!(take(&mut times, 39), Verdict::Older { newest: 40 });
         assert_eq!(take(&mut times, 41), Verdict::Newer);
@@ -251,6 +267,18 @@ mod tests {
         times.distrust();
         assert_eq!(times.seed(19), Seed::TooOld, "what was applied is gone");
         assert_eq!((times.seed(20), times.caught_up()), (Seed::Fits, true));
+    }
+
+    #[test]
+    fn what_is_lost_is_of_before_the_next_message() {
+        let mut times = Timestamps::new();
+        take(&mut times, 10);
+        times.lose();
+        assert_eq!(times.seed(15), Seed::TooOld, "what was lost may be of after that");
+        take(&mut times, 20);
+        assert_eq!((times.seed(19), times.seed(20)), (Seed::TooOld, Seed::Fits));
+        times.lose();
+        assert_eq!((times.caught_up(), times.seed(30)), (false, Seed::TooOld));
     }
 
     #[test]

@@ -8,13 +8,14 @@ use bookfeed_core::instrument::{Instruments, Venue};
 use serde_json::{Value, json};
 
 /// The venues whose decoders are tested here.
-pub const SPOT: [Venue; 3] = [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE];
+pub const SPOT: [Venue; 4] = [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE, Venue::BITSTAMP];
 
 /// The symbols that are known, the first in every frame made here.
 pub fn symbols(venue: Venue) -> [&'static str; 2] {
     match venue {
         Venue::BINANCE => ["BTCUSDT", "ETHUSDT"],
         Venue::KRAKEN => ["BTC/USD", "ETH/USD"],
+        Venue::BITSTAMP => ["btcusd", "ethusd"],
         _ => ["BTC-USD", "ETH-USD"],
     }
 }
@@ -62,7 +63,7 @@ fn plain_levels(venue: Venue, entry: &Value) -> Option<Value> {
         };
         let level = |level: &Value| {
             let (price, size) = match venue {
-                Venue::BINANCE => (level.get(0)?, level.get(1)?),
+                Venue::BINANCE | Venue::BITSTAMP => (level.get(0)?, level.get(1)?),
                 _ => (level.get("price")?, level.get("qty")?),
             };
             Some([plain_decimal(price, 9).filter(|p| p != "0")?, plain_decimal(size, 8)?])
@@ -103,11 +104,23 @@ fn plain_coinbase(frame: &Value) -> Vec<Value> {
     said.collect()
 }
 
+/// The changes of levels that a frame of Bitstamp's states completely.
+fn plain_bitstamp(frame: &Value) -> Option<Value> {
+    let pair = frame["channel"].as_str()?.strip_prefix("diff_order_book_").filter(|p| !p.is_empty())?;
+    let micros = frame["data"]["microtimestamp"].as_str()?.parse::<u64>().ok()?;
+    let fits = (1..=9_223_372_036_854_774).contains(&micros) && frame["event"] == "data";
+    let sides = plain_levels(Venue::BITSTAMP, &frame["data"]).filter(|_| fits)?;
+    Some(json!({"symbol": pair, "place": [micros, micros], "sides": sides}))
+}
+
 /// All changes of levels that a frame states completely.
 fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
     let number = |v: &Value| v.as_str()?.parse::<u64>().ok();
     if venue == Venue::COINBASE {
         return plain_coinbase(frame);
+    }
+    if venue == Venue::BITSTAMP {
+        return plain_bitstamp(frame).into_iter().collect();
     }
     if venue == Venue::BINANCE {
         let message = if frame["data"].is_object() { &frame["data"] } else { frame };
@@ -139,7 +152,7 @@ fn decoded(venue: Venue, message: &Value) -> Value {
         levels[name].as_array().unwrap().iter().map(level).collect()
     };
     let sides = json!([side("bids", [9, 8]), side("asks", [9, 8])]);
-    if venue == Venue::BINANCE {
+    if matches!(venue, Venue::BINANCE | Venue::BITSTAMP) {
         return json!({"symbol": levels["symbol"], "place": message["place"], "sides": sides});
     }
     if venue == Venue::COINBASE {

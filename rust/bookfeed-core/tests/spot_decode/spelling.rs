@@ -33,6 +33,7 @@ pub fn change(venue: Venue, rng: &mut Rng) -> String {
     match venue {
         Venue::KRAKEN => return simulated.kraken_book("update", &levels),
         Venue::COINBASE => return simulated.coinbase_book("update", 500, &levels),
+        Venue::BITSTAMP => return simulated.bitstamp_book("diff_order_book", &levels),
         _ => {}
     }
     let wrapped = simulated.depth_update(first, &levels);
@@ -172,10 +173,45 @@ const COINBASE: [(&str, &str); 38] = [
     (r#"}]}]}"#, r#"}]},{"type":"update","product_id":"ETH-USD","updates":[]}]}"#),
 ];
 
+const BITSTAMP: [(&str, &str); 31] = [
+    (r#"{"data":{"#, r#"{"data":null,"data":{"#),
+    (r#"{"data":{"#, r#"{"data": {"#),
+    (r#"},"channel""#, r#"},"data":[],"channel""#),
+    (r#""timestamp":"17"#, r#""timestamp":"9"#),
+    (r#""microtimestamp":"17"#, r#""microtimestamp":"0"#),
+    (r#""microtimestamp":"17"#, r#""microtimestamp":"-17"#),
+    (r#""microtimestamp":"17"#, r#""microtimestamp":"9917"#),
+    (r#""microtimestamp":"17"#, r#""microtimestamp":null,"m":"17"#),
+    (r#""microtimestamp""#, r#""microtimestamq""#),
+    (r#""bids":["#, r#""bids":[],"bids":["#),
+    (r#""bids":["#, r#""bids":null,"x":["#),
+    (r#""bids":["#, r#""bids":[[]],"bids":["#),
+    (r#""bids":["#, r#""bids":[7,"#),
+    (r#""bids":["#, r#""bids":[["1","2","3"],"#),
+    (r#""asks":["#, r#""asks": ["#),
+    (r#""asks":["#, r#""asks":{},"asks":["#),
+    (r#""asks":["#, r#""sask":["#),
+    (r#"[["616"#, r#"[["0616"#),
+    (r#"[["616"#, r#"[[616"#),
+    (r#"000"]"#, r#"000000000"]"#),
+    (r#"000"]"#, r#"000","x"]"#),
+    (r#""channel":"diff_order_book_btcusd""#, r#""channel":"diff_order_book_ethusd""#),
+    (r#""channel":"diff_order_book_btcusd""#, r#""channel":"diff_order_book_btceur""#),
+    (r#""channel":"diff_order_book_btcusd""#, r#""channel":"diff_order_book_""#),
+    (r#""channel":"diff_order_book_btcusd""#, r#""channel":"diff_order_boo""#),
+    (r#""channel":"diff_order"#, r#""channel":"\u0064iff_order"#),
+    (r#""channel":"diff_order"#, r#""channel":"order"#),
+    (r#"_btcusd""#, r#"_b\u0074cusd""#),
+    (r#""event":"data""#, r#""event":"dat""#),
+    (r#""event":"data""#, r#""event":"d\u0061ta""#),
+    (r#","event":"data""#, ""),
+];
+
 fn edits(venue: Venue) -> &'static [(&'static str, &'static str)] {
     match venue {
         Venue::BINANCE => &BINANCE,
         Venue::KRAKEN => &KRAKEN,
+        Venue::BITSTAMP => &BITSTAMP,
         _ => &COINBASE,
     }
 }

@@ -1,5 +1,5 @@
 //! Spot venues as they print: true books in maps from ticks to printed sizes, and the frames
-//! Binance, Kraken and Coinbase would send of them. Nothing here goes through the code under test.
+//! Binance, Kraken, Coinbase and Bitstamp would send of them. Nothing here goes through the code under test.
 
 use super::Rng;
 use super::checksum::{Printed, by_the_rule};
@@ -116,6 +116,25 @@ impl Venue {
         let micros = 1_000 * (self.ms % 1_000);
         format!(
             r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{bids}],"asks":[{asks}],"checksum":{sum},"timestamp":"2026-09-21T14:13:20.{micros:06}Z"}}]}}"#
+        )
+    }
+
+    /// A message of one of Bitstamp's channels of books: the levels given.
+    pub fn bitstamp_book(&self, channel: &str, levels: &Changes) -> String {
+        let book = self.bitstamp_levels(levels);
+        format!(r#"{{"data":{book},"channel":"{channel}_{}","event":"data"}}"#, self.symbol)
+    }
+
+    /// A whole book of Bitstamp's, as REST answers it.
+    pub fn bitstamp_rest(&self) -> String {
+        self.bitstamp_levels(&self.sides.clone())
+    }
+
+    fn bitstamp_levels(&self, levels: &Changes) -> String {
+        let (bids, asks) = (pairs(levels[0].iter().rev()), pairs(levels[1].iter()));
+        let (seconds, micros) = (self.ms / 1_000, self.ms * 1_000);
+        format!(
+            r#"{{"timestamp":"{seconds}","microtimestamp":"{micros}","bids":[{bids}],"asks":[{asks}]}}"#
         )
     }
 

@@ -39,13 +39,14 @@ impl Vectors {
         Self { venue, known, frames }
     }
 
-    fn all() -> [Self; 5] {
+    fn all() -> [Self; 6] {
         [
             Self::of(Venue::POLYMARKET, "vectors"),
             Self::of(Venue::KALSHI, "kalshi"),
             Self::of(Venue::BINANCE, "binance"),
             Self::of(Venue::KRAKEN, "kraken"),
             Self::of(Venue::COINBASE, "coinbase"),
+            Self::of(Venue::BITSTAMP, "bitstamp"),
         ]
     }
 }

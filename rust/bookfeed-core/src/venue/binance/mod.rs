@@ -13,7 +13,7 @@
 mod plain;
 
 use crate::decode::json::{Cursor, JsonError};
-use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
+use crate::decode::read::{self, LevelArray, Reader, Wrong, Zero, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
 use crate::event::{
     Aggressor, Body, Claim, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Side, Snapshot,
@@ -171,7 +171,8 @@ impl Decoder<'_> {
                 let at = usize::from(name == b"a");
                 let levels = cursor.peek() == b'[';
                 let side = if at == 0 { Side::Bid } else { Side::Ask };
-                let read = if levels { Some(self.levels(cursor, side, Zero::Removes)?) } else { None };
+                let read =
+                    if levels { Some(self.0.pairs(cursor, (side, Zero::Removes))?) } else { None };
                 f.differences[at] = read;
                 let scalar = if at == 0 { &mut f.bid } else { &mut f.ask };
                 *scalar = if levels { Value::default() } else { cursor.scalar()? };
@@ -183,8 +184,8 @@ impl Decoder<'_> {
             b"t" => f.trade_id = cursor.scalar()?,
             b"m" => f.buyer_is_maker = cursor.scalar()?,
             b"lastUpdateId" => f.last_update_id = cursor.scalar()?,
-            b"bids" => f.whole[0] = Some(self.levels(cursor, Side::Bid, Zero::Skipped)?),
-            b"asks" => f.whole[1] = Some(self.levels(cursor, Side::Ask, Zero::Skipped)?),
+            b"bids" => f.whole[0] = Some(self.0.pairs(cursor, (Side::Bid, Zero::Skipped))?),
+            b"asks" => f.whole[1] = Some(self.0.pairs(cursor, (Side::Ask, Zero::Skipped))?),
             b"result" => f.result = cursor.scalar()?,
             b"id" => f.id = cursor.scalar()?,
             b"code" => f.code = cursor.scalar()?,
@@ -200,27 +201,6 @@ impl Decoder<'_> {
             _ => cursor.skip()?,
         }
         Ok(())
-    }
-
-    /// An array of levels, `["price","size"]` each; what follows the two is ignored.
-    fn levels(&mut self, cursor: &mut Cursor, side: Side, zero: Zero) -> Result<LevelArray, JsonError> {
-        self.0.levels(cursor, (side, zero), |reader, cursor| {
-            if cursor.peek() != b'[' {
-                cursor.skip()?;
-                return Ok(Err(NoLevel::Wrong("level is not an array")));
-            }
-            let mut values = [Value::default(); 2];
-            let mut count = 0;
-            read::elements(cursor, |cursor| {
-                match values.get_mut(count) {
-                    Some(value) => *value = cursor.scalar()?,
-                    None => cursor.skip()?,
-                }
-                count += 1;
-                Ok(())
-            })?;
-            Ok(reader.level(values[0], values[1]))
-        })
     }
 
     /// Turns a collected message into an event.

@@ -1,0 +1,22 @@
+"""Bitstamp spot, simulated: changes with times, best levels beside them, whole books by REST.
+
+``serve`` starts it on loopback, ``stream.BitstampStream`` runs it in process under a virtual clock.
+"""
+
+from bookfeed.sim.bitstamp.server import (
+    BitstampSimConfig,
+    BitstampSimServer,
+    configured,
+    ready_line,
+    run_blocking,
+    serve,
+)
+
+__all__ = [
+    "BitstampSimConfig",
+    "BitstampSimServer",
+    "configured",
+    "ready_line",
+    "run_blocking",
+    "serve",
+]
