@@ -4,7 +4,7 @@
 use crate::instrument::{InstrumentId, Instruments};
 
 /// Most beginnings that are kept.
-const KEPT_MAX: usize = 1 << 16;
+const KEPT_MAX: usize = 1 << 17;
 
 /// Beginnings of frames, each in the place that its key gives it, or in the one beside it: a third one
 /// takes a place over. What is not found here is read.

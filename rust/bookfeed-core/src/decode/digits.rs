@@ -9,7 +9,7 @@ const WINDOW: usize = 24;
 /// The highest bit of each byte of a word.
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 /// The character `0` in each byte of a word.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+pub(super) const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// Reads a decimal of at most eight digits before and behind its point, and the byte `END`
 /// behind it, which must be among the first sixteen; `None` declines anything else. Units of
@@ -186,7 +186,7 @@ const fn above_nine(word: u64) -> u64 {
 /// The highest bit of each byte that is no digit's value, up to the first such byte and of plain
 /// ASCII behind it.
 #[inline(always)]
-const fn not_digits(values: u64) -> u64 {
+pub(super) const fn not_digits(values: u64) -> u64 {
     (values | values.wrapping_add(0x7676_7676_7676_7676)) & HIGH_BITS
 }
 
@@ -200,84 +200,6 @@ pub(super) fn leading_number(text: &[u8]) -> Option<(u64, usize)> {
         return None;
     }
     Some((eight_digits(values << (64 - length)), length as usize / 8))
-}
-
-/// Reads `0.441"`, a decimal below one of at most five places, and the quote behind it, in units of
-/// 1e-9; `None` declines anything else.
-///
-/// Returns the decimal and how many bytes it took.
-#[inline(always)]
-pub(super) fn quoted_below_one(text: &[u8; 8]) -> Option<(Decimal, usize)> {
-    let word = u64::from_le_bytes(*text);
-    #[allow(clippy::cast_possible_truncation)] // the places
-    let values = (word >> 16) as u32 ^ 0x3030_3030;
-    let others = (values | values.wrapping_add(0x7676_7676)) & 0x8080_8080;
-    let (hundreds, tens, ones) = (values & 0xff, values >> 8 & 0xff, values >> 16 & 0xff);
-    let decimal = |units: u32, places| {
-        let value = i64::from(units).wrapping_mul(1_000_000);
-        Decimal { value, form: Form::with_fraction(places) }
-    };
-    // Thousandths and hundredths are the usual ticks; zeros at the end are not printed.
-    if word & 0x0000_ff00_0000_ffff == 0x0000_2200_0000_2e30 && others & 0x0080_8080 == 0 {
-        let thousandths =
-            hundreds.wrapping_mul(100).wrapping_add(tens.wrapping_mul(10)).wrapping_add(ones);
-        return Some((decimal(thousandths, 3), 6));
-    }
-    if word & 0x0000_00ff_0000_ffff == 0x0000_0022_0000_2e30 && others & 0x8080 == 0 {
-        let thousandths = hundreds.wrapping_mul(100).wrapping_add(tens.wrapping_mul(10));
-        return Some((decimal(thousandths, 2), 5));
-    }
-    if word & 0xff00_ffff == 0x2200_2e30 && others & 0x80 == 0 {
-        return Some((decimal(hundreds.wrapping_mul(100), 1), 4));
-    }
-    below_one_of_other_places(word)
-}
-
-/// The same of any places that fit.
-#[inline(never)]
-fn below_one_of_other_places(word: u64) -> Option<(Decimal, usize)> {
-    let values = word >> 16 ^ ZEROS >> 16;
-    // The bits of the places: those below the first byte that is no digit.
-    let end = not_digits(values).trailing_zeros() & !7;
-    let quoted = word.wrapping_shr(end.wrapping_add(16)) & 0xff == u64::from(b'"');
-    if word & 0xffff != 0x2e30 || !(8..=40).contains(&end) || !quoted {
-        return None;
-    }
-    let places = end / 8;
-    // As many zeros follow as are missing from eight digits.
-    let value = eight_digits(values & (1u64.wrapping_shl(end).wrapping_sub(1))).wrapping_mul(10);
-    #[allow(clippy::cast_possible_truncation)] // at most five
-    let form = Form::with_fraction(places as u8);
-    Some((Decimal { value: value.cast_signed(), form }, places as usize + 3))
-}
-
-/// Reads `0.4410"`, a price with four decimals and its quote, in ten-thousandths; seven bytes.
-#[inline(always)]
-pub(super) fn quoted_ten_thousandths(text: &[u8]) -> Option<u32> {
-    let word = u64::from_le_bytes(*text.first_chunk()?);
-    #[allow(clippy::cast_possible_truncation)] // the four digits
-    let values = (word >> 16) as u32 ^ 0x3030_3030;
-    let framed = word & 0x00ff_0000_0000_ffff == 0x0022_0000_0000_2e30;
-    if !framed || (values | values.wrapping_add(0x7676_7676)) & 0x8080_8080 != 0 {
-        return None;
-    }
-    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
-    Some((pairs & 0xff) * 100 + (pairs >> 16 & 0xff))
-}
-
-/// Reads `1250.75"`, a size with two decimals and its quote, in hundredths, and how many bytes it
-/// took; at most seven digits before the point.
-#[inline(always)]
-pub(super) fn quoted_hundredths(text: &[u8]) -> Option<(u64, usize)> {
-    let (whole, length) = leading_number(text)?;
-    let word = u32::from_le_bytes(*text.get(length..)?.first_chunk()?);
-    let values = (word >> 8 & 0xffff) ^ 0x3030;
-    let framed = word & 0xff00_00ff == 0x2200_002e;
-    if !framed || (values | values.wrapping_add(0x7676)) & 0x8080 != 0 {
-        return None;
-    }
-    let hundredths = (values & 0xff) * 10 + (values >> 8);
-    Some((whole * 100 + u64::from(hundredths), length + 4))
 }
 
 #[cfg(test)]
@@ -333,68 +255,6 @@ mod tests {
             read += 1;
         }
         assert_eq!(read, 10);
-    }
-
-    #[test]
-    fn prices_are_read_as_the_strict_reader_does() {
-        let mut read = 0;
-        // Every text of three or four of these behind `0.`, then some of other kinds.
-        let bytes = b"0159\"./:-e\xe9";
-        for number in 0..11usize.pow(5) {
-            let tail: Vec<u8> = (0..5).map(|n| bytes[number / 11usize.pow(n) % 11]).collect();
-            let text = [b"0.", &tail[..], b"\",\"size\""].concat();
-            let Some((price, taken)) = quoted_below_one(text.first_chunk().unwrap()) else { continue };
-            assert_eq!(Some(price), parse_price(&text[..taken - 1]).ok());
-            assert_eq!(text[taken - 1], b'"');
-            read += 1;
-        }
-        let with_quote: usize = (1..5).map(|places| 4usize.pow(places) * 11usize.pow(4 - places)).sum();
-        assert_eq!(read, with_quote + 4usize.pow(5));
-        for other in [b"1.5\",\"si", b"0\",\"size", b"0.123456", b"00.5\",\"a", b".5\",\"siz"] {
-            assert_eq!(quoted_below_one(other), None);
-        }
-    }
-
-    #[test]
-    fn numbers_of_one_form_are_read_as_the_strict_reader_does() {
-        let mut state = 7u64;
-        let mut below = |n: u64| {
-            state =
-                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % n
-        };
-        let mut read = [0; 3];
-        for _ in 0..200_000 {
-            let most = 10u64.pow(u32::try_from(1 + below(8)).unwrap());
-            let whole = below(most);
-            let mut text = match below(3) {
-                0 => format!("0.{:04}", below(10_000)),
-                1 => format!("{whole}.{:02}", below(100)),
-                _ => format!("{whole}"),
-            }
-            .into_bytes();
-            if below(2) == 0 {
-                let at = usize::try_from(below(text.len() as u64)).unwrap();
-                text[at] = u8::try_from(below(256)).unwrap();
-            }
-            let quoted = [&text[..], b"\",\"side\""].concat();
-            if let Some(price) = quoted_ten_thousandths(&quoted) {
-                let strict = parse_price(&text).unwrap().value;
-                assert_eq!(i64::from(price) * 100_000, strict, "{text:?}");
-                read[0] += 1;
-            }
-            if let Some((hundredths, taken)) = quoted_hundredths(&quoted) {
-                let strict = parse_qty(&text[..taken - 1]).unwrap().value;
-                assert_eq!(i64::try_from(hundredths).unwrap() * 1_000_000, strict, "{text:?}");
-                read[1] += 1;
-            }
-            if let Some((number, length)) = leading_number(&quoted) {
-                let digits = std::str::from_utf8(&text[..length]).unwrap();
-                assert_eq!((number.to_string(), Ok(number)), (digits.to_owned(), digits.parse()));
-                read[2] += 1;
-            }
-        }
-        assert!(read.iter().all(|&times| times > 30_000), "{read:?}");
     }
 
     #[test]

@@ -6,11 +6,10 @@
 //! reason to give a frame up. A frame it accepts is a JSON text; any other is an error with a
 //! byte offset.
 
-use super::digits::{
-    decimal_until, leading_number, quoted_below_one, quoted_hundredths, quoted_pairs,
-    quoted_ten_thousandths,
-};
+use super::digits::{decimal_until, leading_number, quoted_pairs};
+use super::quoted::{quoted_below_one, quoted_hundredths, quoted_level, quoted_ten_thousandths};
 use super::window::Window;
+use crate::event::Level;
 use crate::fixed::{Decimal, PRICE_DECIMALS, Price, Qty, quoted_unsigned};
 use crate::span::{Kind, Value, hex4};
 use crate::time::{Nanos, parse_millis};
@@ -239,6 +238,20 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take_quoted_pairs(&mut self, push: impl FnMut(Decimal, Decimal)) -> Option<()> {
         self.pos += quoted_pairs(self.bytes.get(self.pos..)?, push)?;
         Some(())
+    }
+
+    /// Takes levels of a price below one, `{"price":"0.441","size":"1250.75"},`, each with the comma
+    /// behind it, as long as they come, and hands each to `push`. The last one of an array is left, and
+    /// so is what is not spelled so.
+    #[inline(always)]
+    pub(crate) fn take_quoted_levels(&mut self, mut push: impl FnMut(Level)) {
+        let rest = |at: usize| self.bytes.get(at..).and_then(<[u8]>::first_chunk);
+        let mut at = self.pos;
+        while let Some((level, taken)) = rest(at).and_then(quoted_level) {
+            push(level);
+            at = at.wrapping_add(taken);
+        }
+        self.pos = at;
     }
 
     /// Takes a number, if digits are what stands here: no sign, at most eighteen, no zero in

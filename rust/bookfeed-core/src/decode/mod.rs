@@ -4,6 +4,7 @@
 pub(crate) mod broken;
 mod digits;
 pub mod json;
+mod quoted;
 pub mod read;
 pub mod stamp;
 pub(crate) mod window;

@@ -1,9 +1,9 @@
 //! A piece of a frame that is longer than what is read from it: nothing that is read needs a look at
 //! where the frame ends.
 
-use super::digits::quoted_below_one;
 use super::json::special_lanes;
-use crate::fixed::{Decimal, PRICE_DECIMALS, quoted_unsigned};
+use super::quoted::{quoted_below_one, quoted_size};
+use crate::fixed::{Decimal, PRICE_DECIMALS, QTY_DECIMALS, quoted_unsigned};
 use crate::span::{Kind, Value};
 
 /// Places that may be read from; what is read must fit behind the last of them.
@@ -61,7 +61,7 @@ impl<'a, const N: usize> Window<'a, N> {
     pub(crate) fn price(&mut self) -> Option<Decimal> {
         let (price, taken) = match quoted_below_one(self.here()?) {
             Some(read) => read,
-            None => other_price(self.here()?)?,
+            None => other_decimal::<PRICE_DECIMALS>(self.here()?)?,
         };
         self.at = self.at.wrapping_add(taken);
         Some(price)
@@ -69,10 +69,13 @@ impl<'a, const N: usize> Window<'a, N> {
 
     /// Takes a size and the quote behind it.
     #[inline(always)]
-    pub(crate) fn decimal<const SCALE: u32>(&mut self) -> Option<Decimal> {
-        let (decimal, taken) = quoted_unsigned::<SCALE>(self.here::<24>()?)?;
+    pub(crate) fn size(&mut self) -> Option<Decimal> {
+        let (size, taken) = match quoted_size(self.here()?) {
+            Some(read) => read,
+            None => other_decimal::<QTY_DECIMALS>(self.here()?)?,
+        };
         self.at = self.at.wrapping_add(taken);
-        Some(decimal)
+        Some(size)
     }
 
     /// Takes a hash of forty characters and the quote behind it; `begin` is where the window begins.
@@ -95,8 +98,8 @@ impl<'a, const N: usize> Window<'a, N> {
 }
 
 #[inline(never)]
-fn other_price(text: &[u8; 24]) -> Option<(Decimal, usize)> {
-    quoted_unsigned::<PRICE_DECIMALS>(text)
+fn other_decimal<const SCALE: u32>(text: &[u8; 24]) -> Option<(Decimal, usize)> {
+    quoted_unsigned::<SCALE>(text)
 }
 
 #[cfg(test)]
@@ -113,7 +116,7 @@ mod tests {
         assert!(window.literal(b"\"price\":\""));
         assert_eq!(window.price().unwrap().value, 441_000_000);
         assert_eq!(window.member(b",\"size\":\"", b", \"size\":\""), Some(()));
-        assert_eq!(window.decimal::<8>().unwrap().value, 1_250_000_000);
+        assert_eq!(window.size().unwrap().value, 1_250_000_000);
         assert_eq!(window.member(b",\"side\":\"", b", \"side\":\""), None);
         assert!(window.literal(b",\"hash\":\""));
         let before = window.at;

@@ -108,7 +108,8 @@ impl Run {
 
     /// A frame comes. What it says must be the same, and what comes of it.
     pub fn hear(&mut self, frame: Vec<u8>) {
-        read_alike(self.venue(), &frame, self.twins.fast.instruments());
+        let before = self.past.last().map_or(&[][..], Vec::as_slice);
+        read_alike(self.venue(), before, &frame, self.twins.fast.instruments());
         self.twins.hear(&frame);
         self.past.push(frame);
         if self.past.len() > 8 {

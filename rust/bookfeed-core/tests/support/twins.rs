@@ -89,9 +89,20 @@ fn counted(engine: &Engine) -> String {
     format!("{counters:?} {evidence:?} {refusals:?} {:?} {:?}", engine.delay(0), engine.last_error())
 }
 
-/// What a payload says, read one way; the error as text.
-fn read(venue: Venue, payload: &Payload, known: &Instruments) -> Result<String, String> {
-    let (mut frame, mut tally) = (Frame::default(), Tally::default());
+/// What a payload says, read one way into a frame that others were read into before; the error as
+/// text.
+fn read(
+    venue: Venue,
+    before: &[&[u8]],
+    payload: &Payload,
+    known: &Instruments,
+) -> Result<String, String> {
+    let mut frame = Frame::default();
+    for &bytes in before {
+        (venue.row().decode)(&Payload { bytes, ..*payload }, known, &mut frame, &mut Tally::default())
+            .ok();
+    }
+    let mut tally = Tally::default();
     (venue.row().decode)(payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
     let Frame { messages, changes, strangers, shards, closures, levels, named, kinds, ts_sent, .. } =
         &frame;
@@ -102,17 +113,20 @@ fn read(venue: Venue, payload: &Payload, known: &Instruments) -> Result<String, 
 }
 
 /// Reads bytes both ways, as a frame and as an answer to a request; each way must find the same, to
-/// the byte where it stands. Whether they are a frame that was understood.
-pub fn read_alike(venue: Venue, bytes: &[u8], known: &Instruments) -> bool {
+/// the byte where it stands, also where `before` and the very same bytes were read, and are known.
+/// Whether they are a frame that was understood.
+pub fn read_alike(venue: Venue, before: &[u8], bytes: &[u8], known: &Instruments) -> bool {
     let modes = venue.row().modes.len();
     let mut understood = false;
     for source in [Source::Stream, Source::Rest] {
         for mode in (0..modes).map(|mode| Mode(u8::try_from(mode).unwrap())) {
             let payload = Payload { bytes, source, mode, about: UNKNOWN, fast: true };
-            let fast = read(venue, &payload, known);
-            let general = read(venue, &Payload { fast: false, ..payload }, known);
-            assert_eq!(fast, general, "{source:?} {}", String::from_utf8_lossy(bytes));
-            understood |= source == Source::Stream && fast.is_ok();
+            let general = read(venue, &[], &Payload { fast: false, ..payload }, known);
+            for before in [&[][..], &[before], &[before, bytes]] {
+                let fast = read(venue, before, &payload, known);
+                assert_eq!(fast, general, "{source:?} {}", String::from_utf8_lossy(bytes));
+            }
+            understood |= source == Source::Stream && general.is_ok();
         }
     }
     understood

@@ -153,13 +153,8 @@ impl Decoder<'_> {
     fn stream(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         cursor.peek();
         let begin = cursor.offset();
-        if self.fast
-            && let Some((kind, message)) = self.plain(cursor)
-        {
-            cursor.finish()?;
-            self.frame.kinds.push(kind);
-            self.frame.messages.push(message);
-            return Ok(());
+        if self.fast && self.plain(cursor).is_some() {
+            return cursor.finish();
         }
         cursor.rewind(begin);
         self.any(cursor, tally)

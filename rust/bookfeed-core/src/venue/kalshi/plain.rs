@@ -30,20 +30,20 @@ struct Named {
 }
 
 impl Decoder<'_> {
-    /// A delta or a trade of a known market, complete and without a flaw; `None` leaves anything
-    /// else to the general way, which must read the same out of it.
+    /// Reads a delta or a trade of a known market into the frame, complete and without a flaw; `None`
+    /// leaves anything else to the general way, which must read the same out of it.
     #[inline]
-    pub(super) fn plain(&mut self, cursor: &mut Cursor) -> Option<(u8, Message)> {
+    pub(super) fn plain(&mut self, cursor: &mut Cursor) -> Option<()> {
         if cursor.take_literal(b"{\"type\":\"orderbook_delta\"") {
-            return Some((DELTA, self.plain_delta(cursor)?));
+            return self.plain_delta(cursor);
         }
         take(cursor, b"{\"type\":\"trade\"")?;
-        Some((TRADE, self.plain_trade(cursor)?))
+        self.plain_trade(cursor)
     }
 
     /// A delta, from behind its type on.
     #[inline(always)]
-    fn plain_delta(&mut self, cursor: &mut Cursor) -> Option<Message> {
+    fn plain_delta(&mut self, cursor: &mut Cursor) -> Option<()> {
         let place = plain_place(cursor)?;
         take(cursor, b",\"msg\":{\"market_ticker\":\"")?;
         let Named { instrument, market, market_id } = self.plain_market(cursor)?;
@@ -63,7 +63,9 @@ impl Decoder<'_> {
         let (ts_event, ts_sent) = plain_end(cursor)?;
         self.frame.ts_sent = ts_sent;
         let body = Body::Delta(Delta { instrument, side, price, qty, market_id });
-        Some(Message { ts_event, market, place, body })
+        self.frame.kinds.push(DELTA);
+        self.frame.messages.push(Message { ts_event, market, place, body });
+        Some(())
     }
 
     /// A market by both of its names, up to the price that follows them.
@@ -100,7 +102,7 @@ impl Decoder<'_> {
 
     /// A trade, likewise.
     #[inline(never)]
-    fn plain_trade(&mut self, cursor: &mut Cursor) -> Option<Message> {
+    fn plain_trade(&mut self, cursor: &mut Cursor) -> Option<()> {
         let place = plain_place(cursor)?;
         take(cursor, b",\"msg\":{\"trade_id\":\"")?;
         let id = cursor.take_text()?;
@@ -126,7 +128,9 @@ impl Decoder<'_> {
         self.frame.ts_sent = ts_sent;
         let trade =
             Trade { instrument, price, qty, aggressor, price_text, id, id_shared: false, off_book };
-        Some(Message { ts_event, market, place, body: Body::Trade(trade) })
+        self.frame.kinds.push(TRADE);
+        self.frame.messages.push(Message { ts_event, market, place, body: Body::Trade(trade) });
+        Some(())
     }
 
     /// The side, and the price in YES terms.

@@ -137,11 +137,7 @@ impl Decoder<'_> {
     fn message(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         let begin = cursor.offset();
         let (changes, levels) = (self.frame.changes.len(), self.frame.levels.len());
-        if self.fast
-            && let Some((kind, message)) = self.plain_message(cursor)
-        {
-            self.frame.kinds.push(kind);
-            self.frame.messages.push(message);
+        if self.fast && self.plain_message(cursor).is_some() {
             return Ok(());
         }
         cursor.rewind(begin);

@@ -9,34 +9,54 @@ use crate::event::{
 };
 use crate::fixed::{PRICE_ONE, QTY_DECIMALS};
 use crate::instrument::{InstrumentId, Venue};
+use crate::openings::key;
 use crate::span::Value;
 use crate::time::Nanos;
 use std::ops::Range;
 
 /// Length of a hash and its quote.
 const HASH_QUOTED: usize = 41;
-
-/// The number of a message's type, and the message.
-type Read = Option<(u8, Message)>;
+/// Where the name of a market begins in a message, and how long it is.
+const MARKET: usize = b"{\"market\":\"".len();
+const MARKET_LENGTH: usize = 66;
+/// Words that tell apart how messages of changes begin, up to the first change's price: of the
+/// market's name one word and the last one, of the asset's one and the last two.
+const OPENING: [usize; 5] = [24, 69, 120, 170, 178];
 
 impl Decoder<'_> {
-    /// The commonest messages, if their members come in the order and spelling the venue uses and
-    /// all their assets are known; `None` leaves anything else to the general way, which must read
-    /// the same out of it. What was added to the frame by then is of no use.
+    /// Reads one of the commonest messages into the frame, if its members come in the order and
+    /// spelling the venue uses and all its assets are known; `None` leaves anything else to the
+    /// general way, which must read the same out of it. What was added to the frame by then is of no
+    /// use.
     #[inline]
-    pub(super) fn plain_message(&mut self, cursor: &mut Cursor) -> Read {
+    pub(super) fn plain_message(&mut self, cursor: &mut Cursor) -> Option<()> {
+        let begin = cursor.offset();
+        let text = self.bytes.get(begin..)?;
+        let key = key(text, OPENING);
+        if let Some((first, length)) =
+            key.and_then(|key| self.frame.openings.find(key, text, self.instruments))
+        {
+            cursor.skip_known(length);
+            let market = cursor.text_at(begin + MARKET, begin + MARKET + MARKET_LENGTH);
+            return self.plain_changes(cursor, market, first);
+        }
         take(cursor, b"{\"market\":\"")?;
-        let market = cursor.take_quoted_exactly::<66>()?;
+        let market = cursor.take_quoted_exactly::<MARKET_LENGTH>()?;
         if member(cursor, b",\"price_changes\":[", b", \"price_changes\":[").is_none() {
             return self.plain_of_asset(cursor, market);
         }
+        take(cursor, b"{\"asset_id\":\"")?;
         let first = self.plain_asset(cursor)?;
+        if let Some(key) = key {
+            let text = self.bytes.get(begin..cursor.offset())?;
+            self.frame.openings.keep(key, text, first, self.instruments);
+        }
         self.plain_changes(cursor, market, first)
     }
 
     /// The changes of a message, from the price of the first one on.
     #[inline(always)]
-    fn plain_changes(&mut self, cursor: &mut Cursor, market: Value, first: InstrumentId) -> Read {
+    fn plain_changes(&mut self, cursor: &mut Cursor, market: Value, first: InstrumentId) -> Option<()> {
         let start = self.frame.changes.len();
         let mut instrument = first;
         loop {
@@ -45,20 +65,20 @@ impl Decoder<'_> {
             if cursor.take_literal(b"]") {
                 break;
             }
-            if !(cursor.take_literal(b",") && (cursor.take_literal(b" ") || cursor.peek() == b'{')) {
-                return None;
-            }
-            instrument = self.plain_asset(cursor)?;
+            member(cursor, b",{\"asset_id\":\"", b", {\"asset_id\":\"")?;
+            instrument = self.plain_other_asset(cursor, instrument)?;
         }
         let ts_event = plain_time(cursor)?;
         member(cursor, b",\"event_type\":\"price_change\"}", b", \"event_type\":\"price_change\"}")?;
         let body = Body::Changes(start..self.frame.changes.len());
-        Some((PRICE_CHANGE, Message { ts_event, market, place: Place::NONE, body }))
+        self.frame.kinds.push(PRICE_CHANGE);
+        self.frame.messages.push(Message { ts_event, market, place: Place::NONE, body });
+        Some(())
     }
 
     /// A message about one asset, from behind its market on.
     #[inline(never)]
-    fn plain_of_asset(&mut self, cursor: &mut Cursor, market: Value) -> Read {
+    fn plain_of_asset(&mut self, cursor: &mut Cursor, market: Value) -> Option<()> {
         member(cursor, b",\"asset_id\":\"", b", \"asset_id\":\"")?;
         let symbol = cursor.take_text()?;
         let instrument = self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes))?;
@@ -69,7 +89,9 @@ impl Decoder<'_> {
         } else {
             self.plain_book(cursor, instrument, symbol)?
         };
-        Some((kind, Message { ts_event, market, place: Place::NONE, body }))
+        self.frame.kinds.push(kind);
+        self.frame.messages.push(Message { ts_event, market, place: Place::NONE, body });
+        Some(())
     }
 
     /// A whole book, from behind its asset on: the first one of a subscription says more than those
@@ -131,6 +153,12 @@ impl Decoder<'_> {
             return Some(start..start);
         }
         loop {
+            let levels = &mut self.frame.levels;
+            cursor.take_quoted_levels(|level| {
+                if level.qty > 0 {
+                    levels.push(level);
+                }
+            });
             let level = plain_level(cursor)?;
             if level.qty > 0 {
                 self.frame.levels.push(level);
@@ -143,27 +171,27 @@ impl Decoder<'_> {
         }
     }
 
-    /// The asset of a change, with its name and that of the price.
+    /// The asset of a change that stands here, and the name of the price behind it.
     #[inline(always)]
     fn plain_asset(&mut self, cursor: &mut Cursor) -> Option<InstrumentId> {
-        take(cursor, b"{\"asset_id\":\"")?;
-        let instrument = self.plain_instrument(cursor)?;
+        let symbol = cursor.take_text()?;
+        let instrument = self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes))?;
         member(cursor, b",\"price\":\"", b", \"price\":\"")?;
         Some(instrument)
     }
 
-    /// The asset id that stands here. The second change of a message is mostly that of the
-    /// other outcome, so its id is compared before it is looked up.
+    /// The same behind a change of `last`. It is mostly that of the other outcome, so its id is
+    /// compared before it is looked up.
     #[inline(always)]
-    fn plain_instrument(&mut self, cursor: &mut Cursor) -> Option<InstrumentId> {
-        let last = self.frame.changes.last().map(|c| c.instrument);
-        if let Some((id, quoted)) = last.and_then(|id| self.instruments.quoted_sibling(id))
-            && cursor.take_literal(quoted)
-        {
-            return Some(id);
+    fn plain_other_asset(&mut self, cursor: &mut Cursor, last: InstrumentId) -> Option<InstrumentId> {
+        let Some((id, quoted)) = self.instruments.quoted_sibling(last) else {
+            return self.plain_asset(cursor);
+        };
+        if !cursor.take_literal(quoted) {
+            return self.plain_asset(cursor);
         }
-        let symbol = cursor.take_text()?;
-        self.instruments.find(Venue::POLYMARKET, symbol.raw(self.bytes))
+        member(cursor, b",\"price\":\"", b", \"price\":\"")?;
+        Some(id)
     }
 }
 
@@ -173,7 +201,7 @@ fn plain_change(cursor: &mut Cursor, instrument: InstrumentId) -> Option<Change>
     let mut w: Window<'_, 128> = cursor.window()?;
     let price = w.price().filter(|p| is_probability(p.value))?;
     w.member(b",\"size\":\"", b", \"size\":\"")?;
-    let size = w.decimal::<QTY_DECIMALS>()?;
+    let size = w.size()?;
     w.member(b",\"side\":\"", b", \"side\":\"")?;
     let side =
         if w.literal(b"BUY\"") { Side::Bid } else { w.literal(b"SELL\"").then_some(Side::Ask)? };
@@ -209,7 +237,7 @@ fn plain_level(cursor: &mut Cursor) -> Option<Level> {
     w.literal(b"{\"price\":\"").then_some(())?;
     let price = w.price().filter(|p| is_probability(p.value))?;
     w.member(b",\"size\":\"", b", \"size\":\"")?;
-    let size = w.decimal::<QTY_DECIMALS>()?;
+    let size = w.size()?;
     w.literal(b"}").then_some(())?;
     cursor.skip_known(w.taken(1)?);
     Some(Level { price: price.value, qty: size.value, forms: (price.form, size.form) })
