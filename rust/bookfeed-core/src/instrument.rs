@@ -21,21 +21,27 @@ pub const UNKNOWN: InstrumentId = InstrumentId::MAX;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Venue(pub(crate) u8);
 
-/// What is known of an instrument besides its book.
+/// What is known of an instrument besides its book. What every message asks for comes first, in one
+/// line of memory.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Instrument {
     /// What it is called in records and outside: how many were there before it. Never given twice,
     /// so that a number that is kept too long means nothing, and no other instrument.
     pub number: u32,
-    /// The venue that trades it.
-    pub venue: Venue,
+    /// Connection it is subscribed on.
+    pub conn: u32,
+    /// The market's other outcome, whose book mirrors this one, once known.
+    pub sibling: Option<InstrumentId>,
     /// The venue's own string for it.
     pub symbol: Box<str>,
-    /// The venue's string for the market it is an outcome of.
-    pub market: Option<Box<str>>,
     /// The venue's second name of the market, which its messages carry beside the symbol, once
     /// known.
     pub market_id: Option<Box<str>>,
+    /// The venue that trades it.
+    pub venue: Venue,
+    /// The venue's string for the market it is an outcome of.
+    pub market: Option<Box<str>>,
     /// Name of the outcome, as the user gave it.
     pub outcome: Option<Box<str>>,
     /// The venue's string for the event the market belongs to.
@@ -63,10 +69,6 @@ pub struct Instrument {
     /// What a share was said to pay when the market was said to be over: [`crate::fixed::ABSENT`] for a result
     /// without a payout. `None` while it is not over.
     pub result: Option<Price>,
-    /// Connection it is subscribed on.
-    pub conn: u32,
-    /// The market's other outcome, whose book mirrors this one, once known.
-    pub sibling: Option<InstrumentId>,
     /// Smallest price step, as configured or as last announced.
     pub tick_size: Option<Decimal>,
     /// Smallest order, as the venue prints it.

@@ -8,7 +8,7 @@ use crate::fixed::{ABSENT, Price, Qty};
 
 impl Book {
     /// Sets a level on the side it belongs to.
-    #[inline]
+    #[inline(always)]
     pub fn set(&mut self, side: Side, level: Level) {
         if self.level_log.is_some() {
             self.log_level(side, level.price);

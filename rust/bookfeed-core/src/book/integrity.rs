@@ -169,21 +169,41 @@ named_codes! {
 /// Number of evidence kinds.
 pub(crate) const EVIDENCE_KINDS: usize = Evidence::NAMES.len();
 
-/// How often each kind of evidence was seen.
+/// How often each kind of evidence was seen; `PLACES` says where it is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvidenceCounts([u64; EVIDENCE_KINDS]);
+
+/// What the usual messages are evidence of is counted last, side by side.
+const PLACES: [usize; EVIDENCE_KINDS] = {
+    let usual = [Evidence::BboMatch, Evidence::MirrorMatch, Evidence::InSequence];
+    let mut places = [usize::MAX; EVIDENCE_KINDS];
+    let mut last = 0;
+    while last < usual.len() {
+        places[usual[last] as usize] = EVIDENCE_KINDS - 1 - last;
+        last += 1;
+    }
+    let (mut kind, mut next) = (0, 0);
+    while kind < EVIDENCE_KINDS {
+        if places[kind] == usize::MAX {
+            places[kind] = next;
+            next += 1;
+        }
+        kind += 1;
+    }
+    places
+};
 
 impl EvidenceCounts {
     /// Counts one.
     #[inline]
     pub fn count(&mut self, kind: Evidence) {
-        self.0[kind as usize] += 1;
+        self.0[PLACES[kind as usize]] += 1;
     }
 
     /// How often `kind` was seen.
     #[must_use]
     pub fn of(&self, kind: Evidence) -> u64 {
-        self.0[kind as usize]
+        self.0[PLACES[kind as usize]]
     }
 
     /// Adds another book's counts.
@@ -195,7 +215,7 @@ impl EvidenceCounts {
 
     /// Name and count of every kind.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Evidence::NAMES.iter().copied().zip(self.0)
+        Evidence::NAMES.iter().copied().zip(PLACES.map(|place| self.0[place]))
     }
 }
 

@@ -55,45 +55,20 @@ impl Touch {
     }
 }
 
-/// A book and its standing: what every message touches.
+/// What follows begins a line of memory.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Line;
+
+/// A book and its standing: what every message touches. A usual message looks at the first few
+/// lines of memory, and at one or two of those that hold what changed lately.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Book {
     /// Buyers' levels.
     pub bids: BookSide,
-    /// Sellers' levels.
-    pub asks: BookSide,
-    /// Touch that rules see.
-    pub touch: Touch,
-    /// Touch as last written to a record of the running stream.
-    pub published_touch: Touch,
     /// Venue time of the newest message applied, or [`ABSENT`].
     pub ts_event: Nanos,
-    /// Newest venue time seen for the instrument, applied or not, or [`ABSENT`].
-    pub(crate) ts_seen: Nanos,
-    /// Receive time of the newest message applied, or [`ABSENT`].
-    pub ts_recv: Nanos,
-    /// Receive time of the newest positive evidence, or [`ABSENT`].
-    pub ts_evidence: Nanos,
-    /// Changes since the start; with `verified_version`, whether the venue vouches for now.
-    pub version: u64,
-    /// Version the venue's hash or checksum was last seen to match, or `u64::MAX`.
-    pub verified_version: u64,
-    /// Version whose touch the venue's own best bid and ask were last seen to match, or `u64::MAX`.
-    pub touch_version: u64,
-    /// Version that a whole book by REST, beside the stream, was last seen to match, or `u64::MAX`.
-    pub rest_version: u64,
-    /// Disagreement that may still be an unfinished batch.
-    pub doubt: Option<Doubt>,
-    /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
-    pub(crate) torn_since: Nanos,
-    /// Receive time of the first message of a run that is older than the book, or [`ABSENT`].
-    pub(crate) older_since: Nanos,
-    /// The numbered stream that carries the running book, or [`NO_STREAM`].
-    pub stream: StreamId,
-    /// Number of its instrument, as in records.
-    pub number: u32,
-    /// Number of the current unbroken run; 0 before the first snapshot.
-    pub epoch: u32,
     /// Whether the book may be believed.
     pub state: State,
     /// Why it is in that state.
@@ -110,6 +85,38 @@ pub struct Book {
     pub(crate) awaits_touch: bool,
     /// Whether it is known what the venue's hashes contain, so that one can be checked.
     pub(crate) hash_known: bool,
+    pub(crate) _second_line: Line,
+    /// Sellers' levels.
+    pub asks: BookSide,
+    /// Newest venue time seen for the instrument, applied or not, or [`ABSENT`].
+    pub(crate) ts_seen: Nanos,
+    /// Receive time of the newest message applied, or [`ABSENT`].
+    pub ts_recv: Nanos,
+    pub(crate) _third_line: Line,
+    /// Touch that rules see.
+    pub touch: Touch,
+    /// Touch as last written to a record of the running stream.
+    pub published_touch: Touch,
+    pub(crate) _fourth_line: Line,
+    /// The newest hash the venue gave, if the newest change had one.
+    pub claimed: Claimed,
+    /// Version the venue's hash or checksum was last seen to match, or `u64::MAX`.
+    pub verified_version: u64,
+    pub(crate) _fifth_line: Line,
+    /// Changes since the start; with `verified_version`, whether the venue vouches for now.
+    pub version: u64,
+    /// Version whose touch the venue's own best bid and ask were last seen to match, or `u64::MAX`.
+    pub touch_version: u64,
+    /// Receive time of the newest positive evidence, or [`ABSENT`].
+    pub ts_evidence: Nanos,
+    /// Disagreement that may still be an unfinished batch.
+    pub doubt: Option<Doubt>,
+    /// The numbered stream that carries the running book, or [`NO_STREAM`].
+    pub stream: StreamId,
+    /// Number of its instrument, as in records.
+    pub number: u32,
+    /// Number of the current unbroken run; 0 before the first snapshot.
+    pub epoch: u32,
     /// Whether the hash of a change convicted the book and none matched since.
     pub(crate) hash_struck: bool,
     /// Whether it and its sibling outcome denied each other, and have not agreed since. It outlasts
@@ -118,14 +125,20 @@ pub struct Book {
     /// Whether the venue's hashes once vouched for both of the market's outcomes, told together,
     /// although they did not mirror each other: they trade apart.
     pub(crate) apart: bool,
-    /// The newest hash the venue gave, if the newest change had one.
-    pub claimed: Claimed,
-    /// The newest changes.
-    pub(crate) recent: Recent,
+    /// A message looks at the end of the counts, and at what follows them.
+    pub(crate) _other_lines: Line,
+    /// Version that a whole book by REST, beside the stream, was last seen to match, or `u64::MAX`.
+    pub rest_version: u64,
     /// Counts of matches and mismatches by kind.
     pub evidence: EvidenceCounts,
     /// What the message in hand changes, while somebody asked for that.
     pub(crate) level_log: Option<Box<LevelLog>>,
+    /// Receive time of the first message of a run that is older than the book, or [`ABSENT`].
+    pub(crate) older_since: Nanos,
+    /// Since when the market's two outcomes have not mirrored each other, or [`ABSENT`].
+    pub(crate) torn_since: Nanos,
+    /// The newest changes.
+    pub(crate) recent: Recent,
     /// What is rarely needed.
     pub rare: Box<Rare>,
 }
@@ -338,6 +351,11 @@ impl Default for Book {
             evidence: EvidenceCounts::default(),
             level_log: None,
             rare: Box::default(),
+            _second_line: Line,
+            _third_line: Line,
+            _fourth_line: Line,
+            _fifth_line: Line,
+            _other_lines: Line,
         }
     }
 }
@@ -428,7 +446,7 @@ impl Book {
     }
 
     /// Whether the venue's best prices are those of the book.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn agrees(&self, bid: Claim, ask: Claim) -> bool {
         bid.agrees(self.bids.best_price()) && ask.agrees(self.asks.best_price())
@@ -622,5 +640,29 @@ impl Book {
         rare.ahead.clear();
         rare.beside.clear();
         rare.stitch.distrust();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{offset_of, size_of};
+
+    #[test]
+    fn what_a_usual_message_looks_at_lies_together() {
+        const LINE: usize = 64;
+        let lines = [
+            (offset_of!(Book, bids), offset_of!(Book, hash_known)),
+            (offset_of!(Book, asks), offset_of!(Book, ts_recv)),
+            (offset_of!(Book, touch), offset_of!(Book, published_touch)),
+            (offset_of!(Book, claimed), offset_of!(Book, verified_version)),
+            (offset_of!(Book, version), offset_of!(Book, apart)),
+        ];
+        for (line, (begin, end)) in lines.into_iter().enumerate() {
+            assert_eq!((begin, end / LINE), (line * LINE, line));
+        }
+        // The counts of usual messages are the last ones; the newest changes begin behind them.
+        let counts = offset_of!(Book, level_log) - 3 * size_of::<u64>();
+        assert_eq!((counts % LINE, counts / LINE), (0, offset_of!(Book, recent) / LINE));
     }
 }

@@ -149,7 +149,7 @@ impl Publisher {
     }
 
     /// Writes the record of a book whose touch was set; says whether that is news for rules.
-    #[inline]
+    #[inline(always)]
     fn show(&mut self, world: &mut World, id: InstrumentId, ts_recv: Nanos) -> bool {
         let book = world.book(id);
         book.unpublished = false;
@@ -164,7 +164,7 @@ impl Publisher {
     /// Sets a book's new touch for all to see, unless it is inside an open batch or not
     /// running. A message is published only after all of its books are staged: no rule may
     /// see one outcome of a market as it is and the other as it was.
-    #[inline]
+    #[inline(always)]
     pub(super) fn stage(&mut self, world: &mut World, id: InstrumentId) {
         let book = world.book(id);
         if may_be_shown(book) {

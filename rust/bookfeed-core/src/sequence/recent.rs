@@ -3,18 +3,22 @@
 
 use crate::fixed::{Price, Qty};
 use crate::time::Nanos;
+use wide::{CmpEq, i8x16};
 
 /// How many changes of a book are remembered.
 const RECENT: usize = 16;
 /// How many trades of an instrument are remembered: a venue that repeats one does so at once, but
 /// one order may be filled by a hundred others.
 const RECENT_TRADES: usize = 256;
+/// How many of them are looked through at once.
+const TAGS: usize = 16;
 
 /// Fingerprints of the newest changes of one book.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub struct Recent {
-    prints: [u64; RECENT],
     at: usize,
+    prints: [u64; RECENT],
 }
 
 impl Recent {
@@ -50,8 +54,15 @@ struct Told {
     moment: u32,
 }
 
+/// A byte by which fingerprints are told apart.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // the topmost byte is all that is left
+const fn tag(fingerprint: u64) -> i8 {
+    (fingerprint >> 56) as i8
+}
+
 /// The newest trades of one instrument, to recognise one that is told again. It takes no memory
-/// before the first.
+/// before the first, and no more than there are.
 ///
 /// Fills of one transaction may be equal in all that is told of them. A connection tells them before
 /// anything newer than they are, and its n-th is the n-th of any other connection. One that it tells
@@ -59,6 +70,9 @@ struct Told {
 #[derive(Clone, Debug, Default)]
 pub struct RecentTrades {
     told: Vec<Told>,
+    /// A byte of each fingerprint, sixteen side by side: most trades are new, and nothing else need be
+    /// looked at to see it.
+    tags: Vec<[i8; TAGS]>,
     at: usize,
     /// What was newest so far, and how often something newer came.
     newest: [Nanos; 2],
@@ -76,7 +90,7 @@ impl RecentTrades {
             }
         }
         let moment = self.moments;
-        if let Some(told) = self.told.iter_mut().find(|told| told.fingerprint == fingerprint) {
+        if let Some(told) = self.find(fingerprint) {
             let later = told.here > 0 && told.moment != moment;
             if newest.is_none() || later {
                 return false;
@@ -86,12 +100,40 @@ impl RecentTrades {
             told.trades = told.trades.max(told.here);
             return new;
         }
-        if self.told.is_empty() {
-            self.told.resize(RECENT_TRADES, Told::default());
-        }
-        self.told[self.at % RECENT_TRADES] = Told { fingerprint, trades: 1, here: 1, moment };
-        self.at = self.at.wrapping_add(1);
+        self.remember(Told { fingerprint, trades: 1, here: 1, moment });
         true
+    }
+
+    fn find(&mut self, fingerprint: u64) -> Option<&mut Told> {
+        let wanted = i8x16::splat(tag(fingerprint));
+        let same = |at: usize| self.told.get(at).is_some_and(|told| told.fingerprint == fingerprint);
+        for (begin, &tags) in (0..).step_by(TAGS).zip(&self.tags) {
+            let tags: i8x16 = bytemuck::cast(tags);
+            let mut alike = tags.cmp_eq(wanted).move_mask();
+            while alike != 0 {
+                let at = begin + alike.trailing_zeros() as usize;
+                if same(at) {
+                    return self.told.get_mut(at);
+                }
+                alike &= alike - 1;
+            }
+        }
+        None
+    }
+
+    /// Remembers another one, in place of the oldest if there are as many as are kept.
+    fn remember(&mut self, told: Told) {
+        let at = self.at % RECENT_TRADES;
+        if at == self.told.len() {
+            self.told.push(told);
+        } else {
+            self.told[at] = told;
+        }
+        if at == self.tags.len() * TAGS {
+            self.tags.push([0; TAGS]);
+        }
+        self.tags[at / TAGS][at % TAGS] = tag(told.fingerprint);
+        self.at = self.at.wrapping_add(1);
     }
 
     /// Another connection begins, which has told none of them.
