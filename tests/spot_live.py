@@ -140,7 +140,11 @@ def audited(records: Iterable[Record]) -> AuditReport:
 
 
 def feed_of(
-    markets: Sequence[Market], endpoints: dict[str, Endpoint], watcher: Watcher, tape: Tape
+    markets: Sequence[Market],
+    endpoints: dict[str, Endpoint],
+    watcher: Watcher,
+    tape: Tape,
+    options: SessionOptions = OPTIONS,
 ) -> Feed:
     """A feed that is watched and recorded, not yet open."""
     feed = Feed(
@@ -149,7 +153,7 @@ def feed_of(
         on_batch=watcher.on_batch,
         on_update=watcher.on_update,
         recorder=tape,
-        options=OPTIONS,
+        options=options,
         clock=PatientClock(),
         seed=1,
     )
@@ -198,10 +202,12 @@ class Running(Generic[V]):
 
 
 @asynccontextmanager
-async def following(one: Running[V], endpoint: Endpoint) -> AsyncIterator[Running[V]]:
+async def following(
+    one: Running[V], endpoint: Endpoint, options: SessionOptions = OPTIONS
+) -> AsyncIterator[Running[V]]:
     """Opens the feed of one that is running; at the end no book was wrong. Closes the simulator."""
     try:
-        one.feed = feed_of(one.markets, {one.venue: endpoint}, one.watcher, one.tape)
+        one.feed = feed_of(one.markets, {one.venue: endpoint}, one.watcher, one.tape, options)
         async with one.feed:
             yield one
         assert one.feed.counters()["callback_errors"] == 0

@@ -42,6 +42,7 @@ backoff_max_s = 8
 poll_interval_s = 2
 poll_after_s = 0
 reconnect = false
+lines = 2
 frame_bytes_max = 1_000_000
 
 [polymarket]
@@ -181,8 +182,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "calendar": False,
     }
     assert loaded.feed == FeedConfig(
-        True, 5, 0.5, 8.0, False, poll_interval_s=2.0, poll_after_s=0.0, frame_bytes_max=1_000_000
-    )
+        True, 5, 0.5, 8.0, False, 2, poll_interval_s=2.0, poll_after_s=0.0,
+        frame_bytes_max=1_000_000,
+    )  # fmt: skip
     assert loaded.sections["polymarket"] == PolymarketSection(
         "ws://127.0.0.1:1234/ws/market",
         "",

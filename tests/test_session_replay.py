@@ -73,13 +73,18 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     inputs.note({"hello": "world"}, 11)
     inputs.forget(number, 12)
     inputs.remove_rule(0, 13)
+    inputs.add_line(4, 3, 14)
+    inputs.end_line(4, 15)
     kinds = [Kind(record[0]) for record in tape.records]
     assert kinds == [
         Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.RESYNC_BEGIN, Kind.REST,
         Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.OWN, Kind.UNSUBSCRIBE, Kind.NOTE,
-        Kind.FORGET, Kind.RULE_END,
+        Kind.FORGET, Kind.RULE_END, Kind.LINE, Kind.LINE,
     ]  # fmt: skip
-    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 14)]
+    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 16)]
+    assert [json.loads(record[4]) for record in tape.records[-2:]] == [
+        {"beside": 3}, {"beside": None},
+    ]  # fmt: skip
     assert json.loads(tape.records[9][4]) == {
         "instrument": number, "bids": [[1, 2]], "asks": [[3, 4], [5, 6]],
     }  # fmt: skip
@@ -221,6 +226,9 @@ def test_captures_replay_too() -> None:
         (Kind.FORGET, b"{}"),
         (Kind.RULE_END, b'{"rule": 0}'),
         (Kind.RULE_END, b'{"rule": "x"}'),
+        (Kind.LINE, b"{}"),
+        (Kind.LINE, b'{"beside": 9}'),
+        (Kind.LINE, b'{"beside": "x"}'),
         (Kind.OWN, b"{}"),
         (Kind.OWN, b'{"instrument": 77, "bids": [], "asks": []}'),
         (Kind.RESYNC_BEGIN, b"{}"),

@@ -1412,6 +1412,19 @@ class Engine:
         Its books wait for whole books. Raises ``EngineError`` for an unknown venue or mode,
         and for a connection whose books are another venue's.
         """
+    def add_line(self, conn: int, beside: int, ts: int) -> None:
+        """Makes ``conn`` a second line of ``beside``: a connection that is subscribed to the same
+        books. What comes first counts, on either; the books rest on one of the two, and on the
+        other one once that loses something (``docs/lines.md``).
+
+        Raises ``EngineError`` if there is no connection ``beside``, if either is one of two
+        lines, if ``conn`` has books, or where the venue's messages cannot be told apart.
+        """
+    def end_line(self, conn: int, ts: int) -> None:
+        """Ends a line, before its connection is closed: the other one carries all books that it is
+        in step with, the others are ``stale(line)``. Does nothing for a connection that is none
+        of two.
+        """
     def disconnected(self, conn: int, ts: int) -> None:
         """A connection is lost: every book of it is ``stale(disconnected)``, and frames of it
         that still come are counted as ``late_frames`` and left out.
@@ -1522,6 +1535,19 @@ class Engine:
     def instrument(self, venue: str, symbol: str) -> int | None:
         """Number of the instrument that a venue calls ``symbol``, or ``None`` if there is none.
         Raises ``EngineError`` for an unknown venue.
+        """
+    def lines(self) -> dict[int, dict[str, int]]:
+        """What connections told that are one of two lines, by connection: messages that it told
+        ``first``, ``later`` than the other, or that it told and the other never did (``only``),
+        and how many books it had ``left`` to the other because it lost something.
+        """
+    def told_by(self, instrument: int) -> int | None:
+        """The connection that told the newest change of a book with two lines; ``None`` for any
+        other book. Raises ``EngineError`` if there is no such instrument.
+        """
+    def in_step(self, conn: int, instrument: int) -> bool:
+        """Whether a connection carries a running book, or could carry it on if the other line lost
+        something. Raises ``EngineError`` if there is no such instrument.
         """
     def poll_doubts(self, conn: int) -> list[int]:
         """The books of a connection whose polled answers say next to nothing, and which wait until

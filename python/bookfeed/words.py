@@ -41,6 +41,7 @@ Cause: TypeAlias = Literal[
     "withheld",
     "polled",
     "unsound",
+    "line",
 ]
 """Why a book is in its state."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bookfeed.audit.answers import ANSWERS, poll, rest_book
 from bookfeed.audit.books import Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
+from bookfeed.audit.lines import Lines
 from bookfeed.audit.lives import Lives, Standing, Step
 from bookfeed.audit.model import WAITS, Model, Waits
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
@@ -29,7 +30,7 @@ COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (
     Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.FORGET, Kind.RESYNC_BEGIN, Kind.RULE, Kind.RULE_END,
-    Kind.OWN,
+    Kind.OWN, Kind.LINE,
 )  # fmt: skip
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
@@ -53,6 +54,7 @@ class Auditor:
         self.report: Final = AuditReport()
         self._witness: Final = witness
         self._model: Final = Model(witness.qty, witness.number if auto_subscribe else None, waits)
+        self._lines: Final = Lines(waits)
         self._lives: Final = Lives(self._model)
         self._queue: deque[Record] = deque()
         self._ts = 0
@@ -116,6 +118,8 @@ class Auditor:
         if self._passes_time(kind, conn):
             self._model.pass_time(ts)
         self._control(kind, conn, payload)
+        if self._lines.carries(conn) and kind in (Kind.FRAME, *ANSWERS):
+            self._take_lines(kind, conn, payload)
         for index, message in enumerate(self._messages):
             self._awaited = {n for later in self._messages[index + 1 :] for n in later.named}
             self._apply(kind, conn, message)
@@ -180,6 +184,8 @@ class Auditor:
 
     def _read(self, kind: int, conn: int, payload: bytes) -> None:
         """Reads the messages of a frame or a REST answer, by the venue's own reading."""
+        if self._lines.carries(conn):
+            return
         if kind == Kind.REST_BOOK:
             self._read_rest_book(payload)
         elif kind == Kind.POLL:
@@ -242,7 +248,15 @@ class Auditor:
         if kind in (Kind.FRAME, Kind.ADVANCE, *ANSWERS):
             return
         options = control_object(payload) if kind in _JSON_KINDS else {}
+        if kind == Kind.SUBSCRIBE:
+            self._lines.control(kind, conn, payload, options)
         self._model.control(kind, conn, payload, options)
+        if kind == Kind.SUBSCRIBE:
+            number = self._model.find(options["venue"], options["symbol"])
+            assert number is not None, "it was subscribed"
+            self._lines.subscribed(number, conn)
+        else:
+            self._lines.control(kind, conn, payload, options)
         if kind == Kind.RULE:
             self._lives.add_rule(options["kind"], dict(options["params"]))
         elif kind == Kind.RULE_END:
@@ -263,6 +277,26 @@ class Auditor:
         for what in sorted(unread - self._unread):
             self._find("unread", f"{what} is not audited: there is no reading of it")
         self._unread |= unread
+
+    def _take_lines(self, kind: int, conn: int, payload: bytes) -> None:
+        """A frame or an answer of one of two lines: its books are those that a line has told."""
+        named = [n for n in self._lines.take(kind, conn, payload, self._ts) if self._lines.has(n)]
+        for number in named:
+            self._adopt(number)
+        self._changed.update(named)
+        self._consume(Message("lines", named=named, everyone=True), last=True)
+
+    def _adopt(self, number: int) -> bool:
+        """Whether a book is one that a line has told; it is so here, too."""
+        levels = self._witness.levels
+        found = self._lines.like(number, (levels(number, "bid"), levels(number, "ask")), self._ts)
+        if found is not None:
+            one = self._model.instruments[number]
+            sides: tuple[Side, Side] = ("bid", "ask")
+            bids, asks = (dict(found.book.levels(side)) for side in sides)
+            one.book.load(bids, asks)
+            one.ts_event, one.based = found.ts_event, True
+        return found is not None
 
     def _apply(self, kind: int, conn: int, message: Message) -> None:
         reading = self._reading
@@ -399,6 +433,8 @@ class Auditor:
         """Finds the engine's record of each step at the head of what it wrote."""
         for step in steps:
             signal = self._take_signal(step)
+            if any(self._lines.has(leg.instrument) for leg in step.watched.subject.legs):
+                continue  # how new each line is, and which of them counts, is not known here
             if signal is None:
                 self._missing(step)
                 continue
@@ -433,12 +469,14 @@ class Auditor:
         """Signals at the head of the engine's records that nothing here explains."""
         while self._queue and is_signal(signal := self._queue[0]):
             self._queue.popleft()
+            if any(self._lines.has(leg.instrument) for leg in signal.legs):
+                continue
             self._find("extra", f"{signal_name(signal)} ({signal.reason})")
 
     # Books.
 
     def _compare_touch(self, record: "Update") -> None:
-        if record.state != "live":
+        if record.state != "live" or self._lines.has(record.instrument):
             return
         self.report.touches += 1
         mine = self._model.instruments[record.instrument].book.touch.in_units()
@@ -471,7 +509,7 @@ class Auditor:
         for number in self._changed:
             one = self._model.instruments[number]
             reading = self._model.reading_of(one)
-            judges = reading is not None and reading.judges
+            judges = reading is not None and reading.judges and not self._lines.has(number)
             if judges and not one.based and self._witness.standing(number).live:
                 self._find("standing", f"book {number} is live without a snapshot since")
 
@@ -493,6 +531,11 @@ class Auditor:
         if not (polled or self._witness.standing(number).live):
             return
         self.report.books += 1
+        if self._lines.has(number):
+            self.report.lined += 1
+            if not self._adopt(number) and self._lines.unlike(number, self._ts):
+                self._find("levels", f"book {number} is what neither of its lines has told")
+            return
         book = self._model.instruments[number].book
         sides: tuple[Side, Side] = ("bid", "ask")
         for side in sides:

@@ -38,6 +38,8 @@ class AuditReport:
     """Published touches that were compared."""
     books: int = 0
     """Live and polled books that were compared level by level."""
+    lined: int = 0
+    """Of the live ones, those that two lines carry; signals on them are not compared."""
     polled: int = 0
     """Books that an answer to a poll replaced."""
     trades: int = 0

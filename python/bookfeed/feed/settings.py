@@ -76,6 +76,7 @@ def session_options(config: Config) -> SessionOptions:
         poll_interval_s=how.poll_interval_s,
         poll_after_s=how.poll_after_s,
         reconnect=how.reconnect,
+        lines=how.lines,
     )
 
 

@@ -37,6 +37,8 @@ from bookfeed.venues.secret import Secret
 
 # Far beyond any session, and small enough for every timer.
 _NEVER_NS: Final = 366 * 24 * 3600 * NS_PER_S
+# Later than any time there is.
+_UNPLANNED_NS: Final = 1 << 62
 # The share of a connection's lifetime within which it is replaced.
 _LIFETIME_SPREAD: Final = 0.05
 
@@ -269,6 +271,11 @@ class ConnectionLogic:
         self._ping_ns = 0
         # When the connection was last asked for a sign of life, or opened.
         self._probe_ns = 0
+
+    @property
+    def ends_ns(self) -> int:
+        """When the open connection is replaced for its age; far away otherwise."""
+        return self._end_ns if self.phase is Phase.OPEN else _UNPLANNED_NS
 
     @property
     def reconnects(self) -> bool:

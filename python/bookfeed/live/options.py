@@ -44,6 +44,8 @@ class SessionOptions:
     advance_s: float = 0.1
     """How often the engine is told the time, whatever comes."""
     reconnect: bool = True
+    lines: int = 1
+    """Connections for the same books, 1 or 2: with two, what one loses the other brings."""
     native: bool = True
     """Whether ordinary frames may go into the engine without Python for each of them."""
     resync: ResyncPolicy = field(default_factory=ResyncPolicy)

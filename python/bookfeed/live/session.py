@@ -143,6 +143,19 @@ class Session:
         """Whether the connection is open."""
         return self._logic.phase is Phase.OPEN
 
+    @property
+    def data_ns(self) -> int:
+        """When data came last, on any of its connections; 0 before the first."""
+        listener = self._listener
+        return (
+            self._data_noted_ns if listener is None else max(self._data_noted_ns, listener.data_ns)
+        )
+
+    @property
+    def ends_ns(self) -> int:
+        """When the open connection is replaced for its age; far away otherwise."""
+        return self._logic.ends_ns
+
     def start(self) -> None:
         """Begin connecting; returns at once."""
         self._step(Start())

@@ -19,6 +19,7 @@ from bookfeed.clock import NS_PER_S, Clock, seconds_ns
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.live.connection import ConnectionLogic
 from bookfeed.live.host import borne
+from bookfeed.live.lines import Lines
 from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Stagger
 from bookfeed.live.recovery.apart import Apart
@@ -94,6 +95,14 @@ class Supervisor:
         self._poller: Final = poller_of(endpoint, self, rng, options, self._polled)
         policy = self._mender.policy(options.resync)
         self._plan: Final = ResyncPlan(policy, rng, can_fetch=self._mender.can_fetch)
+        self._lines: Final = Lines(
+            inputs,
+            conns,
+            self._new_session,
+            self._stop_later,
+            wanted=options.lines > 1,
+            silence_ns=seconds_ns(options.silence_s),
+        )
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
         self._apart: Final = Apart(self, rng)
@@ -128,7 +137,7 @@ class Supervisor:
     @property
     def sessions(self) -> list[Session]:
         """The connections, in the order of their numbers."""
-        return [shard.session for shard in self._shards.values()]
+        return [shard.session for shard in self._shards.values()] + self._lines.sessions
 
     @property
     def failure(self) -> BaseException | None:
@@ -172,9 +181,10 @@ class Supervisor:
         """
         groups = shard_markets(markets, self.symbols_max)
         most = self._endpoint.venue.connections_max
-        if most is not None and len(self._shards) + len(groups) > most:
+        needed = (len(self._shards) + len(groups)) * self._options.lines
+        if most is not None and needed > most:
             raise SessionError(
-                f"{len(self._shards) + len(groups)} connections would be needed, {most} are "
+                f"{needed} connections would be needed, {most} are "
                 f"allowed on {self._endpoint.venue.name}: follow fewer markets, or more of them "
                 "on one connection"
             )
@@ -184,10 +194,19 @@ class Supervisor:
         return symbols
 
     def _new_shard(self, markets: Sequence[Market], only: Container[str] | None = None) -> Shard:
+        shard = Shard(self._endpoint.venue, next(self._conns))
+        shard.session = self._new_session(shard, shard.conn)
+        self._put(shard, markets, only)
+        self._shards[shard.conn] = shard
+        self._lines.add(shard, self.clock.now_ns())
+        return shard
+
+    def _new_session(self, shard: Shard, conn: int) -> Session:
+        """A connection that carries the books of a shard."""
         venue, mender = self._endpoint.venue, self._mender
-        shard = Shard(venue, next(self._conns))
-        shard.session = Session(
-            shard.conn,
+        home = conn == shard.conn
+        return Session(
+            conn,
             endpoint=self._endpoint,
             logic=ConnectionLogic(
                 self._options.connection_policy(
@@ -196,8 +215,8 @@ class Supervisor:
                 lambda: venue.subscription(shard.symbols),
                 rng=self._rng,
                 stagger=self._stagger,
-                probe=lambda: mender.probe(shard),
-                proof_ns=lambda: mender.proof_ns(shard),
+                probe=(lambda: mender.probe(shard)) if home else lambda: None,
+                proof_ns=(lambda: mender.proof_ns(shard)) if home else lambda: None,
                 vouched_ns=lambda: mender.vouched_ns(shard),
                 quiet_until_ns=shard.quiet_until_ns,
             ),
@@ -207,9 +226,6 @@ class Supervisor:
             frame_bytes_max=self._options.frame_bytes_max,
             native=self._options.native,
         )
-        self._put(shard, markets, only)
-        self._shards[shard.conn] = shard
-        return shard
 
     def _put(
         self, shard: Shard, markets: Sequence[Market], only: Container[str] | None = None
@@ -257,6 +273,7 @@ class Supervisor:
                 symbols |= {i: shard.instruments[i] for i in instruments}
                 self._await_books(shard, instruments)
                 self._mender.added(shard, instruments)
+                self._lines.changed(shard)
         return symbols
 
     def remove_markets(self, markets: Sequence[Market]) -> list[int]:
@@ -290,10 +307,11 @@ class Supervisor:
             self._plan.forget(instrument)
         if shard.instruments:
             self._mender.removed(shard, symbols)
+            self._lines.changed(shard)
 
-    def _stop_later(self, shard: Shard) -> None:
-        task = asyncio.get_running_loop().create_task(shard.session.stop())
-        self._leaving[task] = shard.session
+    def _stop_later(self, session: Session) -> None:
+        task = asyncio.get_running_loop().create_task(session.stop())
+        self._leaving[task] = session
 
         def gone(_task: asyncio.Task[None]) -> None:
             self._retired.update(asdict(self._leaving.pop(task).counters))
@@ -338,7 +356,9 @@ class Supervisor:
         self._mender.gone(shard)
         if self._poller is not None:
             self._poller.gone(shard)
-        self._stop_later(shard)
+        line = self._lines.retire(shard)
+        for session in (shard.session, *(() if line is None else (line,))):
+            self._stop_later(session)
 
     def resync(self, instrument: int) -> None:
         """Have a book fetched anew, as soon as the budgets allow it.
@@ -383,6 +403,7 @@ class Supervisor:
             shard.session.cause = why
         else:
             shard.session.start()
+            self._lines.start(shard)
 
     async def stop(self) -> None:
         """Close every connection; returns within about a second.
@@ -390,7 +411,7 @@ class Supervisor:
         If this is cancelled, ``abandon`` is still to be called.
         """
         self._halt()
-        await asyncio.gather(*(shard.session.stop() for shard in self._shards.values()))
+        await asyncio.gather(*(session.stop() for session in self.sessions))
         await asyncio.gather(*self._leaving, return_exceptions=True)
         await self._mender.close()
         for reader in self._news:
@@ -460,7 +481,7 @@ class Supervisor:
 
     def status(self, session: Session) -> ConnectionStatus:
         """What is to be said of a connection now."""
-        shard = self._shards.get(session.conn)
+        shard = self._shards.get(session.conn) or self._lines.shard_of(session.conn)
         books = [] if shard is None else [self.engine.book(i) for i in shard.instruments]
         delay_ns = self.engine.delay_ns(session.conn)
         return ConnectionStatus(
@@ -502,8 +523,9 @@ class Supervisor:
 
     def beat(self, now_ns: int) -> None:
         """Time has passed in the engine: do what is due by now."""
-        for session in self.sessions:
-            session.look(now_ns)
+        for shard in self._shards.values():
+            shard.session.look(now_ns)
+        self._lines.look(self._shards.values(), now_ns)
         self._hear()
         self._forget(now_ns)
         self._miss_books(now_ns)
@@ -578,6 +600,11 @@ class Supervisor:
             asking = self._apart.asking(shard)
             if hopeless and self._plan.take_reconnect(shard.conn, asking, now_ns):
                 self.replace(shard, "books that cannot be believed")
+
+    def relieve(self, shard: Shard, reason: str) -> None:
+        """A connection is going to end: another one carries its books meanwhile."""
+        if not (self.can_replace and self._lines.relieve(shard, reason, self.clock.now_ns())):
+            self.replace(shard, reason)
 
     def replace(self, shard: Shard, reason: str) -> None:
         """Give a connection up for a fresh one."""

@@ -197,6 +197,16 @@ class EngineInput:
         self._record(Kind.CONNECTED, ts, conn, f"{venue} {mode}".rstrip().encode())
         self._engine.connected(conn, venue, ts, mode=mode)
 
+    def add_line(self, conn: int, beside: int, ts: int) -> None:
+        """A connection is to carry the same books as ``beside``; before it is open."""
+        self._record(Kind.LINE, ts, conn, json.dumps({"beside": beside}).encode())
+        self._engine.add_line(conn, beside, ts)
+
+    def end_line(self, conn: int, ts: int) -> None:
+        """A connection carries no books any more; before it is closed."""
+        self._record(Kind.LINE, ts, conn, json.dumps({"beside": None}).encode())
+        self._engine.end_line(conn, ts)
+
     def disconnected(self, conn: int, reason: str, ts: int) -> None:
         """A connection is gone; every book of it is stale."""
         self._record(Kind.DISCONNECTED, ts, conn, reason.encode())
@@ -391,6 +401,12 @@ class EngineInput:
             self.disconnected(conn, payload.decode(errors="replace"), ts)
         elif kind == Kind.INVALIDATE:
             self.invalidate(conn, payload.decode(), ts)
+        elif kind == Kind.LINE:
+            beside = control_object(payload)["beside"]
+            if beside is None:
+                self.end_line(conn, ts)
+            else:
+                self.add_line(conn, beside, ts)
         elif kind == Kind.SUBSCRIBE:
             options = control_object(payload)
             self._subscribe(options.pop("venue"), options.pop("symbol"), conn, ts, options)

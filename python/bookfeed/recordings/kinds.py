@@ -31,6 +31,7 @@ class Kind(IntEnum):
     POLL = 16
     MARKET = 17
     OWN = 18
+    LINE = 19
     # Of relays, beside the books.
     RELAY_FRAME = 32
     RELAY_CONNECTED = 33

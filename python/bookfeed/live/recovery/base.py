@@ -62,6 +62,9 @@ class Connections(Protocol):
     def fail(self, error: BaseException) -> None:
         """The engine failed."""
 
+    def relieve(self, shard: Shard, reason: str) -> None:
+        """A connection is going to end: another one carries its books meanwhile."""
+
     def replace(self, shard: Shard, reason: str) -> None:
         """Give a connection up for a fresh one."""
 
@@ -125,7 +128,7 @@ class Mender:
         """Take what the venue answered to commands on a connection, or said of it."""
         for notice in self.connections.engine.notices(shard.conn):
             if notice.kind == "ending":
-                self.connections.replace(shard, "the venue is going to end it")
+                self.connections.relieve(shard, "the venue is going to end it")
             elif notice.kind == "error":
                 self.say(shard, notice)
 

@@ -105,6 +105,8 @@ named_codes! {
         Polled = "polled",
         /// Its levels do not add up to what was put in and taken out: a defect of this engine.
         Unsound = "unsound",
+        /// Two connections carry it, and neither is known to be right.
+        Line = "line",
     }
 }
 

@@ -139,6 +139,8 @@ pub enum EngineError {
     Connection(u32),
     /// An instrument on a connection of another venue, whose decoder cannot read it.
     OtherVenue(u32, Venue, Venue),
+    /// A connection that cannot be a second line, and why.
+    Line(u32, &'static str),
     /// Levels that cannot be the user's own.
     Own(OwnError),
     /// The engine failed earlier and holds nothing to be believed.
@@ -176,6 +178,7 @@ impl fmt::Display for EngineError {
             Self::OtherVenue(conn, of, wanted) => {
                 write!(f, "connection {conn} is of {of:?}; subscribe {wanted:?} on one of its own")
             }
+            Self::Line(conn, why) => write!(f, "connection {conn} cannot be a second line: {why}"),
             Self::Own(error) => error.fmt(f),
             Self::Poisoned => f.write_str("the engine failed earlier; build a new one"),
         }

@@ -7,6 +7,7 @@
 use super::applied::{Applied, How, Touched};
 use super::config::{EngineError, HashCheck};
 use super::hashes::Beside;
+use super::lines;
 use super::news::join_exchange;
 use super::publish::Publisher;
 use super::searches::SearchBudget;
@@ -101,6 +102,7 @@ impl Judge {
 
     /// Lets go of an instrument, and of everything that was to be done for it.
     pub(super) fn forget(&mut self, world: &mut World, id: InstrumentId) {
+        world.lines.forget(id);
         self.watchlist.retain(|&other| other != id);
         self.expiring.retain(|&other| other != id);
         self.checks.retain(|&(_, other)| other != id);
@@ -146,6 +148,7 @@ impl Judge {
         cause: Cause,
         ts: Nanos,
     ) {
+        lines::lose_connection(world, conn);
         let Some(connection) = world.connection_mut(conn) else { return };
         let instruments = std::mem::take(&mut connection.instruments);
         for &id in &instruments {
@@ -169,6 +172,9 @@ impl Judge {
         world.counters.malformed += 1;
         world.book(id).evidence.count(Evidence::Malformed);
         world.note_error(origin.conn, origin.ts_recv, what, offset);
+        if lines::lose(world, origin.conn, id) {
+            return;
+        }
         self.turn(world, id, State::Stale, Cause::Malformed, origin.ts_recv);
     }
 
@@ -189,7 +195,9 @@ impl Judge {
         }
         for &id in &frame.named[malformed.named.clone()] {
             world.book(id).evidence.count(Evidence::Malformed);
-            self.turn(world, id, State::Stale, Cause::Malformed, ts);
+            if !lines::lose(world, origin.conn, id) {
+                self.turn(world, id, State::Stale, Cause::Malformed, ts);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! nothing is missing; and what would have made it live meanwhile is kept until then.
 
 use super::judge::Judge;
+use super::lines;
 use super::world::World;
 use crate::book::integrity::{Cause, State};
 use crate::instrument::InstrumentId;
@@ -16,7 +17,7 @@ impl Judge {
     pub(super) fn hold_late(&mut self, world: &mut World, conn: u32, ts: Nanos) {
         world.counters.late_spells += 1;
         for id in books_of(world, conn) {
-            if world.book(id).state == State::Live {
+            if world.book(id).state == State::Live && !lines::lean(world, conn, id) {
                 world.book(id).hold(Cause::Evidence);
                 self.turn(world, id, State::Suspect, Cause::Late, ts);
             }

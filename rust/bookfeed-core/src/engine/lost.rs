@@ -2,6 +2,7 @@
 //! or a message cannot be placed.
 
 use super::judge::Judge;
+use super::lines;
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::instrument::InstrumentId;
@@ -15,6 +16,12 @@ pub(super) fn books_on(world: &World, conn: u32, stream: StreamId) -> Vec<Instru
     connection.instruments.iter().filter(on_it).copied().collect()
 }
 
+/// The books that something is lost of with a stream: those that no other line carries on.
+pub(super) fn losing(world: &mut World, conn: u32, stream: StreamId) -> Vec<InstrumentId> {
+    lines::lose_stream(world, conn, stream);
+    books_on(world, conn, stream)
+}
+
 /// Every book of a stream is stale.
 #[cold]
 pub(super) fn lose_stream(
@@ -24,7 +31,7 @@ pub(super) fn lose_stream(
     stream: StreamId,
     cause: Cause,
 ) {
-    for id in books_on(world, origin.conn, stream) {
+    for id in losing(world, origin.conn, stream) {
         judge.turn(world, id, State::Stale, cause, origin.ts_recv);
     }
 }

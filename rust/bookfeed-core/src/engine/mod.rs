@@ -19,6 +19,7 @@ mod hashes;
 mod judge;
 mod late;
 mod levels;
+mod lines;
 mod listing;
 mod lost;
 mod markets;
@@ -36,7 +37,9 @@ mod searches;
 mod sequence;
 mod soundness;
 mod time;
+mod told;
 mod usual;
+mod weigh;
 mod whole;
 mod world;
 
@@ -56,6 +59,7 @@ pub use config::{
     Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS, SYMBOL_BYTES_MAX,
 };
 use judge::Judge;
+pub use lines::LineTally;
 use listing::{Listed, list, relist};
 pub use markets::IndexReading;
 use markets::Markets;
@@ -65,7 +69,8 @@ use publish::Publisher;
 pub use sequence::Notice;
 use sequence::Sequencer;
 use usual::{Taken, take_pair};
-use world::{Origin, World};
+use weigh::{Weighed, weigh};
+use world::{Heard, Origin, World};
 
 /// Every book of a process, and everything that happens to them.
 #[derive(Debug)]
@@ -103,9 +108,29 @@ impl Engine {
     /// One message of a stream, from its number to the rules.
     #[inline]
     fn take_message(&mut self, origin: &Origin, frame: &Frame, message: &Message) {
-        let Self { world, sequencer, applier, judge, markets, .. } = self;
         // 1. Is anything missing before it?
+        let heard = self.sequencer.take(&mut self.world, &mut self.judge, origin, message);
+        self.take_heard(origin, frame, message, heard);
+    }
+
+    /// One message of a connection that is one of two: it may be a copy of what the other told.
+    #[inline(never)]
+    fn take_of_line(&mut self, origin: &Origin, frame: &Frame, message: &Message) {
+        let Self { world, sequencer, judge, .. } = self;
         let heard = sequencer.take(world, judge, origin, message);
+        match weigh(world, judge, origin, frame, message, heard) {
+            Weighed::Own => self.take_heard(origin, frame, message, heard),
+            Weighed::For(conn, heard) => {
+                self.take_heard(&Origin { conn, ..*origin }, frame, message, heard);
+            }
+            Weighed::Left => {}
+        }
+    }
+
+    /// A message whose number was taken.
+    #[inline]
+    fn take_heard(&mut self, origin: &Origin, frame: &Frame, message: &Message, heard: Heard) {
+        let Self { world, sequencer, applier, judge, markets, .. } = self;
         match &message.body {
             Body::Changes(_) | Body::Delta(_) | Body::Levels(_) | Body::Snapshot(_) => {
                 let taken = match &message.body {
@@ -176,8 +201,8 @@ impl Engine {
             return self.pending();
         }
         self.judge.expire_due(&mut self.world, ts_recv);
-        let (venue, mode) = match self.world.connections.get(conn as usize) {
-            Some(Some(connection)) if connection.up => (connection.venue, connection.mode),
+        let (venue, mode, twin) = match self.world.connections.get(conn as usize) {
+            Some(Some(c)) if c.up => (c.venue, c.mode, c.twin),
             Some(Some(_)) => {
                 self.world.counters.late_frames += 1;
                 return self.pending();
@@ -202,7 +227,11 @@ impl Engine {
                     Pace::Slow => self.judge.expect_late(&self.world, ts_recv),
                     Pace::Same | Pace::Prompt => {}
                 }
-                self.take_message(&origin, &frame, message);
+                if twin == UNKNOWN {
+                    self.take_message(&origin, &frame, message);
+                } else {
+                    self.take_of_line(&origin, &frame, message);
+                }
                 if pace == Pace::Prompt {
                     self.judge.release_late(&mut self.world, conn, ts_recv);
                 }
@@ -361,6 +390,7 @@ impl Engine {
             return Err(EngineError::OtherVenue(conn, of, venue));
         }
         if let Some(id) = world.instruments.find(venue, symbol.as_bytes()) {
+            world.lines.forget(id);
             let news_came = news::heard(world, id);
             let followed = world.leave_connection(id);
             if let Some(instrument) = world.instruments.at_mut(id) {
@@ -399,6 +429,7 @@ impl Engine {
         }
         self.begin(ts);
         let world = &mut self.world;
+        world.lines.forget(id);
         world.leave_connection(id);
         self.judge.turn(world, id, State::Stale, Cause::Unsubscribed, ts);
         let book = world.book_to_change(id);

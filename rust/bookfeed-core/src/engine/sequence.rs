@@ -7,7 +7,8 @@
 //! numbers of its own, they are taken when the book is at hand (`super::apply`).
 
 use super::judge::Judge;
-use super::lost::{books_on, lose_stream};
+use super::lines;
+use super::lost::{books_on, lose_stream, losing};
 use super::news::{begin_news, lose_news, note_refusal};
 use super::whole::taking;
 use super::world::{Heard, Origin, World};
@@ -113,7 +114,7 @@ impl Sequencer {
         }
         let (conn, ts) = (origin.conn, origin.ts_recv);
         self.gaps.push_back(Gap { conn, sid: place.sid, expected, got: place.seq, ts });
-        for id in books_on(world, conn, stream) {
+        for id in losing(world, conn, stream) {
             let book = world.book(id);
             book.evidence.count(Evidence::Gap);
             book.rare.gap = Some((expected, place.seq));
@@ -147,7 +148,9 @@ impl Sequencer {
         if place.sid != 0 {
             follow_reply(world, judge, origin, place.sid, reply, &notice.channel);
         } else if reply.ends && reply.instrument != UNKNOWN {
-            judge.turn(world, reply.instrument, State::Stale, Cause::Channel, origin.ts_recv);
+            if !lines::lose(world, origin.conn, reply.instrument) {
+                judge.turn(world, reply.instrument, State::Stale, Cause::Channel, origin.ts_recv);
+            }
         } else if reply.ends {
             // It does not say which subscription is dead, so any may be.
             lose_news(world, judge, origin.conn, origin.ts_recv);
@@ -278,7 +281,7 @@ fn take_again(
 #[cold]
 fn note_regression(world: &mut World, judge: &mut Judge, origin: &Origin, stream: StreamId) {
     world.counters.regressions += 1;
-    for id in books_on(world, origin.conn, stream) {
+    for id in losing(world, origin.conn, stream) {
         world.book(id).evidence.count(Evidence::OutOfOrder);
     }
     lose_stream(world, judge, origin, stream, Cause::OutOfOrder);
@@ -346,7 +349,9 @@ pub(super) fn end_others(
     let ended = |&&id: &&InstrumentId| !subscribed.contains(&id) && world.books[id as usize].running();
     let ended: Vec<_> = connection.instruments.iter().filter(ended).copied().collect();
     for id in ended {
-        judge.turn(world, id, State::Stale, Cause::Channel, origin.ts_recv);
+        if !lines::lose(world, origin.conn, id) {
+            judge.turn(world, id, State::Stale, Cause::Channel, origin.ts_recv);
+        }
     }
 }
 

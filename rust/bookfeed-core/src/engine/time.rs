@@ -1,6 +1,7 @@
 //! Verdicts that time brings: graces that end, silence, fetches that begin.
 
 use super::judge::Judge;
+use super::lines;
 use super::order::awaits_stream;
 use super::world::World;
 use crate::book::Awaited;
@@ -71,6 +72,7 @@ impl Judge {
             world.book(id).watched = false;
             self.sweep_book(world, id, ts);
         }
+        lines::sweep(world, self, ts);
         let weigh_hashes = std::mem::take(&mut self.hashes_due);
         for conn in 0..world.connections.len() {
             if let Ok(conn) = u32::try_from(conn) {
@@ -134,6 +136,7 @@ impl Judge {
             }
         }
         self.next_sweep = self.next_sweep.min(next);
+        silenced.retain(|&id| !lines::lose(world, conn, id));
         for id in silenced {
             self.turn(world, id, State::Stale, Cause::Silence, ts);
         }

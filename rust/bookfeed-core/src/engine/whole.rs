@@ -366,7 +366,7 @@ fn compare_fetched(
 }
 
 /// Whether a whole book has the levels of ours; `None` if it contradicts itself.
-fn same_levels(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
+pub(super) fn same_levels(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
     let same = |side, ours: &BookSide, range: &Range<usize>| {
         let mut theirs = BookSide::new(side);
         theirs.load(&frame.levels[range.clone()]).ok()?;

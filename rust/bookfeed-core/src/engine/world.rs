@@ -4,11 +4,12 @@
 use super::config::{Config, Counters, EngineError, LastError, SYMBOL_BYTES_MAX};
 use super::early::Strangers;
 use super::levels::LevelWatch;
+use super::lines::Lines;
 use crate::book::Book;
 use crate::book::integrity::EvidenceCounts;
 use crate::event::{Body, Message};
 use crate::fixed::ABSENT;
-use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
+use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::latency::Histogram;
 use crate::sequence::clock::Pace;
 use crate::sequence::stream::{Connection, StreamId, Streams};
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub(super) exchanges: [ExchangeKnown; Venue::ALL.len()],
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) streams: Streams,
+    /// Which connections carry the same books, and what each of them told.
+    pub(super) lines: Lines,
     /// What rests of the user's own, by instrument, as far as somebody told.
     pub(super) own: Vec<OwnLevels>,
     pub(super) counters: Counters,
@@ -93,6 +96,7 @@ impl World {
             exchanges: Default::default(),
             connections: Vec::new(),
             streams: Streams::default(),
+            lines: Lines::default(),
             own: Vec::new(),
             counters: Counters::default(),
             evidence_gone: EvidenceCounts::default(),
@@ -136,6 +140,11 @@ impl World {
     #[inline]
     pub(super) fn connection_mut(&mut self, conn: u32) -> Option<&mut Connection> {
         self.connections.get_mut(conn as usize)?.as_mut()
+    }
+
+    /// The connection that carries the same books as `conn`, or [`UNKNOWN`].
+    pub(super) fn twin(&self, conn: u32) -> u32 {
+        self.connection(conn).map_or(UNKNOWN, |c| c.twin)
     }
 
     /// How a missing message about an instrument would show; `None` if there is no such one.

@@ -174,7 +174,7 @@ pub fn trade_fingerprint(ts_event: Nanos, id: &[u8], side: u64, price: Price, qt
 }
 
 #[inline]
-fn mix(h: u64, v: u64) -> u64 {
+pub(crate) fn mix(h: u64, v: u64) -> u64 {
     (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 

@@ -8,7 +8,7 @@
 use super::clock::VenueClock;
 use crate::decode::Mode;
 use crate::fixed::ABSENT;
-use crate::instrument::{InstrumentId, Venue};
+use crate::instrument::{InstrumentId, UNKNOWN, Venue};
 use crate::time::Nanos;
 
 /// Index of a stream in [`Streams`].
@@ -36,6 +36,8 @@ pub struct Connection {
     pub behind: Nanos,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
+    /// The connection that carries the same books, or [`UNKNOWN`].
+    pub(crate) twin: u32,
     /// The numbered streams on it: number given by the venue, and which stream that is.
     pub streams: Vec<(u32, StreamId)>,
 }
@@ -55,6 +57,7 @@ impl Connection {
             clock,
             behind: ABSENT,
             instruments,
+            twin: UNKNOWN,
             streams,
         }
     }

@@ -140,6 +140,23 @@ impl Engine {
         self.guarded(ts, |e| e.connected(conn, venue, mode, ts))?.map_err(engine_error)
     }
 
+    /// Makes ``conn`` a second line of ``beside``: a connection that is subscribed to the same
+    /// books. What comes first counts, on either; the books rest on one of the two, and on the
+    /// other one once that loses something (``docs/lines.md``).
+    ///
+    /// Raises ``EngineError`` if there is no connection ``beside``, if either is one of two
+    /// lines, if ``conn`` has books, or where the venue's messages cannot be told apart.
+    fn add_line(&mut self, conn: u32, beside: u32, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.add_line(conn, beside, ts))?.map_err(engine_error)
+    }
+
+    /// Ends a line, before its connection is closed: the other one carries all books that it is
+    /// in step with, the others are ``stale(line)``. Does nothing for a connection that is none
+    /// of two.
+    fn end_line(&mut self, conn: u32, ts: i64) -> PyResult<()> {
+        self.guarded(ts, |e| e.end_line(conn, ts))
+    }
+
     /// A connection is lost: every book of it is ``stale(disconnected)``, and frames of it
     /// that still come are counted as ``late_frames`` and left out.
     fn disconnected(&mut self, conn: u32, ts: i64) -> PyResult<()> {

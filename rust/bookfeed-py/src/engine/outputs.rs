@@ -53,6 +53,34 @@ impl Engine {
         Ok(found.map(|about| about.number))
     }
 
+    /// What connections told that are one of two lines, by connection: messages that it told
+    /// ``first``, ``later`` than the other, or that it told and the other never did (``only``),
+    /// and how many books it had ``left`` to the other because it lost something.
+    fn lines(&self) -> BTreeMap<u32, BTreeMap<&'static str, u64>> {
+        let told = self.inner.line_tallies().map(|(conn, tally)| {
+            let counts = [
+                ("first", tally.first),
+                ("later", tally.later),
+                ("only", tally.only),
+                ("left", tally.left),
+            ];
+            (conn, BTreeMap::from(counts))
+        });
+        told.collect()
+    }
+
+    /// The connection that told the newest change of a book with two lines; ``None`` for any
+    /// other book. Raises ``EngineError`` if there is no such instrument.
+    fn told_by(&self, instrument: u32) -> PyResult<Option<u32>> {
+        Ok(self.inner.told_by(self.id_of(instrument)?))
+    }
+
+    /// Whether a connection carries a running book, or could carry it on if the other line lost
+    /// something. Raises ``EngineError`` if there is no such instrument.
+    fn in_step(&self, conn: u32, instrument: u32) -> PyResult<bool> {
+        Ok(self.inner.line_in_step(conn, self.id_of(instrument)?))
+    }
+
     /// The books of a connection whose polled answers say next to nothing, and which wait until
     /// the venue, asked for their best prices alone, says so as well: their instrument numbers.
     fn poll_doubts(&self, conn: u32) -> Vec<u32> {
