@@ -29,6 +29,7 @@ hash_interval_ms = 100
 batch_grace_ms = 200
 suspect_grace_ms = 900
 silence_s = 12.5
+odd_silence_s = 4
 poll_age_s = 20
 max_delay_s = 2.5
 unheard_s = 60
@@ -176,6 +177,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "batch_grace_s": 0.2,
         "suspect_grace_s": 0.9,
         "silence_s": 12.5,
+        "odd_silence_s": 4,
         "poll_age_s": 20,
         "max_delay_s": 2.5,
         "unheard_s": 60,

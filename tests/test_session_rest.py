@@ -280,6 +280,9 @@ async def test_a_frozen_market_is_found_by_comparison(
         assert f.book(YES).live
         assert (f.book(YES).epoch, f.counters()["reconnects"]) == (1, 0)
         assert f.engine.evidence()["rest_match"] >= 2
+        (said,) = f.witnesses().values()
+        assert (said["rest"]["agreed"] >= 2, said["rest"]["differed"]) == (True, 0)
+        assert said["hash"] == {"agreed": 0, "differed": 0}
         rest.answer = moved
         await server.peer(1)
         await server.until(lambda: f.counters()["reconnects"] == 1)

@@ -8,6 +8,7 @@ import bookfeed
 from bookfeed import words
 
 ALIASES = {
+    "Freshness": "FRESHNESS",
     "State": "STATES",
     "Cause": "CAUSES",
     "UpdateKind": "UPDATE_KINDS",

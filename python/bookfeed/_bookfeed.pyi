@@ -16,6 +16,7 @@ from bookfeed.market import Market
 from bookfeed.words import (
     Cause,
     CloseReason,
+    Freshness,
     RefusalReason,
     RuleKind,
     SignalPhase,
@@ -27,6 +28,7 @@ __all__ = [
     "ABSENT",
     "CAUSES",
     "CLOSE_REASONS",
+    "FRESHNESS",
     "LEG_DTYPE",
     "LEVEL_DTYPE",
     "MARKET_STATUSES",
@@ -140,6 +142,8 @@ STATES: Final[tuple[State, ...]]
 """Whether a book may be believed; only ``"live"`` says yes."""
 CAUSES: Final[tuple[Cause, ...]]
 """Why a book is in its state."""
+FRESHNESS: Final[tuple[Freshness, ...]]
+"""What is thought of how long somebody has said nothing."""
 UPDATE_KINDS: Final[tuple[UpdateKind, ...]]
 """What an update tells."""
 SIGNAL_PHASES: Final[tuple[SignalPhase, ...]]
@@ -462,6 +466,14 @@ class BookView:
     def ts_evidence(self) -> int | None:
         """When the newest evidence for the book was received, Unix nanoseconds, or ``None``. It
         may be newer than the book: a numbered stream proves its quiet books as well.
+        """
+    @property
+    def freshness(self) -> Freshness:
+        """What is thought of how long the book has said nothing, at the newest ``advance``: one of
+        ``FRESHNESS``. ``"fresh"``, it spoke lately; ``"quiet"``, it never says much, or a witness
+        vouched for its silence; ``"suspect"``, by its own rhythm it should have spoken, and nobody
+        has vouched; ``"frozen"``, a witness knows of changes that its stream kept back;
+        ``"none"``, there is nothing to be heard. None of them is a state.
         """
     @property
     def evidence(self) -> dict[str, int]:
@@ -1317,6 +1329,8 @@ class Engine:
     * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
     * ``suspect_grace_s``: how long a book stays suspect before it is given up.
     * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+    * ``odd_silence_s``: from how long on the silence of a book or connection may be odd
+      (``BookView.freshness``), at the earliest; 0, never.
     * ``poll_age_s``: how old a book may be that is kept by polling.
     * ``max_delay_s``: how much later than its fastest messages a connection may deliver; 0
       switches the check off.
@@ -1347,6 +1361,7 @@ class Engine:
         silence_s: _Duration = 30.0,
         max_delay_s: _Duration = 3.0,
         witness_grace_s: _Duration = 2.0,
+        odd_silence_s: _Duration = 3.0,
         poll_age_s: _Duration = 10.0,
         unheard_s: _Duration = 300.0,
         calendar: bool = True,
@@ -1553,10 +1568,26 @@ class Engine:
         """The books of a connection whose polled answers say next to nothing, and which wait until
         the venue, asked for their best prices alone, says so as well: their instrument numbers.
         """
+    def suspects(self, conn: int) -> list[int]:
+        """The live books of a connection that somebody else should be asked about, because they say
+        nothing although by their rhythm they should: their instrument numbers, the busiest first.
+        Where the whole connection is silent so, its busiest books are among them.
+        """
+    def freshness(self, conn: int) -> Freshness:
+        """What is thought of the silence of a connection as a whole: as ``BookView.freshness``."""
     def books(self) -> Sequence[BookView]:
         """The live views of all books, in the order of their numbers."""
     def counters(self) -> dict[str, int]:
         """What happened, counted, by name."""
+    def witnesses(self, conn: int) -> dict[str, dict[str, int]]:
+        """What each source of evidence said about the books of a connection, counted. ``"rest"``:
+        whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than ours,
+        ``ghosts`` (next to nothing), ``refuted`` (the stream went on, and our book was right). The
+        others are what ``evidence()`` counts, as ``agreed`` and ``differed``: ``"change"``, best
+        prices beside a change; ``"touch"``, the channel of best prices or the ticker; ``"hash"``;
+        ``"checksum"``; ``"mirror"``, the sibling outcome; ``"snapshot"``, whole books in the stream
+        that were asked for; ``"sequence"``, numbers. A heartbeat is none.
+        """
     def untrusted(self) -> dict[str, int]:
         """How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);
         reasons that were never given are left out.

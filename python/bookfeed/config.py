@@ -86,6 +86,7 @@ class EngineConfig:
     batch_grace_ms: Annotated[int, Range(1, 60_000)] = 250
     suspect_grace_ms: Annotated[int, Range(1, 60_000)] = 1_000
     silence_s: Annotated[float, Range(0.1, 3_600)] = 30.0
+    odd_silence_s: Annotated[float, Range(0, 3_600)] = 3.0
     poll_age_s: Annotated[float, Range(0.1, 3_600)] = 10.0
     max_delay_s: Annotated[float, Range(0, 3_600)] = 3.0
     unheard_s: Annotated[float, Range(0, 86_400)] = 300.0
@@ -99,6 +100,7 @@ class EngineConfig:
             "batch_grace_s": self.batch_grace_ms / 1e3,
             "suspect_grace_s": self.suspect_grace_ms / 1e3,
             "silence_s": self.silence_s,
+            "odd_silence_s": self.odd_silence_s,
             "poll_age_s": self.poll_age_s,
             "max_delay_s": self.max_delay_s,
             "unheard_s": self.unheard_s,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bookfeed._bookfeed import BookView
-from bookfeed.words import Cause, State
+from bookfeed.words import Cause, Freshness, State
 
 ConnectionState = Literal["idle", "connecting", "connected", "reconnecting", "polling", "down"]
 """``polling``: nothing streams, and its books are kept by REST (``live_poll``)."""
@@ -45,6 +45,8 @@ class ConnectionStatus:
     clock_ahead_s: int | None = None
     """How many whole seconds the receiver's clock was ahead of the venue's when it connected,
     negative if behind; ``None`` where the venue did not say."""
+    freshness: Freshness = "none"
+    """What is thought of its silence, by what it says of markets; one of ``FRESHNESS``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class BookStatus:
     """Seconds since the venue last vouched for it; ``None`` if it never did."""
     conn: int | None
     """The number of its connection; ``None`` for a book that the user pushes."""
+    freshness: Freshness = "none"
+    """What is thought of its silence; one of ``FRESHNESS``."""
 
 
 def book_status(book: BookView, conn: int | None, now_ns: int) -> BookStatus:
@@ -90,6 +94,7 @@ def book_status(book: BookView, conn: int | None, now_ns: int) -> BookStatus:
         polled=book.polled,
         evidence_age_s=None if proved_ns is None else (now_ns - proved_ns) / 1e9,
         conn=conn,
+        freshness=book.freshness,
     )
 
 

@@ -45,6 +45,9 @@ Cause: TypeAlias = Literal[
 ]
 """Why a book is in its state."""
 
+Freshness: TypeAlias = Literal["none", "fresh", "quiet", "suspect", "frozen"]
+"""What is thought of how long a book or a connection has said nothing of its markets."""
+
 UpdateKind: TypeAlias = Literal[
     "book", "trade", "state", "tick_size", "resolved", "trading", "fees"
 ]

@@ -96,6 +96,14 @@ class LiveBooks(BookSource):
             ),
         )
 
+    def witnesses(self) -> dict[int, dict[str, dict[str, int]]]:
+        """Return what each source of evidence said, counted, by the number of the connection.
+
+        The words are those of ``Engine.witnesses``; which venue it is says ``status()``.
+        """
+        conns = (session.conn for s in self._supervisors for session in s.sessions)
+        return {conn: self._engine.witnesses(conn) for conn in conns}
+
     def unreached(self) -> dict[str, str]:
         """Return the venues of which no connection was ever open, and why the last attempt failed.
 

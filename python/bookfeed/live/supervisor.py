@@ -496,6 +496,7 @@ class Supervisor:
             delay_s=None if delay_ns is None else delay_ns / NS_PER_S,
             reconnects=session.counters.reconnects,
             clock_ahead_s=session.clock_ahead_s,
+            freshness=self.engine.freshness(session.conn),
         )
 
     def on_state(self, update: Update) -> None:

@@ -51,6 +51,7 @@ class BookRow:
     cause: str
     evidence_age_ns: int | None
     rate: float
+    freshness: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +263,14 @@ def _price_style(row: BookRow) -> Style:
 
 
 def _state_style(row: BookRow) -> Style:
+    if row.state == "live" and row.freshness == "suspect":
+        return "warn"
     return _STATE_STYLE.get(row.state, "bad")
 
 
 def _state(row: BookRow) -> str:
+    if row.state == "live" and row.freshness == "suspect":
+        return "live, odd silence"
     return row.state if row.state in ("live", "live_poll") else f"{row.state} {row.cause}"
 
 

@@ -206,6 +206,7 @@ class Watch:
             cause=view.cause,
             evidence_age_ns=_age_ns(view, now_ns),
             rate=rate,
+            freshness=view.freshness,
         )
 
     def _signal_row(self, signal: Signal, now_ns: int) -> SignalRow:
@@ -333,6 +334,7 @@ class Watch:
             "ask_qty": view.ask_qty,
             "spread": view.spread,
             "evidence_age_ns": _age_ns(view, now_ns),
+            "freshness": view.freshness,
         }
 
 

@@ -10,6 +10,8 @@ mod batches;
 mod campaign;
 #[path = "integrity/distrust.rs"]
 mod distrust;
+#[path = "integrity/fresh.rs"]
+mod fresh;
 #[path = "integrity/hashes.rs"]
 mod hashes;
 #[path = "integrity/news.rs"]

@@ -55,6 +55,7 @@ mod _bookfeed {
     use super::*;
     use bookfeed_core::book::integrity::{Cause, State};
     use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS};
+    use bookfeed_core::sequence::rhythm::Freshness;
     use bookfeed_core::signals::{CloseReason, Phase, Refusal, RuleKind};
     use bookfeed_core::update::{
         LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
@@ -112,6 +113,7 @@ mod _bookfeed {
         for (name, names) in [
             ("STATES", State::NAMES),
             ("CAUSES", Cause::NAMES),
+            ("FRESHNESS", Freshness::NAMES),
             ("UPDATE_KINDS", UpdateKind::NAMES),
             ("SIGNAL_PHASES", Phase::NAMES),
             ("RULES", RuleKind::NAMES),

@@ -27,6 +27,7 @@ from bookfeed.errors import EngineError
 from bookfeed.live.pacing import Backoff, TokenBucket
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.plan import NO_SNAPSHOT
+from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Commands, Fault
 
@@ -37,6 +38,8 @@ JOIN_NS: Final = 5 * NS_PER_S
 # Every book of a stream is compared with a whole one this often, a few in each step.
 COMPARE_NS: Final = 60 * NS_PER_S
 COMPARE_STEP_NS: Final = 3 * NS_PER_S
+# How often it is looked whose silence is odd.
+LOOK_NS: Final = NS_PER_S
 # How often a channel without books is subscribed again that was refused, or dies again and again.
 CHANNEL_AGAIN: Final = Backoff(5 * NS_PER_S, 600 * NS_PER_S)
 # Commands whose markets are remembered, in case the venue refuses them.
@@ -91,6 +94,9 @@ class Line:
     # Books in the order in which they are compared, and when the next of them are.
     compared: list[int] = field(default_factory=list)
     compare_ns: int = 0
+    # Those whose silence is odd are compared at once; and when that is looked at again.
+    suspects: Suspects = field(default_factory=Suspects)
+    look_ns: int = 0
     # Books asked for over and over: a stream in that state is better replaced.
     rounds: TokenBucket = field(default_factory=lambda: TokenBucket(20, 3 * NS_PER_S))
     joins: TokenBucket = field(default_factory=lambda: TokenBucket(3, 20 * NS_PER_S))
@@ -225,6 +231,9 @@ class CommandMender(Mender):
             if line.stage is Stage.STEADY and now_ns >= line.compare_ns:
                 line.compare_ns = now_ns + COMPARE_STEP_NS
                 self._compare(shard, line)
+            if line.stage is Stage.STEADY and now_ns >= line.look_ns:
+                line.look_ns = now_ns + LOOK_NS
+                self._compare_suspects(shard, line, now_ns)
 
     def _replace_withheld(self, shard: Shard, now_ns: int) -> bool:
         """A stream that kept changes back will do so again: says whether that is so."""
@@ -237,15 +246,26 @@ class CommandMender(Mender):
         return True
 
     def _compare(self, shard: Shard, line: Line) -> None:
-        """Ask for whole books of some live markets: the engine compares them and convicts."""
-        sid = self._sid(shard)
+        """Ask for whole books of the markets whose turn it is."""
         line.compared = [i for i in line.compared if i in line.joined]
         line.compared += sorted(line.joined.difference(line.compared))
         steps = COMPARE_NS // COMPARE_STEP_NS
         count = min(-(-len(line.compared) // steps), self._commands.snapshot_symbols_max)
         due, later = line.compared[:count], line.compared[count:]
         line.compared = later + due
-        live = [i for i in due if self._engine.book(i).live]
+        self._ask_whole(shard, line, due)
+
+    def _compare_suspects(self, shard: Shard, line: Line, now_ns: int) -> None:
+        """The same for those whose silence is odd."""
+        silent = [i for i in self._engine.suspects(shard.conn) if i in line.joined]
+        due = line.suspects.due(silent, now_ns)[: self._commands.snapshot_symbols_max]
+        line.suspects.asked(due, now_ns)
+        self._ask_whole(shard, line, due)
+
+    def _ask_whole(self, shard: Shard, line: Line, instruments: Iterable[int]) -> None:
+        """Ask for whole books of those that are live: the engine compares them and convicts."""
+        sid = self._sid(shard)
+        live = [i for i in instruments if self._engine.book(i).live]
         if sid is not None and live:
             symbols = [shard.instruments[i] for i in live]
             shard.session.send(self._commands.snapshot(line.take_id(), sid, symbols))

@@ -1,7 +1,7 @@
 """Recovers books by REST: whole books, one request at a time.
 
-When nothing is to be recovered, books that nothing vouched for in a while are compared: a market
-may be frozen on a connection that is busy with others.
+When none is to be asked for, books are compared: those whose silence is odd at once, and those
+that nothing vouched for in a while, since a market may be frozen on a connection that is busy.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Membership, RestBooks
 
@@ -46,25 +47,24 @@ class RestMender(Mender):
         self._compare_ns = 0
         # When books were last asked for to be compared, by instrument.
         self._compared: dict[int, int] = {}
+        self._suspects = Suspects()
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
         """Say who comes and goes; begin a request if books are due and none is under way."""
         super().mend(up, now_ns)
         if self._fetching is not None:
             return
-        if not self.connections.plan.wanted():
+        plan, candidates = self.connections.plan, [i for shard in up for i in shard.instruments]
+        if plan.due(candidates, now_ns):
+            due = plan.take_fetch(candidates, self._books.symbols_max, now_ns)
+            if due:
+                self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
+        elif now_ns >= self._compare_ns:
+            self._compare_ns = now_ns + COMPARE_EVERY_NS
             self._compare(up, now_ns)
-            return
-        candidates = [i for shard in up for i in shard.instruments]
-        due = self.connections.plan.take_fetch(candidates, self._books.symbols_max, now_ns)
-        if due:
-            self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
 
     def _compare(self, up: Sequence[Shard], now_ns: int) -> None:
-        """Begin a request for the books that were not proved for longest, if one is due."""
-        if now_ns < self._compare_ns:
-            return
-        self._compare_ns = now_ns + COMPARE_EVERY_NS
+        """Begin a request for books whose silence is odd, then for those whose proof is oldest."""
         book, since_ns = self.connections.engine.book, now_ns - COMPARE_NS
         ages: dict[int, int] = {}
         for instrument in (i for shard in up for i in shard.instruments):
@@ -72,8 +72,13 @@ class RestMender(Mender):
             age_ns = max(view.ts_evidence or 0, self._compared.get(instrument, 0))
             if view.live and age_ns <= since_ns:
                 ages[instrument] = age_ns
-        due = sorted(ages, key=ages.__getitem__)[: self._books.symbols_max]
+        most = self._books.symbols_max
+        silent = [i for shard in up for i in self.connections.engine.suspects(shard.conn)]
+        suspects = self._suspects.due(silent, now_ns)[:most]
+        oldest = sorted(ages.keys() - set(suspects), key=ages.__getitem__)
+        due = (suspects + oldest)[:most]
         if due and self.connections.plan.take_request(now_ns):
+            self._suspects.asked(suspects, now_ns)
             followed = {i: ns for i, ns in self._compared.items() if self.connections.shard_of(i)}
             self._compared = followed | dict.fromkeys(due, now_ns)
             task = self._compare_books(due)

@@ -4,7 +4,9 @@ A whole book is asked for when the first message about it is there, so that the 
 than the stream: earlier ones would have to be asked for again. The engine keeps what the stream
 says meanwhile. A book that was lost (a gap, an answer that was too old, the end of what is known of
 it) is asked for on the same connection, which goes on serving its neighbours; no book is worth a
-new connection, unless the stream says nothing of a book that the venue changes.
+new connection, unless the stream says nothing of a book that the venue changes. A book whose
+silence is odd is compared, when none is to be asked for: the number at which the venue's stands
+says whether the stream has told everything.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.live.recovery.roll import Roll
+from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import RestSeeds
 
@@ -25,6 +28,11 @@ from bookfeed.venues.base import RestSeeds
 UNHEARD_NS: Final = 5 * NS_PER_S
 # How long a stream may take to come to a book that was fetched because it was silent.
 LATE_NS: Final = 5 * NS_PER_S
+# How often it is looked whose silence is odd.
+LOOK_NS: Final = NS_PER_S
+
+# What a book is lost to if its stream says nothing of it that the venue knows.
+_SILENT: Final = ("silence", "withheld")
 
 # What an answer says that knows no such book; others say that there is no answer now.
 _UNKNOWN_SYMBOL: Final = frozenset((400, 404, 410))
@@ -56,6 +64,8 @@ class SeedMender(Mender):
         # Books that were silent and are ahead of their stream, and until when it may come to them.
         self._late: dict[int, int] = {}
         self._fetching: asyncio.Task[None] | None = None
+        self._suspects = Suspects()
+        self._look_ns = 0
 
     def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
         """Requests as often as the venue lets them be, and no oftener than the session does."""
@@ -138,12 +148,25 @@ class SeedMender(Mender):
                     plan.want(instrument, "no_snapshot", now_ns)
             candidates += (i for i in shard.instruments if i not in line.unheard)
             self._replace_frozen(shard, now_ns)
-        if self._fetching is None and plan.wanted():
+        if self._fetching is not None:
+            return
+        if plan.due(candidates, now_ns):
             for instrument in plan.take_fetch(candidates, 1, now_ns):
-                shard_of = connections.shard_of(instrument)
-                if shard_of is not None:
-                    task = self._fetch(shard_of, instrument)
-                    self._fetching = asyncio.get_running_loop().create_task(task)
+                self._begin(instrument)
+        elif now_ns >= self._look_ns:
+            self._look_ns = now_ns + LOOK_NS
+            silent = [i for shard in up for i in connections.engine.suspects(shard.conn)]
+            for instrument in self._suspects.due(silent, now_ns)[:1]:
+                if plan.take_request(now_ns):
+                    self._suspects.asked((instrument,), now_ns)
+                    self._begin(instrument)
+
+    def _begin(self, instrument: int) -> None:
+        """Begin a request for a book, to recover it or to compare it."""
+        shard = self.connections.shard_of(instrument)
+        if shard is not None:
+            task = self._fetch(shard, instrument)
+            self._fetching = asyncio.get_running_loop().create_task(task)
 
     def _replace_frozen(self, shard: Shard, now_ns: int) -> None:
         """The venue changed a book, and the stream that should say so does not."""
@@ -190,7 +213,8 @@ class SeedMender(Mender):
         connections = self.connections
         now_ns = connections.clock.now_ns()
         cause = connections.plan.cause(instrument)
-        connections.inputs.resync_begin(instrument, now_ns)
+        if not connections.engine.book(instrument).live:
+            connections.inputs.resync_begin(instrument, now_ns)
         connections.inputs.ingest_rest_book(shard.conn, instrument, body, now_ns)
         self.resyncs += 1
         connections.flush()
@@ -198,5 +222,5 @@ class SeedMender(Mender):
         if view.state == "syncing" and view.update_id is not None:
             # Ahead of its stream, which will come to it.
             connections.plan.settled(instrument, now_ns)
-            if cause == "silence":
+            if cause in _SILENT:
                 self._late[instrument] = now_ns + LATE_NS

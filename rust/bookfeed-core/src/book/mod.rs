@@ -15,6 +15,7 @@ use crate::event::{Claim, Level, Side, TouchClaim};
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::UNKNOWN;
 use crate::sequence::recent::{Recent, RecentTrades};
+use crate::sequence::reputation::Accusation;
 use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
@@ -205,6 +206,8 @@ pub struct Rare {
     pub witness: Option<Witness>,
     /// Convictions by such a witness since one last agreed.
     pub(crate) witness_strikes: u32,
+    /// What witnesses by REST said against it, and is not settled.
+    pub(crate) accusation: Accusation,
     /// What is known of the venue's hashes.
     pub hashes: HashMemory,
     /// Where the book stands in its numbered updates, and what waits for a whole one.
@@ -382,6 +385,7 @@ impl Default for Rare {
             gap: None,
             witness: None,
             witness_strikes: 0,
+            accusation: Accusation::default(),
             hashes: HashMemory::default(),
             stitch: Stitch::default(),
             ahead: VecDeque::new(),
@@ -512,6 +516,12 @@ impl Book {
     #[must_use]
     pub(crate) fn is_held(&self) -> bool {
         self.state == State::Suspect && self.cause == Cause::Late
+    }
+
+    /// Whether a witness has another book, which was not enough to doubt this one.
+    pub(crate) fn accused(&self) -> bool {
+        let of = self.rare.stitch.book_id().and_then(|id| i64::try_from(id).ok());
+        self.rare.accusation.stands(of.unwrap_or(self.ts_event))
     }
 
     /// Whether it is an answer by REST, unchanged since, that its late stream contradicts.

@@ -39,6 +39,8 @@ pub struct Config {
     pub calendar: bool,
     /// Longest silence of a connection; 0 switches the check off.
     pub silence: Nanos,
+    /// Shortest silence of a book or a connection that may be odd; 0 lets none be.
+    pub odd_silence: Nanos,
     /// How old a polled book may be.
     pub poll_age: Nanos,
     /// Whether a snapshot of an unknown symbol subscribes it; for recordings.
@@ -68,6 +70,7 @@ impl Default for Config {
             unheard: 300 * SECOND,
             calendar: true,
             silence: 30 * SECOND,
+            odd_silence: 3 * SECOND,
             poll_age: 10 * SECOND,
             auto_subscribe: false,
             books_max: 100_000,

@@ -17,6 +17,7 @@ use crate::book::integrity::{Cause, Doubt, Evidence, HashVerdict, State, Testimo
 use crate::event::{Change, Claim, Frame, Malformed};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
+use crate::sequence::rhythm::Rhythm;
 use crate::sequence::stitch::Stitch;
 use crate::signals::own::OwnLevels;
 use crate::time::Nanos;
@@ -32,6 +33,8 @@ pub(super) struct Judge {
     pub(super) watchlist: Vec<InstrumentId>,
     /// When the next verdict by time alone may be due.
     pub(super) next_sweep: Nanos,
+    /// When rhythms are looked at again.
+    pub(super) next_look: Nanos,
     /// Books that hold only for so long.
     pub(super) expiring: Vec<InstrumentId>,
     /// When the next of them may hold no longer.
@@ -56,6 +59,7 @@ impl Judge {
             publisher,
             watchlist: Vec::new(),
             next_sweep: Nanos::MAX,
+            next_look: Nanos::MIN,
             expiring: Vec::new(),
             next_expiry: Nanos::MAX,
             checks: VecDeque::new(),
@@ -87,10 +91,14 @@ impl Judge {
             book.rare.stitch = Stitch::by_time();
         }
         match world.books.get_mut(id as usize) {
-            Some(vacant) => (*vacant, world.tapes[id as usize]) = (book, tape),
+            Some(vacant) => {
+                (*vacant, world.tapes[id as usize]) = (book, tape);
+                world.rhythms[id as usize] = Rhythm::default();
+            }
             None => {
                 world.books.push(book);
                 world.tapes.push(tape);
+                world.rhythms.push(Rhythm::default());
             }
         }
         world.join_connection(conn, id);

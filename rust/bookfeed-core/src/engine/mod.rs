@@ -11,10 +11,12 @@
 mod applied;
 mod apply;
 mod beside;
+mod compare;
 mod config;
 mod distrust;
 mod early;
 mod expiry;
+mod fresh;
 mod hashes;
 mod judge;
 mod late;

@@ -162,6 +162,7 @@ fn hear_witness(world: &mut World, claim: &TouchClaim, asked: Nanos) {
     book.rare.poll.witness = Some((asked, nothing));
 }
 
-fn says_nothing(bid: Option<Price>, ask: Option<Price>) -> bool {
+/// Whether best prices say next to nothing.
+pub(super) fn says_nothing(bid: Option<Price>, ask: Option<Price>) -> bool {
     bid.is_none_or(|bid| bid <= GHOST_BID) && ask.is_none_or(|ask| ask >= PRICE_ONE - GHOST_BID)
 }

@@ -7,6 +7,7 @@ use crate::book::integrity::EvidenceCounts;
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, Instruments, Venue};
 use crate::latency::Histogram;
+use crate::sequence::reputation::Reputation;
 use crate::sequence::stream::Gap;
 use crate::signals::paper::Ledger;
 use crate::signals::steps::Refusals;
@@ -62,6 +63,32 @@ impl Engine {
         let mut all = self.world.evidence_gone;
         for book in &self.world.books {
             all.add(&book.evidence);
+        }
+        all
+    }
+
+    /// The same over the books of a connection.
+    #[must_use]
+    pub fn evidence_on(&self, conn: u32) -> EvidenceCounts {
+        let mut all = EvidenceCounts::default();
+        for &id in self.world.connection(conn).map_or(&[][..], |c| &c.instruments) {
+            all.add(&self.world.books[id as usize].evidence);
+        }
+        all
+    }
+
+    /// What REST answered about live books of a connection, or of all connections together.
+    #[must_use]
+    pub fn rest_answers(&self, conn: Option<u32>) -> [u64; Reputation::NAMES.len()] {
+        let mut all = [0; Reputation::NAMES.len()];
+        for (number, connection) in (0..).zip(&self.world.connections) {
+            let Some(connection) = connection.as_ref().filter(|_| conn.is_none_or(|c| c == number))
+            else {
+                continue;
+            };
+            for (sum, count) in all.iter_mut().zip(connection.rest.counts()) {
+                *sum += count;
+            }
         }
         all
     }

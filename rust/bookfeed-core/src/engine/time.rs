@@ -38,6 +38,7 @@ impl Judge {
         self.run_due(world, ts);
         self.publisher.rules.unsettled = true;
         self.run_checks(world, ts, usize::MAX);
+        self.look_at_rhythms(world, ts);
         let publisher = &mut self.publisher;
         publisher.rules.ask_open(world, &mut publisher.output, ts);
     }
@@ -97,6 +98,7 @@ impl Judge {
             self.turn(world, id, State::Stale, cause, ts);
             return;
         }
+        self.sweep_accusation(world, id, ts);
         self.sweep_witness(world, id, ts);
         let book = world.book(id);
         if let Some(doubt) = book.doubt {

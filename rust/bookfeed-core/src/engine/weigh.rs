@@ -4,10 +4,10 @@
 //! book only what is in step with it counts, and a line is in step as its venue's continuity allows
 //! one to know: docs/lines.md has the rules.
 
+use super::compare::same_levels;
 use super::judge::Judge;
 use super::lines::{Contained, LineTally, Pair, both_up, key_of, lose, lose_step, move_to, slot};
 use super::told::{Log, Step, is_aside, print_of, subject};
-use super::whole::same_levels;
 use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, State};
 use crate::book::proof::{self, Claim, Proved};

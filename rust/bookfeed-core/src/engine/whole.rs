@@ -4,21 +4,20 @@
 use super::applied::How;
 use super::apply::Applier;
 use super::beside::hear_beside;
+use super::compare::{compare_fetched, compare_rest, compare_seed, same_levels};
 use super::early::put_on;
 use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
 use super::world::{Origin, World};
 use crate::book::Book;
-use crate::book::integrity::{Cause, Doubt, Evidence, State};
-use crate::book::side::BookSide;
-use crate::event::{Body, Frame, Message, Side, Snapshot};
+use crate::book::integrity::{Cause, Evidence, State};
+use crate::event::{Body, Frame, Message, Snapshot};
 use crate::fixed::{ABSENT, parse_unsigned};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::sequence::stream::StreamId;
 use crate::sequence::update_ids::Seed;
 use crate::span::Value;
 use crate::venue::Continuity;
-use std::ops::Range;
 
 impl Applier {
     #[allow(clippy::too_many_arguments)] // a whole book, and everything that is known of it
@@ -128,10 +127,14 @@ impl Applier {
         if snapshot.requested && book.running() && book.stream == stream {
             match same_levels(book, frame, snapshot) {
                 Some(false) => return convict_stream(world, judge, origin, id, stream),
-                Some(true) => book.evidence.count(Evidence::SnapshotMatch),
+                Some(true) => {
+                    book.evidence.count(Evidence::SnapshotMatch);
+                    world.vouch_for_silence(id, origin.ts_recv);
+                }
                 None => {}
             }
         }
+        let book = world.book(id);
         (book.doubt, book.rare.witness, book.awaits_touch) = (None, None, false);
         if load(world, judge, id, origin, frame, snapshot) {
             world.learn_market_id(id, snapshot.market_id, origin.payload);
@@ -249,6 +252,9 @@ impl Applier {
         let timed = world.continuity(id) == Some(Continuity::Timestamps);
         let stated = stands_at != 0 && !(timed && origin.ts_event == ABSENT);
         let book = world.book(id);
+        if book.believable() && stands_at != 0 && !timed {
+            return compare_seed(world, judge, origin, frame, snapshot, stands_at);
+        }
         // A running book needs none: its stream proves it, and nothing proves the answer.
         let wanted = stated && book.state != State::Idle && !book.running() && !book.over();
         let seed = if wanted { Some(book.rare.stitch.weigh(stands_at)) } else { None };
@@ -313,67 +319,6 @@ pub(super) fn keep_apart(
             stream.keep_apart(id);
         }
     }
-}
-
-/// A book by REST of a venue that numbers its messages. It has no number and no time, so it
-/// can neither replace a book nor convict one; that it is the same still says something.
-fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot) {
-    let book = world.books.get_mut(snapshot.instrument as usize).filter(|b| b.state == State::Live);
-    let Some(book) = book else {
-        world.counters.rest_rejected += 1;
-        return;
-    };
-    if same_levels(book, frame, snapshot) == Some(true) {
-        book.evidence.count(Evidence::RestMatch);
-        book.rest_version = book.version;
-        book.ts_evidence = origin.ts_recv;
-        world.counters.rest_accepted += 1;
-    } else {
-        book.evidence.count(Evidence::RestMismatch);
-        book.rest_version = u64::MAX;
-        world.counters.rest_rejected += 1;
-    }
-}
-
-/// A book by REST that nothing waited for: a comparison. If the venue's book is not older than ours
-/// and differs, the stream has the grace of a batch to come to it.
-fn compare_fetched(
-    world: &mut World,
-    judge: &mut Judge,
-    origin: &Origin,
-    frame: &Frame,
-    snapshot: &Snapshot,
-) {
-    let id = snapshot.instrument;
-    let book = world.books.get_mut(id as usize).filter(|book| book.believable());
-    let book = book.filter(|book| origin.ts_event != ABSENT && origin.ts_event >= book.ts_event);
-    let Some((book, same)) = book.and_then(|b| same_levels(b, frame, snapshot).map(|s| (b, s))) else {
-        world.counters.rest_rejected += 1;
-        return;
-    };
-    if same {
-        book.evidence.count(Evidence::RestMatch);
-        book.rest_version = book.version;
-        book.ts_evidence = origin.ts_recv;
-        world.counters.rest_accepted += 1;
-        return;
-    }
-    book.rest_version = u64::MAX;
-    world.counters.rest_rejected += 1;
-    let (ts_event, deadline) = (book.ts_event, origin.ts_recv.saturating_add(world.config.batch_grace));
-    let (cause, against) = (Cause::Withheld, Evidence::RestMismatch);
-    judge.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
-}
-
-/// Whether a whole book has the levels of ours; `None` if it contradicts itself.
-pub(super) fn same_levels(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
-    let same = |side, ours: &BookSide, range: &Range<usize>| {
-        let mut theirs = BookSide::new(side);
-        theirs.load(&frame.levels[range.clone()]).ok()?;
-        Some(theirs.best_first().eq(ours.best_first()))
-    };
-    let bids = same(Side::Bid, &book.bids, &snapshot.bids)?;
-    Some(same(Side::Ask, &book.asks, &snapshot.asks)? && bids)
 }
 
 /// The book that a whole one on its stream is for, unless another connection carries it, nobody

@@ -12,6 +12,7 @@ use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::latency::Histogram;
 use crate::sequence::clock::Pace;
+use crate::sequence::rhythm::Rhythm;
 use crate::sequence::stream::{Connection, StreamId, Streams};
 use crate::signals::View;
 use crate::signals::own::OwnLevels;
@@ -69,6 +70,8 @@ pub(super) struct World {
     /// Who changed levels in the message in hand, while somebody asked for that.
     pub(super) levels: LevelWatch,
     pub(super) tapes: Vec<TradeTape>,
+    /// How often each book is spoken of.
+    pub(super) rhythms: Vec<Rhythm>,
     /// What each venue last said of itself, and when it will be closed.
     pub(super) exchanges: [ExchangeKnown; Venue::ALL.len()],
     pub(super) connections: Vec<Option<Connection>>,
@@ -93,6 +96,7 @@ impl World {
             strangers: Strangers::new(config.auto_subscribe),
             levels: LevelWatch::default(),
             tapes: Vec::new(),
+            rhythms: Vec::new(),
             exchanges: Default::default(),
             connections: Vec::new(),
             streams: Streams::default(),

@@ -3,6 +3,8 @@
 
 pub mod clock;
 pub mod recent;
+pub mod reputation;
+pub mod rhythm;
 pub mod stitch;
 pub mod stream;
 pub mod timestamps;

@@ -6,6 +6,8 @@
 //! whether or not the message is about it.
 
 use super::clock::VenueClock;
+use super::reputation::Reputation;
+use super::rhythm::Rhythm;
 use crate::decode::Mode;
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN, Venue};
@@ -34,6 +36,10 @@ pub struct Connection {
     pub clock: VenueClock,
     /// Receive time less venue time of the first message of the newest venue time, or [`ABSENT`].
     pub behind: Nanos,
+    /// What REST answered about books on it.
+    pub rest: Reputation,
+    /// How often it says something about a market.
+    pub(crate) rhythm: Rhythm,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
     /// The connection that carries the same books, or [`UNKNOWN`].
@@ -56,6 +62,8 @@ impl Connection {
             ts_data: ts,
             clock,
             behind: ABSENT,
+            rest: Reputation::default(),
+            rhythm: Rhythm::default(),
             instruments,
             twin: UNKNOWN,
             streams,

@@ -7,6 +7,7 @@ use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::event::Side;
 use bookfeed_core::fixed::PRICE_ONE;
 use bookfeed_core::instrument;
+use bookfeed_core::sequence::rhythm::Freshness;
 
 const GONE: &str = "0.00000000";
 
@@ -152,6 +153,64 @@ fn a_running_book_is_its_streams_whatever_an_answer_says() {
     let frame = next(&mut desk, 4);
     desk.hear(&frame);
     assert!(desk.live() && desk.is_true());
+}
+
+/// A book that is spoken of ten times a second, and then no more: its silence is odd.
+fn silent() -> Desk {
+    let mut desk = live(4);
+    for _ in 0..40 {
+        desk.ts += 99 * MS;
+        let frame = next(&mut desk, 4);
+        desk.hear(&frame);
+        desk.engine.advance(desk.ts);
+    }
+    wait(&mut desk, 4_000);
+    desk.venue.ms += 4_000;
+    assert_eq!(desk.engine.suspects(0), [desk.id]);
+    desk
+}
+
+fn wait(desk: &mut Desk, ms: i64) {
+    for _ in 0..ms / 100 {
+        desk.ts += 100 * MS;
+        desk.engine.advance(desk.ts);
+    }
+}
+
+#[test]
+fn an_answer_at_the_same_update_vouches_for_an_odd_silence() {
+    let mut desk = silent();
+    let body = desk.venue.rest_book();
+    assert_eq!(desk.answer(&body), [""; 0]);
+    wait(&mut desk, 1_000);
+    assert_eq!(desk.evidence(Evidence::RestMatch), 1);
+    assert_eq!(desk.engine.freshness(desk.id), Freshness::Quiet);
+    assert_eq!((desk.engine.suspects(0), desk.live()), (vec![], true));
+}
+
+#[test]
+fn an_answer_beyond_a_stream_that_goes_on_costs_nothing() {
+    let mut desk = silent();
+    let frame = next(&mut desk, 4);
+    let body = desk.venue.rest_book();
+    desk.answer(&body);
+    desk.hear(&frame);
+    wait(&mut desk, 5_000);
+    assert!(desk.live() && desk.is_true(), "{}", desk.text());
+    assert_eq!(desk.evidence(Evidence::RestMismatch), 0);
+}
+
+#[test]
+fn an_answer_beyond_a_stream_that_stays_silent_shows_that_it_is_frozen() {
+    let mut desk = silent();
+    next(&mut desk, 4);
+    let body = desk.venue.rest_book();
+    desk.answer(&body);
+    assert_eq!(desk.engine.book(desk.id).unwrap().shown_state(), State::Suspect);
+    wait(&mut desk, 4_000);
+    assert_eq!(desk.standing(), (State::Stale, Cause::Withheld));
+    assert_eq!(desk.engine.freshness(desk.id), Freshness::Frozen);
+    assert_eq!(desk.evidence(Evidence::RestMismatch), 1);
 }
 
 #[test]

@@ -183,6 +183,16 @@ impl BookView {
         self.read(py, |seen| present(seen.ts_evidence()))
     }
 
+    /// What is thought of how long the book has said nothing, at the newest ``advance``: one of
+    /// ``FRESHNESS``. ``"fresh"``, it spoke lately; ``"quiet"``, it never says much, or a witness
+    /// vouched for its silence; ``"suspect"``, by its own rhythm it should have spoken, and nobody
+    /// has vouched; ``"frozen"``, a witness knows of changes that its stream kept back;
+    /// ``"none"``, there is nothing to be heard. None of them is a state.
+    #[getter]
+    fn freshness(&self, py: Python<'_>) -> PyResult<&'static str> {
+        self.read(py, |seen| seen.freshness().name())
+    }
+
     /// How often each kind of evidence spoke for or against the book since it was subscribed.
     #[getter]
     fn evidence(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, u64>> {

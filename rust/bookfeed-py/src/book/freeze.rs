@@ -3,6 +3,7 @@
 use super::{BookView, When};
 use bookfeed_core::book::Book;
 use bookfeed_core::instrument::Instrument;
+use bookfeed_core::sequence::rhythm::Freshness;
 use bookfeed_core::time::Nanos;
 use bookfeed_core::trades::TradeTape;
 use pyo3::prelude::*;
@@ -14,6 +15,7 @@ pub struct Frozen {
     pub(super) about: Instrument,
     pub(super) trades: TradeTape,
     pub(super) ts_evidence: Nanos,
+    pub(super) freshness: Freshness,
     /// The engine's newest time then.
     pub(super) now: Nanos,
 }
@@ -34,6 +36,7 @@ impl BookView {
             about: seen.about.clone(),
             trades: seen.trades().cloned().unwrap_or_default(),
             ts_evidence: seen.ts_evidence(),
+            freshness: seen.freshness(),
             now: match seen.when {
                 When::Now(..) => now,
                 When::Then(frozen) => frozen.now,

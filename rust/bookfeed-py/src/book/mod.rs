@@ -20,6 +20,7 @@ use bookfeed_core::engine as core;
 use bookfeed_core::event::Side;
 use bookfeed_core::instrument::{Instrument, InstrumentId};
 use bookfeed_core::metrics::{Terms, View};
+use bookfeed_core::sequence::rhythm::Freshness;
 use bookfeed_core::time::Nanos;
 use bookfeed_core::trades::TradeTape;
 use freeze::Frozen;
@@ -76,6 +77,13 @@ impl<'a> Seen<'a> {
         match self.when {
             When::Now(engine, id) => engine.ts_evidence(id),
             When::Then(frozen) => frozen.ts_evidence,
+        }
+    }
+
+    fn freshness(&self) -> Freshness {
+        match self.when {
+            When::Now(engine, id) => engine.freshness(id),
+            When::Then(frozen) => frozen.freshness,
         }
     }
 }

@@ -32,6 +32,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// * ``batch_grace_s``: how long a batch of messages of one venue time may contradict itself.
 /// * ``suspect_grace_s``: how long a book stays suspect before it is given up.
 /// * ``silence_s``: how long a connection may bring nothing; 0 switches the check off.
+/// * ``odd_silence_s``: from how long on the silence of a book or connection may be odd
+///   (``BookView.freshness``), at the earliest; 0, never.
 /// * ``poll_age_s``: how old a book may be that is kept by polling.
 /// * ``max_delay_s``: how much later than its fastest messages a connection may deliver; 0
 ///   switches the check off.
@@ -169,12 +171,12 @@ impl Engine {
     #[pyo3(
         signature = (*, hash_check = "sampled", hash_interval_s = None, batch_grace_s = None,
             suspect_grace_s = None, silence_s = None, max_delay_s = None, witness_grace_s = None,
-            poll_age_s = None, unheard_s = None, calendar = true, auto_subscribe = false, books_max = 100_000,
+            odd_silence_s = None, poll_age_s = None, unheard_s = None, calendar = true, auto_subscribe = false, books_max = 100_000,
             digest = false, paper_latency_s = None, fast_frames = true, ask_always = false,
             **renamed),
         text_signature = "(*, hash_check='sampled', hash_interval_s=0.25, batch_grace_s=0.25, \
             suspect_grace_s=1.0, silence_s=30.0, max_delay_s=3.0, witness_grace_s=2.0, \
-            poll_age_s=10.0, unheard_s=300.0, calendar=True, auto_subscribe=False, books_max=100_000, digest=False, \
+            odd_silence_s=3.0, poll_age_s=10.0, unheard_s=300.0, calendar=True, auto_subscribe=False, books_max=100_000, digest=False, \
             paper_latency_s=None, fast_frames=True, ask_always=False)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
@@ -186,6 +188,7 @@ impl Engine {
         silence_s: Option<&Bound<'_, PyAny>>,
         max_delay_s: Option<&Bound<'_, PyAny>>,
         witness_grace_s: Option<&Bound<'_, PyAny>>,
+        odd_silence_s: Option<&Bound<'_, PyAny>>,
         poll_age_s: Option<&Bound<'_, PyAny>>,
         unheard_s: Option<&Bound<'_, PyAny>>,
         calendar: bool,
@@ -210,6 +213,7 @@ impl Engine {
             silence: given("silence_s", silence_s, usual.silence)?,
             max_delay: given("max_delay_s", max_delay_s, usual.max_delay)?,
             witness_grace: given("witness_grace_s", witness_grace_s, usual.witness_grace)?,
+            odd_silence: given("odd_silence_s", odd_silence_s, usual.odd_silence)?,
             poll_age: given("poll_age_s", poll_age_s, usual.poll_age)?,
             unheard: given("unheard_s", unheard_s, usual.unheard)?,
             calendar,

@@ -6,11 +6,32 @@ use crate::book::BookView;
 use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
 use crate::errors::engine_error;
 use crate::histogram::Histogram;
+use bookfeed_core::book::integrity::Evidence;
 use bookfeed_core::engine::Question;
+use bookfeed_core::sequence::reputation::Reputation;
 use bookfeed_core::signals::Refusal;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use std::collections::BTreeMap;
+
+/// What is counted of answers by REST, in their order.
+const REST_ANSWERS: [&str; 5] =
+    ["rest_agreed", "rest_differed", "rest_older", "rest_ghosts", "rest_refuted"];
+
+/// Who says something about books beside REST, and the evidence that says so.
+const SOURCES: [(&str, &[Evidence], &[Evidence]); 7] = [
+    ("change", &[Evidence::BboMatch], &[Evidence::BboMismatch]),
+    ("touch", &[Evidence::TouchMatch], &[Evidence::TouchMismatch]),
+    (
+        "hash",
+        &[Evidence::HashBookMatch, Evidence::HashChangeMatch],
+        &[Evidence::HashBookMismatch, Evidence::HashChangeMismatch],
+    ),
+    ("checksum", &[Evidence::ChecksumMatch], &[Evidence::ChecksumMismatch]),
+    ("mirror", &[Evidence::MirrorMatch], &[Evidence::MirrorMismatch]),
+    ("snapshot", &[Evidence::SnapshotMatch], &[Evidence::SnapshotMismatch]),
+    ("sequence", &[Evidence::InSequence], &[Evidence::Gap, Evidence::Underflow]),
+];
 
 #[pymethods]
 impl Engine {
@@ -89,6 +110,20 @@ impl Engine {
         doubted.into_iter().filter_map(|id| all.at(id)).map(|about| about.number).collect()
     }
 
+    /// The live books of a connection that somebody else should be asked about, because they say
+    /// nothing although by their rhythm they should: their instrument numbers, the busiest first.
+    /// Where the whole connection is silent so, its busiest books are among them.
+    fn suspects(&self, conn: u32) -> Vec<u32> {
+        let all = self.inner.instruments();
+        let asked = self.inner.suspects(conn).into_iter().filter_map(|id| all.at(id));
+        asked.map(|about| about.number).collect()
+    }
+
+    /// What is thought of the silence of a connection as a whole: as ``BookView.freshness``.
+    fn freshness(&self, conn: u32) -> &'static str {
+        self.inner.connection_freshness(conn).name()
+    }
+
     /// The live views of all books, in the order of their numbers.
     fn books(slf: Bound<'_, Self>) -> Vec<BookView> {
         let engine = slf.borrow();
@@ -101,7 +136,9 @@ impl Engine {
     fn counters(&mut self) -> BTreeMap<&'static str, u64> {
         let (updates, signals) = self.inner.output().totals();
         let c = *self.inner.counters();
-        BTreeMap::from([
+        let rest = self.inner.rest_answers(None);
+        let answers = REST_ANSWERS.into_iter().zip(rest);
+        let counted = BTreeMap::from([
             ("frames", c.frames),
             ("bytes", c.bytes),
             ("decode_errors", c.decode_errors),
@@ -126,7 +163,26 @@ impl Engine {
             ("updates", updates),
             ("signals", signals),
             ("untrusted_reads", self.refused.total()),
-        ])
+        ]);
+        counted.into_iter().chain(answers).collect()
+    }
+
+    /// What each source of evidence said about the books of a connection, counted. ``"rest"``:
+    /// whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than ours,
+    /// ``ghosts`` (next to nothing), ``refuted`` (the stream went on, and our book was right). The
+    /// others are what ``evidence()`` counts, as ``agreed`` and ``differed``: ``"change"``, best
+    /// prices beside a change; ``"touch"``, the channel of best prices or the ticker; ``"hash"``;
+    /// ``"checksum"``; ``"mirror"``, the sibling outcome; ``"snapshot"``, whole books in the stream
+    /// that were asked for; ``"sequence"``, numbers. A heartbeat is none.
+    fn witnesses(&self, conn: u32) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+        let evidence = self.inner.evidence_on(conn);
+        let sum = |kinds: &[Evidence]| kinds.iter().map(|&kind| evidence.of(kind)).sum();
+        let said = SOURCES.into_iter().map(|(source, agreed, differed)| {
+            let counts = [("agreed", sum(agreed)), ("differed", sum(differed))];
+            (source, BTreeMap::from(counts))
+        });
+        let rest = Reputation::NAMES.into_iter().zip(self.inner.rest_answers(Some(conn))).collect();
+        said.chain([("rest", rest)]).collect()
     }
 
     /// How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);

@@ -1,0 +1,208 @@
+//! Whole books by REST that nothing waited for: witnesses, held against books that are live.
+//!
+//! What can be concluded depends on what the answer states of itself: its place among numbered
+//! updates, its time, or nothing. One that agrees vouches for the book as it stands, and for the
+//! silence of its stream; one that is older than the book says nothing.
+//!
+//! A witness may be wrong itself. Its answers are counted ([`Reputation`]), and one that was wrong
+//! often is asked again before it costs a book its state; so is one that says next to nothing of a
+//! market that has prices (`Row::ghosts`), twice. Whatever the stream says meanwhile clears the book.
+
+use super::judge::Judge;
+use super::poll::says_nothing;
+use super::world::{Origin, World};
+use crate::book::Book;
+use crate::book::integrity::{Cause, Doubt, Evidence, State};
+use crate::book::side::BookSide;
+use crate::event::{Frame, Side, Snapshot};
+use crate::fixed::ABSENT;
+use crate::instrument::InstrumentId;
+use crate::sequence::reputation::{Answer, Reputation};
+use crate::sequence::rhythm::Freshness;
+use crate::time::Nanos;
+use std::ops::Range;
+
+/// How many answers in a row cost a book its state: usually, of a doubtful witness, of ghosts.
+const ANSWERS: u32 = 1;
+const ANSWERS_DOUBTFUL: u32 = 2;
+const ANSWERS_GHOST: u32 = 3;
+
+/// A book by REST of a venue that numbers its messages. It has no number and no time, so it
+/// can neither replace a book nor convict one; that it is the same still says something.
+pub(super) fn compare_rest(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot) {
+    let id = snapshot.instrument;
+    let book = world.books.get(id as usize).filter(|b| b.state == State::Live);
+    match book.map(|book| same_levels(book, frame, snapshot)) {
+        Some(Some(true)) => agree(world, origin, id),
+        Some(_) => {
+            world.book(id).evidence.count(Evidence::RestMismatch);
+            differ(world, id, Answer::Differed);
+        }
+        None => world.counters.rest_rejected += 1,
+    }
+}
+
+/// A book by REST that nothing waited for: a comparison. If the venue's book is not older than ours
+/// and differs, the stream has the grace of a batch to come to it.
+pub(super) fn compare_fetched(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+) {
+    let id = snapshot.instrument;
+    let book = world.books.get(id as usize).filter(|book| book.believable());
+    let Some(book) = book.filter(|_| origin.ts_event != ABSENT) else {
+        world.counters.rest_rejected += 1;
+        return;
+    };
+    if origin.ts_event < book.ts_event {
+        return differ(world, id, Answer::Older);
+    }
+    match same_levels(book, frame, snapshot) {
+        None => world.counters.rest_rejected += 1,
+        Some(true) => agree(world, origin, id),
+        Some(false) => {
+            let (of, grace) = (book.ts_event, world.config.batch_grace);
+            let answer =
+                if is_ghost(world, id, frame, snapshot) { Answer::Ghost } else { Answer::Differed };
+            accuse(world, judge, id, answer, of, origin.ts_recv.saturating_add(grace));
+        }
+    }
+}
+
+/// A book by REST, beside a stream of numbered updates: where it stands says whether the stream has
+/// told everything. A stream that is on its way has not, so this speaks only against one whose silence
+/// is odd, and which then has the grace of a witness to go on.
+pub(super) fn compare_seed(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    stands_at: u64,
+) {
+    let id = snapshot.instrument;
+    let book = world.book(id);
+    let ours = book.rare.stitch.book_id().unwrap_or(u64::MAX);
+    let odd = world.rhythms[id as usize].verdict == Freshness::Suspect;
+    if stands_at == ours && same_touch(world.book(id), frame, snapshot) {
+        agree(world, origin, id);
+    } else if stands_at < ours {
+        differ(world, id, Answer::Older);
+    } else if stands_at > ours && odd {
+        let deadline = origin.ts_recv.saturating_add(world.config.witness_grace);
+        accuse(world, judge, id, Answer::Differed, i64::try_from(ours).unwrap_or(0), deadline);
+    } else {
+        world.counters.rest_rejected += 1;
+    }
+}
+
+/// A witness has the same book.
+fn agree(world: &mut World, origin: &Origin, id: InstrumentId) {
+    let book = world.book(id);
+    book.evidence.count(Evidence::RestMatch);
+    book.rest_version = book.version;
+    book.ts_evidence = origin.ts_recv;
+    book.rare.accusation.end();
+    world.counters.rest_accepted += 1;
+    take_answer(world, id, Answer::Agreed);
+    world.vouch_for_silence(id, origin.ts_recv);
+}
+
+/// A witness has another book, which costs ours nothing.
+fn differ(world: &mut World, id: InstrumentId, answer: Answer) {
+    if answer != Answer::Older {
+        world.book(id).rest_version = u64::MAX;
+    }
+    world.counters.rest_rejected += 1;
+    take_answer(world, id, answer);
+}
+
+/// A witness has another book than ours, which stands at `of`: said often enough, ours is in doubt
+/// until `deadline`.
+fn accuse(
+    world: &mut World,
+    judge: &mut Judge,
+    id: InstrumentId,
+    answer: Answer,
+    of: i64,
+    deadline: Nanos,
+) {
+    let doubtful = reputation(world, id).is_some_and(|witness| witness.doubtful());
+    let enough = match answer {
+        Answer::Ghost => ANSWERS_GHOST,
+        _ if doubtful => ANSWERS_DOUBTFUL,
+        _ => ANSWERS,
+    };
+    differ(world, id, answer);
+    let book = world.book(id);
+    if book.rare.accusation.take(of) < enough {
+        return;
+    }
+    book.rare.accusation.end();
+    book.rare.accusation.until = Some(deadline);
+    let (cause, against, ts_event) = (Cause::Withheld, Evidence::RestMismatch, book.ts_event);
+    judge.doubt(world, id, Doubt { cause, ts_event, deadline, patient: true, against });
+}
+
+impl Judge {
+    /// The time may be over in which a stream had to come to what a witness said. If it went on, and
+    /// the book is live, the witness was wrong, or ahead by a moment.
+    pub(super) fn sweep_accusation(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+        let book = world.book(id);
+        let Some(until) = book.rare.accusation.until else { return };
+        if ts < until {
+            return self.watch_until(world, id, until);
+        }
+        book.rare.accusation.until = None;
+        if book.state == State::Live && book.doubt.is_none() {
+            take_answer(world, id, Answer::Refuted);
+        }
+    }
+}
+
+fn reputation(world: &mut World, id: InstrumentId) -> Option<&mut Reputation> {
+    let conn = world.instruments.at(id)?.conn;
+    Some(&mut world.connection_mut(conn)?.rest)
+}
+
+fn take_answer(world: &mut World, id: InstrumentId, answer: Answer) {
+    if let Some(witness) = reputation(world, id) {
+        witness.take(answer);
+    }
+}
+
+/// Whether a venue that is known for that says next to nothing of a book that has prices.
+fn is_ghost(world: &World, id: InstrumentId, frame: &Frame, snapshot: &Snapshot) -> bool {
+    let haunted = world.instruments.at(id).is_some_and(|about| about.venue.row().ghosts);
+    let price = |side, range| best(side, frame, range).map(|(price, _)| price);
+    let (bid, ask) = (price(Side::Bid, &snapshot.bids), price(Side::Ask, &snapshot.asks));
+    let book = &world.books[id as usize];
+    haunted && says_nothing(bid, ask) && !says_nothing(book.bids.best_price(), book.asks.best_price())
+}
+
+/// Whether a whole book has the touch of ours: it may be cut off deeper in.
+fn same_touch(book: &Book, frame: &Frame, snapshot: &Snapshot) -> bool {
+    let theirs = [best(Side::Bid, frame, &snapshot.bids), best(Side::Ask, frame, &snapshot.asks)];
+    theirs == [book.bids.best(), book.asks.best()]
+}
+
+/// The best level of one side of an answer.
+fn best(side: Side, frame: &Frame, range: &Range<usize>) -> Option<(i64, i64)> {
+    let mut theirs = BookSide::new(side);
+    theirs.load(&frame.levels[range.clone()]).ok()?;
+    theirs.best()
+}
+
+/// Whether a whole book has the levels of ours; `None` if it contradicts itself.
+pub(super) fn same_levels(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
+    let same = |side, ours: &BookSide, range: &Range<usize>| {
+        let mut theirs = BookSide::new(side);
+        theirs.load(&frame.levels[range.clone()]).ok()?;
+        Some(theirs.best_first().eq(ours.best_first()))
+    };
+    let bids = same(Side::Bid, &book.bids, &snapshot.bids)?;
+    Some(same(Side::Ask, &book.asks, &snapshot.asks)? && bids)
+}

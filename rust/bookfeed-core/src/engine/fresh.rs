@@ -1,0 +1,136 @@
+//! How fresh books and connections are, by what they say of markets: a PONG says nothing.
+//!
+//! Each has its own rhythm, and a connection that of all its books together. A silence that the rhythm
+//! does not explain makes nobody stale by itself: it makes them `suspect`, and somebody else is asked
+//! ([`Engine::suspects`]). The answer either vouches for the silence, or shows that the stream kept
+//! changes back (`withheld`), which costs the book its state as ever.
+//!
+//! Rhythms are looked at when time passes, and at no frame.
+
+use super::Engine;
+use super::judge::Judge;
+use super::world::World;
+use crate::book::Book;
+use crate::book::integrity::{Cause, State};
+use crate::instrument::InstrumentId;
+use crate::sequence::rhythm::{Freshness, Rhythm};
+use crate::sequence::stream::Connection;
+use crate::time::{MILLISECOND, Nanos, SECOND};
+use crate::venue::Continuity;
+
+/// So often rhythms are looked at.
+const LOOK_EVERY: Nanos = 200 * MILLISECOND;
+/// How long a book's first word may take.
+const FIRST_WORD: Nanos = 5 * SECOND;
+/// Of a connection that is silent as a whole, so many books are asked about: those that spoke most
+/// often.
+const SAMPLE: usize = 8;
+
+impl Engine {
+    /// What is thought of the silence of a book.
+    #[must_use]
+    pub fn freshness(&self, id: InstrumentId) -> Freshness {
+        self.world.rhythms.get(id as usize).map_or(Freshness::None, |rhythm| rhythm.verdict)
+    }
+
+    /// The same of a connection.
+    #[must_use]
+    pub fn connection_freshness(&self, conn: u32) -> Freshness {
+        self.world.connection(conn).map_or(Freshness::None, |c| c.rhythm.verdict)
+    }
+
+    /// The live books of a connection that somebody should be asked about, because they say nothing
+    /// although by their rhythm they should, the busiest first. Of a connection that is silent as a
+    /// whole, some of the busiest are among them; and those of which a witness had another book that is
+    /// to be asked again.
+    #[must_use]
+    pub fn suspects(&self, conn: u32) -> Vec<InstrumentId> {
+        let Self { world, .. } = self;
+        let Some(connection) = world.connection(conn) else { return Vec::new() };
+        let rhythm = |id: InstrumentId| &world.rhythms[id as usize];
+        let mut live: Vec<_> = connection.instruments.clone();
+        live.retain(|&id| world.books[id as usize].believable());
+        live.sort_by_key(|&id| rhythm(id).usual().unwrap_or(Nanos::MAX));
+        let all = connection.rhythm.verdict == Freshness::Suspect;
+        let busiest = if all { SAMPLE } else { 0 };
+        let asked = |(at, id): (usize, InstrumentId)| {
+            let odd = rhythm(id).verdict == Freshness::Suspect;
+            (at < busiest || odd || world.books[id as usize].accused()).then_some(id)
+        };
+        live.into_iter().enumerate().filter_map(asked).collect()
+    }
+}
+
+impl Judge {
+    /// Looks at all rhythms, if it is time.
+    pub(super) fn look_at_rhythms(&mut self, world: &mut World, ts: Nanos) {
+        if world.config.odd_silence > 0 && ts >= self.next_look {
+            self.next_look = ts.saturating_add(LOOK_EVERY);
+            for connection in world.connections.iter_mut().flatten() {
+                look_at(connection, &world.books, &mut world.rhythms, world.config.odd_silence, ts);
+            }
+        }
+    }
+}
+
+fn look_at(connection: &mut Connection, books: &[Book], rhythms: &mut [Rhythm], odd: Nanos, ts: Nanos) {
+    if connection.venue.row().continuity == Continuity::Expiry {
+        // Its books say themselves how long they hold.
+        return;
+    }
+    let mut frozen = false;
+    for &id in &connection.instruments {
+        let (book, rhythm) = (&books[id as usize], &mut rhythms[id as usize]);
+        let before = rhythm.verdict;
+        if connection.up && book.running() {
+            rhythm.hear(book.ts_recv);
+            rhythm.verdict = rhythm.judge(odd, ts);
+        } else {
+            rhythm.pause();
+            rhythm.verdict = unheard(connection.up, book, before, ts);
+        }
+        frozen |= rhythm.verdict == Freshness::Frozen;
+    }
+    if connection.up {
+        connection.rhythm.hear(connection.ts_data);
+        let verdict = connection.rhythm.judge(odd, ts);
+        let silent = frozen && verdict != Freshness::Fresh;
+        connection.rhythm.verdict = if silent { Freshness::Frozen } else { verdict };
+    } else {
+        connection.rhythm.pause();
+    }
+}
+
+/// What is thought of a book of which nothing is believed now.
+fn unheard(up: bool, book: &Book, before: Freshness, ts: Nanos) -> Freshness {
+    let awaited = (book.state, book.cause) == (State::Syncing, Cause::Subscribed);
+    let withheld = book.state == State::Stale && book.cause == Cause::Withheld;
+    // Until a whole book is there, it is what it was found to be.
+    let recovering = before == Freshness::Frozen && book.state == State::Syncing && !awaited;
+    if !up || book.over() {
+        Freshness::None
+    } else if withheld || recovering {
+        Freshness::Frozen
+    } else if awaited && ts.saturating_sub(book.rare.ts_state) > FIRST_WORD {
+        Freshness::Suspect
+    } else {
+        Freshness::None
+    }
+}
+
+impl World {
+    /// A witness says of a book that it is as its stream left it: its silence is true.
+    #[cold]
+    pub(super) fn vouch_for_silence(&mut self, id: InstrumentId, ts: Nanos) {
+        let Some(about) = self.instruments.at(id) else { return };
+        let conn = about.conn;
+        if let Some(rhythm) = self.rhythms.get_mut(id as usize) {
+            rhythm.vouch(ts);
+        }
+        if let Some(connection) = self.connection_mut(conn)
+            && connection.rhythm.verdict == Freshness::Suspect
+        {
+            connection.rhythm.vouch(ts);
+        }
+    }
+}
