@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bookfeed.sim.bitstamp import wire
 from bookfeed.sim.bitstamp.faults import BitstampFault, BitstampInjector
@@ -122,9 +123,14 @@ async def serve(config: BitstampSimConfig) -> BitstampSimServer:
     return await started(BitstampSimServer(config))
 
 
+def ready(server: BitstampSimServer) -> dict[str, Any]:
+    """What a client needs to know: where it listens, and its markets."""
+    return ready_of(server, "bitstamp", server.venue.listed, wire)
+
+
 def ready_line(server: BitstampSimServer) -> str:
     """What a process that started a simulator needs to know, as one line of JSON."""
-    return json.dumps(ready_of(server, "bitstamp", server.venue.listed, wire))
+    return json.dumps(ready(server))
 
 
 def run_blocking(config: BitstampSimConfig, *, exit_with_parent: bool = False) -> None:
