@@ -62,7 +62,6 @@ async def test_a_recording_replays_to_the_same_records_and_the_audit_agrees() ->
     ("kind", "variant", "cause"),
     [
         ("drop", "", "gap"),
-        ("duplicate", "at_once", "out_of_order"),
         ("malformed", "truncated", "malformed"),
     ],
 )
@@ -78,6 +77,15 @@ async def test_a_hole_costs_the_books_of_the_connection_which_come_back_on_it(
         await one.checked()
         assert one.feed.counters()["reconnects"] == 0
         assert one.feed.counters()["resyncs"] >= 2
+
+
+async def test_a_copy_costs_no_book() -> None:
+    async with running() as one:
+        await one.live()
+        one.inject("duplicate", "at_once", asset="BTC-USD")
+        await until(lambda: one.feed.counters()["regressions"])
+        await one.checked()
+        assert {state for _, state, _ in one.watcher.states} == {"syncing", "live"}
 
 
 async def test_a_refused_command_is_sent_again() -> None:

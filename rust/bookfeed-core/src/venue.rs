@@ -246,6 +246,13 @@ impl Venue {
         &ROWS[usize::from(self.0)]
     }
 
+    /// Whether what bears a number that came before is discarded, as its page has it, as long as it
+    /// may be a copy; elsewhere such a number ends the belief in its stream.
+    #[must_use]
+    pub fn discards_again(self) -> bool {
+        self == Self::COINBASE
+    }
+
     /// Its number, an index into whatever is kept for each venue.
     #[inline]
     #[must_use]

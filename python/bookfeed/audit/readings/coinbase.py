@@ -31,6 +31,8 @@ _SIDES: Final[dict[object, Side]] = {"bid": "bid", "offer": "ask"}
 _TAKERS: Final = {"BUY": "sell", "SELL": "buy"}
 # Channels that say nothing of books.
 _OTHERS: Final = ("heartbeats", "ticker", "ticker_batch", "candles", "status")
+# So many copies in a row are borne; after more, numbers began anew.
+_COPIES_MAX: Final = 8
 
 
 class Part(NamedTuple):
@@ -62,6 +64,8 @@ class Line:
     number: int | None = None
     heard: Heard = field(default_factory=Heard)
     restart: Restart | None = None
+    copies: tuple[int, int] = (0, 0)
+    """How many messages came as copies do, behind which number."""
 
 
 class CoinbaseReading(Reading):
@@ -248,8 +252,19 @@ class CoinbaseReading(Reading):
             run.number, line.restart = number, run
             ours = (n for n in message.named if self.model.instruments[n].conn == conn)
             run.whole |= dict.fromkeys(ours, message)
-        self._break_all(conn, f"out_of_order: {line.number} then {number}", effects)
+        if not self._may_be_copy(line, message, later=later):
+            self._break_all(conn, f"out_of_order: {line.number} then {number}", effects)
         return False
+
+    def _may_be_copy(self, line: Line, message: Message, *, later: bool) -> bool:
+        """Whether what bears a number that came before is discarded and nothing else. Neither a
+        whole book nor a list is: numbers begin anew with them.
+        """
+        behind, before = line.copies
+        before = before if behind == line.number else 0
+        line.copies = line.number or 0, before + 1
+        begins = message.whole or message.kind == "subscriptions"
+        return not (begins or later) and before < _COPIES_MAX
 
     def _take(self, conn: int, message: Message, effects: Effects) -> None:
         symbol, changes = message.body.content

@@ -8,6 +8,7 @@ from bookfeed._bookfeed import BookView
 from bookfeed.scorecard.campaigns.binance_kraken_client import Client
 from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
 from bookfeed.scorecard.campaigns.levels import sides_of
+from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.sim.coinbase.stream import CoinbaseStream
 from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig
 from bookfeed.sim.faults import FaultEvent
@@ -40,7 +41,11 @@ class CoinbaseClient(Client[CoinbaseStream]):
 
 
 class CoinbaseReferee(Referee[CoinbaseStream]):
-    """Books are as of the message that was heard last."""
+    """Books are as of the newest message that was heard: a copy takes none of them back."""
+
+    def __init__(self, client: Client[CoinbaseStream], report: Report) -> None:
+        super().__init__(client, report)
+        self.told = dict.fromkeys(client.symbols, 0)
 
     def hides(self, event: FaultEvent) -> bool:
         return event.duty == "unprovable"
@@ -49,9 +54,11 @@ class CoinbaseReferee(Referee[CoinbaseStream]):
         return b'"type":"snapshot"' in item.payload[:_KIND_BYTES]
 
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
+        if item.is_book:
+            self.told[symbol] = max(item.last, self.told[symbol])
         if not view.live or not item.is_book or symbol in self.unproved:
             return
-        truth = self.stream.truth.at(symbol, item.last)
+        truth = self.stream.truth.at(symbol, self.told[symbol])
         assert truth is not None, "a message is of a version that is yet to come"
         if sides_of(view) != (truth.bids, truth.asks):
             self._problem(f"{symbol} live and wrong at {item.ts_ns}")

@@ -254,6 +254,7 @@ fn take_again(
     message: &Message,
 ) -> Heard {
     judge.publisher.rules.unsettled = true;
+    let discards = world.connection(origin.conn).is_some_and(|c| c.venue.discards_again());
     let Some(stream) = world.streams.at_mut(id) else { return Heard::late(NO_STREAM) };
     let tells = match &message.body {
         // Neither states a time of its own.
@@ -261,7 +262,12 @@ fn take_again(
         _ if origin.ts_event != ABSENT && origin.ts_event > stream.ts_event => Tells::Later,
         _ => Tells::Earlier,
     };
+    let copy = discards && stream.may_be_copy(tells);
     let Some(books) = stream.take_again(message.place.seq, tells) else {
+        if copy {
+            note_copy(world, message);
+            return Heard::late(id);
+        }
         note_regression(world, judge, origin, id);
         return Heard { stream: id, current: false, apart: tells == Tells::Nothing };
     };
@@ -274,6 +280,16 @@ fn take_again(
         judge.publish_one(world, book, origin.ts_recv);
     }
     Heard::current(id)
+}
+
+/// A message that came before: it changes nothing.
+fn note_copy(world: &mut World, message: &Message) {
+    world.counters.regressions += 1;
+    if let Body::Levels(levels) = &message.body
+        && let Some(book) = world.books.get_mut(levels.instrument as usize)
+    {
+        book.evidence.count(Evidence::Duplicate);
+    }
 }
 
 /// A number that came before: a message told twice, or a counter that was set back. Which

@@ -19,6 +19,9 @@ pub type StreamId = u32;
 /// "On no numbered stream", where an id would stand.
 pub const NO_STREAM: StreamId = StreamId::MAX;
 
+/// Most copies in a row, without a number that is due: after more the numbers began anew.
+const COPIES_MAX: u8 = 8;
+
 /// One connection of a venue.
 #[derive(Debug)]
 pub struct Connection {
@@ -100,6 +103,8 @@ pub struct Stream {
     pub(crate) withholds: bool,
     /// Numbers that may have begun anew.
     restart: Option<Box<Restart>>,
+    /// How many messages came as copies do behind which number.
+    copies: (u64, u8),
 }
 
 /// A run of numbers that came before: told twice, or a new beginning that nobody announced.
@@ -147,6 +152,7 @@ impl Stream {
             ended: false,
             withholds: false,
             restart: None,
+            copies: (0, 0),
         }
     }
 
@@ -206,6 +212,14 @@ impl Stream {
                 None
             }
         }
+    }
+
+    /// Whether what bears a number that came before, and tells nothing later, may be a copy.
+    pub(crate) fn may_be_copy(&mut self, tells: Tells) -> bool {
+        let behind = self.last_seq;
+        let before = if self.copies.0 == behind { self.copies.1 } else { 0 };
+        self.copies = (behind, before.saturating_add(1));
+        tells == Tells::Earlier && before < COPIES_MAX
     }
 
     /// A whole book came with the run of numbers that may be a new beginning.

@@ -8,6 +8,7 @@ use bookfeed_core::book::integrity::{Cause, Evidence, State};
 use bookfeed_core::engine::Listing;
 use bookfeed_core::event::Side;
 use bookfeed_core::instrument;
+use bookfeed_core::time::SECOND;
 
 const GONE: &str = "0";
 
@@ -79,11 +80,42 @@ fn whatever_is_missing_may_have_been_a_change() {
 }
 
 #[test]
-fn a_number_that_came_before_may_be_a_count_that_began_anew() {
+fn a_copy_is_discarded_and_counted() {
+    let mut desk = live();
+    let frames = [1, 2].map(|number| {
+        let frame = update(&mut desk, number, &[(true, 10_000, &format!("{number}.5"))]);
+        desk.hear(&frame);
+        frame
+    });
+    for frame in [&frames[1], &frames[0], &beat(2)] {
+        assert_eq!(desk.hear(frame), [""; 0], "{frame}");
+        assert!(desk.live() && desk.is_true(), "{}", desk.text());
+    }
+    assert_eq!((desk.evidence(Evidence::Duplicate), desk.engine.counters().regressions), (2, 3));
+    let frame = update(&mut desk, 3, &[(true, 10_000, "4")]);
+    desk.hear(&frame);
+    assert!(desk.live() && desk.is_true(), "the stream goes on behind them");
+}
+
+#[test]
+fn numbers_that_may_have_begun_anew_end_the_book() {
+    let later = |frame: &str| frame.replace("14:13:20.", "14:13:21.");
     let mut desk = live();
     let frame = update(&mut desk, 1, &[(true, 10_000, "3")]);
     desk.hear(&frame);
-    assert_eq!(desk.hear(&frame), ["state stale out_of_order"]);
+    desk.ts += SECOND;
+    assert_eq!(desk.hear(&later(&frame)), ["state stale out_of_order"], "later: no copy");
+    for frame in [whole(&live().venue, 0), list(0, r#""level2":["BTC-USD"],"#)] {
+        let mut desk = live();
+        assert_eq!(desk.hear(&frame), ["state stale out_of_order"], "{frame}");
+    }
+    let mut desk = live();
+    let frame = update(&mut desk, 1, &[(true, 10_000, "3")]);
+    desk.hear(&frame);
+    for _ in 0..8 {
+        assert_eq!(desk.hear(&frame), [""; 0]);
+    }
+    assert_eq!(desk.hear(&frame), ["state stale out_of_order"], "nothing that is due comes");
 }
 
 #[test]
@@ -123,11 +155,9 @@ fn parts_of_one_message_share_its_number() {
     desk.hear(&both);
     assert!(desk.live() && desk.is_true(), "{}", desk.text());
     // A part of a message that came before is as old as its first part.
-    let mut late = live();
-    late.hear(&beat(1));
-    late.hear(&beat(2));
-    late.hear(&both);
-    assert_eq!(late.standing(), (State::Stale, Cause::OutOfOrder));
+    desk.hear(&beat(2));
+    assert_eq!(desk.hear(&both), [""; 0]);
+    assert!(desk.live() && desk.is_true(), "{}", desk.text());
 }
 
 #[test]
