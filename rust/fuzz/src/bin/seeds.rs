@@ -119,7 +119,14 @@ fn main() -> std::io::Result<()> {
     }
     let corpora: [(&str, Vec<Vec<u8>>); 9] = [
         ("decoder", [frames(), vectors("kalshi")?, quotes()].concat()),
-        ("spot", ["binance", "kraken", "coinbase", "bitstamp"].map(vectors).into_iter().collect::<Result<Vec<_>, _>>()?.concat()),
+        (
+            "spot",
+            ["binance", "kraken", "coinbase", "bitstamp"]
+                .map(vectors)
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()?
+                .concat(),
+        ),
         ("relay", vectors("relay")?),
         ("json", text(&json)),
         ("number", text(&numbers)),
