@@ -477,7 +477,7 @@ def add_score(commands: Commands) -> None:
         "--tests",
         type=path,
         metavar="XML",
-        help="what pytest told of this tree (--junitxml): tests that are in it are not run again",
+        help="what pytest told of this tree, in JUnit XML: tests that are in it are not run again",
     )
     score.add_argument("--list", action="store_true", help="list the rows, and play none")
     score.add_argument(

@@ -34,7 +34,7 @@ _KNOWN: Final[dict[str, Shape]] = {
     _REPLY: {
         "event": "s",
         "channel": "s",
-        "data": "0",
+        "data": "0e",
         "data.status": "s",
         "data.code": "n0",
         "data.message": "s",

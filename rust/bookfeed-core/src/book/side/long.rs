@@ -72,6 +72,8 @@ impl BookSide {
                 let more = near - NEAR_KEPT;
                 deep.push_best(&self.levels[..more]);
                 self.levels.drain(..more);
+                // A whole book came through here: what it needed would be kept twice.
+                self.levels.shrink_to(SHORT_MOST);
             }
         }
     }
