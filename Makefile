@@ -157,7 +157,7 @@ score-page: setup ## docs/scorecard.md and the README's figures from what KEPT=D
 	$(PY) scripts/scorecard.py $(KEPT)
 
 # With what `make test` has just told, whose tests need not be run twice.
-score-tested: setup
+score-tested: setup ## the same right after make test, whose tests are not run twice
 	$(BIN)/bookfeed score --quick --tests $(TOLD)
 
 score: setup ## all of it, an hour and a half or so; an hour more unless mutants were played before
