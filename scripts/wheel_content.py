@@ -25,7 +25,7 @@ PACKAGES: Final = (
     "records/",
     "relays/",
     "rules/",
-    "scorecard/((campaigns|rows)/)?",
+    "scorecard/((campaigns|index_worlds|rows)/)?",
     "sim/([a-z_]+/){0,2}",
     "sinks/",
     "venues/",

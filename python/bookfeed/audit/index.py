@@ -4,6 +4,7 @@ Nothing is shared with the engine's. Each curve is asked anew at each size; what
 the method is a field of ``Method``, named as the engine's switch is.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -171,10 +172,8 @@ class _Curve:
 
     def at(self, size: int) -> int | None:
         """The price that the size reaches, ``None`` beyond the depth."""
-        for price, end in zip(self.prices, self.ends, strict=True):
-            if end >= size:
-                return price
-        return None
+        step = bisect_left(self.ends, size)
+        return self.prices[step] if step < len(self.prices) else None
 
 
 def sound(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -3,12 +3,22 @@
 from typing import Final
 
 from bookfeed.scorecard.row import Row
-from bookfeed.scorecard.rows import campaign, matrix, oracle, recorder, security, source, stated
+from bookfeed.scorecard.rows import (
+    campaign,
+    index,
+    matrix,
+    oracle,
+    recorder,
+    security,
+    source,
+    stated,
+)
 
 ROWS: Final[tuple[Row, ...]] = (
     *campaign.ROWS,
     *matrix.ROWS,
     *oracle.ROWS,
+    *index.ROWS,
     *source.ROWS,
     *recorder.ROWS,
     *security.ROWS,

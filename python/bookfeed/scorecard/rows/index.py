@@ -1,0 +1,47 @@
+"""Rows V: how near the index of spot books comes to the true one where venues fail."""
+
+from typing import Final
+
+from bookfeed.scorecard.index_worlds.windows import (
+    MEDIAN_MAX,
+    OURS,
+    P95_MAX,
+    TIMES_MIN,
+    WindowErrors,
+    summary,
+    window,
+)
+from bookfeed.scorecard.play import shared_out
+from bookfeed.scorecard.row import Effort, Figure, Row
+
+_DECIMALS_EVERY: Final = 10
+"""Of so many windows one is held against the reading by decimals, too, which takes seconds."""
+
+
+def _window(seed: int) -> WindowErrors:
+    return window(seed, decimals=seed % _DECIMALS_EVERY == 1)
+
+
+def damaged(effort: Effort) -> Figure:
+    """V1."""
+    came_to = summary(list(shared_out(_window, effort.seeds(60, 1_000), effort, chunk=5)))
+    best = came_to.best_proxy
+    text = (
+        f"median ${came_to.median[OURS]:.2f}, p95 ${came_to.p95[OURS]:.2f} over "
+        f"{came_to.windows} windows; {best} ${came_to.median[best]:.2f}, {came_to.times:.1f} times "
+        f"that; engine and slow readings ${came_to.distance:.4f} apart in {came_to.compared} ticks"
+    )
+    # One window says nothing of medians.
+    problems = came_to.problems() if effort.seed is None else []
+    return Figure(text, tuple(problems))
+
+
+ROWS: Final = (
+    Row(
+        "V1",
+        "the index with a venue frozen, one delayed, one spiking: its mean of 60 s",
+        f"median < ${MEDIAN_MAX:g}, p95 < ${P95_MAX:g}, {TIMES_MIN:g} times nearer than the best "
+        "short cut, the slow reading to $0.01",
+        damaged,
+    ),
+)
