@@ -118,11 +118,10 @@ impl Pair {
         for (n, &(price, qty)) in expected.iter().enumerate() {
             assert_eq!(ladder.len(), expected.len() - n);
             assert_eq!(ladder.best().map(|level| level.price), Some(price));
-            let (best, behind) = ladder.split_best().unwrap();
+            let best = ladder.pop_best().unwrap();
             assert_eq!((best.price, best.qty), (price, qty));
-            ladder = behind;
         }
-        assert!(ladder.is_empty() && ladder.best().is_none() && ladder.split_best().is_none());
+        assert!(ladder.is_empty() && ladder.best().is_none() && ladder.pop_best().is_none());
         assert_eq!(self.ours.len(), expected.len());
         assert_eq!(self.ours.is_empty(), expected.is_empty());
         assert_eq!(self.ours.best(), expected.first().copied());

@@ -36,8 +36,8 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    fn new(levels: Levels<'a>, place: usize) -> Option<Self> {
-        let (head, behind) = levels.split_best()?;
+    fn new(mut behind: Levels<'a>, place: usize) -> Option<Self> {
+        let head = behind.pop_best()?;
         Some(Self { head, behind, place })
     }
 }
@@ -118,9 +118,10 @@ impl Iterator for Merged<'_> {
                 best = at;
             }
         }
-        let Rest { head: (price, qty), behind, place } = *self.rests.get(best)?;
-        match Rest::new(behind, place) {
-            Some(rest) => self.rests[best] = rest,
+        let rest = self.rests.get_mut(best)?;
+        let (place, (price, qty)) = (rest.place, rest.head);
+        match rest.behind.pop_best() {
+            Some(head) => rest.head = head,
             None => {
                 self.rests.remove(best);
             }

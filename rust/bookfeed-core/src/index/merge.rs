@@ -15,6 +15,17 @@ const fn is_sound(level: &Level) -> bool {
     level.price > 0 && level.qty > 0
 }
 
+/// Takes the best entry off that is no error, and those before it.
+#[inline]
+fn pop_sound<'a>(levels: &mut Ladder<'a>) -> Option<&'a Level> {
+    loop {
+        let level = levels.pop_best()?;
+        if is_sound(level) {
+            return Some(level);
+        }
+    }
+}
+
 /// What is left of one venue's side.
 #[derive(Clone, Debug)]
 struct Rest<'a> {
@@ -24,11 +35,8 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    fn new(levels: Ladder<'a>) -> Option<Self> {
-        let (mut head, mut behind) = levels.split_best()?;
-        while !is_sound(head) {
-            (head, behind) = behind.split_best()?;
-        }
+    fn new(mut behind: Ladder<'a>) -> Option<Self> {
+        let head = pop_sound(&mut behind)?;
         Some(Self { head, behind })
     }
 }
@@ -117,10 +125,10 @@ impl<'a> Merged<'a> {
         let rest = self.rests.get_mut(self.current)?;
         let level = rest.head;
         let (price, qty) = (level.price, level.qty);
-        match Rest::new(rest.behind) {
-            Some(behind) => {
-                let next = behind.head.price;
-                *rest = behind;
+        match pop_sound(&mut rest.behind) {
+            Some(head) => {
+                rest.head = head;
+                let next = head.price;
                 // Most levels in a row are one venue's: only a change of venue is looked for.
                 let stays = |(rival, place): (Price, usize)| {
                     self.compare(next, rival).then(self.current.cmp(&place)).is_lt()

@@ -67,12 +67,10 @@ impl<'a> Levels<'a> {
         self.levels.best().map(|l| (self.terms.price(l.price), l.qty))
     }
 
-    /// Price and quantity of the best level, and the levels behind it.
+    /// Takes the best level off and returns its price and quantity; `None` if there is none.
     #[inline]
-    #[must_use]
-    pub fn split_best(self) -> Option<((Price, Qty), Self)> {
-        let (best, levels) = self.levels.split_best()?;
-        Some(((self.terms.price(best.price), best.qty), Self { levels, ..self }))
+    pub fn pop_best(&mut self) -> Option<(Price, Qty)> {
+        self.levels.pop_best().map(|l| (self.terms.price(l.price), l.qty))
     }
 
     /// Price and quantity of each level, the best first, those included that lie beyond what

@@ -129,7 +129,7 @@ impl<'a> Walk<'a> {
     /// Takes the last level in hand that is not all the user's own; `Some(false)` if there is none.
     #[inline]
     fn take_up(&mut self, sell: bool) -> Option<bool> {
-        while let Some((level, rest)) = self.levels.split_best() {
+        while let Some(level) = self.levels.best() {
             self.left = others(level, self.own);
             if self.left > 0 {
                 self.price = self.leg.turned(level.price);
@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
                 self.unit = if sell { self.price - fee } else { -self.price - fee };
                 return Some(true);
             }
-            self.levels = rest;
+            self.levels.pop_best();
         }
         Some(false)
     }
@@ -145,7 +145,7 @@ impl<'a> Walk<'a> {
     /// Goes on to the next level; `Some(false)` if there is none.
     #[inline]
     fn advance(&mut self, sell: bool) -> Option<bool> {
-        self.levels = self.levels.split_best()?.1;
+        self.levels.pop_best()?;
         self.take_up(sell)
     }
 

@@ -68,14 +68,21 @@ impl<'a> Ladder<'a> {
         self.run.last().or_else(|| self.next_run()?.run.last())
     }
 
-    /// The best level, and those behind it.
+    /// Takes the best level off; `None` if there is none.
+    ///
+    /// In place, as a walk does so for each level and the rest of a ladder is longer than a level.
     #[inline]
-    #[must_use]
-    pub fn split_best(self) -> Option<(&'a Level, Self)> {
-        match self.run.split_last() {
-            Some((best, run)) => Some((best, Self { run, ..self })),
-            None => self.next_run()?.split_best(),
-        }
+    pub fn pop_best(&mut self) -> Option<&'a Level> {
+        let Some((best, run)) = self.run.split_last() else { return self.pop_of_next_run() };
+        self.run = run;
+        Some(best)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_of_next_run(&mut self) -> Option<&'a Level> {
+        *self = self.next_run()?;
+        self.pop_best()
     }
 
     /// The levels behind the run, if there are any.
@@ -167,9 +174,7 @@ impl<'a> Iterator for BestFirst<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a Level> {
-        let (best, behind) = self.0.split_best()?;
-        self.0 = behind;
-        Some(best)
+        self.0.pop_best()
     }
 
     #[inline]
