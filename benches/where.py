@@ -39,6 +39,7 @@ BUILT = ROOT / "target" / "release" / "lib_bookfeed.so"
 EXTENSION = "bookfeed._bookfeed"
 SAMPLES_A_SECOND = 9_999
 CLIENTS: Final = ("bare picows", "bookfeed")
+RECORDED: Final = f"{CLIENTS[1]} and a recording"
 VENUES: Final = ("polymarket", "kalshi", "binance")
 TABLE = "where: "
 TOGETHER = "together"
@@ -205,24 +206,35 @@ def bare(lane: Any) -> Callable[[], Round]:
     return play
 
 
-def feed(lane: Any) -> Callable[[], Round]:
-    """A round of ours, from its first records to its last; answers are compared."""
+def feed(lane: Any, directory: Path | None = None) -> Callable[[], Round]:
+    """A round of ours, from its first records to its last; answers are compared.
+
+    With ``directory`` the frames are recorded there, as in the saturated rows.
+    """
     from benches import loopback, loopback_feed
     from bookfeed.loops import run
+    from bookfeed.recordings.writer import JournalWriter
 
     count = len(lane.corpus.frames)
     records = loopback_feed.book_records(lane.corpus, count)
 
     def play() -> Round:
         url = lane.begin(f"saturated/{count}")
-        seconds = loopback.ROW_SECONDS_MAX
-        arrivals = run(
-            loopback_feed.receive(
-                lane.corpus, url, lane.tls, records, busy_poll=False, timeout_s=seconds
-            )
+        bound = loopback.BUFFER_BYTES
+        work = loopback_feed.receive(
+            lane.corpus,
+            url,
+            lane.tls,
+            records,
+            busy_poll=False,
+            timeout_s=loopback.ROW_SECONDS_MAX,
+            recorder=JournalWriter(directory, buffer_bytes_max=bound) if directory else None,
         )
+        arrivals = run(work)
         lane.end()
         wrong = loopback_feed.wrong_answer(arrivals, lane.corpus)
+        if directory is not None:
+            wrong = wrong or loopback.wrong_recording(directory, lane.corpus)
         if wrong is not None or not arrivals.native:
             raise ValueError(wrong or "frames were taken in Python: `bookfeed doctor` says why")
         began_ns, ended_ns = arrivals.batches[0][0], arrivals.batches[-1][0]
@@ -259,7 +271,10 @@ def measured(*, quick: bool) -> list[Row]:
         folder = Path(name)
         for transport in ("plain", "tls") if sender.tls is not None else ("plain",):
             lane = loopback.Lane(sender, corpus, transport)
-            for client, play in zip(CLIENTS, (bare(lane), feed(lane)), strict=True):
+            clients = {CLIENTS[0]: bare(lane), CLIENTS[1]: feed(lane)}
+            if transport == "plain":
+                clients[RECORDED] = feed(lane, folder / "journal")
+            for client, play in clients.items():
                 rows += rows_of(f"{client}, {transport}", play, rounds, folder)
         for venue in VENUES:
             few = frames // 10 if venue == "binance" else frames

@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Callable
 from typing import Final
 
-from benches import ingest, stages, where
+from benches import ingest, paced, questions, stages, where
 from benches.timing import Row
 
 Tables = dict[str, dict[str, Row]]
-SCENES: Final = tuple(
-    [f"{client}, {transport}" for transport in ("plain", "tls") for client in where.CLIENTS]
-    + [f"{venue}, in process" for venue in where.VENUES]
+SCENES: Final = (
+    *(f"{client}, plain" for client in (*where.CLIENTS, where.RECORDED)),
+    *(f"{client}, tls" for client in where.CLIENTS),
+    *(f"{venue}, in process" for venue in where.VENUES),
 )
 ANY_CLIENT: Final = (where.KERNEL, where.TLS, where.LOOP, where.SOCKETS)
 """What any client of these sockets has."""
@@ -22,6 +23,11 @@ ORJSON_THERE_US: Final = 1.47
 """What orjson takes for Polymarket's frames where the absolute targets were set."""
 HASH = "parts: hash of a book of 97 levels a side, digested with another"
 SHA1 = "parts: hash of a book of 97 levels a side, SHA-1 of its text alone"
+HASHED: Final = 'hash_check="{}", frames received at 10,000/s'
+CHECKS: Final = ("off", "sampled", "always")
+SAMPLED_US: Final = 0.40
+"""What sampling may add to a frame at that rate."""
+BID: Final = "book.bid"
 ABOUT: Final = """\
 The receiving thread is sampled while frames come as fast as it takes them; rounds without sampling
 say how long a frame takes, the samples which share of that a stage has. A function that the
@@ -92,12 +98,77 @@ def of_hashes(tables: Tables) -> str:
     )
 
 
+def of_sampling(tables: Tables) -> str:
+    """What sampled hashes cost, and why. Raises ``KeyError`` if it was not measured."""
+    rows = {check: tables[ingest.HASH][HASHED.format(check)] for check in CHECKS}
+    off, sampled, always = (row.median for row in rows.values())
+    compared = {
+        check: sum(count for name, count in row.facts.items() if name.startswith("hash_"))
+        for check, row in rows.items()
+    }
+    share = compared["sampled"] / compared["always"]
+    return wrapped(
+        f"* **Hashes sampled at 10,000 frames a second, at most {SAMPLED_US:.2f} µs a frame over"
+        f" none.** They take {sampled - off:.2f}. Comparing every one takes {always - off:.2f};"
+        f" sampling compares {share:.1%} of them, which comes to {share * (always - off):.2f}, and"
+        " the rest is memory (inferred): a book that is compared long after it changed has left"
+        " the caches. Comparing fewer would leave a book longer without the venue's word for it."
+    )
+
+
+def of_recording(tables: Tables) -> str:
+    """What recording costs the loop's thread, by stage. Raises ``KeyError`` if not measured."""
+    without, recorded = (f"{client}, plain" for client in (where.CLIENTS[1], where.RECORDED))
+    added = {
+        stage: median(tables, recorded, (stage,)) - median(tables, without, (stage,))
+        for stage in (*where.STAGES, where.TOGETHER)
+    }
+    most = (where.KERNEL, where.LIBC, where.CALL)
+    told = ", ".join(f"{stage} {added[stage]:+.0f}" for stage in most)
+    elsewhere = added[where.TOGETHER] - sum(added[stage] for stage in most)
+    return wrapped(
+        f"* **Recording, at most 150 ns a frame on the loop's thread.** As fast as frames come, it"
+        f" takes {added[where.TOGETHER]:.0f}: {told}, {elsewhere:+.0f} elsewhere. The thread that"
+        " compresses has the same core here and falls behind, so that frames wait in memory that"
+        " is new each time and has to be mapped; where it keeps up, the same buffers are filled"
+        " again."
+    )
+
+
+def of_spread(tables: Tables) -> str:
+    """What there is to gain in a question. Raises ``KeyError`` if it was not measured."""
+    spread = tables[questions.SPREAD]["bookfeed"].median
+    bid = tables[questions.TRUST][BID].median
+    return wrapped(
+        f"* **Spread of a book, at most 35 ns.** It takes {spread:.1f}; `{BID}`, one price of the"
+        f" same object, {bid:.1f}. A subtraction lies between: the rest is Python's call, and the"
+        " float that it makes."
+    )
+
+
+def of_pacing(tables: Tables) -> str:
+    """What a frame that comes alone costs. Raises ``KeyError`` if it was not measured."""
+    table = tables[paced.table_of("plain", 1_000)]
+    bare, ours = (table[name + paced.BUSY].spread for name in (paced.BARE, paced.OURS))
+    warm = median(tables, f"{where.CLIENTS[1]}, plain", (where.TOGETHER,)) / 1e3
+    return wrapped(
+        f"* **Paced, p50 at most 5 µs behind bare picows at 1,000 frames a second.** Awake all the"
+        f" time (busy-poll) it is {ours['p50'] - bare['p50']:.1f} behind. Where frames follow each"
+        f" other at once, all of a frame's way takes {warm:.2f} µs: what is more is code and books"
+        " that left the caches in the millisecond before (inferred). Bare picows has neither."
+    )
+
+
 def told(tables: Tables) -> list[str]:
     """A line for each target of which the rows are there."""
     asked: list[tuple[Callable[..., str], tuple[str, ...]]] = [
         *((of_sockets, (transport,)) for transport in OF_BARE),
         *((in_process, (venue,)) for venue in where.VENUES),
         (of_hashes, ()),
+        (of_sampling, ()),
+        (of_recording, ()),
+        (of_spread, ()),
+        (of_pacing, ()),
     ]
     lines = []
     for line, about in asked:

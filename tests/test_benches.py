@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from benches import paced, report, targets, where
+from benches import ingest, paced, questions, report, targets, where
 from benches.growth import Grown, Size
 from benches.ingest import fresh_us_per_frame
 from benches.paced import BARE, BUSY, OURS, Round, row_of, tried
@@ -13,7 +13,7 @@ from benches.report import Measured
 from benches.tables import ROW_SETS
 from benches.targets import paced_targets
 from benches.timing import Row
-from benches.where_lines import where_lines
+from benches.where_lines import BID, HASHED, where_lines
 
 TABLE = "paced plain 10000/s"
 
@@ -123,6 +123,41 @@ def test_samples_belong_to_the_stage_of_the_function_they_hit() -> None:
     ]
     found = where.shared_out(sampled, 10 * 10**9, 10 * 10**9 + 10)
     assert found == Counter(where.STAGES)
+
+
+def test_what_keeps_other_things_from_their_targets_is_said_in_figures() -> None:
+    def ns(value: float, **facts: float) -> Row:
+        return Row("", "", "ns", [value], facts=facts)
+
+    def scene(client: str, **took: float) -> tuple[str, dict[str, Row]]:
+        name = f"{where.TABLE}{client}, plain"
+        stages = dict.fromkeys((*where.STAGES, where.TOGETHER), 10.0) | {where.KERNEL: 20.0}
+        found = {stage: ns(value) for stage, value in stages.items()}
+        found |= {stage: ns(value, samples=9.0) for stage, value in took.items()}
+        return name, found
+
+    table = paced.table_of("plain", 1_000)
+    latencies = {BARE + BUSY: {"p50": 13.0}, OURS + BUSY: {"p50": 22.5}}
+    checks = {"off": ns(1.0), "sampled": ns(1.6, hash_match=10.0, bbo_match=5.0)}
+    checks["always"] = ns(11.0, hash_match=150.0, hash_unknown=50.0)
+    tables = dict(
+        [
+            scene(where.CLIENTS[0], together=300.0),
+            scene(where.CLIENTS[1], together=1_000.0),
+            scene(where.RECORDED, together=1_300.0, kernel=120.0),
+        ]
+    )
+    tables[ingest.HASH] = {HASHED.format(check): row for check, row in checks.items()}
+    tables[questions.SPREAD] = {"bookfeed": ns(35.6)}
+    tables[questions.TRUST] = {BID: ns(34.0)}
+    tables[table] = {name: Row(table, name, "µs", spread=each) for name, each in latencies.items()}
+    said = " ".join("\n".join(where_lines(tables)).split())
+    assert "They take 0.60. Comparing every one takes 10.00; sampling compares 5.0% of" in said
+    assert "which comes to 0.50, and the rest is memory" in said
+    assert "it takes 300: kernel +100, " in said and "+200 elsewhere" in said
+    assert "It takes 35.6; `book.bid`, one price of the same object, 34.0." in said
+    assert "it is 9.5 behind." in said and "all of a frame's way takes 1.00 µs" in said
+    assert f"| {where.RECORDED}, plain |" in said
 
 
 def test_what_keeps_a_socket_from_its_target_is_said_in_figures() -> None:
