@@ -9,7 +9,7 @@ live for a while.
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,7 +64,6 @@ class Resync:
     """One book that is to be recovered, and what it has cost so far."""
 
     cause: str
-    wanted: bool = True
     fetching: bool = False
     fetches: int = 0
     # How many of them were answered without it.
@@ -75,8 +74,8 @@ class Resync:
     settled_ns: int = 0
 
     def due(self, now_ns: int) -> bool:
-        """Whether it may be fetched now."""
-        return self.wanted and not self.fetching and self.fetch_ns <= now_ns
+        """Whether it may be fetched now, if it is wanted."""
+        return not self.fetching and self.fetch_ns <= now_ns
 
 
 @dataclass(slots=True)
@@ -90,6 +89,8 @@ class ResyncPlan:
     rng: random.Random
     can_fetch: bool
     _resyncs: dict[int, Resync] = field(default_factory=dict)
+    _wanted: dict[int, Resync] = field(default_factory=dict)
+    """Those of them that are to be recovered: few of many, and looked at at every beat."""
     _fetches: TokenBucket = field(init=False)
     _reconnects: dict[int, TokenBucket] = field(default_factory=dict)
     _fetch_backoff: Backoff = field(init=False)
@@ -110,24 +111,23 @@ class ResyncPlan:
 
     def wanted(self) -> int:
         """Return how many books are to be recovered."""
-        return sum(resync.wanted for resync in self._resyncs.values())
+        return len(self._wanted)
 
     def want(self, instrument: int, cause: str, now_ns: int) -> None:
         """A book is to be recovered; does nothing if that is known."""
+        if instrument in self._wanted:
+            return
         resync = self._resyncs.get(instrument)
-        if resync is None or (
-            not resync.wanted and now_ns - resync.settled_ns >= self._forgiven_ns
-        ):
-            self._resyncs[instrument] = Resync(cause)
-        elif not resync.wanted:
-            resync.wanted = True
-            resync.cause = cause
+        if resync is None or now_ns - resync.settled_ns >= self._forgiven_ns:
+            resync = self._resyncs[instrument] = Resync(cause)
+        resync.cause = cause
+        self._wanted[instrument] = resync
 
     def settled(self, instrument: int, now_ns: int) -> None:
         """A book is live, or not wanted any more."""
-        resync = self._resyncs.get(instrument)
-        if resync is not None and resync.wanted:
-            resync.wanted = resync.fetching = False
+        resync = self._wanted.pop(instrument, None)
+        if resync is not None:
+            resync.fetching = False
             resync.settled_ns = now_ns
 
     def cause(self, instrument: int) -> str:
@@ -138,19 +138,20 @@ class ResyncPlan:
     def forget(self, instrument: int) -> None:
         """A book is gone; what it has cost is gone with it."""
         self._resyncs.pop(instrument, None)
+        self._wanted.pop(instrument, None)
 
     def attempts(self, instrument: int) -> int:
         """Return how many fetches did not bring a book back that is wanted; 0 if it is not."""
-        resync = self._resyncs.get(instrument)
-        return resync.fetches if resync is not None and resync.wanted else 0
+        resync = self._wanted.get(instrument)
+        return 0 if resync is None else resync.fetches
 
     def wanted_of(self, candidates: Iterable[int]) -> list[int]:
         """Return those of ``candidates`` that are wanted back, whatever is under way for them."""
-        return [i for i in candidates if i in self._resyncs and self._resyncs[i].wanted]
+        return [i for i in candidates if i in self._wanted]
 
     def due(self, candidates: Iterable[int], now_ns: int) -> list[int]:
         """Return those of ``candidates`` that may be fetched now, budgets aside."""
-        return [i for i in candidates if (t := self._resyncs.get(i)) is not None and t.due(now_ns)]
+        return [i for i in candidates if (t := self._wanted.get(i)) is not None and t.due(now_ns)]
 
     def adopt(self, instruments: Iterable[int]) -> None:
         """Books that are wanted come with a fetch that is under way for others anyway."""
@@ -171,7 +172,7 @@ class ResyncPlan:
             return []
         due: list[int] = []
         for instrument in candidates:
-            resync = self._resyncs.get(instrument)
+            resync = self._wanted.get(instrument)
             if resync is not None and resync.due(now_ns):
                 due.append(instrument)
                 if len(due) == most:
@@ -201,20 +202,23 @@ class ResyncPlan:
 
     def not_given(self, instrument: int) -> bool:
         """Whether the venue was asked for a book as often as is worth it, and does not give it."""
-        resync = self._resyncs.get(instrument)
-        if resync is None or not resync.wanted:
+        resync = self._wanted.get(instrument)
+        if resync is None:
             return False
         if not self.can_fetch:
             return resync.cause == NO_SNAPSHOT
         return resync.not_given >= self.policy.fetches_max
 
-    def lone(self, candidates: Iterable[int]) -> list[int]:
+    def lone(self, candidates: Container[int]) -> list[int]:
         """Return those of ``candidates`` that only a connection of their own may yet bring."""
         return [
             i
-            for i in candidates
-            if self.not_given(i)
-            or (self.attempts(i) >= self.policy.fetches_max and self.cause(i) == NO_SNAPSHOT)
+            for i, resync in self._wanted.items()
+            if i in candidates
+            and (
+                self.not_given(i)
+                or (resync.fetches >= self.policy.fetches_max and resync.cause == NO_SNAPSHOT)
+            )
         ]
 
     def hold(self, until_ns: int) -> None:
@@ -226,8 +230,7 @@ class ResyncPlan:
         asking = [
             resync
             for instrument in instruments
-            if (resync := self._resyncs.get(instrument)) is not None
-            and resync.wanted
+            if (resync := self._wanted.get(instrument)) is not None
             and (not self.can_fetch or resync.fetches >= self.policy.fetches_max)
         ]
         # All that ask pay for it: fifty that cannot be had are no reason for fifty times as many.
