@@ -17,6 +17,7 @@ PACKAGES: Final = (
     "cli/",
     "dispatch/",
     "doctor/",
+    "fair/",
     "feed/",
     "live/(recovery/)?",
     "monitor/",

@@ -27,8 +27,9 @@ YES, NO, MARKET = "1" * 77, "2" * 77, "0x" + "ab" * 32
 T0: Final = 1_790_000_000_000_000_000
 MS: Final = 1_000_000
 
-# One more is what recordings of each venue showed, which simulated worlds are made by.
-SHARED_FILES_NAMING_A_VENUE_MAX: Final = 7
+# One is what recordings of each venue showed, which simulated worlds are made by; another is which
+# venues an index is of.
+SHARED_FILES_NAMING_A_VENUE_MAX: Final = 8
 
 
 def hits(pattern: str, *paths: Path, suffix: str) -> Iterator[str]:

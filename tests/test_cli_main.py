@@ -18,6 +18,7 @@ COMMANDS = (
     "record",
     "replay",
     "audit",
+    "calibrate",
     "import",
     "markets",
     "book",
@@ -150,7 +151,7 @@ def test_help_is_there_for_who_asks_for_it(
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of("", capsys)
-    assert all(f"    {command} " in text for command in COMMANDS)
+    assert all(re.search(rf"^    {command}\s", text, re.MULTILINE) for command in COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 Number = TypeVar("Number", int, float)
 
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DAY_S: Final = 86_400
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": _DAY_S}
 
 
 def within(parse: type[Number], low: float, high: float) -> Callable[[str], Number]:
@@ -32,6 +33,14 @@ def numbered(text: str) -> tuple[int, str]:
     if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 4 and int(number) > 0):
         raise argparse.ArgumentTypeError(f"must be such as 3 or 3:NAME, not {text!r}")
     return int(number), name
+
+
+def seconds(text: str) -> tuple[int, ...]:
+    """An argument type: whole seconds from 1 to a day, with commas between them."""
+    found = text.split(",")
+    if not all(one.isascii() and one.isdigit() and 0 < int(one) <= _DAY_S for one in found):
+        raise argparse.ArgumentTypeError(f"must be seconds such as 120,60,10, not {text!r}")
+    return tuple(map(int, found))
 
 
 def path(text: str) -> str:

@@ -6,19 +6,17 @@ from bookfeed.cli.arguments import duration_s, numbered, path, within
 from bookfeed.cli.options import (
     SERVICE,
     WORK,
-    WORK_ON_DATA,
     Commands,
     addresses,
-    mode,
     one_book,
     output,
     paper,
-    recording,
     simulated,
     source,
     target,
     why,
 )
+from bookfeed.cli.recording_commands import add_audit, add_calibrate, add_import, add_replay
 from bookfeed.sim import BOTH
 from bookfeed.sim import names as simulators
 
@@ -42,53 +40,6 @@ def add_run(commands: Commands) -> None:
     output(run, "table on a terminal, else ndjson")
 
 
-def add_replay(commands: Commands) -> None:
-    """``bookfeed replay``."""
-    replay = commands.add(
-        "replay",
-        "run a recording through the engine, and report on it",
-        more="The engine gives the same books and signals as it gave live; the digest it prints "
-        "proves it. Use it for research, back-tests and regression tests.",
-        example="replay recordings --books -o json",
-        codes=WORK_ON_DATA,
-    )
-    recording(replay)
-    replay.add_argument(
-        "--frames",
-        type=within(int, 0, 2**63 - 1),
-        metavar="N",
-        help="stop after N frames (default: all)",
-    )
-    replay.add_argument(
-        "--books", action="store_true", help="report every level of the books at the end"
-    )
-    replay.add_argument(
-        "--hash-check",
-        choices=("always", "sampled", "off"),
-        help="how often a book is checked against the venue's hash of it "
-        "(default: as recorded; always for captures)",
-    )
-    mode(replay)
-    why(replay)
-    paper(replay)
-    output(replay)
-
-
-def add_audit(commands: Commands) -> None:
-    """``bookfeed audit``."""
-    audit = commands.add(
-        "audit",
-        "check a recording: compute every book and signal again, independently",
-        more="It reads the frames in plain Python, with none of the engine's code, and compares "
-        "what it finds with what the engine makes of them. It is slow on purpose.",
-        example="audit recordings -o json",
-        codes={**WORK_ON_DATA, 1: "something did not agree, or failed (nothing there)"},
-    )
-    recording(audit)
-    mode(audit)
-    output(audit)
-
-
 def add_record(commands: Commands) -> None:
     """``bookfeed record``."""
     record = commands.add(
@@ -107,26 +58,6 @@ def add_record(commands: Commands) -> None:
         help="where to write (default: directory in [record] of the file, else recordings)",
     )
     output(record, "table on a terminal, else ndjson")
-
-
-def add_import(commands: Commands) -> None:
-    """``bookfeed import``."""
-    importing = commands.add(
-        "import",
-        "turn a capture (JSON lines) into a journal",
-        more="A journal is checksummed and compressed.",
-        example="import capture.ndjson.gz capture.bfj",
-        codes=WORK_ON_DATA,
-        module="importing",
-    )
-    importing.add_argument(
-        "capture", type=path, metavar="CAPTURE", help="JSON lines, plain, gzip or zstd"
-    )
-    importing.add_argument(
-        "journal", type=path, metavar="OUT.bfj", help="journal to write; it must not exist"
-    )
-    mode(importing)
-    output(importing)
 
 
 def add_markets(commands: Commands) -> None:
@@ -494,6 +425,7 @@ EVERY: Final = (
     add_record,
     add_replay,
     add_audit,
+    add_calibrate,
     add_import,
     add_markets,
     add_book,

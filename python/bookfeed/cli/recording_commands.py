@@ -1,0 +1,130 @@
+"""The arguments of the subcommands that read a recording, with their help."""
+
+from bookfeed.cli.arguments import path, seconds, within
+from bookfeed.cli.options import (
+    WORK_ON_DATA,
+    Commands,
+    mode,
+    output,
+    paper,
+    recording,
+    why,
+)
+
+
+def add_replay(commands: Commands) -> None:
+    """``bookfeed replay``."""
+    replay = commands.add(
+        "replay",
+        "run a recording through the engine, and report on it",
+        more="The engine gives the same books and signals as it gave live; the digest it prints "
+        "proves it. Use it for research, back-tests and regression tests.",
+        example="replay recordings --books -o json",
+        codes=WORK_ON_DATA,
+    )
+    recording(replay)
+    replay.add_argument(
+        "--frames",
+        type=within(int, 0, 2**63 - 1),
+        metavar="N",
+        help="stop after N frames (default: all)",
+    )
+    replay.add_argument(
+        "--books", action="store_true", help="report every level of the books at the end"
+    )
+    replay.add_argument(
+        "--hash-check",
+        choices=("always", "sampled", "off"),
+        help="how often a book is checked against the venue's hash of it "
+        "(default: as recorded; always for captures)",
+    )
+    mode(replay)
+    why(replay)
+    paper(replay)
+    output(replay)
+
+
+def add_audit(commands: Commands) -> None:
+    """``bookfeed audit``."""
+    audit = commands.add(
+        "audit",
+        "check a recording: compute every book and signal again, independently",
+        more="It reads the frames in plain Python, with none of the engine's code, and compares "
+        "what it finds with what the engine makes of them. It is slow on purpose.",
+        example="audit recordings -o json",
+        codes={**WORK_ON_DATA, 1: "something did not agree, or failed (nothing there)"},
+    )
+    recording(audit)
+    mode(audit)
+    output(audit)
+
+
+def add_import(commands: Commands) -> None:
+    """``bookfeed import``."""
+    importing = commands.add(
+        "import",
+        "turn a capture (JSON lines) into a journal",
+        more="A journal is checksummed and compressed.",
+        example="import capture.ndjson.gz capture.bfj",
+        codes=WORK_ON_DATA,
+        module="importing",
+    )
+    importing.add_argument(
+        "capture", type=path, metavar="CAPTURE", help="JSON lines, plain, gzip or zstd"
+    )
+    importing.add_argument(
+        "journal", type=path, metavar="OUT.bfj", help="journal to write; it must not exist"
+    )
+    mode(importing)
+    output(importing)
+
+
+def add_calibrate(commands: Commands) -> None:
+    """``bookfeed calibrate``."""
+    calibrate = commands.add(
+        "calibrate",
+        "say how good fair values were in a recording, and what markets said themselves",
+        more="Each market about a price is asked some times before its end what it is worth, with "
+        "what had been received by then; what was said is held against what came true. It takes "
+        "a recording with the reference: prices of a relay, or spot books.",
+        example="calibrate recordings -o json",
+        codes=WORK_ON_DATA,
+    )
+    recording(calibrate)
+    mode(calibrate)
+    calibrate.add_argument(
+        "--left",
+        type=seconds,
+        metavar="S,…",
+        help="so many seconds before their ends markets are asked about "
+        "(default: 300,120,60,30,10)",
+    )
+    calibrate.add_argument(
+        "--freedom",
+        type=within(int, 0, 100),
+        default=4,
+        metavar="N",
+        help="degrees of freedom of Student's t, 3 to 100; 0 for normal moves (default: 4)",
+    )
+    calibrate.add_argument(
+        "--scale",
+        type=within(float, 0.01, 100),
+        default=1.0,
+        metavar="X",
+        help="what deviations are multiplied by (default: 1)",
+    )
+    calibrate.add_argument(
+        "--half-life",
+        type=within(float, 1, 86_400),
+        default=300.0,
+        metavar="S",
+        help="of the volatility, seconds (default: 300)",
+    )
+    calibrate.add_argument(
+        "--step",
+        type=within(float, 0.1, 3_600),
+        default=10.0,
+        metavar="S",
+        help="between the prices that volatility is measured by, seconds (default: 10)",
+    )
+    output(calibrate)

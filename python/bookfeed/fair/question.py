@@ -1,0 +1,114 @@
+"""Which listed markets a fair value can be computed of: windows about a price of which it is known
+how it decides, and from which stream or index it comes.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+
+from bookfeed._bookfeed import BoundaryMeasure
+from bookfeed.catalogue.listing import Listing
+from bookfeed.feed.deciding import strike_ts
+
+_STREAM: Final = re.compile(r"https?://data\.chain\.link/streams/([a-z0-9]+)-([a-z]+)\b.*")
+_INDEXED: Final = re.compile(r"KX(BTC|ETH|SOL|XRP)")
+INDEX: Final = "index:"
+"""What the name of a reference begins with that is an index of spot books."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A market about a price, as far as its listing says it."""
+
+    key: tuple[str, str]
+    """Its venue, and the venue's id of it."""
+    symbol: str
+    """Of the book of its first outcome."""
+    title: str
+    start_ts: int
+    end_ts: int
+    """Of its window, Unix nanoseconds."""
+    measure: BoundaryMeasure
+    """How the value at its end is had, and that at its start."""
+    reference: str
+    """``"btcusd"``, a price that a relay tells, or ``"index:BTC"``."""
+    own: bool
+    """Whether it is compared with what the window begins at, where no strike is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between which values, in 1e-18, the answer is yes: at least one, and below the other."""
+
+    at_least_e18: int | None
+    below_e18: int | None
+
+
+def question_of(listing: Listing) -> Question | str:
+    """The question of a market, or why there is none, in words."""
+    start_ts, end_ts = strike_ts(listing), listing.close_ts
+    if start_ts is None or end_ts is None or end_ts <= start_ts:
+        return "it is no window"
+    if not listing.outcomes or not listing.outcomes[0].symbol:
+        return "it has no book"
+    measure = _measure(listing)
+    if measure is None:
+        return "its listing does not say what decides it"
+    reference = _reference(listing)
+    if reference is None:
+        return "its reference is none that is computed here"
+    return Question(
+        key=(listing.venue, listing.market or listing.slug),
+        symbol=listing.outcomes[0].symbol,
+        title=listing.called,
+        start_ts=start_ts,
+        end_ts=end_ts,
+        measure=measure,
+        reference=reference,
+        own=listing.start_ts is not None,
+    )
+
+
+def bounds_of(listing: Listing) -> Bounds | None:
+    """What the price is compared with, as far as it is told; ``None`` while it is not."""
+    strike = listing.strike
+    if strike is None or (strike.floor is None and strike.cap is None):
+        return None
+    return Bounds(_e18(strike.floor), _e18(strike.cap))
+
+
+def answer_of(listing: Listing) -> bool | None:
+    """Whether its first outcome came true; ``None`` while nobody says, and if it is shared out."""
+    payout = listing.outcomes[0].payout if listing.outcomes else None
+    if payout is not None and payout in (0, 1):
+        return payout == 1
+    if payout is None and listing.result in ("yes", "no"):
+        return listing.result == "yes"
+    return None
+
+
+def _e18(value: Decimal | None) -> int | None:
+    return None if value is None else int(value.scaleb(18))
+
+
+def _measure(listing: Listing) -> BoundaryMeasure | None:
+    """Chainlink's mean has a sample at its end, an index' one has none (docs/index.md)."""
+    regime = listing.regime
+    if regime.kind == "mean" and regime.seconds:
+        last = _STREAM.fullmatch(regime.source) is not None
+        endpoints: Literal["start", "end"] = "end" if last else "start"
+        return BoundaryMeasure("mean", samples=regime.seconds, endpoints=endpoints)
+    if regime.kind == "price":
+        return BoundaryMeasure("tick")
+    return BoundaryMeasure("last") if regime.kind == "candle" else None
+
+
+def _reference(listing: Listing) -> str | None:
+    stream = _STREAM.fullmatch(listing.regime.source)
+    if stream is not None:
+        return stream[1] + stream[2]
+    indexed = _INDEXED.match(listing.event or listing.slug)
+    if indexed is not None:
+        return INDEX + indexed[1]
+    return None
