@@ -130,6 +130,29 @@ async def test_a_connection_that_the_venue_is_going_to_end_is_replaced_before_it
     ]
 
 
+async def test_a_price_that_walks_is_followed_and_costs_no_book_its_state() -> None:
+    # Few levels are told, and the simulated price soon leaves them.
+    async with running(followed=1, endpoint={"depth": 30}, levels=40, rate=2_000.0) as one:
+        await one.live()
+        lost = len(one.watcher.states)
+        await until(lambda: one.feed.counters()["rest_accepted"] >= 3)
+        await one.checked()
+        assert [cause for _, _, cause in one.watcher.states[lost:]] == []
+        assert one.feed.book("BTCUSDT").evidence["rest_match"] >= 2
+    assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
+    assert audited(one.tape.records).findings == []
+
+
+async def test_a_delay_that_grows_is_told() -> None:
+    async with running() as one:
+        await one.live()
+        one.inject("delay", "growing", duration_s=8.0)
+        await until(lambda: one.feed.status().connections[0].delay_grows)
+        status = one.feed.status().connections[0]
+        assert status.freshness == "suspect" and status.delay_s is not None
+        assert one.feed.counters()["delay_growths"] == 1
+
+
 @pytest.mark.parametrize("kind", ["disconnect", "reset"])
 async def test_a_new_connection_begins_its_books_anew(kind: str) -> None:
     async with running() as one:

@@ -427,6 +427,27 @@ def test_a_connection_that_delivers_late(hash_check: HashCheck) -> None:
     assert market.state()[0] == market.state(NO)[0] == "live" and market.right()
 
 
+def test_a_delay_that_grows_is_seen_long_before_it_is_too_late() -> None:
+    market = Market("sampled")
+    grew_ms = None
+    for k in range(1, 200):
+        late_ms = max(0, k - 30) * 20  # a fifth of the time
+        market.say(market.walk(k, market.ms + 100 - late_ms), 100)
+        market.engine.advance(market.ms * MS)
+        if market.engine.delay_grows(0) and grew_ms is None:
+            grew_ms = late_ms
+            assert market.engine.freshness(0) == "suspect"
+            assert market.state()[0] == "live", "it costs no book its state"
+    assert grew_ms is not None and 250 <= grew_ms <= 1_200
+    assert market.engine.counters()["delay_growths"] == 1
+    assert market.state() == ("suspect", "late")
+    steady_ms = late_ms
+    for k in range(200, 240):
+        market.say(market.walk(k, market.ms + 100 - steady_ms), 100)
+        market.engine.advance(market.ms * MS)
+    assert not market.engine.delay_grows(0), "it rises no more"
+
+
 def test_a_book_convicted_while_late_is_not_live_after_it() -> None:
     market = Market("always")
     for k in range(1, 10):

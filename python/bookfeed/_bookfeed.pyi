@@ -1573,6 +1573,12 @@ class Engine:
         nothing although by their rhythm they should: their instrument numbers, the busiest first.
         Where the whole connection is silent so, its busiest books are among them.
         """
+    def probes(self, conn: int) -> list[int]:
+        """The live books of a connection of which a whole one by REST is wanted beside their
+        stream, given to ``ingest_rest``: their instrument numbers. Half of what is known of such a
+        book is used up; or its stream numbers nothing, and it was not held against a whole one for
+        a minute.
+        """
     def freshness(self, conn: int) -> Freshness:
         """What is thought of the silence of a connection as a whole: as ``BookView.freshness``."""
     def books(self) -> Sequence[BookView]:
@@ -1612,6 +1618,8 @@ class Engine:
         nanoseconds; negative where the receiver's clock is behind, ``None`` before there was
         one.
         """
+    def delay_grows(self, conn: int) -> bool:
+        """Whether what a connection brings is later and later: it waits in a queue somewhere."""
 
     def notices(self, conn: int) -> list[Notice]:
         """Takes the venue's replies on a connection that nobody has taken yet, oldest first."""

@@ -47,6 +47,8 @@ class ConnectionStatus:
     negative if behind; ``None`` where the venue did not say."""
     freshness: Freshness = "none"
     """What is thought of its silence, by what it says of markets; one of ``FRESHNESS``."""
+    delay_grows: bool = False
+    """Whether what it brings is later and later, so that it waits in a queue somewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -536,10 +536,14 @@ class Auditor:
             if not self._adopt(number) and self._lines.unlike(number, self._ts):
                 self._find("levels", f"book {number} is what neither of its lines has told")
             return
-        book = self._model.instruments[number].book
+        one = self._model.instruments[number]
         sides: tuple[Side, Side] = ("bid", "ask")
-        for side in sides:
-            mine, theirs = book.in_units(side), self._witness.levels(number, side)
+        told = {side: self._witness.levels(number, side) for side in sides}
+        deeper = one.deeper
+        if deeper is not None and all(deeper.in_units(side) == told[side] for side in sides):
+            one.book, one.deeper = deeper, None
+        for side, theirs in told.items():
+            mine = one.book.in_units(side)
             if mine != theirs:
                 only_mine = [level for level in mine if level not in theirs]
                 only_theirs = [level for level in theirs if level not in mine]

@@ -56,6 +56,12 @@ class OwnBook:
         else:
             self._sides[side].pop(price, None)
 
+    def copy(self) -> "OwnBook":
+        """Another one with the same levels."""
+        other = OwnBook()
+        other.load(self._sides["bid"], self._sides["ask"])
+        return other
+
     def qty(self, side: Side, price: Decimal) -> Decimal:
         """Size at a price, zero if there is no such level."""
         return self._sides[side].get(price, Decimal(0))
@@ -115,6 +121,9 @@ class Instrument:
     """Whether the venue as a whole pauses at a time."""
     determined: bool = False
     book: OwnBook = field(default_factory=OwnBook)
+    deeper: OwnBook | None = None
+    """The book with levels behind those that were known, as a whole one beside it has them: the
+    engine may have taken them."""
     state: str = "idle"
     """As the newest state record has it: taken from the engine."""
     cause: str = "none"

@@ -497,6 +497,7 @@ class Supervisor:
             reconnects=session.counters.reconnects,
             clock_ahead_s=session.clock_ahead_s,
             freshness=self.engine.freshness(session.conn),
+            delay_grows=self.engine.delay_grows(session.conn),
         )
 
     def on_state(self, update: Update) -> None:

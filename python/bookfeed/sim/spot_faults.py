@@ -18,7 +18,7 @@ VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "drop": ("",),
     "duplicate": ("at_once", "later"),
     "swap": ("",),
-    "delay": ("",),
+    "delay": ("", "growing"),
     "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
     "bit_flip": ("",),
     "unknown": ("type", "member"),
@@ -33,7 +33,8 @@ VARIANTS: Final[dict[str, tuple[str, ...]]] = {
 drop        the frame is never delivered
 duplicate   it is delivered again: at once or later
 swap        it arrives after the next one of its book
-delay       it and all that follows on its connection arrive late, in order
+delay       it and all that follows on its connection arrive late, in order; at once as late as it
+            gets, or each later than the one before
 malformed   it is not the message it should be
 bit_flip    one bit of it is another
 unknown     a message of a type nobody has heard of comes before it, or a member is added to it
@@ -187,7 +188,8 @@ class SpotInjector(Injector[SpotFault, Out]):
                 link.held = (_key(out), out)
             case "delay":
                 lasts_s = fault.duration_s or 1.0
-                link.delay = Delay(int(lasts_s * 1e9), now_ns, now_ns + int(2 * lasts_s * 1e9))
+                until_ns, grows = now_ns + int(2 * lasts_s * 1e9), fault.variant == "growing"
+                link.delay = Delay(int(lasts_s * 1e9), now_ns, until_ns, slowly=grows)
                 frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
             case "freeze":
                 duty = "silence"

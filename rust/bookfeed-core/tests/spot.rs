@@ -16,3 +16,5 @@ mod coinbase;
 mod desk;
 #[path = "spot/kraken.rs"]
 mod kraken;
+#[path = "spot/probes.rs"]
+mod probes;

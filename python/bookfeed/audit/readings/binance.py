@@ -3,7 +3,8 @@
 Every change of a book has an update id. A diff says which ids it spans, first and last; a REST
 book at which id it stands. A book is one REST book and every diff behind it without a hole. Sizes
 are absolute. ``bookTicker`` states the touch at an id of the same kind: where a book stands at
-that very id, it must agree. Frames are raw or in the envelope of a combined stream.
+that very id, it must agree. Frames are raw or in the envelope of a combined stream. A REST book
+that comes beside a running one may make it known deeper: levels behind its last ones are added.
 """
 
 from collections import defaultdict, deque
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from bookfeed.audit.books import Instrument, Side, Touch, newest
+from bookfeed.audit.books import Instrument, OwnBook, Side, Touch, newest
 from bookfeed.audit.fills import Named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
@@ -27,6 +28,8 @@ from bookfeed.audit.reading import Effects, Message, Reading, Trade
 
 # Diffs kept for a book that waits for its REST book: more than half an hour of them.
 HELD_MAX: Final = 20_000
+# Diffs of a running book that an answer of a moment ago may need.
+RECENT_MAX: Final = 2_000
 # Touches kept that a book has yet to reach.
 CLAIMS_MAX: Final = 1_000
 
@@ -70,6 +73,12 @@ class Ids:
     """Diffs that came without a basis."""
     claims: dict[int, Touch] = field(default_factory=dict)
     """Touches at ids that it has yet to reach."""
+    ends: dict[Side, Decimal] = field(default_factory=dict)
+    """Where the whole book that it rests on ended."""
+    recent: deque[Diff] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
+    """Diffs that were applied."""
+    beside: Whole | None = None
+    """A REST book that came while it ran, and that it has yet to reach."""
 
 
 class BinanceReading(Reading):
@@ -181,10 +190,35 @@ class BinanceReading(Reading):
             self._judge_claims(one, effects)
 
     def _advance(self, one: Instrument, diff: Diff) -> None:
+        ids = self._of(one)
         for side, at, qty in diff.changes:
             one.book.set(side, at, qty)
-        self._of(one).last = diff.last
+            if one.deeper is not None:
+                one.deeper.set(side, at, qty)
+        ids.last = diff.last
+        ids.recent.append(diff)
         one.ts_event = newest(one.ts_event, diff.ts_event)
+        self._deepen(one)
+
+    def _deepen(self, one: Instrument) -> None:
+        """What the book would be with the levels that a REST book beside it has behind its own."""
+        ids = self._of(one)
+        whole = ids.beside
+        if whole is None or whole.last > ids.last:
+            return
+        ids.beside = None
+        since = [diff for diff in ids.recent if diff.last > whole.last]
+        if (since[0].first if since else ids.last + 1) > whole.last + 1:
+            return  # what came behind it is not at hand any more
+        told = OwnBook()
+        told.load(whole.bids, whole.asks)
+        for side, at, qty in (change for diff in since for change in diff.changes):
+            told.set(side, at, qty)
+        one.deeper = one.book.copy()
+        for side, end in ids.ends.items():
+            for at, qty in told.levels(side):
+                if at < end if side == "bid" else at > end:
+                    one.deeper.set(side, at, qty)
 
     def _hear_claim(self, one: Instrument, claim: Claim, effects: Effects) -> None:
         ids = self._of(one)
@@ -223,9 +257,13 @@ class BinanceReading(Reading):
         """A whole book, and on it the diffs that came meanwhile, as far as they follow it."""
         effects = Effects()
         one = self.model.instruments[message.named[0]]
-        if message.kind != "depth" or one.based or one.over or one.state == "idle":
+        if message.kind != "depth" or one.over or one.state == "idle":
             return effects
         ids, whole = self._of(one), message.body
+        if one.based:
+            ids.beside = whole
+            self._deepen(one)
+            return effects
         held = [diff for diff in ids.held if diff.last > whole.last]
         at = whole.last
         for diff in held:
@@ -233,12 +271,24 @@ class BinanceReading(Reading):
                 return effects  # too old a book: a newer one has to be fetched
             at = diff.last
         one.book.load(whole.bids, whole.asks)
-        one.based, ids.last = True, whole.last
+        one.based, ids.last, one.deeper = True, whole.last, None
+        ids.ends = _ends(whole)
         ids.held.clear()
+        ids.recent.clear()
         for diff in held:
             self._advance(one, diff)
         self._judge_claims(one, effects)
         return effects
+
+
+def _ends(whole: Whole) -> dict[Side, Decimal]:
+    """The last level of each side that has any."""
+    ends: dict[Side, Decimal] = {}
+    if whole.bids:
+        ends["bid"] = min(whole.bids)
+    if whole.asks:
+        ends["ask"] = max(whole.asks)
+    return ends
 
 
 def _kind(document: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ says meanwhile. A book that was lost (a gap, an answer that was too old, the end
 it) is asked for on the same connection, which goes on serving its neighbours; no book is worth a
 new connection, unless the stream says nothing of a book that the venue changes. A book whose
 silence is odd is compared, when none is to be asked for: the number at which the venue's stands
-says whether the stream has told everything.
+says whether the stream has told everything. After them come books of which the engine wants a whole
+one beside the stream (``Engine.probes``), before the price leaves what is known of them.
 """
 
 import asyncio
@@ -65,6 +66,7 @@ class SeedMender(Mender):
         self._late: dict[int, int] = {}
         self._fetching: asyncio.Task[None] | None = None
         self._suspects = Suspects()
+        self._probes = Suspects()
         self._look_ns = 0
 
     def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
@@ -155,11 +157,22 @@ class SeedMender(Mender):
                 self._begin(instrument)
         elif now_ns >= self._look_ns:
             self._look_ns = now_ns + LOOK_NS
-            silent = [i for shard in up for i in connections.engine.suspects(shard.conn)]
-            for instrument in self._suspects.due(silent, now_ns)[:1]:
-                if plan.take_request(now_ns):
-                    self._suspects.asked((instrument,), now_ns)
-                    self._begin(instrument)
+            engine = connections.engine
+            silent = [i for shard in up for i in engine.suspects(shard.conn)]
+            wanted = [i for shard in up for i in engine.probes(shard.conn)]
+            asked = self._ask_first(self._suspects, silent, now_ns)
+            if not asked and self._ask_first(self._probes, wanted, now_ns):
+                # Many may be wanted at once, and each answer takes a moment.
+                self._look_ns = now_ns
+
+    def _ask_first(self, whom: Suspects, instruments: Sequence[int], now_ns: int) -> bool:
+        """Ask about the first of them that is due; whether one was."""
+        for instrument in whom.due(instruments, now_ns)[:1]:
+            if self.connections.plan.take_request(now_ns):
+                whom.asked((instrument,), now_ns)
+                self._begin(instrument)
+                return True
+        return False
 
     def _begin(self, instrument: int) -> None:
         """Begin a request for a book, to recover it or to compare it."""

@@ -8,7 +8,8 @@ seed, and the same seed fails again the same way.
 
 Binance's books say at which update id they stand, so they are held against the truth at that id.
 They are known to the last level of the REST book: as far as that, every level; and their touch
-always. A book that the price has left (``window``) is held against the truth as well.
+always. Before the price leaves what is known of a book, more of it must be known, unless the price
+is too fast for that; one that it has left (``window``) is held against the truth as well.
 Kraken's are held against the truth of the message that was heard last: the best ten levels a side
 always, which its sums cover; the whole window unless a fault that no sum can show has struck since
 the last whole book. Coinbase's are held against it whole, since every message has a number.
@@ -59,6 +60,9 @@ ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "evidence"})
 # What the referee holds against the truth where it happens.
 JUDGED: Final = frozenset({"window"})
 
+DEEPER_WITHIN_NS: Final = 1_000 * MS
+"""How long more of a side may take to be known, when half of what an answer tells is used up."""
+
 SPARED: Final = frozenset({"corrupt"})
 """Kinds that books without a sum are spared: nothing gives another number away, and it stays."""
 _NUMBERED: Final = frozenset({"gap", "out_of_order"})
@@ -103,6 +107,8 @@ class BinanceReferee(Referee[BinanceStream]):
         super().__init__(client, report)
         self.told = dict.fromkeys(client.symbols, 0)
         """By symbol: the newest update that a book has come to, if all went well."""
+        self._heard: dict[str, list[tuple[int, int]]] = {symbol: [] for symbol in client.symbols}
+        """By symbol: when it was told of which update."""
 
     def hides(self, event: FaultEvent) -> bool:
         return event.duty == "unprovable"
@@ -116,6 +122,7 @@ class BinanceReferee(Referee[BinanceStream]):
             return
         if item.is_book and item.kind in ("frame", "rest"):
             self.told[symbol] = max(item.last, self.told[symbol] if item.kind == "rest" else 0)
+            self._heard[symbol].append((item.ts_ns, item.last))
         if (symbol, "stale", "window") in self.fresh:
             self._left(symbol, view, item)
         if not view.live:
@@ -154,8 +161,23 @@ class BinanceReferee(Referee[BinanceStream]):
         for side, true in zip(SIDES, sides_in(truth), strict=True):
             reach = known_to(view, side)
             if reach is not None and (not true or outwards(side, true[0][0]) > reach):
+                best = outwards(side, true[0][0]) if true else reach
+                clean = not self.stream.fault_log
+                if clean and not self._sudden(symbol, side, best, item.ts_ns):
+                    self._problem(f"{symbol} lost to its window at {item.ts_ns} by a slow price")
                 return
         self._problem(f"{symbol} lost to its window at {item.ts_ns}, which the price is in")
+
+    def _sudden(self, symbol: str, side: Side, best: int, ts_ns: int) -> bool:
+        """Whether the price has come to ``best`` faster than more of a side could be asked for."""
+        versions = [version for ts, version in self._heard[symbol] if ts + DEEPER_WITHIN_NS < ts_ns]
+        before = self.stream.truth.at(symbol, versions[-1]) if versions else None
+        if before is None:
+            return True
+        levels = sides_in(before)[side == "ask"][: self.client.depth]
+        prices = [outwards(side, price) for price, _ in levels]
+        passed = sum(price < best for price in prices)
+        return 2 * (best - prices[0]) > prices[-1] - prices[0] or 2 * passed > len(prices)
 
 
 def outwards(side: Side, price: int) -> int:
@@ -330,17 +352,18 @@ def judge_faults(referee: Referee[Any], report: Report, end_ns: int) -> None:
 
 
 def judge_clean(client: Client[Any], report: Report) -> None:
-    """Without faults a book changes state twice, subscribed, then live; and thrice more whenever
-    the price leaves what is known of it.
+    """Without faults a book changes state twice, subscribed, then live; and whenever the price
+    leaves what is known of it until another answer is there, which may be under way.
     """
     for symbol in client.symbols:
-        changes = [(state, cause) for _, name, state, cause in client.changes if name == symbol]
+        told = [(state, cause) for _, name, state, cause in client.changes if name == symbol]
+        changes = [change for change in told if change != ("syncing", "resync")]
         lost = changes.count(("stale", "window"))
         came = [("syncing", "subscribed"), ("live", "snapshot")]
-        again = [("stale", "window"), ("syncing", "resync"), ("live", "resync")]
+        again = [("stale", "window"), ("live", "resync")]
         whole = came + again * (lost + 1)
         if changes != whole[: len(changes)] or len(changes) < len(came):
-            report.problems.append(f"clean run, but {symbol} went through {changes}")
+            report.problems.append(f"clean run, but {symbol} went through {told}")
     for kind in ("malformed", "bbo_mismatch", "checksum_mismatch"):
         if client.engine.evidence().get(kind):
             report.problems.append(f"clean run, but {client.engine.evidence()[kind]} {kind}")

@@ -62,6 +62,7 @@ class Client(ABC, Generic[S]):
         self.brought: set[str] = set()
         """Causes of losses that this client brings about."""
         self.timer_ns = start_ns
+        self._probed_ns: dict[str, int] = {}
         self.signals = 0
         self.trace = Trace()
         for symbol, spec in stream.listed.items():
@@ -121,10 +122,19 @@ class Client(ABC, Generic[S]):
             self.timer_ns += TIMER_NS
             self.engine.advance(self.timer_ns)
         self.drain()
+        self._probe(ts)
         for symbol, due_ns in list(self.mend_ns.items()):
             if due_ns <= ts:
                 del self.mend_ns[symbol]
                 self._mend(symbol, ts)
+
+    def _probe(self, ts: int) -> None:
+        """Asks for the books that are wanted beside their streams, each once in a while."""
+        wanted = [i for conn in range(self.stream.conns) for i in self.engine.probes(conn)]
+        for symbol in (self.symbols[instrument] for instrument in wanted):
+            if ts >= self._probed_ns.get(symbol, 0):
+                self._probed_ns[symbol] = ts + MEND_EVERY_NS
+                self.ask(symbol)
 
     def _mend(self, symbol: str, ts: int) -> None:
         view = self.views[symbol]

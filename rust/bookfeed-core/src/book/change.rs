@@ -128,5 +128,6 @@ impl Book {
     pub(crate) fn note_end(&mut self) {
         let end = |side: &BookSide| side.worst_price().unwrap_or(ABSENT);
         (self.rare.bids_known_to, self.rare.asks_known_to) = (end(&self.bids), end(&self.asks));
+        self.note_reach();
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod beside;
 mod change;
 pub mod integrity;
 pub mod level_log;
+pub mod probe;
 pub mod proof;
 pub mod side;
 
@@ -22,6 +23,7 @@ use crate::time::Nanos;
 use beside::Beside;
 use integrity::{Cause, Doubt, Evidence, EvidenceCounts, State};
 use level_log::LevelLog;
+use probe::{Probe, Reach};
 use proof::book_hash::{HexHash, hex_hash};
 use proof::crc32::Crc32Memory;
 use proof::hash_memory::{HashKind, HashMemory};
@@ -170,6 +172,14 @@ pub struct Rare {
     pub bids_known_to: Price,
     /// Price up to which the asks are known, or [`ABSENT`] if all of them are.
     pub asks_known_to: Price,
+    /// How much of the bids and of the asks was known when that was told.
+    pub(crate) reach: [Reach; 2],
+    /// A whole book by REST that is to come beside the running one, if one is wanted.
+    pub(crate) probe: Option<Box<Probe>>,
+    /// Receive time of the newest probe that was answered, or [`ABSENT`].
+    pub(crate) ts_probed: Nanos,
+    /// Probes in a row that found another book.
+    pub(crate) probes_denied: u32,
     /// Whether asks higher than a price can be were left out of the book.
     pub(crate) asks_cut: bool,
     /// Levels a side that the venue sends; 0 for all.
@@ -368,6 +378,10 @@ impl Default for Rare {
         Self {
             bids_known_to: ABSENT,
             asks_known_to: ABSENT,
+            reach: [Reach::default(); 2],
+            probe: None,
+            ts_probed: ABSENT,
+            probes_denied: 0,
             asks_cut: false,
             depth: 0,
             ts_discarded: ABSENT,
@@ -645,7 +659,8 @@ impl Book {
         self.claimed.hash = None;
         self.awaits_touch = false;
         let rare = &mut *self.rare;
-        (rare.awaited, rare.witness) = (None, None);
+        (rare.awaited, rare.witness, rare.probe) = (None, None, None);
+        rare.probes_denied = 0;
         rare.early.clear();
         rare.ahead.clear();
         rare.beside.clear();

@@ -7,6 +7,7 @@ use super::early::{self, set_aside};
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
 use super::order::Older;
+use super::probe;
 use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
@@ -258,6 +259,12 @@ impl Applier {
                 let book = world.book_to_change(id);
                 book.set_all(bids, asks);
                 book.ts_event = book.ts_event.max(origin.ts_event);
+                if book.rare.probe.is_some()
+                    && !probe::hear(world, judge, origin, id, updates, [bids, asks])
+                {
+                    return;
+                }
+                let book = world.book(id);
                 if book.beyond_known() {
                     return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
                 }

@@ -10,6 +10,7 @@
 
 use super::judge::Judge;
 use super::poll::says_nothing;
+use super::probe;
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
@@ -72,9 +73,10 @@ pub(super) fn compare_fetched(
     }
 }
 
-/// A book by REST, beside a stream of numbered updates: where it stands says whether the stream has
-/// told everything. A stream that is on its way has not, so this speaks only against one whose silence
-/// is odd, and which then has the grace of a witness to go on.
+/// A book by REST, beside a stream of updates with numbers or times: where it stands says whether the
+/// stream has told everything. A stream that is on its way has not, so one that stands further speaks
+/// only against a book whose silence is odd, and which then has the grace of a witness to go on. While
+/// the stream runs, the two are compared as soon as both stand at the same place.
 pub(super) fn compare_seed(
     world: &mut World,
     judge: &mut Judge,
@@ -84,14 +86,25 @@ pub(super) fn compare_seed(
     stands_at: u64,
 ) {
     let id = snapshot.instrument;
+    let odd = world.rhythms[id as usize].verdict == Freshness::Suspect;
+    if !odd && probe::take(world, judge, origin, frame, snapshot, stands_at) {
+        return;
+    }
     let book = world.book(id);
     let ours = book.rare.stitch.book_id().unwrap_or(u64::MAX);
-    let odd = world.rhythms[id as usize].verdict == Freshness::Suspect;
-    if stands_at == ours && same_touch(world.book(id), frame, snapshot) {
+    let numbered = book.rare.stitch.is_numbered();
+    let Some(same) = same_as_known(book, frame, snapshot) else {
+        world.counters.rest_rejected += 1;
+        return;
+    };
+    // Where there are no numbers, a later book that is the same is of a time without changes.
+    if same && (stands_at == ours || !numbered && stands_at > ours) {
         agree(world, origin, id);
     } else if stands_at < ours {
         differ(world, id, Answer::Older);
-    } else if stands_at > ours && odd {
+    } else if numbered && stands_at == ours {
+        contradict(world, judge, origin, id);
+    } else if odd {
         let deadline = origin.ts_recv.saturating_add(world.config.witness_grace);
         accuse(world, judge, id, Answer::Differed, i64::try_from(ours).unwrap_or(0), deadline);
     } else {
@@ -100,7 +113,7 @@ pub(super) fn compare_seed(
 }
 
 /// A witness has the same book.
-fn agree(world: &mut World, origin: &Origin, id: InstrumentId) {
+pub(super) fn agree(world: &mut World, origin: &Origin, id: InstrumentId) {
     let book = world.book(id);
     book.evidence.count(Evidence::RestMatch);
     book.rest_version = book.version;
@@ -112,12 +125,33 @@ fn agree(world: &mut World, origin: &Origin, id: InstrumentId) {
 }
 
 /// A witness has another book, which costs ours nothing.
-fn differ(world: &mut World, id: InstrumentId, answer: Answer) {
+pub(super) fn differ(world: &mut World, id: InstrumentId, answer: Answer) {
     if answer != Answer::Older {
         world.book(id).rest_version = u64::MAX;
     }
     world.counters.rest_rejected += 1;
     take_answer(world, id, answer);
+}
+
+/// A witness has another book than ours, of the very place in the stream where ours stands: one of
+/// them is wrong, and nothing that the stream may say will settle it. Said often enough, ours is lost;
+/// whether it is.
+pub(super) fn contradict(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+) -> bool {
+    let doubtful = reputation(world, id).is_some_and(|witness| witness.doubtful());
+    differ(world, id, Answer::Differed);
+    let book = world.book(id);
+    book.evidence.count(Evidence::RestMismatch);
+    book.rare.probes_denied += 1;
+    let lost = book.rare.probes_denied >= if doubtful { ANSWERS_DOUBTFUL } else { ANSWERS };
+    if lost {
+        judge.turn(world, id, State::Stale, Cause::Withheld, origin.ts_recv);
+    }
+    lost
 }
 
 /// A witness has another book than ours, which stands at `of`: said often enough, ours is in doubt
@@ -183,10 +217,17 @@ fn is_ghost(world: &World, id: InstrumentId, frame: &Frame, snapshot: &Snapshot)
     haunted && says_nothing(bid, ask) && !says_nothing(book.bids.best_price(), book.asks.best_price())
 }
 
-/// Whether a whole book has the touch of ours: it may be cut off deeper in.
-fn same_touch(book: &Book, frame: &Frame, snapshot: &Snapshot) -> bool {
-    let theirs = [best(Side::Bid, frame, &snapshot.bids), best(Side::Ask, frame, &snapshot.asks)];
-    theirs == [book.bids.best(), book.asks.best()]
+/// Whether a whole book has the levels of ours, as far as both are known; `None` if it contradicts
+/// itself.
+fn same_as_known(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
+    let load = |side, range: &Range<usize>| {
+        let mut theirs = BookSide::new(side);
+        theirs.load(&frame.levels[range.clone()]).ok()?;
+        Some(theirs)
+    };
+    let theirs = [load(Side::Bid, &snapshot.bids)?, load(Side::Ask, &snapshot.asks)?];
+    let ends = [0, 1].map(|i: usize| theirs[i].worst_price().unwrap_or(ABSENT));
+    Some(book.same_within(&theirs, ends))
 }
 
 /// The best level of one side of an answer.

@@ -215,6 +215,8 @@ pub struct Counters {
     pub odd_stamps: u64,
     /// Spells in which a connection delivered too late.
     pub late_spells: u64,
+    /// Spells in which the delay of a connection grew.
+    pub delay_growths: u64,
     /// Frames of connections that nobody announced.
     pub unannounced_frames: u64,
     /// Trades.

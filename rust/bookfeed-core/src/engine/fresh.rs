@@ -9,6 +9,7 @@
 
 use super::Engine;
 use super::judge::Judge;
+use super::probe;
 use super::world::World;
 use crate::book::Book;
 use crate::book::integrity::{Cause, State};
@@ -33,10 +34,19 @@ impl Engine {
         self.world.rhythms.get(id as usize).map_or(Freshness::None, |rhythm| rhythm.verdict)
     }
 
-    /// The same of a connection.
+    /// The same of a connection; one whose delay grows is suspect, however much it says.
     #[must_use]
     pub fn connection_freshness(&self, conn: u32) -> Freshness {
-        self.world.connection(conn).map_or(Freshness::None, |c| c.rhythm.verdict)
+        self.world.connection(conn).map_or(Freshness::None, |c| match c.rhythm.verdict {
+            Freshness::Fresh | Freshness::Quiet if c.trend.grows => Freshness::Suspect,
+            verdict => verdict,
+        })
+    }
+
+    /// Whether what a connection brings is later and later, so that it waits somewhere.
+    #[must_use]
+    pub fn delay_grows(&self, conn: u32) -> bool {
+        self.world.connection(conn).is_some_and(|c| c.up && c.trend.grows)
     }
 
     /// The live books of a connection that somebody should be asked about, because they say nothing
@@ -62,13 +72,20 @@ impl Engine {
 }
 
 impl Judge {
-    /// Looks at all rhythms, if it is time.
-    pub(super) fn look_at_rhythms(&mut self, world: &mut World, ts: Nanos) {
-        if world.config.odd_silence > 0 && ts >= self.next_look {
-            self.next_look = ts.saturating_add(LOOK_EVERY);
-            for connection in world.connections.iter_mut().flatten() {
+    /// Looks at all rhythms, and at how deep books are known, if it is time.
+    pub(super) fn look_around(&mut self, world: &mut World, ts: Nanos) {
+        if ts < self.next_look {
+            return;
+        }
+        self.next_look = ts.saturating_add(LOOK_EVERY);
+        for connection in world.connections.iter_mut().flatten() {
+            let (newest, behind) = (connection.clock.newest, connection.behind);
+            let grows = connection.up && connection.trend.look(newest, behind, ts);
+            world.counters.delay_growths += u64::from(grows);
+            if world.config.odd_silence > 0 {
                 look_at(connection, &world.books, &mut world.rhythms, world.config.odd_silence, ts);
             }
+            probe::look_at(connection, &mut world.books, ts);
         }
     }
 }

@@ -32,6 +32,7 @@ mod order;
 mod output;
 mod own;
 mod poll;
+mod probe;
 mod publish;
 mod questions;
 mod rules;
@@ -53,6 +54,7 @@ use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN, Venue};
 use crate::sequence::clock::{Pace, VenueClock};
 use crate::sequence::stream::Connection;
+use crate::sequence::trend::Trend;
 use crate::signals::{self, Params, RuleError};
 use crate::time::Nanos;
 use apply::Applier;
@@ -502,6 +504,7 @@ impl Engine {
             (connection.venue, connection.mode) = (venue, mode);
             (connection.up, connection.open, connection.ts_data) = (true, true, ts);
             (connection.clock, connection.behind) = (VenueClock::default(), ABSENT);
+            connection.trend = Trend::default();
         }
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);

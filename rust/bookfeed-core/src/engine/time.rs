@@ -38,7 +38,7 @@ impl Judge {
         self.run_due(world, ts);
         self.publisher.rules.unsettled = true;
         self.run_checks(world, ts, usize::MAX);
-        self.look_at_rhythms(world, ts);
+        self.look_around(world, ts);
         let publisher = &mut self.publisher;
         publisher.rules.ask_open(world, &mut publisher.output, ts);
     }

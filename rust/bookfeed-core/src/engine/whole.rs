@@ -252,7 +252,7 @@ impl Applier {
         let timed = world.continuity(id) == Some(Continuity::Timestamps);
         let stated = stands_at != 0 && !(timed && origin.ts_event == ABSENT);
         let book = world.book(id);
-        if book.believable() && stands_at != 0 && !timed {
+        if book.believable() && stated {
             return compare_seed(world, judge, origin, frame, snapshot, stands_at);
         }
         // A running book needs none: its stream proves it, and nothing proves the answer.

@@ -8,6 +8,7 @@ pub mod rhythm;
 pub mod stitch;
 pub mod stream;
 pub mod timestamps;
+pub mod trend;
 pub mod update_ids;
 
 /// Most levels kept for one book while it has no snapshot. A stream that runs on beyond them

@@ -93,6 +93,14 @@ impl Stitch {
         Self { order: Order::Times(Timestamps::default()), waiting: VecDeque::new() }
     }
 
+    /// For a whole book that is to be joined to the same stream, from where this one stands.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let mut other = Self { order: self.order, waiting: VecDeque::new() };
+        other.distrust();
+        other
+    }
+
     /// Whether updates have numbers, so that a missing one shows.
     #[must_use]
     pub const fn is_numbered(&self) -> bool {

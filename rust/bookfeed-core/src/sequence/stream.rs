@@ -8,6 +8,7 @@
 use super::clock::VenueClock;
 use super::reputation::Reputation;
 use super::rhythm::Rhythm;
+use super::trend::Trend;
 use crate::decode::Mode;
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN, Venue};
@@ -39,6 +40,8 @@ pub struct Connection {
     pub clock: VenueClock,
     /// Receive time less venue time of the first message of the newest venue time, or [`ABSENT`].
     pub behind: Nanos,
+    /// Whether that grows.
+    pub(crate) trend: Trend,
     /// What REST answered about books on it.
     pub rest: Reputation,
     /// How often it says something about a market.
@@ -65,6 +68,7 @@ impl Connection {
             ts_data: ts,
             clock,
             behind: ABSENT,
+            trend: Trend::default(),
             rest: Reputation::default(),
             rhythm: Rhythm::default(),
             instruments,

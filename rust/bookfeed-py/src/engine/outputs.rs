@@ -119,6 +119,16 @@ impl Engine {
         asked.map(|about| about.number).collect()
     }
 
+    /// The live books of a connection of which a whole one by REST is wanted beside their
+    /// stream, given to ``ingest_rest``: their instrument numbers. Half of what is known of such a
+    /// book is used up; or its stream numbers nothing, and it was not held against a whole one for
+    /// a minute.
+    fn probes(&self, conn: u32) -> Vec<u32> {
+        let all = self.inner.instruments();
+        let wanted = self.inner.probes(conn).into_iter().filter_map(|id| all.at(id));
+        wanted.map(|about| about.number).collect()
+    }
+
     /// What is thought of the silence of a connection as a whole: as ``BookView.freshness``.
     fn freshness(&self, conn: u32) -> &'static str {
         self.inner.connection_freshness(conn).name()
@@ -147,6 +157,7 @@ impl Engine {
             ("late_frames", c.late_frames),
             ("odd_stamps", c.odd_stamps),
             ("late_spells", c.late_spells),
+            ("delay_growths", c.delay_growths),
             ("unannounced_frames", c.unannounced_frames),
             ("trades", c.trades),
             ("hashes_checked", c.hashes_checked),
@@ -237,6 +248,11 @@ impl Engine {
     /// one.
     fn delay_ns(&self, conn: u32) -> Option<i64> {
         self.inner.delay(conn)
+    }
+
+    /// Whether what a connection brings is later and later: it waits in a queue somewhere.
+    fn delay_grows(&self, conn: u32) -> bool {
+        self.inner.delay_grows(conn)
     }
 
     /// Takes the venue's replies on a connection that nobody has taken yet, oldest first.
