@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -12,23 +12,46 @@ from bookfeed.config import Config
 from bookfeed.sim import BOTH, package
 from bookfeed.venues import VENUES
 
+_QUARTER_NS: Final = 900 * NS_PER_S
 _demo: Final = import_module(f"{package(BOTH)}.demo")
 
 
 def demo_clock(listing: Mapping[str, Any]) -> Callable[[], int]:
     """The time by which windows of rolling series begin and end there, Unix nanoseconds."""
+    if "clock" in listing:
+        shown: Callable[[int], int] = _demo.window_clock(listing["clock"])
+        return lambda: shown(time.time_ns())
     ahead_ns = listing.get("ahead_s", 0) * NS_PER_S
     return lambda: time.time_ns() + ahead_ns
 
 
-def demo_config(listing: Mapping[str, Any]) -> Config:
-    """Configuration for the simulator whose ready line is ``listing``.
+def demo_names(listing: Mapping[str, Any]) -> list[str]:
+    """What is to be looked up there, besides the series that roll."""
+    return [listing["ladder"]] if "ladder" in listing else []
+
+
+def demo_window(listing: Mapping[str, Any]) -> Callable[[int, int], int] | None:
+    """What the clock of a window shows that lasts so long, at a time; ``None`` if it is that time.
+
+    Quarters of an hour are played in haste there.
+    """
+    if "clock" not in listing:
+        return None
+    shown: Callable[[int], int] = _demo.window_clock(listing["clock"])
+    return lambda lasts_ns, ts: shown(ts) if lasts_ns == _QUARTER_NS else ts
+
+
+def demo_config(listing: Mapping[str, Any], found: Sequence[Mapping[str, Any]] = ()) -> Config:
+    """Configuration for the simulator whose ready line is ``listing``, with what was ``found``
+    there by name.
 
     ``BOOKFEED_*`` variables count, except those that say where a venue is and with which key.
     """
     places = tuple(f"{config.ENV_PREFIX}{name.upper()}{config.ENV_SEPARATOR}" for name in VENUES)
     environ = {name: text for name, text in os.environ.items() if not name.startswith(places)}
-    return config.parse(_demo.configuration(listing), "demo", environ)
+    table = _demo.configuration(listing)
+    table["market"] = [*table["market"], *found]
+    return config.parse(table, "demo", environ)
 
 
 def demo_keys(listing: dict[str, Any]) -> dict[str, Any]:

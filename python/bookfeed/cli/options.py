@@ -170,7 +170,14 @@ def source(parser: argparse.ArgumentParser) -> None:
     )
     addresses(parser)
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--demo", action="store_true", help="follow two simulated venues")
+    group.add_argument(
+        "--demo",
+        nargs="?",
+        const="both",
+        choices=("both", "btc"),
+        help="follow two simulated venues; with btc a world about one price: spot venues, their "
+        "index, and windows that are decided by it",
+    )
     group.add_argument(
         "--config",
         type=path,

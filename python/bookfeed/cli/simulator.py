@@ -32,7 +32,12 @@ def of_demo(args: argparse.Namespace) -> tuple[list[str], str]:
     """The simulator that ``--demo`` follows, with its arguments, and what is to be said if it is
     not the whole demo.
     """
-    served, said = import_module(f"{package(BOTH)}.demo").served()
+    demo = import_module(f"{package(BOTH)}.demo")
+    if args.demo == demo.BTC:
+        if told := demo.missing():
+            raise SimulatorError(f"--demo {demo.BTC} {told}")
+        return list(demo.served(demo.BTC)[0]), ""
+    served, said = demo.served()
     # A third of the markets trades both outcomes by themselves, so that complements happen.
     return [*served, "--unmirrored", str(args.markets // 3)], said
 

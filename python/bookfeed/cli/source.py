@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed import config
-from bookfeed.cli.demo import demo_clock, demo_config, demo_keys
+from bookfeed.cli.demo import demo_clock, demo_config, demo_keys, demo_names, demo_window
 from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import Places, load_lookup, places
 from bookfeed.cli.simulator import of_demo, simulator
@@ -47,6 +47,8 @@ class Source(NamedTuple):
     """Private channels, if not those of the configuration."""
     now_ns: Callable[[], int] = time.time_ns
     """By which time the windows of series begin and end."""
+    window_time: Callable[[int, int], int] | None = None
+    """What the clock of a window that lasts so many nanoseconds shows at a time; ``None``: it."""
 
 
 @contextmanager
@@ -76,13 +78,19 @@ def _demo(args: argparse.Namespace) -> Iterator[Source]:
     else:
         load_lookup()
     with simulator(args, venue, *more) as listing:
+        keys = demo_keys(listing)
+        lookup = Lookup(listing.get("lookup", {}))
+        names = demo_names(listing)
+        found = looked_up(names, lookup) if names else []
         yield Source(
             f"demo seed {args.seed}",
-            demo_config(listing),
-            demo_keys(listing),
+            demo_config(listing, [one.table for one in found]),
+            keys,
             series=tuple(listing.get("series", ())),
-            lookup=Lookup(listing.get("lookup", {})),
+            lookup=lookup,
+            listings=tuple(one.listing for one in found if one.listing is not None),
             now_ns=demo_clock(listing),
+            window_time=demo_window(listing),
         )
 
 

@@ -167,6 +167,10 @@ class FairValues:
             scale=self._tails.scale,
         )
 
+    def heard(self, one: Asked) -> bool:
+        """Whether anything was ever told of the reference of a market."""
+        return bool(self.reference(one.question.reference).ticks)
+
     def left_ns(self, one: Asked, ts: int) -> int:
         """How long a market's window still lasts at a time; below 0 if it is over."""
         return one.question.end_ts - self._clock(one.question, ts)

@@ -34,6 +34,7 @@ from bookfeed.monitor.text import (
     shown_qty,
     shown_rate,
 )
+from bookfeed.monitor.worth import Worth, worth_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Screen:
     paper: PaperRow | None = None
     refusals: Sequence[RefusalRow] | None = None
     """``None`` if nobody asked."""
+    worth: Worth | None = None
+    """Of markets about a price; ``None`` where there are none."""
 
 
 _STATE_STYLE: Final[dict[str, Style]] = {
@@ -124,6 +127,8 @@ def render(screen: Screen, width: int, height: int) -> list[Line]:
     """At most ``height`` lines of at most ``width`` columns, the most important things first."""
     shown_width, width = width, max(width, _WIDTH_MIN)
     above = [_header(screen, shown_width), *_note_lines(screen.notes, width)]
+    if screen.worth is not None:
+        above += worth_lines(screen.worth, width)
     below: list[Line] = []
     if screen.refusals is not None:
         most = max(height // 5, 3)

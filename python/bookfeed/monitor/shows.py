@@ -162,6 +162,9 @@ class _Lines:
         self._put_rules()
         self._put_fills()
         self._sink.put(_line({"type": "books", "books": self._watch.books()}))
+        worth = self._watch.worth()
+        if worth is not None:
+            self._sink.put(_line({"type": "fair_values", **worth}))
         paper, refusals = self._watch.paper(), self._watch.refusals()
         if paper is not None:
             self._sink.put(_line({"type": "paper", **paper}))

@@ -14,6 +14,7 @@ from bookfeed import UPDATE_DTYPE, records
 from bookfeed._bookfeed import Batch, BookView, Engine, Histogram
 from bookfeed.catalogue.news import MarketNews
 from bookfeed.clock import NS_PER_S, Clock
+from bookfeed.fair.estimates import FairValues
 from bookfeed.feed.feed import Feed
 from bookfeed.feed.windows import WindowEnd
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen
@@ -27,6 +28,7 @@ from bookfeed.monitor.objects import (
 )
 from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
 from bookfeed.monitor.paper import PaperTape
+from bookfeed.monitor.worth import Worth, worth_object, worth_of
 from bookfeed.names import Names
 from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, Signal, Update
 from bookfeed.rules.pairs import basis_line
@@ -68,6 +70,8 @@ class Watch:
         self.on_window_end: Callable[[WindowEnd], None] | None = None
         self.on_news: Callable[[MarketNews], None] | None = None
         self._feed: Feed | None = None
+        self._fair: FairValues | None = None
+        self._window_time: Callable[[int], int] = _same
         self._tape: Final = PaperTape(engine)
         self._started_ns = clock.now_ns()
         self._uncounted: Final[list[bytes]] = []
@@ -94,6 +98,10 @@ class Watch:
         feed.on_market(self.market_told)
         self._started_ns = self._clock.now_ns()
         self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
+
+    def estimate(self, fair: FairValues, window_time: Callable[[int], int]) -> None:
+        """Shows what markets are worth, too, and what the clock of windows shows at a time."""
+        self._fair, self._window_time = fair, window_time
 
     def on_batch(self, batch: Batch) -> None:
         """Takes in what the engine handed out; cheap for plain book updates."""
@@ -181,7 +189,13 @@ class Watch:
             notes=self._notes(now_ns),
             paper=None if (totals := self.engine.paper()) is None else PaperRow(**totals),
             refusals=self._refusal_rows() if self._why else None,
+            worth=self._worth(now_ns),
         )
+
+    def _worth(self, now_ns: int) -> Worth | None:
+        if self._fair is None:
+            return None
+        return worth_of(self._fair, self.feed, now_ns, self._window_time(now_ns))
 
     def _notes(self, now_ns: int) -> list[str]:
         ends = [line for ts, line in self._ends if now_ns - ts < _END_SHOWN_NS]
@@ -279,6 +293,11 @@ class Watch:
         """What was refused so far, ``None`` if nobody asked."""
         return [why_object(why) for why in self.feed.why()] if self._why else None
 
+    def worth(self) -> dict[str, Any] | None:
+        """What markets about a price are worth now, ``None`` where there are none."""
+        found = self._worth(self._clock.now_ns())
+        return None if found is None else worth_object(found)
+
     def paper(self) -> dict[str, Any] | None:
         """The sums of the paper ledger, ``None`` if there is none."""
         totals = self.engine.paper()
@@ -336,6 +355,10 @@ class Watch:
             "evidence_age_ns": _age_ns(view, now_ns),
             "freshness": view.freshness,
         }
+
+
+def _same(ts: int) -> int:
+    return ts
 
 
 class _Pace:

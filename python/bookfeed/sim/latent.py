@@ -29,6 +29,11 @@ class Course:
     jump: float = 3e-4
     """Deviation of the logarithm of a jump."""
 
+    @property
+    def deviation(self) -> float:
+        """Of all moves together, a root second."""
+        return sqrt(self.sigma**2 + self.jump**2 / self.jump_every_s)
+
 
 class Latent:
     """The price at any time from ``start_s`` on."""

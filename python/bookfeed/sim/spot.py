@@ -7,6 +7,7 @@ integers of the market's tick, sizes integers of its lot. All chance comes from 
 a market is given, so a seed tells the whole story; nothing here is printed and no clock is read.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
 from random import Random
@@ -22,6 +23,8 @@ _LEVELS_MIN: Final = 3
 _WANDER: Final = 1.0
 _BURST_MOVE: Final = 40.0
 _BURST_TURNS: Final = (8, 40)
+# Orders that follow a price that is made elsewhere.
+_FOLLOWING: Final = 5
 _SWEEP_LEVELS_MAX: Final = 6
 _MAKERS_A_LEVEL_MAX: Final = 3
 
@@ -86,6 +89,8 @@ class SpotMarket:
         self.asks = Rungs()
         """Both in ascending order of price: the best ask is the first of them."""
         self._rng = rng
+        self.anchor: Callable[[], float] | None = None
+        """Where its price is, in ticks, if that is made elsewhere."""
         self._fair = float(spec.price)
         self._gap = max(4.0, spec.price / 4_000 / spec.levels)
         """Ticks between two levels: a book of any size spans about as much of the price."""
@@ -120,7 +125,10 @@ class SpotMarket:
 
     def turn(self) -> Turn:
         """The next thing that happens; the book is as after it. Some turns change nothing."""
-        self._fair += self._rng.gauss(0, _WANDER)
+        if self.anchor is None:
+            self._fair += self._rng.gauss(0, _WANDER)
+        else:
+            self._fair = self.anchor()
         roll = self._rng.random()
         if roll < 0.008:
             self._burst()
@@ -171,10 +179,15 @@ class SpotMarket:
         ask, bid = self.best_ask, self.best_bid
         if ask and self._fair > ask[0] + 2 * self._gap:
             self._take(True, _SWEEP_LEVELS_MAX, int(self._fair - self._gap))
-            self._place(True)
+            self._catch_up(True)
         elif bid and self._fair < bid[0] - 2 * self._gap:
             self._take(False, _SWEEP_LEVELS_MAX, int(self._fair + self._gap))
-            self._place(False)
+            self._catch_up(False)
+
+    def _catch_up(self, is_bid: bool) -> None:
+        """Makers come to the side that the price has left behind; many, where it may leap."""
+        for _ in range(1 if self.anchor is None else _FOLLOWING):
+            self._place(is_bid)
 
     def _take(self, buys: bool, levels: int, limit: int | None = None) -> None:
         """A taker empties up to ``levels`` levels no worse than ``limit``, the last in part."""
@@ -220,7 +233,7 @@ class SpotMarket:
     def _price(self, is_bid: bool) -> int:
         """A price on its side of the book: most near the touch, a few very far away."""
         spread, roll = self._gap * self.spec.levels / 2, self._rng.random()
-        if roll < 0.02:
+        if roll < 0.02 and self.anchor is None:
             spread = self._fair / 20
         elif roll < 0.2:
             spread = 1.0

@@ -113,6 +113,11 @@ class SimBinance:
         return dict(zip(self.symbols, self.specs, strict=True))
 
     @property
+    def markets(self) -> list[SpotMarket]:
+        """The books and their crowds, in the same order."""
+        return [one.market for one in self._listed.values()]
+
+    @property
     def specs(self) -> list[SpotSpec]:
         """Every market, in order."""
         return [one.spec for one in self._listed.values()]

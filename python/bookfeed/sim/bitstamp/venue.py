@@ -112,6 +112,11 @@ class SimBitstamp:
         """Every market, by its symbol, in order."""
         return {symbol: one.spec for symbol, one in self._listed.items()}
 
+    @property
+    def markets(self) -> list[SpotMarket]:
+        """The books and their crowds, in the same order."""
+        return [one.market for one in self._listed.values()]
+
     # what the channels tell
 
     def step(self, now_ns: int, among: Sequence[str] = ()) -> list[Message]:

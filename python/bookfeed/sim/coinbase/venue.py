@@ -83,6 +83,11 @@ class SimCoinbase:
         """Every market, by its symbol, in order."""
         return {symbol: one.market.spec for symbol, one in self._listed.items()}
 
+    @property
+    def markets(self) -> list[SpotMarket]:
+        """The books and their crowds, in the same order."""
+        return [one.market for one in self._listed.values()]
+
     def step(self, now_ns: int, among: Sequence[str] = ()) -> list[Message]:
         """A turn of one of the symbols (of any by default), and what is told now."""
         one = self._listed[self._rng.choice(among or self.symbols)]

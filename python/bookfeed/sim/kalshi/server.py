@@ -209,7 +209,7 @@ class KalshiSimServer(VenueServer[Client]):
         self.key: KeyPair | None = None if config.keys else generate_key()
         """The key that clients sign with, if the configuration names none."""
         keys = {self.key.key_id: self.key.public_pem} if self.key else config.keys
-        self.venue = SimKalshi(config, now_ns // NS_PER_MS, events)
+        self.venue = self._made_venue(now_ns // NS_PER_MS, events)
         self.injector = KalshiInjector(config.faults, config.seed, now_ns)
         self.trades: deque[Message] = deque(maxlen=TRADES_MAX)
         """The newest prints, oldest first."""
@@ -220,6 +220,9 @@ class KalshiSimServer(VenueServer[Client]):
         self._auth = Authenticator(keys, config.timestamp_tolerance_s)
         self.followed: list[Market] = []
         """The markets that somebody follows; the others stand still."""
+
+    def _made_venue(self, now_ms: int, events: Sequence[Event] | None) -> SimKalshi:
+        return SimKalshi(self.config, now_ms, events)
 
     # what tests and callers ask
 

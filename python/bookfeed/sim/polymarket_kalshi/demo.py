@@ -3,7 +3,7 @@
 The markets are invented, and so are the facts that decide them: who judges, by what, until when.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -14,6 +14,11 @@ Table = dict[str, Any]
 ALONE: Final = "polymarket"
 """The simulator that serves where the other venue's needs cannot be met."""
 
+BTC: Final = "btc"
+"""The variant of the world of one price."""
+
+_S: Final = 1_000_000_000
+_REFERENCE: Final = "rtds:crypto_prices_chainlink/update:btc/usd"
 # Chosen so that each rule has something to say.
 _RULES: Final = {
     "spread": {"open": "0.12", "close": "0.08"},
@@ -24,10 +29,12 @@ _ORACLE: Final = "the official record"
 _OTHER_ORACLE: Final = "UMA vote"
 
 
-def served() -> tuple[tuple[str, ...], str]:
+def served(which: str = "") -> tuple[tuple[str, ...], str]:
     """The simulator to start, with its arguments, and what is to be said if it is not the whole
-    demo.
+    demo. ``which`` is ``BTC``, or nothing for markets of all kinds.
     """
+    if which == BTC and not missing():
+        return (BOTH, "--variant", BTC), ""
     if find_spec("cryptography") is None:
         return (ALONE,), (
             "the demo shows Polymarket alone: Kalshi needs the package cryptography "
@@ -48,6 +55,8 @@ def missing() -> str:
 
 def configuration(listing: Mapping[str, Any]) -> Table:
     """Sections of a configuration for the simulator whose ready line is ``listing``."""
+    if listing.get("variant") == BTC:
+        return _one_price(listing)
     both = ALONE in listing
     there = listing[ALONE] if both else listing
     # The two sides of a pair go by one name, which is short.
@@ -63,6 +72,40 @@ def configuration(listing: Mapping[str, Any]) -> Table:
     if both:
         _add_kalshi(table, listing)
     return table
+
+
+def _one_price(listing: Mapping[str, Any]) -> Table:
+    """For the world of one price: spot books, the reference, and a pair of series."""
+    table: Table = {
+        "engine": {"hash_check": "always", "calendar": False},
+        "relays": {"rtds_url": listing["relay"], "topics": [_REFERENCE]},
+        "rules": {"complement": {"min_edge": "0.001", "max_skew_ms": 5_000}},
+        "market": [_polymarket(market, {}) for market in listing[ALONE]["markets"]],
+        "pair": [{"name": "btc quarter", "series": listing["series"]}],
+    }
+    for name in (ALONE, "kalshi"):
+        table[name] = {"ws_url": listing[name]["ws"], "rest_url": listing[name]["rest"] or ""}
+    for name, there in listing["spot"].items():
+        table[name] = {"ws_url": there["ws"]}
+        if there["rest"]:
+            table[name]["rest_url"] = there["rest"]
+        symbols = [market["symbol"] for market in there["markets"]]
+        table["market"] += [{"venue": name, "symbol": symbol} for symbol in symbols]
+    return table
+
+
+def window_clock(told: Mapping[str, int]) -> Callable[[int], int]:
+    """What the clock of windows shows at a time, both Unix nanoseconds, as the ready line has it:
+    windows are played for some time before their ends, one after the other.
+    """
+    played_ns, quarter_ns = told["played_s"] * _S, 900 * _S
+
+    def shown(ts: int) -> int:
+        number = -(-(ts - told["first_end_s"] * _S) // played_ns)
+        end_ns = told["quarter_end_s"] * _S + number * quarter_ns
+        return end_ns - (told["first_end_s"] * _S + number * played_ns - ts)
+
+    return shown
 
 
 def take_keys(listing: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -130,25 +130,23 @@ class KalshiQuoted(Quoted[KalshiMessage]):
         return self.market.carry_out(Plan(tuple(changes)), now_ms)
 
 
-class PolymarketQuoted(Quoted[wire.Message]):
-    """A binary market of Polymarket's: one book, told for both tokens."""
+class TokensQuoted(Quoted[wire.Message]):
+    """A binary market of Polymarket's, told for both of its ``assets``."""
 
     def __init__(
-        self, rng: Random, index: int, fair: int, *, valid_hashes: bool, min_order_size: str
+        self,
+        rng: Random,
+        index: int,
+        assets: tuple[Asset, Asset],
+        fair: int,
+        *,
+        valid_hashes: bool = True,
     ) -> None:
-        ladders = (Ladder(), Ladder())
-        super().__init__(rng, ladders, MICROS, fair)
+        super().__init__(rng, (assets[0].bids, assets[0].asks), MICROS, fair)
         self.index = index
-        self.condition_id = f"0x{rng.getrandbits(256):064x}"
-        ids = [str(rng.getrandbits(255) | 1 << 254) for _ in range(2)]
-        self.assets = (
-            Asset(self.condition_id, ids[0], 0, ladders[0], ladders[1]),
-            Asset(self.condition_id, ids[1], 1, ladders[1], ladders[0]),
-        )
-        self.terms = Terms(min_order_size, TICK, False, "0.500")
+        self.condition_id = assets[0].market_id
+        self.assets = assets
         self._valid_hashes = valid_hashes
-        for asset in self.assets:
-            asset.set_terms(self.terms)
 
     def _tell(self, ops: Sequence[Op], now_ms: int, *, apart: bool = False) -> list[wire.Message]:
         if not ops:
@@ -178,3 +176,22 @@ class PolymarketQuoted(Quoted[wire.Message]):
             wire.Change(own, True, op.price, op.size),
             wire.Change(other, False, PIPS - op.price, op.size),
         ]
+
+
+class PolymarketQuoted(TokensQuoted):
+    """One of its own: one book, told for both tokens."""
+
+    def __init__(
+        self, rng: Random, index: int, fair: int, *, valid_hashes: bool, min_order_size: str
+    ) -> None:
+        one, two = Ladder(), Ladder()
+        condition_id = f"0x{rng.getrandbits(256):064x}"
+        ids = [str(rng.getrandbits(255) | 1 << 254) for _ in range(2)]
+        assets = (
+            Asset(condition_id, ids[0], 0, one, two),
+            Asset(condition_id, ids[1], 1, two, one),
+        )
+        super().__init__(rng, index, assets, fair, valid_hashes=valid_hashes)
+        self.terms = Terms(min_order_size, TICK, False, "0.500")
+        for asset in assets:
+            asset.set_terms(self.terms)
