@@ -37,6 +37,8 @@ _SILENT: Final = ("silence", "withheld")
 
 # What an answer says that knows no such book; others say that there is no answer now.
 _UNKNOWN_SYMBOL: Final = frozenset((400, 404, 410))
+# Why a book is wanted that begins: by REST alone, so that no other connection is any better.
+_BEGINS: Final = "resync"
 # What the engine counts for a book of which the stream speaks before there is a whole one.
 _HEARD: Final = "before_snapshot"
 
@@ -147,7 +149,7 @@ class SeedMender(Mender):
             for instrument, (before, until_ns) in list(line.unheard.items()):
                 if self._heard(instrument) > before or now_ns >= until_ns:
                     del line.unheard[instrument]
-                    plan.want(instrument, "no_snapshot", now_ns)
+                    plan.want(instrument, _BEGINS, now_ns)
             candidates += (i for i in shard.instruments if i not in line.unheard)
             self._replace_frozen(shard, now_ns)
         if self._fetching is not None:
@@ -178,7 +180,8 @@ class SeedMender(Mender):
         """Begin a request for a book, to recover it or to compare it."""
         shard = self.connections.shard_of(instrument)
         if shard is not None:
-            task = self._fetch(shard, instrument)
+            # By its name now: until the request begins it may have moved.
+            task = self._fetch(shard, instrument, shard.instruments[instrument])
             self._fetching = asyncio.get_running_loop().create_task(task)
 
     def _replace_frozen(self, shard: Shard, now_ns: int) -> None:
@@ -200,15 +203,18 @@ class SeedMender(Mender):
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._client.close()
 
-    async def _fetch(self, shard: Shard, instrument: int) -> None:
+    async def _fetch(self, shard: Shard, instrument: int, symbol: str) -> None:
         connections, plan = self.connections, self.connections.plan
         given = True
         try:
             opening = shard.session.counters.connects
-            body = await self._client.fetch(self._seeds.request(shard.instruments[instrument]))
+            body = await self._client.fetch(self._seeds.request(symbol))
             moved = connections.shard_of(instrument) is not shard
             if not moved and shard.session.open and shard.session.counters.connects == opening:
                 self._take(shard, instrument, body)
+            else:
+                # Nobody could look at it: that says nothing against the book.
+                plan.release((instrument,))
         except RestError as error:
             self.resync_failures += 1
             given = error.status not in _UNKNOWN_SYMBOL
