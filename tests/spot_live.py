@@ -145,6 +145,7 @@ def feed_of(
     watcher: Watcher,
     tape: Tape,
     options: SessionOptions = OPTIONS,
+    clock: PatientClock | None = None,
 ) -> Feed:
     """A feed that is watched and recorded, not yet open."""
     feed = Feed(
@@ -154,7 +155,7 @@ def feed_of(
         on_update=watcher.on_update,
         recorder=tape,
         options=options,
-        clock=PatientClock(),
+        clock=clock or PatientClock(),
         seed=1,
     )
     watcher.feed = feed

@@ -1,5 +1,6 @@
 """Faults beside frames strike by name and on a schedule, at every simulated venue that has them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from bookfeed.cli import main
+from bookfeed.sim import rest_faults
 from bookfeed.sim.beside import ANSWERS, BESIDE, ELSEWHERE, HANDSHAKES
 from bookfeed.sim.binance.server import BinanceSimConfig
 from bookfeed.sim.bitstamp.server import BitstampSimConfig
@@ -94,6 +96,33 @@ async def test_handshakes_are_sent_elsewhere(venue: str, config: Any) -> None:
         url = server.url.replace("ws", "http", 1)
         answer = await http.get(url, headers=upgrade, allow_redirects=False)
         assert (answer.status, answer.headers["Location"]) == (302, ELSEWHERE)
+
+
+@pytest.mark.parametrize("variant", HANDSHAKES["page"])
+@pytest.mark.parametrize(("venue", "config"), CONFIGS, ids=[name for name, _ in CONFIGS])
+async def test_handshakes_are_answered_with_a_page(venue: str, config: Any, variant: str) -> None:
+    async with serving(venue, config) as (server, http):
+        server.inject(fault_of(venue, "page", variant=variant))
+        answer = await http.get(server.url.replace("ws", "http", 1))
+        assert (answer.status, answer.content_type) == (int(variant), "text/html")
+        assert (await answer.text()).startswith("<!DOCTYPE html>")
+
+
+async def test_a_cache_keeps_answers_for_half_a_minute_each_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert rest_faults.KEPT_S == 30.0
+    monkeypatch.setattr(rest_faults, "KEPT_S", 0.2)
+    async with serving("binance", BinanceSimConfig) as (server, http):
+        server.inject(fault_of("binance", "rest-cached"))
+        symbols = server.venue.symbols[:2]
+        asked = [f"{server.rest_url}/api/v3/exchangeInfo?symbol={symbol}" for symbol in symbols]
+        first, other = [await (await http.get(url)).text() for url in asked]
+        assert symbols[0] in first and symbols[1] in other
+        assert await (await http.get(asked[0])).text() == first
+        await asyncio.sleep(0.25)
+        again = await http.get(asked[0])
+        assert "Age" not in again.headers and await again.text() != first
 
 
 @pytest.mark.parametrize("kind", sorted(ANSWERS))

@@ -333,7 +333,7 @@ class TestPace:
 
 class TestFaults:
     async def test_disconnect_with_a_close_code(self) -> None:
-        fault = Fault("disconnect", at_frame=20, close_code=1012)
+        fault = Fault("disconnect", at_frame=20, variant="1012")
         async with simulator(faults=(fault,)) as server:
             async with client(server) as ws:
                 end = await closed(ws)

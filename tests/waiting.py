@@ -49,6 +49,13 @@ class PatientClock:
         self._read_ns = read_ns
         return self._now_ns
 
+    async def took(self, condition: Callable[[], object]) -> int:
+        """How long something takes to come true. Raises ``TimeoutError`` if it does not."""
+        begun_ns = self.now_ns()
+        # Read at every look: what passes between two readings is not all counted.
+        await until(lambda: self.now_ns() and condition())
+        return self.now_ns() - begun_ns
+
     async def passed(self, seconds: float) -> None:
         """Returns when that much of this clock's time has passed."""
         end_ns = self.now_ns() + round(seconds * 1e9)

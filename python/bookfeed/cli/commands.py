@@ -277,6 +277,13 @@ def add_sim(commands: Commands) -> None:
         "--rest-port", type=port, default=0, metavar="N", help="REST port (default: any free one)"
     )
     sim.add_argument(
+        "--tls",
+        type=path,
+        metavar="CA.pem",
+        help="serve TLS by a certificate made for it, and write here whom clients have to trust "
+        "for that (SSL_CERT_FILE=CA.pem)",
+    )
+    sim.add_argument(
         "--unmirrored",
         type=within(int, 0, 100_000),
         default=0,

@@ -1,9 +1,11 @@
 """``bookfeed sim``: a simulated venue, or two together, on loopback until interrupted."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from bookfeed.errors import ConfigError, ExitCode, SimulatorError
+from bookfeed.sim.certificates import SimTls
 from bookfeed.sim.entry import OptionError, Options, Simulator, simulator
 from bookfeed.sim.plan import Plan, PlanError, read_plan
 from bookfeed.venues import VENUES
@@ -12,6 +14,12 @@ from bookfeed.venues import VENUES
 def execute(args: argparse.Namespace) -> ExitCode:
     """Serves until SIGINT, SIGTERM or, if asked, the end of standard input."""
     name = args.venue or next(iter(VENUES))
+    try:
+        tls = None if args.tls is None else SimTls()
+    except ModuleNotFoundError as error:
+        raise SimulatorError(f"--tls: {error}: pip install cryptography") from error
+    if tls is not None:
+        Path(args.tls).write_bytes(tls.authority_pem)
     options = Options(
         markets=args.markets,
         rate=args.rate,
@@ -22,6 +30,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         faults=tuple(args.fault),
         plan=_plan(args.faults),
         venue=name,
+        tls=tls,
         variant=args.variant,
     )
     try:

@@ -45,22 +45,29 @@ async def upgrade(
     proxy: str | None,
 ) -> None:
     """Connects ``listener``, with the headers ``sent``; raises whatever keeps it from that."""
-    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        await ws_connect(
-            lambda _request, response: _checked(response, listener),
-            endpoint.url,
-            ssl_context=endpoint.ssl_context,
-            # Answering pings is ours: a ping that picows answers itself is not shown to the
-            # listener, not even as the last frame of a read.
-            enable_auto_pong=False,
-            websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-            max_frame_size=frame_bytes_max,
-            extra_headers=sent or None,
-            max_redirects=0,
-            logger_name=PicowsLog(listener.on_parser_failure),
-            proxy=proxy,
-            socket_factory=lambda url: dialer.open(url.host, url.port),
-        )
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await ws_connect(
+                lambda _request, response: _checked(response, listener),
+                endpoint.url,
+                ssl_context=endpoint.ssl_context,
+                # Answering pings is ours: a ping that picows answers itself is not shown to the
+                # listener, not even as the last frame of a read.
+                enable_auto_pong=False,
+                websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                max_frame_size=frame_bytes_max,
+                extra_headers=sent or None,
+                max_redirects=0,
+                logger_name=PicowsLog(listener.on_parser_failure),
+                proxy=proxy,
+                socket_factory=lambda url: dialer.open(url.host, url.port),
+            )
+    except (TimeoutError, ConnectionError) as error:
+        if str(error):
+            raise
+        late = isinstance(error, TimeoutError)
+        end = f"{CONNECT_TIMEOUT_S:g} s passed" if late else "the server hung up"
+        raise type(error)(f"{end} before the handshake was done") from error
 
 
 def _checked(response: WSUpgradeResponse, listener: FeedListener) -> FeedListener:

@@ -1,4 +1,5 @@
-"""Faults beside the frames of a connection: handshakes and answers by REST, for as long as told.
+"""Faults beside the frames of a connection: of its bytes, its handshake and its TLS, and of answers
+by REST, for as long as told.
 
 They need sockets. A connection or a request that comes while one lasts is spoilt by it.
 """
@@ -11,18 +12,37 @@ from http import HTTPStatus
 from typing import Final, Literal
 
 BesideKind = Literal[
-    "refuse", "redirect", "rest-429", "rest-418", "rest-503", "rest-page", "rest-redirect",
-    "rest-cut", "rest-hang", "rest-late", "rest-older", "rest-cached",
+    "refuse", "redirect", "page", "half-open", "slow-handshake", "tls",
+    "rest-429", "rest-418", "rest-503", "rest-page", "rest-redirect", "rest-cut", "rest-hang",
+    "rest-late", "rest-older", "rest-cached",
 ]  # fmt: skip
 _WAIT: Final = ("seconds", "date", "absent", "absurd", "negative")
 
 HANDSHAKES: Final[dict[BesideKind, tuple[str, ...]]] = {
     "refuse": ("503", "401", "403", "429"),
     "redirect": ("",),
+    "page": ("200", "403"),
 }
 """
 refuse    handshakes are answered with that status
 redirect  they are answered with 302, to somewhere else
+page      they are answered with a page of HTML under that status, as before a challenge
+"""
+
+CONNECTIONS: Final[dict[BesideKind, tuple[str, ...]]] = {
+    "half-open": ("open", "all"),
+    "slow-handshake": ("drip", "never"),
+    "tls": ("expired", "host", "unknown", "old", "cut", "plain"),
+}
+"""
+half-open       no byte passes any more, either way, and nobody hangs up: of connections that are
+                open, or of new ones, too; what waited meanwhile comes when it is over
+slow-handshake  a connection that begins is answered a byte a second, or never
+tls             its certificate is out of date, of another host, or of an authority that nobody
+                knows; no version of TLS is spoken that is not too old; the handshake ends in its
+                middle; it is answered without TLS
+
+They strike at a gate before the venue (``bookfeed.sim.gate``), at its REST side as well.
 """
 
 ANSWERS: Final[dict[BesideKind, tuple[str, ...]]] = {
@@ -46,11 +66,15 @@ rest-cut       they end in the middle of a chunk
 rest-hang      there is none for a minute
 rest-late      they are of when they were asked for, and come 3 s later
 rest-older     every third is the one before the last, and does not say so
-rest-cached    they are what a cache keeps, with its Age
+rest-cached    they are what a cache keeps for 30 s, with its Age
 """
 
-BESIDE: Final[dict[BesideKind, tuple[str, ...]]] = {**HANDSHAKES, **ANSWERS}
-"""The kinds of a venue with REST; the first variant is the default."""
+WITHOUT_REST: Final[dict[BesideKind, tuple[str, ...]]] = {**HANDSHAKES, **CONNECTIONS}
+"""The kinds of a venue without REST; the first variant is the default."""
+BESIDE: Final[dict[BesideKind, tuple[str, ...]]] = {**WITHOUT_REST, **ANSWERS}
+"""The kinds of one with REST."""
+PAGE: Final = "<!DOCTYPE html><html><head><title>Just a moment</title></head></html>"
+"""What a page of HTML is."""
 
 ELSEWHERE: Final = "http://127.0.0.1:1/elsewhere"
 """Where redirects lead to: nothing listens there."""
@@ -72,5 +96,5 @@ def retry_after(variant: str) -> dict[str, str]:
 
 
 def status_of(variant: str) -> HTTPStatus:
-    """With what a handshake is refused."""
+    """With what a handshake is refused, or its page told."""
     return HTTPStatus(int(variant))

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from bookfeed.sim import package
+from bookfeed.sim.certificates import SimTls
 from bookfeed.sim.faults import Mishap
 from bookfeed.sim.plan import Plan
 
@@ -54,6 +55,8 @@ class Options:
     """Others, from a file."""
     venue: str = ""
     """Whose simulator it is: a plan may have faults of several venues."""
+    tls: SimTls | None = None
+    """What encrypts its ports; ``None`` for nothing."""
     variant: str = ""
     """Another form of the venue, where it has one."""
 

@@ -19,6 +19,10 @@ from bookfeed.sim.chance import seeded
 LATER_FRAMES: Final = 5
 """How many frames on a copy or an overtaken frame comes."""
 
+CLOSE_CODES: Final = ("1001", "1000", "1006", "1008", "1011", "1012", "1013")
+"""With what a venue ends a connection in an orderly way, the usual code first; 1006 stands for
+none, when the socket ends without a close frame."""
+
 ODD_PONG: Final = b' "pong"\n'
 """A sign of life that does not look like one."""
 _OFF_BY_MS: Final = (300, 2_000, 60_000, 3_600_000)
@@ -83,7 +87,6 @@ class Mishap:
     """One of ``KNOWN[kind]``."""
     duration_s: float | None = None
     """How long a freeze lasts (for ever by default), or until a lost stream reconnects."""
-    close_code: int = 1001
     count: int = 1
     """How many REST answers are ghosts."""
 
@@ -95,8 +98,12 @@ class Mishap:
             raise ValueError(f"fault {self.kind} has no variant {self.variant!r}; known: {allowed}")
         if not self.variant:
             object.__setattr__(self, "variant", allowed[0])
-        if self.kind in BESIDE and self.at_frame is not None:
+        if self.kind not in BESIDE:
+            return
+        if self.at_frame is not None:
             raise ValueError(f"fault {self.kind} strikes no frame: say when in seconds (at_s)")
+        if self.conn is not None:
+            raise ValueError(f"fault {self.kind} strikes every connection, not number {self.conn}")
 
 
 class FaultEvent(NamedTuple):
@@ -251,6 +258,8 @@ class Injector(Generic[F, P]):
         self._beside = [fault for fault in faults if fault.kind in BESIDE]
         self._begun: set[int] = set()
         """Those of them that have struck, by identity."""
+        self._barred: dict[Any, str] = {}
+        """Kinds that cannot strike here, and why."""
         self._rng = seeded("faults", seed)
         self._start_ns = start_ns
         self._links: dict[int, Link[P]] = {}
@@ -259,13 +268,27 @@ class Injector(Generic[F, P]):
         self.log: list[FaultEvent] = []
 
     def add(self, fault: F) -> None:
-        """Schedules one more fault."""
+        """Schedules one more fault; ``ValueError`` if it cannot strike here."""
+        self._check(fault)
         (self._beside if fault.kind in BESIDE else self._waiting).append(fault)
 
     def only_frames(self) -> None:
         """``ValueError`` if a fault needs sockets: there are none in process."""
+        self.bar(BESIDE, "needs a server: there is no socket in process")
+
+    def bar(self, kinds: Collection[Any], why: str) -> None:
+        """``ValueError``, now and later, for faults of these kinds: they cannot strike here."""
+        self._barred |= dict.fromkeys(kinds, why)
         for fault in self._beside:
-            raise ValueError(f"fault {fault.kind} needs a server: there is no socket in process")
+            self._check(fault)
+
+    def _check(self, fault: F) -> None:
+        if fault.kind in self._barred:
+            raise ValueError(f"fault {fault.kind} {self._barred[fault.kind]}")
+
+    def has(self, kinds: Collection[Any]) -> bool:
+        """Whether a fault of these kinds is scheduled beside the frames."""
+        return any(fault.kind in kinds for fault in self._beside)
 
     def end_beside(self) -> None:
         """Ends all faults beside frames, and forgets those that were to come."""

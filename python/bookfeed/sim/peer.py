@@ -168,6 +168,15 @@ class Peer(WSListener):
         self._transport.underlying_transport.write(_close_frame(code, reason))
         asyncio.get_running_loop().call_later(_GOODBYE_S, self._transport.disconnect)
 
+    def close_as(self, code: str) -> None:
+        """The same with one of ``CLOSE_CODES``; by 1006 the socket ends without a close frame."""
+        if code != "1006":
+            self.close(int(code), b"simulated")
+        elif self.open and self._transport:
+            self.flush()
+            self.open = False
+            self._transport.disconnect()
+
     def reset_behind_data(self) -> None:
         """Sends what is queued and hangs up without a word, before the client has read it."""
         self.flush()

@@ -33,7 +33,6 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "venue": _TEXT,
     "at_frame": _WHOLE,
     "conn": _WHOLE,
-    "close_code": _WHOLE,
     "count": _WHOLE,
     "at_s": _SECONDS,
     "duration_s": _SECONDS,

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from picows import WSListener, WSTransport, WSUpgradeRequest, ws_create_server
 
 from bookfeed.sim.entry import OptionError, Options
+from bookfeed.sim.faults import Mishap
 from bookfeed.sim.peer import Peer
 from bookfeed.sim.relay_prices import Prices
 from bookfeed.sim.server import Listening, check_listening, serve_until_told, started
@@ -42,6 +43,8 @@ class RelaySimConfig:
     rest: bool = False
     rate: float = 0.0
     tls: ssl.SSLContext | None = None
+    faults: tuple[Mishap, ...] = ()
+    """None: tests give a relay its faults."""
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -62,7 +65,7 @@ def configured(options: Options) -> RelaySimConfig:
         raise OptionError("--fault", options.faults[0], "tests give a relay its faults")
     if options.plan is not None:
         raise OptionError("--faults", options.plan.path, "tests give a relay its faults")
-    return RelaySimConfig(port=options.port, seed=options.seed)
+    return RelaySimConfig(port=options.port, seed=options.seed, tls=options.tls)
 
 
 class RelayClient(Peer):

@@ -10,7 +10,7 @@ Kinds, as the venues' pages have them:
 * ``page``: 200, with an HTML page in place of an answer; ``hang``: no answer for a while.
 * ``late``: an answer of when it was asked for is sent a while later.
 * ``older``: every third answer is the one before the last, and does not say so.
-* ``stale``: what a cache keeps: the first answer of a path, whatever is asked, with its ``Age``.
+* ``stale``: what a cache keeps for 30 s: the first answer of an address, with its ``Age``.
 * ``poison``: a request that names ``symbol`` is refused as a whole, with 422.
 * ``clamp``: an answer has the first ``count`` books that were asked for, and does not say so.
 * ``hidden``: ``symbol`` is not known yet.
@@ -28,13 +28,12 @@ from typing import Final, Literal
 
 from aiohttp import web
 
-from bookfeed.sim.beside import ELSEWHERE, LATE_S, retry_after
+from bookfeed.sim.beside import ELSEWHERE, LATE_S, PAGE, retry_after
 from bookfeed.sim.faults import Mishap
 
 RestFaultKind = Literal[
     "limit", "away", "page", "hang", "late", "older", "stale", "poison", "clamp", "hidden", "ghost"
 ]
-_PAGE: Final = "<!DOCTYPE html><html><head><title>Just a moment</title></head></html>"
 _STATUS: Final[dict[str, int]] = {"limit": 429, "away": 503}
 _STATUSES: Final = {"rest-429": 429, "rest-418": 418, "rest-503": 503}
 # What a fault of a schedule is begun as, here; the others are answers of their own.
@@ -45,6 +44,8 @@ _AS: Final[dict[str, RestFaultKind]] = {
     "rest-older": "older",
     "rest-cached": "stale",
 }
+KEPT_S: Final = 30.0
+"""How long a cache keeps an answer."""
 Scheduled = Callable[[], Sequence[Mishap]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -114,7 +115,7 @@ class RestFaults:
         if (fault := self._hit("hang")) is not None:
             await asyncio.sleep(fault.hang_s)
         if self._hit("page") is not None:
-            return web.Response(text=_PAGE, content_type="text/html")
+            return web.Response(text=PAGE, content_type="text/html")
         poison = self._now.get("poison")
         if poison is not None and poison.symbol in request.path_qs + await request.text():
             self._hit("poison")
@@ -160,9 +161,9 @@ class RestFaults:
         return web.Response(text=text, content_type="application/json")
 
     async def _cached(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        key = request.path
+        key = request.path_qs
         now_s = time.monotonic()
-        if key not in self._kept:
+        if key not in self._kept or now_s - self._kept[key][0] >= KEPT_S:
             answer = await handler(request)
             if answer.status != 200 or not isinstance(answer, web.Response):
                 return answer

@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from picows import (
     WSListener,
@@ -27,8 +28,10 @@ from picows import (
     ws_create_server,
 )
 
-from bookfeed.sim.beside import ANSWERS, ELSEWHERE, HANDSHAKES, status_of
-from bookfeed.sim.faults import Injector
+from bookfeed.sim.beside import ANSWERS, ELSEWHERE, HANDSHAKES, PAGE, status_of
+from bookfeed.sim.certificates import SimTls
+from bookfeed.sim.faults import Injector, Mishap
+from bookfeed.sim.gate import NO_TLS, Gates
 from bookfeed.sim.peer import Peer
 
 if TYPE_CHECKING:
@@ -71,8 +74,12 @@ class Listening(Protocol):
         """Frames a second over all connections; 0 as fast as the clients read."""
 
     @property
+    def faults(self) -> Sequence[Mishap]:
+        """What is to go wrong."""
+
+    @property
     def tls(self) -> ssl.SSLContext | None:
-        """Encrypts both ports."""
+        """Encrypts both ports; a ``SimTls`` of its own where faults of TLS may come."""
 
 
 class RestService(Protocol):
@@ -93,9 +100,13 @@ class RestService(Protocol):
 
 
 def check_listening(config: Listening) -> None:
-    """Raises ``ValueError`` for an address that is not loopback, or a rate that cannot be."""
+    """Raises ``ValueError`` for an address that is not loopback, for a rate that cannot be, and for
+    faults of TLS where there is none of the simulator's own.
+    """
     if config.rate < 0:
         raise ValueError(f"rate must be 0 or more frames a second, not {config.rate}")
+    if not isinstance(config.tls, SimTls) and any(one.kind == "tls" for one in config.faults):
+        raise ValueError(f"fault tls {NO_TLS}")
     if not _is_loopback(config.host):
         raise ValueError(
             f"the simulator listens on loopback only (127.0.0.1, ::1, localhost), "
@@ -145,6 +156,7 @@ class VenueServer(ABC, Generic[C]):
         self._writable.set()
         self._server: asyncio.Server | None = None
         self._rest: RestService | None = None
+        self._gates: Gates | None = None
         self._pump: asyncio.Task[None] | None = None
 
     @property
@@ -187,9 +199,8 @@ class VenueServer(ABC, Generic[C]):
     ) -> WSListener | WSUpgradeResponseWithListener | None:
         refusing = self.refusing
         for fault in self.injector.beside(HANDSHAKES, time.time_ns()):
-            if fault.kind == "redirect":
-                moved = WSUpgradeResponse.create_redirect_response(HTTPStatus.FOUND, ELSEWHERE)
-                return WSUpgradeResponseWithListener(moved, None)
+            if fault.kind != "refuse":
+                return WSUpgradeResponseWithListener(_instead(fault), None)
             refusing = status_of(fault.variant)
         if refusing is None:
             return self._accept(request)
@@ -201,23 +212,25 @@ class VenueServer(ABC, Generic[C]):
     async def start(self) -> None:
         """Listens and starts the markets; ``OSError`` if a port cannot be had."""
         config = self._listening
+        gates = self._gates = Gates(self.injector, self._host, config.tls)
         self._server = await ws_create_server(
             self._admit,
             self._host,
-            config.port,
+            gates.port_behind(config.port),
             ssl=config.tls,
             max_frame_size=1 << 24,
             enable_auto_pong=self.ANSWERS_PINGS,
         )
         port = self._server.sockets[0].getsockname()[1]
         name = f"[{self._host}]" if ":" in self._host else self._host
+        port = await gates.before(port, config.port)
         self.url = f"{'wss' if config.tls else 'ws'}://{name}:{port}{self.WS_PATH}"
         if config.rest:
-            await self._start_rest()
+            await self._start_rest(gates)
         self._pump = asyncio.create_task(self._run(), name="bookfeed-sim")
         self._pump.add_done_callback(_report)
 
-    async def _start_rest(self) -> None:
+    async def _start_rest(self, gates: Gates) -> None:
         try:
             rest = self._make_rest()
         except ModuleNotFoundError as error:
@@ -225,8 +238,10 @@ class VenueServer(ABC, Generic[C]):
             return
         self._rest = rest
         rest.faults.scheduled = lambda: self.injector.beside(ANSWERS, time.time_ns())
-        await rest.start(self._host, self._listening.rest_port, self._listening.tls)
-        self.rest_url = rest.url
+        wanted = self._listening.rest_port
+        await rest.start(self._host, gates.port_behind(wanted), self._listening.tls)
+        port = urlsplit(rest.url).port or 0
+        self.rest_url = rest.url.replace(f":{port}", f":{await gates.before(port, wanted)}", 1)
 
     async def stop_markets(self) -> None:
         """Nothing happens any more, while connections stay open."""
@@ -242,6 +257,8 @@ class VenueServer(ABC, Generic[C]):
             self._server.close()
         for client in list(self._clients.values()):
             client.close(1001, b"going away")
+        if self._gates:
+            await self._gates.close()
         if self._rest:
             await self._rest.close()
 
@@ -363,6 +380,19 @@ class VenueServer(ABC, Generic[C]):
         for client in list(self._clients.values()):
             client.flush()
         return done
+
+
+def _instead(fault: Mishap) -> WSUpgradeResponse:
+    """What a handshake is answered with that is neither taken nor refused."""
+    if fault.kind == "redirect":
+        moved: WSUpgradeResponse
+        moved = WSUpgradeResponse.create_redirect_response(HTTPStatus.FOUND, ELSEWHERE)
+        return moved
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    page: WSUpgradeResponse
+    page = WSUpgradeResponse.create_error_response(HTTPStatus.FORBIDDEN, PAGE.encode(), html)
+    page.status = status_of(fault.variant)  # 200, too, which makes no error
+    return page
 
 
 def _now_ms() -> int:

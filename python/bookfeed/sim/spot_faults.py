@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from zlib import crc32
 
-from bookfeed.sim.faults import Delay, FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import CLOSE_CODES, Delay, FaultEvent, Injector, Link, Mishap
 
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "drop": ("",),
@@ -24,7 +24,7 @@ VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "unknown": ("type", "member"),
     "foreign": ("",),
     "freeze": ("connection", "symbol", "data"),
-    "disconnect": ("",),
+    "disconnect": CLOSE_CODES,
     "reset": ("",),
     "restart": ("",),
 }
@@ -40,7 +40,7 @@ bit_flip    one bit of it is another
 unknown     a message of a type nobody has heard of comes before it, or a member is added to it
 foreign     a message about a symbol that was not asked for comes before it
 freeze      nothing more of a connection, of the book of one symbol, or but signs of life
-disconnect  the connection is closed in an orderly way with a close code
+disconnect  the connection is closed in an orderly way with that close code
 reset       the connection is torn down without a close frame (TCP RST)
 restart     the server is torn down within a frame: all connections at once
 """

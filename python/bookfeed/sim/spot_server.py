@@ -32,7 +32,7 @@ class SpotPeer(Peer):
             case "reset", _:
                 self.reset()
             case "disconnect", SpotFault() as fault:
-                self.close(fault.close_code, b"simulated")
+                self.close_as(fault.variant)
             case "shutdown", _:
                 self.warn()
             case "stumble", _:

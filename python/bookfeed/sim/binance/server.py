@@ -82,6 +82,7 @@ def configured(options: Options) -> BinanceSimConfig:
         rate=options.rate,
         seed=options.seed,
         faults=options.faults_of(BinanceFault),
+        tls=options.tls,
     )
 
 

@@ -59,6 +59,7 @@ def configured(options: Options) -> BitstampSimConfig:
         rate=options.rate,
         seed=options.seed,
         faults=options.faults_of(BitstampFault),
+        tls=options.tls,
     )
 
 

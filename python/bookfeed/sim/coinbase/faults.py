@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from bookfeed.sim.beside import HANDSHAKES
+from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
@@ -39,7 +39,7 @@ _WORDING: Final = Wording(
 class CoinbaseFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**COINBASE_VARIANTS, **HANDSHAKES}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**COINBASE_VARIANTS, **WITHOUT_REST}
 
 
 class CoinbaseInjector(SpotInjector):

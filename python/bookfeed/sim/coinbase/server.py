@@ -73,6 +73,7 @@ def configured(options: Options) -> CoinbaseSimConfig:
         rate=options.rate,
         seed=options.seed,
         faults=options.faults_of(CoinbaseFault),
+        tls=options.tls,
     )
 
 

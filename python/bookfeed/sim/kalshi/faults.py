@@ -15,6 +15,7 @@ from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import (
     BARE_TEXTS,
     BROKEN,
+    CLOSE_CODES,
     OF_ANY,
     FaultEvent,
     Injector,
@@ -74,7 +75,7 @@ KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
     "corrupt": ("size", "price", "side", "seq", "ticker"),
     "freeze": ("connection", "subscription"),
     "zombie": ("",),
-    "disconnect": ("",),
+    "disconnect": CLOSE_CODES,
     "reset": ("",),
     "terminal": ("25", "10"),
     "deltas-stop": ("subscription", "market"),

@@ -112,6 +112,7 @@ def configured(options: Options) -> KalshiSimConfig:
         rate=options.rate,
         seed=options.seed,
         faults=options.faults_of(KalshiFault),
+        tls=options.tls,
         **shapes(options.markets),
     )
 
@@ -191,7 +192,7 @@ class Client(Peer):
             case "reset-behind-data", _:
                 self.reset_behind_data()
             case "disconnect", KalshiFault() as fault:
-                self.close(fault.close_code, b"simulated")
+                self.close_as(fault.variant)
 
 
 class KalshiSimServer(VenueServer[Client]):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Final, NamedTuple
 
-from bookfeed.sim.beside import HANDSHAKES
+from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
@@ -50,7 +50,7 @@ _LEVEL: Final = re.compile(rb'\{"price":([0-9.]+),"qty":([0-9.]+)\},?')
 class KrakenFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**KRAKEN_VARIANTS, **HANDSHAKES}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**KRAKEN_VARIANTS, **WITHOUT_REST}
 
 
 class _Entry(NamedTuple):

@@ -70,6 +70,7 @@ def configured(options: Options) -> KrakenSimConfig:
         rate=options.rate,
         seed=options.seed,
         faults=options.faults_of(KrakenFault),
+        tls=options.tls,
     )
 
 

@@ -129,7 +129,7 @@ class Client(Peer):
         elif delivery.end == "reset-behind-data":
             self.reset_behind_data()
         elif delivery.fault:
-            self.close(delivery.fault.close_code, b"simulated")
+            self.close_as(delivery.fault.variant)
 
 
 def _parse(text: bytes) -> dict[str, Any] | None:

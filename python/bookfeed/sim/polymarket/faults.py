@@ -14,6 +14,7 @@ from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import (
     BARE_TEXTS,
     BROKEN,
+    CLOSE_CODES,
     OF_ANY,
     FaultEvent,
     Injector,
@@ -85,7 +86,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "drop+noop": ("",),
     "duplicate": ("at_once", "reversed", "later"),
     "freeze": ("",),
-    "disconnect": ("",),
+    "disconnect": CLOSE_CODES,
     "reset": ("",),
     "wrong_hash": ("one", "all"),
     "hash": ("foreign",),

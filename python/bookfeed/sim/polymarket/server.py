@@ -73,6 +73,7 @@ def configured(options: Options) -> SimConfig:
         seed=options.seed,
         unmirrored=options.unmirrored,
         faults=options.faults_of(Fault),
+        tls=options.tls,
     )
 
 

@@ -26,6 +26,8 @@ def configured(options: Options) -> PairedConfig | ListedConfig | BtcConfig:
     for name, given in (("--port", options.port), ("--rest-port", options.rest_port)):
         if given:
             raise OptionError(name, given, "two venues listen on two ports, any free ones")
+    if options.tls is not None:
+        raise OptionError("--tls", "", "one venue at a time has TLS")
     if options.faults:
         raise OptionError("--fault", options.faults[0], "one venue at a time has faults")
     if variant == BTC:
