@@ -217,6 +217,37 @@ async def test_a_line_that_is_frozen_costs_no_book_its_live(venue: str) -> None:
         stayed_live(one, before)
 
 
+async def spoil_often(one: Running[Any], kind: str, *lines: int) -> None:
+    """One frame in a hundred of these lines goes wrong, for six hundred frames of each."""
+    for _ in range(6):
+        for line in lines:
+            one.inject(kind, conn=line)
+        sent = one.server.frames_sent
+        await until(lambda before=sent: one.server.frames_sent >= before + 200)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("kind", ["drop", "swap"])
+async def test_a_line_that_spoils_one_frame_in_a_hundred_costs_no_book_its_live(
+    venue: str, kind: str
+) -> None:
+    async with running(venue) as one:
+        before = len(one.watcher.states)
+        await spoil_often(one, kind, 0)
+        assert len(one.server.fault_log) >= 5
+        await one.checked()
+        stayed_live(one, before)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_where_both_lines_swap_frames_no_book_is_wrong_and_all_come_back(venue: str) -> None:
+    async with running(venue) as one:
+        await spoil_often(one, "swap", 0, 1)
+        assert {event.conn for event in one.server.fault_log} == {0, 1}
+        await one.live()
+        await one.checked()
+
+
 async def test_what_is_no_second_line_says_so() -> None:
     engine = Engine()
     with pytest.raises(EngineError, match="no connection beside which"):
