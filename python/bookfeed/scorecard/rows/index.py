@@ -1,7 +1,10 @@
-"""Rows V: how near the index of spot books comes to the true one where venues fail."""
+"""Rows V: how near the index of spot books comes to the true one where venues fail, and whether
+fair values are right.
+"""
 
 from typing import Final
 
+from bookfeed.scorecard.campaigns.world import found
 from bookfeed.scorecard.index_worlds.windows import (
     MEDIAN_MAX,
     OURS,
@@ -36,6 +39,23 @@ def damaged(effort: Effort) -> Figure:
     return Figure(text, tuple(problems))
 
 
+def calibrated(effort: Effort) -> Figure:
+    """V2."""
+    ((forecasts, came_to),) = found("FAIR")
+    seeds = effort.seeds(4, 60)
+    worlds = came_to(
+        [one for each in shared_out(forecasts, seeds, effort, chunk=1) for one in each]
+    )
+    furthest = max(abs(one.came_true - one.said) for one in worlds.reliability)
+    text = (
+        f"Brier {worlds.fair.brier:.4f}, of late makers' mids {worlds.mid.brier:.4f}; log loss "
+        f"{worlds.fair.log_loss:.3f}, {worlds.mid.log_loss:.3f}; {worlds.fair.count} forecasts, "
+        f"in fifths {furthest:.2f} from what came true at most"
+    )
+    # One world says little of what is likely.
+    return Figure(text, tuple(worlds.problems()) if effort.seed is None else ())
+
+
 ROWS: Final = (
     Row(
         "V1",
@@ -43,5 +63,11 @@ ROWS: Final = (
         f"median < ${MEDIAN_MAX:g}, p95 < ${P95_MAX:g}, {TIMES_MIN:g} times nearer than the best "
         "short cut, the slow reading to $0.01",
         damaged,
+    ),
+    Row(
+        "V2",
+        "fair values of simulated worlds, against what came true",
+        "right within chance and 0.03, nearer than the mids of late makers",
+        calibrated,
     ),
 )
