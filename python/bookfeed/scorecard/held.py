@@ -16,8 +16,9 @@ HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
     "BOOKFEED_KILL_REPS": ("20", "500"),
     "BOOKFEED_POWER_LOSS_STATES": ("500", "10000"),
     "BOOKFEED_CYCLES": ("40", "1000"),
+    "BOOKFEED_NEIGHBOURS_S": ("6", "600"),
 }
-"""How often tests repeat what they do, in the quick tier and in the full one."""
+"""How often or how long tests do what they do, in the quick tier and in the full one."""
 
 
 @dataclass(frozen=True)
