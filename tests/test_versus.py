@@ -59,7 +59,7 @@ def test_of_clean_streams_ours_is_right_and_says_nothing(venue: str, tmp_path: P
 @pytest.mark.parametrize(
     ("venue", "fault"),
     [("kalshi", "drop"), ("binance", "gap"), ("kraken", "checksum"),
-     ("polymarket", "malformed:truncated")],
+     ("polymarket", "malformed:truncated"), ("coinbase", "drop"), ("bitstamp", "swap")],
 )  # fmt: skip
 def test_ours_sees_what_the_bytes_show_before_it_is_wrong(
     venue: str, fault: str, tmp_path: Path

@@ -16,6 +16,14 @@ from typing import Any, Final
 from bookfeed.sim.binance.faults import BinanceFault
 from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig
+from bookfeed.sim.bitstamp.faults import BitstampFault
+from bookfeed.sim.bitstamp.stream import BitstampStream
+from bookfeed.sim.bitstamp.venue import BitstampVenueConfig
+from bookfeed.sim.bitstamp.wire import DIFF, TOP
+from bookfeed.sim.coinbase.faults import CoinbaseFault
+from bookfeed.sim.coinbase.stream import CoinbaseStream
+from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig
+from bookfeed.sim.coinbase.wire import LEVEL2
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import KalshiFault
 from bookfeed.sim.kalshi.stream import KalshiStream
@@ -25,13 +33,18 @@ from bookfeed.sim.kraken.venue import KrakenVenueConfig
 from bookfeed.sim.polymarket.faults import Fault
 from bookfeed.sim.polymarket.stream import Stream
 from bookfeed.sim.polymarket.venue import VenueConfig
+from bookfeed.sim.spot_rest_stream import SpotRestStream
+from bookfeed.sim.spot_stream import SpotItem, SpotStream
 from bookfeed.sim.truth import BookTruth
 
 SEEDS: Final = range(1, 11)
 ITEMS: Final = 600
 RATE: Final = 60.0
 AT_FRAME: Final = 60
-DEPTHS: Final = {"polymarket": 1_000, "kalshi": 1_000, "binance": 20, "kraken": 10}
+DEPTHS: Final = {
+    "polymarket": 1_000, "kalshi": 1_000, "binance": 20, "kraken": 10, "coinbase": 1_000,
+    "bitstamp": 1_000,
+}  # fmt: skip
 """Levels a side that are compared: all that there are, or a part that every client knows."""
 NONE: Final = "none"
 
@@ -122,20 +135,34 @@ def binance(fault: str, seed: int) -> Case:
     return Case("binance", fault, seed, stream.symbols(0), {}, _spot_steps(stream))
 
 
-def _spot_steps(stream: BinanceStream | KrakenStream) -> tuple[Step, ...]:
-    """What happens; the truth is the newest version that was told, whatever came after it."""
-    (symbol,), steps, newest = stream.symbols(0), list[Step](), 0
-    for item in stream.items(ITEMS):
-        if item.kind == "connected" and isinstance(stream, BinanceStream):
+def _spot_steps(stream: SpotStream, *, asked_after: int = 0) -> tuple[Step, ...]:
+    """What happens; the truth is the newest version that was told, whatever came after it.
+
+    Where REST tells whole books, one is asked for on each connection, after so many changes.
+    """
+    (symbol,), steps, newest, heard = stream.symbols(0), list[Step](), 0, 0
+    items, begun_ns = stream.items(ITEMS), 0
+    for item in items:
+        begun_ns = begun_ns or item.ts_ns
+        if item.ts_ns - begun_ns > ITEMS / RATE * 1e9:
+            break
+        told = item.kind == "frame" and item.is_book
+        heard = 0 if item.kind == "connected" else heard + told
+        if isinstance(stream, SpotRestStream) and _is_to_ask(item, heard, asked_after):
             stream.ask(symbol, 1_000)
         if item.kind in ("lost", "ping"):
             continue
-        # What REST answers may be older than what waits to be put on it.
-        told = item.kind == "frame" and item.is_book
-        newest = max(newest, item.last) if told else newest
+        # What REST answers may be older than what waits to be put on it, and newer.
+        newest = max(newest, item.last) if told or asked_after else newest
         truth = stream.truth.at(symbol, newest) if told else None
         steps.append((item.kind, item.ts_ns, item.payload, truth))
     return tuple(steps)
+
+
+def _is_to_ask(item: SpotItem, heard: int, asked_after: int) -> bool:
+    if not asked_after:
+        return item.kind == "connected"
+    return item.kind == "frame" and item.is_book and heard == asked_after
 
 
 def kraken(fault: str, seed: int) -> Case:
@@ -145,6 +172,26 @@ def kraken(fault: str, seed: int) -> Case:
         depth=DEPTHS["kraken"], channels=("book",),
     )  # fmt: skip
     return Case("kraken", fault, seed, stream.symbols(0), {}, _spot_steps(stream))
+
+
+def coinbase(fault: str, seed: int) -> Case:
+    """A market whose book comes on the stream, one count for all messages."""
+    stream = CoinbaseStream(
+        CoinbaseVenueConfig(seed=seed, markets=1), faults=_fault(CoinbaseFault, fault), rate=RATE,
+        channels=(LEVEL2,),
+    )  # fmt: skip
+    return Case("coinbase", fault, seed, stream.symbols(0), {}, _spot_steps(stream))
+
+
+def bitstamp(fault: str, seed: int) -> Case:
+    """A market whose changes have times alone, with its best levels on a channel of their own."""
+    stream = BitstampStream(
+        BitstampVenueConfig(seed=seed, markets=1), faults=_fault(BitstampFault, fault), rate=RATE,
+        channels=(DIFF, TOP),
+    )  # fmt: skip
+    # One who asks after six changes has the seventh before he is answered.
+    steps = _spot_steps(stream, asked_after=7)
+    return Case("bitstamp", fault, seed, stream.symbols(0), {}, steps)
 
 
 _BYTES: Final = ("malformed:truncated", "malformed:bad_number")
@@ -157,6 +204,8 @@ MADE: Final[dict[Callable[[str, int], Case], Sequence[str]]] = {
     kalshi: (NONE, *_ORDER, "corrupt:size", "disconnect", *_BYTES),
     binance: (NONE, *_ORDER, "gap", "corrupt:size", "disconnect", *_BYTES),
     kraken: (NONE, *_ORDER, "level:top", "corrupt:top", "checksum", "disconnect", *_BYTES),
+    coinbase: (NONE, *_ORDER, "corrupt", "disconnect", *_BYTES),
+    bitstamp: (NONE, *_ORDER, "corrupt", "disconnect", *_BYTES),
 }  # fmt: skip
 """What is thrown at each venue's clients."""
 

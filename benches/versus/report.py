@@ -58,9 +58,11 @@ NOTES: Final = """## What was not played
   threaded feed logs it, its asynchronous one does not.
 * cryptofeed cuts a side to its depth while a message is still being applied. Where a level comes
   before a deletion in one message, as in our simulator, its sum then fails on clean streams.
+* Bitstamp's clients are handed what they subscribe to. cryptofeed takes its best 100 levels, whole,
+  again and again, which needs no book code, so it was not played to.
 * A size that is wrong in the frame itself is the venue's own word where nothing else speaks of it:
-  Binance's and Kalshi's messages have no sum. bookfeed compares Kalshi's books every minute, which
-  these cases are too short for.
+  Binance's, Coinbase's and Kalshi's messages have no sum. bookfeed compares Kalshi's books every
+  minute, which these cases are too short for.
 """
 
 

@@ -110,15 +110,21 @@ def of_kraken(case: Case) -> Client:
     return Client(_with_market(ccxt.pro.kraken(), symbol, symbol), "orderbook")
 
 
-class OfBinance(Client):
-    """Its class for Binance: the whole book is asked of REST as a subscription is confirmed."""
+def of_coinbase(case: Case) -> Client:
+    """Its class for Coinbase, as it comes; what it awaits is named after the channel."""
+    native = case.symbols[0]
+    exchange = _with_market(ccxt.pro.coinbase(), native.replace("-", "/"), native)
+    return Client(exchange, "level2")
 
-    def __init__(self, case: Case) -> None:
-        self._native = case.symbols[0]
-        self._quote = next(q for q in ("USDT", "USDC", "USD") if self._native.endswith(q))
-        self._symbol = f"{self._native.removesuffix(self._quote)}/{self._quote}"
-        exchange = _with_market(ccxt.pro.binance(), self._symbol, self._native)
-        super().__init__(exchange, "orderbook", exchange.urls["api"]["ws"]["spot"])
+
+class ByRest(Client):
+    """An exchange that asks REST for the whole book."""
+
+    _task: asyncio.Task[Any]
+
+    def __init__(self, exchange: Any, symbol: str, url: str = "wss://example.invalid") -> None:
+        super().__init__(exchange, "orderbook", url)
+        self._symbol = symbol
         self._loop = asyncio.new_event_loop()
         self._asked: asyncio.Future[Any] = self._loop.create_future()
         exchange.fetch_rest_order_book_safe = self._fetch
@@ -131,22 +137,68 @@ class OfBinance(Client):
         self._task = self._loop.create_task(method(*args))
 
     def connected(self, ts_ns: int) -> None:
-        """A connection begins, and its subscription."""
+        """A connection begins: another answer is waited for."""
         super().connected(ts_ns)
         self._asked = self._loop.create_future()
+
+    def rest(self, payload: bytes, ts_ns: int) -> None:
+        """The answer to the question, if one was asked."""
+        if self._asked.done() or not hasattr(self, "_task"):
+            return
+        self._asked.set_result(self._parsed(json.loads(payload)))
+        self._loop.run_until_complete(self._task)
+
+    def _parsed(self, told: Any) -> Any:
+        raise NotImplementedError
+
+
+class OfBinance(ByRest):
+    """Its class for Binance: the whole book is asked of REST as a subscription is confirmed."""
+
+    def __init__(self, case: Case) -> None:
+        native = case.symbols[0]
+        quote = next(q for q in ("USDT", "USDC", "USD") if native.endswith(q))
+        symbol = f"{native.removesuffix(quote)}/{quote}"
+        exchange = _with_market(ccxt.pro.binance(), symbol, native)
+        super().__init__(exchange, symbol, exchange.urls["api"]["ws"]["spot"])
+
+    def connected(self, ts_ns: int) -> None:
+        """A connection begins, and its subscription."""
+        super().connected(ts_ns)
         subscription = {"symbol": self._symbol, "limit": 1_000, "params": {}}
         self.exchange.handle_order_book_subscription(self.line, {}, subscription)
         self._loop.run_until_complete(asyncio.sleep(0))
 
-    def rest(self, payload: bytes, ts_ns: int) -> None:
-        """The answer to the question."""
-        if self._asked.done():
-            return
-        told = json.loads(payload)
+    def _parsed(self, told: Any) -> Any:
         book = self.exchange.parse_order_book(told, self._symbol)
         book["nonce"] = told["lastUpdateId"]
-        self._asked.set_result(book)
-        self._loop.run_until_complete(self._task)
+        return book
 
 
-CLIENTS = {"polymarket": of_polymarket, "kraken": of_kraken, "binance": OfBinance}
+class OfBitstamp(ByRest):
+    """Its class for Bitstamp, with its channel of changes: REST is asked after six of them."""
+
+    def __init__(self, case: Case) -> None:
+        native = case.symbols[0]
+        symbol = f"{native.removesuffix('usd')}/usd".upper()
+        super().__init__(_with_market(ccxt.pro.bitstamp(), symbol, native), symbol)
+
+    def frame(self, payload: bytes, ts_ns: int) -> None:
+        """A frame of a channel that it subscribes to."""
+        if b'"channel":"order_book_' not in payload:
+            super().frame(payload, ts_ns)
+            self._loop.run_until_complete(asyncio.sleep(0))
+
+    def _parsed(self, told: Any) -> Any:
+        book = self.exchange.parse_order_book(told, self._symbol)
+        book["nonce"] = int(told["microtimestamp"])
+        return book
+
+
+CLIENTS = {
+    "polymarket": of_polymarket,
+    "kraken": of_kraken,
+    "binance": OfBinance,
+    "coinbase": of_coinbase,
+    "bitstamp": OfBitstamp,
+}

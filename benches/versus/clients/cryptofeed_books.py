@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cryptofeed.defines import L2_BOOK
-from cryptofeed.exchanges import Binance, Kraken
+from cryptofeed.exchanges import Binance, Coinbase, Kraken
 from cryptofeed.symbols import Symbol, Symbols
 
 from benches.versus.judge import Case, Levels
@@ -137,5 +137,10 @@ def of_binance(case: Case) -> Client:
     return Client(Binance, f"{native.removesuffix(quote)}/{quote}", native)
 
 
+def of_coinbase(case: Case) -> Client:
+    """Its feed of Coinbase."""
+    return Client(Coinbase, case.symbols[0].replace("-", "/"), case.symbols[0])
+
+
 logging.getLogger("feedhandler").propagate = True
-CLIENTS = {"kraken": of_kraken, "binance": of_binance}
+CLIENTS = {"kraken": of_kraken, "binance": of_binance, "coinbase": of_coinbase}

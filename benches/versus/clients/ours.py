@@ -79,4 +79,5 @@ class Client:
         return f"{state} ({cause})" if lost else ""
 
 
-CLIENTS = dict.fromkeys(("polymarket", "kalshi", "binance", "kraken"), Client)
+VENUES = ("polymarket", "kalshi", "binance", "kraken", "coinbase", "bitstamp")
+CLIENTS = dict.fromkeys(VENUES, Client)
