@@ -50,9 +50,10 @@ LINE_MAX: Final = 100
 # The fourteenth is for delay that grows, and for whole books beside running ones.
 # The fifteenth is for faults of connections, TLS and names.
 # The sixteenth is for how good fair values were.
-# The last is for the world of one price.
+# The seventeenth is for the world of one price.
+# The last is for an index as time passes, and its record.
 WORDS_MAX: Final = sum(
-    (27_000, 1_500, 150, 150, 150, 50, 60, 250, 350, 500, 750, 350, 450, 200, 200, 350, 250)
+    (27_000, 1_500, 150, 150, 150, 50, 60, 250, 350, 500, 750, 350, 450, 200, 200, 350, 250, 350)
 )
 # Written by commands, as the benchmarks are.
 WRITTEN: Final = {"docs/scorecard.md", "docs/versus.md"}
@@ -218,6 +219,7 @@ def test_every_field_of_a_record_is_explained() -> None:
         bookfeed.SIGNAL_DTYPE,
         bookfeed.LEG_DTYPE,
         bookfeed.LEVEL_DTYPE,
+        bookfeed.INDEX_DTYPE,
     )
     for (size, rows), dtype in zip(shown, dtypes, strict=True):
         assert int(size) == dtype.itemsize

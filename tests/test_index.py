@@ -50,7 +50,7 @@ def test_cases_have_every_standing_and_switch() -> None:
         case = index_case(random.Random(f"index {seed}"))
         oracle = index.Oracle(case.method)
         for at, books in case.ticks:
-            oracle._screen(at, books)  # noqa: SLF001 - what the cases reach, without the sums
+            oracle.screen(at, books)
             standings |= set(oracle.standing.values())
         methods.append(case.method)
     assert standings == {"included", "delayed", "erroneous", "potentially_erroneous"}

@@ -15,6 +15,7 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.replay import apply_record, replay
 from bookfeed.records import SIGNAL_BYTES
+from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.rule import Rule
 from bookfeed.venues import FeeSchedule
 
@@ -75,15 +76,19 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     inputs.remove_rule(0, 13)
     inputs.add_line(4, 3, 14)
     inputs.end_line(4, 15)
+    inputs.add_index(IndexEstimate("x", "BTC", {"kraken": "BTC/USD"}, {"tick_ms": 100}), 16)
     kinds = [Kind(record[0]) for record in tape.records]
     assert kinds == [
         Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.RESYNC_BEGIN, Kind.REST,
         Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.OWN, Kind.UNSUBSCRIBE, Kind.NOTE,
-        Kind.FORGET, Kind.RULE_END, Kind.LINE, Kind.LINE,
+        Kind.FORGET, Kind.RULE_END, Kind.LINE, Kind.LINE, Kind.INDEX,
     ]  # fmt: skip
-    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 16)]
-    assert [json.loads(record[4]) for record in tape.records[-2:]] == [
+    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 17)]
+    assert [json.loads(record[4]) for record in tape.records[-3:]] == [
         {"beside": 3}, {"beside": None},
+        {"name": "x", "params": {
+            "tick_ms": 100, "asset": "BTC", "constituents": "kraken BTC/USD",
+        }},
     ]  # fmt: skip
     assert json.loads(tape.records[9][4]) == {
         "instrument": number, "bids": [[1, 2]], "asks": [[3, 4], [5, 6]],

@@ -16,6 +16,7 @@ ALIASES = {
     "SignalPhase": "SIGNAL_PHASES",
     "CloseReason": "CLOSE_REASONS",
     "RefusalReason": "REFUSALS",
+    "IndexStanding": "INDEX_STANDINGS",
 }
 
 

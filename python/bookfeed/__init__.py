@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         CAUSES,
         CLOSE_REASONS,
         FRESHNESS,
+        INDEX_STANDINGS,
         PRICE_SCALE,
         QTY_SCALE,
         REFUSALS,
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from bookfeed.recordings.writer import JournalWriter
     from bookfeed.records import Leg, Signal, Update
     from bookfeed.records.arrays import columns
+    from bookfeed.records.indices import IndexTick
     from bookfeed.records.levels import LevelChange, LevelChanges
     from bookfeed.records.points import PricePoint
     from bookfeed.records.told import (
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
         TokenTouch,
     )
     from bookfeed.relays.status import TopicStatus
+    from bookfeed.rules.estimate import IndexEstimate
     from bookfeed.rules.pairs import (
         Basket,
         BasketLeg,
@@ -142,6 +145,7 @@ if TYPE_CHECKING:
         Cause,
         CloseReason,
         Freshness,
+        IndexStanding,
         RefusalReason,
         RuleKind,
         SignalPhase,
@@ -153,12 +157,15 @@ if TYPE_CHECKING:
     SIGNAL_DTYPE: np.dtype[np.void]
     LEG_DTYPE: np.dtype[np.void]
     LEVEL_DTYPE: np.dtype[np.void]
+    INDEX_DTYPE: np.dtype[np.void]
 
 __all__ = [
     "ABSENT",
     "CAUSES",
     "CLOSE_REASONS",
     "FRESHNESS",
+    "INDEX_DTYPE",
+    "INDEX_STANDINGS",
     "LEG_DTYPE",
     "LEVEL_DTYPE",
     "PRICE_SCALE",
@@ -209,6 +216,9 @@ __all__ = [
     "Freshness",
     "Histogram",
     "Holding",
+    "IndexEstimate",
+    "IndexStanding",
+    "IndexTick",
     "Journal",
     "JournalError",
     "JournalWriter",
@@ -317,6 +327,7 @@ _MODULES: Final = {
     ),
     "bookfeed.feed.consolidated": ("Consolidated",),
     "bookfeed.feed.feed": ("Feed",),
+    "bookfeed.records.indices": ("IndexTick",),
     "bookfeed.records.levels": ("LevelChange", "LevelChanges"),
     "bookfeed.records.points": ("PricePoint",),
     "bookfeed.records.told": (
@@ -369,6 +380,7 @@ _MODULES: Final = {
         "PairLeg",
         "SeriesPair",
     ),
+    "bookfeed.rules.estimate": ("IndexEstimate",),
     "bookfeed.rules.rule": ("Rule",),
     "bookfeed.rules.why": ("Why",),
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
@@ -385,6 +397,7 @@ _MODULES: Final = {
         "Cause",
         "CloseReason",
         "Freshness",
+        "IndexStanding",
         "RefusalReason",
         "RuleKind",
         "SignalPhase",
@@ -393,7 +406,9 @@ _MODULES: Final = {
     ),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
-_DTYPES: Final = frozenset({"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE", "LEVEL_DTYPE"})
+_DTYPES: Final = frozenset(
+    {"UPDATE_DTYPE", "SIGNAL_DTYPE", "LEG_DTYPE", "LEVEL_DTYPE", "INDEX_DTYPE"}
+)
 
 
 def __getattr__(name: str) -> Any:

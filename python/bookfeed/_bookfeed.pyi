@@ -17,6 +17,7 @@ from bookfeed.words import (
     Cause,
     CloseReason,
     Freshness,
+    IndexStanding,
     RefusalReason,
     RuleKind,
     SignalPhase,
@@ -29,6 +30,8 @@ __all__ = [
     "CAUSES",
     "CLOSE_REASONS",
     "FRESHNESS",
+    "INDEX_DTYPE",
+    "INDEX_STANDINGS",
     "LEG_DTYPE",
     "LEVEL_DTYPE",
     "MARKET_STATUSES",
@@ -113,6 +116,8 @@ LEG_DTYPE: Final[dict[str, Any]]
 """Layout of a leg of a signal, 64 bytes."""
 LEVEL_DTYPE: Final[dict[str, Any]]
 """Layout of a change of a level, 48 bytes."""
+INDEX_DTYPE: Final[dict[str, Any]]
+"""Layout of a value of an index, 96 bytes."""
 POINT_DTYPE: Final[dict[str, Any]]
 """Layout of a value of a reference, 72 bytes."""
 
@@ -144,6 +149,8 @@ CAUSES: Final[tuple[Cause, ...]]
 """Why a book is in its state."""
 FRESHNESS: Final[tuple[Freshness, ...]]
 """What is thought of how long somebody has said nothing."""
+INDEX_STANDINGS: Final[tuple[IndexStanding, ...]]
+"""How a constituent of an index stands."""
 UPDATE_KINDS: Final[tuple[UpdateKind, ...]]
 """What an update tells."""
 SIGNAL_PHASES: Final[tuple[SignalPhase, ...]]
@@ -210,6 +217,7 @@ class Batch:
         signal_bytes: bytes = b"",
         leg_bytes: bytes = b"",
         level_bytes: bytes = b"",
+        index_bytes: bytes = b"",
     ) -> Self: ...
     @property
     def updates(self) -> npt.NDArray[np.void]:
@@ -227,6 +235,11 @@ class Batch:
         """Changes of levels, in order: an array of ``LEVEL_DTYPE``; empty unless
         ``Engine.watch_levels`` asked for them.
         """
+    @property
+    def indices(self) -> npt.NDArray[np.void]:
+        """Values of the indices that are estimated (``Engine.add_index``), in order: an array of
+        ``INDEX_DTYPE``. They do not count in the batch's length, and sinks do not get them.
+        """
 
     @property
     def update_bytes(self) -> bytes:
@@ -240,6 +253,9 @@ class Batch:
     @property
     def level_bytes(self) -> bytes:
         """The bytes of ``levels``."""
+    @property
+    def index_bytes(self) -> bytes:
+        """The bytes of ``indices``."""
 
     def __len__(self) -> int: ...
 
@@ -1463,6 +1479,16 @@ class Engine:
         (``docs/configuration.md``); numbers are best given as decimal text. Raises
         ``EngineError`` for an unknown rule or parameter, and for a value that is not allowed.
         """
+    def add_index(self, name: str, params: Mapping[str, object], ts: int) -> int:
+        """Estimates an index of spot books from here on, at every effective time after ``ts`` (Unix
+        nanoseconds), and returns its number. Each value is a record (``Batch.indices``).
+
+        An effective time is a whole multiple of ``tick_ms``. Its value rests on what was received
+        before it, and is computed when the first input of that time or a later one comes.
+        ``params`` are ``asset``, ``constituents`` and the switches of ``SpotIndex``
+        (``docs/metrics.md``). Raises ``EngineError`` for an unknown parameter, for a value that is
+        not allowed, and for a ``name`` that there is already.
+        """
     def remove_rule(self, rule: int, ts: int) -> None:
         """Removes a signal rule; what is open of it is closed (``removed``). Its number is not
         given again. Raises ``EngineError`` if there is no such rule.
@@ -1543,8 +1569,13 @@ class Engine:
         since the oldest of them was received is counted in ``latency()["recv_to_emit"]``.
         """
     @property
+    def next_estimate(self) -> int | None:
+        """The next effective time of the indices that are estimated (Unix nanoseconds), at which
+        time should be let pass; ``None`` without one.
+        """
+    @property
     def pending(self) -> int:
-        """Updates and signals that wait to be drained."""
+        """Records that wait to be drained."""
     def book(self, instrument: int) -> BookView:
         """The live view of a book. Raises ``EngineError`` if there is no such instrument."""
     def instrument(self, venue: str, symbol: str) -> int | None:

@@ -42,6 +42,7 @@ class Names(Mapping[int, Name]):
         self._names: Final[dict[int, Name]] = {}
         self._symbols: Final[dict[int, str]] = {}
         self._rules: Final[dict[int, str]] = {}
+        self._indices: Final[dict[int, tuple[str, tuple[str, ...]]]] = {}
         self._titles: Final[dict[tuple[str, str], str]] = {}
         self._gone: Final[deque[int]] = deque()
 
@@ -66,6 +67,11 @@ class Names(Mapping[int, Name]):
     def rules(self) -> Mapping[int, str]:
         """The name of each rule by its number, empty if it has none; grows with the rules."""
         return self._rules
+
+    @property
+    def indices(self) -> Mapping[int, tuple[str, tuple[str, ...]]]:
+        """What each estimated index is called, and the venues of its books, by its number."""
+        return self._indices
 
     def learn(
         self, instrument: int, *, venue: str, symbol: str, market: str, outcome: str, title: str
@@ -97,6 +103,10 @@ class Names(Mapping[int, Name]):
     def learn_rule(self, number: int, name: str) -> None:
         """Add a rule, or tell its name."""
         self._rules[number] = name
+
+    def learn_index(self, number: int, name: str, venues: tuple[str, ...]) -> None:
+        """Add an index that is estimated, with the venues of its books in their order."""
+        self._indices[number] = (name, venues)
 
 
 Known = Names | Mapping[int, str]

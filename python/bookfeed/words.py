@@ -48,6 +48,9 @@ Cause: TypeAlias = Literal[
 Freshness: TypeAlias = Literal["none", "fresh", "quiet", "suspect", "frozen"]
 """What is thought of how long a book or a connection has said nothing of its markets."""
 
+IndexStanding: TypeAlias = Literal["included", "delayed", "erroneous", "potentially_erroneous"]
+"""How a constituent of an index stands."""
+
 UpdateKind: TypeAlias = Literal[
     "book", "trade", "state", "tick_size", "resolved", "trading", "fees"
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bookfeed.audit.answers import ANSWERS, poll, rest_book
 from bookfeed.audit.books import Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
+from bookfeed.audit.estimates import Estimates
 from bookfeed.audit.lines import Lines
 from bookfeed.audit.lives import Lives, Standing, Step
 from bookfeed.audit.model import WAITS, Model, Waits
@@ -20,7 +21,7 @@ from bookfeed.audit.reading import Effects, Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.bounds import control_object
-from bookfeed.recordings.kinds import Kind
+from bookfeed.recordings.kinds import RELAY_KINDS, Kind
 
 if TYPE_CHECKING:
     from bookfeed.records import Signal, Update
@@ -30,13 +31,15 @@ COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (
     Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.FORGET, Kind.RESYNC_BEGIN, Kind.RULE, Kind.RULE_END,
-    Kind.OWN, Kind.LINE,
+    Kind.OWN, Kind.LINE, Kind.INDEX,
 )  # fmt: skip
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
 _REPRICED: Final = ("trading", "fees")
 # What has a time of its own that the engine is not told, or nothing to do with it.
 _TIMELESS: Final = (Kind.RULE, Kind.NOTE, Kind.DROPPED)
+# What does not tell an index of the time, besides.
+_UNCOUNTED: Final = (*_TIMELESS, Kind.FORGET, Kind.MARKET, *RELAY_KINDS)
 # How late a whole book that shows its delivery may be, ns: one that is older may be quiet.
 _FRESH_NS: Final = 1_000_000_000
 
@@ -56,6 +59,7 @@ class Auditor:
         self._model: Final = Model(witness.qty, witness.number if auto_subscribe else None, waits)
         self._lines: Final = Lines(waits)
         self._lives: Final = Lives(self._model)
+        self._estimates: Final = Estimates(self._model, witness.standing, self._lines.has)
         self._queue: deque[Record] = deque()
         self._ts = 0
         self._asked = 0
@@ -104,6 +108,8 @@ class Auditor:
         self._changed.clear()
         self._undelayed.clear()
         self._live_before, self._based_before = set(), set()
+        if kind not in _UNCOUNTED:
+            self._estimates.pass_time(ts)
         self._expire(kind, ts)
         self._reading, self._messages, self._before = None, [], {}
         waiting = self._ask_waiting(kind, conn)
@@ -111,8 +117,10 @@ class Auditor:
         if not self._witness.apply(kind, ts, conn, payload):
             self.report.refused += 1
             self._queue = self._witness.records()
+            self._take_indices()
             return
         self._queue = self._witness.records()
+        self._take_indices()
         self._take_expired()
         self._expect(waiting)
         if self._passes_time(kind, conn):
@@ -133,7 +141,16 @@ class Auditor:
         self._judge_standing()
         self._compare_changed()
 
-    # What holds only for so long.
+    # What time alone brings.
+
+    def _take_indices(self) -> None:
+        for what in self._estimates.compare(self._witness.indices()):
+            if what is None:
+                self.report.index_ticks += 1
+            else:
+                self._find("index", what)
+        for what in self._estimates.missing():
+            self._find("index", what)
 
     def _expire(self, kind: int, ts: int) -> None:
         """Whatever a record with a time is, books whose time is over are so before it."""
@@ -259,6 +276,8 @@ class Auditor:
             self._lines.control(kind, conn, payload, options)
         if kind == Kind.RULE:
             self._lives.add_rule(options["kind"], dict(options["params"]))
+        elif kind == Kind.INDEX:
+            self._estimates.add(dict(options["params"]), self._ts)
         elif kind == Kind.RULE_END:
             self._expect(list(self._lives.remove_rule(options["rule"])))
         elif kind == Kind.SUBSCRIBE:

@@ -66,6 +66,11 @@ class OwnBook:
         """Size at a price, zero if there is no such level."""
         return self._sides[side].get(price, Decimal(0))
 
+    @property
+    def size(self) -> int:
+        """How many levels it has."""
+        return sum(map(len, self._sides.values()))
+
     def levels(self, side: Side) -> list[Level]:
         """Levels of a side, best first."""
         return sorted(self._sides[side].items(), reverse=side == "bid")

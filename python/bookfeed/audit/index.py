@@ -57,8 +57,14 @@ class Oracle:
 
     def tick(self, at: int, books: Mapping[str, Seen]) -> tuple[Decimal, Decimal, int] | None:
         """Value in 1e-9, utilised depth and cap in 1e-8; ``None`` if no book is left."""
-        self._screen(at, books)
-        left = [book for name, book in books.items() if self.standing[name] == "included"]
+        self.screen(at, books)
+        return self.value(books, self.standing)
+
+    def value(
+        self, books: Mapping[str, Seen], standings: Mapping[str, str]
+    ) -> tuple[Decimal, Decimal, int] | None:
+        """The same of books that were screened."""
+        left = [book for name, book in books.items() if standings[name] == "included"]
         if not left:
             return None
         bids = [_best_first(sound(book.bids), -1) for book in left]
@@ -72,7 +78,8 @@ class Oracle:
         value, depth = self._value(_Curve(both[0]), _Curve(both[1]))
         return value, depth, cap
 
-    def _screen(self, at: int, books: Mapping[str, Seen]) -> None:
+    def screen(self, at: int, books: Mapping[str, Seen]) -> None:
+        """Says of each book whether it counts at an effective time (``standing``)."""
         mids: dict[str, Fraction] = {}
         for name, book in books.items():
             if at - book.retrieved >= self.method.lag_max:

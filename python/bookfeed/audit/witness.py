@@ -4,6 +4,7 @@ The one in use is an engine (``bookfeed.cli.witness``); nothing here knows it.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, TypeGuard, Union
 
@@ -12,6 +13,7 @@ from bookfeed.audit.lives import Standing
 
 if TYPE_CHECKING:
     from bookfeed.records import Signal, Update
+    from bookfeed.records.indices import IndexTick
 
 Record = Union["Update", "Signal"]
 
@@ -24,6 +26,9 @@ class Witness(Protocol):
 
     def records(self) -> deque[Record]:
         """What it wrote since the last time: updates and signals in the order of emission."""
+
+    def indices(self) -> Sequence["IndexTick"]:
+        """Values of indices among what ``records`` gave last, in the order of emission."""
 
     def standing(self, number: int) -> Standing:
         """Whether a book may be believed now, and on what evidence."""

@@ -67,6 +67,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "books_compared": report.books,
         "trades_compared": report.trades,
         "changes_overtaken": report.overtaken,
+        "index_values_agreed": report.index_ticks,
         "signals_agreed": report.agreed,
         "signals": dict(sorted(report.signals.items())),
         "findings": report.findings_total,

@@ -1,8 +1,9 @@
 """Where drained records go: to listeners and streams, none of which can hold up the feed.
 
-Listeners run in the order ``on_batch``, ``on_levels``, ``on_update``, ``on_signal``, on the event
-loop, right after the socket read that caused them; ``on_raw`` runs before its frame goes into the
-engine. One that raises is counted and logged; the others run and the engine is not affected.
+Listeners run in the order ``on_batch``, ``on_levels``, ``on_index``, ``on_update``, ``on_signal``,
+on the event loop, right after the socket read that caused them; ``on_raw`` runs before its frame
+goes into the engine. One that raises is counted and logged; the others run and the engine is not
+affected.
 ``listeners.py`` says how ``async`` ones run, ``streams.py`` what becomes of a slow reader,
 ``filters.py`` what can be left out.
 
@@ -44,6 +45,7 @@ from bookfeed.records import (
     Signal,
     Update,
 )
+from bookfeed.records.indices import IndexTick, index_ticks
 from bookfeed.records.levels import LevelChanges, level_changes, whole_book
 from bookfeed.records.points import PricePoint
 from bookfeed.records.told import RelayEvent
@@ -58,6 +60,7 @@ OnState = Callable[[Update], object]
 OnStatus = Callable[[ConnectionStatus], object]
 OnRaw = Callable[[int, bytes, int], object]
 OnLevels = Callable[[LevelChanges], object]
+OnIndex = Callable[[IndexTick], object]
 OnInstant = Callable[[int], object]
 OnPrice = Callable[[PricePoint], object]
 OnEvent = Callable[[RelayEvent], object]
@@ -114,6 +117,7 @@ class Dispatcher:
         self._drive: Final = drive
         self._batches: Final[Takers[Batch]] = Takers()
         self._levels: Final[Takers[LevelChanges]] = Takers()
+        self._indices: Final[Takers[IndexTick]] = Takers()
         self._updates: Final[Takers[Update]] = Takers()
         self._signals: Final[Takers[Signal]] = Takers()
         self._statuses: Final[Takers[ConnectionStatus]] = Takers()
@@ -122,6 +126,8 @@ class Dispatcher:
         self._markets: Final[Takers[Any]] = Takers()
         self._prices: Final[Takers[PricePoint]] = Takers()
         self._events: Final[Takers[RelayEvent]] = Takers()
+        self.index_ticks: Final[dict[str, IndexTick]] = {}
+        """The newest value of each estimated index, by its name."""
         self.schedule: Final[Schedule[Listener]] = Schedule()
         """What is called at which instants; run by whoever lets time pass."""
         self._state: Final = None if on_state is None else self._listener(on_state, "on_state")
@@ -228,6 +234,17 @@ class Dispatcher:
                 take(whole)
         return listener
 
+    def on_index(self, callback: OnIndex, *, name: str | None = None) -> Listener:
+        """Hand values of estimated indices to ``callback``, all or those of one."""
+        listener = self._listener(callback, "on_index")
+
+        def take(tick: IndexTick) -> None:
+            if name is None or tick.name == name:
+                listener.deliver(tick)
+
+        self._indices.add(listener, take)
+        return listener
+
     def updates(
         self,
         queue_max: int = QUEUE_MAX,
@@ -331,6 +348,7 @@ class Dispatcher:
         return (
             self._batches,
             self._levels,
+            self._indices,
             self._updates,
             self._signals,
             self._statuses,
@@ -407,6 +425,8 @@ class Dispatcher:
             take(batch)
         if self._levels.takes:
             _hand_to(self._levels.takes, level_changes(batch.level_bytes, self._names))
+        if indices := batch.index_bytes:
+            self._hand_over_indices(indices)
         data = batch.update_bytes
         if data:
             if self._updates.takes:
@@ -415,6 +435,12 @@ class Dispatcher:
                 self._hand_over_states(self._state, data)
         if self._signals.takes and batch.signal_bytes:
             _hand_to(self._signals.takes, records.signals(batch, self._names))
+
+    def _hand_over_indices(self, data: bytes) -> None:
+        for tick in index_ticks(data, self._names):
+            self.index_ticks[tick.name] = tick
+            for take in self._indices.takes:
+                take(tick)
 
     def _hand_over_updates(self, data: bytes) -> None:
         symbols, takes, wanted = self._symbols, self._updates.takes, self._updates.selections

@@ -8,6 +8,7 @@ from bookfeed.dispatch.dispatcher import (
     Dispatcher,
     OnBatch,
     OnEvent,
+    OnIndex,
     OnInstant,
     OnLevels,
     OnPrice,
@@ -20,6 +21,7 @@ from bookfeed.dispatch.filters import Amount, Symbols
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.streams import QUEUE_MAX, Stream
 from bookfeed.records import Signal, Update
+from bookfeed.records.indices import IndexTick
 from bookfeed.records.points import PricePoint
 from bookfeed.records.told import RelayEvent
 
@@ -271,6 +273,27 @@ class Listening:
         listener = self._dispatcher.every(seconds, fn, self._time_ns())
         self._rescheduled()
         return listener
+
+    @overload
+    def on_index(self, fn: OnIndex, *, name: str | None = None) -> Listener: ...
+
+    @overload
+    def on_index(self, *, name: str | None = None) -> Callable[[OnIndex], Listener]: ...
+
+    def on_index(
+        self, fn: Any = ..., *, name: str | None = None
+    ) -> Listener | Callable[[OnIndex], Listener]:
+        """Call ``fn(tick)`` with each ``IndexTick`` of the indices that are estimated, or of one.
+
+        Raises ``TypeError`` if ``fn`` cannot be called.
+        """
+        if fn is ...:
+            return lambda fn: self.on_index(fn, name=name)
+        return self._dispatcher.on_index(fn, name=name)
+
+    def index(self, name: str) -> IndexTick | None:
+        """The newest value of the estimated index called ``name``; ``None`` before the first."""
+        return self._dispatcher.index_ticks.get(name)
 
     def updates(
         self,

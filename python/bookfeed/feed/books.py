@@ -197,7 +197,8 @@ class LiveBooks(BookSource):
     def _deliver(self, batch: Batch) -> None:
         self._dispatcher.dispatch(batch)
         self._log.batch(batch)
-        self._sinks.write(batch)
+        if len(batch):
+            self._sinks.write(batch)
 
     def _failed(self, error: BaseException) -> None:
         for supervisor in self._supervisors:

@@ -49,6 +49,7 @@ from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
+from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PolarityAlarm
@@ -86,9 +87,13 @@ class Feed(RelayFace, OwnFace):
     name. Without ``url``, whole books are also fetched from the venue's own REST address if
     aiohttp is installed; with ``url``, only from ``rest_url``.
 
-    ``sinks`` get every record, each in its own time (``Sink``, ``SinkOptions``); they are opened
-    and closed with the feed. ``recorder`` gets every input as a journal record and is closed with
-    the feed. ``own`` are private channels to follow besides (``own_endpoint``): the user's orders
+    ``indices`` are estimated from the books of these markets (``IndexEstimate``) and handed to
+    ``on_index``.
+
+    ``sinks`` get every record of books and signals, each in its own time (``Sink``,
+    ``SinkOptions``); they are opened and closed with the feed. ``recorder`` gets every input as a
+    journal record and is closed with the feed. ``own`` are private channels to follow besides
+    (``own_endpoint``): the user's orders
     and positions, which are not handed to sinks. With ``net_own`` rules take none of what rests of
     them in books; recordings have those sizes, and nothing else of them. ``topics`` are what to ask
     relays for (``on_price``, ``on_event``), as ``Topic`` or its text; ``relay_urls`` and
@@ -110,6 +115,7 @@ class Feed(RelayFace, OwnFace):
         ssl_context: ssl.SSLContext | None = None,
         endpoints: Mapping[str, Endpoint] | None = None,
         rules: Iterable[Rule] = (),
+        indices: Iterable[IndexEstimate] = (),
         sinks: Iterable[Sink | tuple[Sink, SinkOptions]] = (),
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
@@ -132,6 +138,7 @@ class Feed(RelayFace, OwnFace):
         self._markets: Final = list(markets)
         check_markets(self._markets)
         self._rules: Final = tuple(rules)
+        self._indices: Final = tuple(indices)
         self._endpoints: Final = endpoints_of(self._markets, url, rest_url, ssl_context, endpoints)
         # For venues that come later.
         self._given: Final = dict(endpoints or {})
@@ -265,7 +272,7 @@ class Feed(RelayFace, OwnFace):
 
     def _rescheduled(self) -> None:
         if self._opened and not self._closed and self.failure is None:
-            due = [self._schedule.due_ns, self._quotes.due_ns]
+            due = [self._schedule.due_ns, self._quotes.due_ns, self._engine.next_estimate]
             self._pulse.wake_at(min((ns for ns in due if ns is not None), default=None))
 
     def _beat(self, now_ns: int) -> None:
@@ -294,6 +301,8 @@ class Feed(RelayFace, OwnFace):
             # Instants count from here, in a recording as well.
             self._inputs.advance(now_ns)
             self._schedule.run(now_ns)
+        for index in self._indices:
+            self._inputs.add_index(index, now_ns)
         for rule in self._rules:
             self._add_rule(rule, now_ns)
         for name, endpoint in self._endpoints.items():
@@ -448,6 +457,17 @@ class Feed(RelayFace, OwnFace):
         self._check_open()
         number = self._add_rule(rule, self._clock.now_ns())
         self._look_out()
+        return number
+
+    async def add_index(self, index: IndexEstimate) -> int:
+        """Have an index estimated from now on, from books that come later as well.
+
+        Returns its number. Raises ``SessionError`` if the feed is not open, ``EngineError`` for an
+        index that is none, or whose name another one has.
+        """
+        self._check_open()
+        number = self._inputs.add_index(index, self._clock.now_ns())
+        self._rescheduled()
         return number
 
     async def add_pair(self, pair: Pair) -> int:

@@ -236,7 +236,8 @@ class Replay(BookSource):
         batch = self._engine.drain(ts)
         self._learn(batch.update_bytes)
         self._dispatcher.dispatch(batch)
-        self._sinks.write_waiting(batch)
+        if len(batch):
+            self._sinks.write_waiting(batch)
         return batch
 
     def _learn(self, data: bytes) -> None:

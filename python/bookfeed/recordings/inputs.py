@@ -22,6 +22,7 @@ from bookfeed.recordings.bounds import TS_MAX, control_object
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.listing import listing
 from bookfeed.recordings.relays import RelayInput
+from bookfeed.rules.estimate import IndexEstimate, constituents_of
 from bookfeed.rules.rule import Rule
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
@@ -285,6 +286,17 @@ class EngineInput:
             self._note_rule(number, rule, ts)
         return number
 
+    def add_index(self, index: IndexEstimate, ts: int) -> int:
+        """Have an index estimated from here on; returns its number."""
+        return self._add_index(index.name, index.texts(), ts)
+
+    def _add_index(self, name: str, params: Mapping[str, object], ts: int) -> int:
+        content = {"name": name, "params": dict(params)}
+        self._record(Kind.INDEX, ts, CONN_NONE, json.dumps(content).encode())
+        number = self._engine.add_index(name, params, ts)
+        self.names.learn_index(number, name, constituents_of(params))
+        return number
+
     def describe_rule(self, number: int, about: Mapping[str, object], ts: int) -> None:
         """Say anew what a rule is about, which changes nothing of what it does."""
         self.rules[number] = replace(self.rules[number], about=about)
@@ -433,6 +445,9 @@ class EngineInput:
         elif kind == Kind.RULE:
             rule = control_object(payload)
             self.add_rule(Rule(rule["kind"], dict(rule["params"])), ts)
+        elif kind == Kind.INDEX:
+            index = control_object(payload)
+            self._add_index(index["name"], dict(index["params"]), ts)
         elif kind == Kind.OWN:
             own = control_object(payload)
             bids, asks = ([(price, qty) for price, qty in own[side]] for side in ("bids", "asks"))

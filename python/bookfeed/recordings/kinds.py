@@ -32,6 +32,7 @@ class Kind(IntEnum):
     MARKET = 17
     OWN = 18
     LINE = 19
+    INDEX = 20
     # Of relays, beside the books.
     RELAY_FRAME = 32
     RELAY_CONNECTED = 33

@@ -57,7 +57,7 @@ def replay(
 
     def drain() -> Progress:
         batch = engine.drain(0 if ts is None else ts)
-        if on_batch is not None and len(batch):
+        if on_batch is not None and (len(batch) or batch.index_bytes):
             on_batch(batch)
         return Progress(count, frames, door.records_refused, ts)
 

@@ -10,6 +10,7 @@ from bookfeed.audit.lives import Standing
 from bookfeed.audit.witness import Record
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import signals, updates
+from bookfeed.records.indices import IndexTick, index_ticks
 
 
 class EngineWitness:
@@ -18,6 +19,7 @@ class EngineWitness:
     def __init__(self, engine: Engine) -> None:
         self._engine: Final = engine
         self._input: Final = EngineInput(engine)
+        self._indices: list[IndexTick] = []
 
     def apply(self, kind: int, ts: int, conn: int, payload: bytes) -> bool:
         """See ``Witness``."""
@@ -30,8 +32,13 @@ class EngineWitness:
     def records(self) -> deque[Record]:
         """See ``Witness``."""
         batch = self.drain()
+        self._indices = list(index_ticks(batch.index_bytes, self._input.names))
         both: list[Record] = [*updates(batch), *signals(batch)]
         return deque(sorted(both, key=lambda record: record.seq))
+
+    def indices(self) -> list[IndexTick]:
+        """See ``Witness``."""
+        return self._indices
 
     def standing(self, number: int) -> Standing:
         """See ``Witness``."""

@@ -1,13 +1,15 @@
 //! Output records: fixed width, little-endian, the same bytes on every platform.
 //!
-//! Layouts are described once, in [`UPDATE_FIELDS`], [`SIGNAL_FIELDS`], [`LEG_FIELDS`] and
-//! [`LEVEL_FIELDS`], which become the numpy dtypes; a test pins that the writers agree with them.
+//! Layouts are described once, in [`UPDATE_FIELDS`], [`SIGNAL_FIELDS`], [`LEG_FIELDS`],
+//! [`LEVEL_FIELDS`] and [`INDEX_FIELDS`], which become the numpy dtypes; a test pins that the
+//! writers agree with them.
 
 use crate::book::Touch;
 use crate::book::integrity::{Cause, State};
 use crate::book::level_log::LevelChange;
 use crate::event::Side;
 use crate::fixed::{ABSENT, Price, Qty};
+use crate::index::{IndexValue, Standing};
 use crate::names::named_codes;
 use crate::signals::steps::Step;
 use crate::time::Nanos;
@@ -20,6 +22,8 @@ pub const SIGNAL_SIZE: usize = 144;
 pub const LEG_SIZE: usize = 64;
 /// Bytes of a level change record.
 pub const LEVEL_SIZE: usize = 48;
+/// Bytes of a record of an index.
+pub const INDEX_SIZE: usize = 96;
 
 /// A field of a record: name, numpy type, byte offset.
 pub type Field = (&'static str, &'static str, usize);
@@ -98,6 +102,24 @@ pub const LEVEL_FIELDS: [Field; 10] = [
     ("state", "|u1", 45),
     ("cause", "|u1", 46),
     ("flags", "|u1", 47),
+];
+
+/// Layout of a record of an index.
+pub const INDEX_FIELDS: [Field; 14] = [
+    ("ts_ns", "<i8", 0),
+    ("ts_recv_ns", "<i8", 8),
+    ("seq", "<u8", 16),
+    ("value_e9", "<i8", 24),
+    ("published_e9", "<i8", 32),
+    ("utilised_depth_e8", "<i8", 40),
+    ("cap_e8", "<i8", 48),
+    ("crossed_e8", "<i8", 56),
+    ("bid_price_e9", "<i8", 64),
+    ("ask_price_e9", "<i8", 72),
+    ("standings", "<u4", 80),
+    ("index", "<u4", 84),
+    ("included", "|u1", 88),
+    ("constituents", "|u1", 89),
 ];
 
 /// Flag: the touch changed.
@@ -305,6 +327,54 @@ impl LevelRecord {
     }
 }
 
+/// An index at one effective time, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexRecord<'a> {
+    /// The effective time.
+    pub ts: Nanos,
+    /// Receive time of the input that came first at that time or after it.
+    pub ts_recv: Nanos,
+    /// Number of the index.
+    pub index: u32,
+    /// The index; `None` if no book was left.
+    pub value: Option<IndexValue>,
+    /// How each constituent stood, at most sixteen.
+    pub standings: &'a [Standing],
+}
+
+impl IndexRecord<'_> {
+    /// Appends the record, numbered `seq`. Of each standing the code takes two bits, the first
+    /// one's the lowest.
+    pub fn write(&self, seq: u64, out: &mut Vec<u8>) {
+        let mut record = [0u8; INDEX_SIZE];
+        let mut w = Writer(&mut record);
+        let told = |field: fn(&IndexValue) -> i64| self.value.as_ref().map_or(ABSENT, field);
+        let longs = [
+            self.ts,
+            self.ts_recv,
+            seq.cast_signed(),
+            told(|v| v.value),
+            told(|v| v.published),
+            told(|v| v.utilised_depth),
+            told(|v| v.cap),
+            told(|v| v.crossed),
+            told(|v| v.bid),
+            told(|v| v.ask),
+        ];
+        for (i, value) in longs.into_iter().enumerate() {
+            w.put(i * 8, value.to_le_bytes());
+        }
+        let code = |standing: &Standing| u32::try_from(standing.code()).unwrap_or(0);
+        let coded = |all: u32, standing: &Standing| all << 2 | code(standing);
+        w.put(80, self.standings.iter().rev().fold(0, coded).to_le_bytes());
+        w.put(84, self.index.to_le_bytes());
+        let small = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
+        let included = self.value.map_or(0, |v| v.included);
+        w.put(88, [small(included), small(self.standings.len())]);
+        out.extend_from_slice(&record);
+    }
+}
+
 /// An update about `instrument` with nothing in it but the instrument and the time.
 #[must_use]
 pub const fn blank(instrument: u32, kind: UpdateKind, ts_recv: Nanos) -> Update {
@@ -359,6 +429,7 @@ mod tests {
         packed(&SIGNAL_FIELDS, SIGNAL_SIZE);
         packed(&LEG_FIELDS, LEG_SIZE);
         packed(&LEVEL_FIELDS, LEVEL_SIZE);
+        packed(&INDEX_FIELDS, INDEX_SIZE);
     }
 
     #[test]
@@ -407,5 +478,32 @@ mod tests {
             assert_eq!(read(&LEVEL_FIELDS, name, &out), value, "{name}");
         }
         assert_eq!(out.len(), LEVEL_SIZE);
+    }
+
+    #[test]
+    fn an_index_is_written_where_its_layout_says() {
+        let value = IndexValue {
+            value: 3,
+            published: 4,
+            utilised_depth: 5,
+            cap: 6,
+            crossed: 7,
+            bid: 8,
+            ask: 9,
+            included: 12,
+        };
+        let standings = [Standing::Delayed { excluded: false }, Standing::Included, Standing::Potential];
+        let standings = &standings[..];
+        let record = IndexRecord { ts: 0, ts_recv: 1, index: 11, value: Some(value), standings };
+        let mut out = Vec::new();
+        record.write(2, &mut out);
+        let expected = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0b11_00_01, 11, 12, 3];
+        for ((name, _, _), value) in INDEX_FIELDS.iter().zip(expected) {
+            assert_eq!(read(&INDEX_FIELDS, name, &out), value, "{name}");
+        }
+        assert_eq!(out.len(), INDEX_SIZE);
+        IndexRecord { value: None, ..record }.write(2, &mut out);
+        assert_eq!(read(&INDEX_FIELDS, "value_e9", &out[INDEX_SIZE..]), ABSENT);
+        assert_eq!(read(&INDEX_FIELDS, "included", &out[INDEX_SIZE..]), 0);
     }
 }

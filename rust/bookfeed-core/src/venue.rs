@@ -88,6 +88,8 @@ pub struct Row {
     pub read_broken: ReadBroken,
     /// Whether its REST answers now and then hold a book that says nothing, in place of the true one.
     pub ghosts: bool,
+    /// Whether administrators of indices in dollars count it among their constituents.
+    pub constituent: bool,
 }
 
 macro_rules! venues {
@@ -125,6 +127,7 @@ venues! {
         decode: polymarket::decode,
         read_broken: polymarket::read_broken,
         ghosts: true,
+        constituent: false,
     };
     /// Kalshi, the WebSocket of version 2.
     KALSHI = Row {
@@ -143,6 +146,7 @@ venues! {
         decode: kalshi::decode,
         read_broken: kalshi::read_broken,
         ghosts: false,
+        constituent: false,
     };
     /// Binance, spot, and Binance.US.
     BINANCE = Row {
@@ -161,6 +165,7 @@ venues! {
         decode: binance::decode,
         read_broken: |_, _| None,
         ghosts: false,
+        constituent: false,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -179,6 +184,7 @@ venues! {
         decode: kraken::decode,
         read_broken: kraken::read_broken,
         ghosts: false,
+        constituent: true,
     };
     /// The user's own quotes.
     USER = Row {
@@ -197,6 +203,7 @@ venues! {
         decode: user::decode,
         read_broken: |_, _| None,
         ghosts: false,
+        constituent: false,
     };
     /// Coinbase, spot, the WebSocket of Advanced Trade.
     COINBASE = Row {
@@ -216,6 +223,7 @@ venues! {
         // A frame that is no JSON leaves a hole in the numbers, whomever it was about.
         read_broken: |_, _| None,
         ghosts: false,
+        constituent: true,
     };
     /// Bitstamp, spot, the WebSocket of version 2.
     BITSTAMP = Row {
@@ -234,6 +242,7 @@ venues! {
         decode: bitstamp::decode,
         read_broken: |_, _| None,
         ghosts: false,
+        constituent: true,
     };
 }
 

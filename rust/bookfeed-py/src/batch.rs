@@ -1,8 +1,8 @@
 //! Records handed over together, as bytes and as numpy structured arrays over them.
 
 use bookfeed_core::update::{
-    Field, LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
-    UPDATE_SIZE, legs_of,
+    Field, INDEX_FIELDS, INDEX_SIZE, LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS,
+    SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, legs_of,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -13,6 +13,7 @@ static UPDATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static SIGNAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static LEG: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static LEVEL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static FROMBUFFER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The argument for `numpy.dtype` that describes a record.
@@ -90,6 +91,7 @@ pub struct Batch {
     pub(crate) signals: Py<PyBytes>,
     pub(crate) legs: Py<PyBytes>,
     pub(crate) levels: Py<PyBytes>,
+    pub(crate) indices: Py<PyBytes>,
     pub(crate) count: usize,
 }
 
@@ -97,8 +99,10 @@ pub struct Batch {
 impl Batch {
     #[new]
     #[pyo3(
-        signature = (update_bytes = None, signal_bytes = None, leg_bytes = None, level_bytes = None),
-        text_signature = "(update_bytes=b'', signal_bytes=b'', leg_bytes=b'', level_bytes=b'')"
+        signature = (update_bytes = None, signal_bytes = None, leg_bytes = None, level_bytes = None,
+            index_bytes = None),
+        text_signature = "(update_bytes=b'', signal_bytes=b'', leg_bytes=b'', level_bytes=b'', \
+                          index_bytes=b'')"
     )]
     fn new(
         py: Python<'_>,
@@ -106,16 +110,20 @@ impl Batch {
         signal_bytes: Option<Bound<'_, PyBytes>>,
         leg_bytes: Option<Bound<'_, PyBytes>>,
         level_bytes: Option<Bound<'_, PyBytes>>,
+        index_bytes: Option<Bound<'_, PyBytes>>,
     ) -> PyResult<Batch> {
-        let [updates, signals, legs, levels] = [update_bytes, signal_bytes, leg_bytes, level_bytes]
-            .map(|given| given.unwrap_or_else(|| PyBytes::new(py, b"")));
+        let [updates, signals, legs, levels, indices] =
+            [update_bytes, signal_bytes, leg_bytes, level_bytes, index_bytes]
+                .map(|given| given.unwrap_or_else(|| PyBytes::new(py, b"")));
         let count = count_of("update_bytes", updates.as_bytes(), UPDATE_SIZE)?
             + count_of("signal_bytes", signals.as_bytes(), SIGNAL_SIZE)?
             + count_of("level_bytes", levels.as_bytes(), LEVEL_SIZE)?;
+        count_of("index_bytes", indices.as_bytes(), INDEX_SIZE)?;
         let leg_count = count_of("leg_bytes", legs.as_bytes(), LEG_SIZE)?;
         check_legs(signals.as_bytes(), leg_count)?;
-        let [updates, signals, legs, levels] = [updates, signals, legs, levels].map(Bound::unbind);
-        Ok(Batch { updates, signals, legs, levels, count })
+        let [updates, signals, legs, levels, indices] =
+            [updates, signals, legs, levels, indices].map(Bound::unbind);
+        Ok(Batch { updates, signals, legs, levels, indices, count })
     }
 
     /// What happened to books, in order: an array of ``UPDATE_DTYPE``.
@@ -144,6 +152,13 @@ impl Batch {
         records(py, &self.levels, &LEVEL, &LEVEL_FIELDS, LEVEL_SIZE)
     }
 
+    /// Values of the indices that are estimated (``Engine.add_index``), in order: an array of
+    /// ``INDEX_DTYPE``. They do not count in the batch's length, and sinks do not get them.
+    #[getter]
+    fn indices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records(py, &self.indices, &INDEX, &INDEX_FIELDS, INDEX_SIZE)
+    }
+
     /// The bytes of ``updates``.
     #[getter]
     fn update_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
@@ -166,6 +181,12 @@ impl Batch {
     #[getter]
     fn level_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
         self.levels.clone_ref(py)
+    }
+
+    /// The bytes of ``indices``.
+    #[getter]
+    fn index_bytes(&self, py: Python<'_>) -> Py<PyBytes> {
+        self.indices.clone_ref(py)
     }
 
     fn __len__(&self) -> usize {

@@ -55,11 +55,12 @@ mod _bookfeed {
     use super::*;
     use bookfeed_core::book::integrity::{Cause, State};
     use bookfeed_core::fixed::{ABSENT, PRICE_DECIMALS, QTY_DECIMALS};
+    use bookfeed_core::index::Standing;
     use bookfeed_core::sequence::rhythm::Freshness;
     use bookfeed_core::signals::{CloseReason, Phase, Refusal, RuleKind};
     use bookfeed_core::update::{
-        LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS, SIGNAL_SIZE, UPDATE_FIELDS,
-        UPDATE_SIZE, UpdateKind,
+        INDEX_FIELDS, INDEX_SIZE, LEG_FIELDS, LEG_SIZE, LEVEL_FIELDS, LEVEL_SIZE, SIGNAL_FIELDS,
+        SIGNAL_SIZE, UPDATE_FIELDS, UPDATE_SIZE, UpdateKind,
     };
     use bookfeed_core::venue::relay::Relay;
     use bookfeed_core::venue::relay::record::{POINT_FIELDS, POINT_SIZE};
@@ -108,12 +109,14 @@ mod _bookfeed {
         module.add("SIGNAL_DTYPE", batch::dtype_dict(py, &SIGNAL_FIELDS, SIGNAL_SIZE)?)?;
         module.add("LEG_DTYPE", batch::dtype_dict(py, &LEG_FIELDS, LEG_SIZE)?)?;
         module.add("LEVEL_DTYPE", batch::dtype_dict(py, &LEVEL_FIELDS, LEVEL_SIZE)?)?;
+        module.add("INDEX_DTYPE", batch::dtype_dict(py, &INDEX_FIELDS, INDEX_SIZE)?)?;
         module.add("POINT_DTYPE", batch::dtype_dict(py, &POINT_FIELDS, POINT_SIZE)?)?;
         module.add("RELAY_EVENTS", relay::event_fields(py)?)?;
         for (name, names) in [
             ("STATES", State::NAMES),
             ("CAUSES", Cause::NAMES),
             ("FRESHNESS", Freshness::NAMES),
+            ("INDEX_STANDINGS", &Standing::NAMES),
             ("UPDATE_KINDS", UpdateKind::NAMES),
             ("SIGNAL_PHASES", Phase::NAMES),
             ("RULES", RuleKind::NAMES),

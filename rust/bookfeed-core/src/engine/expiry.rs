@@ -1,5 +1,6 @@
-//! Books that hold only for as long as their owner said, or as a polled one may be old: no other
-//! message renews them, and no call sees one when its time is over.
+//! What is done by time before anything else: books that hold only for as long as their owner said,
+//! or as a polled one may be old, end, and effective times of indices pass. No call sees such a book
+//! when its time is over, and no index what was received after its time.
 
 use super::judge::Judge;
 use super::world::World;
@@ -21,7 +22,8 @@ impl Judge {
         }
     }
 
-    /// Every book whose time is over by `ts` is stale, before anything else is done at that time.
+    /// Every book whose time is over by `ts` is stale, and every index is computed up to then, before
+    /// anything else is done at that time.
     #[inline]
     pub(super) fn expire_due(&mut self, world: &mut World, ts: Nanos) {
         if ts >= self.next_expiry {
@@ -31,10 +33,20 @@ impl Judge {
 
     #[cold]
     fn expire(&mut self, world: &mut World, ts: Nanos) {
+        while world.estimates.next() <= ts {
+            self.end_books(world, world.estimates.next(), ts);
+            self.pass_indices(world, ts);
+        }
+        let next = self.end_books(world, ts, ts);
+        self.next_expiry = next.min(world.estimates.next());
+    }
+
+    /// Ends the books whose time is over by `due`, at `ts`; when that of the next one is.
+    fn end_books(&mut self, world: &mut World, due: Nanos, ts: Nanos) -> Nanos {
         let (mut at, mut next) = (0, Nanos::MAX);
         while let Some(&id) = self.expiring.get(at) {
             let expires = world.book(id).rare.expires;
-            if ts < expires {
+            if due < expires {
                 next = next.min(expires);
                 at += 1;
                 continue;
@@ -47,6 +59,6 @@ impl Judge {
                 self.turn(world, id, State::Stale, Cause::Expired, ts);
             }
         }
-        self.next_expiry = next;
+        next
     }
 }

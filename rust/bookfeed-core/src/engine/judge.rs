@@ -37,7 +37,7 @@ pub(super) struct Judge {
     pub(super) next_look: Nanos,
     /// Books that hold only for so long.
     pub(super) expiring: Vec<InstrumentId>,
-    /// When the next of them may hold no longer.
+    /// When the next of them may hold no longer, or an index is next computed.
     pub(super) next_expiry: Nanos,
     /// Hash checks to make, by the time they are due.
     pub(super) checks: VecDeque<(Nanos, InstrumentId)>,

@@ -15,6 +15,7 @@ mod compare;
 mod config;
 mod distrust;
 mod early;
+mod estimates;
 mod expiry;
 mod fresh;
 mod hashes;
@@ -35,6 +36,7 @@ mod poll;
 mod probe;
 mod publish;
 mod questions;
+mod recipe;
 mod rules;
 mod searches;
 mod sequence;
@@ -62,6 +64,7 @@ use config::json_complaint;
 pub use config::{
     Config, Counters, EngineError, HashCheck, LastError, Listing, MAX_CONNECTIONS, SYMBOL_BYTES_MAX,
 };
+pub use estimates::Estimate;
 use judge::Judge;
 pub use lines::LineTally;
 use listing::{Listed, list, relist};

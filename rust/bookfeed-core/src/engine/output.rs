@@ -3,7 +3,9 @@
 use crate::signals::Leg;
 use crate::signals::steps::Step;
 use crate::time::Nanos;
-use crate::update::{LEG_SIZE, LegStanding, LevelRecord, SIGNAL_SIZE, Update, write_leg, write_signal};
+use crate::update::{
+    IndexRecord, LEG_SIZE, LegStanding, LevelRecord, SIGNAL_SIZE, Update, write_leg, write_signal,
+};
 use sha2::{Digest, Sha256};
 
 /// Record buffers. They keep their memory when they are cleared.
@@ -13,6 +15,7 @@ pub struct Output {
     signals: Vec<u8>,
     legs: Vec<u8>,
     levels: Vec<u8>,
+    indices: Vec<u8>,
     pending: usize,
     seq: u64,
     /// Which message and book the newest level changes are of: a count of its own, so that the
@@ -21,7 +24,8 @@ pub struct Output {
     ts_first: Nanos,
     update_count: u64,
     signal_count: u64,
-    digests: Option<[Sha256; 3]>,
+    index_count: u64,
+    digests: Option<[Sha256; 4]>,
 }
 
 impl Output {
@@ -31,17 +35,19 @@ impl Output {
             signals: Vec::new(),
             legs: Vec::new(),
             levels: Vec::new(),
+            indices: Vec::new(),
             pending: 0,
             seq: 0,
             level_seq: 0,
             ts_first: 0,
             update_count: 0,
             signal_count: 0,
+            index_count: 0,
             digests: digest.then(Default::default),
         }
     }
 
-    /// Number of records waiting: updates, signals and level changes.
+    /// Number of records waiting: updates, signals, level changes and values of indices.
     #[inline]
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -84,6 +90,12 @@ impl Output {
         &self.levels
     }
 
+    /// Records of indices waiting.
+    #[must_use]
+    pub fn indices(&self) -> &[u8] {
+        &self.indices
+    }
+
     #[inline(always)]
     pub(super) fn push_update(&mut self, update: &Update) {
         if self.pending == 0 {
@@ -124,10 +136,21 @@ impl Output {
         self.pending += 1;
     }
 
+    pub(super) fn push_index(&mut self, record: &IndexRecord) {
+        if self.pending == 0 {
+            self.ts_first = record.ts_recv;
+        }
+        // A count of its own, as of level changes.
+        record.write(self.index_count, &mut self.indices);
+        self.pending += 1;
+        self.index_count += 1;
+    }
+
     /// Forgets the records that were waiting, after adding them to the digest.
     pub fn clear(&mut self) {
-        if let Some([updates, signals, legs]) = &mut self.digests {
+        if let Some([updates, signals, legs, indices]) = &mut self.digests {
             updates.update(&self.updates);
+            indices.update(&self.indices);
             legs.update(&self.legs);
             for signal in self.signals.chunks_exact(SIGNAL_SIZE) {
                 // Where a signal's legs lie depends on when records were taken, not on what
@@ -140,6 +163,7 @@ impl Output {
         self.signals.clear();
         self.legs.clear();
         self.levels.clear();
+        self.indices.clear();
         self.pending = 0;
     }
 
@@ -149,7 +173,9 @@ impl Output {
     pub fn digest(&self) -> Option<String> {
         let parts = self.digests.as_ref()?;
         let mut whole = Sha256::new();
-        for part in parts {
+        // Without an index it is what it is without any index there could be.
+        let told = if self.index_count > 0 { 4 } else { 3 };
+        for part in &parts[..told] {
             whole.update(part.clone().finalize());
         }
         Some(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

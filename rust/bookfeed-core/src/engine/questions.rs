@@ -1,7 +1,7 @@
 //! What may be asked of an engine: nothing of it changes anything, but that what was written is
 //! taken.
 
-use super::{Counters, Engine, IndexReading, LastError, Notice, Output, sequence};
+use super::{Counters, Engine, Estimate, IndexReading, LastError, Notice, Output, sequence};
 use crate::book::Book;
 use crate::book::integrity::EvidenceCounts;
 use crate::fixed::ABSENT;
@@ -128,6 +128,18 @@ impl Engine {
     /// The newest value of each reference index that was heard of.
     pub fn indices(&self) -> impl Iterator<Item = (&str, &IndexReading)> {
         self.markets.indices.iter().map(|(name, reading)| (&**name, reading))
+    }
+
+    /// The indices that are estimated, by number.
+    #[must_use]
+    pub fn estimates(&self) -> &[Estimate] {
+        self.world.estimates.all()
+    }
+
+    /// The next effective time of any of them.
+    #[must_use]
+    pub fn next_estimate(&self) -> Option<Nanos> {
+        Some(self.world.estimates.next()).filter(|&next| next < Nanos::MAX)
     }
 
     /// Holes found lately in numbered streams, oldest first.

@@ -3,6 +3,7 @@
 
 use super::config::{Config, Counters, EngineError, LastError, SYMBOL_BYTES_MAX};
 use super::early::Strangers;
+use super::estimates::Estimates;
 use super::levels::LevelWatch;
 use super::lines::Lines;
 use crate::book::Book;
@@ -80,6 +81,8 @@ pub(super) struct World {
     pub(super) lines: Lines,
     /// What rests of the user's own, by instrument, as far as somebody told.
     pub(super) own: Vec<OwnLevels>,
+    /// Indices that are estimated from the books.
+    pub(super) estimates: Estimates,
     pub(super) counters: Counters,
     /// Evidence for and against books that are gone.
     pub(super) evidence_gone: EvidenceCounts,
@@ -102,6 +105,7 @@ impl World {
             streams: Streams::default(),
             lines: Lines::default(),
             own: Vec::new(),
+            estimates: Estimates::default(),
             counters: Counters::default(),
             evidence_gone: EvidenceCounts::default(),
             last_error: None,

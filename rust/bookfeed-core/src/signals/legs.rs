@@ -54,10 +54,9 @@ fn named(reader: &mut ParamReader, key: &'static str, least: usize) -> Result<Ve
     }
     if let Some(leg) = legs.iter().find(|leg| leg.venue.row().payout.is_none()) {
         let (venue, symbol) = (leg.venue.name(), &leg.symbol);
-        return Err(RuleError(format!(
-            "rule {}: {key}: {venue} {symbol} pays nothing out, so it has no opposite; \
-             use a contract of a prediction market",
-            reader.rule()
+        return Err(reader.complaint(&format!(
+            "{key}: {venue} {symbol} pays nothing out, so it has no opposite; \
+             use a contract of a prediction market"
         )));
     }
     for (i, leg) in legs.iter().enumerate() {

@@ -25,7 +25,8 @@ impl std::error::Error for RuleError {}
 /// Reads parameters one by one, and complains of those nobody asked for.
 #[derive(Debug)]
 pub struct ParamReader<'a> {
-    rule: &'static str,
+    /// What the parameters are of, in words: `rule spread`.
+    whose: String,
     params: &'a Params,
     asked: Vec<&'static str>,
 }
@@ -34,22 +35,26 @@ impl<'a> ParamReader<'a> {
     /// A reader of `params` for the rule called `rule`.
     #[must_use]
     pub fn new(rule: &'static str, params: &'a Params) -> Self {
-        Self { rule, params, asked: Vec::new() }
+        Self::of(format!("rule {rule}"), params)
     }
 
-    /// The rule that is read.
-    #[must_use]
-    pub(crate) const fn rule(&self) -> &'static str {
-        self.rule
+    /// A reader of `params` for what is called so in complaints.
+    pub(crate) const fn of(whose: String, params: &'a Params) -> Self {
+        Self { whose, params, asked: Vec::new() }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<&'a str> {
+    /// A complaint, which begins with what it is about.
+    pub(crate) fn complaint(&self, what: &str) -> RuleError {
+        RuleError(format!("{}: {what}", self.whose))
+    }
+
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a str> {
         self.asked.push(key);
         self.params.get(key).map(String::as_str)
     }
 
     pub(crate) fn wrong(&self, key: &str, wanted: &str, given: &str) -> RuleError {
-        RuleError(format!("rule {}: {key} must be {wanted}, not {given:?}", self.rule))
+        self.complaint(&format!("{key} must be {wanted}, not {given:?}"))
     }
 
     /// A text that must be there.
@@ -57,7 +62,7 @@ impl<'a> ParamReader<'a> {
     /// # Errors
     /// If it is missing.
     pub fn text(&mut self, key: &'static str) -> Result<&'a str, RuleError> {
-        self.take(key).ok_or_else(|| RuleError(format!("rule {}: {key} is required", self.rule)))
+        self.take(key).ok_or_else(|| self.complaint(&format!("{key} is required")))
     }
 
     /// A decimal in units of 10^-`SCALE`.
@@ -74,7 +79,7 @@ impl<'a> ParamReader<'a> {
                 .map(|d| d.value)
                 .map_err(|_| self.wrong(key, "a plain decimal such as \"0.01\"", text)),
             (None, Some(default)) => Ok(default),
-            (None, None) => Err(RuleError(format!("rule {}: {key} is required", self.rule))),
+            (None, None) => Err(self.complaint(&format!("{key} is required"))),
         }
     }
 
@@ -133,11 +138,10 @@ impl<'a> ParamReader<'a> {
     /// If a parameter was given that the rule does not have.
     pub(crate) fn finish(self) -> Result<(), RuleError> {
         match self.params.keys().find(|k| !self.asked.contains(&k.as_str())) {
-            Some(key) => Err(RuleError(format!(
-                "rule {}: no parameter {key:?}; there are {}",
-                self.rule,
-                self.asked.join(", ")
-            ))),
+            Some(key) => {
+                Err(self
+                    .complaint(&format!("no parameter {key:?}; there are {}", self.asked.join(", "))))
+            }
             None => Ok(()),
         }
     }

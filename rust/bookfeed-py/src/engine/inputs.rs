@@ -40,6 +40,17 @@ impl<'py> Given<'_, 'py> {
     }
 }
 
+/// Parameters of any mapping, each value as text.
+#[allow(clippy::disallowed_methods, reason = "any mapping will do")]
+fn texts(params: &Bound<'_, PyAny>) -> PyResult<Params> {
+    let mut texts = Params::new();
+    for item in params.call_method0("items")?.try_iter()? {
+        let (key, value): (String, Bound<'_, PyAny>) = item?.extract()?;
+        texts.insert(key, value.str()?.to_string());
+    }
+    Ok(texts)
+}
+
 #[pymethods]
 impl Engine {
     /// Adds books, each waiting for its first whole book from the venue.
@@ -190,14 +201,22 @@ impl Engine {
     /// ``kind`` is one of ``RULES``, ``params`` are the rule's own
     /// (``docs/configuration.md``); numbers are best given as decimal text. Raises
     /// ``EngineError`` for an unknown rule or parameter, and for a value that is not allowed.
-    #[allow(clippy::disallowed_methods, reason = "any mapping will do")]
     fn add_rule(&mut self, kind: &str, params: &Bound<'_, PyAny>) -> PyResult<u32> {
-        let mut texts = Params::new();
-        for item in params.call_method0("items")?.try_iter()? {
-            let (key, value): (String, Bound<'_, PyAny>) = item?.extract()?;
-            texts.insert(key, value.str()?.to_string());
-        }
+        let texts = texts(params)?;
         self.guarded(0, |e| e.add_rule(kind, &texts))?.map_err(engine_error)
+    }
+
+    /// Estimates an index of spot books from here on, at every effective time after ``ts`` (Unix
+    /// nanoseconds), and returns its number. Each value is a record (``Batch.indices``).
+    ///
+    /// An effective time is a whole multiple of ``tick_ms``. Its value rests on what was received
+    /// before it, and is computed when the first input of that time or a later one comes.
+    /// ``params`` are ``asset``, ``constituents`` and the switches of ``SpotIndex``
+    /// (``docs/metrics.md``). Raises ``EngineError`` for an unknown parameter, for a value that is
+    /// not allowed, and for a ``name`` that there is already.
+    fn add_index(&mut self, name: &str, params: &Bound<'_, PyAny>, ts: i64) -> PyResult<u32> {
+        let texts = texts(params)?;
+        self.guarded(ts, |e| e.add_index(name, &texts, ts))?.map_err(engine_error)
     }
 
     /// Removes a signal rule; what is open of it is closed (``removed``). Its number is not

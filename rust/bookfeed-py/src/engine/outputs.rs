@@ -10,6 +10,7 @@ use bookfeed_core::book::integrity::Evidence;
 use bookfeed_core::engine::Question;
 use bookfeed_core::sequence::reputation::Reputation;
 use bookfeed_core::signals::Refusal;
+use bookfeed_core::update::INDEX_SIZE;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use std::collections::BTreeMap;
@@ -48,13 +49,21 @@ impl Engine {
             signals: PyBytes::new(py, output.signals()).unbind(),
             legs: PyBytes::new(py, output.legs()).unbind(),
             levels: PyBytes::new(py, output.levels()).unbind(),
-            count: output.pending(),
+            indices: PyBytes::new(py, output.indices()).unbind(),
+            count: output.pending() - output.indices().len() / INDEX_SIZE,
         };
         output.clear();
         batch
     }
 
-    /// Updates and signals that wait to be drained.
+    /// The next effective time of the indices that are estimated (Unix nanoseconds), at which
+    /// time should be let pass; ``None`` without one.
+    #[getter]
+    fn next_estimate(&self) -> Option<i64> {
+        self.inner.next_estimate()
+    }
+
+    /// Records that wait to be drained.
     #[getter]
     fn pending(&mut self) -> usize {
         self.inner.output().pending()
