@@ -99,6 +99,22 @@ async def test_an_answer_that_is_of_no_use_is_asked_for_again() -> None:
         assert one.feed.counters()["reconnects"] == 0
 
 
+async def test_a_book_that_moves_before_its_request_begins_is_asked_for_where_it_is() -> None:
+    async with running() as one:
+        await one.live()
+        (supervisor,) = one.feed._supervisors  # noqa: SLF001
+        mender: Any = supervisor._mender  # noqa: SLF001
+        book = one.feed.book("ethusd")
+        shard = supervisor.shard_of(book.instrument)
+        assert shard is not None
+        mender._begin(book.instrument)  # noqa: SLF001
+        request = mender._fetching  # noqa: SLF001
+        assert supervisor.move(shard, [book.instrument], "moved by a test") is not None
+        await request
+        await until(lambda: book.live and one.server.connections_seen == 2)
+        await one.checked()
+
+
 async def test_a_subscription_that_ends_unasked_takes_its_book() -> None:
     async with running() as one:
         await one.live()
