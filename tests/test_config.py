@@ -249,10 +249,11 @@ def test_the_full_file_names_every_key_there_is() -> None:
     def keys(kind: Any, prefix: str = "") -> set[str]:
         return {f"{prefix}{field.name}" for field in dataclasses.fields(kind)}
 
-    # Pairs, baskets and ladders have a file of their own, in `test_config_pairs.py`.
+    # Pairs, baskets and ladders have a file of their own, in `test_config_pairs.py`, indices in
+    # `test_estimates.py`.
     own = {field.name for field in dataclasses.fields(Config)} - {"sections"}
     venues = {name: row.section for name, row in VENUES.items() if row.section is not None}
-    for section in (own | venues.keys()) - {"pair", "basket", "ladder"}:
+    for section in (own | venues.keys()) - {"pair", "basket", "ladder", "index"}:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
     kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
     kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig)
@@ -438,6 +439,7 @@ def test_the_documentation_has_every_key() -> None:
         Basket,
         Ladder,
         *SINKS.values(),
+        config.IndexConfig,
         config.RecordConfig,
         config.ConsoleConfig,
     )

@@ -53,7 +53,7 @@ LINE_MAX: Final = 100
 # The seventeenth is for the world of one price.
 # The last is for an index as time passes, and its record.
 WORDS_MAX: Final = sum(
-    (27_000, 1_500, 150, 150, 150, 50, 60, 250, 350, 500, 750, 350, 450, 200, 200, 350, 250, 350)
+    (27_000, 1_500, 150, 150, 150, 50, 60, 250, 350, 500, 750, 350, 450, 200, 200, 350, 250, 430)
 )
 # Written by commands, as the benchmarks are.
 WRITTEN: Final = {"docs/scorecard.md", "docs/versus.md"}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace as changed
 from heapq import merge
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from spot_live import OPTIONS, Tape, Watcher, feed_of
 from test_kraken_live import endpoint_of, markets_of
 from waiting import PATIENCE_S, until
 
-from bookfeed import EngineError, IndexEstimate, IndexTick, replay
+from bookfeed import ConfigError, EngineError, IndexEstimate, IndexTick, replay
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor
+from bookfeed.config import load
+from bookfeed.feed import settings
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.records.indices import INDEX_BYTES, index_ticks
@@ -180,6 +183,37 @@ def test_a_bad_record_of_an_index_is_left_out(payload: bytes) -> None:
     inputs = EngineInput(Engine())
     assert inputs.apply(Kind.INDEX, 1, 0, payload) is False
     assert inputs.records_refused == 1
+
+
+INDEX_TABLE = """
+[[market]]
+venue = "kraken"
+symbol = "BTC-USD"
+
+[[index]]
+name = "btc"
+asset = "BTC"
+constituents = ["kraken BTC/USD"]
+tick_ms = 500
+"""
+
+
+def test_an_index_is_stated_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "bookfeed.toml"
+    path.write_text(INDEX_TABLE)
+    config = load(path)
+    (index,) = config.index
+    wanted = IndexEstimate("btc", "BTC", {"kraken": "BTC/USD"}, {"tick_ms": 500})
+    assert index.estimate() == wanted
+    assert settings.arguments(config, "file", {}, {})["indices"] == [wanted]
+    for old, new, problem in (
+        ('asset = "BTC"', 'asset = "DOGE"', "asset"),
+        ('"kraken BTC/USD"', '"kraken"', "a venue and its symbol"),
+        ("tick_ms = 500", "tick_ms = 5", "50 to 60000"),
+    ):
+        path.write_text(INDEX_TABLE.replace(old, new))
+        with pytest.raises(ConfigError, match=problem):
+            load(path)
 
 
 def test_what_is_no_index_is_refused() -> None:

@@ -34,6 +34,7 @@ from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.own.endpoint import own_venues
+from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.gates import Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
 from bookfeed.rules.rule import Rule
@@ -63,7 +64,7 @@ ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
 
 # Sections that are lists.
-_FILE_ONLY: Final = ("market", "pair", "basket", "ladder", "sink")
+_FILE_ONLY: Final = ("market", "pair", "basket", "ladder", "index", "sink")
 # What venues have in a configuration, and keys that are in a venue's section by now.
 _SECTIONS: Final = {name: row.section for name, row in VENUES.items() if row.section is not None}
 _MARKETS: Final = {name: row.market for name, row in VENUES.items()}
@@ -222,6 +223,24 @@ class RelaysConfig:
                 raise ConfigError("", f"topics[{index}]", str(error)) from error
 
 
+BookText = Annotated[str, Text(r"\S{1,64} \S{1,64}", 'a venue and its symbol: "venue BTC-USD"')]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """``[[index]]``: an index that is estimated from the books of its constituents."""
+
+    name: Annotated[str, Text(r"\S{1,64}", "a name without spaces")]
+    asset: Literal["BTC", "ETH", "SOL", "XRP"]
+    constituents: tuple[BookText, ...]
+    tick_ms: Annotated[int, Range(50, 60_000)] = 200
+
+    def estimate(self) -> IndexEstimate:
+        """The index as a feed takes it."""
+        books = dict(text.split() for text in self.constituents)
+        return IndexEstimate(self.name, self.asset, books, {"tick_ms": self.tick_ms})
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleConfig:
     """``[console]``: the terminal."""
@@ -252,6 +271,8 @@ class Config:
     """``[[basket]]``: outcomes that exclude each other."""
     ladder: tuple[Ladder, ...] = ()
     """``[[ladder]]``: outcomes above rising strikes."""
+    index: tuple[IndexConfig, ...] = ()
+    """``[[index]]``: what is estimated from several books."""
     sink: tuple[Annotated[SinkSection, Tag("kind", SINKS)], ...] = ()
     """``[[sink]]``: where records go."""
     record: RecordConfig = field(default_factory=RecordConfig)

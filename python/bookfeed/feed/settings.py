@@ -38,6 +38,7 @@ def arguments(
     made: dict[str, Any] = {
         "markets": config.markets(),
         "rules": config.signal_rules(),
+        "indices": [index.estimate() for index in config.index],
         "sinks": config.sinks(),
         "busy_poll": config.feed.busy_poll,
         "options": session_options(config),
