@@ -105,7 +105,7 @@ def test_a_simulator_ends_with_a_command_that_never_asks_for_it(
 
 
 def test_the_demo_begins_its_own_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, args = Started(monkeypatch), simulated(sim=False, demo=True)
+    seen, args = Started(monkeypatch), simulated(sim=False, demo=BOTH)
     with simulator.begun(args):
         (venue, *more), said = simulator.of_demo(args)
         assert (venue, said) == (BOTH, "")

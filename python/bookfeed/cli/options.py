@@ -6,6 +6,7 @@ from textwrap import fill
 from typing import Any, Final
 
 from bookfeed.cli.arguments import path, within
+from bookfeed.sim import BOTH
 
 # Exit codes of commands that go on until told to end, and of those that have an end.
 SERVICE: Final = {
@@ -173,8 +174,8 @@ def source(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--demo",
         nargs="?",
-        const="both",
-        choices=("both", "btc"),
+        const=BOTH,
+        metavar="btc",
         help="follow two simulated venues; with btc a world about one price: spot venues, their "
         "index, and windows that are decided by it",
     )

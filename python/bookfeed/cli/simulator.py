@@ -18,6 +18,9 @@ from bookfeed.sim import BOTH, package
 LISTED: Final = ("--variant", "listed")
 """The world in which names can be looked up."""
 
+DEMOS: Final = (BOTH, "btc")
+"""What ``--demo`` may stand for: markets of all kinds, or a world of one price."""
+
 _READY_S_MAX: Final = 20.0
 _END_S_MAX: Final = 1.0
 
@@ -80,7 +83,8 @@ def _wanted(args: argparse.Namespace) -> list[str]:
     """
     demo, sim = getattr(args, "demo", False), getattr(args, "sim", False)
     if demo:
-        return [] if sim or args.targets else of_demo(args)[0]
+        refused = sim or args.targets or demo not in DEMOS
+        return [] if refused else of_demo(args)[0]
     return [BOTH, *LISTED] if sim and not args.url and not missing() else []
 
 

@@ -12,7 +12,7 @@ from bookfeed import config
 from bookfeed.cli.demo import demo_clock, demo_config, demo_keys, demo_names, demo_window
 from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import Places, load_lookup, places
-from bookfeed.cli.simulator import of_demo, simulator
+from bookfeed.cli.simulator import DEMOS, of_demo, simulator
 from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
@@ -59,8 +59,9 @@ def opened(args: argparse.Namespace) -> Iterator[Source]:
     simulator does not start.
     """
     if args.demo:
-        if args.targets:
-            raise ConfigError("--demo", args.targets[0], "the demo follows markets of its own")
+        # What stands behind it is a target, unless it is one of the demos.
+        for name in (*args.targets, *({args.demo} - set(DEMOS))):
+            raise ConfigError("--demo", name, "the demo follows markets of its own")
         if args.sim:
             raise ConfigError("--demo", "", "is simulated already: leave --sim out")
         with _demo(args) as source:
