@@ -6,12 +6,18 @@ when it is over, and leaves nothing behind.
 """
 
 import asyncio
+import json
+import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from spot_live import OPTIONS, S, Tape, Watcher, audited, feed_of
@@ -253,3 +259,28 @@ async def test_what_a_gate_is_for_is_said_where_there_is_none() -> None:
         KrakenSimConfig(faults=(KrakenFault("tls"),), tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     with pytest.raises(ValueError, match="strikes every connection, not number 1"):
         KrakenFault("half-open", conn=1)
+
+
+@pytest.mark.parametrize(("fault", "words"), [("", ""), ("tls:host@0s", "IP address mismatch")])
+def test_the_command_serves_tls_and_says_whom_to_trust(
+    fault: str, words: str, tmp_path: Path
+) -> None:
+    trusted = tmp_path / "ca.pem"
+    faults = ("--fault", fault) if fault else ()
+    command = (sys.executable, "-m", "bookfeed", "sim", "--venue", "kraken", "--exit-with-parent")
+    with subprocess.Popen(
+        [*command, "--tls", str(trusted), *faults],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        url = urlsplit(json.loads(process.stdout.readline())["ws"])
+        ours = ssl.create_default_context(cafile=str(trusted))
+        with socket.create_connection((url.hostname, url.port), timeout=PATIENCE_S) as sock:
+            if not words:
+                with ours.wrap_socket(sock, server_hostname=url.hostname) as encrypted:
+                    assert (url.scheme, encrypted.version()) == ("wss", "TLSv1.3")
+            else:
+                with pytest.raises(ssl.SSLCertVerificationError, match=words):
+                    ours.wrap_socket(sock, server_hostname=url.hostname)
+        process.stdin.close()
