@@ -60,6 +60,8 @@ NOTES: Final = """## What was not played
   before a deletion in one message, as in our simulator, its sum then fails on clean streams.
 * Bitstamp's clients are handed what they subscribe to. cryptofeed takes its best 100 levels, whole,
   again and again, which needs no book code, so it was not played to.
+* ccxt looks for the change that bears the very time of Bitstamp's whole book. Where that is of a
+  moment between two, as our simulator's is by even seeds, it drops what came before the answer.
 * A size that is wrong in the frame itself is the venue's own word where nothing else speaks of it:
   Binance's, Coinbase's and Kalshi's messages have no sum. bookfeed compares Kalshi's books every
   minute, which these cases are too short for.
