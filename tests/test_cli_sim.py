@@ -12,6 +12,7 @@ from waiting import PATIENCE_S
 
 from bookfeed.cli import main
 from bookfeed.cli.places import places
+from bookfeed.sim import alone
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +96,7 @@ def test_places_do_not_show_what_is_in_the_environment(monkeypatch: pytest.Monke
     [
         (["run", "--demo", "--sim"], "is simulated already: leave --sim out"),
         (["markets", "--sim", "--url=a.b=http://c"], "leave --url out"),
-        (["run", "binance:BTC-USDT", "--sim"], "--sim: binance: is not simulated here"),
+        (["run", "binance:DOGE-USDT", "--sim"], "--sim: binance:DOGE-USDT: is not simulated, only"),
     ],
 )
 def test_what_cannot_be_simulated(
@@ -120,6 +121,28 @@ def test_each_command_from_an_empty_folder(
     within_a_window()
     assert said in ran(tmp_path, *arguments, "-o", "json").stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("venue", sorted(alone()))
+def test_spot_venues_are_followed_without_a_network(tmp_path: Path, venue: str) -> None:
+    symbol = "BTC-USDT" if venue == "binance" else "BTC-USD"
+    book = json.loads(ran(tmp_path, "book", f"{venue}:{symbol}", "-o", "json").stdout)
+    assert (book["venue"], book["believed"], book["state"]) == (venue, True, "live")
+    amount = "100usdt" if venue == "binance" else "100usd"
+    price = ran(tmp_path, "price", f"{venue}:{symbol}", "buy", amount, "-o", "json").stdout
+    assert '"complete":true' in price
+
+
+def test_venues_of_both_kinds_are_followed_together(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[kraken]\nws_url = "wss://example.invalid/"\n\n'
+        '[[market]]\nvenue = "kraken"\nsymbol = "ETH-USD"\n'
+    )
+    run = ("run", "coinbase:BTC-USD", "gemini:BTC-USD", "market-1", "--config", str(path))
+    done = ran(tmp_path, *run, "--seconds", "5", "-o", "json")
+    states = json.loads(done.stdout)["states"]
+    assert sum(states.values()) == 5 and states["live"] >= 4
 
 
 def test_without_keys_books_of_kalshi_are_polled(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def asked(args: argparse.Namespace) -> Asked:
     """
     with places(args) as there:
         followed = _followed(args, there)
-        there.check(followed.venues())
+        there.check(followed)
         return run(_book(args, followed, there))
 
 

@@ -1,19 +1,25 @@
-"""Where a command finds venues and what they list: out there, or simulated here (``--sim``)."""
+"""Where a command finds venues and what they list: out there, or simulated here (``--sim``).
+
+Two of the simulated venues share a world, in which names are looked up; each of the others has a
+simulator of its own, which is started where a target or a configuration names the venue.
+"""
 
 import argparse
 import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from bookfeed import config as configuration
 from bookfeed.cli.lookup import Lookup, lookup
-from bookfeed.cli.simulator import LISTED, missing, simulator
+from bookfeed.cli.simulator import LISTED, missing, needs_both, simulator, venue_of
+from bookfeed.cli.targets import expanded
 from bookfeed.config import ENV_PREFIX, ENV_SEPARATOR, Config
 from bookfeed.errors import ConfigError
 from bookfeed.own.endpoint import OwnEndpoint, own_endpoint
-from bookfeed.sim import BOTH
+from bookfeed.sim import BOTH, alone
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import NO_KEY
 
@@ -36,6 +42,8 @@ class Places:
     """Addresses of private channels that are simulated, by venue."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What they take for the user's keys."""
+    traded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What is traded on venues that have a simulator of their own, by venue."""
 
     def own(self, config: Config) -> list[OwnEndpoint] | None:
         """The simulated private channels that are configured; ``None`` where none is simulated."""
@@ -52,14 +60,38 @@ class Places:
             for name in config.own.venues
         ]
 
-    def check(self, venues: Iterable[str]) -> None:
-        """``ConfigError`` if a venue would have to be asked out there, and is not to be."""
+    def check(self, loaded: Config) -> None:
+        """``ConfigError`` if a venue would have to be asked out there, and is not to be, or if a
+        simulated one does not trade what is followed.
+        """
         if self.served is None:
             return
-        for name in venues:
+        for name in loaded.venues():
             if VENUES[name].section is not None and name not in self.served:
                 told = ", ".join(sorted(self.served))
                 raise ConfigError("--sim", name, f"is not simulated here, only {told}")
+        for market in loaded.markets():
+            traded = self.traded.get(market.venue)
+            if traded is not None and market.market not in traded:
+                told = ", ".join(sorted(traded))
+                raise ConfigError(
+                    "--sim", f"{market.venue}:{market.market}", f"is not simulated, only {told}"
+                )
+
+    def beside(self, venue: str, told: Mapping[str, Any]) -> "Places":
+        """These places and a venue that has a simulator of its own, which told this."""
+        section = f"{ENV_PREFIX}{venue.upper()}{ENV_SEPARATOR}"
+        own = {"WS_URL": told["ws"], "REST_URL": told["rest"]}
+        environ = {
+            name: text for name, text in self.environ.items() if not name.startswith(section)
+        }
+        environ |= {f"{section}{key}": url for key, url in own.items() if url is not None}
+        return replace(
+            self,
+            environ=environ,
+            served=(self.served or frozenset()) | {venue},
+            traded={**self.traded, venue: frozenset(one["symbol"] for one in told["markets"])},
+        )
 
 
 def load_lookup() -> None:
@@ -81,11 +113,26 @@ def places(args: argparse.Namespace) -> Iterator[Places]:
         return
     if args.url:
         raise ConfigError("--sim", "", "says where names are looked up: leave --url out")
-    if told := missing():
-        raise ConfigError("--sim", "", told)
-    load_lookup()
-    with simulator(args, BOTH, *LISTED) as ready:
-        yield _simulated(args, ready)
+    with ExitStack() as simulators:
+        if needs_both(args):
+            if told := missing():
+                raise ConfigError("--sim", "", told)
+            load_lookup()
+            there = _simulated(args, simulators.enter_context(simulator(args, BOTH, *LISTED)))
+        else:
+            there = Places(lookup(args, {}), os.environ, {}, frozenset())
+        for venue in _alone(args):
+            there = there.beside(venue, simulators.enter_context(simulator(args, venue)))
+        yield there
+
+
+def _alone(args: argparse.Namespace) -> list[str]:
+    """The venues that are named, and have a simulator of their own."""
+    named = expanded(getattr(args, "targets", None) or [getattr(args, "target", "")])
+    venues = [venue_of(target) for target in named]
+    if (path := getattr(args, "config", None)) is not None:
+        venues += configuration.load(path, {}).venues()
+    return [venue for venue in dict.fromkeys(venues) if venue in alone()]
 
 
 def _simulated(args: argparse.Namespace, told: dict[str, Any]) -> Places:

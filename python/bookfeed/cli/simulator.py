@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from bookfeed.errors import SimulatorError
-from bookfeed.sim import BOTH, package
+from bookfeed.sim import BOTH, alone, package
 
 LISTED: Final = ("--variant", "listed")
 """The world in which names can be looked up."""
@@ -23,6 +23,18 @@ DEMOS: Final = (BOTH, "btc")
 
 _READY_S_MAX: Final = 20.0
 _END_S_MAX: Final = 1.0
+
+
+def venue_of(target: str) -> str:
+    """The venue of a target that is ``VENUE:SYMBOL`` and has a simulator of its own; else empty."""
+    venue, colon, _ = target.partition(":")
+    return venue if colon and venue in alone() else ""
+
+
+def needs_both(args: argparse.Namespace) -> bool:
+    """Whether ``--sim`` needs the world in which names can be looked up."""
+    named = getattr(args, "targets", None) or [getattr(args, "target", "")]
+    return getattr(args, "config", None) is not None or not all(map(venue_of, named))
 
 
 def missing() -> str:
@@ -85,7 +97,11 @@ def _wanted(args: argparse.Namespace) -> list[str]:
     if demo:
         refused = sim or args.targets or demo not in DEMOS
         return [] if refused else of_demo(args)[0]
-    return [BOTH, *LISTED] if sim and not args.url and not missing() else []
+    if not sim or args.url:
+        return []
+    if needs_both(args):
+        return [] if missing() else [BOTH, *LISTED]
+    return [venue_of((getattr(args, "targets", None) or [args.target])[0])]
 
 
 def _command(args: argparse.Namespace, venue: str, *more: str) -> list[str]:

@@ -120,7 +120,7 @@ def configured(path: str | None, given: Sequence[str], there: Places) -> Source:
     loaded = config.load(path, there.environ, targets=symbols, found=found)
     if not loaded.market:
         raise ConfigError(str(path), "market", "nothing to follow: add a [[market]]")
-    there.check(loaded.venues())
+    there.check(loaded)
     rolling = tuple(name for name in names if is_series(name))
     # Looked up anew, a series would lose the window that is not settled yet.
     again = None if path is None or rolling else partial(configured, path, given, there)

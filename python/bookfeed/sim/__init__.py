@@ -23,6 +23,13 @@ def names() -> tuple[str, ...]:
     return (*venues, *sorted(relay for venue in venues for relay in _folders(venue)))
 
 
+def alone() -> frozenset[str]:
+    """The venues that have a simulator of their own and no part in the world of ``BOTH``."""
+    venues = _folders()
+    both = next(found for found in venues if "_" in found)
+    return frozenset(venues) - {both, *both.split("_")}
+
+
 def package(name: str) -> str:
     """The package of the simulator of a venue or relay, or of that of ``BOTH``."""
     venues = _folders()
