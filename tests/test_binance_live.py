@@ -3,10 +3,11 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from spot_live import Running, Tape, Watcher, audited, feed_of, following, replayed
+from spot_live import OPTIONS, Running, Tape, Watcher, audited, feed_of, following, replayed
 from waiting import PATIENCE_S, until
 
 from bookfeed.errors import ConfigError
@@ -18,7 +19,7 @@ from bookfeed.sim import polymarket
 from bookfeed.sim.binance import BinanceSimConfig, BinanceSimServer, serve
 from bookfeed.sim.binance.faults import BinanceFault
 from bookfeed.venues import Endpoint
-from bookfeed.venues.binance import BinanceMarket, BinanceSection
+from bookfeed.venues.binance import POLL_DEPTH, BinanceMarket, BinanceSection
 from bookfeed.venues.polymarket import polymarket as polymarket_venue
 
 S = 1_000_000_000
@@ -55,6 +56,27 @@ async def test_books_become_live_and_are_the_truth() -> None:
         assert view.market == "BTC-USDT"
         assert one.feed.counters()["resyncs"] == 2, "one request for each book"
         assert one.feed.counters()["reconnects"] == 0
+
+
+async def test_where_nothing_streams_books_are_polled_as_deep_as_they_are_asked_for() -> None:
+    server = await serve(BinanceSimConfig(markets=2, levels=700, rate=400.0))
+    server.inject(BinanceFault("refuse", variant="503", duration_s=3_600.0))
+    one = Running("binance", server, markets_of(server), BinanceFault)
+    options = replace(OPTIONS, poll_interval_s=0.05, poll_after_s=0.1)
+    async with following(one, endpoint_of(server), options):
+        view = one.feed.book("BTCUSDT")
+        await until(lambda: view.polled and one.feed.book("ETHUSDT").polled)
+        assert (view.state, view.cause, view.live) == ("live_poll", "polled", False)
+        sides = {side: view.levels_exact(side).tolist() for side in ("bid", "ask")}
+        assert {len(levels) for levels in sides.values()} == {POLL_DEPTH}
+        assert view.depth_known("bid") == sides["bid"][-1][0] / 1e9
+        server.injector.end_beside()
+        await one.live()
+        await one.checked()
+    assert Kind.POLL in one.tape.kinds()
+    assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
+    report = audited(one.tape.records)
+    assert (report.findings, report.polled > 2) == ([], True)
 
 
 async def test_a_recording_replays_to_the_same_records_and_the_audit_agrees() -> None:

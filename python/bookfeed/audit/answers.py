@@ -35,12 +35,15 @@ class Poll(NamedTuple):
 
     asked: int
     body: bytes
+    instrument: int | None = None
+    """Which book it is, where the body does not say so."""
 
 
 def poll(payload: bytes) -> Poll:
     """The payload of a POLL record: a line of JSON, then the body. ``ValueError`` if not."""
     line, newline, body = payload.partition(b"\n")
-    asked = control_object(line).get("asked")
+    head = control_object(line)
+    asked, instrument = head.get("asked"), head.get("instrument")
     if not newline or type(asked) is not int:
         raise ValueError("a poll that does not say when it was asked for")
-    return Poll(asked, body)
+    return Poll(asked, body, instrument if type(instrument) is int else None)

@@ -237,12 +237,12 @@ class Auditor:
     def _read_poll(self, conn: int, payload: bytes) -> None:
         connection = self._model.connections.get(conn)
         try:
-            self._asked, body = poll(payload)
+            self._asked, body, about = poll(payload)
         except ValueError:
             return  # the engine has to refuse it
         self._reading = None if connection is None else self._model.reading(connection.venue)
         if self._reading is not None:
-            self._messages = self._reading.read_poll(body)
+            self._messages = self._reading.read_poll(body, about)
 
     def _take_poll(self, message: Message) -> None:
         """A book of an answer to a poll that the engine took; whether it may is looked at."""

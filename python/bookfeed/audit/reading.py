@@ -167,9 +167,11 @@ class Reading:
         del body, instrument, stands_at
         return []
 
-    def read_poll(self, body: bytes) -> list[Message]:
-        """The whole books of an answer to a poll; the body of each is its bids and its asks."""
-        del body
+    def read_poll(self, body: bytes, instrument: int | None) -> list[Message]:
+        """The whole books of an answer to a poll, of the instrument where that is said; the body of
+        each is its bids and its asks.
+        """
+        del body, instrument
         return []
 
     def apply(self, conn: int, message: Message) -> Effects:

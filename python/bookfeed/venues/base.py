@@ -166,7 +166,8 @@ class RestPoll:
     """Whole books by REST, asked for again and again where nothing streams.
 
     ``books`` asks for at most ``symbols_max`` symbols, each of which the answer names, in a form
-    that the engine's ``ingest_poll`` understands. At most ``burst`` requests are sent at once, and
+    that the engine's ``ingest_poll`` understands; unless it is not ``named``, which takes requests
+    for one symbol. At most ``burst`` requests are sent at once, and
     one more every ``interval_s`` seconds. ``witness`` asks for the best prices of symbols alone,
     where answers may hold books that are none; ``None`` where they do not.
     """
@@ -176,6 +177,7 @@ class RestPoll:
     burst: int
     interval_s: float
     witness: Callable[[Sequence[str]], RestRequest] | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)

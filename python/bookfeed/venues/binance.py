@@ -18,6 +18,7 @@ from bookfeed.venues.base import (
     Endpoint,
     MarketSection,
     Membership,
+    RestPoll,
     RestRequest,
     RestSeeds,
     RestUrl,
@@ -30,15 +31,18 @@ from bookfeed.venues.spot import HINTS, Pair, spot_market
 
 NAME: Final = "binance"
 
-Site = Literal["com", "us"]
+Site = Literal["com", "us", "data"]
 
 WS_URLS: Final[dict[Site, str]] = {
     "com": "wss://stream.binance.com:9443",
     "us": "wss://stream.binance.us:9443",
+    # Market data of the first one, alone, where that cannot be reached.
+    "data": "wss://data-stream.binance.vision",
 }
 REST_URLS: Final[dict[Site, str]] = {
     "com": "https://api.binance.com",
     "us": "https://api.binance.us",
+    "data": "https://data-api.binance.vision",
 }
 # Messages come as they are, without an envelope that names their stream.
 PATH: Final = "/ws"
@@ -53,6 +57,8 @@ SYMBOLS_A_FRAME: Final = 100
 DEPTH_MAX: Final = 5_000
 # What one request for a book weighs, by how many levels a side it asks for.
 WEIGHTS: Final = ((100, 5), (500, 25), (1_000, 50), (DEPTH_MAX, 250))
+# How many levels a side are polled where nothing streams: the most that so little weighs.
+POLL_DEPTH: Final = 500
 # Half of what an address may ask for in a minute; the other half is left to other programs.
 WEIGHT_A_MINUTE: Final = 3_000
 # The venue's day, less the time that a connection may need to be replaced.
@@ -104,6 +110,16 @@ def binance(
             interval_s=interval_s,
         ),
         time=RestRequest("GET", "/api/v3/time"),
+        poll=RestPoll(
+            lambda symbols: RestRequest(
+                "GET", f"/api/v3/depth?symbol={symbols[0]}&limit={POLL_DEPTH}"
+            ),
+            symbols_max=1,
+            # One a second weighs a quarter of what an address may ask for.
+            burst=10,
+            interval_s=1.0,
+            named=False,
+        ),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=STREAMS_MAX // len(names),
         # Of all attempts together, 300 in five minutes are allowed.
@@ -126,7 +142,7 @@ def _pace(depth: int) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class BinanceSection(Section):
-    """``[binance]``: which of the two sites, where it is, how its markets are followed."""
+    """``[binance]``: which of the sites, where it is, how its markets are followed."""
 
     site: Site = "com"
     ws_url: WsUrl | None = None

@@ -253,6 +253,17 @@ class BinanceReading(Reading):
             message.kind, message.levels, message.whole = "malformed", False, False
         return [message]
 
+    def read_poll(self, body: bytes, instrument: int | None) -> list[Message]:
+        """See ``Reading``."""
+        if instrument is None:
+            return []
+        try:
+            whole = _whole(read_json(body), None)
+        except ValueError:
+            return []
+        book = (whole.bids, whole.asks)
+        return [Message("poll", named=[instrument], levels=True, whole=True, body=book)]
+
     def apply_rest(self, message: Message) -> Effects:
         """A whole book, and on it the diffs that came meanwhile, as far as they follow it."""
         effects = Effects()

@@ -386,8 +386,9 @@ class KalshiReading(Reading):
             messages.append(message)
         return messages
 
-    def read_poll(self, body: bytes) -> list[Message]:
+    def read_poll(self, body: bytes, instrument: int | None) -> list[Message]:
         """See ``Reading``. NO prices are of NO here, however the stream was asked to speak."""
+        del instrument
         try:
             document = read_json(body)
         except ValueError:

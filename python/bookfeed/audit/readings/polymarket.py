@@ -111,8 +111,9 @@ class PolymarketReading(Reading):
             return messages
         return [each for each in messages if instrument in each.named]
 
-    def read_poll(self, body: bytes) -> list[Message]:
+    def read_poll(self, body: bytes, instrument: int | None) -> list[Message]:
         """See ``Reading``."""
+        del instrument
         books = [each for each in self._documents(body, rest=True) if each.kind == "book"]
         for each in books:
             each.body = each.body.bids, each.body.asks

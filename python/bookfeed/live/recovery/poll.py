@@ -126,7 +126,8 @@ class Poller:
         names = {i: shard.instruments[i] for i, shard in batch.items()}
         conns = {shard.conn for shard in batch.values()}
         conn = min(conns)
-        stands_ns = await self._fetch(conn, self._poll.books(list(names.values())))
+        (alone,) = (None,) if self._poll.named else tuple(batch)
+        stands_ns = await self._fetch(conn, self._poll.books(list(names.values())), alone)
         given = self._given(batch, stands_ns)
         engine = self._connections.engine
         doubted = {i for conn in conns for i in engine.poll_doubts(conn)}.intersection(batch)
@@ -141,8 +142,10 @@ class Poller:
         book = self._connections.engine.book
         return {i for i in batch if book(i).polled and book(i).ts_evidence == stands_ns}
 
-    async def _fetch(self, conn: int, request: RestRequest) -> int:
-        """Have an answer judged; returns of when it is, at the earliest."""
+    async def _fetch(self, conn: int, request: RestRequest, about: int | None = None) -> int:
+        """Have an answer judged, which is ``about`` one book where it does not say so; returns of
+        when it is, at the earliest.
+        """
         connections = self._connections
         asked_ns = connections.clock.now_ns()
         answer = await self._client.ask(request)
@@ -151,7 +154,7 @@ class Poller:
         self.polls += 1
         stands_ns = asked_ns - _kept_ns(answer)
         now_ns = connections.clock.now_ns()
-        connections.inputs.ingest_poll(conn, answer.body, now_ns, asked=stands_ns)
+        connections.inputs.ingest_poll(conn, answer.body, now_ns, asked=stands_ns, instrument=about)
         connections.flush()
         return stands_ns
 

@@ -20,6 +20,7 @@ use crate::event::{Body, Frame, Message, Snapshot, TouchClaim};
 use crate::fixed::{ABSENT, PRICE_ONE, Price};
 use crate::instrument::InstrumentId;
 use crate::time::Nanos;
+use crate::venue::Continuity;
 use std::ops::Range;
 
 /// A best bid up to here, or none, and a best ask from one minus it on, or none, say nothing.
@@ -62,6 +63,10 @@ impl Applier {
         };
         if let (true, Body::Snapshot(snapshot)) = (taken, &message.body) {
             world.counters.rest_accepted += 1;
+            if world.continuity(snapshot.instrument) == Some(Continuity::UpdateIds) {
+                // As deep as was asked for, and no further.
+                world.book(snapshot.instrument).note_end();
+            }
             self.applied.touch(snapshot.instrument, How::Polled(asked));
         } else {
             world.counters.rest_rejected += 1;
