@@ -16,6 +16,7 @@ from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.bitstamp import BitstampSection
 from bookfeed.venues.coinbase import CoinbaseSection
+from bookfeed.venues.gemini import GeminiSection
 from bookfeed.venues.kalshi import KalshiSection
 from bookfeed.venues.kraken import KrakenSection
 from bookfeed.venues.polymarket import FeeSection, PolymarketMarket, PolymarketSection
@@ -98,6 +99,11 @@ symbols_per_connection = 5
 [bitstamp]
 ws_url = "ws://127.0.0.1:1234"
 rest_url = "http://127.0.0.1:1234"
+symbols_per_connection = 5
+
+[gemini]
+api = "v2"
+ws_url = "ws://127.0.0.1:1234"
 symbols_per_connection = 5
 
 [[market]]
@@ -221,6 +227,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     here = "ws://127.0.0.1:1234", "http://127.0.0.1:1234"
     assert loaded.sections["bitstamp"] == BitstampSection(*here, 5)
+    assert loaded.sections["gemini"] == GeminiSection("v2", "ws://127.0.0.1:1234", 5)
     assert loaded.sections["coinbase"] == CoinbaseSection("ws://127.0.0.1:1234", 5.0, 5)
     assert loaded.sections["kraken"] == KrakenSection("ws://127.0.0.1:1234/v2", 1000, 5.0, 50)
     (market,) = loaded.market

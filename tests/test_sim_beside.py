@@ -19,6 +19,7 @@ from bookfeed.sim.bitstamp.server import BitstampSimConfig
 from bookfeed.sim.coinbase.faults import CoinbaseFault
 from bookfeed.sim.coinbase.server import CoinbaseSimConfig
 from bookfeed.sim.faults import Mishap
+from bookfeed.sim.gemini.server import GeminiSimConfig
 from bookfeed.sim.kalshi.faults import KalshiFault
 from bookfeed.sim.kalshi.server import KalshiSimConfig
 from bookfeed.sim.kraken.faults import KrakenFault, KrakenInjector
@@ -34,6 +35,7 @@ aiohttp = pytest.importorskip("aiohttp")
 CONFIGS: list[tuple[str, Any]] = [
     ("polymarket", SimConfig), ("kalshi", KalshiSimConfig), ("binance", BinanceSimConfig),
     ("bitstamp", BitstampSimConfig), ("kraken", KrakenSimConfig), ("coinbase", CoinbaseSimConfig),
+    ("gemini", GeminiSimConfig),
 ]  # fmt: skip
 WITH_REST = CONFIGS[:4]
 PATHS = {

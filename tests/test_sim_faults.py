@@ -16,6 +16,7 @@ from bookfeed.sim.binance.faults import BINANCE_VARIANTS
 from bookfeed.sim.bitstamp.faults import BITSTAMP_VARIANTS
 from bookfeed.sim.coinbase.faults import COINBASE_VARIANTS
 from bookfeed.sim.faults import BROKEN, OF_ANY, FaultEvent
+from bookfeed.sim.gemini.faults import GEMINI_VARIANTS
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import HEARTBEAT, KALSHI_VARIANTS, KalshiFault
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
@@ -474,6 +475,7 @@ def test_unknown_faults_are_refused(arguments: dict[str, Any], message: str) -> 
         KRAKEN_VARIANTS,
         COINBASE_VARIANTS,
         BITSTAMP_VARIANTS,
+        GEMINI_VARIANTS,
     ],
 )
 def test_every_fault_is_explained(known: Mapping[str, tuple[str, ...]]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from bookfeed.scorecard.campaigns import binance_kraken as spot_campaign
 from bookfeed.scorecard.campaigns.bitstamp import BitstampReferee
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseReferee
+from bookfeed.scorecard.campaigns.gemini import GeminiReferee
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,7 @@ def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spot_campaign.BinanceReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(BitstampReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(CoinbaseReferee, "hides", lambda _referee, _event: False)
+    monkeypatch.setattr(GeminiReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(spot_campaign, "SPARED", frozenset())
     for venue in VENUES:
         reports = [spot_campaign.run(seed, venue=venue, items=600) for seed in SEEDS]

@@ -137,6 +137,7 @@ if TYPE_CHECKING:
     from bookfeed.venues.binance import binance
     from bookfeed.venues.bitstamp import bitstamp
     from bookfeed.venues.coinbase import coinbase
+    from bookfeed.venues.gemini import gemini
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
     from bookfeed.venues.kraken import kraken
     from bookfeed.venues.polymarket import polymarket
@@ -297,6 +298,7 @@ __all__ = [
     "fair_value",
     "format_price",
     "format_qty",
+    "gemini",
     "kalshi",
     "kraken",
     "own_endpoint",
@@ -390,6 +392,7 @@ _MODULES: Final = {
     "bookfeed.venues.binance": ("binance",),
     "bookfeed.venues.bitstamp": ("bitstamp",),
     "bookfeed.venues.coinbase": ("coinbase",),
+    "bookfeed.venues.gemini": ("gemini",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),
     "bookfeed.venues.kraken": ("kraken",),
     "bookfeed.venues.polymarket": ("polymarket",),

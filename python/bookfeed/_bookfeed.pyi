@@ -134,8 +134,9 @@ MARKET_STATUSES: Final[tuple[str, ...]]
 
 VENUES: Final[dict[str, dict[str, str | int | None]]]
 """What the core knows of each venue, by name: how it notices a missing message
-(``"continuity"``), what proves a book (``"proof"``), and what a share and its opposite pay
-together (``"payout_e9"``, ``None`` where nothing is paid out)."""
+(``"continuity"``), what proves a book (``"proof"``), what a share and its opposite pay together
+(``"payout_e9"``, ``None`` where nothing is paid out), and whether two connections may carry the
+same books (``"lines"``)."""
 
 MODES: Final[dict[str, tuple[str, ...]]]
 """How each venue may be asked to speak, where that changes what its frames mean, by the venue's

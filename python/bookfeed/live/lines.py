@@ -209,4 +209,4 @@ class Lines:
 
 def _can_be_told_apart(shard: Shard) -> bool:
     """Whether a venue's messages say enough of themselves that copies are known."""
-    return VENUES[shard.venue.name]["continuity"] not in ("timestamps", "expiry")
+    return bool(VENUES[shard.venue.name]["lines"])

@@ -98,6 +98,8 @@ class Out(NamedTuple):
     """Whether a book is changed or told by it."""
     edge: tuple[str, str] = ("", "")
     """The worst bid and ask that a sum over the best levels covers, where there is one."""
+    whole: bool = False
+    """Whether it tells all of a book, which nothing in it says."""
 
 
 class SpotDelivery(NamedTuple):

@@ -41,6 +41,8 @@ class SpotItem(NamedTuple):
     """Whether a book is changed or told by it."""
     status: int = 0
     """HTTP status of an answer."""
+    whole: bool = False
+    """Whether it tells all of a book, which nothing in it says."""
 
 
 class SpotStream(VirtualRun[SpotItem]):
@@ -160,4 +162,5 @@ class SpotStream(VirtualRun[SpotItem]):
             first=out.first,
             last=out.last,
             is_book=out.is_book,
+            whole=out.whole,
         )

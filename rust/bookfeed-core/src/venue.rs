@@ -7,6 +7,7 @@
 pub mod binance;
 pub mod bitstamp;
 pub mod coinbase;
+pub mod gemini;
 pub mod kalshi;
 pub mod kraken;
 pub mod polymarket;
@@ -90,6 +91,9 @@ pub struct Row {
     pub ghosts: bool,
     /// Whether administrators of indices in dollars count it among their constituents.
     pub constituent: bool,
+    /// Whether the first numbered message about a book on a connection holds all of it, which
+    /// nothing in the message says.
+    pub begins_whole: bool,
 }
 
 macro_rules! venues {
@@ -128,6 +132,7 @@ venues! {
         read_broken: polymarket::read_broken,
         ghosts: true,
         constituent: false,
+        begins_whole: false,
     };
     /// Kalshi, the WebSocket of version 2.
     KALSHI = Row {
@@ -147,6 +152,7 @@ venues! {
         read_broken: kalshi::read_broken,
         ghosts: false,
         constituent: false,
+        begins_whole: false,
     };
     /// Binance, spot, and Binance.US.
     BINANCE = Row {
@@ -166,6 +172,7 @@ venues! {
         read_broken: |_, _| None,
         ghosts: false,
         constituent: false,
+        begins_whole: false,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -185,6 +192,7 @@ venues! {
         read_broken: kraken::read_broken,
         ghosts: false,
         constituent: true,
+        begins_whole: false,
     };
     /// The user's own quotes.
     USER = Row {
@@ -204,6 +212,7 @@ venues! {
         read_broken: |_, _| None,
         ghosts: false,
         constituent: false,
+        begins_whole: false,
     };
     /// Coinbase, spot, the WebSocket of Advanced Trade.
     COINBASE = Row {
@@ -224,6 +233,7 @@ venues! {
         read_broken: |_, _| None,
         ghosts: false,
         constituent: true,
+        begins_whole: false,
     };
     /// Bitstamp, spot, the WebSocket of version 2.
     BITSTAMP = Row {
@@ -243,6 +253,27 @@ venues! {
         read_broken: |_, _| None,
         ghosts: false,
         constituent: true,
+        begins_whole: false,
+    };
+    /// Gemini, spot, the fast WebSocket, and market data of version 2.
+    GEMINI = Row {
+        name: "gemini",
+        continuity: Continuity::UpdateIds,
+        payout: None,
+        lower_case: false,
+        qty_step: 1,
+        proof: Proof::None,
+        fees: &Terms::UNKNOWN,
+        pauses: None,
+        news: &[],
+        news_of: |_| "",
+        modes: &[""],
+        messages: &gemini::MESSAGE_NAMES,
+        decode: gemini::decode,
+        read_broken: |_, _| None,
+        ghosts: false,
+        constituent: true,
+        begins_whole: true,
     };
 }
 
@@ -260,6 +291,15 @@ impl Venue {
     #[must_use]
     pub fn discards_again(self) -> bool {
         self == Self::COINBASE
+    }
+
+    /// Whether two connections may carry the same books: copies of its messages are known as such,
+    /// and none of them is more on one connection than on another.
+    #[must_use]
+    pub fn bears_lines(self) -> bool {
+        let row = self.row();
+        let alike = matches!(row.continuity, Continuity::Timestamps | Continuity::Expiry);
+        !alike && !row.begins_whole
     }
 
     /// Its number, an index into whatever is kept for each venue.

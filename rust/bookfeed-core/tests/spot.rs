@@ -14,6 +14,8 @@ mod bitstamp;
 mod coinbase;
 #[path = "spot/desk.rs"]
 mod desk;
+#[path = "spot/gemini.rs"]
+mod gemini;
 #[path = "spot/kraken.rs"]
 mod kraken;
 #[path = "spot/probes.rs"]

@@ -31,6 +31,7 @@ fn venues(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         about.set_item("continuity", row.continuity.name())?;
         about.set_item("proof", row.proof.name())?;
         about.set_item("payout_e9", row.payout)?;
+        about.set_item("lines", venue.bears_lines())?;
         all.set_item(row.name, about)?;
     }
     Ok(all)

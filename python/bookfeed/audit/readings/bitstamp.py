@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from bookfeed.audit.beside import Beside, Pace
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.fills import Named
 from bookfeed.audit.model import Model
@@ -31,13 +32,6 @@ _NS_PER_US: Final = 1_000
 # How far times must run back to show that the venue's clock was set.
 _CLOCK_SET_US: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
-# How many comparisons must find the same difference, and how long one may stay while nothing comes.
-STRIKES: Final = 3
-GRACE_NS: Final = 2 * _NS_PER_S
-# How much faster than the fastest message before it one may be, and how late the first is at most.
-_AHEAD_NS: Final = _NS_PER_S
-_FIRST_AHEAD_NS: Final = 60 * _NS_PER_S
-_LATEST_NS: Final = 86_400 * _NS_PER_S
 
 _DIFF: Final = "diff_order_book_"
 _TOP: Final = "order_book_"
@@ -63,23 +57,6 @@ class Whole(NamedTuple):
     micros: int
     bids: dict[Decimal, Decimal]
     asks: dict[Decimal, Decimal]
-
-
-Difference = tuple[Side, Decimal, Decimal]
-"""A level as they have it and we do not; size 0 if they have none."""
-
-
-@dataclass(slots=True)
-class Beside:
-    """What comparisons found."""
-
-    differences: set[Difference] = field(default_factory=set)
-    micros: int = 0
-    strikes: int = 0
-    since: int = 0
-    before: int = 0
-    """Where the book stood before the newest change."""
-    changed: set[tuple[Side, Decimal]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -110,27 +87,6 @@ class Times:
         if self.seed is not None:
             self.seed, self.since, self.held = None, self.newest, []
         self.beside = Beside()
-
-
-@dataclass(slots=True)
-class Pace:
-    """How fast the fastest messages of a connection are."""
-
-    floor: int | None = None
-    last: int = 0
-
-    def fits(self, delay: int) -> bool:
-        """Whether a message may be under way for so long, by those before it."""
-        if delay > _LATEST_NS:
-            return False
-        if self.floor is None:
-            if delay < -_FIRST_AHEAD_NS:
-                return False
-            self.floor = min(delay, _AHEAD_NS)
-        elif self.floor - delay > _AHEAD_NS:
-            return False
-        self.floor, self.last = min(self.floor, max(delay, self.last)), delay
-        return True
 
 
 class BitstampReading(Reading):
@@ -284,27 +240,12 @@ class BitstampReading(Reading):
         """Holds the best levels against the book."""
         times = self._of(one)
         beside, stands_at = times.beside, times.stands_at
-        if not one.running or stands_at is None or top.micros < beside.before:
+        if not one.running or stands_at is None:
             return
-        found = {*_differ("bid", one, top.bids), *_differ("ask", one, top.asks)}
-        if top.micros < stands_at:
-            found = {each for each in found if each[:2] not in beside.changed}
-        if not found:
-            beside.differences, beside.strikes = set(), 0
-            self.tops_agreed += 1
-            return
-        common = beside.differences & found
-        gone_on = stands_at > beside.micros
-        if not beside.strikes or not common:
-            beside.differences, beside.micros, beside.strikes = found, top.micros, 1
-            beside.since = self.model.now
-            return
-        beside.differences = common
-        if gone_on:
-            beside.micros, beside.since = top.micros, self.model.now
-            beside.strikes += 1
-        if beside.strikes >= STRIKES or self.model.now - beside.since >= GRACE_NS:
-            effects.breaks(one, f"withheld: {sorted(common)[:2]}")
+        found = beside.compare(one, top.bids, top.asks, top.micros, stands_at, self.model.now)
+        self.tops_agreed += found == "same"
+        if found == "missing":
+            effects.breaks(one, f"withheld: {sorted(beside.differences)[:2]}")
 
     # REST.
 
@@ -409,19 +350,6 @@ def _sides(data: Mapping[str, Any]) -> tuple[dict[Decimal, Decimal], dict[Decima
             raise ValueError("a price stands twice in one side")
         sides[side][at] = qty
     return sides["bid"], sides["ask"]
-
-
-def _differ(side: Side, one: Instrument, theirs: dict[Decimal, Decimal]) -> Iterator[Difference]:
-    """What differs in a side, as far as theirs goes."""
-    if not theirs:
-        return
-    end = min(theirs) if side == "bid" else max(theirs)
-    for at, qty in theirs.items():
-        if one.book.qty(side, at) != qty:
-            yield side, at, qty
-    for at, _ in one.book.levels(side):
-        if at not in theirs and (at >= end if side == "bid" else at <= end):
-            yield side, at, Decimal(0)
 
 
 READING = BitstampReading

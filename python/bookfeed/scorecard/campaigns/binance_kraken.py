@@ -13,7 +13,8 @@ is too fast for that; one that it has left (``window``) is held against the trut
 Kraken's are held against the truth of the message that was heard last: the best ten levels a side
 always, which its sums cover; the whole window unless a fault that no sum can show has struck since
 the last whole book. Coinbase's are held against it whole, since every message has a number.
-Bitstamp's say of when they are; what no message shows, its best levels must show soon.
+Bitstamp's say of when they are; what no message shows, its best levels must show soon. Gemini's
+say at which update they are; a whole book that is none, its best prices must show soon.
 """
 
 import sys
@@ -33,6 +34,7 @@ from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
 from bookfeed.scorecard.campaigns.bitstamp import BitstampClient, BitstampReferee, bitstamp
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseClient, CoinbaseReferee, coinbase
+from bookfeed.scorecard.campaigns.gemini import GeminiClient, GeminiReferee, gemini
 from bookfeed.scorecard.campaigns.levels import SIDES, Levels, Side, sides_of
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
 from bookfeed.scorecard.campaigns.seeds import play as play_seeds
@@ -44,6 +46,7 @@ from bookfeed.sim.binance.venue import BinanceVenueConfig
 from bookfeed.sim.bitstamp.faults import BitstampFault, random_bitstamp_faults
 from bookfeed.sim.coinbase.faults import CoinbaseFault, random_coinbase_faults
 from bookfeed.sim.faults import FaultEvent
+from bookfeed.sim.gemini.faults import GeminiFault, random_gemini_faults
 from bookfeed.sim.kraken.faults import KrakenFault, random_kraken_faults
 from bookfeed.sim.kraken.stream import KrakenStream
 from bookfeed.sim.kraken.venue import KrakenVenueConfig
@@ -91,6 +94,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "corrupt": _SUMS | _BESIDE | {"bbo_mismatch"},
     "checksum": _SUMS,
     "level": _SUMS,
+    "part": frozenset({"bbo_mismatch"}),
     "refused": frozenset(),
     "rest_late": frozenset(),
     "rest_stale": frozenset(),
@@ -247,6 +251,11 @@ def bitstamp_drawn(seed: int, count: int, frames: int) -> Schedule:
     return random_bitstamp_faults(seed, count=count, frames=frames)
 
 
+def gemini_drawn(seed: int, count: int, frames: int) -> Schedule:
+    """Random faults of Gemini."""
+    return random_gemini_faults(seed, count=count, frames=frames)
+
+
 def binance(seed: int, schedule: Schedule) -> BinanceStream:
     """A run of the simulated Binance with these faults."""
     return BinanceStream(
@@ -285,6 +294,7 @@ PLAYS: Final = {
     "kraken": Play(kraken_drawn, kraken, KrakenClient, KrakenReferee),
     "coinbase": Play(coinbase_drawn, coinbase, CoinbaseClient, CoinbaseReferee),
     "bitstamp": Play(bitstamp_drawn, bitstamp, BitstampClient, BitstampReferee),
+    "gemini": Play(gemini_drawn, gemini, GeminiClient, GeminiReferee),
 }
 
 
@@ -442,6 +452,13 @@ WORLDS: Final = (
             ),
             "F38": ("shutdown",),
         },
+    ),
+    World(
+        "gemini",
+        partial(run, venue="gemini"),
+        GeminiFault,
+        gemini_drawn,
+        {**_SHARED, "F14": ("drop", "gap")},
     ),
 )  # fmt: skip
 

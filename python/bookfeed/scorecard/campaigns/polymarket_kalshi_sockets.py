@@ -43,6 +43,7 @@ from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
 from bookfeed.venues.bitstamp import BitstampMarket, BitstampSection
 from bookfeed.venues.coinbase import CoinbaseMarket, CoinbaseSection
+from bookfeed.venues.gemini import GeminiMarket, GeminiSection
 from bookfeed.venues.kraken import KrakenMarket, KrakenSection
 
 Markets = Mapping[str, int]
@@ -53,9 +54,11 @@ FEW: Final[Markets] = {
     "kraken": 3,
     "coinbase": 3,
     "bitstamp": 3,
+    "gemini": 3,
 }
 MANY: Final[Markets] = {
     "polymarket": 100, "kalshi": 264, "binance": 8, "kraken": 8, "coinbase": 8, "bitstamp": 8,
+    "gemini": 8,
 }  # fmt: skip
 """400 books: a market of the first has two, and of the second's a third are windows that end."""
 RATE: Final = 200
@@ -122,6 +125,12 @@ def _bitstamp(told: dict[str, Any]) -> Listing:
     return markets, BitstampSection(told["ws"], told["rest"]).endpoint("simulated")
 
 
+def _gemini(told: dict[str, Any]) -> Listing:
+    names = [one["symbol"] for one in told["markets"]]
+    markets = [GeminiMarket("gemini", name).to_market(None) for name in names]
+    return markets, GeminiSection(ws_url=told["ws"]).endpoint("simulated")
+
+
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "polymarket": partial(listing_of, "polymarket"),
     "kalshi": partial(listing_of, "kalshi"),
@@ -129,6 +138,7 @@ _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "kraken": _kraken,
     "coinbase": _coinbase,
     "bitstamp": _bitstamp,
+    "gemini": _gemini,
 }
 
 

@@ -5,11 +5,14 @@
 //! messages of ours, when an order was there that ours never knew. What is missing for good stays:
 //! the same difference, through several comparisons, each of a time that the stream has left behind
 //! when the next one comes.
+//!
+//! A channel that tells the touch alone, at once, is held against the book when a change has come to
+//! the touch's time ([`Book::meet_touch_beside`]): between two changes the touch is ahead of the book.
 
 use super::Book;
 use super::side::BookSide;
-use crate::event::{Level, Side};
-use crate::fixed::{Price, Qty};
+use crate::event::{Claim, Level, Side, TouchClaim};
+use crate::fixed::{ABSENT, Price, Qty};
 use crate::time::Nanos;
 
 /// Comparisons in a row that must find the same difference.
@@ -39,7 +42,7 @@ struct Difference {
 }
 
 /// What comparisons have found since the last one without a difference.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Beside {
     /// Differences that every one of them found.
     differences: Vec<Difference>,
@@ -51,6 +54,26 @@ pub(crate) struct Beside {
     /// Where the book stood before the newest message of the stream, and what that changed.
     before: u64,
     changed: Vec<(Side, Price)>,
+    /// The newest touch that was told by itself, and its time.
+    touch: Option<(TouchClaim, Nanos)>,
+    /// Receive time of the first one that was not the book's since the stream last spoke, or
+    /// [`ABSENT`].
+    unmet: Nanos,
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self {
+            differences: Vec::new(),
+            stamp: 0,
+            strikes: 0,
+            since: 0,
+            before: 0,
+            changed: Vec::new(),
+            touch: None,
+            unmet: ABSENT,
+        }
+    }
 }
 
 impl Beside {
@@ -95,14 +118,8 @@ impl Book {
             return Compared::Same;
         }
         if beside.strikes == 0 {
-            *beside = Beside {
-                differences: found,
-                stamp,
-                strikes: 1,
-                since: ts_recv,
-                before: beside.before,
-                changed: std::mem::take(&mut beside.changed),
-            };
+            (beside.differences, beside.stamp, beside.strikes) = (found, stamp, 1);
+            beside.since = ts_recv;
             return Compared::Open;
         }
         let common: Vec<_> =
@@ -122,6 +139,56 @@ impl Book {
         let silent = ts_recv.saturating_sub(beside.since) >= patience;
         if silent || beside.strikes >= STRIKES { Compared::Missing } else { Compared::Open }
     }
+}
+
+impl Book {
+    /// The touch is told by itself, of `ts_event`. The changes may not have come to it, unless they
+    /// say nothing for longer than `patience` while it moves.
+    pub(crate) fn hear_touch_beside(
+        &mut self,
+        touch: &TouchClaim,
+        ts_event: Nanos,
+        ts_recv: Nanos,
+        patience: Nanos,
+    ) -> Compared {
+        if ts_event < self.ts_event {
+            return Compared::History;
+        }
+        self.rare.beside.touch = Some((*touch, ts_event));
+        let mut found = Vec::new();
+        let [bid, ask] = levels_of(touch);
+        differ(Side::Bid, &self.bids, bid.as_slice(), &mut found);
+        differ(Side::Ask, &self.asks, ask.as_slice(), &mut found);
+        let beside = &mut self.rare.beside;
+        if found.is_empty() {
+            beside.unmet = ABSENT;
+            return Compared::Same;
+        }
+        if beside.unmet == ABSENT {
+            beside.unmet = ts_recv;
+        }
+        let silent = ts_recv.saturating_sub(beside.unmet) >= patience;
+        if silent { Compared::Missing } else { Compared::Open }
+    }
+
+    /// A change has come, of the book's time: the touch that was told last must be the book's, if it
+    /// is not ahead of it.
+    pub(crate) fn meet_touch_beside(&mut self, ts_recv: Nanos) -> Compared {
+        let beside = &mut self.rare.beside;
+        beside.unmet = ABSENT;
+        let Some((touch, at)) = beside.touch.filter(|&(_, at)| at <= self.ts_event) else {
+            return Compared::History;
+        };
+        let (now, [bid, ask]) = (u64::try_from(self.ts_event).unwrap_or(0), levels_of(&touch));
+        debug_assert!(at != ABSENT, "a touch without a time is placed nowhere");
+        self.compare_beside([bid.as_slice(), ask.as_slice()], (now, now), ts_recv, Nanos::MAX)
+    }
+}
+
+/// The best levels that a touch states.
+fn levels_of(touch: &TouchClaim) -> [Option<Level>; 2] {
+    let level = |claim: Claim, qty| claim.named().map(|price| Level::new(price, qty));
+    [level(touch.bid, touch.bid_qty), level(touch.ask, touch.ask_qty)]
 }
 
 /// What differs in a side, as far as theirs goes: what lies behind their last level is not told.

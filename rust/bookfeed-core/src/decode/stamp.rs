@@ -41,6 +41,18 @@ pub(crate) fn millis_or_micros(number: u64) -> Option<Nanos> {
     i64::try_from(number).ok()?.checked_mul(unit)
 }
 
+/// Nanoseconds since 1970, which have more digits than other numbers here.
+pub(crate) fn nanoseconds(text: &[u8]) -> Option<Nanos> {
+    let superfluous = text.len() > 1 && text.first() == Some(&b'0');
+    if text.is_empty() || superfluous {
+        return None;
+    }
+    text.iter().try_fold(0i64, |n, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        n.checked_mul(10)?.checked_add(i64::from(digit)).filter(|_| digit < 10)
+    })
+}
+
 /// The number that a few digits make, nothing else among them.
 fn digits(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
@@ -126,6 +138,15 @@ mod tests {
         assert_eq!(millis_or_micros(0), Some(0));
         assert_eq!(millis_or_micros(99_999_999_999_999), None, "a year that nanoseconds do not hold");
         assert_eq!(millis_or_micros(u64::MAX), None);
+    }
+
+    #[test]
+    fn nanoseconds_fill_a_number() {
+        assert_eq!(nanoseconds(b"1790000000123456789"), Some(1_790_000_000_123_456_789));
+        assert_eq!((nanoseconds(b"0"), nanoseconds(b"9223372036854775807")), (Some(0), Some(i64::MAX)));
+        for text in ["", "9223372036854775808", "-1", "01", "1.0", "1e9", "99999999999999999999"] {
+            assert_eq!(nanoseconds(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! be judged by is noted; nobody sees anything yet.
 
 use super::applied::{Applied, How, Touched};
+use super::beside::meet_touch_beside;
 use super::config::HashCheck;
 use super::early::{self, set_aside};
 use super::judge::Judge;
@@ -62,6 +63,9 @@ impl Applier {
             }
             Body::Delta(delta) if heard.current => {
                 self.apply_delta(world, judge, origin, heard.stream, delta);
+            }
+            Body::Levels(levels) if world.awaits_whole(origin.conn, message) => {
+                self.apply_first(world, judge, origin, frame, message, levels);
             }
             Body::Levels(levels) if heard.current => {
                 self.apply_levels(world, judge, origin, frame, message.place, levels, heard.stream);
@@ -196,8 +200,9 @@ impl Applier {
             return;
         }
         let (bids, asks) = (&frame.levels[levels.bids.clone()], &frame.levels[levels.asks.clone()]);
-        match world.continuity(id) {
-            Some(Continuity::UpdateIds) => {
+        let continuity = world.continuity(id);
+        match continuity {
+            Some(Continuity::UpdateIds) if place.seq != 0 => {
                 return self.apply_updates(world, judge, origin, place, levels, [bids, asks], false);
             }
             Some(Continuity::Timestamps) => {
@@ -212,9 +217,13 @@ impl Applier {
             return;
         }
         let numbered = stream != NO_STREAM;
+        let offset = levels.symbol.start as usize;
         if numbered && book.stream != stream {
-            let offset = levels.symbol.start as usize;
             return judge.refuse(world, origin, id, ELSEWHERE, offset);
+        }
+        let unnumbered = continuity == Some(Continuity::UpdateIds);
+        if unnumbered && book.rare.stitch.book_id().is_some() {
+            return judge.refuse(world, origin, id, "a change without a number", offset);
         }
         let book = world.book_to_change(id);
         book.set_all(bids, asks);
@@ -222,7 +231,12 @@ impl Applier {
         book.fit_window();
         book.ts_event = book.ts_event.max(origin.ts_event);
         self.applied.claim = levels.claim;
-        self.applied.touch(id, if numbered { How::InSequence } else { How::Claimed { whole: false } });
+        let how = match numbered {
+            true => How::InSequence,
+            false if unnumbered => How::Timed,
+            false => How::Claimed { whole: false },
+        };
+        self.applied.touch(id, how);
     }
 
     /// A message that says which updates of its book it holds, or `timed`, of when it is.
@@ -247,6 +261,7 @@ impl Applier {
             // It would put all that follows in the past.
             return judge.refuse(world, origin, id, "a time that no delivery explains", offset);
         }
+        let beside = world.begins_whole(id);
         let book = world.book(id);
         let caught_up = book.rare.stitch.caught_up();
         if timed {
@@ -268,7 +283,13 @@ impl Applier {
                 if book.beyond_known() {
                     return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
                 }
-                let resumes = !book.running();
+                if beside {
+                    meet_touch_beside(world, judge, id, origin.ts_recv);
+                    if !world.book(id).running() {
+                        return;
+                    }
+                }
+                let resumes = !world.book(id).running();
                 let how = if timed { How::Timed } else { How::InSequence };
                 self.applied.touch(id, if resumes { How::Joined { resumes } } else { how });
                 return;
@@ -279,6 +300,9 @@ impl Applier {
             Verdict::Contained | Verdict::Again => {
                 book.evidence.count(Evidence::Duplicate);
                 return;
+            }
+            Verdict::Keep | Verdict::KeepAlone if beside && book.running() => {
+                return judge.refuse(world, origin, id, "a number where changes had none", offset);
             }
             Verdict::Keep | Verdict::KeepAlone => book.evidence.count(Evidence::BeforeSnapshot),
             Verdict::Late => judge.turn(world, id, State::Stale, Cause::Resync, origin.ts_recv),

@@ -127,8 +127,7 @@ impl Engine {
         let Some((venue, mode)) = self.world.connection(beside).map(|c| (c.venue, c.mode)) else {
             return Err(EngineError::Line(conn, "there is no connection beside which it could be"));
         };
-        let continuity = venue.row().continuity;
-        if matches!(continuity, Continuity::Timestamps | Continuity::Expiry) {
+        if !venue.bears_lines() {
             return Err(EngineError::Line(conn, "its venue's messages cannot be told apart"));
         }
         if conn == beside || self.world.twin(beside) != UNKNOWN || self.world.twin(conn) != UNKNOWN {

@@ -1,6 +1,7 @@
 //! What venues say of a market besides the changes of its book: trades, whether it trades, what
 //! it costs, the touch as another channel has it, and the indices that settle it.
 
+use super::beside::hear_touch_beside;
 use super::judge::Judge;
 use super::news::{set_fees, take_unclear};
 use super::publish::record;
@@ -97,6 +98,9 @@ impl Markets {
             Body::TickSize(id, old, new) => take_tick_size(world, judge, origin, *id, *old, *new),
             Body::Touch(touch) if message.place.seq != 0 => {
                 take_touch_at(world, judge, origin, message.place.seq, touch);
+            }
+            Body::Touch(touch) if world.begins_whole(touch.instrument) => {
+                hear_touch_beside(world, judge, origin, touch);
             }
             Body::Touch(touch) => take_touch(world, judge, origin, touch),
             Body::Resolved(range, winner) => {

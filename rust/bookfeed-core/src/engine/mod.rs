@@ -508,6 +508,7 @@ impl Engine {
             (connection.up, connection.open, connection.ts_data) = (true, true, ts);
             (connection.clock, connection.behind) = (VenueClock::default(), ABSENT);
             connection.trend = Trend::default();
+            connection.past.clear();
         }
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);

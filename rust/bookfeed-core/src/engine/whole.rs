@@ -11,7 +11,7 @@ use super::lost::{convict_stream, unknown_on_stream};
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State};
-use crate::event::{Body, Frame, Message, Snapshot};
+use crate::event::{Body, Frame, Levels, Message, Snapshot};
 use crate::fixed::{ABSENT, parse_unsigned};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::sequence::stream::StreamId;
@@ -174,6 +174,36 @@ impl Applier {
             }
             self.applied.claim = snapshot.claim;
             self.applied.touch(id, How::Claimed { whole: true });
+        }
+    }
+
+    /// The first message about a book on its connection, at a venue that begins with all of it and
+    /// does not mark that. One that removes levels is none; one without a side says too little to
+    /// tell, and the book is waited for.
+    #[cold]
+    pub(super) fn apply_first(
+        &mut self,
+        world: &mut World,
+        judge: &mut Judge,
+        origin: &Origin,
+        frame: &Frame,
+        message: &Message,
+        levels: &Levels,
+    ) {
+        let sides = [&frame.levels[levels.bids.clone()], &frame.levels[levels.asks.clone()]];
+        let id = levels.instrument;
+        if sides.iter().any(|side| side.iter().any(|level| level.qty == 0)) {
+            if id != UNKNOWN {
+                let what = "a change came before the whole book";
+                judge.refuse(world, origin, id, what, levels.symbol.start as usize);
+            }
+        } else if sides.iter().any(|side| side.is_empty()) {
+            world.pass_beginning(origin.conn, id);
+            if let Some(book) = taking(world, origin, id) {
+                book.evidence.count(Evidence::BeforeSnapshot);
+            }
+        } else {
+            self.apply_begin(world, judge, origin, frame, message, &levels.clone().into());
         }
     }
 

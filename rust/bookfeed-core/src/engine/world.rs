@@ -7,7 +7,7 @@ use super::estimates::Estimates;
 use super::levels::LevelWatch;
 use super::lines::Lines;
 use crate::book::Book;
-use crate::book::integrity::EvidenceCounts;
+use crate::book::integrity::{Cause, EvidenceCounts, State};
 use crate::event::{Body, Message};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
@@ -161,6 +161,43 @@ impl World {
         self.instruments.at(id).map(|about| about.venue.row().continuity)
     }
 
+    /// Whether a book's venue begins it with a whole one that nothing marks.
+    #[inline]
+    pub(super) fn begins_whole(&self, id: InstrumentId) -> bool {
+        self.instruments.at(id).is_some_and(|about| about.venue.row().begins_whole)
+    }
+
+    /// Whether a message with levels is the first about its book on a connection that somebody saw
+    /// open, at a venue that begins with a whole one. A symbol that came to the connection for a
+    /// second time may not be told anew.
+    #[inline]
+    pub(super) fn awaits_whole(&self, conn: u32, message: &Message) -> bool {
+        let Body::Levels(levels) = &message.body else { return false };
+        match self.books.get(levels.instrument as usize) {
+            Some(book) if book.state != State::Syncing => false,
+            Some(book) => {
+                book.cause == Cause::Subscribed && self.begins(conn, levels.instrument, message)
+            }
+            None => self.config.auto_subscribe && self.begins(conn, UNKNOWN, message),
+        }
+    }
+
+    #[cold]
+    fn begins(&self, conn: u32, id: InstrumentId, message: &Message) -> bool {
+        let Some(connection) = self.connection(conn) else { return false };
+        let due = |about: &Instrument| about.conn == conn && !connection.past.contains(&about.symbol);
+        let due = self.instruments.at(id).is_none_or(due);
+        connection.venue.row().begins_whole && connection.open && due && message.place.seq != 0
+    }
+
+    /// What a connection tells of an instrument from now on does not begin with a whole book.
+    pub(super) fn pass_beginning(&mut self, conn: u32, id: InstrumentId) {
+        let symbol = self.instruments.at(id).map(|about| about.symbol.clone());
+        if let (Some(symbol), Some(connection)) = (symbol, self.connection_mut(conn)) {
+            connection.past.push(symbol);
+        }
+    }
+
     /// An instrument of a venue's, of which nothing but its symbol and connection is known.
     pub(super) fn stranger(venue: Venue, symbol: &str, conn: u32) -> Instrument {
         let row = venue.row();
@@ -188,11 +225,16 @@ impl World {
 
     /// Takes an instrument off its connection; whether it was on one.
     pub(super) fn leave_connection(&mut self, id: InstrumentId) -> bool {
-        let conn = self.instruments.at(id).map(|i| i.conn);
-        let Some(connection) = conn.and_then(|conn| self.connection_mut(conn)) else { return false };
+        let Self { instruments, connections, .. } = self;
+        let Some(about) = instruments.at(id) else { return false };
+        let Some(Some(connection)) = connections.get_mut(about.conn as usize) else { return false };
         let before = connection.instruments.len();
         connection.instruments.retain(|&i| i != id);
-        connection.instruments.len() < before
+        let left = connection.instruments.len() < before;
+        if left && about.venue.row().begins_whole {
+            connection.past.push(about.symbol.clone());
+        }
+        left
     }
 
     /// Whether an instrument is subscribed on another connection than `conn`, which may be left

@@ -48,6 +48,9 @@ pub struct Connection {
     pub(crate) rhythm: Rhythm,
     /// Instruments subscribed on it.
     pub instruments: Vec<InstrumentId>,
+    /// Symbols whose beginning on it is past, where a book begins whole only once: they left it, or
+    /// began with too little.
+    pub(crate) past: Vec<Box<str>>,
     /// The connection that carries the same books, or [`UNKNOWN`].
     pub(crate) twin: u32,
     /// The numbered streams on it: number given by the venue, and which stream that is.
@@ -72,6 +75,7 @@ impl Connection {
             rest: Reputation::default(),
             rhythm: Rhythm::default(),
             instruments,
+            past: Vec::new(),
             twin: UNKNOWN,
             streams,
         }

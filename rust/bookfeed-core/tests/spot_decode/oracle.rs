@@ -8,14 +8,15 @@ use bookfeed_core::instrument::{Instruments, Venue};
 use serde_json::{Value, json};
 
 /// The venues whose decoders are tested here.
-pub const SPOT: [Venue; 4] = [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE, Venue::BITSTAMP];
+pub const SPOT: [Venue; 5] =
+    [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE, Venue::BITSTAMP, Venue::GEMINI];
 
 /// The symbols that are known, the first in every frame made here.
 pub fn symbols(venue: Venue) -> [&'static str; 2] {
     match venue {
         Venue::BINANCE => ["BTCUSDT", "ETHUSDT"],
         Venue::KRAKEN => ["BTC/USD", "ETH/USD"],
-        Venue::BITSTAMP => ["btcusd", "ethusd"],
+        Venue::BITSTAMP | Venue::GEMINI => ["btcusd", "ethusd"],
         _ => ["BTC-USD", "ETH-USD"],
     }
 }
@@ -63,7 +64,7 @@ fn plain_levels(venue: Venue, entry: &Value) -> Option<Value> {
         };
         let level = |level: &Value| {
             let (price, size) = match venue {
-                Venue::BINANCE | Venue::BITSTAMP => (level.get(0)?, level.get(1)?),
+                Venue::BINANCE | Venue::BITSTAMP | Venue::GEMINI => (level.get(0)?, level.get(1)?),
                 _ => (level.get("price")?, level.get("qty")?),
             };
             Some([plain_decimal(price, 9).filter(|p| p != "0")?, plain_decimal(size, 8)?])
@@ -74,7 +75,8 @@ fn plain_levels(venue: Venue, entry: &Value) -> Option<Value> {
         let held = levels?.into_iter().filter(|[price, _]| !sells || !too_high(price));
         Some(held.collect::<Vec<_>>().into())
     };
-    let names = if venue == Venue::BINANCE { ["b", "a"] } else { ["bids", "asks"] };
+    let short = matches!(venue, Venue::BINANCE | Venue::GEMINI);
+    let names = if short { ["b", "a"] } else { ["bids", "asks"] };
     Some(json!([side(names[0])?, side(names[1])?]))
 }
 
@@ -113,6 +115,28 @@ fn plain_bitstamp(frame: &Value) -> Option<Value> {
     Some(json!({"symbol": pair, "place": [micros, micros], "sides": sides}))
 }
 
+/// The changes of levels that a frame of Gemini's version 2 states completely.
+fn plain_version_2(frame: &Value) -> Option<Value> {
+    let comes_with = |name: &str| frame.get(name).is_some_and(|with| !with.is_null());
+    let change = frame["type"] == "l2_updates" && !comes_with("trades") && !comes_with("auction_events");
+    let (symbol, mut sides) = (named(frame)?, [Vec::new(), Vec::new()]);
+    for level in frame["changes"].as_array().filter(|_| change && frame["e"].as_str().is_none())? {
+        let at =
+            ["buy", "sell"].iter().position(|side| level.get(0).is_some_and(|told| told == side))?;
+        let price = plain_decimal(level.get(1)?, 9).filter(|p| p != "0")?;
+        let size = plain_decimal(level.get(2)?, 8)?;
+        if at == 0 || !too_high(&price) {
+            sides[at].push(json!([price, size]));
+        }
+    }
+    Some(json!({"symbol": symbol, "place": null, "sides": sides}))
+}
+
+/// The symbol that a frame of Gemini's names, by either of its names.
+fn named(frame: &Value) -> Option<&Value> {
+    [&frame["s"], &frame["symbol"]].into_iter().find(|name| name.is_string())
+}
+
 /// All changes of levels that a frame states completely.
 fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
     let number = |v: &Value| v.as_str()?.parse::<u64>().ok();
@@ -122,15 +146,18 @@ fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
     if venue == Venue::BITSTAMP {
         return plain_bitstamp(frame).into_iter().collect();
     }
-    if venue == Venue::BINANCE {
-        let message = if frame["data"].is_object() { &frame["data"] } else { frame };
+    if matches!(venue, Venue::BINANCE | Venue::GEMINI) {
+        let wrapped = venue == Venue::BINANCE && frame["data"].is_object();
+        let message = if wrapped { &frame["data"] } else { frame };
         let place = number(&message["U"]).zip(number(&message["u"]));
-        let complete = message["e"] == "depthUpdate" && message["s"].is_string();
-        let sides = plain_levels(venue, message).filter(|_| complete);
-        let said = sides.zip(place).map(|(sides, (first, last))| {
-            json!({"symbol": message["s"], "place": [first, last], "sides": sides})
+        let symbol = if venue == Venue::GEMINI { named(frame) } else { Some(&message["s"]) };
+        let symbol = symbol.filter(|name| name.is_string());
+        let sides = plain_levels(venue, message).filter(|_| message["e"] == "depthUpdate");
+        let said = sides.zip(place).zip(symbol).map(|((sides, (first, last)), symbol)| {
+            json!({"symbol": symbol, "place": [first, last], "sides": sides})
         });
-        return said.into_iter().collect();
+        let version_2 = plain_version_2(frame).filter(|_| venue == Venue::GEMINI);
+        return said.into_iter().chain(version_2).collect();
     }
     let update = frame["channel"] == "book" && frame["type"] == "update";
     let entries = frame["data"].as_array().filter(|_| update);
@@ -152,7 +179,7 @@ fn decoded(venue: Venue, message: &Value) -> Value {
         levels[name].as_array().unwrap().iter().map(level).collect()
     };
     let sides = json!([side("bids", [9, 8]), side("asks", [9, 8])]);
-    if matches!(venue, Venue::BINANCE | Venue::BITSTAMP) {
+    if matches!(venue, Venue::BINANCE | Venue::BITSTAMP | Venue::GEMINI) {
         return json!({"symbol": levels["symbol"], "place": message["place"], "sides": sides});
     }
     if venue == Venue::COINBASE {

@@ -34,6 +34,8 @@ pub fn change(venue: Venue, rng: &mut Rng) -> String {
         Venue::KRAKEN => return simulated.kraken_book("update", &levels),
         Venue::COINBASE => return simulated.coinbase_book("update", 500, &levels),
         Venue::BITSTAMP => return simulated.bitstamp_book("diff_order_book", &levels),
+        Venue::GEMINI if rng.once_in(4) => return simulated.gemini_l2(&levels, ""),
+        Venue::GEMINI => return simulated.gemini_depth(first, &levels),
         _ => {}
     }
     let wrapped = simulated.depth_update(first, &levels);
@@ -207,11 +209,51 @@ const BITSTAMP: [(&str, &str); 31] = [
     (r#","event":"data""#, ""),
 ];
 
+const GEMINI: [(&str, &str); 36] = [
+    (r#""e":"depthUpdate""#, r#""e":"depthupdate""#),
+    (r#""e":"depthUpdate""#, r#""e":"depth\u0055pdate""#),
+    (r#""e":"depthUpdate""#, r#""e":"bookTicker""#),
+    (r#""e":"depthUpdate","#, ""),
+    (r#""e":"depthUpdate","#, r#""e":7,"#),
+    (r#""E":17"#, r#""E":"17"#),
+    (r#""E":17"#, r#""E":-17"#),
+    (r#""E":17"#, r#""E":9917"#),
+    (r#""E":17"#, r#""E":017"#),
+    (r#""s":"btcusd""#, r#""s":"ethusd""#),
+    (r#""s":"btcusd""#, r#""s":"BTCUSD""#),
+    (r#""s":"btcusd""#, r#""s":"btc\u0075sd""#),
+    (r#""s":"btcusd""#, r#""s":"""#),
+    (r#""s":"btcusd""#, r#""s":null"#),
+    (r#""s":"btcusd","#, ""),
+    (r#""U":"#, r#""U":0,"U":"#),
+    (r#""U":500"#, r#""U":900"#),
+    (r#""U":500"#, r#""U":0"#),
+    (r#""U":500"#, r#""U":"500"#),
+    (r#""u":"#, r#""u":null,"u":"#),
+    (r#""u":"#, r#""u":1.0,"x":"#),
+    (r#""b":["#, r#""b": ["#),
+    (r#""b":["#, r#""b":[[]],"b":["#),
+    (r#""b":["#, r#""b":[7,"#),
+    (r#""a":["#, r#""a":null,"z":["#),
+    (r#""a":["#, r#""a":{},"a":["#),
+    (r#"[["616"#, r#"[["0616"#),
+    (r#"000"]"#, r#"000000000"]"#),
+    (r#"000"]"#, r#"000","x"]"#),
+    (r#""type":"l2_updates""#, r#""type":"l2_update""#),
+    (r#""type":"l2_updates""#, r#""type":"l2_updates","auction_events":[]"#),
+    (r#""type":"l2_updates""#, r#""type":"l2_updates","trades":null"#),
+    (r#""changes":["#, r#""changes":[[],"#),
+    (r#""changes":["#, r#""changes":[["buy","1.5","2"],"#),
+    (r#"["sell","#, r#"["offer","#),
+    (r#""symbol":"btcusd","#, ""),
+];
+
 fn edits(venue: Venue) -> &'static [(&'static str, &'static str)] {
     match venue {
         Venue::BINANCE => &BINANCE,
         Venue::KRAKEN => &KRAKEN,
         Venue::BITSTAMP => &BITSTAMP,
+        Venue::GEMINI => &GEMINI,
         _ => &COINBASE,
     }
 }

@@ -1,5 +1,6 @@
 //! Spot venues as they print: true books in maps from ticks to printed sizes, and the frames
-//! Binance, Kraken, Coinbase and Bitstamp would send of them. Nothing here goes through the code under test.
+//! Binance, Kraken, Coinbase, Bitstamp and Gemini would send of them. Nothing here goes through the
+//! code under test.
 
 use super::Rng;
 use super::checksum::{Printed, by_the_rule};
@@ -136,6 +137,46 @@ impl Venue {
         format!(
             r#"{{"timestamp":"{seconds}","microtimestamp":"{micros}","bids":[{bids}],"asks":[{asks}]}}"#
         )
+    }
+
+    /// A message of Gemini's about the updates from `first` on: the levels given.
+    pub fn gemini_depth(&self, first: u64, levels: &Changes) -> String {
+        let (bids, asks) = (pairs(levels[0].iter().rev()), pairs(levels[1].iter()));
+        let (nanos, symbol, last) = (self.ms * 1_000_000, &self.symbol, self.id);
+        format!(
+            r#"{{"e":"depthUpdate","E":{nanos},"s":"{symbol}","U":{first},"u":{last},"b":[{bids}],"a":[{asks}]}}"#
+        )
+    }
+
+    /// Gemini's best prices, which count in numbers of their own.
+    pub fn gemini_ticker(&self) -> String {
+        let best = |line: Option<(&i64, &String)>| {
+            let (price, size) = line.unwrap();
+            (price_text(*price, 2), size.clone())
+        };
+        let (bid, ask) = (best(self.sides[0].last_key_value()), best(self.sides[1].first_key_value()));
+        format!(
+            r#"{{"u":{},"E":{},"s":"{}","b":"{}","B":"{}","a":"{}","A":"{}"}}"#,
+            self.ms,
+            self.ms * 1_000_000,
+            self.symbol,
+            bid.0,
+            bid.1,
+            ask.0,
+            ask.1
+        )
+    }
+
+    /// A message about Gemini's book as version 2 has it.
+    pub fn gemini_l2(&self, levels: &Changes, more: &str) -> String {
+        let side = |name: &'static str, side: &Side| {
+            let level = |(price, size): (&i64, &String)| {
+                format!(r#"["{name}","{}","{size}"]"#, price_text(*price, 2))
+            };
+            side.iter().map(level).collect::<Vec<_>>()
+        };
+        let changes = [side("buy", &levels[0]), side("sell", &levels[1])].concat().join(",");
+        format!(r#"{{"changes":[{changes}],"symbol":"{}","type":"l2_updates"{more}}}"#, self.symbol)
     }
 
     /// A message about Coinbase's book, the `number`th of its connection: the levels given.

@@ -39,7 +39,7 @@ impl Vectors {
         Self { venue, known, frames }
     }
 
-    fn all() -> [Self; 6] {
+    fn all() -> [Self; 7] {
         [
             Self::of(Venue::POLYMARKET, "vectors"),
             Self::of(Venue::KALSHI, "kalshi"),
@@ -47,6 +47,7 @@ impl Vectors {
             Self::of(Venue::KRAKEN, "kraken"),
             Self::of(Venue::COINBASE, "coinbase"),
             Self::of(Venue::BITSTAMP, "bitstamp"),
+            Self::of(Venue::GEMINI, "gemini"),
         ]
     }
 }

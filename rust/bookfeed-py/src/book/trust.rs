@@ -71,7 +71,12 @@ impl Proof {
             Self::Hash => row.proof == VenueProof::BookHash && book.verified(),
             Self::Checksum => row.proof == VenueProof::Crc32 && book.verified(),
             // A missing number takes a book out of `live` before anybody can read it.
-            Self::Sequence => matches!(row.continuity, Continuity::Stream | Continuity::UpdateIds),
+            Self::Sequence => match row.continuity {
+                Continuity::Stream => true,
+                // A venue may have an interface that numbers nothing beside one that does.
+                Continuity::UpdateIds => book.rare.stitch.book_id().is_some(),
+                _ => false,
+            },
             Self::Touch => book.touch_version == book.version,
             Self::Rest => book.rest_version == book.version,
             Self::Venue => vouched_by_venue(book, venue),

@@ -1,0 +1,109 @@
+"""The best levels of a book as another channel of its venue has them, as the auditor holds them
+against the book: by time, where nothing numbers both.
+
+A difference that three comparisons in a row find, each of a time that the changes have left behind
+before the next, is something that was lost; so is one that stays while nothing changes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Literal
+
+from bookfeed.audit.books import Instrument, Side
+
+# How many comparisons must find the same difference, and how long one may stay while nothing comes.
+STRIKES: Final = 3
+GRACE_NS: Final = 2_000_000_000
+# How much faster than the fastest message before it one may be, and how late the first is at most.
+_AHEAD_NS: Final = 1_000_000_000
+_FIRST_AHEAD_NS: Final = 60_000_000_000
+_LATEST_NS: Final = 86_400_000_000_000
+
+Difference = tuple[Side, Decimal, Decimal]
+"""A level as they have it and we do not; size 0 if they have none."""
+
+Found = Literal["history", "same", "open", "missing"]
+
+
+@dataclass(slots=True)
+class Beside:
+    """What comparisons found."""
+
+    differences: set[Difference] = field(default_factory=set)
+    stamp: int = 0
+    strikes: int = 0
+    since: int = 0
+    before: int = 0
+    """Where the book stood before the newest change."""
+    changed: set[tuple[Side, Decimal]] = field(default_factory=set)
+
+    def compare(
+        self,
+        one: Instrument,
+        bids: Mapping[Decimal, Decimal],
+        asks: Mapping[Decimal, Decimal],
+        stamp: int,
+        stands_at: int,
+        now: int,
+    ) -> Found:
+        """Holds best levels of time ``stamp`` against a book that stands at ``stands_at``."""
+        if stamp < self.before:
+            return "history"
+        found = differences(one, bids, asks)
+        if stamp < stands_at:
+            found = {each for each in found if each[:2] not in self.changed}
+        if not found:
+            self.differences, self.strikes = set(), 0
+            return "same"
+        common = self.differences & found
+        gone_on = stands_at > self.stamp
+        if not self.strikes or not common:
+            self.differences, self.stamp, self.strikes, self.since = found, stamp, 1, now
+            return "open"
+        self.differences = common
+        if gone_on:
+            self.stamp, self.since = stamp, now
+            self.strikes += 1
+        return "missing" if self.strikes >= STRIKES or now - self.since >= GRACE_NS else "open"
+
+
+def differences(
+    one: Instrument, bids: Mapping[Decimal, Decimal], asks: Mapping[Decimal, Decimal]
+) -> set[Difference]:
+    """What best levels differ in from a book, as far as they go."""
+    return {*_differ("bid", one, bids), *_differ("ask", one, asks)}
+
+
+def _differ(side: Side, one: Instrument, theirs: Mapping[Decimal, Decimal]) -> Iterator[Difference]:
+    """What differs in a side, as far as theirs goes."""
+    if not theirs:
+        return
+    end = min(theirs) if side == "bid" else max(theirs)
+    for at, qty in theirs.items():
+        if one.book.qty(side, at) != qty:
+            yield side, at, qty
+    for at, _ in one.book.levels(side):
+        if at not in theirs and (at >= end if side == "bid" else at <= end):
+            yield side, at, Decimal(0)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast the fastest messages of a connection are: which stamps a delivery explains."""
+
+    floor: int | None = None
+    last: int = 0
+
+    def fits(self, delay: int) -> bool:
+        """Whether a message may be under way for so long, by those before it."""
+        if delay > _LATEST_NS:
+            return False
+        if self.floor is None:
+            if delay < -_FIRST_AHEAD_NS:
+                return False
+            self.floor = min(delay, _AHEAD_NS)
+        elif self.floor - delay > _AHEAD_NS:
+            return False
+        self.floor, self.last = min(self.floor, max(delay, self.last)), delay
+        return True

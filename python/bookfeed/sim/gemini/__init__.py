@@ -1,0 +1,24 @@
+"""Gemini spot, simulated: numbered changes behind a whole book; or market data of version 2.
+
+``serve`` starts it on loopback, ``stream.GeminiStream`` runs it in process under a virtual clock.
+"""
+
+from bookfeed.sim.gemini.server import (
+    GeminiSimConfig,
+    GeminiSimServer,
+    configured,
+    ready,
+    ready_line,
+    run_blocking,
+    serve,
+)
+
+__all__ = [
+    "GeminiSimConfig",
+    "GeminiSimServer",
+    "configured",
+    "ready",
+    "ready_line",
+    "run_blocking",
+    "serve",
+]

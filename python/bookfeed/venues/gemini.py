@@ -1,0 +1,131 @@
+"""Gemini's spot streams, the fast WebSocket; or its market data of version 2.
+
+On the fast one each change has a number, so that a missing one shows with the next, and a
+connection begins each of its books with all of it. Nothing fetches a book again but a new
+connection, which costs every book of the old one: each has its own unless told otherwise. Version 2
+numbers nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import orjson
+
+from bookfeed.market import Market
+from bookfeed.schema import Range
+from bookfeed.venues.base import (
+    AnyName,
+    Endpoint,
+    MarketSection,
+    Membership,
+    Row,
+    Section,
+    Venue,
+    WsUrl,
+)
+from bookfeed.venues.spot import HINTS_IN_USD, PairInUsd, spot_market
+
+NAME: Final = "gemini"
+
+Api = Literal["fast", "v2"]
+
+WS_URLS: Final[dict[Api, str]] = {
+    "fast": "wss://ws.gemini.com",
+    "v2": "wss://api.gemini.com",
+}
+# Without the query no book begins whole, and the first change would be taken for one.
+PATHS: Final[dict[Api, str]] = {"fast": "/?snapshot=-1", "v2": "/v2/marketdata"}
+
+CHANGES: Final = "depth@100ms"
+TRADES: Final = "trade"
+TOUCH: Final = "bookTicker"
+NAMES: Final = (CHANGES, TRADES, TOUCH)
+# Books and trades of version 2.
+BOOKS: Final = "l2"
+
+SYMBOLS_A_FRAME: Final = 50
+SYMBOLS_MAX: Final = 100
+
+
+def gemini(*, api: Api = "fast", symbols_per_connection: int = 1) -> Venue:
+    """Return the venue. ``api`` is ``"fast"``, or ``"v2"``, whose books nothing proves complete."""
+
+    def command(method: str, id_: int, symbols: Sequence[str]) -> str:
+        told: dict[str, Any]
+        if api == "v2":
+            told = {"type": method, "subscriptions": [{"name": BOOKS, "symbols": list(symbols)}]}
+        else:
+            params = [f"{symbol}@{name}" for symbol in symbols for name in NAMES]
+            told = {"id": str(id_), "method": method, "params": params}
+        return orjson.dumps(told).decode()
+
+    def subscription(symbols: Sequence[str]) -> tuple[str, ...]:
+        groups = range(0, len(symbols), SYMBOLS_A_FRAME)
+        return tuple(
+            command("subscribe", number, symbols[at : at + SYMBOLS_A_FRAME])
+            for number, at in enumerate(groups, 1)
+        )
+
+    return Venue(
+        name=NAME,
+        ws_url=WS_URLS[api] + PATHS[api],
+        rest_url=None,
+        subscription=subscription,
+        members=Membership(
+            join=lambda id_, symbols: (command("subscribe", id_, symbols),),
+            leave=lambda id_, symbols: (command("unsubscribe", id_, symbols),),
+            symbols_max=SYMBOLS_A_FRAME,
+            burst=2,
+            interval_s=0.5,
+        ),
+        symbols_per_connection=symbols_per_connection,
+        symbols_per_connection_max=SYMBOLS_MAX,
+        # How many attempts are borne, the venue does not say.
+        connect_stagger_s=1.0,
+    )
+
+
+# Configuration.
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiSection(Section):
+    """``[gemini]``: which of its two interfaces, where it is, how its markets are followed."""
+
+    api: Api = "fast"
+    ws_url: WsUrl | None = None
+    symbols_per_connection: Annotated[int, Range(1, SYMBOLS_MAX)] = 1
+
+    def endpoint(self, source: str, key: Any = None) -> Endpoint:
+        """The venue as it is configured; it needs no key."""
+        venue = gemini(api=self.api, symbols_per_connection=self.symbols_per_connection)
+        if self.ws_url is None:
+            return Endpoint(venue, venue.ws_url)
+        return Endpoint(venue, self.ws_url.rstrip("/") + PATHS[self.api])
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiMarket(MarketSection):
+    """``[[market]]`` with ``venue = "gemini"``: a pair of currencies, which is one book."""
+
+    SYMBOL: ClassVar[tuple[str, str]] = ("symbol", "symbol")
+    HINTS: ClassVar[Mapping[str, str]] = HINTS_IN_USD
+
+    venue: Literal["gemini"]
+    symbol: PairInUsd
+    name: AnyName = ""
+
+    def to_market(self, section: Any) -> Market:
+        """The same as the feed knows it, by the interface's spelling: ``btcusd``, ``BTCUSD``."""
+        lower = not isinstance(section, GeminiSection) or section.api == "fast"
+        return spot_market(NAME, self.symbol, "", name=self.name, lower=lower)
+
+
+ROW: Final = Row(
+    name=NAME,
+    section=GeminiSection,
+    market=GeminiMarket,
+    target=lambda text: {"venue": NAME, "symbol": text},
+    simulator="bookfeed.sim.gemini",
+)
