@@ -20,7 +20,10 @@ def markets_of(server: CoinbaseSimServer) -> list[Market]:
 
 
 def endpoint_of(server: CoinbaseSimServer) -> Endpoint:
-    return CoinbaseSection(ws_url=server.url, probe_interval_s=0.2).endpoint("test")
+    section = CoinbaseSection(
+        ws_url=server.url, rest_url=server.rest_url or "", probe_interval_s=0.2
+    )
+    return section.endpoint("test")
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from bookfeed.errors import ConfigError
 from bookfeed.market import Outcome
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import Resubscription
-from bookfeed.venues.coinbase import coinbase
+from bookfeed.venues.coinbase import REST_URL, coinbase
 
 MARKET = '[[market]]\nvenue = "coinbase"\nsymbol = "BTC-USD"\n'
 BOTH = ["BTC-USD", "ETH-USD"]
@@ -40,7 +40,7 @@ def test_a_target_is_a_market() -> None:
         (MARKET.replace("BTC-USD", "BTC-USDC"), "market[0].symbol", "BTC-USD, which has the same"),
         (MARKET + MARKET, "market[1].symbol", "already in market[0]"),
         ("[coinbase]\nsymbols_per_connection = 101", "coinbase.symbols_per_connection", "1 to 100"),
-        ('[coinbase]\nrest_url = "http://a"', "coinbase.rest_url", "no such key"),
+        ('[coinbase]\nrest_url = "ws://a"', "coinbase.rest_url", "http"),
     ],
 )
 def test_what_cannot_be_is_refused_by_key(text: str, key: str, words: str) -> None:
@@ -53,7 +53,7 @@ def test_what_cannot_be_is_refused_by_key(text: str, key: str, words: str) -> No
 def test_books_trades_and_signs_of_life_are_subscribed_a_channel_a_frame() -> None:
     section = load("", BOOKFEED_COINBASE__PROBE_INTERVAL_S="5").sections["coinbase"]
     endpoint = section.endpoint("test")
-    assert (endpoint.url, endpoint.rest_url) == ("wss://advanced-trade-ws.coinbase.com", None)
+    assert (endpoint.url, endpoint.rest_url) == ("wss://advanced-trade-ws.coinbase.com", REST_URL)
     assert endpoint.venue.depth is None and endpoint.venue.probe_interval_s == 5
     frames = [orjson.loads(frame) for frame in endpoint.venue.subscription(BOTH)]
     assert frames == [
@@ -72,6 +72,9 @@ def test_commands_of_an_open_connection() -> None:
         {"type": "subscribe", "product_ids": ["BTC-USD"], "channel": "level2"},
         {"type": "subscribe", "channel": "heartbeats"},
     ]
+    assert recovery.witness is not None
+    path = "/api/v3/brokerage/market/product_book?product_id=BTC-USD&limit=250"
+    assert recovery.witness.request("BTC-USD").path == path
     gone = [orjson.loads(text) for text in recovery.members.leave(10, BOTH)]
     assert [(one["type"], one["channel"]) for one in gone] == [
         ("unsubscribe", "level2"),

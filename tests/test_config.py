@@ -87,12 +87,14 @@ symbols_per_connection = 50
 
 [kraken]
 ws_url = "ws://127.0.0.1:1234/v2"
+rest_url = "http://127.0.0.1:1234"
 depth = 1000
 probe_interval_s = 5
 symbols_per_connection = 50
 
 [coinbase]
 ws_url = "ws://127.0.0.1:1234"
+rest_url = "http://127.0.0.1:1234"
 probe_interval_s = 5
 symbols_per_connection = 5
 
@@ -228,8 +230,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     here = "ws://127.0.0.1:1234", "http://127.0.0.1:1234"
     assert loaded.sections["bitstamp"] == BitstampSection(*here, 5)
     assert loaded.sections["gemini"] == GeminiSection("v2", "ws://127.0.0.1:1234", 5)
-    assert loaded.sections["coinbase"] == CoinbaseSection("ws://127.0.0.1:1234", 5.0, 5)
-    assert loaded.sections["kraken"] == KrakenSection("ws://127.0.0.1:1234/v2", 1000, 5.0, 50)
+    rest_url = "http://127.0.0.1:1234"
+    coinbase = CoinbaseSection("ws://127.0.0.1:1234", rest_url, 5.0, 5)
+    assert loaded.sections["coinbase"] == coinbase
+    kraken = KrakenSection("ws://127.0.0.1:1234/v2", rest_url, 1000, 5.0, 50)
+    assert loaded.sections["kraken"] == kraken
     (market,) = loaded.market
     assert isinstance(market, PolymarketMarket)
     assert [(o.name, o.asset) for o in market.outcomes] == [("Yes", YES), ("No", NO)]

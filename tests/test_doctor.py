@@ -75,7 +75,7 @@ async def test_without_a_market_only_the_way_is_looked_at(
 ) -> None:
     addresses = [
         f'[polymarket]\nws_url = "{server.url}"\nrest_url = ""',
-        f'[kraken]\nws_url = "{server.url}"',
+        f'[kraken]\nws_url = "{server.url}"\nrest_url = ""',
         f'[binance]\nws_url = "{server.url}"\nrest_url = "{server.url.replace("ws", "http", 1)}"',
         f'[kalshi]\nws_url = "{server.url}"\nrest_url = ""',
     ]

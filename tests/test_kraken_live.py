@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from spot_live import Running, Tape, Watcher, audited, feed_of, following, replayed
+from spot_live import Running, S, Tape, Watcher, audited, feed_of, following, replayed
 from waiting import PATIENCE_S, until
 
 from bookfeed.market import Market
@@ -25,7 +25,9 @@ def markets_of(server: KrakenSimServer) -> list[Market]:
 
 
 def endpoint_of(server: KrakenSimServer, depth: int = 10) -> Endpoint:
-    section = KrakenSection(ws_url=server.url, depth=depth, probe_interval_s=0.2)
+    section = KrakenSection(
+        ws_url=server.url, rest_url=server.rest_url or "", depth=depth, probe_interval_s=0.2
+    )
     return section.endpoint("test")
 
 
@@ -156,6 +158,24 @@ async def test_a_quiet_connection_is_asked_whether_it_lives() -> None:
         await one.live()
         await until(lambda: any(b'"pong"' in frame for frame in one.frames()))
         assert one.feed.counters()["connects"] == 1
+
+
+async def test_a_book_that_is_frozen_alone_is_found_by_rest_and_costs_its_neighbour_nothing() -> (
+    None
+):
+    # So slow that what is frozen differs by less than the watcher looks back.
+    async with running(rate=60.0) as one:
+        await one.live()
+        view = one.feed.book("BTC/USD")
+        began = view.ts_recv or 0
+        await until(lambda: (view.ts_recv or 0) > began + 5 * S)  # it has a rhythm by then
+        one.inject("freeze", "symbol", asset="BTC/USD")
+        await one.lost("BTC/USD", "withheld")
+        assert one.feed.witnesses()[0]["rest"]["differed"] >= 1
+        assert {s for s, _, cause in one.watcher.states if cause == "withheld"} == {"BTC/USD"}
+        assert one.feed.book("ETH/USD").live
+    assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
+    assert audited(one.tape.records).findings == []
 
 
 async def test_two_spot_venues_in_one_feed() -> None:

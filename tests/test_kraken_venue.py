@@ -11,7 +11,7 @@ from bookfeed.errors import ConfigError
 from bookfeed.market import Outcome
 from bookfeed.venues import VENUES
 from bookfeed.venues.base import Resubscription, Venue
-from bookfeed.venues.kraken import DEPTHS, SYMBOLS_A_FRAME, kraken
+from bookfeed.venues.kraken import DEPTHS, REST_URL, SYMBOLS_A_FRAME, kraken
 
 MARKET = '[[market]]\nvenue = "kraken"\nsymbol = "BTC-USD"\n'
 
@@ -44,7 +44,7 @@ def test_a_target_is_a_market() -> None:
         (MARKET + MARKET, "market[1].symbol", "already in market[0]"),
         ("[kraken]\ndepth = 50", "kraken.depth", "one of 10, 25, 100, 500, 1000, not 50"),
         ("[kraken]\ndepth = 5000", "kraken.depth", "10 to 1000"),
-        ('[kraken]\nrest_url = "http://a"', "kraken.rest_url", "no such key"),
+        ('[kraken]\nrest_url = "ws://a"', "kraken.rest_url", "http"),
     ],
 )
 def test_what_cannot_be_is_refused_by_key(text: str, key: str, words: str) -> None:
@@ -58,7 +58,7 @@ def test_what_cannot_be_is_refused_by_key(text: str, key: str, words: str) -> No
 def test_how_deep_books_are_is_said_when_they_are_asked_for(depth: int) -> None:
     section = load("", BOOKFEED_KRAKEN__DEPTH=str(depth)).sections["kraken"]
     endpoint = section.endpoint("test")
-    assert (endpoint.url, endpoint.rest_url) == ("wss://ws.kraken.com/v2", None)
+    assert (endpoint.url, endpoint.rest_url) == ("wss://ws.kraken.com/v2", REST_URL)
     assert endpoint.venue.depth == depth
     books, trades = map(orjson.loads, endpoint.venue.subscription(("BTC/USD", "ETH/USD")))
     assert books == {
@@ -95,6 +95,12 @@ def test_commands_of_an_open_connection() -> None:
         "channel": "book", "symbol": ["BTC/USD"], "depth": 25, "snapshot": True,
     }  # fmt: skip
     assert orjson.loads(recovery.hello(9)) == {"method": "ping", "req_id": 9}
+    assert recovery.witness is not None
+    asked = {symbol: recovery.witness.request(symbol).path for symbol in ("BTC/USD", "ETH/EUR")}
+    assert asked == {
+        "BTC/USD": "/0/public/Depth?pair=XBTUSD&count=500",
+        "ETH/EUR": "/0/public/Depth?pair=ETHEUR&count=500",
+    }
     books, trades = map(orjson.loads, recovery.members.leave(10, ["BTC/USD"]))
     assert (books["params"]["channel"], trades["params"]["channel"]) == ("book", "trade")
     assert trades["params"] == {"channel": "trade", "symbol": ["BTC/USD"]}

@@ -64,7 +64,7 @@ def _binance(server: Any) -> Endpoint:
 
 
 def _kraken(server: Any) -> Endpoint:
-    section = KrakenSection(ws_url=server.url, depth=10, probe_interval_s=0.2)
+    section = KrakenSection(ws_url=server.url, rest_url="", depth=10, probe_interval_s=0.2)
     return section.endpoint("test")
 
 
@@ -74,7 +74,8 @@ def _kalshi(server: Any) -> Endpoint:
 
 
 def _coinbase(server: Any) -> Endpoint:
-    return CoinbaseSection(ws_url=server.url, probe_interval_s=0.2).endpoint("test")
+    section = CoinbaseSection(ws_url=server.url, rest_url="", probe_interval_s=0.2)
+    return section.endpoint("test")
 
 
 WAYS = {

@@ -515,8 +515,11 @@ class Auditor:
         """What a book is said to have left live for must show in the frames."""
         number, cause = record.instrument, record.cause
         unfounded = number in self._based_before and number not in self._broken
-        reading = self._model.reading_of(self._model.instruments[number])
-        shown = cause in _SHOWN_BY_FRAMES or (reading is not None and cause in reading.shows)
+        one = self._model.instruments[number]
+        reading = self._model.reading_of(one)
+        shown = cause in _SHOWN_BY_FRAMES
+        if reading is not None and cause in reading.shows:
+            shown = not reading.denied(one)
         if unfounded and record.state == "stale" and shown:
             self._find("standing", f"book {number} is stale ({cause}), which no frame shows")
 

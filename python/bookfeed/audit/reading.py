@@ -183,6 +183,11 @@ class Reading:
         del message
         return Effects()
 
+    def denied(self, one: Instrument) -> bool:
+        """Whether a REST book beside a running one differed from it: for that it may be lost."""
+        del one
+        return False
+
     # How new what is known is.
 
     def heard(self, one: Instrument) -> Heard:

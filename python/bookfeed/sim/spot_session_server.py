@@ -91,7 +91,7 @@ class SessionServer(SpotServer[P, M], Generic[P, M]):
         return self.PEER(self) if at_home else None
 
     def _make_rest(self) -> RestService:
-        raise NotImplementedError("the configuration refuses REST")
+        raise NotImplementedError("a venue that serves REST says how")
 
     def _followed(self, client: P) -> Sequence[str]:
         return sorted(client.session.symbols())

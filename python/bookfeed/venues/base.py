@@ -162,6 +162,18 @@ class RestSeeds:
 
 
 @dataclass(frozen=True, slots=True)
+class RestWitness:
+    """A book by REST that is held against one of the stream whose silence is odd; it replaces none.
+
+    ``request`` asks for one symbol, at most every ``interval_s`` seconds; the engine's
+    ``ingest_rest`` understands the answer.
+    """
+
+    request: Callable[[str], RestRequest]
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RestPoll:
     """Whole books by REST, asked for again and again where nothing streams.
 
@@ -188,7 +200,7 @@ class Resubscription:
     anything that is always answered. ``is_busy`` says of the text of an error that there were too
     many commands. ``confirms`` says that an answer carries the number of its command, so that a
     book is subscribed again once it is given up; else both are sent, and the venue takes them in
-    order.
+    order. ``witness`` is asked about books whose silence is odd; ``None``: nobody is.
     """
 
     members: Membership
@@ -197,6 +209,7 @@ class Resubscription:
     hello: Callable[[int], str]
     is_busy: Callable[[str], bool]
     confirms: bool = True
+    witness: RestWitness | None = None
 
 
 Recovery = Commands | RestBooks | RestSeeds | Resubscription | None

@@ -20,6 +20,9 @@ from bookfeed.venues.base import (
     Endpoint,
     MarketSection,
     Membership,
+    RestRequest,
+    RestUrl,
+    RestWitness,
     Resubscription,
     Row,
     Section,
@@ -30,10 +33,13 @@ from bookfeed.venues.spot import HINTS_IN_USD, PairInUsd, spot_market
 
 NAME: Final = "coinbase"
 WS_URL: Final = "wss://advanced-trade-ws.coinbase.com"
+REST_URL: Final = "https://api.coinbase.com"
 
 BOOKS: Final = "level2"
 TRADES: Final = "market_trades"
 SIGNS_OF_LIFE: Final = "heartbeats"
+# How many of the best levels a side are asked of REST.
+REST_LEVELS: Final = 250
 # How its errors call what was too much; the documents do not say.
 TOO_MUCH: Final = "rate limit"
 
@@ -53,7 +59,7 @@ def coinbase(*, probe_interval_s: float = 10.0, symbols_per_connection: int = 10
     return Venue(
         name=NAME,
         ws_url=WS_URL,
-        rest_url=None,
+        rest_url=REST_URL,
         # Channels that say nothing for a minute are closed, unless there are signs of life.
         subscription=lambda symbols: (
             *both("subscribe", symbols),
@@ -73,6 +79,8 @@ def coinbase(*, probe_interval_s: float = 10.0, symbols_per_connection: int = 10
             hello=lambda _id: command("subscribe", SIGNS_OF_LIFE),
             is_busy=lambda text: TOO_MUCH in text.lower(),
             confirms=False,
+            # Of ten requests a second from one address, one.
+            witness=RestWitness(_product_book, interval_s=1.0),
         ),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=100,
@@ -80,6 +88,11 @@ def coinbase(*, probe_interval_s: float = 10.0, symbols_per_connection: int = 10
         connect_stagger_s=0.5,
         probe_interval_s=probe_interval_s,
     )
+
+
+def _product_book(symbol: str) -> RestRequest:
+    query = f"product_id={symbol}&limit={REST_LEVELS}"
+    return RestRequest("GET", f"/api/v3/brokerage/market/product_book?{query}")
 
 
 # Configuration.
@@ -90,6 +103,7 @@ class CoinbaseSection(Section):
     """``[coinbase]``: where the venue is, how its markets are followed."""
 
     ws_url: WsUrl = WS_URL
+    rest_url: RestUrl = REST_URL
     probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
     symbols_per_connection: Annotated[int, Range(1, 100)] = 10
 
@@ -99,7 +113,7 @@ class CoinbaseSection(Section):
             probe_interval_s=self.probe_interval_s,
             symbols_per_connection=self.symbols_per_connection,
         )
-        return Endpoint(venue, self.ws_url)
+        return Endpoint(venue, self.ws_url, self.rest_url or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from bookfeed.venues.base import (
     Endpoint,
     MarketSection,
     Membership,
+    RestRequest,
+    RestUrl,
+    RestWitness,
     Resubscription,
     Row,
     Section,
@@ -30,12 +33,17 @@ from bookfeed.venues.spot import HINTS, Pair, spot_market
 
 NAME: Final = "kraken"
 WS_URL: Final = "wss://ws.kraken.com/v2"
+REST_URL: Final = "https://api.kraken.com"
 
 DEPTHS: Final = (10, 25, 100, 500, 1000)
 
 BOOKS: Final = "book"
 TRADES: Final = "trade"
 SYMBOLS_A_FRAME: Final = 100
+# As many levels a side as REST tells.
+REST_LEVELS: Final = 500
+# What REST calls currencies by an older name.
+OLD_NAMES: Final = {"BTC": "XBT", "DOGE": "XDG"}
 # What the venue says to who sends too much; how much that is, it does not say.
 TOO_MANY: Final = "Exceeded msg rate"
 
@@ -69,7 +77,7 @@ def kraken(
     return Venue(
         name=NAME,
         ws_url=WS_URL,
-        rest_url=None,
+        rest_url=REST_URL,
         subscription=subscription,
         recovery=Resubscription(
             Membership(
@@ -83,6 +91,8 @@ def kraken(
             leave=lambda id_, symbol: command("unsubscribe", id_, BOOKS, (symbol,)),
             hello=lambda id_: orjson.dumps({"method": "ping", "req_id": id_}).decode(),
             is_busy=lambda text: TOO_MANY in text,
+            # An address may ask about once a second.
+            witness=RestWitness(_depth, interval_s=2.0),
         ),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=500,
@@ -93,6 +103,11 @@ def kraken(
     )
 
 
+def _depth(symbol: str) -> RestRequest:
+    pair = "".join(OLD_NAMES.get(name, name) for name in symbol.split("/"))
+    return RestRequest("GET", f"/0/public/Depth?pair={pair}&count={REST_LEVELS}")
+
+
 # Configuration.
 
 
@@ -101,6 +116,7 @@ class KrakenSection(Section):
     """``[kraken]``: where the venue is, how its markets are followed."""
 
     ws_url: WsUrl = WS_URL
+    rest_url: RestUrl = REST_URL
     depth: Annotated[int, Range(DEPTHS[0], DEPTHS[-1])] = 100
     probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
     symbols_per_connection: Annotated[int, Range(1, 500)] = 100
@@ -117,7 +133,7 @@ class KrakenSection(Section):
             probe_interval_s=self.probe_interval_s,
             symbols_per_connection=self.symbols_per_connection,
         )
-        return Endpoint(venue, self.ws_url)
+        return Endpoint(venue, self.ws_url, self.rest_url or None)
 
 
 @dataclass(frozen=True, slots=True)

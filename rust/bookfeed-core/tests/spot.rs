@@ -20,3 +20,5 @@ mod gemini;
 mod kraken;
 #[path = "spot/probes.rs"]
 mod probes;
+#[path = "spot/witnesses.rs"]
+mod witnesses;

@@ -70,6 +70,8 @@ class Times:
     since: int | None = None
     """From when on all changes are held, without a REST book."""
     held: list[Diff] = field(default_factory=list)
+    denied: bool = False
+    """Whether a REST book that came beside it differed."""
     beside: Beside = field(default_factory=Beside)
 
     @property
@@ -271,9 +273,13 @@ class BitstampReading(Reading):
         """A whole book, and on it the changes that came meanwhile and are newer."""
         effects = Effects()
         one = self.model.instruments[message.named[0]]
-        if message.kind != "book" or one.running or one.over or one.state == "idle":
+        if message.kind != "book" or one.over or one.state == "idle":
             return effects
         times, whole = self._of(one), message.body
+        if one.running:
+            told: dict[Side, dict[Decimal, Decimal]] = {"bid": whole.bids, "ask": whole.asks}
+            times.denied = any(dict(one.book.levels(side)) != told[side] for side in told)
+            return effects
         if times.seed is not None:
             fits = whole.micros >= max(times.newest or 0, times.seed)
         else:
@@ -293,8 +299,12 @@ class BitstampReading(Reading):
             at = diff.micros
             if at > whole.micros:
                 self._put(one, diff)
-        one.based, times.seed = True, whole.micros
+        one.based, times.seed, times.denied = True, whole.micros, False
         return effects
+
+    def denied(self, one: Instrument) -> bool:
+        """See ``Reading``."""
+        return self._of(one).denied
 
 
 def _kind(document: dict[str, Any], channel: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from bookfeed.live.pacing import Backoff
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.plan import NO_SNAPSHOT
 from bookfeed.live.recovery.roll import Roll
+from bookfeed.live.recovery.witness import Witness
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Resubscription
 
@@ -73,10 +74,15 @@ class ResubscribeMender(Mender):
     can_probe = True
 
     def __init__(
-        self, connections: Connections, commands: Resubscription, rng: random.Random
+        self,
+        connections: Connections,
+        commands: Resubscription,
+        rng: random.Random,
+        witness: Witness | None = None,
     ) -> None:
         super().__init__(connections)
         self._commands = commands
+        self._witness = witness
         self._rng = rng
         self._lines: dict[int, Line] = {}
         self._hold = Backoff()
@@ -155,6 +161,18 @@ class ResubscribeMender(Mender):
             for frame in line.roll.due(now_ns):
                 shard.session.send(frame)
             self._begin(shard, line, now_ns)
+        if self._witness is not None:
+            self._witness.look(up, now_ns)
+
+    def halt(self) -> None:
+        """Cancel what is being asked."""
+        if self._witness is not None:
+            self._witness.halt()
+
+    async def close(self) -> None:
+        """Let go of what is asked."""
+        if self._witness is not None:
+            await self._witness.close()
 
     def _begin(self, shard: Shard, line: Line, now_ns: int) -> None:
         plan = self.connections.plan

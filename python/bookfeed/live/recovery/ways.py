@@ -12,6 +12,7 @@ from bookfeed.live.recovery.news import NewsReader
 from bookfeed.live.recovery.rest import RestMender
 from bookfeed.live.recovery.resubscribe import ResubscribeMender
 from bookfeed.live.recovery.seeds import SeedMender
+from bookfeed.live.recovery.witness import Witness
 from bookfeed.venues.base import Commands, Endpoint, RestBooks, RestSeeds, Resubscription
 
 
@@ -25,7 +26,8 @@ def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) 
         case Commands() as commands:
             return CommandMender(connections, commands, rng)
         case Resubscription() as commands:
-            return ResubscribeMender(connections, commands, rng)
+            witness = _witness_of(endpoint, connections, commands)
+            return ResubscribeMender(connections, commands, rng, witness)
         case RestSeeds() as seeds:
             client = RestClient(required_rest_url(endpoint), ssl_context=tls)
             return SeedMender(connections, client, seeds)
@@ -34,6 +36,16 @@ def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) 
             return RestMender(connections, client, books, endpoint.venue.members)
         case _:
             return Mender(connections, endpoint.venue.members)
+
+
+def _witness_of(
+    endpoint: Endpoint, connections: Connections, commands: Resubscription
+) -> Witness | None:
+    """Who is asked about silent books by REST; nobody where there is none."""
+    if commands.witness is None or endpoint.rest_url is None:
+        return None
+    client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+    return Witness(connections, client, commands.witness)
 
 
 def news_readers_of(endpoint: Endpoint, connections: Connections) -> tuple[NewsReader, ...]:

@@ -107,7 +107,7 @@ def _binance(told: dict[str, Any]) -> Listing:
 
 
 def _kraken(told: dict[str, Any]) -> Listing:
-    section = KrakenSection(ws_url=told["ws"], depth=10)
+    section = KrakenSection(ws_url=told["ws"], rest_url=told["rest"] or "", depth=10)
     names = [one["symbol"] for one in told["markets"]]
     markets = [KrakenMarket("kraken", name).to_market(None) for name in names]
     return markets, section.endpoint("simulated")
@@ -116,7 +116,8 @@ def _kraken(told: dict[str, Any]) -> Listing:
 def _coinbase(told: dict[str, Any]) -> Listing:
     names = [one["symbol"] for one in told["markets"]]
     markets = [CoinbaseMarket("coinbase", name).to_market(None) for name in names]
-    return markets, CoinbaseSection(ws_url=told["ws"]).endpoint("simulated")
+    section = CoinbaseSection(ws_url=told["ws"], rest_url=told["rest"] or "")
+    return markets, section.endpoint("simulated")
 
 
 def _bitstamp(told: dict[str, Any]) -> Listing:

@@ -22,8 +22,8 @@ from bookfeed.sim.coinbase.faults import CoinbaseFault, CoinbaseInjector
 from bookfeed.sim.coinbase.session import CoinbaseSession
 from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig, SimCoinbase
 from bookfeed.sim.coinbase.wire import Message
-from bookfeed.sim.entry import OptionError, Options
-from bookfeed.sim.server import check_listening, serve_until_told, started
+from bookfeed.sim.entry import Options
+from bookfeed.sim.server import RestService, check_listening, serve_until_told, started
 from bookfeed.sim.spot import decimal_text
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
@@ -48,27 +48,25 @@ class CoinbaseSimConfig(CoinbaseVenueConfig):
     """After how long a connection is closed that has subscribed to nothing."""
     idle_s: float = 60.0
     """After how long a connection is closed that was told nothing."""
-    rest: bool = False
-    """There is no REST side: books come on the stream."""
+    rest: bool = True
+    """Whether to serve REST, if aiohttp is installed."""
     rest_port: int = 0
+    """REST port; 0 picks a free one."""
 
     def __post_init__(self) -> None:
         CoinbaseVenueConfig.__post_init__(self)
         check_listening(self)
         if min(self.heartbeat_s, self.subscribe_s, self.idle_s) <= 0:
             raise ValueError("heartbeat_s, subscribe_s and idle_s must be above 0")
-        if self.rest or self.rest_port:
-            raise ValueError("no REST side is simulated: books come on the stream")
 
 
 def configured(options: Options) -> CoinbaseSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
     options.variant_of(())
     options.only_mirrored("a spot market has one book")
-    if options.rest_port:
-        raise OptionError("--rest-port", options.rest_port, "books come on the stream, not by REST")
     return CoinbaseSimConfig(
         port=options.port,
+        rest_port=options.rest_port,
         markets=options.markets,
         rate=options.rate,
         seed=options.seed,
@@ -134,6 +132,11 @@ class CoinbaseSimServer(SessionServer[Client, Message]):
         """The session of a new connection."""
         return CoinbaseSession(self.venue, conn)
 
+    def _make_rest(self) -> RestService:
+        from bookfeed.sim.coinbase.rest import CoinbaseRest
+
+        return CoinbaseRest(self.venue)
+
     def end_subscription(self, symbol: str) -> None:
         """Ends every subscription to a book without being asked, and says so."""
         for client in list(self._clients.values()):
@@ -159,7 +162,7 @@ def ready(server: CoinbaseSimServer) -> dict[str, Any]:
         }
         for symbol, spec in server.venue.listed.items()
     ]
-    return {"venue": "coinbase", "ws": server.url, "rest": None, "markets": markets}
+    return {"venue": "coinbase", "ws": server.url, "rest": server.rest_url, "markets": markets}
 
 
 def ready_line(server: CoinbaseSimServer) -> str:

@@ -136,6 +136,12 @@ class SimCoinbase:
         event = wire.book(one.market.spec, "snapshot", levels, one.changed_ns or now_ns)
         return Message(LEVEL2, event, now_ns, symbol, one.version)
 
+    def product_book(self, symbol: str, limit: int, now_ns: int) -> str:
+        """The book of ``symbol`` as REST tells it; ``KeyError`` if there is none."""
+        market = self._listed[symbol].market
+        bids, asks = market.top(True, limit), market.top(False, limit)
+        return wire.product_book(market.spec, bids, asks, now_ns)
+
     def last_trades(self, symbol: str, now_ns: int) -> Message:
         """The last trades for a new subscriber."""
         event = wire.trades("snapshot", symbol, list(self._listed[symbol].trades))

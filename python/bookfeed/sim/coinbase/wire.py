@@ -83,6 +83,24 @@ def book(spec: SpotSpec, kind: str, changes: Iterable[Change], at_ns: int) -> st
     return f'{{"type":"{kind}","product_id":"{symbol_of(spec)}","updates":[{updates}]}}'
 
 
+def product_book(
+    spec: SpotSpec,
+    bids: Sequence[tuple[int, int]],
+    asks: Sequence[tuple[int, int]],
+    at_ns: int,
+) -> str:
+    """An answer of REST: a book, best levels first, and when it is."""
+    sides = {
+        name: [
+            {"price": price_text(spec, price), "size": size_text(spec, size)}
+            for price, size in levels
+        ]
+        for name, levels in (("bids", bids), ("asks", asks))
+    }
+    book = {"product_id": symbol_of(spec), **sides, "time": stamp(at_ns, 6)}
+    return dump({"pricebook": book, "last": "", "mid_market": ""})
+
+
 def trades(kind: str, symbol: str, traded: Sequence[Traded]) -> str:
     """An event of trades, the newest first; ``side`` is that of the order that rested."""
     listed = ",".join(

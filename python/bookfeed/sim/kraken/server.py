@@ -17,13 +17,13 @@ from typing import Any, Final
 
 from picows import WSTransport
 
-from bookfeed.sim.entry import OptionError, Options
+from bookfeed.sim.entry import Options
 from bookfeed.sim.kraken import wire
 from bookfeed.sim.kraken.faults import KrakenFault, KrakenInjector
 from bookfeed.sim.kraken.session import KrakenSession, heartbeat
 from bookfeed.sim.kraken.venue import KrakenVenueConfig, SimKraken
 from bookfeed.sim.kraken.wire import Message
-from bookfeed.sim.server import check_listening, serve_until_told, started
+from bookfeed.sim.server import RestService, check_listening, serve_until_told, started
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
 
@@ -45,27 +45,25 @@ class KrakenSimConfig(KrakenVenueConfig):
     """After how long a silence a heartbeat comes."""
     idle_s: float = 60.0
     """After how long a connection is closed that has subscribed to nothing."""
-    rest: bool = False
-    """There is no REST side: books come on the stream."""
+    rest: bool = True
+    """Whether to serve REST, if aiohttp is installed."""
     rest_port: int = 0
+    """REST port; 0 picks a free one."""
 
     def __post_init__(self) -> None:
         KrakenVenueConfig.__post_init__(self)
         check_listening(self)
         if min(self.heartbeat_s, self.idle_s) <= 0:
             raise ValueError("heartbeat_s and idle_s must be above 0")
-        if self.rest or self.rest_port:
-            raise ValueError("no REST side is simulated: books come on the stream")
 
 
 def configured(options: Options) -> KrakenSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
     options.variant_of(())
     options.only_mirrored("a spot market has one book")
-    if options.rest_port:
-        raise OptionError("--rest-port", options.rest_port, "books come on the stream, not by REST")
     return KrakenSimConfig(
         port=options.port,
+        rest_port=options.rest_port,
         markets=options.markets,
         rate=options.rate,
         seed=options.seed,
@@ -123,6 +121,11 @@ class KrakenSimServer(SessionServer[Client, Message]):
         """The session of a new connection."""
         return KrakenSession(self.venue, conn)
 
+    def _make_rest(self) -> RestService:
+        from bookfeed.sim.kraken.rest import KrakenRest
+
+        return KrakenRest(self.venue)
+
 
 async def serve(config: KrakenSimConfig) -> KrakenSimServer:
     """Starts a simulator in the running event loop; ``OSError`` if it cannot listen."""
@@ -142,7 +145,7 @@ def ready(server: KrakenSimServer) -> dict[str, Any]:
         }
         for spec in server.venue.specs
     ]
-    return {"venue": "kraken", "ws": server.url, "rest": None, "markets": markets}
+    return {"venue": "kraken", "ws": server.url, "rest": server.rest_url, "markets": markets}
 
 
 def ready_line(server: KrakenSimServer) -> str:

@@ -16,9 +16,12 @@ from bookfeed.sim.kraken.views import View
 from bookfeed.sim.kraken.wire import BOOK, TRADE, Message, Traded
 from bookfeed.sim.spot import E9, SpotMarket, SpotSpec, Turn, pair
 from bookfeed.sim.spot_truth import SpotTruth, Told
+from bookfeed.sim.virtual import NS_PER_S
 
 TRADES_KEPT: Final = 50
 """How many trades the snapshot of the channel has."""
+LONG_AGO_S: Final = 3_600
+"""How old the levels are of which nothing was told."""
 _TICKS_IN_PRICE_MIN: Final = 10_000
 
 
@@ -46,6 +49,8 @@ class _Listed:
         self.symbol = wire.symbol_of(market.spec)
         self.version = 1
         self.views: dict[int, View] = {}
+        self.set_s: dict[tuple[bool, int], int] = {}
+        """By side and price: in which second a level was set, where that was lately."""
         self.trade_id = first_trade
         self.trades: deque[Traded] = deque(maxlen=TRADES_KEPT)
 
@@ -100,6 +105,8 @@ class SimKraken:
         if turn.changes:
             one.version += 1
             spec = one.market.spec
+            for is_bid, price, _ in turn.changes:
+                one.set_s[is_bid, price] = now_ns // NS_PER_S
             told = [
                 Told(is_bid, price * spec.tick_e9, size * spec.lot_e8)
                 for is_bid, price, size in turn.changes
@@ -125,6 +132,21 @@ class SimKraken:
         bids, asks = (wire.printed(spec, one.market.top(bid, depth)) for bid in (True, False))
         text = wire.book("snapshot", symbol, bids, asks, view.checksum(), now_ns)
         return Message(text, BOOK, symbol, depth, one.version, view.edge())
+
+    def depth(self, symbol: str, count: int, now_ns: int) -> str:
+        """The best levels of ``symbol`` as REST tells them; ``KeyError`` if there is none."""
+        one = self._listed[symbol]
+        long_ago_s = now_ns // NS_PER_S - LONG_AGO_S
+        bids, asks = (
+            [
+                (*texts, one.set_s.get((is_bid, price), long_ago_s))
+                for texts, (price, _) in zip(
+                    wire.printed(one.market.spec, levels), levels, strict=True
+                )
+            ]
+            for is_bid, levels in ((bid, one.market.top(bid, count)) for bid in (True, False))
+        )
+        return wire.depth(symbol, bids, asks)
 
     def last_trades(self, symbol: str) -> Message:
         """The last trades for a new subscriber who wants them."""

@@ -46,6 +46,27 @@ def symbol_of(spec: SpotSpec) -> str:
     return f"{spec.base}/{spec.quote}"
 
 
+def rest_name(symbol: str) -> str:
+    """What REST calls a market, which keeps older names: ``XBTUSD``."""
+    base, _, quote = symbol.partition("/")
+    old = {"BTC": "XBT", "DOGE": "XDG"}
+    return f"{old.get(base, base)}{old.get(quote, quote)}"
+
+
+def depth(
+    symbol: str,
+    bids: Sequence[tuple[str, str, int]],
+    asks: Sequence[tuple[str, str, int]],
+) -> str:
+    """An answer of REST: price and size as text, and the second in which each level was set."""
+    sides = {
+        name: [[price, size, second] for price, size, second in side]
+        for name, side in (("asks", asks), ("bids", bids))
+    }
+    result = {f"X{rest_name(symbol)}": sides}
+    return json.dumps({"error": [], "result": result}, separators=(",", ":"))
+
+
 def price_decimals(spec: SpotSpec) -> int:
     """How many decimals the prices of a market have."""
     return 9 - (len(str(spec.tick_e9)) - 1)

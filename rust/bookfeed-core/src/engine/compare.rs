@@ -20,7 +20,7 @@ use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
 use crate::sequence::reputation::{Answer, Reputation};
 use crate::sequence::rhythm::Freshness;
-use crate::time::Nanos;
+use crate::time::{Nanos, SECOND};
 use std::ops::Range;
 
 /// How many answers in a row cost a book its state: usually, of a doubtful witness, of ghosts.
@@ -70,6 +70,35 @@ pub(super) fn compare_fetched(
                 if is_ghost(world, id, frame, snapshot) { Answer::Ghost } else { Answer::Differed };
             accuse(world, judge, id, answer, of, origin.ts_recv.saturating_add(grace));
         }
+    }
+}
+
+/// A book by REST of a venue whose stream proves its books, and which states of when it is: it may
+/// convict a silence that is odd, of the book alone, and vouch for it. A stream that speaks is on its
+/// way. A time in whole seconds stands for all of its second.
+pub(super) fn compare_silent(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+) {
+    let id = snapshot.instrument;
+    let book = world.books.get(id as usize).filter(|book| book.believable());
+    let told = book.filter(|_| origin.ts_event != ABSENT).map(|book| {
+        let whole = if origin.ts_event % SECOND == 0 { SECOND } else { 0 };
+        let older = origin.ts_event.saturating_add(whole) <= book.ts_event;
+        (older, book.ts_event, same_as_known(book, frame, snapshot))
+    });
+    let odd = world.rhythms.get(id as usize).is_some_and(|r| r.verdict == Freshness::Suspect);
+    match told {
+        Some((true, ..)) => differ(world, id, Answer::Older),
+        Some((_, _, Some(true))) => agree(world, origin, id),
+        Some((_, of, Some(false))) if odd => {
+            let deadline = origin.ts_recv.saturating_add(world.config.witness_grace);
+            accuse(world, judge, id, Answer::Differed, of, deadline);
+        }
+        _ => world.counters.rest_rejected += 1,
     }
 }
 

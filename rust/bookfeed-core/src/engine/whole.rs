@@ -4,7 +4,7 @@
 use super::applied::How;
 use super::apply::Applier;
 use super::beside::hear_beside;
-use super::compare::{compare_fetched, compare_rest, compare_seed, same_levels};
+use super::compare::{compare_fetched, compare_rest, compare_seed, compare_silent, same_levels};
 use super::early::put_on;
 use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
@@ -228,7 +228,12 @@ impl Applier {
             return;
         };
         match world.continuity(snapshot.instrument) {
-            Some(Continuity::Stream) => compare_rest(world, origin, frame, snapshot),
+            Some(Continuity::Stream) if origin.ts_event == ABSENT => {
+                compare_rest(world, origin, frame, snapshot);
+            }
+            Some(Continuity::Stream | Continuity::Checksum) => {
+                compare_silent(world, judge, origin, frame, snapshot);
+            }
             Some(Continuity::UpdateIds | Continuity::Timestamps) => {
                 let stands_at = stands_at.unwrap_or(message.place.seq);
                 self.apply_seed(world, judge, origin, frame, snapshot, stands_at);

@@ -48,6 +48,12 @@ pub fn decode(
     let mut cursor = Cursor::new(bytes)?;
     let mut decoder =
         Decoder(Reader { bytes, venue: Venue::USER, instruments, frame, fast: payload.fast });
+    if payload.source == Source::Rest {
+        decoder.0.frame.kinds.push(QUOTE);
+        decoder.0.no_rest(&mut cursor)?;
+        tally.count(&frame.kinds);
+        return Ok(());
+    }
     let mut quote = Quote::default();
     let offset = {
         cursor.peek();
@@ -69,9 +75,7 @@ pub fn decode(
         cursor.skip()?;
     }
     cursor.finish()?;
-    let body = if payload.source == Source::Rest {
-        decoder.0.broken_notice(Wrong { offset, what: "no quote comes by REST" })
-    } else if object {
+    let body = if object {
         let read = decoder.quote(&quote)?;
         read.unwrap_or_else(|wrong| decoder.0.broken_book(quote.symbol, wrong))
     } else {

@@ -10,6 +10,7 @@
 //! its first part stands at the same place.
 
 mod plain;
+mod rest;
 
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, NoLevel, Reader, Wrong, given, is_text};
@@ -22,7 +23,7 @@ use crate::time::Nanos;
 use std::ops::Range;
 
 /// Message types, in order of their counters. An event of a book or a trade counts as a message.
-pub const MESSAGE_NAMES: [&str; 11] = [
+pub const MESSAGE_NAMES: [&str; 12] = [
     "book_update",
     "book_snapshot",
     "trade",
@@ -34,6 +35,7 @@ pub const MESSAGE_NAMES: [&str; 11] = [
     "status",
     "error",
     "untyped",
+    "rest_book",
 ];
 const BOOK_UPDATE: u8 = 0;
 const BOOK_SNAPSHOT: u8 = 1;
@@ -46,6 +48,7 @@ const CANDLES: u8 = 7;
 const STATUS: u8 = 8;
 const ERROR: u8 = 9;
 const UNTYPED: u8 = 10;
+const REST_BOOK: u8 = 11;
 
 /// All channels of a connection are one numbered stream.
 const STREAM: u32 = 1;
@@ -118,7 +121,7 @@ pub fn decode(
     let reader = Reader { bytes, venue: Venue::COINBASE, instruments, frame, fast: payload.fast };
     let mut decoder = Decoder { reader, place: Place::NONE };
     if payload.source == Source::Rest {
-        decoder.reader.no_rest(&mut cursor)?;
+        decoder.rest(&mut cursor, payload.about)?;
     } else if payload.fast && decoder.plain_book(&mut cursor).is_some() {
         cursor.finish()?;
     } else {

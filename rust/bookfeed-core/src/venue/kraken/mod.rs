@@ -7,6 +7,7 @@
 //! digits as printed. Levels are sizes, not changes of sizes; nothing is numbered.
 
 mod plain;
+mod rest;
 
 use crate::decode::broken::{Broken, heard};
 use crate::decode::json::{Cursor, JsonError};
@@ -21,7 +22,7 @@ use crate::span::Value;
 use crate::time::Nanos;
 
 /// Message types, in order of their counters. An entry of a book or a trade counts as a message.
-pub const MESSAGE_NAMES: [&str; 14] = [
+pub const MESSAGE_NAMES: [&str; 15] = [
     "book_update",
     "book_snapshot",
     "trade",
@@ -36,6 +37,7 @@ pub const MESSAGE_NAMES: [&str; 14] = [
     "error",
     "reply",
     "untyped",
+    "rest_book",
 ];
 const BOOK_UPDATE: u8 = 0;
 const BOOK_SNAPSHOT: u8 = 1;
@@ -51,6 +53,7 @@ const PONG: u8 = 10;
 const ERROR: u8 = 11;
 const REPLY: u8 = 12;
 const UNTYPED: u8 = 13;
+const REST_BOOK: u8 = 14;
 
 /// The members of a frame.
 #[derive(Default)]
@@ -101,7 +104,7 @@ pub fn decode(
     let mut decoder =
         Decoder(Reader { bytes, venue: Venue::KRAKEN, instruments, frame, fast: payload.fast });
     if payload.source == Source::Rest {
-        decoder.0.no_rest(&mut cursor)?;
+        decoder.rest(&mut cursor, payload.about)?;
     } else if payload.fast && decoder.plain_update(&mut cursor).is_some() {
         cursor.finish()?;
     } else {
