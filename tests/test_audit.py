@@ -176,6 +176,7 @@ class Told:
 
     def __init__(self, updates: bytes, signals: bytes, legs: bytes) -> None:
         self.update_bytes, self.signal_bytes, self.leg_bytes = updates, signals, legs
+        self.index_bytes = b""
 
 
 def add(data: bytearray, at: int, one: int = 1) -> None:

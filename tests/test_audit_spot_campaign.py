@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_a_simulated_spot_venue_with_faults_agrees(venue: str) -> None:
     agreed: Counter[str] = Counter()
     books = touches = 0
-    for seed in range(1, 13):
+    for seed in range(1, 15):
         report = audited(*spot_recorded(venue, seed, items=600))
         assert report.findings == [], f"seed {seed}"
         books += report.books

@@ -136,6 +136,13 @@ def millis(value: object) -> int | None:
     return None
 
 
+def nanos(value: object) -> int | None:
+    """Whole Unix nanoseconds above 0; ``None`` if they are not that."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= 19:
+        return int(value) if 0 < int(value) < 2**63 else None
+    return None
+
+
 def seconds(value: object) -> int | None:
     """Whole Unix seconds as nanoseconds; ``None`` if they are not that."""
     if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= 10:

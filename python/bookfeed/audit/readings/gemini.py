@@ -22,6 +22,7 @@ from bookfeed.audit.numbers import (
     is_text,
     is_too_high,
     millis,
+    nanos,
     plain,
     positive_price,
     read_json,
@@ -364,9 +365,8 @@ def _touch(document: dict[str, Any]) -> Whole:
 
 def _stamp(document: dict[str, Any]) -> int | None:
     """Nanoseconds, or milliseconds in version 2."""
-    nanos = count(document.get("E"))
-    if nanos:
-        return nanos if nanos < 2**63 else None
+    if document.get("E") is not None:
+        return nanos(document["E"])
     return millis(document.get("timestamp"))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from bookfeed.sim.beside import HANDSHAKES
+from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.gemini.wire import L2, dump
@@ -45,7 +45,7 @@ _WORDING: Final = Wording(
 class GeminiFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**GEMINI_VARIANTS, **HANDSHAKES}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**GEMINI_VARIANTS, **WITHOUT_REST}
 
 
 class GeminiInjector(SpotInjector):

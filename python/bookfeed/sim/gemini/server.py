@@ -63,6 +63,7 @@ def configured(options: Options) -> GeminiSimConfig:
         rate=options.rate,
         seed=options.seed,
         faults=options.faults_of(GeminiFault),
+        tls=options.tls,
     )
 
 
