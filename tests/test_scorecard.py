@@ -247,10 +247,12 @@ def test_tests_that_a_report_has_are_not_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = tmp_path / "tests.xml"
-    cases = '<testcase classname="tests.test_a" name="test_b[1]" time="2"/>' * 2
+    named = ("test_b[1]", "test_b[2]@group", "test_d@group")
+    cases = "".join(f'<testcase classname="tests.test_a" name="{n}" time="2"/>' for n in named)
     report.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
     told = pytests.Tests({}, 1, report)
     assert told.of(["tests/test_a.py::test_b"])[:2] == (2, 0)
+    assert told.of(["tests/test_a.py::test_d"])[:2] == (1, 0)
     assert told.told_by(["tests/test_a.py::test_b"]) == report
     assert told.told_by(["tests/test_a.py::test_b", "tests/test_a.py::test_c"]) is None
     assert main(["score", "A1", "--full", "--tests", str(report)]) == 2

@@ -14,7 +14,8 @@ from bookfeed.scorecard.row import NotMeasuredError
 from bookfeed.scorecard.runs import Runs, Told
 from bookfeed.scorecard.tree import root, run, said
 
-_PARAMETERS: Final = re.compile(r"\[.*\Z", re.DOTALL)
+# Parameters, and the group in which pytest-xdist keeps tests together.
+_PARAMETERS: Final = re.compile(r"[\[@].*\Z", re.DOTALL)
 _WORDS_MAX: Final = 200
 
 
