@@ -4,7 +4,7 @@
 //! Sums are exact integers, so the order in which sizes come changes nothing.
 
 use super::merge::Merged;
-use super::{Order, Params, Sample, merge};
+use super::{Order, Params, Sample, ends, merge};
 use crate::book::side::Ladder;
 use crate::event::{Level, Side};
 use crate::fixed::{Price, Qty};
@@ -16,12 +16,25 @@ const NEAR_PERCENT: i128 = 5;
 /// One in so many is trimmed at either end.
 const TRIMMED: usize = 100;
 
-/// The cap; `None` if there is no order. `sizes` is room to work in.
+/// Room to work in.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    sizes: Vec<Qty>,
+    end: Vec<Qty>,
+}
+
+impl Room {
+    pub(super) const fn new() -> Self {
+        Self { sizes: Vec::new(), end: Vec::new() }
+    }
+}
+
+/// The cap; `None` if there is no order.
 pub(super) fn size_cap(
     params: &Params,
     bids: &Merged<'_>,
     asks: &Merged<'_>,
-    sizes: &mut Vec<Qty>,
+    Room { sizes, end }: &mut Room,
 ) -> Option<Qty> {
     sizes.clear();
     for side in [bids, asks] {
@@ -48,7 +61,7 @@ pub(super) fn size_cap(
             }
         }
     }
-    trimmed_mean_and_deviations(sizes)
+    trimmed_mean_and_deviations(sizes, end)
 }
 
 /// The last price that is near the best one.
@@ -86,30 +99,25 @@ fn all_near((head, behind): (&Level, Ladder<'_>), side: Side, limit: Price, size
 }
 
 /// Trimmed mean and five winsorised sample deviations; `None` of nothing. Reorders the sizes.
+///
+/// What is trimmed need not be taken out: with every size beyond one of the two bounds moved to
+/// that bound, the trimmed sizes are known, and these are the winsorised ones.
 #[allow(clippy::cast_precision_loss, reason = "sums of sizes, as doubles")]
-fn trimmed_mean_and_deviations(sizes: &mut [Qty]) -> Option<Qty> {
+fn trimmed_mean_and_deviations(sizes: &mut [Qty], room: &mut Vec<Qty>) -> Option<Qty> {
     let n = sizes.len();
     let k = n / TRIMMED;
-    if n == 0 {
-        return None;
-    }
-    // Behind the k smallest and before the k largest: what is kept, in any order.
-    if k > 0 {
-        sizes.select_nth_unstable(k - 1);
-        sizes[k..].select_nth_unstable(n - 2 * k);
-    }
-    let kept = &sizes[k..n - k];
-    let (low, high) = (*kept.iter().min()?, *kept.iter().max()?);
-    let total: i128 = kept.iter().map(|&qty| i128::from(qty)).sum();
-    let mean = total as f64 / kept.len() as f64;
-    let cap = mean + DEVIATIONS * libm::sqrt(variance(kept, k, low, high));
+    let (low, high) = ends::bounds(sizes, k, room)?;
+    let within: i128 = sizes.iter().map(|&qty| i128::from(qty.clamp(low, high))).sum();
+    let total = within - k as i128 * (i128::from(low) + i128::from(high));
+    let mean = total as f64 / (n - 2 * k) as f64;
+    let cap = mean + DEVIATIONS * libm::sqrt(variance(sizes, low, high));
     Some(rounded(cap))
 }
 
-/// Sample variance of the kept sizes with `k` times the lowest and the highest of them beside.
+/// Sample variance of the sizes, each at least the lowest and at most the highest that count.
 #[allow(clippy::cast_precision_loss, reason = "a quotient of exact sums, as a double")]
-fn variance(kept: &[Qty], k: usize, low: Qty, high: Qty) -> f64 {
-    let n = kept.len() + 2 * k;
+fn variance(sizes: &[Qty], low: Qty, high: Qty) -> f64 {
+    let n = sizes.len();
     if n < 2 {
         return 0.0;
     }
@@ -117,15 +125,12 @@ fn variance(kept: &[Qty], k: usize, low: Qty, high: Qty) -> f64 {
     // off unless an order is larger than half a million units.
     let bits = 60 - n.ilog2();
     let shift = (high - low).max(1).ilog2().saturating_sub(bits);
-    let above = |qty: Qty| i128::from((qty - low) >> shift);
     let (mut sum, mut squares) = (0_i128, 0_i128);
-    for &qty in kept {
-        sum += above(qty);
-        squares += above(qty) * above(qty);
+    for &qty in sizes {
+        let above = i128::from((qty.clamp(low, high) - low) >> shift);
+        sum += above;
+        squares += above * above;
     }
-    let ends = k as i128;
-    sum += ends * above(high);
-    squares += ends * above(high) * above(high);
     let n = n as i128;
     let scale = (1_u128 << shift) as f64;
     (n * squares - sum * sum) as f64 / (n * (n - 1)) as f64 * scale * scale
@@ -141,24 +146,79 @@ fn rounded(size: f64) -> Qty {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter::repeat_n;
+
+    /// The same, as it is published: sizes in order, those trimmed that are, and put in again as
+    /// copies of the lowest and the highest of the others.
+    fn published(sizes: &[Qty]) -> Option<Qty> {
+        let mut kept = sizes.to_vec();
+        kept.sort_unstable();
+        let k = kept.len() / TRIMMED;
+        kept.drain(..k);
+        kept.truncate(kept.len() - k);
+        let (&low, &high) = (kept.first()?, kept.last()?);
+        let total: i128 = kept.iter().map(|&qty| i128::from(qty)).sum();
+        let mean = total as f64 / kept.len() as f64;
+        kept.extend(repeat_n(low, k).chain(repeat_n(high, k)));
+        let (n, bits) = (kept.len() as i128, 60 - kept.len().ilog2());
+        let shift = (high - low).max(1).ilog2().saturating_sub(bits);
+        let above = |qty: &Qty| i128::from((qty - low) >> shift);
+        let sum: i128 = kept.iter().map(above).sum();
+        let squares: i128 = kept.iter().map(|qty| above(qty) * above(qty)).sum();
+        let scale = (1_u128 << shift) as f64;
+        let variance = match n {
+            1 => 0.0,
+            _ => (n * squares - sum * sum) as f64 / (n * (n - 1)) as f64 * scale * scale,
+        };
+        Some(rounded(mean + DEVIATIONS * libm::sqrt(variance)))
+    }
+
+    #[test]
+    fn a_cap_is_that_of_sizes_in_order() {
+        let mut seed = 1_u64;
+        let mut below = move |bound: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed >> 1).unwrap() % bound
+        };
+        let mut room = Vec::new();
+        for round in 0..600 {
+            let most = [1, 2, 99, 100, 101, 700, 5_000, 9_000][below(8)];
+            let n = most + if round % 3 == 0 { below(most / 2 + 1) } else { 0 };
+            // Few different sizes, very different ones, and in some order, which samples badly.
+            let bits = [2, 12, 30, 46, 62][below(5)];
+            let mut size = || Qty::try_from(1 + (below(1 << bits) >> below(bits))).unwrap();
+            let mut sizes: Vec<Qty> = (0..n).map(|_| size()).collect();
+            match round % 4 {
+                0 => sizes.sort_unstable(),
+                1 => sizes.fill(size()),
+                _ => {}
+            }
+            let wanted = published(&sizes);
+            assert_eq!(trimmed_mean_and_deviations(&mut sizes, &mut room), wanted, "round {round}");
+        }
+        assert_eq!(trimmed_mean_and_deviations(&mut [], &mut room), None);
+    }
 
     #[test]
     fn a_variance_is_exact_however_large_the_sizes() {
         for scale in [1, 1_000_000, 10_000_000_000_000_000] {
-            let kept = [2 * scale, 4 * scale, 9 * scale];
+            let sizes = [2 * scale, 4 * scale, 9 * scale];
             let (got, wanted) =
-                (variance(&kept, 0, kept[0], kept[2]), 13.0 * scale as f64 * scale as f64);
+                (variance(&sizes, sizes[0], sizes[2]), 13.0 * scale as f64 * scale as f64);
             assert!((got / wanted - 1.0).abs() < 1e-9, "{scale}: {got}");
         }
-        assert_eq!(variance(&[Qty::MAX], 0, Qty::MAX, Qty::MAX), 0.0);
+        assert_eq!(variance(&[Qty::MAX], Qty::MAX, Qty::MAX), 0.0);
     }
 
     #[test]
     fn the_largest_and_the_smallest_of_a_hundred_are_trimmed() {
         let mut sizes: Vec<Qty> = (1..=98).map(|_| 1_000).collect();
         sizes.extend([1, 1_000_000_000]);
-        assert_eq!(trimmed_mean_and_deviations(&mut sizes), Some(1_000));
+        let cap = |sizes: &mut [Qty]| trimmed_mean_and_deviations(sizes, &mut Vec::new());
+        assert_eq!(cap(&mut sizes), Some(1_000));
         sizes.pop();
-        assert!(trimmed_mean_and_deviations(&mut sizes).is_some_and(|cap| cap != 1_000));
+        assert!(cap(&mut sizes).is_some_and(|cap| cap != 1_000));
     }
 }

@@ -41,6 +41,7 @@
 
 mod cap;
 mod curve;
+mod ends;
 mod merge;
 mod screen;
 
@@ -202,7 +203,7 @@ pub struct SpotIndex {
     params: Params,
     standings: Vec<Standing>,
     mids: Vec<i128>,
-    sizes: Vec<Qty>,
+    room: cap::Room,
     steps: Vec<curve::Step>,
 }
 
@@ -210,7 +211,13 @@ impl SpotIndex {
     /// An index that has excluded nobody yet.
     #[must_use]
     pub const fn new(params: Params) -> Self {
-        Self { params, standings: Vec::new(), mids: Vec::new(), sizes: Vec::new(), steps: Vec::new() }
+        Self {
+            params,
+            standings: Vec::new(),
+            mids: Vec::new(),
+            room: cap::Room::new(),
+            steps: Vec::new(),
+        }
     }
 
     /// Its parameters.
@@ -239,7 +246,7 @@ impl SpotIndex {
         let included = valid().count();
         let (bids, asks) = merge::both(valid());
         let (bid, ask) = (bids.best()?, asks.best()?);
-        let cap = cap::size_cap(&self.params, &bids, &asks, &mut self.sizes)?;
+        let cap = cap::size_cap(&self.params, &bids, &asks, &mut self.room)?;
         let crossed = curve::crossed_qty(bids.clone(), asks.clone());
         let capped = (bids.capped(cap, self.params.order), asks.capped(cap, self.params.order));
         let (value, utilised_depth) = curve::weighted_mid(&self.params, capped, &mut self.steps)?;
