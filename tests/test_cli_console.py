@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen, render
-from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
+from bookfeed.monitor.opportunities import (
+    LegRow,
+    PaperRow,
+    RefusalRow,
+    SignalRow,
+    ledger_lines,
+)
 from bookfeed.monitor.text import (
     Span,
     clip,
@@ -237,7 +243,7 @@ def test_refusals_are_shown_if_asked_for() -> None:
 def test_the_paper_ledger_is_a_line() -> None:
     paper = PaperRow(
         signals=10, whole=5, partial=2, gone=3, unhedged=1, pending=1,
-        net_claimed_e9=3_210_000_000, net_captured_e9=-50_000_000,
+        net_claimed_e9=3_210_000_000, net_captured_e9=-50_000_000, latency_ns=250_000_000,
     )  # fmt: skip
     lines = text(dataclasses.replace(SCREEN, paper=paper), 120, 40)
     (line,) = (line for line in lines if "paper" in line)
@@ -250,9 +256,28 @@ def test_the_paper_ledger_is_a_line() -> None:
 
 
 def test_paper_does_not_count_what_has_not_happened() -> None:
-    paper = PaperRow(2, 2, 0, 0, 0, 0, 1_000_000_000, 1_000_000_000)
+    paper = PaperRow(2, 2, 0, 0, 0, 0, 1_000_000_000, 1_000_000_000, 0)
     lines = text(dataclasses.replace(SCREEN, paper=paper), 80, 24)
     assert " paper    net claimed $1.00, captured $1.00  of 2: 2 whole" in lines
+
+
+def test_ledgers_say_what_each_delay_would_have_kept() -> None:
+    rows = [
+        PaperRow(12, 3, 4, 5, 2, 0, 20_000_000_000, 9_000_000_000, 250_000_000),
+        PaperRow(12, 10, 1, 1, 0, 0, 20_000_000_000, 18_456_000_000, 50_000_000),
+        PaperRow(12, 0, 0, 12, 3, 0, 20_000_000_000, -1_250_000_000, 1_000_000_000),
+        PaperRow(0, 0, 0, 0, 0, 0, 0, 0, 2_000_000_000),
+    ]
+    assert paint(ledger_lines(rows, 80), colour=False) == [
+        " paper after    claimed   captured  kept   whole in part    gone unhedged",
+        " 50.0ms          $20.00     $18.46   92%      10       1       1        0",
+        " 250ms           $20.00      $9.00   45%       3       4       5        2",
+        " 1.00s           $20.00     -$1.25   -6%       0       0      12        3",
+        " 2.00s            $0.00      $0.00     -       0       0       0        0",
+    ]
+    narrow = paint(ledger_lines(rows, 40), colour=False)
+    assert max(map(len, narrow)) <= 40
+    assert narrow[1].split() == ["50.0ms", "$20.00", "$18.46", "92%"]
 
 
 def test_a_book_that_may_not_be_believed_says_why() -> None:
@@ -278,15 +303,36 @@ def test_books_that_are_wrong_come_before_books_that_are_right() -> None:
 
 
 def test_below_72_columns_books_are_told_in_fewer_words_and_the_rest_is_cut() -> None:
-    whole, narrow = text(SCREEN, 72, 24), text(SCREEN, 40, 24)
+    narrow = text(SCREEN, 40, 24)
     assert max(map(len, narrow)) <= 40
     assert narrow[0] == " bookfeed  2/2 live  01:15"
     assert narrow[1].split() == ["book", "bid", "ask", "state"]
     assert [line.split()[-1] for line in narrow[2:4]] == ["live", "live"]
     (stale,) = text(dataclasses.replace(SCREEN, books=[STALE]), 40, 24)[2:3]
     assert stale.rstrip().endswith("stale bb")
-    rest = [line.removesuffix("…").rstrip() for line in narrow[4:]]
-    assert rest == [line if len(line) <= 40 else line[:39].rstrip() for line in whole[4:]]
+    # Nothing is cut but names: of latencies and signals less is shown.
+    assert narrow[5:] == [
+        " latency               p99      max   …",
+        " venue → recv       1.50ms    163ms",
+        " recv → emit             -        -",
+        "",
+        " signals  1 open  1,017 in all",
+        " complement Bitcoi…, 6:15  0.0123 open",
+        " spread     Bitcoi…, 6:15    0.05 edge",
+    ]
+
+
+def test_notes_leave_room_for_what_they_are_about() -> None:
+    notes = [f'pair "number {n}": basis, not the same contract: {"oracle " * 20}' for n in range(3)]
+    screen = dataclasses.replace(SCREEN, notes=notes)
+    for width, height in ((120, 38), (80, 22), (40, 10)):
+        lines = text(screen, width, height)
+        told = [line for line in lines if "basis" in line or "oracle" in line or "more" in line]
+        assert 0 < len(told) <= max(height // 6, 1), lines
+        assert any("2/2 live" in line for line in lines)
+        assert any("0.44" in line for line in lines)
+    (only,) = (line for line in text(screen, 80, 10) if "number" in line)
+    assert only.endswith("(and 2 more)")
 
 
 def test_numbers_stay_beside_their_names_however_wide_the_terminal_is() -> None:

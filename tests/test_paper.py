@@ -6,13 +6,17 @@ can have arrived, of the second nothing.
 """
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from audit_journals import audited
 from test_config_pairs import Tape
 
 from bookfeed import Engine, Ladder, LadderLeg, Market, Outcome, records
+from bookfeed.audit import Auditor
+from bookfeed.audit.paper import Filled
 from bookfeed.cli import main
 from bookfeed.monitor.paper import PaperTape
 from bookfeed.recordings.capture import Capture
@@ -20,6 +24,7 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.replay import replay
 from bookfeed.recordings.writer import JournalWriter
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.venues import KalshiFee
 
 CAPTURE: Final = Path(__file__).parent / "data" / "kalshi_ladder.ndjson"
@@ -100,6 +105,50 @@ def test_what_is_left_when_an_order_arrives_is_what_is_captured() -> None:
     totals = inputs.engine.paper()
     assert totals is not None
     assert (totals["signals"], totals["whole"], totals["partial"], totals["gone"]) == (2, 0, 1, 1)
+
+
+def test_several_ledgers_are_each_what_it_would_be_alone() -> None:
+    inputs, _ = lived(paper_latency_s=[0.25, timedelta(milliseconds=1), 2])
+    alone = [lived(paper_latency_s=each)[0].engine for each in (0.25, 0.001, 2.0)]
+    assert inputs.engine.papers() == [engine.paper() for engine in alone]
+    assert [one["latency_ns"] for one in inputs.engine.papers()] == [LATENCY_NS, 10**6, 2 * 10**9]
+    for place, engine in enumerate(alone):
+        shown = [repr(fill) for fill in inputs.engine.paper_fills(place)]
+        assert shown == [repr(fill) for fill in engine.paper_fills()]
+    assert inputs.engine.paper() == inputs.engine.papers()[0]
+    assert Engine().papers() == [] == Engine(paper_latency_s=[]).papers()
+    assert Engine(paper_latency_s=1).paper_fills(7) == []
+    with pytest.raises(TypeError, match="paper_latency_s must be seconds"):
+        Engine(paper_latency_s=[0.1, "x"])  # type: ignore[list-item]
+
+
+class Mistaken(EngineWitness):
+    """An engine whose ledgers say something else now and then."""
+
+    def __init__(self, engine: Engine, wrong: dict[str, int]) -> None:
+        super().__init__(engine)
+        self.wrong = wrong
+
+    def fills(self, ledger: int) -> list[Filled]:
+        found = super().fills(ledger)
+        return [one._replace(**self.wrong) for one in found] if self.wrong else found[1:]
+
+
+def test_the_auditor_comes_to_the_same_ledgers() -> None:
+    tape = Tape()
+    prepared(inputs := EngineInput(Engine(), tape))
+    for record in Capture(CAPTURE):
+        inputs.apply(*record)
+    options = {"paper_latency_s": [0.05, 0.25, 1.0]}
+    report = audited(tape.records, options)
+    assert report.findings == [] and report.fills == sum(
+        ledger["signals"] for ledger in lived(**options)[0].engine.papers()
+    )
+    assert report.fills >= 4
+    for wrong in ({"captured": 1}, {"unhedged": 1}, {"net": 1}, {"ts": 1}, {}):
+        witness = Mistaken(Engine(**options), wrong)
+        found = Auditor(witness).run(tape.records).findings
+        assert {finding.kind for finding in found} == {"paper"}, wrong
 
 
 def test_the_tape_hands_out_each_fill_once() -> None:

@@ -17,6 +17,7 @@ from bookfeed.audit.lines import Lines
 from bookfeed.audit.lives import Lives, Standing, Step
 from bookfeed.audit.model import WAITS, Model, Waits
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
+from bookfeed.audit.paper import Papers
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
@@ -60,6 +61,8 @@ class Auditor:
         self._lines: Final = Lines(waits)
         self._lives: Final = Lives(self._model)
         self._estimates: Final = Estimates(self._model, witness.standing, self._lines.has)
+        self._papers: Final = Papers(self._model, self._lines.has)
+        self._papers.follow(witness.ledgers())
         self._queue: deque[Record] = deque()
         self._ts = 0
         self._asked = 0
@@ -112,6 +115,8 @@ class Auditor:
             self._estimates.pass_time(ts)
         self._expire(kind, ts)
         self._reading, self._messages, self._before = None, [], {}
+        if self._passes_time(kind, conn):
+            self._papers.settle(ts, self._standing_now)
         waiting = self._ask_waiting(kind, conn)
         self._read(kind, conn, payload)
         if not self._witness.apply(kind, ts, conn, payload):
@@ -138,6 +143,7 @@ class Auditor:
         if kind == Kind.ADVANCE:
             self._expect(list(self._lives.ask_open(ts, self._standing)))
         self._extra()
+        self._compare_papers()
         self._judge_standing()
         self._compare_changed()
 
@@ -457,6 +463,8 @@ class Auditor:
             if signal is None:
                 self._missing(step)
                 continue
+            if step.phase == "open" and signal.rule != "spread":
+                self._papers.send(signal, step.watched.subject.payout, self._ts)
             different = differences(step, signal)
             if different and not step.watched.disputed:
                 what = f"{signal_name(signal)}: {'; '.join(different)}"
@@ -488,9 +496,21 @@ class Auditor:
         """Signals at the head of the engine's records that nothing here explains."""
         while self._queue and is_signal(signal := self._queue[0]):
             self._queue.popleft()
+            if signal.phase == "open":
+                self._papers.pass_over(signal)
             if any(self._lines.has(leg.instrument) for leg in signal.legs):
                 continue
             self._find("extra", f"{signal_name(signal)} ({signal.reason})")
+
+    def _compare_papers(self) -> None:
+        for place, latency_ns in enumerate(self._witness.ledgers()):
+            for what in self._papers.compare(latency_ns, self._witness.fills(place)):
+                if what is None:
+                    self.report.fills += 1
+                else:
+                    self._find("paper", what)
+        for what in self._papers.missing():
+            self._find("paper", what)
 
     # Books.
 

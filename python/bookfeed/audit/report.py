@@ -15,7 +15,8 @@ class Finding:
     ``kind`` is ``touch``, ``levels``, ``trade``, ``standing`` (a book is live that must not be, or
     stale for a cause that no frame shows), ``index`` (a value of an estimated index), ``missing``
     (a signal is found here and not there), ``extra`` (there and not here), ``different`` (a signal
-    with other values) or ``unread`` (a venue or a rule that is not audited at all).
+    with other values), ``paper`` (what an order on paper got) or ``unread`` (a venue or a rule that
+    is not audited at all).
     """
 
     kind: str
@@ -48,6 +49,8 @@ class AuditReport:
     """Changes not newer than their book, of which the engine told whether they were history."""
     index_ticks: int = 0
     """Values of estimated indices that agree."""
+    fills: int = 0
+    """Fills on paper that agree."""
     agreed: int = 0
     """Signal records that agree in every field."""
     signals: Counter[str] = field(default_factory=Counter)

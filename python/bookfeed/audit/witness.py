@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard, Union
 
 from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
+from bookfeed.audit.paper import Filled
 
 if TYPE_CHECKING:
     from bookfeed.records import Signal, Update
@@ -29,6 +30,12 @@ class Witness(Protocol):
 
     def indices(self) -> Sequence["IndexTick"]:
         """Values of indices among what ``records`` gave last, in the order of emission."""
+
+    def ledgers(self) -> Sequence[int]:
+        """How long orders take to arrive in each of its paper ledgers, nanoseconds."""
+
+    def fills(self, ledger: int) -> Sequence[Filled]:
+        """What became of orders in a ledger since the last time."""
 
     def standing(self, number: int) -> Standing:
         """Whether a book may be believed now, and on what evidence."""

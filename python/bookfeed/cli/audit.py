@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bookfeed.audit import Auditor, AuditReport
 from bookfeed.audit.model import Waits
+from bookfeed.cli.paper import BESIDE_MS
 from bookfeed.cli.progress import Progress
 from bookfeed.errors import ExitCode, RecordingError
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
@@ -27,7 +28,8 @@ _SHOWN: Final = 50
 def execute(args: argparse.Namespace) -> ExitCode:
     """Audits, prints, and succeeds only if nothing was found and the recording was whole."""
     recording = open_recording(Path(args.file), args.mode)
-    witness = EngineWitness(engine_of(recording, args.file))
+    ledgers = {"paper_latency_s": [latency_ms / 1e3 for latency_ms in BESIDE_MS]}
+    witness = EngineWitness(engine_of(recording, args.file, recording.engine | ledgers))
     told = {name: recording.engine[name] for name in Waits._fields if name in recording.engine}
     auditor = Auditor(
         witness,
@@ -68,6 +70,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "trades_compared": report.trades,
         "changes_overtaken": report.overtaken,
         "index_values_agreed": report.index_ticks,
+        "paper_fills_agreed": report.fills,
         "signals_agreed": report.agreed,
         "signals": dict(sorted(report.signals.items())),
         "findings": report.findings_total,

@@ -33,6 +33,9 @@ from bookfeed.rules.why import why as why_not
 # What was wrong with the frames themselves; a recording of a healthy stream has none.
 _TROUBLE: Final = ("decode_errors", "malformed", "gaps", "regressions", "underflows")
 
+# Of what came of it, what is shown below the rest.
+_APART: Final = ("rules", "paper", "paper_lags", "why")
+
 # Records read, then applied, in turns, so that the clock can stop while reading.
 _READ_AT_ONCE: Final = 4_096
 
@@ -116,6 +119,7 @@ def _found(door: EngineInput, *, why: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "rules": [rule_object(number, r) for number, r in door.rules.items() if r.name] or None,
         "paper": None if totals is None else paper_object(totals),
+        "paper_lags": [paper_object(each) for each in door.engine.papers()] or None,
         "why": [why_object(one) for one in why_not(door.engine, door.rules)] if why else None,
     }
     return {name: value for name, value in found.items() if value is not None}
@@ -148,7 +152,7 @@ def _show(
 
 def _show_tables(result: dict[str, Any], views: Sequence[BookView]) -> None:
     messages = ", ".join(f"{name} {count:,}" for name, count in result["messages"].items())
-    plain = {name: value for name, value in result.items() if name not in ("rules", "paper", "why")}
+    plain = {name: value for name, value in result.items() if name not in _APART}
     venues = ", ".join(result["venues"])
     write_pairs((plain | {"venues": venues, "messages": messages}).items())
     for rule in result.get("rules", []):
@@ -158,6 +162,15 @@ def _show_tables(result: dict[str, Any], views: Sequence[BookView]) -> None:
     if "paper" in result:
         print()
         write_pairs((f"paper {name}", value) for name, value in result["paper"].items())
+        lags = sorted(result["paper_lags"], key=lambda one: one["latency_ms"])
+        write_table(
+            ("paper, after ms", "claimed", "captured", "whole", "in part", "gone", "unhedged"),
+            [
+                (one["latency_ms"], one["net_claimed"], one["net_captured"], one["whole"],
+                 one["partial"], one["gone"], one["unhedged"])
+                for one in lags
+            ],
+        )  # fmt: skip
     if "why" in result:
         print()
         refused = (

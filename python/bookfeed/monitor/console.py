@@ -109,8 +109,7 @@ _NOTES_MAX: Final = 3
 _NOTE_LINES_MAX: Final = 2
 # Books that details of a signal leave in sight.
 _BOOKS_MIN: Final = 4
-# Lines are laid out for no less; what is narrower shows what fits of them. Of books it shows less,
-# in words that are cut.
+# Where there is less, less of everything is shown, in words that are cut.
 _WIDTH_MIN: Final = 72
 _NARROW_STATE: Final = 8
 _NAME_WIDTH_MIN: Final = 12
@@ -119,22 +118,31 @@ _SIZE_WIDTH: Final = 8
 # its point than the last.
 _PRICE_WIDTH_MIN: Final = 6
 _PRICE_WIDTH_MAX: Final = 10
-# Lines that are neither books nor signals: header, two blanks, three titles, two latencies.
-_FIXED_LINES: Final = 8
+# Lines that are neither books nor signals: header, a blank, two titles; and where latencies are
+# shown, a blank more, their title, two of them.
+_FIXED_LINES: Final = 4
+_LATENCY_LINES: Final = 4
+# Lines that books and signals have before latencies are shown, and markets about a price have more
+# than a few lines.
+_ROOM_MIN: Final = 8
+# Of all lines, so many are notes at the most.
+_NOTES_PART: Final = 6
 
 
 def render(screen: Screen, width: int, height: int) -> list[Line]:
     """At most ``height`` lines of at most ``width`` columns, the most important things first."""
-    shown_width, width = width, max(width, _WIDTH_MIN)
-    above = [_header(screen, shown_width), *_note_lines(screen.notes, width)]
+    above = [_header(screen, width), *_note_lines(screen.notes, width, height // _NOTES_PART)]
     if screen.worth is not None:
-        above += worth_lines(screen.worth, width)
+        left = height - _FIXED_LINES - len(above) - _ROOM_MIN
+        above += worth_lines(screen.worth, width, left)
     below: list[Line] = []
     if screen.refusals is not None:
         most = max(height // 5, 3)
         below = [(), *refusal_lines(screen.refusals, most)]
     extra = len(above) - 1 + len(below) + (screen.paper is not None)
-    room = max(height - _FIXED_LINES - extra, 4)
+    room = height - _FIXED_LINES - extra
+    timed = room - _LATENCY_LINES >= min(_ROOM_MIN, len(screen.books) + len(screen.signals))
+    room = max(room - _LATENCY_LINES * timed, 4)
     signals = min(_SIGNALS_MAX, max(len(screen.signals), 3), max(room // 3, 1))
     newest = screen.signals[::-1][:signals]
     # What the newest opportunity is made of comes before the last of the books.
@@ -142,28 +150,40 @@ def render(screen: Screen, width: int, height: int) -> list[Line]:
     kept = signals + len(details)
     if room - kept < _BOOKS_MIN:
         kept = signals
-    lines = [*above, *_book_lines(screen.books, shown_width, room - kept)]
-    lines += [(), *_latency_lines(screen), ()]
+    lines = [*above, *_book_lines(screen.books, width, room - kept)]
+    lines += [(), *_latency_lines(screen, width), ()] if timed else _trouble_lines(screen)
     if screen.paper is not None:
-        lines.append(paper_line(screen.paper))
+        lines.append(paper_line(screen.paper, width))
     lines.append(_signal_title(screen, newest, width))
     if not screen.signals:
         lines.append((Span("  none yet", "dim"),))
     spare = height - len(lines) - len(newest) - len(below)
     lines += [*signal_lines(newest, width, spare), *below]
-    return [clip(line, shown_width) for line in lines[:height]]
+    return [clip(line, width) for line in lines[:height]]
 
 
-def _note_lines(notes: Sequence[str], width: int) -> list[Line]:
-    count = len(notes) if len(notes) <= _NOTES_MAX else _NOTES_MAX - 1
-    shown = [
-        line
-        for note in notes[:count]
-        for line in wrap(printable(note), width - 4, max_lines=_NOTE_LINES_MAX, placeholder=" …")
+def _note_lines(notes: Sequence[str], width: int, lines_max: int) -> list[Line]:
+    """As many as fit into so many lines, or the first one in one line: notes leave room for what
+    they are about.
+    """
+    most = len(notes) if len(notes) <= _NOTES_MAX else _NOTES_MAX - 1
+    for count in range(most, 0, -1):
+        more = [f"and {len(notes) - count} more like it"] if count < len(notes) else []
+        for each in range(_NOTE_LINES_MAX, 0, -1):
+            shown = [line for note in notes[:count] for line in _wrapped(note, width, each)] + more
+            if len(shown) <= lines_max:
+                return [(Span(f" {line}", "warn"),) for line in shown]
+    more = [f" (and {len(notes) - 1} more)"] if len(notes) > 1 else [""]
+    return [
+        (Span(f" {line}{more[0]}", "warn"),)
+        for note in notes[:1]
+        for line in _wrapped(note, width - len(more[0]), 1)
     ]
-    if count < len(notes):
-        shown.append(f"and {len(notes) - count} more like it")
-    return [(Span(f" {line}", "warn"),) for line in shown]
+
+
+def _wrapped(note: str, width: int, lines_max: int) -> list[str]:
+    """A note in so many lines at the most; what is cut ends in an ellipsis."""
+    return wrap(printable(note), max(width - 4, 4), max_lines=lines_max, placeholder=" …")
 
 
 def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
@@ -343,17 +363,30 @@ def _hidden(books: Sequence[BookRow], shown: Sequence[BookRow]) -> Line:
     return (Span(f" and {hidden} more{state}", "warn" if wrong else "dim"),)
 
 
-def _latency_lines(screen: Screen) -> list[Line]:
-    title = f" {'latency':<15}" + "".join(f"{name:>9}" for name in ("p50", "p99", "p99.9", "max"))
+def _latency_lines(screen: Screen, width: int) -> list[Line]:
+    names = ("p50", "p99", "p99.9", "max")
+    # What is narrow has room for two of them.
+    places = range(4) if width >= _WIDTH_MIN else (1, 3)
+    title = f" {'latency':<15}" + "".join(f"{names[at]:>9}" for at in places)
     lines: list[Line] = [(Span(title, "dim"),)]
     for row in screen.latencies:
         shown = (row.p50_ns, row.p99_ns, row.p999_ns, row.max_ns)
-        values = "".join(f"{shown_duration(ns):>9}" for ns in shown)
+        values = "".join(f"{shown_duration(shown[at]):>9}" for at in places)
         lines.append((Span(f" {row.name:<15}"), Span(values)))
-    listed = "  ".join(f"{name} {count:,}" for name, count in screen.counters if count)
-    if listed:
+    if listed := _trouble(screen):
         lines[0] = (*lines[0], Span(f"   {listed}", "dim"))
     return lines
+
+
+def _trouble(screen: Screen) -> str:
+    """What was counted of what is worth a word."""
+    return "  ".join(f"{name} {count:,}" for name, count in screen.counters if count)
+
+
+def _trouble_lines(screen: Screen) -> list[Line]:
+    """The same in the place of latencies, where there is no room for them."""
+    listed = _trouble(screen)
+    return [(Span(f" {listed}", "dim"),)] if listed else [()]
 
 
 def _signal_title(screen: Screen, shown: Sequence[SignalRow], width: int) -> Line:

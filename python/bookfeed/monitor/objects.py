@@ -15,6 +15,7 @@ from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why
 
 _USD_SCALE: Final = 1_000_000_000
+_NS_PER_MS: Final = 1_000_000
 
 
 def outcome_word(leg: Leg) -> str:
@@ -147,9 +148,10 @@ def why_object(why: Why) -> dict[str, Any]:
 
 
 def paper_object(totals: Mapping[str, int]) -> dict[str, Any]:
-    """The sums of the paper ledger."""
+    """The sums of a paper ledger."""
     counts = ("signals", "whole", "partial", "gone", "unhedged", "pending")
     return {name: totals[name] for name in counts} | {
+        "latency_ms": totals["latency_ns"] / _NS_PER_MS,
         "net_claimed": totals["net_claimed_e9"] / _USD_SCALE,
         "net_captured": totals["net_captured_e9"] / _USD_SCALE,
     }

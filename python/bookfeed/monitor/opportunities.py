@@ -24,6 +24,9 @@ _BEFORE_NAME: Final = 21
 _BESIDES_NAME: Final = 60
 _SIGNAL_NAME_WIDTH_MIN: Final = 12
 _INDENT: Final = " " * 10
+# Below this only what an opportunity is, what it brings, and whether it is open is shown.
+_WIDTH_MIN: Final = 72
+_NARROW_BESIDES_NAME: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class PaperRow:
     pending: int
     net_claimed_e9: int
     net_captured_e9: int
+    latency_ns: int
+    """How long orders take to arrive."""
 
 
 def signal_titles(rows: Sequence[SignalRow], width: int, taken: int) -> Span:
@@ -92,6 +97,8 @@ def signal_titles(rows: Sequence[SignalRow], width: int, taken: int) -> Span:
 
     Empty where there is nothing below them, or no room for them.
     """
+    if width < _WIDTH_MIN:
+        return Span("")
     gap = _BEFORE_NAME + _name_width(rows, width) + 1 - taken
     titles = f"{'':<{gap}}{'':<14} {'edge':>7} {'lasted':>7}"
     return Span(titles if rows and gap > 0 else "", "dim")
@@ -99,6 +106,8 @@ def signal_titles(rows: Sequence[SignalRow], width: int, taken: int) -> Span:
 
 def signal_lines(rows: Sequence[SignalRow], width: int, spare: int) -> list[Line]:
     """A line for each signal, and details of the first ones in at most ``spare`` lines more."""
+    if width < _WIDTH_MIN:
+        return [_narrow_signal(row, width) for row in rows]
     lines: list[Line] = []
     name_width = _name_width(rows, width)
     for row in rows:
@@ -112,7 +121,7 @@ def signal_lines(rows: Sequence[SignalRow], width: int, spare: int) -> list[Line
 
 def detail_lines(row: SignalRow, width: int) -> list[Line]:
     """What would be traded on each leg, and what that comes to; none for a mere spread."""
-    if not (row.direction and row.legs):
+    if not (row.direction and row.legs) or width < _WIDTH_MIN:
         return []
     net, maker = shown_price(row.net_edge_e9), shown_price(row.maker_edge_e9)
     edges = f"a share: gross {shown_price(row.gross_edge_e9)}, net {net} taking, {maker} making"
@@ -135,7 +144,7 @@ def refusal_lines(rows: Sequence[RefusalRow], count: int) -> list[Line]:
     return lines + [_refusal(rows[i]) for i in most]
 
 
-def paper_line(row: PaperRow) -> Line:
+def paper_line(row: PaperRow, width: int) -> Line:
     """The ledger's sums in one line."""
     counts = {
         "whole": row.whole,
@@ -145,12 +154,43 @@ def paper_line(row: PaperRow) -> Line:
         "under way": row.pending,
     }
     listed = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "-"
-    net = f"net claimed {_money(row.net_claimed_e9)}, captured {_money(row.net_captured_e9)}"
+    claimed, captured = _money(row.net_claimed_e9), _money(row.net_captured_e9)
+    if width < _WIDTH_MIN:
+        return Span(" paper ", "dim"), Span(f"claimed {claimed}, captured {captured}")
     return (
         Span(" paper   ", "dim"),
-        Span(f" {net}"),
+        Span(f" net claimed {claimed}, captured {captured}"),
         Span(f"  of {row.signals:,}: {listed}", "dim"),
     )
+
+
+def ledger_lines(rows: Sequence[PaperRow], width: int) -> list[Line]:
+    """What orders would have kept of what signals claimed, a line for each time that they take to
+    arrive.
+    """
+    titles = f" {'paper after':<11} {'claimed':>10} {'captured':>10} {'kept':>5}"
+    wide = width >= _WIDTH_MIN
+    if wide:
+        titles += f" {'whole':>7} {'in part':>7} {'gone':>7} {'unhedged':>8}"
+    lines: list[Line] = [(Span(titles, "dim"),)]
+    for row in sorted(rows, key=lambda row: row.latency_ns):
+        claimed, captured = _cents(row.net_claimed_e9), _cents(row.net_captured_e9)
+        sums = f" {shown_duration(row.latency_ns):<11} {claimed:>10} {captured:>10} {_kept(row):>5}"
+        counts = ""
+        if wide:
+            counts = f" {row.whole:>7,} {row.partial:>7,} {row.gone:>7,} {row.unhedged:>8,}"
+        lines.append((Span(sums), Span(counts, "dim")))
+    return lines
+
+
+def _kept(row: PaperRow) -> str:
+    if row.net_claimed_e9 <= 0:
+        return "-"
+    return f"{100 * row.net_captured_e9 / row.net_claimed_e9:.0f}%"
+
+
+def _cents(value_e9: int) -> str:
+    return f"${value_e9 / 1e9:,.2f}".replace("$-", "-$")
 
 
 def _money(value: int | None) -> str:
@@ -174,6 +214,17 @@ def _signal(row: SignalRow, name_width: int) -> Line:
         Span(f"{what:<14} "),
         Span(f"{edge:>7} ", "" if row.closed else "bold"),
         Span(f"{lasted:>7} ", "dim"),
+        Span(row.closed or "open", "dim" if row.closed else "good"),
+    )
+
+
+def _narrow_signal(row: SignalRow, width: int) -> Line:
+    edge = shown_price(row.net_edge_e9 if row.direction else row.value_e9)
+    name_width = max(width - _NARROW_BESIDES_NAME, 1)
+    return (
+        Span(f" {cut(row.rule, 10):<10} "),
+        Span(f"{cut(row.market, name_width):<{name_width}}"),
+        Span(f" {edge:>7} ", "" if row.closed else "bold"),
         Span(row.closed or "open", "dim" if row.closed else "good"),
     )
 

@@ -17,9 +17,10 @@ import orjson
 from bookfeed import log
 from bookfeed.monitor.console import render
 from bookfeed.monitor.objects import news_object, state_object, window_object
+from bookfeed.monitor.opportunities import ledger_lines
 from bookfeed.monitor.output import write_json
 from bookfeed.monitor.terminal import LineWriter
-from bookfeed.monitor.text import paint, printable
+from bookfeed.monitor.text import clip, paint, printable
 from bookfeed.monitor.watch import Watch
 
 Summary = dict[str, Any]
@@ -122,7 +123,7 @@ class _LastTable:
         pass
 
     def end(self, summary: Summary) -> None:
-        print("\n".join(self._lines))
+        print("\n".join([*self._lines, *_ledgers(self._watch, _COLUMNS, colour=False)]))
 
 
 class _Lines:
@@ -228,7 +229,10 @@ class _LiveTable:
             self._log.give_back()
 
     def end(self, summary: Summary) -> None:
-        """The last screen stays where it is."""
+        """The last screen stays where it is; below it stands what the ledgers on paper came to."""
+        width, _ = shutil.get_terminal_size()
+        for line in _ledgers(self._watch, width, colour=self._colour):
+            print(line)
 
 
 class _LastLog(logging.Handler):
@@ -261,6 +265,13 @@ class _LastLog(logging.Handler):
         self._logger.handlers[:] = self._instead_of
         if self._newest is not None:
             self._logger.handle(self._newest)
+
+
+def _ledgers(watch: Watch, width: int, *, colour: bool) -> list[str]:
+    """What orders on paper would have kept, by how long they take to arrive."""
+    rows = watch.ledgers()
+    lines = [clip(line, width) for line in ledger_lines(rows, width)] if rows else []
+    return paint(lines, colour=colour)
 
 
 def _line(value: dict[str, Any]) -> str:

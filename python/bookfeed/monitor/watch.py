@@ -71,7 +71,6 @@ class Watch:
         self.on_news: Callable[[MarketNews], None] | None = None
         self._feed: Feed | None = None
         self._fair: FairValues | None = None
-        self._window_time: Callable[[int], int] = _same
         self._tape: Final = PaperTape(engine)
         self._started_ns = clock.now_ns()
         self._uncounted: Final[list[bytes]] = []
@@ -99,9 +98,9 @@ class Watch:
         self._started_ns = self._clock.now_ns()
         self._pace = _Pace(self._started_ns, feed.counters(), self._counted())
 
-    def estimate(self, fair: FairValues, window_time: Callable[[int], int]) -> None:
-        """Shows what markets are worth, too, and what the clock of windows shows at a time."""
-        self._fair, self._window_time = fair, window_time
+    def estimate(self, fair: FairValues) -> None:
+        """Shows what markets are worth, too."""
+        self._fair = fair
 
     def on_batch(self, batch: Batch) -> None:
         """Takes in what the engine handed out; cheap for plain book updates."""
@@ -195,7 +194,7 @@ class Watch:
     def _worth(self, now_ns: int) -> Worth | None:
         if self._fair is None:
             return None
-        return worth_of(self._fair, self.feed, now_ns, self._window_time(now_ns))
+        return worth_of(self._fair, self.feed, now_ns)
 
     def _notes(self, now_ns: int) -> list[str]:
         ends = [line for ts, line in self._ends if now_ns - ts < _END_SHOWN_NS]
@@ -298,10 +297,17 @@ class Watch:
         found = self._worth(self._clock.now_ns())
         return None if found is None else worth_object(found)
 
+    def ledgers(self) -> list[PaperRow]:
+        """The sums of each paper ledger."""
+        return [PaperRow(**totals) for totals in self.engine.papers()]
+
     def paper(self) -> dict[str, Any] | None:
         """The sums of the paper ledger, ``None`` if there is none."""
         totals = self.engine.paper()
         return None if totals is None else paper_object(totals)
+
+    def _papers(self) -> list[dict[str, Any]]:
+        return [paper_object(totals) for totals in self.engine.papers()]
 
     def summary(self) -> dict[str, Any]:
         """The whole of what happened so far."""
@@ -312,7 +318,12 @@ class Watch:
         for view in views:
             states[view.state] = states.get(view.state, 0) + 1
         engine = self.engine
-        asked = {"rules": self.rules() or None, "paper": self.paper(), "why": self.refusals()}
+        asked = {
+            "rules": self.rules() or None,
+            "paper": self.paper(),
+            "paper_lags": self._papers() or None,
+            "why": self.refusals(),
+        }
         return {
             "source": self.source,
             "elapsed_s": round(elapsed_s, 3),
@@ -355,10 +366,6 @@ class Watch:
             "evidence_age_ns": _age_ns(view, now_ns),
             "freshness": view.freshness,
         }
-
-
-def _same(ts: int) -> int:
-    return ts
 
 
 class _Pace:

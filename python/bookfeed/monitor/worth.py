@@ -3,22 +3,24 @@
 An index is an estimate of our own, and is called one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bookfeed._bookfeed import BookView
 from bookfeed.fair.estimates import Asked, FairValues
 from bookfeed.feed.source import BookSource
-from bookfeed.monitor.text import Line, Span, Style, cut, shown_duration
+from bookfeed.monitor.text import Line, Span, Style, clip, columns, cut, shown_duration
 
 _E9: Final = 10**9
 _E18: Final = 10**18
 _ROWS_MAX: Final = 8
+_ROWS_MIN: Final = 2
 _KEPT_NS: Final = -5 * 10**9
 """So long after its end a market is still shown."""
 _NAME_WIDTH: Final = 30
+_NAME_WIDTH_MIN: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Worth:
     markets: Sequence[WorthRow]
 
 
-def worth_of(fair: FairValues, source: BookSource, ts: int, window_ts: int) -> Worth | None:
+def worth_of(fair: FairValues, source: BookSource, ts: int) -> Worth | None:
     """What is known now; ``None`` where there is no market whose reference was heard of."""
     asked = [
         one for one in fair.open_markets() if fair.left_ns(one, ts) > _KEPT_NS and fair.heard(one)
@@ -67,19 +69,25 @@ def worth_of(fair: FairValues, source: BookSource, ts: int, window_ts: int) -> W
         return None
     asked.sort(key=lambda one: (fair.left_ns(one, ts), one.question.key))
     views = {view.symbol: view for view in source.books()}
+    window_ts = ts if source.pace is None else source.pace.shown(ts)
     rows = [_row(fair, one, views.get(one.question.symbol), ts) for one in asked]
     return Worth(ts, window_ts, [_index(fair, asset, views) for asset in fair.indexes], rows)
 
 
-def worth_lines(worth: Worth, width: int) -> list[Line]:
-    """As lines of at most ``width`` columns."""
-    lines = [_clock_line(worth)]
-    lines += [_index_line(one) for one in worth.indexes]
-    title = f" {'price markets':<{_NAME_WIDTH}} {'left':>7} {'strike':>11} {'price':>11}"
-    title += f" {'fair':>6} {'low':>6} {'high':>6} {'bid':>6} {'ask':>6}"
-    lines.append((Span(title, "dim"),))
-    lines += [_market_line(one) for one in worth.markets[:_ROWS_MAX]]
-    return [tuple(_fit(line, width)) for line in lines]
+def worth_lines(worth: Worth, width: int, lines_max: int) -> list[Line]:
+    """As lines of at most ``width`` columns, if possible not more than ``lines_max``: those of the
+    markets that end first, at least a few.
+    """
+    lines = [_index_line(one, width) for one in worth.indexes]
+    rows = max(lines_max - len(lines) - 2, _ROWS_MIN)
+    if lines_max > 2 * _ROWS_MIN:
+        lines.insert(0, _clock_line(worth, width))
+    chosen, name_width = _columns(width)
+    titles = "".join(f" {one.title:>{one.width}}" for one in chosen)
+    lines.append((Span(f" {cut('price markets', name_width):<{name_width}}{titles}", "dim"),))
+    shown = worth.markets[: min(rows, _ROWS_MAX)]
+    lines += [_market_line(one, chosen, name_width) for one in shown]
+    return [clip(line, width) for line in lines]
 
 
 def worth_object(worth: Worth) -> dict[str, Any]:
@@ -140,48 +148,102 @@ def _index(fair: FairValues, asset: str, views: dict[str, BookView]) -> IndexRow
     venues = []
     for name, standing in fair.standings(asset).items():
         mid = mids.get(name)
-        basis = None if value is None or mid is None else mid - value.value
+        basis = None if value is None or mid is None else mid - value
         venues.append((name, basis, "" if standing == "included" else standing))
-    return IndexRow(asset, None if value is None else value.value, venues)
+    return IndexRow(asset, value, venues)
 
 
-def _clock_line(worth: Worth) -> Line:
+def _clock_line(worth: Worth, width: int) -> Line:
     shown = f" clock {_time(worth.ts)} UTC"
     if abs(worth.window_ts - worth.ts) > _E9:
         shown += f"   windows' clock {_time(worth.window_ts)}"
+        if len(shown) > width:
+            shown = f" {_time(worth.ts)} UTC, windows' {_time(worth.window_ts)}"
     return (Span(shown, "dim"),)
 
 
-def _index_line(one: IndexRow) -> Line:
-    value = "-" if one.value is None else f"{one.value:,.2f}"
-    spans = [Span(f" {one.asset} index, estimated "), Span(value, "bold")]
+def _index_line(one: IndexRow, width: int) -> Line:
+    """The index and how far each venue is from it, to the cent or to the dollar; where there is no
+    room for that, how many venues are in it.
+    """
+    value = Span("-" if one.value is None else f"{one.value:,.2f}", "bold")
+    name = Span(f" {one.asset} index, estimated ")
+    wholes: list[Line] = [
+        (name, value, *_venues(one, ".2f")),
+        (Span(f" {one.asset} estimated "), value, *_venues(one, ".0f")),
+    ]
+    for whole in wholes:
+        if columns(whole) <= width:
+            return whole
+    count = len([standing for *_, standing in one.venues if not standing])
+    of = Span(f"  {count} of {len(one.venues)} in", "" if count == len(one.venues) else "warn")
+    return (Span(f" {one.asset} estimated "), value, of)
+
+
+def _venues(one: IndexRow, form: str) -> Iterator[Span]:
     for name, basis, standing in one.venues:
         if standing:
-            spans.append(Span(f"  {name} {standing}", "warn"))
+            yield Span(f"  {name} {standing}", "warn")
         else:
-            spans.append(Span(f"  {name} {'-' if basis is None else f'{basis:+.2f}'}"))
-    return tuple(spans)
+            yield Span(f"  {name} {'-' if basis is None else f'{basis:+{form}}'}")
 
 
-def _market_line(one: WorthRow) -> Line:
-    name = cut(f"{one.venue} {one.market}", _NAME_WIDTH)
-    style: Style = ""
-    if one.fair is not None and one.bid is not None and one.ask is not None:
-        # Where the book stands apart from what it is worth, whichever way.
-        style = "good" if one.bid > one.fair or one.ask < one.fair else ""
-    left = shown_duration(max(one.left_ns, 0))
-    reference = f" {left:>7} {_dollars(one.strike):>11} {_dollars(one.expected):>11}"
-    values = "".join(f" {_cents(each):>6}" for each in (one.fair, one.low, one.high))
-    book = f" {_cents(one.bid):>6} {_cents(one.ask):>6}"
-    return (Span(f" {name:<{_NAME_WIDTH}}{reference}"), Span(values, "bold"), Span(book, style))
+class _Column(NamedTuple):
+    """A column of the markets: its title, how wide it is, what it shows and how."""
+
+    title: str
+    width: int
+    cell: Callable[[WorthRow], str]
+    style: Callable[[WorthRow], Style]
 
 
-def _fit(line: Line, width: int) -> list[Span]:
-    spans, left = [], width
-    for span in line:
-        spans.append(Span(span.text[:left], span.style))
-        left -= len(spans[-1].text)
-    return spans
+def _plain(_: WorthRow) -> Style:
+    return ""
+
+
+def _bold(_: WorthRow) -> Style:
+    return "bold"
+
+
+def _apart(one: WorthRow) -> Style:
+    """Where the book stands apart from what it is worth, whichever way."""
+    if one.fair is None or one.bid is None or one.ask is None:
+        return ""
+    return "good" if one.bid > one.fair or one.ask < one.fair else ""
+
+
+_COLUMNS: Final = (
+    _Column("left", 7, lambda one: shown_duration(max(one.left_ns, 0)), _plain),
+    _Column("strike", 11, lambda one: _dollars(one.strike), _plain),
+    _Column("price", 11, lambda one: _dollars(one.expected), _plain),
+    _Column("fair", 6, lambda one: _cents(one.fair), _bold),
+    _Column("low", 6, lambda one: _cents(one.low), _bold),
+    _Column("high", 6, lambda one: _cents(one.high), _bold),
+    _Column("bid", 6, lambda one: _cents(one.bid), _apart),
+    _Column("ask", 6, lambda one: _cents(one.ask), _apart),
+)
+# What is left out first where there is no room.
+_SPARED: Final = (("low", "high"), ("price",), ("strike",), ("left",))
+
+
+def _columns(width: int) -> tuple[list[_Column], int]:
+    """The columns that fit, and what the name of a market has of the rest."""
+    chosen = list(_COLUMNS)
+    for spared in _SPARED:
+        if _left(chosen, width) >= _NAME_WIDTH_MIN:
+            break
+        chosen = [one for one in chosen if one.title not in spared]
+    return chosen, min(max(_left(chosen, width), 1), _NAME_WIDTH)
+
+
+def _left(chosen: Sequence[_Column], width: int) -> int:
+    return width - 1 - sum(one.width + 1 for one in chosen)
+
+
+def _market_line(one: WorthRow, chosen: Sequence[_Column], name_width: int) -> Line:
+    name = cut(f"{one.venue} {one.market}", name_width)
+    cells = (Span(f" {each.cell(one):>{each.width}}", each.style(one)) for each in chosen)
+    return (Span(f" {name:<{name_width}}"), *cells)
 
 
 def _dollars(value: float | None) -> str:

@@ -7,7 +7,9 @@ from typing import Final
 from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Batch, Engine
 from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
+from bookfeed.audit.paper import Filled
 from bookfeed.audit.witness import Record
+from bookfeed.monitor.paper import PaperTape
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records import signals, updates
 from bookfeed.records.indices import IndexTick, index_ticks
@@ -20,6 +22,7 @@ class EngineWitness:
         self._engine: Final = engine
         self._input: Final = EngineInput(engine)
         self._indices: list[IndexTick] = []
+        self._tapes: Final = [PaperTape(engine, place) for place in range(len(engine.papers()))]
 
     def apply(self, kind: int, ts: int, conn: int, payload: bytes) -> bool:
         """See ``Witness``."""
@@ -39,6 +42,17 @@ class EngineWitness:
     def indices(self) -> list[IndexTick]:
         """See ``Witness``."""
         return self._indices
+
+    def ledgers(self) -> list[int]:
+        """See ``Witness``."""
+        return [totals["latency_ns"] for totals in self._engine.papers()]
+
+    def fills(self, ledger: int) -> list[Filled]:
+        """See ``Witness``."""
+        return [
+            Filled(one.signal, one.ts, one.captured_e8, one.unhedged_e8, one.net_captured_e9)
+            for one in self._tapes[ledger].fresh()
+        ]
 
     def standing(self, number: int) -> Standing:
         """See ``Witness``."""

@@ -232,6 +232,7 @@ pub fn paper_totals(ledger: &paper::Ledger) -> BTreeMap<&'static str, i64> {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let totals = ledger.totals();
     BTreeMap::from([
+        ("latency_ns", ledger.latency()),
         ("signals", count(totals.signals)),
         ("whole", count(totals.whole)),
         ("partial", count(totals.partial)),

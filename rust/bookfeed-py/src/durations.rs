@@ -6,7 +6,7 @@ use bookfeed_core::time::{Nanos, SECOND};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyList, PyTuple};
 
 static TIMEDELTA: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
@@ -22,6 +22,15 @@ pub fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Nanos> {
     // Python's own floats first and inline: `trusted` is asked in hot loops.
     let usual = value.cast_exact::<PyFloat>().ok().and_then(|seconds| whole_ns(seconds.value()));
     usual.map_or_else(|| any_duration(name, value), Ok)
+}
+
+/// The durations called `name`: one, or those of a list or a tuple.
+pub fn durations(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Nanos>> {
+    let several = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
+    if !several {
+        return Ok(vec![duration(name, value)?]);
+    }
+    value.try_iter()?.map(|one| duration(name, &one?)).collect()
 }
 
 #[cold]

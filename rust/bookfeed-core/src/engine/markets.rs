@@ -126,7 +126,16 @@ impl Markets {
             closing_mean: index.closing_mean,
         };
         if let Some(known) = self.indices.get_mut(&*name) {
-            *known = reading;
+            // Told twice, and only once with its means.
+            let (mean_60s, closing_mean) = match known.ts_event == reading.ts_event {
+                true => (known.mean_60s, known.closing_mean),
+                false => (None, None),
+            };
+            *known = IndexReading {
+                mean_60s: reading.mean_60s.or(mean_60s),
+                closing_mean: reading.closing_mean.or(closing_mean),
+                ..reading
+            };
         } else if self.indices.len() < INDICES_MAX {
             self.indices.insert(Box::from(&*name), reading);
         }

@@ -105,10 +105,16 @@ impl Engine {
         self.judge.publisher.rules.signals.refusals_of(rule)
     }
 
-    /// The paper ledger, if one is kept.
+    /// The paper ledgers that are kept, that of [`super::Config::paper_latency`] first.
+    #[must_use]
+    pub fn papers(&self) -> &[Ledger] {
+        &self.judge.publisher.rules.papers
+    }
+
+    /// The first of them.
     #[must_use]
     pub fn paper(&self) -> Option<&Ledger> {
-        self.judge.publisher.rules.paper.as_ref()
+        self.papers().first()
     }
 
     /// Receive time minus venue time of every message; negative where clocks disagree.

@@ -1,6 +1,7 @@
 //! The last stage: the rules that watch a book are asked, and what became of opportunities is
 //! written down.
 
+use super::Engine;
 use super::config::Config;
 use super::output::Output;
 use super::world::World;
@@ -16,11 +17,11 @@ use crate::signals::steps::Steps;
 use crate::time::Nanos;
 use crate::update::LegStanding;
 
-/// All rules, their opportunities, and the ledger of what would have been had.
+/// All rules, their opportunities, and the ledgers of what would have been had.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) signals: Signals,
-    pub(super) paper: Option<Ledger>,
+    pub(super) papers: Vec<Ledger>,
     steps: Steps,
     /// Whether something happened of which it is not followed book by book what it changes.
     pub(super) unsettled: bool,
@@ -29,7 +30,8 @@ pub(super) struct Rules {
 impl Rules {
     pub(super) fn new(config: &Config) -> Self {
         let signals = Signals::new(config.ask_always);
-        Self { signals, paper: config.paper_latency.map(Ledger::new), ..Self::default() }
+        let papers = config.paper_latency.map(Ledger::new).into_iter().collect();
+        Self { signals, papers, ..Self::default() }
     }
 
     /// Asks the rules that watch a book.
@@ -56,9 +58,7 @@ impl Rules {
     /// An instrument is gone; its id may become another's.
     pub(super) fn forget(&mut self, id: InstrumentId) {
         self.signals.forget(id);
-        if let Some(paper) = &mut self.paper {
-            paper.forget(id);
-        }
+        self.papers.iter_mut().for_each(|paper| paper.forget(id));
     }
 
     /// Asks again about everything that is open.
@@ -70,7 +70,7 @@ impl Rules {
     /// Orders on paper arrive, and what only time kept from being opened is asked about again.
     #[inline]
     pub(super) fn run_due(&mut self, world: &World, output: &mut Output, ts: Nanos) {
-        if let Some(paper) = self.paper.as_mut().filter(|paper| paper.due(ts)) {
+        for paper in self.papers.iter_mut().filter(|paper| paper.due(ts)) {
             paper.settle(&world.view(), ts);
         }
         if std::mem::take(&mut self.unsettled) {
@@ -125,9 +125,14 @@ impl Rules {
             });
             output.push_signal(step, legs, ts);
         }
-        if let Some(paper) = &mut self.paper {
-            paper.send(&self.steps, ts);
-        }
+        self.papers.iter_mut().for_each(|paper| paper.send(&self.steps, ts));
         self.steps.clear();
+    }
+}
+
+impl Engine {
+    /// Keeps a paper ledger beside those there are, whose orders take `latency` to arrive.
+    pub fn keep_paper(&mut self, latency: Nanos) {
+        self.judge.publisher.rules.papers.push(Ledger::new(latency));
     }
 }

@@ -85,6 +85,12 @@ impl Ledger {
         Self { latency, pending, fills, totals: PaperTotals::default() }
     }
 
+    /// How long its orders take to arrive.
+    #[must_use]
+    pub const fn latency(&self) -> Nanos {
+        self.latency
+    }
+
     /// Sends orders for the signals among `steps` that opened.
     pub fn send(&mut self, steps: &Steps, now: Nanos) {
         let opened = |s: &&Step| s.phase == Phase::Open && s.rule != RuleKind::Spread;

@@ -6,7 +6,7 @@ use super::support::Rng;
 use super::support::venue::MS;
 use bookfeed_core::engine::Config;
 use bookfeed_core::instrument::Venue;
-use bookfeed_core::signals::paper::{PaperFill, PaperTotals};
+use bookfeed_core::signals::paper::{Ledger, PaperFill, PaperTotals};
 
 const LATENCY: i64 = 250 * MS;
 
@@ -144,6 +144,30 @@ fn only_what_opens_is_sent_and_spreads_are_no_orders() {
     let mut pit = Pit::boxed([Venue::KALSHI, Venue::POLYMARKET], &[]);
     pit.touch(0, 440, 5, 450, 5);
     assert!(pit.engine.paper().is_none(), "unless one is kept");
+}
+
+#[test]
+fn several_ledgers_are_each_what_it_would_be_alone() {
+    let run = |latencies: &[i64]| {
+        let mut rng = Rng(4);
+        let config = Config { paper_latency: latencies.first().copied(), ..Config::default() };
+        let mut pit = Pit::free(config, &[Venue::KALSHI, Venue::POLYMARKET]);
+        latencies.iter().skip(1).for_each(|&latency| pit.engine.keep_paper(latency));
+        pit.add_box(&[("polarity_check", "off"), ("max_lag_ms", "0")]);
+        for _ in 0..400 {
+            let (n, mid) = (rng.below(2), 400 + i64::try_from(rng.below(60)).unwrap());
+            pit.touch(n, mid - 5, 3, mid + 5, 1 + i64::try_from(rng.below(9)).unwrap());
+        }
+        pit.wait(2_000 * MS);
+        let told = |ledger: &Ledger| (ledger.latency(), *ledger.totals());
+        pit.engine.papers().iter().map(told).collect::<Vec<_>>()
+    };
+    let lags = [250 * MS, MS, 7 * MS];
+    let together = run(&lags);
+    let alone: Vec<_> = lags.iter().flat_map(|&lag| run(&[lag])).collect();
+    assert_eq!(together, alone);
+    assert_ne!(together[1].1, together[2].1);
+    assert!(together.iter().all(|(_, all)| all.signals == together[0].1.signals && all.signals > 10));
 }
 
 #[test]

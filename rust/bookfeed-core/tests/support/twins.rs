@@ -78,7 +78,7 @@ impl Twins {
             self.both(|engine| format!("{:?} {:?}", engine.book(id), engine.trades(id)));
         }
         self.both(|engine| engine.messages());
-        self.both(|engine| format!("{:?} {:?}", engine.venue_latency(), engine.paper()));
+        self.both(|engine| format!("{:?} {:?}", engine.venue_latency(), engine.papers()));
         self.both(|engine| engine.output().digest());
     }
 }

@@ -5,7 +5,7 @@ mod market;
 mod outputs;
 
 use crate::book::Refused;
-use crate::durations::{duration, refuse_keywords};
+use crate::durations::{duration, durations, refuse_keywords};
 use crate::errors::engine_error;
 use bookfeed_core::engine::{self as core, Config, HashCheck};
 use bookfeed_core::instrument::{InstrumentId, UNKNOWN, Venue};
@@ -46,8 +46,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///   recordings.
 /// * ``books_max``: how many books there may be; ``EngineError`` for one more.
 /// * ``digest``: whether ``digest()`` is kept over all records.
-/// * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
-///   ledger.
+/// * ``paper_latency_s``: how long orders of the paper ledger take to arrive; several, in a list or
+///   tuple, are several ledgers; ``None``, no ledger.
 /// * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
 ///   way; the records are the same either way.
 /// * ``ask_always``: whether rules are asked at every frame about what they refused; the records
@@ -204,6 +204,7 @@ impl Engine {
         let given = |name: &str, value: Option<&Bound<'_, PyAny>>, otherwise: Nanos| {
             value.map_or(Ok(otherwise), |value| duration(name, value))
         };
+        let latencies = paper_latency_s.map_or(Ok(Vec::new()), |s| durations("paper_latency_s", s))?;
         let usual = Config::default();
         let config = Config {
             hash_check: hash_check_by_name(hash_check)?,
@@ -220,12 +221,14 @@ impl Engine {
             auto_subscribe,
             books_max,
             digest,
-            paper_latency: paper_latency_s.map(|s| duration("paper_latency_s", s)).transpose()?,
+            paper_latency: latencies.first().copied(),
             fast_frames,
             ask_always,
         };
+        let mut inner = core::Engine::new(config);
+        latencies.iter().skip(1).for_each(|&latency| inner.keep_paper(latency));
         Ok(Self {
-            inner: core::Engine::new(config),
+            inner,
             refused: Refused::default(),
             emit_latency: latency::Histogram::new(),
             newest: Nanos::MIN,

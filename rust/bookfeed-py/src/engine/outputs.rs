@@ -286,14 +286,21 @@ impl Engine {
     }
 
     /// Sums of the paper ledger by name, money in 1e-9 (``_e9``); ``None`` without one
-    /// (``paper_latency_s``).
+    /// (``paper_latency_s``). ``papers`` has those of several.
     fn paper(&self) -> Option<BTreeMap<&'static str, i64>> {
         self.inner.paper().map(paper_totals)
     }
 
-    /// The newest fills of the paper ledger, oldest first; empty without one.
-    fn paper_fills(&self) -> Vec<PaperFill> {
-        let fills = self.inner.paper().into_iter().flat_map(|ledger| ledger.fills().cloned());
+    /// Sums of each paper ledger, in the order in which they were asked for.
+    fn papers(&self) -> Vec<BTreeMap<&'static str, i64>> {
+        self.inner.papers().iter().map(paper_totals).collect()
+    }
+
+    /// The newest fills of a paper ledger, by its place in ``papers``, oldest first; empty without
+    /// one.
+    #[pyo3(signature = (ledger=0))]
+    fn paper_fills(&self, ledger: usize) -> Vec<PaperFill> {
+        let fills = self.inner.papers().get(ledger).into_iter().flat_map(|one| one.fills().cloned());
         fills.map(|inner| PaperFill { inner }).collect()
     }
 
