@@ -312,13 +312,13 @@ def test_below_72_columns_books_are_told_in_fewer_words_and_the_rest_is_cut() ->
     assert stale.rstrip().endswith("stale bb")
     # Nothing is cut but names: of latencies and signals less is shown.
     assert narrow[5:] == [
-        " latency               p99      max   …",
-        " venue → recv       1.50ms    163ms",
-        " recv → emit             -        -",
+        " latency              p99      max   re…",
+        " venue → recv      1.50ms    163ms",
+        " recv → emit            -        -",
         "",
         " signals  1 open  1,017 in all",
-        " complement Bitcoi…, 6:15  0.0123 open",
-        " spread     Bitcoi…, 6:15    0.05 edge",
+        " complement Bitcoin…, 6:15  0.0123 open",
+        " spread     Bitcoin…, 6:15    0.05 edge",
     ]
 
 

@@ -73,6 +73,7 @@ api_key_id = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
 private_key_file = "/run/secrets/kalshi.pem"
 use_yes_price = false
 tickers = true
+indices = ["BRTI", "ETHUSD_RTI"]
 membership = "direct"
 probe_interval_s = 5
 markets_per_connection = 2000
@@ -215,6 +216,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         private_key_file="/run/secrets/kalshi.pem",
         use_yes_price=False,
         tickers=True,
+        indices=("BRTI", "ETHUSD_RTI"),
         membership="direct",
         probe_interval_s=5.0,
         markets_per_connection=2000,

@@ -4,13 +4,15 @@ import json
 import random
 import zlib
 from fractions import Fraction
+from math import ceil
 from typing import Any, cast
 
 import pytest
 
 from bookfeed import Consolidated, Consolidation, Engine, LeadLag, Name, Pair, PairLeg, SpotBook
 from bookfeed.audit import consolidated as slow
-from bookfeed.errors import ConfigError, EngineError
+from bookfeed.errors import ConfigError, DecimalError, EngineError
+from bookfeed.venues import KalshiFee
 
 T0 = 1_790_000_000 * 10**9
 E8, E9 = 10**8, 10**9
@@ -140,9 +142,11 @@ class Source:
         self.engine = Engine()
         self.names: dict[int, Name] = {}
 
-    def add(self, conn: int, venue: str, symbol: str, market: str = "") -> None:
+    def add(
+        self, conn: int, venue: str, symbol: str, market: str = "", fee: str | None = None
+    ) -> None:
         self.engine.connected(conn, venue, T0)
-        number = self.engine.subscribe(venue, symbol, conn, T0, market=market or None)
+        number = self.engine.subscribe(venue, symbol, conn, T0, market=market or None, fee=fee)
         self.names[number] = Name(venue, market, "", symbol, symbol)
 
     def book(self, number: int) -> Any:
@@ -215,7 +219,7 @@ def test_who_may_not_be_believed_is_out_and_comes_back() -> None:
 
 def test_the_best_yes_of_a_pair_with_its_basis_shown() -> None:
     source, asset, ticker = Source(), "7" * 77, "KXA"
-    source.add(0, "kalshi", ticker)
+    source.add(0, "kalshi", ticker, fee=KalshiFee("quadratic", rounding="direct").text())
     source.add(1, "polymarket", asset)
     about = {"market_ticker": ticker, "market_id": "00000000-0000-4000-8000-000000000001"}
     sides = {"yes_dollars_fp": [["0.4400", "100.00"]], "no_dollars_fp": [["0.5000", "99.00"]]}
@@ -239,6 +243,13 @@ def test_the_best_yes_of_a_pair_with_its_basis_shown() -> None:
     assert (crossing.qty, crossing.gain) == (8.0, 0.16)
     assert crossing.sold_e8 == {"polymarket": 8 * E8}
     assert crossing.bought_e8 == {"kalshi": 8 * E8}
+    # What a market says of fees counts, and what is stated before it.
+    fill, alone = yes.sweep("buy", 10), source.engine.book(0).sweep("buy", 10)
+    assert fill is not None and alone is not None and alone.fee_e9
+    assert fill.whole.fee_e9 == fill.venues["kalshi"].fee_e9 == alone.fee_e9
+    stated = Consolidation({"kalshi": source.engine.book(0)}, taker_bps={"kalshi": 100})
+    fill = stated.sweep("buy", 10)
+    assert fill is not None and fill.whole.fee == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
@@ -248,3 +259,39 @@ def test_the_best_yes_of_a_pair_with_its_basis_shown() -> None:
 def test_venues_that_cannot_be_are_refused(venues: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Consolidated(venues, "BTC-USD", cast("Any", Source()))
+
+
+def test_a_sweep_says_what_each_venue_takes_of_it() -> None:
+    """By what is stated, rounded up; unknown in all where it is unknown at one venue."""
+    for seed in range(60):
+        rng = random.Random(f"fees {seed}")
+        books = {name: random_book(rng) for name in NAMES[:3]}
+        bps = {name: rng.choice([0, 2.5, 40, 60.25]) for name in NAMES[:3]}
+        qty = rng.randrange(1, 60 * E8)
+        told = {
+            name: SpotBook(T0, [*b["bid"].items()], [*b["ask"].items()])
+            for name, b in books.items()
+        }
+        fill = Consolidation(told, taker_bps=bps).sweep("buy", f"{qty // E8}.{qty % E8:08d}")
+        _, shares = slow.sweep(books, "ask", qty)
+        if fill is None:
+            assert not shares
+            continue
+        wanted = {
+            name: ceil(Fraction(one.notional, E8) * Fraction(bps[name]) / 10_000)
+            for name, one in shares.items()
+        }
+        assert {name: share.fee_e9 for name, share in fill.venues.items()} == wanted
+        assert fill.whole.fee_e9 == sum(wanted.values())
+        del bps[next(iter(shares))]
+        part = Consolidation(told, taker_bps=bps).sweep("buy", f"{qty // E8}.{qty % E8:08d}")
+        assert part is not None and part.whole.fee_e9 is None
+        assert part.venues[next(iter(shares))].fee_e9 is None
+    with pytest.raises(DecimalError, match="taker_bps of a: a fee must be between 0 and 10000"):
+        Consolidation({}, taker_bps={"a": -1})
+    source = cast("Any", spot_source())
+    with pytest.raises(ConfigError, match='"gemini" is none of the venues'):
+        Consolidated(["coinbase"], "BTC-USD", source, taker_bps={"gemini": 1})
+    btc = Consolidated(["coinbase", "kraken"], "BTC-USD", source, taker_bps={"kraken": 25})
+    fill = btc.sweep("buy", 4)
+    assert fill is not None and fill.whole.fee == pytest.approx(4 * 100.5 * 0.0025)

@@ -18,7 +18,12 @@ from waiting import PATIENCE_S, until
 from bookfeed import ConfigError, EngineError, IndexEstimate, IndexTick, replay
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor
+from bookfeed.catalogue.listing import ListedOutcome, Listing
+from bookfeed.catalogue.news import MarketNews
+from bookfeed.catalogue.regime import Regime
+from bookfeed.catalogue.stored import news_text
 from bookfeed.config import load
+from bookfeed.fair.estimates import FairValues
 from bookfeed.feed import settings
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
@@ -222,6 +227,29 @@ def test_what_is_no_index_is_refused() -> None:
         inputs.add_index(IndexEstimate("x", "BTC", {"binance": "BTCUSDT"}), 1)
     with pytest.raises(EngineError, match='no parameter "tick"'):
         inputs.add_index(IndexEstimate("x", "BTC", {"kraken": "BTC/USD"}, {"tick": "1"}), 1)
+
+
+def test_fair_values_rest_on_the_index_of_the_feed() -> None:
+    """What the feed estimates counts, at each whole second, and nothing is estimated beside it."""
+    listing = Listing(
+        venue="kalshi", market="KXBTC15M-X", slug="KXBTC15M-X", event="KXBTC15M-X", title="Up?",
+        outcomes=(ListedOutcome("Yes", "KXBTC15M-X"),), status="open", start_ts=0, close_ts=2**62,
+        regime=Regime("mean", 60, "CF Benchmarks"),
+    )  # fmt: skip
+    news = news_text(MarketNews(kind="known", listing=listing)).encode()
+    records = together(4)
+    seen = replay(iter([(Kind.MARKET, records[-1][1] - 10**12, 0, 0, news), *records]))
+    fair, got = FairValues(seen), list[IndexTick]()
+    seen.on_index(got.append)
+    seen.run()
+    wanted = [
+        (tick.ts, tick.value_e9 * 10**9)
+        for tick in got
+        if tick.whole_second and tick.value_e9 is not None
+    ]
+    assert list(fair.reference("index:BTC").ticks) == wanted and len(wanted) > 3
+    assert fair.indexes == {"BTC": got[-1].value}
+    assert fair.standings("BTC") == got[-1].standings
 
 
 async def test_a_feed_lets_time_pass_at_every_effective_time() -> None:

@@ -26,6 +26,7 @@ from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.regime import Regime
 from bookfeed.catalogue.stored import news_text
 from bookfeed.cli import main
+from bookfeed.fair.estimates import Volatilities
 from bookfeed.fair.question import INDEX, Question, answer_of, bounds_of, question_of
 from bookfeed.fair.recorded import Recorded
 from bookfeed.fair.scores import (
@@ -37,9 +38,11 @@ from bookfeed.fair.scores import (
     score,
 )
 from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.pace import PACE_NOTE, Pace
 from bookfeed.recordings.writer import write_journal
 
 MS: Final = 1_000_000
+BY_MINUTE: Final = Volatilities(half_life_s=60, step_s=1)
 STREAM: Final = "https://data.chain.link/streams/btc-usd"
 
 
@@ -224,7 +227,7 @@ def test_a_recording_says_what_its_markets_were_worth() -> None:
     """Nobody says how they ended: the reference does. Nothing received later is used."""
     ticks, listed = walk(3_700), windows_of(12)
     source = list(recording(ticks, [(T0 - S, one) for one in listed]))
-    made = Recorded(source, lefts_s=(60, 10), half_life_s=60, step_s=1).run()
+    made = Recorded(source, lefts_s=(60, 10), volatility=BY_MINUTE).run()
     by_ts = {at: value for at, value, _ in ticks}
     assert {one.left_s for one in made} == {60, 10} and len(made) >= 20
     for one in made:
@@ -243,6 +246,25 @@ def test_a_recording_says_what_its_markets_were_worth() -> None:
     assert near is not None and near.brier < 0.15
 
 
+def test_windows_that_were_played_in_haste_are_read_by_their_clock() -> None:
+    """Quarters of an hour, of each of which two minutes are played: a clock that leaps says when
+    they end, and no more is asked than was played.
+    """
+    played_ns = 120 * S
+    pace = Pace(T0 + played_ns, T0 + 900 * S, played_ns, 900 * S)
+    ticks, listed = walk(1_300), windows_of(10, length_s=900)
+    note = (Kind.NOTE, T0 - 2 * S, 0, 0, orjson.dumps({PACE_NOTE: pace.told()}))
+    told = recording(ticks, [(T0 - S, one) for one in listed])
+    made = Recorded([note, *told], lefts_s=(300, 60, 10)).run()
+    by_ts = {at: value for at, value, _ in ticks}
+    assert {one.left_s for one in made} == {60, 10} and len(made) >= 16
+    for one in made:
+        number = int(one.market.removeprefix("polymarket 0x"))
+        start, end = (T0 + played * played_ns for played in (number, number + 1))
+        assert one.at_least_e18 == by_ts[start] and one.yes == (by_ts[end] >= by_ts[start])
+        assert one.expected_e18 == by_ts[end - (one.left_s + 2) * S]
+
+
 def test_what_the_venue_says_counts_before_the_reference() -> None:
     ticks, (listed,) = walk(400), windows_of(1)
     rose = ticks[300][1] >= ticks[0][1]
@@ -252,7 +274,7 @@ def test_what_the_venue_says_counts_before_the_reference() -> None:
     )
     decided = replace(listed, outcomes=paid, status="settled")
     source = list(recording(ticks, [(T0 - S, listed), (T0 + 350 * S, decided)]))
-    made = Recorded(source, lefts_s=(10,), half_life_s=60, step_s=1).run()
+    made = Recorded(source, lefts_s=(10,), volatility=BY_MINUTE).run()
     assert [one.yes for one in made] == [not rose]
 
 
@@ -267,7 +289,7 @@ def test_what_cannot_be_said_is_counted_with_its_reason() -> None:
     late = replace(WINDOW, market="0x3", slug="c", close_ts=T0 + 900 * S)
     recorded = Recorded(
         list(recording(ticks, [(T0 - S, one) for one in (plain, before, late)])),
-        lefts_s=(600, 10), half_life_s=60, step_s=1,
+        lefts_s=(600, 10), volatility=BY_MINUTE,
     )  # fmt: skip
     assert recorded.run() == []
     assert recorded.left_out == {

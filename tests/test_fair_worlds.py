@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bookfeed.fair.estimates import Volatilities
 from bookfeed.fair.recorded import Recorded
 from bookfeed.fair.scores import Bucket, Score
 from bookfeed.recordings.kinds import Kind
@@ -15,12 +16,14 @@ from bookfeed.scorecard.campaigns.polymarket_fair import (
     world_records,
 )
 
+BY_WINDOW = Volatilities(half_life_s=150, step_s=5)
+
 
 def test_a_world_is_a_recording_with_mids_beside() -> None:
     records = world_records(3, windows=2)
     assert {record[0] for record in records} >= {Kind.FRAME, Kind.RELAY_FRAME, Kind.MARKET}
     assert records == world_records(3, windows=2) != world_records(4, windows=2)
-    recorded = Recorded(records, lefts_s=LEFTS_S, half_life_s=150, step_s=5)
+    recorded = Recorded(records, lefts_s=LEFTS_S, volatility=BY_WINDOW)
     made = recorded.run()
     assert not recorded.left_out and not recorded.problems
     assert len(made) == 2 * len(LEFTS_S)
@@ -48,6 +51,6 @@ def test_what_is_not_right_is_said() -> None:
 
 def test_a_forecast_without_a_mid_is_an_error() -> None:
     records = world_records(5, windows=1)
-    made = Recorded(records, lefts_s=LEFTS_S, half_life_s=150, step_s=5).run()
+    made = Recorded(records, lefts_s=LEFTS_S, volatility=BY_WINDOW).run()
     with pytest.raises(RuntimeError, match="lacks the mid"):
         came_to([replace(made[0], mid=None), *made[1:]])

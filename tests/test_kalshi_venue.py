@@ -14,7 +14,7 @@ from bookfeed.errors import ConfigError
 from bookfeed.market import Market, Outcome
 from bookfeed.venues import VENUES, KalshiFee
 from bookfeed.venues.base import Commands, Endpoint, Fault, HandshakeRefusal, Venue
-from bookfeed.venues.kalshi import FEE_TYPES, PATH, Credentials, credentials, kalshi
+from bookfeed.venues.kalshi import FEE_TYPES, INDICES, PATH, Credentials, credentials, kalshi
 from bookfeed.venues.kalshi_keys import parse_key
 from bookfeed.venues.secret import Secret
 
@@ -78,6 +78,22 @@ def test_what_is_sent_when_a_connection_opens(yes_price: bool, tickers: bool) ->
         "params": {"channels": ["market_lifecycle_v2"]},
     }
     assert venue.mode == ("use_yes_price" if yes_price else "")
+
+
+def test_indices_are_asked_for_beside_books() -> None:
+    venue = kalshi(indices=("BRTI", "ETHUSD_RTI"))
+    *others, slow, fast = map(orjson.loads, venue.subscription(SYMBOLS))
+    assert len(others) == 3
+    for frame, channel in ((slow, "cfbenchmarks_value"), (fast, "cfbenchmarks_value_5hz")):
+        assert frame["cmd"] == "subscribe"
+        assert frame["params"] == {"channels": [channel], "index_ids": ["BRTI", "ETHUSD_RTI"]}
+    assert len({frame["id"] for frame in (*others, slow, fast)}) == 5
+    commands = commands_of(venue)
+    assert commands.beside(SYMBOLS)[-2:] == INDICES
+    again = orjson.loads(commands.subscribe(9, INDICES[1], SYMBOLS))
+    assert again["params"] == fast["params"]
+    plain = " ".join(kalshi().subscription(SYMBOLS))
+    assert "cfbenchmarks" not in plain
 
 
 def test_combos_have_a_channel_of_news_of_their_own() -> None:

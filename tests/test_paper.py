@@ -139,15 +139,16 @@ def test_the_auditor_comes_to_the_same_ledgers() -> None:
     prepared(inputs := EngineInput(Engine(), tape))
     for record in Capture(CAPTURE):
         inputs.apply(*record)
-    options = {"paper_latency_s": [0.05, 0.25, 1.0]}
-    report = audited(tape.records, options)
+    options: dict[str, Any] = {"paper_latency_s": [0.05, 0.25, 1.0]}
+    records: Any = tape.records
+    report = audited(records, options)
     assert report.findings == [] and report.fills == sum(
         ledger["signals"] for ledger in lived(**options)[0].engine.papers()
     )
     assert report.fills >= 4
     for wrong in ({"captured": 1}, {"unhedged": 1}, {"net": 1}, {"ts": 1}, {}):
         witness = Mistaken(Engine(**options), wrong)
-        found = Auditor(witness).run(tape.records).findings
+        found = Auditor(witness).run(records).findings
         assert {finding.kind for finding in found} == {"paper"}, wrong
 
 

@@ -15,11 +15,15 @@ from typing import Any, Final
 
 import pytest
 
-from bookfeed import config
-from bookfeed.cli.demo import demo_clock, demo_config, demo_names, demo_window
+from bookfeed import config, replay
+from bookfeed._bookfeed import Engine
+from bookfeed.cli.demo import demo_clock, demo_config, demo_names, demo_pace
 from bookfeed.cli.simulator import of_demo
 from bookfeed.errors import SimulatorError
 from bookfeed.feed.settings import endpoints
+from bookfeed.recordings.inputs import EngineInput, Recorder
+from bookfeed.recordings.kinds import Kind, RecordTuple
+from bookfeed.recordings.pace import Pace
 from bookfeed.sim.latent import Course, Latent
 from bookfeed.sim.polymarket_kalshi import demo
 from bookfeed.sim.polymarket_kalshi.btc import server as btc
@@ -85,16 +89,50 @@ def test_the_client_shows_the_same_clock() -> None:
         "quarter_end_s": clock.quarter_end_s,
         "played_s": clock.played_s,
     }
-    shown = demo.window_clock(told)
+    pace = demo_pace({"clock": told})
+    assert pace is not None
     for tenth in range(0, 5_000, 7):
         ts = NOW_S * S + tenth * S // 10
-        assert shown(ts) == pytest.approx(clock.shown(ts / S) * S, abs=1_000)
-    by_length = demo_window({"clock": told})
-    assert by_length is not None
-    assert by_length(900 * S, NOW_S * S) == shown(NOW_S * S)
-    assert by_length(3_600 * S, NOW_S * S) == NOW_S * S, "a ladder is played at its real pace"
-    assert demo_window({}) is None
+        assert pace.shown(ts) == pytest.approx(clock.shown(ts / S) * S, abs=1_000)
+    assert pace.shown_of(900 * S, NOW_S * S) == pace.shown(NOW_S * S)
+    assert pace.shown_of(3_600 * S, NOW_S * S) == NOW_S * S, "a ladder is played at its real pace"
+    for number in range(3):
+        end_s, over_s = clock.slot(number).end_s, clock.slot(number).played_to_s
+        for left_s in (100, 0, -1, -500):
+            left_ns = pace.left_ns(900 * S, end_s * S, (over_s - left_s) * S)
+            assert left_ns == left_s * S, "what is over is so for as long as it really is"
+    assert pace.left_ns(3_600 * S, NOW_S * S, (NOW_S - 5) * S) == 5 * S
+    assert demo_pace({}) is None
     assert abs(demo_clock({})() - time.time_ns()) < S
+
+
+def test_a_recording_says_at_which_pace_windows_were_played() -> None:
+    pace = Pace(end_ts=NOW_S * S, shown_ts=(NOW_S + 300) * S, played_ns=120 * S, window_ns=900 * S)
+    records: list[RecordTuple] = []
+
+    class Kept(Recorder):
+        def append(self, kind: int, ts: int, conn: int, epoch: int, payload: bytes) -> None:
+            records.append((kind, ts, conn, epoch, payload))
+
+        def poll(self, now_ns: int) -> None:
+            """Nothing waits here."""
+            return
+
+        def close(self, timeout_s: float) -> None:
+            """Nothing is open here."""
+            return
+
+    EngineInput(Engine(), Kept()).note_pace(pace, NOW_S * S)
+    seen = replay(records)
+    assert seen.pace is None
+    seen.run()
+    assert seen.pace == pace
+    told = pace.told()
+    for wrong in ({}, [], {"end_ts": 1}, told | {"played_ns": 0}, told | {"end_ts": 0.5}):
+        note = json.dumps({"pace": wrong}).encode()
+        seen = replay([(Kind.NOTE, NOW_S * S, 0, 0, note)])
+        seen.run()
+        assert seen.pace is None, wrong
 
 
 def test_a_window_is_compared_with_how_the_one_before_it_ended() -> None:
@@ -170,6 +208,10 @@ async def test_the_ready_line_makes_a_configuration() -> None:
     assert {market.market for market in made.markets() if market.base} == {"BTC-USD", "BTC-USDT"}
     assert [pair.series for pair in made.series_pairs()] == [(btc.UP_DOWN, btc.QUARTERS)]
     assert made.relays.rtds_url == told["relay"] and made.relays.topics
+    (index,) = made.index
+    assert index.constituents == (
+        "coinbase BTC-USD", "kraken BTC/USD", "bitstamp btcusd", "gemini btcusd",
+    )  # fmt: skip
     assert demo_names(told) == [told["ladder"]] and told["ladder"].startswith(btc.LADDER)
     found = endpoints(made, "demo", {"kalshi": None})
     assert found["polymarket"].url == told["polymarket"]["ws"]
@@ -206,7 +248,7 @@ def test_the_demo_shows_what_markets_are_worth() -> None:
     last = told[-1]
     (index,) = last["indexes"]
     assert index["asset"] == "BTC" and 80_000 < index["estimate"] < 88_000
-    assert {one["venue"] for one in index["venues"]} == {"coinbase", "kraken", "bitstamp"}
+    assert {one["venue"] for one in index["venues"]} == {"coinbase", "kraken", "bitstamp", "gemini"}
     assert {one["venue"] for one in last["markets"]} == {"polymarket", "kalshi"}
     assert last["window_ts"] > last["ts"]
     quoted = [one for one in last["markets"] if one["bid"] is not None and one["strike"]]

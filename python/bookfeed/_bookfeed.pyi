@@ -966,11 +966,19 @@ class Consolidation:
     """The books of several venues read as one: made by ``Consolidated.now()``, or of ``BookView``
     and ``SpotBook`` by name.
 
-    Each answer is of the moment it is asked, and only from books that may be believed then. All
-    is before fees.
+    Each answer is of the moment it is asked, and only from books that may be believed then.
+    Prices are before fees; what a sweep pays of them stands beside it. ``taker_bps`` are what
+    venues take of the money that changes hands, in basis points by name, such as your tier of a
+    spot venue: what is stated counts before a market's own schedule. Raises ``DecimalError``
+    for one that is negative or above 10,000.
     """
 
-    def __new__(cls, books: dict[str, BookView] | dict[str, SpotBook]) -> Self: ...
+    def __new__(
+        cls,
+        books: dict[str, BookView] | dict[str, SpotBook],
+        *,
+        taker_bps: dict[str, float] | None = None,
+    ) -> Self: ...
     @property
     def included(self) -> list[str]:
         """Names of the books that may be believed now; no others are in any answer."""
@@ -1026,7 +1034,9 @@ class ConsolidatedFill:
 
     @property
     def whole(self) -> Fill:
-        """The whole of it, without a fee: its average price is the VWAP across venues."""
+        """The whole of it: its average price is the VWAP across venues, its fee the sum of theirs;
+        ``None`` if one of them is not known.
+        """
     @property
     def venues(self) -> dict[str, Fill]:
         """What each venue does of it, of those that do anything."""
@@ -1360,8 +1370,8 @@ class Engine:
       recordings.
     * ``books_max``: how many books there may be; ``EngineError`` for one more.
     * ``digest``: whether ``digest()`` is kept over all records.
-    * ``paper_latency_s``: how long orders of the paper ledger take to arrive; ``None``, no
-      ledger.
+    * ``paper_latency_s``: how long orders of the paper ledger take to arrive; several, in a list or
+      tuple, are several ledgers; ``None``, no ledger.
     * ``fast_frames``: whether frames that are spelled as their venue spells them are read the fast
       way; the records are the same either way.
     * ``ask_always``: whether rules are asked at every frame about what they refused; the records
@@ -1385,7 +1395,7 @@ class Engine:
         auto_subscribe: bool = False,
         books_max: int = 100_000,
         digest: bool = False,
-        paper_latency_s: _Duration | None = None,
+        paper_latency_s: _Duration | list[_Duration] | tuple[_Duration, ...] | None = None,
         fast_frames: bool = True,
         ask_always: bool = False,
     ) -> Engine: ...
@@ -1663,10 +1673,14 @@ class Engine:
         """The newest value of each reference index heard of, by the venue's name for it."""
     def paper(self) -> dict[str, int] | None:
         """Sums of the paper ledger by name, money in 1e-9 (``_e9``); ``None`` without one
-        (``paper_latency_s``).
+        (``paper_latency_s``). ``papers`` has those of several.
         """
-    def paper_fills(self) -> list[PaperFill]:
-        """The newest fills of the paper ledger, oldest first; empty without one."""
+    def papers(self) -> list[dict[str, int]]:
+        """Sums of each paper ledger, in the order in which they were asked for."""
+    def paper_fills(self, ledger: int = 0) -> list[PaperFill]:
+        """The newest fills of a paper ledger, by its place in ``papers``, oldest first; empty
+        without one.
+        """
     def latency(self) -> dict[str, Histogram]:
         """Histograms of latency in nanoseconds: ``"venue_to_recv"``, from the venue's time to
         receive time, and ``"recv_to_emit"``, from there to ``drain``.

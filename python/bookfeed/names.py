@@ -8,7 +8,7 @@ those that went last are kept, so that a reader who is behind still finds them.
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 # So many names of books that are gone are kept.
 GONE_MAX: Final = 10_000
@@ -30,6 +30,23 @@ class Name:
     """What to show people: the market's name, or else its id, or else the symbol."""
 
 
+class IndexName(NamedTuple):
+    """What one estimated index is called, and of what it is."""
+
+    name: str
+    asset: str
+    """Such as ``"BTC"``."""
+    books: tuple[tuple[str, str], ...]
+    """Venue and symbol of each of its constituents."""
+    tick_ms: int
+    """Milliseconds between two of its effective times."""
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues of its books, in their order."""
+        return tuple(venue for venue, _ in self.books)
+
+
 class Names(Mapping[int, Name]):
     """Names of books by instrument number, and of rules by theirs.
 
@@ -42,7 +59,7 @@ class Names(Mapping[int, Name]):
         self._names: Final[dict[int, Name]] = {}
         self._symbols: Final[dict[int, str]] = {}
         self._rules: Final[dict[int, str]] = {}
-        self._indices: Final[dict[int, tuple[str, tuple[str, ...]]]] = {}
+        self._indices: Final[dict[int, IndexName]] = {}
         self._titles: Final[dict[tuple[str, str], str]] = {}
         self._gone: Final[deque[int]] = deque()
 
@@ -69,8 +86,8 @@ class Names(Mapping[int, Name]):
         return self._rules
 
     @property
-    def indices(self) -> Mapping[int, tuple[str, tuple[str, ...]]]:
-        """What each estimated index is called, and the venues of its books, by its number."""
+    def indices(self) -> Mapping[int, IndexName]:
+        """What each estimated index is called, and of what it is, by its number."""
         return self._indices
 
     def learn(
@@ -104,9 +121,9 @@ class Names(Mapping[int, Name]):
         """Add a rule, or tell its name."""
         self._rules[number] = name
 
-    def learn_index(self, number: int, name: str, venues: tuple[str, ...]) -> None:
-        """Add an index that is estimated, with the venues of its books in their order."""
-        self._indices[number] = (name, venues)
+    def learn_index(self, number: int, name: IndexName) -> None:
+        """Add an index that is estimated."""
+        self._indices[number] = name
 
 
 Known = Names | Mapping[int, str]

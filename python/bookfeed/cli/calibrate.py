@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bookfeed.errors import ConfigError, ExitCode
+from bookfeed.fair.beside import PERCENTILES
+from bookfeed.fair.estimates import Volatilities
 from bookfeed.fair.recorded import LEFTS_S, Recorded
 from bookfeed.fair.scores import Forecast, Score, Tails, buckets, fitted, held_out, score
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
@@ -21,11 +23,11 @@ def execute(args: argparse.Namespace) -> ExitCode:
         mode=args.mode,
         lefts_s=args.left or LEFTS_S,
         tails=tails,
-        half_life_s=args.half_life,
-        step_s=args.step,
+        volatility=_volatility(args),
     )
     forecasts = recorded.run()
     result = calibration(forecasts, tails, recorded.left_out)
+    result["index_beside"] = {name: asdict(one) for name, one in recorded.beside.items()}
     for problem in recorded.problems:
         print(f"bookfeed calibrate: {problem}", file=sys.stderr)
     if args.output == "json":
@@ -70,6 +72,13 @@ def calibration(
     }
 
 
+def _volatility(args: argparse.Namespace) -> Volatilities | None:
+    """As it is asked for; ``None`` where nothing is said, and the recording decides."""
+    given = {"half_life_s": args.half_life, "step_s": args.step}
+    said = {name: value for name, value in given.items() if value is not None}
+    return Volatilities(**said) if said else None
+
+
 def _tails(args: argparse.Namespace) -> Tails:
     if args.freedom in (1, 2):
         raise ConfigError(
@@ -106,6 +115,8 @@ def _show(result: Mapping[str, Any]) -> None:
     left_out = ", ".join(f"{count} because {why}" for why, count in result["left_out"].items())
     pairs = [("markets", result["markets"]), ("left out", left_out or "none")]
     write_pairs([*pairs, ("tails", Tails(**result["tails"]))])
+    for name, beside in result["index_beside"].items():
+        _show_beside(name, beside)
     if result["fair_value"] is None:
         print("nothing to score: docs/index.md says what a recording has to hold")
         return
@@ -135,6 +146,19 @@ def _show(result: Mapping[str, Any]) -> None:
             for one in result["fitted"]
         ],
     )  # fmt: skip
+
+
+def _show_beside(name: str, beside: Mapping[str, Any]) -> None:
+    print(f"\nthe estimated index less {name} as it was passed on, dollars")
+    kinds = {"value": beside["values"], "mean of 60 s": beside["means"]}
+    rows = [
+        (kind, one["count"], one["mean"], *one["percentiles"].values(), one["largest"])
+        for kind, one in kinds.items()
+        if one is not None
+    ]
+    write_table(("", "n", "mean", *(f"p{at}" for at in PERCENTILES), "largest"), rows)
+    parts = (f"{venue} {part:.0%}" for venue, part in beside["explained"].items())
+    print(f"explained by where venues stand: {', '.join(parts) or 'too few values'}")
 
 
 def _cells(one: Mapping[str, Any] | None) -> tuple[object, ...]:

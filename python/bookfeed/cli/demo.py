@@ -9,6 +9,7 @@ from typing import Any, Final
 from bookfeed import config
 from bookfeed.clock import NS_PER_S
 from bookfeed.config import Config
+from bookfeed.recordings.pace import Pace
 from bookfeed.sim import BOTH, package
 from bookfeed.venues import VENUES
 
@@ -18,9 +19,9 @@ _demo: Final = import_module(f"{package(BOTH)}.demo")
 
 def demo_clock(listing: Mapping[str, Any]) -> Callable[[], int]:
     """The time by which windows of rolling series begin and end there, Unix nanoseconds."""
-    if "clock" in listing:
-        shown: Callable[[int], int] = _demo.window_clock(listing["clock"])
-        return lambda: shown(time.time_ns())
+    pace = demo_pace(listing)
+    if pace is not None:
+        return lambda: pace.shown(time.time_ns())
     ahead_ns = listing.get("ahead_s", 0) * NS_PER_S
     return lambda: time.time_ns() + ahead_ns
 
@@ -30,15 +31,17 @@ def demo_names(listing: Mapping[str, Any]) -> list[str]:
     return [listing["ladder"]] if "ladder" in listing else []
 
 
-def demo_window(listing: Mapping[str, Any]) -> Callable[[int, int], int] | None:
-    """What the clock of a window shows that lasts so long, at a time; ``None`` if it is that time.
-
-    Quarters of an hour are played in haste there.
-    """
+def demo_pace(listing: Mapping[str, Any]) -> Pace | None:
+    """How quarters of an hour are played in haste there; ``None`` if they take their time."""
     if "clock" not in listing:
         return None
-    shown: Callable[[int], int] = _demo.window_clock(listing["clock"])
-    return lambda lasts_ns, ts: shown(ts) if lasts_ns == _QUARTER_NS else ts
+    told = listing["clock"]
+    return Pace(
+        end_ts=told["first_end_s"] * NS_PER_S,
+        shown_ts=told["quarter_end_s"] * NS_PER_S,
+        played_ns=told["played_s"] * NS_PER_S,
+        window_ns=_QUARTER_NS,
+    )
 
 
 def demo_config(listing: Mapping[str, Any], found: Sequence[Mapping[str, Any]] = ()) -> Config:

@@ -116,15 +116,15 @@ def add_calibrate(commands: Commands) -> None:
     calibrate.add_argument(
         "--half-life",
         type=within(float, 1, 86_400),
-        default=300.0,
         metavar="S",
-        help="of the volatility, seconds (default: 300)",
+        help="of the volatility, seconds (default: 300, and 20 where windows were simulated in "
+        "haste)",
     )
     calibrate.add_argument(
         "--step",
         type=within(float, 0.1, 3_600),
-        default=10.0,
         metavar="S",
-        help="between the prices that volatility is measured by, seconds (default: 10)",
+        help="between the prices that volatility is measured by, seconds (default: 10, and 1 "
+        "likewise)",
     )
     output(calibrate)

@@ -12,10 +12,9 @@ from bookfeed._bookfeed import Engine
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.reloading import Reloading
 from bookfeed.cli.source import Source, opened
-from bookfeed.clock import NS_PER_S, AnchoredClock
+from bookfeed.clock import AnchoredClock
 from bookfeed.errors import ConfigError, ExitCode, SessionError
-from bookfeed.fair.estimates import FairValues
-from bookfeed.fair.question import Question
+from bookfeed.fair.estimates import FairValues, Volatilities
 from bookfeed.feed.feed import Feed
 from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
@@ -25,9 +24,7 @@ from bookfeed.recordings.inputs import Recorder
 if TYPE_CHECKING:
     from bookfeed.feed.windows import WindowEnd
 
-_QUARTER_NS: Final = 900 * NS_PER_S
-_HALF_LIFE_S: Final = 120.0
-_HASTY_HALF_LIFE_S: Final = 20.0
+_VOLATILITY: Final = Volatilities(half_life_s=120.0)
 HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 
 
@@ -89,6 +86,8 @@ async def _follow(
             **own,
         )
         watch.attach(feed)
+        if source.pace is not None:
+            feed.keep_pace(source.pace)
         async with feed:
             show.begin()
             reloading = None if source.again is None else Reloading(feed, source)
@@ -111,17 +110,7 @@ def _estimate(feed: Feed, source: Source, watch: Watch) -> None:
     """Has what markets about a price are worth shown, where listings say what they are about."""
     if not (source.series or source.listings):
         return
-    window_time = source.window_time
-    if window_time is None:
-        watch.estimate(FairValues(feed, half_life_s=_HALF_LIFE_S), lambda ts: ts)
-        return
-
-    def clock(question: Question, ts: int) -> int:
-        return window_time(question.end_ts - question.start_ts, ts)
-
-    # Windows that are played for two minutes give no time for a volatility of many.
-    fair = FairValues(feed, clock=clock, half_life_s=_HASTY_HALF_LIFE_S, step_s=1.0)
-    watch.estimate(fair, lambda ts: window_time(_QUARTER_NS, ts))
+    watch.estimate(FairValues(feed, volatility=None if source.pace else _VOLATILITY))
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bookfeed import config
-from bookfeed.cli.demo import demo_clock, demo_config, demo_keys, demo_names, demo_window
+from bookfeed.cli.demo import demo_clock, demo_config, demo_keys, demo_names, demo_pace
 from bookfeed.cli.lookup import Lookup
 from bookfeed.cli.places import Places, load_lookup, places
 from bookfeed.cli.simulator import DEMOS, of_demo, simulator
@@ -17,6 +17,7 @@ from bookfeed.cli.targets import expanded, is_series, is_symbol, looked_up
 from bookfeed.config import Config
 from bookfeed.errors import ConfigError
 from bookfeed.own.endpoint import OwnEndpoint
+from bookfeed.recordings.pace import Pace
 from bookfeed.venues import VENUES
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Source(NamedTuple):
     """Private channels, if not those of the configuration."""
     now_ns: Callable[[], int] = time.time_ns
     """By which time the windows of series begin and end."""
-    window_time: Callable[[int, int], int] | None = None
-    """What the clock of a window that lasts so many nanoseconds shows at a time; ``None``: it."""
+    pace: Pace | None = None
+    """How windows are simulated in haste; ``None`` where they take their time."""
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def _demo(args: argparse.Namespace) -> Iterator[Source]:
             lookup=lookup,
             listings=tuple(one.listing for one in found if one.listing is not None),
             now_ns=demo_clock(listing),
-            window_time=demo_window(listing),
+            pace=demo_pace(listing),
         )
 
 

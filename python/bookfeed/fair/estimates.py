@@ -7,20 +7,21 @@
             print(one.question.title, fair.value(one))
 
 References are prices that relays tell, and indexes of the spot books that the feed has: only live
-ones, and an estimate of our own, never an administrator's value. It works the same on a replay.
+ones, and an estimate of our own, never an administrator's value. Where the feed estimates the index
+of an asset (``IndexEstimate``), its values count; else one is estimated here, once a second.
+It works the same on a replay.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from bookfeed._bookfeed import (
     BookView,
     FairValue,
     SettlementWindow,
     SpotIndex,
-    SpotIndexValue,
     Volatility,
     fair_value,
 )
@@ -29,6 +30,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.fair.question import INDEX, Bounds, Question, bounds_of, question_of
 from bookfeed.fair.scores import DEFAULT_TAILS, Tails
 from bookfeed.feed.source import BookSource
+from bookfeed.records.indices import IndexTick
 from bookfeed.records.points import PricePoint
 
 CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini")
@@ -42,18 +44,22 @@ _KEPT_NS: Final = 1_200 * NS_PER_S
 """So long ticks are kept for a market that is not known yet."""
 _AFTER_NS: Final = 60 * NS_PER_S
 """So long after its end a window still hears of its last second."""
+_SECOND_MS: Final = 1_000
 _FRESH_NS: Final = 5 * NS_PER_S
 """With an older tick nothing is said: the reference was not there."""
 
 
-Clock = Callable[[Question, int], int]
-"""What the clock of a market's window shows at a time, Unix nanoseconds. It is the time itself,
-unless windows are simulated in haste.
-"""
+class Volatilities(NamedTuple):
+    """How much a reference moves is measured over steps of at least ``step_s``, of which those
+    before ``half_life_s`` count half.
+    """
+
+    half_life_s: float = 300.0
+    step_s: float = 10.0
 
 
-def _real(_: Question, ts: int) -> int:
-    return ts
+HASTY: Final = Volatilities(20.0, 1.0)
+"""Windows that are played for two minutes give no time for a volatility of many."""
 
 
 @dataclass
@@ -94,8 +100,8 @@ class Asked:
 class FairValues:
     """The markets that ``source`` (``Feed`` or ``Replay``) knows listings of, and their references.
 
-    ``tails`` is the shape of moves; the volatility has a half-life of ``half_life_s``, and is
-    measured over steps of at least ``step_s``. ``clock`` is the one that windows end by.
+    ``tails`` is the shape of moves, ``volatility`` how those of a reference are measured: by
+    default ``Volatilities()``, and ``HASTY`` where windows are simulated in haste.
     It listens from the moment it is made.
     """
 
@@ -104,25 +110,26 @@ class FairValues:
         source: BookSource,
         *,
         tails: Tails = DEFAULT_TAILS,
-        half_life_s: float = 300.0,
-        step_s: float = 10.0,
-        clock: Clock = _real,
+        volatility: Volatilities | None = None,
     ) -> None:
         self.why_not: Final[dict[tuple[str, str], str]] = {}
         """Why markets have no fair value, by venue and the venue's id."""
-        self.indexes: Final[dict[str, SpotIndexValue | None]] = {}
+        self.indexes: Final[dict[str, float | None]] = {}
         """The newest value of each index by asset, ``None`` where no book was left."""
         self._source: Final = source
         self._tails: Final = tails
-        self._half_life_s: Final = half_life_s
-        self._step_s: Final = step_s
-        self._clock: Final = clock
+        self._volatility: Final = volatility
         self._references: Final[dict[str, Reference]] = {}
         self._calculated: Final[dict[str, SpotIndex]] = {}
+        self._told: Final[dict[str, IndexTick]] = {}
         self._asked: Final[dict[tuple[str, str], Asked]] = {}
         self._open: Final[dict[tuple[str, str], Asked]] = {}
         self._listed: Final[dict[tuple[str, str], Listing]] = {}
-        self._listeners: Final = (source.on_price(self._price), source.every(1.0, self._second))
+        self._listeners: Final = (
+            source.on_price(self._price),
+            source.on_index(self._estimated),
+            source.every(1.0, self._second),
+        )
 
     def close(self) -> None:
         """Hears no more."""
@@ -139,6 +146,8 @@ class FairValues:
 
     def standings(self, asset: str) -> Mapping[str, str]:
         """How each venue stood in the index of an asset last."""
+        if asset in self._told:
+            return self._told[asset].standings
         index = self._calculated.get(asset)
         standings: Mapping[str, str] = {} if index is None else index.standings
         return standings
@@ -146,8 +155,8 @@ class FairValues:
     def reference(self, name: str) -> Reference:
         """A price over time; without any value if nobody told one."""
         if name not in self._references:
-            volatility = Volatility(self._half_life_s, step_s=self._step_s)
-            self._references[name] = Reference(volatility)
+            by = self._volatility or (HASTY if self._source.pace else Volatilities())
+            self._references[name] = Reference(Volatility(by.half_life_s, step_s=by.step_s))
         return self._references[name]
 
     def value(self, one: Asked, ts: int) -> FairValue | None:
@@ -171,9 +180,17 @@ class FairValues:
         """Whether anything was ever told of the reference of a market."""
         return bool(self.reference(one.question.reference).ticks)
 
+    def _clock(self, question: Question, ts: int) -> int:
+        """What the clock of a market's window shows at a time."""
+        pace = self._source.pace
+        return ts if pace is None else pace.shown_of(question.end_ts - question.start_ts, ts)
+
     def left_ns(self, one: Asked, ts: int) -> int:
         """How long a market's window still lasts at a time; below 0 if it is over."""
-        return one.question.end_ts - self._clock(one.question, ts)
+        question, pace = one.question, self._source.pace
+        if pace is None:
+            return question.end_ts - ts
+        return pace.left_ns(question.end_ts - question.start_ts, question.end_ts, ts)
 
     def look(self) -> None:
         """Takes note of what is known of markets by now; every second does."""
@@ -218,7 +235,24 @@ class FairValues:
         for name in sorted(name for name in references if name.startswith(INDEX)):
             self._index(name, name.removeprefix(INDEX), ts)
 
+    def _estimated(self, tick: IndexTick) -> None:
+        """The feed's own index of an asset, the first of several."""
+        asset = self._source.names.indices[tick.number].asset
+        if self._number(asset) != tick.number:
+            return
+        self._told[asset], self.indexes[asset] = tick, tick.value
+        if tick.whole_second and tick.value_e9 is not None:
+            self._tick(f"{INDEX}{asset}", tick.ts, tick.value_e9 * _E9)
+
+    def _number(self, asset: str) -> int | None:
+        """Which of the feed's indices has a value of an asset each second."""
+        told = self._source.names.indices.items()
+        fits = (number for number, one in told if one.asset == asset and one.tick_ms <= _SECOND_MS)
+        return min(fits, default=None)
+
     def _index(self, reference: str, asset: str, ts: int) -> None:
+        if self._number(asset) is not None:
+            return
         if asset not in self._calculated:
             self._calculated[asset] = SpotIndex(_ASSETS[asset])
         pair = f"{asset}-USD"
@@ -228,6 +262,6 @@ class FairValues:
             if view.venue in CONSTITUENTS and pair in (view.market, view.symbol)
         }
         value = self._calculated[asset].tick(ts, dict(books)) if books else None
-        self.indexes[asset] = value
+        self.indexes[asset] = None if value is None else value.value
         if value is not None:
             self._tick(reference, ts, value.value_e9 * _E9)

@@ -13,7 +13,8 @@ from typing import Final
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
-from bookfeed.fair.estimates import Asked, FairValues
+from bookfeed.fair.beside import TOLD, Comparison, IndexBeside
+from bookfeed.fair.estimates import Asked, FairValues, Volatilities
 from bookfeed.fair.question import answer_of
 from bookfeed.fair.scores import DEFAULT_TAILS, Forecast, Tails
 from bookfeed.feed.replay import Replay
@@ -28,7 +29,7 @@ _E18: Final = 10**18
 class Recorded:
     """The forecasts of one recording; ``run`` goes through it.
 
-    ``tails``, ``half_life_s`` and ``step_s`` are those of ``FairValues``. Raises what ``replay``
+    ``tails`` and ``volatility`` are those of ``FairValues``. Raises what ``replay``
     does for a recording that cannot be read.
     """
 
@@ -39,16 +40,14 @@ class Recorded:
         mode: str | None = None,
         lefts_s: Sequence[int] = LEFTS_S,
         tails: Tails = DEFAULT_TAILS,
-        half_life_s: float = 300.0,
-        step_s: float = 10.0,
+        volatility: Volatilities | None = None,
     ) -> None:
         self.left_out: Final[Counter[str]] = Counter()
         """Why markets have no forecast, and how many."""
         self._lefts_s: Final = sorted(set(lefts_s))
         self._replay: Final = Replay(source, mode=mode)
-        self._fair: Final = FairValues(
-            self._replay, tails=tails, half_life_s=half_life_s, step_s=step_s
-        )
+        self._fair: Final = FairValues(self._replay, tails=tails, volatility=volatility)
+        self._beside: Final[dict[int, IndexBeside]] = {}
         self._due: Final[dict[tuple[str, str], list[int]]] = {}
         """How many seconds before its end a market is still to be asked about, the first last."""
         self._said: Final[dict[tuple[str, str], list[Forecast]]] = {}
@@ -63,21 +62,33 @@ class Recorded:
         return [forecast for one in asked for forecast in self._decided(one)]
 
     @property
+    def beside(self) -> dict[str, Comparison]:
+        """Of estimated indexes with values of the index itself beside them what these came to, by
+        the name of the index itself.
+        """
+        found = {one.told: one.summary() for one in self._beside.values()}
+        return {name: one for name, one in found.items() if one.values is not None}
+
+    @property
     def problems(self) -> list[str]:
         """What of the recording could not be used, in words."""
         return self._replay.problems
 
     def _second(self, ts: int) -> None:
+        for number, index in self._replay.names.indices.items():
+            if number not in self._beside:
+                told = TOLD[index.asset]
+                self._beside[number] = IndexBeside(self._replay, index.name, told)
         for one in self._fair.open_markets():
-            end_ts = one.question.end_ts
-            length_s = (end_ts - one.question.start_ts) // NS_PER_S
+            left_ns = self._fair.left_ns(one, ts)
+            length_s = (one.question.end_ts - one.question.start_ts) // NS_PER_S
             due = self._due.setdefault(
                 one.question.key, [left_s for left_s in self._lefts_s if left_s < length_s]
             )
-            while due and ts >= end_ts - due[-1] * NS_PER_S:
+            while due and left_ns <= due[-1] * NS_PER_S:
                 left_s = due.pop()
                 # What was missed in a gap of the recording is not made up for.
-                if ts < end_ts - (left_s - 1) * NS_PER_S:
+                if left_ns > (left_s - 1) * NS_PER_S:
                     self._ask(one, left_s, ts)
 
     def _ask(self, one: Asked, left_s: int, ts: int) -> None:

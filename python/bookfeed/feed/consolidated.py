@@ -32,12 +32,14 @@ class Consolidated:
         btc = Consolidated(venues, "BTC-USD", feed)
         print(btc.bid, btc.ask, btc.out)
 
-    Every answer is of the moment it is asked, before fees, and only from books that may be relied
-    on: ``max_age_s`` and ``proof`` demand of each what they demand of it in
-    ``BookView.trusted``. ``out`` says who is left out, and why. Currencies are never equated: a
-    pair in USDT is another pair.
+    Every answer is of the moment it is asked, and only from books that may be relied on:
+    ``max_age_s`` and ``proof`` demand of each what they demand of it in ``BookView.trusted``.
+    ``out`` says who is left out, and why. Currencies are never equated: a pair in USDT is another
+    pair. Prices are before fees. What a sweep pays of them stands beside it, where it is known:
+    ``taker_bps`` says what venues take of the money that changes hands, in basis points.
 
-    Raises ``ConfigError`` (a ``ValueError``) for a venue that is unknown or named twice.
+    Raises ``ConfigError`` (a ``ValueError``) for a venue that is unknown or named twice, and for a
+    fee of one that is not among them.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Consolidated:
         *,
         max_age_s: float | timedelta | None = None,
         proof: Literal["hash", "checksum", "sequence", "touch", "rest", "venue"] | None = None,
+        taker_bps: Mapping[str, float] | None = None,
     ) -> None:
         names = tuple(venues)
         for name in names:
@@ -56,7 +59,11 @@ class Consolidated:
                 raise ConfigError("", "venues", problem)
             if names.count(name) > 1:
                 raise ConfigError("", "venues", f'must differ, but "{name}" is there twice')
+        for name in taker_bps or {}:
+            if name not in names:
+                raise ConfigError("", "taker_bps", f'"{name}" is none of the venues')
         self._begin({name: _by_pair(source, name, pair) for name in names}, pair, max_age_s, proof)
+        self._taker_bps |= taker_bps or {}
 
     def _begin(
         self,
@@ -70,6 +77,7 @@ class Consolidated:
         self._find = dict(find)
         self._max_age_s = max_age_s
         self._proof = proof
+        self._taker_bps: dict[str, float] = {}
         self._leads = LeadLag(list(find))
 
     @classmethod
@@ -110,7 +118,7 @@ class Consolidated:
 
     def now(self) -> Consolidation:
         """The books that may be relied on now."""
-        return Consolidation(self._sorted()[0])
+        return Consolidation(self._sorted()[0], taker_bps=self._taker_bps)
 
     def _sorted(self) -> tuple[dict[str, BookView], dict[str, str]]:
         """Books that may be relied on, and why others may not."""
@@ -145,7 +153,9 @@ class Consolidated:
         return self.now().ladder(side, depth)
 
     def sweep(self, side: Literal["buy", "sell"], qty: float | str) -> ConsolidatedFill | None:
-        """What taking ``qty`` from all venues would execute, and where; ``None`` if nothing."""
+        """What taking ``qty`` from all venues would execute, where, and for which fees; ``None`` if
+        nothing. The best prices before fees come first.
+        """
         return self.now().sweep(side, qty)
 
     def sweep_notional(

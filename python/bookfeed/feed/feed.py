@@ -49,6 +49,7 @@ from bookfeed.loops import Spinner
 from bookfeed.market import Market
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.recordings.inputs import EngineInput, Flushing, Recorder
+from bookfeed.recordings.pace import Pace
 from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
@@ -469,6 +470,10 @@ class Feed(RelayFace, OwnFace):
         number = self._inputs.add_index(index, self._clock.now_ns())
         self._rescheduled()
         return number
+
+    def keep_pace(self, pace: Pace) -> None:
+        """Windows are simulated in haste: a recording says how, best before all else."""
+        self._inputs.note_pace(pace, self._clock.now_ns())
 
     async def add_pair(self, pair: Pair) -> int:
         """The same for a pair of contracts, whose markets are to be added by themselves."""

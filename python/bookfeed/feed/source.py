@@ -13,6 +13,7 @@ from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.listening import Listening
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
+from bookfeed.recordings.pace import Pace
 from bookfeed.records.points import points
 from bookfeed.records.told import RelayEvent, told
 from bookfeed.rules.rule import Rule
@@ -178,6 +179,11 @@ class BookSource(Listening):
     def names(self) -> Names:
         """What books and rules are called, by the numbers that records carry; grows with them."""
         return self._inputs.names
+
+    @property
+    def pace(self) -> Pace | None:
+        """How windows are simulated in haste; ``None`` where they take their time."""
+        return self._inputs.pace
 
     @property
     def rules(self) -> Mapping[int, Rule]:

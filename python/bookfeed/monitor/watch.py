@@ -200,7 +200,8 @@ class Watch:
         ends = [line for ts, line in self._ends if now_ns - ts < _END_SHOWN_NS]
         ends += [line for ts, line in self._news if now_ns - ts < _NEWS_SHOWN_NS]
         rules = self.feed.rules.values()
-        return ends + [line for rule in rules if (line := basis_line(rule))]
+        bases = dict.fromkeys(line for rule in rules if (line := basis_line(rule)))
+        return [*ends, *bases]
 
     def _refusal_rows(self) -> list[RefusalRow]:
         return [RefusalRow(w.name or w.rule, w.reason, w.count, w.text) for w in self.feed.why()]

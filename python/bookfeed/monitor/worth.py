@@ -3,7 +3,7 @@
 An index is an estimate of our own, and is called one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -68,9 +68,12 @@ def worth_of(fair: FairValues, source: BookSource, ts: int) -> Worth | None:
     if not asked:
         return None
     asked.sort(key=lambda one: (fair.left_ns(one, ts), one.question.key))
-    views = {view.symbol: view for view in source.books()}
+    # Two venues may call their books alike.
+    views = {(view.venue, view.symbol): view for view in source.books()}
     window_ts = ts if source.pace is None else source.pace.shown(ts)
-    rows = [_row(fair, one, views.get(one.question.symbol), ts) for one in asked]
+    rows = [
+        _row(fair, one, views.get((one.question.key[0], one.question.symbol)), ts) for one in asked
+    ]
     return Worth(ts, window_ts, [_index(fair, asset, views) for asset in fair.indexes], rows)
 
 
@@ -142,7 +145,7 @@ def _row(fair: FairValues, one: Asked, view: BookView | None, ts: int) -> WorthR
     )
 
 
-def _index(fair: FairValues, asset: str, views: dict[str, BookView]) -> IndexRow:
+def _index(fair: FairValues, asset: str, views: Mapping[tuple[str, str], BookView]) -> IndexRow:
     value = fair.indexes[asset]
     mids = {view.venue: view.mid for view in views.values() if view.market == f"{asset}-USD"}
     venues = []

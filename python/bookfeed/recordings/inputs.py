@@ -21,8 +21,9 @@ from bookfeed.names import Names
 from bookfeed.recordings.bounds import TS_MAX, control_object
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.listing import listing
+from bookfeed.recordings.pace import PACE_NOTE, Pace
 from bookfeed.recordings.relays import RelayInput
-from bookfeed.rules.estimate import IndexEstimate, constituents_of
+from bookfeed.rules.estimate import IndexEstimate, index_name
 from bookfeed.rules.rule import Rule
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
@@ -81,7 +82,7 @@ class EngineInput:
 
     __slots__ = (
         "_engine", "_epochs", "_recorder", "_untapped", "door", "ingest", "names", "on_market",
-        "records_failed", "records_refused", "relays", "rules", "venues",
+        "pace", "records_failed", "records_refused", "relays", "rules", "venues",
     )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
@@ -96,6 +97,8 @@ class EngineInput:
         """What books and rules are called; titles of markets are in news of them."""
         self.on_market: Callable[[bytes], object] | None = None
         """Called with each piece of news of a market; it does not concern the engine."""
+        self.pace: Pace | None = None
+        """How windows are simulated in haste, if they are."""
         self.venues: Final[dict[int, str]] = {}
         """The venue of each connection by its number, as soon as it was open once."""
         self.records_refused = 0
@@ -294,8 +297,13 @@ class EngineInput:
         content = {"name": name, "params": dict(params)}
         self._record(Kind.INDEX, ts, CONN_NONE, json.dumps(content).encode())
         number = self._engine.add_index(name, params, ts)
-        self.names.learn_index(number, name, constituents_of(params))
+        self.names.learn_index(number, index_name(name, params))
         return number
+
+    def note_pace(self, pace: Pace, ts: int) -> None:
+        """Windows are simulated in haste."""
+        self.pace = pace
+        self.note({PACE_NOTE: pace.told()}, ts)
 
     def describe_rule(self, number: int, about: Mapping[str, object], ts: int) -> None:
         """Say anew what a rule is about, which changes nothing of what it does."""
@@ -459,9 +467,13 @@ class EngineInput:
             self._learn(payload)
 
     def _learn(self, note: bytes) -> None:
-        """What a note says about a rule; a note of any other form is nobody's business here."""
+        """What a note says about a rule, or the pace of windows; any other is not looked at."""
         try:
-            given = control_object(note)[RULE_NOTE]
+            told = control_object(note)
+            if PACE_NOTE in told:
+                self.pace = Pace.of(told[PACE_NOTE])
+                return
+            given = told[RULE_NOTE]
             number, name, about = given["number"], str(given["name"]), dict(given["about"])
             # As programs are told it: not every JSON text can be written again.
             orjson.dumps({"rules": [about | {"name": name}]})

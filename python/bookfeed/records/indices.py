@@ -73,7 +73,8 @@ def index_ticks(data: bytes, names: Names) -> Iterator[IndexTick]:
         ts, ts_recv, _, value, published, depth, cap, crossed, bid, ask, coded, number, included,
         count,
     ) in _INDEX.iter_unpack(data):  # fmt: skip
-        name, venues = names.indices.get(number, ("", ()))
+        index = names.indices.get(number)
+        name, venues = ("", ()) if index is None else (index.name, index.venues)
         called = [*venues, *map(str, range(len(venues), count))]
         standings = {called[at]: INDEX_STANDINGS[coded >> 2 * at & 3] for at in range(count)}
         yield IndexTick(

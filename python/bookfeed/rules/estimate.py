@@ -2,6 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+from bookfeed.names import IndexName
+
+_TICK_MS: Final = 200
+"""Between effective times, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,9 @@ class IndexEstimate:
         return {**self.params, "asset": self.asset, "constituents": listed}
 
 
-def constituents_of(params: Mapping[str, object]) -> tuple[str, ...]:
-    """The venues of an index by the parameters an engine took, in their order."""
-    parts = str(params["constituents"]).split(";")
-    return tuple(part.split()[0] for part in parts if part.strip())
+def index_name(name: str, params: Mapping[str, object]) -> IndexName:
+    """What an index is called, and of what it is, by the parameters an engine took."""
+    parts = [part.split() for part in str(params["constituents"]).split(";")]
+    books = tuple((part[0], part[1]) for part in parts if part)
+    tick_ms = round(float(str(params.get("tick_ms", _TICK_MS))))
+    return IndexName(name, str(params["asset"]), books, tick_ms)

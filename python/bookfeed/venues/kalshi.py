@@ -73,6 +73,8 @@ LIFECYCLE: Final = "market_lifecycle_v2"
 # News of combos, which the other channel leaves out; fees of events come on the other alone.
 COMBO_LIFECYCLE: Final = "multivariate_market_lifecycle"
 _COMBO: Final = "KXMVE"
+# Values of the indices that markets settle by, once a second with means, and five times a second.
+INDICES: Final = ("cfbenchmarks_value", "cfbenchmarks_value_5hz")
 
 # The status comes with the same body when the exchange is closed or in trouble.
 NEWS: Final = RestNews(
@@ -113,6 +115,7 @@ FeeType = Annotated[str, Text(r"[a-z][a-z0-9_]{0,63}", 'a fee type such as "quad
 FeeTypeOverride = Annotated[
     str, Text(r"([a-z][a-z0-9_]{0,63})?", 'a fee type such as "quadratic", or "" for no override')
 ]
+IndexId = Annotated[str, Text(r"[A-Z0-9_]{1,64}", 'an index as Kalshi calls it, such as "BRTI"')]
 Moment = Annotated[
     str,
     Text(
@@ -275,6 +278,7 @@ def kalshi(
     environment: Environment = "prod",
     use_yes_price: bool = True,
     tickers: bool = False,
+    indices: Sequence[str] = (),
     probe_interval_s: float = 10.0,
     markets_per_connection: int = 200,
 ) -> Venue:
@@ -282,14 +286,16 @@ def kalshi(
 
     ``use_yes_price`` is the form in which NO prices are sent; it is always stated, since the
     venue's default is going to change. ``tickers`` asks for the ``ticker`` channel, an independent
-    check of the touch. Without ``credentials`` books are polled, unless the address is on this
+    check of the touch. ``indices`` are the venue's names of those whose values it is to pass on,
+    such as ``"BRTI"``. Without ``credentials`` books are polled, unless the address is on this
     machine.
     """
     channels = (BOOKS, TRADES, TICKER) if tickers else (BOOKS, TRADES)
     asked = {"use_yes_price": use_yes_price}
+    told = INDICES if indices else ()
 
     def subscription(symbols: Sequence[str]) -> tuple[str, ...]:
-        news = enumerate(_news_channels(symbols), 3)
+        news = enumerate((*_news_channels(symbols), *told), 3)
         return (
             subscribe(1, BOOKS, symbols),
             _subscribe(2, channels[1:], symbols),
@@ -299,6 +305,9 @@ def kalshi(
     def subscribe(id_: int, channel: str, symbols: Sequence[str]) -> str:
         if channel in (LIFECYCLE, COMBO_LIFECYCLE):
             return _command(id_, "subscribe", {"channels": [channel]})
+        if channel in INDICES:
+            params = {"channels": [channel], "index_ids": list(indices)}
+            return _command(id_, "subscribe", params)
         return _subscribe(id_, (channel,), symbols, **(asked if channel == BOOKS else {}))
 
     return Venue(
@@ -310,7 +319,7 @@ def kalshi(
         symbols_per_connection_max=2_000,
         # The venue's limit for one user.
         connections_max=200,
-        recovery=_commands(channels, subscribe),
+        recovery=_commands(channels, told, subscribe),
         news=NEWS,
         time=NEWS.status,
         poll=POLL,
@@ -354,10 +363,12 @@ def _news_channels(symbols: Sequence[str]) -> tuple[str, ...]:
     return (LIFECYCLE, COMBO_LIFECYCLE) if combos else (LIFECYCLE,)
 
 
-def _commands(channels: tuple[str, ...], subscribe: SubscribeCommand) -> Commands:
+def _commands(
+    channels: tuple[str, ...], told: tuple[str, ...], subscribe: SubscribeCommand
+) -> Commands:
     return Commands(
         channels=channels,
-        beside=lambda symbols: (*channels[1:], *_news_channels(symbols)),
+        beside=lambda symbols: (*channels[1:], *_news_channels(symbols), *told),
         subscribe=subscribe,
         unsubscribe=lambda id_, sid: _command(id_, "unsubscribe", {"sids": [sid]}),
         add=lambda id_, sid, symbols: _update(id_, sid, "add_markets", symbols),
@@ -406,6 +417,7 @@ class KalshiSection(Section):
     private_key_file: KeyPath | None = field(default=None, repr=False)
     use_yes_price: bool = True
     tickers: bool = False
+    indices: tuple[IndexId, ...] = ()
     membership: FeeRounding = "non_direct"
     probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
     markets_per_connection: Annotated[int, Range(1, 2_000)] = 200
@@ -421,6 +433,7 @@ class KalshiSection(Section):
             environment=self.environment,
             use_yes_price=self.use_yes_price,
             tickers=self.tickers,
+            indices=self.indices,
             probe_interval_s=self.probe_interval_s,
             markets_per_connection=self.markets_per_connection,
         )

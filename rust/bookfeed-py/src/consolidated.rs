@@ -1,8 +1,8 @@
 //! Several venues' books of one thing, for Python: from views of live books, or from levels.
 
-use crate::book::{side_by_name, taken_by};
+use crate::book::{BookView, side_by_name, taken_by};
 use crate::durations::duration;
-use crate::errors::engine_error;
+use crate::errors::{decimal_error, engine_error};
 use crate::numbers::qty_of;
 use crate::sources::Source;
 use crate::values::Fill;
@@ -11,6 +11,7 @@ use bookfeed_core::consolidated::{
     sweep_notional, sweep_qty,
 };
 use bookfeed_core::event::Side;
+use bookfeed_core::fees::{Fees, Usd};
 use bookfeed_core::fixed::PRICE_ONE;
 use bookfeed_core::metrics::{Ratio, Requested, Sweep, notional_f64, price_f64, qty_f64};
 use bookfeed_core::time::SECOND;
@@ -21,12 +22,42 @@ use std::collections::BTreeMap;
 /// The books of several venues read as one: made by ``Consolidated.now()``, or of ``BookView``
 /// and ``SpotBook`` by name.
 ///
-/// Each answer is of the moment it is asked, and only from books that may be believed then. All
-/// is before fees.
+/// Each answer is of the moment it is asked, and only from books that may be believed then.
+/// Prices are before fees; what a sweep pays of them stands beside it. ``taker_bps`` are what
+/// venues take of the money that changes hands, in basis points by name, such as your tier of a
+/// spot venue: what is stated counts before a market's own schedule. Raises ``DecimalError``
+/// for one that is negative or above 10,000.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct Consolidation {
     names: Vec<String>,
     books: Vec<Py<PyAny>>,
+    taker_ppm: BTreeMap<String, u32>,
+}
+
+/// What a venue takes of those who take.
+#[derive(Clone)]
+enum Charge {
+    Unknown,
+    /// Millionths of the money that changes hands.
+    Ppm(u32),
+    /// As the market's schedule says.
+    Schedule(Fees),
+}
+
+impl Charge {
+    /// The fee of one venue's part of a sweep, rounded up to 1e-9; `None` if it is not known.
+    fn of(&self, part: &Part<'_>, sweep: &Sweep) -> Option<Usd> {
+        /// From millionths of 1e-17 to 1e-9.
+        const UNIT: i128 = 100_000_000_000_000;
+        match self {
+            Self::Unknown => None,
+            Self::Ppm(ppm) => {
+                let fee = sweep.notional.checked_mul(i128::from(*ppm))?;
+                Usd::try_from(-(-fee).div_euclid(UNIT)).ok()
+            }
+            Self::Schedule(fees) => part.levels(sweep.side).taker_fee(sweep, fees),
+        }
+    }
 }
 
 impl Consolidation {
@@ -45,16 +76,46 @@ impl Consolidation {
         py: Python<'_>,
         sweep: impl FnOnce(&[Part<'_>]) -> Option<Across>,
     ) -> PyResult<Option<ConsolidatedFill>> {
+        let charges = self.charges(py);
         self.ask(py, |parts, names| {
             let Across { whole, shares } = sweep(parts)?;
-            let share = |share: Share| (names[share.place].to_owned(), fill(part_of(&whole, &share)));
-            Some(ConsolidatedFill { whole, shares: shares.into_iter().map(share).collect() })
+            let share = |share: Share| {
+                let (name, sweep) = (names[share.place], part_of(&whole, &share));
+                let charge = charges.get(name).unwrap_or(&Charge::Unknown);
+                (name.to_owned(), (sweep, charge.of(&parts[share.place], &sweep)))
+            };
+            let shares: BTreeMap<_, _> = shares.into_iter().map(share).collect();
+            // Unknown, if one of them is.
+            let fee = shares.values().try_fold(0, |sum: Usd, &(_, fee)| sum.checked_add(fee?));
+            Some(ConsolidatedFill { whole, fee, shares })
         })
+    }
+
+    /// What each venue takes: as it is stated, else as the market of its book says.
+    fn charges(&self, py: Python<'_>) -> BTreeMap<&str, Charge> {
+        let charge = |(name, book): (&String, &Py<PyAny>)| {
+            let stated = self.taker_ppm.get(name).copied().map(Charge::Ppm);
+            let schedule = || book.bind(py).cast::<BookView>().ok()?.get().taker_fees(py);
+            stated.or_else(|| schedule().map(Charge::Schedule)).unwrap_or(Charge::Unknown)
+        };
+        self.names.iter().zip(&self.books).map(|one| (one.0.as_str(), charge(one))).collect()
     }
 }
 
-const fn fill(sweep: Sweep) -> Fill {
-    Fill { sweep, touch: None, fee: None }
+/// Millionths from basis points.
+fn ppm(name: &str, bps: f64) -> PyResult<u32> {
+    const BPS_MAX: f64 = 10_000.0;
+    if !(0.0..=BPS_MAX).contains(&bps) {
+        let wanted = "a fee must be between 0 and 10000 basis points";
+        return Err(decimal_error(format!("taker_bps of {name}: {wanted}, not {bps}")));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just checked
+    let ppm = (bps * 100.0).round() as u32;
+    Ok(ppm)
+}
+
+const fn fill(sweep: Sweep, fee: Option<Usd>) -> Fill {
+    Fill { sweep, touch: None, fee }
 }
 
 /// One venue's part of a sweep, as a sweep of its own.
@@ -75,14 +136,18 @@ const fn part_of(whole: &Sweep, share: &Share) -> Sweep {
 #[pymethods]
 impl Consolidation {
     #[new]
-    fn new(books: &Bound<'_, PyDict>) -> PyResult<Self> {
+    #[pyo3(signature = (books, *, taker_bps=None))]
+    fn new(books: &Bound<'_, PyDict>, taker_bps: Option<BTreeMap<String, f64>>) -> PyResult<Self> {
+        let stated = taker_bps.unwrap_or_default().into_iter();
+        let taker_ppm =
+            stated.map(|(name, bps)| ppm(&name, bps).map(|ppm| (name, ppm))).collect::<PyResult<_>>()?;
         let (mut names, mut all) = (Vec::new(), Vec::new());
         for (name, book) in books {
             Source::of(&book)?;
             names.push(name.extract()?);
             all.push(book.unbind());
         }
-        Ok(Self { names, books: all })
+        Ok(Self { names, books: all, taker_ppm })
     }
 
     /// Names of the books that may be believed now; no others are in any answer.
@@ -256,23 +321,25 @@ impl ConsolidatedLevel {
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct ConsolidatedFill {
     whole: Sweep,
-    shares: BTreeMap<String, Fill>,
+    fee: Option<Usd>,
+    shares: BTreeMap<String, (Sweep, Option<Usd>)>,
 }
 
 #[pymethods]
 impl ConsolidatedFill {
-    /// The whole of it, without a fee: its average price is the VWAP across venues.
+    /// The whole of it: its average price is the VWAP across venues, its fee the sum of theirs;
+    /// ``None`` if one of them is not known.
     #[getter]
     fn whole(&self) -> Fill {
-        fill(self.whole)
+        fill(self.whole, self.fee)
     }
 
     /// What each venue does of it, of those that do anything.
     #[getter]
     fn venues<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let shares = PyDict::new(py);
-        for (name, share) in &self.shares {
-            shares.set_item(name, Py::new(py, fill(share.sweep))?)?;
+        for (name, &(sweep, fee)) in &self.shares {
+            shares.set_item(name, Py::new(py, fill(sweep, fee))?)?;
         }
         Ok(shares)
     }

@@ -24,6 +24,7 @@ from bookfeed.catalogue.listing import ListedOutcome, Listing, Strike
 from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.regime import Regime
 from bookfeed.catalogue.stored import news_text
+from bookfeed.fair.estimates import Volatilities
 from bookfeed.fair.recorded import Recorded
 from bookfeed.fair.scores import Bucket, Forecast, Score, Tails, buckets, score
 from bookfeed.market import Market, Outcome
@@ -51,6 +52,7 @@ _LEAD_S: Final = 600
 """Seconds before the first window, in which the volatility is learned."""
 _RELAY_LATE_NS: Final = 1_400 * _MS
 _MAKERS_LATE_S: Final = (2.0, 6.0)
+_VOLATILITY: Final = Volatilities(half_life_s=150, step_s=5)
 _SOURCE: Final = "https://data.chain.link/streams/btc-usd-twap-60s-streams"
 _EDGE: Final = 200
 """No quote stands nearer to 0 or 1, in pips."""
@@ -180,9 +182,7 @@ def forecasts(seed: int) -> list[Forecast]:
     """What was said of the windows of a world: normal moves, as those of this world are but for
     jumps.
     """
-    recorded = Recorded(
-        world_records(seed), lefts_s=LEFTS_S, tails=Tails(), half_life_s=150, step_s=5
-    )
+    recorded = Recorded(world_records(seed), lefts_s=LEFTS_S, tails=Tails(), volatility=_VOLATILITY)
     made = recorded.run()
     if recorded.left_out or recorded.problems:
         raise RuntimeError(f"seed {seed}: {dict(recorded.left_out)} {recorded.problems}")

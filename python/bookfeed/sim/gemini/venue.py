@@ -145,6 +145,11 @@ class SimGemini:
             messages.append(wire.l2_trade(one.spec, traded))
         return messages
 
+    @property
+    def markets(self) -> list[SpotMarket]:
+        """The markets in their order."""
+        return [one.market for one in self._listed.values()]
+
     def due(self, now_ns: int) -> list[Message]:
         """The changes of levels whose time to be told has come."""
         messages = []

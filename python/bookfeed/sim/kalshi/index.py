@@ -5,6 +5,7 @@ present value out, the settlement minute before a quarter of an hour takes it in
 """
 
 from collections import deque
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ class Index:
         self.index_id = index_id
         self._rng = rng
         self._cents = 8_500_000 if index_id == "BRTI" else 300_000
+        self.anchor: Callable[[int], float] | None = None
+        """Its value in dollars at a time in Unix milliseconds, if that is made elsewhere."""
         self._past: deque[tuple[int, int]] = deque(maxlen=61)
         """Source time and value of one value a second."""
 
@@ -35,7 +38,10 @@ class Index:
 
     def tick(self, now_ms: int) -> list[Message]:
         """What is said at ``now_ms``, a multiple of 200: five times a second, or both forms."""
-        self._cents = max(100, self._cents + int((self._rng.random() - 0.5) * 400))
+        if self.anchor is None:
+            self._cents = max(100, self._cents + int((self._rng.random() - 0.5) * 400))
+        else:
+            self._cents = round(self.anchor(now_ms) * 100)
         source_ms = now_ms
         messages = [self._fast(source_ms)]
         if source_ms % SECOND_MS == 0:

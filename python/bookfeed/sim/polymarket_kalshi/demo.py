@@ -3,7 +3,7 @@
 The markets are invented, and so are the facts that decide them: who judges, by what, until when.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ ALONE: Final = "polymarket"
 BTC: Final = "btc"
 """The variant of the world of one price."""
 
-_S: Final = 1_000_000_000
 _REFERENCE: Final = "rtds:crypto_prices_chainlink/update:btc/usd"
 # Chosen so that each rule has something to say.
 _RULES: Final = {
@@ -85,27 +84,19 @@ def _one_price(listing: Mapping[str, Any]) -> Table:
     }
     for name in (ALONE, "kalshi"):
         table[name] = {"ws_url": listing[name]["ws"], "rest_url": listing[name]["rest"] or ""}
+    table["kalshi"]["indices"] = [listing["index"]]
+    constituents: list[str] = []
     for name, there in listing["spot"].items():
         table[name] = {"ws_url": there["ws"]}
         if there["rest"]:
             table[name]["rest_url"] = there["rest"]
-        symbols = [market["symbol"] for market in there["markets"]]
-        table["market"] += [{"venue": name, "symbol": symbol} for symbol in symbols]
+        for market in there["markets"]:
+            table["market"].append({"venue": name, "symbol": market["symbol"]})
+            # Another currency is no part of an index in dollars.
+            if market["quote"] == "USD":
+                constituents.append(f"{name} {market['venue_symbol']}")
+    table["index"] = [{"name": BTC, "asset": "BTC", "constituents": constituents}]
     return table
-
-
-def window_clock(told: Mapping[str, int]) -> Callable[[int], int]:
-    """What the clock of windows shows at a time, both Unix nanoseconds, as the ready line has it:
-    windows are played for some time before their ends, one after the other.
-    """
-    played_ns, quarter_ns = told["played_s"] * _S, 900 * _S
-
-    def shown(ts: int) -> int:
-        number = -(-(ts - told["first_end_s"] * _S) // played_ns)
-        end_ns = told["quarter_end_s"] * _S + number * quarter_ns
-        return end_ns - (told["first_end_s"] * _S + number * played_ns - ts)
-
-    return shown
 
 
 def take_keys(listing: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -7,6 +7,7 @@ use crate::errors::{decimal_error, engine_error};
 use crate::numbers::qty_of;
 use crate::values::{Depth, Fill, TradeWindow};
 use bookfeed_core::event::Side;
+use bookfeed_core::fees::Fees;
 use bookfeed_core::fixed::{PRICE_DECIMALS, PRICE_ONE, Price, QTY_DECIMALS, Qty, format_decimal};
 use bookfeed_core::metrics::{Levels, Sweep, price_f64, qty_f64};
 use pyo3::exceptions::PyTypeError;
@@ -44,6 +45,11 @@ impl BookView {
 }
 
 impl BookView {
+    /// What taking from the book costs, as its market says; `None` if that is not known.
+    pub(crate) fn taker_fees(&self, py: Python<'_>) -> Option<Fees> {
+        self.read(py, |seen| seen.about.fees).unwrap_or_default()
+    }
+
     /// What a walk along one side would execute, and its fee.
     fn fill(
         &self,
@@ -51,7 +57,7 @@ impl BookView {
         side: Side,
         walk: impl FnOnce(Levels<'_>) -> Option<Sweep>,
     ) -> PyResult<Option<Fill>> {
-        let fees = self.read(py, |seen| seen.about.fees).unwrap_or_default();
+        let fees = self.taker_fees(py);
         self.believe(py, |book| {
             let levels = book.levels(side);
             let sweep = walk(levels)?;

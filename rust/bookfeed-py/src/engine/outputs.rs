@@ -296,8 +296,8 @@ impl Engine {
         self.inner.papers().iter().map(paper_totals).collect()
     }
 
-    /// The newest fills of a paper ledger, by its place in ``papers``, oldest first; empty without
-    /// one.
+    /// The newest fills of a paper ledger, by its place in ``papers``, oldest first; empty
+    /// without one.
     #[pyo3(signature = (ledger=0))]
     fn paper_fills(&self, ledger: usize) -> Vec<PaperFill> {
         let fills = self.inner.papers().get(ledger).into_iter().flat_map(|one| one.fills().cloned());

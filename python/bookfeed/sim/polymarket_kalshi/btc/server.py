@@ -36,20 +36,21 @@ from bookfeed.sim.relay_prices import Prices
 from bookfeed.sim.relay_server import RelaySimConfig
 from bookfeed.sim.server import either, started
 
-SPOT: Final = ("binance", "coinbase", "kraken", "bitstamp")
+SPOT: Final = ("binance", "coinbase", "kraken", "bitstamp", "gemini")
 """The spot venues of this world."""
 QUARTERS: Final = "KXBTC15M"
 LADDER: Final = "KXBTCD"
 UP_DOWN: Final = "btc-updown-15m"
+_INDEX: Final = "BRTI"
 
 _MS: Final = 1_000
 _HOST: Final = "127.0.0.1"
 _COIN: Final = "btc"
 _LEVELS: Final = 12
 # Where a tick is larger, fewer levels are as deep.
-_SPOT_LEVELS: Final = (250, 250, 60, 12)
+_SPOT_LEVELS: Final = (250, 250, 60, 12, 250)
 # How late each spot venue moves, and each prediction venue's makers, seconds.
-_BEHIND_S: Final = (0.02, 0.05, 0.1, 0.25)
+_BEHIND_S: Final = (0.02, 0.05, 0.1, 0.25, 0.15)
 _KALSHI_LATE_S: Final = 0.4
 _POLYMARKET_LATE_S: Final = 1.2
 _STRIKE_AFTER_S: Final = 5
@@ -242,8 +243,10 @@ class BtcServer:
         ladder = self._ladder(now_s)
         for spec in ladder.markets:
             worths[spec.ticker] = (spec.floor_strike, spec.close_ms // _MS)
-        config = KalshiSimConfig(seed=self.config.seed, rate=40.0, indices=())
+        config = KalshiSimConfig(seed=self.config.seed, rate=40.0, indices=(_INDEX,))
         server = QuotedKalshi(config, [*events, ladder], slots)
+        (index,) = server.venue.indices
+        index.anchor = lambda now_ms: self.world.latent.at(now_ms / _MS)
         for number, (ticker, (strike, end_s)) in enumerate(worths.items()):
             rng = seeded("btc maker of contracts", self.config.seed, number)
             quoted = KalshiQuoted(rng, server.venue.by_ticker[ticker], 5_000)
@@ -387,6 +390,7 @@ def ready(server: BtcServer) -> dict[str, Any]:
             "quarter_end_s": clock.quarter_end_s,
             "played_s": clock.played_s,
         },
+        "index": _INDEX,
         "lookup": {
             "polymarket.listings": server.gamma.url,
             "polymarket.books": tokens["rest"],
