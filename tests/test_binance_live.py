@@ -175,6 +175,18 @@ async def test_a_delay_that_grows_is_told() -> None:
         assert one.feed.counters()["delay_growths"] == 1
 
 
+async def test_a_book_that_falls_behind_its_siblings_is_told() -> None:
+    async with running() as one:
+        await one.live()
+        one.inject("lag", asset="ETHUSDT", duration_s=30.0)
+        await until(lambda: one.feed.book("ETHUSDT").delay_grows)
+        behind = {book.symbol: book for book in one.feed.status().books}
+        assert (behind["ETHUSDT"].freshness, behind["ETHUSDT"].delay_grows) == ("suspect", True)
+        assert (behind["BTCUSDT"].freshness, behind["BTCUSDT"].delay_grows) == ("fresh", False)
+        assert not one.feed.status().connections[0].delay_grows
+        assert one.feed.book("ETHUSDT").to_dict()["delay_grows"]
+
+
 @pytest.mark.parametrize("kind", ["disconnect", "reset"])
 async def test_a_new_connection_begins_its_books_anew(kind: str) -> None:
     async with running() as one:

@@ -108,9 +108,9 @@ async def test_a_book_that_moves_before_its_request_begins_is_asked_for_where_it
         shard = supervisor.shard_of(book.instrument)
         assert shard is not None
         mender._begin(book.instrument)  # noqa: SLF001
-        request = mender._fetching  # noqa: SLF001
+        question = mender._question  # noqa: SLF001
         assert supervisor.move(shard, [book.instrument], "moved by a test") is not None
-        await request
+        await until(lambda: not question.pending)
         await until(lambda: book.live and one.server.connections_seen == 2)
         await one.checked()
 

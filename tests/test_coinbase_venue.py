@@ -72,9 +72,10 @@ def test_commands_of_an_open_connection() -> None:
         {"type": "subscribe", "product_ids": ["BTC-USD"], "channel": "level2"},
         {"type": "subscribe", "channel": "heartbeats"},
     ]
-    assert recovery.witness is not None
+    witness = coinbase().witness
+    assert witness is not None
     path = "/api/v3/brokerage/market/product_book?product_id=BTC-USD&limit=250"
-    assert recovery.witness.request("BTC-USD").path == path
+    assert witness.request("BTC-USD").path == path
     gone = [orjson.loads(text) for text in recovery.members.leave(10, BOTH)]
     assert [(one["type"], one["channel"]) for one in gone] == [
         ("unsubscribe", "level2"),

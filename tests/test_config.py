@@ -107,6 +107,7 @@ symbols_per_connection = 5
 [gemini]
 api = "v2"
 ws_url = "ws://127.0.0.1:1234"
+rest_url = "http://127.0.0.1:1234"
 symbols_per_connection = 5
 
 [[market]]
@@ -231,7 +232,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     here = "ws://127.0.0.1:1234", "http://127.0.0.1:1234"
     assert loaded.sections["bitstamp"] == BitstampSection(*here, 5)
-    assert loaded.sections["gemini"] == GeminiSection("v2", "ws://127.0.0.1:1234", 5)
+    assert loaded.sections["gemini"] == GeminiSection(
+        "v2", "ws://127.0.0.1:1234", "http://127.0.0.1:1234", 5
+    )
     rest_url = "http://127.0.0.1:1234"
     coinbase = CoinbaseSection("ws://127.0.0.1:1234", rest_url, 5.0, 5)
     assert loaded.sections["coinbase"] == coinbase

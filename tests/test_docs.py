@@ -54,9 +54,10 @@ LINE_MAX: Final = 100
 # The eighteenth is for an index as time passes, and its record.
 # The nineteenth is for a venue that marks no whole book: by what one shows that is none.
 # The twentieth is for books by REST that are asked about silent ones.
-# The last is for an index beside what is told of it, fees of sweeps, and ledgers by their delay.
+# Then an index beside what is told of it, fees of sweeps, and ledgers by their delay.
+# The last is for silences that are vouched for however long, and for one book that falls behind.
 SPENT: Final = (27_000, 1_500, 150, 150, 150, 50, 60, 250, 350, 500, 750, 350, 450, 200, 200, 350)
-WORDS_MAX: Final = sum((*SPENT, 250, 430, 500, 100, 220))
+WORDS_MAX: Final = sum((*SPENT, 250, 430, 500, 100, 220, 160))
 # Written by commands, as the benchmarks are.
 WRITTEN: Final = {"docs/scorecard.md", "docs/versus.md"}
 

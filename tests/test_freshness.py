@@ -55,7 +55,9 @@ class Witnessed:
         self.asked: list[tuple[float, list[str]]] = []
         self.moved = False
         self.quiet_since_ns = 0
-        shard: Any = SimpleNamespace(conn=0, instruments={i: s for s, i in self.of.items()})
+        session = SimpleNamespace(open=True, counters=SimpleNamespace(connects=1))
+        followed = {i: s for s, i in self.of.items()}
+        shard: Any = SimpleNamespace(conn=0, instruments=followed, session=session)
         self.shard = shard
         connections: Any = SimpleNamespace(
             engine=self.engine,

@@ -16,7 +16,9 @@ from bookfeed.venues.gemini import GeminiMarket, GeminiSection
 
 
 def section_of(server: GeminiSimServer, **settings: Any) -> GeminiSection:
-    return GeminiSection(api=server.config.api, ws_url=server.url, **settings)
+    return GeminiSection(
+        api=server.config.api, ws_url=server.url, rest_url=server.rest_url or "", **settings
+    )
 
 
 def markets_of(server: GeminiSimServer) -> list[Market]:

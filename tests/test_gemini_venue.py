@@ -40,7 +40,7 @@ def test_a_target_is_a_market() -> None:
         (MARKET + MARKET, "market[1].symbol", "already in market[0]"),
         ("[gemini]\nsymbols_per_connection = 101", "gemini.symbols_per_connection", "1 to 100"),
         ('[gemini]\napi = "v1"', "gemini.api", "v2"),
-        ("[gemini]\nrest_url = ''", "gemini.rest_url", "no such key"),
+        ('[gemini]\nrest_url = "ftp://x"', "gemini.rest_url", "https://"),
     ],
 )
 def test_what_cannot_be_is_refused_by_key(text: str, key: str, words: str) -> None:
@@ -53,8 +53,19 @@ def test_what_cannot_be_is_refused_by_key(text: str, key: str, words: str) -> No
 def test_books_are_asked_to_begin_whole_wherever_the_venue_is() -> None:
     assert gemini().ws_url == "wss://ws.gemini.com/?snapshot=-1"
     section = load("", BOOKFEED_GEMINI__WS_URL="ws://127.0.0.1:9/").sections["gemini"]
-    endpoint = section.endpoint("test")
-    assert (endpoint.url, endpoint.rest_url) == ("ws://127.0.0.1:9/?snapshot=-1", None)
+    assert section.endpoint("test").url == "ws://127.0.0.1:9/?snapshot=-1"
+
+
+def test_rest_is_asked_about_silent_books_unless_told_otherwise() -> None:
+    endpoint = load("").sections["gemini"].endpoint("test")
+    assert endpoint.rest_url == "https://api.gemini.com"
+    witness = endpoint.venue.witness
+    assert witness is not None
+    path = "/v1/book/btcusd?limit_bids=100&limit_asks=100"
+    assert {witness.request(symbol).path for symbol in ("btcusd", "BTCUSD")} == {path}
+    assert 60 / witness.interval_s <= 120, "so many requests a minute are allowed"
+    without = load('[gemini]\nrest_url = ""').sections["gemini"].endpoint("test")
+    assert without.rest_url is None
 
 
 def test_three_streams_a_pair() -> None:

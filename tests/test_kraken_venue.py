@@ -95,8 +95,9 @@ def test_commands_of_an_open_connection() -> None:
         "channel": "book", "symbol": ["BTC/USD"], "depth": 25, "snapshot": True,
     }  # fmt: skip
     assert orjson.loads(recovery.hello(9)) == {"method": "ping", "req_id": 9}
-    assert recovery.witness is not None
-    asked = {symbol: recovery.witness.request(symbol).path for symbol in ("BTC/USD", "ETH/EUR")}
+    witness = kraken().witness
+    assert witness is not None
+    asked = {symbol: witness.request(symbol).path for symbol in ("BTC/USD", "ETH/EUR")}
     assert asked == {
         "BTC/USD": "/0/public/Depth?pair=XBTUSD&count=500",
         "ETH/EUR": "/0/public/Depth?pair=ETHEUR&count=500",

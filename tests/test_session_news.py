@@ -68,7 +68,8 @@ class Desk:
         fee = "kalshi:quadratic;1;direct"
         self.engine.subscribe("kalshi", TICKER, 0, T0, event=EVENT, fee=fee)
         self.book: BookView = self.engine.book(0)
-        self.shard: Any = SimpleNamespace(conn=0)
+        session = SimpleNamespace(open=True, counters=SimpleNamespace(connects=1))
+        self.shard: Any = SimpleNamespace(conn=0, session=session)
         log = RateLimitedLog(logging.getLogger("bookfeed.test"))
         connections: Any = SimpleNamespace(
             engine=self.engine,

@@ -295,7 +295,8 @@ async def test_books_that_are_gone_are_not_kept_in_mind() -> None:
     for symbol in (YES, NO):
         engine.ingest(0, book_frame(symbol), now_ns)
     assert all(engine.book(i).live for i in names)
-    shard: Any = SimpleNamespace(conn=0, instruments=names)
+    session = SimpleNamespace(open=True, counters=SimpleNamespace(connects=1))
+    shard: Any = SimpleNamespace(conn=0, instruments=names, session=session)
     connections: Any = SimpleNamespace(
         engine=engine,
         inputs=EngineInput(engine),

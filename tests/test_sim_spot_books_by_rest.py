@@ -1,4 +1,6 @@
-"""Books of the simulated Kraken and Coinbase by REST: the true best levels, as each prints them."""
+"""Books of the simulated Kraken, Coinbase and Gemini by REST: the true best levels, as each prints
+them.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -6,8 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bookfeed.sim import coinbase, kraken
+from bookfeed.sim import coinbase, gemini, kraken
 from bookfeed.sim.coinbase import CoinbaseSimConfig
+from bookfeed.sim.gemini import GeminiSimConfig
+from bookfeed.sim.gemini.wire import Api
 from bookfeed.sim.kraken import KrakenSimConfig
 from bookfeed.sim.spot_truth import SpotTruth
 
@@ -59,5 +63,30 @@ async def test_coinbase_tells_a_book_and_of_when_it_is(limit: int) -> None:
         assert sides == true_levels(server.truth, "BTC-USD", limit)
         assert book["time"].endswith("Z")
         assert (await asked(f"{url}NOT-USD"))[0] == 404
+    finally:
+        await server.close()
+
+
+@pytest.mark.parametrize("api", ["fast", "v2"])
+@pytest.mark.parametrize(("query", "count"), [("", 50), ("limit_bids=7&limit_asks=7", 7)])
+async def test_gemini_tells_a_book_and_neither_whose_nor_when(
+    api: Api, query: str, count: int
+) -> None:
+    server = await gemini.serve(GeminiSimConfig(markets=1, levels=90, api=api))
+    try:
+        url = f"{server.rest_url}/v1/book/"
+        status, told = await asked(f"{url}btcusd?{query}")
+        assert (status, told.keys()) == (200, {"bids", "asks"})
+        sides = [
+            [(Decimal(level["price"]), Decimal(level["amount"])) for level in told[side]]
+            for side in ("bids", "asks")
+        ]
+        (symbol,) = server.venue.symbols
+        assert sides == true_levels(server.truth, symbol, count)
+        whole = (await asked(f"{url}BTCUSD?limit_bids=0&limit_asks=0"))[1]
+        assert [len(whole[side]) for side in whole] == [
+            len(side) for side in true_levels(server.truth, symbol, 10**9)
+        ]
+        assert (await asked(f"{url}notusd"))[0] == 400
     finally:
         await server.close()

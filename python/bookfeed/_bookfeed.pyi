@@ -489,8 +489,13 @@ class BookView:
         """What is thought of how long the book has said nothing, at the newest ``advance``: one of
         ``FRESHNESS``. ``"fresh"``, it spoke lately; ``"quiet"``, it never says much, or a witness
         vouched for its silence; ``"suspect"``, by its own rhythm it should have spoken, and nobody
-        has vouched; ``"frozen"``, a witness knows of changes that its stream kept back;
-        ``"none"``, there is nothing to be heard. None of them is a state.
+        has vouched, or it falls behind (``delay_grows``); ``"frozen"``, a witness knows of changes
+        that its stream kept back; ``"none"``, there is nothing to be heard. None is a state.
+        """
+    @property
+    def delay_grows(self) -> bool:
+        """Whether what is said of the book is later and later, and not so of its connection: it
+        waits somewhere where its siblings do not. Judged where messages bear times, at ``advance``.
         """
     @property
     def evidence(self) -> dict[str, int]:
@@ -1612,8 +1617,9 @@ class Engine:
         """
     def suspects(self, conn: int) -> list[int]:
         """The live books of a connection that somebody else should be asked about, because they say
-        nothing although by their rhythm they should: their instrument numbers, the busiest first.
-        Where the whole connection is silent so, its busiest books are among them.
+        nothing although by their rhythm they should, or for so long that silence will soon take
+        them out: their instrument numbers, the busiest first. Where the whole connection is silent
+        beyond its rhythm, its busiest books are among them.
         """
     def probes(self, conn: int) -> list[int]:
         """The live books of a connection of which a whole one by REST is wanted beside their

@@ -79,6 +79,8 @@ class BookStatus:
     """The number of its connection; ``None`` for a book that the user pushes."""
     freshness: Freshness = "none"
     """What is thought of its silence; one of ``FRESHNESS``."""
+    delay_grows: bool = False
+    """Whether it falls behind its siblings: what is said of it is later and later."""
 
 
 def book_status(book: BookView, conn: int | None, now_ns: int) -> BookStatus:
@@ -97,6 +99,7 @@ def book_status(book: BookView, conn: int | None, now_ns: int) -> BookStatus:
         evidence_age_s=None if proved_ns is None else (now_ns - proved_ns) / 1e9,
         conn=conn,
         freshness=book.freshness,
+        delay_grows=book.delay_grows,
     )
 
 

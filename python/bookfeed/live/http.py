@@ -127,6 +127,9 @@ class RestClient:
         self._sign: Final = sign
         self._hidden: Final = hidden
         self._session: aiohttp.ClientSession | None = None
+        # Those that are used no more, until nothing is under way.
+        self._left: list[aiohttp.ClientSession] = []
+        self._under_way = 0
 
     async def fetch(self, request: RestRequest) -> bytes:
         """Return the body of the answer; raises ``RestError`` unless it is whole, and is one."""
@@ -137,6 +140,14 @@ class RestClient:
 
         With ``unless_etag`` the server may answer 304, without a body, that nothing has changed.
         """
+        self._under_way += 1
+        try:
+            return await self._ask(request, unless_etag)
+        finally:
+            self._under_way -= 1
+            await self._close_left()
+
+    async def _ask(self, request: RestRequest, unless_etag: str) -> Answer:
         headers = {"Content-Type": "application/json"}
         if self._sign is not None:
             path = urlsplit(self._url).path + request.path.partition("?")[0]
@@ -185,11 +196,23 @@ class RestClient:
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
+    def renew(self) -> None:
+        """Use the connections there are for nothing more: what is asked next takes fresh ones."""
+        if self._session is not None:
+            self._left.append(self._session)
+            self._session = None
+
+    async def _close_left(self) -> None:
+        """Close the connections that are used no more, unless an answer may come on one."""
+        while self._left and not self._under_way:
+            await self._left.pop().close()
+
     async def close(self) -> None:
         """Close the connections; the client can be used again afterwards."""
-        session, self._session = self._session, None
-        if session is not None:
+        self.renew()
+        for session in self._left:
             await session.close()
+        self._left.clear()
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ there are, is the affair of each venue.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -168,10 +169,35 @@ class Delay(NamedTuple):
         return min(self.by_ns, now_ns - self.begun_ns) if self.slowly else self.by_ns
 
 
+class Behind(Generic[P]):
+    """One market that falls behind the others of its connection, and what of it is on its way."""
+
+    def __init__(self, key: str, delay: Delay) -> None:
+        self.key = key
+        self._delay = delay
+        self._waiting: deque[tuple[int, P]] = deque()
+
+    def arrived(self, now_ns: int) -> tuple[P, ...]:
+        """What has arrived by now, in order."""
+        arrived = []
+        while self._waiting and self._waiting[0][0] <= now_ns:
+            arrived.append(self._waiting.popleft()[1])
+        return tuple(arrived)
+
+    def keeps(self, data: P, now_ns: int) -> bool:
+        """Whether what is sent now arrives later, or after what does."""
+        late_ns = self._delay.at(now_ns)
+        if late_ns or self._waiting:
+            # Nothing overtakes.
+            before_ns = self._waiting[-1][0] if self._waiting else 0
+            self._waiting.append((max(now_ns + late_ns, before_ns), data))
+        return bool(self._waiting)
+
+
 class Link(Generic[P]):
     """What faults have under way on one connection."""
 
-    __slots__ = ("clock", "delay", "frame", "frozen", "held", "later")
+    __slots__ = ("behind", "clock", "delay", "frame", "frozen", "held", "later")
 
     def __init__(self) -> None:
         self.frame = -1
@@ -183,18 +209,20 @@ class Link(Generic[P]):
         """Copies to deliver, by frame."""
         self.clock: WrongClock | None = None
         self.delay: Delay | None = None
+        self.behind: Behind[P] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether anything is under way."""
-        return bool(self.frozen or self.held or self.later or self.clock or self.delay)
+        waits = self.held or self.later or self.behind
+        return bool(self.frozen or waits or self.clock or self.delay)
 
     def clear(self) -> None:
         """Forgets what was under way: a new connection starts sound."""
         self.frozen.clear()
         self.held = None
         self.later.clear()
-        self.clock = self.delay = None
+        self.clock = self.delay = self.behind = None
 
     def stamp_wrongly(self, fault: Mishap, now_ns: int, off_by_ms: int) -> None:
         """Has stamps go wrong from now on, for as long as ``fault`` says."""

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from zlib import crc32
 
-from bookfeed.sim.faults import CLOSE_CODES, Delay, FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import CLOSE_CODES, Behind, Delay, FaultEvent, Injector, Link, Mishap
 
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "drop": ("",),
@@ -43,6 +43,13 @@ freeze      nothing more of a connection, of the book of one symbol, or but sign
 disconnect  the connection is closed in an orderly way with that close code
 reset       the connection is torn down without a close frame (TCP RST)
 restart     the server is torn down within a frame: all connections at once
+"""
+
+LAG: Final[dict[str, tuple[str, ...]]] = {"lag": ("",)}
+"""
+lag         what is said of one symbol arrives later and later, while that of others does not
+
+Not drawn at random, and none where one count runs through all symbols of a connection.
 """
 
 Duty = Literal["none", "prompt", "resync", "silence", "reconnect", "unprovable"]
@@ -135,8 +142,13 @@ class SpotInjector(Injector[SpotFault, Out]):
     def deliver(self, conn: int, out: Out, now_ns: int) -> SpotDelivery:
         """What ``conn`` gets of ``out``."""
         link = self._next_frame(conn)
+        arrived = link.behind.arrived(now_ns) if link.behind else ()
+        done = self._deliver(conn, link, out, now_ns)
+        return done._replace(frames=(*arrived, *done.frames)) if arrived else done
+
+    def _deliver(self, conn: int, link: Link[Out], out: Out, now_ns: int) -> SpotDelivery:
         late_ns = link.late_ns(now_ns)
-        if _held_back(link, out, now_ns):
+        if _held_back(link, out, now_ns) or _kept_behind(link, out, now_ns):
             return SpotDelivery((), late_ns=late_ns)
         fault = self._take(conn, link.frame, now_ns, lambda one: self._fits(one, out))
         if fault is None:
@@ -192,6 +204,12 @@ class SpotInjector(Injector[SpotFault, Out]):
                 lasts_s = fault.duration_s or 1.0
                 until_ns, grows = now_ns + int(2 * lasts_s * 1e9), fault.variant == "growing"
                 link.delay = Delay(int(lasts_s * 1e9), now_ns, until_ns, slowly=grows)
+                frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
+            case "lag":
+                lasts_s = fault.duration_s or 60.0
+                until_ns = now_ns + int(lasts_s * 1e9)
+                lag = Delay(int(lasts_s * 1e9), now_ns, until_ns, slowly=True)
+                link.behind = Behind(out.symbol, lag)
                 frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
             case "freeze":
                 duty = "silence"
@@ -256,6 +274,12 @@ class SpotInjector(Injector[SpotFault, Out]):
 def _key(out: Out) -> int:
     """A number for what frames overtake each other within: one channel of one symbol."""
     return crc32(f"{out.symbol} {out.kind}".encode()) or 1
+
+
+def _kept_behind(link: Link[Out], out: Out, now_ns: int) -> bool:
+    """Whether the frame is of a symbol that falls behind."""
+    behind = link.behind
+    return behind is not None and behind.key == out.symbol and behind.keeps(out, now_ns)
 
 
 def _held_back(link: Link[Out], out: Out, now_ns: int) -> bool:

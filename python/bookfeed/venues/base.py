@@ -163,7 +163,8 @@ class RestSeeds:
 
 @dataclass(frozen=True, slots=True)
 class RestWitness:
-    """A book by REST that is held against one of the stream whose silence is odd; it replaces none.
+    """A book by REST that is held against one of the stream whose silence is odd, or will soon have
+    lasted too long; it replaces none.
 
     ``request`` asks for one symbol, at most every ``interval_s`` seconds; the engine's
     ``ingest_rest`` understands the answer.
@@ -200,7 +201,7 @@ class Resubscription:
     anything that is always answered. ``is_busy`` says of the text of an error that there were too
     many commands. ``confirms`` says that an answer carries the number of its command, so that a
     book is subscribed again once it is given up; else both are sent, and the venue takes them in
-    order. ``witness`` is asked about books whose silence is odd; ``None``: nobody is.
+    order.
     """
 
     members: Membership
@@ -209,7 +210,6 @@ class Resubscription:
     hello: Callable[[int], str]
     is_busy: Callable[[str], bool]
     confirms: bool = True
-    witness: RestWitness | None = None
 
 
 Recovery = Commands | RestBooks | RestSeeds | Resubscription | None
@@ -251,6 +251,8 @@ class Venue:
     """Address of its REST interface; ``None`` if none is used."""
     subscription: Callable[[Sequence[str]], tuple[str, ...]]
     recovery: Recovery = None
+    witness: RestWitness | None = None
+    """Who is asked about silent books, where ``recovery`` does not ask by REST anyway."""
     news: RestNews | None = None
     """How it is asked for news by REST; ``None`` if it is not."""
     time: RestRequest | None = None

@@ -79,9 +79,9 @@ def coinbase(*, probe_interval_s: float = 10.0, symbols_per_connection: int = 10
             hello=lambda _id: command("subscribe", SIGNS_OF_LIFE),
             is_busy=lambda text: TOO_MUCH in text.lower(),
             confirms=False,
-            # Of ten requests a second from one address, one.
-            witness=RestWitness(_product_book, interval_s=1.0),
         ),
+        # Of ten requests a second from one address, one.
+        witness=RestWitness(_product_book, interval_s=1.0),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=100,
         # Of all attempts together, eight a second are borne.

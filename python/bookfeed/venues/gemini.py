@@ -3,7 +3,8 @@
 On the fast one each change has a number, so that a missing one shows with the next, and a
 connection begins each of its books with all of it. Nothing fetches a book again but a new
 connection, which costs every book of the old one: each has its own unless told otherwise. Version 2
-numbers nothing.
+numbers nothing. REST is asked about silent books: it says nothing of when its answer is, so that it
+can vouch for a book and replace none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from bookfeed.venues.base import (
     Endpoint,
     MarketSection,
     Membership,
+    RestRequest,
+    RestUrl,
+    RestWitness,
     Row,
     Section,
     Venue,
@@ -34,6 +38,7 @@ WS_URLS: Final[dict[Api, str]] = {
     "fast": "wss://ws.gemini.com",
     "v2": "wss://api.gemini.com",
 }
+REST_URL: Final = "https://api.gemini.com"
 # Without the query no book begins whole, and the first change would be taken for one.
 PATHS: Final[dict[Api, str]] = {"fast": "/?snapshot=-1", "v2": "/v2/marketdata"}
 
@@ -46,6 +51,8 @@ BOOKS: Final = "l2"
 
 SYMBOLS_A_FRAME: Final = 50
 SYMBOLS_MAX: Final = 100
+# How many of the best levels a side are asked of REST.
+REST_LEVELS: Final = 100
 
 
 def gemini(*, api: Api = "fast", symbols_per_connection: int = 1) -> Venue:
@@ -70,7 +77,7 @@ def gemini(*, api: Api = "fast", symbols_per_connection: int = 1) -> Venue:
     return Venue(
         name=NAME,
         ws_url=WS_URLS[api] + PATHS[api],
-        rest_url=None,
+        rest_url=REST_URL,
         subscription=subscription,
         members=Membership(
             join=lambda id_, symbols: (command("subscribe", id_, symbols),),
@@ -79,11 +86,18 @@ def gemini(*, api: Api = "fast", symbols_per_connection: int = 1) -> Venue:
             burst=2,
             interval_s=0.5,
         ),
+        # Of 120 requests a minute from one address, 100: many books may be silent at a time.
+        witness=RestWitness(_book, interval_s=0.6),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=SYMBOLS_MAX,
         # How many attempts are borne, the venue does not say.
         connect_stagger_s=1.0,
     )
+
+
+def _book(symbol: str) -> RestRequest:
+    query = f"limit_bids={REST_LEVELS}&limit_asks={REST_LEVELS}"
+    return RestRequest("GET", f"/v1/book/{symbol.lower()}?{query}")
 
 
 # Configuration.
@@ -95,14 +109,15 @@ class GeminiSection(Section):
 
     api: Api = "fast"
     ws_url: WsUrl | None = None
+    rest_url: RestUrl = REST_URL
     symbols_per_connection: Annotated[int, Range(1, SYMBOLS_MAX)] = 1
 
     def endpoint(self, source: str, key: Any = None) -> Endpoint:
         """The venue as it is configured; it needs no key."""
         venue = gemini(api=self.api, symbols_per_connection=self.symbols_per_connection)
-        if self.ws_url is None:
-            return Endpoint(venue, venue.ws_url)
-        return Endpoint(venue, self.ws_url.rstrip("/") + PATHS[self.api])
+        own = self.ws_url
+        ws_url = venue.ws_url if own is None else own.rstrip("/") + PATHS[self.api]
+        return Endpoint(venue, ws_url, self.rest_url or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,9 @@ def kraken(
             leave=lambda id_, symbol: command("unsubscribe", id_, BOOKS, (symbol,)),
             hello=lambda id_: orjson.dumps({"method": "ping", "req_id": id_}).decode(),
             is_busy=lambda text: TOO_MANY in text,
-            # An address may ask about once a second.
-            witness=RestWitness(_depth, interval_s=2.0),
         ),
+        # An address may ask about once a second.
+        witness=RestWitness(_depth, interval_s=2.0),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=500,
         # Of all attempts together, about 150 in ten minutes are borne.

@@ -6,6 +6,8 @@
 
 mod support;
 
+#[path = "spot/behind.rs"]
+mod behind;
 #[path = "spot/binance.rs"]
 mod binance;
 #[path = "spot/bitstamp.rs"]

@@ -1,6 +1,7 @@
 """How books are recovered: what every way has in common.
 
-``Mender`` fetches nothing by itself, so that the supervisor replaces connections. ``RestMender``
+``Mender`` fetches nothing by itself, so that the supervisor replaces connections;
+``WitnessedMender`` (``witness.py``) has REST asked first whether that is needed. ``RestMender``
 (``rest.py``) asks the venue's REST address for whole books, ``SeedMender`` (``seeds.py``) for those
 that a stream's numbered updates follow. ``CommandMender`` (``commands.py``) has books sent on the
 connection, ``ResubscribeMender`` (``resubscribe.py``) by subscribing again. Which of them a venue

@@ -13,6 +13,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections
+from bookfeed.live.recovery.question import Asked
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import RestNews, RestRequest
 
@@ -62,15 +63,15 @@ class NewsReader:
         if requests:
             self._task = asyncio.get_running_loop().create_task(self._ask(requests))
 
-    def _due(self, up: Sequence[Shard], now_ns: int) -> Iterator[tuple[int, RestRequest]]:
-        news, any_conn = self._news, up[0].conn
+    def _due(self, up: Sequence[Shard], now_ns: int) -> Iterator[tuple[Asked, RestRequest]]:
+        news, any_of_them = self._news, Asked.of(up[0])
         if self._status_ns <= now_ns:
             self._status_ns = now_ns + STATUS_NS
-            yield any_conn, news.status
+            yield any_of_them, news.status
         if self._schedule_ns <= now_ns:
             # Again as soon as the status, unless it is answered.
             self._schedule_ns = now_ns + STATUS_NS
-            yield any_conn, news.schedule
+            yield any_of_them, news.schedule
         for shard in up:
             asking = self._asking.setdefault(shard.conn, Asking())
             if asking.due_ns > now_ns:
@@ -81,7 +82,7 @@ class NewsReader:
                 continue
             asking.put_off(questions, now_ns)
             for request in self._requests(questions):
-                yield shard.conn, request
+                yield Asked.of(shard), request
 
     def _requests(self, questions: Sequence[tuple[str, str]]) -> Iterator[RestRequest]:
         news = self._news
@@ -92,10 +93,13 @@ class NewsReader:
         yield from (news.series(name) for kind, name in questions if kind == "series")
         yield from (news.event(name) for kind, name in questions if kind == "event")
 
-    async def _ask(self, requests: Sequence[tuple[int, RestRequest]]) -> None:
+    async def _ask(self, requests: Sequence[tuple[Asked, RestRequest]]) -> None:
         connections = self._connections
         try:
-            for index, (conn, request) in enumerate(requests):
+            for index, (asked, request) in enumerate(requests):
+                if not asked.stands:
+                    self._put_back([(asked, request)])
+                    continue
                 try:
                     body = await self._client.fetch(request)
                 except RestError as error:
@@ -106,25 +110,29 @@ class NewsReader:
                         return self._put_back(requests[index:])
                     continue
                 self.answers += 1
+                if not asked.stands:
+                    # What the next connection tells may be older or newer: nobody can say.
+                    self._put_back([(asked, request)])
+                    continue
                 now_ns = connections.clock.now_ns()
                 if request is self._news.schedule:
                     self._schedule_ns = now_ns + SCHEDULE_NS
-                connections.inputs.ingest_rest(conn, body, now_ns)
+                connections.inputs.ingest_rest(asked.shard.conn, body, now_ns)
                 connections.flush()
         except EngineError as error:
             connections.fail(error)
         finally:
             self._task = None
 
-    def _put_back(self, unasked: Sequence[tuple[int, RestRequest]]) -> None:
-        """What a venue that asks for quiet was not asked is due when it may be."""
-        for conn, request in unasked:
+    def _put_back(self, unasked: Sequence[tuple[Asked, RestRequest]]) -> None:
+        """What nobody answered that is to be believed is due again when it may be asked."""
+        for asked, request in unasked:
             if request is self._news.status:
                 self._status_ns = 0
             elif request is self._news.schedule:
                 self._schedule_ns = 0
             else:
-                self._asking[conn].due_ns = 0
+                self._asking[asked.shard.conn].due_ns = 0
 
     def halt(self) -> None:
         """Cancel the request under way."""

@@ -12,6 +12,7 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.question import Asked
 from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
 from bookfeed.venues.base import Membership, RestBooks
@@ -48,6 +49,13 @@ class RestMender(Mender):
         # When books were last asked for to be compared, by instrument.
         self._compared: dict[int, int] = {}
         self._suspects = Suspects()
+
+    def opened(self, shard: Shard, now_ns: int) -> None:
+        """A connection is open and its subscription on its way."""
+        super().opened(shard, now_ns)
+        if shard.session.counters.reconnects:
+            # The way to the venue may have died with the one before.
+            self._client.renew()
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
         """Say who comes and goes; begin a request if books are due and none is under way."""
@@ -99,7 +107,9 @@ class RestMender(Mender):
         connections, plan = self.connections, self.connections.plan
         given = True
         try:
-            await self._fetch_books(instruments)
+            if not await self._fetch_books(instruments):
+                # Nobody could look at them: that says nothing against the books.
+                plan.release(instruments)
             given = False
         except RestError as error:
             self.resync_failures += 1
@@ -130,15 +140,14 @@ class RestMender(Mender):
         connections = self.connections
         shards = [connections.shard_of(instrument) for instrument in instruments]
         named = [
-            (shard.conn, shard.instruments[instrument])
+            (Asked.of(shard), shard.instruments[instrument])
             for shard, instrument in zip(shards, instruments, strict=True)
             if shard is not None
         ]
         try:
             if named:
                 body = await self._client.fetch(self._books.request([name for _, name in named]))
-                connections.inputs.ingest_rest(named[0][0], body, connections.clock.now_ns())
-                connections.flush()
+                self._take([asked for asked, _ in named], body)
         except RestError as error:
             self._refused(error)
         except EngineError as error:
@@ -146,30 +155,44 @@ class RestMender(Mender):
         finally:
             self._fetching = None
 
-    async def _fetch_books(self, instruments: Sequence[int]) -> None:
+    def _take(self, asked: Sequence[Asked], body: bytes) -> bool:
+        """Have an answer judged, book by book, by the times that it states; not if it outlived all
+        the connections about whose books it was asked. Whether it was.
+        """
+        standing = next((each.shard for each in asked if each.stands), None)
+        if standing is None:
+            return False
+        connections = self.connections
+        connections.inputs.ingest_rest(standing.conn, body, connections.clock.now_ns())
+        connections.flush()
+        return True
+
+    async def _fetch_books(self, instruments: Sequence[int]) -> bool:
+        """Have books put in place; whether there was a connection on which they could be."""
         connections = self.connections
         now_ns = connections.clock.now_ns()
         before: dict[int, int | None] = {}
         symbols: list[str] = []
-        conn: int | None = None
+        asked: list[Asked] = []
         for instrument in instruments:
             shard = connections.shard_of(instrument)
             if shard is None:
                 continue
-            conn = shard.conn if conn is None else conn
+            asked.append(Asked.of(shard))
             symbols.append(shard.instruments[instrument])
             before[instrument] = connections.engine.book(instrument).ts_event
             connections.inputs.resync_begin(instrument, now_ns)
         connections.flush()
-        if conn is None:
-            return
+        if not asked:
+            return True
         body = await self._client.fetch(self._books.request(symbols))
+        if not self._take(asked, body):
+            return False
         self.resyncs += 1
-        connections.inputs.ingest_rest(conn, body, connections.clock.now_ns())
-        connections.flush()
         for shard in self._frozen(instruments, before):
             if connections.plan.take_reconnect_now(shard.conn, connections.clock.now_ns()):
                 connections.replace(shard, "silent while the market moved")
+        return True
 
     def _frozen(self, instruments: Iterable[int], before: dict[int, int | None]) -> list[Shard]:
         """Connections that were silent although the venue's own books went on changing."""

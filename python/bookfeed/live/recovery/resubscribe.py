@@ -104,6 +104,8 @@ class ResubscribeMender(Mender):
         line = self._line(shard)
         line.roll.opened(now_ns)
         self.connections.plan.release(line.attempts)
+        if self._witness is not None and shard.session.counters.reconnects:
+            self._witness.reopened(shard)
         line.attempts.clear()
         line.joined.clear()
         line.joining_until_ns = now_ns + ANSWER_NS

@@ -10,16 +10,15 @@ says whether the stream has told everything. After them come books of which the 
 one beside the stream (``Engine.probes``), before the price leaves what is known of them.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bookfeed.clock import NS_PER_S
-from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.plan import ResyncPolicy
+from bookfeed.live.recovery.question import Outcome, Question
 from bookfeed.live.recovery.roll import Roll
 from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
@@ -61,12 +60,11 @@ class SeedMender(Mender):
 
     def __init__(self, connections: Connections, client: RestClient, seeds: RestSeeds) -> None:
         super().__init__(connections)
-        self._client = client
         self._seeds = seeds
+        self._question = Question(connections, client, take=self._take, over=self._over)
         self._lines: dict[int, Line] = {}
         # Books that were silent and are ahead of their stream, and until when it may come to them.
         self._late: dict[int, int] = {}
-        self._fetching: asyncio.Task[None] | None = None
         self._suspects = Suspects()
         self._probes = Suspects()
         self._look_ns = 0
@@ -94,6 +92,8 @@ class SeedMender(Mender):
         line.roll.opened(now_ns)
         line.unheard.clear()
         self._listen_for(line, shard.instruments, now_ns)
+        if shard.session.counters.reconnects:
+            self._question.reopened(shard)
 
     def live(self, instrument: int) -> None:
         """A book is live."""
@@ -152,7 +152,7 @@ class SeedMender(Mender):
                     plan.want(instrument, _BEGINS, now_ns)
             candidates += (i for i in shard.instruments if i not in line.unheard)
             self._replace_frozen(shard, now_ns)
-        if self._fetching is not None:
+        if self._question.pending:
             return
         if plan.due(candidates, now_ns):
             for instrument in plan.take_fetch(candidates, 1, now_ns):
@@ -180,9 +180,7 @@ class SeedMender(Mender):
         """Begin a request for a book, to recover it or to compare it."""
         shard = self.connections.shard_of(instrument)
         if shard is not None:
-            # By its name now: until the request begins it may have moved.
-            task = self._fetch(shard, instrument, shard.instruments[instrument])
-            self._fetching = asyncio.get_running_loop().create_task(task)
+            self._question.ask(shard, instrument, self._seeds.request)
 
     def _replace_frozen(self, shard: Shard, now_ns: int) -> None:
         """The venue changed a book, and the stream that should say so does not."""
@@ -194,39 +192,26 @@ class SeedMender(Mender):
 
     def halt(self) -> None:
         """Cancel the request under way."""
-        if self._fetching is not None:
-            self._fetching.cancel()
+        self._question.halt()
 
     async def close(self) -> None:
         """Wait for the end of the request and close its connections."""
-        if self._fetching is not None:
-            await asyncio.gather(self._fetching, return_exceptions=True)
-        await self._client.close()
+        await self._question.close()
 
-    async def _fetch(self, shard: Shard, instrument: int, symbol: str) -> None:
+    def _over(self, instrument: int, outcome: Outcome | RestError) -> None:
         connections, plan = self.connections, self.connections.plan
         given = True
-        try:
-            opening = shard.session.counters.connects
-            body = await self._client.fetch(self._seeds.request(symbol))
-            moved = connections.shard_of(instrument) is not shard
-            if not moved and shard.session.open and shard.session.counters.connects == opening:
-                self._take(shard, instrument, body)
-            else:
-                # Nobody could look at it: that says nothing against the book.
-                plan.release((instrument,))
-        except RestError as error:
+        if outcome is Outcome.OUTLIVED:
+            # Nobody could look at an answer: that says nothing against the book.
+            plan.release((instrument,))
+        elif isinstance(outcome, RestError):
             self.resync_failures += 1
-            given = error.status not in _UNKNOWN_SYMBOL
-            connections.log.warning("fetch", "cannot fetch a book: %s", error)
-            if error.retry_after_ns:
-                plan.hold(connections.clock.now_ns() + error.retry_after_ns)
-        except EngineError as error:
-            connections.fail(error)
-        finally:
-            self._fetching = None
-            # Of a book that is not wanted any more this says nothing.
-            plan.fetched(instrument, connections.clock.now_ns(), given=given)
+            given = outcome.status not in _UNKNOWN_SYMBOL
+            connections.log.warning("fetch", "cannot fetch a book: %s", outcome)
+            if outcome.retry_after_ns:
+                plan.hold(connections.clock.now_ns() + outcome.retry_after_ns)
+        # Of a book that is not wanted any more this says nothing.
+        plan.fetched(instrument, connections.clock.now_ns(), given=given)
 
     def _take(self, shard: Shard, instrument: int, body: bytes) -> None:
         connections = self.connections

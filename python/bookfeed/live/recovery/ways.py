@@ -12,7 +12,7 @@ from bookfeed.live.recovery.news import NewsReader
 from bookfeed.live.recovery.rest import RestMender
 from bookfeed.live.recovery.resubscribe import ResubscribeMender
 from bookfeed.live.recovery.seeds import SeedMender
-from bookfeed.live.recovery.witness import Witness
+from bookfeed.live.recovery.witness import Witness, WitnessedMender
 from bookfeed.venues.base import Commands, Endpoint, RestBooks, RestSeeds, Resubscription
 
 
@@ -21,31 +21,32 @@ def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) 
 
     Raises ``ConfigError`` for a venue whose books begin with REST, without its address.
     """
-    tls = endpoint.ssl_context
-    match endpoint.venue.recovery:
+    tls, venue = endpoint.ssl_context, endpoint.venue
+    witness = _witness_of(endpoint, connections)
+    match venue.recovery:
         case Commands() as commands:
             return CommandMender(connections, commands, rng)
         case Resubscription() as commands:
-            witness = _witness_of(endpoint, connections, commands)
             return ResubscribeMender(connections, commands, rng, witness)
         case RestSeeds() as seeds:
             client = RestClient(required_rest_url(endpoint), ssl_context=tls)
             return SeedMender(connections, client, seeds)
         case RestBooks() as books if endpoint.rest_url is not None:
             client = RestClient(endpoint.rest_url, ssl_context=tls)
-            return RestMender(connections, client, books, endpoint.venue.members)
+            return RestMender(connections, client, books, venue.members)
+        case _ if witness is not None:
+            return WitnessedMender(connections, witness, venue.members)
         case _:
-            return Mender(connections, endpoint.venue.members)
+            return Mender(connections, venue.members)
 
 
-def _witness_of(
-    endpoint: Endpoint, connections: Connections, commands: Resubscription
-) -> Witness | None:
+def _witness_of(endpoint: Endpoint, connections: Connections) -> Witness | None:
     """Who is asked about silent books by REST; nobody where there is none."""
-    if commands.witness is None or endpoint.rest_url is None:
+    witness = endpoint.venue.witness
+    if witness is None or endpoint.rest_url is None:
         return None
     client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
-    return Witness(connections, client, commands.witness)
+    return Witness(connections, client, witness)
 
 
 def news_readers_of(endpoint: Endpoint, connections: Connections) -> tuple[NewsReader, ...]:

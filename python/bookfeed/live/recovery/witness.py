@@ -1,23 +1,22 @@
-"""Asks REST about books whose silence is odd, where whole books come on the stream.
+"""Asks REST about silent books, where they come on the stream or with a new connection.
 
 Which they are the engine says (``Engine.suspects``), and what an answer proves: the same book
-vouches for the silence, a later one that differs convicts a stream that goes on saying nothing.
-One request at a time, within the venue's limits. REST is an extra here: without it, books are
-recovered all the same, and nobody is asked about their silence.
+vouches for the silence; one that differs convicts a stream that goes on saying nothing, as far as
+what it states of itself allows that. One request at a time, within the venue's limits. REST is an
+extra here: without it, books are recovered all the same, and nobody is asked about their silence.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from bookfeed.clock import NS_PER_S, seconds_ns
-from bookfeed.errors import EngineError
 from bookfeed.live.http import RestClient, RestError
 from bookfeed.live.pacing import TokenBucket
-from bookfeed.live.recovery.base import Connections
+from bookfeed.live.recovery.base import Connections, Mender
+from bookfeed.live.recovery.question import Outcome, Question
 from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
-from bookfeed.venues.base import RestWitness
+from bookfeed.venues.base import Membership, RestWitness
 
 # How often it is looked whose silence is odd.
 LOOK_NS: Final = NS_PER_S
@@ -28,21 +27,21 @@ class Witness:
 
     def __init__(self, connections: Connections, client: RestClient, witness: RestWitness) -> None:
         self._connections: Final = connections
-        self._client: Final = client
         self._request: Final = witness.request
         self._budget: Final = TokenBucket(1, seconds_ns(witness.interval_s))
+        self._look_every_ns: Final = min(LOOK_NS, seconds_ns(witness.interval_s))
         self._suspects: Final = Suspects()
+        self._question: Final = Question(connections, client, take=self._take, over=self._over)
         self._look_ns = 0
         self._hold_ns = 0
-        self._asking: asyncio.Task[None] | None = None
         self.failures = 0
         """Requests that were not answered."""
 
     def look(self, up: Sequence[Shard], now_ns: int) -> None:
         """Ask about the first book that is due, if nothing is under way."""
-        if self._asking is not None or now_ns < max(self._look_ns, self._hold_ns):
+        if self._question.pending or now_ns < max(self._look_ns, self._hold_ns):
             return
-        self._look_ns = now_ns + LOOK_NS
+        self._look_ns = now_ns + self._look_every_ns
         engine = self._connections.engine
         silent = [(shard, i) for shard in up for i in engine.suspects(shard.conn)]
         due = set(self._suspects.due([i for _, i in silent], now_ns))
@@ -50,38 +49,62 @@ class Witness:
             if instrument in due and instrument in shard.instruments:
                 if self._budget.take(now_ns):
                     self._suspects.asked((instrument,), now_ns)
-                    # By its name now: until the request begins it may have moved.
-                    asking = self._ask(shard, instrument, shard.instruments[instrument])
-                    self._asking = asyncio.get_running_loop().create_task(asking)
+                    self._question.ask(shard, instrument, self._request)
                 return
 
-    async def _ask(self, shard: Shard, instrument: int, symbol: str) -> None:
+    def reopened(self, shard: Shard) -> None:
+        """A connection that was lost is there again."""
+        self._question.reopened(shard)
+
+    def _take(self, shard: Shard, instrument: int, body: bytes) -> None:
         connections = self._connections
-        try:
-            opening = shard.session.counters.connects
-            body = await self._client.fetch(self._request(symbol))
-            here = connections.shard_of(instrument) is shard and shard.session.open
-            if here and shard.session.counters.connects == opening:
-                now_ns = connections.clock.now_ns()
-                connections.inputs.ingest_rest_book(shard.conn, instrument, body, now_ns)
-                connections.flush()
-        except RestError as error:
+        now_ns = connections.clock.now_ns()
+        connections.inputs.ingest_rest_book(shard.conn, instrument, body, now_ns)
+        connections.flush()
+
+    def _over(self, _instrument: int, outcome: Outcome | RestError) -> None:
+        if isinstance(outcome, RestError):
             self.failures += 1
-            connections.log.warning("witness", "cannot ask about a silent book: %s", error)
-            if error.retry_after_ns:
-                self._hold_ns = connections.clock.now_ns() + error.retry_after_ns
-        except EngineError as error:
-            connections.fail(error)
-        finally:
-            self._asking = None
+            connections = self._connections
+            connections.log.warning("witness", "cannot ask about a silent book: %s", outcome)
+            if outcome.retry_after_ns:
+                self._hold_ns = connections.clock.now_ns() + outcome.retry_after_ns
 
     def halt(self) -> None:
         """Cancel the request under way."""
-        if self._asking is not None:
-            self._asking.cancel()
+        self._question.halt()
 
     async def close(self) -> None:
         """Wait for the end of the request and close its connections."""
-        if self._asking is not None:
-            await asyncio.gather(self._asking, return_exceptions=True)
-        await self._client.close()
+        await self._question.close()
+
+
+class WitnessedMender(Mender):
+    """Recovers books by a new connection alone, and has a silence vouched for that needs none."""
+
+    has_witness = True
+
+    def __init__(
+        self, connections: Connections, witness: Witness, members: Membership | None = None
+    ) -> None:
+        super().__init__(connections, members)
+        self._witness = witness
+
+    def opened(self, shard: Shard, now_ns: int) -> None:
+        """A connection is open and its subscription on its way."""
+        super().opened(shard, now_ns)
+        if shard.session.counters.reconnects:
+            self._witness.reopened(shard)
+
+    def mend(self, up: Sequence[Shard], now_ns: int) -> None:
+        """Say who comes and goes; ask about a silent book."""
+        super().mend(up, now_ns)
+        self._witness.look(up, now_ns)
+
+    def halt(self) -> None:
+        """Cancel what is being asked."""
+        self._witness.halt()
+
+    async def close(self) -> None:
+        """Let go of what is asked."""
+        await self._witness.close()

@@ -129,7 +129,8 @@ def _bitstamp(told: dict[str, Any]) -> Listing:
 def _gemini(told: dict[str, Any]) -> Listing:
     names = [one["symbol"] for one in told["markets"]]
     markets = [GeminiMarket("gemini", name).to_market(None) for name in names]
-    return markets, GeminiSection(ws_url=told["ws"]).endpoint("simulated")
+    section = GeminiSection(ws_url=told["ws"], rest_url=told["rest"] or "")
+    return markets, section.endpoint("simulated")
 
 
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {

@@ -2,8 +2,8 @@
 
 As a program with ``--hours 24`` it lets the markets of each venue be silent for up to half an hour,
 move for a moment, and be silent again. It prints one JSON line, and exits with 1 if connections
-were replaced needlessly more than once a day each, or books are not live in the end. How often
-books were called stale is told besides.
+were replaced needlessly more than once a day each, or books were called stale without a reason, or
+are not live in the end.
 """
 
 import argparse
@@ -75,10 +75,10 @@ class QuietVenue:
         """From now on they move when ``step`` has them do so."""
         await self.server.stop_markets()
 
-    def step(self, since_ns: int, now_ns: int) -> None:
-        """What the venue does by itself, and what its markets do if it is time."""
+    def step(self, since_ns: int, now_ns: int, *, moves: bool) -> None:
+        """What the venue does by itself, and what its markets do if it is time and they move."""
         frames = 0
-        if now_ns >= self._moves_ns:
+        if moves and now_ns >= self._moves_ns:
             frames = self._rng.randint(1, FRAMES_MAX)
             # Half of the silences are short, and one in eight is as long as they get.
             silent_s = min(SILENT_S_MAX, self._rng.expovariate(2.0 / SILENT_S_MAX))
@@ -135,10 +135,11 @@ async def pass_day(hours: float, seed: int) -> dict[str, Any]:
         await feed.wait_live(_WARM_S)
         for venue in venues.values():
             await venue.hush()
-        await asyncio.sleep(_WARM_S)
+        # What was on its way is told: nothing is held back but what happens.
+        await _pass(venues.values(), _WARM_S, moves=False)
         venue_of = {book.symbol: venues[book.venue] for book in feed.status().books}
         feed.on_update(lambda update: venue_of[update.symbol].take(update))
-        await _quiet(venues.values(), seconds)
+        await _pass(venues.values(), seconds, moves=True)
         figures = {name: one.figures(feed, seconds) for name, one in venues.items()}
         counters = feed.counters()
     for venue in venues.values():
@@ -152,14 +153,14 @@ async def pass_day(hours: float, seed: int) -> dict[str, Any]:
     }
 
 
-async def _quiet(venues: Any, seconds: float) -> None:
+async def _pass(venues: Any, seconds: float, *, moves: bool) -> None:
     loop = asyncio.get_running_loop()
     end_s, since_ns = loop.time() + seconds, virtual_time.clock().now_ns()
     while loop.time() < end_s:
         await asyncio.sleep(_STEP_S)
         now_ns = virtual_time.clock().now_ns()
         for venue in venues:
-            venue.step(since_ns, now_ns)
+            venue.step(since_ns, now_ns, moves=moves)
         since_ns = now_ns
 
 
@@ -169,6 +170,8 @@ def problems(figures: dict[str, Any]) -> list[str]:
     for name, one in figures["venues"].items():
         if one["reconnects_a_day"] > RECONNECTS_A_DAY_MAX:
             wrong.append(f"{name}: {one['needless_reconnects']} needless reconnects")
+        if false := sum(one["stale"].values()):
+            wrong.append(f"{name}: {false} times stale")
         if one["live"] < one["books"]:
             wrong.append(f"{name}: {one['live']} of {one['books']} books live in the end")
     if figures["handler_errors"]:

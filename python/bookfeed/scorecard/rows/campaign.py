@@ -221,7 +221,7 @@ ROWS: Final = (
         ),
     ),
     Row("A5", "same seed, same records, whatever the process", "identical", determinism),
-    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day", quiet),
+    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day, 0 stale", quiet),
     Row("A7", "mutants of what keeps books right", "30 of 30 killed", killed, long=True),
     Row(
         "A8",

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 from bookfeed.sim.beside import BESIDE
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
+from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
-from bookfeed.sim.spot_faults import Duty, Out, SpotFault, Wording, random_faults
 from bookfeed.sim.spot_rest_faults import REST_VARIANTS, RestInjector
 
 STREAM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
@@ -53,7 +53,7 @@ _IDS: Final = re.compile(rb'"U":([0-9]+),"u":([0-9]+)')
 class BinanceFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**BINANCE_VARIANTS, **BESIDE}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**BINANCE_VARIANTS, **LAG, **BESIDE}
 
 
 class BinanceInjector(RestInjector):

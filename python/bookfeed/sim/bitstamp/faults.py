@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 from bookfeed.sim.beside import BESIDE
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
+from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
-from bookfeed.sim.spot_faults import Duty, Out, SpotFault, Wording, random_faults
 from bookfeed.sim.spot_rest_faults import REST_VARIANTS, RestInjector
 
 BITSTAMP_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
@@ -52,7 +52,7 @@ _WORDING: Final = Wording(
 class BitstampFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**BITSTAMP_VARIANTS, **BESIDE}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**BITSTAMP_VARIANTS, **LAG, **BESIDE}
 
 
 class BitstampInjector(RestInjector):

@@ -15,8 +15,8 @@ from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.gemini.wire import L2, dump
+from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
-from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 
 GEMINI_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
@@ -45,7 +45,7 @@ _WORDING: Final = Wording(
 class GeminiFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**GEMINI_VARIANTS, **WITHOUT_REST}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**GEMINI_VARIANTS, **LAG, **WITHOUT_REST}
 
 
 class GeminiInjector(SpotInjector):

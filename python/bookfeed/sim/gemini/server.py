@@ -18,13 +18,19 @@ from typing import Any
 
 from picows import WSTransport, WSUpgradeRequest
 
-from bookfeed.sim.entry import OptionError, Options
+from bookfeed.sim.entry import Options
 from bookfeed.sim.gemini import wire
 from bookfeed.sim.gemini.faults import GeminiFault, GeminiInjector
 from bookfeed.sim.gemini.session import PATH_OF_VERSION_2, WHOLE, GeminiSession
 from bookfeed.sim.gemini.venue import GeminiVenueConfig, SimGemini
 from bookfeed.sim.gemini.wire import Message
-from bookfeed.sim.server import NS_PER_MS, check_listening, serve_until_told, started
+from bookfeed.sim.server import (
+    NS_PER_MS,
+    RestService,
+    check_listening,
+    serve_until_told,
+    started,
+)
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_session_server import SessionPeer, SessionServer, ready_of
 
@@ -40,25 +46,23 @@ class GeminiSimConfig(GeminiVenueConfig):
     """Frames a second over all connections; 0 as fast as the clients read."""
     faults: tuple[SpotFault, ...] = ()
     tls: ssl.SSLContext | None = None
-    rest: bool = False
-    """There is no REST side: books come on the stream."""
+    rest: bool = True
+    """Whether to serve REST, if aiohttp is installed."""
     rest_port: int = 0
+    """REST port; 0 picks a free one."""
 
     def __post_init__(self) -> None:
         GeminiVenueConfig.__post_init__(self)
         check_listening(self)
-        if self.rest or self.rest_port:
-            raise ValueError("no REST side is simulated: books come on the stream")
 
 
 def configured(options: Options) -> GeminiSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
     options.variant_of(())
     options.only_mirrored("a spot market has one book")
-    if options.rest_port:
-        raise OptionError("--rest-port", options.rest_port, "books come on the stream, not by REST")
     return GeminiSimConfig(
         port=options.port,
+        rest_port=options.rest_port,
         markets=options.markets,
         rate=options.rate,
         seed=options.seed,
@@ -97,6 +101,11 @@ class GeminiSimServer(SessionServer[Client, Message]):
     def session_of(self, conn: int) -> GeminiSession:
         """The session of a new connection, whatever its address asks."""
         return GeminiSession(self.venue, conn)
+
+    def _make_rest(self) -> RestService:
+        from bookfeed.sim.gemini.rest import GeminiRest
+
+        return GeminiRest(self.venue)
 
     def stumble(self, client: Client, symbol: str) -> None:
         """Leaves numbers of a book out."""

@@ -187,6 +187,13 @@ class SimGemini:
         first = last if self._rng.random() < 0.5 else max(1, last - int(self._rng.random() * 1e4))
         return wire.depth(spec, (first, last), bids, asks, now_ns, whole=True)
 
+    def book(self, symbol: str, bids: int, asks: int, now_ns: int) -> str:
+        """The best levels of each side of ``symbol`` as REST tells them; ``KeyError`` if there is
+        none.
+        """
+        market = self._listed[symbol].market
+        return wire.book(market.spec, market.top(True, bids), market.top(False, asks), now_ns)
+
     def skip(self, symbol: str) -> None:
         """Leaves updates of ``symbol`` out, as if something had happened that nobody is told."""
         one = self._listed[symbol]

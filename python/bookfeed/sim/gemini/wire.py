@@ -22,6 +22,7 @@ L2: Final = "l2"
 L2_TRADES: Final = "l2_trade"
 
 _NS_PER_MS: Final = 1_000_000
+_NS_PER_S: Final = 1_000_000_000
 
 Entries = Iterable[tuple[int, int]]
 
@@ -149,6 +150,19 @@ def l2_traded(spec: SpotSpec, number: int, one: Print, at_ns: int) -> dict[str, 
 def l2_trade(spec: SpotSpec, traded: dict[str, Any]) -> Message:
     """The same as a message."""
     return Message(L2_TRADES, symbol_of(spec, "v2"), dump(traded))
+
+
+def book(spec: SpotSpec, bids: Entries, asks: Entries, at_ns: int) -> str:
+    """An answer of REST: levels, best first; of the time in them nobody should make anything."""
+    second = str(at_ns // _NS_PER_S)
+
+    def listed(levels: Entries) -> list[dict[str, str]]:
+        return [
+            {"price": price, "amount": size, "timestamp": second}
+            for price, size in _levels(spec, levels)
+        ]
+
+    return dump({"bids": listed(bids), "asks": listed(asks)}).decode()
 
 
 def reply(id_: object, **told: Any) -> bytes:

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
+from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
-from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 
 KRAKEN_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
@@ -50,7 +50,7 @@ _LEVEL: Final = re.compile(rb'\{"price":([0-9.]+),"qty":([0-9.]+)\},?')
 class KrakenFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**KRAKEN_VARIANTS, **WITHOUT_REST}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**KRAKEN_VARIANTS, **LAG, **WITHOUT_REST}
 
 
 class _Entry(NamedTuple):

@@ -534,8 +534,15 @@ impl Book {
 
     /// Whether a witness has another book, which was not enough to doubt this one.
     pub(crate) fn accused(&self) -> bool {
-        let of = self.rare.stitch.book_id().and_then(|id| i64::try_from(id).ok());
-        self.rare.accusation.stands(of.unwrap_or(self.ts_event))
+        self.rare.accusation.stands(self.stands())
+    }
+
+    /// At which number it stands, else at which venue time; where there is neither, at how many
+    /// changes.
+    pub(crate) fn stands(&self) -> i64 {
+        let number = self.rare.stitch.book_id().and_then(|id| i64::try_from(id).ok());
+        let changes = i64::try_from(self.version).unwrap_or(i64::MAX);
+        number.unwrap_or(if self.ts_event == ABSENT { changes } else { self.ts_event })
     }
 
     /// Whether it is an answer by REST, unchanged since, that its late stream contradicts.

@@ -254,6 +254,35 @@ impl Reader<'_> {
         })
     }
 
+    /// As [`Self::levels`], of levels that are objects, `{"price":…,"size":…}` each, where the member
+    /// of the size is called `size`; others are ignored.
+    ///
+    /// # Errors
+    /// If what stands here is not JSON.
+    pub(crate) fn objects(
+        &mut self,
+        cursor: &mut Cursor,
+        terms: (Side, Zero),
+        size: &[u8],
+    ) -> Result<LevelArray, JsonError> {
+        self.levels(cursor, terms, |reader, cursor| {
+            if cursor.peek() != b'{' {
+                cursor.skip()?;
+                return Ok(Err(NoLevel::Wrong("level is not an object")));
+            }
+            let (mut price, mut qty) = (Value::default(), Value::default());
+            members(cursor, |name, cursor| {
+                match name {
+                    b"price" => price = cursor.scalar()?,
+                    _ if name == size => qty = cursor.scalar()?,
+                    _ => cursor.skip()?,
+                }
+                Ok(())
+            })?;
+            Ok(reader.level(price, qty))
+        })
+    }
+
     /// Adds a message.
     #[inline]
     pub fn push(&mut self, place: Place, market: Value, ts_event: Nanos, body: Body) {

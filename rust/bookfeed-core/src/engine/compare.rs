@@ -6,7 +6,8 @@
 //!
 //! A witness may be wrong itself. Its answers are counted ([`Reputation`]), and one that was wrong
 //! often is asked again before it costs a book its state; so is one that says next to nothing of a
-//! market that has prices (`Row::ghosts`), twice. Whatever the stream says meanwhile clears the book.
+//! market that has prices (`Row::ghosts`), twice, and one that states nothing of itself where it may
+//! convict. Whatever the stream says meanwhile clears the book.
 
 use super::judge::Judge;
 use super::poll::says_nothing;
@@ -21,12 +22,15 @@ use crate::instrument::InstrumentId;
 use crate::sequence::reputation::{Answer, Reputation};
 use crate::sequence::rhythm::Freshness;
 use crate::time::{Nanos, SECOND};
+use crate::venue::Continuity;
 use std::ops::Range;
 
-/// How many answers in a row cost a book its state: usually, of a doubtful witness, of ghosts.
+/// How many answers in a row cost a book its state: usually, of a doubtful witness, of ghosts, of one
+/// that does not say of when they are.
 const ANSWERS: u32 = 1;
 const ANSWERS_DOUBTFUL: u32 = 2;
 const ANSWERS_GHOST: u32 = 3;
+const ANSWERS_UNDATED: u32 = 3;
 
 /// A book by REST of a venue that numbers its messages. It has no number and no time, so it
 /// can neither replace a book nor convict one; that it is the same still says something.
@@ -75,7 +79,8 @@ pub(super) fn compare_fetched(
 
 /// A book by REST of a venue whose stream proves its books, and which states of when it is: it may
 /// convict a silence that is odd, of the book alone, and vouch for it. A stream that speaks is on its
-/// way. A time in whole seconds stands for all of its second.
+/// way. A time in whole seconds stands for all of its second. Where it is that of the newest level, a
+/// book may be newer: of a level that is gone nothing is left.
 pub(super) fn compare_silent(
     world: &mut World,
     judge: &mut Judge,
@@ -91,10 +96,37 @@ pub(super) fn compare_silent(
         (older, book.ts_event, same_as_known(book, frame, snapshot))
     });
     let odd = world.rhythms.get(id as usize).is_some_and(|r| r.verdict == Freshness::Suspect);
+    let newest_level = world.continuity(id) == Some(Continuity::Checksum);
     match told {
-        Some((true, ..)) => differ(world, id, Answer::Older),
+        Some((true, _, same)) if !(newest_level && same == Some(true)) => {
+            differ(world, id, Answer::Older)
+        }
         Some((_, _, Some(true))) => agree(world, origin, id),
         Some((_, of, Some(false))) if odd => {
+            let deadline = origin.ts_recv.saturating_add(world.config.witness_grace);
+            accuse(world, judge, id, Answer::Differed, of, deadline);
+        }
+        _ => world.counters.rest_rejected += 1,
+    }
+}
+
+/// A book by REST that states nothing of itself, beside a stream that alone begins its books. The same
+/// levels vouch for a silence. Other ones may be older, or ahead of a stream that is on its way: they
+/// convict only a silence that is odd, and only if they are told again and again.
+pub(super) fn compare_undated(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+) {
+    let id = snapshot.instrument;
+    let book = world.books.get(id as usize).filter(|book| book.believable());
+    let told = book.map(|book| (book.stands(), same_as_known(book, frame, snapshot)));
+    let odd = world.rhythms.get(id as usize).is_some_and(|r| r.verdict == Freshness::Suspect);
+    match told {
+        Some((_, Some(true))) => agree(world, origin, id),
+        Some((of, Some(false))) if odd => {
             let deadline = origin.ts_recv.saturating_add(world.config.witness_grace);
             accuse(world, judge, id, Answer::Differed, of, deadline);
         }
@@ -196,6 +228,7 @@ fn accuse(
     let doubtful = reputation(world, id).is_some_and(|witness| witness.doubtful());
     let enough = match answer {
         Answer::Ghost => ANSWERS_GHOST,
+        _ if world.begins_whole(id) => ANSWERS_UNDATED,
         _ if doubtful => ANSWERS_DOUBTFUL,
         _ => ANSWERS,
     };
@@ -247,7 +280,7 @@ fn is_ghost(world: &World, id: InstrumentId, frame: &Frame, snapshot: &Snapshot)
 }
 
 /// Whether a whole book has the levels of ours, as far as both are known; `None` if it contradicts
-/// itself.
+/// itself, or has no level at all: that says nothing.
 fn same_as_known(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool> {
     let load = |side, range: &Range<usize>| {
         let mut theirs = BookSide::new(side);
@@ -256,7 +289,7 @@ fn same_as_known(book: &Book, frame: &Frame, snapshot: &Snapshot) -> Option<bool
     };
     let theirs = [load(Side::Bid, &snapshot.bids)?, load(Side::Ask, &snapshot.asks)?];
     let ends = [0, 1].map(|i: usize| theirs[i].worst_price().unwrap_or(ABSENT));
-    Some(book.same_within(&theirs, ends))
+    (ends != [ABSENT; 2]).then(|| book.same_within(&theirs, ends))
 }
 
 /// The best level of one side of an answer.

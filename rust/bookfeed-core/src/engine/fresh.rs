@@ -5,6 +5,9 @@
 //! ([`Engine::suspects`]). The answer either vouches for the silence, or shows that the stream kept
 //! changes back (`withheld`), which costs the book its state as ever.
 //!
+//! A silence that is long without being odd is asked about as well, shortly before it would take the
+//! book out: a market that never says much stays live as long as a witness vouches for it.
+//!
 //! Rhythms are looked at when time passes, and at no frame.
 
 use super::Engine;
@@ -13,9 +16,11 @@ use super::probe;
 use super::world::World;
 use crate::book::Book;
 use crate::book::integrity::{Cause, State};
+use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
 use crate::sequence::rhythm::{Freshness, Rhythm};
 use crate::sequence::stream::Connection;
+use crate::sequence::trend::Trend;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use crate::venue::Continuity;
 
@@ -26,12 +31,25 @@ const FIRST_WORD: Nanos = 5 * SECOND;
 /// Of a connection that is silent as a whole, so many books are asked about: those that spoke most
 /// often.
 const SAMPLE: usize = 8;
+/// The share of the longest silence that is left for a witness to answer in.
+const ANSWERED_WITHIN: i64 = 6;
 
 impl Engine {
-    /// What is thought of the silence of a book.
+    /// What is thought of the silence of a book; one that falls behind its siblings is suspect,
+    /// however much is said of it.
     #[must_use]
     pub fn freshness(&self, id: InstrumentId) -> Freshness {
-        self.world.rhythms.get(id as usize).map_or(Freshness::None, |rhythm| rhythm.verdict)
+        match self.world.rhythms.get(id as usize).map_or(Freshness::None, |rhythm| rhythm.verdict) {
+            Freshness::Fresh | Freshness::Quiet if self.falls_behind(id) => Freshness::Suspect,
+            verdict => verdict,
+        }
+    }
+
+    /// Whether what is said of a book is later and later, while that is not so of its connection.
+    #[must_use]
+    pub fn falls_behind(&self, id: InstrumentId) -> bool {
+        let grows = self.world.trends.get(id as usize).is_some_and(|trend| trend.grows);
+        grows && self.world.instruments.at(id).is_some_and(|about| !self.delay_grows(about.conn))
     }
 
     /// The same of a connection; one whose delay grows is suspect, however much it says.
@@ -50,9 +68,9 @@ impl Engine {
     }
 
     /// The live books of a connection that somebody should be asked about, because they say nothing
-    /// although by their rhythm they should, the busiest first. Of a connection that is silent as a
-    /// whole, some of the busiest are among them; and those of which a witness had another book that is
-    /// to be asked again.
+    /// although by their rhythm they should, or for so long that silence will soon take them out; the
+    /// busiest first. Of a connection that is silent as a whole, some of the busiest are among them; and
+    /// those of which a witness had another book that is to be asked again.
     #[must_use]
     pub fn suspects(&self, conn: u32) -> Vec<InstrumentId> {
         let Self { world, .. } = self;
@@ -65,9 +83,22 @@ impl Engine {
         let busiest = if all { SAMPLE } else { 0 };
         let asked = |(at, id): (usize, InstrumentId)| {
             let odd = rhythm(id).verdict == Freshness::Suspect;
-            (at < busiest || odd || world.books[id as usize].accused()).then_some(id)
+            let accused = world.books[id as usize].accused();
+            (at < busiest || odd || accused || self.ages(connection, id)).then_some(id)
         };
         live.into_iter().enumerate().filter_map(asked).collect()
+    }
+
+    /// Whether nothing was heard of a book, and nobody vouched for it, for almost as long as it may be
+    /// silent.
+    fn ages(&self, connection: &Connection, id: InstrumentId) -> bool {
+        let silence = self.world.config.silence;
+        if silence == 0 || connection.venue.row().continuity == Continuity::Expiry {
+            return false;
+        }
+        let looked = self.judge.next_look.saturating_sub(LOOK_EVERY);
+        let proved = connection.spoke().max(self.ts_evidence(id));
+        looked.saturating_sub(proved) >= silence - silence / ANSWERED_WITHIN
     }
 }
 
@@ -85,6 +116,7 @@ impl Judge {
             if world.config.odd_silence > 0 {
                 look_at(connection, &world.books, &mut world.rhythms, world.config.odd_silence, ts);
             }
+            follow_delays(connection, &world.books, &mut world.trends, ts);
             probe::look_at(connection, &mut world.books, ts);
         }
     }
@@ -115,6 +147,20 @@ fn look_at(connection: &mut Connection, books: &[Book], rhythms: &mut [Rhythm], 
         connection.rhythm.verdict = if silent { Freshness::Frozen } else { verdict };
     } else {
         connection.rhythm.pause();
+    }
+}
+
+/// How late each book's newest message was: one of them may wait where its siblings do not.
+fn follow_delays(connection: &Connection, books: &[Book], trends: &mut [Trend], ts: Nanos) {
+    for &id in &connection.instruments {
+        let (book, trend) = (&books[id as usize], &mut trends[id as usize]);
+        if connection.up && book.running() {
+            let behind = book.ts_recv.saturating_sub(book.ts_event);
+            let late = if book.ts_event == ABSENT { ABSENT } else { behind };
+            trend.look(book.ts_event, late, ts);
+        } else if trend.begun() {
+            *trend = Trend::default();
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
 use crate::sequence::rhythm::Rhythm;
 use crate::sequence::stitch::Stitch;
+use crate::sequence::trend::Trend;
 use crate::signals::own::OwnLevels;
 use crate::time::Nanos;
 use crate::trades::{TapeLimits, TradeTape};
@@ -94,11 +95,13 @@ impl Judge {
             Some(vacant) => {
                 (*vacant, world.tapes[id as usize]) = (book, tape);
                 world.rhythms[id as usize] = Rhythm::default();
+                world.trends[id as usize] = Trend::default();
             }
             None => {
                 world.books.push(book);
                 world.tapes.push(tape);
                 world.rhythms.push(Rhythm::default());
+                world.trends.push(Trend::default());
             }
         }
         world.join_connection(conn, id);

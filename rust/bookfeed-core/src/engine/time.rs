@@ -116,15 +116,13 @@ impl Judge {
             // Its books say themselves how long they hold.
             return;
         }
-        // Where streams are numbered, only the stream that carries a book speaks for it. A book
-        // fetched by REST while its stream is silent was vouched for at that moment.
-        let numbered = connection.venue.row().continuity == Continuity::Stream;
-        let spoke = if numbered { ABSENT } else { connection.ts_data };
+        // A book fetched by REST while its stream is silent was vouched for at that moment.
+        let spoke = connection.spoke();
         let view = world.view();
         let due = |id: InstrumentId| spoke.max(view.ts_evidence(id)).saturating_add(silence);
         let mut next = connection.ts_data.saturating_add(silence);
         let mut silenced = Vec::new();
-        if numbered || ts >= next {
+        if spoke == ABSENT || ts >= next {
             next = ts.saturating_add(silence);
             for &id in &connection.instruments {
                 if !world.books[id as usize].running() {

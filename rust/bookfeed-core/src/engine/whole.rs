@@ -4,7 +4,9 @@
 use super::applied::How;
 use super::apply::Applier;
 use super::beside::hear_beside;
-use super::compare::{compare_fetched, compare_rest, compare_seed, compare_silent, same_levels};
+use super::compare::{
+    compare_fetched, compare_rest, compare_seed, compare_silent, compare_undated, same_levels,
+};
 use super::early::put_on;
 use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
@@ -233,6 +235,9 @@ impl Applier {
             }
             Some(Continuity::Stream | Continuity::Checksum) => {
                 compare_silent(world, judge, origin, frame, snapshot);
+            }
+            Some(Continuity::UpdateIds) if world.begins_whole(snapshot.instrument) => {
+                compare_undated(world, judge, origin, frame, snapshot);
             }
             Some(Continuity::UpdateIds | Continuity::Timestamps) => {
                 let stands_at = stands_at.unwrap_or(message.place.seq);

@@ -15,6 +15,7 @@ use crate::latency::Histogram;
 use crate::sequence::clock::Pace;
 use crate::sequence::rhythm::Rhythm;
 use crate::sequence::stream::{Connection, StreamId, Streams};
+use crate::sequence::trend::Trend;
 use crate::signals::View;
 use crate::signals::own::OwnLevels;
 use crate::span::Value;
@@ -73,6 +74,8 @@ pub(super) struct World {
     pub(super) tapes: Vec<TradeTape>,
     /// How often each book is spoken of.
     pub(super) rhythms: Vec<Rhythm>,
+    /// How the delay of what is said of each book goes on.
+    pub(super) trends: Vec<Trend>,
     /// What each venue last said of itself, and when it will be closed.
     pub(super) exchanges: [ExchangeKnown; Venue::ALL.len()],
     pub(super) connections: Vec<Option<Connection>>,
@@ -100,6 +103,7 @@ impl World {
             levels: LevelWatch::default(),
             tapes: Vec::new(),
             rhythms: Vec::new(),
+            trends: Vec::new(),
             exchanges: Default::default(),
             connections: Vec::new(),
             streams: Streams::default(),

@@ -13,6 +13,7 @@ use crate::decode::Mode;
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN, Venue};
 use crate::time::Nanos;
+use crate::venue::Continuity;
 
 /// Index of a stream in [`Streams`].
 pub type StreamId = u32;
@@ -79,6 +80,13 @@ impl Connection {
             twin: UNKNOWN,
             streams,
         }
+    }
+
+    /// When it last spoke for all of its books: when it brought anything about a market, unless it
+    /// carries numbered streams, each of which speaks for its own books alone.
+    pub(crate) fn spoke(&self) -> Nanos {
+        let numbered = self.venue.row().continuity == Continuity::Stream;
+        if numbered { ABSENT } else { self.ts_data }
     }
 
     /// The stream that the venue calls `sid`.

@@ -1,5 +1,5 @@
-//! Whether the delay of a connection grows: what it brings waits in a queue somewhere, each message
-//! for longer than the one before.
+//! Whether the delay of a connection, or of one book on it, grows: what it brings waits in a queue
+//! somewhere, each message for longer than the one before.
 //!
 //! One message may be slow, and a batch is as old as its oldest change. So only the least delay of a
 //! while counts, the fastest that any got through: if that rises again and again, by more than two
@@ -20,7 +20,7 @@ const PART: Nanos = 40;
 const RISES: u32 = 4;
 const RISEN: Nanos = 250 * MILLISECOND;
 
-/// The delay of one connection, as time passes.
+/// The delay of one connection, or of one book, as time passes.
 #[derive(Clone, Copy, Debug)]
 pub struct Trend {
     /// Venue time of the newest message seen, or [`ABSENT`].
@@ -70,6 +70,12 @@ impl Trend {
         (self.newest, self.least, self.seen) = (stamp, self.least.min(delay), self.seen + 1);
         let passed = ts.saturating_sub(self.began);
         passed >= WHILE && self.seen >= SEEN && self.end_while(passed, ts)
+    }
+
+    /// Whether it has seen a message since it was made.
+    #[must_use]
+    pub const fn begun(&self) -> bool {
+        self.began != ABSENT
     }
 
     fn end_while(&mut self, passed: Nanos, ts: Nanos) -> bool {

@@ -30,7 +30,8 @@ fn cut_off_anywhere_nothing_is_decoded() {
 fn maimed(frame: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     let paths = ["", "/data", "/data/0", "/data/0/bids/0", "/data/0/asks/0", "/events/0"];
-    let others = ["/events/0/updates/0", "/result/XXBTZUSD", "/pricebook", "/pricebook/bids/0"];
+    let others =
+        ["/events/0/updates/0", "/result/XXBTZUSD", "/pricebook", "/pricebook/bids/0", "/bids/0"];
     for path in paths.into_iter().chain(others) {
         let Some(Value::Object(members)) = frame.pointer(path) else { continue };
         for name in members.keys() {

@@ -186,11 +186,18 @@ impl BookView {
     /// What is thought of how long the book has said nothing, at the newest ``advance``: one of
     /// ``FRESHNESS``. ``"fresh"``, it spoke lately; ``"quiet"``, it never says much, or a witness
     /// vouched for its silence; ``"suspect"``, by its own rhythm it should have spoken, and nobody
-    /// has vouched; ``"frozen"``, a witness knows of changes that its stream kept back;
-    /// ``"none"``, there is nothing to be heard. None of them is a state.
+    /// has vouched, or it falls behind (``delay_grows``); ``"frozen"``, a witness knows of changes
+    /// that its stream kept back; ``"none"``, there is nothing to be heard. None is a state.
     #[getter]
     fn freshness(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.read(py, |seen| seen.freshness().name())
+    }
+
+    /// Whether what is said of the book is later and later, and not so of its connection: it
+    /// waits somewhere where its siblings do not. Judged where messages bear times, at ``advance``.
+    #[getter]
+    fn delay_grows(&self, py: Python<'_>) -> PyResult<bool> {
+        self.read(py, |seen| seen.falls_behind())
     }
 
     /// How often each kind of evidence spoke for or against the book since it was subscribed.

@@ -16,6 +16,7 @@ pub struct Frozen {
     pub(super) trades: TradeTape,
     pub(super) ts_evidence: Nanos,
     pub(super) freshness: Freshness,
+    pub(super) falls_behind: bool,
     /// The engine's newest time then.
     pub(super) now: Nanos,
 }
@@ -37,6 +38,7 @@ impl BookView {
             trades: seen.trades().cloned().unwrap_or_default(),
             ts_evidence: seen.ts_evidence(),
             freshness: seen.freshness(),
+            falls_behind: seen.falls_behind(),
             now: match seen.when {
                 When::Now(..) => now,
                 When::Then(frozen) => frozen.now,

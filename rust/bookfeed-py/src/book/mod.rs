@@ -86,6 +86,13 @@ impl<'a> Seen<'a> {
             When::Then(frozen) => frozen.freshness,
         }
     }
+
+    fn falls_behind(&self) -> bool {
+        match self.when {
+            When::Now(engine, id) => engine.falls_behind(id),
+            When::Then(frozen) => frozen.falls_behind,
+        }
+    }
 }
 
 /// The side called `name`.

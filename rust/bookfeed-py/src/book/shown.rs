@@ -75,6 +75,7 @@ impl BookView {
         dict.set_item("ts_recv", present(book.ts_recv))?;
         dict.set_item("ts_evidence", present(seen.ts_evidence()))?;
         dict.set_item("freshness", seen.freshness().name())?;
+        dict.set_item("delay_grows", seen.falls_behind())?;
         let believed = Some(view).filter(|_| book.readable());
         for (price, size, side) in [("bid", "bid_qty", Side::Bid), ("ask", "ask_qty", Side::Ask)] {
             let best = believed.and_then(|view| view.best(side));

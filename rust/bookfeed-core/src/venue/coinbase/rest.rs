@@ -3,7 +3,7 @@
 
 use super::{Decoder, REST_BOOK};
 use crate::decode::json::{Cursor, JsonError};
-use crate::decode::read::{self, LevelArray, NoLevel, Wrong, Zero, is_text};
+use crate::decode::read::{self, LevelArray, Wrong, Zero, is_text};
 use crate::event::{Body, Levels, ProofClaim, Side, Snapshot};
 use crate::fixed::ABSENT;
 use crate::instrument::{InstrumentId, UNKNOWN};
@@ -53,31 +53,14 @@ impl Decoder<'_> {
         match name {
             b"product_id" => book.product_id = cursor.scalar()?,
             b"time" => book.time = cursor.scalar()?,
-            b"bids" => book.sides[0] = Some(self.rest_levels(cursor, Side::Bid)?),
-            b"asks" => book.sides[1] = Some(self.rest_levels(cursor, Side::Ask)?),
+            b"bids" | b"asks" => {
+                let (at, side) = if name == b"bids" { (0, Side::Bid) } else { (1, Side::Ask) };
+                let levels = self.reader.objects(cursor, (side, Zero::Skipped), b"size")?;
+                book.sides[at] = Some(levels);
+            }
             _ => cursor.skip()?,
         }
         Ok(())
-    }
-
-    /// Levels, `{"price":…,"size":…}` each.
-    fn rest_levels(&mut self, cursor: &mut Cursor, side: Side) -> Result<LevelArray, JsonError> {
-        self.reader.levels(cursor, (side, Zero::Skipped), |reader, cursor| {
-            if cursor.peek() != b'{' {
-                cursor.skip()?;
-                return Ok(Err(NoLevel::Wrong("level is not an object")));
-            }
-            let (mut price, mut size) = (Value::default(), Value::default());
-            read::members(cursor, |name, cursor| {
-                match name {
-                    b"price" => price = cursor.scalar()?,
-                    b"size" => size = cursor.scalar()?,
-                    _ => cursor.skip()?,
-                }
-                Ok(())
-            })?;
-            Ok(reader.level(price, size))
-        })
     }
 
     fn whole(&mut self, book: &Pricebook, about: InstrumentId) -> Result<(Nanos, Body), Wrong> {

@@ -9,6 +9,8 @@
 //! Members come in any order, so they are collected first and understood at the end; `b` and `a` are
 //! levels in one message and prices in another, told apart by what stands there.
 
+mod rest;
+
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
 use crate::decode::{Payload, Source, Tally, stamp};
@@ -21,8 +23,8 @@ use crate::instrument::{Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
 use crate::time::{MILLISECOND, Nanos};
 
-/// Message types, in order of their counters: those of the fast WebSocket, then those of version 2.
-pub const MESSAGE_NAMES: [&str; 13] = [
+/// Message types, in order of their counters: those of the fast WebSocket, those of version 2, others.
+pub const MESSAGE_NAMES: [&str; 14] = [
     "depthUpdate",
     "bookTicker",
     "trade",
@@ -35,6 +37,7 @@ pub const MESSAGE_NAMES: [&str; 13] = [
     "heartbeat",
     "auction",
     "other",
+    "rest_book",
     "untyped",
 ];
 const DEPTH: u8 = 0;
@@ -49,7 +52,8 @@ const L2_TRADE: u8 = 8;
 const HEARTBEAT: u8 = 9;
 const AUCTION: u8 = 10;
 const OTHER: u8 = 11;
-const UNTYPED: u8 = 12;
+const REST_BOOK: u8 = 12;
+const UNTYPED: u8 = 13;
 
 /// The status of an answer to a command that was carried out.
 const DONE: u64 = 200;
@@ -114,7 +118,7 @@ pub fn decode(
     let mut decoder = Decoder(reader);
     match payload.source {
         Source::Stream => decoder.stream(&mut cursor, tally)?,
-        Source::Rest => decoder.0.no_rest(&mut cursor)?,
+        Source::Rest => decoder.rest(&mut cursor, payload.about)?,
     }
     tally.count(&frame.kinds);
     Ok(())
