@@ -62,6 +62,9 @@ NOTES: Final = """## What was not played
   again and again, which needs no book code, so it was not played to.
 * ccxt looks for the change that bears the very time of Bitstamp's whole book. Where that is of a
   moment between two, as our simulator's is by even seeds, it drops what came before the answer.
+* Bitstamp tells the best 100 levels again and again, which its changes are held against. The one
+  that bookfeed missed was of the 186th: what is lost behind the hundred shows by REST, within a
+  minute, which these cases are too short for.
 * A size that is wrong in the frame itself is the venue's own word where nothing else speaks of it:
   Binance's, Coinbase's and Kalshi's messages have no sum. bookfeed compares Kalshi's books every
   minute, which these cases are too short for.
