@@ -249,7 +249,13 @@ def test_no_rule_speaks_of_books_that_were_never_live(rule: str) -> None:
         "box": {"a": f"polymarket {YES} yes", "b": f"polymarket {NO} no"},
         "basket": legs,
         "ladder": legs,
-    }
+        "fair_value": {},
+        "delay": {},
+        "strike_gap": {
+            "a": f"polymarket {YES} yes", "b": f"polymarket {NO} no",
+            "a_strike": "1", "b_strike": "2", "reference_sd": "1",
+        },
+    }  # fmt: skip
     engine.add_rule(rule, parameters[rule])
     for asset in (YES, NO):
         engine.subscribe("polymarket", asset, 0, T0, market=MARKET, fee="polymarket:0;1")

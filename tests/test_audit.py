@@ -46,6 +46,12 @@ BUNDLES: list[tuple[str, dict[str, Any]]] = [
     ("box", {"a": "kalshi K-0 yes", "b": "polymarket N0 no", "polarity_check": "off",
              "proof": "venue"}),
     ("spread", {"open": "0.05", "close": "0.03", "min_hold_ms": "60", "cooldown_ms": "100"}),
+    ("strike_gap", {"a": "kalshi K-2 yes", "b": "polymarket Y2 yes", "a_strike": "84000",
+                    "b_strike": "84001.5", "reference_sd": "0", "polarity_check": "off",
+                    "confirm": "off", "max_lag_ms": "0"}),
+    ("strike_gap", {"a": "kalshi K-0 yes", "b": "polymarket Y0 yes", "a_strike": "84001",
+                    "b_strike": "84000", "reference_sd": "0.7", "closing_sd": "480",
+                    "freedom": "0", "polarity_check": "off", "confirm": "off"}),
 ]  # fmt: skip
 ROUNDINGS = ("direct", "non_direct", "intermediate", "legacy")
 
@@ -87,7 +93,7 @@ def test_two_venues_and_every_rule_agree() -> None:
         assert report.findings == [], f"seed {seed}"
         assert report.books > 500 and report.touches > 500
         agreed += report.signals
-    rules = ("spread", "box", "basket", "ladder")
+    rules = ("spread", "box", "basket", "ladder", "strike_gap")
     assert min(agreed[f"{rule} {phase}"] for rule in rules for phase in ("open", "close")) > 5
 
 

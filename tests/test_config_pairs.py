@@ -23,6 +23,9 @@ from bookfeed.rules.pairs import (
 )
 from bookfeed.rules.rule import Rule
 
+GAP = {"reference_sd", "closing_sd"}
+"""What makes a gap of a pair."""
+
 YES, NO = "7" * 77, "5" * 76
 
 MARKETS = f"""
@@ -157,7 +160,7 @@ def test_the_engine_takes_every_rule(tmp_path: Path) -> None:
 
 def test_the_texts_name_every_key_there_is() -> None:
     for kind, text in ((Pair, PAIR), (PairLeg, PAIR), (Basket, BASKET), (Ladder, LADDER)):
-        shared = {f.name for f in dataclasses.fields(Bundle)} if kind is not Pair else set()
+        shared = {f.name for f in dataclasses.fields(Bundle)} if kind is not Pair else GAP
         for field in dataclasses.fields(kind):
             if field.name not in shared:
                 assert f"{field.name} =" in text or f"[[pair.{field.name}]]" in text, field.name
@@ -212,6 +215,21 @@ def test_different_facts_are_a_basis(tmp_path: Path) -> None:
 def test_facts_are_compared_by_what_they_say(fact: str, a: str, b: str, differ: bool) -> None:
     one = pair(leg(**{fact: a}), leg(symbol="KXB", **{fact: b}))
     assert bool(one.basis()) is differ
+
+
+def test_a_pair_with_references_of_their_own_is_a_gap(tmp_path: Path) -> None:
+    more = 'name = "BTC"\nreference_sd = "6.5"\nclosing_sd = "80"'
+    text = MARKETS + changed(PAIR, 'name = "BTC"', more)
+    (rule,) = load(tmp_path, text).signal_rules()
+    assert rule.kind == "strike_gap"
+    assert (rule.params["reference_sd"], rule.params["closing_sd"]) == ("6.5", "80")
+    assert "85000" in (rule.params["a_strike"], rule.params["b_strike"])
+    Engine().add_rule(rule.kind, rule.params)
+    alone = changed(PAIR, 'name = "BTC"', 'name = "BTC"\nclosing_sd = "80"')
+    with pytest.raises(ConfigError, match="of no use without reference_sd"):
+        load(tmp_path, MARKETS + alone)
+    with pytest.raises(ConfigError, match="must be a plain decimal with reference_sd"):
+        load(tmp_path, changed(text, 'strike = "85000"', 'strike = "about 85k"'))
 
 
 def test_a_pair_of_series_has_rules_as_its_windows_come(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
     ),
     "wrong section": ("[feed]\nsilence_s = 3\n", 2, "feed.silence_s", "it belongs in [engine]"),
     "rule of pairs": (POLY + "[rules.box]\n", 4, "rules.box", "as [[pair]]"),
-    "unknown rule": (POLY + "[rules.arb]\n", 4, "rules.arb", "known here: complement, spread"),
+    "unknown rule": (POLY + "[rules.arb]\n", 4, "rules.arb", "known here: complement, delay"),
     "section misspelt": ("[polymarkets]\n", 1, "polymarkets", 'did you mean "polymarket"?'),
     "key misspelt": ("[engine]\nsilence = 3\n", 2, "engine.silence", 'did you mean "silence_s"?'),
     "private key inside": (

@@ -17,6 +17,7 @@ from bookfeed.recordings.replay import apply_record, replay
 from bookfeed.records import SIGNAL_BYTES
 from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.rule import Rule
+from bookfeed.rules.terms import SettlementTerms
 from bookfeed.venues import FeeSchedule
 
 Record = tuple[int, int, int, int, bytes]
@@ -77,14 +78,26 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     inputs.add_line(4, 3, 14)
     inputs.end_line(4, 15)
     inputs.add_index(IndexEstimate("x", "BTC", {"kraken": "BTC/USD"}, {"tick_ms": 100}), 16)
+    up = inputs.subscribe(market, market.outcomes[1], 4, 17)
+    inputs.add_terms(up, SettlementTerms("told x", 100 * 10**9, at_least="5"), 18)
+    inputs.tell_strike(up, 7, 19)
+    inputs.tell_reference("x", 20, 8, 21)
     kinds = [Kind(record[0]) for record in tape.records]
     assert kinds == [
         Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.RESYNC_BEGIN, Kind.REST,
         Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.OWN, Kind.UNSUBSCRIBE, Kind.NOTE,
         Kind.FORGET, Kind.RULE_END, Kind.LINE, Kind.LINE, Kind.INDEX,
+        Kind.SUBSCRIBE, Kind.TERMS, Kind.STRIKE, Kind.REFERENCE,
     ]  # fmt: skip
-    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 17)]
+    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 20), 21]
     assert [json.loads(record[4]) for record in tape.records[-3:]] == [
+        {"instrument": up, "params": {
+            "reference": "told x", "end_ts": 100 * 10**9, "at_least": "5", "opening": "mean",
+            "closing": "mean", "tie": "yes",
+        }},
+        {"instrument": up, "strike_e18": 7}, {"name": "x", "ts_event": 20, "value_e18": 8},
+    ]  # fmt: skip
+    assert [json.loads(record[4]) for record in tape.records[-7:-4]] == [
         {"beside": 3}, {"beside": None},
         {"name": "x", "params": {
             "tick_ms": 100, "asset": "BTC", "constituents": "kraken BTC/USD",

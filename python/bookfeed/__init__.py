@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         SIGNAL_PHASES,
         STATES,
         UPDATE_KINDS,
+        Answers,
         Batch,
         BookView,
         BoundaryMeasure,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         VenueCrossing,
         VenueLead,
         Volatility,
+        WindowStanding,
         __version__,
         fair_value,
         format_price,
@@ -130,6 +132,7 @@ if TYPE_CHECKING:
         SeriesPair,
     )
     from bookfeed.rules.rule import Rule
+    from bookfeed.rules.terms import SettlementTerms
     from bookfeed.rules.why import Why
     from bookfeed.sinks import Sink, SinkOptions, SinkStatus
     from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
@@ -180,6 +183,7 @@ __all__ = [
     "UPDATE_KINDS",
     "Account",
     "ActivityTrade",
+    "Answers",
     "Basket",
     "BasketLeg",
     "Batch",
@@ -263,6 +267,7 @@ __all__ = [
     "SeriesPair",
     "SessionError",
     "SessionOptions",
+    "SettlementTerms",
     "SettlementWindow",
     "Signal",
     "SignalPhase",
@@ -289,6 +294,7 @@ __all__ = [
     "Volatility",
     "Why",
     "WindowEnd",
+    "WindowStanding",
     "__version__",
     "binance",
     "bitstamp",
@@ -384,6 +390,7 @@ _MODULES: Final = {
     ),
     "bookfeed.rules.estimate": ("IndexEstimate",),
     "bookfeed.rules.rule": ("Rule",),
+    "bookfeed.rules.terms": ("SettlementTerms",),
     "bookfeed.rules.why": ("Why",),
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
     "bookfeed.status": ("BookStatus", "ConnectionStatus", "FeedStatus"),

@@ -51,6 +51,7 @@ __all__ = [
     "UPDATE_DTYPE",
     "UPDATE_KINDS",
     "VENUES",
+    "Answers",
     "Batch",
     "BookView",
     "BookfeedError",
@@ -86,6 +87,7 @@ __all__ = [
     "VenueCrossing",
     "VenueLead",
     "Volatility",
+    "WindowStanding",
     "__version__",
     "fair_value",
     "format_price",
@@ -1247,6 +1249,9 @@ class FairValue:
     """The probability that a contract pays, and what it rests on."""
 
     @property
+    def ts(self) -> int:
+        """When it was worth that, Unix nanoseconds."""
+    @property
     def price(self) -> float:
         """Probability of yes: what a share is worth."""
     @property
@@ -1270,6 +1275,62 @@ class FairValue:
     @property
     def volatility_age_ns(self) -> int:
         """How old the newest move is that the volatility was measured by, nanoseconds."""
+
+@final
+class Answers:
+    """How the book of a contract answers when its reference moves."""
+
+    @property
+    def moves(self) -> int:
+        """Moves of the reference that were seen so far."""
+    @property
+    def half_life_ns(self) -> int | None:
+        """How long the book takes to come half of the way, in nanoseconds: the median of the
+        newest 64 answers, from tick to tick of the reference; ``None`` before the first.
+        """
+    @property
+    def waited_ns(self) -> int | None:
+        """How long a move has not been answered, in nanoseconds, by the newest tick; ``None`` while
+        nothing is waited for.
+        """
+    @property
+    def up(self) -> bool | None:
+        """Whether it became worth more by that; ``None`` while nothing is waited for."""
+
+@final
+class WindowStanding:
+    """What is known of the window that a contract settles by."""
+
+    @property
+    def strike_e18(self) -> int | None:
+        """The strike, in 1e-18: as it was told, else as it was read at the start; ``None`` until
+        it is known.
+        """
+    @property
+    def opening_e18(self) -> int | None:
+        """What was read at its start, in 1e-18; ``None`` until known, and if a tick is missing."""
+    @property
+    def closing_e18(self) -> int | None:
+        """What was read at its end, in 1e-18, likewise."""
+    @property
+    def needed_e18(self) -> int | None:
+        """What the samples to come must average at least for yes, in 1e-18; ``None`` where it
+        closes with no mean, none is to come, or the strike is not known.
+        """
+    @property
+    def banked(self) -> int | None:
+        """How many samples of the closing mean are known; ``None`` where it closes with no mean."""
+    @property
+    def missing(self) -> int | None:
+        """How many of them passed and were not heard; ``None`` where it closes with no mean."""
+    @property
+    def samples(self) -> int | None:
+        """How many there are in all; ``None`` where it closes with no mean."""
+    @property
+    def outcome(self) -> Literal["open", "yes", "no", "half", "unknown"]:
+        """Who has won by the window's own question: ``"open"``, ``"yes"``, ``"no"``, ``"half"`` or
+        ``"unknown"``.
+        """
 
 def fair_value(
     window: SettlementWindow,
@@ -1505,6 +1566,24 @@ class Engine:
         (``docs/metrics.md``). Raises ``EngineError`` for an unknown parameter, for a value that is
         not allowed, and for a ``name`` that there is already.
         """
+    def add_terms(self, instrument: int, params: Mapping[str, object], ts: int) -> None:
+        """Says what an instrument's contract settles on, and how; its fair value is renewed at
+        every tick of that reference (``fair_value``). What was said before is forgotten.
+
+        ``params`` are ``reference``, ``end_ts`` and the others of ``docs/metrics.md``. Ticks of the
+        last 20 minutes are looked at, if another contract rested on the reference by then. Raises
+        ``EngineError`` if there is no such instrument, for an unknown parameter, and for a value
+        that is not allowed.
+        """
+    def tell_strike(self, instrument: int, strike_e18: int, ts: int) -> None:
+        """Says the strike of a contract, in 1e-18, as its venue states it: it overrules what was
+        read at the start. Raises ``EngineError`` if there is no such instrument, it has no
+        terms, or the strike makes no sense.
+        """
+    def tell_reference(self, name: str, ts_event: int, value_e18: int, ts: int) -> int:
+        """Tells a value of the reference ``"told NAME"``, in 1e-18, and the time it is of (Unix
+        nanoseconds); returns the number of records that wait.
+        """
     def remove_rule(self, rule: int, ts: int) -> None:
         """Removes a signal rule; what is open of it is closed (``removed``). Its number is not
         given again. Raises ``EngineError`` if there is no such rule.
@@ -1583,6 +1662,19 @@ class Engine:
     def drain(self, ts_emit: int = 0) -> Batch:
         """Hands over the records that wait. With ``ts_emit`` (Unix nanoseconds, now) the time
         since the oldest of them was received is counted in ``latency()["recv_to_emit"]``.
+        """
+    def fair_value(self, instrument: int) -> FairValue | None:
+        """What the contract of an instrument was worth when its reference last ticked; ``None``
+        before that, and while its strike or the volatility is not known. Raises ``EngineError``
+        if there is no such instrument.
+        """
+    def answers(self, instrument: int) -> Answers | None:
+        """How the book of an instrument answers when its contract's reference moves; ``None``
+        without terms. Raises ``EngineError`` if there is no such instrument.
+        """
+    def window(self, instrument: int) -> WindowStanding | None:
+        """What is known of the window that the contract of an instrument settles by; ``None``
+        without terms (``add_terms``). Raises ``EngineError`` if there is no such instrument.
         """
     @property
     def next_estimate(self) -> int | None:

@@ -35,7 +35,7 @@ from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.own.endpoint import own_venues
 from bookfeed.rules.estimate import IndexEstimate
-from bookfeed.rules.gates import Gates
+from bookfeed.rules.gates import QTY, Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
 from bookfeed.rules.rule import Rule
 from bookfeed.schema import (
@@ -157,6 +157,22 @@ class ComplementConfig(Gates):
 
 
 @dataclass(frozen=True, slots=True)
+class FairValueConfig(Gates):
+    """``[rules.fair_value]``: contracts below what they are worth at least by their reference."""
+
+    min_edge: Annotated[str, DecimalText("0", "1")] = "0.01"
+    max_qty: Annotated[str | None, QTY] = None
+    max_reference_age_ms: Annotated[int, Range(1, 60_000)] = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class DelayConfig(FairValueConfig):
+    """``[rules.delay]``: the same while the book has not answered a move of the reference."""
+
+    min_wait_ms: Annotated[int, Range(0, 60_000)] = 300
+
+
+@dataclass(frozen=True, slots=True)
 class RulesConfig:
     """``[rules.*]``: a rule runs if its section is there and not ``enabled = false``."""
 
@@ -168,6 +184,8 @@ class RulesConfig:
 
     spread: SpreadConfig | None = None
     complement: ComplementConfig | None = None
+    fair_value: FairValueConfig | None = None
+    delay: DelayConfig | None = None
 
     def enabled(self) -> list[Rule]:
         """Each rule to run."""

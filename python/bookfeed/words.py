@@ -56,7 +56,9 @@ UpdateKind: TypeAlias = Literal[
 ]
 """What an update tells."""
 
-RuleKind: TypeAlias = Literal["spread", "complement", "box", "basket", "ladder"]
+RuleKind: TypeAlias = Literal[
+    "spread", "complement", "box", "basket", "ladder", "strike_gap", "fair_value", "delay"
+]
 """What a rule looks for."""
 
 SignalPhase: TypeAlias = Literal["open", "update", "close"]
@@ -100,5 +102,6 @@ RefusalReason: TypeAlias = Literal[
     "unconfirmed",
     "unproven",
     "own",
+    "reference",
 ]
 """Why an opportunity that was there at the touch was not signalled."""

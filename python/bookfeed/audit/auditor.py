@@ -5,8 +5,9 @@ message is applied here, the records it caused are taken, and the subjects are a
 engine must have asked them: after the books a message published, and where a book left live.
 """
 
-from collections import deque
-from collections.abc import Iterable
+import contextlib
+from collections import Counter, deque
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from bookfeed.audit.answers import ANSWERS, poll, rest_book
@@ -20,6 +21,7 @@ from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
 from bookfeed.audit.paper import Papers
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
 from bookfeed.audit.report import AuditReport, Finding
+from bookfeed.audit.terms import Contracts, Fair, told_tick
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import RELAY_KINDS, Kind
@@ -32,7 +34,7 @@ COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (
     Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.FORGET, Kind.RESYNC_BEGIN, Kind.RULE, Kind.RULE_END,
-    Kind.OWN, Kind.LINE, Kind.INDEX,
+    Kind.OWN, Kind.LINE, Kind.INDEX, Kind.TERMS, Kind.STRIKE,
 )  # fmt: skip
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
@@ -63,6 +65,7 @@ class Auditor:
         self._estimates: Final = Estimates(self._model, witness.standing, self._lines.has)
         self._papers: Final = Papers(self._model, self._lines.has)
         self._papers.follow(witness.ledgers())
+        self._contracts: Final = Contracts()
         self._queue: deque[Record] = deque()
         self._ts = 0
         self._asked = 0
@@ -117,15 +120,18 @@ class Auditor:
         self._reading, self._messages, self._before = None, [], {}
         if self._passes_time(kind, conn):
             self._papers.settle(ts, self._standing_now)
-        waiting = self._ask_waiting(kind, conn)
+        resting = self._resting(kind, payload)
+        waiting = self._ask_waiting(kind, conn, resting)
         self._read(kind, conn, payload)
         if not self._witness.apply(kind, ts, conn, payload):
             self.report.refused += 1
             self._queue = self._witness.records()
             self._take_indices()
+            self._take_references(None, resting)
             return
         self._queue = self._witness.records()
         self._take_indices()
+        self._take_references(payload if kind == Kind.REFERENCE else None, resting)
         self._take_expired()
         self._expect(waiting)
         if self._passes_time(kind, conn):
@@ -158,6 +164,66 @@ class Auditor:
         for what in self._estimates.missing():
             self._find("index", what)
 
+    def _resting(self, kind: int, payload: bytes) -> dict[int, Standing]:
+        """The contracts whose references tick with this record, and how their books stand."""
+        ticking = [f"index {name}" for name in self._estimates.due]
+        if kind == Kind.REFERENCE:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                ticking.append(told_tick(payload)[0])
+        return {number: self._standing_now(number) for number in self._contracts.on(ticking)}
+
+    def _take_references(self, told: bytes | None, resting: dict[int, Standing]) -> None:
+        """References have new values: what rests on them is compared, and asked."""
+        ticks = [
+            (f"index {tick.name}", tick.ts, tick.value_e9 * 10**9)
+            for tick in self._witness.indices()
+            if tick.value_e9 is not None
+        ]
+        if told is not None:
+            ticks.append(told_tick(told))
+        for reference, at, value_e18 in ticks:
+            self._contracts.tick(reference, at, value_e18)
+        touched = self._contracts.on(reference for reference, *_ in ticks)
+        fairs = {number: self._witness.fair(number) for number in touched}
+        for what in self._contracts.differences(fairs, ticks[-1][1] if ticks else 0):
+            if what is None:
+                self.report.fair_values += 1
+            else:
+                self._find("fair", what)
+        many = {name for name, count in Counter(name for name, *_ in ticks).items() if count > 1}
+        between = set(self._contracts.on(many))
+        for number, fair in fairs.items():
+            self._take_fair(number, fair)
+            self._take_answer(number, fair, resting[number], once=number not in between)
+            steps = self._lives.ask_worth(number, self._ts, resting.__getitem__)
+            self._expect(list(steps))
+
+    def _take_answer(
+        self, number: int, fair: Fair | None, standing: Standing, *, once: bool
+    ) -> None:
+        """What the book of a contract has not answered, now that its reference has ticked."""
+        waiting = None
+        if once:
+            mid_twice = self._model.instruments[number].mid_twice if standing.live else None
+            waits = self._witness.waits(number)
+            waiting = self._contracts.answer(number, fair, mid_twice, waits=waits)
+        else:
+            # Books were asked of values between these, which nobody can ask for now.
+            self._contracts.lose(number)
+        if not self._contracts.of[number].moves.known:
+            self._lives.dispute_worth(number)
+        if waiting is None:
+            self._model.waiting.pop(number, None)
+        else:
+            self._model.waiting[number] = waiting
+
+    def _take_fair(self, number: int, fair: Fair | None) -> None:
+        if fair is None:
+            self._model.fairs.pop(number, None)
+            self._model.waiting.pop(number, None)
+        else:
+            self._model.fairs[number] = fair
+
     def _expire(self, kind: int, ts: int) -> None:
         """Whatever a record with a time is, books whose time is over are so before it."""
         self._model.now = ts
@@ -186,11 +252,13 @@ class Auditor:
 
     # What the record says.
 
-    def _ask_waiting(self, kind: int, conn: int) -> list[Step]:
-        """What waits is asked before anything else is done with a frame."""
+    def _ask_waiting(self, kind: int, conn: int, apart: Collection[int]) -> list[Step]:
+        """What waits is asked before anything else is done with a frame, but for those ``apart``
+        that were asked because their reference ticks.
+        """
         if not self._passes_time(kind, conn):
             return []
-        return list(self._lives.ask_waiting(self._ts, self._standing_now))
+        return list(self._lives.ask_waiting(self._ts, self._standing_now, apart))
 
     def _passes_time(self, kind: int, conn: int) -> bool:
         """Whether a record tells the engine the time, before anything else."""
@@ -283,13 +351,22 @@ class Auditor:
         if kind == Kind.RULE:
             self._lives.add_rule(options["kind"], dict(options["params"]))
         elif kind == Kind.INDEX:
-            self._estimates.add(dict(options["params"]), self._ts)
+            self._estimates.add(options["name"], dict(options["params"]), self._ts)
+        elif kind == Kind.TERMS:
+            number = options["instrument"]
+            self._contracts.add(number, dict(options["params"]))
+            self._take_fair(number, None)
+            self._expect(list(self._lives.ask_worth(number, self._ts, self._standing)))
+        elif kind == Kind.STRIKE:
+            self._contracts.tell_strike(options["instrument"], options["strike_e18"])
         elif kind == Kind.RULE_END:
             self._expect(list(self._lives.remove_rule(options["rule"])))
         elif kind == Kind.SUBSCRIBE:
             self._lives.watch()
         elif kind == Kind.FORGET:
             self._lives.forget(options["instrument"])
+            self._contracts.forget(options["instrument"])
+            self._take_fair(options["instrument"], None)
         elif kind == Kind.OWN:
             steps = self._lives.ask(options["instrument"], self._ts, self._standing)
             self._expect(list(steps))
@@ -464,7 +541,8 @@ class Auditor:
                 self._missing(step)
                 continue
             if step.phase == "open" and signal.rule != "spread":
-                self._papers.send(signal, step.watched.subject.payout, self._ts)
+                payout = step.watched.rule.paid(step.watched.subject, self._model)
+                self._papers.send(signal, payout, self._ts)
             different = differences(step, signal)
             if different and not step.watched.disputed:
                 what = f"{signal_name(signal)}: {'; '.join(different)}"
@@ -500,6 +578,13 @@ class Auditor:
                 self._papers.pass_over(signal)
             if any(self._lines.has(leg.instrument) for leg in signal.legs):
                 continue
+            watched = self._lives.of_key(key_of(signal))
+            if watched is not None and watched.rule.on_reference:
+                if not self._contracts.is_told(signal.legs[0].instrument):
+                    continue
+                if watched.disputed:
+                    watched.disputed = signal.phase != "close"
+                    continue
             self._find("extra", f"{signal_name(signal)} ({signal.reason})")
 
     def _compare_papers(self) -> None:

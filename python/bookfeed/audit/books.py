@@ -151,6 +151,12 @@ class Instrument:
         return self.state in ("live", "suspect")
 
     @property
+    def mid_twice(self) -> int | None:
+        """Twice the mid, in 1e-9; ``None`` while a side is empty."""
+        bid, _, ask, _ = self.book.touch.in_units()
+        return None if bid is None or ask is None else bid + ask
+
+    @property
     def over(self) -> bool:
         """Whether only a new subscription could bring the book back."""
         return self.state == "stale" and self.cause in ("resolved", "unsubscribed", "poisoned")

@@ -45,6 +45,7 @@ class Expected:
 class Followed:
     """An index, and when its next effective time is."""
 
+    name: str
     constituents: dict[str, str]
     oracle: Oracle
     tick: int
@@ -69,13 +70,13 @@ class Estimates:
         self._undecided: Final = undecided
         self._all: Final[list[Followed]] = []
 
-    def add(self, params: Mapping[str, Any], ts: int) -> None:
+    def add(self, name: str, params: Mapping[str, Any], ts: int) -> None:
         """An index is estimated from here on."""
         tick = units(plain(str(params.get("tick_ms", 200)), 6), NS_PER_MS)
         parts = [part.split() for part in str(params["constituents"]).split(";") if part.strip()]
         constituents = {venue: symbol for venue, symbol in parts}
         following = (ts // tick + 1) * tick
-        self._all.append(Followed(constituents, Oracle(method(params)), tick, following))
+        self._all.append(Followed(name, constituents, Oracle(method(params)), tick, following))
 
     def pass_time(self, ts: int) -> None:
         """Time passes until ``ts``, before anything of that time is done: what is expected."""
@@ -119,6 +120,11 @@ class Estimates:
                 yield f"index {tick.number} at {tick.ts} only there"
                 continue
             yield _difference(one.expected.popleft(), tick, one.oracle)
+
+    @property
+    def due(self) -> list[str]:
+        """The names of the indices of which a value is expected."""
+        return [one.name for one in self._all if one.expected]
 
     def missing(self) -> Iterator[str]:
         """Values that were expected and are not told by now."""

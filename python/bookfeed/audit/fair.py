@@ -108,15 +108,17 @@ def normal(z: float) -> float:
 
 
 def student(z: float, freedom: int, steps: int = 4000) -> float:
-    """The same of Student's t, stretched to a deviation of 1: the area under its density."""
+    """The same of Student's t, stretched to a deviation of 1: the area under its density, over the
+    angle whose tangent the move is, so that far ones take no more slices.
+    """
     scale = math.sqrt((freedom - 2) / freedom)
     log_norm = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
     norm = math.exp(log_norm) / math.sqrt(freedom * math.pi) / scale
-    x = np.linspace(0.0, z, 2 * steps + 1)
-    density = norm * (1 + (x / scale) ** 2 / freedom) ** (-(freedom + 1) / 2)
+    x = np.tan(np.linspace(0.0, math.atan(z), 2 * steps + 1))
+    density = norm * (1 + (x / scale) ** 2 / freedom) ** (-(freedom + 1) / 2) * (1 + x * x)
     weights = np.ones(2 * steps + 1)
     weights[1:-1:2], weights[2:-1:2] = 4, 2
-    return 0.5 + float(density @ weights) * z / (2 * steps) / 3
+    return 0.5 + float(density @ weights) * math.atan(z) / (2 * steps) / 3
 
 
 def probability(
@@ -132,14 +134,18 @@ def probability(
     return upper - (0.0 if at_least is None else under(at_least))
 
 
-def variance_a_second(ticks: Sequence[Tick], half_life_s: float, step: int) -> float | None:
-    """Exponentially weighted variance of the logarithm, every weight written out; ``None`` until
-    nine tenths of all weights are had.
-    """
+def thinned(ticks: Sequence[Tick], step: int) -> list[Tick]:
+    """The ticks that are far enough from those before them."""
     used: list[Tick] = []
     for tick in ticks:
         if not used or tick[0] - used[-1][0] >= step:
             used.append(tick)
+    return used
+
+
+def _weighed(ticks: Sequence[Tick], half_life_s: float, step: int) -> list[tuple[float, float]]:
+    """Each move's weight, and its variance of the logarithm a second."""
+    used = thinned(ticks, step)
     decay = half_life_s / math.log(2)
     moves = []
     for (before, low), (at, high) in pairwise(used):
@@ -147,7 +153,22 @@ def variance_a_second(ticks: Sequence[Tick], half_life_s: float, step: int) -> f
         age = (used[-1][0] - at) / S
         weight = math.exp(-age / decay) * -math.expm1(-passed / decay)
         moves.append((weight, math.log(high / low) ** 2 / passed))
+    return moves
+
+
+def variance_a_second(ticks: Sequence[Tick], half_life_s: float, step: int) -> float | None:
+    """Exponentially weighted variance of the logarithm, every weight written out; ``None`` until
+    nine tenths of all weights are had.
+    """
+    moves = _weighed(ticks, half_life_s, step)
     total = math.fsum(weight for weight, _ in moves)
     if total < 0.9:
         return None
     return math.fsum(weight * rate for weight, rate in moves) / total
+
+
+def relative_error(ticks: Sequence[Tick], half_life_s: float, step: int) -> float:
+    """Standard deviation of the root of that, as a part of it, by how many moves it rests on."""
+    weights = [weight for weight, _ in _weighed(ticks, half_life_s, step)]
+    squares = math.fsum(weight**2 for weight in weights)
+    return math.sqrt(squares / 2) / math.fsum(weights) if squares else 1.0

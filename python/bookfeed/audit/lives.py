@@ -1,6 +1,6 @@
 """The auditor's own lives of opportunities: when subjects are asked, gates, open, update, close."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -196,9 +196,31 @@ class Lives:
         for watched in self._by_instrument.get(number, ()):
             yield from self._ask(watched, now, standings, moved=moved)
 
-    def ask_waiting(self, now: int, standings: Standings) -> Iterator[Step]:
-        """What only time kept from being opened."""
+    def ask_worth(self, number: int, now: int, standings: Standings) -> Iterator[Step]:
+        """Every subject that rests on what the contract of ``number`` is worth, which is news."""
+        for watched in self._by_instrument.get(number, ()):
+            if watched.rule.on_reference:
+                yield from self._ask(watched, now, standings, moved=False)
+
+    def dispute_worth(self, number: int) -> None:
+        """What the engine asked of these is not known in full: it is not held against anything
+        until it is over.
+        """
+        for watched in self._by_instrument.get(number, ()):
+            if watched.rule.on_reference:
+                watched.disputed = True
+
+    def of_key(self, key: tuple[object, ...]) -> Watched | None:
+        """What is watched under a key."""
+        return next((watched for watched in self.watched if watched.key == key), None)
+
+    def ask_waiting(
+        self, now: int, standings: Standings, apart: Collection[int] = ()
+    ) -> Iterator[Step]:
+        """What only time kept from being opened, but for what rests on the references of these."""
         for key, watched in list(self._waiting.items()):
+            if watched.rule.on_reference and watched.subject.legs[0].instrument in apart:
+                continue
             if watched.waits_until is None:
                 del self._waiting[key]
             elif watched.waits_until <= now and not watched.still_shut(now):
@@ -226,7 +248,7 @@ class Lives:
         if silent and watched.open is None:
             watched.seen = None
             return
-        answer: Found | str | None = _gate(rule, legs, taken, now, measured)
+        answer: Found | str | None = _gate(rule, legs, taken, now, measured, self.model)
         if answer == "status":
             watched.shut = next(leg for leg in legs if not leg.status_ok(now))
         if answer is None and rule.asks_polarity and watched.score < _TRUSTED:
@@ -248,6 +270,7 @@ def _gate(
     taken: list[Standing],
     now: int,
     measured: Measured,
+    model: Model,
 ) -> str | None:
     """The first gate that is shut."""
     gates = rule.gates
@@ -261,6 +284,10 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
+        if gates.max_reference_age is not None:
+            fair = model.fairs.get(leg.number)
+            if fair is None or now - fair.newest > gates.max_reference_age:
+                return "reference"
         if gates.proof and not vouched:
             return "unproven"
     skew, lag = measured.skew, measured.lag

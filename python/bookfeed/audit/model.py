@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit import fees
 from bookfeed.audit.books import Instrument, OwnBook, Side
+from bookfeed.audit.moves import Waiting
 from bookfeed.audit.numbers import NS_PER_S, PRICE_UNITS, QTY_UNITS, plain
 from bookfeed.audit.reading import Heard, Peek, Reading
 from bookfeed.audit.readings import reading_class
+from bookfeed.audit.terms import Fair
 from bookfeed.recordings.kinds import Kind
 
 
@@ -81,6 +83,10 @@ class Model:
         """From when on books hold no longer, by instrument, where that was said."""
         self.asked: Final[dict[int, int]] = {}
         """When the newest answer to a poll was asked for, by instrument."""
+        self.fairs: Final[dict[int, Fair]] = {}
+        """What contracts are worth by their references, by instrument: taken from the engine."""
+        self.waiting: Final[dict[int, Waiting]] = {}
+        """The moves of references that books have not answered yet, by instrument."""
         self.unread: Final[set[str]] = set()
         """Venues that no reading is written for."""
         self._readings: Final[dict[str, Reading | None]] = {}

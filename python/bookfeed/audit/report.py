@@ -13,10 +13,10 @@ class Finding:
     """One disagreement.
 
     ``kind`` is ``touch``, ``levels``, ``trade``, ``standing`` (a book is live that must not be, or
-    stale for a cause that no frame shows), ``index`` (a value of an estimated index), ``missing``
-    (a signal is found here and not there), ``extra`` (there and not here), ``different`` (a signal
-    with other values), ``paper`` (what an order on paper got) or ``unread`` (a venue or a rule that
-    is not audited at all).
+    stale for a cause that no frame shows), ``index`` (a value of an estimated index), ``fair`` (a
+    fair value), ``missing`` (a signal is found here and not there), ``extra`` (there and not here),
+    ``different`` (a signal with other values), ``paper`` (what an order on paper got) or ``unread``
+    (a venue or a rule that is not audited at all).
     """
 
     kind: str
@@ -51,6 +51,8 @@ class AuditReport:
     """Values of estimated indices that agree."""
     fills: int = 0
     """Fills on paper that agree."""
+    fair_values: int = 0
+    """Fair values that agree; each contract is asked once in 5 s."""
     agreed: int = 0
     """Signal records that agree in every field."""
     signals: Counter[str] = field(default_factory=Counter)

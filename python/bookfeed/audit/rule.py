@@ -83,10 +83,16 @@ class Gates:
     """Whether what a venue gives to prove its books must vouch for each leg's as it stands."""
     allow_poll: bool
     """Whether a leg's book may be one that is polled."""
+    max_reference_age: int | None = None
+    """How old the newest tick of a leg's reference may be, where there has to be one."""
 
     @classmethod
-    def read(cls, params: Mapping[str, Any], *, confirms: bool) -> "Gates":
-        """The gates among the parameters of a rule; whether it confirms unless they say."""
+    def read(
+        cls, params: Mapping[str, Any], *, confirms: bool, on_reference: bool = False
+    ) -> "Gates":
+        """The gates among the parameters of a rule; whether it confirms unless they say, and
+        whether it rests on references.
+        """
 
         def ns(name: str, default: int) -> int:
             return units(plain(str(params.get(name, default)), 6), NS_PER_MS)
@@ -103,6 +109,7 @@ class Gates:
             confirm=confirm,
             proof=params.get("proof", "off") == "venue",
             allow_poll=params.get("allow_poll", "off") == "on",
+            max_reference_age=ns("max_reference_age_ms", 2_000) if on_reference else None,
         )
 
     def lag_allowed(self, legs: Sequence[Instrument]) -> int:
@@ -119,11 +126,15 @@ class Rule:
     """The rule's name in records."""
     confirms: ClassVar[bool] = False
     """Whether its opportunities are confirmed unless its parameters say."""
+    on_reference: ClassVar[bool] = False
+    """Whether it rests on what contracts are worth by their references."""
 
     def __init__(self, number: int, params: Mapping[str, Any]) -> None:
         self.number: Final = number
         self.params: Final = params
-        self.gates: Final = Gates.read(params, confirms=self.confirms)
+        self.gates: Final = Gates.read(
+            params, confirms=self.confirms, on_reference=self.on_reference
+        )
         self._decimals: Final[dict[tuple[str, str | None, int], Decimal]] = {}
         """Those that were read before."""
 
@@ -142,6 +153,11 @@ class Rule:
     def asks_polarity(self) -> bool:
         """Whether the sides of the rule could be stated the wrong way round."""
         return False
+
+    def paid(self, subject: Subject, model: Model) -> Decimal:
+        """What a unit of every leg together pays by now: at least, or what it is worth."""
+        del model
+        return subject.payout
 
     def subjects(self, model: Model) -> Iterator[Subject]:
         """All that can be watched, now that the instruments of ``model`` are there."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard, Union
 from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
 from bookfeed.audit.paper import Filled
+from bookfeed.audit.terms import Fair
 
 if TYPE_CHECKING:
     from bookfeed.records import Signal, Update
@@ -36,6 +37,12 @@ class Witness(Protocol):
 
     def fills(self, ledger: int) -> Sequence[Filled]:
         """What became of orders in a ledger since the last time."""
+
+    def fair(self, number: int) -> Fair | None:
+        """What it thinks a contract was worth when its reference last ticked."""
+
+    def waits(self, number: int) -> bool:
+        """Whether it waits for the book of a contract to answer a move of its reference."""
 
     def standing(self, number: int) -> Standing:
         """Whether a book may be believed now, and on what evidence."""

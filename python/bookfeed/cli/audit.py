@@ -71,6 +71,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "changes_overtaken": report.overtaken,
         "index_values_agreed": report.index_ticks,
         "paper_fills_agreed": report.fills,
+        "fair_values_agreed": report.fair_values,
         "signals_agreed": report.agreed,
         "signals": dict(sorted(report.signals.items())),
         "findings": report.findings_total,

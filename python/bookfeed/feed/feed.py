@@ -40,6 +40,7 @@ from bookfeed.feed import settings
 from bookfeed.feed.own import OwnChannels, OwnFace
 from bookfeed.feed.relays import RelayFace, RelayFeed, topic_of
 from bookfeed.feed.resting import RestingTold
+from bookfeed.feed.worth import WorthFace
 from bookfeed.live.endpoints import check_markets, endpoints_of
 from bookfeed.live.host import SessionCounters
 from bookfeed.live.options import SessionOptions
@@ -53,7 +54,7 @@ from bookfeed.recordings.pace import Pace
 from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.pairs import Pair, basis_line
 from bookfeed.rules.rule import Rule
-from bookfeed.rules.why import PolarityAlarm
+from bookfeed.rules.why import PAIRS, PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
 from bookfeed.venues import VENUES, Endpoint, user_quote
 from bookfeed.venues.relay import Topic
@@ -80,7 +81,7 @@ _OF_CONNECTIONS: Final = (
 )
 
 
-class Feed(RelayFace, OwnFace):
+class Feed(RelayFace, WorthFace, OwnFace):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -254,7 +255,7 @@ class Feed(RelayFace, OwnFace):
 
     def _look_out(self) -> None:
         """Look at refusals from now on, if there is a rule whose refusals may deserve a warning."""
-        if self._alarm_timer is None and any(r.kind == "box" for r in self._inputs.rules.values()):
+        if self._alarm_timer is None and any(r.kind in PAIRS for r in self._inputs.rules.values()):
             self._look()
 
     def _look(self) -> None:
@@ -458,17 +459,6 @@ class Feed(RelayFace, OwnFace):
         self._check_open()
         number = self._add_rule(rule, self._clock.now_ns())
         self._look_out()
-        return number
-
-    async def add_index(self, index: IndexEstimate) -> int:
-        """Have an index estimated from now on, from books that come later as well.
-
-        Returns its number. Raises ``SessionError`` if the feed is not open, ``EngineError`` for an
-        index that is none, or whose name another one has.
-        """
-        self._check_open()
-        number = self._inputs.add_index(index, self._clock.now_ns())
-        self._rescheduled()
         return number
 
     def keep_pace(self, pace: Pace) -> None:

@@ -92,11 +92,18 @@ class SeriesPairs:
         if watched is not None and all(map(operator.is_, watched.made_of, made_of)):
             return
         try:
-            pair = wanted.pair((leg(one), leg(other)))
+            legs = leg(one), leg(other)
+            if wanted.reference_sd is not None and NOT_KNOWN in (each.strike for each in legs):
+                return  # a gap is watched as soon as both strikes are known
+            pair = wanted.pair(legs)
         except CatalogueError as error:
             self._refused[key] = None
             _log.warning("pair %s: not watched: %s", wanted.name, error)
             return
+        if watched is not None and watched.pair.rule().params != pair.rule().params:
+            with contextlib.suppress(KeyError):
+                await self._feed.remove_rule(watched.number)
+            watched = None
         if watched is None:
             self._watched[key] = _Watched(await self._feed.add_pair(pair), pair, made_of)
             return

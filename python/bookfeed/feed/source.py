@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, overload
 
-from bookfeed._bookfeed import VENUES, BookView, Engine, Histogram
+from bookfeed._bookfeed import (
+    VENUES,
+    Answers,
+    BookView,
+    Engine,
+    FairValue,
+    Histogram,
+    WindowStanding,
+)
 from bookfeed.catalogue.changes import merged
 from bookfeed.catalogue.listing import Listing
 from bookfeed.catalogue.news import QUIET, MarketNews, Wanted
@@ -55,6 +63,31 @@ class BookSource(Listening):
     def books(self) -> Sequence[BookView]:
         """Return the views of all books, in the order of their instrument numbers."""
         return [view for view in self._engine.books() if self._has(view.instrument)]
+
+    # What contracts are worth.
+
+    def fair_value(self, key: int | str) -> FairValue | None:
+        """Return what the contract of a book was worth when its reference last ticked, by
+        instrument number or symbol.
+
+        ``None`` without terms (``Feed.add_terms``), before a tick, and while its strike or the
+        volatility is not known. Raises ``KeyError`` if there is no such book here.
+        """
+        return self._engine.fair_value(self._instrument(key))
+
+    def answers(self, key: int | str) -> Answers | None:
+        """Return how a book answers when the reference of its contract moves.
+
+        ``None`` without terms. Raises ``KeyError`` if there is no such book here.
+        """
+        return self._engine.answers(self._instrument(key))
+
+    def window(self, key: int | str) -> WindowStanding | None:
+        """Return what is known of the window that the contract of a book settles by.
+
+        ``None`` without terms. Raises ``KeyError`` if there is no such book here.
+        """
+        return self._engine.window(self._instrument(key))
 
     # What markets are.
 

@@ -25,6 +25,7 @@ from bookfeed.recordings.pace import PACE_NOTE, Pace
 from bookfeed.recordings.relays import RelayInput
 from bookfeed.rules.estimate import IndexEstimate, index_name
 from bookfeed.rules.rule import Rule
+from bookfeed.rules.terms import SettlementTerms
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.recordings.inputs"))
 
@@ -305,6 +306,27 @@ class EngineInput:
         self.pace = pace
         self.note({PACE_NOTE: pace.told()}, ts)
 
+    def add_terms(self, instrument: int, terms: SettlementTerms, ts: int) -> None:
+        """Say what a contract settles on, and how."""
+        self._add_terms(instrument, terms.texts(), ts)
+
+    def _add_terms(self, instrument: int, params: Mapping[str, object], ts: int) -> None:
+        told = {"instrument": instrument, "params": dict(params)}
+        self._record(Kind.TERMS, ts, CONN_NONE, json.dumps(told).encode())
+        self._engine.add_terms(instrument, params, ts)
+
+    def tell_strike(self, instrument: int, strike_e18: int, ts: int) -> None:
+        """Say the strike of a contract, in 1e-18."""
+        told = {"instrument": instrument, "strike_e18": strike_e18}
+        self._record(Kind.STRIKE, ts, CONN_NONE, json.dumps(told).encode())
+        self._engine.tell_strike(instrument, strike_e18, ts)
+
+    def tell_reference(self, name: str, ts_event: int, value_e18: int, ts: int) -> int:
+        """Tell a value of a reference, in 1e-18; returns the records pending."""
+        told = {"name": name, "ts_event": ts_event, "value_e18": value_e18}
+        self._record(Kind.REFERENCE, ts, CONN_NONE, json.dumps(told).encode())
+        return self._engine.tell_reference(name, ts_event, value_e18, ts)
+
     def describe_rule(self, number: int, about: Mapping[str, object], ts: int) -> None:
         """Say anew what a rule is about, which changes nothing of what it does."""
         self.rules[number] = replace(self.rules[number], about=about)
@@ -456,6 +478,15 @@ class EngineInput:
         elif kind == Kind.INDEX:
             index = control_object(payload)
             self._add_index(index["name"], dict(index["params"]), ts)
+        elif kind == Kind.TERMS:
+            terms = control_object(payload)
+            self._add_terms(terms["instrument"], dict(terms["params"]), ts)
+        elif kind == Kind.STRIKE:
+            strike = control_object(payload)
+            self.tell_strike(strike["instrument"], strike["strike_e18"], ts)
+        elif kind == Kind.REFERENCE:
+            tick = control_object(payload)
+            self.tell_reference(tick["name"], tick["ts_event"], tick["value_e18"], ts)
         elif kind == Kind.OWN:
             own = control_object(payload)
             bids, asks = ([(price, qty) for price, qty in own[side]] for side in ("bids", "asks"))

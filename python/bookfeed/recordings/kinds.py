@@ -33,6 +33,9 @@ class Kind(IntEnum):
     OWN = 18
     LINE = 19
     INDEX = 20
+    TERMS = 21
+    STRIKE = 22
+    REFERENCE = 23
     # Of relays, beside the books.
     RELAY_FRAME = 32
     RELAY_CONNECTED = 33

@@ -12,6 +12,7 @@ The classes are at once the sections of a configuration file and the Python API:
 Raises ``ConfigError`` (a ``ValueError``) for what contradicts itself.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -36,6 +37,9 @@ LEGS: Final = Count(f"2 to {LEGS_MAX} legs")
 # The facts that decide a contract, and what they are called in words.
 FACTS: Final = {"oracle": "oracle", "strike": "strike", "cut_off": "cut-off"}
 
+# A strike as it is reckoned with.
+_STRIKE: Final = re.compile(r"\d{1,10}(\.\d{1,9})?")
+_STRIKE_MAX: Final = 9 * 10**9
 # Symbols that an error lists.
 _SHOWN_MAX: Final = 5
 
@@ -114,23 +118,50 @@ class Bundle(Gates):
         return self.stated(f.name for f in fields(Bundle))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(Bundle):
+    """What is said of a pair whose legs are decided by two references, or at two strikes."""
+
+    polarity_check: Literal["on", "off"] = "on"
+    """``"on"``: no signal before both sides were seen to agree."""
+    reference_sd: Annotated[str | None, DecimalText("0", "1000000")] = None
+    """Standard deviation of the difference of both references' closing values, decimal text, in
+    their currency; ``None``: the legs count as one contract, whatever their strikes.
+    """
+    closing_sd: Annotated[str | None, DecimalText("0", "1000000000")] = None
+    """Standard deviation, at least, of the closing value while signals may open; ``None``: any."""
+
+    def __post_init__(self) -> None:
+        if self.closing_sd is not None and self.reference_sd is None:
+            raise ConfigError("", "closing_sd", "is of no use without reference_sd")
+
+    def _settings(self) -> dict[str, object]:
+        return self.stated(f.name for f in fields(Gap))
+
+
 @dataclass(frozen=True, slots=True)
-class Pair(Bundle):
-    """``[[pair]]``: one event on two venues, or in two contracts of one."""
+class Pair(Gap):
+    """``[[pair]]``: one event on two venues, or in two contracts of one.
+
+    With ``reference_sd`` it is watched as the basis trade that it is, as rule ``strike_gap``.
+    """
 
     name: Name
     """What it is called in signals."""
     leg: Annotated[tuple[PairLeg, ...], Count("two legs")]
     """Its two legs."""
-    polarity_check: Literal["on", "off"] = "on"
-    """``"on"``: no signal before both sides were seen to agree."""
 
     def __post_init__(self) -> None:
+        Gap.__post_init__(self)
         if len(self.leg) != 2:
             raise ConfigError(
                 "", "leg", f"must be two legs, [[pair.leg]] twice, not {len(self.leg)}"
             )
         _check_different("leg", self.leg)
+        for index, leg in enumerate(self.leg):
+            if self.reference_sd is not None and not _is_strike(leg.strike):
+                problem = f'must be a plain decimal with reference_sd, not "{leg.strike}"'
+                raise ConfigError("", f"leg[{index}].strike", problem)
 
     @property
     def legs(self) -> tuple[PairLeg, ...]:
@@ -147,15 +178,18 @@ class Pair(Bundle):
         ]
 
     def rule(self) -> Rule:
-        """The rule ``box`` that watches this pair."""
+        """The rule ``box``, or ``strike_gap``, that watches this pair."""
         a, b = (leg.written(opposite=leg.polarity == "inverted") for leg in self.leg)
-        params = {"a": a, "b": b, "polarity_check": self.polarity_check} | self._settings()
+        params = {"a": a, "b": b} | self._settings()
         about = {"legs": [asdict(leg) for leg in self.leg], "basis": self.basis()}
-        return Rule("box", params, self.name, about)
+        if self.reference_sd is None:
+            return Rule("box", params, self.name, about)
+        params |= {"a_strike": self.leg[0].strike, "b_strike": self.leg[1].strike}
+        return Rule("strike_gap", params, self.name, about)
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesPair(Bundle):
+class SeriesPair(Gap):
     """``[[pair]]`` of two rolling series: each window of one with that of the other that begins and
     ends with it.
     """
@@ -168,17 +202,16 @@ class SeriesPair(Bundle):
     """What each of its pairs is called in signals."""
     series: Annotated[tuple[Symbol, ...], Count("two series")]
     """The venues' names of both."""
-    polarity_check: Literal["on", "off"] = "on"
-    """``"on"``: no signal before both sides were seen to agree."""
 
     def __post_init__(self) -> None:
+        Gap.__post_init__(self)
         if len(self.series) != 2 or self.series[0] == self.series[1]:
             raise ConfigError("", "series", f"must be two series, not {list(self.series)}")
 
     def pair(self, leg: tuple[PairLeg, PairLeg]) -> Pair:
         """The pair of two windows, with the settings of this one."""
-        settings: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Bundle)}
-        return Pair(name=self.name, leg=leg, polarity_check=self.polarity_check, **settings)
+        settings: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Gap)}
+        return Pair(name=self.name, leg=leg, **settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +333,12 @@ def _about(legs: Sequence[BasketLeg]) -> dict[str, object]:
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _is_strike(text: str) -> bool:
+    """Whether a fact is a strike that an engine can hold."""
+    number = _number(text) if _STRIKE.fullmatch(text) else None
+    return number is not None and number < _STRIKE_MAX
 
 
 def _same(a: str, b: str) -> bool:

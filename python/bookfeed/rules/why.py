@@ -17,6 +17,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status": "a leg's market is paused, not open yet, or closed",
     "closing": "a leg's market closes too soon (min_time_to_close_ms)",
     "age": "a leg has not been heard of for too long (max_age_ms)",
+    "reference": "its reference has not ticked for too long (max_reference_age_ms)",
     "unproven": "its venue does not vouch for a leg's book as it stands (proof)",
     "skew": "the legs were heard of too far apart (max_skew_ms)",
     "lag": "one venue delivers later than the other (max_lag_ms)",
@@ -35,6 +36,9 @@ SENTENCES: Final[dict[str, str]] = {
     "hold": "it had not lasted long enough (min_hold_ms)",
     "cooldown": "the one before ended too recently (cooldown_ms)",
 }
+
+PAIRS: Final = ("box", "strike_gap")
+"""Rules whose sides may be opposites."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +85,7 @@ class PolarityAlarm:
     def look(self, engine: Engine, rules: Mapping[int, Rule]) -> None:
         """Warns of pairs whose refusals for ``polarity`` have begun to count."""
         for number, rule in rules.items():
-            due = rule.kind == "box" and number not in self._warned
+            due = rule.kind in PAIRS and number not in self._warned
             if not due or not engine.refusals(number)["polarity"]:
                 continue
             self._warned.add(number)
@@ -89,7 +93,7 @@ class PolarityAlarm:
                 "%s: there was an edge, and it is not signalled: the two sides have not been seen "
                 "to agree yet, or are opposites: %s. If that goes on, check outcome and polarity "
                 "of both legs, and that both are on the same event",
-                f'pair "{rule.name}"' if rule.name else f"rule {number} (box)",
+                f'pair "{rule.name}"' if rule.name else f"rule {number} ({rule.kind})",
                 " and ".join(_sides(rule)),
             )
 

@@ -8,6 +8,7 @@ from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, Batch, Engine
 from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
 from bookfeed.audit.paper import Filled
+from bookfeed.audit.terms import Fair
 from bookfeed.audit.witness import Record
 from bookfeed.monitor.paper import PaperTape
 from bookfeed.recordings.inputs import EngineInput
@@ -53,6 +54,19 @@ class EngineWitness:
             Filled(one.signal, one.ts, one.captured_e8, one.unhedged_e8, one.net_captured_e9)
             for one in self._tapes[ledger].fresh()
         ]
+
+    def fair(self, number: int) -> Fair | None:
+        """See ``Witness``."""
+        fair = self._engine.fair_value(number)
+        if fair is None:
+            return None
+        newest = fair.ts - fair.reference_age_ns
+        return Fair(fair.price_e9, fair.low_e9, fair.high_e9, newest)
+
+    def waits(self, number: int) -> bool:
+        """See ``Witness``."""
+        answers = self._engine.answers(number)
+        return answers is not None and answers.waited_ns is not None
 
     def standing(self, number: int) -> Standing:
         """See ``Witness``."""

@@ -1,4 +1,4 @@
-//! Boxes, baskets, ladders and complements: the walk against a search over every quarter of a
+//! Boxes, baskets, ladders, complements and contracts on a reference: the walk against a search over every quarter of a
 //! share, gates in their order, lives, and the paper ledger.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -22,3 +22,5 @@ mod params;
 mod pit;
 #[path = "bundles/walk.rs"]
 mod walk;
+#[path = "bundles/worth.rs"]
+mod worth;

@@ -8,9 +8,11 @@ mod support;
 
 use bookfeed_core::book::integrity::Cause;
 use bookfeed_core::engine::{Config, Engine, Listing};
+use bookfeed_core::fairvalue::{Doubt, Payoff, Tails, Volatility, fair_value};
 use bookfeed_core::fixed::ABSENT;
 use bookfeed_core::index::{Constituent, Params as Method, SpotIndex, Standing};
 use bookfeed_core::instrument::Venue;
+use bookfeed_core::settlement::{Measure, Rule, Sampling, Tie, VALUE_ONE, Window};
 use bookfeed_core::signals::Params;
 use bookfeed_core::time::SECOND;
 use bookfeed_core::update::{INDEX_FIELDS, INDEX_SIZE};
@@ -181,6 +183,47 @@ fn a_value_at_every_effective_time_from_what_came_before_it() {
         assert_eq!(newest.0 + TICK, next);
         assert_eq!(stand.engine.next_estimate(), Some(next));
     }
+}
+
+#[test]
+fn a_contract_on_an_index_is_worth_anew_at_every_value() {
+    let mut stand = Stand::new(11);
+    stand.engine.add_index("btc", &params(&[]), stand.ts).unwrap();
+    stand.engine.add_index("slow", &params(&[("tick_ms", "1000")]), stand.ts).unwrap();
+    stand.engine.connected(2, Venue::POLYMARKET, "", stand.ts).unwrap();
+    let mut contract = |name: &str, reference: &str| {
+        let (listing, end) = (Listing::default(), (START + 900 * SECOND).to_string());
+        let id = stand.engine.subscribe(Venue::POLYMARKET, name, 2, &listing, stand.ts).unwrap();
+        let all = [("reference", reference), ("end_ts", &end), ("at_least", "84000")];
+        let usual = [("half_life_ms", "2000"), ("step_ms", "1000")];
+        let all = all.iter().chain(&usual).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        stand.engine.add_terms(id, &all.collect(), stand.ts).unwrap();
+        id
+    };
+    let (up, slow) = (contract("up", "index btc"), contract("slow", "index slow"));
+    let rule = Rule { opening: Measure::Tick, closing: Measure::Mean(Sampling::MINUTE), tie: Tie::Yes };
+    let mut window = Window::new(START, START + 900 * SECOND, rule).unwrap();
+    let mut volatility = Volatility::new(2 * SECOND, SECOND).unwrap();
+    let mut worth = 0;
+    for step in 0..1_500 {
+        stand.change(step % 2, stand.ts + 37 * MS);
+        for tick in told(&mut stand.engine).into_iter().filter(|told| told.of("index") == 0) {
+            let (at, value) = (tick.of("ts_ns"), i128::from(tick.of("value_e9")) * 1_000_000_000);
+            assert_ne!(tick.of("value_e9"), ABSENT);
+            window.tick(at, value);
+            volatility.tick(at, value);
+            let payoff = Payoff::at_least(84_000 * VALUE_ONE);
+            let tails = Tails::new(Some(4), 1.0).unwrap();
+            let ahead = window.ahead().unwrap();
+            let wanted = fair_value(payoff, &ahead, &volatility, tails, Doubt::USUAL, at);
+            let got = stand.engine.fair_value(up);
+            assert_eq!(got, wanted, "at {at}");
+            worth += u32::from(got.is_some());
+        }
+    }
+    assert!(worth > 100, "only {worth} values");
+    assert_eq!(stand.engine.fair_value(slow).unwrap().at % SECOND, 0);
+    assert_eq!(stand.engine.window(up).unwrap().closing, window.closing());
 }
 
 #[test]

@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::cast_possible_truncation, reason = "values made of floats")]
 
+use bookfeed_core::book::Touch;
 use bookfeed_core::fairvalue::{
-    BadHalfLife, Doubt, Outlook, Payoff, Tails, Volatility, fair_value, ladder,
+    Answering, BadHalfLife, Doubt, Moves, Outlook, Payoff, Tails, Volatility, fair_value, ladder,
 };
 use bookfeed_core::fixed::PRICE_ONE;
 use bookfeed_core::settlement::{
-    BadWindow, Endpoints, Mean, Measure, Outcome, Reading, Rule, Sampling, Tie, VALUE_ONE, Value, Window,
+    BadWindow, Endpoints, Mean, Measure, Outcome, Reading, Rule, Sampling, Tick, Tie, VALUE_ONE, Value,
+    Window,
 };
 use bookfeed_core::time::SECOND;
 
@@ -372,4 +374,97 @@ fn a_fair_value_says_what_it_rests_on_and_how_far_off_it_may_be() {
     let cold = Volatility::new(30 * SECOND, SECOND).unwrap();
     let ahead = window.ahead().unwrap();
     assert_eq!(fair_value(range, &ahead, &cold, Tails::NORMAL, none, now), None);
+}
+
+/// What happened to a book and its reference: time, whether a move was seen, fair value, mid; in
+/// whole steps, so that nothing is rounded.
+type Seen = (i64, bool, Option<i64>, Option<i64>);
+
+/// The move that is waited for after all of that, and how long each answer took: by going through
+/// all of it again from the newest beginning of a move on.
+fn waited_by_hand(seen: &[Seen]) -> (Option<(i64, i64)>, Vec<i64>) {
+    let (mut took, mut at) = (Vec::new(), 0);
+    while at < seen.len() {
+        let (since, moved, fair, mid) = seen[at];
+        at += 1;
+        let (true, Some(fair), Some(mid)) = (moved, fair, mid) else { continue };
+        let sign = (fair - mid).signum();
+        if sign == 0 {
+            continue;
+        }
+        let mut over = false;
+        while at < seen.len() && !over {
+            let (now, _, fair_now, mid_now) = seen[at];
+            let answered = mid_now.is_some_and(|now| 2 * (now - mid) * sign >= (fair - mid) * sign);
+            over = match (fair_now, mid_now) {
+                (Some(_), Some(_)) if answered => {
+                    took.push(now - since);
+                    true
+                }
+                (Some(fair), Some(mid)) => (fair - mid).signum() != sign || now - since > 60 * SECOND,
+                _ => true,
+            };
+            at += 1;
+        }
+        if !over {
+            return (Some((since, seen.last().unwrap().0 - since)), took);
+        }
+    }
+    (None, took)
+}
+
+#[test]
+fn answers_are_waited_for_as_by_hand() {
+    let mut all = 0;
+    for seed in 0..60_u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+        let mut below = |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            i64::try_from(state % n).unwrap()
+        };
+        let (mut answering, mut seen, mut at) = (Answering::default(), Vec::new(), 0);
+        for _ in 0..300 {
+            at += [SECOND / 5, SECOND, 25 * SECOND][usize::try_from(below(3)).unwrap()];
+            let fair = (below(15) > 0).then(|| 400 + 2 * below(100));
+            let mid = (below(15) > 0).then(|| 400 + 2 * below(100));
+            let moved = below(4) == 0;
+            seen.push((at, moved, fair, mid));
+            let million = 1_000_000;
+            let touch = mid.map(|mid| Touch {
+                bid: (mid - 1) * million,
+                bid_qty: 1,
+                ask: (mid + 1) * million,
+                ask_qty: 1,
+            });
+            answering.tick(at, |_| moved, fair.map(|fair| fair * million), touch.as_ref());
+            let (waiting, took) = waited_by_hand(&seen);
+            assert_eq!(answering.waiting().map(|w| (w.since, w.waited)), waiting, "seed {seed} at {at}");
+            let mut newest: Vec<_> = took.iter().rev().take(64).copied().collect();
+            newest.sort_unstable();
+            assert_eq!(answering.half_life(), newest.get(newest.len() / 2).copied());
+            all = all.max(took.len());
+        }
+    }
+    assert!(all > 20, "at most {all} answers");
+}
+
+#[test]
+fn a_reference_has_moved_by_so_many_deviations() {
+    let mut volatility = Volatility::new(20 * SECOND, SECOND).unwrap();
+    let moves = Moves::of_ppm(2 * SECOND, 3_000_000);
+    let tick = |at: i64, value: i128| Tick { at: at * SECOND, value: value * ONE };
+    assert_eq!(moves.between(tick(0, 100), tick(4, 200), &volatility), None, "nothing is known yet");
+    for second in 0..200 {
+        volatility.tick(second * SECOND, (100_000 + Value::from(second % 2) * 10) * ONE);
+    }
+    // Ten a second; of four seconds three deviations are sixty.
+    let sigma = volatility.sigma().unwrap();
+    assert!((sigma - 10.0).abs() < 0.01, "{sigma}");
+    let between = |to| moves.between(tick(0, 100_000), tick(4, to), &volatility);
+    assert_eq!((between(100_061), between(99_939)), (Some(true), Some(false)));
+    assert_eq!((between(100_059), between(100_000)), (None, None));
+    let still = Moves::of_ppm(2 * SECOND, 0);
+    assert_eq!(still.between(tick(0, 5), tick(4, 5), &volatility), None);
 }

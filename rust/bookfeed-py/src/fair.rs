@@ -2,11 +2,10 @@
 
 use crate::durations::duration;
 use crate::errors::engine_error;
+use bookfeed_core::engine;
 use bookfeed_core::fairvalue::{self as core, Doubt, Payoff, Tails};
 use bookfeed_core::metrics::price_f64;
-use bookfeed_core::settlement::{
-    self, Endpoints, Measure, Outcome, Reading, Rule, Sampling, Tie, Value,
-};
+use bookfeed_core::settlement::{self, Endpoints, Measure, Reading, Rule, Sampling, Tie, Value};
 use bookfeed_core::time::SECOND;
 use pyo3::prelude::*;
 
@@ -132,13 +131,7 @@ impl SettlementWindow {
     /// it takes to say so was not heard. Compared exactly.
     #[getter]
     fn outcome(&self) -> &'static str {
-        match self.inner.outcome() {
-            Outcome::Open => "open",
-            Outcome::Yes => "yes",
-            Outcome::No => "no",
-            Outcome::Half => "half",
-            Outcome::Unknown => "unknown",
-        }
+        self.inner.outcome().name()
     }
 
     /// How many samples of the closing mean are known; ``None`` if it closes with no mean.
@@ -241,11 +234,17 @@ impl Volatility {
 /// The probability that a contract pays, and what it rests on.
 #[pyclass(frozen, module = "bookfeed._bookfeed")]
 pub struct FairValue {
-    inner: core::FairValue,
+    pub(crate) inner: core::FairValue,
 }
 
 #[pymethods]
 impl FairValue {
+    /// When it was worth that, Unix nanoseconds.
+    #[getter]
+    fn ts(&self) -> i64 {
+        self.inner.at
+    }
+
     /// Probability of yes: what a share is worth.
     #[getter]
     fn price(&self) -> f64 {
@@ -297,6 +296,111 @@ impl FairValue {
     fn __repr__(&self) -> String {
         let [low, high] = [self.inner.low, self.inner.high].map(|p| price_f64(i128::from(p)));
         format!("FairValue({}, low={low}, high={high})", self.price())
+    }
+}
+
+/// How the book of a contract answers when its reference moves.
+#[pyclass(frozen, module = "bookfeed._bookfeed")]
+pub struct Answers {
+    pub(crate) inner: engine::Answers,
+}
+
+#[pymethods]
+impl Answers {
+    /// Moves of the reference that were seen so far.
+    #[getter]
+    fn moves(&self) -> u64 {
+        self.inner.moves
+    }
+
+    /// How long the book takes to come half of the way, in nanoseconds: the median of the
+    /// newest 64 answers, from tick to tick of the reference; ``None`` before the first.
+    #[getter]
+    fn half_life_ns(&self) -> Option<i64> {
+        self.inner.half_life
+    }
+
+    /// How long a move has not been answered, in nanoseconds, by the newest tick; ``None`` while
+    /// nothing is waited for.
+    #[getter]
+    fn waited_ns(&self) -> Option<i64> {
+        self.inner.waiting.map(|waiting| waiting.waited)
+    }
+
+    /// Whether it became worth more by that; ``None`` while nothing is waited for.
+    #[getter]
+    fn up(&self) -> Option<bool> {
+        self.inner.waiting.map(|waiting| waiting.up)
+    }
+
+    fn __repr__(&self) -> String {
+        let half_life = self.inner.half_life.map_or_else(|| "None".to_owned(), |ns| ns.to_string());
+        format!("<Answers to {} moves half_life_ns={half_life}>", self.inner.moves)
+    }
+}
+
+/// What is known of the window that a contract settles by.
+#[pyclass(frozen, module = "bookfeed._bookfeed")]
+pub struct WindowStanding {
+    pub(crate) inner: engine::WindowStanding,
+}
+
+#[pymethods]
+impl WindowStanding {
+    /// The strike, in 1e-18: as it was told, else as it was read at the start; ``None`` until
+    /// it is known.
+    #[getter]
+    fn strike_e18(&self) -> Option<i128> {
+        self.inner.strike
+    }
+
+    /// What was read at its start, in 1e-18; ``None`` until known, and if a tick is missing.
+    #[getter]
+    fn opening_e18(&self) -> Option<i128> {
+        known(self.inner.opening)
+    }
+
+    /// What was read at its end, in 1e-18, likewise.
+    #[getter]
+    fn closing_e18(&self) -> Option<i128> {
+        known(self.inner.closing)
+    }
+
+    /// What the samples to come must average at least for yes, in 1e-18; ``None`` where it
+    /// closes with no mean, none is to come, or the strike is not known.
+    #[getter]
+    fn needed_e18(&self) -> Option<i128> {
+        self.inner.needed
+    }
+
+    /// How many samples of the closing mean are known; ``None`` where it closes with no mean.
+    #[getter]
+    fn banked(&self) -> Option<u32> {
+        self.inner.samples.map(|[banked, _, _]| banked)
+    }
+
+    /// How many of them passed and were not heard; ``None`` where it closes with no mean.
+    #[getter]
+    fn missing(&self) -> Option<u32> {
+        self.inner.samples.map(|[_, missing, _]| missing)
+    }
+
+    /// How many there are in all; ``None`` where it closes with no mean.
+    #[getter]
+    fn samples(&self) -> Option<u32> {
+        self.inner.samples.map(|[_, _, all]| all)
+    }
+
+    /// Who has won by the window's own question: ``"open"``, ``"yes"``, ``"no"``, ``"half"`` or
+    /// ``"unknown"``.
+    #[getter]
+    fn outcome(&self) -> &'static str {
+        self.inner.outcome.name()
+    }
+
+    fn __repr__(&self) -> String {
+        let strike = self.inner.strike.map_or_else(|| "None".to_owned(), |strike| strike.to_string());
+        format!("<WindowStanding {} strike_e18={strike}>", self.outcome())
     }
 }
 

@@ -82,7 +82,8 @@ mod _bookfeed {
     use super::engine::Engine;
     #[pymodule_export]
     use super::fair::{
-        BoundaryMeasure, FairValue, SettlementWindow, Volatility, fair_value, payoff_probability,
+        Answers, BoundaryMeasure, FairValue, SettlementWindow, Volatility, WindowStanding, fair_value,
+        payoff_probability,
     };
     #[pymodule_export]
     use super::histogram::Histogram;

@@ -59,7 +59,7 @@ impl Floor {
 
     fn view<'a>(&'a self, books: &'a [Book]) -> View<'a> {
         let Self { instruments, streams, connections, .. } = self;
-        View { books, instruments, streams, connections, own: &[] }
+        View { books, instruments, streams, connections, own: &[], worths: &[] }
     }
 
     /// Every instrument as a leg that pays when what it names happens.

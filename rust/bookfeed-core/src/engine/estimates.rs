@@ -9,10 +9,12 @@ use super::Engine;
 use super::judge::Judge;
 use super::output::Output;
 use super::recipe::{Named, Recipe};
+use super::terms::Teller;
 use super::world::World;
 use crate::book::side::Ladder;
 use crate::index::{Constituent, IndexValue, SpotIndex, Standing};
 use crate::instrument::Venue;
+use crate::settlement::{Tick, price_value};
 use crate::signals::{Params, RuleError};
 use crate::time::Nanos;
 use crate::update::IndexRecord;
@@ -152,7 +154,16 @@ impl Judge {
     pub(super) fn pass_indices(&mut self, world: &mut World, ts: Nanos) {
         // Taken out while the books are read; what it leaves behind owns no memory.
         let mut estimates = std::mem::take(&mut world.estimates);
+        let at = estimates.next;
         estimates.pass(world, &mut self.publisher.output, ts);
+        if !world.references.is_empty() {
+            for one in &estimates.all {
+                if let Some((_, Some(value))) = one.newest.filter(|&(time, _)| time == at) {
+                    let tick = Tick { at, value: price_value(value.value) };
+                    self.tick_reference(world, Teller::Index, &one.name, tick, ts);
+                }
+            }
+        }
         world.estimates = estimates;
     }
 }

@@ -5,6 +5,7 @@ use super::beside::hear_touch_beside;
 use super::judge::Judge;
 use super::news::{set_fees, take_unclear};
 use super::publish::record;
+use super::terms::Teller;
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::{Book, NumberedTouch, Witness};
@@ -14,6 +15,7 @@ use crate::event::{
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
 use crate::instrument::InstrumentId;
 use crate::sequence::recent::trade_fingerprint;
+use crate::settlement::{Tick, price_value};
 use crate::time::Nanos;
 use crate::trades::Print;
 use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
@@ -110,13 +112,13 @@ impl Markets {
             Body::Trading(id, trading) => take_trading(world, judge, origin, *id, *trading),
             Body::Fees(change) => take_fees(world, judge, origin, change),
             Body::Unclear(unclear) => take_unclear(world, judge, origin, unclear),
-            Body::Index(index) => self.take_index(origin, index),
+            Body::Index(index) => self.take_index(world, judge, origin, index),
             Body::Own(_) => world.counters.own += 1,
             _ => {}
         }
     }
 
-    fn take_index(&mut self, origin: &Origin, index: &IndexValue) {
+    fn take_index(&mut self, world: &mut World, judge: &mut Judge, origin: &Origin, index: &IndexValue) {
         let name = String::from_utf8_lossy(index.index.raw(origin.payload));
         let reading = IndexReading {
             value: index.value,
@@ -138,6 +140,10 @@ impl Markets {
             };
         } else if self.indices.len() < INDICES_MAX {
             self.indices.insert(Box::from(&*name), reading);
+        }
+        if !world.references.is_empty() && origin.ts_event != ABSENT {
+            let tick = Tick { at: origin.ts_event, value: price_value(index.value) };
+            judge.tick_reference(world, Teller::Venue, &name, tick, origin.ts_recv);
         }
     }
 }

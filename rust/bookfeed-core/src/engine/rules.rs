@@ -48,6 +48,12 @@ impl Rules {
         self.write(world, output, ts);
     }
 
+    /// Asks the rules that rest on what the contract of `id` is worth.
+    pub(super) fn ask_worth(&mut self, world: &World, output: &mut Output, id: InstrumentId, ts: Nanos) {
+        self.signals.evaluate_worth(id, &world.view(), ts, &mut self.steps);
+        self.write(world, output, ts);
+    }
+
     /// Gives a rule up, and closes what is open of it; `false` if there is no such rule.
     pub(super) fn remove(&mut self, world: &World, output: &mut Output, rule: u32, ts: Nanos) -> bool {
         let removed = self.signals.remove_rule(rule, &mut self.steps);

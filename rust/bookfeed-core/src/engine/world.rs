@@ -6,6 +6,7 @@ use super::early::Strangers;
 use super::estimates::Estimates;
 use super::levels::LevelWatch;
 use super::lines::Lines;
+use super::terms::References;
 use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
 use crate::event::{Body, Message};
@@ -86,6 +87,8 @@ pub(super) struct World {
     pub(super) own: Vec<OwnLevels>,
     /// Indices that are estimated from the books.
     pub(super) estimates: Estimates,
+    /// What contracts settle on, and are worth by that.
+    pub(super) references: References,
     pub(super) counters: Counters,
     /// Evidence for and against books that are gone.
     pub(super) evidence_gone: EvidenceCounts,
@@ -110,6 +113,7 @@ impl World {
             lines: Lines::default(),
             own: Vec::new(),
             estimates: Estimates::default(),
+            references: References::default(),
             counters: Counters::default(),
             evidence_gone: EvidenceCounts::default(),
             last_error: None,
@@ -126,6 +130,7 @@ impl World {
             streams: &self.streams,
             connections: &self.connections,
             own: &self.own,
+            worths: self.references.worths(),
         }
     }
 

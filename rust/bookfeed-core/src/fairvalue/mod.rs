@@ -22,10 +22,14 @@
     reason = "probabilities by one portable libm, rounded to Price before anything is compared"
 )]
 
+mod answer;
+mod basis;
 mod payoff;
 mod tails;
 mod volatility;
 
+pub use answer::{Answering, Moves, Waiting};
+pub use basis::Basis;
 pub use payoff::{Payoff, ladder};
 pub use tails::{BadTails, Tails};
 pub use volatility::{BadHalfLife, Volatility};
@@ -55,11 +59,19 @@ pub struct Doubt {
 impl Doubt {
     /// A reference that is the very one that settles, and two deviations of the volatility.
     pub const USUAL: Self = Self { reference: 0, volatility: 2.0 };
+
+    /// A doubt of the volatility in parts per million of a deviation.
+    #[must_use]
+    pub fn of_ppm(reference: Value, volatility: u32) -> Self {
+        Self { reference, volatility: f64::from(volatility) / 1e6 }
+    }
 }
 
 /// A probability, and what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FairValue {
+    /// When it is worth that.
+    pub at: Nanos,
     /// Probability of yes, 1e-9: what a share is worth.
     pub price: Price,
     /// The least and the greatest probability that the doubts allow, 1e-9.
@@ -103,6 +115,7 @@ pub fn fair_value(
         }
     }
     Some(FairValue {
+        at: now,
         price,
         low,
         high,

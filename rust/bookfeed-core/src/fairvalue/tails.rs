@@ -51,6 +51,14 @@ impl Tails {
         Ok(Self { freedom, scale })
     }
 
+    /// The same with the scale in parts per million.
+    ///
+    /// # Errors
+    /// [`BadTails`], as [`Tails::new`].
+    pub fn of_ppm(freedom: Option<u32>, scale: u32) -> Result<Self, BadTails> {
+        Self::new(freedom, f64::from(scale) / 1e6)
+    }
+
     /// Degrees of freedom; `None` of the normal distribution.
     #[must_use]
     pub const fn freedom(self) -> Option<u32> {
@@ -71,6 +79,41 @@ impl Tails {
             None => libm::erfc(-z / SQRT_2) / 2.0,
             Some(freedom) => student(z, freedom),
         }
+    }
+}
+
+impl Tails {
+    /// The greatest density, per deviation.
+    pub(super) fn peak(self) -> f64 {
+        self.density(0.0) / self.scale
+    }
+
+    /// The mean of what a move is beyond `z` deviations, and 0 where it is not, in deviations.
+    pub(super) fn excess(self, z: f64) -> f64 {
+        let z = z / self.scale;
+        // Of the normal density the integral of x is itself; of Student's t a part of it.
+        let weight = self.freedom.map_or(1.0, |freedom| {
+            let nu = f64::from(freedom);
+            (nu - 2.0 + z * z) / (nu - 1.0)
+        });
+        let under = match self.freedom {
+            None => libm::erfc(z / SQRT_2) / 2.0,
+            Some(freedom) => student(-z, freedom),
+        };
+        self.scale * (weight * self.density(z) - z * under).max(0.0)
+    }
+
+    /// Density of a move of `z` deviations, unscaled.
+    fn density(self, z: f64) -> f64 {
+        let Some(freedom) = self.freedom else {
+            return libm::exp(-z * z / 2.0) / libm::sqrt(2.0 * std::f64::consts::PI);
+        };
+        let nu = f64::from(freedom);
+        let ratio = libm::exp(libm::lgamma((nu + 1.0) / 2.0) - libm::lgamma(nu / 2.0));
+        // Stretched to a deviation of 1.
+        let stretched = z * z / (nu - 2.0);
+        ratio / libm::sqrt((nu - 2.0) * std::f64::consts::PI)
+            * libm::pow(1.0 + stretched, -(nu + 1.0) / 2.0)
     }
 }
 
@@ -125,6 +168,28 @@ mod tests {
             for z in [-6.0, -2.0, -0.3, 0.0, 0.001, 0.7, 1.5, 4.0] {
                 let (got, wanted) = (student(z, freedom), by_area(z, freedom));
                 assert!((got - wanted).abs() < 1e-9, "t({freedom}) at {z}: {got}, {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_is_the_area_of_what_is_more() {
+        for freedom in [None, Some(3), Some(4), Some(7), Some(40)] {
+            for scale in [1.0, 1.6] {
+                let tails = Tails::new(freedom, scale).unwrap();
+                for z in [-3.0, -0.4, 0.0, 0.8, 2.5] {
+                    // Of the rest of the way to infinity little is left out.
+                    let steps = 400_000;
+                    let h = 2_000.0 / f64::from(steps);
+                    let at = |i: i32| tails.cdf(-(z + h * f64::from(i)));
+                    let inner: f64 = (1..steps).map(at).sum();
+                    let area = h * (inner + (at(0) + at(steps)) / 2.0);
+                    let got = tails.excess(z);
+                    assert!((got - area).abs() < 1e-5, "{freedom:?} beyond {z}: {got}, {area}");
+                }
+                let (step, peak) = (1e-4, tails.peak());
+                let slope = (tails.cdf(step) - tails.cdf(-step)) / (2.0 * step);
+                assert!((peak - slope).abs() < 1e-6, "{freedom:?}: {peak}, {slope}");
             }
         }
     }

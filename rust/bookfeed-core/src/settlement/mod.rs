@@ -39,6 +39,7 @@ pub use mean::{Ahead, Endpoints, Mean, Sampling};
 pub use reading::{Measure, Reading};
 pub use window::{BadWindow, Outcome, Rule, Tie, Window};
 
+use crate::fixed::{PRICE_ONE, Price};
 use crate::time::{Nanos, SECOND};
 
 /// A value of a reference, in units of 1e-18.
@@ -48,6 +49,11 @@ pub type Value = i128;
 pub const VALUE_ONE: Value = 1_000_000_000_000_000_000;
 /// Largest magnitude of a value: sums of as many as a mean has fit 128 bits.
 pub(crate) const VALUE_MAX: Value = 1_000_000_000_000 * VALUE_ONE;
+
+/// A price as a value of a reference.
+pub(crate) fn price_value(price: Price) -> Value {
+    Value::from(price) * (VALUE_ONE / Value::from(PRICE_ONE))
+}
 
 /// A value and the time it is stamped with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ pub struct Tick {
 
 impl Tick {
     /// Whether it can be reckoned with: a tick beyond all sense is none.
-    fn is_sound(self) -> bool {
+    pub(crate) fn is_sound(self) -> bool {
         self.at >= 0 && self.value.unsigned_abs() <= VALUE_MAX.unsigned_abs()
     }
 }

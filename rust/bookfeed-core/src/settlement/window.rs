@@ -44,6 +44,12 @@ pub enum Outcome {
 impl Outcome {
     /// Names, in the order of the codes.
     pub const NAMES: [&'static str; 5] = ["open", "yes", "no", "half", "unknown"];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// Why there is no such window.

@@ -432,6 +432,7 @@ impl<'a> Bundle<'a> {
             fee,
             capital: i64::try_from(paid / i128::from(QTY_ONE)).ok()?.checked_add(fee)?,
             direction: self.subject.direction,
+            payout,
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Gates {
     pub min_qty: Qty,
     /// Whether a leg's book may be one that is kept by polling.
     pub(crate) allow_poll: bool,
+    /// How old the newest tick of a leg's reference may be; 0 if none is asked for.
+    pub(crate) max_reference_age: Nanos,
 }
 
 impl Gates {
@@ -46,6 +48,7 @@ impl Gates {
         cooldown: 0,
         min_qty: 0,
         allow_poll: false,
+        max_reference_age: 0,
     };
 }
 
@@ -116,6 +119,9 @@ pub(super) fn pass(
         let heard = view.heard_of(book, about);
         if apart(now, heard.ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
             return Err(Refusal::Age);
+        }
+        if gates.max_reference_age > 0 && view.reference_age(id, now) > gates.max_reference_age {
+            return Err(Refusal::Reference);
         }
         if gates.proof && !vouched_by_venue(book, about.venue) {
             return Err(Refusal::Unproven);

@@ -1,5 +1,5 @@
-//! Rules whose legs are written out: a box across venues, a basket of exclusive outcomes, a
-//! ladder of strikes. Each says which bundles there are and what they pay at least; the walk is
+//! Rules whose legs are written out: a box across venues, the same with a gap between strikes, a
+//! basket of exclusive outcomes, a ladder of strikes. Each says which bundles there are and what they pay at least; the walk is
 //! [`bundle`]'s.
 
 use super::bundle::{self, Limits};
@@ -8,8 +8,10 @@ use super::{
     Assessment, Direction, Gates, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
     Subject, View,
 };
-use crate::fixed::{PRICE_ONE, Qty};
+use crate::fairvalue::{Basis, Tails};
+use crate::fixed::{PRICE_ONE, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments, Venue};
+use crate::settlement::price_value;
 use crate::time::SECOND;
 
 /// Most legs of a basket or a ladder.
@@ -67,11 +69,28 @@ fn named(reader: &mut ParamReader, key: &'static str, least: usize) -> Result<Ve
     Ok(legs)
 }
 
+/// The two legs of a pair, and whether their polarity is checked.
+fn pair(reader: &mut ParamReader) -> Result<(Vec<Named>, bool), RuleError> {
+    let mut legs = named(reader, "a", 1)?;
+    legs.extend(named(reader, "b", 1)?);
+    let [a, b] = &legs[..] else {
+        return Err(reader.complaint("a and b must hold one leg each"));
+    };
+    if (a.venue, &a.symbol) == (b.venue, &b.symbol) {
+        return Err(reader.complaint("a and b must be different instruments"));
+    }
+    let checked = reader.word("polarity_check", &["on", "off"])? == "on";
+    Ok((legs, checked))
+}
+
 /// Which bundles a rule makes of its legs.
 #[derive(Debug, PartialEq, Eq)]
 enum Shape {
     /// Two contracts on one event, one bought and the other's opposite with it.
     BoxSpread { checked: bool },
+    /// The same of contracts with a strike and a reference each: what the bundles pay at least,
+    /// on average, since both legs may lose.
+    StrikeGap { checked: bool, payouts: [Price; 2] },
     /// At most one of the legs happens; if `exhaustive`, one does.
     Basket { exhaustive: bool, augmented: bool },
     /// Each leg is implied by the next: lower strikes first.
@@ -94,16 +113,29 @@ impl LegsRule {
     /// [`RuleError`] naming the parameter and what is allowed.
     pub(crate) fn new_box(params: &Params) -> Result<Self, RuleError> {
         let mut reader = ParamReader::new("box", params);
-        let mut legs = named(&mut reader, "a", 1)?;
-        legs.extend(named(&mut reader, "b", 1)?);
-        let [a, b] = &legs[..] else {
-            return Err(RuleError("rule box: a and b must hold one leg each".into()));
-        };
-        if (a.venue, &a.symbol) == (b.venue, &b.symbol) {
-            return Err(RuleError("rule box: a and b must be different instruments".into()));
-        }
-        let checked = reader.word("polarity_check", &["on", "off"])? == "on";
+        let (legs, checked) = pair(&mut reader)?;
         Self::finish(reader, Shape::BoxSpread { checked }, legs)
+    }
+
+    /// A gap between strikes: `a` and `b` as in a box, that pay from `a_strike` and from `b_strike`
+    /// on, by references whose closing values differ by a deviation of `reference_sd`.
+    ///
+    /// # Errors
+    /// [`RuleError`] naming the parameter and what is allowed.
+    pub(crate) fn new_strike_gap(params: &Params) -> Result<Self, RuleError> {
+        let mut reader = ParamReader::new("strike_gap", params);
+        let (legs, checked) = pair(&mut reader)?;
+        let a_strike = price_value(reader.decimal::<9>("a_strike", None)?);
+        let gap = price_value(reader.decimal::<9>("b_strike", None)?) - a_strike;
+        let reference_sd = price_value(reader.decimal::<9>("reference_sd", None)?);
+        let closing_sd = match reader.decimal::<9>("closing_sd", Some(0))? {
+            0 => None,
+            sd => Some(price_value(sd)),
+        };
+        let tails = Tails::new(reader.freedom()?, 1.0).map_err(|e| reader.complaint(&e.to_string()))?;
+        let basis = Basis { reference_sd, closing_sd, tails };
+        let payouts = [gap, -gap].map(|gap| PRICE_ONE - basis.both_lose(gap));
+        Self::finish(reader, Shape::StrikeGap { checked, payouts }, legs)
     }
 
     /// A basket: `legs` of which at most one pays one; `exhaustive` if one surely does.
@@ -139,13 +171,9 @@ impl LegsRule {
     }
 
     fn bundles(&self, legs: &[LegRef]) -> Vec<Subject> {
-        let bundle =
-            |legs: Vec<LegRef>, payout| Subject { legs: legs.into(), direction: Direction::Buy, payout };
         match self.shape {
-            Shape::BoxSpread { .. } => vec![
-                bundle(vec![legs[0], legs[1].opposite()], PRICE_ONE),
-                bundle(vec![legs[0].opposite(), legs[1]], PRICE_ONE),
-            ],
+            Shape::BoxSpread { .. } => both_ways(legs, [PRICE_ONE; 2]),
+            Shape::StrikeGap { payouts, .. } => both_ways(legs, payouts),
             Shape::Basket { exhaustive, .. } => {
                 let all_but_one = i64::try_from(legs.len() - 1).unwrap_or(0) * PRICE_ONE;
                 let none: Vec<_> = legs.iter().map(|leg| leg.opposite()).collect();
@@ -163,10 +191,23 @@ impl LegsRule {
     }
 }
 
+/// Legs that are bought together, one unit of each.
+fn bundle(legs: Vec<LegRef>, payout: Price) -> Subject {
+    Subject { legs: legs.into(), direction: Direction::Buy, payout }
+}
+
+/// One leg of a pair and the opposite of the other, as far as they pay anything.
+fn both_ways(legs: &[LegRef], payouts: [Price; 2]) -> Vec<Subject> {
+    let ways = [vec![legs[0], legs[1].opposite()], vec![legs[0].opposite(), legs[1]]];
+    let paying = ways.into_iter().zip(payouts).filter(|&(_, payout)| payout > 0);
+    paying.map(|(legs, payout)| bundle(legs, payout)).collect()
+}
+
 impl Rule for LegsRule {
     fn kind(&self) -> RuleKind {
         match self.shape {
             Shape::BoxSpread { .. } => RuleKind::BoxSpread,
+            Shape::StrikeGap { .. } => RuleKind::StrikeGap,
             Shape::Basket { .. } => RuleKind::Basket,
             Shape::Ladder => RuleKind::Ladder,
         }
@@ -194,7 +235,7 @@ impl Rule for LegsRule {
     }
 
     fn checks_polarity(&self) -> bool {
-        self.shape == Shape::BoxSpread { checked: true }
+        matches!(self.shape, Shape::BoxSpread { checked: true } | Shape::StrikeGap { checked: true, .. })
     }
 
     fn assess(&self, subject: &Subject, view: &View, walked: &mut Walked) -> Assessment {

@@ -233,19 +233,42 @@ impl Signals {
                 Moves::Nothing if self.watched[index as usize].asleep && !self.always => continue,
                 Moves::Other | Moves::Nothing => {}
             }
-            let (rested, puts) = (self.queue.rests(index), self.queue.puts());
-            let awake = self.evaluate_one(index, false, view, now, steps);
-            let Self { watched, attentive, .. } = self;
-            let watched = &mut watched[index as usize];
-            watched.asleep = !awake;
-            if awake {
-                for leg in watched.subject.instruments() {
-                    attentive[leg as usize] = true;
-                }
+            self.ask(index, view, now, steps);
+        }
+    }
+
+    /// Asks one question, of which there is news.
+    #[inline]
+    fn ask(&mut self, index: u32, view: &View, now: Nanos, steps: &mut Steps) {
+        let (rested, puts) = (self.queue.rests(index), self.queue.puts());
+        let awake = self.evaluate_one(index, false, view, now, steps);
+        let Self { watched, attentive, .. } = self;
+        let watched = &mut watched[index as usize];
+        watched.asleep = !awake;
+        if awake {
+            for leg in watched.subject.instruments() {
+                attentive[leg as usize] = true;
             }
-            if rested && self.queue.puts() == puts {
-                // It was not refused again.
-                self.queue.stir(index);
+        }
+        if rested && self.queue.puts() == puts {
+            // It was not refused again.
+            self.queue.stir(index);
+        }
+    }
+
+    /// Asks the rules that rest on what the contract of `id` is worth, which is news.
+    pub(crate) fn evaluate_worth(
+        &mut self,
+        id: InstrumentId,
+        view: &View,
+        now: Nanos,
+        steps: &mut Steps,
+    ) {
+        let count = self.by_instrument.get(id as usize).map_or(0, Vec::len);
+        for i in 0..count {
+            let index = self.by_instrument[id as usize][i];
+            if self.rules[self.watched[index as usize].rule].rests_on_reference() {
+                self.ask(index, view, now, steps);
             }
         }
     }
@@ -552,7 +575,6 @@ impl Signals {
             qty_open: open.qty_open,
             peak_edge: open.peak_edge,
             apart,
-            payout: watched.subject.payout,
             found: open.last,
             legs: start..steps.legs.len(),
         });

@@ -5,6 +5,7 @@
 pub mod bundle;
 pub mod complement;
 pub mod confirm;
+pub mod fair_value;
 mod gates;
 pub mod kept;
 pub mod leave;
@@ -19,6 +20,7 @@ pub mod steps;
 mod waiting;
 
 use crate::book::Book;
+use crate::fairvalue::{FairValue, Waiting};
 use crate::fees::Usd;
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{Instrument, InstrumentId, Instruments, Venue};
@@ -46,6 +48,12 @@ named_codes! {
         Basket = "basket",
         /// A higher strike is dearer than a lower one.
         Ladder = "ladder",
+        /// Two contracts on nearly the same cost less than they pay, as far as one of them does.
+        StrikeGap = "strike_gap",
+        /// A contract costs less than it is worth by its reference.
+        FairValue = "fair_value",
+        /// The same while its book has not answered a move of the reference.
+        Delay = "delay",
     }
 }
 
@@ -94,6 +102,8 @@ named_codes! {
         Unproven = "unproven",
         /// Without the user's own orders it would not be there.
         Own = "own",
+        /// The newest value of the reference that a leg's contract settles on is too old.
+        Reference = "reference",
     }
 }
 
@@ -213,6 +223,8 @@ pub struct Found {
     pub capital: Usd,
     /// What is traded.
     pub direction: Direction,
+    /// What a unit of every leg together pays: at least, or what it is worth.
+    pub payout: Price,
 }
 
 /// A rule's answer about one subject.
@@ -239,6 +251,18 @@ pub struct View<'a> {
     pub connections: &'a [Option<Connection>],
     /// What rests of the user's own, by instrument; nothing beyond the end.
     pub own: &'a [OwnLevels],
+    /// What contracts were worth when their references last ticked, by instrument; nothing beyond
+    /// the end.
+    pub worths: &'a [Worth],
+}
+
+/// What is known of a contract by its reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worth {
+    /// What it was worth when that last ticked.
+    pub fair: Option<FairValue>,
+    /// A move of the reference that its book has not answered yet.
+    pub waiting: Option<Waiting>,
 }
 
 impl<'a> View<'a> {
@@ -247,6 +271,14 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn at(&self, id: InstrumentId) -> Option<(&'a Book, &'a Instrument)> {
         Some((self.books.get(id as usize)?, self.instruments.at(id)?))
+    }
+
+    /// How old the newest tick of the reference is that a contract rests on; the most there is if
+    /// there is none.
+    #[must_use]
+    pub(crate) fn reference_age(&self, id: InstrumentId, now: Nanos) -> Nanos {
+        let fair = self.worths.get(id as usize).and_then(|worth| worth.fair.as_ref());
+        fair.map_or(Nanos::MAX, |fair| now.saturating_sub(fair.at).saturating_add(fair.reference_age))
     }
 
     /// Receive time of the newest evidence for a book, or [`ABSENT`]: its own, or a message in
@@ -381,6 +413,11 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn rests_on_hash(&self) -> bool {
         false
     }
+    /// Whether the answer depends on what contracts are worth by their references: then it is asked
+    /// anew whenever those tick.
+    fn rests_on_reference(&self) -> bool {
+        false
+    }
     /// Whether it was removed, and only its number is kept.
     fn is_gone(&self) -> bool {
         false
@@ -402,6 +439,9 @@ pub fn build(kind: &str, params: &Params) -> Result<Box<dyn Rule>, RuleError> {
         Some(RuleKind::BoxSpread) => Ok(Box::new(legs::LegsRule::new_box(params)?)),
         Some(RuleKind::Basket) => Ok(Box::new(legs::LegsRule::new_basket(params)?)),
         Some(RuleKind::Ladder) => Ok(Box::new(legs::LegsRule::new_ladder(params)?)),
+        Some(RuleKind::FairValue) => Ok(Box::new(fair_value::FairValueRule::new(params)?)),
+        Some(RuleKind::Delay) => Ok(Box::new(fair_value::FairValueRule::new_delay(params)?)),
+        Some(RuleKind::StrikeGap) => Ok(Box::new(legs::LegsRule::new_strike_gap(params)?)),
         None => Err(RuleError(format!("no rule {kind:?}; there are {}", RuleKind::NAMES.join(", ")))),
     }
 }

@@ -103,7 +103,7 @@ impl Ledger {
                 rule_id: step.rule_id,
                 qty: step.found.qty,
                 net_claimed: dollars(net),
-                payout: step.payout,
+                payout: step.found.payout,
                 legs: steps.legs_of(step).to_vec(),
             });
         }

@@ -7,6 +7,9 @@ use crate::time::{Nanos, SECOND};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Degrees of freedom of fat tails, unless it is said otherwise.
+const FREEDOM: i64 = 4;
+
 /// Parameters of a rule, as text, with the names used in configuration.
 pub type Params = BTreeMap<String, String>;
 
@@ -91,6 +94,32 @@ impl<'a> ParamReader<'a> {
         self.decimal::<6>(key, Some(default))
     }
 
+    /// A time, Unix nanoseconds: more digits than a decimal has.
+    ///
+    /// # Errors
+    /// If it is none, or missing without a default.
+    pub(crate) fn instant(
+        &mut self,
+        key: &'static str,
+        default: Option<Nanos>,
+    ) -> Result<Nanos, RuleError> {
+        let Some(text) = self.take(key) else {
+            return default.ok_or_else(|| self.complaint(&format!("{key} is required")));
+        };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let refused = || self.wrong(key, "Unix nanoseconds", text);
+        text.parse().ok().filter(|_| digits).ok_or_else(refused)
+    }
+
+    /// Degrees of freedom of fat tails; 0 are normal ones.
+    ///
+    /// # Errors
+    /// If it is not a whole number.
+    pub(crate) fn freedom(&mut self) -> Result<Option<u32>, RuleError> {
+        let freedom = self.decimal::<0>("freedom", Some(FREEDOM))?;
+        Ok((freedom > 0).then(|| u32::try_from(freedom).unwrap_or(u32::MAX)))
+    }
+
     /// One of several words.
     ///
     /// # Errors
@@ -123,6 +152,7 @@ impl<'a> ParamReader<'a> {
             cooldown: self.millis("cooldown_ms", 0)?,
             min_qty: self.decimal::<8>("min_qty", Some(1))?,
             allow_poll: self.word("allow_poll", &["off", "on"])? == "on",
+            max_reference_age: 0,
         };
         if gates.max_skew == ABSENT {
             // What is confirmed stood so at one time, and holds as long as the evidence may be

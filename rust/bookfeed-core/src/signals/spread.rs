@@ -132,6 +132,7 @@ impl Rule for SpreadRule {
             fee: 0,
             capital: capital.unwrap_or(PRICE_ONE),
             direction: Direction::None,
+            payout: subject.payout,
         })
     }
 }

@@ -26,8 +26,6 @@ pub struct Step {
     pub peak_edge: Price,
     /// How far apart in time the legs are.
     pub apart: Apart,
-    /// What a unit of every leg together pays at least.
-    pub payout: Price,
     /// The opportunity as it stands, or as it last stood.
     pub found: Found,
     /// Its legs, as a range of [`Steps::legs`].

@@ -38,6 +38,18 @@ fn rules_say_what_is_wrong_with_their_parameters() {
             &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("legs", "")],
             "no parameter \"legs\"; there are a, b, polarity_check, min_edge, max_qty",
         ),
+        (
+            "strike_gap",
+            &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("a_strike", "1"), ("b_strike", "2")],
+            "rule strike_gap: reference_sd is required",
+        ),
+        (
+            "strike_gap",
+            &[("a", "kalshi X yes"), ("b", "kalshi Y yes"), ("a_strike", "up")],
+            "rule strike_gap: a_strike must be a plain decimal",
+        ),
+        ("fair_value", &[("max_reference_age_ms", "old")], "max_reference_age_ms must be a plain"),
+        ("fair_value", &[("max_skew", "1")], "no parameter \"max_skew\"; there are min_edge, max_qty"),
         ("basket", &[], "legs is required"),
         ("basket", &[("legs", "kalshi X yes")], "legs must be 2 to 128 legs separated by semicolons"),
         (

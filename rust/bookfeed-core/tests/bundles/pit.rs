@@ -153,7 +153,8 @@ impl Pit {
         self.rule("box", &all)
     }
 
-    fn take(&mut self) -> Vec<Signal> {
+    /// What was said since the last time.
+    pub fn take(&mut self) -> Vec<Signal> {
         let signals = drain(&mut self.engine).1;
         self.signals.extend(signals.clone());
         signals

@@ -332,6 +332,7 @@ fn complements_bought_and_sold_equal_a_search_over_every_size() {
             streams: &streams,
             connections: &connections,
             own: &[],
+            worths: &[],
         };
         for subject in rule.subjects(1, &instruments) {
             let sell = subject.direction == Direction::Sell;

@@ -434,6 +434,18 @@ fn indices_keep_their_newest_value() {
     assert_eq!(reading.mean_60s, Some(85_849_120_000_000));
     assert_eq!(reading.closing_mean, Some((85_849_900_000_000, 14)));
     assert_eq!(floor.states(), [State::Live]);
+    // What rests on the index is worth anew.
+    let terms = [("reference", "venue BRTI"), ("end_ts", "1790000900000000000"), ("at_least", "85850")];
+    let usual = [("step_ms", "500"), ("half_life_ms", "1000")];
+    let terms = terms.iter().chain(&usual).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    floor.engine.add_terms(floor.ids[0], &terms.collect(), floor.ts).unwrap();
+    for second in 0..8 {
+        value(&mut floor, "BRTI", &format!("8585{second}.5"), ms + (second + 2) * 1_000, "");
+        value(&mut floor, "ETHUSD_RTI", "3000.5", ms + (second + 2) * 1_000, "");
+    }
+    let fair = floor.engine.fair_value(floor.ids[0]).unwrap();
+    assert_eq!(fair.at, i64::try_from(ms + 9_000).unwrap() * 1_000_000);
+    assert_eq!(fair.expected, 85_857_500_000_000_000_000_000);
 }
 
 #[test]

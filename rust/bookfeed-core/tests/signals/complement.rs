@@ -198,6 +198,7 @@ fn fees_of_a_type_nobody_knows_are_never_zero() {
             streams: &Streams::default(),
             connections: &[],
             own: &[],
+            worths: &[],
         };
         rule.assess(&subject, &view, &mut Walked::default())
     };

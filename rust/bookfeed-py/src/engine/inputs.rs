@@ -219,6 +219,38 @@ impl Engine {
         self.guarded(ts, |e| e.add_index(name, &texts, ts))?.map_err(engine_error)
     }
 
+    /// Says what an instrument's contract settles on, and how; its fair value is renewed at
+    /// every tick of that reference (``fair_value``). What was said before is forgotten.
+    ///
+    /// ``params`` are ``reference``, ``end_ts`` and the others of ``docs/metrics.md``. Ticks of the
+    /// last 20 minutes are looked at, if another contract rested on the reference by then. Raises
+    /// ``EngineError`` if there is no such instrument, for an unknown parameter, and for a value
+    /// that is not allowed.
+    fn add_terms(&mut self, instrument: u32, params: &Bound<'_, PyAny>, ts: i64) -> PyResult<()> {
+        let (id, texts) = (self.id_of(instrument)?, texts(params)?);
+        self.guarded(ts, |e| e.add_terms(id, &texts, ts))?.map_err(engine_error)
+    }
+
+    /// Says the strike of a contract, in 1e-18, as its venue states it: it overrules what was
+    /// read at the start. Raises ``EngineError`` if there is no such instrument, it has no
+    /// terms, or the strike makes no sense.
+    fn tell_strike(&mut self, instrument: u32, strike_e18: i128, ts: i64) -> PyResult<()> {
+        let id = self.id_of(instrument)?;
+        self.guarded(ts, |e| e.tell_strike(id, strike_e18, ts))?.map_err(engine_error)
+    }
+
+    /// Tells a value of the reference ``"told NAME"``, in 1e-18, and the time it is of (Unix
+    /// nanoseconds); returns the number of records that wait.
+    fn tell_reference(
+        &mut self,
+        name: &str,
+        ts_event: i64,
+        value_e18: i128,
+        ts: i64,
+    ) -> PyResult<usize> {
+        self.guarded(ts, |e| e.tell_reference(name, ts_event, value_e18, ts))
+    }
+
     /// Removes a signal rule; what is open of it is closed (``removed``). Its number is not
     /// given again. Raises ``EngineError`` if there is no such rule.
     fn remove_rule(&mut self, rule: u32, ts: i64) -> PyResult<()> {

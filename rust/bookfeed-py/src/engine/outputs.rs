@@ -5,6 +5,7 @@ use crate::batch::Batch;
 use crate::book::BookView;
 use crate::control::{Gap, Index, Notice, PaperFill, paper_totals};
 use crate::errors::engine_error;
+use crate::fair::{Answers, FairValue, WindowStanding};
 use crate::histogram::Histogram;
 use bookfeed_core::book::integrity::Evidence;
 use bookfeed_core::engine::Question;
@@ -61,6 +62,25 @@ impl Engine {
     #[getter]
     fn next_estimate(&self) -> Option<i64> {
         self.inner.next_estimate()
+    }
+
+    /// What the contract of an instrument was worth when its reference last ticked; ``None``
+    /// before that, and while its strike or the volatility is not known. Raises ``EngineError``
+    /// if there is no such instrument.
+    fn fair_value(&self, instrument: u32) -> PyResult<Option<FairValue>> {
+        Ok(self.inner.fair_value(self.id_of(instrument)?).map(|inner| FairValue { inner }))
+    }
+
+    /// How the book of an instrument answers when its contract's reference moves; ``None``
+    /// without terms. Raises ``EngineError`` if there is no such instrument.
+    fn answers(&self, instrument: u32) -> PyResult<Option<Answers>> {
+        Ok(self.inner.answers(self.id_of(instrument)?).map(|inner| Answers { inner }))
+    }
+
+    /// What is known of the window that the contract of an instrument settles by; ``None``
+    /// without terms (``add_terms``). Raises ``EngineError`` if there is no such instrument.
+    fn window(&self, instrument: u32) -> PyResult<Option<WindowStanding>> {
+        Ok(self.inner.window(self.id_of(instrument)?).map(|inner| WindowStanding { inner }))
     }
 
     /// Records that wait to be drained.

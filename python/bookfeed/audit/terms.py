@@ -1,0 +1,293 @@
+"""What contracts are worth by their references, computed anew from what was heard of those.
+
+That of each contract is asked once in so many seconds, to within a rounding. What an index was is
+taken from the engine, whose values are held against the books elsewhere. References that a venue
+tells in its own frames are not followed.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
+
+from bookfeed.audit import fair
+from bookfeed.audit.moves import Moves, Rhythm, Waiting
+from bookfeed.audit.numbers import NS_PER_MS, NS_PER_S, PRICE_UNITS, plain, units
+from bookfeed.recordings.bounds import control_object
+
+# How far off a fair value may be, 1e-9: areas under curves are sums of slices.
+FAIR_OFF_MAX: Final = 3_000
+# A contract is computed once in so many nanoseconds.
+_EVERY: Final = 5 * NS_PER_S
+# What a contract that comes later learns of what its reference told.
+_KEPT_NS: Final = 1_200 * NS_PER_S
+_KEPT_MAX: Final = 8_192
+_E18: Final = 10**18
+_SENSE: Final = 10**30
+
+
+class Fair(NamedTuple):
+    """A fair value and its interval, in 1e-9."""
+
+    price: int
+    low: int
+    high: int
+    newest: int
+    """The time of the newest tick that it rests on."""
+
+
+@dataclass(slots=True)
+class Contract:
+    """The terms of one contract."""
+
+    reference: str
+    start: int
+    end: int
+    opening: fair.Rule
+    closing: fair.Rule
+    at_least: int | None
+    below: int | None
+    strike: int | None
+    half_on_tie: bool
+    half_life_s: float
+    step: int
+    freedom: int | None
+    scale: float
+    reference_doubt: float
+    volatility_doubt: float
+    moves: Moves
+    since: int = 0
+    """The first tick of the reference that it knows of."""
+    computed_at: int = -(2**63)
+
+    @property
+    def up(self) -> bool:
+        """Whether it asks for its own strike."""
+        return self.at_least is None and self.below is None
+
+
+@dataclass(slots=True)
+class Contracts:
+    """All contracts of a journal, by instrument."""
+
+    of: dict[int, Contract] = field(default_factory=dict)
+    _ticks: dict[str, list[fair.Tick]] = field(default_factory=dict)
+    _measured: dict[tuple[str, float, int], int] = field(default_factory=dict)
+    """From which tick on a volatility is measured: contracts share it."""
+    _rhythms: dict[tuple[str, float, int], Rhythm] = field(default_factory=dict)
+
+    def add(self, number: int, params: Mapping[str, Any]) -> None:
+        """A TERMS record."""
+        one = _read(params)
+        ticks = self._ticks.setdefault(one.reference, [])
+        oldest = ticks[-1][0] - _KEPT_NS if ticks else 0
+        first = max(len(ticks) - _KEPT_MAX, 0)
+        one.since = next((n for n in range(first, len(ticks)) if ticks[n][0] >= oldest), len(ticks))
+        self.of[number] = one
+        key = one.reference, one.half_life_s, one.step
+        if key not in self._measured:
+            self._measured[key] = one.since
+            self._rhythms[key] = Rhythm(one.half_life_s, one.step)
+            for at, value_e18 in ticks[one.since :]:
+                self._rhythms[key].tick(at, value_e18)
+
+    def tell_strike(self, number: int, strike_e18: int) -> None:
+        """A STRIKE record."""
+        self.of[number].strike = strike_e18
+
+    def forget(self, number: int) -> None:
+        """A FORGET record."""
+        self.of.pop(number, None)
+
+    def on(self, references: Iterable[str]) -> list[int]:
+        """Instruments whose contracts rest on these, in the order in which terms were told."""
+        wanted = set(references)
+        return [number for number, one in self.of.items() if one.reference in wanted]
+
+    def tick(self, reference: str, at: int, value_e18: int) -> None:
+        """A reference has a new value."""
+        if reference in self._ticks and at >= 0 and abs(value_e18) <= _SENSE:
+            self._ticks[reference].append((at, value_e18))
+            for (name, *_), rhythm in self._rhythms.items():
+                if name == reference:
+                    rhythm.tick(at, value_e18)
+
+    def answer(
+        self, number: int, fair: Fair | None, mid_twice: int | None, *, waits: bool
+    ) -> Waiting | None:
+        """The reference of a contract has ticked once: what its book has not answered by now, and
+        whether the engine waits for anything.
+        """
+        one = self.of[number]
+        sigma = self._rhythms[one.reference, one.half_life_s, one.step].sigma
+        price = None if fair is None else fair.price
+        if one.moves.known:
+            one.moves.tick(self._ticks[one.reference], sigma, price, mid_twice)
+        one.moves.known |= not waits
+        return one.moves.waiting
+
+    def lose(self, number: int) -> None:
+        """The reference of a contract has ticked more than once, and nobody knows what it was worth
+        in between.
+        """
+        one = self.of[number]
+        one.moves.waiting, one.moves.known = None, False
+
+    def differences(self, fairs: Mapping[int, Fair | None], at: int) -> Iterator[str | None]:
+        """What of the engine's fair values is not as it is here; ``None`` for each that is."""
+        for number, theirs in fairs.items():
+            one = self.of[number]
+            if at - one.computed_at < _EVERY:
+                continue
+            one.computed_at = at
+            mine = self._fair(one)
+            same = _alike(mine, theirs)
+            yield None if same else f"fair value of {number} at {at}: {mine} here, {theirs} there"
+
+    def is_told(self, number: int) -> bool:
+        """Whether what its reference tells is known here."""
+        one = self.of.get(number)
+        return one is None or not one.reference.startswith("venue ")
+
+    def _fair(self, one: Contract) -> Fair | None:
+        all_ticks = self._ticks[one.reference]
+        ticks = all_ticks[one.since :]
+        at_least = self._strike(one, ticks) if one.up else one.at_least
+        ahead = _ahead(one, ticks) if ticks else None
+        if ahead is None or (one.up and at_least is None):
+            return None
+        (mean, variance_s), bounds = ahead, (at_least, one.below)
+        newest = _newest(one, ticks)
+        if variance_s <= 0:
+            paid = _paid(mean, bounds, half=one.half_on_tie and one.up)
+            return Fair(paid, paid, paid, newest)
+        measured = all_ticks[self._measured[one.reference, one.half_life_s, one.step] :]
+        a_second = fair.variance_a_second(measured, one.half_life_s, one.step)
+        if a_second is None:
+            return None
+        level = fair.thinned(measured, one.step)[-1][1] / _E18
+        sd = level * math.sqrt(a_second * variance_s) * one.scale
+        off = fair.relative_error(measured, one.half_life_s, one.step) * one.volatility_doubt
+        middle, doubt = float(mean), one.reference_doubt
+        means = [middle - doubt, middle, middle + doubt]
+        if at_least is not None and one.below is not None:
+            means[1] = min(max((at_least + one.below) / 2 / _E18, means[0]), means[2])
+        sds = [sd * max(1 - off, 0), sd * (1 + off)]
+        prices = [_price(each, wide, bounds, one.freedom) for each in means for wide in sds]
+        own = _price(middle, sd, bounds, one.freedom)
+        return Fair(own, min(own, *prices), max(own, *prices), newest)
+
+    def _strike(self, one: Contract, ticks: list[fair.Tick]) -> int | None:
+        if one.strike is not None or not ticks:
+            return one.strike
+        read = fair.boundary_value(one.opening, one.start, ticks)
+        return None if isinstance(read, str) else math.floor(read)
+
+
+def _alike(mine: Fair | None, theirs: Fair | None) -> bool:
+    if mine is None or theirs is None:
+        return mine is theirs
+    near = all(abs(a - b) <= FAIR_OFF_MAX for a, b in zip(mine[:3], theirs[:3], strict=True))
+    return near and mine.newest == theirs.newest
+
+
+Bounds = tuple[int | None, int | None]
+
+
+def _price(mean: float, sd: float, bounds: Bounds, freedom: int | None) -> int:
+    if sd <= 0:
+        return _paid(Fraction(mean), bounds, half=False)
+    at_least, below = (None if bound is None else bound / _E18 for bound in bounds)
+    likely = fair.probability(mean, sd, at_least, below, freedom)
+    return round(PRICE_UNITS * min(max(likely, 0.0), 1.0))
+
+
+def _paid(value: Fraction | float, bounds: Bounds, *, half: bool) -> int:
+    exact, (at_least, below) = Fraction(value) * _E18, bounds
+    if half and exact == at_least:
+        return PRICE_UNITS // 2
+    pays = (at_least is None or exact >= at_least) and (below is None or exact < below)
+    return PRICE_UNITS if pays else 0
+
+
+def _ahead(one: Contract, ticks: list[fair.Tick]) -> tuple[Fraction | float, float] | None:
+    """What is expected of the closing value, in whole units, and seconds of variance."""
+    if isinstance(one.closing, fair.MeanRule):
+        return fair.expected_mean(one.closing, one.end, ticks)
+    read = fair.boundary_value(one.closing, one.end, ticks)
+    if not isinstance(read, str):
+        return read / _E18, 0.0
+    heard = fair.first_heard(ticks)
+    before = max((at for at in heard if at < one.end), default=None)
+    after = min((at for at in heard if at > one.end), default=None)
+    if before is None:
+        return None if after is None else (heard[after] / _E18, (after - one.end) / NS_PER_S)
+    if after is None:
+        return heard[before] / _E18, (one.end - before) / NS_PER_S
+    # The very tick is missing: on a line between its neighbours, held at both ends.
+    to, span = Fraction(one.end - before, NS_PER_S), Fraction(after - before, NS_PER_S)
+    value = heard[before] + (heard[after] - heard[before]) * to / span
+    return value / _E18, float(to * (span - to) / span)
+
+
+def _newest(one: Contract, ticks: list[fair.Tick]) -> int:
+    """The time of the newest tick that counts: behind the end of a window the first settles it,
+    unless it closes with a mean.
+    """
+    newest = max(at for at, _ in ticks)
+    if isinstance(one.closing, fair.MeanRule):
+        return newest
+    return min((at for at, _ in ticks if at > one.end), default=newest)
+
+
+def _read(params: Mapping[str, Any]) -> Contract:
+    def bound(name: str) -> int | None:
+        if params.get(name) is None:
+            return None
+        return units(plain(str(params[name]), 9), PRICE_UNITS) * 10**9
+
+    def ns(name: str, default: int) -> int:
+        return units(plain(str(params.get(name, default)), 6), NS_PER_MS)
+
+    def number(name: str, default: str) -> float:
+        return float(Decimal(str(params.get(name, default))))
+
+    mean = fair.MeanRule(
+        int(params.get("samples", 60)),
+        ns("sample_step_ms", 1_000),
+        "end" if params.get("endpoints") == "end" else "start",
+    )
+
+    def rule(name: str) -> fair.Rule:
+        word = params.get(name, "mean")
+        return mean if word == "mean" else word
+
+    end = int(params["end_ts"])
+    at_least, below = bound("at_least"), bound("below")
+    rising = None if at_least is not None and below is not None else below is None
+    return Contract(
+        reference=str(params["reference"]),
+        start=int(params.get("start_ts") or end - 1),
+        end=end,
+        opening=rule("opening"),
+        closing=rule("closing"),
+        at_least=at_least,
+        below=below,
+        strike=bound("strike"),
+        half_on_tie=params.get("tie") == "half",
+        half_life_s=ns("half_life_ms", 300_000) / NS_PER_S,
+        step=ns("step_ms", 10_000),
+        freedom=int(params.get("freedom", 4)) or None,
+        scale=number("scale", "1"),
+        reference_doubt=number("reference_doubt", "0"),
+        volatility_doubt=number("volatility_doubt", "2"),
+        moves=Moves(max(ns("move_ms", 2_000), 1), number("move_sigmas", "3"), rising),
+    )
+
+
+def told_tick(payload: bytes) -> tuple[str, int, int]:
+    """Reference, time and value of a REFERENCE record."""
+    told = control_object(payload)
+    return f"told {told['name']}", int(told["ts_event"]), int(told["value_e18"])
