@@ -15,10 +15,11 @@ from bookfeed.sim.bitstamp.faults import (
 )
 from bookfeed.sim.bitstamp.session import CHANNELS_MAX, BitstampSession
 from bookfeed.sim.bitstamp.stream import BitstampStream
-from bookfeed.sim.bitstamp.venue import BitstampVenueConfig, SimBitstamp
+from bookfeed.sim.bitstamp.venue import SimBitstamp
 from bookfeed.sim.bitstamp.wire import DIFF, TOP, TRADES
 from bookfeed.sim.spot_rest_faults import REST_VARIANTS
 from bookfeed.sim.spot_stream import SpotItem
+from bookfeed.sim.spot_venue import SpotVenueConfig
 
 S = 1_000_000_000
 T0 = 1_790_000_000 * S
@@ -27,7 +28,7 @@ Side = dict[str, str]
 
 
 def stream(*faults: BitstampFault, **options: Any) -> BitstampStream:
-    config = BitstampVenueConfig(
+    config = SpotVenueConfig(
         seed=options.pop("seed", 7),
         markets=options.pop("markets", 2),
         levels=options.pop("levels", 60),
@@ -162,7 +163,7 @@ def test_trades_name_who_took() -> None:
 
 
 def session() -> BitstampSession:
-    return BitstampSession(SimBitstamp(BitstampVenueConfig(markets=2, levels=10), T0), 0)
+    return BitstampSession(SimBitstamp(SpotVenueConfig(markets=2, levels=10), T0), 0)
 
 
 def say(one: BitstampSession, event: str, channel: str = "") -> dict[str, Any]:
@@ -228,4 +229,4 @@ def test_a_schedule_is_the_seeds() -> None:
 @pytest.mark.parametrize("settings", [{"markets": 0}, {"levels": 5}])
 def test_what_cannot_be_simulated_is_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be at least"):
-        BitstampVenueConfig(**settings)
+        SpotVenueConfig(**settings)

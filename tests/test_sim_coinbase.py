@@ -15,8 +15,9 @@ from bookfeed.sim.coinbase.faults import (
 )
 from bookfeed.sim.coinbase.session import COMMANDS_PER_S_MAX, CoinbaseSession
 from bookfeed.sim.coinbase.stream import CoinbaseStream
-from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig, SimCoinbase
+from bookfeed.sim.coinbase.venue import SimCoinbase
 from bookfeed.sim.spot_stream import SpotItem
+from bookfeed.sim.spot_venue import SpotVenueConfig
 
 S = 1_000_000_000
 T0 = 1_790_000_000 * S
@@ -25,7 +26,7 @@ Sides = tuple[dict[str, str], dict[str, str]]
 
 
 def stream(*faults: CoinbaseFault, **options: Any) -> CoinbaseStream:
-    config = CoinbaseVenueConfig(
+    config = SpotVenueConfig(
         seed=options.pop("seed", 7),
         markets=options.pop("markets", 2),
         levels=options.pop("levels", 60),
@@ -151,7 +152,7 @@ def test_trades_come_by_the_quarter_of_a_second_and_name_who_rested() -> None:
 
 
 def session(**options: Any) -> CoinbaseSession:
-    return CoinbaseSession(SimCoinbase(CoinbaseVenueConfig(markets=2, levels=10, **options)), 0)
+    return CoinbaseSession(SimCoinbase(SpotVenueConfig(markets=2, levels=10, **options)), 0)
 
 
 def say(one: CoinbaseSession, at_ns: int = T0, **command: Any) -> list[dict[str, Any]]:
@@ -226,4 +227,4 @@ def test_a_schedule_is_the_seeds() -> None:
 @pytest.mark.parametrize("settings", [{"markets": 0}, {"levels": 5}])
 def test_what_cannot_be_simulated_is_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be at least"):
-        CoinbaseVenueConfig(**settings)
+        SpotVenueConfig(**settings)

@@ -14,10 +14,11 @@ from bookfeed.sim.kraken import wire
 from bookfeed.sim.kraken.faults import KRAKEN_VARIANTS, KrakenFault, random_kraken_faults
 from bookfeed.sim.kraken.session import REQUESTS_PER_S_MAX, KrakenSession
 from bookfeed.sim.kraken.stream import KrakenStream
-from bookfeed.sim.kraken.venue import KrakenVenueConfig, SimKraken
+from bookfeed.sim.kraken.venue import SimKraken
 from bookfeed.sim.kraken.wire import DEPTHS
 from bookfeed.sim.spot_stream import SpotItem
 from bookfeed.sim.spot_truth import top
+from bookfeed.sim.spot_venue import SpotVenueConfig
 
 AT: Final = 60
 MS: Final = 1_000_000
@@ -43,7 +44,7 @@ def pairs(text: str) -> list[tuple[str, str]]:
 
 
 def stream(*faults: KrakenFault, **options: Any) -> KrakenStream:
-    config = KrakenVenueConfig(
+    config = SpotVenueConfig(
         seed=options.pop("seed", 7),
         markets=options.pop("markets", 2),
         levels=options.pop("levels", 60),
@@ -214,7 +215,7 @@ def ask(session: KrakenSession, method: str, **params: Any) -> list[dict[str, An
 
 
 def fresh(seed: int = 1) -> KrakenSession:
-    return KrakenSession(SimKraken(KrakenVenueConfig(markets=2, seed=seed, levels=20)), 0)
+    return KrakenSession(SimKraken(SpotVenueConfig(markets=2, seed=seed, levels=20)), 0)
 
 
 def test_every_symbol_is_acknowledged_by_itself_in_either_order() -> None:

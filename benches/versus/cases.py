@@ -18,23 +18,21 @@ from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig
 from bookfeed.sim.bitstamp.faults import BitstampFault
 from bookfeed.sim.bitstamp.stream import BitstampStream
-from bookfeed.sim.bitstamp.venue import BitstampVenueConfig
 from bookfeed.sim.bitstamp.wire import DIFF, TOP
 from bookfeed.sim.coinbase.faults import CoinbaseFault
 from bookfeed.sim.coinbase.stream import CoinbaseStream
-from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig
 from bookfeed.sim.coinbase.wire import LEVEL2
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import KalshiFault
 from bookfeed.sim.kalshi.stream import KalshiStream
 from bookfeed.sim.kraken.faults import KrakenFault
 from bookfeed.sim.kraken.stream import KrakenStream
-from bookfeed.sim.kraken.venue import KrakenVenueConfig
 from bookfeed.sim.polymarket.faults import Fault
 from bookfeed.sim.polymarket.stream import Stream
 from bookfeed.sim.polymarket.venue import VenueConfig
 from bookfeed.sim.spot_rest_stream import SpotRestStream
 from bookfeed.sim.spot_stream import SpotItem, SpotStream
+from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.truth import BookTruth
 
 SEEDS: Final = range(1, 11)
@@ -168,7 +166,7 @@ def _is_to_ask(item: SpotItem, heard: int, asked_after: int) -> bool:
 def kraken(fault: str, seed: int) -> Case:
     """A market whose book has a window and a sum."""
     stream = KrakenStream(
-        KrakenVenueConfig(seed=seed, markets=1), faults=_fault(KrakenFault, fault), rate=RATE,
+        SpotVenueConfig(seed=seed, markets=1), faults=_fault(KrakenFault, fault), rate=RATE,
         depth=DEPTHS["kraken"], channels=("book",),
     )  # fmt: skip
     return Case("kraken", fault, seed, stream.symbols(0), {}, _spot_steps(stream))
@@ -177,7 +175,7 @@ def kraken(fault: str, seed: int) -> Case:
 def coinbase(fault: str, seed: int) -> Case:
     """A market whose book comes on the stream, one count for all messages."""
     stream = CoinbaseStream(
-        CoinbaseVenueConfig(seed=seed, markets=1), faults=_fault(CoinbaseFault, fault), rate=RATE,
+        SpotVenueConfig(seed=seed, markets=1), faults=_fault(CoinbaseFault, fault), rate=RATE,
         channels=(LEVEL2,),
     )  # fmt: skip
     return Case("coinbase", fault, seed, stream.symbols(0), {}, _spot_steps(stream))
@@ -186,7 +184,7 @@ def coinbase(fault: str, seed: int) -> Case:
 def bitstamp(fault: str, seed: int) -> Case:
     """A market whose changes have times alone, with its best levels on a channel of their own."""
     stream = BitstampStream(
-        BitstampVenueConfig(seed=seed, markets=1), faults=_fault(BitstampFault, fault), rate=RATE,
+        SpotVenueConfig(seed=seed, markets=1), faults=_fault(BitstampFault, fault), rate=RATE,
         channels=(DIFF, TOP),
     )  # fmt: skip
     # One who asks after six changes has the seventh before he is answered.

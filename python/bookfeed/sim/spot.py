@@ -52,6 +52,16 @@ class SpotSpec:
         """``BTC-USDT``: base and quote, as no venue spells it."""
         return f"{self.base}-{self.quote}"
 
+    @property
+    def tick_size(self) -> str:
+        """One tick in the quote, as short as can be."""
+        return short_text(decimal_text(1, self.tick_e9, 9, 9))
+
+    @property
+    def step_size(self) -> str:
+        """One lot in the base, as short as can be."""
+        return short_text(decimal_text(1, self.lot_e8, 8, 8))
+
 
 class Change(NamedTuple):
     """A level has this size now; 0 removes it, and may name a level that was never told."""
@@ -286,3 +296,14 @@ def decimal_text(units: int, unit: int, scale: int, decimals: int) -> str:
         raise ValueError(f"{units} units of {unit}e-{scale} have more than {decimals} decimals")
     whole, part = divmod(value, 10**decimals)
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
+
+
+def short_text(number: str) -> str:
+    """A number that has a decimal point, without the zeros at its end that say nothing."""
+    return number.rstrip("0").rstrip(".")
+
+
+def price_text(spec: SpotSpec, ticks: int) -> str:
+    """A price with as many decimals as the grid of its market has."""
+    decimals = next(n for n in range(10) if spec.tick_e9 % 10 ** (9 - n) == 0)
+    return decimal_text(ticks, spec.tick_e9, 9, decimals)

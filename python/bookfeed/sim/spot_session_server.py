@@ -4,16 +4,14 @@ become is said without a socket, by the venue's ``session``.
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from picows import WSTransport, WSUpgradeRequest
 
-from bookfeed.sim.server import NS_PER_MS, RestService
-from bookfeed.sim.spot import SpotSpec
+from bookfeed.sim.server import NS_PER_MS
 from bookfeed.sim.spot_faults import Out
 from bookfeed.sim.spot_server import SpotPeer, SpotServer
-from bookfeed.sim.spot_truth import SpotTruth
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -67,20 +65,13 @@ P = TypeVar("P", bound=SessionPeer)
 
 
 class SessionServer(SpotServer[P, M], Generic[P, M]):
-    """A running simulator; ``venue`` is what it serves, ``PEER`` who serves one connection."""
+    """A running simulator; ``PEER`` serves one connection."""
 
-    venue: Any
     PEER: Callable[[Any], P]
 
     @abstractmethod
     def session_of(self, conn: int) -> Session[M]:
         """The session of a new connection."""
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books; ``truth(symbol)`` is one of them."""
-        truth: SpotTruth = self.venue.truth
-        return truth
 
     def stumble(self, client: P, symbol: str) -> None:
         """Refuses the next command of a client."""
@@ -89,9 +80,6 @@ class SessionServer(SpotServer[P, M], Generic[P, M]):
     def _accept(self, request: WSUpgradeRequest) -> P | None:
         at_home = request.path.split(b"?")[0] == self.WS_PATH.encode()
         return self.PEER(self) if at_home else None
-
-    def _make_rest(self) -> RestService:
-        raise NotImplementedError("a venue that serves REST says how")
 
     def _followed(self, client: P) -> Sequence[str]:
         return sorted(client.session.symbols())
@@ -106,33 +94,3 @@ class SessionServer(SpotServer[P, M], Generic[P, M]):
     def _carry(self, client: P, message: M) -> Out | None:
         carried: Out | None = client.session.carry(message)
         return carried
-
-
-class Wire(Protocol):
-    """How a venue prints numbers."""
-
-    def price_text(self, spec: SpotSpec, ticks: int) -> str:
-        """A price as printed."""
-
-    def size_text(self, spec: SpotSpec, lots: int) -> str:
-        """A size as printed."""
-
-
-def ready_of(
-    server: SpotServer[Any, Any], venue: str, listed: Mapping[str, SpotSpec], wire: Wire
-) -> dict[str, Any]:
-    """What a client needs to know: where a simulator listens, and its markets, by the venue's
-    names.
-    """
-    markets = [
-        {
-            "symbol": spec.name,
-            "venue_symbol": symbol,
-            "base": spec.base,
-            "quote": spec.quote,
-            "tick_size": wire.price_text(spec, 1),
-            "step_size": wire.size_text(spec, 1),
-        }
-        for symbol, spec in listed.items()
-    ]
-    return {"venue": venue, "ws": server.url, "rest": server.rest_url, "markets": markets}

@@ -7,7 +7,7 @@ the same bytes, in any process. What the client says takes effect before the nex
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.spot import SpotSpec
@@ -48,6 +48,9 @@ class SpotItem(NamedTuple):
 class SpotStream(VirtualRun[SpotItem]):
     """Connections, faults and delays; ``rate`` is turns of the markets a second."""
 
+    venue: Any
+    """What is traded."""
+
     def __init__(self, rng: Random, injector: SpotInjector, conns: int, rate: float) -> None:
         super().__init__(rng, conns, rate)
         injector.only_frames()
@@ -71,17 +74,19 @@ class SpotStream(VirtualRun[SpotItem]):
         """The connection that follows a symbol; ``ValueError`` if there is no such symbol."""
         return tuple(self.listed).index(symbol) % self.conns
 
-    # what each venue does in its own way
-
     @property
-    @abstractmethod
     def truth(self) -> SpotTruth:
-        """The true books, by the venue's symbol."""
+        """The true books, by the venue's symbol and by version; what that is, the venue says."""
+        truth: SpotTruth = self.venue.truth
+        return truth
 
     @property
-    @abstractmethod
     def listed(self) -> Mapping[str, SpotSpec]:
         """Every market, by the venue's symbol, in order."""
+        listed: Mapping[str, SpotSpec] = self.venue.listed
+        return listed
+
+    # what each venue does in its own way
 
     @abstractmethod
     def _open(self, conn: int) -> Iterator[Out]:

@@ -49,10 +49,10 @@ from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.gemini.faults import GeminiFault, random_gemini_faults
 from bookfeed.sim.kraken.faults import KrakenFault, random_kraken_faults
 from bookfeed.sim.kraken.stream import KrakenStream
-from bookfeed.sim.kraken.venue import KrakenVenueConfig
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_stream import SpotItem
 from bookfeed.sim.spot_truth import top
+from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.truth import BookTruth
 
 SUMMED: Final = 10
@@ -272,7 +272,7 @@ def binance(seed: int, schedule: Schedule) -> BinanceStream:
 def kraken(seed: int, schedule: Schedule) -> KrakenStream:
     """A run of the simulated Kraken with these faults."""
     return KrakenStream(
-        KrakenVenueConfig(seed=seed, markets=1 + seed % 3, levels=8 if seed % 4 == 0 else 40),
+        SpotVenueConfig(seed=seed, markets=1 + seed % 3, levels=8 if seed % 4 == 0 else 40),
         faults=schedule,
         conns=1 + seed % 2,
         rate=60.0,

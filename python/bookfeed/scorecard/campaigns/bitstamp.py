@@ -17,12 +17,13 @@ from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
 from bookfeed.scorecard.campaigns.levels import sides_of
 from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.sim.bitstamp.stream import BitstampStream
-from bookfeed.sim.bitstamp.venue import TOP_LEVELS, BitstampVenueConfig
+from bookfeed.sim.bitstamp.venue import TOP_LEVELS
 from bookfeed.sim.bitstamp.wire import TOP
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_rest_faults import SHORT_LEVELS
 from bookfeed.sim.spot_stream import SpotItem
+from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.virtual import TRANSIT_NS
 
 FOUND_WITHIN: Final = 6
@@ -138,7 +139,7 @@ def _wrong(
 def bitstamp(seed: int, schedule: tuple[SpotFault, ...]) -> BitstampStream:
     """A run of the simulated Bitstamp with these faults."""
     return BitstampStream(
-        BitstampVenueConfig(seed=seed, markets=1 + seed % 3, levels=12 if seed % 4 == 0 else 40),
+        SpotVenueConfig(seed=seed, markets=1 + seed % 3, levels=12 if seed % 4 == 0 else 40),
         faults=schedule,
         conns=1 + seed % 2,
         rate=60.0,

@@ -10,10 +10,10 @@ from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
 from bookfeed.scorecard.campaigns.levels import sides_of
 from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.sim.coinbase.stream import CoinbaseStream
-from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_stream import SpotItem
+from bookfeed.sim.spot_venue import SpotVenueConfig
 
 # Where a frame says that it has a whole book, from its beginning.
 _KIND_BYTES = 160
@@ -67,7 +67,7 @@ class CoinbaseReferee(Referee[CoinbaseStream]):
 def coinbase(seed: int, schedule: tuple[SpotFault, ...]) -> CoinbaseStream:
     """A run of the simulated Coinbase with these faults."""
     return CoinbaseStream(
-        CoinbaseVenueConfig(seed=seed, markets=1 + seed % 3, levels=8 if seed % 4 == 0 else 40),
+        SpotVenueConfig(seed=seed, markets=1 + seed % 3, levels=8 if seed % 4 == 0 else 40),
         faults=schedule,
         conns=1 + seed % 2,
         rate=60.0,

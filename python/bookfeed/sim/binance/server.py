@@ -9,12 +9,10 @@
 Markets move only while somebody follows them. It listens on loopback and refuses to do otherwise.
 """
 
-import json
-import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from picows import WSFrame, WSMsgType, WSTransport, WSUpgradeRequest
 
@@ -25,29 +23,17 @@ from bookfeed.sim.binance.venue import BinanceVenueConfig, SimBinance
 from bookfeed.sim.binance.wire import Message
 from bookfeed.sim.entry import Options
 from bookfeed.sim.peer import POLICY_VIOLATION
-from bookfeed.sim.server import RestService, check_listening, serve_until_told, started
-from bookfeed.sim.spot_faults import Out, SpotFault
-from bookfeed.sim.spot_server import SpotPeer, SpotServer, now_ms
-from bookfeed.sim.spot_truth import SpotTruth
+from bookfeed.sim.server import NS_PER_MS, RestService
+from bookfeed.sim.spot_faults import Out
+from bookfeed.sim.spot_server import SpotPeer, SpotServer, SpotSimConfig, configured_as, now_ms
 
 _DAY_S: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class BinanceSimConfig(BinanceVenueConfig):
+@dataclass(frozen=True)
+class BinanceSimConfig(SpotSimConfig, BinanceVenueConfig):
     """A simulated venue and where it listens. ``ValueError`` for what cannot be."""
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    """WebSocket port; 0 picks a free one."""
-    rest_port: int = 0
-    """REST port; 0 picks a free one."""
-    rest: bool = True
-    """Whether to serve REST, if aiohttp is installed."""
-    rate: float = 1000.0
-    """Frames a second over all connections; 0 as fast as the clients read."""
-    faults: tuple[SpotFault, ...] = ()
-    tls: ssl.SSLContext | None = None
     ping_every_s: float | None = None
     """By default 20 s, on Binance.US 180 s."""
     pong_within_s: float | None = None
@@ -58,8 +44,7 @@ class BinanceSimConfig(BinanceVenueConfig):
     """How long before its end a connection is told of it; Binance.US says nothing."""
 
     def __post_init__(self) -> None:
-        BinanceVenueConfig.__post_init__(self)
-        check_listening(self)
+        super().__post_init__()
         if min(*self.ping_rule, self.lifetime_s, self.warning_s) <= 0:
             raise ValueError("times must be above 0 seconds")
 
@@ -73,17 +58,8 @@ class BinanceSimConfig(BinanceVenueConfig):
 
 def configured(options: Options) -> BinanceSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
-    options.only_mirrored("a spot market has one book")
-    return BinanceSimConfig(
-        us=options.variant_of(["us"]) == "us",
-        port=options.port,
-        rest_port=options.rest_port,
-        markets=options.markets,
-        rate=options.rate,
-        seed=options.seed,
-        faults=options.faults_of(BinanceFault),
-        tls=options.tls,
-    )
+    us = options.variant_of(["us"]) == "us"
+    return configured_as(BinanceSimConfig, options, BinanceFault, us=us)
 
 
 class Client(SpotPeer):
@@ -157,21 +133,17 @@ class Client(SpotPeer):
 class BinanceSimServer(SpotServer[Client, Message]):
     """A running simulator; made by ``serve``."""
 
+    NAME = "binance"
+    INJECTOR = BinanceInjector
     WS_PATH = ""
     ANSWERS_PINGS = False  # they count
 
+    config: BinanceSimConfig
+    venue: SimBinance
     injector: BinanceInjector
 
-    def __init__(self, config: BinanceSimConfig) -> None:
-        now_ns = time.time_ns()
-        super().__init__(config, BinanceInjector(config.faults, config.seed, now_ns))
-        self.config = config
-        self.venue = SimBinance(config, now_ms())
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books; ``truth.at(symbol, update_id)`` is one of them."""
-        return self.venue.truth
+    def _make_venue(self, now_ns: int) -> SimBinance:
+        return SimBinance(self.config, now_ns // NS_PER_MS)
 
     def stumble(self, client: Client, symbol: str) -> None:
         """Leaves update ids of a symbol out."""
@@ -205,36 +177,5 @@ class BinanceSimServer(SpotServer[Client, Message]):
         return client.session.carry(message)
 
 
-async def serve(config: BinanceSimConfig) -> BinanceSimServer:
-    """Starts a simulator in the running event loop; ``OSError`` if it cannot listen."""
-    return await started(BinanceSimServer(config))
-
-
-def ready(server: BinanceSimServer) -> dict[str, Any]:
-    """What a client needs to know: where it listens, and its markets."""
-    markets = [
-        {
-            "symbol": spec.name,
-            "venue_symbol": wire.symbol_of(spec),
-            "base": spec.base,
-            "quote": spec.quote,
-            "tick_size": wire.grid_text(spec.tick_e9, 9),
-            "step_size": wire.grid_text(spec.lot_e8, 8),
-        }
-        for spec in server.venue.specs
-    ]
-    return {"venue": "binance", "ws": server.url, "rest": server.rest_url, "markets": markets}
-
-
-def ready_line(server: BinanceSimServer) -> str:
-    """What a process that started a simulator needs to know, as one line of JSON."""
-    return json.dumps(ready(server))
-
-
-def run_blocking(config: BinanceSimConfig, *, exit_with_parent: bool = False) -> None:
-    """Serves until SIGINT or SIGTERM; prints ``ready_line`` on stdout once it listens.
-
-    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if it cannot
-    listen; whatever broke the markets, should that happen.
-    """
-    serve_until_told(lambda: serve(config), ready_line, exit_with_parent=exit_with_parent)
+serve = BinanceSimServer.serve
+run_blocking = BinanceSimServer.run_blocking

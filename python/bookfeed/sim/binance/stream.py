@@ -19,11 +19,9 @@ from bookfeed.sim.binance.session import BinanceSession
 from bookfeed.sim.binance.venue import DEPTH_MAX, BinanceVenueConfig, SimBinance
 from bookfeed.sim.binance.wire import Message, server_shutdown
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
 from bookfeed.sim.spot_rest_stream import SpotRestStream
 from bookfeed.sim.spot_stream import SpotItem
-from bookfeed.sim.spot_truth import SpotTruth
 from bookfeed.sim.virtual import NS_PER_MS, START_NS
 
 __all__ = ["BinanceStream", "SpotItem"]
@@ -55,16 +53,6 @@ class BinanceStream(SpotRestStream):
         self.channels = tuple(channels)
         self._path = "/stream" if combined else "/ws"
         self._sessions = [self._session(conn) for conn in range(conns)]
-
-    @property
-    def listed(self) -> Mapping[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return self.venue.listed
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, by symbol and update id."""
-        return self.venue.truth
 
     # what happens
 

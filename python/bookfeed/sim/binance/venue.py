@@ -13,12 +13,18 @@ from typing import Final
 from bookfeed.sim.binance import wire
 from bookfeed.sim.binance.wire import DEPTH_PERIODS_MS, Message, Traded
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.spot import E9, SpotMarket, SpotSpec, Turn, pair
-from bookfeed.sim.spot_truth import SpotTruth, Told
+from bookfeed.sim.spot import E9, Pair, SpotMarket, Turn
+from bookfeed.sim.spot_truth import Told
+from bookfeed.sim.spot_venue import (
+    SpotListed,
+    SpotVenue,
+    SpotVenueConfig,
+    in_grid,
+    spot_markets,
+)
 
 DEPTH_MAX: Final = 5_000
 _DEPTH_DEFAULT: Final = 100
-_TICKS_IN_PRICE_MIN: Final = 10_000
 # Weight of a depth request by its limit.
 _WEIGHTS: Final = ((100, 5), (500, 25), (1_000, 50), (DEPTH_MAX, 250))
 _FIRST_ID: Final = 50_000_000_000
@@ -26,23 +32,13 @@ _SKIPPED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class BinanceVenueConfig:
+class BinanceVenueConfig(SpotVenueConfig):
     """What is traded, and which of the two venues it is. ``ValueError`` for what cannot be."""
 
-    markets: int = 4
-    seed: int = 1
-    levels: int = 300
-    """Levels a side of each book, about."""
     us: bool = False
     """Binance.US: USD instead of USDT, order ids in trades, no word before the connection ends."""
     weight_per_min_max: int = 6_000
     """What REST requests of one clock minute may weigh together."""
-
-    def __post_init__(self) -> None:
-        if self.markets < 1:
-            raise ValueError(f"markets must be at least 1, not {self.markets}")
-        if self.levels < 6:
-            raise ValueError(f"levels must be at least 6, not {self.levels}")
 
 
 @dataclass(slots=True)
@@ -55,13 +51,11 @@ class _Waiting:
     asks: dict[int, int] = field(default_factory=dict)
 
 
-class _Listed:
+class _Listed(SpotListed):
     """One symbol: its market, its numbers, what it has yet to tell."""
 
     def __init__(self, market: SpotMarket, first_id: int) -> None:
-        self.market = market
-        self.spec = market.spec
-        self.symbol = wire.symbol_of(market.spec)
+        super().__init__(market, wire.symbol_of(market.spec))
         self.update_id = first_id
         self.trade_id = first_id // 10
         self.touch = (market.best_bid, market.best_ask)
@@ -80,47 +74,23 @@ class _Listed:
         return numbered
 
 
-class SimBinance:
-    """Every symbol, what waits for its time, and the truth; times in Unix milliseconds."""
+class SimBinance(SpotVenue[_Listed]):
+    """Every symbol, what waits for its time, and the truth; times in Unix milliseconds.
+
+    Versions of books are update ids.
+    """
 
     def __init__(self, config: BinanceVenueConfig, now_ms: int) -> None:
+        super().__init__()
         self.config = config
-        self.truth = SpotTruth()
-        """The true books, by symbol; versions are update ids."""
         self._rng = seeded("binance", config.seed)
         self._due_ms = {kind: now_ms + every for kind, every in DEPTH_PERIODS_MS.items()}
         self._weight = (0, 0)
-        self._listed: dict[str, _Listed] = {}
-        for index in range(config.markets):
-            spec = _spec(config, index)
-            market = SpotMarket(spec, seeded("binance market", config.seed, index))
+        quote = "USD" if config.us else "USDT"
+        markets = spot_markets("binance", config, tick_e9=E9 // 100, quote=quote, lot_e8=_lot_e8)
+        for market in markets:
             one = _Listed(market, _FIRST_ID + int(self._rng.random() * 1e9))
-            self._listed[one.symbol] = one
-            self.truth.start(one.symbol, one.update_id, *_levels(market))
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """What is listed, in order."""
-        return tuple(self._listed)
-
-    def spec(self, symbol: str) -> SpotSpec:
-        """A market; ``KeyError`` if there is none of that name."""
-        return self._listed[symbol].spec
-
-    @property
-    def listed(self) -> dict[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return dict(zip(self.symbols, self.specs, strict=True))
-
-    @property
-    def markets(self) -> list[SpotMarket]:
-        """The books and their crowds, in the same order."""
-        return [one.market for one in self._listed.values()]
-
-    @property
-    def specs(self) -> list[SpotSpec]:
-        """Every market, in order."""
-        return [one.spec for one in self._listed.values()]
+            self._list(one, one.update_id)
 
     # what the streams tell
 
@@ -183,10 +153,7 @@ class SimBinance:
             return wire.depth_snapshot(
                 spec, one.update_id, market.top(True, limit), market.top(False, limit)
             )
-        sides = [
-            [(price // spec.tick_e9, size // spec.lot_e8) for price, size in side[:limit]]
-            for side in (book.bids, book.asks)
-        ]
+        sides = [in_grid(spec, side, limit) for side in (book.bids, book.asks)]
         return wire.depth_snapshot(spec, book.version, *sides)
 
     def weigh(self, limit: int, now_ms: int) -> int | None:
@@ -207,29 +174,6 @@ def depth_limit(text: str) -> int:
     return min(int(text), DEPTH_MAX)
 
 
-def _spec(config: BinanceVenueConfig, index: int) -> SpotSpec:
-    """A market on this venue's grid: cents for what costs thousands, finer for the others."""
-    base, price, size = pair(index)
-    tick_e9 = E9 // 100
-    while price * E9 / tick_e9 < _TICKS_IN_PRICE_MIN:
-        tick_e9 //= 10
-    lot_e8 = 1_000 if price > 1_000 else 100_000 if price > 100 else 10_000_000
-    return SpotSpec(
-        index=index,
-        base=base,
-        quote="USD" if config.us else "USDT",
-        price=int(price * E9 / tick_e9),
-        tick_e9=tick_e9,
-        lot_e8=lot_e8,
-        size=size,
-        levels=config.levels,
-    )
-
-
-def _levels(market: SpotMarket) -> tuple[dict[int, int], dict[int, int]]:
-    spec = market.spec
-    bids, asks = (
-        {price * spec.tick_e9: size * spec.lot_e8 for price, size in side.levels().items()}
-        for side in (market.bids, market.asks)
-    )
-    return bids, asks
+def _lot_e8(traded: Pair) -> int:
+    """Lots are the smaller the dearer what is traded."""
+    return 1_000 if traded.price > 1_000 else 100_000 if traded.price > 100 else 10_000_000

@@ -9,58 +9,25 @@
 Markets move only while somebody follows them. It listens on loopback and refuses to do otherwise.
 """
 
-import json
-import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from bookfeed.sim.bitstamp import wire
 from bookfeed.sim.bitstamp.faults import BitstampFault, BitstampInjector
 from bookfeed.sim.bitstamp.session import BitstampSession
-from bookfeed.sim.bitstamp.venue import BitstampVenueConfig, SimBitstamp
+from bookfeed.sim.bitstamp.venue import SimBitstamp
 from bookfeed.sim.bitstamp.wire import Message
 from bookfeed.sim.entry import Options
-from bookfeed.sim.server import NS_PER_MS, RestService, check_listening, serve_until_told, started
-from bookfeed.sim.spot_faults import SpotFault
-from bookfeed.sim.spot_session_server import SessionPeer, SessionServer, ready_of
+from bookfeed.sim.server import NS_PER_MS, RestService
+from bookfeed.sim.spot_server import SpotSimConfig, configured_as
+from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
 
-
-@dataclass(frozen=True, slots=True)
-class BitstampSimConfig(BitstampVenueConfig):
-    """A simulated venue and where it listens. ``ValueError`` for what cannot be."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    """WebSocket port; 0 picks a free one."""
-    rest_port: int = 0
-    """REST port; 0 picks a free one."""
-    rest: bool = True
-    """Whether to serve REST, if aiohttp is installed."""
-    rate: float = 1000.0
-    """Frames a second over all connections; 0 as fast as the clients read."""
-    faults: tuple[SpotFault, ...] = ()
-    tls: ssl.SSLContext | None = None
-
-    def __post_init__(self) -> None:
-        BitstampVenueConfig.__post_init__(self)
-        check_listening(self)
+BitstampSimConfig = SpotSimConfig
 
 
 def configured(options: Options) -> BitstampSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
     options.variant_of(())
-    options.only_mirrored("a spot market has one book")
-    return BitstampSimConfig(
-        port=options.port,
-        rest_port=options.rest_port,
-        markets=options.markets,
-        rate=options.rate,
-        seed=options.seed,
-        faults=options.faults_of(BitstampFault),
-        tls=options.tls,
-    )
+    return configured_as(BitstampSimConfig, options, BitstampFault)
 
 
 class Client(SessionPeer):
@@ -88,17 +55,16 @@ class Client(SessionPeer):
 class BitstampSimServer(SessionServer[Client, Message]):
     """A running simulator; made by ``serve``."""
 
+    NAME = "bitstamp"
+    INJECTOR = BitstampInjector
     WS_PATH = "/"
     PEER = Client
 
     injector: BitstampInjector
     venue: SimBitstamp
 
-    def __init__(self, config: BitstampSimConfig) -> None:
-        now_ns = time.time_ns()
-        super().__init__(config, BitstampInjector(config.faults, config.seed, now_ns))
-        self.config = config
-        self.venue = SimBitstamp(config, now_ns)
+    def _make_venue(self, now_ns: int) -> SimBitstamp:
+        return SimBitstamp(self.config, now_ns)
 
     def session_of(self, conn: int) -> BitstampSession:
         """The session of a new connection."""
@@ -119,25 +85,5 @@ class BitstampSimServer(SessionServer[Client, Message]):
         return self.venue.due(now_ms * NS_PER_MS)
 
 
-async def serve(config: BitstampSimConfig) -> BitstampSimServer:
-    """Starts a simulator in the running event loop; ``OSError`` if it cannot listen."""
-    return await started(BitstampSimServer(config))
-
-
-def ready(server: BitstampSimServer) -> dict[str, Any]:
-    """What a client needs to know: where it listens, and its markets."""
-    return ready_of(server, "bitstamp", server.venue.listed, wire)
-
-
-def ready_line(server: BitstampSimServer) -> str:
-    """What a process that started a simulator needs to know, as one line of JSON."""
-    return json.dumps(ready(server))
-
-
-def run_blocking(config: BitstampSimConfig, *, exit_with_parent: bool = False) -> None:
-    """Serves until SIGINT or SIGTERM; prints ``ready_line`` on stdout once it listens.
-
-    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if it cannot
-    listen; whatever broke the markets, should that happen.
-    """
-    serve_until_told(lambda: serve(config), ready_line, exit_with_parent=exit_with_parent)
+serve = BitstampSimServer.serve
+run_blocking = BitstampSimServer.run_blocking

@@ -4,7 +4,7 @@ Each connection subscribes to three channels of each of its symbols; books are a
 ``ask``, whose answers arrive as items of kind ``rest``, a while later::
 
     faults = (BitstampFault("drop", at_frame=90),)
-    stream = BitstampStream(BitstampVenueConfig(seed=7), faults=faults)
+    stream = BitstampStream(SpotVenueConfig(seed=7), faults=faults)
     for item in stream.items(1000):
         if item.kind == "frame":
             engine.ingest(item.conn, item.payload, item.ts_ns)
@@ -17,14 +17,13 @@ from typing import ClassVar
 
 from bookfeed.sim.bitstamp.faults import REST_ERRORS, STALE_US, BitstampInjector
 from bookfeed.sim.bitstamp.session import BitstampSession
-from bookfeed.sim.bitstamp.venue import BitstampVenueConfig, SimBitstamp
+from bookfeed.sim.bitstamp.venue import SimBitstamp
 from bookfeed.sim.bitstamp.wire import CHANNELS, Message
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
 from bookfeed.sim.spot_rest_stream import SpotRestStream
 from bookfeed.sim.spot_stream import SpotItem
-from bookfeed.sim.spot_truth import SpotTruth
+from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.virtual import START_NS
 
 __all__ = ["BitstampStream", "SpotItem"]
@@ -42,7 +41,7 @@ class BitstampStream(SpotRestStream):
 
     def __init__(
         self,
-        config: BitstampVenueConfig,
+        config: SpotVenueConfig,
         *,
         faults: Sequence[SpotFault] = (),
         conns: int = 1,
@@ -54,16 +53,6 @@ class BitstampStream(SpotRestStream):
         self.venue = SimBitstamp(config, START_NS)
         self.channels = tuple(channels)
         self._sessions = [BitstampSession(self.venue, conn) for conn in range(conns)]
-
-    @property
-    def listed(self) -> Mapping[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return self.venue.listed
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, by symbol and time in microseconds."""
-        return self.venue.truth
 
     # what happens
 

@@ -15,31 +15,21 @@ from typing import Final
 from bookfeed.sim.bitstamp import wire
 from bookfeed.sim.bitstamp.wire import Message
 from bookfeed.sim.chance import seeded
-from bookfeed.sim.spot import E9, Change, SpotMarket, SpotSpec, pair
-from bookfeed.sim.spot_truth import SpotTruth, Told
+from bookfeed.sim.spot import E9, SpotMarket
+from bookfeed.sim.spot_venue import (
+    SpotListed,
+    SpotVenue,
+    SpotVenueConfig,
+    in_grid,
+    spot_markets,
+    told,
+)
 
 NS_PER_US: Final = 1_000
 DIFF_EVERY_US: Final = 110_000
 TOP_EVERY_US: Final = (130_000, 400_000)
 TOP_LEVELS: Final = 100
-_TICKS_IN_PRICE_MIN: Final = 10_000
 _QUIET_BEFORE_US: Final = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class BitstampVenueConfig:
-    """What is traded. ``ValueError`` for what cannot be."""
-
-    markets: int = 4
-    seed: int = 1
-    levels: int = 300
-    """Levels a side of each book, about."""
-
-    def __post_init__(self) -> None:
-        if self.markets < 1:
-            raise ValueError(f"markets must be at least 1, not {self.markets}")
-        if self.levels < 6:
-            raise ValueError(f"levels must be at least 6, not {self.levels}")
 
 
 @dataclass(slots=True)
@@ -51,13 +41,11 @@ class _Waiting:
     asks: dict[int, int] = field(default_factory=dict)
 
 
-class _Listed:
+class _Listed(SpotListed):
     """One pair: its market, its time, what it has yet to tell."""
 
     def __init__(self, market: SpotMarket, first_trade: int) -> None:
-        self.market = market
-        self.spec = market.spec
-        self.symbol = wire.symbol_of(market.spec)
+        super().__init__(market, wire.symbol_of(market.spec))
         self.changed_us = 0
         self.topped_us = 0
         """Of when the book was that the channel of the best levels told last."""
@@ -77,45 +65,24 @@ class _Listed:
         return (self.market.bids if is_bid else self.market.asks).size_at(price)
 
 
-class SimBitstamp:
-    """Every pair, what waits for its time, and the truth; times in Unix nanoseconds."""
+class SimBitstamp(SpotVenue[_Listed]):
+    """Every pair, what waits for its time, and the truth; times in Unix nanoseconds.
 
-    def __init__(self, config: BitstampVenueConfig, now_ns: int) -> None:
+    The version of a book is the time of a change.
+    """
+
+    def __init__(self, config: SpotVenueConfig, now_ns: int) -> None:
+        super().__init__()
         self.config = config
         now_us = now_ns // NS_PER_US
-        self.truth = SpotTruth()
-        """The true books, by symbol; a version is the time of a change."""
         self._rng = seeded("bitstamp", config.seed)
         self._netted = config.seed % 2 == 1
-        self._listed: dict[str, _Listed] = {}
-        for index in range(config.markets):
-            spec = _spec(config, index)
-            market = SpotMarket(spec, seeded("bitstamp market", config.seed, index))
+        for market in spot_markets("bitstamp", config, tick_e9=E9):
             one = _Listed(market, 400_000_000 + int(self._rng.random() * 1e6))
             one.changed_us = one.told_us = now_us - _QUIET_BEFORE_US
             one.diff_due_us = now_us + int(self._rng.random() * DIFF_EVERY_US)
             one.top_due_us = now_us + int(self._rng.random() * TOP_EVERY_US[1])
-            self._listed[one.symbol] = one
-            bids, asks = (
-                {price * spec.tick_e9: size * spec.lot_e8 for price, size in side.levels().items()}
-                for side in (market.bids, market.asks)
-            )
-            self.truth.start(one.symbol, one.changed_us, bids, asks)
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """What is listed, in order."""
-        return tuple(self._listed)
-
-    @property
-    def listed(self) -> dict[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return {symbol: one.spec for symbol, one in self._listed.items()}
-
-    @property
-    def markets(self) -> list[SpotMarket]:
-        """The books and their crowds, in the same order."""
-        return [one.market for one in self._listed.values()]
+            self._list(one, one.changed_us)
 
     # what the channels tell
 
@@ -133,7 +100,7 @@ class SimBitstamp:
             one.changed_us = max(one.changed_us + 1, now_us)
             changed = {(is_bid, price) for is_bid, price, _ in turn.changes}
             one.note({key: sizes.get(key, 0) for key in sorted(changed)})
-            self.truth.apply(one.symbol, one.changed_us, _told(one.spec, turn.changes))
+            self.truth.apply(one.symbol, one.changed_us, told(one.spec, turn.changes))
         messages = []
         for traded in turn.prints:
             one.trade_id += 1
@@ -144,19 +111,19 @@ class SimBitstamp:
         """What is to be told of books by now, in any order of the two channels."""
         now_us, messages = now_ns // NS_PER_US, []
         for one in self._listed.values():
-            told = []
+            due = []
             if now_us >= one.diff_due_us and one.waiting.first_us:
                 one.diff_due_us = now_us + DIFF_EVERY_US
-                told += self._diff(one)
+                due += self._diff(one)
             if now_us >= one.top_due_us and one.changed_us > one.topped_us:
                 low, high = TOP_EVERY_US
                 one.top_due_us = now_us + low + int(self._rng.random() * (high - low))
                 one.topped_us = one.changed_us
                 sides = (one.market.top(is_bid, TOP_LEVELS) for is_bid in (True, False))
-                told.append(wire.top(one.spec, one.changed_us, *sides))
+                due.append(wire.top(one.spec, one.changed_us, *sides))
             if self._rng.random() < 0.5:
-                told.reverse()
-            messages += told
+                due.reverse()
+            messages += due
         return messages
 
     def _diff(self, one: _Listed) -> list[Message]:
@@ -185,32 +152,5 @@ class SimBitstamp:
         spec, at_us = one.spec, (one.told_us if self._netted else one.changed_us) - behind_us
         book = self.truth.at(symbol, at_us)
         assert book is not None, "nothing so old is forgotten"
-        then = [
-            [(price // spec.tick_e9, size // spec.lot_e8) for price, size in side[:levels]]
-            for side in (book.bids, book.asks)
-        ]
+        then = [in_grid(spec, side, levels) for side in (book.bids, book.asks)]
         return wire.rest_book(spec, at_us, *then), at_us
-
-
-def _told(spec: SpotSpec, changes: Sequence[Change]) -> list[Told]:
-    return [
-        Told(is_bid, price * spec.tick_e9, size * spec.lot_e8) for is_bid, price, size in changes
-    ]
-
-
-def _spec(config: BitstampVenueConfig, index: int) -> SpotSpec:
-    """A market on this venue's grid: whole dollars for the dearest, finer for the others."""
-    base, price, size = pair(index)
-    tick_e9 = E9
-    while price * E9 / tick_e9 < _TICKS_IN_PRICE_MIN:
-        tick_e9 //= 10
-    return SpotSpec(
-        index=index,
-        base=base,
-        quote="USD",
-        price=int(price * E9 / tick_e9),
-        tick_e9=tick_e9,
-        lot_e8=1,
-        size=size,
-        levels=config.levels,
-    )

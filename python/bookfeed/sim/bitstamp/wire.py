@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from bookfeed.sim.spot import Print, SpotSpec, decimal_text
+from bookfeed.sim.spot import Print, SpotSpec, decimal_text, price_text
 
 DIFF: Final = "diff_order_book"
 TOP: Final = "order_book"
@@ -37,16 +37,6 @@ class Message(NamedTuple):
 def symbol_of(spec: SpotSpec) -> str:
     """The venue's name of a market: ``btcusd``."""
     return f"{spec.base}{spec.quote}".lower()
-
-
-def price_decimals(spec: SpotSpec) -> int:
-    """How many decimals prices have on the grid of a market."""
-    return next(n for n in range(10) if spec.tick_e9 % 10 ** (9 - n) == 0)
-
-
-def price_text(spec: SpotSpec, ticks: int) -> str:
-    """A price as printed."""
-    return decimal_text(ticks, spec.tick_e9, 9, price_decimals(spec))
 
 
 def size_text(spec: SpotSpec, lots: int) -> str:

@@ -5,7 +5,7 @@ answered; what the client sends with ``say`` or ``resubscribe`` takes effect bef
 moment::
 
     faults = (CoinbaseFault("drop", at_frame=90),)
-    stream = CoinbaseStream(CoinbaseVenueConfig(seed=7), faults=faults)
+    stream = CoinbaseStream(SpotVenueConfig(seed=7), faults=faults)
     for item in stream.items(1000):
         if item.kind == "frame":
             engine.ingest(item.conn, item.payload, item.ts_ns)
@@ -13,18 +13,17 @@ moment::
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.coinbase.faults import CoinbaseInjector
 from bookfeed.sim.coinbase.session import CoinbaseSession
-from bookfeed.sim.coinbase.venue import CoinbaseVenueConfig, SimCoinbase
+from bookfeed.sim.coinbase.venue import SimCoinbase
 from bookfeed.sim.coinbase.wire import HEARTBEATS, LEVEL2, TRADES
-from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
 from bookfeed.sim.spot_said_stream import SpotSaidStream
 from bookfeed.sim.spot_stream import SpotItem
-from bookfeed.sim.spot_truth import SpotTruth
+from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.virtual import NS_PER_S, START_NS
 
 __all__ = ["CoinbaseStream", "SpotItem"]
@@ -39,7 +38,7 @@ class CoinbaseStream(SpotSaidStream):
 
     def __init__(
         self,
-        config: CoinbaseVenueConfig,
+        config: SpotVenueConfig,
         *,
         faults: Sequence[SpotFault] = (),
         conns: int = 1,
@@ -52,16 +51,6 @@ class CoinbaseStream(SpotSaidStream):
         self.channels = tuple(channels)
         self._sessions = [CoinbaseSession(self.venue, conn) for conn in range(conns)]
         self._beat_ns = [START_NS] * conns
-
-    @property
-    def listed(self) -> Mapping[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return self.venue.listed
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, whole, by symbol and version."""
-        return self.venue.truth
 
     # what the client says
 

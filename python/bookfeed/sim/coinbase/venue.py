@@ -7,45 +7,26 @@ in-process stream and the socket server share; it is seeded, reads no clock and 
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.coinbase import wire
 from bookfeed.sim.coinbase.wire import LEVEL2, TRADES, Message, Traded
-from bookfeed.sim.spot import E9, Change, SpotMarket, SpotSpec, Turn, pair
-from bookfeed.sim.spot_truth import SpotTruth, Told
+from bookfeed.sim.spot import E9, Change, SpotMarket, Turn
+from bookfeed.sim.spot_venue import SpotListed, SpotVenue, SpotVenueConfig, spot_markets, told
 
 TRADES_KEPT: Final = 50
 """How many trades the snapshot of the channel has."""
 TRADES_EVERY_NS: Final = 250_000_000
-_TICKS_IN_PRICE_MIN: Final = 10_000
 _UNDER_WAY_NS: Final = (5_000_000, 60_000_000)
 """From a change until the venue tells of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoinbaseVenueConfig:
-    """What is traded. ``ValueError`` for what cannot be."""
-
-    markets: int = 4
-    seed: int = 1
-    levels: int = 300
-    """Levels a side of each book, about."""
-
-    def __post_init__(self) -> None:
-        if self.markets < 1:
-            raise ValueError(f"markets must be at least 1, not {self.markets}")
-        if self.levels < 6:
-            raise ValueError(f"levels must be at least 6, not {self.levels}")
-
-
-class _Listed:
+class _Listed(SpotListed):
     """One symbol: its market, its last trades and those that are yet to be told."""
 
     def __init__(self, market: SpotMarket, first_trade: int) -> None:
-        self.market = market
-        self.symbol = wire.symbol_of(market.spec)
+        super().__init__(market, wire.symbol_of(market.spec))
         self.version = 1
         self.changed_ns = 0
         self.trade_id = first_trade
@@ -53,40 +34,18 @@ class _Listed:
         self.untold: list[Traded] = []
 
 
-class SimCoinbase:
-    """Every symbol and the truth; times in Unix nanoseconds."""
+class SimCoinbase(SpotVenue[_Listed]):
+    """Every symbol and the truth, of whole books; times in Unix nanoseconds.
 
-    def __init__(self, config: CoinbaseVenueConfig) -> None:
+    A version of a book is a turn that changed it.
+    """
+
+    def __init__(self, config: SpotVenueConfig) -> None:
+        super().__init__()
         self.config = config
-        self.truth = SpotTruth()
-        """The true books, by symbol, whole; a version is a turn that changed the book."""
         self._rng = seeded("coinbase", config.seed)
-        self._listed: dict[str, _Listed] = {}
-        for index in range(config.markets):
-            spec = _spec(config, index)
-            market = SpotMarket(spec, seeded("coinbase market", config.seed, index))
-            one = _Listed(market, 995_000_000 + int(self._rng.random() * 1e6))
-            self._listed[one.symbol] = one
-            bids, asks = (
-                {price * spec.tick_e9: size * spec.lot_e8 for price, size in side.levels().items()}
-                for side in (market.bids, market.asks)
-            )
-            self.truth.start(one.symbol, 1, bids, asks)
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """What is listed, in order."""
-        return tuple(self._listed)
-
-    @property
-    def listed(self) -> dict[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return {symbol: one.market.spec for symbol, one in self._listed.items()}
-
-    @property
-    def markets(self) -> list[SpotMarket]:
-        """The books and their crowds, in the same order."""
-        return [one.market for one in self._listed.values()]
+        for market in spot_markets("coinbase", config, tick_e9=E9 // 100):
+            self._list(_Listed(market, 995_000_000 + int(self._rng.random() * 1e6)), 1)
 
     def step(self, now_ns: int, among: Sequence[str] = ()) -> list[Message]:
         """A turn of one of the symbols (of any by default), and what is told now."""
@@ -98,21 +57,15 @@ class SimCoinbase:
         messages = [self._update(one, turn, at_ns, now_ns)] if turn.changes else []
         for price, size, taker_buys in turn.prints:
             one.trade_id += 1
-            spec = one.market.spec
-            texts = wire.price_text(spec, price), wire.size_text(spec, size)
+            texts = wire.price_text(one.spec, price), wire.size_text(one.spec, size)
             one.untold.append(Traded(one.trade_id, *texts, taker_buys, at_ns))
         return messages + self._told_trades(now_ns)
 
     def _update(self, one: _Listed, turn: Turn, at_ns: int, now_ns: int) -> Message:
         one.version += 1
         one.changed_ns = at_ns
-        spec = one.market.spec
-        told = [
-            Told(is_bid, price * spec.tick_e9, size * spec.lot_e8)
-            for is_bid, price, size in turn.changes
-        ]
-        self.truth.apply(one.symbol, one.version, told)
-        event = wire.book(spec, "update", turn.changes, at_ns)
+        self.truth.apply(one.symbol, one.version, told(one.spec, turn.changes))
+        event = wire.book(one.spec, "update", turn.changes, at_ns)
         return Message(LEVEL2, event, now_ns, one.symbol, one.version)
 
     def _told_trades(self, now_ns: int) -> list[Message]:
@@ -133,7 +86,7 @@ class SimCoinbase:
             for is_bid in (True, False)
             for price, size in one.market.top(is_bid, 10**9)
         ]
-        event = wire.book(one.market.spec, "snapshot", levels, one.changed_ns or now_ns)
+        event = wire.book(one.spec, "snapshot", levels, one.changed_ns or now_ns)
         return Message(LEVEL2, event, now_ns, symbol, one.version)
 
     def product_book(self, symbol: str, limit: int, now_ns: int) -> str:
@@ -146,21 +99,3 @@ class SimCoinbase:
         """The last trades for a new subscriber."""
         event = wire.trades("snapshot", symbol, list(self._listed[symbol].trades))
         return Message(TRADES, event, now_ns, symbol)
-
-
-def _spec(config: CoinbaseVenueConfig, index: int) -> SpotSpec:
-    """A market on this venue's grid: a cent for the dearest, finer for the others."""
-    base, price, size = pair(index)
-    tick_e9 = E9 // 100
-    while price * E9 / tick_e9 < _TICKS_IN_PRICE_MIN:
-        tick_e9 //= 10
-    return SpotSpec(
-        index=index,
-        base=base,
-        quote="USD",
-        price=int(price * E9 / tick_e9),
-        tick_e9=tick_e9,
-        lot_e8=1,
-        size=size,
-        levels=config.levels,
-    )

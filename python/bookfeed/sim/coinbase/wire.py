@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from bookfeed.sim.spot import Change, SpotSpec, decimal_text
+from bookfeed.sim.spot import Change, SpotSpec, decimal_text, short_text
 
 LEVEL2: Final = "level2"
 TRADES: Final = "market_trades"
@@ -60,16 +60,12 @@ def symbol_of(spec: SpotSpec) -> str:
 
 def price_text(spec: SpotSpec, ticks: int) -> str:
     """A price as it is printed."""
-    return _short(decimal_text(ticks, spec.tick_e9, 9, PRICE_DECIMALS))
+    return short_text(decimal_text(ticks, spec.tick_e9, 9, PRICE_DECIMALS))
 
 
 def size_text(spec: SpotSpec, lots: int) -> str:
     """A size as it is printed."""
-    return _short(decimal_text(lots, spec.lot_e8, 8, QTY_DECIMALS))
-
-
-def _short(number: str) -> str:
-    return number.rstrip("0").rstrip(".")
+    return short_text(decimal_text(lots, spec.lot_e8, 8, QTY_DECIMALS))
 
 
 def book(spec: SpotSpec, kind: str, changes: Iterable[Change], at_ns: int) -> str:

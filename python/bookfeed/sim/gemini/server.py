@@ -9,66 +9,30 @@
 Markets move only while somebody follows them. It listens on loopback and refuses to do otherwise.
 """
 
-import json
-import ssl
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from picows import WSTransport, WSUpgradeRequest
 
 from bookfeed.sim.entry import Options
-from bookfeed.sim.gemini import wire
 from bookfeed.sim.gemini.faults import GeminiFault, GeminiInjector
 from bookfeed.sim.gemini.session import PATH_OF_VERSION_2, WHOLE, GeminiSession
 from bookfeed.sim.gemini.venue import GeminiVenueConfig, SimGemini
 from bookfeed.sim.gemini.wire import Message
-from bookfeed.sim.server import (
-    NS_PER_MS,
-    RestService,
-    check_listening,
-    serve_until_told,
-    started,
-)
-from bookfeed.sim.spot_faults import SpotFault
-from bookfeed.sim.spot_session_server import SessionPeer, SessionServer, ready_of
+from bookfeed.sim.server import NS_PER_MS, RestService
+from bookfeed.sim.spot_server import SpotSimConfig, configured_as
+from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
 
 
-@dataclass(frozen=True, slots=True)
-class GeminiSimConfig(GeminiVenueConfig):
+@dataclass(frozen=True)
+class GeminiSimConfig(SpotSimConfig, GeminiVenueConfig):
     """A simulated venue and where it listens. ``ValueError`` for what cannot be."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    """WebSocket port; 0 picks a free one."""
-    rate: float = 1000.0
-    """Frames a second over all connections; 0 as fast as the clients read."""
-    faults: tuple[SpotFault, ...] = ()
-    tls: ssl.SSLContext | None = None
-    rest: bool = True
-    """Whether to serve REST, if aiohttp is installed."""
-    rest_port: int = 0
-    """REST port; 0 picks a free one."""
-
-    def __post_init__(self) -> None:
-        GeminiVenueConfig.__post_init__(self)
-        check_listening(self)
 
 
 def configured(options: Options) -> GeminiSimConfig:
     """The configuration that fits what is asked for; ``ValueError`` for what cannot be."""
     options.variant_of(())
-    options.only_mirrored("a spot market has one book")
-    return GeminiSimConfig(
-        port=options.port,
-        rest_port=options.rest_port,
-        markets=options.markets,
-        rate=options.rate,
-        seed=options.seed,
-        faults=options.faults_of(GeminiFault),
-        tls=options.tls,
-    )
+    return configured_as(GeminiSimConfig, options, GeminiFault)
 
 
 class Client(SessionPeer):
@@ -87,16 +51,16 @@ class Client(SessionPeer):
 class GeminiSimServer(SessionServer[Client, Message]):
     """A running simulator; made by ``serve``."""
 
+    NAME = "gemini"
+    INJECTOR = GeminiInjector
     WS_PATH = "/"
     PEER = Client
 
+    config: GeminiSimConfig
     venue: SimGemini
 
-    def __init__(self, config: GeminiSimConfig) -> None:
-        now_ns = time.time_ns()
-        super().__init__(config, GeminiInjector(config.faults, config.seed, now_ns))
-        self.config = config
-        self.venue = SimGemini(config, now_ns)
+    def _make_venue(self, now_ns: int) -> SimGemini:
+        return SimGemini(self.config, now_ns)
 
     def session_of(self, conn: int) -> GeminiSession:
         """The session of a new connection, whatever its address asks."""
@@ -129,25 +93,5 @@ class GeminiSimServer(SessionServer[Client, Message]):
         return self.venue.due(now_ms * NS_PER_MS) if self.config.api == "fast" else ()
 
 
-async def serve(config: GeminiSimConfig) -> GeminiSimServer:
-    """Starts a simulator in the running event loop; ``OSError`` if it cannot listen."""
-    return await started(GeminiSimServer(config))
-
-
-def ready(server: GeminiSimServer) -> dict[str, Any]:
-    """What a client needs to know: where it listens, and its markets."""
-    return ready_of(server, "gemini", server.venue.listed, wire)
-
-
-def ready_line(server: GeminiSimServer) -> str:
-    """What a process that started a simulator needs to know, as one line of JSON."""
-    return json.dumps(ready(server))
-
-
-def run_blocking(config: GeminiSimConfig, *, exit_with_parent: bool = False) -> None:
-    """Serves until SIGINT or SIGTERM; prints ``ready_line`` on stdout once it listens.
-
-    With ``exit_with_parent`` it also ends when its stdin closes. ``OSError`` if it cannot
-    listen; whatever broke the markets, should that happen.
-    """
-    serve_until_told(lambda: serve(config), ready_line, exit_with_parent=exit_with_parent)
+serve = GeminiSimServer.serve
+run_blocking = GeminiSimServer.run_blocking

@@ -13,18 +13,16 @@ alone::
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.gemini.faults import GeminiInjector
 from bookfeed.sim.gemini.session import GeminiSession
 from bookfeed.sim.gemini.venue import GeminiVenueConfig, SimGemini
 from bookfeed.sim.gemini.wire import L2, STREAMS
-from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
 from bookfeed.sim.spot_said_stream import SpotSaidStream
 from bookfeed.sim.spot_stream import SpotItem
-from bookfeed.sim.spot_truth import SpotTruth
 from bookfeed.sim.virtual import START_NS
 
 __all__ = ["GeminiStream", "SpotItem"]
@@ -51,16 +49,6 @@ class GeminiStream(SpotSaidStream):
         self.venue = SimGemini(config, START_NS)
         self.channels = tuple(channels)
         self._sessions = [GeminiSession(self.venue, conn) for conn in range(conns)]
-
-    @property
-    def listed(self) -> Mapping[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return self.venue.listed
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, by symbol and update."""
-        return self.venue.truth
 
     # what the client says
 

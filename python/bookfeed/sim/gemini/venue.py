@@ -17,32 +17,28 @@ from typing import Any, Final
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.gemini import wire
 from bookfeed.sim.gemini.wire import Api, Message
-from bookfeed.sim.spot import E9, Change, SpotMarket, SpotSpec, Turn, pair
-from bookfeed.sim.spot_truth import SpotTruth, Told
+from bookfeed.sim.spot import E9, Change, SpotMarket, Turn
+from bookfeed.sim.spot_truth import Told
+from bookfeed.sim.spot_venue import (
+    SpotListed,
+    SpotVenue,
+    SpotVenueConfig,
+    in_grid,
+    spot_markets,
+)
 
 DEPTH_EVERY_NS: Final = 100_000_000
 TRADES_KEPT: Final = 50
 """How many trades come with a whole book of version 2."""
-_TICKS_IN_PRICE_MIN: Final = 10_000
 _FIRST_ID: Final = 12_000_000
 _SKIPPED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class GeminiVenueConfig:
+class GeminiVenueConfig(SpotVenueConfig):
     """What is traded, and by which interface it is told. ``ValueError`` for what cannot be."""
 
-    markets: int = 4
-    seed: int = 1
-    levels: int = 300
-    """Levels a side of each book, about."""
     api: Api = "fast"
-
-    def __post_init__(self) -> None:
-        if self.markets < 1:
-            raise ValueError(f"markets must be at least 1, not {self.markets}")
-        if self.levels < 6:
-            raise ValueError(f"levels must be at least 6, not {self.levels}")
 
 
 @dataclass(slots=True)
@@ -55,13 +51,11 @@ class _Waiting:
     asks: dict[int, int] = field(default_factory=dict)
 
 
-class _Listed:
+class _Listed(SpotListed):
     """One pair: its market, its numbers, what it has yet to tell."""
 
     def __init__(self, market: SpotMarket, api: Api, first_id: int) -> None:
-        self.market = market
-        self.spec = market.spec
-        self.symbol = wire.symbol_of(market.spec, api)
+        super().__init__(market, wire.symbol_of(market.spec, api))
         self.update_id = self.told_id = first_id
         self.trade_id = first_id * 200
         self.ticker_id = first_id * 3
@@ -82,36 +76,20 @@ class _Listed:
         return numbered
 
 
-class SimGemini:
-    """Every pair, what waits for its time, and the truth; times in Unix nanoseconds."""
+class SimGemini(SpotVenue[_Listed]):
+    """Every pair, what waits for its time, and the truth; times in Unix nanoseconds.
+
+    Versions of books are updates.
+    """
 
     def __init__(self, config: GeminiVenueConfig, now_ns: int) -> None:
+        super().__init__()
         self.config = config
-        self.truth = SpotTruth()
-        """The true books, by symbol; versions are updates."""
         self._rng = seeded("gemini", config.seed)
-        self._listed: dict[str, _Listed] = {}
-        for index in range(config.markets):
-            spec = _spec(config, index)
-            market = SpotMarket(spec, seeded("gemini market", config.seed, index))
+        for market in spot_markets("gemini", config, tick_e9=E9 // 100):
             one = _Listed(market, config.api, _FIRST_ID + int(self._rng.random() * 1e6))
             one.due_ns = now_ns + int(self._rng.random() * DEPTH_EVERY_NS)
-            self._listed[one.symbol] = one
-            bids, asks = (
-                {price * spec.tick_e9: size * spec.lot_e8 for price, size in side.levels().items()}
-                for side in (market.bids, market.asks)
-            )
-            self.truth.start(one.symbol, one.update_id, bids, asks)
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """What is listed, in order."""
-        return tuple(self._listed)
-
-    @property
-    def listed(self) -> dict[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return {symbol: one.spec for symbol, one in self._listed.items()}
+            self._list(one, one.update_id)
 
     # what the streams tell
 
@@ -145,11 +123,6 @@ class SimGemini:
             messages.append(wire.l2_trade(one.spec, traded))
         return messages
 
-    @property
-    def markets(self) -> list[SpotMarket]:
-        """The markets in their order."""
-        return [one.market for one in self._listed.values()]
-
     def due(self, now_ns: int) -> list[Message]:
         """The changes of levels whose time to be told has come."""
         messages = []
@@ -173,10 +146,7 @@ class SimGemini:
         last = one.update_id if of_the_moment else one.told_id
         book = self.truth.at(symbol, last)
         assert book is not None, "nothing so new is forgotten"
-        bids, asks = (
-            [(price // spec.tick_e9, size // spec.lot_e8) for price, size in side]
-            for side in (book.bids, book.asks)
-        )
+        bids, asks = in_grid(spec, book.bids), in_grid(spec, book.asks)
         if self.config.api == "v2":
             levels = [
                 Change(is_bid, price, size)
@@ -199,21 +169,3 @@ class SimGemini:
         one = self._listed[symbol]
         one.update_id += _SKIPPED
         self.truth.apply(symbol, one.update_id, ())
-
-
-def _spec(config: GeminiVenueConfig, index: int) -> SpotSpec:
-    """A market on this venue's grid: a cent for the dearest, finer for the others."""
-    base, price, size = pair(index)
-    tick_e9 = E9 // 100
-    while price * E9 / tick_e9 < _TICKS_IN_PRICE_MIN:
-        tick_e9 //= 10
-    return SpotSpec(
-        index=index,
-        base=base,
-        quote="USD",
-        price=int(price * E9 / tick_e9),
-        tick_e9=tick_e9,
-        lot_e8=1,
-        size=size,
-        levels=config.levels,
-    )

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from bookfeed.sim.spot import Change, Print, SpotSpec, decimal_text
+from bookfeed.sim.spot import Change, Print, SpotSpec, decimal_text, price_text, short_text
 
 Api = Literal["fast", "v2"]
 
@@ -51,16 +51,9 @@ def symbol_of(spec: SpotSpec, api: Api) -> str:
     return name if api == "v2" else name.lower()
 
 
-def price_text(spec: SpotSpec, ticks: int) -> str:
-    """A price as printed."""
-    decimals = next(n for n in range(10) if spec.tick_e9 % 10 ** (9 - n) == 0)
-    return decimal_text(ticks, spec.tick_e9, 9, decimals)
-
-
 def size_text(spec: SpotSpec, lots: int) -> str:
     """A size as printed, without zeros that say nothing."""
-    text = decimal_text(lots, spec.lot_e8, 8, 8).rstrip("0").rstrip(".")
-    return text or "0"
+    return short_text(decimal_text(lots, spec.lot_e8, 8, 8))
 
 
 def _levels(spec: SpotSpec, levels: Entries) -> list[list[str]]:

@@ -7,11 +7,10 @@ from bookfeed.sim.kraken.server import (
     KrakenSimConfig,
     KrakenSimServer,
     configured,
-    ready,
-    ready_line,
     run_blocking,
     serve,
 )
+from bookfeed.sim.spot_server import ready, ready_line
 
 __all__ = [
     "KrakenSimConfig",

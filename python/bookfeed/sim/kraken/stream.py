@@ -3,7 +3,7 @@
 Each connection subscribes to the books and trades of its symbols, and is answered; what the client
 sends with ``say`` or ``resubscribe`` takes effect before the next moment::
 
-    stream = KrakenStream(KrakenVenueConfig(seed=7), faults=(KrakenFault("drop", at_frame=90),))
+    stream = KrakenStream(SpotVenueConfig(seed=7), faults=(KrakenFault("drop", at_frame=90),))
     for item in stream.items(1000):
         if item.kind == "frame":
             engine.ingest(item.conn, item.payload, item.ts_ns)
@@ -11,19 +11,18 @@ sends with ``say`` or ``resubscribe`` takes effect before the next moment::
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.kraken.faults import KrakenInjector
 from bookfeed.sim.kraken.session import KrakenSession, heartbeat
-from bookfeed.sim.kraken.venue import KrakenVenueConfig, SimKraken
+from bookfeed.sim.kraken.venue import SimKraken
 from bookfeed.sim.kraken.wire import BOOK, INSTRUMENT, TRADE
-from bookfeed.sim.spot import SpotSpec
 from bookfeed.sim.spot_faults import Out, SpotFault
 from bookfeed.sim.spot_said_stream import SpotSaidStream
 from bookfeed.sim.spot_stream import SpotItem
-from bookfeed.sim.spot_truth import SpotTruth
+from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.virtual import NS_PER_S, START_NS
 
 __all__ = ["KrakenStream", "SpotItem"]
@@ -40,7 +39,7 @@ class KrakenStream(SpotSaidStream):
 
     def __init__(
         self,
-        config: KrakenVenueConfig,
+        config: SpotVenueConfig,
         *,
         faults: Sequence[SpotFault] = (),
         conns: int = 1,
@@ -56,16 +55,6 @@ class KrakenStream(SpotSaidStream):
         self._sessions = [KrakenSession(self.venue, conn) for conn in range(conns)]
         self._req_id = 0
         self._spoke_ns = [START_NS] * conns
-
-    @property
-    def listed(self) -> Mapping[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return self.venue.listed
-
-    @property
-    def truth(self) -> SpotTruth:
-        """The true books, whole, by symbol and version."""
-        return self.venue.truth
 
     # what the client says
 

@@ -7,46 +7,27 @@ it is seeded, reads no clock and sends nothing.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.kraken import wire
 from bookfeed.sim.kraken.views import View
 from bookfeed.sim.kraken.wire import BOOK, TRADE, Message, Traded
-from bookfeed.sim.spot import E9, SpotMarket, SpotSpec, Turn, pair
-from bookfeed.sim.spot_truth import SpotTruth, Told
+from bookfeed.sim.spot import E9, SpotMarket, Turn
+from bookfeed.sim.spot_venue import SpotListed, SpotVenue, SpotVenueConfig, spot_markets, told
 from bookfeed.sim.virtual import NS_PER_S
 
 TRADES_KEPT: Final = 50
 """How many trades the snapshot of the channel has."""
 LONG_AGO_S: Final = 3_600
 """How old the levels are of which nothing was told."""
-_TICKS_IN_PRICE_MIN: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class KrakenVenueConfig:
-    """What is traded. ``ValueError`` for what cannot be."""
-
-    markets: int = 4
-    seed: int = 1
-    levels: int = 300
-    """Levels a side of each book, about."""
-
-    def __post_init__(self) -> None:
-        if self.markets < 1:
-            raise ValueError(f"markets must be at least 1, not {self.markets}")
-        if self.levels < 6:
-            raise ValueError(f"levels must be at least 6, not {self.levels}")
-
-
-class _Listed:
+class _Listed(SpotListed):
     """One symbol: its market, the views of it, its last trades."""
 
     def __init__(self, market: SpotMarket, first_trade: int) -> None:
-        self.market = market
-        self.symbol = wire.symbol_of(market.spec)
+        super().__init__(market, wire.symbol_of(market.spec))
         self.version = 1
         self.views: dict[int, View] = {}
         self.set_s: dict[tuple[bool, int], int] = {}
@@ -55,47 +36,20 @@ class _Listed:
         self.trades: deque[Traded] = deque(maxlen=TRADES_KEPT)
 
 
-class SimKraken:
-    """Every symbol and the truth; times in Unix nanoseconds."""
+class SimKraken(SpotVenue[_Listed]):
+    """Every symbol and the truth, of whole books; times in Unix nanoseconds.
 
-    def __init__(self, config: KrakenVenueConfig) -> None:
+    A version of a book is a turn that changed it.
+    """
+
+    def __init__(self, config: SpotVenueConfig) -> None:
+        super().__init__()
         self.config = config
-        self.truth = SpotTruth()
-        """The true books, by symbol, whole; a version is a turn that changed the book."""
         self._rng = seeded("kraken", config.seed)
         self._zero = self._rng.choice(("0", "0.00000000"))
         """How a size of nothing is printed, which the documents leave open."""
-        self._listed: dict[str, _Listed] = {}
-        for index in range(config.markets):
-            spec = _spec(config, index)
-            market = SpotMarket(spec, seeded("kraken market", config.seed, index))
-            one = _Listed(market, 70_000_000 + int(self._rng.random() * 1e6))
-            self._listed[one.symbol] = one
-            bids, asks = (
-                {price * spec.tick_e9: size * spec.lot_e8 for price, size in side.levels().items()}
-                for side in (market.bids, market.asks)
-            )
-            self.truth.start(one.symbol, 1, bids, asks)
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """What is listed, in order."""
-        return tuple(self._listed)
-
-    @property
-    def listed(self) -> dict[str, SpotSpec]:
-        """Every market, by its symbol, in order."""
-        return dict(zip(self.symbols, self.specs, strict=True))
-
-    @property
-    def markets(self) -> list[SpotMarket]:
-        """The books and their crowds, in the same order."""
-        return [one.market for one in self._listed.values()]
-
-    @property
-    def specs(self) -> list[SpotSpec]:
-        """Every market, in order."""
-        return [one.market.spec for one in self._listed.values()]
+        for market in spot_markets("kraken", config, tick_e9=E9 // 10):
+            self._list(_Listed(market, 70_000_000 + int(self._rng.random() * 1e6)), 1)
 
     def step(self, now_ns: int, among: Sequence[str] = ()) -> list[Message]:
         """A turn of one of the symbols (of any by default), and what is told of it."""
@@ -104,14 +58,9 @@ class SimKraken:
         messages = []
         if turn.changes:
             one.version += 1
-            spec = one.market.spec
             for is_bid, price, _ in turn.changes:
                 one.set_s[is_bid, price] = now_ns // NS_PER_S
-            told = [
-                Told(is_bid, price * spec.tick_e9, size * spec.lot_e8)
-                for is_bid, price, size in turn.changes
-            ]
-            self.truth.apply(one.symbol, one.version, told)
+            self.truth.apply(one.symbol, one.version, told(one.spec, turn.changes))
             for view in one.views.values():
                 message = self._update(one, view, turn, now_ns)
                 if message is not None:
@@ -126,9 +75,9 @@ class SimKraken:
         one = self._listed[symbol]
         view = one.views.get(depth)
         if view is None:
-            rng = seeded("kraken view", self.config.seed, one.market.spec.index, depth)
+            rng = seeded("kraken view", self.config.seed, one.spec.index, depth)
             view = one.views[depth] = View(one.market, depth, rng)
-        spec = one.market.spec
+        spec = one.spec
         bids, asks = (wire.printed(spec, one.market.top(bid, depth)) for bid in (True, False))
         text = wire.book("snapshot", symbol, bids, asks, view.checksum(), now_ns)
         return Message(text, BOOK, symbol, depth, one.version, view.edge())
@@ -140,9 +89,7 @@ class SimKraken:
         bids, asks = (
             [
                 (*texts, one.set_s.get((is_bid, price), long_ago_s))
-                for texts, (price, _) in zip(
-                    wire.printed(one.market.spec, levels), levels, strict=True
-                )
+                for texts, (price, _) in zip(wire.printed(one.spec, levels), levels, strict=True)
             ]
             for is_bid, levels in ((bid, one.market.top(bid, count)) for bid in (True, False))
         )
@@ -157,7 +104,7 @@ class SimKraken:
         update = view.update(turn.changes)
         if update is None:
             return None
-        spec = one.market.spec
+        spec = one.spec
         bids, asks = (self._gone(wire.printed(spec, side)) for side in update)
         text = wire.book("update", one.symbol, bids, asks, view.checksum(), now_ns)
         return Message(text, BOOK, one.symbol, view.depth, one.version, view.edge())
@@ -170,25 +117,7 @@ class SimKraken:
         fresh = []
         for price, size, taker_buys in turn.prints:
             one.trade_id += 1
-            ((price_text, size_text),) = wire.printed(one.market.spec, [(price, size)])
+            ((price_text, size_text),) = wire.printed(one.spec, [(price, size)])
             fresh.append(Traded(one.trade_id, price_text, size_text, taker_buys, now_ns))
         one.trades.extend(fresh)
         return Message(wire.trades("update", one.symbol, fresh), TRADE, one.symbol)
-
-
-def _spec(config: KrakenVenueConfig, index: int) -> SpotSpec:
-    """A market on this venue's grid: ten cents for the dearest, finer for the others."""
-    base, price, size = pair(index)
-    tick_e9 = E9 // 10
-    while price * E9 / tick_e9 < _TICKS_IN_PRICE_MIN:
-        tick_e9 //= 10
-    return SpotSpec(
-        index=index,
-        base=base,
-        quote="USD",
-        price=int(price * E9 / tick_e9),
-        tick_e9=tick_e9,
-        lot_e8=1,
-        size=size,
-        levels=config.levels,
-    )

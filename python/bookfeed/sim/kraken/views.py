@@ -1,86 +1,23 @@
-"""What someone who subscribed to so many levels a side is told, and what he is not.
-
-A level that others push out of the window is not deleted for him, and one that comes back is told
-anew. Now and then the venue tells what it need not: the end of a level that he never had, or a
-level beyond his window.
-"""
-
-from collections.abc import Iterable
-from random import Random
-from typing import Final, NamedTuple
+"""A window of a market as Kraken tells it: with a sum over its best levels as they are printed."""
 
 from bookfeed.sim.kraken import wire
 from bookfeed.sim.kraken.wire import Printed
-from bookfeed.sim.spot import Change, SpotMarket
-
-_STRAY_CHANCE: Final = 0.1
+from bookfeed.sim.spot_window import Window
 
 
-class Update(NamedTuple):
-    """What is told of one turn: levels a side, in the order in which they hold."""
-
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
-
-
-class View:
+class View(Window):
     """One market as it is told to subscribers of one depth."""
-
-    def __init__(self, market: SpotMarket, depth: int, rng: Random) -> None:
-        self.depth = depth
-        self._market = market
-        self._rng = rng
-        self._shown = {is_bid: dict(market.top(is_bid, depth)) for is_bid in (True, False)}
-
-    def update(self, changes: Iterable[Change]) -> Update | None:
-        """What subscribers are told of what has just happened, ``None`` if it is nothing."""
-        kept = list(changes)
-        bids = self._side(True, [(price, size) for is_bid, price, size in kept if is_bid])
-        asks = self._side(False, [(price, size) for is_bid, price, size in kept if not is_bid])
-        return Update(bids, asks) if bids or asks else None
-
-    def _side(self, is_bid: bool, changes: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The entries of one side; the window is moved on."""
-        if not changes:
-            return []
-        shown, top = self._shown[is_bid], dict(self._market.top(is_bid, self.depth))
-        entries, told = [], set()
-        for price, size in changes:
-            gone = price in shown and not self._size_at(is_bid, price)
-            if price in top or gone or self._is_stray(is_bid, price, size, top):
-                entries.append((price, size))
-                told.add(price)
-        entries += [(price, size) for price, size in top.items() if price not in {*shown, *told}]
-        self._shown[is_bid] = top
-        return entries
-
-    def _is_stray(self, is_bid: bool, price: int, size: int, top: dict[int, int]) -> bool:
-        """Whether a change that means nothing in this window is told all the same.
-
-        The end of an unknown level always is, where the window would show the level; a level
-        beyond the window only if it is the last word about it.
-        """
-        worst = min(top) if is_bid else max(top)
-        within = price > worst if is_bid else price < worst
-        if size == 0 and within:
-            return True
-        told_last = size == self._size_at(is_bid, price)
-        full = len(top) == self.depth
-        return told_last and (full or not size) and self._rng.random() < _STRAY_CHANCE
-
-    def _size_at(self, is_bid: bool, price: int) -> int:
-        return (self._market.bids if is_bid else self._market.asks).size_at(price)
 
     def checksum(self) -> int:
         """The sum over what is shown now."""
-        spec = self._market.spec
-        bids = wire.printed(spec, self._market.top(True, min(self.depth, 10)))
-        asks = wire.printed(spec, self._market.top(False, min(self.depth, 10)))
+        spec = self.market.spec
+        bids = wire.printed(spec, self.market.top(True, min(self.depth, 10)))
+        asks = wire.printed(spec, self.market.top(False, min(self.depth, 10)))
         return wire.checksum(asks, bids)
 
     def edge(self) -> Printed:
         """The worst bid and ask that the sum covers, as printed; empty for an empty side."""
-        spec = self._market.spec
-        worst = [wire.printed(spec, self._market.top(is_bid, 10)[-1:]) for is_bid in (True, False)]
+        spec = self.market.spec
+        worst = [wire.printed(spec, self.market.top(is_bid, 10)[-1:]) for is_bid in (True, False)]
         bid, ask = (levels[0][0] if levels else "" for levels in worst)
         return bid, ask
