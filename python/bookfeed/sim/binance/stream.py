@@ -49,7 +49,7 @@ class BinanceStream(SpotRestStream):
     ) -> None:
         injector = BinanceInjector(faults, config.seed, START_NS)
         super().__init__(seeded("binance stream", config.seed), injector, conns, rate)
-        self.venue = SimBinance(config, START_NS // NS_PER_MS)
+        self.venue: SimBinance = SimBinance(config, START_NS // NS_PER_MS)
         self.channels = tuple(channels)
         self._path = "/stream" if combined else "/ws"
         self._sessions = [self._session(conn) for conn in range(conns)]

@@ -50,7 +50,7 @@ class BitstampStream(SpotRestStream):
     ) -> None:
         injector = BitstampInjector(faults, config.seed, START_NS)
         super().__init__(seeded("bitstamp stream", config.seed), injector, conns, rate)
-        self.venue = SimBitstamp(config, START_NS)
+        self.venue: SimBitstamp = SimBitstamp(config, START_NS)
         self.channels = tuple(channels)
         self._sessions = [BitstampSession(self.venue, conn) for conn in range(conns)]
 

@@ -47,7 +47,7 @@ class CoinbaseStream(SpotSaidStream):
     ) -> None:
         injector = CoinbaseInjector(faults, config.seed, START_NS)
         super().__init__(seeded("coinbase stream", config.seed), injector, conns, rate)
-        self.venue = SimCoinbase(config)
+        self.venue: SimCoinbase = SimCoinbase(config)
         self.channels = tuple(channels)
         self._sessions = [CoinbaseSession(self.venue, conn) for conn in range(conns)]
         self._beat_ns = [START_NS] * conns

@@ -46,7 +46,7 @@ class GeminiStream(SpotSaidStream):
     ) -> None:
         injector = GeminiInjector(faults, config.seed, START_NS)
         super().__init__(seeded("gemini stream", config.seed), injector, conns, rate)
-        self.venue = SimGemini(config, START_NS)
+        self.venue: SimGemini = SimGemini(config, START_NS)
         self.channels = tuple(channels)
         self._sessions = [GeminiSession(self.venue, conn) for conn in range(conns)]
 

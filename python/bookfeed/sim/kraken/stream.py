@@ -49,7 +49,7 @@ class KrakenStream(SpotSaidStream):
     ) -> None:
         injector = KrakenInjector(faults, config.seed, START_NS)
         super().__init__(seeded("kraken stream", config.seed), injector, conns, rate)
-        self.venue = SimKraken(config)
+        self.venue: SimKraken = SimKraken(config)
         self.depth = depth
         self.channels = tuple(channels)
         self._sessions = [KrakenSession(self.venue, conn) for conn in range(conns)]

@@ -364,10 +364,7 @@ async def serve(config: BtcConfig) -> BtcServer:
 
 def ready(server: BtcServer) -> dict[str, Any]:
     """What a client needs to know: where everything is, and how the clock of windows goes."""
-    spot = {}
-    for name, one in zip(SPOT, server.spot, strict=True):
-        module = import_module(f"bookfeed.sim.{name}.server")
-        spot[name] = module.ready(one)
+    spot = {name: one.ready() for name, one in zip(SPOT, server.spot, strict=True)}
     contracts = kalshi.ready(server.kalshi)
     tokens = polymarket.ready(server.polymarket)
     clock = server.world.clock
