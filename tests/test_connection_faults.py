@@ -95,7 +95,7 @@ async def following(
     options: SessionOptions = QUICK,
 ) -> AsyncIterator[Followed]:
     """A feed that is live, unless it cannot be; at the end nothing of it is left."""
-    sim = import_module(f"bookfeed.sim.{venue}.server")
+    sim = import_module(f"bookfeed.sim.{venue}")
     encrypted = SimTls() if tls else None
     made = Options(markets=2, rate=200.0, seed=3, faults=(LATER, *faults), tls=encrypted)
     config = sim.configured(made)

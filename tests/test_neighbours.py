@@ -97,7 +97,7 @@ class Ward:
 
 
 async def ward_of(venue: str, stack: AsyncExitStack) -> tuple[Ward, list[Any], Endpoint]:
-    sim = import_module(f"bookfeed.sim.{venue}.server")
+    sim = import_module(f"bookfeed.sim.{venue}")
     later = "disconnect@900000000s"
     config = sim.configured(Options(markets=MARKETS, rate=RATE, seed=5, faults=(later,)))
     server = await sim.serve(config)

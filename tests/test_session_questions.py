@@ -198,7 +198,7 @@ class Held:
 async def test_an_answer_that_outlives_its_connection_is_not_believed(
     venue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sim = import_module(f"bookfeed.sim.{venue}.server")
+    sim = import_module(f"bookfeed.sim.{venue}")
     server = await sim.serve(sim.configured(Options(markets=2, rate=200.0, seed=3)))
     try:
         markets, endpoint = LISTED(venue, sim.ready(server))
