@@ -89,8 +89,9 @@ def _conditioned(
     anchor: int, known: Sequence[int], asked: Sequence[int], heard: dict[int, int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     def shared(a: Sequence[int], b: Sequence[int]) -> npt.NDArray[np.float64]:
-        x = (np.array(a, dtype=np.float64)[:, None] - anchor) / S
-        y = (np.array(b, dtype=np.float64)[None, :] - anchor) / S
+        # Taken apart as integers: no double holds the nanoseconds of a time.
+        x = np.array([at - anchor for at in a], dtype=np.float64)[:, None] / S
+        y = np.array([at - anchor for at in b], dtype=np.float64)[None, :] / S
         return np.where(x * y > 0, np.minimum(abs(x), abs(y)), 0.0)
 
     base = heard[anchor]
