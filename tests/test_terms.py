@@ -2,7 +2,9 @@
 computes it anew, what a replay gives, and what a user asks and tells.
 """
 
+import asyncio
 import json
+import logging
 import random
 from collections import Counter
 from dataclasses import replace as changed
@@ -16,7 +18,7 @@ from test_estimates import TICK, together
 from test_kraken_live import endpoint_of, markets_of
 from waiting import PATIENCE_S
 
-from bookfeed import EngineError, SettlementTerms, replay
+from bookfeed import EngineError, Feed, Rule, SettlementTerms, replay
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
 from bookfeed.audit.terms import Fair
@@ -24,6 +26,7 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.sim.kraken import KrakenSimConfig, serve
+from bookfeed.venues import user_quote
 
 S = 10**9
 MS = 10**6
@@ -265,3 +268,34 @@ async def test_a_feed_is_told_of_contracts_and_references() -> None:
     assert again is not None and repr(again) == repr(fair)
     assert again.expected_e18 == fair.expected_e18
     assert audited(tape.records, {}).findings == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [(["delay", "fair_value"], False), (["fair_value"], True), (["complement"], False)],
+)
+async def test_rules_that_find_nothing_without_terms_are_warned_of_once(
+    kinds: list[str], told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bookfeed.feed.worth.TERMS_AFTER_S", 0.05)
+    market = user_quote.market_of("mine")
+    with caplog.at_level(logging.WARNING, "bookfeed.rules.why"):
+        async with Feed([market], rules=[Rule(kind, {}) for kind in kinds]) as feed:
+            if told:
+                feed.add_terms(market.symbols[0], terms("told btc"))
+            await asyncio.sleep(0.2)
+    said = [r.getMessage() for r in caplog.records if "terms of settlement" in r.getMessage()]
+    if kinds != ["delay", "fair_value"]:
+        assert said == []
+        return
+    (line,) = said
+    assert line.startswith("rule delay and fair_value: ") and "feed.add_terms" in line
+
+
+async def test_a_feed_that_ends_before_says_that_there_are_no_terms(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, "bookfeed.rules.why"):
+        async with Feed([user_quote.market_of("mine")], rules=[Rule("fair_value", {})]):
+            pass
+    assert sum("terms of settlement" in r.getMessage() for r in caplog.records) == 1

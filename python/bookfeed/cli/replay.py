@@ -27,7 +27,7 @@ from bookfeed.recordings.opened import engine_of, open_recording
 from bookfeed.recordings.replay import Record, replay
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
-from bookfeed.rules.why import PolarityAlarm
+from bookfeed.rules.why import PolarityAlarm, warn_without_terms
 from bookfeed.rules.why import why as why_not
 
 # What was wrong with the frames themselves; a recording of a healthy stream has none.
@@ -54,6 +54,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         )
     result = _result(engine, recording.venues, frames, elapsed_s) | _found(door, why=args.why)
     PolarityAlarm().look(engine, door.rules)
+    warn_without_terms(door.rules.values(), told=door.terms_told)
     if frames and not engine.books():
         print(f"bookfeed replay: {frames} frames, and no book was subscribed", file=sys.stderr)
     problems = recording.problems(door.records_refused, whole=args.frames is None)

@@ -257,6 +257,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         """Look at refusals from now on, if there is a rule whose refusals may deserve a warning."""
         if self._alarm_timer is None and any(r.kind in PAIRS for r in self._inputs.rules.values()):
             self._look()
+        self._await_terms()
 
     def _look(self) -> None:
         self._alarm.look(self._engine, self._inputs.rules)
@@ -357,6 +358,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         if self._alarm_timer is not None:
             self._alarm_timer.cancel()
             self._alarm.look(self._engine, self._inputs.rules)
+        self._end_terms()
         self._quotes.close()
         self._flush()
         try:

@@ -9,13 +9,19 @@ from typing import Final
 from bookfeed.feed.books import LiveBooks
 from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.terms import SettlementTerms
+from bookfeed.rules.why import REFERENCED, warn_without_terms
 
 E18_MAX: Final = 10**30
 """No value of a reference is as great, in 1e-18."""
+TERMS_AFTER_S: Final = 10.0
+"""So long a program may take to state terms before a rule that needs them is warned of."""
 
 
 class WorthFace(LiveBooks):
     """What a user says of references, and of the contracts on them."""
+
+    # Runs once there is a rule that finds nothing without terms.
+    _terms_timer: asyncio.TimerHandle | None = None
 
     async def add_index(self, index: IndexEstimate) -> int:
         """Have an index estimated from now on, from books that come later as well.
@@ -59,6 +65,23 @@ class WorthFace(LiveBooks):
         self._check_open()
         self._inputs.tell_reference(name, ts_event, value_e18, self._clock.now_ns())
         self._flush_soon()
+
+    def _await_terms(self) -> None:
+        """Say so, once, if there is a rule that needs terms and in a while still none are told."""
+        rules = self._inputs.rules.values()
+        if self._terms_timer is None and any(rule.kind in REFERENCED for rule in rules):
+            loop = asyncio.get_running_loop()
+            self._terms_timer = loop.call_later(TERMS_AFTER_S, self._miss_terms)
+
+    def _miss_terms(self) -> None:
+        warn_without_terms(self._inputs.rules.values(), told=self._inputs.terms_told)
+
+    def _end_terms(self) -> None:
+        """The feed ends: what was not said yet is said now."""
+        timer = self._terms_timer
+        if timer is not None and timer.when() > asyncio.get_running_loop().time():
+            timer.cancel()
+            self._miss_terms()
 
     def _flush_soon(self) -> None:
         """Whoever calls may be hearing of records: what came of it is handed over after them."""

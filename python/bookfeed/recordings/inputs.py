@@ -83,7 +83,7 @@ class EngineInput:
 
     __slots__ = (
         "_engine", "_epochs", "_recorder", "_untapped", "door", "ingest", "names", "on_market",
-        "pace", "records_failed", "records_refused", "relays", "rules", "venues",
+        "pace", "records_failed", "records_refused", "relays", "rules", "terms_told", "venues",
     )  # fmt: skip
 
     ingest: Callable[[int, bytes, int], int]
@@ -102,6 +102,8 @@ class EngineInput:
         """How windows are simulated in haste, if they are."""
         self.venues: Final[dict[int, str]] = {}
         """The venue of each connection by its number, as soon as it was open once."""
+        self.terms_told = False
+        """Whether it was said of any contract what it settles on."""
         self.records_refused = 0
         self.records_failed = 0
         self.relays: Final = RelayInput(self._append)
@@ -314,6 +316,7 @@ class EngineInput:
         told = {"instrument": instrument, "params": dict(params)}
         self._record(Kind.TERMS, ts, CONN_NONE, json.dumps(told).encode())
         self._engine.add_terms(instrument, params, ts)
+        self.terms_told = True
 
     def tell_strike(self, instrument: int, strike_e18: int, ts: int) -> None:
         """Say the strike of a contract, in 1e-18."""

@@ -1,11 +1,11 @@
-"""Why not: what every rule refused and how often, in words; and the one refusal worth a warning.
+"""Why not: what every rule refused and how often, in words; and what of it is worth a warning.
 
 A refusal is an opportunity that was there at the touch and not signalled. The reasons are those of
 ``docs/signals.md``; ``SENTENCES`` says each of them to people.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ SENTENCES: Final[dict[str, str]] = {
 
 PAIRS: Final = ("box", "strike_gap")
 """Rules whose sides may be opposites."""
+REFERENCED: Final = ("delay", "fair_value")
+"""Rules that find nothing where no contract has terms of settlement."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +98,18 @@ class PolarityAlarm:
                 f'pair "{rule.name}"' if rule.name else f"rule {number} ({rule.kind})",
                 " and ".join(_sides(rule)),
             )
+
+
+def warn_without_terms(rules: Iterable[Rule], *, told: bool) -> None:
+    """Warns of rules that find nothing because nobody ``told`` what any contract settles on."""
+    kinds = sorted({rule.kind for rule in rules if rule.kind in REFERENCED})
+    if kinds and not told:
+        _log.warning(
+            "rule %s: no contract has terms of settlement, so nothing is found. A configuration "
+            "cannot state them: a program has to, with feed.add_terms(symbol, SettlementTerms(…)), "
+            "as docs/metrics.md shows",
+            " and ".join(kinds),
+        )
 
 
 def _sides(rule: Rule) -> list[str]:
