@@ -142,6 +142,11 @@ async def converse(url: str) -> bytes:
     return echo.last
 
 
+def echo_by(patch: pytest.MonkeyPatch) -> None:
+    """Sessions hand whatever comes to the listener that sends it back."""
+    patch.setattr(sessions, "listener_of", EchoListener)
+
+
 async def ask(url: str, what: str) -> Any:
     """What the server answers to a question, as JSON."""
     return json.loads(await converse(f"{url}/{what}"))
@@ -179,7 +184,7 @@ def main() -> int:
     args = parser.parse_args()
     logging.getLogger("bookfeed").setLevel(logging.CRITICAL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sessions, "FeedListener", EchoListener)
+        echo_by(patch)
         patch.setattr(loops, "uvloop_available", lambda: args.loop == "uvloop")
         found = loops.run(run(args.url, args.loop))
     shown = {told: len(names) for told, names in sorted(found.items())}
