@@ -20,6 +20,19 @@ fn records_do_not_depend_on_the_fast_ways() {
     assert!(records > 3_000, "{records}");
 }
 
+/// A book is one thing at every message, not just at the end: also when its levels are added up.
+#[test]
+fn books_are_alike_after_each_message() {
+    for kind in [0, 1, 2, 3] {
+        let (mut rng, mut run) = (Rng(7), Run::new(kind));
+        for _ in 0..600 {
+            let [a, b, ..] = rng.next().to_le_bytes();
+            run.step([0xaf, 15, a, b]);
+            run.twins.compare_all("a frame that was not touched");
+        }
+    }
+}
+
 /// The same for longer, for the nightly tier.
 #[test]
 #[ignore = "long: a thousand scripts"]
