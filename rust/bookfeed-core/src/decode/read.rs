@@ -297,6 +297,17 @@ impl Reader<'_> {
         self.frame.malformed(book, book.is_none(), wrong.offset, wrong.what)
     }
 
+    /// A frame that is no object: none of the connection's books can be trusted.
+    #[cold]
+    pub(crate) fn no_object(&mut self, cursor: &mut Cursor) -> Result<(), JsonError> {
+        let wrong = Wrong { offset: cursor.offset(), what: "frame is not an object" };
+        cursor.skip()?;
+        cursor.finish()?;
+        let body = self.broken_book(Value::default(), wrong);
+        self.push(Place::NONE, Value::default(), ABSENT, body);
+        Ok(())
+    }
+
     /// A message that cannot be trusted, and takes no book with it.
     #[cold]
     pub(crate) fn broken_notice(&mut self, wrong: Wrong) -> Body {

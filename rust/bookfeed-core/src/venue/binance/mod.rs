@@ -130,12 +130,7 @@ impl Decoder<'_> {
     #[inline(never)]
     fn any(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         if cursor.peek() != b'{' {
-            let wrong = Wrong { offset: cursor.offset(), what: "frame is not an object" };
-            cursor.skip()?;
-            cursor.finish()?;
-            let body = self.0.broken_book(Value::default(), wrong);
-            self.0.push(Place::NONE, Value::default(), ABSENT, body);
-            return Ok(());
+            return self.0.no_object(cursor);
         }
         let (mut fields, mut wrapped) = (BinanceFields::default(), None);
         read::members(cursor, |name, cursor| {
