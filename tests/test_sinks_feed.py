@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pages
 import pytest
@@ -11,7 +12,8 @@ from session_server import MARKET, NO, YES, Server, book_frame
 from waiting import PATIENCE_S, until
 
 from bookfeed import Batch, Feed, Names, SessionError, SinkOptions, records
-from bookfeed.sinks import Given
+from bookfeed.records.objects import book_object
+from bookfeed.sinks import Books, Given
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,6 +109,54 @@ async def test_a_sink_that_cannot_be_opened_ends_opening(server: Server) -> None
     assert [status.state for status in feed.sink_status()] == ["closed", "closed"]
     assert not server.peers
     await asyncio.sleep(0)
+
+
+class Looking(Keeping):
+    """Reads the books that records tell of, and counts beats; fails with the first of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[dict[str, Any]] = []
+        self.beats = 0
+
+    def read_books(self, books: Books) -> None:
+        self.books = books
+
+    def write(self, batch: Batch) -> None:
+        super().write(batch)
+        for instrument in batch.updates["instrument"].tolist():
+            book = self.books(instrument)
+            assert book is not None and book.frozen
+            self.seen.append(book_object(book, self.names[instrument], 2))
+
+    def beat(self) -> None:
+        self.beats += 1
+        if self.beats == 1:
+            raise RuntimeError("once")
+
+
+async def test_a_sink_reads_books_and_is_called_without_records(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bookfeed.sinks.sink_set.BEAT_S", 0.01)
+    sink = Looking()
+    async with Feed([MARKET], url=server.url, sinks=[sink]) as feed:
+        await feed.wait_live(PATIENCE_S)
+        (await server.peer(0)).text(book_frame(YES, "0.45", "0.47"))
+        await until(lambda: sink.seen and sink.seen[-1]["bid"] == "0.45")
+        told = sink.seen[-1]
+        assert told["bids"] == [["0.45", told["bid_qty"]]]
+        assert (told["symbol"], told["state"], told["ask"]) == (YES, "live", "0.47")
+        await until(lambda: sink.beats > 2)
+        assert feed.sink_status()[0].state == "running"
+        assert feed.sink_status()[0].errors == 1
+        assert sink.books(99) is None
+    told = sink.seen[-1]
+    assert (told["state"], told["cause"]) == ("stale", "disconnected")
+    assert (told["bid"], told["ask_qty"], told["bids"], told["asks"]) == (None, None, [], [])
+    beats = sink.beats
+    await asyncio.sleep(0.05)
+    assert sink.beats == beats, "no beat comes to a sink that is closed"
 
 
 def test_the_page_about_sinks_can_be_followed(tmp_path: Path) -> None:

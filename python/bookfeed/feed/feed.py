@@ -151,7 +151,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         super().__init__(
             inputs,
             Dispatcher(inputs, on_state=self._on_state),
-            SinkSet(sinks, inputs.names),
+            SinkSet(sinks, inputs.names, inputs.engine),
             AnchoredClock() if clock is None else clock,
         )
         self._channels: Final = OwnChannels(own)

@@ -123,7 +123,7 @@ class Replay(BookSource):
         super().__init__(
             inputs,
             Dispatcher(inputs, timers=self._time, drive=self._drive),
-            SinkSet(sinks, inputs.names),
+            SinkSet(sinks, inputs.names, inputs.engine),
         )
         self._runner: asyncio.Runner | None = None
         self._listen(on_batch, on_update, on_signal, None, on_raw, on_levels)

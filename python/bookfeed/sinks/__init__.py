@@ -6,7 +6,15 @@
 
 from typing import Final
 
-from bookfeed.sinks.base import Sink, SinkOptions, SinkSection, SinkStatus
+from bookfeed.sinks.base import (
+    Beating,
+    BookReading,
+    Books,
+    Sink,
+    SinkOptions,
+    SinkSection,
+    SinkStatus,
+)
 from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
 from bookfeed.sinks.sink_set import Given, SinkSet
 
@@ -14,6 +22,9 @@ SINKS: Final[dict[str, type[SinkSection]]] = {"ndjson": NdjsonSection}
 
 __all__ = [
     "SINKS",
+    "Beating",
+    "BookReading",
+    "Books",
     "Given",
     "NdjsonSink",
     "Sink",

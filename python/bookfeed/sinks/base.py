@@ -1,18 +1,19 @@
 """What a sink is: three methods, a bound, and what happens to records for which there is no room.
 
 A sink is any object with ``open``, ``write`` and ``close``; ``docs/sinks.md`` shows one being
-written. Sinks that can be configured have a file each beside this one, with a ``SinkSection`` (its
-``[[sink]]``) and a row in ``sinks/__init__.py``.
+written, and says what two methods more are for (``BookReading``, ``Beating``). Sinks that can be
+configured have a file each beside this one, with a ``SinkSection`` (its ``[[sink]]``) and a row in
+``sinks/__init__.py``.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Protocol, get_args
+from typing import Annotated, ClassVar, Final, Literal, Protocol, get_args, runtime_checkable
 
-from bookfeed._bookfeed import Batch
+from bookfeed._bookfeed import Batch, BookView
 from bookfeed.names import Names
 from bookfeed.schema import DirectoryPath, Range, Text
 
@@ -56,6 +57,36 @@ class Sink(Protocol):
 
     def close(self) -> Awaitable[None] | None:
         """Write out what is left and let go; called once, if ``open`` has returned."""
+        ...
+
+
+Books = Callable[[int], BookView | None]
+"""A copy of a book as it stands now, by instrument number; ``None`` if it is gone.
+
+It may be called from any thread, and none of its answers is half of a message.
+"""
+
+
+@runtime_checkable
+class BookReading(Protocol):
+    """A sink that wants whole books, not only what changed: it has this method as well."""
+
+    def read_books(self, books: Books, /) -> None:
+        """Remember how books are read; called once, before ``open``."""
+        ...
+
+
+@runtime_checkable
+class Beating(Protocol):
+    """A sink that has something to do when no records come: it has this method as well."""
+
+    def beat(self) -> Awaitable[None] | None:
+        """Do what is due; called about once a second, between two calls of ``write``.
+
+        It is the feed's loop that has it called: if that hangs no beat comes, so whoever renews
+        something with each beat does not renew it for a feed that has stopped. A replay, whose
+        time is not that of the clock, calls it never.
+        """
         ...
 
 

@@ -18,10 +18,11 @@ from typing import Annotated, Any, Final, Literal
 
 import orjson
 
-from bookfeed._bookfeed import Batch, format_price, format_qty
-from bookfeed.names import Name, Names
-from bookfeed.records import Leg, Signal, Update, signals, updates
-from bookfeed.records.levels import LevelChanges, level_changes
+from bookfeed._bookfeed import Batch
+from bookfeed.names import Names, name_of
+from bookfeed.records import signals, updates
+from bookfeed.records.levels import level_changes
+from bookfeed.records.objects import levels_object, signal_object, update_object
 from bookfeed.schema import Text
 from bookfeed.sinks.base import SinkSection
 
@@ -31,7 +32,6 @@ STDOUT: Final = "-"
 
 # How often it is looked whether the path still leads to the file: logs are rotated by renaming.
 _LOOK_EVERY_S: Final = 1.0
-_UNKNOWN: Final = Name("", "", "", "", "")
 # Records between two moments at which another thread may go first: some 20 µs.
 _GIVE_WAY_EVERY: Final = 4
 
@@ -166,7 +166,7 @@ class NdjsonSink:
     def _lines(self, batch: Batch) -> Iterator[bytes]:
         """The lines in order of ``seq``, which updates and signals share; levels before them."""
         for changes in level_changes(batch.level_bytes, self._names):
-            yield _line(_levels_object(changes, self._names.get(changes.instrument, _UNKNOWN)))
+            yield _line(levels_object(changes, name_of(self._names, changes.instrument)))
         lines = merge(self._update_lines(batch), self._signal_lines(batch))
         for number, (_, line) in enumerate(lines):
             yield line
@@ -177,124 +177,13 @@ class NdjsonSink:
     def _update_lines(self, batch: Batch) -> Iterator[tuple[int, bytes]]:
         names = self._names
         for update in updates(batch, names):
-            name = names.get(update.instrument, _UNKNOWN)
-            yield update.seq, _line(_update_object(update, name))
+            name = name_of(names, update.instrument)
+            yield update.seq, _line(update_object(update, name))
 
     def _signal_lines(self, batch: Batch) -> Iterator[tuple[int, bytes]]:
         for signal in signals(batch, self._names):
-            yield signal.seq, _line(_signal_object(signal))
+            yield signal.seq, _line(signal_object(signal))
 
 
 def _line(content: dict[str, Any]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _price(value_e9: int | None) -> str | None:
-    return None if value_e9 is None else format_price(value_e9)
-
-
-def _qty(value_e8: int | None) -> str | None:
-    return None if value_e8 is None else format_qty(value_e8)
-
-
-def _update_object(update: Update, name: Name) -> dict[str, Any]:
-    return {
-        "record": "update",
-        "kind": update.kind,
-        "ts_recv": update.ts_recv,
-        "ts_event": update.ts_event,
-        "ts_evidence": update.ts_evidence,
-        "seq": update.seq,
-        "venue": name.venue,
-        "market": name.market,
-        "outcome": name.outcome,
-        "symbol": update.symbol,
-        "instrument": update.instrument,
-        "conn": update.conn,
-        "epoch": update.epoch,
-        "state": update.state,
-        "cause": update.cause,
-        "bid": _price(update.bid_e9),
-        "bid_qty": _qty(update.bid_qty_e8),
-        "ask": _price(update.ask_e9),
-        "ask_qty": _qty(update.ask_qty_e8),
-        "price": _price(update.price_e9),
-        "qty": _qty(update.qty_e8),
-        "aggressor": update.aggressor,
-        "off_book": update.off_book,
-        "touch_changed": update.touch_changed,
-        "hash_verified": update.hash_verified,
-        "gap": update.gap,
-    }
-
-
-def _levels_object(changes: LevelChanges, name: Name) -> dict[str, Any]:
-    return {
-        "record": "levels",
-        "ts_recv": changes.ts_recv,
-        "venue": name.venue,
-        "market": name.market,
-        "outcome": name.outcome,
-        "symbol": changes.symbol,
-        "instrument": changes.instrument,
-        "state": changes.state,
-        "cause": changes.cause,
-        "whole": changes.whole,
-        "changes": [
-            {
-                "side": change.side,
-                "price": format_price(change.price_e9),
-                "old_qty": format_qty(change.old_qty_e8),
-                "new_qty": format_qty(change.new_qty_e8),
-            }
-            for change in changes.changes
-        ],
-    }
-
-
-def _signal_object(signal: Signal) -> dict[str, Any]:
-    return {
-        "record": "signal",
-        "phase": signal.phase,
-        "reason": signal.reason,
-        "ts_recv": signal.ts_recv,
-        "ts_open": signal.ts_open,
-        "seq": signal.seq,
-        "id": signal.id,
-        "rule": signal.rule,
-        "rule_id": signal.rule_id,
-        "name": signal.name,
-        "direction": signal.direction,
-        "qty": _qty(signal.qty_e8),
-        "gross_edge": _price(signal.gross_edge_e9),
-        "net_edge": _price(signal.net_edge_e9),
-        "maker_edge": _price(signal.maker_edge_e9),
-        "peak_edge": _price(signal.peak_edge_e9),
-        "value": _price(signal.value_e9),
-        "fee": _price(signal.fee_e9),
-        "capital": _price(signal.capital_e9),
-        "qty_open": _qty(signal.qty_open_e8),
-        "skew_ns": signal.skew_ns,
-        "lag_ns": signal.lag_ns,
-        "legs": [_leg_object(leg) for leg in signal.legs],
-    }
-
-
-def _leg_object(leg: Leg) -> dict[str, Any]:
-    return {
-        "venue": leg.venue,
-        "market": leg.market,
-        "outcome": leg.outcome,
-        "symbol": leg.symbol,
-        "instrument": leg.instrument,
-        "epoch": leg.epoch,
-        "state": leg.state,
-        "side": leg.side,
-        "view": leg.view,
-        "qty": _qty(leg.qty_e8),
-        "avg_price": _price(leg.avg_price_e9),
-        "worst_price": _price(leg.worst_price_e9),
-        "fee": _price(leg.fee_e9),
-        "maker_fee": _price(leg.maker_fee_e9),
-        "age_ns": leg.age_ns,
-    }

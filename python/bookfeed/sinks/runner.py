@@ -18,7 +18,7 @@ from typing import Any, Final
 from bookfeed._bookfeed import Batch
 from bookfeed.log import RateLimitedLog
 from bookfeed.names import Names
-from bookfeed.sinks.base import Sink, SinkOptions, SinkState, SinkStatus
+from bookfeed.sinks.base import Beating, Sink, SinkOptions, SinkState, SinkStatus
 from bookfeed.sinks.policies import Queue, WouldBlock, queue_for
 from bookfeed.threads import begin, in_a_thread
 
@@ -62,6 +62,8 @@ class Runner(ABC):
         # not change them any more.
         self._counting: Final = threading.Lock()
         self._awaited = True
+        self._beats: Final = sink if isinstance(sink, Beating) else None
+        self._beat_due = False
         self.opened = False
         self.ended = False
         self.refusal: BaseException | None = None
@@ -74,6 +76,12 @@ class Runner(ABC):
     @abstractmethod
     def wake(self) -> None:
         """Say that records wait."""
+
+    def beat(self) -> None:
+        """Have the sink do what is due, if it ever has something to do between records."""
+        if self._beats is not None:
+            self._beat_due = True
+            self.wake()
 
     def stop(self) -> None:
         """Say that no more records will come: write what waits, then close."""
@@ -275,6 +283,7 @@ class ThreadRunner(Runner):
         return False
 
     def _write_all(self) -> None:
+        self._beat_if_due()
         while self._may_drain() and (batch := self.queue.take()) is not None:
             if self._state == "abandoned":  # while a disk was slow
                 return
@@ -287,6 +296,19 @@ class ThreadRunner(Runner):
                 self._wrote(len(batch))
                 # A sink that is behind would keep the interpreter from the loop.
                 time.sleep(0)
+            self._beat_if_due()
+
+    def _beat_if_due(self) -> None:
+        if self._beats is None or not self._beat_due or self._state == "abandoned":
+            return
+        self._beat_due = False
+        try:
+            self._called(self._beats.beat())
+        except BaseException as error:
+            self._call_failed("beat", error)
+            self._leave_alone()
+        else:
+            self._wrote(0)
 
     def _leave_alone(self) -> None:
         self._stopped.wait(self._pause_s())
@@ -359,6 +381,7 @@ class TaskRunner(Runner):
         return False
 
     async def _write_all(self) -> None:
+        await self._beat_if_due()
         while self._may_drain() and (batch := await self._take()) is not None:
             try:
                 await _awaited(self._sink.write(batch))
@@ -370,6 +393,20 @@ class TaskRunner(Runner):
                 self._wrote(len(batch))
                 # One that never waits for anything would keep the loop to itself.
                 await asyncio.sleep(0)
+            await self._beat_if_due()
+
+    async def _beat_if_due(self) -> None:
+        if self._beats is None or not self._beat_due:
+            return
+        self._beat_due = False
+        try:
+            await _awaited(self._beats.beat())
+        except BaseException as error:
+            self._raise_ours(error)
+            self._call_failed("beat", error)
+            await self._leave_alone()
+        else:
+            self._wrote(0)
 
     def _raise_ours(self, error: BaseException) -> None:
         """Raise what is not about the sink: the task is cancelled, or the process shall end.

@@ -13,13 +13,14 @@ import logging
 import re
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
-from bookfeed._bookfeed import Batch
-from bookfeed.errors import SessionError
+from bookfeed._bookfeed import Batch, BookView, Engine
+from bookfeed.errors import EngineError, SessionError
 from bookfeed.loops import new_event_loop
 from bookfeed.names import Names
-from bookfeed.sinks.base import Sink, SinkOptions, SinkStatus
+from bookfeed.sinks.base import Beating, BookReading, Sink, SinkOptions, SinkStatus
 from bookfeed.sinks.policies import PIECE
 from bookfeed.sinks.runner import Runner, TaskRunner, ThreadRunner
 
@@ -28,6 +29,8 @@ Given = Sink | tuple[Sink, SinkOptions]
 # Records are gathered for this long before sinks are woken: to wake a thread costs the loop more
 # than everything else that it does for a frame.
 GATHER_S: Final = 0.005
+# How far beats are apart.
+BEAT_S: Final = 1.0
 # How long opening a feed waits for its sinks to open.
 OPEN_TIMEOUT_S: Final = 2.0
 _NAP_S: Final = 0.001
@@ -45,17 +48,24 @@ _log: Final = logging.getLogger("bookfeed.sinks")
 class SinkSet:
     """All sinks of one feed or replay.
 
-    ``sinks`` are sinks, or pairs of a sink and its ``SinkOptions``. Raises ``TypeError`` for what
+    ``sinks`` are sinks, or pairs of a sink and its ``SinkOptions``; ``engine`` has the books for
+    those that read some. Raises ``TypeError`` for what
     is no sink, ``ValueError`` for two of one name.
     """
 
-    def __init__(self, sinks: Iterable[Given], names: Names) -> None:
+    def __init__(self, sinks: Iterable[Given], names: Names, engine: Engine | None = None) -> None:
         self._names: Final = names
         self._sinks: Final = _named(sinks)
+        for name, sink, _ in self._sinks:
+            if isinstance(sink, BookReading):
+                if engine is None:
+                    raise TypeError(f"sink {name} reads books, and there are none here")
+                sink.read_books(partial(_book, engine))
         self._runners: Final[list[Runner]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed: Final = asyncio.Event()
         self._armed = False
+        self._next_beat: asyncio.TimerHandle | None = None
         self._closed = False
 
     def __len__(self) -> int:
@@ -86,6 +96,8 @@ class SinkSet:
         except SessionError:
             await self.close()
             raise
+        if any(isinstance(sink, Beating) for _, sink, _ in self._sinks):
+            self._next_beat = self._loop.call_later(BEAT_S, self._beat)
 
     def write(self, batch: Batch) -> None:
         """Hand a batch to every sink's queue; never blocks, never raises."""
@@ -189,6 +201,12 @@ class SinkSet:
                 runner.wake()
             runner.complain()
 
+    def _beat(self) -> None:
+        for runner in self._runners:
+            runner.beat()
+        if self._loop is not None:
+            self._next_beat = self._loop.call_later(BEAT_S, self._beat)
+
     def _opening(self) -> bool:
         return not all(runner.opened or runner.ended for runner in self._runners)
 
@@ -209,6 +227,8 @@ class SinkSet:
     def _stop(self) -> list[tuple[float, Runner]]:
         """Stop all sinks; each with the time at which it is left behind, the first one first."""
         self._closed = True
+        if self._next_beat is not None:
+            self._next_beat.cancel()
         now_s = time.monotonic()
         for runner in self._runners:
             runner.stop()
@@ -251,6 +271,14 @@ def _free(name: str, taken: dict[str, Any]) -> str:
         free = f"{name}_{number}"
         number += 1
     return free
+
+
+def _book(engine: Engine, instrument: int) -> BookView | None:
+    """A copy of a book of ``engine``; ``None`` if there is none of this number."""
+    try:
+        return engine.book(instrument).freeze()
+    except EngineError:
+        return None
 
 
 class _OwnLoop:
