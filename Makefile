@@ -35,7 +35,7 @@ CARGO_DENY_VERSION := 0.20.2
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
-	score-page soak soak-faults rolling rolling-day versus picture clean
+	score-page soak soak-faults rolling rolling-day services versus picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,10 @@ test-rust:
 # Tests that share what is expensive to make stay on one worker.
 test-python: setup
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup --junitxml=$(TOLD)
+
+services: setup ## installs Redis, PostgreSQL, Prometheus and a browser, which tests of sinks need
+	scripts/services install
+	scripts/services list
 
 test-quick: setup ## the Python tests that take no time
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import services
+from services import Service
 from session_server import Server, serving
 from tls import PLAIN, Tls, tls_at
 
@@ -67,3 +69,34 @@ def diagnose(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return diagnosing(tmp_path, capsys)
+
+
+def _service(name: str) -> Iterator[Service]:
+    if services.program_of(name) is None:
+        pytest.skip(f"{services.KINDS[name].program} is not here: make services")
+    with services.running(name) as service:
+        yield service
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Service]:
+    """A Redis of the test's own."""
+    yield from _service("redis")
+
+
+@pytest.fixture
+def nats_server() -> Iterator[Service]:
+    """A NATS server of the test's own, with JetStream."""
+    yield from _service("nats")
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[Service]:
+    """A PostgreSQL of the test's own."""
+    yield from _service("postgres")
+
+
+@pytest.fixture
+def prometheus_server() -> Iterator[Service]:
+    """A Prometheus of the test's own."""
+    yield from _service("prometheus")
