@@ -51,6 +51,7 @@ ELSEWHERE: Final = {
         (f"docs/migrate/{name}.md" for name in ("ccxt", "cryptofeed", "pykalshi", "websockets")),
         "test_migrate.py",
     ),
+    "docs/faces.md": "test_faces.py",
     "docs/sinks.md": "test_sinks_feed.py",
     "docs/tutorials/bot.md": "test_tutorials.py",
     "docs/tutorials/researcher.md": "test_tutorials.py",
