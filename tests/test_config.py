@@ -474,7 +474,16 @@ def section_of(text: str, kind: type[Any]) -> list[str]:
     (section,) = (part for part in text.split("\n## ") if heading in part.splitlines()[0])
     # Markets of all venues share a section; each but the first has its keys behind its own words.
     own = section.partition(f"\nWith {venue}")[2] if venue else section
+    # Sinks share keys, too; those of a kind stand behind its own words.
+    common, *kinds = own.split("\nWith `kind = ")
+    own = common + "".join(
+        part for part in kinds if f"kind = {part.split('`')[0]}" in heading_of(kind)
+    )
     return own.partition("\nWith `venue")[0].splitlines()
+
+
+def heading_of(kind: type[Any]) -> str:
+    return str(kind.__doc__).splitlines()[0]
 
 
 def shown_default(value: object) -> str:

@@ -62,6 +62,7 @@ class Names(Mapping[int, Name]):
         self._indices: Final[dict[int, IndexName]] = {}
         self._titles: Final[dict[tuple[str, str], str]] = {}
         self._gone: Final[deque[int]] = deque()
+        self._changes = 0
 
     def __getitem__(self, instrument: int) -> Name:
         """Return the name of an instrument; ``KeyError`` if it is not known."""
@@ -90,6 +91,11 @@ class Names(Mapping[int, Name]):
         """What each estimated index is called, and of what it is, by its number."""
         return self._indices
 
+    @property
+    def changes(self) -> int:
+        """How often something was learnt; who has seen this number knows all that there is."""
+        return self._changes
+
     def learn(
         self, instrument: int, *, venue: str, symbol: str, market: str, outcome: str, title: str
     ) -> None:
@@ -97,12 +103,14 @@ class Names(Mapping[int, Name]):
         shown = title or self._titles.get((venue, market)) or market or symbol
         self._names[instrument] = Name(venue, market, outcome, symbol, shown)
         self._symbols[instrument] = symbol
+        self._changes += 1
 
     def entitle(self, venue: str, market: str, title: str) -> None:
         """Tell the title of a market, whose instruments may be known already."""
         if not title or self._titles.get((venue, market)) == title:
             return
         self._titles[venue, market] = title
+        self._changes += 1
         if len(self._titles) > GONE_MAX:
             del self._titles[next(iter(self._titles))]
         for instrument, name in self._names.items():
@@ -120,6 +128,7 @@ class Names(Mapping[int, Name]):
     def learn_rule(self, number: int, name: str) -> None:
         """Add a rule, or tell its name."""
         self._rules[number] = name
+        self._changes += 1
 
     def learn_index(self, number: int, name: IndexName) -> None:
         """Add an index that is estimated."""

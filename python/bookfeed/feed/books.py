@@ -1,7 +1,7 @@
 """The books of a live feed: how they and their connections are, waiting for them, asking anew."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Final, TypeVar
@@ -74,6 +74,16 @@ class LiveBooks(BookSource):
 
     def _has(self, instrument: int) -> bool:
         return instrument in self._supervisor_of or instrument in self._quotes
+
+    def conn_of(self) -> dict[int, int]:
+        """Return the number of the connection of each book that somebody is connected for."""
+        return {i: conn for s in self._supervisors for i, conn in s.conn_of().items()}
+
+    def connection_statuses(self) -> Iterator[ConnectionStatus]:
+        """How each connection is, one at a time, for who cannot wait for all of them."""
+        for supervisor in self._supervisors:
+            for session in tuple(supervisor.sessions):
+                yield self._connection(supervisor, session)
 
     def status(self) -> FeedStatus:
         """Return how the feed, its connections and its books are now; never waits.
@@ -164,7 +174,7 @@ class LiveBooks(BookSource):
                     await changed.wait()
         except TimeoutError:
             if wanted is not None:
-                conn_of = {i: conn for s in self._supervisors for i, conn in s.conn_of().items()}
+                conn_of = self.conn_of()
                 now_ns = self._clock.now_ns()
                 views = [self._engine.book(i) for i in sorted(missing)]
                 return [book_status(v, conn_of.get(v.instrument), now_ns) for v in views]

@@ -37,6 +37,7 @@ from bookfeed.dispatch.dispatcher import (
 from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import ConfigError, EngineError, SessionError
 from bookfeed.feed import settings
+from bookfeed.feed.outside import Outside
 from bookfeed.feed.own import OwnChannels, OwnFace
 from bookfeed.feed.relays import RelayFace, RelayFeed, topic_of
 from bookfeed.feed.resting import RestingTold
@@ -224,6 +225,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
             self._channels.make(
                 self._clock, self._rng, self._options, self._conns, self._tell_resting
             )
+            self._sinks.attach(Outside(self, self._clock))
             await self._sinks.open()
             self._check_open()  # it may have been closed meanwhile
         except BaseException:

@@ -10,7 +10,15 @@ from decimal import Decimal
 from struct import Struct
 from typing import Any, Final, Literal, cast
 
-from bookfeed._bookfeed import ABSENT, CAUSES, PRICE_SCALE, QTY_SCALE, STATES, UPDATE_KINDS
+from bookfeed._bookfeed import (
+    ABSENT,
+    CAUSES,
+    PRICE_SCALE,
+    QTY_SCALE,
+    STATES,
+    UPDATE_KINDS,
+    BookView,
+)
 from bookfeed.names import NOTHING_KNOWN, Known, symbols_of
 from bookfeed.records.values import decimal, known, ratio, unfrozen
 from bookfeed.words import Cause, State, UpdateKind
@@ -178,3 +186,26 @@ class Update:
 
 
 _Unfrozen: Final = unfrozen(Update)
+
+
+_STATE_CODES: Final = {word: code for code, word in enumerate(STATES)}
+_CAUSE_CODES: Final = {word: code for code, word in enumerate(CAUSES)}
+
+
+def touch_record(view: BookView, ts: int, conn: int) -> bytes:
+    """How a book stands at ``ts`` as the bytes of a ``"book"`` update that no message caused.
+
+    Its ``seq`` is 0. It is for who comes late: what was emitted before ``ts`` is in it.
+    """
+    return _UPDATE.pack(
+        ts, _packed(view.ts_event), _packed(view.ts_evidence), 0,
+        _packed(view.bid_e9), _packed(view.bid_qty_e8),
+        _packed(view.ask_e9), _packed(view.ask_qty_e8), ABSENT, ABSENT,
+        view.instrument, view.epoch, conn,
+        KIND_BOOK, _STATE_CODES[view.state], _CAUSE_CODES[view.cause],
+        _HASH_VERIFIED if view.verified else 0,
+    )  # fmt: skip
+
+
+def _packed(number: int | None) -> int:
+    return ABSENT if number is None else number

@@ -17,8 +17,9 @@ from bookfeed.sinks.base import (
 )
 from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
 from bookfeed.sinks.sink_set import Given, SinkSet
+from bookfeed.sinks.socket import SocketSection, SocketSink
 
-SINKS: Final[dict[str, type[SinkSection]]] = {"ndjson": NdjsonSection}
+SINKS: Final[dict[str, type[SinkSection]]] = {"ndjson": NdjsonSection, "socket": SocketSection}
 
 __all__ = [
     "SINKS",
@@ -32,4 +33,5 @@ __all__ = [
     "SinkSection",
     "SinkSet",
     "SinkStatus",
+    "SocketSink",
 ]

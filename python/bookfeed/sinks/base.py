@@ -8,10 +8,10 @@ configured have a file each beside this one, with a ``SinkSection`` (its ``[[sin
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Protocol, get_args, runtime_checkable
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, get_args, runtime_checkable
 
 from bookfeed._bookfeed import Batch, BookView
 from bookfeed.names import Names
@@ -87,6 +87,34 @@ class Beating(Protocol):
         something with each beat does not renew it for a feed that has stopped. A replay, whose
         time is not that of the clock, calls it never.
         """
+        ...
+
+
+class Source(Protocol):
+    """What a sink may ask of the feed whose records it gets; on the feed's loop, and cheaply."""
+
+    def touches(self) -> Iterable[bytes]:
+        """How every book stands, as packed updates, some hundred books at a time."""
+        ...
+
+    def pieces(self, *, whole: bool) -> Iterable[Mapping[str, Any]]:
+        """How the feed is doing, piece by piece: ``part`` says of what, ``key`` of which.
+
+        Unless it shall be the ``whole``, what is as it was may be left out.
+        """
+        ...
+
+    def book(self, instrument: int, depth: int) -> Mapping[str, Any] | None:
+        """One book with ``depth`` levels a side; ``None`` if there is no such book."""
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A sink that asks its feed besides, and so is told before ``open`` whom to ask."""
+
+    def attach(self, source: Source, /) -> None:
+        """Ask ``source`` from now on."""
         ...
 
 

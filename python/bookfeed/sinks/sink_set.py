@@ -20,7 +20,15 @@ from bookfeed._bookfeed import Batch, BookView, Engine
 from bookfeed.errors import EngineError, SessionError
 from bookfeed.loops import new_event_loop
 from bookfeed.names import Names
-from bookfeed.sinks.base import Beating, BookReading, Sink, SinkOptions, SinkStatus
+from bookfeed.sinks.base import (
+    Asking,
+    Beating,
+    BookReading,
+    Sink,
+    SinkOptions,
+    SinkStatus,
+    Source,
+)
 from bookfeed.sinks.policies import PIECE
 from bookfeed.sinks.runner import Runner, TaskRunner, ThreadRunner
 
@@ -73,6 +81,12 @@ class SinkSet:
         return len(self._sinks)
 
     # For a feed.
+
+    def attach(self, source: Source) -> None:
+        """Say to those sinks that ask their feed whom to ask."""
+        for _, sink, _ in self._sinks:
+            if isinstance(sink, Asking):
+                sink.attach(source)
 
     async def open(self) -> None:
         """Open all sinks; waits two seconds for them at most, and goes on without those that hang.

@@ -1,0 +1,160 @@
+"""``Outside``: what a process beside the feed is told of it, in pieces that hold nobody up.
+
+It is asked on the feed's loop. So whatever grows with the number of books comes a part at a time,
+and who asks lets the loop go on between two of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from bookfeed._bookfeed import Histogram
+from bookfeed.catalogue.listing import Listing
+from bookfeed.clock import Clock
+from bookfeed.names import name_of
+from bookfeed.records.objects import book_object
+from bookfeed.records.update import touch_record
+
+if TYPE_CHECKING:
+    from bookfeed.feed.feed import Feed
+
+# Books at once: some three hundred microseconds.
+_SLICE: Final = 128
+# Contracts whose worth is asked at once.
+_WORTH_SLICE: Final = 512
+_PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+_NOBODY: Final = 0xFFFF_FFFF
+"""Instead of a connection, for books that the user pushes."""
+
+
+class Outside:
+    """Answers for one feed; ``sinks.base.Source`` says what to whom."""
+
+    def __init__(self, feed: "Feed", clock: Clock) -> None:
+        self._feed: Final = feed
+        self._clock: Final = clock
+        self._told_listings: Final[dict[tuple[str, str], Listing]] = {}
+
+    def touches(self) -> Iterator[bytes]:
+        """How every book stands, as packed updates, some hundred books at a time."""
+        conn_of = self._feed.conn_of()
+        numbers = [view.instrument for view in self._feed.books()]
+        for at in range(0, len(numbers), _SLICE):
+            now_ns = self._clock.now_ns()
+            records = []
+            for number in numbers[at : at + _SLICE]:
+                try:
+                    view = self._feed.book(number)
+                except KeyError:
+                    continue  # it went while others were told of
+                records.append(touch_record(view, now_ns, conn_of.get(number, _NOBODY)))
+            yield b"".join(records)
+
+    def pieces(self, *, whole: bool) -> Iterator[Mapping[str, Any]]:
+        """How the feed is doing, piece by piece: ``part`` says of what, ``key`` of which.
+
+        Unless it shall be the ``whole``, markets that are as they were are left out.
+        """
+        yield {
+            "part": "feed",
+            "ts": self._clock.now_ns(),
+            "running": self._feed.failure is None,
+            "failure": None if self._feed.failure is None else str(self._feed.failure),
+            "latency_ns": {k: _histogram(h) for k, h in self._feed.latency().items()},
+            "counters": self._feed.counters(),
+            "sinks": [asdict(one) for one in self._feed.sink_status()],
+        }
+        yield {"part": "why", "why": [asdict(one) for one in self._feed.why()]}
+        yield {
+            "part": "rules",
+            "rules": {
+                number: {"rule": rule.kind, "name": rule.name, **rule.about}
+                for number, rule in self._feed.rules.items()
+            },
+        }
+        connections = []
+        for status in self._feed.connection_statuses():
+            connections.append(status.conn)
+            yield {"part": "connection", "key": status.conn, **asdict(status)}
+        yield {"part": "connections", "connections": connections}
+        yield from self._markets(whole)
+        yield from self._worth()
+
+    def book(self, instrument: int, depth: int) -> Mapping[str, Any] | None:
+        """One book with ``depth`` levels a side; ``None`` if there is no such book."""
+        try:
+            view = self._feed.book(instrument)
+        except KeyError:
+            return None
+        name = name_of(self._feed.names, instrument)
+        return book_object(view.freeze(), name, depth)
+
+    def _markets(self, whole: bool) -> Iterator[Mapping[str, Any]]:
+        """What is known of each market, where it is another than was told before."""
+        if whole:
+            self._told_listings.clear()
+        fresh = [
+            (key, one)
+            for key, one in self._feed.listings.items()
+            if self._told_listings.get(key) is not one
+        ]
+        for at in range(0, len(fresh), _SLICE):
+            part = fresh[at : at + _SLICE]
+            self._told_listings.update(part)
+            yield {"part": "markets", "markets": [_market(one) for _, one in part]}
+        for gone in self._told_listings.keys() - self._feed.listings.keys():
+            del self._told_listings[gone]
+
+    def _worth(self) -> Iterator[Mapping[str, Any]]:
+        """What contracts on a price are worth, of those whose reference ticks."""
+        numbers = list(self._feed.names)
+        for at in range(0, len(numbers), _WORTH_SLICE):
+            found = {}
+            for number in numbers[at : at + _WORTH_SLICE]:
+                try:
+                    value = self._feed.fair_value(number)
+                except KeyError:
+                    continue
+                if value is not None:
+                    found[number] = {
+                        "ts": value.ts,
+                        "price": value.price,
+                        "low": value.low_e9 / 1e9,
+                        "high": value.high_e9 / 1e9,
+                        "expected": value.expected_e18 / 1e18,
+                    }
+            if found:
+                yield {"part": "fair", "fair": found}
+
+
+def _histogram(histogram: Histogram) -> dict[str, Any]:
+    named = {name: histogram.percentile(p) for name, p in _PERCENTILES.items()}
+    return {
+        "count": histogram.count,
+        "min": histogram.min,
+        **named,
+        "max": histogram.max,
+        "mean": histogram.mean,
+    }
+
+
+def _market(listing: Listing) -> dict[str, Any]:
+    strike = listing.strike
+    return {
+        "venue": listing.venue,
+        "market": listing.market or listing.slug,
+        "slug": listing.slug,
+        "title": listing.called,
+        "series": listing.series,
+        "status": listing.status,
+        "open_ts": listing.open_ts,
+        "close_ts": listing.close_ts,
+        "strike": None if strike is None else _number(strike.floor),
+        "strike_cap": None if strike is None else _number(strike.cap),
+        "result": listing.result,
+        "outcomes": [{"outcome": o.name, "symbol": o.symbol} for o in listing.outcomes],
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
