@@ -11,7 +11,7 @@ from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.rules.pairs import Basket, Ladder, Pair
 from bookfeed.rules.rule import Rule
-from bookfeed.sinks import SINKS, NdjsonSink, SinkOptions
+from bookfeed.sinks import SINKS, NdjsonSink, RedisSink, SinkOptions
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.bitstamp import BitstampSection
@@ -143,6 +143,17 @@ spill_dir = "/data/spill"
 spill_bytes_max = 1000000
 close_timeout_s = 2.5
 
+[[sink]]
+kind = "redis"
+url = "rediss://host:6380/1"
+preset = "classic"
+depth = 5
+price_of = "mid"
+allow_poll = true
+stream_max = 1000
+templates = {{ book_key = "b:{{symbol}}", signal_channel = "{{rule}}" }}
+lifetimes = {{ book_s = 2.5 }}
+
 [record]
 directory = "/data"
 prefix = "poly"
@@ -248,7 +259,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert market.neg_risk is False
     assert market.fee == FeeSection("0.07", 2)
     assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
-    ((sink, options),) = loaded.sinks()
+    (sink, options), *others = loaded.sinks()
+    assert isinstance(others[0][0], RedisSink)
     assert isinstance(sink, NdjsonSink)
     assert options == SinkOptions("lines", 1000, "spill", "/data/spill", 1_000_000, 2.5)
     assert loaded.console.refresh_hz == 10.0
@@ -343,7 +355,7 @@ def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
         (MARKET + "tick_size = 0.01", "market[0].tick_size", ['write "0.01"']),
         (MARKET + "fee = { exponent = 1 }", "market[0].fee.rate", ["is required"]),
         ('[[sink]]\npath = "x"', "sink[0].kind", ["is required"]),
-        ('[[sink]]\nkind = "csv"\npath = "x"', "sink[0].kind", ['one of "ndjson"', "csv"]),
+        ('[[sink]]\nkind = "csv"\npath = "x"', "sink[0].kind", ['one of "ndjson", "redis"', "csv"]),
         ('[[sink]]\nkind = "ndjson"', "sink[0].path", ["is required", "standard output"]),
         (LINES + "queue_max = 0", "sink[0].queue_max", ["1 to 16777216"]),
         (LINES + 'full = "drop"', "sink[0].full", ["drop_oldest"]),
@@ -472,6 +484,10 @@ def section_of(text: str, kind: type[Any]) -> list[str]:
     """The part of the documentation that the first words of the class's own name."""
     heading, _, venue = str(kind.__doc__).split(":")[0].replace("``", "`").partition(" with ")
     (section,) = (part for part in text.split("\n## ") if heading in part.splitlines()[0])
+    if heading == "`[[sink]]`":  # what all have, and what its kind has besides
+        common, *kinds = section.split("\nWith ")
+        (own,) = (part for part in kinds if part.startswith(venue))
+        return (common + own).splitlines()
     # Markets of all venues share a section; each but the first has its keys behind its own words.
     own = section.partition(f"\nWith {venue}")[2] if venue else section
     # Sinks share keys, too; those of a kind stand behind its own words.

@@ -16,10 +16,15 @@ from bookfeed.sinks.base import (
     SinkStatus,
 )
 from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
+from bookfeed.sinks.redis import RedisSection, RedisSink
 from bookfeed.sinks.sink_set import Given, SinkSet
 from bookfeed.sinks.socket import SocketSection, SocketSink
 
-SINKS: Final[dict[str, type[SinkSection]]] = {"ndjson": NdjsonSection, "socket": SocketSection}
+SINKS: Final[dict[str, type[SinkSection]]] = {
+    "ndjson": NdjsonSection,
+    "redis": RedisSection,
+    "socket": SocketSection,
+}
 
 __all__ = [
     "SINKS",
@@ -28,6 +33,7 @@ __all__ = [
     "Books",
     "Given",
     "NdjsonSink",
+    "RedisSink",
     "Sink",
     "SinkOptions",
     "SinkSection",

@@ -38,7 +38,7 @@ _GIVE_WAY_EVERY: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NdjsonSection(SinkSection):
-    """``[[sink]]``: lines of JSON, ``kind = "ndjson"``."""
+    """``[[sink]]`` with ``kind = "ndjson"``: lines of JSON."""
 
     kind: Literal["ndjson"]
     path: Annotated[str, Text(r"[^\x00]+", 'a path, or "-" for standard output')]

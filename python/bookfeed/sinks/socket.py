@@ -51,7 +51,7 @@ def default_path() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketSection(SinkSection):
-    """``[[sink]]``: other processes of this user, ``kind = "socket"``."""
+    """``[[sink]]`` with ``kind = "socket"``: other processes of this user."""
 
     kind: Literal["socket"]
     path: Annotated[str | None, Text(r"[^\x00]+", "the path of a socket")] = None
