@@ -28,6 +28,7 @@ COMMANDS = (
     "add",
     "pairs",
     "doctor",
+    "alert",
     "sim",
     "bench",
     "score",

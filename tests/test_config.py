@@ -16,7 +16,6 @@ from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.bitstamp import BitstampSection
 from bookfeed.venues.coinbase import CoinbaseSection
-from bookfeed.venues.cryptocom import CryptocomSection
 from bookfeed.venues.gemini import GeminiSection
 from bookfeed.venues.kalshi import KalshiSection
 from bookfeed.venues.kraken import KrakenSection
@@ -109,11 +108,6 @@ symbols_per_connection = 5
 api = "v2"
 ws_url = "ws://127.0.0.1:1234"
 rest_url = "http://127.0.0.1:1234"
-symbols_per_connection = 5
-
-[cryptocom]
-ws_url = "ws://127.0.0.1:1234/market"
-depth = 10
 symbols_per_connection = 5
 
 [[market]]
@@ -252,7 +246,6 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert loaded.sections["gemini"] == GeminiSection(
         "v2", "ws://127.0.0.1:1234", "http://127.0.0.1:1234", 5
     )
-    assert loaded.sections["cryptocom"] == CryptocomSection("ws://127.0.0.1:1234/market", 10, 5)
     rest_url = "http://127.0.0.1:1234"
     coinbase = CoinbaseSection("ws://127.0.0.1:1234", rest_url, 5.0, 5)
     assert loaded.sections["coinbase"] == coinbase
@@ -286,10 +279,10 @@ def test_the_full_file_names_every_key_there_is() -> None:
         return {f"{prefix}{field.name}" for field in dataclasses.fields(kind)}
 
     # Pairs, baskets and ladders have a file of their own, in `test_config_pairs.py`, indices in
-    # `test_estimates.py`.
+    # `test_estimates.py`, alerts in `test_alerts.py`.
     own = {field.name for field in dataclasses.fields(Config)} - {"sections"}
     venues = {name: row.section for name, row in VENUES.items() if row.section is not None}
-    for section in (own | venues.keys()) - {"pair", "basket", "ladder", "index"}:
+    for section in (own | venues.keys()) - {"pair", "basket", "ladder", "index", "alert"}:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
     kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
     kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig)

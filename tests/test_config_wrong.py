@@ -314,7 +314,7 @@ WRONG: dict[str, tuple[str, int | None, str, str]] = {
         POLY + '[rules.complement]\nconfirm = true\n', 5, "rules.complement.confirm",
         'must be one of "on", "off", not true; write "on"\n',
     ),
-    "no key": ('"" = 1\n', 1, '""', "no such key; known here: basket"),
+    "no key": ('"" = 1\n', 1, '""', "no such key; known here: alert"),
     "fee type in capitals": (
         KALSHI + 'fee_type = "Quadratic"\n', 4, "market[0].fee_type", 'mean "quadratic"?'
     ),

@@ -34,6 +34,7 @@ from bookfeed.errors import CatalogueError, ConfigError
 from bookfeed.hints import suggestion
 from bookfeed.market import Market
 from bookfeed.own.endpoint import own_venues
+from bookfeed.rules.alerts import Alert
 from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.gates import QTY, Gates
 from bookfeed.rules.pairs import Basket, Ladder, Pair, SeriesPair, check_followed
@@ -64,7 +65,7 @@ ENV_PREFIX: Final = "BOOKFEED_"
 ENV_SEPARATOR: Final = "__"
 
 # Sections that are lists.
-_FILE_ONLY: Final = ("market", "pair", "basket", "ladder", "index", "sink")
+_FILE_ONLY: Final = ("market", "pair", "basket", "ladder", "index", "sink", "alert")
 # What venues have in a configuration, and keys that are in a venue's section by now.
 _SECTIONS: Final = {name: row.section for name, row in VENUES.items() if row.section is not None}
 _MARKETS: Final = {name: row.market for name, row in VENUES.items()}
@@ -293,6 +294,8 @@ class Config:
     """``[[index]]``: what is estimated from several books."""
     sink: tuple[Annotated[SinkSection, Tag("kind", SINKS)], ...] = ()
     """``[[sink]]``: where records go."""
+    alert: tuple[Alert, ...] = ()
+    """``[[alert]]``: what somebody is told of."""
     record: RecordConfig = field(default_factory=RecordConfig)
     """``[record]``: the journal."""
     relays: RelaysConfig = field(default_factory=RelaysConfig)
@@ -395,6 +398,8 @@ class Config:
         The same for the same configuration, wherever it came from.
         """
         values = asdict(self)
+        # Who is told of what changes no book, and where to is nobody's business.
+        del values["alert"]
         for name, section in self.sections.items():
             for secret in section.SECRETS:
                 del values["sections"][name][secret]

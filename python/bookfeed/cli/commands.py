@@ -427,6 +427,25 @@ def add_score(commands: Commands) -> None:
     )
 
 
+def add_alert(commands: Commands) -> None:
+    """``bookfeed alert``."""
+    alert = commands.add(
+        "alert",
+        "send a test message to wherever alerts go",
+        more="`alert test` sends one to each target of each [[alert]] of the file, and says which "
+        "arrived; nothing is followed.",
+        example="alert test --config bookfeed.toml",
+        codes={**WORK, 1: "failed (a message was not taken)"},
+    )
+    alert.add_argument("what", choices=("test",), help="what to do")
+    alert.add_argument(
+        "name", nargs="*", metavar="NAME", help="only of alerts of these names (default: of all)"
+    )
+    alert.add_argument(
+        "--config", type=path, required=True, metavar="FILE", help="the configuration (TOML)"
+    )
+
+
 EVERY: Final = (
     add_run,
     add_record,
@@ -442,6 +461,7 @@ EVERY: Final = (
     add_add,
     add_pairs,
     add_doctor,
+    add_alert,
     add_sim,
     add_bench,
     add_score,

@@ -15,6 +15,7 @@ from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
 from bookfeed.errors import ConfigError, ExitCode, SessionError
 from bookfeed.fair.estimates import FairValues, Volatilities
+from bookfeed.feed.alerts import Alerts
 from bookfeed.feed.feed import Feed
 from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
@@ -92,9 +93,14 @@ async def _follow(
             show.begin()
             reloading = None if source.again is None else Reloading(feed, source)
             _estimate(feed, source, watch)
-            async with _looked_after(feed, source, watch.window_ended):
+            async with (
+                Alerts(feed, source.config.alert) as alerts,
+                _looked_after(feed, source, watch.window_ended),
+            ):
                 await _until_ended(feed, show, args.seconds, reloading)
             summary = watch.summary()
+            if source.config.alert:
+                summary["alerts"] = alerts.counters()
             unreached = feed.unreached()
         if sinks := feed.sink_status():
             summary["sinks"] = [asdict(status) for status in sinks]

@@ -33,7 +33,7 @@ from bookfeed.feed.source import BookSource
 from bookfeed.records.indices import IndexTick
 from bookfeed.records.points import PricePoint
 
-CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini", "cryptocom")
+CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini")
 """Venues whose books an index is made of, as far as the feed has them."""
 
 _ASSETS: Final[Mapping[str, Literal["BTC", "ETH", "SOL", "XRP"]]] = {

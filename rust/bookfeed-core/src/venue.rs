@@ -7,7 +7,6 @@
 pub mod binance;
 pub mod bitstamp;
 pub mod coinbase;
-pub mod cryptocom;
 pub mod gemini;
 pub mod kalshi;
 pub mod kraken;
@@ -95,9 +94,6 @@ pub struct Row {
     /// Whether the first numbered message about a book on a connection holds all of it, which
     /// nothing in the message says.
     pub begins_whole: bool,
-    /// Whether a numbered message says which one it follows, so that it follows no other, and comes
-    /// where nothing happens as well; its books are windows of so many levels.
-    pub chained: bool,
 }
 
 macro_rules! venues {
@@ -137,7 +133,6 @@ venues! {
         ghosts: true,
         constituent: false,
         begins_whole: false,
-        chained: false,
     };
     /// Kalshi, the WebSocket of version 2.
     KALSHI = Row {
@@ -158,7 +153,6 @@ venues! {
         ghosts: false,
         constituent: false,
         begins_whole: false,
-        chained: false,
     };
     /// Binance, spot, and Binance.US.
     BINANCE = Row {
@@ -179,7 +173,6 @@ venues! {
         ghosts: false,
         constituent: false,
         begins_whole: false,
-        chained: false,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -200,7 +193,6 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: false,
-        chained: false,
     };
     /// The user's own quotes.
     USER = Row {
@@ -221,7 +213,6 @@ venues! {
         ghosts: false,
         constituent: false,
         begins_whole: false,
-        chained: false,
     };
     /// Coinbase, spot, the WebSocket of Advanced Trade.
     COINBASE = Row {
@@ -243,7 +234,6 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: false,
-        chained: false,
     };
     /// Bitstamp, spot, the WebSocket of version 2.
     BITSTAMP = Row {
@@ -264,7 +254,6 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: false,
-        chained: false,
     };
     /// Gemini, spot, the fast WebSocket, and market data of version 2.
     GEMINI = Row {
@@ -285,28 +274,6 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: true,
-        chained: false,
-    };
-    /// Crypto.com, spot, the WebSocket of the Exchange, version 1.
-    CRYPTOCOM = Row {
-        name: "cryptocom",
-        continuity: Continuity::UpdateIds,
-        payout: None,
-        lower_case: false,
-        qty_step: 1,
-        proof: Proof::None,
-        fees: &Terms::UNKNOWN,
-        pauses: None,
-        news: &[],
-        news_of: |_| "",
-        modes: &[""],
-        messages: &cryptocom::MESSAGE_NAMES,
-        decode: cryptocom::decode,
-        read_broken: |_, _| None,
-        ghosts: false,
-        constituent: true,
-        begins_whole: false,
-        chained: true,
     };
 }
 
@@ -332,7 +299,7 @@ impl Venue {
     pub fn bears_lines(self) -> bool {
         let row = self.row();
         let alike = matches!(row.continuity, Continuity::Timestamps | Continuity::Expiry);
-        !alike && !row.begins_whole && !row.chained
+        !alike && !row.begins_whole
     }
 
     /// Its number, an index into whatever is kept for each venue.

@@ -14,8 +14,6 @@ mod binance;
 mod bitstamp;
 #[path = "spot/coinbase.rs"]
 mod coinbase;
-#[path = "spot/cryptocom.rs"]
-mod cryptocom;
 #[path = "spot/desk.rs"]
 mod desk;
 #[path = "spot/gemini.rs"]

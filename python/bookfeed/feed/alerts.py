@@ -1,0 +1,358 @@
+"""``Alerts``: watches an open feed, and tells of what somebody wants to be told of.
+
+    async with Feed(...) as feed, Alerts(feed, [Alert(when="signal", to=("bell",))]):
+        ...
+
+Nothing of it runs in a socket read: updates and signals come through bounded streams, everything
+else once a second or when it happens, and a thread of its own sends (``alert_targets.py``).
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, format_price, format_qty
+from bookfeed.catalogue.news import MarketNews, Wanted
+from bookfeed.dispatch.listeners import Listener
+from bookfeed.dispatch.streams import Lagged, Stream
+from bookfeed.feed.alert_targets import Message, Outbox, check
+from bookfeed.feed.feed import Feed
+from bookfeed.own.events import OwnEvent, OwnFill
+from bookfeed.records import Signal, Update
+from bookfeed.rules.alerts import FOR_S, Alert
+
+LOOK_S: Final = 1.0
+"""How often it is looked at books, connections and accounts."""
+QUEUE_MAX: Final = 8_192
+"""So many updates, or signals, may wait to be looked at."""
+LINE_MAX: Final = 400
+TOLD_MAX: Final = 10_000
+"""So many subjects are remembered as told; then the one told longest ago is forgotten."""
+
+_OF_UPDATES: Final = frozenset(
+    {"price", "spread", "trade", "tick_size", "disagreement", "resolved"}
+)
+_OF_NEWS: Final = {
+    "strike": "strike",
+    "resolved": "decided",
+    "disagreement": "disagreement",
+    "new_market": "new",
+    "rules_changed": "changed",
+}
+_OF_LOOKS: Final = frozenset({"not_live", "connection", "delay", "position", "loss"})
+_E17: Final = 10**17
+
+_log: Final = logging.getLogger("bookfeed.alerts")
+
+
+class Alerts:
+    """Tells of a feed for as long as its context lasts; the feed is open before and closed after.
+
+    ``environ`` is where targets ``env:…`` are, ``now`` the time of day for quiet hours, ``clock``
+    seconds that pass. Raises ``ConfigError`` for a target that cannot be used.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        alerts: Sequence[Alert],
+        *,
+        environ: dict[str, str] | None = None,
+        now: Callable[[], datetime] = datetime.now,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        for alert in alerts:
+            check(alert.to, environ)
+        self._feed: Final = feed
+        self._alerts: Final = tuple(alerts)
+        self._now: Final = now
+        self._clock: Final = clock
+        self._outbox: Final = Outbox(environ)
+        self._counts: Final[Counter[str]] = Counter()
+        # When something was told last of a subject, and how often it was held back since.
+        self._told: Final[dict[tuple[int, str], tuple[float, int]]] = {}
+        # What holds now of a subject: an alert is of its beginning.
+        self._holds: Final[set[tuple[int, str]]] = set()
+        self._since_s: Final[dict[tuple[int, str], float]] = {}
+        self._listeners: Final[list[Listener]] = []
+        self._tasks: Final[list[asyncio.Task[None]]] = []
+
+    def counters(self) -> dict[str, int]:
+        """Return what was ``sent`` (messages by target), ``failed``, ``dropped`` because too much
+        waited, held back by a ``cooldown`` or in ``quiet`` hours, and ``missed`` unseen.
+        """
+        counts = {name: self._counts[name] for name in ("cooldown", "quiet", "missed")}
+        out = self._outbox
+        return {"sent": out.sent, "failed": out.failed, "dropped": out.dropped, **counts}
+
+    async def __aenter__(self) -> Self:
+        if not self._alerts:
+            return self
+        self._outbox.begin()
+        kinds = {alert.when for alert in self._alerts}
+        feed = self._feed
+        if kinds & _OF_UPDATES:
+            stream = feed.updates(queue_max=QUEUE_MAX, symbols=self._symbols())
+            self._begin(self._read(stream, self._update))
+        if "signal" in kinds:
+            self._begin(self._read(feed.signals(queue_max=QUEUE_MAX), self._signal))
+        if kinds & _OF_NEWS.keys():
+            self._listeners.append(feed.on_market(self._news))
+        if "fill" in kinds:
+            self._listeners.append(feed.on_own(self._own))
+        if kinds & _OF_LOOKS:
+            self._begin(self._look_again())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._alerts:
+            return
+        for listener in self._listeners:
+            listener.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._outbox.close)
+
+    def _begin(self, work: Any) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    def _symbols(self) -> Iterable[str] | None:
+        """The books that updates are wanted of; ``None`` for all."""
+        wanted = [alert.symbol for alert in self._alerts if alert.when in _OF_UPDATES]
+        return None if None in wanted else list(dict.fromkeys(filter(None, wanted)))
+
+    def _of(self, *kinds: str) -> list[tuple[int, Alert]]:
+        return [(n, alert) for n, alert in enumerate(self._alerts) if alert.when in kinds]
+
+    async def _read(self, stream: Stream[Any], take: Callable[[Any], None]) -> None:
+        while True:
+            try:
+                async for record in stream:
+                    take(record)
+                return
+            except Lagged as lagged:
+                self._counts["missed"] += lagged.missed
+
+    async def _look_again(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:  # what failed once is looked at again
+                _log.exception("alerts")
+            await asyncio.sleep(LOOK_S)
+
+    # What happened.
+
+    def _update(self, update: Update) -> None:
+        about = self._called(update.instrument)
+        for number, alert in self._of(*_OF_UPDATES):
+            if alert.symbol not in (None, update.symbol):
+                continue
+            if alert.when in ("price", "spread"):
+                self._measure(number, alert, update, about)
+            elif alert.when == "trade" and update.kind == "trade":
+                self._trade(number, alert, update, about)
+            elif alert.when == "tick_size" and update.kind == "tick_size":
+                self._tell(number, about, f"tick size {_price(update.price_e9)}")
+            elif alert.when == "resolved" and update.kind == "resolved" and not _titled(alert):
+                self._tell(number, about, f"resolved: a share pays {_price(update.price_e9)}")
+            elif alert.when == "disagreement" and not _titled(alert):
+                suspect = update.kind == "state" and update.state == "suspect"
+                if suspect:
+                    self._tell(number, about, f"evidence disagrees ({update.cause})")
+
+    def _measure(self, number: int, alert: Alert, update: Update, about: str) -> None:
+        """Prices and spreads of live books, twice as large, so that a mid is whole."""
+        bid, ask = update.bid_e9, update.ask_e9
+        if not update.live or bid is None or ask is None:
+            return
+        limit = alert.above if alert.below is None else alert.below
+        bound = 2 * Decimal(limit or 0) * PRICE_SCALE
+        if alert.when == "spread":
+            holds, what = 2 * (ask - bid) >= bound, f"spread {_price(ask - bid)}"
+        else:
+            mid = bid + ask
+            holds = mid >= bound if alert.below is None else mid <= bound
+            what = f"{_price(bid)} / {_price(ask)}, {'above' if alert.below is None else 'below'} "
+            what += str(limit)
+        first_seen = (number, update.symbol) not in self._since_s
+        self._since_s[number, update.symbol] = 0.0
+        # Of a price that is there already when it is first seen there is no news.
+        quietly = first_seen and alert.when == "price"
+        self._begins(number, update.symbol, about, holds, what, quietly=quietly)
+
+    def _trade(self, number: int, alert: Alert, update: Update, about: str) -> None:
+        if (update.qty_e8 or 0) >= Decimal(alert.min_qty or 0) * QTY_SCALE:
+            who = {"buy": "bought", "sell": "sold"}.get(update.aggressor or "", "traded")
+            qty = format_qty(update.qty_e8 or 0)
+            self._tell(number, about, f"{qty} {who} at {_price(update.price_e9)}")
+
+    def _signal(self, signal: Signal) -> None:
+        for number, alert in self._of("signal"):
+            key = f"signal {signal.id}"
+            if signal.phase == "close":
+                self._holds.discard((number, key))
+                continue
+            rule = self._feed.rules.get(signal.rule_id)
+            name = (rule.name if rule is not None else None) or signal.rule
+            if alert.rule not in (None, signal.rule, name):
+                continue
+            fits = _reaches(signal.net_edge_e9, alert.min_edge)
+            fits = fits and _reaches(signal.net_total_e9, alert.min_profit)
+            legs = " + ".join(
+                f"{leg.side} {leg.outcome or leg.symbol} ({leg.venue})" for leg in signal.legs
+            )
+            edge, total = _price(signal.net_edge_e9), _price(signal.net_total_e9)
+            self._begins(number, key, name, fits, f"{edge} a share, {total} USD net: {legs}")
+
+    def _news(self, news: MarketNews) -> None:
+        for number, alert in self._of(*_OF_NEWS):
+            if news.kind != _OF_NEWS[alert.when]:
+                continue
+            if not Wanted(None, alert.tag, None, alert.text).fits(news):
+                continue
+            if alert.when == "rules_changed" and "rules" not in {one.field for one in news.changes}:
+                continue
+            self._tell(number, news.listing.called, news.line().partition(": ")[2])
+
+    def _own(self, event: OwnEvent) -> None:
+        if not isinstance(event, OwnFill) or event.status not in ("matched", "confirmed"):
+            return
+        for number, alert in self._of("fill"):
+            if alert.symbol in (None, event.symbol):
+                key = f"fill {event.venue} {event.key}"
+                what = f"{event.side} {format_qty(event.qty_e8)} at {format_price(event.price_e9)}"
+                self._begins(
+                    number, key, f"{event.venue} {event.symbol}", True, f"own fill: {what}"
+                )
+
+    # What lasts.
+
+    def look(self) -> None:
+        """Look at books, connections and accounts once."""
+        status = self._feed.status()
+        for number, alert in self._of("not_live"):
+            for book in status.books:
+                if alert.symbol in (None, book.symbol):
+                    away = not (book.live or book.polled or book.cause == "resolved")
+                    what = f"{book.state} ({book.cause}) for {{}} s"
+                    self._lasts(
+                        number, alert, book.symbol, self._called(book.instrument), away, what
+                    )
+        for number, alert in self._of("connection"):
+            for one in status.connections:
+                about = f"{one.venue} connection {one.conn}"
+                away = one.state not in ("connected", "polling", "idle")
+                self._lasts(
+                    number, alert, about, about, away, f"{one.state} for {{}} s: {one.cause}"
+                )
+        for number, alert in self._of("delay"):
+            for one in status.connections:
+                about, delay_s = f"{one.venue} connection {one.conn}", one.delay_s
+                late = delay_s is not None and delay_s >= float(alert.above or 0)
+                self._begins(number, about, about, late, f"messages come {delay_s or 0:.1f} s late")
+        self._look_at_accounts()
+
+    def _look_at_accounts(self) -> None:
+        watched = self._of("position", "loss")
+        for venue in {book.venue for book in self._feed.books()} if watched else ():
+            try:
+                account = self._feed.account(venue)
+            except KeyError:  # no private channel of it is followed
+                continue
+            if not account.live:
+                continue
+            for number, alert in watched:
+                limit = Decimal(alert.above or 0)
+                if alert.when == "position":
+                    for holding in account.holdings:
+                        one = holding.position
+                        if alert.symbol in (None, one.symbol):
+                            big = abs(one.qty_e8) >= limit * QTY_SCALE
+                            what = f"{format_qty(one.qty_e8)} shares are held"
+                            self._begins(number, one.symbol, f"{venue} {one.symbol}", big, what)
+                    continue
+                values = [one.unrealised_e17 for one in account.holdings]
+                lost = -sum(value for value in values if value is not None)
+                what = f"holdings are worth {lost / _E17:.2f} USD less than they cost"
+                self._begins(number, venue, venue, lost >= limit * _E17, what)
+
+    def _lasts(
+        self, number: int, alert: Alert, key: str, about: str, holds: bool, what: str
+    ) -> None:
+        if not holds:
+            self._since_s.pop((number, key), None)
+            self._holds.discard((number, key))
+            return
+        now_s = self._clock()
+        passed_s = now_s - self._since_s.setdefault((number, key), now_s)
+        least_s = FOR_S if alert.for_s is None else alert.for_s
+        if passed_s >= least_s:
+            self._begins(number, key, about, True, what.format(round(passed_s)))
+
+    # What is told of it.
+
+    def _begins(
+        self, number: int, key: str, about: str, holds: bool, what: str, *, quietly: bool = False
+    ) -> None:
+        """Tell once when something begins to hold of ``key``."""
+        if not holds:
+            self._holds.discard((number, key))
+        elif (number, key) not in self._holds:
+            self._holds.add((number, key))
+            if not quietly:
+                self._tell(number, about, what)
+
+    def _tell(self, number: int, about: str, what: str) -> None:
+        alert, now_s = self._alerts[number], self._clock()
+        if alert.is_quiet(self._now().time()):
+            self._counts["quiet"] += 1
+            return
+        last = self._told.pop((number, about), None)
+        if last is not None and now_s - last[0] < alert.cooldown_s:
+            self._counts["cooldown"] += 1
+            self._told[number, about] = (last[0], last[1] + 1)
+            return
+        if last is not None and last[1]:
+            what = f"{what} ({last[1]} more since the last message)"
+        self._told[number, about] = (now_s, 0)
+        if len(self._told) > TOLD_MAX:
+            del self._told[next(iter(self._told))]
+        self._outbox.put(Message(alert.to, alert.called, _line(alert.message(about, what))))
+
+    def _called(self, instrument: int) -> str:
+        name = self._feed.names[instrument]
+        return f"{name.venue} {name.title or name.symbol} {name.outcome}".strip()
+
+
+def _titled(alert: Alert) -> bool:
+    """Whether it asks for words of a title, which news of markets have and records have not."""
+    return alert.text is not None or alert.tag is not None
+
+
+def _reaches(value_e9: int | None, least: str | None) -> bool:
+    if least is None:
+        return True
+    return value_e9 is not None and value_e9 >= Decimal(least) * PRICE_SCALE
+
+
+def _price(value_e9: int | None) -> str:
+    return "?" if value_e9 is None else format_price(value_e9)
+
+
+def _line(text: str) -> str:
+    """What a venue calls things may hold anything: it is sent as one line of plain characters."""
+    shown = "".join(each if each.isprintable() else " " for each in text)
+    return shown if len(shown) <= LINE_MAX else f"{shown[: LINE_MAX - 1]}…"
