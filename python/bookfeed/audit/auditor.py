@@ -7,11 +7,11 @@ engine must have asked them: after the books a message published, and where a bo
 
 import contextlib
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bookfeed.audit.answers import ANSWERS, poll, rest_book
-from bookfeed.audit.books import Side, Touch
+from bookfeed.audit.books import Instrument, Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
 from bookfeed.audit.estimates import Estimates
 from bookfeed.audit.lines import Lines
@@ -95,6 +95,11 @@ class Auditor:
         self._changed: set[int] = set()
         self._live_before: set[int] = set()
         self._based_before: set[int] = set()
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """Every book so far, by number, as it is read here."""
+        return self._model.instruments
 
     def run(self, records: Iterable[tuple[Any, ...]]) -> AuditReport:
         """Audits a whole journal: records ``(kind, ts, conn, …, payload)``."""
