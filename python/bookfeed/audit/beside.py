@@ -19,6 +19,8 @@ GRACE_NS: Final = 2_000_000_000
 _AHEAD_NS: Final = 1_000_000_000
 _FIRST_AHEAD_NS: Final = 60_000_000_000
 _LATEST_NS: Final = 86_400_000_000_000
+# How long stamps must be of the future, none between that is not, until a clock was set.
+_SET_AFTER_NS: Final = 3_000_000_000
 
 Difference = tuple[Side, Decimal, Decimal]
 """A level as they have it and we do not; size 0 if they have none."""
@@ -90,20 +92,35 @@ def _differ(side: Side, one: Instrument, theirs: Mapping[Decimal, Decimal]) -> I
 
 @dataclass(slots=True)
 class Pace:
-    """How fast the fastest messages of a connection are: which stamps a delivery explains."""
+    """How fast the fastest messages of a connection are: which stamps a delivery explains.
+
+    One of the two clocks may be set. Then nothing fits any more, and after a while the way is as
+    long as it was, by the clocks as they are now.
+    """
 
     floor: int | None = None
     last: int = 0
+    odd_since: int | None = None
+    """Since when nothing fits."""
 
-    def fits(self, delay: int) -> bool:
-        """Whether a message may be under way for so long, by those before it."""
+    def fits(self, delay: int, now: int) -> bool:
+        """Whether a message of ``now`` may be under way for so long, by those before it."""
         if delay > _LATEST_NS:
             return False
+        floor, ahead = (0, _FIRST_AHEAD_NS) if self.floor is None else (self.floor, _AHEAD_NS)
+        if floor - delay > ahead:
+            return self._is_set(delay, now)
+        self.odd_since = None
         if self.floor is None:
-            if delay < -_FIRST_AHEAD_NS:
-                return False
             self.floor = min(delay, _AHEAD_NS)
-        elif self.floor - delay > _AHEAD_NS:
-            return False
         self.floor, self.last = min(self.floor, max(delay, self.last)), delay
+        return True
+
+    def _is_set(self, delay: int, now: int) -> bool:
+        """Whether stamps have been of the future for so long that a clock was set."""
+        self.odd_since = now if self.odd_since is None else self.odd_since
+        if now - self.odd_since < _SET_AFTER_NS:
+            return False
+        self.floor = delay if self.floor is None else self.floor + delay - self.last
+        self.last, self.odd_since = delay, None
         return True

@@ -215,7 +215,7 @@ class BitstampReading(Reading):
         pace = self._paces.setdefault(conn, Pace())
         if message.kind == "top" and delay > _NS_PER_S:
             return True
-        return pace.fits(delay)
+        return pace.fits(delay, self.model.now)
 
     def _apply_diff(self, one: Instrument, diff: Diff, effects: Effects) -> None:
         times = self._of(one)

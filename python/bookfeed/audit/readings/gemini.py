@@ -170,7 +170,7 @@ class GeminiReading(Reading):
         fits = True
         if message.kind in ("depth", "touch") and message.ts_event is not None:
             pace = self._paces.setdefault(conn, Pace())
-            fits = pace.fits(self.model.now - message.ts_event)
+            fits = pace.fits(self.model.now - message.ts_event, self.model.now)
         if fits and (message.levels or message.kind == "touch"):
             self.model.connections[conn].heard.hear(message.ts_event, self.model.now)
         ts_event = message.ts_event if fits else None
