@@ -1,4 +1,4 @@
-"""A venue's clock that is set while its books are recorded, which the auditor follows as the engine does.
+"""A venue's clock that is set while its books are recorded: the auditor follows as the engine does.
 
 The recording is made here, message by message, with the book that is true after each.
 """

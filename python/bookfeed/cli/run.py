@@ -167,6 +167,8 @@ async def _until_ended(
             reloading.begin()
             return
         ended.set()
+        # Until whoever waits for that hears of it, the loop goes round a few times.
+        feed.stop_reading()
         # A second one ends the process the hard way.
         loop.remove_signal_handler(number)
 
@@ -188,6 +190,8 @@ async def _until_ended(
     finally:
         for number in ending:
             loop.remove_signal_handler(number)
+        # What is left to do is done at once, however much waits to be read.
+        feed.stop_reading()
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -344,6 +344,15 @@ class Feed(RelayFace, WorthFace, OwnFace):
     ) -> None:
         await self.close()
 
+    def stop_reading(self) -> None:
+        """Take nothing more from any venue; ``close`` is to follow.
+
+        Every step of a loop that is busy with more frames than it can take lasts as long as it
+        takes to read what waits. Whoever has anything to do before ``close`` calls this first.
+        """
+        for supervisor in self._supervisors:
+            supervisor.stop_reading()
+
     async def close(self) -> None:
         """Close connections and recorder and end every iterator, within two seconds.
 

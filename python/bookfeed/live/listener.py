@@ -257,6 +257,18 @@ class FeedListener(SlottedListener):
             end.close()
         return None
 
+    def read_on(self, on: bool) -> None:
+        """Whether anything is read from the socket; what is not waits there, and with the venue."""
+        if self.transport is None or self.transport.is_disconnected:
+            return
+        socket = self.transport.underlying_transport
+        if socket.is_closing() or socket.is_reading() == on:
+            return
+        if on:
+            socket.resume_reading()
+        else:
+            socket.pause_reading()
+
     def detach(self) -> None:
         """From now on every frame is dropped."""
         self.active = self._plain = False

@@ -175,6 +175,16 @@ class Session:
             self.cause = "closed"
         self._closing = True
         self._step(Stop())
+        # The venue's goodbye is read, too.
+        self._read_on(True)
+
+    def stop_reading(self) -> None:
+        """Take nothing more; ``stop`` is to follow."""
+        self._read_on(False)
+
+    def _read_on(self, on: bool) -> None:
+        for listener in self._sockets:
+            listener.read_on(on)
 
     async def stop(self) -> None:
         """Close for good; returns when the socket is gone, within a second.

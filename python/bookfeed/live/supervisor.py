@@ -405,6 +405,11 @@ class Supervisor:
             shard.session.start()
             self._lines.start(shard)
 
+    def stop_reading(self) -> None:
+        """Take nothing more from any connection; ``stop`` is to follow."""
+        for session in self.sessions:
+            session.stop_reading()
+
     async def stop(self) -> None:
         """Close every connection; returns within about a second.
 
