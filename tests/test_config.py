@@ -161,6 +161,17 @@ flush_interval_ms = 20
 sync_interval_s = 0
 rotate_mib = 64
 
+[terms]
+enabled = true
+half_life_ms = 120000
+step_ms = 5000
+freedom = 0
+scale = "1.5"
+reference_doubt = "8"
+volatility_doubt = "1"
+move_ms = 1000
+move_sigmas = "2.5"
+
 [console]
 refresh_hz = 10
 """
@@ -285,7 +296,7 @@ def test_the_full_file_names_every_key_there_is() -> None:
     for section in (own | venues.keys()) - {"pair", "basket", "ladder", "index", "alert"}:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
     kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
-    kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig)
+    kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig, config.TermsConfig)
     for kind in kinds:
         assert all(f"{key} = " in FULL for key in keys(kind))
 

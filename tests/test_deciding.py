@@ -25,7 +25,8 @@ from bookfeed.catalogue.polymarket import verdicts as said
 from bookfeed.catalogue.store import Store
 from bookfeed.clock import NS_PER_S
 from bookfeed.feed import deciding as deciding_module
-from bookfeed.feed.deciding import Deciding, strike_ts
+from bookfeed.feed.deciding import Deciding
+from bookfeed.feed.question import strike_ts
 from bookfeed.sim.polymarket_kalshi import listed
 from bookfeed.sim.polymarket_kalshi.listed import ListedConfig, ListedServer
 

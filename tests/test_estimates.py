@@ -5,6 +5,7 @@ where the auditor computes every value anew; what is handed to listeners; what a
 import json
 from collections.abc import Iterator
 from dataclasses import replace as changed
+from decimal import Decimal
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from waiting import PATIENCE_S, until
 from bookfeed import ConfigError, EngineError, IndexEstimate, IndexTick, replay
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor
-from bookfeed.catalogue.listing import ListedOutcome, Listing
+from bookfeed.catalogue.listing import ListedOutcome, Listing, Strike
 from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.regime import Regime
 from bookfeed.catalogue.stored import news_text
 from bookfeed.config import load
-from bookfeed.fair.estimates import FairValues
+from bookfeed.fair.estimates import FairValues, Volatilities
 from bookfeed.feed import settings
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
@@ -231,25 +232,37 @@ def test_what_is_no_index_is_refused() -> None:
 
 def test_fair_values_rest_on_the_index_of_the_feed() -> None:
     """What the feed estimates counts, at each whole second, and nothing is estimated beside it."""
+    records = together(4)
+    first_ts, last_ts = records[0][1], records[-1][1]
+    end_ts = last_ts + 600 * 10**9
     listing = Listing(
         venue="kalshi", market="KXBTC15M-X", slug="KXBTC15M-X", event="KXBTC15M-X", title="Up?",
-        outcomes=(ListedOutcome("Yes", "KXBTC15M-X"),), status="open", start_ts=0, close_ts=2**62,
-        regime=Regime("mean", 60, "CF Benchmarks"),
+        outcomes=(ListedOutcome("Yes", "KXBTC15M-X"),), status="open", start_ts=first_ts,
+        close_ts=end_ts, regime=Regime("mean", 60, "CF Benchmarks"),
+        strike=Strike("greater_or_equal", Decimal(84_000), None),
     )  # fmt: skip
     news = news_text(MarketNews(kind="known", listing=listing)).encode()
-    records = together(4)
-    seen = replay(iter([(Kind.MARKET, records[-1][1] - 10**12, 0, 0, news), *records]))
-    fair, got = FairValues(seen), list[IndexTick]()
+    seen = replay(iter([(Kind.MARKET, first_ts - 10**12, 0, 0, news), *records]))
+    fair, got = FairValues(seen, volatility=Volatilities(2.0, 0.5)), list[IndexTick]()
     seen.on_index(got.append)
     seen.run()
-    wanted = [
-        (tick.ts, tick.value_e9 * 10**9)
-        for tick in got
-        if tick.whole_second and tick.value_e9 is not None
-    ]
-    assert list(fair.reference("index:BTC").ticks) == wanted and len(wanted) > 3
-    assert fair.indexes == {"BTC": got[-1].value}
+    told = [tick for tick in got if tick.whole_second and tick.value_e9 is not None]
+    assert len(told) > 3 and fair.indexes == {"BTC": got[-1].value}
     assert fair.standings("BTC") == got[-1].standings
+    (one,) = fair.markets()
+    value = fair.value(one, told[-1].ts)
+    assert fair.heard(one) and value is not None and value.ts == told[-1].ts
+    alone = Engine()
+    number = alone.subscribe("kalshi", "X", 0, 1)
+    terms = {
+        "reference": "told x", "start_ts": first_ts, "end_ts": end_ts, "half_life_ms": 2_000,
+        "step_ms": 500, "reference_doubt": "8.4",
+    }  # fmt: skip
+    alone.add_terms(number, terms, 2)
+    alone.tell_strike(number, 84_000 * 10**18, 3)
+    for tick in told:
+        alone.tell_reference("x", tick.ts, (tick.value_e9 or 0) * 10**9, tick.ts)
+    assert repr(alone.fair_value(number)) == repr(value)
 
 
 async def test_a_feed_lets_time_pass_at_every_effective_time() -> None:

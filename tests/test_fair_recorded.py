@@ -27,7 +27,6 @@ from bookfeed.catalogue.regime import Regime
 from bookfeed.catalogue.stored import news_text
 from bookfeed.cli import main
 from bookfeed.fair.estimates import Volatilities
-from bookfeed.fair.question import INDEX, Question, answer_of, bounds_of, question_of
 from bookfeed.fair.recorded import Recorded
 from bookfeed.fair.scores import (
     Forecast,
@@ -37,6 +36,7 @@ from bookfeed.fair.scores import (
     held_out,
     score,
 )
+from bookfeed.feed.question import INDEX, Question, answer_of, bounds_of, question_of
 from bookfeed.recordings.kinds import Kind, RecordTuple
 from bookfeed.recordings.pace import PACE_NOTE, Pace
 from bookfeed.recordings.writer import write_journal

@@ -212,6 +212,7 @@ async def test_the_ready_line_makes_a_configuration() -> None:
     assert index.constituents == (
         "coinbase BTC-USD", "kraken BTC/USD", "bitstamp btcusd", "gemini btcusd",
     )  # fmt: skip
+    assert {rule.kind for rule in made.signal_rules()} == {"complement", "delay", "fair_value"}
     assert demo_names(told) == [told["ladder"]] and told["ladder"].startswith(btc.LADDER)
     found = endpoints(made, "demo", {"kalshi": None})
     assert found["polymarket"].url == told["polymarket"]["ws"]
@@ -226,14 +227,15 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_file_for_the_real_venues_can_be_used() -> None:
     made = config.load(EXAMPLE, {})
     assert [pair.series for pair in made.series_pairs()] == [(btc.UP_DOWN, btc.QUARTERS)]
-    assert {market.venue for market in made.markets()} == set(btc.SPOT)
+    assert {market.venue for market in made.markets()} >= set(btc.SPOT)
+    assert {rule.kind for rule in made.signal_rules()} == {"delay", "fair_value"}
 
 
 @pytest.mark.slow
 def test_the_demo_shows_what_markets_are_worth() -> None:
     """Spot books, the estimated index, both windows and a ladder, from one world."""
     done = subprocess.run(
-        [sys.executable, "-m", "bookfeed", "run", "--demo", "btc", "--seconds", "14",
+        [sys.executable, "-m", "bookfeed", "run", "--demo", "btc", "--seconds", "20",
          "-o", "ndjson", "--paper"],
         capture_output=True, text=True, timeout=90,
     )  # fmt: skip
@@ -243,6 +245,8 @@ def test_the_demo_shows_what_markets_are_worth() -> None:
     states = {book["venue"]: book["state"] for book in summary["books"]}
     assert set(states) == {*btc.SPOT, "polymarket", "kalshi"}
     assert all(states[name] == "live" for name in btc.SPOT)
+    # The relay tells of the past as well: what its windows are worth is known from the beginning.
+    assert summary["signals"]["opened"]["fair_value"] > 0
     told = [line for line in lines if line["type"] == "fair_values"]
     assert len(told) > 5
     last = told[-1]

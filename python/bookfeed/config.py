@@ -261,6 +261,33 @@ class IndexConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TermsConfig:
+    """``[terms]``: how contracts on a price are valued, whose listings say what decides them."""
+
+    enabled: bool = True
+    half_life_ms: Annotated[int | None, Range(1_000, 86_400_000)] = None
+    step_ms: Annotated[int | None, Range(1, 3_600_000)] = None
+    freedom: Annotated[int | None, Range(0, 100)] = None
+    scale: Annotated[str | None, DecimalText("0.01", "100")] = None
+    reference_doubt: Annotated[str | None, DecimalText("0", "1000000")] = None
+    volatility_doubt: Annotated[str | None, DecimalText("0", "100")] = None
+    move_ms: Annotated[int | None, Range(1, 60_000)] = None
+    move_sigmas: Annotated[str | None, DecimalText("0", "100")] = None
+
+    def __post_init__(self) -> None:
+        if self.freedom in (1, 2):
+            raise ConfigError("", "freedom", "must be 3 to 100, or 0 for normal moves")
+
+    def parameters(self) -> dict[str, object] | None:
+        """As a feed takes them: what is stated; ``None`` if there are to be no such terms."""
+        if not self.enabled:
+            return None
+        stated = asdict(self)
+        del stated["enabled"]
+        return {name: value for name, value in stated.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleConfig:
     """``[console]``: the terminal."""
 
@@ -292,6 +319,8 @@ class Config:
     """``[[ladder]]``: outcomes above rising strikes."""
     index: tuple[IndexConfig, ...] = ()
     """``[[index]]``: what is estimated from several books."""
+    terms: TermsConfig = field(default_factory=TermsConfig)
+    """``[terms]``: what contracts on a price are worth."""
     sink: tuple[Annotated[SinkSection, Tag("kind", SINKS)], ...] = ()
     """``[[sink]]``: where records go."""
     alert: tuple[Alert, ...] = ()

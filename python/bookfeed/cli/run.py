@@ -14,7 +14,7 @@ from bookfeed.cli.reloading import Reloading
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
 from bookfeed.errors import ConfigError, ExitCode, SessionError
-from bookfeed.fair.estimates import FairValues, Volatilities
+from bookfeed.fair.estimates import FairValues
 from bookfeed.feed.alerts import Alerts
 from bookfeed.feed.feed import Feed
 from bookfeed.loops import run as run_loop
@@ -25,7 +25,6 @@ from bookfeed.recordings.inputs import Recorder
 if TYPE_CHECKING:
     from bookfeed.feed.windows import WindowEnd
 
-_VOLATILITY: Final = Volatilities(half_life_s=120.0)
 HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 
 
@@ -116,7 +115,7 @@ def _estimate(feed: Feed, source: Source, watch: Watch) -> None:
     """Has what markets about a price are worth shown, where listings say what they are about."""
     if not (source.series or source.listings):
         return
-    watch.estimate(FairValues(feed, volatility=None if source.pace else _VOLATILITY))
+    watch.estimate(FairValues(feed))
 
 
 @asynccontextmanager

@@ -15,8 +15,8 @@ from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.fair.beside import TOLD, Comparison, IndexBeside
 from bookfeed.fair.estimates import Asked, FairValues, Volatilities
-from bookfeed.fair.question import answer_of
 from bookfeed.fair.scores import DEFAULT_TAILS, Forecast, Tails
+from bookfeed.feed.question import answer_of
 from bookfeed.feed.replay import Replay
 from bookfeed.recordings.replay import Record
 
@@ -92,7 +92,7 @@ class Recorded:
                     self._ask(one, left_s, ts)
 
     def _ask(self, one: Asked, left_s: int, ts: int) -> None:
-        bounds, value = one.bounds, self._fair.value(one, ts)
+        bounds, value = self._fair.bounds(one), self._fair.value(one, ts)
         if bounds is None or value is None:
             return
         forecast = Forecast(
@@ -116,8 +116,8 @@ class Recorded:
 
     def _decided(self, one: Asked) -> Iterator[Forecast]:
         yes = answer_of(one.listing)
-        if yes is None and one.question.own and one.window.outcome in ("yes", "no"):
-            yes = one.window.outcome == "yes"
+        if yes is None and one.question.own and one.outcome in ("yes", "no"):
+            yes = one.outcome == "yes"
         said = self._said.get(one.question.key, ())
         if not said:
             self.left_out["nothing could be said before its end"] += 1

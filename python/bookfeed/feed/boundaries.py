@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import NS_PER_S
-from bookfeed.feed.deciding import strike_ts
+from bookfeed.feed.question import strike_ts
 from bookfeed.records.points import PricePoint
 
 KEPT_MAX: Final = 4_096

@@ -19,13 +19,13 @@ from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self
 
 from bookfeed._bookfeed import UPDATE_KINDS, Batch
-from bookfeed.catalogue import part
 from bookfeed.catalogue.deciding import Decision, Verdict
 from bookfeed.catalogue.listing import Listing, Strike
 from bookfeed.catalogue.news import MarketNews
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import BookfeedError
 from bookfeed.feed.feed import Feed
+from bookfeed.feed.question import strike_ts
 from bookfeed.feed.source import LISTINGS_MAX
 
 LOOK_S: Final = 1.0
@@ -240,14 +240,6 @@ class Deciding:
     def _tell(self, news: list[MarketNews]) -> None:
         for one in news:
             self._feed.tell(one)
-
-
-def strike_ts(listing: Listing) -> int | None:
-    """When the strike of a window is made: at its start; ``None`` for what is no window."""
-    if listing.start_ts is not None:
-        return listing.start_ts
-    rolls = part(listing.venue, "series").grammar(listing.series) is not None
-    return listing.open_ts if rolls else None
 
 
 def _complain(one: _Asked, error: Exception) -> None:

@@ -19,7 +19,7 @@ import ssl
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from bookfeed._bookfeed import Engine
@@ -91,7 +91,8 @@ class Feed(RelayFace, WorthFace, OwnFace):
     aiohttp is installed; with ``url``, only from ``rest_url``.
 
     ``indices`` are estimated from the books of these markets (``IndexEstimate``) and handed to
-    ``on_index``.
+    ``on_index``. ``terms`` are the parameters of the terms that contracts have by themselves, as
+    their listings have them (``know``); with ``None`` only ``add_terms`` states any.
 
     ``sinks`` get every record of books and signals, each in its own time (``Sink``,
     ``SinkOptions``); they are opened and closed with the feed. ``recorder`` gets every input as a
@@ -119,6 +120,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         endpoints: Mapping[str, Endpoint] | None = None,
         rules: Iterable[Rule] = (),
         indices: Iterable[IndexEstimate] = (),
+        terms: Mapping[str, object] | None = MappingProxyType({}),
         sinks: Iterable[Sink | tuple[Sink, SinkOptions]] = (),
         on_batch: OnBatch | None = None,
         on_update: OnUpdate | None = None,
@@ -138,7 +140,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         clock: Clock | None = None,
         seed: int | None = None,
     ) -> None:
-        self._markets: Final = list(markets)
+        self._markets = list(markets)
         check_markets(self._markets)
         self._rules: Final = tuple(rules)
         self._indices: Final = tuple(indices)
@@ -173,6 +175,8 @@ class Feed(RelayFace, WorthFace, OwnFace):
         self._spinner: Spinner | None = None
         self._alarm: Final = PolarityAlarm()
         self._alarm_timer: asyncio.TimerHandle | None = None
+        if terms is not None:
+            self._settle(terms)
         self._flush_timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -443,6 +447,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
             own += group
         self._flush()
         self._markets[:] = [market for market in self._markets if market not in own]
+        self._gone(removed)
         for instrument in removed:
             self._supervisor_of.pop(instrument, None)
             self._not_live.discard(instrument)

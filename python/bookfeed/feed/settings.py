@@ -39,6 +39,7 @@ def arguments(
         "markets": config.markets(),
         "rules": config.signal_rules(),
         "indices": [index.estimate() for index in config.index],
+        "terms": config.terms.parameters(),
         "sinks": config.sinks(),
         "busy_poll": config.feed.busy_poll,
         "options": session_options(config),

@@ -19,10 +19,11 @@ from bookfeed.catalogue.stored import news_of
 from bookfeed.dispatch.dispatcher import Dispatcher
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.listening import Listening
+from bookfeed.feed.settling import Settling
 from bookfeed.names import Names
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.pace import Pace
-from bookfeed.records.points import points
+from bookfeed.records.points import PricePoint, points
 from bookfeed.records.told import RelayEvent, told
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import Why, why
@@ -44,6 +45,8 @@ class BookSource(Listening):
         self._sinks: Final = sinks
         self._schedule: Final = dispatcher.schedule
         self._listings: Final[dict[tuple[str, str], Listing]] = {}
+        self.on_listing: Final[list[Callable[[Listing], object]]] = []
+        """Who is told whatever becomes known of a market, news or not; kept short, and fast."""
         inputs.on_market = self._heard
 
     # Asking.
@@ -65,6 +68,11 @@ class BookSource(Listening):
         return [view for view in self._engine.books() if self._has(view.instrument)]
 
     # What contracts are worth.
+
+    @property
+    def settling(self) -> Settling | None:
+        """What states terms as listings have them; ``None`` where nothing does."""
+        return None
 
     def fair_value(self, key: int | str) -> FairValue | None:
         """Return what the contract of a book was worth when its reference last ticked, by
@@ -155,10 +163,12 @@ class BookSource(Listening):
         one = news.listing
         key = (one.venue, one.market or one.slug)
         known = self._listings.pop(key, None)
-        self._listings[key] = one if known is None else merged(known, one)
+        listing = self._listings[key] = one if known is None else merged(known, one)
         if len(self._listings) > LISTINGS_MAX:
             del self._listings[next(iter(self._listings))]
         self.names.entitle(one.venue, one.market, one.called)
+        for tell in self.on_listing:
+            tell(listing)
         if news.kind != QUIET:
             self._dispatcher.market(news)
 
@@ -183,6 +193,7 @@ class BookSource(Listening):
         for conn, topic, symbol in batch.heard:
             self._heard_topic(conn, topic, symbol)
         for point in points(batch.point_bytes, relays.relays.symbol):
+            self._heard_price(point)
             self._dispatcher.price(point)
         for event in told(batch.events):
             if wanted(event):
@@ -190,6 +201,9 @@ class BookSource(Listening):
 
     def _heard_topic(self, conn: int, topic: str, symbol: str) -> None:
         """Values of a topic came on a connection, before anybody hears of them."""
+
+    def _heard_price(self, point: PricePoint) -> None:
+        """A relay told a value, before anybody hears of it."""
 
     def counters(self) -> dict[str, int]:
         """Return everything that is counted: by the engine, by listeners, by sinks.

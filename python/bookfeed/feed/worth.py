@@ -1,12 +1,21 @@
 """What contracts are worth on an open feed: indices to estimate, terms, strikes and references.
 
-A base of ``Feed``. Everything here is recorded, so that a replay comes to the same.
+A base of ``Feed``. Terms come from listings by themselves (``settling.py``), or from the user.
+Everything here is recorded, so that a replay comes to the same.
 """
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bookfeed.catalogue.listing import Listing
 from bookfeed.feed.books import LiveBooks
+from bookfeed.feed.question import Question
+from bookfeed.feed.settling import Settling
+from bookfeed.live.supervisor import Supervisor
+from bookfeed.market import Market
+from bookfeed.names import Names
+from bookfeed.records.points import PricePoint
 from bookfeed.rules.estimate import IndexEstimate
 from bookfeed.rules.terms import SettlementTerms
 from bookfeed.rules.why import REFERENCED, warn_without_terms
@@ -14,7 +23,24 @@ from bookfeed.rules.why import REFERENCED, warn_without_terms
 E18_MAX: Final = 10**30
 """No value of a reference is as great, in 1e-18."""
 TERMS_AFTER_S: Final = 10.0
-"""So long a program may take to state terms before a rule that needs them is warned of."""
+"""So long terms may take to be there before a rule that needs them is warned of."""
+CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini", "cryptocom")
+"""Venues whose books an index is made of that nobody configured, as far as the feed has them."""
+OF_LISTINGS: Final = "listed"
+"""What the name of such an index begins with."""
+_SECOND_MS: Final = 1_000
+
+
+def index_number(names: Names, asset: str) -> int | None:
+    """Which estimated index has a value of an asset each second, the first of several."""
+    told = names.indices.items()
+    fits = (number for number, one in told if one.asset == asset and one.tick_ms <= _SECOND_MS)
+    return min(fits, default=None)
+
+
+def reference_of(point: PricePoint) -> str:
+    """What a price is called in questions: ``"btcusd"``."""
+    return point.symbol.replace("/", "")
 
 
 class WorthFace(LiveBooks):
@@ -22,6 +48,10 @@ class WorthFace(LiveBooks):
 
     # Runs once there is a rule that finds nothing without terms.
     _terms_timer: asyncio.TimerHandle | None = None
+    # What states the terms that listings have; ``None`` if the user wants none of them.
+    _settling: Settling | None = None
+    # What is followed, the user's own quotes included.
+    _markets: list[Market]
 
     async def add_index(self, index: IndexEstimate) -> int:
         """Have an index estimated from now on, from books that come later as well.
@@ -42,7 +72,10 @@ class WorthFace(LiveBooks):
         ``EngineError`` for terms that make no sense.
         """
         self._check_open()
-        self._inputs.add_terms(self._instrument(key), terms, self._clock.now_ns())
+        instrument = self._instrument(key)
+        self._inputs.add_terms(instrument, terms, self._clock.now_ns())
+        if self._settling is not None:
+            self._settling.leave(instrument)
         self._flush_soon()
 
     def tell_strike(self, key: int | str, strike_e18: int) -> None:
@@ -65,6 +98,74 @@ class WorthFace(LiveBooks):
         self._check_open()
         self._inputs.tell_reference(name, ts_event, value_e18, self._clock.now_ns())
         self._flush_soon()
+
+    # Terms that come by themselves.
+
+    def _settle(self, params: Mapping[str, object]) -> None:
+        """Have terms stated as listings have them, from here on."""
+        self._settling = Settling(
+            self._inputs,
+            self._clock.now_ns,
+            book=self._book_of,
+            index=self._index_of,
+            pace=lambda: self.pace,
+            params=params,
+        )
+        self.on_listing.append(self._listed)
+
+    @property
+    def settling(self) -> Settling | None:
+        """What states terms as listings have them; ``None`` if the user wants none of that."""
+        return self._settling
+
+    def _listed(self, listing: Listing) -> None:
+        if self._settling is not None and self._opened and not self._closed:
+            self._settling.look(listing)
+            self._flush_soon()
+
+    def _added(self, symbols: Mapping[int, str], supervisor: Supervisor | None = None) -> None:
+        super()._added(symbols, supervisor)
+        if self._settling is None:
+            return
+        names = (self.names[instrument] for instrument in symbols)
+        for key in dict.fromkeys((name.venue, name.market or name.symbol) for name in names):
+            listing = self._listings.get(key)
+            if listing is not None:
+                self._settling.look(listing)
+        self._settling.look_again()
+
+    def _gone(self, instruments: Iterable[int]) -> None:
+        """Books are followed no more."""
+        if self._settling is not None:
+            self._settling.gone(instruments)
+
+    def _heard_price(self, point: PricePoint) -> None:
+        # Means are told beside what they are made of.
+        if self._settling is None or self._closed or point.window_s is not None or point.carried:
+            return
+        self._settling.hear(reference_of(point), point.ts_event, point.value_e18)
+        self._flush_soon()
+
+    def _book_of(self, question: Question) -> int | None:
+        venue, _ = question.key
+        instrument = self._engine.instrument(venue, question.symbol)
+        return instrument if instrument is not None and self._has(instrument) else None
+
+    def _index_of(self, asset: str) -> str | None:
+        """The feed's index of an asset, the first of several; else one of the spot books here."""
+        number = index_number(self.names, asset)
+        if number is None:
+            books = {
+                market.venue: market.symbols[0]
+                for market in self._markets
+                if market.venue in CONSTITUENTS and (market.base, market.quote) == (asset, "USD")
+            }
+            if not books:
+                return None
+            estimate = IndexEstimate(f"{OF_LISTINGS}-{asset.lower()}", asset, books)
+            number = self._inputs.add_index(estimate, self._clock.now_ns())
+            self._rescheduled()
+        return f"index {self.names.indices[number].name}"
 
     def _await_terms(self) -> None:
         """Say so, once, if there is a rule that needs terms and in a while still none are told."""

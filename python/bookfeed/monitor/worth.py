@@ -128,7 +128,7 @@ def worth_object(worth: Worth) -> dict[str, Any]:
 
 
 def _row(fair: FairValues, one: Asked, view: BookView | None, ts: int) -> WorthRow:
-    value, bounds = fair.value(one, ts), one.bounds
+    value, bounds = fair.value(one, ts), fair.bounds(one)
     at_least = None if bounds is None else bounds.at_least_e18
     venue, _ = one.question.key
     return WorthRow(

@@ -43,13 +43,26 @@ class Pace:
         """The same for a window that lasts so long: others are played at their real pace."""
         return self.shown(ts) if lasts_ns == self.window_ns else ts
 
+    def played(self, start_ts: int, end_ts: int) -> tuple[int, int]:
+        """When a window that begins and ends so by its clock is really played."""
+        if end_ts - start_ts != self.window_ns:
+            return start_ts, end_ts
+        really = self._really(end_ts)
+        return really - self.played_ns, really
+
+    def _really(self, end_ts: int) -> int:
+        """When a window really ends that ends at ``end_ts`` by its clock."""
+        number = (end_ts - self.shown_ts) // self.window_ns
+        really = self.end_ts + number * self.played_ns
+        return min(max(really, -_TS_MAX), _TS_MAX)
+
     def left_ns(self, lasts_ns: int, end_ts: int, ts: int) -> int:
         """How long a window that lasts so long and ends at ``end_ts`` by its clock still lasts at a
         time. Once it is over, what has passed since is counted at its real pace.
         """
         if lasts_ns != self.window_ns:
             return end_ts - ts
-        really = self.end_ts + (end_ts - self.shown_ts) // self.window_ns * self.played_ns
+        really = self._really(end_ts)
         return end_ts - self.shown(ts) if ts < really else really - ts
 
     def told(self) -> dict[str, int]:

@@ -105,9 +105,10 @@ def warn_without_terms(rules: Iterable[Rule], *, told: bool) -> None:
     kinds = sorted({rule.kind for rule in rules if rule.kind in REFERENCED})
     if kinds and not told:
         _log.warning(
-            "rule %s: no contract has terms of settlement, so nothing is found. A configuration "
-            "cannot state them: a program has to, with feed.add_terms(symbol, SettlementTerms(…)), "
-            "as docs/metrics.md shows",
+            "rule %s: no contract has terms of settlement, so nothing is found. They come from "
+            "listings: follow markets about a price by their names, and their reference as well "
+            "(spot books in dollars, or a relay's price); or state them in a program with "
+            "feed.add_terms(symbol, SettlementTerms(…)), as docs/metrics.md shows",
             " and ".join(kinds),
         )
 

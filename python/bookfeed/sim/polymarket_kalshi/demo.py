@@ -78,7 +78,11 @@ def _one_price(listing: Mapping[str, Any]) -> Table:
     table: Table = {
         "engine": {"hash_check": "always", "calendar": False},
         "relays": {"rtds_url": listing["relay"], "topics": [_REFERENCE]},
-        "rules": {"complement": {"min_edge": "0.001", "max_skew_ms": 5_000}},
+        "rules": {
+            "complement": {"min_edge": "0.001", "max_skew_ms": 5_000},
+            "fair_value": {"min_edge": "0.02"},
+            "delay": {"min_edge": "0.01"},
+        },
         "market": [_polymarket(market, {}) for market in listing[ALONE]["markets"]],
         "pair": [{"name": "btc quarter", "series": listing["series"]}],
     }

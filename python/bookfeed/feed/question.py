@@ -5,11 +5,11 @@ how it decides, and from which stream or index it comes.
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from bookfeed._bookfeed import BoundaryMeasure
+from bookfeed.catalogue import part
 from bookfeed.catalogue.listing import Listing
-from bookfeed.feed.deciding import strike_ts
+from bookfeed.rules.terms import Measure
 
 _STREAM: Final = re.compile(r"https?://data\.chain\.link/streams/([a-z0-9]+)-([a-z]+)\b.*")
 _INDEXED: Final = re.compile(r"KX(BTC|ETH|SOL|XRP)")
@@ -29,12 +29,20 @@ class Question:
     start_ts: int
     end_ts: int
     """Of its window, Unix nanoseconds."""
-    measure: BoundaryMeasure
+    measured: "Measured"
     """How the value at its end is had, and that at its start."""
     reference: str
     """``"btcusd"``, a price that a relay tells, or ``"index:BTC"``."""
     own: bool
     """Whether it is compared with what the window begins at, where no strike is told."""
+
+
+class Measured(NamedTuple):
+    """How the value at a boundary of a window is had; the last two are of means alone."""
+
+    kind: Measure
+    samples: int = 60
+    endpoints: Literal["start", "end"] = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,8 @@ def question_of(listing: Listing) -> Question | str:
         return "it is no window"
     if not listing.outcomes or not listing.outcomes[0].symbol:
         return "it has no book"
-    measure = _measure(listing)
-    if measure is None:
+    measured = _measured(listing)
+    if measured is None:
         return "its listing does not say what decides it"
     reference = _reference(listing)
     if reference is None:
@@ -64,10 +72,18 @@ def question_of(listing: Listing) -> Question | str:
         title=listing.called,
         start_ts=start_ts,
         end_ts=end_ts,
-        measure=measure,
+        measured=measured,
         reference=reference,
         own=listing.start_ts is not None,
     )
+
+
+def strike_ts(listing: Listing) -> int | None:
+    """When the strike of a window is made: at its start; ``None`` for what is no window."""
+    if listing.start_ts is not None:
+        return listing.start_ts
+    rolls = part(listing.venue, "series").grammar(listing.series) is not None
+    return listing.open_ts if rolls else None
 
 
 def bounds_of(listing: Listing) -> Bounds | None:
@@ -92,16 +108,15 @@ def _e18(value: Decimal | None) -> int | None:
     return None if value is None else int(value.scaleb(18))
 
 
-def _measure(listing: Listing) -> BoundaryMeasure | None:
+def _measured(listing: Listing) -> Measured | None:
     """Chainlink's mean has a sample at its end, an index' one has none (docs/index.md)."""
     regime = listing.regime
     if regime.kind == "mean" and regime.seconds:
         last = _STREAM.fullmatch(regime.source) is not None
-        endpoints: Literal["start", "end"] = "end" if last else "start"
-        return BoundaryMeasure("mean", samples=regime.seconds, endpoints=endpoints)
+        return Measured("mean", regime.seconds, "end" if last else "start")
     if regime.kind == "price":
-        return BoundaryMeasure("tick")
-    return BoundaryMeasure("last") if regime.kind == "candle" else None
+        return Measured("tick")
+    return Measured("last") if regime.kind == "candle" else None
 
 
 def _reference(listing: Listing) -> str | None:
