@@ -172,7 +172,7 @@ def test_a_feed_that_cannot_be_opened_leaves_no_thread() -> None:
 
 def test_everything_that_a_feed_can_do_is_here() -> None:
     """A method that ``bookfeed.Feed`` gets must get its twin, with the same arguments."""
-    others = {"engine", "listings", "pace"}
+    others = {"engine", "listings", "pace", "settling"}
     for name in dir(bookfeed.Feed):
         if name.startswith("_") or name in others | {"open", "close", "from_config"}:
             continue
