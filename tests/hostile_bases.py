@@ -121,7 +121,7 @@ def _bases() -> Iterator[Base]:
         yield Base(("kalshi",), {}, kalshi_recorded(seed + 2, use_yes_price=yes, items=400))
         both = two_venues_recorded(TwoVenueConfig(seed=seed), items=400)
         yield Base(("polymarket", "kalshi"), {}, _apart(both))
-        for venue in ("binance", "kraken", "coinbase", "bitstamp", "gemini"):
+        for venue in ("binance", "kraken", "coinbase", "bitstamp", "gemini", "cryptocom"):
             records, engine = spot_recorded(venue, seed, items=400)
             yield Base((venue,), engine, records)
 

@@ -66,6 +66,7 @@ def test_books_trades_and_signs_of_life_are_subscribed_a_channel_a_frame() -> No
 def test_commands_of_an_open_connection() -> None:
     recovery = coinbase().recovery
     assert isinstance(recovery, Resubscription) and not recovery.confirms
+    assert recovery.hello is not None
     told = [recovery.leave(7, "BTC-USD"), recovery.join(8, "BTC-USD"), recovery.hello(9)]
     assert [orjson.loads(text) for text in told] == [
         {"type": "unsubscribe", "product_ids": ["BTC-USD"], "channel": "level2"},

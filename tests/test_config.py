@@ -16,6 +16,7 @@ from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.bitstamp import BitstampSection
 from bookfeed.venues.coinbase import CoinbaseSection
+from bookfeed.venues.cryptocom import CryptocomSection
 from bookfeed.venues.gemini import GeminiSection
 from bookfeed.venues.kalshi import KalshiSection
 from bookfeed.venues.kraken import KrakenSection
@@ -108,6 +109,11 @@ symbols_per_connection = 5
 api = "v2"
 ws_url = "ws://127.0.0.1:1234"
 rest_url = "http://127.0.0.1:1234"
+symbols_per_connection = 5
+
+[cryptocom]
+ws_url = "ws://127.0.0.1:1234/market"
+depth = 10
 symbols_per_connection = 5
 
 [[market]]
@@ -257,6 +263,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert loaded.sections["gemini"] == GeminiSection(
         "v2", "ws://127.0.0.1:1234", "http://127.0.0.1:1234", 5
     )
+    assert loaded.sections["cryptocom"] == CryptocomSection("ws://127.0.0.1:1234/market", 10, 5)
     rest_url = "http://127.0.0.1:1234"
     coinbase = CoinbaseSection("ws://127.0.0.1:1234", rest_url, 5.0, 5)
     assert loaded.sections["coinbase"] == coinbase

@@ -61,7 +61,7 @@ def alike(records: Records | Capture, options: dict[str, Any]) -> Found:
 def test_of_streams_with_faults(seed: int) -> None:
     alike(*recorded(seed, items=400))
     alike(kalshi_recorded(seed, use_yes_price=seed % 2 == 0, items=600), {})
-    for venue in ("binance", "kraken", "coinbase", "bitstamp", "gemini"):
+    for venue in ("binance", "kraken", "coinbase", "bitstamp", "gemini", "cryptocom"):
         alike(*spot_recorded(venue, seed, items=300))
     alike(two_venues_recorded(TwoVenueConfig(seed=seed), items=400), {})
 

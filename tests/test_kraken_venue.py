@@ -94,6 +94,7 @@ def test_commands_of_an_open_connection() -> None:
     assert orjson.loads(join)["params"] == {
         "channel": "book", "symbol": ["BTC/USD"], "depth": 25, "snapshot": True,
     }  # fmt: skip
+    assert recovery.hello is not None
     assert orjson.loads(recovery.hello(9)) == {"method": "ping", "req_id": 9}
     witness = kraken().witness
     assert witness is not None

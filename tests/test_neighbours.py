@@ -50,6 +50,9 @@ ILL = {
     "kraken": Illness("freeze:symbol", ("checksum", "corrupt:top", "malformed:bad_number"), ()),
     "coinbase": Illness("", ("corrupt", "malformed:bad_number"), ()),
     "gemini": Illness("freeze:symbol", ("corrupt", "malformed:bad_number", "gap"), ("drop",)),
+    "cryptocom": Illness(
+        "freeze:symbol", ("corrupt", "malformed:bad_number", "chain:later"), ("drop",)
+    ),
 }
 
 

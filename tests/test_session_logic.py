@@ -107,6 +107,24 @@ def test_subscribes_at_once_and_pings_only_afterwards() -> None:
     assert sends[1:] == [(k * 10 * S, "PING") for k in range(1, 10)]
 
 
+def test_where_the_venue_wants_a_pause_its_first_word_is_said_after_it_and_once() -> None:
+    policy = ConnectionPolicy(ping_text="PING", subscribe_after_ns=S, silence_ns=S)
+    bench = opened(policy)
+    begin = bench.now
+    bench.run(S)
+    for _ in range(30):
+        bench.run(250 * MS)
+        bench.tell(Data())
+    assert bench.log[1:] == [(begin + S, Send("subscribe"))], "its silence is no silence"
+    bench.run(2 * S)
+    assert bench.times(Close) == [begin + S + 30 * 250 * MS + S]
+    bench.tell(Closed(1006))
+    bench.open()
+    begin = bench.now
+    bench.run(S)
+    assert bench.log[-1] == (begin + S, Send("subscribe"))
+
+
 def test_a_connection_is_replaced_a_little_before_the_venue_would_end_it() -> None:
     day = 24 * 3600 * S
     ages = []

@@ -18,6 +18,7 @@ from bookfeed.sim.binance.server import BinanceSimConfig
 from bookfeed.sim.bitstamp.server import BitstampSimConfig
 from bookfeed.sim.coinbase.faults import CoinbaseFault
 from bookfeed.sim.coinbase.server import CoinbaseSimConfig
+from bookfeed.sim.cryptocom.server import CryptocomSimConfig
 from bookfeed.sim.faults import Mishap
 from bookfeed.sim.gemini.server import GeminiSimConfig
 from bookfeed.sim.kalshi.faults import KalshiFault
@@ -35,7 +36,7 @@ aiohttp = pytest.importorskip("aiohttp")
 CONFIGS: list[tuple[str, Any]] = [
     ("polymarket", SimConfig), ("kalshi", KalshiSimConfig), ("binance", BinanceSimConfig),
     ("bitstamp", BitstampSimConfig), ("kraken", KrakenSimConfig), ("coinbase", CoinbaseSimConfig),
-    ("gemini", GeminiSimConfig),
+    ("gemini", GeminiSimConfig), ("cryptocom", CryptocomSimConfig),
 ]  # fmt: skip
 WITH_REST = CONFIGS[:4]
 PATHS = {

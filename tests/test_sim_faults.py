@@ -15,6 +15,7 @@ import pytest
 from bookfeed.sim.binance.faults import BINANCE_VARIANTS
 from bookfeed.sim.bitstamp.faults import BITSTAMP_VARIANTS
 from bookfeed.sim.coinbase.faults import COINBASE_VARIANTS
+from bookfeed.sim.cryptocom.faults import CRYPTOCOM_VARIANTS
 from bookfeed.sim.faults import BROKEN, OF_ANY, FaultEvent
 from bookfeed.sim.gemini.faults import GEMINI_VARIANTS
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
@@ -476,6 +477,7 @@ def test_unknown_faults_are_refused(arguments: dict[str, Any], message: str) -> 
         COINBASE_VARIANTS,
         BITSTAMP_VARIANTS,
         GEMINI_VARIANTS,
+        CRYPTOCOM_VARIANTS,
     ],
 )
 def test_every_fault_is_explained(known: Mapping[str, tuple[str, ...]]) -> None:

@@ -140,6 +140,7 @@ if TYPE_CHECKING:
     from bookfeed.venues.binance import binance
     from bookfeed.venues.bitstamp import bitstamp
     from bookfeed.venues.coinbase import coinbase
+    from bookfeed.venues.cryptocom import cryptocom
     from bookfeed.venues.gemini import gemini
     from bookfeed.venues.kalshi import Credentials, credentials, kalshi
     from bookfeed.venues.kraken import kraken
@@ -301,6 +302,7 @@ __all__ = [
     "coinbase",
     "columns",
     "credentials",
+    "cryptocom",
     "fair_value",
     "format_price",
     "format_qty",
@@ -399,6 +401,7 @@ _MODULES: Final = {
     "bookfeed.venues.binance": ("binance",),
     "bookfeed.venues.bitstamp": ("bitstamp",),
     "bookfeed.venues.coinbase": ("coinbase",),
+    "bookfeed.venues.cryptocom": ("cryptocom",),
     "bookfeed.venues.gemini": ("gemini",),
     "bookfeed.venues.kalshi": ("Credentials", "credentials", "kalshi"),
     "bookfeed.venues.kraken": ("kraken",),

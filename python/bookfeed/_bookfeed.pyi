@@ -739,9 +739,9 @@ class Notice:
     def conn(self) -> int:
         """Number of the connection it came on."""
     @property
-    def kind(self) -> Literal["subscribed", "ok", "unsubscribed", "error", "ending"]:
-        """What it is: ``"subscribed"``, ``"ok"``, ``"unsubscribed"``, ``"error"`` or
-        ``"ending"``.
+    def kind(self) -> Literal["subscribed", "ok", "unsubscribed", "error", "ending", "asks"]:
+        """What it is: ``"subscribed"``, ``"ok"``, ``"unsubscribed"``, ``"error"``, ``"ending"``, or
+        ``"asks"``, which the venue does to hear whether anybody is there.
         """
     @property
     def id(self) -> int:

@@ -176,6 +176,8 @@ class ConnectionPolicy:
     pong_timeout_ns: int = 30 * NS_PER_S
     probe_interval_ns: int = 0
     lifetime_ns: int = 0
+    # How long after opening the venue is first spoken to.
+    subscribe_after_ns: int = 0
     silence_ns: int = 30 * NS_PER_S
     silence_ns_max: int = 15 * 60 * NS_PER_S
     # Data later than this after opening is more than the initial books.
@@ -228,6 +230,7 @@ class ConnectionLogic:
         "_reserved",
         "_rng",
         "_stagger",
+        "_subscribe_ns",
         "_subscription",
         "_vouched_ns",
         "attempt",
@@ -266,6 +269,8 @@ class ConnectionLogic:
         self._deadline_ns = 0
         self._opened_ns = 0
         self._end_ns = _NEVER_NS
+        # When the subscription is to be sent; far away once it was.
+        self._subscribe_ns = 0
         self._data_ns = 0
         self._heard_ns = 0
         self._ping_ns = 0
@@ -346,11 +351,18 @@ class ConnectionLogic:
         self.phase = Phase.OPEN
         if not self._policy.denied_codes:
             self._denials = 0
-        self._opened_ns = self._data_ns = self._heard_ns = self._probe_ns = now_ns
+        # Nothing is expected before it is asked for.
+        self._subscribe_ns = begin_ns = now_ns + self._policy.subscribe_after_ns
+        self._opened_ns = self._data_ns = self._heard_ns = self._probe_ns = begin_ns
         self._ping_ns = now_ns + self._policy.ping_interval_ns
         self._end_ns = now_ns + self._lifetime_ns()
-        sends = tuple(Send(text) for text in self._subscription())
-        return (*sends, Wait(self._next_deadline_ns(now_ns)))
+        return (*self._subscribes(now_ns), Wait(self._next_deadline_ns(now_ns)))
+
+    def _subscribes(self, now_ns: int) -> tuple[Action, ...]:
+        if now_ns < self._subscribe_ns:
+            return ()
+        self._subscribe_ns = now_ns + _NEVER_NS
+        return tuple(Send(text) for text in self._subscription())
 
     def _lifetime_ns(self) -> int:
         """How old the connection may become: a little less than the venue lets it, at random, so
@@ -397,6 +409,7 @@ class ConnectionLogic:
         # Looked at again after the shortest patience, since data may end a longer one.
         again_ns = now_ns + (self._policy.silence_ns or _NEVER_NS)
         deadline_ns = min(self._silent_since_ns() + self._silence_ns(), again_ns, self._end_ns)
+        deadline_ns = min(deadline_ns, self._subscribe_ns)
         if self._policy.probe_interval_ns:
             deadline_ns = min(deadline_ns, self._probe_due_ns())
         if self._policy.ping_text is None:
@@ -409,7 +422,7 @@ class ConnectionLogic:
             return self._close(now_ns, CloseCode.NORMAL, "no data")
         if now_ns >= self._end_ns:
             return self._close(now_ns, CloseCode.NORMAL, "old")
-        sends = self._probes(now_ns)
+        sends = (*self._subscribes(now_ns), *self._probes(now_ns))
         if self._policy.ping_text is not None:
             if now_ns >= self._answer_due_ns():
                 return self._close(now_ns, CloseCode.NORMAL, "no answer to ping")

@@ -76,6 +76,7 @@ class SessionOptions:
             pong_timeout_ns=seconds_ns(venue.pong_timeout_s),
             probe_interval_ns=seconds_ns(venue.probe_interval_s) if can_probe else 0,
             lifetime_ns=seconds_ns(venue.lifetime_s),
+            subscribe_after_ns=seconds_ns(venue.subscribe_after_s),
             silence_ns=seconds_ns(silence_s),
             backoff=Backoff(seconds_ns(self.backoff_min_s), seconds_ns(self.backoff_max_s)),
             reconnect=self.reconnect,

@@ -9,6 +9,7 @@ from bookfeed.venues.base import Endpoint, RestRequest, Row, Venue
 from bookfeed.venues.binance import ROW as BINANCE
 from bookfeed.venues.bitstamp import ROW as BITSTAMP
 from bookfeed.venues.coinbase import ROW as COINBASE
+from bookfeed.venues.cryptocom import ROW as CRYPTOCOM
 from bookfeed.venues.gemini import ROW as GEMINI
 from bookfeed.venues.kalshi import ROW as KALSHI
 from bookfeed.venues.kalshi import KalshiFee
@@ -20,7 +21,18 @@ from bookfeed.venues.user import ROW as USER
 from bookfeed.venues.user import UserFee
 
 VENUES: Final[dict[str, Row]] = {
-    row.name: row for row in (POLYMARKET, KALSHI, BINANCE, KRAKEN, COINBASE, BITSTAMP, GEMINI, USER)
+    row.name: row
+    for row in (
+        POLYMARKET,
+        KALSHI,
+        BINANCE,
+        KRAKEN,
+        COINBASE,
+        BITSTAMP,
+        GEMINI,
+        CRYPTOCOM,
+        USER,
+    )
 }
 
 RELAYS: Final[dict[str, Relay]] = {

@@ -198,18 +198,20 @@ class Resubscription:
     """Whole books come with a subscription: a symbol's book is given up and subscribed again.
 
     ``leave`` and ``join`` are called with a number that the venue's reply will carry. ``hello`` is
-    anything that is always answered. ``is_busy`` says of the text of an error that there were too
-    many commands. ``confirms`` says that an answer carries the number of its command, so that a
-    book is subscribed again once it is given up; else both are sent, and the venue takes them in
-    order.
+    anything that is always answered; ``None``: nothing is known to be. ``is_busy`` says of the text
+    of an error that there were too many commands. ``confirms`` says that an answer carries the
+    number of its command, so that a book is subscribed again once it is given up; else both are
+    sent, and the venue takes them in order. ``answer`` is what the venue is told when it asks
+    whether anybody is there, with the number of its question; ``None``: it does not ask.
     """
 
     members: Membership
     join: Callable[[int, str], str]
     leave: Callable[[int, str], str]
-    hello: Callable[[int], str]
+    hello: Callable[[int], str] | None
     is_busy: Callable[[str], bool]
     confirms: bool = True
+    answer: Callable[[int], str] | None = None
 
 
 Recovery = Commands | RestBooks | RestSeeds | Resubscription | None
@@ -282,6 +284,8 @@ class Venue:
     """Longest frame that is taken unless told otherwise; a longer one ends the connection."""
     probe_interval_s: float = 0.0
     lifetime_s: float = 0.0
+    subscribe_after_s: float = 0.0
+    """How long after opening a connection says its first word."""
     depth: int | None = None
     mode: str = ""
     handshake_headers: Callable[[int], Mapping[str, str]] | None = None

@@ -393,6 +393,8 @@ named_codes! {
         Error = "error",
         /// The venue is going to end the connection.
         Ending = "ending",
+        /// The venue asks whether anybody is there, and ends the connection if nobody answers.
+        Asks = "asks",
     }
 }
 

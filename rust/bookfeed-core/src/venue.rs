@@ -7,6 +7,7 @@
 pub mod binance;
 pub mod bitstamp;
 pub mod coinbase;
+pub mod cryptocom;
 pub mod gemini;
 pub mod kalshi;
 pub mod kraken;
@@ -94,6 +95,9 @@ pub struct Row {
     /// Whether the first numbered message about a book on a connection holds all of it, which
     /// nothing in the message says.
     pub begins_whole: bool,
+    /// Whether a numbered message says which one it follows, so that it follows no other, and comes
+    /// where nothing happens as well; its books are windows of so many levels.
+    pub chained: bool,
 }
 
 macro_rules! venues {
@@ -133,6 +137,7 @@ venues! {
         ghosts: true,
         constituent: false,
         begins_whole: false,
+        chained: false,
     };
     /// Kalshi, the WebSocket of version 2.
     KALSHI = Row {
@@ -153,6 +158,7 @@ venues! {
         ghosts: false,
         constituent: false,
         begins_whole: false,
+        chained: false,
     };
     /// Binance, spot, and Binance.US.
     BINANCE = Row {
@@ -173,6 +179,7 @@ venues! {
         ghosts: false,
         constituent: false,
         begins_whole: false,
+        chained: false,
     };
     /// Kraken, spot, the WebSocket of version 2.
     KRAKEN = Row {
@@ -193,6 +200,7 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: false,
+        chained: false,
     };
     /// The user's own quotes.
     USER = Row {
@@ -213,6 +221,7 @@ venues! {
         ghosts: false,
         constituent: false,
         begins_whole: false,
+        chained: false,
     };
     /// Coinbase, spot, the WebSocket of Advanced Trade.
     COINBASE = Row {
@@ -234,6 +243,7 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: false,
+        chained: false,
     };
     /// Bitstamp, spot, the WebSocket of version 2.
     BITSTAMP = Row {
@@ -254,6 +264,7 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: false,
+        chained: false,
     };
     /// Gemini, spot, the fast WebSocket, and market data of version 2.
     GEMINI = Row {
@@ -274,6 +285,28 @@ venues! {
         ghosts: false,
         constituent: true,
         begins_whole: true,
+        chained: false,
+    };
+    /// Crypto.com, spot, the WebSocket of the Exchange, version 1.
+    CRYPTOCOM = Row {
+        name: "cryptocom",
+        continuity: Continuity::UpdateIds,
+        payout: None,
+        lower_case: false,
+        qty_step: 1,
+        proof: Proof::None,
+        fees: &Terms::UNKNOWN,
+        pauses: None,
+        news: &[],
+        news_of: |_| "",
+        modes: &[""],
+        messages: &cryptocom::MESSAGE_NAMES,
+        decode: cryptocom::decode,
+        read_broken: |_, _| None,
+        ghosts: false,
+        constituent: true,
+        begins_whole: false,
+        chained: true,
     };
 }
 
@@ -299,7 +332,7 @@ impl Venue {
     pub fn bears_lines(self) -> bool {
         let row = self.row();
         let alike = matches!(row.continuity, Continuity::Timestamps | Continuity::Expiry);
-        !alike && !row.begins_whole
+        !alike && !row.begins_whole && !row.chained
     }
 
     /// Its number, an index into whatever is kept for each venue.

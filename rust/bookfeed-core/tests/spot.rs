@@ -14,6 +14,8 @@ mod binance;
 mod bitstamp;
 #[path = "spot/coinbase.rs"]
 mod coinbase;
+#[path = "spot/cryptocom.rs"]
+mod cryptocom;
 #[path = "spot/desk.rs"]
 mod desk;
 #[path = "spot/gemini.rs"]

@@ -22,8 +22,8 @@ impl Notice {
         self.inner.conn
     }
 
-    /// What it is: ``"subscribed"``, ``"ok"``, ``"unsubscribed"``, ``"error"`` or
-    /// ``"ending"``.
+    /// What it is: ``"subscribed"``, ``"ok"``, ``"unsubscribed"``, ``"error"``, ``"ending"``, or
+    /// ``"asks"``, which the venue does to hear whether anybody is there.
     #[getter]
     fn kind(&self) -> &'static str {
         self.inner.kind.name()

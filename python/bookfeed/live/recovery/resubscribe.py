@@ -71,7 +71,6 @@ class ResubscribeMender(Mender):
 
     can_fetch = True
     prompt = True
-    can_probe = True
 
     def __init__(
         self,
@@ -86,6 +85,7 @@ class ResubscribeMender(Mender):
         self._rng = rng
         self._lines: dict[int, Line] = {}
         self._hold = Backoff()
+        self.can_probe = commands.hello is not None
 
     def roll(self, shard: Shard) -> Roll:
         """Who is to come onto a connection and to leave it."""
@@ -140,7 +140,8 @@ class ResubscribeMender(Mender):
 
     def probe(self, shard: Shard) -> str | None:
         """Ask anything: whatever comes shows that the connection lives."""
-        return self._commands.hello(self._line(shard).roll.take_id())
+        hello = self._commands.hello
+        return None if hello is None else hello(self._line(shard).roll.take_id())
 
     def may_replace(self, shard: Shard) -> bool:
         """Only where there is no neighbour to lose anything."""
@@ -219,11 +220,19 @@ class ResubscribeMender(Mender):
             return
         line, now_ns = self._line(shard), self.connections.clock.now_ns()
         for notice in notices:
+            if notice.kind == "asks":
+                self._answer(shard, notice)
+                continue
             instrument = line.attempt_of(notice.id)
             if notice.kind == "error":
                 self._refused(shard, line, instrument, notice, now_ns)
             elif instrument is not None and notice.kind == "unsubscribed":
                 self._left(shard, line, instrument, now_ns)
+
+    def _answer(self, shard: Shard, notice: Notice) -> None:
+        """The venue asks whether anybody is there, and hangs up on who does not say so."""
+        if self._commands.answer is not None:
+            shard.session.send(self._commands.answer(notice.id))
 
     def _left(self, shard: Shard, line: Line, instrument: int, now_ns: int) -> None:
         line.attempts[instrument] = Attempt(Stage.LEFT, NO_ID, now_ns + ANSWER_NS)

@@ -34,6 +34,7 @@ from bookfeed.scorecard.campaigns.binance_kraken_referee import Referee
 from bookfeed.scorecard.campaigns.bitstamp import BitstampClient, BitstampReferee, bitstamp
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseClient, CoinbaseReferee, coinbase
+from bookfeed.scorecard.campaigns.cryptocom import CryptocomClient, CryptocomReferee, cryptocom
 from bookfeed.scorecard.campaigns.gemini import GeminiClient, GeminiReferee, gemini
 from bookfeed.scorecard.campaigns.levels import SIDES, Levels, Side, sides_of
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
@@ -45,6 +46,7 @@ from bookfeed.sim.binance.stream import BinanceStream
 from bookfeed.sim.binance.venue import BinanceVenueConfig
 from bookfeed.sim.bitstamp.faults import BitstampFault, random_bitstamp_faults
 from bookfeed.sim.coinbase.faults import CoinbaseFault, random_coinbase_faults
+from bookfeed.sim.cryptocom.faults import CryptocomFault, random_cryptocom_faults
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.gemini.faults import GeminiFault, random_gemini_faults
 from bookfeed.sim.kraken.faults import KrakenFault, random_kraken_faults
@@ -91,6 +93,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "shutdown": frozenset({"disconnected"}),
     "gap": _NUMBERED,
     "rewind": _NUMBERED,
+    "chain": _NUMBERED | {"malformed"},
     "corrupt": _SUMS | _BESIDE | {"bbo_mismatch"},
     "checksum": _SUMS,
     "level": _SUMS,
@@ -229,31 +232,22 @@ def named(event: FaultEvent, client: Client[Any], until_ns: int) -> bool:
 Schedule = tuple[SpotFault, ...]
 
 
-def binance_drawn(seed: int, count: int, frames: int) -> Schedule:
-    """Random faults of Binance, but for what nothing gives away."""
-    schedule = random_binance_faults(seed, count=count, frames=frames)
+def _drawn(draw: Callable[..., Schedule], seed: int, count: int, frames: int) -> Schedule:
+    return draw(seed, count=count, frames=frames)
+
+
+def _spared(draw: Callable[..., Schedule], seed: int, count: int, frames: int) -> Schedule:
+    schedule = draw(seed, count=count, frames=frames)
     return tuple(fault for fault in schedule if fault.kind not in SPARED)
 
 
-def kraken_drawn(seed: int, count: int, frames: int) -> Schedule:
-    """Random faults of Kraken."""
-    return random_kraken_faults(seed, count=count, frames=frames)
-
-
-def coinbase_drawn(seed: int, count: int, frames: int) -> Schedule:
-    """Random faults of Coinbase, but for what nothing gives away."""
-    schedule = random_coinbase_faults(seed, count=count, frames=frames)
-    return tuple(fault for fault in schedule if fault.kind not in SPARED)
-
-
-def bitstamp_drawn(seed: int, count: int, frames: int) -> Schedule:
-    """Random faults of Bitstamp."""
-    return random_bitstamp_faults(seed, count=count, frames=frames)
-
-
-def gemini_drawn(seed: int, count: int, frames: int) -> Schedule:
-    """Random faults of Gemini."""
-    return random_gemini_faults(seed, count=count, frames=frames)
+# Random faults of each venue, but for what nothing gives away there.
+binance_drawn: Final = partial(_spared, random_binance_faults)
+kraken_drawn: Final = partial(_drawn, random_kraken_faults)
+coinbase_drawn: Final = partial(_spared, random_coinbase_faults)
+bitstamp_drawn: Final = partial(_drawn, random_bitstamp_faults)
+gemini_drawn: Final = partial(_drawn, random_gemini_faults)
+cryptocom_drawn: Final = partial(_spared, random_cryptocom_faults)
 
 
 def binance(seed: int, schedule: Schedule) -> BinanceStream:
@@ -295,6 +289,7 @@ PLAYS: Final = {
     "coinbase": Play(coinbase_drawn, coinbase, CoinbaseClient, CoinbaseReferee),
     "bitstamp": Play(bitstamp_drawn, bitstamp, BitstampClient, BitstampReferee),
     "gemini": Play(gemini_drawn, gemini, GeminiClient, GeminiReferee),
+    "cryptocom": Play(cryptocom_drawn, cryptocom, CryptocomClient, CryptocomReferee),
 }
 
 
@@ -459,6 +454,19 @@ WORLDS: Final = (
         GeminiFault,
         gemini_drawn,
         {**_SHARED, "F14": ("drop", "gap")},
+    ),
+    World(
+        "cryptocom",
+        partial(run, venue="cryptocom"),
+        CryptocomFault,
+        cryptocom_drawn,
+        {
+            **_SHARED,
+            # A bit that makes another number of one shows to nobody.
+            "F09": ("malformed:truncated", "malformed:unattributable"),
+            "F14": ("drop", "chain:earlier", "chain:later"),
+            "F39": ("refused",),
+        },
     ),
 )  # fmt: skip
 

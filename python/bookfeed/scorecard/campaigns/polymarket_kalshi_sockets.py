@@ -43,6 +43,7 @@ from bookfeed.scorecard.campaigns.world import World, worlds
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
 from bookfeed.venues.bitstamp import BitstampMarket, BitstampSection
 from bookfeed.venues.coinbase import CoinbaseMarket, CoinbaseSection
+from bookfeed.venues.cryptocom import CryptocomMarket, CryptocomSection
 from bookfeed.venues.gemini import GeminiMarket, GeminiSection
 from bookfeed.venues.kraken import KrakenMarket, KrakenSection
 
@@ -55,10 +56,11 @@ FEW: Final[Markets] = {
     "coinbase": 3,
     "bitstamp": 3,
     "gemini": 3,
+    "cryptocom": 3,
 }
 MANY: Final[Markets] = {
     "polymarket": 100, "kalshi": 264, "binance": 8, "kraken": 8, "coinbase": 8, "bitstamp": 8,
-    "gemini": 8,
+    "gemini": 8, "cryptocom": 8,
 }  # fmt: skip
 """400 books: a market of the first has two, and of the second's a third are windows that end."""
 RATE: Final = 200
@@ -133,6 +135,12 @@ def _gemini(told: dict[str, Any]) -> Listing:
     return markets, section.endpoint("simulated")
 
 
+def _cryptocom(told: dict[str, Any]) -> Listing:
+    names = [one["symbol"] for one in told["markets"]]
+    markets = [CryptocomMarket("cryptocom", name).to_market(None) for name in names]
+    return markets, CryptocomSection(ws_url=told["ws"], depth=10).endpoint("simulated")
+
+
 _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "polymarket": partial(listing_of, "polymarket"),
     "kalshi": partial(listing_of, "kalshi"),
@@ -141,6 +149,7 @@ _TOLD: Final[dict[str, Callable[[dict[str, Any]], Listing]]] = {
     "coinbase": _coinbase,
     "bitstamp": _bitstamp,
     "gemini": _gemini,
+    "cryptocom": _cryptocom,
 }
 
 

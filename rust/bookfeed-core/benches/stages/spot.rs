@@ -1,5 +1,5 @@
 //! Frames of spot venues to events: differences of about 1.9 kB as Binance sends them, small ones
-//! as Kraken does.
+//! as Kraken and Crypto.com do.
 
 use crate::clock::{Stage, stage, timed};
 use crate::support::Rng;
@@ -31,10 +31,10 @@ impl Corpus {
             let first = simulated.id + 1;
             let changes = simulated.change(depth(&mut rng));
             levels += changes[0].len() + changes[1].len();
-            frames.push(if venue == Venue::BINANCE {
-                simulated.depth_update(first, &changes)
-            } else {
-                simulated.kraken_book("update", &changes)
+            frames.push(match venue {
+                Venue::BINANCE => simulated.depth_update(first, &changes),
+                Venue::CRYPTOCOM => simulated.cryptocom_update(first - 1, &changes),
+                _ => simulated.kraken_book("update", &changes),
             });
         }
         Box::leak(Box::new(Self { venue, known, frames, levels }))
@@ -68,8 +68,13 @@ impl Corpus {
 }
 
 /// All stages of this file.
-pub fn stages() -> [Stage<'static>; 2] {
+pub fn stages() -> [Stage<'static>; 3] {
     let binance = Corpus::new(Venue::BINANCE, "BTCUSDT", |rng| 20 + rng.below(90));
     let kraken = Corpus::new(Venue::KRAKEN, "BTC/USD", |rng| 1 + rng.below(3));
-    [binance.stage("decode a depthUpdate", None), kraken.stage("decode a book update", None)]
+    let cryptocom = Corpus::new(Venue::CRYPTOCOM, "BTC_USD", |rng| 1 + rng.below(3));
+    [
+        binance.stage("decode a depthUpdate", None),
+        kraken.stage("decode a book update", None),
+        cryptocom.stage("decode a book.update", None),
+    ]
 }

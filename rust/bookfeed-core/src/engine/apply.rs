@@ -254,7 +254,13 @@ impl Applier {
     ) {
         let id = levels.instrument;
         let offset = levels.symbol.start as usize;
-        let Some(updates) = Updates::new(place.first, place.seq) else {
+        let chained = world.chained(id);
+        let updates = if chained {
+            Updates::after(place.first.saturating_sub(1), place.seq)
+        } else {
+            Updates::new(place.first, place.seq)
+        };
+        let Some(updates) = updates else {
             return judge.refuse(world, origin, id, "update ids run backwards", offset);
         };
         if timed && origin.ts_event == ABSENT {
@@ -273,6 +279,10 @@ impl Applier {
             Verdict::Apply => {
                 let book = world.book_to_change(id);
                 book.set_all(bids, asks);
+                if chained {
+                    book.rare.asks_cut |= levels.asks_cut;
+                    book.fit_window();
+                }
                 book.ts_event = book.ts_event.max(origin.ts_event);
                 if book.rare.probe.is_some()
                     && !probe::hear(world, judge, origin, id, updates, [bids, asks])
@@ -296,6 +306,12 @@ impl Applier {
             }
             Verdict::Contained if !caught_up && book.rare.stitch.caught_up() => {
                 return self.applied.touch(id, How::Joined { resumes: true });
+            }
+            Verdict::Again if chained && bids.len() + asks.len() == 0 && book.running() => {
+                // Nothing happened since: the venue says so to show that it is there.
+                book.evidence.count(Evidence::InSequence);
+                book.ts_evidence = origin.ts_recv;
+                return world.vouch_for_silence(id, origin.ts_recv);
             }
             Verdict::Contained | Verdict::Again => {
                 book.evidence.count(Evidence::Duplicate);

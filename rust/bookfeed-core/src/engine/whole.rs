@@ -155,6 +155,9 @@ impl Applier {
         snapshot: &Snapshot,
     ) {
         let id = subscribed(world, judge, origin, message, snapshot);
+        if world.chained(id) && !goes_on(world, judge, origin, frame, message, snapshot, id) {
+            return;
+        }
         let Some(book) = taking(world, origin, id) else { return };
         let discarded = std::mem::replace(&mut book.rare.ts_discarded, ABSENT);
         let first = (book.state, book.cause) == (State::Syncing, Cause::Subscribed);
@@ -336,6 +339,35 @@ impl Applier {
         let resumes = book.rare.stitch.caught_up();
         self.applied.touch(id, How::Joined { resumes });
     }
+}
+
+/// Whether a whole book of a chain is to be taken: it is, if it is as new as what the stream has told.
+/// A running book needs none of where it stands itself; the two must be the same.
+fn goes_on(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    message: &Message,
+    snapshot: &Snapshot,
+    id: InstrumentId,
+) -> bool {
+    let stands_at = message.place.seq;
+    let Some(book) = taking(world, origin, id) else { return false };
+    if book.rare.stitch.told_beyond(stands_at) {
+        book.evidence.count(Evidence::OutOfOrder);
+        return false;
+    }
+    if !book.running() || book.rare.stitch.book_id() != Some(stands_at) {
+        return true;
+    }
+    if same_levels(book, frame, snapshot) == Some(false) {
+        judge.turn(world, id, State::Stale, Cause::Withheld, origin.ts_recv);
+    } else {
+        book.evidence.count(Evidence::SnapshotMatch);
+        world.vouch_for_silence(id, origin.ts_recv);
+    }
+    false
 }
 
 /// A whole book whose number came before, in a run that may be a new beginning. It is put in place,

@@ -176,6 +176,12 @@ impl World {
         self.instruments.at(id).is_some_and(|about| about.venue.row().begins_whole)
     }
 
+    /// Whether a book's messages each say which one they follow.
+    #[inline]
+    pub(super) fn chained(&self, id: InstrumentId) -> bool {
+        self.instruments.at(id).is_some_and(|about| about.venue.row().chained)
+    }
+
     /// Whether a message with levels is the first about its book on a connection that somebody saw
     /// open, at a venue that begins with a whole one. A symbol that came to the connection for a
     /// second time may not be told anew.

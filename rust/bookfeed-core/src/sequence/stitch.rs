@@ -187,6 +187,13 @@ impl Stitch {
         };
     }
 
+    /// Whether the stream has told more than a whole book holds that stands at update `id`; never,
+    /// where there are no numbers.
+    #[must_use]
+    pub fn told_beyond(&self, id: u64) -> bool {
+        matches!(&self.order, Order::Numbers(ids) if ids.told_beyond(id))
+    }
+
     /// Number of the update that the book stands at, or its time, if there is a whole one.
     #[inline]
     #[must_use]

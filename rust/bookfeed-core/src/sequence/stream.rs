@@ -83,10 +83,12 @@ impl Connection {
     }
 
     /// When it last spoke for all of its books: when it brought anything about a market, unless it
-    /// carries numbered streams, each of which speaks for its own books alone.
+    /// carries numbered streams, each of which speaks for its own books alone, or chains, of which each
+    /// speaks for its book, where nothing happens as well.
     pub(crate) fn spoke(&self) -> Nanos {
-        let numbered = self.venue.row().continuity == Continuity::Stream;
-        if numbered { ABSENT } else { self.ts_data }
+        let row = self.venue.row();
+        let apart = row.continuity == Continuity::Stream || row.chained;
+        if apart { ABSENT } else { self.ts_data }
     }
 
     /// The stream that the venue calls `sid`.

@@ -7,7 +7,8 @@
 //! the messages kept are then taken again, in order: what the book holds already is dropped,
 //! the first that goes beyond it must begin at the number behind it or before, and so must
 //! each one after. Sizes are absolute, so a message that overlaps what is known is applied
-//! whole.
+//! whole; unless it is one of a chain, whose messages each say which one they follow: it follows
+//! that one or none.
 
 use super::Kept;
 
@@ -16,6 +17,8 @@ use super::Kept;
 pub struct Updates {
     first: u64,
     last: u64,
+    /// Whether it follows the update before its first, and no other message.
+    chained: bool,
 }
 
 impl Updates {
@@ -24,7 +27,20 @@ impl Updates {
     #[inline]
     #[must_use]
     pub const fn new(first: u64, last: u64) -> Option<Self> {
-        if first <= last && last < u64::MAX { Some(Self { first, last }) } else { None }
+        if first <= last && last < u64::MAX { Some(Self { first, last, chained: false }) } else { None }
+    }
+
+    /// The updates from the one behind `before`, at which the message before stood, to `last`; none
+    /// if the two are the same. `None` if they run backwards, or to the number behind which none
+    /// can come.
+    #[inline]
+    #[must_use]
+    pub const fn after(before: u64, last: u64) -> Option<Self> {
+        if before <= last && last < u64::MAX {
+            Some(Self { first: before + 1, last, chained: true })
+        } else {
+            None
+        }
     }
 
     /// Number of the first.
@@ -37,6 +53,13 @@ impl Updates {
     #[must_use]
     pub const fn last(self) -> u64 {
         self.last
+    }
+
+    /// Whether they go on from update `id`, without a hole.
+    #[inline]
+    const fn follow(self, id: u64) -> bool {
+        let next = id.saturating_add(1);
+        if self.chained { self.first == next } else { self.first <= next }
     }
 }
 
@@ -129,7 +152,7 @@ impl UpdateIds {
         }
         let before = self.newest.replace(updates.last);
         match self.standing {
-            Standing::Seeded { id } if updates.first > id.saturating_add(1) => {
+            Standing::Seeded { id } if !updates.follow(id) && updates.last > id => {
                 self.keep_alone(updates, levels);
                 if before.is_none() {
                     return Verdict::Late;
@@ -142,7 +165,7 @@ impl UpdateIds {
                 Verdict::Apply
             }
             Standing::Collecting { from, kept } => {
-                let leads_up = before.is_none_or(|newest| updates.first <= newest + 1);
+                let leads_up = before.is_none_or(|newest| updates.follow(newest));
                 if leads_up && kept.has_room_for(levels) {
                     let from = Some(from.unwrap_or(updates.first));
                     self.standing = Standing::Collecting { from, kept: kept.with(levels) };
@@ -207,6 +230,12 @@ impl UpdateIds {
             let from = self.newest.map(|newest| newest.saturating_add(1));
             self.standing = Standing::Collecting { from, kept: Kept::default() };
         }
+    }
+
+    /// Whether the stream has told more than a whole book holds that stands at update `id`.
+    #[must_use]
+    pub fn told_beyond(&self, id: u64) -> bool {
+        self.newest.is_some_and(|newest| newest > id)
     }
 
     /// Number of the update that the book stands at, if there is a whole one.
@@ -384,6 +413,25 @@ mod tests {
         assert!(ids.caught_up());
         assert_eq!(take(&mut ids, 71, 80), Verdict::Apply);
         assert_eq!(take(&mut ids, 82, 82), Verdict::Gap { expected: 81, got: 82 });
+    }
+
+    #[test]
+    fn a_message_of_a_chain_follows_one_place_and_no_other() {
+        let mut ids = UpdateIds::new();
+        let chained = |before, last| Updates::after(before, last).unwrap();
+        assert_eq!((Updates::after(6, 5), Updates::after(0, u64::MAX)), (None, None));
+        ids.begin(70);
+        assert_eq!(ids.take(chained(70, 75), 1), Verdict::Apply);
+        assert_eq!(ids.take(chained(75, 75), 0), Verdict::Again, "nothing happened");
+        let mut overlapping = ids;
+        assert_eq!(overlapping.take(chained(74, 80), 1), Verdict::Gap { expected: 76, got: 75 });
+        let mut silent = ids;
+        assert_eq!(silent.take(chained(76, 76), 0), Verdict::Gap { expected: 76, got: 77 });
+        assert_eq!(ids.take(chained(76, 80), 1), Verdict::Gap { expected: 76, got: 77 });
+        assert!(ids.told_beyond(79) && !ids.told_beyond(80));
+        assert_eq!(ids.take(chained(80, 82), 1), Verdict::Keep);
+        assert_eq!(ids.take(chained(81, 83), 1), Verdict::KeepAlone, "it follows another");
+        assert_eq!(ids.take(chained(70, 75), 1), Verdict::KeepAlone);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use bookfeed_core::instrument::{Instruments, Venue};
 use serde_json::{Value, json};
 
 /// The venues whose decoders are tested here.
-pub const SPOT: [Venue; 5] =
-    [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE, Venue::BITSTAMP, Venue::GEMINI];
+pub const SPOT: [Venue; 6] =
+    [Venue::BINANCE, Venue::KRAKEN, Venue::COINBASE, Venue::BITSTAMP, Venue::GEMINI, Venue::CRYPTOCOM];
 
 /// The symbols that are known, the first in every frame made here.
 pub fn symbols(venue: Venue) -> [&'static str; 2] {
@@ -17,6 +17,7 @@ pub fn symbols(venue: Venue) -> [&'static str; 2] {
         Venue::BINANCE => ["BTCUSDT", "ETHUSDT"],
         Venue::KRAKEN => ["BTC/USD", "ETH/USD"],
         Venue::BITSTAMP | Venue::GEMINI => ["btcusd", "ethusd"],
+        Venue::CRYPTOCOM => ["BTC_USD", "ETH_USD"],
         _ => ["BTC-USD", "ETH-USD"],
     }
 }
@@ -64,7 +65,9 @@ fn plain_levels(venue: Venue, entry: &Value) -> Option<Value> {
         };
         let level = |level: &Value| {
             let (price, size) = match venue {
-                Venue::BINANCE | Venue::BITSTAMP | Venue::GEMINI => (level.get(0)?, level.get(1)?),
+                Venue::BINANCE | Venue::BITSTAMP | Venue::GEMINI | Venue::CRYPTOCOM => {
+                    (level.get(0)?, level.get(1)?)
+                }
                 _ => (level.get("price")?, level.get("qty")?),
             };
             Some([plain_decimal(price, 9).filter(|p| p != "0")?, plain_decimal(size, 8)?])
@@ -115,6 +118,33 @@ fn plain_bitstamp(frame: &Value) -> Option<Value> {
     Some(json!({"symbol": pair, "place": [micros, micros], "sides": sides}))
 }
 
+/// The changes of levels that a frame of Crypto.com's states completely.
+fn plain_cryptocom(frame: &Value) -> Vec<Value> {
+    let news = &frame["result"];
+    let done = frame.get("code").is_none_or(|code| code.is_null() || plain_number(code) == Some(0));
+    let update = done && news["channel"] == "book.update";
+    let symbol = news["instrument_name"].as_str().filter(|name| update && !name.is_empty());
+    let entries = symbol.and(news["data"].as_array()).into_iter().flatten();
+    let said = entries.filter_map(|entry| {
+        let fits = |id: &Value| plain_number(id).filter(|&id| id > 0 && id < u64::MAX);
+        let (before, last) = (fits(&entry["pu"])?, fits(&entry["u"])?);
+        let update = Some(&entry["update"]).filter(|update| update.is_object() && before <= last)?;
+        let sides = plain_levels(Venue::CRYPTOCOM, update)?;
+        let nothing = sides.as_array()?.iter().all(|side| side.as_array().is_some_and(Vec::is_empty));
+        let own = before < last || nothing;
+        own.then(|| json!({"symbol": symbol, "place": [before + 1, last], "sides": sides}))
+    });
+    said.collect()
+}
+
+/// A whole number that stands as text or as a number.
+fn plain_number(value: &Value) -> Option<u64> {
+    let text = value.as_str()?;
+    let digits =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+    digits.then(|| text.parse().ok())?
+}
+
 /// The changes of levels that a frame of Gemini's version 2 states completely.
 fn plain_version_2(frame: &Value) -> Option<Value> {
     let comes_with = |name: &str| frame.get(name).is_some_and(|with| !with.is_null());
@@ -145,6 +175,9 @@ fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
     }
     if venue == Venue::BITSTAMP {
         return plain_bitstamp(frame).into_iter().collect();
+    }
+    if venue == Venue::CRYPTOCOM {
+        return plain_cryptocom(frame);
     }
     if matches!(venue, Venue::BINANCE | Venue::GEMINI) {
         let wrapped = venue == Venue::BINANCE && frame["data"].is_object();
@@ -179,7 +212,7 @@ fn decoded(venue: Venue, message: &Value) -> Value {
         levels[name].as_array().unwrap().iter().map(level).collect()
     };
     let sides = json!([side("bids", [9, 8]), side("asks", [9, 8])]);
-    if matches!(venue, Venue::BINANCE | Venue::BITSTAMP | Venue::GEMINI) {
+    if matches!(venue, Venue::BINANCE | Venue::BITSTAMP | Venue::GEMINI | Venue::CRYPTOCOM) {
         return json!({"symbol": levels["symbol"], "place": message["place"], "sides": sides});
     }
     if venue == Venue::COINBASE {

@@ -179,6 +179,29 @@ impl Venue {
         format!(r#"{{"changes":[{changes}],"symbol":"{}","type":"l2_updates"{more}}}"#, self.symbol)
     }
 
+    /// A whole book of Crypto.com's, its best `depth` levels.
+    pub fn cryptocom_book(&self, depth: usize) -> String {
+        let bids = pairs_and(self.sides[0].iter().rev().take(depth));
+        let asks = pairs_and(self.sides[1].iter().take(depth));
+        self.cryptocom_news("book", &format!(r#""asks":[{asks}],"bids":[{bids}]"#), "")
+    }
+
+    /// A change of Crypto.com's book since update `before`: the levels given.
+    pub fn cryptocom_update(&self, before: u64, levels: &Changes) -> String {
+        let (bids, asks) = (pairs_and(levels[0].iter().rev()), pairs_and(levels[1].iter()));
+        let change = format!(r#""update":{{"asks":[{asks}],"bids":[{bids}]}}"#);
+        self.cryptocom_news("book.update", &change, &format!(r#","pu":{before}"#))
+    }
+
+    /// What it is the sum of, nobody knows; not every message has one.
+    fn cryptocom_news(&self, channel: &str, levels: &str, before: &str) -> String {
+        let (symbol, ms, id) = (&self.symbol, self.ms, self.id);
+        let sum = ["", r#","cs":590576900"#, r#","cs":-1183713967"#][(id % 3) as usize];
+        format!(
+            r#"{{"id":-1,"method":"subscribe","code":0,"result":{{"instrument_name":"{symbol}","subscription":"book.{symbol}.50","channel":"{channel}","depth":50,"data":[{{{levels},"t":{ms},"tt":{ms},"u":{id}{before}{sum}}}]}}}}"#
+        )
+    }
+
     /// A message about Coinbase's book, the `number`th of its connection: the levels given.
     pub fn coinbase_book(&self, kind: &str, number: u64, levels: &Changes) -> String {
         let (micros, symbol) = (1_000 * (self.ms % 1_000), &self.symbol);
@@ -206,6 +229,13 @@ fn size(rng: &mut Rng) -> String {
 pub fn price_text(hundredths: i64, decimals: usize) -> String {
     let zeros = "0".repeat(decimals - 2);
     format!("{}.{:02}{zeros}", hundredths / 100, hundredths % 100)
+}
+
+/// Levels that say how many orders they are made of.
+fn pairs_and<'a>(levels: impl Iterator<Item = (&'a i64, &'a String)>) -> String {
+    let level =
+        |(price, size): (&i64, &String)| format!(r#"["{}","{size}","1"]"#, price_text(*price, 2));
+    levels.map(level).collect::<Vec<_>>().join(",")
 }
 
 fn pairs<'a>(levels: impl Iterator<Item = (&'a i64, &'a String)>) -> String {

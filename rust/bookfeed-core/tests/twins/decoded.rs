@@ -39,7 +39,7 @@ impl Vectors {
         Self { venue, known, frames }
     }
 
-    fn all() -> [Self; 7] {
+    fn all() -> [Self; 8] {
         [
             Self::of(Venue::POLYMARKET, "vectors"),
             Self::of(Venue::KALSHI, "kalshi"),
@@ -48,6 +48,7 @@ impl Vectors {
             Self::of(Venue::COINBASE, "coinbase"),
             Self::of(Venue::BITSTAMP, "bitstamp"),
             Self::of(Venue::GEMINI, "gemini"),
+            Self::of(Venue::CRYPTOCOM, "cryptocom"),
         ]
     }
 }

@@ -121,7 +121,7 @@ fn main() -> std::io::Result<()> {
         ("decoder", [frames(), vectors("kalshi")?, quotes()].concat()),
         (
             "spot",
-            ["binance", "kraken", "coinbase", "bitstamp", "gemini"]
+            ["binance", "kraken", "coinbase", "bitstamp", "gemini", "cryptocom"]
                 .map(vectors)
                 .into_iter()
                 .collect::<Result<Vec<_>, _>>()?

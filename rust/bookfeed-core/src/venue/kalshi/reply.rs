@@ -38,7 +38,7 @@ impl Decoder<'_> {
             channel: f.channel,
             text: f.text,
             ends: match kind {
-                ReplyKind::Subscribed | ReplyKind::Ok | ReplyKind::Ending => false,
+                ReplyKind::Subscribed | ReplyKind::Ok | ReplyKind::Ending | ReplyKind::Asks => false,
                 ReplyKind::Unsubscribed => true,
                 ReplyKind::Error => {
                     TERMINAL_CODES.contains(&code) || (sid != 0 && !CODES.contains(&code))
