@@ -15,6 +15,7 @@ from bookfeed.cli import main
 
 COMMANDS = (
     "run",
+    "serve",
     "record",
     "replay",
     "audit",

@@ -40,6 +40,53 @@ def add_run(commands: Commands) -> None:
     output(run, "table on a terminal, else ndjson")
 
 
+def add_serve(commands: Commands) -> None:
+    """``bookfeed serve``."""
+    serve = commands.add(
+        "serve",
+        "hand out what a running feed tells: WebSockets, HTTP, Prometheus",
+        more="The feed runs elsewhere on this machine, with a [[sink]] of kind socket. Only this "
+        "machine can reach the server unless --expose and a token say otherwise.",
+        example="serve --port 8700",
+        codes=SERVICE,
+    )
+    serve.add_argument(
+        "socket",
+        nargs="?",
+        metavar="SOCKET",
+        help="the socket of the feed (default: the user's own)",
+    )
+    serve.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (%(default)s)"
+    )
+    serve.add_argument(
+        "--port",
+        type=within(int, 0, _PORT_MAX),
+        default=8_700,
+        metavar="N",
+        help="which port (default: %(default)s; 0: any free one)",
+    )
+    serve.add_argument(
+        "--token-file",
+        type=path,
+        metavar="FILE",
+        help="whoever asks has to show the token in this file, which its owner alone may read "
+        "(or the environment: BOOKFEED_SERVER_TOKEN)",
+    )
+    serve.add_argument(
+        "--expose",
+        action="store_true",
+        help="let other machines in, if --host says so; needs a token",
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which it is reached besides; may be given several times",
+    )
+
+
 def add_record(commands: Commands) -> None:
     """``bookfeed record``."""
     record = commands.add(
@@ -448,6 +495,7 @@ def add_alert(commands: Commands) -> None:
 
 EVERY: Final = (
     add_run,
+    add_serve,
     add_record,
     add_replay,
     add_audit,

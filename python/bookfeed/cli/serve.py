@@ -1,0 +1,53 @@
+"""``bookfeed serve``: hand out what a running feed tells, to browsers, bots and Prometheus."""
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import os
+from pathlib import Path
+
+from bookfeed.cli.run import ending_signals
+from bookfeed.errors import ExitCode, SessionError
+from bookfeed.loops import run as run_loop
+
+TOKEN_VARIABLE = "BOOKFEED_SERVER_TOKEN"  # noqa: S105 - the name of it
+
+
+def execute(args: argparse.Namespace) -> ExitCode:
+    """Runs until a signal ends it; raises ``SessionError`` where it may not listen."""
+    if importlib.util.find_spec("aiohttp") is None:
+        raise SessionError("the server needs aiohttp: pip install 'bookfeed[server]'")
+    run_loop(_serve(args))
+    return ExitCode.OK
+
+
+async def _serve(args: argparse.Namespace) -> None:
+    # Not before: aiohttp is an extra.
+    from bookfeed.web.door import Rules, read_token
+    from bookfeed.web.server import Server
+
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    if args.token_file is not None:
+        token = read_token(Path(args.token_file))
+    rules = Rules(args.host, args.port, token, args.expose, tuple(args.allow_host))
+    server = Server(rules, args.socket)
+    port = await server.open()
+    shown = f"[{args.host}]" if ":" in args.host else args.host
+    print(f"serving http://{shown}:{port}/", flush=True)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in ending_signals():
+        loop.add_signal_handler(number, ended.set)
+    running = asyncio.create_task(server.run())
+    waiting = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+    finally:
+        waiting.cancel()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError, SessionError):
+            await running
+        await server.close()

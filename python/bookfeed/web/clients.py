@@ -1,0 +1,159 @@
+"""One WebSocket client: what it may send, and what becomes of it if it does not read.
+
+Messages go to a thousand clients as they go to one: the frame is made once, plain and deflated, and
+handed to each socket. A client whose socket does not take more misses messages, and has what it
+missed as a whole when it reads again; one that reads nothing for some seconds is cut.
+"""
+
+import zlib
+from typing import Any, Final
+
+import orjson
+from aiohttp import WSCloseCode, web
+
+COMMAND_BYTES_MAX: Final = 4_096
+COMMANDS_A_SECOND: Final = 20
+DEPTH_MAX: Final = 16
+"""How deep JSON of a command may be nested."""
+WAITING_BYTES_MAX: Final = 256 * 1024
+"""What may wait in the buffer of a socket before messages are left out."""
+STALLED_S: Final = 5.0
+"""A client that takes nothing for so long is cut."""
+
+_TEXT: Final = 0x81
+_TEXT_DEFLATED: Final = 0xC1
+# Shorter messages grow by being deflated.
+_DEFLATE_BYTES_MIN: Final = 128
+
+
+class Frame:
+    """One text message as it goes out, the same bytes to everybody; deflated once a window size."""
+
+    def __init__(self, content: object) -> None:
+        self._payload: Final = content if isinstance(content, bytes) else orjson.dumps(content)
+        self._made: Final[dict[int, bytes]] = {}
+
+    def packed(self, window_bits: int) -> bytes:
+        """The frame; ``window_bits`` is 0 for who takes nothing deflated.
+
+        Each message begins with an empty window, which the other side need not know.
+        """
+        if len(self._payload) < _DEFLATE_BYTES_MIN:
+            window_bits = 0
+        made = self._made.get(window_bits)
+        if made is None:
+            made = self._made[window_bits] = self._make(window_bits)
+        return made
+
+    def _make(self, window_bits: int) -> bytes:
+        if not window_bits:
+            return _framed(_TEXT, self._payload)
+        packer = zlib.compressobj(1, zlib.DEFLATED, -max(window_bits, 9))
+        packed = packer.compress(self._payload) + packer.flush(zlib.Z_SYNC_FLUSH)
+        return _framed(_TEXT_DEFLATED, packed[:-4])
+
+
+def _framed(first: int, payload: bytes) -> bytes:
+    length = len(payload)
+    if length < 126:
+        return bytes((first, length)) + payload
+    if length < 1 << 16:
+        return bytes((first, 126)) + length.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + length.to_bytes(8, "big") + payload
+
+
+class Refused(Exception):
+    """What a client sent ends its connection, with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code: Final = code
+        self.reason: Final = reason
+
+
+class Client:
+    """One client; ``now_s`` in its methods is the loop's time."""
+
+    __slots__ = (
+        "_commands",
+        "_second",
+        "_taken_s",
+        "_transport",
+        "cut",
+        "dropped",
+        "missed",
+        "socket",
+        "subscriptions",
+    )
+
+    def __init__(self, socket: web.WebSocketResponse, transport: Any, now_s: float) -> None:
+        self.socket: Final = socket
+        self._transport: Final = transport
+        self._taken_s = now_s
+        self._second = 0
+        self._commands = 0
+        self.subscriptions: Final[set[Any]] = set()
+        self.missed: Final[set[Any]] = set()
+        """Subscriptions of which it has missed messages."""
+        self.dropped = 0
+        """Messages that it has missed."""
+        self.cut = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether its socket takes no more for now."""
+        waiting: int = self._transport.get_write_buffer_size()
+        return waiting > WAITING_BYTES_MAX
+
+    def send(self, frame: Frame, subscription: object, now_s: float) -> None:
+        """Send a message, or remember that it was missed."""
+        if self._transport.is_closing() or self.cut:
+            return
+        if self.behind:
+            self.dropped += 1
+            if subscription is not None:
+                self.missed.add(subscription)
+            return
+        self._taken_s = now_s
+        self._transport.write(frame.packed(self.socket.compress or 0))
+
+    def stalled(self, now_s: float) -> bool:
+        """Whether it has taken nothing for too long, and is cut."""
+        if not self.behind:
+            self._taken_s = now_s
+            return False
+        if now_s - self._taken_s < STALLED_S:
+            return False
+        self.cut = True
+        # It reads nothing, so a close frame would wait as all else does.
+        self._transport.abort()
+        return True
+
+    def command(self, text: str, now_s: float) -> dict[str, Any]:
+        """What a message says; raises ``Refused`` for one that may not be."""
+        if int(now_s) != self._second:
+            self._second, self._commands = int(now_s), 0
+        self._commands += 1
+        if self._commands > COMMANDS_A_SECOND:
+            raise Refused(WSCloseCode.POLICY_VIOLATION, "too many messages a second")
+        if _nested(text) > DEPTH_MAX:
+            raise Refused(WSCloseCode.POLICY_VIOLATION, "nested too deeply")
+        try:
+            said = orjson.loads(text)
+        except ValueError:
+            raise Refused(WSCloseCode.POLICY_VIOLATION, "no JSON") from None
+        if not isinstance(said, dict):
+            raise Refused(WSCloseCode.POLICY_VIOLATION, "no JSON object")
+        return said
+
+
+def _nested(text: str) -> int:
+    """How deep brackets are nested, those in texts included: it errs on the safe side."""
+    depth = deepest = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest

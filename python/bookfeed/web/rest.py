@@ -1,0 +1,185 @@
+"""What is asked for by HTTP: the same objects as over WebSockets, one answer each.
+
+Every route only reads: there is none that orders, changes or stops anything.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import orjson
+from aiohttp import web
+
+from bookfeed._bookfeed import __version__
+from bookfeed.errors import SessionError
+from bookfeed.names import name_of
+from bookfeed.web import metrics
+from bookfeed.web.channels import DEPTH_MAX, Channels, Subscription
+from bookfeed.web.world import World
+
+BOOKS_MAX: Final = 1_000
+"""Books in one answer; ``offset`` goes on."""
+
+
+class Parameter(NamedTuple):
+    """One parameter of a route."""
+
+    name: str
+    where: str
+    about: str
+
+
+class Route(NamedTuple):
+    """One route, and what its description says."""
+
+    path: str
+    about: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    parameters: tuple[Parameter, ...] = ()
+
+
+_VENUE: Final = Parameter("venue", "query", "of this venue only")
+_MARKET: Final = Parameter("market", "query", "of this market only, by the venue's id")
+_RULE: Final = Parameter("rule", "query", "of this kind of rule, or of the rule of this name")
+
+
+def answer(content: object, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    body = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+class Rest:
+    """The handlers; ``ask`` has the feed show a book, ``counts`` are the server's own."""
+
+    def __init__(
+        self,
+        world: World,
+        channels: Channels,
+        ask: Callable[[int, int], Awaitable[dict[str, Any] | None]],
+        counts: Callable[[], dict[str, float]],
+    ) -> None:
+        self._world: Final = world
+        self._channels: Final = channels
+        self._ask: Final = ask
+        self._counts: Final = counts
+        book_parameters = (
+            Parameter("venue", "path", "the venue's name"),
+            Parameter("symbol", "path", "the venue's symbol of the book"),
+            Parameter("depth", "query", f"levels a side, 1 to {DEPTH_MAX}; 10 unless given"),
+        )
+        offset = Parameter("offset", "query", f"leave so many out; an answer has {BOOKS_MAX}")
+        self.routes: Final = (
+            Route("/arbitrage", "Spot, markets with strikes and prices, signals", self.arbitrage),
+            Route("/books", "How each book stands", self.books, (_VENUE, _MARKET, offset)),
+            Route("/books/{venue}/{symbol}", "One book with levels", self.book, book_parameters),
+            Route("/trades", "The newest trades", self.trades, (_VENUE, _MARKET)),
+            Route("/signals", "Open signals, and those that have closed", self.signals,
+                  (_VENUE, _MARKET, _RULE)),
+            Route("/markets", "What is known of markets", self.markets),
+            Route("/status", "How the feed is doing", self.status),
+            Route("/health", "Whether the server runs, and what it hears", self.health),
+            Route("/ready", "200 while the feed is heard, else 503", self.ready),
+            Route("/metrics", "For Prometheus", self.metrics),
+            Route("/openapi.json", "This description", self.openapi),
+        )  # fmt: skip
+
+    async def arbitrage(self, _: web.Request) -> web.Response:
+        """Everything at once."""
+        return answer(self._world.arbitrage())
+
+    async def books(self, request: web.Request) -> web.Response:
+        """How each book stands."""
+        found = self._channels.books(_filter("books", request))
+        offset = _whole(request, "offset", 0, 0, 1 << 31)
+        shown = found[offset : offset + BOOKS_MAX]
+        return answer({"feed": self._world.feed, "count": len(found), "books": shown})
+
+    async def book(self, request: web.Request) -> web.Response:
+        """One book with levels, asked of the feed."""
+        depth = _whole(request, "depth", 10, 1, DEPTH_MAX)
+        venue, symbol = request.match_info["venue"], request.match_info["symbol"]
+        instrument = self._world.instrument(venue, symbol)
+        if instrument is None:
+            return answer({"error": "there is no such book; /books lists them"}, 404)
+        if self._world.feed != "heard":
+            return answer({"error": "the feed is not heard", "feed": self._world.feed}, 503)
+        try:
+            book = await self._ask(instrument, depth)
+        except SessionError as error:
+            return answer({"error": str(error)}, 503)
+        if book is None:
+            return answer({"error": "the feed has no such book any more"}, 404)
+        name = name_of(self._world.names, instrument)
+        return answer(book | {"title": name.title})
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """The newest trades."""
+        return answer({"trades": self._channels.trades(_filter("trades", request), 500)})
+
+    async def signals(self, request: web.Request) -> web.Response:
+        """Open signals, and those that have closed."""
+        wanted = _filter("signals", request)
+        told = {"open": self._channels.signals(wanted), "closed": self._channels.closed(wanted)}
+        return answer({"feed": self._world.feed, **told})
+
+    async def markets(self, _: web.Request) -> web.Response:
+        """What is known of markets."""
+        return answer({"markets": list(self._world.markets.values())})
+
+    async def status(self, _: web.Request) -> web.Response:
+        """How the feed is doing."""
+        return answer(self._world.standing())
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Whether the server runs, and what it hears."""
+        return answer({"server": "running", "version": __version__, "feed": self._world.feed})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """Whether what is told may be believed."""
+        heard = self._world.feed == "heard"
+        return answer({"ready": heard, "feed": self._world.feed}, 200 if heard else 503)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """For Prometheus."""
+        text = metrics.page(self._world, self._counts())
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        """The description of these routes, in OpenAPI 3.1."""
+        return answer(description(self.routes))
+
+
+def description(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """Routes in OpenAPI 3.1."""
+    paths = {}
+    for route in routes:
+        parameters = [
+            {
+                "name": one.name,
+                "in": one.where,
+                "required": one.where == "path",
+                "description": one.about,
+                "schema": {"type": "string"},
+            }
+            for one in route.parameters
+        ]
+        told = {"200": {"description": route.about}}
+        paths[route.path] = {
+            "get": {"summary": route.about, "parameters": parameters, "responses": told}
+        }
+    info = {"title": "bookfeed", "version": __version__}
+    return {"openapi": "3.1.0", "info": info, "paths": paths}
+
+
+def _filter(channel: str, request: web.Request) -> Subscription:
+    query = request.query
+    venue, market, rule = (query.get(name, "")[:256] for name in ("venue", "market", "rule"))
+    return Subscription(channel, venue=venue, market=market, rule=rule)
+
+
+def _whole(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+    """A number of the query; raises the answer to one that is none."""
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= most):
+        raise web.HTTPBadRequest(text=f"{name} is a number from {least} to {most}")
+    return int(text)

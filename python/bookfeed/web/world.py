@@ -1,0 +1,240 @@
+"""``World``: what a server knows of the feed it is attached to, and what of it is new.
+
+Records are conflated as they come: of each book the newest is kept, so that a burst costs what its
+books cost, not what its messages would. A book is shown as live only while the feed is heard.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from bookfeed._bookfeed import STATES, UPDATE_KINDS, Batch
+from bookfeed.names import Names, name_of
+from bookfeed.records import UPDATE_BYTES, Signal, Update, signals
+from bookfeed.records.objects import BELIEVED, signal_object, update_object
+
+FeedState = Literal["heard", "silent", "lost"]
+"""Whether the feed is attached and speaks, is attached and does not, or is not attached."""
+
+TRADES_KEPT: Final = 500
+CLOSED_KEPT: Final = 200
+FRESH_MAX: Final = 2_000
+"""Trades or signals between two ticks; what is more is counted as dropped."""
+_TRADE: Final = UPDATE_KINDS.index("trade")
+_LEFT_OUT: Final = ("kind", "price", "qty", "aggressor", "off_book", "touch_changed", "gap")
+_PRICES: Final = ("bid", "bid_qty", "ask", "ask_qty")
+
+
+class World:
+    """Books, signals and trades of one feed, as they were told last."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self.feed: FeedState = "lost"
+        self._books: Final[dict[int, Update]] = {}
+        self._symbols: Final[dict[tuple[str, str], int]] = {}
+        self._signals: Final[dict[int, Signal]] = {}
+        self._closed: Final[deque[Signal]] = deque(maxlen=CLOSED_KEPT)
+        self._trades: Final[deque[Update]] = deque(maxlen=TRADES_KEPT)
+        self.pieces: Final[dict[str, Mapping[str, Any]]] = {}
+        self.connections: Final[dict[int, Mapping[str, Any]]] = {}
+        self.markets: Final[dict[tuple[str, str], Mapping[str, Any]]] = {}
+        self.fair: Final[dict[int, Mapping[str, Any]]] = {}
+        self.updates = 0
+        """Updates taken in."""
+        self.trades_dropped = 0
+        """Trades that came in so thick that they were not told one by one."""
+        self._changed: set[int] = set()
+        self._fresh_trades: list[Update] = []
+        self._fresh_signals: list[Signal] = []
+
+    # What the feed tells.
+
+    def begin(self, names: Names) -> None:
+        """Another feed is attached, or the same one again: what was known is over."""
+        self.names = names
+        for known in (self._books, self._symbols, self._signals, self.pieces, self.fair):
+            known.clear()
+        self.connections.clear()
+        self.markets.clear()
+        self._trades.clear()
+        self._changed.clear()
+
+    def stand(self, feed: FeedState) -> bool:
+        """The feed is heard, or not: if that is new, so is every book."""
+        if feed == self.feed:
+            return False
+        self.feed = feed
+        self._changed.update(self._books)
+        return True
+
+    def take(self, batch: Batch) -> None:
+        """Take records in."""
+        updates = batch.updates
+        self.updates += len(updates)
+        if len(updates):
+            data = batch.update_bytes
+            # The first of each from the end is its newest.
+            found, from_end = np.unique(updates["instrument"][::-1], return_index=True)
+            for instrument, back in zip(found.tolist(), from_end.tolist(), strict=True):
+                at = (len(updates) - 1 - back) * UPDATE_BYTES
+                self._take_book(instrument, Update.from_bytes(data, at, self.names))
+            trades = np.flatnonzero(updates["kind"] == _TRADE)
+            self.trades_dropped += max(len(trades) + len(self._fresh_trades) - FRESH_MAX, 0)
+            room = max(FRESH_MAX - len(self._fresh_trades), 0)
+            for row in trades[-room:].tolist() if room else ():
+                trade = Update.from_bytes(data, row * UPDATE_BYTES, self.names)
+                self._trades.append(trade)
+                self._fresh_trades.append(trade)
+        for signal in signals(batch, self.names) if batch.signal_bytes else ():
+            self._take_signal(signal)
+
+    def _take_book(self, instrument: int, update: Update) -> None:
+        self._books[instrument] = update
+        self._changed.add(instrument)
+        name = name_of(self.names, instrument)
+        self._symbols[name.venue, name.symbol] = instrument
+
+    def _take_signal(self, signal: Signal) -> None:
+        if signal.phase == "close":
+            self._signals.pop(signal.id, None)
+            self._closed.append(signal)
+        else:
+            self._signals[signal.id] = signal
+        if len(self._fresh_signals) < FRESH_MAX:
+            self._fresh_signals.append(signal)
+
+    def take_piece(self, piece: Mapping[str, Any]) -> None:
+        """Take in how the feed is doing."""
+        part = piece["part"]
+        if part == "connection":
+            self.connections[piece["key"]] = piece
+        elif part == "connections":
+            for gone in self.connections.keys() - set(piece["connections"]):
+                del self.connections[gone]
+        elif part == "markets":
+            for market in piece["markets"]:
+                self.markets[market["venue"], market["market"]] = market
+        elif part == "fair":
+            self.fair.update({int(key): value for key, value in piece["fair"].items()})
+        else:
+            self.pieces[part] = piece
+
+    # What is new.
+
+    def fresh(self) -> tuple[set[int], list[Update], list[Signal]]:
+        """Books that changed, trades and signals since the last call."""
+        found = (self._changed, self._fresh_trades, self._fresh_signals)
+        self._changed, self._fresh_trades, self._fresh_signals = set(), [], []
+        return found
+
+    # What is asked for.
+
+    def instrument(self, venue: str, symbol: str) -> int | None:
+        """The number of a book; ``None`` if there is none."""
+        return self._symbols.get((venue, symbol))
+
+    def instruments(self) -> Iterator[int]:
+        """The numbers of all books."""
+        return iter(tuple(self._books))
+
+    def believed(self, update: Update) -> bool:
+        """Whether prices of a book are to be told."""
+        return self.feed == "heard" and update.state in BELIEVED
+
+    def touch(self, instrument: int) -> dict[str, Any]:
+        """How a book stands: its state, and its best levels if it may be believed.
+
+        While the feed is not heard no book is: each is ``stale``, ``disconnected``.
+        """
+        update = self._books[instrument]
+        name = name_of(self.names, instrument)
+        told = update_object(update, name) | {"record": "touch", "title": name.title}
+        for key in _LEFT_OUT:
+            del told[key]
+        if self.feed != "heard":
+            told |= {"state": "stale", "cause": "disconnected"}
+        if not self.believed(update):
+            told |= dict.fromkeys(_PRICES)
+        told["live"] = told["state"] == "live"
+        return told
+
+    def trade(self, update: Update) -> dict[str, Any]:
+        """A trade."""
+        return update_object(update, name_of(self.names, update.instrument))
+
+    def trades(self) -> list[Update]:
+        """The newest trades, the oldest of them first."""
+        return list(self._trades)
+
+    def open_signals(self) -> list[Signal]:
+        """Signals that are open, those worth most first; none while the feed is not heard."""
+        if self.feed != "heard":
+            return []
+        return sorted(self._signals.values(), key=lambda one: -(one.value_e9 or 0))
+
+    def closed_signals(self) -> list[Signal]:
+        """Signals that have closed, the newest first."""
+        return list(reversed(self._closed))
+
+    def signal(self, signal: Signal) -> dict[str, Any]:
+        """A signal."""
+        return signal_object(signal)
+
+    def states(self) -> dict[tuple[str, str, str], int]:
+        """How many books of a venue are in which state for which cause."""
+        counts: dict[tuple[str, str, str], int] = {}
+        for instrument, update in self._books.items():
+            heard = self.feed == "heard"
+            state, cause = (update.state, update.cause) if heard else ("stale", "disconnected")
+            key = (name_of(self.names, instrument).venue, state, cause)
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    def standing(self) -> dict[str, Any]:
+        """The feed in a few numbers."""
+        counts: dict[str, int] = dict.fromkeys(STATES, 0)
+        for (_, state, _), count in self.states().items():
+            counts[state] += count
+        feed = self.pieces.get("feed", {})
+        return {
+            "feed": self.feed,
+            "ts": feed.get("ts"),
+            "failure": feed.get("failure"),
+            "states": {state: count for state, count in counts.items() if count},
+            "signals_open": len(self.open_signals()),
+            "latency_ns": feed.get("latency_ns", {}),
+            "connections": list(self.connections.values()),
+            "why": self.pieces.get("why", {}).get("why", []),
+        }
+
+    def arbitrage(self) -> dict[str, Any]:
+        """Everything at once: spot prices, markets with strikes and prices, signals with lives."""
+        spot: list[dict[str, Any]] = []
+        grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for instrument in self._books:
+            touch = self.touch(instrument)
+            if not touch["outcome"]:
+                spot.append(touch)
+                continue
+            fair = self.fair.get(instrument) if self.feed == "heard" else None
+            grouped.setdefault((touch["venue"], touch["market"]), []).append(
+                touch | {"fair": None if fair is None else fair["price"]}
+            )
+        return {
+            "feed": self.feed,
+            "spot": spot,
+            "markets": [
+                self.market(venue, market) | {"books": books}
+                for (venue, market), books in grouped.items()
+            ],
+            "signals": [self.signal(one) for one in self.open_signals()],
+        }
+
+    def market(self, venue: str, market: str) -> dict[str, Any]:
+        """What is known of a market besides its books."""
+        known = self.markets.get((venue, market), {})
+        nothing = dict.fromkeys(("title", "series", "strike", "open_ts", "close_ts", "result"))
+        return nothing | dict(known) | {"venue": venue, "market": market}
