@@ -202,6 +202,8 @@ class Feed:
 
     wait_live = _awaited(on_loop.Feed.wait_live)
     status = _asked(on_loop.Feed.status)
+    conn_of = _asked(on_loop.Feed.conn_of)
+    stop_reading = _asked(on_loop.Feed.stop_reading)
     resync = _asked(on_loop.Feed.resync)
     witnesses = _asked(on_loop.Feed.witnesses)
     unreached = _asked(on_loop.Feed.unreached)
