@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "audit/((fees|readings|rules|shapes)/)?",
     "catalogue/((kalshi|polymarket)/)?",
     "cli/",
+    "compat/",
     "dispatch/",
     "doctor/",
     "fair/",
@@ -29,7 +30,9 @@ PACKAGES: Final = (
     "scorecard/((campaigns|index_worlds|rows)/)?",
     "sim/([a-z_]+/){0,2}",
     "sinks/",
+    "sync/",
     "venues/",
+    "web/",
 )
 EXTENSION: Final = "bookfeed/_bookfeed.abi3.so"
 REQUIRED: Final = frozenset(
@@ -38,6 +41,8 @@ REQUIRED: Final = frozenset(
         "bookfeed/__main__.py",
         "bookfeed/_bookfeed.pyi",
         "bookfeed/py.typed",
+        "bookfeed/web/prometheus/alerts.yml",
+        "bookfeed/web/prometheus/grafana.json",
         EXTENSION,
         "dist-info/METADATA",
         "dist-info/WHEEL",
