@@ -160,6 +160,13 @@ stream_max = 1000
 templates = {{ book_key = "b:{{symbol}}", signal_channel = "{{rule}}" }}
 lifetimes = {{ book_s = 2.5 }}
 
+[[sink]]
+kind = "sqlite"
+path = "/data/feed.sqlite"
+trades = true
+keep_days = 7
+keep_mib = 100
+
 [record]
 directory = "/data"
 prefix = "poly"

@@ -19,11 +19,13 @@ from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
 from bookfeed.sinks.redis import RedisSection, RedisSink
 from bookfeed.sinks.sink_set import Given, SinkSet
 from bookfeed.sinks.socket import SocketSection, SocketSink
+from bookfeed.sinks.sqlite import SqliteSection, SqliteSink
 
 SINKS: Final[dict[str, type[SinkSection]]] = {
     "ndjson": NdjsonSection,
     "redis": RedisSection,
     "socket": SocketSection,
+    "sqlite": SqliteSection,
 }
 
 __all__ = [
@@ -40,4 +42,5 @@ __all__ = [
     "SinkSet",
     "SinkStatus",
     "SocketSink",
+    "SqliteSink",
 ]
