@@ -27,7 +27,8 @@ class Market:
     def change(self, beat: int, micros: int) -> dict[str, object]:
         side, price = (self.bids, "100.0") if beat % 2 else (self.asks, "101.0")
         side[price] = f"{beat + 1}.5"
-        told = {"bids": [], "asks": []} | {"bids" if beat % 2 else "asks": [[price, side[price]]]}
+        told: dict[str, object] = {"bids": [], "asks": []}
+        told |= {"bids" if beat % 2 else "asks": [[price, side[price]]]}
         data = {"timestamp": str(micros // 10**6), "microtimestamp": str(micros), **told}
         return {"event": "data", "channel": "diff_order_book_btcusd", "data": data}
 

@@ -107,7 +107,7 @@ async def test_a_book_that_moves_before_its_request_begins_is_asked_for_where_it
         book = one.feed.book("ethusd")
         shard = supervisor.shard_of(book.instrument)
         assert shard is not None
-        mender._begin(book.instrument)  # noqa: SLF001
+        mender._begin(book.instrument, mender._seeds.request)  # noqa: SLF001
         question = mender._question  # noqa: SLF001
         assert supervisor.move(shard, [book.instrument], "moved by a test") is not None
         await until(lambda: not question.pending)

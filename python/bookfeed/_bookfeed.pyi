@@ -1710,8 +1710,9 @@ class Engine:
     def suspects(self, conn: int) -> list[int]:
         """The live books of a connection that somebody else should be asked about, because they say
         nothing although by their rhythm they should, or for so long that silence will soon take
-        them out: their instrument numbers, the busiest first. Where the whole connection is silent
-        beyond its rhythm, its busiest books are among them.
+        them out: their instrument numbers, the busiest first, then those that were proved the
+        longest ago. Where the whole connection is silent beyond its rhythm, its busiest books are
+        among them. The more books it has, the sooner: they are asked about one after the other.
         """
     def probes(self, conn: int) -> list[int]:
         """The live books of a connection of which a whole one by REST is wanted beside their

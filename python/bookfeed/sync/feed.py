@@ -205,6 +205,8 @@ class Feed:
     conn_of = _asked(on_loop.Feed.conn_of)
     stop_reading = _asked(on_loop.Feed.stop_reading)
     resync = _asked(on_loop.Feed.resync)
+    conn_of = _asked(on_loop.Feed.conn_of)
+    stop_reading = _asked(on_loop.Feed.stop_reading)
     witnesses = _asked(on_loop.Feed.witnesses)
     unreached = _asked(on_loop.Feed.unreached)
     push_quote = _asked(on_loop.Feed.push_quote)

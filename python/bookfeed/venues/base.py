@@ -147,31 +147,33 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class RestWitness:
+    """A book by REST that is held against one of the stream whose silence is odd, or will soon have
+    lasted too long; it replaces none.
+
+    ``request`` asks for one symbol, every ``interval_s`` seconds at most and once more at first;
+    the engine's ``ingest_rest`` understands the answer.
+    """
+
+    request: Callable[[str], RestRequest]
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RestSeeds:
     """Whole books by REST, which the numbered updates of a stream follow; one symbol a request.
 
     The answer does not name its symbol, so the engine is told. Without them no book is ever whole:
     such a venue needs REST. At most ``burst`` requests are sent at once, and one more every
-    ``interval_s`` seconds.
+    ``interval_s`` seconds. ``witness`` asks for less of a book, where a whole one costs so much
+    that silent ones could not be asked about in time.
     """
 
     request: Callable[[str], RestRequest]
     members: Membership
     burst: int
     interval_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class RestWitness:
-    """A book by REST that is held against one of the stream whose silence is odd, or will soon have
-    lasted too long; it replaces none.
-
-    ``request`` asks for one symbol, at most every ``interval_s`` seconds; the engine's
-    ``ingest_rest`` understands the answer.
-    """
-
-    request: Callable[[str], RestRequest]
-    interval_s: float
+    witness: RestWitness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bookfeed.venues.base import (
     RestRequest,
     RestSeeds,
     RestUrl,
+    RestWitness,
     Row,
     Section,
     Venue,
@@ -59,6 +60,9 @@ DEPTH_MAX: Final = 5_000
 WEIGHTS: Final = ((100, 5), (500, 25), (1_000, 50), (DEPTH_MAX, 250))
 # How many levels a side are polled where nothing streams: the most that so little weighs.
 POLL_DEPTH: Final = 500
+# How many levels a side of a silent book are compared: the most that weighs least. The number at
+# which the answer stands says whether the stream has told everything, of all levels.
+WITNESS_DEPTH: Final = 100
 # Half of what an address may ask for in a minute; the other half is left to other programs.
 WEIGHT_A_MINUTE: Final = 3_000
 # The venue's day, less the time that a connection may need to be replaced.
@@ -108,6 +112,13 @@ def binance(
             ),
             burst=burst,
             interval_s=interval_s,
+            # An eighth of what an address may ask for; of whole books it were six a minute.
+            witness=RestWitness(
+                lambda symbol: RestRequest(
+                    "GET", f"/api/v3/depth?symbol={symbol}&limit={min(depth, WITNESS_DEPTH)}"
+                ),
+                interval_s=0.4,
+            ),
         ),
         time=RestRequest("GET", "/api/v3/time"),
         poll=RestPoll(

@@ -93,7 +93,7 @@ def kraken(
             is_busy=lambda text: TOO_MANY in text,
         ),
         # An address may ask about once a second.
-        witness=RestWitness(_depth, interval_s=2.0),
+        witness=RestWitness(_depth, interval_s=1.0),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=500,
         # Of all attempts together, about 150 in ten minutes are borne.

@@ -168,7 +168,7 @@ class ResyncPlan:
 
         Every book returned must be reported by ``fetched`` or ``settled``.
         """
-        if not self.can_fetch or now_ns < self._hold_ns:
+        if not self.may_ask(now_ns):
             return []
         due: list[int] = []
         for instrument in candidates:
@@ -185,7 +185,11 @@ class ResyncPlan:
 
     def take_request(self, now_ns: int) -> bool:
         """Whether a request may be made that mends nothing; it counts as those that do."""
-        return self.can_fetch and now_ns >= self._hold_ns and self._fetches.take(now_ns)
+        return self.may_ask(now_ns) and self._fetches.take(now_ns)
+
+    def may_ask(self, now_ns: int) -> bool:
+        """Whether the server may be asked at all, budgets aside."""
+        return self.can_fetch and now_ns >= self._hold_ns
 
     def fetched(self, instrument: int, now_ns: int, *, given: bool = True) -> None:
         """A fetch is over and the book is not live: it is tried again, later and later.

@@ -1,12 +1,13 @@
-"""Recovers books by REST: whole books, one request at a time.
+"""Recovers books by REST: whole books, one request at a time, each about books of one connection,
+so that its answer is believed of all of them or, once that connection is another, of none.
 
 When none is to be asked for, books are compared: those whose silence is odd at once, and those
 that nothing vouched for in a while, since a market may be frozen on a connection that is busy.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from typing import Any, Final
 
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
@@ -20,7 +21,7 @@ from bookfeed.venues.base import Membership, RestBooks
 # A book is compared when nothing has vouched for it for so long: before a connection that says
 # nothing takes its books out, and before the gate `max_age_ms` hides what stands on a quiet one.
 COMPARE_NS: Final = 25 * NS_PER_S
-# Comparisons are so far apart at least.
+# Comparisons of books of one connection are so far apart at least.
 COMPARE_EVERY_NS: Final = NS_PER_S
 
 # What a book is lost to if its stream says nothing of it that the venue knows.
@@ -45,7 +46,11 @@ class RestMender(Mender):
         self._client = client
         self._books = books
         self._fetching: asyncio.Task[None] | None = None
-        self._compare_ns = 0
+        # A round of comparisons: when the next begins, and whose books it has yet to look at.
+        self._round_ns = 0
+        self._to_compare: set[int] = set()
+        # The connection that was asked about last.
+        self._last_conn = -1
         # When books were last asked for to be compared, by instrument.
         self._compared: dict[int, int] = {}
         self._suspects = Suspects()
@@ -62,35 +67,57 @@ class RestMender(Mender):
         super().mend(up, now_ns)
         if self._fetching is not None:
             return
-        plan, candidates = self.connections.plan, [i for shard in up for i in shard.instruments]
-        if plan.due(candidates, now_ns):
-            due = plan.take_fetch(candidates, self._books.symbols_max, now_ns)
+        plan = self.connections.plan
+        # Those after the one that was asked about last come first: none waits for the others.
+        turn = sorted(up, key=lambda shard: (shard.conn <= self._last_conn, shard.conn))
+        waiting = [shard for shard in turn if plan.due(shard.instruments, now_ns)]
+        for shard in waiting[:1]:
+            due = plan.take_fetch(shard.instruments, self._books.symbols_max, now_ns)
             if due:
-                self._fetching = asyncio.get_running_loop().create_task(self._fetch(due))
-        elif now_ns >= self._compare_ns:
-            self._compare_ns = now_ns + COMPARE_EVERY_NS
-            self._compare(up, now_ns)
+                self._begin(shard, self._fetch(shard, due))
+        if now_ns >= self._round_ns:
+            self._round_ns = now_ns + COMPARE_EVERY_NS
+            self._to_compare = {shard.conn for shard in up}
+        if not waiting and self._to_compare:
+            self._compare(turn, now_ns)
 
-    def _compare(self, up: Sequence[Shard], now_ns: int) -> None:
-        """Begin a request for books whose silence is odd, then for those whose proof is oldest."""
+    def _begin(self, shard: Shard, asking: Coroutine[Any, Any, None]) -> None:
+        self._last_conn = shard.conn
+        self._fetching = asyncio.get_running_loop().create_task(asking)
+
+    def _compare(self, turn: Sequence[Shard], now_ns: int) -> None:
+        """Begin a request for books whose silence is odd, then for those whose proof is oldest, of
+        the next connection of this round that has any.
+        """
+        silent = {shard.conn: self.connections.engine.suspects(shard.conn) for shard in turn}
+        odd = set(self._suspects.due([i for each in silent.values() for i in each], now_ns))
+        most = self._books.symbols_max
+        for shard in turn:
+            if shard.conn not in self._to_compare:
+                continue
+            suspects = [i for i in silent[shard.conn] if i in odd][:most]
+            due = (suspects + self._aged(shard, set(suspects), now_ns))[:most]
+            if not due:
+                self._to_compare.discard(shard.conn)
+            elif self.connections.plan.take_request(now_ns):
+                self._to_compare.discard(shard.conn)
+                self._suspects.asked(suspects, now_ns)
+                followed = self._compared.items()
+                kept = {i: ns for i, ns in followed if self.connections.shard_of(i)}
+                self._compared = kept | dict.fromkeys(due, now_ns)
+                self._begin(shard, self._compare_books(shard, due))
+                return
+
+    def _aged(self, shard: Shard, besides: Collection[int], now_ns: int) -> list[int]:
+        """The books of a connection that nothing has vouched for in a while, the oldest first."""
         book, since_ns = self.connections.engine.book, now_ns - COMPARE_NS
         ages: dict[int, int] = {}
-        for instrument in (i for shard in up for i in shard.instruments):
+        for instrument in shard.instruments:
             view = book(instrument)
             age_ns = max(view.ts_evidence or 0, self._compared.get(instrument, 0))
-            if view.live and age_ns <= since_ns:
+            if view.live and age_ns <= since_ns and instrument not in besides:
                 ages[instrument] = age_ns
-        most = self._books.symbols_max
-        silent = [i for shard in up for i in self.connections.engine.suspects(shard.conn)]
-        suspects = self._suspects.due(silent, now_ns)[:most]
-        oldest = sorted(ages.keys() - set(suspects), key=ages.__getitem__)
-        due = (suspects + oldest)[:most]
-        if due and self.connections.plan.take_request(now_ns):
-            self._suspects.asked(suspects, now_ns)
-            followed = {i: ns for i, ns in self._compared.items() if self.connections.shard_of(i)}
-            self._compared = followed | dict.fromkeys(due, now_ns)
-            task = self._compare_books(due)
-            self._fetching = asyncio.get_running_loop().create_task(task)
+        return sorted(ages, key=ages.__getitem__)
 
     def halt(self) -> None:
         """Cancel the request under way."""
@@ -103,11 +130,11 @@ class RestMender(Mender):
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._client.close()
 
-    async def _fetch(self, instruments: Sequence[int]) -> None:
+    async def _fetch(self, shard: Shard, instruments: Sequence[int]) -> None:
         connections, plan = self.connections, self.connections.plan
         given = True
         try:
-            if not await self._fetch_books(instruments):
+            if not await self._fetch_books(shard, instruments):
                 # Nobody could look at them: that says nothing against the books.
                 plan.release(instruments)
             given = False
@@ -135,19 +162,13 @@ class RestMender(Mender):
         if error.retry_after_ns:
             connections.plan.hold(connections.clock.now_ns() + error.retry_after_ns)
 
-    async def _compare_books(self, instruments: Sequence[int]) -> None:
+    async def _compare_books(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Ask for books that stay live meanwhile: the engine judges what the answer says."""
-        connections = self.connections
-        shards = [connections.shard_of(instrument) for instrument in instruments]
-        named = [
-            (Asked.of(shard), shard.instruments[instrument])
-            for shard, instrument in zip(shards, instruments, strict=True)
-            if shard is not None
-        ]
+        connections, asked = self.connections, Asked.of(shard)
+        symbols = [shard.instruments[i] for i in instruments if i in shard.instruments]
         try:
-            if named:
-                body = await self._client.fetch(self._books.request([name for _, name in named]))
-                self._take([asked for asked, _ in named], body)
+            if symbols:
+                self._take(asked, await self._client.fetch(self._books.request(symbols)))
         except RestError as error:
             self._refused(error)
         except EngineError as error:
@@ -155,36 +176,33 @@ class RestMender(Mender):
         finally:
             self._fetching = None
 
-    def _take(self, asked: Sequence[Asked], body: bytes) -> bool:
-        """Have an answer judged, book by book, by the times that it states; not if it outlived all
-        the connections about whose books it was asked. Whether it was.
+    def _take(self, asked: Asked, body: bytes) -> bool:
+        """Have an answer judged, book by book, by the times that it states; not if it outlived the
+        connection about whose books it was asked. Whether it was.
         """
-        standing = next((each.shard for each in asked if each.stands), None)
-        if standing is None:
+        if not asked.stands:
             return False
         connections = self.connections
-        connections.inputs.ingest_rest(standing.conn, body, connections.clock.now_ns())
+        connections.inputs.ingest_rest(asked.shard.conn, body, connections.clock.now_ns())
         connections.flush()
         return True
 
-    async def _fetch_books(self, instruments: Sequence[int]) -> bool:
+    async def _fetch_books(self, asking: Shard, instruments: Sequence[int]) -> bool:
         """Have books put in place; whether there was a connection on which they could be."""
         connections = self.connections
         now_ns = connections.clock.now_ns()
         before: dict[int, int | None] = {}
         symbols: list[str] = []
-        asked: list[Asked] = []
+        asked = Asked.of(asking)
         for instrument in instruments:
-            shard = connections.shard_of(instrument)
-            if shard is None:
-                continue
-            asked.append(Asked.of(shard))
-            symbols.append(shard.instruments[instrument])
+            if instrument not in asking.instruments:
+                continue  # It has moved, or is gone.
+            symbols.append(asking.instruments[instrument])
             before[instrument] = connections.engine.book(instrument).ts_event
             connections.inputs.resync_begin(instrument, now_ns)
         connections.flush()
-        if not asked:
-            return True
+        if not symbols:
+            return False
         body = await self._client.fetch(self._books.request(symbols))
         if not self._take(asked, body):
             return False

@@ -10,26 +10,28 @@ says whether the stream has told everything. After them come books of which the 
 one beside the stream (``Engine.probes``), before the price leaves what is known of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bookfeed.clock import NS_PER_S
+from bookfeed.clock import NS_PER_S, seconds_ns
 from bookfeed.live.http import RestClient, RestError
+from bookfeed.live.pacing import TokenBucket
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.plan import ResyncPolicy
 from bookfeed.live.recovery.question import Outcome, Question
 from bookfeed.live.recovery.roll import Roll
 from bookfeed.live.recovery.suspects import Suspects
 from bookfeed.live.shard import Shard
-from bookfeed.venues.base import RestSeeds
+from bookfeed.venues.base import RestRequest, RestSeeds
 
 # How long the first message about a book is waited for: its market may be quiet.
 UNHEARD_NS: Final = 5 * NS_PER_S
 # How long a stream may take to come to a book that was fetched because it was silent.
 LATE_NS: Final = 5 * NS_PER_S
-# How often it is looked whose silence is odd.
+# How often it is looked whose silence is odd: as often as may be asked, within these bounds.
 LOOK_NS: Final = NS_PER_S
+LOOK_MIN_NS: Final = NS_PER_S // 10
 
 # What a book is lost to if its stream says nothing of it that the venue knows.
 _SILENT: Final = ("silence", "withheld")
@@ -68,6 +70,14 @@ class SeedMender(Mender):
         self._suspects = Suspects()
         self._probes = Suspects()
         self._look_ns = 0
+        # Whether the question under way is about a whole book.
+        self._whole = True
+        witness = seeds.witness
+        self._compare: Final = seeds.request if witness is None else witness.request
+        interval_ns = seconds_ns(seeds.interval_s if witness is None else witness.interval_s)
+        self._look_every_ns: Final = min(max(interval_ns // 4, LOOK_MIN_NS), LOOK_NS)
+        # Where a comparison is a request as any other, it is one of the plan.
+        self._budget: Final = None if witness is None else TokenBucket(2, interval_ns)
 
     def policy(self, policy: ResyncPolicy) -> ResyncPolicy:
         """Requests as often as the venue lets them be, and no oftener than the session does."""
@@ -140,7 +150,7 @@ class SeedMender(Mender):
 
     def mend(self, up: Sequence[Shard], now_ns: int) -> None:
         """Say who comes and goes; begin a request if a book is due and none is under way."""
-        connections, plan = self.connections, self.connections.plan
+        plan = self.connections.plan
         candidates: list[int] = []
         for shard in up:
             line = self._line(shard)
@@ -154,33 +164,46 @@ class SeedMender(Mender):
             self._replace_frozen(shard, now_ns)
         if self._question.pending:
             return
-        if plan.due(candidates, now_ns):
-            for instrument in plan.take_fetch(candidates, 1, now_ns):
-                self._begin(instrument)
-        elif now_ns >= self._look_ns:
-            self._look_ns = now_ns + LOOK_NS
-            engine = connections.engine
-            silent = [i for shard in up for i in engine.suspects(shard.conn)]
-            wanted = [i for shard in up for i in engine.probes(shard.conn)]
-            asked = self._ask_first(self._suspects, silent, now_ns)
-            if not asked and self._ask_first(self._probes, wanted, now_ns):
+        for instrument in plan.take_fetch(candidates, 1, now_ns):
+            self._begin(instrument, self._seeds.request)
+        if not self._question.pending and now_ns >= self._look_ns:
+            self._look_ns = now_ns + self._look_every_ns
+            self._look(up, now_ns)
+
+    def _look(self, up: Sequence[Shard], now_ns: int) -> None:
+        """Ask about a silent book; if there is none that is due, about one of which more is wanted.
+
+        What is wanted of a silent book that more is wanted of is a whole one.
+        """
+        engine = self.connections.engine
+        silent = [i for shard in up for i in engine.suspects(shard.conn)]
+        wanted = [i for shard in up for i in engine.probes(shard.conn)]
+        for instrument in self._suspects.due(silent, now_ns)[:1]:
+            deep = instrument in wanted
+            if self._may_compare(now_ns, deep=deep):
+                self._suspects.asked((instrument,), now_ns)
+                self._begin(instrument, self._seeds.request if deep else self._compare)
+                return
+        for instrument in self._probes.due(wanted, now_ns)[:1]:
+            if self.connections.plan.take_request(now_ns):
+                self._probes.asked((instrument,), now_ns)
+                self._begin(instrument, self._seeds.request)
                 # Many may be wanted at once, and each answer takes a moment.
                 self._look_ns = now_ns
 
-    def _ask_first(self, whom: Suspects, instruments: Sequence[int], now_ns: int) -> bool:
-        """Ask about the first of them that is due; whether one was."""
-        for instrument in whom.due(instruments, now_ns)[:1]:
-            if self.connections.plan.take_request(now_ns):
-                whom.asked((instrument,), now_ns)
-                self._begin(instrument)
-                return True
-        return False
+    def _may_compare(self, now_ns: int, *, deep: bool) -> bool:
+        """Whether a silent book may be asked about; a ``deep`` one costs what a whole book does."""
+        plan = self.connections.plan
+        if deep or self._budget is None:
+            return plan.take_request(now_ns)
+        return plan.may_ask(now_ns) and self._budget.take(now_ns)
 
-    def _begin(self, instrument: int) -> None:
+    def _begin(self, instrument: int, request: Callable[[str], RestRequest]) -> None:
         """Begin a request for a book, to recover it or to compare it."""
         shard = self.connections.shard_of(instrument)
         if shard is not None:
-            self._question.ask(shard, instrument, self._seeds.request)
+            self._whole = request is self._seeds.request
+            self._question.ask(shard, instrument, request)
 
     def _replace_frozen(self, shard: Shard, now_ns: int) -> None:
         """The venue changed a book, and the stream that should say so does not."""
@@ -218,6 +241,8 @@ class SeedMender(Mender):
         now_ns = connections.clock.now_ns()
         cause = connections.plan.cause(instrument)
         if not connections.engine.book(instrument).live:
+            if not self._whole:
+                return  # It was lost meanwhile: it is to begin anew as deep as it was.
             connections.inputs.resync_begin(instrument, now_ns)
         connections.inputs.ingest_rest_book(shard.conn, instrument, body, now_ns)
         self.resyncs += 1

@@ -28,8 +28,9 @@ class Witness:
     def __init__(self, connections: Connections, client: RestClient, witness: RestWitness) -> None:
         self._connections: Final = connections
         self._request: Final = witness.request
-        self._budget: Final = TokenBucket(1, seconds_ns(witness.interval_s))
-        self._look_every_ns: Final = min(LOOK_NS, seconds_ns(witness.interval_s))
+        # Two at once, so that a beat that comes late costs no turn.
+        self._budget: Final = TokenBucket(2, seconds_ns(witness.interval_s))
+        self._look_every_ns: Final = min(LOOK_NS, seconds_ns(witness.interval_s)) // 4
         self._suspects: Final = Suspects()
         self._question: Final = Question(connections, client, take=self._take, over=self._over)
         self._look_ns = 0

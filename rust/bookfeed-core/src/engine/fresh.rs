@@ -33,6 +33,10 @@ const FIRST_WORD: Nanos = 5 * SECOND;
 const SAMPLE: usize = 8;
 /// The share of the longest silence that is left for a witness to answer in.
 const ANSWERED_WITHIN: i64 = 6;
+/// How much earlier it is asked for each live book of the connection, since it is asked about one after
+/// the other; and the share of the longest silence before which nobody is asked.
+const EARLIER_A_BOOK: Nanos = 600 * MILLISECOND;
+const NOT_BEFORE: i64 = 3;
 
 impl Engine {
     /// What is thought of the silence of a book; one that falls behind its siblings is suspect,
@@ -68,9 +72,10 @@ impl Engine {
     }
 
     /// The live books of a connection that somebody should be asked about, because they say nothing
-    /// although by their rhythm they should, or for so long that silence will soon take them out; the
-    /// busiest first. Of a connection that is silent as a whole, some of the busiest are among them; and
-    /// those of which a witness had another book that is to be asked again.
+    /// although by their rhythm they should, the busiest first; then those that say nothing for so long
+    /// that silence will take them out, the one that was proved the longest ago first. Of a connection
+    /// that is silent as a whole, some of the busiest are among them; and those of which a witness had
+    /// another book that is to be asked again.
     #[must_use]
     pub fn suspects(&self, conn: u32) -> Vec<InstrumentId> {
         let Self { world, .. } = self;
@@ -81,24 +86,38 @@ impl Engine {
         live.sort_by_key(|&id| rhythm(id).usual().unwrap_or(Nanos::MAX));
         let all = connection.rhythm.verdict == Freshness::Suspect;
         let busiest = if all { SAMPLE } else { 0 };
-        let asked = |(at, id): (usize, InstrumentId)| {
+        let oldest = self.proved_by(connection, live.len());
+        let (mut suspects, mut aging) = (Vec::new(), Vec::new());
+        for (at, &id) in live.iter().enumerate() {
             let odd = rhythm(id).verdict == Freshness::Suspect;
-            let accused = world.books[id as usize].accused();
-            (at < busiest || odd || accused || self.ages(connection, id)).then_some(id)
-        };
-        live.into_iter().enumerate().filter_map(asked).collect()
+            if at < busiest || odd || world.books[id as usize].accused() {
+                suspects.push(id);
+            } else if oldest.is_some_and(|oldest| self.proved(connection, id) <= oldest) {
+                aging.push(id);
+            }
+        }
+        aging.sort_by_key(|&id| self.proved(connection, id));
+        suspects.append(&mut aging);
+        suspects
     }
 
-    /// Whether nothing was heard of a book, and nobody vouched for it, for almost as long as it may be
-    /// silent.
-    fn ages(&self, connection: &Connection, id: InstrumentId) -> bool {
+    /// When a book was last heard of, or vouched for.
+    fn proved(&self, connection: &Connection, id: InstrumentId) -> Nanos {
+        connection.spoke().max(self.ts_evidence(id))
+    }
+
+    /// What was proved by then is to be asked about, among so many `live` books, before silence takes it
+    /// out; none where silence takes nothing out.
+    fn proved_by(&self, connection: &Connection, live: usize) -> Option<Nanos> {
         let silence = self.world.config.silence;
         if silence == 0 || connection.venue.row().continuity == Continuity::Expiry {
-            return false;
+            return None;
         }
         let looked = self.judge.next_look.saturating_sub(LOOK_EVERY);
-        let proved = connection.spoke().max(self.ts_evidence(id));
-        looked.saturating_sub(proved) >= silence - silence / ANSWERED_WITHIN
+        let earlier = EARLIER_A_BOOK.saturating_mul(Nanos::try_from(live).unwrap_or(Nanos::MAX));
+        let left = (silence / ANSWERED_WITHIN).saturating_add(earlier);
+        let age = silence.saturating_sub(left).max(silence / NOT_BEFORE);
+        Some(looked.saturating_sub(age))
     }
 }
 

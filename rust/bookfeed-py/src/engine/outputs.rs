@@ -141,8 +141,9 @@ impl Engine {
 
     /// The live books of a connection that somebody else should be asked about, because they say
     /// nothing although by their rhythm they should, or for so long that silence will soon take
-    /// them out: their instrument numbers, the busiest first. Where the whole connection is silent
-    /// beyond its rhythm, its busiest books are among them.
+    /// them out: their instrument numbers, the busiest first, then those that were proved the
+    /// longest ago. Where the whole connection is silent beyond its rhythm, its busiest books are
+    /// among them. The more books it has, the sooner: they are asked about one after the other.
     fn suspects(&self, conn: u32) -> Vec<u32> {
         let all = self.inner.instruments();
         let asked = self.inner.suspects(conn).into_iter().filter_map(|id| all.at(id));
