@@ -84,6 +84,11 @@ class TapedEngine:
             return self._input.ingest_rest_book(conn, instrument, payload, ts)
         return self._input.ingest_rest(conn, payload, ts)
 
+    def ingest_poll(
+        self, conn: int, payload: bytes, ts: int, *, asked: int, instrument: int | None = None
+    ) -> int:
+        return self._input.ingest_poll(conn, payload, ts, asked=asked, instrument=instrument)
+
     def advance(self, ts: int) -> int:
         return self._input.advance(ts)
 

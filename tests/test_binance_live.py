@@ -1,5 +1,6 @@
 """A feed against the simulated Binance over sockets: never wrong while live, and back in time."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,6 +78,29 @@ async def test_where_nothing_streams_books_are_polled_as_deep_as_they_are_asked_
     assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
     report = audited(one.tape.records)
     assert (report.findings, report.polled > 2) == ([], True)
+
+
+async def test_books_of_which_an_open_stream_says_nothing_are_polled_until_it_speaks() -> None:
+    server = await serve(BinanceSimConfig(markets=1, levels=700, rate=400.0))
+    one = Running("binance", server, markets_of(server), BinanceFault)
+    # Its clock is patient: it is to pass while nothing is heard.
+    options = replace(OPTIONS, advance_s=0.004)
+    async with following(one, endpoint_of(server, depth=5_000), options):
+        await one.live()
+        # Until its silence is odd: a rhythm is known by some seconds of it.
+        await asyncio.sleep(5.0)
+        one.inject("freeze", variant="data", duration_s=3_600.0)
+        view = one.feed.book("BTCUSDT")
+        await until(lambda: view.polled)
+        assert one.feed.status().connections[0].state == "connected"
+        assert len(view.levels_exact("bid")) == POLL_DEPTH
+        # Its connection is replaced, and the new one speaks.
+        await until(lambda: view.live)
+        await one.checked()
+    assert Kind.POLL in one.tape.kinds()
+    assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
+    report = audited(one.tape.records)
+    assert (report.findings, report.polled > 0) == ([], True)
 
 
 async def test_a_recording_replays_to_the_same_records_and_the_audit_agrees() -> None:

@@ -1,12 +1,18 @@
 """A short tier of the spot venues' campaign; ``make campaign`` runs 1,000 seeds of each."""
 
+from typing import Any
+
 import pytest
+from audit_journals import audited, spot_recorded
 
 from bookfeed.scorecard.campaigns import binance_kraken as spot_campaign
+from bookfeed.scorecard.campaigns.binance_kraken_client import POLL_DEPTH, POLLS
 from bookfeed.scorecard.campaigns.bitstamp import BitstampReferee
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseReferee
 from bookfeed.scorecard.campaigns.cryptocom import CryptocomReferee
 from bookfeed.scorecard.campaigns.gemini import GeminiReferee
+from bookfeed.sim.binance.faults import BinanceFault
+from bookfeed.sim.binance.stream import BinanceStream
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +50,31 @@ def test_clean_runs_change_no_state(venue: str) -> None:
         report = spot_campaign.run(seed, venue=venue, items=items, clean=True)
         assert report.problems == [], f"seed {seed}: {report.problems}"
         assert report.live_ns > 0.9 * report.total_ns
+
+
+@pytest.mark.parametrize("variant", ["data", "connection"])
+def test_a_book_is_polled_while_its_stream_is_silent_and_live_when_it_speaks(variant: str) -> None:
+    silence = BinanceFault("freeze", at_frame=60, variant=variant, duration_s=20.0)
+    for seed in (POLLS, POLLS + 4, POLLS + 8):
+        report = spot_campaign.run(seed, venue="binance", items=2_000, schedule=(silence,))
+        assert report.problems == [] and report.polls > 10, f"seed {seed}: {report.problems}"
+        assert report.live_ns < report.total_ns - 6_000_000_000, "nobody called it live meanwhile"
+        audit = audited(*spot_recorded("binance", seed, items=2_000, schedule=(silence,)))
+        assert (audit.findings, audit.polled > 10) == ([], True)
+
+
+def test_an_older_answer_that_is_called_newer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls of a venue whose answers are old: the referee must object."""
+    book = BinanceStream._book  # noqa: SLF001 - the venue itself is to be wrong
+
+    def old(self: BinanceStream, symbol: str, limit: int, *, stale: bool) -> Any:
+        return book(self, symbol, limit, stale=stale or limit == POLL_DEPTH)
+
+    monkeypatch.setattr(BinanceStream, "_book", old)
+    monkeypatch.setattr("bookfeed.sim.binance.stream.STALE_UPDATES", 3)
+    silence = BinanceFault("freeze", at_frame=60, variant="data", duration_s=20.0)
+    report = spot_campaign.run(POLLS, venue="binance", items=2_000, schedule=(silence,))
+    assert any("over when it was asked for" in problem for problem in report.problems)
 
 
 def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:

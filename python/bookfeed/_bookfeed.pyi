@@ -1707,6 +1707,11 @@ class Engine:
         """The books of a connection whose polled answers say next to nothing, and which wait until
         the venue, asked for their best prices alone, says so as well: their instrument numbers.
         """
+    def unstreamed(self, conn: int, ts: int) -> list[int]:
+        """The books of an open connection that are not believed, and of which its stream has said
+        nothing for five seconds by ``ts``: their instrument numbers. They may be polled
+        (``ingest_poll``). Empty where whole books come on the stream.
+        """
     def suspects(self, conn: int) -> list[int]:
         """The live books of a connection that somebody else should be asked about, because they say
         nothing although by their rhythm they should, or for so long that silence will soon take

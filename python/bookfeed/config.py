@@ -120,7 +120,7 @@ class FeedConfig:
     backoff_max_s: Annotated[float, Range(0.05, 3_600)] = 60.0
     reconnect: bool = True
     lines: Annotated[int, Range(1, 2)] = 1
-    poll_interval_s: Annotated[float, Range(0, 60)] = 1.5
+    poll_interval_s: Annotated[float | None, Range(0, 60)] = None
     poll_after_s: Annotated[float, Range(0, 3_600)] = 5.0
     frame_bytes_max: Annotated[int, Range(65_536, 1_073_741_824)] = 67_108_864
 

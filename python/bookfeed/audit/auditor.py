@@ -327,14 +327,15 @@ class Auditor:
         """A book of an answer to a poll that the engine took; whether it may is looked at."""
         (number,) = message.named
         taken = (each for each in self._queue if is_update(each) and each.instrument == number)
-        if not any(each.state == "live_poll" for each in taken):
+        if not any(each.state in ("live", "live_poll") for each in taken):
+            message.whole = False
             return
-        one, asked = self._model.instruments[number], self._asked
-        one.book.load(*message.body)
+        one, asked, reading = self._model.instruments[number], self._asked, self._reading
+        assert reading is not None, "the answer was read"
         self.report.polled += 1
-        connection = self._model.connections.get(one.conn)
-        if connection is not None and connection.opened:
-            self._find("standing", f"book {number} is polled while its connection is open")
+        wrong = reading.take_poll(one, message, asked)
+        if wrong:
+            self._find("standing", f"book {number} {wrong}")
         if one.state in ("live", "suspect") or asked <= self._model.asked.get(number, asked - 1):
             self._find("standing", f"book {number}: a poll replaced something newer")
         self._model.asked[number] = asked

@@ -169,10 +169,20 @@ class Reading:
 
     def read_poll(self, body: bytes, instrument: int | None) -> list[Message]:
         """The whole books of an answer to a poll, of the instrument where that is said; the body of
-        each is its bids and its asks.
+        each is what ``take_poll`` understands: its bids and its asks, unless that is overridden.
         """
         del body, instrument
         return []
+
+    def take_poll(self, one: Instrument, message: Message, asked: int) -> str:
+        """A book of ``read_poll``, asked for at ``asked``, is the engine's from here on; what
+        speaks against that, empty if nothing does.
+        """
+        del asked
+        one.book.load(*message.body)
+        connection = self.model.connections.get(one.conn)
+        opened = connection is not None and connection.opened
+        return "is polled while its connection is open" if opened else ""
 
     def apply(self, conn: int, message: Message) -> Effects:
         """What a message of the stream does to the books, and which of them it breaks."""

@@ -37,8 +37,9 @@ class SessionOptions:
     snapshot_s: float = 30.0
     snapshot_rest_s: float = 5.0
     """How long a book may take before it is fetched by REST."""
-    poll_interval_s: float = 1.5
-    """Where nothing streams, how often a book is asked for; 0 for never."""
+    poll_interval_s: float | None = None
+    """Where nothing streams, how often a book is asked for; 0 for never, ``None``: as the venue has
+    it."""
     poll_after_s: float = 5.0
     """How long nothing may stream before books are asked for."""
     advance_s: float = 0.1

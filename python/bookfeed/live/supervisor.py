@@ -521,10 +521,16 @@ class Supervisor:
             if update.cause == "silence" and shard.opens_later(update.instrument, now_ns):
                 # Nothing was to be heard; that it comes when the market opens is looked after.
                 self._await_books(shard, (update.instrument,))
-            elif update.cause not in NOT_RESYNCED:
+            elif update.cause not in NOT_RESYNCED or self._lost_to_silence(shard, update.cause):
                 self._plan.want(update.instrument, update.cause, now_ns)
             elif update.cause in ("resolved", "unsubscribed"):
                 self._plan.settled(update.instrument, now_ns)
+
+    def _lost_to_silence(self, shard: Shard, cause: str) -> bool:
+        """Whether a book was polled because its stream said nothing, and is not any more: if the
+        stream speaks again, it needs a whole book.
+        """
+        return cause == "expired" and shard.session.open
 
     # Time.
 

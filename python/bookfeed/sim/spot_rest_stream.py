@@ -5,7 +5,7 @@ before it ends a connection that it will.
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from bookfeed.sim.spot_faults import Out, SpotDelivery
 from bookfeed.sim.spot_rest_faults import LATE_S, SHORT_LEVELS, RestInjector, damaged
@@ -20,6 +20,7 @@ class _Answer(NamedTuple):
     """A REST answer under way."""
 
     arrive_ns: int
+    kind: Literal["rest", "poll"]
     symbol: str
     status: int
     body: str
@@ -27,7 +28,7 @@ class _Answer(NamedTuple):
 
 
 class SpotRestStream(SpotStream):
-    """Answers come as items of kind ``rest``, with their status, a while after ``ask``."""
+    """Answers come as items of kind ``rest`` or ``poll``, each with its status, after ``ask``."""
 
     ERRORS: ClassVar[Mapping[int, str]]
     """Bodies of the answers that are errors, by status."""
@@ -37,18 +38,20 @@ class SpotRestStream(SpotStream):
     def __init__(self, rng: Random, injector: RestInjector, conns: int, rate: float) -> None:
         super().__init__(rng, injector, conns, rate)
         self._rest = injector
-        self._asked: list[tuple[str, int]] = []
+        self._asked: list[tuple[str, int, Literal["rest", "poll"]]] = []
         self._answering: list[_Answer] = []
         self._shutdown_ns: dict[int, int] = {}
         """When connections end that were told so."""
 
-    def ask(self, symbol: str, limit: int | None = None) -> None:
-        """Asks REST for a book; the answer is an item of kind ``rest``, with its status.
+    def ask(
+        self, symbol: str, limit: int | None = None, kind: Literal["rest", "poll"] = "rest"
+    ) -> None:
+        """Asks REST for a book; the answer is an item of that kind, with its status.
 
         ``KeyError`` if there is no such symbol.
         """
         self.listed[symbol]
-        self._asked.append((symbol, self.LEVELS if limit is None else limit))
+        self._asked.append((symbol, self.LEVELS if limit is None else limit, kind))
 
     @abstractmethod
     def _book(self, symbol: str, limit: int, *, stale: bool) -> tuple[str, int]:
@@ -78,13 +81,13 @@ class SpotRestStream(SpotStream):
 
     def _answers(self) -> Iterator[SpotItem]:
         asked, self._asked = self._asked, []
-        for symbol, limit in asked:
-            self._answering.append(self._answer(symbol, limit))
+        for symbol, limit, kind in asked:
+            self._answering.append(self._answer(symbol, limit, kind))
         here = sorted(one for one in self._answering if one.arrive_ns <= self._now_ns)
         self._answering = [one for one in self._answering if one.arrive_ns > self._now_ns]
-        for _, symbol, status, body, last in here:
+        for _, kind, symbol, status, body, last in here:
             yield SpotItem(
-                "rest",
+                kind,
                 self._arrival_ns(),
                 self.conn_of(symbol),
                 body.encode(),
@@ -96,7 +99,7 @@ class SpotRestStream(SpotStream):
                 status,
             )
 
-    def _answer(self, symbol: str, limit: int) -> _Answer:
+    def _answer(self, symbol: str, limit: int, asked: Literal["rest", "poll"]) -> _Answer:
         """The answer as it is now, with what goes wrong with it."""
         fastest, slowest = _REST_MS
         arrive_ns = self._now_ns + int(self._rng.uniform(fastest, slowest) * NS_PER_MS)
@@ -113,4 +116,4 @@ class SpotRestStream(SpotStream):
         if fault and kind == "rest_error":
             status = int(fault.variant)
             body, last = self.ERRORS[status], 0
-        return _Answer(arrive_ns, symbol, status, body, last)
+        return _Answer(arrive_ns, asked, symbol, status, body, last)

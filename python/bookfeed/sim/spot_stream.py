@@ -20,11 +20,12 @@ class SpotItem(NamedTuple):
     """One thing that happens to a client.
 
     ``frame``: the payload arrives. ``lost``: the venue sent a frame of this connection, but it
-    is not here, or not yet. ``rest``: an answer arrives. ``ping``: a sign of life that is no text
-    frame. ``connected`` and ``disconnected``: the connection itself.
+    is not here, or not yet. ``rest``: an answer arrives; ``poll``: one that was asked for as such.
+    ``ping``: a sign of life that is no text frame. ``connected`` and ``disconnected``: the
+    connection itself.
     """
 
-    kind: Literal["frame", "lost", "rest", "ping", "connected", "disconnected"]
+    kind: Literal["frame", "lost", "rest", "poll", "ping", "connected", "disconnected"]
     ts_ns: int
     """Receive time, Unix ns; never decreases."""
     conn: int

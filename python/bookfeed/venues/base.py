@@ -182,9 +182,10 @@ class RestPoll:
 
     ``books`` asks for at most ``symbols_max`` symbols, each of which the answer names, in a form
     that the engine's ``ingest_poll`` understands; unless it is not ``named``, which takes requests
-    for one symbol. At most ``burst`` requests are sent at once, and
-    one more every ``interval_s`` seconds. ``witness`` asks for the best prices of symbols alone,
-    where answers may hold books that are none; ``None`` where they do not.
+    for one symbol. A book is asked for every ``every_s`` seconds, unless the user says otherwise.
+    At most ``burst`` requests are sent at once, and one more every ``interval_s`` seconds.
+    ``witness`` asks for the best prices of symbols alone, where answers may hold books that are
+    none; ``None`` where they do not.
     """
 
     books: Callable[[Sequence[str]], RestRequest]
@@ -193,6 +194,7 @@ class RestPoll:
     interval_s: float
     witness: Callable[[Sequence[str]], RestRequest] | None = None
     named: bool = True
+    every_s: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)

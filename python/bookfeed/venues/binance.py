@@ -130,6 +130,7 @@ def binance(
             burst=10,
             interval_s=1.0,
             named=False,
+            every_s=1.0,
         ),
         symbols_per_connection=symbols_per_connection,
         symbols_per_connection_max=STREAMS_MAX // len(names),

@@ -22,6 +22,8 @@ mod desk;
 mod gemini;
 #[path = "spot/kraken.rs"]
 mod kraken;
+#[path = "spot/polled.rs"]
+mod polled;
 #[path = "spot/probes.rs"]
 mod probes;
 #[path = "spot/witnesses.rs"]

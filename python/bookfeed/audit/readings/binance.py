@@ -16,6 +16,7 @@ from bookfeed.audit.books import Instrument, OwnBook, Side, Touch, newest
 from bookfeed.audit.fills import Named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
+    NS_PER_S,
     count,
     is_text,
     is_too_high,
@@ -26,6 +27,8 @@ from bookfeed.audit.numbers import (
 )
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
 
+# How long the stream says nothing of a book before one by polling may stand in for it.
+SILENT_NS: Final = 5 * NS_PER_S
 # Diffs kept for a book that waits for its REST book: more than half an hour of them.
 HELD_MAX: Final = 20_000
 # Diffs of a running book that an answer of a moment ago may need.
@@ -69,6 +72,8 @@ class Ids:
     """The id it stands at, while it is based."""
     newest: int | None = None
     """Last id of the newest diff, whether or not there was a book to apply it to."""
+    heard_ns: int = 0
+    """When that came."""
     held: deque[Diff] = field(default_factory=lambda: deque(maxlen=HELD_MAX))
     """Diffs that came without a basis."""
     claims: dict[int, Touch] = field(default_factory=dict)
@@ -174,6 +179,7 @@ class BinanceReading(Reading):
 
     def _apply_diff(self, one: Instrument, diff: Diff, effects: Effects) -> None:
         ids = self._of(one)
+        ids.heard_ns = self.model.now
         if ids.newest is not None and diff.last <= ids.newest:
             if diff.last == ids.newest:
                 return  # the newest once more
@@ -261,8 +267,16 @@ class BinanceReading(Reading):
             whole = _whole(read_json(body), None)
         except ValueError:
             return []
-        book = (whole.bids, whole.asks)
-        return [Message("poll", named=[instrument], levels=True, whole=True, body=book)]
+        return [Message("poll", named=[instrument], levels=True, whole=True, body=whole)]
+
+    def take_poll(self, one: Instrument, message: Message, asked: int) -> str:
+        """A book at an id, which waits for its stream; that must have said nothing for a while."""
+        ids, connection = self._of(one), self.model.connections.get(one.conn)
+        follows = self._rest_on(one, message.body, Effects())
+        opened = connection is not None and connection.opened
+        if opened and asked - ids.heard_ns < SILENT_NS:
+            return "is polled while its stream speaks"
+        return "" if follows else "is polled, and what the stream said does not follow that"
 
     def apply_rest(self, message: Message) -> Effects:
         """A whole book, and on it the diffs that came meanwhile, as far as they follow it."""
@@ -274,12 +288,18 @@ class BinanceReading(Reading):
         if one.based:
             ids.beside = whole
             self._deepen(one)
-            return effects
+        else:
+            self._rest_on(one, whole, effects)
+        return effects
+
+    def _rest_on(self, one: Instrument, whole: Whole, effects: Effects) -> bool:
+        """A book is a whole one with the diffs behind it; ``False`` if those do not follow it."""
+        ids = self._of(one)
         held = [diff for diff in ids.held if diff.last > whole.last]
         at = whole.last
         for diff in held:
             if diff.first > at + 1:
-                return effects  # too old a book: a newer one has to be fetched
+                return False  # too old a book: a newer one has to be fetched
             at = diff.last
         one.book.load(whole.bids, whole.asks)
         one.based, ids.last, one.deeper = True, whole.last, None
@@ -289,7 +309,7 @@ class BinanceReading(Reading):
         for diff in held:
             self._advance(one, diff)
         self._judge_claims(one, effects)
-        return effects
+        return True
 
 
 def _ends(whole: Whole) -> dict[Side, Decimal]:

@@ -2,6 +2,8 @@
 
 Such books are ``live_poll``: the engine judges the answers, and believes none once a connection is
 open, so that the two never speak at once. A connection is still tried, and takes over by itself.
+Where numbers say how an answer and a stream belong together, books are polled of which the stream
+of an open connection says nothing, too; no more of them than can be kept.
 """
 
 import asyncio
@@ -21,6 +23,9 @@ from bookfeed.venues.base import Endpoint, RestPoll, RestRequest
 
 # Books that are over for good: nobody need be asked for them.
 _OVER: Final = ("resolved", "unsubscribed", "poisoned")
+# Of how many books an open connection may say nothing that they are polled: asked for in turn, they
+# are not too old when it is theirs again.
+SILENT_MAX: Final = 8
 
 
 class Poller:
@@ -60,13 +65,27 @@ class Poller:
             if due != shard.polled:
                 shard.polled = due
                 self._changed(shard)
-        if self._task is None and polled:
+        if self._task is None:
             shard_of = {i: shard for shard in polled for i in shard.instruments if self._lives(i)}
-            batch = self._plan.take(shard_of.keys(), now_ns)
+            shard_of |= self._silent(shards, now_ns)
+            batch = self._plan.take(shard_of.keys(), now_ns) if shard_of else ()
             if batch:
                 task = self._ask({i: shard_of[i] for i in batch})
                 self._task = asyncio.get_running_loop().create_task(task)
         return polled
+
+    def _silent(self, shards: Iterable[Shard], now_ns: int) -> dict[int, Shard]:
+        """Books on open connections of which nothing is said, and their connections."""
+        silent: dict[int, Shard] = {}
+        for shard in shards:
+            books = self._connections.engine.unstreamed(shard.conn, now_ns)
+            here = books[: SILENT_MAX - len(silent)]
+            if here:
+                text = "connection %d: its stream says nothing of %d books; %d of them are polled"
+                key = f"silent {shard.conn}"
+                self._connections.log.warning(key, text, shard.conn, len(books), len(here))
+            silent |= dict.fromkeys(here, shard)
+        return silent
 
     def _is_due(self, shard: Shard, now_ns: int) -> bool:
         session = shard.session
@@ -139,8 +158,10 @@ class Poller:
         return given
 
     def _given(self, batch: Iterable[int], stands_ns: int) -> set[int]:
-        book = self._connections.engine.book
-        return {i for i in batch if book(i).polled and book(i).ts_evidence == stands_ns}
+        views = {i: self._connections.engine.book(i) for i in batch}
+        # One that is live has met its stream with the answer, or just before it.
+        given = {i for i, view in views.items() if view.polled and view.ts_evidence == stands_ns}
+        return given | {i for i, view in views.items() if view.live}
 
     async def _fetch(self, conn: int, request: RestRequest, about: int | None = None) -> int:
         """Have an answer judged, which is ``about`` one book where it does not say so; returns of
@@ -173,10 +194,11 @@ def poller_of(
 ) -> Poller | None:
     """Who polls the books of ``endpoint``; ``None`` where nobody does."""
     poll = endpoint.venue.poll
-    if poll is None or endpoint.rest_url is None or not options.poll_interval_s:
+    if poll is None or endpoint.rest_url is None or options.poll_interval_s == 0:
         return None
+    every_s = poll.every_s if options.poll_interval_s is None else options.poll_interval_s
     plan = PollPlan(
-        seconds_ns(options.poll_interval_s),
+        seconds_ns(every_s),
         poll.symbols_max,
         TokenBucket(poll.burst, seconds_ns(poll.interval_s)),
         rng,

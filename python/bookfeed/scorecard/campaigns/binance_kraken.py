@@ -9,7 +9,8 @@ seed, and the same seed fails again the same way.
 Binance's books say at which update id they stand, so they are held against the truth at that id.
 They are known to the last level of the REST book: as far as that, every level; and their touch
 always. Before the price leaves what is known of a book, more of it must be known, unless the price
-is too fast for that; one that it has left (``window``) is held against the truth as well.
+is too fast for that; one that it has left (``window``) is held against the truth as well. So is one
+that is polled while its stream is silent, and it must be no older than the question.
 Kraken's are held against the truth of the message that was heard last: the best ten levels a side
 always, which its sums cover; the whole window unless a fault that no sum can show has struck since
 the last whole book. Coinbase's are held against it whole, since every message has a number.
@@ -61,7 +62,7 @@ SUMMED: Final = 10
 """Levels a side that a sum covers."""
 
 # What a session that mends books brings about.
-ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "evidence"})
+ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "evidence", "polled"})
 # What the referee holds against the truth where it happens.
 JUDGED: Final = frozenset({"window"})
 
@@ -75,7 +76,7 @@ _SUMS: Final = frozenset({"checksum_mismatch", "crossed"})
 _BESIDE: Final = frozenset({"withheld"})
 """What the best levels on a channel of their own show."""
 _ANY: Final = _NUMBERED | _SUMS | _BESIDE | {"malformed", "bbo_mismatch"}
-_QUIET: Final = frozenset({"silence", "late"})
+_QUIET: Final = frozenset({"silence", "late", "expired"})
 # What each fault may be called by the engine. Faults that no engine need notice have no name.
 FITTING: Final[dict[str, frozenset[str]]] = {
     "drop": _NUMBERED | _SUMS | _BESIDE,
@@ -127,20 +128,22 @@ class BinanceReferee(Referee[BinanceStream]):
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
         if symbol in self.unproved:
             return
-        if item.is_book and item.kind in ("frame", "rest"):
-            self.told[symbol] = max(item.last, self.told[symbol] if item.kind == "rest" else 0)
+        if item.is_book and item.kind in ("frame", "rest", "poll"):
+            self.told[symbol] = max(item.last, 0 if item.kind == "frame" else self.told[symbol])
             self._heard[symbol].append((item.ts_ns, item.last))
         if (symbol, "stale", "window") in self.fresh:
             self._left(symbol, view, item)
-        if not view.live:
+        if not (view.live or view.polled):
             return
         stands_at = view.update_id
         truth = None if stands_at is None else self.stream.truth.at(symbol, stands_at)
         if stands_at is None or truth is None:
-            self._problem(f"{symbol} live at {stands_at}, where no book is")
+            self._problem(f"{symbol} {view.state} at {stands_at}, where no book is")
             return
-        if item.is_book and item.kind == "frame" and stands_at < item.last:
+        if view.live and item.is_book and item.kind == "frame" and stands_at < item.last:
             self._problem(f"{symbol} live at {stands_at}, but {item.last} was told")
+        if view.polled and item.kind == "poll":
+            self._polled(symbol, stands_at)
         for side, mine, true in zip(SIDES, sides_of(view), sides_in(truth), strict=True):
             self._side(side, mine, true, view)
 
@@ -156,9 +159,17 @@ class BinanceReferee(Referee[BinanceStream]):
         missing = sorted((owed | set(true[:1])) - set(mine))
         if wrong or missing:
             self._problem(
-                f"{view.symbol} live and wrong at {view.update_id}: {name}s that are not "
+                f"{view.symbol} {view.state} and wrong at {view.update_id}: {name}s that are not "
                 f"{wrong[:2]}, that lack {missing[:2]}, known to {reach}"
             )
+
+    def _polled(self, symbol: str, stands_at: int) -> None:
+        """An answer that was taken is no older than the question, unless the venue's was."""
+        self.report.polls += 1
+        assert isinstance(self.client, BinanceClient), "nobody else polls"
+        stale = any(event.fault.kind == "rest_stale" for event in self.stream.fault_log)
+        if not stale and stands_at < self.client.polled_at[symbol]:
+            self._problem(f"{symbol} polled at {stands_at}, which was over when it was asked for")
 
     def _left(self, symbol: str, view: BookView, item: SpotItem) -> None:
         """A book was lost because the price left what is known of it: so it did."""

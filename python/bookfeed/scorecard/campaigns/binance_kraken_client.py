@@ -25,9 +25,12 @@ ARRIVE_NS: Final = 2_000 * MS
 """How long a book may take to come by itself."""
 LOOK_EVERY_NS: Final = 1_500 * MS
 """How often a client that does so asks for books that it may have."""
-# Of four clients, these do.
+POLL_EVERY_NS: Final = 1_000 * MS
+POLL_DEPTH: Final = 15
+# Of four clients, these do; and one polls books of which its open connection says nothing.
 LOOKS: Final = 2
 TWICE: Final = 1
+POLLS: Final = 3
 MENDS_MAX: Final = 4
 """How often a book is asked for before its connection is given up."""
 OVER: Final = frozenset({"disconnected", "unsubscribed"})
@@ -186,6 +189,10 @@ class BinanceClient(Client[BinanceStream]):
         super().__init__(stream, start_ns)
         self._eager = stream.venue.config.seed % 4
         self._look_ns = start_ns + LOOK_EVERY_NS
+        self._polled_ns: dict[str, int] = {}
+        """When each book was asked for by polling."""
+        self.polled_at: dict[str, int] = {}
+        """At which update its venue stood then."""
 
     def advance(self, ts: int) -> None:
         """As any client does; now and then all books are asked for, whatever their state."""
@@ -194,6 +201,37 @@ class BinanceClient(Client[BinanceStream]):
             self._look_ns = ts + LOOK_EVERY_NS
             for symbol in self.symbols:
                 self.ask(symbol)
+        if self._eager == POLLS:
+            self._poll(ts)
+
+    def _poll(self, ts: int) -> None:
+        """Asks for the books of which an open connection says nothing, each once in a while."""
+        silent = [i for conn in range(self.stream.conns) for i in self.engine.unstreamed(conn, ts)]
+        for symbol in (self.symbols[instrument] for instrument in silent):
+            if ts >= self._polled_ns.get(symbol, 0) + POLL_EVERY_NS:
+                self._polled_ns[symbol] = ts
+                self.polled_at[symbol] = self.stream.truth.version(symbol)
+                self.stream.ask(symbol, POLL_DEPTH, "poll")
+
+    def take(self, item: SpotItem) -> None:
+        """One item of the stream; the answer to a poll is taken as such."""
+        if item.kind == "poll" and item.status == 200:
+            asked, number = self._polled_ns[item.symbol], self.views[item.symbol].instrument
+            self.engine.ingest_poll(
+                item.conn, item.payload, item.ts_ns, asked=asked, instrument=number
+            )
+        super().take(item)
+
+    def _mend(self, symbol: str, ts: int) -> None:
+        """A client that polls is content with that, and gives no connection up for its silence."""
+        view = self.views[symbol]
+        if self._eager != POLLS or not (view.polled or view.cause in ("silence", "expired")):
+            super()._mend(symbol, ts)
+        elif not view.polled:
+            self.mend_ns[symbol] = ts + MEND_EVERY_NS
+            self.engine.resync_begin(view.instrument, ts)
+            self.ask(symbol)
+            self.drain()
 
     @property
     def depth(self) -> int:

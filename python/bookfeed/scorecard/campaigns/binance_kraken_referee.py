@@ -69,7 +69,7 @@ class Referee(ABC, Generic[S]):
                 self._problem(f"{symbol} live after {silent_ns / MS:.0f} ms")
             if view.live and item.kind == "disconnected" and conn == item.conn:
                 self._problem(f"{symbol} live without a connection at {item.ts_ns}")
-        about = item.symbol if item.kind in ("frame", "rest") else ""
+        about = item.symbol if item.kind in ("frame", "rest", "poll") else ""
         if about in self.client.views and about not in self._struck(struck):
             self.report.checks += 1
             self.check(about, self.client.views[about], item)

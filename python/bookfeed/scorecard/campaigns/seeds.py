@@ -26,6 +26,8 @@ class Report:
     seed: int
     frames: int = 0
     checks: int = 0
+    polls: int = 0
+    """Books by polling that were judged."""
     transitions: int = 0
     signals: int = 0
     faults: Counter[str] = field(default_factory=Counter)

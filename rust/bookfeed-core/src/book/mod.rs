@@ -241,6 +241,10 @@ pub(crate) struct PollMemory {
     pub(crate) witness: Option<(Nanos, bool)>,
     /// Whether an answer with the book was left out for want of such a word.
     pub(crate) doubted: bool,
+    /// When its numbered stream last said anything of it, or its connection opened.
+    pub(crate) heard: Nanos,
+    /// Whether the book began with an answer to a poll, which tells few of its levels.
+    pub(crate) shallow: bool,
 }
 
 /// The price grid, as whole books and changes of it have it.

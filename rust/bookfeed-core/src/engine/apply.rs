@@ -274,6 +274,7 @@ impl Applier {
             let before = book.rare.stitch.book_id().unwrap_or(0);
             book.rare.beside.note_change(before, bids, asks);
         }
+        book.rare.poll.heard = origin.ts_recv;
         let verdict = book.rare.stitch.take(updates, bids.len() + asks.len());
         match verdict {
             Verdict::Apply => {

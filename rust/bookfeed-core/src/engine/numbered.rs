@@ -6,6 +6,7 @@ use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::proof::{self, Proved};
 use crate::event::ProofClaim;
+use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
 use crate::sequence::stream::StreamId;
 use crate::time::Nanos;
@@ -92,6 +93,8 @@ impl Judge {
             book.evidence.count(Evidence::InSequence);
         }
         if resumes {
+            // From here on its stream keeps it, if it was polled until now.
+            book.rare.expires = ABSENT;
             self.begin_run(world, id, origin.ts_recv);
         }
     }

@@ -5,6 +5,11 @@
 //! `Config::poll_age`. An answer never replaces a newer book, and never one that a connection carries:
 //! as soon as that is open, its word alone counts.
 //!
+//! Where changes are numbered and whole books come by REST alone, a connection may be open and its
+//! stream silent. Then a book that is not believed is polled as well ([`Engine::unstreamed`]). An
+//! answer stands at a number, so it waits for the stream as any whole book does: as soon as the stream
+//! has come to that number the book is `live`, known as deep as a poll tells.
+//!
 //! Where a venue answers with ghosts now and then (`Row::ghosts`), a touch that says next to nothing
 //! is believed only if the venue, asked for the touch alone, says so as well.
 
@@ -12,17 +17,20 @@ use super::Engine;
 use super::applied::How;
 use super::apply::Applier;
 use super::judge::Judge;
-use super::whole::load;
+use super::whole::{join, load};
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State, Verdict};
 use crate::event::{Body, Frame, Message, Snapshot, TouchClaim};
 use crate::fixed::{ABSENT, PRICE_ONE, Price};
 use crate::instrument::InstrumentId;
-use crate::time::Nanos;
+use crate::sequence::update_ids::Seed;
+use crate::time::{Nanos, SECOND};
 use crate::venue::Continuity;
 use std::ops::Range;
 
+/// How long the stream of an open connection says nothing of a book before that may be polled.
+const SILENT: Nanos = 5 * SECOND;
 /// A best bid up to here, or none, and a best ask from one minus it on, or none, say nothing.
 const GHOST_BID: Price = PRICE_ONE / 100;
 
@@ -34,6 +42,14 @@ impl Engine {
         let ids = self.world.connection(conn).map_or(&[][..], |c| &c.instruments);
         let doubted = |id: &InstrumentId| self.world.books[*id as usize].rare.poll.doubted;
         ids.iter().copied().filter(doubted).collect()
+    }
+
+    /// The instruments of an open connection whose books are not believed, and of which its stream
+    /// says nothing: they may be polled.
+    #[must_use]
+    pub fn unstreamed(&self, conn: u32, ts: Nanos) -> Vec<InstrumentId> {
+        let ids = self.world.connection(conn).filter(|c| c.open).map_or(&[][..], |c| &c.instruments);
+        ids.iter().copied().filter(|&id| is_silent(&self.world, id, ts)).collect()
     }
 }
 
@@ -49,25 +65,27 @@ impl Applier {
         asked: Nanos,
     ) {
         self.applied.touched.clear();
-        let taken = match &message.body {
+        let how = match &message.body {
             Body::Snapshot(snapshot) => {
-                takes(world, origin, frame, snapshot, asked)
+                let stands_at = message.place.seq;
+                if takes(world, origin, frame, snapshot, stands_at, asked)
                     && load(world, judge, snapshot.instrument, origin, frame, snapshot)
+                {
+                    put_in_place(world, judge, origin, snapshot.instrument, stands_at, asked)
+                } else {
+                    None
+                }
             }
             Body::Touch(claim) => return hear_witness(world, claim, asked),
             Body::Malformed(malformed) => {
                 world.note_error(origin.conn, origin.ts_recv, malformed.what, malformed.offset);
-                false
+                None
             }
-            _ => false,
+            _ => None,
         };
-        if let (true, Body::Snapshot(snapshot)) = (taken, &message.body) {
+        if let (Some(how), Body::Snapshot(snapshot)) = (how, &message.body) {
             world.counters.rest_accepted += 1;
-            if world.continuity(snapshot.instrument) == Some(Continuity::UpdateIds) {
-                // As deep as was asked for, and no further.
-                world.book(snapshot.instrument).note_end();
-            }
-            self.applied.touch(snapshot.instrument, How::Polled(asked));
+            self.applied.touch(snapshot.instrument, how);
         } else {
             world.counters.rest_rejected += 1;
         }
@@ -103,8 +121,50 @@ impl Judge {
     }
 }
 
-/// Whether the answer to a poll may replace the book.
-fn takes(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot, asked: Nanos) -> bool {
+/// Whether whole books of an instrument come by REST alone, at a number of its stream.
+fn is_seeded(world: &World, id: InstrumentId) -> bool {
+    let on_the_stream = world.begins_whole(id) || world.chained(id);
+    world.continuity(id) == Some(Continuity::UpdateIds) && !on_the_stream
+}
+
+/// Whether a book is not believed, and its stream has said nothing of it for long enough at `ts`.
+fn is_silent(world: &World, id: InstrumentId, ts: Nanos) -> bool {
+    let book = &world.books[id as usize];
+    let silent = ts >= book.rare.poll.heard.saturating_add(SILENT);
+    is_seeded(world, id) && silent && !book.running() && !book.over() && book.state != State::Idle
+}
+
+/// An answer is the book from here on: what it is to be judged by, unless it cannot be believed.
+fn put_in_place(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    stands_at: u64,
+    asked: Nanos,
+) -> Option<How> {
+    if !is_seeded(world, id) {
+        return Some(How::Polled(asked));
+    }
+    let book = world.book(id);
+    // As deep as was asked for, and no further.
+    book.note_end();
+    book.rare.poll.shallow = true;
+    match join(world, judge, origin, id, stands_at)? {
+        true => Some(How::Joined { resumes: true }),
+        false => Some(How::Polled(asked)),
+    }
+}
+
+/// Whether the answer to a poll, which stands at the number `stands_at` if any, may replace the book.
+fn takes(
+    world: &mut World,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    stands_at: u64,
+    asked: Nanos,
+) -> bool {
     let id = snapshot.instrument;
     let Some(about) = world.instruments.at(id) else {
         world.counters.unknown_instruments += 1;
@@ -112,13 +172,14 @@ fn takes(world: &mut World, origin: &Origin, frame: &Frame, snapshot: &Snapshot,
     };
     let (conn, ghosts) = (about.conn, about.venue.row().ghosts);
     let open = world.connection(conn).is_some_and(|c| c.open);
-    let age = world.config.poll_age;
+    let carried = open && !is_silent(world, id, asked);
+    let (age, seeded) = (world.config.poll_age, is_seeded(world, id));
     let too_old = asked.saturating_add(age) <= origin.ts_recv;
     let book = world.book(id);
-    if open || too_old || book.running() || book.over() || book.state == State::Idle {
+    if carried || too_old || book.running() || book.over() || book.state == State::Idle {
         return false;
     }
-    if is_older(book, origin.ts_event, asked) {
+    if is_older(book, origin.ts_event, asked) || seeded && is_behind(book, stands_at) {
         book.evidence.count(Evidence::OutOfOrder);
         return false;
     }
@@ -135,6 +196,12 @@ fn is_older(book: &Book, ts_event: Nanos, asked: Nanos) -> bool {
     let known = if book.polled() { book.ts_evidence } else { book.ts_recv.max(book.ts_evidence) };
     let overtaken = ts_event != ABSENT && book.ts_event != ABSENT && ts_event < book.ts_event;
     asked <= known || overtaken
+}
+
+/// Whether an answer stands at no number, or at one before what is known already.
+fn is_behind(book: &Book, stands_at: u64) -> bool {
+    let passed = book.polled() && book.rare.stitch.book_id().is_some_and(|id| stands_at < id);
+    stands_at == 0 || passed || book.rare.stitch.weigh(stands_at) != Seed::Fits
 }
 
 /// Whether an answer says nothing, and the venue's word of the touch is another, or wanting.

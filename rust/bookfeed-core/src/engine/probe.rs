@@ -1,6 +1,7 @@
 //! Whole books by REST that are wanted beside running ones ([`Probe`]): of a book whose price has
 //! come halfway to the end of what is known of it, so that more is known before the price is there;
-//! and now and then of one whose stream numbers nothing, since no other evidence reaches as deep.
+//! of one that was polled until its stream spoke, since a poll tells few levels; and now and then of
+//! one whose stream numbers nothing, since no other evidence reaches as deep.
 //!
 //! Which books that is, is looked at when time passes. Whoever asks the venue reads it
 //! ([`Engine::probes`]); the answer comes as any other.
@@ -50,7 +51,10 @@ pub(super) fn look_at(connection: &Connection, books: &mut [Book], ts: Nanos) {
         let rare = &book.rare;
         let since = rare.ts_probed.max(rare.ts_state);
         let wanted = book.believable()
-            && if timed { ts.saturating_sub(since) >= PROBE_EVERY } else { book.near_end() };
+            && match timed {
+                true => ts.saturating_sub(since) >= PROBE_EVERY,
+                false => rare.poll.shallow || book.near_end(),
+            };
         let kept_since = match &rare.probe {
             Some(probe) if !probe.awaits_answer() => continue,
             Some(probe) => probe.began,
@@ -98,7 +102,8 @@ pub(super) fn take(
     let Some(waiting) = probe.as_mut().filter(|probe| probe.awaits_answer()) else { return false };
     match waiting.take(stands_at, levels) {
         Ok(Seed::Fits) => {
-            world.book(id).rare.ts_probed = origin.ts_recv;
+            let rare = &mut world.book(id).rare;
+            (rare.ts_probed, rare.poll.shallow) = (origin.ts_recv, false);
             settle(world, judge, origin, id);
         }
         Ok(Seed::TooOld { .. } | Seed::Behind { .. }) => {

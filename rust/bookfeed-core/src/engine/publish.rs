@@ -92,6 +92,7 @@ impl Publisher {
             (book.ts_seen, book.rare.ts_discarded) = (ABSENT, ABSENT);
             book.at_odds = false;
             book.rare.stitch.restart();
+            book.rare.poll.heard = ts;
         }
         if (book.state, book.cause) == (state, cause) && state != State::Live {
             return false;

@@ -298,8 +298,10 @@ impl Applier {
         if book.believable() && stated {
             return compare_seed(world, judge, origin, frame, snapshot, stands_at);
         }
-        // A running book needs none: its stream proves it, and nothing proves the answer.
-        let wanted = stated && book.state != State::Idle && !book.running() && !book.over();
+        // A running book needs none: its stream proves it, and nothing proves the answer. Neither does
+        // one that is polled, unless a fetch was begun: the answer may be older.
+        let resting = matches!(book.state, State::Idle | State::LivePoll) || book.over();
+        let wanted = stated && !resting && !book.running();
         let seed = if wanted { Some(book.rare.stitch.weigh(stands_at)) } else { None };
         match seed {
             Some(Seed::Fits) => {}
@@ -317,27 +319,14 @@ impl Applier {
             return;
         }
         let book = world.book_to_change(id);
+        book.rare.poll.shallow = false;
         if !timed {
             book.note_end();
         }
-        book.rare.stitch.seed(stands_at);
-        let mut denied = book.meet_touches();
-        while let Some(waiting) = book.rare.stitch.take_waiting() {
-            let (bids, asks) = waiting.levels.split_at(waiting.bids);
-            book.set_all(bids, asks);
-            book.ts_event = book.ts_event.max(waiting.ts_event);
-            denied |= book.meet_touches();
-        }
-        if denied {
-            // The venue gave another touch for one of the updates that the book passed through.
-            return judge.turn(world, id, State::Stale, Cause::BboMismatch, origin.ts_recv);
-        }
-        if book.beyond_known() {
-            return judge.turn(world, id, State::Stale, Cause::Window, origin.ts_recv);
-        }
         // A book ahead of its stream waits until the stream has come to it.
-        let resumes = book.rare.stitch.caught_up();
-        self.applied.touch(id, How::Joined { resumes });
+        if let Some(resumes) = join(world, judge, origin, id, stands_at) {
+            self.applied.touch(id, How::Joined { resumes });
+        }
     }
 }
 
@@ -368,6 +357,34 @@ fn goes_on(
         world.vouch_for_silence(id, origin.ts_recv);
     }
     false
+}
+
+/// Joins a whole book that was just put in place to its stream at update `stands_at`, with what
+/// waits for it put on it; whether the stream has come to it. `None` if it cannot be believed.
+pub(super) fn join(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    id: InstrumentId,
+    stands_at: u64,
+) -> Option<bool> {
+    let book = world.book_to_change(id);
+    book.rare.stitch.seed(stands_at);
+    let mut denied = book.meet_touches();
+    while let Some(waiting) = book.rare.stitch.take_waiting() {
+        let (bids, asks) = waiting.levels.split_at(waiting.bids);
+        book.set_all(bids, asks);
+        book.ts_event = book.ts_event.max(waiting.ts_event);
+        denied |= book.meet_touches();
+    }
+    let cause = match (denied, book.beyond_known()) {
+        // The venue gave another touch for one of the updates that the book passed through.
+        (true, _) => Cause::BboMismatch,
+        (false, true) => Cause::Window,
+        (false, false) => return Some(book.rare.stitch.caught_up()),
+    };
+    judge.turn(world, id, State::Stale, cause, origin.ts_recv);
+    None
 }
 
 /// A whole book whose number came before, in a run that may be a new beginning. It is put in place,

@@ -139,6 +139,15 @@ impl Engine {
         doubted.into_iter().filter_map(|id| all.at(id)).map(|about| about.number).collect()
     }
 
+    /// The books of an open connection that are not believed, and of which its stream has said
+    /// nothing for five seconds by ``ts``: their instrument numbers. They may be polled
+    /// (``ingest_poll``). Empty where whole books come on the stream.
+    fn unstreamed(&self, conn: u32, ts: i64) -> Vec<u32> {
+        let all = self.inner.instruments();
+        let silent = self.inner.unstreamed(conn, ts).into_iter().filter_map(|id| all.at(id));
+        silent.map(|about| about.number).collect()
+    }
+
     /// The live books of a connection that somebody else should be asked about, because they say
     /// nothing although by their rhythm they should, or for so long that silence will soon take
     /// them out: their instrument numbers, the busiest first, then those that were proved the
