@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from bookfeed.sim import polymarket
 from bookfeed.sim.binance import BinanceSimConfig, BinanceSimServer, serve
 from bookfeed.sim.binance.faults import BinanceFault
 from bookfeed.venues import Endpoint
-from bookfeed.venues.binance import POLL_DEPTH, BinanceMarket, BinanceSection
+from bookfeed.venues.base import Mirror
+from bookfeed.venues.binance import MIRROR, POLL_DEPTH, BinanceMarket, BinanceSection
 from bookfeed.venues.polymarket import polymarket as polymarket_venue
 
 S = 1_000_000_000
@@ -101,6 +103,54 @@ async def test_books_of_which_an_open_stream_says_nothing_are_polled_until_it_sp
     assert replayed(one.tape.records) == b"".join(one.watcher.emitted)
     report = audited(one.tape.records)
     assert (report.findings, report.polled > 0) == ([], True)
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS, HTTPStatus.FORBIDDEN])
+async def test_who_is_turned_away_is_served_at_the_mirror_from_then_on(
+    status: HTTPStatus, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, server = [await serve(BinanceSimConfig(markets=2, levels=60, rate=400.0)) for _ in "12"]
+    here.block(status)
+    here.rest_faults.begin("abroad")
+    there = endpoint_of(server)
+    assert there.rest_url is not None
+    mirror = Mirror(there.url, there.rest_url)
+    endpoint = replace(there, url=f"{here.url}/ws", rest_url=here.rest_url, mirror=mirror)
+    one = Running("binance", server, markets_of(server), BinanceFault)
+    async with following(one, endpoint):
+        await one.live()
+        await one.checked()
+        for _ in range(2):
+            one.inject("disconnect")
+            await until(lambda: not one.feed.book("BTCUSDT").live)
+            await one.live()
+        await one.checked()
+        assert one.feed.counters()["connect_failures"] == 1, "asked once, and not again"
+    assert here.rest_requests == 1
+    told = [text for text in caplog.messages if "does not serve this place" in text]
+    assert len(told) == 2, "its stream, and its books"
+    await here.close()
+
+
+async def test_without_a_mirror_who_is_turned_away_goes_on_asking() -> None:
+    server = await serve(BinanceSimConfig(markets=1))
+    server.block(HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS)
+    one = Running("binance", server, markets_of(server), BinanceFault)
+    async with following(one, endpoint_of(server)):
+        await until(lambda: one.feed.counters()["connect_failures"] > 2)
+        server.refusing = None
+        await one.live()
+
+
+def test_the_mirror_is_that_of_the_main_addresses_alone() -> None:
+    assert BinanceSection().endpoint("test").mirror == MIRROR
+    assert MIRROR.url == BinanceSection(site="data").endpoint("test").url
+    for section in (
+        BinanceSection(site="us"),
+        BinanceSection(site="data"),
+        BinanceSection(rest_url="https://binance.test"),
+    ):
+        assert section.endpoint("test").mirror is None
 
 
 async def test_a_recording_replays_to_the_same_records_and_the_audit_agrees() -> None:

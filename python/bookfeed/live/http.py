@@ -20,6 +20,7 @@ from bookfeed.clock import NS_PER_S, seconds_ns
 from bookfeed.errors import ConfigError, SessionError
 from bookfeed.live.handshake import told
 from bookfeed.live.lookup import Resolver
+from bookfeed.live.place import Place
 from bookfeed.live.proxy import proxy_of
 from bookfeed.venues.base import Endpoint, RestRequest
 
@@ -96,7 +97,8 @@ def http_date_s(text: str | None) -> float | None:
 
 
 class RestClient:
-    """Sends requests to one address over kept-alive connections.
+    """Sends requests to one address over kept-alive connections; to the other one of its place,
+    if that address turns it away.
 
     ``sign`` makes headers of a request and its path, from the root of the host on and without its
     query; ``hidden`` is what errors must not show.
@@ -105,25 +107,27 @@ class RestClient:
 
     def __init__(
         self,
-        url: str,
+        url: str | Place,
         *,
         ssl_context: ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
         sign: Callable[[RestRequest, str], Mapping[str, str]] | None = None,
         hidden: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise SessionError(f"REST address {url!r} must begin with http:// or https://")
+        place = Place(url) if isinstance(url, str) else url
+        if urlsplit(place.url).scheme not in ("http", "https"):
+            raise SessionError(f"REST address {place.url!r} must begin with http:// or https://")
         if not available():
             raise SessionError(
                 "a REST address needs aiohttp: pip install 'bookfeed[rest]', or leave it out"
             )
         # Now, and not when the first book is lost: the loop would stand still for it.
         importlib.import_module("aiohttp")
-        self._url: Final = url.rstrip("/")
+        self._place: Final = place
+        self._url = place.url.rstrip("/")
         self._ssl: Final = ssl_context
         self._timeout_s: Final = timeout_s
-        self._proxy: Final = proxy_of(url)
+        self._proxy = proxy_of(place.url)
         self._sign: Final = sign
         self._hidden: Final = hidden
         self._session: aiohttp.ClientSession | None = None
@@ -141,7 +145,13 @@ class RestClient:
         With ``unless_etag`` the server may answer 304, without a body, that nothing has changed.
         """
         self._under_way += 1
+        asked = self._place.url
         try:
+            return await self._ask(request, unless_etag)
+        except RestError as error:
+            if not self._place.turned_away(asked, error.status):
+                raise
+            self._url, self._proxy = self._place.url.rstrip("/"), proxy_of(self._place.url)
             return await self._ask(request, unless_etag)
         finally:
             self._under_way -= 1

@@ -20,6 +20,12 @@ DENIED: Final = (401, 403)
 _CODE: Final = re.compile(rb'"code"\s*:\s*"([A-Za-z_]{1,64})"')
 
 
+def status_of(error: Exception | None) -> int:
+    """What a handshake was answered with; 0 where there was no answer."""
+    response = _response(error)
+    return 0 if response is None else int(response.status)
+
+
 def retry_after(error: Exception | None) -> int:
     """How long the server asked to be left alone, in nanoseconds; 0 if it did not."""
     response = _response(error)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 import traceback
+from dataclasses import replace
 from typing import Final
 
 from picows import WSMsgType
@@ -54,8 +55,9 @@ from bookfeed.live.handshake import (
 from bookfeed.live.host import Host, Intake, SessionCounters, borne
 from bookfeed.live.listener import FeedListener
 from bookfeed.live.native import listener_of
+from bookfeed.live.place import Place
 from bookfeed.live.proxy import proxy_of
-from bookfeed.live.refusal import refusal, retry_after
+from bookfeed.live.refusal import refusal, retry_after, status_of
 from bookfeed.live.resets import ResetWatch
 from bookfeed.live.skew import clock_ahead_s, clock_complaint
 from bookfeed.log import RateLimitedLog
@@ -82,7 +84,8 @@ class Session:
     """One connection, kept up for as long as the session lives.
 
     ``conn`` is its number in the engine, the same through all attempts. Without ``native`` all
-    frames are taken in Python.
+    frames are taken in Python. ``place`` is where it connects to, unless that is the endpoint's
+    address alone.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Session:
         host: Host,
         frame_bytes_max: int | None = None,
         native: bool = True,
+        place: Place | None = None,
     ) -> None:
         self.conn: Final = conn
         self.inputs: Final[Intake] = inputs
@@ -104,11 +108,12 @@ class Session:
         self.counters: Final = SessionCounters()
         self.frame_bytes_max: Final = frame_bytes_max or endpoint.venue.frame_bytes_max
         self.native: Final = native
-        self._endpoint: Final = endpoint
+        self._endpoint = endpoint
+        self._place: Final = place or Place(endpoint.url)
         self._venue: Final = endpoint.venue
         self._logic: Final = logic
         self._dialer: Final = Dialer()
-        self._proxy: Final = proxy_of(endpoint.url)
+        self._proxy = proxy_of(endpoint.url)
         self._listener: FeedListener | None = None
         # Listeners whose socket is not gone yet; more than one only for moments.
         self._sockets: dict[FeedListener, ResetWatch] = {}
@@ -521,6 +526,9 @@ class Session:
         listener = listener_of(self, self._venue)
         self._listener = listener
         try:
+            if self._place.url != self._endpoint.url:
+                self._endpoint = replace(self._endpoint, url=self._place.url)
+                self._proxy = proxy_of(self._place.url)
             # Signatures carry the wall clock's time, not the session's. The session's clock does
             # not follow the wall's steps, so that books do not age by them; the venue, however,
             # compares with what everybody's wall says now.
@@ -557,6 +565,10 @@ class Session:
         self._step(failed)
 
     def _understood(self, reason: str, error: Exception | None) -> Failed:
+        status = status_of(error)
+        if self._place.turned_away(self._endpoint.url, status):
+            self.denied, self.cause = False, f"cannot connect: turned away with HTTP {status}"
+            return Failed(reason)
         denied = refusal(error, time.time())
         self.denied = denied is not None
         if denied is None:

@@ -22,6 +22,7 @@ from bookfeed.live.host import borne
 from bookfeed.live.lines import Lines
 from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import Stagger
+from bookfeed.live.place import place_of
 from bookfeed.live.recovery.apart import Apart
 from bookfeed.live.recovery.plan import NO_SNAPSHOT, NOT_RESYNCED, ResyncPlan
 from bookfeed.live.recovery.poll import poller_of
@@ -87,6 +88,7 @@ class Supervisor:
         self._options: Final = options
         # Numbers of connections, shared with the supervisors of other venues.
         self._conns: Final = conns
+        self._place: Final = place_of(endpoint)
         spacing_s, venue = options.connect_stagger_s, endpoint.venue
         spacing_s = venue.connect_stagger_s if spacing_s is None else spacing_s
         self._stagger: Final = Stagger(seconds_ns(spacing_s))
@@ -225,6 +227,7 @@ class Supervisor:
             host=self,
             frame_bytes_max=self._options.frame_bytes_max,
             native=self._options.native,
+            place=self._place,
         )
 
     def _put(

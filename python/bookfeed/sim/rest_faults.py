@@ -6,7 +6,7 @@
 
 Kinds, as the venues' pages have them:
 
-* ``limit``: 429, with ``Retry-After`` or without; ``away``: 503, likewise.
+* ``limit``: 429, with ``Retry-After`` or without; ``away``: 503, likewise; ``abroad``: 451.
 * ``page``: 200, with an HTML page in place of an answer; ``hang``: no answer for a while.
 * ``late``: an answer of when it was asked for is sent a while later.
 * ``older``: every third answer is the one before the last, and does not say so.
@@ -32,9 +32,20 @@ from bookfeed.sim.beside import ELSEWHERE, LATE_S, PAGE, retry_after
 from bookfeed.sim.faults import Mishap
 
 RestFaultKind = Literal[
-    "limit", "away", "page", "hang", "late", "older", "stale", "poison", "clamp", "hidden", "ghost"
+    "limit",
+    "away",
+    "abroad",
+    "page",
+    "hang",
+    "late",
+    "older",
+    "stale",
+    "poison",
+    "clamp",
+    "hidden",
+    "ghost",
 ]
-_STATUS: Final[dict[str, int]] = {"limit": 429, "away": 503}
+_STATUS: Final[dict[str, int]] = {"limit": 429, "away": 503, "abroad": 451}
 _STATUSES: Final = {"rest-429": 429, "rest-418": 418, "rest-503": 503}
 # What a fault of a schedule is begun as, here; the others are answers of their own.
 _AS: Final[dict[str, RestFaultKind]] = {
@@ -105,7 +116,7 @@ class RestFaults:
         """The answer to a request, by ``handler`` or in its place."""
         if (spoilt := await self._as_scheduled(request)) is not None:
             return spoilt
-        kinds: tuple[RestFaultKind, ...] = ("limit", "away")
+        kinds: tuple[RestFaultKind, ...] = ("limit", "away", "abroad")
         for kind in kinds:
             if (fault := self._hit(kind)) is not None:
                 after = fault.retry_after_s

@@ -305,8 +305,18 @@ class Venue:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """Where a venue has the same books for those that its main addresses turn away."""
+
+    url: str
+    """Address of its WebSocket there."""
+    rest_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A venue and where it is to be found; without ``rest_url`` nothing is fetched by REST.
+    Where it answers 403 or 451, its ``mirror`` is asked instead, if it has one.
 
     ``headers`` are sent with every handshake of the WebSocket, but not with REST requests; those
     by which the venue recognises a key replace them. Their values are secrets: they are neither
@@ -322,6 +332,7 @@ class Endpoint:
     ssl_context: ssl.SSLContext | None = None
     """TLS settings of the WebSocket; ``None``: the system's."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    mirror: Mirror | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.headers, Mapping):

@@ -18,6 +18,7 @@ from bookfeed.venues.base import (
     Endpoint,
     MarketSection,
     Membership,
+    Mirror,
     RestPoll,
     RestRequest,
     RestSeeds,
@@ -47,6 +48,9 @@ REST_URLS: Final[dict[Site, str]] = {
 }
 # Messages come as they are, without an envelope that names their stream.
 PATH: Final = "/ws"
+
+MIRROR: Final = Mirror(WS_URLS["data"] + PATH, REST_URLS["data"])
+"""The same market data, for those whom ``binance.com`` turns away for where they are."""
 
 CHANGES: Final = "depth@100ms"
 TRADES: Final = "trade"
@@ -173,7 +177,9 @@ class BinanceSection(Section):
         )
         ws_url = venue.ws_url if self.ws_url is None else self.ws_url.rstrip("/") + PATH
         rest_url = venue.rest_url if self.rest_url is None else self.rest_url or None
-        return Endpoint(venue, ws_url, rest_url)
+        own = self.ws_url is not None or self.rest_url is not None
+        mirror = None if own or self.site != "com" else MIRROR
+        return Endpoint(venue, ws_url, rest_url, mirror=mirror)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bookfeed.errors import EngineError
 from bookfeed.live.http import Answer, RestClient, RestError
 from bookfeed.live.options import SessionOptions
 from bookfeed.live.pacing import TokenBucket
+from bookfeed.live.place import rest_place
 from bookfeed.live.recovery.base import Connections
 from bookfeed.live.recovery.poll_plan import REFUSED_AS_IT_IS, PollPlan
 from bookfeed.live.shard import Shard
@@ -203,6 +204,7 @@ def poller_of(
         TokenBucket(poll.burst, seconds_ns(poll.interval_s)),
         rng,
     )
-    client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+    place = rest_place(endpoint, endpoint.rest_url)
+    client = RestClient(place, ssl_context=endpoint.ssl_context)
     after_ns = seconds_ns(options.poll_after_s)
     return Poller(connections, client, poll, plan, after_ns=after_ns, changed=changed)

@@ -6,6 +6,7 @@ And whether it is asked for news.
 import random
 
 from bookfeed.live.http import RestClient, required_rest_url
+from bookfeed.live.place import rest_place
 from bookfeed.live.recovery.base import Connections, Mender
 from bookfeed.live.recovery.commands import CommandMender
 from bookfeed.live.recovery.news import NewsReader
@@ -29,10 +30,10 @@ def mender_of(endpoint: Endpoint, connections: Connections, rng: random.Random) 
         case Resubscription() as commands:
             return ResubscribeMender(connections, commands, rng, witness)
         case RestSeeds() as seeds:
-            client = RestClient(required_rest_url(endpoint), ssl_context=tls)
+            client = RestClient(rest_place(endpoint, required_rest_url(endpoint)), ssl_context=tls)
             return SeedMender(connections, client, seeds)
         case RestBooks() as books if endpoint.rest_url is not None:
-            client = RestClient(endpoint.rest_url, ssl_context=tls)
+            client = RestClient(rest_place(endpoint, endpoint.rest_url), ssl_context=tls)
             return RestMender(connections, client, books, venue.members)
         case _ if witness is not None:
             return WitnessedMender(connections, witness, venue.members)
@@ -45,7 +46,7 @@ def _witness_of(endpoint: Endpoint, connections: Connections) -> Witness | None:
     witness = endpoint.venue.witness
     if witness is None or endpoint.rest_url is None:
         return None
-    client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+    client = RestClient(rest_place(endpoint, endpoint.rest_url), ssl_context=endpoint.ssl_context)
     return Witness(connections, client, witness)
 
 
@@ -53,5 +54,5 @@ def news_readers_of(endpoint: Endpoint, connections: Connections) -> tuple[NewsR
     """Who asks for news of the markets on the connections; nobody where there is no REST."""
     if endpoint.venue.news is None or endpoint.rest_url is None:
         return ()
-    client = RestClient(endpoint.rest_url, ssl_context=endpoint.ssl_context)
+    client = RestClient(rest_place(endpoint, endpoint.rest_url), ssl_context=endpoint.ssl_context)
     return (NewsReader(connections, client, endpoint.venue.news),)
