@@ -324,6 +324,31 @@ impl Reader<'_> {
         self.push(Place::NONE, Value::default(), ABSENT, body);
         Ok(())
     }
+
+    /// Levels, `["price","size"]` each, up to the end of their array, whose beginning was taken; in
+    /// the spelling that has nothing superfluous, and without a flaw. `None` leaves anything else to
+    /// `pairs`.
+    #[inline(always)]
+    pub fn plain_side(&mut self, cursor: &mut Cursor) -> Option<Range<usize>> {
+        let levels = &mut self.frame.levels;
+        let start = levels.len();
+        if cursor.take_literal(b"]") {
+            return Some(start..start);
+        }
+        let mut worthless = false;
+        cursor.take_quoted_pairs(
+            #[inline(always)]
+            |price, size| {
+                worthless |= price.value == 0;
+                levels.push(Level {
+                    price: price.value,
+                    qty: size.value,
+                    forms: (price.form, size.form),
+                });
+            },
+        )?;
+        (!worthless).then_some(start..levels.len())
+    }
 }
 
 /// Whether a text is a plain decimal above the highest price.

@@ -4,8 +4,7 @@ use super::Decoder;
 use crate::decode::json::Cursor;
 use crate::decode::read::take;
 use crate::decode::stamp;
-use crate::event::{Body, Level, Levels, Message, Place, ProofClaim};
-use std::ops::Range;
+use crate::event::{Body, Levels, Message, Place, ProofClaim};
 
 impl Decoder<'_> {
     /// A difference of a known book, wrapped or not, complete and without a flaw; `None` leaves
@@ -30,9 +29,9 @@ impl Decoder<'_> {
             return None;
         }
         take(cursor, b",\"b\":[")?;
-        let bids = self.plain_side(cursor)?;
+        let bids = self.0.plain_side(cursor)?;
         take(cursor, b",\"a\":[")?;
-        let asks = self.plain_side(cursor)?;
+        let asks = self.0.plain_side(cursor)?;
         take(cursor, b"}")?;
         if wrapped {
             take(cursor, b"}")?;
@@ -41,28 +40,5 @@ impl Decoder<'_> {
         let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut };
         let (place, body) = (Place::run(first, last), Body::Levels(levels));
         Some(Message { ts_event, market: symbol, place, body })
-    }
-
-    /// Levels up to the end of their array, whose beginning was taken.
-    #[inline(always)]
-    fn plain_side(&mut self, cursor: &mut Cursor) -> Option<Range<usize>> {
-        let levels = &mut self.0.frame.levels;
-        let start = levels.len();
-        if cursor.take_literal(b"]") {
-            return Some(start..start);
-        }
-        let mut worthless = false;
-        cursor.take_quoted_pairs(
-            #[inline(always)]
-            |price, size| {
-                worthless |= price.value == 0;
-                levels.push(Level {
-                    price: price.value,
-                    qty: size.value,
-                    forms: (price.form, size.form),
-                });
-            },
-        )?;
-        (!worthless).then_some(start..levels.len())
     }
 }

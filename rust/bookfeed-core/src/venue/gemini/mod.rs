@@ -9,6 +9,7 @@
 //! Members come in any order, so they are collected first and understood at the end; `b` and `a` are
 //! levels in one message and prices in another, told apart by what stands there.
 
+mod plain;
 mod rest;
 
 use crate::decode::json::{Cursor, JsonError};
@@ -126,6 +127,22 @@ pub fn decode(
 
 impl Decoder<'_> {
     fn stream(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
+        if self.0.fast
+            && let Some(message) = self.plain_depth(cursor)
+        {
+            cursor.finish()?;
+            self.0.frame.kinds.push(DEPTH);
+            self.0.frame.messages.push(message);
+            return Ok(());
+        }
+        cursor.rewind(0);
+        self.0.frame.levels.clear();
+        self.any(cursor, tally)
+    }
+
+    /// Any frame, in any spelling.
+    #[inline(never)]
+    fn any(&mut self, cursor: &mut Cursor, tally: &mut Tally) -> Result<(), JsonError> {
         if cursor.peek() != b'{' {
             return self.0.no_object(cursor);
         }
