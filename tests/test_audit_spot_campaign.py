@@ -27,7 +27,9 @@ def test_a_simulated_spot_venue_with_faults_agrees(venue: str) -> None:
         touches += report.touches
         agreed += report.signals
     assert books > 4_000 and touches > 1_500
-    assert min(agreed[f"spread {phase}"] for phase in ("open", "close")) > 5, agreed
+    # Version 2 of Gemini tells no times: nothing says how late it is, and no signal rests on it.
+    least = 0 if venue == "gemini-v2" else 6
+    assert min(agreed[f"spread {phase}"] for phase in ("open", "close")) >= least, agreed
 
 
 def test_answers_are_on_the_tape_with_whose_they_are() -> None:

@@ -10,7 +10,7 @@ from bookfeed.scorecard.campaigns.binance_kraken_client import POLL_DEPTH, POLLS
 from bookfeed.scorecard.campaigns.bitstamp import BitstampReferee
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseReferee
 from bookfeed.scorecard.campaigns.cryptocom import CryptocomReferee
-from bookfeed.scorecard.campaigns.gemini import GeminiReferee
+from bookfeed.scorecard.campaigns.gemini import GeminiReferee, GeminiV2Referee
 from bookfeed.sim.binance.faults import BinanceFault
 from bookfeed.sim.binance.stream import BinanceStream
 
@@ -85,6 +85,7 @@ def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CoinbaseReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(GeminiReferee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(CryptocomReferee, "hides", lambda _referee, _event: False)
+    monkeypatch.setattr(GeminiV2Referee, "hides", lambda _referee, _event: False)
     monkeypatch.setattr(spot_campaign, "SPARED", frozenset())
     for venue in VENUES:
         reports = [spot_campaign.run(seed, venue=venue, items=600) for seed in SEEDS]

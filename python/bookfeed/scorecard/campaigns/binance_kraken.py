@@ -15,7 +15,8 @@ Kraken's are held against the truth of the message that was heard last: the best
 always, which its sums cover; the whole window unless a fault that no sum can show has struck since
 the last whole book. Coinbase's are held against it whole, since every message has a number.
 Bitstamp's say of when they are; what no message shows, its best levels must show soon. Gemini's
-say at which update they are; a whole book that is none, its best prices must show soon.
+say at which update they are; a whole book that is none, its best prices must show soon. Those of
+its version 2 say nothing, so that they are held against the truth until something was lost.
 """
 
 import sys
@@ -36,7 +37,12 @@ from bookfeed.scorecard.campaigns.bitstamp import BitstampClient, BitstampRefere
 from bookfeed.scorecard.campaigns.calm import Calm
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseClient, CoinbaseReferee, coinbase
 from bookfeed.scorecard.campaigns.cryptocom import CryptocomClient, CryptocomReferee, cryptocom
-from bookfeed.scorecard.campaigns.gemini import GeminiClient, GeminiReferee, gemini
+from bookfeed.scorecard.campaigns.gemini import (
+    GeminiClient,
+    GeminiReferee,
+    GeminiV2Referee,
+    gemini,
+)
 from bookfeed.scorecard.campaigns.levels import SIDES, Levels, Side, sides_of
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
 from bookfeed.scorecard.campaigns.seeds import play as play_seeds
@@ -285,6 +291,12 @@ def kraken(seed: int, schedule: Schedule) -> KrakenStream:
     )
 
 
+def gemini_v2_drawn(seed: int, count: int, frames: int) -> Schedule:
+    """Random faults of Gemini's version 2, which has no numbers to leave out."""
+    schedule = random_gemini_faults(seed, count=count, frames=frames)
+    return tuple(fault for fault in schedule if fault.kind not in ("gap", "part"))
+
+
 class Play(NamedTuple):
     """What a venue is played with."""
 
@@ -301,6 +313,7 @@ PLAYS: Final = {
     "bitstamp": Play(bitstamp_drawn, bitstamp, BitstampClient, BitstampReferee),
     "gemini": Play(gemini_drawn, gemini, GeminiClient, GeminiReferee),
     "cryptocom": Play(cryptocom_drawn, cryptocom, CryptocomClient, CryptocomReferee),
+    "gemini-v2": Play(gemini_v2_drawn, partial(gemini, api="v2"), GeminiClient, GeminiV2Referee),
 }
 
 

@@ -90,7 +90,7 @@ class Referee(ABC, Generic[S]):
         self._note_hidden(event)
         if event.duty not in ("prompt", "reconnect"):
             return
-        if any(self._states[symbol] == "live" for symbol in event.assets or self._states):
+        if any(self._states[one] == "live" for one in self.client.books_of(event)):
             self.owed.append(event)
         if event.duty == "prompt" and item.kind in ("frame", "rest"):
             self._prompt(event, item)

@@ -2,7 +2,8 @@
 
 Books say at which update they stand, and are held against the truth of that update. A whole book
 that was lost, or is only a part, nothing gives away but the best prices: they must, within so many
-of them.
+of them. Books of version 2 say nothing of where they stand: they are held against the truth of the
+message that was heard last, until a fault strikes that nothing can show.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.gemini.stream import GeminiStream
 from bookfeed.sim.gemini.venue import GeminiVenueConfig
-from bookfeed.sim.gemini.wire import TICKER
+from bookfeed.sim.gemini.wire import TICKER, Api
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_stream import SpotItem
 
@@ -95,6 +96,33 @@ class GeminiReferee(Referee[GeminiStream]):
             self._problem(f"{symbol} has a wrong touch through {told} changes")
 
 
+class GeminiV2Referee(Referee[GeminiStream]):
+    """Books are as of the message that was heard last."""
+
+    def hides(self, event: FaultEvent) -> bool:
+        # Nothing is numbered, so that what was lost or came again shows where books cross at best.
+        return event.duty in ("unprovable", "resync", "silence")
+
+    def _note_hidden(self, event: FaultEvent) -> None:
+        super()._note_hidden(event)
+        if event.fault.kind == "swap" and self.hides(event):
+            # The whole book itself may be what comes late, and lacks what overtook it.
+            for symbol in event.assets:
+                self.unproved[symbol] += 1
+
+    def is_whole(self, item: SpotItem) -> bool:
+        return item.whole
+
+    def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
+        if not view.live or not item.is_book or symbol in self.unproved:
+            return
+        truth = self.stream.truth.at(symbol, item.last)
+        assert truth is not None, "a message is of a version that is yet to come"
+        bids, asks = sides_of(view)
+        if (bids, asks) != (truth.bids, truth.asks):
+            self._problem(f"{symbol} live and wrong at {item.ts_ns}")
+
+
 def _wrong(mine: Iterable[list[tuple[int, int]]], true: Sides) -> Iterable[tuple[bool, int]]:
     """Best prices that are not the true ones, by side."""
     for is_bid, ours, theirs in zip((True, False), mine, true, strict=True):
@@ -102,10 +130,11 @@ def _wrong(mine: Iterable[list[tuple[int, int]]], true: Sides) -> Iterable[tuple
             yield from ((is_bid, price) for price, _ in (*ours[:1], *theirs[:1]))
 
 
-def gemini(seed: int, schedule: tuple[SpotFault, ...]) -> GeminiStream:
+def gemini(seed: int, schedule: tuple[SpotFault, ...], *, api: Api = "fast") -> GeminiStream:
     """A run of the simulated Gemini with these faults."""
+    levels = 12 if seed % 4 == 0 else 40
     return GeminiStream(
-        GeminiVenueConfig(seed=seed, markets=1 + seed % 3, levels=12 if seed % 4 == 0 else 40),
+        GeminiVenueConfig(seed=seed, markets=1 + seed % 3, levels=levels, api=api),
         faults=schedule,
         conns=1 + seed % 2,
         rate=60.0,
