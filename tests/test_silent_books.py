@@ -24,8 +24,9 @@ from bookfeed.venues.binance import BinanceSection
 SECONDS = float(os.environ.get("BOOKFEED_SILENT_S", "75"))
 """Twice as long as a connection may be silent, and more."""
 PAIRS = 30
-# An address may ask Kraken about one pair a second.
-PAIRS_OF = {"kraken": 15}
+# An address may ask Kraken about one pair a second, Gemini about 100 a minute; half of what that is
+# enough for where nothing else is done, as tests run beside each other.
+PAIRS_OF = {"kraken": 10, "gemini": 15}
 # As long as books begin.
 RATE = 150.0
 
