@@ -29,6 +29,8 @@ mod play;
 mod polymarket;
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[path = "stages/watched.rs"]
+mod watched;
 
 use bookfeed_core::decode::{Mode, Payload, Source, Tally};
 use bookfeed_core::engine::{Engine, HashCheck, Listing};
@@ -104,10 +106,12 @@ fn ingest(engine: &mut Engine, frames: &[String]) {
     assert_eq!((engine.counters().decode_errors, engine.counters().malformed), (0, 0));
 }
 
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 11] = [
     ("polymarket, decoded", FEW, |e, frames| decode(e, Name::POLYMARKET, frames), || polymarket(false)),
     ("polymarket, no rules", FEW, ingest, || polymarket(false)),
     ("polymarket, spread and complement", FEW, ingest, || polymarket(true)),
+    ("polymarket, unwatched", FEW, watched::play_unwatched, || watched::scene(false, FEW)),
+    ("polymarket, watched", FEW, watched::play_watched, || watched::scene(true, FEW)),
     ("kalshi, decoded", MANY, |e, frames| decode(e, Name::KALSHI, frames), || kalshi(&[])),
     ("kalshi, no rules", MANY, ingest, || kalshi(&[])),
     ("kalshi, spread", MANY, ingest, || kalshi(&[Watch::Spread])),

@@ -170,11 +170,16 @@ class Looking:
         self._shown = shown
         self.looks = 0
         self.live = 0.0
+        self.resident: list[int] = []
+        """Resident bytes, once a minute."""
 
     async def until(self, end_s: float) -> None:
         """Looks now and then until that time of the loop."""
         loop = asyncio.get_running_loop()
+        begun_s = loop.time()
         while loop.time() < end_s:
+            if loop.time() >= begun_s + 60 * len(self.resident):
+                self.resident.append(resident_bytes())
             books = [book for book in self._feed.engine.books() if book.cause != "resolved"]
             self._shown.look(books)
             self.looks += 1
@@ -262,6 +267,7 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         "own_stall_ms_max": round(stalls.own_longest_s * 1e3, 1),
         "own_stall_ms_permille": round(stalls.own_permille_s() * 1e3, 1),
         "growth_mib": round(grew / 2**20, 2),
+        "growth_mib_by_minute": [round((at - baseline) / 2**20, 2) for at in looking.resident],
         "callback_errors": counters["callback_errors"],
     }
 

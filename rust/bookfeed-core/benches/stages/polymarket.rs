@@ -11,7 +11,7 @@ use bookfeed_core::event::Frame;
 use bookfeed_core::instrument::{UNKNOWN, Venue};
 use std::hint::black_box;
 
-const MARKETS: usize = 100;
+pub const MARKETS: usize = 100;
 
 /// Frames of many markets, and the markets as they are afterwards.
 pub struct Corpus {

@@ -81,33 +81,36 @@ impl Engine {
         let Self { world, .. } = self;
         let Some(connection) = world.connection(conn) else { return Vec::new() };
         let rhythm = |id: InstrumentId| &world.rhythms[id as usize];
+        let busiest_first = |books: &mut Vec<InstrumentId>| {
+            books.sort_by_key(|&id| rhythm(id).usual().unwrap_or(Nanos::MAX));
+        };
         let mut live: Vec<_> = connection.instruments.clone();
         live.retain(|&id| world.books[id as usize].believable());
-        live.sort_by_key(|&id| rhythm(id).usual().unwrap_or(Nanos::MAX));
-        let all = connection.rhythm.verdict == Freshness::Suspect;
-        let busiest = if all { SAMPLE } else { 0 };
         let oldest = self.proved_by(connection, live.len());
+        let mut busiest = Vec::new();
+        if connection.rhythm.verdict == Freshness::Suspect {
+            busiest.clone_from(&live);
+            busiest_first(&mut busiest);
+            busiest.truncate(SAMPLE);
+        }
+        // Few are odd: to put all in order first would take longer than all else that is done here.
         let (mut suspects, mut aging) = (Vec::new(), Vec::new());
-        for (at, &id) in live.iter().enumerate() {
+        for id in live {
             let odd = rhythm(id).verdict == Freshness::Suspect;
-            if at < busiest || odd || world.books[id as usize].accused() {
+            if odd || world.books[id as usize].accused() || busiest.contains(&id) {
                 suspects.push(id);
-            } else if oldest.is_some_and(|oldest| self.proved(connection, id) <= oldest) {
+            } else if oldest.is_some_and(|oldest| self.ts_evidence(id) <= oldest) {
                 aging.push(id);
             }
         }
-        aging.sort_by_key(|&id| self.proved(connection, id));
+        busiest_first(&mut suspects);
+        aging.sort_by_key(|&id| (self.ts_evidence(id), rhythm(id).usual().unwrap_or(Nanos::MAX)));
         suspects.append(&mut aging);
         suspects
     }
 
-    /// When a book was last heard of, or vouched for.
-    fn proved(&self, connection: &Connection, id: InstrumentId) -> Nanos {
-        connection.spoke().max(self.ts_evidence(id))
-    }
-
     /// What was proved by then is to be asked about, among so many `live` books, before silence takes it
-    /// out; none where silence takes nothing out.
+    /// out; none where silence takes nothing out, and while the connection speaks for all its books.
     fn proved_by(&self, connection: &Connection, live: usize) -> Option<Nanos> {
         let silence = self.world.config.silence;
         if silence == 0 || connection.venue.row().continuity == Continuity::Expiry {
@@ -117,7 +120,8 @@ impl Engine {
         let earlier = EARLIER_A_BOOK.saturating_mul(Nanos::try_from(live).unwrap_or(Nanos::MAX));
         let left = (silence / ANSWERED_WITHIN).saturating_add(earlier);
         let age = silence.saturating_sub(left).max(silence / NOT_BEFORE);
-        Some(looked.saturating_sub(age))
+        let by = looked.saturating_sub(age);
+        (connection.spoke() <= by).then_some(by)
     }
 }
 
