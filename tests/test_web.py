@@ -14,10 +14,11 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import WSMsgType
-from session_server import NO, YES, Server, book_frame
+from session_server import NO, YES, Server, book_frame, serving
 from waiting import PATIENCE_S, until
 from web_server import Served, message, served, served_feed
 
+from bookfeed import loops
 from bookfeed.sinks import remote
 from bookfeed.web import channels, clients
 from bookfeed.web import server as web_server
@@ -302,6 +303,22 @@ async def test_who_says_nothing_is_cut_and_there_is_a_bound(
         writing.close()
         monkeypatch.setattr(web_server, "CLIENTS_MAX", 100)
         assert (await there.ask("/health"))[0] == 200
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_feed_and_server_meet_on_either_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a loop gives as transports differs; ``bookfeed`` itself runs on uvloop."""
+
+    async def meet() -> None:
+        async with serving() as venue, served_feed(venue, path) as (_, there):
+            _, told = await there.ask(f"/books/polymarket/{YES}")
+            assert told["bid"] == "0.4"
+            monkeypatch.setattr(web_server, "CLIENTS_MAX", 0)
+            reading, writing = await asyncio.open_connection("127.0.0.1", there.port)
+            assert (await reading.read()).startswith(b"HTTP/1.1 503")
+            writing.close()
+
+    loops.run(asyncio.wait_for(meet(), PATIENCE_S))
 
 
 async def test_every_route_only_reads(server: Server, path: Path) -> None:

@@ -15,7 +15,7 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from bookfeed._bookfeed import Batch, __version__
 from bookfeed.log import RateLimitedLog
@@ -217,8 +217,8 @@ class _Reader(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody has come."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not asked whether it is one: uvloop's are no subclass of asyncio's.
+        self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=_BUFFER_BYTES_MAX)
         if not self._sink.begin(self):
             transport.abort()
