@@ -107,6 +107,8 @@ class Service:
         self.name: Final = name
         self.home: Final = home
         self.port: Final = free_port()
+        self.arguments: Final[list[str]] = []
+        """More arguments of its command, for the next start."""
         self._program: Final = program
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -123,7 +125,12 @@ class Service:
         with (self.home / "log").open("ab") as log:
             user = _user() if self.name == "postgres" else None
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home, user=user
+                [*command, *self.arguments],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.home,
+                user=user,
             )
         until_s = time.monotonic() + START_S
         while not self._answers():

@@ -11,7 +11,7 @@ from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.rules.pairs import Basket, Ladder, Pair
 from bookfeed.rules.rule import Rule
-from bookfeed.sinks import SINKS, NdjsonSink, RedisSink, SinkOptions
+from bookfeed.sinks import SINKS, NatsSink, NdjsonSink, RedisSink, SinkOptions, SqliteSink
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.bitstamp import BitstampSection
@@ -150,6 +150,16 @@ spill_bytes_max = 1000000
 close_timeout_s = 2.5
 
 [[sink]]
+kind = "nats"
+url = "tls://host:4223"
+prefix = "mine"
+depth = 5
+allow_poll = true
+jetstream = false
+book_s = 2.5
+stream_max = 1000
+
+[[sink]]
 kind = "redis"
 url = "rediss://host:6380/1"
 preset = "classic"
@@ -285,7 +295,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert market.fee == FeeSection("0.07", 2)
     assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
     (sink, options), *others = loaded.sinks()
-    assert isinstance(others[0][0], RedisSink)
+    assert [type(other) for other, _ in others] == [NatsSink, RedisSink, SqliteSink]
     assert isinstance(sink, NdjsonSink)
     assert options == SinkOptions("lines", 1000, "spill", "/data/spill", 1_000_000, 2.5)
     assert loaded.console.refresh_hz == 10.0
@@ -380,7 +390,7 @@ def test_a_market_becomes_one_the_feed_knows(tmp_path: Path) -> None:
         (MARKET + "tick_size = 0.01", "market[0].tick_size", ['write "0.01"']),
         (MARKET + "fee = { exponent = 1 }", "market[0].fee.rate", ["is required"]),
         ('[[sink]]\npath = "x"', "sink[0].kind", ["is required"]),
-        ('[[sink]]\nkind = "csv"\npath = "x"', "sink[0].kind", ['one of "ndjson", "redis"', "csv"]),
+        ('[[sink]]\nkind = "csv"\npath = "x"', "sink[0].kind", ['one of "ndjson", "nats"', "csv"]),
         ('[[sink]]\nkind = "ndjson"', "sink[0].path", ["is required", "standard output"]),
         (LINES + "queue_max = 0", "sink[0].queue_max", ["1 to 16777216"]),
         (LINES + 'full = "drop"', "sink[0].full", ["drop_oldest"]),

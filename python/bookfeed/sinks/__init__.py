@@ -15,6 +15,7 @@ from bookfeed.sinks.base import (
     SinkSection,
     SinkStatus,
 )
+from bookfeed.sinks.nats import NatsSection, NatsSink
 from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
 from bookfeed.sinks.redis import RedisSection, RedisSink
 from bookfeed.sinks.sink_set import Given, SinkSet
@@ -22,7 +23,9 @@ from bookfeed.sinks.socket import SocketSection, SocketSink
 from bookfeed.sinks.sqlite import SqliteSection, SqliteSink
 
 SINKS: Final[dict[str, type[SinkSection]]] = {
+    # A sink that does not say what it is is refused as one of the first kind.
     "ndjson": NdjsonSection,
+    "nats": NatsSection,
     "redis": RedisSection,
     "socket": SocketSection,
     "sqlite": SqliteSection,
@@ -34,6 +37,7 @@ __all__ = [
     "BookReading",
     "Books",
     "Given",
+    "NatsSink",
     "NdjsonSink",
     "RedisSink",
     "Sink",
