@@ -248,8 +248,9 @@ async def test_nats_dies_and_no_bot_believes_what_it_must_not(
         await reader.close()
         status = feed.sink_status()[0]
         assert status.received == status.written + status.dropped + status.conflated + status.queued
+    # However slow the machine: it has looked, or it could not have seen anything.
+    await until(lambda: watcher.reads > 5)
     await watcher.close()
-    assert watcher.reads > 5
     assert watcher.believed_wrongly_s < 1.0 + SLACK_S
 
 
