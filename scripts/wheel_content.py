@@ -41,6 +41,9 @@ REQUIRED: Final = frozenset(
         "bookfeed/__main__.py",
         "bookfeed/_bookfeed.pyi",
         "bookfeed/py.typed",
+        "bookfeed/web/page/index.html",
+        "bookfeed/web/page/page.js",
+        "bookfeed/web/page/style.css",
         "bookfeed/web/prometheus/alerts.yml",
         "bookfeed/web/prometheus/grafana.json",
         EXTENSION,
@@ -55,6 +58,8 @@ ALLOWED: Final = tuple(
     re.compile(pattern)
     for pattern in (
         *(rf"bookfeed/{package}[a-z_]+\.py" for package in PACKAGES),
+        # The dashboard: files of ours alone, which a browser is given as they are.
+        r"bookfeed/web/page/[a-z]+\.(css|html|js|svg)",
         # The list of compiled-in crates that the build writes.
         r"dist-info/sboms/[a-z-]+\.cyclonedx\.json",
     )

@@ -16,6 +16,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bookfeed.errors import SessionError
 from bookfeed.log import RateLimitedLog
 from bookfeed.sinks.remote import RemoteFeed
+from bookfeed.web import dashboard
 from bookfeed.web.channels import Channels, Subscription, Unknown
 from bookfeed.web.clients import COMMAND_BYTES_MAX, Client, Frame, Refused
 from bookfeed.web.door import Door, Rules
@@ -36,7 +37,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_OPEN: Final = ("/health", "/ready")
+_OPEN: Final = frozenset({"/health", "/ready"})
 """What who watches over processes asks without a token; it tells nothing of books."""
 
 _log: Final = RateLimitedLog(logging.getLogger("bookfeed.web"))
@@ -58,6 +59,8 @@ class Server:
             on_lost=self._look,
         )
         self._rest: Final = Rest(self.world, self._channels, self._remote.book, self.counts)
+        self._page: Final = tuple(dashboard.page())
+        self._open: Final = _OPEN | {file.path for file in self._page}
         self._clients: Final[set[Client]] = set()
         self._cut = 0
         self._silent: Final[dict[object, asyncio.TimerHandle]] = {}
@@ -71,6 +74,8 @@ class Server:
         app = web.Application(middlewares=[self._let_in], client_max_size=COMMAND_BYTES_MAX)
         for route in self._rest.routes:
             app.router.add_get(route.path, route.handler)
+        for file in self._page:
+            app.router.add_get(file.path, file.handler)
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/ws/arbitrage", self._arbitrage_socket)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -157,7 +162,7 @@ class Server:
             sockets = request.path.startswith("/ws")
             if not shown and sockets and not self._door.may_show_later(request):
                 raise web.HTTPForbidden(text="show the token: Authorization: Bearer …")
-            if not shown and not sockets and request.path not in _OPEN:
+            if not shown and not sockets and request.path not in self._open:
                 raise web.HTTPUnauthorized(text="show the token: Authorization: Bearer …")
             response = await handler(request)
         except web.HTTPException as error:

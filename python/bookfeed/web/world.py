@@ -14,6 +14,7 @@ from bookfeed._bookfeed import STATES, UPDATE_KINDS, Batch
 from bookfeed.names import Names, name_of
 from bookfeed.records import UPDATE_BYTES, Signal, Update, signals
 from bookfeed.records.objects import BELIEVED, signal_object, update_object
+from bookfeed.venues.spot import OUTCOME as SPOT
 
 FeedState = Literal["heard", "silent", "lost"]
 """Whether the feed is attached and speaks, is attached and does not, or is not attached."""
@@ -170,10 +171,10 @@ class World:
         return list(self._trades)
 
     def open_signals(self) -> list[Signal]:
-        """Signals that are open, those worth most first; none while the feed is not heard."""
+        """Signals that are open, worth most dollars first; none while the feed is not heard."""
         if self.feed != "heard":
             return []
-        return sorted(self._signals.values(), key=lambda one: -(one.value_e9 or 0))
+        return sorted(self._signals.values(), key=lambda one: -(one.net_total_e9 or 0))
 
     def closed_signals(self) -> list[Signal]:
         """Signals that have closed, the newest first."""
@@ -216,7 +217,7 @@ class World:
         grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for instrument in self._books:
             touch = self.touch(instrument)
-            if not touch["outcome"]:
+            if touch["outcome"] in ("", SPOT):
                 spot.append(touch)
                 continue
             fair = self.fair.get(instrument) if self.feed == "heard" else None

@@ -1,0 +1,92 @@
+// How the feed is: connections, books that may not be believed, refusals, latencies, news.
+
+import { distribution } from "./draw.js";
+import { lines, make, Rows, say, table } from "./dom.js";
+import { count, duration } from "./words.js";
+
+const STAGES = {
+  venue_to_recv: "from the venue's stamp to our socket",
+  recv_to_emit: "from our socket to the record",
+};
+
+/** Shows how the feed of `known` is doing in `place`. */
+export class Feed {
+  #known; #connections; #doubted; #why; #latency; #events; #none;
+
+  constructor(place, known) {
+    this.#known = known;
+    const connections = table([["venue", "venue"], ["conn", "no.", "number"], ["state", "state"],
+      ["books", "believed of books", "number"], ["delay", "delay", "number"],
+      ["again", "reconnects", "number"], ["fresh", "freshness", "wide"], ["since", "for", "number wide"]]);
+    this.#connections = lines(connections.body,
+      ["", "number", "state", "number", "number", "number", "wide", "number wide"], connection,
+      (one) => (one.state === "connected" ? "" : "doubted"));
+    const doubted = table([["venue", "venue"], ["state", "state"], ["cause", "cause"],
+      ["count", "books", "number"]]);
+    this.#doubted = lines(doubted.body, ["", "state", "", "number"],
+      (one) => [one.venue, one.state, one.cause.replaceAll("_", " "), count(one.count)], () => "doubted");
+    this.#none = make("p", { class: "good" });
+    const why = table([["name", "rule", "name"], ["kind", "kind"], ["text", "why not"],
+      ["count", "how often", "number"]]);
+    this.#why = lines(why.body, ["name", "", "", "number"],
+      (one) => [one.name || one.rule, one.rule, one.text, count(one.count)]);
+    const latency = make("div");
+    this.#latency = new Rows(latency, stage, fillStage);
+    const events = table([["time", "time"], ["what", "what"]]);
+    this.#events = lines(events.body, ["number", "name"],
+      (one) => [new Date(one.ms).toLocaleTimeString("en-GB"), one.text], (one) => one.look);
+    place.append(
+      panel("Connections", connections.made),
+      panel("Books that may not be believed", doubted.made, this.#none),
+      panel("Why not: what rules refused to signal", why.made),
+      panel("Latency: median, and up to the slowest of a hundred", latency),
+      panel("What has happened since this page is open", events.made));
+  }
+
+  draw() {
+    const now = performance.now();
+    const status = this.#known.heard(now) ? this.#known.status : null;
+    this.#connections.show(status?.connections ?? [], (one) => one.conn);
+    const found = new Map();
+    for (const book of this.#known.books.values()) {
+      if (this.#known.believed(book, now)) continue;
+      const [state, cause] = this.#known.standing(book, now);
+      const name = `${book.venue} ${state} ${cause}`;
+      const group = found.get(name) ?? { venue: book.venue, state, cause, count: 0, name };
+      group.count += 1;
+      found.set(name, group);
+    }
+    this.#doubted.show([...found.values()].sort((a, b) => b.count - a.count), (one) => one.name);
+    say(this.#none, found.size || !this.#known.books.size ? "" : "All may be believed.");
+    const why = [...(status?.why ?? [])].sort((a, b) => b.count - a.count);
+    this.#why.show(why, (one) => `${one.rule_id} ${one.reason}`);
+    this.#latency.show(Object.entries(status?.latency_ns ?? {}), ([name]) => name);
+    this.#events.show(this.#known.events, (one) => one.id);
+  }
+}
+
+function panel(title, ...children) {
+  return make("div", { class: "panel" }, make("h2", {}, title), ...children);
+}
+
+function connection(one) {
+  const cause = one.cause ? `, ${one.cause}` : "";
+  const polled = one.polled ? `, ${count(one.polled)} polled` : "";
+  return [one.venue, String(one.conn), `${one.state}${cause}`,
+    `${count(one.live)} of ${count(one.books)}${polled}`,
+    one.delay_s === null ? "–" : `${duration(one.delay_s * 1e9)}${one.delay_grows ? ", grows" : ""}`,
+    count(one.reconnects), one.freshness,
+    one.since_ns ? duration(Date.now() * 1e6 - one.since_ns) : "–"];
+}
+
+function stage([name]) {
+  return make("div", {}, make("p", {}, STAGES[name] ?? name), make("p", { class: "dim" }), make("div"));
+}
+
+function fillStage(element, [, told]) {
+  const [, figures, drawing] = element.children;
+  const names = ["p50", "p90", "p99", "p999", "max"];
+  say(figures, `${names.map((name) => `${name} ${duration(told[name])}`).join(" · ")} · `
+    + `${count(told.count)} messages`);
+  if (told.count) distribution(drawing, told);
+}

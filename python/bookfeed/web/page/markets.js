@@ -1,0 +1,145 @@
+// Markets about a price: spot books, and contracts by when they close, venues side by side.
+
+import { key } from "./known.js";
+import { look, make, Rows, say } from "./dom.js";
+import { clock, exact, fraction, number, size } from "./words.js";
+
+/** Shows the markets of `known` in `place`; `open(book)` shows one's ladder. */
+export class Markets {
+  #known; #spot; #groups; #none;
+
+  constructor(place, known, open) {
+    this.#known = known;
+    const spot = make("div");
+    const groups = make("div");
+    this.#none = make("p", { class: "dim" });
+    place.append(spot, groups, this.#none);
+    const card = (market) => this.#card(market, open);
+    const fill = (element, market) => this.#fill(element, market);
+    this.#spot = new Rows(spot, card, fill);
+    this.#groups = new Rows(groups,
+      () => {
+        const cards = make("div", { class: "closing" });
+        const made = make("div", {}, make("h3", { class: "when" }), cards);
+        made.rows = new Rows(cards, card, fill);
+        return made;
+      },
+      (element, [closes, markets]) => {
+        say(element.firstElementChild, when(closes));
+        element.rows.show(markets, name);
+      });
+  }
+
+  draw() {
+    const markets = this.#known.markets;
+    const spot = markets.filter((one) => one.spot).flatMap((one) => one.books);
+    const prices = { venue: "", market: "spot", title: "Spot prices", spot: true, books: spot };
+    this.#spot.show(spot.length ? [prices] : [], name);
+    const found = new Map();
+    for (const one of markets.filter((each) => !each.spot)) {
+      const closes = one.close_ts ?? 0;
+      found.set(closes, [...(found.get(closes) ?? []), one]);
+    }
+    for (const group of found.values()) group.sort((a, b) => (a.strike ?? 0) - (b.strike ?? 0));
+    const ahead = Date.now() * 1e6;
+    // What closes next comes first, then what is over, then what never closes.
+    const rank = (closes) => (closes === 0 ? Infinity : closes < ahead ? 1e19 + ahead - closes : closes);
+    const groups = [...found].sort(([a], [b]) => rank(a) - rank(b));
+    this.#groups.show(groups, ([closes]) => String(closes));
+    say(this.#none, markets.length ? "" : "No market is known yet.");
+  }
+
+  /** The median of what a market's currency is worth by believed spot books; `null`: none is known. */
+  #reference(market) {
+    const said = `${market.series ?? ""} ${market.slug ?? ""} ${market.market}`.toLowerCase();
+    const now = performance.now();
+    const middles = [];
+    for (const one of this.#known.markets) {
+      if (!one.spot) continue;
+      const book = this.#newest(one.books[0]);
+      const [base, quote] = one.market.toLowerCase().split("-");
+      if (quote !== "usd" || !said.includes(base) || !this.#known.believed(book, now)) continue;
+      if (book.bid !== null && book.ask !== null) {
+        middles.push((Number(book.bid) + Number(book.ask)) / 2);
+      }
+    }
+    middles.sort((a, b) => a - b);
+    return middles.length ? { price: middles[middles.length >> 1], count: middles.length } : null;
+  }
+
+  /** Books come ten times a second, markets three times. */
+  #newest(book) {
+    return this.#known.books.get(key(book)) ?? book;
+  }
+
+  #card(market, open) {
+    const body = make("tbody");
+    const columns = ["", "bid", "ask", "fair"].map((text, i) =>
+      make("th", { scope: "col", class: i ? "number" : "" }, text));
+    const made = make("div", { class: "panel" }, make("h2", { class: "name" }), make("p", { class: "clocks" },
+      make("span"), make("span"), make("span")),
+    make("table", {}, make("thead", {}, make("tr", {}, ...columns)), body));
+    made.rows = new Rows(body,
+      (book) => {
+        const row = make("tr", { tabindex: "0" }, make("td", { class: "name" }),
+          ...["number bid", "number ask", "number"].map((one) => make("td", { class: one })));
+        row.addEventListener("click", () => open(book));
+        row.addEventListener("keydown", (event) => event.key === "Enter" && open(book));
+        return row;
+      },
+      (row, book) => this.#fillBook(row, book));
+    return made;
+  }
+
+  #fill(element, market) {
+    const [title, clocks] = element.children;
+    const called = market.title || market.market;
+    say(title, market.spot ? called : `${market.venue} · ${called}`);
+    clocks.hidden = Boolean(market.spot);
+    if (market.spot) {
+      element.rows.show(market.books, key);
+      return;
+    }
+    const now = Date.now() * 1e6;
+    const [opened, strike, result] = clocks.children;
+    const begins = market.open_ts && market.open_ts > now;
+    say(opened, !market.open_ts ? "" : begins ? `opens in ${clock((market.open_ts - now) / 1e9)}`
+      : `open for ${clock((now - market.open_ts) / 1e9)}`);
+    const reference = market.strike === null ? null : this.#reference(market);
+    const apart = reference === null ? null : reference.price - market.strike;
+    say(strike, market.strike === null ? "no strike yet" : `strike ${number(market.strike)}`
+      + (apart === null ? "" : `, spot ${apart < 0 ? "" : "+"}${fraction(apart, 2)} `
+        + `(median of ${reference.count})`));
+    look(strike, apart === null ? "" : apart < 0 ? "bad" : "good");
+    result.hidden = !market.result;
+    say(result, `result: ${market.result}`);
+    element.rows.show(market.books, key);
+  }
+
+  #fillBook(row, told) {
+    const book = this.#newest(told);
+    const now = performance.now();
+    const believed = this.#known.believed(book, now);
+    const [state, cause] = this.#known.standing(book, now);
+    const side = (price, qty) => (believed ? `${exact(price)}${price === null ? "" : ` × ${size(qty)}`}` : "");
+    const called = told.outcome === "spot" || !told.outcome ? `${book.venue} ${book.market}` : book.outcome;
+    const texts = [
+      believed ? called : `${called}: ${state}, ${cause.replaceAll("_", " ")}`,
+      side(book.bid, book.bid_qty), side(book.ask, book.ask_qty),
+      believed && told.fair !== null && told.fair !== undefined ? fraction(Number(told.fair), 3) : "",
+    ];
+    texts.forEach((text, i) => say(row.children[i], text));
+    look(row, believed ? "" : "doubted");
+  }
+}
+
+function name(market) {
+  return `${market.venue}\n${market.market}`;
+}
+
+function when(closes) {
+  if (!closes) return "Without an end that is known";
+  const at = new Date(closes / 1e6).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  const left = closes / 1e9 - Date.now() / 1e3;
+  return left > 0 ? `Closes ${at}, in ${clock(left)}` : `Closed ${at}, ${clock(-left)} ago`;
+}

@@ -1,0 +1,223 @@
+"""The dashboard in a real browser: what it shows, of whom it asks, and what it never shows."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from browser import browsing, keep
+from session_server import NO, YES, Server, book_frame
+from waiting import until
+from web_server import Served, served, served_feed
+
+from bookfeed.market import Market, Outcome
+from bookfeed.web import dashboard
+from bookfeed.web.door import Rules
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+TOKEN: Final = "a-token-of-thirty-characters-1"
+HOSTILE: Final = "<img src=x onerror=\"document.title='had'\"><script>document.title='had'</script>"
+PHONE: Final = {"width": 390, "height": 844}
+DESK: Final = {"width": 1440, "height": 900}
+VIEWS: Final = ("opportunities", "books", "markets", "feed")
+PRICE: Final = re.compile(r"\b0\.\d+")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "feed.sock"
+
+
+@asynccontextmanager
+async def shown(
+    venue: Server, path: Path, view: str = "books", **context: Any
+) -> AsyncIterator[tuple[Any, Served, Any]]:
+    """A feed, its server, and a page that shows it."""
+    async with browsing(**context) as page, served_feed(venue, path) as (feed, there):
+        await page.goto(f"{there.at}/#{view}")
+        yield page, there, feed
+
+
+async def says(page: Any, selector: str, text: str) -> None:
+    """Wait until an element has a text."""
+    await page.locator(selector, has_text=text).first.wait_for()
+
+
+async def test_books_and_one_ladder_are_as_the_feed_has_them(server: Server, path: Path) -> None:
+    async with shown(server, path) as (page, _, feed):
+        await says(page, "#how", "live by WebSocket")
+        await says(page, "#counts", "2 of 2 books believed")
+        (await server.peer(0)).text(book_frame(YES, "0.45"))
+        await until(lambda: feed.book(YES).bid == 0.45)
+        row = page.locator("#books tbody tr", has_text="Yes")
+        await row.locator(".bid", has_text="0.45").wait_for()
+        await row.press("Enter")
+        await says(page, "#ladder .bids", "0.45")
+        await says(page, "#ladder .asks", "0.6")
+        await says(page, "#ladder .between", "spread 0.15 · middle 0.525")
+        assert await page.locator("#ladder svg").count() == 2
+        await page.keyboard.press("Escape")
+        await page.locator("#ladder").wait_for(state="hidden")
+
+
+async def test_an_opportunity_is_shown_with_its_legs(server: Server, path: Path) -> None:
+    async with shown(server, path, "opportunities") as (page, there, _):
+        await until(there.server.world.open_signals)
+        await says(page, ".signal:not(.title)", "spread")
+        await page.locator(".signal li button", has_text="polymarket").first.click()
+        await says(page, "#ladder .levels", "0.6")
+
+
+async def test_a_book_that_may_not_be_believed_looks_so_and_has_no_price(
+    server: Server, path: Path
+) -> None:
+    async with shown(server, path) as (page, there, feed):
+        await page.locator("#books tbody tr", has_text="Yes").click()
+        await says(page, "#ladder .bids", "0.4")
+        server.refuses = True
+        (await server.peer(0)).abort()
+        await says(page, "#books tr.doubted", "stale, disconnected")
+        await says(page, "#ladder .unbelieved", "may not be believed: stale, disconnected")
+        await until(lambda: not feed.book(YES).live)
+        assert await page.locator("#books tr.doubted").count() == 2
+        for place in ("#books tbody", "#ladder"):
+            assert not PRICE.search(await page.locator(place).inner_text()), place
+        await page.keyboard.press("4")
+        await says(page, "#feed", "stale")
+        del there
+
+
+async def test_a_feed_that_is_lost_leaves_no_price_and_comes_back(
+    server: Server, path: Path
+) -> None:
+    async with browsing() as page, served(path) as there:
+        async with served_feed(server, path):
+            await page.goto(f"{there.at}/#books")
+            await says(page, "#books .bid", "0.4")
+        await says(page, "#how", "the feed is lost")
+        await says(page, "#counts", "0 of 2 books believed")
+        assert not PRICE.search(await page.locator("#books tbody").inner_text())
+
+
+async def test_it_polls_by_itself_while_the_websocket_fails_and_says_so(
+    server: Server, path: Path
+) -> None:
+    async with browsing() as page, served_feed(server, path) as (feed, there):
+        # As behind a proxy that knows no WebSockets.
+        await page.route_web_socket(re.compile("/ws$"), lambda socket: socket.close())
+        await page.goto(f"{there.at}/#books")
+        await says(page, "#how", "polling every 1.5 s")
+        (await server.peer(0)).text(book_frame(YES, "0.47"))
+        await until(lambda: feed.book(YES).bid == 0.47)
+        row = page.locator("#books tbody tr", has_text="Yes")
+        await row.locator(".bid", has_text="0.47").wait_for()
+        await row.click()
+        await says(page, "#ladder .bids", "0.47")
+
+
+async def test_a_server_that_is_gone_is_said_and_leaves_no_price(
+    server: Server, path: Path
+) -> None:
+    async with browsing() as page:
+        async with served_feed(server, path) as (_, there):
+            await page.goto(f"{there.at}/#books")
+            await says(page, "#books .bid", "0.4")
+        await says(page, "#how", "the server is not heard")
+        await says(page, "#counts", "0 of 2 books believed")
+        assert not PRICE.search(await page.locator("#books tbody").inner_text())
+
+
+async def test_titles_are_text_whatever_they_are(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = Market("0xabc", (Outcome(HOSTILE, YES), Outcome("No", NO)), name=HOSTILE)
+    monkeypatch.setattr("web_server.MARKET", hostile)
+    async with shown(server, path) as (page, _, _):
+        await says(page, "#books tbody", HOSTILE)
+        await page.locator("#books tbody tr", has_text=HOSTILE).first.click()
+        await says(page, "#ladder h2", HOSTILE)
+        for key in "134":
+            await page.keyboard.press(key)
+            await page.wait_for_timeout(400)
+        assert await page.locator("img, main script, aside script").count() == 0
+        assert await page.title() == "bookfeed"
+
+
+async def test_it_asks_nobody_else_and_its_policy_allows_nothing_inline(
+    server: Server, path: Path
+) -> None:
+    asked: list[str] = []
+    async with browsing() as page, served_feed(server, path) as (_, there):
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(there.at)
+        await says(page, "#how", "live by WebSocket")
+        assert asked and all(url.startswith(there.at + "/") for url in asked)
+        for url in (there.at, f"{there.at}/page/page.js"):
+            async with there.http.get(url) as response:
+                policy = response.headers["Content-Security-Policy"]
+                assert "default-src 'self'" in policy and "unsafe" not in policy
+    for file in dashboard.page():
+        text = file.body.decode()
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
+        assert not re.search(r"\son\w+=|\sstyle=", text), file.path
+        assert "http" not in text.replace("http://www.w3.org", "").replace('"https:"', ""), (
+            file.path
+        )
+
+
+async def test_the_token_is_asked_for_and_a_wrong_one_shows_nothing(
+    server: Server, path: Path
+) -> None:
+    rules = Rules("127.0.0.1", 0, TOKEN)
+    async with browsing() as page, served_feed(server, path, rules) as (_, there):
+        await page.goto(f"{there.at}/#books")
+        await says(page, "#how", "a token is asked for")
+        await page.fill("#token input", "a-wrong-one")
+        await page.keyboard.press("Enter")
+        await says(page, "#wrong", "wrong")
+        await page.locator("#desk").wait_for(state="hidden")
+        await page.fill("#token input", TOKEN)
+        await page.keyboard.press("Enter")
+        await says(page, "#how", "live by WebSocket")
+        await says(page, "#books .bid", "0.4")
+        assert TOKEN not in page.url
+
+
+async def test_keys_reach_everything(server: Server, path: Path) -> None:
+    async with shown(server, path, "opportunities") as (page, _, _):
+        await says(page, "#counts", "2 of 2")
+        for number, view in enumerate(VIEWS, 1):
+            await page.keyboard.press(str(number))
+            await page.locator(f"#{view}").wait_for()
+        await page.keyboard.press("/")
+        await page.keyboard.type("no such book")
+        await says(page, "#books .bar", "0 of 2")
+        await page.fill("#books input", "yes")
+        await says(page, "#books .bar", "1 of 2")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("?")
+        await page.locator("#keys").wait_for()
+        await page.keyboard.press("Escape")
+        await page.locator("#keys").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_nothing_is_wider_than_the_window(
+    server: Server, path: Path, size: dict[str, int], scheme: str
+) -> None:
+    async with shown(server, path, viewport=size, color_scheme=scheme) as (page, _, _):
+        await says(page, "#counts", "2 of 2")
+        for number, view in enumerate(VIEWS, 1):
+            await page.keyboard.press(str(number))
+            await page.wait_for_timeout(400)
+            await keep(page, f"{view}-{size['width']}-{scheme}")
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= size["width"], view
+        await page.keyboard.press("2")
+        await page.locator("#books tbody tr", has_text="Yes").click()
+        await says(page, "#ladder .bids", "0.4")
+        await keep(page, f"ladder-{size['width']}-{scheme}")
