@@ -20,6 +20,7 @@ COMMANDS = (
     "replay",
     "audit",
     "calibrate",
+    "signals",
     "import",
     "markets",
     "book",

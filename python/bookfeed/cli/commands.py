@@ -16,7 +16,13 @@ from bookfeed.cli.options import (
     target,
     why,
 )
-from bookfeed.cli.recording_commands import add_audit, add_calibrate, add_import, add_replay
+from bookfeed.cli.recording_commands import (
+    add_audit,
+    add_calibrate,
+    add_import,
+    add_replay,
+    add_signals,
+)
 from bookfeed.sim import BOTH
 from bookfeed.sim import names as simulators
 
@@ -500,6 +506,7 @@ EVERY: Final = (
     add_replay,
     add_audit,
     add_calibrate,
+    add_signals,
     add_import,
     add_markets,
     add_book,

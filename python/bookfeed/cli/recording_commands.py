@@ -1,7 +1,8 @@
-"""The arguments of the subcommands that read a recording, with their help."""
+"""The arguments of the subcommands that read a recording, or what was kept, with their help."""
 
-from bookfeed.cli.arguments import path, seconds, within
+from bookfeed.cli.arguments import duration_s, path, seconds, within
 from bookfeed.cli.options import (
+    WORK,
     WORK_ON_DATA,
     Commands,
     mode,
@@ -77,6 +78,54 @@ def add_import(commands: Commands) -> None:
     )
     mode(importing)
     output(importing)
+
+
+def add_signals(commands: Commands) -> None:
+    """``bookfeed signals``."""
+    signals = commands.add(
+        "signals",
+        "list the signals that a sink of kind sqlite has kept, the newest first",
+        more="Each is one row: when it opened, how long it lived, its largest edge, what it would "
+        "have left at its best moment, and why it closed. A feed may be writing the file.",
+        example="signals --since 1d --rule box -o csv",
+        codes={**WORK, 1: "failed (no signals, no such file)"},
+    )
+    signals.add_argument(
+        "file",
+        nargs="?",
+        type=path,
+        metavar="FILE",
+        help="the file of the sink (default: that of the configuration)",
+    )
+    signals.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="the configuration that has the sink (default: bookfeed.toml)",
+    )
+    signals.add_argument(
+        "--since",
+        type=duration_s,
+        metavar="TIME",
+        help="those that opened in the last 30m, 1h or 2d",
+    )
+    signals.add_argument(
+        "--rule", metavar="NAME", help="those of one kind of rule, or of one rule by its name"
+    )
+    signals.add_argument(
+        "-n",
+        "--count",
+        type=within(int, 1, 1_000_000),
+        metavar="N",
+        help="at most N signals (default: all)",
+    )
+    signals.add_argument(
+        "-o",
+        "--output",
+        choices=("table", "json", "ndjson", "csv"),
+        help="a table for people, one JSON object, one a line, or lines with commas "
+        "(default: table)",
+    )
 
 
 def add_calibrate(commands: Commands) -> None:

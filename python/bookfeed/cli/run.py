@@ -3,8 +3,9 @@
 import argparse
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from bookfeed.cli.paper import engine_options
 from bookfeed.cli.reloading import Reloading
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
+from bookfeed.config import Config
 from bookfeed.errors import ConfigError, ExitCode, SessionError
 from bookfeed.fair.estimates import FairValues
 from bookfeed.feed.alerts import Alerts
@@ -21,6 +23,8 @@ from bookfeed.loops import run as run_loop
 from bookfeed.monitor.shows import Show, Silent, Summary, show_for
 from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
+from bookfeed.sinks.kept import kept_totals
+from bookfeed.sinks.sqlite import SqliteSection
 
 if TYPE_CHECKING:
     from bookfeed.feed.windows import WindowEnd
@@ -69,6 +73,7 @@ async def _follow(
     hint: Callable[[], str],
     more: Callable[[], Summary],
 ) -> None:
+    begun_ns = time.time_ns()
     if source.config.writes_stdout():
         show: Show = Silent()
     else:
@@ -101,6 +106,8 @@ async def _follow(
             if source.config.alert:
                 summary["alerts"] = alerts.counters()
             unreached = feed.unreached()
+        if kept := _kept(source.config, begun_ns):
+            summary["kept"] = kept
         if sinks := feed.sink_status():
             summary["sinks"] = [asdict(status) for status in sinks]
     finally:
@@ -109,6 +116,19 @@ async def _follow(
     if unreached:
         told = "; ".join(f"{venue}: {cause}" for venue, cause in unreached.items())
         raise SessionError(f"never connected to {told}")
+
+
+def _kept(config: Config, since_ns: int) -> dict[str, list[dict[str, Any]]]:
+    """What signals there were in a run, by the file that has them; without those that are not there
+    any more.
+    """
+    kept = {}
+    for section in config.sink:
+        if isinstance(section, SqliteSection):
+            with suppress(SessionError):
+                totals = kept_totals(section.file, since_ns=since_ns)
+                kept[section.file] = [asdict(total) for total in totals]
+    return kept
 
 
 def _estimate(feed: Feed, source: Source, watch: Watch) -> None:

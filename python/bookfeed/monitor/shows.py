@@ -7,6 +7,7 @@ or reader that stops must not stop the feed.
 
 import logging
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from bookfeed.monitor.objects import news_object, state_object, window_object
 from bookfeed.monitor.opportunities import ledger_lines
 from bookfeed.monitor.output import write_json
 from bookfeed.monitor.terminal import LineWriter
-from bookfeed.monitor.text import clip, paint, printable
+from bookfeed.monitor.text import clip, paint, printable, shown_price
 from bookfeed.monitor.watch import Watch
 
 Summary = dict[str, Any]
@@ -123,7 +124,8 @@ class _LastTable:
         pass
 
     def end(self, summary: Summary) -> None:
-        print("\n".join([*self._lines, *_ledgers(self._watch, _COLUMNS, colour=False)]))
+        ledgers = _ledgers(self._watch, _COLUMNS, colour=False)
+        print("\n".join([*self._lines, *ledgers, *_kept(summary)]))
 
 
 class _Lines:
@@ -231,7 +233,7 @@ class _LiveTable:
     def end(self, summary: Summary) -> None:
         """The last screen stays where it is; below it stands what the ledgers on paper came to."""
         width, _ = shutil.get_terminal_size()
-        for line in _ledgers(self._watch, width, colour=self._colour):
+        for line in [*_ledgers(self._watch, width, colour=self._colour), *_kept(summary)]:
             print(line)
 
 
@@ -265,6 +267,21 @@ class _LastLog(logging.Handler):
         self._logger.handlers[:] = self._instead_of
         if self._newest is not None:
             self._logger.handle(self._newest)
+
+
+def _kept(summary: Summary) -> list[str]:
+    """What signals were kept in files, and how they are listed."""
+    lines = []
+    for file, totals in summary.get("kept", {}).items():
+        lines.append(f"kept: bookfeed signals {printable(shlex.quote(file))}")
+        for total in totals:
+            edge = total["peak_edge_e9"]
+            best = "" if edge is None else f", edge up to {shown_price(edge)}"
+            called = printable(total["name"] or total["rule"])
+            lines.append(f"  {called}: {total['signals']}{best}")
+        if not totals:
+            lines.append("  no signals")
+    return lines
 
 
 def _ledgers(watch: Watch, width: int, *, colour: bool) -> list[str]:
