@@ -100,7 +100,7 @@ def _row(signal: KeptSignal) -> Sequence[object]:
 
 
 def _leg(leg: dict[str, object]) -> str:
-    """Such as ``buy kalshi KXBTCD-26OCT0117 Yes``."""
+    """A leg in words: side, venue, market, outcome."""
     parts = (leg["side"], leg["venue"], leg["market"] or leg["symbol"], leg["outcome"])
     return " ".join(str(part) for part in parts if part)
 
