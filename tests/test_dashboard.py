@@ -12,6 +12,7 @@ from session_server import NO, YES, Server, book_frame
 from waiting import until
 from web_server import Served, served, served_feed
 
+from bookfeed import Rule
 from bookfeed.market import Market, Outcome
 from bookfeed.web import dashboard
 from bookfeed.web.door import Rules
@@ -69,6 +70,25 @@ async def test_an_opportunity_is_shown_with_its_legs(server: Server, path: Path)
         await says(page, ".signal:not(.title)", "spread")
         await page.locator(".signal li button", has_text="polymarket").first.click()
         await says(page, "#ladder .levels", "0.6")
+
+
+async def test_the_legs_of_a_rule_are_side_by_side(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    legs = [
+        {"venue": "polymarket", "symbol": s, "outcome": o} for s, o in ((YES, "Yes"), (NO, "No"))
+    ]
+    about = {"legs": legs, "basis": ['oracle "one" (a), "another" (b)']}
+    params = {"mode": "bps", "open": "20"}
+    monkeypatch.setattr("web_server.RULES", [Rule("spread", params, "both of them", about)])
+    async with shown(server, path, "markets") as (page, _, _):
+        card = page.locator("#markets .panel", has_text="both of them")
+        await (
+            card.locator("tr", has_text="polymarket Yes").locator(".bid", has_text="0.4").wait_for()
+        )
+        await card.locator(".warn", has_text='oracle "one" (a), "another" (b)').wait_for()
+        await card.locator("tr", has_text="polymarket No").click()
+        await says(page, "#ladder h2", "No")
 
 
 async def test_a_book_that_may_not_be_believed_looks_so_and_has_no_price(

@@ -209,6 +209,7 @@ class World:
             "latency_ns": feed.get("latency_ns", {}),
             "connections": list(self.connections.values()),
             "why": self.pieces.get("why", {}).get("why", []),
+            "rules": self.pieces.get("rules", {}).get("rules", {}),
         }
 
     def arbitrage(self) -> dict[str, Any]:

@@ -60,6 +60,7 @@ export class Known {
     else if (kind === "status") this.#takeStatus(message);
     else if (kind === "arbitrage") this.markets = message.markets.concat(spot(message.spot));
     else if (kind === "levels") this.ladder = message.book;
+    else if (kind === "error") this.tell(`the server says: ${message.error}`, "bad");
   }
 
   /** Signals that have closed before this page was opened. */

@@ -67,7 +67,9 @@ export class Ladder {
     const told = this.#known.ladder;
     const levels = touch && told && key(told) === this.#book ? told : null;
     const believed = Boolean(touch) && this.#known.believed(touch, now);
-    const shown = believed && levels !== null && this.#known.believed(levels, now);
+    // Of another epoch they are of before the book was lost, however it stands now.
+    const shown = believed && levels !== null && this.#known.believed(levels, now)
+      && levels.epoch === touch.epoch;
     this.#believed.hidden = !shown;
     this.#why.hidden = shown;
     if (!touch) {

@@ -7,6 +7,7 @@ import { Known, key } from "./known.js";
 import { Ladder } from "./ladder.js";
 import { Markets } from "./markets.js";
 import { Opportunities } from "./opportunities.js";
+import { Pairs } from "./pairs.js";
 import { Wire } from "./wire.js";
 import { count } from "./words.js";
 
@@ -28,6 +29,7 @@ const ladder = new Ladder(at("ladder"), known, () => choose(null));
 const views = {
   opportunities: new Opportunities(at("opportunities"), known, choose),
   books: new Books(at("books"), known, choose, () => ladder.chosen),
+  pairs: new Pairs(at("markets"), known, choose),
   markets: new Markets(at("markets"), known, choose),
   feed: new Feed(at("feed"), known),
 };
@@ -62,6 +64,7 @@ function draw() {
   at("token").hidden = wire.how !== "token";
   at("desk").hidden = wire.how === "token";
   views[view].draw();
+  if (view === "markets") views.pairs.draw();
   ladder.draw();
 }
 
