@@ -107,7 +107,8 @@ export class Markets {
       : `open for ${clock((now - market.open_ts) / 1e9)}`);
     const reference = market.strike === null ? null : this.#reference(market);
     const apart = reference === null ? null : reference.price - market.strike;
-    say(strike, market.strike === null ? "no strike yet" : `strike ${number(market.strike)}`
+    const unknown = market.close_ts === null ? "" : "no strike yet";
+    say(strike, market.strike === null ? unknown : `strike ${number(market.strike)}`
       + (apart === null ? "" : `, spot ${apart < 0 ? "" : "+"}${fraction(apart, 2)} `
         + `(median of ${reference.count})`));
     look(strike, apart === null ? "" : apart < 0 ? "bad" : "good");
