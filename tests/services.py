@@ -131,6 +131,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 cwd=self.home,
                 user=user,
+                start_new_session=True,
             )
         until_s = time.monotonic() + START_S
         while not self._answers():
@@ -140,7 +141,9 @@ class Service:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """End it as a power cut would: it and the processes that it has."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:

@@ -24,7 +24,8 @@ BEFORE, AFTER = 60, 8
 def with_one_mutated(rng: random.Random, base: Base) -> tuple[Records, bytes]:
     """The beginning of a recording, one of its last frames mutated, and that frame."""
     setup, rest = base.about(min(3, len(base.symbols)))
-    rest = rest[: rng.randint(AFTER, BEFORE)]
+    first = next(i for i, record in enumerate(rest) if record[0] == Kind.FRAME)
+    rest = rest[: max(rng.randint(AFTER, BEFORE), first + 1)]
     at = rng.choice([i for i, record in enumerate(rest) if record[0] == Kind.FRAME][-AFTER:])
     kind, ts, conn, epoch, payload = rest[at]
     mutated = hostile.mutated_payload(rng, payload)
