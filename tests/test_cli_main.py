@@ -16,6 +16,7 @@ from bookfeed.cli import main
 COMMANDS = (
     "run",
     "serve",
+    "top",
     "record",
     "replay",
     "audit",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from bookfeed.cli.arguments import duration_s, numbered, path, within
+from bookfeed.cli.looking_commands import add_top
 from bookfeed.cli.options import (
     SERVICE,
     WORK,
@@ -502,6 +503,7 @@ def add_alert(commands: Commands) -> None:
 EVERY: Final = (
     add_run,
     add_serve,
+    add_top,
     add_record,
     add_replay,
     add_audit,

@@ -1,0 +1,1 @@
+"""``bookfeed top``: a terminal that looks at a running feed from outside, over its socket."""
