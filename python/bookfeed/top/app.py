@@ -112,6 +112,8 @@ class Top(App[None]):
 
     def tick(self) -> None:
         """Show what is now."""
+        if not self.screen_stack:
+            return  # a timer that is late for the end
         self._look()
         if self.paused:
             return
