@@ -64,6 +64,14 @@ async def test_books_and_one_ladder_are_as_the_feed_has_them(server: Server, pat
         await page.locator("#ladder").wait_for(state="hidden")
 
 
+async def test_a_spread_of_large_prices_is_what_they_are_apart(server: Server, path: Path) -> None:
+    async with shown(server, path) as (page, *_):
+        apart = "import(`${location.origin}/page/books.js`).then((books) => books.spread(%s))"
+        for bid, ask, spread in (("83994.02", "83994.03", 0.01), ("0.48", "0.5", 0.02)):
+            touch = f"{{ bid: '{bid}', ask: '{ask}' }}"
+            assert await page.evaluate(apart % touch) == spread
+
+
 async def test_an_opportunity_is_shown_with_its_legs(server: Server, path: Path) -> None:
     async with shown(server, path, "opportunities") as (page, there, _):
         await until(there.server.world.open_signals)

@@ -102,9 +102,10 @@ export class Books {
   }
 }
 
-/** Ask less bid; `null` where there is no such. */
+/** Ask less bid; `null` where there is no such. A price has at most nine places, a double more. */
 export function spread(book) {
-  return book.bid === null || book.ask === null ? null : Number(book.ask) - Number(book.bid);
+  if (book.bid === null || book.ask === null) return null;
+  return Number((Number(book.ask) - Number(book.bid)).toFixed(9));
 }
 
 /** Absent ones come last, whichever way it is sorted. */
