@@ -131,7 +131,6 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 cwd=self.home,
                 user=user,
-                start_new_session=True,
             )
         until_s = time.monotonic() + START_S
         while not self._answers():
@@ -142,9 +141,21 @@ class Service:
 
     def kill(self) -> None:
         """End it as a power cut would: it and the processes that it has."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        children = self._children()
         self._end(signal.SIGKILL)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        # Those of PostgreSQL hold its memory, with which no other one starts.
+        until_s = time.monotonic() + STOP_S
+        while any(Path(f"/proc/{child}").exists() for child in children):
+            assert time.monotonic() < until_s, f"processes of {self.name} do not end: {children}"
+            time.sleep(0.01)
+
+    def _children(self) -> list[int]:
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def pause(self) -> None:
         """Have it take connections and bytes, and answer nothing, until ``resume``."""
