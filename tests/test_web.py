@@ -317,6 +317,7 @@ def test_feed_and_server_meet_on_either_loop(path: Path, monkeypatch: pytest.Mon
             reading, writing = await asyncio.open_connection("127.0.0.1", there.port)
             assert (await reading.read()).startswith(b"HTTP/1.1 503")
             writing.close()
+            await writing.wait_closed()
 
     loops.run(asyncio.wait_for(meet(), PATIENCE_S))
 

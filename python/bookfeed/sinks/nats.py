@@ -290,6 +290,8 @@ class _Link:
                     token=self._secret("NATS_TOKEN"),
                 )
         except Exception as error:
+            # Half a connection would stay open: one that was accepted and never answered.
+            await _end(client)
             # That no server is left says less than why.
             raise (problems[0] if problems else error) from None
         self._client = client
@@ -389,6 +391,11 @@ class _Link:
     async def _let_go(self) -> None:
         client, self._client, self._kept = self._client, None, None
         if client is not None:
-            with suppress(Exception):
-                async with asyncio.timeout(TIMEOUT_S):
-                    await client.close()
+            await _end(client)
+
+
+async def _end(client: "Client") -> None:
+    """Close a client's connection, however far it came."""
+    with suppress(Exception):
+        async with asyncio.timeout(TIMEOUT_S):
+            await client.close()
