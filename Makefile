@@ -16,9 +16,8 @@ SECONDS ?=
 SEEDS ?= 1000
 # Of `make mutants`, the number of one; empty are all.
 ONLY ?=
-# Processes that the Python tests are shared out to: three a core of two, as many tests wait for
-# time to pass.
-WORKERS ?= 6
+# Processes that the Python tests are shared out to: more than two cores, as many tests wait.
+WORKERS ?= 4
 
 # What the Python tests came to; the scorecard can read it.
 TOLD := target/tests.xml
