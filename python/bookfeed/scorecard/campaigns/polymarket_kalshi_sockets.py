@@ -74,6 +74,9 @@ FAULT_S: Final = 2
 """How long a fault goes on that would go on for ever."""
 LOOK_S: Final = 0.05
 LIVE_WITHIN_S: Final = 60
+REMEMBERED_S: Final = 300
+"""Memory is measured from then on in runs that last twice as long: books remember the trades of so
+many seconds, and until then that grows as it should."""
 # What ends a stream for good, or takes the venue with it.
 _LEFT_OUT: Final = frozenset({"hash", "absent", "restart", "pause"})
 KEPT_BACK: Final = "deltas-stop"
@@ -172,6 +175,8 @@ class Looking:
         self.live = 0.0
         self.resident: list[int] = []
         """Resident bytes, once a minute."""
+        self.warm_bytes: int | None = None
+        """Resident bytes once books remember as many trades as they ever do."""
 
     async def until(self, end_s: float) -> None:
         """Looks now and then until that time of the loop."""
@@ -180,6 +185,8 @@ class Looking:
         while loop.time() < end_s:
             if loop.time() >= begun_s + 60 * len(self.resident):
                 self.resident.append(resident_bytes())
+            if self.warm_bytes is None and loop.time() >= begun_s + REMEMBERED_S:
+                self.warm_bytes = resident_bytes()
             books = [book for book in self._feed.engine.books() if book.cause != "resolved"]
             self._shown.look(books)
             self.looks += 1
@@ -254,7 +261,8 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         async with Stalls() as stalls:
             await looking.until(begun_s + seconds)
         gc.collect()
-        grew = resident_bytes() - baseline
+        warm = looking.warm_bytes if seconds >= 2 * REMEMBERED_S else None
+        grew = resident_bytes() - (baseline if warm is None else warm)
         counters = feed.counters()
     shown.close()
     return {
