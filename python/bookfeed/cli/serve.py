@@ -31,7 +31,7 @@ async def _serve(args: argparse.Namespace) -> None:
     if args.token_file is not None:
         token = read_token(Path(args.token_file))
     rules = Rules(args.host, args.port, token, args.expose, tuple(args.allow_host))
-    server = Server(rules, args.socket)
+    server = Server(rules, args.socket, clients_max=args.clients)
     port = await server.open()
     shown = f"[{args.host}]" if ":" in args.host else args.host
     print(f"serving http://{shown}:{port}/", flush=True)

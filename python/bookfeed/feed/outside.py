@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bookfeed._bookfeed import Histogram
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import Clock
-from bookfeed.names import name_of
+from bookfeed.names import name_of, short
 from bookfeed.records.objects import book_object
 from bookfeed.records.update import touch_record
 
@@ -144,7 +144,7 @@ def _market(listing: Listing) -> dict[str, Any]:
         "venue": listing.venue,
         "market": listing.market or listing.slug,
         "slug": listing.slug,
-        "title": listing.called,
+        "title": short(listing.called),
         "series": listing.series,
         "status": listing.status,
         "open_ts": listing.open_ts,

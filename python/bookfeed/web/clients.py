@@ -18,7 +18,7 @@ DEPTH_MAX: Final = 16
 WAITING_BYTES_MAX: Final = 256 * 1024
 """What may wait in the buffer of a socket before messages are left out."""
 STALLED_S: Final = 5.0
-"""A client that takes nothing for so long is cut."""
+"""A client that takes nothing for so long is cut, and so is one that is behind for so long."""
 
 _TEXT: Final = 0x81
 _TEXT_DEFLATED: Final = 0xC1
@@ -76,9 +76,12 @@ class Client:
 
     __slots__ = (
         "_commands",
+        "_left",
         "_second",
+        "_sent",
         "_taken_s",
         "_transport",
+        "_window_bits",
         "cut",
         "dropped",
         "missed",
@@ -89,7 +92,9 @@ class Client:
     def __init__(self, socket: web.WebSocketResponse, transport: Any, now_s: float) -> None:
         self.socket: Final = socket
         self._transport: Final = transport
+        self._window_bits: Final[int] = socket.compress or 0
         self._taken_s = now_s
+        self._sent = self._left = 0
         self._second = 0
         self._commands = 0
         self.subscriptions: Final[set[Any]] = set()
@@ -107,27 +112,36 @@ class Client:
 
     def send(self, frame: Frame, subscription: object, now_s: float) -> None:
         """Send a message, or remember that it was missed."""
-        if self._transport.is_closing() or self.cut:
+        transport = self._transport
+        if transport.is_closing() or self.cut:
             return
-        if self.behind:
+        if transport.get_write_buffer_size() > WAITING_BYTES_MAX:
             self.dropped += 1
             if subscription is not None:
                 self.missed.add(subscription)
             return
-        self._taken_s = now_s
-        self._transport.write(frame.packed(self.socket.compress or 0))
+        packed = frame.packed(self._window_bits)
+        self._sent += len(packed)
+        transport.write(packed)
 
     def stalled(self, now_s: float) -> bool:
-        """Whether it has taken nothing for too long, and is cut."""
-        if not self.behind:
+        """Whether it has taken nothing for too long, or always too little, and is cut."""
+        waiting = self._transport.get_write_buffer_size()
+        left = self._sent - waiting
+        if not waiting or (left > self._left and waiting <= WAITING_BYTES_MAX):
             self._taken_s = now_s
-            return False
+        self._left = left
         if now_s - self._taken_s < STALLED_S:
             return False
         self.cut = True
         # It reads nothing, so a close frame would wait as all else does.
         self._transport.abort()
         return True
+
+    def leave(self) -> None:
+        """Its conversation is over: let go of a connection that would never be closed."""
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
 
     def command(self, text: str, now_s: float) -> dict[str, Any]:
         """What a message says; raises ``Refused`` for one that may not be."""

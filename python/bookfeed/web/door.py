@@ -16,7 +16,8 @@ from typing import Final
 
 from aiohttp import web
 
-from bookfeed.errors import SessionError
+from bookfeed.errors import ConfigError, SessionError
+from bookfeed.venues.secret import private_bytes
 
 TOKEN_CHARACTERS_MIN: Final = 22
 """At six bits each: more than 128 bits."""
@@ -62,13 +63,11 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file that nobody else can read; ``SessionError`` otherwise."""
+    """The token in a file that is this user's alone; ``SessionError`` otherwise."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise SessionError(f"{path} can be read by others: chmod 600 {path}")
-        return path.read_text().strip()
-    except OSError as error:
-        raise SessionError(f"{path}: {error.strerror}") from error
+        return private_bytes(path, "--token-file").decode().strip()
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise SessionError(str(error)) from error
 
 
 class Door:
@@ -136,7 +135,9 @@ class Door:
         expected = self._rules.token
         if expected is None:
             return True
-        fits = isinstance(token, str) and hmac.compare_digest(token.encode(), expected.encode())
+        # Bytes of a header that are no UTF-8 come as lone surrogates.
+        given = token.encode(errors="surrogatepass") if isinstance(token, str) else b""
+        fits = hmac.compare_digest(given, expected.encode())
         if not fits:
             tries = self._bad_tries.setdefault(remote, deque(maxlen=BAD_TRIES_A_SECOND))
             tries.append(time.monotonic())

@@ -7,7 +7,9 @@ records. Whatever is sent is made at ticks, once for all who want the same.
 import asyncio
 import contextlib
 import logging
+import resource
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
@@ -27,10 +29,16 @@ TICK_S: Final = 0.1
 """How often clients are told what is new."""
 HANDSHAKE_S: Final = 5.0
 """How long a connection may take to say what it wants, and a client to show its token."""
+CLOSE_S: Final = 2.0
+"""How long a client that is closed may take to say that it has heard so."""
 CLIENTS_MAX: Final = 20_000
-SEND_BYTES: Final = 128 * 1024
+"""Unless it is told otherwise, or has descriptors for fewer."""
+SEND_BYTES: Final = 64 * 1024
 """What the system may keep of what is sent to one client."""
-_HEARTBEAT_S: Final = 20.0
+HEARTBEAT_S: Final = 10.0
+"""How often a client that says nothing is asked; it has half of that to answer."""
+DESCRIPTORS_LEFT: Final = 64
+"""Of the descriptors that the process may have, so many are no client's."""
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -44,9 +52,15 @@ _log: Final = RateLimitedLog(logging.getLogger("bookfeed.web"))
 
 
 class Server:
-    """Serves the feed that listens at ``path`` (by default the user's own), as ``rules`` allow."""
+    """Serves the feed that listens at ``path`` (by default the user's own), as ``rules`` allow.
 
-    def __init__(self, rules: Rules, path: str | None = None) -> None:
+    At most ``clients_max`` connections are open at once; further ones are answered with 503.
+    """
+
+    def __init__(
+        self, rules: Rules, path: str | None = None, *, clients_max: int = CLIENTS_MAX
+    ) -> None:
+        self.clients_max = min(clients_max, _descriptors() - DESCRIPTORS_LEFT)
         self._rules: Final = rules
         self._door: Final = Door(rules)
         self.world: Final = World()
@@ -134,7 +148,7 @@ class Server:
         """The protocol of a new connection, which is cut if it does not say what it wants."""
         assert self._runner is not None and self._runner.server is not None
         server = self._runner.server
-        if len(server.connections) >= CLIENTS_MAX:
+        if len(server.connections) >= self.clients_max:
             return _Full()
         protocol = server()
         loop = asyncio.get_running_loop()
@@ -181,7 +195,10 @@ class Server:
 
     async def _serve(self, request: web.Request, begin: list[Subscription]) -> web.StreamResponse:
         opened = web.WebSocketResponse(
-            max_msg_size=COMMAND_BYTES_MAX, heartbeat=_HEARTBEAT_S, protocols=("bookfeed",)
+            timeout=CLOSE_S,
+            max_msg_size=COMMAND_BYTES_MAX,
+            heartbeat=HEARTBEAT_S,
+            protocols=("bookfeed",),
         )
         await opened.prepare(request)
         loop = asyncio.get_running_loop()
@@ -202,6 +219,7 @@ class Server:
         finally:
             self._clients.discard(client)
             self._channels.gone(client)
+            client.leave()
         return opened
 
     async def _await_token(self, client: Client, remote: str) -> None:
@@ -269,6 +287,13 @@ class Server:
                         book = await self._remote.book(number, wanted.depth)
                 self._channels.tell_ladder(wanted, book, loop.time())
             await asyncio.sleep(0.25)
+
+
+def _descriptors() -> int:
+    """How many descriptors the process may have: from now on as many as it may ask for."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
 def _bound(request: web.Request) -> None:

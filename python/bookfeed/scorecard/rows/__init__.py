@@ -5,6 +5,7 @@ from typing import Final
 from bookfeed.scorecard.row import Row
 from bookfeed.scorecard.rows import (
     campaign,
+    crowd,
     index,
     matrix,
     oracle,
@@ -21,6 +22,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *index.ROWS,
     *source.ROWS,
     *recorder.ROWS,
+    *crowd.ROWS,
     *security.ROWS,
     *stated.ROWS,
 )

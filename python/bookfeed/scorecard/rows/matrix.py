@@ -13,6 +13,7 @@ from bookfeed.scorecard.campaigns.world import found, worlds
 from bookfeed.scorecard.held import Play, both, held, held_by_rust
 from bookfeed.scorecard.play import shared_out
 from bookfeed.scorecard.row import Effort, Figure, Row
+from bookfeed.scorecard.rows.crowd import flooded
 from bookfeed.scorecard.tree import campaign
 from bookfeed.sim.rest_faults import RestFaultKind
 
@@ -269,6 +270,20 @@ ROWS: Final = (
               "while_fsync_keeps_failing_nothing_is_called_durable")),
     _row("F32", "kill -9 while recording", "nothing written is lost",
          held("kill_at_random_instants_loses_nothing_written")),
+    _row("F33", "a sink's server that refuses, hangs, dies", "books unharmed, no bot misled",
+         held("sinks_that_stall_or_raise_change_nothing",
+              "redis_dies_and_no_bot_believes_what_it_must_not",
+              "what_redis_was_not_told_it_is_told_when_it_is_back",
+              "a_redis_that_refuses_is_seen_at_once",
+              "nats_dies_and_no_bot_believes_what_it_must_not",
+              "what_a_hanging_nats_was_not_told_it_is_told_when_it_goes_on",
+              "memory_is_bounded_however_long_a_sink_stalls")),
+    _row("F34", "clients of the server that are slow, silent or loud",
+         "others told as before, closed with 1008 or cut in 5 s",
+         flooded, held("a_client_that_reads_nothing_is_left_behind_and_cut",
+                       "a_client_that_takes_too_little_is_cut",
+                       "a_client_that_answers_no_ping_is_cut",
+                       "a_client_that_was_behind_gets_what_it_missed_as_a_whole")),
     _row("F35", "callbacks that raise or block", "counted, engine whole, others run",
          held("an_error_is_counted_logged_and_told_of_whom",
               "an_async_error_is_counted_and_the_next_call_runs",
