@@ -172,6 +172,8 @@ class Liar(EngineWitness):
             signals += signals[-144:]
         elif self._lie in SIGNAL_LIES:
             add(signals, len(signals) - 144 + SIGNAL_LIES[self._lie])
+        elif self._lie in CHANCE_LIES:
+            add(signals, len(signals) - 144 + CHANCE_LIES[self._lie], width=4)
         else:
             add(legs, len(legs) - 64 + LEG_LIES[self._lie])
         return Told(batch.update_bytes, bytes(signals), bytes(legs))  # type: ignore[return-value]
@@ -185,9 +187,9 @@ class Told:
         self.index_bytes = b""
 
 
-def add(data: bytearray, at: int, one: int = 1) -> None:
-    value = int.from_bytes(data[at : at + 8], "little", signed=True)
-    data[at : at + 8] = (value + one).to_bytes(8, "little", signed=True)
+def add(data: bytearray, at: int, one: int = 1, width: int = 8) -> None:
+    value = int.from_bytes(data[at : at + width], "little", signed=True)
+    data[at : at + width] = (value + one).to_bytes(width, "little", signed=True)
 
 
 # Field by offset in the record.
@@ -196,6 +198,8 @@ SIGNAL_LIES = {
     "peak_edge": 72, "qty_open": 80, "value": 88, "skew_ns": 96, "maker_edge": 120,
     "lag_ns": 128,
 }  # fmt: skip
+# Of four bytes each, in records of the rule that has them.
+CHANCE_LIES = {"both_lose": 136, "both_win": 140}
 LEG_LIES = {"avg_price": 8, "worst_price": 16, "leg_qty": 24, "leg_fee": 32, "maker_fee": 56}
 
 
@@ -208,7 +212,7 @@ def lied_to(journal: Records, number: int, lie: str) -> AuditReport:
     return Auditor(Liar(Engine(hash_check="off"), number, lie)).run(journal)
 
 
-@pytest.mark.parametrize("lie", [*SIGNAL_LIES, *LEG_LIES])
+@pytest.mark.parametrize("lie", [*SIGNAL_LIES, *CHANCE_LIES, *LEG_LIES])
 def test_one_wrong_field_is_found(journal: Records, lie: str) -> None:
     """A change by the smallest unit, in one record of hundreds."""
     for number in range(40, 80):

@@ -73,6 +73,8 @@ def _found_pairs(found: Found, signal: "Signal") -> Iterator[tuple[str, Any, Any
     yield "fee", found.fee, signal.fee_e9
     yield "capital", found.capital, signal.capital_e9
     yield "maker_edge", found.maker_edge, signal.maker_edge_e9
+    yield "both_lose", found.both and found.both[0], signal.both_lose_ppm
+    yield "both_win", found.both and found.both[1], signal.both_win_ppm
 
 
 def _leg_pairs(mine: FoundLeg, leg: "Leg") -> Iterator[tuple[str, Any, Any]]:

@@ -65,6 +65,8 @@ class Found:
     maker_edge: int | None
     direction: str | None
     legs: tuple[FoundLeg, ...]
+    both: tuple[int, int] | None = None
+    """How likely both legs lose and win at most, in millionths, where the rule says so."""
 
 
 @dataclass(frozen=True, slots=True)

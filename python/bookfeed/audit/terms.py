@@ -161,8 +161,12 @@ class Contracts:
         (mean, variance_s), bounds = ahead, (at_least, one.below)
         newest = _newest(one, ticks)
         if variance_s <= 0:
-            paid = _paid(mean, bounds, half=one.half_on_tie and one.up)
-            return Fair(paid, paid, paid, newest)
+            half = one.half_on_tie and one.up
+            paid = _paid(mean, bounds, half=half)
+            # What was heard may be off from what decides.
+            values = _extremes(mean, Fraction(one.reference_doubt), bounds)
+            edges = [_paid(each, bounds, half=half) for each in values]
+            return Fair(paid, min(paid, *edges), max(paid, *edges), newest)
         measured = all_ticks[self._measured[one.reference, one.half_life_s, one.step] :]
         a_second = fair.variance_a_second(measured, one.half_life_s, one.step)
         if a_second is None:
@@ -202,6 +206,15 @@ def _price(mean: float, sd: float, bounds: Bounds, freedom: int | None) -> int:
     at_least, below = (None if bound is None else bound / _E18 for bound in bounds)
     likely = fair.probability(mean, sd, at_least, below, freedom)
     return round(PRICE_UNITS * min(max(likely, 0.0), 1.0))
+
+
+def _extremes(mean: Fraction | float, off: Fraction, bounds: Bounds) -> Iterator[Fraction]:
+    """Where a value that may be off by so much makes most of a difference."""
+    low, high = Fraction(mean) - off, Fraction(mean) + off
+    yield from (low, high)
+    at_least, below = bounds
+    if at_least is not None and below is not None:
+        yield min(max(Fraction(at_least + below, 2 * _E18), low), high)
 
 
 def _paid(value: Fraction | float, bounds: Bounds, *, half: bool) -> int:

@@ -108,6 +108,8 @@ def signal_object(signal: Signal) -> dict[str, Any]:
         "capital": signal.capital,
         "skew_ns": signal.skew_ns,
         "lag_ns": signal.lag_ns,
+        "both_lose": signal.both_lose,
+        "both_win": signal.both_win,
         "legs": [_leg_object(leg) for leg in signal.legs],
     }
 

@@ -18,9 +18,10 @@ from bookfeed.words import CloseReason, RuleKind, SignalPhase, State
 SIGNAL_BYTES: Final = 144
 LEG_BYTES: Final = 64
 
-_SIGNAL: Final = Struct("<qqQQqqqqqqqqqIIBBBBB3xqq8x")
+_SIGNAL: Final = Struct("<qqQQqqqqqqqqqIIBBBBB3xqqii")
 _LEG: Final = Struct("<IIqqqqqBBB5xq")
 
+_PPM: Final = 1_000_000
 _NS_PER_US: Final = 1_000
 
 _DIRECTIONS: Final[tuple[Literal["buy", "sell"] | None, ...]] = (None, "buy", "sell")
@@ -185,6 +186,12 @@ class Signal:
     """
     legs: tuple[Leg, ...]
     """What would be executed in each book."""
+    both_lose_ppm: int | None = None
+    """How likely both legs of ``strike_gap`` lose at most, in millionths, rounded up; ``None`` of
+    any other rule.
+    """
+    both_win_ppm: int | None = None
+    """How likely both win at most, likewise."""
     name: str = ""
     """What the rule is called; empty if it is not."""
 
@@ -199,6 +206,7 @@ class Signal:
         (
             ts_recv, ts_open, seq, ident, qty, gross, net, fee, capital, peak, qty_open, value,
             skew, rule_id, leg_start, rule, phase, reason, direction, leg_count, maker_edge, lag,
+            both_lose, both_win,
         ) = _SIGNAL.unpack_from(data, offset)  # fmt: skip
         return cls(
             ts_recv=ts_recv,
@@ -225,6 +233,8 @@ class Signal:
                 Leg.from_bytes(legs, (leg_start + index) * LEG_BYTES, names)
                 for index in range(leg_count)
             ),
+            both_lose_ppm=None if both_lose < 0 else both_lose,
+            both_win_ppm=None if both_win < 0 else both_win,
             name=names.rules.get(rule_id, "") if isinstance(names, Names) else "",
         )
 
@@ -247,6 +257,16 @@ class Signal:
     def maker_edge(self) -> float | None:
         """Edge in USD a share if every leg rested and was taken, after maker fees."""
         return ratio(self.maker_edge_e9, PRICE_SCALE)
+
+    @property
+    def both_lose(self) -> float | None:
+        """How likely both legs of ``strike_gap`` lose at most; ``None`` of any other rule."""
+        return ratio(self.both_lose_ppm, _PPM)
+
+    @property
+    def both_win(self) -> float | None:
+        """How likely both legs of ``strike_gap`` win at most; ``None`` of any other rule."""
+        return ratio(self.both_win_ppm, _PPM)
 
     @property
     def peak_edge(self) -> float | None:

@@ -8,7 +8,7 @@ use crate::book::Touch;
 use crate::book::integrity::{Cause, State};
 use crate::book::level_log::LevelChange;
 use crate::event::Side;
-use crate::fixed::{ABSENT, Price, Qty};
+use crate::fixed::{ABSENT, PRICE_ONE, Price, Qty};
 use crate::index::{IndexValue, Standing};
 use crate::names::named_codes;
 use crate::signals::steps::Step;
@@ -50,7 +50,7 @@ pub const UPDATE_FIELDS: [Field; 17] = [
 ];
 
 /// Layout of a signal record.
-pub const SIGNAL_FIELDS: [Field; 22] = [
+pub const SIGNAL_FIELDS: [Field; 24] = [
     ("ts_recv_ns", "<i8", 0),
     ("ts_open_ns", "<i8", 8),
     ("seq", "<u8", 16),
@@ -73,6 +73,8 @@ pub const SIGNAL_FIELDS: [Field; 22] = [
     ("legs", "|u1", 116),
     ("maker_edge_e9", "<i8", 120),
     ("lag_ns", "<i8", 128),
+    ("both_lose_ppm", "<i4", 136),
+    ("both_win_ppm", "<i4", 140),
 ];
 
 /// Layout of a leg record.
@@ -263,7 +265,18 @@ pub(crate) fn write_signal(step: &Step, ts_recv: Nanos, seq: u64, leg_start: u32
     w.put(112, [step.rule as u8, step.phase as u8, step.reason as u8, found.direction as u8, legs]);
     w.put(120, found.maker_edge.to_le_bytes());
     w.put(128, step.apart.lag.to_le_bytes());
+    let chances = found.chances.map_or([ABSENT_PPM; 2], |c| [ppm(c.both_lose), ppm(c.both_win)]);
+    w.put(136, chances[0].to_le_bytes());
+    w.put(140, chances[1].to_le_bytes());
     out.extend_from_slice(&record);
+}
+
+/// A probability that is not there.
+const ABSENT_PPM: i32 = -1;
+
+/// A probability in millionths; those of signals are whole ones.
+fn ppm(probability: Price) -> i32 {
+    i32::try_from(probability / (PRICE_ONE / 1_000_000)).unwrap_or(ABSENT_PPM)
 }
 
 /// Index of a signal record's first leg, and how many it has.

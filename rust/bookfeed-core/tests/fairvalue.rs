@@ -376,6 +376,29 @@ fn a_fair_value_says_what_it_rests_on_and_how_far_off_it_may_be() {
     assert_eq!(fair_value(range, &ahead, &cold, Tails::NORMAL, none, now), None);
 }
 
+#[test]
+fn a_settled_value_is_as_doubtful_as_its_reference() {
+    let mut window = Window::new(END - 900 * SECOND, END, MEANS).unwrap();
+    for second in (0..=120).rev() {
+        window.tick(END - second * SECOND, 84_003 * ONE);
+    }
+    let ahead = window.ahead().unwrap();
+    assert!(ahead.variance_s <= 0.0, "{ahead:?}");
+    let cold = Volatility::new(30 * SECOND, SECOND).unwrap();
+    let of = |payoff, reference| {
+        let doubt = Doubt { reference, volatility: 2.0 };
+        let fair = fair_value(payoff, &ahead, &cold, Tails::NORMAL, doubt, END + SECOND).unwrap();
+        (fair.price, fair.low, fair.high)
+    };
+    let up = Payoff::at_least(84_000 * ONE);
+    assert_eq!(of(up, 0), (PRICE_ONE, PRICE_ONE, PRICE_ONE));
+    assert_eq!(of(up, 2 * ONE), (PRICE_ONE, PRICE_ONE, PRICE_ONE), "too little to matter");
+    assert_eq!(of(up, 4 * ONE), (PRICE_ONE, 0, PRICE_ONE));
+    // A range between what may be, which either end of the doubt is beyond.
+    let range = Payoff::between(84_004 * ONE, 84_005 * ONE);
+    assert_eq!(of(range, 10 * ONE), (0, 0, PRICE_ONE));
+}
+
 /// What happened to a book and its reference: time, whether a move was seen, fair value, mid; in
 /// whole steps, so that nothing is rounded.
 type Seen = (i64, bool, Option<i64>, Option<i64>);

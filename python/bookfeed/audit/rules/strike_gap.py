@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -12,7 +13,7 @@ from bookfeed.audit import fair
 from bookfeed.audit.bundle import Bundle, stated_leg
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import ONE
-from bookfeed.audit.rule import Subject
+from bookfeed.audit.rule import Found, Subject
 
 # Probabilities are rounded up to so many parts of one, but for what computing is off by.
 _PARTS: Final = 10**6
@@ -38,11 +39,25 @@ class StrikeGap(Bundle):
         a, b = (stated_leg(model, self.params[name]) for name in ("a", "b"))
         if a is None or b is None:
             return
-        gap = float(self.decimal("b_strike") - self.decimal("a_strike"))
-        for legs, apart in (((a, b.other), gap), ((a.other, b), -gap)):
+        for legs, apart in (((a, b.other), self._gap), ((a.other, b), -self._gap)):
             payout = ONE - self._both_lose(apart)
             if payout > 0:
                 yield Subject(legs, "buy", payout)
+
+    def assess(self, subject: Subject, model: Model, *, vouched: bool) -> Found | str | None:
+        """See ``Rule``."""
+        found = super().assess(subject, model, vouched=vouched)
+        if not isinstance(found, Found):
+            return found
+        # Both win where the legs of the other way would both lose.
+        gap = self._gap if subject.legs[0] == stated_leg(model, self.params["a"]) else -self._gap
+        lose, win = (int(self._both_lose(apart) * _PARTS) for apart in (gap, -gap))
+        return replace(found, both=(lose, win))
+
+    @property
+    def _gap(self) -> float:
+        """How far the strike of ``b`` is above that of ``a``."""
+        return float(self.decimal("b_strike") - self.decimal("a_strike"))
 
     def _both_lose(self, gap: float) -> Decimal:
         """At most: two bounds, of which either holds."""

@@ -109,7 +109,7 @@ pub fn fair_value(
     let (mut low, mut high) = (price, price);
     // Further off than the whole of it is no deviation any more.
     for sd in [outlook.sd * (1.0 - off).max(0.0), outlook.sd * (1.0 + off)] {
-        for expected in payoff.extremes(ahead.expected, if settled { 0 } else { doubt.reference }) {
+        for expected in payoff.extremes(ahead.expected, doubt.reference) {
             let p = payoff.probability(Outlook { expected, sd }, tails);
             (low, high) = (low.min(p), high.max(p));
         }

@@ -433,6 +433,7 @@ impl<'a> Bundle<'a> {
             capital: i64::try_from(paid / i128::from(QTY_ONE)).ok()?.checked_add(fee)?,
             direction: self.subject.direction,
             payout,
+            chances: None,
         })
     }
 

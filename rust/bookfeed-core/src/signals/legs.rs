@@ -5,8 +5,8 @@
 use super::bundle::{self, Limits};
 use super::kept::Walked;
 use super::{
-    Assessment, Direction, Gates, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
-    Subject, View,
+    Assessment, Chances, Direction, Gates, LegRef, ParamReader, Params, Refusal, Rule, RuleError,
+    RuleKind, Subject, View,
 };
 use crate::fairvalue::{Basis, Tails};
 use crate::fixed::{PRICE_ONE, Price, Qty};
@@ -89,7 +89,7 @@ enum Shape {
     /// Two contracts on one event, one bought and the other's opposite with it.
     BoxSpread { checked: bool },
     /// The same of contracts with a strike and a reference each: what the bundles pay at least,
-    /// on average, since both legs may lose.
+    /// on average, since both legs may lose. Where those of the one lose those of the other win.
     StrikeGap { checked: bool, payouts: [Price; 2] },
     /// At most one of the legs happens; if `exhaustive`, one does.
     Basket { exhaustive: bool, augmented: bool },
@@ -170,6 +170,15 @@ impl LegsRule {
         Ok(Self { shape, legs, limits, gates })
     }
 
+    /// How likely the legs of a bundle are to lose together, or to win: what the opposite legs
+    /// lose, these win.
+    fn chances(&self, subject: &Subject) -> Option<Chances> {
+        let Shape::StrikeGap { payouts, .. } = self.shape else { return None };
+        let first = subject.legs.first()?.complement == self.legs.first()?.complement;
+        let [mine, others] = if first { payouts } else { [payouts[1], payouts[0]] };
+        Some(Chances { both_lose: PRICE_ONE - mine, both_win: PRICE_ONE - others })
+    }
+
     fn bundles(&self, legs: &[LegRef]) -> Vec<Subject> {
         match self.shape {
             Shape::BoxSpread { .. } => both_ways(legs, [PRICE_ONE; 2]),
@@ -245,6 +254,10 @@ impl Rule for LegsRule {
         if bundle::overlaps(subject, view) {
             return Assessment::Refused(Refusal::Crossed);
         }
-        bundle::assess(subject, view, &self.limits, walked)
+        let mut assessment = bundle::assess(subject, view, &self.limits, walked);
+        if let Assessment::Found(found) = &mut assessment {
+            found.chances = self.chances(subject);
+        }
+        assessment
     }
 }

@@ -225,6 +225,17 @@ pub struct Found {
     pub direction: Direction,
     /// What a unit of every leg together pays: at least, or what it is worth.
     pub payout: Price,
+    /// How likely two legs are to lose together or to win together, where the rule says so.
+    pub chances: Option<Chances>,
+}
+
+/// What two legs that are no opposites may do together: the greatest probabilities, 1e-9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chances {
+    /// That both lose.
+    pub both_lose: Price,
+    /// That both win.
+    pub both_win: Price,
 }
 
 /// A rule's answer about one subject.

@@ -133,6 +133,7 @@ impl Rule for SpreadRule {
             capital: capital.unwrap_or(PRICE_ONE),
             direction: Direction::None,
             payout: subject.payout,
+            chances: None,
         })
     }
 }

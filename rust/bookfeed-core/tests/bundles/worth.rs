@@ -289,6 +289,9 @@ fn a_gap_between_strikes_is_charged_with_the_chance_that_both_lose() {
     };
     let told: Vec<_> = pit.signals.iter().map(worth).collect();
     assert_eq!(told, [(0, false, PRICE_ONE), (1, false, 841_344_000), (2, false, 996_676_000)]);
+    let chances = |signal: &Signal| (signal.rule_id, signal.both_lose_ppm, signal.both_win_ppm);
+    let said: Vec<_> = pit.signals.iter().map(chances).collect();
+    assert_eq!(said, [(0, 0, 1_000_000), (1, 158_656, 841_345), (2, 3_324, 43_219)]);
     // The other way both lose between the strikes: by one reference it is not even watched.
     pit.signals.clear();
     pit.touch(0, 960, 5, 970, 5);
@@ -299,4 +302,8 @@ fn a_gap_between_strikes_is_charged_with_the_chance_that_both_lose() {
     assert_eq!(told[0], (1, true, PRICE_ONE - 841_345_000));
     // At most the density of the closing value times what both references leave open.
     assert_eq!(told[1], (2, true, PRICE_ONE - 43_219_000));
+    let turned = |signal: &&Signal| signal.legs[0].complement && signal.phase.name() == "open";
+    let mut said: Vec<_> = pit.signals.iter().filter(turned).map(chances).collect();
+    said.sort_unstable();
+    assert_eq!(said, [(1, 841_345, 158_656), (2, 43_219, 3_324)], "what the others lose, they win");
 }

@@ -111,6 +111,8 @@ pub struct Signal {
     pub value: i64,
     pub skew_ns: i64,
     pub lag_ns: i64,
+    pub both_lose_ppm: i64,
+    pub both_win_ppm: i64,
     pub maker_edge: i64,
     pub legs: Vec<Leg>,
 }
@@ -156,6 +158,8 @@ impl Signal {
             value: long("value_e9"),
             skew_ns: long("skew_ns"),
             lag_ns: long("lag_ns"),
+            both_lose_ppm: long("both_lose_ppm"),
+            both_win_ppm: long("both_win_ppm"),
             maker_edge: long("maker_edge_e9"),
             legs: legs.collect(),
         }
