@@ -275,7 +275,8 @@ async def test_a_client_that_takes_too_little_is_cut(
 async def test_a_client_that_answers_no_ping_is_cut(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_server, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(clients, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(clients, "PONG_S", 0.3)
     async with served_feed(server, path) as (_, there):
         silent = await raw_client(there, '{"op":"subscribe","channel":"books"}')
         async with there.http.ws_connect(there.at + "/ws") as healthy:
@@ -283,8 +284,9 @@ async def test_a_client_that_answers_no_ping_is_cut(
             await until(lambda: there.server.counts()["clients"] == 2)
             reading = asyncio.create_task(message(healthy, "never"))
             await until(lambda: there.server.counts()["clients"] == 1)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
             assert there.server.counts()["clients"] == 1, "who answers stays"
+            await healthy.ping(b"x")
             reading.cancel()
         silent.close()
 

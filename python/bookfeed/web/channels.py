@@ -72,7 +72,7 @@ class Channels:
         self._arbitrage_due = False
         self._ladders: Final[dict[Subscription, Mapping[str, Any] | None]] = {}
 
-    def subscribe(self, client: Client, wanted: Subscription, now_s: float) -> None:
+    def subscribe(self, client: Client, wanted: Subscription) -> None:
         """Have a client hear of something from now on; raises ``Unknown`` if that is too much."""
         if wanted not in client.subscriptions and len(client.subscriptions) >= SUBSCRIPTIONS_MAX:
             raise Unknown(f"at most {SUBSCRIPTIONS_MAX} subscriptions of one client")
@@ -82,7 +82,7 @@ class Channels:
             raise Unknown("too many different subscriptions; try again later")
         self._groups.setdefault(wanted, set()).add(client)
         client.subscriptions.add(wanted)
-        client.send(self._snapshot(wanted, client), wanted, now_s)
+        client.send(self._snapshot(wanted, client), wanted)
 
     def unsubscribe(self, client: Client, wanted: Subscription) -> None:
         """Have a client hear of something no more."""
@@ -104,16 +104,14 @@ class Channels:
         """The ladders that somebody follows."""
         return [one for one in self._groups if one.channel == "levels"]
 
-    def tell_ladder(
-        self, wanted: Subscription, book: Mapping[str, Any] | None, now_s: float
-    ) -> None:
+    def tell_ladder(self, wanted: Subscription, book: Mapping[str, Any] | None) -> None:
         """Send a ladder to who follows it, if it is another than before."""
         if wanted not in self._groups or self._ladders.get(wanted, {}) == book:
             return
         self._ladders[wanted] = book
-        self._send(wanted, Frame({"type": "levels", **wanted.told(), "book": book}), now_s)
+        self._send(wanted, Frame({"type": "levels", **wanted.told(), "book": book}))
 
-    def tick(self, *, stands: bool, now_s: float) -> None:
+    def tick(self, *, stands: bool) -> None:
         """Send what is new; ``stands`` says that the feed is heard, or not, as before."""
         self._ticks += 1
         changed, trades, signals = self._world.fresh()
@@ -122,9 +120,9 @@ class Channels:
         for wanted in tuple(self._groups):
             frame = self._message(wanted, changed, trades, signals, touches, stands=stands)
             if frame is not None:
-                self._send(wanted, frame, now_s)
+                self._send(wanted, frame)
             else:
-                self._catch_up(wanted, now_s)
+                self._catch_up(wanted)
         if self._is_due(_ARBITRAGE_EVERY, stands=stands):
             self._arbitrage_due = False
 
@@ -160,25 +158,25 @@ class Channels:
             return Frame({"type": "arbitrage", **self._world.arbitrage()})
         return None
 
-    def _send(self, wanted: Subscription, frame: Frame, now_s: float) -> None:
+    def _send(self, wanted: Subscription, frame: Frame) -> None:
         for client in tuple(self._groups.get(wanted, ())):
             if wanted in client.missed:
-                self._tell_missed(client, wanted, now_s)
+                self._tell_missed(client, wanted)
             else:
-                client.send(frame, wanted, now_s)
+                client.send(frame, wanted)
 
-    def _catch_up(self, wanted: Subscription, now_s: float) -> None:
+    def _catch_up(self, wanted: Subscription) -> None:
         for client in tuple(self._groups.get(wanted, ())):
             if wanted in client.missed:
-                self._tell_missed(client, wanted, now_s)
+                self._tell_missed(client, wanted)
 
-    def _tell_missed(self, client: Client, wanted: Subscription, now_s: float) -> None:
+    def _tell_missed(self, client: Client, wanted: Subscription) -> None:
         """A client that missed something gets it as a whole, as soon as it reads again."""
         if client.behind:
             client.dropped += 1
             return
         client.missed.discard(wanted)
-        client.send(self._snapshot(wanted, client), wanted, now_s)
+        client.send(self._snapshot(wanted, client), wanted)
 
     def _snapshot(self, wanted: Subscription, client: Client | None) -> Frame:
         """A channel as it stands."""

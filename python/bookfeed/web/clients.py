@@ -19,7 +19,12 @@ WAITING_BYTES_MAX: Final = 256 * 1024
 """What may wait in the buffer of a socket before messages are left out."""
 STALLED_S: Final = 5.0
 """A client that takes nothing for so long is cut, and so is one that is behind for so long."""
+HEARTBEAT_S: Final = 10.0
+"""A client that has said nothing for so long is asked whether it is there."""
+PONG_S: Final = 5.0
+"""How long it may take to answer."""
 
+_PING: Final = b"\x89\x00"
 _TEXT: Final = 0x81
 _TEXT_DEFLATED: Final = 0xC1
 # Shorter messages grow by being deflated.
@@ -72,10 +77,14 @@ class Refused(Exception):
 
 
 class Client:
-    """One client; ``now_s`` in its methods is the loop's time."""
+    """One client; ``now_s`` in its methods is a time that does not pass while the server is busy,
+    so that nobody is cut for what the server did not get to read.
+    """
 
     __slots__ = (
+        "_asked_s",
         "_commands",
+        "_heard_s",
         "_left",
         "_second",
         "_sent",
@@ -93,7 +102,7 @@ class Client:
         self.socket: Final = socket
         self._transport: Final = transport
         self._window_bits: Final[int] = socket.compress or 0
-        self._taken_s = now_s
+        self._taken_s = self._heard_s = self._asked_s = now_s
         self._sent = self._left = 0
         self._second = 0
         self._commands = 0
@@ -110,7 +119,7 @@ class Client:
         waiting: int = self._transport.get_write_buffer_size()
         return waiting > WAITING_BYTES_MAX
 
-    def send(self, frame: Frame, subscription: object, now_s: float) -> None:
+    def send(self, frame: Frame, subscription: object) -> None:
         """Send a message, or remember that it was missed."""
         transport = self._transport
         if transport.is_closing() or self.cut:
@@ -124,29 +133,42 @@ class Client:
         self._sent += len(packed)
         transport.write(packed)
 
-    def stalled(self, now_s: float) -> bool:
-        """Whether it has taken nothing for too long, or always too little, and is cut."""
+    def heard(self, now_s: float) -> None:
+        """It has said something, if only that it is there."""
+        self._heard_s = now_s
+
+    def lost(self, now_s: float) -> bool:
+        """Whether it takes nothing, or always too little, or answers no ping, and is cut."""
         waiting = self._transport.get_write_buffer_size()
         left = self._sent - waiting
         if not waiting or (left > self._left and waiting <= WAITING_BYTES_MAX):
             self._taken_s = now_s
         self._left = left
-        if now_s - self._taken_s < STALLED_S:
+        silent_s = now_s - self._heard_s
+        if now_s - self._taken_s < STALLED_S and silent_s < HEARTBEAT_S + PONG_S:
+            if silent_s >= HEARTBEAT_S and self._asked_s <= self._heard_s:
+                self._ask(now_s)
             return False
         self.cut = True
         # It reads nothing, so a close frame would wait as all else does.
         self._transport.abort()
         return True
 
+    def _ask(self, now_s: float) -> None:
+        self._asked_s = now_s
+        if not self._transport.is_closing():
+            self._sent += len(_PING)
+            self._transport.write(_PING)
+
     def leave(self) -> None:
         """Its conversation is over: let go of a connection that would never be closed."""
         if self._transport.get_write_buffer_size():
             self._transport.abort()
 
-    def command(self, text: str, now_s: float) -> dict[str, Any]:
+    def command(self, text: str, loop_s: float) -> dict[str, Any]:
         """What a message says; raises ``Refused`` for one that may not be."""
-        if int(now_s) != self._second:
-            self._second, self._commands = int(now_s), 0
+        if int(loop_s) != self._second:
+            self._second, self._commands = int(loop_s), 0
         self._commands += 1
         if self._commands > COMMANDS_A_SECOND:
             raise Refused(WSCloseCode.POLICY_VIOLATION, "too many messages a second")

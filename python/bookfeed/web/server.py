@@ -35,8 +35,6 @@ CLIENTS_MAX: Final = 20_000
 """Unless it is told otherwise, or has descriptors for fewer."""
 SEND_BYTES: Final = 64 * 1024
 """What the system may keep of what is sent to one client."""
-HEARTBEAT_S: Final = 10.0
-"""How often a client that says nothing is asked; it has half of that to answer."""
 DESCRIPTORS_LEFT: Final = 64
 """Of the descriptors that the process may have, so many are no client's."""
 _HEADERS: Final = {
@@ -79,6 +77,8 @@ class Server:
         self._cut = 0
         self._silent: Final[dict[object, asyncio.TimerHandle]] = {}
         self._stood = True
+        self._passed_s = 0.0
+        """Seconds so far, without what the server was late."""
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -197,23 +197,29 @@ class Server:
         opened = web.WebSocketResponse(
             timeout=CLOSE_S,
             max_msg_size=COMMAND_BYTES_MAX,
-            heartbeat=HEARTBEAT_S,
+            autoping=False,
             protocols=("bookfeed",),
         )
         await opened.prepare(request)
         loop = asyncio.get_running_loop()
         _bound(request)
-        client = Client(opened, request.transport, loop.time())
+        client = Client(opened, request.transport, self._passed_s)
         try:
             if not self._door.shown(request):
                 await self._await_token(client, request.remote or "")
             self._clients.add(client)
             for wanted in begin:
-                self._channels.subscribe(client, wanted, loop.time())
+                self._channels.subscribe(client, wanted)
             async for message in opened:
+                client.heard(self._passed_s)
+                if message.type == WSMsgType.PING:
+                    await opened.pong(message.data)
+                    continue
+                if message.type == WSMsgType.PONG:
+                    continue
                 if message.type != WSMsgType.TEXT:
                     raise Refused(WSCloseCode.UNSUPPORTED_DATA, "text alone is taken")
-                self._obey(client, client.command(message.data, loop.time()), loop.time())
+                self._obey(client, client.command(message.data, loop.time()))
         except Refused as refused:
             await opened.close(code=refused.code, message=refused.reason.encode())
         finally:
@@ -233,25 +239,25 @@ class Server:
         if said.get("op") != "auth" or not self._door.fits(said.get("token"), remote):
             raise Refused(WSCloseCode.POLICY_VIOLATION, "a wrong token")
 
-    def _obey(self, client: Client, said: dict[str, Any], now_s: float) -> None:
+    def _obey(self, client: Client, said: dict[str, Any]) -> None:
         """Do what a client asks for; what it may not ask for is answered with an error."""
         number = said.get("id")
         try:
             operation = said.get("op")
             if operation == "ping":
-                client.send(Frame({"type": "pong", "id": number}), None, now_s)
+                client.send(Frame({"type": "pong", "id": number}), None)
                 return
             if operation not in ("subscribe", "unsubscribe"):
                 raise Unknown("op is one of subscribe, unsubscribe, ping")
             wanted = Subscription.of(said)
             told = {"type": f"{operation}d", "id": number, **wanted.told()}
-            client.send(Frame(told), None, now_s)
+            client.send(Frame(told), None)
             if operation == "subscribe":
-                self._channels.subscribe(client, wanted, now_s)
+                self._channels.subscribe(client, wanted)
             else:
                 self._channels.unsubscribe(client, wanted)
         except Unknown as error:
-            client.send(Frame({"type": "error", "id": number, "error": str(error)}), None, now_s)
+            client.send(Frame({"type": "error", "id": number, "error": str(error)}), None)
 
     # Time.
 
@@ -269,15 +275,15 @@ class Server:
             self._look()
             now_s = loop.time()
             stood, self._stood = self._stood, True
-            self._channels.tick(stands=stood, now_s=now_s)
+            self._channels.tick(stands=stood)
             for client in tuple(self._clients):
-                if client.stalled(now_s):
+                if client.lost(self._passed_s):
                     self._cut += 1
             await asyncio.sleep(max(TICK_S - (loop.time() - now_s), 0.005))
+            self._passed_s += min(loop.time() - now_s, 2 * TICK_S)
 
     async def _show_ladders(self) -> None:
         """Ladders that somebody follows are asked of the feed a few times a second."""
-        loop = asyncio.get_running_loop()
         while True:
             for wanted in self._channels.ladders():
                 number = self.world.instrument(wanted.venue, wanted.symbol)
@@ -285,7 +291,7 @@ class Server:
                 if number is not None and self.world.feed == "heard":
                     with contextlib.suppress(SessionError):
                         book = await self._remote.book(number, wanted.depth)
-                self._channels.tell_ladder(wanted, book, loop.time())
+                self._channels.tell_ladder(wanted, book)
             await asyncio.sleep(0.25)
 
 
