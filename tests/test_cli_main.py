@@ -16,6 +16,7 @@ from bookfeed.cli import main
 COMMANDS = (
     "run",
     "serve",
+    "mcp",
     "top",
     "record",
     "replay",
@@ -35,6 +36,8 @@ COMMANDS = (
     "sim",
     "bench",
     "score",
+    "completion",
+    "man",
 )
 TINY = Path(__file__).parent / "data" / "tiny.ndjson"
 CLI_PAGE = Path(__file__).parents[1] / "docs" / "cli.md"

@@ -3,7 +3,8 @@
 from typing import Final
 
 from bookfeed.cli.arguments import duration_s, numbered, path, within
-from bookfeed.cli.looking_commands import add_top
+from bookfeed.cli.installing_commands import add_completion, add_man
+from bookfeed.cli.looking_commands import add_mcp, add_top
 from bookfeed.cli.options import (
     SERVICE,
     WORK,
@@ -511,6 +512,7 @@ def add_alert(commands: Commands) -> None:
 EVERY: Final = (
     add_run,
     add_serve,
+    add_mcp,
     add_top,
     add_record,
     add_replay,
@@ -530,5 +532,7 @@ EVERY: Final = (
     add_sim,
     add_bench,
     add_score,
+    add_completion,
+    add_man,
 )
 """In the order in which help lists them."""

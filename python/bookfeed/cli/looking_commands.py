@@ -3,7 +3,7 @@
 from typing import Final
 
 from bookfeed.cli.arguments import within
-from bookfeed.cli.options import SERVICE, Commands
+from bookfeed.cli.options import SERVICE, WORK, Commands
 
 _MANY: Final = 10**9
 
@@ -60,3 +60,21 @@ def add_top(commands: Commands) -> None:
             metavar="N",
             help=f"{what} (default: %(default)g)",
         )
+
+
+def add_mcp(commands: Commands) -> None:
+    """``bookfeed mcp``."""
+    mcp = commands.add(
+        "mcp",
+        "let an assistant ask a running feed: tools of the Model Context Protocol",
+        more="The feed runs elsewhere on this machine, with a [[sink]] of kind socket. Whoever "
+        "asks starts this command and talks to it on its standard streams; it changes nothing.",
+        example="mcp",
+        codes=WORK,
+    )
+    mcp.add_argument(
+        "socket",
+        nargs="?",
+        metavar="SOCKET",
+        help="the socket of the feed (default: the user's own)",
+    )

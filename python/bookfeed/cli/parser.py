@@ -36,7 +36,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     Without any argument, and for ``help``, it shows help.
     """
-    parser, commands = _build()
+    parser, commands = build()
     if not argv or argv[0] == "help":
         argv = [*argv[1:2], "--help"]
     name = next((each for each in argv if not each.startswith("-")), None)
@@ -63,8 +63,8 @@ def _meant(text: str, known: Iterable[str]) -> str:
     return "; `bookfeed help` lists what there is"
 
 
-def _build() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """The parser of the whole command line, and those of commands."""
+def build() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of the whole command line, and those of commands by their names."""
     parser = argparse.ArgumentParser(
         prog="bookfeed",
         description=fill(

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from bookfeed._bookfeed import Engine
+from bookfeed.cli.notify import Service
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.reloading import Reloading
 from bookfeed.cli.source import Source, opened
@@ -100,6 +101,7 @@ async def _follow(
             async with (
                 Alerts(feed, source.config.alert) as alerts,
                 _looked_after(feed, source, watch.window_ended),
+                Service(watch.standing),
             ):
                 await _until_ended(feed, show, args.seconds, reloading)
             summary = watch.summary()

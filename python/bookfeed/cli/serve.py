@@ -7,6 +7,7 @@ import importlib.util
 import os
 from pathlib import Path
 
+from bookfeed.cli.notify import Service
 from bookfeed.cli.run import ending_signals
 from bookfeed.errors import ExitCode, SessionError
 from bookfeed.loops import run as run_loop
@@ -42,7 +43,8 @@ async def _serve(args: argparse.Namespace) -> None:
     running = asyncio.create_task(server.run())
     waiting = asyncio.create_task(ended.wait())
     try:
-        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
+        async with Service(lambda: f"the feed is {server.world.feed}"):
+            await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
     finally:

@@ -310,6 +310,12 @@ class Watch:
     def _papers(self) -> list[dict[str, Any]]:
         return [paper_object(totals) for totals in self.engine.papers()]
 
+    def standing(self) -> str:
+        """How many books may be believed, in a line."""
+        views = self.feed.books()
+        live = sum(view.live for view in views)
+        return f"{live} of {len(views)} books live, {len(self._open)} signals open"
+
     def summary(self) -> dict[str, Any]:
         """The whole of what happened so far."""
         counters = self.feed.counters()
