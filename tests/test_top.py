@@ -18,11 +18,11 @@ from textual.widgets import Input
 from waiting import PATIENCE_S, until
 
 from bookfeed import Feed, Market, Outcome, Rule
+from bookfeed.monitor.wanted import Wanted
 from bookfeed.sinks import SocketSink
 from bookfeed.top.app import TABS, Top
 from bookfeed.top.desk import DELAYS_KEPT, BookLine, Desk, Thresholds
 from bookfeed.top.look import KEYS, Keys, Ladder
-from bookfeed.top.wanted import Wanted
 
 RULES = [Rule("spread", {"mode": "bps", "open": "20"})]
 HOSTILE = "雨\x1b[2J🚀[red]\u202e"

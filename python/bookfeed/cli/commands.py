@@ -16,6 +16,7 @@ from bookfeed.cli.options import (
     simulated,
     source,
     target,
+    wanted,
     why,
 )
 from bookfeed.cli.recording_commands import (
@@ -44,6 +45,14 @@ def add_run(commands: Commands) -> None:
     )
     source(run)
     why(run)
+    wanted(run)
+    run.add_argument(
+        "--every",
+        type=within(float, 0.1, 3_600),
+        default=1.0,
+        metavar="S",
+        help="lines of JSON tell every S seconds which books changed (default: %(default)g)",
+    )
     paper(run)
     output(run, "table on a terminal, else ndjson")
 

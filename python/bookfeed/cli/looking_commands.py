@@ -3,7 +3,7 @@
 from typing import Final
 
 from bookfeed.cli.arguments import within
-from bookfeed.cli.options import SERVICE, WORK, Commands
+from bookfeed.cli.options import SERVICE, WORK, Commands, wanted
 
 _MANY: Final = 10**9
 
@@ -24,21 +24,7 @@ def add_top(commands: Commands) -> None:
         metavar="SOCKET",
         help="the socket of the feed (default: the user's own)",
     )
-    top.add_argument(
-        "--only",
-        type=lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
-        default=(),
-        metavar="RULE,…",
-        help="list signals of these rules alone, by kind or by name",
-    )
-    for name, what in (("edge", "a net edge of X USD a share"), ("profit", "X USD after fees")):
-        top.add_argument(
-            f"--min-{name}",
-            type=within(float, -_MANY, _MANY),
-            default=float(-_MANY),
-            metavar="X",
-            help=f"list opportunities of at least {what} (default: all)",
-        )
+    wanted(top)
     top.add_argument(
         "--refresh-hz",
         type=within(float, 1, 30),

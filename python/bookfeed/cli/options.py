@@ -119,6 +119,28 @@ def why(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_MANY: Final = 10**9
+
+
+def wanted(parser: argparse.ArgumentParser) -> None:
+    """Which signals are shown."""
+    parser.add_argument(
+        "--only",
+        type=lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+        default=(),
+        metavar="RULE,…",
+        help="show signals of these rules alone, by kind or by name",
+    )
+    for name, what in (("edge", "a net edge of X USD a share"), ("profit", "X USD after fees")):
+        parser.add_argument(
+            f"--min-{name}",
+            type=within(float, -_MANY, _MANY),
+            default=float(-_MANY),
+            metavar="X",
+            help=f"show opportunities of at least {what} (default: all)",
+        )
+
+
 # What --demo and --sim serve unless told otherwise.
 SIMULATED: Final[dict[str, Any]] = {"markets": 4, "rate": 400.0, "seed": 1}
 

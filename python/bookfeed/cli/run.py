@@ -21,7 +21,8 @@ from bookfeed.fair.estimates import FairValues
 from bookfeed.feed.alerts import Alerts
 from bookfeed.feed.feed import Feed
 from bookfeed.loops import run as run_loop
-from bookfeed.monitor.shows import Show, Silent, Summary, show_for
+from bookfeed.monitor.shows import BOOKS_EVERY_S, Show, Silent, Summary, show_for
+from bookfeed.monitor.wanted import ALL, Wanted
 from bookfeed.monitor.watch import Watch
 from bookfeed.recordings.inputs import Recorder
 from bookfeed.sinks.kept import kept_totals
@@ -37,7 +38,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """Runs until the time or a signal ends it; raises what ended the feed otherwise."""
     with opened(args) as source:
         engine = Engine(**source.config.engine.arguments(), **engine_options(args))
-        follow(args, source, engine, why=args.why)
+        wanted = Wanted(args.only, args.min_edge, args.min_profit)
+        follow(args, source, engine, why=args.why, wanted=wanted, every_s=args.every)
     return ExitCode.OK
 
 
@@ -50,9 +52,12 @@ def follow(
     hint: Callable[[], str] = lambda: "Ctrl-C ends",
     more: Callable[[], Summary] = dict,
     why: bool = False,
+    wanted: Wanted = ALL,
+    every_s: float = BOOKS_EVERY_S,
 ) -> None:
     """Follows ``source`` with the output that ``args`` ask for, and with ``why`` what was refused.
 
+    Signals are shown that are ``wanted``, and books that changed as lines ``every_s`` seconds.
     ``hint`` is shown in the table's first line; what ``more`` returns joins the summary. Nothing is
     shown if a sink has standard output to itself; raises ``ConfigError`` if ``args`` want it too,
     and at the end ``SessionError`` for venues that were never reached.
@@ -61,24 +66,24 @@ def follow(
         problem = f"a sink writes to standard output; leave --output {args.output} out"
         raise ConfigError(source.name, "sink", problem)
     clock = AnchoredClock()
-    watch = Watch(source.name, engine, clock, why=why)
-    run_loop(_follow(args, source, watch, clock, recorder, hint, more))
-
-
-async def _follow(
-    args: argparse.Namespace,
-    source: Source,
-    watch: Watch,
-    clock: AnchoredClock,
-    recorder: Recorder | None,
-    hint: Callable[[], str],
-    more: Callable[[], Summary],
-) -> None:
-    begun_ns = time.time_ns()
+    watch = Watch(source.name, engine, clock, why=why, wanted=wanted)
     if source.config.writes_stdout():
         show: Show = Silent()
     else:
-        show = show_for(args.output, watch, source.config.console.refresh_hz, hint)
+        show = show_for(args.output, watch, source.config.console.refresh_hz, hint, every_s)
+    run_loop(_follow(args.seconds, source, watch, show, clock, recorder, more))
+
+
+async def _follow(
+    seconds: float | None,
+    source: Source,
+    watch: Watch,
+    show: Show,
+    clock: AnchoredClock,
+    recorder: Recorder | None,
+    more: Callable[[], Summary],
+) -> None:
+    begun_ns = time.time_ns()
     own: dict[str, Any] = {} if source.own is None else {"own": source.own}
     try:
         feed = Feed.from_config(
@@ -103,7 +108,7 @@ async def _follow(
                 _looked_after(feed, source, watch.window_ended),
                 Service(watch.standing),
             ):
-                await _until_ended(feed, show, args.seconds, reloading)
+                await _until_ended(feed, show, seconds, reloading)
             summary = watch.summary()
             if source.config.alert:
                 summary["alerts"] = alerts.counters()

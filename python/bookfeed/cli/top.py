@@ -40,9 +40,9 @@ def execute(args: argparse.Namespace) -> ExitCode:
 
 async def _show(args: argparse.Namespace) -> None:
     # Not before: Textual is an extra.
+    from bookfeed.monitor.wanted import Wanted
     from bookfeed.top.app import Top
     from bookfeed.top.desk import Desk, Thresholds
-    from bookfeed.top.wanted import Wanted
 
     thresholds = Thresholds(
         warn_ms=args.warn_ms,

@@ -1,8 +1,8 @@
 """The ways a running feed is shown: a live table, lines of JSON, or a word at the end.
 
 On a terminal a table is redrawn in place; elsewhere every change of state and every signal is
-a line of JSON, with the books every second. Both go through a thread of their own: a terminal
-or reader that stops must not stop the feed.
+a line of JSON, with what changed of the rest every second. Both go through a thread of their own: a
+terminal or reader that stops must not stop the feed.
 """
 
 import logging
@@ -26,9 +26,10 @@ from bookfeed.monitor.watch import Watch
 
 Summary = dict[str, Any]
 
-# Books are told to programs this often.
-_BOOKS_EVERY_S: Final = 1.0
+BOOKS_EVERY_S: Final = 1.0
+"""Programs are told this often of books that changed, unless they want it otherwise."""
 _SCREEN_EVERY_S: Final = 0.25
+_AGE: Final = "evidence_age_ns"
 _LINES_MAX: Final = 10_000
 # Size of a table that no terminal shows.
 _COLUMNS, _ROWS = 120, 40
@@ -62,16 +63,22 @@ class Show(Protocol):
         """Shows what was."""
 
 
-def show_for(output: str | None, watch: Watch, refresh_hz: float, hint: Callable[[], str]) -> Show:
+def show_for(
+    output: str | None,
+    watch: Watch,
+    refresh_hz: float,
+    hint: Callable[[], str],
+    every_s: float = BOOKS_EVERY_S,
+) -> Show:
     """The way that ``--output`` asks for, or that suits whoever reads standard output.
 
-    ``hint`` is shown in the first line of a live table.
+    ``hint`` is shown in the first line of a live table; lines tell of books ``every_s`` seconds.
     """
     on_terminal = sys.stdout.isatty()
     if output == "json":
         return _Quiet()
     if output == "ndjson" or (output is None and not on_terminal):
-        return _Lines(watch)
+        return _Lines(watch, every_s)
     if on_terminal:
         return _LiveTable(watch, 1 / refresh_hz, hint)
     return _LastTable(watch)
@@ -129,11 +136,10 @@ class _LastTable:
 
 
 class _Lines:
-    """A line of JSON for every change of state and signal, and for the books every second."""
+    """A line of JSON for every change of state and signal; every while what else has changed."""
 
-    every_s = _BOOKS_EVERY_S
-
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, every_s: float) -> None:
+        self.every_s = every_s
         self._watch: Final = watch
         self._sink: Final = LineWriter(
             sys.stdout.fileno(),
@@ -145,6 +151,9 @@ class _Lines:
         watch.on_window_end = lambda end: self._sink.put(_line(window_object(end)))
         watch.on_news = lambda news: self._sink.put(_line(news_object(news)))
         self._rules: list[dict[str, Any]] = []
+        # What was told last of each book, and of the rest by type.
+        self._books: dict[tuple[str, str], dict[str, Any]] = {}
+        self._told: Final[dict[str, dict[str, Any]]] = {}
 
     @property
     def over(self) -> bool:
@@ -164,15 +173,24 @@ class _Lines:
     def refresh(self) -> None:
         self._put_rules()
         self._put_fills()
-        self._sink.put(_line({"type": "books", "books": self._watch.books()}))
-        worth = self._watch.worth()
-        if worth is not None:
-            self._sink.put(_line({"type": "fair_values", **worth}))
+        self._put_books()
         paper, refusals = self._watch.paper(), self._watch.refusals()
-        if paper is not None:
-            self._sink.put(_line({"type": "paper", **paper}))
-        if refusals is not None:
-            self._sink.put(_line({"type": "why", "refusals": refusals}))
+        self._put_changed("fair_values", self._watch.worth())
+        self._put_changed("paper", paper)
+        self._put_changed("why", None if refusals is None else {"refusals": refusals})
+
+    def _put_books(self) -> None:
+        """Those that are otherwise than they were told; that evidence grows old is no news."""
+        books = {(book["venue"], book["symbol"]): book for book in self._watch.books()}
+        changed = [book for key, book in books.items() if not _same(book, self._books.get(key))]
+        if changed:
+            self._sink.put(_line({"type": "books", "books": changed}))
+        self._books = books
+
+    def _put_changed(self, kind: str, told: dict[str, Any] | None) -> None:
+        if told is not None and told != self._told.get(kind):
+            self._told[kind] = told
+            self._sink.put(_line({"type": kind, **told}))
 
     def _put_fills(self) -> None:
         for fill in self._watch.fills():
@@ -267,6 +285,11 @@ class _LastLog(logging.Handler):
         self._logger.handlers[:] = self._instead_of
         if self._newest is not None:
             self._logger.handle(self._newest)
+
+
+def _same(book: dict[str, Any], told: dict[str, Any] | None) -> bool:
+    """Whether a book is as it was told, but for its age."""
+    return told is not None and {**told, _AGE: None} == {**book, _AGE: None}
 
 
 def _kept(summary: Summary) -> list[str]:

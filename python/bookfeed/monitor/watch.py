@@ -28,6 +28,7 @@ from bookfeed.monitor.objects import (
 )
 from bookfeed.monitor.opportunities import LegRow, PaperRow, RefusalRow, SignalRow
 from bookfeed.monitor.paper import PaperTape
+from bookfeed.monitor.wanted import ALL, Wanted
 from bookfeed.monitor.worth import Worth, worth_object, worth_of
 from bookfeed.names import Names
 from bookfeed.records import KIND_STATE, UPDATE_BYTES, UPDATE_KIND_OFFSET, Leg, Signal, Update
@@ -57,10 +58,19 @@ _TOLD: Final = {
 class Watch:
     """Follows a feed through its batches; made before the feed, which calls ``on_batch``.
 
-    With ``why`` it tells what was refused, too.
+    With ``why`` it tells what was refused, too. Signals are shown that are ``wanted``, from then on
+    to their end; all are counted.
     """
 
-    def __init__(self, source: str, engine: Engine, clock: Clock, *, why: bool = False) -> None:
+    def __init__(
+        self,
+        source: str,
+        engine: Engine,
+        clock: Clock,
+        *,
+        why: bool = False,
+        wanted: Wanted = ALL,
+    ) -> None:
         self.source: Final = source
         self._why: Final = why
         self.engine: Final = engine
@@ -78,6 +88,9 @@ class Watch:
         self._updates = np.zeros(0, np.int64)
         self._signals: Final[deque[Signal]] = deque(maxlen=_SIGNALS_KEPT)
         self._open: Final[set[int]] = set()
+        self._wanted: Final = wanted
+        # Open ones that were shown: what becomes of them is shown, too.
+        self._shown: Final[set[int]] = set()
         self._ends: Final[deque[tuple[int, str]]] = deque(maxlen=_ENDS_KEPT)
         self._news: Final[deque[tuple[int, str]]] = deque(maxlen=_NEWS_KEPT)
         self._opened: Final[dict[str, int]] = {}
@@ -136,6 +149,12 @@ class Watch:
         elif signal.phase == "close":
             self._closed[signal.reason] = self._closed.get(signal.reason, 0) + 1
             self._open.discard(signal.id)
+        if self._wanted(signal):
+            self._shown.add(signal.id)
+        elif signal.id not in self._shown:
+            return
+        if signal.phase == "close":
+            self._shown.discard(signal.id)
         for place, known in enumerate(self._signals):
             if known.id == signal.id:
                 self._signals[place] = signal

@@ -44,7 +44,7 @@ def server(attached: Attached) -> MCPServer:
         "bookfeed", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
     reads = ToolAnnotations(
-        readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False
+        read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
     )
     for tool in (
         tools.health, tools.books, tools.book, tools.markets, tools.signals, tools.trades,

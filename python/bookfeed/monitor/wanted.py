@@ -1,7 +1,9 @@
 """``Wanted``: which signals are worth being listed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bookfeed.records import Signal
 
@@ -15,8 +17,8 @@ class Wanted:
 
     rules: Sequence[str] = ()
     """Kinds or names of rules; empty: all."""
-    min_edge: float = 0.0
-    min_profit: float = 0.0
+    min_edge: float = -math.inf
+    min_profit: float = -math.inf
 
     def __call__(self, signal: Signal) -> bool:
         """Whether a signal is."""
@@ -24,3 +26,6 @@ class Wanted:
             return False
         edge, usd = signal.net_edge, signal.net_total
         return (edge is None or edge >= self.min_edge) and (usd is None or usd >= self.min_profit)
+
+
+ALL: Final = Wanted()
