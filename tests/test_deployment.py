@@ -336,7 +336,7 @@ def test_a_demo_runs_where_nothing_can_be_written(tmp_path: Path) -> None:
         env=environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=3 * PATIENCE_S,  # three processes start in it
     )
     assert ran.returncode == 0, ran.stderr
     assert '"live"' in ran.stdout

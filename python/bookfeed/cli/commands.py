@@ -110,6 +110,21 @@ def add_serve(commands: Commands) -> None:
         help="so many connections may be open at once (default: %(default)s, or as many as the "
         "system gives it descriptors for)",
     )
+    serve.add_argument(
+        "--otlp",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="push what /metrics has to a collector of OpenTelemetry, such as "
+        "http://127.0.0.1:4318/v1/metrics (without URL: OTEL_EXPORTER_OTLP_ENDPOINT)",
+    )
+    serve.add_argument(
+        "--otlp-every",
+        type=within(float, 0.1, 3_600),
+        default=10.0,
+        metavar="S",
+        help="push every S seconds (default: %(default)g)",
+    )
 
 
 def add_record(commands: Commands) -> None:

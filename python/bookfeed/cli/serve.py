@@ -6,11 +6,15 @@ import contextlib
 import importlib.util
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bookfeed.cli.notify import Service
 from bookfeed.cli.run import ending_signals
 from bookfeed.errors import ExitCode, SessionError
 from bookfeed.loops import run as run_loop
+
+if TYPE_CHECKING:
+    from bookfeed.web.server import Server
 
 TOKEN_VARIABLE = "BOOKFEED_SERVER_TOKEN"  # noqa: S105 - the name of it
 
@@ -19,6 +23,8 @@ def execute(args: argparse.Namespace) -> ExitCode:
     """Runs until a signal ends it; raises ``SessionError`` where it may not listen."""
     if importlib.util.find_spec("aiohttp") is None:
         raise SessionError("the server needs aiohttp: pip install 'bookfeed[server]'")
+    if args.otlp is not None and not _can_push():
+        raise SessionError("--otlp needs OpenTelemetry's SDK: pip install 'bookfeed[otel]'")
     run_loop(_serve(args))
     return ExitCode.OK
 
@@ -36,6 +42,9 @@ async def _serve(args: argparse.Namespace) -> None:
     port = await server.open()
     shown = f"[{args.host}]" if ":" in args.host else args.host
     print(f"serving http://{shown}:{port}/", flush=True)
+    pushing = None
+    if args.otlp is not None:
+        pushing = asyncio.create_task(_push(server, args.otlp, args.otlp_every))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ending_signals():
@@ -50,6 +59,23 @@ async def _serve(args: argparse.Namespace) -> None:
     finally:
         waiting.cancel()
         running.cancel()
+        if pushing is not None:
+            pushing.cancel()
         with contextlib.suppress(asyncio.CancelledError, SessionError):
             await running
         await server.close()
+
+
+def _can_push() -> bool:
+    try:
+        return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+async def _push(server: "Server", endpoint: str, every_s: float) -> None:
+    # Not before: the SDK is an extra.
+    from bookfeed.web.otlp import Pushing
+
+    pushing = Pushing(server.world, server.counts, endpoint or None, every_s=every_s)
+    await pushing.run()

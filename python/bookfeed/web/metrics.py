@@ -1,11 +1,11 @@
-"""``/metrics``: the feed and its server in the text format of Prometheus.
+"""What is measured of the feed and its server; ``/metrics`` has it in Prometheus' text format.
 
 Names begin with ``bookfeed_`` and end in their unit. Counters of the feed are handed on under their
 own names; latencies are summaries, whose quantiles the engine has measured.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from bookfeed.web.world import World
 
@@ -17,37 +17,48 @@ _GAUGES: Final = ("loop_stall_ns_max", "wall_step_ns")
 _SINK_COUNTS: Final = ("received", "written", "dropped", "conflated", "spilled", "errors")
 
 
-class Page:
-    """The lines, a family after the other."""
+Sample = tuple[str, Mapping[str, object], Any]
+"""A suffix of the family's name, labels, and a value."""
+
+
+class Family(NamedTuple):
+    """What is told under one name."""
+
+    name: str
+    kind: str
+    """``gauge``, ``counter`` or ``summary``."""
+    about: str
+    samples: Sequence[Sample]
+
+
+class Families:
+    """Those that have a sample, one after the other."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self.found: Final[list[Family]] = []
 
-    def family(
-        self,
-        name: str,
-        kind: str,
-        about: str,
-        samples: Iterable[tuple[str, Mapping[str, object], object]],
-    ) -> None:
-        """One family: samples are of a suffix of its name, labels and a value."""
-        lines = [
-            f"{name}{suffix}{_labels(labels)} {_number(value)}"
-            for suffix, labels, value in samples
-            if value is not None
-        ]
-        if lines:
-            self._lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}", *lines]
-
-    def text(self) -> str:
-        """The page."""
-        return "\n".join(self._lines) + "\n"
+    def family(self, name: str, kind: str, about: str, samples: Iterable[Sample]) -> None:
+        """One family; samples without a value are left out."""
+        known = [sample for sample in samples if sample[2] is not None]
+        if known:
+            self.found.append(Family(name, kind, about, known))
 
 
 def page(world: World, server: Mapping[str, float]) -> str:
-    """Everything that is counted and measured."""
+    """Everything that is counted and measured, as Prometheus reads it."""
+    lines = []
+    for name, kind, about, samples in families(world, server):
+        lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+        lines += [
+            f"{name}{end}{_labels(labels)} {_number(value)}" for end, labels, value in samples
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def families(world: World, server: Mapping[str, float]) -> list[Family]:
+    """Everything that is counted and measured; ``server`` is what is counted beside the feed."""
     feed = world.pieces.get("feed", {})
-    made = Page()
+    made = Families()
     heard = world.feed == "heard"
     made.family(
         "bookfeed_feed_heard", "gauge", "Whether the feed is attached and speaks.",
@@ -69,10 +80,10 @@ def page(world: World, server: Mapping[str, float]) -> str:
     for name, value in server.items():
         kind = "counter" if name.endswith("_total") else "gauge"
         made.family(f"bookfeed_server_{name}", kind, "Of the server itself.", [("", {}, value)])
-    return made.text()
+    return made.found
 
 
-def _books(made: Page, world: World) -> None:
+def _books(made: Families, world: World) -> None:
     made.family(
         "bookfeed_books", "gauge", "Books by venue, state and cause.",
         [
@@ -89,7 +100,7 @@ def _books(made: Page, world: World) -> None:
     )  # fmt: skip
 
 
-def _connections(made: Page, world: World) -> None:
+def _connections(made: Families, world: World) -> None:
     found = world.connections.values()
     labels = [{"venue": one["venue"], "conn": one["conn"]} for one in found]
     made.family(
@@ -107,8 +118,8 @@ def _connections(made: Page, world: World) -> None:
     )  # fmt: skip
 
 
-def _latency(made: Page, latencies: Mapping[str, Mapping[str, Any]]) -> None:
-    samples: list[tuple[str, Mapping[str, object], object]] = []
+def _latency(made: Families, latencies: Mapping[str, Mapping[str, Any]]) -> None:
+    samples: list[Sample] = []
     for stage, told in latencies.items():
         for name, quantile in _QUANTILES.items():
             if told[name] is not None:
@@ -119,7 +130,7 @@ def _latency(made: Page, latencies: Mapping[str, Mapping[str, Any]]) -> None:
     made.family("bookfeed_latency_seconds", "summary", "Latency by stage.", samples)
 
 
-def _sinks(made: Page, sinks: Iterable[Mapping[str, Any]]) -> None:
+def _sinks(made: Families, sinks: Iterable[Mapping[str, Any]]) -> None:
     told = list(sinks)
     for what in _SINK_COUNTS:
         made.family(
@@ -132,7 +143,7 @@ def _sinks(made: Page, sinks: Iterable[Mapping[str, Any]]) -> None:
     )  # fmt: skip
 
 
-def _counters(made: Page, counters: Mapping[str, int]) -> None:
+def _counters(made: Families, counters: Mapping[str, int]) -> None:
     """All that the feed counts, but for sinks, which are told by their names already."""
     for name, value in sorted(counters.items()):
         if name.startswith("sink_"):
