@@ -18,7 +18,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
 def page(known: Grammar, version: str) -> str:
     """The page of section 1 in the macros of ``man(7)``."""
     lines = [
-        f'.TH BOOKFEED 1 "" "bookfeed {_plain(version)}" "User Commands"',
+        f'.TH BOOKFEED 1 "" "bookfeed {_plain(version)}" "The command line"',
         ".nh",
         ".SH NAME",
         r"bookfeed \- order books that say whether they may be believed",

@@ -31,7 +31,7 @@ COUNT_MAX: Final = 500
 DEPTH_MAX: Final = 200
 
 _Text = Annotated[str, Field(max_length=200, description="words that name, title or id must have")]
-_Venue = Annotated[str, Field(max_length=64, description="of this venue only, such as kalshi")]
+_Venue = Annotated[str, Field(max_length=64, description="of this venue only, by its name")]
 _Count = Annotated[int, Field(ge=1, le=COUNT_MAX, description="at most so many")]
 _Offset = Annotated[int, Field(ge=0, description="leave so many out, to go on from there")]
 _Rule = Annotated[str, Field(max_length=200, description="of this kind of rule, or of this name")]
