@@ -55,7 +55,7 @@ def add_mcp(commands: Commands) -> None:
         "let an assistant ask a running feed: tools of the Model Context Protocol",
         more="The feed runs elsewhere on this machine, with a [[sink]] of kind socket. Whoever "
         "asks starts this command and talks to it on its standard streams; it changes nothing.",
-        example="mcp",
+        example="mcp /run/user/1000/bookfeed.sock",
         codes=WORK,
     )
     mcp.add_argument(
