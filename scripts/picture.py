@@ -22,7 +22,7 @@ SETTLED_S: Final = 10.0
 WAIT_S_MAX: Final = 90.0
 LOOK_EVERY_S: Final = 0.2
 SERVER: Final = ("tmux", "-L", "bookfeed-picture")
-DEMO: Final = (sys.executable, "-m", "bookfeed", "run", "--demo")
+DEMO: Final = (sys.executable, "-m", "bookfeed", "run", "--demo", "-o", "table")
 # A box that is still open, and the line of its sums a few lines below it.
 TELLING: Final = re.compile(r"^ [\d:]{8} box .* open$(\n {10}.*){2}\n {10}a share: ", re.MULTILINE)
 # The font is the reader's: a picture that is shown by others loads nothing.

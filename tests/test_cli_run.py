@@ -437,7 +437,7 @@ def on_terminal(columns: int, rows: int, *arguments: str) -> tuple[int, bytes]:
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40)])
 def test_the_live_table(columns: int, rows: int) -> None:
     seed = own_seed(820000 + columns)
-    code, output = on_terminal(columns, rows, "run", *DEMO, "--seed", seed)
+    code, output = on_terminal(columns, rows, "run", *DEMO, "--seed", seed, "-o", "table")
     assert code == 0
     assert output.count(HOME) >= 5
     assert output.index(b"\x1b[?25l") < output.rindex(b"\x1b[?25h")

@@ -23,6 +23,7 @@ from bookfeed.sinks import SocketSink
 from bookfeed.top.app import TABS, Top
 from bookfeed.top.desk import DELAYS_KEPT, BookLine, Desk, Thresholds
 from bookfeed.top.look import KEYS, Keys, Ladder
+from bookfeed.top.near import far
 
 RULES = [Rule("spread", {"mode": "bps", "open": "20"})]
 HOSTILE = "雨\x1b[2J🚀[red]\u202e"
@@ -38,7 +39,8 @@ def path(tmp_path: Path) -> Path:
 async def shown(
     path: Path, size: tuple[int, int] = (120, 40), desk: Desk | None = None
 ) -> AsyncIterator[tuple[Top, Pilot[None]]]:
-    app = Top(desk or Desk(Thresholds()), str(path), refresh_hz=30)
+    desk = desk or Desk(Thresholds())
+    app = Top(desk, far(desk, str(path)), refresh_hz=30)
     async with app.run_test(size=size) as pilot:
         yield app, pilot
 
@@ -184,7 +186,7 @@ async def test_what_is_paused_goes_on_when_it_is_not_true_any_more(
 async def test_a_change_of_state_is_in_the_log(server: Server, path: Path) -> None:
     async with followed(server, path) as (_, app, pilot):
         (await server.peer(0)).abort()
-        await pilot.press("8")
+        await pilot.press("9")
         await until(lambda: "Will it? Yes: stale (disconnected)" in text(app))
 
 

@@ -2,7 +2,10 @@
 
 import argparse
 import asyncio
+import importlib.util
+import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -67,11 +70,24 @@ def follow(
         raise ConfigError(source.name, "sink", problem)
     clock = AnchoredClock()
     watch = Watch(source.name, engine, clock, why=why, wanted=wanted)
+    hz = source.config.console.refresh_hz
     if source.config.writes_stdout():
         show: Show = Silent()
+    elif args.output is None and _can_draw():
+        # Not before: Textual is an extra.
+        from bookfeed.top.on_screen import OnScreen
+
+        show = OnScreen(watch, clock, wanted, hz, hint)
     else:
-        show = show_for(args.output, watch, source.config.console.refresh_hz, hint, every_s)
+        show = show_for(args.output, watch, hz, hint, every_s)
     run_loop(_follow(args.seconds, source, watch, show, clock, recorder, more))
+
+
+def _can_draw() -> bool:
+    """Whether there is a terminal, and what draws on it: it reads the first and writes the last."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    there = importlib.util.find_spec("textual") is not None
+    return there and os.environ.get("TERM") != "dumb" and all(one.isatty() for one in streams)
 
 
 async def _follow(
@@ -118,7 +134,7 @@ async def _follow(
         if sinks := feed.sink_status():
             summary["sinks"] = [asdict(status) for status in sinks]
     finally:
-        show.close()
+        await show.close()
     show.end(summary | more())
     if unreached:
         told = "; ".join(f"{venue}: {cause}" for venue, cause in unreached.items())

@@ -3,18 +3,11 @@
 import argparse
 import asyncio
 import importlib.util
-import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from bookfeed import log
 from bookfeed.errors import ExitCode, SessionError
 from bookfeed.loops import run as run_loop
-
-if TYPE_CHECKING:
-    from bookfeed.top.desk import Desk
 
 _TO_LISTEN: Final = (
     "start one with `bookfeed run --config FILE`, where FILE has a [[sink]] with kind = 'socket', "
@@ -43,6 +36,7 @@ async def _show(args: argparse.Namespace) -> None:
     from bookfeed.monitor.wanted import Wanted
     from bookfeed.top.app import Top
     from bookfeed.top.desk import Desk, Thresholds
+    from bookfeed.top.near import far, noted
 
     thresholds = Thresholds(
         warn_ms=args.warn_ms,
@@ -52,9 +46,11 @@ async def _show(args: argparse.Namespace) -> None:
         large_usd=args.large,
     )
     wanted = Wanted(args.only, args.min_edge, args.min_profit)
-    app = Top(Desk(thresholds, wanted), args.socket, refresh_hz=args.refresh_hz)
-    await _find(app.remote.path)
-    with _logged_by(app.desk):
+    desk = Desk(thresholds, wanted)
+    remote = far(desk, args.socket)
+    app = Top(desk, remote, refresh_hz=args.refresh_hz)
+    await _find(remote.path)
+    with noted(desk):
         await app.run_async()
     if app.failure is not None:
         raise app.failure
@@ -67,28 +63,3 @@ async def _find(path: str) -> None:
     except OSError as error:
         raise SessionError(f"no feed at {path} ({error.strerror or error}): {_TO_LISTEN}") from None
     writer.close()
-
-
-class _Noting(logging.Handler):
-    """Log lines become lines of the list of what changed."""
-
-    def __init__(self, desk: "Desk") -> None:
-        super().__init__()
-        self._desk: Final = desk
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note one."""
-        bad = record.levelno >= logging.ERROR
-        self._desk.note(record.getMessage(), "bad" if bad else "warn")
-
-
-@contextmanager
-def _logged_by(desk: "Desk") -> Iterator[None]:
-    """Log lines do not run across what is drawn."""
-    logger = logging.getLogger(log.ROOT)
-    before = logger.handlers
-    logger.handlers = [_Noting(desk)]
-    try:
-        yield
-    finally:
-        logger.handlers = before

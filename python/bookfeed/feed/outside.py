@@ -12,6 +12,7 @@ from bookfeed._bookfeed import Histogram
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import Clock
 from bookfeed.names import name_of, short
+from bookfeed.own.view import Account
 from bookfeed.records.objects import book_object
 from bookfeed.records.update import touch_record
 
@@ -77,6 +78,8 @@ class Outside:
             connections.append(status.conn)
             yield {"part": "connection", "key": status.conn, **asdict(status)}
         yield {"part": "connections", "connections": connections}
+        if accounts := self._feed.accounts():
+            yield {"part": "own", "accounts": [_account(one) for one in accounts]}
         yield from self._markets(whole)
         yield from self._worth()
 
@@ -125,6 +128,30 @@ class Outside:
                     }
             if found:
                 yield {"part": "fair", "fair": found}
+
+
+def _account(account: Account) -> dict[str, Any]:
+    """The user's own positions on a venue: nobody but readers of the socket is told of them."""
+    return {
+        "venue": account.venue,
+        "state": account.state,
+        "cause": account.cause,
+        "orders": len(account.orders),
+        "holdings": [
+            {
+                "symbol": one.position.symbol,
+                "market": one.position.market,
+                "qty_e8": one.position.qty_e8,
+                "pending_e8": one.position.pending_e8,
+                "cost_e17": one.position.cost_e17,
+                "realised_e17": one.position.realised_e17,
+                "value_e17": one.value_e17,
+                "unrealised_e17": one.unrealised_e17,
+                "why": one.why,
+            }
+            for one in account.holdings
+        ],
+    }
 
 
 def _histogram(histogram: Histogram) -> dict[str, Any]:

@@ -171,6 +171,10 @@ class OwnFace:
             exposures=exposures(orders, held, events.get),
         )
 
+    def accounts(self) -> list[Account]:
+        """Return the orders and positions on every venue whose private channel is followed."""
+        return [self.account(venue) for venue in self._private.accounts]
+
     def own_resting(self, symbol: str) -> dict[tuple[str, int], int]:
         """Return what of the user's own rests in a book, in 1e-8 shares by side and price in 1e-9.
 

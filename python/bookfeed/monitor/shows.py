@@ -56,7 +56,7 @@ class Show(Protocol):
     def refresh(self) -> None:
         """Shows what is now."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Gives the terminal back; called before ``end``, and if all goes wrong."""
 
     def end(self, summary: Summary) -> None:
@@ -96,7 +96,7 @@ class Silent:
     def refresh(self) -> None:
         pass
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
     def end(self, summary: Summary) -> None:
@@ -127,12 +127,11 @@ class _LastTable:
         screen = self._watch.screen()
         self._lines = paint(render(screen, _COLUMNS, _ROWS), colour=False)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
     def end(self, summary: Summary) -> None:
-        ledgers = _ledgers(self._watch, _COLUMNS, colour=False)
-        print("\n".join([*self._lines, *ledgers, *_kept(summary)]))
+        print("\n".join([*self._lines, *afterwards(self._watch, summary, _COLUMNS)]))
 
 
 class _Lines:
@@ -196,7 +195,7 @@ class _Lines:
         for fill in self._watch.fills():
             self._sink.put(_line(fill))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._watch.on_state = self._watch.on_signal = None
         self._watch.on_window_end = self._watch.on_news = None
 
@@ -241,7 +240,7 @@ class _LiveTable:
         self._shown = "\n".join(line + _CLEAR_RIGHT for line in shown)
         self._sink.put(_START + self._shown + _CLEAR_BELOW)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._shown:
             self._sink.put(_START + self._shown + _CLEAR_BELOW + _END)
         self._sink.close()
@@ -251,7 +250,7 @@ class _LiveTable:
     def end(self, summary: Summary) -> None:
         """The last screen stays where it is; below it stands what the ledgers on paper came to."""
         width, _ = shutil.get_terminal_size()
-        for line in [*_ledgers(self._watch, width, colour=self._colour), *_kept(summary)]:
+        for line in afterwards(self._watch, summary, width, self._colour):
             print(line)
 
 
@@ -307,11 +306,11 @@ def _kept(summary: Summary) -> list[str]:
     return lines
 
 
-def _ledgers(watch: Watch, width: int, *, colour: bool) -> list[str]:
-    """What orders on paper would have kept, by how long they take to arrive."""
+def afterwards(watch: Watch, summary: Summary, width: int, colour: bool = False) -> list[str]:
+    """What orders on paper would have kept, by how long they take to arrive, and what was kept."""
     rows = watch.ledgers()
     lines = [clip(line, width) for line in ledger_lines(rows, width)] if rows else []
-    return paint(lines, colour=colour)
+    return [*paint(lines, colour=colour), *_kept(summary)]
 
 
 def _line(value: dict[str, Any]) -> str:

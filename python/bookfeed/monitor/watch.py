@@ -79,6 +79,7 @@ class Watch:
         self.on_signal: Callable[[Signal], None] | None = None
         self.on_window_end: Callable[[WindowEnd], None] | None = None
         self.on_news: Callable[[MarketNews], None] | None = None
+        self.on_records: Callable[[Batch], None] | None = None
         self._feed: Feed | None = None
         self._fair: FairValues | None = None
         self._tape: Final = PaperTape(engine)
@@ -122,6 +123,8 @@ class Watch:
         self._uncounted_bytes += len(data)
         if self._uncounted_bytes > _UNCOUNTED_MAX:
             self._counted()
+        if self.on_records is not None:
+            self.on_records(batch)
         if self.on_state is not None and KIND_STATE in data[UPDATE_KIND_OFFSET::UPDATE_BYTES]:
             for update in records.updates(batch, self._names):
                 if update.kind == "state":

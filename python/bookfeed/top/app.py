@@ -12,21 +12,26 @@ from textual.widgets import Input
 
 from bookfeed.errors import SessionError
 from bookfeed.monitor.text import Line, Span, Style, shown_rate
-from bookfeed.sinks.remote import RemoteFeed
 from bookfeed.top.desk import Desk
-from bookfeed.top.look import Keys, Ladder, Legs, Look, Page
+from bookfeed.top.look import Keys, Ladder, Legs, Lines, Look, Page, Whole
+from bookfeed.top.near import Followed
 from bookfeed.top.pairs import CONNECTIONS, LATENCY, PAIRS, REFUSALS
+from bookfeed.top.positions import POSITIONS
 from bookfeed.top.sheet import Sheet, tab_bar
 from bookfeed.top.tabs import BOOKS, LOG, OPPORTUNITIES, SPREADS, TRADES, SignalLine
 from bookfeed.web.world import FeedState
 
-TABS: Final = (BOOKS, OPPORTUNITIES, PAIRS, TRADES, CONNECTIONS, LATENCY, REFUSALS, LOG)
+TABS: Final = (
+    BOOKS, OPPORTUNITIES, PAIRS, TRADES, POSITIONS, CONNECTIONS, LATENCY, REFUSALS, LOG,
+)  # fmt: skip
 _SPREADS_LINES_MIN: Final = 16
 """A terminal of fewer lines has no room for spreads below opportunities."""
 
 
 class Top(App[None]):
-    """Shows the feed that listens at ``path`` (by default the user's own)."""
+    """Shows the feed that ``remote`` follows for ``desk``; ``whole``, if there is one, is the page
+    that it begins with, and that ``0`` shows again.
+    """
 
     CSS = """
     Screen { layout: vertical; }
@@ -56,19 +61,23 @@ class Top(App[None]):
         Binding("slash", "search"),
         Binding("escape", "plain"),
         Binding("p", "pause"),
+        Binding("0", "whole"),
         *(Binding(str(n), f"show({n - 1})") for n in range(1, len(TABS) + 1)),
     ]
 
-    def __init__(self, desk: Desk, path: str | None = None, *, refresh_hz: float = 4.0) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        remote: Followed,
+        *,
+        refresh_hz: float = 4.0,
+        whole: Lines | None = None,
+    ) -> None:
         super().__init__(ansi_color=True)
         self.desk: Final = desk
-        self.remote: Final = RemoteFeed(
-            path,
-            on_batch=desk.take,
-            on_piece=desk.take_piece,
-            on_begin=lambda: desk.begin(self.remote.names),
-            on_lost=self._look,
-        )
+        self.remote: Final = remote
+        self._whole: Final = whole
+        desk.when_lost = self._look
         self._every_s: Final = 1 / refresh_hz
         self.sheet: Final = Sheet(BOOKS, desk, id="sheet")
         """The list."""
@@ -94,6 +103,7 @@ class Top(App[None]):
         self.sheet.focus()
         self._following = asyncio.create_task(self._follow(), name="bookfeed-top")
         self.set_interval(self._every_s, self.tick)
+        self.action_whole()
 
     async def on_unmount(self) -> None:
         """Follow no more."""
@@ -207,6 +217,8 @@ class Top(App[None]):
 
     def action_show(self, number: int) -> None:
         """Show a list."""
+        if isinstance(self.screen, Look):
+            self.pop_screen()
         self.sheet.turn_to(TABS[number])
         self.sheet.focus()
         self._load()
@@ -255,6 +267,11 @@ class Top(App[None]):
         """Let what is shown stand, or go on."""
         self.paused = not self.paused
         self._load()
+
+    def action_whole(self) -> None:
+        """Show the page that it began with."""
+        if self._whole is not None and not isinstance(self.screen, Whole):
+            self.push_screen(Whole(self._whole))
 
     def action_keys(self) -> None:
         """Show what each key does."""

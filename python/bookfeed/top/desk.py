@@ -184,6 +184,8 @@ class Desk:
         self.log: Final[deque[LogLine]] = deque(maxlen=LOG_MAX)
         self.logged = 0
         self.updates_per_s = 0.0
+        self.when_lost: Callable[[], object] = lambda: None
+        """Called at once when the feed is gone, so that nothing of it stays in sight."""
         self.attached_ts: int | None = None
         """Since when the feed is attached, by its clock."""
         self._clock: Final = AnchoredClock() if clock is None else clock

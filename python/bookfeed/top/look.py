@@ -4,7 +4,7 @@ Each is a screen above the lists, and goes with Escape.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,9 +17,9 @@ from bookfeed.errors import SessionError
 from bookfeed.monitor.text import Line, Span, Style, shown_duration, shown_price, shown_qty
 from bookfeed.records import Signal
 from bookfeed.records.objects import BELIEVED
-from bookfeed.sinks.remote import RemoteFeed
 from bookfeed.top.cells import cut_cells, pad_cells
 from bookfeed.top.desk import Desk
+from bookfeed.top.near import Followed
 from bookfeed.top.sheet import strip_of
 from bookfeed.top.tabs import SignalLine, price_text, state_style, state_text, usd
 
@@ -28,10 +28,14 @@ LADDER_MAX: Final = 200
 _WIDE: Final = 60
 
 
+Lines: TypeAlias = Callable[[Size], Sequence[Line]]
+"""Makes the lines of a page of that size."""
+
+
 class Page(Widget, can_focus=True):
     """Lines that are made anew whenever it is drawn."""
 
-    def __init__(self, lines: Callable[[Size], Sequence[Line]]) -> None:
+    def __init__(self, lines: Lines) -> None:
         super().__init__()
         self._made: Final = lines
 
@@ -68,13 +72,30 @@ class Look(Screen[None]):
         self.dismiss()
 
 
+class Whole(Look):
+    """All of it at a glance; the lists are below."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,tab,right,l", "dismiss_look", "lists"),
+        Binding("q,ctrl+c", "app.quit", "end"),
+    ]
+
+    def __init__(self, made: Lines) -> None:
+        super().__init__()
+        self._lines: Final = made
+
+    def lines(self, size: Size) -> Sequence[Line]:
+        """As they are made."""
+        return self._lines(size)
+
+
 # The ladder.
 
 
 class Ladder(Look):
     """A book with its levels, asked of the feed again and again while it is shown."""
 
-    def __init__(self, desk: Desk, remote: RemoteFeed, instrument: int, every_s: float) -> None:
+    def __init__(self, desk: Desk, remote: Followed, instrument: int, every_s: float) -> None:
         super().__init__()
         self._desk: Final = desk
         self._remote: Final = remote
@@ -218,7 +239,7 @@ def _leg_lines(leg: Any, desk: Desk, width: int) -> list[Line]:
 # The keys.
 
 KEYS: Final = (
-    ("1 … 8, Tab", "another list"),
+    ("1 … 9, Tab", "another list"),
     ("↑ ↓ j k", "another row"),
     ("PgUp PgDn", "a page of rows"),
     ("Home End g G", "the first, the last"),
@@ -228,6 +249,7 @@ KEYS: Final = (
     ("f", "another filter"),
     ("/", "search: all words count"),
     ("Escape", "no search, no filter"),
+    ("0", "the first page, in `run`"),
     ("p", "pause, and go on"),
     ("q, Ctrl-C", "end"),
 )
