@@ -64,9 +64,9 @@ FACES: Final = 1_200
 # What other processes are told of a feed: its socket, its server, its terminal.
 # The last of it: how many clients it has, and which of them it cuts.
 BESIDE: Final = 1_500 + 300 + 50
-# For a page of its own, on where and how it is deployed; then for assistants, and
-# OpenTelemetry.
-DEPLOYED: Final = 720 + 140 + 170
+# For a page of its own, on where and how it is deployed; then for assistants,
+# OpenTelemetry, and positions on a terminal.
+DEPLOYED: Final = 720 + 140 + 170 + 90
 # For a venue whose messages are a chain in a window.
 CHAIN: Final = 560
 WORDS_MAX: Final = (

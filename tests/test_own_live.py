@@ -14,6 +14,8 @@ from own_link import OWNER, WALLET
 from waiting import until
 
 from bookfeed import Endpoint, Feed, Market, Outcome, SessionError, SessionOptions, polymarket
+from bookfeed.clock import AnchoredClock as Clock
+from bookfeed.feed.outside import Outside
 from bookfeed.own.endpoint import OwnEndpoint
 from bookfeed.own.events import OwnEvent, OwnFill, OwnOrder, OwnStatus
 from bookfeed.own.kalshi import KalshiChannel
@@ -189,6 +191,14 @@ async def test_what_rests_is_known_beside_the_books_and_what_they_pay() -> None:
                 expected += order.remaining_e8
         assert sum(resting.values()) == expected > 0
         assert feed.levels_net(first, "bid") == []
+        # Who reads the feed's socket is told the same.
+        told_outside = {one["part"]: one for one in Outside(feed, Clock()).pieces(whole=True)}
+        (outside,) = told_outside["own"]["accounts"]
+        assert (outside["venue"], outside["state"]) == ("polymarket", "live")
+        assert outside["orders"] == len(account.orders)
+        assert [(one["symbol"], one["qty_e8"], one["why"]) for one in outside["holdings"]] == [
+            (one.position.symbol, one.position.qty_e8, one.why) for one in account.holdings
+        ]
         # Rules were told of both books, by records of a recording.
         told: dict[int, dict[tuple[str, int], int]] = {}
         for kind, *_, payload in tape.records:

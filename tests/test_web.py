@@ -88,6 +88,25 @@ async def test_a_book_that_may_not_be_believed_has_no_price_anywhere(
         assert (await there.ask(f"/books/polymarket/{YES}"))[0] == 503
 
 
+async def test_nothing_of_the_users_own_account_is_told(server: Server, path: Path) -> None:
+    """The feed's socket tells it to its owner; whoever asks the server is not him alone."""
+    async with (
+        served_feed(server, path) as (_, there),
+        there.http.ws_connect(there.at + "/ws") as client,
+    ):
+        world, holding = there.server.world, {"symbol": YES, "qty_e8": 777_777_777}
+        account = {"venue": "polymarket", "state": "live", "cause": "", "orders": 1}
+        world.take_piece({"part": "own", "accounts": [account | {"holdings": [holding]}]})
+        _, described = await there.ask("/openapi.json")
+        for route in described["paths"]:
+            _, told = await there.ask(route.replace("{venue}/{symbol}", f"polymarket/{YES}"))
+            assert "777777777" not in str(told) and "holdings" not in str(told), route
+        for channel in ("books", "trades", "signals", "status", "arbitrage"):
+            await client.send_str(f'{{"op": "subscribe", "channel": "{channel}"}}')
+            told = await message(client, "snapshot")
+            assert "777777777" not in str(told) and "holdings" not in str(told), channel
+
+
 async def test_a_feed_that_hangs_is_shown_as_what_it_is(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
