@@ -13,7 +13,7 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
-from session_server import MARKET, NO, YES, Server
+from session_server import MARKET, NO, YES, Server, book_frame
 from waiting import PATIENCE_S, until
 from web_server import RULES
 
@@ -70,6 +70,9 @@ async def test_tools_tell_what_the_feed_knows(server: Server, tmp_path: Path) ->
         assert (paged["found"], len(paged["books"])) == (2, 1)
         ladder = (await asked(client, "book", venue="polymarket", symbol=NO, depth=1))["book"]
         assert (ladder["live"], ladder["bids"]) == (True, [["0.4", "11"]])
+        # One that opened before is known from its next update on.
+        (await server.peer(0)).text(book_frame(YES, "0.41"))
+        await until(attached.world.open_signals)
         signals = await asked(client, "signals", rule="spread")
         assert signals["open"] and signals["open"][0]["legs"][0]["state"] == "live"
         assert (await asked(client, "signals", rule="box"))["open"] == []
@@ -105,6 +108,7 @@ async def test_no_price_comes_from_a_book_that_may_not_be_believed(
             # As after three seconds of silence.
             monkeypatch.setattr(remote, "SILENT_S", 0.0)
             await nothing_is_believed(client, "silent")
+        await until(lambda: attached.world.feed == "lost")
         await nothing_is_believed(client, "lost")
         gone = await client.call_tool("book", {"venue": "polymarket", "symbol": YES})
         assert gone.is_error and "the feed is lost" in str(gone.content)

@@ -1,5 +1,6 @@
 """``run`` on a terminal, and positions in ``top``: the lists of a feed in the same process."""
 
+import importlib.util
 import os
 import pty
 import select
@@ -180,5 +181,5 @@ def test_where_nothing_can_be_drawn_lines_are_written(
         stream = getattr(sys, name)
         monkeypatch.setattr(stream, "isatty", lambda: lacking != "a terminal", raising=False)
     if lacking == "Textual":
-        monkeypatch.setattr(run_command.importlib.util, "find_spec", lambda _: None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert not run_command._can_draw()  # noqa: SLF001 - what it decides by

@@ -3,7 +3,7 @@
 Each is a screen above the lists, and goes with Escape.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
 from textual.app import ComposeResult
@@ -101,7 +101,7 @@ class Ladder(Look):
         self._remote: Final = remote
         self._instrument: Final = instrument
         self._every_s: Final = every_s
-        self._book: dict[str, Any] | None = None
+        self._book: Mapping[str, Any] | None = None
         self._trouble = "asking the feed for its levels"
 
     def on_mount(self) -> None:
