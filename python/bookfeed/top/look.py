@@ -167,7 +167,7 @@ def _level(price: str, qty: str, largest: float, width: int, style: Style) -> Li
     return (Span(text), Span(bar, style))
 
 
-def _middle(book: dict[str, Any]) -> Line:
+def _middle(book: Mapping[str, Any]) -> Line:
     bid, ask = book["bid"], book["ask"]
     if bid is None or ask is None:
         return (Span(f" {'one side is empty':>25}", "warn"),)

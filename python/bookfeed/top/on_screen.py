@@ -14,6 +14,7 @@ from typing import Final
 from textual.geometry import Size
 
 from bookfeed.clock import Clock
+from bookfeed.errors import SessionError
 from bookfeed.monitor.console import Screen, render
 from bookfeed.monitor.shows import Summary, afterwards
 from bookfeed.monitor.text import Line, Span, paint
@@ -66,13 +67,15 @@ class OnScreen:
         self._screen = self._watch.screen(self._hint())
 
     async def close(self) -> None:
-        """Give the terminal back."""
+        """Give the terminal back; raises ``SessionError`` if drawing on it failed."""
         self._watch.on_records = None
         if self._drawing is not None and self._app is not None:
             if not self._drawing.done():
                 self._app.exit()
             await self._drawing
         self._stack.close()
+        if self._app is not None and self._app.return_code:
+            raise SessionError("the screen failed, and said why above; -o table does without it")
 
     def end(self, summary: Summary) -> None:
         """What was seen last, on the terminal as it was before, and what it came to."""
