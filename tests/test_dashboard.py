@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
 from browser import browsing, keep
-from session_server import NO, YES, Server, book_frame
+from session_server import NO, STAMPS, YES, Server, book_frame
 from waiting import until
 from web_server import Served, served, served_feed
 
@@ -118,6 +119,21 @@ async def test_a_book_that_may_not_be_believed_looks_so_and_has_no_price(
         await page.keyboard.press("4")
         await says(page, "#feed", "stale")
         del there
+
+
+async def test_a_book_that_is_over_is_no_alarm(server: Server, path: Path) -> None:
+    async with shown(server, path) as (page, _, feed):
+        await page.locator("#books tbody tr", has_text="Yes").click()
+        await says(page, "#ladder .bids", "0.4")
+        resolved = {"event_type": "market_resolved", "market": "0xabc", "assets_ids": [YES, NO]}
+        resolved |= {"winning_asset_id": YES, "winning_outcome": "Yes", "id": "1"}
+        resolved |= {"timestamp": str(STAMPS.next_ms())}
+        (await server.peer(0)).text(orjson.dumps(resolved))
+        await until(lambda: feed.book(YES).cause == "resolved")
+        await says(page, "#books tr.over", "resolved")
+        await says(page, "#ladder .unbelieved", "This book is over: resolved.")
+        assert await page.locator("#books tr.doubted, #ladder .bad").count() == 0
+        assert not PRICE.search(await page.locator("#books tbody").inner_text())
 
 
 async def test_a_feed_that_is_lost_leaves_no_price_and_comes_back(

@@ -87,17 +87,16 @@ export class Books {
   #fill(row, book) {
     const now = performance.now();
     const believed = this.#known.believed(book, now);
-    const [state, cause] = this.#known.standing(book, now);
     const price = (text) => (believed ? exact(text) : "");
     const age = book.ts_evidence ? Math.max(Date.now() * 1e6 - book.ts_evidence, 0) : null;
     const texts = [
       book.venue, book.title || book.market || book.symbol, book.outcome,
       believed ? size(book.bid_qty) : "", price(book.bid), price(book.ask),
       believed ? size(book.ask_qty) : "", believed ? number(spread(book)) : "",
-      believed ? state : `${state}, ${cause.replaceAll("_", " ")}`, duration(age),
+      believed ? book.state : this.#known.said(book, now), duration(age),
     ];
     texts.forEach((text, i) => say(row.children[i], text));
-    look(row, believed ? "" : "doubted");
+    look(row, this.#known.looks(book, now));
     row.setAttribute("aria-selected", String(this.#chosen() === key(book)));
   }
 }

@@ -24,7 +24,7 @@ export class Feed {
     const doubted = table([["venue", "venue"], ["state", "state"], ["cause", "cause"],
       ["count", "books", "number"]]);
     this.#doubted = lines(doubted.body, ["", "state", "", "number"],
-      (one) => [one.venue, one.state, one.cause.replaceAll("_", " "), count(one.count)], () => "doubted");
+      (one) => [one.venue, one.state, one.cause.replaceAll("_", " "), count(one.count)], (one) => one.looks);
     this.#none = make("p", { class: "good" });
     const why = table([["name", "rule", "name"], ["kind", "kind"], ["text", "why not"],
       ["count", "how often", "number"]]);
@@ -52,7 +52,7 @@ export class Feed {
       if (this.#known.believed(book, now)) continue;
       const [state, cause] = this.#known.standing(book, now);
       const name = `${book.venue} ${state} ${cause}`;
-      const group = found.get(name) ?? { venue: book.venue, state, cause, count: 0, name };
+      const group = found.get(name) ?? { venue: book.venue, state, cause, count: 0, name, looks: this.#known.looks(book, now) };
       group.count += 1;
       found.set(name, group);
     }

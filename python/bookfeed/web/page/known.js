@@ -13,6 +13,9 @@ const POINT_EVERY_MS = 1000;
 /** By what a book is told apart. */
 export const key = (book) => `${book.venue}\n${book.symbol}`;
 
+// Why a book has come to its end, as it should.
+const OVER = new Set(["resolved", "unsubscribed"]);
+
 export class Known {
   books = new Map();
   open = new Map();
@@ -41,6 +44,18 @@ export class Known {
   standing(book, nowMs) {
     if (this.heard(nowMs) || this.feed !== "heard") return [book.state, book.cause];
     return ["stale", "the server is not heard"];
+  }
+
+  /** The same as one text; of a market that is over there is nothing to be put right. */
+  said(book, nowMs) {
+    const [state, cause] = this.standing(book, nowMs);
+    return OVER.has(cause) ? cause : `${state}, ${cause.replaceAll("_", " ")}`;
+  }
+
+  /** How a book looks: as any, as one that is over, or as one that may not be believed. */
+  looks(book, nowMs) {
+    if (this.believed(book, nowMs)) return "";
+    return OVER.has(this.standing(book, nowMs)[1]) ? "over" : "doubted";
   }
 
   /** Bid and ask of a book over time: [milliseconds, bid, ask] each. */

@@ -77,14 +77,15 @@ export class Ladder {
       return;
     }
     say(this.#title, `${touch.title || touch.symbol} · ${touch.outcome}`);
-    const [state, cause] = this.#known.standing(touch, now);
+    const standing = this.#known.said(touch, now);
+    const over = this.#known.looks(touch, now) === "over";
     const age = touch.ts_evidence ? duration(Math.max(Date.now() * 1e6 - touch.ts_evidence, 0)) : "–";
-    say(this.#standing, `${touch.venue} · ${state}, ${cause.replaceAll("_", " ")} · epoch ${touch.epoch} `
+    say(this.#standing, `${touch.venue} · ${standing} · epoch ${touch.epoch} `
       + `· vouched for ${age} ago`);
-    look(this.#standing, believed ? "good" : "bad");
+    look(this.#standing, believed ? "good" : over ? "dim" : "bad");
     say(this.#why, believed ? "Its levels are being asked for."
-      : `This book may not be believed: ${state}, ${cause.replaceAll("_", " ")}. `
-        + "No price is shown until it may.");
+      : over ? `This book is over: ${standing}.`
+        : `This book may not be believed: ${standing}. No price is shown until it may.`);
     if (shown) this.#draw(levels, touch);
     const trades = this.#known.trades.filter((one) => key(one) === this.#book);
     this.#trades.show(trades.slice(-TRADES_SHOWN).reverse(), (one) => one.seq);

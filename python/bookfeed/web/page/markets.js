@@ -104,7 +104,9 @@ export class Markets {
     const [opened, strike, result] = clocks.children;
     const begins = market.open_ts && market.open_ts > now;
     say(opened, !market.open_ts ? "" : begins ? `opens in ${clock((market.open_ts - now) / 1e9)}`
-      : `open for ${clock((now - market.open_ts) / 1e9)}`);
+      : market.close_ts && market.close_ts < now
+        ? `was open for ${clock((market.close_ts - market.open_ts) / 1e9)}`
+        : `open for ${clock((now - market.open_ts) / 1e9)}`);
     const reference = market.strike === null ? null : this.#reference(market);
     const apart = reference === null ? null : reference.price - market.strike;
     const unknown = market.close_ts === null ? "" : "no strike yet";
@@ -121,16 +123,15 @@ export class Markets {
     const book = this.#newest(told);
     const now = performance.now();
     const believed = this.#known.believed(book, now);
-    const [state, cause] = this.#known.standing(book, now);
     const side = (price, qty) => (believed ? `${exact(price)}${price === null ? "" : ` × ${size(qty)}`}` : "");
     const called = told.outcome === "spot" || !told.outcome ? `${book.venue} ${book.market}` : book.outcome;
     const texts = [
-      believed ? called : `${called}: ${state}, ${cause.replaceAll("_", " ")}`,
+      believed ? called : `${called}: ${this.#known.said(book, now)}`,
       side(book.bid, book.bid_qty), side(book.ask, book.ask_qty),
       believed && told.fair !== null && told.fair !== undefined ? fraction(Number(told.fair), 3) : "",
     ];
     texts.forEach((text, i) => say(row.children[i], text));
-    look(row, believed ? "" : "doubted");
+    look(row, this.#known.looks(book, now));
   }
 }
 

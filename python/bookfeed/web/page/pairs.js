@@ -61,13 +61,13 @@ export class Pairs {
     const book = this.#known.books.get(key(leg));
     const now = performance.now();
     const believed = book !== undefined && this.#known.believed(book, now);
-    const [state, cause] = book ? this.#known.standing(book, now) : ["no such book", ""];
+    const standing = book ? this.#known.said(book, now) : "no such book";
     const what = `${leg.venue} ${leg.outcome}`;
-    say(row.children[0], believed ? what : `${what}: ${state} ${cause.replaceAll("_", " ")}`);
+    say(row.children[0], believed ? what : `${what}: ${standing}`);
     const [bid, ask] = believed ? prices(book, leg) : ["", ""];
     say(row.children[1], bid);
     say(row.children[2], ask);
-    look(row, believed ? "" : "doubted");
+    look(row, book ? this.#known.looks(book, now) : "doubted");
   }
 }
 
