@@ -35,7 +35,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel wheels crowd bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
+	test-quick wheel wheels crowd kills bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
 	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
 	score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
 
@@ -181,6 +181,9 @@ soak-faults: setup ## MINUTES=N (30) of faults over sockets, all venues, 400 boo
 crowd: setup ## CLIENTS=N (10000) at the server; some that read nothing, flood it, or say nothing
 	$(PY) -m $(CAMPAIGNS).polymarket_crowd full --clients $(or $(CLIENTS),10000)
 	for play in stalled flood loris; do $(PY) -m $(CAMPAIGNS).polymarket_crowd $$play; done
+
+kills: setup ## KILLS=N (100) of Redis, NATS and the server at random moments: nobody is misled
+	BOOKFEED_SINK_KILLS=$(or $(KILLS),100) $(PY) -m pytest -q -k believes_what_it_must_not tests
 
 rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_churn

@@ -21,6 +21,8 @@ from typing import Final, NamedTuple
 
 START_S: Final = 30.0
 STOP_S: Final = 10.0
+KILLS: Final = int(os.environ.get("BOOKFEED_SINK_KILLS", "4"))
+"""How often a test kills a server; ``make kills`` has it a hundred times."""
 LOOPBACK: Final = "127.0.0.1"
 # Where Debian keeps the programs of PostgreSQL, which are on nobody's PATH.
 POSTGRES: Final = "/usr/lib/postgresql"

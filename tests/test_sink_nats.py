@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from services import LOOPBACK, Service, free_port
+from services import KILLS, LOOPBACK, Service, free_port
 from session_server import MARKET, NO, YES, Server, book_frame
 from sink_records import TRADE, Records
 from waiting import PATIENCE_S, until
@@ -226,9 +226,9 @@ async def test_nats_dies_and_no_bot_believes_what_it_must_not(
             if update.kind == "state" and update.symbol == YES:
                 watcher.bad_since_s = None if update.live else time.monotonic()
 
-        for number in range(4):
+        for number in range(KILLS):
             await feed.wait_live(PATIENCE_S)
-            server.peers[-1].text(book_frame(YES, f"0.{100 + number}", "0.9"))
+            server.peers[-1].text(book_frame(YES, f"0.{100 + number % 400}", "0.9"))
             await asyncio.sleep(rng.random() * 0.3)
             if number % 2:
                 server.peers[-1].abort()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-from services import LOOPBACK, Service, free_port
+from services import KILLS, LOOPBACK, Service, free_port
 from session_server import MARKET, NO, YES, Server, book_frame
 from waiting import PATIENCE_S, until
 
@@ -229,7 +229,7 @@ async def play_kills(service: Service, server: Server, kills: int, life_s: float
 async def test_redis_dies_and_no_bot_believes_what_it_must_not(
     redis_server: Service, server: Server
 ) -> None:
-    watcher = await play_kills(redis_server, server, kills=4, life_s=1.0)
+    watcher = await play_kills(redis_server, server, kills=KILLS, life_s=1.0)
     assert watcher.reads > 5
     assert watcher.believed_wrongly_s < 1.0 + SLACK_S
 

@@ -16,7 +16,7 @@ from session_server import Server
 from test_own_live import SECRET, SERVERS, followed
 from test_strange_names import NAMES
 from waiting import PATIENCE_S, until
-from web_server import Served, message, served, served_feed
+from web_server import Served, message, serve_command, served, served_feed
 
 from bookfeed import SessionError
 from bookfeed.sinks import SocketSink
@@ -170,10 +170,7 @@ async def command(
     path: Path, *options: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """``bookfeed serve`` as it is run, and its port."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bookfeed", "serve", str(path), "--port", "0", *options,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    process = await serve_command(path, "--port", "0", *options)
     assert process.stdout is not None
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).decode()

@@ -1,5 +1,7 @@
 """A feed with a server attached, for tests of the server."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,6 +59,12 @@ async def served_feed(
         async with served(path, rules) as there:
             await until(lambda: there.server.world.feed == "heard")
             yield feed, there
+
+
+async def serve_command(path: Path, *options: str) -> asyncio.subprocess.Process:
+    """``bookfeed serve`` as it is run; its first line is there to be read."""
+    command = [sys.executable, "-m", "bookfeed", "serve", str(path), *options]
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
 
 async def message(socket: aiohttp.ClientWebSocketResponse, kind: str) -> Any:

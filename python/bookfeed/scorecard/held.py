@@ -18,6 +18,7 @@ HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
     "BOOKFEED_CYCLES": ("40", "1000"),
     "BOOKFEED_NEIGHBOURS_S": ("6", "600"),
     "BOOKFEED_OTHER_BOOK_SEEDS": ("1", "30"),
+    "BOOKFEED_SINK_KILLS": ("4", "100"),
 }
 """How often or how long tests do what they do, in the quick tier and in the full one."""
 
