@@ -204,11 +204,15 @@ class Running(Generic[V]):
 
 @asynccontextmanager
 async def following(
-    one: Running[V], endpoint: Endpoint, options: SessionOptions = OPTIONS
+    one: Running[V],
+    endpoint: Endpoint,
+    options: SessionOptions = OPTIONS,
+    clock: PatientClock | None = None,
 ) -> AsyncIterator[Running[V]]:
     """Opens the feed of one that is running; at the end no book was wrong. Closes the simulator."""
     try:
-        one.feed = feed_of(one.markets, {one.venue: endpoint}, one.watcher, one.tape, options)
+        where = {one.venue: endpoint}
+        one.feed = feed_of(one.markets, where, one.watcher, one.tape, options, clock)
         async with one.feed:
             yield one
         assert one.feed.counters()["callback_errors"] == 0

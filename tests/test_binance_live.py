@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from spot_live import OPTIONS, Running, Tape, Watcher, audited, feed_of, following, replayed
-from waiting import PATIENCE_S, until
+from waiting import PATIENCE_S, PatientClock, until
 
 from bookfeed.errors import ConfigError
 from bookfeed.feed.feed import Feed
@@ -41,12 +42,15 @@ def endpoint_of(server: BinanceSimServer, **settings: Any) -> Endpoint:
 
 @asynccontextmanager
 async def running(
-    followed: int | None = None, endpoint: dict[str, Any] | None = None, **settings: Any
+    followed: int | None = None,
+    endpoint: dict[str, Any] | None = None,
+    clock: PatientClock | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running[BinanceSimServer]]:
     settings = {"markets": 2, "levels": 60, "rate": 400.0, **settings}
     server = await serve(BinanceSimConfig(**settings))
     one = Running("binance", server, markets_of(server)[:followed], BinanceFault)
-    async with following(one, endpoint_of(server, **(endpoint or {}))):
+    async with following(one, endpoint_of(server, **(endpoint or {})), clock=clock):
         yield one
 
 
@@ -239,21 +243,33 @@ async def test_a_price_that_walks_is_followed_and_costs_no_book_its_state() -> N
     assert audited(one.tape.records).findings == []
 
 
-async def test_a_delay_that_grows_is_told() -> None:
-    async with running() as one:
+@pytest.fixture
+def one_clock(monkeypatch: pytest.MonkeyPatch) -> PatientClock:
+    """What the venue's stamps go by, too: a delay that grows would not, if the feed's were slower,
+    as it is on a machine that lets the test wait.
+    """
+    clock = PatientClock()
+    patient = SimpleNamespace(time_ns=clock.now_ns)
+    for module in ("spot_server", "binance.server"):
+        monkeypatch.setattr(f"bookfeed.sim.{module}.time", patient)
+    return clock
+
+
+async def test_a_delay_that_grows_is_told(one_clock: PatientClock) -> None:
+    async with running(clock=one_clock, rate=100.0) as one:
         await one.live()
         one.inject("delay", "growing", duration_s=8.0)
-        await until(lambda: one.feed.status().connections[0].delay_grows)
+        await one_clock.took(lambda: one.feed.status().connections[0].delay_grows)
         status = one.feed.status().connections[0]
         assert status.freshness == "suspect" and status.delay_s is not None
         assert one.feed.counters()["delay_growths"] == 1
 
 
-async def test_a_book_that_falls_behind_its_siblings_is_told() -> None:
-    async with running() as one:
+async def test_a_book_that_falls_behind_its_siblings_is_told(one_clock: PatientClock) -> None:
+    async with running(clock=one_clock, rate=100.0) as one:
         await one.live()
         one.inject("lag", asset="ETHUSDT", duration_s=30.0)
-        await until(lambda: one.feed.book("ETHUSDT").delay_grows)
+        await one_clock.took(lambda: one.feed.book("ETHUSDT").delay_grows)
         behind = {book.symbol: book for book in one.feed.status().books}
         assert (behind["ETHUSDT"].freshness, behind["ETHUSDT"].delay_grows) == ("suspect", True)
         assert (behind["BTCUSDT"].freshness, behind["BTCUSDT"].delay_grows) == ("fresh", False)
