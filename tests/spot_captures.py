@@ -10,9 +10,12 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zlib import crc32
+
+from lengths import TIMES
 
 from bookfeed.audit.books import Instrument
 from bookfeed.audit.model import Model
@@ -22,6 +25,12 @@ from bookfeed.recordings.kinds import Kind
 FOLDER: Final = Path(__file__).resolve().parents[1] / ".." / "shared" / "captures" / "spot"
 BINANCE: Final = FOLDER / "binance-btcusdt-2024-08-09.gz"
 KRAKEN: Final = FOLDER / "kraken-v1-2021-04-17.jsonl.gz"
+
+FRAMES_MAX: Final = 30_000 * TIMES
+"""Of the recording of Binance: two and a half minutes of five."""
+BOTH_MIN: Final = 150 if TIMES == 1 else 400
+DIFFS_MIN: Final = 850 if TIMES == 1 else 2_400
+"""In those: touches that the book and the venue both tell, and changes behind the first minute."""
 
 NS_PER_S: Final = 1_000_000_000
 BINANCE_SYMBOL: Final = "BTCUSDT"
@@ -101,9 +110,9 @@ def checkpoints(first: int, last: int, count: int = CHECKPOINTS) -> list[int]:
 
 
 def binance_frames() -> Iterator[Recorded]:
-    """The frames as they came."""
+    """The frames as they came, up to ``FRAMES_MAX``."""
     with gzip.open(BINANCE) as file:
-        for line in file:
+        for line in islice(file, FRAMES_MAX):
             ts_recv, _, payload = line.rstrip(b"\n").partition(b" ")
             yield Recorded(int(ts_recv), payload)
 

@@ -1,6 +1,7 @@
 """A short tier of the two-venue campaign; ``make arbitrage`` plays hundreds of scenarios."""
 
 import pytest
+from lengths import seeds
 
 from bookfeed.scorecard.campaigns import polymarket_kalshi as arbitrage
 from bookfeed.scorecard.campaigns import polymarket_kalshi_quiet as arbitrage_quiet
@@ -8,7 +9,7 @@ from bookfeed.scorecard.campaigns import polymarket_kalshi_quiet as arbitrage_qu
 # What is made once for the whole file is made in one process.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("arbitrage")]
 
-SEEDS = range(1, 6)
+SEEDS = seeds(2)
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +25,21 @@ def test_no_signal_is_false(reports: list[arbitrage.Report]) -> None:
 
 def test_what_lasts_is_reported(reports: list[arbitrage.Report]) -> None:
     owed = sum(report.owed for report in reports)
-    assert owed > 100
+    assert owed > 20 * len(SEEDS)
     missed = [miss for report in reports for miss in report.misses]
     assert len(missed) <= owed // 1_000, missed
 
 
 def test_every_rule_has_something_to_say(reports: list[arbitrage.Report]) -> None:
     for rule in ("pair", "basket", "ladder"):
-        assert sum(report.opened[rule] for report in reports) > 10, rule
+        assert sum(report.opened[rule] for report in reports) > 2 * len(SEEDS), rule
 
 
 def test_there_is_much_to_fall_for(reports: list[arbitrage.Report]) -> None:
     """The same rules without their gates are wrong again and again: the referee does object."""
-    assert sum(report.fallen_for for report in reports) > 100
+    assert sum(report.fallen_for for report in reports) > 20 * len(SEEDS)
     for trap in ("lead_lag", "frozen", "torn", "fee_change", "override", "tiny", "paused"):
-        assert sum(report.traps[trap] for report in reports) > 5, trap
+        assert sum(report.traps[trap] for report in reports) > len(SEEDS), trap
     for reason in ("unconfirmed", "lag", "polarity", "augmented", "min_qty", "status", "not_live"):
         assert sum(report.refused[reason] for report in reports) > 0, reason
 

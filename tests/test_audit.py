@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from audit_journals import Records, audited, kalshi_recorded, recorded, two_venues_recorded
 from audit_markets import SECOND, T0, Markets
+from lengths import TIMES, seeds
 
 from bookfeed._bookfeed import Batch, Engine
 from bookfeed.audit import Auditor, AuditReport
@@ -70,11 +71,11 @@ def kinds(report: AuditReport) -> Counter[str]:
 @pytest.mark.parametrize("hash_check", ["always", "sampled"])
 def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
     agreed: Counter[str] = Counter()
-    for seed in range(1, 16):
+    for seed in seeds(4, first=9):
         report = audited(*recorded(seed, rules=SPREADS, items=500, hash_check=hash_check))
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
-    assert min(agreed[f"{rule} open"] for rule in ("spread", "complement")) > 20, agreed
+    assert min(agreed[f"{rule} open"] for rule in ("spread", "complement")) > 4 * TIMES, agreed
 
 
 @pytest.mark.slow
@@ -88,23 +89,25 @@ def test_polymarket_agrees_where_whole_books_come_with_stamps_that_are_wrong(see
 @pytest.mark.slow
 def test_two_venues_and_every_rule_agree() -> None:
     agreed: Counter[str] = Counter()
-    for seed in range(1, 11):
+    for seed in seeds(4, first=5):
         report = audited(mixed(seed, steps=700, trouble=0.0), {"hash_check": "off"})
         assert report.findings == [], f"seed {seed}"
         assert report.books > 500 and report.touches > 500
         agreed += report.signals
     rules = ("spread", "box", "basket", "ladder", "strike_gap")
-    assert min(agreed[f"{rule} {phase}"] for rule in rules for phase in ("open", "close")) > 5
+    phases = [f"{rule} {phase}" for rule in rules for phase in ("open", "close")]
+    assert min(agreed[phase] for phase in phases) > TIMES, agreed
 
 
 @pytest.mark.slow
 def test_two_venues_agree_through_every_trouble() -> None:
     agreed: Counter[str] = Counter()
-    for seed in range(1, 17):
+    for seed in seeds(4):
         report = audited(mixed(seed, steps=500, trouble=0.05), {"hash_check": "off"})
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
-    assert min(agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")) > 20, agreed
+    opened = [agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")]
+    assert min(opened) > 5 * TIMES, agreed
 
 
 @pytest.mark.slow
@@ -112,13 +115,13 @@ def test_two_venues_agree_through_every_trouble() -> None:
 def test_a_simulated_kalshi_with_faults_agrees(use_yes_price: bool) -> None:
     agreed: Counter[str] = Counter()
     books = 0
-    for seed in range(1, 14):
+    for seed in seeds(3, first=8):
         report = audited(kalshi_recorded(seed, use_yes_price=use_yes_price, items=1_500), {})
         assert report.findings == [], f"seed {seed}"
         books += report.books
         agreed += report.signals
-    assert books > 3_000
-    assert min(agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")) > 5, agreed
+    assert books > 700 * TIMES
+    assert min(agreed[f"{rule} open"] for rule in ("spread", "basket", "ladder")) > TIMES, agreed
 
 
 EPISODES: tuple[EpisodeKind, ...] = (
@@ -130,7 +133,7 @@ EPISODES: tuple[EpisodeKind, ...] = (
 @pytest.mark.slow
 def test_two_simulated_venues_agree_through_every_episode() -> None:
     agreed: Counter[str] = Counter()
-    for seed in range(1, 5):
+    for seed in seeds(2):
         episodes = tuple(
             Episode(kind, f"pair{(seed + n) % 3}", at_s=2 + 2.5 * n)
             for n, kind in enumerate(EPISODES)
@@ -141,12 +144,12 @@ def test_two_simulated_venues_agree_through_every_episode() -> None:
             for second in (0, 6, 12)
         )
         config = TwoVenueConfig(
-            seed=seed, inverted=seed % 2, use_yes_price=seed > 2, episodes=episodes + sets
+            seed=seed, inverted=seed % 2, use_yes_price=seed // 2 % 2 == 1, episodes=episodes + sets
         )
         report = audited(two_venues_recorded(config, items=3_500), {})
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
-    assert min(agreed[f"{rule} open"] for rule in ("box", "basket", "ladder")) > 2, agreed
+    assert min(agreed[f"{rule} open"] for rule in ("box", "basket", "ladder")) > TIMES, agreed
 
 
 # Planted errors: an engine that says something else than it found.

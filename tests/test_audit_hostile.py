@@ -11,10 +11,10 @@ import hostile
 import pytest
 from audit_journals import Records, audited
 from hostile_bases import Base, bases
+from lengths import seeds
 
 from bookfeed.recordings.kinds import Kind
 
-SEEDS = 600
 # A number where the name of an event was due.
 FAILED_ONCE = (55_517,)
 # Frames before and after the one that is mutated.
@@ -32,11 +32,9 @@ def with_one_mutated(rng: random.Random, base: Base) -> tuple[Records, bytes]:
     return [*setup, *rest[:at], (kind, ts, conn, epoch, mutated), *rest[at + 1 :]], mutated
 
 
-@pytest.mark.parametrize(
-    "seeds", [*(range(first, first + 150) for first in range(0, SEEDS, 150)), FAILED_ONCE]
-)
-def test_a_mutated_frame_is_read_alike(seeds: Sequence[int]) -> None:
-    for seed in seeds:
+@pytest.mark.parametrize("numbers", [seeds(150, first=0), FAILED_ONCE], ids=["seeds", "failed"])
+def test_a_mutated_frame_is_read_alike(numbers: Sequence[int]) -> None:
+    for seed in numbers:
         rng = random.Random(seed)
         base = rng.choice(bases())
         records, mutated = with_one_mutated(rng, base)

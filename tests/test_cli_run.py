@@ -157,12 +157,20 @@ def run_until(
     return told
 
 
-def test_the_demo_runs_and_tells_what_it_saw() -> None:
+@pytest.fixture(scope="module")
+def demo() -> Told:
+    """One run of the demo, of which several things are asked."""
+
     def enough(so_far: Told) -> bool:
         kinds = so_far.kinds
         return len(so_far.live) == BOOKS and kinds["books"] >= 3 and kinds["signal open spread"] > 0
 
-    told = run_until(enough, *DEMO, "--seed", "810001").lines[-1]
+    return run_until(enough, *DEMO, "--seed", "810001")
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_runs_and_tells_what_it_saw(demo: Told) -> None:
+    told = demo.lines[-1]
     assert told["source"] == "demo seed 810001"
     assert believed(told) == BOOKS
     assert told["frames"] > 200
@@ -194,12 +202,9 @@ def test_the_demo_runs_and_tells_what_it_saw() -> None:
     assert told["counters"]["handshakes_denied"] == 0
 
 
-def test_lines_for_programs() -> None:
-    told = run_until(
-        lambda so_far: len(so_far.live) == BOOKS and {"signal", "books"} <= so_far.kinds.keys(),
-        *DEMO, "--seed", "810002",
-    )  # fmt: skip
-    lines = told.lines
+@pytest.mark.xdist_group("demo")
+def test_lines_for_programs(demo: Told) -> None:
+    lines = demo.lines
     assert {line["type"] for line in lines} == {"rule", "state", "signal", "books", "summary"}
     states: dict[str, list[str]] = {}
     for line in lines:

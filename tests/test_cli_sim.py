@@ -128,9 +128,9 @@ def test_spot_venues_are_followed_without_a_network(tmp_path: Path, venue: str) 
     symbol = "BTC-USDT" if venue == "binance" else "BTC-USD"
     book = json.loads(ran(tmp_path, "book", f"{venue}:{symbol}", "-o", "json").stdout)
     assert (book["venue"], book["believed"], book["state"]) == (venue, True, "live")
-    amount = "100usdt" if venue == "binance" else "100usd"
-    price = ran(tmp_path, "price", f"{venue}:{symbol}", "buy", amount, "-o", "json").stdout
-    assert '"complete":true' in price
+    if venue == "binance":  # a price is swept from a book of any venue in one way
+        arguments = ("price", f"{venue}:{symbol}", "buy", "100usdt", "-o", "json")
+        assert '"complete":true' in ran(tmp_path, *arguments).stdout
 
 
 def test_venues_of_both_kinds_are_followed_together(tmp_path: Path) -> None:

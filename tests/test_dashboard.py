@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from browser import browsing, keep
-from session_server import NO, STAMPS, YES, Server, book_frame
+import pytest_asyncio
+from browser import browsing, keep, launched
+from session_server import NO, STAMPS, YES, Server, book_frame, serving
 from waiting import until
 from web_server import Served, served, served_feed
 
@@ -18,7 +19,12 @@ from bookfeed.market import Market, Outcome
 from bookfeed.web import dashboard
 from bookfeed.web.door import Rules
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+# One browser for all of them, and so one loop and one process.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 TOKEN: Final = "a-token-of-thirty-characters-1"
 HOSTILE: Final = (
@@ -28,6 +34,18 @@ PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1440, "height": 900}
 VIEWS: Final = ("opportunities", "books", "markets", "feed")
 PRICE: Final = re.compile(r"\b0\.\d+")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def _browser() -> AsyncIterator[None]:
+    async with launched():
+        yield
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
 
 
 @pytest.fixture
@@ -250,8 +268,9 @@ async def test_keys_reach_everything(server: Server, path: Path) -> None:
         await page.locator("#keys").wait_for(state="hidden")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(PHONE, "dark"), (DESK, "light")], ids=["phone", "desk"]
+)
 async def test_nothing_is_wider_than_the_window(
     server: Server, path: Path, size: dict[str, int], scheme: str
 ) -> None:

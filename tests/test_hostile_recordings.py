@@ -16,6 +16,7 @@ from typing import Final
 import hostile
 import pytest
 import zstandard
+from lengths import TIMES, seeds
 
 from bookfeed._bookfeed import JournalEncoder
 from bookfeed.cli import main
@@ -28,6 +29,11 @@ from bookfeed.recordings.writer import JournalWriter
 MIB: Final = 1 << 20
 TS: Final = 1_790_000_000_000_000_000
 Records = Iterable[tuple[int, int, int, int, bytes]]
+
+SHARE: Final = min(1.0, TIMES / 4)
+"""What the largest numbers of records are of those that a file of 1 MB can hold; the memory that
+they may take is the same part.
+"""
 
 # Runs a command in a child and prints its exit code and its peak memory in KiB.
 MEASURE: Final = """
@@ -61,6 +67,10 @@ def levels(count: int) -> bytes:
     return b",".join(b'{"price":"0.%09d","size":"1"}' % (i + 1) for i in range(count))
 
 
+def part(count: int) -> int:
+    return round(count * SHARE)
+
+
 def listed(count: int) -> Records:
     for i in range(count):
         yield int(Kind.SUBSCRIBE), TS, 0, 1, b'{"venue":"kalshi","symbol":"K%d"}' % i
@@ -72,9 +82,6 @@ JOURNALS: Final[dict[str, Callable[[], Records]]] = {
     "frames of opening brackets": lambda: frames(20, lambda _: b"[" * (16 * MIB)),
     "large books": lambda: frames(20, lambda i: book(i, levels(200_000))),
     "one level, often": lambda: frames(20, lambda i: book(i, levels(1) + b"," + b"0" * 16 * MIB)),
-    "many small books": lambda: frames(60_000, lambda i: book(i, b"")),
-    "changes of books that never come": lambda: frames(150_000, change),
-    "many subscriptions": lambda: listed(100_000),
     "long notes": lambda: ((int(Kind.NOTE), TS, 0, 1, b"[" * (16 * MIB)) for _ in range(20)),
     "long symbols": lambda: (
         (
@@ -86,6 +93,11 @@ JOURNALS: Final[dict[str, Callable[[], Records]]] = {
         )
         for i in range(100)
     ),
+}
+MANY: Final[dict[str, Callable[[], Records]]] = {
+    "many small books": lambda: frames(part(60_000), lambda i: book(i, b"")),
+    "changes of books that never come": lambda: frames(part(150_000), change),
+    "many subscriptions": lambda: listed(part(100_000)),
 }
 CAPTURE_HEAD: Final = b'{"capture":1,"venue":"polymarket"}\n'
 CAPTURES: Final[dict[str, Callable[[], bytes]]] = {
@@ -147,6 +159,16 @@ def test_a_small_journal_stays_small(name: str, tmp_path: Path, floor_kib: int) 
         assert peak_kib(command, str(path)) - floor_kib < 128 * 1024
 
 
+@pytest.mark.parametrize("name", MANY)
+def test_a_journal_of_many_small_records_stays_small(
+    name: str, tmp_path: Path, floor_kib: int
+) -> None:
+    path = tmp_path / "x.bfj"
+    write_journal(path, MANY[name]())
+    for command in ("replay", "audit"):
+        assert peak_kib(command, str(path)) - floor_kib < part(128 * 1024)
+
+
 @pytest.mark.parametrize("name", CAPTURES)
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
 def test_a_small_capture_stays_small(
@@ -169,7 +191,7 @@ def test_a_large_window_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_mutated_recordings_raise_nothing_of_their_own(tmp_path: Path) -> None:
-    for seed in range(1, 250):
+    for seed in seeds(60):
         problem = hostile.run(seed, tmp_path)
         assert problem is None or problem.startswith("took "), f"seed {seed}: {problem}"
 

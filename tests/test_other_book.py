@@ -16,6 +16,7 @@ from other_book import Compared, compared, levels
 from spot_captures import (
     BINANCE,
     BINANCE_SYMBOL,
+    DIFFS_MIN,
     KRAKEN,
     KRAKEN_DEPTH,
     Recorded,
@@ -120,7 +121,7 @@ RECORDED: dict[str, tuple[Path, Callable[[], Compared], int]] = {
             ("kalshi/gold15m-26AUG102030-30.ndjson.gz", 20_000),
         )
     },
-    "binance": (BINANCE, binance, 2_000),
+    "binance": (BINANCE, binance, DIFFS_MIN * 5 // 6),
     "kraken": (KRAKEN, kraken, 1_000),
 }
 

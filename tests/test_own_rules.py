@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from audit_journals import Records, audited
 from audit_markets import Markets
+from lengths import TIMES, seeds
 
 from bookfeed import Engine, EngineError
 from bookfeed.audit.model import Model
@@ -61,14 +62,14 @@ def with_own(seed: int, steps: int) -> tuple[Records, int]:
 def test_the_auditor_agrees_on_what_is_left_without_the_users_orders() -> None:
     agreed: Counter[str] = Counter()
     refused = 0
-    for seed in range(1, 9):
+    for seed in seeds(2):
         records, count = with_own(seed, 300)
         report = audited(records, OPTIONS)
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
         refused += count
-    assert refused > 50, refused
-    assert min(agreed[f"{rule} open"] for rule in ("box", "ladder", "basket")) > 5, agreed
+    assert refused > 12 * TIMES, refused
+    assert min(agreed[f"{rule} open"] for rule in ("box", "ladder", "basket")) > TIMES, agreed
 
 
 def test_an_auditor_that_knows_no_orders_would_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
+from lengths import TIMES
 from own_link import (
     Line,
     Rates,
@@ -14,8 +15,8 @@ from own_link import (
     true_holdings,
 )
 
-SEEDS = 1_000
-PARTS = 20
+SEEDS = 200 * TIMES
+PARTS = 4 * TIMES
 LINES = {"polymarket": polymarket_line, "kalshi": kalshi_line}
 
 

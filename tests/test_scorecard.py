@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from lengths import TIMES
 
 from bookfeed.cli import main
 from bookfeed.scorecard import cargo, kept, pytests, tree
@@ -315,8 +316,9 @@ def test_a_cell_of_which_the_fault_never_strikes_is_no_pass() -> None:
 
 @pytest.mark.parametrize("world", worlds(), ids=lambda world: world.name)
 def test_every_cell_strikes_and_is_recovered_from(world: World) -> None:
+    """``make score-quick`` plays all kinds of a fault; here it is the first of each cell."""
     for name, faults in world.cells.items():
-        for fault in faults:
+        for fault in faults if TIMES > 1 else faults[:1]:
             report = world.alone(fault, 2, items=matrix.ITEMS)
             assert report.problems == [], f"{name} {fault}"
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from lengths import TIMES
 from waiting import PATIENCE_S
 
 from bookfeed.feed.feed import Feed
@@ -23,10 +24,10 @@ from bookfeed.venues.binance import BinanceSection
 
 SECONDS = float(os.environ.get("BOOKFEED_SILENT_S", "75"))
 """Twice as long as a connection may be silent, and more."""
-PAIRS = 30
+PAIRS = min(30, 10 * TIMES)
 # An address may ask Kraken about one pair a second, Gemini about 100 a minute; half of what that is
 # enough for where nothing else is done, as tests run beside each other.
-PAIRS_OF = {"kraken": 10, "gemini": 15}
+PAIRS_OF = {"kraken": 10, "gemini": min(15, PAIRS)}
 # As long as books begin.
 RATE = 150.0
 

@@ -12,7 +12,9 @@ import pytest
 from spot_captures import (
     BINANCE,
     BINANCE_SYMBOL,
+    BOTH_MIN,
     CHECKPOINTS,
+    DIFFS_MIN,
     KRAKEN,
     KRAKEN_DEPTH,
     NS_PER_S,
@@ -78,7 +80,7 @@ def test_the_rebuilt_touch_is_the_venues_wherever_both_exist(binance: list[Recor
             reached.add(data["u"])
     assert one.based
     both = told_at & (reached | {snapshot.stands_at})
-    assert len(both) > 400 and diffs > 2_400
+    assert len(both) > BOTH_MIN and diffs > DIFFS_MIN
     assert reading.touches_agreed == len(both)
 
 

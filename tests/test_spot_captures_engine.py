@@ -11,6 +11,7 @@ import pytest
 from spot_captures import (
     BINANCE,
     BINANCE_SYMBOL,
+    BOTH_MIN,
     CHECKPOINTS,
     KRAKEN,
     KRAKEN_DEPTH,
@@ -132,7 +133,7 @@ def test_the_touch_of_binance_is_the_venues_wherever_both_exist(binance: list[Re
             assert view.update_id == data["u"]
             rebuilt[data["u"]] = touch_of(view)
     both = told.keys() & rebuilt.keys()
-    assert len(both) > 400
+    assert len(both) > BOTH_MIN
     for update_id in both:
         assert rebuilt[update_id] == told[update_id], update_id
     evidence = view.evidence

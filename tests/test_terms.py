@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from audit_journals import Records, Tape, audited
 from audit_markets import Markets
+from lengths import TIMES, seeds
 from spot_live import OPTIONS, Watcher, feed_of
 from test_estimates import TICK, together
 from test_kraken_live import endpoint_of, markets_of
@@ -85,7 +86,7 @@ def walked(seed: int, seconds: int = 1_400) -> Records:
     return tape.records
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_the_auditor_finds_the_same_values(seed: int) -> None:
     report = audited(walked(seed), {})
     assert report.findings == []
@@ -112,7 +113,7 @@ class Mistaken(EngineWitness):
 def test_a_value_that_does_not_follow_is_found(what: str) -> None:
     witness = Mistaken(Engine())
     witness.what = what
-    report = Auditor(witness).run(walked(1))
+    report = Auditor(witness).run(walked(1, 600))
     assert {finding.kind for finding in report.findings} == {"fair"}
 
 
@@ -192,13 +193,13 @@ RULES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.slow
 def test_what_rests_on_references_is_audited() -> None:
     agreed: Counter[str] = Counter()
-    for seed in range(1, 9):
+    for seed in seeds(2):
         report = audited(traded(seed), {"hash_check": "off"})
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
     phases = ("open", "update", "close")
-    assert min(agreed[f"fair_value {phase}"] for phase in phases) > 50, agreed
-    assert min(agreed[f"delay {phase}"] for phase in ("open", "close")) > 10, agreed
+    assert min(agreed[f"fair_value {phase}"] for phase in phases) > 12 * TIMES, agreed
+    assert min(agreed[f"delay {phase}"] for phase in ("open", "close")) > 2 * TIMES, agreed
 
 
 def test_a_replay_comes_to_the_same_values() -> None:

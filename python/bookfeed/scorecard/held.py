@@ -13,6 +13,7 @@ from bookfeed.scorecard.tree import python_tests
 
 Play = Callable[[Effort], Figure]
 HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
+    "BOOKFEED_TIMES": ("1", "4"),
     "BOOKFEED_KILL_REPS": ("20", "500"),
     "BOOKFEED_POWER_LOSS_STATES": ("500", "10000"),
     "BOOKFEED_CYCLES": ("40", "1000"),
