@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from lengths import TIMES
+
 from bookfeed._bookfeed import Engine
 from bookfeed.audit import Auditor
 from bookfeed.audit.books import Instrument, OwnBook, Side
@@ -23,7 +25,7 @@ from bookfeed.scorecard.witness import EngineWitness
 ROOT: Final = Path(__file__).parents[1]
 DEPTH: Final = 50
 """Levels a side that are compared after each frame."""
-WHOLE_EVERY: Final = 50
+WHOLE_EVERY: Final = 200 if TIMES == 1 else 50
 """All of them are, of all books, after so many records, and at the end."""
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
 

@@ -1,7 +1,7 @@
 """A short tier of the two-venue campaign; ``make arbitrage`` plays hundreds of scenarios."""
 
 import pytest
-from lengths import seeds
+from lengths import TIMES, seeds
 
 from bookfeed.scorecard.campaigns import polymarket_kalshi as arbitrage
 from bookfeed.scorecard.campaigns import polymarket_kalshi_quiet as arbitrage_quiet
@@ -44,6 +44,7 @@ def test_there_is_much_to_fall_for(reports: list[arbitrage.Report]) -> None:
         assert sum(report.refused[reason] for report in reports) > 0, reason
 
 
+@pytest.mark.skipif(TIMES == 1, reason="a long scenario: make test-long")
 @pytest.mark.parametrize("seed", [9034])
 def test_seeds_that_once_failed(seed: int) -> None:
     assert arbitrage.play(seed).problems == []

@@ -146,6 +146,7 @@ ROWS: Final = (
              "what_a_listing_is_called_is_no_place", "names_lead_to_no_file")),
     Row("S10", "bombs", "refused, memory bounded",
         held("a_small_journal_stays_small", "a_small_capture_stays_small",
+             "a_journal_of_many_small_records_stays_small",
              "a_large_window_is_refused_with_what_to_do", "an_endless_answer_is_cut_off")),
     Row("S11", "recordings from strangers", "errors of ours alone, nothing is run",
         both(untrusting, held("mutated_recordings_raise_nothing_of_their_own",
