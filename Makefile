@@ -66,7 +66,8 @@ $(BIN)/cargo-deny: | $(PY)
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --no-default-features \
 		--quiet --root $(VENV)
 
-$(STAMPS)/bench-tools: $(STAMPS)/tools
+# Not beside the extension: two of pip at once are too many for one environment.
+$(STAMPS)/bench-tools: $(STAMPS)/tools | $(STAMPS)/extension
 	$(PY) -m pip install --quiet --group bench
 	@touch $@
 
@@ -82,7 +83,10 @@ run-rolling: setup ## the same with windows of rolling series, which come and go
 
 # Whether it is right.
 
-test: lint test-rust test-python ## everything: linters, types, stubs, Rust tests, Python tests
+# Two at a time, as most of what cargo and mypy do needs one core; the Python tests share out theirs.
+test: ## everything: linters, types, stubs, Rust tests, Python tests
+	$(MAKE) -j2 lint test-rust
+	$(MAKE) test-python
 
 lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and licences, ruff, mypy, stubs, docstrings, imports
 
