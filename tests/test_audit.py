@@ -211,15 +211,28 @@ def journal() -> Records:
     return mixed(2, steps=700, trouble=0.0)
 
 
+@pytest.fixture(scope="module")
+def beginning(journal: Records) -> Records:
+    """As much of it as a hundred signals are in: what is wrong there is found there."""
+    witness = EngineWitness(Engine(hash_check="off"))
+    told = 0
+    for place, record in enumerate(journal, 1):
+        witness.apply(record[0], record[1], record[2], record[-1])
+        told += len(witness.drain().signals)
+        if told > 100:
+            return journal[:place]
+    raise AssertionError(f"only {told} signals")
+
+
 def lied_to(journal: Records, number: int, lie: str) -> AuditReport:
     return Auditor(Liar(Engine(hash_check="off"), number, lie)).run(journal)
 
 
 @pytest.mark.parametrize("lie", [*SIGNAL_LIES, *CHANCE_LIES, *LEG_LIES])
-def test_one_wrong_field_is_found(journal: Records, lie: str) -> None:
-    """A change by the smallest unit, in one record of hundreds."""
+def test_one_wrong_field_is_found(beginning: Records, lie: str) -> None:
+    """A change by the smallest unit, in one record of a hundred."""
     for number in range(40, 80):
-        report = lied_to(journal, number, lie)
+        report = lied_to(beginning, number, lie)
         if report.findings:
             break
     (finding,) = report.findings
