@@ -72,7 +72,7 @@ async def test_books_and_one_ladder_are_as_the_feed_has_them(server: Server, pat
     async with shown(server, path) as (page, _, feed):
         await says(page, "#how", "live by WebSocket")
         await says(page, "#counts", "2 of 2 books believed")
-        (await server.peer(0)).text(book_frame(YES, "0.45"))
+        server.peers[-1].text(book_frame(YES, "0.45"))
         await until(lambda: feed.book(YES).bid == 0.45)
         row = page.locator("#books tbody tr", has_text="Yes")
         await row.locator(".bid", has_text="0.45").wait_for()
@@ -146,7 +146,7 @@ async def test_a_book_that_is_over_is_no_alarm(server: Server, path: Path) -> No
         resolved = {"event_type": "market_resolved", "market": "0xabc", "assets_ids": [YES, NO]}
         resolved |= {"winning_asset_id": YES, "winning_outcome": "Yes", "id": "1"}
         resolved |= {"timestamp": str(STAMPS.next_ms())}
-        (await server.peer(0)).text(orjson.dumps(resolved))
+        server.peers[-1].text(orjson.dumps(resolved))
         await until(lambda: feed.book(YES).cause == "resolved")
         await says(page, "#books tr.over", "resolved")
         await says(page, "#ladder .unbelieved", "This book is over: resolved.")
@@ -174,7 +174,7 @@ async def test_it_polls_by_itself_while_the_websocket_fails_and_says_so(
         await page.route_web_socket(re.compile("/ws$"), lambda socket: socket.close())
         await page.goto(f"{there.at}/#books")
         await says(page, "#how", "polling every 1.5 s")
-        (await server.peer(0)).text(book_frame(YES, "0.47"))
+        server.peers[-1].text(book_frame(YES, "0.47"))
         await until(lambda: feed.book(YES).bid == 0.47)
         row = page.locator("#books tbody tr", has_text="Yes")
         await row.locator(".bid", has_text="0.47").wait_for()
