@@ -106,6 +106,7 @@ def test_values_are_compared_with_the_estimate_of_their_own_time() -> None:
         wanted_mean = fmean(ours[at] for at in times) - fmean(truths[at] for at in times)
         assert one.error == pytest.approx(wanted_mean, abs=1e-6)
     assert 130 < len(beside.means) < 141
+    assert got.missing_s == 0
     assert list(got.explained) == ["coinbase", "gemini"]
     assert got.explained["coinbase"] > 0.9, "its mid is off by half of what the estimate is not"
 
@@ -123,6 +124,18 @@ def test_what_is_missing_is_not_compared() -> None:
     assert beside.summary().explained == {}
     empty = IndexBeside(cast("Any", Source()), "btc", "BRTI").summary()
     assert empty.values is None and empty.means is None
+
+
+def test_seconds_that_the_venue_did_not_pass_on_are_counted() -> None:
+    source = Source()
+    beside = IndexBeside(cast("Any", source), "btc", "BRTI")
+    for step in range(5 * 60):
+        ts = T0 + step * TICK
+        source.tick(tick(ts, 84_000.0))
+        if step // 5 not in (0, 20, 21, 22, 40):
+            source.told = {"BRTI": Told(ts, 84_001.0, None)}
+        source.look(ts)
+    assert beside.summary().missing_s == 4, "nothing is missing before the first"
 
 
 def test_a_recording_is_compared_as_it_was_told() -> None:

@@ -153,7 +153,20 @@ def test_contracts_on_an_index_are_audited() -> None:
         seen.fair_value("nobody")
 
 
-def traded(seed: int) -> Records:
+def passed_on(told_ns: int, value: int, number: int) -> bytes:
+    """The frame by which a venue passes a value of an index on."""
+    body = {
+        "index_id": "BRTI",
+        "value_usd": f"{value // E18}.{value % E18 // 10**10:08}",
+        # As late as what else comes on its connection.
+        "source_ts_ms": told_ns // MS - 800,
+        "data": "{}",
+    }
+    kind = "cfbenchmarks_value_5hz"
+    return json.dumps({"type": kind, "sid": 99, "seq": number, "msg": body}).encode()
+
+
+def traded(seed: int, reference: str = "told btc") -> Records:
     """Contracts of two venues on one reference, makers who lag behind it, and rules on it."""
     markets = Markets(seed, yes_prices=seed % 2 == 0, trouble=0.04)
     markets.begin(RULES, "direct")
@@ -162,9 +175,11 @@ def traded(seed: int) -> Records:
     begun = max(place for place, each in enumerate(steps) if each[0] == Kind.SUBSCRIBE) + 1
     records, value, told_ns = list(steps[:begun]), 84_000 * E18, 0
     first = next(each[1] for each in steps[begun:] if each[1])
+    kalshi = next(each[2] for each in steps if b"kalshi" in each[4] and each[0] == Kind.CONNECTED)
+    heard = 0
     for number in range(len(subscribed)):
         above = SettlementTerms(
-            "told btc", first + 400 * S, at_least=str(83_990 + 5 * number),
+            reference, first + 400 * S, at_least=str(83_990 + 5 * number),
             params={"step_ms": 50, "half_life_ms": 200, "move_ms": 100, "move_sigmas": "0.8"},
         )  # fmt: skip
         told = {"instrument": number, "params": above.texts()}
@@ -174,7 +189,13 @@ def traded(seed: int) -> Records:
             told_ns = max(told_ns, first) + 50 * MS
             value += rng.randrange(-4_000, 4_001) * E18 // 1_000
             tick = {"name": "btc", "ts_event": told_ns, "value_e18": value}
-            if rng.random() < 0.95 and told_ns <= each[1]:
+            if rng.random() >= 0.95 or told_ns > each[1]:
+                continue
+            if reference.startswith("venue"):
+                heard += 1
+                frame = passed_on(told_ns, value, heard)
+                records.append((Kind.FRAME, told_ns, kalshi, 0, frame))
+            else:
                 records.append((Kind.REFERENCE, told_ns, 0, 0, json.dumps(tick).encode()))
         records.append(each)
     return records
@@ -200,6 +221,25 @@ def test_what_rests_on_references_is_audited() -> None:
     phases = ("open", "update", "close")
     assert min(agreed[f"fair_value {phase}"] for phase in phases) > 12 * TIMES, agreed
     assert min(agreed[f"delay {phase}"] for phase in ("open", "close")) > 2 * TIMES, agreed
+
+
+def test_what_a_venue_passes_on_is_audited() -> None:
+    agreed: Counter[str] = Counter()
+    for seed in (1, 2):
+        report = audited(traded(seed, "venue BRTI"), {"hash_check": "off"})
+        assert report.findings == [], f"seed {seed}"
+        assert report.fair_values > 5
+        agreed += report.signals
+    assert agreed["fair_value open"] > 20, agreed
+
+
+@pytest.mark.parametrize("what", ["price", "none"])
+def test_a_value_that_does_not_follow_from_what_a_venue_passes_on_is_found(what: str) -> None:
+    witness = Mistaken(Engine(hash_check="off"))
+    witness.what = what
+    report = Auditor(witness).run(traded(1, "venue BRTI")[:700])
+    kinds = {finding.kind for finding in report.findings}
+    assert kinds and kinds <= {"fair", "extra", "missing", "different"}, kinds
 
 
 def test_a_replay_comes_to_the_same_values() -> None:

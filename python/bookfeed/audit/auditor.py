@@ -125,7 +125,9 @@ class Auditor:
         self._reading, self._messages, self._before = None, [], {}
         if self._passes_time(kind, conn):
             self._papers.settle(ts, self._standing_now)
+        told = self._told_index(kind, conn, payload)
         resting = self._resting(kind, payload)
+        on_told = self._standings_on([told[0]]) if told is not None else {}
         waiting = self._ask_waiting(kind, conn, resting)
         self._read(kind, conn, payload)
         if not self._witness.apply(kind, ts, conn, payload):
@@ -139,6 +141,12 @@ class Auditor:
         self._take_references(payload if kind == Kind.REFERENCE else None, resting)
         self._take_expired()
         self._expect(waiting)
+        if told is not None:
+            # It ticks with the message, after what waits was asked and what time brought.
+            if any(is_update(each) for each in self._queue):
+                self._consume(Message("nothing", everyone=True), last=True)
+                on_told = self._standings_on([told[0]])
+            self._take_ticks([told], on_told)
         if self._passes_time(kind, conn):
             self._model.pass_time(ts)
         self._control(kind, conn, payload)
@@ -169,16 +177,31 @@ class Auditor:
         for what in self._estimates.missing():
             self._find("index", what)
 
+    def _told_index(self, kind: int, conn: int, payload: bytes) -> tuple[str, int, int] | None:
+        """The value of an index that contracts rest on, where a venue's frame tells one."""
+        connection = self._model.connections.get(conn)
+        if kind != Kind.FRAME or connection is None or not connection.up:
+            return None
+        if not self._contracts.rests_on_venues:
+            return None
+        reading = self._model.reading(connection.venue)
+        told = None if reading is None else reading.read_index(payload)
+        return None if told is None else (f"venue {told[0]}", *told[1:])
+
     def _resting(self, kind: int, payload: bytes) -> dict[int, Standing]:
         """The contracts whose references tick with this record, and how their books stand."""
         ticking = [f"index {name}" for name in self._estimates.due]
         if kind == Kind.REFERENCE:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 ticking.append(told_tick(payload)[0])
-        return {number: self._standing_now(number) for number in self._contracts.on(ticking)}
+        return self._standings_on(ticking)
+
+    def _standings_on(self, references: Iterable[str]) -> dict[int, Standing]:
+        """How the books of contracts on these stand now."""
+        return {number: self._standing_now(number) for number in self._contracts.on(references)}
 
     def _take_references(self, told: bytes | None, resting: dict[int, Standing]) -> None:
-        """References have new values: what rests on them is compared, and asked."""
+        """References that tick by themselves or are told have new values."""
         ticks = [
             (f"index {tick.name}", tick.ts, tick.value_e9 * 10**9)
             for tick in self._witness.indices()
@@ -186,6 +209,10 @@ class Auditor:
         ]
         if told is not None:
             ticks.append(told_tick(told))
+        self._take_ticks(ticks, resting)
+
+    def _take_ticks(self, ticks: list[tuple[str, int, int]], resting: dict[int, Standing]) -> None:
+        """What rests on references with new values is compared, and asked."""
         for reference, at, value_e18 in ticks:
             self._contracts.tick(reference, at, value_e18)
         touched = self._contracts.on(reference for reference, *_ in ticks)
@@ -585,12 +612,9 @@ class Auditor:
             if any(self._lines.has(leg.instrument) for leg in signal.legs):
                 continue
             watched = self._lives.of_key(key_of(signal))
-            if watched is not None and watched.rule.on_reference:
-                if not self._contracts.is_told(signal.legs[0].instrument):
-                    continue
-                if watched.disputed:
-                    watched.disputed = signal.phase != "close"
-                    continue
+            if watched is not None and watched.rule.on_reference and watched.disputed:
+                watched.disputed = signal.phase != "close"
+                continue
             self._find("extra", f"{signal_name(signal)} ({signal.reason})")
 
     def _compare_papers(self) -> None:

@@ -160,6 +160,11 @@ class Reading:
         """The messages of a frame, in order; a frame that is not the venue's concerns everyone."""
         raise NotImplementedError
 
+    def read_index(self, payload: bytes) -> tuple[str, int, int] | None:
+        """Name, time (ns) and value (1e-18) of an index that a frame tells, if it does."""
+        del payload
+        return None
+
     def read_rest(
         self, body: bytes, instrument: int | None, stands_at: int | None
     ) -> list[Message]:

@@ -146,10 +146,10 @@ class Contracts:
             same = _alike(mine, theirs)
             yield None if same else f"fair value of {number} at {at}: {mine} here, {theirs} there"
 
-    def is_told(self, number: int) -> bool:
-        """Whether what its reference tells is known here."""
-        one = self.of.get(number)
-        return one is None or not one.reference.startswith("venue ")
+    @property
+    def rests_on_venues(self) -> bool:
+        """Whether any contract rests on an index that a venue tells."""
+        return any(one.reference.startswith("venue ") for one in self.of.values())
 
     def _fair(self, one: Contract) -> Fair | None:
         all_ticks = self._ticks[one.reference]

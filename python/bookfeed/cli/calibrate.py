@@ -159,6 +159,8 @@ def _show_beside(name: str, beside: Mapping[str, Any]) -> None:
     write_table(("", "n", "mean", *(f"p{at}" for at in PERCENTILES), "largest"), rows)
     parts = (f"{venue} {part:.0%}" for venue, part in beside["explained"].items())
     print(f"explained by where venues stand: {', '.join(parts) or 'too few values'}")
+    if beside["missing_s"]:
+        print(f"not passed on: values of {beside['missing_s']} s")
 
 
 def _cells(one: Mapping[str, Any] | None) -> tuple[object, ...]:

@@ -76,6 +76,10 @@ class Comparison:
     """Which part of the differences goes with how far a venue's mid is from the estimate: the
     square of their correlation. The largest one explains most.
     """
+    missing_s: int = 0
+    """Seconds, since the first value, of which the venue passed none on. Windows count them as
+    missing, too.
+    """
 
 
 class _Then(NamedTuple):
@@ -97,7 +101,7 @@ class IndexBeside:
         self._source: Final = source
         self._ours: Final[deque[_Then]] = deque()
         self._waiting: Final[deque[Index]] = deque(maxlen=_MEAN_S)
-        self._newest_ts = 0
+        self._newest_ts = self._missing_s = 0
         self._listeners: Final = (
             source.on_index(self._estimated, name=index),
             source.every(_LOOK_S, self._look),
@@ -110,7 +114,8 @@ class IndexBeside:
 
     def summary(self) -> Comparison:
         """What all comparisons came to."""
-        return Comparison(_apart(self.values), _apart(self.means), _explained(self.values))
+        explained = _explained(self.values)
+        return Comparison(_apart(self.values), _apart(self.means), explained, self._missing_s)
 
     def _estimated(self, tick: IndexTick) -> None:
         basis: dict[str, float] = {}
@@ -126,6 +131,9 @@ class IndexBeside:
     def _look(self, _: int) -> None:
         found = self._source.engine.indices().get(self.told)
         if found is not None and (found.ts_event or 0) > self._newest_ts:
+            if self._newest_ts:
+                gap_s = (found.ts_event or 0) // NS_PER_S - self._newest_ts // NS_PER_S
+                self._missing_s += max(0, gap_s - 1)
             self._newest_ts = found.ts_event or 0
             self._waiting.append(found)
         while (

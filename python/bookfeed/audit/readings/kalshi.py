@@ -12,6 +12,7 @@ from typing import Any, Final
 from bookfeed.audit import kalshi_news
 from bookfeed.audit.books import Instrument, Side
 from bookfeed.audit.broadcasts import Broken
+from bookfeed.audit.kalshi_index import index_tick
 from bookfeed.audit.kalshi_levels import delta, sides, speaks_of_a_book
 from bookfeed.audit.kalshi_news import KalshiNews, Listed
 from bookfeed.audit.kalshi_streams import Names, Numbered, Restart, Stream
@@ -147,6 +148,10 @@ class KalshiReading(Reading):
         message.body = Numbered(sid, seq, requested, content, market_id, ticker)
         self._name(message, ticker)
         return [message]
+
+    def read_index(self, payload: bytes) -> tuple[str, int, int] | None:
+        """See ``Reading``."""
+        return index_tick(payload)
 
     def _news_of_others(self, broken: Broken) -> Message | None:
         """News of a market that is not ours, in a frame that is no JSON: it takes its number."""
