@@ -20,6 +20,7 @@ HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
     "BOOKFEED_NEIGHBOURS_S": ("6", "600"),
     "BOOKFEED_OTHER_BOOK_SEEDS": ("1", "30"),
     "BOOKFEED_SINK_KILLS": ("4", "100"),
+    "BOOKFEED_REDIS_PUBLISHES": ("5000", "1000000"),
 }
 """How often or how long tests do what they do, in the quick tier and in the full one."""
 

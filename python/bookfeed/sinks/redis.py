@@ -349,6 +349,8 @@ def _client(url: str) -> "Redis":
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
+
+        from bookfeed.sinks.redis_answers import BoundedParser
     except ImportError:
         raise ValueError(
             "a sink for Redis needs the package redis: pip install 'bookfeed[redis]'"
@@ -364,5 +366,6 @@ def _client(url: str) -> "Redis":
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         client_name="bookfeed",
+        parser_class=BoundedParser,
         **secrets,
     )

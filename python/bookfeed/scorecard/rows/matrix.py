@@ -276,6 +276,7 @@ ROWS: Final = (
               "redis_dies_and_no_bot_believes_what_it_must_not",
               "what_redis_was_not_told_it_is_told_when_it_is_back",
               "a_redis_that_refuses_is_seen_at_once",
+              "a_redis_that_answers_badly_costs_the_feed_nothing",
               "nats_dies_and_no_bot_believes_what_it_must_not",
               "the_server_dies_and_no_client_believes_what_it_must_not",
               "what_a_hanging_nats_was_not_told_it_is_told_when_it_goes_on",
