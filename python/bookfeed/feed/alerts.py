@@ -267,11 +267,8 @@ class Alerts:
 
     def _look_at_accounts(self) -> None:
         watched = self._of("position", "loss")
-        for venue in {book.venue for book in self._feed.books()} if watched else ():
-            try:
-                account = self._feed.account(venue)
-            except KeyError:  # no private channel of it is followed
-                continue
+        for account in self._feed.accounts() if watched else ():
+            venue = account.venue
             if not account.live:
                 continue
             for number, alert in watched:
