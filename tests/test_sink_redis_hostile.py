@@ -88,8 +88,9 @@ async def test_publishes_come_to_a_real_redis_without_an_error(
             peer = await server.peer(0)
             for first in range(0, PUBLISHES // 2, TRADES_AT_ONCE):
                 peer.text(trades(first))
-                await until(lambda: feed.sink_status()[0].queued < 4 * TRADES_AT_ONCE)
-            await until(lambda: feed.sink_status()[0].queued == 0)
+                behind = first - 20 * TRADES_AT_ONCE
+                await until(lambda: feed.sink_status()[0].written >= behind)  # noqa: B023
+            await until(lambda: feed.sink_status()[0].written >= PUBLISHES // 2)
             (status,) = feed.sink_status()
             assert (status.errors, status.dropped) == (0, 0)
         told = listener.info("commandstats")
