@@ -13,7 +13,7 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
-from session_server import MARKET, NO, YES, Server, book_frame
+from session_server import MARKET, NO, YES, Server
 from waiting import PATIENCE_S, until
 from web_server import RULES
 
@@ -70,9 +70,6 @@ async def test_tools_tell_what_the_feed_knows(server: Server, tmp_path: Path) ->
         assert (paged["found"], len(paged["books"])) == (2, 1)
         ladder = (await asked(client, "book", venue="polymarket", symbol=NO, depth=1))["book"]
         assert (ladder["live"], ladder["bids"]) == (True, [["0.4", "11"]])
-        # One that opened before is known from its next update on.
-        (await server.peer(0)).text(book_frame(YES, "0.41"))
-        await until(attached.world.open_signals)
         signals = await asked(client, "signals", rule="spread")
         assert signals["open"] and signals["open"][0]["legs"][0]["state"] == "live"
         assert (await asked(client, "signals", rule="box"))["open"] == []

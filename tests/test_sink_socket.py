@@ -19,7 +19,7 @@ from session_server import MARKET, NO, YES, Server, book_frame
 from sink_records import Records
 from waiting import PATIENCE_S, until
 
-from bookfeed import Batch, Feed, Names, SessionError, records
+from bookfeed import Batch, Feed, Names, Rule, SessionError, records
 from bookfeed.feed.outside import Outside
 from bookfeed.records.update import touch_record
 from bookfeed.sinks import SocketSink, remote, wire
@@ -33,6 +33,7 @@ class Follower:
     def __init__(self, path: Path) -> None:
         self.newest: dict[int, records.Update] = {}
         self.states: list[tuple[int, str]] = []
+        self.signals: dict[int, records.Signal] = {}
         self.pieces: dict[str, Any] = {}
         self.begun = self.lost = 0
         self.remote = RemoteFeed(
@@ -53,6 +54,8 @@ class Follower:
         for update in records.updates(batch, self.remote.names):
             self.newest[update.instrument] = update
             self.states.append((update.instrument, update.state))
+        for signal in records.signals(batch, self.remote.names):
+            self.signals[signal.id] = signal
 
     def symbol(self, symbol: str) -> records.Update | None:
         return next((one for one in self.newest.values() if one.symbol == symbol), None)
@@ -113,6 +116,32 @@ async def test_a_reader_knows_what_the_feed_knows(server: Server, path: Path) ->
             await until(lambda: "connections" in early.pieces)
             assert early.pieces["feed"]["counters"]["frames"] > 0
             assert early.pieces["connection"]["state"] == "connected"
+
+
+async def test_a_reader_that_comes_late_knows_the_signals_that_are_open(
+    server: Server, path: Path
+) -> None:
+    """With their legs, as they were told last; one that has closed is not among them."""
+    wide = Rule("spread", {"mode": "bps", "open": "20"})
+    async with Feed([MARKET], url=server.url, rules=[wide], sinks=[SocketSink(path)]) as feed:
+        told: dict[int, records.Signal] = {}
+        feed.on_signal(lambda one: told.update({one.id: one}))
+        await feed.wait_live(PATIENCE_S)
+        (await server.peer(0)).text(book_frame(YES, "0.45"))
+        await until(lambda: len(told) == 2)
+        async with following(path) as reader:
+            await until(lambda: reader.remote.heard and reader.remote.complete)
+            assert reader.signals == told
+            assert [leg.symbol for one in reader.signals.values() for leg in one.legs] == [
+                leg.symbol for one in told.values() for leg in one.legs
+            ]
+        closed = feed.book(YES).instrument
+        (await server.peer(0)).text(book_frame(YES, "0.599", "0.60"))
+        await until(lambda: any(one.phase == "close" for one in told.values()))
+        async with following(path) as reader:
+            await until(lambda: reader.remote.heard and reader.remote.complete)
+            assert reader.signals
+            assert all(leg.instrument != closed for s in reader.signals.values() for leg in s.legs)
 
 
 async def test_a_book_that_is_lost_is_told_at_once_and_the_end_of_a_feed_too(

@@ -23,6 +23,7 @@ from bookfeed.names import Names
 from bookfeed.schema import Text
 from bookfeed.sinks import wire
 from bookfeed.sinks.base import SinkSection, Source
+from bookfeed.sinks.open_signals import OpenSignals
 from bookfeed.sinks.policies import Conflate
 
 READERS_MAX: Final = 16
@@ -80,6 +81,7 @@ class SocketSink:
         self._told_names: dict[int, Any] = {}
         self._told_rules: dict[int, str] = {}
         self._readers: Final[set[_Reader]] = set()
+        self._open: Final = OpenSignals()
         self._server: asyncio.AbstractServer | None = None
         self._telling: asyncio.Task[None] | None = None
         self._whole = False
@@ -105,6 +107,7 @@ class SocketSink:
 
     async def write(self, batch: Batch) -> None:
         """Hand a batch to every reader; never waits for one."""
+        self._open.take(batch)
         if not self._readers:
             return
         self._tell_names()
@@ -147,6 +150,10 @@ class SocketSink:
     def touches(self) -> Any:
         """How every book stands, a part at a time."""
         return () if self._source is None else self._source.touches()
+
+    def open_signals(self) -> Batch | None:
+        """The signals that are open; ``None`` if none is."""
+        return self._open.batch()
 
     def answer(self, question: wire.Question) -> bytes:
         """The frame that answers a question."""
@@ -231,6 +238,9 @@ class _Reader(asyncio.Protocol):
             await self._reads.wait()
             self.say(wire.framed(wire.TOUCHES, part))
             await asyncio.sleep(0)
+        signals = self._sink.open_signals()
+        if signals is not None:
+            self.say(wire.batch_frame(signals, self._left()))
         self.say(wire.framed(wire.TOUCHES, b""))
 
     def connection_lost(self, error: Exception | None) -> None:
