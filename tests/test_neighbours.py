@@ -19,8 +19,8 @@ from bookfeed.scorecard.campaigns.polymarket_kalshi_sockets import FEW, LISTED
 from bookfeed.sim.entry import Options
 from bookfeed.venues import Endpoint
 
-SECONDS = float(os.environ.get("BOOKFEED_NEIGHBOURS_S", "6"))
-EVERY_S = 0.4
+SECONDS = float(os.environ.get("BOOKFEED_NEIGHBOURS_S", "13"))
+EVERY_S = 0.3
 MARKETS = 8
 RATE = 120.0
 

@@ -614,8 +614,19 @@ class Supervisor:
         for shard in up:
             hopeless = self._mender.may_replace(shard)
             asking = self._apart.asking(shard)
-            if hopeless and self._plan.take_reconnect(shard.conn, asking, now_ns):
-                self.replace(shard, "books that cannot be believed")
+            if hopeless and (ill := self._plan.take_reconnect(shard.conn, asking, now_ns)):
+                self.part(shard, ill, "books that cannot be believed")
+
+    def part(self, shard: Shard, instruments: Sequence[int], reason: str) -> None:
+        """Have a fresh connection for books; not at the cost of others on theirs that are live."""
+        others = self.can_replace and self.others_live(shard, instruments)
+        if not (others and self.move(shard, instruments, reason)):
+            self.replace(shard, reason)
+
+    def others_live(self, shard: Shard, instruments: Sequence[int]) -> bool:
+        """Whether a connection has books that are live besides these."""
+        books = shard.instruments.keys() - set(instruments)
+        return any(self.engine.book(instrument).live for instrument in books)
 
     def relieve(self, shard: Shard, reason: str) -> None:
         """A connection is going to end: another one carries its books meanwhile."""

@@ -69,6 +69,12 @@ class Connections(Protocol):
     def replace(self, shard: Shard, reason: str) -> None:
         """Give a connection up for a fresh one."""
 
+    def others_live(self, shard: Shard, instruments: Sequence[int]) -> bool:
+        """Whether a connection has books that are live besides these."""
+
+    def part(self, shard: Shard, instruments: Sequence[int], reason: str) -> None:
+        """Have a fresh connection for books; not at the cost of others on theirs that are live."""
+
     def move(
         self, shard: Shard, instruments: Sequence[int], reason: str, *, onto: Shard | None = None
     ) -> Shard | None:

@@ -3,9 +3,10 @@
 The ladder, from gentle to rough, for the books of one connection:
 
 1. whole books for all that are wanted, in their place in the stream (``snapshot``);
-2. the stream ended and begun anew, if they are not live within seconds, and at once where the
-   stream is known to be dead;
-3. a new connection, which the supervisor sees to when two attempts did not help.
+2. the stream ended and begun anew, if they are not live within seconds and nothing else on it is,
+   and at once where the stream is known to be dead;
+3. a new connection, which the supervisor sees to when two attempts did not help: for them alone
+   where others are live.
 
 A book that never was on the stream is subscribed again, never just asked for: the venue would send
 it once and no change of it after, which looks live and is wrong.
@@ -314,9 +315,10 @@ class CommandMender(Mender):
             return
         sid = self._sid(shard)
         placed = [i for i in due if i in line.joined and plan.cause(i) not in _OFF_STREAM]
-        # The stream is begun anew once; a book that this did not help shall not cost the others
-        # theirs again and again, and is asked for until the connection is replaced.
-        if sid is None or any(plan.attempts(i) == 1 for i in placed):
+        # The stream is begun anew once, and where no other book would be lost with it; after that a
+        # book is asked for until it gets a connection that is new.
+        failed = any(plan.attempts(i) == 1 for i in placed)
+        if sid is None or (failed and not self.connections.others_live(shard, due)):
             if line.stage is Stage.STEADY:
                 self._resubscribe(shard, line, sid, now_ns)
             return
@@ -333,7 +335,7 @@ class CommandMender(Mender):
         connections, plan = self.connections, self.connections.plan
         if not line.asked and not line.rounds.take(now_ns):
             if plan.take_reconnect_now(shard.conn, now_ns):
-                connections.replace(shard, "books lost over and over")
+                connections.part(shard, placed, "books lost over and over")
             return
         while due := plan.take_fetch(placed, self._commands.snapshot_symbols_max, now_ns):
             try:

@@ -229,23 +229,25 @@ class ResyncPlan:
         """The server asked not to be asked before ``until_ns``."""
         self._hold_ns = max(self._hold_ns, until_ns)
 
-    def take_reconnect(self, shard: int, instruments: Iterable[int], now_ns: int) -> bool:
-        """Whether connection ``shard``, which carries ``instruments``, is to be replaced now."""
-        asking = [
-            resync
+    def take_reconnect(self, shard: int, instruments: Iterable[int], now_ns: int) -> list[int]:
+        """Return the books of connection ``shard``, which carries ``instruments``, for whose sake
+        it is to be replaced now; none if it is not.
+        """
+        asking = {
+            instrument: resync
             for instrument in instruments
             if (resync := self._wanted.get(instrument)) is not None
             and (not self.can_fetch or resync.fetches >= self.policy.fetches_max)
-        ]
+        }
         # All that ask pay for it: fifty that cannot be had are no reason for fifty times as many.
-        due = any(now_ns >= resync.reconnect_ns for resync in asking)
+        due = any(now_ns >= resync.reconnect_ns for resync in asking.values())
         if not due or not self._budget(shard).take(now_ns):
-            return False
-        for resync in asking:
+            return []
+        for resync in asking.values():
             delay_ns = self._reconnect_backoff.delay_ns(resync.reconnects, self.rng)
             resync.reconnects += 1
             resync.reconnect_ns = now_ns + delay_ns
-        return True
+        return list(asking)
 
     def take_reconnect_now(self, shard: int, now_ns: int) -> bool:
         """Whether ``shard`` may be replaced for a reason of its own (a frozen stream)."""

@@ -207,19 +207,23 @@ class RestMender(Mender):
         if not self._take(asked, body):
             return False
         self.resyncs += 1
-        for shard in self._frozen(instruments, before):
-            if connections.plan.take_reconnect_now(shard.conn, connections.clock.now_ns()):
-                connections.replace(shard, "silent while the market moved")
+        for conn, (shard, frozen) in self._frozen(instruments, before).items():
+            if connections.plan.take_reconnect_now(conn, connections.clock.now_ns()):
+                connections.part(shard, frozen, "silent while the market moved")
         return True
 
-    def _frozen(self, instruments: Iterable[int], before: dict[int, int | None]) -> list[Shard]:
-        """Connections that were silent although the venue's own books went on changing."""
+    def _frozen(
+        self, instruments: Iterable[int], before: dict[int, int | None]
+    ) -> dict[int, tuple[Shard, list[int]]]:
+        """Books of which a stream was silent although the venue went on changing them, and the
+        connection that they are on, by its number.
+        """
         connections = self.connections
-        shards: dict[int, Shard] = {}
+        found: dict[int, tuple[Shard, list[int]]] = {}
         for instrument in instruments:
             then, now = before.get(instrument), connections.engine.book(instrument).ts_event
             moved = then is not None and now is not None and now - then > NS_PER_S
             shard = connections.shard_of(instrument)
             if moved and shard is not None and connections.plan.cause(instrument) in _SILENT:
-                shards[shard.conn] = shard
-        return list(shards.values())
+                found.setdefault(shard.conn, (shard, []))[1].append(instrument)
+        return found

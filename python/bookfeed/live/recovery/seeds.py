@@ -211,7 +211,7 @@ class SeedMender(Mender):
         for instrument in late:
             del self._late[instrument]
         if late and self.connections.plan.take_reconnect_now(shard.conn, now_ns):
-            self.connections.replace(shard, "silent while the market moved")
+            self.connections.part(shard, late, "silent while the market moved")
 
     def halt(self) -> None:
         """Cancel the request under way."""

@@ -120,6 +120,6 @@ ROWS: Final = (
         stalled),
     Row("G9", "live over sockets, with faults, held against the truth",
         ">= 98 % (full tier), never live but wrong beyond the bound", held_against_the_truth),
-    Row("G10", "a dead, a slow and a lying asset at each venue, 6 s or 10 min over sockets",
+    Row("G10", "a dead, a slow and a lying asset at each venue, 13 s or 10 min over sockets",
         "0 state changes of their neighbours", held("one_ill_asset_costs_its_neighbours_nothing")),
 )  # fmt: skip
