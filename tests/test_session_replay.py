@@ -81,23 +81,26 @@ def test_every_changing_call_is_one_record_with_its_time() -> None:
     up = inputs.subscribe(market, market.outcomes[1], 4, 17)
     inputs.add_terms(up, SettlementTerms("told x", 100 * 10**9, at_least="5"), 18)
     inputs.tell_strike(up, 7, 19)
+    inputs.tell_touch(up, None, 20)
     inputs.tell_reference("x", 20, 8, 21)
     kinds = [Kind(record[0]) for record in tape.records]
     assert kinds == [
         Kind.RULE, Kind.SUBSCRIBE, Kind.CONNECTED, Kind.FRAME, Kind.RESYNC_BEGIN, Kind.REST,
         Kind.ADVANCE, Kind.INVALIDATE, Kind.DISCONNECTED, Kind.OWN, Kind.UNSUBSCRIBE, Kind.NOTE,
         Kind.FORGET, Kind.RULE_END, Kind.LINE, Kind.LINE, Kind.INDEX,
-        Kind.SUBSCRIBE, Kind.TERMS, Kind.STRIKE, Kind.REFERENCE,
+        Kind.SUBSCRIBE, Kind.TERMS, Kind.STRIKE, Kind.TOUCH, Kind.REFERENCE,
     ]  # fmt: skip
-    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 20), 21]
-    assert [json.loads(record[4]) for record in tape.records[-3:]] == [
+    assert [record[1] for record in tape.records] == [*range(1, 10), *range(9, 22)]
+    assert [json.loads(record[4]) for record in tape.records[-4:]] == [
         {"instrument": up, "params": {
             "reference": "told x", "end_ts": 100 * 10**9, "at_least": "5", "opening": "mean",
             "closing": "mean", "tie": "yes",
         }},
-        {"instrument": up, "strike_e18": 7}, {"name": "x", "ts_event": 20, "value_e18": 8},
+        {"instrument": up, "strike_e18": 7},
+        {"instrument": up, "bid_e9": None, "ask_e9": None},
+        {"name": "x", "ts_event": 20, "value_e18": 8},
     ]  # fmt: skip
-    assert [json.loads(record[4]) for record in tape.records[-7:-4]] == [
+    assert [json.loads(record[4]) for record in tape.records[-8:-5]] == [
         {"beside": 3}, {"beside": None},
         {"name": "x", "params": {
             "tick_ms": 100, "asset": "BTC", "constituents": "kraken BTC/USD",

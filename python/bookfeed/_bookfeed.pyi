@@ -1584,6 +1584,22 @@ class Engine:
         """Tells a value of the reference ``"told NAME"``, in 1e-18, and the time it is of (Unix
         nanoseconds); returns the number of records that wait.
         """
+    def tell_touch(
+        self,
+        instrument: int,
+        bid_e9: int | None,
+        ask_e9: int | None,
+        ts: int,
+        *,
+        hash: str | None = None,  # noqa: A002 - as the venue calls it
+        ts_event: int | None = None,
+        ts_sent: int | None = None,
+    ) -> int:
+        """Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the hash as
+        printed, the time it is of and when it was sent (Unix nanoseconds); ``None`` for what is not
+        told. Without a price what was told before is void. Returns the number of records that wait;
+        raises ``EngineError`` if there is no such instrument.
+        """
     def remove_rule(self, rule: int, ts: int) -> None:
         """Removes a signal rule; what is open of it is closed (``removed``). Its number is not
         given again. Raises ``EngineError`` if there is no such rule.

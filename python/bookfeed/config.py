@@ -56,7 +56,7 @@ from bookfeed.sinks import SINKS, Sink, SinkOptions, SinkSection
 from bookfeed.toml_lines import lines_of, told
 from bookfeed.venues import RELAYS, VENUES
 from bookfeed.venues.base import MarketSection, Section, WsUrl
-from bookfeed.venues.relay import Topic
+from bookfeed.venues.relay import TOUCHES, TOUCHES_MAX, Topic
 
 if TYPE_CHECKING:
     from bookfeed.catalogue.listing import Listing
@@ -233,6 +233,7 @@ class RelaysConfig:
     topics: tuple[TopicText, ...] = ()
     rtds_url: WsUrl = RELAYS["rtds"].venue.ws_url
     polybolt_url: WsUrl = RELAYS["polybolt"].venue.ws_url
+    touches: Annotated[int, Range(0, TOUCHES_MAX)] = TOUCHES
 
     def __post_init__(self) -> None:
         for index, text in enumerate(self.topics):

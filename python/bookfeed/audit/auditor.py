@@ -20,6 +20,7 @@ from bookfeed.audit.model import WAITS, Model, Waits
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
 from bookfeed.audit.paper import Papers
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
+from bookfeed.audit.relayed import RelayedTouches
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.terms import Contracts, Fair, told_tick
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
@@ -34,7 +35,7 @@ COMPARE_ALL_EVERY: Final = 1_000
 
 _JSON_KINDS: Final = (
     Kind.SUBSCRIBE, Kind.UNSUBSCRIBE, Kind.FORGET, Kind.RESYNC_BEGIN, Kind.RULE, Kind.RULE_END,
-    Kind.OWN, Kind.LINE, Kind.INDEX, Kind.TERMS, Kind.STRIKE,
+    Kind.OWN, Kind.LINE, Kind.INDEX, Kind.TERMS, Kind.STRIKE, Kind.TOUCH,
 )  # fmt: skip
 # Causes that are recomputed: what has them must show in the frames.
 _SHOWN_BY_FRAMES: Final = ("gap", "out_of_order", "underflow", "channel", "checksum_mismatch")
@@ -66,6 +67,7 @@ class Auditor:
         self._papers: Final = Papers(self._model, self._lines.has)
         self._papers.follow(witness.ledgers())
         self._contracts: Final = Contracts()
+        self._relayed: Final = RelayedTouches()
         self._queue: deque[Record] = deque()
         self._ts = 0
         self._asked = 0
@@ -163,7 +165,7 @@ class Auditor:
             self._expect(list(self._lives.ask_open(ts, self._standing)))
         self._extra()
         self._compare_papers()
-        self._judge_standing()
+        self._judge_standing(passed=self._passes_time(kind, conn))
         self._compare_changed()
 
     # What time alone brings.
@@ -400,6 +402,8 @@ class Auditor:
             self._lives.forget(options["instrument"])
             self._contracts.forget(options["instrument"])
             self._take_fair(options["instrument"], None)
+        elif kind == Kind.TOUCH:
+            self._relayed.take(options, self._model.instruments[options["instrument"]], self._ts)
         elif kind == Kind.OWN:
             steps = self._lives.ask(options["instrument"], self._ts, self._standing)
             self._expect(list(steps))
@@ -535,6 +539,7 @@ class Auditor:
         if record.kind == "state":
             whole = number in message.named and message.whole
             self._model.state_changed(number, record.state, record.cause, snapshot=whole)
+            self._relayed.lost(self._model.instruments[number], self._ts)
             self._changed.add(number)
             if record.state != "live_poll" and number in self._model.asked:
                 self._model.expires.pop(number, None)
@@ -658,11 +663,15 @@ class Auditor:
         if unfounded and record.state == "stale" and shown:
             self._find("standing", f"book {number} is stale ({cause}), which no frame shows")
 
-    def _judge_standing(self) -> None:
+    def _judge_standing(self, *, passed: bool) -> None:
         """What broke left live, and what is live rests on a whole book since."""
         for number, why in self._broken.items():
             if number in self._live_before and number not in self._left_live:
                 self._find("standing", f"book {number} stayed live: {why}")
+        if passed:
+            for number in self._relayed.overdue(self._model.instruments, self._ts):
+                if self._witness.standing(number).live:
+                    self._find("standing", f"book {number} is live, and not what a relay told")
         for number in self._changed:
             one = self._model.instruments[number]
             reading = self._model.reading_of(one)

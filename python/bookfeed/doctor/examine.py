@@ -10,7 +10,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.audit.drift import Drift
 from bookfeed.audit.shapes import shapes_of
 from bookfeed.config import Config, OwnConfig, RulesConfig
-from bookfeed.doctor import door, machine, private, rest, wires
+from bookfeed.doctor import door, machine, private, rest, touches, wires
 from bookfeed.doctor.clock import AHEAD_S_BAD, AHEAD_S_WARN, ClockWindow
 from bookfeed.doctor.compare import Comparison
 from bookfeed.doctor.finding import MACHINE, Finding, Grade, Tell
@@ -79,9 +79,13 @@ async def examine(what: Examination, tell: Tell) -> None:
 
     # All at once, and told one venue after the other.
     visits = [asyncio.ensure_future(visited(one)) for one in patients]
+    beside = [asyncio.ensure_future(_touches(what, one)) for one in patients]
     own = [asyncio.ensure_future(_own(what, name)) for name in what.config.own.venues]
     for first, visit in zip(settled, visits, strict=True):
         for finding in (*first, *await visit):
+            tell(finding)
+    for witness in beside:
+        if (finding := await witness) is not None:
             tell(finding)
     for asked in own:
         tell(await asked)
@@ -127,6 +131,13 @@ def _told(error: ConfigError, source: str) -> tuple[str, str]:
     if advised is None:
         return str(placed), _AGAIN
     return str(placed).removesuffix(advised[0]), advised[1]
+
+
+async def _touches(what: Examination, one: _Patient) -> Finding | None:
+    """The relay that may be a witness of a venue's books, where any are followed."""
+    if one.endpoint is None or not one.symbols:
+        return None
+    return await touches.asked(what.config, one.endpoint, one.symbols[0], what.wait_s)
 
 
 async def _own(what: Examination, name: str) -> Finding:

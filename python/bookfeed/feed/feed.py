@@ -58,7 +58,7 @@ from bookfeed.rules.rule import Rule
 from bookfeed.rules.why import PAIRS, PolarityAlarm
 from bookfeed.sinks import Sink, SinkOptions, SinkSet
 from bookfeed.venues import VENUES, Endpoint, user_quote
-from bookfeed.venues.relay import Topic
+from bookfeed.venues.relay import TOUCHES, Topic
 
 __all__ = ["Endpoint", "Feed", "Rule", "SessionOptions", "Stream"]
 
@@ -97,12 +97,12 @@ class Feed(RelayFace, WorthFace, OwnFace):
     ``sinks`` get every record of books and signals, each in its own time (``Sink``,
     ``SinkOptions``); they are opened and closed with the feed. ``recorder`` gets every input as a
     journal record and is closed with the feed. ``own`` are private channels to follow besides
-    (``own_endpoint``): the user's orders
-    and positions, which are not handed to sinks. With ``net_own`` rules take none of what rests of
-    them in books; recordings have those sizes, and nothing else of them. ``topics`` are what to ask
-    relays for (``on_price``, ``on_event``), as ``Topic`` or its text; ``relay_urls`` and
-    ``relay_credentials`` are by relay. ``busy_poll`` keeps the running event loop from sleeping for
-    as long as the feed is open; it takes a core.
+    (``own_endpoint``): the user's orders and positions, which are not handed to sinks. With
+    ``net_own`` rules take none of what rests of them in books; recordings have those sizes, and
+    nothing else of them. ``topics`` are what to ask relays for (``on_price``, ``on_event``), as
+    ``Topic`` or its text; ``relay_urls`` and ``relay_credentials`` are by relay. ``touches`` says of how many Polymarket books, the busiest
+    first, PolyBolt is asked for the touch as a witness of them (``touches()``). ``busy_poll`` keeps
+    the running event loop from sleeping for as long as the feed is open; it takes a core.
     ``engine`` replaces the engine made by default, for other than its default options.
     ``seed`` makes the jitter of reconnects repeatable.
 
@@ -133,6 +133,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         topics: Iterable[Topic | str] = (),
         relay_urls: Mapping[str, str] | None = None,
         relay_credentials: Mapping[str, Any] | None = None,
+        touches: int = TOUCHES,
         recorder: Recorder | None = None,
         busy_poll: bool = False,
         engine: Engine | None = None,
@@ -159,7 +160,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         )
         self._channels: Final = OwnChannels(own)
         self._resting: Final = RestingTold(inputs) if net_own else None
-        self._relay_feed = RelayFeed(map(topic_of, topics), relay_urls, relay_credentials)
+        self._relay_feed = RelayFeed(map(topic_of, topics), relay_urls, relay_credentials, touches)
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
         self._options: Final = options or SessionOptions()
         self._busy_poll: Final = busy_poll
@@ -241,7 +242,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         for supervisor in self._supervisors:
             supervisor.start()
         self._channels.begin()
-        self._begin_relays(self._rng, self._options)
+        self._begin_relays(self._rng, self._options, self._endpoints)
         self._pulse.start()
         self._flush_records()
         self._rescheduled()
@@ -533,6 +534,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
         counts |= self._channels.counters()
         for name, value in self._relay_feed.counts().items():
             counts[name] += value
+        counts |= self._relay_feed.told()
         counts["loop_stalls"] = self._pulse.stalls
         counts["loop_stall_ns_max"] = self._pulse.stall_ns_max
         counts["records_failed"] = self._inputs.records_failed

@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bookfeed.clock import Clock
@@ -19,22 +20,41 @@ from bookfeed.recordings.inputs import EngineInput
 from bookfeed.records.told import RelayEvent
 from bookfeed.relays.lines import RelayLines, RelayOutlet
 from bookfeed.relays.status import TopicStatus
+from bookfeed.relays.touches import TouchState, TouchWitness
 from bookfeed.status import ConnectionStatus
-from bookfeed.venues import RELAYS
-from bookfeed.venues.relay import Topic
+from bookfeed.venues import RELAYS, Endpoint, venue_of
+from bookfeed.venues.relay import TOUCHES_MAX, Relay, Topic
 
 _log: Final = logging.getLogger("bookfeed.relays")
 
 
+@dataclass(frozen=True, slots=True)
+class BooksOutlet:
+    """What a witness of books needs of who owns them."""
+
+    flush: Callable[[], object]
+    """Hand the engine's records over."""
+    failed: Callable[[BaseException], object]
+    """The engine failed of this."""
+
+
 class RelayFeed:
-    """The relays of one feed. ``urls`` and ``credentials`` are by relay."""
+    """The relays of one feed. ``urls`` and ``credentials`` are by relay; ``touches`` says of how
+    many books the touch is asked for.
+    """
 
     def __init__(
         self,
         topics: Iterable[Topic],
         urls: Mapping[str, str] | None = None,
         credentials: Mapping[str, Any] | None = None,
+        touches: int = 0,
     ) -> None:
+        if not 0 <= touches <= TOUCHES_MAX:
+            raise ValueError(f"touches must be 0 to {TOUCHES_MAX} books, not {touches}")
+        self._touches: Final = touches
+        self.witness: TouchWitness | None = None
+        """Who is asked for the touch of books, if anybody is."""
         self.topics: Final[list[Topic]] = list(dict.fromkeys(topics))
         self._urls: Final = dict(urls or {})
         self._credentials: Final = dict(credentials or {})
@@ -43,6 +63,7 @@ class RelayFeed:
                 raise ValueError(f"no relay {name!r}: there are {', '.join(RELAYS)}")
         self._lines: Final[dict[str, RelayLines]] = {}
         self._made: Callable[[str], RelayLines] | None = None
+        self._made_witness: Callable[[], TouchWitness | None] | None = None
         self.failure: BaseException | None = None
         """What the relays failed of, if they did."""
 
@@ -56,14 +77,16 @@ class RelayFeed:
         *,
         flush: Callable[[], object],
         status_changed: Callable[[ConnectionStatus], object],
+        endpoints: Mapping[str, Endpoint],
+        outlet: "BooksOutlet",
     ) -> None:
-        """Begin connecting."""
+        """Begin connecting. ``endpoints`` are the venues of books, for which ``outlet`` speaks."""
 
         def made(name: str) -> RelayLines:
             relay = RELAYS[name]
             return RelayLines(
                 relay,
-                self._urls.get(name, relay.venue.ws_url),
+                self._url(relay),
                 inputs=inputs.relays,
                 outlet=RelayOutlet(flush, self._fail, status_changed),
                 clock=clock,
@@ -75,6 +98,32 @@ class RelayFeed:
 
         self._made = made
         self._add(self.topics)
+
+        def witness() -> TouchWitness | None:
+            relay = next((one for one in RELAYS.values() if one.touch_topic), None)
+            endpoint = None if relay is None else endpoints.get(venue_of(relay))
+            if relay is None or endpoint is None or not self._touches:
+                return None
+            if not asks_for_touches(relay, self._url(relay), endpoint):
+                return None
+            return TouchWitness(
+                relay,
+                self._url(relay),
+                venue=venue_of(relay),
+                books_max=self._touches,
+                inputs=inputs,
+                clock=clock,
+                rng=rng,
+                options=options,
+                conns=conns,
+                flush=outlet.flush,
+                failed=outlet.failed,
+            )
+
+        self._made_witness = witness
+
+    def _url(self, relay: Relay) -> str:
+        return self._urls.get(relay.venue.name, relay.venue.ws_url)
 
     def add(self, topics: Iterable[Topic]) -> None:
         """Follow more topics."""
@@ -115,6 +164,10 @@ class RelayFeed:
         """Time has passed."""
         for lines in self._lines.values():
             lines.beat(now_ns)
+        if self.witness is None and self._made_witness is not None:
+            self.witness = self._made_witness()  # Its venue may come later.
+        if self.witness is not None:
+            self.witness.beat(now_ns)
 
     def _fail(self, error: BaseException) -> None:
         if self.failure is None:
@@ -145,16 +198,29 @@ class RelayFeed:
         counts: Counter[str] = Counter()
         for lines in self._lines.values():
             counts.update(lines.counts())
+        if self.witness is not None:
+            counts.update(self.witness.counts())
         return counts
+
+    def told(self) -> dict[str, int]:
+        """How many touches of books were told to the engine, and how often frames were missing."""
+        witness = self.witness
+        told, lost = (0, 0) if witness is None else (witness.told, witness.lost)
+        return {"touches_told": told, "touches_lost": lost}
 
     async def end(self) -> None:
         """Close every connection."""
-        await asyncio.gather(*(lines.stop() for lines in self._lines.values()))
+        ending = [lines.stop() for lines in self._lines.values()]
+        if self.witness is not None:
+            ending.append(self.witness.end())
+        await asyncio.gather(*ending)
 
     def abandon(self) -> None:
         """Drop whatever is left; harmless after ``end``."""
         for lines in self._lines.values():
             lines.abandon()
+        if self.witness is not None:
+            self.witness.abandon()
 
 
 class RelayFace(ToldMarkets):
@@ -162,7 +228,9 @@ class RelayFace(ToldMarkets):
 
     _relay_feed: RelayFeed
 
-    def _begin_relays(self, rng: random.Random, options: SessionOptions) -> None:
+    def _begin_relays(
+        self, rng: random.Random, options: SessionOptions, endpoints: Mapping[str, Endpoint]
+    ) -> None:
         self._relay_feed.begin(
             self._inputs,
             self._clock,
@@ -171,6 +239,8 @@ class RelayFace(ToldMarkets):
             self._conns,
             flush=self._flush_relays,
             status_changed=self._relay_status_changed,
+            endpoints=endpoints,
+            outlet=BooksOutlet(self._flush, self._fail),
         )
 
     def _flush_relays(self) -> None:
@@ -182,6 +252,11 @@ class RelayFace(ToldMarkets):
     def _relay_status_changed(self, status: ConnectionStatus) -> None:
         self._log.status(status)
         self._dispatcher.status(status)
+
+    def touches(self) -> TouchState:
+        """Return whether a relay tells the touch of books now, as a witness of theirs."""
+        witness = self._relay_feed.witness
+        return "off" if witness is None else witness.state
 
     def topics(self) -> tuple[TopicStatus, ...]:
         """Return how each topic of a relay is now; never waits. Empty before the feed is open."""
@@ -206,6 +281,14 @@ class RelayFace(ToldMarkets):
         wanted = [topic_of(topic) for topic in topics]
         self._check_open()
         self._relay_feed.remove(wanted)
+
+
+def asks_for_touches(relay: Relay, url: str, endpoint: Endpoint) -> bool:
+    """Whether a relay at ``url`` may be a witness of books. It is not asked about those of a
+    simulator, unless it has an address of its own; nor where no REST says who of two is right.
+    """
+    own = url != relay.venue.ws_url or endpoint.url == endpoint.venue.ws_url
+    return endpoint.rest_url is not None and own
 
 
 def topic_of(topic: Topic | str) -> Topic:

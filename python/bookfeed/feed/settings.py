@@ -48,7 +48,8 @@ def arguments(
         made["own"] = own_endpoints(config, source)
     made["net_own"] = config.own.net
     if config.relays.topics and "topics" not in given:
-        made |= relays(config)
+        made |= {"relay_credentials": relay_keys(config), "topics": config.relays.topics}
+    made |= relays(config)
     if "engine" not in given:
         made["engine"] = Engine(**config.engine.arguments())
     made |= given
@@ -108,20 +109,19 @@ def endpoints(
 
 
 def relays(config: Config) -> dict[str, Any]:
-    """The topics that are configured, where their relays are, and the environment's key.
+    """Where relays are, and of how many books one is asked for the touch."""
+    urls = {"rtds": config.relays.rtds_url, "polybolt": config.relays.polybolt_url}
+    return {"relay_urls": urls, "touches": config.relays.touches}
+
+
+def relay_keys(config: Config) -> dict[str, Any]:
+    """The environment's keys of the relays that topics are asked of.
 
     Raises ``ConfigError`` for a key that cannot be one.
     """
     used = dict.fromkeys(topic.partition(":")[0] for topic in config.relays.topics)
     keys = {name: RELAYS[name].credentials() for name in used}
-    return {
-        "topics": config.relays.topics,
-        "relay_urls": {
-            "rtds": config.relays.rtds_url,
-            "polybolt": config.relays.polybolt_url,
-        },
-        "relay_credentials": {name: key for name, key in keys.items() if key is not None},
-    }
+    return {name: key for name, key in keys.items() if key is not None}
 
 
 def own_endpoints(config: Config, source: str) -> list[OwnEndpoint]:

@@ -23,6 +23,7 @@ from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.listing import listing
 from bookfeed.recordings.pace import PACE_NOTE, Pace
 from bookfeed.recordings.relays import RelayInput
+from bookfeed.records.told import TokenTouch
 from bookfeed.rules.estimate import IndexEstimate, index_name
 from bookfeed.rules.rule import Rule
 from bookfeed.rules.terms import SettlementTerms
@@ -330,6 +331,23 @@ class EngineInput:
         self._record(Kind.REFERENCE, ts, CONN_NONE, json.dumps(told).encode())
         return self._engine.tell_reference(name, ts_event, value_e18, ts)
 
+    def tell_touch(self, instrument: int, touch: TokenTouch | None, ts: int) -> int:
+        """Tell the touch of a book as a relay has it; ``None``: what it told before is void.
+
+        Returns the records pending; raises ``EngineError`` if there is no such instrument.
+        """
+        told: dict[str, Any] = {"instrument": instrument, "bid_e9": None, "ask_e9": None}
+        if touch is not None:
+            told |= {"bid_e9": touch.bid_e9, "ask_e9": touch.ask_e9, "hash": touch.hash}
+            told |= {"ts_event": touch.ts_event, "ts_sent": touch.ts_sent}
+        return self._tell_touch(told, ts)
+
+    def _tell_touch(self, told: Mapping[str, Any], ts: int) -> int:
+        self._record(Kind.TOUCH, ts, CONN_NONE, json.dumps(dict(told)).encode())
+        given = dict(told)
+        prices = (given.pop("instrument"), given.pop("bid_e9"), given.pop("ask_e9"))
+        return self._engine.tell_touch(*prices, ts, **given)
+
     def describe_rule(self, number: int, about: Mapping[str, object], ts: int) -> None:
         """Say anew what a rule is about, which changes nothing of what it does."""
         self.rules[number] = replace(self.rules[number], about=about)
@@ -490,6 +508,8 @@ class EngineInput:
         elif kind == Kind.REFERENCE:
             tick = control_object(payload)
             self.tell_reference(tick["name"], tick["ts_event"], tick["value_e18"], ts)
+        elif kind == Kind.TOUCH:
+            self._tell_touch(control_object(payload), ts)
         elif kind == Kind.OWN:
             own = control_object(payload)
             bids, asks = ([(price, qty) for price, qty in own[side]] for side in ("bids", "asks"))

@@ -36,6 +36,7 @@ class Kind(IntEnum):
     TERMS = 21
     STRIKE = 22
     REFERENCE = 23
+    TOUCH = 24
     # Of relays, beside the books.
     RELAY_FRAME = 32
     RELAY_CONNECTED = 33

@@ -273,6 +273,7 @@ class Feed:
     why = _asked(on_loop.Feed.why)
     latency = _asked(on_loop.Feed.latency)
     topics = _asked(on_loop.Feed.topics)
+    touches = _asked(on_loop.Feed.touches)
 
     @property
     def failure(self) -> BaseException | None:

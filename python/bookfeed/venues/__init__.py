@@ -40,6 +40,12 @@ RELAYS: Final[dict[str, Relay]] = {
 }
 """What venues tell beside their books, by name."""
 
+
+def venue_of(relay: Relay) -> str:
+    """The name of the venue whose relay it is."""
+    return next(row.name for row in VENUES.values() if relay in row.relays)
+
+
 __all__ = [
     "RELAYS",
     "VENUES",
@@ -51,4 +57,5 @@ __all__ = [
     "Row",
     "UserFee",
     "Venue",
+    "venue_of",
 ]

@@ -85,6 +85,7 @@ RELAY: Final = Relay(
     frames_burst=5,
     frame_interval_s=0.11,
     silence_s=_PATIENCE_S,
+    touch_topic=_TOUCHES,
     denied_codes=frozenset((AUTH, POLICY)),
     draining_codes=frozenset((DRAINING,)),
 )

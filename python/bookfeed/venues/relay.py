@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 _TYPE: Final = re.compile(r"\*|[a-z][a-z0-9_]{0,63}")
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9./_-]{0,80}")
+TOUCHES: Final = 64
+"""Of how many books a relay is asked for the touch unless told otherwise: one connection."""
+TOUCHES_MAX: Final = 512
+"""Of how many at most: eight connections."""
+
 _RETIRED: Final = ("clob_market", "clob_user")
 
 
@@ -100,6 +105,8 @@ class Relay:
     """Least time between two frames beyond those."""
     silence_s: float
     """How long a connection may bring nothing of topics that are never quiet."""
+    touch_topic: str = ""
+    """The topic that tells everybody the touch of books, by symbol; empty if none does."""
     denied_codes: frozenset[int] = frozenset()
     """Close codes after which coming back soon is wrong."""
     draining_codes: frozenset[int] = frozenset()

@@ -16,6 +16,8 @@ mod fresh;
 mod hashes;
 #[path = "integrity/news.rs"]
 mod news;
+#[path = "integrity/relayed.rs"]
+mod relayed;
 #[path = "integrity/resync.rs"]
 mod resync;
 

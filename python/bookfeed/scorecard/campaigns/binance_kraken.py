@@ -477,7 +477,15 @@ WORLDS: Final = (
         partial(run, venue="gemini"),
         GeminiFault,
         gemini_drawn,
-        {**_SHARED, "F14": ("drop", "gap")},
+        {**_SHARED, "F14": ("drop", "gap"), "F18": ("disconnect & part:best",)},
+    ),
+    World(
+        "gemini-v2",
+        partial(run, venue="gemini-v2"),
+        GeminiFault,
+        gemini_v2_drawn,
+        # Nothing is numbered: what is lost or overtaken shows to nobody.
+        {row: faults for row, faults in _SHARED.items() if row not in ("F14", "F16")},
     ),
     World(
         "cryptocom",

@@ -165,6 +165,10 @@ named_codes! {
         SnapshotMatch = "snapshot_match",
         /// It was not, and nothing had been missing.
         SnapshotMismatch = "snapshot_mismatch",
+        /// The touch that a relay of the venue's told was the same.
+        RelayMatch = "relay_match",
+        /// It was another and newer, and the stream did not come to it in time.
+        RelayMismatch = "relay_mismatch",
     }
 }
 

@@ -10,6 +10,7 @@ pub mod integrity;
 pub mod level_log;
 pub mod probe;
 pub mod proof;
+pub mod relayed;
 pub mod side;
 
 use crate::event::{Claim, Level, Side, TouchClaim};
@@ -27,6 +28,7 @@ use probe::{Probe, Reach};
 use proof::book_hash::{HexHash, hex_hash};
 use proof::crc32::Crc32Memory;
 use proof::hash_memory::{HashKind, HashMemory};
+use relayed::RelayedMemory;
 use side::BookSide;
 use std::collections::VecDeque;
 
@@ -218,6 +220,8 @@ pub struct Rare {
     pub(crate) witness_strikes: u32,
     /// What witnesses by REST said against it, and is not settled.
     pub(crate) accusation: Accusation,
+    /// What a relay said against it, and what came of that.
+    pub(crate) relayed: RelayedMemory,
     /// What is known of the venue's hashes.
     pub hashes: HashMemory,
     /// Where the book stands in its numbered updates, and what waits for a whole one.
@@ -404,6 +408,7 @@ impl Default for Rare {
             witness: None,
             witness_strikes: 0,
             accusation: Accusation::default(),
+            relayed: RelayedMemory::default(),
             hashes: HashMemory::default(),
             stitch: Stitch::default(),
             ahead: VecDeque::new(),

@@ -10,11 +10,11 @@
 //! convict. Whatever the stream says meanwhile clears the book.
 
 use super::judge::Judge;
-use super::poll::says_nothing;
 use super::probe;
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
+use crate::book::relayed::says_nothing;
 use crate::book::side::BookSide;
 use crate::event::{Frame, Side, Snapshot};
 use crate::fixed::ABSENT;

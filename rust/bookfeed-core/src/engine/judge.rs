@@ -10,6 +10,7 @@ use super::hashes::Beside;
 use super::lines;
 use super::news::join_exchange;
 use super::publish::Publisher;
+use super::relayed;
 use super::searches::SearchBudget;
 use super::world::{Origin, World};
 use crate::book::Book;
@@ -139,6 +140,9 @@ impl Judge {
         ts: Nanos,
     ) {
         let (mut state, mut cause) = (state, cause);
+        if state == State::Live && world.book(id).state != State::Live {
+            relayed::believed_again(world, id, ts);
+        }
         if state == State::Live && Self::is_late(world, id) {
             // It is as the venue had it some time ago.
             world.book(id).hold(cause);

@@ -37,6 +37,7 @@ mod probe;
 mod publish;
 mod questions;
 mod recipe;
+mod relayed;
 mod rules;
 mod searches;
 mod sequence;

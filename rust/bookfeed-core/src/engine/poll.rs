@@ -21,8 +21,9 @@ use super::whole::{join, load};
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State, Verdict};
+use crate::book::relayed::says_nothing;
 use crate::event::{Body, Frame, Message, Snapshot, TouchClaim};
-use crate::fixed::{ABSENT, PRICE_ONE, Price};
+use crate::fixed::ABSENT;
 use crate::instrument::InstrumentId;
 use crate::sequence::update_ids::Seed;
 use crate::time::{Nanos, SECOND};
@@ -31,8 +32,6 @@ use std::ops::Range;
 
 /// How long the stream of an open connection says nothing of a book before that may be polled.
 const SILENT: Nanos = 5 * SECOND;
-/// A best bid up to here, or none, and a best ask from one minus it on, or none, say nothing.
-const GHOST_BID: Price = PRICE_ONE / 100;
 
 impl Engine {
     /// The instruments of a connection of which a polled book waits until the venue, asked for their
@@ -232,9 +231,4 @@ fn hear_witness(world: &mut World, claim: &TouchClaim, asked: Nanos) {
     };
     let nothing = says_nothing(claim.bid.named(), claim.ask.named());
     book.rare.poll.witness = Some((asked, nothing));
-}
-
-/// Whether best prices say next to nothing.
-pub(super) fn says_nothing(bid: Option<Price>, ask: Option<Price>) -> bool {
-    bid.is_none_or(|bid| bid <= GHOST_BID) && ask.is_none_or(|ask| ask >= PRICE_ONE - GHOST_BID)
 }

@@ -80,17 +80,7 @@ impl Engine {
     /// What REST answered about live books of a connection, or of all connections together.
     #[must_use]
     pub fn rest_answers(&self, conn: Option<u32>) -> [u64; Reputation::NAMES.len()] {
-        let mut all = [0; Reputation::NAMES.len()];
-        for (number, connection) in (0..).zip(&self.world.connections) {
-            let Some(connection) = connection.as_ref().filter(|_| conn.is_none_or(|c| c == number))
-            else {
-                continue;
-            };
-            for (sum, count) in all.iter_mut().zip(connection.rest.counts()) {
-                *sum += count;
-            }
-        }
-        all
+        self.world.answers(conn, |connection| &connection.rest)
     }
 
     /// Refused opportunities by reason, in the order of [`crate::signals::Refusal::NAMES`].

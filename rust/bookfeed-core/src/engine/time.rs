@@ -100,6 +100,7 @@ impl Judge {
         }
         self.sweep_accusation(world, id, ts);
         self.sweep_witness(world, id, ts);
+        self.sweep_relayed(world, id, ts);
         let book = world.book(id);
         if let Some(doubt) = book.doubt {
             self.watch_until(world, id, doubt.deadline);

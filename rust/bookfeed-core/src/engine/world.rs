@@ -14,6 +14,7 @@ use crate::fixed::ABSENT;
 use crate::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::latency::Histogram;
 use crate::sequence::clock::Pace;
+use crate::sequence::reputation::Reputation;
 use crate::sequence::rhythm::Rhythm;
 use crate::sequence::stream::{Connection, StreamId, Streams};
 use crate::sequence::trend::Trend;
@@ -162,6 +163,25 @@ impl World {
     /// The connection that carries the same books as `conn`, or [`UNKNOWN`].
     pub(super) fn twin(&self, conn: u32) -> u32 {
         self.connection(conn).map_or(UNKNOWN, |c| c.twin)
+    }
+
+    /// What a witness answered about books of a connection, or of all connections together.
+    pub(super) fn answers(
+        &self,
+        conn: Option<u32>,
+        of: impl Fn(&Connection) -> &Reputation,
+    ) -> [u64; Reputation::NAMES.len()] {
+        let mut all = [0; Reputation::NAMES.len()];
+        for (number, connection) in (0..).zip(&self.connections) {
+            let Some(connection) = connection.as_ref().filter(|_| conn.is_none_or(|c| c == number))
+            else {
+                continue;
+            };
+            for (sum, count) in all.iter_mut().zip(of(connection).counts()) {
+                *sum += count;
+            }
+        }
+        all
     }
 
     /// How a missing message about an instrument would show; `None` if there is no such one.

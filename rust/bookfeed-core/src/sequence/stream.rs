@@ -45,6 +45,8 @@ pub struct Connection {
     pub(crate) trend: Trend,
     /// What REST answered about books on it.
     pub rest: Reputation,
+    /// What relays told of books on it.
+    pub relay: Reputation,
     /// How often it says something about a market.
     pub(crate) rhythm: Rhythm,
     /// Instruments subscribed on it.
@@ -74,6 +76,7 @@ impl Connection {
             behind: ABSENT,
             trend: Trend::default(),
             rest: Reputation::default(),
+            relay: Reputation::default(),
             rhythm: Rhythm::default(),
             instruments,
             past: Vec::new(),

@@ -3,7 +3,11 @@
 use super::{Engine, venue_by_name};
 use crate::errors::engine_error;
 use bookfeed_core::book::integrity::Cause;
+use bookfeed_core::book::proof::book_hash::hex_hash;
+use bookfeed_core::book::relayed::RelayedTouch;
 use bookfeed_core::engine::{self as core, Listing};
+use bookfeed_core::event::Claim;
+use bookfeed_core::fixed::ABSENT;
 use bookfeed_core::instrument::{Hours, UNKNOWN};
 use bookfeed_core::signals::Params;
 use pyo3::exceptions::PyTypeError;
@@ -249,6 +253,38 @@ impl Engine {
         ts: i64,
     ) -> PyResult<usize> {
         self.guarded(ts, |e| e.tell_reference(name, ts_event, value_e18, ts))
+    }
+
+    /// Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the hash as
+    /// printed, the time it is of and when it was sent (Unix nanoseconds); ``None`` for what is not
+    /// told. Without a price what was told before is void. Returns the number of records that wait;
+    /// raises ``EngineError`` if there is no such instrument.
+    #[pyo3(signature = (instrument, bid_e9, ask_e9, ts, *, hash = None, ts_event = None,
+        ts_sent = None))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature
+    fn tell_touch(
+        &mut self,
+        instrument: u32,
+        bid_e9: Option<i64>,
+        ask_e9: Option<i64>,
+        ts: i64,
+        hash: Option<&str>,
+        ts_event: Option<i64>,
+        ts_sent: Option<i64>,
+    ) -> PyResult<usize> {
+        let id = self.id_of(instrument)?;
+        let claim = |price: Option<i64>| match price {
+            Some(price) if price >= 0 => Claim::price(price),
+            _ => Claim::SILENT,
+        };
+        let touch = RelayedTouch {
+            bid: claim(bid_e9),
+            ask: claim(ask_e9),
+            hash: hash.and_then(|text| hex_hash(text.as_bytes())),
+            ts_event: ts_event.unwrap_or(ABSENT),
+            ts_sent: ts_sent.unwrap_or(ABSENT),
+        };
+        self.guarded(ts, |e| e.tell_touch(id, &touch, ts))?.map_err(engine_error)
     }
 
     /// Removes a signal rule; what is open of it is closed (``removed``). Its number is not

@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// What is counted of answers by REST, in their order.
 const REST_ANSWERS: [&str; 5] =
     ["rest_agreed", "rest_differed", "rest_older", "rest_ghosts", "rest_refuted"];
+/// The same of what relays told of the touch.
+const RELAY_ANSWERS: [&str; 5] =
+    ["touches_agreed", "touches_differed", "touches_older", "touches_ghosts", "touches_refuted"];
 
 /// Who says something about books beside REST, and the evidence that says so.
 const SOURCES: [(&str, &[Evidence], &[Evidence]); 7] = [
@@ -187,7 +190,8 @@ impl Engine {
         let (updates, signals) = self.inner.output().totals();
         let c = *self.inner.counters();
         let rest = self.inner.rest_answers(None);
-        let answers = REST_ANSWERS.into_iter().zip(rest);
+        let relay = RELAY_ANSWERS.into_iter().zip(self.inner.relay_answers(None));
+        let answers = REST_ANSWERS.into_iter().zip(rest).chain(relay);
         let counted = BTreeMap::from([
             ("frames", c.frames),
             ("bytes", c.bytes),
@@ -220,8 +224,8 @@ impl Engine {
 
     /// What each source of evidence said about the books of a connection, counted. ``"rest"``:
     /// whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than ours,
-    /// ``ghosts`` (next to nothing), ``refuted`` (the stream went on, and our book was right). The
-    /// others are what ``evidence()`` counts, as ``agreed`` and ``differed``: ``"change"``, best
+    /// ``ghosts`` (next to nothing), ``refuted`` (our book was right). ``"relay"``: the same of the
+    /// touch as a relay tells it, of which only what the stream did not come to differs. The others are what ``evidence()`` counts, as ``agreed`` and ``differed``: ``"change"``, best
     /// prices beside a change; ``"touch"``, the channel of best prices or the ticker; ``"hash"``;
     /// ``"checksum"``; ``"mirror"``, the sibling outcome; ``"snapshot"``, whole books in the stream
     /// that were asked for; ``"sequence"``, numbers. A heartbeat is none.
@@ -233,7 +237,8 @@ impl Engine {
             (source, BTreeMap::from(counts))
         });
         let rest = Reputation::NAMES.into_iter().zip(self.inner.rest_answers(Some(conn))).collect();
-        said.chain([("rest", rest)]).collect()
+        let relay = Reputation::NAMES.into_iter().zip(self.inner.relay_answers(Some(conn))).collect();
+        said.chain([("rest", rest), ("relay", relay)]).collect()
     }
 
     /// How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);

@@ -2,18 +2,25 @@
 
 from bookfeed.sim import relay_server
 from bookfeed.sim.polymarket.polybolt.session import KEY, Faults, PolyboltSession
+from bookfeed.sim.polymarket.polybolt.touches import of_venue
+from bookfeed.sim.polymarket.venue import SimVenue
 from bookfeed.sim.relay_prices import Prices
 from bookfeed.sim.relay_server import RelaySimConfig, RelaySimServer, configured
 
 __all__ = ["KEY", "Faults", "PolyboltSession", "configured", "made", "run_blocking"]
 
 
-def made(config: RelaySimConfig, faults: Faults | None = None) -> RelaySimServer:
-    """A simulator that is not started yet; its first connection has the ``faults``."""
+def made(
+    config: RelaySimConfig, faults: Faults | None = None, venue: SimVenue | None = None
+) -> RelaySimServer:
+    """A simulator that is not started yet; its first connection has the ``faults``. It tells the
+    touches of a ``venue``, else made-up ones.
+    """
+    source = None if venue is None else of_venue(venue)
 
     def session(prices: Prices, conn: int, opened_ms: int) -> PolyboltSession:
         wrong = faults if faults is not None and conn == 0 else Faults()
-        return PolyboltSession(prices, opened_ms, config.seed + conn, wrong)
+        return PolyboltSession(prices, opened_ms, config.seed + conn, wrong, source=source)
 
     return RelaySimServer("polybolt", config, session, "/ws")
 

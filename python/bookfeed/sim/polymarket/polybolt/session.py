@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bookfeed.sim.chance import seeded
+from bookfeed.sim.polymarket.polybolt.touches import Source, Touches, TouchFault, made_up
 from bookfeed.sim.relay_prices import Prices, decimal, double
 
 SUBSCRIPTIONS_MAX: Final = 64
@@ -41,6 +41,8 @@ class Faults:
     """From when to when frames are left out, which the next one says."""
     dropped_numbered: bool = False
     """Whether what is left out uses up numbers, too."""
+    touches: tuple[tuple[int, int, TouchFault], ...] = ()
+    """From when to when what is told of touches is wrong, and how."""
     close: tuple[int, int] | None = None
     """When the connection is closed, and with which code."""
 
@@ -60,8 +62,16 @@ class PolyboltSession:
     left_out: dict[str, int] = field(default_factory=dict)
     frame_times: list[int] = field(default_factory=list)
     told_ms: int = 0
+    source: Source | None = None
+    """What is true of touches; made up if nothing is."""
     closing: int = 0
     """The code with which it is to be closed; 0 while it is not."""
+
+    touches: Touches = field(init=False)
+
+    def __post_init__(self) -> None:
+        source = self.source or made_up(self.seed, lambda: self.told_ms)
+        self.touches = Touches(source, self.faults.touches)
 
     def greeting(self) -> list[str]:
         """Nothing."""
@@ -115,6 +125,8 @@ class PolyboltSession:
         key = (channel, symbol)
         if op == "unsubscribe":
             self.subscriptions.pop(key, None)
+            if channel == _TOUCH:
+                self.touches.told.pop(symbol, None)
             return [json.dumps({"op": "unsubscribed", "channel": channel, "rid": rid})]
         ack = json.dumps({"op": "subscribed", "channel": channel, "rid": rid})
         if key in self.subscriptions:
@@ -127,7 +139,8 @@ class PolyboltSession:
 
     def _snapshot(self, channel: str, symbol: str, now_ms: int) -> str:
         if channel == _TOUCH:
-            return self._numbered(channel, [], now_ms, snapshot=True)
+            first = self.touches.begin(symbol, now_ms - self.opened_ms, now_ms)
+            return self._numbered(channel, first, now_ms, snapshot=True)
         past = self.prices.last(channel, symbol, now_ms // 1_000, PAST_S)
         payload = self._about(channel, symbol)
         payload["data"] = [_point(second, value) for second, value in past]
@@ -142,32 +155,37 @@ class PolyboltSession:
             self.closing = self.faults.close[1]
         if _within(self.faults.frozen, since_ms):
             return []
-        frames = []
+        frames = self._touched(since_ms, now_ms)
         for second in range(since_s, until_s):
             for channel, symbol in self.subscriptions:
                 payload = self._payload(channel, symbol, second)
                 if payload is None:
                     continue
                 if _within(self.faults.dropped, since_ms):
-                    self.left_out[channel] = self.left_out.get(channel, 0) + 1
-                    if self.faults.dropped_numbered:
-                        self.seqs[channel] = self.seqs.get(channel, 0) + 1
+                    self._drop(channel)
                     continue
                 frames.append(self._numbered(channel, payload, now_ms))
         return frames
 
+    def _touched(self, since_ms: int, now_ms: int) -> list[str]:
+        frames = []
+        for payload, left_out in self.touches.news(since_ms, now_ms):
+            if _within(self.faults.dropped, since_ms):
+                self._drop(_TOUCH)
+            elif left_out:
+                self.seqs[_TOUCH] = self.seqs.get(_TOUCH, 0) + 1
+            else:
+                frames.append(self._numbered(_TOUCH, payload, now_ms))
+        return frames
+
+    def _drop(self, channel: str) -> None:
+        self.left_out[channel] = self.left_out.get(channel, 0) + 1
+        if self.faults.dropped_numbered:
+            self.seqs[channel] = self.seqs.get(channel, 0) + 1
+
     def _payload(self, channel: str, symbol: str, second: int) -> dict[str, Any] | None:
-        value = self.prices.value(channel, symbol, second)
-        if value is None:
-            return None
-        if channel != _TOUCH:
-            return self._about(channel, symbol) | _point(second, value)
-        rng = seeded(f"relay touch {symbol}", self.seed, second)
-        bid = rng.randrange(1, 98)
-        return {
-            "market": "0xab", "asset_id": symbol, "best_bid": f"0.{bid:02}",
-            "best_ask": f"0.{bid + 1:02}", "hash": "3f", "timestamp": second * 1_000,
-        }  # fmt: skip
+        value = None if channel == _TOUCH else self.prices.value(channel, symbol, second)
+        return None if value is None else self._about(channel, symbol) | _point(second, value)
 
     def _about(self, channel: str, symbol: str) -> dict[str, Any]:
         payload: dict[str, Any] = {"symbol": symbol, "source": _SOURCES.get(channel, "chainlink")}
