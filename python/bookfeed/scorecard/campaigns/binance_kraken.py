@@ -486,6 +486,7 @@ WORLDS: Final = (
         gemini_v2_drawn,
         # Nothing is numbered: what is lost or overtaken shows to nobody.
         {row: faults for row, faults in _SHARED.items() if row not in ("F14", "F16")},
+        form_of="gemini",
     ),
     World(
         "cryptocom",

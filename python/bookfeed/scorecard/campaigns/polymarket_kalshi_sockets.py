@@ -39,7 +39,8 @@ from bookfeed.scorecard.campaigns.polymarket_kalshi_churn import (
 from bookfeed.scorecard.campaigns.polymarket_soak import GROWTH_MAX_BYTES, resident_bytes
 from bookfeed.scorecard.campaigns.stalls import Stalls
 from bookfeed.scorecard.campaigns.true_books import Shown, judged
-from bookfeed.scorecard.campaigns.world import World, worlds
+from bookfeed.scorecard.campaigns.world import World
+from bookfeed.scorecard.campaigns.world import venues as all_venues
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
 from bookfeed.venues.bitstamp import BitstampMarket, BitstampSection
 from bookfeed.venues.coinbase import CoinbaseMarket, CoinbaseSection
@@ -209,6 +210,8 @@ class Venues:
     """Where each writes its true books down."""
     kept_back_s: dict[str, list[float]]
     """When each keeps changes back."""
+    relays: dict[str, str]
+    """Where the touch of books is told besides."""
 
 
 @asynccontextmanager
@@ -216,9 +219,9 @@ async def venues(
     seconds: float, every_s: float, counts: Markets, directory: Path
 ) -> AsyncIterator[Venues]:
     """All of them, each in a process of its own."""
-    found = Venues([], {}, {}, {})
+    found = Venues([], {}, {}, {}, {})
     async with AsyncExitStack() as stack:
-        for world in worlds():
+        for world in all_venues():
             plan, name = directory / f"{world.name}.toml", world.name
             faults = schedule(world, seconds, every_s)
             plan.write_text(plan_of(faults))
@@ -232,6 +235,8 @@ async def venues(
             told = await stack.enter_async_context(started(*command))
             listed, found.endpoints[name] = _TOLD[name](lasting(told, LIVE_WITHIN_S + seconds))
             found.markets.extend(listed)
+            if told["relay"] is not None:
+                found.relays["polybolt"] = told["relay"]
         yield found
 
 
@@ -250,7 +255,12 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
     """What a feed makes of them in so many seconds."""
     loop = asyncio.get_running_loop()
     recorder = JournalWriter(directory / "journal", prefix="sockets")
-    options = {"endpoints": found.endpoints, "rules": RULES, "options": OPTIONS}
+    options = {
+        "endpoints": found.endpoints,
+        "rules": RULES,
+        "options": OPTIONS,
+        "relay_urls": found.relays,
+    }
     feed = Feed(found.markets, recorder=recorder, **options)  # type: ignore[arg-type]
     shown = Shown(directory / "shown", SHOWN_EACH)
     async with feed:
@@ -270,6 +280,8 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         "books": sum(len(market.symbols) for market in found.markets),
         "frames": counters["frames"],
         "connects": counters["connects"],
+        "touches_told": counters["touches_told"],
+        "touches_refuted": counters["touches_refuted"],
         "live_share": round(looking.live_share, 4),
         "stall_ms_max": round(stalls.longest_s * 1e3, 1),
         "own_stall_ms_max": round(stalls.own_longest_s * 1e3, 1),

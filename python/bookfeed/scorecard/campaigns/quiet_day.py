@@ -24,7 +24,8 @@ from bookfeed.live.options import SessionOptions
 from bookfeed.market import Market
 from bookfeed.records import Update
 from bookfeed.scorecard import virtual_time
-from bookfeed.scorecard.campaigns.world import found, worlds
+from bookfeed.scorecard.campaigns.world import found
+from bookfeed.scorecard.campaigns.world import venues as all_venues
 from bookfeed.sim.entry import Options, simulator
 from bookfeed.venues import Endpoint
 
@@ -119,7 +120,7 @@ def _lasts(listing: dict[str, Any], end_s: float) -> bool:
 async def pass_day(hours: float, seed: int) -> dict[str, Any]:
     """The figures of so many hours by the clock of the process."""
     seconds = hours * 3_600.0
-    venues = {world.name: QuietVenue(world.name, seed) for world in worlds()}
+    venues = {world.name: QuietVenue(world.name, seed) for world in all_venues()}
     for venue in venues.values():
         await venue.begin(seconds)
     endpoints = {name: one.endpoint for name, one in venues.items() if one.endpoint is not None}

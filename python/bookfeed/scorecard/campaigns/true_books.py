@@ -6,6 +6,7 @@ one is held against the other: how old what was shown was, and whether it ever w
 """
 
 import argparse
+import json
 import sys
 import time
 from bisect import bisect_right
@@ -19,9 +20,13 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import numpy as np
 
 from bookfeed._bookfeed import BookView
+from bookfeed.recordings.bounds import control_object
 from bookfeed.sim import package
 from bookfeed.sim.entry import Options
 from bookfeed.sim.plan import read_plan
+from bookfeed.sim.polymarket import polybolt
+from bookfeed.sim.polymarket.polybolt.touches import TouchFault
+from bookfeed.sim.relay_server import RelaySimConfig, RelaySimServer
 from bookfeed.sim.server import serve_until_told
 
 DEPTH: Final = 5
@@ -216,18 +221,41 @@ def record(truth: Any, path: Path) -> BookLog:
     return log
 
 
+_LIE_EVERY_S: Final = 20
+_LIES: Final[tuple[TouchFault, ...]] = ("lie", "ghost", "gap", "stuck", "stale", "silent")
+
+
+def _polybolt(server: Any) -> RelaySimServer:
+    """Tells the touches of a simulated Polymarket; of each 20 s the last three are wrong."""
+    ends_ms = range(_LIE_EVERY_S * 1_000, 600_000, _LIE_EVERY_S * 1_000)
+    spells = tuple((end - 3_000, end, _LIES[at % len(_LIES)]) for at, end in enumerate(ends_ms))
+    faults = polybolt.Faults(touches=spells)
+    return polybolt.made(RelaySimConfig(), faults, server.venue, always=True)
+
+
+_WITNESSES: Final[Mapping[str, Callable[[Any], RelaySimServer]]] = {"polymarket": _polybolt}
+"""What tells the touches of a venue's books on a socket of its own."""
+
+
 def serve(options: Options, path: Path) -> None:
     """Serves a simulated venue as ``bookfeed sim`` does, and writes its books down."""
     simulator = import_module(package(options.venue))
     config = simulator.configured(options)
     logs: list[BookLog] = []
+    relays: list[RelaySimServer] = []
 
     async def begun() -> Any:
         server = await simulator.serve(config)
         logs.append(record(server.truth, path))
+        if options.venue in _WITNESSES:
+            relays.append(_WITNESSES[options.venue](server))
+            await relays[0].start()
         return server
 
-    ready: Callable[[Any], str] = simulator.ready_line
+    def ready(server: Any) -> str:
+        told = control_object(simulator.ready_line(server).encode())
+        return json.dumps(told | {"relay": relays[0].url if relays else None})
+
     try:
         serve_until_told(begun, ready, exit_with_parent=True)
     finally:

@@ -35,6 +35,8 @@ class World:
     with ``&`` between two that strike one after the other.
     """
 
+    form_of: str = ""
+    """The venue that this is another version of; empty for the venue itself."""
     lasts_s: int = 120
     """How long a run may be in which faults are drawn: its markets are there for so long."""
 
@@ -64,6 +66,11 @@ def worlds() -> tuple[World, ...]:
     """All there are, in the order of their names."""
     each = (world for offered in found("WORLDS") for world in offered)
     return tuple(sorted(each, key=lambda world: world.name))
+
+
+def venues() -> tuple[World, ...]:
+    """The same, each venue once: for what follows them all at once."""
+    return tuple(world for world in worlds() if not world.form_of)
 
 
 def _modules() -> Iterator[ModuleInfo]:

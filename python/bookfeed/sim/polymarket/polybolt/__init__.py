@@ -11,15 +11,19 @@ __all__ = ["KEY", "Faults", "PolyboltSession", "configured", "made", "run_blocki
 
 
 def made(
-    config: RelaySimConfig, faults: Faults | None = None, venue: SimVenue | None = None
+    config: RelaySimConfig,
+    faults: Faults | None = None,
+    venue: SimVenue | None = None,
+    *,
+    always: bool = False,
 ) -> RelaySimServer:
-    """A simulator that is not started yet; its first connection has the ``faults``. It tells the
-    touches of a ``venue``, else made-up ones.
+    """A simulator that is not started yet; its first connection has the ``faults``, or each
+    of them ``always``. It tells the touches of a ``venue``, else made-up ones.
     """
     source = None if venue is None else of_venue(venue)
 
     def session(prices: Prices, conn: int, opened_ms: int) -> PolyboltSession:
-        wrong = faults if faults is not None and conn == 0 else Faults()
+        wrong = faults if faults is not None and (always or conn == 0) else Faults()
         return PolyboltSession(prices, opened_ms, config.seed + conn, wrong, source=source)
 
     return RelaySimServer("polybolt", config, session, "/ws")
