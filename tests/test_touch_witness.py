@@ -119,7 +119,7 @@ async def test_it_vouches_for_books_and_is_nobody_elses(tmp_path: Path) -> None:
         assert made.answers("differed") == made.answers("refuted") == 0
         said = sum(one["relay"]["agreed"] for one in made.feed.witnesses().values())
         assert said == pytest.approx(made.answers("agreed"), abs=50) and said > 0
-        asked = [text for text in made.relay.heard if "price.polymarket" in text]
+        asked = [text for text in made.relay.heard if '"subscribe"' in text]
         assert len(asked) == 4, "each of the four books is asked for once"
         assert not made.events and not made.feed.topics()
         assert not out(made)
@@ -127,7 +127,7 @@ async def test_it_vouches_for_books_and_is_nobody_elses(tmp_path: Path) -> None:
     kinds = [record[0] for record in Journal(tmp_path)]
     assert kinds.count(Kind.TOUCH) > 50 and Kind.RELAY_FRAME not in kinds
     again = replay(tmp_path)
-    await again.run()
+    again.run()
     assert again.engine.evidence()["relay_match"] >= evidence["relay_match"]
 
 
@@ -228,6 +228,13 @@ async def test_frames_that_were_left_out_void_what_was_told() -> None:
         await until(lambda: made.feed.counters()["touches_lost"] > 0)
         await asyncio.sleep(2.5)
         assert not out(made)
+
+
+async def test_it_is_asked_about_as_many_books_as_are_wanted() -> None:
+    async with world(touches=3) as made:
+        await until(lambda: made.feed.touches() == "told" and made.evidence("relay_match") > 10)
+        asked = [text for text in made.relay.heard if '"subscribe"' in text]
+        assert len(asked) == len(set(asked)) == 3
 
 
 def test_it_is_configured() -> None:

@@ -4,8 +4,8 @@
 //! One that has the same touch and the hash that the stream gave last vouches for the silence since.
 //! One that has another touch, and is newer, takes a book out whose stream does not come to it within
 //! `Config::witness_grace`: changes were kept back. Then REST says which of the two is right. Answers
-//! are counted ([`Reputation`](crate::sequence::reputation::Reputation)); a relay that was wrong too
-//! often is not heard against any book of the connection until it has agreed again.
+//! are counted ([`Reputation`]); a relay that was wrong too often is not heard against any book of the
+//! connection until it has agreed again.
 
 use super::Engine;
 use super::config::EngineError;
