@@ -65,6 +65,7 @@ net = false
 topics = ["rtds:activity/trades"]
 rtds_url = "ws://127.0.0.1:1234"
 polybolt_url = "ws://127.0.0.1:1234/ws"
+touches = 64
 
 [kalshi]
 environment = "demo"

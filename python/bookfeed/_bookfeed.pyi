@@ -1591,14 +1591,14 @@ class Engine:
         ask_e9: int | None,
         ts: int,
         *,
-        hash: str | None = None,  # noqa: A002 - as the venue calls it
+        hash: str | None = None,
         ts_event: int | None = None,
         ts_sent: int | None = None,
     ) -> int:
-        """Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the hash as
-        printed, the time it is of and when it was sent (Unix nanoseconds); ``None`` for what is not
-        told. Without a price what was told before is void. Returns the number of records that wait;
-        raises ``EngineError`` if there is no such instrument.
+        """Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the
+        hash as printed, the time it is of and when it was sent (Unix nanoseconds); ``None`` for
+        what is not told. Without a price what was told before is void. Returns the number of
+        records that wait; raises ``EngineError`` if there is no such instrument.
         """
     def remove_rule(self, rule: int, ts: int) -> None:
         """Removes a signal rule; what is open of it is closed (``removed``). Its number is not
@@ -1749,12 +1749,14 @@ class Engine:
         """What happened, counted, by name."""
     def witnesses(self, conn: int) -> dict[str, dict[str, int]]:
         """What each source of evidence said about the books of a connection, counted. ``"rest"``:
-        whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than ours,
-        ``ghosts`` (next to nothing), ``refuted`` (the stream went on, and our book was right). The
-        others are what ``evidence()`` counts, as ``agreed`` and ``differed``: ``"change"``, best
-        prices beside a change; ``"touch"``, the channel of best prices or the ticker; ``"hash"``;
-        ``"checksum"``; ``"mirror"``, the sibling outcome; ``"snapshot"``, whole books in the stream
-        that were asked for; ``"sequence"``, numbers. A heartbeat is none.
+        whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than
+        ours, ``ghosts`` (next to nothing), ``refuted`` (our book was right). ``"relay"``: the
+        same of the touch as a relay tells it, of which only what the stream did not come to
+        differs. The others are what ``evidence()`` counts, as ``agreed`` and ``differed``:
+        ``"change"``, best prices beside a change; ``"touch"``, the channel of best prices or
+        the ticker; ``"hash"``; ``"checksum"``; ``"mirror"``, the sibling outcome;
+        ``"snapshot"``, whole books in the stream that were asked for; ``"sequence"``, numbers.
+        A heartbeat is none.
         """
     def untrusted(self) -> dict[str, int]:
         """How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);

@@ -101,8 +101,8 @@ class Feed(RelayFace, WorthFace, OwnFace):
     ``net_own`` rules take none of what rests of them in books; recordings have those sizes, and
     nothing else of them. ``topics`` are what to ask relays for (``on_price``, ``on_event``), as
     ``Topic`` or its text; ``relay_urls`` and ``relay_credentials`` are by relay. ``touches`` says
-    of how many Polymarket books, the busiest first, PolyBolt is asked for the touch as a witness of
-    them (``touches()``). ``busy_poll`` keeps the running event loop from sleeping for as long as
+    of how many books, the busiest first, a relay is asked for the touch as a witness of them
+    (``touches()``). ``busy_poll`` keeps the running event loop from sleeping for as long as
     the feed is open; it takes a core.
     ``engine`` replaces the engine made by default, for other than its default options.
     ``seed`` makes the jitter of reconnects repeatable.

@@ -10,10 +10,11 @@ import json
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -21,12 +22,11 @@ import numpy as np
 
 from bookfeed._bookfeed import BookView
 from bookfeed.recordings.bounds import control_object
+from bookfeed.scorecard import campaigns
 from bookfeed.sim import package
 from bookfeed.sim.entry import Options
 from bookfeed.sim.plan import read_plan
-from bookfeed.sim.polymarket import polybolt
-from bookfeed.sim.polymarket.polybolt.touches import TouchFault
-from bookfeed.sim.relay_server import RelaySimConfig, RelaySimServer
+from bookfeed.sim.relay_server import RelaySimServer
 from bookfeed.sim.server import serve_until_told
 
 DEPTH: Final = 5
@@ -221,34 +221,20 @@ def record(truth: Any, path: Path) -> BookLog:
     return log
 
 
-_LIE_EVERY_S: Final = 20
-_LIES: Final[tuple[TouchFault, ...]] = ("lie", "ghost", "gap", "stuck", "stale", "silent")
-
-
-def _polybolt(server: Any) -> RelaySimServer:
-    """Tells the touches of a simulated Polymarket; of each 20 s the last three are wrong."""
-    ends_ms = range(_LIE_EVERY_S * 1_000, 600_000, _LIE_EVERY_S * 1_000)
-    spells = tuple((end - 3_000, end, _LIES[at % len(_LIES)]) for at, end in enumerate(ends_ms))
-    faults = polybolt.Faults(touches=spells)
-    return polybolt.made(RelaySimConfig(), faults, server.venue, always=True)
-
-
-_WITNESSES: Final[Mapping[str, Callable[[Any], RelaySimServer]]] = {"polymarket": _polybolt}
-"""What tells the touches of a venue's books on a socket of its own."""
-
-
 def serve(options: Options, path: Path) -> None:
     """Serves a simulated venue as ``bookfeed sim`` does, and writes its books down."""
     simulator = import_module(package(options.venue))
     config = simulator.configured(options)
     logs: list[BookLog] = []
     relays: list[RelaySimServer] = []
+    # What tells the touch of a venue's books on a socket of its own, where anything does.
+    touches = f"{campaigns.__name__}.{options.venue}_touches"
 
     async def begun() -> Any:
         server = await simulator.serve(config)
         logs.append(record(server.truth, path))
-        if options.venue in _WITNESSES:
-            relays.append(_WITNESSES[options.venue](server))
+        if find_spec(touches) is not None:
+            relays.append(import_module(touches).beside(server))
             await relays[0].start()
         return server
 

@@ -53,6 +53,16 @@ fn answers(scene: &Scene) -> [u64; Reputation::NAMES.len()] {
     scene.engine.relay_answers(Some(0))
 }
 
+/// Both books are fetched by REST.
+fn fetch(scene: &mut Scene) {
+    for id in scene.ids {
+        scene.engine.resync_asked(id, scene.ts).unwrap();
+    }
+    let body = format!("[{},{}]", scene.market.rest(0), scene.market.rest(1));
+    scene.answer(&body);
+    assert_eq!(scene.states(), [State::Live; 2]);
+}
+
 /// Another touch than the book has, of now.
 fn lie(scene: &Scene) -> RelayedTouch {
     let truth = true_touch(scene);
@@ -124,9 +134,7 @@ fn a_frozen_book_is_found_after_the_grace_and_its_sibling_is_left_alone() {
     assert_eq!(records, ["0 state suspect withheld"]);
     assert_eq!(scene.evidence(0, Evidence::RelayMismatch), 1);
     assert_eq!(answers(&scene)[1], 1);
-    let body = scene.market.rest(0);
-    scene.engine.resync_begin(0, scene.ts).unwrap();
-    scene.answer(&body);
+    fetch(&mut scene);
     assert_eq!(scene.standing(0), (State::Live, Cause::Resync));
     assert_eq!(answers(&scene)[4], 0, "it was right");
 }
@@ -221,9 +229,7 @@ fn a_relay_is_heard_again_once_it_agreed() {
     let newest = true_touch(&scene);
     tell(&mut scene, &newest);
     assert_eq!(later(&mut scene, 3 * SECOND), [""; 0], "it was three times of long ago");
-    let body = scene.market.rest(0);
-    scene.engine.resync_asked(0, scene.ts).unwrap();
-    scene.answer(&body);
+    fetch(&mut scene);
     let newest = true_touch(&scene);
     tell(&mut scene, &newest);
     scene.lose_change(true, 400, "0");

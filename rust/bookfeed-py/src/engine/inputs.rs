@@ -255,10 +255,10 @@ impl Engine {
         self.guarded(ts, |e| e.tell_reference(name, ts_event, value_e18, ts))
     }
 
-    /// Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the hash as
-    /// printed, the time it is of and when it was sent (Unix nanoseconds); ``None`` for what is not
-    /// told. Without a price what was told before is void. Returns the number of records that wait;
-    /// raises ``EngineError`` if there is no such instrument.
+    /// Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the
+    /// hash as printed, the time it is of and when it was sent (Unix nanoseconds); ``None`` for
+    /// what is not told. Without a price what was told before is void. Returns the number of
+    /// records that wait; raises ``EngineError`` if there is no such instrument.
     #[pyo3(signature = (instrument, bid_e9, ask_e9, ts, *, hash = None, ts_event = None,
         ts_sent = None))]
     #[allow(clippy::too_many_arguments)] // keyword arguments of the Python signature

@@ -223,12 +223,14 @@ impl Engine {
     }
 
     /// What each source of evidence said about the books of a connection, counted. ``"rest"``:
-    /// whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than ours,
-    /// ``ghosts`` (next to nothing), ``refuted`` (our book was right). ``"relay"``: the same of the
-    /// touch as a relay tells it, of which only what the stream did not come to differs. The others are what ``evidence()`` counts, as ``agreed`` and ``differed``: ``"change"``, best
-    /// prices beside a change; ``"touch"``, the channel of best prices or the ticker; ``"hash"``;
-    /// ``"checksum"``; ``"mirror"``, the sibling outcome; ``"snapshot"``, whole books in the stream
-    /// that were asked for; ``"sequence"``, numbers. A heartbeat is none.
+    /// whole books by REST, held against live ones, ``agreed``, ``differed``, ``older`` than
+    /// ours, ``ghosts`` (next to nothing), ``refuted`` (our book was right). ``"relay"``: the
+    /// same of the touch as a relay tells it, of which only what the stream did not come to
+    /// differs. The others are what ``evidence()`` counts, as ``agreed`` and ``differed``:
+    /// ``"change"``, best prices beside a change; ``"touch"``, the channel of best prices or
+    /// the ticker; ``"hash"``; ``"checksum"``; ``"mirror"``, the sibling outcome;
+    /// ``"snapshot"``, whole books in the stream that were asked for; ``"sequence"``, numbers.
+    /// A heartbeat is none.
     fn witnesses(&self, conn: u32) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
         let evidence = self.inner.evidence_on(conn);
         let sum = |kinds: &[Evidence]| kinds.iter().map(|&kind| evidence.of(kind)).sum();
