@@ -173,6 +173,10 @@ class Service:
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
+        # Those first that answer for it: PostgreSQL has one for each client.
+        for child in self._children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
         self._process.send_signal(number)
 
     def _end(self, number: int) -> None:

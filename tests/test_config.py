@@ -11,7 +11,15 @@ from bookfeed.config import Config, EngineConfig, FeedConfig, SpreadConfig
 from bookfeed.errors import BookfeedError, ConfigError
 from bookfeed.rules.pairs import Basket, Ladder, Pair
 from bookfeed.rules.rule import Rule
-from bookfeed.sinks import SINKS, NatsSink, NdjsonSink, RedisSink, SinkOptions, SqliteSink
+from bookfeed.sinks import (
+    SINKS,
+    NatsSink,
+    NdjsonSink,
+    PostgresSink,
+    RedisSink,
+    SinkOptions,
+    SqliteSink,
+)
 from bookfeed.venues import VENUES, FeeSchedule
 from bookfeed.venues.binance import BinanceSection
 from bookfeed.venues.bitstamp import BitstampSection
@@ -161,6 +169,17 @@ book_s = 2.5
 stream_max = 1000
 
 [[sink]]
+kind = "postgres"
+url = "postgresql://me@host:5433/mine"
+schema = "mine"
+trades = true
+prices_s = 1
+books_s = 60
+depth = 5
+keep_days = 7
+keep_mib = 100
+
+[[sink]]
 kind = "redis"
 url = "rediss://host:6380/1"
 preset = "classic"
@@ -175,6 +194,9 @@ lifetimes = {{ book_s = 2.5 }}
 kind = "sqlite"
 path = "/data/feed.sqlite"
 trades = true
+prices_s = 1
+books_s = 60
+depth = 5
 keep_days = 7
 keep_mib = 100
 
@@ -184,6 +206,9 @@ prefix = "poly"
 flush_interval_ms = 20
 sync_interval_s = 0
 rotate_mib = 64
+rotate_minutes = 60
+keep_days = 7
+upload = ["/bin/keep", "-q"]
 
 [terms]
 enabled = true
@@ -195,6 +220,14 @@ reference_doubt = "8"
 volatility_doubt = "1"
 move_ms = 1000
 move_sigmas = "2.5"
+
+[server]
+enabled = false
+host = "::1"
+port = 8701
+token_file = "/run/secrets/token"
+expose = true
+allow_host = ["desk.lan"]
 
 [console]
 refresh_hz = 10
@@ -294,12 +327,17 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert market.min_order_size == "5"
     assert market.neg_risk is False
     assert market.fee == FeeSection("0.07", 2)
-    assert loaded.record == config.RecordConfig("/data", "poly", 20, 0.0, 64)
+    assert loaded.record == config.RecordConfig(
+        "/data", "poly", 20, 0.0, 64, 60, 7.0, ("/bin/keep", "-q")
+    )
     (sink, options), *others = loaded.sinks()
-    assert [type(other) for other, _ in others] == [NatsSink, RedisSink, SqliteSink]
+    assert [type(other) for other, _ in others] == [NatsSink, PostgresSink, RedisSink, SqliteSink]
     assert isinstance(sink, NdjsonSink)
     assert options == SinkOptions("lines", 1000, "spill", "/data/spill", 1_000_000, 2.5)
     assert loaded.console.refresh_hz == 10.0
+    assert loaded.server == config.ServerConfig(
+        False, "::1", 8701, "/run/secrets/token", True, ("desk.lan",)
+    )
     gates = {"max_age_ms": "30000", "cooldown_ms": "0", "proof": "off"}
     gates |= {"min_time_to_close_ms": "0", "min_hold_ms": "0", "allow_poll": "off"}
     spread = {"mode": "bps", "when": "tight", "open": "10", "close": "12.5"}
@@ -322,6 +360,7 @@ def test_the_full_file_names_every_key_there_is() -> None:
         assert f"[{section}" in FULL or f"[[{section}" in FULL
     kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
     kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig, config.TermsConfig)
+    kinds += (config.ServerConfig,)
     for kind in kinds:
         assert all(f"{key} = " in FULL for key in keys(kind))
 

@@ -16,7 +16,7 @@ from sink_records import Records, seqs
 from waiting import until, wait_until
 
 from bookfeed import Batch, Names, SessionError
-from bookfeed.sinks import Given, SinkOptions, SinkSet, SinkStatus, runner, sink_set
+from bookfeed.sinks import Given, NotTaken, SinkOptions, SinkSet, SinkStatus, runner, sink_set
 
 
 class Keeping:
@@ -479,6 +479,37 @@ def test_a_replay_waits_for_its_sinks(kind: type[Keeping | KeepingTask], full: A
     assert sink.closed == 1
     found = status(sinks)
     assert (found.written, found.dropped, found.conflated) == (len(records.kinds), 0, 0)
+
+
+@pytest.mark.parametrize("kind", [Keeping, KeepingTask])
+async def test_what_a_sink_does_not_take_comes_again(kind: type[Keeping | KeepingTask]) -> None:
+    refusals = 4
+
+    def refuse(_batch: Batch) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise NotTaken("not now")
+
+    async def refuse_too(batch: Batch) -> None:
+        refuse(batch)
+
+    sink, records = Keeping(refuse) if kind is Keeping else KeepingTask(refuse_too), Records()
+    sinks = await opened(sink)
+    for _ in range(5):
+        sinks.write(records.any_batch())
+        await asyncio.sleep(0.01)
+    await until(lambda: status(sinks).queued == 0)
+    found = status(sinks)
+    assert (found.written, found.dropped, found.errors) == (len(records.kinds), 0, 4)
+    assert "not now" in found.error
+    assert sink.kept == list(records.kinds), "in order, and each once"
+    refusals = 10**9
+    sinks.write(records.any_batch())
+    await sinks.close()
+    found = status(sinks)
+    assert found.dropped == len(records.kinds) - len(sink.kept) > 0, "it was offered to the end"
+    assert found.state == "closed" and 4 < found.errors < 100, "but not without a pause"
 
 
 def test_a_replay_goes_on_without_a_sink_that_fails() -> None:

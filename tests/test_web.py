@@ -199,6 +199,35 @@ async def test_deflated_messages_say_the_same(server: Server, path: Path, compre
                 pass
 
 
+@pytest.mark.parametrize("compress", [0, 15])
+async def test_messagepack_says_the_same(server: Server, path: Path, compress: int) -> None:
+    msgpack = pytest.importorskip("msgpack")
+    async with served_feed(server, path) as (_, there):
+        asked = there.http.ws_connect(there.at + "/ws?format=msgpack", compress=compress)
+        async with asked as client, there.http.ws_connect(there.at + "/ws") as plain:
+            for one in (client, plain):
+                await say(one, op="subscribe", channel="books", id=7)
+            told = [await client.receive_bytes(timeout=PATIENCE_S) for _ in range(2)]
+            expected = [await message(plain, kind) for kind in ("subscribed", "snapshot")]
+            found = [msgpack.unpackb(one) for one in told]
+            assert found[0] == expected[0]
+            assert found[1]["books"] == expected[1]["books"] and len(found[1]["books"]) == 2
+        for accept, kind in (
+            ("application/msgpack", "application/msgpack"),
+            ("application/x-msgpack;q=0.9, */*", "application/msgpack"),
+            ("application/json, application/msgpack", "application/json"),
+            ("*/*", "application/json"),
+        ):
+            for route in ("/books", "/books/polymarket/none", "/openapi.json"):
+                async with there.http.get(there.at + route, headers={"Accept": accept}) as answer:
+                    data = await answer.read()
+                    assert answer.content_type == kind
+                status, plainly = await there.ask(route)
+                read = msgpack.unpackb if kind == "application/msgpack" else orjson.loads
+                assert (answer.status, read(data)) == (status, plainly)
+        assert (await there.ask("/ws?format=xml"))[0] == 400
+
+
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
 def test_a_frame_is_as_rfc_6455_has_it(size: int) -> None:
     frame = clients.Frame(b"x" * size).packed(0)

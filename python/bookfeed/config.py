@@ -25,7 +25,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
@@ -203,6 +203,9 @@ class RecordConfig:
     flush_interval_ms: Annotated[int, Range(0, 10_000)] = 50
     sync_interval_s: Annotated[float, Range(0, 3_600)] = 1.0
     rotate_mib: Annotated[int, Range(1, 65_536)] = 256
+    rotate_minutes: Annotated[int, Range(0, 1_440)] = 0
+    keep_days: Annotated[float, Range(0, 36_500)] = 0.0
+    upload: tuple[Annotated[str, Text(r"[^\x00]+", "a program or an argument")], ...] = ()
 
 
 TopicText = Annotated[str, Text(r"\S{1,300}", 'a topic, such as "rtds:activity/trades"')]
@@ -289,6 +292,23 @@ class TermsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """``[server]``: a server that `run` and `record` begin, and end, as a process of its own."""
+
+    enabled: bool = True
+    host: Annotated[str, Text(r"[0-9A-Za-z.:-]+", "an address")] = "127.0.0.1"
+    port: Annotated[int, Range(0, 65_535)] = 8_700
+    token_file: Annotated[str | None, Text(r"[^\x00]+", "a path")] = None
+    expose: bool = False
+    allow_host: tuple[Annotated[str, Text(r"[0-9A-Za-z.-]+", "a name of this machine")], ...] = ()
+
+
+def _no_server() -> ServerConfig:
+    """What is meant by a file without the section."""
+    return ServerConfig(enabled=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleConfig:
     """``[console]``: the terminal."""
 
@@ -334,6 +354,8 @@ class Config:
     """``[own]``: the user's own orders and positions."""
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
     """``[console]``: what the terminal shows."""
+    server: ServerConfig = field(default_factory=_no_server)
+    """``[server]``: what is handed out to browsers and bots."""
 
     def __post_init__(self) -> None:
         seen: dict[tuple[str, str], int] = {}
@@ -407,6 +429,22 @@ class Config:
         """All sinks as a feed takes them, not open yet; new ones with each call."""
         return [(section.sink(), section.options()) for section in self.sink]
 
+    def with_sinks(self, texts: Sequence[str], source: str) -> "Config":
+        """With more sinks, each as ``KIND`` or ``KIND,KEY=VALUE,…``; ``source`` names them.
+
+        Raises ``ConfigError`` as ``parse`` does.
+        """
+        tables = []
+        for text in texts:
+            kind, *given = text.split(",")
+            pairs = [one.partition("=") for one in given]
+            for key, equals, _ in pairs:
+                if not key or not equals:
+                    raise ConfigError(source, text, "must be KIND or KIND,KEY=VALUE,…")
+            tables.append({"kind": kind, **{key: Value(value, source) for key, _, value in pairs}})
+        more = parse({"sink": tables}, source).sink
+        return replace(self, sink=(*self.sink, *more))
+
     def writes_stdout(self) -> bool:
         """Whether a sink has standard output to itself."""
         return any(section.stdout for section in self.sink)
@@ -429,7 +467,7 @@ class Config:
         """
         values = asdict(self)
         # Who is told of what changes no book, and where to is nobody's business.
-        del values["alert"]
+        del values["alert"], values["server"]
         for name, section in self.sections.items():
             for secret in section.SECRETS:
                 del values["sections"][name][secret]

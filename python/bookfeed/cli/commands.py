@@ -11,6 +11,7 @@ from bookfeed.cli.options import (
     Commands,
     addresses,
     one_book,
+    outlets,
     output,
     paper,
     simulated,
@@ -44,6 +45,7 @@ def add_run(commands: Commands) -> None:
         codes=SERVICE,
     )
     source(run)
+    outlets(run)
     why(run)
     wanted(run)
     run.add_argument(
@@ -125,6 +127,9 @@ def add_serve(commands: Commands) -> None:
         metavar="S",
         help="push every S seconds (default: %(default)g)",
     )
+    serve.add_argument(
+        "--exit-with-parent", action="store_true", help="end when standard input is closed"
+    )
 
 
 def add_record(commands: Commands) -> None:
@@ -144,6 +149,7 @@ def add_record(commands: Commands) -> None:
         metavar="DIR",
         help="where to write (default: directory in [record] of the file, else recordings)",
     )
+    outlets(record)
     output(record, "table on a terminal, else ndjson")
 
 

@@ -217,6 +217,24 @@ def source(parser: argparse.ArgumentParser) -> None:
     simulated(parser.add_argument_group("with --demo or --sim"), markets=4, rate=400)
 
 
+def outlets(parser: argparse.ArgumentParser) -> None:
+    """Where it goes besides."""
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="begin `bookfeed serve` beside it: dashboard, WebSockets and HTTP at "
+        "http://127.0.0.1:8700/, or as [server] of the file says",
+    )
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="KIND,KEY=VALUE,…",
+        help="write records into this sink, too, with keys as in a [[sink]] of the file, such as "
+        "sqlite,path=feed.sqlite; may be given several times",
+    )
+
+
 def mode(parser: argparse.ArgumentParser) -> None:
     """How the venue of a capture spoke."""
     parser.add_argument(

@@ -16,6 +16,7 @@ from bookfeed._bookfeed import Engine
 from bookfeed.cli.notify import Service
 from bookfeed.cli.paper import engine_options
 from bookfeed.cli.reloading import Reloading
+from bookfeed.cli.serving import serving, with_socket
 from bookfeed.cli.source import Source, opened
 from bookfeed.clock import AnchoredClock
 from bookfeed.config import Config
@@ -65,10 +66,18 @@ def follow(
     shown if a sink has standard output to itself; raises ``ConfigError`` if ``args`` want it too,
     and at the end ``SessionError`` for venues that were never reached.
     """
+    if args.sink:
+        source = source._replace(config=source.config.with_sinks(args.sink, "--sink"))
     if args.output is not None and source.config.writes_stdout():
         problem = f"a sink writes to standard output; leave --output {args.output} out"
         raise ConfigError(source.name, "sink", problem)
     clock = AnchoredClock()
+    serves = args.serve or source.config.server.enabled
+    url = ""
+
+    def told() -> str:
+        return f"{url}, {hint()}" if url else hint()
+
     watch = Watch(source.name, engine, clock, why=why, wanted=wanted)
     hz = source.config.console.refresh_hz
     if source.config.writes_stdout():
@@ -77,10 +86,21 @@ def follow(
         # Not before: Textual is an extra.
         from bookfeed.top.on_screen import OnScreen
 
-        show = OnScreen(watch, clock, wanted, hz, hint)
+        show = OnScreen(watch, clock, wanted, hz, told)
     else:
-        show = show_for(args.output, watch, hz, hint, every_s)
-    run_loop(_follow(args.seconds, source, watch, show, clock, recorder, more))
+        show = show_for(args.output, watch, hz, told, every_s)
+    if not serves:
+        run_loop(_follow(args.seconds, source, watch, show, clock, recorder, more))
+        return
+
+    async def served(source: Source, path: str) -> None:
+        nonlocal url
+        async with serving(source.config.server, path) as url:
+            print(f"serving {url}", file=sys.stderr, flush=True)
+            await _follow(args.seconds, source, watch, show, clock, recorder, more)
+
+    with with_socket(source) as (followed, path):
+        run_loop(served(followed, path))
 
 
 def _can_draw() -> bool:

@@ -5,6 +5,8 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,8 @@ async def _serve(args: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in ending_signals():
         loop.add_signal_handler(number, ended.set)
+    if args.exit_with_parent:
+        threading.Thread(target=_watch_stdin, args=(loop, ended), daemon=True).start()
     running = asyncio.create_task(server.run())
     waiting = asyncio.create_task(ended.wait())
     try:
@@ -79,3 +83,15 @@ async def _push(server: "Server", endpoint: str, every_s: float) -> None:
 
     pushing = Pushing(server.world, server.counts, endpoint or None, every_s=every_s)
     await pushing.run()
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """Waits in a thread of its own until standard input ends: whoever began this is gone then.
+
+    It reads the descriptor: a buffered read would hold a lock that the interpreter's end wants.
+    """
+    with contextlib.suppress(OSError):
+        while os.read(sys.stdin.fileno(), 4_096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended before
+        loop.call_soon_threadsafe(ended.set)

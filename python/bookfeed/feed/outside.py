@@ -4,7 +4,7 @@ It is asked on the feed's loop. So whatever grows with the number of books comes
 and who asks lets the loop go on between two of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from bookfeed._bookfeed import Histogram
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import Clock
 from bookfeed.names import name_of, short
+from bookfeed.own.events import OwnEvent, OwnFill
 from bookfeed.own.view import Account
 from bookfeed.records.objects import book_object
 from bookfeed.records.update import touch_record
@@ -92,6 +93,15 @@ class Outside:
         name = name_of(self._feed.names, instrument)
         return book_object(view.freeze(), name, depth)
 
+    def fills(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Have ``take`` called with each fill of the user's own, whenever its status changes."""
+
+        def heard(event: OwnEvent) -> None:
+            if isinstance(event, OwnFill):
+                take(_fill(event))
+
+        self._feed.on_own(heard)
+
     def _markets(self, whole: bool) -> Iterator[Mapping[str, Any]]:
         """What is known of each market, where it is another than was told before."""
         if whole:
@@ -162,6 +172,26 @@ def _histogram(histogram: Histogram) -> dict[str, Any]:
         **named,
         "max": histogram.max,
         "mean": histogram.mean,
+    }
+
+
+def _fill(fill: OwnFill) -> dict[str, Any]:
+    return {
+        "ts_recv_ns": fill.ts_recv,
+        "ts_event_ns": fill.ts_event,
+        "venue": fill.venue,
+        "market": fill.market,
+        "symbol": fill.symbol,
+        "trade_id": fill.key.trade_id,
+        "order_id": fill.key.order_id,
+        "ordinal": fill.key.ordinal,
+        "side": fill.side,
+        "price_e9": fill.price_e9,
+        "qty_e8": fill.qty_e8,
+        "fee_e9": fill.fee_e9,
+        "maker": fill.maker,
+        "status": fill.status,
+        "source": fill.source,
     }
 
 

@@ -155,4 +155,7 @@ def journal(config: Config, source: str, directory: Path | None = None) -> Journ
         flush_interval_s=record.flush_interval_ms / 1e3,
         sync_interval_s=record.sync_interval_s,
         rotate_bytes=record.rotate_mib * _MIB,
+        rotate_s=record.rotate_minutes * 60.0,
+        upload=record.upload,
+        keep_days=record.keep_days,
     )

@@ -13,7 +13,7 @@ from bookfeed.recordings.kinds import JOURNAL_MAGIC
 from bookfeed.recordings.listing import recorded_engine
 from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Record
-from bookfeed.recordings.segments import SUFFIX
+from bookfeed.recordings.upkeep import SUFFIX
 
 # What an imported capture says of where it came from.
 CAPTURE_SOURCE: Final = "capture"

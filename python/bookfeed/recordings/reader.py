@@ -17,7 +17,7 @@ from bookfeed._bookfeed import JournalReader
 from bookfeed.errors import JournalError
 from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import RecordTuple
-from bookfeed.recordings.segments import SUFFIX
+from bookfeed.recordings.upkeep import SUFFIX
 
 NOT_ENDED: Final = "no end mark: cut short between two blocks, or still being written"
 

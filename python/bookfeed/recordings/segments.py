@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from bookfeed.errors import JournalError
+from bookfeed.recordings.upkeep import SUFFIX, Upkeep
 
-SUFFIX: Final = ".bfj"
 # A block closes at this uncompressed size.
 BLOCK_BYTES: Final = 64 * 1024
 # Offset in a block of its record count, a little-endian u32.
@@ -111,6 +111,8 @@ class SegmentFiles:
         *,
         rotate_bytes: int,
         sync_interval_s: float,
+        rotate_s: float = 0.0,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.written = 0
         self.synced = 0
@@ -123,6 +125,9 @@ class SegmentFiles:
         self._metadata: Final = metadata
         self._header: Final = header
         self._rotate_bytes: Final = rotate_bytes
+        self._rotate_s: Final = rotate_s
+        self._upkeep: Final = upkeep
+        self._period = 0
         self._sync_interval_s: Final = sync_interval_s
         self._unsynced: list[bytes] = []
         self._unsynced_bytes = 0
@@ -220,13 +225,14 @@ class SegmentFiles:
         """Closes the segment."""
         if self._file is not None:
             self._file.close()
+            self._finish(self._file.path)
             self._file = None
 
     def discard(self) -> None:
         """Closes the segment and deletes it: nothing was recorded."""
-        file = self._file
-        self.close()
+        file, self._file = self._file, None
         if file is not None:
+            file.close()
             file.remove()
 
     def _takes_more(self) -> bool:
@@ -243,7 +249,10 @@ class SegmentFiles:
 
     def _rotate_if_full(self, block_bytes: int) -> None:
         file = self._file
-        if file is None or file.size + block_bytes <= self._rotate_bytes:
+        if file is None:
+            return
+        over = self._rotate_s > 0 and self._period_now() != self._period
+        if file.size + block_bytes <= self._rotate_bytes and not over:
             return
         if file.size == self._begun_size:
             return  # one block larger than a segment may be has a segment of its own
@@ -252,6 +261,7 @@ class SegmentFiles:
             return  # given up instead, or the sync has to wait: rotate at a later block
         file.close()
         self._file = None
+        self._finish(file.path)
         try:
             self._file = self._begin_segment({"previous": file.path.name})
         except OSError as error:
@@ -296,6 +306,8 @@ class SegmentFiles:
         if abandoned is not None and abandoned.synced_size == 0:
             # All its blocks are in the new segment; a disk that keeps failing must not be filled.
             abandoned.remove()
+        elif abandoned is not None:
+            self._finish(abandoned.path)
 
     def _begin_segment(self, extra: Mapping[str, object] | None = None) -> NewFile:
         file = self._next_file()
@@ -307,8 +319,19 @@ class SegmentFiles:
             file.remove()
             raise
         self._begun_size = file.size
+        self._period = self._period_now()
+        if self._upkeep is not None:
+            self._upkeep.begun(file.path)
         self.segments += 1
         return file
+
+    def _period_now(self) -> int:
+        """Which of the periods that segments are of it is, by the clock of people: UTC."""
+        return int(time.time() // self._rotate_s) if self._rotate_s else 0
+
+    def _finish(self, path: Path) -> None:
+        if self._upkeep is not None:
+            self._upkeep.finished(path)
 
     def _next_file(self) -> NewFile:
         path = self._directory

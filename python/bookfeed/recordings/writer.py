@@ -15,7 +15,7 @@ import re
 import secrets
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from bookfeed._bookfeed import JournalEncoder, __version__
 from bookfeed.errors import JournalError
 from bookfeed.recordings.kinds import Kind, RecordTuple
 from bookfeed.recordings.segments import BLOCK_BYTES, NewFile, SegmentFiles, segment_metadata
+from bookfeed.recordings.upkeep import Upkeep
 from bookfeed.threads import begin
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -65,7 +66,10 @@ class JournalWriter:
     ``JournalError`` if the first segment cannot be created. Later trouble shows in ``status``.
 
     ``config_hash`` and ``notes`` (JSON values; no secrets) go into every segment's header.
-    ``sync_interval_s`` 0 syncs after every write.
+    ``sync_interval_s`` 0 syncs after every write. A segment ends at ``rotate_bytes`` and whenever
+    another period of ``rotate_s`` seconds begins by the clock: 3,600 is every full hour, 0 never.
+    ``upload`` is a command that is run with the path of each finished segment; recordings are
+    removed ``keep_days`` after they ended (``recordings/upkeep.py``).
     """
 
     def __init__(
@@ -78,6 +82,9 @@ class JournalWriter:
         flush_interval_s: float = 0.05,
         sync_interval_s: float = 1.0,
         rotate_bytes: int = 256 * 1024 * 1024,
+        rotate_s: float = 0.0,
+        upload: Sequence[str] = (),
+        keep_days: float = 0.0,
         buffer_bytes_max: int = 64 * 1024 * 1024,
         level: int = 3,
     ) -> None:
@@ -99,6 +106,7 @@ class JournalWriter:
         self._stopping = False
         self._wake: Final = threading.Event()
         self._progress: Final = threading.Condition()
+        self._upkeep: Final = Upkeep(Path(directory), prefix, command=upload, keep_days=keep_days)
         self._disk: Final = SegmentFiles(
             Path(directory),
             prefix,
@@ -106,11 +114,14 @@ class JournalWriter:
             self._encoder.header,
             rotate_bytes=rotate_bytes,
             sync_interval_s=sync_interval_s,
+            rotate_s=rotate_s,
+            upkeep=self._upkeep,
         )
         try:
             self._thread: Final = begin(self._run, "bookfeed-journal")
         except OSError as error:
             self._disk.discard()
+            self._upkeep.close()
             raise JournalError(f"cannot record to {directory}: {error.strerror}") from error
 
     @property
@@ -200,6 +211,8 @@ class JournalWriter:
             self._wake.set()
         self._thread.join(timeout_s)
         told, self._ended = self._ended, True
+        if not told:
+            self._upkeep.close()
         status = self.status()
         unsafe = status.records_written - status.records_synced
         if (status.records_dropped or unsafe) and not told:

@@ -10,6 +10,7 @@ from bookfeed.sinks.base import (
     Beating,
     BookReading,
     Books,
+    NotTaken,
     Sink,
     SinkOptions,
     SinkSection,
@@ -17,6 +18,7 @@ from bookfeed.sinks.base import (
 )
 from bookfeed.sinks.nats import NatsSection, NatsSink
 from bookfeed.sinks.ndjson import NdjsonSection, NdjsonSink
+from bookfeed.sinks.postgres import PostgresSection, PostgresSink
 from bookfeed.sinks.redis import RedisSection, RedisSink
 from bookfeed.sinks.sink_set import Given, SinkSet
 from bookfeed.sinks.socket import SocketSection, SocketSink
@@ -26,6 +28,7 @@ SINKS: Final[dict[str, type[SinkSection]]] = {
     # A sink that does not say what it is is refused as one of the first kind.
     "ndjson": NdjsonSection,
     "nats": NatsSection,
+    "postgres": PostgresSection,
     "redis": RedisSection,
     "socket": SocketSection,
     "sqlite": SqliteSection,
@@ -39,6 +42,8 @@ __all__ = [
     "Given",
     "NatsSink",
     "NdjsonSink",
+    "NotTaken",
+    "PostgresSink",
     "RedisSink",
     "Sink",
     "SinkOptions",

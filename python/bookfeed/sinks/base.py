@@ -30,6 +30,14 @@ Full = Literal["conflate", "drop_oldest", "spill"]
 SinkState = Literal["opening", "running", "failing", "closed", "abandoned"]
 
 
+class NotTaken(Exception):
+    """What ``write`` raises if the same batch is to come again, after a moment, and not be lost.
+
+    Nothing of the batch may have been taken, or the sink must know how much. Newer records wait
+    in the queue, whose bound and policy are as ever.
+    """
+
+
 class Sink(Protocol):
     """Where records go when they leave the feed: three methods, all plain or all ``async def``.
 
@@ -51,7 +59,8 @@ class Sink(Protocol):
 
         The batch is never empty and may be kept: its bytes do not change. An error raised here is
         counted and logged, the records of this batch are counted as dropped, and the next batch
-        comes as if nothing had happened; after some failures in a row, a little later.
+        comes as if nothing had happened; after some failures in a row, a little later. After
+        ``NotTaken`` the same batch comes again.
         """
         ...
 
@@ -106,6 +115,13 @@ class Source(Protocol):
 
     def book(self, instrument: int, depth: int) -> Mapping[str, Any] | None:
         """One book with ``depth`` levels a side; ``None`` if there is no such book."""
+        ...
+
+    def fills(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Have ``take`` called on the feed's loop with each fill of the user's own from now on.
+
+        It is told again whenever its status changes. Keys are those of the table ``fills``.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from bookfeed._bookfeed import Batch
 from bookfeed.log import RateLimitedLog
 from bookfeed.names import Names
-from bookfeed.sinks.base import Beating, Sink, SinkOptions, SinkState, SinkStatus
+from bookfeed.sinks.base import Beating, NotTaken, Sink, SinkOptions, SinkState, SinkStatus
 from bookfeed.sinks.policies import Queue, WouldBlock, queue_for
 from bookfeed.threads import begin, in_a_thread
 
@@ -26,6 +26,8 @@ from bookfeed.threads import begin, in_a_thread
 FAILURES_IN_A_ROW: Final = 3
 BACKOFF_MIN_S: Final = 0.1
 BACKOFF_MAX_S: Final = 30.0
+# How long between two offers of a batch to a sink that does not take it, while the feed closes.
+ASKED_AGAIN_S: Final = 0.05
 # Of the time for closing, what may go to writing what waits; the rest is for `close` itself.
 DRAIN_PART: Final = 0.75
 
@@ -64,6 +66,8 @@ class Runner(ABC):
         self._awaited = True
         self._beats: Final = sink if isinstance(sink, Beating) else None
         self._beat_due = False
+        # A batch that the sink has not taken, and that comes before all that waits.
+        self._held: Batch | None = None
         self.opened = False
         self.ended = False
         self.refusal: BaseException | None = None
@@ -284,11 +288,16 @@ class ThreadRunner(Runner):
 
     def _write_all(self) -> None:
         self._beat_if_due()
-        while self._may_drain() and (batch := self.queue.take()) is not None:
+        while self._may_drain() and (batch := self._held or self.queue.take()) is not None:
             if self._state == "abandoned":  # while a disk was slow
                 return
+            self._held = None
             try:
                 self._called(self._sink.write(batch))
+            except NotTaken as error:
+                self._held = batch
+                self._call_failed("write", error)
+                self._leave_alone()
             except BaseException as error:
                 self._call_failed("write", error, len(batch))
                 self._leave_alone()
@@ -311,6 +320,9 @@ class ThreadRunner(Runner):
             self._wrote(0)
 
     def _leave_alone(self) -> None:
+        if self._held is not None and self.stopping:
+            # Until there is no time left it is asked again and again, but not without a pause.
+            time.sleep(ASKED_AGAIN_S)
         self._stopped.wait(self._pause_s())
 
     def _called(self, result: object) -> None:
@@ -382,9 +394,14 @@ class TaskRunner(Runner):
 
     async def _write_all(self) -> None:
         await self._beat_if_due()
-        while self._may_drain() and (batch := await self._take()) is not None:
+        while self._may_drain() and (batch := self._held or await self._take()) is not None:
+            self._held = None
             try:
                 await _awaited(self._sink.write(batch))
+            except NotTaken as error:
+                self._held = batch
+                self._call_failed("write", error)
+                await self._leave_alone()
             except BaseException as error:
                 self._raise_ours(error)
                 self._call_failed("write", error, len(batch))
@@ -425,6 +442,8 @@ class TaskRunner(Runner):
             return await asyncio.wrap_future(in_a_thread(self.queue.take, "bookfeed-disk"))
 
     async def _leave_alone(self) -> None:
+        if self._held is not None and self.stopping:
+            await asyncio.sleep(ASKED_AGAIN_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pause_s()):
                 await self._stopped.wait()

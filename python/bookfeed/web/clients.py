@@ -11,6 +11,8 @@ from typing import Any, Final
 import orjson
 from aiohttp import WSCloseCode, web
 
+from bookfeed.web.formats import Format, as_msgpack
+
 COMMAND_BYTES_MAX: Final = 4_096
 COMMANDS_A_SECOND: Final = 20
 DEPTH_MAX: Final = 16
@@ -25,37 +27,39 @@ PONG_S: Final = 5.0
 """How long it may take to answer."""
 
 _PING: Final = b"\x89\x00"
-_TEXT: Final = 0x81
-_TEXT_DEFLATED: Final = 0xC1
+# The first byte of a message: whole, of text or bytes, and whether it is deflated.
+_FIRST: Final[dict[Format, int]] = {"json": 0x81, "msgpack": 0x82}
+_DEFLATED: Final = 0x40
 # Shorter messages grow by being deflated.
 _DEFLATE_BYTES_MIN: Final = 128
 
 
 class Frame:
-    """One text message as it goes out, the same bytes to everybody; deflated once a window size."""
+    """One message as it goes out, the same bytes to everybody; made once a format and window."""
 
     def __init__(self, content: object) -> None:
         self._payload: Final = content if isinstance(content, bytes) else orjson.dumps(content)
-        self._made: Final[dict[int, bytes]] = {}
+        self._made: Final[dict[tuple[Format, int], bytes]] = {}
 
-    def packed(self, window_bits: int) -> bytes:
+    def packed(self, window_bits: int, wanted: Format = "json") -> bytes:
         """The frame; ``window_bits`` is 0 for who takes nothing deflated.
 
         Each message begins with an empty window, which the other side need not know.
         """
         if len(self._payload) < _DEFLATE_BYTES_MIN:
             window_bits = 0
-        made = self._made.get(window_bits)
+        made = self._made.get((wanted, window_bits))
         if made is None:
-            made = self._made[window_bits] = self._make(window_bits)
+            made = self._made[wanted, window_bits] = self._make(window_bits, wanted)
         return made
 
-    def _make(self, window_bits: int) -> bytes:
+    def _make(self, window_bits: int, wanted: Format) -> bytes:
+        payload = as_msgpack(self._payload) if wanted == "msgpack" else self._payload
         if not window_bits:
-            return _framed(_TEXT, self._payload)
+            return _framed(_FIRST[wanted], payload)
         packer = zlib.compressobj(1, zlib.DEFLATED, -max(window_bits, 9))
-        packed = packer.compress(self._payload) + packer.flush(zlib.Z_SYNC_FLUSH)
-        return _framed(_TEXT_DEFLATED, packed[:-4])
+        packed = packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)
+        return _framed(_FIRST[wanted] | _DEFLATED, packed[:-4])
 
 
 def _framed(first: int, payload: bytes) -> bytes:
@@ -84,6 +88,7 @@ class Client:
     __slots__ = (
         "_asked_s",
         "_commands",
+        "_format",
         "_heard_s",
         "_left",
         "_second",
@@ -98,8 +103,15 @@ class Client:
         "subscriptions",
     )
 
-    def __init__(self, socket: web.WebSocketResponse, transport: Any, now_s: float) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        transport: Any,
+        now_s: float,
+        wanted: Format = "json",
+    ) -> None:
         self.socket: Final = socket
+        self._format: Final = wanted
         self._transport: Final = transport
         self._window_bits: Final[int] = socket.compress or 0
         self._taken_s = self._heard_s = self._asked_s = now_s
@@ -129,7 +141,7 @@ class Client:
             if subscription is not None:
                 self.missed.add(subscription)
             return
-        packed = frame.packed(self._window_bits)
+        packed = frame.packed(self._window_bits, self._format)
         self._sent += len(packed)
         transport.write(packed)
 

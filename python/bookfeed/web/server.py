@@ -22,6 +22,7 @@ from bookfeed.web import dashboard
 from bookfeed.web.channels import Channels, Subscription, Unknown
 from bookfeed.web.clients import COMMAND_BYTES_MAX, Client, Frame, Refused
 from bookfeed.web.door import Door, Rules
+from bookfeed.web.formats import as_asked, of_socket
 from bookfeed.web.rest import Rest
 from bookfeed.web.world import World
 
@@ -178,7 +179,7 @@ class Server:
                 raise web.HTTPForbidden(text="show the token: Authorization: Bearer …")
             if not shown and not sockets and request.path not in self._open:
                 raise web.HTTPUnauthorized(text="show the token: Authorization: Bearer …")
-            response = await handler(request)
+            response = as_asked(request, await handler(request))
         except web.HTTPException as error:
             response = web.Response(status=error.status, text=error.text)
         if not response.prepared:
@@ -194,6 +195,7 @@ class Server:
         return await self._serve(request, [])
 
     async def _serve(self, request: web.Request, begin: list[Subscription]) -> web.StreamResponse:
+        speaks = of_socket(request)
         opened = web.WebSocketResponse(
             timeout=CLOSE_S,
             max_msg_size=COMMAND_BYTES_MAX,
@@ -203,7 +205,7 @@ class Server:
         await opened.prepare(request)
         loop = asyncio.get_running_loop()
         _bound(request)
-        client = Client(opened, request.transport, self._passed_s)
+        client = Client(opened, request.transport, self._passed_s, speaks)
         try:
             if not self._door.shown(request):
                 await self._await_token(client, request.remote or "")
