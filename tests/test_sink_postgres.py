@@ -157,7 +157,7 @@ def deafen(sink: PostgresSink) -> None:
         def __getattr__(self, name: str) -> Any:
             return Deaf if name == "transaction" else getattr(link, name)
 
-    sink._link = Half()  # type: ignore[assignment]  # noqa: SLF001
+    sink._link = Half()  # noqa: SLF001
 
 
 async def test_a_write_whose_answer_was_lost_is_there_once(
