@@ -64,8 +64,13 @@ def test_a_demo_is_shown_and_kept_and_nothing_is_left_of_it(here: Path) -> None:
     ) as run:
         try:
             assert run.stderr is not None
-            line = next(line for line in run.stderr if line.startswith("serving "))
-            url = line.split()[1]
+            said = []
+            for line in run.stderr:
+                said.append(line)
+                if line.startswith("serving "):
+                    break
+            assert said and said[-1].startswith("serving "), "".join(said)
+            url = said[-1].split()[1]
 
             def shown() -> bool:
                 told = asked(f"{url}books")
