@@ -22,7 +22,7 @@ from bookfeed.cli import main
 from bookfeed.errors import BookfeedError, JournalError
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.reader import Journal
-from bookfeed.recordings.segments import SUFFIX
+from bookfeed.recordings.upkeep import SUFFIX
 
 TS: Final = 1_790_000_000_000_000_000
 NAMES: Final = (
