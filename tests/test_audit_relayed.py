@@ -46,7 +46,7 @@ def test_whatever_clears_a_book_clears_it_here() -> None:
         elif cleared == "gone past":
             one.ts_event = T + S
         elif cleared == "void":
-            touches.take({"bid_e9": None, "ask_e9": None}, one, T + 2 * S)  # type: ignore[dict-item]
+            touches.take({"bid_e9": None, "ask_e9": None}, one, T + 2 * S)
         else:
             one.state, one.cause = "suspect", "withheld"
         assert overdue(touches, one, T + 60 * S) == [], cleared

@@ -48,15 +48,6 @@ class World:
     def answers(self, what: str) -> int:
         return self.feed.counters()[f"touches_{what}"]
 
-    def is_true(self, symbol: str) -> bool:
-        bid, ask = self.venue.venue.touch(symbol)
-        view = self.feed.book(symbol)
-        return (view.best_bid_e9, view.best_ask_e9) == (_e9(bid), _e9(ask))
-
-
-def _e9(price: str) -> int:
-    return round(float(price) * 1e9)
-
 
 def markets_of(venue: SimServer) -> list[Market]:
     return [
@@ -197,7 +188,7 @@ async def test_where_there_is_no_relay_nothing_is_missing(caplog: pytest.LogCapt
             {"relay_urls": {"polybolt": made.relay.url}},
             {"rest_url": made.venue.rest_url, "touches": 0},
         ):
-            async with Feed(markets_of(made.venue), url=made.venue.url, **arguments) as feed:  # type: ignore[arg-type]
+            async with Feed(markets_of(made.venue), url=made.venue.url, **arguments) as feed:
                 await feed.wait_live(timeout_s=20)
                 await asyncio.sleep(0.3)
                 assert feed.touches() == "off"

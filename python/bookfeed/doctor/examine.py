@@ -85,8 +85,8 @@ async def examine(what: Examination, tell: Tell) -> None:
         for finding in (*first, *await visit):
             tell(finding)
     for witness in beside:
-        if (finding := await witness) is not None:
-            tell(finding)
+        if (said := await witness) is not None:
+            tell(said)
     for asked in own:
         tell(await asked)
     await _listen(what, patients, tell)
