@@ -198,12 +198,12 @@ async def test_a_beat_whose_answer_was_lost_does_not_stand_for_the_batch_after_i
 async def test_a_server_that_hangs_holds_up_nobody(
     postgres_server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "TIMEOUT_S", 0.3)
     records = Records()
     sinks = SinkSet(
         [PostgresSink(postgres_server.url, choice=Choice(trades=True))], Names(), Engine()
     )
     await sinks.open()
+    monkeypatch.setattr(postgres, "TIMEOUT_S", 0.3)
     postgres_server.pause()
     sinks.write(records.batch([(TRADE, 1)]))
     await until(lambda: sinks.status()[0].state == "failing")

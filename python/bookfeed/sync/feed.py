@@ -262,6 +262,7 @@ class Feed:
     # The user's own orders and positions.
 
     account = _asked(on_loop.Feed.account)
+    accounts = _asked(on_loop.Feed.accounts)
     own_resting = _asked(on_loop.Feed.own_resting)
     levels_net = _asked(on_loop.Feed.levels_net)
     takes_own = _asked(on_loop.Feed.takes_own)
