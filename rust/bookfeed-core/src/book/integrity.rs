@@ -179,13 +179,16 @@ pub(crate) const EVIDENCE_KINDS: usize = Evidence::NAMES.len();
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvidenceCounts([u64; EVIDENCE_KINDS]);
 
+const USUAL: [Evidence; 3] = [Evidence::BboMatch, Evidence::MirrorMatch, Evidence::InSequence];
+/// How many kinds the usual messages are evidence of.
+pub(crate) const USUAL_KINDS: usize = USUAL.len();
+
 /// What the usual messages are evidence of is counted last, side by side.
 const PLACES: [usize; EVIDENCE_KINDS] = {
-    let usual = [Evidence::BboMatch, Evidence::MirrorMatch, Evidence::InSequence];
     let mut places = [usize::MAX; EVIDENCE_KINDS];
     let mut last = 0;
-    while last < usual.len() {
-        places[usual[last] as usize] = EVIDENCE_KINDS - 1 - last;
+    while last < USUAL_KINDS {
+        places[USUAL[last] as usize] = EVIDENCE_KINDS - 1 - last;
         last += 1;
     }
     let (mut kind, mut next) = (0, 0);

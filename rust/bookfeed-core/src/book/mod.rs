@@ -22,7 +22,7 @@ use crate::sequence::stitch::Stitch;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::time::Nanos;
 use beside::Beside;
-use integrity::{Cause, Doubt, Evidence, EvidenceCounts, State};
+use integrity::{Cause, Doubt, EVIDENCE_KINDS, Evidence, EvidenceCounts, State, USUAL_KINDS};
 use level_log::LevelLog;
 use probe::{Probe, Reach};
 use proof::book_hash::{HexHash, hex_hash};
@@ -64,6 +64,13 @@ impl Touch {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Line;
+
+/// As many words as have the counts of usual messages, the last of all counts, begin a line.
+const FILLING: usize = {
+    const LINE_WORDS: usize = 8;
+    let before = 1 + EVIDENCE_KINDS - USUAL_KINDS;
+    (LINE_WORDS - before % LINE_WORDS) % LINE_WORDS
+};
 
 /// A book and its standing: what every message touches. A usual message looks at the first few
 /// lines of memory, and at one or two of those that hold what changed lately.
@@ -134,6 +141,7 @@ pub struct Book {
     pub(crate) _other_lines: Line,
     /// Version that a whole book by REST, beside the stream, was last seen to match, or `u64::MAX`.
     pub rest_version: u64,
+    pub(crate) _filling: [u64; FILLING],
     /// Counts of matches and mismatches by kind.
     pub evidence: EvidenceCounts,
     /// What the message in hand changes, while somebody asked for that.
@@ -377,6 +385,7 @@ impl Default for Book {
             _fourth_line: Line,
             _fifth_line: Line,
             _other_lines: Line,
+            _filling: [0; FILLING],
         }
     }
 }
