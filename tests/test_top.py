@@ -24,6 +24,7 @@ from bookfeed.top.app import TABS, Top
 from bookfeed.top.desk import DELAYS_KEPT, BookLine, Desk, Thresholds
 from bookfeed.top.look import KEYS, Keys, Ladder
 from bookfeed.top.near import far
+from bookfeed.top.pairs import PairRow
 
 RULES = [Rule("spread", {"mode": "bps", "open": "20"})]
 HOSTILE = "雨\x1b[2J🚀[red]\u202e"
@@ -255,3 +256,24 @@ def test_only_wanted_signals_are_listed() -> None:
 
 def test_the_page_of_keys_names_every_list() -> None:
     assert KEYS[0][0].startswith(f"1 … {len(TABS)},")
+
+
+def test_what_a_pair_costs_is_the_event_here_and_its_opposite_there() -> None:
+    """Either way round; a leg may be the opposite itself, and steps of a ladder have no sum."""
+    here = {"live": True, "outcome": "Yes", "bid": "0.68", "ask": "0.82"}
+    there = {"live": True, "outcome": "Yes", "bid": "0.74", "ask": "0.77"}
+
+    def row(rule: str, *polarities: str, outcome: str = "yes") -> PairRow:
+        legs = [{"outcome": "yes", "polarity": one} for one in polarities]
+        legs[-1]["outcome"] = outcome
+        return PairRow("1", {"rule": rule, "legs": legs}, [here, there])
+
+    same = row("box", "same", "same")
+    assert (same.cost, same.proceeds) == pytest.approx((0.82 + 0.26, 0.74 + 0.18))
+    inverted = row("strike_gap", "same", "inverted", outcome="no")
+    assert (inverted.cost, inverted.proceeds) == pytest.approx((same.cost, same.proceeds))
+    basket = row("basket", "same", "same")
+    assert (basket.cost, basket.proceeds) == pytest.approx((1.59, 1.42))
+    assert row("ladder", "same", "same").cost is None
+    unknown = row("box", "same", "same")._replace(touches=[here, None])
+    assert unknown.cost is None

@@ -11,6 +11,9 @@ from bookfeed.top.tabs import Tab
 # Pairs, baskets and ladders: rules whose legs are told.
 
 
+_PAIRS: Final = ("box", "strike_gap")
+
+
 class PairRow(NamedTuple):
     """A rule with its legs' books as they stand; ``None`` for one that is not there."""
 
@@ -20,18 +23,38 @@ class PairRow(NamedTuple):
 
     @property
     def cost(self) -> float | None:
-        """What one of each leg costs now; ``None`` unless every one may be believed."""
-        return _sum([self._price(at, buys=True) for at in range(len(self.touches))])
+        """What that costs now of which exactly one pays; ``None`` unless all may be believed."""
+        return self._all(buys=True)
 
     @property
     def proceeds(self) -> float | None:
-        """What one of each leg brings now."""
-        return _sum([self._price(at, buys=False) for at in range(len(self.touches))])
+        """What the same brings now."""
+        return self._all(buys=False)
 
     @property
     def live(self) -> int:
         """How many of the legs may be believed."""
         return sum(one is not None and one["live"] for one in self.touches)
+
+    def _all(self, *, buys: bool) -> float | None:
+        """Of a basket all legs; of a pair the event on one leg, and that it does not happen on the
+        other, whichever way is better. Steps of a ladder pay together: their sum says nothing.
+        """
+        kind = self.rule["rule"]
+        if kind == "basket":
+            return _sum([self._price(at, buys=buys) for at in range(len(self.touches))])
+        if kind not in _PAIRS:
+            return None
+        prices = [(self._event(at, buys=buys), self._event(1 - at, buys=not buys)) for at in (0, 1)]
+        ways = [happens + 1 - other for happens, other in prices
+                if happens is not None and other is not None]  # fmt: skip
+        return (min if buys else max)(ways, default=None)
+
+    def _event(self, at: int, *, buys: bool) -> float | None:
+        """The price of the pair's event, on a leg that may pay when it does not happen."""
+        inverted = self.rule["legs"][at]["polarity"] == "inverted"
+        price = self._price(at, buys=buys != inverted)
+        return 1 - price if inverted and price is not None else price
 
     def _price(self, at: int, *, buys: bool) -> float | None:
         """Of an outcome that has no book of its own: the other one's, from the other side."""
