@@ -25,9 +25,12 @@ def threads() -> list[str]:
 
 def test_books_updates_and_signals_without_a_loop(venue: SimServer) -> None:
     markets = markets_of(venue)
+    with (
+        Feed(markets[:1], url="ws://127.0.0.1:1") as nowhere,
+        pytest.raises(TimeoutError, match="not live"),
+    ):
+        nowhere.wait_live(timeout_s=0)
     with Feed(markets[:1], url=venue.url, rules=[SPREAD]) as feed:
-        with pytest.raises(TimeoutError, match="not live"):
-            feed.wait_live(timeout_s=0)
         assert feed.wait_live(PATIENCE_S) == []
         yes = markets[0].symbols[0]
         kinds = {update.kind for update, _ in zip(feed, range(40), strict=False)}
