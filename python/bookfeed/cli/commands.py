@@ -10,6 +10,7 @@ from bookfeed.cli.options import (
     WORK,
     Commands,
     addresses,
+    child,
     one_book,
     outlets,
     output,
@@ -127,9 +128,7 @@ def add_serve(commands: Commands) -> None:
         metavar="S",
         help="push every S seconds (default: %(default)g)",
     )
-    serve.add_argument(
-        "--exit-with-parent", action="store_true", help="end when standard input is closed"
-    )
+    child(serve)
 
 
 def add_record(commands: Commands) -> None:
@@ -398,9 +397,7 @@ def add_sim(commands: Commands) -> None:
         metavar="PLAN.toml",
         help="make the faults of this file, too: tables [[fault]] with kind, at_s, every_s, …",
     )
-    sim.add_argument(
-        "--exit-with-parent", action="store_true", help="end when standard input is closed"
-    )
+    child(sim)
 
 
 def add_bench(commands: Commands) -> None:

@@ -95,6 +95,13 @@ def output(parser: argparse.ArgumentParser, default: str = "table") -> None:
     )
 
 
+def child(parser: argparse.ArgumentParser) -> None:
+    """Whether it ends with the process that began it."""
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="end when standard input is closed"
+    )
+
+
 def paper(parser: argparse.ArgumentParser) -> None:
     """What the signals would have brought."""
     group = parser.add_argument_group("paper trading")
