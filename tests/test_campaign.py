@@ -27,7 +27,9 @@ def test_no_live_book_is_wrong_beyond_the_bound(hash_check: str) -> None:
     assert faults > 3 * len(SEEDS)
 
 
-@pytest.mark.parametrize("seed", [12, 39, 57, 61, 88, 106, 126, 148, 351, 385, 706, 1269, 1292])
+@pytest.mark.parametrize(
+    "seed", [12, 39, 57, 61, 88, 106, 126, 148, 351, 385, 706, 1269, 1292, 2690, 3031]
+)
 def test_seeds_that_once_failed(seed: int) -> None:
     assert campaign.run(seed).problems == []
 

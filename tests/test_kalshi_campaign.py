@@ -29,7 +29,7 @@ def test_no_live_book_is_wrong_after_a_frame_of_its_stream() -> None:
     assert faults > 3 * len(SEEDS)
 
 
-@pytest.mark.parametrize("seed", [11, 12, 26, 827])
+@pytest.mark.parametrize("seed", [11, 12, 26, 827, 4533, 5559])
 def test_seeds_that_once_failed(seed: int) -> None:
     assert kalshi_campaign.run(seed).problems == []
 

@@ -62,8 +62,9 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "swap": frozenset({"gap", "out_of_order"}),
     "malformed": frozenset({"malformed", "gap"}),
     "corrupt": frozenset({"malformed", "gap", "out_of_order"}),
-    "freeze": frozenset({"silence", "gap"}),
-    "zombie": frozenset({"silence", "gap"}),
+    # Either may come in the midst of a trade that moves through several levels.
+    "freeze": frozenset({"silence", "gap", "crossed"}),
+    "zombie": frozenset({"silence", "gap", "crossed"}),
     "disconnect": frozenset({"disconnected"}),
     "reset": frozenset({"disconnected"}),
     "terminal": frozenset({"channel", "gap"}),
@@ -332,7 +333,7 @@ class Referee:
 def named(event: FaultEvent, client: Client, until_ns: int, also: frozenset[str]) -> bool:
     """Whether a fault has a fitting name among the state changes after it."""
     fitting = FITTING[event.fault.kind] | also  # type: ignore[index]
-    tickers = event.assets or tuple(client.symbols)
+    tickers = event.assets or client.books_of(event)
     return any(
         event.ts_ns <= ts <= until_ns and ticker in tickers and cause in fitting
         for ts, ticker, _, cause in client.changes
@@ -351,7 +352,7 @@ def must_be_named(event: FaultEvent) -> bool:
 
 def was_live(event: FaultEvent, client: Client, shows_ns: int) -> bool:
     """Whether a book that the fault concerns was live until it could be seen."""
-    for ticker in event.assets or tuple(client.symbols):
+    for ticker in event.assets or client.books_of(event):
         states = [s for ts, t, s, _ in client.changes if t == ticker and ts <= shows_ns]
         if states and states[-1] == "live":
             return True

@@ -30,8 +30,6 @@ from bookfeed.sim.polymarket.venue import VenueConfig
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 2_000 * MS
-SWAPPED_NS: Final = 1_000 * MS
-"""How long two messages that are swapped may be under way."""
 GRACE_NS: Final = 250 * MS
 SAMPLE_NS: Final = 250 * MS
 MAX_DELAY_NS: Final = 1_000 * MS
@@ -56,7 +54,8 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "drop": frozenset({"bbo_mismatch", "hash_mismatch", "crossed", "mirror_mismatch"}),
     "drop+noop": frozenset({"bbo_mismatch", "hash_mismatch", "crossed", "mirror_mismatch"}),
     "duplicate": frozenset({"out_of_order"}),
-    "freeze": frozenset({"silence", "mirror_mismatch", "hash_mismatch", "bbo_mismatch"}),
+    # It may come inside a batch.
+    "freeze": frozenset({"silence", "mirror_mismatch", "hash_mismatch", "bbo_mismatch", "crossed"}),
     "disconnect": frozenset({"disconnected"}),
     "reset": frozenset({"disconnected"}),
     "wrong_hash": frozenset({"hash_mismatch", "mirror_mismatch"}),
@@ -276,8 +275,6 @@ class Referee:
             )
             for conn in range(stream.conns)
         ]
-        self.heard_ns: dict[str, int] = {}
-        """When each book was spoken of last."""
         self.blind: set[str] = set()
         """Books whose newest message has no time that could be read, and so no hash."""
         self.unread: set[str] = set()
@@ -306,8 +303,6 @@ class Referee:
                 if heard:
                     self.note_stamps(asset.asset_id, item.payload)
                 self.check(asset.asset_id, item.ts_ns, heard=heard)
-                if heard:
-                    self.heard_ns[asset.asset_id] = item.ts_ns
 
     def note_stamps(self, symbol: str, payload: bytes) -> None:
         """Whether the newest message about a book can have a hash."""
@@ -334,7 +329,7 @@ class Referee:
         if right or self.unopposed(symbol):
             self.wrong_since.pop(symbol, None)
             return
-        if heard and not self.unordered(symbol, ts):
+        if heard:
             self.wrong_since.setdefault(symbol, ts)
         since = self.wrong_since.get(symbol)
         spoke_ns = self.spoke_ns.get(self.client.conn_of[symbol], ts)
@@ -361,20 +356,6 @@ class Referee:
             )
             del self.client.answered_ns[symbol]
 
-    def unordered(self, symbol: str, ts: int) -> bool:
-        """Whether two messages about it that came in one read were swapped, and their stamps, which
-        are wrong, do not tell: the hash of the earlier one fits until the next word."""
-        log = self.stream.fault_log
-        struck = (e for e in log if e.fault.kind == "swap" and symbol in e.assets)
-        swaps = [e for e in struck if ts - e.ts_ns < SWAPPED_NS]
-        wrong = [(e, ends_ns(e)) for e in log if e.fault.kind == "stamp"]
-        untold = any(
-            stamp.conn == swap.conn and stamp.ts_ns <= swap.ts_ns <= until_ns
-            for swap in swaps
-            for stamp, until_ns in wrong
-        )
-        return untold and self.heard_ns.get(symbol) == ts
-
     def unopposed(self, symbol: str) -> bool:
         """Whether it is a ghost that nothing can deny yet: its hash fits, nothing was told of the
         book since, and the sibling is not live itself."""
@@ -398,12 +379,6 @@ class Referee:
             ]
         same = mine == true
         return view.verified if truth.torn else same
-
-
-def ends_ns(event: FaultEvent) -> int:
-    """When a fault ends that lasts; one without an end may go on."""
-    lasts_s = event.fault.duration_s
-    return sys.maxsize if lasts_s is None else event.ts_ns + int(lasts_s * 1e9)
 
 
 def _best_price(levels: Levels) -> int | None:
@@ -439,7 +414,7 @@ def schedule_of(seed: int, *, faults: int, frames: int) -> tuple[Fault, ...]:
 def named_by_cause(event: FaultEvent, client: Client, until_ns: int) -> bool:
     """Whether the fault has a fitting name among the state changes after it."""
     fitting = FITTING[event.fault.kind]
-    assets = event.assets or tuple(client.symbols)
+    assets = event.assets or client.books_of(event)
     for ts, symbol, _, cause in client.changes:
         if event.ts_ns <= ts <= until_ns and symbol in assets and cause in fitting:
             return True

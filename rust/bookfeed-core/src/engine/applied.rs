@@ -29,8 +29,9 @@ pub(super) enum How {
     Claimed { whole: bool },
     /// The book is whole and its numbers follow; `resumes` if it is believed from here on.
     Joined { resumes: bool },
-    /// A whole book replaced it, with what had overtaken it put on it (`Applied::testimony`).
-    Whole,
+    /// A whole book replaced it, with what had overtaken it put on it (`Applied::testimony`). It is
+    /// `disputed` if one of the very same time had another touch.
+    Whole { disputed: bool },
     /// A whole book replaced it, at its place in this numbered stream.
     Placed(StreamId),
     /// A whole book by REST replaced it, with what the stream said since put on it

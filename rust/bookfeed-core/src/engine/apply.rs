@@ -7,7 +7,7 @@ use super::config::HashCheck;
 use super::early::{self, set_aside};
 use super::judge::Judge;
 use super::lost::{note_hole, note_set_back, unknown_on_stream};
-use super::order::Older;
+use super::order::{Older, is_behind};
 use super::probe;
 use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
@@ -113,6 +113,11 @@ impl Applier {
         let repeated = not_newer && known.is_none() && book.recent.seen(print);
         let mut out_of_order = not_newer && ts_event < book.ts_event && ts_event != ABSENT;
         if repeated && judge.is_copy(world, origin, change) {
+            return;
+        }
+        if is_behind(world.book(id), origin)
+            && judge.place_undated(world, origin, change) == Older::History
+        {
             return;
         }
         if out_of_order {

@@ -235,7 +235,7 @@ impl Judge {
                 How::Changed { last, out_of_order, repeated } => {
                     self.judge_change(world, origin, id, out_of_order, &frame.changes[last]);
                     if repeated {
-                        self.doubt_repeated(world, id, origin.ts_recv);
+                        self.await_word(world, id, origin.ts_recv);
                     }
                 }
                 // A message in the order of numbers is about one book.
@@ -245,7 +245,12 @@ impl Judge {
                     self.judge_claim(world, origin, id, applied.claim, whole);
                 }
                 How::Joined { resumes } => self.judge_joined(world, origin, id, resumes),
-                How::Whole => self.judge_snapshot(world, origin, id, applied.testimony),
+                How::Whole { disputed } => {
+                    self.judge_snapshot(world, origin, id, applied.testimony);
+                    if disputed {
+                        self.await_word(world, id, origin.ts_recv);
+                    }
+                }
                 How::Placed(stream) => self.judge_placed(world, origin, id, stream),
                 How::Fetched => self.judge_fetched(world, origin, id, applied.testimony),
                 How::Polled(asked) => self.judge_polled(world, origin, id, asked),
@@ -258,7 +263,7 @@ impl Judge {
             [Touched { id, how: How::Changed { .. } }] => {
                 self.check_sibling(world, *id, origin.ts_recv);
             }
-            [Touched { id, how: How::Whole | How::Fetched }] => {
+            [Touched { id, how: How::Whole { .. } | How::Fetched }] => {
                 self.check_whole(world, *id, origin.ts_recv);
             }
             _ => {}

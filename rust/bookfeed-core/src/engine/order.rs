@@ -9,6 +9,7 @@
 //! A book by REST may be ahead of a stream that is late. What the stream tells until it has come to
 //! the time of the answer never replaces it, and never proves it either.
 
+use super::compare::same_levels;
 use super::config::HashCheck;
 use super::judge::Judge;
 use super::world::{Origin, World};
@@ -27,6 +28,9 @@ use std::ops::Range;
 const DISORDER_MAX: u32 = 50;
 /// Within so long.
 const DISORDER_WITHIN: Nanos = 10 * SECOND;
+
+/// How far two times that are not believed may be apart and still be of one clock.
+const ONE_CLOCK: Nanos = SECOND;
 
 /// What an older message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,43 @@ impl Judge {
         }
         self.doubt_order(world, id, ts);
         Older::History
+    }
+
+    /// What a change is whose time is not believed, and is before that of the newest one heard: both
+    /// are of the same clock, as far as it may run back, so it was overtaken. Its own hash is that of
+    /// the book before the newest change, and proves nothing.
+    #[cold]
+    pub(super) fn place_undated(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        change: &Change,
+    ) -> Older {
+        let (id, ts) = (change.instrument, origin.ts_recv);
+        let book = world.book(id);
+        book.evidence.count(Evidence::OutOfOrder);
+        if book.qty_at(change.side, change.level.price) != change.level.qty {
+            self.doubt_order(world, id, ts);
+        }
+        Older::History
+    }
+
+    /// The same for a whole book: it is not taken, and where it contradicts the book there is, that
+    /// one is in doubt.
+    #[cold]
+    pub(super) fn meet_undated_book(
+        &mut self,
+        world: &mut World,
+        origin: &Origin,
+        frame: &Frame,
+        snapshot: &Snapshot,
+        id: InstrumentId,
+    ) {
+        let book = world.book(id);
+        book.evidence.count(Evidence::OutOfOrder);
+        if same_levels(book, frame, snapshot) == Some(false) {
+            self.doubt_order(world, id, origin.ts_recv);
+        }
     }
 
     /// A message that would change the book may have been overtaken, or be new, the first of a batch
@@ -213,9 +254,9 @@ impl Judge {
         true
     }
 
-    /// It was applied, and may have been a copy all the same: the venue's next word decides, its
-    /// touch as well if it is the best level that was set back.
-    pub(super) fn doubt_repeated(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
+    /// What was applied may have been a copy all the same, or one of two whole books of one time: the
+    /// venue's next word decides, its touch as well if it is the best level that was set back.
+    pub(super) fn await_word(&mut self, world: &mut World, id: InstrumentId, ts: Nanos) {
         let deadline = ts.saturating_add(world.config.batch_grace);
         let book = world.book(id);
         let (cause, against, ts_event) = (Cause::OutOfOrder, Evidence::OutOfOrder, book.ts_event);
@@ -242,6 +283,14 @@ impl Judge {
         };
         proof::check(&mut trial, &Claim::Hash(claim), &mut self.text)
     }
+}
+
+/// Whether a message without a time that is believed states one shortly before that of the newest
+/// message about its book.
+#[inline]
+pub(super) fn is_behind(book: &Book, origin: &Origin) -> bool {
+    let undated = origin.ts_event == ABSENT && origin.ts_stated != ABSENT;
+    undated && (1..=ONE_CLOCK).contains(&book.claimed.ts.saturating_sub(origin.ts_stated))
 }
 
 /// Whether the book was had by REST, and its stream has not come to the time of the answer yet:

@@ -10,6 +10,7 @@ use super::compare::{
 use super::early::put_on;
 use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
+use super::order::is_behind;
 use super::world::{Origin, World};
 use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State};
@@ -79,6 +80,9 @@ impl Applier {
                 return;
             }
             let older = origin.ts_event != ABSENT && origin.ts_event < book.ts_event;
+            if is_behind(book, origin) {
+                return judge.meet_undated_book(world, origin, frame, snapshot, id);
+            }
             if older && !judge.take_older_book(world, origin, frame, snapshot, id) {
                 return;
             }
@@ -89,14 +93,20 @@ impl Applier {
             judge.convict(world, id, origin.ts_recv);
         }
         let early = std::mem::take(&mut world.book(id).rare.early);
+        let book = world.book(id);
+        let dated = origin.ts_stated != ABSENT;
+        let again = dated && book.running() && book.claimed.whole && book.claimed.ts == origin.ts_stated;
+        let before = [book.bids.best_price(), book.asks.best_price()];
         if load(world, judge, id, origin, frame, snapshot) {
+            let book = world.book(id);
+            let disputed = again && before != [book.bids.best_price(), book.asks.best_price()];
             self.applied.testimony = None;
             if !early.is_empty() {
                 // Its own hash teaches what hashes contain, as long as it is that of the book.
                 judge.vouch(world, id, origin.ts_recv);
                 self.applied.testimony = Some(put_on(world, id, origin, &early));
             }
-            self.applied.touch(id, How::Whole);
+            self.applied.touch(id, How::Whole { disputed });
         }
     }
 

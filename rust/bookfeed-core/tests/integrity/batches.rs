@@ -304,6 +304,73 @@ fn a_missing_venue_time_does_not_hide_that_the_next_one_is_older() {
     assert_eq!(scene.states(), [State::Suspect; 2]);
 }
 
+/// A scene whose stamps are from now on so far ahead that they are not believed.
+fn undated(hash_check: HashCheck) -> Scene {
+    let mut scene = Scene::live(hash_check);
+    for size in ["4", "5", "6"] {
+        scene.tick().change(true, 350, size);
+    }
+    scene.market.ms += 2_000;
+    scene.tick().change(true, 350, "7");
+    assert_eq!(scene.states(), [State::Live; 2], "the order of arrival counts");
+    assert_eq!(scene.engine.counters().odd_stamps, 1);
+    scene
+}
+
+#[test]
+fn an_overtaken_change_does_not_undo_a_newer_one_of_a_clock_that_is_not_believed() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = undated(policy);
+        let older = scene.tick().market.change(0, true, 350, "9");
+        scene.tick().change(true, 350, "5");
+        assert_eq!(scene.say(&older), [""; 0]);
+        assert_eq!(scene.states(), [State::Suspect; 2], "{policy:?}: or its stamp is wrong");
+        assert!(scene.is_true(0) && scene.is_true(1));
+        scene.tick().change(true, 355, "4");
+        assert_eq!(scene.states(), [State::Live; 2], "{policy:?}: the next word tells");
+    }
+}
+
+#[test]
+fn an_overtaken_book_of_a_clock_that_is_not_believed_is_not_taken() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = undated(policy);
+        let older = scene.tick().market.books_frame();
+        scene.tick().change(true, 350, "5");
+        assert_eq!(scene.say(&older), [""; 0]);
+        assert_eq!(scene.states(), [State::Suspect; 2], "{policy:?}");
+        assert!(scene.is_true(0) && scene.is_true(1));
+    }
+}
+
+#[test]
+fn one_of_a_clock_that_is_far_from_the_newest_counts_as_it_arrives() {
+    let mut scene = undated(HashCheck::Sampled);
+    scene.market.ms -= 1_500; // of the clock that was right, or of none
+    scene.change(true, 350, "5");
+    assert!(scene.is_true(0) || scene.states()[0] != State::Live);
+    scene.tick().change(true, 355, "4");
+    assert!(scene.is_true(0) || scene.states()[0] != State::Live);
+}
+
+#[test]
+fn of_two_whole_books_of_one_time_with_two_touches_the_next_word_decides() {
+    for policy in [HashCheck::Off, HashCheck::Sampled, HashCheck::Always] {
+        let mut scene = Scene::live(policy);
+        let whole = scene.tick().market.books_frame();
+        scene.say(&whole);
+        for price in [399, 398] {
+            scene.market.set(0, true, price, "0"); // as if the best levels had gone
+        }
+        let other = scene.market.books_frame();
+        assert_eq!(scene.say(&other), [""; 0]);
+        assert_eq!(scene.states(), [State::Suspect; 2], "{policy:?}: one of them is not of then");
+        scene.tick().change(true, 350, "4");
+        assert_eq!(scene.states(), [State::Live; 2], "{policy:?}: it was the second");
+        assert!(scene.is_true(0) && scene.is_true(1));
+    }
+}
+
 #[test]
 fn an_older_snapshot_is_ignored() {
     let mut scene = Scene::live(HashCheck::Sampled);
