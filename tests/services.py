@@ -111,6 +111,8 @@ class Service:
         self.port: Final = free_port()
         self.arguments: Final[list[str]] = []
         """More arguments of its command, for the next start."""
+        self.speaks = True
+        """Whether it says or answers anything; one that begins with TLS does not."""
         self._program: Final = program
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -199,7 +201,7 @@ class Service:
                 link.settimeout(1)
                 if self.name == "redis":
                     link.sendall(b"PING\r\n")
-                return self.name == "prometheus" or bool(link.recv(1))
+                return self.name == "prometheus" or not self.speaks or bool(link.recv(1))
         except OSError:
             return False
 

@@ -11,7 +11,6 @@ dropped and not sent again, so nothing comes twice. How books stand is then told
 """
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +29,7 @@ from bookfeed.records import Update, signals, updates
 from bookfeed.records.objects import book_object, signal_object, update_object
 from bookfeed.schema import Range, Text, Url
 from bookfeed.sinks.base import Books, SinkSection
-from bookfeed.venues.secret import found_in
+from bookfeed.sinks.nats_door import Door, NatsTls, door
 from bookfeed.words import State
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ RENEWED_AFTER: Final = 1 / 3
 PIECE: Final = 256
 RECORDED: Final = ("trade", "state", "signal")
 
-_VARIABLES: Final = ("NATS_USERNAME", "NATS_PASSWORD", "NATS_TOKEN")
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_-]")
 _PREFIX: Final = r"[a-z0-9-]{1,32}(\.[a-z0-9-]{1,32}){0,3}"
 _PREFIX_WORDS: Final = "1 to 4 words of a-z 0-9 -, with dots between them"
@@ -67,6 +65,10 @@ class NatsSection(SinkSection):
 
     kind: Literal["nats"]
     url: Annotated[str, Url(("nats", "tls"))] = "nats://127.0.0.1:4222"
+    ca: str = ""
+    cert: str = ""
+    cert_key: str = ""
+    tls_first: bool = False
     prefix: Annotated[str, Text(_PREFIX, _PREFIX_WORDS)] = PREFIX
     depth: Annotated[int, Range(0, 5_000)] = DEPTH
     allow_poll: bool = False
@@ -78,11 +80,17 @@ class NatsSection(SinkSection):
         if "@" in urlsplit(self.url).netloc:
             problem = "must not hold a password: export NATS_PASSWORD or NATS_PASSWORD_FILE"
             raise ConfigError("", "url", problem)
+        self._tls.check(self.url)
+
+    @property
+    def _tls(self) -> NatsTls:
+        return NatsTls(self.ca, self.cert, self.cert_key, self.tls_first)
 
     def sink(self) -> "NatsSink":
         """The sink itself, not open yet."""
         return NatsSink(
             self.url,
+            tls=self._tls,
             prefix=self.prefix,
             depth=self.depth,
             allow_poll=self.allow_poll,
@@ -105,9 +113,10 @@ def token(text: str) -> str:
 class NatsSink:
     """Publishes below ``prefix`` in the NATS server at ``url``, and keeps books and a stream there.
 
-    Who it is is said by ``NATS_USERNAME`` and ``NATS_PASSWORD``, or ``NATS_TOKEN``, each with
-    ``_FILE`` for a file that holds it. ``depth`` is how many levels a side a book has; ``book_s``
-    how long, in seconds, a book is kept after it was told last. ``allow_poll`` counts books as good
+    Who it is is said by ``NATS_USERNAME`` and ``NATS_PASSWORD``, ``NATS_TOKEN``, ``NATS_NKEY`` or
+    ``NATS_CREDS``, each with ``_FILE`` for a file that holds it. With ``tls://`` it is TLS or
+    nothing; ``tls`` says how. ``depth`` is how many levels a side a book has; ``book_s`` how long,
+    in seconds, a book is kept after it was told last. ``allow_poll`` counts books as good
     that are polled. The stream keeps the newest ``stream_max`` messages. Without ``jetstream``
     nothing is kept: who is not subscribed misses it.
 
@@ -119,6 +128,7 @@ class NatsSink:
         self,
         url: str,
         *,
+        tls: NatsTls | None = None,
         prefix: str = PREFIX,
         depth: int = DEPTH,
         allow_poll: bool = False,
@@ -128,7 +138,8 @@ class NatsSink:
     ) -> None:
         if not re.fullmatch(_PREFIX, prefix):
             raise ValueError(f"prefix must be {_PREFIX_WORDS}, not {prefix!r}")
-        self._link: Final = _Link(url, prefix, book_s, stream_max, jetstream=jetstream)
+        entrance = door(url, tls or NatsTls())
+        self._link: Final = _Link(entrance, prefix, book_s, stream_max, jetstream=jetstream)
         self._depth: Final = depth
         self._told: Final[frozenset[State]] = frozenset(
             ("live", "live_poll") if allow_poll else ("live",)
@@ -226,23 +237,14 @@ class _Link:
     """A connection in a loop of its own, which runs while something is sent."""
 
     def __init__(
-        self, url: str, prefix: str, book_s: float, stream_max: int, *, jetstream: bool
+        self, entrance: Door, prefix: str, book_s: float, stream_max: int, *, jetstream: bool
     ) -> None:
-        try:
-            import nats.aio.client
-        except ImportError:
-            raise ValueError(
-                "a sink for NATS needs the package nats-py: pip install 'bookfeed[nats]'"
-            ) from None
-        self._new: Final = nats.aio.client.Client
-        self._url: Final = url
+        self._door: Final = entrance
         self._prefix: Final = prefix
         self._named: Final = prefix.replace(".", "_")
         self._book_s: Final = book_s
         self._stream_max: Final = stream_max
         self._jetstream: Final = jetstream
-        # At once: what is wrong with one is said before anything is opened.
-        self._secrets: Final = {one: found_in(os.environ, [one])[1] for one in _VARIABLES}
         self._runner: asyncio.Runner | None = None
         self._client: Client | None = None
         self._kept: JetStreamContext | None = None
@@ -274,20 +276,18 @@ class _Link:
         async def heard(problem: Exception) -> None:
             problems.append(problem)
 
-        client = self._new()
+        client = self._door.client()
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._door.timeout_s or TIMEOUT_S):
                 await client.connect(
-                    self._url,
+                    self._door.url,
                     name="bookfeed",
                     error_cb=heard,
                     # A message that waited in the client while it reconnects would be told late.
                     allow_reconnect=False,
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
-                    user=self._secret("NATS_USERNAME"),
-                    password=self._secret("NATS_PASSWORD"),
-                    token=self._secret("NATS_TOKEN"),
+                    **self._door.arguments(),
                 )
         except Exception as error:
             # Half a connection would stay open: one that was accepted and never answered.
@@ -302,10 +302,6 @@ class _Link:
             except BaseException:
                 await self._let_go()
                 raise
-
-    def _secret(self, variable: str) -> str | None:
-        secret = self._secrets[variable]
-        return None if secret is None else secret.reveal()
 
     async def _prepare(self, kept: "JetStreamContext") -> None:
         """Make stream and bucket, or have them as they are configured now."""
