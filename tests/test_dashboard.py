@@ -16,6 +16,7 @@ from web_server import Served, served, served_feed
 
 from bookfeed import Rule
 from bookfeed.market import Market, Outcome
+from bookfeed.rules.alerts import Alert
 from bookfeed.web import dashboard
 from bookfeed.web.door import Rules
 
@@ -91,6 +92,22 @@ async def test_a_spread_of_large_prices_is_what_they_are_apart(server: Server, p
         for bid, ask, spread in (("83994.02", "83994.03", 0.01), ("0.48", "0.5", 0.02)):
             touch = f"{{ bid: '{bid}', ask: '{ask}' }}"
             assert await page.evaluate(apart % touch) == spread
+
+
+async def test_an_alert_is_shown_and_its_text_is_a_text(server: Server, path: Path) -> None:
+    alert = Alert(when="price", to=("bell",), symbol="mine", above="0.5", name="high")
+    async with shown(server, path, "feed") as (page, _, feed):
+        panel = page.locator("#feed .panel", has_text="Alerts")
+        await panel.locator("p", has_text="None was told.").wait_for()
+        feed.tell_alert(alert, "mine", f"high: {HOSTILE}", sent=True)
+        feed.tell_alert(alert, "mine", "high: later", sent=False)
+        rows = panel.locator("tbody tr")
+        await rows.nth(1).wait_for()
+        assert await rows.nth(0).locator("td").nth(2).text_content() == "high: later"
+        assert await rows.nth(0).locator("td").nth(3).text_content() == "no: quiet hours"
+        assert await rows.nth(1).locator("td").nth(2).text_content() == f"high: {HOSTILE}"
+        assert await page.title() == "bookfeed"
+        assert not await panel.locator("p", has_text="None was told.").is_visible()
 
 
 async def test_an_opportunity_is_shown_with_its_legs(server: Server, path: Path) -> None:

@@ -16,6 +16,7 @@ from bookfeed.cli.reloading import Reloading
 from bookfeed.cli.source import Source
 from bookfeed.config import Config, load
 from bookfeed.errors import ConfigError, EngineError
+from bookfeed.feed.alerts import Alerts
 from bookfeed.feed.feed import Feed
 from bookfeed.feed.reload import Difference, reload
 from bookfeed.sim.polymarket import SimConfig, serve
@@ -123,7 +124,8 @@ async def test_a_hangup_on_a_terminal_that_is_gone_is_one(
 ) -> None:
     old = config_of(tmp_path, OLD)
     monkeypatch.setattr("bookfeed.cli.reloading._on_terminal", lambda: True)
-    reloading = Reloading(feed_of(server, old), Source("some.toml", old))
+    feed = feed_of(server, old)
+    reloading = Reloading(feed, Source("some.toml", old), Alerts(feed, ()))
     assert not reloading.hung_up
     monkeypatch.setattr("bookfeed.cli.reloading._on_terminal", lambda: False)
     assert reloading.hung_up

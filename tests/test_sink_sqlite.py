@@ -161,6 +161,9 @@ def test_results_and_fills_are_kept(tmp_path: Path) -> None:
         def fills(self, take: Any) -> None:
             takes.append(take)
 
+        def alerts(self, take: Any) -> None:
+            pass
+
     sink.attach(Feed())  # type: ignore[arg-type]
     sink.open(Names())
     fill = dict.fromkeys(TABLES["fills"][1:], 7) | {"venue": "kalshi", "status": "matched"}

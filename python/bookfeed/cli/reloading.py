@@ -8,6 +8,7 @@ from typing import Final
 
 from bookfeed.cli.source import Source
 from bookfeed.errors import BookfeedError
+from bookfeed.feed.alerts import Alerts
 from bookfeed.feed.feed import Feed
 from bookfeed.feed.reload import reload
 
@@ -17,8 +18,9 @@ _log: Final = logging.getLogger("bookfeed.config")
 class Reloading:
     """Reads the file anew and has the feed follow it, one time after the other."""
 
-    def __init__(self, feed: Feed, source: Source) -> None:
+    def __init__(self, feed: Feed, source: Source, alerts: Alerts) -> None:
         self._feed: Final = feed
+        self._alerts: Final = alerts
         self._source = source
         self._task: asyncio.Task[None] | None = None
         self._asked = False
@@ -49,7 +51,9 @@ class Reloading:
         try:
             fresh = await asyncio.to_thread(again)
             old, new = self._source.config, fresh.config
+            self._alerts.check(new.alert)
             difference = await reload(self._feed, old, new, name, fresh.keys)
+            self._alerts.follow(new.alert)
         except BookfeedError as error:
             _log.error("%s was not reloaded, nothing is changed: %s", name, error)
             return

@@ -137,16 +137,16 @@ async def _follow(
             feed.keep_pace(source.pace)
         async with feed:
             show.begin()
-            reloading = None if source.again is None else Reloading(feed, source)
             _estimate(feed, source, watch)
             async with (
                 Alerts(feed, source.config.alert) as alerts,
                 _looked_after(feed, source, watch.window_ended),
                 Service(watch.standing),
             ):
+                reloading = None if source.again is None else Reloading(feed, source, alerts)
                 await _until_ended(feed, show, seconds, reloading)
             summary = watch.summary()
-            if source.config.alert:
+            if alerts.begun:
                 summary["alerts"] = alerts.counters()
             unreached = feed.unreached()
         if kept := _kept(source.config, begun_ns):

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,6 +22,7 @@ from bookfeed._bookfeed import PRICE_SCALE, QTY_SCALE, format_price, format_qty
 from bookfeed.catalogue.news import MarketNews, Wanted
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.streams import Lagged, Stream
+from bookfeed.errors import BookfeedError
 from bookfeed.feed.alert_targets import Message, Outbox, check
 from bookfeed.feed.feed import Feed
 from bookfeed.own.events import OwnEvent, OwnFill
@@ -55,7 +57,8 @@ class Alerts:
     """Tells of a feed for as long as its context lasts; the feed is open before and closed after.
 
     ``environ`` is where targets ``env:…`` are, ``now`` the time of day for quiet hours, ``clock``
-    seconds that pass. Raises ``ConfigError`` for a target that cannot be used.
+    seconds that pass. Raises ``ConfigError`` for a target that cannot be used. What is told is in
+    ``feed.alerts()`` as well.
     """
 
     def __init__(
@@ -67,21 +70,58 @@ class Alerts:
         now: Callable[[], datetime] = datetime.now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        for alert in alerts:
-            check(alert.to, environ)
+        self._environ: Final = environ
+        self.check(alerts)
         self._feed: Final = feed
-        self._alerts: Final = tuple(alerts)
+        # Each keeps its number, by which is remembered what was told of it.
+        self._alerts: dict[int, Alert] = dict(enumerate(alerts))
+        self._numbers: Final = count(len(alerts))
         self._now: Final = now
         self._clock: Final = clock
         self._outbox: Final = Outbox(environ)
         self._counts: Final[Counter[str]] = Counter()
-        # When something was told last of a subject, and how often it was held back since.
-        self._told: Final[dict[tuple[int, str], tuple[float, int]]] = {}
+        # When something was told last of a subject, and how often it was held back since; in quiet
+        # hours it is told to nobody's targets, and does not hold back what comes after them.
+        self._told: Final[dict[tuple[int, str, bool], tuple[float, int]]] = {}
         # What holds now of a subject: an alert is of its beginning.
         self._holds: Final[set[tuple[int, str]]] = set()
         self._since_s: Final[dict[tuple[int, str], float]] = {}
         self._listeners: Final[list[Listener]] = []
+        self._streams: Final[list[tuple[Stream[Any], Callable[[Any], None]]]] = []
         self._tasks: Final[list[asyncio.Task[None]]] = []
+        self._open = False
+        self.begun = False
+        """Whether there has been an alert since it was opened."""
+
+    def check(self, alerts: Iterable[Alert]) -> None:
+        """Raise ``ConfigError`` for an alert whose targets cannot be used."""
+        for alert in alerts:
+            check(alert.to, self._environ)
+
+    def follow(self, alerts: Sequence[Alert]) -> None:
+        """Tell of these from now on, and of no others; of one that stays nothing is told anew.
+
+        Raises ``ConfigError`` for a target that cannot be used: then all is as before.
+        """
+        self.check(alerts)
+        self._leave()
+        new = list(alerts)
+        for number, alert in tuple(self._alerts.items()):
+            if alert in new:
+                new.remove(alert)
+            else:
+                self._forget(number)
+        self._alerts.update({next(self._numbers): alert for alert in new})
+        if self._open:
+            self._listen()
+
+    def _forget(self, number: int) -> None:
+        del self._alerts[number]
+        for told in [key for key in self._told if key[0] == number]:
+            del self._told[told]
+        for seen in [key for key in self._since_s if key[0] == number]:
+            del self._since_s[seen]
+        self._holds.difference_update([key for key in self._holds if key[0] == number])
 
     def counters(self) -> dict[str, int]:
         """Return what was ``sent`` (messages by target), ``failed``, ``dropped`` because too much
@@ -92,22 +132,8 @@ class Alerts:
         return {"sent": out.sent, "failed": out.failed, "dropped": out.dropped, **counts}
 
     async def __aenter__(self) -> Self:
-        if not self._alerts:
-            return self
-        self._outbox.begin()
-        kinds = {alert.when for alert in self._alerts}
-        feed = self._feed
-        if kinds & _OF_UPDATES:
-            stream = feed.updates(queue_max=QUEUE_MAX, symbols=self._symbols())
-            self._begin(self._read(stream, self._update))
-        if "signal" in kinds:
-            self._begin(self._read(feed.signals(queue_max=QUEUE_MAX), self._signal))
-        if kinds & _OF_NEWS.keys():
-            self._listeners.append(feed.on_market(self._news))
-        if "fill" in kinds:
-            self._listeners.append(feed.on_own(self._own))
-        if kinds & _OF_LOOKS:
-            self._begin(self._look_again())
+        self._open = True
+        self._listen()
         return self
 
     async def __aexit__(
@@ -116,25 +142,71 @@ class Alerts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._open = False
+        tasks = tuple(self._tasks)
+        self._leave()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.begun:
+            await asyncio.to_thread(self._outbox.close)
+
+    def _listen(self) -> None:
+        """Hear of what the alerts are about."""
         if not self._alerts:
             return
+        if not self.begun:
+            self.begun = True
+            self._outbox.begin()
+        kinds = {alert.when for alert in self._alerts.values()}
+        feed = self._feed
+        if kinds & _OF_UPDATES:
+            stream = feed.updates(queue_max=QUEUE_MAX, symbols=self._symbols())
+            self._read_from(stream, self._update)
+        if "signal" in kinds:
+            self._read_from(feed.signals(queue_max=QUEUE_MAX), self._signal)
+        if kinds & _OF_NEWS.keys():
+            self._listeners.append(feed.on_market(self._news))
+        if "fill" in kinds:
+            self._listeners.append(feed.on_own(self._own))
+        if kinds & _OF_LOOKS:
+            self._begin(self._look_again())
+
+    def _leave(self) -> None:
+        """Hear of nothing more; what waits is looked at before."""
         for listener in self._listeners:
             listener.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._outbox.close)
+        for stream, take in self._streams:
+            self._drain(stream, take)
+            stream.close()
+        for held in (self._listeners, self._tasks, self._streams):
+            held.clear()
+
+    def _drain(self, stream: Stream[Any], take: Callable[[Any], None]) -> None:
+        while True:
+            try:
+                for record in stream.drain():
+                    take(record)
+                return
+            except Lagged as lagged:
+                self._counts["missed"] += lagged.missed
+            except BookfeedError:  # the feed has failed, which is told elsewhere
+                return
+
+    def _read_from(self, stream: Stream[Any], take: Callable[[Any], None]) -> None:
+        self._streams.append((stream, take))
+        self._begin(self._read(stream, take))
 
     def _begin(self, work: Any) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _symbols(self) -> Iterable[str] | None:
         """The books that updates are wanted of; ``None`` for all."""
-        wanted = [alert.symbol for alert in self._alerts if alert.when in _OF_UPDATES]
+        wanted = [one.symbol for one in self._alerts.values() if one.when in _OF_UPDATES]
         return None if None in wanted else list(dict.fromkeys(filter(None, wanted)))
 
     def _of(self, *kinds: str) -> list[tuple[int, Alert]]:
-        return [(n, alert) for n, alert in enumerate(self._alerts) if alert.when in kinds]
+        return [(n, alert) for n, alert in self._alerts.items() if alert.when in kinds]
 
     async def _read(self, stream: Stream[Any], take: Callable[[Any], None]) -> None:
         while True:
@@ -314,20 +386,23 @@ class Alerts:
 
     def _tell(self, number: int, about: str, what: str) -> None:
         alert, now_s = self._alerts[number], self._clock()
-        if alert.is_quiet(self._now().time()):
+        quiet = alert.is_quiet(self._now().time())
+        if quiet:
             self._counts["quiet"] += 1
-            return
-        last = self._told.pop((number, about), None)
+        last = self._told.pop((number, about, quiet), None)
         if last is not None and now_s - last[0] < alert.cooldown_s:
-            self._counts["cooldown"] += 1
-            self._told[number, about] = (last[0], last[1] + 1)
+            self._counts["cooldown"] += 0 if quiet else 1
+            self._told[number, about, quiet] = (last[0], last[1] + 1)
             return
         if last is not None and last[1]:
             what = f"{what} ({last[1]} more since the last message)"
-        self._told[number, about] = (now_s, 0)
+        self._told[number, about, quiet] = (now_s, 0)
         if len(self._told) > TOLD_MAX:
             del self._told[next(iter(self._told))]
-        self._outbox.put(Message(alert.to, alert.called, _line(alert.message(about, what))))
+        text = _line(alert.message(about, what))
+        self._feed.tell_alert(alert, _line(about), text, sent=not quiet)
+        if not quiet:
+            self._outbox.put(Message(alert.to, alert.called, text))
 
     def _called(self, instrument: int) -> str:
         name = self._feed.names[instrument]

@@ -37,6 +37,7 @@ from bookfeed.dispatch.dispatcher import (
 from bookfeed.dispatch.streams import Stream
 from bookfeed.errors import ConfigError, EngineError, SessionError
 from bookfeed.feed import settings
+from bookfeed.feed.alerted import AlertFace, AlertsTold
 from bookfeed.feed.outside import Outside
 from bookfeed.feed.own import OwnChannels, OwnFace
 from bookfeed.feed.relays import RelayFace, RelayFeed, topic_of
@@ -82,7 +83,7 @@ _OF_CONNECTIONS: Final = (
 )
 
 
-class Feed(RelayFace, WorthFace, OwnFace):
+class Feed(AlertFace, RelayFace, WorthFace, OwnFace):
     """A live session: connections, the engine, and everybody who listens.
 
     ``markets`` may be of several venues. ``url`` and ``rest_url`` replace the addresses of the
@@ -160,6 +161,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
             AnchoredClock() if clock is None else clock,
         )
         self._channels: Final = OwnChannels(own)
+        self._alerted = AlertsTold(self._clock)
         self._resting: Final = RestingTold(inputs) if net_own else None
         self._relay_feed = RelayFeed(map(topic_of, topics), relay_urls, relay_credentials, touches)
         self._listen(on_batch, on_update, on_signal, on_status, on_raw, on_levels)
@@ -391,6 +393,7 @@ class Feed(RelayFace, WorthFace, OwnFace):
             try:
                 await self._dispatcher.finish(LISTENERS_TIMEOUT_S)
             finally:
+                self._alerted.fan_out.end()
                 self._announce()
                 if self._recorder is not None:
                     self._recorder.close(RECORDER_TIMEOUT_S)

@@ -16,6 +16,7 @@ from bookfeed.own.events import OwnEvent, OwnFill
 from bookfeed.own.view import Account
 from bookfeed.records.objects import book_object
 from bookfeed.records.update import touch_record
+from bookfeed.rules.alerts import Alerted
 
 if TYPE_CHECKING:
     from bookfeed.feed.feed import Feed
@@ -81,6 +82,8 @@ class Outside:
         yield {"part": "connections", "connections": connections}
         if accounts := self._feed.accounts():
             yield {"part": "own", "accounts": [_account(one) for one in accounts]}
+        if alerts := self._feed.alerts():
+            yield {"part": "alerts", "alerts": [asdict(one) for one in alerts]}
         yield from self._markets(whole)
         yield from self._worth()
 
@@ -101,6 +104,10 @@ class Outside:
                 take(_fill(event))
 
         self._feed.on_own(heard)
+
+    def alerts(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Have ``take`` called with each alert that is told."""
+        self._feed.on_alert(lambda told: take(_alert(told)))
 
     def _markets(self, whole: bool) -> Iterator[Mapping[str, Any]]:
         """What is known of each market, where it is another than was told before."""
@@ -161,6 +168,17 @@ def _account(account: Account) -> dict[str, Any]:
             }
             for one in account.holdings
         ],
+    }
+
+
+def _alert(told: Alerted) -> dict[str, Any]:
+    return {
+        "ts_recv_ns": told.ts,
+        "kind": told.when,
+        "name": told.name,
+        "about": told.about,
+        "text": told.text,
+        "sent": told.sent,
     }
 
 

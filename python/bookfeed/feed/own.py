@@ -6,6 +6,7 @@ go by them.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -14,14 +15,14 @@ from typing import Any, Final, Literal, overload
 
 from bookfeed._bookfeed import BookView
 from bookfeed.clock import Clock
+from bookfeed.dispatch.fanout import FanOut
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.streams import QUEUE_MAX, Stream
 from bookfeed.live.options import SessionOptions
 from bookfeed.market import Market
 from bookfeed.own.account import OwnAccount
 from bookfeed.own.endpoint import OwnEndpoint
-from bookfeed.own.events import OwnEvent
-from bookfeed.own.outlet import OnOwn, OwnOutlet
+from bookfeed.own.events import OnOwn, OwnEvent
 from bookfeed.own.view import (
     Account,
     exposures,
@@ -31,6 +32,8 @@ from bookfeed.own.view import (
     taken_of_own,
 )
 from bookfeed.records import Signal
+
+_log: Final = logging.getLogger("bookfeed.own")
 
 COUNTED: Final = ("walks", "walk_failures", "missed", "unreadable")
 
@@ -47,7 +50,7 @@ class OwnChannels:
         names = [endpoint.channel.venue().name for endpoint in self._endpoints]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"{twice[0]} has two private channels; one is enough")
-        self.outlet: Final = OwnOutlet()
+        self.outlet: Final[FanOut[OwnEvent]] = FanOut("on_own", _log)
         self._heard: Callable[[], None] = _nothing
         self.accounts: Final[dict[str, OwnAccount]] = {}
 

@@ -1,7 +1,8 @@
 """A configuration that changed while its feed is open: what is another now, and how it is done.
 
-Markets and rules change at once, and what stays notices nothing. All else is set when a feed is
-made: that it changed is told, and counts from the next start on.
+Markets and rules change at once, and what stays notices nothing; so do alerts, which are beside the
+feed (``Alerts.follow``). All else is set when a feed is made: that it changed is told, and counts
+from the next start on.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +14,11 @@ from bookfeed.errors import BookfeedError
 from bookfeed.feed import settings
 from bookfeed.feed.feed import Feed
 from bookfeed.market import Market
+from bookfeed.rules.alerts import Alert
 from bookfeed.rules.rule import Rule
 
 # What an open feed takes over.
-_CHANGEABLE: Final = ("market", "rules", "pair", "basket", "ladder", "sections")
+_CHANGEABLE: Final = ("market", "rules", "pair", "basket", "ladder", "sections", "alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Difference:
     markets_new: tuple[Market, ...]
     rules_gone: tuple[Rule, ...]
     rules_new: tuple[Rule, ...]
+    alerts_gone: tuple[Alert, ...]
+    alerts_new: tuple[Alert, ...]
     later: tuple[str, ...]
     """Tables that changed and count from the next start on."""
 
@@ -43,6 +47,8 @@ class Difference:
             markets_new=tuple(one for one in markets[1] if one not in markets[0]),
             rules_gone=tuple(one for one in rules[0] if one not in rules[1]),
             rules_new=tuple(one for one in rules[1] if one not in rules[0]),
+            alerts_gone=tuple(one for one in old.alert if one not in new.alert),
+            alerts_new=tuple(one for one in new.alert if one not in old.alert),
             later=tuple(later),
         )
 
@@ -52,6 +58,8 @@ class Difference:
         told += [f"+ market {one.venue} {one.name or one.market}" for one in self.markets_new]
         told += [f"- rule {_called(one)}" for one in self.rules_gone]
         told += [f"+ rule {_called(one)}" for one in self.rules_new]
+        told += [f"- alert {one.called}" for one in self.alerts_gone]
+        told += [f"+ alert {one.called}" for one in self.alerts_new]
         return told + [f"~ [{name}]: counts from the next start on" for name in self.later]
 
 

@@ -6,6 +6,7 @@ USD (a price times a quantity, exactly). Times are Unix nanoseconds. What a venu
 buying NO is selling it, and ``price_e9`` is the price of YES.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -203,6 +204,7 @@ class OwnStatus:
 
 
 OwnEvent: TypeAlias = OwnOrder | OwnFill | OwnClaim | OwnGroup | OwnStatus
+OnOwn: TypeAlias = Callable[[OwnEvent], object]
 
 
 @dataclass(frozen=True, slots=True)

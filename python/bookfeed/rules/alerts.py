@@ -50,6 +50,9 @@ position       the user holds ``above`` shares or more of a book, of either side
 loss           what the user holds on a venue is worth ``above`` USD less than it cost
 """
 
+OF_ACCOUNT: Final = frozenset({"fill", "position", "loss"})
+"""Those that tell of the user's own account."""
+
 _OF: Final[dict[str, tuple[str, ...]]] = {
     "signal": ("rule", "min_edge", "min_profit"),
     "price": ("symbol", "above", "below"),
@@ -90,6 +93,25 @@ Target = Annotated[
 Number = Annotated[str, DecimalText("0", "1000000000")]
 FOR_S: Final = 10.0
 """So long a book or a connection may be away before anybody is told, unless stated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerted:
+    """What an alert told, as targets get it; also what they did not get, in quiet hours."""
+
+    number: int
+    """1 for the first of a feed, and so on."""
+    ts: int
+    """When, Unix nanoseconds."""
+    when: When
+    name: str
+    """What the alert is called."""
+    about: str
+    """The book, market, connection or account that it is about."""
+    text: str
+    """The message, in one line."""
+    sent: bool
+    """Whether targets were to get it: not in quiet hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,13 @@ class Source(Protocol):
         """
         ...
 
+    def alerts(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Have ``take`` called on the feed's loop with each alert that is told from now on.
+
+        Keys are those of the table ``alerts``.
+        """
+        ...
+
 
 @runtime_checkable
 class Asking(Protocol):

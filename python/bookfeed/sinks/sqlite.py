@@ -51,7 +51,7 @@ class SqliteSection(DatabaseSection):
 
 
 class SqliteSink:
-    """Adds signals, states, results, fills and what is of ``choice`` to the database at ``path``.
+    """Adds signals, states, results, fills, alerts and what is of ``choice`` to the file ``path``.
 
     A new file is readable by its owner alone. Errors are those of ``os.open`` and ``sqlite3``; a
     batch that cannot be written is not in the file at all. ``write`` raises ``NotTaken`` while
@@ -70,7 +70,7 @@ class SqliteSink:
         self._rowing.read_books(books)
 
     def attach(self, source: Source) -> None:
-        """Hear of fills."""
+        """Hear of fills and alerts."""
         self._rowing.attach(source)
 
     def open(self, names: Names) -> None:

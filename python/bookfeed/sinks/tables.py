@@ -28,7 +28,7 @@ Kind = Literal["integer", "flag", "json", "text"]
 
 TIME: Final = "ts_recv_ns"
 NOTED_MAX: Final = 10_000
-"""So many fills wait at most until they are written."""
+"""So many fills and alerts wait at most until they are written."""
 
 _BOOK: Final = ("venue", "market", "outcome", "symbol", "epoch", "state", "cause")
 TABLES: Final[dict[str, tuple[str, ...]]] = {
@@ -50,11 +50,12 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "run", TIME, "ts_event_ns", "venue", "market", "symbol", "trade_id", "order_id", "ordinal",
         "side", "price_e9", "qty_e8", "fee_e9", "maker", "status", "source",
     ),
+    "alerts": ("run", TIME, "kind", "name", "about", "text", "sent"),
 }  # fmt: skip
 """The columns of each table, in their order; every one has ``ts_recv_ns``."""
 
 _INTEGERS: Final = frozenset({"run", "seq", "id", "rule_id", "epoch", "ordinal"})
-_FLAGS: Final = frozenset({"off_book", "maker"})
+_FLAGS: Final = frozenset({"off_book", "maker", "sent"})
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -69,7 +70,7 @@ def kind_of(column: str) -> Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is kept besides signals, states, results and fills, and for how long.
+    """What is kept besides signals, states, results, fills and alerts, and for how long.
 
     ``prices_s`` and ``books_s`` are seconds: how each book stood at the end of every such interval
     in which it changed, its touch or ``depth`` levels a side; 0 keeps none. ``keep_days`` and
@@ -124,7 +125,7 @@ class Rowing:
         self._names = Names()
         self.run = 0
         # What the feed's loop has told, and rows that come of no batch alone.
-        self._noted: Final[deque[Mapping[str, Any]]] = deque(maxlen=NOTED_MAX)
+        self._noted: Final[deque[tuple[str, Mapping[str, Any]]]] = deque(maxlen=NOTED_MAX)
         self._due: Final[Rows] = {}
         self._sampled: Batch | None = None
 
@@ -133,8 +134,9 @@ class Rowing:
         self._books = books
 
     def attach(self, source: Source) -> None:
-        """Hear of fills from now on."""
-        source.fills(self._noted.append)
+        """Hear of fills and alerts from now on."""
+        source.fills(lambda told: self._noted.append(("fills", told)))
+        source.alerts(lambda told: self._noted.append(("alerts", told)))
 
     def begin(self, names: Names) -> None:
         """A run begins."""
@@ -151,8 +153,9 @@ class Rowing:
             self._sampled = batch
             self._sample(self._prices.take(batch), self._ladders.take(batch))
         while self._noted:
-            note = {"run": self.run, **self._noted.popleft()}
-            self._put("fills", tuple(note[column] for column in TABLES["fills"]))
+            table, told = self._noted.popleft()
+            note = {"run": self.run, **told}
+            self._put(table, tuple(note[column] for column in TABLES[table]))
         found = {table: list(rows) for table, rows in self._due.items() if rows}
         if batch is not None:
             for table, row in self._of(batch):

@@ -230,6 +230,7 @@ class Feed:
     on_price = _heard(on_loop.Feed.on_price)
     on_event = _heard(on_loop.Feed.on_event)
     on_own = _heard(on_loop.Feed.on_own)
+    on_alert = _heard(on_loop.Feed.on_alert)
     every = _heard(on_loop.Feed.every)
 
     # What comes and goes.
@@ -266,6 +267,11 @@ class Feed:
     own_resting = _asked(on_loop.Feed.own_resting)
     levels_net = _asked(on_loop.Feed.levels_net)
     takes_own = _asked(on_loop.Feed.takes_own)
+
+    # What alerts told.
+
+    alerts = _asked(on_loop.Feed.alerts)
+    tell_alert = _asked(on_loop.Feed.tell_alert)
 
     # What is counted.
 

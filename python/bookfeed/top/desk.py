@@ -243,6 +243,8 @@ class Desk:
             self._flow.setdefault(second, Flow()).add(worth_usd(trade), trade.aggressor)
         for signal in signals:
             self._log_signal(signal)
+        for alert in self.world.fresh_alerts(own=True):
+            self.note(f"alert {alert['text']}", "warn")
         self._pass_time()
 
     # What is asked for.

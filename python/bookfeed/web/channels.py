@@ -13,7 +13,7 @@ from bookfeed.records import Signal, Update
 from bookfeed.web.clients import Client, Frame
 from bookfeed.web.world import World
 
-CHANNELS: Final = ("books", "trades", "signals", "status", "arbitrage", "levels")
+CHANNELS: Final = ("books", "trades", "signals", "status", "arbitrage", "levels", "alerts")
 SUBSCRIPTIONS_MAX: Final = 256
 """Of one client."""
 GROUPS_MAX: Final = 20_000
@@ -70,6 +70,7 @@ class Channels:
         self._groups: Final[dict[Subscription, set[Client]]] = {}
         self._ticks = 0
         self._arbitrage_due = False
+        self._alerts: list[Mapping[str, Any]] = []
         self._ladders: Final[dict[Subscription, Mapping[str, Any] | None]] = {}
 
     def subscribe(self, client: Client, wanted: Subscription) -> None:
@@ -115,6 +116,7 @@ class Channels:
         """Send what is new; ``stands`` says that the feed is heard, or not, as before."""
         self._ticks += 1
         changed, trades, signals = self._world.fresh()
+        self._alerts = self._world.fresh_alerts()
         self._arbitrage_due |= bool(changed or signals) or not stands
         touches = _Touches(self._world)
         for wanted in tuple(self._groups):
@@ -151,6 +153,8 @@ class Channels:
             if not stands:
                 return self._snapshot(wanted, None)
             return Frame({"type": "signals", **wanted.told(), "signals": found}) if found else None
+        if wanted.channel == "alerts" and self._alerts:
+            return Frame({"type": "alerts", "alerts": self._alerts})
         if wanted.channel == "status" and self._is_due(_STATUS_EVERY, stands=stands):
             return Frame({"type": "status", **self._world.standing()})
         due = self._arbitrage_due and self._is_due(_ARBITRAGE_EVERY, stands=stands)
@@ -193,6 +197,7 @@ class Channels:
             "signals": lambda: {"signals": self.signals(wanted)},
             "status": world.standing,
             "arbitrage": world.arbitrage,
+            "alerts": lambda: {"alerts": world.alerts()},
             "levels": lambda: {"book": self._ladders.get(wanted)},
         }
         return makers[wanted.channel]()

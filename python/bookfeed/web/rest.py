@@ -75,6 +75,7 @@ class Rest:
             Route("/trades", "The newest trades", self.trades, (_VENUE, _MARKET)),
             Route("/signals", "Open signals, and those that have closed", self.signals,
                   (_VENUE, _MARKET, _RULE)),
+            Route("/alerts", "What alerts told last, the oldest first", self.alerts),
             Route("/markets", "What is known of markets", self.markets),
             Route("/status", "How the feed is doing", self.status),
             Route("/health", "Whether the server runs, and what it hears", self.health),
@@ -121,6 +122,10 @@ class Rest:
         wanted = _filter("signals", request)
         told = {"open": self._channels.signals(wanted), "closed": self._channels.closed(wanted)}
         return answer({"feed": self._world.feed, **told})
+
+    async def alerts(self, _: web.Request) -> web.Response:
+        """What alerts told last."""
+        return answer({"feed": self._world.feed, "alerts": self._world.alerts()})
 
     async def markets(self, _: web.Request) -> web.Response:
         """What is known of markets."""

@@ -5,7 +5,7 @@ books cost, not what its messages would. A book is shown as live only while the 
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from bookfeed._bookfeed import STATES, UPDATE_KINDS, Batch
 from bookfeed.names import Names, name_of
 from bookfeed.records import UPDATE_BYTES, Signal, Update, signals
 from bookfeed.records.objects import BELIEVED, signal_object, update_object
+from bookfeed.rules.alerts import OF_ACCOUNT
 from bookfeed.venues.spot import OUTCOME as SPOT
 
 FeedState = Literal["heard", "silent", "lost"]
@@ -21,6 +22,7 @@ FeedState = Literal["heard", "silent", "lost"]
 
 TRADES_KEPT: Final = 500
 CLOSED_KEPT: Final = 200
+ALERTS_KEPT: Final = 200
 FRESH_MAX: Final = 2_000
 """Trades or signals between two ticks; what is more is counted as dropped."""
 _TRADE: Final = UPDATE_KINDS.index("trade")
@@ -50,6 +52,9 @@ class World:
         self._changed: set[int] = set()
         self._fresh_trades: list[Update] = []
         self._fresh_signals: list[Signal] = []
+        self._alerts: Final[deque[Mapping[str, Any]]] = deque(maxlen=ALERTS_KEPT)
+        self._alert = 0
+        self._fresh_alerts: list[Mapping[str, Any]] = []
 
     # What the feed tells.
 
@@ -62,6 +67,8 @@ class World:
         self.markets.clear()
         self._trades.clear()
         self._changed.clear()
+        self._alerts.clear()
+        self._alert = 0
 
     def stand(self, feed: FeedState) -> bool:
         """The feed is heard, or not: if that is new, so is every book."""
@@ -118,10 +125,20 @@ class World:
         elif part == "markets":
             for market in piece["markets"]:
                 self.markets[market["venue"], market["market"]] = market
+        elif part == "alerts":
+            self._take_alerts(piece["alerts"])
         elif part == "fair":
             self.fair.update({int(key): value for key, value in piece["fair"].items()})
         else:
             self.pieces[part] = piece
+
+    def _take_alerts(self, newest: Sequence[Mapping[str, Any]]) -> None:
+        """The feed tells its newest again and again; each has a number."""
+        fresh = [one for one in newest if one["number"] > self._alert]
+        if fresh:
+            self._alert = fresh[-1]["number"]
+            self._alerts.extend(fresh)
+            self._fresh_alerts = [*self._fresh_alerts, *fresh][-ALERTS_KEPT:]
 
     # What is new.
 
@@ -130,6 +147,11 @@ class World:
         found = (self._changed, self._fresh_trades, self._fresh_signals)
         self._changed, self._fresh_trades, self._fresh_signals = set(), [], []
         return found
+
+    def fresh_alerts(self, *, own: bool = False) -> list[Mapping[str, Any]]:
+        """Alerts since the last call; those about the user's ``own`` account for him alone."""
+        found, self._fresh_alerts = self._fresh_alerts, []
+        return [one for one in found if own or one["when"] not in OF_ACCOUNT]
 
     # What is asked for.
 
@@ -179,6 +201,10 @@ class World:
     def closed_signals(self) -> list[Signal]:
         """Signals that have closed, the newest first."""
         return list(reversed(self._closed))
+
+    def alerts(self) -> list[Mapping[str, Any]]:
+        """What alerts told last, the oldest first; without those about the user's own account."""
+        return [one for one in self._alerts if one["when"] not in OF_ACCOUNT]
 
     def signal(self, signal: Signal) -> dict[str, Any]:
         """A signal."""

@@ -11,7 +11,7 @@ const STAGES = {
 
 /** Shows how the feed of `known` is doing in `place`. */
 export class Feed {
-  #known; #connections; #doubted; #why; #latency; #events; #none;
+  #known; #connections; #doubted; #why; #latency; #events; #alerts; #none; #silent;
 
   constructor(place, known) {
     this.#known = known;
@@ -32,12 +32,17 @@ export class Feed {
       (one) => [one.name || one.rule, one.rule, one.text, count(one.count)]);
     const latency = make("div");
     this.#latency = new Rows(latency, stage, fillStage);
+    const alerts = table([["time", "time"], ["name", "alert"], ["what", "what"], ["sent", "sent"]]);
+    this.#alerts = lines(alerts.body, ["number", "", "name", ""],
+      (one) => [clock(one.ts / 1e6), one.name, one.text, one.sent ? "yes" : "no: quiet hours"]);
+    this.#silent = make("p", { class: "dim" });
     const events = table([["time", "time"], ["what", "what"]]);
     this.#events = lines(events.body, ["number", "name"],
-      (one) => [new Date(one.ms).toLocaleTimeString("en-GB"), one.text], (one) => one.look);
+      (one) => [clock(one.ms), one.text], (one) => one.look);
     place.append(
       panel("Connections", connections.made),
       panel("Books that may not be believed", doubted.made, this.#none),
+      panel("Alerts", alerts.made, this.#silent),
       panel("Why not: what rules refused to signal", why.made),
       panel("Latency: median, and up to the slowest of a hundred", latency),
       panel("What has happened since this page is open", events.made));
@@ -58,11 +63,17 @@ export class Feed {
     }
     this.#doubted.show([...found.values()].sort((a, b) => b.count - a.count), (one) => one.name);
     say(this.#none, found.size || !this.#known.books.size ? "" : "All may be believed.");
+    this.#alerts.show(this.#known.alerts, (one) => one.number);
+    say(this.#silent, this.#known.alerts.length ? "" : "None was told.");
     const why = [...(status?.why ?? [])].sort((a, b) => b.count - a.count);
     this.#why.show(why, (one) => `${one.rule_id} ${one.reason}`);
     this.#latency.show(Object.entries(status?.latency_ns ?? {}), ([name]) => name);
     this.#events.show(this.#known.events, (one) => one.id);
   }
+}
+
+function clock(ms) {
+  return new Date(ms).toLocaleTimeString("en-GB");
 }
 
 function panel(title, ...children) {

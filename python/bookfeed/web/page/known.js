@@ -6,6 +6,7 @@ export const SILENT_MS = 5000;
 const TRADES_KEPT = 500;
 const CLOSED_KEPT = 100;
 const EVENTS_KEPT = 200;
+const ALERTS_KEPT = 200;
 const POINTS_KEPT = 600;
 const HISTORIES_KEPT = 400;
 const POINT_EVERY_MS = 1000;
@@ -22,6 +23,7 @@ export class Known {
   closed = [];
   trades = [];
   events = [];
+  alerts = [];
   markets = [];
   status = null;
   feed = "lost";
@@ -73,6 +75,7 @@ export class Known {
     else if (kind === "signals") this.#takeSignals(message.signals, whole);
     else if (kind === "trades") this.#takeTrades(message.trades, whole);
     else if (kind === "status") this.#takeStatus(message);
+    else if (kind === "alerts") this.#takeAlerts(message.alerts, whole);
     else if (kind === "arbitrage") this.markets = message.markets.concat(spot(message.spot));
     else if (kind === "levels") this.ladder = message.book;
     else if (kind === "error") this.tell(`the server says: ${message.error}`, "bad");
@@ -145,6 +148,15 @@ export class Known {
     if (whole) this.trades = [];
     this.trades.push(...trades);
     if (this.trades.length > TRADES_KEPT) this.trades.splice(0, this.trades.length - TRADES_KEPT);
+  }
+
+  /** The newest first; what was told while this page asked for all comes twice. */
+  #takeAlerts(alerts, whole) {
+    if (whole) this.alerts = [];
+    for (const alert of alerts) {
+      if (alert.number > (this.alerts[0]?.number ?? 0)) this.alerts.unshift(alert);
+    }
+    this.alerts.length = Math.min(this.alerts.length, ALERTS_KEPT);
   }
 
   #takeStatus(status) {

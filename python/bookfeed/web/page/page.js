@@ -127,6 +127,6 @@ addEventListener("hashchange", () => {
   if (VIEWS.includes(to) && to !== view) go(to);
 });
 
-for (const channel of ["books", "signals", "trades", "status"]) wire.want(channel, { channel });
+for (const channel of ["books", "signals", "trades", "status", "alerts"]) wire.want(channel, { channel });
 go(VIEWS.includes(location.hash.slice(1)) ? location.hash.slice(1) : VIEWS[0]);
 wire.start();

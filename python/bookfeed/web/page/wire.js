@@ -133,6 +133,7 @@ export class Wire {
       return [{ ...snapshot, feed: told.feed, signals: told.open }];
     }
     if (wanted.channel === "trades") return [{ ...snapshot, ...await this.#get("/trades") }];
+    if (wanted.channel === "alerts") return [{ ...snapshot, ...await this.#get("/alerts") }];
     if (wanted.channel === "arbitrage") return [{ ...snapshot, ...await this.#get("/arbitrage") }];
     if (wanted.channel !== "levels") return [];
     const [venue, symbol] = [wanted.venue, wanted.symbol].map(encodeURIComponent);

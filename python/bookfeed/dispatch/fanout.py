@@ -1,45 +1,49 @@
-"""Who hears of the user's own events: listeners and bounded iterators; none holds up another."""
+"""``FanOut``: who hears of events that are no records; listeners and bounded iterators.
+
+None of them holds up another.
+"""
 
 import logging
 import traceback
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeVar
 
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.streams import Queue, Stream
 from bookfeed.dispatch.takers import Takers
 from bookfeed.log import RateLimitedLog
-from bookfeed.own.events import OwnEvent
 
-OnOwn: TypeAlias = Callable[[OwnEvent], object]
-
-_log: Final = RateLimitedLog(logging.getLogger("bookfeed.own"))
+T = TypeVar("T")
 
 
-class OwnOutlet:
-    """Hands events to everybody who asked for them."""
+class FanOut(Generic[T]):
+    """Hands events to everybody who asked for them by the method ``called``; ``log`` hears of
+    callbacks that raise.
+    """
 
-    def __init__(self) -> None:
-        self._takers: Final[Takers[OwnEvent]] = Takers()
+    def __init__(self, called: str, log: logging.Logger) -> None:
+        self._called: Final = called
+        self._log: Final = RateLimitedLog(log)
+        self._takers: Final[Takers[T]] = Takers()
         self._ended = False
         self.callback_errors = 0
 
-    def add(self, callback: OnOwn) -> Listener:
+    def add(self, callback: Callable[[T], object]) -> Listener:
         """Hand events to ``callback``."""
-        listener = Listener(callback, "on_own", failed=self._failed, closed=self._left)
+        listener = Listener(callback, self._called, failed=self._failed, closed=self._left)
         self._takers.add(listener, listener.deliver)
         return listener
 
-    def stream(self, queue_max: int) -> Stream[OwnEvent]:
+    def stream(self, queue_max: int) -> Stream[T]:
         """Return a new iterator over events from now on."""
-        queue: Queue[OwnEvent] = Queue(queue_max, self._left)
+        queue: Queue[T] = Queue(queue_max, self._left)
         self._takers.add(queue, queue.take)
         stream = Stream(queue)
         if self._ended:
             stream.end()
         return stream
 
-    def deliver(self, event: OwnEvent) -> None:
+    def deliver(self, event: T) -> None:
         """Hand over one event; never raises because of a callback."""
         for take in self._takers.takes:
             take(event)
@@ -57,4 +61,4 @@ class OwnOutlet:
     def _failed(self, listener: Listener, error: BaseException) -> None:
         self.callback_errors += 1
         lines = "".join(traceback.format_exception(error))
-        _log.warning(f"callback {listener!r}", "a callback raised: %r\n%s", listener, lines)
+        self._log.warning(f"callback {listener!r}", "a callback raised: %r\n%s", listener, lines)
