@@ -19,7 +19,9 @@ TARGETS ?=
 # Of `make mutants`, the number of one; empty are all.
 ONLY ?=
 # Processes that the Python tests are shared out to: more than two cores, as many tests wait.
-WORKERS ?= 4
+WORKERS ?= 6
+# Without bytecode that is kept, each process here would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What the Python tests came to; the scorecard can read it.
 TOLD := target/tests.xml
@@ -76,7 +78,7 @@ run-rolling: setup ## the same with windows of rolling series, which come and go
 
 # Two at a time, as most of what cargo and mypy do needs one core; the Python tests share out theirs.
 test: ## everything: linters, types, stubs, Rust tests, Python tests
-	$(MAKE) -j2 lint test-rust
+	$(MAKE) -j2 lint test-rust tests/__pycache__
 	$(MAKE) test-python
 
 lint: lint-rust lint-python lint-rooms ## formatting, clippy, docs, crates and licences, ruff, mypy, stubs, docstrings, imports
@@ -102,6 +104,10 @@ lint-rooms: setup
 
 test-rust:
 	cargo test $(CARGO_FLAGS) --quiet
+
+# What tests assert is rewritten where they are read first: once, not by each of the workers.
+tests/__pycache__: | $(STAMPS)/extension
+	$(PY) -m pytest --collect-only -q >/dev/null
 
 # Tests that share what is expensive to make stay on one worker.
 test-python: setup
