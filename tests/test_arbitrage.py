@@ -9,7 +9,9 @@ from bookfeed.scorecard.campaigns import polymarket_kalshi_quiet as arbitrage_qu
 # What is made once for the whole file is made in one process.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("arbitrage")]
 
-SEEDS = seeds(2)
+# In the short form one scenario in which there is some of everything.
+SEEDS = seeds(1, first=2) if TIMES == 1 else seeds(2)
+QUIET = range(1, 2 if TIMES == 1 else 3)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,10 @@ def test_seeds_that_once_failed(seed: int) -> None:
 
 
 def test_quiet_markets_are_signalled_and_a_frozen_leg_is_not() -> None:
-    reports = [arbitrage_quiet.play(seed) for seed in (1, 2)]
-    assert [report.problems for report in reports] == [[], []]
+    reports = [arbitrage_quiet.play(seed) for seed in QUIET]
+    assert [report.problems for report in reports] == [[] for _ in QUIET]
     stood_s = sum(report.stood_s for report in reports)
-    assert stood_s > 1_000
+    assert stood_s > 500 * len(QUIET)
     signalled_s = sum(report.signalled_s for report in reports)
     assert signalled_s / stood_s >= arbitrage_quiet.SIGNALLED_MIN
-    assert sum(report.fallen_for for report in reports) > 5, "a frozen leg is a trap"
+    assert sum(report.fallen_for for report in reports) > 2 * len(QUIET), "a frozen leg is a trap"

@@ -79,7 +79,7 @@ def test_polymarket_with_every_fault_agrees(hash_check: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [39, 49, 61, 65, 96, 271])
+@pytest.mark.parametrize("seed", [39, 49, 61, 65, 96, 271][:: 2 if TIMES == 1 else 1])
 def test_polymarket_agrees_where_whole_books_come_with_stamps_that_are_wrong(seed: int) -> None:
     report = audited(*recorded(seed, rules=SPREADS, items=900))
     assert report.findings == []

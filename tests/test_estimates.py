@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from audit_journals import Records, audited, spot_recorded
+from lengths import TIMES
 from spot_live import OPTIONS, Tape, Watcher, feed_of
 from test_kraken_live import endpoint_of, markets_of
 from waiting import PATIENCE_S, until
@@ -35,6 +36,7 @@ from bookfeed.sim.kraken import KrakenSimConfig, serve
 VENUES = ("coinbase", "kraken", "bitstamp")
 TICK = 200_000_000
 CONNS_EACH = 100
+ITEMS = 300 if TIMES == 1 else 600
 
 Record = tuple[int, int, int, int, bytes]
 
@@ -61,9 +63,9 @@ def symbols_of(records: Records) -> list[str]:
     return [one["symbol"] for one in told]
 
 
-def together(seed: int, params: dict[str, object] | None = None) -> Records:
+def together(seed: int, params: dict[str, object] | None = None, items: int = 600) -> Records:
     """Three venues with faults as one journal, in which an index of their books is estimated."""
-    parts = [spot_recorded(venue, seed, items=600)[0] for venue in VENUES]
+    parts = [spot_recorded(venue, seed, items=items)[0] for venue in VENUES]
     symbols = [next(s for s in symbols_of(part) if "BTC" in s.upper()) for part in parts]
     # Faults are as the seed has them: each venue's begins with the first one's.
     starts = [min(ts for kind, ts, *_ in part if kind == Kind.CONNECTED) for part in parts]
@@ -94,16 +96,16 @@ def test_the_auditor_computes_the_same_values(seed: int) -> None:
         {"lag_max_ms": 700, "half_spread_ppm": 3000},
         {"spacing": "published", "tick_ms": 100},
     ]
-    records = together(seed, params[seed - 1])
+    records = together(seed, params[seed - 1], ITEMS)
     report = audited(records, {})
     assert [each for each in report.findings if each.kind == "index"] == []
-    assert report.index_ticks > 10
+    assert report.index_ticks > ITEMS // 60
     seen = replay(iter(records), engine=Engine())
     ticks: list[IndexTick] = []
     seen.on_index(ticks.append)
     seen.run()
     assert len(ticks) == report.index_ticks
-    assert sum(tick.value is not None for tick in ticks) > 5
+    assert sum(tick.value is not None for tick in ticks) > ITEMS // 120
 
 
 class Mistaken(EngineWitness):
@@ -129,7 +131,7 @@ class Mistaken(EngineWitness):
 def test_a_value_that_is_not_the_books_is_found(what: str) -> None:
     witness = Mistaken(Engine())
     witness.what = what
-    report = Auditor(witness).run(together(2))
+    report = Auditor(witness).run(together(2, items=ITEMS))
     assert "index" in {finding.kind for finding in report.findings}
 
 

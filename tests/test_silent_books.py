@@ -22,8 +22,8 @@ from bookfeed.sim.entry import Options
 from bookfeed.venues import Endpoint
 from bookfeed.venues.binance import BinanceSection
 
-SECONDS = float(os.environ.get("BOOKFEED_SILENT_S", "75"))
-"""Twice as long as a connection may be silent, and more."""
+SECONDS = float(os.environ.get("BOOKFEED_SILENT_S", "40" if TIMES == 1 else "75"))
+"""Longer than a connection may be silent; in the long form twice as long, and more."""
 PAIRS = min(30, 10 * TIMES)
 # An address may ask Kraken about one pair a second, Gemini about 100 a minute; half of what that is
 # enough for where nothing else is done, as tests run beside each other.
