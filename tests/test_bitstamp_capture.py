@@ -19,7 +19,11 @@ from bookfeed._bookfeed import BookView, Engine
 CAPTURE: Final = FOLDER / "bitstamp-diff-2022-01-05.jsonl.gz"
 DIFF: Final = "diff_order_book_"
 
-pytestmark = pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE.name} is not here")
+# What is read once for the whole file is read in one process.
+pytestmark = [
+    pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE.name} is not here"),
+    pytest.mark.xdist_group("bitstamp_capture"),
+]
 
 Sides = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 

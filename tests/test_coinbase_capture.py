@@ -21,7 +21,11 @@ SYMBOLS: Final = ["BTC-USD", "ETH-USD"]
 # Less than this share of buys above the middle would say that sides are taken the wrong way round.
 TAKERS_RIGHT_MIN: Final = 0.7
 
-pytestmark = pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE.name} is not here")
+# What is read once for the whole file is read in one process.
+pytestmark = [
+    pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE.name} is not here"),
+    pytest.mark.xdist_group("coinbase_capture"),
+]
 
 Sides = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 

@@ -25,6 +25,9 @@ from bookfeed.cli.grammar import grammar
 from bookfeed.cli.man import page
 from bookfeed.cli.notify import Service, watchdog_s
 
+# What is made once for the whole file is made in one process.
+pytestmark = pytest.mark.xdist_group("deployment")
+
 ROOT: Final = Path(__file__).parents[1]
 DEPLOY: Final = ROOT / "deploy"
 UNITS: Final = sorted(DEPLOY.glob("*.service"))

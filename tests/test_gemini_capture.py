@@ -22,7 +22,11 @@ from bookfeed.audit.shapes.gemini import SHAPES
 
 CAPTURE: Final = FOLDER / "gemini-v2-2026-08-09.jsonl.gz"
 
-pytestmark = pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE.name} is not here")
+# What is read once for the whole file is read in one process.
+pytestmark = [
+    pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE.name} is not here"),
+    pytest.mark.xdist_group("gemini_capture"),
+]
 
 Sides = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 

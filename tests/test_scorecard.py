@@ -57,6 +57,7 @@ def test_every_row_has_an_id_of_its_own() -> None:
     assert all(one.what and one.target for one in ROWS)
 
 
+@pytest.mark.xdist_group("names")  # all tests there are are read once
 @pytest.mark.parametrize("one", ROWS, ids=lambda one: one.id)
 def test_the_tests_that_hold_a_row_are_there(one: Row) -> None:
     for name, rust in named_tests(one.play):
@@ -337,9 +338,14 @@ def test_the_same_seed_has_the_same_digest() -> None:
 @pytest.mark.slow
 def test_all_venues_over_sockets_that_lose_connections_are_right_by_the_auditor() -> None:
     (sockets,) = found("SOCKETS")
-    figures = sockets(3.5, 1.0)  # time for the first three: resets and closed connections
-    assert figures["wrong"] == [] and figures["refused"] == figures["callback_errors"] == 0
-    assert figures["untrue"] == [] and figures["shown"] > 200
+    # Time for the first three: resets and closed connections; more where the machine has none.
+    for seconds in (3.5, 12.0, 40.0):
+        figures = sockets(seconds, 1.0)
+        assert figures["wrong"] == [] and figures["refused"] == figures["callback_errors"] == 0
+        assert figures["untrue"] == []
+        if figures["shown"] > 200:
+            break
+    assert figures["shown"] > 200
     assert figures["compared"] > figures["books"] > 50 and figures["connects"] > len(worlds())
 
 

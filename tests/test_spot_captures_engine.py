@@ -29,6 +29,8 @@ from spot_captures import (
 
 from bookfeed._bookfeed import BookView, Engine
 
+# What is read once for the whole file is read in one process.
+pytestmark = pytest.mark.xdist_group("spot_captures_engine")
 needs_binance = pytest.mark.skipif(not BINANCE.exists(), reason=f"{BINANCE.name} is not here")
 needs_kraken = pytest.mark.skipif(not KRAKEN.exists(), reason=f"{KRAKEN.name} is not here")
 
