@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from kalshi_reader import KalshiReader
+from lengths import seeds
 
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.faults import (
@@ -124,13 +125,13 @@ class TestLife:
     @pytest.mark.slow
     def test_opening_says_nothing_and_closing_shows_in_the_book_only(self) -> None:
         channels = ("orderbook_delta", "market_lifecycle_v2")
-        stream = KalshiStream(BUSY, channels=channels, rate=60)
+        stream = KalshiStream(BUSY, channels=channels, rate=20)
         opening = {m.spec.ticker: m.spec.open_ms for m in stream.venue.markets
                    if m.status == "initialized"}  # fmt: skip
         assert opening
         lives: dict[str, list[str]] = defaultdict(list)
         books: dict[str, int] = {}
-        for item in stream.items(9_000):
+        for item in stream.items(3_000):
             if item.kind != "frame":
                 continue
             frame = json.loads(item.payload)
@@ -163,11 +164,11 @@ class TestLife:
 
     @pytest.mark.slow
     def test_markets_listed_later_are_the_clients_to_add(self) -> None:
-        stream = KalshiStream(BUSY, rate=60)
+        stream = KalshiStream(BUSY, rate=20)
         known = set(stream.tickers(0))
         reader = KalshiReader(use_yes_price=True)
         added: set[str] = set()
-        for item in stream.items(9_000):
+        for item in stream.items(3_000):
             if item.kind == "frame":
                 reader.take(item.payload)
             if fresh := set(stream.tickers(0)) - known:
@@ -461,7 +462,7 @@ class TestFaults:
 
     @pytest.mark.slow
     def test_truth_goes_on_whatever_happens(self) -> None:
-        for seed in range(6):
+        for seed in seeds(2, first=0):
             faults = random_kalshi_faults(seed, count=8, frames=1_500)
             stream = KalshiStream(BUSY, faults=faults, conns=2)
             for item in stream.items(2_500):
