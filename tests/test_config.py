@@ -108,6 +108,8 @@ ws_url = "ws://127.0.0.1:1234"
 rest_url = "http://127.0.0.1:1234"
 probe_interval_s = 5
 symbols_per_connection = 5
+second_source = true
+second_url = "ws://127.0.0.1:1235"
 
 [bitstamp]
 ws_url = "ws://127.0.0.1:1234"
@@ -115,10 +117,12 @@ rest_url = "http://127.0.0.1:1234"
 symbols_per_connection = 5
 
 [gemini]
-api = "v2"
+api = "fast"
 ws_url = "ws://127.0.0.1:1234"
 rest_url = "http://127.0.0.1:1234"
 symbols_per_connection = 5
+second_source = true
+second_url = "ws://127.0.0.1:1235"
 
 [cryptocom]
 ws_url = "ws://127.0.0.1:1234/market"
@@ -311,12 +315,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     here = "ws://127.0.0.1:1234", "http://127.0.0.1:1234"
     assert loaded.sections["bitstamp"] == BitstampSection(*here, 5)
-    assert loaded.sections["gemini"] == GeminiSection(
-        "v2", "ws://127.0.0.1:1234", "http://127.0.0.1:1234", 5
-    )
+    second = True, "ws://127.0.0.1:1235"
+    assert loaded.sections["gemini"] == GeminiSection("fast", *here, 5, *second)
     assert loaded.sections["cryptocom"] == CryptocomSection("ws://127.0.0.1:1234/market", 10, 5)
     rest_url = "http://127.0.0.1:1234"
-    coinbase = CoinbaseSection("ws://127.0.0.1:1234", rest_url, 5.0, 5)
+    coinbase = CoinbaseSection("ws://127.0.0.1:1234", rest_url, 5.0, 5, *second)
     assert loaded.sections["coinbase"] == coinbase
     kraken = KrakenSection("ws://127.0.0.1:1234/v2", rest_url, 1000, 5.0, 50)
     assert loaded.sections["kraken"] == kraken

@@ -137,8 +137,8 @@ MARKET_STATUSES: Final[tuple[str, ...]]
 VENUES: Final[dict[str, dict[str, str | int | None]]]
 """What the core knows of each venue, by name: how it notices a missing message
 (``"continuity"``), what proves a book (``"proof"``), what a share and its opposite pay together
-(``"payout_e9"``, ``None`` where nothing is paid out), and whether two connections may carry the
-same books (``"lines"``)."""
+(``"payout_e9"``, ``None`` where nothing is paid out), whether two connections may carry the same
+books (``"lines"``), and whether another interface of it may check them (``"second"``)."""
 
 MODES: Final[dict[str, tuple[str, ...]]]
 """How each venue may be asked to speak, where that changes what its frames mean, by the venue's
@@ -1710,6 +1710,13 @@ class Engine:
         """What connections told that are one of two lines, by connection: messages that it told
         ``first``, ``later`` than the other, or that it told and the other never did (``only``),
         and how many books it had ``left`` to the other because it lost something.
+        """
+    def second_sources(self) -> dict[int, dict[str, int]]:
+        """How the second sources of books stand to them, by the book's number: ``conn``, the
+        connection; ``whole`` (1 or 0), whether it has a whole book; ``wanted``, whether it has to
+        begin anew so that its difference can be believed; and what came of comparisons: ``agreed``,
+        ``settled``, ``differed``, ``refuted``, ``convicted``, ``disbelieved``
+        (``docs/lines.md``).
         """
     def told_by(self, instrument: int) -> int | None:
         """The connection that told the newest change of a book with two lines; ``None`` for any

@@ -22,6 +22,8 @@ from bookfeed.audit.paper import Papers
 from bookfeed.audit.reading import Effects, Message, Reading, Trade
 from bookfeed.audit.relayed import RelayedTouches
 from bookfeed.audit.report import AuditReport, Finding
+from bookfeed.audit.second import MODE as SECOND
+from bookfeed.audit.second import Seconds
 from bookfeed.audit.terms import Contracts, Fair, told_tick
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.bounds import control_object
@@ -62,6 +64,7 @@ class Auditor:
         self._witness: Final = witness
         self._model: Final = Model(witness.qty, witness.number if auto_subscribe else None, waits)
         self._lines: Final = Lines(waits)
+        self._seconds: Final = Seconds(self._model)
         self._lives: Final = Lives(self._model)
         self._estimates: Final = Estimates(self._model, witness.standing, self._lines.has)
         self._papers: Final = Papers(self._model, self._lines.has)
@@ -319,6 +322,9 @@ class Auditor:
             connection = self._model.connections.get(conn)
             if connection is None:
                 return  # nobody announced it: what comes on it is nobody's
+            if connection.mode == SECOND:
+                self._read_second(conn, payload)
+                return
             self._reading = self._model.reading(connection.venue)
             if self._reading is not None and kind == Kind.REST:
                 self._messages = self._reading.read_rest(payload, None, None)
@@ -329,6 +335,11 @@ class Auditor:
             self._before = {number: self._standing_now(number) for number in named}
             if not self._witness.delay_known(conn):
                 self._undelayed.add(conn)
+
+    def _read_second(self, conn: int, payload: bytes) -> None:
+        for what in self._seconds.take(conn, payload) if self._model.connections[conn].up else ():
+            self._find("second", what)
+        self.report.seconds = self._seconds.compared
 
     def _read_rest_book(self, payload: bytes) -> None:
         try:
@@ -374,6 +385,8 @@ class Auditor:
         if kind in (Kind.FRAME, Kind.ADVANCE, *ANSWERS):
             return
         options = control_object(payload) if kind in _JSON_KINDS else {}
+        if kind in (Kind.CONNECTED, Kind.DISCONNECTED):
+            self._seconds.renewed(conn)
         if kind == Kind.SUBSCRIBE:
             self._lines.control(kind, conn, payload, options)
         self._model.control(kind, conn, payload, options)
@@ -548,6 +561,7 @@ class Auditor:
             if record.state in ("live", "live_poll"):
                 return
             self._left_live.add(number)
+            self._seconds.lost(number, record.cause)
             self._judge_cause(record)
         elif record.kind == "trade" and message.trades is not None:
             self._compare_trade(record)

@@ -82,6 +82,15 @@ class Heard:
             self.ts, self.delay = ts_event, now - ts_event
 
 
+class SecondTold(NamedTuple):
+    """What a message of a second source says: all of a book, or new sizes of levels (0 removes)."""
+
+    symbol: str
+    """As the book is called that it is held against."""
+    whole: bool
+    levels: list[tuple[Side, Decimal, Decimal]]
+
+
 class Proof(NamedTuple):
     """Up to which venue time a book is proved, and by which numbered stream, if by one."""
 
@@ -162,6 +171,13 @@ class Reading:
 
     def read_index(self, payload: bytes) -> tuple[str, int, int] | None:
         """Name, time (ns) and value (1e-18) of an index that a frame tells, if it does."""
+        del payload
+        return None
+
+    def read_second(self, payload: bytes) -> SecondTold | None:
+        """What a frame of the venue's second source says; ``None`` if it is about no levels, or
+        cannot be read. Only venues that have one read any.
+        """
         del payload
         return None
 

@@ -13,7 +13,8 @@ class Finding:
     """One disagreement.
 
     ``kind`` is ``touch``, ``levels``, ``trade``, ``standing`` (a book is live that must not be, or
-    stale for a cause that no frame shows), ``index`` (a value of an estimated index), ``fair`` (a
+    stale for a cause that no frame shows), ``second`` (a second source has had another one for too
+    long), ``index`` (a value of an estimated index), ``fair`` (a
     fair value), ``missing`` (a signal is found here and not there), ``extra`` (there and not here),
     ``different`` (a signal with other values), ``paper`` (what an order on paper got) or ``unread``
     (a venue or a rule that is not audited at all).
@@ -43,6 +44,8 @@ class AuditReport:
     """Of the live ones, those that two lines carry; signals on them are not compared."""
     polled: int = 0
     """Books that an answer to a poll replaced."""
+    seconds: int = 0
+    """Comparisons of live books with second sources."""
     trades: int = 0
     """Trades that were compared, of venues whose reading reads them."""
     overtaken: int = 0

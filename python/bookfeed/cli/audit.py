@@ -67,6 +67,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "records_refused": report.refused,
         "touches_compared": report.touches,
         "books_compared": report.books,
+        "second_sources_compared": report.seconds,
         "trades_compared": report.trades,
         "changes_overtaken": report.overtaken,
         "index_values_agreed": report.index_ticks,

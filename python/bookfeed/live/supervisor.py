@@ -27,6 +27,7 @@ from bookfeed.live.recovery.apart import Apart
 from bookfeed.live.recovery.plan import NO_SNAPSHOT, NOT_RESYNCED, ResyncPlan
 from bookfeed.live.recovery.poll import poller_of
 from bookfeed.live.recovery.ways import mender_of, news_readers_of
+from bookfeed.live.second import SecondSources
 from bookfeed.live.session import Session
 from bookfeed.live.shard import Shard, shard_markets
 from bookfeed.log import RateLimitedLog
@@ -105,6 +106,9 @@ class Supervisor:
             wanted=options.lines > 1,
             silence_ns=seconds_ns(options.silence_s),
         )
+        self._seconds: Final = SecondSources(
+            inputs.engine, conns, self._new_second, wanted=endpoint.second is not None
+        )
         self._shards: Final[dict[int, Shard]] = {}
         self._shard_of: Final[dict[int, Shard]] = {}
         self._apart: Final = Apart(self, rng)
@@ -139,7 +143,8 @@ class Supervisor:
     @property
     def sessions(self) -> list[Session]:
         """The connections, in the order of their numbers."""
-        return [shard.session for shard in self._shards.values()] + self._lines.sessions
+        firsts = [shard.session for shard in self._shards.values()]
+        return firsts + self._lines.sessions + self._seconds.sessions
 
     @property
     def failure(self) -> BaseException | None:
@@ -230,6 +235,29 @@ class Supervisor:
             place=self._place,
         )
 
+    def _new_second(self, shard: Shard, conn: int) -> Session:
+        """A connection to the second source of what a shard carries."""
+        endpoint = self._endpoint.second
+        assert endpoint is not None, "there is none"
+        venue, options = endpoint.venue, self._options
+        return Session(
+            conn,
+            endpoint=endpoint,
+            logic=ConnectionLogic(
+                options.connection_policy(venue, can_probe=False, has_witness=False),
+                lambda: venue.subscription(shard.symbols),
+                rng=self._rng,
+                stagger=self._stagger,
+                quiet_until_ns=shard.quiet_until_ns,
+            ),
+            inputs=self.inputs,
+            clock=self.clock,
+            host=self,
+            frame_bytes_max=options.frame_bytes_max,
+            native=options.native,
+            place=place_of(endpoint),
+        )
+
     def _put(
         self, shard: Shard, markets: Sequence[Market], only: Container[str] | None = None
     ) -> list[int]:
@@ -277,6 +305,7 @@ class Supervisor:
                 self._await_books(shard, instruments)
                 self._mender.added(shard, instruments)
                 self._lines.changed(shard)
+                self._seconds.changed(shard)
         return symbols
 
     def remove_markets(self, markets: Sequence[Market]) -> list[int]:
@@ -311,6 +340,7 @@ class Supervisor:
         if shard.instruments:
             self._mender.removed(shard, symbols)
             self._lines.changed(shard)
+            self._seconds.changed(shard)
 
     def _stop_later(self, session: Session) -> None:
         task = asyncio.get_running_loop().create_task(session.stop())
@@ -359,9 +389,9 @@ class Supervisor:
         self._mender.gone(shard)
         if self._poller is not None:
             self._poller.gone(shard)
-        line = self._lines.retire(shard)
-        for session in (shard.session, *(() if line is None else (line,))):
-            self._stop_later(session)
+        for session in (shard.session, self._lines.retire(shard), self._seconds.retire(shard)):
+            if session is not None:
+                self._stop_later(session)
 
     def resync(self, instrument: int) -> None:
         """Have a book fetched anew, as soon as the budgets allow it.
@@ -407,6 +437,7 @@ class Supervisor:
         else:
             shard.session.start()
             self._lines.start(shard)
+            self._seconds.start(shard)
 
     def stop_reading(self) -> None:
         """Take nothing more from any connection; ``stop`` is to follow."""
@@ -542,6 +573,7 @@ class Supervisor:
         for shard in self._shards.values():
             shard.session.look(now_ns)
         self._lines.look(self._shards.values(), now_ns)
+        self._seconds.look(now_ns)
         self._hear()
         self._forget(now_ns)
         self._miss_books(now_ns)

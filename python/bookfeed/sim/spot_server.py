@@ -95,12 +95,13 @@ class SpotPeer(Peer):
     def __init__(self, server: "SpotServer[Any, Any]") -> None:
         super().__init__(server)
         self._server = server
+        self.injector = server.injector
 
     def hand_over(self, out: Out) -> None:
         """Queues what faults leave of a frame; ends what they end."""
         if not self.open:
             return
-        delivery = self._server.injector.deliver(self.conn, out, time.time_ns())
+        delivery = self.injector.deliver(self.conn, out, time.time_ns())
         for frame in delivery.frames:
             self._post(frame.payload, delivery.late_ns)
         match delivery.end, delivery.fault:

@@ -316,7 +316,9 @@ class Mirror:
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A venue and where it is to be found; without ``rest_url`` nothing is fetched by REST.
-    Where it answers 403 or 451, its ``mirror`` is asked instead, if it has one.
+    Where it answers 403 or 451, its ``mirror`` is asked instead, if it has one. ``second`` is
+    another interface of the venue that tells the same books, which are held against those of this
+    one; its venue has the mode ``second``.
 
     ``headers`` are sent with every handshake of the WebSocket, but not with REST requests; those
     by which the venue recognises a key replace them. Their values are secrets: they are neither
@@ -333,6 +335,7 @@ class Endpoint:
     """TLS settings of the WebSocket; ``None``: the system's."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     mirror: Mirror | None = None
+    second: "Endpoint | None" = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.headers, Mapping):

@@ -4,6 +4,9 @@ A subscription to a book begins with all of it. Every message of a connection ha
 it is about, so that a missing one shows with the next, and the venue says something every second.
 A book that was lost is subscribed to again. Answers name no command: the venue takes commands in
 order, and tells after each what the connection is subscribed to.
+
+The venue's older interface, that of its Exchange, tells the same books by the twentieth of a second
+and numbers nothing: a second source, if it is wanted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,10 +37,12 @@ from bookfeed.venues.spot import HINTS_IN_USD, PairInUsd, spot_market
 NAME: Final = "coinbase"
 WS_URL: Final = "wss://advanced-trade-ws.coinbase.com"
 REST_URL: Final = "https://api.coinbase.com"
+SECOND_URL: Final = "wss://ws-feed.exchange.coinbase.com"
 
 BOOKS: Final = "level2"
 TRADES: Final = "market_trades"
 SIGNS_OF_LIFE: Final = "heartbeats"
+SECOND_CHANNELS: Final = ("level2_batch", "heartbeat")
 # How many of the best levels a side are asked of REST.
 REST_LEVELS: Final = 250
 # How its errors call what was too much; the documents do not say.
@@ -90,6 +95,28 @@ def coinbase(*, probe_interval_s: float = 10.0, symbols_per_connection: int = 10
     )
 
 
+def exchange() -> Venue:
+    """Return the interface of the Exchange, as a second source."""
+
+    def subscription(symbols: Sequence[str]) -> tuple[str, ...]:
+        # Its signs of life show that it is there while a pair rests.
+        told = {
+            "type": "subscribe",
+            "product_ids": list(symbols),
+            "channels": list(SECOND_CHANNELS),
+        }
+        return (orjson.dumps(told).decode(),)
+
+    return Venue(
+        name=NAME,
+        ws_url=SECOND_URL,
+        rest_url=None,
+        subscription=subscription,
+        mode="second",
+        connect_stagger_s=0.5,
+    )
+
+
 def _product_book(symbol: str) -> RestRequest:
     query = f"product_id={symbol}&limit={REST_LEVELS}"
     return RestRequest("GET", f"/api/v3/brokerage/market/product_book?{query}")
@@ -106,6 +133,8 @@ class CoinbaseSection(Section):
     rest_url: RestUrl = REST_URL
     probe_interval_s: Annotated[float, Range(0, 3_600)] = 10.0
     symbols_per_connection: Annotated[int, Range(1, 100)] = 10
+    second_source: bool = False
+    second_url: WsUrl = SECOND_URL
 
     def endpoint(self, source: str, key: Any = None) -> Endpoint:
         """The venue as it is configured; it needs no key."""
@@ -113,7 +142,8 @@ class CoinbaseSection(Section):
             probe_interval_s=self.probe_interval_s,
             symbols_per_connection=self.symbols_per_connection,
         )
-        return Endpoint(venue, self.ws_url, self.rest_url or None)
+        second = Endpoint(exchange(), self.second_url) if self.second_source else None
+        return Endpoint(venue, self.ws_url, self.rest_url or None, second=second)
 
 
 @dataclass(frozen=True, slots=True)

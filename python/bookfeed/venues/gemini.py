@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 import orjson
 
+from bookfeed.errors import ConfigError
 from bookfeed.market import Market
 from bookfeed.schema import Range
 from bookfeed.venues.base import (
@@ -55,13 +56,16 @@ SYMBOLS_MAX: Final = 100
 REST_LEVELS: Final = 100
 
 
-def gemini(*, api: Api = "fast", symbols_per_connection: int = 1) -> Venue:
-    """Return the venue. ``api`` is ``"fast"``, or ``"v2"``, whose books nothing proves complete."""
+def gemini(*, api: Api = "fast", symbols_per_connection: int = 1, second: bool = False) -> Venue:
+    """Return the venue. ``api`` is ``"fast"``, or ``"v2"``, whose books nothing proves complete:
+    beside the fast one it is a ``second`` source, which is told symbols as that has them.
+    """
 
     def command(method: str, id_: int, symbols: Sequence[str]) -> str:
         told: dict[str, Any]
         if api == "v2":
-            told = {"type": method, "subscriptions": [{"name": BOOKS, "symbols": list(symbols)}]}
+            named = [symbol.upper() for symbol in symbols]
+            told = {"type": method, "subscriptions": [{"name": BOOKS, "symbols": named}]}
         else:
             params = [f"{symbol}@{name}" for symbol in symbols for name in NAMES]
             told = {"id": str(id_), "method": method, "params": params}
@@ -76,6 +80,7 @@ def gemini(*, api: Api = "fast", symbols_per_connection: int = 1) -> Venue:
 
     return Venue(
         name=NAME,
+        mode="second" if second else "",
         ws_url=WS_URLS[api] + PATHS[api],
         rest_url=REST_URL,
         subscription=subscription,
@@ -111,13 +116,22 @@ class GeminiSection(Section):
     ws_url: WsUrl | None = None
     rest_url: RestUrl = REST_URL
     symbols_per_connection: Annotated[int, Range(1, SYMBOLS_MAX)] = 1
+    second_source: bool = False
+    second_url: WsUrl = WS_URLS["v2"]
 
     def endpoint(self, source: str, key: Any = None) -> Endpoint:
         """The venue as it is configured; it needs no key."""
+        if self.second_source and self.api == "v2":
+            problem = 'is beside the fast interface: leave it out, or api = "v2"'
+            raise ConfigError(source, "gemini.second_source", problem)
         venue = gemini(api=self.api, symbols_per_connection=self.symbols_per_connection)
         own = self.ws_url
         ws_url = venue.ws_url if own is None else own.rstrip("/") + PATHS[self.api]
-        return Endpoint(venue, ws_url, self.rest_url or None)
+        second = None
+        if self.second_source:
+            url = self.second_url.rstrip("/") + PATHS["v2"]
+            second = Endpoint(gemini(api="v2", second=True), url)
+        return Endpoint(venue, ws_url, self.rest_url or None, second=second)
 
 
 @dataclass(frozen=True, slots=True)

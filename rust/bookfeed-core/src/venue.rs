@@ -25,6 +25,10 @@ use crate::names::named_codes;
 use crate::time::Nanos;
 use std::fmt;
 
+/// The mode of a connection that is a second source: another interface of the venue, whose books are
+/// held against those of the first and are nobody's by themselves.
+pub const SECOND: &str = "second";
+
 named_codes! {
     /// How one notices that a message of a venue is missing.
     Continuity {
@@ -235,7 +239,7 @@ venues! {
         pauses: None,
         news: &[],
         news_of: |_| "",
-        modes: &[""],
+        modes: &["", SECOND],
         messages: &coinbase::MESSAGE_NAMES,
         decode: coinbase::decode,
         // A frame that is no JSON leaves a hole in the numbers, whomever it was about.
@@ -278,7 +282,7 @@ venues! {
         pauses: None,
         news: &[],
         news_of: |_| "",
-        modes: &[""],
+        modes: &["", SECOND],
         messages: &gemini::MESSAGE_NAMES,
         decode: gemini::decode,
         read_broken: |_, _| None,
@@ -333,6 +337,19 @@ impl Venue {
         let row = self.row();
         let alike = matches!(row.continuity, Continuity::Timestamps | Continuity::Expiry);
         !alike && !row.begins_whole && !row.chained
+    }
+
+    /// Whether a connection that is subscribed in this mode is a second source.
+    #[inline]
+    #[must_use]
+    pub fn is_second(self, mode: Mode) -> bool {
+        mode != Mode::default() && self.row().modes.get(usize::from(mode.0)) == Some(&SECOND)
+    }
+
+    /// Whether it may have second sources.
+    #[must_use]
+    pub fn has_second(self) -> bool {
+        self.row().modes.contains(&SECOND)
     }
 
     /// Its number, an index into whatever is kept for each venue.

@@ -26,5 +26,7 @@ mod kraken;
 mod polled;
 #[path = "spot/probes.rs"]
 mod probes;
+#[path = "spot/second.rs"]
+mod second;
 #[path = "spot/witnesses.rs"]
 mod witnesses;

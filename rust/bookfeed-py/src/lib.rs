@@ -32,6 +32,7 @@ fn venues(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         about.set_item("proof", row.proof.name())?;
         about.set_item("payout_e9", row.payout)?;
         about.set_item("lines", venue.bears_lines())?;
+        about.set_item("second", venue.has_second())?;
         all.set_item(row.name, about)?;
     }
     Ok(all)

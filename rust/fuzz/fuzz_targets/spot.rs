@@ -13,7 +13,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     for venue in oracle::SPOT {
-        oracle::check(venue, data);
+        oracle::check(venue, describe::From::Stream, data);
+        if venue.has_second() {
+            oracle::check(venue, describe::From::Second, data);
+        }
         let asked = describe::From::Rest(Some(oracle::symbols(venue)[0]));
         let _ = describe::say(venue, asked, data, &oracle::known(venue));
     }

@@ -1,4 +1,5 @@
-"""Coinbase's Advanced Trade WebSocket, as the auditor reads it: one count for a whole connection.
+"""Coinbase's Advanced Trade WebSocket, as the auditor reads it: one count for a whole connection;
+and that of its Exchange, a second source.
 
 Whatever a message is about, it takes the next number, so a hole may hide a change of any book of
 the connection. A whole book comes with its subscription, then changes with absolute sizes; both
@@ -24,9 +25,10 @@ from bookfeed.audit.numbers import (
     read_json,
     rfc3339,
 )
-from bookfeed.audit.reading import Effects, Heard, Message, Proof, Reading, Trade
+from bookfeed.audit.reading import Effects, Heard, Message, Proof, Reading, SecondTold, Trade
 
 _SIDES: Final[dict[object, Side]] = {"bid": "bid", "offer": "ask"}
+_SIDES_OF_THE_EXCHANGE: Final[dict[object, Side]] = {"buy": "bid", "sell": "ask"}
 # The side of the order that rested, and what whoever met it did.
 _TAKERS: Final = {"BUY": "sell", "SELL": "buy"}
 # Channels that say nothing of books.
@@ -119,6 +121,30 @@ class CoinbaseReading(Reading):
         for place, message in enumerate(messages):
             message.body = Part(number, place == 0, message.body)
         return messages
+
+    def read_second(self, payload: bytes) -> SecondTold | None:
+        """See ``Reading``: the WebSocket of the Exchange."""
+        try:
+            document = read_json(payload)
+            kind, symbol = document.get("type"), document.get("product_id")
+            if kind not in ("snapshot", "l2update") or not is_text(symbol):
+                return None
+            whole = kind == "snapshot"
+            listed = (
+                document["changes"]
+                if not whole
+                else [
+                    *(("buy", *pair[:2]) for pair in document["bids"]),
+                    *(("sell", *pair[:2]) for pair in document["asks"]),
+                ]
+            )
+            levels = [
+                (_SIDES_OF_THE_EXCHANGE[side], positive_price(at), plain(size, 8))
+                for side, at, size in listed
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return SecondTold(symbol, whole, levels)
 
     def _messages(self, document: dict[str, Any], number: int | None) -> list[Message]:
         channel, events = document.get("channel"), document.get("events")

@@ -27,7 +27,7 @@ from bookfeed.audit.numbers import (
     positive_price,
     read_json,
 )
-from bookfeed.audit.reading import Effects, Message, Reading, Trade
+from bookfeed.audit.reading import Effects, Message, Reading, SecondTold, Trade
 
 Changes = list[tuple[Side, Decimal, Decimal]]
 
@@ -196,6 +196,17 @@ class GeminiReading(Reading):
     def _miss(self, conn: int, one: Instrument, why: str, effects: Effects) -> None:
         effects.breaks(one, why)
         self._begun[conn].add(one.symbol)
+
+    def read_second(self, payload: bytes) -> SecondTold | None:
+        """See ``Reading``: version 2, whose symbols are those of the fast one in upper case."""
+        try:
+            document = read_json(payload)
+            kind = _kind(document) if isinstance(document, dict) else ""
+            if kind not in ("l2", "l2_book") or not is_text(document.get("symbol")):
+                return None
+            return SecondTold(document["symbol"].lower(), kind == "l2_book", _changes_2(document))
+        except ValueError:
+            return None
 
     def _take(
         self, conn: int, one: Instrument, message: Message, ts_event: int | None, effects: Effects

@@ -33,6 +33,8 @@ class CoinbaseSession:
         self._number = self._beats = 0
         self._second = (0, 0)
         self._refusing = False
+        self.withheld: set[str] = set()
+        """Symbols of which nothing more is told, and which take no numbers either."""
 
     def symbols(self) -> set[str]:
         """The symbols that it is told of."""
@@ -43,6 +45,8 @@ class CoinbaseSession:
     def carry(self, message: Message) -> Out | None:
         """The frame that this connection gets for a message of the venue, if any."""
         wanted = message.symbol in self.subscribed.get(message.channel, ())
+        if message.symbol in self.withheld:
+            return None
         return self._numbered(message) if wanted else None
 
     def heartbeat(self, now_ns: int) -> Out | None:

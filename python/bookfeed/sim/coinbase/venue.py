@@ -66,7 +66,7 @@ class SimCoinbase(SpotVenue[_Listed]):
         one.changed_ns = at_ns
         self.truth.apply(one.symbol, one.version, told(one.spec, turn.changes))
         event = wire.book(one.spec, "update", turn.changes, at_ns)
-        return Message(LEVEL2, event, now_ns, one.symbol, one.version)
+        return Message(LEVEL2, event, now_ns, one.symbol, one.version, turn.changes)
 
     def _told_trades(self, now_ns: int) -> list[Message]:
         messages = []
@@ -88,6 +88,11 @@ class SimCoinbase(SpotVenue[_Listed]):
         ]
         event = wire.book(one.spec, "snapshot", levels, one.changed_ns or now_ns)
         return Message(LEVEL2, event, now_ns, symbol, one.version)
+
+    def whole(self, symbol: str) -> tuple[int, list[tuple[int, int]], list[tuple[int, int]]]:
+        """Version and both sides of the book of ``symbol``, best first; ``KeyError`` likewise."""
+        one = self._listed[symbol]
+        return one.version, one.market.top(True, 10**9), one.market.top(False, 10**9)
 
     def product_book(self, symbol: str, limit: int, now_ns: int) -> str:
         """The book of ``symbol`` as REST tells it; ``KeyError`` if there is none."""

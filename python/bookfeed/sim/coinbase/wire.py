@@ -33,6 +33,8 @@ class Message(NamedTuple):
     symbol: str = ""
     version: int = 0
     """The version of the book after it, 0 for other channels."""
+    changes: tuple[Change, ...] = ()
+    """The levels that it changes, unless it is a whole book."""
 
 
 class Traded(NamedTuple):

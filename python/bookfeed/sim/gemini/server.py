@@ -1,4 +1,4 @@
-"""Gemini's fast WebSocket, or its market data of version 2, simulated on loopback.
+"""Gemini's fast WebSocket, or its market data of version 2, simulated on loopback; or both.
 
 ``serve`` starts it inside a running event loop, ``run_blocking`` as a process of its own::
 
@@ -75,6 +75,11 @@ class GeminiSimServer(SessionServer[Client, Message]):
         """Leaves numbers of a book out."""
         self.venue.skip(symbol)
 
+    def withhold(self, symbol: str) -> None:
+        """Tells nobody anything more of a book until he connects anew."""
+        for client in self._clients.values():
+            client.session.withheld.add(symbol)
+
     def end_subscription(self, symbol: str) -> None:
         """Ends every subscription to a book without a word."""
         for client in list(self._clients.values()):
@@ -82,8 +87,9 @@ class GeminiSimServer(SessionServer[Client, Message]):
                 client.session.end(symbol)
 
     def _accept(self, request: WSUpgradeRequest) -> Client | None:
-        where, path = (PATH_OF_VERSION_2 if self.config.api == "v2" else "/"), request.path.decode()
-        if path.partition("?")[0] != where:
+        path = request.path.decode()
+        served = ("/", PATH_OF_VERSION_2) if self.config.api == "fast" else (PATH_OF_VERSION_2,)
+        if path.partition("?")[0] not in served:
             return None
         client = Client(self)
         client.path = path

@@ -3,7 +3,7 @@
 The query of the address says whether books begin at all (``snapshot=-1``: whole; a number: with so
 many levels; else not). A symbol begins once a connection: who gives it up and subscribes to it
 again is told changes alone, since the venue does not say otherwise. In version 2 every subscription
-begins with the whole book.
+begins with the whole book; beside the fast WebSocket it is served at a path of its own.
 """
 
 import json
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 from bookfeed.sim.gemini import wire
 from bookfeed.sim.gemini.venue import SimGemini
-from bookfeed.sim.gemini.wire import DEPTH, L2, L2_TRADES, STREAMS, Message
+from bookfeed.sim.gemini.wire import DEPTH, L2, L2_TRADES, STREAMS, Api, Message
 from bookfeed.sim.spot_faults import Out
 
 WHOLE: Final = "/?snapshot=-1"
@@ -41,20 +41,27 @@ class GeminiSession:
         levels = parse_qs(path.partition("?")[2]).get("snapshot", ["0"])[0]
         self._levels = int(levels) if levels.lstrip("-").isdigit() else 0
         self._refusing = False
+        self.withheld: set[str] = set()
+        """Symbols of which nothing more is told."""
+        self._is_version_2 = venue.config.api == "v2" or path.startswith(PATH_OF_VERSION_2)
+        self._beside = self._is_version_2 and venue.config.api == "fast"
+        venue.tells_both |= self._beside
 
-    @property
-    def _is_version_2(self) -> bool:
-        return self.venue.config.api == "v2"
+    def _listed_as(self, symbol: str) -> str:
+        """What the venue lists a symbol as that is spelled as this interface does."""
+        return symbol.lower() if self._beside else symbol
 
     def symbols(self) -> set[str]:
-        """The symbols that it is told of."""
-        return {stream.partition("@")[0] for stream in self.streams}
+        """The symbols that it is told of, as the venue lists them."""
+        return {self._listed_as(stream.partition("@")[0]) for stream in self.streams}
 
     # what the venue says
 
     def carry(self, message: Message) -> Out | None:
         """The frame that this connection gets for a message of the venue, if any."""
         kind = L2 if message.kind == L2_TRADES else message.kind
+        if message.symbol in self.withheld:
+            return None
         return _out(message) if f"{message.symbol}@{kind}" in self.streams else None
 
     def _begin(self, symbols: Iterable[str], now_ns: int) -> list[Out]:
@@ -62,7 +69,8 @@ class GeminiSession:
         outs = []
         for symbol in symbols:
             if self._is_version_2 or (symbol not in self._begun and self._levels):
-                message = self.venue.whole(symbol, now_ns)
+                api: Api = "v2" if self._is_version_2 else "fast"
+                message = self.venue.whole(self._listed_as(symbol), now_ns, api)
                 outs.append(_out(_cut(message, self._levels)))
             self._begun.add(symbol)
         return outs
@@ -126,7 +134,7 @@ class GeminiSession:
             raise _Refused(-1020, "Malformed subscription")
         symbols = [symbol for one in listed for symbol in one.get("symbols", ())]
         for symbol in symbols:
-            if symbol not in self.venue.symbols:
+            if self._listed_as(symbol) not in self.venue.symbols:
                 raise _Refused(-1121, f"Invalid symbol {symbol}")
         if kind == "unsubscribe":
             for symbol in symbols:

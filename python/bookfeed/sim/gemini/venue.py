@@ -85,6 +85,8 @@ class SimGemini(SpotVenue[_Listed]):
     def __init__(self, config: GeminiVenueConfig, now_ns: int) -> None:
         super().__init__()
         self.config = config
+        self.tells_both = False
+        """Whether somebody follows version 2 beside the fast WebSocket."""
         self._rng = seeded("gemini", config.seed)
         for market in spot_markets("gemini", config, tick_e9=E9 // 100):
             one = _Listed(market, config.api, _FIRST_ID + int(self._rng.random() * 1e6))
@@ -102,6 +104,8 @@ class SimGemini(SpotVenue[_Listed]):
         if self.config.api == "v2":
             return self._told_at_once(one, turn, now_ns)
         messages = []
+        if self.tells_both and turn.changes:
+            messages.append(wire.l2(one.spec, turn.changes, one.update_id))
         for each in turn.prints:
             one.trade_id += 1
             messages.append(wire.trade(one.spec, one.trade_id, each, now_ns))
@@ -136,18 +140,19 @@ class SimGemini(SpotVenue[_Listed]):
             messages.append(wire.depth(one.spec, ids, bids, asks, now_ns, whole=False))
         return messages
 
-    def whole(self, symbol: str, now_ns: int) -> Message:
-        """The message with which a connection begins the book of ``symbol``.
+    def whole(self, symbol: str, now_ns: int, api: Api | None = None) -> Message:
+        """The message with which a connection to ``api``, by default the one that is served, begins
+        the book of ``symbol``.
 
         ``KeyError`` if there is no such symbol.
         """
-        one = self._listed[symbol]
-        spec, of_the_moment = one.spec, self.config.seed % 2 == 0 or self.config.api == "v2"
+        one, api = self._listed[symbol], api or self.config.api
+        spec, of_the_moment = one.spec, self.config.seed % 2 == 0 or api == "v2"
         last = one.update_id if of_the_moment else one.told_id
         book = self.truth.at(symbol, last)
         assert book is not None, "nothing so new is forgotten"
         bids, asks = in_grid(spec, book.bids), in_grid(spec, book.asks)
-        if self.config.api == "v2":
+        if api == "v2":
             levels = [
                 Change(is_bid, price, size)
                 for is_bid, side in ((True, bids), (False, asks))

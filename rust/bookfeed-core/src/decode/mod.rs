@@ -6,6 +6,7 @@ mod digits;
 pub mod json;
 mod quoted;
 pub mod read;
+pub(crate) mod sided;
 pub mod stamp;
 pub(crate) mod window;
 

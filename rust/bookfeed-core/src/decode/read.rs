@@ -293,7 +293,14 @@ impl Reader<'_> {
     /// connection.
     #[cold]
     pub(crate) fn broken_book(&mut self, symbol: Value, wrong: Wrong) -> Body {
-        let book = Some(self.instrument(symbol)).filter(|&id| id != UNKNOWN);
+        let book = self.instrument(symbol);
+        self.broken_book_of(book, wrong)
+    }
+
+    /// The same of a book that is known already.
+    #[cold]
+    pub(crate) fn broken_book_of(&mut self, book: InstrumentId, wrong: Wrong) -> Body {
+        let book = Some(book).filter(|&id| id != UNKNOWN);
         self.frame.malformed(book, book.is_none(), wrong.offset, wrong.what)
     }
 

@@ -115,6 +115,7 @@ impl Judge {
     /// Lets go of an instrument, and of everything that was to be done for it.
     pub(super) fn forget(&mut self, world: &mut World, id: InstrumentId) {
         world.lines.forget(id);
+        world.seconds.forget(id);
         world.references.forget(id);
         self.watchlist.retain(|&other| other != id);
         self.expiring.retain(|&other| other != id);

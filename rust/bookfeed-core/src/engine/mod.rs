@@ -40,6 +40,7 @@ mod recipe;
 mod relayed;
 mod rules;
 mod searches;
+mod second;
 mod sequence;
 mod soundness;
 mod terms;
@@ -76,6 +77,7 @@ use markets::Markets;
 pub use news::Question;
 pub use output::Output;
 use publish::Publisher;
+pub use second::{SecondStanding, SecondTally};
 pub use sequence::Notice;
 use sequence::Sequencer;
 pub use terms::{Answers, WindowStanding};
@@ -228,7 +230,9 @@ impl Engine {
         // The frame is taken out for the time it is applied, so that it can be read while the
         // rest of the engine changes; its buffers come back with it.
         let mut frame = self.frame.take().unwrap_or_default();
-        if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
+        if venue.is_second(mode) {
+            self.ingest_second(conn, venue, &payload, &mut frame, ts_recv);
+        } else if self.decode(conn, venue, &payload, &mut frame, ts_recv) {
             for message in &frame.messages {
                 let (ts_event, pace) = self.world.hear(conn, message, frame.ts_sent, ts_recv);
                 let (payload, ts_stated) = (payload.bytes, message.ts_event);
@@ -253,6 +257,34 @@ impl Engine {
         }
         self.frame = Some(frame);
         self.pending()
+    }
+
+    /// A frame of a second source, which changes no book. One that cannot be read may have been of any
+    /// book that it tells.
+    #[inline(never)]
+    fn ingest_second(
+        &mut self,
+        conn: u32,
+        venue: Venue,
+        payload: &Payload,
+        frame: &mut Frame,
+        ts_recv: Nanos,
+    ) {
+        if !self.decode(conn, venue, payload, frame, ts_recv) {
+            return self.world.seconds.miss(conn, None);
+        }
+        if let Some(connection) = self.world.connection_mut(conn) {
+            connection.ts_data = ts_recv;
+        }
+        for message in &frame.messages {
+            let (payload, ts_event) = (payload.bytes, message.ts_event);
+            let origin = Origin { conn, payload, ts_event, ts_stated: ts_event, ts_recv };
+            if let Body::Reply(reply) = &message.body {
+                let Self { world, sequencer, judge, .. } = self;
+                sequencer.take_reply(world, judge, &origin, message.place, reply);
+            }
+            second::take(&mut self.world, &mut self.judge, &origin, frame, message);
+        }
     }
 
     /// Takes a REST answer with whole books of instruments being fetched. `about` is the
@@ -441,6 +473,7 @@ impl Engine {
         self.begin(ts);
         let world = &mut self.world;
         world.lines.forget(id);
+        world.seconds.forget(id);
         world.leave_connection(id);
         self.judge.turn(world, id, State::Stale, Cause::Unsubscribed, ts);
         let book = world.book_to_change(id);
@@ -514,6 +547,7 @@ impl Engine {
             connection.trend = Trend::default();
             connection.past.clear();
         }
+        self.world.seconds.lose(conn);
         self.judge.expect_data(&self.world, ts);
         let (state, cause) = (State::Syncing, Cause::Subscribed);
         self.judge.turn_connection(&mut self.world, conn, state, cause, ts);
@@ -535,7 +569,13 @@ impl Engine {
     /// The caller has reason not to believe a connection: all its books are stale.
     pub fn invalidate(&mut self, conn: u32, cause: Cause, ts: Nanos) {
         self.begin(ts);
+        self.world.seconds.lose(conn);
         self.judge.turn_connection(&mut self.world, conn, State::Stale, cause, ts);
+    }
+
+    /// How the second sources of books stand to them.
+    pub fn second_sources(&self) -> impl Iterator<Item = (InstrumentId, SecondStanding)> + '_ {
+        self.world.seconds.standings()
     }
 
     /// A book is being fetched anew; what the stream says of it meanwhile is kept. A book that is

@@ -6,6 +6,7 @@ use super::early::Strangers;
 use super::estimates::Estimates;
 use super::levels::LevelWatch;
 use super::lines::Lines;
+use super::second::Seconds;
 use super::terms::References;
 use crate::book::Book;
 use crate::book::integrity::{Cause, EvidenceCounts, State};
@@ -84,6 +85,8 @@ pub(super) struct World {
     pub(super) streams: Streams,
     /// Which connections carry the same books, and what each of them told.
     pub(super) lines: Lines,
+    /// What other interfaces of venues tell of books.
+    pub(super) seconds: Seconds,
     /// What rests of the user's own, by instrument, as far as somebody told.
     pub(super) own: Vec<OwnLevels>,
     /// Indices that are estimated from the books.
@@ -112,6 +115,7 @@ impl World {
             connections: Vec::new(),
             streams: Streams::default(),
             lines: Lines::default(),
+            seconds: Seconds::default(),
             own: Vec::new(),
             estimates: Estimates::default(),
             references: References::default(),

@@ -6,6 +6,7 @@ use bookfeed_core::event::{Aggressor, Body, Claim, Frame, Level, Message, ProofC
 use bookfeed_core::fixed::{ABSENT, Form, PRICE_DECIMALS, QTY_DECIMALS, format_decimal, write_decimal};
 use bookfeed_core::instrument::{Instrument, InstrumentId, Instruments, UNKNOWN, Venue};
 use bookfeed_core::span::Value as Span;
+use bookfeed_core::venue::SECOND;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ pub fn instruments(venue: Venue, symbols: &[&str]) -> Instruments {
 #[derive(Clone, Copy)]
 pub enum From<'a> {
     Stream,
+    /// The stream of a second source.
+    Second,
     Rest(Option<&'a str>),
 }
 
@@ -32,13 +35,17 @@ pub enum From<'a> {
 pub fn say(venue: Venue, from: From, bytes: &[u8], known: &Instruments) -> Result<Said, String> {
     let (mut frame, mut tally) = (Frame::default(), Tally::default());
     let (source, about) = match from {
-        From::Stream => (Source::Stream, UNKNOWN),
+        From::Stream | From::Second => (Source::Stream, UNKNOWN),
         From::Rest(about) => {
             let find = |symbol: &str| known.find(venue, symbol.as_bytes());
             (Source::Rest, about.and_then(find).unwrap_or(UNKNOWN))
         }
     };
-    let payload = Payload { bytes, source, mode: Mode::default(), about, fast: true };
+    let mode = match from {
+        From::Second => venue.mode(SECOND).unwrap(),
+        _ => Mode::default(),
+    };
+    let payload = Payload { bytes, source, mode, about, fast: true };
     (venue.row().decode)(&payload, known, &mut frame, &mut tally).map_err(|e| e.to_string())?;
     let about = About { venue, bytes, known, frame: &frame };
     let messages = frame.messages.iter().map(|m| about.message(m)).collect();

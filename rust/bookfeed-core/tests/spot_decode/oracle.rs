@@ -149,8 +149,22 @@ fn plain_number(value: &Value) -> Option<u64> {
 fn plain_version_2(frame: &Value) -> Option<Value> {
     let comes_with = |name: &str| frame.get(name).is_some_and(|with| !with.is_null());
     let change = frame["type"] == "l2_updates" && !comes_with("trades") && !comes_with("auction_events");
-    let (symbol, mut sides) = (named(frame)?, [Vec::new(), Vec::new()]);
-    for level in frame["changes"].as_array().filter(|_| change && frame["e"].as_str().is_none())? {
+    let symbol = named(frame).filter(|_| change && frame["e"].as_str().is_none())?;
+    Some(json!({"symbol": symbol, "place": null, "sides": plain_changes(frame)?}))
+}
+
+/// The changes of levels that a frame of Coinbase Exchange states completely.
+fn plain_exchange(frame: &Value) -> Option<Value> {
+    let product = &frame["product_id"];
+    let fits = frame["type"] == "l2update" && product.is_string();
+    let sides = plain_changes(frame).filter(|_| fits)?;
+    Some(json!({"symbol": product, "number": null, "sides": sides}))
+}
+
+/// The sides of changes that stand in one array, each with its side.
+fn plain_changes(frame: &Value) -> Option<Value> {
+    let mut sides = [Vec::new(), Vec::new()];
+    for level in frame["changes"].as_array()? {
         let at =
             ["buy", "sell"].iter().position(|side| level.get(0).is_some_and(|told| told == side))?;
         let price = plain_decimal(level.get(1)?, 9).filter(|p| p != "0")?;
@@ -159,7 +173,7 @@ fn plain_version_2(frame: &Value) -> Option<Value> {
             sides[at].push(json!([price, size]));
         }
     }
-    Some(json!({"symbol": symbol, "place": null, "sides": sides}))
+    Some(json!(sides))
 }
 
 /// The symbol that a frame of Gemini's names, by either of its names.
@@ -168,8 +182,11 @@ fn named(frame: &Value) -> Option<&Value> {
 }
 
 /// All changes of levels that a frame states completely.
-fn plain(venue: Venue, frame: &Value) -> Vec<Value> {
+fn plain(venue: Venue, from: From, frame: &Value) -> Vec<Value> {
     let number = |v: &Value| v.as_str()?.parse::<u64>().ok();
+    if venue == Venue::COINBASE && matches!(from, From::Second) {
+        return plain_exchange(frame).into_iter().collect();
+    }
     if venue == Venue::COINBASE {
         return plain_coinbase(frame);
     }
@@ -223,11 +240,11 @@ fn decoded(venue: Venue, message: &Value) -> Value {
 
 /// Decodes any bytes by both ways, and by another JSON reader; `true` if they change levels, and
 /// then a plain reading finds the same changes in them, and no others.
-pub fn check(venue: Venue, bytes: &[u8]) -> bool {
+pub fn check(venue: Venue, from: From, bytes: &[u8]) -> bool {
     let known = known(venue);
     let text = || String::from_utf8_lossy(bytes).into_owned();
-    let said = say(venue, From::Stream, bytes, &known);
-    let long = say(venue, From::Stream, &at_length(bytes), &known);
+    let said = say(venue, from, bytes, &known);
+    let long = say(venue, from, &at_length(bytes), &known);
     assert_eq!(said.as_ref().ok(), long.as_ref().ok(), "{}", text());
     let value = match (&said, serde_json::from_slice::<Value>(&paired(bytes))) {
         (Err(_), Err(_)) => return false,
@@ -242,7 +259,7 @@ pub fn check(venue: Venue, bytes: &[u8]) -> bool {
     let (_, messages) = said.unwrap_or_default();
     let changes = messages.iter().filter(|m| m["body"].get("levels").is_some());
     let found: Vec<_> = changes.map(|m| decoded(venue, m)).collect();
-    let plain = plain(venue, &value);
+    let plain = plain(venue, from, &value);
     assert!(found.iter().all(|change| plain.contains(change)), "{found:?}, {plain:?}: {}", text());
     !found.is_empty()
 }

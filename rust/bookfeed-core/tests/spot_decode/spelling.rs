@@ -47,6 +47,17 @@ pub fn change(venue: Venue, rng: &mut Rng) -> String {
     wrapped[bare..wrapped.len() - 1].to_owned()
 }
 
+/// The same of the venue's second source.
+pub fn second_change(venue: Venue, rng: &mut Rng) -> String {
+    let symbol = if venue == Venue::GEMINI { "BTCUSD" } else { symbols(venue)[0] };
+    let mut simulated = Simulated::new(symbol, rng.next(), 12);
+    let levels = simulated.change(1 + rng.below(4));
+    match venue {
+        Venue::GEMINI => simulated.gemini_l2(&levels, ""),
+        _ => simulated.exchange_update(&levels),
+    }
+}
+
 const BINANCE: [(&str, &str); 40] = [
     (r#"{"stream":"#, r#"{"stream":null,"stream":"#),
     (r#""stream":"btc"#, r#""stream":"\u0062tc"#),

@@ -1,7 +1,8 @@
 //! The vectors under `tests/data/<venue>` of spot venues, one JSON object a file, for any language
-//! to run: `name`, `about`, `source` (`stream` or `rest`), `of` (the symbol that whoever
-//! asked for a REST body states), `known` (symbols), `frame`, and what it says, `expect`:
-//! `json_error`, `messages` by type, and `decoded`, every message as [`super::describe`] notes it.
+//! to run: `name`, `about`, `source` (`stream`, `second` for that of a second source, or
+//! `rest`), `of` (the symbol that whoever asked for a REST body states), `known` (symbols), `frame`,
+//! and what it says, `expect`: `json_error`, `messages` by type, and `decoded`, every message as
+//! [`super::describe`] notes it.
 
 use super::describe::{From, instruments, say};
 use super::oracle::SPOT;
@@ -46,7 +47,12 @@ impl Vector {
     }
 
     pub fn from(&self) -> From<'_> {
-        if self.json["source"] == "rest" { From::Rest(self.json["of"].as_str()) } else { From::Stream }
+        match self.json["source"].as_str().unwrap() {
+            "stream" => From::Stream,
+            "second" => From::Second,
+            "rest" => From::Rest(self.json["of"].as_str()),
+            other => panic!("{}: no source is {other}", self.name),
+        }
     }
 }
 

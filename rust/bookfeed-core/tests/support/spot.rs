@@ -202,6 +202,28 @@ impl Venue {
         )
     }
 
+    /// Coinbase Exchange: a whole book.
+    pub fn exchange_book(&self) -> String {
+        let [bids, asks] = &self.sides;
+        let (symbol, bids, asks) = (&self.symbol, pairs(bids.iter().rev()), pairs(asks.iter()));
+        format!(
+            r#"{{"type":"snapshot","product_id":"{symbol}","bids":[{bids}],"asks":[{asks}],"time":"2026-09-21T14:13:20.000000Z"}}"#
+        )
+    }
+
+    /// Coinbase Exchange: new sizes of levels.
+    pub fn exchange_update(&self, levels: &Changes) -> String {
+        let level = |side: &str, price: i64, size: &str| {
+            format!(r#"["{side}","{}","{size}"]"#, price_text(price, 2))
+        };
+        let bids = levels[0].iter().map(|(price, size)| level("buy", *price, size));
+        let asks = levels[1].iter().map(|(price, size)| level("sell", *price, size));
+        let (symbol, changes) = (&self.symbol, bids.chain(asks).collect::<Vec<_>>().join(","));
+        format!(
+            r#"{{"type":"l2update","product_id":"{symbol}","time":"2026-09-21T14:13:20.050000Z","changes":[{changes}]}}"#
+        )
+    }
+
     /// A message about Coinbase's book, the `number`th of its connection: the levels given.
     pub fn coinbase_book(&self, kind: &str, number: u64, levels: &Changes) -> String {
         let (micros, symbol) = (1_000 * (self.ms % 1_000), &self.symbol);

@@ -122,6 +122,30 @@ impl Engine {
         told.collect()
     }
 
+    /// How the second sources of books stand to them, by the book's number: ``conn``, the
+    /// connection; ``whole`` (1 or 0), whether it has a whole book; ``wanted``, whether it has to
+    /// begin anew so that its difference can be believed; and what came of comparisons: ``agreed``,
+    /// ``settled``, ``differed``, ``refuted``, ``convicted``, ``disbelieved``
+    /// (``docs/lines.md``).
+    fn second_sources(&self) -> BTreeMap<u32, BTreeMap<&'static str, u64>> {
+        let all = self.inner.instruments();
+        let told = self.inner.second_sources().filter_map(|(id, one)| {
+            let counts = [
+                ("conn", u64::from(one.conn)),
+                ("whole", u64::from(one.whole)),
+                ("wanted", u64::from(one.wanted)),
+                ("agreed", one.tally.agreed),
+                ("settled", one.tally.settled),
+                ("differed", one.tally.differed),
+                ("refuted", one.tally.refuted),
+                ("convicted", one.tally.convicted),
+                ("disbelieved", one.tally.disbelieved),
+            ];
+            Some((all.at(id)?.number, BTreeMap::from(counts)))
+        });
+        told.collect()
+    }
+
     /// The connection that told the newest change of a book with two lines; ``None`` for any
     /// other book. Raises ``EngineError`` if there is no such instrument.
     fn told_by(&self, instrument: u32) -> PyResult<Option<u32>> {

@@ -1,4 +1,4 @@
-//! Coinbase's Advanced Trade WebSocket.
+//! Coinbase's Advanced Trade WebSocket; in `exchange`, that of its Exchange, a second source.
 //!
 //! A frame is one object: a `channel`, a number that counts every message of the connection, and
 //! `events`. The channel of books is subscribed as `level2` and comes as `l2_data`; each of its
@@ -9,12 +9,13 @@
 //! The venue counts from 0. A place is one more, since 0 stands for none. What a message has beyond
 //! its first part stands at the same place.
 
+mod exchange;
 mod plain;
 mod rest;
 
 use crate::decode::json::{Cursor, JsonError};
 use crate::decode::read::{self, NoLevel, Reader, Wrong, given, is_text};
-use crate::decode::{Payload, Source, Tally, stamp};
+use crate::decode::{Mode, Payload, Source, Tally, stamp};
 use crate::event::{Aggressor, Body, Frame, Level, Levels, Place, ProofClaim, Reply, ReplyKind, Trade};
 use crate::fixed::ABSENT;
 use crate::instrument::{Instruments, UNKNOWN, Venue};
@@ -23,7 +24,7 @@ use crate::time::Nanos;
 use std::ops::Range;
 
 /// Message types, in order of their counters. An event of a book or a trade counts as a message.
-pub const MESSAGE_NAMES: [&str; 12] = [
+pub const MESSAGE_NAMES: [&str; 15] = [
     "book_update",
     "book_snapshot",
     "trade",
@@ -36,6 +37,9 @@ pub const MESSAGE_NAMES: [&str; 12] = [
     "error",
     "untyped",
     "rest_book",
+    "exchange_book",
+    "exchange_update",
+    "exchange_other",
 ];
 const BOOK_UPDATE: u8 = 0;
 const BOOK_SNAPSHOT: u8 = 1;
@@ -49,6 +53,9 @@ const STATUS: u8 = 8;
 const ERROR: u8 = 9;
 const UNTYPED: u8 = 10;
 const REST_BOOK: u8 = 11;
+const EXCHANGE_BOOK: u8 = 12;
+const EXCHANGE_UPDATE: u8 = 13;
+const EXCHANGE_OTHER: u8 = 14;
 
 /// All channels of a connection are one numbered stream.
 const STREAM: u32 = 1;
@@ -122,6 +129,8 @@ pub fn decode(
     let mut decoder = Decoder { reader, place: Place::NONE };
     if payload.source == Source::Rest {
         decoder.rest(&mut cursor, payload.about)?;
+    } else if payload.mode != Mode::default() {
+        decoder.exchange(&mut cursor)?;
     } else if payload.fast && decoder.plain_book(&mut cursor).is_some() {
         cursor.finish()?;
     } else {

@@ -13,14 +13,14 @@ mod plain;
 mod rest;
 
 use crate::decode::json::{Cursor, JsonError};
-use crate::decode::read::{self, LevelArray, NoLevel, Reader, Wrong, Zero, given, is_text};
-use crate::decode::{Payload, Source, Tally, stamp};
+use crate::decode::read::{self, LevelArray, Reader, Wrong, Zero, given, is_text};
+use crate::decode::sided::Sided;
+use crate::decode::{Mode, Payload, Source, Tally, stamp};
 use crate::event::{
-    Aggressor, Body, Claim, Frame, Level, Levels, Place, ProofClaim, Reply, ReplyKind, Side, TouchClaim,
-    Trade,
+    Aggressor, Body, Claim, Frame, Levels, Place, ProofClaim, Reply, ReplyKind, Side, TouchClaim, Trade,
 };
 use crate::fixed::{ABSENT, Qty, parse_price, parse_qty};
-use crate::instrument::{Instruments, UNKNOWN, Venue};
+use crate::instrument::{InstrumentId, Instruments, UNKNOWN, Venue};
 use crate::span::{Kind, Value};
 use crate::time::{MILLISECOND, Nanos};
 
@@ -100,7 +100,9 @@ struct Fields {
     text: Value,
 }
 
-struct Decoder<'a>(Reader<'a>);
+/// The reader, and whether symbols stand in upper case that are known in lower case: version 2 as a
+/// second source beside the fast WebSocket.
+struct Decoder<'a>(Reader<'a>, bool);
 
 /// Decodes one payload; see [`crate::decode::Decode`].
 ///
@@ -116,7 +118,7 @@ pub fn decode(
     let bytes = payload.bytes;
     let mut cursor = Cursor::new(bytes)?;
     let reader = Reader { bytes, venue: Venue::GEMINI, instruments, frame, fast: payload.fast };
-    let mut decoder = Decoder(reader);
+    let mut decoder = Decoder(reader, payload.mode != Mode::default());
     match payload.source {
         Source::Stream => decoder.stream(&mut cursor, tally)?,
         Source::Rest => decoder.rest(&mut cursor, payload.about)?,
@@ -220,7 +222,8 @@ impl Decoder<'_> {
         let (place, body) = understood.unwrap_or_else(|wrong| {
             let about_a_book = matches!(kind, DEPTH | L2_BOOK | L2_UPDATES | UNTYPED);
             let body = if about_a_book {
-                self.0.broken_book(f.symbol, wrong)
+                let book = self.instrument_beside(f.symbol);
+                self.0.broken_book_of(book, wrong)
             } else {
                 self.0.broken_notice(wrong)
             };
@@ -305,78 +308,29 @@ impl Decoder<'_> {
         if !is_text(f.symbol) {
             return Ok(Err(Wrong::at(f.symbol, "l2_updates without a symbol")));
         }
-        let bytes = self.0.bytes;
-        let is_array = f.changes.raw(bytes).first() == Some(&b'[');
-        let Some(mut cursor) = read::inside(bytes, f.changes).filter(|_| is_array) else {
-            return Ok(Err(Wrong::at(f.changes, "changes are not an array")));
+        let Sided { bids, asks, asks_cut } = match self.0.sided(f.changes, whole)? {
+            Ok(sided) => sided,
+            Err(wrong) => return Ok(Err(wrong)),
         };
-        let start = self.0.frame.levels.len();
-        let (mut asks, mut asks_cut, mut wrong) = (Vec::new(), false, None);
-        read::elements(&mut cursor, |cursor| {
-            cursor.peek();
-            let offset = cursor.offset();
-            let what = match self.change(cursor)? {
-                Ok((_, level)) if whole && level.qty == 0 => return Ok(()),
-                Ok((Side::Bid, level)) => {
-                    self.0.frame.levels.push(level);
-                    return Ok(());
-                }
-                Ok((Side::Ask, level)) => {
-                    asks.push(level);
-                    return Ok(());
-                }
-                Err((Some(Side::Ask), NoLevel::TooHigh)) => {
-                    asks_cut = true;
-                    return Ok(());
-                }
-                Err((_, NoLevel::TooHigh)) => "price is too high",
-                Err((_, NoLevel::Wrong(what))) => what,
-            };
-            wrong = wrong.or(Some(Wrong { offset, what }));
-            Ok(())
-        })?;
-        let levels: &mut Vec<Level> = &mut self.0.frame.levels;
-        let middle = levels.len();
-        levels.append(&mut asks);
-        let (bids, asks) = (start..middle, middle..levels.len());
-        let (instrument, symbol, claim) = (self.0.instrument(f.symbol), f.symbol, ProofClaim::None);
+        let (instrument, symbol, claim) = (self.instrument_beside(f.symbol), f.symbol, ProofClaim::None);
         let empty = bids.is_empty() && asks.is_empty();
         let levels = Levels { instrument, symbol, bids, asks, claim, asks_cut };
-        Ok(match wrong {
-            Some(wrong) => Err(wrong),
+        let body = match whole {
             // A book that was emptied is no book to begin with.
-            None if whole && empty => Ok((Place::NONE, Body::Nothing)),
-            None if whole => Ok((Place::NONE, Body::Snapshot(levels.into()))),
-            None => Ok((Place::NONE, Body::Levels(levels))),
-        })
+            true if empty => Body::Nothing,
+            true => Body::Snapshot(levels.into()),
+            false => Body::Levels(levels),
+        };
+        Ok(Ok((Place::NONE, body)))
     }
 
-    /// One of them: `["buy","84000.00","0.5"]`.
-    #[allow(clippy::type_complexity)] // a level of a side, or why there is none
-    fn change(
-        &mut self,
-        cursor: &mut Cursor,
-    ) -> Result<Result<(Side, Level), (Option<Side>, NoLevel)>, JsonError> {
-        if cursor.peek() != b'[' {
-            cursor.skip()?;
-            return Ok(Err((None, NoLevel::Wrong("level is not an array"))));
+    /// The instrument of a symbol, also of version 2's own.
+    fn instrument_beside(&mut self, symbol: Value) -> InstrumentId {
+        if !self.1 {
+            return self.0.instrument(symbol);
         }
-        let (mut values, mut count) = ([Value::default(); 3], 0);
-        read::elements(cursor, |cursor| {
-            match values.get_mut(count) {
-                Some(value) => *value = cursor.scalar()?,
-                None => cursor.skip()?,
-            }
-            count += 1;
-            Ok(())
-        })?;
-        let side = match self.0.text(values[0]) {
-            b"buy" => Side::Bid,
-            b"sell" => Side::Ask,
-            _ => return Ok(Err((None, NoLevel::Wrong("level of no side")))),
-        };
-        let level = self.0.level(values[1], values[2]);
-        Ok(level.map(|level| (side, level)).map_err(|no| (Some(side), no)))
+        let lower = self.0.text(symbol).to_ascii_lowercase();
+        self.0.instruments.find(Venue::GEMINI, &lower).unwrap_or(UNKNOWN)
     }
 
     /// The best prices.
