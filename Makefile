@@ -136,6 +136,8 @@ campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wron
 	$(PY) -m $(CAMPAIGNS).binance_kraken --venue gemini --seeds $(SEEDS)
 	$(PY) -m $(CAMPAIGNS).binance_kraken --venue cryptocom --seeds $(SEEDS)
 	$(PY) -m $(CAMPAIGNS).binance_kraken --venue gemini-v2 --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).second_sources --venue coinbase --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).second_sources --venue gemini --seeds $(SEEDS)
 
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi --seeds $(SEEDS)

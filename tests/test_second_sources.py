@@ -31,8 +31,9 @@ SETTINGS: dict[str, Any] = {"markets": 2, "levels": 30, "rate": 40.0}
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second source begins anew as soon as it differs."""
+    """A second source begins anew as soon as it differs, and says often what time it is."""
     monkeypatch.setattr(second, "ANEW_NS", 0)
+    monkeypatch.setattr("bookfeed.sim.gemini.server.HEARTBEAT_S", 0.5)
 
 
 @asynccontextmanager

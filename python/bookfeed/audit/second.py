@@ -4,7 +4,8 @@ books.
 What it tells is kept in books of its own. A level of a live book that stays as it is while the
 second source has another one, from before a whole book of it came until ``LIMIT_NS`` after, shows
 that one of the two is wrong. The engine has to have lost the book by then, unless the second source
-was believed no more: it had convicted ``CONVICTIONS_MAX`` times without ever agreeing.
+was believed no more: it had convicted ``CONVICTIONS_MAX`` times, and neither agreed in between nor
+was right, as it is where the book comes anew as the second source had it.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ MODE: Final = "second"
 """The mode of its connections."""
 LIMIT_NS: Final = 10 * NS_PER_S
 CONVICTIONS_MAX: Final = 3
+# How long a difference stays for which a book is lost.
+_GRACE_NS: Final = 2 * NS_PER_S
 # How often a book is compared at most.
 _EVERY_NS: Final = NS_PER_S // 2
 
@@ -38,6 +41,8 @@ class _Told:
     compared_ns: int = 0
     differ: dict[tuple[Side, Decimal], tuple[Decimal, int]] = field(default_factory=dict)
     """Size of our level, and since when it is so and theirs is another."""
+    charged: list[tuple[Side, Decimal]] = field(default_factory=list)
+    """Where they differed when our book was lost for it."""
 
 
 class Seconds:
@@ -60,9 +65,13 @@ class Seconds:
 
     def lost(self, number: int, cause: str) -> None:
         """A book left live."""
-        if number in self._told:
-            self._convictions[number] = self._convictions.get(number, 0) + (cause == "withheld")
-            self._told[number].differ.clear()
+        told = self._told.get(number)
+        if told is not None and cause == "withheld":
+            self._convictions[number] = self._convictions.get(number, 0) + 1
+            stayed_ns = self._model.now - _GRACE_NS
+            told.charged = [at for at, (_, since) in told.differ.items() if since <= stayed_ns]
+        if told is not None:
+            told.differ.clear()
 
     def take(self, conn: int, payload: bytes) -> Iterator[str]:
         """One frame; what speaks against the engine's books."""
@@ -98,8 +107,10 @@ class Seconds:
                     continue
                 was, since = before.get((side, at), (mine, now))
                 told.differ[side, at] = (mine, since if was == mine else now)
-        if not told.differ:
+        right = sum(at not in told.differ for at in told.charged)
+        if not told.differ or 2 * right > len(told.charged):
             self._convictions.pop(one.number, None)
+        told.charged = []
         if self._convictions.get(one.number, 0) >= CONVICTIONS_MAX:
             return
         for (side, at), (mine, since) in told.differ.items():

@@ -9,8 +9,10 @@
 Markets move only while somebody follows them. It listens on loopback and refuses to do otherwise.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from picows import WSTransport, WSUpgradeRequest
 
@@ -22,6 +24,9 @@ from bookfeed.sim.gemini.wire import Message
 from bookfeed.sim.server import NS_PER_MS, RestService
 from bookfeed.sim.spot_server import SpotSimConfig, configured_as
 from bookfeed.sim.spot_session_server import SessionPeer, SessionServer
+
+HEARTBEAT_S: Final = 5.0
+"""How often version 2 says that it is there."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,14 @@ class Client(SessionPeer):
         """Takes the connection into service, as its address asks."""
         super().on_ws_connected(transport)
         self.session = GeminiSession(self.session.venue, self.conn, self.path)
+        self._after(HEARTBEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        beat = self.session.heartbeat(time.time_ns())
+        if beat is not None:
+            self.hand_over(beat)
+            self.flush()
+            self._after(HEARTBEAT_S, self._beat)
 
 
 class GeminiSimServer(SessionServer[Client, Message]):

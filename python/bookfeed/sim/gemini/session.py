@@ -64,6 +64,10 @@ class GeminiSession:
             return None
         return _out(message) if f"{message.symbol}@{kind}" in self.streams else None
 
+    def heartbeat(self, now_ns: int) -> Out | None:
+        """A sign of life with the time, which version 2 alone gives."""
+        return Out(wire.heartbeat(now_ns), "heartbeat") if self._is_version_2 else None
+
     def _begin(self, symbols: Iterable[str], now_ns: int) -> list[Out]:
         """How the books of symbols begin that were not told on this connection before."""
         outs = []

@@ -158,6 +158,11 @@ def book(spec: SpotSpec, bids: Entries, asks: Entries, at_ns: int) -> str:
     return dump({"bids": listed(bids), "asks": listed(asks)}).decode()
 
 
+def heartbeat(at_ns: int) -> bytes:
+    """A sign of life of version 2."""
+    return dump({"type": "heartbeat", "timestamp": at_ns // _NS_PER_MS})
+
+
 def reply(id_: object, **told: Any) -> bytes:
     """An answer to a command, by the command's number."""
     return dump({"id": id_, **told})

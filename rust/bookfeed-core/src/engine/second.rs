@@ -4,17 +4,18 @@
 //!
 //! The two speak in rhythms of their own, so that one of them is ahead by moments. What counts is a
 //! level where ours stays as it is for [`Config::witness_grace`](super::Config), and theirs is another
-//! every time it is looked at. Which of the two is wrong is not known then: nothing proves that a
+//! every time it is looked at, once it has told of a later time than our book is of: what is older
+//! than ours says nothing against it. Which of the two is wrong is not known then: nothing proves that a
 //! second source is complete. So what it had is dropped, and it has to begin anew. Only if its fresh
-//! book differs in the same way, ours is lost. One that convicts again and again without ever agreeing
-//! is believed no more.
+//! book differs in the same way, ours is lost. If ours comes anew as theirs was, it was right to be. One
+//! that convicts again and again, and neither was right nor ever agrees, is believed no more.
 
 use super::judge::Judge;
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::book::side::BookSide;
 use crate::event::{Body, Frame, Level, Message, Side};
-use crate::fixed::{Price, Qty};
+use crate::fixed::{ABSENT, Price, Qty};
 use crate::instrument::{InstrumentId, UNKNOWN};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 use std::collections::BTreeMap;
@@ -70,6 +71,13 @@ struct Difference {
     ours: Qty,
 }
 
+impl Difference {
+    /// The size that a book has there now.
+    fn of(&self, bids: &BookSide, asks: &BookSide) -> Qty {
+        if self.side == Side::Bid { bids.qty_at(self.price) } else { asks.qty_at(self.price) }
+    }
+}
+
 /// Differences that were found together, and stayed.
 #[derive(Clone, Debug, Default)]
 struct Suspicion {
@@ -77,6 +85,8 @@ struct Suspicion {
     since: Nanos,
     looked: Nanos,
     looks: u32,
+    /// Of which venue time our book was when they were found.
+    of: Nanos,
     /// Which run of our book they are of.
     epoch: u32,
     /// Whether they are all that there were anywhere in the book.
@@ -94,6 +104,11 @@ struct Told {
 }
 
 impl Told {
+    /// The size that it has where the two differed.
+    fn qty_at(&self, difference: &Difference) -> Qty {
+        difference.of(&self.bids, &self.asks)
+    }
+
     /// All of it is to be compared next.
     const fn compare_all(&mut self) {
         (self.compared, self.compared_whole) = (Nanos::MIN, Nanos::MIN);
@@ -110,8 +125,10 @@ struct Second {
     anew: bool,
     /// Whether it is to, for that or because it cannot be read, and its connection has not ended since.
     wanted: bool,
-    /// Books lost to it since it last agreed.
+    /// Books lost to it since it last agreed, or was right.
     convictions: u32,
+    /// For what ours was lost last, in the run before that which will show whether it was right.
+    charged: Option<(u32, Vec<Difference>)>,
     tally: SecondTally,
 }
 
@@ -155,6 +172,7 @@ impl Seconds {
             anew: false,
             wanted: false,
             convictions: 0,
+            charged: None,
             tally: SecondTally::default(),
         })
     }
@@ -182,6 +200,7 @@ pub(super) fn take(
     message: &Message,
 ) {
     let Origin { conn, ts_recv, .. } = *origin;
+    note_time(world, conn, message, ts_recv);
     match &message.body {
         Body::Snapshot(whole) => {
             let (bids, asks) = (&frame.levels[whole.bids.clone()], &frame.levels[whole.asks.clone()]);
@@ -216,6 +235,21 @@ pub(super) fn take(
     look_again(world, judge, conn, ts_recv);
 }
 
+/// When the venue made what it tells, as far as that is believed: its connection has come so far.
+fn note_time(world: &mut World, conn: u32, message: &Message, ts_recv: Nanos) {
+    let Some(connection) = world.connection_mut(conn) else { return };
+    match message.body {
+        Body::Snapshot(_) => connection.clock.take_whole(message.ts_event, ts_recv),
+        _ => connection.clock.take(message.ts_event, ts_recv),
+    };
+}
+
+/// To which venue time the connection of a second source has come, or [`ABSENT`].
+fn come_to(world: &World, id: InstrumentId) -> Nanos {
+    let conn = world.seconds.by_book.get(&id).map(|second| second.conn);
+    conn.and_then(|conn| world.connection(conn)).map_or(ABSENT, |connection| connection.clock.newest)
+}
+
 /// A whole book came. One that has no level says nothing; one that contradicts itself is missed.
 fn begin(world: &mut World, conn: u32, id: InstrumentId, bids: &[Level], asks: &[Level]) {
     if id == UNKNOWN {
@@ -243,10 +277,18 @@ fn told_on(world: &mut World, conn: u32, id: InstrumentId) -> Option<&mut Told> 
 
 /// Holds what was told against our book, if it is time to; `spoken` if it has just spoken of it.
 fn compare(world: &mut World, id: InstrumentId, ts: Nanos, spoken: bool) {
+    let (come_to, grace) = (come_to(world, id), world.config.witness_grace);
     let World { books, seconds, .. } = world;
     let Some(book) = books.get_mut(id as usize).filter(|book| book.state == State::Live) else { return };
     let Some(second) = seconds.by_book.get_mut(&id).filter(|s| s.suspicion.is_none()) else { return };
     let Some(told) = &mut second.told else { return };
+    if let Some((_, charged)) = second.charged.take_if(|(epoch, _)| *epoch != book.epoch) {
+        let right =
+            charged.iter().filter(|one| told.qty_at(one) == one.of(&book.bids, &book.asks)).count();
+        if 2 * right > charged.len() {
+            second.convictions = 0;
+        }
+    }
     let whole = ts.saturating_sub(told.compared_whole) >= ALL_EVERY;
     if !whole && ts.saturating_sub(told.compared) < BEST_EVERY {
         return;
@@ -261,8 +303,9 @@ fn compare(world: &mut World, id: InstrumentId, ts: Nanos, spoken: bool) {
     differ(Side::Ask, &book.asks, &told.asks, most, &mut differences);
     if !differences.is_empty() {
         let (epoch, whole) = (book.epoch, whole && differences.len() < DIFFERENCES_MAX);
-        let looked = ts;
-        second.suspicion = Some(Suspicion { differences, since: ts, looked, looks: 1, epoch, whole });
+        let of = if book.ts_event == ABSENT { ts } else { book.ts_event };
+        let (since, looked, looks) = (ts, ts, 1);
+        second.suspicion = Some(Suspicion { differences, since, looked, looks, of, epoch, whole });
         return;
     }
     second.tally.agreed += 1;
@@ -271,8 +314,12 @@ fn compare(world: &mut World, id: InstrumentId, ts: Nanos, spoken: bool) {
         second.clear();
     }
     if spoken {
-        book.ts_evidence = ts;
-        world.vouch_for_silence(id, ts);
+        let as_of = come_to.min(ts);
+        book.ts_evidence = book.ts_evidence.max(as_of);
+        // One that is late knows nothing of the silence since.
+        if ts.saturating_sub(as_of) <= grace {
+            world.vouch_for_silence(id, ts);
+        }
     }
 }
 
@@ -294,7 +341,7 @@ fn look_again(world: &mut World, judge: &mut Judge, conn: u32, ts: Nanos) {
 }
 
 fn look_at(world: &mut World, judge: &mut Judge, id: InstrumentId, ts: Nanos) {
-    let grace = world.config.witness_grace;
+    let (come_to, grace) = (come_to(world, id), world.config.witness_grace);
     let World { books, seconds, .. } = world;
     let Some(second) = seconds.by_book.get_mut(&id) else { return };
     let Some(mut suspicion) = second.suspicion.take() else { return };
@@ -304,12 +351,8 @@ fn look_at(world: &mut World, judge: &mut Judge, id: InstrumentId, ts: Nanos) {
         return compare(world, id, ts, false);
     }
     suspicion.differences.retain(|one| {
-        let (ours, theirs) = match one.side {
-            Side::Bid => (&book.bids, &told.bids),
-            Side::Ask => (&book.asks, &told.asks),
-        };
-        let ours = ours.qty_at(one.price);
-        ours == one.ours && theirs.qty_at(one.price) != ours
+        let ours = one.of(&book.bids, &book.asks);
+        ours == one.ours && told.qty_at(one) != ours
     });
     if suspicion.differences.is_empty() {
         second.tally.settled += 1;
@@ -323,6 +366,10 @@ fn look_at(world: &mut World, judge: &mut Judge, id: InstrumentId, ts: Nanos) {
     }
     suspicion.looked = ts;
     suspicion.looks += 1;
+    if come_to <= suspicion.of {
+        // It may only be behind, and come to it.
+        (suspicion.since, suspicion.looks) = (ts, 1);
+    }
     if suspicion.looks < LOOKS || ts.saturating_sub(suspicion.since) < grace {
         second.suspicion = Some(suspicion);
         return;
@@ -337,7 +384,7 @@ fn look_at(world: &mut World, judge: &mut Judge, id: InstrumentId, ts: Nanos) {
     } else {
         second.tally.convicted += 1;
         second.convictions += 1;
-        second.anew = false;
+        (second.anew, second.charged) = (false, Some((book.epoch, suspicion.differences)));
         told.compare_all();
         book.evidence.count(Evidence::SnapshotMismatch);
         judge.turn(world, id, State::Stale, Cause::Withheld, ts);

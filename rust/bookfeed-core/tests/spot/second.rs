@@ -13,7 +13,7 @@ use bookfeed_core::time::SECOND;
 
 const GONE: &str = "0";
 const SECOND_CONN: u32 = 1;
-const BEAT: &str = r#"{"type":"heartbeat","sequence":1,"product_id":"BTC-USD","last_trade_id":1}"#;
+const BEAT: &str = r#"{"type":"heartbeat","sequence":1,"product_id":"BTC-USD","last_trade_id":1,"time":"2026-09-21T14:13:20.500000Z"}"#;
 const COINBASE: instrument::Venue = instrument::Venue::COINBASE;
 const GEMINI: instrument::Venue = instrument::Venue::GEMINI;
 
@@ -21,13 +21,15 @@ const GEMINI: instrument::Venue = instrument::Venue::GEMINI;
 struct Pair {
     desk: Desk,
     number: u64,
+    /// How old it is what the second source tells.
+    late: i64,
 }
 
 impl Pair {
     /// Both have the whole book.
     fn new() -> Self {
         let desk = Desk::new(COINBASE, small("BTC-USD", 10), 0);
-        let mut pair = Self { desk, number: 0 };
+        let mut pair = Self { desk, number: 0, late: 0 };
         pair.first("snapshot", None);
         pair.begin();
         assert!(pair.desk.live());
@@ -41,17 +43,22 @@ impl Pair {
             None => self.desk.venue.sides.clone(),
         };
         let frame = self.desk.venue.coinbase_book(kind, self.number, &told);
-        // Its times go on as the hours of this test do.
-        let passed = (self.desk.ts - T0) / SECOND + 20;
-        let now = format!("14:{:02}:{:02}.", 13 + passed / 60, passed % 60);
-        let frame = frame.replace("14:13:20.", &now);
+        let frame = self.timed(&frame, 0);
         self.number += 1;
         self.desk.hear(&frame)
+    }
+
+    /// A frame whose time goes on as the hours of this test do.
+    fn timed(&self, frame: &str, late: i64) -> String {
+        let passed = (self.desk.ts - T0 - late) / SECOND + 20;
+        let now = format!("14:{:02}:{:02}.", 13 + passed / 60, passed % 60);
+        frame.replace("14:13:20.", &now)
     }
 
     /// A frame of the second source, a tenth of a second later.
     fn second(&mut self, frame: &str) -> Vec<String> {
         self.desk.ts += 100 * MS;
+        let frame = self.timed(frame, self.late);
         self.desk.engine.ingest(SECOND_CONN, frame.as_bytes(), self.desk.ts);
         shorts(&mut self.desk.engine)
     }
@@ -162,6 +169,27 @@ fn a_book_that_its_venue_holds_back_is_lost_once_a_fresh_one_says_the_same() {
 }
 
 #[test]
+fn a_second_source_that_was_right_is_believed_however_often() {
+    let mut pair = Pair::new();
+    for round in 0..6 {
+        // The first interface keeps back whatever follows its whole book, which is true.
+        let size = format!("{}.25", 1 + round);
+        let told = apply(&mut pair.desk.venue, &[(true, 10_000, size.as_str())]);
+        let frame = pair.desk.venue.exchange_update(&told);
+        pair.second(&frame);
+        pair.beats(4);
+        pair.begin();
+        assert_eq!(pair.beats(4), ["state stale withheld"], "round {round}");
+        pair.first("snapshot", None);
+        // Before it has told of a change it has seen that ours is the same.
+        pair.second(BEAT);
+        assert!(pair.desk.live() && pair.desk.is_true());
+    }
+    let tally = pair.standing().tally;
+    assert_eq!((tally.convicted, tally.disbelieved), (6, 0), "{tally:?}");
+}
+
+#[test]
 fn a_frozen_first_interface_is_found_while_the_market_moves() {
     let mut pair = Pair::new();
     let mut states = Vec::new();
@@ -192,6 +220,50 @@ fn what_the_second_source_lost_itself_costs_no_book() {
         assert_eq!(pair.standing().tally.refuted, round);
     }
     assert!(pair.desk.live() && pair.standing().tally.convicted == 0);
+}
+
+#[test]
+fn a_second_source_that_is_late_says_nothing_against_a_newer_book() {
+    let mut pair = Pair::new();
+    pair.late = 6 * SECOND;
+    let mut untold = std::collections::VecDeque::new();
+    for round in 0..30 {
+        // Ours stays as it is for longer than the two may differ, and it has what was before.
+        let size = format!("{}.75", 1 + round % 9);
+        let entries = [(true, 10_000, size.as_str())];
+        pair.first("update", Some(&entries));
+        let told = pair.desk.venue.exchange_update(&super::desk::changes(&entries));
+        untold.push_back(told);
+        if untold.len() > 2 {
+            let told = untold.pop_front().unwrap();
+            assert_eq!(pair.second(&told), [""; 0]);
+        }
+        assert_eq!(pair.beats(3), [""; 0], "round {round}");
+    }
+    let tally = pair.standing().tally;
+    assert!(tally.settled > 10 && tally.differed == 0, "{tally:?}");
+}
+
+#[test]
+fn what_is_late_is_evidence_of_the_time_that_it_is_of() {
+    for late in [0, 30 * SECOND] {
+        let mut desk = Desk::new(GEMINI, small("btcusd", 10), 0);
+        let whole = desk.venue.gemini_depth(desk.venue.id, &desk.venue.sides.clone());
+        desk.hear(&whole);
+        desk.ts += 40 * SECOND;
+        desk.engine.connected(SECOND_CONN, GEMINI, "second", desk.ts).unwrap();
+        let beat = format!(r#"{{"type":"heartbeat","timestamp":{}}}"#, (desk.ts - late) / MS);
+        let same = small("BTCUSD", 10).gemini_l2(&small("BTCUSD", 10).sides, r#","trades":[]"#);
+        for frame in [beat, same] {
+            desk.engine.ingest(SECOND_CONN, frame.as_bytes(), desk.ts);
+        }
+        let tally = desk.engine.second_sources().next().unwrap().1.tally;
+        assert_eq!(
+            (tally.agreed, desk.engine.book(0).unwrap().ts_evidence),
+            (1, desk.ts - late),
+            "{late}"
+        );
+    }
 }
 
 #[test]
@@ -265,9 +337,10 @@ fn gemini_s_second_interface_has_symbols_of_its_own() {
     for _ in 0..2 {
         desk.engine.connected(SECOND_CONN, GEMINI, "second", desk.ts).unwrap();
         let frame = other.gemini_l2(&other.sides.clone(), r#","trades":[],"auction_events":[]"#);
-        let beat = r#"{"type":"heartbeat","timestamp":1790000000000}"#;
-        for frame in std::iter::once(frame.as_str()).chain(std::iter::repeat_n(beat, 40)) {
+        for round in 0..41 {
             desk.ts += 100 * MS;
+            let beat = format!(r#"{{"type":"heartbeat","timestamp":{}}}"#, desk.ts / MS);
+            let frame = if round == 0 { &frame } else { &beat };
             desk.engine.ingest(SECOND_CONN, frame.as_bytes(), desk.ts);
             states.extend(shorts(&mut desk.engine));
         }
