@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from benches import binance, binance_peers, kalshi, kalshi_peers, ours
+from benches import binance, binance_peers, kalshi, kalshi_peers, ours, spot, spot_peers
 from benches.competitors import (
     PEERS,
     Peers,
@@ -46,7 +46,7 @@ QUICKEST_PEER = "msgspec + dict, cached touch"
 CLOCK_READINGS = 1_001
 BLOCK = ours.DRAIN_EVERY
 """Frames that are copied at a time."""
-VENUES = ("polymarket", "kalshi", "binance")
+VENUES = ("polymarket", "kalshi", "binance", *spot.VENUES)
 CALLS_TIMED_MAX = 50_000
 PONGS = 200_000
 HASH_RATE = 10_000
@@ -330,6 +330,19 @@ def binance_rows(corpus: binance.Corpus, rounds: int) -> list[Row]:
     return contest.run(rounds)
 
 
+def spot_race(venue: str) -> str:
+    """The table of one of the other spot venues."""
+    return f"{venue} race"
+
+
+def spot_rows(corpus: spot.Corpus, rounds: int) -> list[Row]:
+    """Every row about one of the other spot venues."""
+    contest, table = Contest(), spot_race(corpus.venue)
+    contest.add_peers(table, corpus, spot_peers.peers(corpus))
+    contest.add_ours(table, corpus, partial(ours.build_spot_engine, corpus))
+    return contest.run(rounds)
+
+
 def polymarket_row_set(frames: int, valid_frames: int, rounds: int) -> list[Row]:
     """Polymarket's rows, the corpora made or read."""
     valid = load(Spec(frames=valid_frames, hashes="valid"))
@@ -350,6 +363,8 @@ def main(argv: list[str]) -> int:
             rows += polymarket_row_set(frames, valid_frames, rounds)
         elif venue == "kalshi":
             rows += kalshi_rows(kalshi.load(kalshi.Spec(frames=frames)), rounds)
+        elif venue in spot.VENUES:
+            rows += spot_rows(spot.make(spot.Spec(venue, frames=frames // 10)), rounds)
         else:
             rows += binance_rows(binance.load(binance.Spec(frames=frames // 10)), rounds)
     write_rows(rows)

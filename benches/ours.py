@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benches import binance, kalshi
+from benches import binance, kalshi, spot
 from benches.competitors import FinalBooks
 from benches.corpus import Corpus
 from benches.frames import TS_START_MS, Recording, books_sha256
@@ -17,7 +17,7 @@ from bookfeed import RULES, UPDATE_DTYPE, UPDATE_KINDS, Engine
 CONN = 1
 DRAIN_EVERY = 64
 SPREAD_RULE = {"mode": "absolute", "when": "wide", "open": "0.004", "close": "0.003"}
-BINANCE_SPREAD_RULE = {"mode": "absolute", "when": "wide", "open": "0.10", "close": "0.05"}
+SPOT_SPREAD_RULE = {"mode": "absolute", "when": "wide", "open": "0.10", "close": "0.05"}
 COMPLEMENT_RULE = {"min_edge": "0.001"}
 BOX_RULE = {
     "min_edge": "0.001",
@@ -109,11 +109,29 @@ def build_binance_engine(corpus: binance.Corpus) -> Engine:
     """An engine that has every symbol's whole book by REST, with the spread rule on all."""
     engine = Engine(hash_check="off", silence_s=0)
     ts = corpus.ts_recv[0] - 1
-    engine.add_rule("spread", BINANCE_SPREAD_RULE)
+    engine.add_rule("spread", SPOT_SPREAD_RULE)
     engine.connected(CONN, "binance", ts)
     for market in corpus.markets:
         book = engine.subscribe("binance", market.symbol, CONN, ts, tick_size="0.01")
         engine.ingest_rest(CONN, market.whole.encode(), ts, instrument=book)
+    return engine
+
+
+def build_spot_engine(corpus: spot.Corpus) -> Engine:
+    """An engine that was told every book whole, with the spread rule on all."""
+    engine = Engine(hash_check="off", silence_s=0)
+    ts = corpus.ts_recv[0] - 1
+    engine.add_rule("spread", SPOT_SPREAD_RULE)
+    engine.connected(CONN, corpus.venue, ts)
+    depth = spot.VENUES[corpus.venue].depth
+    for market in corpus.markets:
+        book = engine.subscribe(
+            corpus.venue, market.symbol, CONN, ts, tick_size="0.01", depth=depth
+        )
+        for frame in market.before:
+            engine.ingest(CONN, frame, ts)
+        if market.answer is not None:
+            engine.ingest_rest(CONN, market.answer, ts, instrument=book)
     return engine
 
 

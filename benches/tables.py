@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benches import growth, ingest, loopback, paced, questions, sinks, stages
+from benches import growth, ingest, loopback, paced, questions, sinks, spot, stages
 from benches.timing import Row
 from benches.where_lines import where_lines
 
@@ -185,6 +185,21 @@ def binance_lines(tables: Tables) -> list[str]:
     return race_section("Binance", told, tables[ingest.BINANCE_RACE], tables[ingest.BINANCE_PARSE])
 
 
+def spot_lines(tables: Tables) -> list[str]:
+    """The races of the other spot venues."""
+    lines = [
+        "## The other spot venues: bytes to book to touch, µs a frame",
+        "",
+        "As Binance, a corpus each; as many levels a message as the venue tells at once. bookfeed",
+        "checks what proves its books: sums (Kraken), numbers (Coinbase, Gemini, Crypto.com) or",
+        "times (Bitstamp).",
+        "",
+    ]
+    for venue in spot.VENUES:
+        lines += [f"### {venue}", "", *race_lines(tables[ingest.spot_race(venue)])]
+    return lines
+
+
 def stage_lines(tables: Tables) -> list[str]:
     """The core's stages."""
     return [
@@ -295,6 +310,7 @@ ROW_SETS: Final = {
     "polymarket": RowSet(("ingest", "polymarket"), polymarket_lines),
     "kalshi": RowSet(("ingest", "kalshi"), kalshi_lines),
     "binance": RowSet(("ingest", "binance"), binance_lines),
+    "spot": RowSet(("ingest", *spot.VENUES), spot_lines),
     "stages": RowSet(("stages",), stage_lines),
     "questions": RowSet(("questions",), asked_lines),
     "saturated": RowSet(("loopback",), all_saturated_lines),
