@@ -136,8 +136,8 @@ campaign: setup ## SEEDS=N seeded fault runs of each simulated venue: never wron
 	$(PY) -m $(CAMPAIGNS).binance_kraken --venue gemini --seeds $(SEEDS)
 	$(PY) -m $(CAMPAIGNS).binance_kraken --venue cryptocom --seeds $(SEEDS)
 	$(PY) -m $(CAMPAIGNS).binance_kraken --venue gemini-v2 --seeds $(SEEDS)
-	$(PY) -m $(CAMPAIGNS).second_sources --venue coinbase --seeds $(SEEDS)
-	$(PY) -m $(CAMPAIGNS).second_sources --venue gemini --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).coinbase_gemini_second --venue coinbase --seeds $(SEEDS)
+	$(PY) -m $(CAMPAIGNS).coinbase_gemini_second --venue gemini --seeds $(SEEDS)
 
 arbitrage: setup ## SEEDS=N two-venue scenarios full of traps: no signal may be false
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi --seeds $(SEEDS)
@@ -212,7 +212,7 @@ bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, 
 	$(PY) -m benches.report --quick
 
 # Tables of it, each by itself; printed, and with KEEP=DIRECTORY kept until all of them are there.
-bench-polymarket bench-kalshi bench-binance bench-stages bench-questions bench-saturated \
+bench-polymarket bench-kalshi bench-binance bench-spot bench-stages bench-questions bench-saturated \
 bench-paced-plain-1000 bench-paced-plain-10000 bench-paced-plain-100000 bench-paced-tls-10000 \
 bench-growth bench-sinks: bench-%: setup $(STAMPS)/bench-tools
 	$(PY) -m benches.report --only $* $(if $(KEEP),--keep $(KEEP))

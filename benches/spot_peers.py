@@ -107,7 +107,8 @@ def msgspec_reader(venue: str) -> Read:
 
             def coinbase(frame: bytes) -> Told:
                 (event,) = decode(frame).events
-                bids, asks = [], []
+                bids: list[tuple[float, float]] = []
+                asks: list[tuple[float, float]] = []
                 for one in event.updates:
                     side = bids if one.side == "bid" else asks
                     side.append((one.price_level, one.new_quantity))

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from benches import ingest, paced, questions, report, targets, where
+from benches import ingest, ours, paced, questions, report, spot, spot_peers, targets, where
+from benches.competitors import peer
 from benches.growth import Grown, Size
 from benches.ingest import fresh_us_per_frame
 from benches.paced import BARE, BUSY, OURS, Round, row_of, tried
@@ -73,6 +76,20 @@ def test_fresh_frames_are_copies_and_every_one_is_taken_in_order() -> None:
     fresh_us_per_frame(frames, times, take)
     assert taken == list(zip(frames, times, strict=True))
     assert all(copy is not frame for (copy, _), frame in zip(taken, frames, strict=True))
+
+
+@pytest.mark.parametrize("venue", spot.VENUES)
+def test_every_row_of_a_spot_venue_finds_what_its_frames_say(venue: str) -> None:
+    corpus = spot.make(spot.Spec(venue, frames=150, books=2))
+    build = partial(ours.build_spot_engine, corpus)
+    for name in spot_peers.NAMES:
+        make = peer(name, spot_peers.peers(corpus))
+        if not isinstance(make, str):
+            ingest.check_peer(corpus, name, make)
+    ingest.check_ours(corpus, build, 64)
+    cut = replace(corpus, frames=corpus.frames[:-1], ts_recv=corpus.ts_recv[:-1])
+    with pytest.raises(ValueError, match="touch sum"):
+        ingest.check_ours(cut, build, 64)
 
 
 def test_growth_notices_a_book_that_is_not_the_model() -> None:

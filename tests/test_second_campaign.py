@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from lengths import seeds
 
-from bookfeed.scorecard.campaigns import second_sources
-from bookfeed.scorecard.campaigns.second_sources import BEAT_NS, KINDS, Checked, run
+from bookfeed.scorecard.campaigns.coinbase_gemini_second import BEAT_NS, KINDS, Checked, run
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +15,7 @@ ITEMS = 2_500
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_no_true_book_is_lost_and_what_is_kept_back_is_found(venue: str) -> None:
-    for seed in seeds(2 * len(KINDS)):
+    for seed in seeds(len(KINDS)):
         report = run(seed, venue=venue, items=ITEMS)
         assert report.problems == [], f"seed {seed}: {report.problems}"
         assert report.frames > ITEMS // 2
@@ -49,5 +48,5 @@ def test_a_true_book_that_is_lost_for_nothing_is_noticed(
         take(checked, item._replace(payload=lie) if item.kind == "frame" else item)
 
     monkeypatch.setattr(Checked, "take", lied_to)
-    report = run(second_sources.KINDS.index("true") + 3, venue=venue, items=ITEMS)
+    report = run(KINDS.index("true") + 3, venue=venue, items=ITEMS)
     assert any("sound second source" in problem for problem in report.problems)

@@ -55,6 +55,7 @@ them a connection (0.5 s) and its turn (``ANEW_NS``)."""
 BACK_NS: Final = 3 * NS_PER_S
 """How soon a book is back that was lost."""
 BEAT_NS: Final = {"coinbase": NS_PER_S, "gemini": 5 * NS_PER_S}
+_NOT_YET_NS: Final = 2 * START_NS
 # What makes a second source wrong without a word.
 HURTS: Final = frozenset({"drop", "duplicate", "swap", "bit_flip", "corrupt", "part", "freeze"})
 # What ends connections of others, or is of numbers that it has not.
@@ -73,7 +74,9 @@ class CoinbaseBeside(CoinbaseStream):
         self.beside = ExchangeInjector(second, config.seed, START_NS)
         self.beside.only_frames()
         self._beats_ns = dict.fromkeys(range(conns, 2 * conns), START_NS)
-        self._seconds = {conn: ExchangeSession(self.venue, conn) for conn in self._beats_ns}
+        self._sessions += [ExchangeSession(self.venue, conn) for conn in self._beats_ns]
+        # Their signs of life are of another kind.
+        self._beat_ns += [_NOT_YET_NS] * conns
         _make_room(self)
 
     def first_of(self, conn: int) -> int:
@@ -84,31 +87,18 @@ class CoinbaseBeside(CoinbaseStream):
         if conn < self.conns:
             yield from super()._open(conn)
             return
-        self._seconds[conn] = ExchangeSession(self.venue, conn)
+        self._sessions[conn] = ExchangeSession(self.venue, conn)
         symbols = list(self.symbols(self.first_of(conn)))
         command = {"type": "subscribe", "product_ids": symbols, "channels": [BATCHES, HEARTBEAT]}
-        yield from self._seconds[conn].receive(json.dumps(command), self._now_ns)
+        yield from self._sessions[conn].receive(json.dumps(command), self._now_ns)
 
     def _happen(self) -> Iterator[SpotItem]:
-        step, told = self.venue.step, []
-
-        def noted(now_ns: int) -> Any:
-            told.extend(step(now_ns))
-            return told
-
-        self.venue.step = noted  # type: ignore[method-assign]
-        try:
-            items = list(super()._happen())
-        finally:
-            self.venue.step = step  # type: ignore[method-assign]
-        yield from items
-        for conn, session in self._seconds.items():
-            for message in told:
-                session.carry(message)
-            outs = session.batches(self._now_ns)
-            if self._now_ns - self._beats_ns[conn] >= BEAT_NS["coinbase"]:
+        yield from super()._happen()
+        for conn, beat_ns in self._beats_ns.items():
+            outs = self._sessions[conn].batches(self._now_ns)
+            if self._now_ns - beat_ns >= BEAT_NS["coinbase"]:
                 self._beats_ns[conn] = self._now_ns
-                outs += session.heartbeats(self._now_ns)
+                outs += self._sessions[conn].heartbeats(self._now_ns)
             for out in outs:
                 yield from self._hand_over(conn, out)
 
