@@ -75,8 +75,16 @@ def test_a_percentile_since_a_look_is_of_what_came_since() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident set from /proc")
 def test_a_few_clients_are_let_in_and_told() -> None:
-    """How fast is not asked of a machine that has tests to run."""
-    figures, _ = crowd.played("full", 20, 15.0)
+    """How fast is not asked of a machine that has tests to run; it may need longer."""
+    for seconds in (5.0, 15.0, 60.0):
+        try:
+            figures, _ = crowd.played("full", 20, seconds)
+        except RuntimeError as error:  # in a fifth of that time
+            assert "no client was told anything" in str(error)
+        else:
+            break
+    else:
+        raise AssertionError("no client was told anything for twelve seconds")
     assert figures["open"] == figures["left"]["open"] == 20
     assert figures["told"]["texts"] >= 20
     assert 0 <= figures["told"]["after_first_ms"]["p50"] <= figures["told"]["age_ms"]["max"]
