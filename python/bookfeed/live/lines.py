@@ -27,6 +27,8 @@ STEP_NS: Final = 30 * NS_PER_S
 AGAIN_NS: Final = 300 * NS_PER_S
 # So long before the planned end of a connection it is relieved.
 RELIEF_NS: Final = 60 * NS_PER_S
+# How long a line is open before it may carry what neither line says anything of: it is subscribed.
+SETTLED_NS: Final = 2 * NS_PER_S
 # How often that is looked at.
 LOOK_NS: Final = NS_PER_S
 
@@ -166,9 +168,9 @@ class Lines:
     def _relieve(self, line: Line, now_ns: int) -> None:
         own, relief = line.both
         if own.counters.connects == line.connects:
-            if own.open and relief.open and self._in_step(line, relief, own):
+            if own.open and _settled(relief, now_ns) and self._in_step(line, relief, own):
                 own.reconnect(line.relieves)
-        elif own.open and self._in_step(line, own, relief):
+        elif _settled(own, now_ns) and self._in_step(line, own, relief):
             self._inputs.end_line(relief.conn, now_ns)
             self.retire(line.shard)
             self._stop(relief)
@@ -205,6 +207,10 @@ class Lines:
         line.out_since_ns.pop(session.conn, None)
         _log.warning("line", "connection %d: replaced: %s", session.conn, reason)
         session.reconnect(reason)
+
+
+def _settled(session: Session, now_ns: int) -> bool:
+    return session.open and now_ns - session.since_ns >= SETTLED_NS
 
 
 def _can_be_told_apart(shard: Shard) -> bool:

@@ -309,11 +309,18 @@ fn usable(world: &World, conn: u32, id: InstrumentId) -> bool {
         return false;
     };
     let prompt = max_delay == 0 || ours.ts_data.saturating_add(max_delay) >= other.ts_data;
-    let Some(pair) = world.lines.pairs.get(&key_of(world, id)) else { return false };
-    let line = &pair.lines[slot(conn, twin)];
     let book = world.books.get(id as usize).filter(|book| book.running());
     let Some(book) = book else { return false };
-    let there = match ours.venue.row().continuity {
+    let continuity = ours.venue.row().continuity;
+    let numbered = continuity == Continuity::UpdateIds && book.rare.stitch.book_id().is_some();
+    let Some(pair) = world.lines.pairs.get(&key_of(world, id)) else {
+        return numbered && ours.open;
+    };
+    let line = &pair.lines[slot(conn, twin)];
+    // Neither told anything of it since both are up: the number of the next update shows whether
+    // one was missed.
+    let silent = numbered && ours.open && line.last == 0 && pair.log.ahead(slot(twin, conn)) == 0;
+    let there = match continuity {
         Continuity::Stream => {
             let goes_on = world.streams.at(line.stream).is_some_and(|stream| !stream.ended);
             goes_on && pair.epoch == book.epoch
@@ -321,7 +328,7 @@ fn usable(world: &World, conn: u32, id: InstrumentId) -> bool {
         Continuity::Evidence => line.whole.contains(&id),
         _ => true,
     };
-    ours.up && prompt && !ours.clock.late && line.joined && there
+    ours.up && prompt && !ours.clock.late && (line.joined || silent) && there
 }
 
 /// A book rests on this connection from now on.

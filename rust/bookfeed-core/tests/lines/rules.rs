@@ -1,9 +1,12 @@
 //! What a line is refused, what it may not be asked, and what a book says of its lines.
 
 use super::support::kalshi::{BOOKS, Floor, Kalshi};
+use super::support::records::{levels, shown};
+use super::support::spot::Venue as Spot;
 use super::support::venue::{MS, T0};
+use super::venues::spot_levels;
 use bookfeed_core::book::integrity::{Cause, State};
-use bookfeed_core::engine::EngineError;
+use bookfeed_core::engine::{Config, Engine, EngineError, Listing};
 use bookfeed_core::instrument::Venue;
 
 /// Two markets, live on line 0; line 1 is open beside it, and has told the books as they are.
@@ -117,4 +120,60 @@ fn a_line_that_is_ahead_for_too_long_leaves_neither_believed() {
     let frame = other.snapshot(0);
     on(&mut floor, 1, &frame);
     assert_eq!(floor.standing(0).0, State::Live);
+}
+
+/// A Binance book, live on line 0, and line 1 open beside it, on which nothing came yet.
+fn silent_line() -> (Engine, Spot, u32) {
+    let config = Config { max_delay: 0, silence: 0, ..Config::default() };
+    let (mut engine, mut venue) = (Engine::new(config), Spot::new("XBT/USD", 1, 40));
+    engine.connected(0, Venue::BINANCE, "", T0).unwrap();
+    let id = engine.subscribe(Venue::BINANCE, &venue.symbol, 0, &Listing::default(), T0).unwrap();
+    engine.ingest_rest(0, venue.rest_book().as_bytes(), id, None, T0 + MS);
+    tell(&mut engine, &mut venue, &[0]);
+    engine.add_line(1, 0, T0 + 3 * MS).unwrap();
+    assert!(!engine.line_in_step(1, id), "it is not open");
+    engine.connected(1, Venue::BINANCE, "", T0 + 3 * MS).unwrap();
+    assert_eq!(shown(&engine, id).0, State::Live);
+    (engine, venue, id)
+}
+
+/// One more update, on some lines.
+fn tell(engine: &mut Engine, venue: &mut Spot, conns: &[u32]) {
+    let (first, price) = (venue.id + 1, *venue.sides[0].keys().next_back().unwrap());
+    venue.id += 1;
+    let size = format!("{}.00000000", venue.id % 90 + 1);
+    venue.sides[0].insert(price, size.clone());
+    let frame = venue.depth_update(first, &[[(price, size)].into(), [].into()]);
+    for &conn in conns {
+        engine.ingest(conn, frame.as_bytes(), T0 + 4 * MS);
+    }
+}
+
+#[test]
+fn a_book_of_numbers_of_which_nobody_says_anything_goes_on_on_the_other_line() {
+    let (mut engine, mut venue, id) = silent_line();
+    assert!(engine.line_in_step(1, id), "the number of the next update shows what was missed");
+    engine.disconnected(0, T0 + 3 * MS);
+    assert_eq!(shown(&engine, id).0, State::Live);
+    tell(&mut engine, &mut venue, &[1]);
+    assert_eq!(shown(&engine, id).0, State::Live);
+    assert_eq!((engine.told_by(id), levels(&engine, id)), (Some(1), spot_levels(&venue)));
+}
+
+#[test]
+fn what_was_missed_before_a_line_carried_a_silent_book_shows_with_its_first_number() {
+    let (mut engine, mut venue, id) = silent_line();
+    engine.disconnected(0, T0 + 3 * MS);
+    tell(&mut engine, &mut venue, &[]);
+    tell(&mut engine, &mut venue, &[1]);
+    assert_eq!(shown(&engine, id), (State::Stale, Cause::Gap));
+}
+
+#[test]
+fn a_line_that_did_not_tell_what_the_other_told_carries_nothing_on() {
+    let (mut engine, mut venue, id) = silent_line();
+    tell(&mut engine, &mut venue, &[0]);
+    assert!(!engine.line_in_step(1, id));
+    engine.disconnected(0, T0 + 5 * MS);
+    assert_eq!(shown(&engine, id), (State::Stale, Cause::Disconnected));
 }

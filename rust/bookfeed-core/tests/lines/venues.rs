@@ -118,7 +118,7 @@ fn kalshi(seed: u64, messages: usize, joins: usize) -> Story {
     story
 }
 
-fn spot_levels(venue: &Spot) -> (Levels, Levels) {
+pub fn spot_levels(venue: &Spot) -> (Levels, Levels) {
     let [bids, asks] = venue.printed(2).map(|side| {
         let short = |(price, size): &(String, String)| {
             let price = parse_price(price.as_bytes()).unwrap().value;
