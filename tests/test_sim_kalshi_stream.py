@@ -125,13 +125,13 @@ class TestLife:
     @pytest.mark.slow
     def test_opening_says_nothing_and_closing_shows_in_the_book_only(self) -> None:
         channels = ("orderbook_delta", "market_lifecycle_v2")
-        stream = KalshiStream(BUSY, channels=channels, rate=20)
+        stream = KalshiStream(BUSY, channels=channels, rate=8)
         opening = {m.spec.ticker: m.spec.open_ms for m in stream.venue.markets
                    if m.status == "initialized"}  # fmt: skip
         assert opening
         lives: dict[str, list[str]] = defaultdict(list)
         books: dict[str, int] = {}
-        for item in stream.items(3_000):
+        for item in stream.items(1_200):
             if item.kind != "frame":
                 continue
             frame = json.loads(item.payload)
@@ -164,11 +164,11 @@ class TestLife:
 
     @pytest.mark.slow
     def test_markets_listed_later_are_the_clients_to_add(self) -> None:
-        stream = KalshiStream(BUSY, rate=20)
+        stream = KalshiStream(BUSY, rate=8)
         known = set(stream.tickers(0))
         reader = KalshiReader(use_yes_price=True)
         added: set[str] = set()
-        for item in stream.items(3_000):
+        for item in stream.items(1_200):
             if item.kind == "frame":
                 reader.take(item.payload)
             if fresh := set(stream.tickers(0)) - known:
