@@ -10,6 +10,7 @@ import pytest
 
 from bookfeed.sim.bitstamp.faults import (
     BITSTAMP_VARIANTS,
+    STALE_US,
     BitstampFault,
     random_bitstamp_faults,
 )
@@ -117,6 +118,21 @@ def test_an_answer_and_what_is_newer_are_the_truth(seed: int) -> None:
         checked += 1
     assert asked == 2 and checked > 100
     assert (removed_unknown > 3) == (seed == 8), "one of the two tells of what came and went"
+
+
+@pytest.mark.parametrize("behind_us", [0, STALE_US])
+def test_no_answer_is_of_between_two_messages_where_they_keep_what_came_and_went(
+    behind_us: int,
+) -> None:
+    run, told_us, apart = stream(seed=7), set[int](), 0
+    for item in run.items(2_000):
+        if item.kind == "frame" and item.is_book:
+            told_us.add(item.last)
+            at_us = run.venue.book(item.symbol, behind_us=behind_us)[1]
+            if at_us > T0 // 1_000 + STALE_US:
+                assert at_us in told_us
+                apart += at_us < item.last
+    assert len(told_us) > 50 and (apart > 50) == (behind_us > 0)
 
 
 def test_changes_come_in_the_order_of_their_times_and_not_too_often() -> None:

@@ -39,8 +39,12 @@ def test_no_live_book_is_wrong_where_it_says_it_stands(venue: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("venue", "seed"), [("binance", 14), ("binance", 1070), ("kraken", 28), ("kraken", 1001)]
-)
+    ("venue", "seed"),
+    [
+        ("binance", 14), ("binance", 1070), ("kraken", 28), ("kraken", 1001),
+        ("bitstamp", 3489), ("bitstamp", 4113), ("binance", 4842), ("binance", 8622),
+    ],
+)  # fmt: skip
 def test_seeds_that_once_failed(venue: str, seed: int) -> None:
     assert spot_campaign.run(seed, venue=venue).problems == []
 
@@ -78,6 +82,15 @@ def test_an_older_answer_that_is_called_newer_is_noticed(monkeypatch: pytest.Mon
     silence = BinanceFault("freeze", at_frame=60, variant="data", duration_s=20.0)
     report = spot_campaign.run(POLLS, venue="binance", items=2_000, schedule=(silence,))
     assert any("over when it was asked for" in problem for problem in report.problems)
+
+
+def test_a_level_that_stays_wrong_while_no_change_comes_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The book is lost after 2 s: a referee that allows for less must object."""
+    monkeypatch.setattr("bookfeed.scorecard.campaigns.bitstamp.FOUND_WITHIN_NS", 1_000_000_000)
+    problems = spot_campaign.run(3489, venue="bitstamp").problems
+    assert problems and all("wrong in" in problem and " ms" in problem for problem in problems)
 
 
 def test_the_referee_notices_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,8 +128,7 @@ class BinanceReferee(Referee[BinanceStream]):
         return event.duty == "unprovable"
 
     def is_whole(self, item: SpotItem) -> bool:
-        # Only one that was taken: a running book needs none.
-        return item.kind == "rest" and self.client.fetched_ns.get(item.symbol) == item.ts_ns
+        return self.made_whole(item)
 
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
         if symbol in self.unproved:

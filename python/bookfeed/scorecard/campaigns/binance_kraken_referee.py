@@ -12,6 +12,7 @@ from bookfeed.scorecard.campaigns.binance_kraken_client import (
     Client,
     S,
 )
+from bookfeed.scorecard.campaigns.levels import sides_of
 from bookfeed.scorecard.campaigns.seeds import Report
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.spot_stream import SpotItem
@@ -111,6 +112,23 @@ class Referee(ABC, Generic[S]):
             self.unproved[symbol] = _MADE_UP
         if item.kind == "frame" and self.unproved[symbol] == _MADE_UP:
             del self.unproved[symbol]
+
+    def made_whole(self, item: SpotItem) -> bool:
+        """Whether an answer became the book, or agreed with each level that the running one has: it
+        is held against that no further than to its own last levels.
+        """
+        if item.kind != "rest" or self.client.fetched_ns.get(item.symbol) != item.ts_ns:
+            return False
+        if self._states[item.symbol] != "live":
+            return True
+        truth = self.stream.truth.at(item.symbol, item.last)
+        levels = [side.count(b'["') for side in item.payload.split(b'"asks"')]
+        if truth is None or 0 in levels:
+            return False
+        last_bid, last_ask = truth.bids[: levels[0]][-1][0], truth.asks[: levels[1]][-1][0]
+        bids, asks = sides_of(self.client.views[item.symbol])
+        reaches_bids = all(price >= last_bid for price, _ in bids[-1:])
+        return reaches_bids and all(price <= last_ask for price, _ in asks[-1:])
 
     def _struck(self, struck: Sequence[FaultEvent]) -> set[str]:
         return {asset for event in struck for asset in event.assets}

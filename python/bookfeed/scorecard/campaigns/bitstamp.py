@@ -1,15 +1,17 @@
 """What a simulated Bitstamp is played with: a client that asks REST, and who judges it.
 
 Books say of when they are, and are held against the truth of that time. What was lost on the way
-shows in no message; the best levels on their own channel must give it away, within so many of them.
+shows in no message; the best levels on their own channel must give it away: within so many of them
+that are of times which the changes have left behind, or while there are no changes, within so long.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from bookfeed._bookfeed import BookView
 from bookfeed.scorecard.campaigns.binance_kraken_client import (
     MEND_AFTER_NS,
+    MS,
     OVER,
     Client,
 )
@@ -27,7 +29,24 @@ from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.virtual import TRANSIT_NS
 
 FOUND_WITHIN: Final = 6
-"""How many messages with the best levels a level may be wrong through, among those they tell."""
+"""How many messages with the best levels a level may be wrong through, among those they tell, if
+the changes leave the time of each behind.
+"""
+FOUND_WITHIN_NS: Final = 2_000 * MS
+"""For how long it may be wrong while they do not."""
+
+
+class _Wrong(NamedTuple):
+    """What the best levels have shown to be wrong, every time."""
+
+    levels: set[tuple[bool, int]]
+    """Side and price."""
+    told: int
+    """Through how many messages that the changes left behind."""
+    at_us: int
+    """Of when the last of those is."""
+    since_ns: int
+    """When it came."""
 
 
 class BitstampClient(Client[BitstampStream]):
@@ -67,8 +86,7 @@ class BitstampReferee(Referee[BitstampStream]):
 
     def __init__(self, client: Client[BitstampStream], report: Report) -> None:
         super().__init__(client, report)
-        self._wrong: dict[str, tuple[set[tuple[bool, int]], int]] = {}
-        """By symbol: levels that were wrong all the time, and through how many best levels."""
+        self._wrong: dict[str, _Wrong] = {}
         self._thaws: dict[str, int] = {}
         """Symbols whose changes are held back, and until when."""
 
@@ -90,9 +108,8 @@ class BitstampReferee(Referee[BitstampStream]):
         return event.duty in ("unprovable", "resync", "silence")
 
     def is_whole(self, item: SpotItem) -> bool:
-        # Only one that was taken, since a running book needs none, and that has all levels.
-        whole = item.kind == "rest" and item.payload.count(b'["') > 2 * SHORT_LEVELS
-        return whole and self.client.fetched_ns.get(item.symbol) == item.ts_ns
+        # One with few levels is cut off, and does not say so.
+        return item.payload.count(b'["') > 2 * SHORT_LEVELS and self.made_whole(item)
 
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
         if not view.live:
@@ -108,21 +125,24 @@ class BitstampReferee(Referee[BitstampStream]):
         if mine != true and symbol not in self.unproved:
             self._problem(f"{symbol} live and wrong at {stands_at}")
         if item.kind == "frame" and item.channel == TOP:
-            self._witnessed(symbol, mine, true)
+            self._witnessed(item, set(_wrong(mine, true)), stands_at)
 
-    def _witnessed(
-        self,
-        symbol: str,
-        mine: tuple[list[tuple[int, int]], ...],
-        true: tuple[list[tuple[int, int]], ...],
-    ) -> None:
+    def _witnessed(self, item: SpotItem, wrong: set[tuple[bool, int]], stands_at: int) -> None:
         """The best levels were told: what of them is wrong has not been so for long."""
-        wrong = set(_wrong(mine, true))
-        before, told = self._wrong.get(symbol, (wrong, 0))
-        wrong &= before
-        self._wrong[symbol] = (wrong, told + 1) if wrong else (set(_wrong(mine, true)), 0)
-        if wrong and told + 1 > FOUND_WITHIN:
-            self._problem(f"{symbol} wrong in {sorted(wrong)[:2]} through {told} best levels")
+        before = self._wrong.get(item.symbol)
+        still = wrong & before.levels if before else set()
+        if before is None or not still:
+            self._wrong[item.symbol] = _Wrong(wrong, 1, item.last, item.ts_ns)
+            return
+        now = before._replace(levels=still)
+        if stands_at > before.at_us:
+            now = _Wrong(still, before.told + 1, item.last, item.ts_ns)
+        self._wrong[item.symbol] = now
+        where, waited_ns = f"{item.symbol} wrong in {sorted(still)[:2]}", item.ts_ns - now.since_ns
+        if now.told > FOUND_WITHIN:
+            self._problem(f"{where} through {now.told} best levels")
+        if waited_ns >= FOUND_WITHIN_NS:
+            self._problem(f"{where} for {waited_ns / MS:.0f} ms")
 
 
 def _wrong(

@@ -3,11 +3,12 @@
 A book changes at a time in microseconds, no two changes at the same. The channel of changes tells
 them about every 110 ms by their last size, of the time of the last of them; a level that came and
 went in between is told as gone, and REST has the book of the moment. By odd seeds it is not told at
-all, and REST has the book as the changes left it. The channel of the best levels speaks in a rhythm
-of its own, of the moment. ``SimBitstamp`` is what the in-process stream and the socket server
-share; it is seeded, reads no clock and sends nothing.
+all, and REST has the book as the changes left it, then or long before. The channel of the best
+levels speaks in a rhythm of its own, of the moment. ``SimBitstamp`` is what the in-process stream
+and the socket server share; it is seeded, reads no clock and sends nothing.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -30,6 +31,7 @@ DIFF_EVERY_US: Final = 110_000
 TOP_EVERY_US: Final = (130_000, 400_000)
 TOP_LEVELS: Final = 100
 _QUIET_BEFORE_US: Final = 2_000_000
+_TOLD_MAX: Final = 100
 
 
 @dataclass(slots=True)
@@ -50,7 +52,9 @@ class _Listed(SpotListed):
         self.topped_us = 0
         """Of when the book was that the channel of the best levels told last."""
         self.trade_id = first_trade
-        self.diff_due_us = self.top_due_us = self.told_us = 0
+        self.diff_due_us = self.top_due_us = 0
+        self.told_us: deque[int] = deque(maxlen=_TOLD_MAX)
+        """Of when the book was that the changes left lately, each time that they were told."""
         self.waiting = _Waiting()
 
     def note(self, before: dict[tuple[bool, int], int]) -> None:
@@ -59,6 +63,10 @@ class _Listed(SpotListed):
         waiting.first_us = waiting.first_us or self.changed_us
         for (is_bid, price), size in before.items():
             (waiting.bids if is_bid else waiting.asks).setdefault(price, size)
+
+    def told_by(self, at_us: int) -> int:
+        """Of when the book was that the changes had left by a time."""
+        return max((told for told in self.told_us if told <= at_us), default=self.told_us[0])
 
     def size_at(self, is_bid: bool, price: int) -> int:
         """Size of a level now."""
@@ -79,7 +87,8 @@ class SimBitstamp(SpotVenue[_Listed]):
         self._netted = config.seed % 2 == 1
         for market in spot_markets("bitstamp", config, tick_e9=E9):
             one = _Listed(market, 400_000_000 + int(self._rng.random() * 1e6))
-            one.changed_us = one.told_us = now_us - _QUIET_BEFORE_US
+            one.changed_us = now_us - _QUIET_BEFORE_US
+            one.told_us.append(one.changed_us)
             one.diff_due_us = now_us + int(self._rng.random() * DIFF_EVERY_US)
             one.top_due_us = now_us + int(self._rng.random() * TOP_EVERY_US[1])
             self._list(one, one.changed_us)
@@ -128,7 +137,7 @@ class SimBitstamp(SpotVenue[_Listed]):
 
     def _diff(self, one: _Listed) -> list[Message]:
         waiting, one.waiting = one.waiting, _Waiting()
-        one.told_us = one.changed_us
+        one.told_us.append(one.changed_us)
         bids, asks = (
             {
                 price: one.size_at(is_bid, price)
@@ -149,7 +158,10 @@ class SimBitstamp(SpotVenue[_Listed]):
         ``KeyError`` if there is no such symbol.
         """
         one = self._listed[symbol]
-        spec, at_us = one.spec, (one.told_us if self._netted else one.changed_us) - behind_us
+        spec, at_us = one.spec, one.changed_us - behind_us
+        if self._netted:
+            # In between there are levels of which nobody is told that they are gone.
+            at_us = one.told_by(one.told_us[-1] - behind_us)
         book = self.truth.at(symbol, at_us)
         assert book is not None, "nothing so old is forgotten"
         then = [in_grid(spec, side, levels) for side in (book.bids, book.asks)]
