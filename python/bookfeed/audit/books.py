@@ -1,6 +1,6 @@
 """The auditor's own books: plain dictionaries of decimals, and what is known of each instrument."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -65,6 +65,11 @@ class OwnBook:
     def qty(self, side: Side, price: Decimal) -> Decimal:
         """Size at a price, zero if there is no such level."""
         return self._sides[side].get(price, Decimal(0))
+
+    def holds(self, changes: Iterable[tuple[Side, Decimal, Decimal]]) -> bool:
+        """Whether changes leave it as it is; of two of one level the last counts."""
+        last = {(side, price): qty for side, price, qty in changes}
+        return all(self.qty(side, price) == qty for (side, price), qty in last.items())
 
     @property
     def size(self) -> int:

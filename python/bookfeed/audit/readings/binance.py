@@ -85,6 +85,14 @@ class Ids:
     beside: Whole | None = None
     """A REST book that came while it ran, and that it has yet to reach."""
 
+    def known(self, diff: Diff) -> list[tuple[Side, Decimal, Decimal]]:
+        """Its changes, but for those behind where the whole book ended."""
+        return [
+            (side, at, qty)
+            for side, at, qty in diff.changes
+            if (end := self.ends.get(side)) is None or (at >= end if side == "bid" else at <= end)
+        ]
+
 
 class BinanceReading(Reading):
     """See ``Reading``."""
@@ -182,7 +190,10 @@ class BinanceReading(Reading):
         ids.heard_ns = self.model.now
         if ids.newest is not None and diff.last <= ids.newest:
             if diff.last == ids.newest:
-                return  # the newest once more
+                # The newest once more, as far as the book is known.
+                if one.based and ids.last == diff.last and not one.book.holds(ids.known(diff)):
+                    effects.breaks(one, f"out_of_order: {diff.last} again, with other sizes")
+                return
             # A connection keeps its order: the venue has set its numbers back.
             effects.breaks(one, f"out_of_order: {ids.newest} then {diff.last}")
             ids.held.clear()

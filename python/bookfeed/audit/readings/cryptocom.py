@@ -170,7 +170,10 @@ class CryptocomReading(Reading):
             self._begin(one, levels, last, message, effects)
             return
         if last is not None and levels.stands_at == last:
-            return  # once more, or a sign of life
+            # Once more, or a sign of life.
+            if one.based and not one.book.holds(_within(one, levels.changes)):
+                effects.breaks(one, f"out_of_order: {last} again, with other sizes")
+            return
         if not one.based:
             self._stands_at[one.number] = levels.stands_at
             return
@@ -215,6 +218,20 @@ class CryptocomReading(Reading):
             for at, _ in beyond:
                 one.book.set(side, at, Decimal(0))
         one.ts_event = newest(one.ts_event, ts_event)
+
+
+def _within(one: Instrument, changes: Changes) -> Changes:
+    """Those of no level behind a window that is full."""
+    ends = {side: one.book.levels(side)[-1][0] for side, _ in _SIDES if _is_full(one, side)}
+    return [
+        (side, at, qty)
+        for side, at, qty in changes
+        if side not in ends or (at >= ends[side] if side == "bid" else at <= ends[side])
+    ]
+
+
+def _is_full(one: Instrument, side: Side) -> bool:
+    return one.depth is not None and len(one.book.levels(side)) >= one.depth > 0
 
 
 def _whole(entry: dict[str, Any]) -> Levels:

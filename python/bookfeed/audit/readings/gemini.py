@@ -5,7 +5,7 @@ message about a book on a connection is all of it, and nothing marks it: one tha
 or lacks a side, is no beginning, and no other on that connection is one. ``bookTicker`` has numbers
 of its own, so that its time says where it belongs: a difference from the book that stays is
 something that is missing. Version 2 (``type``) numbers nothing; its whole book comes with trades or
-auctions of the past.
+auctions of the past, once a connection.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.beside import GRACE_NS, Beside, Pace, differences
-from bookfeed.audit.books import Instrument, Side, newest
+from bookfeed.audit.books import Instrument, OwnBook, Side, newest
 from bookfeed.audit.fills import Named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
@@ -35,6 +35,7 @@ Changes = list[tuple[Side, Decimal, Decimal]]
 NEVER: Final = 0
 
 _TYPES_OF_VERSION_2: Final = frozenset({"l2_updates", "trade", "block_trade"})
+_BOTH: Final[tuple[Side, Side]] = ("bid", "ask")
 _SIDES_OF_VERSION_2: Final[dict[object, Side]] = {"buy": "bid", "sell": "ask"}
 
 
@@ -181,8 +182,7 @@ class GeminiReading(Reading):
             if message.kind == "depth":
                 self._take(conn, one, message, ts_event, effects)
             elif message.kind == "l2_book" and message.whole:
-                one.book.load(message.body.bids, message.body.asks)
-                one.based, self._numbers[number] = True, Numbers()
+                self._begin(one, message, effects)
             elif message.kind == "l2" and one.based and self._of(one).last:
                 effects.breaks(one, "malformed: a change without a number")
             elif message.kind == "l2" and one.based:
@@ -231,13 +231,27 @@ class GeminiReading(Reading):
         elif diff.last < numbers.last:
             effects.breaks(one, f"out_of_order: {numbers.last} then {diff.last}")
         elif diff.last == numbers.last:
-            return
+            if not one.book.holds(diff.changes):
+                effects.breaks(one, f"out_of_order: {diff.last} again, with other sizes")
         elif diff.first > numbers.last + 1:
             effects.breaks(one, f"gap: {numbers.last} then {diff.first}")
         else:
             numbers.last = diff.last
             self._put(one, diff.changes, ts_event)
             self._meet_touch(one, effects)
+
+    def _begin(self, one: Instrument, message: Message, effects: Effects) -> None:
+        """A whole book of version 2, which begins once; what comes again is the same."""
+        whole: Whole = message.body
+        if one.state == "syncing" and one.cause == "subscribed":
+            one.book.load(whole.bids, whole.asks)
+            one.based, self._numbers[one.number] = True, Numbers()
+            return
+        message.whole = False
+        told = OwnBook()
+        told.load(whole.bids, whole.asks)
+        if one.based and any(told.levels(side) != one.book.levels(side) for side in _BOTH):
+            effects.breaks(one, "out_of_order: another whole book")
 
     def _put(self, one: Instrument, changes: Changes, ts_event: int | None) -> None:
         for side, at, qty in changes:

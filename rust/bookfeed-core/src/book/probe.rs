@@ -12,6 +12,7 @@ use crate::fixed::{ABSENT, Price};
 use crate::sequence::stitch::{Stitch, Waiting};
 use crate::sequence::update_ids::{Seed, Verdict};
 use crate::time::Nanos;
+use std::collections::BTreeMap;
 
 /// The two sides, in the order in which they are kept here.
 const SIDES: [Side; 2] = [Side::Bid, Side::Ask];
@@ -178,6 +179,22 @@ impl Book {
         })
     }
 
+    /// Whether a message would change nothing, as far as the book is known: so does a copy of the
+    /// one that it took last.
+    #[cold]
+    pub(crate) fn has_already(&self, bids: &[Level], asks: &[Level]) -> bool {
+        [(Side::Bid, &self.bids, bids), (Side::Ask, &self.asks, asks)].into_iter().all(
+            |(side, ours, told)| {
+                let end = self.depth_known(side);
+                // Of two sizes of one price the last one holds.
+                let last: BTreeMap<_, _> = told.iter().map(|level| (level.price, level.qty)).collect();
+                last.into_iter()
+                    .filter(|&(price, _)| end.is_none_or(|end| within(side, price, end)))
+                    .all(|(price, qty)| ours.qty_at(price) == qty)
+            },
+        )
+    }
+
     /// Takes over what an answer, the same as far as both are known, knows beyond that.
     fn deepen(&mut self, sides: &[BookSide; 2], ends: [Price; 2]) {
         let mut beyond = [Vec::new(), Vec::new()];
@@ -239,6 +256,24 @@ mod tests {
         let mut book = known_to(end);
         book.rare.probe = Some(Box::new(Probe::beside(&book.rare.stitch, 0)));
         book
+    }
+
+    #[test]
+    fn a_message_is_had_already_if_it_changes_nothing_that_is_known() {
+        let book = known_to(90);
+        let bids = |levels: &[(Price, i64)]| message(11, levels).levels;
+        for (levels, had) in [
+            (&[][..], true),
+            (&[(100, 1), (101, 0)], true),
+            (&[(100, 2), (100, 1)], true),
+            (&[(80, 5)], true),
+            (&[(100, 1), (100, 2)], false),
+            (&[(95, 0)], false),
+            (&[(101, 1)], false),
+        ] {
+            assert_eq!(book.has_already(&bids(levels), &[]), had, "{levels:?}");
+        }
+        assert!(!book.has_already(&[], &[Level::new(200, 2)]));
     }
 
     #[test]

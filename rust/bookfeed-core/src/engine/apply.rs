@@ -319,6 +319,10 @@ impl Applier {
                 book.ts_evidence = origin.ts_recv;
                 return world.vouch_for_silence(id, origin.ts_recv);
             }
+            Verdict::Again if book.running() && !book.has_already(bids, asks) => {
+                // One number, two contents: the book is not what its number says.
+                return note_set_back(world, judge, origin, id);
+            }
             Verdict::Contained | Verdict::Again => {
                 book.evidence.count(Evidence::Duplicate);
                 return;

@@ -165,7 +165,9 @@ impl Applier {
         snapshot: &Snapshot,
     ) {
         let id = subscribed(world, judge, origin, message, snapshot);
-        if world.chained(id) && !goes_on(world, judge, origin, frame, message, snapshot, id) {
+        if world.chained(id) && !goes_on(world, judge, origin, frame, message, snapshot, id)
+            || world.begins_whole(id) && !is_beginning(world, judge, origin, frame, snapshot, id)
+        {
             return;
         }
         let Some(book) = taking(world, origin, id) else { return };
@@ -360,13 +362,45 @@ fn goes_on(
     if !book.running() || book.rare.stitch.book_id() != Some(stands_at) {
         return true;
     }
-    if same_levels(book, frame, snapshot) == Some(false) {
-        judge.turn(world, id, State::Stale, Cause::Withheld, origin.ts_recv);
-    } else {
-        book.evidence.count(Evidence::SnapshotMatch);
-        world.vouch_for_silence(id, origin.ts_recv);
-    }
+    hold_against(world, judge, origin, frame, snapshot, id, Cause::Withheld);
     false
+}
+
+/// Whether a whole book is one that its venue begins with, once a connection. Another one is not to be
+/// taken: it may be that one again. It must be the same as a running book.
+fn is_beginning(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    id: InstrumentId,
+) -> bool {
+    let Some(book) = taking(world, origin, id) else { return false };
+    let begins = (book.state, book.cause) == (State::Syncing, Cause::Subscribed);
+    if !begins && book.running() {
+        hold_against(world, judge, origin, frame, snapshot, id, Cause::OutOfOrder);
+    }
+    begins
+}
+
+/// A whole book that nothing asked for vouches for a running one if it is the same; else that is lost.
+fn hold_against(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    id: InstrumentId,
+    cause: Cause,
+) {
+    let book = world.book(id);
+    if same_levels(book, frame, snapshot) == Some(true) {
+        book.evidence.count(Evidence::SnapshotMatch);
+        return world.vouch_for_silence(id, origin.ts_recv);
+    }
+    book.evidence.count(Evidence::SnapshotMismatch);
+    judge.turn(world, id, State::Stale, cause, origin.ts_recv);
 }
 
 /// Joins a whole book that was just put in place to its stream at update `stands_at`, with what

@@ -99,6 +99,20 @@ fn copies_say_nothing_and_older_numbers_lose_the_book() {
 }
 
 #[test]
+fn a_whole_book_that_a_change_overtook_shows_that_the_change_was_no_beginning() {
+    let mut desk = desk();
+    change(&mut desk, &[(true, 9_999, "4.00000000")]);
+    let frame = change(&mut desk, &[(true, 9_999, "5.00000000"), (false, 10_104, "9.00000000")]);
+    assert_eq!(desk.hear(&frame), ["state live snapshot", "book live snapshot"], "it looks like one");
+    let frame = whole(&desk);
+    assert_eq!(desk.hear(&frame), ["state stale out_of_order"], "of its very number");
+    again(&mut desk);
+    let frame = whole(&desk);
+    desk.hear(&frame);
+    assert!(desk.live() && desk.is_true());
+}
+
+#[test]
 fn a_change_is_no_beginning() {
     let mut desk = desk();
     let frame = change(&mut desk, &[(true, 9_999, GONE), (false, 10_104, "9.00000000")]);
@@ -306,6 +320,24 @@ fn version_2_takes_no_change_before_the_whole_book_and_none_for_it() {
     let empty = desk.venue.gemini_l2(&Default::default(), r#","trades":[]"#);
     assert_eq!(desk.hear(&empty), [""; 0]);
     assert_eq!(desk.standing(), (State::Syncing, Cause::Subscribed));
+}
+
+#[test]
+fn version_2_begins_once_a_connection() {
+    let mut desk = live_2();
+    let told_whole = r#","trades":[]"#;
+    let first = desk.venue.gemini_l2(&desk.venue.sides, told_whole);
+    assert_eq!(desk.hear(&first), [""; 0]);
+    assert_eq!(desk.evidence(Evidence::SnapshotMatch), 1, "a copy at once is the same book");
+    let changes = apply(&mut desk.venue, &[(true, 9_999, "3.00000000")]);
+    let frame = desk.venue.gemini_l2(&changes, "");
+    desk.hear(&frame);
+    assert_eq!(desk.hear(&first), ["state stale out_of_order"], "later it is an old one");
+    assert_eq!(desk.hear(&first), [""; 0]);
+    again(&mut desk);
+    let frame = desk.venue.gemini_l2(&desk.venue.sides, told_whole);
+    desk.hear(&frame);
+    assert!(desk.live() && desk.is_true());
 }
 
 #[test]
