@@ -161,21 +161,23 @@ impl Book {
         Some(same)
     }
 
-    /// Whether a whole book has our levels, as far as both are known. An empty side of it says
-    /// nothing: it was cut off.
+    /// Whether a whole book of where ours stands has our levels, as far as both are known. What we
+    /// have behind that, the stream told, so that it must have those, too, as far as it goes. An empty
+    /// side of it says nothing: it was cut off.
     #[must_use]
     pub(crate) fn same_within(&self, theirs: &[BookSide; 2], ends: [Price; 2]) -> bool {
         SIDES.into_iter().zip([&self.bids, &self.asks]).enumerate().all(|(i, (side, ours))| {
             if ends[i] == ABSENT {
                 return true;
             }
-            let known = |price: Price| {
-                let ours = self.depth_known(side);
-                within(side, price, ends[i]) && ours.is_none_or(|end| within(side, price, end))
-            };
-            let near = |side: &BookSide| side.best_first().take_while(|(p, _)| known(*p)).collect();
-            let (ours, theirs): (Vec<_>, Vec<_>) = (near(ours), near(&theirs[i]));
-            ours == theirs
+            let (theirs, end) = (&theirs[i], self.depth_known(side));
+            ours.best_first()
+                .take_while(|&(price, _)| within(side, price, ends[i]))
+                .all(|(price, qty)| theirs.qty_at(price) == qty)
+                && theirs
+                    .best_first()
+                    .take_while(|&(price, _)| end.is_none_or(|end| within(side, price, end)))
+                    .all(|(price, qty)| ours.qty_at(price) == qty)
         })
     }
 
@@ -340,6 +342,22 @@ mod tests {
         assert_eq!(answer(&mut book, 10, &told), Seed::Fits);
         assert_eq!(book.meet_probe(), Some(false));
         assert_eq!((book.depth_known(Side::Bid), book.bids.len()), (Some(90), 11));
+    }
+
+    #[test]
+    fn what_the_stream_told_of_levels_behind_the_end_must_be_in_a_deeper_answer() {
+        let mut book = probed(90);
+        hear(&mut book, 11, &[(80, 3)]);
+        let told = |qty| -> Vec<_> {
+            let size = |price| if price == 80 { qty } else { 1 };
+            (70..=100).map(|price| (price, size(price))).collect()
+        };
+        let mut other = book.clone();
+        assert_eq!(answer(&mut other, 11, &told(2)), Seed::Fits);
+        assert_eq!(other.meet_probe(), Some(false));
+        assert_eq!(other.depth_known(Side::Bid), Some(90));
+        assert_eq!(answer(&mut book, 11, &told(3)), Seed::Fits);
+        assert_eq!((book.meet_probe(), book.depth_known(Side::Bid)), (Some(true), Some(70)));
     }
 
     #[test]
