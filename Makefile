@@ -37,7 +37,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 	test-quick test-long wheel wheels crowd kills bench bench-quick instructions instructions-kept \
 	fuzz fuzz-quick campaign arbitrage mutants autobahn hostile memory memory-quick oracles score \
 	score-quick score-tested \
-	score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
+	sinks-cost dashboard-frames score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -152,7 +152,7 @@ mutants: setup ## the source broken in 30 ways, one by one: a suite must fail ea
 oracles: setup ## CASES=N random books, windows and contracts against slow readings (default 100,000)
 	$(PY) tests/oracles.py --cases $(or $(CASES),100000)
 
-autobahn: setup ## the Autobahn suite on both event loops; its server needs Python 2.7
+autobahn: setup ## the Autobahn suite at the client and at the server; it needs Python 2.7
 	scripts/autobahn
 
 fuzz: ## every fuzz target for SECONDS=N each (default 600)
@@ -192,8 +192,8 @@ crowd: setup ## CLIENTS=N (10000) at the server; some that read nothing, flood i
 	$(PY) -m $(CAMPAIGNS).polymarket_crowd full --clients $(or $(CLIENTS),10000)
 	for play in stalled flood loris; do $(PY) -m $(CAMPAIGNS).polymarket_crowd $$play; done
 
-kills: setup ## KILLS=N (100) of Redis, NATS and the server at random moments: nobody is misled
-	BOOKFEED_SINK_KILLS=$(or $(KILLS),100) $(PY) -m pytest -q -k believes_what_it_must_not tests
+kills: setup ## KILLS=N (100) of Redis, NATS, PostgreSQL and the server at random moments: nobody is misled
+	BOOKFEED_SINK_KILLS=$(or $(KILLS),100) $(PY) -m pytest -q -k "believes_what_it_must_not or loses_nothing_and_has_nothing_twice" tests
 
 rolling: setup ## for a minute 50 markets a second come and go; nothing of them may stay
 	$(PY) -m $(CAMPAIGNS).polymarket_kalshi_churn
@@ -210,6 +210,12 @@ bench: setup $(STAMPS)/bench-tools ## all benchmarks; writes benches/BENCHMARKS.
 
 bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, not for the record
 	$(PY) -m benches.report --quick
+
+sinks-cost: setup $(STAMPS)/bench-tools ## what all sinks at once, 200 dashboards and servers that stall cost the feed
+	$(PY) -m benches.sinks_cost $(if $(ROUNDS),--rounds $(ROUNDS))
+
+dashboard-frames: setup $(STAMPS)/bench-tools ## how smoothly the dashboard draws 2,000 changes a second; SCREENS=DIRECTORY
+	$(PY) -m benches.dashboard $(if $(SCREENS),--screens $(SCREENS))
 
 # Tables of it, each by itself; printed, and with KEEP=DIRECTORY kept until all of them are there.
 bench-polymarket bench-kalshi bench-binance bench-spot bench-stages bench-questions bench-saturated \

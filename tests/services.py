@@ -123,6 +123,12 @@ class Service:
         path = "/postgres" if self.name == "postgres" else ""
         return f"{KINDS[self.name].scheme}://{user}{LOOPBACK}:{self.port}{path}"
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None, "start comes first"
+        return self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = KINDS[self.name].command(self._program, self.port, self.home)
@@ -249,7 +255,8 @@ def main(arguments: list[str]) -> int:
         return 2
     with contextlib.ExitStack() as stack:
         for name in arguments:
-            print(f"{name:<12}{stack.enter_context(running(name)).url}", flush=True)
+            service = stack.enter_context(running(name))
+            print(f"{name:<12}{service.url}  process {service.pid}", flush=True)
         print("Ctrl-C ends them and removes what they keep.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()

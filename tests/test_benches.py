@@ -7,8 +7,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from benches import ingest, ours, paced, questions, report, spot, spot_peers, targets, where
+from benches import (
+    ingest,
+    ours,
+    paced,
+    questions,
+    report,
+    sinks_cost,
+    spot,
+    spot_peers,
+    targets,
+    where,
+)
 from benches.competitors import peer
+from benches.dashboard import Smooth
 from benches.growth import Grown, Size
 from benches.ingest import fresh_us_per_frame
 from benches.paced import BARE, BUSY, OURS, Round, row_of, tried
@@ -17,6 +29,9 @@ from benches.tables import ROW_SETS
 from benches.targets import paced_targets
 from benches.timing import Row
 from benches.where_lines import BID, HASHED, where_lines
+
+from bookfeed.config import load
+from bookfeed.sinks import SINKS, NdjsonSink
 
 TABLE = "paced plain 10000/s"
 
@@ -197,3 +212,33 @@ def test_what_keeps_a_socket_from_its_target_is_said_in_figures() -> None:
     assert "tls" not in said, "it was not measured"
     skipped = {ours: {where.TOGETHER: Row(ours, where.TOGETHER, "ns", skipped="no perf")}}
     assert "Not measured: no perf." in where_lines(skipped)
+
+
+def test_every_kind_of_sink_is_in_the_feed_whose_cost_is_measured(tmp_path: Path) -> None:
+    there = sinks_cost.Services(
+        "redis://127.0.0.1:1", "redis://127.0.0.1:2", "nats://127.0.0.1:3",
+        "postgresql://u@127.0.0.1:4/d", 0,
+    )  # fmt: skip
+    path = tmp_path / "all.toml"
+    path.write_text(sinks_cost.configuration(tmp_path, there))
+    assert {section.kind for section in load(path).sink} == set(SINKS)
+
+
+def test_what_a_sink_takes_is_counted_from_live_books(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sinks_cost, "TAKEN_S", 0.0)
+    monkeypatch.setattr(sinks_cost, "BATCH", 400)
+    path = tmp_path / "records.ndjson"
+    assert sinks_cost.taken(NdjsonSink(path)) > 0
+    assert len(path.read_text().splitlines()) == 400
+    engine, names = sinks_cost.filled()
+    assert len(names) == sinks_cost.BOOKS and all(book.live for book in engine.books())
+
+
+def test_frames_that_come_late_and_long_tasks_are_told() -> None:
+    smooth = Smooth("books", [16.7] * 96 + [40.0] * 4, [])
+    assert smooth.problems() == []
+    late = Smooth("books", [16.7] * 90 + [40.0] * 10, [73.0])
+    assert late.problems() == ["books: frames are 40.0 ms apart (p95)", "books: a task of 73 ms"]
+    assert "1 tasks over 50 ms, the longest 73 ms" in late.line()

@@ -73,7 +73,8 @@ CHAIN: Final = 560
 WITNESS: Final = 370
 # For a database of the user's own, and what it promises; for a server that goes
 # with a run; for what becomes of finished segments.
-KEEPING: Final = 260 + 170 + 170 + 190 + 40
+# The last of it: what sinks cost, and what each takes.
+KEEPING: Final = 260 + 170 + 170 + 190 + 40 + 170
 # For another interface of a venue that checks its books.
 SECOND: Final = 330
 SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200)

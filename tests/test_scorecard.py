@@ -372,7 +372,7 @@ def test_a_failure_is_in_the_exit_code(
 def test_a_letter_stands_for_all_of_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "d", "--list"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert [one.split()[0] for one in told] == ["D2", "D3", "D4", "D5", "D6"]
+    assert [one.split()[0] for one in told] == ["D1", "D2", "D3", "D4", "D5", "D6"]
 
 
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """``postgres``: what can be asked afterwards, kills of the server, and what is kept."""
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from services import LOOPBACK, Service, free_port, program_of, running
+from services import KILLS, LOOPBACK, Service, free_port, program_of, running
 from session_server import MARKET, YES, Server, book_frame
 from sink_records import BOOK, TRADE, Records
 from waiting import PATIENCE_S, until
@@ -25,7 +24,6 @@ from bookfeed.sinks.tables import Choice
 asyncpg = pytest.importorskip("asyncpg")
 
 DAY_NS: Final = 86_400_000_000_000
-KILLS: Final = int(os.environ.get("KILLS", "3"))
 
 
 # One server for all of them: to make one takes longer than they do.

@@ -260,6 +260,16 @@ async def test_what_may_not_be_sent_ends_the_connection(
         await until(lambda: there.server.counts()["clients"] == 0)
 
 
+@pytest.mark.parametrize(("said", "answered"), [(1000, 1000), (3333, 1000), (1006, 1002)])
+async def test_who_closes_is_answered_and_told_if_its_code_cannot_be(
+    server: Server, path: Path, said: int, answered: int
+) -> None:
+    async with served(path) as there:
+        client = await there.http.ws_connect(there.at + "/ws")
+        await client.close(code=said)
+        assert client.close_code == answered
+
+
 async def test_too_many_messages_or_subscriptions(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,9 @@ class Server:
     At most ``clients_max`` connections are open at once; further ones are answered with 503.
     """
 
+    message_bytes_max = COMMAND_BYTES_MAX
+    """A longer message of a client ends its connection."""
+
     def __init__(
         self, rules: Rules, path: str | None = None, *, clients_max: int = CLIENTS_MAX
     ) -> None:
@@ -196,15 +199,8 @@ class Server:
 
     async def _serve(self, request: web.Request, begin: list[Subscription]) -> web.StreamResponse:
         speaks = of_socket(request)
-        opened = web.WebSocketResponse(
-            timeout=CLOSE_S,
-            max_msg_size=COMMAND_BYTES_MAX,
-            autoping=False,
-            protocols=("bookfeed",),
-        )
-        await opened.prepare(request)
+        opened = await self._upgraded(request)
         loop = asyncio.get_running_loop()
-        _bound(request)
         client = Client(opened, request.transport, self._passed_s, speaks)
         try:
             if not self._door.shown(request):
@@ -222,6 +218,7 @@ class Server:
                 if message.type != WSMsgType.TEXT:
                     raise Refused(WSCloseCode.UNSUPPORTED_DATA, "text alone is taken")
                 self._obey(client, client.command(message.data, loop.time()))
+            await self._answer_close(opened)
         except Refused as refused:
             await opened.close(code=refused.code, message=refused.reason.encode())
         finally:
@@ -229,6 +226,24 @@ class Server:
             self._channels.gone(client)
             client.leave()
         return opened
+
+    async def _upgraded(self, request: web.Request) -> web.WebSocketResponse:
+        """The connection as a WebSocket."""
+        opened = web.WebSocketResponse(
+            timeout=CLOSE_S,
+            max_msg_size=self.message_bytes_max,
+            autoping=False,
+            autoclose=False,
+            protocols=("bookfeed",),
+        )
+        await opened.prepare(request)
+        _bound(request)
+        return opened
+
+    async def _answer_close(self, opened: web.WebSocketResponse) -> None:
+        """Answer a client that closes; aiohttp lets a code pass that no frame may have."""
+        bad = opened.close_code == WSCloseCode.ABNORMAL_CLOSURE
+        await opened.close(code=WSCloseCode.PROTOCOL_ERROR if bad else WSCloseCode.OK)
 
     async def _await_token(self, client: Client, remote: str) -> None:
         """A page shows the token in its first message; raises ``Refused`` if it does not."""

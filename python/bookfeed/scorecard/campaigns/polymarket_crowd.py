@@ -144,14 +144,17 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(*options: str, markets: int = MARKETS) -> AsyncIterator[Stage]:
-    """A venue with so many markets, a feed, and a server with these options."""
+async def stage(*options: str, markets: int = MARKETS, rate: int = RATE) -> AsyncIterator[Stage]:
+    """A venue with so many markets, a feed, and a server with these options.
+
+    Of each market ``rate`` frames a second come.
+    """
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bookfeed-crowd-"))
         path, config = f"{directory}/feed.sock", Path(directory) / "feed.toml"
         config.write_text(f'[[sink]]\nkind = "socket"\npath = "{path}"\n')
         simulated = ("bookfeed", "sim", "--venue", "polymarket", "--exit-with-parent",
-                     "--markets", str(markets), "--rate", str(RATE * markets))  # fmt: skip
+                     "--markets", str(markets), "--rate", str(rate * markets))  # fmt: skip
         venue = await stack.enter_async_context(part(*simulated))
         listed = await venue.told()
         feed = await stack.enter_async_context(part(polymarket_crowd_feed.__name__, str(config)))

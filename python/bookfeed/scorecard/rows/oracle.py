@@ -1,5 +1,6 @@
 """Rows C and D: other implementations, recordings, official suites."""
 
+from collections.abc import Callable
 from typing import Final
 
 from bookfeed.scorecard.held import both, held, held_by_rust
@@ -25,13 +26,17 @@ def other_book(effort: Effort) -> Figure:
     )(effort)
 
 
-def autobahn(_: Effort) -> Figure:
-    """D2."""
-    done = run([str(root() / "scripts" / "autobahn")])
-    if "no Python 2.7" in done.stderr:
-        raise NotMeasuredError("the suite's server needs Python 2.7")
-    bad = (said(done),) if done.returncode else ()
-    return Figure(" ".join(done.stdout.split())[:200], bad)
+def autobahn(side: str) -> Callable[[Effort], Figure]:
+    """D1, D2."""
+
+    def play(_: Effort) -> Figure:
+        done = run([str(root() / "scripts" / "autobahn"), side])
+        if "no Python 2.7" in done.stderr:
+            raise NotMeasuredError("the suite needs Python 2.7")
+        bad = (said(done),) if done.returncode else ()
+        return Figure(" ".join(done.stdout.split())[:200], bad)
+
+    return play
 
 
 def no_deflate(effort: Effort) -> Figure:
@@ -86,8 +91,10 @@ ROWS: Final = (
                      "both_ways_of_printing_prices_make_the_same_book",
                      "levels_set_together_equal_levels_set_one_by_one",
                      "any_order_blanks_and_escaped_names_mean_the_same")),
-    Row("D2", "Autobahn against the client", "no case FAILED, at most 6 not strict", autobahn,
-        long=True),
+    Row("D1", "Autobahn against the server",
+        "no case FAILED or closed wrongly, at most 6 not strict", autobahn("server"), long=True),
+    Row("D2", "Autobahn against the client", "no case FAILED, at most 6 not strict",
+        autobahn("client"), long=True),
     Row("D3", "permessage-deflate", "refused, or every case passes", no_deflate),
     Row("D4", "JSONTestSuite", "95 of 95 accepted, 188 of 188 refused",
         held_by_rust("documents_that_must_be_accepted", "documents_that_must_be_refused",

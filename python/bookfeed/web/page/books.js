@@ -6,7 +6,7 @@ import { count, duration, exact, number, size } from "./words.js";
 
 const SHOWN = 300;
 const COLUMNS = [
-  ["venue", "venue", ""], ["title", "market", "name"], ["outcome", "outcome", "name"],
+  ["venue", "venue", ""], ["title", "market", "name market"], ["outcome", "outcome", "name outcome"],
   ["bid_qty", "size", "number wide"], ["bid", "bid", "number bid"], ["ask", "ask", "number ask"],
   ["ask_qty", "size", "number wide"], ["spread", "spread", "number wide"],
   ["state", "state", "state"], ["age", "vouched for", "number wide"],
@@ -22,7 +22,8 @@ export class Books {
     this.#chosen = chosen;
     this.#search = make("input", { type: "search", placeholder: "search  /", "aria-label": "Search books" });
     this.#found = make("span", { class: "dim" });
-    const { made, body, titles } = table(COLUMNS.map(([name, , look]) => [name, "", look]));
+    const { made, body, titles } = table(COLUMNS.map(([name, , look]) => [name, "", look]),
+      { class: "fixed" });
     this.#titles = titles;
     titles.forEach((title, i) => {
       const button = make("button", {}, COLUMNS[i][1]);

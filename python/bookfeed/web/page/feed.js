@@ -32,11 +32,11 @@ export class Feed {
       (one) => [one.name || one.rule, one.rule, one.text, count(one.count)]);
     const latency = make("div");
     this.#latency = new Rows(latency, stage, fillStage);
-    const alerts = table([["time", "time"], ["name", "alert"], ["what", "what"], ["sent", "sent"]]);
+    const alerts = table([["time", "time", "number"], ["name", "alert"], ["what", "what"], ["sent", "sent"]]);
     this.#alerts = lines(alerts.body, ["number", "", "name", ""],
       (one) => [clock(one.ts / 1e6), one.name, one.text, one.sent ? "yes" : "no: quiet hours"]);
     this.#silent = make("p", { class: "dim" });
-    const events = table([["time", "time"], ["what", "what"]]);
+    const events = table([["time", "time", "number"], ["what", "what"]]);
     this.#events = lines(events.body, ["number", "name"],
       (one) => [clock(one.ms), one.text], (one) => one.look);
     place.append(

@@ -65,7 +65,8 @@ function draw() {
   at("desk").hidden = wire.how === "token";
   views[view].draw();
   if (view === "markets") views.pairs.draw();
-  ladder.draw();
+  // In the next frame: both together would be one task that is too long to be smooth.
+  if (ladder.chosen !== null) requestAnimationFrame(() => ladder.draw());
 }
 
 /** Show a view. */
