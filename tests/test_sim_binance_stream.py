@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from lengths import TIMES
 from spot_reader import BinanceReader
 
 from bookfeed.sim.binance.faults import (
@@ -117,7 +118,7 @@ def test_books_built_by_the_documented_procedure_are_the_truth() -> None:
     readers = {symbol: BinanceReader() for symbol in run.venue.symbols}
     run.ask("BTCUSDT")
     checks: Counter[str] = Counter()
-    for item in run.items(6_000):
+    for item in run.items(3_000 * min(TIMES, 2)):
         if item.is_book and item.kind == "frame":
             readers[item.symbol].event(data(item))
             if item.symbol == "ETHUSDT" and len(readers["ETHUSDT"].waiting) == 3:
@@ -255,7 +256,7 @@ def test_other_paths_lead_nowhere(path: str) -> None:
 def hit(kind: str, variant: str = "", **options: Any) -> tuple[BinanceStream, list[SpotItem]]:
     fault = BinanceFault(kind, at_frame=AT, variant=variant, asset="BTCUSDT", **options)
     run = stream(fault)
-    return run, list(run.items(2_500))
+    return run, list(run.items(1_500))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STREAM_VARIANTS if kind != "unknown"])
@@ -318,7 +319,7 @@ def test_one_bit_is_another() -> None:
     run, items = hit("bit_flip")
     (event,) = run.fault_log
     assert event.duty == "unprovable"
-    clean = list(stream().items(2_500))
+    clean = list(stream().items(1_500))
     differing = [
         (one.payload, two.payload)
         for one, two in zip(items, clean, strict=False)
