@@ -1,10 +1,15 @@
 """Tables of a terminal: widths by cells, which columns give way, and in which order rows are."""
 
+from types import SimpleNamespace
+
 import pytest
 from rich.cells import cell_len
 
 from bookfeed.monitor.text import Span
 from bookfeed.top.cells import Column, Layout, cut_cells, head_line, in_order, pad_cells, row_line
+from bookfeed.top.tabs import BOOKS
+from bookfeed.venues import VENUES
+from bookfeed.venues.spot import OUTCOME
 
 TITLES = ("Will it rain?", "明日は雨が降りますか?", "🚀 to the 🌕 by 12/31", "👩‍👩‍👧 café ☂️", "")
 
@@ -90,3 +95,18 @@ def test_rows_without_a_value_come_last_either_way() -> None:
     column = Column("price", 5, str, lambda row: row)
     assert in_order([2, None, 1], column, backwards=False) == [1, 2, None]
     assert in_order([2, None, 1], column, backwards=True) == [2, 1, None]
+
+
+def test_spot_books_are_told_apart_where_there_is_no_room_for_their_venue() -> None:
+    (column,) = [one for one in BOOKS.columns if one.title == "outcome"]
+    assert column.short is not None
+
+    def shown(outcome: str, venue: str) -> str:
+        touch = {"outcome": outcome, "venue": venue}
+        assert column.short is not None
+        return cut_cells(column.short(SimpleNamespace(line=SimpleNamespace(touch=touch))), 4)
+
+    found = [shown(OUTCOME, venue) for venue in VENUES]
+    assert len(set(found)) == len(found) and not any("…" in one for one in found)
+    assert [shown(outcome, "kalshi") for outcome in ("Yes", "Down")] == ["Yes", "Down"]
+    assert column.narrow == 4

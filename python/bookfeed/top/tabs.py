@@ -13,6 +13,7 @@ from bookfeed.names import name_of
 from bookfeed.records import Signal, Update
 from bookfeed.top.cells import Column
 from bookfeed.top.desk import BookLine, Desk, worth_usd
+from bookfeed.venues.spot import OUTCOME as SPOT
 
 _STATE_STYLES: Final[dict[str, Style]] = {"live": "good", "stale": "bad", "gone": "bad"}
 _QUIET_WIDTH: Final = len("no update for 99m59s")
@@ -118,6 +119,11 @@ def _touch(key: str) -> Callable[[BookRow], Any]:
     return lambda row: row.line.touch[key]
 
 
+def _told_apart(outcome: str, venue: str) -> str:
+    """An outcome where there is little room, and none for the venue by which spot books differ."""
+    return venue[:_NARROW] if outcome == SPOT else outcome
+
+
 def _as_number(key: str) -> Callable[[BookRow], float | None]:
     return lambda row: _number(row.line.touch[key])
 
@@ -163,6 +169,7 @@ def _ms(ns: float | None) -> str:
     return "-" if ns is None else shown_duration(round(ns))
 
 
+_NARROW: Final = 4
 _LIVE: Final = ("live", lambda row: row.line.touch["live"])
 _NOT_LIVE: Final = ("not live", lambda row: not row.line.touch["live"])
 
@@ -173,7 +180,8 @@ BOOKS: Final = Tab(
         Column("market", 22, lambda r: r.line.touch["title"], _touch("title"), flex=True),
         Column(
             "outcome", 7, lambda r: r.line.touch["outcome"], _touch("outcome"), lambda _: "dim",
-            narrow=3, fitted=True,
+            narrow=_NARROW, fitted=True,
+            short=lambda r: _told_apart(r.line.touch["outcome"], r.line.touch["venue"]),
         ),
         Column("venue", 10, _touch("venue"), _touch("venue"), lambda _: "dim", spared=5),
         _size_column("bid size", "bid_qty"),
@@ -392,7 +400,8 @@ TRADES: Final = Tab(
                lambda _: "dim", spared=2),
         Column("market", 22, _title, _title, _trade_style, flex=True),
         Column("outcome", 7, _name("outcome"), _name("outcome"), lambda _: "dim", spared=3,
-               narrow=3, fitted=True),
+               narrow=_NARROW, fitted=True,
+               short=lambda r: _told_apart(_name("outcome")(r), _name("venue")(r))),
         Column("venue", 10, _name("venue"), _name("venue"), lambda _: "dim", spared=4),
         Column("side", 4, lambda r: r[0].aggressor or "-", lambda r: r[0].aggressor, _side_style),
         Column("price", 6, lambda r: "-" if r[0].price_e9 is None
