@@ -1,10 +1,11 @@
 """All simulated venues at once, over real sockets, with a fault at each of them every few seconds.
 
 Each venue is a process of its own and has a plan of faults: all that its campaign knows, in turn.
-One feed follows them all. What it saw is recorded, and audited afterwards; what it showed as live
-is held against the true books, which the venues write down. As a program it does so for
-``--seconds`` (1800) with 400 books, prints its figures as a JSON line before the audit and again
-with what that found, and exits with 1 if ``problems`` finds any.
+One feed follows them all, with sinks that write lines, rows and to a reader beside it. What it saw
+is recorded, and audited afterwards; what it showed as live is held against the true books, which
+the venues write down. As a program it does so for ``--seconds`` (1800) with 400 books, prints its
+figures as a JSON line before the audit and again with what that found, and exits with 1 if
+``problems`` finds any.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ from bookfeed.scorecard.campaigns.stalls import Stalls
 from bookfeed.scorecard.campaigns.true_books import Shown, judged
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.scorecard.campaigns.world import venues as all_venues
+from bookfeed.sinks import NdjsonSink, SinkOptions, SinkStatus, SocketSink, SqliteSink
+from bookfeed.sinks.tables import Choice
 from bookfeed.venues.binance import BinanceMarket, BinanceSection
 from bookfeed.venues.bitstamp import BitstampMarket, BitstampSection
 from bookfeed.venues.coinbase import CoinbaseMarket, CoinbaseSection
@@ -75,6 +78,8 @@ FAULT_S: Final = 2
 """How long a fault goes on that would go on for ever."""
 LOOK_S: Final = 0.05
 LIVE_WITHIN_S: Final = 60
+CLOSE_S: Final = 30.0
+"""How long sinks may take to write what waits at the end."""
 REMEMBERED_S: Final = 300
 """Memory is measured from then on in runs that last twice as long: books remember the trades of so
 many seconds, and until then that grows as it should."""
@@ -261,9 +266,20 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         "options": OPTIONS,
         "relay_urls": found.relays,
     }
-    feed = Feed(found.markets, recorder=recorder, **options)  # type: ignore[arg-type]
+    socket = SocketSink(directory / "feed.sock")
+    sinks = [
+        NdjsonSink(directory / "records.ndjson"),
+        SqliteSink(directory / "kept.sqlite", choice=Choice(trades=True, prices_s=1, books_s=10)),
+        socket,
+    ]
+    # However slow the machine: what is lost is not lost because there was no time at the end.
+    patient = SinkOptions(close_timeout_s=CLOSE_S)
+    given = [(one, patient) for one in sinks]
+    feed = Feed(found.markets, recorder=recorder, sinks=given, **options)  # type: ignore[arg-type]
     shown = Shown(directory / "shown", SHOWN_EACH)
-    async with feed:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(feed)
+        await stack.enter_async_context(reading(socket.path))
         await feed.wait_live(LIVE_WITHIN_S)
         gc.collect()
         begun_s, baseline = loop.time(), resident_bytes()
@@ -275,6 +291,7 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         grew = resident_bytes() - (baseline if warm is None else warm)
         counters = feed.counters()
     shown.close()
+    statuses = feed.sink_status()
     return {
         "seconds": seconds,
         "books": sum(len(market.symbols) for market in found.markets),
@@ -289,7 +306,30 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         "growth_mib": round(grew / 2**20, 2),
         "growth_mib_by_minute": [round((at - baseline) / 2**20, 2) for at in looking.resident],
         "callback_errors": counters["callback_errors"],
+        "sinks": {one.name: one.written for one in statuses},
+        "sinks_lost": [asdict(one) for one in statuses if _lost(one)],
     }
+
+
+def _lost(sink: SinkStatus) -> bool:
+    """Whether a sink dropped records, or has not accounted for all."""
+    ends = sink.written + sink.dropped + sink.conflated + sink.queued
+    return bool(sink.dropped or ends != sink.received)
+
+
+@asynccontextmanager
+async def reading(path: str) -> AsyncIterator[None]:
+    """A process that follows a feed, as a server does."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bookfeed", "serve", path, "--port", "0"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def sockets(
@@ -331,8 +371,8 @@ SOCKETS: Final = run
 
 def problems(figures: dict[str, Any]) -> list[str]:
     """What of a run is not as it has to be."""
-    found = [f"{name}: {figures[name]}" for name in ("wrong", "untrue", "callback_errors")
-             if figures[name]]  # fmt: skip
+    bad = ("wrong", "untrue", "callback_errors", "sinks_lost")
+    found = [f"{name}: {figures[name]}" for name in bad if figures[name]]
     if figures["live_share"] < LIVE_MIN:
         found.append(f"live {figures['live_share']:.2%} of the time")
     if figures["growth_mib"] * 2**20 > GROWTH_MAX_BYTES:

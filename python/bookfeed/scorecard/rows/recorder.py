@@ -64,12 +64,13 @@ def stalled(effort: Effort) -> Figure:
 def held_against_the_truth(effort: Effort) -> Figure:
     """G9."""
     figures = over_sockets(effort)
-    problems = [*figures["untrue"], *figures["wrong"]]
+    problems = [*figures["untrue"], *figures["wrong"], *map(str, figures["sinks_lost"])]
     if effort.tier == "full" and figures["live_share"] < LIVE_MIN:
         problems.append(f"live {figures['live_share']:.2%} of the time")
     text = (
         f"live {figures['live_share']:.2%}, {len(problems)} of {figures['shown']} live books "
-        f"wrong beyond the bound, {figures['books']} books, {figures['seconds']:g} s"
+        f"wrong beyond the bound, {figures['books']} books, {figures['seconds']:g} s, "
+        f"{len(figures['sinks'])} sinks, {len(figures['sinks_lost'])} of them lost anything"
     )
     return Figure(text, tuple(problems))
 
