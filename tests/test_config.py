@@ -165,6 +165,7 @@ close_timeout_s = 2.5
 [[sink]]
 kind = "nats"
 url = "tls://host:4223"
+tls_first = true
 prefix = "mine"
 depth = 5
 allow_poll = true
@@ -364,8 +365,10 @@ def test_the_full_file_names_every_key_there_is() -> None:
     kinds = (EngineConfig, FeedConfig, *venues.values(), *SINKS.values())
     kinds += (config.RecordConfig, config.OwnConfig, config.RelaysConfig, config.TermsConfig)
     kinds += (config.ServerConfig,)
+    # Certificates are read with the file that names them: `test_sink_nats_door.py` has those.
+    read = {"ca", "cert", "cert_key"}
     for kind in kinds:
-        assert all(f"{key} = " in FULL for key in keys(kind))
+        assert all(f"{key} = " in FULL for key in keys(kind) - read)
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
