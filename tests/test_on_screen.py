@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 from session_server import MARKET, NO, YES, Server, book_frame
 from test_top import SIZES, text
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 from textual.pilot import Pilot
 from waiting import PATIENCE_S, until
 
@@ -31,6 +33,7 @@ from bookfeed.top.desk import Desk, Thresholds
 from bookfeed.top.look import Ladder, Whole
 from bookfeed.top.near import Near
 from bookfeed.top.positions import POSITIONS
+from bookfeed.top.terminal import Lasting
 
 RULES = [Rule("spread", {"mode": "bps", "open": "20"})]
 E17 = 10**17
@@ -170,6 +173,40 @@ def test_the_command_takes_the_terminal_and_gives_it_back(way: str, tmp_path: Pa
         process.kill()
         process.wait()
         os.close(leader)
+
+
+def test_what_is_written_to_a_terminal_that_is_gone_stops_nobody() -> None:
+    file = MagicMock(**{"write.side_effect": OSError(5, "gone")})
+    lasting = Lasting(file)
+    writer = WriterThread(cast(IO[str], lasting))
+    writer.start()
+    for _ in range(3 * MAX_QUEUED_WRITES):
+        writer.write("a line")
+    writer.stop()
+    assert lasting.gone and file.write.call_count == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_command_ends_if_its_terminal_goes_away(tmp_path: Path) -> None:
+    child, leader = pty.fork()  # so that it is its terminal, whose end the system tells it
+    if child == 0:
+        os.chdir(tmp_path)
+        command = [sys.executable, "-m", "bookfeed", "run", "--demo", "--rate", "50"]
+        os.execvpe(sys.executable, command, os.environ | {"TERM": "xterm-256color"})
+    ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    seen, end_s = b"", time.monotonic() + 2 * PATIENCE_S
+    while b"Tab lists" not in seen and time.monotonic() < end_s:
+        if select.select([leader], [], [], 0.1)[0]:
+            seen += os.read(leader, 65_536)
+    os.close(leader)
+    end_s = time.monotonic() + PATIENCE_S
+    try:
+        while os.waitpid(child, os.WNOHANG)[0] == 0:
+            assert time.monotonic() < end_s, "it waits for somebody to read what it draws"
+            time.sleep(0.05)
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        raise
 
 
 @pytest.mark.parametrize("lacking", ["a terminal", "Textual", "a terminal that can move"])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -19,6 +20,7 @@ from bookfeed.top.pairs import CONNECTIONS, LATENCY, PAIRS, REFUSALS
 from bookfeed.top.positions import POSITIONS
 from bookfeed.top.sheet import Sheet, tab_bar
 from bookfeed.top.tabs import BOOKS, LOG, OPPORTUNITIES, SPREADS, TRADES, SignalLine
+from bookfeed.top.terminal import lasting
 from bookfeed.web.world import FeedState
 
 TABS: Final = (
@@ -87,6 +89,10 @@ class Top(App[None]):
         self.failure: SessionError | None = None
         """What ended it, if it did not end in good order."""
         self._following: asyncio.Task[None] | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """How it reads and writes its terminal, which may go away."""
+        return lasting(super().get_driver_class())
 
     def compose(self) -> ComposeResult:
         """A line of what is followed, one of lists, the list, a line of what is chosen."""
