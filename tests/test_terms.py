@@ -117,17 +117,18 @@ def test_a_value_that_does_not_follow_is_found(what: str) -> None:
     assert {finding.kind for finding in report.findings} == {"fair"}
 
 
-def on_index() -> Records:
+def on_index(**moves: Any) -> Records:
     """The books of several venues, an index of them, and contracts on that."""
     records = together(2)
     subscribed = (json.loads(each[4])["symbol"] for each in records if each[0] == Kind.SUBSCRIBE)
     number = len(set(subscribed))
     last = max(place for place, each in enumerate(records) if each[0] == Kind.SUBSCRIBE)
     ts = records[last][1] or records[last + 1][1]
-    contracts = (Kind.SUBSCRIBE, ts, 900, 0, b'{"venue": "polymarket", "symbol": "up"}')
+    up = b'{"venue": "polymarket", "symbol": "up", "fee": "polymarket:0.07;2"}'
+    contracts = (Kind.SUBSCRIBE, ts, 900, 0, up)
     above = SettlementTerms(
         "index btc", ts + 3_600 * S, at_least="84000",
-        params={"step_ms": 200, "half_life_ms": 400},
+        params={"step_ms": 200, "half_life_ms": 400, **moves},
     )  # fmt: skip
     told = {"instrument": number, "params": above.texts()}
     stated = (Kind.TERMS, ts, 0, 0, json.dumps(told).encode())
@@ -151,6 +152,61 @@ def test_contracts_on_an_index_are_audited() -> None:
     assert seen.window(seen.books()[0].symbol) is None
     with pytest.raises(KeyError):
         seen.fair_value("nobody")
+
+
+STILL: int = 700 * MS
+"""For how long the loop of the stalled journal stands still, every so often."""
+
+
+def stalled(seed: int) -> Records:
+    """Contracts on an index, their book quoted at random, read by a loop that stands still now and
+    then: several ticks of the index come with one record.
+    """
+    rng, records = random.Random(seed), on_index(move_ms=200, move_sigmas="0.3")
+    begun = max(place for place, each in enumerate(records) if each[0] == Kind.TERMS) + 1
+    first, conn = records[begun][1], 900
+    rules = [
+        (Kind.RULE, first, 0, 0, json.dumps({"kind": kind, "params": params}).encode())
+        for kind, params in (
+            ("fair_value", {"min_edge": "0"}),
+            ("delay", {"min_wait_ms": "0"}),
+        )
+    ]
+    out = [*records[:begun], *rules, (Kind.CONNECTED, first, conn, 0, b"polymarket")]
+    quoted_ns = first
+    for each in records[begun:]:
+        while each[1] - quoted_ns > 60 * MS:
+            quoted_ns += 60 * MS
+            out.append((Kind.FRAME, quoted_ns, conn, 0, quoted(quoted_ns, rng.randrange(42, 56))))
+        out.append(each)
+
+    def read(ts: int) -> int:
+        """When what came then is read: the loop stands still for a while in every two seconds."""
+        within = (ts - first) % (2 * S)
+        return ts - within + STILL if within < STILL else ts
+
+    return [
+        (kind, read(ts) if ts > first else ts, at, flags, payload)
+        for kind, ts, at, flags, payload in out
+    ]
+
+
+def quoted(ts: int, cents: int) -> bytes:
+    """A whole book of the contract that is called up."""
+    bids, asks = ([{"price": f"0.{cents + off:02d}", "size": "50"}] for off in (-1, 1))
+    book = {
+        "event_type": "book", "asset_id": "up", "market": "0x1", "timestamp": str(ts // MS),
+        "hash": "", "bids": bids, "asks": asks,
+    }  # fmt: skip
+    return json.dumps(book).encode()
+
+
+@pytest.mark.parametrize("seed", seeds(2, first=2))
+def test_what_is_asked_between_two_ticks_of_one_record_is_no_finding(seed: int) -> None:
+    report = audited(stalled(seed), {"hash_check": "off"})
+    rested = {"extra", "missing", "different", "paper", "fair"}
+    assert [each for each in report.findings if each.kind in rested] == []
+    assert report.between > 5 and report.signals["fair_value open"] > 5
 
 
 def passed_on(told_ns: int, value: int, number: int) -> bytes:

@@ -15,7 +15,7 @@ from bookfeed.audit.books import Instrument, Side, Touch
 from bookfeed.audit.compare import differences, key_of, name_of, signal_name
 from bookfeed.audit.estimates import Estimates
 from bookfeed.audit.lines import Lines
-from bookfeed.audit.lives import Lives, Standing, Step
+from bookfeed.audit.lives import Lives, Standing, Step, Watched
 from bookfeed.audit.model import WAITS, Model, Waits
 from bookfeed.audit.numbers import PRICE_UNITS, QTY_UNITS, units
 from bookfeed.audit.paper import Papers
@@ -85,6 +85,10 @@ class Auditor:
         """Instruments that later messages of the frame are about."""
         self._before: dict[int, Standing] = {}
         """How those of a frame of several messages stood before it."""
+        self._between: frozenset[int] = frozenset()
+        """Contracts whose reference ticks more than once with the journal record in hand."""
+        self._open_there: set[tuple[object, ...]] = set()
+        """Subjects on which the engine has an opportunity open."""
         self._undelayed: set[int] = set()
         """The connection of such a frame, until a message of it shows how late it comes."""
         self._published: dict[int, Touch] = {}
@@ -123,6 +127,7 @@ class Auditor:
         self._broken.clear()
         self._changed.clear()
         self._undelayed.clear()
+        self._between = frozenset()
         self._live_before, self._based_before = set(), set()
         if kind not in _UNCOUNTED:
             self._estimates.pass_time(ts)
@@ -228,10 +233,10 @@ class Auditor:
             else:
                 self._find("fair", what)
         many = {name for name, count in Counter(name for name, *_ in ticks).items() if count > 1}
-        between = set(self._contracts.on(many))
+        self._between |= set(self._contracts.on(many))
         for number, fair in fairs.items():
             self._take_fair(number, fair)
-            self._take_answer(number, fair, resting[number], once=number not in between)
+            self._take_answer(number, fair, resting[number], once=number not in self._between)
             steps = self._lives.ask_worth(number, self._ts, resting.__getitem__)
             self._expect(list(steps))
 
@@ -593,8 +598,11 @@ class Auditor:
                 self._missing(step)
                 continue
             if step.phase == "open" and signal.rule != "spread":
-                payout = step.watched.rule.paid(step.watched.subject, self._model)
-                self._papers.send(signal, payout, self._ts)
+                if step.watched.disputed:
+                    self._papers.pass_over(signal)
+                else:
+                    payout = step.watched.rule.paid(step.watched.subject, self._model)
+                    self._papers.send(signal, payout, self._ts)
             different = differences(step, signal)
             if different and not step.watched.disputed:
                 what = f"{signal_name(signal)}: {'; '.join(different)}"
@@ -611,6 +619,7 @@ class Auditor:
                 return None
             if record.phase == step.phase and key_of(record) == step.watched.key:
                 del self._queue[index]
+                self._note(record)
                 return record
         return None
 
@@ -620,21 +629,43 @@ class Auditor:
             found = step.opened.last
             self._find("missing", f"{name_of(watched)} {step.phase} ({step.reason}): {found}")
         # One finding for each opportunity that only one side has.
-        watched.disputed = step.phase == "open"
+        doubtful = watched.disputed and watched.rule.on_reference
+        watched.disputed = self._stands(watched) if doubtful else step.phase == "open"
 
     def _extra(self) -> None:
         """Signals at the head of the engine's records that nothing here explains."""
         while self._queue and is_signal(signal := self._queue[0]):
             self._queue.popleft()
+            self._note(signal)
             if signal.phase == "open":
                 self._papers.pass_over(signal)
             if any(self._lines.has(leg.instrument) for leg in signal.legs):
                 continue
             watched = self._lives.of_key(key_of(signal))
-            if watched is not None and watched.rule.on_reference and watched.disputed:
-                watched.disputed = signal.phase != "close"
+            if watched is not None and self._is_doubtful(watched):
+                watched.disputed = self._stands(watched)
+                self.report.between += 1
                 continue
             self._find("extra", f"{signal_name(signal)} ({signal.reason})")
+
+    def _note(self, signal: "Signal") -> None:
+        if signal.phase == "open":
+            self._open_there.add(key_of(signal))
+        elif signal.phase == "close":
+            self._open_there.discard(key_of(signal))
+
+    def _stands(self, watched: Watched) -> bool:
+        """Whether an opportunity on it is open here or there."""
+        return watched.open is not None or watched.key in self._open_there
+
+    def _is_doubtful(self, watched: Watched) -> bool:
+        """Whether the engine may have been asked of it with a worth that nobody can ask for now."""
+        if not watched.rule.on_reference:
+            return False
+        (leg,) = watched.subject.legs
+        contract = self._contracts.of.get(leg.instrument)
+        unknown = contract is not None and not contract.moves.known
+        return watched.disputed or unknown or leg.instrument in self._between
 
     def _compare_papers(self) -> None:
         for place, latency_ns in enumerate(self._witness.ledgers()):

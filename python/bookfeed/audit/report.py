@@ -56,6 +56,10 @@ class AuditReport:
     """Fills on paper that agree."""
     fair_values: int = 0
     """Fair values that agree; each contract is asked once in 5 s."""
+    between: int = 0
+    """Signal records on contracts whose reference ticked more than once in a journal record: what
+    they were worth in between, nobody can ask.
+    """
     agreed: int = 0
     """Signal records that agree in every field."""
     signals: Counter[str] = field(default_factory=Counter)

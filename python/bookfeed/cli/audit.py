@@ -70,6 +70,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "second_sources_compared": report.seconds,
         "trades_compared": report.trades,
         "changes_overtaken": report.overtaken,
+        "signals_between_ticks": report.between,
         "index_values_agreed": report.index_ticks,
         "paper_fills_agreed": report.fills,
         "fair_values_agreed": report.fair_values,

@@ -368,7 +368,10 @@ class PolymarketReading(Reading):
         ts_event = message.ts_event
         if awaited is None or ts_event is None:
             return effects
-        if awaited.ts_begin is not None and ts_event < awaited.ts_begin:
+        begun = awaited.ts_begin
+        # A stamp of the future says nothing of how old the answer is.
+        future = begun is not None and self._ways[one.conn].is_future(begun, self.model.now)
+        if begun is not None and not future and ts_event < begun:
             return effects
         times.older_from, times.ts_answered = None, ts_event
         _load(one, ts_event, message.body)

@@ -104,7 +104,8 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "corrupt": _SUMS | _BESIDE | {"bbo_mismatch"},
     "checksum": _SUMS,
     "level": _SUMS,
-    "part": frozenset({"bbo_mismatch"}),
+    # What the next message says of its own number may lie in what is lacking.
+    "part": frozenset({"bbo_mismatch", "out_of_order"}),
     "refused": frozenset(),
     "rest_late": frozenset(),
     "rest_stale": frozenset(),

@@ -31,6 +31,8 @@ const DISORDER_WITHIN: Nanos = 10 * SECOND;
 
 /// How far two times that are not believed may be apart and still be of one clock.
 const ONE_CLOCK: Nanos = SECOND;
+/// No clock is off by more.
+const CLOCK_OFF_MAX: Nanos = 86_400 * SECOND;
 
 /// What an older message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,11 +288,14 @@ impl Judge {
 }
 
 /// Whether a message without a time that is believed states one shortly before that of the newest
-/// message about its book.
+/// message about its book. A time of another unit, or none, is of no clock.
 #[inline]
 pub(super) fn is_behind(book: &Book, origin: &Origin) -> bool {
-    let undated = origin.ts_event == ABSENT && origin.ts_stated != ABSENT;
-    undated && (1..=ONE_CLOCK).contains(&book.claimed.ts.saturating_sub(origin.ts_stated))
+    let stated = origin.ts_stated;
+    let undated = origin.ts_event == ABSENT && stated != ABSENT;
+    undated
+        && origin.ts_recv.saturating_sub(stated).saturating_abs() <= CLOCK_OFF_MAX
+        && (1..=ONE_CLOCK).contains(&book.claimed.ts.saturating_sub(stated))
 }
 
 /// Whether the book was had by REST, and its stream has not come to the time of the answer yet:
