@@ -43,7 +43,8 @@ def test_no_live_book_is_wrong_where_it_says_it_stands(venue: str) -> None:
     [
         ("binance", 14), ("binance", 1070), ("kraken", 28), ("kraken", 1001),
         ("gemini", 2724), ("gemini", 9958), ("bitstamp", 3489), ("bitstamp", 4113),
-        ("binance", 4842), ("binance", 8622), ("gemini-v2", 6791), ("gemini-v2", 7853), ("gemini-v2", 8582),
+        ("binance", 4842), ("binance", 8622),
+        ("gemini-v2", 6791), ("gemini-v2", 7853), ("gemini-v2", 8582),
     ],
 )  # fmt: skip
 def test_seeds_that_once_failed(venue: str, seed: int) -> None:
