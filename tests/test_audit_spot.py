@@ -130,12 +130,20 @@ def test_ids_that_run_backwards() -> None:
     market = Binance()
     market.rest(100, bids=[["10", "1"]])
     market.diff(101, 103, bids=[["10", "2"]])
-    assert market.diff(101, 103, bids=[["10", "9"]]) == {}, "the newest once more"
+    assert market.diff(101, 103, bids=[["10", "2"]]) == {}, "the newest once more"
     assert market.one.book.touch.bid_qty == 2
     assert market.diff(51, 53) == {0: "out_of_order: 103 then 53"}
     market.diff(54, 60)
     market.rest(52, bids=[["10", "5"]])
     assert market.stands_at == 60, "numbers begin anew where they were set back to"
+
+
+def test_an_id_that_comes_again_with_other_sizes_loses_the_book() -> None:
+    market = Binance()
+    market.rest(100, bids=[["10", "1"]])
+    market.diff(101, 103, bids=[["10", "2"]])
+    other = market.diff(101, 103, bids=[["10", "9"]])
+    assert other == {0: "out_of_order: 103 again, with other sizes"}
 
 
 def test_a_rest_book_does_not_replace_one_that_needs_none() -> None:

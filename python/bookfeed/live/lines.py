@@ -27,7 +27,8 @@ STEP_NS: Final = 30 * NS_PER_S
 AGAIN_NS: Final = 300 * NS_PER_S
 # So long before the planned end of a connection it is relieved.
 RELIEF_NS: Final = 60 * NS_PER_S
-# How long a line is open before it may carry what neither line says anything of: it is subscribed.
+# How long a line that says nothing is open before it may carry what neither line speaks of: it is
+# subscribed by then.
 SETTLED_NS: Final = 2 * NS_PER_S
 # How often that is looked at.
 LOOK_NS: Final = NS_PER_S
@@ -210,7 +211,8 @@ class Lines:
 
 
 def _settled(session: Session, now_ns: int) -> bool:
-    return session.open and now_ns - session.since_ns >= SETTLED_NS
+    spoke = session.data_ns > session.since_ns
+    return session.open and (spoke or now_ns - session.since_ns >= SETTLED_NS)
 
 
 def _can_be_told_apart(shard: Shard) -> bool:
