@@ -21,6 +21,7 @@ from benches.frames import (
     FrameWriter,
     Recording,
     books_sha256,
+    decimal_answers,
     read_stored,
     store,
 )
@@ -245,14 +246,7 @@ def read_answers(markets: Iterable[Market], frames: Iterable[bytes]) -> Answers:
                     del side[Decimal(price)]
         touch_sum += max(bids) * min(asks)
         touch_reads += 1
-    in_units = {
-        symbol: (
-            {int(p * 10**9): int(s * 10**8) for p, s in bids.items()},
-            {int(p * 10**9): int(s * 10**8) for p, s in asks.items()},
-        )
-        for symbol, (bids, asks) in books.items()
-    }
-    return Answers(int(touch_sum * 10**8), touch_reads, books_sha256(in_units))
+    return decimal_answers(books, touch_sum, touch_reads)
 
 
 def load(spec: Spec) -> Corpus:

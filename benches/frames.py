@@ -4,8 +4,9 @@ import hashlib
 import json
 import random
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -83,6 +84,20 @@ def books_sha256(books: dict[str, tuple[dict[int, int], dict[int, int]]]) -> str
             for price in sorted(side):
                 digest.update(f"{asset} {letter} {price} {side[price]}\n".encode())
     return digest.hexdigest()
+
+
+def decimal_answers(
+    books: Mapping[str, Sequence[Mapping[Decimal, Decimal]]], touch_sum: Decimal, touch_reads: int
+) -> Answers:
+    """What books of decimals come to: asset id -> bids and asks, each price -> size."""
+    in_units = {
+        asset: (
+            {int(p * 10**9): int(s * 10**8) for p, s in bids.items()},
+            {int(p * 10**9): int(s * 10**8) for p, s in asks.items()},
+        )
+        for asset, (bids, asks) in books.items()
+    }
+    return Answers(int(touch_sum * 10**8), touch_reads, books_sha256(in_units))
 
 
 def write_frames(frames: Iterable[bytes], path: Path) -> None:

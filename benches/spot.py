@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from benches.binance import CENTS, E8_PER_TICKS, draw_units, exact
-from benches.frames import Answers, FrameWriter, Recording, books_sha256
+from benches.frames import Answers, FrameWriter, Recording, books_sha256, decimal_answers
 
 Level = tuple[int, int]
 """A tick of 0.01, and a size in units of 1e-5; 0 removes the level."""
@@ -366,14 +366,7 @@ def read_answers(venue: str, markets: Iterable[Market], frames: Iterable[bytes])
         bids, asks = books[symbol]
         touch_sum += max(bids) * min(asks)
         touch_reads += 1
-    in_units = {
-        symbol: (
-            {int(p * 10**9): int(s * 10**8) for p, s in bids.items()},
-            {int(p * 10**9): int(s * 10**8) for p, s in asks.items()},
-        )
-        for symbol, (bids, asks) in books.items()
-    }
-    return Answers(int(touch_sum * 10**8), touch_reads, books_sha256(in_units))
+    return decimal_answers(books, touch_sum, touch_reads)
 
 
 def make(spec: Spec) -> Corpus:

@@ -14,10 +14,10 @@ class Finding:
 
     ``kind`` is ``touch``, ``levels``, ``trade``, ``standing`` (a book is live that must not be, or
     stale for a cause that no frame shows), ``second`` (a second source has had another one for too
-    long), ``index`` (a value of an estimated index), ``fair`` (a
-    fair value), ``missing`` (a signal is found here and not there), ``extra`` (there and not here),
-    ``different`` (a signal with other values), ``paper`` (what an order on paper got) or ``unread``
-    (a venue or a rule that is not audited at all).
+    long), ``index`` (a value of an estimated index), ``fair`` (a fair value), ``missing`` (a signal
+    is found here and not there), ``extra`` (there and not here), ``different`` (a signal with other
+    values), ``paper`` (what an order on paper got) or ``unread`` (a venue or a rule that is not
+    audited at all).
     """
 
     kind: str
