@@ -38,8 +38,8 @@ from bookfeed.sim.gemini.session import PATH_OF_VERSION_2, GeminiSession
 from bookfeed.sim.gemini.stream import GeminiStream
 from bookfeed.sim.gemini.venue import GeminiVenueConfig
 from bookfeed.sim.gemini.wire import L2
-from bookfeed.sim.spot_faults import Out
-from bookfeed.sim.spot_stream import SpotItem
+from bookfeed.sim.spot_faults import Out, SpotInjector
+from bookfeed.sim.spot_stream import SpotItem, SpotStream
 from bookfeed.sim.spot_venue import SpotVenueConfig
 from bookfeed.sim.virtual import NS_PER_S, START_NS
 
@@ -62,10 +62,37 @@ HURTS: Final = frozenset({"drop", "duplicate", "swap", "bit_flip", "corrupt", "p
 _NEVER: Final = frozenset({"restart", "refused", "gap"})
 
 
-class CoinbaseBeside(CoinbaseStream):
-    """The simulated Coinbase with a connection to its Exchange beside each to Advanced Trade, whose
-    numbers they follow.
+class _Beside(SpotStream):
+    """A stream with a connection to a second source beside each of its own, whose numbers they
+    follow; those have faults of their own.
     """
+
+    beside: SpotInjector
+
+    def first_of(self, conn: int) -> int:
+        """The connection that one of the others stands beside."""
+        return conn - self.conns
+
+    def _make_room(self) -> None:
+        for conn in range(self.conns, 2 * self.conns):
+            self._late[conn] = deque()
+            self._back_ns[conn] = START_NS
+
+    def _hand_over(self, conn: int, out: Out) -> Iterator[SpotItem]:
+        if conn < self.conns:
+            yield from super()._hand_over(conn, out)
+            return
+        first = self.injector
+        self.injector = self.beside
+        try:
+            items = list(super()._hand_over(conn, out))
+        finally:
+            self.injector = first
+        yield from items
+
+
+class CoinbaseBeside(_Beside, CoinbaseStream):
+    """The simulated Coinbase with a connection to its Exchange beside each to Advanced Trade."""
 
     def __init__(
         self, config: SpotVenueConfig, faults: Schedule, second: Schedule, conns: int
@@ -77,11 +104,7 @@ class CoinbaseBeside(CoinbaseStream):
         self._sessions += [ExchangeSession(self.venue, conn) for conn in self._beats_ns]
         # Their signs of life are of another kind.
         self._beat_ns += [_NOT_YET_NS] * conns
-        _make_room(self)
-
-    def first_of(self, conn: int) -> int:
-        """The connection that one of the others stands beside."""
-        return conn - self.conns
+        self._make_room()
 
     def _open(self, conn: int) -> Iterator[Out]:
         if conn < self.conns:
@@ -102,15 +125,12 @@ class CoinbaseBeside(CoinbaseStream):
             for out in outs:
                 yield from self._hand_over(conn, out)
 
-    def _hand_over(self, conn: int, out: Out) -> Iterator[SpotItem]:
-        yield from _handed_over(self, conn, out, super()._hand_over)
-
     def withhold(self, symbol: str) -> None:
         """Tells nothing more of a book on its connection, and counts on."""
         self._sessions[self.conn_of(symbol)].withheld.add(symbol)
 
 
-class GeminiBeside(GeminiStream):
+class GeminiBeside(_Beside, GeminiStream):
     """The simulated Gemini with a connection to version 2 beside each to the fast interface."""
 
     def __init__(
@@ -123,11 +143,7 @@ class GeminiBeside(GeminiStream):
         self._sessions += [
             GeminiSession(self.venue, conn, PATH_OF_VERSION_2) for conn in self._beats_ns
         ]
-        _make_room(self)
-
-    def first_of(self, conn: int) -> int:
-        """The connection that one of the others stands beside."""
-        return conn - self.conns
+        self._make_room()
 
     def _open(self, conn: int) -> Iterator[Out]:
         if conn < self.conns:
@@ -146,9 +162,6 @@ class GeminiBeside(GeminiStream):
                 self._beats_ns[conn] = self._now_ns
                 yield from self._hand_over(conn, beat)
 
-    def _hand_over(self, conn: int, out: Out) -> Iterator[SpotItem]:
-        yield from _handed_over(self, conn, out, super()._hand_over)
-
     def withhold(self, symbol: str) -> None:
         """Tells nothing more of a book on its connection."""
         self._sessions[self.conn_of(symbol)].withheld.add(symbol)
@@ -156,26 +169,6 @@ class GeminiBeside(GeminiStream):
 
 Beside = CoinbaseBeside | GeminiBeside
 CLIENTS: Final[dict[str, type[Client[Any]]]] = {"coinbase": CoinbaseClient, "gemini": GeminiClient}
-
-
-def _make_room(stream: Beside) -> None:
-    for conn in range(stream.conns, 2 * stream.conns):
-        stream._late[conn] = deque()  # noqa: SLF001 - its own connections
-        stream._back_ns[conn] = START_NS  # noqa: SLF001
-
-
-def _handed_over(stream: Beside, conn: int, out: Out, hand_over: Any) -> Iterator[SpotItem]:
-    """A frame of either kind of connection, each with faults of its own."""
-    if conn < stream.conns:
-        yield from hand_over(conn, out)
-        return
-    first = stream.injector
-    stream.injector = stream.beside
-    try:
-        items = list(hand_over(conn, out))
-    finally:
-        stream.injector = first
-    yield from items
 
 
 class Checked:
