@@ -30,7 +30,7 @@ from spot_captures import (
 from bookfeed._bookfeed import Engine
 from bookfeed.audit.books import Side
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.opened import open_recording
+from bookfeed.recordings.opened import open_source
 from bookfeed.scorecard.campaigns.binance_kraken import PLAYS
 from bookfeed.scorecard.row import NotMeasuredError
 from bookfeed.scorecard.rows.oracle import nautilus
@@ -82,7 +82,7 @@ def beginning(records: Iterable[Sequence[Any]], most: int) -> Iterable[Sequence[
 
 def capture(name: str) -> Callable[[], Compared]:
     def play() -> Compared:
-        recording = open_recording(SHARED / name)
+        recording = open_source(SHARED / name)
         return compared(beginning(recording.records, 5_000), recording.engine)
 
     return play

@@ -18,6 +18,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
+from recorded_tables import RECORDED, journal
 from test_feed_sim import markets_of
 from waiting import PATIENCE_S
 
@@ -161,7 +162,15 @@ async def a_feed() -> AsyncIterator[Names]:
     await server.close()
 
 
+@asynccontextmanager
+async def a_recording() -> AsyncIterator[Names]:
+    """A recording of a simulated venue, in ``rec``."""
+    journal(Path("rec"), *RECORDED["kalshi"](3))
+    yield Names()
+
+
 PREPARED: Final[dict[str, Prepared]] = {
+    "docs/frames.md": a_recording,
     "docs/journal.md": recordings,
     "docs/simulator.md": simulators,
     "docs/records.md": a_feed,

@@ -7,7 +7,7 @@ import pytest
 from bookfeed import Engine, JournalWriter
 from bookfeed.errors import RecordingError
 from bookfeed.recordings.listing import listing, recorded_engine
-from bookfeed.recordings.opened import engine_of, open_recording
+from bookfeed.recordings.opened import engine_of, open_source
 
 
 def test_durations_of_engines_were_nanoseconds() -> None:
@@ -33,7 +33,7 @@ def test_fees_were_stated_word_by_word() -> None:
 def test_an_older_journal_opens(tmp_path: Path, options: dict[str, object], known: bool) -> None:
     with JournalWriter(tmp_path / "old", notes={"venue": "kalshi", "engine": options}) as writer:
         writer.append(2, 1, 0, 0, b"kalshi")
-    recording = open_recording(tmp_path / "old")
+    recording = open_source(tmp_path / "old")
     if known:
         engine_of(recording, "old")
         return

@@ -136,6 +136,8 @@ if TYPE_CHECKING:
     from bookfeed.rules.why import Why
     from bookfeed.sinks import Sink, SinkOptions, SinkStatus
     from bookfeed.status import BookStatus, ConnectionStatus, FeedStatus
+    from bookfeed.tables.recording import Recording, open_recording
+    from bookfeed.tables.rows import Rows
     from bookfeed.venues import Endpoint, FeeSchedule, KalshiFee, UserFee, Venue
     from bookfeed.venues.binance import binance
     from bookfeed.venues.bitstamp import bitstamp
@@ -255,6 +257,7 @@ __all__ = [
     "PricePoint",
     "QuoteRequest",
     "Reaction",
+    "Recording",
     "RecordingError",
     "RefusalReason",
     "RelayEvent",
@@ -262,6 +265,7 @@ __all__ = [
     "RequestedQuote",
     "ResyncPolicy",
     "Rolling",
+    "Rows",
     "Rule",
     "RuleKind",
     "Series",
@@ -309,6 +313,7 @@ __all__ = [
     "gemini",
     "kalshi",
     "kraken",
+    "open_recording",
     "own_endpoint",
     "parse_price",
     "parse_qty",
@@ -396,6 +401,8 @@ _MODULES: Final = {
     "bookfeed.rules.why": ("Why",),
     "bookfeed.sinks": ("Sink", "SinkOptions", "SinkStatus"),
     "bookfeed.status": ("BookStatus", "ConnectionStatus", "FeedStatus"),
+    "bookfeed.tables.recording": ("Recording", "open_recording"),
+    "bookfeed.tables.rows": ("Rows",),
     "bookfeed.dispatch.streams": ("Lagged", "Stream"),
     "bookfeed.venues": ("Endpoint", "FeeSchedule", "KalshiFee", "UserFee", "Venue"),
     "bookfeed.venues.binance": ("binance",),

@@ -15,7 +15,7 @@ from bookfeed.cli.progress import Progress
 from bookfeed.errors import ExitCode, RecordingError
 from bookfeed.monitor.output import write_json, write_line, write_pairs, write_table
 from bookfeed.recordings.bounds import chunks
-from bookfeed.recordings.opened import engine_of, open_recording
+from bookfeed.recordings.opened import engine_of, open_source
 from bookfeed.recordings.replay import Record
 from bookfeed.scorecard.witness import EngineWitness
 
@@ -27,7 +27,7 @@ _SHOWN: Final = 50
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Audits, prints, and succeeds only if nothing was found and the recording was whole."""
-    recording = open_recording(Path(args.file), args.mode)
+    recording = open_source(Path(args.file), args.mode)
     ledgers = {"paper_latency_s": [latency_ms / 1e3 for latency_ms in BESIDE_MS]}
     witness = EngineWitness(engine_of(recording, args.file, recording.engine | ledgers))
     told = {name: recording.engine[name] for name in Waits._fields if name in recording.engine}

@@ -23,7 +23,7 @@ from bookfeed.monitor.text import printable
 from bookfeed.recordings.bounds import chunks
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.opened import engine_of, open_recording
+from bookfeed.recordings.opened import engine_of, open_source
 from bookfeed.recordings.replay import Record, replay
 from bookfeed.rules.pairs import basis_line
 from bookfeed.rules.rule import Rule
@@ -42,7 +42,7 @@ _READ_AT_ONCE: Final = 4_096
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Replays, prints, and tells by the exit code whether the recording was whole."""
-    recording = open_recording(Path(args.file), args.mode)
+    recording = open_source(Path(args.file), args.mode)
     options = recording.engine | ({"hash_check": args.hash_check} if args.hash_check else {})
     options |= engine_options(args) | {"digest": True}
     engine = engine_of(recording, args.file, options)

@@ -32,7 +32,7 @@ from bookfeed.loops import new_event_loop
 from bookfeed.recordings.capture import Capture
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
-from bookfeed.recordings.opened import Recording, engine_of, open_recording, opened
+from bookfeed.recordings.opened import RecordSource, engine_of, open_source, opened
 from bookfeed.recordings.reader import Journal
 from bookfeed.recordings.replay import Progress, Record
 from bookfeed.records import UPDATE_BYTES, UPDATE_INSTRUMENT_OFFSET, Update
@@ -308,9 +308,9 @@ async def _result(call: Awaitable[object]) -> None:
     await call
 
 
-def _recording(source: str | Path | Iterable[Record], mode: str | None) -> Recording:
+def _recording(source: str | Path | Iterable[Record], mode: str | None) -> RecordSource:
     if isinstance(source, str | Path):
-        return open_recording(Path(source), mode)
+        return open_source(Path(source), mode)
     if isinstance(source, Journal | Capture):
         return opened(source)
-    return Recording(venues=(), engine={}, records=source, journal=None, keeps_time=True)
+    return RecordSource(venues=(), engine={}, records=source, journal=None, keeps_time=True)

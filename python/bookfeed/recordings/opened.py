@@ -20,7 +20,7 @@ CAPTURE_SOURCE: Final = "capture"
 
 
 @dataclass(slots=True)
-class Recording:
+class RecordSource:
     """A journal or a capture, opened: venues, engine options, records."""
 
     venues: tuple[str, ...]
@@ -45,7 +45,7 @@ class Recording:
         return problems
 
 
-def open_recording(path: Path, mode: str | None = None) -> Recording:
+def open_source(path: Path, mode: str | None = None) -> RecordSource:
     """Opens a journal (a segment, a directory or the beginning of file names) or a capture.
 
     ``mode`` is how the venue of a capture was asked to speak, where the capture does not say it; a
@@ -63,16 +63,16 @@ def open_recording(path: Path, mode: str | None = None) -> Recording:
     return opened(journal)
 
 
-def opened(records: Journal | Capture) -> Recording:
+def opened(records: Journal | Capture) -> RecordSource:
     """What a journal or a capture says of itself, beside its records."""
     if isinstance(records, Capture):
         options = CAPTURE_ENGINE | {"books_max": books_max([records.path])}
-        return Recording((records.venue,), options, records, None, keeps_time=False)
+        return RecordSource((records.venue,), options, records, None, keeps_time=False)
     notes = records.metadata.get("notes")
     notes = notes if isinstance(notes, dict) else {}
     given = notes.get("engine")
     options = recorded_engine(given) if isinstance(given, dict) else {}
-    return Recording(
+    return RecordSource(
         venues=_venues(notes),
         engine=options | {"books_max": books_max(records.segments)},
         records=records,
@@ -96,7 +96,7 @@ def _is_journal(path: Path) -> bool:
 
 
 def engine_of(
-    recording: Recording, source: str, options: Mapping[str, Any] | None = None
+    recording: RecordSource, source: str, options: Mapping[str, Any] | None = None
 ) -> Engine:
     """An engine like the one ``recording`` was made with, or one with other ``options``.
 

@@ -30,11 +30,14 @@ _VIEWS: Final[tuple[Literal["yes", "no"], ...]] = ("yes", "no")
 _OPPOSITE: Final = {"yes": "no", "no": "yes", "Yes": "No", "No": "Yes", "YES": "NO", "NO": "YES"}
 
 
+def opposite(outcome: str) -> str:
+    """What the other side of a contract is called: ``"No"`` for ``"Yes"``, ``"not Ada"``."""
+    return _OPPOSITE.get(outcome, f"not {outcome}")
+
+
 def _traded(outcome: str, view: Literal["yes", "no"]) -> str:
     """What a leg trades: the instrument's own outcome, or its opposite."""
-    if view == "yes" or not outcome:
-        return outcome
-    return _OPPOSITE.get(outcome, f"not {outcome}")
+    return outcome if view == "yes" or not outcome else opposite(outcome)
 
 
 @dataclass(frozen=True, slots=True)

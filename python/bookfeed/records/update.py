@@ -33,11 +33,11 @@ KIND_STATE: Final = UPDATE_KINDS.index("state")
 
 _UPDATE: Final = Struct("<qqqQqqqqqqIIIBBBB")
 
-_TOUCH_CHANGED: Final = 1
-_AGGRESSOR_BUY: Final = 2
-_AGGRESSOR_SELL: Final = 4
-_HASH_VERIFIED: Final = 8
-_OFF_BOOK: Final = 16
+TOUCH_CHANGED: Final = 1
+AGGRESSOR_BUY: Final = 2
+AGGRESSOR_SELL: Final = 4
+HASH_VERIFIED: Final = 8
+OFF_BOOK: Final = 16
 _CAUSE_GAP: Final = "gap"
 
 
@@ -108,8 +108,8 @@ class Update:
             instrument, epoch, conn, kind, state, cause, flags,
         ) = _UPDATE.unpack_from(data, offset)  # fmt: skip
         aggressor: Literal["buy", "sell"] | None = None
-        if flags & (_AGGRESSOR_BUY | _AGGRESSOR_SELL):
-            aggressor = "buy" if flags & _AGGRESSOR_BUY else "sell"
+        if flags & (AGGRESSOR_BUY | AGGRESSOR_SELL):
+            aggressor = "buy" if flags & AGGRESSOR_BUY else "sell"
         gap: tuple[int, int] | None = None
         if CAUSES[cause] == _CAUSE_GAP and kind == KIND_STATE:
             gap, price, qty = (price, qty), ABSENT, ABSENT
@@ -130,10 +130,10 @@ class Update:
         update.kind = UPDATE_KINDS[kind]
         update.state = STATES[state]
         update.cause = CAUSES[cause]
-        update.touch_changed = bool(flags & _TOUCH_CHANGED)
-        update.hash_verified = bool(flags & _HASH_VERIFIED)
+        update.touch_changed = bool(flags & TOUCH_CHANGED)
+        update.hash_verified = bool(flags & HASH_VERIFIED)
         update.aggressor = aggressor
-        update.off_book = bool(flags & _OFF_BOOK)
+        update.off_book = bool(flags & OFF_BOOK)
         update.gap = gap
         update.symbol = symbols.get(instrument, "")
         update.__class__ = cls
@@ -203,7 +203,7 @@ def touch_record(view: BookView, ts: int, conn: int) -> bytes:
         _packed(view.ask_e9), _packed(view.ask_qty_e8), ABSENT, ABSENT,
         view.instrument, view.epoch, conn,
         KIND_BOOK, _STATE_CODES[view.state], _CAUSE_CODES[view.cause],
-        _HASH_VERIFIED if view.verified else 0,
+        HASH_VERIFIED if view.verified else 0,
     )  # fmt: skip
 
 

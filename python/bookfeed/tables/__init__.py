@@ -1,0 +1,1 @@
+"""Tables: what a recording tells, as columns for research; they need the package pyarrow."""
