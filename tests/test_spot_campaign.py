@@ -8,7 +8,7 @@ from audit_journals import audited, spot_recorded
 from lengths import TIMES, seeds
 
 from bookfeed.scorecard.campaigns import binance_kraken as spot_campaign
-from bookfeed.scorecard.campaigns.binance_kraken_client import POLL_DEPTH, POLLS
+from bookfeed.scorecard.campaigns.binance_kraken_client import POLL_DEPTH, POLLS, Client
 from bookfeed.scorecard.campaigns.bitstamp import BitstampReferee
 from bookfeed.scorecard.campaigns.coinbase import CoinbaseReferee
 from bookfeed.scorecard.campaigns.cryptocom import CryptocomReferee
@@ -84,6 +84,19 @@ def test_an_older_answer_that_is_called_newer_is_noticed(monkeypatch: pytest.Mon
     silence = BinanceFault("freeze", at_frame=60, variant="data", duration_s=20.0)
     report = spot_campaign.run(POLLS, venue="binance", items=2_000, schedule=(silence,))
     assert any("over when it was asked for" in problem for problem in report.problems)
+
+
+def test_a_book_lost_for_want_of_a_deeper_answer_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless the price jumped, from where nobody would have asked for more."""
+    jumps, seed_of_a_slow_price = 351, 3
+    assert spot_campaign.run(jumps, venue="binance", items=300, clean=True).problems == []
+    monkeypatch.setattr(Client, "_probe", lambda client, ts: None)
+    problems = spot_campaign.run(
+        seed_of_a_slow_price, venue="binance", items=300, clean=True
+    ).problems
+    assert any("by a slow price" in problem for problem in problems), problems
 
 
 def test_a_level_that_stays_wrong_while_no_change_comes_is_noticed(

@@ -124,6 +124,8 @@ class BinanceReferee(Referee[BinanceStream]):
         """By symbol: the newest update that a book has come to, if all went well."""
         self._heard: dict[str, list[tuple[int, int]]] = {symbol: [] for symbol in client.symbols}
         """By symbol: when it was told of which update."""
+        self._known: dict[tuple[str, Side], tuple[int | None, int]] = {}
+        """By book and side: how far it is known, and the update at which it came to be."""
 
     def hides(self, event: FaultEvent) -> bool:
         return event.duty == "unprovable"
@@ -139,6 +141,9 @@ class BinanceReferee(Referee[BinanceStream]):
             self._heard[symbol].append((item.ts_ns, item.last))
         if (symbol, "stale", "window") in self.fresh:
             self._left(symbol, view, item)
+        for side in SIDES:
+            if (reach := known_to(view, side)) != self._known.get((symbol, side), (None, 0))[0]:
+                self._known[symbol, side] = reach, self.told[symbol]
         if not (view.live or view.polled):
             return
         stands_at = view.update_id
@@ -187,10 +192,29 @@ class BinanceReferee(Referee[BinanceStream]):
             if reach is not None and (not true or outwards(side, true[0][0]) > reach):
                 best = outwards(side, true[0][0]) if true else reach
                 clean = not self.stream.fault_log
-                if clean and not self._sudden(symbol, side, best, item.ts_ns):
+                slow = self._halfway(symbol, side, reach, item.ts_ns)
+                if clean and slow and not self._sudden(symbol, side, best, item.ts_ns):
                     self._problem(f"{symbol} lost to its window at {item.ts_ns} by a slow price")
                 return
         self._problem(f"{symbol} lost to its window at {item.ts_ns}, which the price is in")
+
+    def _halfway(self, symbol: str, side: Side, reach: int, ts_ns: int) -> bool:
+        """Whether half of what was known of a side was used up in time to ask for more of it."""
+        _, since = self._known[symbol, side]
+        in_time = [
+            v for ts, v in self._heard[symbol] if v > since and ts + DEEPER_WITHIN_NS < ts_ns
+        ]
+        first, *later = (self._left_of(symbol, side, reach, v) for v in (since, *in_time))
+        return any(2 * way < first[0] or 2 * levels < first[1] for way, levels in later)
+
+    def _left_of(self, symbol: str, side: Side, reach: int, version: int) -> tuple[int, int]:
+        """How far it was from the touch to ``reach`` at an update, and by how many levels."""
+        truth = self.stream.truth.at(symbol, version)
+        prices = (
+            [outwards(side, price) for price, _ in sides_in(truth)[side == "ask"]] if truth else []
+        )
+        known = [price for price in prices if price <= reach]
+        return (reach - known[0], len(known)) if known else (0, 0)
 
     def _sudden(self, symbol: str, side: Side, best: int, ts_ns: int) -> bool:
         """Whether the price has come to ``best`` faster than more of a side could be asked for."""
@@ -382,20 +406,30 @@ def judge_faults(referee: Referee[Any], report: Report, end_ns: int) -> None:
 
 def judge_clean(client: Client[Any], report: Report) -> None:
     """Without faults a book changes state twice, subscribed, then live; and whenever the price
-    leaves what is known of it until another answer is there, which may be under way.
+    leaves what is known of it until another answer is there, which may be under way, or be too
+    old when it comes.
     """
     for symbol in client.symbols:
         told = [(state, cause) for _, name, state, cause in client.changes if name == symbol]
         changes = [change for change in told if change != ("syncing", "resync")]
-        lost = changes.count(("stale", "window"))
-        came = [("syncing", "subscribed"), ("live", "snapshot")]
-        again = [("stale", "window"), ("live", "resync")]
-        whole = came + again * (lost + 1)
-        if changes != whole[: len(changes)] or len(changes) < len(came):
+        came, later = changes[:2], changes[2:]
+        if came != [("syncing", "subscribed"), ("live", "snapshot")] or not comes_back(later):
             report.problems.append(f"clean run, but {symbol} went through {told}")
     for kind in ("malformed", "bbo_mismatch", "checksum_mismatch"):
         if client.engine.evidence().get(kind):
             report.problems.append(f"clean run, but {client.engine.evidence()[kind]} {kind}")
+
+
+def comes_back(changes: Sequence[tuple[str, str]]) -> bool:
+    """Whether a book that is live was lost to its window alone, and was live again after it."""
+    lost = False
+    for change in changes:
+        if lost and change == ("stale", "resync"):
+            continue
+        if not (change[0] == "live" if lost else change == ("stale", "window")):
+            return False
+        lost = not lost
+    return True
 
 
 _SHARED: Final = {
