@@ -16,7 +16,7 @@ from lengths import TIMES
 from bookfeed.cli import main
 from bookfeed.scorecard import cargo, kept, pytests, tree
 from bookfeed.scorecard.campaigns.world import World, found, worlds
-from bookfeed.scorecard.held import both, held, named_tests
+from bookfeed.scorecard.held import both, held, named_tests, prepare
 from bookfeed.scorecard.kept import Kept
 from bookfeed.scorecard.play import NOT_BUILT, played, shared_out
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
@@ -223,6 +223,25 @@ def test_what_is_run_ahead_is_a_part_of_the_first_row_that_it_holds() -> None:
     assert runs.of(["1", "3", "2"])[0] == 3
     first, again, alone = runs.claim(["3", "2"]), runs.claim(["3"]), runs.claim(["1"])
     assert 0.015 <= first.wall_s == pytest.approx(3 * alone.wall_s) and again == (0, 0)
+
+
+def test_what_hangs_among_others_is_a_failure_of_its_own_row_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hanging(pytests.Tests):
+        def play(self, names: Sequence[str]) -> Mapping[str, Told]:
+            if any("hangs" in name for name in names):
+                raise subprocess.TimeoutExpired("pytest", 1.0)
+            return {name: Told(1) for name in names}
+
+    runs = Hanging({}, 1)
+    monkeypatch.setattr("bookfeed.scorecard.held.tests_of", lambda _effort: runs)
+    monkeypatch.setattr("bookfeed.scorecard.held.python_tests", lambda name: [f"a.py::{name}"])
+    rows = [row(held(name)) for name in ("hangs", "ends")]
+    prepare(rows, ALONE)
+    hangs, ends = (played(one, ALONE) for one in rows)
+    assert (hangs.grade, ends.grade) == ("fail", "pass")
+    assert "timed out" in hangs.problems[0]
 
 
 def test_rust_tests_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
